@@ -1,0 +1,149 @@
+//! Seeds and limits, each with its reason.
+
+use anchor_lang::prelude::*;
+
+/// Layout version written into every account; a later layout raises it.
+pub const ACCOUNT_VERSION: u8 = 1;
+
+/// Seed of the one `Protocol` account.
+#[constant]
+pub const PROTOCOL_SEED: &[u8] = b"protocol";
+/// Seed of a `Pool`, followed by the asset mint and the pool's id.
+#[constant]
+pub const POOL_SEED: &[u8] = b"pool";
+/// Seed of a pool's token account, followed by the pool.
+#[constant]
+pub const VAULT_SEED: &[u8] = b"vault";
+/// Seed of a share mint, followed by the pool, the tranche and the series.
+#[constant]
+pub const SHARES_SEED: &[u8] = b"shares";
+/// Seed of a `Product`, followed by the pool and the product's id.
+#[constant]
+pub const PRODUCT_SEED: &[u8] = b"product";
+/// Seed of a `Trigger`, followed by the product.
+#[constant]
+pub const TRIGGER_SEED: &[u8] = b"trigger";
+/// Seed of a cover's NFT mint, followed by the product, the buyer and the buyer's nonce.
+#[constant]
+pub const COVER_MINT_SEED: &[u8] = b"cover_mint";
+/// Seed of a `Cover`, followed by its NFT mint.
+#[constant]
+pub const COVER_SEED: &[u8] = b"cover";
+/// Seed of an `ExitTicket`, followed by the pool, the owner and the owner's nonce.
+#[constant]
+pub const EXIT_SEED: &[u8] = b"exit";
+/// Seed of an `ExitEpoch`, followed by the pool and the UTC day.
+#[constant]
+pub const EXIT_EPOCH_SEED: &[u8] = b"exit_epoch";
+/// Seed of an `Incident`, followed by the product.
+#[constant]
+pub const INCIDENT_SEED: &[u8] = b"incident";
+/// Seed of a `Treaty`, followed by the cedant and the treaty's id.
+#[constant]
+pub const TREATY_SEED: &[u8] = b"treaty";
+/// Seed of a `Cession`, followed by the pool that gives: an announced transfer of surplus.
+#[constant]
+pub const CESSION_SEED: &[u8] = b"cession";
+
+/// Seconds of a UTC day; premiums, terms and exits fall on its boundaries.
+pub const DAY: i64 = 86_400;
+/// Seconds of a week.
+pub const WEEK: i64 = 7 * DAY;
+
+/// Day buckets of a pool's premium stream and of a product's exposure: the longest term and the ring fit in with
+/// room to spare.
+pub use crate::math::stream::DAY_BUCKETS;
+/// Longest term of a cover plus the days its trigger's ring reaches back.
+pub const MAX_TERM_AND_RING_DAYS: u32 = 510;
+/// Buckets by activation day of a product.
+pub const ACTIVATION_BUCKETS: usize = 32;
+/// Longest waiting time plus the days a trigger's ring reaches back, so that every activation day that an incident can
+/// ask for still has its bucket.
+pub const MAX_WAITING_AND_RING_DAYS: u32 = 30;
+/// Risk groups of a pool.
+pub const RISK_GROUPS: usize = 16;
+/// Excess-of-loss layers in force of a cedant.
+pub const MAX_LAYERS: usize = 4;
+/// Treaties that one reinsurance pool may stand behind: its exits look at every cedant.
+pub const MAX_INWARD_TREATIES: usize = 8;
+
+/// Longest cooldown of an exit.
+pub const MAX_COOLDOWN: i64 = 90 * DAY;
+/// Shortest cooldown of an exit: also a pool without products keeps a day's notice.
+pub const MIN_COOLDOWN: i64 = DAY;
+/// Time beyond the cooldown that a notice runs, so that capital which disagrees can have left before it ends.
+pub const NOTICE_MARGIN: i64 = 3 * DAY;
+/// An epoch this long past its end settles in spite of an alert that is only breaching.
+pub const LATE_EPOCH: i64 = 30 * DAY;
+/// Days over which quota-share premium is earned by the reinsurer after it was settled.
+pub const CEDED_PREMIUM_DAYS: i64 = 7;
+
+/// Pause lasts this long and ends by itself.
+pub const PAUSE_SECONDS: i64 = 6 * 3_600;
+/// Pauses that the guardian has in any seven days.
+pub const PAUSES_PER_WEEK: usize = 3;
+/// Pause bit: deposits.
+pub const PAUSE_DEPOSITS: u8 = 1;
+/// Pause bit: purchases of cover.
+pub const PAUSE_PURCHASES: u8 = 2;
+
+/// Once, in basis points: the least solvency ratio, leverage and junior weight.
+pub const MIN_BPS: u32 = 10_000;
+/// Highest solvency ratio a pool may ask of itself (ten times the required capital).
+pub const MAX_SOLVENCY_BPS: u32 = 100_000;
+/// Highest leverage: exposure per unit of capital, in basis points (ten to one).
+pub const MAX_LEVERAGE_BPS: u32 = 100_000;
+/// Highest part of required capital that a quota share may stand in for.
+pub const MAX_CREDIT_BPS: u16 = 5_000;
+/// Highest part of earned premium that goes to the surplus.
+pub const MAX_SURPLUS_BPS: u16 = 3_000;
+/// Highest weight of a junior unit of capital against a senior one when premium is shared (ten to one).
+pub const MAX_JUNIOR_WEIGHT_BPS: u32 = 100_000;
+/// Least of the three smallest amounts (first deposit, ticket, sum insured) a pool may set, in asset units: dust would
+/// make cranks pay for nothing.
+pub const MIN_SMALLEST_AMOUNT: u64 = 1_000;
+
+/// Digits that a share mint has beyond its asset, because one unit of asset is first worth 1,000 units of shares.
+pub const SHARE_EXTRA_DECIMALS: u8 = 3;
+/// Most decimals an asset may have, so that share mints stay within what wallets show and amounts within u64.
+pub const MAX_ASSET_DECIMALS: u8 = 9;
+
+/// Bytes of a pool's label (its asset's ticker, "USDC").
+pub const MAX_LABEL: usize = 10;
+/// Bytes of a product's name.
+pub const MAX_NAME: usize = 48;
+/// Bytes of a product's URI.
+pub const MAX_URI: usize = 96;
+
+/// Highest rate anywhere on a price curve, and of the risk rate: 1,000 % a year.
+pub use crate::math::pricing::MAX_RATE_PPB;
+/// Highest loading on the risk rate (ten times).
+pub const MAX_LOADING_BPS: u32 = 100_000;
+/// Bounds of the market's level.
+pub const MIN_LEVEL_BPS: u32 = 100;
+/// Bounds of the market's level.
+pub const MAX_LEVEL_BPS: u32 = 100_000;
+/// Highest drift of the level in a day.
+pub const MAX_DRIFT_BPS: u16 = 2_000;
+/// Highest fee on a cancellation.
+pub const MAX_CANCEL_FEE_BPS: u16 = 5_000;
+/// Longest age of the last print at a purchase.
+pub const MAX_PRICE_AGE: u32 = 86_400;
+/// Least distance of the last print from the threshold at a purchase.
+pub const MIN_NO_SALE_BUFFER_BPS: u16 = 50;
+
+/// A treaty that was not called within this time is skipped; what it owes can be collected later.
+pub const TREATY_CALL_WINDOW: i64 = 2 * DAY;
+/// A funding round waits at most this long for other alerts to end.
+pub const FUNDING_PATIENCE: i64 = 3 * DAY;
+/// What is left of an incident goes to the surplus this long after funding.
+pub const SETTLEMENT_WINDOW: i64 = 180 * DAY;
+/// An announced cession of surplus is good for this long once its notice is over.
+pub const CESSION_WINDOW: i64 = WEEK;
+
+/// Compile-time address of the one `Protocol` account and its bump.
+pub const PROTOCOL: (Pubkey, u8) = {
+    let (address, bump) =
+        const_crypto::ed25519::derive_program_address(&[PROTOCOL_SEED], &crate::ID.to_bytes());
+    (Pubkey::new_from_array(address), bump)
+};

@@ -1,0 +1,333 @@
+//! Every refusal of the program. Codes are stable: a number once given is never given to another meaning, and the
+//! groups leave room to grow.
+
+use anchor_lang::prelude::*;
+
+/// What the program answers when it refuses; on chain the code is 6000 + the number.
+#[error_code]
+#[derive(PartialEq, Eq)]
+pub enum BackstopError {
+    // ---- anyone, anywhere: 6000 (0x1770) ----
+    /// 6000
+    #[msg("A number does not fit: the amount is out of every sensible range")]
+    MathOverflow = 0,
+    /// 6001
+    #[msg("The books do not add up; nothing was changed")]
+    InvariantViolated = 1,
+    /// 6002
+    #[msg("The vault did not move by what was booked, or holds less than the books say")]
+    VaultMismatch = 2,
+    /// 6003
+    #[msg("This instruction takes no further accounts")]
+    UnexpectedAccounts = 3,
+    /// 6004
+    #[msg("The amount is zero or below the pool's smallest")]
+    AmountTooSmall = 4,
+    /// 6005
+    #[msg("An argument is outside its bounds")]
+    OutOfBounds = 5,
+    /// 6006
+    #[msg("The text is empty, too long, or has characters that are not printable ASCII")]
+    BadText = 6,
+    /// 6007
+    #[msg("The account belongs to another pool, product or protocol")]
+    WrongParent = 7,
+    /// 6008
+    #[msg("The account is not the one that is recorded")]
+    WrongAccount = 8,
+    /// 6009
+    #[msg("The rent goes back to whoever paid it")]
+    WrongRentPayer = 9,
+    /// 6010
+    #[msg("The clock stands before the last change of this account")]
+    ClockWentBack = 10,
+
+    // ---- roles and pause: 6020 (0x1784) ----
+    /// 6020
+    #[msg("Only the program's upgrade authority may do this")]
+    NotUpgradeAuthority = 20,
+    /// 6021
+    #[msg("Only governance may do this")]
+    NotGovernance = 21,
+    /// 6022
+    #[msg("Only the proposed governance may accept")]
+    NotPendingGovernance = 22,
+    /// 6023
+    #[msg("Only the guardian may do this")]
+    NotGuardian = 23,
+    /// 6024
+    #[msg("Only the risk keeper may do this")]
+    NotRiskKeeper = 24,
+    /// 6025
+    #[msg("Deposits are paused")]
+    DepositsPaused = 25,
+    /// 6026
+    #[msg("Purchases are paused")]
+    PurchasesPaused = 26,
+    /// 6027
+    #[msg("The guardian has used the pauses of these seven days")]
+    NoPauseLeft = 27,
+    /// 6028
+    #[msg("The program data account is not that of this program")]
+    WrongProgramData = 28,
+    /// 6029
+    #[msg("A role cannot be the zero address")]
+    NoSuchRole = 29,
+
+    // ---- pools: 6040 (0x1798) ----
+    /// 6040
+    #[msg("The asset's mint has an extension that can move, freeze, tax, hook or hide balances")]
+    AssetExtensionRefused = 40,
+    /// 6041
+    #[msg("The asset's mint has more decimals than a pool can keep")]
+    AssetDecimalsRefused = 41,
+    /// 6042
+    #[msg("The asset must be a mint of SPL Token or Token-2022")]
+    NotAToken = 42,
+    /// 6043
+    #[msg("This pool takes deposits only with its deposit authority's signature")]
+    DepositorNotAdmitted = 43,
+    /// 6044
+    #[msg("This pool takes no outside deposits")]
+    NoOutsideDeposits = 44,
+    /// 6045
+    #[msg("The tranche was wiped out: it takes deposits again in a new series")]
+    TrancheWipedOut = 45,
+    /// 6046
+    #[msg("The tranche is not wiped out")]
+    TrancheNotWipedOut = 46,
+    /// 6047
+    #[msg("The deposit would give fewer shares than asked for")]
+    TooFewShares = 47,
+    /// 6048
+    #[msg("The first deposit of a tranche must be at least the pool's smallest first deposit")]
+    FirstDepositTooSmall = 48,
+    /// 6049
+    #[msg("The pool is in an alert: a product with exposure is breaching, met, or waits for funding")]
+    PoolInAlert = 49,
+    /// 6050
+    #[msg("The pool would be below its required capital")]
+    BelowRequiredCapital = 50,
+    /// 6051
+    #[msg("The total exposure would exceed what a pool can keep in its books")]
+    TooMuchExposure = 51,
+    /// 6052
+    #[msg("The premium stream cannot carry this rate")]
+    StreamFull = 52,
+    /// 6053
+    #[msg("This is not a pool of the kind that the instruction needs")]
+    WrongPoolKind = 53,
+    /// 6054
+    #[msg("The tranche's series has no number left")]
+    NoSeriesLeft = 54,
+
+    // ---- exits: 6070 (0x17b6) ----
+    /// 6070
+    #[msg("The epoch's day is not over")]
+    EpochNotOver = 70,
+    /// 6071
+    #[msg("An older epoch is filled first")]
+    NotOldestEpoch = 71,
+    /// 6072
+    #[msg("No capital is free for exits now")]
+    NothingFree = 72,
+    /// 6073
+    #[msg("The ticket has nothing to claim")]
+    NothingToClaim = 73,
+    /// 6074
+    #[msg("The ticket has no open part left")]
+    NothingOpen = 74,
+    /// 6075
+    #[msg("The epoch is still needed: it is not filled, or tickets are left")]
+    EpochInUse = 75,
+    /// 6076
+    #[msg("The last epoch of the queue must be passed to be linked to the new one")]
+    QueueTailMissing = 76,
+    /// 6077
+    #[msg("Another account than the owner's associated token account needs the owner's signature")]
+    NotOwnersAccount = 77,
+    /// 6078
+    #[msg("The ticket is of a series that was wiped out")]
+    SeriesOver = 78,
+    /// 6079
+    #[msg("All the reinsurer's cedants must be passed, in the order of its books")]
+    CedantsMissing = 79,
+
+    // ---- products and price: 6090 (0x17ca) ----
+    /// 6090
+    #[msg("The pool pays in the asset that this product insures")]
+    InsuresItsOwnAsset = 90,
+    /// 6091
+    #[msg("The pool's cooldown is shorter than this trigger needs")]
+    CooldownTooShort = 91,
+    /// 6092
+    #[msg("The term, the waiting time and the trigger's ring do not fit together")]
+    TermsDoNotFit = 92,
+    /// 6093
+    #[msg("The product does not sell")]
+    NotSelling = 93,
+    /// 6094
+    #[msg("The product's notice is not over")]
+    NoticeNotOver = 94,
+    /// 6095
+    #[msg("An exit epoch past its day is unfilled: capital that disagrees leaves first")]
+    ExitsWaiting = 95,
+    /// 6096
+    #[msg("The product's state does not allow this change")]
+    WrongProductState = 96,
+    /// 6097
+    #[msg("The risk rate moved within the last day")]
+    RiskRateMovedToday = 97,
+    /// 6098
+    #[msg("The risk rate would leave its floor, its ceiling or its step")]
+    RiskRateOutOfBounds = 98,
+    /// 6099
+    #[msg("The product's numbers have been used up")]
+    NoIdLeft = 99,
+
+    // ---- covers: 6110 (0x17de) ----
+    /// 6110
+    #[msg("The trigger is not quiet")]
+    TriggerNotQuiet = 110,
+    /// 6111
+    #[msg("The last print is too old to sell on: show a newer one first")]
+    PrintTooOld = 111,
+    /// 6112
+    #[msg("The price is inside the no-sale buffer")]
+    PriceInBuffer = 112,
+    /// 6113
+    #[msg("The sum insured is above the most for one cover")]
+    CoverTooLarge = 113,
+    /// 6114
+    #[msg("The product's or its risk group's capacity is used up")]
+    BeyondCapacity = 114,
+    /// 6115
+    #[msg("The premium is above what the buyer would pay")]
+    PremiumTooHigh = 115,
+    /// 6116
+    #[msg("The term is outside the product's bounds, or ends before the protection begins")]
+    BadTerm = 116,
+    /// 6117
+    #[msg("The cover was settled or cancelled")]
+    CoverNotActive = 117,
+    /// 6118
+    #[msg("The cover's term is over")]
+    CoverEnded = 118,
+    /// 6119
+    #[msg("The signer does not hold the cover's NFT")]
+    NotHolder = 119,
+    /// 6120
+    #[msg("The cover can still be paid")]
+    CoverStillLive = 120,
+    /// 6121
+    #[msg("The NFT is not burnt and its holder has not signed")]
+    HolderMustSign = 121,
+    /// 6122
+    #[msg("The product is over")]
+    ProductOver = 122,
+
+    // ---- oracle and evidence: 6140 (0x17fc) ----
+    /// 6140
+    #[msg("The price account has the wrong owner")]
+    OracleWrongOwner = 140,
+    /// 6141
+    #[msg("The price account has the wrong length, discriminator or header")]
+    OracleWrongLayout = 141,
+    /// 6142
+    #[msg("The price update is not fully verified")]
+    OracleNotVerified = 142,
+    /// 6143
+    #[msg("The price is of another feed")]
+    OracleWrongFeed = 143,
+    /// 6144
+    #[msg("The price is zero, negative or too large")]
+    OracleBadPrice = 144,
+    /// 6145
+    #[msg("The exponent is outside [-12, 0]")]
+    OracleBadExponent = 145,
+    /// 6146
+    #[msg("The publish time is in the future")]
+    OracleFromFuture = 146,
+    /// 6147
+    #[msg("The price is not trading")]
+    OracleNotTrading = 147,
+    /// 6148
+    #[msg("The slot of this breach is closed")]
+    SlotClosed = 148,
+    /// 6149
+    #[msg("The print is older than the evidence reaches back")]
+    PrintBeforeRing = 149,
+    /// 6150
+    #[msg("The trigger is not due to be confirmed")]
+    NotDue = 150,
+    /// 6151
+    #[msg("The trigger has triggered")]
+    AlreadyTriggered = 151,
+    /// 6152
+    #[msg("The trigger's terms are outside the hard bounds")]
+    BadTriggerTerms = 152,
+
+    // ---- incidents: 6170 (0x181a) ----
+    /// 6170
+    #[msg("The trigger has not triggered")]
+    NotTriggered = 170,
+    /// 6171
+    #[msg("The incident's treaties are not all called")]
+    TreatiesNotCalled = 171,
+    /// 6172
+    #[msg("The funding round cannot begin yet: other alerts may still need the capital")]
+    RoundNotDue = 172,
+    /// 6173
+    #[msg("The incident belongs to a later funding round")]
+    LaterRound = 173,
+    /// 6174
+    #[msg("The incident is funded")]
+    AlreadyFunded = 174,
+    /// 6175
+    #[msg("The incident is not funded")]
+    NotFunded = 175,
+    /// 6176
+    #[msg("The incident is closed")]
+    IncidentClosed = 176,
+    /// 6177
+    #[msg("The cover was not in force, nor waiting, at the event")]
+    NotEligible = 177,
+    /// 6178
+    #[msg("A holder that is not a wallet must sign")]
+    ProgramHolderMustSign = 178,
+    /// 6179
+    #[msg("The incident has covers to settle and its deadline is not over")]
+    IncidentInUse = 179,
+
+    // ---- reinsurance: 6200 (0x1838) ----
+    /// 6200
+    #[msg("The treaty's terms are outside the hard bounds")]
+    BadTreatyTerms = 200,
+    /// 6201
+    #[msg("The treaty is not in the state that this needs")]
+    WrongTreatyState = 201,
+    /// 6202
+    #[msg("The pool has no place for a further treaty")]
+    NoTreatyPlace = 202,
+    /// 6203
+    #[msg("The treaty is called in its order")]
+    WrongTreatyOrder = 203,
+    /// 6204
+    #[msg("The treaty was called or skipped for this incident")]
+    TreatyAlreadyCalled = 204,
+    /// 6205
+    #[msg("The treaty can still be called")]
+    TreatyStillCallable = 205,
+    /// 6206
+    #[msg("The treaty's limit may still be needed")]
+    TreatyInUse = 206,
+    /// 6207
+    #[msg("The surplus is smaller than this needs")]
+    SurplusTooSmall = 207,
+    /// 6208
+    #[msg("The cession was announced otherwise, or its window is over")]
+    CessionNotAnnounced = 208,
+    /// 6209
+    #[msg("Nothing is owed")]
+    NothingOwed = 209,
+}

@@ -1,0 +1,399 @@
+//! What the program reports: past tense, one event for each change, complete enough that replaying them rebuilds the
+//! books. Amounts are in asset units, times in unix seconds, days in UTC days.
+
+use crate::state::{Accrual, LossByLayer, ProductState, Tranche};
+use anchor_lang::prelude::*;
+
+/// The protocol was created.
+#[event]
+pub struct Initialized {
+    /// Governance.
+    pub governance: Pubkey,
+    /// Guardian.
+    pub guardian: Pubkey,
+    /// Risk keeper.
+    pub risk_keeper: Pubkey,
+}
+
+/// A new governance was proposed.
+#[event]
+pub struct GovernanceProposed {
+    /// Governance now.
+    pub governance: Pubkey,
+    /// Whoever must accept.
+    pub proposed: Pubkey,
+}
+
+/// The proposed governance accepted.
+#[event]
+pub struct GovernanceAccepted {
+    /// Governance before.
+    pub before: Pubkey,
+    /// Governance now.
+    pub governance: Pubkey,
+}
+
+/// Guardian and risk keeper were appointed.
+#[event]
+pub struct RolesSet {
+    /// Guardian now.
+    pub guardian: Pubkey,
+    /// Risk keeper now.
+    pub risk_keeper: Pubkey,
+}
+
+/// A pause began, or was lifted (`bits` 0).
+#[event]
+pub struct PauseSet {
+    /// What is paused.
+    pub bits: u8,
+    /// When the pause ends.
+    pub until: i64,
+}
+
+/// A pool was created.
+#[event]
+pub struct PoolCreated {
+    /// The pool.
+    pub pool: Pubkey,
+    /// Its asset.
+    pub asset_mint: Pubkey,
+    /// Its id within the asset.
+    pub id: u16,
+    /// Whether the asset's issuer can freeze accounts, the vault among them.
+    pub asset_can_be_frozen: bool,
+}
+
+/// Premium was earned.
+#[event]
+pub struct Accrued {
+    /// The pool.
+    pub pool: Pubkey,
+    /// Up to when.
+    pub at: i64,
+    /// How it was shared out.
+    pub accrual: Accrual,
+}
+
+/// Capital came in.
+#[event]
+pub struct Deposited {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The tranche.
+    pub tranche: Tranche,
+    /// Whoever deposited.
+    pub owner: Pubkey,
+    /// Assets.
+    pub amount: u64,
+    /// Shares minted.
+    pub shares: u64,
+}
+
+/// Somebody gave to the surplus.
+#[event]
+pub struct SurplusContributed {
+    /// The pool.
+    pub pool: Pubkey,
+    /// Whoever gave.
+    pub contributor: Pubkey,
+    /// Assets.
+    pub amount: u64,
+}
+
+/// A ticket was made.
+#[event]
+pub struct ExitRequested {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The ticket.
+    pub ticket: Pubkey,
+    /// Its owner.
+    pub owner: Pubkey,
+    /// The tranche.
+    pub tranche: Tranche,
+    /// Day of its epoch.
+    pub epoch_day: u32,
+    /// Shares burnt.
+    pub shares: u64,
+    /// Assets that left the staying capital.
+    pub value: u64,
+    /// Exit units.
+    pub units: u64,
+    /// Dust of a tranche without shares, moved to the surplus.
+    pub to_surplus: u64,
+}
+
+/// A ticket was given up.
+#[event]
+pub struct ExitCancelled {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The ticket.
+    pub ticket: Pubkey,
+    /// The tranche.
+    pub tranche: Tranche,
+    /// Exit units given up.
+    pub units: u64,
+    /// Assets that stay.
+    pub value: u64,
+    /// Shares minted.
+    pub shares: u64,
+    /// Dust of exit units without owner, moved to the surplus.
+    pub to_surplus: u64,
+}
+
+/// Capital was set aside for an epoch.
+#[event]
+pub struct ExitEpochSettled {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The epoch's day.
+    pub day: u32,
+    /// Set aside from the junior tranche.
+    pub junior: u64,
+    /// Set aside from the senior tranche.
+    pub senior: u64,
+    /// Dust of exit units without owner, moved to the surplus.
+    pub to_surplus: u64,
+    /// Part of the epoch still open, Q63.
+    pub open_q63: u64,
+}
+
+/// A ticket was paid.
+#[event]
+pub struct ExitClaimed {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The ticket.
+    pub ticket: Pubkey,
+    /// Its owner.
+    pub owner: Pubkey,
+    /// Assets.
+    pub amount: u64,
+    /// Whether the ticket is closed.
+    pub closed: bool,
+}
+
+/// An epoch was closed.
+#[event]
+pub struct ExitEpochClosed {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The epoch's day.
+    pub day: u32,
+    /// What rounding left, moved to the surplus.
+    pub to_surplus: u64,
+}
+
+/// A wiped-out tranche takes deposits again.
+#[event]
+pub struct SeriesOpened {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The tranche.
+    pub tranche: Tranche,
+    /// The series now.
+    pub series: u8,
+    /// Its share mint.
+    pub mint: Pubkey,
+}
+
+/// A product was announced.
+#[event]
+pub struct ProductCreated {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The product.
+    pub product: Pubkey,
+    /// Its trigger.
+    pub trigger: Pubkey,
+    /// The insured asset.
+    pub covered_asset: Pubkey,
+    /// Hash of the wording.
+    pub wording_hash: [u8; 32],
+    /// When it may sell.
+    pub sells_from: i64,
+}
+
+/// A product was frozen, thawed or run off.
+#[event]
+pub struct ProductStateSet {
+    /// The product.
+    pub product: Pubkey,
+    /// Its state now.
+    pub state: ProductState,
+}
+
+/// The risk rate of new covers moved.
+#[event]
+pub struct RiskRateSet {
+    /// The product.
+    pub product: Pubkey,
+    /// Rate before, parts per billion a year.
+    pub before_ppb: u64,
+    /// Rate now, parts per billion a year.
+    pub after_ppb: u64,
+}
+
+/// Exposure of ended covers was released.
+#[event]
+pub struct ExposureReleased {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The product.
+    pub product: Pubkey,
+    /// Sums insured.
+    pub amount: u64,
+}
+
+/// A cover was sold.
+#[event]
+pub struct CoverBought {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The product.
+    pub product: Pubkey,
+    /// The cover.
+    pub cover: Pubkey,
+    /// Whoever paid the premium.
+    pub buyer: Pubkey,
+    /// Whoever got the NFT.
+    pub receiver: Pubkey,
+    /// Sum insured.
+    pub sum_insured: u64,
+    /// Premium.
+    pub premium: u64,
+    /// Rate at which the premium is earned, Q32 a second.
+    pub rate_q32: u64,
+    /// First insured day.
+    pub active_day: u32,
+    /// First day no longer insured.
+    pub end_day: u32,
+    /// Level of the demand curve the cover was priced at, basis points.
+    pub level_bps: u32,
+    /// Exposure of old covers released by the way.
+    pub released: u64,
+}
+
+/// A cover was given back.
+#[event]
+pub struct CoverCancelled {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The product.
+    pub product: Pubkey,
+    /// The cover.
+    pub cover: Pubkey,
+    /// Sum insured that is free again.
+    pub sum_insured: u64,
+    /// Premium paid back.
+    pub refund: u64,
+    /// Fee, to the surplus.
+    pub fee: u64,
+}
+
+/// A cover that could no longer be paid was closed.
+#[event]
+pub struct CoverClosed {
+    /// The product.
+    pub product: Pubkey,
+    /// The cover.
+    pub cover: Pubkey,
+}
+
+/// A print changed a trigger's evidence.
+#[event]
+pub struct Observed {
+    /// The trigger.
+    pub trigger: Pubkey,
+    /// Price, 1e-8.
+    pub price: u64,
+    /// Confidence, 1e-8.
+    pub confidence: u64,
+    /// When the oracle published it.
+    pub publish_time: i64,
+}
+
+/// A trigger's phase changed.
+#[event]
+pub struct PhaseChanged {
+    /// The trigger.
+    pub trigger: Pubkey,
+    /// The product.
+    pub product: Pubkey,
+    /// Phase before: 0 quiet, 1 breaching, 2 met, 3 triggered.
+    pub before: u8,
+    /// Phase now.
+    pub after: u8,
+    /// Start of the evidence's first slot, if triggered.
+    pub event_at: i64,
+    /// Mean price of the evidence, 1e-8, if triggered.
+    pub mean_price: u64,
+}
+
+/// An incident was opened; its product is over.
+#[event]
+pub struct IncidentOpened {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The product.
+    pub product: Pubkey,
+    /// The incident.
+    pub incident: Pubkey,
+    /// Start of the event.
+    pub event_at: i64,
+    /// Part of each sum insured that is lost, basis points.
+    pub severity_bps: u16,
+    /// What its covers are due.
+    pub gross: u64,
+    /// Exposure released, if nothing is due.
+    pub released: u64,
+}
+
+/// An incident was funded; its ratio is fixed.
+#[event]
+pub struct IncidentFunded {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The incident.
+    pub incident: Pubkey,
+    /// What its covers are due.
+    pub gross: u64,
+    /// What treaties paid.
+    pub ceded: u64,
+    /// What the pool set aside.
+    pub paid: u64,
+    /// Exposure released.
+    pub released: u64,
+    /// Where it came from.
+    pub losses: LossByLayer,
+}
+
+/// A cover was paid.
+#[event]
+pub struct CoverSettled {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The incident.
+    pub incident: Pubkey,
+    /// The cover.
+    pub cover: Pubkey,
+    /// The NFT's holder.
+    pub holder: Pubkey,
+    /// Assets.
+    pub amount: u64,
+    /// Whether it was the premium of a cover still waiting.
+    pub refund: bool,
+}
+
+/// An incident was closed.
+#[event]
+pub struct IncidentClosed {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The incident.
+    pub incident: Pubkey,
+    /// What was left, moved to the surplus.
+    pub to_surplus: u64,
+}

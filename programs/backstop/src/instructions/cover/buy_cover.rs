@@ -1,0 +1,208 @@
+//! Sells a cover; its NFT goes to the receiver.
+
+use crate::constants::*;
+use crate::error::BackstopError;
+use crate::events::CoverBought;
+use crate::instructions::{PoolSigner, no_more, now, report_accrual};
+use crate::mint::{self, Metadata, MintMaker};
+use crate::state::{Cover, CoverRequest, CoverState, Pool, Product, Protocol, Trigger, get_text};
+use crate::token::{self, AssetTransfer};
+use anchor_lang::prelude::*;
+use anchor_spl::associated_token::AssociatedToken;
+use anchor_spl::token_2022::Token2022;
+use anchor_spl::token_interface::TokenInterface;
+
+/// What a buyer asks for.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct BuyCoverArgs {
+    /// The buyer's number for the cover.
+    pub nonce: u64,
+    /// Sum insured and term.
+    pub request: CoverRequest,
+    /// The most the buyer would pay, in asset units.
+    pub max_premium: u64,
+}
+
+/// Accounts of `buy_cover`.
+#[derive(Accounts)]
+#[instruction(args: BuyCoverArgs)]
+pub struct BuyCover<'info> {
+    /// Pays the rent.
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    /// Pays the premium; may be a program's address.
+    pub buyer: Signer<'info>,
+    /// CHECK: where the premium comes from; the token program checks mint and authority.
+    #[account(mut)]
+    pub buyer_assets: UncheckedAccount<'info>,
+    /// CHECK: gets the NFT.
+    pub receiver: UncheckedAccount<'info>,
+    /// CHECK: the receiver's associated token account of the NFT, created here by its own program.
+    #[account(mut)]
+    pub receiver_nft: UncheckedAccount<'info>,
+    /// The protocol, for its pause.
+    #[account(address = PROTOCOL.0)]
+    pub protocol: Box<Account<'info, Protocol>>,
+    /// The product's pool.
+    #[account(
+        mut,
+        has_one = vault @ BackstopError::WrongAccount,
+        has_one = asset_mint @ BackstopError::WrongAccount
+    )]
+    pub pool: AccountLoader<'info, Pool>,
+    /// The product.
+    #[account(
+        mut,
+        has_one = pool @ BackstopError::WrongParent,
+        has_one = trigger @ BackstopError::WrongParent
+    )]
+    pub product: AccountLoader<'info, Product>,
+    /// The product's trigger.
+    pub trigger: AccountLoader<'info, Trigger>,
+    /// CHECK: the pool's token account, by its address.
+    #[account(mut)]
+    pub vault: UncheckedAccount<'info>,
+    /// CHECK: the pool's asset, by its address.
+    pub asset_mint: UncheckedAccount<'info>,
+    /// CHECK: the NFT's mint, created here.
+    #[account(
+        mut,
+        seeds = [COVER_MINT_SEED, product.key().as_ref(), buyer.key().as_ref(), &args.nonce.to_le_bytes()],
+        bump
+    )]
+    pub cover_mint: UncheckedAccount<'info>,
+    /// The cover, created here.
+    #[account(
+        init,
+        payer = payer,
+        space = 8 + Cover::INIT_SPACE,
+        seeds = [COVER_SEED, cover_mint.key().as_ref()],
+        bump
+    )]
+    pub cover: Box<Account<'info, Cover>>,
+    /// The asset's token program.
+    pub asset_token_program: Interface<'info, TokenInterface>,
+    /// The NFT's token program.
+    pub token_2022_program: Program<'info, Token2022>,
+    /// Creates the receiver's token account.
+    pub associated_token_program: Program<'info, AssociatedToken>,
+    /// Creates the accounts.
+    pub system_program: Program<'info, System>,
+}
+
+/// Specification:
+/// - refused while purchases are paused, and for every reason in [`Product::sell`];
+/// - refused above `max_premium`;
+/// - the premium is rounded up and streams to the pool until the cover's end;
+/// - the NFT's supply is one and its metadata fixed for good;
+/// - the address of the NFT's mint holds the buyer's key and number: nobody else can occupy it.
+pub(crate) fn handle(ctx: Context<BuyCover>, args: BuyCoverArgs) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = ctx.accounts;
+    let now = now()?;
+    accounts.protocol.require_purchases_open(now)?;
+    let (cash, decimals, signer, event) = book(accounts, &args, ctx.bumps.cover, now)?;
+    AssetTransfer {
+        token_program: &accounts.asset_token_program,
+        mint: &accounts.asset_mint,
+        from: &accounts.buyer_assets,
+        to: &accounts.vault,
+        authority: &accounts.buyer,
+        vault: &accounts.vault,
+        decimals,
+    }
+    .collect(event.premium, cash)?;
+    make_nft(accounts, &args, ctx.bumps.cover_mint, &signer)?;
+    emit!(event);
+    Ok(())
+}
+
+/// Books the sale in product, pool and cover.
+#[inline(never)]
+fn book(accounts: &mut BuyCover, args: &BuyCoverArgs, bump: u8, now: i64) -> Result<(u64, u8, PoolSigner, CoverBought)> {
+    let mut pool = accounts.pool.load_mut()?;
+    let mut product = accounts.product.load_mut()?;
+    let accrual = pool.accrue(now)?;
+    let exposure_before = product.exposure;
+    let quote = product.sell(&mut pool, &*accounts.trigger.load()?, args.request, now)?;
+    require!(quote.premium <= args.max_premium, BackstopError::PremiumTooHigh);
+    let rate_q32 = pool.stream_premium(quote.premium, now, quote.end_day)?;
+    pool.invariant()?;
+    accounts.cover.set_inner(Cover {
+        product: accounts.product.key(),
+        mint: accounts.cover_mint.key(),
+        rent_payer: accounts.payer.key(),
+        version: ACCOUNT_VERSION,
+        bump,
+        state: CoverState::Active,
+        cancel_fee_bps: product.terms.cancel_fee_bps,
+        active_day: quote.active_day,
+        end_day: quote.end_day,
+        sum_insured: quote.sum_insured,
+        premium: quote.premium,
+        rate_q32,
+        bought_at: now,
+        reserved: [0; 32],
+    });
+    report_accrual(accounts.pool.key(), now, accrual);
+    let event = CoverBought {
+        pool: accounts.pool.key(),
+        product: accounts.product.key(),
+        cover: accounts.cover.key(),
+        buyer: accounts.buyer.key(),
+        receiver: accounts.receiver.key(),
+        sum_insured: quote.sum_insured,
+        premium: quote.premium,
+        rate_q32,
+        active_day: quote.active_day,
+        end_day: quote.end_day,
+        level_bps: quote.level_bps,
+        released: exposure_before.saturating_sub(quote.exposure),
+    };
+    Ok((pool.cash, pool.asset_decimals, PoolSigner::of(&pool), event))
+}
+
+/// Makes the NFT and hands it to the receiver.
+#[inline(never)]
+fn make_nft(accounts: &BuyCover, args: &BuyCoverArgs, bump: u8, signer: &PoolSigner) -> Result<()> {
+    let (name, uri, fields) = {
+        let pool = accounts.pool.load()?;
+        let product = accounts.product.load()?;
+        let sum = mint::amount_text(accounts.cover.sum_insured, pool.asset_decimals, get_text(&pool.label));
+        let fields = [
+            ("sum_insured", sum),
+            ("end", mint::date_text(accounts.cover.end_day)),
+            ("wording_sha256", mint::hex_text(&product.wording_hash)),
+        ];
+        (format!("Backstop: {}", product.name()), product.uri().to_owned(), fields)
+    };
+    let product_key = accounts.product.key();
+    let buyer_key = accounts.buyer.key();
+    let pool_seeds = signer.seeds();
+    let maker = MintMaker {
+        mint: &accounts.cover_mint,
+        mint_seeds: &[
+            COVER_MINT_SEED,
+            product_key.as_ref(),
+            buyer_key.as_ref(),
+            &args.nonce.to_le_bytes(),
+            &[bump],
+        ],
+        pool: accounts.pool.as_ref(),
+        pool_seeds: &pool_seeds,
+        payer: &accounts.payer,
+        token_2022_program: &accounts.token_2022_program,
+        system_program: &accounts.system_program,
+    };
+    maker.make(0, true, &Metadata { name: &name, symbol: "COVER", uri: &uri, fields: &fields })?;
+    mint::create_associated(
+        &accounts.payer,
+        &accounts.receiver_nft,
+        &accounts.receiver,
+        &accounts.cover_mint,
+        &accounts.token_2022_program,
+        &accounts.system_program,
+    )?;
+    token::mint_to(&accounts.cover_mint, &accounts.receiver_nft, accounts.pool.as_ref(), 1, &[&pool_seeds])?;
+    maker.fix_supply()
+}

@@ -1,0 +1,126 @@
+//! Gives a cover back for its unearned premium less the fee.
+
+use crate::error::BackstopError;
+use crate::events::CoverCancelled;
+use crate::instructions::{PoolSigner, no_more, now, report_accrual};
+use crate::math::rounding::{BPS, Rounding, mul_div};
+use crate::math::stream;
+use crate::mint;
+use crate::state::{Cover, Pool, Product, Trigger};
+use crate::token::{self, AssetTransfer};
+use anchor_lang::prelude::*;
+use anchor_spl::token_2022::Token2022;
+use anchor_spl::token_interface::TokenInterface;
+
+/// Accounts of `cancel_cover`.
+#[derive(Accounts)]
+pub struct CancelCover<'info> {
+    /// Holds the NFT.
+    pub holder: Signer<'info>,
+    /// CHECK: where the NFT is; the token program checks mint and authority when it burns it.
+    #[account(mut)]
+    pub holder_nft: UncheckedAccount<'info>,
+    /// CHECK: where the refund goes; the token program checks the mint.
+    #[account(mut)]
+    pub destination: UncheckedAccount<'info>,
+    /// The product's pool.
+    #[account(
+        mut,
+        has_one = vault @ BackstopError::WrongAccount,
+        has_one = asset_mint @ BackstopError::WrongAccount
+    )]
+    pub pool: AccountLoader<'info, Pool>,
+    /// The product.
+    #[account(
+        mut,
+        has_one = pool @ BackstopError::WrongParent,
+        has_one = trigger @ BackstopError::WrongParent
+    )]
+    pub product: AccountLoader<'info, Product>,
+    /// The product's trigger.
+    pub trigger: AccountLoader<'info, Trigger>,
+    /// CHECK: the pool's token account, by its address.
+    #[account(mut)]
+    pub vault: UncheckedAccount<'info>,
+    /// CHECK: the pool's asset, by its address.
+    pub asset_mint: UncheckedAccount<'info>,
+    /// CHECK: the NFT's mint, by its address; closed here.
+    #[account(mut, address = cover.mint @ BackstopError::WrongAccount)]
+    pub cover_mint: UncheckedAccount<'info>,
+    /// The cover, closed here.
+    #[account(
+        mut,
+        close = rent_payer,
+        has_one = product @ BackstopError::WrongParent,
+        has_one = rent_payer @ BackstopError::WrongRentPayer
+    )]
+    pub cover: Account<'info, Cover>,
+    /// CHECK: gets the rent of cover and mint back.
+    #[account(mut)]
+    pub rent_payer: UncheckedAccount<'info>,
+    /// The asset's token program.
+    pub asset_token_program: Interface<'info, TokenInterface>,
+    /// The NFT's token program.
+    pub token_2022_program: Program<'info, Token2022>,
+}
+
+/// Specification:
+/// - only the holder of the NFT, before the cover's end;
+/// - only while the trigger is quiet;
+/// - refunds the unearned premium, rounded down, less the fee the cover was sold with, rounded up;
+/// - buying and cancelling at once always costs: the fee is at least one unit of a refund.
+pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = ctx.accounts;
+    let now = now()?;
+    let cover = &accounts.cover;
+    cover.require_active()?;
+    require!(now < cover.end(), BackstopError::CoverEnded);
+    let nft = token::read_account(&accounts.holder_nft)?;
+    let holds = nft.mint == cover.mint && nft.owner == accounts.holder.key() && nft.amount == 1;
+    require!(holds, BackstopError::NotHolder);
+
+    let (refund, fee, cash, decimals, signer, accrual) = {
+        let mut pool = accounts.pool.load_mut()?;
+        let mut product = accounts.product.load_mut()?;
+        let trigger = accounts.trigger.load()?;
+        trigger.require_quiet()?;
+        let accrual = pool.accrue(now)?;
+        let unearned = stream::unearned(cover.rate_q32, cover.seconds_left(now)).ok_or(BackstopError::MathOverflow)?;
+        let unearned = unearned.min(pool.unearned_premium);
+        let fee = mul_div(unearned, u64::from(cover.cancel_fee_bps), BPS, Rounding::Up)
+            .ok_or(BackstopError::MathOverflow)?;
+        let refund = unearned.saturating_sub(fee);
+        pool.end_stream_early(cover.rate_q32, cover.end_day)?;
+        pool.refund_premium(refund, fee)?;
+        product.drift_level(now);
+        product.remove_cover(&mut pool, cover)?;
+        product.note_utilisation(&pool)?;
+        pool.invariant()?;
+        (refund, fee, pool.cash, pool.asset_decimals, PoolSigner::of(&pool), accrual)
+    };
+    if refund > 0 {
+        AssetTransfer {
+            token_program: &accounts.asset_token_program,
+            mint: &accounts.asset_mint,
+            from: &accounts.vault,
+            to: &accounts.destination,
+            authority: accounts.pool.as_ref(),
+            vault: &accounts.vault,
+            decimals,
+        }
+        .pay(refund, cash, &[&signer.seeds()])?;
+    }
+    mint::burn_nft(&accounts.cover_mint, &accounts.holder_nft, &accounts.holder)?;
+    mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &signer.seeds())?;
+    report_accrual(accounts.pool.key(), now, accrual);
+    emit!(CoverCancelled {
+        pool: accounts.pool.key(),
+        product: accounts.product.key(),
+        cover: cover.key(),
+        sum_insured: cover.sum_insured,
+        refund,
+        fee,
+    });
+    Ok(())
+}

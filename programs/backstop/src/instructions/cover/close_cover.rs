@@ -1,0 +1,63 @@
+//! Closes a cover that can no longer be paid.
+
+use crate::error::BackstopError;
+use crate::events::CoverClosed;
+use crate::instructions::{PoolSigner, no_more};
+use crate::mint;
+use crate::state::{Cover, CoverState, Pool, Product};
+use crate::token;
+use anchor_lang::prelude::*;
+use anchor_spl::token_2022::Token2022;
+
+/// Accounts of `close_cover`.
+#[derive(Accounts)]
+pub struct CloseCover<'info> {
+    /// Holds the NFT; needed unless it is burnt.
+    pub holder: Option<Signer<'info>>,
+    /// CHECK: where the NFT is; the token program checks mint and authority when it burns it.
+    #[account(mut)]
+    pub holder_nft: Option<UncheckedAccount<'info>>,
+    /// The product's pool, which may close the mint.
+    pub pool: AccountLoader<'info, Pool>,
+    /// The product.
+    #[account(has_one = pool @ BackstopError::WrongParent)]
+    pub product: AccountLoader<'info, Product>,
+    /// CHECK: the NFT's mint, by its address; closed here.
+    #[account(mut, address = cover.mint @ BackstopError::WrongAccount)]
+    pub cover_mint: UncheckedAccount<'info>,
+    /// The cover, closed here.
+    #[account(
+        mut,
+        close = rent_payer,
+        has_one = product @ BackstopError::WrongParent,
+        has_one = rent_payer @ BackstopError::WrongRentPayer
+    )]
+    pub cover: Account<'info, Cover>,
+    /// CHECK: gets the rent of cover and mint back.
+    #[account(mut)]
+    pub rent_payer: UncheckedAccount<'info>,
+    /// The NFT's token program.
+    pub token_2022_program: Program<'info, Token2022>,
+}
+
+/// Specification:
+/// - only after a payout, or once the cover can no longer be paid;
+/// - the holder burns the NFT; once it is burnt, anyone closes what is left;
+/// - the rent goes to whoever paid it.
+pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = &ctx.accounts;
+    let cover = &accounts.cover;
+    let spent = cover.state == CoverState::Settled || accounts.product.load()?.is_spent(cover);
+    require!(spent, BackstopError::CoverStillLive);
+    if token::mint_supply(&accounts.cover_mint)? > 0 {
+        let (Some(holder), Some(nft)) = (&accounts.holder, &accounts.holder_nft) else {
+            return err!(BackstopError::HolderMustSign);
+        };
+        mint::burn_nft(&accounts.cover_mint, nft, holder)?;
+    }
+    let signer = PoolSigner::of(&*accounts.pool.load()?);
+    mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &signer.seeds())?;
+    emit!(CoverClosed { product: accounts.product.key(), cover: cover.key() });
+    Ok(())
+}

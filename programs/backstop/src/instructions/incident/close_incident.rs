@@ -1,0 +1,57 @@
+//! Moves what is left of an incident to the surplus.
+
+use crate::error::BackstopError;
+use crate::events::IncidentClosed;
+use crate::instructions::{no_more, now, report_accrual};
+use crate::state::{Incident, IncidentState, Pool, Product};
+use anchor_lang::prelude::*;
+
+/// Accounts of `close_incident`.
+#[derive(Accounts)]
+pub struct CloseIncident<'info> {
+    /// The product's pool.
+    #[account(mut)]
+    pub pool: AccountLoader<'info, Pool>,
+    /// The product, whose covers may be closed from now on.
+    #[account(mut, has_one = pool @ BackstopError::WrongParent)]
+    pub product: AccountLoader<'info, Product>,
+    /// The incident, closed here.
+    #[account(
+        mut,
+        close = rent_payer,
+        has_one = pool @ BackstopError::WrongParent,
+        has_one = product @ BackstopError::WrongParent,
+        has_one = rent_payer @ BackstopError::WrongRentPayer
+    )]
+    pub incident: Account<'info, Incident>,
+    /// CHECK: gets the incident's rent back.
+    #[account(mut)]
+    pub rent_payer: UncheckedAccount<'info>,
+}
+
+/// Specification:
+/// - anyone, once every cover is settled or 180 days after funding;
+/// - what is left (rounding, holders that could not be paid, forfeited NFTs) goes to the surplus;
+/// - a product has one incident: it stays over, and no second incident can be opened.
+pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = &ctx.accounts;
+    let now = now()?;
+    let incident = &accounts.incident;
+    let mut pool = accounts.pool.load_mut()?;
+    let accrual = pool.accrue(now)?;
+    let to_surplus = match incident.state {
+        IncidentState::Open | IncidentState::Waiting => return err!(BackstopError::NotFunded),
+        IncidentState::Closed => 0,
+        IncidentState::Funded => {
+            require!(incident.may_close(now), BackstopError::IncidentInUse);
+            incident.reserve.saturating_sub(incident.paid)
+        }
+    };
+    pool.release_incident_reserve(to_surplus)?;
+    pool.invariant()?;
+    accounts.product.load_mut()?.incident_closed = 1;
+    report_accrual(accounts.pool.key(), now, accrual);
+    emit!(IncidentClosed { pool: accounts.pool.key(), incident: incident.key(), to_surplus });
+    Ok(())
+}

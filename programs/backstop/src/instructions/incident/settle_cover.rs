@@ -1,0 +1,96 @@
+//! Pays a cover to the holder of its NFT.
+
+use crate::error::BackstopError;
+use crate::events::CoverSettled;
+use crate::instructions::{PoolSigner, no_more};
+use crate::state::{Claim, Cover, CoverState, Incident, IncidentState, Pool};
+use crate::token::{self, AssetTransfer};
+use anchor_lang::prelude::*;
+use anchor_spl::token_interface::TokenInterface;
+
+/// Accounts of `settle_cover`.
+#[derive(Accounts)]
+pub struct SettleCover<'info> {
+    /// The product's pool.
+    #[account(
+        mut,
+        has_one = vault @ BackstopError::WrongAccount,
+        has_one = asset_mint @ BackstopError::WrongAccount
+    )]
+    pub pool: AccountLoader<'info, Pool>,
+    /// CHECK: the pool's token account, by its address.
+    #[account(mut)]
+    pub vault: UncheckedAccount<'info>,
+    /// CHECK: the pool's asset, by its address.
+    pub asset_mint: UncheckedAccount<'info>,
+    /// The incident.
+    #[account(mut, has_one = pool @ BackstopError::WrongParent)]
+    pub incident: Account<'info, Incident>,
+    /// The cover.
+    #[account(mut, constraint = cover.product == incident.product @ BackstopError::WrongParent)]
+    pub cover: Account<'info, Cover>,
+    /// CHECK: where the NFT is: read for its mint, holder and amount.
+    pub nft: UncheckedAccount<'info>,
+    /// CHECK: the holder of the NFT, checked against `nft`; with its signature any account may be paid.
+    pub holder: UncheckedAccount<'info>,
+    /// CHECK: where the payout goes: checked against the holder.
+    #[account(mut)]
+    pub destination: UncheckedAccount<'info>,
+    /// The asset's token program.
+    pub asset_token_program: Interface<'info, TokenInterface>,
+}
+
+/// Specification:
+/// - anyone, to the associated token account of the NFT's holder if that is a wallet; any holder may sign and name
+///   another account, and a holder that is a program's account must;
+/// - pays `floor(sum x severity x ratio)`, or `floor(premium x ratio)` if the cover was still waiting at the event;
+/// - each cover once; a cover that had ended is not eligible;
+/// - what cannot be paid stays open until the incident is closed.
+pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = ctx.accounts;
+    let incident = &mut accounts.incident;
+    let cover = &mut accounts.cover;
+    match incident.state {
+        IncidentState::Funded => {}
+        IncidentState::Open | IncidentState::Waiting => return err!(BackstopError::NotFunded),
+        IncidentState::Closed => return err!(BackstopError::IncidentClosed),
+    }
+    cover.require_active()?;
+    require_keys_eq!(*accounts.nft.owner, anchor_spl::token_2022::ID, BackstopError::NotHolder);
+    let nft = token::read_account(&accounts.nft)?;
+    let holds = nft.mint == cover.mint && nft.owner == accounts.holder.key() && nft.amount == 1;
+    require!(holds, BackstopError::NotHolder);
+
+    let (claim, amount) = incident.payout(cover)?;
+    incident.book_settlement(cover, claim, amount)?;
+    cover.state = CoverState::Settled;
+    let (cash, decimals, signer) = {
+        let mut pool = accounts.pool.load_mut()?;
+        pool.pay_incident(amount)?;
+        pool.invariant()?;
+        (pool.cash, pool.asset_decimals, PoolSigner::of(&pool))
+    };
+    if amount > 0 {
+        token::check_payout_account(&accounts.holder, &accounts.destination, accounts.asset_mint.key)?;
+        AssetTransfer {
+            token_program: &accounts.asset_token_program,
+            mint: &accounts.asset_mint,
+            from: &accounts.vault,
+            to: &accounts.destination,
+            authority: accounts.pool.as_ref(),
+            vault: &accounts.vault,
+            decimals,
+        }
+        .pay(amount, cash, &[&signer.seeds()])?;
+    }
+    emit!(CoverSettled {
+        pool: accounts.pool.key(),
+        incident: incident.key(),
+        cover: cover.key(),
+        holder: accounts.holder.key(),
+        amount,
+        refund: claim == Claim::Refund,
+    });
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! One file for each instruction: its specification, its accounts, its handler.
+
+pub mod cover;
+pub mod incident;
+pub mod pool;
+pub mod product;
+pub mod protocol;
+pub mod trigger;
+
+pub use cover::*;
+pub use incident::*;
+pub use pool::*;
+pub use product::*;
+pub use protocol::*;
+pub use trigger::*;
+
+use crate::error::BackstopError;
+use crate::events::Accrued;
+use crate::state::{Accrual, Pool};
+use anchor_lang::prelude::*;
+
+/// Refuses accounts beyond those that an instruction names.
+pub(crate) fn no_more(accounts: &[AccountInfo]) -> Result<()> {
+    require!(accounts.is_empty(), BackstopError::UnexpectedAccounts);
+    Ok(())
+}
+
+/// Unix time of the cluster, in seconds.
+pub(crate) fn now() -> Result<i64> {
+    Ok(Clock::get()?.unix_timestamp)
+}
+
+/// Reports an accrual that moved something.
+pub(crate) fn report_accrual(pool: Pubkey, at: i64, accrual: Accrual) {
+    if accrual.earned > 0 {
+        emit!(Accrued { pool, at, accrual });
+    }
+}
+
+/// What the pool's address signs with.
+pub(crate) struct PoolSigner {
+    asset_mint: Pubkey,
+    id: [u8; 2],
+    bump: [u8; 1],
+}
+
+impl PoolSigner {
+    /// The seeds of a pool.
+    pub fn of(pool: &Pool) -> Self {
+        Self { asset_mint: pool.asset_mint, id: pool.id.to_le_bytes(), bump: [pool.bump] }
+    }
+
+    /// The seeds in the form that a CPI takes.
+    pub fn seeds(&self) -> [&[u8]; 4] {
+        [crate::constants::POOL_SEED, self.asset_mint.as_ref(), &self.id, &self.bump]
+    }
+}

@@ -1,0 +1,26 @@
+//! Earns premium up to now.
+
+use crate::instructions::{no_more, now, report_accrual};
+use crate::state::Pool;
+use anchor_lang::prelude::*;
+
+/// Accounts of `accrue`.
+#[derive(Accounts)]
+pub struct Accrue<'info> {
+    /// The pool.
+    #[account(mut)]
+    pub pool: AccountLoader<'info, Pool>,
+}
+
+/// Specification:
+/// - anyone, at any time; doing it twice in a second changes nothing;
+/// - any idle time is made up for in one call.
+pub(crate) fn handle(ctx: Context<Accrue>) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let now = now()?;
+    let mut pool = ctx.accounts.pool.load_mut()?;
+    let accrual = pool.accrue(now)?;
+    pool.invariant()?;
+    report_accrual(ctx.accounts.pool.key(), now, accrual);
+    Ok(())
+}

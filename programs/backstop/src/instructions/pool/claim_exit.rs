@@ -1,0 +1,100 @@
+//! Pays a ticket what was set aside for it.
+
+use crate::error::BackstopError;
+use crate::events::ExitClaimed;
+use crate::instructions::{PoolSigner, no_more};
+use crate::state::{ExitEpoch, ExitTicket, Pool};
+use crate::token::{self, AssetTransfer};
+use anchor_lang::prelude::*;
+use anchor_spl::token_interface::TokenInterface;
+
+/// Accounts of `claim_exit`.
+#[derive(Accounts)]
+pub struct ClaimExit<'info> {
+    /// The pool.
+    #[account(
+        mut,
+        has_one = vault @ BackstopError::WrongAccount,
+        has_one = asset_mint @ BackstopError::WrongAccount
+    )]
+    pub pool: AccountLoader<'info, Pool>,
+    /// CHECK: the pool's token account, by its address.
+    #[account(mut)]
+    pub vault: UncheckedAccount<'info>,
+    /// CHECK: the pool's asset, by its address.
+    pub asset_mint: UncheckedAccount<'info>,
+    /// The ticket's epoch.
+    #[account(
+        mut,
+        has_one = pool @ BackstopError::WrongParent,
+        constraint = epoch.day == ticket.epoch_day @ BackstopError::WrongParent
+    )]
+    pub epoch: Account<'info, ExitEpoch>,
+    /// The ticket.
+    #[account(
+        mut,
+        has_one = pool @ BackstopError::WrongParent,
+        has_one = owner @ BackstopError::WrongAccount,
+        has_one = rent_payer @ BackstopError::WrongRentPayer
+    )]
+    pub ticket: Account<'info, ExitTicket>,
+    /// CHECK: the ticket's owner; with its signature any account may be paid.
+    pub owner: UncheckedAccount<'info>,
+    /// CHECK: where the assets go: checked against the owner.
+    #[account(mut)]
+    pub destination: UncheckedAccount<'info>,
+    /// CHECK: gets the ticket's rent back once it is closed.
+    #[account(mut)]
+    pub rent_payer: UncheckedAccount<'info>,
+    /// The asset's token program.
+    pub asset_token_program: Interface<'info, TokenInterface>,
+}
+
+/// Specification:
+/// - anyone, to the owner's associated token account; the owner may sign and name another account;
+/// - pays what the epoch paid per unit and the ticket has not had yet, rounded down;
+/// - closes the ticket once its epoch is filled or its series was wiped out;
+/// - a payout account that is closed or frozen stops this ticket and no other;
+/// - reads no pause and no alert.
+pub(crate) fn handle(ctx: Context<ClaimExit>) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = ctx.accounts;
+    let ticket = &mut accounts.ticket;
+    let epoch = &mut accounts.epoch;
+    let amount = epoch.claim(ticket)?;
+    let (cash, decimals, signer, done) = {
+        let mut pool = accounts.pool.load_mut()?;
+        let book = pool.tranche(ticket.tranche);
+        let series_over = book.wiped_out != 0 || book.series != ticket.series;
+        let done = epoch.is_filled() || series_over;
+        require!(amount > 0 || done, BackstopError::NothingToClaim);
+        pool.pay_exit(amount)?;
+        pool.invariant()?;
+        (pool.cash, pool.asset_decimals, PoolSigner::of(&pool), done)
+    };
+    if amount > 0 {
+        token::check_payout_account(&accounts.owner, &accounts.destination, accounts.asset_mint.key)?;
+        AssetTransfer {
+            token_program: &accounts.asset_token_program,
+            mint: &accounts.asset_mint,
+            from: &accounts.vault,
+            to: &accounts.destination,
+            authority: accounts.pool.as_ref(),
+            vault: &accounts.vault,
+            decimals,
+        }
+        .pay(amount, cash, &[&signer.seeds()])?;
+    }
+    emit!(ExitClaimed {
+        pool: accounts.pool.key(),
+        ticket: ticket.key(),
+        owner: accounts.owner.key(),
+        amount,
+        closed: done,
+    });
+    if done {
+        epoch.remove_ticket(ticket)?;
+        ticket.close(accounts.rent_payer.to_account_info())?;
+    }
+    Ok(())
+}

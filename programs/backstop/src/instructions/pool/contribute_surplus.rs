@@ -1,0 +1,62 @@
+//! Gives to a pool's surplus for good.
+
+use crate::error::BackstopError;
+use crate::events::SurplusContributed;
+use crate::instructions::{no_more, now, report_accrual};
+use crate::state::Pool;
+use crate::token::AssetTransfer;
+use anchor_lang::prelude::*;
+use anchor_spl::token_interface::TokenInterface;
+
+/// Accounts of `contribute_surplus`.
+#[derive(Accounts)]
+pub struct ContributeSurplus<'info> {
+    /// Whoever gives.
+    pub contributor: Signer<'info>,
+    /// The pool.
+    #[account(
+        mut,
+        has_one = vault @ BackstopError::WrongAccount,
+        has_one = asset_mint @ BackstopError::WrongAccount
+    )]
+    pub pool: AccountLoader<'info, Pool>,
+    /// CHECK: the pool's token account, by its address.
+    #[account(mut)]
+    pub vault: UncheckedAccount<'info>,
+    /// CHECK: the pool's asset, by its address.
+    pub asset_mint: UncheckedAccount<'info>,
+    /// CHECK: where the assets come from; the token program checks mint and authority.
+    #[account(mut)]
+    pub contributor_assets: UncheckedAccount<'info>,
+    /// The asset's token program.
+    pub asset_token_program: Interface<'info, TokenInterface>,
+}
+
+/// Specification:
+/// - anyone, at any time, also in an alert: more surplus hurts nobody;
+/// - gives no shares and no rights.
+pub(crate) fn handle(ctx: Context<ContributeSurplus>, amount: u64) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = &ctx.accounts;
+    let now = now()?;
+    let (cash, decimals, accrual) = {
+        let mut pool = accounts.pool.load_mut()?;
+        let accrual = pool.accrue(now)?;
+        pool.contribute(amount)?;
+        pool.invariant()?;
+        (pool.cash, pool.asset_decimals, accrual)
+    };
+    AssetTransfer {
+        token_program: &accounts.asset_token_program,
+        mint: &accounts.asset_mint,
+        from: &accounts.contributor_assets,
+        to: &accounts.vault,
+        authority: &accounts.contributor,
+        vault: &accounts.vault,
+        decimals,
+    }
+    .collect(amount, cash)?;
+    report_accrual(accounts.pool.key(), now, accrual);
+    emit!(SurplusContributed { pool: accounts.pool.key(), contributor: accounts.contributor.key(), amount });
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Creates a pool with its vault and share mints.
+
+use crate::constants::*;
+use crate::error::BackstopError;
+use crate::events::PoolCreated;
+use crate::instructions::{no_more, now};
+use crate::mint::{Metadata, MintMaker};
+use crate::state::{Access, Pool, PoolKind, PoolTerms, Protocol, Tranche, get_text, put_text};
+use crate::token;
+use anchor_lang::prelude::*;
+use anchor_spl::token_2022::Token2022;
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+
+/// What a pool is created with.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct CreatePoolArgs {
+    /// The pool's id within its asset.
+    pub id: u16,
+    /// What the pool stands behind.
+    pub kind: PoolKind,
+    /// Who may deposit.
+    pub access: Access,
+    /// Whoever admits depositors, if access is by allow-list; else the zero address.
+    pub deposit_authority: Pubkey,
+    /// Ticker of the asset, shown in the names of shares and covers.
+    pub label: String,
+    /// Terms that never change.
+    pub terms: PoolTerms,
+}
+
+/// Accounts of `create_pool`.
+#[derive(Accounts)]
+#[instruction(args: CreatePoolArgs)]
+pub struct CreatePool<'info> {
+    /// Governance.
+    pub governance: Signer<'info>,
+    /// Pays the rent.
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    /// The protocol.
+    #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
+    pub protocol: Box<Account<'info, Protocol>>,
+    /// The asset.
+    pub asset_mint: Box<InterfaceAccount<'info, Mint>>,
+    /// The pool, created here.
+    #[account(
+        init,
+        payer = payer,
+        space = 8 + core::mem::size_of::<Pool>(),
+        seeds = [POOL_SEED, asset_mint.key().as_ref(), &args.id.to_le_bytes()],
+        bump
+    )]
+    pub pool: AccountLoader<'info, Pool>,
+    /// The pool's token account, created here.
+    #[account(
+        init,
+        payer = payer,
+        seeds = [VAULT_SEED, pool.key().as_ref()],
+        bump,
+        token::mint = asset_mint,
+        token::authority = pool,
+        token::token_program = asset_token_program
+    )]
+    pub vault: Box<InterfaceAccount<'info, TokenAccount>>,
+    /// CHECK: the junior share mint, created here.
+    #[account(mut, seeds = [SHARES_SEED, pool.key().as_ref(), &[Tranche::Junior.seed()], &[0]], bump)]
+    pub junior_mint: UncheckedAccount<'info>,
+    /// CHECK: the senior share mint, created here.
+    #[account(mut, seeds = [SHARES_SEED, pool.key().as_ref(), &[Tranche::Senior.seed()], &[0]], bump)]
+    pub senior_mint: UncheckedAccount<'info>,
+    /// The asset's token program.
+    pub asset_token_program: Interface<'info, TokenInterface>,
+    /// The shares' token program.
+    pub token_2022_program: Program<'info, Token2022>,
+    /// Creates the accounts.
+    pub system_program: Program<'info, System>,
+}
+
+/// Specification:
+/// - only governance;
+/// - the asset has no extension that can move, freeze, tax, hook or hide balances;
+/// - every term is within its hard bounds, and none ever changes;
+/// - access by allow-list names its signer, every other kind names none.
+pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = &ctx.accounts;
+    args.terms.validate()?;
+    token::check_asset(&accounts.asset_mint)?;
+    let by_list = args.access == Access::AllowList;
+    require!(by_list == (args.deposit_authority != Pubkey::default()), BackstopError::OutOfBounds);
+    require!(args.label.len() <= MAX_LABEL, BackstopError::BadText);
+    let label = put_text(&args.label)?;
+
+    let now = now()?;
+    {
+        let mut pool = accounts.pool.load_init()?;
+        pool.asset_mint = accounts.asset_mint.key();
+        pool.vault = accounts.vault.key();
+        pool.share_mints = [accounts.junior_mint.key(), accounts.senior_mint.key()];
+        pool.deposit_authority = args.deposit_authority;
+        pool.rent_payer = accounts.payer.key();
+        pool.terms = args.terms;
+        pool.id = args.id;
+        pool.version = ACCOUNT_VERSION;
+        pool.bump = ctx.bumps.pool;
+        pool.vault_bump = ctx.bumps.vault;
+        pool.kind = match args.kind {
+            PoolKind::Cover => 0,
+            PoolKind::Reinsurance => 1,
+        };
+        pool.access = match args.access {
+            Access::Open => 0,
+            Access::AllowList => 1,
+            Access::ProtocolOnly => 2,
+        };
+        pool.asset_decimals = accounts.asset_mint.decimals;
+        pool.label = label;
+        pool.accrued_at = now;
+        pool.invariant()?;
+    }
+    let asset_key = accounts.asset_mint.key();
+    let pool_key = accounts.pool.key();
+    let pool_seeds = [POOL_SEED, asset_key.as_ref(), &args.id.to_le_bytes(), &[ctx.bumps.pool]];
+    for (tranche, mint, bump) in [
+        (Tranche::Junior, &accounts.junior_mint, ctx.bumps.junior_mint),
+        (Tranche::Senior, &accounts.senior_mint, ctx.bumps.senior_mint),
+    ] {
+        let names = share_metadata(&label, args.id, tranche, 0);
+        MintMaker {
+            mint,
+            mint_seeds: &[SHARES_SEED, pool_key.as_ref(), &[tranche.seed()], &[0], &[bump]],
+            pool: accounts.pool.as_ref(),
+            pool_seeds: &pool_seeds,
+            payer: &accounts.payer,
+            token_2022_program: &accounts.token_2022_program,
+            system_program: &accounts.system_program,
+        }
+        .make(share_decimals(accounts.asset_mint.decimals), false, &names.shown())?;
+    }
+    emit!(PoolCreated {
+        pool: pool_key,
+        asset_mint: asset_key,
+        id: args.id,
+        asset_can_be_frozen: token::has_freeze_authority(&accounts.asset_mint),
+    });
+    Ok(())
+}
+
+/// Decimals of a share mint: the asset's and three more.
+pub(crate) fn share_decimals(asset_decimals: u8) -> u8 {
+    asset_decimals.saturating_add(SHARE_EXTRA_DECIMALS)
+}
+
+/// Name and symbol of a share mint.
+pub(crate) struct ShareNames {
+    name: String,
+    symbol: String,
+}
+
+impl ShareNames {
+    /// As the mint is made with them.
+    pub fn shown(&self) -> Metadata<'_> {
+        Metadata { name: &self.name, symbol: &self.symbol, uri: "", fields: &[] }
+    }
+}
+
+/// "Backstop USDC 0 Senior", "bUSDC-S"; later series count up: "Backstop USDC 0 Senior 2".
+pub(crate) fn share_metadata(label: &[u8], id: u16, tranche: Tranche, series: u8) -> ShareNames {
+    let label = get_text(label);
+    let word = tranche.name();
+    let initial = word.get(..1).unwrap_or(word);
+    let ordinal = u16::from(series).saturating_add(1);
+    let series = if series == 0 { String::new() } else { format!(" {ordinal}") };
+    ShareNames { name: format!("Backstop {label} {id} {word}{series}"), symbol: format!("b{label}-{initial}") }
+}

@@ -1,0 +1,117 @@
+//! Puts capital into a tranche for shares.
+
+use crate::constants::PROTOCOL;
+use crate::error::BackstopError;
+use crate::events::Deposited;
+use crate::instructions::{PoolSigner, no_more, now, report_accrual};
+use crate::state::{Access, Pool, Protocol, Tranche};
+use crate::token::{self, AssetTransfer};
+use anchor_lang::prelude::*;
+use anchor_spl::token_2022::Token2022;
+use anchor_spl::token_interface::TokenInterface;
+
+/// What a depositor asks for.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct DepositArgs {
+    /// The tranche.
+    pub tranche: Tranche,
+    /// Assets to put in.
+    pub amount: u64,
+    /// Least shares to accept.
+    pub min_shares: u64,
+}
+
+/// Accounts of `deposit`.
+#[derive(Accounts)]
+#[instruction(args: DepositArgs)]
+pub struct Deposit<'info> {
+    /// Whoever deposits.
+    pub owner: Signer<'info>,
+    /// Admits the depositor, if the pool's access is by allow-list.
+    pub deposit_authority: Option<Signer<'info>>,
+    /// The protocol, for its pause.
+    #[account(address = PROTOCOL.0)]
+    pub protocol: Account<'info, Protocol>,
+    /// The pool.
+    #[account(
+        mut,
+        has_one = vault @ BackstopError::WrongAccount,
+        has_one = asset_mint @ BackstopError::WrongAccount
+    )]
+    pub pool: AccountLoader<'info, Pool>,
+    /// CHECK: the pool's token account, by its address.
+    #[account(mut)]
+    pub vault: UncheckedAccount<'info>,
+    /// CHECK: the pool's asset, by its address.
+    pub asset_mint: UncheckedAccount<'info>,
+    /// CHECK: the tranche's share mint, by its address.
+    #[account(mut, address = pool.load()?.share_mint(args.tranche) @ BackstopError::WrongAccount)]
+    pub share_mint: UncheckedAccount<'info>,
+    /// CHECK: where the assets come from; the token program checks mint and authority.
+    #[account(mut)]
+    pub owner_assets: UncheckedAccount<'info>,
+    /// CHECK: where the shares go; the token program checks the mint.
+    #[account(mut)]
+    pub owner_shares: UncheckedAccount<'info>,
+    /// The asset's token program.
+    pub asset_token_program: Interface<'info, TokenInterface>,
+    /// The shares' token program.
+    pub token_2022_program: Program<'info, Token2022>,
+}
+
+/// Specification:
+/// - refused while deposits are paused, while the pool is in alert, and for whom the pool does not admit;
+/// - shares are rounded down, and refused below `min_shares`;
+/// - a tranche's first deposit has a least amount;
+/// - a wiped-out tranche takes none;
+/// - the vault gains exactly the amount, and no more shares exist than the books say.
+pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = &ctx.accounts;
+    let now = now()?;
+    accounts.protocol.require_deposits_open(now)?;
+    let (shares, total_shares, cash, decimals, signer, accrual) = {
+        let mut pool = accounts.pool.load_mut()?;
+        match pool.access() {
+            Access::Open => {}
+            Access::AllowList => {
+                let admitted = accounts.deposit_authority.as_ref().map(|signer| signer.key());
+                require!(admitted == Some(pool.deposit_authority), BackstopError::DepositorNotAdmitted);
+            }
+            Access::ProtocolOnly => return err!(BackstopError::NoOutsideDeposits),
+        }
+        pool.require_no_alert()?;
+        let accrual = pool.accrue(now)?;
+        let shares = pool.deposit(args.tranche, args.amount, args.min_shares)?;
+        pool.invariant()?;
+        let total_shares = pool.tranche(args.tranche).shares;
+        (shares, total_shares, pool.cash, pool.asset_decimals, PoolSigner::of(&pool), accrual)
+    };
+    AssetTransfer {
+        token_program: &accounts.asset_token_program,
+        mint: &accounts.asset_mint,
+        from: &accounts.owner_assets,
+        to: &accounts.vault,
+        authority: &accounts.owner,
+        vault: &accounts.vault,
+        decimals,
+    }
+    .collect(args.amount, cash)?;
+    token::mint_to(
+        &accounts.share_mint,
+        &accounts.owner_shares,
+        accounts.pool.as_ref(),
+        shares,
+        &[&signer.seeds()],
+    )?;
+    require!(token::mint_supply(&accounts.share_mint)? <= total_shares, BackstopError::InvariantViolated);
+    report_accrual(accounts.pool.key(), now, accrual);
+    emit!(Deposited {
+        pool: accounts.pool.key(),
+        tranche: args.tranche,
+        owner: accounts.owner.key(),
+        amount: args.amount,
+        shares,
+    });
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Opens a new series of a tranche that was wiped out.
+
+use crate::constants::*;
+use crate::error::BackstopError;
+use crate::events::SeriesOpened;
+use crate::instructions::pool::create_pool::{share_decimals, share_metadata};
+use crate::instructions::{PoolSigner, no_more};
+use crate::mint::MintMaker;
+use crate::state::{Pool, Protocol, Tranche};
+use anchor_lang::prelude::*;
+use anchor_spl::token_2022::Token2022;
+
+/// Accounts of `open_series`.
+#[derive(Accounts)]
+#[instruction(tranche: Tranche)]
+pub struct OpenSeries<'info> {
+    /// Governance.
+    pub governance: Signer<'info>,
+    /// Pays the rent.
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    /// The protocol.
+    #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
+    pub protocol: Account<'info, Protocol>,
+    /// The pool.
+    #[account(mut)]
+    pub pool: AccountLoader<'info, Pool>,
+    /// CHECK: the next series' share mint, created here.
+    #[account(
+        mut,
+        seeds = [
+            SHARES_SEED,
+            pool.key().as_ref(),
+            &[tranche.seed()],
+            &[pool.load()?.tranche(tranche).series.wrapping_add(1)]
+        ],
+        bump
+    )]
+    pub share_mint: UncheckedAccount<'info>,
+    /// The shares' token program.
+    pub token_2022_program: Program<'info, Token2022>,
+    /// Creates the mint.
+    pub system_program: Program<'info, System>,
+}
+
+/// Specification:
+/// - only governance, only for a tranche that was wiped out;
+/// - old shares stay worth nothing: the new series has its own mint.
+pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = &ctx.accounts;
+    let pool_key = accounts.pool.key();
+    let mint = accounts.share_mint.key();
+    let (series, decimals, names, signer) = {
+        let mut pool = accounts.pool.load_mut()?;
+        let series = pool.open_series(tranche, mint)?;
+        pool.invariant()?;
+        let names = share_metadata(&pool.label, pool.id, tranche, series);
+        (series, share_decimals(pool.asset_decimals), names, PoolSigner::of(&pool))
+    };
+    MintMaker {
+        mint: &accounts.share_mint,
+        mint_seeds: &[SHARES_SEED, pool_key.as_ref(), &[tranche.seed()], &[series], &[ctx.bumps.share_mint]],
+        pool: accounts.pool.as_ref(),
+        pool_seeds: &signer.seeds(),
+        payer: &accounts.payer,
+        token_2022_program: &accounts.token_2022_program,
+        system_program: &accounts.system_program,
+    }
+    .make(decimals, false, &names.shown())?;
+    emit!(SeriesOpened { pool: pool_key, tranche, series, mint });
+    Ok(())
+}

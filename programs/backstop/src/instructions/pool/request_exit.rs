@@ -1,0 +1,145 @@
+//! Burns shares for a ticket that is paid after the cooldown.
+
+use crate::constants::*;
+use crate::error::BackstopError;
+use crate::events::ExitRequested;
+use crate::instructions::{no_more, now, report_accrual};
+use crate::state::{ExitEpoch, ExitTicket, Pool, Tranche, day_of};
+use crate::token;
+use anchor_lang::prelude::*;
+use anchor_spl::token_2022::Token2022;
+
+/// What a leaver asks for.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct RequestExitArgs {
+    /// The owner's number for the ticket.
+    pub nonce: u64,
+    /// The tranche.
+    pub tranche: Tranche,
+    /// Shares to burn.
+    pub shares: u64,
+    /// Day of the epoch: the UTC day that contains now and the cooldown.
+    pub epoch_day: u32,
+}
+
+/// Accounts of `request_exit`.
+#[derive(Accounts)]
+#[instruction(args: RequestExitArgs)]
+pub struct RequestExit<'info> {
+    /// Whoever leaves.
+    pub owner: Signer<'info>,
+    /// Pays the rent of the ticket and, for the first of a day, of the epoch.
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    /// The pool.
+    #[account(mut)]
+    pub pool: AccountLoader<'info, Pool>,
+    /// CHECK: the tranche's share mint, by its address.
+    #[account(mut, address = pool.load()?.share_mint(args.tranche) @ BackstopError::WrongAccount)]
+    pub share_mint: UncheckedAccount<'info>,
+    /// CHECK: where the shares are; the token program checks mint and authority.
+    #[account(mut)]
+    pub owner_shares: UncheckedAccount<'info>,
+    /// The ticket, created here.
+    #[account(
+        init,
+        payer = payer,
+        space = 8 + ExitTicket::INIT_SPACE,
+        seeds = [EXIT_SEED, pool.key().as_ref(), owner.key().as_ref(), &args.nonce.to_le_bytes()],
+        bump
+    )]
+    pub ticket: Account<'info, ExitTicket>,
+    /// The epoch of the day, created with its first ticket.
+    #[account(
+        init_if_needed,
+        payer = payer,
+        space = 8 + ExitEpoch::INIT_SPACE,
+        seeds = [EXIT_EPOCH_SEED, pool.key().as_ref(), &args.epoch_day.to_le_bytes()],
+        bump
+    )]
+    pub epoch: Account<'info, ExitEpoch>,
+    /// The newest epoch of the queue, needed when the epoch is a new one and the queue is not empty.
+    #[account(mut, constraint = queue_tail.pool == pool.key() @ BackstopError::WrongParent)]
+    pub queue_tail: Option<Account<'info, ExitEpoch>>,
+    /// The shares' token program.
+    pub token_2022_program: Program<'info, Token2022>,
+    /// Creates the accounts.
+    pub system_program: Program<'info, System>,
+}
+
+/// Specification:
+/// - always open: no pause, no alert stops it;
+/// - value and units are rounded down;
+/// - a ticket below the pool's smallest is refused, unless it is the whole holding;
+/// - its epoch is the UTC day that contains `now + cooldown`;
+/// - the ticket bears losses with its tranche from now on, and earns nothing.
+pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let now = now()?;
+    let pool_key = ctx.accounts.pool.key();
+    let accounts = ctx.accounts;
+    let held = token::read_account(&accounts.owner_shares)?.amount;
+    token::burn(&accounts.share_mint, &accounts.owner_shares, &accounts.owner, args.shares)?;
+
+    let mut pool = accounts.pool.load_mut()?;
+    let accrual = pool.accrue(now)?;
+    let epoch_day = day_of(now.saturating_add(i64::from(pool.terms.cooldown_seconds)));
+    require!(args.epoch_day == epoch_day, BackstopError::OutOfBounds);
+    let surplus_before = pool.surplus;
+    let request = pool.request_exit(args.tranche, args.shares, held == args.shares)?;
+    let to_surplus = pool.surplus.saturating_sub(surplus_before);
+    let book = *pool.tranche(args.tranche);
+    require!(token::mint_supply(&accounts.share_mint)? <= book.shares, BackstopError::InvariantViolated);
+
+    let epoch = &mut accounts.epoch;
+    let series = pool.tranches.map(|tranche| tranche.series);
+    if epoch.version == 0 {
+        epoch.set_inner(ExitEpoch {
+            pool: pool_key,
+            rent_payer: accounts.payer.key(),
+            version: ACCOUNT_VERSION,
+            bump: ctx.bumps.epoch,
+            series,
+            day: epoch_day,
+            next_day: 0,
+            tickets: 0,
+            units: [0; 2],
+            open_q63: ExitEpoch::ALL_OPEN,
+            paid_per_unit_q64: [0; 2],
+            reserve: 0,
+            reserved: [0; 32],
+        });
+        pool.enqueue_epoch(epoch_day, accounts.queue_tail.as_deref_mut())?;
+    }
+    epoch.add_ticket(args.tranche, series, request.units)?;
+    pool.invariant()?;
+    drop(pool);
+
+    accounts.ticket.set_inner(ExitTicket {
+        pool: pool_key,
+        owner: accounts.owner.key(),
+        rent_payer: accounts.payer.key(),
+        version: ACCOUNT_VERSION,
+        bump: ctx.bumps.ticket,
+        tranche: args.tranche,
+        series: book.series,
+        epoch_day,
+        units: request.units,
+        claimed: 0,
+        nonce: args.nonce,
+        reserved: [0; 32],
+    });
+    report_accrual(pool_key, now, accrual);
+    emit!(ExitRequested {
+        pool: pool_key,
+        ticket: accounts.ticket.key(),
+        owner: accounts.owner.key(),
+        tranche: args.tranche,
+        epoch_day,
+        shares: args.shares,
+        value: request.value,
+        units: request.units,
+        to_surplus,
+    });
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! Freezes, thaws or runs off a product.
+
+use crate::constants::PROTOCOL;
+use crate::error::BackstopError;
+use crate::events::ProductStateSet;
+use crate::instructions::no_more;
+use crate::state::{Product, ProductState, Protocol};
+use anchor_lang::prelude::*;
+
+/// Accounts of `set_product_state`.
+#[derive(Accounts)]
+pub struct SetProductState<'info> {
+    /// Governance.
+    pub governance: Signer<'info>,
+    /// The protocol.
+    #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
+    pub protocol: Account<'info, Protocol>,
+    /// The product.
+    #[account(mut)]
+    pub product: AccountLoader<'info, Product>,
+}
+
+/// Specification:
+/// - only governance;
+/// - selling to frozen and back; from both to run-off, which is final;
+/// - changes nothing for covers that were sold.
+pub(crate) fn handle(ctx: Context<SetProductState>, state: ProductState) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    ctx.accounts.product.load_mut()?.set_state(state)?;
+    emit!(ProductStateSet { product: ctx.accounts.product.key(), state });
+    Ok(())
+}

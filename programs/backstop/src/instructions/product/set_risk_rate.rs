@@ -1,0 +1,34 @@
+//! Moves the risk rate for new covers.
+
+use crate::constants::PROTOCOL;
+use crate::error::BackstopError;
+use crate::events::RiskRateSet;
+use crate::instructions::{no_more, now};
+use crate::state::{Product, Protocol};
+use anchor_lang::prelude::*;
+
+/// Accounts of `set_risk_rate`.
+#[derive(Accounts)]
+pub struct SetRiskRate<'info> {
+    /// Risk keeper.
+    pub risk_keeper: Signer<'info>,
+    /// The protocol.
+    #[account(address = PROTOCOL.0, has_one = risk_keeper @ BackstopError::NotRiskKeeper)]
+    pub protocol: Account<'info, Protocol>,
+    /// The product.
+    #[account(mut)]
+    pub product: AccountLoader<'info, Product>,
+}
+
+/// Specification:
+/// - only the risk keeper;
+/// - once in any 24 hours, by the product's step at most, between its floor and ceiling;
+/// - covers that were sold keep their premium.
+pub(crate) fn handle(ctx: Context<SetRiskRate>, rate_ppb: u64) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let mut product = ctx.accounts.product.load_mut()?;
+    let before_ppb = product.risk_rate_ppb;
+    product.set_risk_rate(rate_ppb, now()?)?;
+    emit!(RiskRateSet { product: ctx.accounts.product.key(), before_ppb, after_ppb: rate_ppb });
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! Releases the exposure of covers that can no longer be paid.
+
+use crate::error::BackstopError;
+use crate::events::ExposureReleased;
+use crate::instructions::{no_more, now, report_accrual};
+use crate::state::{Pool, Product, Trigger};
+use anchor_lang::prelude::*;
+
+/// Accounts of `sync_product`.
+#[derive(Accounts)]
+pub struct SyncProduct<'info> {
+    /// The product's pool.
+    #[account(mut)]
+    pub pool: AccountLoader<'info, Pool>,
+    /// The product.
+    #[account(
+        mut,
+        has_one = pool @ BackstopError::WrongParent,
+        has_one = trigger @ BackstopError::WrongParent
+    )]
+    pub product: AccountLoader<'info, Product>,
+    /// The product's trigger.
+    pub trigger: AccountLoader<'info, Trigger>,
+}
+
+/// Specification:
+/// - anyone, at any time; doing it twice changes nothing;
+/// - releases nothing while the trigger is not quiet, so that every cover that an event may concern is in the books;
+/// - a cover is released once the trigger's ring no longer reaches back to its end.
+pub(crate) fn handle(ctx: Context<SyncProduct>) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let now = now()?;
+    let mut pool = ctx.accounts.pool.load_mut()?;
+    let mut product = ctx.accounts.product.load_mut()?;
+    let trigger = ctx.accounts.trigger.load()?;
+    let accrual = pool.accrue(now)?;
+    product.drift_level(now);
+    let amount = product.sync(&mut pool, &trigger, now)?;
+    product.note_utilisation(&pool)?;
+    pool.invariant()?;
+    let pool = ctx.accounts.pool.key();
+    report_accrual(pool, now, accrual);
+    if amount > 0 {
+        emit!(ExposureReleased { pool, product: ctx.accounts.product.key(), amount });
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Shows an oracle print to a trigger.
+
+use crate::error::BackstopError;
+use crate::events::{Observed, PhaseChanged};
+use crate::instructions::{no_more, now};
+use crate::state::evidence::Phase;
+use crate::state::{AlertLevel, Pool, Product, Trigger};
+use anchor_lang::prelude::*;
+
+/// Accounts of `observe`.
+#[derive(Accounts)]
+pub struct Observe<'info> {
+    /// The trigger.
+    #[account(
+        mut,
+        has_one = product @ BackstopError::WrongParent,
+        has_one = pool @ BackstopError::WrongParent
+    )]
+    pub trigger: AccountLoader<'info, Trigger>,
+    /// The trigger's product, for its exposure.
+    pub product: AccountLoader<'info, Product>,
+    /// The product's pool, for its alert.
+    #[account(mut)]
+    pub pool: AccountLoader<'info, Pool>,
+    /// CHECK: the oracle's account; owner, layout, verification, feed, price and time are checked by the trigger.
+    pub price: UncheckedAccount<'info>,
+}
+
+/// Specification:
+/// - anyone, in every phase, with any signed print in its time;
+/// - a breach is taken until half a challenge after the end of its slot, a recovery until the trigger is confirmed;
+/// - a print that was shown before changes nothing; a refused one changes no byte;
+/// - a change of phase is counted in the pool's alert, if the product has exposure.
+pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = &ctx.accounts;
+    let now = now()?;
+    let mut trigger = accounts.trigger.load_mut()?;
+    let print = trigger.read_print(&accounts.price, now)?;
+    let before = trigger.alert_level();
+    let terms = trigger.terms;
+    let outcome = trigger.evidence.observe(&terms, &print, now).map_err(BackstopError::from)?;
+    if outcome.changed {
+        emit!(Observed {
+            trigger: accounts.trigger.key(),
+            price: print.price,
+            confidence: print.confidence,
+            publish_time: print.publish_time,
+        });
+    }
+    if outcome.phase_changed() {
+        settle_phase(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, outcome.before, before)?;
+    }
+    Ok(())
+}
+
+/// Counts a change of phase in the pool's alert and reports it.
+pub(crate) fn settle_phase(
+    trigger: &Trigger,
+    trigger_key: Pubkey,
+    product: &AccountLoader<Product>,
+    pool: &AccountLoader<Pool>,
+    phase_before: Phase,
+    alert_before: AlertLevel,
+) -> Result<()> {
+    let exposure = product.load()?.exposure;
+    let mut pool = pool.load_mut()?;
+    pool.move_alert(alert_before, trigger.alert_level(), exposure)?;
+    pool.invariant()?;
+    emit!(PhaseChanged {
+        trigger: trigger_key,
+        product: product.key(),
+        before: phase_before.byte(),
+        after: trigger.phase().byte(),
+        event_at: trigger.evidence.event_at,
+        mean_price: trigger.evidence.mean_price,
+    });
+    Ok(())
+}

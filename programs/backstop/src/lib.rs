@@ -1,0 +1,201 @@
+//! Backstop: decentralised cover and reinsurance pools for Solana.
+//!
+//! Capital providers pool stablecoins behind covers; covers are NFTs that pay by themselves when an objective condition
+//! is proven on an oracle; pools insure one another through treaties. This file is the table of contents: what each
+//! instruction does, who may call it, and where its rules are.
+
+pub mod constants;
+pub mod error;
+pub mod events;
+pub mod instructions;
+pub mod math;
+pub mod mint;
+pub mod oracle;
+pub mod state;
+pub mod token;
+
+use anchor_lang::prelude::*;
+
+pub use constants::PROTOCOL;
+pub use instructions::*;
+use state::{CoverRequest, ProductState, Quote, Tranche};
+
+declare_id!("BackstopCoverPoo1s1111111111111111111111111");
+
+#[cfg(not(feature = "no-entrypoint"))]
+solana_security_txt::security_txt! {
+    name: "Backstop",
+    project_url: "https://github.com/backstop-cover/backstop",
+    contacts: "link:https://github.com/backstop-cover/backstop/security/advisories/new",
+    policy: "https://github.com/backstop-cover/backstop/blob/main/SECURITY.md",
+    preferred_languages: "en",
+    source_code: "https://github.com/backstop-cover/backstop",
+    auditors: "None"
+}
+
+#[program]
+pub mod backstop {
+    use super::*;
+
+    // ---- protocol ----
+
+    /// Creates the protocol and names its roles. Only the program's upgrade authority.
+    pub fn initialize(ctx: Context<Initialize>, args: InitializeArgs) -> Result<()> {
+        instructions::protocol::initialize::handle(ctx, args)
+    }
+
+    /// Proposes a new governance, which must accept. Only governance.
+    pub fn propose_governance(ctx: Context<ProposeGovernance>, proposed: Pubkey) -> Result<()> {
+        instructions::protocol::propose_governance::handle(ctx, proposed)
+    }
+
+    /// Becomes governance. Only the proposed governance.
+    pub fn accept_governance(ctx: Context<AcceptGovernance>) -> Result<()> {
+        instructions::protocol::accept_governance::handle(ctx)
+    }
+
+    /// Appoints guardian and risk keeper. Only governance.
+    pub fn set_roles(ctx: Context<SetRoles>, guardian: Pubkey, risk_keeper: Pubkey) -> Result<()> {
+        instructions::protocol::set_roles::handle(ctx, guardian, risk_keeper)
+    }
+
+    /// Pauses deposits or purchases for six hours; 0 lifts the pause. Only the guardian, three times in seven days.
+    pub fn pause(ctx: Context<SetPause>, bits: u8) -> Result<()> {
+        instructions::protocol::pause::handle(ctx, bits)
+    }
+
+    // ---- pool ----
+
+    /// Creates a pool with its vault and share mints; its terms never change. Only governance.
+    pub fn create_pool(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<()> {
+        instructions::pool::create_pool::handle(ctx, args)
+    }
+
+    /// Puts capital into a tranche for shares. Anyone the pool admits.
+    pub fn deposit(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
+        instructions::pool::deposit::handle(ctx, args)
+    }
+
+    /// Earns premium up to now. Anyone.
+    pub fn accrue(ctx: Context<Accrue>) -> Result<()> {
+        instructions::pool::accrue::handle(ctx)
+    }
+
+    /// Gives to a pool's surplus for good. Anyone.
+    pub fn contribute_surplus(ctx: Context<ContributeSurplus>, amount: u64) -> Result<()> {
+        instructions::pool::contribute_surplus::handle(ctx, amount)
+    }
+
+    /// Burns shares for a ticket that is paid after the cooldown. Any holder of shares.
+    pub fn request_exit(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result<()> {
+        instructions::pool::request_exit::handle(ctx, args)
+    }
+
+    /// Turns the open part of a ticket into shares at today's price, and pays what was settled. The ticket's owner.
+    pub fn cancel_exit(ctx: Context<CancelExit>) -> Result<()> {
+        instructions::pool::cancel_exit::handle(ctx)
+    }
+
+    /// Sets capital aside for the oldest unfilled epoch. Anyone.
+    pub fn settle_exit_epoch(ctx: Context<SettleExitEpoch>) -> Result<()> {
+        instructions::pool::settle_exit_epoch::handle(ctx)
+    }
+
+    /// Pays a ticket what was set aside for it; closes it when it is paid in full. Anyone, to the owner.
+    pub fn claim_exit(ctx: Context<ClaimExit>) -> Result<()> {
+        instructions::pool::claim_exit::handle(ctx)
+    }
+
+    /// Closes a filled epoch without tickets. Anyone.
+    pub fn close_exit_epoch(ctx: Context<CloseExitEpoch>) -> Result<()> {
+        instructions::pool::close_exit_epoch::handle(ctx)
+    }
+
+    /// Opens a new series of a tranche that was wiped out. Only governance.
+    pub fn open_series(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
+        instructions::pool::open_series::handle(ctx, tranche)
+    }
+
+    // ---- product ----
+
+    /// Creates a product with its trigger; it sells once its notice is over. Only governance.
+    pub fn create_product(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Result<()> {
+        instructions::product::create_product::handle(ctx, args)
+    }
+
+    /// Freezes, thaws or runs off a product. Only governance.
+    pub fn set_product_state(ctx: Context<SetProductState>, state: ProductState) -> Result<()> {
+        instructions::product::set_product_state::handle(ctx, state)
+    }
+
+    /// Moves the risk rate for new covers within its bounds. Only the risk keeper.
+    pub fn set_risk_rate(ctx: Context<SetRiskRate>, rate_ppb: u64) -> Result<()> {
+        instructions::product::set_risk_rate::handle(ctx, rate_ppb)
+    }
+
+    /// Releases the exposure of covers that can no longer be paid. Anyone.
+    pub fn sync_product(ctx: Context<SyncProduct>) -> Result<()> {
+        instructions::product::sync_product::handle(ctx)
+    }
+
+    // ---- cover ----
+
+    /// Returns what a purchase would cost now. Anyone; changes nothing.
+    pub fn quote(ctx: Context<QuoteCover>, request: CoverRequest) -> Result<Quote> {
+        instructions::cover::quote::handle(ctx, request)
+    }
+
+    /// Buys a cover; its NFT goes to the receiver. Anyone.
+    pub fn buy_cover(ctx: Context<BuyCover>, args: BuyCoverArgs) -> Result<()> {
+        instructions::cover::buy_cover::handle(ctx, args)
+    }
+
+    /// Gives a cover back for its unearned premium less the fee. The NFT's holder.
+    pub fn cancel_cover(ctx: Context<CancelCover>) -> Result<()> {
+        instructions::cover::cancel_cover::handle(ctx)
+    }
+
+    /// Closes a cover that can no longer be paid. The NFT's holder, or anyone once it is burnt.
+    pub fn close_cover(ctx: Context<CloseCover>) -> Result<()> {
+        instructions::cover::close_cover::handle(ctx)
+    }
+
+    // ---- trigger ----
+
+    /// Shows an oracle print to a trigger. Anyone.
+    pub fn observe(ctx: Context<Observe>) -> Result<()> {
+        instructions::trigger::observe::handle(ctx)
+    }
+
+    /// Brings a trigger's phase up to now. Anyone.
+    pub fn refresh(ctx: Context<Refresh>) -> Result<()> {
+        instructions::trigger::refresh::handle(ctx)
+    }
+
+    /// Makes a trigger final whose challenge is over. Anyone.
+    pub fn confirm(ctx: Context<Refresh>) -> Result<()> {
+        instructions::trigger::confirm::handle(ctx)
+    }
+
+    // ---- incident ----
+
+    /// Opens the incident of a trigger that has triggered. Anyone.
+    pub fn open_incident(ctx: Context<OpenIncident>) -> Result<()> {
+        instructions::incident::open_incident::handle(ctx)
+    }
+
+    /// Sets aside what an incident is paid, and fixes its ratio. Anyone.
+    pub fn fund_incident(ctx: Context<FundIncident>) -> Result<()> {
+        instructions::incident::fund_incident::handle(ctx)
+    }
+
+    /// Pays a cover to the holder of its NFT. Anyone, to a wallet; other holders sign.
+    pub fn settle_cover(ctx: Context<SettleCover>) -> Result<()> {
+        instructions::incident::settle_cover::handle(ctx)
+    }
+
+    /// Moves what is left of an incident to the surplus. Anyone, once all is settled or 180 days after funding.
+    pub fn close_incident(ctx: Context<CloseIncident>) -> Result<()> {
+        instructions::incident::close_incident::handle(ctx)
+    }
+}

@@ -1,0 +1,161 @@
+//! Multiplication and division with the direction of rounding in the call, and the square root.
+//!
+//! On SBPF a 128-bit multiplication costs about 30 CU and a 128-bit division several times as much,
+//! so every division here first tries to be a 64-bit one.
+
+/// Basis points in one whole.
+pub const BPS: u64 = 10_000;
+
+/// Which way a quotient goes when it is not a whole number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// To the next whole number below.
+    Down,
+    /// To the next whole number above.
+    Up,
+}
+
+/// `a * b`, exactly: the product of two 64-bit numbers always fits.
+#[inline]
+pub fn wide(a: u64, b: u64) -> u128 {
+    u128::from(a).saturating_mul(u128::from(b))
+}
+
+/// `n * m`. `None` if it does not fit. Cheaper than the general 128-bit product with its check.
+#[inline]
+pub fn scale(n: u128, m: u64) -> Option<u128> {
+    let (low, high) = halves(n);
+    let low = wide(low, m);
+    if high == 0 {
+        return Some(low);
+    }
+    let high = u128::from(high.checked_mul(m)?) << 64;
+    high.checked_add(low)
+}
+
+/// `n / d`, rounded as asked. `None` if `d` is 0.
+#[inline]
+pub fn div(n: u128, d: u64, rounding: Rounding) -> Option<u128> {
+    // Up is `(n - 1) / d + 1`, which no `n` overflows; only 0 needs a case of its own.
+    let (n, up) = match rounding {
+        Rounding::Up if n != 0 => (n.saturating_sub(1), 1),
+        _ => (n, 0),
+    };
+    let quotient = match u64::try_from(n) {
+        Ok(n) => u128::from(n.checked_div(d)?),
+        Err(_) => n.checked_div(u128::from(d))?,
+    };
+    Some(quotient.saturating_add(up))
+}
+
+/// `a * b / d`, rounded as asked, with the product in 128 bits. `None` if `d` is 0 or the quotient
+/// does not fit.
+#[inline]
+pub fn mul_div(a: u64, b: u64, d: u64, rounding: Rounding) -> Option<u64> {
+    u64::try_from(div(wide(a, b), d, rounding)?).ok()
+}
+
+/// The square root, rounded up: the smallest `r` with `r * r >= n`.
+#[inline]
+pub fn isqrt_up(n: u128) -> u128 {
+    let root = n.isqrt();
+    // The root of a `u128` is below 2^64: its square fits, and so does the next number.
+    if root.saturating_mul(root) == n {
+        root
+    } else {
+        root.saturating_add(1)
+    }
+}
+
+/// The low and the high 64 bits of `n`.
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // The two halves together keep every bit.
+pub fn halves(n: u128) -> (u64, u64) {
+    (n as u64, (n >> 64) as u64)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_goes_where_it_is_told() {
+        assert_eq!(mul_div(7, 3, 2, Rounding::Down), Some(10));
+        assert_eq!(mul_div(7, 3, 2, Rounding::Up), Some(11));
+        assert_eq!(mul_div(8, 3, 2, Rounding::Down), Some(12));
+        assert_eq!(mul_div(8, 3, 2, Rounding::Up), Some(12));
+        assert_eq!(mul_div(0, 3, 2, Rounding::Up), Some(0));
+    }
+
+    #[test]
+    fn a_product_beyond_64_bits_is_exact() {
+        assert_eq!(
+            mul_div(u64::MAX, u64::MAX, u64::MAX, Rounding::Down),
+            Some(u64::MAX)
+        );
+        assert_eq!(
+            mul_div(u64::MAX, u64::MAX, u64::MAX, Rounding::Up),
+            Some(u64::MAX)
+        );
+        // (2^64 - 1)(2^64 - 2) / (2^64 - 1)
+        assert_eq!(
+            mul_div(u64::MAX, u64::MAX - 1, u64::MAX, Rounding::Up),
+            Some(u64::MAX - 1)
+        );
+        assert_eq!(
+            wide(u64::MAX, u64::MAX),
+            340_282_366_920_938_463_426_481_119_284_349_108_225
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_none() {
+        assert_eq!(mul_div(1, 1, 0, Rounding::Down), None);
+        assert_eq!(mul_div(0, 0, 0, Rounding::Up), None);
+        assert_eq!(mul_div(u64::MAX, 2, 1, Rounding::Down), None);
+        // Fits only when rounded down: (2^64 - 1) * 3 / 3 and a bit.
+        assert_eq!(mul_div(1 << 63, 5, 2, Rounding::Down), None);
+        assert_eq!(div(1, 0, Rounding::Up), None);
+        assert_eq!(div(u128::MAX, 0, Rounding::Down), None);
+        assert_eq!(div(u128::MAX, 1, Rounding::Up), Some(u128::MAX));
+    }
+
+    #[test]
+    fn the_square_root_is_the_smallest_that_is_enough() {
+        for (n, root) in [
+            (0, 0),
+            (1, 1),
+            (2, 2),
+            (4, 2),
+            (5, 3),
+            (99, 10),
+            (100, 10),
+            (101, 11),
+        ] {
+            assert_eq!(isqrt_up(n), root, "{n}");
+        }
+        let largest = u128::from(u64::MAX);
+        assert_eq!(isqrt_up(largest * largest), largest);
+        assert_eq!(isqrt_up(largest * largest + 1), 1 << 64);
+        assert_eq!(isqrt_up(u128::MAX), 1 << 64);
+    }
+
+    #[test]
+    fn scaling_fits_or_is_refused() {
+        assert_eq!(scale(u128::MAX / 3, 3), Some(u128::MAX));
+        assert_eq!(scale(u128::MAX / 3 + 1, 3), None);
+        assert_eq!(scale(u128::MAX, 1), Some(u128::MAX));
+        assert_eq!(scale(u128::MAX, 0), Some(0));
+        assert_eq!(
+            scale(1 << 64, u64::MAX),
+            Some(u128::MAX - u128::from(u64::MAX))
+        );
+    }
+
+    #[test]
+    fn halves_keep_every_bit() {
+        assert_eq!(halves((7 << 64) | 9), (9, 7));
+        assert_eq!(halves(u128::MAX), (u64::MAX, u64::MAX));
+    }
+}

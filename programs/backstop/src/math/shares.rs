@@ -1,0 +1,117 @@
+//! Claims on a pot: the shares of a tranche on its assets, the exit units of a tranche on what is
+//! exiting.
+//!
+//! Both follow the same pair of formulas (DESIGN, Capital: Shares and Exits). A virtual position of
+//! [`VIRTUAL_SHARES`] claims on 1 unit of the asset takes part in every pot, so that a pot starts
+//! at a price, and whoever inflates the price of a nearly empty one pays most of it to nobody.
+
+use super::rounding::{Rounding, mul_div, wide};
+
+/// The virtual claims in every pot, V. One claim starts at a price of 1 / V units of the asset,
+/// which is why the share mint has three decimals more than the asset.
+pub const VIRTUAL_SHARES: u64 = 1_000;
+
+/// The claims that `amount` buys in a pot of `assets` on which there are `claims`:
+/// `floor(amount * (claims + V) / (assets + 1))`. Shares for a deposit; units for an exit request.
+///
+/// Rounds down, against the buyer. `None` if the new total would leave no room for V in 64 bits, so
+/// that [`worth`] holds for every total there can be, or if `assets` is `u64::MAX`.
+pub fn issue(amount: u64, claims: u64, assets: u64) -> Option<u64> {
+    let all = claims.checked_add(VIRTUAL_SHARES)?;
+    let issued = mul_div(amount, all, assets.checked_add(1)?, Rounding::Down)?;
+    all.checked_add(issued)?;
+    Some(issued)
+}
+
+/// What `part` of the `claims` on a pot of `assets` is worth:
+/// `floor(part * (assets + 1) / (claims + V))`. The value of shares; the value of exit units.
+///
+/// Rounds down, against whoever leaves. Never more than `assets`, and never `None`, for
+/// `part <= claims`.
+pub fn worth(part: u64, claims: u64, assets: u64) -> Option<u64> {
+    if let (Some(all), Some(pot)) = (claims.checked_add(VIRTUAL_SHARES), assets.checked_add(1)) {
+        return mul_div(part, pot, all, Rounding::Down);
+    }
+    // At the edge of 64 bits: `part * assets + part` is at most (2^64 - 1) * 2^64.
+    let product = wide(part, assets).checked_add(u128::from(part))?;
+    let all = u128::from(claims).checked_add(u128::from(VIRTUAL_SHARES))?;
+    u64::try_from(product.checked_div(all)?).ok()
+}
+
+/// Whether the share price has fallen below 1 % of its start: `(assets + 1) / (shares + V) < 1 /
+/// (100 V)`.
+///
+/// Exact. Such a tranche is wiped out (DESIGN, Capital: Shares).
+pub fn is_wiped_out(shares: u64, assets: u64) -> bool {
+    const FALL: u64 = VIRTUAL_SHARES.saturating_mul(100);
+    let pot = wide(assets, FALL).saturating_add(u128::from(FALL));
+    pot < u128::from(shares).saturating_add(u128::from(VIRTUAL_SHARES))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pot_starts_at_a_thousand_claims_a_unit() {
+        assert_eq!(issue(5, 0, 0), Some(5_000));
+        assert_eq!(worth(5_000, 5_000, 5), Some(5));
+    }
+
+    #[test]
+    fn earnings_make_claims_dearer() {
+        // 100 units in, 100 earned: 201 / 101,000 a claim.
+        assert_eq!(issue(50, 100_000, 200), Some(25_124)); // 50 * 101,000 / 201 = 25,124.3
+        assert_eq!(worth(25_124, 125_124, 250), Some(49)); // 25,124 * 251 / 126,124 = 49.9994
+        assert_eq!(worth(100_000, 100_000, 200), Some(199)); // 100,000 * 201 / 101,000 = 199.0
+    }
+
+    #[test]
+    fn a_donation_before_the_first_deposit_costs_the_giver() {
+        // 1 unit deposited, a million given: the next deposit of a million still buys 999 claims.
+        let assets = 1_000_001;
+        assert_eq!(issue(1_000_000, 1_000, assets), Some(1_999)); // 1,000,000 * 2,000 / 1,000,002
+        assert_eq!(worth(1_000, 1_000, assets), Some(500_001)); // half is the virtual position's
+    }
+
+    #[test]
+    fn nothing_is_worth_nothing_and_buys_nothing() {
+        assert_eq!(issue(0, 7, 7), Some(0));
+        assert_eq!(worth(0, 0, 0), Some(0));
+        assert_eq!(worth(10, 10, 0), Some(0)); // 10 / 1,010
+    }
+
+    #[test]
+    fn a_total_without_room_for_the_virtual_position_is_refused() {
+        let last = u64::MAX - VIRTUAL_SHARES;
+        assert_eq!(issue(1, last - 1, last - 1), Some(1)); // 1 * (last + 999) / last
+        assert_eq!(issue(1, last, last), None);
+        assert_eq!(issue(1, last + 1, 1), None);
+        assert_eq!(issue(1, 0, u64::MAX), None);
+        assert_eq!(issue(u64::MAX, u64::MAX, 0), None);
+    }
+
+    #[test]
+    fn all_claims_are_worth_no_more_than_the_pot_at_any_size() {
+        for claims in [0, 1, u64::MAX - 1_000, u64::MAX - 999, u64::MAX] {
+            for assets in [0, 1, u64::MAX - 1, u64::MAX] {
+                assert!(worth(claims, claims, assets).unwrap() <= assets);
+            }
+        }
+        assert_eq!(worth(u64::MAX, 0, u64::MAX), None);
+    }
+
+    #[test]
+    fn wiped_out_is_below_one_percent_of_the_start() {
+        assert!(!is_wiped_out(0, 0));
+        // 1,000 units for 1,000,000 claims; 1 % of the start is (assets + 1) * 100,000 = 1,001,000.
+        assert!(!is_wiped_out(1_000_000, 10));
+        assert!(is_wiped_out(1_000_000, 9));
+        // Exactly 1 %: 10 * 100,000 = 999,000 + 1,000.
+        assert!(!is_wiped_out(999_000, 9));
+        assert!(is_wiped_out(999_001, 9));
+        assert!(!is_wiped_out(u64::MAX, u64::MAX));
+        assert!(is_wiped_out(u64::MAX, 0));
+    }
+}

@@ -1,0 +1,312 @@
+//! Premium earned by the second (DESIGN, Capital: Premium).
+//!
+//! A rate is in units of the asset per second, as a Q32 number: the lower 32 bits are the fraction.
+//! A pool has one stream: a rate, the fraction of a unit earned so far, and one bucket for each of
+//! 512 days with the part of the rate that ends at the start of that UTC day. Its rate is always
+//! the sum of its buckets.
+
+use super::rounding::{Rounding, mul_div, scale, wide};
+
+/// Seconds in a UTC day. Day 0 is 1 January 1970.
+pub const SECONDS_PER_DAY: u64 = 86_400;
+
+/// How many days ahead a stream can see, today included. Day `d` is in bucket `d % DAY_BUCKETS`.
+pub const DAY_BUCKETS: usize = 512;
+
+/// What one second earns is a Q32 number: this is one whole unit.
+const ONE_Q32: u64 = 1 << 32;
+
+/// The bits of a Q32 number that are its fraction.
+const FRACTION_Q32: u64 = 0xffff_ffff;
+
+/// What a stream earned over a time, and how it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Walk {
+    /// Whole units earned.
+    pub earned: u64,
+    /// Rate from now on, Q32 units per second.
+    pub rate_q32: u64,
+    /// Fraction of a unit that is earned but not yet whole, Q32, below 2^32.
+    pub fraction_q32: u64,
+}
+
+/// The rate at which `premium` is earned over `seconds`: `floor(premium * 2^32 / seconds)`.
+///
+/// Rounds down: what a stream earns never exceeds the premiums in it. `None` if `seconds` is 0 or
+/// the rate is 2^32 units per second or more.
+pub fn rate_q32(premium: u64, seconds: u64) -> Option<u64> {
+    mul_div(premium, ONE_Q32, seconds, Rounding::Down)
+}
+
+/// What a constant rate earns in `seconds`, on top of an earlier fraction of a unit: whole units,
+/// and the new fraction (Q32, below 2^32). Exact. `None` if the units do not fit.
+pub fn earned(rate_q32: u64, seconds: u64, fraction_q32: u64) -> Option<(u64, u64)> {
+    whole_and_fraction(wide(rate_q32, seconds).checked_add(u128::from(fraction_q32))?)
+}
+
+/// What a constant rate has still to earn in `seconds_left`: `floor(rate * seconds_left / 2^32)`.
+///
+/// Rounds down, against whoever cancels. `None` if it does not fit.
+pub fn unearned(rate_q32: u64, seconds_left: u64) -> Option<u64> {
+    earned(rate_q32, seconds_left, 0).map(|(units, _)| units)
+}
+
+/// The bucket of the UTC day that contains the second `unix_seconds`. `None` before 1970.
+pub fn bucket(unix_seconds: i64) -> Option<usize> {
+    bucket_of_day(u64::try_from(unix_seconds).ok()? / SECONDS_PER_DAY)
+}
+
+/// Walks a stream from one second to another: earns at a constant rate between day boundaries, and
+/// at the start of each day, that of `to` included, takes what ends on it off the rate and empties
+/// its bucket.
+///
+/// Exact: the fraction is carried. At most 512 buckets are looked at; a stream left alone for
+/// longer has ended by then and earns nothing in the rest of the time. A `to` at or before `from`
+/// changes nothing. `None` if the units do not fit, or before 1970; the buckets are then half walked,
+/// and the instruction must fail.
+///
+/// Accrual must never stop a pool, so books that are wrong (a rate which is not the sum of its
+/// buckets) end the stream early instead of failing.
+pub fn accrue(
+    rate_q32: u64,
+    fraction_q32: u64,
+    from: i64,
+    to: i64,
+    ends: &mut [u64; DAY_BUCKETS],
+) -> Option<Walk> {
+    if to <= from {
+        return Some(Walk {
+            earned: 0,
+            rate_q32,
+            fraction_q32,
+        });
+    }
+    let from = u64::try_from(from).ok()?;
+    let to = u64::try_from(to).ok()?;
+
+    let first_day = (from / SECONDS_PER_DAY).saturating_add(1);
+    let boundary = first_day.saturating_mul(SECONDS_PER_DAY);
+    if to < boundary {
+        let (earned, fraction_q32) = earned(rate_q32, to.saturating_sub(from), fraction_q32)?;
+        return Some(Walk {
+            earned,
+            rate_q32,
+            fraction_q32,
+        });
+    }
+
+    // The buckets are a ring: from the first day crossed to the end of the array, then from its
+    // start.
+    let days = (to / SECONDS_PER_DAY)
+        .saturating_sub(first_day)
+        .saturating_add(1);
+    let days = usize::try_from(days).unwrap_or(usize::MAX).min(DAY_BUCKETS);
+    let (wrapped, ahead) = ends.split_at_mut_checked(bucket_of_day(first_day)?)?;
+    let near = days.min(ahead.len());
+    let far = days.saturating_sub(near);
+
+    let mut rate = rate_q32;
+    let days_q32 = end_on_days(&mut rate, ahead.get_mut(..near)?)
+        .saturating_add(end_on_days(&mut rate, wrapped.get_mut(..far)?));
+    // Of the last day entered, only the part that has passed; of one after 512 others, nothing.
+    let whole_days_q32 = days_q32.saturating_sub(u128::from(rate));
+    if days == DAY_BUCKETS {
+        rate = 0;
+    }
+
+    let sum_q32 = wide(rate_q32, boundary.saturating_sub(from))
+        .checked_add(scale(whole_days_q32, SECONDS_PER_DAY)?)?
+        .checked_add(wide(rate, to % SECONDS_PER_DAY))?
+        .checked_add(u128::from(fraction_q32))?;
+    let (earned, fraction_q32) = whole_and_fraction(sum_q32)?;
+    Some(Walk {
+        earned,
+        rate_q32: rate,
+        fraction_q32,
+    })
+}
+
+/// Empties the buckets of consecutive days and takes them off `rate`; returns the sum of the rates
+/// on these days. One addition a day (about 35 CU), whether anything ends on it or not: multiplying
+/// once for each run of empty days would make quiet walks cheaper, and the longest one five times
+/// dearer.
+fn end_on_days(rate: &mut u64, buckets: &mut [u64]) -> u128 {
+    let mut left = *rate;
+    // The sum in two words: the carries of at most 512 additions cannot overflow the upper one.
+    let (mut low, mut high): (u64, u64) = (0, 0);
+    for bucket in buckets {
+        // A stream that has ended has only empty buckets left.
+        if left == 0 {
+            break;
+        }
+        left = left.saturating_sub(core::mem::take(bucket));
+        let (sum, carry) = low.overflowing_add(left);
+        low = sum;
+        if carry {
+            high = high.saturating_add(1);
+        }
+    }
+    *rate = left;
+    (u128::from(high) << 64) | u128::from(low)
+}
+
+fn bucket_of_day(day: u64) -> Option<usize> {
+    usize::try_from(day).ok()?.checked_rem(DAY_BUCKETS)
+}
+
+fn whole_and_fraction(sum_q32: u128) -> Option<(u64, u64)> {
+    let fraction = sum_q32 & u128::from(FRACTION_Q32);
+    Some((
+        u64::try_from(sum_q32 >> 32).ok()?,
+        u64::try_from(fraction).ok()?,
+    ))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400;
+    const HALF_Q32: u64 = ONE_Q32 / 2;
+
+    #[test]
+    fn a_rate_is_premium_per_second_rounded_down() {
+        assert_eq!(rate_q32(1, 2), Some(HALF_Q32));
+        assert_eq!(rate_q32(10, 3), Some(14_316_557_653)); // 10 * 4,294,967,296 / 3 = ...653.3
+        assert_eq!(rate_q32(0, 3), Some(0));
+        assert_eq!(rate_q32(1, 0), None);
+        assert_eq!(rate_q32((1 << 32) - 1, 1), Some(u64::MAX - (ONE_Q32 - 1)));
+        assert_eq!(rate_q32(1 << 32, 1), None);
+    }
+
+    #[test]
+    fn fractions_are_carried_not_lost() {
+        assert_eq!(earned(HALF_Q32, 1, 0), Some((0, HALF_Q32)));
+        assert_eq!(earned(HALF_Q32, 1, HALF_Q32), Some((1, 0)));
+        assert_eq!(earned(HALF_Q32, 5, HALF_Q32), Some((3, 0)));
+        assert_eq!(earned(u64::MAX, u64::MAX, 0), None);
+        assert_eq!(
+            earned(u64::MAX, 1 << 32, ONE_Q32 - 1),
+            Some((u64::MAX, ONE_Q32 - 1))
+        );
+    }
+
+    #[test]
+    fn what_is_unearned_is_rounded_down() {
+        assert_eq!(unearned(HALF_Q32, 3), Some(1));
+        assert_eq!(unearned(rate_q32(10, 3).unwrap(), 3), Some(9));
+        assert_eq!(unearned(u64::MAX, u64::MAX), None);
+    }
+
+    #[test]
+    fn a_rate_ends_exactly_at_the_start_of_its_day() {
+        let mut ends = [0; DAY_BUCKETS];
+        ends[2] = 3 * ONE_Q32;
+        // The last second before the boundary earns; the boundary itself ends the rate.
+        let before = accrue(3 * ONE_Q32, 0, DAY, 2 * DAY - 1, &mut ends).unwrap();
+        assert_eq!((before.earned, before.rate_q32), (3 * 86_399, 3 * ONE_Q32));
+        assert_eq!(ends[2], 3 * ONE_Q32);
+        let at = accrue(before.rate_q32, 0, 2 * DAY - 1, 2 * DAY, &mut ends).unwrap();
+        assert_eq!((at.earned, at.rate_q32), (3, 0));
+        assert_eq!(ends[2], 0);
+    }
+
+    #[test]
+    fn rates_end_one_after_another_and_the_ring_wraps() {
+        let mut ends = [0; DAY_BUCKETS];
+        ends[511] = ONE_Q32; // day 511
+        ends[0] = 2 * ONE_Q32; // day 512
+        ends[1] = 4 * ONE_Q32; // day 513
+        let walk = accrue(7 * ONE_Q32, 5, 510 * DAY, 513 * DAY + 9, &mut ends).unwrap();
+        assert_eq!(
+            walk,
+            Walk {
+                earned: 86_400 * (7 + 6 + 4),
+                rate_q32: 0,
+                fraction_q32: 5
+            }
+        );
+        assert_eq!(ends, [0; DAY_BUCKETS]);
+    }
+
+    #[test]
+    fn the_day_one_starts_from_is_not_crossed_again() {
+        let mut ends = [0; DAY_BUCKETS];
+        ends[1] = ONE_Q32; // bucket of today: day 513, not day 1
+        let walk = accrue(ONE_Q32, 0, DAY, DAY + 100, &mut ends).unwrap();
+        assert_eq!(
+            walk,
+            Walk {
+                earned: 100,
+                rate_q32: ONE_Q32,
+                fraction_q32: 0
+            }
+        );
+        let walk = accrue(ONE_Q32, 0, DAY, 514 * DAY, &mut ends).unwrap();
+        assert_eq!(
+            walk,
+            Walk {
+                earned: 512 * 86_400,
+                rate_q32: 0,
+                fraction_q32: 0
+            }
+        );
+    }
+
+    #[test]
+    fn after_512_days_alone_a_stream_has_ended() {
+        let mut ends = [ONE_Q32; DAY_BUCKETS];
+        let rate = 512 * ONE_Q32;
+        let walk = accrue(rate, 0, 0, i64::MAX, &mut ends).unwrap();
+        assert_eq!(walk.earned, 86_400 * (512 * 513 / 2));
+        assert_eq!((walk.rate_q32, walk.fraction_q32), (0, 0));
+        assert_eq!(ends, [0; DAY_BUCKETS]);
+    }
+
+    #[test]
+    fn wrong_books_end_the_stream_and_do_not_stop_the_pool() {
+        let mut ends = [u64::MAX; DAY_BUCKETS];
+        let walk = accrue(ONE_Q32, 0, 0, 3 * DAY, &mut ends).unwrap();
+        assert_eq!(
+            walk,
+            Walk {
+                earned: 86_400,
+                rate_q32: 0,
+                fraction_q32: 0
+            }
+        );
+        let walk = accrue(ONE_Q32, 0, 0, 600 * DAY, &mut [0; DAY_BUCKETS]).unwrap();
+        assert_eq!(walk.rate_q32, 0);
+    }
+
+    #[test]
+    fn time_that_does_not_pass_changes_nothing() {
+        let mut ends = [1; DAY_BUCKETS];
+        let still = Walk {
+            earned: 0,
+            rate_q32: 512,
+            fraction_q32: 7,
+        };
+        assert_eq!(accrue(512, 7, DAY, DAY, &mut ends), Some(still));
+        assert_eq!(accrue(512, 7, 2 * DAY, DAY, &mut ends), Some(still));
+        assert_eq!(accrue(512, 7, i64::MAX, i64::MIN, &mut ends), Some(still));
+        assert_eq!(accrue(512, 7, -1, 1, &mut ends), None);
+        assert_eq!(ends, [1; DAY_BUCKETS]);
+    }
+
+    #[test]
+    fn units_that_do_not_fit_are_none() {
+        let mut ends = [0; DAY_BUCKETS];
+        ends[500] = u64::MAX;
+        assert_eq!(
+            accrue(u64::MAX, 0, 0, 400 * DAY, &mut ends).unwrap().earned >> 32,
+            400 * 86_400 - 1
+        );
+        let mut ends = [0; DAY_BUCKETS];
+        ends[511] = u64::MAX;
+        assert!(accrue(u64::MAX, u64::MAX, 0, i64::MAX, &mut ends).is_some());
+        assert_eq!(bucket(-1), None);
+        assert_eq!(bucket(513 * DAY + 5), Some(1));
+    }
+}

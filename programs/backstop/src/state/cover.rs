@@ -1,0 +1,138 @@
+//! A cover: one policy, held by whoever holds its NFT.
+
+use crate::constants::DAY;
+use crate::error::BackstopError;
+use crate::state::{day_of, day_start};
+use anchor_lang::prelude::*;
+
+/// Where a cover stands.
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CoverState {
+    /// Sold, and neither paid nor cancelled.
+    Active,
+    /// Paid by an incident.
+    Settled,
+}
+
+/// One policy on a product. Its terms never change.
+#[account]
+#[derive(Debug, PartialEq, Eq, InitSpace)]
+pub struct Cover {
+    /// The product that this cover is on.
+    pub product: Pubkey,
+    /// The NFT's mint; whoever holds its one unit is insured.
+    pub mint: Pubkey,
+    /// Whoever paid the rent of the cover and its mint.
+    pub rent_payer: Pubkey,
+    /// Layout version.
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// Where the cover stands.
+    pub state: CoverState,
+    /// Fee that a cancellation costs, of the refund.
+    pub cancel_fee_bps: u16,
+    /// First insured UTC day.
+    pub active_day: u32,
+    /// First UTC day that is no longer insured.
+    pub end_day: u32,
+    /// What the cover pays at most, in asset units.
+    pub sum_insured: u64,
+    /// What was paid for it, in asset units.
+    pub premium: u64,
+    /// How fast the premium is earned, in Q32 asset units a second.
+    pub rate_q32: u64,
+    /// Unix second of the purchase.
+    pub bought_at: i64,
+    /// Room for later fields.
+    pub reserved: [u8; 32],
+}
+
+/// What a cover is due of an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It was in force at the event: its sum insured.
+    Loss,
+    /// It was still waiting: its premium.
+    Refund,
+}
+
+impl Cover {
+    /// Unix second at which the protection begins.
+    pub fn active_from(&self) -> i64 {
+        day_start(self.active_day)
+    }
+
+    /// Unix second at which the protection ends.
+    pub fn end(&self) -> i64 {
+        day_start(self.end_day)
+    }
+
+    /// Seconds from now to the end, for the unearned premium.
+    pub fn seconds_left(&self, now: i64) -> u64 {
+        u64::try_from(self.end().saturating_sub(now)).unwrap_or(0)
+    }
+
+    /// What an event at `event_at` means for this cover: it was in force, was still waiting, or had ended.
+    pub fn claim(&self, event_at: i64) -> Option<Claim> {
+        let event_day = day_of(event_at);
+        if self.active_day > event_day {
+            Some(Claim::Refund)
+        } else if self.end_day > event_day {
+            Some(Claim::Loss)
+        } else {
+            None
+        }
+    }
+
+    /// Refuses a cover that was paid.
+    pub fn require_active(&self) -> Result<()> {
+        require!(self.state == CoverState::Active, BackstopError::CoverNotActive);
+        Ok(())
+    }
+}
+
+/// First UTC day that a purchase at `now` protects: the first day boundary at or after `now + waiting`.
+pub fn activation_day(now: i64, waiting: u32) -> u32 {
+    day_of(now.saturating_add(i64::from(waiting)).saturating_add(DAY.saturating_sub(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cover(active_day: u32, end_day: u32) -> Cover {
+        Cover {
+            product: Pubkey::default(),
+            mint: Pubkey::default(),
+            rent_payer: Pubkey::default(),
+            version: 1,
+            bump: 0,
+            state: CoverState::Active,
+            cancel_fee_bps: 0,
+            active_day,
+            end_day,
+            sum_insured: 1,
+            premium: 1,
+            rate_q32: 0,
+            bought_at: 0,
+            reserved: [0; 32],
+        }
+    }
+
+    #[test]
+    fn protection_begins_at_the_first_boundary_at_or_after_the_waiting_time() {
+        assert_eq!(activation_day(10 * DAY, 86_400), 11);
+        assert_eq!(activation_day(10 * DAY + 1, 86_400), 12);
+        assert_eq!(activation_day(10 * DAY - 1, 86_400), 11);
+    }
+
+    #[test]
+    fn claim_follows_the_event_to_the_second() {
+        let cover = cover(100, 130);
+        assert_eq!(cover.claim(100 * DAY - 1), Some(Claim::Refund));
+        assert_eq!(cover.claim(100 * DAY), Some(Claim::Loss));
+        assert_eq!(cover.claim(130 * DAY - 1), Some(Claim::Loss));
+        assert_eq!(cover.claim(130 * DAY), None);
+    }
+}

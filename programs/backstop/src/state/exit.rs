@@ -1,0 +1,135 @@
+//! Leaving a pool: a ticket for each request, an epoch for each day.
+
+use crate::error::BackstopError;
+use crate::math::exits;
+use crate::state::Tranche;
+use anchor_lang::prelude::*;
+
+/// One request to leave. It bears losses with its tranche and earns nothing.
+#[account]
+#[derive(Debug, PartialEq, Eq, InitSpace)]
+pub struct ExitTicket {
+    /// The pool to leave.
+    pub pool: Pubkey,
+    /// Whoever is paid.
+    pub owner: Pubkey,
+    /// Whoever paid the rent of the ticket.
+    pub rent_payer: Pubkey,
+    /// Layout version.
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// The tranche to leave.
+    pub tranche: Tranche,
+    /// Series of the tranche when the ticket was made.
+    pub series: u8,
+    /// UTC day of the epoch that pays the ticket.
+    pub epoch_day: u32,
+    /// Exit units of the request.
+    pub units: u64,
+    /// Asset units that the ticket has had.
+    pub claimed: u64,
+    /// The owner's number for the ticket, part of its address.
+    pub nonce: u64,
+    /// Room for later fields.
+    pub reserved: [u8; 32],
+}
+
+/// All tickets whose cooldown ends on one UTC day, of both tranches. They are paid in one ratio.
+#[account]
+#[derive(Debug, PartialEq, Eq, InitSpace)]
+pub struct ExitEpoch {
+    /// The pool.
+    pub pool: Pubkey,
+    /// Whoever paid the rent of the epoch.
+    pub rent_payer: Pubkey,
+    /// Layout version.
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// Series of the two tranches that the units belong to.
+    pub series: [u8; 2],
+    /// UTC day of the epoch.
+    pub day: u32,
+    /// UTC day of the next epoch in the queue; 0 when this is the last one.
+    pub next_day: u32,
+    /// Tickets that are neither closed nor cancelled.
+    pub tickets: u32,
+    /// Units of the tickets, by tranche, as they were requested.
+    pub units: [u64; 2],
+    /// Part of every ticket that is still open, Q63 (2^63 = all of it).
+    pub open_q63: u64,
+    /// Paid so far per unit requested, by tranche, Q64.
+    pub paid_per_unit_q64: [u128; 2],
+    /// Asset units set aside for the tickets and not claimed yet.
+    pub reserve: u64,
+    /// Room for later fields.
+    pub reserved: [u8; 32],
+}
+
+impl ExitEpoch {
+    /// All of a ticket open.
+    pub const ALL_OPEN: u64 = exits::ALL_OPEN_Q63;
+
+    /// Whether everything that was asked for has been paid (or lost).
+    pub fn is_filled(&self) -> bool {
+        self.open_q63 == 0
+    }
+
+    fn units_mut(&mut self, tranche: Tranche) -> &mut u64 {
+        let [junior, senior] = &mut self.units;
+        match tranche {
+            Tranche::Junior => junior,
+            Tranche::Senior => senior,
+        }
+    }
+
+    /// Counts a new ticket in. A ticket of a new series takes the place of units whose series was wiped out: an epoch
+    /// that still takes requests has paid nothing yet, so those tickets have nothing to claim.
+    pub fn add_ticket(&mut self, tranche: Tranche, series: [u8; 2], units: u64) -> Result<()> {
+        for (kept, (own, now)) in self.units.iter_mut().zip(self.series.iter_mut().zip(series)) {
+            if *own != now {
+                *own = now;
+                *kept = 0;
+            }
+        }
+        let sum = self.units_mut(tranche);
+        *sum = sum.checked_add(units).ok_or(BackstopError::MathOverflow)?;
+        self.tickets = self.tickets.checked_add(1).ok_or(BackstopError::MathOverflow)?;
+        Ok(())
+    }
+
+    /// Whether a ticket's units are counted in this epoch: not if its series was wiped out before another began here.
+    fn counts(&self, ticket: &ExitTicket) -> bool {
+        self.series.get(ticket.tranche.index()) == Some(&ticket.series)
+    }
+
+    /// Books what a ticket can claim now and returns it, in asset units rounded down.
+    pub fn claim(&mut self, ticket: &mut ExitTicket) -> Result<u64> {
+        if !self.counts(ticket) {
+            return Ok(0);
+        }
+        let [junior, senior] = self.paid_per_unit_q64;
+        let per_unit = match ticket.tranche {
+            Tranche::Junior => junior,
+            Tranche::Senior => senior,
+        };
+        let due = exits::claimable(ticket.units, per_unit).ok_or(BackstopError::MathOverflow)?;
+        let amount = due.checked_sub(ticket.claimed).ok_or(BackstopError::InvariantViolated)?;
+        ticket.claimed = due;
+        self.reserve = self.reserve.checked_sub(amount).ok_or(BackstopError::InvariantViolated)?;
+        Ok(amount)
+    }
+
+    /// Counts a ticket out and returns its open units, rounded down.
+    pub fn remove_ticket(&mut self, ticket: &ExitTicket) -> Result<u64> {
+        self.tickets = self.tickets.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
+        if !self.counts(ticket) {
+            return Ok(0);
+        }
+        let open = exits::open_units(ticket.units, self.open_q63).ok_or(BackstopError::InvariantViolated)?;
+        let sum = self.units_mut(ticket.tranche);
+        *sum = sum.checked_sub(ticket.units).ok_or(BackstopError::InvariantViolated)?;
+        Ok(open)
+    }
+}

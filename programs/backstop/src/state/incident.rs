@@ -1,0 +1,149 @@
+//! An incident: one trigger of one product, the reserve set aside for it and the ratio at which its covers are paid.
+
+use crate::constants::*;
+use crate::error::BackstopError;
+use crate::math::losses;
+use crate::state::{Claim, Cover, Pool};
+use anchor_lang::prelude::*;
+
+/// Treaties that an incident can note: one quota share and the layers.
+pub const MAX_NOTED_TREATIES: usize = 1 + MAX_LAYERS;
+
+/// How far an incident is.
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncidentState {
+    /// Its treaties are being called.
+    Open,
+    /// Waits for its funding round.
+    Waiting,
+    /// Its reserve and ratio are fixed.
+    Funded,
+    /// What was left went to the surplus.
+    Closed,
+}
+
+/// How a noted treaty stands for an incident.
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallState {
+    /// Not called yet, or no treaty noted.
+    #[default]
+    Pending,
+    /// Called: what it could pay is in the incident's reserve.
+    Called,
+    /// Not called in time: what it owes can be collected into the surplus.
+    Skipped,
+}
+
+/// A treaty that was in force at the event.
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotedTreaty {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// How it stands.
+    pub state: CallState,
+    /// What it paid, in asset units.
+    pub paid: u64,
+}
+
+/// One trigger of one product.
+#[account]
+#[derive(Debug, PartialEq, Eq, InitSpace)]
+pub struct Incident {
+    /// The product.
+    pub product: Pubkey,
+    /// The product's pool.
+    pub pool: Pubkey,
+    /// Whoever paid the rent of the incident.
+    pub rent_payer: Pubkey,
+    /// Layout version.
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// How far the incident is.
+    pub state: IncidentState,
+    /// Part of each sum insured that is lost, in basis points.
+    pub severity_bps: u16,
+    /// Start of the first slot of the evidence, unix seconds.
+    pub event_at: i64,
+    /// When the incident was opened.
+    pub opened_at: i64,
+    /// When it was funded; 0 before.
+    pub funded_at: i64,
+    /// Its funding round, once it waits.
+    pub round: u32,
+    /// What its covers are due, in asset units.
+    pub gross: u64,
+    /// What treaties paid of it, in asset units.
+    pub ceded: u64,
+    /// What the pool has to bear, in asset units.
+    pub net: u64,
+    /// Set aside: what treaties paid and what the pool could bear, in asset units.
+    pub reserve: u64,
+    /// Paid out so far, in asset units.
+    pub paid: u64,
+    /// Exposure of the product, in asset units.
+    pub exposure: u64,
+    /// Sums insured of affected covers not settled yet, in asset units.
+    pub sums_left: u64,
+    /// Premiums of covers waiting at the event and not settled yet, in asset units.
+    pub premiums_left: u64,
+    /// Treaties noted, in the order in which they are called.
+    pub treaties: [NotedTreaty; MAX_NOTED_TREATIES],
+    /// How many treaties are noted.
+    pub treaty_count: u8,
+    /// The treaty to be called next.
+    pub cursor: u8,
+    /// Room for later fields.
+    pub reserved: [u8; 64],
+}
+
+impl Incident {
+    /// Notes the treaties of the pool that were in force at the event: the quota share, then the layers upward by
+    /// attachment.
+    pub fn note_treaties(&mut self, pool: &Pool) -> Result<()> {
+        let quota_share = (pool.quota_share.treaty, pool.quota_share.start, pool.quota_share.end);
+        let layers = pool.layers.iter().map(|layer| (layer.treaty, layer.start, layer.end));
+        let in_force = core::iter::once(quota_share)
+            .chain(layers)
+            .filter(|(_, start, end)| (*start..*end).contains(&self.event_at));
+        let mut count = 0u8;
+        for (noted, (treaty, _, _)) in self.treaties.iter_mut().zip(in_force) {
+            *noted = NotedTreaty { treaty, state: CallState::Pending, paid: 0 };
+            count = count.saturating_add(1);
+        }
+        self.treaty_count = count;
+        Ok(())
+    }
+
+    /// What a cover is paid, rounded down: `sum x severity x ratio`, or `premium x ratio` if it was still waiting.
+    pub fn payout(&self, cover: &Cover) -> Result<(Claim, u64)> {
+        let claim = cover.claim(self.event_at).ok_or(BackstopError::NotEligible)?;
+        let amount = match claim {
+            Claim::Loss => losses::payout(cover.sum_insured, self.severity_bps, self.reserve, self.gross),
+            Claim::Refund => losses::refund(cover.premium, self.reserve, self.gross),
+        };
+        Ok((claim, amount.ok_or(BackstopError::MathOverflow)?))
+    }
+
+    /// Books the settlement of a cover.
+    pub fn book_settlement(&mut self, cover: &Cover, claim: Claim, amount: u64) -> Result<()> {
+        let left = match claim {
+            Claim::Loss => &mut self.sums_left,
+            Claim::Refund => &mut self.premiums_left,
+        };
+        let part = match claim {
+            Claim::Loss => cover.sum_insured,
+            Claim::Refund => cover.premium,
+        };
+        *left = left.checked_sub(part).ok_or(BackstopError::InvariantViolated)?;
+        self.paid = self.paid.checked_add(amount).ok_or(BackstopError::MathOverflow)?;
+        require!(self.paid <= self.reserve, BackstopError::InvariantViolated);
+        Ok(())
+    }
+
+    /// Whether the incident may be closed: every cover is settled, or its window is over.
+    pub fn may_close(&self, now: i64) -> bool {
+        let settled = self.sums_left == 0 && self.premiums_left == 0;
+        settled || now >= self.funded_at.saturating_add(SETTLEMENT_WINDOW)
+    }
+}

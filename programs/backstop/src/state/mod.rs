@@ -1,0 +1,52 @@
+//! The accounts: their fields, sizes, transitions and invariants. Rules live here and in [`crate::math`]; handlers
+//! only tie accounts together, move tokens and report.
+
+pub mod cover;
+pub mod evidence;
+pub mod exit;
+pub mod incident;
+pub mod pool;
+pub mod product;
+pub mod protocol;
+pub mod treaty;
+pub mod trigger;
+
+pub use cover::*;
+pub use exit::*;
+pub use incident::*;
+pub use pool::*;
+pub use product::*;
+pub use protocol::*;
+pub use treaty::*;
+pub use trigger::*;
+
+use crate::constants::DAY;
+use crate::error::BackstopError;
+use anchor_lang::prelude::*;
+
+/// The UTC day that contains a time; times before 1970 count as day 0.
+pub fn day_of(unix_seconds: i64) -> u32 {
+    u32::try_from(unix_seconds.max(0).checked_div(DAY).unwrap_or(0)).unwrap_or(u32::MAX)
+}
+
+/// First second of a UTC day.
+pub fn day_start(day: u32) -> i64 {
+    i64::from(day).saturating_mul(DAY)
+}
+
+/// Copies printable ASCII text into a fixed field, padded with zeros; refuses empty, long and unprintable text.
+///
+/// Text that a wallet shows stays ASCII so that no look-alike letters can pass for another name.
+pub fn put_text<const N: usize>(text: &str) -> Result<[u8; N]> {
+    let mut field = [0u8; N];
+    let printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    require!(printable && !text.is_empty() && text.trim() == text, BackstopError::BadText);
+    field.get_mut(..text.len()).ok_or(BackstopError::BadText)?.copy_from_slice(text.as_bytes());
+    Ok(field)
+}
+
+/// The text of a field that [`put_text`] filled.
+pub fn get_text(field: &[u8]) -> &str {
+    let length = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    field.get(..length).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or("")
+}

@@ -1,0 +1,536 @@
+//! A product: one insured risk of a pool, its price, its limits, and what its live covers could pay.
+
+use crate::constants::*;
+use crate::error::BackstopError;
+use crate::math::pricing::{self, Demand, Drift, Order, Price, PricingError};
+use crate::state::{Cover, Pool, Trigger, activation_day, bucket_mut, day_of, day_start, get_text};
+use anchor_lang::prelude::*;
+
+/// Whether a product sells.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProductState {
+    /// Sells, once its notice is over.
+    Selling,
+    /// Does not sell for now.
+    Frozen,
+    /// Sells no more; its covers run on.
+    RunOff,
+    /// An incident was opened on it.
+    Over,
+}
+
+/// Price, limits and term bounds of a product, fixed when it is created except for the risk rate.
+#[zero_copy]
+#[derive(borsh::BorshSerialize, borsh::BorshDeserialize, Debug, PartialEq, Eq)]
+pub struct ProductTerms {
+    /// Expected loss a year at the start, in parts per billion of the sum insured.
+    pub risk_rate_ppb: u64,
+    /// Lowest risk rate the risk keeper may set, above zero.
+    pub risk_rate_floor_ppb: u64,
+    /// Highest risk rate the risk keeper may set.
+    pub risk_rate_ceiling_ppb: u64,
+    /// Most the risk rate may move in a day.
+    pub risk_rate_step_ppb: u64,
+    /// Demand rate a year at no exposure.
+    pub demand_at_zero_ppb: u64,
+    /// Demand rate a year at the kink.
+    pub demand_at_kink_ppb: u64,
+    /// Demand rate a year at capacity.
+    pub demand_at_capacity_ppb: u64,
+    /// Least premium of a cover, in asset units.
+    pub min_premium: u64,
+    /// Most one cover may insure, in asset units.
+    pub max_sum_insured: u64,
+    /// Loading on the risk rate, in basis points.
+    pub loading_bps: u32,
+    /// Level of the demand curve at the start, in basis points.
+    pub level_bps: u32,
+    /// Lowest level.
+    pub min_level_bps: u32,
+    /// Highest level.
+    pub max_level_bps: u32,
+    /// Time between purchase and protection, in seconds; protection begins at the next day boundary.
+    pub waiting_seconds: u32,
+    /// Oldest last print on which a cover is sold, in seconds.
+    pub max_price_age: u32,
+    /// Distance of the last print from the threshold below which nothing is sold, in basis points of the threshold.
+    pub no_sale_buffer_bps: u32,
+    /// Risk group: products that fail together.
+    pub risk_group: u32,
+    /// Part of capacity at which the demand curve bends, in basis points.
+    pub kink_bps: u16,
+    /// Utilisation above which the level drifts up, in basis points.
+    pub upper_mark_bps: u16,
+    /// Utilisation below which the level drifts down, in basis points.
+    pub lower_mark_bps: u16,
+    /// Drift of the level, in basis points of itself a day.
+    pub drift_bps: u16,
+    /// Highest exposure, as a part of the pool's own capital in basis points.
+    pub cap_bps: u16,
+    /// Fee on a cancellation's refund, in basis points.
+    pub cancel_fee_bps: u16,
+    /// Shortest protection, in days.
+    pub min_term_days: u16,
+    /// Longest protection, in days.
+    pub max_term_days: u16,
+}
+
+impl ProductTerms {
+    /// Days that the waiting time can push the beginning of protection out.
+    pub fn waiting_days(&self) -> u32 {
+        u64::from(self.waiting_seconds).div_ceil(86_400).try_into().unwrap_or(u32::MAX)
+    }
+
+    /// Refuses terms outside the hard bounds, or that the day buckets cannot hold beside a ring of `ring_days`.
+    pub fn validate(&self, ring_days: u32) -> Result<()> {
+        let rates = [
+            self.risk_rate_ceiling_ppb,
+            self.demand_at_zero_ppb,
+            self.demand_at_kink_ppb,
+            self.demand_at_capacity_ppb,
+            self.risk_rate_step_ppb,
+        ];
+        let rising = self.demand_at_zero_ppb <= self.demand_at_kink_ppb
+            && self.demand_at_kink_ppb <= self.demand_at_capacity_ppb;
+        let risk_rate = self.risk_rate_floor_ppb > 0
+            && (self.risk_rate_floor_ppb..=self.risk_rate_ceiling_ppb).contains(&self.risk_rate_ppb);
+        let level = (MIN_LEVEL_BPS..=self.max_level_bps).contains(&self.min_level_bps)
+            && self.max_level_bps <= MAX_LEVEL_BPS
+            && (self.min_level_bps..=self.max_level_bps).contains(&self.level_bps);
+        let in_bounds = rates.iter().all(|rate| *rate <= MAX_RATE_PPB)
+            && rising
+            && risk_rate
+            && level
+            && self.loading_bps <= MAX_LOADING_BPS
+            && self.min_premium > 0
+            && self.max_sum_insured > 0
+            && i64::from(self.waiting_seconds) >= DAY
+            && (1..=MAX_PRICE_AGE).contains(&self.max_price_age)
+            && (u32::from(MIN_NO_SALE_BUFFER_BPS)..=MIN_BPS).contains(&self.no_sale_buffer_bps)
+            && usize::try_from(self.risk_group).is_ok_and(|group| group < RISK_GROUPS)
+            && (1..MIN_BPS).contains(&u32::from(self.kink_bps))
+            && self.lower_mark_bps <= self.upper_mark_bps
+            && u32::from(self.upper_mark_bps) <= MIN_BPS
+            && self.drift_bps <= MAX_DRIFT_BPS
+            && (1..=MIN_BPS).contains(&u32::from(self.cap_bps))
+            && (1..=MAX_CANCEL_FEE_BPS).contains(&self.cancel_fee_bps)
+            && (1..=self.max_term_days).contains(&self.min_term_days);
+        require!(in_bounds, BackstopError::OutOfBounds);
+        // From a purchase to the end at the latest: the waiting time, the rest of its day, the term.
+        let longest = u32::from(self.max_term_days).saturating_add(self.waiting_days()).saturating_add(1);
+        let fits = longest.saturating_add(ring_days) <= MAX_TERM_AND_RING_DAYS
+            && ring_days.saturating_add(self.waiting_days()) <= MAX_WAITING_AND_RING_DAYS;
+        require!(fits, BackstopError::TermsDoNotFit);
+        Ok(())
+    }
+
+    /// The demand curve.
+    pub fn demand(&self) -> Demand {
+        Demand {
+            at_zero_ppb: self.demand_at_zero_ppb,
+            at_kink_ppb: self.demand_at_kink_ppb,
+            at_capacity_ppb: self.demand_at_capacity_ppb,
+            kink_bps: self.kink_bps,
+        }
+    }
+}
+
+/// One insured risk of a pool.
+#[account(zero_copy)]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Product {
+    /// The pool that pays.
+    pub pool: Pubkey,
+    /// The oracle condition and its evidence.
+    pub trigger: Pubkey,
+    /// The asset whose failure is insured; never the pool's own.
+    pub covered_asset: Pubkey,
+    /// Whoever paid the rent of product and trigger.
+    pub rent_payer: Pubkey,
+    /// Sha-256 of the wording behind the URI.
+    pub wording_hash: [u8; 32],
+    /// Name, padded with zeros.
+    pub name: [u8; MAX_NAME],
+    /// Where the wording is, padded with zeros.
+    pub uri: [u8; MAX_URI],
+    /// Price, limits, term bounds.
+    pub terms: ProductTerms,
+
+    /// Risk rate now, in parts per billion a year.
+    pub risk_rate_ppb: u64,
+    /// When the risk rate last moved.
+    pub risk_rate_at: i64,
+    /// When the notice ends.
+    pub sells_from: i64,
+    /// Unix second up to which the level was drifted.
+    pub level_at: i64,
+    /// The event that ended the product; 0 before.
+    pub event_at: i64,
+    /// What the live covers could pay, in asset units.
+    pub exposure: u64,
+    /// Covers sold so far.
+    pub covers_sold: u64,
+    /// Level of the demand curve now, in basis points.
+    pub level_bps: u32,
+    /// Utilisation after the last change, in basis points of capacity.
+    pub utilisation_bps: u32,
+    /// Covers that ended on this UTC day or before are released.
+    pub released_day: u32,
+    /// Newest activation day that has a bucket.
+    pub newest_activation_day: u32,
+    /// Days that the trigger's ring reaches back, rounded up.
+    pub ring_days: u32,
+    /// The product's id within its pool.
+    pub id: u16,
+    /// Layout version.
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// [`ProductState`] as a number.
+    pub state: u8,
+    /// 1 once the notice was over with no exit waiting.
+    pub notice_served: u8,
+    /// 1 once the product's incident is closed.
+    pub incident_closed: u8,
+    /// Unused.
+    pub padding: [u8; 5],
+    /// Room for later fields.
+    pub reserved: [u64; 16],
+
+    /// Sums insured by activation day, modulo 32.
+    pub activation_sums: [u64; ACTIVATION_BUCKETS],
+    /// Premiums by activation day, modulo 32.
+    pub activation_premiums: [u64; ACTIVATION_BUCKETS],
+    /// Sums insured by the UTC day on which they end, modulo 512.
+    pub exposure_ends: [u64; DAY_BUCKETS],
+}
+
+const _: () = assert!(core::mem::size_of::<Product>() == 5_248);
+const _: () = assert!(core::mem::align_of::<Product>() <= 8);
+
+/// What a buyer asks for.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoverRequest {
+    /// Sum insured, in asset units.
+    pub sum_insured: u64,
+    /// Whole days of protection.
+    pub term_days: u16,
+}
+
+/// The price of a cover and what it would change; what `quote` returns.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Premium, in asset units.
+    pub premium: u64,
+    /// Sum insured, in asset units.
+    pub sum_insured: u64,
+    /// First insured UTC day.
+    pub active_day: u32,
+    /// First UTC day that is no longer insured.
+    pub end_day: u32,
+    /// The product's exposure before the purchase, in asset units.
+    pub exposure: u64,
+    /// Exposure that the product may reach, in asset units.
+    pub capacity: u64,
+    /// Level of the demand curve, in basis points.
+    pub level_bps: u32,
+    /// Risk rate with its loading, in parts per billion a year.
+    pub technical_ppb: u64,
+}
+
+/// Covers that an incident must pay, from the buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Affected {
+    /// Sums insured in force at the event, in asset units.
+    pub sums: u64,
+    /// Premiums of covers that were still waiting, in asset units.
+    pub premiums: u64,
+}
+
+fn fits<T>(value: Option<T>) -> Result<T> {
+    Ok(value.ok_or(BackstopError::MathOverflow)?)
+}
+
+impl Product {
+    // ---- reading ----
+
+    /// Whether the product sells.
+    pub fn state(&self) -> ProductState {
+        match self.state {
+            0 => ProductState::Selling,
+            1 => ProductState::Frozen,
+            2 => ProductState::RunOff,
+            _ => ProductState::Over,
+        }
+    }
+
+    /// The product's risk group.
+    pub fn risk_group(&self) -> u8 {
+        u8::try_from(self.terms.risk_group).unwrap_or(u8::MAX)
+    }
+
+    /// The product's name.
+    pub fn name(&self) -> &str {
+        get_text(&self.name)
+    }
+
+    /// The product's URI.
+    pub fn uri(&self) -> &str {
+        get_text(&self.uri)
+    }
+
+    // ---- governance and risk keeper ----
+
+    /// Freezes, thaws or runs off the product. Run-off and over are final.
+    pub fn set_state(&mut self, to: ProductState) -> Result<()> {
+        let allowed = matches!(
+            (self.state(), to),
+            (ProductState::Selling, ProductState::Frozen)
+                | (ProductState::Frozen, ProductState::Selling)
+                | (ProductState::Selling | ProductState::Frozen, ProductState::RunOff)
+        );
+        require!(allowed, BackstopError::WrongProductState);
+        self.state = state_number(to);
+        Ok(())
+    }
+
+    /// Moves the risk rate for new covers: once in 24 hours, by the step at most, between floor and ceiling.
+    pub fn set_risk_rate(&mut self, rate_ppb: u64, now: i64) -> Result<()> {
+        require!(now >= self.risk_rate_at.saturating_add(DAY), BackstopError::RiskRateMovedToday);
+        let terms = &self.terms;
+        let in_bounds = (terms.risk_rate_floor_ppb..=terms.risk_rate_ceiling_ppb).contains(&rate_ppb)
+            && rate_ppb.abs_diff(self.risk_rate_ppb) <= terms.risk_rate_step_ppb;
+        require!(in_bounds, BackstopError::RiskRateOutOfBounds);
+        self.risk_rate_ppb = rate_ppb;
+        self.risk_rate_at = now;
+        Ok(())
+    }
+
+    // ---- price ----
+
+    /// Drifts the level for the whole days since its last change, by the utilisation noted then, at most seven.
+    pub fn drift_level(&mut self, now: i64) {
+        let days = day_of(now).saturating_sub(day_of(self.level_at));
+        if days == 0 {
+            return;
+        }
+        let terms = &self.terms;
+        let drift = Drift {
+            upper_mark_bps: u32::from(terms.upper_mark_bps),
+            lower_mark_bps: u32::from(terms.lower_mark_bps),
+            drift_bps_per_day: u32::from(terms.drift_bps),
+            min_level_bps: terms.min_level_bps,
+            max_level_bps: terms.max_level_bps,
+        };
+        self.level_bps = pricing::level_after(self.level_bps, self.utilisation_bps, u64::from(days), &drift);
+        self.level_at = now;
+    }
+
+    /// Notes the utilisation that the level will drift by.
+    pub fn note_utilisation(&mut self, pool: &Pool) -> Result<()> {
+        let capacity = pool.product_capacity(self.risk_group(), self.terms.cap_bps, self.exposure)?;
+        self.utilisation_bps = pricing::utilisation_bps(self.exposure, capacity);
+        Ok(())
+    }
+
+    /// Sells a cover: checks every condition of a sale, prices it, and books exposure, premium and level.
+    ///
+    /// `quote` runs the same on copies, so a quote is what a purchase would cost at the same moment. The premium is
+    /// rounded up.
+    pub fn sell(&mut self, pool: &mut Pool, trigger: &Trigger, request: CoverRequest, now: i64) -> Result<Quote> {
+        pool.accrue(now)?;
+        require!(self.state() == ProductState::Selling, BackstopError::NotSelling);
+        require!(now >= self.sells_from, BackstopError::NoticeNotOver);
+        if self.notice_served == 0 {
+            pool.require_no_exits_waiting(now)?;
+            self.notice_served = 1;
+        }
+        trigger.require_quiet()?;
+        trigger.require_sellable_print(self.terms.max_price_age, self.terms.no_sale_buffer_bps, now)?;
+        self.sync(pool, trigger, now)?;
+        self.drift_level(now);
+
+        let CoverRequest { sum_insured, term_days } = request;
+        require!(sum_insured >= pool.terms.min_sum_insured, BackstopError::AmountTooSmall);
+        require!(sum_insured <= self.terms.max_sum_insured, BackstopError::CoverTooLarge);
+        let term_fits = (self.terms.min_term_days..=self.terms.max_term_days).contains(&term_days);
+        require!(term_fits, BackstopError::BadTerm);
+        let active_day = activation_day(now, self.terms.waiting_seconds);
+        let end_day = fits(active_day.checked_add(u32::from(term_days)))?;
+
+        let group = self.risk_group();
+        let capacity = pool.product_capacity(group, self.terms.cap_bps, self.exposure)?;
+        let technical_ppb = fits(pricing::technical_ppb(self.risk_rate_ppb, self.terms.loading_bps))?;
+        let order = Order {
+            sum_insured,
+            seconds: u64::from(term_days).saturating_mul(DAY.unsigned_abs()),
+            exposure_before: self.exposure,
+            capacity,
+        };
+        let price = Price {
+            technical_ppb,
+            level_bps: self.level_bps,
+            demand: self.terms.demand(),
+            min_premium: self.terms.min_premium,
+        };
+        let premium = pricing::premium(&order, &price)
+        .map_err(|error| match error {
+            PricingError::BeyondCapacity => BackstopError::BeyondCapacity,
+            PricingError::Overflow => BackstopError::MathOverflow,
+        })?;
+        let quote = Quote {
+            premium,
+            sum_insured,
+            active_day,
+            end_day,
+            exposure: self.exposure,
+            capacity,
+            level_bps: self.level_bps,
+            technical_ppb,
+        };
+
+        pool.add_exposure(group, sum_insured)?;
+        pool.require_solvent(now)?;
+        pool.last_cover_end_day = pool.last_cover_end_day.max(end_day);
+        pool.in_use = 1;
+        self.open_activation_day(active_day);
+        credit(activation_mut(&mut self.activation_sums, active_day), sum_insured)?;
+        credit(activation_mut(&mut self.activation_premiums, active_day), premium)?;
+        credit(bucket_mut(&mut self.exposure_ends, end_day), sum_insured)?;
+        credit(&mut self.exposure, sum_insured)?;
+        self.covers_sold = self.covers_sold.saturating_add(1);
+        self.note_utilisation(pool)?;
+        Ok(quote)
+    }
+
+    /// Clears the buckets of activation days that come into the ring.
+    fn open_activation_day(&mut self, day: u32) {
+        let first = self.newest_activation_day.saturating_add(1).max(day.saturating_sub(ACTIVATION_BUCKETS as u32 - 1));
+        for newer in first..=day {
+            *activation_mut(&mut self.activation_sums, newer) = 0;
+            *activation_mut(&mut self.activation_premiums, newer) = 0;
+        }
+        self.newest_activation_day = self.newest_activation_day.max(day);
+    }
+
+    /// Whether an activation day still has its bucket.
+    fn has_activation_bucket(&self, day: u32) -> bool {
+        day <= self.newest_activation_day
+            && day.saturating_add(ACTIVATION_BUCKETS as u32) > self.newest_activation_day
+    }
+
+    /// Takes a cancelled cover out of exposure and buckets.
+    pub fn remove_cover(&mut self, pool: &mut Pool, cover: &Cover) -> Result<()> {
+        debit(bucket_mut(&mut self.exposure_ends, cover.end_day), cover.sum_insured)?;
+        if self.has_activation_bucket(cover.active_day) {
+            debit(activation_mut(&mut self.activation_sums, cover.active_day), cover.sum_insured)?;
+            debit(activation_mut(&mut self.activation_premiums, cover.active_day), cover.premium)?;
+        }
+        debit(&mut self.exposure, cover.sum_insured)?;
+        pool.release_exposure(self.risk_group(), cover.sum_insured)
+    }
+
+    /// Releases the exposure of covers that ended before the trigger's ring begins. Does nothing while the trigger is
+    /// not quiet or the product is over. Returns what was released.
+    pub fn sync(&mut self, pool: &mut Pool, trigger: &Trigger, now: i64) -> Result<u64> {
+        let due_day = day_of(now).saturating_sub(self.ring_days);
+        if !trigger.is_quiet() || self.state() == ProductState::Over || due_day <= self.released_day {
+            return Ok(0);
+        }
+        let mut released = 0u64;
+        // Covers end at most 511 days after the last released day: one turn of the ring sees them all.
+        let last = due_day.min(self.released_day.saturating_add(DAY_BUCKETS as u32));
+        let mut day = self.released_day;
+        while day < last && released < self.exposure {
+            day = day.saturating_add(1);
+            let ended = core::mem::take(bucket_mut(&mut self.exposure_ends, day));
+            released = fits(released.checked_add(ended))?;
+        }
+        self.released_day = due_day;
+        if released > 0 {
+            debit(&mut self.exposure, released)?;
+            pool.release_exposure(self.risk_group(), released)?;
+        }
+        Ok(released)
+    }
+
+    // ---- incidents ----
+
+    /// What an event at `event_at` affects: the sums in force then, and the premiums of covers still waiting.
+    pub fn affected(&self, event_at: i64) -> Result<Affected> {
+        let event_day = day_of(event_at);
+        let mut sums = self.exposure;
+        let mut premiums = 0u64;
+        for day in event_day.saturating_add(1)..=self.newest_activation_day {
+            if self.has_activation_bucket(day) {
+                debit(&mut sums, activation(&self.activation_sums, day))?;
+                premiums = fits(premiums.checked_add(activation(&self.activation_premiums, day)))?;
+            }
+        }
+        let last = event_day.min(self.released_day.saturating_add(DAY_BUCKETS as u32));
+        for day in self.released_day.saturating_add(1)..=last {
+            debit(&mut sums, bucket(&self.exposure_ends, day))?;
+        }
+        Ok(Affected { sums, premiums })
+    }
+
+    /// Ends the product: an incident was opened on it.
+    pub fn end_with(&mut self, event_at: i64) {
+        self.state = state_number(ProductState::Over);
+        self.event_at = event_at;
+    }
+
+    /// Takes the whole exposure out of pool and group: the incident is funded.
+    pub fn release_all(&mut self, pool: &mut Pool) -> Result<()> {
+        let exposure = core::mem::take(&mut self.exposure);
+        pool.release_exposure(self.risk_group(), exposure)
+    }
+
+    /// Whether a cover that was not paid can no longer be: it ended and was released, or the product's incident does not
+    /// concern it or is closed.
+    pub fn is_spent(&self, cover: &Cover) -> bool {
+        if self.state() == ProductState::Over {
+            return self.incident_closed != 0 || cover.claim(self.event_at).is_none();
+        }
+        cover.end_day <= self.released_day
+    }
+
+    /// Unix second at which a cover that ends on `day` begins to be releasable.
+    pub fn release_time(&self, day: u32) -> i64 {
+        day_start(day.saturating_add(self.ring_days))
+    }
+}
+
+fn credit(entry: &mut u64, amount: u64) -> Result<()> {
+    *entry = fits(entry.checked_add(amount))?;
+    Ok(())
+}
+
+fn debit(entry: &mut u64, amount: u64) -> Result<()> {
+    *entry = entry.checked_sub(amount).ok_or(BackstopError::InvariantViolated)?;
+    Ok(())
+}
+
+/// The number that stands for a state in the account.
+pub const fn state_number(state: ProductState) -> u8 {
+    match state {
+        ProductState::Selling => 0,
+        ProductState::Frozen => 1,
+        ProductState::RunOff => 2,
+        ProductState::Over => 3,
+    }
+}
+
+fn activation_mut(buckets: &mut [u64; ACTIVATION_BUCKETS], day: u32) -> &mut u64 {
+    // 32 divides 2^32: the index is below the length whatever the day.
+    let index = (day as usize) & (ACTIVATION_BUCKETS - 1);
+    &mut buckets[index]
+}
+
+fn activation(buckets: &[u64; ACTIVATION_BUCKETS], day: u32) -> u64 {
+    buckets[(day as usize) & (ACTIVATION_BUCKETS - 1)]
+}
+
+fn bucket(buckets: &[u64; DAY_BUCKETS], day: u32) -> u64 {
+    buckets[(day as usize) & (DAY_BUCKETS - 1)]
+}

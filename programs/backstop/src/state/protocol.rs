@@ -1,0 +1,110 @@
+//! The protocol's roles and its pause.
+
+use crate::constants::*;
+use crate::error::BackstopError;
+use anchor_lang::prelude::*;
+
+/// The one account that names the roles. Nothing in it reaches money.
+#[account]
+#[derive(Debug, PartialEq, Eq, InitSpace)]
+pub struct Protocol {
+    /// Creates pools, products and treaties, cedes surplus, freezes sales, appoints roles.
+    pub governance: Pubkey,
+    /// Whoever must accept to become governance; the zero address when nobody is proposed.
+    pub pending_governance: Pubkey,
+    /// May pause deposits and purchases for six hours, three times in seven days.
+    pub guardian: Pubkey,
+    /// Moves risk rates within their bounds.
+    pub risk_keeper: Pubkey,
+    /// Layout version.
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// The pause in force.
+    pub pause: Pause,
+    /// Room for later fields.
+    pub reserved: [u8; 64],
+}
+
+/// A pause that ends by itself. Money paths never read it.
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pause {
+    /// `PAUSE_DEPOSITS` and `PAUSE_PURCHASES`, or'ed.
+    pub bits: u8,
+    /// Unix second at which the pause ends.
+    pub until: i64,
+    /// Unix seconds of the last pauses, oldest first; a slot is free again seven days later.
+    pub used_at: [i64; PAUSES_PER_WEEK],
+}
+
+impl Protocol {
+    /// Refuses while deposits are paused.
+    pub fn require_deposits_open(&self, now: i64) -> Result<()> {
+        require!(!self.pause.covers(PAUSE_DEPOSITS, now), BackstopError::DepositsPaused);
+        Ok(())
+    }
+
+    /// Refuses while purchases are paused.
+    pub fn require_purchases_open(&self, now: i64) -> Result<()> {
+        require!(!self.pause.covers(PAUSE_PURCHASES, now), BackstopError::PurchasesPaused);
+        Ok(())
+    }
+}
+
+impl Pause {
+    /// Whether one of `bits` is paused at `now`.
+    pub fn covers(&self, bits: u8, now: i64) -> bool {
+        self.bits & bits != 0 && now < self.until
+    }
+
+    /// Pauses for six hours from now. Refuses a fourth pause within any seven days, whatever the days.
+    pub fn begin(&mut self, bits: u8, now: i64) -> Result<()> {
+        require!(bits != 0 && bits & !(PAUSE_DEPOSITS | PAUSE_PURCHASES) == 0, BackstopError::OutOfBounds);
+        let [oldest, second, third] = self.used_at;
+        require!(oldest == 0 || oldest.saturating_add(WEEK) <= now, BackstopError::NoPauseLeft);
+        self.used_at = [second, third, now];
+        self.bits = bits;
+        self.until = now.saturating_add(PAUSE_SECONDS);
+        Ok(())
+    }
+
+    /// Ends the pause.
+    pub fn lift(&mut self) {
+        self.bits = 0;
+        self.until = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: i64 = 1_700_000_000;
+
+    #[test]
+    fn pause_ends_by_itself() {
+        let mut pause = Pause::default();
+        pause.begin(PAUSE_DEPOSITS, NOON).unwrap();
+        assert!(pause.covers(PAUSE_DEPOSITS, NOON + PAUSE_SECONDS - 1));
+        assert!(!pause.covers(PAUSE_DEPOSITS, NOON + PAUSE_SECONDS));
+        assert!(!pause.covers(PAUSE_PURCHASES, NOON));
+    }
+
+    #[test]
+    fn fourth_pause_in_any_seven_days_is_refused() {
+        let mut pause = Pause::default();
+        for hour in 0..3 {
+            pause.begin(PAUSE_DEPOSITS | PAUSE_PURCHASES, NOON + hour * 3_600).unwrap();
+        }
+        assert!(pause.begin(PAUSE_DEPOSITS, NOON + WEEK - 1).is_err());
+        pause.begin(PAUSE_DEPOSITS, NOON + WEEK).unwrap();
+        assert!(pause.begin(PAUSE_DEPOSITS, NOON + WEEK).is_err());
+        pause.begin(PAUSE_DEPOSITS, NOON + WEEK + 3_600).unwrap();
+    }
+
+    #[test]
+    fn unknown_pause_bits_are_refused() {
+        assert!(Pause::default().begin(0, NOON).is_err());
+        assert!(Pause::default().begin(4, NOON).is_err());
+    }
+}

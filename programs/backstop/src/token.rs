@@ -1,0 +1,199 @@
+//! Every transfer, mint and burn of the program, and the reading of token accounts.
+
+use anchor_lang::prelude::*;
+use anchor_lang::solana_program::program_option::COption;
+use anchor_spl::token_interface::{self, Burn, Mint, MintTo, TransferChecked};
+
+use crate::error::BackstopError;
+
+/// Bytes of a mint or token account that come before its extensions.
+const ACCOUNT_BASE: usize = 165;
+
+/// Reads a public key at a fixed offset of an account's bytes.
+fn key_at(data: &[u8], offset: usize) -> Result<Pubkey> {
+    let bytes = data.get(offset..offset.saturating_add(32)).ok_or(BackstopError::NotAToken)?;
+    Ok(Pubkey::new_from_array(bytes.try_into().map_err(|_| BackstopError::NotAToken)?))
+}
+
+/// Reads a little-endian u64 at a fixed offset of an account's bytes.
+fn u64_at(data: &[u8], offset: usize) -> Result<u64> {
+    let bytes = data.get(offset..offset.saturating_add(8)).ok_or(BackstopError::NotAToken)?;
+    Ok(u64::from_le_bytes(bytes.try_into().map_err(|_| BackstopError::NotAToken)?))
+}
+
+/// Whether an account belongs to one of the two token programs.
+fn is_token_owned(account: &AccountInfo) -> bool {
+    *account.owner == anchor_spl::token::ID || *account.owner == anchor_spl::token_2022::ID
+}
+
+/// What the program needs to know of a token account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenAccount {
+    /// Mint.
+    pub mint: Pubkey,
+    /// Whoever may spend.
+    pub owner: Pubkey,
+    /// Units held.
+    pub amount: u64,
+}
+
+/// Reads a token account of either token program by the layout that both share; refuses every other account.
+pub fn read_account(account: &AccountInfo) -> Result<TokenAccount> {
+    require!(is_token_owned(account), BackstopError::NotAToken);
+    let data = account.try_borrow_data()?;
+    // A bare account is 165 bytes long; with extensions byte 165 says "account" (2). A mint is 82 bytes or says 1.
+    let is_account = data.len() == ACCOUNT_BASE || data.get(ACCOUNT_BASE) == Some(&2);
+    let is_initialised = matches!(data.get(108), Some(1 | 2));
+    require!(is_account && is_initialised, BackstopError::NotAToken);
+    Ok(TokenAccount { mint: key_at(&data, 0)?, owner: key_at(&data, 32)?, amount: u64_at(&data, 64)? })
+}
+
+/// Units in a token account whose identity is known: a pool's vault.
+pub fn vault_amount(vault: &AccountInfo) -> Result<u64> {
+    u64_at(&vault.try_borrow_data()?, 64)
+}
+
+/// Units in existence of a mint whose identity is known: a share mint or a cover's NFT.
+pub fn mint_supply(mint: &AccountInfo) -> Result<u64> {
+    u64_at(&mint.try_borrow_data()?, 36)
+}
+
+/// Whether a mint is accepted as the asset of a pool: its owner, its extensions, its decimals.
+///
+/// A Token-2022 mint may carry only what changes no balance and stops no transfer (metadata, groups, and their pointers).
+/// A transfer fee, hook, permanent delegate, default state, pause, confidential balance, interest, scaled amount,
+/// close authority or anything unknown is refused.
+pub fn check_asset(mint: &InterfaceAccount<Mint>) -> Result<()> {
+    use anchor_spl::token_2022::spl_token_2022::{
+        self,
+        extension::{BaseStateWithExtensions, ExtensionType, StateWithExtensions},
+    };
+    require!(mint.decimals <= crate::constants::MAX_ASSET_DECIMALS, BackstopError::AssetDecimalsRefused);
+    let info = mint.to_account_info();
+    if *info.owner == anchor_spl::token_2022::ID {
+        let data = info.try_borrow_data()?;
+        let state = StateWithExtensions::<spl_token_2022::state::Mint>::unpack(&data)
+            .map_err(|_| BackstopError::NotAToken)?;
+        let extensions = state.get_extension_types().map_err(|_| BackstopError::AssetExtensionRefused)?;
+        for extension in extensions {
+            let harmless = matches!(
+                extension,
+                ExtensionType::MetadataPointer
+                    | ExtensionType::TokenMetadata
+                    | ExtensionType::GroupPointer
+                    | ExtensionType::TokenGroup
+                    | ExtensionType::GroupMemberPointer
+                    | ExtensionType::TokenGroupMember
+            );
+            if !harmless {
+                msg!("refused extension: {}", u16::from(extension));
+                return err!(BackstopError::AssetExtensionRefused);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a mint's freeze authority is set: allowed for assets (large stablecoins have one), shown in the event.
+pub fn has_freeze_authority(mint: &InterfaceAccount<Mint>) -> bool {
+    matches!(mint.freeze_authority, COption::Some(_))
+}
+
+/// The accounts of a movement of a pool's asset.
+pub struct AssetTransfer<'a, 'info> {
+    /// The asset's token program.
+    pub token_program: &'a AccountInfo<'info>,
+    /// The asset's mint.
+    pub mint: &'a AccountInfo<'info>,
+    /// Where the units come from.
+    pub from: &'a AccountInfo<'info>,
+    /// Where the units go.
+    pub to: &'a AccountInfo<'info>,
+    /// Whoever may spend from `from`.
+    pub authority: &'a AccountInfo<'info>,
+    /// The pool's vault: `from` or `to`.
+    pub vault: &'a AccountInfo<'info>,
+    /// Decimals of the asset.
+    pub decimals: u8,
+}
+
+impl<'info> AssetTransfer<'_, 'info> {
+    fn transfer(&self, amount: u64, signer: &[&[&[u8]]]) -> Result<()> {
+        let accounts = TransferChecked {
+            from: self.from.clone(),
+            mint: self.mint.clone(),
+            to: self.to.clone(),
+            authority: self.authority.clone(),
+        };
+        let context = CpiContext::new_with_signer(*self.token_program.key, accounts, signer);
+        token_interface::transfer_checked(context, amount, self.decimals)
+    }
+
+    /// Moves `amount` into the vault with the payer's own signature, and checks that the vault gained just that and
+    /// holds what the books say (`cash` after the change).
+    pub fn collect(&self, amount: u64, cash: u64) -> Result<()> {
+        let before = vault_amount(self.vault)?;
+        self.transfer(amount, &[])?;
+        let after = vault_amount(self.vault)?;
+        require!(before.checked_add(amount) == Some(after), BackstopError::VaultMismatch);
+        require!(after >= cash, BackstopError::VaultMismatch);
+        Ok(())
+    }
+
+    /// Moves `amount` out of the vault with the pool's signature, and checks that the vault lost just that and holds
+    /// what the books say (`cash` after the change).
+    pub fn pay(&self, amount: u64, cash: u64, signer: &[&[&[u8]]]) -> Result<()> {
+        let before = vault_amount(self.vault)?;
+        self.transfer(amount, signer)?;
+        let after = vault_amount(self.vault)?;
+        require!(before.checked_sub(amount) == Some(after), BackstopError::VaultMismatch);
+        require!(after >= cash, BackstopError::VaultMismatch);
+        Ok(())
+    }
+}
+
+/// Mints units of a Token-2022 mint with the pool's signature.
+pub fn mint_to<'info>(
+    mint: &AccountInfo<'info>,
+    to: &AccountInfo<'info>,
+    pool: &AccountInfo<'info>,
+    amount: u64,
+    signer: &[&[&[u8]]],
+) -> Result<()> {
+    let accounts = MintTo { mint: mint.clone(), to: to.clone(), authority: pool.clone() };
+    token_interface::mint_to(CpiContext::new_with_signer(anchor_spl::token_2022::ID, accounts, signer), amount)
+}
+
+/// Burns units of a Token-2022 mint with their owner's signature.
+pub fn burn<'info>(
+    mint: &AccountInfo<'info>,
+    from: &AccountInfo<'info>,
+    owner: &AccountInfo<'info>,
+    amount: u64,
+) -> Result<()> {
+    let accounts = Burn { mint: mint.clone(), from: from.clone(), authority: owner.clone() };
+    token_interface::burn(CpiContext::new(anchor_spl::token_2022::ID, accounts), amount)
+}
+
+/// Checks where an owner's money goes: with the owner's signature any account of the asset, without it only the
+/// owner's associated token account, and only if the owner is a wallet (a point on the curve).
+///
+/// A program's account (a marketplace, a vault) may have no way to spend from its associated account: it must sign
+/// and name one. A stranger can therefore neither misdirect nor strand a payout.
+pub fn check_payout_account(owner: &AccountInfo, destination: &AccountInfo, asset: &Pubkey) -> Result<()> {
+    let account = read_account(destination)?;
+    require_keys_eq!(account.mint, *asset, BackstopError::WrongAccount);
+    if owner.is_signer {
+        return Ok(());
+    }
+    require!(owner.key.is_on_curve(), BackstopError::ProgramHolderMustSign);
+    let associated = anchor_spl::associated_token::get_associated_token_address_with_program_id(
+        owner.key,
+        asset,
+        destination.owner,
+    );
+    require_keys_eq!(associated, *destination.key, BackstopError::NotOwnersAccount);
+    // The associated account of a wallet may since have been handed to another owner.
+    require_keys_eq!(account.owner, *owner.key, BackstopError::NotOwnersAccount);
+    Ok(())
+}

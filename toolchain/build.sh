@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Builds the program and its IDL: artifacts/backstop.so, artifacts/backstop.json, and artifacts/build.json, which
+# records what the program was built from.
+#
+# usage: build.sh [--program | --idl]      (one of the two only)
+#
+# The compiler is `cargo build-sbf` where Solana's platform-tools are installed, else the package toolchain, which is
+# installed if it is missing (see setup.sh).
+#
+#   BACKSTOP_COMPILER    platform-tools or packages: choose by hand
+#   BACKSTOP_TOOLCHAIN   where the package toolchain is, default ~/.cache/backstop-toolchain
+#   CARGO_TARGET_DIR     where to compile, default target
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+case ${1:-} in
+  '' | --program | --idl) ;;
+  *) die "usage: build.sh [--program | --idl]" ;;
+esac
+
+if [[ ${1:-} != --idl ]]; then
+  compiler=$(choose_compiler)
+  log "building the program with $compiler"
+  build_program "$compiler" "$root/artifacts"
+fi
+if [[ ${1:-} != --program ]]; then
+  log "building the IDL"
+  build_idl "$root/artifacts/backstop.json"
+fi
