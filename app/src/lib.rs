@@ -1,1 +1,11 @@
+//! The Backstop client: addresses, instructions, decoded accounts, quotes from the program's own code, transactions, and
+//! one interface for a real cluster and for the embedded one.
 
+pub mod account;
+pub mod address;
+pub mod cluster;
+pub mod instruction;
+pub mod transaction;
+
+pub use cluster::Cluster;
+pub use cluster::embedded::EmbeddedCluster;

@@ -1,1 +1,9 @@
+//! What the tests stand on: a world with the real program on an embedded cluster, actors, prices, and assertions.
 
+pub mod assert;
+pub mod fixtures;
+pub mod terms;
+pub mod world;
+
+pub use assert::*;
+pub use world::*;

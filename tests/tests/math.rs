@@ -712,6 +712,11 @@ proptest! {
             min_level_bps: bounds.0.min(bounds.1),
             max_level_bps: bounds.0.max(bounds.1),
         };
+        let used = match used % 4 {
+            0 => drift.upper_mark_bps,
+            1 => drift.lower_mark_bps,
+            _ => used,
+        };
         let bounded = |n: BigUint| n.max(big(drift.min_level_bps)).min(big(drift.max_level_bps));
         let mut model = big(level);
         for _ in 0..days.min(7) {

@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 
 /// What the program answers when it refuses; on chain the code is 6000 + the number.
 #[error_code]
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub enum BackstopError {
     // ---- anyone, anywhere: 6000 (0x1770) ----
     /// 6000
@@ -330,4 +330,122 @@ pub enum BackstopError {
     /// 6209
     #[msg("Nothing is owed")]
     NothingOwed = 209,
+}
+
+impl BackstopError {
+    /// Every refusal, in the order of the codes.
+    pub const ALL: [Self; 102] = [
+        Self::MathOverflow,
+        Self::InvariantViolated,
+        Self::VaultMismatch,
+        Self::UnexpectedAccounts,
+        Self::AmountTooSmall,
+        Self::OutOfBounds,
+        Self::BadText,
+        Self::WrongParent,
+        Self::WrongAccount,
+        Self::WrongRentPayer,
+        Self::ClockWentBack,
+        Self::NotUpgradeAuthority,
+        Self::NotGovernance,
+        Self::NotPendingGovernance,
+        Self::NotGuardian,
+        Self::NotRiskKeeper,
+        Self::DepositsPaused,
+        Self::PurchasesPaused,
+        Self::NoPauseLeft,
+        Self::WrongProgramData,
+        Self::NoSuchRole,
+        Self::AssetExtensionRefused,
+        Self::AssetDecimalsRefused,
+        Self::NotAToken,
+        Self::DepositorNotAdmitted,
+        Self::NoOutsideDeposits,
+        Self::TrancheWipedOut,
+        Self::TrancheNotWipedOut,
+        Self::TooFewShares,
+        Self::FirstDepositTooSmall,
+        Self::PoolInAlert,
+        Self::BelowRequiredCapital,
+        Self::TooMuchExposure,
+        Self::StreamFull,
+        Self::WrongPoolKind,
+        Self::NoSeriesLeft,
+        Self::EpochNotOver,
+        Self::NotOldestEpoch,
+        Self::NothingFree,
+        Self::NothingToClaim,
+        Self::NothingOpen,
+        Self::EpochInUse,
+        Self::QueueTailMissing,
+        Self::NotOwnersAccount,
+        Self::SeriesOver,
+        Self::CedantsMissing,
+        Self::InsuresItsOwnAsset,
+        Self::CooldownTooShort,
+        Self::TermsDoNotFit,
+        Self::NotSelling,
+        Self::NoticeNotOver,
+        Self::ExitsWaiting,
+        Self::WrongProductState,
+        Self::RiskRateMovedToday,
+        Self::RiskRateOutOfBounds,
+        Self::NoIdLeft,
+        Self::TriggerNotQuiet,
+        Self::PrintTooOld,
+        Self::PriceInBuffer,
+        Self::CoverTooLarge,
+        Self::BeyondCapacity,
+        Self::PremiumTooHigh,
+        Self::BadTerm,
+        Self::CoverNotActive,
+        Self::CoverEnded,
+        Self::NotHolder,
+        Self::CoverStillLive,
+        Self::HolderMustSign,
+        Self::ProductOver,
+        Self::OracleWrongOwner,
+        Self::OracleWrongLayout,
+        Self::OracleNotVerified,
+        Self::OracleWrongFeed,
+        Self::OracleBadPrice,
+        Self::OracleBadExponent,
+        Self::OracleFromFuture,
+        Self::OracleNotTrading,
+        Self::SlotClosed,
+        Self::PrintBeforeRing,
+        Self::NotDue,
+        Self::AlreadyTriggered,
+        Self::BadTriggerTerms,
+        Self::NotTriggered,
+        Self::TreatiesNotCalled,
+        Self::RoundNotDue,
+        Self::LaterRound,
+        Self::AlreadyFunded,
+        Self::NotFunded,
+        Self::IncidentClosed,
+        Self::NotEligible,
+        Self::ProgramHolderMustSign,
+        Self::IncidentInUse,
+        Self::BadTreatyTerms,
+        Self::WrongTreatyState,
+        Self::NoTreatyPlace,
+        Self::WrongTreatyOrder,
+        Self::TreatyAlreadyCalled,
+        Self::TreatyStillCallable,
+        Self::TreatyInUse,
+        Self::SurplusTooSmall,
+        Self::CessionNotAnnounced,
+        Self::NothingOwed,
+    ];
+
+    /// The code that a transaction fails with.
+    pub fn code(self) -> u32 {
+        u32::from(self)
+    }
+
+    /// The refusal of a code that a transaction failed with.
+    pub fn from_code(code: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|error| error.code() == code)
+    }
 }

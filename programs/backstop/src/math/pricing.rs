@@ -392,6 +392,24 @@ mod tests {
     }
 
     #[test]
+    fn the_demand_part_is_rounded_up_before_the_premium_is() {
+        // 999,900,010 * 1.0001 = 1,000,000,000.001 ppb: a trace above 1 unit a year costs 2.
+        let flat = Demand {
+            at_zero_ppb: 999_900_010,
+            at_kink_ppb: 999_900_010,
+            at_capacity_ppb: 999_900_010,
+            kink_bps: 5_000,
+        };
+        let price = Price {
+            technical_ppb: 0,
+            level_bps: 10_001,
+            demand: flat,
+            min_premium: 0,
+        };
+        assert_eq!(premium(&order(1, 0), &price), Ok(2));
+    }
+
+    #[test]
     fn capacity_is_a_wall() {
         assert!(premium(&order(1_000_000, 0), &PRICE).is_ok());
         assert_eq!(

@@ -1,9 +1,9 @@
 //! Reading a print: an oracle account's bytes become one [`Observation`] or a typed refusal.
 //!
-//! Nothing here looks at slots of the ledger: when an account was posted says nothing about how old its price is. An old
-//! print is a good print, because evidence is a set (see [`crate::state::evidence`]); only prints from the future are
-//! refused. Whoever calls [`read`] must read and act in one instruction: the account's owner may let anyone overwrite
-//! it between two.
+//! Nothing here looks at slots of the ledger: when an account was posted says nothing about how old its price is. An
+//! old print is a good print, because evidence is a set (see [`crate::state::evidence`]); only prints from the future
+//! are refused. Whoever calls [`read`] must read and act in one instruction: the account's owner may let anyone
+//! overwrite it between two.
 
 pub mod pyth_push;
 pub mod pyth_receiver;
@@ -137,8 +137,8 @@ impl RawPrice {
     /// Price and confidence are rounded up, so that a breach is harder to show. That makes a recovery easier to show
     /// by less than 1e-8: the doubt goes against the claim. Equal prices at different exponents become equal.
     ///
-    /// Errors: `PriceNotPositive`, `PriceTooLarge`, `ConfidenceTooLarge`, `BadExponent`, `FromFuture`. A confidence that
-    /// does not fit is refused rather than cut, because a smaller confidence would make a breach easier to show.
+    /// Errors: `PriceNotPositive`, `PriceTooLarge`, `ConfidenceTooLarge`, `BadExponent`, `FromFuture`. A confidence
+    /// that does not fit is refused rather than cut, because a smaller confidence would make a breach easier to show.
     pub fn normalise(self, now: i64) -> core::result::Result<Observation, OracleError> {
         let price = u64::try_from(self.price).map_err(|_| OracleError::PriceNotPositive)?;
         if price == 0 {
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn every_exponent_from_minus_12_to_0_is_taken_and_no_other() {
-        for exponent in -12..=0 {
+        for exponent in -12..=0_i32 {
             let one = 10_i64.pow(exponent.unsigned_abs());
             let print = raw(one, 1, exponent).normalise(1_000).unwrap();
             assert_eq!(print.price, 100_000_000, "exponent {exponent}");

@@ -16,9 +16,9 @@
 //! # Why the ring forgets nothing that matters
 //!
 //! Every call first brings the phase up to now, and only then turns the ring. A window that holds is due one challenge
-//! after its end, and [`Terms::validate`] keeps `need + tolerance + challenge / slot_seconds` at least 32 slots below the
-//! ring: while Met, f is therefore always inside. A window that does not hold yet can only come to hold through a Breach
-//! in a slot that is not closed, so it too begins inside.
+//! after its end, and [`Terms::validate`] keeps `need + tolerance + challenge / slot_seconds` at least 32 slots below
+//! the ring: while Met, f is therefore always inside. A window that does not hold yet can only come to hold through a
+//! Breach in a slot that is not closed, so it too begins inside.
 //!
 //! # Cost
 //!

@@ -1,0 +1,96 @@
+//! Accounts of the program, decoded.
+
+use crate::cluster::{Cluster, ClusterError};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::{AccountDeserialize, Discriminator};
+use backstop::state::{Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Treaty, Trigger};
+
+/// Why an account could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// Nothing is there.
+    #[error("there is no {what} at {address}")]
+    Missing {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        address: Pubkey,
+    },
+    /// Something else is there.
+    #[error("the account {address} is not a {what} of this program")]
+    Other {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        address: Pubkey,
+    },
+    /// The cluster did not answer.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+/// An account type of the program that can be decoded from bytes.
+pub trait Decode: Sized {
+    /// What people call it.
+    const WHAT: &'static str;
+    /// The eight bytes that it begins with.
+    const TAG: &'static [u8];
+    /// Decodes an account's bytes, discriminator included.
+    fn decode(data: &[u8]) -> Option<Self>;
+}
+
+macro_rules! decode_borsh {
+    ($($type:ty => $what:literal),*) => {$(
+        impl Decode for $type {
+            const WHAT: &'static str = $what;
+            const TAG: &'static [u8] = <$type as Discriminator>::DISCRIMINATOR;
+            fn decode(mut data: &[u8]) -> Option<Self> {
+                <$type>::try_deserialize(&mut data).ok()
+            }
+        }
+    )*};
+}
+
+macro_rules! decode_zero_copy {
+    ($($type:ty => $what:literal),*) => {$(
+        impl Decode for $type {
+            const WHAT: &'static str = $what;
+            const TAG: &'static [u8] = <$type as Discriminator>::DISCRIMINATOR;
+            fn decode(data: &[u8]) -> Option<Self> {
+                let body = data.strip_prefix(Self::TAG)?;
+                bytemuck::try_pod_read_unaligned(body.get(..size_of::<$type>())?).ok()
+            }
+        }
+    )*};
+}
+
+decode_borsh!(
+    Protocol => "protocol",
+    Cover => "cover",
+    ExitTicket => "exit ticket",
+    ExitEpoch => "exit epoch",
+    Incident => "incident",
+    Treaty => "treaty"
+);
+decode_zero_copy!(Pool => "pool", Product => "product", Trigger => "trigger");
+
+/// Reads one account.
+pub fn fetch<T: Decode>(cluster: &dyn Cluster, address: &Pubkey) -> Result<T, AccountError> {
+    find(cluster, address)?.ok_or(AccountError::Missing { what: T::WHAT, address: *address })
+}
+
+/// Reads one account that may not exist.
+pub fn find<T: Decode>(cluster: &dyn Cluster, address: &Pubkey) -> Result<Option<T>, AccountError> {
+    let Some(account) = cluster.account(address)? else { return Ok(None) };
+    let decoded = (account.owner == backstop::ID).then(|| T::decode(&account.data)).flatten();
+    decoded.map(Some).ok_or(AccountError::Other { what: T::WHAT, address: *address })
+}
+
+/// Reads all accounts of a type, optionally those that hold `key` at `offset` after the discriminator.
+pub fn list<T: Decode>(
+    cluster: &dyn Cluster,
+    filter: Option<(usize, Pubkey)>,
+) -> Result<Vec<(Pubkey, T)>, AccountError> {
+    let found = cluster.program_accounts(T::TAG, filter)?;
+    Ok(found.into_iter().filter_map(|(key, account)| Some((key, T::decode(&account.data)?))).collect())
+}

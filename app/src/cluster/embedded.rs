@@ -1,0 +1,231 @@
+//! The real program on an SVM in this process, with clock, airdrops, mints and prices under control.
+
+use super::{Cluster, ClusterError, Receipt};
+use crate::address;
+use anchor_lang::AccountSerialize;
+use anchor_lang::prelude::Pubkey;
+use litesvm::LiteSVM;
+use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
+use pyth_solana_receiver_sdk::price_update::{PriceFeedMessage, PriceUpdateV2, VerificationLevel};
+use solana_sdk::account::Account;
+use solana_sdk::clock::Clock;
+use solana_sdk::hash::Hash;
+use solana_sdk::transaction::VersionedTransaction;
+use std::cell::{RefCell, RefMut};
+
+/// The program as committed; `BACKSTOP_PROGRAM` names another file.
+const PROGRAM: &[u8] = include_bytes!("../../../artifacts/backstop.so");
+
+/// A price as an oracle states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// Price in units of `10^exponent`.
+    pub price: i64,
+    /// Confidence in units of `10^exponent`.
+    pub confidence: u64,
+    /// Power of ten of the units.
+    pub exponent: i32,
+    /// Unix seconds.
+    pub publish_time: i64,
+}
+
+impl Price {
+    /// A price in 1e-8.
+    pub fn e8(price: i64, confidence: u64, publish_time: i64) -> Self {
+        Self { price, confidence, exponent: -8, publish_time }
+    }
+}
+
+/// A cluster in this process.
+pub struct EmbeddedCluster {
+    svm: RefCell<LiteSVM>,
+}
+
+impl EmbeddedCluster {
+    /// Starts a cluster at a time, loads the program at its declared id, and writes its upgrade authority into its data,
+    /// as a deployment does.
+    pub fn start(now: i64, upgrade_authority: &Pubkey) -> Self {
+        Self::with(LiteSVM::new(), now, upgrade_authority)
+    }
+
+    /// The same without signature checks, for replays and fuzzing.
+    pub fn start_unsigned(now: i64, upgrade_authority: &Pubkey) -> Self {
+        Self::with(LiteSVM::new().with_sigverify(false), now, upgrade_authority)
+    }
+
+    fn with(svm: LiteSVM, now: i64, upgrade_authority: &Pubkey) -> Self {
+        // Many transactions are the same but for time: history would take them for repeats.
+        let mut svm = svm.with_transaction_history(0);
+        let program = match std::env::var_os("BACKSTOP_PROGRAM") {
+            Some(path) => std::fs::read(&path)
+                .unwrap_or_else(|error| panic!("BACKSTOP_PROGRAM {}: {error}", path.to_string_lossy())),
+            None => PROGRAM.to_vec(),
+        };
+        svm.add_program(backstop::ID, &program).expect("the program is a valid executable");
+        let data_address = address::program_data();
+        let mut data = svm.get_account(&data_address).expect("the loader has written the program's data");
+        // The loader's header: kind 3 (program data), the slot of the deployment, and the authority, which is set (1).
+        let slot = [0; 8];
+        let header = [3u32.to_le_bytes().as_slice(), &slot, &[1], upgrade_authority.as_ref()].concat();
+        data.data[..header.len()].copy_from_slice(&header);
+        svm.set_account(data_address, data).expect("the program's data keeps its length");
+        let cluster = Self { svm: RefCell::new(svm) };
+        cluster.set_time(now);
+        cluster
+    }
+
+    /// The SVM itself.
+    pub fn svm(&self) -> RefMut<'_, LiteSVM> {
+        self.svm.borrow_mut()
+    }
+
+    /// Sets the clock.
+    pub fn set_time(&self, now: i64) {
+        let mut svm = self.svm.borrow_mut();
+        let mut clock: Clock = svm.get_sysvar();
+        clock.unix_timestamp = now;
+        clock.slot += 1;
+        svm.set_sysvar(&clock);
+        svm.expire_blockhash();
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, seconds: i64) {
+        let now = self.time();
+        self.set_time(now + seconds);
+    }
+
+    /// The clock.
+    pub fn time(&self) -> i64 {
+        self.svm.borrow().get_sysvar::<Clock>().unix_timestamp
+    }
+
+    /// Writes an account as it is.
+    pub fn set_account(&self, address: Pubkey, account: Account) {
+        self.svm.borrow_mut().set_account(address, account).expect("the account is valid");
+    }
+
+    /// Gives lamports.
+    pub fn airdrop(&self, to: &Pubkey, lamports: u64) {
+        self.svm.borrow_mut().airdrop(to, lamports).expect("the faucet is full");
+    }
+
+    /// Writes a bare mint of SPL Token at an address.
+    pub fn create_mint(&self, address: Pubkey, decimals: u8, authority: &Pubkey) {
+        use anchor_lang::solana_program::program_option::COption;
+        use anchor_lang::solana_program::program_pack::Pack;
+        let mint = anchor_spl::token::spl_token::state::Mint {
+            mint_authority: COption::Some(*authority),
+            supply: 0,
+            decimals,
+            is_initialized: true,
+            freeze_authority: COption::Some(*authority),
+        };
+        let mut data = vec![0; anchor_spl::token::spl_token::state::Mint::LEN];
+        mint.pack_into_slice(&mut data);
+        self.write(address, data, anchor_spl::token::ID);
+    }
+
+    /// Writes an owner's associated token account of an SPL Token mint with an amount in it.
+    pub fn set_tokens(&self, owner: &Pubkey, mint: &Pubkey, amount: u64) -> Pubkey {
+        use anchor_lang::solana_program::program_pack::Pack;
+        use anchor_spl::token::spl_token::state::{Account as TokenAccount, AccountState};
+        let address = address::associated_token(owner, mint, &anchor_spl::token::ID);
+        let account = TokenAccount {
+            mint: *mint,
+            owner: *owner,
+            amount,
+            state: AccountState::Initialized,
+            ..TokenAccount::default()
+        };
+        let mut data = vec![0; TokenAccount::LEN];
+        account.pack_into_slice(&mut data);
+        self.write(address, data, anchor_spl::token::ID);
+        address
+    }
+
+    /// Writes a fully verified price update of the Pyth receiver at an address.
+    pub fn post_price(&self, address: Pubkey, feed: [u8; 32], price: Price) {
+        let update = PriceUpdateV2 {
+            write_authority: address,
+            verification_level: VerificationLevel::Full,
+            price_message: PriceFeedMessage {
+                feed_id: feed,
+                price: price.price,
+                conf: price.confidence,
+                exponent: price.exponent,
+                publish_time: price.publish_time,
+                prev_publish_time: price.publish_time - 1,
+                ema_price: price.price,
+                ema_conf: price.confidence,
+            },
+            posted_slot: self.svm.borrow().get_sysvar::<Clock>().slot,
+        };
+        let mut data = Vec::with_capacity(PriceUpdateV2::LEN);
+        update.try_serialize(&mut data).expect("a vector grows");
+        data.resize(PriceUpdateV2::LEN, 0);
+        self.write(address, data, backstop::oracle::pyth_receiver::PROGRAM_ID);
+    }
+
+    fn write(&self, address: Pubkey, data: Vec<u8>, owner: Pubkey) {
+        let lamports = self.svm.borrow().minimum_balance_for_rent_exemption(data.len());
+        self.set_account(address, Account { lamports, data, owner, executable: false, rent_epoch: 0 });
+    }
+}
+
+fn receipt(metadata: TransactionMetadata) -> Receipt {
+    Receipt {
+        signature: metadata.signature,
+        compute_units: metadata.compute_units_consumed,
+        logs: metadata.logs,
+        return_data: metadata.return_data.data,
+    }
+}
+
+fn failure(failed: FailedTransactionMetadata) -> ClusterError {
+    ClusterError::Failed { error: failed.err, logs: failed.meta.logs }
+}
+
+impl Cluster for EmbeddedCluster {
+    fn account(&self, address: &Pubkey) -> Result<Option<Account>, ClusterError> {
+        // An account without lamports does not exist for a cluster.
+        Ok(self.svm.borrow().get_account(address).filter(|account| account.lamports > 0))
+    }
+
+    fn program_accounts(
+        &self,
+        tag: &[u8],
+        filter: Option<(usize, Pubkey)>,
+    ) -> Result<Vec<(Pubkey, Account)>, ClusterError> {
+        let matches = |data: &[u8]| {
+            let holds_key = |(offset, key): (usize, Pubkey)| {
+                let start = tag.len() + offset;
+                data.get(start..start + 32) == Some(key.as_ref())
+            };
+            data.starts_with(tag) && filter.is_none_or(holds_key)
+        };
+        let accounts = self.svm.borrow().get_program_accounts(&backstop::ID);
+        Ok(accounts.into_iter().filter(|(_, account)| matches(&account.data)).collect())
+    }
+
+    fn latest_blockhash(&self) -> Result<Hash, ClusterError> {
+        Ok(self.svm.borrow().latest_blockhash())
+    }
+
+    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Receipt, ClusterError> {
+        let simulated = self.svm.borrow().simulate_transaction(transaction.clone());
+        simulated.map(|info| receipt(info.meta)).map_err(failure)
+    }
+
+    fn send(&self, transaction: &VersionedTransaction) -> Result<Receipt, ClusterError> {
+        self.svm.borrow_mut().send_transaction(transaction.clone()).map(receipt).map_err(failure)
+    }
+
+    fn now(&self) -> Result<i64, ClusterError> {
+        Ok(self.time())
+    }
+
+    fn rent(&self, length: usize) -> Result<u64, ClusterError> {
+        Ok(self.svm.borrow().minimum_balance_for_rent_exemption(length))
+    }
+}

@@ -1,0 +1,470 @@
+//! Instructions of the program, with their accounts filled in.
+
+use crate::address;
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::{InstructionData, ToAccountMetas, system_program};
+use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, Tranche};
+use backstop::{accounts, instruction as data};
+use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs};
+
+const TOKEN_2022: Pubkey = anchor_spl::token_2022::ID;
+
+fn build(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
+    Instruction { program_id: backstop::ID, accounts: accounts.to_account_metas(None), data: data.data() }
+}
+
+/// What instructions need to know of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolKeys {
+    /// The pool.
+    pub pool: Pubkey,
+    /// Its asset's mint.
+    pub asset_mint: Pubkey,
+    /// The asset's token program.
+    pub asset_token_program: Pubkey,
+    /// Share mints of the current series, by tranche.
+    pub share_mints: [Pubkey; 2],
+}
+
+impl PoolKeys {
+    /// The keys of a pool that is about to be created.
+    pub fn derive(asset_mint: Pubkey, asset_token_program: Pubkey, id: u16) -> Self {
+        let pool = address::pool(&asset_mint, id);
+        let share_mints = Tranche::BOTH.map(|tranche| address::share_mint(&pool, tranche, 0));
+        Self { pool, asset_mint, asset_token_program, share_mints }
+    }
+
+    /// The keys of a pool that was read.
+    pub fn of(address: Pubkey, pool: &Pool, asset_token_program: Pubkey) -> Self {
+        Self { pool: address, asset_mint: pool.asset_mint, asset_token_program, share_mints: pool.share_mints }
+    }
+
+    /// The pool's token account.
+    pub fn vault(&self) -> Pubkey {
+        address::vault(&self.pool)
+    }
+
+    /// An owner's associated account of the asset.
+    pub fn assets_of(&self, owner: &Pubkey) -> Pubkey {
+        address::associated_token(owner, &self.asset_mint, &self.asset_token_program)
+    }
+
+    /// The share mint of a tranche.
+    pub fn share_mint(&self, tranche: Tranche) -> Pubkey {
+        self.share_mints[tranche.index()]
+    }
+
+    /// An owner's associated account of a tranche's shares.
+    pub fn shares_of(&self, owner: &Pubkey, tranche: Tranche) -> Pubkey {
+        address::associated_token(owner, &self.share_mint(tranche), &TOKEN_2022)
+    }
+}
+
+/// What instructions need to know of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProductKeys {
+    /// The product's pool.
+    pub pool: PoolKeys,
+    /// The product.
+    pub product: Pubkey,
+}
+
+impl ProductKeys {
+    /// The keys of a pool's product.
+    pub fn derive(pool: PoolKeys, id: u16) -> Self {
+        Self { pool, product: address::product(&pool.pool, id) }
+    }
+
+    /// The product's trigger.
+    pub fn trigger(&self) -> Pubkey {
+        address::trigger(&self.product)
+    }
+
+    /// The product's incident.
+    pub fn incident(&self) -> Pubkey {
+        address::incident(&self.product)
+    }
+}
+
+/// Creates an owner's associated token account if it is missing.
+pub fn create_associated_token(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey, token_program: &Pubkey) -> Instruction {
+    use anchor_lang::solana_program::instruction::AccountMeta;
+    Instruction {
+        program_id: anchor_spl::associated_token::ID,
+        accounts: vec![
+            AccountMeta::new(*payer, true),
+            AccountMeta::new(address::associated_token(owner, mint, token_program), false),
+            AccountMeta::new_readonly(*owner, false),
+            AccountMeta::new_readonly(*mint, false),
+            AccountMeta::new_readonly(system_program::ID, false),
+            AccountMeta::new_readonly(*token_program, false),
+        ],
+        data: vec![1],
+    }
+}
+
+/// `initialize`.
+pub fn initialize(upgrade_authority: Pubkey, payer: Pubkey, args: InitializeArgs) -> Instruction {
+    let accounts = accounts::Initialize {
+        upgrade_authority,
+        payer,
+        protocol: address::protocol(),
+        program: backstop::ID,
+        program_data: address::program_data(),
+        system_program: system_program::ID,
+    };
+    build(accounts, data::Initialize { args })
+}
+
+/// `propose_governance`.
+pub fn propose_governance(governance: Pubkey, proposed: Pubkey) -> Instruction {
+    let accounts = accounts::ProposeGovernance { governance, protocol: address::protocol() };
+    build(accounts, data::ProposeGovernance { proposed })
+}
+
+/// `accept_governance`.
+pub fn accept_governance(pending_governance: Pubkey) -> Instruction {
+    let accounts = accounts::AcceptGovernance { pending_governance, protocol: address::protocol() };
+    build(accounts, data::AcceptGovernance {})
+}
+
+/// `set_roles`.
+pub fn set_roles(governance: Pubkey, guardian: Pubkey, risk_keeper: Pubkey) -> Instruction {
+    let accounts = accounts::SetRoles { governance, protocol: address::protocol() };
+    build(accounts, data::SetRoles { guardian, risk_keeper })
+}
+
+/// `pause`.
+pub fn pause(guardian: Pubkey, bits: u8) -> Instruction {
+    let accounts = accounts::SetPause { guardian, protocol: address::protocol() };
+    build(accounts, data::Pause { bits })
+}
+
+/// `create_pool`.
+pub fn create_pool(governance: Pubkey, payer: Pubkey, keys: &PoolKeys, args: CreatePoolArgs) -> Instruction {
+    let [junior_mint, senior_mint] = keys.share_mints;
+    let accounts = accounts::CreatePool {
+        governance,
+        payer,
+        protocol: address::protocol(),
+        asset_mint: keys.asset_mint,
+        pool: keys.pool,
+        vault: keys.vault(),
+        junior_mint,
+        senior_mint,
+        asset_token_program: keys.asset_token_program,
+        token_2022_program: TOKEN_2022,
+        system_program: system_program::ID,
+    };
+    build(accounts, data::CreatePool { args })
+}
+
+/// `deposit`, from and to the owner's associated token accounts.
+pub fn deposit(keys: &PoolKeys, owner: Pubkey, deposit_authority: Option<Pubkey>, args: DepositArgs) -> Instruction {
+    let accounts = accounts::Deposit {
+        owner,
+        deposit_authority,
+        protocol: address::protocol(),
+        pool: keys.pool,
+        vault: keys.vault(),
+        asset_mint: keys.asset_mint,
+        share_mint: keys.share_mint(args.tranche),
+        owner_assets: keys.assets_of(&owner),
+        owner_shares: keys.shares_of(&owner, args.tranche),
+        asset_token_program: keys.asset_token_program,
+        token_2022_program: TOKEN_2022,
+    };
+    build(accounts, data::Deposit { args })
+}
+
+/// `accrue`.
+pub fn accrue(pool: Pubkey) -> Instruction {
+    build(accounts::Accrue { pool }, data::Accrue {})
+}
+
+/// `contribute_surplus`, from the contributor's associated token account.
+pub fn contribute_surplus(keys: &PoolKeys, contributor: Pubkey, amount: u64) -> Instruction {
+    let accounts = accounts::ContributeSurplus {
+        contributor,
+        pool: keys.pool,
+        vault: keys.vault(),
+        asset_mint: keys.asset_mint,
+        contributor_assets: keys.assets_of(&contributor),
+        asset_token_program: keys.asset_token_program,
+    };
+    build(accounts, data::ContributeSurplus { amount })
+}
+
+/// `request_exit`. `queue_tail` is the day of the newest epoch in the queue, if there is one.
+pub fn request_exit(
+    keys: &PoolKeys,
+    owner: Pubkey,
+    payer: Pubkey,
+    queue_tail: Option<u32>,
+    args: RequestExitArgs,
+) -> Instruction {
+    let tail = queue_tail.filter(|day| *day != 0 && *day != args.epoch_day);
+    let accounts = accounts::RequestExit {
+        owner,
+        payer,
+        pool: keys.pool,
+        share_mint: keys.share_mint(args.tranche),
+        owner_shares: keys.shares_of(&owner, args.tranche),
+        ticket: address::exit_ticket(&keys.pool, &owner, args.nonce),
+        epoch: address::exit_epoch(&keys.pool, args.epoch_day),
+        queue_tail: tail.map(|day| address::exit_epoch(&keys.pool, day)),
+        token_2022_program: TOKEN_2022,
+        system_program: system_program::ID,
+    };
+    build(accounts, data::RequestExit { args })
+}
+
+/// `cancel_exit`.
+pub fn cancel_exit(keys: &PoolKeys, ticket: &ExitTicket) -> Instruction {
+    let owner = ticket.owner;
+    let accounts = accounts::CancelExit {
+        owner,
+        pool: keys.pool,
+        vault: keys.vault(),
+        asset_mint: keys.asset_mint,
+        share_mint: keys.share_mint(ticket.tranche),
+        owner_shares: keys.shares_of(&owner, ticket.tranche),
+        owner_assets: keys.assets_of(&owner),
+        epoch: address::exit_epoch(&keys.pool, ticket.epoch_day),
+        ticket: address::exit_ticket(&keys.pool, &owner, ticket.nonce),
+        rent_payer: ticket.rent_payer,
+        asset_token_program: keys.asset_token_program,
+        token_2022_program: TOKEN_2022,
+    };
+    build(accounts, data::CancelExit {})
+}
+
+/// `settle_exit_epoch`.
+pub fn settle_exit_epoch(pool: Pubkey, day: u32) -> Instruction {
+    let accounts = accounts::SettleExitEpoch { pool, epoch: address::exit_epoch(&pool, day) };
+    build(accounts, data::SettleExitEpoch {})
+}
+
+/// `claim_exit`, to the owner's associated token account.
+pub fn claim_exit(keys: &PoolKeys, ticket: &ExitTicket) -> Instruction {
+    let owner = ticket.owner;
+    let accounts = accounts::ClaimExit {
+        pool: keys.pool,
+        vault: keys.vault(),
+        asset_mint: keys.asset_mint,
+        epoch: address::exit_epoch(&keys.pool, ticket.epoch_day),
+        ticket: address::exit_ticket(&keys.pool, &owner, ticket.nonce),
+        owner,
+        destination: keys.assets_of(&owner),
+        rent_payer: ticket.rent_payer,
+        asset_token_program: keys.asset_token_program,
+    };
+    build(accounts, data::ClaimExit {})
+}
+
+/// `close_exit_epoch`.
+pub fn close_exit_epoch(pool: Pubkey, day: u32, rent_payer: Pubkey) -> Instruction {
+    let accounts = accounts::CloseExitEpoch { pool, epoch: address::exit_epoch(&pool, day), rent_payer };
+    build(accounts, data::CloseExitEpoch {})
+}
+
+/// `open_series`. `series` is the number of the new series.
+pub fn open_series(governance: Pubkey, payer: Pubkey, pool: Pubkey, tranche: Tranche, series: u8) -> Instruction {
+    let accounts = accounts::OpenSeries {
+        governance,
+        payer,
+        protocol: address::protocol(),
+        pool,
+        share_mint: address::share_mint(&pool, tranche, series),
+        token_2022_program: TOKEN_2022,
+        system_program: system_program::ID,
+    };
+    build(accounts, data::OpenSeries { tranche })
+}
+
+/// `create_product`.
+pub fn create_product(governance: Pubkey, payer: Pubkey, keys: &ProductKeys, args: CreateProductArgs) -> Instruction {
+    let accounts = accounts::CreateProduct {
+        governance,
+        payer,
+        protocol: address::protocol(),
+        pool: keys.pool.pool,
+        product: keys.product,
+        trigger: keys.trigger(),
+        system_program: system_program::ID,
+    };
+    build(accounts, data::CreateProduct { args })
+}
+
+/// `set_product_state`.
+pub fn set_product_state(governance: Pubkey, product: Pubkey, state: ProductState) -> Instruction {
+    let accounts = accounts::SetProductState { governance, protocol: address::protocol(), product };
+    build(accounts, data::SetProductState { state })
+}
+
+/// `set_risk_rate`.
+pub fn set_risk_rate(risk_keeper: Pubkey, product: Pubkey, rate_ppb: u64) -> Instruction {
+    let accounts = accounts::SetRiskRate { risk_keeper, protocol: address::protocol(), product };
+    build(accounts, data::SetRiskRate { rate_ppb })
+}
+
+/// `sync_product`.
+pub fn sync_product(keys: &ProductKeys) -> Instruction {
+    let accounts = accounts::SyncProduct { pool: keys.pool.pool, product: keys.product, trigger: keys.trigger() };
+    build(accounts, data::SyncProduct {})
+}
+
+/// `quote`.
+pub fn quote(keys: &ProductKeys, request: CoverRequest) -> Instruction {
+    let accounts = accounts::QuoteCover {
+        protocol: address::protocol(),
+        pool: keys.pool.pool,
+        product: keys.product,
+        trigger: keys.trigger(),
+    };
+    build(accounts, data::Quote { request })
+}
+
+/// `buy_cover`, from the buyer's associated token account.
+pub fn buy_cover(
+    keys: &ProductKeys,
+    payer: Pubkey,
+    buyer: Pubkey,
+    receiver: Pubkey,
+    args: BuyCoverArgs,
+) -> Instruction {
+    let cover_mint = address::cover_mint(&keys.product, &buyer, args.nonce);
+    let accounts = accounts::BuyCover {
+        payer,
+        buyer,
+        buyer_assets: keys.pool.assets_of(&buyer),
+        receiver,
+        receiver_nft: address::associated_token(&receiver, &cover_mint, &TOKEN_2022),
+        protocol: address::protocol(),
+        pool: keys.pool.pool,
+        product: keys.product,
+        trigger: keys.trigger(),
+        vault: keys.pool.vault(),
+        asset_mint: keys.pool.asset_mint,
+        cover_mint,
+        cover: address::cover(&cover_mint),
+        asset_token_program: keys.pool.asset_token_program,
+        token_2022_program: TOKEN_2022,
+        associated_token_program: anchor_spl::associated_token::ID,
+        system_program: system_program::ID,
+    };
+    build(accounts, data::BuyCover { args })
+}
+
+/// `cancel_cover`, with NFT and refund in the holder's associated token accounts.
+pub fn cancel_cover(keys: &ProductKeys, holder: Pubkey, cover_mint: Pubkey, rent_payer: Pubkey) -> Instruction {
+    let accounts = accounts::CancelCover {
+        holder,
+        holder_nft: address::associated_token(&holder, &cover_mint, &TOKEN_2022),
+        destination: keys.pool.assets_of(&holder),
+        pool: keys.pool.pool,
+        product: keys.product,
+        trigger: keys.trigger(),
+        vault: keys.pool.vault(),
+        asset_mint: keys.pool.asset_mint,
+        cover_mint,
+        cover: address::cover(&cover_mint),
+        rent_payer,
+        asset_token_program: keys.pool.asset_token_program,
+        token_2022_program: TOKEN_2022,
+    };
+    build(accounts, data::CancelCover {})
+}
+
+/// `close_cover`, by the holder of the NFT, or by anyone (`None`) once it is burnt.
+pub fn close_cover(
+    keys: &ProductKeys,
+    holder: Option<Pubkey>,
+    cover_mint: Pubkey,
+    rent_payer: Pubkey,
+) -> Instruction {
+    let accounts = accounts::CloseCover {
+        holder,
+        holder_nft: holder.map(|holder| address::associated_token(&holder, &cover_mint, &TOKEN_2022)),
+        pool: keys.pool.pool,
+        product: keys.product,
+        cover_mint,
+        cover: address::cover(&cover_mint),
+        rent_payer,
+        token_2022_program: TOKEN_2022,
+    };
+    build(accounts, data::CloseCover {})
+}
+
+/// `observe`.
+pub fn observe(keys: &ProductKeys, price: Pubkey) -> Instruction {
+    let accounts =
+        accounts::Observe { trigger: keys.trigger(), product: keys.product, pool: keys.pool.pool, price };
+    build(accounts, data::Observe {})
+}
+
+fn refresh_accounts(keys: &ProductKeys) -> accounts::Refresh {
+    accounts::Refresh { trigger: keys.trigger(), product: keys.product, pool: keys.pool.pool }
+}
+
+/// `refresh`.
+pub fn refresh(keys: &ProductKeys) -> Instruction {
+    build(refresh_accounts(keys), data::Refresh {})
+}
+
+/// `confirm`.
+pub fn confirm(keys: &ProductKeys) -> Instruction {
+    build(refresh_accounts(keys), data::Confirm {})
+}
+
+/// `open_incident`.
+pub fn open_incident(keys: &ProductKeys, payer: Pubkey) -> Instruction {
+    let accounts = accounts::OpenIncident {
+        payer,
+        pool: keys.pool.pool,
+        product: keys.product,
+        trigger: keys.trigger(),
+        incident: keys.incident(),
+        system_program: system_program::ID,
+    };
+    build(accounts, data::OpenIncident {})
+}
+
+/// `fund_incident`.
+pub fn fund_incident(keys: &ProductKeys) -> Instruction {
+    let accounts = accounts::FundIncident {
+        pool: keys.pool.pool,
+        product: keys.product,
+        trigger: keys.trigger(),
+        incident: keys.incident(),
+    };
+    build(accounts, data::FundIncident {})
+}
+
+/// `settle_cover`, with NFT and payout in the holder's associated token accounts.
+pub fn settle_cover(keys: &ProductKeys, holder: Pubkey, cover_mint: Pubkey) -> Instruction {
+    let accounts = accounts::SettleCover {
+        pool: keys.pool.pool,
+        vault: keys.pool.vault(),
+        asset_mint: keys.pool.asset_mint,
+        incident: keys.incident(),
+        cover: address::cover(&cover_mint),
+        nft: address::associated_token(&holder, &cover_mint, &TOKEN_2022),
+        holder,
+        destination: keys.pool.assets_of(&holder),
+        asset_token_program: keys.pool.asset_token_program,
+    };
+    build(accounts, data::SettleCover {})
+}
+
+/// `close_incident`.
+pub fn close_incident(keys: &ProductKeys, rent_payer: Pubkey) -> Instruction {
+    let accounts = accounts::CloseIncident {
+        pool: keys.pool.pool,
+        product: keys.product,
+        incident: keys.incident(),
+        rent_payer,
+    };
+    build(accounts, data::CloseIncident {})
+}
