@@ -31,9 +31,7 @@ fn terms(slot: u32, need: u32, tolerance: u32, challenge: u32, severity: Severit
     .unwrap()
 }
 
-const LINEAR: Severity = Severity::Linear {
-    full_loss_price: 80 * CENT,
-};
+const LINEAR: Severity = Severity::Linear { full_loss_price: 80 * CENT };
 
 /// Ten-minute slots, an hour of breach, an hour of challenge.
 fn small() -> Terms {
@@ -54,11 +52,7 @@ fn corners() -> impl Strategy<Value = Terms> {
 }
 
 fn print(price: u64, confidence: u64, publish_time: i64) -> Observation {
-    Observation {
-        price,
-        confidence,
-        publish_time,
-    }
+    Observation { price, confidence, publish_time }
 }
 
 /// A print for a slot and a place in it (in thousandths).
@@ -82,16 +76,8 @@ fn recovery(terms: &Terms, slot: u64) -> Observation {
 enum Expected {
     Quiet,
     Breaching,
-    Met {
-        f: u64,
-        m: u64,
-    },
-    Triggered {
-        event_at: i64,
-        met_at: i64,
-        mean: u64,
-        bps: u16,
-    },
+    Met { f: u64, m: u64 },
+    Triggered { event_at: i64, met_at: i64, mean: u64, bps: u16 },
 }
 
 impl Expected {
@@ -114,10 +100,7 @@ struct Model {
 
 impl Model {
     fn new(terms: Terms) -> Self {
-        Self {
-            terms,
-            shown: BTreeMap::new(),
-        }
+        Self { terms, shown: BTreeMap::new() }
     }
 
     /// The set that is shown when every print is shown a second after it was published.
@@ -215,11 +198,7 @@ impl Model {
         let recoveries = self.recoveries();
         let recovered_by = |moment: i64| -> BTreeSet<u64> {
             let shown = |at: &i64| *at <= moment;
-            recoveries
-                .iter()
-                .filter(|(_, at)| shown(at))
-                .map(|(slot, _)| *slot)
-                .collect()
+            recoveries.iter().filter(|(_, at)| shown(at)).map(|(slot, _)| *slot).collect()
         };
         let good_without = |recovered: &BTreeSet<u64>| -> BTreeSet<u64> {
             let slots = breaches.keys().copied();
@@ -248,23 +227,15 @@ impl Model {
 
         let recovered = recovered_by(now);
         let good = good_without(&recovered);
-        let mut windows = good
-            .iter()
-            .filter_map(|m| Some((self.condition(&good, &recovered, *m)?, *m)));
+        let mut windows = good.iter().filter_map(|m| Some((self.condition(&good, &recovered, *m)?, *m)));
         if let Some((f, m)) = windows.next() {
             return Expected::Met { f, m };
         }
         let breaching = good.iter().any(|f| {
-            let mut closed = (*f..=self.slot(now))
-                .filter(|slot| !good.contains(slot) && self.is_closed(*slot, now));
-            recovered.range(*f..).next().is_none()
-                && closed.nth(usize::from(self.terms.tolerance)).is_none()
+            let mut closed = (*f..=self.slot(now)).filter(|slot| !good.contains(slot) && self.is_closed(*slot, now));
+            recovered.range(*f..).next().is_none() && closed.nth(usize::from(self.terms.tolerance)).is_none()
         });
-        if breaching {
-            Expected::Breaching
-        } else {
-            Expected::Quiet
-        }
+        if breaching { Expected::Breaching } else { Expected::Quiet }
     }
 
     fn severity(&self, prices: &[u64]) -> u16 {
@@ -272,10 +243,7 @@ impl Model {
             return 10_000;
         }
         let threshold = self.terms.threshold;
-        let lost: u128 = prices
-            .iter()
-            .map(|price| u128::from(threshold - price))
-            .sum();
+        let lost: u128 = prices.iter().map(|price| u128::from(threshold - price)).sum();
         let each = u128::from(threshold - self.terms.full_loss_price);
         let full = each * prices.len() as u128;
         u16::try_from((lost * 10_000 / full).min(10_000)).unwrap()
@@ -285,9 +253,7 @@ impl Model {
     fn fires(&self) -> Option<(Expected, i64)> {
         let ever = self.at(T0 + 4_000 * 86_400);
         match ever {
-            Expected::Triggered { met_at, .. } => {
-                Some((ever, met_at + i64::from(self.terms.challenge) + 1))
-            }
+            Expected::Triggered { met_at, .. } => Some((ever, met_at + i64::from(self.terms.challenge) + 1)),
             _ => None,
         }
     }
@@ -306,12 +272,7 @@ fn agrees(evidence: &Evidence, model: &Model, now: i64) -> Result<Expected, Test
             let window = window.unwrap();
             prop_assert_eq!((window.first_slot, window.last_slot), (f, m));
         }
-        Expected::Triggered {
-            event_at,
-            met_at,
-            mean,
-            bps,
-        } => {
+        Expected::Triggered { event_at, met_at, mean, bps } => {
             prop_assert_eq!((touched.event_at, touched.met_at), (event_at, met_at));
             prop_assert_eq!((touched.mean_price, touched.severity_bps), (mean, bps));
         }
@@ -333,11 +294,7 @@ struct SlotPrints {
 fn slot_prints(recovery_weight: u32) -> impl Strategy<Value = SlotPrints> {
     let breaches = |most: usize| vec((0..1_000_u16, 75..94_u64, 0..CENT / 2), 1..=most);
     let recoveries = || vec((0..1_000_u16, 97..110_u64), 1..=2);
-    let of = |breaches, recoveries, unclear| SlotPrints {
-        breaches,
-        recoveries,
-        unclear,
-    };
+    let of = |breaches, recoveries, unclear| SlotPrints { breaches, recoveries, unclear };
     prop_oneof![
         80 => breaches(3).prop_map(move |breaches| of(breaches, vec![], vec![])),
         6 => (breaches(1), vec(0..1_000_u16, 1..3))
@@ -399,18 +356,10 @@ fn show_all(terms: &Terms, shows: &[(Observation, i64)]) -> Evidence {
 }
 
 /// Runs a property. `BACKSTOP_CASES_FACTOR` multiplies the cases, for a longer search.
-fn check<S: Strategy>(
-    cases: u32,
-    strategy: S,
-    test: impl Fn(S::Value) -> Result<(), TestCaseError>,
-) {
+fn check<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let factor = std::env::var("BACKSTOP_CASES_FACTOR").ok();
     let factor = factor.and_then(|factor| factor.parse::<u32>().ok());
-    let config = Config {
-        cases: cases * factor.unwrap_or(1),
-        failure_persistence: None,
-        ..Config::default()
-    };
+    let config = Config { cases: cases * factor.unwrap_or(1), failure_persistence: None, ..Config::default() };
     if let Err(error) = TestRunner::new(config).run(&strategy, test) {
         panic!("{error}");
     }
@@ -435,20 +384,11 @@ impl Tally {
 
 #[test]
 fn the_machine_equals_the_model_after_every_print() {
-    let (quiet, breaching, met, triggered, refused, undone) =
-        <(Tally, Tally, Tally, Tally, Tally, Tally)>::default();
-    let input = (
-        corners(),
-        vec(slot_prints(5), 12..36),
-        treatments(108),
-        vec(0..400_000_i64, 4),
-    );
+    let (quiet, breaching, met, triggered, refused, undone) = <(Tally, Tally, Tally, Tally, Tally, Tally)>::default();
+    let input = (corners(), vec(slot_prints(5), 12..36), treatments(108), vec(0..400_000_i64, 4));
     check(384, input, |(terms, slots, treatments, later)| {
         let prints = stream(&terms, &slots);
-        let shows = prints
-            .iter()
-            .zip(treatments)
-            .filter(|(_, (shown, _))| *shown);
+        let shows = prints.iter().zip(treatments).filter(|(_, (shown, _))| *shown);
         let shows = shows.map(|(print, (_, delay))| {
             let last = terms.contradicted_until(terms.slot_of(print.publish_time).unwrap());
             (*print, moment(print, last, delay))
@@ -467,10 +407,7 @@ fn the_machine_equals_the_model_after_every_print() {
             } else {
                 let outcome = outcome.unwrap();
                 prop_assert_eq!(outcome.changed, evidence != before);
-                prop_assert_eq!(
-                    (outcome.before, outcome.after),
-                    (before.phase(), evidence.phase())
-                );
+                prop_assert_eq!((outcome.before, outcome.after), (before.phase(), evidence.phase()));
                 prop_assert_eq!(outcome.class, Some(model.class(&print)));
                 let mut again = evidence;
                 let repeated = again.observe(&terms, &print, at).unwrap();
@@ -484,9 +421,7 @@ fn the_machine_equals_the_model_after_every_print() {
                 let last = terms.contradicted_until(m);
                 let (mut contradicted, mut with_it) = (evidence, model.clone());
                 prop_assert_eq!(with_it.show(recovery(&terms, slot), last), None);
-                contradicted
-                    .observe(&terms, &recovery(&terms, slot), last)
-                    .unwrap();
+                contradicted.observe(&terms, &recovery(&terms, slot), last).unwrap();
                 let left = agrees(&contradicted, &with_it, last)?;
                 agrees(&contradicted, &with_it, last + 1)?;
                 undone.add(left.phase() != Phase::Met);
@@ -566,12 +501,7 @@ fn shuffle(prints: &[Observation], seed: u64) -> Vec<Observation> {
 #[test]
 fn leaving_prints_out_never_fires_what_the_full_set_does_not_fire() {
     let (helped_alone, tried) = <(Tally, Tally)>::default();
-    let input = (
-        corners(),
-        vec(slot_prints(9), 10..36),
-        treatments(108),
-        any::<bool>(),
-    );
+    let input = (corners(), vec(slot_prints(9), 10..36), treatments(108), any::<bool>());
     check(1_200, input, |(terms, slots, treatments, breaches_too)| {
         let prints = stream(&terms, &slots);
         let model = Model::live(terms, &prints);
@@ -643,9 +573,7 @@ fn every_window_stands_open_for_half_a_challenge_and_nobody_stretches_the_wait()
                 for slot in window.first_slot..=window.last_slot {
                     let mut contradicted = evidence;
                     let print = recovery(&terms, slot);
-                    contradicted
-                        .observe(&terms, &print, window.contradicted_until)
-                        .unwrap();
+                    contradicted.observe(&terms, &print, window.contradicted_until).unwrap();
                     let left = contradicted.window(&terms);
                     prop_assert!(left.is_none_or(|left| left.first_slot > slot));
                     prop_assert_ne!(contradicted.phase(), Phase::Triggered);
@@ -671,12 +599,7 @@ fn every_window_stands_open_for_half_a_challenge_and_nobody_stretches_the_wait()
 #[test]
 fn one_honest_crank_suffices() {
     let true_events = Tally::default();
-    let input = (
-        corners(),
-        vec(slot_prints(2), 10..36),
-        treatments(108),
-        any::<bool>(),
-    );
+    let input = (corners(), vec(slot_prints(2), 10..36), treatments(108), any::<bool>());
     check(384, input, |(terms, slots, treatments, shows_all)| {
         let prints = stream(&terms, &slots);
         let model = Model::live(terms, &prints);
@@ -729,37 +652,33 @@ fn a_long_life_on_the_ring_equals_the_model_that_forgets_nothing() {
     let (fired, wrapped) = <(Tally, Tally)>::default();
     // Stretches of prints between idle times of up to 700 slots.
     let stretch = (0..700_u64, vec(slot_prints(12), 1..12), treatments(36));
-    check(
-        128,
-        (corners(), vec(stretch, 2..12)),
-        |(terms, stretches)| {
-            let mut evidence = Evidence::default();
-            let mut model = Model::new(terms);
-            let mut slot = terms.slot_of(T0).unwrap();
-            let mut now = T0;
-            for (idle, slots, treatments) in stretches {
-                slot += idle;
-                wrapped.add(idle > 512);
-                let offset = terms.slot_start(slot) - T0;
-                let shows = stream(&terms, &slots).into_iter().zip(treatments);
-                let shows = shows.map(|(mut print, (_, delay))| {
-                    print.publish_time += offset;
-                    let last = terms.open_until(terms.slot_of(print.publish_time).unwrap());
-                    (print, moment(&print, last, delay))
-                });
-                for (print, at) in in_order(shows.collect()) {
-                    now = now.max(at);
-                    let refusal = model.show(print, now);
-                    prop_assert_eq!(evidence.observe(&terms, &print, now).err(), refusal);
-                    agrees(&evidence, &model, now)?;
-                }
-                slot += slots.len() as u64;
+    check(128, (corners(), vec(stretch, 2..12)), |(terms, stretches)| {
+        let mut evidence = Evidence::default();
+        let mut model = Model::new(terms);
+        let mut slot = terms.slot_of(T0).unwrap();
+        let mut now = T0;
+        for (idle, slots, treatments) in stretches {
+            slot += idle;
+            wrapped.add(idle > 512);
+            let offset = terms.slot_start(slot) - T0;
+            let shows = stream(&terms, &slots).into_iter().zip(treatments);
+            let shows = shows.map(|(mut print, (_, delay))| {
+                print.publish_time += offset;
+                let last = terms.open_until(terms.slot_of(print.publish_time).unwrap());
+                (print, moment(&print, last, delay))
+            });
+            for (print, at) in in_order(shows.collect()) {
+                now = now.max(at);
+                let refusal = model.show(print, now);
+                prop_assert_eq!(evidence.observe(&terms, &print, now).err(), refusal);
+                agrees(&evidence, &model, now)?;
             }
-            let expected = agrees(&evidence, &model, now + 700 * 3_600)?;
-            fired.add(expected.phase() == Phase::Triggered);
-            Ok(())
-        },
-    );
+            slot += slots.len() as u64;
+        }
+        let expected = agrees(&evidence, &model, now + 700 * 3_600)?;
+        fired.add(expected.phase() == Phase::Triggered);
+        Ok(())
+    });
     fired.at_least(10);
     wrapped.at_least(50);
 }
@@ -772,9 +691,7 @@ fn triggered_is_final() {
     check(64, input, |(slots, moments)| {
         let mut evidence = met(&terms, 10);
         let window = evidence.window(&terms).unwrap();
-        evidence
-            .confirm(&terms, window.contradicted_until + 1)
-            .unwrap();
+        evidence.confirm(&terms, window.contradicted_until + 1).unwrap();
         let before = evidence;
         for (print, after) in stream(&terms, &slots).iter().zip(moments) {
             let now = window.contradicted_until + after;
@@ -793,22 +710,11 @@ fn triggered_is_final() {
 
 /// Any number at all, the extremes often.
 fn any_u64() -> impl Strategy<Value = u64> {
-    prop_oneof![
-        any::<u64>(),
-        0..3_u64,
-        (0..3_u64).prop_map(|n| u64::MAX - n),
-        Just(1 << 63)
-    ]
+    prop_oneof![any::<u64>(), 0..3_u64, (0..3_u64).prop_map(|n| u64::MAX - n), Just(1 << 63)]
 }
 
 fn any_i64() -> impl Strategy<Value = i64> {
-    prop_oneof![
-        any::<i64>(),
-        -3..3_i64,
-        Just(i64::MIN),
-        Just(i64::MAX),
-        T0..T0 + 1_000_000
-    ]
+    prop_oneof![any::<i64>(), -3..3_i64, Just(i64::MIN), Just(i64::MAX), T0..T0 + 1_000_000]
 }
 
 fn any_terms() -> impl Strategy<Value = Terms> {
@@ -831,49 +737,40 @@ fn any_terms() -> impl Strategy<Value = Terms> {
 
 #[test]
 fn no_number_makes_it_panic() {
-    let evidence = (
-        vec(any_u64(), 8),
-        vec(any_u64(), 6),
-        any::<u8>(),
-        vec(any_i64(), 4),
-    );
+    let evidence = (vec(any_u64(), 8), vec(any_u64(), 6), any::<u8>(), vec(any_i64(), 4));
     let shows = vec((any_u64(), any_u64(), any_i64(), any_i64()), 1..12);
-    check(
-        4_000,
-        (any_terms(), evidence, any::<bool>(), shows),
-        |(terms, bytes, fresh, shows)| {
-            let mut evidence = Evidence::default();
-            if !fresh {
-                let (bits, slots, phase, times) = bytes;
-                evidence.prices = [bits[0]; RING];
-                evidence.breached.copy_from_slice(&bits[..4]);
-                evidence.recovered.copy_from_slice(&bits[4..]);
-                evidence.head = slots[0];
-                evidence.newest_recovered = slots[1];
-                evidence.newest_good = slots[2];
-                evidence.window_first = slots[3];
-                evidence.window_last = slots[4];
-                evidence.last_price = slots[5];
-                evidence.last_publish_time = times[0];
-                evidence.event_at = times[1];
-                evidence.phase = phase;
-            }
-            let _ = terms.validate();
-            let _ = (terms.ring_days(), terms.longest_wait_seconds());
-            for (price, confidence, publish_time, now) in shows {
-                let shown = print(price, confidence, publish_time);
-                let _ = evidence.observe(&terms, &shown, now);
-                let _ = evidence.phase_at(&terms, now);
-                let _ = evidence.longest_credited(&terms);
-                let _ = (evidence.is_good(price), evidence.is_recovered(price));
-                let _ = evidence.breach_price(confidence);
-                let _ = terms.first_slot_in_ring(now);
-                let _ = evidence.confirm(&terms, now);
-                let _ = evidence.refresh(&terms, now);
-            }
-            Ok(())
-        },
-    );
+    check(4_000, (any_terms(), evidence, any::<bool>(), shows), |(terms, bytes, fresh, shows)| {
+        let mut evidence = Evidence::default();
+        if !fresh {
+            let (bits, slots, phase, times) = bytes;
+            evidence.prices = [bits[0]; RING];
+            evidence.breached.copy_from_slice(&bits[..4]);
+            evidence.recovered.copy_from_slice(&bits[4..]);
+            evidence.head = slots[0];
+            evidence.newest_recovered = slots[1];
+            evidence.newest_good = slots[2];
+            evidence.window_first = slots[3];
+            evidence.window_last = slots[4];
+            evidence.last_price = slots[5];
+            evidence.last_publish_time = times[0];
+            evidence.event_at = times[1];
+            evidence.phase = phase;
+        }
+        let _ = terms.validate();
+        let _ = (terms.ring_days(), terms.longest_wait_seconds());
+        for (price, confidence, publish_time, now) in shows {
+            let shown = print(price, confidence, publish_time);
+            let _ = evidence.observe(&terms, &shown, now);
+            let _ = evidence.phase_at(&terms, now);
+            let _ = evidence.longest_credited(&terms);
+            let _ = (evidence.is_good(price), evidence.is_recovered(price));
+            let _ = evidence.breach_price(confidence);
+            let _ = terms.first_slot_in_ring(now);
+            let _ = evidence.confirm(&terms, now);
+            let _ = evidence.refresh(&terms, now);
+        }
+        Ok(())
+    });
 }
 
 // ---------------------------------------------------------------- boundaries
@@ -884,20 +781,14 @@ fn met(terms: &Terms, slots: u64) -> Evidence {
     let mut evidence = Evidence::default();
     for slot in first..first + slots {
         let print = breach(terms, slot);
-        evidence
-            .observe(terms, &print, print.publish_time + 1)
-            .unwrap();
+        evidence.observe(terms, &print, print.publish_time + 1).unwrap();
     }
     evidence
 }
 
 #[test]
 fn a_breach_is_taken_until_half_a_challenge_after_its_slot() {
-    for terms in [
-        small(),
-        terms(225, 16, 4, 17, LINEAR),
-        terms(3_600, 6, 1, 1, LINEAR),
-    ] {
+    for terms in [small(), terms(225, 16, 4, 17, LINEAR), terms(3_600, 6, 1, 1, LINEAR)] {
         let slot = terms.slot_of(T0).unwrap();
         let last = terms.slot_end(slot) + i64::from(terms.challenge) / 2;
         let print = breach(&terms, slot);
@@ -906,10 +797,7 @@ fn a_breach_is_taken_until_half_a_challenge_after_its_slot() {
         assert_eq!(closed, Err(EvidenceError::SlotClosed));
         assert_eq!(evidence, Evidence::default());
         let outcome = evidence.observe(&terms, &print, last).unwrap();
-        assert_eq!(
-            (outcome.before, outcome.after),
-            (Phase::Quiet, Phase::Breaching)
-        );
+        assert_eq!((outcome.before, outcome.after), (Phase::Quiet, Phase::Breaching));
         // Shown before, it is still refused now: a refusal does not depend on what others showed.
         let closed = evidence.observe(&terms, &print, last + 1);
         assert_eq!(closed, Err(EvidenceError::SlotClosed));
@@ -933,16 +821,10 @@ fn a_recovery_is_taken_until_the_trigger_is_confirmed() {
         assert_ne!(outcome.after, Phase::Met);
         let mut too_late = evidence;
         let outcome = too_late.observe(&terms, &print, T0 + 7_201).unwrap();
-        assert_eq!(
-            (outcome.before, outcome.after),
-            (Phase::Met, Phase::Triggered)
-        );
+        assert_eq!((outcome.before, outcome.after), (Phase::Met, Phase::Triggered));
         let mut confirmed = evidence;
         confirmed.confirm(&terms, T0 + 7_201).unwrap();
-        assert_eq!(
-            too_late, confirmed,
-            "a print that came too late left a trace"
-        );
+        assert_eq!(too_late, confirmed, "a print that came too late left a trace");
     }
 }
 
@@ -952,11 +834,7 @@ fn a_recovery_outside_the_window_does_not_undo_it() {
     let evidence = met(&terms, 9);
     let window = evidence.window(&terms).unwrap();
     assert_eq!(window.last_slot, window.first_slot + 5);
-    for slot in [
-        window.first_slot - 1,
-        window.last_slot + 1,
-        window.last_slot + 3,
-    ] {
+    for slot in [window.first_slot - 1, window.last_slot + 1, window.last_slot + 3] {
         let mut shown = evidence;
         let print = recovery(&terms, slot);
         shown.observe(&terms, &print, T0 + 7_200).unwrap();
@@ -970,22 +848,13 @@ fn a_confirmation_is_due_one_second_after_the_challenge() {
     let terms = small();
     let mut evidence = met(&terms, 6);
     let before = evidence;
-    assert_eq!(
-        evidence.confirm(&terms, T0 + 7_200),
-        Err(EvidenceError::NotDue)
-    );
+    assert_eq!(evidence.confirm(&terms, T0 + 7_200), Err(EvidenceError::NotDue));
     assert_eq!(evidence, before);
     let outcome = evidence.confirm(&terms, T0 + 7_201).unwrap();
-    assert_eq!(
-        (outcome.before, outcome.after),
-        (Phase::Met, Phase::Triggered)
-    );
+    assert_eq!((outcome.before, outcome.after), (Phase::Met, Phase::Triggered));
     assert_eq!((evidence.event_at, evidence.met_at), (T0, T0 + 3_600));
     assert_eq!(evidence.triggered_at, T0 + 7_201);
-    assert_eq!(
-        (evidence.mean_price, evidence.severity_bps),
-        (90 * CENT, 3_333)
-    );
+    assert_eq!((evidence.mean_price, evidence.severity_bps), (90 * CENT, 3_333));
     assert!(!evidence.confirm(&terms, T0 + 9_999).unwrap().changed);
     let nothing = Evidence::default().confirm(&terms, T0);
     assert_eq!(nothing, Err(EvidenceError::NotDue));
@@ -1013,21 +882,12 @@ fn the_ring_takes_256_slots_and_no_older_print() {
     let old = recovery(&terms, slot - 255);
     assert!(evidence.observe(&terms, &old, now).is_ok());
     let too_old = recovery(&terms, slot - 256);
-    assert_eq!(
-        evidence.observe(&terms, &too_old, now),
-        Err(EvidenceError::TooOld)
-    );
+    assert_eq!(evidence.observe(&terms, &too_old, now), Err(EvidenceError::TooOld));
     let next_slot = terms.slot_end(slot);
-    assert_eq!(
-        evidence.observe(&terms, &old, next_slot),
-        Err(EvidenceError::TooOld)
-    );
+    assert_eq!(evidence.observe(&terms, &old, next_slot), Err(EvidenceError::TooOld));
     for time in [0, 599, -1, i64::MIN] {
         let ancient = print(90 * CENT, 0, time);
-        assert_eq!(
-            evidence.observe(&terms, &ancient, now),
-            Err(EvidenceError::TooOld)
-        );
+        assert_eq!(evidence.observe(&terms, &ancient, now), Err(EvidenceError::TooOld));
     }
 }
 
@@ -1042,11 +902,7 @@ fn a_slot_that_has_not_begun_takes_nothing() {
     let before_1970 = evidence.observe(&terms, &ahead, -5);
     assert_eq!(before_1970, Err(EvidenceError::SlotNotBegun));
     // Ahead of the clock within a slot that has begun: the oracle layer bounds by how much.
-    assert!(
-        evidence
-            .observe(&terms, &print(90 * CENT, 0, T0 + 610), T0 + 605)
-            .is_ok()
-    );
+    assert!(evidence.observe(&terms, &print(90 * CENT, 0, T0 + 610), T0 + 605).is_ok());
 }
 
 #[test]
@@ -1057,10 +913,7 @@ fn breaching_lapses_when_one_closed_slot_too_many_is_empty() {
     let last = T0 + 3 * 600 + 1_800;
     assert_eq!(evidence.refresh(&terms, last).after, Phase::Breaching);
     let outcome = evidence.refresh(&terms, last + 1);
-    assert_eq!(
-        (outcome.before, outcome.after),
-        (Phase::Breaching, Phase::Quiet)
-    );
+    assert_eq!((outcome.before, outcome.after), (Phase::Breaching, Phase::Quiet));
     assert!(outcome.changed);
     assert!(!evidence.refresh(&terms, last + 2).changed);
 }
@@ -1070,20 +923,11 @@ fn a_recovery_ends_breaching_at_once_and_a_later_breach_begins_anew() {
     let terms = small();
     let slot = terms.slot_of(T0).unwrap();
     let mut evidence = met(&terms, 4);
-    let outcome = evidence
-        .observe(&terms, &recovery(&terms, slot + 3), T0 + 2_400)
-        .unwrap();
-    assert_eq!(
-        (outcome.before, outcome.after),
-        (Phase::Breaching, Phase::Quiet)
-    );
-    let outcome = evidence
-        .observe(&terms, &breach(&terms, slot + 3), T0 + 2_401)
-        .unwrap();
+    let outcome = evidence.observe(&terms, &recovery(&terms, slot + 3), T0 + 2_400).unwrap();
+    assert_eq!((outcome.before, outcome.after), (Phase::Breaching, Phase::Quiet));
+    let outcome = evidence.observe(&terms, &breach(&terms, slot + 3), T0 + 2_401).unwrap();
     assert_eq!(outcome.after, Phase::Quiet, "its slot is recovered");
-    let outcome = evidence
-        .observe(&terms, &breach(&terms, slot + 4), T0 + 2_500)
-        .unwrap();
+    let outcome = evidence.observe(&terms, &breach(&terms, slot + 4), T0 + 2_500).unwrap();
     assert_eq!(outcome.after, Phase::Breaching);
 }
 
@@ -1095,9 +939,7 @@ fn need_slots_trigger_with_the_tolerance_and_not_beyond_it() {
         let mut evidence = Evidence::default();
         for slot in slots {
             let print = breach(&terms, first + slot);
-            evidence
-                .observe(&terms, &print, print.publish_time)
-                .unwrap();
+            evidence.observe(&terms, &print, print.publish_time).unwrap();
         }
         evidence.phase()
     };
@@ -1119,9 +961,7 @@ fn an_early_breach_cannot_spoil_a_later_window() {
         let mut evidence = Evidence::default();
         for slot in slots {
             let print = breach(&terms, first + slot);
-            evidence
-                .observe(&terms, &print, print.publish_time)
-                .unwrap();
+            evidence.observe(&terms, &print, print.publish_time).unwrap();
         }
         evidence.window(&terms).is_some()
     };
@@ -1144,19 +984,12 @@ fn below_is_strictly_below_and_recovered_is_at_or_above() {
     assert_eq!(class(96 * CENT + 19, 10), Class::Unclear);
     assert_eq!(class(1, u64::MAX), Class::Unclear);
     assert_eq!(class(u64::MAX, u64::MAX), Class::Unclear);
-    assert_eq!(
-        class(120 * CENT, 0),
-        Class::Recovered,
-        "an upward move never triggers"
-    );
+    assert_eq!(class(120 * CENT, 0), Class::Recovered, "an upward move never triggers");
     // Hundredths are not rounded: k = 0.01.
     let mut fine = terms;
     fine.confidence_multiplier = 1;
     assert_eq!(fine.classify(&print(95 * CENT - 1, 99, T0)), Class::Breach);
-    assert_eq!(
-        fine.classify(&print(95 * CENT - 1, 100, T0)),
-        Class::Unclear
-    );
+    assert_eq!(fine.classify(&print(95 * CENT - 1, 100, T0)), Class::Unclear);
     assert_eq!(fine.classify(&print(96 * CENT, 1, T0)), Class::Unclear);
 }
 
@@ -1172,17 +1005,9 @@ fn an_unclear_print_has_no_effect_whenever_it_is_shown() {
     }
     assert_eq!(evidence, before);
     let newest = print_in(&terms, before.head + 3, 0, 95 * CENT, CENT);
-    assert!(
-        evidence
-            .observe(&terms, &newest, T0 + 7_200)
-            .unwrap()
-            .changed
-    );
+    assert!(evidence.observe(&terms, &newest, T0 + 7_200).unwrap().changed);
     assert_eq!(evidence.head, before.head, "it turns no ring");
-    assert_eq!(
-        (evidence.last_price, evidence.last_publish_time),
-        (95 * CENT, newest.publish_time)
-    );
+    assert_eq!((evidence.last_price, evidence.last_publish_time), (95 * CENT, newest.publish_time));
 }
 
 #[test]
@@ -1199,11 +1024,7 @@ fn the_last_print_is_the_newest_and_of_one_second_the_lowest() {
         for print in shuffle(&prints, seed * 7_919 + 1) {
             evidence.observe(&terms, &print, T0 + 30).unwrap();
         }
-        let last = (
-            evidence.last_price,
-            evidence.last_confidence,
-            evidence.last_publish_time,
-        );
+        let last = (evidence.last_price, evidence.last_confidence, evidence.last_publish_time);
         assert_eq!(last, (98 * CENT, 9, T0 + 20));
     }
 }
@@ -1212,24 +1033,10 @@ fn the_last_print_is_the_newest_and_of_one_second_the_lowest() {
 fn a_late_crank_changes_neither_event_nor_severity() {
     let terms = small();
     let evidence = met(&terms, 8);
-    let facts = |evidence: &Evidence| {
-        (
-            evidence.event_at,
-            evidence.met_at,
-            evidence.mean_price,
-            evidence.severity_bps,
-        )
-    };
+    let facts = |evidence: &Evidence| (evidence.event_at, evidence.met_at, evidence.mean_price, evidence.severity_bps);
     let mut prompt = evidence;
     prompt.confirm(&terms, T0 + 7_201).unwrap();
-    for late in [
-        7_202,
-        90_000,
-        256 * 600,
-        513 * 600,
-        10_000 * 86_400,
-        i64::MAX - T0,
-    ] {
+    for late in [7_202, 90_000, 256 * 600, 513 * 600, 10_000 * 86_400, i64::MAX - T0] {
         let mut confirmed = evidence;
         confirmed.confirm(&terms, T0 + late).unwrap();
         assert_eq!(facts(&confirmed), facts(&prompt));
@@ -1237,9 +1044,7 @@ fn a_late_crank_changes_neither_event_nor_severity() {
         // The first to come shows a print instead: it triggers, and the ring does not turn.
         let mut observed = evidence;
         let now = (T0 + late).min(i64::MAX - 1_000);
-        let outcome = observed
-            .observe(&terms, &print(90 * CENT, 0, now), now)
-            .unwrap();
+        let outcome = observed.observe(&terms, &print(90 * CENT, 0, now), now).unwrap();
         assert_eq!(outcome.after, Phase::Triggered);
         assert_eq!(facts(&observed), facts(&prompt));
         assert_eq!(observed.head, evidence.head);
@@ -1250,9 +1055,7 @@ fn a_late_crank_changes_neither_event_nor_severity() {
 fn a_halt_of_half_a_challenge_loses_no_evidence() {
     let terms = terms(600, 6, 1, 12, LINEAR);
     let first = terms.slot_of(T0).unwrap();
-    let prints: Vec<Observation> = (first..first + 6)
-        .map(|slot| breach(&terms, slot))
-        .collect();
+    let prints: Vec<Observation> = (first..first + 6).map(|slot| breach(&terms, slot)).collect();
     let mut live = Evidence::default();
     for print in &prints {
         live.observe(&terms, print, print.publish_time).unwrap();
@@ -1277,14 +1080,8 @@ fn more_than_512_idle_slots_leave_nothing_behind() {
         let start = first + 4 + idle;
         for slot in start..start + 6 {
             let print = breach(&terms, slot);
-            let outcome = evidence
-                .observe(&terms, &print, print.publish_time)
-                .unwrap();
-            let expected = if slot == start + 5 {
-                Phase::Met
-            } else {
-                Phase::Breaching
-            };
+            let outcome = evidence.observe(&terms, &print, print.publish_time).unwrap();
+            let expected = if slot == start + 5 { Phase::Met } else { Phase::Breaching };
             assert_eq!(outcome.after, expected, "idle {idle}");
         }
         let window = evidence.window(&terms).unwrap();
@@ -1304,25 +1101,14 @@ fn a_contradicted_window_gives_way_to_the_next_one() {
     let terms = small();
     let mut evidence = met(&terms, 12);
     let first = evidence.window_first;
-    let outcome = evidence
-        .observe(&terms, &recovery(&terms, first + 2), T0 + 7_200)
-        .unwrap();
+    let outcome = evidence.observe(&terms, &recovery(&terms, first + 2), T0 + 7_200).unwrap();
     assert_eq!((outcome.before, outcome.after), (Phase::Met, Phase::Met));
     assert!(outcome.changed && !outcome.phase_changed());
     let window = evidence.window(&terms).unwrap();
-    assert_eq!(
-        (window.first_slot, window.last_slot),
-        (first + 3, first + 8)
-    );
+    assert_eq!((window.first_slot, window.last_slot), (first + 3, first + 8));
     // It waits for its own challenge.
-    assert_eq!(
-        evidence.phase_at(&terms, window.contradicted_until),
-        Phase::Met
-    );
-    assert_eq!(
-        evidence.phase_at(&terms, window.contradicted_until + 1),
-        Phase::Triggered
-    );
+    assert_eq!(evidence.phase_at(&terms, window.contradicted_until), Phase::Met);
+    assert_eq!(evidence.phase_at(&terms, window.contradicted_until + 1), Phase::Triggered);
 }
 
 #[test]
@@ -1336,29 +1122,19 @@ fn severity_rounds_against_the_claim() {
     assert_eq!(bps(0), 10_000);
     assert_eq!(bps(u64::MAX), 0);
     assert_eq!(terms.severity_bps(0, 0), 0);
-    assert_eq!(
-        terms_binary().severity_bps(u128::from(95 * CENT - 1), 1),
-        10_000
-    );
+    assert_eq!(terms_binary().severity_bps(u128::from(95 * CENT - 1), 1), 10_000);
     // The mean is a sixth of 1e-8 above the full-loss price: it reads as that price, but does not pay as much.
     let first = terms.slot_of(T0).unwrap();
     let mut evidence = Evidence::default();
     for (slot, extra) in (first..).zip([0, 0, 0, 0, 0, 1]) {
         let highest = print_in(&terms, slot, 0, 80 * CENT + extra, 0);
-        evidence
-            .observe(&terms, &highest, highest.publish_time)
-            .unwrap();
+        evidence.observe(&terms, &highest, highest.publish_time).unwrap();
         // A lower print of the same slot does not lower the mean.
         let lower = print_in(&terms, slot, 1, 70 * CENT, 0);
-        evidence
-            .observe(&terms, &lower, lower.publish_time)
-            .unwrap();
+        evidence.observe(&terms, &lower, lower.publish_time).unwrap();
     }
     evidence.refresh(&terms, T0 + 7_201);
-    assert_eq!(
-        (evidence.mean_price, evidence.severity_bps),
-        (80 * CENT, 9_999)
-    );
+    assert_eq!((evidence.mean_price, evidence.severity_bps), (80 * CENT, 9_999));
 }
 
 fn terms_binary() -> Terms {
@@ -1378,10 +1154,7 @@ fn terms_outside_the_hard_bounds_are_refused() {
         confidence_multiplier: 200,
     };
     let terms = Terms::new(&good).unwrap();
-    assert_eq!(
-        (terms.need, terms.tolerance, terms.challenge),
-        (8, 1, 21_600)
-    );
+    assert_eq!((terms.need, terms.tolerance, terms.challenge), (8, 1, 21_600));
     assert_eq!(terms.longest_wait_seconds(), 4 * 3_600 + 1_800 + 6 * 3_600);
     assert_eq!(terms.ring_days(), 6); // 256 half hours are 5 1/3 days
     let with = |change: fn(&mut TermsInput)| {
@@ -1395,77 +1168,37 @@ fn terms_outside_the_hard_bounds_are_refused() {
     assert_eq!(with(|t| t.recovery = u64::MAX), Some(BadPrices));
     assert_eq!(with(|t| t.recovery = 95 * CENT), None);
     assert_eq!(with(|t| t.slot_seconds = 0), Some(BadSlot));
-    assert_eq!(
-        with(|t| (t.slot_seconds, t.tolerance_seconds) = (48, 0)),
-        Some(BadSlot)
-    );
-    assert_eq!(
-        with(|t| (t.slot_seconds, t.tolerance_seconds) = (7_200, 0)),
-        Some(BadSlot)
-    );
+    assert_eq!(with(|t| (t.slot_seconds, t.tolerance_seconds) = (48, 0)), Some(BadSlot));
+    assert_eq!(with(|t| (t.slot_seconds, t.tolerance_seconds) = (7_200, 0)), Some(BadSlot));
     assert_eq!(
         with(|t| (t.slot_seconds, t.tolerance_seconds, t.challenge_seconds) = (700, 0, 4_200)),
         Some(BadDuration)
     );
     assert_eq!(
-        with(|t| (
-            t.slot_seconds,
-            t.tolerance_seconds,
-            t.duration_seconds,
-            t.challenge_seconds
-        ) = (700, 0, 7_000, 4_200)),
+        with(
+            |t| (t.slot_seconds, t.tolerance_seconds, t.duration_seconds, t.challenge_seconds) = (700, 0, 7_000, 4_200)
+        ),
         Some(BadSlot)
     );
     assert_eq!(with(|t| t.duration_seconds = 5 * 1_800), Some(BadDuration));
-    assert_eq!(
-        with(|t| t.duration_seconds = 4 * 3_600 + 1),
-        Some(BadDuration)
-    );
-    assert_eq!(
-        with(|t| (t.slot_seconds, t.duration_seconds) = (300, 3_300)),
-        Some(BadDuration)
-    );
+    assert_eq!(with(|t| t.duration_seconds = 4 * 3_600 + 1), Some(BadDuration));
+    assert_eq!(with(|t| (t.slot_seconds, t.duration_seconds) = (300, 3_300)), Some(BadDuration));
     assert_eq!(with(|t| t.duration_seconds = u32::MAX), Some(BadDuration));
     assert_eq!(with(|t| t.tolerance_seconds = 3_600), None);
     assert_eq!(with(|t| t.tolerance_seconds = 5_400), Some(BadTolerance));
     assert_eq!(with(|t| t.tolerance_seconds = 1_799), Some(BadTolerance));
     assert_eq!(with(|t| t.challenge_seconds = 1_800), Some(BadChallenge));
     assert_eq!(with(|t| t.challenge_seconds = 86_400), None);
-    assert_eq!(
-        with(|t| t.challenge_seconds = 86_400 + 1_800),
-        Some(BadChallenge)
-    );
+    assert_eq!(with(|t| t.challenge_seconds = 86_400 + 1_800), Some(BadChallenge));
     assert_eq!(with(|t| t.challenge_seconds = 21_601), Some(BadChallenge));
     assert_eq!(with(|t| t.confidence_multiplier = 1_000), None);
-    assert_eq!(
-        with(|t| t.confidence_multiplier = 1_001),
-        Some(BadConfidenceMultiplier)
-    );
-    assert_eq!(
-        with(|t| t.severity = Severity::Linear { full_loss_price: 0 }),
-        Some(BadSeverity)
-    );
-    assert_eq!(
-        with(|t| t.severity = Severity::Linear {
-            full_loss_price: 95 * CENT
-        }),
-        Some(BadSeverity)
-    );
-    assert_eq!(
-        with(|t| t.severity = Severity::Linear {
-            full_loss_price: 95 * CENT - 1
-        }),
-        None
-    );
+    assert_eq!(with(|t| t.confidence_multiplier = 1_001), Some(BadConfidenceMultiplier));
+    assert_eq!(with(|t| t.severity = Severity::Linear { full_loss_price: 0 }), Some(BadSeverity));
+    assert_eq!(with(|t| t.severity = Severity::Linear { full_loss_price: 95 * CENT }), Some(BadSeverity));
+    assert_eq!(with(|t| t.severity = Severity::Linear { full_loss_price: 95 * CENT - 1 }), None);
     // need + tolerance + challenge + 32 slots fill the ring exactly, then pass it.
-    assert_eq!(
-        with(|t| t.duration_seconds = (256 - 32 - 12 - 1) * 1_800),
-        None
-    );
-    assert_eq!(
-        with(|t| t.duration_seconds = (256 - 32 - 12) * 1_800),
-        Some(BeyondRing)
-    );
+    assert_eq!(with(|t| t.duration_seconds = (256 - 32 - 12 - 1) * 1_800), None);
+    assert_eq!(with(|t| t.duration_seconds = (256 - 32 - 12) * 1_800), Some(BeyondRing));
     let mut odd = terms;
     odd.severity = 2;
     assert_eq!(odd.validate(), Err(BadSeverity));
@@ -1525,9 +1258,7 @@ fn replay(terms: &Terms, rows: &[(i64, u64)]) -> (Vec<Fired>, i64) {
     if let Some(current) = &mut evidence {
         longest = longest.max(current.longest_credited(terms));
         if let Some(window) = current.window(terms) {
-            current
-                .confirm(terms, window.contradicted_until + 1)
-                .unwrap();
+            current.confirm(terms, window.contradicted_until + 1).unwrap();
             fired.push(fact(terms, current));
         }
     }
@@ -1567,18 +1298,13 @@ fn price_of(text: &str) -> u64 {
 }
 
 fn fixture(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("BACKSTOP_FIXTURES").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("BACKSTOP_FIXTURES")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"), PathBuf::from);
     let path = folder.join(name);
     if path.exists() {
         return Some(path);
     }
-    eprintln!(
-        "SKIPPED: no fixture {}; set BACKSTOP_FIXTURES",
-        path.display()
-    );
+    eprintln!("SKIPPED: no fixture {}; set BACKSTOP_FIXTURES", path.display());
     None
 }
 
@@ -1598,12 +1324,7 @@ fn the_fixture_of_march_2023_fires_where_it_should() {
 
     let stress = product(95 * CENT, 96 * CENT, 4 * 3_600, 1_800, 1_800);
     let (fired, longest) = replay(&stress, &rows);
-    let expected = Fired {
-        event_at: 1_678_507_200,
-        met_at: 1_678_521_600,
-        good_slots: 8,
-        mean_price: 93_108_160,
-    };
+    let expected = Fired { event_at: 1_678_507_200, met_at: 1_678_521_600, good_slots: 8, mean_price: 93_108_160 };
     assert_eq!(fired, [expected]);
     assert_eq!(longest, 4 * 3_600);
 
@@ -1612,12 +1333,7 @@ fn the_fixture_of_march_2023_fires_where_it_should() {
 
     let short = product(90 * CENT, 95 * CENT, 3_600, 600, 600);
     let (fired, _) = replay(&short, &rows);
-    let expected = Fired {
-        event_at: 1_678_516_800,
-        met_at: 1_678_520_400,
-        good_slots: 6,
-        mean_price: 89_623_360,
-    };
+    let expected = Fired { event_at: 1_678_516_800, met_at: 1_678_520_400, good_slots: 6, mean_price: 89_623_360 };
     assert_eq!(fired, [expected]);
 }
 
@@ -1691,12 +1407,7 @@ fn the_61_prints_of_march_2023_meet_the_stress_product_once_and_never_the_severe
     let rows = MARCH_2023.map(|(seconds, price)| (1_678_480_000 + seconds, price * 1_000));
     let stress = product(95 * CENT, 96 * CENT, 4 * 3_600, 1_800, 1_800);
     let (fired, _) = replay(&stress, &rows);
-    let expected = Fired {
-        event_at: 1_678_510_800,
-        met_at: 1_678_527_000,
-        good_slots: 8,
-        mean_price: 90_965_000,
-    };
+    let expected = Fired { event_at: 1_678_510_800, met_at: 1_678_527_000, good_slots: 8, mean_price: 90_965_000 };
     assert_eq!(fired, [expected]);
     let severe = product(90 * CENT, 95 * CENT, 24 * 3_600, 3_600, 7_200);
     assert_eq!(replay(&severe, &rows).0, vec![]);

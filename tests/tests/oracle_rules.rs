@@ -13,8 +13,8 @@ use std::path::PathBuf;
 
 const NOW: i64 = 1_700_000_000;
 const USDC: [u8; 32] = [
-    0xea, 0xa0, 0x20, 0xc6, 0x1c, 0xc4, 0x79, 0x71, 0x28, 0x13, 0x46, 0x1c, 0xe1, 0x53, 0x89, 0x4a,
-    0x96, 0xa6, 0xc0, 0x0b, 0x21, 0xed, 0x0c, 0xfc, 0x27, 0x98, 0xd1, 0xf9, 0xa9, 0xe9, 0xc9, 0x4a,
+    0xea, 0xa0, 0x20, 0xc6, 0x1c, 0xc4, 0x79, 0x71, 0x28, 0x13, 0x46, 0x1c, 0xe1, 0x53, 0x89, 0x4a, 0x96, 0xa6, 0xc0,
+    0x0b, 0x21, 0xed, 0x0c, 0xfc, 0x27, 0x98, 0xd1, 0xf9, 0xa9, 0xe9, 0xc9, 0x4a,
 ];
 
 // ---------------------------------------------------------------- accounts
@@ -50,14 +50,7 @@ fn full(message: PriceFeedMessage) -> Vec<u8> {
 }
 
 fn read_as(owner: Pubkey, data: &[u8]) -> Result<Observation, OracleError> {
-    read(
-        Source::PythReceiver,
-        &Pubkey::default(),
-        &owner,
-        data,
-        &USDC,
-        NOW,
-    )
+    read(Source::PythReceiver, &Pubkey::default(), &owner, data, &USDC, NOW)
 }
 
 fn read_receiver(data: &[u8]) -> Result<Observation, OracleError> {
@@ -91,21 +84,10 @@ fn put(data: &mut [u8], offset: usize, bytes: &[u8]) {
 
 fn read_push(data: &[u8]) -> Result<Observation, OracleError> {
     let owner = pyth_push::PROGRAM_ID;
-    read(
-        Source::PythPush,
-        &PUSH_KEY,
-        &owner,
-        data,
-        &PUSH_KEY.to_bytes(),
-        NOW,
-    )
+    read(Source::PythPush, &PUSH_KEY, &owner, data, &PUSH_KEY.to_bytes(), NOW)
 }
 
-const PRINT: Observation = Observation {
-    price: 88_000_000,
-    confidence: 120_000,
-    publish_time: NOW - 1,
-};
+const PRINT: Observation = Observation { price: 88_000_000, confidence: 120_000, publish_time: NOW - 1 };
 
 // ---------------------------------------------------------------- who may speak
 
@@ -132,9 +114,7 @@ fn another_owner_is_refused() {
         pyth_push::PROGRAM_ID,
         pyth_solana_receiver_sdk::PYTH_PUSH_ORACLE_ID,
         // The receiver of the other generation.
-        "rec2HHDDnjLfj4kE7VyEtFA1HPGQLK33259532cRyHp"
-            .parse()
-            .unwrap(),
+        "rec2HHDDnjLfj4kE7VyEtFA1HPGQLK33259532cRyHp".parse().unwrap(),
     ];
     for owner in strangers {
         assert_eq!(read_as(owner, &data), Err(OracleError::WrongOwner));
@@ -181,10 +161,7 @@ fn another_account_of_the_receiver_is_refused() {
 fn only_134_bytes_are_a_price_update() {
     let data = full(message());
     for length in 0..data.len() {
-        assert_eq!(
-            read_receiver(&data[..length]),
-            Err(OracleError::WrongLength)
-        );
+        assert_eq!(read_receiver(&data[..length]), Err(OracleError::WrongLength));
     }
     for longer in [135, 200, 3_312, 10_240] {
         let mut data = data.clone();
@@ -272,10 +249,7 @@ fn a_price_or_confidence_that_does_not_fit_is_refused() {
     assert_eq!(price(i64::MAX, -8).unwrap().price, i64::MAX as u64);
     assert_eq!(price(i64::MAX, -7), Err(OracleError::PriceTooLarge));
     assert_eq!(price(i64::MAX, 0), Err(OracleError::PriceTooLarge));
-    assert_eq!(
-        price(i64::MAX / 10, -7).unwrap().price,
-        i64::MAX as u64 / 10 * 10
-    );
+    assert_eq!(price(i64::MAX / 10, -7).unwrap().price, i64::MAX as u64 / 10 * 10);
     let wide = |conf, exponent| with(|m| (m.price, m.conf, m.exponent) = (1, conf, exponent));
     assert_eq!(wide(u64::MAX, -8).unwrap().confidence, u64::MAX);
     assert_eq!(wide(u64::MAX, -7), Err(OracleError::ConfidenceTooLarge));
@@ -432,10 +406,7 @@ proptest! {
 
 /// The SDK's loader panics on data that is not aligned.
 fn aligned(data: &[u8]) -> &'static [u8] {
-    let words: Vec<u64> = data
-        .chunks(8)
-        .map(|chunk| u64::from_le_bytes(chunk.try_into().unwrap()))
-        .collect();
+    let words: Vec<u64> = data.chunks(8).map(|chunk| u64::from_le_bytes(chunk.try_into().unwrap())).collect();
     let words: &'static [u64] = words.leak();
     bytemuck::cast_slice(words)
 }
@@ -444,23 +415,11 @@ fn aligned(data: &[u8]) -> &'static [u8] {
 
 #[test]
 fn another_push_account_is_refused() {
-    let header = [
-        (0, 0xa1b2_c3d5_u32),
-        (4, 1),
-        (4, 3),
-        (8, 0),
-        (8, 1),
-        (8, 2),
-        (16, 0),
-    ];
+    let header = [(0, 0xa1b2_c3d5_u32), (4, 1), (4, 3), (8, 0), (8, 1), (8, 2), (16, 0)];
     for (offset, value) in header {
         let mut data = push_account();
         put(&mut data, offset, &value.to_le_bytes());
-        assert_eq!(
-            read_push(&data),
-            Err(OracleError::WrongLayout),
-            "offset {offset}"
-        );
+        assert_eq!(read_push(&data), Err(OracleError::WrongLayout), "offset {offset}");
     }
     let data = push_account();
     for length in [0, 1, 240, 3_311] {
@@ -494,18 +453,13 @@ fn one_source_does_not_read_the_layout_of_the_other() {
 // ---------------------------------------------------------------- accounts that nobody here made
 
 fn fixture(name: &str) -> Option<Vec<u8>> {
-    let folder = std::env::var_os("BACKSTOP_FIXTURES").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("BACKSTOP_FIXTURES")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"), PathBuf::from);
     let path = folder.join(name);
     if path.exists() {
         return Some(std::fs::read(path).unwrap());
     }
-    eprintln!(
-        "SKIPPED: no fixture {}; set BACKSTOP_FIXTURES",
-        path.display()
-    );
+    eprintln!("SKIPPED: no fixture {}; set BACKSTOP_FIXTURES", path.display());
     None
 }
 
@@ -515,11 +469,7 @@ fn a_real_usdc_update_of_mainnet_is_read_exactly() {
         return;
     };
     let published = 1_747_165_253;
-    let expected = Observation {
-        price: 100_004_997,
-        confidence: 67_956,
-        publish_time: published,
-    };
+    let expected = Observation { price: 100_004_997, confidence: 67_956, publish_time: published };
     let owner = pyth_receiver::PROGRAM_ID;
     let at = |now| read(Source::PythReceiver, &PUSH_KEY, &owner, &data, &USDC, now);
     assert_eq!(at(published), Ok(expected));
@@ -531,10 +481,7 @@ fn a_real_usdc_update_of_mainnet_is_read_exactly() {
     let account = PriceUpdateV2::try_deserialize(&mut data.as_slice()).unwrap();
     assert_eq!(account.verification_level, VerificationLevel::Full);
     let said = account.price_message;
-    assert_eq!(
-        (said.price, said.conf, said.exponent),
-        (100_004_997, 67_956, -8)
-    );
+    assert_eq!((said.price, said.conf, said.exponent), (100_004_997, 67_956, -8));
     assert_eq!((said.publish_time, said.feed_id), (published, USDC));
 }
 
@@ -550,9 +497,7 @@ fn the_frozen_legacy_account_is_refused_under_every_owner() {
     let owner: Pubkey = text(&file["account"]["owner"]).parse().unwrap();
     let data = {
         use base64::Engine;
-        base64::engine::general_purpose::STANDARD
-            .decode(encoded)
-            .unwrap()
+        base64::engine::general_purpose::STANDARD.decode(encoded).unwrap()
     };
     assert_eq!((data.len(), owner), (3_312, pyth_receiver::PROGRAM_ID));
 
@@ -566,25 +511,10 @@ fn the_frozen_legacy_account_is_refused_under_every_owner() {
     let push = read(Source::PythPush, &key, &owner, &data, &feed, now);
     assert_eq!(push, Err(OracleError::WrongOwner));
     // Under its own owner: frozen, status Unknown, although its timestamp went on moving.
-    let push = read(
-        Source::PythPush,
-        &key,
-        &pyth_push::PROGRAM_ID,
-        &data,
-        &feed,
-        now,
-    );
+    let push = read(Source::PythPush, &key, &pyth_push::PROGRAM_ID, &data, &feed, now);
     assert_eq!(push, Err(OracleError::NotTrading));
     let mut trading = data;
     trading[224] = 1;
-    let push = read(
-        Source::PythPush,
-        &key,
-        &pyth_push::PROGRAM_ID,
-        &trading,
-        &feed,
-        now,
-    )
-    .unwrap();
+    let push = read(Source::PythPush, &key, &pyth_push::PROGRAM_ID, &trading, &feed, now).unwrap();
     assert_eq!(push.publish_time, 1_730_534_860);
 }

@@ -50,17 +50,7 @@ impl Source {
 
 /// One signed price: what the oracle said, and when.
 #[derive(
-    AnchorSerialize,
-    AnchorDeserialize,
-    InitSpace,
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
+    AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord,
 )]
 pub struct Observation {
     /// Price in 1e-8, above zero, at most `i64::MAX`; rounded up.
@@ -153,12 +143,8 @@ impl RawPrice {
             (price.div_ceil(factor), self.confidence.div_ceil(factor))
         } else {
             (
-                price
-                    .checked_mul(factor)
-                    .ok_or(OracleError::PriceTooLarge)?,
-                self.confidence
-                    .checked_mul(factor)
-                    .ok_or(OracleError::ConfidenceTooLarge)?,
+                price.checked_mul(factor).ok_or(OracleError::PriceTooLarge)?,
+                self.confidence.checked_mul(factor).ok_or(OracleError::ConfidenceTooLarge)?,
             )
         };
         if i64::try_from(price).is_err() {
@@ -167,20 +153,13 @@ impl RawPrice {
         if self.publish_time > now.saturating_add(MAX_AHEAD_SECONDS) {
             return Err(OracleError::FromFuture);
         }
-        Ok(Observation {
-            price,
-            confidence,
-            publish_time: self.publish_time,
-        })
+        Ok(Observation { price, confidence, publish_time: self.publish_time })
     }
 }
 
 /// `N` bytes of an account at a fixed offset, or `WrongLength` where it has none.
 fn field<const N: usize>(data: &[u8], offset: usize) -> core::result::Result<[u8; N], OracleError> {
-    data.get(offset..)
-        .and_then(|tail| tail.first_chunk::<N>())
-        .copied()
-        .ok_or(OracleError::WrongLength)
+    data.get(offset..).and_then(|tail| tail.first_chunk::<N>()).copied().ok_or(OracleError::WrongLength)
 }
 
 #[cfg(test)]
@@ -188,21 +167,14 @@ mod tests {
     use super::*;
 
     fn raw(price: i64, confidence: u64, exponent: i32) -> RawPrice {
-        RawPrice {
-            price,
-            confidence,
-            exponent,
-            publish_time: 1_000,
-        }
+        RawPrice { price, confidence, exponent, publish_time: 1_000 }
     }
 
     #[test]
     fn prices_and_confidence_round_up() {
         let print = raw(1_000_000_000_001, 1, -12).normalise(1_000).unwrap();
         assert_eq!((print.price, print.confidence), (100_000_001, 1));
-        let print = raw(1_000_000_000_000, 10_000, -12)
-            .normalise(1_000)
-            .unwrap();
+        let print = raw(1_000_000_000_000, 10_000, -12).normalise(1_000).unwrap();
         assert_eq!((print.price, print.confidence), (100_000_000, 1));
         let print = raw(1, 0, -12).normalise(1_000).unwrap();
         assert_eq!((print.price, print.confidence), (1, 0));
@@ -217,11 +189,7 @@ mod tests {
         }
         for exponent in [1, 2, -13, -18, i32::MIN, i32::MAX, -479_473_253] {
             let refused = raw(1, 1, exponent).normalise(1_000);
-            assert_eq!(
-                refused,
-                Err(OracleError::BadExponent),
-                "exponent {exponent}"
-            );
+            assert_eq!(refused, Err(OracleError::BadExponent), "exponent {exponent}");
         }
     }
 
@@ -229,34 +197,19 @@ mod tests {
     fn a_price_must_fit_an_i64_and_a_confidence_a_u64() {
         let most = i64::MAX / 100_000_000;
         assert!(raw(most, 0, 0).normalise(1_000).is_ok());
-        assert_eq!(
-            raw(most + 1, 0, 0).normalise(1_000),
-            Err(OracleError::PriceTooLarge)
-        );
-        assert_eq!(
-            raw(i64::MAX, 0, 0).normalise(1_000),
-            Err(OracleError::PriceTooLarge)
-        );
+        assert_eq!(raw(most + 1, 0, 0).normalise(1_000), Err(OracleError::PriceTooLarge));
+        assert_eq!(raw(i64::MAX, 0, 0).normalise(1_000), Err(OracleError::PriceTooLarge));
         assert!(raw(i64::MAX, u64::MAX, -8).normalise(1_000).is_ok());
         let most = u64::MAX / 100_000_000;
         assert!(raw(1, most, 0).normalise(1_000).is_ok());
-        assert_eq!(
-            raw(1, most + 1, 0).normalise(1_000),
-            Err(OracleError::ConfidenceTooLarge)
-        );
-        assert_eq!(
-            raw(1, u64::MAX, -7).normalise(1_000),
-            Err(OracleError::ConfidenceTooLarge)
-        );
+        assert_eq!(raw(1, most + 1, 0).normalise(1_000), Err(OracleError::ConfidenceTooLarge));
+        assert_eq!(raw(1, u64::MAX, -7).normalise(1_000), Err(OracleError::ConfidenceTooLarge));
     }
 
     #[test]
     fn a_price_of_zero_or_less_is_refused() {
         for price in [0, -1, i64::MIN] {
-            assert_eq!(
-                raw(price, 0, -8).normalise(1_000),
-                Err(OracleError::PriceNotPositive)
-            );
+            assert_eq!(raw(price, 0, -8).normalise(1_000), Err(OracleError::PriceNotPositive));
         }
     }
 

@@ -7,9 +7,7 @@
 use super::{Observation, OracleError, RawPrice, field};
 use anchor_lang::prelude::*;
 use core::mem::{offset_of, size_of};
-use pyth_sdk_solana::state::{
-    AccountType, MAGIC, PriceInfo, PriceStatus, PriceType, SolanaPriceAccount, VERSION_2,
-};
+use pyth_sdk_solana::state::{AccountType, MAGIC, PriceInfo, PriceStatus, PriceType, SolanaPriceAccount, VERSION_2};
 
 /// The push oracle of mainnet.
 pub const PROGRAM_ID: Pubkey = pubkey!("FsJ3A3u2vn5cTVofAjvy6y5kwABJAqYWpe4975bi2epH");

@@ -30,12 +30,7 @@ const PUBLISH_TIME_AT: usize = 93;
 ///
 /// Errors: `WrongOwner`, `WrongLength`, `WrongLayout`, `NotVerified`, `WrongFeed`, and those of
 /// [`RawPrice::normalise`].
-pub fn read(
-    owner: &Pubkey,
-    data: &[u8],
-    feed: &[u8; 32],
-    now: i64,
-) -> core::result::Result<Observation, OracleError> {
+pub fn read(owner: &Pubkey, data: &[u8], feed: &[u8; 32], now: i64) -> core::result::Result<Observation, OracleError> {
     if *owner != PROGRAM_ID {
         return Err(OracleError::WrongOwner);
     }

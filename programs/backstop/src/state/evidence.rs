@@ -200,10 +200,7 @@ impl Terms {
     /// Beyond them a recovery must be a price that can be shown (it fits an `i64`): evidence that nothing could
     /// contradict would be none.
     pub fn validate(&self) -> core::result::Result<(), TermsError> {
-        if self.threshold == 0
-            || self.recovery < self.threshold
-            || i64::try_from(self.recovery).is_err()
-        {
+        if self.threshold == 0 || self.recovery < self.threshold || i64::try_from(self.recovery).is_err() {
             return Err(TermsError::BadPrices);
         }
         if !(MIN_SLOT_SECONDS..=MAX_SLOT_SECONDS).contains(&self.slot_seconds)
@@ -257,9 +254,7 @@ impl Terms {
     /// Duration, tolerance and challenge: the longest that a trigger takes from its event to the moment at which it
     /// can be confirmed, in seconds. A pool's cooldown is longer.
     pub fn longest_wait_seconds(&self) -> u64 {
-        self.duration_seconds()
-            .saturating_add(self.tolerance_seconds())
-            .saturating_add(u64::from(self.challenge))
+        self.duration_seconds().saturating_add(self.tolerance_seconds()).saturating_add(u64::from(self.challenge))
     }
 
     /// Whole UTC days that the ring spans, rounded up: what ended so many days ago can no longer be the subject of
@@ -272,10 +267,7 @@ impl Terms {
     /// Number of the slot that contains a time. Slot 0, the first of 1970, and everything before it is `None`, so that
     /// 0 can stand for "no slot".
     pub fn slot_of(&self, unix_seconds: i64) -> Option<u64> {
-        u64::try_from(unix_seconds)
-            .ok()?
-            .checked_div(u64::from(self.slot_seconds))
-            .filter(|slot| *slot > 0)
+        u64::try_from(unix_seconds).ok()?.checked_div(u64::from(self.slot_seconds)).filter(|slot| *slot > 0)
     }
 
     /// First second of a slot.
@@ -291,22 +283,17 @@ impl Terms {
     /// Last second at which a Breach in this slot is taken: half a challenge after the slot's end, rounded down, so
     /// that at least the other half is left to contradict it.
     pub fn open_until(&self, slot: u64) -> i64 {
-        self.slot_end(slot)
-            .saturating_add(i64::from(self.challenge >> 1))
+        self.slot_end(slot).saturating_add(i64::from(self.challenge >> 1))
     }
 
     /// Last second at which a Recovered contradicts a window that ends in this slot. It can be confirmed after it.
     pub fn contradicted_until(&self, last_slot: u64) -> i64 {
-        self.slot_end(last_slot)
-            .saturating_add(i64::from(self.challenge))
+        self.slot_end(last_slot).saturating_add(i64::from(self.challenge))
     }
 
     /// Oldest slot in which a print is taken at a time.
     pub fn first_slot_in_ring(&self, now: i64) -> u64 {
-        self.slot_of(now)
-            .unwrap_or(0)
-            .saturating_add(1)
-            .saturating_sub(RING_SLOTS)
+        self.slot_of(now).unwrap_or(0).saturating_add(1).saturating_sub(RING_SLOTS)
     }
 
     /// What a print says, exactly: 128-bit products, no rounding here (that of the price is the oracle's).
@@ -315,8 +302,7 @@ impl Terms {
     pub fn classify(&self, print: &Observation) -> Class {
         let hundredths = |value: u64| u128::from(value).saturating_mul(u128::from(HUNDREDTHS));
         let price = hundredths(print.price);
-        let margin =
-            u128::from(print.confidence).saturating_mul(u128::from(self.confidence_multiplier));
+        let margin = u128::from(print.confidence).saturating_mul(u128::from(self.confidence_multiplier));
         if price.saturating_add(margin) < hundredths(self.threshold) {
             Class::Breach
         } else if price >= hundredths(self.recovery).saturating_add(margin) {
@@ -337,9 +323,7 @@ impl Terms {
         let full = times(self.threshold.saturating_sub(self.full_loss_price));
         lost.saturating_mul(u128::from(FULL_SEVERITY_BPS))
             .checked_div(full)
-            .map_or(0, |bps| {
-                u16::try_from(bps).map_or(FULL_SEVERITY_BPS, |bps| bps.min(FULL_SEVERITY_BPS))
-            })
+            .map_or(0, |bps| u16::try_from(bps).map_or(FULL_SEVERITY_BPS, |bps| bps.min(FULL_SEVERITY_BPS)))
     }
 
     /// Slots of the longest window: `need + tolerance`.
@@ -514,34 +498,20 @@ impl Evidence {
                 self.advance(terms, now);
             }
         }
-        Ok(Outcome {
-            before,
-            after: self.phase(),
-            class: Some(class),
-            changed,
-        })
+        Ok(Outcome { before, after: self.phase(), class: Some(class), changed })
     }
 
     /// Brings the phase up to now.
     pub fn refresh(&mut self, terms: &Terms, now: i64) -> Outcome {
         let before = self.phase();
         let changed = self.advance(terms, now);
-        Outcome {
-            before,
-            after: self.phase(),
-            class: None,
-            changed,
-        }
+        Outcome { before, after: self.phase(), class: None, changed }
     }
 
     /// Brings the phase up to now, where that makes it Triggered. Confirming again changes nothing and is no error.
     ///
     /// Errors: `NotDue`; nothing is changed then.
-    pub fn confirm(
-        &mut self,
-        terms: &Terms,
-        now: i64,
-    ) -> core::result::Result<Outcome, EvidenceError> {
+    pub fn confirm(&mut self, terms: &Terms, now: i64) -> core::result::Result<Outcome, EvidenceError> {
         if self.phase() != Phase::Triggered && !self.due(terms, now) {
             return Err(EvidenceError::NotDue);
         }
@@ -629,9 +599,7 @@ impl Evidence {
         class: Class,
         now: i64,
     ) -> core::result::Result<u64, EvidenceError> {
-        let slot = terms
-            .slot_of(print.publish_time)
-            .ok_or(EvidenceError::TooOld)?;
+        let slot = terms.slot_of(print.publish_time).ok_or(EvidenceError::TooOld)?;
         if slot > terms.slot_of(now).unwrap_or(0) {
             return Err(EvidenceError::SlotNotBegun);
         }
@@ -675,27 +643,16 @@ impl Evidence {
     /// Whether the newest good slot still makes the trigger Breaching: no Recovered was shown in a later slot, and at
     /// most `tolerance` of the later slots are closed. (An earlier f would only add slots to f..now.)
     fn breaching(&self, terms: &Terms, now: i64) -> bool {
-        let first_too_many = self
-            .newest_good
-            .saturating_add(u64::from(terms.tolerance))
-            .saturating_add(1);
+        let first_too_many = self.newest_good.saturating_add(u64::from(terms.tolerance)).saturating_add(1);
         self.newest_good != 0 && now <= terms.open_until(first_too_many)
     }
 
     /// Keeps the print if it is the newest. Of several in one second it keeps the lowest, then the least certain, so
     /// that the result does not depend on the order.
     fn note_last(&mut self, print: &Observation) -> bool {
-        let key = |time: i64, price: u64, confidence: u64| {
-            (time, u64::MAX.wrapping_sub(price), confidence)
-        };
-        let kept = key(
-            self.last_publish_time,
-            self.last_price,
-            self.last_confidence,
-        );
-        if self.last_publish_time != 0
-            && key(print.publish_time, print.price, print.confidence) <= kept
-        {
+        let key = |time: i64, price: u64, confidence: u64| (time, u64::MAX.wrapping_sub(price), confidence);
+        let kept = key(self.last_publish_time, self.last_price, self.last_confidence);
+        if self.last_publish_time != 0 && key(print.publish_time, print.price, print.confidence) <= kept {
             return false;
         }
         self.last_price = print.price;
@@ -737,9 +694,8 @@ impl Evidence {
         }
         if (self.window_first..=self.window_last).contains(&slot) {
             // Windows that end before the old one did not hold, and those that reach back over the slot no longer can.
-            (self.window_first, self.window_last) = self
-                .search(terms, slot.saturating_add(1), self.head)
-                .unwrap_or((0, 0));
+            (self.window_first, self.window_last) =
+                self.search(terms, slot.saturating_add(1), self.head).unwrap_or((0, 0));
         }
         true
     }
@@ -845,10 +801,7 @@ impl Evidence {
 
     /// Oldest slot of the ring.
     fn tail(&self) -> u64 {
-        self.head
-            .saturating_add(1)
-            .saturating_sub(RING_SLOTS)
-            .max(1)
+        self.head.saturating_add(1).saturating_sub(RING_SLOTS).max(1)
     }
 
     fn holds(&self, slot: u64) -> bool {
@@ -873,11 +826,7 @@ struct Run {
 
 impl Run {
     fn from(first: u64) -> Self {
-        Self {
-            first,
-            good: 0,
-            missing: 0,
-        }
+        Self { first, good: 0, missing: 0 }
     }
 }
 
@@ -892,10 +841,7 @@ fn place(slot: u64) -> usize {
 
 /// The word of a bitmap that has a slot's bit, and the bit.
 fn word_and_mask(slot: u64) -> (usize, u64) {
-    (
-        ((slot >> 6) & 3) as usize,
-        1_u64.wrapping_shl((slot & 63) as u32),
-    )
+    (((slot >> 6) & 3) as usize, 1_u64.wrapping_shl((slot & 63) as u32))
 }
 
 fn bit(bitmap: &[u64; RING_WORDS], slot: u64) -> bool {
@@ -952,14 +898,8 @@ mod tests {
             assert_eq!(evidence.newest_good, good);
         }
         for slot in tail..=head {
-            assert_eq!(
-                evidence.breach_price(slot).is_some(),
-                bit(&evidence.breached, slot)
-            );
-            assert_eq!(
-                evidence.price_bits(slot) != 0,
-                bit(&evidence.breached, slot)
-            );
+            assert_eq!(evidence.breach_price(slot).is_some(), bit(&evidence.breached, slot));
+            assert_eq!(evidence.price_bits(slot) != 0, bit(&evidence.breached, slot));
         }
     }
 
@@ -982,21 +922,10 @@ mod tests {
                 if random(100) == 0 {
                     now += random(400) as i64 * i64::from(SLOT);
                 }
-                let ago = if random(3) == 0 {
-                    random(12_000)
-                } else {
-                    random(300)
-                };
-                let price = if random(60) == 0 {
-                    97_000_000
-                } else {
-                    90_000_000
-                };
-                let print = Observation {
-                    price: price + random(1_000_000),
-                    confidence: 0,
-                    publish_time: now - ago as i64,
-                };
+                let ago = if random(3) == 0 { random(12_000) } else { random(300) };
+                let price = if random(60) == 0 { 97_000_000 } else { 90_000_000 };
+                let print =
+                    Observation { price: price + random(1_000_000), confidence: 0, publish_time: now - ago as i64 };
                 let _ = evidence.observe(&terms, &print, now);
                 if evidence.phase() == Phase::Triggered {
                     break;
@@ -1023,24 +952,14 @@ mod tests {
         let first = terms.slot_of(1_700_006_400).unwrap();
         let mut evidence = Evidence::default();
         let mut show = |slot: u64, price: u64| {
-            let print = Observation {
-                price,
-                confidence: 0,
-                publish_time: terms.slot_start(first + slot),
-            };
-            evidence
-                .observe(&terms, &print, print.publish_time)
-                .unwrap();
+            let print = Observation { price, confidence: 0, publish_time: terms.slot_start(first + slot) };
+            evidence.observe(&terms, &print, print.publish_time).unwrap();
             evidence.longest_credited(&terms)
         };
         assert_eq!(show(0, 90_000_000), 1);
         assert_eq!(show(3, 90_000_000), 2);
         assert_eq!(show(4, 90_000_000), 3);
-        assert_eq!(
-            show(7, 90_000_000),
-            3,
-            "four slots without evidence are too many"
-        );
+        assert_eq!(show(7, 90_000_000), 3, "four slots without evidence are too many");
         assert_eq!(show(8, 97_000_000), 3);
         for slot in 9..18 {
             assert_eq!(u64::from(show(slot, 90_000_000)), (slot - 8).max(3));
