@@ -13,10 +13,9 @@ pub fn protocol() -> Pubkey {
     backstop::PROTOCOL.0
 }
 
-/// The account that holds a program's code and names its upgrade authority.
+/// The account that holds the program's code and names its upgrade authority.
 pub fn program_data() -> Pubkey {
-    let loader = anchor_lang::solana_program::bpf_loader_upgradeable::ID;
-    Pubkey::find_program_address(&[backstop::ID.as_ref()], &loader).0
+    backstop::constants::PROGRAM_DATA
 }
 
 /// A pool of an asset.

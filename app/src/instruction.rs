@@ -110,8 +110,7 @@ pub fn initialize(upgrade_authority: Pubkey, payer: Pubkey, args: InitializeArgs
         upgrade_authority,
         payer,
         protocol: address::protocol(),
-        program: backstop::ID,
-        program_data: address::program_data(),
+        program_data: backstop::constants::PROGRAM_DATA,
         system_program: system_program::ID,
     };
     build(accounts, data::Initialize { args })

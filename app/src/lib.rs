@@ -5,6 +5,8 @@ pub mod account;
 pub mod address;
 pub mod cluster;
 pub mod instruction;
+pub mod quote;
+pub mod replay;
 pub mod transaction;
 
 pub use cluster::Cluster;

@@ -75,6 +75,8 @@ pub const MIN_COOLDOWN: i64 = DAY;
 pub const NOTICE_MARGIN: i64 = 3 * DAY;
 /// An epoch this long past its end settles in spite of an alert that is only breaching.
 pub const LATE_EPOCH: i64 = 30 * DAY;
+/// Least payment to an exit epoch that does not fill it, in asset units: keeps what rounding takes below 0.2 % of it.
+pub const MIN_EXIT_PAYMENT: u64 = 1_000;
 /// Days over which quota-share premium is earned by the reinsurer after it was settled.
 pub const CEDED_PREMIUM_DAYS: i64 = 7;
 
@@ -146,4 +148,12 @@ pub const PROTOCOL: (Pubkey, u8) = {
     let (address, bump) =
         const_crypto::ed25519::derive_program_address(&[PROTOCOL_SEED], &crate::ID.to_bytes());
     (Pubkey::new_from_array(address), bump)
+};
+
+/// Compile-time address of the account that holds this program's code and names its upgrade authority.
+pub const PROGRAM_DATA: Pubkey = {
+    let loader = anchor_lang::solana_program::bpf_loader_upgradeable::ID;
+    let (address, _) =
+        const_crypto::ed25519::derive_program_address(&[&crate::ID.to_bytes()], &loader.to_bytes());
+    Pubkey::new_from_array(address)
 };

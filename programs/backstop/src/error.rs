@@ -3,6 +3,19 @@
 
 use anchor_lang::prelude::*;
 
+/// Refuses with an error of the program unless a condition holds.
+///
+/// The error is made out of line: Anchor's `require!` writes file, line and two strings into every place of use, which
+/// made a third of the program.
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr, $error:expr $(,)?) => {
+        if !$condition {
+            return Err($crate::error::refuse($error));
+        }
+    };
+}
+
 /// What the program answers when it refuses; on chain the code is 6000 + the number.
 #[error_code]
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -448,4 +461,11 @@ impl BackstopError {
     pub fn from_code(code: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|error| error.code() == code)
     }
+}
+
+/// The program's error in the form that a transaction fails with.
+#[cold]
+#[inline(never)]
+pub fn refuse(error: BackstopError) -> Error {
+    error.into()
 }

@@ -1,7 +1,7 @@
 //! What the program reports: past tense, one event for each change, complete enough that replaying them rebuilds the
 //! books. Amounts are in asset units, times in unix seconds, days in UTC days.
 
-use crate::state::{Accrual, LossByLayer, ProductState, Tranche};
+use crate::state::{Access, Accrual, LossByLayer, PoolKind, PoolTerms, ProductState, Tranche};
 use anchor_lang::prelude::*;
 
 /// The protocol was created.
@@ -60,6 +60,14 @@ pub struct PoolCreated {
     pub asset_mint: Pubkey,
     /// Its id within the asset.
     pub id: u16,
+    /// What it stands behind.
+    pub kind: PoolKind,
+    /// Who may deposit.
+    pub access: Access,
+    /// Whoever admits depositors, if access is by allow-list; else the zero address.
+    pub deposit_authority: Pubkey,
+    /// Terms that never change.
+    pub terms: PoolTerms,
     /// Whether the asset's issuer can freeze accounts, the vault among them.
     pub asset_can_be_frozen: bool,
 }
@@ -150,12 +158,12 @@ pub struct ExitEpochSettled {
     pub pool: Pubkey,
     /// The epoch's day.
     pub day: u32,
-    /// Set aside from the junior tranche.
-    pub junior: u64,
-    /// Set aside from the senior tranche.
-    pub senior: u64,
-    /// Dust of exit units without owner, moved to the surplus.
-    pub to_surplus: u64,
+    /// Set aside, by tranche.
+    pub paid: [u64; 2],
+    /// Exit units closed, by tranche.
+    pub closed_units: [u64; 2],
+    /// Dust of exit units without owner, moved to the surplus, by tranche.
+    pub to_surplus: [u64; 2],
     /// Part of the epoch still open, Q63.
     pub open_q63: u64,
 }

@@ -5,6 +5,7 @@
 //! instruction does, who may call it, and where its rules are.
 
 pub mod constants;
+#[macro_use]
 pub mod error;
 pub mod events;
 pub mod instructions;

@@ -218,6 +218,13 @@ pub fn date_text(day: u32) -> String {
     format!("{year:04}-{month:02}-{day_of_month:02}")
 }
 
+/// The moment at which a UTC day begins: "2023-03-11 00:00 UTC". A date alone would leave open whether its day is in.
+pub fn day_start_text(day: u32) -> String {
+    let mut text = date_text(day);
+    text.push_str(" 00:00 UTC");
+    text
+}
+
 /// Bytes in hexadecimal.
 pub fn hex_text(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -257,6 +264,29 @@ mod tests {
         assert_eq!(date_text(19_427), "2023-03-11");
         assert_eq!(date_text(11_016), "2000-02-29");
         assert_eq!(date_text(20_777), "2026-11-20");
+        assert_eq!(day_start_text(20_777), "2026-11-20 00:00 UTC");
+    }
+
+    #[test]
+    fn every_day_of_two_centuries_follows_the_one_before() {
+        let (mut year, mut month, mut day) = (1970u32, 1u32, 1u32);
+        for number in 0..73_049 {
+            assert_eq!(date_text(number), format!("{year:04}-{month:02}-{day:02}"));
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let length = match month {
+                2 => 28 + u32::from(leap),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            day += 1;
+            if day > length {
+                (month, day) = (month + 1, 1);
+            }
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
+        }
+        assert_eq!((year, month, day), (2170, 1, 1));
     }
 
     #[test]

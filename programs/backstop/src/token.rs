@@ -2,9 +2,13 @@
 
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::program_option::COption;
+use anchor_spl::token_2022::spl_token_2022::{
+    self,
+    extension::{BaseStateWithExtensions, ExtensionType, StateWithExtensions},
+};
 use anchor_spl::token_interface::{self, Burn, Mint, MintTo, TransferChecked};
 
-use crate::error::BackstopError;
+use crate::error::{BackstopError, refuse};
 
 /// Bytes of a mint or token account that come before its extensions.
 const ACCOUNT_BASE: usize = 165;
@@ -39,12 +43,12 @@ pub struct TokenAccount {
 
 /// Reads a token account of either token program by the layout that both share; refuses every other account.
 pub fn read_account(account: &AccountInfo) -> Result<TokenAccount> {
-    require!(is_token_owned(account), BackstopError::NotAToken);
+    ensure!(is_token_owned(account), BackstopError::NotAToken);
     let data = account.try_borrow_data()?;
     // A bare account is 165 bytes long; with extensions byte 165 says "account" (2). A mint is 82 bytes or says 1.
     let is_account = data.len() == ACCOUNT_BASE || data.get(ACCOUNT_BASE) == Some(&2);
     let is_initialised = matches!(data.get(108), Some(1 | 2));
-    require!(is_account && is_initialised, BackstopError::NotAToken);
+    ensure!(is_account && is_initialised, BackstopError::NotAToken);
     Ok(TokenAccount { mint: key_at(&data, 0)?, owner: key_at(&data, 32)?, amount: u64_at(&data, 64)? })
 }
 
@@ -64,11 +68,7 @@ pub fn mint_supply(mint: &AccountInfo) -> Result<u64> {
 /// A transfer fee, hook, permanent delegate, default state, pause, confidential balance, interest, scaled amount,
 /// close authority or anything unknown is refused.
 pub fn check_asset(mint: &InterfaceAccount<Mint>) -> Result<()> {
-    use anchor_spl::token_2022::spl_token_2022::{
-        self,
-        extension::{BaseStateWithExtensions, ExtensionType, StateWithExtensions},
-    };
-    require!(mint.decimals <= crate::constants::MAX_ASSET_DECIMALS, BackstopError::AssetDecimalsRefused);
+    ensure!(mint.decimals <= crate::constants::MAX_ASSET_DECIMALS, BackstopError::AssetDecimalsRefused);
     let info = mint.to_account_info();
     if *info.owner == anchor_spl::token_2022::ID {
         let data = info.try_borrow_data()?;
@@ -86,12 +86,32 @@ pub fn check_asset(mint: &InterfaceAccount<Mint>) -> Result<()> {
                     | ExtensionType::TokenGroupMember
             );
             if !harmless {
-                msg!("refused extension: {}", u16::from(extension));
-                return err!(BackstopError::AssetExtensionRefused);
+                msg!(refusal(extension));
+                return Err(refuse(BackstopError::AssetExtensionRefused));
             }
         }
     }
     Ok(())
+}
+
+/// What an extension of a mint could do to a pool, for the log of a refusal.
+fn refusal(extension: ExtensionType) -> &'static str {
+    match extension {
+        ExtensionType::TransferFeeConfig => "refused: transfers can be taxed (transfer fee)",
+        ExtensionType::MintCloseAuthority => "refused: the mint can be closed and made anew (close authority)",
+        ExtensionType::ConfidentialTransferMint
+        | ExtensionType::ConfidentialTransferFeeConfig
+        | ExtensionType::ConfidentialMintBurn => "refused: balances can be hidden (confidential transfers)",
+        ExtensionType::DefaultAccountState => "refused: new accounts can be frozen (default account state)",
+        ExtensionType::NonTransferable => "refused: units cannot be moved (non-transferable)",
+        ExtensionType::InterestBearingConfig | ExtensionType::ScaledUiAmount => {
+            "refused: wallets show another amount than is held (interest or scaled amount)"
+        }
+        ExtensionType::PermanentDelegate => "refused: balances can be moved or burnt by others (permanent delegate)",
+        ExtensionType::TransferHook => "refused: transfers can be stopped by a program (transfer hook)",
+        ExtensionType::Pausable => "refused: transfers can be stopped by an authority (pausable)",
+        _ => "refused: an extension that is not on the list of harmless ones",
+    }
 }
 
 /// Whether a mint's freeze authority is set: allowed for assets (large stablecoins have one), shown in the event.
@@ -135,8 +155,8 @@ impl<'info> AssetTransfer<'_, 'info> {
         let before = vault_amount(self.vault)?;
         self.transfer(amount, &[])?;
         let after = vault_amount(self.vault)?;
-        require!(before.checked_add(amount) == Some(after), BackstopError::VaultMismatch);
-        require!(after >= cash, BackstopError::VaultMismatch);
+        ensure!(before.checked_add(amount) == Some(after), BackstopError::VaultMismatch);
+        ensure!(after >= cash, BackstopError::VaultMismatch);
         Ok(())
     }
 
@@ -146,8 +166,8 @@ impl<'info> AssetTransfer<'_, 'info> {
         let before = vault_amount(self.vault)?;
         self.transfer(amount, signer)?;
         let after = vault_amount(self.vault)?;
-        require!(before.checked_sub(amount) == Some(after), BackstopError::VaultMismatch);
-        require!(after >= cash, BackstopError::VaultMismatch);
+        ensure!(before.checked_sub(amount) == Some(after), BackstopError::VaultMismatch);
+        ensure!(after >= cash, BackstopError::VaultMismatch);
         Ok(())
     }
 }
@@ -182,18 +202,18 @@ pub fn burn<'info>(
 /// and name one. A stranger can therefore neither misdirect nor strand a payout.
 pub fn check_payout_account(owner: &AccountInfo, destination: &AccountInfo, asset: &Pubkey) -> Result<()> {
     let account = read_account(destination)?;
-    require_keys_eq!(account.mint, *asset, BackstopError::WrongAccount);
+    ensure!(account.mint == *asset, BackstopError::WrongAccount);
     if owner.is_signer {
         return Ok(());
     }
-    require!(owner.key.is_on_curve(), BackstopError::ProgramHolderMustSign);
+    ensure!(owner.key.is_on_curve(), BackstopError::ProgramHolderMustSign);
     let associated = anchor_spl::associated_token::get_associated_token_address_with_program_id(
         owner.key,
         asset,
         destination.owner,
     );
-    require_keys_eq!(associated, *destination.key, BackstopError::NotOwnersAccount);
+    ensure!(associated == *destination.key, BackstopError::NotOwnersAccount);
     // The associated account of a wallet may since have been handed to another owner.
-    require_keys_eq!(account.owner, *owner.key, BackstopError::NotOwnersAccount);
+    ensure!(account.owner == *owner.key, BackstopError::NotOwnersAccount);
     Ok(())
 }

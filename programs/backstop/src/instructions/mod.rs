@@ -21,7 +21,7 @@ use anchor_lang::prelude::*;
 
 /// Refuses accounts beyond those that an instruction names.
 pub(crate) fn no_more(accounts: &[AccountInfo]) -> Result<()> {
-    require!(accounts.is_empty(), BackstopError::UnexpectedAccounts);
+    ensure!(accounts.is_empty(), BackstopError::UnexpectedAccounts);
     Ok(())
 }
 

@@ -87,7 +87,7 @@ impl Cover {
 
     /// Refuses a cover that was paid.
     pub fn require_active(&self) -> Result<()> {
-        require!(self.state == CoverState::Active, BackstopError::CoverNotActive);
+        ensure!(self.state == CoverState::Active, BackstopError::CoverNotActive);
         Ok(())
     }
 }

@@ -137,7 +137,7 @@ impl Incident {
         };
         *left = left.checked_sub(part).ok_or(BackstopError::InvariantViolated)?;
         self.paid = self.paid.checked_add(amount).ok_or(BackstopError::MathOverflow)?;
-        require!(self.paid <= self.reserve, BackstopError::InvariantViolated);
+        ensure!(self.paid <= self.reserve, BackstopError::InvariantViolated);
         Ok(())
     }
 

@@ -40,7 +40,7 @@ pub fn day_start(day: u32) -> i64 {
 pub fn put_text<const N: usize>(text: &str) -> Result<[u8; N]> {
     let mut field = [0u8; N];
     let printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-    require!(printable && !text.is_empty() && text.trim() == text, BackstopError::BadText);
+    ensure!(printable && !text.is_empty() && text.trim() == text, BackstopError::BadText);
     field.get_mut(..text.len()).ok_or(BackstopError::BadText)?.copy_from_slice(text.as_bytes());
     Ok(field)
 }

@@ -5,7 +5,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::math::rounding::{BPS, Rounding, mul_div};
+use crate::math::rounding::{BPS, Rounding, div, halves, mul_div, wide};
 use crate::math::{capital, exits, losses, shares, stream};
 use crate::state::{ExitEpoch, day_of, day_start};
 use anchor_lang::prelude::*;
@@ -110,7 +110,7 @@ impl PoolTerms {
             && self.max_credit_bps <= MAX_CREDIT_BPS
             && self.surplus_bps <= MAX_SURPLUS_BPS
             && (1..=BPS).contains(&u64::from(self.group_cap_bps));
-        require!(in_bounds, BackstopError::OutOfBounds);
+        ensure!(in_bounds, BackstopError::OutOfBounds);
         Ok(())
     }
 }
@@ -318,8 +318,12 @@ pub struct Pool {
     pub layers: [LayerInForce; MAX_LAYERS],
     /// The treaties that this pool stands behind.
     pub inward: [InwardTreaty; MAX_INWARD_TREATIES],
+    /// Fraction of an asset unit of earned premium that is the surplus's and not booked, in basis points.
+    pub surplus_fraction_bps: u64,
+    /// Fraction of an asset unit of earned premium that is the junior tranche's and not booked, Q64.
+    pub junior_fraction_q64: u64,
     /// Room for later fields.
-    pub reserved: [u64; 32],
+    pub reserved: [u64; 30],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,
@@ -384,6 +388,10 @@ pub struct LossByLayer {
     pub junior_wiped: u64,
     /// What was left of a senior tranche that was wiped out, moved to the surplus.
     pub senior_wiped: u64,
+    /// Whether the loss wiped the junior tranche out: its shares and exit units are worth nothing any more.
+    pub junior_over: bool,
+    /// Whether the loss wiped the senior tranche out.
+    pub senior_over: bool,
 }
 
 /// How an exit epoch was paid.
@@ -391,8 +399,10 @@ pub struct LossByLayer {
 pub struct EpochPayment {
     /// Asset units set aside, by tranche.
     pub paid: [u64; 2],
-    /// What exit units without owner left behind, moved to the surplus.
-    pub to_surplus: u64,
+    /// Exit units closed, by tranche.
+    pub closed_units: [u64; 2],
+    /// What exit units without owner left behind, moved to the surplus, by tranche.
+    pub to_surplus: [u64; 2],
 }
 
 fn fits<T>(value: Option<T>) -> Result<T> {
@@ -507,20 +517,20 @@ impl Pool {
     pub fn require_solvent(&self, now: i64) -> Result<()> {
         let required = self.required_capital()?;
         let available = fits(self.staying_capital()?.checked_add(self.reinsurance_credit(required, now)))?;
-        require!(available >= self.must_stay(required)?, BackstopError::BelowRequiredCapital);
+        ensure!(available >= self.must_stay(required)?, BackstopError::BelowRequiredCapital);
         Ok(())
     }
 
     /// Refuses while a product of the pool is in alert.
     pub fn require_no_alert(&self) -> Result<()> {
-        require!(self.alerts == 0, BackstopError::PoolInAlert);
+        ensure!(self.alerts == 0, BackstopError::PoolInAlert);
         Ok(())
     }
 
     /// Refuses while an exit epoch past its day is unfilled.
     pub fn require_no_exits_waiting(&self, now: i64) -> Result<()> {
         let waiting = self.oldest_exit_day != 0 && self.oldest_exit_day < day_of(now);
-        require!(!waiting, BackstopError::ExitsWaiting);
+        ensure!(!waiting, BackstopError::ExitsWaiting);
         Ok(())
     }
 
@@ -554,10 +564,15 @@ impl Pool {
             self.treaty_payable,
         ];
         let sum = entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(*entry));
-        require!(sum == Some(self.cash), BackstopError::InvariantViolated);
+        ensure!(sum == Some(self.cash), BackstopError::InvariantViolated);
         let exposure = self.group_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
-        require!(exposure == Some(self.total_exposure), BackstopError::InvariantViolated);
-        require!(self.alert_exposure <= self.total_exposure, BackstopError::InvariantViolated);
+        ensure!(exposure == Some(self.total_exposure), BackstopError::InvariantViolated);
+        ensure!(self.alert_exposure <= self.total_exposure, BackstopError::InvariantViolated);
+        // Assets have shares that own them, and what is exiting has units.
+        let owned = |book: &TrancheBook| {
+            (book.shares > 0 || book.assets == 0) && (book.units > 0 || book.exiting == 0)
+        };
+        ensure!(owned(junior) && owned(senior), BackstopError::InvariantViolated);
         Ok(())
     }
 
@@ -600,14 +615,11 @@ impl Pool {
         let in_term = from >= self.quota_share.start && from < self.quota_share.end;
         let ceded = if in_term { self.ceded_premium(earned)? } else { 0 };
         let kept = fits(earned.checked_sub(ceded))?;
-        let mut surplus = fits(mul_div(kept, u64::from(self.terms.surplus_bps), BPS, Rounding::Down))?;
+        let mut surplus = self.surplus_of(kept)?;
         let for_tranches = fits(kept.checked_sub(surplus))?;
         let [junior_book, senior_book] = &self.tranches;
-        let weighted =
-            fits(mul_div(junior_book.assets, u64::from(self.terms.junior_weight_bps), BPS, Rounding::Down))?;
-        let weights = fits(weighted.checked_add(senior_book.assets))?;
-        let (junior, senior) = if weights > 0 {
-            let junior = fits(mul_div(for_tranches, weighted, weights, Rounding::Down))?;
+        let (junior, senior) = if junior_book.assets > 0 || senior_book.assets > 0 {
+            let junior = self.junior_of(for_tranches)?;
             (junior, fits(for_tranches.checked_sub(junior))?)
         } else if senior_book.shares > 0 {
             (0, for_tranches)
@@ -623,6 +635,38 @@ impl Pool {
         credit(&mut self.tranche_mut(Tranche::Junior).assets, junior)?;
         credit(&mut self.tranche_mut(Tranche::Senior).assets, senior)?;
         Ok(Accrual { earned, ceded, surplus, junior, senior })
+    }
+
+    /// The surplus's part of premium. The fraction of a unit is carried, so that many small accruals share out what one
+    /// large one does: how often somebody accrues moves nothing from one to another.
+    fn surplus_of(&mut self, premium: u64) -> Result<u64> {
+        let product = wide(premium, u64::from(self.terms.surplus_bps));
+        let due_bps = fits(product.checked_add(u128::from(self.surplus_fraction_bps)))?;
+        let whole = fits(div(due_bps, BPS, Rounding::Down).and_then(|whole| u64::try_from(whole).ok()))?;
+        let left = fits(due_bps.checked_sub(wide(whole, BPS)))?;
+        self.surplus_fraction_bps = fits(u64::try_from(left).ok())?;
+        Ok(whole)
+    }
+
+    /// The junior tranche's part of what both tranches earn, by `assets x weight` against the senior's assets; the rest
+    /// is the senior's. The fraction of a unit is carried. Call only if one of them has assets.
+    fn junior_of(&mut self, premium: u64) -> Result<u64> {
+        let [junior, senior] = &self.tranches;
+        // Accrual must never stop a pool: what does not fit is as good as everything.
+        let weight_bps = u64::from(self.terms.junior_weight_bps);
+        let weighted = mul_div(junior.assets, weight_bps, BPS, Rounding::Down).unwrap_or(u64::MAX);
+        if senior.assets == 0 {
+            return Ok(premium);
+        }
+        let weights = weighted.saturating_add(senior.assets);
+        // Rounded up by less than a unit in 2^64, so that an exact part comes out exact; below 2^64, because `weighted`
+        // is below `weights`.
+        let part_q64 = fits(div(u128::from(weighted) << 64, weights, Rounding::Up))?;
+        let part_q64 = u64::try_from(part_q64).unwrap_or(u64::MAX);
+        let due_q64 = fits(wide(premium, part_q64).checked_add(u128::from(self.junior_fraction_q64)))?;
+        let (fraction, whole) = halves(due_q64);
+        self.junior_fraction_q64 = fraction;
+        Ok(whole)
     }
 
     /// Quota-share premium of earned premium: the cession less the commission, in the proportion in which the limit
@@ -671,12 +715,12 @@ impl Pool {
     pub fn deposit(&mut self, tranche: Tranche, amount: u64, min_shares: u64) -> Result<u64> {
         let least = self.terms.min_first_deposit;
         let book = self.tranche_mut(tranche);
-        require!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
-        require!(amount > 0, BackstopError::AmountTooSmall);
-        require!(book.shares > 0 || amount >= least, BackstopError::FirstDepositTooSmall);
+        ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
+        ensure!(amount > 0, BackstopError::AmountTooSmall);
+        ensure!(book.shares > 0 || amount >= least, BackstopError::FirstDepositTooSmall);
         let issued = fits(shares::issue(amount, book.shares, book.assets))?;
-        require!(issued > 0, BackstopError::AmountTooSmall);
-        require!(issued >= min_shares, BackstopError::TooFewShares);
+        ensure!(issued > 0, BackstopError::AmountTooSmall);
+        ensure!(issued >= min_shares, BackstopError::TooFewShares);
         credit(&mut book.assets, amount)?;
         credit(&mut book.shares, issued)?;
         // After heavy losses exit units are many per asset: a tranche that could not become exit units takes no more.
@@ -689,7 +733,7 @@ impl Pool {
 
     /// Books a contribution to the surplus.
     pub fn contribute(&mut self, amount: u64) -> Result<()> {
-        require!(amount > 0, BackstopError::AmountTooSmall);
+        ensure!(amount > 0, BackstopError::AmountTooSmall);
         credit(&mut self.surplus, amount)?;
         credit(&mut self.cash, amount)
     }
@@ -702,11 +746,11 @@ impl Pool {
     pub fn request_exit(&mut self, tranche: Tranche, amount: u64, whole_holding: bool) -> Result<ExitRequest> {
         let least = self.terms.min_ticket;
         let book = self.tranche_mut(tranche);
-        require!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
+        ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
         let value = book.worth_of_shares(amount)?;
-        require!(value > 0 && (value >= least || whole_holding), BackstopError::AmountTooSmall);
+        ensure!(value > 0 && (value >= least || whole_holding), BackstopError::AmountTooSmall);
         let units = fits(shares::issue(value, book.units, book.exiting))?;
-        require!(units > 0, BackstopError::AmountTooSmall);
+        ensure!(units > 0, BackstopError::AmountTooSmall);
         debit(&mut book.shares, amount)?;
         debit(&mut book.assets, value)?;
         credit(&mut book.exiting, value)?;
@@ -718,10 +762,10 @@ impl Pool {
     /// Buys shares at today's price with the value of open exit units. Returns the value and the shares.
     pub fn cancel_exit(&mut self, tranche: Tranche, open_units: u64) -> Result<(u64, u64)> {
         let book = self.tranche_mut(tranche);
-        require!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
+        ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
         let value = book.worth_of_units(open_units)?;
         let issued = fits(shares::issue(value, book.shares, book.assets))?;
-        require!(issued > 0, BackstopError::AmountTooSmall);
+        ensure!(issued > 0, BackstopError::AmountTooSmall);
         debit(&mut book.units, open_units)?;
         debit(&mut book.exiting, value)?;
         credit(&mut book.assets, value)?;
@@ -744,13 +788,14 @@ impl Pool {
         Ok(dust)
     }
 
-    /// Appends an epoch to the queue. `tail` is the newest epoch, required when there is one.
+    /// Appends an epoch to the queue, whose days only grow. `tail` is the newest epoch, required when there is one.
     pub fn enqueue_epoch(&mut self, day: u32, tail: Option<&mut ExitEpoch>) -> Result<()> {
+        ensure!(day > self.newest_exit_day, BackstopError::ClockWentBack);
         if self.newest_exit_day == 0 {
             self.oldest_exit_day = day;
         } else {
             let tail = tail.ok_or(BackstopError::QueueTailMissing)?;
-            require!(tail.day == self.newest_exit_day, BackstopError::QueueTailMissing);
+            ensure!(tail.day == self.newest_exit_day, BackstopError::QueueTailMissing);
             tail.next_day = day;
         }
         self.newest_exit_day = day;
@@ -767,7 +812,7 @@ impl Pool {
             self.must_stay(required)?
         } else {
             let late = now > day_start(epoch_day.saturating_add(1)).saturating_add(LATE_EPOCH);
-            require!(late && self.alerts_due == 0, BackstopError::PoolInAlert);
+            ensure!(late && self.alerts_due == 0, BackstopError::PoolInAlert);
             fits(self.requirement(required).must_stay_behind_alert(self.alert_exposure))?
         };
         let own = self.loss_capital()?;
@@ -777,9 +822,12 @@ impl Pool {
 
     /// Pays the oldest epoch from free capital, both tranches in one ratio, into the exit reserves; takes it out of the
     /// queue once it is filled.
+    ///
+    /// A payment that does not fill the epoch has a least amount: each rounds against those who leave, and nobody shall
+    /// wear an epoch down by settling it for a unit at a time.
     pub fn settle_epoch(&mut self, epoch: &mut ExitEpoch, now: i64) -> Result<EpochPayment> {
-        require!(epoch.day < day_of(now), BackstopError::EpochNotOver);
-        require!(epoch.day == self.oldest_exit_day, BackstopError::NotOldestEpoch);
+        ensure!(epoch.day < day_of(now), BackstopError::EpochNotOver);
+        ensure!(epoch.day == self.oldest_exit_day, BackstopError::NotOldestEpoch);
         let free = self.free_capital(epoch.day, now)?;
         let mut units = epoch.units;
         let mut totals = [exits::Queue { units: 0, exiting: 0 }; 2];
@@ -793,15 +841,15 @@ impl Pool {
         }
         let fill = fits(exits::fill(epoch.open_q63, units, totals, free))?;
         let paid_total = fits(fill.paid.iter().try_fold(0u64, |sum, paid| sum.checked_add(*paid)))?;
-        require!(paid_total > 0 || fill.open_q63_after == 0, BackstopError::NothingFree);
-        let mut to_surplus = 0u64;
-        for tranche in Tranche::BOTH {
+        ensure!(paid_total >= MIN_EXIT_PAYMENT || fill.open_q63_after == 0, BackstopError::NothingFree);
+        let mut to_surplus = [0u64; 2];
+        for (tranche, swept) in Tranche::BOTH.into_iter().zip(to_surplus.iter_mut()) {
             let paid = by_tranche(&fill.paid, tranche);
             let closed = by_tranche(&fill.closed_units, tranche);
             let book = self.tranche_mut(tranche);
             debit(&mut book.units, closed)?;
             debit(&mut book.exiting, paid)?;
-            to_surplus = fits(to_surplus.checked_add(self.sweep(tranche)?))?;
+            *swept = self.sweep(tranche)?;
         }
         credit(&mut self.exit_reserves, paid_total)?;
         epoch.reserve = fits(epoch.reserve.checked_add(paid_total))?;
@@ -815,7 +863,7 @@ impl Pool {
                 self.newest_exit_day = 0;
             }
         }
-        Ok(EpochPayment { paid: fill.paid, to_surplus })
+        Ok(EpochPayment { paid: fill.paid, closed_units: fill.closed_units, to_surplus })
     }
 
     /// Pays a claim out of the exit reserves.
@@ -838,7 +886,7 @@ impl Pool {
             Tranche::Senior => *senior_mint = mint,
         }
         let book = self.tranche_mut(tranche);
-        require!(book.wiped_out != 0, BackstopError::TrancheNotWipedOut);
+        ensure!(book.wiped_out != 0, BackstopError::TrancheNotWipedOut);
         book.series = book.series.checked_add(1).ok_or(BackstopError::NoSeriesLeft)?;
         book.wiped_out = 0;
         Ok(book.series)
@@ -851,7 +899,7 @@ impl Pool {
         let entry = self.group_exposures.get_mut(usize::from(group)).ok_or(BackstopError::OutOfBounds)?;
         credit(entry, amount)?;
         credit(&mut self.total_exposure, amount)?;
-        require!(self.total_exposure <= capital::MAX_TOTAL_EXPOSURE, BackstopError::TooMuchExposure);
+        ensure!(self.total_exposure <= capital::MAX_TOTAL_EXPOSURE, BackstopError::TooMuchExposure);
         Ok(())
     }
 
@@ -927,7 +975,7 @@ impl Pool {
     /// Begins the round with its first call. The result is the same in any order of calls.
     pub fn fund_incident(&mut self, round: u32, net: u64, now: i64) -> Result<(u64, LossByLayer)> {
         if round == self.funding.next_round {
-            require!(self.funding_round_due(now)?, BackstopError::RoundNotDue);
+            ensure!(self.funding_round_due(now)?, BackstopError::RoundNotDue);
             let capital = self.loss_capital()?;
             let queue = &mut self.funding;
             queue.round_capital = capital;
@@ -937,7 +985,7 @@ impl Pool {
             queue.next_round = fits(queue.next_round.checked_add(1))?;
         }
         let queue = &mut self.funding;
-        require!(round.checked_add(1) == Some(queue.next_round), BackstopError::LaterRound);
+        ensure!(round.checked_add(1) == Some(queue.next_round), BackstopError::LaterRound);
         queue.round_left = queue.round_left.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
         let paid = fits(losses::reserve(net, queue.round_capital, queue.round_net))?;
         let split = self.take_loss(paid)?;
@@ -946,7 +994,7 @@ impl Pool {
     }
 
     /// Takes a loss from surplus, junior and senior, in this order, and wipes out a tranche whose share price fell below
-    /// 1 % of its start. The caller books where the loss goes. Refuses a loss above the capital.
+    /// 1 % of its start; of a tranche that everybody is leaving, whose exit unit's price did. The caller books where the loss goes. Refuses a loss above the capital.
     pub fn take_loss(&mut self, loss: u64) -> Result<LossByLayer> {
         let [junior, senior] = &self.tranches;
         let layers = losses::Layers {
@@ -957,7 +1005,7 @@ impl Pool {
             senior_exiting: senior.exiting,
         };
         let split = fits(losses::absorb(loss, &layers))?;
-        require!(split.total == loss, BackstopError::InvariantViolated);
+        ensure!(split.total == loss, BackstopError::InvariantViolated);
         let split = split.taken;
         debit(&mut self.surplus, split.surplus)?;
         let junior = self.tranche_mut(Tranche::Junior);
@@ -974,21 +1022,28 @@ impl Pool {
             junior_exiting: split.junior_exiting,
             senior_assets: split.senior_assets,
             senior_exiting: split.senior_exiting,
-            junior_wiped,
-            senior_wiped,
+            junior_wiped: junior_wiped.unwrap_or(0),
+            senior_wiped: senior_wiped.unwrap_or(0),
+            junior_over: junior_wiped.is_some(),
+            senior_over: senior_wiped.is_some(),
         })
     }
 
-    fn wipe_out_if_due(&mut self, tranche: Tranche) -> Result<u64> {
+    fn wipe_out_if_due(&mut self, tranche: Tranche) -> Result<Option<u64>> {
         let book = self.tranche_mut(tranche);
-        let over = book.shares > 0 && shares::is_wiped_out(book.shares, book.assets);
+        let over = if book.shares > 0 {
+            shares::is_wiped_out(book.shares, book.assets)
+        } else {
+            // Exit units without value would make every new unit worth as little, and bar the tranche for deposits.
+            shares::is_wiped_out(book.units, book.exiting)
+        };
         if !over {
-            return Ok(0);
+            return Ok(None);
         }
         let rest = book.total();
         *book = TrancheBook { series: book.series, wiped_out: 1, ..TrancheBook::default() };
         credit(&mut self.surplus, rest)?;
-        Ok(rest)
+        Ok(Some(rest))
     }
 
     /// Pays a cover out of the incident reserves.

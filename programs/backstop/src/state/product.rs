@@ -3,7 +3,9 @@
 use crate::constants::*;
 use crate::error::BackstopError;
 use crate::math::pricing::{self, Demand, Drift, Order, Price, PricingError};
-use crate::state::{Cover, Pool, Trigger, activation_day, bucket_mut, day_of, day_start, get_text};
+use crate::math::rounding::{BPS, Rounding, mul_div};
+use crate::math::stream;
+use crate::state::{Accrual, Cover, Pool, Trigger, activation_day, bucket_mut, day_of, day_start, get_text};
 use anchor_lang::prelude::*;
 
 /// Whether a product sells.
@@ -115,12 +117,12 @@ impl ProductTerms {
             && (1..=MIN_BPS).contains(&u32::from(self.cap_bps))
             && (1..=MAX_CANCEL_FEE_BPS).contains(&self.cancel_fee_bps)
             && (1..=self.max_term_days).contains(&self.min_term_days);
-        require!(in_bounds, BackstopError::OutOfBounds);
+        ensure!(in_bounds, BackstopError::OutOfBounds);
         // From a purchase to the end at the latest: the waiting time, the rest of its day, the term.
         let longest = u32::from(self.max_term_days).saturating_add(self.waiting_days()).saturating_add(1);
         let fits = longest.saturating_add(ring_days) <= MAX_TERM_AND_RING_DAYS
             && ring_days.saturating_add(self.waiting_days()) <= MAX_WAITING_AND_RING_DAYS;
-        require!(fits, BackstopError::TermsDoNotFit);
+        ensure!(fits, BackstopError::TermsDoNotFit);
         Ok(())
     }
 
@@ -236,6 +238,19 @@ pub struct Quote {
     pub level_bps: u32,
     /// Risk rate with its loading, in parts per billion a year.
     pub technical_ppb: u64,
+    /// How fast the pool would earn the premium, in Q32 asset units a second, rounded down.
+    pub rate_q32: u64,
+}
+
+/// What giving a cover back does, in asset units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cancellation {
+    /// Leaves the pool.
+    pub refund: u64,
+    /// Goes to the surplus.
+    pub fee: u64,
+    /// What the pool earned up to now.
+    pub accrual: Accrual,
 }
 
 /// Covers that an incident must pay, from the buckets.
@@ -289,18 +304,18 @@ impl Product {
                 | (ProductState::Frozen, ProductState::Selling)
                 | (ProductState::Selling | ProductState::Frozen, ProductState::RunOff)
         );
-        require!(allowed, BackstopError::WrongProductState);
+        ensure!(allowed, BackstopError::WrongProductState);
         self.state = state_number(to);
         Ok(())
     }
 
     /// Moves the risk rate for new covers: once in 24 hours, by the step at most, between floor and ceiling.
     pub fn set_risk_rate(&mut self, rate_ppb: u64, now: i64) -> Result<()> {
-        require!(now >= self.risk_rate_at.saturating_add(DAY), BackstopError::RiskRateMovedToday);
+        ensure!(now >= self.risk_rate_at.saturating_add(DAY), BackstopError::RiskRateMovedToday);
         let terms = &self.terms;
         let in_bounds = (terms.risk_rate_floor_ppb..=terms.risk_rate_ceiling_ppb).contains(&rate_ppb)
             && rate_ppb.abs_diff(self.risk_rate_ppb) <= terms.risk_rate_step_ppb;
-        require!(in_bounds, BackstopError::RiskRateOutOfBounds);
+        ensure!(in_bounds, BackstopError::RiskRateOutOfBounds);
         self.risk_rate_ppb = rate_ppb;
         self.risk_rate_at = now;
         Ok(())
@@ -333,14 +348,14 @@ impl Product {
         Ok(())
     }
 
-    /// Sells a cover: checks every condition of a sale, prices it, and books exposure, premium and level.
+    /// Sells a cover: checks every condition of a sale, prices it, and books exposure, premium, stream and level.
     ///
-    /// `quote` runs the same on copies, so a quote is what a purchase would cost at the same moment. The premium is
-    /// rounded up.
+    /// `quote` runs the same on copies, so a quote is what a purchase would cost at the same moment, and is refused
+    /// where a purchase would be. The premium is rounded up.
     pub fn sell(&mut self, pool: &mut Pool, trigger: &Trigger, request: CoverRequest, now: i64) -> Result<Quote> {
         pool.accrue(now)?;
-        require!(self.state() == ProductState::Selling, BackstopError::NotSelling);
-        require!(now >= self.sells_from, BackstopError::NoticeNotOver);
+        ensure!(self.state() == ProductState::Selling, BackstopError::NotSelling);
+        ensure!(now >= self.sells_from, BackstopError::NoticeNotOver);
         if self.notice_served == 0 {
             pool.require_no_exits_waiting(now)?;
             self.notice_served = 1;
@@ -351,10 +366,10 @@ impl Product {
         self.drift_level(now);
 
         let CoverRequest { sum_insured, term_days } = request;
-        require!(sum_insured >= pool.terms.min_sum_insured, BackstopError::AmountTooSmall);
-        require!(sum_insured <= self.terms.max_sum_insured, BackstopError::CoverTooLarge);
+        ensure!(sum_insured >= pool.terms.min_sum_insured, BackstopError::AmountTooSmall);
+        ensure!(sum_insured <= self.terms.max_sum_insured, BackstopError::CoverTooLarge);
         let term_fits = (self.terms.min_term_days..=self.terms.max_term_days).contains(&term_days);
-        require!(term_fits, BackstopError::BadTerm);
+        ensure!(term_fits, BackstopError::BadTerm);
         let active_day = activation_day(now, self.terms.waiting_seconds);
         let end_day = fits(active_day.checked_add(u32::from(term_days)))?;
 
@@ -373,26 +388,19 @@ impl Product {
             demand: self.terms.demand(),
             min_premium: self.terms.min_premium,
         };
-        let premium = pricing::premium(&order, &price)
-        .map_err(|error| match error {
+        let premium = pricing::premium(&order, &price).map_err(|error| match error {
             PricingError::BeyondCapacity => BackstopError::BeyondCapacity,
             PricingError::Overflow => BackstopError::MathOverflow,
         })?;
-        let quote = Quote {
-            premium,
-            sum_insured,
-            active_day,
-            end_day,
-            exposure: self.exposure,
-            capacity,
-            level_bps: self.level_bps,
-            technical_ppb,
-        };
+        let exposure = self.exposure;
 
+        // The new cover counts among the live ones before its own solvency is asked for: a treaty that ends before it
+        // stands in for nothing.
+        pool.last_cover_end_day = pool.last_cover_end_day.max(end_day);
         pool.add_exposure(group, sum_insured)?;
         pool.require_solvent(now)?;
-        pool.last_cover_end_day = pool.last_cover_end_day.max(end_day);
         pool.in_use = 1;
+        let rate_q32 = pool.stream_premium(premium, now, end_day)?;
         self.open_activation_day(active_day);
         credit(activation_mut(&mut self.activation_sums, active_day), sum_insured)?;
         credit(activation_mut(&mut self.activation_premiums, active_day), premium)?;
@@ -400,7 +408,27 @@ impl Product {
         credit(&mut self.exposure, sum_insured)?;
         self.covers_sold = self.covers_sold.saturating_add(1);
         self.note_utilisation(pool)?;
-        Ok(quote)
+        let level_bps = self.level_bps;
+        Ok(Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 })
+    }
+
+    /// Takes a cover back before its end, while the trigger is quiet.
+    ///
+    /// Of the unearned premium, rounded down, the fee the cover was sold with stays, rounded up: one unit at least of
+    /// any refund, so buying and cancelling at once always costs.
+    pub fn cancel(&mut self, pool: &mut Pool, trigger: &Trigger, cover: &Cover, now: i64) -> Result<Cancellation> {
+        ensure!(now < cover.end(), BackstopError::CoverEnded);
+        trigger.require_quiet()?;
+        let accrual = pool.accrue(now)?;
+        let unearned = fits(stream::unearned(cover.rate_q32, cover.seconds_left(now)))?.min(pool.unearned_premium);
+        let fee = fits(mul_div(unearned, u64::from(cover.cancel_fee_bps), BPS, Rounding::Up))?;
+        let refund = unearned.saturating_sub(fee);
+        pool.end_stream_early(cover.rate_q32, cover.end_day)?;
+        pool.refund_premium(refund, fee)?;
+        self.drift_level(now);
+        self.remove_cover(pool, cover)?;
+        self.note_utilisation(pool)?;
+        Ok(Cancellation { refund, fee, accrual })
     }
 
     /// Clears the buckets of activation days that come into the ring.
@@ -420,7 +448,7 @@ impl Product {
     }
 
     /// Takes a cancelled cover out of exposure and buckets.
-    pub fn remove_cover(&mut self, pool: &mut Pool, cover: &Cover) -> Result<()> {
+    fn remove_cover(&mut self, pool: &mut Pool, cover: &Cover) -> Result<()> {
         debit(bucket_mut(&mut self.exposure_ends, cover.end_day), cover.sum_insured)?;
         if self.has_activation_bucket(cover.active_day) {
             debit(activation_mut(&mut self.activation_sums, cover.active_day), cover.sum_insured)?;

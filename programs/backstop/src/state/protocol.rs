@@ -40,13 +40,13 @@ pub struct Pause {
 impl Protocol {
     /// Refuses while deposits are paused.
     pub fn require_deposits_open(&self, now: i64) -> Result<()> {
-        require!(!self.pause.covers(PAUSE_DEPOSITS, now), BackstopError::DepositsPaused);
+        ensure!(!self.pause.covers(PAUSE_DEPOSITS, now), BackstopError::DepositsPaused);
         Ok(())
     }
 
     /// Refuses while purchases are paused.
     pub fn require_purchases_open(&self, now: i64) -> Result<()> {
-        require!(!self.pause.covers(PAUSE_PURCHASES, now), BackstopError::PurchasesPaused);
+        ensure!(!self.pause.covers(PAUSE_PURCHASES, now), BackstopError::PurchasesPaused);
         Ok(())
     }
 }
@@ -57,13 +57,15 @@ impl Pause {
         self.bits & bits != 0 && now < self.until
     }
 
-    /// Pauses for six hours from now. Refuses a fourth pause within any seven days, whatever the days.
+    /// Pauses for six hours from now; what is paused already stays so with it. Refuses a fourth pause within any seven
+    /// days, whatever the days.
     pub fn begin(&mut self, bits: u8, now: i64) -> Result<()> {
-        require!(bits != 0 && bits & !(PAUSE_DEPOSITS | PAUSE_PURCHASES) == 0, BackstopError::OutOfBounds);
+        ensure!(bits != 0 && bits & !(PAUSE_DEPOSITS | PAUSE_PURCHASES) == 0, BackstopError::OutOfBounds);
         let [oldest, second, third] = self.used_at;
-        require!(oldest == 0 || oldest.saturating_add(WEEK) <= now, BackstopError::NoPauseLeft);
+        ensure!(oldest == 0 || oldest.saturating_add(WEEK) <= now, BackstopError::NoPauseLeft);
         self.used_at = [second, third, now];
-        self.bits = bits;
+        let running = if now < self.until { self.bits } else { 0 };
+        self.bits = bits | running;
         self.until = now.saturating_add(PAUSE_SECONDS);
         Ok(())
     }
@@ -100,6 +102,16 @@ mod tests {
         pause.begin(PAUSE_DEPOSITS, NOON + WEEK).unwrap();
         assert!(pause.begin(PAUSE_DEPOSITS, NOON + WEEK).is_err());
         pause.begin(PAUSE_DEPOSITS, NOON + WEEK + 3_600).unwrap();
+    }
+
+    #[test]
+    fn second_pause_keeps_what_the_first_paused() {
+        let mut pause = Pause::default();
+        pause.begin(PAUSE_DEPOSITS, NOON).unwrap();
+        pause.begin(PAUSE_PURCHASES, NOON + 3_600).unwrap();
+        assert!(pause.covers(PAUSE_DEPOSITS, NOON + 3_600));
+        pause.begin(PAUSE_PURCHASES, NOON + 3_600 + PAUSE_SECONDS).unwrap();
+        assert!(!pause.covers(PAUSE_DEPOSITS, NOON + 3_600 + PAUSE_SECONDS));
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Trigger {
 
     /// Refuses unless quiet.
     pub fn require_quiet(&self) -> Result<()> {
-        require!(self.is_quiet(), BackstopError::TriggerNotQuiet);
+        ensure!(self.is_quiet(), BackstopError::TriggerNotQuiet);
         Ok(())
     }
 
@@ -73,14 +73,14 @@ impl Trigger {
     /// Refuses a sale on a last print that is too old or inside the no-sale buffer above the threshold.
     pub fn require_sellable_print(&self, max_age: u32, buffer_bps: u32, now: i64) -> Result<()> {
         let published = self.evidence.last_publish_time;
-        require!(published > 0, BackstopError::PrintTooOld);
+        ensure!(published > 0, BackstopError::PrintTooOld);
         let age = now.saturating_sub(published);
-        require!(age <= i64::from(max_age), BackstopError::PrintTooOld);
+        ensure!(age <= i64::from(max_age), BackstopError::PrintTooOld);
         let threshold = self.terms.threshold;
         let buffer = mul_div(threshold, u64::from(buffer_bps), BPS, Rounding::Up)
             .ok_or(BackstopError::MathOverflow)?;
         let least = threshold.checked_add(buffer).ok_or(BackstopError::MathOverflow)?;
-        require!(self.evidence.last_price >= least, BackstopError::PriceInBuffer);
+        ensure!(self.evidence.last_price >= least, BackstopError::PriceInBuffer);
         Ok(())
     }
 

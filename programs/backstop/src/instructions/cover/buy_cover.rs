@@ -125,8 +125,7 @@ fn book(accounts: &mut BuyCover, args: &BuyCoverArgs, bump: u8, now: i64) -> Res
     let accrual = pool.accrue(now)?;
     let exposure_before = product.exposure;
     let quote = product.sell(&mut pool, &*accounts.trigger.load()?, args.request, now)?;
-    require!(quote.premium <= args.max_premium, BackstopError::PremiumTooHigh);
-    let rate_q32 = pool.stream_premium(quote.premium, now, quote.end_day)?;
+    ensure!(quote.premium <= args.max_premium, BackstopError::PremiumTooHigh);
     pool.invariant()?;
     accounts.cover.set_inner(Cover {
         product: accounts.product.key(),
@@ -140,7 +139,7 @@ fn book(accounts: &mut BuyCover, args: &BuyCoverArgs, bump: u8, now: i64) -> Res
         end_day: quote.end_day,
         sum_insured: quote.sum_insured,
         premium: quote.premium,
-        rate_q32,
+        rate_q32: quote.rate_q32,
         bought_at: now,
         reserved: [0; 32],
     });
@@ -153,7 +152,7 @@ fn book(accounts: &mut BuyCover, args: &BuyCoverArgs, bump: u8, now: i64) -> Res
         receiver: accounts.receiver.key(),
         sum_insured: quote.sum_insured,
         premium: quote.premium,
-        rate_q32,
+        rate_q32: quote.rate_q32,
         active_day: quote.active_day,
         end_day: quote.end_day,
         level_bps: quote.level_bps,
@@ -171,7 +170,7 @@ fn make_nft(accounts: &BuyCover, args: &BuyCoverArgs, bump: u8, signer: &PoolSig
         let sum = mint::amount_text(accounts.cover.sum_insured, pool.asset_decimals, get_text(&pool.label));
         let fields = [
             ("sum_insured", sum),
-            ("end", mint::date_text(accounts.cover.end_day)),
+            ("end", mint::day_start_text(accounts.cover.end_day)),
             ("wording_sha256", mint::hex_text(&product.wording_hash)),
         ];
         (format!("Backstop: {}", product.name()), product.uri().to_owned(), fields)

@@ -3,10 +3,8 @@
 use crate::error::BackstopError;
 use crate::events::CoverCancelled;
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
-use crate::math::rounding::{BPS, Rounding, mul_div};
-use crate::math::stream;
 use crate::mint;
-use crate::state::{Cover, Pool, Product, Trigger};
+use crate::state::{Cancellation, Cover, Pool, Product, Trigger};
 use crate::token::{self, AssetTransfer};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
@@ -75,29 +73,16 @@ pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     let now = now()?;
     let cover = &accounts.cover;
     cover.require_active()?;
-    require!(now < cover.end(), BackstopError::CoverEnded);
     let nft = token::read_account(&accounts.holder_nft)?;
     let holds = nft.mint == cover.mint && nft.owner == accounts.holder.key() && nft.amount == 1;
-    require!(holds, BackstopError::NotHolder);
+    ensure!(holds, BackstopError::NotHolder);
 
-    let (refund, fee, cash, decimals, signer, accrual) = {
+    let (Cancellation { refund, fee, accrual }, cash, decimals, signer) = {
         let mut pool = accounts.pool.load_mut()?;
-        let mut product = accounts.product.load_mut()?;
         let trigger = accounts.trigger.load()?;
-        trigger.require_quiet()?;
-        let accrual = pool.accrue(now)?;
-        let unearned = stream::unearned(cover.rate_q32, cover.seconds_left(now)).ok_or(BackstopError::MathOverflow)?;
-        let unearned = unearned.min(pool.unearned_premium);
-        let fee = mul_div(unearned, u64::from(cover.cancel_fee_bps), BPS, Rounding::Up)
-            .ok_or(BackstopError::MathOverflow)?;
-        let refund = unearned.saturating_sub(fee);
-        pool.end_stream_early(cover.rate_q32, cover.end_day)?;
-        pool.refund_premium(refund, fee)?;
-        product.drift_level(now);
-        product.remove_cover(&mut pool, cover)?;
-        product.note_utilisation(&pool)?;
+        let cancellation = accounts.product.load_mut()?.cancel(&mut pool, &trigger, cover, now)?;
         pool.invariant()?;
-        (refund, fee, pool.cash, pool.asset_decimals, PoolSigner::of(&pool), accrual)
+        (cancellation, pool.cash, pool.asset_decimals, PoolSigner::of(&pool))
     };
     if refund > 0 {
         AssetTransfer {

@@ -1,6 +1,6 @@
 //! Closes a cover that can no longer be paid.
 
-use crate::error::BackstopError;
+use crate::error::{BackstopError, refuse};
 use crate::events::CoverClosed;
 use crate::instructions::{PoolSigner, no_more};
 use crate::mint;
@@ -49,10 +49,10 @@ pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
     let accounts = &ctx.accounts;
     let cover = &accounts.cover;
     let spent = cover.state == CoverState::Settled || accounts.product.load()?.is_spent(cover);
-    require!(spent, BackstopError::CoverStillLive);
+    ensure!(spent, BackstopError::CoverStillLive);
     if token::mint_supply(&accounts.cover_mint)? > 0 {
         let (Some(holder), Some(nft)) = (&accounts.holder, &accounts.holder_nft) else {
-            return err!(BackstopError::HolderMustSign);
+            return Err(refuse(BackstopError::HolderMustSign));
         };
         mint::burn_nft(&accounts.cover_mint, nft, holder)?;
     }

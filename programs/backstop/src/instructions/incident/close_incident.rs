@@ -1,6 +1,6 @@
 //! Moves what is left of an incident to the surplus.
 
-use crate::error::BackstopError;
+use crate::error::{BackstopError, refuse};
 use crate::events::IncidentClosed;
 use crate::instructions::{no_more, now, report_accrual};
 use crate::state::{Incident, IncidentState, Pool, Product};
@@ -41,10 +41,10 @@ pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
     let mut pool = accounts.pool.load_mut()?;
     let accrual = pool.accrue(now)?;
     let to_surplus = match incident.state {
-        IncidentState::Open | IncidentState::Waiting => return err!(BackstopError::NotFunded),
+        IncidentState::Open | IncidentState::Waiting => return Err(refuse(BackstopError::NotFunded)),
         IncidentState::Closed => 0,
         IncidentState::Funded => {
-            require!(incident.may_close(now), BackstopError::IncidentInUse);
+            ensure!(incident.may_close(now), BackstopError::IncidentInUse);
             incident.reserve.saturating_sub(incident.paid)
         }
     };

@@ -1,6 +1,6 @@
 //! Sets aside what an incident is paid, and fixes its ratio.
 
-use crate::error::BackstopError;
+use crate::error::{BackstopError, refuse};
 use crate::events::IncidentFunded;
 use crate::instructions::{no_more, now, report_accrual};
 use crate::state::{AlertLevel, Incident, IncidentState, Pool, Product, Trigger};
@@ -43,8 +43,8 @@ pub(crate) fn handle(ctx: Context<FundIncident>) -> Result<()> {
     let incident = &mut accounts.incident;
     match incident.state {
         IncidentState::Waiting => {}
-        IncidentState::Open => return err!(BackstopError::TreatiesNotCalled),
-        IncidentState::Funded | IncidentState::Closed => return err!(BackstopError::AlreadyFunded),
+        IncidentState::Open => return Err(refuse(BackstopError::TreatiesNotCalled)),
+        IncidentState::Funded | IncidentState::Closed => return Err(refuse(BackstopError::AlreadyFunded)),
     }
     let mut pool = accounts.pool.load_mut()?;
     let mut product = accounts.product.load_mut()?;

@@ -55,8 +55,8 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
     let mut pool = accounts.pool.load_mut()?;
     let mut product = accounts.product.load_mut()?;
     let mut trigger = accounts.trigger.load_mut()?;
-    require!(trigger.phase() == Phase::Triggered, BackstopError::NotTriggered);
-    require!(product.state() != ProductState::Over, BackstopError::ProductOver);
+    ensure!(trigger.phase() == Phase::Triggered, BackstopError::NotTriggered);
+    ensure!(product.state() != ProductState::Over, BackstopError::ProductOver);
     let accrual = pool.accrue(now)?;
     let event_at = trigger.evidence.event_at;
     let severity_bps = trigger.evidence.severity_bps;

@@ -1,6 +1,6 @@
 //! Pays a cover to the holder of its NFT.
 
-use crate::error::BackstopError;
+use crate::error::{BackstopError, refuse};
 use crate::events::CoverSettled;
 use crate::instructions::{PoolSigner, no_more};
 use crate::state::{Claim, Cover, CoverState, Incident, IncidentState, Pool};
@@ -53,14 +53,14 @@ pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
     let cover = &mut accounts.cover;
     match incident.state {
         IncidentState::Funded => {}
-        IncidentState::Open | IncidentState::Waiting => return err!(BackstopError::NotFunded),
-        IncidentState::Closed => return err!(BackstopError::IncidentClosed),
+        IncidentState::Open | IncidentState::Waiting => return Err(refuse(BackstopError::NotFunded)),
+        IncidentState::Closed => return Err(refuse(BackstopError::IncidentClosed)),
     }
     cover.require_active()?;
-    require_keys_eq!(*accounts.nft.owner, anchor_spl::token_2022::ID, BackstopError::NotHolder);
+    ensure!(*accounts.nft.owner == anchor_spl::token_2022::ID, BackstopError::NotHolder);
     let nft = token::read_account(&accounts.nft)?;
     let holds = nft.mint == cover.mint && nft.owner == accounts.holder.key() && nft.amount == 1;
-    require!(holds, BackstopError::NotHolder);
+    ensure!(holds, BackstopError::NotHolder);
 
     let (claim, amount) = incident.payout(cover)?;
     incident.book_settlement(cover, claim, amount)?;

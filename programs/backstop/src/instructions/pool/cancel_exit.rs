@@ -78,9 +78,9 @@ pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
         let mut pool = accounts.pool.load_mut()?;
         pool.require_no_alert()?;
         let accrual = pool.accrue(now)?;
-        require!(pool.tranche(tranche).series == ticket.series, BackstopError::SeriesOver);
+        ensure!(pool.tranche(tranche).series == ticket.series, BackstopError::SeriesOver);
         let units = epoch.remove_ticket(ticket)?;
-        require!(units > 0, BackstopError::NothingOpen);
+        ensure!(units > 0, BackstopError::NothingOpen);
         let surplus_before = pool.surplus;
         let (value, shares) = pool.cancel_exit(tranche, units)?;
         let to_surplus = pool.surplus.saturating_sub(surplus_before);
@@ -109,7 +109,7 @@ pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
         shares,
         &[&signer.seeds()],
     )?;
-    require!(token::mint_supply(&accounts.share_mint)? <= total_shares, BackstopError::InvariantViolated);
+    ensure!(token::mint_supply(&accounts.share_mint)? <= total_shares, BackstopError::InvariantViolated);
     report_accrual(pool_key, now, accrual);
     let ticket = ticket.key();
     if claimed > 0 {

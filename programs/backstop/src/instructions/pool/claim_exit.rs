@@ -67,7 +67,7 @@ pub(crate) fn handle(ctx: Context<ClaimExit>) -> Result<()> {
         let book = pool.tranche(ticket.tranche);
         let series_over = book.wiped_out != 0 || book.series != ticket.series;
         let done = epoch.is_filled() || series_over;
-        require!(amount > 0 || done, BackstopError::NothingToClaim);
+        ensure!(amount > 0 || done, BackstopError::NothingToClaim);
         pool.pay_exit(amount)?;
         pool.invariant()?;
         (pool.cash, pool.asset_decimals, PoolSigner::of(&pool), done)

@@ -31,7 +31,7 @@ pub struct CloseExitEpoch<'info> {
 pub(crate) fn handle(ctx: Context<CloseExitEpoch>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let epoch = &ctx.accounts.epoch;
-    require!(epoch.is_filled() && epoch.tickets == 0, BackstopError::EpochInUse);
+    ensure!(epoch.is_filled() && epoch.tickets == 0, BackstopError::EpochInUse);
     let to_surplus = epoch.reserve;
     let mut pool = ctx.accounts.pool.load_mut()?;
     pool.sweep_exit_reserve(to_surplus)?;

@@ -87,8 +87,8 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
     args.terms.validate()?;
     token::check_asset(&accounts.asset_mint)?;
     let by_list = args.access == Access::AllowList;
-    require!(by_list == (args.deposit_authority != Pubkey::default()), BackstopError::OutOfBounds);
-    require!(args.label.len() <= MAX_LABEL, BackstopError::BadText);
+    ensure!(by_list == (args.deposit_authority != Pubkey::default()), BackstopError::OutOfBounds);
+    ensure!(args.label.len() <= MAX_LABEL, BackstopError::BadText);
     let label = put_text(&args.label)?;
 
     let now = now()?;
@@ -141,6 +141,10 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
         pool: pool_key,
         asset_mint: asset_key,
         id: args.id,
+        kind: args.kind,
+        access: args.access,
+        deposit_authority: args.deposit_authority,
+        terms: args.terms,
         asset_can_be_frozen: token::has_freeze_authority(&accounts.asset_mint),
     });
     Ok(())

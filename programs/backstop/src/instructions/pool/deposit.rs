@@ -1,7 +1,7 @@
 //! Puts capital into a tranche for shares.
 
 use crate::constants::PROTOCOL;
-use crate::error::BackstopError;
+use crate::error::{BackstopError, refuse};
 use crate::events::Deposited;
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
 use crate::state::{Access, Pool, Protocol, Tranche};
@@ -76,9 +76,9 @@ pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
             Access::Open => {}
             Access::AllowList => {
                 let admitted = accounts.deposit_authority.as_ref().map(|signer| signer.key());
-                require!(admitted == Some(pool.deposit_authority), BackstopError::DepositorNotAdmitted);
+                ensure!(admitted == Some(pool.deposit_authority), BackstopError::DepositorNotAdmitted);
             }
-            Access::ProtocolOnly => return err!(BackstopError::NoOutsideDeposits),
+            Access::ProtocolOnly => return Err(refuse(BackstopError::NoOutsideDeposits)),
         }
         pool.require_no_alert()?;
         let accrual = pool.accrue(now)?;
@@ -104,7 +104,7 @@ pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
         shares,
         &[&signer.seeds()],
     )?;
-    require!(token::mint_supply(&accounts.share_mint)? <= total_shares, BackstopError::InvariantViolated);
+    ensure!(token::mint_supply(&accounts.share_mint)? <= total_shares, BackstopError::InvariantViolated);
     report_accrual(accounts.pool.key(), now, accrual);
     emit!(Deposited {
         pool: accounts.pool.key(),

@@ -84,12 +84,12 @@ pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result
     let mut pool = accounts.pool.load_mut()?;
     let accrual = pool.accrue(now)?;
     let epoch_day = day_of(now.saturating_add(i64::from(pool.terms.cooldown_seconds)));
-    require!(args.epoch_day == epoch_day, BackstopError::OutOfBounds);
+    ensure!(args.epoch_day == epoch_day, BackstopError::OutOfBounds);
     let surplus_before = pool.surplus;
     let request = pool.request_exit(args.tranche, args.shares, held == args.shares)?;
     let to_surplus = pool.surplus.saturating_sub(surplus_before);
     let book = *pool.tranche(args.tranche);
-    require!(token::mint_supply(&accounts.share_mint)? <= book.shares, BackstopError::InvariantViolated);
+    ensure!(token::mint_supply(&accounts.share_mint)? <= book.shares, BackstopError::InvariantViolated);
 
     let epoch = &mut accounts.epoch;
     let series = pool.tranches.map(|tranche| tranche.series);

@@ -23,6 +23,7 @@ pub struct SettleExitEpoch<'info> {
 /// - not in an alert, except for an epoch 30 days late in an alert that is only breaching, which leaves the alert's
 ///   exposure behind in full;
 /// - pays both tranches in one ratio, never more than is free, and moves nobody's share price;
+/// - a payment that does not fill the epoch has a least amount;
 /// - reads no pause.
 pub(crate) fn handle(ctx: Context<SettleExitEpoch>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
@@ -32,14 +33,13 @@ pub(crate) fn handle(ctx: Context<SettleExitEpoch>) -> Result<()> {
     let accrual = pool.accrue(now)?;
     let payment = pool.settle_epoch(epoch, now)?;
     pool.invariant()?;
-    let [junior, senior] = payment.paid;
     let pool = ctx.accounts.pool.key();
     report_accrual(pool, now, accrual);
     emit!(ExitEpochSettled {
         pool,
         day: epoch.day,
-        junior,
-        senior,
+        paid: payment.paid,
+        closed_units: payment.closed_units,
         to_surplus: payment.to_surplus,
         open_q63: epoch.open_q63,
     });

@@ -84,10 +84,10 @@ pub(crate) fn handle(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Re
     let trigger_key = accounts.trigger.key();
 
     let mut pool = accounts.pool.load_mut()?;
-    require!(pool.kind() == PoolKind::Cover, BackstopError::WrongPoolKind);
-    require_keys_neq!(pool.asset_mint, args.covered_asset, BackstopError::InsuresItsOwnAsset);
+    ensure!(pool.kind() == PoolKind::Cover, BackstopError::WrongPoolKind);
+    ensure!(pool.asset_mint != args.covered_asset, BackstopError::InsuresItsOwnAsset);
     let needed = condition.longest_wait_seconds().saturating_add(DAY.unsigned_abs());
-    require!(u64::from(pool.terms.cooldown_seconds) >= needed, BackstopError::CooldownTooShort);
+    ensure!(u64::from(pool.terms.cooldown_seconds) >= needed, BackstopError::CooldownTooShort);
     let id = pool.products;
     pool.products = id.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
     pool.ring_days = pool.ring_days.max(u16::try_from(ring_days).map_err(|_| BackstopError::TermsDoNotFit)?);

@@ -1,12 +1,12 @@
 //! Creates the protocol.
 
 use crate::constants::*;
-use crate::error::BackstopError;
+use crate::error::{BackstopError, refuse};
 use crate::events::Initialized;
 use crate::instructions::no_more;
-use crate::program::Backstop;
 use crate::state::{Pause, Protocol};
 use anchor_lang::prelude::*;
+use anchor_lang::solana_program::bpf_loader_upgradeable;
 
 /// The first roles.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -30,15 +30,9 @@ pub struct Initialize<'info> {
     /// The protocol, created here.
     #[account(init, payer = payer, space = 8 + Protocol::INIT_SPACE, seeds = [PROTOCOL_SEED], bump)]
     pub protocol: Account<'info, Protocol>,
-    /// This program.
-    #[account(constraint = program.programdata_address()? == Some(program_data.key()) @ BackstopError::WrongProgramData)]
-    pub program: Program<'info, Backstop>,
-    /// This program's data, which names its upgrade authority.
-    #[account(
-        constraint = program_data.upgrade_authority_address == Some(upgrade_authority.key())
-            @ BackstopError::NotUpgradeAuthority
-    )]
-    pub program_data: Account<'info, ProgramData>,
+    /// CHECK: this program's data, by the address that the loader derives; read for the upgrade authority.
+    #[account(address = PROGRAM_DATA @ BackstopError::WrongProgramData)]
+    pub program_data: UncheckedAccount<'info>,
     /// Creates the account.
     pub system_program: Program<'info, System>,
 }
@@ -49,9 +43,11 @@ pub struct Initialize<'info> {
 /// - no role may be the zero address.
 pub(crate) fn handle(ctx: Context<Initialize>, args: InitializeArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
+    let authority = upgrade_authority(&ctx.accounts.program_data)?;
+    ensure!(authority == ctx.accounts.upgrade_authority.key(), BackstopError::NotUpgradeAuthority);
     let InitializeArgs { governance, guardian, risk_keeper } = args;
     let named = [governance, guardian, risk_keeper].iter().all(|role| *role != Pubkey::default());
-    require!(named, BackstopError::NoSuchRole);
+    ensure!(named, BackstopError::NoSuchRole);
     ctx.accounts.protocol.set_inner(Protocol {
         governance,
         pending_governance: Pubkey::default(),
@@ -64,4 +60,18 @@ pub(crate) fn handle(ctx: Context<Initialize>, args: InitializeArgs) -> Result<(
     });
     emit!(Initialized { governance, guardian, risk_keeper });
     Ok(())
+}
+
+/// The upgrade authority that a program's data names; refused if it names none.
+///
+/// The loader's header: kind 3 (program data) as u32, the slot of the deployment as u64, then 1 and the authority, or 0.
+fn upgrade_authority(program_data: &AccountInfo) -> Result<Pubkey> {
+    ensure!(*program_data.owner == bpf_loader_upgradeable::ID, BackstopError::WrongProgramData);
+    let data = program_data.try_borrow_data()?;
+    let header: &[u8; 45] = data.first_chunk().ok_or(BackstopError::WrongProgramData)?;
+    let [3, 0, 0, 0, _, _, _, _, _, _, _, _, is_set, authority @ ..] = header else {
+        return Err(refuse(BackstopError::WrongProgramData));
+    };
+    ensure!(*is_set == 1, BackstopError::NotUpgradeAuthority);
+    Ok(Pubkey::new_from_array(*authority))
 }

@@ -19,7 +19,7 @@ pub struct SetPause<'info> {
 
 /// Specification:
 /// - only the guardian;
-/// - a pause lasts six hours and ends by itself;
+/// - a pause lasts six hours and ends by itself; what is paused already stays so with it;
 /// - at most three begin within any seven days; lifting one (`bits` 0) costs none.
 pub(crate) fn handle(ctx: Context<SetPause>, bits: u8) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
@@ -29,6 +29,6 @@ pub(crate) fn handle(ctx: Context<SetPause>, bits: u8) -> Result<()> {
     } else {
         pause.begin(bits, now()?)?;
     }
-    emit!(PauseSet { bits, until: pause.until });
+    emit!(PauseSet { bits: pause.bits, until: pause.until });
     Ok(())
 }

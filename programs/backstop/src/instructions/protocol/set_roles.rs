@@ -22,7 +22,7 @@ pub struct SetRoles<'info> {
 /// - neither role may be the zero address.
 pub(crate) fn handle(ctx: Context<SetRoles>, guardian: Pubkey, risk_keeper: Pubkey) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
-    require!(guardian != Pubkey::default() && risk_keeper != Pubkey::default(), BackstopError::NoSuchRole);
+    ensure!(guardian != Pubkey::default() && risk_keeper != Pubkey::default(), BackstopError::NoSuchRole);
     let protocol = &mut ctx.accounts.protocol;
     protocol.guardian = guardian;
     protocol.risk_keeper = risk_keeper;

@@ -1,0 +1,154 @@
+//! `backstop trigger replay`: prices of the past, shown to the real program.
+
+use backstop_app::replay::{self, Replay, price_text};
+use anyhow::{Context, Result, bail};
+use backstop::state::evidence::{Severity, TermsInput};
+use clap::{Args, ValueEnum};
+use comfy_table::{Table, presets};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use std::fs::File;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Replays prices through the on-chain program and says what a trigger would have done.
+#[derive(Args, Clone, Debug)]
+pub struct ReplayArgs {
+    /// CSV file of rows `unix_time,price[,confidence]`, sorted by time.
+    #[arg(long, value_name = "FILE")]
+    pub prices: PathBuf,
+    /// A price below this is a breach.
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub threshold: u64,
+    /// A price at or above this is a recovery.
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub recovery: u64,
+    /// How long the breach must last, e.g. 4h.
+    #[arg(long, value_parser = seconds)]
+    pub duration: u32,
+    /// Length of a slot, e.g. 30m.
+    #[arg(long, value_parser = seconds)]
+    pub slot: u32,
+    /// How much of the breach may be without evidence, e.g. 30m.
+    #[arg(long, value_parser = seconds)]
+    pub tolerance: u32,
+    /// How long a met trigger waits to be contradicted, e.g. 6h.
+    #[arg(long, value_parser = seconds)]
+    pub challenge: u32,
+    /// How many confidences a price must be away from the threshold.
+    #[arg(long, value_name = "TIMES", default_value = "2", value_parser = hundredths)]
+    pub confidence_multiplier: u16,
+    /// Mean price at which everything is paid; without it every trigger pays in full.
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub full_loss: Option<u64>,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// How to print the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl ReplayArgs {
+    /// The condition in the program's units.
+    pub fn condition(&self) -> TermsInput {
+        let severity = match self.full_loss {
+            Some(full_loss_price) => Severity::Linear { full_loss_price },
+            None => Severity::Binary,
+        };
+        TermsInput {
+            threshold: self.threshold,
+            recovery: self.recovery,
+            severity,
+            duration_seconds: self.duration,
+            slot_seconds: self.slot,
+            tolerance_seconds: self.tolerance,
+            challenge_seconds: self.challenge,
+            confidence_multiplier: self.confidence_multiplier,
+        }
+    }
+}
+
+/// Runs the command.
+pub fn run(args: ReplayArgs) -> Result<()> {
+    let name = args.prices.display();
+    let file = File::open(&args.prices).with_context(|| format!("cannot open {name}"))?;
+    let prices = replay::read_prices(file).with_context(|| format!("cannot read {name}"))?;
+    let found = replay::run(&prices, &args.condition())?;
+    match args.output {
+        Output::Json => println!("{}", serde_json::to_string_pretty(&found)?),
+        Output::Text => println!("{}", report(&found)),
+    }
+    Ok(())
+}
+
+/// The result for people.
+fn report(found: &Replay) -> String {
+    let mut text = match found.fired.len() {
+        0 => "The trigger would not have fired.\n".to_owned(),
+        1 => "The trigger would have fired once.\n".to_owned(),
+        times => format!("The trigger would have fired {times} times.\n"),
+    };
+    if !found.fired.is_empty() {
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_header(["event", "met", "confirmed", "good slots", "mean price", "pays"]);
+        for fired in &found.fired {
+            table.add_row([
+                date(fired.event_at),
+                date(fired.met_at),
+                date(fired.triggered_at),
+                fired.good_slots.to_string(),
+                price_text(fired.twap_e8),
+                format!("{}.{:02} %", fired.severity_bps / 100, fired.severity_bps % 100),
+            ]);
+        }
+        text.push_str(&table.to_string());
+        text.push('\n');
+    }
+    let credited = humantime::format_duration(std::time::Duration::from_secs(found.longest_credited_s));
+    text.push_str(&format!("Longest credited: {credited}.\n"));
+    text.push_str(&format!(
+        "{} observations by the on-chain program, {} refused, in {:.1} s ({:.0} per second).",
+        found.observations, found.refused, found.seconds, found.observations_per_second
+    ));
+    text
+}
+
+fn date(unix_seconds: i64) -> String {
+    let since = std::time::Duration::from_secs(u64::try_from(unix_seconds).unwrap_or(0));
+    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since).to_string()
+}
+
+/// A price in 1e-8.
+fn price(text: &str) -> Result<u64> {
+    let price = Decimal::from_str(text)?.checked_mul(Decimal::from(100_000_000)).context("the price is too large")?;
+    if !price.is_integer() {
+        bail!("a price has at most 8 decimals");
+    }
+    price.to_u64().context("the price does not fit")
+}
+
+/// A multiplier in hundredths.
+fn hundredths(text: &str) -> Result<u16> {
+    let hundredths = Decimal::from_str(text)?.checked_mul(Decimal::ONE_HUNDRED).context("the multiplier is too large")?;
+    if !hundredths.is_integer() {
+        bail!("the multiplier has at most 2 decimals");
+    }
+    hundredths.to_u16().context("the multiplier does not fit")
+}
+
+/// A duration in whole seconds.
+fn seconds(text: &str) -> Result<u32> {
+    let duration = humantime::parse_duration(text)?;
+    if duration.subsec_nanos() != 0 {
+        bail!("whole seconds, please");
+    }
+    u32::try_from(duration.as_secs()).context("the duration is too long")
+}

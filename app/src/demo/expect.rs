@@ -1,0 +1,181 @@
+//! What has to happen, worked out from the prices and the terms alone.
+//!
+//! Written from the rules as people read them, without the program's code and without looking at the chain: two
+//! independent ways to the same numbers are what makes the demo a check.
+
+use super::prices::Print;
+use backstop::state::evidence::{Severity, TermsInput};
+use std::collections::BTreeMap;
+
+const FULL_BPS: u128 = 10_000;
+
+/// What a condition makes of prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The window that triggers, if there is one.
+    pub event: Option<Event>,
+    /// Most good slots in any admissible window, at most those that trigger.
+    pub credited: u64,
+}
+
+/// A window of slots that triggers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Start of its first slot, in unix seconds.
+    pub event_at: i64,
+    /// End of its last slot, in unix seconds.
+    pub met_at: i64,
+    /// Mean of the highest price in each of its good slots, in 1e-8, rounded down.
+    pub mean_price_e8: u64,
+    /// What is paid of each sum insured, in basis points, rounded down.
+    pub severity_bps: u16,
+}
+
+/// What was shown in a slot.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    highest_breach_e8: Option<u64>,
+    recovered: bool,
+}
+
+impl Slot {
+    fn is_good(&self) -> bool {
+        self.highest_breach_e8.is_some() && !self.recovered
+    }
+}
+
+/// Applies the wording to prices that are each shown as soon as they are published. `confidence_e8` is that of every
+/// price.
+pub fn condition(terms: &TermsInput, prints: &[Print], confidence_e8: u64) -> Expected {
+    let slot_seconds = i64::from(terms.slot_seconds);
+    let need = usize::try_from(terms.duration_seconds / terms.slot_seconds).unwrap_or(usize::MAX);
+    let tolerance = usize::try_from(terms.tolerance_seconds / terms.slot_seconds).unwrap_or(usize::MAX);
+    let margin = confidence_e8 * u64::from(terms.confidence_multiplier) / 100;
+
+    let mut slots = BTreeMap::<i64, Slot>::new();
+    for print in prints {
+        let slot = slots.entry(print.publish_time.div_euclid(slot_seconds)).or_default();
+        if print.price_e8 + margin < terms.threshold {
+            slot.highest_breach_e8 = slot.highest_breach_e8.max(Some(print.price_e8));
+        }
+        slot.recovered |= print.price_e8 >= terms.recovery + margin;
+    }
+    let good: Vec<i64> = slots.iter().filter(|(_, slot)| slot.is_good()).map(|(number, _)| *number).collect();
+    let admissible = |good_slots: &[i64]| {
+        let (Some(first), Some(last)) = (good_slots.first(), good_slots.last()) else { return false };
+        let missing = usize::try_from(last - first + 1).unwrap_or(usize::MAX) - good_slots.len();
+        missing <= tolerance && slots.range(first..=last).all(|(_, slot)| !slot.recovered)
+    };
+
+    let credited = (1..=need).rev().find(|count| good.windows(*count).any(admissible)).unwrap_or(0);
+    let window = good.windows(need).find(|window| admissible(window));
+    let event = window.and_then(|window| {
+        let prices = window.iter().filter_map(|slot| slots.get(slot)?.highest_breach_e8);
+        let sum: u64 = prices.sum();
+        let count = window.len() as u64;
+        Some(Event {
+            event_at: window.first()? * slot_seconds,
+            met_at: (window.last()? + 1) * slot_seconds,
+            mean_price_e8: sum / count,
+            severity_bps: severity_bps(terms, sum, count),
+        })
+    });
+    Expected { event, credited: credited as u64 }
+}
+
+/// `(threshold - mean) / (threshold - full loss)` for the exact mean, between 0 and 1, or everything.
+fn severity_bps(terms: &TermsInput, price_sum: u64, count: u64) -> u16 {
+    let Severity::Linear { full_loss_price } = terms.severity else { return FULL_BPS as u16 };
+    let lost = u128::from((terms.threshold * count).saturating_sub(price_sum));
+    let full = u128::from((terms.threshold - full_loss_price) * count);
+    (lost * FULL_BPS / full).min(FULL_BPS) as u16
+}
+
+/// What an incident owes: the severity's part of the sums in force, rounded up, and the premiums of covers that had not
+/// begun.
+pub fn gross(sums_in_force: u64, severity_bps: u16, waiting_premiums: u64) -> u64 {
+    let part = (u128::from(sums_in_force) * u128::from(severity_bps)).div_ceil(FULL_BPS);
+    part as u64 + waiting_premiums
+}
+
+/// What a claim is paid when a pool set `reserve` aside for claims of `gross`: rounded down.
+pub fn payout(claim: u64, reserve: u64, gross: u64) -> u64 {
+    if gross == 0 { claim } else { (u128::from(claim) * u128::from(reserve) / u128::from(gross)) as u64 }
+}
+
+/// `sum x severity`, rounded down.
+pub fn claim(sum_insured: u64, severity_bps: u16) -> u64 {
+    (u128::from(sum_insured) * u128::from(severity_bps) / FULL_BPS) as u64
+}
+
+/// How a loss falls on layers, the first to lose first.
+pub fn layers<const N: usize>(mut loss: u64, capital: [u64; N]) -> [u64; N] {
+    capital.map(|layer| {
+        let taken = layer.min(loss);
+        loss -= taken;
+        taken
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u32 = 3_600;
+
+    /// Below 1.00 for 6 of at most 7 hours.
+    fn terms() -> TermsInput {
+        TermsInput {
+            threshold: 100,
+            recovery: 110,
+            severity: Severity::Linear { full_loss_price: 50 },
+            duration_seconds: 6 * HOUR,
+            slot_seconds: HOUR,
+            tolerance_seconds: HOUR,
+            challenge_seconds: HOUR,
+            confidence_multiplier: 200,
+        }
+    }
+
+    /// One price an hour, from hour 10 on; 0 for an hour without one.
+    fn hourly(prices: &[u64]) -> Vec<Print> {
+        let at = |hour: usize| i64::from(HOUR) * (hour as i64 + 10) + 60;
+        let shown = prices.iter().enumerate().filter(|(_, price)| **price > 0);
+        shown.map(|(hour, price)| Print { publish_time: at(hour), price_e8: *price }).collect()
+    }
+
+    #[test]
+    fn a_window_may_have_as_many_gaps_as_tolerated() {
+        let found = condition(&terms(), &hourly(&[90, 80, 0, 90, 80, 90, 80]), 0);
+        let event = Event { event_at: 36_000, met_at: 61_200, mean_price_e8: 85, severity_bps: 3_000 };
+        assert_eq!(found, Expected { event: Some(event), credited: 6 });
+        let found = condition(&terms(), &hourly(&[90, 80, 0, 90, 0, 90, 80, 90]), 0);
+        assert_eq!(found, Expected { event: None, credited: 4 });
+    }
+
+    #[test]
+    fn a_recovery_breaks_a_window_and_a_price_between_does_not() {
+        assert!(condition(&terms(), &hourly(&[90, 90, 105, 90, 90, 90, 90]), 0).event.is_some());
+        assert!(condition(&terms(), &hourly(&[90, 90, 110, 90, 90, 90, 90]), 0).event.is_none());
+    }
+
+    #[test]
+    fn the_confidence_must_leave_no_doubt() {
+        assert!(condition(&terms(), &hourly(&[97; 6]), 1).event.is_some());
+        assert!(condition(&terms(), &hourly(&[98; 6]), 1).event.is_none());
+    }
+
+    #[test]
+    fn a_loss_takes_layers_in_their_order() {
+        assert_eq!(layers(25, [10, 20, 30]), [10, 15, 0]);
+        assert_eq!(layers(100, [10, 20, 30]), [10, 20, 30]);
+    }
+
+    #[test]
+    fn claims_are_rounded_down_and_their_sum_up() {
+        assert_eq!(claim(1_001, 5_000), 500);
+        assert_eq!(gross(1_001, 5_000, 9), 510);
+        assert_eq!(payout(500, 255, 510), 250);
+        assert_eq!(payout(500, 0, 0), 500);
+    }
+}

@@ -1,0 +1,187 @@
+//! What all commands print with: formats, colours, tables, amounts, dates.
+//!
+//! Everything is written with its colours; they are taken out again where stdout is not a terminal or `NO_COLOR` is set.
+
+pub mod chart;
+
+use anstyle::{AnsiColor, Color, Style};
+use clap::ValueEnum;
+use comfy_table::{Cell, CellAlignment, Table, TableComponent, presets};
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// Most columns that any display takes.
+pub const WIDTH: usize = 100;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Display,
+    /// For machines, indented.
+    Json,
+    /// For machines, on one line.
+    JsonCompact,
+}
+
+impl Output {
+    /// Prints a result on stdout: for people by `display`, for machines by its fields.
+    pub fn print<T: Serialize>(self, result: &T, display: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+        let text = match self {
+            Self::Display => display(result),
+            Self::Json => serde_json::to_string_pretty(result)?,
+            Self::JsonCompact => serde_json::to_string(result)?,
+        };
+        match writeln!(anstream::stdout(), "{}", text.trim_end()) {
+            // Whoever reads has seen enough: `| head`.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written?),
+        }
+    }
+}
+
+/// A heading.
+pub const HEADING: Style = Style::new().bold();
+/// Something that matters less.
+pub const QUIET: Style = Style::new().dimmed();
+/// Something as it should be.
+pub const GOOD: Style = coloured(AnsiColor::Green);
+/// Something to watch.
+pub const WATCH: Style = coloured(AnsiColor::Yellow);
+/// Something wrong, lost or falling.
+pub const BAD: Style = coloured(AnsiColor::Red);
+/// Something to look at.
+pub const ACCENT: Style = coloured(AnsiColor::Cyan);
+
+const fn coloured(colour: AnsiColor) -> Style {
+    Style::new().fg_color(Some(Color::Ansi(colour)))
+}
+
+/// A text in a style.
+pub fn paint(text: impl Display, style: Style) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A table without frame: a header, a line, and columns of which those in `right` are aligned to the right.
+pub fn table(header: &[&str], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_style(TableComponent::HeaderLines, '─');
+    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
+    table.set_style(TableComponent::LeftHeaderIntersection, '─');
+    table.set_style(TableComponent::RightHeaderIntersection, '─');
+    table.set_header(header.iter().enumerate().map(|(index, text)| {
+        let alignment = if right.contains(&index) { CellAlignment::Right } else { CellAlignment::Left };
+        Cell::new(paint(text, QUIET)).set_alignment(alignment)
+    }));
+    for index in right {
+        if let Some(column) = table.column_mut(*index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// A table as text, moved in by two columns.
+pub fn indented(table: &Table) -> String {
+    table.lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+}
+
+/// An amount of an asset with its decimals cut to two: `12,345.67`.
+pub fn amount(units: u64, decimals: u8) -> String {
+    let hundredth = 10u64.pow(u32::from(decimals).saturating_sub(2));
+    let hundredths = units / hundredth;
+    format!("{}.{:02}", thousands(hundredths / 100), hundredths % 100)
+}
+
+/// A whole number with commas: `1,234,567`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A price in 1e-8 with five decimals: `0.90965`.
+pub fn price(price_e8: u64) -> String {
+    format!("{}.{:05}", price_e8 / 100_000_000, price_e8 % 100_000_000 / 1_000)
+}
+
+/// A threshold in 1e-8 with two decimals: `0.95`.
+pub fn level(price_e8: u64) -> String {
+    format!("{}.{:02}", price_e8 / 100_000_000, price_e8 % 100_000_000 / 1_000_000)
+}
+
+/// Basis points as a percentage: `26.90 %`.
+pub fn percent(bps: u64) -> String {
+    format!("{}.{:02} %", bps / 100, bps % 100)
+}
+
+/// A duration in the largest unit that it is whole in: `4 h`, `30 min`.
+pub fn duration(seconds: u64) -> String {
+    match seconds {
+        _ if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),
+        _ if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        _ => format!("{seconds} s"),
+    }
+}
+
+/// The UTC date of a unix time: `11 Mar`.
+pub fn date(unix_seconds: i64) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let iso = backstop::mint::date_text(backstop::state::day_of(unix_seconds));
+    let mut parts = iso.rsplit('-').map(|part| part.parse::<usize>().unwrap_or_default());
+    let (day, month) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    format!("{day} {}", MONTHS.get(month.wrapping_sub(1)).unwrap_or(&"?"))
+}
+
+/// The UTC time of day of a unix time: `05:00`.
+pub fn time(unix_seconds: i64) -> String {
+    let minutes = unix_seconds.rem_euclid(86_400) / 60;
+    format!("{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// UTC date and time of a unix time: `11 Mar 05:00`.
+pub fn date_time(unix_seconds: i64) -> String {
+    format!("{} {}", date(unix_seconds), time(unix_seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_cut_to_two_decimals_with_commas() {
+        assert_eq!(amount(1_234_567_899_999, 6), "1,234,567.89");
+        assert_eq!(amount(9_999, 6), "0.00");
+        assert_eq!(amount(100, 2), "1.00");
+    }
+
+    #[test]
+    fn numbers_get_a_comma_every_three_digits() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_000), "1,000");
+        assert_eq!(thousands(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn prices_rates_and_times_read_as_people_write_them() {
+        assert_eq!(price(90_965_000), "0.90965");
+        assert_eq!(level(195_000_000), "1.95");
+        assert_eq!(percent(2_690), "26.90 %");
+        assert_eq!(duration(1_800), "30 min");
+        assert_eq!(duration(86_400), "24 h");
+        assert_eq!(duration(61), "61 s");
+        assert_eq!(date_time(1_678_510_800), "11 Mar 05:00");
+        assert_eq!(date_time(1_703_980_799), "30 Dec 23:59");
+    }
+}

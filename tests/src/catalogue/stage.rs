@@ -1,0 +1,415 @@
+//! A market that every instruction finds its place in: two pools of one asset, three products, people with shares, covers
+//! and tickets in each, all with fixed keys.
+//!
+//! Whatever an instruction is about has siblings in the same state: another person's in the same pool, another product's,
+//! another pool's. They are what an attacker would put in its place.
+
+use crate::terms::{self, DAY, FEED, ONE};
+use crate::{World, budget};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anchor_spl::token_2022::spl_token_2022::{self, extension::ExtensionType, extension::metadata_pointer};
+use anchor_spl::token_2022_extensions::spl_token_metadata_interface::instruction as metadata;
+use anchor_spl::{associated_token, token, token_2022};
+use backstop::state::evidence::TermsInput;
+use backstop::state::{Access, CoverRequest, ExitTicket, PoolTerms, ProductTerms, Tranche, day_of};
+use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, RequestExitArgs};
+use backstop_app::cluster::Cluster;
+use backstop_app::cluster::embedded::Price;
+use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys};
+use sha2::{Digest, Sha256};
+use solana_sdk::account::Account;
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
+
+/// What a market is made of; the default is what most pools will look like.
+pub struct Setup {
+    /// The asset is a Token-2022 mint with metadata instead of one of SPL Token.
+    pub token_2022: bool,
+    /// Who may deposit.
+    pub access: Access,
+    /// Terms of the pools.
+    pub pool: PoolTerms,
+    /// Terms of the products.
+    pub product: ProductTerms,
+    /// The condition of all triggers.
+    pub condition: TermsInput,
+    /// Name of the products.
+    pub name: &'static str,
+    /// What each senior depositor brings.
+    pub senior: u64,
+    /// What each junior depositor brings.
+    pub junior: u64,
+    /// What each cover insures.
+    pub sum_insured: u64,
+    /// How long each cover runs.
+    pub term_days: u16,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            token_2022: false,
+            access: Access::Open,
+            pool: terms::pool_terms(),
+            product: terms::product_terms(),
+            condition: terms::stress(),
+            name: "USDC below 0.95 for 4h",
+            senior: 100_000 * ONE,
+            junior: 50_000 * ONE,
+            sum_insured: 10_000 * ONE,
+            term_days: 30,
+        }
+    }
+}
+
+impl Setup {
+    /// Everything that makes transactions dear and that terms can choose: a Token-2022 asset, the longest terms and
+    /// names.
+    pub fn dear() -> Self {
+        let product = ProductTerms { max_term_days: 500, ..terms::product_terms() };
+        let pool = PoolTerms { rho_bps: 5_000, ..terms::pool_terms() };
+        let name = "USDC below 0.95 for four hours, linear to 0.80 !";
+        Self { token_2022: true, pool, product, name, term_days: 500, ..Self::default() }
+    }
+}
+
+/// Senior depositors and the index of their pool.
+pub const SENIORS: [(&str, usize); 3] = [("alice", 0), ("anna", 0), ("bea", 1)];
+/// Junior depositors and the index of their pool.
+pub const JUNIORS: [(&str, usize); 2] = [("jack", 0), ("jill", 1)];
+/// Holders of covers and the index of their product.
+pub const HOLDERS: [(&str, usize); 4] = [("carl", 0), ("cora", 0), ("dora", 1), ("eric", 2)];
+
+/// Two pools, three products (two of the first pool), and what people hold in them.
+pub struct Stage {
+    /// The cluster, the protocol and its roles.
+    pub world: World,
+    /// What the market was made of.
+    pub setup: Setup,
+    /// The asset's mint.
+    pub asset: Pubkey,
+    /// The asset's token program.
+    pub asset_program: Pubkey,
+    /// Pays all rent.
+    pub rent: Keypair,
+    /// Ids of the pools.
+    pub ids: [u16; 2],
+    /// Two pools of the asset.
+    pub pools: [PoolKeys; 2],
+    /// Two products of the first pool and one of the second.
+    pub products: [ProductKeys; 3],
+}
+
+/// The key that belongs to a label.
+pub fn key(label: &str) -> Keypair {
+    Keypair::new_from_array(Sha256::digest(label).into())
+}
+
+/// Whether an address is found on the first try, so that fixed keys cost what most keys cost at the least.
+fn first_try(seeds: &[&[u8]], program: &Pubkey) -> bool {
+    Pubkey::find_program_address(seeds, program).1 == u8::MAX
+}
+
+fn associated_first_try(owner: &Pubkey, mint: &Pubkey, program: &Pubkey) -> bool {
+    first_try(&[owner.as_ref(), program.as_ref(), mint.as_ref()], &associated_token::ID)
+}
+
+impl Stage {
+    /// The protocol, the asset, and the keys of what will be there.
+    pub fn bare(setup: Setup) -> Self {
+        let world = World::new();
+        let rent = key("rent");
+        world.cluster.airdrop(&rent.pubkey(), 1_000_000_000_000);
+        let (asset, asset_program) =
+            if setup.token_2022 { (extended_mint(&world), token_2022::ID) } else { (world.asset, token::ID) };
+        let mut fitting = (0..=u16::MAX).filter(|id| pool_on_first_try(&asset, *id));
+        let ids = [(); 2].map(|()| fitting.next().expect("every sixteenth id fits"));
+        let pools = ids.map(|id| PoolKeys::derive(asset, asset_program, id));
+        let products = [(0, 0), (0, 1), (1, 0)].map(|(pool, id)| ProductKeys::derive(pools[pool], id));
+        Self { world, setup, asset, asset_program, rent, ids, pools, products }
+    }
+
+    /// The pools and their products.
+    pub fn empty(setup: Setup) -> Self {
+        let stage = Self::bare(setup);
+        for pool in [0, 1] {
+            stage.act(&[&stage.world.governance], &[budget(), stage.create_pool(pool)]);
+        }
+        for product in &stage.products {
+            stage.act(&[&stage.world.governance], &[stage.create_product(product)]);
+        }
+        stage
+    }
+
+    /// The same with capital, on the day after it came.
+    pub fn funded(setup: Setup) -> Self {
+        let stage = Self::empty(setup);
+        for (names, tranche, amount) in [
+            (SENIORS.as_slice(), Tranche::Senior, stage.setup.senior),
+            (JUNIORS.as_slice(), Tranche::Junior, stage.setup.junior),
+        ] {
+            for (name, pool) in names {
+                stage.enter(name, amount);
+                let (account, deposit) = stage.deposit(&stage.pools[*pool], name, tranche, amount);
+                stage.act(&[&stage.person(name), &key("admission")], &[account, deposit]);
+            }
+        }
+        stage.world.next_day();
+        stage
+    }
+
+    /// The same with covers, in force.
+    pub fn sold(setup: Setup) -> Self {
+        let stage = Self::funded(setup);
+        stage.show(100_000_000);
+        for (name, product) in HOLDERS {
+            stage.enter(name, stage.setup.sum_insured);
+            stage.act(&[&stage.person(name)], &[budget(), stage.buy(&stage.products[product], name, name)]);
+        }
+        stage.world.advance(3 * DAY);
+        stage
+    }
+
+    /// The same with every trigger confirmed.
+    pub fn triggered(setup: Setup) -> Self {
+        let stage = Self::sold(setup);
+        stage.depeg(90_000_000);
+        for product in &stage.products {
+            stage.act(&[], &[ix::confirm(product)]);
+        }
+        stage
+    }
+
+    /// The same with every incident open.
+    pub fn opened(setup: Setup) -> Self {
+        let stage = Self::triggered(setup);
+        for product in &stage.products {
+            stage.act(&[], &[ix::open_incident(product, stage.rent.pubkey())]);
+        }
+        stage
+    }
+
+    /// The same with every incident funded.
+    pub fn paid(setup: Setup) -> Self {
+        let stage = Self::opened(setup);
+        for product in &stage.products {
+            stage.act(&[], &[budget(), ix::fund_incident(product)]);
+        }
+        stage
+    }
+
+    /// Capital and covers, and every senior depositor has asked to leave with a part of the shares, in hundredths.
+    pub fn leaving(setup: Setup, hundredths: u64) -> Self {
+        let stage = Self::sold(setup);
+        for (name, pool) in SENIORS {
+            let request = stage.request_exit(&stage.pools[pool], name, hundredths);
+            stage.act(&[&stage.person(name)], &[request]);
+        }
+        stage
+    }
+
+    /// The same after their epoch's day.
+    pub fn due(setup: Setup, hundredths: u64) -> Self {
+        let stage = Self::leaving(setup, hundredths);
+        stage.world.cluster.set_time((i64::from(stage.exit_day()) + 1) * DAY);
+        stage
+    }
+
+    /// The same with their epochs settled, as far as capital was free.
+    pub fn settled(setup: Setup, hundredths: u64) -> Self {
+        let stage = Self::due(setup, hundredths);
+        for pool in &stage.pools {
+            stage.act(&[], &[ix::settle_exit_epoch(pool.pool, stage.exit_day())]);
+        }
+        stage
+    }
+
+    // ---- acting ----
+
+    /// Runs instructions that prepare the stage.
+    #[track_caller]
+    pub fn act(&self, signers: &[&Keypair], instructions: &[Instruction]) {
+        let mut all = vec![&self.rent];
+        all.extend(signers);
+        self.world.run(&all, instructions);
+    }
+
+    /// Shows a price to every trigger.
+    pub fn show(&self, price_e8: i64) {
+        let price = self.post(price_e8, self.world.now());
+        for product in &self.products {
+            self.act(&[], &[budget(), ix::observe(product, price)]);
+        }
+    }
+
+    /// Posts a price of the covered asset.
+    pub fn post(&self, price_e8: i64, publish_time: i64) -> Pubkey {
+        let address = key("price").pubkey();
+        self.world.cluster.post_price(address, FEED, Price::e8(price_e8, 0, publish_time));
+        address
+    }
+
+    /// Shows breaches to every trigger until its condition is met and its challenge over.
+    pub fn depeg(&self, price_e8: i64) {
+        let terms = self.world.trigger(&self.products[0]).terms;
+        for _ in 0..terms.need {
+            self.next_slot();
+            self.show(price_e8);
+        }
+        self.world.advance(i64::from(terms.slot_seconds) + i64::from(terms.challenge) + 1);
+    }
+
+    /// Moves the clock to the start of the next slot of the triggers.
+    pub fn next_slot(&self) {
+        let slot = i64::from(self.world.trigger(&self.products[0]).terms.slot_seconds);
+        self.world.cluster.set_time((self.world.now() / slot + 1) * slot);
+    }
+
+    /// Gives somebody lamports, an account of the asset, and an amount in it.
+    pub fn enter(&self, name: &str, amount: u64) {
+        let person = self.person(name).pubkey();
+        self.world.cluster.airdrop(&person, 100_000_000_000);
+        let payer = self.rent.pubkey();
+        let create = ix::create_associated_token(&payer, &person, &self.asset, &self.asset_program);
+        let to = self.pools[0].assets_of(&person);
+        let issuer = self.world.payer.pubkey();
+        let mint = spl_token_2022::instruction::mint_to(&self.asset_program, &self.asset, &to, &issuer, &[], amount);
+        self.act(&[], &[create, mint.expect("the token program is one of the two")]);
+    }
+
+    // ---- people and their numbers ----
+
+    /// Somebody whose associated account of the asset is found on the first try.
+    pub fn person(&self, name: &str) -> Keypair {
+        let keys = (0..).map(|number: u32| key(&format!("{name} {number}")));
+        let fits = |key: &Keypair| associated_first_try(&key.pubkey(), &self.asset, &self.asset_program);
+        keys.into_iter().find(fits).expect("every second key fits")
+    }
+
+    /// The number under which somebody buys a cover.
+    pub fn cover_nonce(&self, product: &ProductKeys, buyer: &str, receiver: &str) -> u64 {
+        use backstop::constants::{COVER_MINT_SEED, COVER_SEED};
+        let (buyer, receiver) = (self.person(buyer).pubkey(), self.person(receiver).pubkey());
+        let fits = |nonce: &u64| {
+            let seeds: [&[u8]; 4] =
+                [COVER_MINT_SEED, product.product.as_ref(), buyer.as_ref(), &nonce.to_le_bytes()];
+            let (mint, bump) = Pubkey::find_program_address(&seeds, &backstop::ID);
+            bump == u8::MAX
+                && first_try(&[COVER_SEED, mint.as_ref()], &backstop::ID)
+                && associated_first_try(&receiver, &mint, &token_2022::ID)
+        };
+        (0..).find(fits).expect("every eighth number fits")
+    }
+
+    /// The NFT's mint of the cover that somebody bought.
+    pub fn cover_mint(&self, product: &ProductKeys, holder: &str) -> Pubkey {
+        let nonce = self.cover_nonce(product, holder, holder);
+        backstop_app::address::cover_mint(&product.product, &self.person(holder).pubkey(), nonce)
+    }
+
+    /// The number under which somebody leaves.
+    pub fn ticket_nonce(&self, pool: &PoolKeys, owner: &str) -> u64 {
+        use backstop::constants::EXIT_SEED;
+        let owner = self.person(owner).pubkey();
+        let fits = |nonce: &u64| {
+            let seeds: [&[u8]; 4] = [EXIT_SEED, pool.pool.as_ref(), owner.as_ref(), &nonce.to_le_bytes()];
+            first_try(&seeds, &backstop::ID)
+        };
+        (0..).find(fits).expect("every second number fits")
+    }
+
+    /// Somebody's ticket.
+    pub fn ticket(&self, pool: &PoolKeys, owner: &str) -> ExitTicket {
+        let nonce = self.ticket_nonce(pool, owner);
+        self.world.read(&backstop_app::address::exit_ticket(&pool.pool, &self.person(owner).pubkey(), nonce))
+    }
+
+    /// The day of the newest epoch in the queue.
+    pub fn exit_day(&self) -> u32 {
+        self.world.pool(&self.pools[0]).newest_exit_day
+    }
+
+    // ---- instructions ----
+
+    /// Creates one of the pools.
+    pub fn create_pool(&self, pool: usize) -> Instruction {
+        let by_list = self.setup.access == Access::AllowList;
+        let args = CreatePoolArgs {
+            access: self.setup.access,
+            deposit_authority: if by_list { key("admission").pubkey() } else { Pubkey::default() },
+            terms: self.setup.pool,
+            ..terms::create_pool(self.ids[pool])
+        };
+        ix::create_pool(self.world.governance.pubkey(), self.rent.pubkey(), &self.pools[pool], args)
+    }
+
+    /// Creates one of the products.
+    pub fn create_product(&self, keys: &ProductKeys) -> Instruction {
+        let args = CreateProductArgs {
+            name: self.setup.name.into(),
+            terms: self.setup.product,
+            ..terms::create_product(self.world.covered, self.setup.condition)
+        };
+        ix::create_product(self.world.governance.pubkey(), self.rent.pubkey(), keys, args)
+    }
+
+    /// Creates somebody's share account, and deposits.
+    pub fn deposit(&self, pool: &PoolKeys, name: &str, tranche: Tranche, amount: u64) -> (Instruction, Instruction) {
+        let owner = self.person(name).pubkey();
+        let mint = pool.share_mint(tranche);
+        let account = ix::create_associated_token(&self.rent.pubkey(), &owner, &mint, &token_2022::ID);
+        let admission = (self.setup.access == Access::AllowList).then(|| key("admission").pubkey());
+        (account, ix::deposit(pool, owner, admission, DepositArgs { tranche, amount, min_shares: 1 }))
+    }
+
+    /// Somebody asks to leave the senior tranche with a part of the shares, in hundredths.
+    pub fn request_exit(&self, pool: &PoolKeys, name: &str, hundredths: u64) -> Instruction {
+        let owner = self.person(name).pubkey();
+        let books = self.world.pool(pool);
+        let shares = self.world.tokens(&pool.shares_of(&owner, Tranche::Senior)) / 100 * hundredths;
+        let epoch_day = day_of(self.world.now() + i64::from(books.terms.cooldown_seconds));
+        let nonce = self.ticket_nonce(pool, name);
+        let args = RequestExitArgs { nonce, tranche: Tranche::Senior, shares, epoch_day };
+        ix::request_exit(pool, owner, self.rent.pubkey(), Some(books.newest_exit_day), args)
+    }
+
+    /// Somebody buys a cover for somebody.
+    pub fn buy(&self, product: &ProductKeys, buyer: &str, receiver: &str) -> Instruction {
+        let args = BuyCoverArgs {
+            nonce: self.cover_nonce(product, buyer, receiver),
+            request: CoverRequest { sum_insured: self.setup.sum_insured, term_days: self.setup.term_days },
+            max_premium: self.setup.sum_insured,
+        };
+        let (buyer, receiver) = (self.person(buyer).pubkey(), self.person(receiver).pubkey());
+        ix::buy_cover(product, self.rent.pubkey(), buyer, receiver, args)
+    }
+}
+
+fn pool_on_first_try(asset: &Pubkey, id: u16) -> bool {
+    use backstop::constants::{POOL_SEED, SHARES_SEED, VAULT_SEED};
+    let (pool, bump) = Pubkey::find_program_address(&[POOL_SEED, asset.as_ref(), &id.to_le_bytes()], &backstop::ID);
+    let mint = |tranche: Tranche| first_try(&[SHARES_SEED, pool.as_ref(), &[tranche.seed()], &[0]], &backstop::ID);
+    bump == u8::MAX
+        && first_try(&[VAULT_SEED, pool.as_ref()], &backstop::ID)
+        && Tranche::BOTH.into_iter().all(mint)
+}
+
+/// Makes a Token-2022 mint with metadata, as issuers of stablecoins do.
+fn extended_mint(world: &World) -> Pubkey {
+    let mint = key("extended mint").pubkey();
+    let issuer = world.payer.pubkey();
+    let program = token_2022::ID;
+    let space = ExtensionType::try_calculate_account_len::<spl_token_2022::state::Mint>(&[ExtensionType::MetadataPointer])
+        .expect("the extension has a fixed length");
+    let lamports = world.cluster.rent(space + 500).expect("the cluster answers");
+    let empty = Account { lamports, data: vec![0; space], owner: program, executable: false, rent_epoch: 0 };
+    world.cluster.set_account(mint, empty);
+    let pointer = metadata_pointer::instruction::initialize(&program, &mint, Some(issuer), Some(mint));
+    let base = spl_token_2022::instruction::initialize_mint2(&program, &mint, &issuer, Some(&issuer), 6);
+    let (name, symbol, uri) = ("A Dollar".into(), "USD".into(), "https://issuer.example/usd.json".into());
+    let shown = metadata::initialize(&program, &mint, &issuer, &mint, &issuer, name, symbol, uri);
+    let fits = "the token program is Token-2022";
+    world.run(&[], &[pointer.expect(fits), base.expect(fits), shown]);
+    mint
+}
