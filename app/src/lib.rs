@@ -4,6 +4,7 @@
 pub mod account;
 pub mod address;
 pub mod cluster;
+pub mod demo;
 pub mod instruction;
 pub mod quote;
 pub mod replay;

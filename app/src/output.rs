@@ -4,15 +4,15 @@
 
 pub mod chart;
 
-use anstyle::{AnsiColor, Color, Style};
+use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use comfy_table::{Cell, CellAlignment, Table, TableComponent, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableComponent, presets};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
 
 /// Most columns that any display takes.
-pub const WIDTH: usize = 100;
+pub const WIDTH: u16 = 100;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -34,6 +34,8 @@ impl Output {
             Self::Json => serde_json::to_string_pretty(result)?,
             Self::JsonCompact => serde_json::to_string(result)?,
         };
+        let coloured = anstream::stdout().current_choice() != anstream::ColorChoice::Never;
+        let text = if coloured { text } else { plain(&text) };
         match writeln!(anstream::stdout(), "{}", text.trim_end()) {
             // Whoever reads has seen enough: `| head`.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -56,7 +58,7 @@ pub const BAD: Style = coloured(AnsiColor::Red);
 pub const ACCENT: Style = coloured(AnsiColor::Cyan);
 
 const fn coloured(colour: AnsiColor) -> Style {
-    Style::new().fg_color(Some(Color::Ansi(colour)))
+    Style::new().fg_color(Some(anstyle::Color::Ansi(colour)))
 }
 
 /// A text in a style.
@@ -64,18 +66,26 @@ pub fn paint(text: impl Display, style: Style) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// A text without colours and without spaces at the ends of its lines.
+pub fn plain(text: &str) -> String {
+    let text = anstream::adapter::strip_str(text).to_string();
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
 /// A table without frame: a header, a line, and columns of which those in `right` are aligned to the right.
 pub fn table(header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_style(TableComponent::HeaderLines, '─');
-    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
-    table.set_style(TableComponent::LeftHeaderIntersection, '─');
-    table.set_style(TableComponent::RightHeaderIntersection, '─');
-    table.set_header(header.iter().enumerate().map(|(index, text)| {
-        let alignment = if right.contains(&index) { CellAlignment::Right } else { CellAlignment::Left };
-        Cell::new(paint(text, QUIET)).set_alignment(alignment)
-    }));
+    table.load_preset(presets::NOTHING).enforce_styling();
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH - 1);
+    for line in [
+        TableComponent::HeaderLines,
+        TableComponent::MiddleHeaderIntersections,
+        TableComponent::LeftHeaderIntersection,
+        TableComponent::RightHeaderIntersection,
+    ] {
+        table.set_style(line, '─');
+    }
+    table.set_header(header.iter().map(|text| cell(text, QUIET)));
     for index in right {
         if let Some(column) = table.column_mut(*index) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -84,9 +94,41 @@ pub fn table(header: &[&str], right: &[usize]) -> Table {
     table
 }
 
-/// A table as text, moved in by two columns.
+/// A cell of a table in a style.
+pub fn cell(text: impl Display, style: Style) -> Cell {
+    use comfy_table::{Attribute, Color};
+    let cell = Cell::new(text);
+    match style.get_fg_color() {
+        Some(anstyle::Color::Ansi(AnsiColor::Green)) => cell.fg(Color::DarkGreen),
+        Some(anstyle::Color::Ansi(AnsiColor::Yellow)) => cell.fg(Color::DarkYellow),
+        Some(anstyle::Color::Ansi(AnsiColor::Red)) => cell.fg(Color::DarkRed),
+        Some(anstyle::Color::Ansi(AnsiColor::Cyan)) => cell.fg(Color::DarkCyan),
+        _ if style == QUIET => cell.add_attribute(Attribute::Dim),
+        _ if style == HEADING => cell.add_attribute(Attribute::Bold),
+        _ => cell,
+    }
+}
+
+/// A table as text, moved in by a column.
 pub fn indented(table: &Table) -> String {
-    table.lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+    table.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
+}
+
+/// A text in lines of at most [`WIDTH`] columns, moved in by two.
+pub fn paragraph(text: &str) -> String {
+    let mut lines = vec![String::from(" ")];
+    for word in text.split_whitespace() {
+        let full =
+            lines.last().is_some_and(|line| line.chars().count() + 1 + word.chars().count() > usize::from(WIDTH));
+        if full {
+            lines.push(String::from(" "));
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 /// An amount of an asset with its decimals cut to two: `12,345.67`.
@@ -101,7 +143,7 @@ pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -127,16 +169,15 @@ pub fn percent(bps: u64) -> String {
 /// A duration in the largest unit that it is whole in: `4 h`, `30 min`.
 pub fn duration(seconds: u64) -> String {
     match seconds {
-        _ if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),
-        _ if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        _ if seconds.is_multiple_of(3_600) => format!("{} h", seconds / 3_600),
+        _ if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         _ => format!("{seconds} s"),
     }
 }
 
 /// The UTC date of a unix time: `11 Mar`.
 pub fn date(unix_seconds: i64) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let iso = backstop::mint::date_text(backstop::state::day_of(unix_seconds));
     let mut parts = iso.rsplit('-').map(|part| part.parse::<usize>().unwrap_or_default());
     let (day, month) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

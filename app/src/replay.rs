@@ -165,8 +165,8 @@ fn number(text: &str) -> Option<Decimal> {
 
 /// Price and confidence in the smallest common unit that the program takes and their fields can hold.
 fn fit(price: Decimal, confidence: Decimal, publish_time: i64) -> Option<Price> {
-    let (price, confidence) = (price.normalize(), confidence.normalize());
-    let wanted = price.scale().max(confidence.scale()).min(MOST_DECIMALS);
+    let [price, confidence] = [price, confidence].map(|value| value.round_dp(MOST_DECIMALS).normalize());
+    let wanted = price.scale().max(confidence.scale());
     (0..=wanted).rev().find_map(|decimals| {
         Some(Price {
             price: in_units(price, decimals)?.to_i64()?,

@@ -1,7 +1,12 @@
 //! What the tests stand on: a world with the real program on an embedded cluster, actors, prices, and assertions.
 
 pub mod assert;
+pub mod catalogue;
+pub mod compute;
 pub mod fixtures;
+pub mod golden;
+pub mod matrix;
+pub mod source;
 pub mod terms;
 pub mod world;
 

@@ -58,12 +58,19 @@ pub fn instructions() -> Vec<Declared> {
     declared.collect()
 }
 
+/// One instruction of the program.
+#[track_caller]
+pub fn instruction(name: &str) -> Declared {
+    let found = instructions().into_iter().find(|declared| declared.name == name);
+    found.unwrap_or_else(|| panic!("the program has no instruction `{name}`"))
+}
+
 /// Names of the structures under an attribute in one file of the program.
 fn structures(file: &str, attribute: &str) -> Vec<String> {
     let code = read(&program().join(file));
-    let parts = code.split(&format!("\n#[{attribute}]")).skip(1);
-    let structure = |part: &str| word(part.split_once("pub struct ").expect("the attribute is of a structure").1).to_owned();
-    parts.map(structure).collect()
+    let attribute = format!("\n#[{attribute}]");
+    let names = code.split(&attribute).skip(1).map(|part| part.split_once("pub struct ").expect("a structure follows").1);
+    names.map(|name| word(name).to_owned()).collect()
 }
 
 /// Names of all events.

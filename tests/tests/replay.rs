@@ -2,7 +2,7 @@
 
 use backstop::state::evidence::{Severity, TermsInput};
 use backstop_app::cluster::embedded::Price;
-use backstop_app::replay::{self, Fired, Replay, ReplayError};
+use backstop_app::replay::{self, Replay, ReplayError};
 use backstop_tests::fixtures;
 use backstop_tests::terms;
 use std::fs::File;
@@ -47,12 +47,26 @@ fn condition(prices: [u64; 2], [duration, slot, tolerance, challenge]: [u32; 4])
     }
 }
 
-/// Times and prices in hundredths, as rows.
-fn rows(prices: impl IntoIterator<Item = (i64, i64)>) -> Vec<Price> {
-    prices
-        .into_iter()
-        .map(|(publish_time, price)| Price { price, confidence: 0, exponent: -2, publish_time })
-        .collect()
+/// Below 0.90 for an hour in slots of ten minutes, a challenge of an hour.
+fn hour() -> TermsInput {
+    condition([90_000_000, 95_000_000], [60, 10, 10, 60])
+}
+
+/// First second of a slot of an hour condition.
+const T: i64 = 1_700_000_400;
+/// Seconds of a slot of an hour condition.
+const SLOT: i64 = 600;
+/// End of the challenge of a window that begins with the slot at `T`.
+const DUE: i64 = T + 6 * SLOT + 3_600;
+
+/// A row, its price in hundredths.
+fn row(publish_time: i64, price: i64) -> Price {
+    Price { price, confidence: 0, exponent: -2, publish_time }
+}
+
+/// One row in each of six slots from a time on.
+fn breach(from: i64) -> Vec<Price> {
+    (0..6).map(|slot| row(from + slot * SLOT, 88)).collect()
 }
 
 fn run(prices: &[Price], condition: &TermsInput) -> Replay {
@@ -100,7 +114,232 @@ fn the_61_prints_of_march_2023_fire_the_stress_condition_and_not_the_severe_one(
     assert_eq!(prices.len(), 61);
     let found = run(&prices, &terms::stress());
     let [fired] = &found.fired[..] else { panic!("{:?}", found.fired) };
-    assert_eq!((fired.event_at, fired.met_at, fired.twap_e8), (1_678_510_800, 1_678_527_000, 90_965_500));
+    assert_eq!((fired.event_at, fired.met_at, fired.twap_e8), (1_678_510_800, 1_678_527_000, 90_965_000));
     assert_eq!((found.observations, found.refused), (61, 0));
     assert_eq!(run(&prices, &terms::severe()).fired, []);
+}
+
+// ---------------------------------------------------------------- when a run ends and the next begins
+
+#[test]
+fn a_run_is_confirmed_by_the_first_row_later_than_its_challenge() {
+    for (later, confirmed) in [(DUE + 1, DUE + 2), (DUE + 900, DUE + 901)] {
+        let prices = [breach(T), vec![row(DUE - 1, 92), row(later, 92), row(later + 60, 92)]].concat();
+        let found = run(&prices, &hour());
+        let [fired] = &found.fired[..] else { panic!("{:?}", found.fired) };
+        assert_eq!((fired.event_at, fired.met_at, fired.triggered_at), (T, T + 6 * SLOT, confirmed));
+    }
+}
+
+#[test]
+fn a_run_without_a_later_row_is_confirmed_at_the_end_of_the_file() {
+    let found = run(&breach(T), &hour());
+    assert_eq!(found.fired.len(), 1);
+    assert_eq!(found.fired[0].triggered_at, DUE + 1);
+    let five = run(&breach(T)[..5], &hour());
+    assert_eq!((five.fired.len(), five.longest_credited_s), (0, 3_000));
+}
+
+#[test]
+fn a_recovery_in_the_last_slot_undoes_a_run_and_one_after_it_does_not() {
+    let contradicted = [breach(T), vec![row(T + 6 * SLOT - 1, 96)]].concat();
+    assert_eq!(run(&contradicted, &hour()).fired, []);
+    let too_late = [breach(T), vec![row(T + 6 * SLOT, 96), row(DUE, 96)]].concat();
+    assert_eq!(run(&too_late, &hour()).fired.len(), 1);
+}
+
+#[test]
+fn the_next_trigger_begins_empty_with_the_first_recovered_row() {
+    // Ten hours below without a recovery are one event, and what was shown before the recovery counts for nothing.
+    let long: Vec<Price> = (0..60).map(|slot| row(T + slot * SLOT, 88)).collect();
+    assert_eq!(run(&long, &hour()).fired.len(), 1);
+    let again = T + 60 * SLOT;
+    let unclear = [long.clone(), vec![row(again, 94)], breach(again + SLOT)].concat();
+    assert_eq!(run(&unclear, &hour()).fired.len(), 1);
+    let twice = [long.clone(), vec![row(again, 95)], breach(again + SLOT)].concat();
+    let found = run(&twice, &hour());
+    let events: Vec<i64> = found.fired.iter().map(|fired| fired.event_at).collect();
+    assert_eq!(events, [T, again + SLOT]);
+    assert_eq!(found.observations, 67);
+    // Five slots after the recovery are not six, however many came before it.
+    let short = [long, vec![row(again, 95)], breach(again + SLOT)[..5].to_vec()].concat();
+    assert_eq!(run(&short, &hour()).fired.len(), 1);
+}
+
+#[test]
+fn the_row_that_confirms_begins_the_next_trigger_if_it_is_recovered() {
+    let prices = [breach(T), vec![row(DUE + SLOT, 95)], breach(DUE + 2 * SLOT)].concat();
+    let found = run(&prices, &hour());
+    let events: Vec<i64> = found.fired.iter().map(|fired| fired.event_at).collect();
+    assert_eq!(events, [T, DUE + 2 * SLOT]);
+    // A recovery before the end of the challenge is shown to the trigger that waits, and begins no other.
+    let prices = [breach(T), vec![row(DUE - 1, 95)], breach(DUE + 2 * SLOT)].concat();
+    assert_eq!(run(&prices, &hour()).fired.len(), 1);
+}
+
+#[test]
+fn longest_credited_counts_a_slot_only_if_no_later_row_of_it_recovers() {
+    let prices = [breach(T)[..5].to_vec(), vec![row(T + 4 * SLOT + 1, 96), row(T + 5 * SLOT, 92)]].concat();
+    assert_eq!(run(&prices, &hour()).longest_credited_s, 4 * 600);
+    // A slot without evidence is within the tolerance, a second one is not.
+    let gap = [row(T, 88), row(T + SLOT, 88), row(T + 3 * SLOT, 88), row(T + 5 * SLOT, 88)];
+    assert_eq!(run(&gap, &hour()).longest_credited_s, 3 * 600);
+}
+
+#[test]
+fn a_run_of_less_than_the_duration_does_not_fire_after_any_wait() {
+    let prices = [breach(T)[..5].to_vec(), vec![row(T + 30 * SLOT, 92), row(T + 300 * SLOT, 92)]].concat();
+    assert_eq!(run(&prices, &hour()).fired, []);
+}
+
+// ---------------------------------------------------------------- confidence, refusals, speed
+
+#[test]
+fn confidence_counts_with_its_multiplier() {
+    let uncertain: Vec<Price> =
+        breach(T).into_iter().map(|price| Price { price: 8_800, confidence: 100, exponent: -4, ..price }).collect();
+    let multiplier = |confidence_multiplier| TermsInput { confidence_multiplier, ..hour() };
+    assert_eq!(run(&uncertain, &multiplier(199)).fired.len(), 1);
+    // 0.88 + 2 x 0.01 is not below 0.90.
+    assert_eq!(run(&uncertain, &multiplier(200)).fired, []);
+    assert_eq!(run(&uncertain, &multiplier(0)).fired.len(), 1);
+}
+
+#[test]
+fn rows_that_the_program_refuses_are_counted_and_not_fatal() {
+    let mut prices = breach(T);
+    let refused = ["0", "-0.9", "99999999999999"];
+    for (place, price) in refused.iter().enumerate() {
+        let text = format!("{},{price}", prices[place * 2].publish_time);
+        prices.insert(place * 2, read(&text).unwrap()[0]);
+    }
+    let found = run(&prices, &hour());
+    assert_eq!((found.observations, found.refused), (9, 3));
+    assert_eq!(found.fired.len(), 1);
+}
+
+#[test]
+fn a_condition_outside_the_hard_bounds_is_refused_in_words() {
+    let refusals = [
+        (condition([90_000_000, 89_000_000], [60, 10, 10, 60]), "recovery"),
+        (condition([90_000_000, 95_000_000], [60, 7, 7, 63]), "slot"),
+        (condition([90_000_000, 95_000_000], [50, 10, 10, 60]), "duration"),
+        (condition([90_000_000, 95_000_000], [60, 10, 20, 60]), "tolerance"),
+        (condition([90_000_000, 95_000_000], [60, 10, 10, 50]), "challenge"),
+        (condition([90_000_000, 95_000_000], [240, 1, 0, 60]), "224 slots"),
+        (TermsInput { confidence_multiplier: 1_001, ..hour() }, "multiplier"),
+        (TermsInput { severity: Severity::Linear { full_loss_price: 90_000_000 }, ..hour() }, "full-loss"),
+    ];
+    for (input, word) in refusals {
+        let refusal = replay::run(&breach(T), &input).unwrap_err().to_string();
+        assert!(refusal.starts_with("the condition is refused") && refusal.contains(word), "{refusal}");
+    }
+}
+
+#[test]
+fn ten_thousand_rows_take_seconds() {
+    let prices: Vec<Price> = (0..10_000).map(|minute| row(T + minute * 60, 88 + minute % 13)).collect();
+    let found = run(&prices, &hour());
+    assert_eq!((found.observations, found.refused), (10_000, 0));
+    println!("{:.0} observations per second", found.observations_per_second);
+    assert!(found.seconds < 30.0, "{} s", found.seconds);
+}
+
+// ---------------------------------------------------------------- the result as JSON
+
+#[test]
+fn the_json_has_the_fields_that_machines_rely_on() {
+    let found = Replay { seconds: 0.5, observations_per_second: 12.0, ..run(&breach(T), &hour()) };
+    let expected = format!(
+        "{{\"fired\":[{{\"event_at\":{T},\"met_at\":{},\"triggered_at\":{},\"good_slots\":6,\"twap\":0.88000000,\
+         \"severity_bps\":10000}}],\"longest_credited_s\":3600,\"observations\":6,\"refused\":0,\"seconds\":0.5,\
+         \"observations_per_second\":12.0}}",
+        T + 3_600,
+        DUE + 1
+    );
+    assert_eq!(serde_json::to_string(&found).unwrap(), expected);
+    let value: serde_json::Value = serde_json::from_str(&expected).unwrap();
+    assert_eq!(value["fired"][0]["twap"], 0.88);
+}
+
+// ---------------------------------------------------------------- files
+
+#[test]
+fn a_header_blank_lines_comments_and_line_ends_of_every_kind_are_read() {
+    let plain = read("1700000000,0.95\n1700000001,0.96\n").unwrap();
+    assert_eq!(plain.len(), 2);
+    for text in [
+        "unix_time,price\n1700000000,0.95\n1700000001,0.96",
+        "\u{feff}unix_time,price,confidence\r\n1700000000,0.95,0\r\n1700000001,0.96,\r\n",
+        "# Chainlink\n\n1700000000 , 0.95\n\n1700000001,0.96\n\n",
+        "1700000000,\"0.95\"\n1700000001,9.6e-1\n",
+    ] {
+        assert_eq!(read(text).unwrap(), plain, "{text:?}");
+    }
+}
+
+#[test]
+fn prices_are_read_to_the_twelfth_decimal_in_the_smallest_unit_that_fits() {
+    let one = |text: &str| {
+        let price = read(&format!("1700000000,{text}")).unwrap()[0];
+        (price.price, price.confidence, price.exponent)
+    };
+    assert_eq!(one("1"), (1, 0, 0));
+    assert_eq!(one("1.0"), (1, 0, 0));
+    assert_eq!(one("0.99503,0.001"), (99_503, 100, -5));
+    assert_eq!(one("0.95,0.00000001"), (95_000_000, 1, -8));
+    assert_eq!(one("0.9983000000000001"), (9_983, 0, -4));
+    assert_eq!(one("0.123456789012"), (123_456_789_012, 0, -12));
+    assert_eq!(one("0.1234567890125"), (123_456_789_012, 0, -12));
+    // Beyond what an i64 holds in that unit, a larger one.
+    assert_eq!(one("12345678901.123456789012"), (1_234_567_890_112_345_679, 0, -8));
+    assert_eq!(one("9223372036854775807"), (i64::MAX, 0, 0));
+    assert_eq!(one("-0.5"), (-5, 0, -1));
+}
+
+#[test]
+fn equal_prices_in_different_notations_are_one_price_to_the_program() {
+    let text = |price: &str| breach(T).iter().map(|row| format!("{},{price}\n", row.publish_time)).collect::<String>();
+    let fired = |price: &str| run(&read(&text(price)).unwrap(), &hour()).fired;
+    let plain = fired("0.89999999");
+    assert_eq!(plain.len(), 1);
+    for price in ["0.8999999900", "0.899999990000", "8.9999999e-1", "0.899999989999"] {
+        assert_eq!(fired(price), plain, "{price}");
+    }
+    // Rounded up to 1e-8, this is the threshold.
+    assert_eq!(fired("0.899999990001"), []);
+}
+
+#[test]
+fn a_malformed_file_names_its_line() {
+    let good = "unix_time,price\n1700000000,0.95\n";
+    let bad = [
+        ("1700000001", "1 fields"),
+        ("1700000001,0.95,0,7", "4 fields"),
+        ("yesterday,0.95", "\"yesterday\" is not a time"),
+        ("1700000001.5,0.95", "not a time"),
+        ("1700000001000,0.95", "not a time in unix seconds"),
+        ("-1,0.95", "not a time"),
+        ("1700000001,", "\"\" is not a price"),
+        ("1700000001,NaN", "\"NaN\" is not a price"),
+        ("1700000001,inf", "is not a price"),
+        ("1700000001,0.9.5", "is not a price"),
+        ("1700000001,0.95,-1", "\"-1\" is not a confidence"),
+        ("1700000001,0.95,x", "\"x\" is not a confidence"),
+        ("1700000001,99999999999999999999", "does not fit"),
+        ("1699999999,0.95", "must be sorted"),
+        ("unix_time,price", "not a time"),
+    ];
+    for (line, reason) in bad {
+        let error = read(&format!("{good}{line}\n1700000002,0.95\n")).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("line 3: ") && text.contains(reason), "{line}: {text}");
+    }
+    let error = replay::read_prices(&b"1700000000,0.95\n1700000001,\xff\n"[..]).unwrap_err().to_string();
+    assert!(error.starts_with("line 2: "), "{error}");
+    let first = read("yesterday,0.95").unwrap_err().to_string();
+    assert!(first.starts_with("line 1: "), "{first}");
+    for empty in ["", "\n\n", "unix_time,price\n"] {
+        assert_eq!(read(empty).unwrap_err().to_string(), "the file has no prices");
+    }
 }

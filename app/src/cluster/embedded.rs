@@ -155,7 +155,7 @@ impl EmbeddedCluster {
                 conf: price.confidence,
                 exponent: price.exponent,
                 publish_time: price.publish_time,
-                prev_publish_time: price.publish_time - 1,
+                prev_publish_time: price.publish_time.saturating_sub(1),
                 ema_price: price.price,
                 ema_conf: price.confidence,
             },

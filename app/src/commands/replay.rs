@@ -1,9 +1,10 @@
 //! `backstop trigger replay`: prices of the past, shown to the real program.
 
-use backstop_app::replay::{self, Replay, price_text};
+use crate::output::Output;
 use anyhow::{Context, Result, bail};
 use backstop::state::evidence::{Severity, TermsInput};
-use clap::{Args, ValueEnum};
+use backstop_app::replay::{self, Replay, price_text};
+use clap::Args;
 use comfy_table::{Table, presets};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -11,8 +12,14 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+const EXAMPLE: &str = "\
+Example:
+  backstop trigger replay --prices usdc.csv --threshold 0.95 --recovery 0.96 --full-loss 0.80 \\
+    --duration 4h --slot 30m --tolerance 30m --challenge 6h";
+
 /// Replays prices through the on-chain program and says what a trigger would have done.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLE)]
 pub struct ReplayArgs {
     /// CSV file of rows `unix_time,price[,confidence]`, sorted by time.
     #[arg(long, value_name = "FILE")]
@@ -41,18 +48,6 @@ pub struct ReplayArgs {
     /// Mean price at which everything is paid; without it every trigger pays in full.
     #[arg(long, value_name = "PRICE", value_parser = price)]
     pub full_loss: Option<u64>,
-    /// How to print the result.
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub output: Output,
-}
-
-/// How to print the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
 }
 
 impl ReplayArgs {
@@ -76,16 +71,12 @@ impl ReplayArgs {
 }
 
 /// Runs the command.
-pub fn run(args: ReplayArgs) -> Result<()> {
+pub fn run(args: &ReplayArgs, output: Output) -> Result<()> {
     let name = args.prices.display();
     let file = File::open(&args.prices).with_context(|| format!("cannot open {name}"))?;
     let prices = replay::read_prices(file).with_context(|| format!("cannot read {name}"))?;
     let found = replay::run(&prices, &args.condition())?;
-    match args.output {
-        Output::Json => println!("{}", serde_json::to_string_pretty(&found)?),
-        Output::Text => println!("{}", report(&found)),
-    }
-    Ok(())
+    output.print(&found, report)
 }
 
 /// The result for people.
@@ -137,7 +128,8 @@ fn price(text: &str) -> Result<u64> {
 
 /// A multiplier in hundredths.
 fn hundredths(text: &str) -> Result<u16> {
-    let hundredths = Decimal::from_str(text)?.checked_mul(Decimal::ONE_HUNDRED).context("the multiplier is too large")?;
+    let hundredths =
+        Decimal::from_str(text)?.checked_mul(Decimal::ONE_HUNDRED).context("the multiplier is too large")?;
     if !hundredths.is_integer() {
         bail!("the multiplier has at most 2 decimals");
     }

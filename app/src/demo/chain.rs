@@ -21,14 +21,21 @@ const COMPUTE_UNIT_LIMIT: u32 = 1_400_000;
 pub(super) struct Books {
     /// How often they were looked at.
     pub looks: u64,
-    /// First time the vault held less than the books say.
-    pub short_vault: Option<String>,
-    /// First time the ledger's entries did not sum to its cash.
-    pub torn_ledger: Option<String>,
-    /// First time more shares existed than the books say.
-    pub loose_shares: Option<String>,
-    /// First time that tokens were made or lost.
-    pub lost_tokens: Option<String>,
+    /// What was wrong the first time, by the rule that was broken.
+    pub broken: BTreeMap<Rule, String>,
+}
+
+/// What must hold at all times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rule {
+    /// The vault holds at least what the books say.
+    Vault,
+    /// The ledger's entries sum to its cash.
+    Ledger,
+    /// No more shares exist than the books say.
+    Shares,
+    /// Wallets and vault hold together what was handed out.
+    Conservation,
 }
 
 /// A cluster that keeps count.
@@ -41,7 +48,8 @@ pub(super) struct Chain {
     /// Token accounts that the asset was handed out to, and how much of it.
     wallets: Vec<Pubkey>,
     handed_out: u64,
-    compute_units: BTreeMap<&'static str, Vec<u64>>,
+    /// By instruction, in the order of their first calls.
+    compute_units: Vec<(&'static str, Vec<u64>)>,
 }
 
 impl Chain {
@@ -56,7 +64,7 @@ impl Chain {
             pool: None,
             wallets: Vec::new(),
             handed_out: 0,
-            compute_units: BTreeMap::new(),
+            compute_units: Vec::new(),
         }
     }
 
@@ -101,7 +109,7 @@ impl Chain {
     ) -> Result<Receipt, DemoError> {
         let sent = self.send(signers, instructions);
         let receipt = sent.map_err(|error| DemoError::refused(step, error))?;
-        self.compute_units.entry(name).or_default().extend(compute_units(&receipt.logs));
+        self.note_cost(name, compute_units(&receipt.logs));
         self.look_at_books(step)?;
         Ok(receipt)
     }
@@ -116,9 +124,7 @@ impl Chain {
         let before = self.pool_bytes()?;
         let answer = match self.send(signers, instructions) {
             Ok(_) => None,
-            Err(error) => {
-                Some(transaction::program_error(&error).ok_or_else(|| DemoError::refused(step, error))?)
-            }
+            Err(error) => Some(transaction::program_error(&error).ok_or_else(|| DemoError::refused(step, error))?),
         };
         self.look_at_books(step)?;
         Ok((answer, self.pool_bytes()? == before))
@@ -147,42 +153,44 @@ impl Chain {
         for wallet in &self.wallets {
             held += self.tokens(wallet)?;
         }
-        let mut entries = pool.surplus
+        let [junior, senior] = &pool.tranches;
+        let entries = pool.surplus
+            + junior.assets
+            + junior.exiting
+            + senior.assets
+            + senior.exiting
             + pool.unearned_premium
             + pool.incident_reserves
             + pool.exit_reserves
             + pool.treaty_payable;
-        let mut loose = None;
-        for (book, mint) in pool.tranches.iter().zip(keys.share_mints) {
-            entries += book.assets + book.exiting;
-            let supply = self.supply(&mint)?;
-            if supply > book.shares {
-                loose = Some(format!("{supply} shares exist, the books say {}, after: {step}", book.shares));
-            }
-        }
-        let books = &mut self.books;
-        books.looks += 1;
-        let mut note = |found: &mut Option<String>, wrong: bool, what: String| {
-            if wrong && found.is_none() {
-                *found = Some(format!("{what}, after: {step}"));
-            }
-        };
         let cash = pool.cash;
-        note(&mut books.short_vault, vault < cash, format!("the vault holds {vault}, the books say {cash}"));
-        note(&mut books.torn_ledger, entries != cash, format!("the entries sum to {entries}, cash is {cash}"));
-        let handed_out = self.handed_out;
-        note(&mut books.lost_tokens, held != handed_out, format!("{held} of {handed_out} units are there"));
-        books.loose_shares = books.loose_shares.take().or(loose);
+        let mut found = vec![
+            (Rule::Vault, vault >= cash, format!("the vault holds {vault}, the books say {cash}")),
+            (Rule::Ledger, entries == cash, format!("the entries sum to {entries}, cash is {cash}")),
+            (Rule::Conservation, held == self.handed_out, format!("{held} of {} units are there", self.handed_out)),
+        ];
+        for (book, mint) in pool.tranches.iter().zip(keys.share_mints) {
+            let supply = self.supply(&mint)?;
+            let said = book.shares;
+            found.push((Rule::Shares, supply <= said, format!("{supply} shares exist, the books say {said}")));
+        }
+        self.books.looks += 1;
+        for (rule, _, what) in found.into_iter().filter(|(_, holds, _)| !holds) {
+            self.books.broken.entry(rule).or_insert_with(|| format!("{what}, after: {step}"));
+        }
         Ok(())
     }
 
-    /// Compute units of each instruction, sorted.
-    pub fn costs(&self) -> impl Iterator<Item = (&'static str, Vec<u64>)> + '_ {
-        self.compute_units.iter().map(|(name, units)| {
-            let mut units = units.clone();
-            units.sort_unstable();
-            (*name, units)
-        })
+    fn note_cost(&mut self, name: &'static str, units: Option<u64>) {
+        match self.compute_units.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, all)) => all.extend(units),
+            None => self.compute_units.push((name, units.into_iter().collect())),
+        }
+    }
+
+    /// Compute units of each instruction, in the order of their first calls.
+    pub fn costs(&self) -> &[(&'static str, Vec<u64>)] {
+        &self.compute_units
     }
 }
 

@@ -8,6 +8,8 @@ use serde::Serialize;
 pub struct Report {
     /// Where the prices are from.
     pub prices_from: String,
+    /// Confidence that each was given, in 1e-8.
+    pub confidence_e8: u64,
     /// The program that ran.
     pub program: Program,
     /// The asset that the pool holds and pays in.
@@ -38,7 +40,7 @@ pub struct Report {
     pub refusals: Vec<Refusal>,
     /// Transactions sent, refused ones included.
     pub transactions: u64,
-    /// What the instructions cost.
+    /// What the instructions cost, in the order of their first calls.
     pub compute_units: Vec<Cost>,
     /// What had to happen, and did or did not.
     pub checks: Vec<Check>,

@@ -75,8 +75,7 @@ impl Chart<'_> {
         for (number, row) in cells.iter().enumerate() {
             let level = self.levels.iter().find(|level| self.row(level.price_e8) == number);
             let labelled = level.is_some() || number % 4 == 0 || number + 1 == self.rows;
-            let price = self.top_e8.saturating_sub(self.step_e8 * number as u64);
-            let label = if labelled { super::price(price) } else { String::new() };
+            let label = if labelled { super::price(self.price(number)) } else { String::new() };
             let tick = if labelled { '┤' } else { '│' };
             let label_style = level.map_or(QUIET, |level| level.style);
             text.push_str(&paint(format!("{label:>7} "), label_style));
@@ -139,9 +138,16 @@ impl Chart<'_> {
         format!("{name:>7} {}{} {note}\n", paint('│', QUIET), styled(&row))
     }
 
+    /// Price of a row.
+    fn price(&self, row: usize) -> u64 {
+        self.top_e8.saturating_sub(self.step_e8.saturating_mul(row as u64))
+    }
+
     fn row(&self, price_e8: u64) -> usize {
         let below = self.top_e8.saturating_sub(price_e8);
-        usize::try_from((below + self.step_e8 / 2) / self.step_e8).unwrap_or(usize::MAX).min(self.rows.saturating_sub(1))
+        usize::try_from((below + self.step_e8 / 2) / self.step_e8)
+            .unwrap_or(usize::MAX)
+            .min(self.rows.saturating_sub(1))
     }
 
     /// In each column the lowest price published in it, or the last one before it.
@@ -167,11 +173,11 @@ impl Chart<'_> {
         let mut before = None;
         for (column, price) in self.by_column().into_iter().enumerate() {
             let Some(price) = price else { continue };
-            let style = (self.line)(price);
             let row = self.row(price);
             let from = before.unwrap_or(row);
             before = Some(row);
             let mut put = |row: usize, shown: char| {
+                let style = (self.line)(self.price(row));
                 if let Some(cell) = cells.get_mut(row).and_then(|row| row.get_mut(column)) {
                     *cell = (shown, style);
                 }

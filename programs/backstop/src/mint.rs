@@ -1,12 +1,11 @@
 //! Token-2022 mints with metadata: the share mints and the cover NFTs.
 
 use crate::error::BackstopError;
-use crate::token;
+use crate::token::{self, NewAccount};
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::program::{invoke, invoke_signed};
 use anchor_lang::solana_program::program_pack::Pack;
-use anchor_lang::system_program;
 use anchor_spl::token_2022::spl_token_2022::extension::metadata_pointer;
 use anchor_spl::token_2022::spl_token_2022::instruction::{self as token_2022, AuthorityType};
 use anchor_spl::token_2022::spl_token_2022::state::Mint;
@@ -81,7 +80,14 @@ impl<'info> MintMaker<'_, 'info> {
     pub fn make(&self, decimals: u8, closable: bool, shown: &Metadata) -> Result<()> {
         let mint = self.mint.key;
         let pool = self.pool.key;
-        self.create_account(mint_space(closable), shown.space())?;
+        NewAccount {
+            account: self.mint,
+            seeds: self.mint_seeds,
+            owner: TOKEN,
+            payer: self.payer,
+            system_program: self.system_program,
+        }
+        .create(mint_space(closable), shown.space())?;
         if closable {
             self.run(&token_2022::initialize_mint_close_authority(&TOKEN, mint, Some(pool))?)?;
         }
@@ -111,25 +117,6 @@ impl<'info> MintMaker<'_, 'info> {
     fn run(&self, instruction: &Instruction) -> Result<()> {
         let accounts = [self.mint.clone(), self.pool.clone(), self.token_2022_program.clone()];
         Ok(invoke_signed(instruction, &accounts, &[self.pool_seeds])?)
-    }
-
-    /// Creates the account at the derived address, also if somebody has sent lamports to it before: an address cannot
-    /// be occupied.
-    #[inline(never)]
-    fn create_account(&self, space: usize, later: usize) -> Result<()> {
-        let rent = Rent::get()?.minimum_balance(space.saturating_add(later));
-        let missing = rent.saturating_sub(self.mint.lamports());
-        let system = *self.system_program.key;
-        if missing > 0 {
-            let accounts = system_program::Transfer { from: self.payer.clone(), to: self.mint.clone() };
-            system_program::transfer(CpiContext::new(system, accounts), missing)?;
-        }
-        let seeds: &[&[&[u8]]] = &[self.mint_seeds];
-        let space = u64::try_from(space).map_err(|_| BackstopError::MathOverflow)?;
-        let accounts = system_program::Allocate { account_to_allocate: self.mint.clone() };
-        system_program::allocate(CpiContext::new_with_signer(system, accounts, seeds), space)?;
-        let accounts = system_program::Assign { account_to_assign: self.mint.clone() };
-        system_program::assign(CpiContext::new_with_signer(system, accounts, seeds), &TOKEN)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Every transfer, mint and burn of the program, and the reading of token accounts.
 
 use anchor_lang::prelude::*;
+use anchor_lang::solana_program::program::invoke;
 use anchor_lang::solana_program::program_option::COption;
+use anchor_lang::system_program;
 use anchor_spl::token_2022::spl_token_2022::{
     self,
     extension::{BaseStateWithExtensions, ExtensionType, StateWithExtensions},
@@ -60,6 +62,49 @@ pub fn vault_amount(vault: &AccountInfo) -> Result<u64> {
 /// Units in existence of a mint whose identity is known: a share mint or a cover's NFT.
 pub fn mint_supply(mint: &AccountInfo) -> Result<u64> {
     u64_at(&mint.try_borrow_data()?, 36)
+}
+
+/// What it takes to create an account at an address of this program.
+pub struct NewAccount<'a, 'info> {
+    /// The account.
+    pub account: &'a AccountInfo<'info>,
+    /// Seeds of its address, the bump last.
+    pub seeds: &'a [&'a [u8]],
+    /// The program that it will belong to.
+    pub owner: Pubkey,
+    /// Pays the rent.
+    pub payer: &'a AccountInfo<'info>,
+    /// The system program.
+    pub system_program: &'a AccountInfo<'info>,
+}
+
+impl<'info> NewAccount<'_, 'info> {
+    /// Creates the account with `space` bytes and rent for `later` more, also if somebody has sent lamports to it
+    /// before: an address cannot be occupied.
+    #[inline(never)]
+    pub fn create(&self, space: usize, later: usize) -> Result<()> {
+        let rent = Rent::get()?.minimum_balance(space.saturating_add(later));
+        let missing = rent.saturating_sub(self.account.lamports());
+        let system = *self.system_program.key;
+        if missing > 0 {
+            let accounts = system_program::Transfer { from: self.payer.clone(), to: self.account.clone() };
+            system_program::transfer(CpiContext::new(system, accounts), missing)?;
+        }
+        let seeds: &[&[&[u8]]] = &[self.seeds];
+        let space = u64::try_from(space).map_err(|_| BackstopError::MathOverflow)?;
+        let accounts = system_program::Allocate { account_to_allocate: self.account.clone() };
+        system_program::allocate(CpiContext::new_with_signer(system, accounts, seeds), space)?;
+        let accounts = system_program::Assign { account_to_assign: self.account.clone() };
+        system_program::assign(CpiContext::new_with_signer(system, accounts, seeds), &self.owner)
+    }
+
+    /// Creates a token account of a mint that [`check_asset`] accepts: none of its extensions needs room here.
+    pub fn create_token_account(&self, mint: &AccountInfo<'info>, authority: &Pubkey) -> Result<()> {
+        self.create(ACCOUNT_BASE, 0)?;
+        let initialize =
+            spl_token_2022::instruction::initialize_account3(&self.owner, self.account.key, mint.key, authority)?;
+        Ok(invoke(&initialize, &[self.account.clone(), mint.clone()])?)
+    }
 }
 
 /// Whether a mint is accepted as the asset of a pool: its owner, its extensions, its decimals.

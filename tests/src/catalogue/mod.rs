@@ -14,7 +14,7 @@ pub mod stage;
 pub mod trigger;
 
 use crate::{World, source};
-use anchor_lang::prelude::Pubkey;
+use anchor_lang::prelude::{AccountMeta, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -37,6 +37,10 @@ pub struct Case {
     pub prepare: fn() -> Prepared,
 }
 
+const fn case(name: &'static str, what: &'static str, prepare: fn() -> Prepared) -> Case {
+    Case { name, what, prepare }
+}
+
 /// A world in which an instruction succeeds.
 pub struct Prepared {
     /// The world.
@@ -47,8 +51,6 @@ pub struct Prepared {
     pub signers: Vec<Keypair>,
     /// The same instruction about something else of the same kind.
     pub twins: Vec<Twin>,
-    /// Keys that an attacker would put in a place, beside all accounts of the same type that are there anyway.
-    pub decoys: Vec<Keypair>,
 }
 
 /// The same instruction about something else: another person's, another product's, another pool's.
@@ -66,7 +68,7 @@ pub struct Twin {
 impl Prepared {
     /// An instruction in a world, signed by some.
     pub fn new(world: World, instruction: Instruction, signers: &[&Keypair]) -> Self {
-        Self { world, instruction, signers: owned(signers), twins: Vec::new(), decoys: Vec::new() }
+        Self { world, instruction, signers: owned(signers), twins: Vec::new() }
     }
 
     /// Adds the same instruction about something else, which would succeed too.
@@ -92,6 +94,14 @@ impl Prepared {
         self.twins.push(twin);
         self
     }
+}
+
+/// An account of an instruction, by its name in the program's source.
+#[track_caller]
+pub fn account<'a>(instruction: &'a mut Instruction, of: &str, name: &str) -> &'a mut AccountMeta {
+    let declared = source::instruction(of);
+    let index = declared.accounts.iter().position(|account| account == name);
+    &mut instruction.accounts[index.unwrap_or_else(|| panic!("`{of}` has no account `{name}`"))]
 }
 
 fn owned(signers: &[&Keypair]) -> Vec<Keypair> {

@@ -64,6 +64,25 @@ impl Default for Setup {
 }
 
 impl Setup {
+    /// Capital that is nearly all needed for covers, so that exits are paid in part.
+    pub fn tight(self) -> Self {
+        Self { sum_insured: 70_000 * ONE, ..self }
+    }
+
+    /// The longest window of evidence that the ring can hold: 179 hours, of which 44 more may be without evidence.
+    pub fn long_window(self) -> Self {
+        let condition = TermsInput {
+            slot_seconds: 3_600,
+            duration_seconds: 179 * 3_600,
+            tolerance_seconds: 44 * 3_600,
+            challenge_seconds: 3_600,
+            ..self.condition
+        };
+        let pool = PoolTerms { cooldown_seconds: 30 * 86_400, ..self.pool };
+        let product = ProductTerms { max_term_days: self.product.max_term_days.min(495), ..self.product };
+        Self { condition, pool, product, term_days: self.term_days.min(495), ..self }
+    }
+
     /// Everything that makes transactions dear and that terms can choose: a Token-2022 asset, the longest terms and
     /// names.
     pub fn dear() -> Self {
@@ -94,9 +113,9 @@ pub struct Stage {
     /// Pays all rent.
     pub rent: Keypair,
     /// Ids of the pools.
-    pub ids: [u16; 2],
-    /// Two pools of the asset.
-    pub pools: [PoolKeys; 2],
+    pub ids: [u16; 3],
+    /// Two pools of the asset, and the keys of one that is not created.
+    pub pools: [PoolKeys; 3],
     /// Two products of the first pool and one of the second.
     pub products: [ProductKeys; 3],
 }
@@ -124,7 +143,7 @@ impl Stage {
         let (asset, asset_program) =
             if setup.token_2022 { (extended_mint(&world), token_2022::ID) } else { (world.asset, token::ID) };
         let mut fitting = (0..=u16::MAX).filter(|id| pool_on_first_try(&asset, *id));
-        let ids = [(); 2].map(|()| fitting.next().expect("every sixteenth id fits"));
+        let ids = [(); 3].map(|()| fitting.next().expect("every sixteenth id fits"));
         let pools = ids.map(|id| PoolKeys::derive(asset, asset_program, id));
         let products = [(0, 0), (0, 1), (1, 0)].map(|(pool, id)| ProductKeys::derive(pools[pool], id));
         Self { world, setup, asset, asset_program, rent, ids, pools, products }
@@ -219,8 +238,9 @@ impl Stage {
     /// The same with their epochs settled, as far as capital was free.
     pub fn settled(setup: Setup, hundredths: u64) -> Self {
         let stage = Self::due(setup, hundredths);
-        for pool in &stage.pools {
-            stage.act(&[], &[ix::settle_exit_epoch(pool.pool, stage.exit_day())]);
+        let day = stage.exit_day();
+        for pool in &stage.pools[..2] {
+            stage.act(&[], &[ix::settle_exit_epoch(pool.pool, day)]);
         }
         stage
     }
@@ -243,11 +263,15 @@ impl Stage {
         }
     }
 
-    /// Posts a price of the covered asset.
+    /// Posts a price of the covered asset, and beside it one of another feed and one of a second before.
     pub fn post(&self, price_e8: i64, publish_time: i64) -> Pubkey {
-        let address = key("price").pubkey();
-        self.world.cluster.post_price(address, FEED, Price::e8(price_e8, 0, publish_time));
-        address
+        let post = |label: &str, feed: [u8; 32], publish_time: i64| {
+            self.world.cluster.post_price(key(label).pubkey(), feed, Price::e8(price_e8, 0, publish_time));
+        };
+        post("price", FEED, publish_time);
+        post("price of another feed", [8; 32], publish_time);
+        post("price of a second before", FEED, publish_time - 1);
+        key("price").pubkey()
     }
 
     /// Shows breaches to every trigger until its condition is met and its challenge over.
@@ -276,6 +300,21 @@ impl Stage {
         let issuer = self.world.payer.pubkey();
         let mint = spl_token_2022::instruction::mint_to(&self.asset_program, &self.asset, &to, &issuer, &[], amount);
         self.act(&[], &[create, mint.expect("the token program is one of the two")]);
+    }
+
+    /// Earns premium up to now, then lets days pass in which nobody does anything.
+    pub fn rest(&self, days: i64) {
+        for pool in &self.pools[..2] {
+            self.act(&[], &[budget(), ix::accrue(pool.pool)]);
+        }
+        self.world.advance(days * DAY);
+    }
+
+    /// Settles the covers of all holders.
+    pub fn settle_all(&self) {
+        for (name, product) in HOLDERS {
+            self.act(&[], &[self.settle(name, product)]);
+        }
     }
 
     // ---- people and their numbers ----
@@ -363,21 +402,34 @@ impl Stage {
         (account, ix::deposit(pool, owner, admission, DepositArgs { tranche, amount, min_shares: 1 }))
     }
 
-    /// Somebody asks to leave the senior tranche with a part of the shares, in hundredths.
+    /// Somebody asks to leave with a part of the shares, in hundredths.
     pub fn request_exit(&self, pool: &PoolKeys, name: &str, hundredths: u64) -> Instruction {
         let owner = self.person(name).pubkey();
         let books = self.world.pool(pool);
-        let shares = self.world.tokens(&pool.shares_of(&owner, Tranche::Senior)) / 100 * hundredths;
+        let is_junior = JUNIORS.iter().any(|(junior, _)| *junior == name);
+        let tranche = if is_junior { Tranche::Junior } else { Tranche::Senior };
+        let shares = self.world.tokens(&pool.shares_of(&owner, tranche)) / 100 * hundredths;
         let epoch_day = day_of(self.world.now() + i64::from(books.terms.cooldown_seconds));
         let nonce = self.ticket_nonce(pool, name);
-        let args = RequestExitArgs { nonce, tranche: Tranche::Senior, shares, epoch_day };
+        let args = RequestExitArgs { nonce, tranche, shares, epoch_day };
         ix::request_exit(pool, owner, self.rent.pubkey(), Some(books.newest_exit_day), args)
+    }
+
+    /// Pays somebody's cover on a product.
+    pub fn settle(&self, name: &str, product: usize) -> Instruction {
+        let product = &self.products[product];
+        ix::settle_cover(product, self.person(name).pubkey(), self.cover_mint(product, name))
     }
 
     /// Somebody buys a cover for somebody.
     pub fn buy(&self, product: &ProductKeys, buyer: &str, receiver: &str) -> Instruction {
+        self.buy_as(product, buyer, receiver, self.cover_nonce(product, buyer, receiver))
+    }
+
+    /// Somebody buys a cover for somebody, under a number.
+    pub fn buy_as(&self, product: &ProductKeys, buyer: &str, receiver: &str, nonce: u64) -> Instruction {
         let args = BuyCoverArgs {
-            nonce: self.cover_nonce(product, buyer, receiver),
+            nonce,
             request: CoverRequest { sum_insured: self.setup.sum_insured, term_days: self.setup.term_days },
             max_premium: self.setup.sum_insured,
         };

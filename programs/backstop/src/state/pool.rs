@@ -288,7 +288,8 @@ pub struct Pool {
 
     /// Unix second up to which premium was accrued.
     pub accrued_at: i64,
-    /// Own capital without exiting value at the last day boundary, as the books stood when that day was first touched.
+    /// Own capital without exiting value at the last day boundary, as the books stood when that day was first touched;
+    /// less if capital has left since and other capital has come in.
     pub capital_at_day: u64,
     /// Exposure of all products, in asset units.
     pub total_exposure: u64,
@@ -543,8 +544,8 @@ impl Pool {
         now.saturating_add(i64::from(self.terms.cooldown_seconds)).saturating_add(NOTICE_MARGIN)
     }
 
-    /// Capital that caps are counted in: own staying capital, the lower of now and the last day boundary, so that a
-    /// deposit does not make cover cheaper at once.
+    /// Capital that caps are counted in: own staying capital, the lowest of now, the last day boundary and the moments
+    /// at which capital came in since, so that a deposit does not make cover cheaper at once.
     pub fn capacity_capital(&self) -> Result<u64> {
         Ok(self.staying_capital()?.min(self.capital_at_day))
     }
@@ -573,6 +574,13 @@ impl Pool {
             (book.shares > 0 || book.assets == 0) && (book.units > 0 || book.exiting == 0)
         };
         ensure!(owned(junior) && owned(senior), BackstopError::InvariantViolated);
+        Ok(())
+    }
+
+    /// Keeps capital that is about to come in from counting for capacity today: before the next day boundary cover is
+    /// sold as if it had not come.
+    fn hold_capacity(&mut self) -> Result<()> {
+        self.capital_at_day = self.capacity_capital()?;
         Ok(())
     }
 
@@ -713,6 +721,7 @@ impl Pool {
 
     /// Books a deposit and returns the shares it gives, rounded down.
     pub fn deposit(&mut self, tranche: Tranche, amount: u64, min_shares: u64) -> Result<u64> {
+        self.hold_capacity()?;
         let least = self.terms.min_first_deposit;
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
@@ -733,6 +742,7 @@ impl Pool {
 
     /// Books a contribution to the surplus.
     pub fn contribute(&mut self, amount: u64) -> Result<()> {
+        self.hold_capacity()?;
         ensure!(amount > 0, BackstopError::AmountTooSmall);
         credit(&mut self.surplus, amount)?;
         credit(&mut self.cash, amount)
@@ -761,6 +771,7 @@ impl Pool {
 
     /// Buys shares at today's price with the value of open exit units. Returns the value and the shares.
     pub fn cancel_exit(&mut self, tranche: Tranche, open_units: u64) -> Result<(u64, u64)> {
+        self.hold_capacity()?;
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
         let value = book.worth_of_units(open_units)?;

@@ -2,6 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
+use crate::math::capital::MAX_TOTAL_EXPOSURE;
 use crate::math::pricing::{self, Demand, Drift, Order, Price, PricingError};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::stream;
@@ -341,9 +342,16 @@ impl Product {
         self.level_at = now;
     }
 
+    /// Exposure that the product may reach, in asset units: its own cap, what its group's cap leaves, and what a pool's
+    /// books can hold. However much capital there is, a product goes on selling.
+    pub fn capacity(&self, pool: &Pool) -> Result<u64> {
+        let capacity = pool.product_capacity(self.risk_group(), self.terms.cap_bps, self.exposure)?;
+        Ok(capacity.min(MAX_TOTAL_EXPOSURE))
+    }
+
     /// Notes the utilisation that the level will drift by.
     pub fn note_utilisation(&mut self, pool: &Pool) -> Result<()> {
-        let capacity = pool.product_capacity(self.risk_group(), self.terms.cap_bps, self.exposure)?;
+        let capacity = self.capacity(pool)?;
         self.utilisation_bps = pricing::utilisation_bps(self.exposure, capacity);
         Ok(())
     }
@@ -374,7 +382,7 @@ impl Product {
         let end_day = fits(active_day.checked_add(u32::from(term_days)))?;
 
         let group = self.risk_group();
-        let capacity = pool.product_capacity(group, self.terms.cap_bps, self.exposure)?;
+        let capacity = self.capacity(pool)?;
         let technical_ppb = fits(pricing::technical_ppb(self.risk_rate_ppb, self.terms.loading_bps))?;
         let order = Order {
             sum_insured,

@@ -86,7 +86,8 @@ impl Trigger {
 
     /// Reads a price account by this trigger's source and feed.
     pub fn read_print(&self, account: &AccountInfo, now: i64) -> Result<Observation> {
-        let data = account.try_borrow_data()?;
+        // What is borrowed here is an account of this program, passed twice.
+        let data = account.try_borrow_data().map_err(|_| BackstopError::OracleWrongOwner)?;
         oracle::read(self.source(), account.key, account.owner, &data, &self.feed, now)
             .map_err(|error| BackstopError::from(error).into())
     }

@@ -54,6 +54,9 @@ pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
         let (Some(holder), Some(nft)) = (&accounts.holder, &accounts.holder_nft) else {
             return Err(refuse(BackstopError::HolderMustSign));
         };
+        let held = token::read_account(nft)?;
+        let holds = held.mint == cover.mint && held.owner == holder.key() && held.amount == 1;
+        ensure!(holds, BackstopError::NotHolder);
         mint::burn_nft(&accounts.cover_mint, nft, holder)?;
     }
     let signer = PoolSigner::of(&*accounts.pool.load()?);

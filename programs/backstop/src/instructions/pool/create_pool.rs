@@ -6,10 +6,10 @@ use crate::events::PoolCreated;
 use crate::instructions::{no_more, now};
 use crate::mint::{Metadata, MintMaker};
 use crate::state::{Access, Pool, PoolKind, PoolTerms, Protocol, Tranche, get_text, put_text};
-use crate::token;
+use crate::token::{self, NewAccount};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
-use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use anchor_spl::token_interface::{Mint, TokenInterface};
 
 /// What a pool is created with.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -51,17 +51,9 @@ pub struct CreatePool<'info> {
         bump
     )]
     pub pool: AccountLoader<'info, Pool>,
-    /// The pool's token account, created here.
-    #[account(
-        init,
-        payer = payer,
-        seeds = [VAULT_SEED, pool.key().as_ref()],
-        bump,
-        token::mint = asset_mint,
-        token::authority = pool,
-        token::token_program = asset_token_program
-    )]
-    pub vault: Box<InterfaceAccount<'info, TokenAccount>>,
+    /// CHECK: the pool's token account, created here, after the asset was checked.
+    #[account(mut, seeds = [VAULT_SEED, pool.key().as_ref()], bump)]
+    pub vault: UncheckedAccount<'info>,
     /// CHECK: the junior share mint, created here.
     #[account(mut, seeds = [SHARES_SEED, pool.key().as_ref(), &[Tranche::Junior.seed()], &[0]], bump)]
     pub junior_mint: UncheckedAccount<'info>,
@@ -120,6 +112,14 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
     }
     let asset_key = accounts.asset_mint.key();
     let pool_key = accounts.pool.key();
+    NewAccount {
+        account: &accounts.vault,
+        seeds: &[VAULT_SEED, pool_key.as_ref(), &[ctx.bumps.vault]],
+        owner: accounts.asset_token_program.key(),
+        payer: &accounts.payer,
+        system_program: &accounts.system_program,
+    }
+    .create_token_account(&accounts.asset_mint.to_account_info(), &pool_key)?;
     let pool_seeds = [POOL_SEED, asset_key.as_ref(), &args.id.to_le_bytes(), &[ctx.bumps.pool]];
     for (tranche, mint, bump) in [
         (Tranche::Junior, &accounts.junior_mint, ctx.bumps.junior_mint),

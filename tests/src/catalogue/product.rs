@@ -1,0 +1,71 @@
+//! Instructions of the product.
+
+use super::stage::{Setup, Stage};
+use super::{Entry, Prepared, case};
+use crate::terms;
+use backstop::CreateProductArgs;
+use backstop::state::ProductState;
+use backstop_app::instruction::{self as ix, ProductKeys};
+use solana_sdk::signer::Signer;
+
+/// The instructions of this file.
+pub const ENTRIES: &[Entry] = &[
+    Entry {
+        instruction: "create_product",
+        cases: &[
+            case("usual", "", || create_product("USDC below 0.90 for 24h".into(), "https://a.example/b".into())),
+            case("worst", "the longest name and URI", || create_product("n".repeat(48), "u".repeat(96))),
+        ],
+    },
+    Entry { instruction: "set_product_state", cases: &[case("always", "", set_product_state)] },
+    Entry { instruction: "set_risk_rate", cases: &[case("always", "", set_risk_rate)] },
+    Entry {
+        instruction: "sync_product",
+        cases: &[
+            case("usual", "one idle day, nothing to release", || sync_product(1)),
+            case("worst", "512 idle days, all covers to release", || sync_product(512)),
+        ],
+    },
+];
+
+fn create_product(name: String, uri: String) -> Prepared {
+    let stage = Stage::funded(Setup::default());
+    let governance = stage.world.governance.insecure_clone();
+    let create = |keys: ProductKeys| {
+        let args = CreateProductArgs {
+            name: name.clone(),
+            uri: uri.clone(),
+            ..terms::create_product(stage.world.covered, stage.setup.condition)
+        };
+        ix::create_product(governance.pubkey(), stage.rent.pubkey(), &keys, args)
+    };
+    let [first, second] = [(0, 2), (1, 1)].map(|(pool, id)| create(ProductKeys::derive(stage.pools[pool], id)));
+    let signers = [&governance, &stage.rent.insecure_clone()];
+    Prepared::new(stage.world, first, &signers).twin("another pool", second, &signers)
+}
+
+fn set_product_state() -> Prepared {
+    let stage = Stage::sold(Setup::default());
+    let governance = stage.world.governance.insecure_clone();
+    let freeze = |product: usize| {
+        ix::set_product_state(governance.pubkey(), stage.products[product].product, ProductState::Frozen)
+    };
+    let [first, second] = [freeze(0), freeze(1)];
+    Prepared::new(stage.world, first, &[&governance]).twin("another product", second, &[&governance])
+}
+
+fn set_risk_rate() -> Prepared {
+    let stage = Stage::sold(Setup::default());
+    let keeper = stage.world.risk_keeper.insecure_clone();
+    let rate = stage.setup.product.risk_rate_ppb + stage.setup.product.risk_rate_step_ppb;
+    let set = |product: usize| ix::set_risk_rate(keeper.pubkey(), stage.products[product].product, rate);
+    let [first, second] = [set(0), set(1)];
+    Prepared::new(stage.world, first, &[&keeper]).twin("another product", second, &[&keeper])
+}
+
+fn sync_product(days: i64) -> Prepared {
+    let stage = Stage::sold(Setup::dear());
+    stage.rest(days);
+    let [first, second, third] = [0, 1, 2].map(|product| ix::sync_product(&stage.products[product]));
+    Prepared::new(stage.world, first, &[]).twin("another product", second, &[]).twin("another pool", third, &[])
+}

@@ -1,0 +1,115 @@
+//! Mutations that may succeed, each with its reason: a choice that the design leaves to the caller.
+
+use super::mutation::{Kind, Mutation, Nature};
+use solana_sdk::account::{AccountSharedData, ReadableAccount};
+use std::ops::Range;
+
+/// What may stand in an account's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Anybody who signs.
+    Signer,
+    /// Any token account of the same mint.
+    TokenAccount,
+    /// Another token account of the same mint and the same owner.
+    OwnTokenAccount,
+    /// Any account of the same type.
+    Type,
+    /// Any price account of the same program and feed.
+    Feed,
+    /// Anything.
+    Anything,
+}
+
+/// A choice that is the caller's.
+pub struct Allowed {
+    /// The instruction.
+    pub instruction: &'static str,
+    /// The cases in which it is; all if there are none.
+    pub cases: &'static [&'static str],
+    /// The account.
+    pub account: &'static str,
+    /// What may stand in its place.
+    pub by: By,
+    /// Why that hurts nobody.
+    pub why: &'static str,
+}
+
+const fn allow(instruction: &'static str, account: &'static str, by: By, why: &'static str) -> Allowed {
+    Allowed { instruction, cases: &[], account, by, why }
+}
+
+const RENT: &str = "whoever signs may pay the rent";
+const SUBJECT: &str = "the instruction is about whichever account it names, and its caller may call it for each";
+const SOURCE: &str = "the signer may spend from each of its accounts";
+const TARGET: &str = "the signer names who gets what is its own";
+const UNUSED: &str = "in this state the account is not used";
+
+/// All of them. An entry that no mutation needs fails the test.
+pub const LIST: &[Allowed] = &[
+    allow("initialize", "payer", By::Signer, RENT),
+    allow("create_pool", "payer", By::Signer, RENT),
+    allow("open_series", "payer", By::Signer, RENT),
+    allow("create_product", "payer", By::Signer, RENT),
+    allow("request_exit", "payer", By::Signer, RENT),
+    allow("buy_cover", "payer", By::Signer, RENT),
+    allow("open_incident", "payer", By::Signer, RENT),
+    allow("accrue", "pool", By::Type, SUBJECT),
+    allow("set_product_state", "product", By::Type, SUBJECT),
+    allow("set_risk_rate", "product", By::Type, SUBJECT),
+    allow("deposit", "owner_assets", By::OwnTokenAccount, SOURCE),
+    allow("contribute_surplus", "contributor_assets", By::OwnTokenAccount, SOURCE),
+    allow("request_exit", "owner_shares", By::OwnTokenAccount, SOURCE),
+    allow("buy_cover", "buyer_assets", By::OwnTokenAccount, SOURCE),
+    allow("deposit", "owner_shares", By::TokenAccount, TARGET),
+    allow("cancel_exit", "owner_shares", By::TokenAccount, TARGET),
+    Allowed { cases: &["worst"], ..allow("cancel_exit", "owner_assets", By::TokenAccount, TARGET) },
+    Allowed { cases: &["signed"], ..allow("claim_exit", "destination", By::TokenAccount, TARGET) },
+    allow("cancel_cover", "destination", By::TokenAccount, TARGET),
+    Allowed { cases: &["signed"], ..allow("settle_cover", "destination", By::TokenAccount, TARGET) },
+    allow("observe", "price", By::Feed, "any signed print of the feed may be shown, whoever posted it"),
+    Allowed { cases: &["usual", "worst"], ..allow("deposit", "deposit_authority", By::Anything, "an open pool asks nobody") },
+    Allowed { cases: &["usual"], ..allow("cancel_exit", "owner_assets", By::Anything, UNUSED) },
+    Allowed { cases: &["usual"], ..allow("cancel_exit", "asset_token_program", By::Type, UNUSED) },
+    Allowed { cases: &["burnt"], ..allow("close_cover", "holder_nft", By::Anything, UNUSED) },
+];
+
+/// The entry that allows a mutation, if one does.
+pub fn find(instruction: &str, case: &str, names: &[String], mutation: &Mutation) -> Option<usize> {
+    let applies = |entry: &Allowed| {
+        entry.instruction == instruction && (entry.cases.is_empty() || entry.cases.contains(&case))
+    };
+    let entry = |place: &usize| {
+        let name = names.get(*place)?;
+        LIST.iter().position(|entry| applies(entry) && entry.account == name)
+    };
+    if mutation.kind == Kind::Mixed {
+        // What is left of either transaction once the caller's own choices are taken out must be whole.
+        let fixed: Vec<&usize> = mutation.differing.iter().filter(|place| entry(place).is_none()).collect();
+        let taken = fixed.iter().filter(|place| mutation.places.contains(place)).count();
+        let whole = taken == 0 || taken == fixed.len();
+        return whole.then(|| mutation.differing.iter().find_map(entry)).flatten();
+    }
+    let [place] = mutation.places[..] else { return None };
+    let index = entry(&place)?;
+    fits(LIST[index].by, mutation, place).then_some(index)
+}
+
+fn fits(by: By, mutation: &Mutation, place: usize) -> bool {
+    let (was, is) = (mutation.was[0].as_ref(), mutation.is[0].as_ref());
+    let same = |range: Range<usize>| {
+        let bytes = |account: Option<&AccountSharedData>| account?.data().get(range.clone()).map(<[u8]>::to_vec);
+        bytes(was).is_some() && bytes(was) == bytes(is)
+    };
+    let alike = Nature::of(is) == Nature::of(was);
+    match by {
+        By::Signer => mutation.instruction.accounts[place].is_signer,
+        // A token account begins with its mint and its owner.
+        By::TokenAccount => alike && same(0..32),
+        By::OwnTokenAccount => alike && same(0..64),
+        By::Type => alike,
+        // A price update holds its feed from byte 41 on.
+        By::Feed => alike && same(41..73),
+        By::Anything => true,
+    }
+}

@@ -1,0 +1,49 @@
+//! The negative matrix: no account of any instruction can be another than the one that belongs there.
+
+use backstop_tests::{catalogue, golden, matrix, source};
+
+const PAGE: &str = "golden/negative_matrix.md";
+
+#[test]
+fn every_wrong_account_is_refused_with_a_typed_error_and_changes_nothing() {
+    let reports = matrix::attack_all();
+    let wrong: Vec<String> = reports
+        .iter()
+        .flat_map(|report| report.wrong.iter().map(move |what| format!("{} ({}): {what}", report.instruction, report.case)))
+        .collect();
+    assert!(wrong.is_empty(), "{} mutations are not refused as they should be:\n{}", wrong.len(), wrong.join("\n"));
+    for (entry, times) in matrix::used(&reports) {
+        assert!(times > 0, "{} of {} need not be on the list of what may succeed", entry.account, entry.instruction);
+    }
+    for (name, count) in matrix::summary::refusals(&reports) {
+        println!("{count:6} {name}");
+    }
+    let page = matrix::summary::page(&reports);
+    println!("{page}");
+    golden::check(PAGE, &page);
+}
+
+#[test]
+fn every_instruction_is_attacked() {
+    let missing = catalogue::missing();
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn the_accounts_of_the_source_are_those_of_the_idl() {
+    let Some(idl) = source::idl() else {
+        println!("NOT COMPARED: there is no artifacts/backstop.json yet");
+        return;
+    };
+    let text = |value: &serde_json::Value| value["name"].as_str().expect("everything in an IDL has a name").to_owned();
+    let list = |value: &serde_json::Value| value.as_array().expect("an IDL has lists").clone();
+    let mut stated: Vec<(String, Vec<String>)> = list(&idl["instructions"])
+        .iter()
+        .map(|instruction| (text(instruction), list(&instruction["accounts"]).iter().map(text).collect()))
+        .collect();
+    let mut declared: Vec<(String, Vec<String>)> =
+        source::instructions().into_iter().map(|instruction| (instruction.name, instruction.accounts)).collect();
+    stated.sort();
+    declared.sort();
+    assert_eq!(stated, declared);
+}

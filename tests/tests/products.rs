@@ -1,0 +1,733 @@
+//! Products: who makes and changes them, every bound of their terms, notice, risk rate, release of exposure.
+
+use anchor_lang::prelude::Pubkey;
+use backstop::CreateProductArgs;
+use backstop::constants::*;
+use backstop::error::BackstopError;
+use backstop::state::evidence::{Severity, TermsInput};
+use backstop::state::{PoolKind, Product, ProductState, Tranche, day_of};
+use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_tests::terms::{self, DAY, HOUR, MINUTE, ONE};
+use backstop_tests::{Outcome, World, assert_books, assert_refused, explain};
+use solana_sdk::signer::Signer;
+
+const HEALTHY: i64 = 100_000_000;
+
+/// A world with an empty pool whose cooldown suits every trigger.
+fn empty_pool() -> (World, PoolKeys) {
+    let world = World::new();
+    let mut args = terms::create_pool(0);
+    args.terms.cooldown_seconds = u32::try_from(MAX_COOLDOWN).unwrap();
+    let pool = world.create_pool(args);
+    (world, pool)
+}
+
+/// A pool with 50,000 junior and 150,000 senior and a product, on a day on which it can sell.
+fn selling() -> (World, PoolKeys, ProductKeys) {
+    let world = World::new();
+    let pool = world.create_pool(terms::create_pool(0));
+    let product = world.create_product(&pool, terms::stress());
+    world.depositor(&pool, Tranche::Junior, 50_000 * ONE);
+    world.depositor(&pool, Tranche::Senior, 150_000 * ONE);
+    world.next_day();
+    (world, pool, product)
+}
+
+fn create(world: &World, pool: &PoolKeys, args: CreateProductArgs) -> Outcome {
+    let keys = ProductKeys::derive(*pool, world.pool(pool).products);
+    let create = ix::create_product(world.governance.pubkey(), world.payer.pubkey(), &keys, args);
+    world.send(&[&world.governance], &[create])
+}
+
+fn product_args(world: &World) -> CreateProductArgs {
+    terms::create_product(world.covered, terms::stress())
+}
+
+fn set_state(world: &World, product: &ProductKeys, state: ProductState) -> Outcome {
+    let set = ix::set_product_state(world.governance.pubkey(), product.product, state);
+    world.send(&[&world.governance], &[set])
+}
+
+fn set_risk_rate(world: &World, product: &ProductKeys, rate_ppb: u64) -> Outcome {
+    let set = ix::set_risk_rate(world.risk_keeper.pubkey(), product.product, rate_ppb);
+    world.send(&[&world.risk_keeper], &[set])
+}
+
+/// Tries to buy on a fresh healthy print.
+fn try_to_buy(world: &World, product: &ProductKeys) -> Outcome {
+    world.print(product, HEALTHY);
+    let buyer = world.person(1_000 * ONE);
+    world.buy(product, &buyer, 1_000 * ONE, 30).1
+}
+
+#[track_caller]
+fn accepted(outcome: Outcome) {
+    outcome.unwrap_or_else(|error| panic!("{}", explain(&error)));
+}
+
+// ---------------------------------------------------------------- creation
+
+#[test]
+fn a_product_begins_with_its_terms_and_no_exposure() {
+    let (world, pool) = empty_pool();
+    let args = product_args(&world);
+    let product = world.product(&world.create_product_with(&pool, args.clone()));
+    assert_eq!(product.pool, pool.pool);
+    assert_eq!(product.terms, args.terms);
+    assert_eq!(product.name(), args.name);
+    assert_eq!(product.uri(), args.uri);
+    assert_eq!(product.wording_hash, args.wording_hash);
+    assert_eq!(product.covered_asset, world.covered);
+    assert_eq!(product.rent_payer, world.payer.pubkey());
+    assert_eq!(product.risk_rate_ppb, args.terms.risk_rate_ppb);
+    assert_eq!(product.level_bps, args.terms.level_bps);
+    assert_eq!(product.state(), ProductState::Selling);
+    assert_eq!((product.exposure, product.covers_sold), (0, 0));
+    assert_eq!(world.pool(&pool).products, 1);
+}
+
+#[test]
+fn only_governance_creates_products() {
+    let (world, pool) = empty_pool();
+    let keys = ProductKeys::derive(pool, 0);
+    let stranger = world.person(0);
+    let create = ix::create_product(stranger.id(), world.payer.pubkey(), &keys, product_args(&world));
+    assert_refused(world.send(&[&stranger.key], &[create]), BackstopError::NotGovernance);
+    assert_eq!(world.pool(&pool).products, 0);
+}
+
+#[test]
+fn only_a_cover_pool_has_products() {
+    let world = World::new();
+    let mut args = terms::create_pool(0);
+    args.kind = PoolKind::Reinsurance;
+    let pool = world.create_pool(args);
+    assert_refused(create(&world, &pool, product_args(&world)), BackstopError::WrongPoolKind);
+}
+
+#[test]
+fn a_pool_does_not_insure_its_own_asset() {
+    let (world, pool) = empty_pool();
+    let args = terms::create_product(world.asset, terms::stress());
+    assert_refused(create(&world, &pool, args), BackstopError::InsuresItsOwnAsset);
+    accepted(create(&world, &pool, product_args(&world)));
+}
+
+#[test]
+fn the_cooldown_covers_duration_tolerance_challenge_and_a_day() {
+    let world = World::new();
+    // Four hours, half an hour, six hours, and a day.
+    let needed = u32::try_from(34 * HOUR + 30 * MINUTE).unwrap();
+    for (id, cooldown, error) in [(0, needed, None), (1, needed - 1, Some(BackstopError::CooldownTooShort))] {
+        let mut args = terms::create_pool(id);
+        args.terms.cooldown_seconds = cooldown;
+        let pool = world.create_pool(args);
+        let outcome = create(&world, &pool, product_args(&world));
+        match error {
+            None => accepted(outcome),
+            Some(error) => assert_refused(outcome, error),
+        }
+    }
+}
+
+/// Something one may ask of a product: the last thing that is accepted, and one step beyond.
+struct Bound {
+    what: &'static str,
+    inside: fn(&mut CreateProductArgs),
+    outside: fn(&mut CreateProductArgs),
+    error: BackstopError,
+}
+
+#[track_caller]
+fn check_bounds(bounds: &[Bound]) {
+    let (world, pool) = empty_pool();
+    for bound in bounds {
+        let mut args = product_args(&world);
+        (bound.outside)(&mut args);
+        let products = world.pool(&pool).products;
+        let outcome = create(&world, &pool, args);
+        assert!(outcome.is_err(), "{}: a step outside is accepted", bound.what);
+        assert_refused(outcome, bound.error);
+        assert_eq!(world.pool(&pool).products, products);
+
+        let mut args = product_args(&world);
+        (bound.inside)(&mut args);
+        let outcome = create(&world, &pool, args);
+        assert!(outcome.is_ok(), "{}: the bound itself is refused", bound.what);
+        assert_eq!(world.pool(&pool).products, products + 1);
+    }
+}
+
+macro_rules! bound {
+    ($what:literal, $error:ident, |$args:ident| $inside:expr, $outside:expr) => {
+        Bound { what: $what, inside: |$args| $inside, outside: |$args| $outside, error: BackstopError::$error }
+    };
+}
+
+#[test]
+fn every_bound_of_the_price_refuses_one_step_outside() {
+    check_bounds(&[
+        bound!("risk rate floor above zero", OutOfBounds, |a| a.terms.risk_rate_floor_ppb = 1, {
+            a.terms.risk_rate_floor_ppb = 0
+        }),
+        bound!("risk rate at the floor", OutOfBounds, |a| a.terms.risk_rate_ppb = a.terms.risk_rate_floor_ppb, {
+            a.terms.risk_rate_ppb = a.terms.risk_rate_floor_ppb - 1
+        }),
+        bound!("risk rate at the ceiling", OutOfBounds, |a| a.terms.risk_rate_ppb = a.terms.risk_rate_ceiling_ppb, {
+            a.terms.risk_rate_ppb = a.terms.risk_rate_ceiling_ppb + 1
+        }),
+        bound!("highest ceiling", OutOfBounds, |a| a.terms.risk_rate_ceiling_ppb = MAX_RATE_PPB, {
+            a.terms.risk_rate_ceiling_ppb = MAX_RATE_PPB + 1
+        }),
+        bound!("highest step", OutOfBounds, |a| a.terms.risk_rate_step_ppb = MAX_RATE_PPB, {
+            a.terms.risk_rate_step_ppb = MAX_RATE_PPB + 1
+        }),
+        bound!("highest demand", OutOfBounds, |a| a.terms.demand_at_capacity_ppb = MAX_RATE_PPB, {
+            a.terms.demand_at_capacity_ppb = MAX_RATE_PPB + 1
+        }),
+        bound!("demand does not fall before the kink", OutOfBounds, |a| a.terms.demand_at_zero_ppb = 50_000_000, {
+            a.terms.demand_at_zero_ppb = 50_000_001
+        }),
+        bound!("demand does not fall after the kink", OutOfBounds, |a| a.terms.demand_at_kink_ppb = 200_000_000, {
+            a.terms.demand_at_kink_ppb = 200_000_001
+        }),
+        bound!("lowest kink", OutOfBounds, |a| a.terms.kink_bps = 1, a.terms.kink_bps = 0),
+        bound!("highest kink", OutOfBounds, |a| a.terms.kink_bps = 9_999, a.terms.kink_bps = 10_000),
+        bound!("highest loading", OutOfBounds, |a| a.terms.loading_bps = MAX_LOADING_BPS, {
+            a.terms.loading_bps = MAX_LOADING_BPS + 1
+        }),
+        bound!("least premium above zero", OutOfBounds, |a| a.terms.min_premium = 1, a.terms.min_premium = 0),
+    ]);
+}
+
+#[test]
+fn every_bound_of_the_level_refuses_one_step_outside() {
+    check_bounds(&[
+        bound!("lowest level", OutOfBounds, |a| a.terms.min_level_bps = MIN_LEVEL_BPS, {
+            a.terms.min_level_bps = MIN_LEVEL_BPS - 1
+        }),
+        bound!("highest level", OutOfBounds, |a| a.terms.max_level_bps = MAX_LEVEL_BPS, {
+            a.terms.max_level_bps = MAX_LEVEL_BPS + 1
+        }),
+        bound!("level at its lower bound", OutOfBounds, |a| a.terms.level_bps = a.terms.min_level_bps, {
+            a.terms.level_bps = a.terms.min_level_bps - 1
+        }),
+        bound!("level at its upper bound", OutOfBounds, |a| a.terms.level_bps = a.terms.max_level_bps, {
+            a.terms.level_bps = a.terms.max_level_bps + 1
+        }),
+        bound!("bounds of the level in order", OutOfBounds, |a| a.terms.max_level_bps = a.terms.level_bps, {
+            a.terms.max_level_bps = a.terms.level_bps - 1
+        }),
+        bound!("marks in order", OutOfBounds, |a| a.terms.lower_mark_bps = a.terms.upper_mark_bps, {
+            a.terms.lower_mark_bps = a.terms.upper_mark_bps + 1
+        }),
+        bound!("highest upper mark", OutOfBounds, |a| a.terms.upper_mark_bps = 10_000, {
+            a.terms.upper_mark_bps = 10_001
+        }),
+        bound!("highest drift", OutOfBounds, |a| a.terms.drift_bps = MAX_DRIFT_BPS, {
+            a.terms.drift_bps = MAX_DRIFT_BPS + 1
+        }),
+    ]);
+}
+
+#[test]
+fn every_bound_of_the_limits_refuses_one_step_outside() {
+    check_bounds(&[
+        bound!("most for one cover above zero", OutOfBounds, |a| a.terms.max_sum_insured = 1, {
+            a.terms.max_sum_insured = 0
+        }),
+        bound!("lowest cap", OutOfBounds, |a| a.terms.cap_bps = 1, a.terms.cap_bps = 0),
+        bound!("highest cap", OutOfBounds, |a| a.terms.cap_bps = 10_000, a.terms.cap_bps = 10_001),
+        bound!("last risk group", OutOfBounds, |a| a.terms.risk_group = 15, a.terms.risk_group = 16),
+        bound!("shortest waiting time", OutOfBounds, |a| a.terms.waiting_seconds = 86_400, {
+            a.terms.waiting_seconds = 86_399
+        }),
+        bound!("youngest oldest print", OutOfBounds, |a| a.terms.max_price_age = 1, a.terms.max_price_age = 0),
+        bound!("oldest oldest print", OutOfBounds, |a| a.terms.max_price_age = MAX_PRICE_AGE, {
+            a.terms.max_price_age = MAX_PRICE_AGE + 1
+        }),
+        bound!("narrowest buffer", OutOfBounds, |a| a.terms.no_sale_buffer_bps = 50, a.terms.no_sale_buffer_bps = 49),
+        bound!("widest buffer", OutOfBounds, |a| a.terms.no_sale_buffer_bps = 10_000, {
+            a.terms.no_sale_buffer_bps = 10_001
+        }),
+        bound!("lowest cancellation fee", OutOfBounds, |a| a.terms.cancel_fee_bps = 1, a.terms.cancel_fee_bps = 0),
+        bound!("highest cancellation fee", OutOfBounds, |a| a.terms.cancel_fee_bps = MAX_CANCEL_FEE_BPS, {
+            a.terms.cancel_fee_bps = MAX_CANCEL_FEE_BPS + 1
+        }),
+        bound!("shortest term", OutOfBounds, |a| a.terms.min_term_days = 1, a.terms.min_term_days = 0),
+        bound!("terms in order", OutOfBounds, |a| a.terms.min_term_days = a.terms.max_term_days, {
+            a.terms.min_term_days = a.terms.max_term_days + 1
+        }),
+    ]);
+}
+
+#[test]
+fn terms_that_the_day_buckets_cannot_hold_are_refused() {
+    // The ring of half-hour slots reaches back 128 hours: six days.
+    check_bounds(&[
+        bound!("ring, waiting, rest of the day and term", TermsDoNotFit, |a| a.terms.max_term_days = 502, {
+            a.terms.max_term_days = 503
+        }),
+        bound!("a waiting time that begins another day", TermsDoNotFit, |a| a.terms.max_term_days = 502, {
+            a.terms.max_term_days = 502;
+            a.terms.waiting_seconds = 86_401
+        }),
+        bound!("ring and waiting", TermsDoNotFit, |a| a.terms.waiting_seconds = 24 * 86_400, {
+            a.terms.waiting_seconds = 24 * 86_400 + 1
+        }),
+        bound!("no waiting time wraps around", TermsDoNotFit, |a| a.terms.waiting_seconds = 24 * 86_400, {
+            a.terms.waiting_seconds = u32::MAX
+        }),
+        bound!("no term wraps around", TermsDoNotFit, |a| a.terms.max_term_days = 502, {
+            a.terms.max_term_days = u16::MAX
+        }),
+    ]);
+}
+
+#[test]
+fn a_name_and_a_uri_are_short_printable_text() {
+    check_bounds(&[
+        bound!("longest name", BadText, |a| a.name = "n".repeat(48), a.name = "n".repeat(49)),
+        bound!("shortest name", BadText, |a| a.name = "n".into(), a.name = String::new()),
+        bound!("plain name", BadText, |a| a.name = "USDC below 0.90".into(), a.name = "USDС below 0.90".into()),
+        bound!("name on one line", BadText, |a| a.name = "a b".into(), a.name = "a\nb".into()),
+        bound!("name without margin", BadText, |a| a.name = "a".into(), a.name = "a ".into()),
+        bound!("longest uri", BadText, |a| a.uri = "u".repeat(96), a.uri = "u".repeat(97)),
+        bound!("shortest uri", BadText, |a| a.uri = "u".into(), a.uri = String::new()),
+    ]);
+}
+
+fn seconds(hours: i64) -> u32 {
+    u32::try_from(hours * HOUR).unwrap()
+}
+
+#[test]
+fn every_bound_of_the_condition_refuses_one_step_outside() {
+    check_bounds(&[
+        bound!(
+            "shortest slot",
+            BadTriggerTerms,
+            |a| a.condition =
+                TermsInput { slot_seconds: 60, duration_seconds: seconds(1), tolerance_seconds: 0, challenge_seconds: seconds(1), ..a.condition },
+            // A divisor of a day too.
+            a.condition =
+                TermsInput { slot_seconds: 48, duration_seconds: seconds(1), tolerance_seconds: 0, challenge_seconds: seconds(1), ..a.condition }
+        ),
+        bound!(
+            "longest slot",
+            BadTriggerTerms,
+            |a| a.condition =
+                TermsInput { slot_seconds: 3_600, duration_seconds: seconds(6), tolerance_seconds: 0, ..a.condition },
+            a.condition =
+                TermsInput { slot_seconds: 4_320, duration_seconds: 6 * 4_320, tolerance_seconds: 0, ..a.condition }
+        ),
+        bound!(
+            "a slot divides a day",
+            BadTriggerTerms,
+            |a| a.condition = TermsInput {
+                slot_seconds: 960,
+                duration_seconds: 9_600,
+                tolerance_seconds: 0,
+                challenge_seconds: 9_600,
+                ..a.condition
+            },
+            a.condition = TermsInput {
+                slot_seconds: 1_000,
+                duration_seconds: 10_000,
+                tolerance_seconds: 0,
+                challenge_seconds: 10_000,
+                ..a.condition
+            }
+        ),
+        bound!(
+            "shortest duration",
+            BadTriggerTerms,
+            |a| a.condition =
+                TermsInput { slot_seconds: 300, duration_seconds: seconds(1), tolerance_seconds: 0, ..a.condition },
+            a.condition =
+                TermsInput { slot_seconds: 300, duration_seconds: seconds(1) - 300, tolerance_seconds: 0, ..a.condition }
+        ),
+        bound!(
+            "six slots at least",
+            BadTriggerTerms,
+            |a| a.condition = TermsInput { duration_seconds: 6 * 1_800, ..a.condition },
+            a.condition = TermsInput { duration_seconds: 5 * 1_800, ..a.condition }
+        ),
+        bound!(
+            "tolerance a quarter of the duration",
+            BadTriggerTerms,
+            |a| a.condition.tolerance_seconds = 2 * 1_800,
+            a.condition.tolerance_seconds = 3 * 1_800
+        ),
+        bound!("shortest challenge", BadTriggerTerms, |a| a.condition.challenge_seconds = seconds(1), {
+            a.condition.challenge_seconds = seconds(1) - 1_800
+        }),
+        bound!("longest challenge", BadTriggerTerms, |a| a.condition.challenge_seconds = seconds(24), {
+            a.condition.challenge_seconds = seconds(24) + 1_800
+        }),
+        bound!(
+            "window, challenge and 32 spare slots in the ring",
+            BadTriggerTerms,
+            |a| a.condition =
+                TermsInput { duration_seconds: 176 * 1_800, tolerance_seconds: 0, challenge_seconds: seconds(24), ..a.condition },
+            a.condition =
+                TermsInput { duration_seconds: 177 * 1_800, tolerance_seconds: 0, challenge_seconds: seconds(24), ..a.condition }
+        ),
+        bound!("duration in whole slots", BadTriggerTerms, |a| a.condition.duration_seconds = seconds(4), {
+            a.condition.duration_seconds = seconds(4) + 60
+        }),
+        bound!("tolerance in whole slots", BadTriggerTerms, |a| a.condition.tolerance_seconds = 1_800, {
+            a.condition.tolerance_seconds = 1_801
+        }),
+        bound!("challenge in whole slots", BadTriggerTerms, |a| a.condition.challenge_seconds = seconds(6), {
+            a.condition.challenge_seconds = seconds(6) + 1
+        }),
+        bound!("largest confidence multiplier", BadTriggerTerms, |a| a.condition.confidence_multiplier = 1_000, {
+            a.condition.confidence_multiplier = 1_001
+        }),
+        bound!("recovery at the threshold", BadTriggerTerms, |a| a.condition.recovery = a.condition.threshold, {
+            a.condition.recovery = a.condition.threshold - 1
+        }),
+        bound!(
+            "a threshold",
+            BadTriggerTerms,
+            |a| a.condition = TermsInput { threshold: 1, severity: Severity::Binary, ..a.condition },
+            a.condition = TermsInput { threshold: 0, severity: Severity::Binary, ..a.condition }
+        ),
+        bound!(
+            "full loss above zero",
+            BadTriggerTerms,
+            |a| a.condition.severity = Severity::Linear { full_loss_price: 1 },
+            a.condition.severity = Severity::Linear { full_loss_price: 0 }
+        ),
+        bound!(
+            "full loss below the threshold",
+            BadTriggerTerms,
+            |a| a.condition.severity = Severity::Linear { full_loss_price: a.condition.threshold - 1 },
+            a.condition.severity = Severity::Linear { full_loss_price: a.condition.threshold }
+        ),
+    ]);
+}
+
+// ---------------------------------------------------------------- state
+
+#[test]
+fn only_governance_changes_the_state_of_a_product() {
+    let (world, _, product) = selling();
+    let stranger = world.person(0);
+    let set = ix::set_product_state(stranger.id(), product.product, ProductState::Frozen);
+    assert_refused(world.send(&[&stranger.key], &[set]), BackstopError::NotGovernance);
+    assert_eq!(world.product(&product).state(), ProductState::Selling);
+}
+
+#[test]
+fn a_product_freezes_thaws_and_runs_off_for_good() {
+    let (world, _, product) = selling();
+    let refused = |state| assert_refused(set_state(&world, &product, state), BackstopError::WrongProductState);
+    let is = |state| assert_eq!(world.product(&product).state(), state);
+    refused(ProductState::Selling);
+    refused(ProductState::Over);
+    accepted(set_state(&world, &product, ProductState::Frozen));
+    is(ProductState::Frozen);
+    refused(ProductState::Frozen);
+    refused(ProductState::Over);
+    accepted(set_state(&world, &product, ProductState::Selling));
+    is(ProductState::Selling);
+    accepted(set_state(&world, &product, ProductState::Frozen));
+    accepted(set_state(&world, &product, ProductState::RunOff));
+    is(ProductState::RunOff);
+    for state in [ProductState::Selling, ProductState::Frozen, ProductState::RunOff, ProductState::Over] {
+        refused(state);
+    }
+    is(ProductState::RunOff);
+}
+
+#[test]
+fn a_product_that_sells_runs_off_at_once() {
+    let (world, _, product) = selling();
+    accepted(set_state(&world, &product, ProductState::RunOff));
+    assert_eq!(world.product(&product).state(), ProductState::RunOff);
+}
+
+#[test]
+fn a_product_that_is_over_stays_over() {
+    let (world, pool, product) = selling();
+    world.holder(&product, 1_000 * ONE, 30);
+    world.advance(3 * DAY);
+    world.depeg(&product, 90_000_000);
+    world.run(&[], &[ix::open_incident(&product, world.payer.pubkey())]);
+    for state in [ProductState::Selling, ProductState::Frozen, ProductState::RunOff, ProductState::Over] {
+        assert_refused(set_state(&world, &product, state), BackstopError::WrongProductState);
+    }
+    assert_eq!(world.product(&product).state(), ProductState::Over);
+    assert_books(&world.cluster, &pool.pool);
+}
+
+// ---------------------------------------------------------------- notice
+
+#[test]
+fn a_product_of_an_unused_pool_needs_no_notice() {
+    let (world, pool, product) = selling();
+    let announced = world.product(&product);
+    assert_eq!(announced.sells_from, announced.level_at);
+    accepted(try_to_buy(&world, &product));
+    assert_eq!(world.product(&product).notice_served, 1);
+    assert_books(&world.cluster, &pool.pool);
+}
+
+#[test]
+fn a_product_does_not_sell_a_second_before_its_notice_is_over() {
+    let (world, pool, _) = selling();
+    let product = world.create_product(&pool, terms::stress());
+    let sells_from = world.product(&product).sells_from;
+    assert_eq!(sells_from, world.now() + 7 * DAY + 3 * DAY, "the cooldown and three days");
+    world.cluster.set_time(sells_from - 1);
+    assert_refused(try_to_buy(&world, &product), BackstopError::NoticeNotOver);
+    assert_eq!(world.product(&product).notice_served, 0);
+    world.cluster.set_time(sells_from);
+    accepted(try_to_buy(&world, &product));
+}
+
+#[test]
+fn a_cover_sold_from_surplus_alone_makes_later_products_wait() {
+    let world = World::new();
+    let pool = world.create_pool(terms::create_pool(0));
+    let first = world.create_product(&pool, terms::stress());
+    let giver = world.person(10_000 * ONE);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 10_000 * ONE)]);
+    world.next_day();
+    accepted(try_to_buy(&world, &first));
+    let second = world.create_product(&pool, terms::stress());
+    assert_eq!(world.product(&second).sells_from, world.now() + 10 * DAY);
+    assert_refused(try_to_buy(&world, &second), BackstopError::NoticeNotOver);
+}
+
+#[test]
+fn a_new_product_does_not_sell_while_an_exit_epoch_past_its_day_is_unfilled() {
+    let (world, pool, _) = selling();
+    let leaver = world.depositor(&pool, Tranche::Senior, 1_000 * ONE);
+    let product = world.create_product(&pool, terms::stress());
+    // Whoever asks to leave within two days of the announcement has an epoch whose day ends before the notice does.
+    world.advance(2 * DAY);
+    let ticket = world.exit(&pool, &leaver, Tranche::Senior, world.shares(&pool, &leaver, Tranche::Senior));
+    let epoch = world.ticket(&pool, &leaver, ticket).epoch_day;
+    world.cluster.set_time(world.product(&product).sells_from);
+    assert_eq!(day_of(world.now()), epoch + 1);
+    assert_refused(try_to_buy(&world, &product), BackstopError::ExitsWaiting);
+    accepted(world.settle_epoch(&pool, epoch));
+    accepted(try_to_buy(&world, &product));
+}
+
+#[test]
+fn an_exit_epoch_on_its_own_day_does_not_keep_a_product_from_selling() {
+    let (world, pool, _) = selling();
+    let leaver = world.depositor(&pool, Tranche::Senior, 1_000 * ONE);
+    let product = world.create_product(&pool, terms::stress());
+    world.advance(3 * DAY);
+    let ticket = world.exit(&pool, &leaver, Tranche::Senior, world.shares(&pool, &leaver, Tranche::Senior));
+    world.cluster.set_time(world.product(&product).sells_from);
+    assert_eq!(day_of(world.now()), world.ticket(&pool, &leaver, ticket).epoch_day);
+    accepted(try_to_buy(&world, &product));
+}
+
+#[test]
+fn exits_that_wait_after_the_notice_was_served_do_not_stop_sales() {
+    let (world, pool, product) = selling();
+    accepted(try_to_buy(&world, &product));
+    let leaver = world.depositor(&pool, Tranche::Senior, 1_000 * ONE);
+    let ticket = world.exit(&pool, &leaver, Tranche::Senior, world.shares(&pool, &leaver, Tranche::Senior));
+    let epoch = world.ticket(&pool, &leaver, ticket).epoch_day;
+    world.cluster.set_time((i64::from(epoch) + 1) * DAY);
+    accepted(try_to_buy(&world, &product));
+}
+
+// ---------------------------------------------------------------- risk rate
+
+#[test]
+fn only_the_risk_keeper_moves_the_risk_rate() {
+    let (world, _, product) = selling();
+    world.advance(DAY);
+    for outsider in [&world.governance, &world.guardian, &world.payer] {
+        let set = ix::set_risk_rate(outsider.pubkey(), product.product, 21_000_000);
+        assert_refused(world.send(&[outsider], &[set]), BackstopError::NotRiskKeeper);
+    }
+    assert_eq!(world.product(&product).risk_rate_ppb, 20_000_000);
+    accepted(set_risk_rate(&world, &product, 21_000_000));
+    assert_eq!(world.product(&product).risk_rate_ppb, 21_000_000);
+}
+
+#[test]
+fn the_risk_rate_first_moves_a_day_after_creation_and_then_once_a_day() {
+    let world = World::new();
+    let pool = world.create_pool(terms::create_pool(0));
+    let product = world.create_product(&pool, terms::stress());
+    let created = world.now();
+    world.cluster.set_time(created + DAY - 1);
+    assert_refused(set_risk_rate(&world, &product, 21_000_000), BackstopError::RiskRateMovedToday);
+    world.cluster.set_time(created + DAY);
+    accepted(set_risk_rate(&world, &product, 21_000_000));
+    assert_refused(set_risk_rate(&world, &product, 21_000_000), BackstopError::RiskRateMovedToday);
+    world.cluster.set_time(created + 2 * DAY - 1);
+    assert_refused(set_risk_rate(&world, &product, 20_000_000), BackstopError::RiskRateMovedToday);
+    world.cluster.set_time(created + 2 * DAY);
+    accepted(set_risk_rate(&world, &product, 20_000_000));
+}
+
+#[test]
+fn the_risk_rate_moves_by_its_step_at_most_and_stays_between_floor_and_ceiling() {
+    let (world, pool, _) = selling();
+    let mut args = product_args(&world);
+    args.terms.risk_rate_floor_ppb = 15_000_000;
+    args.terms.risk_rate_ceiling_ppb = 35_000_000;
+    let product = world.create_product_with(&pool, args);
+    let try_rates = |refused: u64, taken: u64| {
+        world.advance(DAY);
+        assert_refused(set_risk_rate(&world, &product, refused), BackstopError::RiskRateOutOfBounds);
+        accepted(set_risk_rate(&world, &product, taken));
+        assert_eq!(world.product(&product).risk_rate_ppb, taken);
+    };
+    try_rates(30_000_001, 30_000_000);
+    try_rates(35_000_001, 35_000_000);
+    try_rates(24_999_999, 25_000_000);
+    try_rates(14_999_999, 15_000_000);
+    try_rates(0, 15_000_000);
+    try_rates(u64::MAX, 16_000_000);
+}
+
+#[test]
+fn no_sequence_of_calls_moves_the_risk_rate_by_more_than_its_step_in_a_day() {
+    let world = World::unsigned();
+    let pool = world.create_pool(terms::create_pool(0));
+    let product = world.create_product(&pool, terms::stress());
+    let terms = world.product(&product).terms;
+    let mut state = 0x9e37_79b9_u64;
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut history = vec![(world.now(), terms.risk_rate_ppb)];
+    for _ in 0..600 {
+        let pause = [0, 1, HOUR, 23 * HOUR, DAY - 1, DAY][random(6) as usize] + random(3) as i64;
+        world.advance(pause);
+        let before = world.product(&product).risk_rate_ppb;
+        let reach = 2 * terms.risk_rate_step_ppb;
+        let rate = (before + random(2 * reach)).saturating_sub(reach);
+        let outcome = set_risk_rate(&world, &product, rate);
+        let after = world.product(&product).risk_rate_ppb;
+        assert_eq!(after, if outcome.is_ok() { rate } else { before });
+        history.push((world.now(), after));
+    }
+    let moves = history.windows(2).filter(|pair| pair[0].1 != pair[1].1).count();
+    assert!(moves > 50, "the sequence moves the rate only {moves} times");
+    for (index, (time, rate)) in history.iter().enumerate() {
+        assert!((terms.risk_rate_floor_ppb..=terms.risk_rate_ceiling_ppb).contains(rate));
+        // Any two moments less than a day apart.
+        for (later, other) in history[index..].iter().take_while(|(later, _)| later - time < DAY) {
+            assert!(rate.abs_diff(*other) <= terms.risk_rate_step_ppb, "{time} {rate}, {later} {other}");
+        }
+    }
+}
+
+#[test]
+fn the_risk_rate_moves_for_new_covers_alone() {
+    let (world, pool, product) = selling();
+    let (_, first) = world.holder(&product, 1_000 * ONE, 30);
+    let sold = world.cover(&first);
+    world.advance(DAY);
+    accepted(set_risk_rate(&world, &product, 30_000_000));
+    assert_eq!(world.cover(&first), sold);
+    let (_, second) = world.holder(&product, 1_000 * ONE, 30);
+    assert!(world.cover(&second).premium > sold.premium);
+    assert_books(&world.cluster, &pool.pool);
+}
+
+// ---------------------------------------------------------------- sync
+
+/// A product with one cover of 1,000 for seven days. Returns the day from which it can be released.
+fn one_cover() -> (World, PoolKeys, ProductKeys, u32) {
+    let (world, pool, product) = selling();
+    let (_, mint) = world.holder(&product, 1_000 * ONE, 7);
+    let release = world.cover(&mint).end_day + world.product(&product).ring_days;
+    (world, pool, product, release)
+}
+
+fn sync(world: &World, product: &ProductKeys) -> Product {
+    let books = world.pool(&product.pool);
+    world.run(&[], &[ix::sync_product(product)]);
+    let after = world.product(product);
+    let pool = world.pool(&product.pool);
+    let released = books.total_exposure - pool.total_exposure;
+    assert_eq!(released, books.group_exposure(0) - pool.group_exposure(0));
+    assert_books(&world.cluster, &product.pool.pool);
+    after
+}
+
+#[test]
+fn exposure_is_released_once_the_ring_no_longer_reaches_back_to_the_end() {
+    let (world, pool, product, release) = one_cover();
+    assert_eq!(world.product(&product).ring_days, 6);
+    world.cluster.set_time(i64::from(release) * DAY - 1);
+    assert_eq!(sync(&world, &product).exposure, 1_000 * ONE);
+    world.cluster.set_time(i64::from(release) * DAY);
+    assert_eq!(sync(&world, &product).exposure, 0);
+    assert_eq!(world.pool(&pool).total_exposure, 0);
+}
+
+#[test]
+fn to_sync_twice_changes_nothing() {
+    let (world, pool, product, release) = one_cover();
+    world.cluster.set_time(i64::from(release) * DAY);
+    sync(&world, &product);
+    let before = (world.product(&product), world.pool(&pool));
+    sync(&world, &product);
+    assert_eq!((world.product(&product), world.pool(&pool)), before);
+}
+
+#[test]
+fn anyone_syncs_without_a_signature_of_a_role() {
+    let (world, _, product, release) = one_cover();
+    world.cluster.set_time(i64::from(release) * DAY);
+    let stranger = world.person(0);
+    world.cluster.svm().expire_blockhash();
+    let sent = backstop_app::transaction::send(&world.cluster, &stranger.key, &[], &[ix::sync_product(&product)]);
+    accepted(sent);
+    assert_eq!(world.product(&product).exposure, 0);
+}
+
+#[test]
+fn nothing_is_released_while_the_trigger_is_not_quiet() {
+    let (world, _, product, release) = one_cover();
+    world.cluster.set_time(i64::from(release) * DAY);
+    world.print(&product, 90_000_000);
+    assert_eq!(sync(&world, &product).exposure, 1_000 * ONE);
+    world.advance(HOUR);
+    world.print(&product, HEALTHY);
+    assert_eq!(sync(&world, &product).exposure, 0);
+}
+
+#[test]
+fn a_sync_takes_no_trigger_and_no_pool_of_another_product() {
+    let (world, pool, product, _) = one_cover();
+    let other_pool = world.create_pool(terms::create_pool(1));
+    let other = world.create_product(&other_pool, terms::stress());
+    let mut wrong_trigger = ix::sync_product(&product);
+    wrong_trigger.accounts[2].pubkey = other.trigger();
+    assert_refused(world.send(&[], &[wrong_trigger]), BackstopError::WrongParent);
+    let mut wrong_pool = ix::sync_product(&product);
+    wrong_pool.accounts[0].pubkey = other_pool.pool;
+    assert_refused(world.send(&[], &[wrong_pool]), BackstopError::WrongParent);
+    let mut more = ix::sync_product(&product);
+    more.accounts.push(anchor_lang::prelude::AccountMeta::new_readonly(Pubkey::default(), false));
+    assert_refused(world.send(&[], &[more]), BackstopError::UnexpectedAccounts);
+    assert_eq!(world.pool(&pool).total_exposure, 1_000 * ONE);
+}
+
+#[test]
+fn a_product_in_run_off_or_frozen_still_releases() {
+    for state in [ProductState::Frozen, ProductState::RunOff] {
+        let (world, _, product, release) = one_cover();
+        accepted(set_state(&world, &product, state));
+        world.cluster.set_time(i64::from(release) * DAY);
+        assert_eq!(sync(&world, &product).exposure, 0);
+    }
+}
