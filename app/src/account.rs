@@ -3,7 +3,7 @@
 use crate::cluster::{Cluster, ClusterError};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{AccountDeserialize, Discriminator};
-use backstop::state::{Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Treaty, Trigger};
+use backstop::state::{Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Treaty, Trigger};
 
 /// Why an account could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,8 @@ decode_borsh!(
     ExitTicket => "exit ticket",
     ExitEpoch => "exit epoch",
     Incident => "incident",
-    Treaty => "treaty"
+    Treaty => "treaty",
+    Cession => "cession"
 );
 decode_zero_copy!(Pool => "pool", Product => "product", Trigger => "trigger");
 

@@ -73,6 +73,11 @@ pub fn treaty(cedant: &Pubkey, id: u16) -> Pubkey {
     derive(&[TREATY_SEED, cedant.as_ref(), &id.to_le_bytes()])
 }
 
+/// A cedant's announced cession of surplus.
+pub fn cession(cedant: &Pubkey) -> Pubkey {
+    derive(&[CESSION_SEED, cedant.as_ref()])
+}
+
 /// An owner's associated token account.
 pub fn associated_token(owner: &Pubkey, mint: &Pubkey, token_program: &Pubkey) -> Pubkey {
     anchor_spl::associated_token::get_associated_token_address_with_program_id(owner, mint, token_program)

@@ -2,9 +2,9 @@
 
 use crate::address;
 use anchor_lang::prelude::Pubkey;
-use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas, system_program};
-use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, Tranche};
+use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, Tranche, TreatyTerms};
 use backstop::{accounts, instruction as data};
 use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs};
 
@@ -89,7 +89,6 @@ impl ProductKeys {
 
 /// Creates an owner's associated token account if it is missing.
 pub fn create_associated_token(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey, token_program: &Pubkey) -> Instruction {
-    use anchor_lang::solana_program::instruction::AccountMeta;
     Instruction {
         program_id: anchor_spl::associated_token::ID,
         accounts: vec![
@@ -241,8 +240,16 @@ pub fn cancel_exit(keys: &PoolKeys, ticket: &ExitTicket) -> Instruction {
 
 /// `settle_exit_epoch`.
 pub fn settle_exit_epoch(pool: Pubkey, day: u32) -> Instruction {
+    settle_reinsurance_epoch(pool, day, &[])
+}
+
+/// `settle_exit_epoch` of a reinsurance pool, with all its cedants in the order of its books.
+pub fn settle_reinsurance_epoch(pool: Pubkey, day: u32, cedants: &[Pubkey]) -> Instruction {
     let accounts = accounts::SettleExitEpoch { pool, epoch: address::exit_epoch(&pool, day) };
-    build(accounts, data::SettleExitEpoch {})
+    let mut instruction = build(accounts, data::SettleExitEpoch {});
+    let cedants = cedants.iter().map(|cedant| AccountMeta::new_readonly(*cedant, false));
+    instruction.accounts.extend(cedants);
+    instruction
 }
 
 /// `claim_exit`, to the owner's associated token account.
@@ -466,4 +473,171 @@ pub fn close_incident(keys: &ProductKeys, rent_payer: Pubkey) -> Instruction {
         rent_payer,
     };
     build(accounts, data::CloseIncident {})
+}
+
+/// What instructions need to know of a treaty: both pools, of one asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TreatyKeys {
+    /// The cover pool that cedes.
+    pub cedant: PoolKeys,
+    /// The reinsurance pool.
+    pub reinsurer: Pubkey,
+    /// The treaty.
+    pub treaty: Pubkey,
+}
+
+impl TreatyKeys {
+    /// The keys of a cedant's treaty.
+    pub fn derive(cedant: PoolKeys, reinsurer: Pubkey, id: u16) -> Self {
+        Self { cedant, reinsurer, treaty: address::treaty(&cedant.pool, id) }
+    }
+}
+
+/// `create_treaty`.
+pub fn create_treaty(governance: Pubkey, payer: Pubkey, keys: &TreatyKeys, terms: TreatyTerms) -> Instruction {
+    let accounts = accounts::CreateTreaty {
+        governance,
+        payer,
+        protocol: address::protocol(),
+        cedant: keys.cedant.pool,
+        reinsurer: keys.reinsurer,
+        treaty: keys.treaty,
+        system_program: system_program::ID,
+    };
+    build(accounts, data::CreateTreaty { terms })
+}
+
+/// `accept_treaty`.
+pub fn accept_treaty(governance: Pubkey, keys: &TreatyKeys) -> Instruction {
+    let accounts = accounts::AcceptTreaty {
+        governance,
+        protocol: address::protocol(),
+        cedant: keys.cedant.pool,
+        reinsurer: keys.reinsurer,
+        treaty: keys.treaty,
+        cedant_vault: keys.cedant.vault(),
+        reinsurer_vault: address::vault(&keys.reinsurer),
+        asset_mint: keys.cedant.asset_mint,
+        asset_token_program: keys.cedant.asset_token_program,
+    };
+    build(accounts, data::AcceptTreaty {})
+}
+
+/// `settle_treaty_premium`, of the quota share with `reinsurer`.
+pub fn settle_treaty_premium(cedant: &PoolKeys, reinsurer: Pubkey) -> Instruction {
+    let accounts = accounts::SettleTreatyPremium {
+        cedant: cedant.pool,
+        reinsurer,
+        cedant_vault: cedant.vault(),
+        reinsurer_vault: address::vault(&reinsurer),
+        asset_mint: cedant.asset_mint,
+        asset_token_program: cedant.asset_token_program,
+    };
+    build(accounts, data::SettleTreatyPremium {})
+}
+
+/// `call_treaty`, for the incident of a product of the cedant.
+pub fn call_treaty(keys: &TreatyKeys, product: &ProductKeys) -> Instruction {
+    let accounts = accounts::CallTreaty {
+        cedant: keys.cedant.pool,
+        reinsurer: keys.reinsurer,
+        treaty: keys.treaty,
+        incident: product.incident(),
+        cedant_vault: keys.cedant.vault(),
+        reinsurer_vault: address::vault(&keys.reinsurer),
+        asset_mint: keys.cedant.asset_mint,
+        asset_token_program: keys.cedant.asset_token_program,
+    };
+    build(accounts, data::CallTreaty {})
+}
+
+/// `skip_treaty`, for the incident of a product of the cedant.
+pub fn skip_treaty(keys: &TreatyKeys, product: &ProductKeys) -> Instruction {
+    let accounts =
+        accounts::SkipTreaty { cedant: keys.cedant.pool, treaty: keys.treaty, incident: product.incident() };
+    build(accounts, data::SkipTreaty {})
+}
+
+/// `collect_treaty`.
+pub fn collect_treaty(keys: &TreatyKeys) -> Instruction {
+    let accounts = accounts::CollectTreaty {
+        cedant: keys.cedant.pool,
+        reinsurer: keys.reinsurer,
+        treaty: keys.treaty,
+        cedant_vault: keys.cedant.vault(),
+        reinsurer_vault: address::vault(&keys.reinsurer),
+        asset_mint: keys.cedant.asset_mint,
+        asset_token_program: keys.cedant.asset_token_program,
+    };
+    build(accounts, data::CollectTreaty {})
+}
+
+/// `end_treaty`.
+pub fn end_treaty(keys: &TreatyKeys, rent_payer: Pubkey) -> Instruction {
+    let accounts = accounts::EndTreaty {
+        cedant: keys.cedant.pool,
+        reinsurer: keys.reinsurer,
+        treaty: keys.treaty,
+        rent_payer,
+    };
+    build(accounts, data::EndTreaty {})
+}
+
+/// `commute_treaty`.
+pub fn commute_treaty(governance: Pubkey, keys: &TreatyKeys) -> Instruction {
+    let accounts = accounts::CommuteTreaty {
+        governance,
+        protocol: address::protocol(),
+        cedant: keys.cedant.pool,
+        reinsurer: keys.reinsurer,
+        treaty: keys.treaty,
+        cedant_vault: keys.cedant.vault(),
+        reinsurer_vault: address::vault(&keys.reinsurer),
+        asset_mint: keys.cedant.asset_mint,
+        asset_token_program: keys.cedant.asset_token_program,
+    };
+    build(accounts, data::CommuteTreaty {})
+}
+
+/// `announce_cession`.
+pub fn announce_cession(
+    governance: Pubkey,
+    payer: Pubkey,
+    cedant: Pubkey,
+    reinsurer: Pubkey,
+    amount: u64,
+) -> Instruction {
+    let accounts = accounts::AnnounceCession {
+        governance,
+        payer,
+        protocol: address::protocol(),
+        cedant,
+        reinsurer,
+        cession: address::cession(&cedant),
+        system_program: system_program::ID,
+    };
+    build(accounts, data::AnnounceCession { amount })
+}
+
+/// `cede_surplus`, as it was announced.
+pub fn cede_surplus(governance: Pubkey, cedant: &PoolKeys, reinsurer: Pubkey, rent_payer: Pubkey) -> Instruction {
+    let accounts = accounts::CedeSurplus {
+        governance,
+        protocol: address::protocol(),
+        cedant: cedant.pool,
+        reinsurer,
+        cession: address::cession(&cedant.pool),
+        rent_payer,
+        cedant_vault: cedant.vault(),
+        reinsurer_vault: address::vault(&reinsurer),
+        asset_mint: cedant.asset_mint,
+        asset_token_program: cedant.asset_token_program,
+    };
+    build(accounts, data::CedeSurplus {})
+}
+
+/// `close_cession`.
+pub fn close_cession(cedant: Pubkey, rent_payer: Pubkey) -> Instruction {
+    let accounts = accounts::CloseCession { cession: address::cession(&cedant), rent_payer };
+    build(accounts, data::CloseCession {})
 }

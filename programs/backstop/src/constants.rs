@@ -134,6 +134,16 @@ pub const MAX_PRICE_AGE: u32 = 86_400;
 /// Least distance of the last print from the threshold at a purchase.
 pub const MIN_NO_SALE_BUFFER_BPS: u16 = 50;
 
+/// Longest term of a treaty.
+pub const MAX_TREATY_DAYS: u32 = 365;
+/// Highest cession of a quota share: the cedant keeps a part of every risk it takes.
+pub const MAX_CESSION_BPS: u16 = 9_000;
+/// Highest premium of a layer for its term, of its limit.
+pub const MAX_RATE_ON_LINE_BPS: u16 = 5_000;
+/// Most often that a layer's limit is restored.
+pub const MAX_REINSTATEMENTS: u8 = 4;
+/// Highest premium of restoring a layer's whole limit, of its premium.
+pub const MAX_REINSTATEMENT_PREMIUM_BPS: u16 = 20_000;
 /// A treaty that was not called within this time is skipped; what it owes can be collected later.
 pub const TREATY_CALL_WINDOW: i64 = 2 * DAY;
 /// A funding round waits at most this long for other alerts to end.

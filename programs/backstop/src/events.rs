@@ -405,3 +405,166 @@ pub struct IncidentClosed {
     /// What was left, moved to the surplus.
     pub to_surplus: u64,
 }
+
+/// A treaty was announced.
+#[event]
+pub struct TreatyCreated {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+    /// Whether it is a quota share; else a layer.
+    pub quota_share: bool,
+    /// The most it pays.
+    pub limit: u64,
+    /// First day of the term.
+    pub start_day: u32,
+    /// First day after the term.
+    pub end_day: u32,
+    /// When its notice ends.
+    pub notice_until: i64,
+}
+
+/// A treaty is in force.
+#[event]
+pub struct TreatyAccepted {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+    /// Premium paid for the term, from surplus to unearned premium.
+    pub premium: u64,
+    /// Rate at which it is earned, Q32 a second.
+    pub rate_q32: u64,
+}
+
+/// Quota-share premium was handed over.
+#[event]
+pub struct TreatyPremiumSettled {
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+    /// From the cedant's payable to the reinsurer's unearned premium.
+    pub amount: u64,
+    /// Rate at which it is earned, Q32 a second.
+    pub rate_q32: u64,
+    /// When it is earned.
+    pub end_day: u32,
+}
+
+/// A treaty paid for an incident.
+#[event]
+pub struct TreatyCalled {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+    /// The incident.
+    pub incident: Pubkey,
+    /// What it owed.
+    pub owed: u64,
+    /// What the reinsurer lost.
+    pub paid: u64,
+    /// What of the limit was restored.
+    pub restored: u64,
+    /// What that cost: it stays with the reinsurer as unearned premium, the cedant gets the rest.
+    pub reinstatement_premium: u64,
+    /// Where the reinsurer's loss came from.
+    pub losses: LossByLayer,
+}
+
+/// A treaty was skipped for an incident.
+#[event]
+pub struct TreatySkipped {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+    /// The incident.
+    pub incident: Pubkey,
+    /// What can be collected later.
+    pub owed: u64,
+}
+
+/// A skipped treaty paid into the cedant's surplus.
+#[event]
+pub struct TreatyCollected {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+    /// What it owed.
+    pub owed: u64,
+    /// What the reinsurer paid.
+    pub paid: u64,
+    /// Where the reinsurer's loss came from.
+    pub losses: LossByLayer,
+}
+
+/// A treaty ended and its limit was released.
+#[event]
+pub struct TreatyEnded {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+}
+
+/// A treaty's term was ended by agreement.
+#[event]
+pub struct TreatyCommuted {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+    /// First day after the term.
+    pub end_day: u32,
+    /// Unearned premium, back to the cedant's surplus.
+    pub returned: u64,
+}
+
+/// A transfer of surplus was announced.
+#[event]
+pub struct CessionAnnounced {
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+    /// Surplus to move.
+    pub amount: u64,
+    /// When it may be moved.
+    pub from: i64,
+    /// When the announcement is void.
+    pub until: i64,
+}
+
+/// Surplus moved to a reinsurance pool.
+#[event]
+pub struct SurplusCeded {
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+    /// Assets.
+    pub amount: u64,
+}
+
+/// An announcement of surplus was closed unused.
+#[event]
+pub struct CessionClosed {
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+}

@@ -19,7 +19,7 @@ use anchor_lang::prelude::*;
 
 pub use constants::PROTOCOL;
 pub use instructions::*;
-use state::{CoverRequest, ProductState, Quote, Tranche};
+use state::{CoverRequest, ProductState, Quote, Tranche, TreatyTerms};
 
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");
 
@@ -98,7 +98,7 @@ pub mod backstop {
     }
 
     /// Sets capital aside for the oldest unfilled epoch. Anyone.
-    pub fn settle_exit_epoch(ctx: Context<SettleExitEpoch>) -> Result<()> {
+    pub fn settle_exit_epoch<'info>(ctx: Context<'info, SettleExitEpoch<'info>>) -> Result<()> {
         instructions::pool::settle_exit_epoch::handle(ctx)
     }
 
@@ -198,5 +198,62 @@ pub mod backstop {
     /// Moves what is left of an incident to the surplus. Anyone, once all is settled or 180 days after funding.
     pub fn close_incident(ctx: Context<CloseIncident>) -> Result<()> {
         instructions::incident::close_incident::handle(ctx)
+    }
+
+    // ---- reinsurance ----
+
+    /// Announces a treaty from a cover pool to a reinsurance pool. Only governance.
+    pub fn create_treaty(ctx: Context<CreateTreaty>, terms: TreatyTerms) -> Result<()> {
+        instructions::treaty::create_treaty::handle(ctx, terms)
+    }
+
+    /// Puts a treaty in force: backed by the reinsurer and, for a layer, paid. Only governance.
+    pub fn accept_treaty(ctx: Context<AcceptTreaty>) -> Result<()> {
+        instructions::treaty::accept_treaty::handle(ctx)
+    }
+
+    /// Hands the quota share's premium to the reinsurer. Anyone.
+    pub fn settle_treaty_premium(ctx: Context<SettleTreatyPremium>) -> Result<()> {
+        instructions::treaty::settle_treaty_premium::handle(ctx)
+    }
+
+    /// Calls the next treaty of an incident: the reinsurer pays its part. Anyone.
+    pub fn call_treaty(ctx: Context<CallTreaty>) -> Result<()> {
+        instructions::treaty::call_treaty::handle(ctx)
+    }
+
+    /// Skips the next treaty of an incident that could not be called for two days. Anyone.
+    pub fn skip_treaty(ctx: Context<SkipTreaty>) -> Result<()> {
+        instructions::treaty::skip_treaty::handle(ctx)
+    }
+
+    /// Collects what a skipped treaty owes into the cedant's surplus. Anyone.
+    pub fn collect_treaty(ctx: Context<CollectTreaty>) -> Result<()> {
+        instructions::treaty::collect_treaty::handle(ctx)
+    }
+
+    /// Ends a treaty that can no longer be needed and releases its limit. Anyone.
+    pub fn end_treaty(ctx: Context<EndTreaty>) -> Result<()> {
+        instructions::treaty::end_treaty::handle(ctx)
+    }
+
+    /// Ends a treaty's term today and returns unearned premium. Only governance.
+    pub fn commute_treaty(ctx: Context<CommuteTreaty>) -> Result<()> {
+        instructions::treaty::commute_treaty::handle(ctx)
+    }
+
+    /// Announces a transfer of surplus to a reinsurance pool. Only governance.
+    pub fn announce_cession(ctx: Context<AnnounceCession>, amount: u64) -> Result<()> {
+        instructions::treaty::announce_cession::handle(ctx, amount)
+    }
+
+    /// Moves announced surplus to a reinsurance pool. Only governance.
+    pub fn cede_surplus(ctx: Context<CedeSurplus>) -> Result<()> {
+        instructions::treaty::cede_surplus::handle(ctx)
+    }
+
+    /// Closes an announcement of surplus that is void. Anyone.
+    pub fn close_cession(ctx: Context<CloseCession>) -> Result<()> {
+        instructions::treaty::close_cession::handle(ctx)
     }
 }

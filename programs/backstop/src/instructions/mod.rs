@@ -5,6 +5,7 @@ pub mod incident;
 pub mod pool;
 pub mod product;
 pub mod protocol;
+pub mod treaty;
 pub mod trigger;
 
 pub use cover::*;
@@ -12,6 +13,7 @@ pub use incident::*;
 pub use pool::*;
 pub use product::*;
 pub use protocol::*;
+pub use treaty::*;
 pub use trigger::*;
 
 use crate::error::BackstopError;

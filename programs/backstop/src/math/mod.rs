@@ -13,6 +13,7 @@
 //! | [`capital`] | required capital, solvency, what may leave | Capital: Required capital, Exits |
 //! | [`exits`] | one payment to an exit epoch | Capital: Exits |
 //! | [`losses`] | who bears a loss, what an incident pays | Capital: Losses; Incidents |
+//! | [`treaties`] | what reinsurance owes and costs | Reinsurance |
 //! | [`pricing`] | the demand curve, premiums, the level | Products, price, cover |
 #![deny(
     missing_docs,
@@ -33,6 +34,7 @@ pub mod pricing;
 pub mod rounding;
 pub mod shares;
 pub mod stream;
+pub mod treaties;
 
 pub use capital::{MAX_TOTAL_EXPOSURE, Requirement};
 pub use exits::{ALL_OPEN_Q63, Fill, Queue};

@@ -3,7 +3,7 @@
 use crate::constants::*;
 use crate::error::BackstopError;
 use crate::math::losses;
-use crate::state::{Claim, Cover, Pool};
+use crate::state::{Claim, Cover, Pool, Treaty, TreatyKind};
 use anchor_lang::prelude::*;
 
 /// Treaties that an incident can note: one quota share and the layers.
@@ -41,6 +41,8 @@ pub struct NotedTreaty {
     pub treaty: Pubkey,
     /// How it stands.
     pub state: CallState,
+    /// What it owes, in asset units.
+    pub owed: u64,
     /// What it paid, in asset units.
     pub paid: u64,
 }
@@ -89,6 +91,8 @@ pub struct Incident {
     pub premiums_left: u64,
     /// Treaties noted, in the order in which they are called.
     pub treaties: [NotedTreaty; MAX_NOTED_TREATIES],
+    /// What the quota share owes, in asset units: the layers pay beyond it.
+    pub quota_share_owed: u64,
     /// How many treaties are noted.
     pub treaty_count: u8,
     /// The treaty to be called next.
@@ -108,10 +112,48 @@ impl Incident {
             .filter(|(_, start, end)| (*start..*end).contains(&self.event_at));
         let mut count = 0u8;
         for (noted, (treaty, _, _)) in self.treaties.iter_mut().zip(in_force) {
-            *noted = NotedTreaty { treaty, state: CallState::Pending, paid: 0 };
+            *noted = NotedTreaty { treaty, ..NotedTreaty::default() };
             count = count.saturating_add(1);
         }
         self.treaty_count = count;
+        Ok(())
+    }
+
+    /// Refuses any treaty but the next one to be called.
+    pub fn require_next(&self, treaty: &Pubkey) -> Result<()> {
+        ensure!(self.state == IncidentState::Open, BackstopError::TreatyAlreadyCalled);
+        let next = self.treaties.get(usize::from(self.cursor));
+        ensure!(next.is_some_and(|next| next.treaty == *treaty), BackstopError::WrongTreatyOrder);
+        Ok(())
+    }
+
+    /// Gross loss less what the quota share owes: what the layers look at.
+    pub fn beyond_quota_share(&self) -> u64 {
+        self.gross.saturating_sub(self.quota_share_owed)
+    }
+
+    /// Books the call of the next treaty.
+    pub fn book_call(&mut self, treaty: &Treaty, state: CallState, owed: u64, paid: u64) -> Result<()> {
+        let next = self.treaties.get_mut(usize::from(self.cursor)).ok_or(BackstopError::WrongTreatyOrder)?;
+        next.state = state;
+        next.owed = owed;
+        next.paid = paid;
+        if matches!(treaty.kind, TreatyKind::QuotaShare { .. }) {
+            self.quota_share_owed = owed;
+        }
+        self.ceded = self.ceded.checked_add(paid).ok_or(BackstopError::MathOverflow)?;
+        self.cursor = self.cursor.saturating_add(1);
+        Ok(())
+    }
+
+    /// Lets the incident wait for its funding round once its last treaty was called or skipped.
+    pub fn join_when_called(&mut self, pool: &mut Pool) -> Result<()> {
+        if self.cursor < self.treaty_count {
+            return Ok(());
+        }
+        self.net = self.gross.saturating_sub(self.ceded);
+        self.round = pool.join_funding_queue(self.net, self.exposure, self.opened_at)?;
+        self.state = IncidentState::Waiting;
         Ok(())
     }
 

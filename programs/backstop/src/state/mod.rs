@@ -8,6 +8,7 @@ pub mod incident;
 pub mod pool;
 pub mod product;
 pub mod protocol;
+pub mod reinsurance;
 pub mod treaty;
 pub mod trigger;
 
@@ -17,6 +18,7 @@ pub use incident::*;
 pub use pool::*;
 pub use product::*;
 pub use protocol::*;
+pub use reinsurance::*;
 pub use treaty::*;
 pub use trigger::*;
 

@@ -7,7 +7,7 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, div, halves, mul_div, wide};
 use crate::math::{capital, exits, losses, shares, stream};
-use crate::state::{ExitEpoch, day_of, day_start};
+use crate::state::{CedantAlert, ExitEpoch, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// What a pool stands behind.
@@ -157,7 +157,7 @@ impl TrancheBook {
 
 /// The quota share in force of a cover pool; all zero when there is none.
 #[zero_copy]
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct QuotaShareInForce {
     /// The treaty.
     pub treaty: Pubkey,
@@ -179,7 +179,7 @@ pub struct QuotaShareInForce {
 
 /// An excess-of-loss layer in force of a cover pool; all zero when the place is free.
 #[zero_copy]
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct LayerInForce {
     /// The treaty.
     pub treaty: Pubkey,
@@ -187,6 +187,8 @@ pub struct LayerInForce {
     pub reinsurer: Pubkey,
     /// Net loss of an incident from which the layer pays, in asset units.
     pub attachment: u64,
+    /// The layer's height above its attachment, in asset units.
+    pub limit: u64,
     /// First second of the term.
     pub start: i64,
     /// First second after the term.
@@ -195,7 +197,7 @@ pub struct LayerInForce {
 
 /// A treaty that a reinsurance pool stands behind; all zero when the place is free.
 #[zero_copy]
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct InwardTreaty {
     /// The treaty.
     pub treaty: Pubkey,
@@ -334,7 +336,7 @@ pub struct Pool {
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 6_032);
+const _: () = assert!(core::mem::size_of::<Pool>() == 6_064);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 /// What an accrual moved, in asset units.
@@ -406,18 +408,18 @@ pub struct EpochPayment {
     pub to_surplus: [u64; 2],
 }
 
-fn fits<T>(value: Option<T>) -> Result<T> {
+pub(crate) fn fits<T>(value: Option<T>) -> Result<T> {
     Ok(value.ok_or(BackstopError::MathOverflow)?)
 }
 
 /// Adds to a ledger entry.
-fn credit(entry: &mut u64, amount: u64) -> Result<()> {
+pub(crate) fn credit(entry: &mut u64, amount: u64) -> Result<()> {
     *entry = fits(entry.checked_add(amount))?;
     Ok(())
 }
 
 /// Takes from a ledger entry; a ledger entry never goes below zero.
-fn debit(entry: &mut u64, amount: u64) -> Result<()> {
+pub(crate) fn debit(entry: &mut u64, amount: u64) -> Result<()> {
     *entry = entry.checked_sub(amount).ok_or(BackstopError::InvariantViolated)?;
     Ok(())
 }
@@ -817,13 +819,13 @@ impl Pool {
     ///
     /// In an alert nothing is free, except for an epoch more than 30 days past its end in an alert that is only
     /// breaching: then the alert's exposure stays behind in full, beside what the rest requires.
-    pub fn free_capital(&self, epoch_day: u32, now: i64) -> Result<u64> {
+    pub fn free_capital(&self, epoch_day: u32, cedants: CedantAlert, now: i64) -> Result<u64> {
         let required = self.required_capital()?;
-        let must_stay = if self.alerts == 0 {
+        let must_stay = if self.alerts == 0 && cedants == CedantAlert::None {
             self.must_stay(required)?
         } else {
             let late = now > day_start(epoch_day.saturating_add(1)).saturating_add(LATE_EPOCH);
-            ensure!(late && self.alerts_due == 0, BackstopError::PoolInAlert);
+            ensure!(late && self.alerts_due == 0 && cedants != CedantAlert::Due, BackstopError::PoolInAlert);
             fits(self.requirement(required).must_stay_behind_alert(self.alert_exposure))?
         };
         let own = self.loss_capital()?;
@@ -836,10 +838,10 @@ impl Pool {
     ///
     /// A payment that does not fill the epoch has a least amount: each rounds against those who leave, and nobody shall
     /// wear an epoch down by settling it for a unit at a time.
-    pub fn settle_epoch(&mut self, epoch: &mut ExitEpoch, now: i64) -> Result<EpochPayment> {
+    pub fn settle_epoch(&mut self, epoch: &mut ExitEpoch, cedants: CedantAlert, now: i64) -> Result<EpochPayment> {
         ensure!(epoch.day < day_of(now), BackstopError::EpochNotOver);
         ensure!(epoch.day == self.oldest_exit_day, BackstopError::NotOldestEpoch);
-        let free = self.free_capital(epoch.day, now)?;
+        let free = self.free_capital(epoch.day, cedants, now)?;
         let mut units = epoch.units;
         let mut totals = [exits::Queue { units: 0, exiting: 0 }; 2];
         for (tranche, (units, total)) in Tranche::BOTH.iter().zip(units.iter_mut().zip(totals.iter_mut())) {

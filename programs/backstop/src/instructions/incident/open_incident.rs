@@ -88,6 +88,7 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
         sums_left: affected.sums,
         premiums_left: affected.premiums,
         treaties: [NotedTreaty::default(); crate::state::MAX_NOTED_TREATIES],
+        quota_share_owed: 0,
         treaty_count: 0,
         cursor: 0,
         reserved: [0; 64],
@@ -103,10 +104,7 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
         incident.funded_at = now;
     } else {
         incident.note_treaties(&pool)?;
-        if incident.treaty_count == 0 {
-            incident.round = pool.join_funding_queue(gross, exposure, now)?;
-            incident.state = IncidentState::Waiting;
-        }
+        incident.join_when_called(&mut pool)?;
     }
     pool.invariant()?;
     report_accrual(accounts.pool.key(), now, accrual);

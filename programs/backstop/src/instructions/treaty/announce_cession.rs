@@ -1,0 +1,73 @@
+//! Announces a transfer of surplus to a reinsurance pool.
+
+use crate::constants::*;
+use crate::error::BackstopError;
+use crate::events::CessionAnnounced;
+use crate::instructions::{no_more, now};
+use crate::state::{Cession, Pool, PoolKind, Protocol};
+use anchor_lang::prelude::*;
+
+/// Accounts of `announce_cession`.
+#[derive(Accounts)]
+pub struct AnnounceCession<'info> {
+    /// Governance.
+    pub governance: Signer<'info>,
+    /// Pays the rent.
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    /// The protocol.
+    #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
+    pub protocol: Account<'info, Protocol>,
+    /// The cover pool that gives.
+    pub cedant: AccountLoader<'info, Pool>,
+    /// The reinsurance pool that gets it.
+    pub reinsurer: AccountLoader<'info, Pool>,
+    /// The announcement, created here; one at a time for a pool.
+    #[account(
+        init,
+        payer = payer,
+        space = 8 + Cession::INIT_SPACE,
+        seeds = [CESSION_SEED, cedant.key().as_ref()],
+        bump
+    )]
+    pub cession: Account<'info, Cession>,
+    /// Creates the account.
+    pub system_program: Program<'info, System>,
+}
+
+/// Specification:
+/// - only governance;
+/// - only from a cover pool to a reinsurance pool of the same asset, never to a wallet;
+/// - amount and target are fixed; it is good for seven days once the notice is over.
+pub(crate) fn handle(ctx: Context<AnnounceCession>, amount: u64) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = ctx.accounts;
+    let now = now()?;
+    ensure!(amount > 0, BackstopError::AmountTooSmall);
+    let cedant = accounts.cedant.load()?;
+    cedant.require_kind(PoolKind::Cover)?;
+    let reinsurer = accounts.reinsurer.load()?;
+    reinsurer.require_kind(PoolKind::Reinsurance)?;
+    ensure!(cedant.asset_mint == reinsurer.asset_mint, BackstopError::WrongParent);
+    let from = cedant.notice_ends_at(now);
+    let until = from.saturating_add(CESSION_WINDOW);
+    accounts.cession.set_inner(Cession {
+        cedant: accounts.cedant.key(),
+        reinsurer: accounts.reinsurer.key(),
+        rent_payer: accounts.payer.key(),
+        version: ACCOUNT_VERSION,
+        bump: ctx.bumps.cession,
+        amount,
+        from,
+        until,
+        reserved: [0; 32],
+    });
+    emit!(CessionAnnounced {
+        cedant: accounts.cedant.key(),
+        reinsurer: accounts.reinsurer.key(),
+        amount,
+        from,
+        until,
+    });
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Moves announced surplus to a reinsurance pool.
+
+use crate::constants::*;
+use crate::error::BackstopError;
+use crate::events::SurplusCeded;
+use crate::instructions::{PoolSigner, no_more, now, report_accrual};
+use crate::state::{Cession, Pool, Protocol};
+use crate::token::{self, AssetTransfer};
+use anchor_lang::prelude::*;
+use anchor_spl::token_interface::TokenInterface;
+
+/// Accounts of `cede_surplus`.
+#[derive(Accounts)]
+pub struct CedeSurplus<'info> {
+    /// Governance.
+    pub governance: Signer<'info>,
+    /// The protocol.
+    #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
+    pub protocol: Account<'info, Protocol>,
+    /// The pool that gives.
+    #[account(
+        mut,
+        constraint = cedant.load()?.vault == cedant_vault.key() @ BackstopError::WrongAccount,
+        has_one = asset_mint @ BackstopError::WrongAccount
+    )]
+    pub cedant: AccountLoader<'info, Pool>,
+    /// The pool that gets it.
+    #[account(mut, constraint = reinsurer.load()?.vault == reinsurer_vault.key() @ BackstopError::WrongAccount)]
+    pub reinsurer: AccountLoader<'info, Pool>,
+    /// The announcement, closed here.
+    #[account(
+        mut,
+        close = rent_payer,
+        has_one = cedant @ BackstopError::WrongParent,
+        has_one = reinsurer @ BackstopError::WrongParent,
+        has_one = rent_payer @ BackstopError::WrongRentPayer
+    )]
+    pub cession: Account<'info, Cession>,
+    /// CHECK: gets the announcement's rent back.
+    #[account(mut)]
+    pub rent_payer: UncheckedAccount<'info>,
+    /// CHECK: the cedant's token account, by its address.
+    #[account(mut)]
+    pub cedant_vault: UncheckedAccount<'info>,
+    /// CHECK: the reinsurer's token account, by its address.
+    #[account(mut)]
+    pub reinsurer_vault: UncheckedAccount<'info>,
+    /// CHECK: the pools' asset, by its address.
+    pub asset_mint: UncheckedAccount<'info>,
+    /// The asset's token program.
+    pub asset_token_program: Interface<'info, TokenInterface>,
+}
+
+/// Specification:
+/// - only governance, within the seven days after the notice;
+/// - not while an exit past its day is unfilled, nor in an alert;
+/// - the surplus must have it, and the pool stays solvent without it;
+/// - it becomes the other pool's surplus.
+pub(crate) fn handle(ctx: Context<CedeSurplus>) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let accounts = ctx.accounts;
+    let now = now()?;
+    let cession = &accounts.cession;
+    ensure!((cession.from..cession.until).contains(&now), BackstopError::CessionNotAnnounced);
+    let amount = cession.amount;
+    let (decimals, signer, cedant_cash, reinsurer_cash) = {
+        let mut cedant = accounts.cedant.load_mut()?;
+        let mut reinsurer = accounts.reinsurer.load_mut()?;
+        cedant.require_no_alert()?;
+        cedant.require_no_exits_waiting(now)?;
+        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?);
+        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?);
+        cedant.pay_from_surplus(amount)?;
+        cedant.require_solvent(now)?;
+        reinsurer.receive_surplus(amount)?;
+        cedant.invariant()?;
+        reinsurer.invariant()?;
+        (cedant.asset_decimals, PoolSigner::of(&cedant), cedant.cash, reinsurer.cash)
+    };
+    AssetTransfer {
+        token_program: &accounts.asset_token_program,
+        mint: &accounts.asset_mint,
+        from: &accounts.cedant_vault,
+        to: &accounts.reinsurer_vault,
+        authority: accounts.cedant.as_ref(),
+        vault: &accounts.cedant_vault,
+        decimals,
+    }
+    .pay(amount, cedant_cash, &[&signer.seeds()])?;
+    ensure!(token::vault_amount(&accounts.reinsurer_vault)? >= reinsurer_cash, BackstopError::VaultMismatch);
+    emit!(SurplusCeded { cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key(), amount });
+    Ok(())
+}

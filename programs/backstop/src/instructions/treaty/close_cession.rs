@@ -1,0 +1,28 @@
+//! Closes an announcement that is void.
+
+use crate::error::BackstopError;
+use crate::events::CessionClosed;
+use crate::instructions::{no_more, now};
+use crate::state::Cession;
+use anchor_lang::prelude::*;
+
+/// Accounts of `close_cession`.
+#[derive(Accounts)]
+pub struct CloseCession<'info> {
+    /// The announcement, closed here.
+    #[account(mut, close = rent_payer, has_one = rent_payer @ BackstopError::WrongRentPayer)]
+    pub cession: Account<'info, Cession>,
+    /// CHECK: gets the announcement's rent back.
+    #[account(mut)]
+    pub rent_payer: UncheckedAccount<'info>,
+}
+
+/// Specification:
+/// - anyone, once its seven days are over.
+pub(crate) fn handle(ctx: Context<CloseCession>) -> Result<()> {
+    no_more(ctx.remaining_accounts)?;
+    let cession = &ctx.accounts.cession;
+    ensure!(now()? >= cession.until, BackstopError::CessionNotAnnounced);
+    emit!(CessionClosed { cedant: cession.cedant });
+    Ok(())
+}

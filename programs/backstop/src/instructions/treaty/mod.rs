@@ -1,0 +1,25 @@
+//! Instructions of reinsurance.
+
+pub mod accept_treaty;
+pub mod announce_cession;
+pub mod call_treaty;
+pub mod cede_surplus;
+pub mod close_cession;
+pub mod collect_treaty;
+pub mod commute_treaty;
+pub mod create_treaty;
+pub mod end_treaty;
+pub mod settle_treaty_premium;
+pub mod skip_treaty;
+
+pub use accept_treaty::*;
+pub use announce_cession::*;
+pub use call_treaty::*;
+pub use cede_surplus::*;
+pub use close_cession::*;
+pub use collect_treaty::*;
+pub use commute_treaty::*;
+pub use create_treaty::*;
+pub use end_treaty::*;
+pub use settle_treaty_premium::*;
+pub use skip_treaty::*;

@@ -1,0 +1,214 @@
+//! What treaties do to the books of the two pools.
+
+use crate::constants::*;
+use crate::error::BackstopError;
+use crate::state::pool::{bucket_mut, credit, debit, fits};
+use crate::state::{
+    InwardTreaty, LayerInForce, LossByLayer, Pool, PoolKind, QuotaShareInForce, Treaty, TreatyKind, day_of, day_start,
+    unearned_between,
+};
+use anchor_lang::prelude::*;
+
+impl Pool {
+    // ---- as cedant ----
+
+    /// Puts an accepted treaty in force: the one quota share, or a layer in the order of attachments. Layers may not
+    /// overlap, so that a loss is never paid twice.
+    pub fn put_in_force(&mut self, key: Pubkey, treaty: &Treaty) -> Result<()> {
+        let (start, end) = (treaty.start(), treaty.end());
+        match treaty.kind {
+            TreatyKind::QuotaShare { cession_bps, commission_bps } => {
+                ensure!(self.quota_share.treaty == Pubkey::default(), BackstopError::NoTreatyPlace);
+                self.quota_share = QuotaShareInForce {
+                    treaty: key,
+                    reinsurer: treaty.reinsurer,
+                    limit_left: treaty.limit_left,
+                    start,
+                    end,
+                    cession_bps,
+                    commission_bps,
+                    padding: [0; 4],
+                };
+            }
+            TreatyKind::ExcessOfLoss { attachment, .. } => {
+                let top = fits(attachment.checked_add(treaty.limit))?;
+                let overlaps = self.layers.iter().filter(|layer| layer.treaty != Pubkey::default()).any(|layer| {
+                    attachment < layer.attachment.saturating_add(layer.limit) && layer.attachment < top
+                });
+                ensure!(!overlaps, BackstopError::BadTreatyTerms);
+                let place = self.layers.iter_mut().find(|layer| layer.treaty == Pubkey::default());
+                *place.ok_or(BackstopError::NoTreatyPlace)? = LayerInForce {
+                    treaty: key,
+                    reinsurer: treaty.reinsurer,
+                    attachment,
+                    limit: treaty.limit,
+                    start,
+                    end,
+                };
+                // Free places last, the others upward.
+                self.layers.sort_unstable_by_key(|layer| (layer.treaty == Pubkey::default(), layer.attachment));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an ended treaty out of force.
+    pub fn take_out_of_force(&mut self, key: &Pubkey) -> Result<()> {
+        if self.quota_share.treaty == *key {
+            ensure!(self.treaty_payable == 0, BackstopError::TreatyInUse);
+            self.quota_share = QuotaShareInForce::default();
+            return Ok(());
+        }
+        let place = self.layers.iter_mut().find(|layer| layer.treaty == *key);
+        *place.ok_or(BackstopError::WrongTreatyState)? = LayerInForce::default();
+        self.layers.sort_unstable_by_key(|layer| (layer.treaty == Pubkey::default(), layer.attachment));
+        Ok(())
+    }
+
+    /// Ends a treaty's term early.
+    pub fn shorten(&mut self, key: &Pubkey, end: i64) {
+        if self.quota_share.treaty == *key {
+            self.quota_share.end = end;
+        }
+        for layer in self.layers.iter_mut().filter(|layer| layer.treaty == *key) {
+            layer.end = end;
+        }
+    }
+
+    /// Notes what is left of the quota share's limit.
+    pub fn note_limit(&mut self, key: &Pubkey, limit_left: u64) {
+        if self.quota_share.treaty == *key {
+            self.quota_share.limit_left = limit_left;
+        }
+    }
+
+    /// Pays from the surplus; the surplus must have it.
+    pub fn pay_from_surplus(&mut self, amount: u64) -> Result<()> {
+        self.surplus = self.surplus.checked_sub(amount).ok_or(BackstopError::SurplusTooSmall)?;
+        debit(&mut self.cash, amount)
+    }
+
+    /// Takes the quota share's premium out, for the reinsurer.
+    pub fn take_treaty_payable(&mut self) -> Result<u64> {
+        let amount = core::mem::take(&mut self.treaty_payable);
+        ensure!(amount > 0, BackstopError::NothingOwed);
+        debit(&mut self.cash, amount)?;
+        Ok(amount)
+    }
+
+    /// Takes in what a treaty paid for an incident.
+    pub fn receive_recovery(&mut self, amount: u64) -> Result<()> {
+        credit(&mut self.incident_reserves, amount)?;
+        credit(&mut self.cash, amount)
+    }
+
+    // ---- as reinsurer ----
+
+    /// Stands behind a treaty with capital for its whole limit.
+    pub fn stand_behind(&mut self, key: Pubkey, treaty: &Treaty) -> Result<()> {
+        let place = self.inward.iter_mut().find(|inward| inward.treaty == Pubkey::default());
+        *place.ok_or(BackstopError::NoTreatyPlace)? =
+            InwardTreaty { treaty: key, cedant: treaty.cedant, limit: treaty.limit_left };
+        Ok(())
+    }
+
+    /// Releases the limit of an ended treaty. The others close up, in their order.
+    pub fn release_limit(&mut self, key: &Pubkey) -> Result<()> {
+        let place = self.inward.iter_mut().find(|inward| inward.treaty == *key);
+        *place.ok_or(BackstopError::WrongTreatyState)? = InwardTreaty::default();
+        self.inward.sort_by_key(|inward| inward.treaty == Pubkey::default());
+        Ok(())
+    }
+
+    /// Notes what a treaty can still ask for: its limit left and what is uncollected.
+    pub fn note_open_limit(&mut self, key: &Pubkey, limit: u64) -> Result<()> {
+        let place = self.inward.iter_mut().find(|inward| inward.treaty == *key);
+        place.ok_or(BackstopError::WrongTreatyState)?.limit = limit;
+        Ok(())
+    }
+
+    /// Limit that the pool could take on beyond its open ones and still be solvent.
+    pub fn room_for_limits(&self) -> Result<u64> {
+        let own = self.staying_capital()?;
+        let held = self.must_stay(self.open_limits()?)?;
+        // Capital per unit of limit is the solvency ratio: rounded down, against the treaty.
+        let spare = u128::from(own.saturating_sub(held)).saturating_mul(u128::from(MIN_BPS));
+        let room = spare.checked_div(u128::from(self.terms.solvency_bps)).unwrap_or(0);
+        Ok(u64::try_from(room).unwrap_or(u64::MAX))
+    }
+
+    /// Bears a treaty's payment: surplus, junior, senior. The payment leaves the pool.
+    pub fn bear_loss(&mut self, paid: u64) -> Result<LossByLayer> {
+        let split = self.take_loss(paid)?;
+        debit(&mut self.cash, paid)?;
+        Ok(split)
+    }
+
+    /// Takes the premium of a reinstatement in; it streams until the treaty's end, for a day at least.
+    pub fn receive_reinstatement(&mut self, premium: u64, now: i64, end_day: u32) -> Result<()> {
+        if premium > 0 {
+            self.stream_premium(premium, now, end_day.max(day_of(now).saturating_add(1)))?;
+        }
+        Ok(())
+    }
+
+    /// Takes surplus in that another pool gave, or owed.
+    pub fn receive_surplus(&mut self, amount: u64) -> Result<()> {
+        credit(&mut self.surplus, amount)?;
+        credit(&mut self.cash, amount)
+    }
+
+    /// Gives the unearned premium of a treaty back from the start of `today_after` on, and ends its stream there.
+    pub fn return_premium(&mut self, rate_q32: u64, today_after: u32, end_day: u32) -> Result<u64> {
+        let unearned = unearned_between(rate_q32, today_after, end_day)?.min(self.unearned_premium);
+        debit(bucket_mut(&mut self.rate_ends, end_day), rate_q32)?;
+        credit(bucket_mut(&mut self.rate_ends, today_after), rate_q32)?;
+        debit(&mut self.unearned_premium, unearned)?;
+        debit(&mut self.cash, unearned)?;
+        Ok(unearned)
+    }
+
+    /// Refuses unless every cedant of this pool is passed, in the order of its books. Returns how deep the worst alert
+    /// among them is: 0 none, 1 only breaching, 2 more.
+    pub fn worst_cedant_alert<'info>(&self, cedants: &'info [AccountInfo<'info>]) -> Result<CedantAlert> {
+        let mut worst = CedantAlert::None;
+        let mut passed = cedants.iter();
+        for inward in self.inward.iter().filter(|inward| inward.treaty != Pubkey::default()) {
+            let account = passed.next().ok_or(BackstopError::CedantsMissing)?;
+            ensure!(*account.key == inward.cedant, BackstopError::CedantsMissing);
+            let loader = AccountLoader::<Pool>::try_from(account)?;
+            let cedant = loader.load()?;
+            worst = worst.max(match (cedant.alerts, cedant.alerts_due) {
+                (0, _) => CedantAlert::None,
+                (_, 0) => CedantAlert::Breaching,
+                _ => CedantAlert::Due,
+            });
+        }
+        ensure!(passed.next().is_none(), BackstopError::UnexpectedAccounts);
+        Ok(worst)
+    }
+
+    /// Refuses a pool of another kind.
+    pub fn require_kind(&self, kind: PoolKind) -> Result<()> {
+        ensure!(self.kind() == kind, BackstopError::WrongPoolKind);
+        Ok(())
+    }
+
+    /// Whether a treaty's limit can no longer be needed: the cedant is in no alert and its longest ring no longer
+    /// reaches back to the treaty's last day.
+    pub fn treaty_is_over(&self, treaty: &Treaty, now: i64) -> bool {
+        let reach = treaty.end_day.saturating_add(u32::from(self.ring_days));
+        self.alerts == 0 && now >= day_start(reach) && treaty.uncollected == 0
+    }
+}
+
+/// How deep the worst alert among a reinsurer's cedants is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CedantAlert {
+    /// No cedant is in alert.
+    None,
+    /// Every alert is only breaching.
+    Breaching,
+    /// A trigger is met, or an incident waits for its funding.
+    Due,
+}
