@@ -110,8 +110,12 @@ pub fn read_prices(mut file: impl Read) -> Result<Vec<Price>, ReplayError> {
         .map_err(|error| ReplayError::Line { line: 1, reason: format!("the file cannot be read: {error}") })?;
     // Spreadsheets begin a file with a byte order mark.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut rows =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).comment(Some(b'#')).from_reader(text);
+    let mut rows = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .from_reader(text);
     let mut prices: Vec<Price> = Vec::new();
     let mut header_allowed = true;
     for record in rows.records() {
@@ -129,7 +133,8 @@ pub fn read_prices(mut file: impl Read) -> Result<Vec<Price>, ReplayError> {
         if let Some(last) = prices.last()
             && price.publish_time < last.publish_time
         {
-            let reason = format!("{} comes after {}: rows must be sorted by time", price.publish_time, last.publish_time);
+            let reason =
+                format!("{} comes after {}: rows must be sorted by time", price.publish_time, last.publish_time);
             return Err(ReplayError::Line { line, reason });
         }
         prices.push(price);

@@ -48,6 +48,8 @@ pub fn instructions() -> Vec<Declared> {
     let functions = module.split("pub fn ").skip(1);
     let declared = functions.map(|function| {
         let context = function.split_once("Context<").expect("an instruction takes a context").1;
+        // Lifetimes may come before the structure's name.
+        let context = context.trim_start_matches(|c: char| !c.is_ascii_uppercase());
         let structure = format!("pub struct {}<", word(context));
         let found = code.iter().find_map(|code| code.split_once(&structure));
         let fields = found.unwrap_or_else(|| panic!("{structure} is not in the instructions")).1;

@@ -90,7 +90,8 @@ fn send_as_anyone(world: &World, instructions: &[Instruction]) -> Outcome {
     world.cluster.svm().expire_blockhash();
     let blockhash = world.cluster.latest_blockhash()?;
     let message = Message::new_with_blockhash(instructions, Some(&world.payer.pubkey()), &blockhash);
-    let signatures = (0..message.header.num_required_signatures).map(|number| Signature::from([number + 1; 64])).collect();
+    let signatures =
+        (0..message.header.num_required_signatures).map(|number| Signature::from([number + 1; 64])).collect();
     world.cluster.send(&VersionedTransaction { signatures, message: VersionedMessage::Legacy(message) })
 }
 
@@ -196,7 +197,10 @@ fn an_incident_takes_its_facts_from_the_trigger_and_its_sums_from_the_books() {
     assert_eq!((incident.net, incident.ceded, incident.reserve, incident.paid), (incident.gross, 0, 0, 0));
     assert_eq!((incident.state, incident.treaty_count), (IncidentState::Waiting, 0));
     let [event] = &transaction::events::<IncidentOpened>(&receipt.logs)[..] else { panic!() };
-    assert_eq!((event.event_at, event.severity_bps, event.gross, event.released), (incident.event_at, 666, incident.gross, 0));
+    assert_eq!(
+        (event.event_at, event.severity_bps, event.gross, event.released),
+        (incident.event_at, 666, incident.gross, 0)
+    );
     assert_eq!(world.pool(&pool).total_exposure, sums);
     assert_books(&world.cluster, &pool.pool);
 }
@@ -952,7 +956,10 @@ fn an_incident_that_owes_nothing_is_funded_and_closed_at_once() {
     let [event] = &transaction::events::<IncidentOpened>(&receipt.logs)[..] else { panic!() };
     assert_eq!((event.gross, event.released), (0, 10_000 * ONE));
     let incident = world.incident(&product);
-    assert_eq!((incident.state, incident.gross, incident.reserve, incident.funded_at), (IncidentState::Closed, 0, 0, world.now()));
+    assert_eq!(
+        (incident.state, incident.gross, incident.reserve, incident.funded_at),
+        (IncidentState::Closed, 0, 0, world.now())
+    );
     let books = world.pool(&pool);
     assert_eq!((books.alerts, books.alerts_due, books.alert_exposure, books.total_exposure), (0, 0, 0, 0));
     assert_eq!((world.trigger(&product).funded, world.product(&product).incident_closed), (1, 1));

@@ -146,7 +146,9 @@ fn a_price_account_of_another_owner_is_refused() {
 fn an_account_that_the_program_itself_holds_is_refused_as_a_price() {
     let world = World::new();
     let (pool, product) = stage(&world, terms::stress());
-    for account in [product.trigger(), product.product, pool.pool, pool.vault(), world.payer.pubkey(), seeded(99).pubkey()] {
+    for account in
+        [product.trigger(), product.product, pool.pool, pool.vault(), world.payer.pubkey(), seeded(99).pubkey()]
+    {
         let before = snapshot(&world, &product);
         let refused = world.send(&[], &[ix::observe(&product, account)]);
         assert_refused(refused, BackstopError::OracleWrongOwner);
@@ -202,7 +204,9 @@ fn a_price_that_is_none_is_refused() {
     let (_, product) = stage(&world, terms::stress());
     let now = world.now();
     let price = |price, confidence, exponent| Price { price, confidence, exponent, publish_time: now };
-    for bad in [price(0, 0, -8), price(-1, 0, -8), price(i64::MIN, 0, -8), price(i64::MAX, 0, 0), price(1, u64::MAX, -7)] {
+    for bad in
+        [price(0, 0, -8), price(-1, 0, -8), price(i64::MIN, 0, -8), price(i64::MAX, 0, 0), price(1, u64::MAX, -7)]
+    {
         post(&world, bad);
         assert_no_byte(&world, &product, BackstopError::OracleBadPrice);
     }
@@ -556,7 +560,9 @@ fn a_hostile_crank_cannot_change_what_an_honest_one_shows_in_time() {
     }
     world.cluster.set_time(event_at + SLOT + DAY / 2);
     for keys in &others {
-        for (published, price) in prints.iter().rev().filter(|(published, price)| *published >= event_at || *price > BREACH) {
+        for (published, price) in
+            prints.iter().rev().filter(|(published, price)| *published >= event_at || *price > BREACH)
+        {
             if *price != RECOVERED {
                 must(world.show_at(keys, *price, *published));
             }
@@ -703,7 +709,13 @@ fn a_late_crank_changes_neither_event_nor_severity_nor_who_is_paid() {
         let incident = world.incident(&product);
         must(world.settle(&product, &holder, &mint));
         assert_eq!(world.cover(&mint).state, CoverState::Settled);
-        seen.push((evidence.event_at - from, evidence.met_at - from, evidence.mean_price, incident.severity_bps, incident.gross));
+        seen.push((
+            evidence.event_at - from,
+            evidence.met_at - from,
+            evidence.mean_price,
+            incident.severity_bps,
+            incident.gross,
+        ));
         assert_eq!(evidence.triggered_at, end_of_challenge(from) + delay);
     }
     assert_eq!(seen[0], (0, NEED * SLOT, 90_000_000, 3_333, 3_333 * ONE));
@@ -864,7 +876,7 @@ fn a_product_without_exposure_triggers_without_freezing_the_pool() {
     let (pool, product) = stage(&world, terms::stress());
     let from = world.now();
     let depositor = world.person(10_000 * ONE);
-    let mut deposit = || must(world.deposit(&pool, &depositor, Tranche::Senior, 1_000 * ONE));
+    let deposit = || must(world.deposit(&pool, &depositor, Tranche::Senior, 1_000 * ONE));
     show_run(&world, &product, from, 1);
     assert_eq!((phase(&world, &product), alert(&world, &pool)), (Phase::Breaching, (0, 0, 0)));
     deposit();
@@ -912,7 +924,10 @@ fn events_tell_every_print_that_counts_and_every_change_of_phase() {
     let [shown] = &transaction::events::<Observed>(&receipt.logs)[..] else { panic!() };
     assert_eq!((shown.trigger, shown.price, shown.publish_time), (product.trigger(), BREACH.unsigned_abs(), from));
     let [change] = &transaction::events::<PhaseChanged>(&receipt.logs)[..] else { panic!() };
-    assert_eq!((change.trigger, change.product, change.before, change.after), (product.trigger(), product.product, 0, 1));
+    assert_eq!(
+        (change.trigger, change.product, change.before, change.after),
+        (product.trigger(), product.product, 0, 1)
+    );
     show_run(&world, &product, from, NEED);
     world.cluster.set_time(end_of_challenge(from) + 1);
     let receipt = world.run(&[], &[ix::confirm(&product)]);
@@ -1053,7 +1068,8 @@ fn what_is_no_price_of_the_push_oracle_is_refused() {
     assert_no_byte(&world, &product, BackstopError::OracleWrongLayout);
     // The feed is the account itself: the same bytes elsewhere are another feed.
     let elsewhere = seeded(98).pubkey();
-    let account = Account { lamports: 1_000_000_000, data: good.clone(), owner: pyth_push::PROGRAM_ID, ..Account::default() };
+    let account =
+        Account { lamports: 1_000_000_000, data: good.clone(), owner: pyth_push::PROGRAM_ID, ..Account::default() };
     world.cluster.set_account(elsewhere, account);
     let refused = world.send(&[], &[ix::observe(&product, elsewhere)]);
     assert_refused(refused, BackstopError::OracleWrongFeed);

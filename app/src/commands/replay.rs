@@ -31,16 +31,16 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "PRICE", value_parser = price)]
     pub recovery: u64,
     /// How long the breach must last, e.g. 4h.
-    #[arg(long, value_parser = seconds)]
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
     pub duration: u32,
     /// Length of a slot, e.g. 30m.
-    #[arg(long, value_parser = seconds)]
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
     pub slot: u32,
     /// How much of the breach may be without evidence, e.g. 30m.
-    #[arg(long, value_parser = seconds)]
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
     pub tolerance: u32,
     /// How long a met trigger waits to be contradicted, e.g. 6h.
-    #[arg(long, value_parser = seconds)]
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
     pub challenge: u32,
     /// How many confidences a price must be away from the threshold.
     #[arg(long, value_name = "TIMES", default_value = "2", value_parser = hundredths)]

@@ -1,7 +1,8 @@
 //! Instructions with which capital leaves.
 
-use super::stage::{SENIORS, Setup, Stage, key};
+use super::stage::{BACKERS, SENIORS, Setup, Stage, key};
 use super::{Entry, Prepared, account, case};
+use crate::terms::DAY;
 use backstop_app::instruction as ix;
 use solana_sdk::signer::Signer;
 
@@ -34,6 +35,7 @@ pub const ENTRIES: &[Entry] = &[
         instruction: "settle_exit_epoch",
         cases: &[
             case("usual", "filled", || settle_exit_epoch(Stage::due(Setup::default(), 50))),
+            case("reinsurer", "a reinsurance pool of two cedants, filled", settle_reinsurance_epoch),
             case("worst", "paid in part, 480 idle days", || {
                 let stage = Stage::due(Setup::dear().tight(), 100);
                 stage.rest(480);
@@ -94,6 +96,18 @@ fn cancel_exit(stage: Stage) -> Prepared {
 fn settle_exit_epoch(stage: Stage) -> Prepared {
     let [first, second] = [0, 1].map(|pool| ix::settle_exit_epoch(stage.pools[pool].pool, stage.exit_day()));
     Prepared::new(stage.world, first, &[]).twin("another pool", second, &[])
+}
+
+fn settle_reinsurance_epoch() -> Prepared {
+    let stage = Stage::sold(Setup::default().reinsured());
+    let [(rosa, pool), _] = BACKERS;
+    let pool = &stage.pools[pool];
+    stage.act(&[&stage.person(rosa)], &[stage.request_exit(pool, rosa, 10)]);
+    let day = stage.world.pool(pool).newest_exit_day;
+    stage.world.cluster.set_time((i64::from(day) + 1) * DAY);
+    let cedants = [stage.pools[0].pool, stage.pools[1].pool];
+    let settle = ix::settle_reinsurance_epoch(pool.pool, day, &cedants);
+    Prepared::new(stage.world, settle, &[])
 }
 
 fn claim_exit(stage: Stage) -> Prepared {

@@ -11,6 +11,7 @@ pub mod pool;
 pub mod product;
 pub mod protocol;
 pub mod stage;
+pub mod treaty;
 pub mod trigger;
 
 use crate::{World, source};
@@ -110,7 +111,7 @@ fn owned(signers: &[&Keypair]) -> Vec<Keypair> {
 
 /// Every entry, by group.
 pub fn entries() -> Vec<&'static Entry> {
-    let groups: [&'static [Entry]; 7] = [
+    let groups: [&'static [Entry]; 8] = [
         protocol::ENTRIES,
         pool::ENTRIES,
         exit::ENTRIES,
@@ -118,6 +119,7 @@ pub fn entries() -> Vec<&'static Entry> {
         cover::ENTRIES,
         trigger::ENTRIES,
         incident::ENTRIES,
+        treaty::ENTRIES,
     ];
     groups.into_iter().flatten().collect()
 }

@@ -1,6 +1,6 @@
 //! Instructions of the pool but for exits.
 
-use super::stage::{Setup, Stage, key};
+use super::stage::{FRESH, Setup, Stage, key};
 use super::{Entry, Prepared, case};
 use crate::terms::{self, ONE};
 use backstop::CreatePoolArgs;
@@ -30,8 +30,9 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         instruction: "accrue",
         cases: &[
-            case("usual", "one idle day", || accrue(1)),
-            case("worst", "500 idle days", || accrue(500)),
+            case("usual", "one idle day", || accrue(Setup::default(), 1)),
+            case("reinsured", "one idle day, a quota share in force", || accrue(Setup::default().reinsured(), 1)),
+            case("worst", "500 idle days, a quota share ends among them", || accrue(Setup::dear().reinsured(), 500)),
         ],
     },
     Entry {
@@ -47,9 +48,9 @@ pub const ENTRIES: &[Entry] = &[
 fn create_pool(setup: Setup) -> Prepared {
     let stage = Stage::empty(setup);
     let governance = stage.world.governance.insecure_clone();
-    let create = stage.create_pool(2);
-    let other = PoolKeys::derive(stage.world.covered, anchor_spl::token::ID, stage.ids[2]);
-    let args = CreatePoolArgs { terms: stage.setup.pool, ..terms::create_pool(stage.ids[2]) };
+    let create = stage.create_pool(FRESH);
+    let other = PoolKeys::derive(stage.world.covered, anchor_spl::token::ID, stage.ids[FRESH]);
+    let args = CreatePoolArgs { terms: stage.setup.pool, ..terms::create_pool(stage.ids[FRESH]) };
     let twin = ix::create_pool(governance.pubkey(), stage.rent.pubkey(), &other, args);
     let signers = [&governance, &stage.rent.insecure_clone()];
     Prepared::new(stage.world, create, &signers).twin("another asset", twin, &signers)
@@ -72,8 +73,8 @@ fn deposit(setup: Setup, days: i64) -> Prepared {
         .twin("another pool", third, &[&alice, &admission])
 }
 
-fn accrue(days: i64) -> Prepared {
-    let stage = Stage::sold(Setup::dear());
+fn accrue(setup: Setup, days: i64) -> Prepared {
+    let stage = Stage::sold(setup);
     stage.rest(days);
     let [first, second] = [0, 1].map(|pool| ix::accrue(stage.pools[pool].pool));
     Prepared::new(stage.world, first, &[]).twin("another pool", second, &[])

@@ -1,5 +1,5 @@
-//! A market that every instruction finds its place in: two pools of one asset, three products, people with shares, covers
-//! and tickets in each, all with fixed keys.
+//! A market that every instruction finds its place in: pools of one asset, their products, people with shares, covers and
+//! tickets in each, treaties between them, all with fixed keys.
 //!
 //! Whatever an instruction is about has siblings in the same state: another person's in the same pool, another product's,
 //! another pool's. They are what an attacker would put in its place.
@@ -12,11 +12,13 @@ use anchor_spl::token_2022::spl_token_2022::{self, extension::ExtensionType, ext
 use anchor_spl::token_2022_extensions::spl_token_metadata_interface::instruction as metadata;
 use anchor_spl::{associated_token, token, token_2022};
 use backstop::state::evidence::TermsInput;
-use backstop::state::{Access, CoverRequest, ExitTicket, PoolTerms, ProductTerms, Tranche, day_of};
+use backstop::state::{
+    Access, CoverRequest, ExitTicket, PoolKind, PoolTerms, ProductTerms, Tranche, TreatyKind, TreatyTerms, day_of,
+};
 use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, RequestExitArgs};
 use backstop_app::cluster::Cluster;
 use backstop_app::cluster::embedded::Price;
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
 use sha2::{Digest, Sha256};
 use solana_sdk::account::Account;
 use solana_sdk::signature::Keypair;
@@ -44,6 +46,8 @@ pub struct Setup {
     pub sum_insured: u64,
     /// How long each cover runs.
     pub term_days: u16,
+    /// The treaties are in force.
+    pub reinsured: bool,
 }
 
 impl Default for Setup {
@@ -59,6 +63,7 @@ impl Default for Setup {
             junior: 50_000 * ONE,
             sum_insured: 10_000 * ONE,
             term_days: 30,
+            reinsured: false,
         }
     }
 }
@@ -67,6 +72,11 @@ impl Setup {
     /// Capital that is nearly all needed for covers, so that exits are paid in part.
     pub fn tight(self) -> Self {
         Self { sum_insured: 70_000 * ONE, ..self }
+    }
+
+    /// Treaties in force.
+    pub fn reinsured(self) -> Self {
+        Self { reinsured: true, ..self }
     }
 
     /// The longest window of evidence that the ring can hold: 179 hours, of which 44 more may be without evidence.
@@ -97,10 +107,16 @@ impl Setup {
 pub const SENIORS: [(&str, usize); 3] = [("alice", 0), ("anna", 0), ("bea", 1)];
 /// Junior depositors and the index of their pool.
 pub const JUNIORS: [(&str, usize); 2] = [("jack", 0), ("jill", 1)];
+/// Depositors of the reinsurance pools and the index of their pool.
+pub const BACKERS: [(&str, usize); 2] = [("rosa", REINSURERS[0]), ("saul", REINSURERS[1])];
+/// The index of a pool that is not created.
+pub const FRESH: usize = 4;
+/// The indexes of the reinsurance pools.
+pub const REINSURERS: [usize; 2] = [2, 3];
 /// Holders of covers and the index of their product.
 pub const HOLDERS: [(&str, usize); 4] = [("carl", 0), ("cora", 0), ("dora", 1), ("eric", 2)];
 
-/// Two pools, three products (two of the first pool), and what people hold in them.
+/// Two cover pools, two reinsurance pools, three products (two of the first pool), and what people hold in them.
 pub struct Stage {
     /// The cluster, the protocol and its roles.
     pub world: World,
@@ -113,11 +129,13 @@ pub struct Stage {
     /// Pays all rent.
     pub rent: Keypair,
     /// Ids of the pools.
-    pub ids: [u16; 3],
-    /// Two pools of the asset, and the keys of one that is not created.
-    pub pools: [PoolKeys; 3],
+    pub ids: [u16; 5],
+    /// Two cover pools and two reinsurance pools of the asset, and the keys of one that is not created.
+    pub pools: [PoolKeys; 5],
     /// Two products of the first pool and one of the second.
     pub products: [ProductKeys; 3],
+    /// A quota share of the first pool with the first reinsurer, a layer with the second; a quota share of the second pool.
+    pub treaties: [TreatyKeys; 3],
 }
 
 /// The key that belongs to a label.
@@ -143,16 +161,19 @@ impl Stage {
         let (asset, asset_program) =
             if setup.token_2022 { (extended_mint(&world), token_2022::ID) } else { (world.asset, token::ID) };
         let mut fitting = (0..=u16::MAX).filter(|id| pool_on_first_try(&asset, *id));
-        let ids = [(); 3].map(|()| fitting.next().expect("every sixteenth id fits"));
+        let ids = [(); 5].map(|()| fitting.next().expect("every sixteenth id fits"));
         let pools = ids.map(|id| PoolKeys::derive(asset, asset_program, id));
         let products = [(0, 0), (0, 1), (1, 0)].map(|(pool, id)| ProductKeys::derive(pools[pool], id));
-        Self { world, setup, asset, asset_program, rent, ids, pools, products }
+        let [first, second] = REINSURERS.map(|reinsurer| pools[reinsurer].pool);
+        let treaties = [(0, first, 0), (0, second, 1), (1, first, 0)]
+            .map(|(cedant, reinsurer, id)| TreatyKeys::derive(pools[cedant], reinsurer, id));
+        Self { world, setup, asset, asset_program, rent, ids, pools, products, treaties }
     }
 
     /// The pools and their products.
     pub fn empty(setup: Setup) -> Self {
         let stage = Self::bare(setup);
-        for pool in [0, 1] {
+        for pool in 0..FRESH {
             stage.act(&[&stage.world.governance], &[budget(), stage.create_pool(pool)]);
         }
         for product in &stage.products {
@@ -161,17 +182,42 @@ impl Stage {
         stage
     }
 
-    /// The same with capital, on the day after it came.
-    pub fn funded(setup: Setup) -> Self {
+    /// The same with capital and, if there are treaties, with all of them announced.
+    pub fn offered(setup: Setup) -> Self {
         let stage = Self::empty(setup);
+        if stage.setup.reinsured {
+            // Nobody has entrusted the pools with anything: no notice is needed.
+            for (treaty, kind) in stage.treaties.iter().zip(kinds()) {
+                let start_day = day_of(stage.world.now()) + 1;
+                let terms = TreatyTerms { kind, limit: 40_000 * ONE, start_day, end_day: start_day + 365 };
+                let governance = &stage.world.governance;
+                let create = ix::create_treaty(governance.pubkey(), stage.rent.pubkey(), treaty, terms);
+                stage.act(&[governance], &[create]);
+            }
+        }
+        let (senior, junior) = (stage.setup.senior, stage.setup.junior);
         for (names, tranche, amount) in [
-            (SENIORS.as_slice(), Tranche::Senior, stage.setup.senior),
-            (JUNIORS.as_slice(), Tranche::Junior, stage.setup.junior),
+            (SENIORS.as_slice(), Tranche::Senior, senior),
+            (JUNIORS.as_slice(), Tranche::Junior, junior),
+            (BACKERS.as_slice(), Tranche::Senior, senior),
         ] {
             for (name, pool) in names {
                 stage.enter(name, amount);
                 let (account, deposit) = stage.deposit(&stage.pools[*pool], name, tranche, amount);
                 stage.act(&[&stage.person(name), &key("admission")], &[account, deposit]);
+            }
+        }
+        stage
+    }
+
+    /// The same with treaties in force, if there are any, on the next day.
+    pub fn funded(setup: Setup) -> Self {
+        let stage = Self::offered(setup);
+        if stage.setup.reinsured {
+            stage.give_surplus(10_000 * ONE);
+            for treaty in &stage.treaties {
+                let governance = &stage.world.governance;
+                stage.act(&[governance], &[ix::accept_treaty(governance.pubkey(), treaty)]);
             }
         }
         stage.world.next_day();
@@ -304,10 +350,19 @@ impl Stage {
 
     /// Earns premium up to now, then lets days pass in which nobody does anything.
     pub fn rest(&self, days: i64) {
-        for pool in &self.pools[..2] {
+        for pool in &self.pools[..FRESH] {
             self.act(&[], &[budget(), ix::accrue(pool.pool)]);
         }
         self.world.advance(days * DAY);
+    }
+
+    /// Gives an amount to the surplus of both cover pools.
+    pub fn give_surplus(&self, amount: u64) {
+        self.enter("sponsor", 2 * amount);
+        let sponsor = self.person("sponsor");
+        for pool in &self.pools[..2] {
+            self.act(&[&sponsor], &[budget(), ix::contribute_surplus(pool, sponsor.pubkey(), amount)]);
+        }
     }
 
     /// Settles the covers of all holders.
@@ -374,7 +429,9 @@ impl Stage {
     /// Creates one of the pools.
     pub fn create_pool(&self, pool: usize) -> Instruction {
         let by_list = self.setup.access == Access::AllowList;
+        let reinsures = REINSURERS.contains(&pool);
         let args = CreatePoolArgs {
+            kind: if reinsures { PoolKind::Reinsurance } else { PoolKind::Cover },
             access: self.setup.access,
             deposit_authority: if by_list { key("admission").pubkey() } else { Pubkey::default() },
             terms: self.setup.pool,
@@ -436,6 +493,18 @@ impl Stage {
         let (buyer, receiver) = (self.person(buyer).pubkey(), self.person(receiver).pubkey());
         ix::buy_cover(product, self.rent.pubkey(), buyer, receiver, args)
     }
+}
+
+/// What the treaties of the stage are.
+fn kinds() -> [TreatyKind; 3] {
+    let quota_share = TreatyKind::QuotaShare { cession_bps: 3_000, commission_bps: 2_500 };
+    let layer = TreatyKind::ExcessOfLoss {
+        attachment: 1_000 * ONE,
+        rate_on_line_bps: 500,
+        reinstatements: 2,
+        reinstatement_premium_bps: 10_000,
+    };
+    [quota_share, layer, quota_share]
 }
 
 fn pool_on_first_try(asset: &Pubkey, id: u16) -> bool {

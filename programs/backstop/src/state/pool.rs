@@ -714,6 +714,7 @@ impl Pool {
 
     /// Takes unearned premium out for a cancelled cover: `refund` leaves the pool, `fee` goes to the surplus.
     pub fn refund_premium(&mut self, refund: u64, fee: u64) -> Result<()> {
+        self.hold_capacity()?;
         debit(&mut self.unearned_premium, fits(refund.checked_add(fee))?)?;
         debit(&mut self.cash, refund)?;
         credit(&mut self.surplus, fee)

@@ -36,8 +36,15 @@ impl Pool {
                     attachment < layer.attachment.saturating_add(layer.limit) && layer.attachment < top
                 });
                 ensure!(!overlaps, BackstopError::BadTreatyTerms);
-                let place = self.layers.iter_mut().find(|layer| layer.treaty == Pubkey::default());
-                *place.ok_or(BackstopError::NoTreatyPlace)? = LayerInForce {
+                let [.., last] = &self.layers;
+                ensure!(last.treaty == Pubkey::default(), BackstopError::NoTreatyPlace);
+                // Free places last, the others upward: the new one goes before the first above it.
+                let above = |layer: &LayerInForce| layer.treaty == Pubkey::default() || layer.attachment > attachment;
+                let index = self.layers.iter().position(above).ok_or(BackstopError::NoTreatyPlace)?;
+                let rest = self.layers.get_mut(index..).ok_or(BackstopError::NoTreatyPlace)?;
+                rest.rotate_right(1);
+                let place = rest.first_mut().ok_or(BackstopError::NoTreatyPlace)?;
+                *place = LayerInForce {
                     treaty: key,
                     reinsurer: treaty.reinsurer,
                     attachment,
@@ -45,8 +52,6 @@ impl Pool {
                     start,
                     end,
                 };
-                // Free places last, the others upward.
-                self.layers.sort_unstable_by_key(|layer| (layer.treaty == Pubkey::default(), layer.attachment));
             }
         }
         Ok(())
@@ -59,9 +64,9 @@ impl Pool {
             self.quota_share = QuotaShareInForce::default();
             return Ok(());
         }
-        let place = self.layers.iter_mut().find(|layer| layer.treaty == *key);
-        *place.ok_or(BackstopError::WrongTreatyState)? = LayerInForce::default();
-        self.layers.sort_unstable_by_key(|layer| (layer.treaty == Pubkey::default(), layer.attachment));
+        let index = self.layers.iter().position(|layer| layer.treaty == *key);
+        let rest = index.and_then(|index| self.layers.get_mut(index..)).ok_or(BackstopError::WrongTreatyState)?;
+        close_up(rest);
         Ok(())
     }
 
@@ -114,9 +119,9 @@ impl Pool {
 
     /// Releases the limit of an ended treaty. The others close up, in their order.
     pub fn release_limit(&mut self, key: &Pubkey) -> Result<()> {
-        let place = self.inward.iter_mut().find(|inward| inward.treaty == *key);
-        *place.ok_or(BackstopError::WrongTreatyState)? = InwardTreaty::default();
-        self.inward.sort_by_key(|inward| inward.treaty == Pubkey::default());
+        let index = self.inward.iter().position(|inward| inward.treaty == *key);
+        let rest = index.and_then(|index| self.inward.get_mut(index..)).ok_or(BackstopError::WrongTreatyState)?;
+        close_up(rest);
         Ok(())
     }
 
@@ -211,4 +216,12 @@ pub enum CedantAlert {
     Breaching,
     /// A trigger is met, or an incident waits for its funding.
     Due,
+}
+
+/// Frees the first place of the rest of a list; the others close up, in their order.
+fn close_up<T: Default>(rest: &mut [T]) {
+    rest.rotate_left(1);
+    if let Some(last) = rest.last_mut() {
+        *last = T::default();
+    }
 }

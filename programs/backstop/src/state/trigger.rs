@@ -3,8 +3,8 @@
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::oracle::{self, Observation, OracleError, Source};
-use crate::state::evidence::{Evidence, EvidenceError, Phase, Terms};
 use crate::state::AlertLevel;
+use crate::state::evidence::{Evidence, EvidenceError, Phase, Terms};
 use anchor_lang::prelude::*;
 
 /// The oracle condition of a product.
@@ -77,8 +77,7 @@ impl Trigger {
         let age = now.saturating_sub(published);
         ensure!(age <= i64::from(max_age), BackstopError::PrintTooOld);
         let threshold = self.terms.threshold;
-        let buffer = mul_div(threshold, u64::from(buffer_bps), BPS, Rounding::Up)
-            .ok_or(BackstopError::MathOverflow)?;
+        let buffer = mul_div(threshold, u64::from(buffer_bps), BPS, Rounding::Up).ok_or(BackstopError::MathOverflow)?;
         let least = threshold.checked_add(buffer).ok_or(BackstopError::MathOverflow)?;
         ensure!(self.evidence.last_price >= least, BackstopError::PriceInBuffer);
         Ok(())

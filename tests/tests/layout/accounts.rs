@@ -1,0 +1,70 @@
+//! Accounts.
+
+use crate::shape::{Shaped, borsh_layout, describe, zero_copy_layout};
+use anchor_lang::{Discriminator, Space};
+use backstop::state::*;
+
+borsh_layout! {
+    Protocol { governance, pending_governance, guardian, risk_keeper, version, bump, pause, reserved }
+    Cover {
+        product, mint, rent_payer, version, bump, state, cancel_fee_bps, active_day, end_day, sum_insured, premium,
+        rate_q32, bought_at, reserved,
+    }
+    ExitTicket { pool, owner, rent_payer, version, bump, tranche, series, epoch_day, units, claimed, nonce, reserved }
+    ExitEpoch {
+        pool, rent_payer, version, bump, series, day, next_day, tickets, units, open_q63, paid_per_unit_q64, reserve,
+        reserved,
+    }
+    Incident {
+        product, pool, rent_payer, version, bump, state, severity_bps, event_at, opened_at, funded_at, round, gross,
+        ceded, net, reserve, paid, exposure, sums_left, premiums_left, treaties, quota_share_owed, treaty_count,
+        cursor, reserved,
+    }
+    Treaty {
+        cedant, reinsurer, rent_payer, version, bump, state, id, kind, limit, limit_left, notice_until, start_day,
+        end_day, premium, rate_q32, restored, uncollected, reserved,
+    }
+    Cession { cedant, reinsurer, rent_payer, version, bump, amount, from, until, reserved }
+}
+
+zero_copy_layout! {
+    Pool {
+        asset_mint, vault, share_mints, deposit_authority, rent_payer, terms, id, products, ring_days, version, bump,
+        vault_bump, kind, access, asset_decimals, in_use, padding, label, cash, surplus, tranches, unearned_premium,
+        incident_reserves, exit_reserves, treaty_payable, accrued_at, capital_at_day, total_exposure, group_exposures,
+        alert_exposure, alerts, alerts_due, last_cover_end_day, oldest_exit_day, newest_exit_day, treaties, padding2,
+        funding, quota_share, layers, inward, surplus_fraction_bps, junior_fraction_q64, reserved, rate_q32,
+        fraction_q32, rate_ends,
+    }
+    Product {
+        pool, trigger, covered_asset, rent_payer, wording_hash, name, uri, terms, risk_rate_ppb, risk_rate_at,
+        sells_from, level_at, event_at, exposure, covers_sold, level_bps, utilisation_bps, released_day,
+        newest_activation_day, ring_days, id, version, bump, state, notice_served, incident_closed, padding, reserved,
+        activation_sums, activation_premiums, exposure_ends,
+    }
+    Trigger { product, pool, feed, source, version, bump, funded, padding, terms, evidence, reserved }
+}
+
+fn written<T: Shaped + Discriminator + Space>() -> (&'static str, String) {
+    (T::NAME, describe::<T>(T::DISCRIMINATOR, Some(T::DISCRIMINATOR.len() + T::INIT_SPACE)))
+}
+
+fn in_place<T: Shaped + Discriminator>() -> (&'static str, String) {
+    (T::NAME, describe::<T>(T::DISCRIMINATOR, Some(T::DISCRIMINATOR.len() + size_of::<T>())))
+}
+
+/// Every account type with its page.
+pub fn all() -> Vec<(&'static str, String)> {
+    vec![
+        written::<Protocol>(),
+        in_place::<Pool>(),
+        in_place::<Product>(),
+        in_place::<Trigger>(),
+        written::<Cover>(),
+        written::<ExitTicket>(),
+        written::<ExitEpoch>(),
+        written::<Incident>(),
+        written::<Treaty>(),
+        written::<Cession>(),
+    ]
+}

@@ -1,0 +1,99 @@
+//! Events.
+
+use crate::shape::{Shaped, borsh_layout, describe};
+use anchor_lang::Discriminator;
+use backstop::events::*;
+
+borsh_layout! {
+    Initialized { governance, guardian, risk_keeper }
+    GovernanceProposed { governance, proposed }
+    GovernanceAccepted { before, governance }
+    RolesSet { guardian, risk_keeper }
+    PauseSet { bits, until }
+    PoolCreated { pool, asset_mint, id, kind, access, deposit_authority, terms, asset_can_be_frozen }
+    Accrued { pool, at, accrual }
+    Deposited { pool, tranche, owner, amount, shares }
+    SurplusContributed { pool, contributor, amount }
+    ExitRequested { pool, ticket, owner, tranche, epoch_day, shares, value, units, to_surplus }
+    ExitCancelled { pool, ticket, tranche, units, value, shares, to_surplus }
+    ExitEpochSettled { pool, day, paid, closed_units, to_surplus, open_q63 }
+    ExitClaimed { pool, ticket, owner, amount, closed }
+    ExitEpochClosed { pool, day, to_surplus }
+    SeriesOpened { pool, tranche, series, mint }
+    ProductCreated { pool, product, trigger, covered_asset, wording_hash, sells_from }
+    ProductStateSet { product, state }
+    RiskRateSet { product, before_ppb, after_ppb }
+    ExposureReleased { pool, product, amount }
+    CoverBought {
+        pool, product, cover, buyer, receiver, sum_insured, premium, rate_q32, active_day, end_day, level_bps,
+        released,
+    }
+    CoverCancelled { pool, product, cover, sum_insured, refund, fee }
+    CoverClosed { product, cover }
+    Observed { trigger, price, confidence, publish_time }
+    PhaseChanged { trigger, product, before, after, event_at, mean_price }
+    IncidentOpened { pool, product, incident, event_at, severity_bps, gross, released }
+    IncidentFunded { pool, incident, gross, ceded, paid, released, losses }
+    CoverSettled { pool, incident, cover, holder, amount, refund }
+    IncidentClosed { pool, incident, to_surplus }
+    TreatyCreated { treaty, cedant, reinsurer, quota_share, limit, start_day, end_day, notice_until }
+    TreatyAccepted { treaty, cedant, reinsurer, premium, rate_q32 }
+    TreatyPremiumSettled { cedant, reinsurer, amount, rate_q32, end_day }
+    TreatyCalled { treaty, cedant, reinsurer, incident, owed, paid, restored, reinstatement_premium, losses }
+    TreatySkipped { treaty, cedant, incident, owed }
+    TreatyCollected { treaty, cedant, reinsurer, owed, paid, losses }
+    TreatyEnded { treaty, cedant, reinsurer }
+    TreatyCommuted { treaty, cedant, reinsurer, end_day, returned }
+    CessionAnnounced { cedant, reinsurer, amount, from, until }
+    SurplusCeded { cedant, reinsurer, amount }
+    CessionClosed { cedant }
+}
+
+fn event<T: Shaped + Discriminator>() -> (&'static str, String) {
+    (T::NAME, describe::<T>(T::DISCRIMINATOR, None))
+}
+
+/// Every event with its page.
+pub fn all() -> Vec<(&'static str, String)> {
+    vec![
+        event::<Initialized>(),
+        event::<GovernanceProposed>(),
+        event::<GovernanceAccepted>(),
+        event::<RolesSet>(),
+        event::<PauseSet>(),
+        event::<PoolCreated>(),
+        event::<Accrued>(),
+        event::<Deposited>(),
+        event::<SurplusContributed>(),
+        event::<ExitRequested>(),
+        event::<ExitCancelled>(),
+        event::<ExitEpochSettled>(),
+        event::<ExitClaimed>(),
+        event::<ExitEpochClosed>(),
+        event::<SeriesOpened>(),
+        event::<ProductCreated>(),
+        event::<ProductStateSet>(),
+        event::<RiskRateSet>(),
+        event::<ExposureReleased>(),
+        event::<CoverBought>(),
+        event::<CoverCancelled>(),
+        event::<CoverClosed>(),
+        event::<Observed>(),
+        event::<PhaseChanged>(),
+        event::<IncidentOpened>(),
+        event::<IncidentFunded>(),
+        event::<CoverSettled>(),
+        event::<IncidentClosed>(),
+        event::<TreatyCreated>(),
+        event::<TreatyAccepted>(),
+        event::<TreatyPremiumSettled>(),
+        event::<TreatyCalled>(),
+        event::<TreatySkipped>(),
+        event::<TreatyCollected>(),
+        event::<TreatyEnded>(),
+        event::<TreatyCommuted>(),
+        event::<CessionAnnounced>(),
+        event::<SurplusCeded>(),
+        event::<CessionClosed>(),
+    ]
+}

@@ -1,0 +1,144 @@
+//! What accounts, events and instructions are made of.
+
+use crate::shape::{
+    Fill, Pattern, Variants, borsh, borsh_layout, describe, describe_variants, enum_layout, zero_copy_layout,
+};
+use backstop::oracle::Source;
+use backstop::state::evidence::{Evidence, Severity, Terms, TermsInput};
+use backstop::state::*;
+
+borsh_layout! {
+    Pause { bits, until, used_at }
+    NotedTreaty { treaty, state, owed, paid }
+    Accrual { earned, ceded, surplus, junior, senior }
+    LossByLayer {
+        surplus, junior_assets, junior_exiting, senior_assets, senior_exiting, junior_wiped, senior_wiped, junior_over,
+        senior_over,
+    }
+    CoverRequest { sum_insured, term_days }
+    TreatyTerms { kind, limit, start_day, end_day }
+    Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 }
+    TermsInput {
+        threshold, recovery, severity, duration_seconds, slot_seconds, tolerance_seconds, challenge_seconds,
+        confidence_multiplier,
+    }
+}
+
+zero_copy_layout! {
+    PoolTerms {
+        min_first_deposit, min_ticket, min_sum_insured, cooldown_seconds, solvency_bps, max_leverage_bps,
+        junior_weight_bps, rho_bps, max_credit_bps, surplus_bps, group_cap_bps,
+    }
+    TrancheBook { assets, exiting, shares, units, series, wiped_out, padding }
+    QuotaShareInForce { treaty, reinsurer, limit_left, start, end, cession_bps, commission_bps, padding }
+    LayerInForce { treaty, reinsurer, attachment, limit, start, end }
+    InwardTreaty { treaty, cedant, limit }
+    FundingQueue {
+        waiting_net, waiting_exposure, oldest_opened_at, round_capital, round_net, next_round, waiting, round_left,
+        padding,
+    }
+    ProductTerms {
+        risk_rate_ppb, risk_rate_floor_ppb, risk_rate_ceiling_ppb, risk_rate_step_ppb, demand_at_zero_ppb,
+        demand_at_kink_ppb, demand_at_capacity_ppb, min_premium, max_sum_insured, loading_bps, level_bps,
+        min_level_bps, max_level_bps, waiting_seconds, max_price_age, no_sale_buffer_bps, risk_group, kink_bps,
+        upper_mark_bps, lower_mark_bps, drift_bps, cap_bps, cancel_fee_bps, min_term_days, max_term_days,
+    }
+    Terms {
+        threshold, recovery, full_loss_price, slot_seconds, challenge, need, tolerance, confidence_multiplier,
+        severity, padding,
+    }
+    Evidence {
+        prices, breached, recovered, head, newest_recovered, newest_good, window_first, window_last, event_at, met_at,
+        triggered_at, last_price, last_confidence, last_publish_time, mean_price, severity_bps, phase, padding,
+    }
+}
+
+enum_layout! {
+    PoolKind { Cover, Reinsurance }
+    Access { Open, AllowList, ProtocolOnly }
+    Tranche { Junior, Senior }
+    ProductState { Selling, Frozen, RunOff, Over }
+    CoverState { Active, Settled }
+    IncidentState { Open, Waiting, Funded, Closed }
+    CallState { Pending, Called, Skipped }
+    TreatyState { Announced, Active, Ended }
+    Source { PythReceiver, PythPush }
+}
+
+impl Pattern for Severity {
+    fn pattern(fill: &mut Fill) -> Self {
+        Self::Linear { full_loss_price: u64::pattern(fill) }
+    }
+}
+
+impl Variants for Severity {
+    const NAME: &'static str = "Severity";
+
+    fn all() -> Vec<(&'static str, Vec<u8>)> {
+        let name = |severity: &Self| match severity {
+            Self::Binary => "Binary",
+            Self::Linear { .. } => "Linear { full_loss_price }",
+        };
+        [Self::Binary, Self::pattern(&mut Fill::default())].iter().map(|value| (name(value), borsh(value))).collect()
+    }
+}
+
+impl Pattern for TreatyKind {
+    fn pattern(fill: &mut Fill) -> Self {
+        Self::ExcessOfLoss {
+            attachment: Pattern::pattern(fill),
+            rate_on_line_bps: Pattern::pattern(fill),
+            reinstatements: Pattern::pattern(fill),
+            reinstatement_premium_bps: Pattern::pattern(fill),
+        }
+    }
+}
+
+impl Variants for TreatyKind {
+    const NAME: &'static str = "TreatyKind";
+
+    fn all() -> Vec<(&'static str, Vec<u8>)> {
+        let name = |kind: &Self| match kind {
+            Self::QuotaShare { .. } => "QuotaShare { cession_bps, commission_bps }",
+            Self::ExcessOfLoss { .. } => "ExcessOfLoss { attachment, rate_on_line_bps, reinstatements, reinstatement_premium_bps }",
+        };
+        let fill = &mut Fill::default();
+        let share = Self::QuotaShare { cession_bps: Pattern::pattern(fill), commission_bps: Pattern::pattern(fill) };
+        [share, Self::pattern(&mut Fill::default())].iter().map(|value| (name(value), borsh(value))).collect()
+    }
+}
+
+/// The parts in the golden file.
+pub fn page() -> String {
+    [
+        describe::<PoolTerms>(&[], None),
+        describe::<TrancheBook>(&[], None),
+        describe::<QuotaShareInForce>(&[], None),
+        describe::<LayerInForce>(&[], None),
+        describe::<InwardTreaty>(&[], None),
+        describe::<FundingQueue>(&[], None),
+        describe::<ProductTerms>(&[], None),
+        describe::<Terms>(&[], None),
+        describe::<Evidence>(&[], None),
+        describe::<Pause>(&[], None),
+        describe::<NotedTreaty>(&[], None),
+        describe::<Accrual>(&[], None),
+        describe::<LossByLayer>(&[], None),
+        describe::<CoverRequest>(&[], None),
+        describe::<Quote>(&[], None),
+        describe::<TreatyTerms>(&[], None),
+        describe::<TermsInput>(&[], None),
+        describe_variants::<PoolKind>(),
+        describe_variants::<Access>(),
+        describe_variants::<Tranche>(),
+        describe_variants::<ProductState>(),
+        describe_variants::<CoverState>(),
+        describe_variants::<IncidentState>(),
+        describe_variants::<CallState>(),
+        describe_variants::<TreatyKind>(),
+        describe_variants::<TreatyState>(),
+        describe_variants::<Severity>(),
+        describe_variants::<Source>(),
+    ]
+    .concat()
+}
