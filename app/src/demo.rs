@@ -1,7 +1,7 @@
 //! The demo: the real program, an embedded cluster, and the days in March 2023 when USDC left its peg.
 //!
-//! [`run`] founds a protocol and a pool, sells covers, replays the prices through the oracle path, settles what became
-//! due, and returns a [`Report`] of what the chain says beside what had to happen, which [`expect`] works out from the
+//! [`run`] founds a protocol and a pool, reinsures it with two others, sells covers, replays the prices through the oracle
+//! path, calls the reinsurance, settles what became due, and returns a [`Report`] of what the chain says beside what had to happen, which [`expect`] works out from the
 //! prices and the wording alone.
 
 mod chain;
@@ -16,11 +16,15 @@ pub use scenario::{Scenario, Stated};
 
 use crate::account::AccountError;
 use crate::cluster::ClusterError;
+use crate::cluster::embedded::StartError;
 use crate::transaction;
 
 /// Why the demo could not be played to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
+    /// The cluster did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The program refused a step that had to succeed.
     #[error("{step}: {why}")]
     Refused {

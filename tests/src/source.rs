@@ -4,6 +4,7 @@
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// An instruction as the source declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,12 @@ fn word(text: &str) -> &str {
 }
 
 /// Every instruction of the `#[program]` module, with the fields of its accounts structure.
-pub fn instructions() -> Vec<Declared> {
+pub fn instructions() -> &'static [Declared] {
+    static DECLARED: OnceLock<Vec<Declared>> = OnceLock::new();
+    DECLARED.get_or_init(read_instructions)
+}
+
+fn read_instructions() -> Vec<Declared> {
     let code: Vec<String> = files(&program().join("instructions")).iter().map(|path| read(path)).collect();
     let lib = read(&program().join("lib.rs"));
     let module = lib.split_once("#[program]").expect("lib.rs has the program module").1;
@@ -62,8 +68,8 @@ pub fn instructions() -> Vec<Declared> {
 
 /// One instruction of the program.
 #[track_caller]
-pub fn instruction(name: &str) -> Declared {
-    let found = instructions().into_iter().find(|declared| declared.name == name);
+pub fn instruction(name: &str) -> &'static Declared {
+    let found = instructions().iter().find(|declared| declared.name == name);
     found.unwrap_or_else(|| panic!("the program has no instruction `{name}`"))
 }
 

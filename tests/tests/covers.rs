@@ -875,6 +875,27 @@ fn an_nft_of_another_cover_gives_none_back() {
 }
 
 #[test]
+fn a_cover_is_given_back_under_its_own_product_and_pool() {
+    let (world, pool, product) = selling();
+    let (holder, mint) = world.holder(&product, 1_000 * ONE, 30);
+    let sibling = world.create_product(&pool, terms::severe());
+    let mut theft = ix::cancel_cover(&product, holder.id(), mint, world.payer.pubkey());
+    for account in &mut theft.accounts {
+        match account.pubkey {
+            key if key == product.product => account.pubkey = sibling.product,
+            key if key == product.trigger() => account.pubkey = sibling.trigger(),
+            _ => {}
+        }
+    }
+    assert_refused(world.send(&[&holder.key], &[theft]), BackstopError::WrongParent);
+    let mut mixed = ix::cancel_cover(&product, holder.id(), mint, world.payer.pubkey());
+    let place = mixed.accounts.iter().position(|account| account.pubkey == product.trigger()).unwrap();
+    mixed.accounts[place].pubkey = sibling.trigger();
+    assert_refused(world.send(&[&holder.key], &[mixed]), BackstopError::WrongParent);
+    accepted(cancel(&world, &product, &holder, &mint));
+}
+
+#[test]
 fn nothing_is_given_back_while_the_trigger_is_not_quiet() {
     let (world, _, product) = selling();
     let (holder, mint) = world.holder(&product, 1_000 * ONE, 30);

@@ -1129,7 +1129,7 @@ fn random_exits_with_losses_are_paid_in_order_and_leave_nothing_behind() {
     let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut counts = [0usize; 8];
     let mut wiped_out = 0;
-    for _ in 0..2_500 {
+    for _ in 0..3_000 {
         let who = rng.random_range(0..people.len());
         let person = &people[who];
         let tranche = if rng.random() { JUNIOR } else { SENIOR };
@@ -1174,7 +1174,7 @@ fn random_exits_with_losses_are_paid_in_order_and_leave_nothing_behind() {
                 day != 0 && world.settle_epoch(&keys, day).is_ok()
             }
             16 => {
-                world.advance(rng.random_range(1..40_000));
+                world.advance(rng.random_range(1..120_000));
                 true
             }
             17 if !products.is_empty() => {

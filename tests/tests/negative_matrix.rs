@@ -42,7 +42,7 @@ fn the_accounts_of_the_source_are_those_of_the_idl() {
         .map(|instruction| (text(instruction), list(&instruction["accounts"]).iter().map(text).collect()))
         .collect();
     let mut declared: Vec<(String, Vec<String>)> =
-        source::instructions().into_iter().map(|instruction| (instruction.name, instruction.accounts)).collect();
+        source::instructions().iter().cloned().map(|instruction| (instruction.name, instruction.accounts)).collect();
     stated.sort();
     declared.sort();
     assert_eq!(stated, declared);

@@ -615,6 +615,20 @@ fn the_level_drifts_by_the_utilisation_noted_at_the_last_change_not_by_what_a_de
 }
 
 #[test]
+fn giving_a_cover_back_does_not_undo_the_days_of_demand_before() {
+    let (world, _, product) = selling();
+    let (holder, mint) = world.holder(&product, CAPITAL * 7 / 10, 365);
+    let before = world.product(&product);
+    world.advance(5 * DAY);
+    world.run(&[&holder.key], &[ix::cancel_cover(&product, holder.id(), mint, world.payer.pubkey())]);
+    let after = world.product(&product);
+    assert_eq!(after.level_bps, drifted(before.level_bps, true, 5, &before.terms));
+    assert_eq!(after.utilisation_bps, 0);
+    world.next_day();
+    assert_eq!(sync(&world, &product).level_bps, drifted(after.level_bps, false, 1, &before.terms));
+}
+
+#[test]
 fn no_sequence_of_calls_moves_the_level_faster_than_its_drift() {
     sellable(8, 300, |random, market, request, now, quote| {
         let mut market = market.clone();

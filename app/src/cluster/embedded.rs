@@ -11,10 +11,33 @@ use solana_sdk::account::Account;
 use solana_sdk::clock::Clock;
 use solana_sdk::hash::Hash;
 use solana_sdk::transaction::VersionedTransaction;
+use std::borrow::Cow;
 use std::cell::{RefCell, RefMut};
+use std::path::PathBuf;
 
 /// The program as committed; `BACKSTOP_PROGRAM` names another file.
 const PROGRAM: &[u8] = include_bytes!("../../../artifacts/backstop.so");
+
+/// Why a cluster did not start: the program that `BACKSTOP_PROGRAM` names cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The file could not be read.
+    #[error("BACKSTOP_PROGRAM names {path}, which cannot be read: {why}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// The system's words.
+        why: std::io::Error,
+    },
+    /// The file is not a program that the runtime loads.
+    #[error("{path} is not a program that this cluster can load: {why}")]
+    NotAProgram {
+        /// The file.
+        path: String,
+        /// The runtime's words.
+        why: String,
+    },
+}
 
 /// A price as an oracle states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,24 +67,37 @@ pub struct EmbeddedCluster {
 impl EmbeddedCluster {
     /// Starts a cluster at a time, loads the program at its declared id, and writes its upgrade authority into its data,
     /// as a deployment does.
+    ///
+    /// # Panics
+    ///
+    /// If `BACKSTOP_PROGRAM` names no program: see [`Self::try_start`].
     pub fn start(now: i64, upgrade_authority: &Pubkey) -> Self {
-        Self::with(LiteSVM::new(), now, upgrade_authority)
+        Self::try_start(now, upgrade_authority).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The same without signature checks, for replays and fuzzing.
+    ///
+    /// # Panics
+    ///
+    /// If `BACKSTOP_PROGRAM` names no program: see [`Self::try_start_unsigned`].
     pub fn start_unsigned(now: i64, upgrade_authority: &Pubkey) -> Self {
+        Self::try_start_unsigned(now, upgrade_authority).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// [`Self::start`], for programs that somebody names.
+    pub fn try_start(now: i64, upgrade_authority: &Pubkey) -> Result<Self, StartError> {
+        Self::with(LiteSVM::new(), now, upgrade_authority)
+    }
+
+    /// [`Self::start_unsigned`], for programs that somebody names.
+    pub fn try_start_unsigned(now: i64, upgrade_authority: &Pubkey) -> Result<Self, StartError> {
         Self::with(LiteSVM::new().with_sigverify(false), now, upgrade_authority)
     }
 
-    fn with(svm: LiteSVM, now: i64, upgrade_authority: &Pubkey) -> Self {
+    fn with(svm: LiteSVM, now: i64, upgrade_authority: &Pubkey) -> Result<Self, StartError> {
         // Many transactions are the same but for time: history would take them for repeats.
         let mut svm = svm.with_transaction_history(0);
-        let program = match std::env::var_os("BACKSTOP_PROGRAM") {
-            Some(path) => std::fs::read(&path)
-                .unwrap_or_else(|error| panic!("BACKSTOP_PROGRAM {}: {error}", path.to_string_lossy())),
-            None => PROGRAM.to_vec(),
-        };
-        svm.add_program(backstop::ID, &program).expect("the program is a valid executable");
+        load(&mut svm, std::env::var_os("BACKSTOP_PROGRAM").map(Into::into))?;
         let data_address = address::program_data();
         let mut data = svm.get_account(&data_address).expect("the loader has written the program's data");
         // The loader's header: kind 3 (program data), the slot of the deployment, and the authority, which is set (1).
@@ -71,7 +107,7 @@ impl EmbeddedCluster {
         svm.set_account(data_address, data).expect("the program's data keeps its length");
         let cluster = Self { svm: RefCell::new(svm) };
         cluster.set_time(now);
-        cluster
+        Ok(cluster)
     }
 
     /// The SVM itself.
@@ -173,6 +209,19 @@ impl EmbeddedCluster {
     }
 }
 
+/// Loads the program at its declared id: the one in a file, or the committed one.
+fn load(svm: &mut LiteSVM, file: Option<PathBuf>) -> Result<(), StartError> {
+    let (path, program) = match file {
+        Some(file) => {
+            let path = file.display().to_string();
+            let read = std::fs::read(&file).map_err(|why| StartError::Unreadable { path: path.clone(), why })?;
+            (path, Cow::Owned(read))
+        }
+        None => ("the program in this binary".into(), Cow::Borrowed(PROGRAM)),
+    };
+    svm.add_program(backstop::ID, &program).map_err(|why| StartError::NotAProgram { path, why: why.to_string() })
+}
+
 fn receipt(metadata: TransactionMetadata) -> Receipt {
     Receipt {
         signature: metadata.signature,
@@ -227,5 +276,28 @@ impl Cluster for EmbeddedCluster {
 
     fn rent(&self, length: usize) -> Result<u64, ClusterError> {
         Ok(self.svm.borrow().minimum_balance_for_rent_exemption(length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(file: &str) -> String {
+        load(&mut LiteSVM::new(), Some(file.into())).expect_err("it is no program").to_string()
+    }
+
+    #[test]
+    fn a_file_that_is_no_program_is_named_and_not_a_panic() {
+        let text = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        assert!(refused(text).starts_with(&format!("{text} is not a program that this cluster can load: ")));
+        let another = std::env::current_exe().expect("a test is a file").display().to_string();
+        assert!(refused(&another).starts_with(&format!("{another} is not a program that this cluster can load: ")));
+        assert!(refused("nowhere.so").starts_with("BACKSTOP_PROGRAM names nowhere.so, which cannot be read: "));
+    }
+
+    #[test]
+    fn the_committed_program_loads() {
+        assert!(load(&mut LiteSVM::new(), None).is_ok());
     }
 }

@@ -11,7 +11,7 @@ use backstop::error::BackstopError;
 use backstop::state::Pool;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a transaction may use; the runtime's most.
 const COMPUTE_UNIT_LIMIT: u32 = 1_400_000;
@@ -34,7 +34,7 @@ pub(super) enum Rule {
     Ledger,
     /// No more shares exist than the books say.
     Shares,
-    /// Wallets and vault hold together what was handed out.
+    /// Wallets and vaults hold together what was handed out.
     Conservation,
 }
 
@@ -44,7 +44,10 @@ pub(super) struct Chain {
     pub payer: Keypair,
     pub transactions: u64,
     pub books: Books,
-    pool: Option<PoolKeys>,
+    /// Pools whose books are looked at, with their names.
+    pools: Vec<(&'static str, PoolKeys)>,
+    /// When each of them was brought up to date, by its number.
+    pub accruals: Vec<BTreeSet<i64>>,
     /// Token accounts that the asset was handed out to, and how much of it.
     wallets: Vec<Pubkey>,
     handed_out: u64,
@@ -53,19 +56,20 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    pub fn start(now: i64, payer: Keypair) -> Self {
-        let cluster = EmbeddedCluster::start(now, &payer.pubkey());
+    pub fn start(now: i64, payer: Keypair) -> Result<Self, DemoError> {
+        let cluster = EmbeddedCluster::try_start(now, &payer.pubkey())?;
         cluster.airdrop(&payer.pubkey(), 1_000_000_000_000);
-        Self {
+        Ok(Self {
             cluster,
             payer,
             transactions: 0,
             books: Books::default(),
-            pool: None,
+            pools: Vec::new(),
+            accruals: Vec::new(),
             wallets: Vec::new(),
             handed_out: 0,
             compute_units: Vec::new(),
-        }
+        })
     }
 
     /// Gives somebody an amount of the pool's asset.
@@ -74,9 +78,10 @@ impl Chain {
         self.handed_out += amount;
     }
 
-    /// Looks at the books of this pool from now on.
-    pub fn watch(&mut self, pool: PoolKeys) {
-        self.pool = Some(pool);
+    /// Looks at the books of this pool, too, from now on.
+    pub fn watch(&mut self, name: &'static str, pool: PoolKeys) {
+        self.pools.push((name, pool));
+        self.accruals.push(BTreeSet::new());
     }
 
     /// Reads an account that must be there.
@@ -114,7 +119,7 @@ impl Chain {
         Ok(receipt)
     }
 
-    /// Sends a transaction that the program should refuse. Returns its answer, and whether the pool is as it was.
+    /// Sends a transaction that the program should refuse. Returns its answer, and whether the pools are as they were.
     pub fn attempt(
         &mut self,
         step: &str,
@@ -138,42 +143,55 @@ impl Chain {
         transaction::send(&self.cluster, &self.payer, signers, &instructions)
     }
 
-    fn pool_bytes(&self) -> Result<Option<Vec<u8>>, DemoError> {
-        let Some(keys) = &self.pool else { return Ok(None) };
-        let account = self.cluster.account(&keys.pool).map_err(account::AccountError::from)?;
-        Ok(account.map(|account| account.data))
+    fn pool_bytes(&self) -> Result<Vec<Option<Vec<u8>>>, DemoError> {
+        let read = |(_, keys): &(_, PoolKeys)| {
+            let account = self.cluster.account(&keys.pool).map_err(account::AccountError::from)?;
+            Ok(account.map(|account| account.data))
+        };
+        self.pools.iter().map(read).collect()
     }
 
     /// Recomputes what must hold at all times from the accounts as they are.
     fn look_at_books(&mut self, step: &str) -> Result<(), DemoError> {
-        let Some(keys) = self.pool else { return Ok(()) };
-        let pool: Pool = self.read(&keys.pool)?;
-        let vault = self.tokens(&keys.vault())?;
-        let mut held = vault;
+        if self.pools.is_empty() {
+            return Ok(());
+        }
+        let mut found = Vec::new();
+        let mut held = 0;
         for wallet in &self.wallets {
             held += self.tokens(wallet)?;
         }
-        let [junior, senior] = &pool.tranches;
-        let entries = pool.surplus
-            + junior.assets
-            + junior.exiting
-            + senior.assets
-            + senior.exiting
-            + pool.unearned_premium
-            + pool.incident_reserves
-            + pool.exit_reserves
-            + pool.treaty_payable;
-        let cash = pool.cash;
-        let mut found = vec![
-            (Rule::Vault, vault >= cash, format!("the vault holds {vault}, the books say {cash}")),
-            (Rule::Ledger, entries == cash, format!("the entries sum to {entries}, cash is {cash}")),
-            (Rule::Conservation, held == self.handed_out, format!("{held} of {} units are there", self.handed_out)),
-        ];
-        for (book, mint) in pool.tranches.iter().zip(keys.share_mints) {
-            let supply = self.supply(&mint)?;
-            let said = book.shares;
-            found.push((Rule::Shares, supply <= said, format!("{supply} shares exist, the books say {said}")));
+        for (number, (name, keys)) in self.pools.iter().enumerate() {
+            let pool: Pool = self.read(&keys.pool)?;
+            if let Some(accruals) = self.accruals.get_mut(number) {
+                accruals.insert(pool.accrued_at);
+            }
+            let vault = self.tokens(&keys.vault())?;
+            held += vault;
+            let [junior, senior] = &pool.tranches;
+            let entries = pool.surplus
+                + junior.assets
+                + junior.exiting
+                + senior.assets
+                + senior.exiting
+                + pool.unearned_premium
+                + pool.incident_reserves
+                + pool.exit_reserves
+                + pool.treaty_payable;
+            let cash = pool.cash;
+            let what = format!("{name} pool: the vault holds {vault}, the books say {cash}");
+            found.push((Rule::Vault, vault >= cash, what));
+            let what = format!("{name} pool: the entries sum to {entries}, cash is {cash}");
+            found.push((Rule::Ledger, entries == cash, what));
+            for (book, mint) in pool.tranches.iter().zip(keys.share_mints) {
+                let supply = self.supply(&mint)?;
+                let said = book.shares;
+                let what = format!("{name} pool: {supply} shares exist, the books say {said}");
+                found.push((Rule::Shares, supply <= said, what));
+            }
         }
+        let what = format!("{held} of {} units are there", self.handed_out);
+        found.push((Rule::Conservation, held == self.handed_out, what));
         self.books.looks += 1;
         for (rule, _, what) in found.into_iter().filter(|(_, holds, _)| !holds) {
             self.books.broken.entry(rule).or_insert_with(|| format!("{what}, after: {step}"));

@@ -117,6 +117,59 @@ pub fn layers<const N: usize>(mut loss: u64, capital: [u64; N]) -> [u64; N] {
     })
 }
 
+/// Who pays a gross loss: a quota share of `cession_bps`, then a layer above `attachment`, each up to its limit; the rest
+/// stays with the pool. The quota share's part is rounded down.
+pub fn tower(gross: u64, cession_bps: u16, quota_share_limit: u64, attachment: u64, layer_limit: u64) -> [u64; 3] {
+    let part = u128::from(gross) * u128::from(cession_bps) / FULL_BPS;
+    let quota_share = (part as u64).min(quota_share_limit);
+    let beyond = gross - quota_share;
+    let layer = beyond.saturating_sub(attachment).min(layer_limit);
+    [quota_share, layer, beyond - layer]
+}
+
+/// What a layer costs for its term: `limit x rate on line`, rounded up.
+pub fn layer_premium(limit: u64, rate_on_line_bps: u16) -> u64 {
+    (u128::from(limit) * u128::from(rate_on_line_bps)).div_ceil(FULL_BPS) as u64
+}
+
+/// A premium that is earned by the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// The whole premium.
+    pub premium: u64,
+    /// When it begins to be earned, in unix seconds.
+    pub from: i64,
+    /// When all of it is earned, in unix seconds.
+    pub to: i64,
+}
+
+/// What is earned of premiums at a time. Each has a rate with 32 bits of fraction, rounded down; whole units count.
+pub fn earned(streams: &[Stream], at: i64) -> u64 {
+    let earned_q32: u128 = streams
+        .iter()
+        .map(|stream| {
+            let seconds = (stream.to - stream.from).unsigned_abs();
+            let passed = (at.min(stream.to) - stream.from).max(0).unsigned_abs();
+            (u128::from(stream.premium) << 32) / u128::from(seconds) * u128::from(passed)
+        })
+        .sum();
+    (earned_q32 >> 32) as u64
+}
+
+/// What a quota share gets of premiums that were earned step by step, up to each of `moments`: its part less the
+/// commission, rounded down at each step.
+pub fn ceded_premium(streams: &[Stream], moments: &[i64], cession_bps: u16, commission_bps: u16) -> u64 {
+    let part = u128::from(cession_bps) * (FULL_BPS - u128::from(commission_bps));
+    let mut before = 0;
+    let steps = moments.iter().map(|moment| {
+        let now = earned(streams, *moment);
+        let step = u128::from(now - before) * part / (FULL_BPS * FULL_BPS);
+        before = now;
+        step as u64
+    });
+    steps.sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +222,23 @@ mod tests {
     fn a_loss_takes_layers_in_their_order() {
         assert_eq!(layers(25, [10, 20, 30]), [10, 15, 0]);
         assert_eq!(layers(100, [10, 20, 30]), [10, 20, 30]);
+    }
+
+    #[test]
+    fn a_tower_pays_the_quota_share_then_the_layer_then_the_pool() {
+        assert_eq!(tower(1_001, 3_000, 500, 400, 200), [300, 200, 501]);
+        assert_eq!(tower(1_001, 3_000, 100, 400, 1_000), [100, 501, 400]);
+        assert_eq!(tower(500, 3_000, 500, 400, 200), [150, 0, 350]);
+        assert_eq!(layer_premium(1_001, 200), 21);
+    }
+
+    #[test]
+    fn premium_is_earned_by_the_second_and_ceded_step_by_step() {
+        let streams = [Stream { premium: 100, from: 0, to: 100 }, Stream { premium: 10, from: 50, to: 70 }];
+        assert_eq!([0, 50, 60, 70, 200].map(|at| earned(&streams, at)), [0, 50, 65, 80, 110]);
+        assert_eq!(ceded_premium(&streams, &[50, 60], 3_000, 2_000), 12 + 3);
+        assert_eq!(ceded_premium(&streams, &[60], 3_000, 2_000), 15);
+        assert_eq!(ceded_premium(&streams, &[1, 2, 3, 4, 5], 3_000, 2_000), 0, "each step is rounded down");
     }
 
     #[test]

@@ -30,6 +30,12 @@ pub struct Report {
     pub moments: Vec<Moment>,
     /// The incident of the product that triggered.
     pub incident: Option<Incident>,
+    /// The pool's reinsurance, in the order in which it pays.
+    pub treaties: Vec<Treaty>,
+    /// The pools that reinsure it, in the same order.
+    pub reinsurers: Vec<Reinsurer>,
+    /// Who bore the incident's gross loss, the first to pay first; empty without an incident.
+    pub waterfall: Vec<Part>,
     /// How the loss fell on the pool's capital, the first to lose first.
     pub layers: Vec<Layer>,
     /// What a share was worth, oldest first.
@@ -228,8 +234,14 @@ pub enum What {
     CoverSold,
     /// A trigger's challenge was over and it was confirmed.
     Confirmed,
+    /// A treaty was accepted; the amount is the premium paid for its whole term.
+    TreatyAccepted,
+    /// Premium was handed to the quota share.
+    PremiumCeded,
     /// An incident was opened.
     IncidentOpened,
+    /// A treaty paid its part of an incident.
+    TreatyPaid,
     /// An incident was funded.
     IncidentFunded,
     /// A cover was paid its part of the sum insured.
@@ -265,6 +277,65 @@ pub struct Incident {
     pub opened_at: i64,
     /// When it was funded.
     pub funded_at: i64,
+}
+
+/// Reinsurance of the pool by another one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Treaty {
+    /// `quota_share` or `excess_of_loss`.
+    pub key: String,
+    /// Its address.
+    pub address: String,
+    /// The pool that reinsures.
+    pub reinsurer: String,
+    /// Quota share: its part of premium and loss, in basis points.
+    pub cession_bps: Option<u16>,
+    /// Quota share: what the cedant keeps of the ceded premium, in basis points.
+    pub commission_bps: Option<u16>,
+    /// Layer: the loss of an incident from which it pays.
+    pub attachment: Option<u64>,
+    /// Layer: the premium for its term, in basis points of the limit.
+    pub rate_on_line_bps: Option<u16>,
+    /// The most it pays.
+    pub limit: u64,
+    /// What is left of that at the end.
+    pub limit_left: u64,
+    /// First second of its term.
+    pub start: i64,
+    /// First second after its term.
+    pub end: i64,
+    /// Premium that the reinsurer was paid.
+    pub premium: u64,
+    /// What it paid for the incident.
+    pub paid: u64,
+}
+
+/// A pool that reinsures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reinsurer {
+    /// Its short name here: `protocol-owned` or `open`.
+    pub name: String,
+    /// Its address.
+    pub pool: String,
+    /// Who put capital in.
+    pub capital: Vec<Capital>,
+    /// How its part of the loss fell on its capital, the first to lose first; empty without an incident.
+    pub layers: Vec<Layer>,
+    /// Its books at the end.
+    pub ledger: Ledger,
+}
+
+/// A part of a gross loss and who bore it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Part {
+    /// `quota_share`, `excess_of_loss`, `surplus`, `junior`, `senior`, or `unpaid` for what nobody had capital for.
+    pub part: String,
+    /// How much.
+    pub amount: u64,
+    /// The same of the gross loss, in basis points; rounded so that all parts sum to 10,000.
+    pub of_gross_bps: u64,
+    /// What is left to pay after it.
+    pub left: u64,
 }
 
 /// A layer of capital and its loss.

@@ -2,7 +2,7 @@
 
 use super::prices::{self, Print};
 use backstop::state::evidence::{Severity, TermsInput};
-use backstop::state::{PoolTerms, ProductTerms};
+use backstop::state::{Access, PoolTerms, ProductTerms, Tranche, TreatyKind};
 
 pub(super) const ONE: u64 = 1_000_000;
 pub(super) const DECIMALS: u8 = 6;
@@ -12,8 +12,10 @@ pub(super) const DAY: u32 = 24 * HOUR;
 
 /// 1 March 2023, 09:00 UTC: protocol, pool and products are created and capital comes in.
 pub(super) const FOUNDED_AT: i64 = 1_677_661_200;
-/// A day later: capital counts for capacity from the day boundary on, so covers are sold now.
+/// A day later: capital counts for capacity from the day boundary on, and the treaties have begun, so covers are sold now.
 pub(super) const SOLD_AT: i64 = FOUNDED_AT + 86_400;
+/// A week after the first day: the quota share's premium is settled for the first time.
+pub(super) const CEDED_AT: i64 = FOUNDED_AT + 7 * 86_400;
 /// The price on which they are sold.
 pub(super) const CALM_PRICE_E8: u64 = 100_000_000;
 /// Protection of every cover, in days.
@@ -114,10 +116,66 @@ pub(super) const BORIS: &str = "Boris";
 pub(super) const CHEN: &str = "Chen";
 pub(super) const DORA: &str = "Dora";
 pub(super) const EVE: &str = "Eve";
+pub(super) const JONAS: &str = "Jonas";
+pub(super) const SARA: &str = "Sara";
+
+/// The insurer's own capital: who, in which tranche (or the surplus), how much.
+pub(super) const CAPITAL: [(&str, Option<Tranche>, u64); 3] = [
+    (TREASURY, None, 5_000 * ONE),
+    (JULIA, Some(Tranche::Junior), 40_000 * ONE),
+    (SIMON, Some(Tranche::Senior), 160_000 * ONE),
+];
+
+/// A treaty, and the pool that reinsures by it.
+pub(super) struct Reinsured {
+    pub key: &'static str,
+    pub kind: TreatyKind,
+    pub limit: u64,
+    /// What the reinsuring pool is called here.
+    pub pool: &'static str,
+    pub access: Access,
+    pub capital: &'static [(&'static str, Option<Tranche>, u64)],
+}
+
+pub(super) const QUOTA_SHARE_BPS: u16 = 3_000;
+pub(super) const COMMISSION_BPS: u16 = 2_000;
+pub(super) const ATTACHMENT: u64 = 10_000 * ONE;
+pub(super) const RATE_ON_LINE_BPS: u16 = 200;
+
+/// Term of the treaties, in days: longer than any cover's.
+pub(super) const TREATY_DAYS: u32 = 90;
+pub(super) const QUOTA_SHARE: usize = 0;
+pub(super) const LAYER: usize = 1;
+
+/// The tower, in the order in which it pays. The quota share's limit is above its part of all sums insured, so that its
+/// part of the premium is never cut.
+pub(super) const TOWER: [Reinsured; 2] = [
+    Reinsured {
+        key: "quota_share",
+        kind: TreatyKind::QuotaShare { cession_bps: QUOTA_SHARE_BPS, commission_bps: COMMISSION_BPS },
+        limit: 60_000 * ONE,
+        pool: "protocol-owned",
+        access: Access::ProtocolOnly,
+        capital: &[(TREASURY, None, 60_000 * ONE)],
+    },
+    Reinsured {
+        key: "excess_of_loss",
+        kind: TreatyKind::ExcessOfLoss {
+            attachment: ATTACHMENT,
+            rate_on_line_bps: RATE_ON_LINE_BPS,
+            reinstatements: 0,
+            reinstatement_premium_bps: 0,
+        },
+        limit: 10_000 * ONE,
+        pool: "open",
+        access: Access::Open,
+        capital: &[(JONAS, Some(Tranche::Junior), 8_000 * ONE), (SARA, Some(Tranche::Senior), 4_000 * ONE)],
+    },
+];
 
 /// Everybody, and the assets they begin with.
-pub(super) const PEOPLE: [(&str, u64); 8] = [
-    (TREASURY, 5_000 * ONE),
+pub(super) const PEOPLE: [(&str, u64); 10] = [
+    (TREASURY, 65_000 * ONE),
     (JULIA, 40_000 * ONE),
     (SIMON, 160_000 * ONE),
     (ANNA, 1_000 * ONE),
@@ -125,6 +183,8 @@ pub(super) const PEOPLE: [(&str, u64); 8] = [
     (CHEN, 1_000 * ONE),
     (DORA, 1_000 * ONE),
     (EVE, 1_000 * ONE),
+    (JONAS, 8_000 * ONE),
+    (SARA, 4_000 * ONE),
 ];
 
 /// Buyer, product, sum insured: bought in calm times.

@@ -55,8 +55,12 @@ pub const WEEK: i64 = 7 * DAY;
 pub use crate::math::stream::DAY_BUCKETS;
 /// Longest term of a cover plus the days its trigger's ring reaches back.
 pub const MAX_TERM_AND_RING_DAYS: u32 = 510;
+/// [`DAY_BUCKETS`] as a number of days.
+pub const DAY_RING: u32 = 512;
 /// Buckets by activation day of a product.
 pub const ACTIVATION_BUCKETS: usize = 32;
+/// [`ACTIVATION_BUCKETS`] as a number of days.
+pub const ACTIVATION_RING: u32 = 32;
 /// Longest waiting time plus the days a trigger's ring reaches back, so that every activation day that an incident can
 /// ask for still has its bucket.
 pub const MAX_WAITING_AND_RING_DAYS: u32 = 30;

@@ -21,10 +21,12 @@ const POINTER: usize = 64;
 /// Content of a close authority.
 const CLOSE_AUTHORITY: usize = 32;
 
+const PLAIN_MINT: usize = EXTENDED_BASE + EXTENSION_HEADER + POINTER;
+const CLOSABLE_MINT: usize = PLAIN_MINT + EXTENSION_HEADER + CLOSE_AUTHORITY;
+
 /// Bytes of a mint before its metadata is written.
 pub const fn mint_space(closable: bool) -> usize {
-    let bare = EXTENDED_BASE + EXTENSION_HEADER + POINTER;
-    if closable { bare + EXTENSION_HEADER + CLOSE_AUTHORITY } else { bare }
+    if closable { CLOSABLE_MINT } else { PLAIN_MINT }
 }
 
 /// What a wallet shows of a mint.

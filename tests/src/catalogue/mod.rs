@@ -128,15 +128,15 @@ pub fn entries() -> Vec<&'static Entry> {
 /// named as they should be.
 pub fn missing() -> Vec<String> {
     let entries = entries();
-    let declared: Vec<String> = source::instructions().into_iter().map(|instruction| instruction.name).collect();
+    let declared: Vec<&str> = source::instructions().iter().map(|instruction| instruction.name.as_str()).collect();
     let mut wrong = Vec::new();
-    for name in &declared {
+    for name in declared.iter().copied() {
         if entries.iter().filter(|entry| entry.instruction == name).count() != 1 {
             wrong.push(format!("`{name}` needs one entry in tests/src/catalogue"));
         }
     }
     for entry in entries {
-        if !declared.iter().any(|name| name == entry.instruction) {
+        if !declared.contains(&entry.instruction) {
             wrong.push(format!("`{}` is in the catalogue and not in the program", entry.instruction));
         }
         let names: Vec<&str> = entry.cases.iter().map(|case| case.name).collect();

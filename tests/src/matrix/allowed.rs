@@ -1,7 +1,9 @@
 //! Mutations that may succeed, each with its reason: a choice that the design leaves to the caller.
 
 use super::mutation::{Kind, Mutation, Nature};
+use backstop::state::Pool;
 use solana_sdk::account::{AccountSharedData, ReadableAccount};
+use std::mem::offset_of;
 use std::ops::Range;
 
 /// What may stand in an account's place.
@@ -9,17 +11,24 @@ use std::ops::Range;
 pub enum By {
     /// Anybody who signs.
     Signer,
-    /// Any token account of the same mint.
-    TokenAccount,
-    /// Another token account of the same mint and the same owner.
-    OwnTokenAccount,
     /// Any account of the same type.
     Type,
-    /// Any price account of the same program and feed.
-    Feed,
+    /// Any account of the same type that has the same bytes in a range.
+    Alike(usize, usize),
     /// Anything.
     Anything,
 }
+
+/// Any token account of the same mint.
+const OF_MINT: By = By::Alike(0, 32);
+/// Any token account of the same mint and the same owner.
+const OF_OWNER: By = By::Alike(0, 64);
+/// Any price account of the same feed.
+const OF_FEED: By = By::Alike(41, 73);
+/// Any incident of the same pool.
+const OF_POOL: By = By::Alike(40, 72);
+/// Any pool of the same kind.
+const OF_KIND: By = By::Alike(8 + offset_of!(Pool, kind), 9 + offset_of!(Pool, kind));
 
 /// A choice that is the caller's.
 pub struct Allowed {
@@ -43,6 +52,7 @@ const RENT: &str = "whoever signs may pay the rent";
 const SUBJECT: &str = "the instruction is about whichever account it names, and its caller may call it for each";
 const SOURCE: &str = "the signer may spend from each of its accounts";
 const TARGET: &str = "the signer names who gets what is its own";
+const REINSURER: &str = "governance announces it here, and from then on it is fixed";
 const UNUSED: &str = "in this state the account is not used";
 
 /// All of them. An entry that no mutation needs fails the test.
@@ -54,22 +64,30 @@ pub const LIST: &[Allowed] = &[
     allow("request_exit", "payer", By::Signer, RENT),
     allow("buy_cover", "payer", By::Signer, RENT),
     allow("open_incident", "payer", By::Signer, RENT),
+    allow("create_treaty", "payer", By::Signer, RENT),
+    allow("announce_cession", "payer", By::Signer, RENT),
     allow("accrue", "pool", By::Type, SUBJECT),
     allow("set_product_state", "product", By::Type, SUBJECT),
     allow("set_risk_rate", "product", By::Type, SUBJECT),
-    allow("deposit", "owner_assets", By::OwnTokenAccount, SOURCE),
-    allow("contribute_surplus", "contributor_assets", By::OwnTokenAccount, SOURCE),
-    allow("request_exit", "owner_shares", By::OwnTokenAccount, SOURCE),
-    allow("buy_cover", "buyer_assets", By::OwnTokenAccount, SOURCE),
-    allow("deposit", "owner_shares", By::TokenAccount, TARGET),
-    allow("cancel_exit", "owner_shares", By::TokenAccount, TARGET),
-    Allowed { cases: &["worst"], ..allow("cancel_exit", "owner_assets", By::TokenAccount, TARGET) },
-    Allowed { cases: &["signed"], ..allow("claim_exit", "destination", By::TokenAccount, TARGET) },
-    allow("cancel_cover", "destination", By::TokenAccount, TARGET),
-    Allowed { cases: &["signed"], ..allow("settle_cover", "destination", By::TokenAccount, TARGET) },
-    allow("observe", "price", By::Feed, "any signed print of the feed may be shown, whoever posted it"),
+    allow("close_cession", "cession", By::Type, SUBJECT),
+    allow("call_treaty", "incident", OF_POOL, SUBJECT),
+    allow("skip_treaty", "incident", OF_POOL, SUBJECT),
+    allow("create_treaty", "reinsurer", OF_KIND, REINSURER),
+    allow("announce_cession", "reinsurer", OF_KIND, REINSURER),
+    allow("deposit", "owner_assets", OF_OWNER, SOURCE),
+    allow("contribute_surplus", "contributor_assets", OF_OWNER, SOURCE),
+    allow("request_exit", "owner_shares", OF_OWNER, SOURCE),
+    allow("buy_cover", "buyer_assets", OF_OWNER, SOURCE),
+    allow("deposit", "owner_shares", OF_MINT, TARGET),
+    allow("cancel_exit", "owner_shares", OF_MINT, TARGET),
+    Allowed { cases: &["worst"], ..allow("cancel_exit", "owner_assets", OF_MINT, TARGET) },
+    Allowed { cases: &["signed"], ..allow("claim_exit", "destination", OF_MINT, TARGET) },
+    allow("cancel_cover", "destination", OF_MINT, TARGET),
+    Allowed { cases: &["signed"], ..allow("settle_cover", "destination", OF_MINT, TARGET) },
+    allow("observe", "price", OF_FEED, "any signed print of the feed may be shown, whoever posted it"),
     Allowed { cases: &["usual", "worst"], ..allow("deposit", "deposit_authority", By::Anything, "an open pool asks nobody") },
     Allowed { cases: &["usual"], ..allow("cancel_exit", "owner_assets", By::Anything, UNUSED) },
+    Allowed { cases: &["usual"], ..allow("accept_treaty", "asset_token_program", By::Type, UNUSED) },
     Allowed { cases: &["usual"], ..allow("cancel_exit", "asset_token_program", By::Type, UNUSED) },
     Allowed { cases: &["burnt"], ..allow("close_cover", "holder_nft", By::Anything, UNUSED) },
 ];
@@ -104,12 +122,8 @@ fn fits(by: By, mutation: &Mutation, place: usize) -> bool {
     let alike = Nature::of(is) == Nature::of(was);
     match by {
         By::Signer => mutation.instruction.accounts[place].is_signer,
-        // A token account begins with its mint and its owner.
-        By::TokenAccount => alike && same(0..32),
-        By::OwnTokenAccount => alike && same(0..64),
         By::Type => alike,
-        // A price update holds its feed from byte 41 on.
-        By::Feed => alike && same(41..73),
+        By::Alike(start, end) => alike && same(start..end),
         By::Anything => true,
     }
 }

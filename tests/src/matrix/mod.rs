@@ -85,7 +85,7 @@ pub fn attack_all() -> Vec<Report> {
 /// Attacks one case.
 pub fn attack(entry: &Entry, case: &Case) -> Report {
     let prepared = (case.prepare)();
-    let names = source::instruction(entry.instruction).accounts;
+    let names = &source::instruction(entry.instruction).accounts;
     let mut report = Report {
         instruction: entry.instruction.into(),
         case: case.name.into(),
@@ -109,7 +109,7 @@ pub fn attack(entry: &Entry, case: &Case) -> Report {
         let places: Vec<&str> = mutation.places.iter().map(name).collect();
         let described = || format!("{} <- {}", places.join(" + "), mutation.what);
         match range.run(&mutation) {
-            Ok(()) => match allowed::find(entry.instruction, case.name, &names, &mutation) {
+            Ok(()) => match allowed::find(entry.instruction, case.name, names, &mutation) {
                 Some(index) => *report.allowed.entry(index).or_default() += 1,
                 None => report.wrong.push(format!("SUCCEEDS: {}", described())),
             },

@@ -5,6 +5,7 @@ pub mod cover;
 pub mod evidence;
 pub mod exit;
 pub mod incident;
+pub(crate) mod ledger;
 pub mod pool;
 pub mod product;
 pub mod protocol;

@@ -7,6 +7,7 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, div, halves, mul_div, wide};
 use crate::math::{capital, exits, losses, shares, stream};
+use crate::state::ledger::{bucket_mut, credit, debit, fits};
 use crate::state::{CedantAlert, ExitEpoch, day_of, day_start};
 use anchor_lang::prelude::*;
 
@@ -408,23 +409,9 @@ pub struct EpochPayment {
     pub to_surplus: [u64; 2],
 }
 
-pub(crate) fn fits<T>(value: Option<T>) -> Result<T> {
-    Ok(value.ok_or(BackstopError::MathOverflow)?)
-}
-
-/// Adds to a ledger entry.
-pub(crate) fn credit(entry: &mut u64, amount: u64) -> Result<()> {
-    *entry = fits(entry.checked_add(amount))?;
-    Ok(())
-}
-
-/// Takes from a ledger entry; a ledger entry never goes below zero.
-pub(crate) fn debit(entry: &mut u64, amount: u64) -> Result<()> {
-    *entry = entry.checked_sub(amount).ok_or(BackstopError::InvariantViolated)?;
-    Ok(())
-}
-
 impl Pool {
+    /// Bytes of the account, discriminator included.
+    pub const SPACE: usize = 8 + core::mem::size_of::<Pool>();
     // ---- reading ----
 
     /// What the pool stands behind.
@@ -581,7 +568,7 @@ impl Pool {
 
     /// Keeps capital that is about to come in from counting for capacity today: before the next day boundary cover is
     /// sold as if it had not come.
-    fn hold_capacity(&mut self) -> Result<()> {
+    pub(crate) fn hold_capacity(&mut self) -> Result<()> {
         self.capital_at_day = self.capacity_capital()?;
         Ok(())
     }
@@ -683,6 +670,10 @@ impl Pool {
     /// that is left still covers the cession of the exposure. Rounded down, for the cedant.
     fn ceded_premium(&self, earned: u64) -> Result<u64> {
         let treaty = &self.quota_share;
+        if treaty.limit_left == 0 {
+            // Also when nothing is exposed any more: after an incident its covers' premium is still being earned.
+            return Ok(0);
+        }
         let kept_bps = BPS.saturating_sub(u64::from(treaty.commission_bps));
         let part = u64::from(treaty.cession_bps).saturating_mul(kept_bps);
         let ceded = fits(mul_div(earned, part, BPS.saturating_mul(BPS), Rounding::Down))?;
@@ -1082,13 +1073,6 @@ pub enum AlertLevel {
     Breaching,
     /// Met, or triggered and not funded yet.
     Due,
-}
-
-/// The day bucket of a ring of 512.
-pub(crate) fn bucket_mut(buckets: &mut [u64; DAY_BUCKETS], day: u32) -> &mut u64 {
-    // 512 divides 2^32: the index is below the length whatever the day.
-    let index = (day as usize) & (DAY_BUCKETS - 1);
-    &mut buckets[index]
 }
 
 fn by_tranche(values: &[u64; 2], tranche: Tranche) -> u64 {

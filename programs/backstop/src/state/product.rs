@@ -6,7 +6,8 @@ use crate::math::capital::MAX_TOTAL_EXPOSURE;
 use crate::math::pricing::{self, Demand, Drift, Order, Price, PricingError};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::stream;
-use crate::state::{Accrual, Cover, Pool, Trigger, activation_day, bucket_mut, day_of, day_start, get_text};
+use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits};
+use crate::state::{Accrual, Cover, Pool, Trigger, activation_day, day_of, day_start, get_text};
 use anchor_lang::prelude::*;
 
 /// Whether a product sells.
@@ -263,11 +264,9 @@ pub struct Affected {
     pub premiums: u64,
 }
 
-fn fits<T>(value: Option<T>) -> Result<T> {
-    Ok(value.ok_or(BackstopError::MathOverflow)?)
-}
-
 impl Product {
+    /// Bytes of the account, discriminator included.
+    pub const SPACE: usize = 8 + core::mem::size_of::<Product>();
     // ---- reading ----
 
     /// Whether the product sells.
@@ -410,8 +409,8 @@ impl Product {
         pool.in_use = 1;
         let rate_q32 = pool.stream_premium(premium, now, end_day)?;
         self.open_activation_day(active_day);
-        credit(activation_mut(&mut self.activation_sums, active_day), sum_insured)?;
-        credit(activation_mut(&mut self.activation_premiums, active_day), premium)?;
+        credit(bucket_mut(&mut self.activation_sums, active_day), sum_insured)?;
+        credit(bucket_mut(&mut self.activation_premiums, active_day), premium)?;
         credit(bucket_mut(&mut self.exposure_ends, end_day), sum_insured)?;
         credit(&mut self.exposure, sum_insured)?;
         self.covers_sold = self.covers_sold.saturating_add(1);
@@ -441,10 +440,10 @@ impl Product {
 
     /// Clears the buckets of activation days that come into the ring.
     fn open_activation_day(&mut self, day: u32) {
-        let first = self.newest_activation_day.saturating_add(1).max(day.saturating_sub(ACTIVATION_BUCKETS as u32 - 1));
+        let first = self.newest_activation_day.saturating_add(1).max(day.saturating_add(1).saturating_sub(ACTIVATION_RING));
         for newer in first..=day {
-            *activation_mut(&mut self.activation_sums, newer) = 0;
-            *activation_mut(&mut self.activation_premiums, newer) = 0;
+            *bucket_mut(&mut self.activation_sums, newer) = 0;
+            *bucket_mut(&mut self.activation_premiums, newer) = 0;
         }
         self.newest_activation_day = self.newest_activation_day.max(day);
     }
@@ -452,15 +451,15 @@ impl Product {
     /// Whether an activation day still has its bucket.
     fn has_activation_bucket(&self, day: u32) -> bool {
         day <= self.newest_activation_day
-            && day.saturating_add(ACTIVATION_BUCKETS as u32) > self.newest_activation_day
+            && day.saturating_add(ACTIVATION_RING) > self.newest_activation_day
     }
 
     /// Takes a cancelled cover out of exposure and buckets.
     fn remove_cover(&mut self, pool: &mut Pool, cover: &Cover) -> Result<()> {
         debit(bucket_mut(&mut self.exposure_ends, cover.end_day), cover.sum_insured)?;
         if self.has_activation_bucket(cover.active_day) {
-            debit(activation_mut(&mut self.activation_sums, cover.active_day), cover.sum_insured)?;
-            debit(activation_mut(&mut self.activation_premiums, cover.active_day), cover.premium)?;
+            debit(bucket_mut(&mut self.activation_sums, cover.active_day), cover.sum_insured)?;
+            debit(bucket_mut(&mut self.activation_premiums, cover.active_day), cover.premium)?;
         }
         debit(&mut self.exposure, cover.sum_insured)?;
         pool.release_exposure(self.risk_group(), cover.sum_insured)
@@ -475,7 +474,7 @@ impl Product {
         }
         let mut released = 0u64;
         // Covers end at most 511 days after the last released day: one turn of the ring sees them all.
-        let last = due_day.min(self.released_day.saturating_add(DAY_BUCKETS as u32));
+        let last = due_day.min(self.released_day.saturating_add(DAY_RING));
         let mut day = self.released_day;
         while day < last && released < self.exposure {
             day = day.saturating_add(1);
@@ -499,11 +498,11 @@ impl Product {
         let mut premiums = 0u64;
         for day in event_day.saturating_add(1)..=self.newest_activation_day {
             if self.has_activation_bucket(day) {
-                debit(&mut sums, activation(&self.activation_sums, day))?;
-                premiums = fits(premiums.checked_add(activation(&self.activation_premiums, day)))?;
+                debit(&mut sums, bucket(&self.activation_sums, day))?;
+                premiums = fits(premiums.checked_add(bucket(&self.activation_premiums, day)))?;
             }
         }
-        let last = event_day.min(self.released_day.saturating_add(DAY_BUCKETS as u32));
+        let last = event_day.min(self.released_day.saturating_add(DAY_RING));
         for day in self.released_day.saturating_add(1)..=last {
             debit(&mut sums, bucket(&self.exposure_ends, day))?;
         }
@@ -537,16 +536,6 @@ impl Product {
     }
 }
 
-fn credit(entry: &mut u64, amount: u64) -> Result<()> {
-    *entry = fits(entry.checked_add(amount))?;
-    Ok(())
-}
-
-fn debit(entry: &mut u64, amount: u64) -> Result<()> {
-    *entry = entry.checked_sub(amount).ok_or(BackstopError::InvariantViolated)?;
-    Ok(())
-}
-
 /// The number that stands for a state in the account.
 pub const fn state_number(state: ProductState) -> u8 {
     match state {
@@ -555,18 +544,4 @@ pub const fn state_number(state: ProductState) -> u8 {
         ProductState::RunOff => 2,
         ProductState::Over => 3,
     }
-}
-
-fn activation_mut(buckets: &mut [u64; ACTIVATION_BUCKETS], day: u32) -> &mut u64 {
-    // 32 divides 2^32: the index is below the length whatever the day.
-    let index = (day as usize) & (ACTIVATION_BUCKETS - 1);
-    &mut buckets[index]
-}
-
-fn activation(buckets: &[u64; ACTIVATION_BUCKETS], day: u32) -> u64 {
-    buckets[(day as usize) & (ACTIVATION_BUCKETS - 1)]
-}
-
-fn bucket(buckets: &[u64; DAY_BUCKETS], day: u32) -> u64 {
-    buckets[(day as usize) & (DAY_BUCKETS - 1)]
 }

@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::state::pool::{bucket_mut, credit, debit, fits};
+use crate::state::ledger::{bucket_mut, credit, debit, fits};
 use crate::state::{
     InwardTreaty, LayerInForce, LossByLayer, Pool, PoolKind, QuotaShareInForce, Treaty, TreatyKind, day_of, day_start,
     unearned_between,
@@ -12,8 +12,10 @@ use anchor_lang::prelude::*;
 impl Pool {
     // ---- as cedant ----
 
-    /// Puts an accepted treaty in force: the one quota share, or a layer in the order of attachments. Layers may not
-    /// overlap, so that a loss is never paid twice.
+    /// Puts an accepted treaty in force: the one quota share, or a layer in the order of attachments.
+    ///
+    /// Layers whose terms have a day in common may not overlap, so that a loss is never paid twice. A layer of a later
+    /// term may: the next year's can be accepted while this year's still runs.
     pub fn put_in_force(&mut self, key: Pubkey, treaty: &Treaty) -> Result<()> {
         let (start, end) = (treaty.start(), treaty.end());
         match treaty.kind {
@@ -33,7 +35,9 @@ impl Pool {
             TreatyKind::ExcessOfLoss { attachment, .. } => {
                 let top = fits(attachment.checked_add(treaty.limit))?;
                 let overlaps = self.layers.iter().filter(|layer| layer.treaty != Pubkey::default()).any(|layer| {
-                    attachment < layer.attachment.saturating_add(layer.limit) && layer.attachment < top
+                    let in_height = attachment < layer.attachment.saturating_add(layer.limit) && layer.attachment < top;
+                    let in_time = start < layer.end && layer.start < end;
+                    in_height && in_time
                 });
                 ensure!(!overlaps, BackstopError::BadTreatyTerms);
                 let [.., last] = &self.layers;
@@ -149,16 +153,19 @@ impl Pool {
         Ok(split)
     }
 
-    /// Takes the premium of a reinstatement in; it streams until the treaty's end, for a day at least.
+    /// Takes the premium of a reinstatement in; it streams until the treaty's end, but for seven days at least, as a
+    /// quota share's does: a treaty may be called on its last day or later, and nobody shall deposit for a second's
+    /// share of it.
     pub fn receive_reinstatement(&mut self, premium: u64, now: i64, end_day: u32) -> Result<()> {
         if premium > 0 {
-            self.stream_premium(premium, now, end_day.max(day_of(now).saturating_add(1)))?;
+            self.stream_premium(premium, now, end_day.max(ceded_premium_end(now)))?;
         }
         Ok(())
     }
 
-    /// Takes surplus in that another pool gave, or owed.
+    /// Takes surplus in that another pool gave, or owed. It counts for capacity from the next day on.
     pub fn receive_surplus(&mut self, amount: u64) -> Result<()> {
+        self.hold_capacity()?;
         credit(&mut self.surplus, amount)?;
         credit(&mut self.cash, amount)
     }
@@ -205,6 +212,12 @@ impl Pool {
         let reach = treaty.end_day.saturating_add(u32::from(self.ring_days));
         self.alerts == 0 && now >= day_start(reach) && treaty.uncollected == 0
     }
+}
+
+/// First UTC day after which premium that a cedant hands over now is earned: at least seven days ahead.
+pub fn ceded_premium_end(now: i64) -> u32 {
+    let whole_days = CEDED_PREMIUM_DAYS.saturating_mul(DAY).saturating_add(DAY.saturating_sub(1));
+    day_of(now.saturating_add(whole_days))
 }
 
 /// How deep the worst alert among a reinsurer's cedants is.

@@ -38,6 +38,8 @@ pub struct Trigger {
 const _: () = assert!(core::mem::align_of::<Trigger>() <= 8);
 
 impl Trigger {
+    /// Bytes of the account, discriminator included.
+    pub const SPACE: usize = 8 + core::mem::size_of::<Trigger>();
     /// Where the prices come from.
     pub fn source(&self) -> Source {
         Source::from_byte(self.source).unwrap_or(Source::PythReceiver)

@@ -46,7 +46,7 @@ pub struct CreatePool<'info> {
     #[account(
         init,
         payer = payer,
-        space = 8 + core::mem::size_of::<Pool>(),
+        space = Pool::SPACE,
         seeds = [POOL_SEED, asset_mint.key().as_ref(), &args.id.to_le_bytes()],
         bump
     )]

@@ -48,7 +48,7 @@ pub struct CreateProduct<'info> {
     #[account(
         init,
         payer = payer,
-        space = 8 + core::mem::size_of::<Product>(),
+        space = Product::SPACE,
         seeds = [PRODUCT_SEED, pool.key().as_ref(), &pool.load()?.products.to_le_bytes()],
         bump
     )]
@@ -57,7 +57,7 @@ pub struct CreateProduct<'info> {
     #[account(
         init,
         payer = payer,
-        space = 8 + core::mem::size_of::<Trigger>(),
+        space = Trigger::SPACE,
         seeds = [TRIGGER_SEED, product.key().as_ref()],
         bump
     )]

@@ -43,6 +43,7 @@ pub struct CollectTreaty<'info> {
 /// Specification:
 /// - anyone, while something is uncollected;
 /// - the reinsurer pays it, or what it has, into the cedant's surplus; then nothing is owed any more.
+/// - what was skipped stays used: collecting restores no limit and costs no reinstatement premium.
 pub(crate) fn handle(ctx: Context<CollectTreaty>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;

@@ -1,10 +1,9 @@
 //! Hands the quota share's premium to the reinsurer.
 
-use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::TreatyPremiumSettled;
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
-use crate::state::{Pool, day_of};
+use crate::state::{Pool, ceded_premium_end};
 use crate::token::{self, AssetTransfer};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
@@ -48,8 +47,7 @@ pub(crate) fn handle(ctx: Context<SettleTreatyPremium>) -> Result<()> {
         report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?);
         report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?);
         let amount = cedant.take_treaty_payable()?;
-        let whole_days = CEDED_PREMIUM_DAYS.saturating_mul(DAY).saturating_add(DAY.saturating_sub(1));
-        let end_day = day_of(now.saturating_add(whole_days));
+        let end_day = ceded_premium_end(now);
         let rate = reinsurer.stream_premium(amount, now, end_day)?;
         cedant.invariant()?;
         reinsurer.invariant()?;
