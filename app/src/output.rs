@@ -138,6 +138,12 @@ pub fn amount(units: u64, decimals: u8) -> String {
     format!("{}.{:02}", thousands(hundredths / 100), hundredths % 100)
 }
 
+/// An amount of an asset with all its decimals: `12,345.678900`.
+pub fn exact_amount(units: u64, decimals: u8) -> String {
+    let whole = 10u64.pow(decimals.into());
+    format!("{}.{:0width$}", thousands(units / whole), units % whole, width = decimals.into())
+}
+
 /// A whole number with commas: `1,234,567`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -204,6 +210,7 @@ mod tests {
         assert_eq!(amount(1_234_567_899_999, 6), "1,234,567.89");
         assert_eq!(amount(9_999, 6), "0.00");
         assert_eq!(amount(100, 2), "1.00");
+        assert_eq!(exact_amount(1_234_567_800_001, 6), "1,234,567.800001");
     }
 
     #[test]

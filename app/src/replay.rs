@@ -1,6 +1,6 @@
 //! Prices of the past, shown one by one to the real program in an SVM: what a trigger would have done.
 
-use crate::cluster::embedded::Price;
+use crate::cluster::embedded::{Price, StartError};
 use crate::cluster::{ClusterError, Receipt};
 use crate::instruction::{self as ix, PoolKeys, ProductKeys};
 use crate::{EmbeddedCluster, account, transaction};
@@ -43,6 +43,9 @@ pub enum ReplayError {
     /// The condition is outside the program's hard bounds.
     #[error("the condition is refused: {0}")]
     Terms(&'static str),
+    /// The embedded cluster did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The embedded cluster did not do what a valid replay asks of it.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -308,7 +311,7 @@ impl Stage {
     fn set(now: i64, condition: TermsInput) -> Result<Self, ReplayError> {
         let [key, asset, price] = [1, 2, 3].map(|seed| Keypair::new_from_array([seed; 32]));
         let id = key.pubkey();
-        let cluster = EmbeddedCluster::start_unsigned(now, &id);
+        let cluster = EmbeddedCluster::try_start_unsigned(now, &id)?;
         cluster.airdrop(&id, 100_000_000_000_000);
         cluster.create_mint(asset.pubkey(), 6, &id);
         let pool = PoolKeys::derive(asset.pubkey(), anchor_spl::token::ID, 0);

@@ -6,6 +6,7 @@ pub mod compute;
 pub mod fixtures;
 pub mod golden;
 pub mod matrix;
+pub mod reinsurance;
 pub mod source;
 pub mod terms;
 pub mod world;

@@ -77,7 +77,8 @@ pub fn instruction(name: &str) -> &'static Declared {
 fn structures(file: &str, attribute: &str) -> Vec<String> {
     let code = read(&program().join(file));
     let attribute = format!("\n#[{attribute}]");
-    let names = code.split(&attribute).skip(1).map(|part| part.split_once("pub struct ").expect("a structure follows").1);
+    let names =
+        code.split(&attribute).skip(1).map(|part| part.split_once("pub struct ").expect("a structure follows").1);
     names.map(|name| word(name).to_owned()).collect()
 }
 

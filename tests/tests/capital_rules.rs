@@ -190,6 +190,25 @@ fn only_governance_creates_a_pool_and_each_number_once() {
 }
 
 #[test]
+fn an_address_that_was_sent_lamports_before_is_not_occupied() {
+    let world = World::new();
+    let keys = PoolKeys::derive(world.asset, anchor_spl::token::ID, 0);
+    let [junior, senior] = keys.share_mints;
+    for (address, lamports) in [(keys.pool, 890_880), (keys.vault(), 2_039_280), (junior, 890_880), (senior, 5_000_000_000)] {
+        world.cluster.airdrop(&address, lamports);
+    }
+    world.create_pool(terms::create_pool(0));
+    let person = world.depositor(&keys, Tranche::Junior, 100 * ONE);
+    let day = backstop::state::day_of(world.now() + 7 * DAY);
+    for address in [address::exit_epoch(&keys.pool, day), address::exit_ticket(&keys.pool, &person.id(), 1)] {
+        world.cluster.airdrop(&address, 890_880);
+    }
+    let args = backstop::RequestExitArgs { nonce: 1, tranche: Tranche::Junior, shares: 50_000 * ONE, epoch_day: day };
+    world.run(&[&person.key], &[ix::request_exit(&keys, person.id(), world.payer.pubkey(), None, args)]);
+    assert_books(&world.cluster, &keys.pool);
+}
+
+#[test]
 fn a_label_is_one_to_ten_plain_characters() {
     let world = World::new();
     for (id, label) in ["U", "USDCwormho"].into_iter().enumerate() {

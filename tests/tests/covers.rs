@@ -74,8 +74,7 @@ fn close(world: &World, product: &ProductKeys, holder: Option<&Person>, mint: &P
 fn sell_nft(world: &World, from: &Person, to: &Person, mint: &Pubkey) {
     let account = ix::create_associated_token(&world.payer.pubkey(), &to.id(), mint, &TOKEN_2022);
     let (source, target) = (nft_of(&from.id(), mint), nft_of(&to.id(), mint));
-    let transfer =
-        token_2022::transfer_checked(&TOKEN_2022, &source, mint, &target, &from.id(), &[], 1, 0).unwrap();
+    let transfer = token_2022::transfer_checked(&TOKEN_2022, &source, mint, &target, &from.id(), &[], 1, 0).unwrap();
     world.run(&[&from.key], &[account, transfer]);
 }
 
@@ -633,8 +632,7 @@ fn one_buyer_uses_a_number_once_at_a_time() {
     let (world, pool, product) = selling();
     let (buyer, receiver) = (world.person(10_000 * ONE), world.person(0));
     let args = BuyCoverArgs { nonce: 1, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
-    let buy =
-        |to: &Person| ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), to.id(), args.clone());
+    let buy = |to: &Person| ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), to.id(), args.clone());
     world.run(&[&buyer.key], &[budget(), buy(&buyer)]);
     assert!(world.send(&[&buyer.key], &[budget(), buy(&buyer)]).is_err());
     assert!(world.send(&[&buyer.key], &[budget(), buy(&receiver)]).is_err());

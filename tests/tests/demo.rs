@@ -1,7 +1,7 @@
 //! The demo, as a library plays it: what it reports, and that it would say so if the chain did otherwise.
 
 use backstop_app::demo::prices::{self, Print};
-use backstop_app::demo::{self, Cover, Report, Scenario};
+use backstop_app::demo::{self, Cover, Ledger, Part, Reinsurer, Report, Scenario, What};
 use serde_json::Value;
 use std::sync::LazyLock;
 
@@ -38,7 +38,7 @@ fn the_price_table_has_the_61_published_rounds_in_order() {
 fn everything_that_the_demo_states_holds() {
     assert_eq!(failures(&REPORT), [""; 0]);
     assert!(REPORT.holds);
-    assert!(REPORT.checks.len() >= 20);
+    assert!(REPORT.checks.len() >= 34);
     assert_eq!(REPORT.prints.len(), 61);
 }
 
@@ -90,7 +90,7 @@ fn the_loss_eats_the_surplus_then_a_part_of_junior_and_nothing_of_senior() {
     let [surplus, junior, senior] = REPORT.layers.as_slice() else { panic!("there are three layers") };
     let incident = REPORT.incident.as_ref().expect("there was an incident");
     assert_eq!((surplus.lost, surplus.after), (surplus.before, 0));
-    assert_eq!(junior.lost, incident.reserve - surplus.lost);
+    assert_eq!(junior.lost, incident.reserve - incident.ceded - surplus.lost);
     assert!(junior.after > 0);
     assert_eq!(senior.lost, 0);
     let [start, before, after, end] = REPORT.share_prices.as_slice() else { panic!("there are four moments") };
@@ -100,9 +100,102 @@ fn the_loss_eats_the_surplus_then_a_part_of_junior_and_nothing_of_senior() {
     assert!(after.senior_e6 >= before.senior_e6 && end.senior_e6 > after.senior_e6);
 }
 
+fn part<'a>(report: &'a Report, name: &str) -> &'a Part {
+    report.waterfall.iter().find(|part| part.part == name).expect("it is a part of the waterfall")
+}
+
+#[test]
+fn the_waterfall_adds_up_to_the_unit_in_the_order_of_the_tower() {
+    let gross = REPORT.incident.as_ref().expect("there was an incident").gross;
+    let names: Vec<_> = REPORT.waterfall.iter().map(|part| part.part.as_str()).collect();
+    assert_eq!(names, ["quota_share", "excess_of_loss", "surplus", "junior", "senior"]);
+    assert_eq!(REPORT.waterfall.iter().map(|part| part.amount).sum::<u64>(), gross);
+    assert_eq!(REPORT.waterfall.iter().map(|part| part.of_gross_bps).sum::<u64>(), 10_000);
+    let mut left = gross;
+    for part in &REPORT.waterfall {
+        left -= part.amount;
+        assert_eq!(part.left, left, "{part:?}");
+    }
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn the_quota_share_pays_its_part_and_the_layer_what_is_then_above_its_attachment() {
+    let incident = REPORT.incident.as_ref().expect("there was an incident");
+    let quota_share = incident.gross * 3 / 10;
+    let layer = incident.gross - quota_share - 10_000 * ONE;
+    assert!((1..10_000 * ONE).contains(&layer), "a part of the layer is used");
+    assert_eq!(part(&REPORT, "quota_share").amount, quota_share);
+    assert_eq!(part(&REPORT, "excess_of_loss").amount, layer);
+    assert_eq!(incident.ceded, quota_share + layer);
+    let own: u64 = REPORT.layers.iter().map(|layer| layer.lost).sum();
+    assert_eq!(own, 10_000 * ONE, "the pool itself bears the attachment");
+    let [first, second] = REPORT.treaties.as_slice() else { panic!("there are two treaties") };
+    assert_eq!((first.cession_bps, first.commission_bps, first.attachment), (Some(3_000), Some(2_000), None));
+    assert_eq!((second.attachment, second.rate_on_line_bps, second.cession_bps), (Some(10_000 * ONE), Some(200), None));
+    assert_eq!((first.paid, first.limit_left), (quota_share, 60_000 * ONE - quota_share));
+    assert_eq!((second.paid, second.limit_left), (layer, 10_000 * ONE - layer));
+}
+
+#[test]
+fn a_reinsurers_own_loss_falls_on_its_surplus_then_junior_then_senior() {
+    let [owned, open] = REPORT.reinsurers.as_slice() else { panic!("there are two reinsurers") };
+    let lost = |reinsurer: &Reinsurer| reinsurer.layers.iter().map(|layer| layer.lost).collect::<Vec<_>>();
+    assert_eq!(lost(owned), [part(&REPORT, "quota_share").amount, 0, 0], "it has nothing but surplus");
+    let surplus = open.layers[0].before;
+    assert!(surplus > 0, "a tenth of the premium it earned");
+    assert_eq!(lost(open), [surplus, part(&REPORT, "excess_of_loss").amount - surplus, 0]);
+    for reinsurer in &REPORT.reinsurers {
+        let Ledger { vault, cash, surplus, junior, senior, unearned_premium, .. } = reinsurer.ledger;
+        assert_eq!((vault, cash), (cash, surplus + junior + senior + unearned_premium), "{}", reinsurer.name);
+    }
+}
+
+#[test]
+fn premium_streams_to_the_quota_share_and_is_paid_to_the_layer_in_advance() {
+    let [quota_share, layer] = REPORT.treaties.as_slice() else { panic!("there are two treaties") };
+    let settled = |what: What| REPORT.moments.iter().filter(move |moment| moment.what == what);
+    let ceded: Vec<u64> = settled(What::PremiumCeded).filter_map(|moment| moment.amount).collect();
+    assert_eq!(ceded.len(), 3);
+    assert_eq!(ceded.iter().sum::<u64>(), quota_share.premium);
+    assert!(ceded.iter().all(|amount| *amount > 0));
+    assert_eq!(layer.premium, 10_000 * ONE / 50, "two percent of the limit");
+    // The pool was paid `premiums`; 24 % of what is earned is ceded, and what is not earned yet is not.
+    let premiums: u64 = REPORT.covers.iter().map(|cover| cover.premium).sum();
+    let earned = premiums - REPORT.ledger.unearned_premium;
+    assert_eq!(quota_share.premium, earned * 24 / 100);
+    let first_cover = REPORT.covers.iter().map(|cover| cover.bought_at).min().expect("covers were sold");
+    let last_cover = REPORT.covers.iter().map(|cover| cover.end).max().expect("covers were sold");
+    for treaty in &REPORT.treaties {
+        assert!(treaty.start <= first_cover && last_cover <= treaty.end, "every cover is reinsured for all its days");
+    }
+}
+
+#[test]
+fn a_deeper_loss_runs_further_down_the_tower() {
+    let report = play(|scenario| {
+        let window = 1_678_510_800..1_678_527_000;
+        for print in scenario.prints.iter_mut().filter(|print| window.contains(&print.publish_time)) {
+            print.price_e8 = 82_000_000;
+        }
+    });
+    let failed = failures(&report);
+    assert!(failed.contains(&"severity"), "the outcome is not the stated one: {failed:?}");
+    for name in ["quota_share_paid", "excess_of_loss_paid", "layers", "layers_open", "waterfall", "limits", "ledger"] {
+        assert!(!failed.contains(&name), "{name} should hold, these do not: {failed:?}");
+    }
+    assert_eq!(part(&report, "excess_of_loss").amount, 10_000 * ONE, "the layer is exhausted");
+    assert_eq!(report.treaties[1].limit_left, 0);
+    assert!(report.reinsurers[1].layers[2].lost > 0, "the loss reaches the senior capital of the open pool");
+    let junior = part(&report, "junior");
+    assert!(junior.amount > 20_000 * ONE && part(&report, "senior").amount == 0, "{junior:?}");
+    let gross = report.incident.as_ref().expect("there was an incident").gross;
+    assert_eq!(report.waterfall.iter().map(|part| part.amount).sum::<u64>(), gross);
+}
+
 #[test]
 fn the_books_add_up_after_every_transaction() {
-    for name in ["vault", "ledger", "shares", "conservation", "wallets"] {
+    for name in ["vault", "ledger", "shares", "conservation", "wallets", "capital", "vaults"] {
         let check = REPORT.checks.iter().find(|check| check.name == name).expect("it is checked");
         assert!(check.holds, "{}: {}", check.statement, check.actual);
     }
@@ -127,7 +220,17 @@ fn every_instruction_reports_what_it_costs() {
 #[test]
 fn what_must_not_work_is_refused_for_its_own_reason() {
     let answers: Vec<_> = REPORT.refusals.iter().filter_map(|refusal| refusal.error.as_deref()).collect();
-    let reasons = ["OracleWrongOwner", "TriggerNotQuiet", "PoolInAlert", "NotDue", "CoverNotActive", "NotTriggered"];
+    let reasons = [
+        "NoOutsideDeposits",
+        "OracleWrongOwner",
+        "TriggerNotQuiet",
+        "PoolInAlert",
+        "NotDue",
+        "WrongTreatyOrder",
+        "TreatiesNotCalled",
+        "CoverNotActive",
+        "NotTriggered",
+    ];
     assert_eq!(answers, reasons);
 }
 
@@ -143,10 +246,21 @@ fn a_price_that_does_not_fall_below_the_threshold_pays_nothing_and_fails_the_dem
     for name in ["stress_triggered", "event_at", "mean_price", "severity", "paid_anna_stress", "wallets", "gross"] {
         assert!(failed.contains(&name), "{name} should fail, these do: {failed:?}");
     }
-    for name in ["severe_not_triggered", "vault", "ledger", "shares", "conservation", "stress_recomputed"] {
+    for name in [
+        "severe_not_triggered",
+        "vault",
+        "ledger",
+        "shares",
+        "conservation",
+        "stress_recomputed",
+        "layer_premium",
+        "quota_share_premium",
+    ] {
         assert!(!failed.contains(&name), "{name} should hold, these do not: {failed:?}");
     }
-    assert!(report.incident.is_none() && report.covers.iter().all(|cover| cover.paid == 0));
+    assert!(
+        report.incident.is_none() && report.waterfall.is_empty() && report.covers.iter().all(|cover| cover.paid == 0)
+    );
 }
 
 #[test]
@@ -165,7 +279,7 @@ fn a_long_crash_that_the_severe_product_must_pay_fails_the_demo() {
 fn a_severity_other_than_the_stated_one_fails_the_demo() {
     let report = play(|scenario| scenario.stated.severity_bps += 1);
     let failed = failures(&report);
-    assert_eq!(failed, ["severity", "paid_anna_stress", "paid_boris_stress", "gross", "wallets"]);
+    assert_eq!(failed, ["severity", "paid_anna_stress", "paid_boris_stress", "gross", "wallets", "capital", "vaults"]);
 }
 
 #[test]
@@ -186,7 +300,8 @@ fn the_fields_of_the_json_are_stable() {
     assert_eq!(
         keys(&json),
         "asset capital checks compute_units confidence_e8 covered covers elapsed_ms holds incident layers ledger \
-         moments pool prices_from prints products program refusals share_prices transactions"
+         moments pool prices_from prints products program refusals reinsurers share_prices transactions treaties \
+         waterfall"
     );
     let fields = [
         ("/program", "bytes id"),
@@ -204,6 +319,19 @@ fn the_fields_of_the_json_are_stable() {
         ("/prints/0/stress", "credited_slots phase"),
         ("/moments/0", "amount at product what who"),
         ("/incident", "address ceded event_at funded_at gross opened_at paid product ratio_bps reserve severity_bps"),
+        (
+            "/treaties/0",
+            "address attachment cession_bps commission_bps end key limit limit_left paid premium rate_on_line_bps \
+             reinsurer start",
+        ),
+        ("/reinsurers/0", "capital layers ledger name pool"),
+        ("/reinsurers/0/capital/0", "amount layer shares who"),
+        ("/reinsurers/0/layers/0", "after before layer lost"),
+        (
+            "/reinsurers/0/ledger",
+            "cash exit_reserves incident_reserves junior senior surplus treaty_payable unearned_premium vault",
+        ),
+        ("/waterfall/0", "amount left of_gross_bps part"),
         ("/layers/0", "after before layer lost"),
         ("/share_prices/0", "at junior_e6 moment senior_e6"),
         ("/ledger", "cash exit_reserves incident_reserves junior senior surplus treaty_payable unearned_premium vault"),
@@ -214,5 +342,5 @@ fn the_fields_of_the_json_are_stable() {
     for (path, expected) in fields {
         assert_eq!(keys(json.pointer(path).expect(path)), expected, "{path}");
     }
-    assert_eq!(json.pointer("/moments/0/what").and_then(Value::as_str), Some("cover_sold"));
+    assert_eq!(json.pointer("/moments/0/what").and_then(Value::as_str), Some("treaty_accepted"));
 }

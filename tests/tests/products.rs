@@ -307,11 +307,21 @@ fn every_bound_of_the_condition_refuses_one_step_outside() {
         bound!(
             "shortest slot",
             BadTriggerTerms,
-            |a| a.condition =
-                TermsInput { slot_seconds: 60, duration_seconds: seconds(1), tolerance_seconds: 0, challenge_seconds: seconds(1), ..a.condition },
+            |a| a.condition = TermsInput {
+                slot_seconds: 60,
+                duration_seconds: seconds(1),
+                tolerance_seconds: 0,
+                challenge_seconds: seconds(1),
+                ..a.condition
+            },
             // A divisor of a day too.
-            a.condition =
-                TermsInput { slot_seconds: 48, duration_seconds: seconds(1), tolerance_seconds: 0, challenge_seconds: seconds(1), ..a.condition }
+            a.condition = TermsInput {
+                slot_seconds: 48,
+                duration_seconds: seconds(1),
+                tolerance_seconds: 0,
+                challenge_seconds: seconds(1),
+                ..a.condition
+            }
         ),
         bound!(
             "longest slot",
@@ -344,8 +354,12 @@ fn every_bound_of_the_condition_refuses_one_step_outside() {
             BadTriggerTerms,
             |a| a.condition =
                 TermsInput { slot_seconds: 300, duration_seconds: seconds(1), tolerance_seconds: 0, ..a.condition },
-            a.condition =
-                TermsInput { slot_seconds: 300, duration_seconds: seconds(1) - 300, tolerance_seconds: 0, ..a.condition }
+            a.condition = TermsInput {
+                slot_seconds: 300,
+                duration_seconds: seconds(1) - 300,
+                tolerance_seconds: 0,
+                ..a.condition
+            }
         ),
         bound!(
             "six slots at least",
@@ -368,10 +382,18 @@ fn every_bound_of_the_condition_refuses_one_step_outside() {
         bound!(
             "window, challenge and 32 spare slots in the ring",
             BadTriggerTerms,
-            |a| a.condition =
-                TermsInput { duration_seconds: 176 * 1_800, tolerance_seconds: 0, challenge_seconds: seconds(24), ..a.condition },
-            a.condition =
-                TermsInput { duration_seconds: 177 * 1_800, tolerance_seconds: 0, challenge_seconds: seconds(24), ..a.condition }
+            |a| a.condition = TermsInput {
+                duration_seconds: 176 * 1_800,
+                tolerance_seconds: 0,
+                challenge_seconds: seconds(24),
+                ..a.condition
+            },
+            a.condition = TermsInput {
+                duration_seconds: 177 * 1_800,
+                tolerance_seconds: 0,
+                challenge_seconds: seconds(24),
+                ..a.condition
+            }
         ),
         bound!("duration in whole slots", BadTriggerTerms, |a| a.condition.duration_seconds = seconds(4), {
             a.condition.duration_seconds = seconds(4) + 60

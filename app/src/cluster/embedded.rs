@@ -11,7 +11,6 @@ use solana_sdk::account::Account;
 use solana_sdk::clock::Clock;
 use solana_sdk::hash::Hash;
 use solana_sdk::transaction::VersionedTransaction;
-use std::borrow::Cow;
 use std::cell::{RefCell, RefMut};
 use std::path::PathBuf;
 
@@ -30,7 +29,7 @@ pub enum StartError {
         why: std::io::Error,
     },
     /// The file is not a program that the runtime loads.
-    #[error("{path} is not a program that this cluster can load: {why}")]
+    #[error("BACKSTOP_PROGRAM names {path}, which is not a program that this cluster can load: {why}")]
     NotAProgram {
         /// The file.
         path: String,
@@ -211,15 +210,17 @@ impl EmbeddedCluster {
 
 /// Loads the program at its declared id: the one in a file, or the committed one.
 fn load(svm: &mut LiteSVM, file: Option<PathBuf>) -> Result<(), StartError> {
-    let (path, program) = match file {
-        Some(file) => {
-            let path = file.display().to_string();
-            let read = std::fs::read(&file).map_err(|why| StartError::Unreadable { path: path.clone(), why })?;
-            (path, Cow::Owned(read))
-        }
-        None => ("the program in this binary".into(), Cow::Borrowed(PROGRAM)),
+    let Some(file) = file else {
+        svm.add_program(backstop::ID, PROGRAM).expect("the committed program is a valid executable");
+        return Ok(());
     };
-    svm.add_program(backstop::ID, &program).map_err(|why| StartError::NotAProgram { path, why: why.to_string() })
+    let path = file.display().to_string();
+    match std::fs::read(&file) {
+        Ok(program) => svm
+            .add_program(backstop::ID, &program)
+            .map_err(|why| StartError::NotAProgram { path, why: why.to_string() }),
+        Err(why) => Err(StartError::Unreadable { path, why }),
+    }
 }
 
 fn receipt(metadata: TransactionMetadata) -> Receipt {
@@ -290,9 +291,11 @@ mod tests {
     #[test]
     fn a_file_that_is_no_program_is_named_and_not_a_panic() {
         let text = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        assert!(refused(text).starts_with(&format!("{text} is not a program that this cluster can load: ")));
         let another = std::env::current_exe().expect("a test is a file").display().to_string();
-        assert!(refused(&another).starts_with(&format!("{another} is not a program that this cluster can load: ")));
+        for file in [text, &another] {
+            let start = format!("BACKSTOP_PROGRAM names {file}, which is not a program that this cluster can load: ");
+            assert!(refused(file).starts_with(&start));
+        }
         assert!(refused("nowhere.so").starts_with("BACKSTOP_PROGRAM names nowhere.so, which cannot be read: "));
     }
 

@@ -11,9 +11,9 @@ use std::fmt::Write;
 
 /// Replay the USDC depeg of March 2023 on the real program, in this process.
 ///
-/// Starts an embedded Solana cluster, loads the compiled program, founds a pool, sells covers, shows
-/// 61 real prices to two triggers, pays what became due, and compares everything with what the rules
-/// say. Needs no network and no keys. Exits with 3 if anything is not as it has to be.
+/// Starts an embedded Solana cluster, loads the compiled program, founds a pool and reinsures it, sells
+/// covers, shows 61 real prices to two triggers, calls the reinsurance, pays what became due, and
+/// compares everything with what the rules say. Needs no network and no keys. Exits with 3 if anything is not as it has to be.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment, after_help = "Example:\n  backstop demo\n  backstop demo --output json | jq .checks")]
 pub struct DemoArgs {}
@@ -50,9 +50,11 @@ fn display(report: &Report) -> String {
     let mut page = Page { report, text: String::new(), section: 0 };
     page.title();
     page.sales();
+    page.reinsurance();
     page.price();
     page.evidence();
     page.payout();
+    page.waterfall();
     page.losses();
     page.refusals();
     page.costs();
@@ -94,10 +96,8 @@ impl Page<'_> {
             report.asset.symbol, report.covered.symbol,
         ));
         let mut capital = table(&["capital", "from", report.asset.symbol.as_str(), "role"], &[2]);
-        for (part, role) in
-            report.capital.iter().zip(["first to lose, belongs to nobody", "second to lose", "last to lose"])
-        {
-            capital.add_row([&part.layer, &part.who, &self.amount(part.amount), role]);
+        for part in &report.capital {
+            capital.add_row([&part.layer, &part.who, &self.amount(part.amount), role(&part.layer)]);
         }
         self.show(&capital);
 
@@ -132,6 +132,65 @@ impl Page<'_> {
             ]);
         }
         self.show(&covers);
+    }
+
+    fn reinsurance(&mut self) {
+        let report = self.report;
+        if report.treaties.is_empty() {
+            return;
+        }
+        self.heading("Who stands behind the pool");
+        self.say(
+            "Two other pools reinsure it by treaties that the program enforces. The protocol-owned pool belongs to nobody: \
+             it is fed for good and takes no deposits. The open pool is anyone's: whoever deposits into it is a reinsurer.",
+        );
+        let mut treaties = table(&["treaty", "in short", "here"], &[]);
+        for treaty in &report.treaties {
+            let limit = self.amount(treaty.limit);
+            let (short, here) = match (treaty.cession_bps, treaty.commission_bps) {
+                (Some(cession), Some(commission)) => (
+                    "takes a fixed part of premium and loss",
+                    format!("{} up to {limit}, {} commission", rate(cession), rate(commission)),
+                ),
+                _ => (
+                    "pays what a loss costs above a point",
+                    format!(
+                        "{limit} above {}, for {}",
+                        self.amount(treaty.attachment.unwrap_or(0)),
+                        rate(treaty.rate_on_line_bps.unwrap_or(0)),
+                    ),
+                ),
+            };
+            treaties.add_row([treaty_name(&treaty.key), short, &here]);
+        }
+        self.show(&treaties);
+
+        let mut capital = table(&["pool", "reinsures by", "capital", "from", report.asset.symbol.as_str()], &[4]);
+        for (reinsurer, treaty) in report.reinsurers.iter().zip(&report.treaties) {
+            for part in &reinsurer.capital {
+                let amount = self.amount(part.amount);
+                capital.add_row([&reinsurer.name, treaty_name(&treaty.key), &part.layer, &part.who, &amount]);
+            }
+        }
+        self.show(&capital);
+
+        let mut paid = table(&["UTC", "reinsurance premium", report.asset.symbol.as_str(), "to"], &[2]);
+        for moment in &report.moments {
+            let amount = moment.amount.filter(|amount| *amount > 0);
+            let (what, to) = match (moment.what, amount) {
+                (What::TreatyAccepted, Some(_)) => ("the layer, for its whole term", 1),
+                (What::PremiumCeded, Some(_)) => ("the quota share, of what was earned until then", 0),
+                _ => continue,
+            };
+            let to = report.reinsurers.get(to).map(|reinsurer| format!("{} pool", reinsurer.name));
+            paid.add_row([
+                cell(output::date_time(moment.at), QUIET),
+                cell(what, Style::new()),
+                cell(self.amount(amount.unwrap_or(0)), Style::new()),
+                cell(to.unwrap_or_default(), Style::new()),
+            ]);
+        }
+        self.show(&paid);
     }
 
     fn price(&mut self) {
@@ -275,8 +334,11 @@ impl Page<'_> {
         let said = match moment.what {
             What::CoverSold => format!("{who} buys a cover, hours too late"),
             What::Confirmed => "stress: not contradicted, triggered".into(),
+            What::TreatyAccepted => format!("{} agreed", treaty_name(who)),
+            What::PremiumCeded => format!("quota share is paid {amount} of premium"),
+            What::TreatyPaid => format!("{} pays {amount}", treaty_name(who)),
             What::IncidentOpened => format!("incident opened: {amount} are due"),
-            What::IncidentFunded => format!("{amount} set aside"),
+            What::IncidentFunded => format!("all that is due set aside: {amount}"),
             What::CoverPaid => format!("{who} is paid {amount}"),
             What::PremiumReturned => format!("{who} gets the premium back: {amount}"),
             What::IncidentClosed => "incident closed, the pool goes on".into(),
@@ -335,26 +397,82 @@ impl Page<'_> {
         self.show(&covers);
     }
 
+    fn waterfall(&mut self) {
+        let report = self.report;
+        let Some(incident) = &report.incident else { return };
+        self.heading("Who bore it");
+        self.say(
+            "The loss runs down the tower. What the quota share leaves meets the layer, what the layer leaves meets the \
+             pool's own capital. To the last unit:",
+        );
+        let mut parts = table(&["", "pool", report.asset.symbol.as_str(), "of it", ""], &[2, 3]);
+        let row = |name: String, from: &str, amount: u64, of_gross: u64, bar: String, style: Style| {
+            [
+                cell(name, style),
+                cell(from, Style::new()),
+                cell(output::exact_amount(amount, report.asset.decimals), style),
+                cell(output::percent(of_gross), style),
+                cell(bar, style),
+            ]
+        };
+        let gross = incident.gross;
+        parts.add_row(row("gross loss".into(), "", gross, 10_000, waterfall_bar(0, gross, gross), HEADING));
+        let mut sum = 0;
+        for part in &report.waterfall {
+            let reinsurer = report.treaties.iter().position(|treaty| treaty.key == part.part);
+            let from = match reinsurer.and_then(|number| report.reinsurers.get(number)) {
+                Some(reinsurer) => reinsurer.name.as_str(),
+                None if part.part == "unpaid" => "none",
+                None => "cover",
+            };
+            let style = match (part.amount, reinsurer) {
+                (0, _) => QUIET,
+                (_, Some(_)) => ACCENT,
+                _ => BAD,
+            };
+            let bar = waterfall_bar(sum, part.amount, gross);
+            parts.add_row(row(treaty_name(&part.part).into(), from, part.amount, part.of_gross_bps, bar, style));
+            sum += part.amount;
+        }
+        let of_gross = report.waterfall.iter().map(|part| part.of_gross_bps).sum();
+        let sums = if sum == gross { "= the gross loss ✔" } else { "is not the gross loss ✘" };
+        parts.add_row(row("sum".into(), "", sum, of_gross, sums.into(), HEADING));
+        self.show(&parts);
+    }
+
     fn losses(&mut self) {
         let report = self.report;
         if report.layers.is_empty() {
             return;
         }
-        self.heading("Who bore it");
-        let mut layers = table(&["layer", "before", "lost", "after", ""], &[1, 2, 3]);
-        let most = report.layers.iter().map(|layer| layer.before).max().unwrap_or(1).max(1);
-        for layer in &report.layers {
+        self.text.push('\n');
+        self.say(
+            "In each of the three pools it fell on the surplus first, then junior, then senior. (Before: premium earned \
+             until then included.)",
+        );
+        let mut layers = table(&["pool", "layer", "before", "lost", "after", ""], &[2, 3, 4]);
+        let pools = std::iter::once(("cover", &report.layers))
+            .chain(report.reinsurers.iter().map(|reinsurer| (reinsurer.name.as_str(), &reinsurer.layers)));
+        let rows: Vec<_> = pools
+            .flat_map(|(pool, layers)| layers.iter().map(move |layer| (pool, layer)))
+            .filter(|(_, layer)| layer.before > 0)
+            .collect();
+        let most = rows.iter().map(|(_, layer)| layer.before).max().unwrap_or(1).max(1);
+        let mut above = "";
+        for (pool, layer) in rows {
             layers.add_row([
+                cell(if pool == above { "" } else { pool }, Style::new()),
                 cell(&layer.layer, Style::new()),
                 cell(self.amount(layer.before), Style::new()),
                 cell(self.amount(layer.lost), if layer.lost > 0 { BAD } else { QUIET }),
                 cell(self.amount(layer.after), Style::new()),
                 cell(remaining(layer.after, layer.before, most), Style::new()),
             ]);
+            above = pool;
         }
         self.show(&layers);
         let mut shares = table(
-            &["one share, in USDT", "at the start", "before the event", "after the payout", "at the end"],
+            &["one share of the cover pool", "at the start", "before the event", "after the payout", "at the end"],
             &[1, 2, 3, 4],
         );
         for (name, of) in [("junior", 0), ("senior", 1)] {
@@ -370,8 +488,8 @@ impl Page<'_> {
         let ledger = &report.ledger;
         self.text.push('\n');
         self.say(&format!(
-            "In the end the vault holds {} {}, and the books say {}: surplus {}, junior {}, senior {}, and {} of premium \
-             that is not earned yet.",
+            "In the end the cover pool's vault holds {} {}, and its books say {}: surplus {}, junior {}, senior {}, and {} \
+             of premium that is not earned yet.",
             self.amount(ledger.vault),
             report.asset.symbol,
             self.amount(ledger.cash),
@@ -541,6 +659,40 @@ fn tick(holds: bool) -> comfy_table::Cell {
     if holds { cell("✔", GOOD) } else { cell("✘", BAD) }
 }
 
+/// What a treaty, or a part of the waterfall, is called.
+fn treaty_name(key: &str) -> &str {
+    match key {
+        "quota_share" => "quota share",
+        "excess_of_loss" => "excess of loss",
+        other => other,
+    }
+}
+
+/// A rate in percent, without decimals if it has none: `30 %`.
+fn rate(bps: u16) -> String {
+    if bps.is_multiple_of(100) { format!("{} %", bps / 100) } else { output::percent(bps.into()) }
+}
+
+/// When capital of a kind loses.
+fn role(layer: &str) -> &'static str {
+    match layer {
+        "surplus" => "first to lose, belongs to nobody",
+        "junior" => "second to lose",
+        _ => "last to lose",
+    }
+}
+
+/// A bar from `from` on, against the `whole`: where the one before it ended.
+fn waterfall_bar(from: u64, length: u64, whole: u64) -> String {
+    const WIDTH: u64 = 32;
+    let column = |value: u64| {
+        let column = (u128::from(value) * u128::from(WIDTH * 2) / u128::from(whole.max(1))).div_ceil(2);
+        usize::try_from(column).unwrap_or(0)
+    };
+    let (from, to) = (column(from), column(from + length));
+    " ".repeat(from) + &"█".repeat(to - from)
+}
+
 /// A bar of `value` against `most`, at least one block long.
 fn bar(value: u64, most: u64, width: u64) -> String {
     let blocks = (value * width).div_ceil(most.max(1)).max(1);
@@ -549,7 +701,7 @@ fn bar(value: u64, most: u64, width: u64) -> String {
 
 /// What is left of a layer, and what is gone, in proportion to the largest.
 fn remaining(after: u64, before: u64, most: u64) -> String {
-    const WIDTH: u64 = 40;
+    const WIDTH: u64 = 30;
     let blocks = |value: u64| usize::try_from((value * WIDTH).div_ceil(most)).unwrap_or(0);
     let left = blocks(after);
     "█".repeat(left) + &"░".repeat(blocks(before).saturating_sub(left))
@@ -576,6 +728,69 @@ mod tests {
             assert!(text.contains(said), "{said} is not in:\n{text}");
         }
         assert!(!text.contains('✘'), "{text}");
+    }
+
+    #[test]
+    fn the_waterfall_shows_each_part_where_the_one_before_it_ended_and_the_sum() {
+        let text = output::plain(&display(&REPORT));
+        let line = |start: &str| {
+            let mut lines = text.lines().skip_while(|line| !line.contains("gross loss"));
+            lines.find(|line| line.trim_start().starts_with(start)).expect("the part has a line").to_owned()
+        };
+        let blocks = |start: &str| {
+            let line = line(start);
+            let columns: Vec<usize> = (0..).zip(line.chars()).filter(|(_, c)| *c == '█').map(|(at, _)| at).collect();
+            (columns.first().copied().unwrap_or(0), columns.last().copied().unwrap_or(0) + 1)
+        };
+        let parts = ["quota share", "excess of loss", "surplus", "junior"];
+        let (begin, end) = blocks("gross loss");
+        assert_eq!(
+            parts.iter().fold(begin, |at, part| {
+                assert_eq!(blocks(part).0, at, "{part}:\n{text}");
+                blocks(part).1
+            }),
+            end
+        );
+        let decimals = |text: &str| text.split_whitespace().find(|word| word.contains(',')).map(ToOwned::to_owned);
+        assert_eq!(decimals(&line("sum")), decimals(&line("gross loss")));
+        assert!(line("sum").contains("100.00 %   = the gross loss ✔"));
+    }
+
+    #[test]
+    fn a_waterfall_that_does_not_add_up_says_so() {
+        let mut report = REPORT.clone();
+        report.waterfall.first_mut().expect("there was an incident").amount += 1;
+        assert!(display(&report).contains("is not the gross loss ✘"));
+    }
+
+    fn played(price: impl Fn(u64) -> u64) -> String {
+        let mut scenario = Scenario::march_2023();
+        for print in &mut scenario.prints {
+            print.price_e8 = price(print.price_e8);
+        }
+        let report = demo::play(&scenario, &mut |_| {}).expect("the demo plays to its end");
+        let text = output::plain(&display(&report));
+        let (shown, _) = text.split_once("Is it true?").expect("the checks come last");
+        assert!(shown.lines().all(|line| line.chars().count() <= usize::from(output::WIDTH)), "{shown}");
+        text
+    }
+
+    #[test]
+    fn other_outcomes_can_be_shown_too() {
+        let calm = played(|price| price.max(95_000_000));
+        assert!(calm.contains("Nothing triggered") && !calm.contains("Who bore it"), "{calm}");
+        let deep = played(|price| if price < 95_000_000 { 82_000_000 } else { price });
+        assert!(deep.contains("= the gross loss ✔") && deep.contains("excess of loss pays 10,000.00"), "{deep}");
+    }
+
+    #[test]
+    fn tables_keep_each_row_on_a_line() {
+        let text = output::plain(&display(&REPORT));
+        for row in ["quota share      takes a fixed part of premium and loss", "30 % up to 60,000.00, 20 % commission"]
+        {
+            assert!(text.contains(row), "{row} is not in:\n{text}");
+        }
+        assert!(text.contains("10,000.00 above 10,000.00, for 2 %"), "{text}");
     }
 
     #[test]

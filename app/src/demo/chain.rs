@@ -11,7 +11,7 @@ use backstop::error::BackstopError;
 use backstop::state::Pool;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What a transaction may use; the runtime's most.
 const COMPUTE_UNIT_LIMIT: u32 = 1_400_000;
@@ -46,8 +46,6 @@ pub(super) struct Chain {
     pub books: Books,
     /// Pools whose books are looked at, with their names.
     pools: Vec<(&'static str, PoolKeys)>,
-    /// When each of them was brought up to date, by its number.
-    pub accruals: Vec<BTreeSet<i64>>,
     /// Token accounts that the asset was handed out to, and how much of it.
     wallets: Vec<Pubkey>,
     handed_out: u64,
@@ -65,7 +63,6 @@ impl Chain {
             transactions: 0,
             books: Books::default(),
             pools: Vec::new(),
-            accruals: Vec::new(),
             wallets: Vec::new(),
             handed_out: 0,
             compute_units: Vec::new(),
@@ -81,7 +78,6 @@ impl Chain {
     /// Looks at the books of this pool, too, from now on.
     pub fn watch(&mut self, name: &'static str, pool: PoolKeys) {
         self.pools.push((name, pool));
-        self.accruals.push(BTreeSet::new());
     }
 
     /// Reads an account that must be there.
@@ -161,11 +157,8 @@ impl Chain {
         for wallet in &self.wallets {
             held += self.tokens(wallet)?;
         }
-        for (number, (name, keys)) in self.pools.iter().enumerate() {
+        for (name, keys) in &self.pools {
             let pool: Pool = self.read(&keys.pool)?;
-            if let Some(accruals) = self.accruals.get_mut(number) {
-                accruals.insert(pool.accrued_at);
-            }
             let vault = self.tokens(&keys.vault())?;
             held += vault;
             let [junior, senior] = &pool.tranches;

@@ -156,18 +156,11 @@ pub fn earned(streams: &[Stream], at: i64) -> u64 {
     (earned_q32 >> 32) as u64
 }
 
-/// What a quota share gets of premiums that were earned step by step, up to each of `moments`: its part less the
-/// commission, rounded down at each step.
-pub fn ceded_premium(streams: &[Stream], moments: &[i64], cession_bps: u16, commission_bps: u16) -> u64 {
+/// What a quota share gets of earned premium: its part less the commission. Fractions of a unit are carried from one
+/// accrual to the next, so it is rounded down once.
+pub fn ceded_premium(earned: u64, cession_bps: u16, commission_bps: u16) -> u64 {
     let part = u128::from(cession_bps) * (FULL_BPS - u128::from(commission_bps));
-    let mut before = 0;
-    let steps = moments.iter().map(|moment| {
-        let now = earned(streams, *moment);
-        let step = u128::from(now - before) * part / (FULL_BPS * FULL_BPS);
-        before = now;
-        step as u64
-    });
-    steps.sum()
+    (u128::from(earned) * part / (FULL_BPS * FULL_BPS)) as u64
 }
 
 #[cfg(test)]
@@ -233,12 +226,11 @@ mod tests {
     }
 
     #[test]
-    fn premium_is_earned_by_the_second_and_ceded_step_by_step() {
+    fn premium_is_earned_by_the_second_and_ceded_in_part() {
         let streams = [Stream { premium: 100, from: 0, to: 100 }, Stream { premium: 10, from: 50, to: 70 }];
         assert_eq!([0, 50, 60, 70, 200].map(|at| earned(&streams, at)), [0, 50, 65, 80, 110]);
-        assert_eq!(ceded_premium(&streams, &[50, 60], 3_000, 2_000), 12 + 3);
-        assert_eq!(ceded_premium(&streams, &[60], 3_000, 2_000), 15);
-        assert_eq!(ceded_premium(&streams, &[1, 2, 3, 4, 5], 3_000, 2_000), 0, "each step is rounded down");
+        assert_eq!(ceded_premium(65, 3_000, 2_000), 15);
+        assert_eq!(ceded_premium(100, 3_000, 0), 30);
     }
 
     #[test]

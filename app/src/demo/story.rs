@@ -1,6 +1,7 @@
 //! What happens, in order.
 
 mod checks;
+mod tower;
 
 use super::chain::Chain;
 use super::expect;
@@ -25,7 +26,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// Steps besides the prices, for the progress bar.
-const OTHER_STEPS: u64 = 5;
+const OTHER_STEPS: u64 = 7;
 
 /// Plays a scenario.
 pub(super) fn play(scenario: &Scenario, progress: &mut dyn FnMut(Progress)) -> Result<Report, DemoError> {
@@ -37,14 +38,17 @@ pub(super) fn play(scenario: &Scenario, progress: &mut dyn FnMut(Progress)) -> R
         done += 1;
     };
     tell("starting a cluster and loading the program");
-    let mut story = Story::begin(scenario);
-    tell("creating the protocol, a pool and two products");
+    let mut story = Story::begin(scenario)?;
+    tell("creating the protocol, its pools, two products and two treaties");
     story.found()?;
     tell("taking capital in");
     story.take_capital()?;
-    // A pool that is reinsured begins its treaties here: after its capital is in, before it sells.
+    tell("beginning the treaties");
+    story.begin_treaties()?;
     tell("selling covers");
     story.sell_early_covers()?;
+    tell("ceding premium");
+    story.cede_premium_in_calm_times()?;
     for (number, print) in scenario.prints.iter().enumerate() {
         tell("replaying March 2023");
         let next_at = scenario.prints.get(number + 1).map(|next| next.publish_time);
@@ -84,6 +88,7 @@ struct Story<'a> {
     price_account: Pubkey,
     forged_account: Pubkey,
     pool: PoolKeys,
+    tower: Vec<tower::Tier>,
     products: Vec<ProductKeys>,
     people: BTreeMap<&'static str, Person>,
     next_nonce: u64,
@@ -100,10 +105,10 @@ struct Story<'a> {
 }
 
 impl<'a> Story<'a> {
-    fn begin(scenario: &'a Scenario) -> Self {
+    fn begin(scenario: &'a Scenario) -> Result<Self, DemoError> {
         let asset = keypair(2).pubkey();
         let pool = PoolKeys::derive(asset, anchor_spl::token::ID, 0);
-        let mut chain = Chain::start(FOUNDED_AT, keypair(0));
+        let mut chain = Chain::start(FOUNDED_AT, keypair(0))?;
         let covered = keypair(3).pubkey();
         for mint in [asset, covered] {
             chain.cluster.create_mint(mint, DECIMALS, &chain.payer.pubkey());
@@ -114,7 +119,7 @@ impl<'a> Story<'a> {
             chain.hand_out(&key.pubkey(), &asset, assets);
             people.insert(name, Person { key, due: assets });
         }
-        Self {
+        Ok(Self {
             scenario,
             chain,
             governance: keypair(1),
@@ -123,6 +128,7 @@ impl<'a> Story<'a> {
             price_account: keypair(4).pubkey(),
             forged_account: keypair(5).pubkey(),
             pool,
+            tower: tower::Tier::all(pool),
             products: (0..).zip(&PRODUCTS).map(|(id, _)| ProductKeys::derive(pool, id)).collect(),
             people,
             next_nonce: 0,
@@ -136,27 +142,19 @@ impl<'a> Story<'a> {
             refusals: Vec::new(),
             untouched_by_refusals: true,
             checks: Vec::new(),
-        }
+        })
     }
 
     // ---- what happens ----
 
-    /// Protocol, pool and both products. Products of a pool that nobody has entrusted anything to need no notice.
+    /// Protocol, pools, treaties and products. What a pool announces before anybody has entrusted it anything needs no
+    /// notice.
     fn found(&mut self) -> Result<(), DemoError> {
         let (payer, governance) = (self.chain.payer.pubkey(), self.governance.pubkey());
         let roles = InitializeArgs { governance, guardian: governance, risk_keeper: governance };
         self.run("the protocol is created", "initialize", None, &[ix::initialize(payer, payer, roles)])?;
-        let create = CreatePoolArgs {
-            id: 0,
-            kind: PoolKind::Cover,
-            access: Access::Open,
-            deposit_authority: Pubkey::default(),
-            label: "USDT".into(),
-            terms: POOL_TERMS,
-        };
-        let create = ix::create_pool(governance, payer, &self.pool, create);
-        self.chain.run("the pool is created", "create_pool", &[&self.governance], &[create])?;
-        self.chain.watch(self.pool);
+        self.create_pool("cover", self.pool, 0, PoolKind::Cover, Access::Open)?;
+        self.announce_treaties()?;
         for (keys, insured) in self.products.iter().zip(&PRODUCTS) {
             let args = CreateProductArgs {
                 name: insured.name.into(),
@@ -174,26 +172,57 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Surplus, junior and senior capital.
-    fn take_capital(&mut self) -> Result<(), DemoError> {
-        let given = self.balance(TREASURY)?;
-        let give = ix::contribute_surplus(&self.pool, self.id(TREASURY), given);
-        self.run("the treasury gives to the surplus", "contribute_surplus", Some(TREASURY), &[give])?;
-        self.capital_came_in("surplus", TREASURY, given, 0);
-        for (who, tranche, layer) in [(JULIA, Tranche::Junior, "junior"), (SIMON, Tranche::Senior, "senior")] {
-            let (owner, amount) = (self.id(who), self.balance(who)?);
-            let deposit = ix::deposit(&self.pool, owner, None, DepositArgs { tranche, amount, min_shares: 0 });
-            let step = format!("{who} deposits into the {layer} tranche");
-            self.run(&step, "deposit", Some(who), &[self.create_share_account(owner, tranche), deposit])?;
-            let shares = self.chain.tokens(&self.pool.shares_of(&owner, tranche))?;
-            self.capital_came_in(layer, who, amount, shares);
-        }
-        self.note_share_prices("start")
+    fn create_pool(
+        &mut self,
+        name: &'static str,
+        keys: PoolKeys,
+        id: u16,
+        kind: PoolKind,
+        access: Access,
+    ) -> Result<(), DemoError> {
+        let deposit_authority = Pubkey::default();
+        let args = CreatePoolArgs { id, kind, access, deposit_authority, label: "USDT".into(), terms: POOL_TERMS };
+        let create = ix::create_pool(self.governance.pubkey(), self.chain.payer.pubkey(), &keys, args);
+        self.chain.run("a pool is created", "create_pool", &[&self.governance], &[create])?;
+        self.chain.watch(name, keys);
+        Ok(())
     }
 
-    fn capital_came_in(&mut self, layer: &str, who: &str, amount: u64, shares: u64) {
+    /// Surplus, junior and senior capital, for the pool and for those that will reinsure it.
+    fn take_capital(&mut self) -> Result<(), DemoError> {
+        for (who, tranche, amount) in CAPITAL {
+            let capital = self.put_in(self.pool, who, tranche, amount)?;
+            self.capital.push(capital);
+        }
+        self.note_share_prices("start")?;
+        self.capitalise_reinsurers()
+    }
+
+    /// Gives to a pool's surplus, or deposits into one of its tranches.
+    fn put_in(
+        &mut self,
+        pool: PoolKeys,
+        who: &'static str,
+        tranche: Option<Tranche>,
+        amount: u64,
+    ) -> Result<Capital, DemoError> {
+        let owner = self.id(who);
+        let (layer, shares) = match tranche {
+            None => {
+                let give = ix::contribute_surplus(&pool, owner, amount);
+                self.run(&format!("{who} gives to a surplus"), "contribute_surplus", Some(who), &[give])?;
+                ("surplus", 0)
+            }
+            Some(tranche) => {
+                let args = DepositArgs { tranche, amount, min_shares: 0 };
+                let deposit = [self.create_share_account(&pool, owner, tranche), ix::deposit(&pool, owner, None, args)];
+                self.run(&format!("{who} deposits"), "deposit", Some(who), &deposit)?;
+                let layer = if tranche == Tranche::Junior { "junior" } else { "senior" };
+                (layer, self.chain.tokens(&pool.shares_of(&owner, tranche))?)
+            }
+        };
         self.owes(who, amount);
-        self.capital.push(Capital { layer: layer.into(), who: who.into(), amount, shares });
+        Ok(Capital { layer: layer.into(), who: who.into(), amount, shares })
     }
 
     /// A day later, at a calm price, three buyers buy four covers.
@@ -261,6 +290,7 @@ impl<'a> Story<'a> {
     fn before_the_event(&mut self) -> Result<(), DemoError> {
         self.run("premium is earned", "accrue", None, &[ix::accrue(self.pool.pool)])?;
         self.note_share_prices("before_event")?;
+        self.cede_premium()?;
 
         let real = self.chain.cluster.svm().get_account(&self.price_account);
         if let Some(mut forged) = real {
@@ -285,8 +315,8 @@ impl<'a> Story<'a> {
                 self.attempt(EVE, tried, BackstopError::TriggerNotQuiet, &[buy])?;
                 let owner = self.id(EVE);
                 let args = DepositArgs { tranche: Tranche::Senior, amount: 100 * ONE, min_shares: 0 };
-                let deposit =
-                    [self.create_share_account(owner, Tranche::Senior), ix::deposit(&self.pool, owner, None, args)];
+                let create = self.create_share_account(&self.pool, owner, Tranche::Senior);
+                let deposit = [create, ix::deposit(&self.pool, owner, None, args)];
                 let tried = "deposits while the pool is in alert";
                 self.attempt(EVE, tried, BackstopError::PoolInAlert, &deposit)
             }
@@ -323,16 +353,14 @@ impl<'a> Story<'a> {
         self.run("the incident is opened", "open_incident", None, &[open])?;
         let opened: state::Incident = self.chain.read(&keys.incident())?;
         self.happened(What::IncidentOpened, None, Some(STRESS), Some(opened.gross));
-        let before = self.loss_capital()?;
+        self.try_to_skip_the_tower(keys)?;
+        self.call_treaties(keys)?;
+        let before = self.loss_capital(&self.pool)?;
 
         self.run("the incident is funded", "fund_incident", None, &[ix::fund_incident(keys)])?;
         let funded: state::Incident = self.chain.read(&keys.incident())?;
         self.happened(What::IncidentFunded, None, Some(STRESS), Some(funded.reserve));
-        let after = self.loss_capital()?;
-        // First to lose first; what reinsurers pay comes before the surplus.
-        for (layer, (before, after)) in ["surplus", "junior", "senior"].into_iter().zip(before.into_iter().zip(after)) {
-            self.layers.push(Layer { layer: layer.into(), before, lost: before.saturating_sub(after), after });
-        }
+        self.layers = layers(before, self.loss_capital(&self.pool)?);
         self.note_share_prices("after_payout")?;
         self.incident = Some(Incident {
             address: keys.incident().to_string(),
@@ -387,11 +415,14 @@ impl<'a> Story<'a> {
     // ---- what it comes to ----
 
     fn finish(mut self, begun: Instant) -> Result<Report, DemoError> {
-        self.run("premium is earned", "accrue", None, &[ix::accrue(self.pool.pool)])?;
+        for pool in self.all_pools() {
+            self.run("premium is earned", "accrue", None, &[ix::accrue(pool.pool)])?;
+        }
         self.note_share_prices("end")?;
+        self.cede_premium()?;
         self.check_triggers()?;
         self.check_payouts()?;
-        self.check_layers();
+        self.check_tower()?;
         self.check_refusals();
         self.check_books();
         let products = (0..PRODUCTS.len()).map(|number| self.product_report(number)).collect::<Result<_, _>>()?;
@@ -409,7 +440,10 @@ impl<'a> Story<'a> {
             covered: asset("USDC", self.covered),
             pool: self.pool.pool.to_string(),
             products,
-            ledger: self.ledger()?,
+            treaties: self.treaty_reports()?,
+            reinsurers: self.reinsurer_reports()?,
+            waterfall: self.waterfall(),
+            ledger: self.ledger(&self.pool)?,
             capital: self.capital,
             covers: self.covers.into_iter().map(|sold| sold.report).collect(),
             prints: self.prints,
@@ -448,22 +482,23 @@ impl<'a> Story<'a> {
         self.chain.tokens(&self.pool.assets_of(&self.id(name)))
     }
 
-    fn books(&self) -> Result<state::Pool, DemoError> {
-        self.chain.read(&self.pool.pool)
+    /// The pool, and those that reinsure it.
+    fn all_pools(&self) -> Vec<PoolKeys> {
+        std::iter::once(self.pool).chain(self.tower.iter().map(|tier| tier.reinsurer)).collect()
     }
 
     /// Surplus, junior and senior capital.
-    fn loss_capital(&self) -> Result<[u64; 3], DemoError> {
-        let pool = self.books()?;
+    fn loss_capital(&self, keys: &PoolKeys) -> Result<[u64; 3], DemoError> {
+        let pool: state::Pool = self.chain.read(&keys.pool)?;
         let [junior, senior] = pool.tranches;
         Ok([pool.surplus, junior.total(), senior.total()])
     }
 
-    fn ledger(&self) -> Result<Ledger, DemoError> {
-        let pool = self.books()?;
+    fn ledger(&self, keys: &PoolKeys) -> Result<Ledger, DemoError> {
+        let pool: state::Pool = self.chain.read(&keys.pool)?;
         let [junior, senior] = pool.tranches;
         Ok(Ledger {
-            vault: self.chain.tokens(&self.pool.vault())?,
+            vault: self.chain.tokens(&keys.vault())?,
             cash: pool.cash,
             surplus: pool.surplus,
             junior: junior.total(),
@@ -596,8 +631,8 @@ impl<'a> Story<'a> {
         (mint, ix::buy_cover(&keys, self.chain.payer.pubkey(), id, id, args))
     }
 
-    fn create_share_account(&self, owner: Pubkey, tranche: Tranche) -> Instruction {
-        let mint = self.pool.share_mint(tranche);
+    fn create_share_account(&self, pool: &PoolKeys, owner: Pubkey, tranche: Tranche) -> Instruction {
+        let mint = pool.share_mint(tranche);
         ix::create_associated_token(&self.chain.payer.pubkey(), &owner, &mint, &anchor_spl::token_2022::ID)
     }
 
@@ -621,11 +656,21 @@ impl<'a> Story<'a> {
     }
 
     fn note_share_prices(&mut self, moment: &str) -> Result<(), DemoError> {
-        let pool = self.books()?;
+        let pool: state::Pool = self.chain.read(&self.pool.pool)?;
         let [junior_e6, senior_e6] = pool.tranches.map(|book| share_price_e6(book.shares, book.assets));
         self.share_prices.push(SharePrices { moment: moment.into(), at: self.now(), junior_e6, senior_e6 });
         Ok(())
     }
+}
+
+/// What surplus, junior and senior capital lost.
+fn layers(before: [u64; 3], after: [u64; 3]) -> Vec<Layer> {
+    let lost = ["surplus", "junior", "senior"].into_iter().zip(before.into_iter().zip(after));
+    let layer = |(layer, (before, after)): (&str, (u64, u64))| {
+        let lost = before.saturating_sub(after);
+        Layer { layer: layer.into(), before, lost, after }
+    };
+    lost.map(layer).collect()
 }
 
 /// What a whole share (10^9 units) is worth in units of the asset (10^-6), rounded down: the tranche's assets over its
@@ -672,7 +717,7 @@ mod tests {
     /// A story with capital in the pool, and one transaction after somebody wrote a number into an account.
     fn broken_after(account: fn(&Story) -> Pubkey, offset: usize, add: i64) -> BTreeMap<Rule, String> {
         let scenario = Scenario::march_2023();
-        let mut story = Story::begin(&scenario);
+        let mut story = Story::begin(&scenario).unwrap();
         story.found().unwrap();
         story.take_capital().unwrap();
         assert!(story.chain.books.broken.is_empty());
@@ -696,6 +741,15 @@ mod tests {
     fn a_vault_above_its_books_only_breaks_conservation() {
         let broken = broken_after(|story| story.pool.vault(), 64, 1);
         assert_eq!(broken.keys().copied().collect::<Vec<_>>(), [Rule::Conservation]);
+    }
+
+    #[test]
+    fn the_books_of_the_reinsurers_are_looked_at_too() {
+        let broken = broken_after(|story| story.tower[LAYER].reinsurer.vault(), 64, -1);
+        assert!(broken[&Rule::Vault].contains("open pool: the vault holds 11999999999, the books say 12000000000"));
+        let surplus = 8 + std::mem::offset_of!(state::Pool, surplus);
+        let broken = broken_after(|story| story.tower[QUOTA_SHARE].reinsurer.pool, surplus, 1);
+        assert_eq!(broken.keys().copied().collect::<Vec<_>>(), [Rule::Ledger]);
     }
 
     #[test]

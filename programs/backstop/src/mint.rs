@@ -45,9 +45,10 @@ impl Metadata<'_> {
     /// Bytes that the metadata takes in the mint, its header included.
     pub fn space(&self) -> usize {
         let text = |text: &str| text.len().saturating_add(4);
-        let fields = self.fields.iter().fold(4usize, |sum, (key, value)| {
-            sum.saturating_add(text(key)).saturating_add(text(value))
-        });
+        let fields = self
+            .fields
+            .iter()
+            .fold(4usize, |sum, (key, value)| sum.saturating_add(text(key)).saturating_add(text(value)));
         // Update authority and mint come first.
         EXTENSION_HEADER
             .saturating_add(64)
@@ -106,7 +107,12 @@ impl<'info> MintMaker<'_, 'info> {
         for (key, value) in shown.fields {
             self.run(&metadata::update_field(&TOKEN, mint, pool, Field::Key((*key).into()), value.clone()))?;
         }
-        self.run(&metadata::update_authority(&TOKEN, mint, pool, None::<Pubkey>.try_into().map_err(|_| BackstopError::BadText)?))
+        self.run(&metadata::update_authority(
+            &TOKEN,
+            mint,
+            pool,
+            None::<Pubkey>.try_into().map_err(|_| BackstopError::BadText)?,
+        ))
     }
 
     /// Gives the mint authority up: no unit more will ever exist.
@@ -125,11 +131,7 @@ impl<'info> MintMaker<'_, 'info> {
 const TOKEN: Pubkey = anchor_spl::token_2022::ID;
 
 /// Burns a cover's NFT with its holder's signature.
-pub fn burn_nft<'info>(
-    mint: &AccountInfo<'info>,
-    nft: &AccountInfo<'info>,
-    holder: &AccountInfo<'info>,
-) -> Result<()> {
+pub fn burn_nft<'info>(mint: &AccountInfo<'info>, nft: &AccountInfo<'info>, holder: &AccountInfo<'info>) -> Result<()> {
     token::burn(mint, nft, holder, 1)
 }
 
@@ -165,14 +167,8 @@ pub fn create_associated<'info>(
         ],
         data: vec![0],
     };
-    let accounts = [
-        payer.clone(),
-        associated.clone(),
-        owner.clone(),
-        mint.clone(),
-        system_program.clone(),
-        token_program.clone(),
-    ];
+    let accounts =
+        [payer.clone(), associated.clone(), owner.clone(), mint.clone(), system_program.clone(), token_program.clone()];
     Ok(invoke(&instruction, &accounts)?)
 }
 

@@ -13,10 +13,7 @@ use solana_sdk::signer::Signer;
 pub const ENTRIES: &[Entry] = &[
     Entry {
         instruction: "quote",
-        cases: &[
-            case("usual", "one idle day", || quote(1)),
-            case("worst", "480 idle days", || quote(480)),
-        ],
+        cases: &[case("usual", "one idle day", || quote(1)), case("worst", "480 idle days", || quote(480))],
     },
     Entry {
         instruction: "buy_cover",

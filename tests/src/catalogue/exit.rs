@@ -49,7 +49,9 @@ pub const ENTRIES: &[Entry] = &[
             case("usual", "called by anyone, paid in full and closed", || {
                 claim_exit(Stage::settled(Setup::default(), 50))
             }),
-            case("part", "called by anyone, paid in part", || claim_exit(Stage::settled(Setup::default().tight(), 100))),
+            case("part", "called by anyone, paid in part", || {
+                claim_exit(Stage::settled(Setup::default().tight(), 100))
+            }),
             case("signed", "the owner signs and names another account", claim_exit_elsewhere),
             case("worst", "Token-2022 asset, called by anyone", || claim_exit(Stage::settled(Setup::dear(), 50))),
         ],
@@ -76,9 +78,11 @@ fn request_exit(setup: Setup, days: i64, first: bool) -> Prepared {
     let [first, second, third] = SENIORS.map(|(name, pool)| stage.request_exit(&stage.pools[pool], name, 20));
     let [alice, anna, bea] = SENIORS.map(|(name, _)| stage.person(name));
     let rent = stage.rent.insecure_clone();
-    Prepared::new(stage.world, first, &[&alice, &rent])
-        .twin("another owner", second, &[&anna, &rent])
-        .twin("another pool", third, &[&bea, &rent])
+    Prepared::new(stage.world, first, &[&alice, &rent]).twin("another owner", second, &[&anna, &rent]).twin(
+        "another pool",
+        third,
+        &[&bea, &rent],
+    )
 }
 
 fn cancel_exit(stage: Stage) -> Prepared {
@@ -88,9 +92,11 @@ fn cancel_exit(stage: Stage) -> Prepared {
     };
     let [first, second, third] = SENIORS.map(cancel);
     let [alice, anna, bea] = SENIORS.map(|(name, _)| stage.person(name));
-    Prepared::new(stage.world, first, &[&alice])
-        .twin("another ticket", second, &[&anna])
-        .twin("another pool", third, &[&bea])
+    Prepared::new(stage.world, first, &[&alice]).twin("another ticket", second, &[&anna]).twin(
+        "another pool",
+        third,
+        &[&bea],
+    )
 }
 
 fn settle_exit_epoch(stage: Stage) -> Prepared {
@@ -129,9 +135,11 @@ fn claim_exit_elsewhere() -> Prepared {
         (claim, stage.person(name))
     };
     let [(first, alice), (second, anna), (third, bea)] = SENIORS.map(claim);
-    Prepared::new(stage.world, first, &[&alice])
-        .twin("another ticket", second, &[&anna])
-        .twin("another pool", third, &[&bea])
+    Prepared::new(stage.world, first, &[&alice]).twin("another ticket", second, &[&anna]).twin(
+        "another pool",
+        third,
+        &[&bea],
+    )
 }
 
 fn close_exit_epoch() -> Prepared {

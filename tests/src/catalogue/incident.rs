@@ -72,9 +72,11 @@ pub const ENTRIES: &[Entry] = &[
 /// The instruction for the first product, with those of the others as its twins.
 fn three(stage: Stage, signers: &[&Keypair], build: impl Fn(&ProductKeys) -> Instruction) -> Prepared {
     let [first, second, third] = [0, 1, 2].map(|product| build(&stage.products[product]));
-    Prepared::new(stage.world, first, signers)
-        .twin("another product", second, signers)
-        .twin("another pool", third, signers)
+    Prepared::new(stage.world, first, signers).twin("another product", second, signers).twin(
+        "another pool",
+        third,
+        signers,
+    )
 }
 
 fn open_incident(stage: Stage) -> Prepared {
@@ -94,10 +96,11 @@ fn close_incident(stage: Stage) -> Prepared {
 fn settle_cover(setup: Setup) -> Prepared {
     let stage = Stage::paid(setup);
     let [first, second, third, fourth] = HOLDERS.map(|(name, product)| stage.settle(name, product));
-    Prepared::new(stage.world, first, &[])
-        .twin("another cover", second, &[])
-        .twin("another product", third, &[])
-        .twin("another pool", fourth, &[])
+    Prepared::new(stage.world, first, &[]).twin("another cover", second, &[]).twin("another product", third, &[]).twin(
+        "another pool",
+        fourth,
+        &[],
+    )
 }
 
 fn settle_cover_elsewhere() -> Prepared {
@@ -105,7 +108,8 @@ fn settle_cover_elsewhere() -> Prepared {
     let settle = |(name, product): (&str, usize)| {
         let mut settle = stage.settle(name, product);
         account(&mut settle, "settle_cover", "holder").is_signer = true;
-        account(&mut settle, "settle_cover", "destination").pubkey = stage.pools[0].assets_of(&stage.person("fred").pubkey());
+        account(&mut settle, "settle_cover", "destination").pubkey =
+            stage.pools[0].assets_of(&stage.person("fred").pubkey());
         settle
     };
     stage.enter("fred", ONE);

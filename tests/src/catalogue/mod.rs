@@ -1,8 +1,9 @@
-//! One valid transaction, or several, for every instruction: the negative matrix attacks them and the compute-unit table
-//! measures them.
+//! One valid transaction, or several, for every instruction: the negative matrix attacks them and the compute-unit
+//! table measures them.
 //!
 //! **A new instruction** gets a function for each of its [`Case`]s in the file of its group, and an [`Entry`] in that
-//! file's list. [`missing`] names the instructions without one, and the tests fail until there is none.
+//! file's list. [`missing`] names the instructions without one, and the tests fail until there is none. Then it is
+//! written into the generated pages, see [`crate::golden`].
 
 pub mod cover;
 pub mod exit;
@@ -10,6 +11,7 @@ pub mod incident;
 pub mod pool;
 pub mod product;
 pub mod protocol;
+pub mod setup;
 pub mod stage;
 pub mod treaty;
 pub mod trigger;
@@ -143,7 +145,10 @@ pub fn missing() -> Vec<String> {
         let always = names == ["always"];
         let range = names.first() == Some(&"usual") && names.last() == Some(&"worst");
         if !always && !range {
-            wrong.push(format!("the cases of `{}` are \"always\", or begin with \"usual\" and end with \"worst\"", entry.instruction));
+            wrong.push(format!(
+                "the cases of `{}` are \"always\", or begin with \"usual\" and end with \"worst\"",
+                entry.instruction
+            ));
         }
     }
     wrong

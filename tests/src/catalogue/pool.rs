@@ -89,9 +89,11 @@ fn contribute_surplus(setup: Setup, days: i64) -> Prepared {
     };
     let [first, second, third] = [to("fred", 0), to("gina", 0), to("fred", 1)];
     let (fred, gina) = (stage.person("fred"), stage.person("gina"));
-    Prepared::new(stage.world, first, &[&fred])
-        .twin("another contributor", second, &[&gina])
-        .twin("another pool", third, &[&fred])
+    Prepared::new(stage.world, first, &[&fred]).twin("another contributor", second, &[&gina]).twin(
+        "another pool",
+        third,
+        &[&fred],
+    )
 }
 
 fn open_series() -> Prepared {

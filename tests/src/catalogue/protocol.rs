@@ -36,7 +36,11 @@ fn initialize() -> Prepared {
     account(&mut trap, "initialize", "upgrade_authority").pubkey = thief.pubkey();
     account(&mut trap, "initialize", "program_data").pubkey = program_data(&program);
     let signers = [&deployer, &stage.rent.insecure_clone()];
-    Prepared::new(stage.world, initialize, &signers).trap("another program and its authority", trap, &[&thief, signers[1]])
+    Prepared::new(stage.world, initialize, &signers).trap(
+        "another program and its authority",
+        trap,
+        &[&thief, signers[1]],
+    )
 }
 
 fn program_data(program: &Pubkey) -> Pubkey {

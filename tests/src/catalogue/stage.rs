@@ -1,9 +1,10 @@
-//! A market that every instruction finds its place in: pools of one asset, their products, people with shares, covers and
-//! tickets in each, treaties between them, all with fixed keys.
+//! A market that every instruction finds its place in: pools of one asset, their products, people with shares, covers
+//! and tickets in each, treaties between them, all with fixed keys.
 //!
-//! Whatever an instruction is about has siblings in the same state: another person's in the same pool, another product's,
-//! another pool's. They are what an attacker would put in its place.
+//! Whatever an instruction is about has siblings in the same state: another person's in the same pool, another
+//! product's, another pool's. They are what an attacker would put in its place.
 
+pub use super::setup::Setup;
 use crate::terms::{self, DAY, FEED, ONE};
 use crate::{World, budget};
 use anchor_lang::prelude::Pubkey;
@@ -11,10 +12,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_spl::token_2022::spl_token_2022::{self, extension::ExtensionType, extension::metadata_pointer};
 use anchor_spl::token_2022_extensions::spl_token_metadata_interface::instruction as metadata;
 use anchor_spl::{associated_token, token, token_2022};
-use backstop::state::evidence::TermsInput;
-use backstop::state::{
-    Access, CoverRequest, ExitTicket, PoolKind, PoolTerms, ProductTerms, Tranche, TreatyKind, TreatyTerms, day_of,
-};
+use backstop::state::{Access, CoverRequest, ExitTicket, PoolKind, Tranche, TreatyKind, TreatyTerms, day_of};
 use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, RequestExitArgs};
 use backstop_app::cluster::Cluster;
 use backstop_app::cluster::embedded::Price;
@@ -23,85 +21,6 @@ use sha2::{Digest, Sha256};
 use solana_sdk::account::Account;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
-
-/// What a market is made of; the default is what most pools will look like.
-pub struct Setup {
-    /// The asset is a Token-2022 mint with metadata instead of one of SPL Token.
-    pub token_2022: bool,
-    /// Who may deposit.
-    pub access: Access,
-    /// Terms of the pools.
-    pub pool: PoolTerms,
-    /// Terms of the products.
-    pub product: ProductTerms,
-    /// The condition of all triggers.
-    pub condition: TermsInput,
-    /// Name of the products.
-    pub name: &'static str,
-    /// What each senior depositor brings.
-    pub senior: u64,
-    /// What each junior depositor brings.
-    pub junior: u64,
-    /// What each cover insures.
-    pub sum_insured: u64,
-    /// How long each cover runs.
-    pub term_days: u16,
-    /// The treaties are in force.
-    pub reinsured: bool,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self {
-            token_2022: false,
-            access: Access::Open,
-            pool: terms::pool_terms(),
-            product: terms::product_terms(),
-            condition: terms::stress(),
-            name: "USDC below 0.95 for 4h",
-            senior: 100_000 * ONE,
-            junior: 50_000 * ONE,
-            sum_insured: 10_000 * ONE,
-            term_days: 30,
-            reinsured: false,
-        }
-    }
-}
-
-impl Setup {
-    /// Capital that is nearly all needed for covers, so that exits are paid in part.
-    pub fn tight(self) -> Self {
-        Self { sum_insured: 70_000 * ONE, ..self }
-    }
-
-    /// Treaties in force.
-    pub fn reinsured(self) -> Self {
-        Self { reinsured: true, ..self }
-    }
-
-    /// The longest window of evidence that the ring can hold: 179 hours, of which 44 more may be without evidence.
-    pub fn long_window(self) -> Self {
-        let condition = TermsInput {
-            slot_seconds: 3_600,
-            duration_seconds: 179 * 3_600,
-            tolerance_seconds: 44 * 3_600,
-            challenge_seconds: 3_600,
-            ..self.condition
-        };
-        let pool = PoolTerms { cooldown_seconds: 30 * 86_400, ..self.pool };
-        let product = ProductTerms { max_term_days: self.product.max_term_days.min(495), ..self.product };
-        Self { condition, pool, product, term_days: self.term_days.min(495), ..self }
-    }
-
-    /// Everything that makes transactions dear and that terms can choose: a Token-2022 asset, the longest terms and
-    /// names.
-    pub fn dear() -> Self {
-        let product = ProductTerms { max_term_days: 500, ..terms::product_terms() };
-        let pool = PoolTerms { rho_bps: 5_000, ..terms::pool_terms() };
-        let name = "USDC below 0.95 for four hours, linear to 0.80 !";
-        Self { token_2022: true, pool, product, name, term_days: 500, ..Self::default() }
-    }
-}
 
 /// Senior depositors and the index of their pool.
 pub const SENIORS: [(&str, usize); 3] = [("alice", 0), ("anna", 0), ("bea", 1)];
@@ -134,7 +53,8 @@ pub struct Stage {
     pub pools: [PoolKeys; 5],
     /// Two products of the first pool and one of the second.
     pub products: [ProductKeys; 3],
-    /// A quota share of the first pool with the first reinsurer, a layer with the second; a quota share of the second pool.
+    /// A quota share of the first pool with the first reinsurer, a layer with the second; a quota share of the second
+    /// pool.
     pub treaties: [TreatyKeys; 3],
 }
 
@@ -170,12 +90,16 @@ impl Stage {
         Self { world, setup, asset, asset_program, rent, ids, pools, products, treaties }
     }
 
-    /// The pools and their products.
+    /// The pools and their products, and a reinsurance pool of another asset.
     pub fn empty(setup: Setup) -> Self {
         let stage = Self::bare(setup);
         for pool in 0..FRESH {
             stage.act(&[&stage.world.governance], &[budget(), stage.create_pool(pool)]);
         }
+        let other = PoolKeys::derive(stage.world.covered, token::ID, 0);
+        let args = CreatePoolArgs { kind: PoolKind::Reinsurance, ..terms::create_pool(0) };
+        let create = ix::create_pool(stage.world.governance.pubkey(), stage.rent.pubkey(), &other, args);
+        stage.act(&[&stage.world.governance], &[budget(), create]);
         for product in &stage.products {
             stage.act(&[&stage.world.governance], &[stage.create_product(product)]);
         }
@@ -386,8 +310,7 @@ impl Stage {
         use backstop::constants::{COVER_MINT_SEED, COVER_SEED};
         let (buyer, receiver) = (self.person(buyer).pubkey(), self.person(receiver).pubkey());
         let fits = |nonce: &u64| {
-            let seeds: [&[u8]; 4] =
-                [COVER_MINT_SEED, product.product.as_ref(), buyer.as_ref(), &nonce.to_le_bytes()];
+            let seeds: [&[u8]; 4] = [COVER_MINT_SEED, product.product.as_ref(), buyer.as_ref(), &nonce.to_le_bytes()];
             let (mint, bump) = Pubkey::find_program_address(&seeds, &backstop::ID);
             bump == u8::MAX
                 && first_try(&[COVER_SEED, mint.as_ref()], &backstop::ID)
@@ -511,9 +434,7 @@ fn pool_on_first_try(asset: &Pubkey, id: u16) -> bool {
     use backstop::constants::{POOL_SEED, SHARES_SEED, VAULT_SEED};
     let (pool, bump) = Pubkey::find_program_address(&[POOL_SEED, asset.as_ref(), &id.to_le_bytes()], &backstop::ID);
     let mint = |tranche: Tranche| first_try(&[SHARES_SEED, pool.as_ref(), &[tranche.seed()], &[0]], &backstop::ID);
-    bump == u8::MAX
-        && first_try(&[VAULT_SEED, pool.as_ref()], &backstop::ID)
-        && Tranche::BOTH.into_iter().all(mint)
+    bump == u8::MAX && first_try(&[VAULT_SEED, pool.as_ref()], &backstop::ID) && Tranche::BOTH.into_iter().all(mint)
 }
 
 /// Makes a Token-2022 mint with metadata, as issuers of stablecoins do.
@@ -521,8 +442,9 @@ fn extended_mint(world: &World) -> Pubkey {
     let mint = key("extended mint").pubkey();
     let issuer = world.payer.pubkey();
     let program = token_2022::ID;
-    let space = ExtensionType::try_calculate_account_len::<spl_token_2022::state::Mint>(&[ExtensionType::MetadataPointer])
-        .expect("the extension has a fixed length");
+    let space =
+        ExtensionType::try_calculate_account_len::<spl_token_2022::state::Mint>(&[ExtensionType::MetadataPointer])
+            .expect("the extension has a fixed length");
     let lamports = world.cluster.rent(space + 500).expect("the cluster answers");
     let empty = Account { lamports, data: vec![0; space], owner: program, executable: false, rent_epoch: 0 };
     world.cluster.set_account(mint, empty);

@@ -82,9 +82,11 @@ fn three(
     build: impl Fn(&TreatyKeys) -> Instruction,
 ) -> Prepared {
     let [first, second, third] = [own, other, elsewhere].map(|treaty| build(&stage.treaties[treaty]));
-    Prepared::new(stage.world, first, signers)
-        .twin("another reinsurer", second, signers)
-        .twin("another cedant", third, signers)
+    Prepared::new(stage.world, first, signers).twin("another reinsurer", second, signers).twin(
+        "another cedant",
+        third,
+        signers,
+    )
 }
 
 fn create_treaty() -> Prepared {
@@ -99,9 +101,11 @@ fn create_treaty() -> Prepared {
     };
     let [first, second, third] = [create(0, 0), create(0, 1), create(1, 0)];
     let signers = [&governance, &stage.rent.insecure_clone()];
-    Prepared::new(stage.world, first, &signers)
-        .twin("another reinsurer", second, &signers)
-        .twin("another cedant", third, &signers)
+    Prepared::new(stage.world, first, &signers).twin("another reinsurer", second, &signers).twin(
+        "another cedant",
+        third,
+        &signers,
+    )
 }
 
 fn accept_treaty(setup: Setup, order: [usize; 3]) -> Prepared {
@@ -147,9 +151,11 @@ fn call_layer(setup: Setup, days: i64) -> Prepared {
     stage.world.advance(days * DAY);
     let [first, incident] = [here, beside].map(|product| ix::call_treaty(layer, product));
     let again = ix::call_treaty(quota_share, here);
-    Prepared::new(stage.world, first, &[])
-        .twin("another incident", incident, &[])
-        .trap("the quota share once more", again, &[])
+    Prepared::new(stage.world, first, &[]).twin("another incident", incident, &[]).trap(
+        "the quota share once more",
+        again,
+        &[],
+    )
 }
 
 fn skip_treaty(setup: Setup, days: i64) -> Prepared {
@@ -206,9 +212,11 @@ fn announce_cession() -> Prepared {
     let stage = Stage::sold(Setup::default());
     let [first, second, third] = [announce(&stage, 0, 0), announce(&stage, 0, 1), announce(&stage, 1, 0)];
     let signers = [&stage.world.governance.insecure_clone(), &stage.rent.insecure_clone()];
-    Prepared::new(stage.world, first, &signers)
-        .twin("another reinsurer", second, &signers)
-        .twin("another cedant", third, &signers)
+    Prepared::new(stage.world, first, &signers).twin("another reinsurer", second, &signers).twin(
+        "another cedant",
+        third,
+        &signers,
+    )
 }
 
 /// Both cover pools have announced a cession some days ago.

@@ -64,8 +64,8 @@ fn observe(before: &[i64], next_slot: bool, price_e8: i64) -> Prepared {
 /// The most slots that a window can span.
 const SPAN: u32 = 179 + 44;
 
-/// Every trigger has seen the longest window it can have, with all the gaps that are tolerated, but for the breach in the
-/// slot before the last, which is still open. Returns that slot's last second.
+/// Every trigger has seen the longest window it can have, with all the gaps that are tolerated, but for the breach in
+/// the slot before the last, which is still open. Returns that slot's last second.
 fn nearly_met() -> (Stage, i64) {
     let stage = Stage::sold(Setup::dear().long_window());
     for slot in 0..SPAN {

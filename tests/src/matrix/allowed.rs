@@ -4,7 +4,6 @@ use super::mutation::{Kind, Mutation, Nature};
 use backstop::state::Pool;
 use solana_sdk::account::{AccountSharedData, ReadableAccount};
 use std::mem::offset_of;
-use std::ops::Range;
 
 /// What may stand in an account's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,22 +12,22 @@ pub enum By {
     Signer,
     /// Any account of the same type.
     Type,
-    /// Any account of the same type that has the same bytes in a range.
-    Alike(usize, usize),
+    /// Any account of the same type that has the same bytes in some ranges.
+    Alike(&'static [(usize, usize)]),
     /// Anything.
     Anything,
 }
 
 /// Any token account of the same mint.
-const OF_MINT: By = By::Alike(0, 32);
+const OF_MINT: By = By::Alike(&[(0, 32)]);
 /// Any token account of the same mint and the same owner.
-const OF_OWNER: By = By::Alike(0, 64);
+const OF_OWNER: By = By::Alike(&[(0, 64)]);
 /// Any price account of the same feed.
-const OF_FEED: By = By::Alike(41, 73);
+const OF_FEED: By = By::Alike(&[(41, 73)]);
 /// Any incident of the same pool.
-const OF_POOL: By = By::Alike(40, 72);
-/// Any pool of the same kind.
-const OF_KIND: By = By::Alike(8 + offset_of!(Pool, kind), 9 + offset_of!(Pool, kind));
+const OF_POOL: By = By::Alike(&[(40, 72)]);
+/// Any pool of the same asset and kind.
+const OF_KIND: By = By::Alike(&[(8, 40), (8 + offset_of!(Pool, kind), 9 + offset_of!(Pool, kind))]);
 
 /// A choice that is the caller's.
 pub struct Allowed {
@@ -85,7 +84,10 @@ pub const LIST: &[Allowed] = &[
     allow("cancel_cover", "destination", OF_MINT, TARGET),
     Allowed { cases: &["signed"], ..allow("settle_cover", "destination", OF_MINT, TARGET) },
     allow("observe", "price", OF_FEED, "any signed print of the feed may be shown, whoever posted it"),
-    Allowed { cases: &["usual", "worst"], ..allow("deposit", "deposit_authority", By::Anything, "an open pool asks nobody") },
+    Allowed {
+        cases: &["usual", "worst"],
+        ..allow("deposit", "deposit_authority", By::Anything, "an open pool asks nobody")
+    },
     Allowed { cases: &["usual"], ..allow("cancel_exit", "owner_assets", By::Anything, UNUSED) },
     Allowed { cases: &["usual"], ..allow("accept_treaty", "asset_token_program", By::Type, UNUSED) },
     Allowed { cases: &["usual"], ..allow("cancel_exit", "asset_token_program", By::Type, UNUSED) },
@@ -94,9 +96,8 @@ pub const LIST: &[Allowed] = &[
 
 /// The entry that allows a mutation, if one does.
 pub fn find(instruction: &str, case: &str, names: &[String], mutation: &Mutation) -> Option<usize> {
-    let applies = |entry: &Allowed| {
-        entry.instruction == instruction && (entry.cases.is_empty() || entry.cases.contains(&case))
-    };
+    let applies =
+        |entry: &Allowed| entry.instruction == instruction && (entry.cases.is_empty() || entry.cases.contains(&case));
     let entry = |place: &usize| {
         let name = names.get(*place)?;
         LIST.iter().position(|entry| applies(entry) && entry.account == name)
@@ -115,15 +116,15 @@ pub fn find(instruction: &str, case: &str, names: &[String], mutation: &Mutation
 
 fn fits(by: By, mutation: &Mutation, place: usize) -> bool {
     let (was, is) = (mutation.was[0].as_ref(), mutation.is[0].as_ref());
-    let same = |range: Range<usize>| {
-        let bytes = |account: Option<&AccountSharedData>| account?.data().get(range.clone()).map(<[u8]>::to_vec);
+    let same = |(start, end): &(usize, usize)| {
+        let bytes = |account: Option<&AccountSharedData>| account?.data().get(*start..*end).map(<[u8]>::to_vec);
         bytes(was).is_some() && bytes(was) == bytes(is)
     };
     let alike = Nature::of(is) == Nature::of(was);
     match by {
         By::Signer => mutation.instruction.accounts[place].is_signer,
         By::Type => alike,
-        By::Alike(start, end) => alike && same(start..end),
+        By::Alike(ranges) => alike && ranges.iter().all(same),
         By::Anything => true,
     }
 }

@@ -20,7 +20,7 @@ use solana_sdk::message::Message;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::Transaction;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -154,7 +154,6 @@ impl Range {
         for (address, account) in &mutation.setup {
             svm.set_account(*address, account.clone().into()).expect("any bytes are an account");
         }
-        let before = svm.accounts_db().inner.clone();
         let payer = self.relayer.pubkey();
         let instructions = [budget(), mutation.instruction.clone()];
         let message = Message::new_with_blockhash(&instructions, Some(&payer), &svm.latest_blockhash());
@@ -162,8 +161,20 @@ impl Range {
         let signers: Vec<&Keypair> = needed.iter().map(|key| self.signer(mutation, key)).collect();
         let transaction = Transaction::new(&signers, message, svm.latest_blockhash());
         let Err(failed) = svm.send_transaction(transaction) else { return Ok(()) };
-        let changed = difference(&before, &svm.accounts_db().inner, &payer);
-        Err(Refusal { error: failed.err, logs: failed.meta.logs, changed })
+        Err(Refusal { error: failed.err, logs: failed.meta.logs, changed: self.changed(mutation, &svm) })
+    }
+
+    /// Accounts that are not as they were before a mutation, but for the lamports of whoever paid the fee.
+    fn changed(&self, mutation: &Mutation, svm: &LiteSVM) -> Vec<Pubkey> {
+        let (before, after) = (&self.pristine.accounts_db().inner, &svm.accounts_db().inner);
+        let made = |address: &Pubkey| mutation.setup.iter().find(|(made, _)| made == address).map(|(_, made)| made);
+        let kept = |(address, new): &(&Pubkey, &AccountSharedData)| {
+            let old = made(address).or_else(|| before.get(address));
+            old.is_some_and(|old| same(old, new, **address == self.relayer.pubkey()))
+        };
+        let changed = after.iter().filter(|entry| !kept(entry)).map(|(address, _)| *address);
+        let gone = before.keys().filter(|address| !after.contains_key(address)).copied();
+        changed.chain(gone).collect()
     }
 
     fn signer<'a>(&'a self, mutation: &'a Mutation, key: &Pubkey) -> &'a Keypair {
@@ -172,24 +183,12 @@ impl Range {
     }
 }
 
-/// Accounts that differ, but for the lamports of whoever paid the fee.
-fn difference<S: std::hash::BuildHasher>(
-    before: &HashMap<Pubkey, AccountSharedData, S>,
-    after: &HashMap<Pubkey, AccountSharedData, S>,
-    payer: &Pubkey,
-) -> Vec<Pubkey> {
-    let same = |old: &AccountSharedData, new: &AccountSharedData, is_payer: bool| {
-        let data = Arc::ptr_eq(&old.data_clone(), &new.data_clone()) || old.data() == new.data();
-        data && old.owner() == new.owner()
-            && old.executable() == new.executable()
-            && (is_payer || old.lamports() == new.lamports())
-    };
-    let kept = |(address, old): (&Pubkey, &AccountSharedData)| {
-        after.get(address).is_some_and(|new| same(old, new, address == payer))
-    };
-    let changed = before.iter().filter(|(address, old)| !kept((address, old))).map(|(address, _)| *address);
-    let born = after.keys().filter(|address| !before.contains_key(address)).copied();
-    changed.chain(born).collect()
+/// Whether an account is as it was; whoever paid the fee may have fewer lamports.
+fn same(old: &AccountSharedData, new: &AccountSharedData, is_payer: bool) -> bool {
+    let data = Arc::ptr_eq(&old.data_clone(), &new.data_clone()) || old.data() == new.data();
+    data && old.owner() == new.owner()
+        && old.executable() == new.executable()
+        && (is_payer || old.lamports() == new.lamports())
 }
 
 /// How often each entry of the list was used.

@@ -136,8 +136,8 @@ impl Mutation {
     }
 }
 
-/// All mutations of a transaction, each once. `relayer` pays the fee, so that it signs whatever it is named for: it is no
-/// sibling of anybody.
+/// All mutations of a transaction, each once. `relayer` pays the fee, so that it signs whatever it is named for: it
+/// is no sibling of anybody.
 pub fn all(prepared: &Prepared, svm: &LiteSVM, relayer: Pubkey) -> Vec<Mutation> {
     let maker = Maker { prepared, svm, relayer, stranger: stage::key("stranger") };
     let mut mutations = Vec::new();
@@ -250,8 +250,8 @@ impl Maker<'_> {
             other => other == nature && other != Nature::Absent,
         };
         let accounts = self.svm.accounts_db().inner.iter();
-        let siblings = accounts
-            .filter(|(address, account)| **address != own && **address != self.relayer && alike(account));
+        let siblings =
+            accounts.filter(|(address, account)| **address != own && **address != self.relayer && alike(account));
         let mut siblings: Vec<&Pubkey> = siblings.map(|(address, _)| address).collect();
         siblings.sort();
         for sibling in siblings {
@@ -296,7 +296,8 @@ impl Maker<'_> {
     /// Every mixture of the transaction with one about something else; of a trap also all of it.
     fn mixed(&self, twin: &Twin, mutations: &mut Vec<Mutation>) {
         let own = self.metas();
-        let differing: Vec<usize> = (0..own.len()).filter(|place| own[*place] != twin.instruction.accounts[*place]).collect();
+        let differing: Vec<usize> =
+            (0..own.len()).filter(|place| own[*place] != twin.instruction.accounts[*place]).collect();
         let all = 1_u32 << differing.len();
         let end = if twin.valid { all - 1 } else { all };
         for choice in 1..end {

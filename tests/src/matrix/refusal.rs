@@ -36,8 +36,9 @@ impl Refusal {
             {
                 Ok(format!("{} {error:?}", self.whose()))
             }
-            // What programs answer, and what the runtime answers for a caller that lacks a signature, a writable account or
-            // a program. A panic, an abort, or a write of our own that only the runtime stopped is none of them.
+            // What programs answer, and what the runtime answers for a caller that lacks a signature, a writable
+            // account or a program. A panic, an abort, or a write of our own that only the runtime stopped is none of
+            // them.
             InstructionError::MissingRequiredSignature
             | InstructionError::PrivilegeEscalation
             | InstructionError::IncorrectProgramId

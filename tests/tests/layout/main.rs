@@ -1,8 +1,8 @@
 //! Layout: whatever others read or write keeps its bytes, its numbers and its addresses.
 //!
-//! Every type is filled with a count of bytes, 1, 2, 3 and so on, in the order in which its fields are named here, so that
-//! a field that moves, grows or goes shows in the golden files. **A new type, field or variant** does not compile, or
-//! fails the test, until it is named in this folder.
+//! Every type is filled with a count of bytes, 1, 2, 3 and so on, in the order in which its fields are named here, so
+//! that a field that moves, grows or goes shows in the golden files. **A new type, field or variant** does not
+//! compile, or fails the test, until it is named in this folder.
 
 mod accounts;
 mod events;
@@ -31,7 +31,11 @@ fn text(pages: Vec<(&'static str, String)>) -> String {
 #[test]
 fn every_account_keeps_its_bytes() {
     let pages = accounts::all();
-    assert_eq!(names(&pages), BTreeSet::from_iter(source::accounts()), "tests/tests/layout/accounts.rs names every account");
+    assert_eq!(
+        names(&pages),
+        BTreeSet::from_iter(source::accounts()),
+        "tests/tests/layout/accounts.rs names every account"
+    );
     golden::check("golden/accounts.txt", &format!("{}{}", text(pages), parts::page()));
 }
 
@@ -108,7 +112,10 @@ fn clients_find_keys_at_fixed_offsets_of_real_accounts() {
     assert_eq!((key_at(&data, 8), key_at(&data, 40)), (stage.asset, pool.vault()));
     assert_eq!([key_at(&data, 72), key_at(&data, 104)], pool.share_mints);
     let data = on_chain::<Product>(&stage, product.product);
-    assert_eq!((key_at(&data, 8), key_at(&data, 40), key_at(&data, 72)), (pool.pool, product.trigger(), stage.world.covered));
+    assert_eq!(
+        (key_at(&data, 8), key_at(&data, 40), key_at(&data, 72)),
+        (pool.pool, product.trigger(), stage.world.covered)
+    );
     let data = on_chain::<Trigger>(&stage, product.trigger());
     assert_eq!((key_at(&data, 8), key_at(&data, 40)), (product.product, pool.pool));
     let mint = stage.cover_mint(product, "carl");

@@ -100,7 +100,9 @@ impl Variants for TreatyKind {
     fn all() -> Vec<(&'static str, Vec<u8>)> {
         let name = |kind: &Self| match kind {
             Self::QuotaShare { .. } => "QuotaShare { cession_bps, commission_bps }",
-            Self::ExcessOfLoss { .. } => "ExcessOfLoss { attachment, rate_on_line_bps, reinstatements, reinstatement_premium_bps }",
+            Self::ExcessOfLoss { .. } => {
+                "ExcessOfLoss { attachment, rate_on_line_bps, reinstatements, reinstatement_premium_bps }"
+            }
         };
         let fill = &mut Fill::default();
         let share = Self::QuotaShare { cession_bps: Pattern::pattern(fill), commission_bps: Pattern::pattern(fill) };

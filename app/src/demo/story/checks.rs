@@ -114,18 +114,6 @@ impl Story<'_> {
         Ok(())
     }
 
-    pub(super) fn check_layers(&mut self) {
-        let Some(incident) = self.incident.clone() else { return };
-        let [surplus, junior, senior] = self.layers.as_slice() else { return };
-        let before = [surplus.before, junior.before, senior.before];
-        let lost = [surplus.lost, junior.lost, senior.lost].map(units).join(", ");
-        let reserve = incident.gross.min(before.iter().sum::<u64>() + incident.ceded);
-        let statement = "All that is owed was set aside, or all the capital there is";
-        self.check("reserve", statement, units(reserve), units(incident.reserve));
-        let expected = expect::layers(reserve - incident.ceded, before).map(units).join(", ");
-        self.check("layers", "The loss fell on the surplus first, then junior, then senior", expected, lost);
-    }
-
     pub(super) fn check_refusals(&mut self) {
         let expected: Vec<_> = self.refusals.iter().map(|refusal| refusal.expected.clone()).collect();
         let answers = self.refusals.iter().map(|refusal| refusal.error.clone().unwrap_or("accepted".into()));
@@ -136,28 +124,29 @@ impl Story<'_> {
             expected.join(", "),
             answers.join(", "),
         );
-        self.check(
-            "refusals_change_nothing",
-            "No refusal changed a byte of the pool",
-            true,
-            self.untouched_by_refusals,
-        );
+        self.check("refusals_change_nothing", "No refusal changed a byte of a pool", true, self.untouched_by_refusals);
     }
 
     pub(super) fn check_books(&mut self) {
         let Books { looks, broken } = self.chain.books.clone();
         for (rule, name, statement) in [
-            (Rule::Vault, "vault", "The vault held at least what the books say"),
-            (Rule::Ledger, "ledger", "The ledger's entries summed to its cash"),
+            (Rule::Vault, "vault", "Every vault held at least what its pool's books say"),
+            (Rule::Ledger, "ledger", "Every ledger's entries summed to its cash"),
             (Rule::Shares, "shares", "No more shares existed than the books say"),
-            (Rule::Conservation, "conservation", "Wallets and vault together held all USDT there is"),
+            (Rule::Conservation, "conservation", "Wallets and vaults together held all USDT there is"),
         ] {
-            let statement = format!("{statement}, after each of {looks} transactions on it");
+            let statement = format!("{statement}, after each of {looks} transactions");
             self.check(name, &statement, "always", broken.get(&rule).map_or("always", String::as_str));
         }
     }
 
-    fn check(&mut self, name: &str, statement: &str, expected: impl std::fmt::Display, actual: impl std::fmt::Display) {
+    pub(super) fn check(
+        &mut self,
+        name: &str,
+        statement: &str,
+        expected: impl std::fmt::Display,
+        actual: impl std::fmt::Display,
+    ) {
         let (expected, actual) = (expected.to_string(), actual.to_string());
         let holds = expected == actual;
         self.checks.push(Check { name: name.into(), statement: statement.into(), expected, actual, holds });
@@ -165,6 +154,6 @@ impl Story<'_> {
 }
 
 /// An amount with all its decimals, for checks.
-fn units(amount: u64) -> String {
+pub(super) fn units(amount: u64) -> String {
     format!("{}.{:06}", amount / ONE, amount % ONE)
 }

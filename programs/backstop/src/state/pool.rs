@@ -326,8 +326,10 @@ pub struct Pool {
     pub surplus_fraction_bps: u64,
     /// Fraction of an asset unit of earned premium that is the junior tranche's and not booked, Q64.
     pub junior_fraction_q64: u64,
+    /// Fraction of an asset unit of earned premium that is the quota share's and not booked, in parts of 100,000,000.
+    pub ceded_fraction_e8: u64,
     /// Room for later fields.
-    pub reserved: [u64; 30],
+    pub reserved: [u64; 29],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,
@@ -506,7 +508,7 @@ impl Pool {
     /// Refuses if the pool, without what has asked to leave, is below its required capital.
     pub fn require_solvent(&self, now: i64) -> Result<()> {
         let required = self.required_capital()?;
-        let available = fits(self.staying_capital()?.checked_add(self.reinsurance_credit(required, now)))?;
+        let available = self.staying_capital()?.saturating_add(self.reinsurance_credit(required, now));
         ensure!(available >= self.must_stay(required)?, BackstopError::BelowRequiredCapital);
         Ok(())
     }
@@ -637,12 +639,7 @@ impl Pool {
     /// The surplus's part of premium. The fraction of a unit is carried, so that many small accruals share out what one
     /// large one does: how often somebody accrues moves nothing from one to another.
     fn surplus_of(&mut self, premium: u64) -> Result<u64> {
-        let product = wide(premium, u64::from(self.terms.surplus_bps));
-        let due_bps = fits(product.checked_add(u128::from(self.surplus_fraction_bps)))?;
-        let whole = fits(div(due_bps, BPS, Rounding::Down).and_then(|whole| u64::try_from(whole).ok()))?;
-        let left = fits(due_bps.checked_sub(wide(whole, BPS)))?;
-        self.surplus_fraction_bps = fits(u64::try_from(left).ok())?;
-        Ok(whole)
+        carried(premium, u64::from(self.terms.surplus_bps), BPS, &mut self.surplus_fraction_bps)
     }
 
     /// The junior tranche's part of what both tranches earn, by `assets x weight` against the senior's assets; the rest
@@ -667,18 +664,18 @@ impl Pool {
     }
 
     /// Quota-share premium of earned premium: the cession less the commission, in the proportion in which the limit
-    /// that is left still covers the cession of the exposure. Rounded down, for the cedant.
-    fn ceded_premium(&self, earned: u64) -> Result<u64> {
-        let treaty = &self.quota_share;
+    /// that is left still covers the cession of the exposure. The fraction of a unit is carried, as long as all is
+    /// covered; what is not is rounded down, for the cedant.
+    fn ceded_premium(&mut self, earned: u64) -> Result<u64> {
+        let treaty = self.quota_share;
         if treaty.limit_left == 0 {
             // Also when nothing is exposed any more: after an incident its covers' premium is still being earned.
             return Ok(0);
         }
         let kept_bps = BPS.saturating_sub(u64::from(treaty.commission_bps));
         let part = u64::from(treaty.cession_bps).saturating_mul(kept_bps);
-        let ceded = fits(mul_div(earned, part, BPS.saturating_mul(BPS), Rounding::Down))?;
-        let needed =
-            fits(mul_div(self.total_exposure, u64::from(treaty.cession_bps), BPS, Rounding::Up))?;
+        let ceded = carried(earned, part, BPS.saturating_mul(BPS), &mut self.ceded_fraction_e8)?;
+        let needed = fits(mul_div(self.total_exposure, u64::from(treaty.cession_bps), BPS, Rounding::Up))?;
         if treaty.limit_left >= needed {
             return Ok(ceded);
         }
@@ -821,7 +818,7 @@ impl Pool {
             fits(self.requirement(required).must_stay_behind_alert(self.alert_exposure))?
         };
         let own = self.loss_capital()?;
-        let available = fits(own.checked_add(self.reinsurance_credit(required, now)))?;
+        let available = own.saturating_add(self.reinsurance_credit(required, now));
         Ok(capital::free_capital(available, must_stay, own))
     }
 
@@ -1062,6 +1059,16 @@ impl Pool {
         debit(&mut self.incident_reserves, amount)?;
         credit(&mut self.surplus, amount)
     }
+}
+
+/// `amount * part / whole` with the fraction that earlier calls left, in parts of `whole`: whole units, and the new
+/// fraction. Parts of many amounts so add up to the part of their sum.
+fn carried(amount: u64, part: u64, whole: u64, fraction: &mut u64) -> Result<u64> {
+    let due = fits(wide(amount, part).checked_add(u128::from(*fraction)))?;
+    let units = fits(div(due, whole, Rounding::Down).and_then(|units| u64::try_from(units).ok()))?;
+    let left = fits(due.checked_sub(wide(units, whole)))?;
+    *fraction = fits(u64::try_from(left).ok())?;
+    Ok(units)
 }
 
 /// How deep a product is in alert.

@@ -440,7 +440,8 @@ impl Product {
 
     /// Clears the buckets of activation days that come into the ring.
     fn open_activation_day(&mut self, day: u32) {
-        let first = self.newest_activation_day.saturating_add(1).max(day.saturating_add(1).saturating_sub(ACTIVATION_RING));
+        let first =
+            self.newest_activation_day.saturating_add(1).max(day.saturating_add(1).saturating_sub(ACTIVATION_RING));
         for newer in first..=day {
             *bucket_mut(&mut self.activation_sums, newer) = 0;
             *bucket_mut(&mut self.activation_premiums, newer) = 0;
@@ -450,8 +451,7 @@ impl Product {
 
     /// Whether an activation day still has its bucket.
     fn has_activation_bucket(&self, day: u32) -> bool {
-        day <= self.newest_activation_day
-            && day.saturating_add(ACTIVATION_RING) > self.newest_activation_day
+        day <= self.newest_activation_day && day.saturating_add(ACTIVATION_RING) > self.newest_activation_day
     }
 
     /// Takes a cancelled cover out of exposure and buckets.
@@ -521,8 +521,8 @@ impl Product {
         pool.release_exposure(self.risk_group(), exposure)
     }
 
-    /// Whether a cover that was not paid can no longer be: it ended and was released, or the product's incident does not
-    /// concern it or is closed.
+    /// Whether a cover that was not paid can no longer be: it ended and was released, or the product's incident does
+    /// not concern it or is closed.
     pub fn is_spent(&self, cover: &Cover) -> bool {
         if self.state() == ProductState::Over {
             return self.incident_closed != 0 || cover.claim(self.event_at).is_none();

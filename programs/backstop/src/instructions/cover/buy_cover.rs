@@ -119,7 +119,12 @@ pub(crate) fn handle(ctx: Context<BuyCover>, args: BuyCoverArgs) -> Result<()> {
 
 /// Books the sale in product, pool and cover.
 #[inline(never)]
-fn book(accounts: &mut BuyCover, args: &BuyCoverArgs, bump: u8, now: i64) -> Result<(u64, u8, PoolSigner, CoverBought)> {
+fn book(
+    accounts: &mut BuyCover,
+    args: &BuyCoverArgs,
+    bump: u8,
+    now: i64,
+) -> Result<(u64, u8, PoolSigner, CoverBought)> {
     let mut pool = accounts.pool.load_mut()?;
     let mut product = accounts.product.load_mut()?;
     let accrual = pool.accrue(now)?;
@@ -180,13 +185,7 @@ fn make_nft(accounts: &BuyCover, args: &BuyCoverArgs, bump: u8, signer: &PoolSig
     let pool_seeds = signer.seeds();
     let maker = MintMaker {
         mint: &accounts.cover_mint,
-        mint_seeds: &[
-            COVER_MINT_SEED,
-            product_key.as_ref(),
-            buyer_key.as_ref(),
-            &args.nonce.to_le_bytes(),
-            &[bump],
-        ],
+        mint_seeds: &[COVER_MINT_SEED, product_key.as_ref(), buyer_key.as_ref(), &args.nonce.to_le_bytes(), &[bump]],
         pool: accounts.pool.as_ref(),
         pool_seeds: &pool_seeds,
         payer: &accounts.payer,

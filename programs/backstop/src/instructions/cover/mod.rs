@@ -1,11 +1,11 @@
 //! Instructions of the cover.
 
-pub mod quote;
 pub mod buy_cover;
 pub mod cancel_cover;
 pub mod close_cover;
+pub mod quote;
 
-pub use quote::*;
 pub use buy_cover::*;
 pub use cancel_cover::*;
 pub use close_cover::*;
+pub use quote::*;

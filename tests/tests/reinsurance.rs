@@ -1,0 +1,466 @@
+//! What treaties pay: the order of a tower, its conservation, its terms, and reinsurers that cannot pay.
+
+use backstop::error::BackstopError;
+use backstop::math::treaties;
+use backstop::state::{CallState, IncidentState, TreatyKind, TreatyTerms, day_of};
+use backstop_app::instruction as ix;
+use backstop_tests::reinsurance::{DEPOSITS, OWNED, Scene, layer, over, quota_share, reinstated};
+use backstop_tests::terms::{self, DAY, ONE};
+use backstop_tests::{assert_refused, explain};
+
+/// The sum insured of most cases.
+const SUM: u64 = 100_000 * ONE;
+
+/// A quota share of 30 % with the protocol's own pool, and two layers of 20,000 from 10,000 with the open one.
+fn tower(now: i64) -> [TreatyTerms; 3] {
+    [
+        quota_share(now, 3_000, 2_000, 50_000 * ONE),
+        layer(now, 10_000 * ONE, 20_000 * ONE),
+        layer(now, 30_000 * ONE, 20_000 * ONE),
+    ]
+}
+
+#[test]
+fn a_tower_pays_quota_share_then_layers_upward_then_the_cedants_capital_and_adds_up() {
+    let scene = Scene::new();
+    let [share, low, high] = tower(scene.world.now());
+    // Accepted in another order than they pay.
+    let [high, share, low] = scene.in_force([(&scene.open, high), (&scene.owned, share), (&scene.open, low)]);
+    let (holder, mint) = scene.insured(&scene.product, SUM);
+    scene.strike(&scene.product);
+    let incident = scene.world.incident(&scene.product);
+    assert_eq!(incident.gross, SUM);
+    let noted: Vec<_> = incident.treaties.iter().take(3).map(|noted| noted.treaty).collect();
+    assert_eq!(noted, [share.treaty, low.treaty, high.treaty]);
+    assert_eq!(incident.treaty_count, 3);
+
+    let [owned, open] = [&scene.owned, &scene.open].map(|pool| scene.accrue(pool).loss_capital().unwrap());
+    for treaty in [&share, &low, &high] {
+        let receipt = scene.call(treaty, &scene.product).unwrap();
+        println!("call_treaty: {} CU", receipt.compute_units);
+        scene.assert_books();
+    }
+    let incident = scene.world.incident(&scene.product);
+    let paid: Vec<_> = incident.treaties.iter().take(3).map(|noted| (noted.state, noted.owed, noted.paid)).collect();
+    let called = |amount| (CallState::Called, amount, amount);
+    // 30 % of 100,000; of the 70,000 beyond, what is between 10,000 and 30,000, and between 30,000 and 50,000.
+    assert_eq!(paid, [called(30_000 * ONE), called(20_000 * ONE), called(20_000 * ONE)]);
+    assert_eq!(incident.ceded, 70_000 * ONE);
+    assert_eq!(incident.net, 30_000 * ONE);
+    assert_eq!(incident.state, IncidentState::Waiting);
+    let now_owned = scene.accrue(&scene.owned).loss_capital().unwrap();
+    let now_open = scene.accrue(&scene.open).loss_capital().unwrap();
+    assert_eq!(owned - now_owned, 30_000 * ONE);
+    assert_eq!(open - now_open, 40_000 * ONE);
+
+    let before = scene.accrue(&scene.cedant);
+    let receipt = scene.fund(&scene.product).unwrap();
+    println!("fund_incident: {} CU", receipt.compute_units);
+    let after = scene.world.pool(&scene.cedant);
+    assert_eq!(before.loss_capital().unwrap() - after.loss_capital().unwrap(), 30_000 * ONE);
+    // The net loss falls on the surplus first, then on junior; senior is whole.
+    assert_eq!(after.surplus, 0);
+    let [junior_before, senior_before] = before.tranches;
+    let [junior, senior] = after.tranches;
+    assert_eq!(before.surplus + junior_before.assets - junior.assets, 30_000 * ONE);
+    assert_eq!(senior.assets, senior_before.assets);
+    let incident = scene.world.incident(&scene.product);
+    assert_eq!(incident.reserve, SUM);
+    let held = scene.world.assets(&holder);
+    scene.world.settle(&scene.product, &holder, &mint).unwrap();
+    assert_eq!(scene.world.assets(&holder) - held, SUM);
+    scene.assert_books();
+}
+
+#[test]
+fn a_small_loss_stays_below_the_layers_and_is_shared_by_the_quota_share() {
+    let scene = Scene::new();
+    let [share, low, high] = tower(scene.world.now());
+    let treaties = scene.in_force([(&scene.owned, share), (&scene.open, low), (&scene.open, high)]);
+    scene.insured(&scene.product, 14_285_714_285);
+    scene.strike(&scene.product);
+    for treaty in &treaties {
+        scene.call(treaty, &scene.product).unwrap();
+    }
+    let incident = scene.world.incident(&scene.product);
+    let [share, low, high, ..] = incident.treaties;
+    // Rounded down, against the cedant: 30 % of 14,285,714,285 is 4,285,714,285.5.
+    assert_eq!(share.paid, 4_285_714_285);
+    // The rest is the attachment to the unit.
+    assert_eq!((low.paid, high.paid), (0, 0));
+    assert_eq!(incident.net, 10_000 * ONE);
+    assert_eq!((low.state, high.state), (CallState::Called, CallState::Called));
+    scene.assert_books();
+}
+
+#[test]
+fn a_treaty_is_called_in_its_order_once_per_incident_and_funding_waits_for_it() {
+    let scene = Scene::new();
+    let [share, low, _] = tower(scene.world.now());
+    let [share, low] = scene.in_force([(&scene.owned, share), (&scene.open, low)]);
+    scene.insured(&scene.product, SUM);
+    scene.strike(&scene.product);
+    assert_refused(scene.fund(&scene.product), BackstopError::TreatiesNotCalled);
+    assert_refused(scene.call(&low, &scene.product), BackstopError::WrongTreatyOrder);
+    scene.call(&share, &scene.product).unwrap();
+    assert_refused(scene.call(&share, &scene.product), BackstopError::WrongTreatyOrder);
+    assert_refused(scene.fund(&scene.product), BackstopError::TreatiesNotCalled);
+    scene.call(&low, &scene.product).unwrap();
+    for treaty in [&share, &low] {
+        assert_refused(scene.call(treaty, &scene.product), BackstopError::TreatyAlreadyCalled);
+        assert_refused(scene.skip(treaty, &scene.product), BackstopError::TreatyAlreadyCalled);
+    }
+    scene.fund(&scene.product).unwrap();
+    assert_refused(scene.call(&low, &scene.product), BackstopError::TreatyAlreadyCalled);
+    scene.assert_books();
+}
+
+#[test]
+fn a_treaty_pays_only_for_events_inside_its_term() {
+    // The event begins in the first slot of a day: that of the term's first day is covered, that of the day after its last
+    // is not, and one of the day before its first is not.
+    for (start_in, days, covered) in [(1, 4, false), (1, 5, true), (5, 1, true), (6, 2, false)] {
+        let scene = Scene::new();
+        let now = scene.world.now();
+        let today = day_of(now);
+        let terms = |kind| TreatyTerms {
+            start_day: today + start_in,
+            end_day: today + start_in + days,
+            ..over(now, 1, kind, 10_000 * ONE)
+        };
+        let share = terms(TreatyKind::QuotaShare { cession_bps: 3_000, commission_bps: 0 });
+        let low = terms(layer(now, 1_000 * ONE, ONE).kind);
+        let treaties = scene.in_force([(&scene.owned, share), (&scene.open, low)]);
+        scene.world.holder(&scene.product, SUM, 30);
+        scene.world.cluster.set_time(i64::from(today + 5) * DAY - 1);
+        scene.strike(&scene.product);
+        let incident = scene.world.incident(&scene.product);
+        assert_eq!(incident.event_at, i64::from(today + 5) * DAY);
+        assert_eq!(incident.treaty_count, if covered { 2 } else { 0 });
+        let expected = if covered { IncidentState::Open } else { IncidentState::Waiting };
+        assert_eq!(incident.state, expected);
+        if !covered {
+            assert_refused(scene.call(&treaties[0], &scene.product), BackstopError::TreatyAlreadyCalled);
+            scene.fund(&scene.product).unwrap();
+        }
+        scene.assert_books();
+    }
+}
+
+#[test]
+fn of_two_layers_at_one_height_the_one_whose_term_holds_the_event_pays() {
+    for (days_on, pays) in [(5, 0), (6, 1)] {
+        let scene = Scene::new();
+        let world = &scene.world;
+        let today = day_of(world.now());
+        let this = TreatyTerms { end_day: today + 6, ..layer(world.now(), 10_000 * ONE, 20_000 * ONE) };
+        let next = TreatyTerms { start_day: today + 6, end_day: today + 60, ..this };
+        let layers = scene.in_force([(&scene.open, this), (&scene.open, next)]);
+        world.holder(&scene.product, SUM, 30);
+        world.cluster.set_time(i64::from(today + days_on) * DAY - 1);
+        scene.strike(&scene.product);
+        let incident = world.incident(&scene.product);
+        assert_eq!(incident.treaty_count, 1);
+        assert_eq!(incident.treaties[0].treaty, layers[pays].treaty);
+        assert_refused(scene.call(&layers[1 - pays], &scene.product), BackstopError::WrongTreatyOrder);
+        scene.call(&layers[pays], &scene.product).unwrap();
+        assert_eq!(world.incident(&scene.product).ceded, 20_000 * ONE);
+        scene.fund(&scene.product).unwrap();
+        scene.assert_books();
+    }
+}
+
+#[test]
+fn a_skipped_layer_is_not_reinstated_when_it_is_collected() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let [treaty] = scene.in_force([(&scene.owned, reinstated(world.now(), 0, 20_000 * ONE, 2, 10_000))]);
+    scene.insured(&scene.product, 15_000 * ONE);
+    scene.strike(&scene.product);
+    scene.freeze(&scene.owned, true);
+    world.advance(2 * DAY);
+    scene.skip(&treaty, &scene.product).unwrap();
+    scene.freeze(&scene.owned, false);
+    let before = scene.accrue(&scene.cedant).surplus;
+    scene.collect(&treaty).unwrap();
+    // In full, without a premium taken off; the limit stays used.
+    assert_eq!(world.pool(&scene.cedant).surplus - before, 15_000 * ONE);
+    let after = scene.treaty(&treaty);
+    assert_eq!((after.limit_left, after.restored, after.uncollected), (5_000 * ONE, 0, 0));
+    scene.assert_books();
+}
+
+#[test]
+fn a_treaty_that_was_not_accepted_pays_nothing() {
+    let scene = Scene::new();
+    let terms = quota_share(scene.world.now(), 3_000, 0, 10_000 * ONE);
+    let announced = scene.announced(&scene.owned, terms);
+    scene.capital();
+    scene.world.next_day();
+    scene.insured(&scene.product, SUM);
+    scene.strike(&scene.product);
+    assert_eq!(scene.world.incident(&scene.product).treaty_count, 0);
+    assert_refused(scene.call(&announced, &scene.product), BackstopError::TreatyAlreadyCalled);
+}
+
+#[test]
+fn reinstatements_cost_what_the_terms_say_and_end_when_used_up() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    // 20,000 from 1,000, restored once and a half as dear as at first: 5 % on line is 1,000, restoring all is 1,500.
+    let terms = reinstated(world.now(), 1_000 * ONE, 20_000 * ONE, 1, 15_000);
+    let products: Vec<_> = std::iter::once(scene.product)
+        .chain((0..3).map(|_| world.create_product(&scene.cedant, terms::stress())))
+        .collect();
+    let [treaty] = scene.in_force([(&scene.open, terms)]);
+    assert_eq!(scene.treaty(&treaty).premium, 1_000 * ONE);
+    for product in &products {
+        world.holder(product, 16_000 * ONE, 60);
+    }
+    world.advance(3 * DAY);
+    // What is owed, restored and paid for restoring: 15,000 of it; the 5,000 that are left to restore; nothing.
+    let expected = [(15_000, 15_000, 1_125), (15_000, 5_000, 375), (10_000, 0, 0), (0, 0, 0)];
+    let mut limit_left = 20_000;
+    for (product, (owed, restored, cost)) in products.iter().zip(expected) {
+        scene.strike(product);
+        let before = scene.accrue(&scene.open);
+        scene.call(&treaty, product).unwrap();
+        limit_left = limit_left - owed + restored;
+        let incident = world.incident(product);
+        let [noted, ..] = incident.treaties;
+        assert_eq!(noted.owed, owed * ONE);
+        assert_eq!(noted.paid, (owed - cost) * ONE);
+        assert_eq!(incident.net, (16_000 - owed + cost) * ONE);
+        assert_eq!(scene.treaty(&treaty).limit_left, limit_left * ONE);
+        let after = world.pool(&scene.open);
+        assert_eq!(before.loss_capital().unwrap() - after.loss_capital().unwrap(), owed * ONE);
+        assert_eq!(after.unearned_premium - before.unearned_premium, cost * ONE);
+        scene.assert_books();
+        scene.fund(product).unwrap();
+    }
+    assert_eq!(scene.treaty(&treaty).restored, 20_000 * ONE);
+}
+
+#[test]
+fn a_limit_is_restored_only_as_far_as_the_reinsurer_is_solvent_for_it() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    // All of the protocol's own pool stands behind it: after a loss of 60,000, 40,000 are left for the limit of 40,000.
+    let terms = reinstated(world.now(), 0, OWNED, 4, 10_000);
+    let [treaty] = scene.in_force([(&scene.owned, terms)]);
+    scene.insured(&scene.product, 60_000 * ONE);
+    scene.strike(&scene.product);
+    // What the pool has earned by now is all that it can restore.
+    let earned = scene.accrue(&scene.owned).surplus - OWNED;
+    assert!(earned > 0);
+    scene.call(&treaty, &scene.product).unwrap();
+    let after = scene.treaty(&treaty);
+    assert_eq!(after.restored, earned);
+    assert_eq!(after.limit_left, 40_000 * ONE + earned);
+    let cost = treaties::layer_premium(OWNED, 500).unwrap() * earned / OWNED;
+    let paid = 60_000 * ONE - scene.world.incident(&scene.product).ceded;
+    assert!((cost..=cost + 1).contains(&paid), "{paid} for restoring, expected {cost}");
+    let pool = world.pool(&scene.owned);
+    assert_eq!(pool.surplus, pool.open_limits().unwrap());
+    scene.assert_books();
+}
+
+#[test]
+fn the_premium_of_a_reinstatement_on_the_last_day_streams_for_a_week() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let now = world.now();
+    let kind = reinstated(now, 0, ONE, 1, 20_000).kind;
+    let [treaty] = scene.in_force([(&scene.owned, over(now, 6, kind, 10_000 * ONE))]);
+    scene.insured(&scene.product, SUM);
+    scene.strike(&scene.product);
+    world.cluster.set_time(i64::from(scene.treaty(&treaty).end_day) * DAY - 1);
+    let before = scene.accrue(&scene.owned);
+    scene.call(&treaty, &scene.product).unwrap();
+    // Twice 5 % of 10,000; a second later the seven days and a second have earned next to nothing of it.
+    assert_eq!(world.pool(&scene.owned).unearned_premium - before.unearned_premium, 1_000 * ONE);
+    world.advance(1);
+    assert!(world.pool(&scene.owned).surplus <= scene.accrue(&scene.owned).surplus);
+    assert!(scene.accrue(&scene.owned).unearned_premium > 999 * ONE);
+    world.advance(7 * DAY);
+    assert_eq!(scene.accrue(&scene.owned).unearned_premium, 0);
+    scene.assert_books();
+}
+
+#[test]
+fn an_exhausted_treaty_pays_what_is_left_and_never_blocks_the_incident() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let second = world.create_product(&scene.cedant, terms::stress());
+    let third = world.create_product(&scene.cedant, terms::stress());
+    let terms = quota_share(world.now(), 5_000, 0, 15_000 * ONE);
+    let [treaty] = scene.in_force([(&scene.owned, terms)]);
+    for product in [&scene.product, &second, &third] {
+        world.holder(product, 20_000 * ONE, 60);
+    }
+    world.advance(3 * DAY);
+    for (product, owed) in [(&scene.product, 10_000), (&second, 5_000), (&third, 0)] {
+        scene.strike(product);
+        scene.call(&treaty, product).unwrap();
+        let incident = world.incident(product);
+        assert_eq!(incident.ceded, owed * ONE);
+        scene.assert_books();
+        scene.fund(product).unwrap();
+        assert_eq!(world.incident(product).reserve, 20_000 * ONE);
+    }
+    assert_eq!(scene.treaty(&treaty).limit_left, 0);
+}
+
+#[test]
+fn an_insolvent_reinsurer_pays_what_it_has_and_the_rest_falls_on_the_cedant() {
+    let scene = Scene::new();
+    let [share, low, _] = tower(scene.world.now());
+    let [share, low] = scene.in_force([(&scene.owned, share), (&scene.open, low)]);
+    scene.insured(&scene.product, SUM);
+    scene.strike(&scene.product);
+    scene.ruin(&scene.owned, 7 * ONE);
+    scene.call(&share, &scene.product).unwrap();
+    let [noted, ..] = scene.world.incident(&scene.product).treaties;
+    assert_eq!((noted.owed, noted.paid), (30_000 * ONE, 7 * ONE));
+    // The layer looks at the loss net of what the quota share owes, not of what it could pay.
+    scene.call(&low, &scene.product).unwrap();
+    let incident = scene.world.incident(&scene.product);
+    assert_eq!(incident.ceded, 20_007 * ONE);
+    assert_eq!(incident.net, SUM - 20_007 * ONE);
+    assert_eq!(scene.treaty(&share).limit_left, 20_000 * ONE);
+    assert_eq!(scene.treaty(&share).uncollected, 0);
+    scene.fund(&scene.product).unwrap();
+    assert_eq!(scene.world.incident(&scene.product).reserve, SUM);
+    scene.assert_books();
+}
+
+#[test]
+fn a_reinsurers_loss_falls_on_its_surplus_then_junior_then_senior_and_exiting_capital_bears_its_part() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let terms = layer(world.now(), 0, 100_000 * ONE);
+    let treaty = scene.announced(&scene.open, terms);
+    let [_, _, junior, senior] = scene.capital();
+    scene.contribute(&scene.open, 10_000 * ONE);
+    scene.accept(&treaty).unwrap();
+    world.next_day();
+    let shares = world.shares(&scene.open, &junior, backstop::state::Tranche::Junior);
+    world.exit(&scene.open, &junior, backstop::state::Tranche::Junior, shares / 2);
+    let shares = world.shares(&scene.open, &senior, backstop::state::Tranche::Senior);
+    world.exit(&scene.open, &senior, backstop::state::Tranche::Senior, shares / 3);
+    scene.insured(&scene.product, SUM);
+    scene.strike(&scene.product);
+    let before = scene.accrue(&scene.open);
+    scene.call(&treaty, &scene.product).unwrap();
+    let after = world.pool(&scene.open);
+    assert_eq!(after.surplus, 0);
+    let [junior, senior] = after.tranches;
+    let [junior_before, senior_before] = before.tranches;
+    assert_eq!((junior.assets, junior.exiting), (0, 0));
+    assert_eq!((junior.wiped_out, senior.wiped_out), (1, 0));
+    let on_senior = SUM - before.surplus - junior_before.total();
+    assert_eq!(senior_before.total() - senior.total(), on_senior);
+    let exiting_lost = senior_before.exiting - senior.exiting;
+    let part = u128::from(on_senior) * u128::from(senior_before.exiting) / u128::from(senior_before.total());
+    assert!(u128::from(exiting_lost).abs_diff(part) <= 1);
+    assert!(senior.assets < DEPOSITS[1]);
+    scene.assert_books();
+}
+
+#[test]
+fn a_frozen_reinsurer_never_blocks_an_incident_and_pays_later_into_the_surplus() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let [share, low, _] = tower(world.now());
+    let [share, low] = scene.in_force([(&scene.owned, share), (&scene.open, low)]);
+    let (holder, mint) = scene.insured(&scene.product, SUM);
+    scene.strike(&scene.product);
+    let opened_at = world.incident(&scene.product).opened_at;
+    scene.freeze(&scene.owned, true);
+    scene.assert_frozen(scene.call(&share, &scene.product));
+    assert_refused(scene.skip(&share, &scene.product), BackstopError::TreatyStillCallable);
+    world.cluster.set_time(opened_at + 2 * DAY - 1);
+    assert_refused(scene.skip(&share, &scene.product), BackstopError::TreatyStillCallable);
+    world.cluster.set_time(opened_at + 2 * DAY);
+    assert_refused(scene.skip(&low, &scene.product), BackstopError::WrongTreatyOrder);
+    scene.skip(&share, &scene.product).unwrap();
+    scene.assert_books();
+    let treaty = scene.treaty(&share);
+    assert_eq!((treaty.limit_left, treaty.uncollected), (20_000 * ONE, 30_000 * ONE));
+    // One that can still pay is still called, and looks at what is beyond the quota share as if it had paid.
+    scene.call(&low, &scene.product).unwrap();
+    let incident = world.incident(&scene.product);
+    let [noted, low_noted, ..] = incident.treaties;
+    assert_eq!((noted.state, noted.owed, noted.paid), (CallState::Skipped, 30_000 * ONE, 0));
+    assert_eq!((low_noted.state, low_noted.paid), (CallState::Called, 20_000 * ONE));
+    assert_eq!(incident.net, 80_000 * ONE);
+    scene.fund(&scene.product).unwrap();
+    let before = world.assets(&holder);
+    world.settle(&scene.product, &holder, &mint).unwrap();
+    assert_eq!(world.assets(&holder) - before, SUM);
+
+    scene.assert_frozen(scene.collect(&share));
+    assert_eq!(scene.treaty(&share).uncollected, 30_000 * ONE);
+    scene.freeze(&scene.owned, false);
+    let cedant = scene.accrue(&scene.cedant);
+    let owned = scene.accrue(&scene.owned);
+    scene.collect(&share).unwrap();
+    assert_eq!(world.pool(&scene.cedant).surplus - cedant.surplus, 30_000 * ONE);
+    assert_eq!(owned.surplus - world.pool(&scene.owned).surplus, 30_000 * ONE);
+    assert_eq!(world.pool(&scene.owned).open_limits().unwrap(), 20_000 * ONE);
+    assert_eq!(scene.treaty(&share).uncollected, 0);
+    assert_refused(scene.collect(&share), BackstopError::NothingOwed);
+    scene.assert_books();
+}
+
+#[test]
+fn what_is_uncollected_keeps_its_capital_and_its_treaty_until_it_is_paid() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let terms = over(world.now(), 10, quota_share(world.now(), 5_000, 0, ONE).kind, 50_000 * ONE);
+    let [treaty] = scene.in_force([(&scene.owned, terms)]);
+    scene.insured(&scene.product, SUM);
+    scene.strike(&scene.product);
+    scene.freeze(&scene.owned, true);
+    world.advance(2 * DAY);
+    scene.skip(&treaty, &scene.product).unwrap();
+    scene.fund(&scene.product).unwrap();
+    world.advance(40 * DAY);
+    scene.freeze(&scene.owned, false);
+    scene.settle_premium(&scene.owned).unwrap();
+    assert_eq!(world.pool(&scene.owned).open_limits().unwrap(), 50_000 * ONE);
+    assert_refused(scene.end(&treaty), BackstopError::TreatyInUse);
+    // A reinsurer that is short pays what it has, and then nothing is owed any more.
+    scene.ruin(&scene.owned, 20_000 * ONE);
+    let before = scene.accrue(&scene.cedant).surplus;
+    let earned = scene.accrue(&scene.owned).surplus;
+    scene.collect(&treaty).unwrap();
+    assert_eq!(world.pool(&scene.cedant).surplus - before, earned);
+    assert_eq!(world.pool(&scene.owned).surplus, 0);
+    scene.end(&treaty).unwrap();
+    assert_eq!(world.pool(&scene.owned).open_limits().unwrap(), 0);
+    scene.assert_books();
+}
+
+#[test]
+fn a_treaty_of_another_pool_or_for_another_pools_incident_is_refused() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let other = world.create_pool(terms::create_pool(5));
+    let (theirs, outcome) =
+        scene.announce_between(&other, &scene.owned, quota_share(world.now(), 3_000, 0, 10_000 * ONE));
+    outcome.unwrap_or_else(|error| panic!("{}", explain(&error)));
+    scene.accept(&theirs).unwrap();
+    let [ours] = scene.in_force([(&scene.owned, quota_share(world.now(), 3_000, 0, 10_000 * ONE))]);
+    scene.insured(&scene.product, SUM);
+    scene.strike(&scene.product);
+    assert_refused(scene.call(&theirs, &scene.product), BackstopError::WrongParent);
+    // Ours, dressed up with another reinsurer, or theirs, dressed up with our pool.
+    let dressed = ix::TreatyKeys { reinsurer: scene.open.pool, ..ours };
+    assert_refused(scene.call(&dressed, &scene.product), BackstopError::WrongParent);
+    let dressed = ix::TreatyKeys { cedant: scene.cedant, ..theirs };
+    assert_refused(scene.call(&dressed, &scene.product), BackstopError::WrongParent);
+    assert_refused(scene.skip(&dressed, &scene.product), BackstopError::WrongParent);
+    scene.call(&ours, &scene.product).unwrap();
+    scene.assert_books();
+}
