@@ -108,6 +108,7 @@ impl Books {
 #[derive(Default)]
 struct Ledger {
     pools: BTreeMap<Pubkey, Books>,
+    /// How often each event came, and each dust that was swept.
     seen: BTreeMap<&'static str, usize>,
 }
 
@@ -128,6 +129,13 @@ macro_rules! on {
 }
 
 impl Ledger {
+    /// Counts what is not nothing.
+    fn count(&mut self, what: &'static str, amount: u64) {
+        if amount > 0 {
+            *self.seen.entry(what).or_default() += 1;
+        }
+    }
+
     fn at(&mut self, pool: &Pubkey) -> &mut Books {
         self.pools.get_mut(pool).expect("a pool is created before anything happens to it")
     }
@@ -167,6 +175,7 @@ impl Ledger {
                 books.surplus += event.amount;
             },
             ExitRequested => |ledger, event| {
+                ledger.count("dust of a request", event.to_surplus);
                 let books = ledger.at(&event.pool);
                 assert!(books.tickets.insert(event.ticket));
                 let class = books.class(event.tranche);
@@ -177,6 +186,7 @@ impl Ledger {
                 books.surplus += event.to_surplus;
             },
             ExitCancelled => |ledger, event| {
+                ledger.count("dust of a cancellation", event.to_surplus);
                 let books = ledger.at(&event.pool);
                 books.tickets.remove(&event.ticket);
                 let class = books.class(event.tranche);
@@ -187,6 +197,7 @@ impl Ledger {
                 books.surplus += event.to_surplus;
             },
             ExitEpochSettled => |ledger, event| {
+                ledger.count("dust of a settlement", event.to_surplus.iter().sum());
                 let books = ledger.at(&event.pool);
                 for tranche in Tranche::BOTH {
                     let place = tranche.index();
@@ -206,6 +217,7 @@ impl Ledger {
                 }
             },
             ExitEpochClosed => |ledger, event| {
+                ledger.count("dust of an epoch", event.to_surplus);
                 let books = ledger.at(&event.pool);
                 books.exit_reserves -= event.to_surplus;
                 books.surplus += event.to_surplus;
@@ -223,6 +235,7 @@ impl Ledger {
         let ledger = self;
         on! { ledger, line,
             CoverBought => |ledger, event| {
+                ledger.count("released by a sale", event.released);
                 let books = ledger.at(&event.pool);
                 books.cash += event.premium;
                 books.unearned_premium += event.premium;
@@ -282,6 +295,7 @@ impl Ledger {
                 reinsurer.cash += event.amount;
             },
             TreatyCalled => |ledger, event| {
+                ledger.count("reinstatement premium", event.reinstatement_premium);
                 let received = event.paid - event.reinstatement_premium;
                 let reinsurer = ledger.at(&event.reinsurer);
                 reinsurer.lose(&event.losses);
