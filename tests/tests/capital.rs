@@ -129,7 +129,10 @@ fn a_deposit_books_its_amount_and_gives_the_shares_of_the_formula() {
     assert_eq!(world.shares(&keys, &person, SENIOR), event.shares);
     assert_eq!(world.assets(&person), 400 * ONE);
     let pool = world.pool(&keys);
-    assert_eq!((pool.cash, pool.tranche(SENIOR).assets, pool.tranche(SENIOR).shares), (event.amount, event.amount, event.shares));
+    assert_eq!(
+        (pool.cash, pool.tranche(SENIOR).assets, pool.tranche(SENIOR).shares),
+        (event.amount, event.amount, event.shares)
+    );
     assert_eq!(*pool.tranche(JUNIOR), TrancheBook::default());
     assert_eq!(world.tokens(&keys.vault()), event.amount);
     assert_books(&world.cluster, &keys.pool);
@@ -224,25 +227,28 @@ fn deposit_then_exit_at_once_never_gains() {
 /// The pure books of a tranche at any price that can be, with exit units at any price.
 fn books() -> impl Strategy<Value = TrancheBook> {
     let amount = || (0u32..50, any::<u64>()).prop_map(|(bits, n)| n >> (14 + bits));
-    (amount(), amount(), 1u64..200_000, amount(), 1u64..200_000).prop_map(|(assets, surplus, price, exiting, unit_price)| {
-        // Shares at up to a hundred times and down to a fifth of the first number per unit.
-        let shares = (u128::from(assets) * u128::from(price)).min(1 << 62) as u64 + surplus % 1_000 + 1;
-        let units = (u128::from(exiting) * u128::from(unit_price)).min(1 << 62) as u64 + u64::from(exiting > 0);
-        TrancheBook { assets, exiting, shares, units, ..TrancheBook::default() }
-    })
+    (amount(), amount(), 1u64..200_000, amount(), 1u64..200_000).prop_map(
+        |(assets, surplus, price, exiting, unit_price)| {
+            // Shares at up to a hundred times and down to a fifth of the first number per unit.
+            let shares = (u128::from(assets) * u128::from(price)).min(1 << 62) as u64 + surplus % 1_000 + 1;
+            let units = (u128::from(exiting) * u128::from(unit_price)).min(1 << 62) as u64 + u64::from(exiting > 0);
+            TrancheBook { assets, exiting, shares, units, ..TrancheBook::default() }
+        },
+    )
 }
 
 /// A pool with one tranche as given.
 fn pool_with(tranche: Tranche, book: TrancheBook) -> Box<Pool> {
-    let mut pool: Box<Pool> = bytemuck_zeroed();
+    let mut pool = empty_pool();
     pool.terms = terms::pool_terms();
     pool.cash = book.assets + book.exiting;
     *pool.tranche_mut(tranche) = book;
     pool
 }
 
-fn bytemuck_zeroed() -> Box<Pool> {
-    Box::new(anchor_lang::__private::bytemuck::Zeroable::zeroed())
+/// A pool without an account around it: its rules are methods of a plain struct.
+fn empty_pool() -> Box<Pool> {
+    Box::new(bytemuck::Zeroable::zeroed())
 }
 
 proptest! {
@@ -278,13 +284,13 @@ proptest! {
 fn a_hundred_thousand_random_deposits_and_exits_never_lower_the_share_price() {
     let mut random = rng();
     let mut done = 0;
-    let mut pool: Box<Pool> = bytemuck_zeroed();
+    let mut pool = empty_pool();
     let mut holdings: [Vec<u64>; 2] = Default::default();
     let mut tickets: [Vec<u64>; 2] = Default::default();
     while done < 100_000 {
         if done % 10_000 == 0 {
             // Another pool, of another size and another price.
-            pool = bytemuck_zeroed();
+            pool = empty_pool();
             pool.terms = terms::pool_terms();
             let size = 10u64.pow(random.random_range(3..15));
             for tranche in Tranche::BOTH {
@@ -623,10 +629,7 @@ fn a_junior_of_100_units_beside_a_senior_of_1_000_000_earns_only_in_proportion_t
 
 #[test]
 fn with_one_tranche_empty_the_other_earns_all_and_with_none_the_surplus() {
-    for (deposits, expected) in [
-        (vec![(JUNIOR, 1_000 * ONE)], (0, 1)),
-        (vec![(SENIOR, 1_000 * ONE)], (1, 0)),
-    ] {
+    for (deposits, expected) in [(vec![(JUNIOR, 1_000 * ONE)], (0, 1)), (vec![(SENIOR, 1_000 * ONE)], (1, 0))] {
         let world = World::new();
         let keys = world.create_pool(terms::create_pool(0));
         let product = world.create_product(&keys, terms::stress());
@@ -690,7 +693,7 @@ fn how_often_somebody_accrues_moves_nothing_from_one_to_another() {
 fn premium_accrued_in_any_steps_is_shared_out_as_in_one() {
     let mut random = rng();
     for _ in 0..300 {
-        let mut pool: Box<Pool> = bytemuck_zeroed();
+        let mut pool = empty_pool();
         pool.terms = terms::pool_terms();
         pool.terms.surplus_bps = random.random_range(0..=3_000);
         pool.accrued_at = 20_000 * DAY;
@@ -787,7 +790,7 @@ fn a_walk_over_every_day_bucket_fits_in_a_transaction() {
     tokens.data[64..72].copy_from_slice(&pool.cash.to_le_bytes());
     world.cluster.set_account(vault, tokens);
     let mut account = world.cluster.account(&keys.pool).unwrap().unwrap();
-    account.data[8..].copy_from_slice(anchor_lang::__private::bytemuck::bytes_of(&pool));
+    account.data[8..].copy_from_slice(bytemuck::bytes_of(&pool));
     world.cluster.set_account(keys.pool, account);
     world.advance(511 * DAY);
     let receipt = world.run(&[], &[ix::accrue(keys.pool)]);

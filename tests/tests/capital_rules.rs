@@ -194,7 +194,9 @@ fn an_address_that_was_sent_lamports_before_is_not_occupied() {
     let world = World::new();
     let keys = PoolKeys::derive(world.asset, anchor_spl::token::ID, 0);
     let [junior, senior] = keys.share_mints;
-    for (address, lamports) in [(keys.pool, 890_880), (keys.vault(), 2_039_280), (junior, 890_880), (senior, 5_000_000_000)] {
+    for (address, lamports) in
+        [(keys.pool, 890_880), (keys.vault(), 2_039_280), (junior, 890_880), (senior, 5_000_000_000)]
+    {
         world.cluster.airdrop(&address, lamports);
     }
     world.create_pool(terms::create_pool(0));
@@ -226,11 +228,9 @@ fn an_allow_list_names_its_signer_and_every_other_access_names_none() {
     let world = World::new();
     let authority = seeded(99).pubkey();
     let args = |access, deposit_authority| CreatePoolArgs { access, deposit_authority, ..terms::create_pool(0) };
-    for (access, signer) in [
-        (Access::AllowList, Pubkey::default()),
-        (Access::Open, authority),
-        (Access::ProtocolOnly, authority),
-    ] {
+    for (access, signer) in
+        [(Access::AllowList, Pubkey::default()), (Access::Open, authority), (Access::ProtocolOnly, authority)]
+    {
         assert_refused(create_of_asset(&world, args(access, signer)), BackstopError::OutOfBounds);
     }
 }
@@ -500,10 +500,9 @@ fn share_mint(world: &World, address: &Pubkey) -> (Mint, TokenMetadata, Metadata
 fn share_mints_show_a_name_that_nobody_can_change_and_cannot_be_frozen() {
     let world = World::new();
     let keys = world.create_pool(terms::create_pool(7));
-    for (tranche, name, symbol) in [
-        (Tranche::Junior, "Backstop USDT 7 Junior", "bUSDT-J"),
-        (Tranche::Senior, "Backstop USDT 7 Senior", "bUSDT-S"),
-    ] {
+    for (tranche, name, symbol) in
+        [(Tranche::Junior, "Backstop USDT 7 Junior", "bUSDT-J"), (Tranche::Senior, "Backstop USDT 7 Senior", "bUSDT-S")]
+    {
         let address = keys.share_mint(tranche);
         let (mint, shown, pointer, extensions) = share_mint(&world, &address);
         assert_eq!((shown.name.as_str(), shown.symbol.as_str()), (name, symbol));
@@ -611,11 +610,7 @@ fn bare() -> (EmbeddedCluster, Keypair, Keypair) {
 }
 
 fn roles() -> InitializeArgs {
-    InitializeArgs {
-        governance: seeded(2).pubkey(),
-        guardian: seeded(3).pubkey(),
-        risk_keeper: seeded(4).pubkey(),
-    }
+    InitializeArgs { governance: seeded(2).pubkey(), guardian: seeded(3).pubkey(), risk_keeper: seeded(4).pubkey() }
 }
 
 #[test]

@@ -601,7 +601,8 @@ fn a_frozen_or_closed_payout_account_of_one_ticket_hinders_nobody() {
     let closed = world.depositor(&keys, SENIOR, 1_000 * ONE);
     let handed_over = world.depositor(&keys, SENIOR, 1_000 * ONE);
     let other = world.depositor(&keys, SENIOR, 2_000 * ONE);
-    let tickets = [&frozen, &closed, &handed_over, &other].map(|person| world.exit(&keys, person, SENIOR, 1_000_000 * ONE));
+    let tickets =
+        [&frozen, &closed, &handed_over, &other].map(|person| world.exit(&keys, person, SENIOR, 1_000_000 * ONE));
     let day = world.ticket(&keys, &other, tickets[3]).epoch_day;
     world.advance(DAY);
     let next = world.exit(&keys, &other, SENIOR, 1_000_000 * ONE);
@@ -725,7 +726,7 @@ fn a_programs_address_that_holds_a_ticket_must_sign_for_its_payout() {
     world.settle_epoch(&keys, epoch_day).unwrap();
     let ticket: ExitTicket = world.read(&address::exit_ticket(&keys.pool, &owner, 1));
     let claim = ix::claim_exit(&keys, &ticket);
-    assert_refused(world.send(&[], &[claim.clone()]), BackstopError::ProgramHolderMustSign);
+    assert_refused(world.send(&[], std::slice::from_ref(&claim)), BackstopError::ProgramHolderMustSign);
     let mut signed = claim;
     for account in &mut signed.accounts {
         account.is_signer |= account.pubkey == owner;
@@ -825,7 +826,8 @@ fn a_ticket_is_claimed_from_its_own_pool_and_epoch() {
     world.settle_epoch(&keys, small.epoch_day).unwrap();
     world.settle_epoch(&keys, next.epoch_day).unwrap();
     world.settle_epoch(&other, large.epoch_day).unwrap();
-    let address_of = |keys: &PoolKeys, ticket: &ExitTicket| address::exit_ticket(&keys.pool, &person.id(), ticket.nonce);
+    let address_of =
+        |keys: &PoolKeys, ticket: &ExitTicket| address::exit_ticket(&keys.pool, &person.id(), ticket.nonce);
     let swap = |call: Instruction, from: Pubkey, to: Pubkey| {
         let mut call = call;
         for account in call.accounts.iter_mut().filter(|account| account.pubkey == from) {
@@ -888,7 +890,7 @@ fn an_epoch_whose_tickets_were_all_cancelled_is_passed_over() {
     let payer = world.payer.pubkey();
     // Not filled yet, so still needed: it is what the queue begins with.
     let close = ix::close_exit_epoch(keys.pool, ticket.epoch_day, payer);
-    assert_refused(world.send(&[], &[close.clone()]), BackstopError::EpochInUse);
+    assert_refused(world.send(&[], std::slice::from_ref(&close)), BackstopError::EpochInUse);
     world.settle_epoch(&keys, ticket.epoch_day).unwrap();
     world.run(&[], &[close]);
     world.settle_epoch(&keys, ticket.epoch_day + 1).unwrap();

@@ -769,11 +769,14 @@ impl Insolvent {
     }
 }
 
+/// What the holders got, and reserve and gross of each incident.
+type Results = (Vec<u64>, Vec<(u64, u64)>);
+
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
 #[test]
 fn incidents_that_are_ready_at_different_times_are_paid_the_same_in_any_order_of_calls() {
-    let mut results: Vec<(Vec<u64>, Vec<(u64, u64)>)> = Vec::new();
+    let mut results: Vec<Results> = Vec::new();
     for (number, order) in ORDERS.iter().enumerate() {
         let scene = Insolvent::new();
         let world = &scene.world;

@@ -248,11 +248,27 @@ fn a_layer_is_paid_for_from_the_cedants_surplus_alone() {
     let fitting = scene.announced(&scene.owned, layer(world.now(), ONE, 400_000 * ONE));
     scene.capital();
     assert_refused(scene.accept(&dear), BackstopError::SurplusTooSmall);
-    let receipt = scene.accept(&fitting).unwrap();
-    println!("accept_treaty: {} CU", receipt.compute_units);
+    scene.accept(&fitting).unwrap();
     assert_eq!(world.pool(&scene.cedant).surplus, 0);
     assert_eq!(scene.treaty(&fitting).premium, SURPLUS);
     assert_eq!(world.pool(&scene.owned).unearned_premium, SURPLUS);
+    scene.assert_books();
+}
+
+#[test]
+fn a_layer_is_not_paid_for_with_surplus_that_solvency_needs() {
+    let scene = Scene::new();
+    let start_day = day_of(scene.world.now()) + 5;
+    let terms = TreatyTerms { start_day, end_day: start_day + 30, ..layer(0, ONE, 10_000 * ONE) };
+    let treaty = scene.announced(&scene.owned, terms);
+    scene.capital();
+    scene.world.next_day();
+    buy_beyond_own_capital(&scene, 0, 30).unwrap();
+    let before = scene.world.pool(&scene.cedant);
+    assert_refused(scene.accept(&treaty), BackstopError::BelowRequiredCapital);
+    assert_eq!(scene.world.pool(&scene.cedant), before);
+    scene.contribute(&scene.cedant, 500 * ONE);
+    scene.accept(&treaty).unwrap();
     scene.assert_books();
 }
 
@@ -355,8 +371,7 @@ fn a_quota_share_takes_its_part_of_earned_premium_less_the_commission() {
     // 40 % of it, less a quarter.
     assert_eq!(after.treaty_payable - before.treaty_payable, earned * 3 / 10);
     let owned = scene.accrue(&scene.owned);
-    let receipt = scene.settle_premium(&scene.owned).unwrap();
-    println!("settle_treaty_premium: {} CU", receipt.compute_units);
+    scene.settle_premium(&scene.owned).unwrap();
     assert_eq!(world.pool(&scene.cedant).treaty_payable, 0);
     assert_eq!(world.pool(&scene.owned).unearned_premium - owned.unearned_premium, after.treaty_payable);
     assert_eq!(world.pool(&scene.owned).surplus, owned.surplus);
@@ -454,7 +469,7 @@ fn a_quota_share_takes_premium_of_its_term_only_however_seldom_somebody_accrues(
         }
         world.cluster.set_time(day_start(today + 30));
         let payable = scene.accrue(&scene.cedant).treaty_payable;
-        let of_term = u128::from(cover_rate) * 10 * 86_400 * 4 / 10 >> 32;
+        let of_term = (u128::from(cover_rate) * 10 * 86_400 * 4 / 10) >> 32;
         assert!(of_term.abs_diff(u128::from(payable)) <= 30, "{payable} ceded, {of_term} by the days");
         scene.assert_books();
         payable
@@ -569,18 +584,22 @@ fn an_event_of_the_day_of_commutation_is_still_covered_and_its_limit_still_backe
 fn a_limit_is_released_once_the_ring_no_longer_reaches_back_to_the_terms_last_day() {
     let scene = Scene::new();
     let world = &scene.world;
-    let kind = quota_share(0, 5_000, 0, ONE).kind;
-    let [treaty] = scene.in_force([(&scene.owned, over(world.now(), 10, kind, 50_000 * ONE))]);
+    let share = over(world.now(), 10, quota_share(0, 5_000, 0, ONE).kind, 50_000 * ONE);
+    let low = over(world.now(), 10, layer(0, ONE, ONE).kind, 10_000 * ONE);
+    let [treaty, low] = scene.in_force([(&scene.owned, share), (&scene.open, low)]);
     world.holder(&scene.product, 20_000 * ONE, 60);
     let ring_days = i64::from(world.pool(&scene.cedant).ring_days);
     assert!(ring_days > 0);
     let end = scene.treaty(&treaty).end();
     for early in [end - 1, end, end + ring_days * DAY - 1] {
         world.cluster.set_time(early);
-        assert_refused(scene.end(&treaty), BackstopError::TreatyInUse);
+        assert_refused(scene.end(&low), BackstopError::TreatyInUse);
     }
     world.cluster.set_time(end + ring_days * DAY);
-    // The premium of the term is still owed.
+    scene.end(&low).unwrap();
+    assert_eq!(world.pool(&scene.open).open_limits().unwrap(), 0);
+    assert!(world.pool(&scene.cedant).layers.iter().all(|layer| layer.limit == 0));
+    // The quota share's premium of the term is still owed.
     assert_refused(scene.end(&treaty), BackstopError::TreatyInUse);
     scene.settle_premium(&scene.owned).unwrap();
     let rent = world.cluster.account(&treaty.treaty).unwrap().unwrap().lamports;

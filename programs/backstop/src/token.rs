@@ -117,8 +117,8 @@ pub fn check_asset(mint: &InterfaceAccount<Mint>) -> Result<()> {
     let info = mint.to_account_info();
     if *info.owner == anchor_spl::token_2022::ID {
         let data = info.try_borrow_data()?;
-        let state = StateWithExtensions::<spl_token_2022::state::Mint>::unpack(&data)
-            .map_err(|_| BackstopError::NotAToken)?;
+        let state =
+            StateWithExtensions::<spl_token_2022::state::Mint>::unpack(&data).map_err(|_| BackstopError::NotAToken)?;
         let extensions = state.get_extension_types().map_err(|_| BackstopError::AssetExtensionRefused)?;
         for extension in extensions {
             let harmless = matches!(
@@ -252,11 +252,8 @@ pub fn check_payout_account(owner: &AccountInfo, destination: &AccountInfo, asse
         return Ok(());
     }
     ensure!(owner.key.is_on_curve(), BackstopError::ProgramHolderMustSign);
-    let associated = anchor_spl::associated_token::get_associated_token_address_with_program_id(
-        owner.key,
-        asset,
-        destination.owner,
-    );
+    let associated =
+        anchor_spl::associated_token::get_associated_token_address_with_program_id(owner.key, asset, destination.owner);
     ensure!(associated == *destination.key, BackstopError::NotOwnersAccount);
     // The associated account of a wallet may since have been handed to another owner.
     ensure!(account.owner == *owner.key, BackstopError::NotOwnersAccount);

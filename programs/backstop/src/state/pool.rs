@@ -102,15 +102,16 @@ impl PoolTerms {
     pub fn validate(&self) -> Result<()> {
         let cooldown = i64::from(self.cooldown_seconds);
         let smallest = [self.min_first_deposit, self.min_ticket, self.min_sum_insured];
-        let in_bounds = smallest.iter().all(|least| (MIN_SMALLEST_AMOUNT..=capital::MAX_TOTAL_EXPOSURE).contains(least))
-            && (MIN_COOLDOWN..=MAX_COOLDOWN).contains(&cooldown)
-            && (MIN_BPS..=MAX_SOLVENCY_BPS).contains(&self.solvency_bps)
-            && (MIN_BPS..=MAX_LEVERAGE_BPS).contains(&self.max_leverage_bps)
-            && (MIN_BPS..=MAX_JUNIOR_WEIGHT_BPS).contains(&self.junior_weight_bps)
-            && u64::from(self.rho_bps) <= BPS
-            && self.max_credit_bps <= MAX_CREDIT_BPS
-            && self.surplus_bps <= MAX_SURPLUS_BPS
-            && (1..=BPS).contains(&u64::from(self.group_cap_bps));
+        let in_bounds =
+            smallest.iter().all(|least| (MIN_SMALLEST_AMOUNT..=capital::MAX_TOTAL_EXPOSURE).contains(least))
+                && (MIN_COOLDOWN..=MAX_COOLDOWN).contains(&cooldown)
+                && (MIN_BPS..=MAX_SOLVENCY_BPS).contains(&self.solvency_bps)
+                && (MIN_BPS..=MAX_LEVERAGE_BPS).contains(&self.max_leverage_bps)
+                && (MIN_BPS..=MAX_JUNIOR_WEIGHT_BPS).contains(&self.junior_weight_bps)
+                && u64::from(self.rho_bps) <= BPS
+                && self.max_credit_bps <= MAX_CREDIT_BPS
+                && self.surplus_bps <= MAX_SURPLUS_BPS
+                && (1..=BPS).contains(&u64::from(self.group_cap_bps));
         ensure!(in_bounds, BackstopError::OutOfBounds);
         Ok(())
     }
@@ -561,9 +562,7 @@ impl Pool {
         ensure!(exposure == Some(self.total_exposure), BackstopError::InvariantViolated);
         ensure!(self.alert_exposure <= self.total_exposure, BackstopError::InvariantViolated);
         // Assets have shares that own them, and what is exiting has units.
-        let owned = |book: &TrancheBook| {
-            (book.shares > 0 || book.assets == 0) && (book.units > 0 || book.exiting == 0)
-        };
+        let owned = |book: &TrancheBook| (book.shares > 0 || book.assets == 0) && (book.units > 0 || book.exiting == 0);
         ensure!(owned(junior) && owned(senior), BackstopError::InvariantViolated);
         Ok(())
     }

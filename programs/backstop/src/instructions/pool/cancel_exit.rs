@@ -102,13 +102,7 @@ pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
         }
         .pay(claimed, cash, &[&signer.seeds()])?;
     }
-    token::mint_to(
-        &accounts.share_mint,
-        &accounts.owner_shares,
-        accounts.pool.as_ref(),
-        shares,
-        &[&signer.seeds()],
-    )?;
+    token::mint_to(&accounts.share_mint, &accounts.owner_shares, accounts.pool.as_ref(), shares, &[&signer.seeds()])?;
     ensure!(token::mint_supply(&accounts.share_mint)? <= total_shares, BackstopError::InvariantViolated);
     report_accrual(pool_key, now, accrual);
     let ticket = ticket.key();

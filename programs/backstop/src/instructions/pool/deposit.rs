@@ -97,13 +97,7 @@ pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
         decimals,
     }
     .collect(args.amount, cash)?;
-    token::mint_to(
-        &accounts.share_mint,
-        &accounts.owner_shares,
-        accounts.pool.as_ref(),
-        shares,
-        &[&signer.seeds()],
-    )?;
+    token::mint_to(&accounts.share_mint, &accounts.owner_shares, accounts.pool.as_ref(), shares, &[&signer.seeds()])?;
     ensure!(token::mint_supply(&accounts.share_mint)? <= total_shares, BackstopError::InvariantViolated);
     report_accrual(accounts.pool.key(), now, accrual);
     emit!(Deposited {
