@@ -5,8 +5,8 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas, system_program};
 use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, Tranche, TreatyTerms};
-use backstop::{accounts, instruction as data};
 use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs};
+use backstop::{accounts, instruction as data};
 
 const TOKEN_2022: Pubkey = anchor_spl::token_2022::ID;
 
@@ -384,12 +384,7 @@ pub fn cancel_cover(keys: &ProductKeys, holder: Pubkey, cover_mint: Pubkey, rent
 }
 
 /// `close_cover`, by the holder of the NFT, or by anyone (`None`) once it is burnt.
-pub fn close_cover(
-    keys: &ProductKeys,
-    holder: Option<Pubkey>,
-    cover_mint: Pubkey,
-    rent_payer: Pubkey,
-) -> Instruction {
+pub fn close_cover(keys: &ProductKeys, holder: Option<Pubkey>, cover_mint: Pubkey, rent_payer: Pubkey) -> Instruction {
     let accounts = accounts::CloseCover {
         holder,
         holder_nft: holder.map(|holder| address::associated_token(&holder, &cover_mint, &TOKEN_2022)),
@@ -405,8 +400,7 @@ pub fn close_cover(
 
 /// `observe`.
 pub fn observe(keys: &ProductKeys, price: Pubkey) -> Instruction {
-    let accounts =
-        accounts::Observe { trigger: keys.trigger(), product: keys.product, pool: keys.pool.pool, price };
+    let accounts = accounts::Observe { trigger: keys.trigger(), product: keys.product, pool: keys.pool.pool, price };
     build(accounts, data::Observe {})
 }
 
@@ -466,12 +460,8 @@ pub fn settle_cover(keys: &ProductKeys, holder: Pubkey, cover_mint: Pubkey) -> I
 
 /// `close_incident`.
 pub fn close_incident(keys: &ProductKeys, rent_payer: Pubkey) -> Instruction {
-    let accounts = accounts::CloseIncident {
-        pool: keys.pool.pool,
-        product: keys.product,
-        incident: keys.incident(),
-        rent_payer,
-    };
+    let accounts =
+        accounts::CloseIncident { pool: keys.pool.pool, product: keys.product, incident: keys.incident(), rent_payer };
     build(accounts, data::CloseIncident {})
 }
 
@@ -553,8 +543,7 @@ pub fn call_treaty(keys: &TreatyKeys, product: &ProductKeys) -> Instruction {
 
 /// `skip_treaty`, for the incident of a product of the cedant.
 pub fn skip_treaty(keys: &TreatyKeys, product: &ProductKeys) -> Instruction {
-    let accounts =
-        accounts::SkipTreaty { cedant: keys.cedant.pool, treaty: keys.treaty, incident: product.incident() };
+    let accounts = accounts::SkipTreaty { cedant: keys.cedant.pool, treaty: keys.treaty, incident: product.incident() };
     build(accounts, data::SkipTreaty {})
 }
 
@@ -574,12 +563,8 @@ pub fn collect_treaty(keys: &TreatyKeys) -> Instruction {
 
 /// `end_treaty`.
 pub fn end_treaty(keys: &TreatyKeys, rent_payer: Pubkey) -> Instruction {
-    let accounts = accounts::EndTreaty {
-        cedant: keys.cedant.pool,
-        reinsurer: keys.reinsurer,
-        treaty: keys.treaty,
-        rent_payer,
-    };
+    let accounts =
+        accounts::EndTreaty { cedant: keys.cedant.pool, reinsurer: keys.reinsurer, treaty: keys.treaty, rent_payer };
     build(accounts, data::EndTreaty {})
 }
 

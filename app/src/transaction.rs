@@ -43,7 +43,8 @@ pub fn send(
 
 /// The program's error in a failure, if it is one of its own.
 pub fn program_error(error: &ClusterError) -> Option<BackstopError> {
-    let ClusterError::Failed { error: TransactionError::InstructionError(_, InstructionError::Custom(code)), .. } = error
+    let ClusterError::Failed { error: TransactionError::InstructionError(_, InstructionError::Custom(code)), .. } =
+        error
     else {
         return None;
     };
@@ -58,4 +59,3 @@ pub fn events<E: anchor_lang::Event + AnchorDeserialize + anchor_lang::Discrimin
         .filter_map(|bytes| E::deserialize(&mut bytes.strip_prefix(E::DISCRIMINATOR)?).ok())
         .collect()
 }
-

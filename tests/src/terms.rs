@@ -1,11 +1,11 @@
 //! Terms that a careful governance would choose; tests change what they are about.
 
+use anchor_lang::prelude::Pubkey;
 use backstop::oracle::Source;
 use backstop::state::evidence::{Severity, TermsInput};
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms};
 use backstop::{CreatePoolArgs, CreateProductArgs};
 use backstop_app::address;
-use anchor_lang::prelude::Pubkey;
 
 /// One token of the test assets, which have six decimals.
 pub const ONE: u64 = 1_000_000;

@@ -253,8 +253,7 @@ impl World {
         let nonce = self.fresh();
         let epoch_day = day_of(self.now() + i64::from(pool.terms.cooldown_seconds));
         let args = RequestExitArgs { nonce, tranche, shares, epoch_day };
-        let request =
-            ix::request_exit(keys, person.id(), self.payer.pubkey(), Some(pool.newest_exit_day), args);
+        let request = ix::request_exit(keys, person.id(), self.payer.pubkey(), Some(pool.newest_exit_day), args);
         (nonce, self.send(&[&person.key], &[request]))
     }
 
@@ -315,11 +314,7 @@ impl World {
     /// Buys a cover for oneself. Returns the NFT's mint with the outcome.
     pub fn buy(&self, keys: &ProductKeys, buyer: &Person, sum_insured: u64, term_days: u16) -> (Pubkey, Outcome) {
         let nonce = self.fresh();
-        let args = BuyCoverArgs {
-            nonce,
-            request: CoverRequest { sum_insured, term_days },
-            max_premium: u64::MAX,
-        };
+        let args = BuyCoverArgs { nonce, request: CoverRequest { sum_insured, term_days }, max_premium: u64::MAX };
         let buy = ix::buy_cover(keys, self.payer.pubkey(), buyer.id(), buyer.id(), args);
         let mint = address::cover_mint(&keys.product, &buyer.id(), nonce);
         (mint, self.send(&[&buyer.key], &[budget(), buy]))

@@ -6,9 +6,8 @@
 //! depends.
 
 use backstop::math::{
-    ALL_OPEN_Q63, BPS, DAY_BUCKETS, Demand, Fill, Layers, MAX_TOTAL_EXPOSURE, Order, Price,
-    PricingError, Queue, Requirement, Rounding, VIRTUAL_SHARES, Walk, capital, exits, losses,
-    mul_div, pricing, rounding, shares, stream,
+    ALL_OPEN_Q63, BPS, DAY_BUCKETS, Demand, Fill, Layers, MAX_TOTAL_EXPOSURE, Order, Price, PricingError, Queue,
+    Requirement, Rounding, VIRTUAL_SHARES, Walk, capital, exits, losses, mul_div, pricing, rounding, shares, stream,
 };
 use num_bigint::BigUint;
 use proptest::prelude::*;
@@ -61,8 +60,7 @@ fn any_amount() -> impl Strategy<Value = u64> {
 
 /// An amount of money that a pool can have, small or large.
 fn money() -> impl Strategy<Value = u64> {
-    (0..4usize, any::<u64>())
-        .prop_map(|(size, n)| n % ([10, 10_000, 1_000_000_000_000, MAX_TOTAL_EXPOSURE][size] + 1))
+    (0..4usize, any::<u64>()).prop_map(|(size, n)| n % ([10, 10_000, 1_000_000_000_000, MAX_TOTAL_EXPOSURE][size] + 1))
 }
 
 fn any_rounding() -> impl Strategy<Value = Rounding> {
@@ -419,10 +417,7 @@ fn streams() -> impl Strategy<Value = (i64, Vec<(usize, u64)>, u64, Vec<i64>)> {
         if whole_days { step - step % DAY } else { step }
     });
     (
-        prop_oneof![
-            0..=2_000_000_000i64,
-            (0..=20_000i64).prop_map(|day| day * DAY)
-        ],
+        prop_oneof![0..=2_000_000_000i64, (0..=20_000i64).prop_map(|day| day * DAY)],
         prop::collection::vec((0..512usize, rate), 0..20),
         0..1u64 << 32,
         prop::collection::vec(pace, 1..5),
@@ -452,55 +447,29 @@ fn buckets(from: i64, rates: &[(usize, u64)]) -> [u64; DAY_BUCKETS] {
 
 /// A demand curve and a capacity that suits it.
 fn demands() -> impl Strategy<Value = Demand> {
-    let rate =
-        || prop_oneof![1 => Just(0u64), 4 => 0..=1_000_000_000u64, 2 => 0..=10_000_000_000u64];
-    (
-        rate(),
-        rate(),
-        rate(),
-        prop_oneof![8 => 0..=10_000u16, 1 => Just(0), 1 => Just(10_000)],
-    )
-        .prop_map(|(a, b, c, kink_bps)| {
+    let rate = || prop_oneof![1 => Just(0u64), 4 => 0..=1_000_000_000u64, 2 => 0..=10_000_000_000u64];
+    (rate(), rate(), rate(), prop_oneof![8 => 0..=10_000u16, 1 => Just(0), 1 => Just(10_000)]).prop_map(
+        |(a, b, c, kink_bps)| {
             let mut rates = [a, b, c];
             rates.sort_unstable();
-            Demand {
-                at_zero_ppb: rates[0],
-                at_kink_ppb: rates[1],
-                at_capacity_ppb: rates[2],
-                kink_bps,
-            }
-        })
+            Demand { at_zero_ppb: rates[0], at_kink_ppb: rates[1], at_capacity_ppb: rates[2], kink_bps }
+        },
+    )
 }
 
 fn prices() -> impl Strategy<Value = Price> {
     let level = prop_oneof![2 => Just(10_000u32), 4 => 0..=100_000u32];
-    (
-        demands(),
-        0..=20_000_000_000u64,
-        level,
-        prop_oneof![Just(0), money()],
+    (demands(), 0..=20_000_000_000u64, level, prop_oneof![Just(0), money()]).prop_map(
+        |(demand, technical_ppb, level_bps, min_premium)| Price { technical_ppb, level_bps, demand, min_premium },
     )
-        .prop_map(|(demand, technical_ppb, level_bps, min_premium)| Price {
-            technical_ppb,
-            level_bps,
-            demand,
-            min_premium,
-        })
 }
 
 fn orders() -> impl Strategy<Value = Order> {
-    (money(), 0..=512 * 86_400u64, any::<u64>(), any::<u64>()).prop_map(
-        |(capacity, seconds, before, sum)| {
-            let exposure_before = before % (capacity + 1);
-            let sum_insured = sum % (capacity - exposure_before + 1);
-            Order {
-                sum_insured,
-                seconds,
-                exposure_before,
-                capacity,
-            }
-        },
-    )
+    (money(), 0..=512 * 86_400u64, any::<u64>(), any::<u64>()).prop_map(|(capacity, seconds, before, sum)| {
+        let exposure_before = before % (capacity + 1);
+        let sum_insured = sum % (capacity - exposure_before + 1);
+        Order { sum_insured, seconds, exposure_before, capacity }
+    })
 }
 
 fn model_kink(capacity: u64, demand: &Demand) -> u64 {
@@ -520,20 +489,9 @@ fn model_line(x: u64, width: u64, start: u64, end: u64) -> BigUint {
 
 fn model_integral(exposure: u64, capacity: u64, demand: &Demand) -> BigUint {
     let kink = model_kink(capacity, demand);
-    let below = model_line(
-        exposure.min(kink),
-        kink,
-        demand.at_zero_ppb,
-        demand.at_kink_ppb,
-    );
+    let below = model_line(exposure.min(kink), kink, demand.at_zero_ppb, demand.at_kink_ppb);
     let beyond = exposure.saturating_sub(kink);
-    below
-        + model_line(
-            beyond,
-            minus(capacity, kink),
-            demand.at_kink_ppb,
-            demand.at_capacity_ppb,
-        )
+    below + model_line(beyond, minus(capacity, kink), demand.at_kink_ppb, demand.at_capacity_ppb)
 }
 
 fn model_premium(order: &Order, price: &Price) -> BigUint {
@@ -749,38 +707,27 @@ impl Epoch {
 
     fn queues(&self) -> [Queue; 2] {
         let units = self.units();
-        [0, 1].map(|t| Queue {
-            units: units[t] + self.others[t],
-            exiting: self.exiting[t],
-        })
+        [0, 1].map(|t| Queue { units: units[t] + self.others[t], exiting: self.exiting[t] })
     }
 }
 
 fn epochs() -> impl Strategy<Value = Epoch> {
-    let units = || {
-        (0..4usize, any::<u64>())
-            .prop_map(|(size, n)| 1 + n % [5, 5_000, 5_000_000_000, 1 << 58][size])
-    };
+    let units = || (0..4usize, any::<u64>()).prop_map(|(size, n)| 1 + n % [5, 5_000, 5_000_000_000, 1 << 58][size]);
     let tickets = || prop::collection::vec(units(), 0..6);
     let others = || prop_oneof![Just(0u64), units()];
     // From nothing, through the usual thousandth per unit, to far more than was ever put in.
-    let price =
-        || prop_oneof![1 => Just(0u64), 4 => 1..=100u64, 4 => Just(100u64), 1 => 1..=10_000u64];
-    (
-        (tickets(), others(), price()),
-        (tickets(), others(), price()),
-    )
-        .prop_map(|(junior, senior)| {
-            let exiting = |(tickets, others, price): &(Vec<u64>, u64, u64)| {
-                let units = tickets.iter().sum::<u64>() + others;
-                to_u64(big(units) * *price / 100_000u32).unwrap_or(u64::MAX)
-            };
-            Epoch {
-                exiting: [exiting(&junior), exiting(&senior)],
-                tickets: [junior.0, senior.0],
-                others: [junior.1, senior.1],
-            }
-        })
+    let price = || prop_oneof![1 => Just(0u64), 4 => 1..=100u64, 4 => Just(100u64), 1 => 1..=10_000u64];
+    ((tickets(), others(), price()), (tickets(), others(), price())).prop_map(|(junior, senior)| {
+        let exiting = |(tickets, others, price): &(Vec<u64>, u64, u64)| {
+            let units = tickets.iter().sum::<u64>() + others;
+            to_u64(big(units) * *price / 100_000u32).unwrap_or(u64::MAX)
+        };
+        Epoch {
+            exiting: [exiting(&junior), exiting(&senior)],
+            tickets: [junior.0, senior.0],
+            others: [junior.1, senior.1],
+        }
+    })
 }
 
 fn model_open(units: u64, open_q63: u64) -> u64 {
@@ -788,11 +735,7 @@ fn model_open(units: u64, open_q63: u64) -> u64 {
 }
 
 fn model_worth(units: u64, queue: &Queue) -> u64 {
-    to_u64(floor(
-        big(units) * (big(queue.exiting) + 1u8),
-        big(queue.units) + VIRTUAL_SHARES,
-    ))
-    .expect("fits")
+    to_u64(floor(big(units) * (big(queue.exiting) + 1u8), big(queue.units) + VIRTUAL_SHARES)).expect("fits")
 }
 
 fn model_fill(open_q63: u64, units: [u64; 2], queues: [Queue; 2], free: u64) -> Fill {
@@ -805,27 +748,16 @@ fn model_fill(open_q63: u64, units: [u64; 2], queues: [Queue; 2], free: u64) -> 
         let after = to_u64(floor(big(open_q63) * (total - free), big(total))).expect("fits");
         let paid = [0, 1].map(|t| {
             let share = to_u64(floor(big(value[t]) * free, big(total))).expect("fits");
-            share.min(model_worth(
-                minus(open[t], model_open(units[t], after)),
-                &queues[t],
-            ))
+            share.min(model_worth(minus(open[t], model_open(units[t], after)), &queues[t]))
         });
-        if paid == [0, 0] {
-            (paid, open_q63)
-        } else {
-            (paid, after)
-        }
+        if paid == [0, 0] { (paid, open_q63) } else { (paid, after) }
     };
     Fill {
         paid,
         closed_units: [0, 1].map(|t| minus(open[t], model_open(units[t], after))),
         open_q63_after: after,
         paid_per_unit_q64_delta: [0, 1].map(|t| {
-            if paid[t] == 0 {
-                0
-            } else {
-                u128::try_from(floor(big(paid[t]) << 64u8, big(units[t]))).expect("fits")
-            }
+            if paid[t] == 0 { 0 } else { u128::try_from(floor(big(paid[t]) << 64u8, big(units[t]))).expect("fits") }
         }),
     }
 }

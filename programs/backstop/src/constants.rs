@@ -159,15 +159,13 @@ pub const CESSION_WINDOW: i64 = WEEK;
 
 /// Compile-time address of the one `Protocol` account and its bump.
 pub const PROTOCOL: (Pubkey, u8) = {
-    let (address, bump) =
-        const_crypto::ed25519::derive_program_address(&[PROTOCOL_SEED], &crate::ID.to_bytes());
+    let (address, bump) = const_crypto::ed25519::derive_program_address(&[PROTOCOL_SEED], &crate::ID.to_bytes());
     (Pubkey::new_from_array(address), bump)
 };
 
 /// Compile-time address of the account that holds this program's code and names its upgrade authority.
 pub const PROGRAM_DATA: Pubkey = {
     let loader = anchor_lang::solana_program::bpf_loader_upgradeable::ID;
-    let (address, _) =
-        const_crypto::ed25519::derive_program_address(&[&crate::ID.to_bytes()], &loader.to_bytes());
+    let (address, _) = const_crypto::ed25519::derive_program_address(&[&crate::ID.to_bytes()], &loader.to_bytes());
     Pubkey::new_from_array(address)
 };

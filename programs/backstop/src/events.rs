@@ -1,7 +1,7 @@
 //! What the program reports: past tense, one event for each change, complete enough that replaying them rebuilds the
 //! books. Amounts are in asset units, times in unix seconds, days in UTC days.
 
-use crate::state::{Access, Accrual, LossByLayer, PoolKind, PoolTerms, ProductState, Tranche};
+use crate::state::{Access, Accrual, LossByLayer, PoolKind, PoolTerms, ProductState, Tranche, TreatyTerms};
 use anchor_lang::prelude::*;
 
 /// The protocol was created.
@@ -415,14 +415,8 @@ pub struct TreatyCreated {
     pub cedant: Pubkey,
     /// The pool that reinsures.
     pub reinsurer: Pubkey,
-    /// Whether it is a quota share; else a layer.
-    pub quota_share: bool,
-    /// The most it pays.
-    pub limit: u64,
-    /// First day of the term.
-    pub start_day: u32,
-    /// First day after the term.
-    pub end_day: u32,
+    /// Its terms, which never change; commuting ends the term early.
+    pub terms: TreatyTerms,
     /// When its notice ends.
     pub notice_until: i64,
 }

@@ -36,7 +36,7 @@ borsh_layout! {
     IncidentFunded { pool, incident, gross, ceded, paid, released, losses }
     CoverSettled { pool, incident, cover, holder, amount, refund }
     IncidentClosed { pool, incident, to_surplus }
-    TreatyCreated { treaty, cedant, reinsurer, quota_share, limit, start_day, end_day, notice_until }
+    TreatyCreated { treaty, cedant, reinsurer, terms, notice_until }
     TreatyAccepted { treaty, cedant, reinsurer, premium, rate_q32 }
     TreatyPremiumSettled { cedant, reinsurer, amount, rate_q32, end_day }
     TreatyCalled { treaty, cedant, reinsurer, incident, owed, paid, restored, reinstatement_premium, losses }

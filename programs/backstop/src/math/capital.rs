@@ -88,10 +88,7 @@ impl Requirement {
     /// Rounds up, against whoever wants to leave. `None` if it does not fit or the leverage is 0.
     pub fn must_stay_behind_alert(&self, alert_exposure: u64) -> Option<u64> {
         // The books keep alert <= total; if they did not, the alert alone would decide.
-        let rest = self
-            .total_exposure
-            .saturating_sub(alert_exposure)
-            .min(self.required);
+        let rest = self.total_exposure.saturating_sub(alert_exposure).min(self.required);
         let behind_alert = alert_exposure.checked_add(scale_up(rest, self.solvency_bps)?)?;
         Some(self.must_stay()?.max(behind_alert))
     }
@@ -107,15 +104,9 @@ pub fn free_capital(available: u64, must_stay: u64, own_capital: u64) -> u64 {
 /// `min(limit_left, floor(cession * required), floor(max_credit * required))`.
 ///
 /// Rounds down, against the cedant. Total: what would not fit is above the limit.
-pub fn quota_share_credit(
-    limit_left: u64,
-    cession_bps: u16,
-    required: u64,
-    max_credit_bps: u16,
-) -> u64 {
+pub fn quota_share_credit(limit_left: u64, cession_bps: u16, required: u64, max_credit_bps: u16) -> u64 {
     let share = u64::from(cession_bps.min(max_credit_bps));
-    mul_div(required, share, BPS, Rounding::Down)
-        .map_or(limit_left, |credit| credit.min(limit_left))
+    mul_div(required, share, BPS, Rounding::Down).map_or(limit_left, |credit| credit.min(limit_left))
 }
 
 #[cfg(test)]
@@ -124,12 +115,7 @@ mod tests {
     use super::*;
 
     fn requirement(required: u64, total_exposure: u64) -> Requirement {
-        Requirement {
-            required,
-            total_exposure,
-            solvency_bps: 12_000,
-            max_leverage_bps: 40_000,
-        }
+        Requirement { required, total_exposure, solvency_bps: 12_000, max_leverage_bps: 40_000 }
     }
 
     #[test]
@@ -142,10 +128,7 @@ mod tests {
     #[test]
     fn full_correlation_needs_the_sum() {
         assert_eq!(required(&[3, 4], 10_000), Some(7));
-        assert_eq!(
-            required(&[MAX_TOTAL_EXPOSURE], 10_000),
-            Some(MAX_TOTAL_EXPOSURE)
-        );
+        assert_eq!(required(&[MAX_TOTAL_EXPOSURE], 10_000), Some(MAX_TOTAL_EXPOSURE));
     }
 
     #[test]
@@ -170,10 +153,7 @@ mod tests {
         let sixteenth = MAX_TOTAL_EXPOSURE / 16;
         assert_eq!(required(&[sixteenth; 16], 0), Some(MAX_TOTAL_EXPOSURE / 4));
         // sqrt(0.9999 + 0.0001 / 16) of the sum
-        assert_eq!(
-            required(&[sixteenth; 16], 9_999),
-            Some(99_995_312_390_131_569)
-        );
+        assert_eq!(required(&[sixteenth; 16], 9_999), Some(99_995_312_390_131_569));
         assert_eq!(required(&[MAX_TOTAL_EXPOSURE, 1], 0), None);
         assert_eq!(required(&[u64::MAX, 1], 0), None);
         assert_eq!(required(&[1], 10_001), None);
@@ -185,16 +165,10 @@ mod tests {
         assert_eq!(requirement(100, 481).must_stay(), Some(121)); // 120.25
         assert_eq!(requirement(1, 1).must_stay(), Some(2)); // 1.2
         assert_eq!(requirement(0, 0).must_stay(), Some(0));
-        let no_leverage = Requirement {
-            max_leverage_bps: 0,
-            ..requirement(1, 1)
-        };
+        let no_leverage = Requirement { max_leverage_bps: 0, ..requirement(1, 1) };
         assert_eq!(no_leverage.must_stay(), None);
         assert!(!no_leverage.is_met_by(u64::MAX));
-        let huge = Requirement {
-            solvency_bps: u32::MAX,
-            ..requirement(u64::MAX, 1)
-        };
+        let huge = Requirement { solvency_bps: u32::MAX, ..requirement(u64::MAX, 1) };
         assert_eq!(huge.must_stay(), None);
     }
 
@@ -213,10 +187,7 @@ mod tests {
         assert_eq!(requirement(100, 200).must_stay_behind_alert(200), Some(200));
         assert_eq!(requirement(200, 200).must_stay_behind_alert(200), Some(240));
         assert_eq!(requirement(100, 200).must_stay_behind_alert(0), Some(120));
-        assert_eq!(
-            requirement(100, 200).must_stay_behind_alert(u64::MAX),
-            Some(u64::MAX)
-        );
+        assert_eq!(requirement(100, 200).must_stay_behind_alert(u64::MAX), Some(u64::MAX));
     }
 
     #[test]

@@ -81,10 +81,7 @@ pub fn fill(open_q63: u64, units: [u64; 2], queues: [Queue; 2], free: u64) -> Op
             paid: [junior.value, senior.value],
             closed_units: [junior.open, senior.open],
             open_q63_after: 0,
-            paid_per_unit_q64_delta: [
-                per_unit_q64(junior.value, units[0])?,
-                per_unit_q64(senior.value, units[1])?,
-            ],
+            paid_per_unit_q64_delta: [per_unit_q64(junior.value, units[0])?, per_unit_q64(senior.value, units[1])?],
         });
     }
 
@@ -104,10 +101,7 @@ pub fn fill(open_q63: u64, units: [u64; 2], queues: [Queue; 2], free: u64) -> Op
         paid: [paid_junior, paid_senior],
         closed_units: [closed_junior, closed_senior],
         open_q63_after,
-        paid_per_unit_q64_delta: [
-            per_unit_q64(paid_junior, units[0])?,
-            per_unit_q64(paid_senior, units[1])?,
-        ],
+        paid_per_unit_q64_delta: [per_unit_q64(paid_junior, units[0])?, per_unit_q64(paid_senior, units[1])?],
     })
 }
 
@@ -126,19 +120,12 @@ impl Part {
             return None;
         }
         let value = worth(open, queue.units, queue.exiting)?;
-        Some(Self {
-            units,
-            open,
-            value,
-            queue,
-        })
+        Some(Self { units, open, value, queue })
     }
 
     /// Paid and closed by a fill that leaves `open_q63_after` open.
     fn partly(&self, open_q63_after: u64, free: u64, value: u64) -> Option<(u64, u64)> {
-        let closed = self
-            .open
-            .checked_sub(open_units(self.units, open_q63_after)?)?;
+        let closed = self.open.checked_sub(open_units(self.units, open_q63_after)?)?;
         let share = mul_div(self.value, free, value, Rounding::Down)?;
         // Whole units close, so by up to one unit fewer than were paid for: the others must not pay
         // for that.
@@ -160,10 +147,7 @@ fn per_unit_q64(paid: u64, units: u64) -> Option<u128> {
 mod tests {
     use super::*;
 
-    const NONE: Queue = Queue {
-        units: 0,
-        exiting: 0,
-    };
+    const NONE: Queue = Queue { units: 0, exiting: 0 };
 
     fn queue(units: u64, exiting: u64) -> Queue {
         Queue { units, exiting }
@@ -179,14 +163,8 @@ mod tests {
         assert_eq!(fill.open_q63_after, 0);
         // A thousandth is no binary fraction: the amount per unit is just below it, and so are the
         // claims.
-        assert_eq!(
-            claimable(100_000, fill.paid_per_unit_q64_delta[0]),
-            Some(99)
-        );
-        assert_eq!(
-            claimable(1_000_000, fill.paid_per_unit_q64_delta[1]),
-            Some(999)
-        );
+        assert_eq!(claimable(100_000, fill.paid_per_unit_q64_delta[0]), Some(99));
+        assert_eq!(claimable(1_000_000, fill.paid_per_unit_q64_delta[1]), Some(999));
     }
 
     #[test]
@@ -218,12 +196,8 @@ mod tests {
 
     #[test]
     fn without_free_capital_nothing_happens() {
-        let still = Fill {
-            paid: [0; 2],
-            closed_units: [0; 2],
-            open_q63_after: ALL_OPEN_Q63,
-            paid_per_unit_q64_delta: [0; 2],
-        };
+        let still =
+            Fill { paid: [0; 2], closed_units: [0; 2], open_q63_after: ALL_OPEN_Q63, paid_per_unit_q64_delta: [0; 2] };
         let queues = [queue(1_000_000, 1_000); 2];
         assert_eq!(fill(ALL_OPEN_Q63, [1_000_000; 2], queues, 0), Some(still));
         // One unit cannot be split between two: it closes nothing unpaid.
@@ -240,10 +214,7 @@ mod tests {
         let empty = fill(ALL_OPEN_Q63, [0, 0], [NONE, NONE], 7).unwrap();
         assert_eq!((empty.paid, empty.open_q63_after), ([0, 0], 0));
         let over = fill(0, [9, 9], [queue(5_000, 5); 2], 7).unwrap();
-        assert_eq!(
-            (over.paid, over.closed_units, over.open_q63_after),
-            ([0, 0], [0, 0], 0)
-        );
+        assert_eq!((over.paid, over.closed_units, over.open_q63_after), ([0, 0], [0, 0], 0));
     }
 
     #[test]
@@ -254,10 +225,7 @@ mod tests {
         // x (x - 1) / (x + 999) = x - 1,000 and a bit, for x = 2^64.
         assert_eq!(whole.paid, [u64::MAX - 999, 0]);
         let one = fill(ALL_OPEN_Q63, [1, 0], [queue(1, u64::MAX), NONE], u64::MAX).unwrap();
-        assert_eq!(
-            claimable(1, one.paid_per_unit_q64_delta[0]),
-            Some(one.paid[0])
-        );
+        assert_eq!(claimable(1, one.paid_per_unit_q64_delta[0]), Some(one.paid[0]));
         assert_eq!(fill(ALL_OPEN_Q63, [u64::MAX; 2], [all; 2], 5), None); // values do not add up
     }
 

@@ -45,25 +45,13 @@ pub struct LossSplit {
 pub fn absorb(loss: u64, layers: &Layers) -> Option<LossSplit> {
     let surplus = loss.min(layers.surplus);
     let beyond = loss.saturating_sub(surplus);
-    let (junior_assets, junior_exiting) =
-        from_tranche(beyond, layers.junior_assets, layers.junior_exiting)?;
+    let (junior_assets, junior_exiting) = from_tranche(beyond, layers.junior_assets, layers.junior_exiting)?;
     // What a tranche gave is at most what was asked of it, so none of these falls below 0.
-    let beyond = beyond
-        .saturating_sub(junior_assets)
-        .saturating_sub(junior_exiting);
-    let (senior_assets, senior_exiting) =
-        from_tranche(beyond, layers.senior_assets, layers.senior_exiting)?;
-    let beyond = beyond
-        .saturating_sub(senior_assets)
-        .saturating_sub(senior_exiting);
+    let beyond = beyond.saturating_sub(junior_assets).saturating_sub(junior_exiting);
+    let (senior_assets, senior_exiting) = from_tranche(beyond, layers.senior_assets, layers.senior_exiting)?;
+    let beyond = beyond.saturating_sub(senior_assets).saturating_sub(senior_exiting);
     Some(LossSplit {
-        taken: Layers {
-            surplus,
-            junior_assets,
-            junior_exiting,
-            senior_assets,
-            senior_exiting,
-        },
+        taken: Layers { surplus, junior_assets, junior_exiting, senior_assets, senior_exiting },
         total: loss.saturating_sub(beyond),
     })
 }
@@ -109,11 +97,7 @@ pub fn gross(eligible_sums: u64, severity_bps: u16, waiting_premiums: u64) -> Op
 /// Rounds down at both steps, against the holder, by less than 2 units in all. `None` if the
 /// severity is above 10,000 bps.
 pub fn payout(sum_insured: u64, severity_bps: u16, reserve: u64, gross: u64) -> Option<u64> {
-    in_ratio(
-        share(sum_insured, severity_bps, Rounding::Down)?,
-        reserve,
-        gross,
-    )
+    in_ratio(share(sum_insured, severity_bps, Rounding::Down)?, reserve, gross)
 }
 
 /// What a cover that was still waiting at the event gets back: `floor(premium * min(1, reserve /
@@ -149,77 +133,39 @@ fn in_ratio(claim: u64, reserve: u64, gross: u64) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const LAYERS: Layers = Layers {
-        surplus: 10,
-        junior_assets: 60,
-        junior_exiting: 30,
-        senior_assets: 500,
-        senior_exiting: 400,
-    };
+    const LAYERS: Layers =
+        Layers { surplus: 10, junior_assets: 60, junior_exiting: 30, senior_assets: 500, senior_exiting: 400 };
 
     #[test]
     fn surplus_pays_first_then_junior_then_senior() {
         let split = absorb(7, &LAYERS).unwrap();
-        assert_eq!(
-            split,
-            LossSplit {
-                taken: Layers {
-                    surplus: 7,
-                    ..Layers::default()
-                },
-                total: 7
-            }
-        );
+        assert_eq!(split, LossSplit { taken: Layers { surplus: 7, ..Layers::default() }, total: 7 });
 
         let split = absorb(40, &LAYERS).unwrap();
-        let taken = Layers {
-            surplus: 10,
-            junior_assets: 20,
-            junior_exiting: 10,
-            ..Layers::default()
-        };
+        let taken = Layers { surplus: 10, junior_assets: 20, junior_exiting: 10, ..Layers::default() };
         assert_eq!(split, LossSplit { taken, total: 40 });
 
         let split = absorb(109, &LAYERS).unwrap();
-        let taken = Layers {
-            senior_assets: 5,
-            senior_exiting: 4,
-            ..LAYERS
-        };
+        let taken = Layers { senior_assets: 5, senior_exiting: 4, ..LAYERS };
         assert_eq!(split, LossSplit { taken, total: 109 });
     }
 
     #[test]
     fn within_a_tranche_the_odd_unit_falls_on_those_who_leave() {
         let split = absorb(11, &LAYERS).unwrap();
-        assert_eq!(
-            (split.taken.junior_assets, split.taken.junior_exiting),
-            (0, 1)
-        );
+        assert_eq!((split.taken.junior_assets, split.taken.junior_exiting), (0, 1));
         let split = absorb(12, &LAYERS).unwrap();
-        assert_eq!(
-            (split.taken.junior_assets, split.taken.junior_exiting),
-            (1, 1)
-        );
+        assert_eq!((split.taken.junior_assets, split.taken.junior_exiting), (1, 1));
     }
 
     #[test]
     fn a_loss_takes_no_more_than_there_is() {
         let split = absorb(u64::MAX, &LAYERS).unwrap();
-        assert_eq!(
-            split,
-            LossSplit {
-                taken: LAYERS,
-                total: 1_000
-            }
-        );
+        assert_eq!(split, LossSplit { taken: LAYERS, total: 1_000 });
         assert_eq!(absorb(0, &LAYERS), Some(LossSplit::default()));
         assert_eq!(absorb(5, &Layers::default()), Some(LossSplit::default()));
         assert_eq!(LAYERS.capital(), Some(1_000));
-        let too_much = Layers {
-            junior_assets: u64::MAX,
-            ..LAYERS
-        };
+        let too_much = Layers { junior_assets: u64::MAX, ..LAYERS };
         assert_eq!(absorb(5, &too_much), None);
         assert_eq!(too_much.capital(), None);
     }

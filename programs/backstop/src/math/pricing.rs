@@ -70,11 +70,7 @@ impl Demand {
         }
         let below = mul_div(capacity, u64::from(self.kink_bps), BPS, Rounding::Down)?;
         let above = capacity.checked_sub(below)?;
-        Some(Lines {
-            demand: self,
-            below,
-            above,
-        })
+        Some(Lines { demand: self, below, above })
     }
 }
 
@@ -89,12 +85,7 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn area(&self, exposure: u64) -> Option<u128> {
-        let Demand {
-            at_zero_ppb,
-            at_kink_ppb,
-            at_capacity_ppb,
-            ..
-        } = *self.demand;
+        let Demand { at_zero_ppb, at_kink_ppb, at_capacity_ppb, .. } = *self.demand;
         match exposure.checked_sub(self.below) {
             None | Some(0) => line(exposure, self.below, at_zero_ppb, at_kink_ppb),
             Some(beyond) if beyond <= self.above => {
@@ -188,9 +179,7 @@ pub fn premium(order: &Order, price: &Price) -> Result<u64, PricingError> {
 
 fn charge(order: &Order, price: &Price, exposure_after: u64) -> Option<u64> {
     let lines = price.demand.lines(order.capacity)?;
-    let area = lines
-        .area(exposure_after)?
-        .checked_sub(lines.area(order.exposure_before)?)?;
+    let area = lines.area(exposure_after)?.checked_sub(lines.area(order.exposure_before)?)?;
     let demand = match u64::from(price.level_bps) {
         BPS => area,
         level => div(scale(area, level)?, BPS, Rounding::Up)?,
@@ -214,9 +203,7 @@ pub fn utilisation_bps(exposure: u64, capacity: u64) -> u32 {
     if exposure == 0 {
         return 0;
     }
-    mul_div(exposure, BPS, capacity, Rounding::Down)
-        .and_then(|bps| u32::try_from(bps).ok())
-        .unwrap_or(u32::MAX)
+    mul_div(exposure, BPS, capacity, Rounding::Down).and_then(|bps| u32::try_from(bps).ok()).unwrap_or(u32::MAX)
 }
 
 /// How the level of a product drifts.
@@ -264,29 +251,15 @@ mod tests {
     use super::*;
 
     /// 1 % a year at zero, 3 % at the kink at 80 %, 11 % at capacity.
-    const DEMAND: Demand = Demand {
-        at_zero_ppb: 10_000_000,
-        at_kink_ppb: 30_000_000,
-        at_capacity_ppb: 110_000_000,
-        kink_bps: 8_000,
-    };
+    const DEMAND: Demand =
+        Demand { at_zero_ppb: 10_000_000, at_kink_ppb: 30_000_000, at_capacity_ppb: 110_000_000, kink_bps: 8_000 };
 
-    const PRICE: Price = Price {
-        technical_ppb: 20_000_000,
-        level_bps: 10_000,
-        demand: DEMAND,
-        min_premium: 5,
-    };
+    const PRICE: Price = Price { technical_ppb: 20_000_000, level_bps: 10_000, demand: DEMAND, min_premium: 5 };
 
     const YEAR: u64 = SECONDS_PER_YEAR;
 
     fn order(sum_insured: u64, exposure_before: u64) -> Order {
-        Order {
-            sum_insured,
-            seconds: YEAR,
-            exposure_before,
-            capacity: 1_000_000,
-        }
+        Order { sum_insured, seconds: YEAR, exposure_before, capacity: 1_000_000 }
     }
 
     #[test]
@@ -304,71 +277,34 @@ mod tests {
 
     #[test]
     fn a_kink_at_either_end_leaves_one_line() {
-        let at_zero = Demand {
-            kink_bps: 0,
-            ..DEMAND
-        };
+        let at_zero = Demand { kink_bps: 0, ..DEMAND };
         assert_eq!(at_zero.integral(0, 100), Some(0));
         assert_eq!(at_zero.integral(100, 100), Some(7_000_000_000)); // mean of 3 % and 11 %
-        let at_capacity = Demand {
-            kink_bps: 10_000,
-            ..DEMAND
-        };
+        let at_capacity = Demand { kink_bps: 10_000, ..DEMAND };
         assert_eq!(at_capacity.integral(100, 100), Some(2_000_000_000)); // mean of 1 % and 3 %
         assert_eq!(DEMAND.integral(0, 0), Some(0));
-        assert_eq!(
-            Demand {
-                kink_bps: 10_001,
-                ..DEMAND
-            }
-            .integral(0, 1_000_000),
-            None
-        );
+        assert_eq!(Demand { kink_bps: 10_001, ..DEMAND }.integral(0, 1_000_000), None);
     }
 
     #[test]
     fn a_falling_line_has_its_area_too() {
-        let falling = Demand {
-            at_zero_ppb: 5,
-            at_kink_ppb: 0,
-            at_capacity_ppb: 0,
-            kink_bps: 10_000,
-        };
-        let areas: [_; 5] =
-            core::array::from_fn(|e| falling.integral(u64::try_from(e).unwrap(), 4).unwrap());
+        let falling = Demand { at_zero_ppb: 5, at_kink_ppb: 0, at_capacity_ppb: 0, kink_bps: 10_000 };
+        let areas: [_; 5] = core::array::from_fn(|e| falling.integral(u64::try_from(e).unwrap(), 4).unwrap());
         assert_eq!(areas, [0, 4, 7, 9, 10]); // 4.375, 7.5, 9.375
         assert!(!falling.is_valid());
         assert!(DEMAND.is_valid());
-        assert!(
-            !Demand {
-                kink_bps: 10_001,
-                ..DEMAND
-            }
-            .is_valid()
-        );
-        assert!(
-            !Demand {
-                at_capacity_ppb: MAX_RATE_PPB + 1,
-                ..DEMAND
-            }
-            .is_valid()
-        );
+        assert!(!Demand { kink_bps: 10_001, ..DEMAND }.is_valid());
+        assert!(!Demand { at_capacity_ppb: MAX_RATE_PPB + 1, ..DEMAND }.is_valid());
     }
 
     #[test]
     fn a_premium_is_technical_and_demand_for_the_term() {
         // 2 % technical + 1.5 % demand of 400,000.
         assert_eq!(premium(&order(400_000, 0), &PRICE), Ok(14_000));
-        let half_year = Order {
-            seconds: YEAR / 2,
-            ..order(400_000, 0)
-        };
+        let half_year = Order { seconds: YEAR / 2, ..order(400_000, 0) };
         assert_eq!(premium(&half_year, &PRICE), Ok(7_000));
         // The level scales demand alone: 8,000 + 1.5 * 6,000.
-        let dear = Price {
-            level_bps: 15_000,
-            ..PRICE
-        };
+        let dear = Price { level_bps: 15_000, ..PRICE };
         assert_eq!(premium(&order(400_000, 0), &dear), Ok(17_000));
         // The last 100,000 before capacity: 2,000 + 9,000.
         assert_eq!(premium(&order(100_000, 900_000), &PRICE), Ok(11_000));
@@ -378,16 +314,10 @@ mod tests {
     fn a_premium_rounds_up_and_is_never_below_the_least() {
         assert_eq!(premium(&order(1, 0), &PRICE), Ok(5));
         assert_eq!(premium(&order(0, 0), &PRICE), Ok(5));
-        let free = Price {
-            min_premium: 0,
-            ..PRICE
-        };
+        let free = Price { min_premium: 0, ..PRICE };
         assert_eq!(premium(&order(1, 0), &free), Ok(1));
         assert_eq!(premium(&order(0, 0), &free), Ok(0));
-        let moment = Order {
-            seconds: 1,
-            ..order(400_000, 0)
-        };
+        let moment = Order { seconds: 1, ..order(400_000, 0) };
         assert_eq!(premium(&moment, &free), Ok(1));
     }
 
@@ -400,38 +330,18 @@ mod tests {
             at_capacity_ppb: 999_900_010,
             kink_bps: 5_000,
         };
-        let price = Price {
-            technical_ppb: 0,
-            level_bps: 10_001,
-            demand: flat,
-            min_premium: 0,
-        };
+        let price = Price { technical_ppb: 0, level_bps: 10_001, demand: flat, min_premium: 0 };
         assert_eq!(premium(&order(1, 0), &price), Ok(2));
     }
 
     #[test]
     fn capacity_is_a_wall() {
         assert!(premium(&order(1_000_000, 0), &PRICE).is_ok());
-        assert_eq!(
-            premium(&order(1_000_001, 0), &PRICE),
-            Err(PricingError::BeyondCapacity)
-        );
-        assert_eq!(
-            premium(&order(1, 1_000_000), &PRICE),
-            Err(PricingError::BeyondCapacity)
-        );
-        assert_eq!(
-            premium(&order(0, 1_000_001), &PRICE),
-            Err(PricingError::BeyondCapacity)
-        );
-        assert_eq!(
-            premium(&order(u64::MAX, 1), &PRICE),
-            Err(PricingError::BeyondCapacity)
-        );
-        let endless = Order {
-            capacity: u64::MAX,
-            ..order(u64::MAX, 0)
-        };
+        assert_eq!(premium(&order(1_000_001, 0), &PRICE), Err(PricingError::BeyondCapacity));
+        assert_eq!(premium(&order(1, 1_000_000), &PRICE), Err(PricingError::BeyondCapacity));
+        assert_eq!(premium(&order(0, 1_000_001), &PRICE), Err(PricingError::BeyondCapacity));
+        assert_eq!(premium(&order(u64::MAX, 1), &PRICE), Err(PricingError::BeyondCapacity));
+        let endless = Order { capacity: u64::MAX, ..order(u64::MAX, 0) };
         assert_eq!(premium(&endless, &PRICE), Err(PricingError::Overflow));
     }
 
@@ -443,35 +353,16 @@ mod tests {
             at_capacity_ppb: MAX_RATE_PPB,
             kink_bps: 5_000,
         };
-        let price = Price {
-            technical_ppb: 0,
-            level_bps: 100_000,
-            demand,
-            min_premium: 0,
-        };
-        let order = Order {
-            sum_insured: MAX_TOTAL_EXPOSURE,
-            seconds: YEAR,
-            exposure_before: 0,
-            capacity: MAX_TOTAL_EXPOSURE,
-        };
+        let price = Price { technical_ppb: 0, level_bps: 100_000, demand, min_premium: 0 };
+        let order =
+            Order { sum_insured: MAX_TOTAL_EXPOSURE, seconds: YEAR, exposure_before: 0, capacity: MAX_TOTAL_EXPOSURE };
         assert_eq!(premium(&order, &price), Ok(10_000_000_000_000_000_000));
         // Ten times the sum for 512 days does not fit 64 bits at 1,000 % and level 10; at level 1
         // it does.
-        let long = Order {
-            seconds: 512 * 86_400,
-            ..order
-        };
-        let price = Price {
-            technical_ppb: MAX_RATE_PPB,
-            level_bps: 10_000,
-            ..price
-        };
+        let long = Order { seconds: 512 * 86_400, ..order };
+        let price = Price { technical_ppb: MAX_RATE_PPB, level_bps: 10_000, ..price };
         assert_eq!(premium(&long, &price), Ok(2_805_479_452_054_794_521)); // 2e18 * 512 / 365, up
-        let dearest = Price {
-            level_bps: 100_000,
-            ..price
-        };
+        let dearest = Price { level_bps: 100_000, ..price };
         assert_eq!(premium(&long, &dearest), Ok(15_430_136_986_301_369_864)); // 1.1e19 * 512 / 365, up
     }
 
@@ -517,10 +408,7 @@ mod tests {
     #[test]
     fn a_step_is_seven_days_at_most() {
         assert_eq!(level_after(10_000, 9_000, 0, &DRIFT), 10_000);
-        assert_eq!(
-            level_after(10_000, 9_000, 7, &DRIFT),
-            level_after(10_000, 9_000, u64::MAX, &DRIFT)
-        );
+        assert_eq!(level_after(10_000, 9_000, 7, &DRIFT), level_after(10_000, 9_000, u64::MAX, &DRIFT));
         assert_eq!(level_after(10_000, 9_000, 7, &DRIFT), 11_490);
     }
 
@@ -530,11 +418,7 @@ mod tests {
         assert_eq!(level_after(5_050, 0, 7, &DRIFT), 5_000);
         assert_eq!(level_after(1, 6_000, 0, &DRIFT), 5_000);
         assert_eq!(level_after(u32::MAX, 6_000, 0, &DRIFT), 20_000);
-        let wild = Drift {
-            drift_bps_per_day: u32::MAX,
-            max_level_bps: u32::MAX,
-            ..DRIFT
-        };
+        let wild = Drift { drift_bps_per_day: u32::MAX, max_level_bps: u32::MAX, ..DRIFT };
         assert_eq!(level_after(u32::MAX, 9_000, 7, &wild), u32::MAX);
         assert_eq!(level_after(u32::MAX, 0, 7, &wild), 5_000);
     }

@@ -60,11 +60,7 @@ pub fn mul_div(a: u64, b: u64, d: u64, rounding: Rounding) -> Option<u64> {
 pub fn isqrt_up(n: u128) -> u128 {
     let root = n.isqrt();
     // The root of a `u128` is below 2^64: its square fits, and so does the next number.
-    if root.saturating_mul(root) == n {
-        root
-    } else {
-        root.saturating_add(1)
-    }
+    if root.saturating_mul(root) == n { root } else { root.saturating_add(1) }
 }
 
 /// The low and the high 64 bits of `n`.
@@ -90,23 +86,11 @@ mod tests {
 
     #[test]
     fn a_product_beyond_64_bits_is_exact() {
-        assert_eq!(
-            mul_div(u64::MAX, u64::MAX, u64::MAX, Rounding::Down),
-            Some(u64::MAX)
-        );
-        assert_eq!(
-            mul_div(u64::MAX, u64::MAX, u64::MAX, Rounding::Up),
-            Some(u64::MAX)
-        );
+        assert_eq!(mul_div(u64::MAX, u64::MAX, u64::MAX, Rounding::Down), Some(u64::MAX));
+        assert_eq!(mul_div(u64::MAX, u64::MAX, u64::MAX, Rounding::Up), Some(u64::MAX));
         // (2^64 - 1)(2^64 - 2) / (2^64 - 1)
-        assert_eq!(
-            mul_div(u64::MAX, u64::MAX - 1, u64::MAX, Rounding::Up),
-            Some(u64::MAX - 1)
-        );
-        assert_eq!(
-            wide(u64::MAX, u64::MAX),
-            340_282_366_920_938_463_426_481_119_284_349_108_225
-        );
+        assert_eq!(mul_div(u64::MAX, u64::MAX - 1, u64::MAX, Rounding::Up), Some(u64::MAX - 1));
+        assert_eq!(wide(u64::MAX, u64::MAX), 340_282_366_920_938_463_426_481_119_284_349_108_225);
     }
 
     #[test]
@@ -123,16 +107,7 @@ mod tests {
 
     #[test]
     fn the_square_root_is_the_smallest_that_is_enough() {
-        for (n, root) in [
-            (0, 0),
-            (1, 1),
-            (2, 2),
-            (4, 2),
-            (5, 3),
-            (99, 10),
-            (100, 10),
-            (101, 11),
-        ] {
+        for (n, root) in [(0, 0), (1, 1), (2, 2), (4, 2), (5, 3), (99, 10), (100, 10), (101, 11)] {
             assert_eq!(isqrt_up(n), root, "{n}");
         }
         let largest = u128::from(u64::MAX);
@@ -147,10 +122,7 @@ mod tests {
         assert_eq!(scale(u128::MAX / 3 + 1, 3), None);
         assert_eq!(scale(u128::MAX, 1), Some(u128::MAX));
         assert_eq!(scale(u128::MAX, 0), Some(0));
-        assert_eq!(
-            scale(1 << 64, u64::MAX),
-            Some(u128::MAX - u128::from(u64::MAX))
-        );
+        assert_eq!(scale(1 << 64, u64::MAX), Some(u128::MAX - u128::from(u64::MAX)));
     }
 
     #[test]

@@ -67,19 +67,9 @@ pub fn bucket(unix_seconds: i64) -> Option<usize> {
 ///
 /// Accrual must never stop a pool, so books that are wrong (a rate which is not the sum of its
 /// buckets) end the stream early instead of failing.
-pub fn accrue(
-    rate_q32: u64,
-    fraction_q32: u64,
-    from: i64,
-    to: i64,
-    ends: &mut [u64; DAY_BUCKETS],
-) -> Option<Walk> {
+pub fn accrue(rate_q32: u64, fraction_q32: u64, from: i64, to: i64, ends: &mut [u64; DAY_BUCKETS]) -> Option<Walk> {
     if to <= from {
-        return Some(Walk {
-            earned: 0,
-            rate_q32,
-            fraction_q32,
-        });
+        return Some(Walk { earned: 0, rate_q32, fraction_q32 });
     }
     let from = u64::try_from(from).ok()?;
     let to = u64::try_from(to).ok()?;
@@ -88,26 +78,20 @@ pub fn accrue(
     let boundary = first_day.saturating_mul(SECONDS_PER_DAY);
     if to < boundary {
         let (earned, fraction_q32) = earned(rate_q32, to.saturating_sub(from), fraction_q32)?;
-        return Some(Walk {
-            earned,
-            rate_q32,
-            fraction_q32,
-        });
+        return Some(Walk { earned, rate_q32, fraction_q32 });
     }
 
     // The buckets are a ring: from the first day crossed to the end of the array, then from its
     // start.
-    let days = (to / SECONDS_PER_DAY)
-        .saturating_sub(first_day)
-        .saturating_add(1);
+    let days = (to / SECONDS_PER_DAY).saturating_sub(first_day).saturating_add(1);
     let days = usize::try_from(days).unwrap_or(usize::MAX).min(DAY_BUCKETS);
     let (wrapped, ahead) = ends.split_at_mut_checked(bucket_of_day(first_day)?)?;
     let near = days.min(ahead.len());
     let far = days.saturating_sub(near);
 
     let mut rate = rate_q32;
-    let days_q32 = end_on_days(&mut rate, ahead.get_mut(..near)?)
-        .saturating_add(end_on_days(&mut rate, wrapped.get_mut(..far)?));
+    let days_q32 =
+        end_on_days(&mut rate, ahead.get_mut(..near)?).saturating_add(end_on_days(&mut rate, wrapped.get_mut(..far)?));
     // Of the last day entered, only the part that has passed; of one after 512 others, nothing.
     let whole_days_q32 = days_q32.saturating_sub(u128::from(rate));
     if days == DAY_BUCKETS {
@@ -119,11 +103,7 @@ pub fn accrue(
         .checked_add(wide(rate, to % SECONDS_PER_DAY))?
         .checked_add(u128::from(fraction_q32))?;
     let (earned, fraction_q32) = whole_and_fraction(sum_q32)?;
-    Some(Walk {
-        earned,
-        rate_q32: rate,
-        fraction_q32,
-    })
+    Some(Walk { earned, rate_q32: rate, fraction_q32 })
 }
 
 /// Empties the buckets of consecutive days and takes them off `rate`; returns the sum of the rates
@@ -156,10 +136,7 @@ fn bucket_of_day(day: u64) -> Option<usize> {
 
 fn whole_and_fraction(sum_q32: u128) -> Option<(u64, u64)> {
     let fraction = sum_q32 & u128::from(FRACTION_Q32);
-    Some((
-        u64::try_from(sum_q32 >> 32).ok()?,
-        u64::try_from(fraction).ok()?,
-    ))
+    Some((u64::try_from(sum_q32 >> 32).ok()?, u64::try_from(fraction).ok()?))
 }
 
 #[cfg(test)]
@@ -186,10 +163,7 @@ mod tests {
         assert_eq!(earned(HALF_Q32, 1, HALF_Q32), Some((1, 0)));
         assert_eq!(earned(HALF_Q32, 5, HALF_Q32), Some((3, 0)));
         assert_eq!(earned(u64::MAX, u64::MAX, 0), None);
-        assert_eq!(
-            earned(u64::MAX, 1 << 32, ONE_Q32 - 1),
-            Some((u64::MAX, ONE_Q32 - 1))
-        );
+        assert_eq!(earned(u64::MAX, 1 << 32, ONE_Q32 - 1), Some((u64::MAX, ONE_Q32 - 1)));
     }
 
     #[test]
@@ -219,14 +193,7 @@ mod tests {
         ends[0] = 2 * ONE_Q32; // day 512
         ends[1] = 4 * ONE_Q32; // day 513
         let walk = accrue(7 * ONE_Q32, 5, 510 * DAY, 513 * DAY + 9, &mut ends).unwrap();
-        assert_eq!(
-            walk,
-            Walk {
-                earned: 86_400 * (7 + 6 + 4),
-                rate_q32: 0,
-                fraction_q32: 5
-            }
-        );
+        assert_eq!(walk, Walk { earned: 86_400 * (7 + 6 + 4), rate_q32: 0, fraction_q32: 5 });
         assert_eq!(ends, [0; DAY_BUCKETS]);
     }
 
@@ -235,23 +202,9 @@ mod tests {
         let mut ends = [0; DAY_BUCKETS];
         ends[1] = ONE_Q32; // bucket of today: day 513, not day 1
         let walk = accrue(ONE_Q32, 0, DAY, DAY + 100, &mut ends).unwrap();
-        assert_eq!(
-            walk,
-            Walk {
-                earned: 100,
-                rate_q32: ONE_Q32,
-                fraction_q32: 0
-            }
-        );
+        assert_eq!(walk, Walk { earned: 100, rate_q32: ONE_Q32, fraction_q32: 0 });
         let walk = accrue(ONE_Q32, 0, DAY, 514 * DAY, &mut ends).unwrap();
-        assert_eq!(
-            walk,
-            Walk {
-                earned: 512 * 86_400,
-                rate_q32: 0,
-                fraction_q32: 0
-            }
-        );
+        assert_eq!(walk, Walk { earned: 512 * 86_400, rate_q32: 0, fraction_q32: 0 });
     }
 
     #[test]
@@ -268,14 +221,7 @@ mod tests {
     fn wrong_books_end_the_stream_and_do_not_stop_the_pool() {
         let mut ends = [u64::MAX; DAY_BUCKETS];
         let walk = accrue(ONE_Q32, 0, 0, 3 * DAY, &mut ends).unwrap();
-        assert_eq!(
-            walk,
-            Walk {
-                earned: 86_400,
-                rate_q32: 0,
-                fraction_q32: 0
-            }
-        );
+        assert_eq!(walk, Walk { earned: 86_400, rate_q32: 0, fraction_q32: 0 });
         let walk = accrue(ONE_Q32, 0, 0, 600 * DAY, &mut [0; DAY_BUCKETS]).unwrap();
         assert_eq!(walk.rate_q32, 0);
     }
@@ -283,11 +229,7 @@ mod tests {
     #[test]
     fn time_that_does_not_pass_changes_nothing() {
         let mut ends = [1; DAY_BUCKETS];
-        let still = Walk {
-            earned: 0,
-            rate_q32: 512,
-            fraction_q32: 7,
-        };
+        let still = Walk { earned: 0, rate_q32: 512, fraction_q32: 7 };
         assert_eq!(accrue(512, 7, DAY, DAY, &mut ends), Some(still));
         assert_eq!(accrue(512, 7, 2 * DAY, DAY, &mut ends), Some(still));
         assert_eq!(accrue(512, 7, i64::MAX, i64::MIN, &mut ends), Some(still));
@@ -299,10 +241,7 @@ mod tests {
     fn units_that_do_not_fit_are_none() {
         let mut ends = [0; DAY_BUCKETS];
         ends[500] = u64::MAX;
-        assert_eq!(
-            accrue(u64::MAX, 0, 0, 400 * DAY, &mut ends).unwrap().earned >> 32,
-            400 * 86_400 - 1
-        );
+        assert_eq!(accrue(u64::MAX, 0, 0, 400 * DAY, &mut ends).unwrap().earned >> 32, 400 * 86_400 - 1);
         let mut ends = [0; DAY_BUCKETS];
         ends[511] = u64::MAX;
         assert!(accrue(u64::MAX, u64::MAX, 0, i64::MAX, &mut ends).is_some());

@@ -61,8 +61,7 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
     let event_at = trigger.evidence.event_at;
     let severity_bps = trigger.evidence.severity_bps;
     let affected = product.affected(event_at)?;
-    let gross =
-        losses::gross(affected.sums, severity_bps, affected.premiums).ok_or(BackstopError::MathOverflow)?;
+    let gross = losses::gross(affected.sums, severity_bps, affected.premiums).ok_or(BackstopError::MathOverflow)?;
     let exposure = product.exposure;
     product.end_with(event_at);
 

@@ -62,12 +62,6 @@ pub(crate) fn handle(ctx: Context<AnnounceCession>, amount: u64) -> Result<()> {
         until,
         reserved: [0; 32],
     });
-    emit!(CessionAnnounced {
-        cedant: accounts.cedant.key(),
-        reinsurer: accounts.reinsurer.key(),
-        amount,
-        from,
-        until,
-    });
+    emit!(CessionAnnounced { cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key(), amount, from, until });
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::TreatyCreated;
 use crate::instructions::{no_more, now};
-use crate::state::{Pool, PoolKind, Protocol, Treaty, TreatyKind, TreatyState, TreatyTerms, day_of};
+use crate::state::{Pool, PoolKind, Protocol, Treaty, TreatyState, TreatyTerms, day_of};
 use anchor_lang::prelude::*;
 
 /// Accounts of `create_treaty`.
@@ -84,10 +84,7 @@ pub(crate) fn handle(ctx: Context<CreateTreaty>, terms: TreatyTerms) -> Result<(
         treaty: accounts.treaty.key(),
         cedant: cedant_key,
         reinsurer: reinsurer_key,
-        quota_share: matches!(terms.kind, TreatyKind::QuotaShare { .. }),
-        limit: terms.limit,
-        start_day: terms.start_day,
-        end_day: terms.end_day,
+        terms,
         notice_until,
     });
     Ok(())

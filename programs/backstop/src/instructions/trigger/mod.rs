@@ -1,8 +1,8 @@
 //! Instructions of the trigger.
 
+pub mod confirm;
 pub mod observe;
 pub mod refresh;
-pub mod confirm;
 
 pub use observe::*;
 pub use refresh::*;
