@@ -49,11 +49,11 @@ declare_id!("BackstopCoverPoo1s1111111111111111111111111");
 #[cfg(not(feature = "no-entrypoint"))]
 solana_security_txt::security_txt! {
     name: "Backstop",
-    project_url: "https://github.com/backstop-cover/backstop",
-    contacts: "link:https://github.com/backstop-cover/backstop/security/advisories/new",
-    policy: "https://github.com/backstop-cover/backstop/blob/main/SECURITY.md",
+    project_url: "https://backstop.example",
+    contacts: "link:https://backstop.example/security",
+    policy: "https://backstop.example/security",
     preferred_languages: "en",
-    source_code: "https://github.com/backstop-cover/backstop",
+    source_code: "https://backstop.example",
     auditors: "None"
 }
 
