@@ -1,7 +1,9 @@
 //! Generated files that are committed. A difference fails; `BACKSTOP_BLESS=1` writes them anew, and the difference is
 //! reviewed in the commit:
 //!
-//!     BACKSTOP_BLESS=1 cargo test -p backstop-tests --test negative_matrix --test layout --test compute_units
+//! ```text
+//! BACKSTOP_BLESS=1 cargo test -p backstop-tests --test negative_matrix --test layout --test compute_units
+//! ```
 
 use std::fs;
 use std::path::{Path, PathBuf};

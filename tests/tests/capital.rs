@@ -608,6 +608,49 @@ fn a_deposit_just_before_a_large_premium_earns_only_its_share_of_time() {
 }
 
 #[test]
+fn premium_of_the_time_before_is_earned_before_anybody_comes_or_goes() {
+    // Nobody has touched the pool for 20 days: what was earned in them is the holders' of these days.
+    let world = World::new();
+    let mut args = terms::create_pool(0);
+    args.terms.surplus_bps = 0;
+    let keys = world.create_pool(args);
+    let product = world.create_product(&keys, terms::stress());
+    let stays = world.depositor(&keys, SENIOR, 10_000 * ONE);
+    let leaves = world.depositor(&keys, SENIOR, 10_000 * ONE);
+    let returns = world.depositor(&keys, SENIOR, 10_000 * ONE);
+    world.next_day();
+    let (_, cover) = world.holder(&product, 15_000 * ONE, 30);
+    let nonce = world.exit(&keys, &returns, SENIOR, world.shares(&keys, &returns, SENIOR));
+    let rate = u128::from(world.cover(&cover).rate_q32);
+    let idle = 20 * DAY;
+    let earned = u64::try_from((rate * idle as u128) >> 32).unwrap();
+    assert!(earned > 10 * ONE, "{earned}");
+
+    world.advance(idle);
+    let sniper = world.depositor(&keys, SENIOR, 1_000_000 * ONE);
+    assert!(worth(&world, &keys, &sniper, SENIOR) <= 1_000_000 * ONE);
+    assert!(worth(&world, &keys, &stays, SENIOR).abs_diff(10_000 * ONE + earned / 2) <= 2);
+
+    // The same for who goes and who comes back: each step of ten minutes belongs to those who were there.
+    let minutes = 600;
+    let part = u64::try_from((rate * minutes as u128) >> 32).unwrap();
+    world.advance(minutes);
+    let before = *world.pool(&keys).tranche(SENIOR);
+    let share = world.shares(&keys, &leaves, SENIOR);
+    let due = u128::from(share) * u128::from(before.assets + part) / u128::from(before.shares);
+    let value = u128::from(leave(&world, &keys, &leaves, SENIOR));
+    assert!(value.abs_diff(due) <= 2, "{value} of {due}");
+    world.advance(minutes);
+    let book = *world.pool(&keys).tranche(SENIOR);
+    world.run(&[&returns.key], &[ix::cancel_exit(&keys, &world.ticket(&keys, &returns, nonce))]);
+    let bought = u128::from(world.shares(&keys, &returns, SENIOR));
+    let due = u128::from(10_000 * ONE) * u128::from(book.shares) / u128::from(book.assets + part);
+    assert!(bought <= due + 2_000 && bought + 2_000 >= due, "{bought} of {due}");
+    assert!(worth(&world, &keys, &returns, SENIOR) <= 10_000 * ONE);
+    assert_books(&world.cluster, &keys.pool);
+}
+
+#[test]
 fn a_junior_of_100_units_beside_a_senior_of_1_000_000_earns_only_in_proportion_to_its_weight() {
     let world = World::new();
     let keys = world.create_pool(terms::create_pool(0));
