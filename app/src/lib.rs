@@ -6,6 +6,9 @@ pub mod address;
 pub mod cluster;
 pub mod demo;
 pub mod instruction;
+#[cfg(feature = "localnet")]
+pub mod localnet;
+pub mod price_account;
 pub mod quote;
 pub mod replay;
 pub mod transaction;
