@@ -444,13 +444,18 @@ pub fn fund_incident(keys: &ProductKeys) -> Instruction {
 
 /// `settle_cover`, with NFT and payout in the holder's associated token accounts.
 pub fn settle_cover(keys: &ProductKeys, holder: Pubkey, cover_mint: Pubkey) -> Instruction {
+    settle_cover_from(keys, holder, address::associated_token(&holder, &cover_mint, &TOKEN_2022), cover_mint)
+}
+
+/// `settle_cover`, with the NFT in any token account of the holder.
+pub fn settle_cover_from(keys: &ProductKeys, holder: Pubkey, nft: Pubkey, cover_mint: Pubkey) -> Instruction {
     let accounts = accounts::SettleCover {
         pool: keys.pool.pool,
         vault: keys.pool.vault(),
         asset_mint: keys.pool.asset_mint,
         incident: keys.incident(),
         cover: address::cover(&cover_mint),
-        nft: address::associated_token(&holder, &cover_mint, &TOKEN_2022),
+        nft,
         holder,
         destination: keys.pool.assets_of(&holder),
         asset_token_program: keys.pool.asset_token_program,

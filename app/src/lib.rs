@@ -5,6 +5,7 @@ pub mod account;
 pub mod address;
 pub mod cluster;
 pub mod demo;
+pub mod explain;
 pub mod instruction;
 #[cfg(feature = "localnet")]
 pub mod localnet;

@@ -196,6 +196,18 @@ pub fn time(unix_seconds: i64) -> String {
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
+/// Full UTC date and time of a unix time: `2023-03-11 05:00 UTC`.
+pub fn moment(unix_seconds: i64) -> String {
+    let day = backstop::mint::date_text(backstop::state::day_of(unix_seconds));
+    format!("{day} {} UTC", time(unix_seconds))
+}
+
+/// The price of one of `parts` that are worth `value` together, cut to six decimals; 1 before there are any.
+pub fn unit_price(value: u64, parts: u64) -> String {
+    let millionths = if parts == 0 { 1_000_000 } else { u128::from(value) * 1_000_000 / u128::from(parts) };
+    format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000)
+}
+
 /// UTC date and time of a unix time: `11 Mar 05:00`.
 pub fn date_time(unix_seconds: i64) -> String {
     format!("{} {}", date(unix_seconds), time(unix_seconds))

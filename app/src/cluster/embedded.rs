@@ -257,6 +257,17 @@ impl Cluster for EmbeddedCluster {
         Ok(accounts.into_iter().filter(|(_, account)| is_theirs(&account.data)).collect())
     }
 
+    fn nft_accounts(&self, mints: &[Pubkey]) -> Result<Vec<Option<Pubkey>>, ClusterError> {
+        let holds_one = |data: &[u8]| data.len() >= TOKEN_ACCOUNT_BYTES && data[64..72] == 1u64.to_le_bytes();
+        let accounts = self.svm().get_program_accounts(&anchor_spl::token_2022::ID);
+        let holders: HashMap<[u8; 32], Pubkey> = accounts
+            .into_iter()
+            .filter(|(_, account)| holds_one(&account.data))
+            .filter_map(|(address, account)| Some((*account.data.first_chunk()?, address)))
+            .collect();
+        Ok(mints.iter().map(|mint| holders.get(mint.as_array()).copied()).collect())
+    }
+
     fn latest_blockhash(&self) -> Result<Blockhash, ClusterError> {
         Ok(Blockhash { hash: self.svm().latest_blockhash(), last_valid_block_height: u64::MAX })
     }

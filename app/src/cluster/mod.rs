@@ -73,6 +73,8 @@ pub trait Cluster {
     ) -> Result<Vec<(Pubkey, Account)>, ClusterError>;
     /// Reads the token accounts of an owner in a token program.
     fn tokens_of(&self, owner: &Pubkey, token_program: &Pubkey) -> Result<Vec<(Pubkey, Account)>, ClusterError>;
+    /// Where the one unit of each NFT is: the token account that holds most of its mint, in their order.
+    fn nft_accounts(&self, mints: &[Pubkey]) -> Result<Vec<Option<Pubkey>>, ClusterError>;
     /// A recent blockhash.
     fn latest_blockhash(&self) -> Result<Blockhash, ClusterError>;
     /// The height of the chain, which ends the life of blockhashes.

@@ -125,6 +125,16 @@ impl Cluster for RpcCluster {
         accounts.map(|(address, account)| self.decode(address, account)).collect()
     }
 
+    fn nft_accounts(&self, mints: &[Pubkey]) -> Result<Vec<Option<Pubkey>>, ClusterError> {
+        let holder_of = |mint: &Pubkey| {
+            let commitment = self.client.commitment();
+            let largest = self.ask(self.client.get_token_largest_accounts_with_commitment(mint, commitment))?.value;
+            let holder = largest.iter().find(|balance| balance.amount.amount == "1");
+            Ok(holder.and_then(|balance| balance.address.parse().ok()))
+        };
+        mints.iter().map(holder_of).collect()
+    }
+
     fn latest_blockhash(&self) -> Result<Blockhash, ClusterError> {
         let answer = self.client.get_latest_blockhash_with_commitment(self.client.commitment());
         let (hash, last_valid_block_height) = self.ask(answer)?;

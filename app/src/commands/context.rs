@@ -1,0 +1,325 @@
+//! What commands on a cluster share: settings, signers, and the way from a plan to a confirmed transaction.
+
+use crate::commands::signer;
+use crate::output::{self, Output};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anyhow::{Context as _, Result};
+use backstop_app::Cluster;
+use backstop_app::cluster::rpc::RpcCluster;
+use backstop_app::cluster::{ClusterError, Receipt};
+use backstop_app::transaction::{self, Pipeline, Prepared, PriorityFee};
+use base64::Engine;
+use clap::{Args, ValueEnum};
+use dialoguer::Confirm;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use solana_cli_config::{CONFIG_FILE, Config, ConfigInput};
+use solana_commitment_config::CommitmentConfig;
+use solana_sdk::signer::Signer;
+use std::cell::OnceCell;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const HEADING: &str = "Cluster and signing";
+
+/// How sure a cluster must be of what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Commitment {
+    /// A node has executed it.
+    Processed,
+    /// Most of the stake has voted for it.
+    Confirmed,
+    /// It cannot be undone.
+    Finalized,
+}
+
+/// Options of every command: a flag comes before the environment, and that before solana's configuration file.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// How results are printed on stdout; progress, previews and errors go to stderr.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Output,
+    /// Solana's configuration file.
+    #[arg(short = 'C', long, global = true, env = "SOLANA_CONFIG_FILE", value_name = "FILE", help_heading = HEADING)]
+    pub config: Option<PathBuf>,
+    /// The cluster: its URL, or mainnet-beta, devnet, testnet, localhost (or their first letters).
+    #[arg(short, long, global = true, env = "BACKSTOP_URL", value_name = "URL", help_heading = HEADING)]
+    pub url: Option<String>,
+    /// Who signs: a keypair file, `-` (stdin), `prompt://`, `usb://ledger`, or with --print-tx an address.
+    #[arg(short, long, global = true, env = "BACKSTOP_KEYPAIR", value_name = "SIGNER", help_heading = HEADING)]
+    pub keypair: Option<String>,
+    /// Who pays fees and rent, if not the signer.
+    #[arg(long, global = true, env = "BACKSTOP_FEE_PAYER", value_name = "SIGNER", help_heading = HEADING)]
+    pub fee_payer: Option<String>,
+    /// How sure the cluster must be of what it says.
+    #[arg(long, global = true, value_enum, env = "BACKSTOP_COMMITMENT", value_name = "LEVEL", help_heading = HEADING)]
+    pub commitment: Option<Commitment>,
+    /// Simulate and tell what would happen; send nothing.
+    #[arg(long, global = true, help_heading = HEADING)]
+    pub dry_run: bool,
+    /// Print the transaction in base64 instead of sending it: for a multisig or an offline signer.
+    #[arg(long, global = true, conflicts_with = "dry_run", help_heading = HEADING)]
+    pub print_tx: bool,
+    /// Do not ask.
+    #[arg(short, long, global = true, help_heading = HEADING)]
+    pub yes: bool,
+    /// Lamports for priority a transaction; without it what others pay, up to --max-priority-fee.
+    #[arg(long, global = true, env = "BACKSTOP_PRIORITY_FEE", value_name = "LAMPORTS", help_heading = HEADING)]
+    pub priority_fee: Option<u64>,
+    /// Most lamports for priority a transaction.
+    #[arg(long, global = true, env = "BACKSTOP_MAX_PRIORITY_FEE", value_name = "LAMPORTS", default_value_t = 100_000,
+          help_heading = HEADING)]
+    pub max_priority_fee: u64,
+}
+
+/// The command line asks for something that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// The cluster is there and does not run the program.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no Backstop program at {program} on {url}")]
+pub struct WrongCluster {
+    program: Pubkey,
+    url: String,
+}
+
+/// A failure that a hint comes with.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Hinted {
+    /// What went wrong.
+    pub sentence: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// An error with a hint.
+pub fn hinted(sentence: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Hinted { sentence: sentence.into(), hint: hint.into() }.into()
+}
+
+/// What a command is about to do, for whoever confirms it.
+#[derive(Clone, Debug, Default)]
+pub struct Preview {
+    /// What will happen, as an imperative: `Deposit 1,000 into the senior tranche`.
+    pub title: String,
+    /// What matters about it: amounts, price, shares, risk, cooldown.
+    pub rows: Vec<(&'static str, String)>,
+    /// What to be aware of, in full sentences.
+    pub warnings: Vec<String>,
+}
+
+/// What became of a transaction, above what the command itself tells.
+#[derive(Serialize)]
+struct Done<'a, T> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction: Option<String>,
+    compute_units: u64,
+    fee_lamports: u64,
+    #[serde(flatten)]
+    details: &'a T,
+}
+
+/// Settings, opened when first used: a command that needs no cluster asks for none.
+pub struct Context {
+    /// The options as given.
+    pub options: Options,
+    config: OnceCell<Config>,
+    cluster: OnceCell<RpcCluster>,
+    signer: OnceCell<Box<dyn Signer>>,
+    fee_payer: OnceCell<Box<dyn Signer>>,
+}
+
+impl Context {
+    /// The context of a command.
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            config: OnceCell::new(),
+            cluster: OnceCell::new(),
+            signer: OnceCell::new(),
+            fee_payer: OnceCell::new(),
+        }
+    }
+
+    fn config(&self) -> Result<&Config> {
+        once(&self.config, || match &self.options.config {
+            Some(file) => Config::load(&file.to_string_lossy())
+                .with_context(|| format!("the configuration file {} cannot be read", file.display())),
+            None => Ok(CONFIG_FILE.as_ref().and_then(|file| Config::load(file).ok()).unwrap_or_default()),
+        })
+    }
+
+    /// The cluster, which is not asked anything yet.
+    pub fn connection(&self) -> Result<&RpcCluster> {
+        once(&self.cluster, || {
+            let config = self.config()?;
+            let given = self.options.url.clone().unwrap_or_default();
+            let (_, url) = ConfigInput::compute_json_rpc_url_setting(&given, &config.json_rpc_url);
+            if !url.starts_with("http://") && !url.starts_with("https://") {
+                let why = format!("`{url}` is no cluster: give a URL, or mainnet-beta, devnet, testnet or localhost");
+                return Err(UsageError(why).into());
+            }
+            let commitment = match self.options.commitment {
+                Some(Commitment::Processed) => CommitmentConfig::processed(),
+                Some(Commitment::Confirmed) => CommitmentConfig::confirmed(),
+                Some(Commitment::Finalized) => CommitmentConfig::finalized(),
+                None => config.commitment.parse().unwrap_or(CommitmentConfig::confirmed()),
+            };
+            Ok(RpcCluster::new(&url, commitment))
+        })
+    }
+
+    /// The cluster, which runs the program.
+    pub fn cluster(&self) -> Result<&RpcCluster> {
+        let fresh = self.cluster.get().is_none();
+        let cluster = self.connection()?;
+        if fresh && !cluster.account(&backstop::ID)?.is_some_and(|account| account.executable) {
+            return Err(WrongCluster { program: backstop::ID, url: cluster.url() }.into());
+        }
+        Ok(cluster)
+    }
+
+    /// Who signs.
+    pub fn signer(&self) -> Result<&dyn Signer> {
+        let signer = once(&self.signer, || {
+            let config = self.config()?;
+            let given = self.options.keypair.clone().unwrap_or_default();
+            let (_, uri) = ConfigInput::compute_keypair_path_setting(&given, &config.keypair_path);
+            signer::open(&uri, "--keypair", self.options.print_tx || self.options.dry_run)
+        })?;
+        Ok(signer.as_ref())
+    }
+
+    /// The signer's address.
+    pub fn wallet(&self) -> Result<Pubkey> {
+        Ok(self.signer()?.try_pubkey()?)
+    }
+
+    /// Who pays fees and rent: the signer, if nobody else is named.
+    pub fn fee_payer(&self) -> Result<&dyn Signer> {
+        let Some(uri) = &self.options.fee_payer else { return self.signer() };
+        let unsigned = self.options.print_tx || self.options.dry_run;
+        Ok(once(&self.fee_payer, || signer::open(uri, "--fee-payer", unsigned))?.as_ref())
+    }
+
+    /// The address that pays fees and rent.
+    pub fn payer(&self) -> Result<Pubkey> {
+        Ok(self.fee_payer()?.try_pubkey()?)
+    }
+
+    /// What is paid for priority.
+    pub fn priority_fee(&self) -> Result<PriorityFee> {
+        let cap = self.options.max_priority_fee;
+        match self.options.priority_fee {
+            Some(lamports) if lamports > cap => {
+                let why = format!("--priority-fee {lamports} is above --max-priority-fee {cap}");
+                Err(UsageError(why).into())
+            }
+            Some(lamports) => Ok(PriorityFee::Fixed(lamports)),
+            None => Ok(PriorityFee::Market { cap }),
+        }
+    }
+
+    /// What sends transactions: paid by the fee payer, signed by the signer.
+    pub fn pipeline(&self) -> Result<Pipeline<'_>> {
+        Ok(Pipeline {
+            signers: vec![self.signer()?],
+            priority_fee: self.priority_fee()?,
+            ..Pipeline::new(self.cluster()?, self.fee_payer()?)
+        })
+    }
+
+    /// Carries instructions out as one transaction: simulates them, tells what will happen as `describe` reads it from
+    /// the simulation, asks, sends, and prints what became of it.
+    ///
+    /// `describe` gives the preview for people and the details for machines. With `--dry-run` and `--print-tx` nothing is
+    /// sent.
+    pub fn carry_out<T: Serialize>(
+        &self,
+        instructions: &[Instruction],
+        describe: impl FnOnce(&Receipt) -> Result<(Preview, T)>,
+    ) -> Result<()> {
+        let pipeline = self.pipeline()?;
+        let prepared = pipeline.prepare(instructions)?;
+        let (preview, details) = describe(&prepared.simulated)?;
+        self.show(&preview, prepared.fee);
+        let mut done = Done {
+            status: "simulated",
+            signature: None,
+            transaction: None,
+            compute_units: prepared.simulated.compute_units,
+            fee_lamports: prepared.fee,
+            details: &details,
+        };
+        if self.options.print_tx {
+            done.status = "printed";
+            done.transaction = Some(encode(&prepared)?);
+        } else if !self.options.dry_run {
+            self.ask("Go on?")?;
+            done.signature = Some(self.send(&prepared)?.signature.to_string());
+            done.status = "confirmed";
+        }
+        self.options.output.print(&done, |done| match (&done.transaction, &done.signature) {
+            (Some(transaction), _) => transaction.clone(),
+            (None, Some(signature)) => format!("{} {signature}", output::paint("Confirmed:", output::GOOD)),
+            (None, None) => format!("Would succeed: {} compute units. Nothing was sent.", done.compute_units),
+        })
+    }
+
+    /// Shows on stderr what will happen.
+    pub fn show(&self, preview: &Preview, fee: u64) {
+        anstream::eprintln!("{}", output::paint(&preview.title, output::HEADING));
+        let sol = format!("{} SOL", output::exact_amount(fee, 9));
+        let rows = preview.rows.iter().map(|(label, value)| (*label, value.as_str())).chain([("fee", sol.as_str())]);
+        for (label, value) in rows {
+            anstream::eprintln!("  {} {value}", output::paint(format!("{label:<18}"), output::QUIET));
+        }
+        for warning in &preview.warnings {
+            anstream::eprintln!("{}", output::paint(output::paragraph(warning).trim_end(), output::WATCH));
+        }
+    }
+
+    /// Asks for consent, unless `--yes`. Nobody there to ask is a wrong command line.
+    pub fn ask(&self, question: &str) -> Result<()> {
+        if self.options.yes {
+            return Ok(());
+        }
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Err(UsageError("nobody is there to confirm: give --yes, or --dry-run to look only".into()).into());
+        }
+        let agreed = Confirm::new().with_prompt(question).default(false).interact()?;
+        if agreed { Ok(()) } else { Err(anyhow::anyhow!("not confirmed: nothing was sent")) }
+    }
+
+    /// Sends a prepared transaction and waits for it, with a spinner where somebody watches.
+    pub fn send(&self, prepared: &Prepared) -> Result<Receipt, ClusterError> {
+        let cluster = self.cluster.get().expect("a transaction was prepared on it");
+        let spinner = ProgressBar::new_spinner().with_message("waiting for confirmation");
+        spinner.enable_steady_tick(Duration::from_millis(120));
+        let outcome = transaction::confirm(cluster, std::slice::from_ref(prepared)).remove(0);
+        spinner.finish_and_clear();
+        outcome
+    }
+}
+
+/// A transaction in base64. Signatures that are missing are zeros.
+pub fn encode(prepared: &Prepared) -> Result<String> {
+    Ok(base64::engine::general_purpose::STANDARD.encode(bincode::serialize(&prepared.transaction)?))
+}
+
+/// The value of a cell, made when first asked for.
+fn once<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
+}

@@ -1,0 +1,143 @@
+//! `backstop pool deposit`.
+
+use crate::commands::args::{Amount, PoolArg, TrancheArg, require_tokens};
+use crate::commands::context::{Context, Preview};
+use crate::output::{duration, exact_amount, percent, unit_price};
+use anyhow::{Result, anyhow};
+use backstop::events::Deposited;
+use backstop::state::Tranche;
+use backstop_app::{Cluster, instruction as ix, transaction};
+use clap::Args;
+use serde::Serialize;
+
+const EXAMPLE: &str = "\
+Example:
+  backstop pool deposit EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v/0 1000 --tranche senior";
+
+/// Put capital into a pool, for shares.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct DepositArgs {
+    /// The pool: its address, or MINT/NUMBER.
+    pool: PoolArg,
+    /// How much of the pool's asset.
+    amount: Amount,
+    /// Who bears losses first: junior, after the surplus and before senior.
+    #[arg(long, value_enum)]
+    tranche: TrancheArg,
+    /// Fewest shares to accept; without it half a percent less than now.
+    #[arg(long, value_name = "SHARES")]
+    min_shares: Option<Amount>,
+}
+
+#[derive(Serialize)]
+struct Details {
+    pool: String,
+    tranche: &'static str,
+    amount: u64,
+    shares: u64,
+    min_shares: u64,
+    decimals: u8,
+    cooldown_seconds: u32,
+}
+
+/// What of the expected shares is asked for at least, in basis points.
+const SLIPPAGE_BPS: u64 = 9_950;
+
+pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let pool = args.pool.open(cluster)?;
+    let (keys, decimals) = (&pool.keys, pool.decimals);
+    let (owner, payer) = (context.wallet()?, context.payer()?);
+    let tranche = Tranche::from(args.tranche);
+    let amount = args.amount.units(decimals)?;
+    require_tokens(cluster, &keys.assets_of(&owner), &keys.asset_mint, amount, decimals)?;
+
+    let mut instructions = Vec::new();
+    if cluster.account(&keys.shares_of(&owner, tranche))?.is_none() {
+        let (mint, program) = (keys.share_mint(tranche), anchor_spl::token_2022::ID);
+        instructions.push(ix::create_associated_token(&payer, &owner, &mint, &program));
+    }
+    // What the program's own books say now; the simulation says it again.
+    let mut books = pool.state.clone();
+    let refused = |_| anyhow!("the pool's books do not take this deposit");
+    books.accrue(cluster.now()?).map_err(refused)?;
+    let expected = match args.min_shares {
+        Some(_) => 0,
+        None => books.clone().deposit(tranche, amount, 0).unwrap_or_default(),
+    };
+    let min_shares = match args.min_shares {
+        Some(shares) => shares.units(decimals)?,
+        None => (u128::from(expected) * u128::from(SLIPPAGE_BPS) / 10_000) as u64,
+    };
+    instructions.push(ix::deposit(keys, owner, None, backstop::DepositArgs { tranche, amount, min_shares }));
+
+    context.carry_out(&instructions, |receipt| {
+        let shares = transaction::events::<Deposited>(&receipt.logs).first().map_or(expected, |event| event.shares);
+        let book = books.tranche(tranche);
+        let after = book.assets.saturating_add(amount);
+        let label = label(&books.label);
+        let asset = |units| format!("{} {label}", exact_amount(units, decimals));
+        let mut preview = Preview {
+            title: format!("Deposit {} into the {} tranche", asset(amount), tranche.name().to_lowercase()),
+            rows: vec![
+                ("pool", keys.pool.to_string()),
+                (
+                    "shares",
+                    format!("{}, at least {}", exact_amount(shares, decimals), exact_amount(min_shares, decimals)),
+                ),
+                ("share price", unit_price(book.assets, book.shares)),
+                (
+                    "your part",
+                    percent((u128::from(amount) * 10_000 / u128::from(after.max(1))) as u64) + " of the tranche",
+                ),
+                ("risk", risk(&books, tranche, &asset)),
+                (
+                    "exposure",
+                    format!(
+                        "{} of covers, behind {} of capital",
+                        asset(books.total_exposure),
+                        asset(books.staying_capital().unwrap_or_default().saturating_add(amount))
+                    ),
+                ),
+                (
+                    "cooldown",
+                    format!(
+                        "{} from a request to leave, then as capital is free",
+                        duration(books.terms.cooldown_seconds.into())
+                    ),
+                ),
+            ],
+            warnings: Vec::new(),
+        };
+        if tranche == Tranche::Junior {
+            preview.warnings.push("Junior capital can be lost entirely before senior capital loses anything.".into());
+        }
+        let details = Details {
+            pool: keys.pool.to_string(),
+            tranche: tranche.name(),
+            amount,
+            shares,
+            min_shares,
+            decimals,
+            cooldown_seconds: books.terms.cooldown_seconds,
+        };
+        Ok((preview, details))
+    })
+}
+
+/// What loses before a tranche does.
+fn risk(books: &backstop::state::Pool, tranche: Tranche, asset: &dyn Fn(u64) -> String) -> String {
+    let junior = books.tranche(Tranche::Junior).total();
+    match tranche {
+        Tranche::Junior => format!("loses after {} of surplus", asset(books.surplus)),
+        Tranche::Senior => {
+            format!("loses after {} of surplus and {} of junior capital", asset(books.surplus), asset(junior))
+        }
+    }
+}
+
+/// A ticker without the zeros that fill its field.
+pub fn label(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
+}
