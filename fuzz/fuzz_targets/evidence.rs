@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../../tests/src/evidence_rule.rs"]
+#[path = "../../programs/backstop/tests/evidence_rule/mod.rs"]
 mod evidence_rule;
 
 use arbitrary::Arbitrary;

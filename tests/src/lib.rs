@@ -3,8 +3,8 @@
 pub mod assert;
 pub mod catalogue;
 pub mod compute;
-pub mod evidence_rule;
 pub mod fixtures;
+pub mod fuzz;
 pub mod golden;
 pub mod matrix;
 pub mod node;

@@ -3,9 +3,11 @@
 //! [`Model`] is that rule. Every property below is checked on the machine; the
 //! model says what should come out. Each property also counts how often its premise held, so that none passes empty.
 
+mod evidence_rule;
+
 use backstop::oracle::Observation;
 use backstop::state::evidence::*;
-use backstop_tests::evidence_rule::{Expected, Model};
+use evidence_rule::{Expected, Model};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -1111,7 +1113,7 @@ fn price_of(text: &str) -> u64 {
 
 fn fixture(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("BACKSTOP_FIXTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"), PathBuf::from);
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures"), PathBuf::from);
     let path = folder.join(name);
     if path.exists() {
         return Some(path);

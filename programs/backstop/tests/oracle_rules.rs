@@ -454,7 +454,7 @@ fn one_source_does_not_read_the_layout_of_the_other() {
 
 fn fixture(name: &str) -> Option<Vec<u8>> {
     let folder = std::env::var_os("BACKSTOP_FIXTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"), PathBuf::from);
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures"), PathBuf::from);
     let path = folder.join(name);
     if path.exists() {
         return Some(std::fs::read(path).unwrap());
