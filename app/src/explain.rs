@@ -26,7 +26,8 @@ impl Explanation {
 pub fn explain(error: &ClusterError) -> Explanation {
     match error {
         ClusterError::Unreachable(why) => Explanation::new(why, "check the network, --url, and that the cluster runs"),
-        ClusterError::Refused(why) | ClusterError::Unsignable(why) => Explanation::new(why, ""),
+        ClusterError::Refused(why) => Explanation::new(why, "another node may take it: --url names one"),
+        ClusterError::Unsignable(why) => Explanation::new(why, "--keypair and --fee-payer name the signers"),
         ClusterError::Expired => Explanation::new(
             "the transaction expired before it was confirmed, and never will be",
             "send it again; a higher --priority-fee helps on a busy cluster",
@@ -58,7 +59,7 @@ fn failed_program(logs: &[String]) -> Option<Pubkey> {
 fn hint(refusal: BackstopError) -> &'static str {
     use BackstopError as E;
     match refusal {
-        E::AmountTooSmall => "`backstop pool show` tells the smallest amount",
+        E::AmountTooSmall | E::FirstDepositTooSmall => "`backstop pool show` tells the smallest amount",
         E::OutOfBounds => "the bounds are in the program's documentation of the argument",
         E::NotUpgradeAuthority => "sign with the program's upgrade authority: `backstop program verify` shows it",
         E::NotGovernance | E::NotGuardian | E::NotRiskKeeper | E::NotPendingGovernance => {
@@ -107,7 +108,46 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::NotFunded => "fund the incident first; `backstop crank run --once` does all of it",
         E::IncidentInUse => "settle its covers first; `backstop crank run --once` does all of it",
         E::TreatyInUse => "the treaty ends after its last incident is settled",
-        _ => "",
+        E::MathOverflow => "choose a smaller amount",
+        E::InvariantViolated | E::VaultMismatch => "this must not happen: report it with the command that caused it",
+        E::UnexpectedAccounts | E::WrongAccount | E::WrongParent | E::WrongProgramData | E::WrongRentPayer => {
+            "look again: what was read may have changed since; if not, this client and the program differ in version"
+        }
+        E::QueueTailMissing | E::CedantsMissing | E::WrongTreatyOrder | E::TreatyAlreadyCalled => {
+            "somebody else was faster: look again and repeat"
+        }
+        E::BadText => "labels and names are short and of plain ASCII",
+        E::ClockWentBack => "wait a moment and repeat",
+        E::NoPauseLeft => "a pause comes free seven days after it was used",
+        E::NoSuchRole => "give a real address for every role",
+        E::AssetExtensionRefused | E::AssetDecimalsRefused | E::NotAToken => {
+            "choose a plain mint of SPL Token or Token-2022 as the asset"
+        }
+        E::TrancheNotWipedOut => "a new series is opened only for a tranche that lost everything",
+        E::TooMuchExposure | E::StreamFull => "the pool is at the end of its books: choose a smaller amount",
+        E::WrongPoolKind => "`backstop pool list` shows each pool's kind",
+        E::NoSeriesLeft | E::NoIdLeft => "create a new pool",
+        E::NothingOpen => "claim the ticket instead: `backstop pool exit claim`",
+        E::EpochInUse => "it is closed after its last ticket; `backstop crank run --once` settles it",
+        E::InsuresItsOwnAsset => "a pool cannot pay in what it insures: choose a pool of another asset",
+        E::CooldownTooShort => "choose a pool with a longer cooldown, or a trigger that decides sooner",
+        E::TermsDoNotFit | E::BadTriggerTerms | E::BadTreatyTerms => "the bounds are in the program's documentation of the terms",
+        E::WrongProductState => "`backstop product show` tells its state",
+        E::RiskRateOutOfBounds => "`backstop product show` tells floor, ceiling and step",
+        E::OracleBadPrice | E::OracleBadExponent | E::OracleFromFuture | E::OracleNotTrading => {
+            "show another price update: `backstop trigger observe`"
+        }
+        E::SlotClosed | E::PrintBeforeRing => "show newer prices: `backstop trigger show` tells where the evidence stands",
+        E::AlreadyTriggered | E::AlreadyFunded | E::IncidentClosed => {
+            "it is done already: `backstop incident list` tells where it stands"
+        }
+        E::LaterRound => "the rounds before it are funded first; `backstop crank run --once` does all of it",
+        E::NotEligible => "only covers in force at the event are paid; `backstop cover list` shows their days",
+        E::WrongTreatyState | E::TreatyStillCallable => "`backstop treaty show` tells its state",
+        E::NoTreatyPlace => "end a treaty that is over first: `backstop treaty end`",
+        E::SurplusTooSmall => "`backstop pool show` tells the surplus",
+        E::CessionNotAnnounced => "announce the cession anew",
+        E::NothingOwed => "there is nothing to do",
     }
 }
 
@@ -136,13 +176,18 @@ fn explain_runtime(error: &TransactionError, logs: &[String]) -> Explanation {
                 );
             }
             if logged("Error: Account is frozen") {
-                return Explanation::new("a token account is frozen by its mint's authority", "");
+                return Explanation::new("a token account is frozen by its mint's authority", "only that authority can thaw it");
             }
             anchor(logs).unwrap_or_else(|| instruction_failure(reason, logs))
         }
-        other => Explanation::new(format!("the cluster refuses the transaction: {other}"), ""),
+        other => {
+            Explanation::new(format!("the cluster refuses the transaction: {other}"), "--dry-run tells more without sending")
+        }
     }
 }
+
+/// What to do about a refusal that says no more.
+const CHECK: &str = "check the addresses and amounts on the command line";
 
 /// What Anchor says about an account that is not what an instruction needs.
 fn anchor(logs: &[String]) -> Option<Explanation> {
@@ -151,20 +196,23 @@ fn anchor(logs: &[String]) -> Option<Explanation> {
     let name = rest.split_once("Error Code: ")?.1.split_once('.')?.0;
     let account = account.replace('_', " ");
     Some(match name {
+        "AccountNotInitialized" if account == "protocol" => {
+            Explanation::new("the protocol is not set up on this cluster", "`backstop init` sets it up; check --url")
+        }
         "AccountNotInitialized" => {
             let hint = "create it first; for a token account: `spl-token create-account MINT`";
             Explanation::new(format!("the account `{account}` does not exist"), hint)
         }
         _ => {
             let message = rest.split_once("Error Message: ").map_or(name, |(_, message)| message.trim_end_matches('.'));
-            Explanation::new(format!("the account `{account}` is not accepted: {message} ({name})"), "")
+            Explanation::new(format!("the account `{account}` is not accepted: {message} ({name})"), CHECK)
         }
     })
 }
 
 fn instruction_failure(reason: &InstructionError, logs: &[String]) -> Explanation {
     let program = failed_program(logs).map_or_else(|| "a program".into(), |program| format!("the program {program}"));
-    Explanation::new(format!("{program} refuses: {reason}"), "")
+    Explanation::new(format!("{program} refuses: {reason}"), CHECK)
 }
 
 #[cfg(test)]
@@ -201,10 +249,10 @@ mod tests {
     }
 
     #[test]
-    fn every_hint_is_one_line() {
+    fn every_refusal_has_a_hint_of_one_line() {
         for refusal in BackstopError::ALL {
             let hint = hint(*refusal);
-            assert!(!hint.contains('\n') && !hint.ends_with('.'), "{refusal:?}");
+            assert!(!hint.is_empty() && !hint.contains('\n') && !hint.ends_with('.'), "{refusal:?}");
         }
     }
 }

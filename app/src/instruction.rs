@@ -103,6 +103,20 @@ pub fn create_associated_token(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey, to
     }
 }
 
+/// Closes the empty associated token account of a burnt cover NFT; its rent goes to the owner, who signs.
+pub fn close_nft_account(owner: &Pubkey, cover_mint: &Pubkey) -> Instruction {
+    Instruction {
+        program_id: TOKEN_2022,
+        accounts: vec![
+            AccountMeta::new(address::associated_token(owner, cover_mint, &TOKEN_2022), false),
+            AccountMeta::new(*owner, false),
+            AccountMeta::new_readonly(*owner, true),
+        ],
+        // The token program's number of `CloseAccount`.
+        data: vec![9],
+    }
+}
+
 /// `initialize`.
 pub fn initialize(upgrade_authority: Pubkey, payer: Pubkey, args: InitializeArgs) -> Instruction {
     let accounts = accounts::Initialize {

@@ -87,12 +87,24 @@ fn told(error: &anyhow::Error) -> Explanation {
         Some(hinted) => hint(&hinted.hint),
         None if error.is::<WrongCluster>() => hint("check --url: it names the cluster"),
         None if error.is::<UsageError>() => hint("see --help"),
-        None if matches!(error.downcast_ref(), Some(AccountError::Missing { .. })) => {
-            hint("check the address and --url")
-        }
-        None => None,
+        None => match error.downcast_ref() {
+            Some(AccountError::Missing { what, .. } | AccountError::Other { what, .. }) => Some(where_to_look(what)),
+            _ => None,
+        },
     };
     Explanation { sentence: format!("{error:#}"), hint }
+}
+
+/// Where accounts of a kind are shown.
+fn where_to_look(what: &str) -> String {
+    match what {
+        "protocol" => "`backstop init` sets the protocol up; check --url".into(),
+        "exit ticket" => "check the address and --url; `backstop pool exit list` shows the tickets of a wallet".into(),
+        "pool" | "product" | "cover" | "incident" | "treaty" => {
+            format!("check the address and --url; `backstop {what} list` shows them all")
+        }
+        _ => "check the address and --url".into(),
+    }
 }
 
 #[cfg(test)]

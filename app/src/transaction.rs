@@ -117,6 +117,19 @@ pub struct Prepared {
     pub simulated: Receipt,
 }
 
+/// What instructions will do as one transaction, and what that will cost: nothing is signed yet.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Most compute units that it may take.
+    pub limit: u32,
+    /// What is offered for priority, in micro-lamports a compute unit.
+    pub price: u64,
+    /// What it will cost in fees, rent excluded, in lamports.
+    pub fee: u64,
+    /// What the simulation did.
+    pub simulated: Receipt,
+}
+
 /// What turns instructions into confirmed transactions on a real cluster.
 pub struct Pipeline<'a> {
     /// Where.
@@ -138,28 +151,42 @@ impl<'a> Pipeline<'a> {
         Self { cluster, payer, signers: Vec::new(), priority_fee, tables: Vec::new() }
     }
 
-    /// Simulates instructions as one transaction, sets its compute limit to a tenth more than they took, and signs it.
-    ///
-    /// Errors: [`ClusterError::Failed`] if it would fail, [`ClusterError::Unsignable`] if it is too long or somebody's
-    /// signature is missing.
+    /// [`Self::plan`], then [`Self::sign`].
     pub fn prepare(&self, instructions: &[Instruction]) -> Result<Prepared, ClusterError> {
+        self.sign(instructions, self.plan(instructions)?)
+    }
+
+    /// Simulates instructions as one transaction, and sets its compute limit to a tenth more than they took.
+    ///
+    /// Errors: [`ClusterError::Failed`] if it would fail, [`ClusterError::Unsignable`] if it is too long.
+    pub fn plan(&self, instructions: &[Instruction]) -> Result<Plan, ClusterError> {
         let simulated = self.simulate(instructions)?;
         let used = u32::try_from(simulated.compute_units).unwrap_or(MOST_COMPUTE_UNITS);
         let limit = used.saturating_add(used / 10).saturating_add(1_000).min(MOST_COMPUTE_UNITS);
-        self.prepare_within(instructions, limit, simulated)
+        self.plan_within(instructions, limit, simulated)
     }
 
     /// Signs instructions with a compute limit that is known, without a simulation.
     pub fn prepare_with_limit(&self, instructions: &[Instruction], limit: u32) -> Result<Prepared, ClusterError> {
-        self.prepare_within(instructions, limit, Receipt::default())
+        self.sign(instructions, self.plan_within(instructions, limit, Receipt::default())?)
     }
 
-    fn prepare_within(
+    /// Signs what was planned, with a blockhash of now.
+    ///
+    /// Errors: [`ClusterError::Unsignable`] if somebody's signature is missing.
+    pub fn sign(&self, instructions: &[Instruction], plan: Plan) -> Result<Prepared, ClusterError> {
+        let Blockhash { hash, last_valid_block_height } = self.cluster.latest_blockhash()?;
+        let message = self.message(instructions, plan.limit, plan.price, hash)?;
+        let transaction = sign_message(message, self.payer, &self.signers)?;
+        Ok(Prepared { transaction, last_valid_block_height, fee: plan.fee, simulated: plan.simulated })
+    }
+
+    fn plan_within(
         &self,
         instructions: &[Instruction],
         limit: u32,
         simulated: Receipt,
-    ) -> Result<Prepared, ClusterError> {
+    ) -> Result<Plan, ClusterError> {
         let mut writable: Vec<Pubkey> = instructions
             .iter()
             .flat_map(|instruction| &instruction.accounts)
@@ -169,12 +196,10 @@ impl<'a> Pipeline<'a> {
         writable.sort_unstable();
         writable.dedup();
         let price = self.priority_fee.price(self.cluster, &writable, limit)?;
-        let Blockhash { hash, last_valid_block_height } = self.cluster.latest_blockhash()?;
-        let message = self.message(instructions, limit, price, hash)?;
-        let transaction = sign_message(message, self.payer, &self.signers)?;
+        let message = self.message(instructions, limit, price, Default::default())?;
         let priority = (u128::from(price) * u128::from(limit)).div_ceil(1_000_000) as u64;
-        let fee = SIGNATURE_FEE * transaction.signatures.len() as u64 + priority;
-        Ok(Prepared { transaction, last_valid_block_height, fee, simulated })
+        let fee = SIGNATURE_FEE * u64::from(message.header().num_required_signatures) + priority;
+        Ok(Plan { limit, price, fee, simulated })
     }
 
     /// What instructions would do as one transaction, whoever signs.

@@ -16,6 +16,7 @@ use backstop_tests::terms::{self, ONE};
 use backstop_tests::{Faults, Node, Person, World};
 use solana_commitment_config::CommitmentConfig;
 use solana_compute_budget_interface::ComputeBudgetInstruction;
+use solana_sdk::signer::Signer;
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
 
 /// A pool on a node, and somebody who can deposit into it.
@@ -52,7 +53,7 @@ impl Stage {
     }
 
     fn deposited(&self) -> u64 {
-        self.node.world().pool(&self.pool).senior.assets
+        self.node.world().pool(&self.pool).tranche(Tranche::Senior).assets
     }
 
     fn confirm(&self, prepared: &Prepared) -> backstop_app::cluster::Outcome {
@@ -210,6 +211,14 @@ fn a_transaction_whose_blockhash_passes_is_told_as_expired_and_did_nothing() {
         assert!(matches!(outcome, Err(ClusterError::Expired)), "{outcome:?}");
         assert_eq!((stage.node.executed(), stage.deposited()), (0, 0));
     }
+}
+
+#[test]
+fn a_transaction_in_the_last_block_of_its_blockhash_is_waited_for_until_that_block_is_confirmed() {
+    let stage = Stage::new();
+    stage.node.set_faults(Faults { lifetime: 1, confirmed_after: 4, ..Faults::default() });
+    stage.pipeline().send(&stage.deposit(100 * ONE)).expect("it is confirmed in the end");
+    assert_eq!(stage.deposited(), 100 * ONE);
 }
 
 #[test]

@@ -14,7 +14,9 @@
 //! - claims are rounded down: an epoch's reserve may exceed what its tickets can claim by a unit for each ticket that it
 //!   ever had, [`DUST`] at most;
 //! - the program forgets some covers before their premium is earned, or their day is over: those of a product that is
-//!   over. In its books a schedule may say more than the covers that are left, never less.
+//!   over. In its books a schedule may say more than the covers that are left, never less;
+//! - a reinsurer keeps no note of quota-share premium that was handed over, nor of reinstatements: on any day its stream
+//!   may end more than its treaties' rates, never less, and all of it must be there as unearned premium.
 //!
 //! Premium that nobody has accrued yet, and a phase that nobody has brought up to now, are no findings: the program does
 //! both by itself before it relies on them.
@@ -213,7 +215,13 @@ impl Checks {
         outcome.compared += 1;
         if !holds {
             let (expected, found) = (expected.to_string(), found.to_string());
-            outcome.findings.push(Finding { rule, subject: subject.to_string(), what: what.to_owned(), expected, found });
+            outcome.findings.push(Finding {
+                rule,
+                subject: subject.to_string(),
+                what: what.to_owned(),
+                expected,
+                found,
+            });
         }
     }
 

@@ -29,7 +29,7 @@ macro_rules! rules {
 }
 
 rules! {
-    Roles, "roles", "every role is named, and a pause ends within six hours, at most three in seven days";
+    Roles, "roles", "every role is named, and a pause ends within six hours of its beginning";
     Orphans, "orphans", "every account of the program can be read and belongs to one that is there";
     Address, "address", "addresses, bumps and layout versions are those that the seeds give";
     Rent, "rent", "every account is exempt from rent";

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 pub use crate::price_account::Price;
 
 /// The program as committed; `BACKSTOP_PROGRAM` names another file.
-const PROGRAM: &[u8] = include_bytes!("../../../artifacts/backstop.so");
+pub(crate) const PROGRAM: &[u8] = include_bytes!("../../../artifacts/backstop.so");
 
 /// Bytes of a token account without extensions.
 const TOKEN_ACCOUNT_BYTES: usize = 165;
@@ -195,7 +195,10 @@ impl EmbeddedCluster {
 /// The program that clusters of ours run: the committed one, or the file that `BACKSTOP_PROGRAM` names.
 #[cfg(feature = "localnet")]
 pub(crate) fn program() -> Result<Cow<'static, [u8]>, StartError> {
-    read_program(std::env::var_os("BACKSTOP_PROGRAM").map(Into::into).as_ref())
+    let file: Option<PathBuf> = std::env::var_os("BACKSTOP_PROGRAM").map(Into::into);
+    // A file that is no program is refused here, where it can be named.
+    load(&mut LiteSVM::new(), file.clone())?;
+    read_program(file.as_ref())
 }
 
 fn read_program(file: Option<&PathBuf>) -> Result<Cow<'static, [u8]>, StartError> {

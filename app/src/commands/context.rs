@@ -4,11 +4,15 @@ use crate::commands::signer;
 use crate::output::{self, Output};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use anyhow::{Context as _, Result};
+use anchor_lang::{AnchorDeserialize, Discriminator, Event};
+use anyhow::{Result, anyhow};
+use backstop::error::BackstopError;
 use backstop_app::Cluster;
 use backstop_app::cluster::rpc::RpcCluster;
 use backstop_app::cluster::{ClusterError, Receipt};
+use backstop_app::explain::explain_refusal;
 use backstop_app::transaction::{self, Pipeline, Prepared, PriorityFee};
+use backstop_app::{address, instruction as ix};
 use base64::Engine;
 use clap::{Args, ValueEnum};
 use dialoguer::Confirm;
@@ -102,6 +106,21 @@ pub fn hinted(sentence: impl Into<String>, hint: impl Into<String>) -> anyhow::E
     Hinted { sentence: sentence.into(), hint: hint.into() }.into()
 }
 
+/// A refusal by the program's own code, which ran here, as the cluster would tell it.
+pub fn refused(refusal: BackstopError) -> anyhow::Error {
+    let explained = explain_refusal(refusal);
+    match explained.hint {
+        Some(hint) => hinted(explained.sentence, hint),
+        None => anyhow!(explained.sentence),
+    }
+}
+
+/// The first event of a type that a simulation reported: what the transaction will do.
+pub fn event<E: Event + AnchorDeserialize + Discriminator>(receipt: &Receipt) -> Result<E> {
+    let first = transaction::events(&receipt.logs).into_iter().next();
+    first.ok_or_else(|| anyhow!("the cluster does not tell what the transaction would do"))
+}
+
 /// What a command is about to do, for whoever confirms it.
 #[derive(Clone, Debug, Default)]
 pub struct Preview {
@@ -151,8 +170,10 @@ impl Context {
 
     fn config(&self) -> Result<&Config> {
         once(&self.config, || match &self.options.config {
-            Some(file) => Config::load(&file.to_string_lossy())
-                .with_context(|| format!("the configuration file {} cannot be read", file.display())),
+            Some(file) => Config::load(&file.to_string_lossy()).map_err(|why| {
+                let sentence = format!("the configuration file {} cannot be read: {why}", file.display());
+                hinted(sentence, "`solana config set` writes one, and --config names it")
+            }),
             None => Ok(CONFIG_FILE.as_ref().and_then(|file| Config::load(file).ok()).unwrap_or_default()),
         })
     }
@@ -215,6 +236,15 @@ impl Context {
         Ok(self.fee_payer()?.try_pubkey()?)
     }
 
+    /// What creates an owner's associated token account, if it is missing.
+    pub fn create_if_missing(&self, owner: &Pubkey, mint: &Pubkey, token_program: &Pubkey) -> Result<Vec<Instruction>> {
+        let account = address::associated_token(owner, mint, token_program);
+        Ok(match self.cluster()?.account(&account)? {
+            Some(_) => Vec::new(),
+            None => vec![ix::create_associated_token(&self.payer()?, owner, mint, token_program)],
+        })
+    }
+
     /// What is paid for priority.
     pub fn priority_fee(&self) -> Result<PriorityFee> {
         let cap = self.options.max_priority_fee;
@@ -248,23 +278,24 @@ impl Context {
         describe: impl FnOnce(&Receipt) -> Result<(Preview, T)>,
     ) -> Result<()> {
         let pipeline = self.pipeline()?;
-        let prepared = pipeline.prepare(instructions)?;
-        let (preview, details) = describe(&prepared.simulated)?;
-        self.show(&preview, prepared.fee);
+        let plan = pipeline.plan(instructions)?;
+        let (preview, details) = describe(&plan.simulated)?;
+        self.show(&preview, plan.fee);
         let mut done = Done {
             status: "simulated",
             signature: None,
             transaction: None,
-            compute_units: prepared.simulated.compute_units,
-            fee_lamports: prepared.fee,
+            compute_units: plan.simulated.compute_units,
+            fee_lamports: plan.fee,
             details: &details,
         };
         if self.options.print_tx {
             done.status = "printed";
-            done.transaction = Some(encode(&prepared)?);
+            done.transaction = Some(encode(&pipeline.sign(instructions, plan)?)?);
         } else if !self.options.dry_run {
             self.ask("Go on?")?;
-            done.signature = Some(self.send(&prepared)?.signature.to_string());
+            // Signed after consent: a device asks once, and the blockhash has its whole life before it.
+            done.signature = Some(self.send(&pipeline.sign(instructions, plan)?)?.signature.to_string());
             done.status = "confirmed";
         }
         self.options.output.print(&done, |done| match (&done.transaction, &done.signature) {
@@ -280,7 +311,7 @@ impl Context {
         let sol = format!("{} SOL", output::exact_amount(fee, 9));
         let rows = preview.rows.iter().map(|(label, value)| (*label, value.as_str())).chain([("fee", sol.as_str())]);
         for (label, value) in rows {
-            anstream::eprintln!("  {} {value}", output::paint(format!("{label:<18}"), output::QUIET));
+            anstream::eprint!("{}", output::row(label, value));
         }
         for warning in &preview.warnings {
             anstream::eprintln!("{}", output::paint(output::paragraph(warning).trim_end(), output::WATCH));

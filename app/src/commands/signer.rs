@@ -17,8 +17,9 @@ use std::path::Path;
 /// `unsigned`. `flag` is named in errors.
 pub fn open(uri: &str, flag: &str, unsigned: bool) -> Result<Box<dyn Signer>> {
     if uri == "-" {
-        let keypair =
-            read_keypair(&mut std::io::stdin()).map_err(|why| anyhow!("{flag} -: no keypair on stdin: {why}"))?;
+        let keypair = read_keypair(&mut std::io::stdin()).map_err(|why| {
+            hinted(format!("{flag} -: no keypair on stdin: {why}"), "pipe a keypair file in: `backstop ... < KEYPAIR`")
+        })?;
         return Ok(Box::new(keypair));
     }
     if let Some(query) = uri.strip_prefix("prompt:") {
@@ -29,7 +30,10 @@ pub fn open(uri: &str, flag: &str, unsigned: bool) -> Result<Box<dyn Signer>> {
     }
     let path = uri.strip_prefix("file:").unwrap_or(uri);
     if Path::new(path).exists() {
-        let keypair = read_keypair_file(path).map_err(|why| anyhow!("{flag} {path} is not a keypair file: {why}"))?;
+        let keypair = read_keypair_file(path).map_err(|why| {
+            let hint = format!("name another with {flag}; `solana-keygen new` makes one");
+            hinted(format!("{flag} {path} is not a keypair file: {why}"), hint)
+        })?;
         return Ok(Box::new(keypair));
     }
     match uri.parse::<Pubkey>() {

@@ -231,12 +231,7 @@ impl<'a> Founder<'a> {
 }
 
 /// Mints an amount to an owner's associated token account, which is created if it is missing.
-fn mint_to(
-    authority: &Pubkey,
-    owner: &Pubkey,
-    mint: &Pubkey,
-    amount: u64,
-) -> Result<[Instruction; 2], LocalnetError> {
+fn mint_to(authority: &Pubkey, owner: &Pubkey, mint: &Pubkey, amount: u64) -> Result<[Instruction; 2], LocalnetError> {
     let account = crate::address::associated_token(owner, mint, &token::ID);
     Ok([
         ix::create_associated_token(authority, owner, mint, &token::ID),

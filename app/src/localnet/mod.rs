@@ -7,22 +7,23 @@
 mod clock;
 mod found;
 mod keys;
+mod layout;
 mod ports;
 pub mod prices;
 
 pub use clock::advance;
 pub use keys::Wallet;
+pub use layout::{Feed, Layout, Mint, Product};
 
 use crate::cluster::rpc::RpcCluster;
 use crate::cluster::{Cluster, ClusterError, embedded};
 use crate::{address, price_account};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::bpf_loader_upgradeable;
+use backstop::constants::DAY;
 use found::{Founded, Founder};
 use keys::Keys;
-use serde::{Deserialize, Serialize};
 use solana_commitment_config::CommitmentConfig;
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
 use std::io::ErrorKind;
@@ -40,8 +41,6 @@ const SLOT_MILLISECONDS: u64 = 400;
 const LAMPORTS: u64 = 1_000_000_000_000;
 /// How often prices are posted.
 const PRICE_INTERVAL: Duration = Duration::from_secs(1);
-/// The file that describes a cluster that runs.
-const LAYOUT_FILE: &str = "localnet.json";
 /// The file that the oracle's prices come from.
 const PRICE_FILE: &str = "prices.csv";
 
@@ -123,97 +122,6 @@ pub struct Options {
     pub reset: bool,
 }
 
-/// A mint.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
-pub struct Mint {
-    /// Its ticker.
-    pub label: String,
-    /// Its address.
-    pub mint: String,
-    /// Its decimals.
-    pub decimals: u8,
-}
-
-/// A product.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
-pub struct Product {
-    /// Its name.
-    pub name: String,
-    /// Its address.
-    pub product: String,
-    /// Its trigger's address.
-    pub trigger: String,
-    /// The feed that the trigger watches.
-    pub feed: String,
-}
-
-/// A feed.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
-pub struct Feed {
-    /// Its name in the price file.
-    pub name: String,
-    /// Its id in hexadecimal digits.
-    pub id: String,
-    /// The account that its prices are in.
-    pub account: String,
-}
-
-/// What is where on a local cluster: its file `localnet.json`.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
-pub struct Layout {
-    /// URL of the JSON-RPC.
-    pub rpc: String,
-    /// URL of the websocket.
-    pub websocket: String,
-    /// A configuration file of the solana command line, with these URLs and the wallet `alice`.
-    pub config: PathBuf,
-    /// The price file.
-    pub prices: PathBuf,
-    /// The program.
-    pub program: String,
-    /// The asset that the pool holds.
-    pub asset: Mint,
-    /// The asset that is insured.
-    pub covered: Mint,
-    /// The pool.
-    pub pool: String,
-    /// The pool that reinsures it.
-    pub reinsurance_pool: String,
-    /// The treaty between them.
-    pub treaty: String,
-    /// The pool's products.
-    pub products: Vec<Product>,
-    /// The feeds in the price file.
-    pub feeds: Vec<Feed>,
-    /// Wallets, by name.
-    pub wallets: BTreeMap<String, Wallet>,
-}
-
-impl Layout {
-    /// Reads what a cluster that runs with this directory has written.
-    ///
-    /// Errors: [`LocalnetError::NotRunning`] if there is no such file.
-    pub fn read(dir: &Path) -> Result<Self, LocalnetError> {
-        let file = dir.join(LAYOUT_FILE);
-        let text = fs::read_to_string(&file).map_err(|_| LocalnetError::NotRunning(dir.display().to_string()))?;
-        serde_json::from_str(&text).map_err(|why| LocalnetError::file(&file, why))
-    }
-
-    fn write(&self, dir: &Path) -> Result<(), LocalnetError> {
-        let config = solana_cli_config::Config {
-            json_rpc_url: self.rpc.clone(),
-            websocket_url: self.websocket.clone(),
-            keypair_path: self.wallets["alice"].keypair.display().to_string(),
-            ..solana_cli_config::Config::default()
-        };
-        let file = self.config.display().to_string();
-        config.save(&file).map_err(|why| LocalnetError::file(&self.config, why))?;
-        let file = dir.join(LAYOUT_FILE);
-        let text = serde_json::to_string_pretty(self).map_err(|why| LocalnetError::file(&file, why))?;
-        fs::write(&file, text).map_err(|why| LocalnetError::file(&file, why))
-    }
-}
-
 /// A local cluster that runs.
 pub struct Localnet {
     surfnet: Surfnet,
@@ -249,13 +157,15 @@ impl Localnet {
         tell("founding the protocol, a pool, and its reinsurance");
         let founded = Founded::derive(&keys);
         let founder = Founder::new(&cluster, &keys, &founded);
+        if cluster.now()?.rem_euclid(DAY) > DAY - 60 {
+            // The day must not end in the midst of it.
+            begin_next_day(&cluster)?;
+        }
         founder.first_day()?;
-        tell("waiting for the next day on the cluster's clock");
-        let now = cluster.now()?;
-        let rest_of_day = 86_400 - now.rem_euclid(86_400);
-        advance(&urls[0], u64::try_from(rest_of_day).unwrap_or(0) + 60)?;
+        tell("moving its clock on to the next day");
+        begin_next_day(&cluster)?;
         let mut localnet = Self {
-            layout: layout(&dir, &price_file, urls, &keys, &founded),
+            layout: Layout::new(&dir, urls, &keys, &founded),
             surfnet,
             cluster,
             dir,
@@ -294,7 +204,7 @@ impl Localnet {
             let seconds = u64::from(self.speed - 1) * last.elapsed().as_secs();
             last = Instant::now();
             if seconds > 0 {
-                advance(self.surfnet.rpc_url(), seconds)?;
+                advance(&self.cluster.url(), seconds)?;
             }
             match self.post_prices() {
                 Ok(changed) => {
@@ -315,7 +225,7 @@ impl Localnet {
     /// Stops the cluster, and with it everything on it.
     pub fn stop(mut self) -> Result<(), LocalnetError> {
         self.surfnet.stop()?;
-        remove(&self.dir.join(LAYOUT_FILE))
+        remove(&self.dir.join(layout::FILE))
     }
 
     /// Posts the price file's prices with the cluster's time. Returns what changed, in words.
@@ -363,7 +273,7 @@ fn prepare(dir: &Path, reset: bool) -> Result<(), LocalnetError> {
     let failed = |why| LocalnetError::file(dir, why);
     fs::create_dir_all(dir).map_err(failed)?;
     fs::write(dir.join(".gitignore"), "*\n").map_err(failed)?;
-    remove(&dir.join(LAYOUT_FILE))?;
+    remove(&dir.join(layout::FILE))?;
     if reset {
         remove(&dir.join(PRICE_FILE))?;
         keys::files(dir).try_for_each(|file| remove(&file))?;
@@ -377,6 +287,12 @@ fn remove(file: &Path) -> Result<(), LocalnetError> {
         Err(why) if why.kind() != ErrorKind::NotFound => Err(LocalnetError::file(file, why)),
         _ => Ok(()),
     }
+}
+
+/// Moves the clock on to a minute after the next midnight, UTC.
+fn begin_next_day(cluster: &RpcCluster) -> Result<(), LocalnetError> {
+    let rest = DAY - cluster.now()?.rem_euclid(DAY) + 60;
+    advance(&cluster.url(), rest.unsigned_abs()).map(|_| ())
 }
 
 fn start_surfnet(keys: &Keys) -> Result<Surfnet, LocalnetError> {
@@ -412,40 +328,4 @@ fn deploy(surfnet: &Surfnet, cluster: &dyn Cluster, program: &[u8], authority: &
         surfnet.cheatcodes().execute(account.executable(executable))?;
     }
     Ok(())
-}
-
-fn layout(dir: &Path, price_file: &Path, urls: [String; 2], keys: &Keys, founded: &Founded) -> Layout {
-    let [rpc, websocket] = urls;
-    let mint = |label: &str, name| Mint {
-        label: label.into(),
-        mint: keys.id(name).to_string(),
-        decimals: crate::demo::scenario::DECIMALS,
-    };
-    let product = |(name, keys): &(&str, crate::instruction::ProductKeys)| Product {
-        name: (*name).into(),
-        product: keys.product.to_string(),
-        trigger: keys.trigger().to_string(),
-        feed: prices::FEED.into(),
-    };
-    let id = prices::feed_id(prices::FEED);
-    let feed = Feed {
-        name: prices::FEED.into(),
-        id: id.iter().map(|byte| format!("{byte:02x}")).collect(),
-        account: price_account::standing_account(&id).to_string(),
-    };
-    Layout {
-        rpc,
-        websocket,
-        config: dir.join("config.yml"),
-        prices: price_file.into(),
-        program: backstop::ID.to_string(),
-        asset: mint(found::ASSET_LABEL, keys::ASSET),
-        covered: mint(found::COVERED_LABEL, keys::COVERED),
-        pool: founded.pool.pool.to_string(),
-        reinsurance_pool: founded.reinsurer.pool.to_string(),
-        treaty: founded.treaty.treaty.to_string(),
-        products: founded.products.iter().map(product).collect(),
-        feeds: vec![feed],
-        wallets: keys.wallets(),
-    }
 }

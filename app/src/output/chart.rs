@@ -1,6 +1,6 @@
 //! A price over time, drawn with box characters: each column is a span of time, and the price holds until the next one.
 
-use super::{QUIET, paint};
+use super::{GOOD, QUIET, WATCH, paint};
 use anstyle::Style;
 
 /// Columns between the left edge and the plot: room for a price and the axis.
@@ -75,7 +75,8 @@ impl Chart<'_> {
         for (number, row) in cells.iter().enumerate() {
             let level = self.levels.iter().find(|level| self.row(level.price_e8) == number);
             let labelled = level.is_some() || number % 4 == 0 || number + 1 == self.rows;
-            let label = if labelled { super::price(self.price(number)) } else { String::new() };
+            let price = level.map_or_else(|| self.price(number), |level| level.price_e8);
+            let label = if labelled { super::price(price) } else { String::new() };
             let tick = if labelled { '┤' } else { '│' };
             let label_style = level.map_or(QUIET, |level| level.style);
             text.push_str(&paint(format!("{label:>7} "), label_style));
@@ -197,6 +198,29 @@ impl Chart<'_> {
                 }
             }
         }
+    }
+}
+
+/// Every whole multiple of `every` seconds after `from`, up to `last`; midnight with its date.
+pub fn ticks(from: i64, last: i64, every: i64) -> Vec<(i64, String)> {
+    let first = from.div_euclid(every) + 1;
+    (first..)
+        .map(|number| number * every)
+        .take_while(|at| *at <= last)
+        .map(|at| (at, if at % 86_400 == 0 { super::date(at) } else { super::time(at) }))
+        .collect()
+}
+
+/// What the marks of [`slot_mark`] mean.
+pub const SLOT_LEGEND: &str = "█ counted for the event   ░ gap, tolerated   ▪ below the threshold, not counted";
+
+/// How a slot of evidence is drawn in a lane.
+pub const fn slot_mark(in_window: bool, good: bool) -> (char, Style) {
+    match (in_window, good) {
+        (true, true) => ('█', GOOD),
+        (true, false) => ('░', GOOD),
+        (false, true) => ('▪', WATCH),
+        (false, false) => (' ', Style::new()),
     }
 }
 

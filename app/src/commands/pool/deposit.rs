@@ -2,7 +2,7 @@
 
 use crate::commands::args::{Amount, PoolArg, TrancheArg, require_tokens};
 use crate::commands::context::{Context, Preview};
-use crate::output::{duration, exact_amount, percent, unit_price};
+use crate::output::{duration, exact_amount, percent, share_price};
 use anyhow::{Result, anyhow};
 use backstop::events::Deposited;
 use backstop::state::Tranche;
@@ -38,6 +38,7 @@ struct Details {
     shares: u64,
     min_shares: u64,
     decimals: u8,
+    share_decimals: u8,
     cooldown_seconds: u32,
 }
 
@@ -47,7 +48,7 @@ const SLIPPAGE_BPS: u64 = 9_950;
 pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let pool = args.pool.open(cluster)?;
-    let (keys, decimals) = (&pool.keys, pool.decimals);
+    let (keys, decimals, share_decimals) = (&pool.keys, pool.decimals, pool.share_decimals);
     let (owner, payer) = (context.wallet()?, context.payer()?);
     let tranche = Tranche::from(args.tranche);
     let amount = args.amount.units(decimals)?;
@@ -67,7 +68,7 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
         None => books.clone().deposit(tranche, amount, 0).unwrap_or_default(),
     };
     let min_shares = match args.min_shares {
-        Some(shares) => shares.units(decimals)?,
+        Some(shares) => shares.units(share_decimals)?,
         None => (u128::from(expected) * u128::from(SLIPPAGE_BPS) / 10_000) as u64,
     };
     instructions.push(ix::deposit(keys, owner, None, backstop::DepositArgs { tranche, amount, min_shares }));
@@ -79,14 +80,14 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
         let label = label(&books.label);
         let asset = |units| format!("{} {label}", exact_amount(units, decimals));
         let mut preview = Preview {
-            title: format!("Deposit {} into the {} tranche", asset(amount), tranche.name().to_lowercase()),
+            title: format!("Deposit {} into the {} tranche", asset(amount), TrancheArg::name_of(tranche)),
             rows: vec![
                 ("pool", keys.pool.to_string()),
-                (
-                    "shares",
-                    format!("{}, at least {}", exact_amount(shares, decimals), exact_amount(min_shares, decimals)),
-                ),
-                ("share price", unit_price(book.assets, book.shares)),
+                ("shares", {
+                    let [shares, least] = [shares, min_shares].map(|shares| exact_amount(shares, share_decimals));
+                    format!("{shares}, at least {least}")
+                }),
+                ("share price", share_price(book.assets, book.shares)),
                 (
                     "your part",
                     percent((u128::from(amount) * 10_000 / u128::from(after.max(1))) as u64) + " of the tranche",
@@ -115,11 +116,12 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
         }
         let details = Details {
             pool: keys.pool.to_string(),
-            tranche: tranche.name(),
+            tranche: TrancheArg::name_of(tranche),
             amount,
             shares,
             min_shares,
             decimals,
+            share_decimals,
             cooldown_seconds: books.terms.cooldown_seconds,
         };
         Ok((preview, details))

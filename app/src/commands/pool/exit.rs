@@ -2,16 +2,15 @@
 
 use super::deposit::label;
 use crate::commands::args::{Amount, OpenPool, PoolArg, TrancheArg, token_amount};
-use crate::commands::context::{Context, Preview, hinted};
-use crate::output::{self, duration, exact_amount, moment, table, unit_price};
+use crate::commands::context::{Context, Preview, event, hinted};
+use crate::output::{self, duration, exact_amount, listing, moment, share_price, table};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use backstop::RequestExitArgs;
 use backstop::events::{ExitCancelled, ExitClaimed, ExitRequested};
 use backstop::state::{ExitEpoch, ExitTicket, Tranche, day_of, day_start};
-use backstop_app::cluster::Receipt;
-use backstop_app::{Cluster, account, address, instruction as ix, transaction};
+use backstop_app::{Cluster, account, address, instruction as ix};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -89,6 +88,7 @@ struct Requested {
     shares: u64,
     value: u64,
     decimals: u8,
+    share_decimals: u8,
     epoch_day: u32,
     claimable_from: i64,
 }
@@ -96,23 +96,23 @@ struct Requested {
 fn request(args: &RequestArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let pool = args.pool.open(cluster)?;
-    let (keys, decimals) = (&pool.keys, pool.decimals);
+    let (keys, decimals, share_decimals) = (&pool.keys, pool.decimals, pool.share_decimals);
     let (owner, payer) = (context.wallet()?, context.payer()?);
     let tranche = Tranche::from(args.tranche);
     let held = token_amount(cluster, &keys.shares_of(&owner, tranche))?.unwrap_or_default();
     if held == 0 {
-        let name = tranche.name().to_lowercase();
+        let name = TrancheArg::name_of(tranche);
         return Err(hinted(
             format!("the wallet holds no {name} shares of this pool"),
             "`backstop pool show --wallet` tells what it holds",
         ));
     }
     let shares = match args.shares {
-        Some(shares) => shares.units(decimals)?,
+        Some(shares) => shares.units(share_decimals)?,
         None => held,
     };
     if shares > held {
-        let amounts = [shares, held].map(|units| exact_amount(units, decimals));
+        let amounts = [shares, held].map(|shares| exact_amount(shares, share_decimals));
         return Err(hinted(
             format!("this needs {} shares, and the wallet holds {}", amounts[0], amounts[1]),
             "give --all to leave with all of them",
@@ -125,16 +125,20 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
     let ask = RequestExitArgs { nonce, tranche, shares, epoch_day };
     let instruction = ix::request_exit(keys, owner, payer, tail, ask);
     context.carry_out(&[instruction], |receipt| {
-        let event = first::<ExitRequested>(receipt)?;
+        let event = event::<ExitRequested>(receipt)?;
         let book = pool.state.tranche(tranche);
         let claimable_from = day_start(epoch_day + 1);
         let name = label(&pool.state.label);
         let preview = Preview {
-            title: format!("Leave with {} {} shares", exact_amount(shares, decimals), tranche.name().to_lowercase()),
+            title: format!(
+                "Leave with {} {} shares",
+                exact_amount(shares, share_decimals),
+                TrancheArg::name_of(tranche)
+            ),
             rows: vec![
                 ("pool", keys.pool.to_string()),
                 ("value now", format!("{} {name}", exact_amount(event.value, decimals))),
-                ("share price", unit_price(book.assets, book.shares)),
+                ("share price", share_price(book.assets, book.shares)),
                 ("cooldown", duration(pool.state.terms.cooldown_seconds.into())),
                 ("paid from", format!("{}, as capital is free", moment(claimable_from))),
                 ("ticket", event.ticket.to_string()),
@@ -144,10 +148,11 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
         let details = Requested {
             pool: keys.pool.to_string(),
             ticket: event.ticket.to_string(),
-            tranche: tranche.name(),
+            tranche: TrancheArg::name_of(tranche),
             shares,
             value: event.value,
             decimals,
+            share_decimals,
             epoch_day,
             claimable_from,
         };
@@ -191,7 +196,7 @@ fn list(args: &ListArgs, context: &Context) -> Result<()> {
             ticket: key.to_string(),
             pool: ticket.pool.to_string(),
             label: label(&pool.state.label),
-            tranche: ticket.tranche.name(),
+            tranche: TrancheArg::name_of(ticket.tranche),
             epoch_day: ticket.epoch_day,
             claimable_from: day_start(ticket.epoch_day + 1),
             open,
@@ -209,13 +214,13 @@ fn list(args: &ListArgs, context: &Context) -> Result<()> {
         for row in rows {
             table.add_row([
                 row.ticket.clone(),
-                row.tranche.to_lowercase(),
+                row.tranche.to_owned(),
                 moment(row.claimable_from),
                 output::amount(row.open, row.decimals),
                 output::amount(row.claimable, row.decimals),
             ]);
         }
-        table.to_string()
+        listing(table)
     })
 }
 
@@ -225,6 +230,7 @@ struct Cancelled {
     value: u64,
     shares: u64,
     decimals: u8,
+    share_decimals: u8,
 }
 
 fn cancel(args: &CancelArgs, context: &Context) -> Result<()> {
@@ -232,23 +238,17 @@ fn cancel(args: &CancelArgs, context: &Context) -> Result<()> {
     let ticket: ExitTicket = account::fetch(cluster, &args.ticket)?;
     let pool = OpenPool::read(cluster, ticket.pool)?;
     let mint = pool.keys.share_mint(ticket.tranche);
-    let mut instructions = missing_account(
-        context,
-        &ticket.owner,
-        &mint,
-        &anchor_spl::token_2022::ID,
-        pool.keys.shares_of(&ticket.owner, ticket.tranche),
-    )?;
+    let mut instructions = context.create_if_missing(&ticket.owner, &mint, &anchor_spl::token_2022::ID)?;
     instructions.extend(missing_assets(context, &pool, &ticket)?);
     instructions.push(ix::cancel_exit(&pool.keys, &ticket));
     context.carry_out(&instructions, |receipt| {
-        let event = first::<ExitCancelled>(receipt)?;
+        let event = event::<ExitCancelled>(receipt)?;
         let amount = |units| exact_amount(units, pool.decimals);
         let preview = Preview {
-            title: format!("Stay in the {} tranche with {}", ticket.tranche.name().to_lowercase(), amount(event.value)),
+            title: format!("Stay in the {} tranche with {}", TrancheArg::name_of(ticket.tranche), amount(event.value)),
             rows: vec![
                 ("pool", ticket.pool.to_string()),
-                ("shares", amount(event.shares)),
+                ("shares", exact_amount(event.shares, pool.share_decimals)),
                 ("ticket", args.ticket.to_string()),
             ],
             warnings: Vec::new(),
@@ -258,6 +258,7 @@ fn cancel(args: &CancelArgs, context: &Context) -> Result<()> {
             value: event.value,
             shares: event.shares,
             decimals: pool.decimals,
+            share_decimals: pool.share_decimals,
         };
         Ok((preview, details))
     })
@@ -279,7 +280,7 @@ fn claim(args: &ClaimArgs, context: &Context) -> Result<()> {
     let mut instructions = missing_assets(context, &pool, &ticket)?;
     instructions.push(ix::claim_exit(&pool.keys, &ticket));
     context.carry_out(&instructions, |receipt| {
-        let event = first::<ExitClaimed>(receipt)?;
+        let event = event::<ExitClaimed>(receipt)?;
         let preview = Preview {
             title: format!("Take {} {}", exact_amount(event.amount, pool.decimals), label(&pool.state.label)),
             rows: vec![
@@ -302,30 +303,5 @@ fn claim(args: &ClaimArgs, context: &Context) -> Result<()> {
 
 /// What creates the owner's account of the pool's asset, if it is missing.
 fn missing_assets(context: &Context, pool: &OpenPool, ticket: &ExitTicket) -> Result<Vec<Instruction>> {
-    let keys = &pool.keys;
-    missing_account(context, &ticket.owner, &keys.asset_mint, &keys.asset_token_program, keys.assets_of(&ticket.owner))
-}
-
-/// What creates an owner's associated token account, if it is missing.
-fn missing_account(
-    context: &Context,
-    owner: &Pubkey,
-    mint: &Pubkey,
-    token_program: &Pubkey,
-    account: Pubkey,
-) -> Result<Vec<Instruction>> {
-    if context.cluster()?.account(&account)?.is_some() {
-        return Ok(Vec::new());
-    }
-    Ok(vec![ix::create_associated_token(&context.payer()?, owner, mint, token_program)])
-}
-
-/// The event of a simulation that says what an instruction does.
-fn first<E: anchor_lang::Event + anchor_lang::AnchorDeserialize + anchor_lang::Discriminator>(
-    receipt: &Receipt,
-) -> Result<E> {
-    transaction::events(&receipt.logs)
-        .into_iter()
-        .next()
-        .ok_or_else(|| anyhow!("the cluster does not tell what the transaction would do"))
+    context.create_if_missing(&ticket.owner, &pool.keys.asset_mint, &pool.keys.asset_token_program)
 }

@@ -1,11 +1,14 @@
 //! `backstop pool list` and `backstop pool show`.
 
 use super::deposit::label;
-use crate::commands::args::{OpenPool, PoolArg, token_amount};
+use crate::commands::args::{OpenPool, PoolArg, TrancheArg, token_amount};
 use crate::commands::context::Context;
-use crate::output::{HEADING, QUIET, amount, duration, exact_amount, moment, paint, percent, table, unit_price};
+use crate::output::{
+    HEADING, QUIET, amount, duration, exact_amount, listing, moment, paint, percent, share_price, table,
+};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
+use backstop::constants::SHARE_EXTRA_DECIMALS;
 use backstop::state::{Access, ExitEpoch, Pool, PoolKind, Product, Tranche, Treaty, day_start};
 use backstop_app::{Cluster, account};
 use clap::Args;
@@ -38,6 +41,7 @@ struct Summary {
     access: &'static str,
     asset_mint: String,
     decimals: u8,
+    share_decimals: u8,
     surplus: u64,
     tranches: [TrancheView; 2],
     staying_capital: u64,
@@ -82,15 +86,16 @@ fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
         },
         asset_mint: books.asset_mint.to_string(),
         decimals: books.asset_decimals,
+        share_decimals: books.asset_decimals + SHARE_EXTRA_DECIMALS,
         surplus: books.surplus,
         tranches: Tranche::BOTH.map(|tranche| {
             let book = books.tranche(tranche);
             TrancheView {
-                name: tranche.name(),
+                name: TrancheArg::name_of(tranche),
                 assets: book.assets,
                 exiting: book.exiting,
                 shares: book.shares,
-                share_price: unit_price(book.assets, book.shares),
+                share_price: share_price(book.assets, book.shares),
                 wiped_out: book.wiped_out != 0,
             }
         }),
@@ -124,7 +129,7 @@ pub fn list(_args: &ListArgs, context: &Context) -> Result<()> {
                 amount(pool.premium_a_year, pool.decimals),
             ]);
         }
-        table.to_string()
+        listing(table)
     })
 }
 
@@ -182,7 +187,7 @@ struct WalletView {
 pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let now = cluster.now()?;
-    let OpenPool { state, keys, decimals } = args.pool.open(cluster)?;
+    let OpenPool { state, keys, decimals, share_decimals } = args.pool.open(cluster)?;
     // Accounts name their pool first, after the discriminator.
     let of_pool = Some((0, keys.pool));
     let mut products: Vec<ProductRow> = account::list::<Product>(cluster, of_pool)?
@@ -242,10 +247,10 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         exits,
         wallet: wallet.transpose()?,
     };
-    context.options.output.print(&shown, |shown| display(shown, decimals))
+    context.options.output.print(&shown, |shown| display(shown, decimals, share_decimals))
 }
 
-fn display(shown: &Shown, decimals: u8) -> String {
+fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
     let pool = &shown.summary;
     let asset = |units| format!("{} {}", amount(units, decimals), pool.label);
     let mut text =
@@ -259,10 +264,7 @@ fn display(shown: &Shown, decimals: u8) -> String {
     for tranche in &pool.tranches {
         let state = if tranche.wiped_out { ", wiped out" } else { "" };
         let exiting = if tranche.exiting > 0 { format!(", {} leaving", asset(tranche.exiting)) } else { String::new() };
-        row(
-            &tranche.name.to_lowercase(),
-            format!("{} at {} a share{exiting}{state}", asset(tranche.assets), tranche.share_price),
-        );
+        row(&tranche.name, format!("{} at {} a share{exiting}{state}", asset(tranche.assets), tranche.share_price));
     }
     row("exposure", asset(pool.total_exposure));
     row(
@@ -315,11 +317,8 @@ fn display(shown: &Shown, decimals: u8) -> String {
     }
     if let Some(wallet) = &shown.wallet {
         for (index, tranche) in pool.tranches.iter().enumerate() {
-            let shares = exact_amount(wallet.shares[index], decimals);
-            row(
-                &format!("your {}", tranche.name.to_lowercase()),
-                format!("{shares} shares, worth {}", asset(wallet.worth[index])),
-            );
+            let shares = exact_amount(wallet.shares[index], share_decimals);
+            row(&format!("your {}", tranche.name), format!("{shares} shares, worth {}", asset(wallet.worth[index])));
         }
         row("your wallet", asset(wallet.assets));
     }

@@ -1,16 +1,14 @@
 //! `backstop trigger replay`: prices of the past, shown to the real program.
 
+use crate::commands::args::{hundredths, price, seconds};
 use crate::output::Output;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use backstop::state::evidence::{Severity, TermsInput};
 use backstop_app::replay::{self, Replay, price_text};
 use clap::Args;
 use comfy_table::{Table, presets};
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 use std::fs::File;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 const EXAMPLE: &str = "\
 Example:
@@ -115,32 +113,4 @@ fn report(found: &Replay) -> String {
 fn date(unix_seconds: i64) -> String {
     let since = std::time::Duration::from_secs(u64::try_from(unix_seconds).unwrap_or(0));
     humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since).to_string()
-}
-
-/// A price in 1e-8.
-fn price(text: &str) -> Result<u64> {
-    let price = Decimal::from_str(text)?.checked_mul(Decimal::from(100_000_000)).context("the price is too large")?;
-    if !price.is_integer() {
-        bail!("a price has at most 8 decimals");
-    }
-    price.to_u64().context("the price does not fit")
-}
-
-/// A multiplier in hundredths.
-fn hundredths(text: &str) -> Result<u16> {
-    let hundredths =
-        Decimal::from_str(text)?.checked_mul(Decimal::ONE_HUNDRED).context("the multiplier is too large")?;
-    if !hundredths.is_integer() {
-        bail!("the multiplier has at most 2 decimals");
-    }
-    hundredths.to_u16().context("the multiplier does not fit")
-}
-
-/// A duration in whole seconds.
-fn seconds(text: &str) -> Result<u32> {
-    let duration = humantime::parse_duration(text)?;
-    if duration.subsec_nanos() != 0 {
-        bail!("whole seconds, please");
-    }
-    u32::try_from(duration.as_secs()).context("the duration is too long")
 }
