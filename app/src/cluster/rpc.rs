@@ -129,9 +129,15 @@ impl Cluster for RpcCluster {
     fn nft_accounts(&self, mints: &[Pubkey]) -> Result<Vec<Option<Pubkey>>, ClusterError> {
         let holder_of = |mint: &Pubkey| {
             let commitment = self.client.commitment();
-            let largest = self.ask(self.client.get_token_largest_accounts_with_commitment(mint, commitment))?.value;
-            let holder = largest.iter().find(|balance| balance.amount.amount == "1");
-            Ok(holder.and_then(|balance| balance.address.parse().ok()))
+            match self.ask(self.client.get_token_largest_accounts_with_commitment(mint, commitment)) {
+                Ok(largest) => {
+                    let holder = largest.value.into_iter().find(|balance| balance.amount.amount == "1");
+                    Ok(holder.and_then(|balance| balance.address.parse().ok()))
+                }
+                // The mint is gone.
+                Err(ClusterError::Refused(_)) => Ok(None),
+                Err(why) => Err(why),
+            }
         };
         mints.iter().map(holder_of).collect()
     }

@@ -5,6 +5,7 @@ use crate::commands::args::PoolArg;
 use crate::commands::context::Context;
 use crate::output::{self, BAD, GOOD, HEADING, QUIET, WATCH, cell, exact_amount, indented, moment, paint};
 use anyhow::Result;
+use backstop::constants::SHARE_EXTRA_DECIMALS;
 use backstop::state::Pool;
 use backstop_app::account;
 use backstop_app::audit::{self, Audit, Finding, Outcome, Report};
@@ -72,7 +73,10 @@ fn verdict(audit: &Audit) -> String {
     let compared: u64 = outcomes(audit).map(|outcome| outcome.compared).sum();
     let compared = output::thousands(compared);
     match audit.findings().count() {
-        0 => paint(format!("OK: {compared} comparisons in {} pools, nothing is off.", audit.pools.len()), GOOD),
+        0 => {
+            let pools = if audit.pools.len() == 1 { "1 pool".into() } else { format!("{} pools", audit.pools.len()) };
+            paint(format!("OK: {compared} comparisons in {pools}, nothing is off."), GOOD)
+        }
         off => paint(format!("{off} of {compared} comparisons are off."), BAD),
     }
 }
@@ -86,6 +90,8 @@ fn section(title: &str, outcomes: &[Outcome], decimals: u8) -> String {
     for outcome in outcomes {
         let (verdict, style) = if outcome.findings.is_empty() { ("OK", GOOD) } else { ("OFF", BAD) };
         let figure = outcome.figures.first();
+        // Shares have decimals of their own.
+        let decimals = if outcome.rule == audit::Rule::Shares { decimals + SHARE_EXTRA_DECIMALS } else { decimals };
         let amount = |side: fn(&audit::Figure) -> u64| figure.map(|it| exact_amount(side(it), decimals));
         table.add_row([
             cell(outcome.rule, output::HEADING),

@@ -1,9 +1,10 @@
 //! `backstop crank`: does what anyone may do, as soon as it is due.
 
-use crate::commands::context::{Context, UsageError};
+use crate::commands::context::{Context, UsageError, hinted};
 use crate::output;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, anyhow};
+use backstop_app::Cluster;
 use backstop_app::crank::limits::Delays;
 use backstop_app::crank::monitor::Endpoint;
 use backstop_app::crank::plan::{self, Waiting};
@@ -16,6 +17,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use solana_sdk::signer::Signer;
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -134,11 +136,8 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
     }
     log(args.log_format);
     let (cluster, payer) = (context.cluster()?, context.fee_payer()?);
-    let settings = Settings {
-        pools: args.pools.clone(),
-        claim_exits: !args.no_claims,
-        create_accounts: args.create_accounts,
-    };
+    let settings =
+        Settings { pools: args.pools.clone(), claim_exits: !args.no_claims, create_accounts: args.create_accounts };
     let options = Options {
         settings,
         budget: args.budget,
@@ -151,6 +150,10 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
         let plan = crank.look()?;
         let due = Due { due: plan::count(&plan.due), waiting: plan.waiting };
         return context.options.output.print(&due, show_due);
+    }
+    if cluster.account(&payer.pubkey())?.is_none() {
+        let sentence = format!("the wallet {} that pays for the crank has no SOL", payer.pubkey());
+        return Err(hinted(sentence, "send SOL to it; on a test cluster: `solana airdrop 1`"));
     }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -178,8 +181,10 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
 
 /// Sends logs to stderr.
 fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("backstop_app=info,backstop=info"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("backstop_app=info,backstop=info"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs = logs.with_ansi(std::io::stderr().is_terminal());
     // Only one part of a process can set the logs up: whoever did it before goes on.
     let _ = match format {
         LogFormat::Text => logs.try_init(),
@@ -215,7 +220,8 @@ fn counts<'a>(what: &str, rows: impl Iterator<Item = (&'a str, String)>) -> Stri
 
 fn show_report(report: &Report) -> String {
     let mut text = if report.done.is_empty() {
-        "Nothing was due.\n".to_owned()
+        let nothing = if report.skipped.is_empty() { "Nothing was due.\n" } else { "Nothing was done.\n" };
+        nothing.to_owned()
     } else {
         counts("done", report.done.iter().map(|(kind, count)| (*kind, output::thousands(*count))))
     };

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Example:\n  backstop localnet\n  backstop -C localnet/config.yml pool list\n  \
-                  backstop localnet price USDC/USD 0.85\n  backstop localnet advance 1h --step 5m"
+                  backstop localnet price USDC/USD 0.85\n  backstop localnet advance 3h --step 10m"
 )]
 pub struct LocalnetArgs {
     #[command(subcommand)]
@@ -40,10 +40,13 @@ enum LocalnetCommand {
     Price(PriceArgs),
 }
 
+/// The directory, if no other is named.
+const DIRECTORY: &str = "localnet";
+
 #[derive(Args, Debug)]
 struct Directory {
     /// Where keypairs, prices, and the description of the running cluster are.
-    #[arg(long, env = "BACKSTOP_LOCALNET", value_name = "DIR", default_value = "localnet")]
+    #[arg(long, env = "BACKSTOP_LOCALNET", value_name = "DIR", default_value = DIRECTORY)]
     dir: PathBuf,
 }
 
@@ -81,7 +84,7 @@ struct AdvanceArgs {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     step: Option<Duration>,
     /// How long to rest after each step.
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = humantime::parse_duration, requires = "step")]
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = humantime::parse_duration, requires = "step")]
     rest: Duration,
     #[command(flatten)]
     directory: Directory,
@@ -211,12 +214,22 @@ fn display(layout: &Layout, dir: &Path) -> String {
     }
     let _ = writeln!(text, "\n{}", indented(&wallets).trim_end());
     let _ = writeln!(text, "\n  {}", paint("In another terminal", HEADING));
-    let config = shown(&layout.config, dir);
+    let wallet = |name: &str| shown(&layout.wallets[name].keypair, dir);
+    let (product, feed) = (&layout.products[0].product, &layout.feeds[0].name);
     for line in [
-        format!("backstop -C {config} pool list"),
-        format!("backstop -C {config} --keypair {} crank run", shown(&layout.wallets["crank"].keypair, dir)),
-        format!("backstop localnet price {} 0.85", layout.feeds[0].name),
-        "backstop localnet advance 1h --step 5m".into(),
+        format!("export SOLANA_CONFIG_FILE={}", shown(&layout.config, dir)),
+        format!("backstop pool deposit {} 1000 --tranche senior", layout.pool),
+        format!("backstop -k {} cover buy {product} 1000 --days 30", wallet("bob")),
+        format!("backstop -k {} crank run --interval 1s", wallet("crank")),
+    ] {
+        let _ = writeln!(text, "    {line}");
+    }
+    let _ = writeln!(text, "\n  {}", paint("And in a third one, once the cover is bought", HEADING));
+    let at = if dir == Path::new(DIRECTORY) { String::new() } else { format!(" --dir {}", dir.display()) };
+    for line in [
+        format!("backstop localnet advance 2days{at}"),
+        format!("backstop localnet price {feed} 0.85{at}"),
+        format!("backstop localnet advance 3h --step 10m{at}"),
     ] {
         let _ = writeln!(text, "    {line}");
     }

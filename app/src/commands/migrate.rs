@@ -6,7 +6,7 @@ use crate::output::{self, BAD, GOOD, HEADING, QUIET, WATCH, paint};
 use anchor_lang::prelude::Pubkey;
 use anstyle::Style;
 use anyhow::Result;
-use backstop_app::migration::{self, Item, Standing, Step};
+use backstop_app::migration::{self, Item, PlanError, Standing, Step};
 use clap::Args;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,7 +59,7 @@ struct Migration {
 
 pub fn run(args: &MigrateArgs, context: &Context) -> Result<()> {
     let values: BTreeMap<String, String> = args.set.iter().cloned().collect();
-    let plans = migration::load(&args.plan, &values)?;
+    let plans = migration::load(&args.plan, &values).map_err(unread)?;
     let cluster = context.cluster()?;
     let items = migration::difference(cluster, &plans, context.payer()?)?;
     let conflicts = items.iter().filter(|item| item.standing == Standing::Conflict).count();
@@ -101,6 +101,21 @@ pub fn run(args: &MigrateArgs, context: &Context) -> Result<()> {
     }
     migration.status = "confirmed";
     context.options.output.print(&migration, |it| format!("{} of {number} steps are done.", it.done.len()))
+}
+
+/// A plan that could not be read, with what to do.
+fn unread(error: PlanError) -> anyhow::Error {
+    let hint = match &error {
+        PlanError::Missing { names, .. } => {
+            format!("give {}", names.iter().map(|name| format!("--set {name}=VALUE")).collect::<Vec<_>>().join(" "))
+        }
+        PlanError::Unused(_) => "check the name after --set".into(),
+        PlanError::Wrong { .. } => "migrations/README.md tells what a plan says, and how".into(),
+        PlanError::Unreadable { .. } | PlanError::NoPlans(_) | PlanError::Twice(_) => {
+            "--plan names a plan, or a folder of them".into()
+        }
+    };
+    hinted(error.to_string(), hint)
 }
 
 /// Refuses before anything is sent if somebody else must sign.

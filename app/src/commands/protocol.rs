@@ -1,6 +1,6 @@
 //! `backstop protocol`: roles and the pause.
 
-use crate::commands::context::{Context, Preview, UsageError};
+use crate::commands::context::{Context, Preview};
 use crate::output::{card, moment};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, anyhow};
@@ -173,9 +173,6 @@ fn propose(args: &ProposeArgs, protocol: &Protocol, context: &Context) -> Result
 }
 
 fn accept(protocol: &Protocol, context: &Context) -> Result<()> {
-    if protocol.pending_governance == Pubkey::default() {
-        return Err(UsageError("nobody is proposed as governance".into()).into());
-    }
     let instruction = ix::accept_governance(context.wallet()?);
     context.carry_out(&[instruction], |_| {
         let (before, after) = (protocol.governance.to_string(), protocol.pending_governance.to_string());

@@ -20,6 +20,8 @@ pub struct PoolView {
     pub books: Pool,
     /// The keys.
     pub keys: PoolKeys,
+    /// Whether the asset's issuer has frozen the vault: then nothing can be paid into it or out of it.
+    pub frozen: bool,
 }
 
 /// A product, its trigger and its keys.
@@ -133,12 +135,15 @@ impl Chain {
     /// Accounts that cannot be decoded are left out; a cluster that does not answer is an error.
     pub fn read(cluster: &dyn Cluster, whereabouts: &mut Whereabouts, depth: Depth) -> Result<Self, ClusterError> {
         let pools = all::<Pool>(cluster)?;
-        let programs = token_programs(cluster, &pools)?;
+        let vaults: Vec<Pubkey> = pools.iter().map(|(_, books)| books.vault).collect();
         let pools: BTreeMap<Pubkey, PoolView> = pools
             .into_iter()
-            .filter_map(|(key, books)| {
-                let keys = PoolKeys::of(key, &books, *programs.get(&books.asset_mint)?);
-                Some((key, PoolView { books, keys }))
+            .zip(cluster.accounts(&vaults)?)
+            .filter_map(|((key, books), vault)| {
+                let vault = vault?;
+                let keys = PoolKeys::of(key, &books, vault.owner);
+                let frozen = token_account(&vault)?.frozen;
+                Some((key, PoolView { books, keys, frozen }))
             })
             .collect();
         let triggers: HashMap<Pubkey, Trigger> = all::<Trigger>(cluster)?.into_iter().collect();
@@ -152,7 +157,10 @@ impl Chain {
         let mut chain = Self {
             pools,
             products,
-            incidents: all::<Incident>(cluster)?.into_iter().map(|(_, incident)| (incident.product, incident)).collect(),
+            incidents: all::<Incident>(cluster)?
+                .into_iter()
+                .map(|(_, incident)| (incident.product, incident))
+                .collect(),
             treaties: all::<Treaty>(cluster)?.into_iter().collect(),
             epochs: all::<ExitEpoch>(cluster)?.into_iter().map(|(_, epoch)| ((epoch.pool, epoch.day), epoch)).collect(),
             cessions: all::<Cession>(cluster)?,
@@ -176,15 +184,15 @@ impl Chain {
             if incident.state != IncidentState::Funded || (incident.sums_left == 0 && incident.premiums_left == 0) {
                 continue;
             }
-            let is_open =
-                |cover: &Cover| cover.state == CoverState::Active && cover.claim(incident.event_at).is_some();
+            let is_open = |cover: &Cover| cover.state == CoverState::Active && cover.claim(incident.event_at).is_some();
             let mut open = list::<Cover>(cluster, Some((0, *product)))?;
             open.retain(|(_, cover)| is_open(cover));
             let nfts = find_nfts(cluster, &open, whereabouts)?;
             let owners: Vec<Pubkey> = nfts.iter().flatten().map(|(_, owner)| *owner).collect();
             let mut destinations = destinations(cluster, &view.keys.pool, &owners)?.into_iter();
             for ((address, cover), found) in open.into_iter().zip(nfts) {
-                let holder = found.and_then(|(nft, owner)| Some(Holder { owner, nft, destination: destinations.next()? }));
+                let holder =
+                    found.and_then(|(nft, owner)| Some(Holder { owner, nft, destination: destinations.next()? }));
                 self.open_covers.push(OpenCover { address, cover, holder });
             }
         }
@@ -201,10 +209,11 @@ impl Chain {
             let owners: Vec<Pubkey> = tickets.iter().map(|(_, ticket)| ticket.owner).collect();
             let destinations = destinations(cluster, &view.keys, &owners)?;
             self.tickets.extend(
-                tickets
-                    .into_iter()
-                    .zip(destinations)
-                    .map(|((address, ticket), destination)| TicketView { address, ticket, destination }),
+                tickets.into_iter().zip(destinations).map(|((address, ticket), destination)| TicketView {
+                    address,
+                    ticket,
+                    destination,
+                }),
             );
         }
         Ok(())
@@ -224,10 +233,7 @@ impl Chain {
     }
 }
 
-fn list<T: Decode>(
-    cluster: &dyn Cluster,
-    filter: Option<(usize, Pubkey)>,
-) -> Result<Vec<(Pubkey, T)>, ClusterError> {
+fn list<T: Decode>(cluster: &dyn Cluster, filter: Option<(usize, Pubkey)>) -> Result<Vec<(Pubkey, T)>, ClusterError> {
     account::list(cluster, filter).map_err(|error| match error {
         AccountError::Cluster(error) => error,
         // A list leaves out what it cannot decode.
@@ -237,15 +243,6 @@ fn list<T: Decode>(
 
 fn all<T: Decode>(cluster: &dyn Cluster) -> Result<Vec<(Pubkey, T)>, ClusterError> {
     list(cluster, None)
-}
-
-/// The token program of each pool's asset, by the asset's mint.
-fn token_programs(cluster: &dyn Cluster, pools: &[(Pubkey, Pool)]) -> Result<HashMap<Pubkey, Pubkey>, ClusterError> {
-    let mut mints: Vec<Pubkey> = pools.iter().map(|(_, pool)| pool.asset_mint).collect();
-    mints.sort_unstable();
-    mints.dedup();
-    let accounts = cluster.accounts(&mints)?;
-    Ok(mints.into_iter().zip(accounts).filter_map(|(mint, account)| Some((mint, account?.owner))).collect())
 }
 
 /// What a crank reads of a token account of either program: mint, owner, amount, state.
@@ -315,11 +312,7 @@ fn holders_at(
 }
 
 /// Whether owners can be paid in a pool's asset by somebody else, in their order.
-fn destinations(
-    cluster: &dyn Cluster,
-    keys: &PoolKeys,
-    owners: &[Pubkey],
-) -> Result<Vec<Destination>, ClusterError> {
+fn destinations(cluster: &dyn Cluster, keys: &PoolKeys, owners: &[Pubkey]) -> Result<Vec<Destination>, ClusterError> {
     let accounts: Vec<Pubkey> = owners.iter().map(|owner| keys.assets_of(owner)).collect();
     let read = cluster.accounts(&accounts)?;
     let judge = |(owner, account): (&Pubkey, Option<Account>)| {

@@ -4,12 +4,12 @@
 //! transaction fail, that item alone is left out: the failure names its instruction, and where it does not, the
 //! transaction is halved until the item stands alone.
 
+use crate::account::Decode;
 use crate::cluster::{ClusterError, Outcome};
+use crate::crank::Crank;
 use crate::crank::plan::{self, Item, Kind, Work};
 use crate::crank::price::{Print, Step};
 use crate::crank::report::Report;
-use crate::account::Decode;
-use crate::crank::Crank;
 use crate::explain::explain;
 use crate::transaction::{self, MOST_BYTES, Pipeline, Prepared};
 use anchor_lang::prelude::Pubkey;
@@ -179,11 +179,7 @@ impl Crank<'_> {
                 }
             }
             let prepared: Vec<Prepared> = window.iter().map(|(_, prepared)| prepared.clone()).collect();
-            let outcomes = if prepared.is_empty() {
-                Vec::new()
-            } else {
-                transaction::confirm(self.cluster, &prepared)
-            };
+            let outcomes = if prepared.is_empty() { Vec::new() } else { transaction::confirm(self.cluster, &prepared) };
             let mut broken = None;
             for ((batch, prepared), outcome) in window.into_iter().zip(outcomes) {
                 if let Err(error) = self.book(batch, &prepared, outcome, &mut again, progress) {

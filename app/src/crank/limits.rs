@@ -139,8 +139,7 @@ mod tests {
     fn what_failed_waits_longer_each_time_and_is_forgotten_once_it_is_no_longer_due() {
         let start = Instant::now();
         let item = (Kind::SettleCover, Pubkey::new_from_array([1; 32]));
-        let mut back_off =
-            BackOff::new(Delays { first: Duration::from_secs(5), longest: Duration::from_secs(60) });
+        let mut back_off = BackOff::new(Delays { first: Duration::from_secs(5), longest: Duration::from_secs(60) });
         back_off.failed(item, "frozen".into(), start);
         assert!(back_off.waits(&item, start + Duration::from_secs(4)).is_some());
         assert!(back_off.waits(&item, start + Duration::from_secs(5)).is_none());

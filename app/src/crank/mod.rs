@@ -57,6 +57,9 @@ const SWEEP: Duration = Duration::from_secs(3_600);
 /// Most passes in a row that do something.
 const MOST_PASSES: u64 = 1_000;
 
+/// Most passes in a row whose transactions were all lost.
+const MOST_LOST_PASSES: u64 = 5;
+
 /// How a crank works.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -179,9 +182,13 @@ impl<'a> Crank<'a> {
     /// Passes until nothing is due any more that this crank can do now. The report sums them up.
     pub fn run_until_idle(&mut self) -> Result<Report, ClusterError> {
         let mut sum = Report::default();
+        let mut lost = 0;
         loop {
             let report = self.pass()?;
-            let goes_on = report.did_anything() && !report.out_of_budget && !self.stopped();
+            // What a pass lost is still due; but a cluster that takes nothing is not asked for ever.
+            lost = if report.did_anything() { 0 } else { lost + 1 };
+            let more = report.did_anything() || (report.transactions_lost > 0 && lost < MOST_LOST_PASSES);
+            let goes_on = more && !report.out_of_budget && !self.stopped();
             sum.add(report);
             if !goes_on || sum.passes >= MOST_PASSES {
                 return Ok(sum);
@@ -221,7 +228,8 @@ impl<'a> Crank<'a> {
         if progress.failed.is_empty() {
             return Ok(());
         }
-        let depth = Depth { tickets: true, burnt: progress.failed.iter().any(|((kind, _), _)| *kind == Kind::CloseCover) };
+        let depth =
+            Depth { tickets: true, burnt: progress.failed.iter().any(|((kind, _), _)| *kind == Kind::CloseCover) };
         let chain = Chain::read(self.cluster, &mut self.whereabouts, depth)?;
         let still: BTreeSet<Item> = self.plan(&chain, prints).due.iter().map(plan::Work::item).collect();
         let now = Instant::now();

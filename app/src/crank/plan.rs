@@ -3,6 +3,7 @@
 //! A rule is never written down twice: whether an instruction would be taken is asked of the program's own methods, on
 //! copies of the accounts. What is added here is when it is *worth* a fee.
 
+use crate::address;
 use crate::crank::chain::{Chain, Destination, OpenCover, PoolView, ProductView};
 use crate::crank::price::Print;
 use crate::instruction::{self as ix, PoolKeys, TreatyKeys};
@@ -19,6 +20,8 @@ use backstop::state::{
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Why nothing moves while the asset's issuer has frozen a pool's token account.
+const VAULT_FROZEN: &str = "a pool's vault is frozen";
 /// Bytes of a token account, for its rent.
 const TOKEN_ACCOUNT_BYTES: usize = 165;
 
@@ -247,8 +250,7 @@ impl Planner<'_> {
             let (trigger, phase) = (&view.trigger, view.trigger.phase());
             if phase == Phase::Triggered {
                 if view.product.state() != ProductState::Over {
-                    let mut work =
-                        Work::new(Kind::OpenIncident, pool, key, ix::open_incident(&view.keys, *self.payer));
+                    let mut work = Work::new(Kind::OpenIncident, pool, key, ix::open_incident(&view.keys, *self.payer));
                     work.creates = Some(8 + Incident::INIT_SPACE);
                     self.plan.due.push(work);
                 }
@@ -273,6 +275,11 @@ impl Planner<'_> {
                 self.push(Kind::SyncProduct, pool, view.keys.product, ix::sync_product(&view.keys));
             }
         }
+    }
+
+    /// Whether a vault among those of these pools is frozen.
+    fn frozen(&self, pools: &[Pubkey]) -> bool {
+        pools.iter().any(|pool| self.chain.pools.get(pool).is_some_and(|view| view.frozen))
     }
 
     /// A pool's books as they would stand now.
@@ -315,7 +322,10 @@ impl Planner<'_> {
         let keys = TreatyKeys { cedant: view.keys.pool, reinsurer: treaty.reinsurer, treaty: noted.treaty };
         let key = view.keys.incident();
         let window_over = self.chain.now >= incident.opened_at.saturating_add(TREATY_CALL_WINDOW);
-        if window_over && self.failing.contains(&(Kind::CallTreaty, key)) {
+        let frozen = self.frozen(&[treaty.cedant, treaty.reinsurer]);
+        if frozen && !window_over {
+            self.wait(Kind::CallTreaty, incident.pool, key, VAULT_FROZEN);
+        } else if window_over && (frozen || self.failing.contains(&(Kind::CallTreaty, key))) {
             self.push(Kind::SkipTreaty, incident.pool, key, ix::skip_treaty(&keys, &view.keys));
         } else {
             self.push(Kind::CallTreaty, incident.pool, key, ix::call_treaty(&keys, &view.keys));
@@ -337,7 +347,7 @@ impl Planner<'_> {
     }
 
     fn settlement(&self, view: &ProductView, incident: &Incident, open: &OpenCover) -> Result<Work, &'static str> {
-        let holder = open.holder.ok_or("its NFT is burnt")?;
+        let holder = open.holder.ok_or("its NFT is burnt or cannot be found")?;
         let keys = &view.keys;
         let amount = incident.payout(&open.cover).map_or(0, |(_, amount)| amount);
         let settle = ix::settle_cover_from(keys, holder.owner, holder.nft, open.cover.mint);
@@ -358,6 +368,7 @@ impl Planner<'_> {
         destination: Destination,
     ) -> Result<(), &'static str> {
         match destination {
+            _ if self.frozen(&[work.pool]) => Err(VAULT_FROZEN),
             Destination::Ready => Ok(()),
             Destination::Missing if self.settings.create_accounts => {
                 let (mint, program) = (&keys.asset_mint, &keys.asset_token_program);
@@ -380,6 +391,10 @@ impl Planner<'_> {
             if let Some(books) = self.books(*pool)
                 && premium_is_due(&books, chain.now)
             {
+                if self.frozen(&[*pool, books.quota_share.reinsurer]) {
+                    self.wait(Kind::SettleTreatyPremium, *pool, *pool, VAULT_FROZEN);
+                    continue;
+                }
                 let settle = ix::settle_treaty_premium(&view.keys, books.quota_share.reinsurer);
                 self.push(Kind::SettleTreatyPremium, *pool, *pool, settle);
             }
@@ -390,6 +405,10 @@ impl Planner<'_> {
             };
             let keys = TreatyKeys { cedant: view.keys, reinsurer: treaty.reinsurer, treaty: *key };
             if self.collection_is_due(treaty, &cedant) {
+                if self.frozen(&[treaty.cedant, treaty.reinsurer]) {
+                    self.wait(Kind::CollectTreaty, treaty.cedant, *key, VAULT_FROZEN);
+                    continue;
+                }
                 self.push(Kind::CollectTreaty, treaty.cedant, *key, ix::collect_treaty(&keys));
             } else if end_is_due(key, treaty, &cedant, chain.now) {
                 self.push(Kind::EndTreaty, treaty.cedant, *key, ix::end_treaty(&keys, treaty.rent_payer));
@@ -421,7 +440,7 @@ impl Planner<'_> {
             let (cedants, alert) = self.cedants(view);
             if worth_settling(epoch, books, alert, chain.now) {
                 let settle = ix::settle_reinsurance_epoch(*pool, day, &cedants);
-                self.push(Kind::SettleExitEpoch, *pool, ix_epoch(pool, day), settle);
+                self.push(Kind::SettleExitEpoch, *pool, address::exit_epoch(pool, day), settle);
             }
         }
         if self.settings.claim_exits {
@@ -462,14 +481,10 @@ impl Planner<'_> {
             if !done && amount < pool.books.terms.min_ticket {
                 continue;
             }
-            let mut work =
-                Work::new(Kind::ClaimExit, ticket.pool, view.address, ix::claim_exit(&pool.keys, ticket));
+            let mut work = Work::new(Kind::ClaimExit, ticket.pool, view.address, ix::claim_exit(&pool.keys, ticket));
             work.holder = Some(ticket.owner);
-            let payable = if amount == 0 {
-                Ok(())
-            } else {
-                self.pay_to(&mut work, &pool.keys, &ticket.owner, view.destination)
-            };
+            let payable =
+                if amount == 0 { Ok(()) } else { self.pay_to(&mut work, &pool.keys, &ticket.owner, view.destination) };
             match payable {
                 Ok(()) => self.plan.due.push(work),
                 Err(why) => self.wait(Kind::ClaimExit, ticket.pool, view.address, why),
@@ -485,7 +500,7 @@ impl Planner<'_> {
         for ((pool, day), epoch) in &chain.epochs {
             if epoch.is_filled() && epoch.tickets == 0 {
                 let close = ix::close_exit_epoch(*pool, *day, epoch.rent_payer);
-                self.push(Kind::CloseExitEpoch, *pool, ix_epoch(pool, *day), close);
+                self.push(Kind::CloseExitEpoch, *pool, address::exit_epoch(pool, *day), close);
             }
         }
         for (key, cession) in &chain.cessions {
@@ -521,10 +536,6 @@ impl Planner<'_> {
             }
         }
     }
-}
-
-fn ix_epoch(pool: &Pubkey, day: u32) -> Pubkey {
-    crate::address::exit_epoch(pool, day)
 }
 
 /// Of the prints of a product's feed, the newest that is worth showing.
@@ -585,8 +596,7 @@ fn end_is_due(key: &Pubkey, treaty: &Treaty, cedant: &Pool, now: i64) -> bool {
         TreatyState::Announced => now >= treaty.start(),
         TreatyState::Active => {
             let paid = !matches!(treaty.kind, TreatyKind::QuotaShare { .. }) || cedant.treaty_payable == 0;
-            let in_force =
-                cedant.quota_share.treaty == *key || cedant.layers.iter().any(|layer| layer.treaty == *key);
+            let in_force = cedant.quota_share.treaty == *key || cedant.layers.iter().any(|layer| layer.treaty == *key);
             paid && in_force && cedant.treaty_is_over(treaty, now)
         }
         TreatyState::Ended => false,

@@ -48,6 +48,8 @@ const FIRST_PART: usize = 700;
 const TREASURY: u8 = 0;
 /// Bytes that the pipeline's instructions for compute limit and price add.
 const COMPUTE_BUDGET_BYTES: usize = 52;
+/// Stands for the account that a message is written to, where others are named by their feed.
+const DRAFT: [u8; 32] = [0xff; 32];
 /// What the wallet signs for the keys of its price accounts. No transaction begins so.
 const KEY_TEXT: &[u8] = b"Backstop crank: keys of its price accounts";
 
@@ -207,9 +209,9 @@ impl Poster {
         let mut steps = Vec::new();
         for update in updates {
             let wanted = |leaf: &&Leaf| {
-                prints.iter().any(|print| {
-                    print.feed == leaf.feed && print.observation.publish_time == leaf.price.publish_time
-                })
+                prints
+                    .iter()
+                    .any(|print| print.feed == leaf.feed && print.observation.publish_time == leaf.price.publish_time)
             };
             let leaves: Vec<&Leaf> = update.leaves.iter().filter(wanted).collect();
             if leaves.is_empty() {
@@ -267,7 +269,7 @@ impl Poster {
         update: &Update,
         leaves: &[&Leaf],
     ) -> Result<Vec<Step>, ClusterError> {
-        let draft = Keypair::new();
+        let draft = self.key(&DRAFT);
         let at = draft.pubkey();
         let space = VAA_HEADER + update.vaa.len();
         let (first, rest) = update.vaa.split_at(update.vaa.len().min(FIRST_PART));
@@ -277,7 +279,13 @@ impl Poster {
             let data = [&tags::WRITE[..], &length_of(index), &length_of(part.len()), part].concat();
             bridge(vec![authority(false), AccountMeta::new(at, false)], data)
         };
-        let mut steps = vec![Step {
+        let close = bridge(vec![authority(true), AccountMeta::new(at, false)], tags::CLOSE.to_vec());
+        let mut steps = Vec::new();
+        if cluster.account(&at)?.is_some() {
+            // A posting before this one did not come to its end.
+            steps.push(Step { instructions: vec![close.clone()], signers: Vec::new(), creates: Vec::new() });
+        }
+        steps.push(Step {
             instructions: vec![
                 create_account(&self.payer, &at, cluster.rent(space)?, space, &BRIDGE),
                 bridge(vec![authority(false), AccountMeta::new(at, false)], tags::INIT.to_vec()),
@@ -285,7 +293,7 @@ impl Poster {
             ],
             signers: vec![draft],
             creates: Vec::new(),
-        }];
+        });
         let verify = bridge(
             vec![
                 authority(false),
@@ -301,7 +309,6 @@ impl Poster {
             let data = [&tags::POST[..], &leaf.argument()].concat();
             steps.push(self.post(cluster, at, leaf, data)?);
         }
-        let close = bridge(vec![authority(true), AccountMeta::new(at, false)], tags::CLOSE.to_vec());
         if let Some(last) = steps.last_mut() {
             last.instructions.push(close);
         }
@@ -322,4 +329,29 @@ fn create_account(payer: &Pubkey, at: &Pubkey, lamports: u64, space: usize, owne
     data.extend_from_slice(owner.as_ref());
     let accounts = vec![AccountMeta::new(*payer, true), AccountMeta::new(*at, true)];
     Instruction { program_id: system_program::ID, accounts, data }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anchor_lang::AnchorDeserialize;
+    use pyth_solana_receiver_sdk::{PostUpdateAtomicParams, PostUpdateParams};
+
+    #[test]
+    fn the_receivers_own_types_read_what_is_posted() {
+        let leaf = Leaf {
+            message: vec![7; 85],
+            proof: vec![[1; 20], [2; 20]],
+            feed: [3; 32],
+            price: RawPrice { price: 1, confidence: 1, exponent: -8, publish_time: 1 },
+        };
+        let posted = PostUpdateParams::try_from_slice(&leaf.argument()).expect("it is the receiver's layout");
+        let message: Vec<u8> = posted.merkle_price_update.message.into();
+        assert_eq!((message, posted.treasury_id), (leaf.message.clone(), TREASURY));
+        let mut data = length_of(4).to_vec();
+        data.extend([9; 4]);
+        data.extend(leaf.argument());
+        let posted = PostUpdateAtomicParams::try_from_slice(&data).expect("it is the receiver's layout");
+        assert_eq!((posted.vaa, posted.treasury_id), (vec![9; 4], TREASURY));
+    }
 }

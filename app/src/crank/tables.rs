@@ -161,11 +161,7 @@ impl Crank<'_> {
     }
 
     /// Deactivates tables of pools that have nothing to settle, and closes those that have cooled.
-    pub(super) fn tidy_tables(
-        &mut self,
-        busy: &BTreeSet<Pubkey>,
-        progress: &mut Progress,
-    ) -> Result<(), ClusterError> {
+    pub(super) fn tidy_tables(&mut self, busy: &BTreeSet<Pubkey>, progress: &mut Progress) -> Result<(), ClusterError> {
         let authority = self.payer.pubkey();
         self.tables.search(self.cluster, &authority)?;
         if self.tables.by_pool.is_empty() {
@@ -200,7 +196,8 @@ impl Crank<'_> {
 /// What settlements of a pool share, the pool first.
 fn shared(pool: Pubkey, work: &[Work]) -> Vec<Pubkey> {
     let mut shared = vec![pool];
-    for settle in work.iter().filter(|work| work.kind == Kind::SettleCover).filter_map(|work| work.instructions.last()) {
+    for settle in work.iter().filter(|work| work.kind == Kind::SettleCover).filter_map(|work| work.instructions.last())
+    {
         // Vault, asset and incident; the asset's token program is the last account.
         let fixed = settle.accounts.get(1..4).unwrap_or_default().iter().chain(settle.accounts.last());
         for meta in fixed {
@@ -211,4 +208,3 @@ fn shared(pool: Pubkey, work: &[Work]) -> Vec<Pubkey> {
     }
     shared
 }
-

@@ -232,7 +232,7 @@ impl Chain<'_> {
     fn pool(&mut self, plan: &PoolPlan) -> Result<Item, AccountError> {
         let name = plan.pool;
         let address = address::pool(&name.asset, name.id);
-        let item = Item::new(format!("pool {}/{}", name.asset, name.id), address);
+        let item = Item::new(format!("pool {}, {}/{}", plan.label(), name.asset, name.id), address);
         let mint = self.cluster.account(&name.asset)?;
         let decimals = mint.as_ref().and_then(|mint| mint.data.get(MINT_DECIMALS).copied());
         let (Some(mint), Some(decimals)) = (mint, decimals) else {
@@ -269,7 +269,8 @@ impl Chain<'_> {
 
     fn product(&mut self, plan: &ProductPlan) -> Result<Item, AccountError> {
         let address = address::product(&address::pool(&plan.pool.asset, plan.pool.id), plan.id);
-        let item = Item::new(format!("product {}/{}/{}", plan.pool.asset, plan.pool.id, plan.id), address);
+        let item =
+            Item::new(format!("product {}, {}/{}/{}", plan.name, plan.pool.asset, plan.pool.id, plan.id), address);
         let (cluster, payer, governance) = (self.cluster, self.payer, self.governance);
         let Some(known) = self.known(plan.pool)? else { return Ok(item.conflict(NO_POOL)) };
         let args = match plan.args(known.decimals) {
@@ -315,7 +316,8 @@ impl Chain<'_> {
 
     fn treaty(&mut self, plan: &TreatyPlan) -> Result<Item, AccountError> {
         let address = address::treaty(&address::pool(&plan.cedant.asset, plan.cedant.id), plan.id);
-        let item = Item::new(format!("treaty {}/{}/{}", plan.cedant.asset, plan.cedant.id, plan.id), address);
+        let item =
+            Item::new(format!("{}, {}/{}/{}", plan.title(), plan.cedant.asset, plan.cedant.id, plan.id), address);
         let (cluster, payer, governance, now) = (self.cluster, self.payer, self.governance, self.now);
         let Some(reinsurer) = self.known(plan.reinsurer)?.cloned() else { return Ok(item.conflict(NO_POOL)) };
         let Some(cedant) = self.known(plan.cedant)? else { return Ok(item.conflict(NO_POOL)) };

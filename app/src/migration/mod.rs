@@ -31,7 +31,7 @@ pub enum PlanError {
         why: std::io::Error,
     },
     /// A file is not a plan.
-    #[error("{path} is not a plan: {why}")]
+    #[error("{path} is not a plan: {}", why.lines().last().unwrap_or_default())]
     Wrong {
         /// The file.
         path: String,
@@ -39,7 +39,7 @@ pub enum PlanError {
         why: String,
     },
     /// A plan uses names that nobody has given a value.
-    #[error("{path} needs values: give --set {}", names.join("=VALUE --set ") + "=VALUE")]
+    #[error("{path} needs values for {}", names.join(", "))]
     Missing {
         /// The file.
         path: String,

@@ -148,6 +148,12 @@ struct PoolTermsPlan {
 }
 
 impl PoolPlan {
+    /// Ticker of the asset and kind of the pool: `USDC (cover)`.
+    pub fn label(&self) -> String {
+        let kind = if self.kind == Kind::Cover { "cover" } else { "reinsurance" };
+        format!("{} ({kind})", self.label)
+    }
+
     /// The pool's arguments, by the asset's decimals. Errors: an amount has more decimals than the asset.
     pub fn args(&self, decimals: u8) -> Result<CreatePoolArgs, String> {
         let terms = &self.terms;
@@ -377,6 +383,14 @@ enum TreatyKindPlan {
 }
 
 impl TreatyPlan {
+    /// What kind of treaty it is.
+    pub fn title(&self) -> &'static str {
+        match self.kind {
+            TreatyKindPlan::QuotaShare { .. } => "quota share treaty",
+            TreatyKindPlan::ExcessOfLoss { .. } => "excess of loss treaty",
+        }
+    }
+
     /// The treaty's terms, by the pools' decimals. Errors: an amount has more decimals than the asset.
     pub fn terms(&self, decimals: u8) -> Result<TreatyTerms, String> {
         let kind = match &self.kind {

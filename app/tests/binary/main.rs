@@ -3,14 +3,17 @@
 //! Results in JSON are compared with `tests/golden/`; `BACKSTOP_BLESS=1` writes those files anew.
 
 mod claims;
+mod complete;
 mod cover;
 mod crank;
 mod desk;
+mod migrate;
 mod oversight;
 mod pool;
 mod product;
 mod protocol;
 mod refusals;
+mod reinsurance;
 mod scene;
 mod settings;
 mod treaty;

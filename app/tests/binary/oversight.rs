@@ -44,11 +44,11 @@ fn repository(path: &str) -> String {
 #[test]
 fn the_deployed_program_is_compared_with_the_committed_one() {
     let desk = Desk::new(World::new());
-    let verify = ["program", "verify", "--program", &repository("artifacts/backstop.so")];
+    let verify = ["program", "verify", "--file", &repository("artifacts/backstop.so")];
     let run = desk.look(&verify);
     assert_eq!(run.code, 0, "{run}");
     let other = desk.write("other.so", "another program");
-    let run = desk.look(&["program", "verify", "--program", &other]);
+    let run = desk.look(&["program", "verify", "--file", &other]);
     assert_eq!(run.code, 3, "{run}");
     assert!(run.stderr.starts_with("error: "), "{run}");
 }

@@ -29,6 +29,9 @@ impl Driver<'_> {
         self.everybody_leaves()?;
         self.end_covers()?;
         self.end_treaties()?;
+        // Premium that was earned since then belongs to whoever was last: they leave too.
+        self.everybody_leaves()?;
+        self.wait(9 * DAY)?;
         self.exits_are_paid()?;
         self.nothing_is_left()
     }

@@ -9,6 +9,7 @@ pub mod invariants;
 pub mod model;
 pub mod op;
 pub mod rng;
+pub mod rogue;
 pub mod scene;
 pub mod shrink;
 

@@ -32,6 +32,8 @@ pub const WEALTH: u64 = 1_000_000;
 pub const TOKEN: [u64; 2] = [ONE, 100 * ONE];
 /// Conditions that products can be created with.
 pub const DESIGNS: usize = 4;
+/// A further condition, that only a rogue governance would create: nearly every price is a breach.
+pub const EVIL: usize = DESIGNS;
 /// Where observed prices are posted.
 const PRICE: u64 = 7;
 
@@ -41,11 +43,11 @@ pub fn design(design: usize) -> (ProductTerms, Terms) {
     let product = ProductTerms {
         risk_group: u32::try_from(design).expect("there are few"),
         min_term_days: 3,
-        max_term_days: [60, 90, 30, 365][design],
-        cap_bps: [8_000, 10_000, 5_000, 9_000][design],
-        cancel_fee_bps: [1_000, 1, 5_000, 333][design],
-        drift_bps: [200, 2_000, 0, 777][design],
-        waiting_seconds: [86_400, 90_000, 259_200, 86_400][design],
+        max_term_days: [60, 90, 30, 365, 30][design],
+        cap_bps: [8_000, 10_000, 5_000, 9_000, 10_000][design],
+        cancel_fee_bps: [1_000, 1, 5_000, 333, 1][design],
+        drift_bps: [200, 2_000, 0, 777, 0][design],
+        waiting_seconds: [86_400, 90_000, 259_200, 86_400, 86_400][design],
         ..terms::product_terms()
     };
     (product, condition)
@@ -67,13 +69,14 @@ fn condition(design: usize) -> TermsInput {
         0 => quick,
         1 => terms::stress(),
         2 => TermsInput { severity: linear, tolerance_seconds: 0, ..quick },
+        EVIL => TermsInput { threshold: 200_000_000, recovery: 240_000_000, ..quick },
         _ => TermsInput { slot_seconds: 900, duration_seconds: 7_200, tolerance_seconds: 1_800, severity: linear, ..quick },
     }
 }
 
 /// Which feed a design watches.
 pub fn feed_of(design: usize) -> u8 {
-    if design == 3 { 1 } else { 0 }
+    u8::from(design >= 3)
 }
 
 /// The identity of a feed.

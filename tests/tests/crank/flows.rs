@@ -32,7 +32,6 @@ fn a_depeg_is_observed_confirmed_funded_and_paid_by_crank_passes_alone() {
     assert_eq!((idle.passes, idle.transactions), (1, 0), "nothing is left to do: {idle:?}");
 }
 
-
 #[test]
 fn an_exit_epoch_is_paid_at_the_turn_of_its_day_to_the_last_ticket_and_closed() {
     let world = World::new();
@@ -154,20 +153,18 @@ fn a_treaty_that_cannot_be_called_is_skipped_after_two_days_and_collected_once_i
     scene.freeze(&scene.owned, true);
     let report = run(world, &payer);
     assert_eq!((report.count("open_incident"), report.count("call_treaty")), (1, 0));
-    assert_eq!(report.skipped.len(), 1);
-    world.advance(2 * DAY);
-    let delays = Delays { first: Duration::ZERO, ..options().delays };
-    let mut crank = crank(&world.cluster, &payer, Options { delays, ..options() });
-    let report = crank.pass().unwrap();
-    assert_eq!(report.count("skip_treaty"), 0, "it is called once more first");
-    assert!(report.skipped.iter().any(|skipped| skipped.kind == "call_treaty"), "{:?}", report.skipped);
-    let report = crank.run_until_idle().unwrap();
+    let [waiting] = &report.waiting[..] else { panic!("{:?}", report.waiting) };
+    assert_eq!((waiting.kind.name(), waiting.why), ("call_treaty", "a pool's vault is frozen"));
+    world.advance(2 * DAY - 1);
+    assert_eq!(run(world, &payer).count("skip_treaty"), 0);
+    world.advance(1);
+    let report = run(world, &payer);
     assert_eq!((report.count("skip_treaty"), report.count("settle_cover")), (1, 1));
     assert_eq!(world.assets(&person) - before, 40_000 * ONE);
     assert_eq!(scene.treaty(&treaty).uncollected, 12_000 * ONE);
     let surplus = world.pool(&scene.cedant).surplus;
     scene.freeze(&scene.owned, false);
-    assert_eq!(crank.run_until_idle().unwrap().count("collect_treaty"), 1);
+    assert_eq!(run(world, &payer).count("collect_treaty"), 1);
     assert_eq!(world.pool(&scene.cedant).surplus, surplus + 12_000 * ONE);
     scene.assert_books();
 }
@@ -232,4 +229,49 @@ fn what_anyone_may_close_is_closed_to_whoever_paid_for_it() {
     }
     assert!(world.cluster.account(&id).unwrap().unwrap().lamports > before, "the rent is back");
     scene.assert_books();
+}
+
+#[test]
+fn a_treaty_whose_call_is_refused_for_another_reason_is_called_until_it_may_be_skipped() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    scene.in_force([(&scene.owned, quota_share(world.now(), 3_000, 0, 50_000 * ONE))]);
+    scene.insured(&scene.product, 40_000 * ONE);
+    let payer = operator(world);
+    breach_for_long(world, &scene.product, RUIN, &payer);
+    // The reinsurer's vault is short of what its books say.
+    let mut vault = world.cluster.account(&scene.owned.vault()).unwrap().unwrap();
+    vault.data[64..72].copy_from_slice(&ONE.to_le_bytes());
+    world.cluster.set_account(scene.owned.vault(), vault);
+    let report = run(world, &payer);
+    assert_eq!((report.count("open_incident"), report.count("call_treaty")), (1, 0));
+    assert!(report.skipped.iter().any(|skipped| skipped.kind == "call_treaty"), "{:?}", report.skipped);
+    world.advance(2 * DAY);
+    let delays = Delays { first: Duration::ZERO, ..options().delays };
+    let mut crank = crank(&world.cluster, &payer, Options { delays, ..options() });
+    let report = crank.pass().unwrap();
+    assert_eq!(report.count("skip_treaty"), 0, "it is called once more first");
+    let report = crank.run_until_idle().unwrap();
+    assert_eq!((report.count("skip_treaty"), report.count("settle_cover")), (1, 1));
+}
+
+#[test]
+fn while_a_vault_is_frozen_everything_that_it_would_pay_waits_without_a_transaction() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 9, &payer);
+    let state = |state: u8| {
+        let mut vault = world.cluster.account(&pool.vault()).unwrap().unwrap();
+        vault.data[108] = state;
+        world.cluster.set_account(pool.vault(), vault);
+    };
+    state(2);
+    let report = run(&world, &payer);
+    assert_eq!((report.count("fund_incident"), report.count("settle_cover")), (1, 0));
+    assert_eq!((report.waiting.len(), report.skipped.len(), report.transactions_lost), (9, 0, 0));
+    assert_eq!(report.waiting[0].why, "a pool's vault is frozen");
+    state(1);
+    run(&world, &payer);
+    assert_paid_once(&world, &pool, &product, &holders);
 }

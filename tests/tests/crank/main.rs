@@ -18,7 +18,7 @@ use backstop_app::crank::{Accounts, Crank, Options, Report, Settings};
 use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_app::price_account::standing_account;
 use backstop_app::transaction::PriorityFee;
-use backstop_app::{EmbeddedCluster, account, address};
+use backstop_app::{EmbeddedCluster, address};
 use backstop_tests::terms::{self, DAY, FEED, HOUR, ONE};
 use backstop_tests::{Outcome, Person, World, assert_books, explain, seeded};
 use solana_sdk::account::Account;
@@ -214,4 +214,3 @@ fn assert_paid_once(world: &World, pool: &PoolKeys, product: &ProductKeys, holde
     assert_eq!(world.pool(pool).incident_reserves, 0);
     assert_books(&world.cluster, &pool.pool);
 }
-

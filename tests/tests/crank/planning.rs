@@ -96,7 +96,8 @@ fn of_several_prints_the_newest_that_is_worth_it_is_shown() {
     // Half of the price's age is over too, so that the newest serves buyers: it wins.
     assert_eq!(instructions[0].accounts.last().unwrap().pubkey, newest.account);
     chain.now -= 1_000;
-    let [older, newer] = [print(94_000_000, chain.now - 5), Print { account: worth.account, ..print(93_000_000, chain.now) }];
+    let [older, newer] =
+        [print(94_000_000, chain.now - 5), Print { account: worth.account, ..print(93_000_000, chain.now) }];
     let plan = planned(&chain, &[older, newer]);
     assert_eq!(plan.due[0].instructions[0].accounts.last().unwrap().pubkey, worth.account);
 }

@@ -67,6 +67,27 @@ fn a_lookup_table_is_found_again_by_a_crank_that_starts_anew_and_its_rent_comes_
 }
 
 #[test]
+fn covers_of_one_holder_share_accounts_and_so_a_transaction() {
+    let world = World::unsigned();
+    let (_, product) = stage(&world);
+    let payer = operator(&world);
+    world.print(&product, PAR);
+    let person = world.person(1_000 * ONE);
+    for _ in 0..20 {
+        world.buy(&product, &person, 100 * ONE, 30).1.unwrap();
+    }
+    let before = world.assets(&person);
+    world.advance(3 * DAY);
+    breach_for_long(&world, &product, HALF, &payer);
+    let cluster = Lossy::never(&world.cluster);
+    let report = crank(&cluster, &payer, Options { table_from: 1, ..options() }).run_until_idle().unwrap();
+    assert_eq!(report.count("settle_cover"), 20);
+    assert_eq!(world.assets(&person) - before, 20 * 50 * ONE);
+    let most = cluster.sent.borrow().iter().map(|sent| sent.message.instructions().len()).max().unwrap();
+    assert!(most > 8, "{most} instructions in one");
+}
+
+#[test]
 fn two_cranks_at_once_settle_a_thousand_covers_exactly_once_each() {
     const COVERS: u64 = 1_000;
     let start = Instant::now();

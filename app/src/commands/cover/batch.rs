@@ -2,13 +2,14 @@
 
 use super::buy::{Order, free_numbers, rent};
 use crate::commands::args::{asset_text, require_tokens};
-use crate::commands::context::{Context, Preview, UsageError, refused};
+use crate::commands::context::{Context, Preview, UsageError, hinted, refused};
 use crate::commands::product::words;
 use crate::output::{BAD, GOOD, QUIET, cell, exact_amount, listing, paint, table};
 use anchor_lang::prelude::Pubkey;
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use backstop::BuyCoverArgs;
 use backstop::error::BackstopError;
+use backstop_app::cluster::ClusterError;
 use backstop_app::explain::explain;
 use backstop_app::{address, instruction as ix, transaction};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -127,7 +128,7 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
                         sent.push(prepared);
                         waiting.push(row);
                     }
-                    Err(why) => row.fail(&why),
+                    Err(why) => row.end("failed", &why),
                 }
             }
             for (outcome, row) in transaction::confirm(cluster, &sent).into_iter().zip(waiting) {
@@ -136,7 +137,9 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
                         row.status = "confirmed";
                         row.signature = Some(receipt.signature.to_string());
                     }
-                    Err(why) => row.fail(&why),
+                    Err(why @ (ClusterError::Failed { .. } | ClusterError::Expired)) => row.end("failed", &why),
+                    // It was sent, and nobody said how it ended.
+                    Err(why) => row.end("unknown", &why),
                 }
             }
             progress.inc(instructions.len() as u64);
@@ -145,12 +148,16 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
     }
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
     context.options.output.print(&rows, |rows| display(rows))?;
-    if failed > 0 { Err(anyhow!("{failed} of {count} covers were not bought")) } else { Ok(()) }
+    if failed == 0 {
+        return Ok(());
+    }
+    let hint = "`backstop cover list --product` tells what was sold; buy again with a list of those that failed";
+    Err(hinted(format!("{failed} of {count} covers were not bought, or nobody said so"), hint))
 }
 
 impl Row {
-    fn fail(&mut self, why: &backstop_app::cluster::ClusterError) {
-        self.status = "failed";
+    fn end(&mut self, status: &'static str, why: &ClusterError) {
+        self.status = status;
         self.error = Some(explain(why).sentence);
     }
 }
@@ -160,8 +167,8 @@ fn display(rows: &[Row]) -> String {
     for row in rows {
         let style = match row.status {
             "confirmed" => GOOD,
-            "failed" => BAD,
-            _ => QUIET,
+            "simulated" => QUIET,
+            _ => BAD,
         };
         table.add_row([cell(&row.receiver, QUIET), cell(&row.cover, QUIET), cell(row.status, style)]);
     }

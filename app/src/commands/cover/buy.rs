@@ -250,6 +250,20 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_sum_that_is_told_is_sold_and_a_unit_more_is_not() {
+        let (world, keys) = shop();
+        let market = Market::fetch(&world.cluster, &keys).expect("the accounts are there");
+        let largest = market.largest_sum(30, world.now()).expect("it is for sale");
+        assert_eq!(largest, 80_000 * ONE, "80 % of the pool's capital");
+        let request = |sum_insured| CoverRequest { sum_insured, term_days: 30 };
+        assert!(market.quote(request(largest), world.now()).is_ok());
+        let refused = ask(&market, request(largest + 1), world.now()).unwrap_err();
+        let hint = &refused.downcast_ref::<crate::commands::context::Hinted>().expect("it comes with a hint").hint;
+        assert!(hint.contains("80,000.00 USDT at most"), "{hint}");
+        assert!(market.largest_sum(3_000, world.now()).is_err(), "no sum is sold for so long a term");
+    }
+
+    #[test]
     fn the_lowest_free_number_skips_covers_and_accounts_that_were_left_behind() {
         let (world, keys) = shop();
         let (buyer, other) = (world.person(1_000 * ONE), world.person(0));

@@ -97,7 +97,7 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
         (true, product) => account::list::<Cover>(cluster, product.map(|product| (0, product.0)))?,
         (false, _) => held_by(cluster, &args.owner.map_or_else(|| context.wallet(), Ok)?)?,
     };
-    let products: HashMap<Pubkey, Product> = match args.product {
+    let mut products: HashMap<Pubkey, Product> = match args.product {
         Some(ProductArg(product)) => HashMap::from([(product, account::fetch(cluster, &product)?)]),
         None => account::list(cluster, args.pool.map(|pool| (0, pool.0)))?.into_iter().collect(),
     };
@@ -105,6 +105,15 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
     // A trigger names its product first and its pool after it.
     let triggers = account::list::<Trigger>(cluster, args.pool.map(|pool| (32, pool.0)))?;
     let triggers: HashMap<Pubkey, Trigger> = triggers.into_iter().collect();
+    for product in products.values_mut() {
+        if let (Some(pool), Some(trigger)) = (pools.get(&product.pool), triggers.get(&product.trigger)) {
+            // What is over is over, though nobody may have released it yet.
+            let mut synced = *product;
+            if synced.sync(&mut pool.clone(), trigger, now).is_ok() {
+                *product = synced;
+            }
+        }
+    }
     let mut rows: Vec<Row> = covers
         .iter()
         .filter_map(|(address, cover)| {

@@ -303,12 +303,14 @@ fn display(shown: &Shown, now: i64) -> String {
         ("due", asset(incident.gross)),
     ];
     for treaty in &shown.treaties {
-        let open = match (treaty.state, treaty.skippable_from) {
-            ("pending", Some(from)) => format!("not called yet; can be skipped from {}", moment_from(from, now)),
-            ("skipped", _) => "skipped; it can be collected into the surplus".into(),
-            _ => format!("paid {}", asset(treaty.paid)),
+        let owed = asset(treaty.owed);
+        let said = match (treaty.state, treaty.skippable_from) {
+            ("pending", Some(from)) => format!("owes {owed}, can be skipped from {}", moment_from(from, now)),
+            ("skipped", _) => format!("skipped, {owed} can be collected into the surplus"),
+            _ if treaty.paid == treaty.owed => format!("paid {owed}"),
+            _ => format!("paid {} of {owed}", asset(treaty.paid)),
         };
-        rows.push((treaty.kind, format!("{} owes {}, {open}", treaty.treaty, asset(treaty.owed))));
+        rows.push((treaty.kind, format!("{} {said}", treaty.treaty)));
     }
     match (&shown.losses, incident.reserve) {
         (_, Some(reserve)) => {

@@ -396,12 +396,13 @@ mod tests {
 
     #[test]
     fn a_wrong_condition_is_told_by_its_flag() {
-        let told = |more: &[&str]| Terms::new(&parse(more).condition()).map_err(wrong_condition).unwrap_err().0;
+        let wrong = |args: CreateArgs| Terms::new(&args.condition()).map_err(wrong_condition).unwrap_err().0;
+        let told = |more: &[&str]| wrong(parse(more));
         assert!(told(&["--full-loss", "0.95"]).contains("--full-loss"));
         assert!(told(&["--recovery", "0.9"]).contains("--recovery"));
-        let sevens = ["--slot", "7m", "--duration", "7h", "--tolerance", "0s", "--challenge", "7h"];
-        assert!(told(&sevens).contains("--slot"));
-        assert!(told(&["--duration", "4h 10m"]).contains("--duration"));
+        let sevens = parse(&["--slot", "7m", "--tolerance", "0s", "--challenge", "7h"]);
+        assert!(wrong(CreateArgs { duration: 7 * 3_600, ..sevens }).contains("--slot"));
+        assert!(wrong(CreateArgs { duration: 15_000, ..parse(&[]) }).contains("--duration"));
         assert!(told(&["--tolerance", "90m"]).contains("--tolerance"));
         assert!(told(&["--challenge", "25h"]).contains("--challenge"));
         assert!(told(&["--slot", "1m", "--tolerance", "1m"]).contains("at most 224 slots"));

@@ -13,7 +13,7 @@ use clap::Subcommand;
 /// The commands on products.
 #[derive(Debug, Subcommand)]
 pub enum ProductCommand {
-    Create(create::CreateArgs),
+    Create(Box<create::CreateArgs>),
     List(show::ListArgs),
     Show(show::ShowArgs),
     SetRate(manage::SetRateArgs),

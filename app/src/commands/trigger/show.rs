@@ -279,7 +279,7 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
     if let Some(window) = &shown.window {
         if window.is_met {
             row("event", words::moment_from(window.event_at, now));
-            row("shown until", format!("{}, the end of the slot that met it", moment(window.met_at)));
+            row("window ends", moment(window.met_at));
         } else {
             row(
                 "could be met",

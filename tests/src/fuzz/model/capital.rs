@@ -575,6 +575,11 @@ impl Model {
         Ok(())
     }
 
+    /// The day of a pool's oldest unfilled epoch, if it is over.
+    pub fn queue_due(&self, pool: usize) -> Option<u32> {
+        self.pools[pool].queue.first().copied().filter(|oldest| *oldest < day(self.now))
+    }
+
     /// The largest payment to the oldest epoch.
     pub fn free(&self, pool: usize, epoch_day: u32) -> Rule<N> {
         let books = &self.pools[pool];
