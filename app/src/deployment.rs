@@ -122,9 +122,8 @@ mod tests {
 
     fn program_data(authority: Option<Pubkey>, code: &[u8]) -> Vec<u8> {
         let key = authority.unwrap_or_default();
-        let header =
-            [3u32.to_le_bytes().as_slice(), &7u64.to_le_bytes(), &[u8::from(authority.is_some())], key.as_ref()];
-        [header.concat().as_slice(), code].concat()
+        let is_set = [u8::from(authority.is_some())];
+        [3u32.to_le_bytes().as_slice(), &7u64.to_le_bytes(), &is_set, key.as_ref(), code].concat()
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn hint(refusal: BackstopError) -> &'static str {
     use BackstopError as E;
     match refusal {
         E::AmountTooSmall | E::FirstDepositTooSmall => "`backstop pool show` tells the smallest amount",
-        E::OutOfBounds => "the bounds are in the program's documentation of the argument",
+        E::OutOfBounds => "the command's --help tells what it takes",
         E::NotUpgradeAuthority => "sign with the program's upgrade authority: `backstop program verify` shows it",
         E::NotGovernance | E::NotGuardian | E::NotRiskKeeper | E::NotPendingGovernance => {
             "`backstop protocol show` tells who it is; --keypair names the signer, --print-tx gives a multisig the transaction"
@@ -169,6 +169,12 @@ fn explain_runtime(error: &TransactionError, logs: &[String]) -> Explanation {
             if logged("insufficient lamports") {
                 return Explanation::new("the wallet that pays has too little SOL for the rent", FUND);
             }
+            if logged("already in use") {
+                return Explanation::new(
+                    "what the transaction would create is there already",
+                    "look at it, or choose another number",
+                );
+            }
             if logged("Error: insufficient funds") {
                 return Explanation::new(
                     "the token account holds less than the amount",
@@ -198,6 +204,9 @@ fn anchor(logs: &[String]) -> Option<Explanation> {
     Some(match name {
         "AccountNotInitialized" if account == "protocol" => {
             Explanation::new("the protocol is not set up on this cluster", "`backstop init` sets it up; check --url")
+        }
+        "AccountNotInitialized" if account == "incident" => {
+            Explanation::new("no incident is open for it", "`backstop incident list` shows all incidents")
         }
         "AccountNotInitialized" => {
             let hint = "create it first; for a token account: `spl-token create-account MINT`";
@@ -251,7 +260,7 @@ mod tests {
     #[test]
     fn every_refusal_has_a_hint_of_one_line() {
         for refusal in BackstopError::ALL {
-            let hint = hint(*refusal);
+            let hint = hint(refusal);
             assert!(!hint.is_empty() && !hint.contains('\n') && !hint.ends_with('.'), "{refusal:?}");
         }
     }

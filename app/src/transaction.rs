@@ -15,6 +15,7 @@ use solana_sdk::message::{AddressLookupTableAccount, Message, VersionedMessage, 
 use solana_sdk::signature::{Keypair, Signature};
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
+use std::collections::HashMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -181,12 +182,7 @@ impl<'a> Pipeline<'a> {
         Ok(Prepared { transaction, last_valid_block_height, fee: plan.fee, simulated: plan.simulated })
     }
 
-    fn plan_within(
-        &self,
-        instructions: &[Instruction],
-        limit: u32,
-        simulated: Receipt,
-    ) -> Result<Plan, ClusterError> {
+    fn plan_within(&self, instructions: &[Instruction], limit: u32, simulated: Receipt) -> Result<Plan, ClusterError> {
         let mut writable: Vec<Pubkey> = instructions
             .iter()
             .flat_map(|instruction| &instruction.accounts)
@@ -266,47 +262,24 @@ fn bytes_of(message: &VersionedMessage) -> usize {
     1 + 64 * usize::from(message.header().num_required_signatures) + message.serialize().len()
 }
 
-/// Sends transactions, again and again, until each is confirmed, has failed, or can no longer be confirmed. Outcomes are
-/// in the order of the transactions.
+/// Sends transactions, again and again, until each is confirmed, has failed, is refused, or can no longer be confirmed.
+/// Outcomes are in the order of the transactions.
 ///
-/// A cluster that does not answer for a moment is asked again, one that refuses is not; after the last block height of a transaction has passed,
-/// or two minutes without any answer, the outcome is its last failure.
+/// A cluster that does not answer is asked again for two minutes; then its silence is the outcome of all that is open, and
+/// what was sent may still be confirmed.
 pub fn confirm(cluster: &dyn Cluster, prepared: &[Prepared]) -> Vec<Outcome> {
     const PATIENCE: Duration = Duration::from_secs(120);
     let mut outcomes: Vec<Option<Outcome>> = vec![None; prepared.len()];
     let (mut answered, mut sent) = (Instant::now(), None::<Instant>);
-    loop {
-        let open: Vec<usize> = (0..prepared.len()).filter(|index| outcomes[*index].is_none()).collect();
-        if open.is_empty() {
-            return outcomes.into_iter().flatten().collect();
-        }
-        let round = || -> Result<(Vec<Option<Outcome>>, u64), ClusterError> {
-            if sent.is_none_or(|sent| sent.elapsed() >= REBROADCAST) {
-                for index in &open {
-                    cluster.submit(&prepared[*index].transaction)?;
-                }
-            }
-            // The height first: what is not confirmed at a later look than a height past its end never will be.
-            let height = cluster.block_height()?;
-            let signatures: Vec<Signature> =
-                open.iter().map(|index| prepared[*index].transaction.signatures[0]).collect();
-            Ok((cluster.outcomes(&signatures)?, height))
-        }();
-        match round {
-            Ok((ended, height)) => {
+    while outcomes.iter().any(Option::is_none) {
+        let due = sent.is_none_or(|sent| sent.elapsed() >= REBROADCAST);
+        match round(cluster, prepared, &mut outcomes, due) {
+            Ok(()) => {
                 answered = Instant::now();
-                if sent.is_none_or(|sent| sent.elapsed() >= REBROADCAST) {
-                    sent = Some(answered);
-                }
-                for (index, outcome) in open.into_iter().zip(ended) {
-                    let expired = height > prepared[index].last_valid_block_height;
-                    outcomes[index] = outcome.or_else(|| expired.then_some(Err(ClusterError::Expired)));
-                }
+                sent = if due { Some(answered) } else { sent };
             }
-            Err(why) if answered.elapsed() > PATIENCE || !matches!(why, ClusterError::Unreachable(_)) => {
-                for index in open {
-                    outcomes[index] = Some(Err(why.clone()));
-                }
+            Err(why) if answered.elapsed() > PATIENCE => {
+                outcomes.iter_mut().filter(|outcome| outcome.is_none()).for_each(|open| *open = Some(Err(why.clone())));
             }
             Err(_) => {}
         }
@@ -314,6 +287,35 @@ pub fn confirm(cluster: &dyn Cluster, prepared: &[Prepared]) -> Vec<Outcome> {
             sleep(POLL);
         }
     }
+    outcomes.into_iter().flatten().collect()
+}
+
+/// Sends what is open, if that is due, and looks what became of it. Errors: the cluster does not answer.
+fn round(
+    cluster: &dyn Cluster,
+    prepared: &[Prepared],
+    outcomes: &mut [Option<Outcome>],
+    due: bool,
+) -> Result<(), ClusterError> {
+    let open: Vec<usize> = (0..prepared.len()).filter(|index| outcomes[*index].is_none()).collect();
+    let mut refusals = HashMap::new();
+    for index in open.iter().filter(|_| due) {
+        match cluster.submit(&prepared[*index].transaction) {
+            Err(silence @ ClusterError::Unreachable(_)) => return Err(silence),
+            Err(refusal) => drop(refusals.insert(*index, refusal)),
+            Ok(()) => {}
+        }
+    }
+    // The height first: what is not confirmed at a later look than a height past its end never will be.
+    let height = cluster.block_height()?;
+    let signatures: Vec<Signature> = open.iter().map(|index| prepared[*index].transaction.signatures[0]).collect();
+    for (index, outcome) in open.into_iter().zip(cluster.outcomes(&signatures)?) {
+        let expired = (height > prepared[index].last_valid_block_height).then_some(ClusterError::Expired);
+        // A node may refuse to take again what it has confirmed: what became of it counts first.
+        let failure = refusals.remove(&index).or(expired);
+        outcomes[index] = outcome.or_else(|| failure.map(Err));
+    }
+    Ok(())
 }
 
 /// The program's error in a failure, if it is one of its own.

@@ -10,11 +10,19 @@
 //!
 //! A failure is shrunk and printed as a list of operations, with the seed that brings it back.
 
+use backstop_tests::fuzz::op::NAMES;
 use backstop_tests::fuzz::{Config, run};
 
 #[test]
 fn every_random_sequence_keeps_the_books_the_promises_and_the_model() {
-    let config = Config::from_env(1, 20, 500);
+    let config = Config::from_env(1, 30, 500);
     let totals = run(config);
     println!("{config:?}\n{}", totals.table());
+    if totals.actions >= 15_000 {
+        let never = |name: &&&str| totals.kinds.get(**name).is_none_or(|[accepted, _]| *accepted == 0);
+        assert_eq!(NAMES.iter().filter(never).collect::<Vec<_>>(), [&""; 0], "these were never accepted");
+        for notable in ["incidents funded in part", "tranches wiped out", "epochs paid in part"] {
+            assert!(totals.notable.get(notable).is_some_and(|count| *count > 0), "there were no {notable}");
+        }
+    }
 }

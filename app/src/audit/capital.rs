@@ -34,7 +34,7 @@ fn ledger(place: &Place, checks: &mut Checks) {
     ]);
     let subject = Subject("pool", place.key);
     checks.same(Rule::Ledger, subject, "sum of the entries", u128::from(pool.cash), entries);
-    checks.figure(Rule::Ledger, "cash, sum of the entries", pool.cash, shown(entries));
+    checks.figure(Rule::Ledger, ["cash", "sum of its entries"], pool.cash, shown(entries));
 }
 
 fn vault(place: &Place, checks: &mut Checks) {
@@ -55,7 +55,7 @@ fn vault(place: &Place, checks: &mut Checks) {
     checks.holds(Rule::Vault, subject, "nobody may close it", vault.close_authority == COption::None);
     checks.holds(Rule::Vault, subject, "it is not frozen", vault.state == AccountState::Initialized);
     checks.at_least(Rule::Vault, subject, "tokens", pool.cash, vault.amount);
-    checks.figure(Rule::Vault, "cash, held", pool.cash, vault.amount);
+    checks.figure(Rule::Vault, ["cash", "held in the vault"], pool.cash, vault.amount);
 }
 
 fn shares(place: &Place, checks: &mut Checks, tranche: Tranche) {
@@ -77,8 +77,12 @@ fn shares(place: &Place, checks: &mut Checks, tranche: Tranche) {
     // Shares of a series that was wiped out go on to exist, and are worth nothing.
     if book.wiped_out == 0 {
         checks.at_most(Rule::Shares, subject, "supply", book.shares, mint.supply);
-        let what = if tranche == Tranche::Junior { "junior shares, supply" } else { "senior shares, supply" };
-        checks.figure(Rule::Shares, what, book.shares, mint.supply);
+        let what = if tranche == Tranche::Junior {
+            ["junior shares", "junior supply"]
+        } else {
+            ["senior shares", "senior supply"]
+        };
+        checks.share_figure(Rule::Shares, what, book.shares, mint.supply);
     }
 }
 

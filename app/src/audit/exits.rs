@@ -32,7 +32,7 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     let subject = Subject("pool", *key);
     let booked = place.pool.exit_reserves;
     checks.same(Rule::ExitReserves, subject, "reserves of the epochs", reserves, u128::from(booked));
-    checks.figure(Rule::ExitReserves, "exit reserves, of the epochs", booked, shown(reserves));
+    checks.figure(Rule::ExitReserves, ["exit reserves", "of the epochs"], booked, shown(reserves));
     for tranche in Tranche::BOTH {
         units(place, checks, tranche, &epochs);
     }
@@ -90,6 +90,10 @@ fn units(place: &Place, checks: &mut Checks, tranche: Tranche, epochs: &BTreeMap
     let found = u128::from(book.units);
     checks.at_least(Rule::Units, subject, "open units", open, found);
     checks.at_most(Rule::Units, subject, "open units with dust", open.saturating_add(DUST.into()), found);
-    let what = if tranche == Tranche::Junior { "junior exit units, open" } else { "senior exit units, open" };
-    checks.figure(Rule::Units, what, book.units, shown(open));
+    let what = if tranche == Tranche::Junior {
+        ["junior exit units", "open in epochs"]
+    } else {
+        ["senior exit units", "open in epochs"]
+    };
+    checks.share_figure(Rule::Units, what, book.units, shown(open));
 }

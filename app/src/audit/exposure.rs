@@ -47,11 +47,16 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     let total: u128 = by_group.iter().sum();
     checks.same(Rule::Groups, subject, "exposure of the pool", total, u128::from(pool.total_exposure));
     checks.at_most(Rule::Groups, subject, "exposure of the pool", MAX_TOTAL_EXPOSURE, pool.total_exposure);
-    checks.figure(Rule::Groups, "exposure, of its products", pool.total_exposure, shown(total));
+    checks.figure(Rule::Groups, ["exposure", "of its products"], pool.total_exposure, shown(total));
     checks.same(Rule::Alerts, subject, "products in alert", alerts, pool.alerts);
     checks.same(Rule::Alerts, subject, "products more than breaching", due, pool.alerts_due);
     checks.same(Rule::Alerts, subject, "exposure in alert", alert_exposure, u128::from(pool.alert_exposure));
-    checks.figure(Rule::Alerts, "exposure in alert, by triggers", pool.alert_exposure, shown(alert_exposure));
+    checks.figure(
+        Rule::Alerts,
+        ["exposure in alert", "of products in alert"],
+        pool.alert_exposure,
+        shown(alert_exposure),
+    );
 }
 
 /// The exposure and its schedule, by the days on which covers end.
@@ -85,7 +90,7 @@ fn by_end(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&
     let by_covers = ending.values().sum();
     checks.same(rule, subject, "exposure by its schedule", scheduled, u128::from(product.exposure));
     checks.at_least(rule, subject, "exposure by its covers", by_covers, u128::from(product.exposure));
-    checks.figure(rule, "exposure, live covers", product.exposure, shown(by_covers));
+    checks.figure(rule, ["exposure", "of live covers"], product.exposure, shown(by_covers));
 }
 
 /// Sums and premiums by the day on which protection begins, for the 32 days that have a bucket.

@@ -19,7 +19,7 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     let reserves = sum(incidents.iter().map(|(_, incident)| held(incident)));
     let booked = pool.incident_reserves;
     checks.same(Rule::IncidentReserves, subject, "reserves of the incidents", reserves, u128::from(booked));
-    checks.figure(Rule::IncidentReserves, "incident reserves, of the incidents", booked, shown(reserves));
+    checks.figure(Rule::IncidentReserves, ["incident reserves", "of the incidents"], booked, shown(reserves));
     funding(place, checks, &incidents);
 }
 
@@ -98,14 +98,14 @@ fn claims(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incid
     }
     checks.same(rule, subject, "sums insured to be settled", sums, u128::from(incident.sums_left));
     checks.same(rule, subject, "premiums to be given back", premiums, u128::from(incident.premiums_left));
-    checks.figure(rule, "sums to be settled, of covers", incident.sums_left, shown(sums));
+    checks.figure(rule, ["sums to be settled", "of covers"], incident.sums_left, shown(sums));
     let gross = losses::gross(incident.sums_left, incident.severity_bps, incident.premiums_left);
     let gross = gross.unwrap_or(u64::MAX);
     if incident.state == IncidentState::Funded {
         checks.at_least(rule, subject, "gross loss", gross, incident.gross);
         let left = incident.reserve.saturating_sub(incident.paid);
         checks.at_least(rule, subject, "reserve that is left for its covers", payouts, u128::from(left));
-        checks.figure(rule, "reserve left, payouts due", left, shown(payouts));
+        checks.figure(rule, ["reserve that is left", "payouts due"], left, shown(payouts));
     } else {
         checks.same(rule, subject, "gross loss", gross, incident.gross);
         checks.same(rule, subject, "paid out before funding", 0, incident.paid);

@@ -71,11 +71,23 @@ impl Display for Finding {
     }
 }
 
-/// The two sides of a comparison that is worth showing when it holds, too. Amounts are in units of the asset.
+/// What a figure is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Units of the asset.
+    Asset,
+    /// Units of shares, or of exits: three decimals more.
+    Share,
+}
+
+/// The two sides of a comparison that is worth showing when it holds, too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Figure {
-    /// What was compared.
-    pub what: &'static str,
+    /// What was compared: one side, and the other.
+    pub what: [&'static str; 2],
+    /// What both are counted in.
+    pub unit: Unit,
     /// One side: what the books of the pool say.
     pub books: u64,
     /// The other: what was recomputed, or is held.
@@ -248,9 +260,14 @@ impl Checks {
         self.note(rule, subject, what, holds, "yes", "no");
     }
 
-    /// Keeps the two sides of a comparison to be shown.
-    fn figure(&mut self, rule: Rule, what: &'static str, books: u64, recomputed: u64) {
-        self.outcome(rule).figures.push(Figure { what, books, recomputed });
+    /// Keeps the two sides of a comparison to be shown, in units of the asset.
+    fn figure(&mut self, rule: Rule, what: [&'static str; 2], books: u64, recomputed: u64) {
+        self.outcome(rule).figures.push(Figure { what, unit: Unit::Asset, books, recomputed });
+    }
+
+    /// The same in units of shares or exits.
+    fn share_figure(&mut self, rule: Rule, what: [&'static str; 2], books: u64, recomputed: u64) {
+        self.outcome(rule).figures.push(Figure { what, unit: Unit::Share, books, recomputed });
     }
 
     fn into_outcomes(self) -> Vec<Outcome> {

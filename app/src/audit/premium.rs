@@ -96,5 +96,5 @@ fn unearned(place: &Place, checks: &mut Checks) {
     let found = u128::from(pool.unearned_premium);
     checks.at_least(Rule::Unearned, subject, "unearned premium", to_earn, found);
     checks.at_most(Rule::Unearned, subject, "unearned premium with dust", to_earn.saturating_add(dust), found);
-    checks.figure(Rule::Unearned, "unearned premium, to be earned", pool.unearned_premium, shown(to_earn));
+    checks.figure(Rule::Unearned, ["unearned premium", "still to be earned"], pool.unearned_premium, shown(to_earn));
 }

@@ -123,6 +123,6 @@ fn reinsurer(place: &Place, checks: &mut Checks) {
     let booked = sum(place.pool.inward.iter().map(|inward| inward.limit));
     checks.same(rule, subject, "open limits", limits, booked);
     if !treaties.is_empty() {
-        checks.figure(rule, "open limits, of the treaties", shown(booked), shown(limits));
+        checks.figure(rule, ["open limits", "of the treaties"], shown(booked), shown(limits));
     }
 }

@@ -53,6 +53,9 @@ impl RpcCluster {
             ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) if code != NODE_IS_BEHIND => {
                 ClusterError::Refused(format!("{} refuses the request: {message} ({code})", self.client.url()))
             }
+            ErrorKind::RpcError(RpcError::RpcResponseError { message, .. }) => {
+                ClusterError::Unreachable(format!("{} cannot answer now: {message}", self.client.url()))
+            }
             ErrorKind::Reqwest(why) => {
                 ClusterError::Unreachable(format!("{} does not answer: {}", self.client.url(), innermost(&why)))
             }

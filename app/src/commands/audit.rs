@@ -3,13 +3,14 @@
 use crate::commands::CheckFailed;
 use crate::commands::args::PoolArg;
 use crate::commands::context::Context;
-use crate::output::{self, BAD, GOOD, HEADING, QUIET, WATCH, cell, exact_amount, indented, moment, paint};
+use crate::output::{self, BAD, GOOD, HEADING, QUIET, WATCH, cell, moment, paint};
 use anyhow::Result;
 use backstop::constants::SHARE_EXTRA_DECIMALS;
 use backstop::state::Pool;
 use backstop_app::account;
-use backstop_app::audit::{self, Audit, Finding, Outcome, Report};
+use backstop_app::audit::{self, Audit, Figure, Finding, Outcome, Report, Unit};
 use clap::Args;
+use comfy_table::Cell;
 use serde::Serialize;
 
 /// Recompute every invariant from the accounts on chain, and say what is off.
@@ -86,24 +87,30 @@ fn outcomes(audit: &Audit) -> impl Iterator<Item = &Outcome> {
 }
 
 fn section(title: &str, outcomes: &[Outcome], decimals: u8) -> String {
-    let mut table = output::table(&["rule", "", "compared", "books", "recomputed"], &[2, 3, 4]);
+    let mut table = output::table(&["rule", "", "books", "recomputed", "of what"], &[2, 3]);
     for outcome in outcomes {
         let (verdict, style) = if outcome.findings.is_empty() { ("OK", GOOD) } else { ("OFF", BAD) };
-        let figure = outcome.figures.first();
-        // Shares have decimals of their own.
-        let decimals = if outcome.rule == audit::Rule::Shares { decimals + SHARE_EXTRA_DECIMALS } else { decimals };
-        let amount = |side: fn(&audit::Figure) -> u64| figure.map(|it| exact_amount(side(it), decimals));
-        table.add_row([
-            cell(outcome.rule, output::HEADING),
-            cell(verdict, style),
-            cell(output::thousands(outcome.compared), QUIET),
-            cell(amount(|figure| figure.books).unwrap_or_default(), style),
-            cell(amount(|figure| figure.recomputed).unwrap_or_default(), style),
-        ]);
+        let first = [cell(outcome.rule, HEADING), cell(verdict, style)];
+        let mut figures = outcome.figures.iter().map(|figure| sides(figure, decimals));
+        table.add_row(first.into_iter().chain(figures.next().into_iter().flatten()));
+        for more in figures {
+            table.add_row([cell("", QUIET), cell("", QUIET)].into_iter().chain(more));
+        }
     }
     let off = outcomes.iter().filter(|outcome| !outcome.findings.is_empty());
     let off: String = off.map(broken).collect();
-    format!("{}\n{}{off}", paint(title, HEADING), indented(&table))
+    format!("{}\n{}{off}", paint(title, HEADING), output::listing(table))
+}
+
+/// The two sides of a figure, and what they are of.
+fn sides(figure: &Figure, decimals: u8) -> [Cell; 3] {
+    let decimals = match figure.unit {
+        Unit::Asset => decimals,
+        Unit::Share => decimals + SHARE_EXTRA_DECIMALS,
+    };
+    let style = if figure.books == figure.recomputed { GOOD } else { WATCH };
+    let amount = |units| cell(output::tidy_amount(units, decimals), style);
+    [amount(figure.books), amount(figure.recomputed), cell(figure.what.join(", "), QUIET)]
 }
 
 /// A rule that is broken, in words, and where.

@@ -22,7 +22,7 @@ use solana_cli_config::{CONFIG_FILE, Config, ConfigInput};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::signer::Signer;
 use std::cell::OnceCell;
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -169,12 +169,19 @@ impl Context {
     }
 
     fn config(&self) -> Result<&Config> {
-        once(&self.config, || match &self.options.config {
-            Some(file) => Config::load(&file.to_string_lossy()).map_err(|why| {
+        once(&self.config, || {
+            // One that is there and cannot be read is not passed over: the next best cluster is mainnet.
+            let usual = || CONFIG_FILE.as_ref().map(PathBuf::from).filter(|file| file.exists());
+            let Some(file) = self.options.config.clone().or_else(usual) else { return Ok(Config::default()) };
+            Config::load(&file.to_string_lossy()).map_err(|why| {
+                // What solana's reader says of a file with other contents is for programmers.
+                let why = match why.kind() {
+                    ErrorKind::Other => "it is not as solana writes it".to_owned(),
+                    _ => why.to_string(),
+                };
                 let sentence = format!("the configuration file {} cannot be read: {why}", file.display());
                 hinted(sentence, "`solana config set` writes one, and --config names it")
-            }),
-            None => Ok(CONFIG_FILE.as_ref().and_then(|file| Config::load(file).ok()).unwrap_or_default()),
+            })
         })
     }
 
@@ -277,7 +284,18 @@ impl Context {
         instructions: &[Instruction],
         describe: impl FnOnce(&Receipt) -> Result<(Preview, T)>,
     ) -> Result<()> {
-        let pipeline = self.pipeline()?;
+        self.carry_out_with(None, instructions, describe)
+    }
+
+    /// [`Self::carry_out`] with one more who signs.
+    pub fn carry_out_with<T: Serialize>(
+        &self,
+        further: Option<&dyn Signer>,
+        instructions: &[Instruction],
+        describe: impl FnOnce(&Receipt) -> Result<(Preview, T)>,
+    ) -> Result<()> {
+        let mut pipeline = self.pipeline()?;
+        pipeline.signers.extend(further);
         let plan = pipeline.plan(instructions)?;
         let (preview, details) = describe(&plan.simulated)?;
         self.show(&preview, plan.fee);

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use backstop_app::Cluster;
 use backstop_app::crank::limits::Delays;
 use backstop_app::crank::monitor::Endpoint;
-use backstop_app::crank::plan::{self, Waiting};
+use backstop_app::crank::work::{self, Waiting};
 use backstop_app::crank::{
     Accounts, Crank, Health, Hermes, Monitor, Options, PriceSource, Report, Settings, SignedFile,
 };
@@ -148,7 +148,7 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
     let mut crank = Crank::new(cluster, payer, source(args, payer), options);
     if context.options.dry_run {
         let plan = crank.look()?;
-        let due = Due { due: plan::count(&plan.due), waiting: plan.waiting };
+        let due = Due { due: work::count(&plan.due), waiting: plan.waiting };
         return context.options.output.print(&due, show_due);
     }
     if cluster.account(&payer.pubkey())?.is_none() {

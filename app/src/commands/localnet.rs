@@ -1,8 +1,8 @@
 //! `backstop localnet`: a full local cluster to try everything on.
 
+use crate::commands::context::hinted;
 use crate::output::{self, ACCENT, GOOD, HEADING, Output, QUIET, indented, paint, table};
-use anyhow::Context as _;
-use backstop_app::localnet::{self, Layout, Localnet, Options, prices};
+use backstop_app::localnet::{self, Layout, Localnet, LocalnetError, Options, prices};
 use clap::{Args, Subcommand};
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -108,10 +108,35 @@ struct PriceArgs {
 
 /// Runs the command.
 pub fn run(args: &LocalnetArgs, output: Output) -> anyhow::Result<()> {
-    match &args.command {
+    let ran = match &args.command {
         None => start(&args.start, output),
         Some(LocalnetCommand::Advance(args)) => advance(args, output),
         Some(LocalnetCommand::Price(args)) => price(args, output),
+    };
+    ran.map_err(explained)
+}
+
+/// An error with a hint, where there is one to give.
+fn explained(error: anyhow::Error) -> anyhow::Error {
+    let error = match error.downcast::<LocalnetError>() {
+        Ok(LocalnetError::Cluster(failure)) => return failure.into(),
+        Ok(error) => error,
+        Err(other) => return other,
+    };
+    match hint(&error) {
+        Some(hint) => hinted(error.to_string(), hint),
+        None => error.into(),
+    }
+}
+
+fn hint(error: &LocalnetError) -> Option<&'static str> {
+    match error {
+        LocalnetError::Port { .. } => Some("--rpc-port and --ws-port take another, 0 takes any"),
+        LocalnetError::Running { .. } => Some("stop it with Ctrl-C where it runs, or name another --dir"),
+        LocalnetError::NotRunning(_) => Some("`backstop localnet` starts one"),
+        LocalnetError::NotLocal { .. } => Some("only a localnet's clock can be moved, and only forwards"),
+        LocalnetError::Prices { .. } => Some("a line is a feed, its price, and its confidence: USDC/USD,1,0.0005"),
+        _ => None,
     }
 }
 
@@ -176,8 +201,7 @@ struct Priced {
 
 fn price(args: &PriceArgs, output: Output) -> anyhow::Result<()> {
     let layout = Layout::read(&args.directory.dir)?;
-    let quote = prices::set(&layout.prices, &args.feed, args.price, args.confidence)
-        .with_context(|| format!("the price of {} stays as it was", args.feed))?;
+    let quote = prices::set(&layout.prices, &args.feed, args.price, args.confidence)?;
     let priced = Priced { feed: quote.feed, price: quote.price.to_string(), confidence: quote.confidence.to_string() };
     output.print(&priced, |now| format!("{} is at {} ± {} from now on.", now.feed, now.price, now.confidence))
 }

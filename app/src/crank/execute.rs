@@ -7,9 +7,9 @@
 use crate::account::Decode;
 use crate::cluster::{ClusterError, Outcome};
 use crate::crank::Crank;
-use crate::crank::plan::{self, Item, Kind, Work};
 use crate::crank::price::{Print, Step};
 use crate::crank::report::Report;
+use crate::crank::work::{self, Item, Kind, Work};
 use crate::explain::explain;
 use crate::transaction::{self, MOST_BYTES, Pipeline, Prepared};
 use anchor_lang::prelude::Pubkey;
@@ -19,7 +19,7 @@ use solana_sdk::instruction::InstructionError;
 use solana_sdk::message::AddressLookupTableAccount;
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::TransactionError;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 /// Transactions under way at once. Settlements of a pool all write its books, so a block takes them one after the other.
@@ -48,19 +48,17 @@ pub(super) enum Sent {
 }
 
 impl Crank<'_> {
-    /// Does the work: what is not settlement first, then settlements, pool by pool.
+    /// Does the work: observations, then what is not settlement, then settlements, pool by pool.
     ///
     /// Errors: only of the cluster. What is refused is in `progress`.
-    pub(super) fn execute(
-        &mut self,
-        due: Vec<Work>,
-        prints: &[Print],
-        progress: &mut Progress,
-    ) -> Result<(), ClusterError> {
+    pub(super) fn execute(&mut self, due: Vec<Work>, progress: &mut Progress) -> Result<(), ClusterError> {
+        let (observations, others): (Vec<Work>, Vec<Work>) =
+            due.into_iter().partition(|work| work.kind == Kind::Observe);
         let (settlements, others): (Vec<Work>, Vec<Work>) =
-            due.into_iter().partition(|work| work.kind == Kind::SettleCover);
-        let others = self.post(others, prints, progress)?;
-        if self.send_all(others, None, progress)? == Sent::Stopped {
+            others.into_iter().partition(|work| work.kind == Kind::SettleCover);
+        if self.observe(observations, progress)? == Sent::Stopped
+            || self.send_all(others, None, progress)? == Sent::Stopped
+        {
             return Ok(());
         }
         let mut by_pool: BTreeMap<Pubkey, Vec<Work>> = BTreeMap::new();
@@ -70,8 +68,7 @@ impl Crank<'_> {
         for (pool, mut work) in by_pool {
             // Cranks begin in different places, so that two at once share the work instead of paying for the same.
             let [first, second, ..] = self.payer.pubkey().to_bytes();
-            let start = usize::from(u16::from_le_bytes([first, second]));
-            let start = start % work.len();
+            let start = usize::from(u16::from_le_bytes([first, second])) % work.len();
             work.rotate_left(start);
             if work.len() >= self.options.table_from {
                 self.prepare_table(pool, &work, progress)?;
@@ -83,26 +80,38 @@ impl Crank<'_> {
         Ok(())
     }
 
-    /// Brings the prints that observations need on chain; observations whose print does not get there fall away.
-    fn post(
-        &mut self,
-        mut work: Vec<Work>,
-        prints: &[Print],
-        progress: &mut Progress,
-    ) -> Result<Vec<Work>, ClusterError> {
-        let price_of = |work: &Work| {
-            let last = work.instructions.first().and_then(|observe| observe.accounts.last());
-            last.filter(|_| work.kind == Kind::Observe).map(|meta| meta.pubkey)
-        };
-        let shown: BTreeSet<Pubkey> = work.iter().filter_map(price_of).collect();
-        let needed: Vec<Print> = prints.iter().filter(|print| shown.contains(&print.account)).cloned().collect();
-        for step in self.source.posting(self.cluster, &needed)? {
-            if let Err(why) = self.send_step(&step, progress)? {
-                tracing::warn!(%why, "a price could not be posted");
-                for lost in work.extract_if(.., |work| price_of(work).is_some()) {
-                    progress.failed.push((lost.item(), format!("its price could not be posted: {why}")));
+    /// Shows prints. Those that are not on chain are posted first, one for each price account at a time: what is posted
+    /// next takes its place.
+    fn observe(&mut self, mut work: Vec<Work>, progress: &mut Progress) -> Result<Sent, ClusterError> {
+        while !work.is_empty() {
+            if self.stopped() {
+                return Ok(Sent::Stopped);
+            }
+            let mut prints: Vec<Print> = Vec::new();
+            for print in work.iter().filter_map(|work| work.print.as_ref()) {
+                if prints.iter().all(|other| other.account != print.account) {
+                    prints.push(print.clone());
                 }
-                break;
+            }
+            let (now, later) =
+                work.into_iter().partition(|work| work.print.as_ref().is_none_or(|print| prints.contains(print)));
+            work = later;
+            let shown = self.post(now, &prints, progress)?;
+            if self.send_all(shown, None, progress)? == Sent::Stopped {
+                return Ok(Sent::Stopped);
+            }
+        }
+        Ok(Sent::All)
+    }
+
+    /// Brings prints on chain; if that fails, observations of theirs fall away.
+    fn post(&mut self, work: Vec<Work>, prints: &[Print], progress: &mut Progress) -> Result<Vec<Work>, ClusterError> {
+        for step in self.source.posting(self.cluster, prints)? {
+            if let Err(why) = self.send_step(&step, progress)? {
+                tracing::warn!(why, "a price could not be posted");
+                let lost = work.iter().map(|work| (work.item(), format!("its price could not be posted: {why}")));
+                progress.failed.extend(lost);
+                return Ok(Vec::new());
             }
         }
         Ok(work)
@@ -172,17 +181,14 @@ impl Crank<'_> {
                         window.push((batch, prepared));
                     }
                     // A simulated transaction has one instruction before ours: the compute limit.
-                    Err(error @ (ClusterError::Failed { .. } | ClusterError::Unsignable(_))) => {
-                        self.divide(batch, &error, 1, &mut again, progress)?;
-                    }
-                    Err(error) => return Err(error),
+                    Err(error) => self.refused(batch, error, 1, pool, &mut again, progress)?,
                 }
             }
             let prepared: Vec<Prepared> = window.iter().map(|(_, prepared)| prepared.clone()).collect();
             let outcomes = if prepared.is_empty() { Vec::new() } else { transaction::confirm(self.cluster, &prepared) };
             let mut broken = None;
             for ((batch, prepared), outcome) in window.into_iter().zip(outcomes) {
-                if let Err(error) = self.book(batch, &prepared, outcome, &mut again, progress) {
+                if let Err(error) = self.book(batch, &prepared, outcome, pool, &mut again, progress) {
                     broken.get_or_insert(error);
                 }
             }
@@ -205,13 +211,14 @@ impl Crank<'_> {
         batch: Vec<Work>,
         prepared: &Prepared,
         outcome: Outcome,
+        pool: Option<Pubkey>,
         again: &mut VecDeque<Vec<Work>>,
         progress: &mut Progress,
     ) -> Result<(), ClusterError> {
         match outcome {
             Ok(receipt) => {
                 self.confirmed(prepared, progress);
-                tracing::info!(signature = %receipt.signature, work = ?plan::count(&batch), "confirmed");
+                tracing::info!(signature = %receipt.signature, work = ?work::count(&batch), "confirmed");
                 for work in batch {
                     self.back_off.done(&work.item());
                     *progress.report.done.entry(work.kind.name()).or_default() += 1;
@@ -219,19 +226,40 @@ impl Crank<'_> {
                 }
                 Ok(())
             }
-            // It will never be confirmed. What is still due is planned again by the next pass.
-            Err(ClusterError::Expired) => {
-                progress.report.transactions_lost += 1;
-                tracing::warn!(items = batch.len(), "a transaction expired");
-                Ok(())
-            }
-            Err(error @ ClusterError::Failed { .. }) => {
+            Err(error) => {
                 progress.report.transactions_lost += 1;
                 let ours = instructions(&batch).len();
                 let before = prepared.transaction.message.instructions().len().saturating_sub(ours);
-                self.divide(batch, &error, before, again, progress)
+                self.refused(batch, error, before, pool, again, progress)
             }
-            Err(error) => Err(error),
+        }
+    }
+
+    /// Goes on after a transaction that was not taken, by whose fault that is.
+    fn refused(
+        &mut self,
+        batch: Vec<Work>,
+        error: ClusterError,
+        instructions_before: usize,
+        pool: Option<Pubkey>,
+        again: &mut VecDeque<Vec<Work>>,
+        progress: &mut Progress,
+    ) -> Result<(), ClusterError> {
+        match (blame(&error), pool) {
+            (Blame::Item, _) => self.divide(batch, &error, instructions_before, again, progress),
+            (Blame::Table, Some(pool)) => {
+                tracing::warn!(%pool, %error, "the lookup table cannot be used");
+                self.tables.forget(&pool);
+                // What was packed with the table may be too long without it.
+                again.extend(batch.into_iter().map(|work| vec![work]));
+                Ok(())
+            }
+            // What is still due is planned again by the next pass.
+            (Blame::Moment | Blame::Table, _) => {
+                tracing::warn!(items = batch.len(), %error, "a transaction was not taken");
+                Ok(())
+            }
+            (Blame::Crank, _) => Err(error),
         }
     }
 
@@ -359,6 +387,51 @@ fn next_batch(pipeline: &Pipeline, left: &mut VecDeque<Work>) -> Option<Vec<Work
         batch.extend(left.pop_front());
     }
     Some(batch)
+}
+
+/// Whose fault it is that a transaction was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blame {
+    /// An item of work's.
+    Item,
+    /// The lookup table's.
+    Table,
+    /// The moment's: later it may be taken.
+    Moment,
+    /// The cluster's, or the payer's: nothing else would be taken either.
+    Crank,
+}
+
+fn blame(error: &ClusterError) -> Blame {
+    use TransactionError as E;
+    let error = match error {
+        ClusterError::Failed { error, .. } => error,
+        ClusterError::Unsignable(_) => return Blame::Item,
+        ClusterError::Expired => return Blame::Moment,
+        ClusterError::Unreachable(_) | ClusterError::Refused(_) => return Blame::Crank,
+    };
+    match error {
+        E::AccountNotFound
+        | E::InvalidAccountForFee
+        | E::InsufficientFundsForFee
+        | E::InsufficientFundsForRent { .. }
+        | E::SignatureFailure => Blame::Crank,
+        E::AddressLookupTableNotFound
+        | E::InvalidAddressLookupTableOwner
+        | E::InvalidAddressLookupTableData
+        | E::InvalidAddressLookupTableIndex => Blame::Table,
+        E::AccountInUse
+        | E::AlreadyProcessed
+        | E::BlockhashNotFound
+        | E::ClusterMaintenance
+        | E::WouldExceedMaxBlockCostLimit
+        | E::WouldExceedMaxAccountCostLimit
+        | E::WouldExceedAccountDataBlockLimit
+        | E::ResanitizationNeeded
+        | E::ProgramCacheHitMaxLimit
+        | E::CommitCancelled => Blame::Moment,
+        _ => Blame::Item,
+    }
 }
 
 /// The item whose instruction failed, if the failure is that instruction's own.

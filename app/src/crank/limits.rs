@@ -1,6 +1,6 @@
 //! What keeps a crank from spending too much and from trying too often.
 
-use crate::crank::plan::Item;
+use crate::crank::work::Item;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -109,7 +109,7 @@ impl BackOff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crank::plan::Kind;
+    use crate::crank::work::Kind;
     use anchor_lang::prelude::Pubkey;
 
     #[test]

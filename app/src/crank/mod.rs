@@ -31,12 +31,14 @@ pub mod pyth;
 pub mod report;
 pub mod service;
 mod tables;
+pub mod work;
 
 pub use hermes::{Hermes, SignedFile};
 pub use monitor::{Health, Monitor};
-pub use plan::{Kind, Settings};
+pub use plan::{Plan, Settings};
 pub use price::{Accounts, PriceError, PriceSource, Print};
 pub use report::{Report, Skipped};
+pub use work::Kind;
 
 use crate::cluster::{Cluster, ClusterError};
 use crate::transaction::PriorityFee;
@@ -44,13 +46,13 @@ use anchor_lang::prelude::Pubkey;
 use chain::{Chain, Depth, Whereabouts};
 use execute::Progress;
 use limits::{BackOff, Budget, Delays};
-use plan::{Item, Plan};
 use solana_sdk::signer::Signer;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tables::Tables;
+use work::{Item, Work};
 
 /// How often covers whose NFT is burnt are looked for: it reads every cover there is.
 const SWEEP: Duration = Duration::from_secs(3_600);
@@ -156,7 +158,7 @@ impl<'a> Crank<'a> {
         progress.report.passes = 1;
         let prints = self.prints(&chain, &mut progress);
         let Plan { due, waiting } = self.plan(&chain, &prints);
-        self.back_off.keep(&due.iter().map(plan::Work::item).collect());
+        self.back_off.keep(&due.iter().map(Work::item).collect());
         let settlements = due.iter().filter(|work| work.kind == Kind::SettleCover);
         let busy: BTreeSet<Pubkey> = settlements.map(|work| work.pool).collect();
         let now = Instant::now();
@@ -171,7 +173,7 @@ impl<'a> Crank<'a> {
         }
         tracing::debug!(due = work.len(), skipped = progress.report.skipped.len(), waiting = waiting.len(), "planned");
         progress.report.waiting = waiting;
-        self.execute(work, &prints, &mut progress)?;
+        self.execute(work, &mut progress)?;
         if !self.stopped() {
             self.tidy_tables(&busy, &mut progress)?;
         }
@@ -231,7 +233,7 @@ impl<'a> Crank<'a> {
         let depth =
             Depth { tickets: true, burnt: progress.failed.iter().any(|((kind, _), _)| *kind == Kind::CloseCover) };
         let chain = Chain::read(self.cluster, &mut self.whereabouts, depth)?;
-        let still: BTreeSet<Item> = self.plan(&chain, prints).due.iter().map(plan::Work::item).collect();
+        let still: BTreeSet<Item> = self.plan(&chain, prints).due.iter().map(Work::item).collect();
         let now = Instant::now();
         for (item, why) in progress.failed.drain(..) {
             if still.contains(&item) {

@@ -1,6 +1,6 @@
 //! What a crank did.
 
-use crate::crank::plan::{Item, Waiting};
+use crate::crank::work::{Item, Waiting};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -13,8 +13,8 @@
 use crate::cluster::{Cluster, ClusterError};
 use crate::crank::Crank;
 use crate::crank::execute::Progress;
-use crate::crank::plan::{Kind, Work};
 use crate::crank::price::Step;
+use crate::crank::work::{Kind, Work};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use solana_address_lookup_table_interface::instruction as table;
@@ -62,6 +62,11 @@ impl Tables {
         let ready = cluster.slot()? > table.extended_slot;
         let account = AddressLookupTableAccount { key: table.key, addresses: table.addresses.clone() };
         Ok(if ready { vec![account] } else { Vec::new() })
+    }
+
+    /// Goes on without a pool's table.
+    pub(super) fn forget(&mut self, pool: &Pubkey) {
+        self.by_pool.remove(pool);
     }
 
     /// Finds the payer's tables, once.

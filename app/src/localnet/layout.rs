@@ -3,10 +3,13 @@
 use super::found::{self, Founded};
 use super::keys::{self, Keys, Wallet};
 use super::{LocalnetError, PRICE_FILE, prices};
+use crate::cluster::Cluster;
+use crate::cluster::rpc::RpcCluster;
 use crate::demo::scenario::DECIMALS;
 use crate::instruction::ProductKeys;
 use crate::price_account;
 use serde::{Deserialize, Serialize};
+use solana_commitment_config::CommitmentConfig;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -122,6 +125,13 @@ impl Layout {
         let file = dir.join(FILE);
         let text = fs::read_to_string(&file).map_err(|_| LocalnetError::NotRunning(dir.display().to_string()))?;
         serde_json::from_str(&text).map_err(|why| LocalnetError::file(&file, why))
+    }
+
+    /// Whether this cluster runs: its asset is at its URL.
+    pub(super) fn answers(&self) -> bool {
+        let cluster = RpcCluster::new(&self.rpc, CommitmentConfig::processed());
+        let asset = self.asset.mint.parse().ok().and_then(|mint| cluster.account(&mint).ok());
+        asset.flatten().is_some()
     }
 
     pub(super) fn write(&self, dir: &Path) -> Result<(), LocalnetError> {

@@ -48,7 +48,7 @@ const PRICE_FILE: &str = "prices.csv";
 #[derive(Debug, thiserror::Error)]
 pub enum LocalnetError {
     /// A port cannot be had.
-    #[error("port {port} cannot be used: {why}; --rpc-port and --ws-port take another, 0 takes any")]
+    #[error("port {port} cannot be used: {why}")]
     Port {
         /// The port.
         port: u16,
@@ -96,8 +96,16 @@ pub enum LocalnetError {
         /// The node's words.
         why: String,
     },
+    /// A local cluster runs with this directory already.
+    #[error("a localnet runs in {dir} already, at {url}")]
+    Running {
+        /// The directory.
+        dir: String,
+        /// Its URL.
+        url: String,
+    },
     /// No local cluster runs with this directory.
-    #[error("no localnet runs in {0}: `backstop localnet` starts one")]
+    #[error("no localnet runs in {0}")]
     NotRunning(String),
 }
 
@@ -270,6 +278,11 @@ fn open(port: Option<TcpListener>, url: &mut String) -> Result<(), LocalnetError
 /// Makes the directory, out of version control's sight, without a description of a cluster that runs no more, and if
 /// asked without its keypairs and prices.
 fn prepare(dir: &Path, reset: bool) -> Result<(), LocalnetError> {
+    if let Ok(layout) = Layout::read(dir)
+        && layout.answers()
+    {
+        return Err(LocalnetError::Running { dir: dir.display().to_string(), url: layout.rpc });
+    }
     let failed = |why| LocalnetError::file(dir, why);
     fs::create_dir_all(dir).map_err(failed)?;
     fs::write(dir.join(".gitignore"), "*\n").map_err(failed)?;

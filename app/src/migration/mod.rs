@@ -31,7 +31,7 @@ pub enum PlanError {
         why: std::io::Error,
     },
     /// A file is not a plan.
-    #[error("{path} is not a plan: {}", why.lines().last().unwrap_or_default())]
+    #[error("{path} is not a plan: {why}")]
     Wrong {
         /// The file.
         path: String,
@@ -95,11 +95,11 @@ fn read(file: &Path, given: &BTreeMap<String, String>, used: &mut BTreeSet<Strin
         let path = file.display().to_string();
         move |why| PlanError::Unreadable { path, why }
     };
-    let wrong = |why: String| PlanError::Wrong { path: path.clone(), why };
+    let wrong = |why: toml::de::Error| PlanError::Wrong { path: path.clone(), why: in_one_line(&why) };
     let text = std::fs::read_to_string(file).map_err(unreadable(file))?;
-    let mut table: toml::Table = text.parse().map_err(|why: toml::de::Error| wrong(why.to_string()))?;
+    let mut table: toml::Table = text.parse().map_err(wrong)?;
     let own: BTreeMap<String, String> = match table.remove("values") {
-        Some(values) => values.try_into().map_err(|why: toml::de::Error| wrong(why.to_string()))?,
+        Some(values) => values.try_into().map_err(wrong)?,
         None => BTreeMap::new(),
     };
     let mut missing = BTreeSet::new();
@@ -116,13 +116,20 @@ fn read(file: &Path, given: &BTreeMap<String, String>, used: &mut BTreeSet<Strin
     if !missing.is_empty() {
         return Err(PlanError::Missing { path, names: missing.into_iter().collect() });
     }
-    let mut plan: Plan = value.try_into().map_err(|why: toml::de::Error| wrong(why.to_string().trim_end().into()))?;
+    let mut plan: Plan = value.try_into().map_err(wrong)?;
     plan.file = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     for product in &mut plan.products {
         let wording = file.with_file_name(&product.wording);
         product.wording_hash = hash(&std::fs::read(&wording).map_err(unreadable(&wording))?).to_bytes();
     }
     Ok(plan)
+}
+
+/// A reason without the excerpt of the file that it may come with.
+fn in_one_line(why: &toml::de::Error) -> String {
+    let text = why.to_string();
+    let lines = text.lines().filter(|line| !line.contains(" |") && !line.trim().is_empty());
+    lines.map(str::trim).collect::<Vec<_>>().join(", ")
 }
 
 /// Puts values in the place of their names, in all texts.

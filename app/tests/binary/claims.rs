@@ -1,5 +1,6 @@
 //! `backstop trigger` and `backstop incident`: from a price to a payout, by the command line alone.
 
+use crate::desk::finish;
 use crate::scene::Scene;
 use backstop::state::evidence::Phase;
 use backstop_app::address;
@@ -36,6 +37,20 @@ fn a_trigger_is_shown_and_fed_with_prices() {
     scene.desk.node.world().advance(10 * HOUR);
     scene.desk.snapshot("trigger-refresh", scene.act(&["trigger", "refresh", &scene.product()]));
     scene.act(&["trigger", "confirm", &scene.product()]).says(1, "(NotDue, ", "trigger show");
+}
+
+#[test]
+fn prices_of_a_file_are_replayed_without_a_cluster() {
+    let scene = Scene::new();
+    let rows: String = (0..12).map(|slot| format!("{},0.875\n", 1_700_000_000 + slot * 1_800)).collect();
+    let prices = scene.desk.write("prices.csv", &rows);
+    let replay = [
+        &["trigger", "replay", "--prices", &prices, "--threshold", "0.95", "--recovery", "0.96", "--full-loss", "0.80"][..],
+        &["--duration", "4h", "--slot", "30m", "--tolerance", "30m", "--challenge", "6h"],
+    ];
+    let replay = replay.concat();
+    scene.desk.snapshot("trigger-replay", finish(scene.desk.bare().args(&replay).args(["--output", "json"])));
+    assert_eq!(scene.desk.node.asked("getMultipleAccounts"), 0);
 }
 
 #[test]

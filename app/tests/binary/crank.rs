@@ -92,7 +92,7 @@ fn a_dry_run_tells_what_is_due_and_sends_nothing() {
     let stage = Stage::new();
     let payer = stage.payer(50);
     let run = stage.desk.act(&payer, &["crank", "run", "--once", "--dry-run", "--output", "json"]);
-    let due = stage.desk.snapshot("crank-dry-run", run);
+    let due = stage.desk.snapshot("crank-run-dry", run);
     assert!(due["due"].to_string().contains("open_incident"), "{due}");
     assert_eq!(stage.desk.node.asked("sendTransaction"), 0);
 }
@@ -102,7 +102,7 @@ fn one_run_opens_funds_settles_and_closes() {
     let stage = Stage::new();
     let payer = stage.payer(50);
     let run = stage.desk.act(&payer, &["crank", "run", "--once", "--output", "json"]);
-    let report = stage.desk.json(run);
+    let report = stage.desk.snapshot("crank-run", run);
     assert_eq!(report["done"]["settle_cover"].as_u64(), Some(COVERS as u64), "{report}");
     stage.all_are_paid_once();
     let again = stage.desk.act(&payer, &["crank", "run", "--once"]);

@@ -9,6 +9,7 @@ mod crank;
 mod desk;
 mod migrate;
 mod oversight;
+mod payout;
 mod pool;
 mod product;
 mod protocol;

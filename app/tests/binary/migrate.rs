@@ -64,7 +64,8 @@ fn plans_are_shown_then_applied_once_and_then_nothing_is_left() {
     founding.migrate("0001_protocol.toml", &["--yes"]).done();
     founding.migrate("0002_usdc_pool.toml", &["--yes"]).done();
     assert_eq!(founding.desk.node.executed(), 2);
-    let migration = founding.json("", &["--yes"]);
+    let migration = founding.migrate("", &["--yes", "--output", "json"]);
+    let migration = founding.desk.snapshot("migrate", migration);
     assert_eq!(migration["status"], "confirmed");
     assert_eq!(standings(&migration), ["unchanged", "unchanged", "create", "create", "create", "create"]);
     assert_eq!(migration["done"].as_array().map(Vec::len), Some(4));

@@ -11,7 +11,7 @@ use std::path::Path;
 #[test]
 fn an_audit_of_sound_books_says_so_and_exits_with_0() {
     let scene = Scene::new();
-    let audit = scene.desk.json(scene.desk.look(&["audit", "--output", "json"]));
+    let audit = scene.desk.snapshot("audit", scene.desk.look(&["audit", "--output", "json"]));
     assert_eq!((audit["ok"].as_bool(), audit["findings"].as_u64()), (Some(true), Some(0)));
     scene.desk.display("audit", scene.desk.look(&["audit"]));
 }
@@ -44,9 +44,10 @@ fn repository(path: &str) -> String {
 #[test]
 fn the_deployed_program_is_compared_with_the_committed_one() {
     let desk = Desk::new(World::new());
-    let verify = ["program", "verify", "--file", &repository("artifacts/backstop.so")];
-    let run = desk.look(&verify);
-    assert_eq!(run.code, 0, "{run}");
+    let verified = desk.snapshot("program-verify", desk.look(&["program", "verify", "--output", "json"]));
+    assert_eq!((&verified["same"], &verified["deployed_sha256"]), (&true.into(), &verified["expected_sha256"]));
+    let by_file = desk.look(&["program", "verify", "--file", &repository("artifacts/backstop.so"), "--output", "json"]);
+    assert_eq!(desk.json(by_file), verified);
     let other = desk.write("other.so", "another program");
     let run = desk.look(&["program", "verify", "--file", &other]);
     assert_eq!(run.code, 3, "{run}");

@@ -97,6 +97,8 @@ fn no_network_exits_with_4() {
     let run = finish(stage.desk.bare().args(["--url", "http://127.0.0.1:1", "pool", "show", &pool]));
     run.says(4, "http://127.0.0.1:1 does not answer", "--url");
 
+    stage.desk.node.set_faults(Faults { behind: u32::MAX, ..Faults::default() });
+    stage.desk.look(&["pool", "list"]).says(4, "cannot answer now: Node is behind by 42 slots", "--url");
     stage.desk.node.set_faults(Faults { broken: u32::MAX, ..Faults::default() });
     stage.desk.look(&["pool", "list"]).says(4, stage.desk.node.url(), "--url");
     stage.deposit(&stage.person.key, "10").says(4, stage.desk.node.url(), "--url");
@@ -195,7 +197,7 @@ fn an_address_that_is_no_pool_is_told_apart_from_one_where_nothing_is() {
     let nothing = Pubkey::new_unique().to_string();
     stage.desk.look(&["pool", "show", &nothing]).says(1, &format!("there is no pool at {nothing}"), "--url");
     let mint = stage.pool.asset_mint.to_string();
-    stage.desk.look(&["pool", "show", &mint]).says(1, &format!("the account {mint} is not a pool"), "pool list");
+    stage.desk.look(&["pool", "show", &mint]).says(1, &format!("the account {mint} is no pool"), "pool list");
     let second = format!("{mint}/1");
     stage.desk.look(&["pool", "show", &second]).says(1, "there is no pool at", "--url");
 }

@@ -88,7 +88,7 @@ fn a_quota_share_is_announced_accepted_and_ended() {
     tower.anybody(&["treaty", "end", &key]).says(1, "may still be needed", "it ends from 2023-11-21");
     tower.advance(8);
     assert_eq!(tower.look(&["treaty", "show", &key])["status"], "over");
-    let ended = tower.desk.json(tower.anybody(&["treaty", "end", &key]));
+    let ended = tower.desk.snapshot("treaty-end", tower.anybody(&["treaty", "end", &key]));
     assert_eq!(ended["released"], Value::from(60_000 * ONE));
     let gone = account::find::<Treaty>(&tower.desk.node.world().cluster, &address::treaty(&tower.cedant.pool, 0));
     assert!(gone.expect("the cluster answers").is_none());
@@ -182,7 +182,7 @@ fn an_incident_calls_its_treaties_in_order_and_each_once() {
 
     let premium = tower.desk.json(tower.anybody(&["treaty", "premium", &keys[0].treaty.to_string()]));
     assert!(premium["amount"].as_u64() > Some(0), "{premium}");
-    let first = tower.desk.json(tower.anybody(&["incident", "call", &product]));
+    let first = tower.desk.snapshot("incident-call", tower.anybody(&["incident", "call", &product]));
     assert_eq!((&first["received"], &first["losses"]["surplus"]), (owed[0], owed[0]));
     tower.anybody(&["incident", "call", &product, "--skip"]).says(1, "(TreatyStillCallable, ", "treaty show");
     tower.advance(2);
@@ -192,7 +192,7 @@ fn an_incident_calls_its_treaties_in_order_and_each_once() {
 
     let layer = keys[1].treaty.to_string();
     assert_eq!(tower.look(&["treaty", "show", &layer])["next"]["step"], "collect");
-    let collected = tower.desk.json(tower.anybody(&["treaty", "collect", &layer]));
+    let collected = tower.desk.snapshot("treaty-collect", tower.anybody(&["treaty", "collect", &layer]));
     assert_eq!(collected["paid"], Value::from(10_000 * ONE));
     assert_eq!(tower.look(&["treaty", "show", &layer])["uncollected"], Value::from(0));
 }
@@ -216,7 +216,7 @@ fn surplus_moves_up_as_it_was_announced() {
     tower.govern(&announce).done();
     tower.advance(8);
     tower.govern(&["treaty", "cede", "execute", "--cedant", &cedant]).says(1, "void since", "cede close");
-    tower.anybody(&["treaty", "cede", "close", "--cedant", &cedant]).done();
+    tower.desk.snapshot("treaty-cede-close", tower.anybody(&["treaty", "cede", "close", "--cedant", &cedant]));
     let cession = address::cession(&tower.cedant.pool);
     let gone = account::find::<Cession>(&tower.desk.node.world().cluster, &cession);
     assert!(gone.expect("the cluster answers").is_none());

@@ -2,12 +2,15 @@
 
 use crate::desk::{Desk, Run, finish, finish_with};
 use backstop::state::Tranche;
+use backstop_app::cluster::Cluster;
+use backstop_app::cluster::rpc::RpcCluster;
 use backstop_app::instruction::PoolKeys;
 use backstop_app::transaction::MOST_BYTES;
 use backstop_tests::terms::{self, ONE};
 use backstop_tests::{Faults, Person, World};
 use base64::Engine;
 use serde_json::Value;
+use solana_commitment_config::CommitmentConfig;
 use solana_sdk::signature::{Keypair, Signature};
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::VersionedTransaction;
@@ -31,6 +34,15 @@ impl Stage {
     /// The words of a deposit of 100 and what is added to them.
     fn deposit<'a>(&'a self, pool: &'a str, further: &[&'a str]) -> Vec<&'a str> {
         [&["pool", "deposit", pool, "100", "--tranche", "senior"], further].concat()
+    }
+
+    /// Hands a transaction in at the node, as a multisig or an offline signer does with what was printed.
+    #[track_caller]
+    fn submit(&self, transaction: &VersionedTransaction) {
+        let cluster = RpcCluster::new(self.desk.node.url(), CommitmentConfig::confirmed());
+        cluster.submit(transaction).expect("it is taken in");
+        let outcome = cluster.outcomes(&[transaction.signatures[0]]).expect("read").remove(0);
+        outcome.expect("it is confirmed").expect("it succeeds");
     }
 
     fn deposited(&self) -> u64 {
@@ -108,6 +120,11 @@ fn another_configuration_file_can_be_named_and_must_be_readable() {
     assert_eq!(finish(stage.desk.bare().env("SOLANA_CONFIG_FILE", &file).args(["pool", "list"])).code, 0);
     let missing = finish(stage.desk.bare().args(["--config", "missing.yml", "pool", "list"]));
     missing.says(1, "the configuration file missing.yml cannot be read", "solana config set");
+
+    // The usual one may be missing, and is not passed over if it is broken: what is asked for is not mainnet then.
+    stage.desk.write(".config/solana/cli/config.yml", "json_rpc_url: [");
+    let broken = finish(stage.desk.bare().args(["pool", "list"]));
+    broken.says(1, ".config/solana/cli/config.yml cannot be read", "solana config set");
 }
 
 #[test]
@@ -145,7 +162,7 @@ fn a_printed_transaction_is_unsigned_and_works_when_its_owner_signs_it() {
     assert_eq!(stage.desk.node.asked("sendTransaction"), 0);
 
     sign(&mut transaction, &stage.person.key);
-    stage.desk.node.world().cluster.send(&transaction).expect("it is taken");
+    stage.submit(&transaction);
     assert_eq!(stage.deposited(), 100 * ONE);
 }
 
@@ -165,7 +182,7 @@ fn a_printed_transaction_has_the_signatures_of_those_who_are_there() {
     assert_eq!(transaction.signatures[1], Signature::default());
 
     sign(&mut transaction, &stage.person.key);
-    stage.desk.node.world().cluster.send(&transaction).expect("it is taken");
+    stage.submit(&transaction);
     assert_eq!(stage.deposited(), 100 * ONE);
     let lamports = |key| stage.desk.node.world().cluster.svm().get_balance(key).expect("it is there");
     assert_eq!(lamports(&stage.person.id()), 100_000_000_000, "somebody else paid fee and rent");
@@ -217,6 +234,23 @@ fn priority_is_paid_as_told_or_as_the_market_does_up_to_the_cap() {
     assert!((6_900..=7_000).contains(&fee(&["--priority-fee", "7000"])));
     assert!((99_000..=100_000).contains(&fee(&[])), "the cap that is set without a word");
     assert!((19_000..=20_000).contains(&fee(&["--max-priority-fee", "20000"])));
+}
+
+#[test]
+fn whoever_asks_for_less_commitment_waits_for_less() {
+    let stage = Stage::new();
+    let pool = stage.pool();
+    stage.desk.node.set_faults(Faults { confirmed_after: 1_000_000, ..Faults::default() });
+    stage.desk.act(&stage.person.key, &stage.deposit(&pool, &["--commitment", "processed"])).done();
+    assert_eq!(stage.deposited(), 100 * ONE);
+}
+
+#[cfg(not(feature = "usb"))]
+#[test]
+fn a_build_without_hardware_wallets_says_so() {
+    let stage = Stage::new();
+    let run = stage.desk.look(&["pool", "exit", "list", "--keypair", "usb://ledger"]);
+    run.says(2, "knows no hardware wallets", "--help");
 }
 
 #[test]

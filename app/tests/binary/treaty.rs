@@ -99,5 +99,5 @@ fn a_cession_of_surplus_is_announced_and_executed() {
 fn an_address_that_is_no_treaty_is_told_so() {
     let stage = Stage::on(reinsurance::Scene::new());
     let pool = stage.cedant.pool.to_string();
-    stage.desk.look(&["treaty", "show", &pool]).says(1, "is not a treaty", "backstop treaty list");
+    stage.desk.look(&["treaty", "show", &pool]).says(1, "is no treaty", "backstop treaty list");
 }

@@ -6,7 +6,7 @@ use super::model::{CoverStatus, DAY, N, Phase, day, start};
 use super::op::{Op, Who};
 use super::rng::Rng;
 use super::scene::{AUTHORITY, DESIGNS, OFFICIALS, TOKEN, USERS};
-use backstop::state::{Access, IncidentState, PoolKind, ProductState, Tranche, TreatyKind, TreatyTerms};
+use backstop::state::{Access, IncidentState, ProductState, Tranche, TreatyKind, TreatyTerms};
 
 /// An intention.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +30,10 @@ macro_rules! kinds {
 
 kinds! {
     Deposit 60, Contribute 8, Accrue 6, RequestExit 34, CancelExit 12, SettleEpochs 50, ClaimExit 40, CloseEpoch 12,
-    OpenSeries 14, CreateProduct 14, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
+    OpenSeries 24, CreateProduct 14, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
     PrintTrue 60, PrintOld 40, Slots 40, Shock 8, Event 16, Refresh 10, Confirm 14, OpenIncident 16, Fund 20, Keeper 40,
-    Settle 70, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, SkipTreaty 8,
-    CollectTreaty 8, EndTreaty 10, CommuteTreaty 4, Reinsure 12, AnnounceCession 8, CedeSurplus 12, CloseCession 6, Pause 8,
+    Settle 70, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, SkipTreaty 14,
+    CollectTreaty 14, EndTreaty 10, CommuteTreaty 4, Reinsure 12, AnnounceCession 8, CedeSurplus 12, CloseCession 6, Pause 8,
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
     Minutes 40, Hours 25, NextDay 45, Week 8, Months 1,
     // Hostile ones.
@@ -140,10 +140,8 @@ impl Driver<'_> {
                 let reinsurer = self.model.pools[0].quota_share.map(|treaty| self.model.treaties[treaty].reinsurer);
                 reinsurer.map(|reinsurer| Op::SettlePremium { cedant: 0, reinsurer })
             }
-            Kind::CallTreaty | Kind::SkipTreaty => self.next_treaty(r[0]).map(|(treaty, product)| match action.kind {
-                Kind::CallTreaty => Op::CallTreaty { treaty, product },
-                _ => Op::SkipTreaty { treaty, product },
-            }),
+            Kind::CallTreaty => self.next_treaty(r[0]).map(|(treaty, product)| Op::CallTreaty { treaty, product }),
+            Kind::SkipTreaty => return self.skip(r),
             Kind::CollectTreaty => {
                 self.treaty(r[0], |treaty| treaty.uncollected > 0).map(|treaty| Op::CollectTreaty { treaty })
             }
@@ -426,6 +424,10 @@ impl Driver<'_> {
         if r[1] % 10 != 0 {
             self.print(product, 0)?;
         }
+        if r[1] % 2 == 0 {
+            // Capital of yesterday counts from the first touch of today.
+            self.step(Op::Accrue { pool: self.model.products[product].pool })?;
+        }
         let entry = &self.model.products[product];
         let token = N::from(TOKEN[self.model.pools[entry.pool].asset]);
         let room = self.model.capacity(product).saturating_sub(self.model.exposure(product));
@@ -514,6 +516,17 @@ impl Driver<'_> {
         self.settle_epochs(r)?;
         self.step(Op::AcceptTreaty { treaty, by })?;
         Ok(())
+    }
+
+    fn skip(&mut self, r: [u64; 5]) -> Played {
+        let Some((treaty, product)) = self.next_treaty(r[0]) else { return Ok(()) };
+        let opened_at = self.model.products[product].incident.as_ref().map_or(0, |incident| incident.opened_at);
+        // Mostly somebody waits until it may be skipped.
+        let due = opened_at + 2 * DAY;
+        if r[1] % 4 != 0 && due > self.model.now {
+            self.step(Op::Time { to: due })?;
+        }
+        self.step(Op::SkipTreaty { treaty, product }).map(|_| ())
     }
 
     fn cede(&mut self, r: [u64; 5]) -> Played {
@@ -720,8 +733,4 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Whether a pool backs products.
-    pub fn is_cover_pool(&self, pool: usize) -> bool {
-        self.model.pools[pool].kind == PoolKind::Cover
-    }
 }

@@ -5,6 +5,16 @@ use backstop::state::{ProductState, Tranche, TreatyTerms};
 /// Somebody, by their place among the people of a scene.
 pub type Who = usize;
 
+/// Every kind of operation but the clock: in a long enough run each has to be accepted at least once.
+pub const NAMES: [&str; 45] = [
+    "Deposit", "Contribute", "Accrue", "RequestExit", "CancelExit", "SettleEpoch", "ClaimExit", "CloseEpoch",
+    "OpenSeries", "CreateProduct", "SetProductState", "SetRiskRate", "Sync", "Buy", "CancelCover", "CloseCover",
+    "Observe", "Refresh", "Confirm", "OpenIncident", "Fund", "Settle", "CloseIncident", "CreateTreaty", "AcceptTreaty",
+    "SettlePremium", "CallTreaty", "SkipTreaty", "CollectTreaty", "EndTreaty", "CommuteTreaty", "AnnounceCession",
+    "CedeSurplus", "CloseCession", "Pause", "SetRoles", "ProposeGovernance", "AcceptGovernance", "Donate", "MoveShares",
+    "BurnShares", "MoveNft", "BurnNft", "CloseAssets", "OpenAssets",
+];
+
 /// One transaction. Pools, products, covers, tickets and treaties are named by their place in the model.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]

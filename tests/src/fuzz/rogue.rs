@@ -59,8 +59,8 @@ pub struct End {
     pub announced: N,
     /// Limits of treaties that were commuted while in force: protection that ended without notice.
     pub commuted: N,
-    /// What the accomplice's covers paid beyond their premiums.
-    pub accomplice: N,
+    /// What the accomplice's covers paid beyond their premiums, by asset.
+    pub accomplice: [N; 2],
     /// Attacks accepted and refused.
     pub attacks: [u64; 2],
     /// Transactions.
@@ -168,6 +168,9 @@ impl Run<'_> {
             }
         }
         self.driver.step(Op::Time { to: start(day(self.driver.model.now) + 1) + 5_000 })?;
+        for pool in 0..2 {
+            self.driver.must(Op::Accrue { pool })?;
+        }
         for holder in 4..7 {
             for product in 0..4 {
                 self.driver.print(product, 0)?;
@@ -178,7 +181,7 @@ impl Run<'_> {
                 self.driver.model.nonce = nonce;
                 let days = 20 + rng.below(10) as u16;
                 let buy = Op::Buy { product, who: holder, receiver: holder, sum, days, max_premium: u64::MAX, nonce };
-                self.driver.step(buy)?;
+                self.driver.must(buy)?;
             }
         }
         self.driver.step(Op::Time { to: self.driver.model.now + 5 * DAY })?;
@@ -266,7 +269,8 @@ impl Run<'_> {
         self.end.users = users;
         self.end.paid = model.covers.iter().map(|cover| cover.paid).collect();
         for cover in model.covers.iter().filter(|cover| cover.buyer == ACCOMPLICE) {
-            self.end.accomplice += cover.paid.saturating_sub(cover.premium);
+            let asset = model.pools[model.products[cover.product].pool].asset;
+            self.end.accomplice[asset] += cover.paid.saturating_sub(cover.premium);
         }
         for product in &model.products {
             self.end.recovered += product.incident.as_ref().map_or(0, |incident| incident.ceded);
@@ -334,7 +338,7 @@ impl Run<'_> {
                     model.nonce += 1;
                     let (nonce, who) = (model.nonce, ACCOMPLICE);
                     let room = model.capacity(product).saturating_sub(model.exposure(product));
-                    let sum = u64::try_from(room).unwrap_or(0) / (1 + self.rng.below(3));
+                    let sum = u64::try_from(room).unwrap_or(0) / (1 + self.rng.below(12));
                     ops.push(Op::Buy { product, who, receiver: who, sum, days: 5, max_premium: u64::MAX, nonce });
                 }
             }

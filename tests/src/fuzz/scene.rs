@@ -43,6 +43,7 @@ pub fn design(design: usize) -> (ProductTerms, Terms) {
     let product = ProductTerms {
         risk_group: u32::try_from(design).expect("there are few"),
         min_term_days: 3,
+        max_sum_insured: 10_000_000 * ONE,
         max_term_days: [60, 90, 30, 365, 30][design],
         cap_bps: [8_000, 10_000, 5_000, 9_000, 10_000][design],
         cancel_fee_bps: [1_000, 1, 5_000, 333, 1][design],

@@ -1,5 +1,7 @@
 //! The crank on the embedded cluster: everything that anyone may do, done by passes alone.
 
+#[macro_use]
+mod cluster;
 mod flows;
 mod planning;
 mod prices;
@@ -21,6 +23,7 @@ use backstop_app::transaction::PriorityFee;
 use backstop_app::{EmbeddedCluster, address};
 use backstop_tests::terms::{self, DAY, FEED, HOUR, ONE};
 use backstop_tests::{Outcome, Person, World, assert_books, explain, seeded};
+use cluster::*;
 use solana_sdk::account::Account;
 use solana_sdk::signature::{Keypair, Signature};
 use solana_sdk::signer::Signer;
@@ -52,105 +55,6 @@ fn operator(world: &World) -> Keypair {
 /// A crank that reads standing price accounts.
 fn crank<'a>(cluster: &'a dyn Cluster, payer: &'a Keypair, options: Options) -> Crank<'a> {
     Crank::new(cluster, payer, Box::new(Accounts::default()), options)
-}
-
-/// Hands every question on to a cluster.
-macro_rules! delegate {
-    ($type:ty, |$self:ident| $inner:expr, $($special:tt)*) => {
-        impl Cluster for $type {
-            delegate!(@each $self, $inner,
-                account(address: &Pubkey) -> Result<Option<Account>, ClusterError>;
-                accounts(addresses: &[Pubkey]) -> Result<Vec<Option<Account>>, ClusterError>;
-                program_accounts(tag: &[u8], filter: Option<(usize, Pubkey)>)
-                    -> Result<Vec<(Pubkey, Account)>, ClusterError>;
-                tokens_of(owner: &Pubkey, program: &Pubkey) -> Result<Vec<(Pubkey, Account)>, ClusterError>;
-                nft_accounts(mints: &[Pubkey]) -> Result<Vec<Option<Pubkey>>, ClusterError>;
-                latest_blockhash() -> Result<Blockhash, ClusterError>;
-                block_height() -> Result<u64, ClusterError>;
-                simulate(transaction: &VersionedTransaction) -> Outcome;
-                outcomes(signatures: &[Signature]) -> Result<Vec<Option<Outcome>>, ClusterError>;
-                recent_priority_price(writable: &[Pubkey]) -> Result<u64, ClusterError>;
-                now() -> Result<i64, ClusterError>;
-                rent(length: usize) -> Result<u64, ClusterError>;
-            );
-            $($special)*
-        }
-    };
-    (@each $self:ident, $inner:expr, $($name:ident($($argument:ident: $kind:ty),*) -> $result:ty;)*) => {$(
-        fn $name(&self $(, $argument: $kind)*) -> $result {
-            let $self = self;
-            $inner.$name($($argument),*)
-        }
-    )*};
-}
-
-/// A cluster that notes transactions, moves on by a slot whenever somebody asks for it, and is gone after so many
-/// transactions, as it is for a crank that is killed.
-struct Lossy<'a> {
-    inner: &'a EmbeddedCluster,
-    left: Cell<usize>,
-    sent: RefCell<Vec<VersionedTransaction>>,
-}
-
-impl<'a> Lossy<'a> {
-    fn after(transactions: usize, inner: &'a EmbeddedCluster) -> Self {
-        Self { inner, left: Cell::new(transactions), sent: RefCell::default() }
-    }
-
-    fn never(inner: &'a EmbeddedCluster) -> Self {
-        Self::after(usize::MAX, inner)
-    }
-}
-
-delegate! { Lossy<'_>, |this| this.inner,
-    fn submit(&self, transaction: &VersionedTransaction) -> Result<(), ClusterError> {
-        if self.left.get() == 0 {
-            return Err(ClusterError::Refused("killed".into()));
-        }
-        self.left.set(self.left.get() - 1);
-        self.sent.borrow_mut().push(transaction.clone());
-        self.inner.submit(transaction)
-    }
-    fn slot(&self) -> Result<u64, ClusterError> {
-        self.inner.advance(0);
-        self.inner.slot()
-    }
-}
-
-/// Whose turn it is to send a transaction, and who has ended.
-struct Turns {
-    next: usize,
-    ended: [bool; 2],
-}
-
-/// One cluster for two cranks in two threads, who send their transactions in turns.
-struct Shared<'a> {
-    me: usize,
-    cluster: &'a Mutex<EmbeddedCluster>,
-    turns: &'a (Mutex<Turns>, Condvar),
-}
-
-impl Shared<'_> {
-    fn end(&self) {
-        self.turns.0.lock().unwrap().ended[self.me] = true;
-        self.turns.1.notify_all();
-    }
-}
-
-delegate! { Shared<'_>, |this| this.cluster.lock().unwrap(),
-    fn submit(&self, transaction: &VersionedTransaction) -> Result<(), ClusterError> {
-        let (turns, changed) = self.turns;
-        let other = 1 - self.me;
-        let turns = turns.lock().unwrap();
-        let mut turns = changed.wait_while(turns, |turns| turns.next != self.me && !turns.ended[other]).unwrap();
-        let submitted = self.cluster.lock().unwrap().submit(transaction);
-        turns.next = other;
-        changed.notify_all();
-        submitted
-    }
-    fn slot(&self) -> Result<u64, ClusterError> {
-        self.cluster.lock().unwrap().slot()
-    }
 }
 
 /// What a fresh crank does until nothing is due.

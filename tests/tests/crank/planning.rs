@@ -3,7 +3,8 @@
 use super::*;
 use backstop::oracle::{Observation, Source};
 use backstop_app::crank::chain::{Chain, Depth, Whereabouts};
-use backstop_app::crank::plan::{self, Plan, Work};
+use backstop_app::crank::plan::{self, Plan};
+use backstop_app::crank::work::Work;
 use backstop_app::crank::{Kind, Print};
 use std::collections::BTreeSet;
 

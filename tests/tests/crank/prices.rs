@@ -7,6 +7,7 @@ use backstop_app::crank::pyth::{self, BRIDGE, Poster, RECEIVER, Update, tags};
 use backstop_app::crank::{Hermes, PriceError, PriceSource, SignedFile};
 use base64::Engine;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use tiny_http::{Response, Server};
 
 const OTHER: [u8; 32] = [8; 32];
@@ -300,4 +301,75 @@ fn a_named_account_beside_the_standing_one_is_read_too() {
     let report = Crank::new(&world.cluster, &payer, Box::new(source), options()).run_until_idle().unwrap();
     assert_eq!(report.count("observe"), 1);
     assert_eq!(world.trigger(&product).evidence.last_price, PAR as u64);
+}
+
+/// A cluster whose receiver takes every update that is posted at once, without looking at signatures.
+struct Trusting<'a> {
+    inner: &'a EmbeddedCluster,
+    posted: RefCell<BTreeSet<Signature>>,
+}
+
+impl Trusting<'_> {
+    /// The instructions for the receiver, if there are any: their accounts and data.
+    fn posting(transaction: &VersionedTransaction) -> Option<Vec<(Vec<Pubkey>, Vec<u8>)>> {
+        let keys = transaction.message.static_account_keys();
+        let accounts = |indices: &[u8]| indices.iter().map(|index| keys[usize::from(*index)]).collect();
+        let instructions = transaction.message.instructions().iter();
+        let receiver = instructions.filter(|found| keys[usize::from(found.program_id_index)] == RECEIVER);
+        let posts: Vec<_> = receiver.map(|found| (accounts(&found.accounts), found.data.clone())).collect();
+        (!posts.is_empty()).then_some(posts)
+    }
+}
+
+delegate! { Trusting<'_>, |this| this.inner,
+    fn simulate(&self, transaction: &VersionedTransaction) -> Outcome {
+        if Self::posting(transaction).is_some() { Ok(Default::default()) } else { self.inner.simulate(transaction) }
+    }
+    fn outcomes(&self, signatures: &[Signature]) -> Result<Vec<Option<Outcome>>, ClusterError> {
+        let outcome = |signature: &Signature| {
+            if self.posted.borrow().contains(signature) {
+                return Ok(Some(Ok(Default::default())));
+            }
+            Ok(self.inner.outcomes(&[*signature])?.remove(0))
+        };
+        signatures.iter().map(outcome).collect()
+    }
+    fn submit(&self, transaction: &VersionedTransaction) -> Result<(), ClusterError> {
+        let Some(posts) = Self::posting(transaction) else { return self.inner.submit(transaction) };
+        for (accounts, data) in posts {
+            let length = u32::from_le_bytes(data[8..12].try_into().unwrap()) as usize;
+            let message = &data[12 + length + 4..];
+            let price = i64::from_be_bytes(message[33..41].try_into().unwrap());
+            let publish_time = i64::from_be_bytes(message[53..61].try_into().unwrap());
+            self.inner.post_price(accounts[4], message[1..33].try_into().unwrap(), Price::e8(price, 12, publish_time));
+        }
+        self.posted.borrow_mut().insert(transaction.signatures[0]);
+        Ok(())
+    }
+    fn slot(&self) -> Result<u64, ClusterError> {
+        self.inner.slot()
+    }
+}
+
+#[test]
+fn prices_of_a_file_are_posted_and_shown_one_after_the_other() {
+    let world = World::new();
+    let (_, product) = stage(&world);
+    world.holder(&product, 1_000 * ONE, 30);
+    world.advance(3 * DAY);
+    let payer = operator(&world);
+    let slot = i64::from(world.trigger(&product).terms.slot_seconds);
+    let path = std::env::temp_dir().join(format!("backstop-crank-prints-{}", std::process::id()));
+    // Breaches in six slots; a breach is taken for half a challenge, which is three hours.
+    let lines = (0..6).map(|back| base64(&update(3, world.now() - back * slot)));
+    std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    let cluster = Trusting { inner: &world.cluster, posted: RefCell::default() };
+    let source = SignedFile::new(path.clone(), &payer);
+    let report = Crank::new(&cluster, &payer, Box::new(source), options()).run_until_idle().unwrap();
+    assert_eq!((report.count("observe"), report.skipped.len()), (6, 0), "{report:?}");
+    assert_eq!(report.rent, world.cluster.rent(134).unwrap(), "one price account, paid for once");
+    let evidence = world.trigger(&product).evidence;
+    let good: u32 = evidence.breached.iter().map(|word| word.count_ones()).sum();
+    assert_eq!((good, evidence.phase()), (6, Phase::Breaching));
+    std::fs::remove_file(&path).unwrap();
 }

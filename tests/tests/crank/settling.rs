@@ -67,6 +67,43 @@ fn a_lookup_table_is_found_again_by_a_crank_that_starts_anew_and_its_rent_comes_
 }
 
 #[test]
+fn a_lookup_table_that_vanishes_is_done_without() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 24, &payer);
+    // Confirmed, opened, funded, the table made, a first settlement; then the node is gone for a moment.
+    let cluster = Lossy::after(5, &world.cluster);
+    let mut crank = crank(&cluster, &payer, Options { table_from: 1, ..options() });
+    assert!(crank.run_until_idle().is_err());
+    let [(table, _)] = &world.cluster.svm().get_program_accounts(&TABLES)[..] else { panic!() };
+    world.cluster.set_account(*table, Account::default());
+    cluster.left.set(usize::MAX);
+    let report = crank.run_until_idle().unwrap();
+    assert_eq!(report.skipped, []);
+    assert_paid_once(&world, &pool, &product, &holders);
+}
+
+#[test]
+fn a_payer_without_money_breaks_the_pass_off_and_blames_no_item() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 12, &payer);
+    let purse = world.cluster.account(&payer.pubkey()).unwrap().unwrap();
+    world.cluster.set_account(payer.pubkey(), Account { lamports: 900_000, ..purse.clone() });
+    let mut crank = crank(&world.cluster, &payer, options());
+    while let Ok(report) = crank.pass() {
+        assert!(report.did_anything(), "it says what is missing instead of doing nothing: {report:?}");
+        assert_eq!(report.skipped.iter().filter(|skipped| skipped.kind == "settle_cover").count(), 0);
+        world.cluster.set_account(payer.pubkey(), Account { lamports: 1_000, ..purse.clone() });
+    }
+    world.cluster.set_account(payer.pubkey(), purse);
+    crank.run_until_idle().unwrap();
+    assert_paid_once(&world, &pool, &product, &holders);
+}
+
+#[test]
 fn covers_of_one_holder_share_accounts_and_so_a_transaction() {
     let world = World::unsigned();
     let (_, product) = stage(&world);
@@ -131,19 +168,28 @@ fn a_crank_killed_after_every_single_transaction_loses_and_doubles_nothing() {
     let world = World::unsigned();
     let (pool, product) = stage(&world);
     let payer = operator(&world);
-    let holders = owed(&world, &product, 40, &payer);
-    let mut lives = 0;
-    loop {
-        // A new process each time: all it knows is the chain.
-        let cluster = Lossy::after(1, &world.cluster);
-        let run = crank(&cluster, &payer, options()).run_until_idle();
-        if run.is_ok() {
-            break;
-        }
-        lives += 1;
-        assert!(lives < 100, "it gets nowhere");
+    let holders: Vec<(Person, Pubkey)> = (0..40).map(|_| world.holder(&product, 1_000 * ONE, 30)).collect();
+    for (person, _) in &holders {
+        world.cluster.set_tokens(&person.id(), &world.asset, 0);
     }
-    assert!(lives > 5, "it was killed {lives} times");
+    world.advance(3 * DAY);
+    let terms = world.trigger(&product).terms;
+    let (slot, mut lives) = (i64::from(terms.slot_seconds), 0);
+    // From the first breach to the last payout, a new process for every transaction: all it knows is the chain.
+    for step in 0..=terms.need {
+        if step < terms.need {
+            world.cluster.set_time((world.now() / slot + 1) * slot);
+            publish(&world, HALF);
+        } else {
+            world.advance(slot + i64::from(terms.challenge) + 1);
+        }
+        while crank(&Lossy::after(1, &world.cluster), &payer, options()).run_until_idle().is_err() {
+            lives += 1;
+            assert!(lives < 100, "it gets nowhere");
+        }
+    }
+    assert!(lives > 10, "it was killed {lives} times");
+    let holders: Vec<_> = holders.into_iter().map(|(person, mint)| (person, mint, 500 * ONE)).collect();
     assert_paid_once(&world, &pool, &product, &holders);
 }
 

@@ -16,6 +16,7 @@ use backstop_app::{Cluster, account};
 use clap::Args;
 use serde::Serialize;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Where the pool stands in an incident, after the discriminator.
 const POOL_OFFSET: usize = 32;
@@ -94,10 +95,11 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
     let mut rows = Vec::new();
     for (address, incident) in account::list::<Incident>(cluster, filter)? {
         let product: Product = account::fetch(cluster, &incident.product)?;
-        if !pools.contains_key(&incident.pool) {
-            pools.insert(incident.pool, OpenPool::read(cluster, incident.pool)?);
-        }
-        rows.push(summary(address, &incident, &product, &pools[&incident.pool]));
+        let pool = match pools.entry(incident.pool) {
+            Entry::Occupied(pool) => pool.into_mut(),
+            Entry::Vacant(place) => place.insert(OpenPool::read(cluster, incident.pool)?),
+        };
+        rows.push(summary(address, &incident, &product, pool));
     }
     rows.sort_by(|left, right| (left.opened_at, &left.incident).cmp(&(right.opened_at, &right.incident)));
     context.options.output.print(&rows, |rows| {
@@ -298,7 +300,7 @@ fn display(shown: &Shown, now: i64) -> String {
         ("pool", incident.pool.clone()),
         ("event", moment_from(incident.event_at, now)),
         ("opened", moment_from(incident.opened_at, now)),
-        ("state", state_text(shown)),
+        ("state", state_text(shown).into()),
         ("severity", format!("{} of each sum insured", percent(incident.severity_bps.into()))),
         ("due", asset(incident.gross)),
     ];
@@ -342,14 +344,13 @@ fn display(shown: &Shown, now: i64) -> String {
     text
 }
 
-fn state_text(shown: &Shown) -> String {
-    let said = match shown.summary.state {
-        "open" => "its treaties are being called",
-        "waiting" => "waits for its funding round",
-        "funded" => "reserve and ratio are fixed",
-        _ => "nothing was due, or all is over",
-    };
-    format!("{}: {said}", shown.summary.state)
+fn state_text(shown: &Shown) -> &'static str {
+    match shown.summary.state {
+        "open" => "open: its treaties are being called",
+        "waiting" => "waiting for its funding round",
+        "funded" => "funded: reserve and ratio are fixed",
+        _ => "closed: nothing was due",
+    }
 }
 
 fn covers_table(shown: &Shown) -> comfy_table::Table {

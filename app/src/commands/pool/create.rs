@@ -1,10 +1,10 @@
 //! `backstop pool create`.
 
 use crate::commands::args::Amount;
-use crate::commands::context::{Context, Preview, UsageError};
+use crate::commands::context::{Context, Preview, UsageError, hinted};
 use crate::output::{duration, percent};
 use anchor_lang::prelude::Pubkey;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use backstop::CreatePoolArgs;
 use backstop::state::{Access, PoolKind, PoolTerms};
 use backstop_app::Cluster;
@@ -58,7 +58,7 @@ pub struct CreateArgs {
     /// Who admits depositors, with `--access allow-list`.
     #[arg(long, value_name = "ADDRESS")]
     deposit_authority: Option<Pubkey>,
-    /// Time between a request to leave and the day that pays it.
+    /// Time between a request to leave and the day that pays it: 1 to 90 days.
     #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = humantime::parse_duration)]
     cooldown: std::time::Duration,
     /// Least first deposit of a tranche.
@@ -70,25 +70,25 @@ pub struct CreateArgs {
     /// Least sum insured.
     #[arg(long, value_name = "AMOUNT", default_value = "1")]
     min_sum_insured: Amount,
-    /// Capital asked for per unit of required capital.
+    /// Capital asked for per unit of required capital: 10000 to 100000.
     #[arg(long, value_name = "BPS", default_value_t = 10_000)]
     solvency_bps: u32,
-    /// Highest exposure per unit of capital.
+    /// Highest exposure per unit of capital: 10000 to 100000.
     #[arg(long, value_name = "BPS", default_value_t = 10_000)]
     max_leverage_bps: u32,
-    /// Weight of junior capital against senior when premium is shared.
+    /// Weight of junior capital against senior when premium is shared: 10000 to 100000.
     #[arg(long, value_name = "BPS", default_value_t = 20_000)]
     junior_weight_bps: u32,
-    /// Correlation between risk groups; 10000 is full collateral.
+    /// Correlation between risk groups, up to 10000, which is full collateral.
     #[arg(long, value_name = "BPS", default_value_t = 10_000)]
     rho_bps: u16,
-    /// Highest part of required capital that a quota share may stand in for.
+    /// Highest part of required capital that a quota share may stand in for: at most 5000.
     #[arg(long, value_name = "BPS", default_value_t = 0)]
     max_credit_bps: u16,
-    /// Part of earned premium that goes to the surplus.
+    /// Part of earned premium that goes to the surplus: at most 3000.
     #[arg(long, value_name = "BPS", default_value_t = 1_000)]
     surplus_bps: u16,
-    /// Highest exposure of one risk group, as a part of capital.
+    /// Highest exposure of one risk group, as a part of capital: 1 to 10000.
     #[arg(long, value_name = "BPS", default_value_t = 10_000)]
     group_cap_bps: u16,
 }
@@ -105,14 +105,15 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
     if (args.access == AccessArg::AllowList) != args.deposit_authority.is_some() {
         return Err(UsageError("--deposit-authority belongs to --access allow-list".into()).into());
     }
-    let mint = cluster.account(&args.mint)?.ok_or_else(|| anyhow!("there is no mint at {}", args.mint))?;
+    let no_mint = |sentence: String| hinted(sentence, "--mint names a mint of SPL Token or Token-2022; check --url");
+    let mint = cluster.account(&args.mint)?.ok_or_else(|| no_mint(format!("there is no mint at {}", args.mint)))?;
     // A mint's decimals stand at byte 44 in both token programs.
-    let decimals = *mint.data.get(44).ok_or_else(|| anyhow!("the account {} is not a mint", args.mint))?;
+    let decimals = *mint.data.get(44).ok_or_else(|| no_mint(format!("the account {} is no mint", args.mint)))?;
     let terms = PoolTerms {
         min_first_deposit: args.min_first_deposit.units(decimals)?,
         min_ticket: args.min_ticket.units(decimals)?,
         min_sum_insured: args.min_sum_insured.units(decimals)?,
-        cooldown_seconds: u32::try_from(args.cooldown.as_secs()).map_err(|_| anyhow!("the cooldown is too long"))?,
+        cooldown_seconds: u32::try_from(args.cooldown.as_secs()).unwrap_or(u32::MAX),
         solvency_bps: args.solvency_bps,
         max_leverage_bps: args.max_leverage_bps,
         junior_weight_bps: args.junior_weight_bps,
@@ -121,7 +122,14 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         surplus_bps: args.surplus_bps,
         group_cap_bps: args.group_cap_bps,
     };
+    if terms.validate().is_err() {
+        return Err(UsageError("the pool's terms are outside the program's bounds".into()).into());
+    }
     let keys = PoolKeys::derive(args.mint, mint.owner, args.id);
+    if cluster.account(&keys.pool)?.is_some() {
+        let hint = format!("`backstop pool show {}/{}` shows it; --id chooses another number", args.mint, args.id);
+        return Err(hinted(format!("the pool {}/{} is there already", args.mint, args.id), hint));
+    }
     let create = CreatePoolArgs {
         id: args.id,
         kind: match args.kind {

@@ -1,14 +1,17 @@
 //! `backstop pool deposit`.
 
 use crate::commands::args::{Amount, PoolArg, TrancheArg, require_tokens};
-use crate::commands::context::{Context, Preview};
+use crate::commands::context::{Context, Preview, UsageError, hinted};
+use crate::commands::signer;
 use crate::output::{duration, exact_amount, percent, share_price};
 use anyhow::{Result, anyhow};
 use backstop::events::Deposited;
-use backstop::state::Tranche;
+use backstop::state::{Access, Pool, Tranche};
 use backstop_app::{Cluster, instruction as ix, transaction};
 use clap::Args;
 use serde::Serialize;
+use solana_sdk::signer::Signer;
+use solana_sdk::signer::null_signer::NullSigner;
 
 const EXAMPLE: &str = "\
 Example:
@@ -28,6 +31,35 @@ pub struct DepositArgs {
     /// Fewest shares to accept; without it half a percent less than now.
     #[arg(long, value_name = "SHARES")]
     min_shares: Option<Amount>,
+    /// Who admits depositors to a pool with an allow list, and signs with them. With --print-tx and without this the
+    /// signature is left open.
+    #[arg(long, value_name = "SIGNER")]
+    deposit_authority: Option<String>,
+}
+
+impl DepositArgs {
+    /// Who must sign with the depositor, if the pool has an allow list.
+    fn admission(&self, pool: &Pool, context: &Context) -> Result<Option<Box<dyn Signer>>> {
+        if pool.access() != Access::AllowList {
+            return Ok(None);
+        }
+        let unsigned = context.options.print_tx || context.options.dry_run;
+        let uri = match &self.deposit_authority {
+            Some(uri) => uri,
+            None if unsigned => return Ok(Some(Box::new(NullSigner::new(&pool.deposit_authority)))),
+            None => {
+                let hint = "--deposit-authority names its keypair; --print-tx gives it the transaction to sign";
+                return Err(hinted(format!("the pool's allow list is kept by {}, who must sign", pool.deposit_authority), hint));
+            }
+        };
+        let signer = signer::open(uri, "--deposit-authority", unsigned)?;
+        let found = signer.try_pubkey()?;
+        if found != pool.deposit_authority {
+            let sentence = format!("--deposit-authority is {found}, and the pool's is {}", pool.deposit_authority);
+            return Err(UsageError(sentence).into());
+        }
+        Ok(Some(signer))
+    }
 }
 
 #[derive(Serialize)]
@@ -71,9 +103,11 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
         Some(shares) => shares.units(share_decimals)?,
         None => (u128::from(expected) * u128::from(SLIPPAGE_BPS) / 10_000) as u64,
     };
-    instructions.push(ix::deposit(keys, owner, None, backstop::DepositArgs { tranche, amount, min_shares }));
+    let admission = args.admission(&pool.state, context)?;
+    let admits = admission.is_some().then_some(pool.state.deposit_authority);
+    instructions.push(ix::deposit(keys, owner, admits, backstop::DepositArgs { tranche, amount, min_shares }));
 
-    context.carry_out(&instructions, |receipt| {
+    context.carry_out_with(admission.as_deref(), &instructions, |receipt| {
         let shares = transaction::events::<Deposited>(&receipt.logs).first().map_or(expected, |event| event.shares);
         let book = books.tranche(tranche);
         let after = book.assets.saturating_add(amount);

@@ -14,6 +14,7 @@ use backstop::state::evidence::{Severity, Terms, TermsError, TermsInput};
 use backstop::state::{Product, ProductTerms, Trigger};
 use backstop_app::Cluster;
 use backstop_app::instruction::{self as ix, ProductKeys};
+use backstop_app::units::feed_id;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use solana_sdk::hash::hash;
@@ -221,9 +222,7 @@ impl CreateArgs {
     fn oracle(&self) -> Result<(Source, [u8; 32]), UsageError> {
         match self.source {
             SourceArg::PythReceiver => {
-                let feed = feed_id(&self.feed).ok_or_else(|| {
-                    UsageError(format!("--feed {} is not a Pyth feed id of 64 hexadecimal digits", self.feed))
-                })?;
+                let feed = feed_id(&self.feed).map_err(|why| UsageError(format!("--feed: {why}")))?;
                 Ok((Source::PythReceiver, feed))
             }
             SourceArg::PythPush => {
@@ -232,19 +231,6 @@ impl CreateArgs {
             }
         }
     }
-}
-
-/// A Pyth feed id from hexadecimal, with or without `0x`.
-fn feed_id(text: &str) -> Option<[u8; 32]> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut id = [0; 32];
-    for (index, byte) in id.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).ok()?;
-    }
-    Some(id)
 }
 
 /// What is wrong with a condition, by the flag that says it.

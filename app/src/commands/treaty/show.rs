@@ -14,6 +14,7 @@ use backstop::state::{CallState, Incident, Treaty, TreatyKind, TreatyState, day_
 use backstop_app::{Cluster, account};
 use clap::Args;
 use serde::Serialize;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 /// Where the cedant stands in a treaty, after the discriminator.
@@ -116,10 +117,11 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
     let mut cedants: HashMap<Pubkey, OpenPool> = HashMap::new();
     let mut rows = Vec::new();
     for (address, treaty) in treaties {
-        if !cedants.contains_key(&treaty.cedant) {
-            cedants.insert(treaty.cedant, OpenPool::read(cluster, treaty.cedant)?);
-        }
-        rows.push(summary(address, &treaty, &cedants[&treaty.cedant], now));
+        let cedant = match cedants.entry(treaty.cedant) {
+            Entry::Occupied(cedant) => cedant.into_mut(),
+            Entry::Vacant(place) => place.insert(OpenPool::read(cluster, treaty.cedant)?),
+        };
+        rows.push(summary(address, &treaty, cedant, now));
     }
     rows.sort_by(|left, right| (&left.cedant, left.id).cmp(&(&right.cedant, right.id)));
     context.options.output.print(&rows, |rows| {

@@ -6,13 +6,13 @@ use crate::output::{ACCENT, BAD, GOOD, QUIET, WATCH, duration, exact_price, pain
 use backstop::state::evidence::{Phase, RING_SLOTS, Terms};
 
 /// Most columns of the plot: what the margin and the names of the levels leave of a page.
-const COLUMNS: u64 = 68;
+const COLUMNS: u64 = 66;
 /// Fewest columns of the plot.
 const LEAST_COLUMNS: u64 = 24;
 /// Most columns of a slot.
 const WIDEST_SLOT: u32 = 4;
-/// Rows of the plot.
-const ROWS: u64 = 13;
+/// Most rows of the plot.
+const MOST_ROWS: u64 = 15;
 /// Fewest columns between two ticks of the axis.
 const TICK_COLUMNS: i64 = 10;
 
@@ -48,7 +48,12 @@ pub fn evidence(terms: &Terms, standing: &Standing, now: i64) -> Option<String> 
         }
     }
     let lowest = prices.iter().map(|(_, price)| *price).min()?.min(terms.threshold);
-    let top = prices.iter().map(|(_, price)| *price).max()?.max(terms.recovery);
+    let highest = prices.iter().map(|(_, price)| *price).max()?.max(terms.recovery);
+    let step_e8 = round_step(highest.saturating_sub(lowest).div_ceil(MOST_ROWS - 2));
+    // The threshold lies on a row.
+    let above = highest.saturating_sub(terms.threshold).div_ceil(step_e8);
+    let top_e8 = terms.threshold.saturating_add(above.saturating_mul(step_e8));
+    let rows = top_e8.saturating_sub(lowest).div_ceil(step_e8).saturating_add(1);
     let levels = [
         Level { price_e8: terms.threshold, name: "threshold", style: WATCH },
         Level { price_e8: terms.recovery, name: "recovery", style: GOOD },
@@ -67,9 +72,9 @@ pub fn evidence(terms: &Terms, standing: &Standing, now: i64) -> Option<String> 
         from,
         column_seconds,
         columns,
-        top_e8: top,
-        step_e8: top.saturating_sub(lowest).div_ceil(ROWS - 1).max(1),
-        rows: usize::try_from(ROWS).ok()?,
+        top_e8,
+        step_e8,
+        rows: usize::try_from(rows).ok()?,
         prices: &prices,
         line: &line,
         levels,
@@ -102,6 +107,13 @@ fn lane(terms: &Terms, standing: &Standing, first: u64) -> Vec<(i64, i64, char, 
         (terms.slot_start(slot), terms.slot_end(slot), shown, style)
     });
     cells.collect()
+}
+
+/// The next larger step that people count in: 1, 2, 2.5 or 5 of a power of ten.
+fn round_step(least: u64) -> u64 {
+    let powers = (0..19).map(|power| 10_u64.pow(power));
+    let mut steps = powers.flat_map(|power| [10, 20, 25, 50].map(|step| power.saturating_mul(step)));
+    steps.find(|step| *step >= least).unwrap_or(u64::MAX)
 }
 
 /// Seconds between two ticks, so that their texts stand apart.
@@ -162,6 +174,20 @@ mod tests {
         let text = drawn(&trigger, START + 250 * 1_800).expect("there is evidence");
         for line in text.lines() {
             assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
+        }
+    }
+
+    #[test]
+    fn rows_lie_on_round_prices_and_one_on_the_threshold() {
+        let steps = [0, 11, 26, 1_000_001, 2_100_000, u64::MAX].map(round_step);
+        assert_eq!(steps, [10, 20, 50, 2_000_000, 2_500_000, u64::MAX]);
+        for price in [94_999_999, 94_000_000, 85_123_456, 40_000_000, 1] {
+            let mut trigger = trigger();
+            show(&mut trigger, price, START);
+            let text = drawn(&trigger, START + 60).expect("there is evidence");
+            let axis = text.lines().position(|line| line.contains('└')).expect("an axis");
+            assert!((3..=15).contains(&axis), "{axis} rows\n{text}");
+            assert!(text.contains("0.95000 ┤"), "{text}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! `backstop trigger replay`: prices of the past, shown to the real program.
 
 use crate::commands::args::{hundredths, price, seconds};
+use crate::commands::context::hinted;
 use crate::output::Output;
 use anyhow::{Context, Result};
 use backstop::state::evidence::{Severity, TermsInput};
@@ -72,7 +73,10 @@ impl ReplayArgs {
 pub fn run(args: &ReplayArgs, output: Output) -> Result<()> {
     let name = args.prices.display();
     let file = File::open(&args.prices).with_context(|| format!("cannot open {name}"))?;
-    let prices = replay::read_prices(file).with_context(|| format!("cannot read {name}"))?;
+    let prices = replay::read_prices(file).map_err(|why| {
+        let hint = "rows are `unix_time,price` or `unix_time,price,confidence`, sorted by time";
+        hinted(format!("cannot read {name}: {why}"), hint)
+    })?;
     let found = replay::run(&prices, &args.condition())?;
     output.print(&found, report)
 }
