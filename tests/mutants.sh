@@ -73,7 +73,7 @@ declare_id!("BackstopCoverPoo1s1111111111111111111111111");'
 # A workspace with the one package, its tests, and the modules of the area.
 copy() {
     local area=$1 tree=$work/$1/tree
-    mkdir -p "$tree/programs" "$tree/.cargo"
+    mkdir -p "$tree/programs"
     rm -rf "$tree/programs/backstop"
     cp -rp "$root/programs/backstop" "$tree/programs/"
     rm -r "$tree/programs/backstop/src/instructions"
@@ -82,7 +82,6 @@ copy() {
     sed -e 's/^members = .*/members = ["programs\/backstop"]/' -e '/^exclude = /d' -e '/^default-members = /d' \
         -e '/^backstop-app = /d' -e '/^\[profile.dev.package\]/,/^$/d' "$root/Cargo.toml" >"$tree/Cargo.toml"
     cp "$root/Cargo.lock" "$root/rust-toolchain.toml" "$tree/"
-    cp "$root/.cargo/mutants.toml" "$tree/.cargo/mutants.toml"
     printf '%s\n' "#![allow(missing_docs, unused)]" "$modules" >"$tree/programs/backstop/src/lib.rs"
 }
 

@@ -13,8 +13,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 const DAY: u64 = 86_400;
 
 impl Crank<'_> {
-    /// Makes passes until the stop flag is set: at once again while there is something to do, else after `interval`, and
-    /// at the turn of each UTC day. After a pass that the cluster broke off the wait doubles, to five minutes at most.
+    /// Makes passes until the stop flag is set: at once again while there is something to do, else after `interval`,
+    /// and at the turn of each UTC day. After a pass that the cluster broke off the wait doubles, to five minutes at
+    /// most.
     pub fn serve(&mut self, interval: Duration, monitor: &Monitor) {
         let delays = Delays { first: interval, longest: LONGEST_WAIT.max(interval) };
         let mut failures = 0_u32;

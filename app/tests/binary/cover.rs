@@ -74,6 +74,19 @@ fn what_cannot_be_bought_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn a_cover_for_a_programs_address_comes_with_a_warning() {
+    let scene = Scene::new();
+    let product = scene.product();
+    let buy = |receiver: &str| {
+        let words = ["cover", "buy", &product, "100", "--days", "30", "--receiver", receiver];
+        scene.desk.ask(&scene.person.key, &words).stderr
+    };
+    let warning = "The NFT goes to a program's address";
+    assert!(buy(&product).contains(warning));
+    assert!(!buy(&scene.holder.id().to_string()).contains(warning));
+}
+
+#[test]
 fn a_wallet_with_too_little_for_the_premium_is_told_so() {
     let scene = Scene::new();
     {

@@ -100,11 +100,8 @@ fn capital_goes_in_and_out_by_the_command_line_alone() {
 fn an_allow_list_is_kept_by_whoever_signs_with_the_depositor() {
     let world = World::new();
     let authority = seeded(60);
-    let access = CreatePoolArgs {
-        access: Access::AllowList,
-        deposit_authority: authority.pubkey(),
-        ..terms::create_pool(0)
-    };
+    let access =
+        CreatePoolArgs { access: Access::AllowList, deposit_authority: authority.pubkey(), ..terms::create_pool(0) };
     let pool = world.create_pool(access);
     let person = world.person(1_000 * ONE);
     let desk = Desk::new(world);
@@ -131,7 +128,7 @@ fn more_shares_than_there_are_cannot_leave() {
         |shares| scene.desk.act(&scene.person.key, &["pool", "exit", "request", &id, shares, "--tranche", "senior"]);
     exit("1").says(1, "the wallet holds no senior shares of this pool", "pool show");
     scene.desk.act(&scene.person.key, &["pool", "deposit", &id, "10", "--tranche", "senior"]).done();
-    exit("11").says(1, "this needs 11.000000000 shares, and the wallet holds", "--all");
+    exit("11").says(1, "this needs 11.00 shares, and the wallet holds", "--all");
 }
 
 #[test]

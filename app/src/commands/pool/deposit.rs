@@ -3,7 +3,7 @@
 use crate::commands::args::{Amount, PoolArg, TrancheArg, require_tokens};
 use crate::commands::context::{Context, Preview, UsageError, hinted};
 use crate::commands::signer;
-use crate::output::{duration, exact_amount, percent, share_price};
+use crate::output::{duration, percent, share_price, tidy_amount};
 use anyhow::{Result, anyhow};
 use backstop::events::Deposited;
 use backstop::state::{Access, Pool, Tranche};
@@ -49,7 +49,10 @@ impl DepositArgs {
             None if unsigned => return Ok(Some(Box::new(NullSigner::new(&pool.deposit_authority)))),
             None => {
                 let hint = "--deposit-authority names its keypair; --print-tx gives it the transaction to sign";
-                return Err(hinted(format!("the pool's allow list is kept by {}, who must sign", pool.deposit_authority), hint));
+                return Err(hinted(
+                    format!("the pool's allow list is kept by {}, who must sign", pool.deposit_authority),
+                    hint,
+                ));
             }
         };
         let signer = signer::open(uri, "--deposit-authority", unsigned)?;
@@ -112,13 +115,13 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
         let book = books.tranche(tranche);
         let after = book.assets.saturating_add(amount);
         let label = label(&books.label);
-        let asset = |units| format!("{} {label}", exact_amount(units, decimals));
+        let asset = |units| format!("{} {label}", tidy_amount(units, decimals));
         let mut preview = Preview {
             title: format!("Deposit {} into the {} tranche", asset(amount), TrancheArg::name_of(tranche)),
             rows: vec![
                 ("pool", keys.pool.to_string()),
                 ("shares", {
-                    let [shares, least] = [shares, min_shares].map(|shares| exact_amount(shares, share_decimals));
+                    let [shares, least] = [shares, min_shares].map(|shares| tidy_amount(shares, share_decimals));
                     format!("{shares}, at least {least}")
                 }),
                 ("share price", share_price(book.assets, book.shares)),
