@@ -24,16 +24,20 @@ impl Crank<'_> {
                 Ok(report) => {
                     failures = 0;
                     monitor.passed(&report);
-                    tracing::info!(
-                        done = ?report.done,
-                        by_others = report.done_by_others,
-                        transactions = report.transactions,
-                        compute_units = report.compute_units,
-                        fees = report.fees,
-                        skipped = report.skipped.len(),
-                        waiting = report.waiting.len(),
-                        "pass"
-                    );
+                    if report.did_anything() || !report.skipped.is_empty() {
+                        tracing::info!(
+                            done = ?report.done,
+                            by_others = report.done_by_others,
+                            transactions = report.transactions,
+                            compute_units = report.compute_units,
+                            fees = report.fees,
+                            skipped = report.skipped.len(),
+                            waiting = report.waiting.len(),
+                            "pass"
+                        );
+                    } else {
+                        tracing::debug!(waiting = report.waiting.len(), "nothing is due");
+                    }
                     let goes_on = report.did_anything() && !report.out_of_budget;
                     if goes_on { Duration::ZERO } else { interval.min(until_midnight()) }
                 }

@@ -25,10 +25,14 @@ fn a_cover_is_bought_at_the_price_that_was_quoted_and_given_back() {
     let terms = [&product, "1000", "--days", "30"];
     let quoted = scene.desk.json(scene.act(&[&["cover", "quote"], &terms[..]].concat()));
     let before = scene.desk.node.world().assets(&scene.person);
+    let lamports = || scene.desk.node.world().cluster.svm().get_balance(&scene.person.id()).expect("it is there");
+    let lamports_before = lamports();
     let bought = scene.desk.snapshot("cover-buy", scene.act(&[&["cover", "buy"], &terms[..]].concat()));
     assert_eq!(bought["premium"], quoted["premium"]);
     let paid = before - scene.desk.node.world().assets(&scene.person);
     assert_eq!(Some(paid), bought["premium"].as_u64());
+    let costs = ["fee_lamports", "rent_lamports"].iter().filter_map(|cost| bought[cost].as_u64()).sum::<u64>();
+    assert_eq!(lamports_before - lamports(), costs, "fee and rent are told to the lamport");
 
     let cover = bought["cover"].as_str().expect("an address");
     let cancel = ["cover", "cancel", cover];

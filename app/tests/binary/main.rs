@@ -19,4 +19,5 @@ mod refusals;
 mod reinsurance;
 mod scene;
 mod settings;
+mod surplus;
 mod treaty;

@@ -3,7 +3,7 @@
 use crate::commands::args::{Amount, PoolArg, TrancheArg, require_tokens};
 use crate::commands::context::{Context, Preview, UsageError, hinted};
 use crate::commands::signer;
-use crate::output::{duration, percent, share_price, tidy_amount};
+use crate::output::{duration, exact_amount, percent, share_price, tidy_amount};
 use anyhow::{Result, anyhow};
 use backstop::events::Deposited;
 use backstop::state::{Access, Pool, Tranche};
@@ -75,8 +75,11 @@ struct Details {
     decimals: u8,
     share_decimals: u8,
     cooldown_seconds: u32,
+    rent_lamports: u64,
 }
 
+/// Bytes of an associated account of shares: a plain one and the mark that its owner never changes.
+const SHARE_ACCOUNT: usize = 170;
 /// What of the expected shares is asked for at least, in basis points.
 const SLIPPAGE_BPS: u64 = 9_950;
 
@@ -90,9 +93,11 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
     require_tokens(cluster, &keys.assets_of(&owner), &keys.asset_mint, amount, decimals)?;
 
     let mut instructions = Vec::new();
+    let mut rent_lamports = 0;
     if cluster.account(&keys.shares_of(&owner, tranche))?.is_none() {
         let (mint, program) = (keys.share_mint(tranche), anchor_spl::token_2022::ID);
         instructions.push(ix::create_associated_token(&payer, &owner, &mint, &program));
+        rent_lamports = cluster.rent(SHARE_ACCOUNT)?;
     }
     // What the program's own books say now; the simulation says it again.
     let mut books = pool.state.clone();
@@ -148,6 +153,10 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
             ],
             warnings: Vec::new(),
         };
+        if rent_lamports > 0 {
+            let rent = format!("{} SOL for the account of the shares", exact_amount(rent_lamports, 9));
+            preview.rows.push(("rent", rent));
+        }
         if tranche == Tranche::Junior {
             preview.warnings.push("Junior capital can be lost entirely before senior capital loses anything.".into());
         }
@@ -160,6 +169,7 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
             decimals,
             share_decimals,
             cooldown_seconds: books.terms.cooldown_seconds,
+            rent_lamports,
         };
         Ok((preview, details))
     })

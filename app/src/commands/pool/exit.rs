@@ -3,9 +3,10 @@
 use super::deposit::label;
 use crate::commands::args::{Amount, OpenPool, PoolArg, TrancheArg, token_amount};
 use crate::commands::context::{Context, Preview, event, hinted};
-use crate::output::{self, duration, listing, moment, share_price, table, tidy_amount};
+use crate::output::{self, duration, exact_amount, listing, moment, share_price, table, tidy_amount};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::{Discriminator, Space};
 use anyhow::Result;
 use backstop::RequestExitArgs;
 use backstop::events::{ExitCancelled, ExitClaimed, ExitRequested};
@@ -91,6 +92,7 @@ struct Requested {
     share_decimals: u8,
     epoch_day: u32,
     claimable_from: i64,
+    rent_lamports: u64,
 }
 
 fn request(args: &RequestArgs, context: &Context) -> Result<()> {
@@ -124,6 +126,11 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
     let tail = Some(pool.state.newest_exit_day).filter(|day| *day != 0);
     let ask = RequestExitArgs { nonce, tranche, shares, epoch_day };
     let instruction = ix::request_exit(keys, owner, payer, tail, ask);
+    let mut rent_lamports = cluster.rent(ExitTicket::DISCRIMINATOR.len() + ExitTicket::INIT_SPACE)?;
+    if cluster.account(&address::exit_epoch(&keys.pool, epoch_day))?.is_none() {
+        let epoch = cluster.rent(ExitEpoch::DISCRIMINATOR.len() + ExitEpoch::INIT_SPACE)?;
+        rent_lamports = rent_lamports.saturating_add(epoch);
+    }
     context.carry_out(&[instruction], |receipt| {
         let event = event::<ExitRequested>(receipt)?;
         let book = pool.state.tranche(tranche);
@@ -142,6 +149,7 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
                 ("cooldown", duration(pool.state.terms.cooldown_seconds.into())),
                 ("paid from", format!("{}, as capital is free", moment(claimable_from))),
                 ("ticket", event.ticket.to_string()),
+                ("rent", format!("{} SOL, back when ticket and day are closed", exact_amount(rent_lamports, 9))),
             ],
             warnings: vec!["Until it is paid the ticket bears losses with its tranche and earns nothing.".into()],
         };
@@ -155,6 +163,7 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
             share_decimals,
             epoch_day,
             claimable_from,
+            rent_lamports,
         };
         Ok((preview, details))
     })
