@@ -18,6 +18,8 @@ record=$root/tests/mutants
 mkdir -p "$work"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$work/build}
 export BACKSTOP_FIXTURES=${BACKSTOP_FIXTURES:-$root/../shared/fixtures}
+# A caught mutant fails many tests: the traces of all would take longer than the tests.
+export RUST_BACKTRACE=0
 # Fewer random cases: a mutant that survives them is run again with all.
 export BACKSTOP_CASES_FACTOR=${BACKSTOP_CASES_FACTOR:-0.05}
 
@@ -37,7 +39,7 @@ describe() {
         evidence)
             modules="pub mod oracle; pub mod state { pub mod evidence; }"
             files=("state/evidence.rs")
-            passes=("--lib --test evidence_model")
+            passes=("--lib" "--test evidence_model")
             ;;
         pool)
             modules=$core

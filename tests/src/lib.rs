@@ -6,13 +6,16 @@ pub mod compute;
 pub mod fixtures;
 pub mod fuzz;
 pub mod golden;
+pub mod lossy;
 pub mod matrix;
 pub mod node;
 pub mod reinsurance;
+pub mod scale;
 pub mod source;
 pub mod terms;
 pub mod world;
 
 pub use assert::*;
+pub use lossy::Lossy;
 pub use node::{Faults, Node};
 pub use world::*;

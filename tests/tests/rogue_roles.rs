@@ -7,7 +7,7 @@
 //!   accrued at other moments, and that is all;
 //! - after it: the surplus (ceded to a reinsurance pool), premiums of treaties that were announced, and for those who
 //!   stayed, what a product costs that was announced; those who asked to leave at once are out before;
-//! - without notice: commuting a treaty, up to its limit.
+//! - without notice: commuting a treaty, whose later recoveries are lost; today stays covered.
 //!
 //! `BACKSTOP_FUZZ_SEED` and `BACKSTOP_FUZZ_SEQUENCES` choose other attacks, and more of them.
 

@@ -135,7 +135,7 @@ fn a_crank_that_is_killed_after_every_transaction_loses_nothing() {
         crank.wait().expect("it is gone");
         kills += 1;
     }
-    assert!(kills >= 3, "opened, funded and settled by cranks that were killed: {kills}");
+    assert!(kills >= 2, "it took {kills} cranks that were killed");
     stage.all_are_paid_once();
     stage.desk.act(&payer, &["crank", "run", "--once"]).done();
     stage.all_are_paid_once();

@@ -39,7 +39,7 @@ fn only_a_tranche_that_was_wiped_out_gets_a_new_series() {
         world.open_and_fund(&product);
         assert_eq!(world.pool(&pool).tranche(Tranche::Junior).wiped_out, 1);
     }
-    let opened = desk.json(desk.act(&governance, &open));
+    let opened = desk.snapshot("pool-open-series", desk.act(&governance, &open));
     assert_eq!((opened["series"].as_u64(), opened["tranche"].as_str()), (Some(1), Some("junior")));
     let world = desk.node.world();
     let book = *world.pool(&pool).tranche(Tranche::Junior);

@@ -32,13 +32,13 @@ kinds! {
     Deposit 60, Contribute 8, Accrue 6, RequestExit 34, CancelExit 12, SettleEpochs 50, ClaimExit 40, CloseEpoch 12,
     OpenSeries 24, CreateProduct 14, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
     PrintTrue 60, PrintOld 40, Slots 40, Shock 8, Event 16, Refresh 10, Confirm 14, OpenIncident 16, Fund 20, Keeper 40,
-    Settle 70, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, SkipTreaty 14,
-    CollectTreaty 14, EndTreaty 10, CommuteTreaty 4, Reinsure 12, AnnounceCession 8, CedeSurplus 12, CloseCession 6, Pause 8,
+    Settle 70, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, SkipTreaty 24,
+    CollectTreaty 14, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
     Minutes 40, Hours 25, NextDay 45, Week 8, Months 1,
     // Hostile ones.
     StealTicket 10, StealCover 12, StealClaim 10, StealPayout 12, RepeatClaim 8, RepeatPayout 8, StaleLimits 12,
-    PlayOfficial 20, WrongTreaty 8, ForeignPrint 6, SkipCedants 4, EarlySettle 6,
+    PlayOfficial 20, WrongTreaty 8, ForeignPrint 6, SkipCedants 4, EarlySettle 6, Unsigned 30,
 }
 
 impl Action {
@@ -142,6 +142,7 @@ impl Driver<'_> {
                 self.incident(r[0], IncidentState::Funded).map(|product| Op::CloseIncident { product })
             }
             Kind::CreateTreaty => Some(self.create_treaty(r)),
+            Kind::Squeeze => return self.squeeze(r),
             Kind::Reinsure => return self.reinsure(r),
             Kind::AcceptTreaty => {
                 let by = self.model.roles.governance;
@@ -163,7 +164,7 @@ impl Driver<'_> {
             }
             Kind::AnnounceCession => {
                 let cedant = index(3, r[0]).min(1);
-                let amount = part(self.model.pools[cedant].surplus, r[1]) / 4;
+                let amount = part(self.model.pools[cedant].surplus, r[1]);
                 Some(Op::AnnounceCession {
                     cedant,
                     reinsurer: 2 + index(2, r[2]),
@@ -237,6 +238,9 @@ impl Driver<'_> {
     fn attack(&mut self, action: &Action) -> Played {
         let r = action.r;
         let thief = index(USERS, r[1]);
+        if action.kind == Kind::Unsigned {
+            return self.unsigned(r);
+        }
         let other = |owner: Who| if thief == owner { (thief + 1) % USERS } else { thief };
         let op = match action.kind {
             Kind::StealTicket | Kind::StealClaim => self.ticket(r[0]).map(|ticket| {

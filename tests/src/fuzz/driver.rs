@@ -156,6 +156,34 @@ impl<'a> Driver<'a> {
         if self.step(op)? { Ok(()) } else { self.fail(&format!("liveness of {name}"), format!("{verdict:?}")) }
     }
 
+    /// Sends an operation that would be accepted without the signatures that it needs: it must not be.
+    pub fn step_unsigned(&mut self, op: Op) -> Result<(), Failure> {
+        if self.model.clone().apply(&op).is_err() {
+            return Ok(());
+        }
+        self.scene.prepare(&op);
+        let mut instructions = self.scene.instructions(&self.model, &op);
+        let payer = self.scene.world.payer.pubkey();
+        let needed = instructions.iter_mut().flat_map(|one| &mut one.accounts);
+        let taken: Vec<_> = needed.filter(|account| account.is_signer && account.pubkey != payer).collect();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        taken.into_iter().for_each(|account| account.is_signer = false);
+        let before = snapshot(self.scene, &instructions);
+        let sent = self.scene.send(&instructions);
+        self.log.push(format!("{op:?} without signatures"));
+        self.totals.transactions += 1;
+        self.totals.instructions += 1;
+        let name = op.name();
+        self.totals.kinds.entry(format!("unsigned {name}")).or_default()[usize::from(sent.is_err())] += 1;
+        let changed = changes(before, snapshot(self.scene, &instructions)).iter().any(|change| change.key != payer);
+        if sent.is_ok() || changed {
+            return self.fail(&format!("{name} needs no signature"), format!("{op:?}"));
+        }
+        Ok(())
+    }
+
     /// Runs an operation, counted under its name after a prefix.
     pub fn step_as(&mut self, op: Op, prefix: &str) -> Result<bool, Failure> {
         self.scene.prepare(&op);

@@ -1,7 +1,7 @@
 //! The operations behind actions: amounts, limits, and the ways that take several steps.
 
 use super::action::{Played, index, one_in, part, pick};
-use super::driver::Driver;
+use super::driver::{Driver, Failure};
 use super::model::{CoverStatus, DAY, N, Phase, Product, day, issue};
 use super::op::{Op, Who};
 use super::scene::{AUTHORITY, DESIGNS, PEOPLE, TOKEN, USERS};
@@ -146,13 +146,13 @@ impl Driver<'_> {
                 commission_bps: (r[3] >> 32) as u16 % 4_000,
             },
             _ => TreatyKind::ExcessOfLoss {
-                attachment: (r[3] >> 8) % 6 * 500 * TOKEN[0],
+                attachment: (r[3] >> 8) % 6 * 1_000 * TOKEN[0],
                 rate_on_line_bps: 1 + (r[3] >> 24) as u16 % 1_000,
                 reinstatements: (r[3] >> 40) as u8 % 3,
                 reinstatement_premium_bps: (r[3] >> 48) as u16 % 20_000,
             },
         };
-        let limit = (1 + r[4] % 8) * 500 * TOKEN[0];
+        let limit = (1 + r[4] % 8) * [500, 2_500][index(2, r[4] >> 8)] * TOKEN[0];
         let terms = TreatyTerms { kind, limit, start_day, end_day };
         Op::CreateTreaty { cedant, reinsurer, terms, by: self.model.roles.governance }
     }
@@ -168,7 +168,13 @@ impl Driver<'_> {
             TreatyKind::QuotaShare { .. } => 0,
         };
         self.step(Op::Contribute { pool: cedant, who, amount: 2 * premium + 1 })?;
-        self.step(Op::Contribute { pool: reinsurer, who, amount: terms.limit / 2 * ((r[0] >> 8) % 4) + 1 })?;
+        // Mostly just what the reinsurer lacks for the limit, so that it has no room for a restored one.
+        let books = &self.model.pools[reinsurer];
+        let open = self.model.required(reinsurer) + N::from(terms.limit);
+        let lacks = (open * N::from(books.terms.solvency_bps)).div_ceil(10_000).saturating_sub(books.staying());
+        let lacks = u64::try_from(lacks).unwrap_or(0);
+        let amount = if one_in(3, r[0] >> 8) { terms.limit } else { lacks } + 1;
+        self.step(Op::Contribute { pool: reinsurer, who, amount })?;
         let treaty = self.model.treaties.len();
         if !self.step(Op::CreateTreaty { cedant, reinsurer, terms, by })? {
             return Ok(());
@@ -181,6 +187,53 @@ impl Driver<'_> {
         self.settle_epochs(r)?;
         self.step(Op::AcceptTreaty { treaty, by })?;
         Ok(())
+    }
+
+    /// Sells nearly all that a product of a pool can cover. Returns the product and the buyer.
+    fn sell_out(&mut self, r: [u64; 5], pool: Option<usize>) -> Result<Option<(usize, Who)>, Failure> {
+        let sells = |product: &Product| {
+            product.state == ProductState::Selling
+                && product.trigger.phase == Phase::Quiet
+                && pool.is_none_or(|pool| product.pool == pool)
+        };
+        let Some(product) = self.product_where(r[0], sells) else { return Ok(None) };
+        let pool = self.model.products[product].pool;
+        self.print(product, 0)?;
+        self.step(Op::Accrue { pool })?;
+        let room = self.model.capacity(product).saturating_sub(self.model.exposure(product));
+        let sum = u64::try_from(room * N::from(90 + r[1] % 11) / 100).unwrap_or(0);
+        self.model.nonce += 1;
+        let (who, nonce) = (index(USERS, r[2]), self.model.nonce);
+        let days = 3 + (r[2] >> 8) as u16 % 25;
+        self.step(Op::Buy { product, who, receiver: who, sum, days, max_premium: u64::MAX, nonce })?;
+        Ok(Some((product, who)))
+    }
+
+    /// A pool that is sold out when somebody large wants to leave: the epoch is paid in parts, as capital comes free.
+    pub(super) fn squeeze(&mut self, r: [u64; 5]) -> Played {
+        let Some((product, who)) = self.sell_out(r, None)? else { return Ok(()) };
+        let pool = self.model.products[product].pool;
+        self.model.nonce += 1;
+        let nonce = self.model.nonce;
+        let largest = self.model.shares.iter().filter(|((_, of, tranche, series), _)| {
+            *of == pool && self.model.pools[pool].classes[*tranche].series == *series
+        });
+        let Some((&(owner, _, tranche, _), &held)) = largest.max_by_key(|(_, held)| **held) else { return Ok(()) };
+        let shares = u64::try_from(held).unwrap_or(u64::MAX) / (1 + r[3] % 2);
+        let tranche = Tranche::BOTH[tranche];
+        self.step(Op::RequestExit { pool, who: owner, tranche, shares, nonce })?;
+        for part in 0..3 {
+            self.step(Op::Time { to: self.model.now + [4, 1, 8][part] * DAY })?;
+            self.print_all(false)?;
+            self.settle_epochs(r)?;
+            // Some more capital: from a deposit, a gift, or covers that end.
+            let amount = (10 + (r[4] >> (8 * part)) % 3_000) * TOKEN[self.model.pools[pool].asset] + r[4] % 9;
+            self.step(match (r[3] >> (8 + part)) % 2 {
+                0 => Op::Contribute { pool, who, amount },
+                _ => Op::Sync { product },
+            })?;
+        }
+        self.settle_epochs(r)
     }
 
     pub(super) fn skip(&mut self, r: [u64; 5]) -> Played {
@@ -199,6 +252,9 @@ impl Driver<'_> {
         // Half the time governance waits for its moment.
         if one_in(2, r[0]) && cession.from > self.model.now {
             self.step(Op::Time { to: cession.from + (r[1] % 600_000) as i64 })?;
+        }
+        if one_in(3, r[2]) {
+            self.sell_out(r, Some(0))?;
         }
         self.step(Op::CedeSurplus { cedant: 0, by: self.model.roles.governance }).map(|_| ())
     }
@@ -248,5 +304,26 @@ impl Driver<'_> {
                 other => other,
             },
         }
+    }
+
+    /// An operation that needs somebody's signature, without it.
+    pub(super) fn unsigned(&mut self, r: [u64; 5]) -> Played {
+        let roles = self.model.roles.clone();
+        let (product, by) = (self.product(r[1]).unwrap_or(0), roles.governance);
+        let op = match r[0] % 12 {
+            0 => Some(self.deposit([r[1], r[2], r[3], 5, r[4]])),
+            1 => Some(self.contribute(r)),
+            2 => self.request_exit(r),
+            3 => self.ticket(r[2]).map(|ticket| self.cancel_exit(ticket, None)),
+            4 => self.held_cover(r[2]).map(|(cover, by)| Op::CancelCover { cover, by }),
+            5 => self.held_cover(r[2]).map(|(cover, by)| Op::CloseCover { cover, by: Some(by) }),
+            6 => Some(Op::CreateProduct { pool: index(2, r[2]), design: 0, by }),
+            7 => Some(Op::SetProductState { product, state: ProductState::Frozen, by }),
+            8 => Some(Op::SetRiskRate { product, rate_ppb: 20_000_000, by: roles.risk_keeper }),
+            9 => Some(Op::Pause { bits: 3, by: roles.guardian }),
+            10 => Some(Op::SetRoles { guardian: 0, risk_keeper: 0, by }),
+            _ => Some(Op::ProposeGovernance { proposed: 0, by }),
+        };
+        op.map_or(Ok(()), |op| self.step_unsigned(op))
     }
 }

@@ -86,7 +86,7 @@ impl Driver<'_> {
             }
         }
         for place in 0..3 {
-            if let Some((treaty, product)) = self.next_treaty(r[1] + place).filter(|_| !left_out(7 + place as usize)) {
+            if let Some((treaty, product)) = self.next_treaty(r[1] + place).filter(|_| one_in(2, r[1] >> (8 + place))) {
                 self.step(Op::CallTreaty { treaty, product })?;
             }
         }

@@ -1,6 +1,5 @@
 //! The crank on the embedded cluster: everything that anyone may do, done by passes alone.
 
-#[macro_use]
 mod cluster;
 mod flows;
 mod planning;
@@ -22,13 +21,13 @@ use backstop_app::price_account::standing_account;
 use backstop_app::transaction::PriorityFee;
 use backstop_app::{EmbeddedCluster, address};
 use backstop_tests::terms::{self, DAY, FEED, HOUR, ONE};
-use backstop_tests::{Outcome, Person, World, assert_books, explain, seeded};
+use backstop_tests::{Lossy, Outcome, Person, World, assert_books, delegate, explain, seeded};
 use cluster::*;
 use solana_sdk::account::Account;
 use solana_sdk::signature::{Keypair, Signature};
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::VersionedTransaction;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};

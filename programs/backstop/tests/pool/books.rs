@@ -22,8 +22,7 @@ fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
     pool_terms().validate().unwrap();
     let day = 86_400;
     type Change = fn(&mut PoolTerms, u64);
-    let small: [Change; 3] =
-        [|t, n| t.min_first_deposit = n, |t, n| t.min_ticket = n, |t, n| t.min_sum_insured = n];
+    let small: [Change; 3] = [|t, n| t.min_first_deposit = n, |t, n| t.min_ticket = n, |t, n| t.min_sum_insured = n];
     let rest: [(Change, u64, u64); 7] = [
         (|t, n| t.cooldown_seconds = n as u32, day, 90 * day),
         (|t, n| t.solvency_bps = n as u32, 10_000, 100_000),

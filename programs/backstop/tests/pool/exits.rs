@@ -47,7 +47,8 @@ fn a_request_turns_the_value_of_shares_into_units() {
     let mut pool = pool_with(0, 10_000, 20_000);
     let request = pool.request_exit(Tranche::Junior, 4_000_000, false).unwrap();
     assert_eq!(request, ExitRequest { value: 4_000, units: 4_000_000 });
-    let expected = TrancheBook { assets: 6_000, exiting: 4_000, shares: 6_000_000, units: 4_000_000, ..pool.tranches[0] };
+    let expected =
+        TrancheBook { assets: 6_000, exiting: 4_000, shares: 6_000_000, units: 4_000_000, ..pool.tranches[0] };
     assert_eq!(pool.tranches[0], expected);
     assert_eq!(layers(&pool), [0, 6_000, 4_000, 20_000, 0]);
     pool.invariant().unwrap();
@@ -264,7 +265,8 @@ fn with_too_little_both_tranches_are_paid_in_one_ratio_and_the_rest_stays_open()
 
 #[test]
 fn a_payment_that_does_not_fill_the_epoch_has_a_least_amount() {
-    for (free, reason) in [(999, Some(NothingFree)), (1_000, Some(NothingFree)), (1_001, None), (0, Some(NothingFree))] {
+    for (free, reason) in [(999, Some(NothingFree)), (1_000, Some(NothingFree)), (1_001, None), (0, Some(NothingFree))]
+    {
         let (mut pool, mut epoch) = leaving();
         pool.add_exposure(0, 30_000 - free).unwrap();
         match reason {

@@ -40,7 +40,10 @@ fn a_tranche_below_a_hundredth_of_its_first_price_is_wiped_out() {
             let (junior, senior) = (tranche == Tranche::Junior, tranche == Tranche::Senior);
             assert_eq!((split.junior_over, split.senior_over), (junior && over, senior && over));
             let wiped = if over { 2 * left } else { 0 };
-            assert_eq!((split.junior_wiped, split.senior_wiped), (wiped * u64::from(junior), wiped * u64::from(senior)));
+            assert_eq!(
+                (split.junior_wiped, split.senior_wiped),
+                (wiped * u64::from(junior), wiped * u64::from(senior))
+            );
             assert_eq!(pool.surplus, wiped);
             let book = *pool.tranche(tranche);
             if over {

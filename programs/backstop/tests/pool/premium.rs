@@ -189,9 +189,15 @@ fn fractions_of_ceded_premium_are_carried() {
 
 #[test]
 fn premium_is_ceded_as_far_as_the_limit_covers_what_is_exposed() {
-    for (exposure, limit_left, ceded) in
-        [(0, 1, 300), (1_000, 400, 300), (1_000, 399, 299), (1_000, 200, 150), (1_000, 0, 0), (0, 0, 0), (1_001, 400, 299)]
-    {
+    for (exposure, limit_left, ceded) in [
+        (0, 1, 300),
+        (1_000, 400, 300),
+        (1_000, 399, 299),
+        (1_000, 200, 150),
+        (1_000, 0, 0),
+        (0, 0, 0),
+        (1_001, 400, 299),
+    ] {
         let mut pool = earning(0, 1_000_000, 0);
         cede(&mut pool, NOW, NOW + DAY, limit_left);
         pool.add_exposure(0, exposure).unwrap();

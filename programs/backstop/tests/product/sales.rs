@@ -35,7 +35,10 @@ fn a_sale_costs_risk_loading_and_demand_and_books_exposure_and_premium() {
     assert_eq!(quote, expected);
     assert_eq!((product.exposure, product.covers_sold, product.utilisation_bps), (1_000_000, 1, 1_250));
     assert_eq!(product.notice_served, 1);
-    assert_eq!((product.activation_sums[(TODAY as usize + 1) % 32], product.newest_activation_day), (1_000_000, TODAY + 1));
+    assert_eq!(
+        (product.activation_sums[(TODAY as usize + 1) % 32], product.newest_activation_day),
+        (1_000_000, TODAY + 1)
+    );
     assert_eq!(product.activation_premiums[(TODAY as usize + 1) % 32], 40_000);
     assert_eq!(product.exposure_ends[(TODAY as usize + 366) % 512], 1_000_000);
     assert_eq!((pool.group_exposure(3), pool.total_exposure), (1_000_000, 1_000_000));
@@ -43,7 +46,10 @@ fn a_sale_costs_risk_loading_and_demand_and_books_exposure_and_premium() {
     assert_eq!((pool.last_cover_end_day, pool.in_use), (TODAY + 366, 1));
     // The next one starts from that exposure.
     let quote = product.sell(&mut pool, &trigger, a_year(2_000_000), NOW).unwrap();
-    assert_eq!((quote.premium, quote.exposure, product.exposure, product.covers_sold), (80_000, 1_000_000, 3_000_000, 2));
+    assert_eq!(
+        (quote.premium, quote.exposure, product.exposure, product.covers_sold),
+        (80_000, 1_000_000, 3_000_000, 2)
+    );
     assert_eq!(product.activation_premiums[(TODAY as usize + 1) % 32], 120_000);
     // A shorter one does not bring the last end forward.
     product.sell(&mut pool, &trigger, CoverRequest { sum_insured: 5_000, term_days: 7 }, NOW).unwrap();

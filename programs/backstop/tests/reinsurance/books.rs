@@ -105,7 +105,7 @@ fn layers_may_not_overlap_on_any_day() {
     // The next year's layer goes behind this year's of the same attachment.
     assert_eq!(in_force(&with(100, 100, later, later + 30).unwrap()), [(1, 100), (2, 100)]);
     refused(with(u64::MAX, 1, today, later), MathOverflow);
-    // A layer that was shortened to nothing still has its place, but no day in common.
+    // One that ends where another begins is below it.
     assert_eq!(in_force(&with(99, 1, today, later).unwrap()), [(2, 99), (1, 100)]);
 }
 
