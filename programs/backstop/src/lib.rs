@@ -27,7 +27,10 @@
     )
 )]
 
+pub mod call;
 pub mod constants;
+#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+mod entrypoint;
 #[macro_use]
 pub mod error;
 pub mod events;
@@ -36,6 +39,7 @@ pub mod math;
 pub mod mint;
 pub mod oracle;
 pub mod state;
+pub mod storage;
 pub mod token;
 
 use anchor_lang::prelude::*;
@@ -46,7 +50,7 @@ use state::{CoverRequest, ProductState, Quote, Tranche, TreatyTerms};
 
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");
 
-#[cfg(not(feature = "no-entrypoint"))]
+#[cfg(all(target_os = "solana", not(feature = "cpi")))]
 solana_security_txt::security_txt! {
     name: "Backstop",
     project_url: "https://backstop.example",

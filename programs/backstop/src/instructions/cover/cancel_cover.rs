@@ -48,6 +48,7 @@ pub struct CancelCover<'info> {
     /// The cover, closed here.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = product @ BackstopError::WrongParent,
         has_one = rent_payer @ BackstopError::WrongRentPayer

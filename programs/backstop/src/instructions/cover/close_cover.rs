@@ -28,6 +28,7 @@ pub struct CloseCover<'info> {
     /// The cover, closed here.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = product @ BackstopError::WrongParent,
         has_one = rent_payer @ BackstopError::WrongRentPayer

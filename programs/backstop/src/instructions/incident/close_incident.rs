@@ -18,6 +18,7 @@ pub struct CloseIncident<'info> {
     /// The incident, closed here.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = pool @ BackstopError::WrongParent,
         has_one = product @ BackstopError::WrongParent,

@@ -25,6 +25,7 @@ pub struct FundIncident<'info> {
     /// The incident.
     #[account(
         mut,
+        dup,
         has_one = pool @ BackstopError::WrongParent,
         has_one = product @ BackstopError::WrongParent
     )]

@@ -24,10 +24,10 @@ pub struct SettleCover<'info> {
     /// CHECK: the pool's asset, by its address.
     pub asset_mint: UncheckedAccount<'info>,
     /// The incident.
-    #[account(mut, has_one = pool @ BackstopError::WrongParent)]
+    #[account(mut, dup, has_one = pool @ BackstopError::WrongParent)]
     pub incident: Account<'info, Incident>,
     /// The cover.
-    #[account(mut, constraint = cover.product == incident.product @ BackstopError::WrongParent)]
+    #[account(mut, dup, constraint = cover.product == incident.product @ BackstopError::WrongParent)]
     pub cover: Account<'info, Cover>,
     /// CHECK: where the NFT is: read for its mint, holder and amount.
     pub nft: UncheckedAccount<'info>,

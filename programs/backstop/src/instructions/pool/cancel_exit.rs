@@ -38,6 +38,7 @@ pub struct CancelExit<'info> {
     /// The ticket's epoch.
     #[account(
         mut,
+        dup,
         has_one = pool @ BackstopError::WrongParent,
         constraint = epoch.day == ticket.epoch_day @ BackstopError::WrongParent
     )]
@@ -45,6 +46,7 @@ pub struct CancelExit<'info> {
     /// The ticket, closed here.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = pool @ BackstopError::WrongParent,
         has_one = owner @ BackstopError::WrongAccount,

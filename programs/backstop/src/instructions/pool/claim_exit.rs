@@ -26,6 +26,7 @@ pub struct ClaimExit<'info> {
     /// The ticket's epoch.
     #[account(
         mut,
+        dup,
         has_one = pool @ BackstopError::WrongParent,
         constraint = epoch.day == ticket.epoch_day @ BackstopError::WrongParent
     )]
@@ -33,6 +34,7 @@ pub struct ClaimExit<'info> {
     /// The ticket.
     #[account(
         mut,
+        dup,
         has_one = pool @ BackstopError::WrongParent,
         has_one = owner @ BackstopError::WrongAccount,
         has_one = rent_payer @ BackstopError::WrongRentPayer

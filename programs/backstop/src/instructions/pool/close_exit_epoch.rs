@@ -15,6 +15,7 @@ pub struct CloseExitEpoch<'info> {
     /// The epoch.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = pool @ BackstopError::WrongParent,
         has_one = rent_payer @ BackstopError::WrongRentPayer

@@ -64,8 +64,6 @@ pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
         pool: accounts.pool.as_ref(),
         pool_seeds: &signer.seeds(),
         payer: &accounts.payer,
-        token_2022_program: &accounts.token_2022_program,
-        system_program: &accounts.system_program,
     }
     .make(decimals, false, &names.shown())?;
     emit!(SeriesOpened { pool: pool_key, tranche, series, mint });

@@ -13,7 +13,7 @@ pub struct SettleExitEpoch<'info> {
     #[account(mut)]
     pub pool: AccountLoader<'info, Pool>,
     /// The oldest unfilled epoch.
-    #[account(mut, has_one = pool @ BackstopError::WrongParent)]
+    #[account(mut, dup, has_one = pool @ BackstopError::WrongParent)]
     pub epoch: Account<'info, ExitEpoch>,
 }
 

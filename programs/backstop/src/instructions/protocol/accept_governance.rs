@@ -13,7 +13,7 @@ pub struct AcceptGovernance<'info> {
     /// Whoever was proposed.
     pub pending_governance: Signer<'info>,
     /// The protocol.
-    #[account(mut, address = PROTOCOL.0, has_one = pending_governance @ BackstopError::NotPendingGovernance)]
+    #[account(mut, dup, address = PROTOCOL.0, has_one = pending_governance @ BackstopError::NotPendingGovernance)]
     pub protocol: Account<'info, Protocol>,
 }
 

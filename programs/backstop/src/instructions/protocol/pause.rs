@@ -13,7 +13,7 @@ pub struct SetPause<'info> {
     /// Guardian.
     pub guardian: Signer<'info>,
     /// The protocol.
-    #[account(mut, address = PROTOCOL.0, has_one = guardian @ BackstopError::NotGuardian)]
+    #[account(mut, dup, address = PROTOCOL.0, has_one = guardian @ BackstopError::NotGuardian)]
     pub protocol: Account<'info, Protocol>,
 }
 

@@ -13,7 +13,7 @@ pub struct ProposeGovernance<'info> {
     /// Governance.
     pub governance: Signer<'info>,
     /// The protocol.
-    #[account(mut, address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
+    #[account(mut, dup, address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
     pub protocol: Account<'info, Protocol>,
 }
 

@@ -30,6 +30,7 @@ pub struct AcceptTreaty<'info> {
     /// The treaty.
     #[account(
         mut,
+        dup,
         has_one = cedant @ BackstopError::WrongParent,
         has_one = reinsurer @ BackstopError::WrongParent
     )]

@@ -24,12 +24,13 @@ pub struct CallTreaty<'info> {
     /// The treaty.
     #[account(
         mut,
+        dup,
         has_one = cedant @ BackstopError::WrongParent,
         has_one = reinsurer @ BackstopError::WrongParent
     )]
     pub treaty: Account<'info, Treaty>,
     /// The incident.
-    #[account(mut, constraint = incident.pool == cedant.key() @ BackstopError::WrongParent)]
+    #[account(mut, dup, constraint = incident.pool == cedant.key() @ BackstopError::WrongParent)]
     pub incident: Account<'info, Incident>,
     /// CHECK: the cedant's token account, by its address.
     #[account(mut)]

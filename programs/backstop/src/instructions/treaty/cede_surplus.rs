@@ -30,6 +30,7 @@ pub struct CedeSurplus<'info> {
     /// The announcement, closed here.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = cedant @ BackstopError::WrongParent,
         has_one = reinsurer @ BackstopError::WrongParent,

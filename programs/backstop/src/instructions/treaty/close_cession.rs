@@ -10,7 +10,7 @@ use anchor_lang::prelude::*;
 #[derive(Accounts)]
 pub struct CloseCession<'info> {
     /// The announcement, closed here.
-    #[account(mut, close = rent_payer, has_one = rent_payer @ BackstopError::WrongRentPayer)]
+    #[account(mut, dup, close = rent_payer, has_one = rent_payer @ BackstopError::WrongRentPayer)]
     pub cession: Account<'info, Cession>,
     /// CHECK: gets the announcement's rent back.
     #[account(mut)]

@@ -18,6 +18,7 @@ pub struct EndTreaty<'info> {
     /// The treaty, closed here.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = cedant @ BackstopError::WrongParent,
         has_one = reinsurer @ BackstopError::WrongParent,

@@ -14,10 +14,10 @@ pub struct SkipTreaty<'info> {
     #[account(mut)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The treaty.
-    #[account(mut, has_one = cedant @ BackstopError::WrongParent)]
+    #[account(mut, dup, has_one = cedant @ BackstopError::WrongParent)]
     pub treaty: Account<'info, Treaty>,
     /// The incident.
-    #[account(mut, constraint = incident.pool == cedant.key() @ BackstopError::WrongParent)]
+    #[account(mut, dup, constraint = incident.pool == cedant.key() @ BackstopError::WrongParent)]
     pub incident: Account<'info, Incident>,
 }
 
