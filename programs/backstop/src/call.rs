@@ -1,46 +1,122 @@
-//! Calls of other programs, prepared by hand: the builders of the token crates and Anchor's wrappers take some 700
-//! compute units more for each.
+//! Calls of other programs, by the runtime's C interface: it takes addresses where Rust's takes copies, which cost some
+//! 700 compute units for each call.
+//!
+//! An account that changed its length in a call still has the old one in its [`AccountInfo`]; what is passed on here is
+//! the length that the runtime keeps.
 
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::instruction::Instruction;
-use anchor_lang::solana_program::program::invoke_signed_unchecked;
-use core::mem::ManuallyDrop;
 
 /// What the called program may do with an account.
 #[derive(Clone, Copy)]
+#[repr(u8)]
 pub enum Use {
     /// Reads it.
-    Read,
+    Read = 0,
     /// Writes it.
-    Write,
+    Write = 1,
     /// Reads it, and it signs.
-    Sign,
+    Sign = 2,
     /// Writes it, and it signs.
-    WriteSign,
+    WriteSign = 3,
+}
+
+/// `SolInstruction` of the C interface.
+#[repr(C)]
+struct Instruction {
+    program: *const Pubkey,
+    metas: *const Meta,
+    metas_len: u64,
+    data: *const u8,
+    data_len: u64,
+}
+
+/// `SolAccountMeta` of the C interface.
+#[repr(C)]
+struct Meta {
+    key: *const Pubkey,
+    is_writable: bool,
+    is_signer: bool,
+}
+
+/// `SolAccountInfo` of the C interface.
+#[repr(C)]
+struct Info {
+    key: *const Pubkey,
+    lamports: *mut u64,
+    data_len: u64,
+    data: *mut u8,
+    owner: *const Pubkey,
+    unused: u64,
+    is_signer: bool,
+    is_writable: bool,
+    is_executable: bool,
 }
 
 /// Calls a program with these accounts, in this order; `signer` holds the seeds of the addresses of this program that
 /// sign.
 #[inline(never)]
-pub fn call(program: Pubkey, accounts: &[(&AccountInfo, Use)], data: Vec<u8>, signer: &[&[&[u8]]]) -> Result<()> {
-    let mut metas = Vec::with_capacity(accounts.len());
-    // The copies count references that nobody will ask for any more: taking them apart would change nothing.
-    let mut infos = ManuallyDrop::new(Vec::with_capacity(accounts.len()));
-    for (account, role) in accounts {
-        let is_signer = matches!(role, Use::Sign | Use::WriteSign);
-        let is_writable = matches!(role, Use::Write | Use::WriteSign);
-        require_unborrowed(account)?;
-        metas.push(AccountMeta { pubkey: *account.key, is_signer, is_writable });
-        infos.push((*account).clone());
+pub fn call<const N: usize>(
+    program: &Pubkey,
+    accounts: &[(&AccountInfo, Use); N],
+    data: &[u8],
+    signer: &[&[&[u8]]],
+) -> Result<()> {
+    for (account, _) in accounts {
+        // The called program may change what this one is looking at.
+        account.try_borrow_mut_lamports()?;
+        account.try_borrow_mut_data()?;
     }
-    let instruction = Instruction { program_id: program, accounts: metas, data };
-    Ok(invoke_signed_unchecked(&instruction, &infos, signer)?)
+    let metas = accounts.each_ref().map(|(account, role)| Meta {
+        key: account.key,
+        is_writable: *role as u8 & Use::Write as u8 != 0,
+        is_signer: *role as u8 & Use::Sign as u8 != 0,
+    });
+    let infos = accounts.each_ref().map(|(account, _)| {
+        // SAFETY: nobody has borrowed them, see above.
+        let (lamports, data) = unsafe { (&mut **account.lamports.as_ptr(), (*account.data.as_ptr()).as_mut_ptr()) };
+        Info {
+            key: account.key,
+            lamports,
+            // SAFETY: every account here is one of the runtime's input, where the length of the data stands before it,
+            // aligned to 8 bytes.
+            data_len: unsafe { data.sub(8).cast::<u64>().read() },
+            data,
+            owner: account.owner,
+            unused: 0,
+            is_signer: account.is_signer,
+            is_writable: account.is_writable,
+            is_executable: account.executable,
+        }
+    });
+    let instruction = Instruction {
+        program,
+        metas: metas.as_ptr(),
+        metas_len: N as u64,
+        data: data.as_ptr(),
+        data_len: data.len() as u64,
+    };
+    invoke(&instruction, &infos, signer)
 }
 
-/// Refuses an account that this program is looking at: the called program may change it.
-#[inline(always)]
-fn require_unborrowed(account: &AccountInfo) -> Result<()> {
-    drop(account.try_borrow_mut_lamports()?);
-    drop(account.try_borrow_mut_data()?);
-    Ok(())
+/// The runtime's syscall.
+#[cfg(target_os = "solana")]
+fn invoke(instruction: &Instruction, infos: &[Info], signer: &[&[&[u8]]]) -> Result<()> {
+    // SAFETY: what the addresses name outlives the call, and a list of lists of bytes is laid out as the C interface has
+    // it: an address and a length each.
+    let result = unsafe {
+        solana_define_syscall::definitions::sol_invoke_signed_c(
+            core::ptr::from_ref(instruction).cast(),
+            infos.as_ptr().cast(),
+            infos.len() as u64,
+            signer.as_ptr().cast(),
+            signer.len() as u64,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(ProgramError::from(result).into()) }
+}
+
+/// Off chain there is nobody to call.
+#[cfg(not(target_os = "solana"))]
+fn invoke(_: &Instruction, _: &[Info], _: &[&[&[u8]]]) -> Result<()> {
+    Err(ProgramError::UnsupportedSysvar.into())
 }

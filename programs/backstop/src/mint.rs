@@ -24,6 +24,8 @@ const INITIALIZE_METADATA: [u8; 8] = [210, 225, 30, 162, 88, 184, 77, 141];
 const UPDATE_FIELD: [u8; 8] = [221, 233, 49, 45, 181, 202, 220, 200];
 const UPDATE_AUTHORITY: [u8; 8] = [215, 228, 166, 228, 84, 100, 86, 123];
 const FIELD_BY_KEY: u8 = 3;
+/// Room for the data of any instruction here: name, URI and symbol of a cover's NFT are the longest.
+const LONGEST_DATA: usize = 256;
 /// Number of the associated token program's instruction.
 const CREATE_ASSOCIATED: u8 = 0;
 
@@ -105,36 +107,38 @@ impl MintMaker<'_, '_> {
 
     fn write_metadata(&self, shown: &Metadata) -> Result<()> {
         let (mint, pool) = (self.mint, self.pool);
-        let mut data = INITIALIZE_METADATA.to_vec();
+        let mut data = Vec::with_capacity(LONGEST_DATA);
+        data.extend_from_slice(&INITIALIZE_METADATA);
         for text in [shown.name, shown.symbol, shown.uri] {
             put(&mut data, text);
         }
         let accounts = [(mint, Use::Write), (pool, Use::Read), (mint, Use::Read), (pool, Use::Sign)];
-        call(TOKEN, &accounts, data, &[self.pool_seeds])?;
+        call(&TOKEN, &accounts, &data, &[self.pool_seeds])?;
         for (key, value) in shown.fields {
-            let mut data = UPDATE_FIELD.to_vec();
+            let mut data = Vec::with_capacity(LONGEST_DATA);
+            data.extend_from_slice(&UPDATE_FIELD);
             data.push(FIELD_BY_KEY);
             put(&mut data, key);
             put(&mut data, value);
-            self.sign(data)?;
+            self.sign(&data)?;
         }
-        self.sign([UPDATE_AUTHORITY.as_slice(), &NOBODY].concat())
+        self.sign(&[UPDATE_AUTHORITY.as_slice(), &NOBODY].concat())
     }
 
     /// Gives the mint authority up: no unit more will ever exist.
     #[inline(never)]
     pub fn fix_supply(&self) -> Result<()> {
-        self.sign(vec![SET_AUTHORITY, MINT_TOKENS, NONE])
+        self.sign(&[SET_AUTHORITY, MINT_TOKENS, NONE])
     }
 
     /// Calls an instruction that initialises a part of the mint, which nobody need sign.
     fn initialize(&self, data: &[&[u8]]) -> Result<()> {
-        call(TOKEN, &[(self.mint, Use::Write)], data.concat(), &[])
+        call(&TOKEN, &[(self.mint, Use::Write)], &data.concat(), &[])
     }
 
     /// Calls an instruction on the mint that the pool signs.
-    fn sign(&self, data: Vec<u8>) -> Result<()> {
-        call(TOKEN, &[(self.mint, Use::Write), (self.pool, Use::Sign)], data, &[self.pool_seeds])
+    fn sign(&self, data: &[u8]) -> Result<()> {
+        call(&TOKEN, &[(self.mint, Use::Write), (self.pool, Use::Sign)], data, &[self.pool_seeds])
     }
 }
 
@@ -158,7 +162,7 @@ pub fn close_mint<'info>(
     pool_seeds: &[&[u8]],
 ) -> Result<()> {
     let accounts = [(mint, Use::Write), (rent_payer, Use::Write), (pool, Use::Sign)];
-    call(TOKEN, &accounts, vec![CLOSE_ACCOUNT], &[pool_seeds])
+    call(&TOKEN, &accounts, &[CLOSE_ACCOUNT], &[pool_seeds])
 }
 
 /// Creates the receiver's associated token account for a mint that did not exist before.
@@ -178,7 +182,7 @@ pub fn create_associated<'info>(
         (system_program, Use::Read),
         (token_program, Use::Read),
     ];
-    call(anchor_spl::associated_token::ID, &accounts, vec![CREATE_ASSOCIATED], &[])
+    call(&anchor_spl::associated_token::ID, &accounts, &[CREATE_ASSOCIATED], &[])
 }
 
 /// An amount of the asset in words, by its decimals: "1000 USDC", "0.5 USDC".

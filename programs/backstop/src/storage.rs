@@ -7,10 +7,10 @@ use anchor_lang::prelude::*;
 use anchor_lang::solana_program::system_program;
 
 // Numbers of the system program's instructions.
-const CREATE_ACCOUNT: u32 = 0;
-const ASSIGN: u32 = 1;
-const TRANSFER: u32 = 2;
-const ALLOCATE: u32 = 8;
+const CREATE_ACCOUNT: [u8; 4] = [0, 0, 0, 0];
+const ASSIGN: [u8; 4] = [1, 0, 0, 0];
+const TRANSFER: [u8; 4] = [2, 0, 0, 0];
+const ALLOCATE: [u8; 4] = [8, 0, 0, 0];
 
 /// The address of these seeds and its bump: what `find_program_address` finds, for a quarter of its compute units.
 pub fn find_address<const N: usize>(seeds: &[&[u8]; N]) -> Result<(Pubkey, u8)> {
@@ -48,22 +48,28 @@ impl NewAccount<'_, '_> {
     #[inline(never)]
     pub fn create(&self, owner: Pubkey, space: usize, later: usize) -> Result<()> {
         let rent = Rent::get()?.minimum_balance(space.saturating_add(later));
-        let space = u64::try_from(space).map_err(|_| BackstopError::MathOverflow)?;
+        let size = u64::try_from(space).map_err(|_| BackstopError::MathOverflow)?.to_le_bytes();
         let (payer, new, signer) = ((self.payer, Use::WriteSign), (self.account, Use::WriteSign), &[self.seeds]);
+        let system = &system_program::ID;
         if self.account.lamports() == 0 {
-            return run(CREATE_ACCOUNT, &[&rent.to_le_bytes(), &space.to_le_bytes(), owner.as_ref()], &[payer, new], signer);
+            let data = [&CREATE_ACCOUNT, rent.to_le_bytes().as_slice(), &size, owner.as_ref()].concat();
+            return call(system, &[payer, new], &data, signer);
         }
         let missing = rent.saturating_sub(self.account.lamports());
         if missing > 0 {
-            run(TRANSFER, &[&missing.to_le_bytes()], &[payer, (self.account, Use::Write)], &[])?;
+            let data = [&TRANSFER, missing.to_le_bytes().as_slice()].concat();
+            call(system, &[payer, (self.account, Use::Write)], &data, &[])?;
         }
-        run(ALLOCATE, &[&space.to_le_bytes()], &[new], signer)?;
-        run(ASSIGN, &[owner.as_ref()], &[new], signer)
+        call(system, &[new], &[&ALLOCATE, size.as_slice()].concat(), signer)?;
+        call(system, &[new], &[&ASSIGN, owner.as_ref()].concat(), signer)
     }
 
     /// Creates the account and writes a record of this program into it.
     pub fn create_with<T: AccountSerialize + Space>(&self, record: &T) -> Result<()> {
-        self.create(crate::ID, T::INIT_SPACE.saturating_add(8), 0)?;
+        let space = T::INIT_SPACE.saturating_add(8);
+        self.create(crate::ID, space, 0)?;
+        // The call did not tell the list of accounts that this one has grown.
+        self.account.resize(space)?;
         write_record(self.account, record)
     }
 }
@@ -79,16 +85,6 @@ pub fn read_record<T: AccountDeserialize>(account: &AccountInfo) -> Result<T> {
 /// Writes a record back into the account that it was read from.
 pub fn write_record<T: AccountSerialize>(account: &AccountInfo, record: &T) -> Result<()> {
     record.try_serialize(&mut &mut account.try_borrow_mut_data()?[..])
-}
-
-/// Calls the system program.
-fn run(instruction: u32, data: &[&[u8]], accounts: &[(&AccountInfo, Use)], signer: &[&[&[u8]]]) -> Result<()> {
-    let mut bytes = Vec::with_capacity(52);
-    bytes.extend_from_slice(&instruction.to_le_bytes());
-    for part in data {
-        bytes.extend_from_slice(part);
-    }
-    call(system_program::ID, accounts, bytes, signer)
 }
 
 #[cfg(test)]
