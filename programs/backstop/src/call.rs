@@ -4,7 +4,9 @@
 //! An account that changed its length in a call still has the old one in its [`AccountInfo`]; what is passed on here is
 //! the length that the runtime keeps.
 
+use crate::error::BackstopError;
 use anchor_lang::prelude::*;
+use core::mem::MaybeUninit;
 
 /// What the called program may do with an account.
 #[derive(Clone, Copy)]
@@ -52,62 +54,64 @@ struct Info {
     is_executable: bool,
 }
 
-/// Calls a program with these accounts, in this order; `signer` holds the seeds of the addresses of this program that
-/// sign.
+/// Most accounts of a call.
+const MOST_ACCOUNTS: usize = 8;
+
+/// Calls a program with these accounts, eight at most, in this order; `signer` holds the seeds of the addresses of this
+/// program that sign.
 #[inline(never)]
-pub fn call<const N: usize>(
+pub fn call(
     program: &Pubkey,
-    accounts: &[(&AccountInfo, Use); N],
+    accounts: &[(&AccountInfo, Use)],
     data: &[u8],
     signer: &[&[&[u8]]],
 ) -> Result<()> {
-    for (account, _) in accounts {
-        // The called program may change what this one is looking at.
-        account.try_borrow_mut_lamports()?;
-        account.try_borrow_mut_data()?;
-    }
-    let metas = accounts.each_ref().map(|(account, role)| Meta {
-        key: account.key,
-        is_writable: *role as u8 & Use::Write as u8 != 0,
-        is_signer: *role as u8 & Use::Sign as u8 != 0,
-    });
-    let infos = accounts.each_ref().map(|(account, _)| {
-        // SAFETY: nobody has borrowed them, see above.
-        let (lamports, data) = unsafe { (&mut **account.lamports.as_ptr(), (*account.data.as_ptr()).as_mut_ptr()) };
-        Info {
+    let mut metas = [const { MaybeUninit::<Meta>::uninit() }; MOST_ACCOUNTS];
+    let mut infos = [const { MaybeUninit::<Info>::uninit() }; MOST_ACCOUNTS];
+    ensure!(accounts.len() <= MOST_ACCOUNTS, BackstopError::UnexpectedAccounts);
+    for ((account, role), (meta, info)) in accounts.iter().zip(metas.iter_mut().zip(&mut infos)) {
+        // Refused while this program is looking at them: the called one may change them.
+        let lamports: *mut u64 = &mut **account.try_borrow_mut_lamports()?;
+        let start = account.try_borrow_mut_data()?.as_mut_ptr();
+        meta.write(Meta {
+            key: account.key,
+            is_writable: *role as u8 & Use::Write as u8 != 0,
+            is_signer: *role as u8 & Use::Sign as u8 != 0,
+        });
+        info.write(Info {
             key: account.key,
             lamports,
             // SAFETY: every account here is one of the runtime's input, where the length of the data stands before it,
             // aligned to 8 bytes.
-            data_len: unsafe { data.sub(8).cast::<u64>().read() },
-            data,
+            data_len: unsafe { start.sub(8).cast::<u64>().read() },
+            data: start,
             owner: account.owner,
             unused: 0,
             is_signer: account.is_signer,
             is_writable: account.is_writable,
             is_executable: account.executable,
-        }
-    });
+        });
+    }
     let instruction = Instruction {
         program,
-        metas: metas.as_ptr(),
-        metas_len: N as u64,
+        metas: metas.as_ptr().cast(),
+        metas_len: accounts.len() as u64,
         data: data.as_ptr(),
         data_len: data.len() as u64,
     };
-    invoke(&instruction, &infos, signer)
+    invoke(&instruction, &infos, accounts.len(), signer)
 }
 
 /// The runtime's syscall.
 #[cfg(target_os = "solana")]
-fn invoke(instruction: &Instruction, infos: &[Info], signer: &[&[&[u8]]]) -> Result<()> {
-    // SAFETY: what the addresses name outlives the call, and a list of lists of bytes is laid out as the C interface has
+fn invoke(instruction: &Instruction, infos: &[MaybeUninit<Info>], count: usize, signer: &[&[&[u8]]]) -> Result<()> {
+    // SAFETY: the first `count` are written, what the addresses name outlives the call, and a list of lists of bytes is laid out as the C interface has
     // it: an address and a length each.
     let result = unsafe {
         solana_define_syscall::definitions::sol_invoke_signed_c(
             core::ptr::from_ref(instruction).cast(),
             infos.as_ptr().cast(),
-            infos.len() as u64,
+            count as u64,
             signer.as_ptr().cast(),
             signer.len() as u64,
         )
@@ -117,6 +121,6 @@ fn invoke(instruction: &Instruction, infos: &[Info], signer: &[&[&[u8]]]) -> Res
 
 /// Off chain there is nobody to call.
 #[cfg(not(target_os = "solana"))]
-fn invoke(_: &Instruction, _: &[Info], _: &[&[&[u8]]]) -> Result<()> {
+fn invoke(_: &Instruction, _: &[MaybeUninit<Info>], _: usize, _: &[&[&[u8]]]) -> Result<()> {
     Err(ProgramError::UnsupportedSysvar.into())
 }

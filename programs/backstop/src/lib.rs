@@ -27,12 +27,13 @@
     )
 )]
 
+#[macro_use]
+pub mod error;
+
 pub mod call;
 pub mod constants;
 #[cfg(all(target_os = "solana", not(feature = "cpi")))]
 mod entrypoint;
-#[macro_use]
-pub mod error;
 pub mod events;
 pub mod instructions;
 pub mod math;

@@ -5,6 +5,7 @@ use crate::call::{Use, call};
 use crate::error::{BackstopError, refuse};
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::system_program;
+use core::cell::Ref;
 
 // Numbers of the system program's instructions.
 const CREATE_ACCOUNT: [u8; 4] = [0, 0, 0, 0];
@@ -74,12 +75,29 @@ impl NewAccount<'_, '_> {
     }
 }
 
-/// Reads a record of this program.
-pub fn read_record<T: AccountDeserialize>(account: &AccountInfo) -> Result<T> {
+/// Borrows the bytes of a record of this program.
+pub fn borrow_record<'a, T: Discriminator>(account: &'a AccountInfo) -> Result<Ref<'a, &'a mut [u8]>> {
     if *account.owner != crate::ID {
         return Err(ErrorCode::AccountOwnedByWrongProgram.into());
     }
-    T::try_deserialize(&mut &account.try_borrow_data()?[..])
+    let data = account.data.try_borrow().map_err(|_| ProgramError::AccountBorrowFailed)?;
+    if !data.starts_with(T::DISCRIMINATOR) {
+        return Err(ErrorCode::AccountDiscriminatorMismatch.into());
+    }
+    Ok(data)
+}
+
+/// Reads a record of this program.
+pub fn read_record<T: AccountDeserialize + Discriminator>(account: &AccountInfo) -> Result<T> {
+    T::try_deserialize_unchecked(&mut &borrow_record::<T>(account)?[..])
+}
+
+/// Writes a part of a record that was read, where Borsh has it.
+pub fn write_part(account: &AccountInfo, at: usize, part: &[u8]) -> Result<()> {
+    let mut data = account.try_borrow_mut_data()?;
+    let place = data.get_mut(at..at.saturating_add(part.len())).ok_or(ErrorCode::AccountDidNotSerialize)?;
+    place.copy_from_slice(part);
+    Ok(())
 }
 
 /// Writes a record back into the account that it was read from.

@@ -17,7 +17,7 @@ pub use treaty::*;
 pub use trigger::*;
 
 use crate::error::BackstopError;
-use crate::events::Accrued;
+use crate::events::{Accrued, report};
 use crate::state::{Accrual, Pool};
 use anchor_lang::prelude::*;
 
@@ -33,10 +33,11 @@ pub(crate) fn now() -> Result<i64> {
 }
 
 /// Reports an accrual that moved something.
-pub(crate) fn report_accrual(pool: Pubkey, at: i64, accrual: Accrual) {
+pub(crate) fn report_accrual(pool: Pubkey, at: i64, accrual: Accrual) -> Result<()> {
     if accrual.earned > 0 {
-        emit!(Accrued { pool, at, accrual });
+        report(&Accrued { pool, at, accrual })?;
     }
+    Ok(())
 }
 
 /// What the pool's address signs with.

@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::CoverBought;
+use crate::events::{CoverBought, report};
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
 use crate::mint::{self, Metadata, MintMaker};
 use crate::state::{Cover, CoverRequest, CoverState, Pool, Product, Protocol, Trigger, get_text};
@@ -41,9 +41,9 @@ pub struct BuyCover<'info> {
     /// CHECK: the receiver's associated token account of the NFT, created here by its own program.
     #[account(mut)]
     pub receiver_nft: UncheckedAccount<'info>,
-    /// The protocol, for its pause.
+    /// CHECK: the protocol, by its address, for its pause.
     #[account(address = PROTOCOL.0)]
-    pub protocol: Box<Account<'info, Protocol>>,
+    pub protocol: UncheckedAccount<'info>,
     /// The product's pool.
     #[account(
         mut,
@@ -100,7 +100,7 @@ pub(crate) fn handle(ctx: Context<BuyCover>, args: BuyCoverArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let now = now()?;
-    accounts.protocol.require_purchases_open(now)?;
+    Protocol::read_pause(&accounts.protocol)?.require_purchases_open(now)?;
     let (cash, decimals, signer, event) = book(accounts, &args, now)?;
     AssetTransfer {
         token_program: &accounts.asset_token_program,
@@ -113,7 +113,7 @@ pub(crate) fn handle(ctx: Context<BuyCover>, args: BuyCoverArgs) -> Result<()> {
     }
     .collect(event.premium, cash)?;
     make_nft(accounts, args.nonce, &event, &signer)?;
-    emit!(event);
+    report(&event)?;
     Ok(())
 }
 
@@ -146,7 +146,7 @@ fn book(accounts: &BuyCover, args: &BuyCoverArgs, now: i64) -> Result<(u64, u8, 
         bought_at: now,
         reserved: [0; 32],
     })?;
-    report_accrual(accounts.pool.key(), now, accrual);
+    report_accrual(accounts.pool.key(), now, accrual)?;
     let event = CoverBought {
         pool: accounts.pool.key(),
         product: accounts.product.key(),

@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::PoolCreated;
+use crate::events::{PoolCreated, report};
 use crate::instructions::{no_more, now};
 use crate::mint::{Metadata, MintMaker};
 use crate::state::{Access, Pool, PoolKind, PoolTerms, Protocol, Tranche, get_text, put_text};
@@ -132,7 +132,7 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
         }
         .make(share_decimals(accounts.asset_mint.decimals), false, &names.shown())?;
     }
-    emit!(PoolCreated {
+    report(&PoolCreated {
         pool: pool_key,
         asset_mint: asset_key,
         id: args.id,
@@ -141,7 +141,7 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
         deposit_authority: args.deposit_authority,
         terms: args.terms,
         asset_can_be_frozen: token::has_freeze_authority(&accounts.asset_mint),
-    });
+    })?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::SeriesOpened;
+use crate::events::{SeriesOpened, report};
 use crate::instructions::pool::create_pool::{share_decimals, share_metadata};
 use crate::instructions::{PoolSigner, no_more};
 use crate::mint::MintMaker;
@@ -66,6 +66,6 @@ pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
         payer: &accounts.payer,
     }
     .make(decimals, false, &names.shown())?;
-    emit!(SeriesOpened { pool: pool_key, tranche, series, mint });
+    report(&SeriesOpened { pool: pool_key, tranche, series, mint })?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::ExitRequested;
+use crate::events::{ExitRequested, report};
 use crate::instructions::{no_more, now, report_accrual};
 use crate::state::{ExitEpoch, ExitTicket, Pool, Tranche, day_of};
 use crate::storage::{NewAccount, read_record, require_address, write_record};
@@ -94,8 +94,8 @@ pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result
     drop(pool);
     accounts.queue_tail = queue_tail;
     make_ticket(accounts, &args, book.series, request.units)?;
-    report_accrual(pool_key, now, accrual);
-    emit!(ExitRequested {
+    report_accrual(pool_key, now, accrual)?;
+    report(&ExitRequested {
         pool: pool_key,
         ticket: accounts.ticket.key(),
         owner: accounts.owner.key(),
@@ -105,7 +105,7 @@ pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result
         value: request.value,
         units: request.units,
         to_surplus,
-    });
+    })?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
-use crate::events::GovernanceProposed;
+use crate::events::{GovernanceProposed, report};
 use crate::instructions::no_more;
 use crate::state::Protocol;
 use anchor_lang::prelude::*;
@@ -24,6 +24,6 @@ pub(crate) fn handle(ctx: Context<ProposeGovernance>, proposed: Pubkey) -> Resul
     no_more(ctx.remaining_accounts)?;
     let protocol = &mut ctx.accounts.protocol;
     protocol.pending_governance = proposed;
-    emit!(GovernanceProposed { governance: protocol.governance, proposed });
+    report(&GovernanceProposed { governance: protocol.governance, proposed })?;
     Ok(())
 }
