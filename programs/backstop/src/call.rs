@@ -60,12 +60,7 @@ const MOST_ACCOUNTS: usize = 8;
 /// Calls a program with these accounts, eight at most, in this order; `signer` holds the seeds of the addresses of this
 /// program that sign.
 #[inline(never)]
-pub fn call(
-    program: &Pubkey,
-    accounts: &[(&AccountInfo, Use)],
-    data: &[u8],
-    signer: &[&[&[u8]]],
-) -> Result<()> {
+pub fn call(program: &Pubkey, accounts: &[(&AccountInfo, Use)], data: &[u8], signer: &[&[&[u8]]]) -> Result<()> {
     let mut metas = [const { MaybeUninit::<Meta>::uninit() }; MOST_ACCOUNTS];
     let mut infos = [const { MaybeUninit::<Info>::uninit() }; MOST_ACCOUNTS];
     ensure!(accounts.len() <= MOST_ACCOUNTS, BackstopError::UnexpectedAccounts);

@@ -52,11 +52,12 @@ impl NewAccount<'_, '_> {
         let size = u64::try_from(space).map_err(|_| BackstopError::MathOverflow)?.to_le_bytes();
         let (payer, new, signer) = ((self.payer, Use::WriteSign), (self.account, Use::WriteSign), &[self.seeds]);
         let system = &system_program::ID;
-        if self.account.lamports() == 0 {
+        let held = self.account.try_lamports()?;
+        if held == 0 {
             let data = [&CREATE_ACCOUNT, rent.to_le_bytes().as_slice(), &size, owner.as_ref()].concat();
             return call(system, &[payer, new], &data, signer);
         }
-        let missing = rent.saturating_sub(self.account.lamports());
+        let missing = rent.saturating_sub(held);
         if missing > 0 {
             let data = [&TRANSFER, missing.to_le_bytes().as_slice()].concat();
             call(system, &[payer, (self.account, Use::Write)], &data, &[])?;

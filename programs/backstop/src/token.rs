@@ -1,8 +1,8 @@
 //! Every transfer, mint and burn of the program, and the reading of token accounts.
 
 use crate::call::{Use, call};
-use crate::storage::NewAccount;
 use crate::error::{BackstopError, refuse};
+use crate::storage::NewAccount;
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::program_option::COption;
 use anchor_spl::token_2022::ID as TOKEN_2022;
@@ -77,7 +77,12 @@ pub fn mint_supply(mint: &AccountInfo) -> Result<u64> {
 }
 
 /// Creates a token account of a mint that [`check_asset`] accepts: none of its extensions needs room here.
-pub fn create_token_account<'info>(new: &NewAccount<'_, 'info>, owner: Pubkey, mint: &AccountInfo<'info>, authority: &Pubkey) -> Result<()> {
+pub fn create_token_account<'info>(
+    new: &NewAccount<'_, 'info>,
+    owner: Pubkey,
+    mint: &AccountInfo<'info>,
+    authority: &Pubkey,
+) -> Result<()> {
     new.create(owner, ACCOUNT_BASE, 0)?;
     let data = [&[INITIALIZE_ACCOUNT_3], authority.as_ref()].concat();
     call(&owner, &[(new.account, Use::Write), (mint, Use::Read)], &data, &[])
@@ -160,12 +165,8 @@ pub struct AssetTransfer<'a, 'info> {
 
 impl<'info> AssetTransfer<'_, 'info> {
     fn transfer(&self, amount: u64, signer: &[&[&[u8]]]) -> Result<()> {
-        let accounts = [
-            (self.from, Use::Write),
-            (self.mint, Use::Read),
-            (self.to, Use::Write),
-            (self.authority, Use::Sign),
-        ];
+        let accounts =
+            [(self.from, Use::Write), (self.mint, Use::Read), (self.to, Use::Write), (self.authority, Use::Sign)];
         let [number, a, b, c, d, e, f, g, h] = with_amount(TRANSFER_CHECKED, amount);
         call(self.token_program.key, &accounts, &[number, a, b, c, d, e, f, g, h, self.decimals], signer)
     }
@@ -206,7 +207,12 @@ pub fn mint_to<'info>(
 }
 
 /// Burns units of a Token-2022 mint with their owner's signature.
-pub fn burn<'info>(mint: &AccountInfo<'info>, from: &AccountInfo<'info>, owner: &AccountInfo<'info>, amount: u64) -> Result<()> {
+pub fn burn<'info>(
+    mint: &AccountInfo<'info>,
+    from: &AccountInfo<'info>,
+    owner: &AccountInfo<'info>,
+    amount: u64,
+) -> Result<()> {
     let accounts = [(from, Use::Write), (mint, Use::Write), (owner, Use::Sign)];
     call(&TOKEN_2022, &accounts, &with_amount(BURN, amount), &[])
 }

@@ -111,8 +111,8 @@ struct DayWalk {
     rate: u64,
     /// Days of the whole walk that are not walked yet.
     days_left: u64,
-    /// What ended, times the days of the walk on which it is missing: sums of the low and of the high halves, so that
-    /// a 64-bit multiplication is enough. 512 times 512 halves fit.
+    /// What ended, times the days of the walk on which it is missing: sums of the low and of the high halves of 32 bits,
+    /// so that 64-bit numbers are enough. None of these overflows: 512 halves times 512 days are below 2^50.
     ended: (u64, u64),
 }
 
@@ -139,8 +139,8 @@ impl DayWalk {
             if ends != 0 {
                 self.rate = self.rate.saturating_sub(ends);
                 let (low, high) = &mut self.ended;
-                *low = low.saturating_add((ends & FRACTION_Q32).saturating_mul(self.days_left));
-                *high = high.saturating_add((ends >> 32).saturating_mul(self.days_left));
+                *low = low.wrapping_add((ends & FRACTION_Q32).wrapping_mul(self.days_left));
+                *high = high.wrapping_add((ends >> 32).wrapping_mul(self.days_left));
             }
             self.days_left = self.days_left.saturating_sub(1);
         }

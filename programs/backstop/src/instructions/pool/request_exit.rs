@@ -122,7 +122,7 @@ fn count_ticket(
     let RequestExitArgs { epoch_day: day, tranche, .. } = *args;
     let pool_key = accounts.pool.key();
     let series = pool.tranches.map(|tranche| tranche.series);
-    if !accounts.epoch.data_is_empty() {
+    if *accounts.epoch.owner == crate::ID {
         let mut epoch: ExitEpoch = read_record(&accounts.epoch)?;
         ensure!(epoch.pool == pool_key && epoch.day == day, BackstopError::WrongParent);
         epoch.add_ticket(tranche, series, units)?;

@@ -62,6 +62,12 @@ pub(crate) fn handle(ctx: Context<AnnounceCession>, amount: u64) -> Result<()> {
         until,
         reserved: [0; 32],
     });
-    report(&CessionAnnounced { cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key(), amount, from, until })?;
+    report(&CessionAnnounced {
+        cedant: accounts.cedant.key(),
+        reinsurer: accounts.reinsurer.key(),
+        amount,
+        from,
+        until,
+    })?;
     Ok(())
 }
