@@ -30,15 +30,13 @@
 #[macro_use]
 pub mod error;
 
-pub mod call;
 pub mod constants;
-#[cfg(all(target_os = "solana", not(feature = "cpi")))]
-mod entrypoint;
 pub mod events;
 pub mod instructions;
 pub mod math;
 pub mod mint;
 pub mod oracle;
+pub mod runtime;
 pub mod state;
 pub mod storage;
 pub mod token;

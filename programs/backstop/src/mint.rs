@@ -1,6 +1,6 @@
 //! Token-2022 mints with metadata: the share mints and the cover NFTs.
 
-use crate::call::{Use, call};
+use crate::runtime::{Use, call};
 use crate::storage::NewAccount;
 use crate::token;
 use anchor_lang::prelude::*;

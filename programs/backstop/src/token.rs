@@ -1,7 +1,7 @@
 //! Every transfer, mint and burn of the program, and the reading of token accounts.
 
-use crate::call::{Use, call};
 use crate::error::{BackstopError, refuse};
+use crate::runtime::{Use, call};
 use crate::storage::NewAccount;
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::program_option::COption;

@@ -1,12 +1,16 @@
-//! Calls of other programs, by the runtime's C interface: it takes addresses where Rust's takes copies, which cost some
-//! 700 compute units for each call.
+//! The border to the runtime, and the program's only unsafe code: its entrypoint, and its calls of other programs.
 //!
-//! An account that changed its length in a call still has the old one in its [`AccountInfo`]; what is passed on here is
-//! the length that the runtime keeps.
+//! Calls go by the runtime's C interface, which takes addresses where Rust's takes copies: some 700 compute units less
+//! for each than by the builders of the token crates and Anchor's wrappers. An account whose length changed in a call
+//! still has the old one in its [`AccountInfo`]; what is passed on here is the length that the runtime keeps.
 
-use crate::error::BackstopError;
 use anchor_lang::prelude::*;
-use core::mem::MaybeUninit;
+#[cfg(target_os = "solana")]
+use {
+    crate::error::BackstopError,
+    anchor_lang::solana_program::entrypoint::{SUCCESS, deserialize},
+    core::mem::{ManuallyDrop, MaybeUninit},
+};
 
 /// What the called program may do with an account.
 #[derive(Clone, Copy)]
@@ -23,6 +27,7 @@ pub enum Use {
 }
 
 /// `SolInstruction` of the C interface.
+#[cfg(target_os = "solana")]
 #[repr(C)]
 struct Instruction {
     program: *const Pubkey,
@@ -33,6 +38,7 @@ struct Instruction {
 }
 
 /// `SolAccountMeta` of the C interface.
+#[cfg(target_os = "solana")]
 #[repr(C)]
 struct Meta {
     key: *const Pubkey,
@@ -41,6 +47,7 @@ struct Meta {
 }
 
 /// `SolAccountInfo` of the C interface.
+#[cfg(target_os = "solana")]
 #[repr(C)]
 struct Info {
     key: *const Pubkey,
@@ -55,10 +62,12 @@ struct Info {
 }
 
 /// Most accounts of a call.
+#[cfg(target_os = "solana")]
 const MOST_ACCOUNTS: usize = 8;
 
 /// Calls a program with these accounts, eight at most, in this order; `signer` holds the seeds of the addresses of this
 /// program that sign.
+#[cfg(target_os = "solana")]
 #[inline(never)]
 pub fn call(program: &Pubkey, accounts: &[(&AccountInfo, Use)], data: &[u8], signer: &[&[&[u8]]]) -> Result<()> {
     let mut metas = [const { MaybeUninit::<Meta>::uninit() }; MOST_ACCOUNTS];
@@ -94,28 +103,45 @@ pub fn call(program: &Pubkey, accounts: &[(&AccountInfo, Use)], data: &[u8], sig
         data: data.as_ptr(),
         data_len: data.len() as u64,
     };
-    invoke(&instruction, &infos, accounts.len(), signer)
-}
-
-/// The runtime's syscall.
-#[cfg(target_os = "solana")]
-fn invoke(instruction: &Instruction, infos: &[MaybeUninit<Info>], count: usize, signer: &[&[&[u8]]]) -> Result<()> {
-    // SAFETY: the first `count` are written, what the addresses name outlives the call, and a list of lists of bytes is laid out as the C interface has
-    // it: an address and a length each.
+    // SAFETY: as many metas and infos as there are accounts are written; what they point to outlives the call; and a list
+    // of lists of bytes is laid out as the C interface has it, an address and a length each.
     let result = unsafe {
         solana_define_syscall::definitions::sol_invoke_signed_c(
-            core::ptr::from_ref(instruction).cast(),
+            core::ptr::from_ref(&instruction).cast(),
             infos.as_ptr().cast(),
-            count as u64,
+            accounts.len() as u64,
             signer.as_ptr().cast(),
             signer.len() as u64,
         )
     };
-    if result == 0 { Ok(()) } else { Err(ProgramError::from(result).into()) }
+    if result == SUCCESS { Ok(()) } else { Err(ProgramError::from(result).into()) }
 }
 
 /// Off chain there is nobody to call.
 #[cfg(not(target_os = "solana"))]
-fn invoke(_: &Instruction, _: &[MaybeUninit<Info>], _: usize, _: &[&[&[u8]]]) -> Result<()> {
+pub fn call(_: &Pubkey, _: &[(&AccountInfo, Use)], _: &[u8], _: &[&[&[u8]]]) -> Result<()> {
     Err(ProgramError::UnsupportedSysvar.into())
 }
+
+/// Runs an instruction: what the runtime calls. Anchor's entrypoint, but for the list of accounts, which is not taken
+/// apart again at the end: the runtime throws it away with the rest of the memory. Saves some 40 compute units an account.
+///
+/// # Safety
+///
+/// `input` must be the serialised instruction of the runtime, which calls this once.
+#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entrypoint(input: *mut u8) -> u64 {
+    // SAFETY: the runtime's own input, as its loader asks for.
+    let (program_id, accounts, data) = unsafe { deserialize(input) };
+    let accounts = ManuallyDrop::new(accounts);
+    match crate::entry(program_id, &accounts, data) {
+        Ok(()) => SUCCESS,
+        Err(error) => error.into(),
+    }
+}
+
+#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+anchor_lang::solana_program::entrypoint::custom_heap_default!();
+#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+anchor_lang::solana_program::entrypoint::custom_panic_default!();
