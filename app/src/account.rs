@@ -17,7 +17,7 @@ pub enum AccountError {
         address: Pubkey,
     },
     /// Something else is there.
-    #[error("the account {address} is not a {what} of this program")]
+    #[error("the account {address} is no {what} of this program")]
     Other {
         /// What was looked for.
         what: &'static str,

@@ -8,7 +8,7 @@ mod chain;
 pub mod expect;
 pub mod prices;
 mod report;
-mod scenario;
+pub(crate) mod scenario;
 mod story;
 
 pub use report::*;

@@ -103,6 +103,20 @@ pub fn create_associated_token(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey, to
     }
 }
 
+/// Closes the empty associated token account of a burnt cover NFT; its rent goes to the owner, who signs.
+pub fn close_nft_account(owner: &Pubkey, cover_mint: &Pubkey) -> Instruction {
+    Instruction {
+        program_id: TOKEN_2022,
+        accounts: vec![
+            AccountMeta::new(address::associated_token(owner, cover_mint, &TOKEN_2022), false),
+            AccountMeta::new(*owner, false),
+            AccountMeta::new_readonly(*owner, true),
+        ],
+        // The token program's number of `CloseAccount`.
+        data: vec![9],
+    }
+}
+
 /// `initialize`.
 pub fn initialize(upgrade_authority: Pubkey, payer: Pubkey, args: InitializeArgs) -> Instruction {
     let accounts = accounts::Initialize {
@@ -444,13 +458,18 @@ pub fn fund_incident(keys: &ProductKeys) -> Instruction {
 
 /// `settle_cover`, with NFT and payout in the holder's associated token accounts.
 pub fn settle_cover(keys: &ProductKeys, holder: Pubkey, cover_mint: Pubkey) -> Instruction {
+    settle_cover_from(keys, holder, address::associated_token(&holder, &cover_mint, &TOKEN_2022), cover_mint)
+}
+
+/// `settle_cover`, with the NFT in any token account of the holder.
+pub fn settle_cover_from(keys: &ProductKeys, holder: Pubkey, nft: Pubkey, cover_mint: Pubkey) -> Instruction {
     let accounts = accounts::SettleCover {
         pool: keys.pool.pool,
         vault: keys.pool.vault(),
         asset_mint: keys.pool.asset_mint,
         incident: keys.incident(),
         cover: address::cover(&cover_mint),
-        nft: address::associated_token(&holder, &cover_mint, &TOKEN_2022),
+        nft,
         holder,
         destination: keys.pool.assets_of(&holder),
         asset_token_program: keys.pool.asset_token_program,

@@ -13,6 +13,8 @@ use std::io::{self, Write};
 
 /// Most columns that any display takes.
 pub const WIDTH: u16 = 100;
+/// Columns before the value of a [`row`], a space excluded.
+const ROW_INDENT: usize = 20;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -114,6 +116,36 @@ pub fn indented(table: &Table) -> String {
     table.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
 }
 
+/// A title and rows of a label and a value.
+pub fn card(title: &str, rows: &[(&str, String)]) -> String {
+    let rows: String = rows.iter().map(|(label, value)| row(label, value)).collect();
+    format!("{}\n{rows}", paint(title, HEADING))
+}
+
+/// A label and a value, in lines of at most [`WIDTH`] columns; words are never broken.
+pub fn row(label: &str, value: &str) -> String {
+    let mut text = format!("  {}", paint(format!("{label:<18}"), QUIET));
+    let mut column = ROW_INDENT;
+    for word in value.split(' ') {
+        let length = word.chars().count();
+        if column > ROW_INDENT && column + 1 + length > usize::from(WIDTH) {
+            text.push_str(&format!("\n{:ROW_INDENT$}", ""));
+            column = ROW_INDENT;
+        }
+        text.push(' ');
+        text.push_str(word);
+        column += 1 + length;
+    }
+    text.push('\n');
+    text
+}
+
+/// A table of accounts as text: addresses are never broken, so that lines may be longer than [`WIDTH`].
+pub fn listing(mut table: Table) -> String {
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    indented(&table)
+}
+
 /// A text in lines of at most [`WIDTH`] columns, moved in by two.
 pub fn paragraph(text: &str) -> String {
     let mut lines = vec![String::from(" ")];
@@ -144,6 +176,13 @@ pub fn exact_amount(units: u64, decimals: u8) -> String {
     format!("{}.{:0width$}", thousands(units / whole), units % whole, width = decimals.into())
 }
 
+/// An amount of an asset, exact, with two decimals at least: `12,345.00`, `0.000001`.
+pub fn tidy_amount(units: u64, decimals: u8) -> String {
+    let text = exact_amount(units, decimals);
+    let least = text.len() - usize::from(decimals.saturating_sub(2));
+    text[..text.trim_end_matches('0').len().max(least)].to_owned()
+}
+
 /// A whole number with commas: `1,234,567`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -165,6 +204,19 @@ pub fn price(price_e8: u64) -> String {
 /// A threshold in 1e-8 with two decimals: `0.95`.
 pub fn level(price_e8: u64) -> String {
     format!("{}.{:02}", price_e8 / 100_000_000, price_e8 % 100_000_000 / 1_000_000)
+}
+
+/// A price in 1e-8, exact, with two decimals at least: `0.95`, `0.98765`.
+pub fn exact_price(price_e8: u64) -> String {
+    let text = format!("{}.{:08}", price_e8 / 100_000_000, price_e8 % 100_000_000);
+    let least = text.len() - 6;
+    text[..text.trim_end_matches('0').len().max(least)].to_owned()
+}
+
+/// A rate in parts per billion as an exact percentage: `2 %`, `0.25 %`.
+pub fn rate(ppb: u64) -> String {
+    let text = format!("{}.{:07}", ppb / 10_000_000, ppb % 10_000_000);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// Basis points as a percentage: `26.90 %`.
@@ -196,6 +248,20 @@ pub fn time(unix_seconds: i64) -> String {
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
+/// Full UTC date and time of a unix time: `2023-03-11 05:00 UTC`.
+pub fn moment(unix_seconds: i64) -> String {
+    let day = backstop::mint::date_text(backstop::state::day_of(unix_seconds));
+    format!("{day} {} UTC", time(unix_seconds))
+}
+
+/// The price of a whole share in whole units of the asset, cut to six decimals; 1 before there are any. A share has more
+/// decimals than its asset, as the program makes its mint.
+pub fn share_price(assets: u64, shares: u64) -> String {
+    let scale = 1_000_000 * 10u128.pow(backstop::constants::SHARE_EXTRA_DECIMALS.into());
+    let millionths = if shares == 0 { 1_000_000 } else { u128::from(assets) * scale / u128::from(shares) };
+    format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000)
+}
+
 /// UTC date and time of a unix time: `11 Mar 05:00`.
 pub fn date_time(unix_seconds: i64) -> String {
     format!("{} {}", date(unix_seconds), time(unix_seconds))
@@ -211,6 +277,21 @@ mod tests {
         assert_eq!(amount(9_999, 6), "0.00");
         assert_eq!(amount(100, 2), "1.00");
         assert_eq!(exact_amount(1_234_567_800_001, 6), "1,234,567.800001");
+        assert_eq!(tidy_amount(1_234_567_800_000, 6), "1,234,567.80");
+        assert_eq!(tidy_amount(1, 6), "0.000001");
+        assert_eq!(tidy_amount(70, 1), "7.0");
+    }
+
+    #[test]
+    fn long_rows_go_on_below_their_value_and_break_no_word() {
+        let address = "a".repeat(90);
+        let lines = plain(&row("label", &format!("{} {address} end", "word ".repeat(20).trim_end())));
+        let lines: Vec<&str> = lines.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[0].starts_with("  label              word word") && lines[0].len() <= usize::from(WIDTH));
+        assert!(lines[1].starts_with("                     word"));
+        assert_eq!((lines[2].trim(), lines[3].trim()), (address.as_str(), "end"));
+        assert_eq!(plain(&row("a", "b")), "  a                  b");
     }
 
     #[test]
@@ -225,6 +306,12 @@ mod tests {
     fn prices_rates_and_times_read_as_people_write_them() {
         assert_eq!(price(90_965_000), "0.90965");
         assert_eq!(level(195_000_000), "1.95");
+        assert_eq!(exact_price(95_000_000), "0.95");
+        assert_eq!(exact_price(100_000_000), "1.00");
+        assert_eq!(exact_price(98_765_001), "0.98765001");
+        assert_eq!(rate(20_000_000), "2 %");
+        assert_eq!(rate(1_234_567_890), "123.456789 %");
+        assert_eq!(rate(1), "0.0000001 %");
         assert_eq!(percent(2_690), "26.90 %");
         assert_eq!(duration(1_800), "30 min");
         assert_eq!(duration(86_400), "24 h");

@@ -48,6 +48,25 @@ impl Market {
         self.clone().buy(request, now)
     }
 
+    /// The largest sum that one cover of this term may insure at `now`, in asset units, by asking for the price of sums
+    /// in between: what is refused as too large is so for every larger sum too. Capacity, solvency and the product's own
+    /// limit are all in it.
+    ///
+    /// Errors: why even the smallest sum is not sold.
+    pub fn largest_sum(&self, term_days: u16, now: i64) -> Result<u64, BackstopError> {
+        let sells = |sum_insured| self.quote(CoverRequest { sum_insured, term_days }, now).map(|_| sum_insured);
+        let mut sold = sells(self.pool.terms.min_sum_insured)?;
+        let mut refused = self.product.terms.max_sum_insured.saturating_add(1);
+        while refused.saturating_sub(sold) > 1 {
+            let between = sold + (refused - sold) / 2;
+            match sells(between) {
+                Ok(sum) => sold = sum,
+                Err(_) => refused = between,
+            }
+        }
+        Ok(sold)
+    }
+
     /// Sells a cover to these accounts: what they would hold after a purchase at `now`. With it a client sees what a
     /// second cover would cost after a first.
     ///
@@ -67,9 +86,9 @@ pub fn decode(return_data: &[u8]) -> Option<Quote> {
     if return_data.is_empty() { None } else { Quote::try_from_slice(&bytes).ok() }
 }
 
-/// The program's refusal in Anchor's clothes. A sale refuses with nothing else: what is not known here would be a fault
+/// The program's refusal in Anchor's clothes. Its rules refuse with nothing else: what is not known here would be a fault
 /// of the books.
-fn refusal(error: Error) -> BackstopError {
+pub(crate) fn refusal(error: Error) -> BackstopError {
     let code = match error {
         Error::AnchorError(error) => Some(error.error_code_number),
         Error::ProgramError(_) => None,

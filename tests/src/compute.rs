@@ -2,7 +2,6 @@
 
 use crate::catalogue::{Case, Entry, Prepared, entries, stage};
 use crate::{budget, explain};
-use backstop_app::Cluster;
 use backstop_app::transaction;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;

@@ -4,12 +4,15 @@ pub mod assert;
 pub mod catalogue;
 pub mod compute;
 pub mod fixtures;
+pub mod fuzz;
 pub mod golden;
 pub mod matrix;
+pub mod node;
 pub mod reinsurance;
 pub mod source;
 pub mod terms;
 pub mod world;
 
 pub use assert::*;
+pub use node::{Faults, Node};
 pub use world::*;

@@ -74,7 +74,25 @@ impl World {
         Self::on(EmbeddedCluster::start_unsigned(START, &payer.pubkey()), payer)
     }
 
+    /// A cluster with the program, mints and people, on which nobody has set the protocol up.
+    pub fn uninitialised() -> Self {
+        let payer = seeded(1);
+        Self::before_initialising(EmbeddedCluster::start(START, &payer.pubkey()), payer)
+    }
+
     fn on(cluster: EmbeddedCluster, payer: Keypair) -> Self {
+        let world = Self::before_initialising(cluster, payer);
+        let args = InitializeArgs {
+            governance: world.governance.pubkey(),
+            guardian: world.guardian.pubkey(),
+            risk_keeper: world.risk_keeper.pubkey(),
+        };
+        let id = world.payer.pubkey();
+        world.run(&[], &[ix::initialize(id, id, args)]);
+        world
+    }
+
+    fn before_initialising(cluster: EmbeddedCluster, payer: Keypair) -> Self {
         let world = Self {
             cluster,
             payer,
@@ -90,13 +108,6 @@ impl World {
         }
         world.cluster.create_mint(world.asset, 6, &world.payer.pubkey());
         world.cluster.create_mint(world.covered, 6, &world.payer.pubkey());
-        let args = InitializeArgs {
-            governance: world.governance.pubkey(),
-            guardian: world.guardian.pubkey(),
-            risk_keeper: world.risk_keeper.pubkey(),
-        };
-        let id = world.payer.pubkey();
-        world.run(&[], &[ix::initialize(id, id, args)]);
         world
     }
 

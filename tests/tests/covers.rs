@@ -574,7 +574,7 @@ fn send_unsigned(world: &World, instructions: &[Instruction]) -> Outcome {
     use solana_sdk::signature::Signature;
     use solana_sdk::transaction::VersionedTransaction;
     world.cluster.svm().expire_blockhash();
-    let hash = world.cluster.latest_blockhash().unwrap();
+    let hash = world.cluster.latest_blockhash().unwrap().hash;
     let message = Message::new_with_blockhash(instructions, Some(&world.payer.pubkey()), &hash);
     let signatures = vec![Signature::default(); usize::from(message.header.num_required_signatures)];
     world.cluster.send(&VersionedTransaction { signatures, message: VersionedMessage::Legacy(message) })

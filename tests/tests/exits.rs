@@ -702,7 +702,7 @@ fn a_stranger_can_claim_only_to_the_owners_own_account() {
 /// Sends a transaction whose signatures nobody checks: what a program's own address signs by a CPI.
 fn send_unsigned(world: &World, instruction: Instruction) -> Outcome {
     world.cluster.svm().expire_blockhash();
-    let hash = world.cluster.latest_blockhash().unwrap();
+    let hash = world.cluster.latest_blockhash().unwrap().hash;
     let message = Message::new_with_blockhash(&[instruction], Some(&world.payer.pubkey()), &hash);
     let signatures = vec![Signature::default(); usize::from(message.header.num_required_signatures)];
     world.cluster.send(&VersionedTransaction { signatures, message: VersionedMessage::Legacy(message) })

@@ -88,7 +88,7 @@ fn assert_no_byte(world: &World, keys: &ProductKeys, instruction: Instruction, e
 /// among the signers, as if the programs had signed.
 fn send_as_anyone(world: &World, instructions: &[Instruction]) -> Outcome {
     world.cluster.svm().expire_blockhash();
-    let blockhash = world.cluster.latest_blockhash()?;
+    let blockhash = world.cluster.latest_blockhash()?.hash;
     let message = Message::new_with_blockhash(instructions, Some(&world.payer.pubkey()), &blockhash);
     let signatures =
         (0..message.header.num_required_signatures).map(|number| Signature::from([number + 1; 64])).collect();

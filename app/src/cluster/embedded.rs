@@ -1,21 +1,27 @@
 //! The real program on an SVM in this process, with clock, airdrops, mints and prices under control.
 
-use super::{Cluster, ClusterError, Receipt};
+use super::{Blockhash, Cluster, ClusterError, Outcome, Receipt};
 use crate::address;
-use anchor_lang::AccountSerialize;
+use crate::price_account;
 use anchor_lang::prelude::Pubkey;
 use litesvm::LiteSVM;
 use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
-use pyth_solana_receiver_sdk::price_update::{PriceFeedMessage, PriceUpdateV2, VerificationLevel};
 use solana_sdk::account::Account;
 use solana_sdk::clock::Clock;
-use solana_sdk::hash::Hash;
+use solana_sdk::signature::Signature;
 use solana_sdk::transaction::VersionedTransaction;
+use std::borrow::Cow;
 use std::cell::{RefCell, RefMut};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
+pub use crate::price_account::Price;
+
 /// The program as committed; `BACKSTOP_PROGRAM` names another file.
-const PROGRAM: &[u8] = include_bytes!("../../../artifacts/backstop.so");
+pub(crate) const PROGRAM: &[u8] = include_bytes!("../../../artifacts/backstop.so");
+
+/// Bytes of a token account without extensions.
+const TOKEN_ACCOUNT_BYTES: usize = 165;
 
 /// Why a cluster did not start: the program that `BACKSTOP_PROGRAM` names cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,29 +44,13 @@ pub enum StartError {
     },
 }
 
-/// A price as an oracle states it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Price {
-    /// Price in units of `10^exponent`.
-    pub price: i64,
-    /// Confidence in units of `10^exponent`.
-    pub confidence: u64,
-    /// Power of ten of the units.
-    pub exponent: i32,
-    /// Unix seconds.
-    pub publish_time: i64,
-}
-
-impl Price {
-    /// A price in 1e-8.
-    pub fn e8(price: i64, confidence: u64, publish_time: i64) -> Self {
-        Self { price, confidence, exponent: -8, publish_time }
-    }
-}
-
 /// A cluster in this process.
 pub struct EmbeddedCluster {
-    svm: RefCell<LiteSVM>,
+    /// `None` only within [`Cluster::simulate`], which turns signature checks off for a moment.
+    svm: RefCell<Option<LiteSVM>>,
+    signatures_are_checked: bool,
+    /// How transactions ended that nobody has asked about yet.
+    ended: RefCell<HashMap<Signature, Outcome>>,
 }
 
 impl EmbeddedCluster {
@@ -85,17 +75,22 @@ impl EmbeddedCluster {
 
     /// [`Self::start`], for programs that somebody names.
     pub fn try_start(now: i64, upgrade_authority: &Pubkey) -> Result<Self, StartError> {
-        Self::with(LiteSVM::new(), now, upgrade_authority)
+        Self::with(LiteSVM::new(), true, now, upgrade_authority)
     }
 
     /// [`Self::start_unsigned`], for programs that somebody names.
     pub fn try_start_unsigned(now: i64, upgrade_authority: &Pubkey) -> Result<Self, StartError> {
-        Self::with(LiteSVM::new().with_sigverify(false), now, upgrade_authority)
+        Self::with(LiteSVM::new(), false, now, upgrade_authority)
     }
 
-    fn with(svm: LiteSVM, now: i64, upgrade_authority: &Pubkey) -> Result<Self, StartError> {
+    fn with(
+        svm: LiteSVM,
+        signatures_are_checked: bool,
+        now: i64,
+        upgrade_authority: &Pubkey,
+    ) -> Result<Self, StartError> {
         // Many transactions are the same but for time: history would take them for repeats.
-        let mut svm = svm.with_transaction_history(0);
+        let mut svm = svm.with_transaction_history(0).with_sigverify(signatures_are_checked);
         load(&mut svm, std::env::var_os("BACKSTOP_PROGRAM").map(Into::into))?;
         let data_address = address::program_data();
         let mut data = svm.get_account(&data_address).expect("the loader has written the program's data");
@@ -104,19 +99,24 @@ impl EmbeddedCluster {
         let header = [3u32.to_le_bytes().as_slice(), &slot, &[1], upgrade_authority.as_ref()].concat();
         data.data[..header.len()].copy_from_slice(&header);
         svm.set_account(data_address, data).expect("the program's data keeps its length");
-        let cluster = Self { svm: RefCell::new(svm) };
+        let cluster = Self { svm: RefCell::new(Some(svm)), signatures_are_checked, ended: RefCell::default() };
         cluster.set_time(now);
         Ok(cluster)
     }
 
     /// The SVM itself.
     pub fn svm(&self) -> RefMut<'_, LiteSVM> {
-        self.svm.borrow_mut()
+        RefMut::map(self.svm.borrow_mut(), |svm| svm.as_mut().expect("the SVM is back after a simulation"))
+    }
+
+    /// Runs a transaction and keeps what it did.
+    pub fn send(&self, transaction: &VersionedTransaction) -> Outcome {
+        self.svm().send_transaction(transaction.clone()).map(receipt).map_err(failure)
     }
 
     /// Sets the clock.
     pub fn set_time(&self, now: i64) {
-        let mut svm = self.svm.borrow_mut();
+        let mut svm = self.svm();
         let mut clock: Clock = svm.get_sysvar();
         clock.unix_timestamp = now;
         clock.slot += 1;
@@ -132,17 +132,17 @@ impl EmbeddedCluster {
 
     /// The clock.
     pub fn time(&self) -> i64 {
-        self.svm.borrow().get_sysvar::<Clock>().unix_timestamp
+        self.svm().get_sysvar::<Clock>().unix_timestamp
     }
 
     /// Writes an account as it is.
     pub fn set_account(&self, address: Pubkey, account: Account) {
-        self.svm.borrow_mut().set_account(address, account).expect("the account is valid");
+        self.svm().set_account(address, account).expect("the account is valid");
     }
 
     /// Gives lamports.
     pub fn airdrop(&self, to: &Pubkey, lamports: u64) {
-        self.svm.borrow_mut().airdrop(to, lamports).expect("the faucet is full");
+        self.svm().airdrop(to, lamports).expect("the faucet is full");
     }
 
     /// Writes a bare mint of SPL Token at an address.
@@ -181,46 +181,37 @@ impl EmbeddedCluster {
 
     /// Writes a fully verified price update of the Pyth receiver at an address.
     pub fn post_price(&self, address: Pubkey, feed: [u8; 32], price: Price) {
-        let update = PriceUpdateV2 {
-            write_authority: address,
-            verification_level: VerificationLevel::Full,
-            price_message: PriceFeedMessage {
-                feed_id: feed,
-                price: price.price,
-                conf: price.confidence,
-                exponent: price.exponent,
-                publish_time: price.publish_time,
-                prev_publish_time: price.publish_time.saturating_sub(1),
-                ema_price: price.price,
-                ema_conf: price.confidence,
-            },
-            posted_slot: self.svm.borrow().get_sysvar::<Clock>().slot,
-        };
-        let mut data = Vec::with_capacity(PriceUpdateV2::LEN);
-        update.try_serialize(&mut data).expect("a vector grows");
-        data.resize(PriceUpdateV2::LEN, 0);
+        let slot = self.svm().get_sysvar::<Clock>().slot;
+        let data = price_account::price_update(address, feed, price, slot);
         self.write(address, data, backstop::oracle::pyth_receiver::PROGRAM_ID);
     }
 
     fn write(&self, address: Pubkey, data: Vec<u8>, owner: Pubkey) {
-        let lamports = self.svm.borrow().minimum_balance_for_rent_exemption(data.len());
+        let lamports = self.svm().minimum_balance_for_rent_exemption(data.len());
         self.set_account(address, Account { lamports, data, owner, executable: false, rent_epoch: 0 });
     }
 }
 
+/// The program that clusters of ours run: the committed one, or the file that `BACKSTOP_PROGRAM` names.
+#[cfg(feature = "localnet")]
+pub(crate) fn program() -> Result<Cow<'static, [u8]>, StartError> {
+    let file: Option<PathBuf> = std::env::var_os("BACKSTOP_PROGRAM").map(Into::into);
+    // A file that is no program is refused here, where it can be named.
+    load(&mut LiteSVM::new(), file.clone())?;
+    read_program(file.as_ref())
+}
+
+fn read_program(file: Option<&PathBuf>) -> Result<Cow<'static, [u8]>, StartError> {
+    let Some(file) = file else { return Ok(Cow::Borrowed(PROGRAM)) };
+    let unreadable = |why| StartError::Unreadable { path: file.display().to_string(), why };
+    std::fs::read(file).map(Cow::Owned).map_err(unreadable)
+}
+
 /// Loads the program at its declared id: the one in a file, or the committed one.
 fn load(svm: &mut LiteSVM, file: Option<PathBuf>) -> Result<(), StartError> {
-    let Some(file) = file else {
-        svm.add_program(backstop::ID, PROGRAM).expect("the committed program is a valid executable");
-        return Ok(());
-    };
-    let path = file.display().to_string();
-    match std::fs::read(&file) {
-        Ok(program) => svm
-            .add_program(backstop::ID, &program)
-            .map_err(|why| StartError::NotAProgram { path, why: why.to_string() }),
-        Err(why) => Err(StartError::Unreadable { path, why }),
-    }
+    let program = read_program(file.as_ref())?;
+    let path = file.map_or_else(|| "the committed program".into(), |file| file.display().to_string());
+    svm.add_program(backstop::ID, &program).map_err(|why| StartError::NotAProgram { path, why: why.to_string() })
 }
 
 fn receipt(metadata: TransactionMetadata) -> Receipt {
@@ -239,7 +230,11 @@ fn failure(failed: FailedTransactionMetadata) -> ClusterError {
 impl Cluster for EmbeddedCluster {
     fn account(&self, address: &Pubkey) -> Result<Option<Account>, ClusterError> {
         // An account without lamports does not exist for a cluster.
-        Ok(self.svm.borrow().get_account(address).filter(|account| account.lamports > 0))
+        Ok(self.svm().get_account(address).filter(|account| account.lamports > 0))
+    }
+
+    fn accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Account>>, ClusterError> {
+        addresses.iter().map(|address| self.account(address)).collect()
     }
 
     fn program_accounts(
@@ -254,21 +249,60 @@ impl Cluster for EmbeddedCluster {
             };
             data.starts_with(tag) && filter.is_none_or(holds_key)
         };
-        let accounts = self.svm.borrow().get_program_accounts(&backstop::ID);
+        let accounts = self.svm().get_program_accounts(&backstop::ID);
         Ok(accounts.into_iter().filter(|(_, account)| matches(&account.data)).collect())
     }
 
-    fn latest_blockhash(&self) -> Result<Hash, ClusterError> {
-        Ok(self.svm.borrow().latest_blockhash())
+    fn tokens_of(&self, owner: &Pubkey, token_program: &Pubkey) -> Result<Vec<(Pubkey, Account)>, ClusterError> {
+        // A token account: 32 bytes of mint, then the owner; longer than a mint's 82 bytes.
+        let is_theirs = |data: &[u8]| data.len() >= TOKEN_ACCOUNT_BYTES && data[32..64] == *owner.as_ref();
+        let accounts = self.svm().get_program_accounts(token_program);
+        Ok(accounts.into_iter().filter(|(_, account)| is_theirs(&account.data)).collect())
     }
 
-    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Receipt, ClusterError> {
-        let simulated = self.svm.borrow().simulate_transaction(transaction.clone());
+    fn nft_accounts(&self, mints: &[Pubkey]) -> Result<Vec<Option<Pubkey>>, ClusterError> {
+        let holds_one = |data: &[u8]| data.len() >= TOKEN_ACCOUNT_BYTES && data[64..72] == 1u64.to_le_bytes();
+        let accounts = self.svm().get_program_accounts(&anchor_spl::token_2022::ID);
+        let holders: HashMap<[u8; 32], Pubkey> = accounts
+            .into_iter()
+            .filter(|(_, account)| holds_one(&account.data))
+            .filter_map(|(address, account)| Some((*account.data.first_chunk()?, address)))
+            .collect();
+        Ok(mints.iter().map(|mint| holders.get(mint.as_array()).copied()).collect())
+    }
+
+    fn latest_blockhash(&self) -> Result<Blockhash, ClusterError> {
+        Ok(Blockhash { hash: self.svm().latest_blockhash(), last_valid_block_height: u64::MAX })
+    }
+
+    fn block_height(&self) -> Result<u64, ClusterError> {
+        self.slot()
+    }
+
+    fn slot(&self) -> Result<u64, ClusterError> {
+        Ok(self.svm().get_sysvar::<Clock>().slot)
+    }
+
+    fn simulate(&self, transaction: &VersionedTransaction) -> Outcome {
+        let mut place = self.svm.borrow_mut();
+        let svm = place.take().expect("the SVM is back after a simulation").with_sigverify(false);
+        let simulated = svm.simulate_transaction(transaction.clone());
+        *place = Some(svm.with_sigverify(self.signatures_are_checked));
         simulated.map(|info| receipt(info.meta)).map_err(failure)
     }
 
-    fn send(&self, transaction: &VersionedTransaction) -> Result<Receipt, ClusterError> {
-        self.svm.borrow_mut().send_transaction(transaction.clone()).map(receipt).map_err(failure)
+    fn submit(&self, transaction: &VersionedTransaction) -> Result<(), ClusterError> {
+        self.ended.borrow_mut().insert(transaction.signatures[0], self.send(transaction));
+        Ok(())
+    }
+
+    fn outcomes(&self, signatures: &[Signature]) -> Result<Vec<Option<Outcome>>, ClusterError> {
+        let mut ended = self.ended.borrow_mut();
+        Ok(signatures.iter().map(|signature| ended.remove(signature)).collect())
+    }
+
+    fn recent_priority_price(&self, _writable: &[Pubkey]) -> Result<u64, ClusterError> {
+        Ok(0)
     }
 
     fn now(&self) -> Result<i64, ClusterError> {
@@ -276,7 +310,7 @@ impl Cluster for EmbeddedCluster {
     }
 
     fn rent(&self, length: usize) -> Result<u64, ClusterError> {
-        Ok(self.svm.borrow().minimum_balance_for_rent_exemption(length))
+        Ok(self.svm().minimum_balance_for_rent_exemption(length))
     }
 }
 

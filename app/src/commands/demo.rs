@@ -1,7 +1,7 @@
 //! `backstop demo`: March 2023 on the real program, and whether it came out as it had to.
 
 use super::CheckFailed;
-use crate::output::chart::{Chart, Level, Mark};
+use crate::output::chart::{Chart, Level, Mark, SLOT_LEGEND, slot_mark, ticks};
 use crate::output::{self, ACCENT, BAD, GOOD, HEADING, Output, QUIET, WATCH, cell, indented, paint, paragraph, table};
 use anstyle::Style;
 use backstop_app::demo::{self, Evidence, Moment, PrintSeen, Product, Report, Scenario, What};
@@ -233,7 +233,7 @@ impl Page<'_> {
             marks: &marks,
         };
         self.text.push_str(&chart.plot());
-        self.text.push_str(&chart.axis(&ticks(from, *last)));
+        self.text.push_str(&chart.axis(&ticks(from, *last, 6 * 3_600)));
         self.text.push_str(&chart.mark_names());
         self.text.push('\n');
         for product in &report.products {
@@ -245,8 +245,7 @@ impl Page<'_> {
             );
             self.text.push_str(&chart.lane(&product.key, &lane(product), &note));
         }
-        let legend = "█ counted for the event   ░ gap, tolerated   ▪ below the threshold, not counted";
-        self.text.push_str(&paint(format!("          {legend}\n"), QUIET));
+        self.text.push_str(&paint(format!("          {SLOT_LEGEND}\n"), QUIET));
     }
 
     /// The hours of what triggered, in words.
@@ -589,27 +588,11 @@ impl Page<'_> {
     }
 }
 
-/// Every six hours; midnight with its date.
-fn ticks(from: i64, last: i64) -> Vec<(i64, String)> {
-    const SIX_HOURS: i64 = 6 * 3_600;
-    let first = from.div_euclid(SIX_HOURS) + 1;
-    (first..)
-        .map(|number| number * SIX_HOURS)
-        .take_while(|at| *at <= last)
-        .map(|at| (at, if at % 86_400 == 0 { output::date(at) } else { output::time(at) }))
-        .collect()
-}
-
 /// The slots of a product's evidence.
 fn lane(product: &Product) -> Vec<(i64, i64, char, Style)> {
     let shown = product.slots.iter().map(|slot| {
         let good = slot.breach_price_e8.is_some() && !slot.recovered;
-        let (shown, style) = match (slot.in_window, good) {
-            (true, true) => ('█', GOOD),
-            (true, false) => ('░', GOOD),
-            (false, true) => ('▪', WATCH),
-            (false, false) => (' ', Style::new()),
-        };
+        let (shown, style) = slot_mark(slot.in_window, good);
         (slot.start, slot.end, shown, style)
     });
     shown.collect()

@@ -1,10 +1,30 @@
 //! What the command line can do: a file for each command, its arguments and its display.
 
+pub mod args;
+pub mod audit;
+pub mod completion;
+pub mod context;
+pub mod cover;
+pub mod crank;
 pub mod demo;
-pub mod replay;
+pub mod incident;
+pub mod init;
+#[cfg(feature = "localnet")]
+pub mod localnet;
+#[cfg(not(feature = "localnet"))]
+#[path = "no_localnet.rs"]
+pub mod localnet;
+pub mod migrate;
+pub mod pool;
+pub mod product;
+pub mod program;
+pub mod protocol;
+mod signer;
+pub mod treaty;
+pub mod trigger;
 
-use crate::output::Output;
 use clap::Subcommand;
+use context::Context;
 
 /// What a command was to check does not hold: the command itself did its work.
 #[derive(Debug, thiserror::Error)]
@@ -14,24 +34,61 @@ pub struct CheckFailed(pub String);
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Audit(audit::AuditArgs),
+    Completion(completion::CompletionArgs),
+    /// Policies: price, purchase, payout.
+    #[command(subcommand, after_help = "Example:\n  backstop cover quote PRODUCT 1000 --days 30")]
+    Cover(cover::CoverCommand),
+    /// What anyone may do, done as soon as it is due.
+    #[command(subcommand, after_help = "Example:\n  backstop crank run --once")]
+    Crank(crank::CrankCommand),
     Demo(demo::DemoArgs),
+    Init(init::InitArgs),
+    Localnet(localnet::LocalnetArgs),
+    Migrate(migrate::MigrateArgs),
+    /// Pools of capital: look, deposit, leave.
+    #[command(subcommand, after_help = "Example:\n  backstop pool list")]
+    Pool(pool::PoolCommand),
+    /// Insured risks: condition, price, limits.
+    #[command(subcommand, after_help = "Example:\n  backstop product list")]
+    Product(product::ProductCommand),
+    /// The deployed program.
+    #[command(subcommand, after_help = "Example:\n  backstop program verify")]
+    Program(program::ProgramCommand),
+    /// Roles, and the pause.
+    #[command(subcommand, after_help = "Example:\n  backstop protocol show")]
+    Protocol(protocol::ProtocolCommand),
     /// Conditions on oracle prices, and the evidence shown for them.
-    #[command(subcommand, after_help = "Example:\n  backstop trigger replay --help")]
-    Trigger(TriggerCommand),
-}
-
-/// The commands on triggers.
-#[derive(Debug, Subcommand)]
-pub enum TriggerCommand {
-    Replay(replay::ReplayArgs),
+    #[command(subcommand, after_help = "Example:\n  backstop trigger show PRODUCT")]
+    Trigger(trigger::TriggerCommand),
+    /// What triggers set off: from the event to the payouts.
+    #[command(subcommand, after_help = "Example:\n  backstop incident list")]
+    Incident(incident::IncidentCommand),
+    /// Reinsurance between pools.
+    #[command(subcommand, after_help = "Example:\n  backstop treaty list")]
+    Treaty(treaty::TreatyCommand),
 }
 
 impl Command {
     /// Runs the command and prints its result.
-    pub fn run(self, output: Output) -> anyhow::Result<()> {
+    pub fn run(self, context: &Context) -> anyhow::Result<()> {
+        let output = context.options.output;
         match self {
+            Self::Audit(args) => audit::run(&args, context),
+            Self::Completion(args) => completion::run(&args),
+            Self::Cover(command) => command.run(context),
+            Self::Crank(command) => command.run(context),
             Self::Demo(args) => demo::run(&args, output),
-            Self::Trigger(TriggerCommand::Replay(args)) => replay::run(&args, output),
+            Self::Init(args) => init::run(&args, context),
+            Self::Migrate(args) => migrate::run(&args, context),
+            Self::Localnet(args) => localnet::run(&args, output),
+            Self::Pool(command) => command.run(context),
+            Self::Product(command) => command.run(context),
+            Self::Program(command) => command.run(context),
+            Self::Protocol(command) => command.run(context),
+            Self::Trigger(command) => command.run(context),
+            Self::Incident(command) => command.run(context),
+            Self::Treaty(command) => command.run(context),
         }
     }
 }

@@ -4,11 +4,11 @@ use super::prices::{self, Print};
 use backstop::state::evidence::{Severity, TermsInput};
 use backstop::state::{Access, PoolTerms, ProductTerms, Tranche, TreatyKind};
 
-pub(super) const ONE: u64 = 1_000_000;
-pub(super) const DECIMALS: u8 = 6;
-pub(super) const MINUTE: u32 = 60;
-pub(super) const HOUR: u32 = 60 * MINUTE;
-pub(super) const DAY: u32 = 24 * HOUR;
+pub(crate) const ONE: u64 = 1_000_000;
+pub(crate) const DECIMALS: u8 = 6;
+pub(crate) const MINUTE: u32 = 60;
+pub(crate) const HOUR: u32 = 60 * MINUTE;
+pub(crate) const DAY: u32 = 24 * HOUR;
 
 /// 1 March 2023, 09:00 UTC: protocol, pool and products are created and capital comes in.
 pub(super) const FOUNDED_AT: i64 = 1_677_661_200;
@@ -64,18 +64,18 @@ impl Scenario {
 }
 
 /// A product as the demo sells it.
-pub(super) struct Insured {
+pub(crate) struct Insured {
     pub key: &'static str,
     pub name: &'static str,
     pub condition: TermsInput,
     pub risk_rate_ppb: u64,
 }
 
-pub(super) const STRESS: usize = 0;
+pub(crate) const STRESS: usize = 0;
 pub(super) const SEVERE: usize = 1;
 
 /// "stress" pays early and in part, "severe" late and in full.
-pub(super) const PRODUCTS: [Insured; 2] = [
+pub(crate) const PRODUCTS: [Insured; 2] = [
     Insured {
         key: "stress",
         name: "USDC below 0.95 for 4h",
@@ -137,13 +137,13 @@ pub(super) struct Reinsured {
     pub capital: &'static [(&'static str, Option<Tranche>, u64)],
 }
 
-pub(super) const QUOTA_SHARE_BPS: u16 = 3_000;
-pub(super) const COMMISSION_BPS: u16 = 2_000;
+pub(crate) const QUOTA_SHARE_BPS: u16 = 3_000;
+pub(crate) const COMMISSION_BPS: u16 = 2_000;
 pub(super) const ATTACHMENT: u64 = 10_000 * ONE;
 pub(super) const RATE_ON_LINE_BPS: u16 = 200;
 
 /// Term of the treaties, in days: longer than any cover's.
-pub(super) const TREATY_DAYS: u32 = 90;
+pub(crate) const TREATY_DAYS: u32 = 90;
 pub(super) const QUOTA_SHARE: usize = 0;
 pub(super) const LAYER: usize = 1;
 
@@ -199,7 +199,7 @@ pub(super) const EARLY_COVERS: [(&str, usize, u64); 4] = [
 pub(super) const LATE_COVER: (&str, usize, u64) = (DORA, STRESS, 10_000 * ONE);
 
 /// Full collateral, a week's cooldown, a tenth of the premium to the surplus, junior capital earns double.
-pub(super) const POOL_TERMS: PoolTerms = PoolTerms {
+pub(crate) const POOL_TERMS: PoolTerms = PoolTerms {
     min_first_deposit: 10 * ONE,
     min_ticket: ONE,
     min_sum_insured: ONE,
@@ -214,7 +214,7 @@ pub(super) const POOL_TERMS: PoolTerms = PoolTerms {
 };
 
 /// Terms of a product with this risk rate: half as much loading, and demand from 0 to 5 % at the kink and 20 % at capacity.
-pub(super) const fn product_terms(risk_rate_ppb: u64) -> ProductTerms {
+pub(crate) const fn product_terms(risk_rate_ppb: u64) -> ProductTerms {
     ProductTerms {
         risk_rate_ppb,
         risk_rate_floor_ppb: 5_000_000,

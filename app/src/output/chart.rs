@@ -1,6 +1,6 @@
 //! A price over time, drawn with box characters: each column is a span of time, and the price holds until the next one.
 
-use super::{QUIET, paint};
+use super::{GOOD, QUIET, WATCH, paint};
 use anstyle::Style;
 
 /// Columns between the left edge and the plot: room for a price and the axis.
@@ -75,7 +75,8 @@ impl Chart<'_> {
         for (number, row) in cells.iter().enumerate() {
             let level = self.levels.iter().find(|level| self.row(level.price_e8) == number);
             let labelled = level.is_some() || number % 4 == 0 || number + 1 == self.rows;
-            let label = if labelled { super::price(self.price(number)) } else { String::new() };
+            let price = level.map_or_else(|| self.price(number), |level| level.price_e8);
+            let label = if labelled { axis_label(price) } else { String::new() };
             let tick = if labelled { '┤' } else { '│' };
             let label_style = level.map_or(QUIET, |level| level.style);
             text.push_str(&paint(format!("{label:>7} "), label_style));
@@ -200,6 +201,35 @@ impl Chart<'_> {
     }
 }
 
+/// A price in as many characters as the axis has room for: larger prices show fewer decimals.
+fn axis_label(price_e8: u64) -> String {
+    let text: String = super::price(price_e8).chars().take(MARGIN - 2).collect();
+    text.trim_end_matches('.').to_owned()
+}
+
+/// Every whole multiple of `every` seconds after `from`, up to `last`; midnight with its date.
+pub fn ticks(from: i64, last: i64, every: i64) -> Vec<(i64, String)> {
+    let first = from.div_euclid(every) + 1;
+    (first..)
+        .map(|number| number * every)
+        .take_while(|at| *at <= last)
+        .map(|at| (at, if at % 86_400 == 0 { super::date(at) } else { super::time(at) }))
+        .collect()
+}
+
+/// What the marks of [`slot_mark`] mean.
+pub const SLOT_LEGEND: &str = "█ counted for the event   ░ gap, tolerated   ▪ below the threshold, not counted";
+
+/// How a slot of evidence is drawn in a lane.
+pub const fn slot_mark(in_window: bool, good: bool) -> (char, Style) {
+    match (in_window, good) {
+        (true, true) => ('█', GOOD),
+        (true, false) => ('░', GOOD),
+        (false, true) => ('▪', WATCH),
+        (false, false) => (' ', Style::new()),
+    }
+}
+
 /// Cells as text, neighbours of one style in one run.
 fn styled(cells: &[(char, Style)]) -> String {
     cells
@@ -257,6 +287,12 @@ mod tests {
         assert_eq!(plot.lines().nth(1), Some("0.90000 ┤───╌╌╌ floor"));
         assert_eq!(plot.lines().next(), Some("1.00000 ┤   ┊  "));
         assert_eq!(drawn.mark_names(), format!("{:>width$}▲ here\n", "", width = MARGIN + 3));
+    }
+
+    #[test]
+    fn prices_of_any_size_fit_the_axis() {
+        let labels = [95_000_000, 15_012_345_678, 6_543_212_345_678, 123_456_700_000_000].map(axis_label);
+        assert_eq!(labels, ["0.95000", "150.123", "65432.1", "1234567"]);
     }
 
     #[test]

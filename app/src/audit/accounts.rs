@@ -1,0 +1,175 @@
+//! The accounts themselves: who belongs to whom, addresses, rent, terms, and the protocol's roles.
+
+use super::{Checks, Place, Rule, Snapshot, Subject};
+use crate::address;
+use anchor_lang::prelude::Pubkey;
+use backstop::constants::*;
+use backstop::oracle::Source;
+use backstop::state::{Access, PoolKind, Tranche};
+use std::collections::BTreeSet;
+
+/// Checks what concerns no pool alone.
+pub(super) fn protocol(snapshot: &Snapshot, checks: &mut Checks) {
+    let own = address::protocol();
+    let subject = Subject("protocol", own);
+    checks.same(Rule::Orphans, subject, "protocols", 1, snapshot.protocols.len());
+    for (key, protocol) in &snapshot.protocols {
+        let subject = Subject("protocol", *key);
+        place_of(checks, subject, &[PROTOCOL_SEED], protocol.bump, protocol.version);
+        rent(snapshot, checks, subject);
+        let roles = [
+            ("governance", protocol.governance),
+            ("guardian", protocol.guardian),
+            ("risk keeper", protocol.risk_keeper),
+        ];
+        for (role, holder) in roles {
+            checks.note(Rule::Roles, subject, role, holder != Pubkey::default(), "a holder", "the zero address");
+        }
+        let pause = &protocol.pause;
+        checks.at_most(Rule::Roles, subject, "pause bits", PAUSE_DEPOSITS | PAUSE_PURCHASES, pause.bits);
+        let [oldest, second, newest] = pause.used_at;
+        checks.holds(Rule::Roles, subject, "pauses are noted in their order", oldest <= second && second <= newest);
+        checks.at_most(Rule::Roles, subject, "time of the last pause", snapshot.now, newest);
+        let longest = if newest == 0 { 0 } else { newest.saturating_add(PAUSE_SECONDS) };
+        checks.at_most(Rule::Roles, subject, "end of the pause", longest, pause.until);
+    }
+    orphans(snapshot, checks);
+}
+
+/// Accounts that belong to nothing. Zeros are no account: anybody can create empty ones for any program.
+fn orphans(snapshot: &Snapshot, checks: &mut Checks) {
+    let mut owned: BTreeSet<Pubkey> = snapshot.protocols.keys().copied().collect();
+    for (key, pool) in &snapshot.pools {
+        owned.extend(of_pool(&Place { snapshot, key: *key, pool }));
+    }
+    for (key, account) in &snapshot.raw {
+        let known = owned.contains(key) || account.data.iter().all(|byte| *byte == 0);
+        let found =
+            if snapshot.unknown.contains(key) { "bytes of no known account" } else { "an account without them" };
+        checks.note(Rule::Orphans, Subject("account", *key), "belongs to", known, "accounts that are there", found);
+    }
+}
+
+/// Addresses of all accounts of a pool.
+pub(super) fn of_pool(place: &Place) -> BTreeSet<Pubkey> {
+    let Place { snapshot, key: pool, .. } = place;
+    let products: BTreeSet<&Pubkey> =
+        snapshot.products.iter().filter(|(_, product)| product.pool == *pool).map(|(key, _)| key).collect();
+    let triggers = snapshot.triggers.iter().filter(|(_, trigger)| products.contains(&trigger.product));
+    let covers = snapshot.covers.iter().filter(|(_, cover)| products.contains(&cover.product));
+    let incidents = snapshot.incidents.iter().filter(|(_, incident)| incident.pool == *pool);
+    let epochs = snapshot.epochs.iter().filter(|(_, epoch)| epoch.pool == *pool);
+    let tickets = snapshot.tickets.iter().filter(|(_, ticket)| ticket.pool == *pool);
+    let treaties = snapshot.treaties.iter().filter(|(_, treaty)| [treaty.cedant, treaty.reinsurer].contains(pool));
+    let cessions = snapshot.cessions.iter().filter(|(_, cession)| cession.cedant == *pool);
+    let keys = products.iter().copied().chain(triggers.map(|(key, _)| key)).chain(covers.map(|(key, _)| key));
+    let keys = keys.chain(incidents.map(|(key, _)| key)).chain(epochs.map(|(key, _)| key));
+    let keys = keys.chain(tickets.map(|(key, _)| key)).chain(treaties.map(|(key, _)| key));
+    let keys = keys.chain(cessions.map(|(key, _)| key));
+    keys.chain([pool]).copied().collect()
+}
+
+/// Checks addresses, rent and terms of a pool and of everything in it.
+pub(super) fn pool(place: &Place, checks: &mut Checks) {
+    let Place { snapshot, key: pool_key, pool } = place;
+    addresses(place, checks);
+    for account in of_pool(place) {
+        rent(snapshot, checks, Subject("account", account));
+    }
+    let subject = Subject("pool", *pool_key);
+    checks.holds(Rule::Terms, subject, "terms are within bounds", pool.terms.validate().is_ok());
+    checks.at_most(Rule::Terms, subject, "number of the kind", 1, pool.kind);
+    checks.at_most(Rule::Terms, subject, "number of the access", 2, pool.access);
+    checks.at_most(Rule::Terms, subject, "decimals of the asset", MAX_ASSET_DECIMALS, pool.asset_decimals);
+    let names_authority = pool.deposit_authority != Pubkey::default();
+    let by_list = pool.access() == Access::AllowList;
+    checks.same(Rule::Terms, subject, "a deposit authority is named", by_list, names_authority);
+    let products = snapshot.products_of(pool_key);
+    checks.same(Rule::Terms, subject, "products", usize::from(pool.products), products.len());
+    if pool.kind() == PoolKind::Reinsurance {
+        checks.same(Rule::Terms, subject, "products of a reinsurance pool", 0, pool.products);
+    }
+    let longest = products.iter().map(|(_, product)| product.ring_days).max().unwrap_or(0);
+    checks.same(Rule::Terms, subject, "longest ring in days", longest, u32::from(pool.ring_days));
+    for (key, product) in products {
+        let subject = Subject("product", *key);
+        let fits = product.terms.validate(product.ring_days).is_ok();
+        checks.holds(Rule::Terms, subject, "terms are within bounds", fits);
+        checks.holds(Rule::Terms, subject, "the pool's asset is not covered", product.covered_asset != pool.asset_mint);
+        let Some(trigger) = snapshot.triggers.get(&product.trigger) else {
+            checks.holds(Rule::Terms, subject, "the trigger is there", false);
+            continue;
+        };
+        let terms = &trigger.terms;
+        let subject = Subject("trigger", product.trigger);
+        checks.holds(Rule::Terms, subject, "the condition is within bounds", terms.validate().is_ok());
+        checks.holds(Rule::Terms, subject, "the source is known", Source::from_byte(trigger.source).is_some());
+        checks.same(Rule::Terms, subject, "product", *key, trigger.product);
+        checks.same(Rule::Terms, subject, "pool", *pool_key, trigger.pool);
+        checks.same(Rule::Terms, subject, "days that the ring reaches back", terms.ring_days(), product.ring_days);
+        let needed = terms.longest_wait_seconds().saturating_add(DAY.unsigned_abs());
+        let cooldown = u64::from(pool.terms.cooldown_seconds);
+        checks.at_least(Rule::Terms, subject, "the pool's cooldown", needed, cooldown);
+    }
+}
+
+fn addresses(place: &Place, checks: &mut Checks) {
+    let Place { snapshot, key, pool } = place;
+    let subject = Subject("pool", *key);
+    let seeds = [POOL_SEED, pool.asset_mint.as_ref(), &pool.id.to_le_bytes()];
+    place_of(checks, subject, &seeds, pool.bump, pool.version);
+    let (vault, vault_bump) = Pubkey::find_program_address(&[VAULT_SEED, key.as_ref()], &backstop::ID);
+    checks.same(Rule::Address, subject, "vault", vault, pool.vault);
+    checks.same(Rule::Address, subject, "bump of the vault", vault_bump, pool.vault_bump);
+    for tranche in Tranche::BOTH {
+        let mint = address::share_mint(key, tranche, pool.tranche(tranche).series);
+        checks.same(Rule::Address, subject, "share mint", mint, pool.share_mint(tranche));
+    }
+    for (key, product) in snapshot.products_of(key) {
+        let seeds = [PRODUCT_SEED, product.pool.as_ref(), &product.id.to_le_bytes()];
+        place_of(checks, Subject("product", *key), &seeds, product.bump, product.version);
+        if let Some(trigger) = snapshot.triggers.get(&product.trigger) {
+            let subject = Subject("trigger", product.trigger);
+            place_of(checks, subject, &[TRIGGER_SEED, key.as_ref()], trigger.bump, trigger.version);
+        }
+        for (cover_key, cover) in snapshot.covers_of(key) {
+            let subject = Subject("cover", *cover_key);
+            place_of(checks, subject, &[COVER_SEED, cover.mint.as_ref()], cover.bump, cover.version);
+        }
+    }
+    let of_pool = snapshot.incidents.iter().filter(|(_, incident)| incident.pool == *key);
+    for (key, incident) in of_pool {
+        let seeds = [INCIDENT_SEED, incident.product.as_ref()];
+        place_of(checks, Subject("incident", *key), &seeds, incident.bump, incident.version);
+    }
+    for (key, epoch) in snapshot.epochs.iter().filter(|(_, epoch)| epoch.pool == *key) {
+        let seeds = [EXIT_EPOCH_SEED, epoch.pool.as_ref(), &epoch.day.to_le_bytes()];
+        place_of(checks, Subject("exit epoch", *key), &seeds, epoch.bump, epoch.version);
+    }
+    for (key, ticket) in snapshot.tickets.iter().filter(|(_, ticket)| ticket.pool == *key) {
+        let seeds = [EXIT_SEED, ticket.pool.as_ref(), ticket.owner.as_ref(), &ticket.nonce.to_le_bytes()];
+        place_of(checks, Subject("exit ticket", *key), &seeds, ticket.bump, ticket.version);
+    }
+    for (key, treaty) in snapshot.treaties.iter().filter(|(_, treaty)| treaty.cedant == *key) {
+        let seeds = [TREATY_SEED, treaty.cedant.as_ref(), &treaty.id.to_le_bytes()];
+        place_of(checks, Subject("treaty", *key), &seeds, treaty.bump, treaty.version);
+    }
+    for (key, cession) in snapshot.cessions.iter().filter(|(_, cession)| cession.cedant == *key) {
+        let seeds = [CESSION_SEED, cession.cedant.as_ref()];
+        place_of(checks, Subject("cession", *key), &seeds, cession.bump, cession.version);
+    }
+}
+
+/// Checks that an account is where its seeds put it.
+fn place_of(checks: &mut Checks, subject: Subject, seeds: &[&[u8]], bump: u8, version: u8) {
+    let (address, derived) = Pubkey::find_program_address(seeds, &backstop::ID);
+    checks.same(Rule::Address, subject, "address", address, subject.1);
+    checks.same(Rule::Address, subject, "bump", derived, bump);
+    checks.same(Rule::Address, subject, "layout version", ACCOUNT_VERSION, version);
+}
+
+fn rent(snapshot: &Snapshot, checks: &mut Checks, subject: Subject) {
+    let Some(account) = snapshot.raw.get(&subject.1) else { return };
+    let least = snapshot.rent.get(&account.data.len()).copied().unwrap_or_default();
+    checks.at_least(Rule::Rent, subject, "lamports", least, account.lamports);
+}

@@ -1,0 +1,165 @@
+//! What covers could pay: in the books of products, risk groups and pool, and by the covers themselves.
+
+use super::{Checks, Place, Rule, Subject, shown, sum};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::program_option::COption;
+use anchor_spl::token_2022::spl_token_2022::extension::mint_close_authority::MintCloseAuthority;
+use anchor_spl::token_2022::spl_token_2022::extension::{BaseStateWithExtensions, StateWithExtensions};
+use anchor_spl::token_2022::spl_token_2022::state::Mint;
+use backstop::constants::{ACTIVATION_RING, DAY_RING, RISK_GROUPS};
+use backstop::math::{MAX_TOTAL_EXPOSURE, stream};
+use backstop::state::{AlertLevel, Cover, CoverState, Product, ProductState, activation_day, day_of};
+use std::collections::BTreeMap;
+
+/// Checks products, covers, groups and the alert.
+pub(super) fn check(place: &Place, checks: &mut Checks) {
+    let Place { snapshot, key, pool } = place;
+    let subject = Subject("pool", *key);
+    let mut by_group = [0u128; RISK_GROUPS];
+    let (mut alerts, mut due, mut alert_exposure) = (0u32, 0u32, 0u128);
+    for (key, product) in snapshot.products_of(key) {
+        let covers: Vec<(&Pubkey, &Cover)> = snapshot.covers_of(key).collect();
+        let funded = snapshot.triggers.get(&product.trigger).is_some_and(|trigger| trigger.funded != 0);
+        by_end(checks, Subject("product", *key), product, &covers, funded);
+        by_activation(checks, Subject("product", *key), product, &covers, funded);
+        for (key, cover) in &covers {
+            sold(place, checks, Subject("cover", **key), product, cover);
+            nft(place, checks, cover);
+        }
+        let sold = u64::try_from(covers.len()).unwrap_or(u64::MAX);
+        checks.at_least(Rule::Covers, Subject("product", *key), "covers sold", sold, product.covers_sold);
+        if product.covers_sold > 0 {
+            checks.same(Rule::Covers, subject, "mark of being in use", 1, pool.in_use);
+        }
+        if let Some(group) = by_group.get_mut(usize::from(product.risk_group())) {
+            *group += u128::from(product.exposure);
+        }
+        let level = snapshot.triggers.get(&product.trigger).map_or(AlertLevel::None, |trigger| trigger.alert_level());
+        if product.exposure > 0 && level != AlertLevel::None {
+            alerts += 1;
+            due += u32::from(level == AlertLevel::Due);
+            alert_exposure += u128::from(product.exposure);
+        }
+    }
+    for (expected, found) in by_group.iter().zip(pool.group_exposures) {
+        checks.same(Rule::Groups, subject, "exposure of a risk group", *expected, u128::from(found));
+    }
+    let total: u128 = by_group.iter().sum();
+    checks.same(Rule::Groups, subject, "exposure of the pool", total, u128::from(pool.total_exposure));
+    checks.at_most(Rule::Groups, subject, "exposure of the pool", MAX_TOTAL_EXPOSURE, pool.total_exposure);
+    checks.figure(Rule::Groups, ["exposure", "of its products"], pool.total_exposure, shown(total));
+    checks.same(Rule::Alerts, subject, "products in alert", alerts, pool.alerts);
+    checks.same(Rule::Alerts, subject, "products more than breaching", due, pool.alerts_due);
+    checks.same(Rule::Alerts, subject, "exposure in alert", alert_exposure, u128::from(pool.alert_exposure));
+    checks.figure(
+        Rule::Alerts,
+        ["exposure in alert", "of products in alert"],
+        pool.alert_exposure,
+        shown(alert_exposure),
+    );
+}
+
+/// The exposure and its schedule, by the days on which covers end.
+///
+/// Covers that ended before the trigger's ring begins are released, and no longer counted. While an incident is open,
+/// covers that had ended at the event may be closed and still be counted; once it is funded nothing is.
+fn by_end(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Cover)], funded: bool) {
+    let rule = Rule::Exposure;
+    let over = product.state() == ProductState::Over;
+    let live = |cover: &Cover| cover.end_day > product.released_day && cover.state == CoverState::Active;
+    if funded {
+        checks.same(rule, subject, "exposure after the incident", 0, product.exposure);
+        return;
+    }
+    let mut ending = BTreeMap::<u32, u128>::new();
+    for (_, cover) in covers.iter().filter(|(_, cover)| live(cover)) {
+        *ending.entry(cover.end_day).or_default() += u128::from(cover.sum_insured);
+    }
+    let first = product.released_day.saturating_add(1);
+    let mut scheduled = 0u128;
+    for day in first..first.saturating_add(DAY_RING) {
+        let bucket = product.exposure_ends[(day % DAY_RING) as usize];
+        scheduled += u128::from(bucket);
+        let expected = ending.get(&day).copied().unwrap_or(0);
+        if over && day <= day_of(product.event_at) {
+            checks.at_least(rule, subject, "exposure that ends on a day before the event", expected, bucket.into());
+        } else {
+            checks.same(rule, subject, "exposure that ends on a day", expected, bucket.into());
+        }
+    }
+    let by_covers = ending.values().sum();
+    checks.same(rule, subject, "exposure by its schedule", scheduled, u128::from(product.exposure));
+    checks.at_least(rule, subject, "exposure by its covers", by_covers, u128::from(product.exposure));
+    checks.figure(rule, ["exposure", "of live covers"], product.exposure, shown(by_covers));
+}
+
+/// Sums and premiums by the day on which protection begins, for the 32 days that have a bucket.
+///
+/// A bucket may count covers that were closed meanwhile: released ones, and those that an incident has settled or does not
+/// concern. It is exact for the days on which no cover that is gone can have begun.
+fn by_activation(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Cover)], funded: bool) {
+    let rule = Rule::Activation;
+    let newest = product.newest_activation_day;
+    let over = product.state() == ProductState::Over;
+    for day in newest.saturating_add(1).saturating_sub(ACTIVATION_RING)..=newest {
+        let of_day = || covers.iter().filter(|(_, cover)| cover.active_day == day);
+        let place = (day % ACTIVATION_RING) as usize;
+        let sides = [
+            ("sums", sum(of_day().map(|(_, cover)| cover.sum_insured)), product.activation_sums[place]),
+            ("premiums", sum(of_day().map(|(_, cover)| cover.premium)), product.activation_premiums[place]),
+        ];
+        for (what, expected, found) in sides {
+            let all_are_here = !over || (!funded && day >= day_of(product.event_at));
+            if all_are_here && day >= product.released_day {
+                checks.same(rule, subject, what, expected, found.into());
+            } else {
+                checks.at_least(rule, subject, what, expected, found.into());
+            }
+        }
+    }
+    let latest = covers.iter().map(|(_, cover)| cover.active_day).max().unwrap_or(0);
+    checks.at_least(rule, subject, "newest activation day", latest, newest);
+}
+
+/// The terms that a cover was sold with.
+fn sold(place: &Place, checks: &mut Checks, subject: Subject, product: &Product, cover: &Cover) {
+    let rule = Rule::Covers;
+    let terms = &product.terms;
+    let smallest = place.pool.terms.min_sum_insured;
+    checks.at_least(rule, subject, "sum insured", smallest, cover.sum_insured);
+    checks.at_most(rule, subject, "sum insured", terms.max_sum_insured, cover.sum_insured);
+    checks.at_least(rule, subject, "premium", terms.min_premium, cover.premium);
+    checks.same(rule, subject, "fee of a cancellation", terms.cancel_fee_bps, cover.cancel_fee_bps);
+    checks.at_most(rule, subject, "time of the purchase", place.snapshot.now, cover.bought_at);
+    let begins = activation_day(cover.bought_at, terms.waiting_seconds);
+    checks.same(rule, subject, "first insured day", begins, cover.active_day);
+    let days = cover.end_day.saturating_sub(cover.active_day);
+    let in_bounds = (u32::from(terms.min_term_days)..=u32::from(terms.max_term_days)).contains(&days);
+    checks.holds(rule, subject, "the term is one that the product sells", in_bounds);
+    let seconds = cover.seconds_left(cover.bought_at);
+    let rate = stream::rate_q32(cover.premium, seconds).unwrap_or(u64::MAX);
+    checks.same(rule, subject, "rate", rate, cover.rate_q32);
+    checks.at_least(rule, subject, "the pool's last day with a cover", cover.end_day, place.pool.last_cover_end_day);
+    if cover.state == CoverState::Settled {
+        checks.holds(rule, subject, "a paid cover's product is over", product.state() == ProductState::Over);
+    }
+}
+
+/// The NFT: whoever holds it is insured.
+fn nft(place: &Place, checks: &mut Checks, cover: &Cover) {
+    let subject = Subject("NFT", cover.mint);
+    let account = place.snapshot.tokens.get(&cover.mint);
+    let state = account.and_then(|account| StateWithExtensions::<Mint>::unpack(&account.data).ok());
+    let (Some(account), Some(state)) = (account, state) else {
+        checks.holds(Rule::Nfts, subject, "a mint is there", false);
+        return;
+    };
+    checks.same(Rule::Nfts, subject, "token program", anchor_spl::token_2022::ID, account.owner);
+    checks.at_most(Rule::Nfts, subject, "supply", 1, state.base.supply);
+    checks.same(Rule::Nfts, subject, "decimals", 0, state.base.decimals);
+    checks.holds(Rule::Nfts, subject, "nobody mints", state.base.mint_authority == COption::<Pubkey>::None);
+    checks.holds(Rule::Nfts, subject, "nobody freezes", state.base.freeze_authority == COption::<Pubkey>::None);
+    let closes = state.get_extension::<MintCloseAuthority>().ok();
+    let closes = closes.and_then(|extension| Option::<Pubkey>::from(extension.close_authority));
+    checks.holds(Rule::Nfts, subject, "the pool closes it", closes == Some(place.key));
+}

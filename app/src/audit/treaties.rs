@@ -1,0 +1,128 @@
+//! Treaties against the books of both their pools.
+
+use super::{Checks, Place, Rule, Subject, shown, sum};
+use anchor_lang::prelude::Pubkey;
+use backstop::state::{Pool, PoolKind, Treaty, TreatyKind, TreatyState, TreatyTerms};
+
+/// Checks treaties that a pool cedes to and those that it reinsures, and its announced cession.
+pub(super) fn check(place: &Place, checks: &mut Checks) {
+    let Place { snapshot, key, pool } = place;
+    for (treaty_key, treaty) in snapshot.treaties.iter().filter(|(_, treaty)| treaty.cedant == *key) {
+        terms(place, checks, Subject("treaty", *treaty_key), treaty);
+    }
+    cedant(place, checks);
+    reinsurer(place, checks);
+    for (cession_key, cession) in snapshot.cessions.iter().filter(|(_, cession)| cession.cedant == *key) {
+        let subject = Subject("cession", *cession_key);
+        checks.holds(Rule::Treaties, subject, "kinds and asset fit", fit(pool, snapshot.pools.get(&cession.reinsurer)));
+        checks.at_least(Rule::Treaties, subject, "amount", 1, cession.amount);
+        checks.at_least(Rule::Treaties, subject, "end of the announcement", cession.from, cession.until);
+    }
+}
+
+/// Whether one pool may cede to another.
+fn fit(cedant: &Pool, reinsurer: Option<&Pool>) -> bool {
+    reinsurer.is_some_and(|reinsurer| {
+        let kinds = cedant.kind() == PoolKind::Cover && reinsurer.kind() == PoolKind::Reinsurance;
+        kinds && cedant.asset_mint == reinsurer.asset_mint
+    })
+}
+
+fn terms(place: &Place, checks: &mut Checks, subject: Subject, treaty: &Treaty) {
+    let rule = Rule::Treaties;
+    let fits = fit(place.pool, place.snapshot.pools.get(&treaty.reinsurer));
+    checks.holds(rule, subject, "kinds and asset fit", fits);
+    checks.holds(rule, subject, "its id was given out", treaty.id < place.pool.treaties);
+    let Treaty { kind, limit, start_day, end_day, .. } = *treaty;
+    let valid = TreatyTerms { kind, limit, start_day, end_day }.validate().is_ok();
+    checks.holds(rule, subject, "terms are within bounds", valid);
+    let asked_for = u128::from(treaty.limit_left).saturating_add(treaty.uncollected.into());
+    checks.at_most(rule, subject, "limit left and uncollected", u128::from(limit), asked_for);
+    checks.holds(rule, subject, "an ended treaty is gone", treaty.state != TreatyState::Ended);
+    let restorable = match kind {
+        TreatyKind::QuotaShare { .. } => 0,
+        TreatyKind::ExcessOfLoss { reinstatements, .. } => limit.saturating_mul(reinstatements.into()),
+    };
+    checks.at_most(rule, subject, "limit restored", restorable, treaty.restored);
+    let active = treaty.state == TreatyState::Active;
+    let premium = if active { treaty.premium_on_acceptance().unwrap_or(u64::MAX) } else { 0 };
+    checks.same(rule, subject, "premium for the term", premium, treaty.premium);
+    checks.same(rule, subject, "its premium is earned", premium > 0, treaty.rate_q32 > 0);
+    if !active {
+        let untouched = treaty.limit_left == limit && treaty.uncollected == 0 && treaty.restored == 0;
+        checks.holds(rule, subject, "nothing of its limit is used before it is accepted", untouched);
+    }
+}
+
+/// Treaties that one side of this pool's books must have, each once.
+fn active<'a>(place: &'a Place, side: fn(&Treaty) -> Pubkey) -> Vec<(&'a Pubkey, &'a Treaty)> {
+    let wanted = |treaty: &Treaty| side(treaty) == place.key && treaty.state == TreatyState::Active;
+    place.snapshot.treaties.iter().filter(|(_, treaty)| wanted(treaty)).collect()
+}
+
+fn cedant(place: &Place, checks: &mut Checks) {
+    let rule = Rule::Cedant;
+    let pool = place.pool;
+    let subject = Subject("pool", place.key);
+    let treaties = active(place, |treaty| treaty.cedant);
+    let quota_share = &pool.quota_share;
+    let in_force = [quota_share.treaty].into_iter().chain(pool.layers.iter().map(|layer| layer.treaty));
+    let in_force = in_force.filter(|treaty| *treaty != Pubkey::default()).count();
+    checks.same(rule, subject, "treaties in force", treaties.len(), in_force);
+    for (key, treaty) in &treaties {
+        let subject = Subject("treaty", **key);
+        match treaty.kind {
+            TreatyKind::QuotaShare { cession_bps, commission_bps } => {
+                checks.same(rule, subject, "quota share", **key, quota_share.treaty);
+                checks.same(rule, subject, "reinsurer", treaty.reinsurer, quota_share.reinsurer);
+                checks.same(rule, subject, "limit left", treaty.limit_left, quota_share.limit_left);
+                checks.same(rule, subject, "begin", treaty.start(), quota_share.start);
+                checks.same(rule, subject, "end", treaty.end(), quota_share.end);
+                checks.same(rule, subject, "cession in basis points", cession_bps, quota_share.cession_bps);
+                checks.same(rule, subject, "commission in basis points", commission_bps, quota_share.commission_bps);
+            }
+            TreatyKind::ExcessOfLoss { attachment, .. } => {
+                let Some(layer) = pool.layers.iter().find(|layer| layer.treaty == **key) else {
+                    checks.holds(rule, subject, "its layer is in force", false);
+                    continue;
+                };
+                checks.same(rule, subject, "reinsurer", treaty.reinsurer, layer.reinsurer);
+                checks.same(rule, subject, "attachment", attachment, layer.attachment);
+                checks.same(rule, subject, "limit", treaty.limit, layer.limit);
+                checks.same(rule, subject, "begin", treaty.start(), layer.start);
+                checks.same(rule, subject, "end", treaty.end(), layer.end);
+            }
+        }
+    }
+    let upward =
+        pool.layers.iter().filter(|layer| layer.treaty != Pubkey::default()).is_sorted_by_key(|l| l.attachment);
+    checks.holds(rule, subject, "layers stand upward by attachment", upward);
+    if quota_share.treaty == Pubkey::default() {
+        checks.same(rule, subject, "premium owed without a quota share", 0, pool.treaty_payable);
+    }
+}
+
+fn reinsurer(place: &Place, checks: &mut Checks) {
+    let rule = Rule::Reinsurer;
+    let subject = Subject("pool", place.key);
+    let treaties = active(place, |treaty| treaty.reinsurer);
+    let stands_behind: Vec<_> = place.pool.inward.iter().filter(|inward| inward.treaty != Pubkey::default()).collect();
+    checks.same(rule, subject, "treaties", treaties.len(), stands_behind.len());
+    let mut limits = 0u128;
+    for (key, treaty) in &treaties {
+        let subject = Subject("treaty", **key);
+        let asked_for = treaty.limit_left.saturating_add(treaty.uncollected);
+        limits += u128::from(asked_for);
+        let Some(inward) = stands_behind.iter().find(|inward| inward.treaty == **key) else {
+            checks.holds(rule, subject, "its reinsurer stands behind it", false);
+            continue;
+        };
+        checks.same(rule, subject, "cedant", treaty.cedant, inward.cedant);
+        checks.same(rule, subject, "limit left and uncollected", asked_for, inward.limit);
+    }
+    let booked = sum(place.pool.inward.iter().map(|inward| inward.limit));
+    checks.same(rule, subject, "open limits", limits, booked);
+    if !treaties.is_empty() {
+        checks.figure(rule, ["open limits", "of the treaties"], shown(booked), shown(limits));
+    }
+}

@@ -1,0 +1,40 @@
+//! `backstop incident`: what a trigger set off, and how far its covers are paid.
+
+mod act;
+mod case;
+mod next;
+mod show;
+
+pub use case::Case;
+pub use next::{Step, next_step};
+pub use show::Losses;
+
+use crate::commands::context::Context;
+use clap::Subcommand;
+
+/// The commands on incidents.
+#[derive(Debug, Subcommand)]
+pub enum IncidentCommand {
+    List(show::ListArgs),
+    Show(show::ShowArgs),
+    Open(act::OpenArgs),
+    Call(act::CallArgs),
+    Fund(act::FundArgs),
+    Settle(act::SettleArgs),
+    Close(act::CloseArgs),
+}
+
+impl IncidentCommand {
+    /// Runs the command and prints its result.
+    pub fn run(self, context: &Context) -> anyhow::Result<()> {
+        match self {
+            Self::List(args) => show::list(&args, context),
+            Self::Show(args) => show::show(&args, context),
+            Self::Open(args) => act::open(&args, context),
+            Self::Call(args) => act::call(&args, context),
+            Self::Fund(args) => act::fund(&args, context),
+            Self::Settle(args) => act::settle(&args, context),
+            Self::Close(args) => act::close(&args, context),
+        }
+    }
+}

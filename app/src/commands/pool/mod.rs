@@ -1,0 +1,34 @@
+//! `backstop pool`: capital, from both sides.
+
+mod create;
+mod deposit;
+mod exit;
+mod show;
+
+use crate::commands::context::Context;
+use clap::Subcommand;
+
+/// The commands on pools.
+#[derive(Debug, Subcommand)]
+pub enum PoolCommand {
+    Create(create::CreateArgs),
+    List(show::ListArgs),
+    Show(show::ShowArgs),
+    Deposit(deposit::DepositArgs),
+    /// Leave a pool: request, wait out the cooldown, claim.
+    #[command(subcommand, after_help = "Example:\n  backstop pool exit request POOL --tranche senior --all")]
+    Exit(exit::ExitCommand),
+}
+
+impl PoolCommand {
+    /// Runs the command and prints its result.
+    pub fn run(self, context: &Context) -> anyhow::Result<()> {
+        match self {
+            Self::Create(args) => create::run(&args, context),
+            Self::List(args) => show::list(&args, context),
+            Self::Show(args) => show::show(&args, context),
+            Self::Deposit(args) => deposit::run(&args, context),
+            Self::Exit(command) => command.run(context),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a product promises, and what it does not, in words.
+
+use crate::output::{duration, exact_price, percent, rate};
+use backstop::mint::hex_text;
+use backstop::oracle::Source;
+use backstop::state::evidence::{Phase, Terms};
+use backstop::state::{IncidentState, Product, ProductState, ProductTerms, Trigger};
+
+/// Whether a product sells at `now`: `announced` before its notice is over.
+pub fn state(product: &Product, now: i64) -> &'static str {
+    match product.state() {
+        ProductState::Selling if now < product.sells_from => "announced",
+        ProductState::Selling => "selling",
+        ProductState::Frozen => "frozen",
+        ProductState::RunOff => "run-off",
+        ProductState::Over => "over",
+    }
+}
+
+/// Where a trigger stands.
+pub fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Quiet => "quiet",
+        Phase::Breaching => "breaching",
+        Phase::Met => "met",
+        Phase::Triggered => "triggered",
+    }
+}
+
+/// How far an incident is.
+pub fn incident(state: IncidentState) -> &'static str {
+    match state {
+        IncidentState::Open => "open",
+        IncidentState::Waiting => "waiting",
+        IncidentState::Funded => "funded",
+        IncidentState::Closed => "closed",
+    }
+}
+
+/// Where a trigger's prices come from.
+pub fn source(source: Source) -> &'static str {
+    match source {
+        Source::PythReceiver => "pyth-receiver",
+        Source::PythPush => "pyth-push",
+    }
+}
+
+/// A feed as its oracle names it: a Pyth feed id, or the address of a price account.
+pub fn feed(trigger: &Trigger) -> String {
+    match trigger.source() {
+        Source::PythReceiver => hex_text(&trigger.feed),
+        Source::PythPush => anchor_lang::prelude::Pubkey::new_from_array(trigger.feed).to_string(),
+    }
+}
+
+/// When it pays.
+pub fn condition(terms: &Terms) -> String {
+    format!("the price is below {} for {}", exact_price(terms.threshold), duration(terms.duration_seconds()))
+}
+
+/// How the condition is proven.
+pub fn evidence(terms: &Terms) -> String {
+    let unknown = match terms.tolerance_seconds() {
+        0 => "without a gap".to_owned(),
+        seconds => format!("up to {} without evidence", duration(seconds)),
+    };
+    format!(
+        "signed prices in {} slots of {}, {unknown}; one at {} or above in between undoes it; final {} later",
+        terms.need,
+        duration(terms.slot_seconds.into()),
+        exact_price(terms.recovery),
+        duration(terms.challenge.into()),
+    )
+}
+
+/// How much it pays.
+pub fn payment(terms: &Terms) -> String {
+    if terms.severity != Terms::LINEAR {
+        return "the sum insured in full".into();
+    }
+    format!(
+        "by the mean price of that time: nothing at {}, all at {} and below, in proportion between",
+        exact_price(terms.threshold),
+        exact_price(terms.full_loss_price)
+    )
+}
+
+/// What the risk keeper may set.
+pub fn rate_bounds(terms: &ProductTerms) -> String {
+    format!(
+        "{} to {}, by {} a day at most",
+        rate(terms.risk_rate_floor_ppb),
+        rate(terms.risk_rate_ceiling_ppb),
+        rate(terms.risk_rate_step_ppb)
+    )
+}
+
+/// A risk rate with what is added to it and its bounds.
+pub fn risk_rate(risk_rate_ppb: u64, terms: &ProductTerms) -> String {
+    let loading = percent(terms.loading_bps.into());
+    format!("{} a year and {loading} loading; {}", rate(risk_rate_ppb), rate_bounds(terms))
+}
+
+/// The demand curve.
+pub fn demand_rate(terms: &ProductTerms) -> String {
+    format!(
+        "{} empty, {} at {} full, {} full",
+        rate(terms.demand_at_zero_ppb),
+        rate(terms.demand_at_kink_ppb),
+        percent(terms.kink_bps.into()),
+        rate(terms.demand_at_capacity_ppb)
+    )
+}
+
+/// What a buyer might think is covered and is not, in full sentences.
+pub fn not_covered(terms: &Terms, waiting_seconds: u32) -> Vec<String> {
+    vec![
+        format!(
+            "A price below {} for less than {} pays nothing, whatever was lost.",
+            exact_price(terms.threshold),
+            duration(terms.duration_seconds())
+        ),
+        format!(
+            "An event that begins within the waiting time of {} pays the premium back, not the sum insured.",
+            duration(waiting_seconds.into())
+        ),
+        "What pays is the oracle's price: a loss elsewhere, such as a hack, a frozen account or one exchange's price, does \
+         not."
+            .into(),
+        "If the pool cannot pay every cover of an event, all are paid the same part.".into(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backstop::state::evidence::{Severity, TermsInput};
+
+    fn terms(severity: Severity, tolerance_seconds: u32) -> Terms {
+        Terms::new(&TermsInput {
+            threshold: 98_500_000,
+            recovery: 99_000_000,
+            severity,
+            duration_seconds: 4 * 3_600,
+            slot_seconds: 1_800,
+            tolerance_seconds,
+            challenge_seconds: 6 * 3_600,
+            confidence_multiplier: 200,
+        })
+        .expect("they are within bounds")
+    }
+
+    #[test]
+    fn terms_read_as_sentences_with_exact_prices() {
+        let linear = terms(Severity::Linear { full_loss_price: 80_000_000 }, 1_800);
+        assert_eq!(condition(&linear), "the price is below 0.985 for 4 h");
+        assert_eq!(
+            evidence(&linear),
+            "signed prices in 8 slots of 30 min, up to 30 min without evidence; one at 0.99 or above in between undoes it; \
+             final 6 h later"
+        );
+        assert!(payment(&linear).contains("nothing at 0.985, all at 0.80 and below"));
+    }
+
+    #[test]
+    fn a_binary_product_without_tolerance_says_so() {
+        let binary = terms(Severity::Binary, 0);
+        assert_eq!(payment(&binary), "the sum insured in full");
+        assert!(evidence(&binary).contains("without a gap"));
+    }
+
+    #[test]
+    fn what_is_not_covered_names_threshold_duration_and_waiting_time() {
+        let text = not_covered(&terms(Severity::Binary, 0), 2 * 86_400).join(" ");
+        for fact in ["0.985", "4 h", "48 h", "the premium back", "the same part"] {
+            assert!(text.contains(fact), "{fact}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The evidence of a trigger, drawn slot by slot.
+
+use super::standing::Standing;
+use crate::output::chart::{Chart, Level, Mark, SLOT_LEGEND, slot_mark, ticks};
+use crate::output::{ACCENT, BAD, GOOD, QUIET, WATCH, duration, exact_price, paint};
+use backstop::state::evidence::{Phase, RING_SLOTS, Terms};
+
+/// Most columns of the plot: what the margin and the names of the levels leave of a page.
+const COLUMNS: u64 = 66;
+/// Fewest columns of the plot.
+const LEAST_COLUMNS: u64 = 24;
+/// Most columns of a slot.
+const WIDEST_SLOT: u32 = 4;
+/// Most rows of the plot.
+const MOST_ROWS: u64 = 15;
+/// Fewest columns between two ticks of the axis.
+const TICK_COLUMNS: i64 = 10;
+
+/// Draws what was shown in the slots of the ring: the highest breach price of each, and what it counts for. `None` if
+/// nothing in the ring points to an event.
+pub fn evidence(terms: &Terms, standing: &Standing, now: i64) -> Option<String> {
+    let evidence = &standing.evidence;
+    let final_phase = standing.phase == Phase::Triggered;
+    let oldest = evidence.head.saturating_add(1).saturating_sub(RING_SLOTS);
+    let oldest = if final_phase { oldest } else { oldest.max(terms.first_slot_in_ring(now)) };
+    let first = (oldest..=evidence.head).find(|slot| evidence.breach_price(*slot).is_some())?;
+    let current = terms.slot_of(now)?;
+    // What is final needs no present; what is under way is drawn up to the earliest moment at which it can be met.
+    let window_end = standing.window.map_or(0, |window| window.last_slot);
+    let last = if final_phase { evidence.head.max(window_end) } else { current.max(evidence.head).max(window_end) };
+    let slots = last.saturating_sub(first).saturating_add(1);
+    let slots_in_column = slots.div_ceil(COLUMNS).max(1);
+    // Few slots are drawn wide, many share a column.
+    let fits = |wide: &u32| u64::from(*wide) * slots <= COLUMNS && terms.slot_seconds.is_multiple_of(*wide);
+    let columns_of_slot = (1..=WIDEST_SLOT).rev().find(fits).unwrap_or(1);
+    let slot_seconds = i64::from(terms.slot_seconds.checked_div(columns_of_slot)?);
+    let column_seconds = slot_seconds.saturating_mul(i64::try_from(slots_in_column).ok()?);
+    let columns = slots.div_ceil(slots_in_column).saturating_mul(columns_of_slot.into()).max(LEAST_COLUMNS);
+    let columns = usize::try_from(columns).ok()?;
+    let from = terms.slot_start(first);
+
+    let mut prices = Vec::new();
+    for slot in first..=evidence.head {
+        // A recovery does not keep its price: it was at the recovery or above.
+        let recovered = evidence.is_recovered(slot).then_some(terms.recovery);
+        if let Some(price) = recovered.or(evidence.breach_price(slot)) {
+            prices.push((terms.slot_start(slot), price));
+        }
+    }
+    let lowest = prices.iter().map(|(_, price)| *price).min()?.min(terms.threshold);
+    let highest = prices.iter().map(|(_, price)| *price).max()?.max(terms.recovery);
+    let step_e8 = round_step(highest.saturating_sub(lowest).div_ceil(MOST_ROWS - 2));
+    // The threshold lies on a row.
+    let above = highest.saturating_sub(terms.threshold).div_ceil(step_e8);
+    let top_e8 = terms.threshold.saturating_add(above.saturating_mul(step_e8));
+    let rows = top_e8.saturating_sub(lowest).div_ceil(step_e8).saturating_add(1);
+    let levels = [
+        Level { price_e8: terms.threshold, name: "threshold", style: WATCH },
+        Level { price_e8: terms.recovery, name: "recovery", style: GOOD },
+    ];
+    let levels = if terms.recovery == terms.threshold { &levels[..1] } else { &levels[..] };
+    let mut marks = Vec::new();
+    if let Some(window) = standing.window.filter(|_| standing.is_met()) {
+        marks.push(Mark { at: window.event_at, name: "event" });
+        marks.push(Mark { at: window.met_at, name: "met" });
+    }
+    if !final_phase {
+        marks.push(Mark { at: now, name: "now" });
+    }
+    let line = |price: u64| if price < terms.threshold { BAD.bold() } else { ACCENT.bold() };
+    let chart = Chart {
+        from,
+        column_seconds,
+        columns,
+        top_e8,
+        step_e8,
+        rows: usize::try_from(rows).ok()?,
+        prices: &prices,
+        line: &line,
+        levels,
+        marks: &marks,
+    };
+    let end = from.saturating_add(column_seconds.saturating_mul(i64::try_from(columns).ok()?));
+    let mut text = chart.plot();
+    text.push_str(&chart.axis(&ticks(from, end, tick_seconds(column_seconds))));
+    text.push_str(&chart.mark_names());
+    let note =
+        format!("{}/{} slots of {}", evidence.longest_credited(terms), terms.need, duration(terms.slot_seconds.into()));
+    text.push_str(&chart.lane("slots", &lane(terms, standing, first), &note));
+    text.push_str(&paint(format!("          {SLOT_LEGEND}\n"), QUIET));
+    let lowest = exact_price(prices.iter().map(|(_, price)| *price).min()?);
+    text.push_str(&paint(
+        format!("          the highest breach price of each slot; the lowest of them is {lowest}\n"),
+        QUIET,
+    ));
+    Some(text)
+}
+
+/// What each slot counts for. While nothing is met, the window is the one that could come of it.
+fn lane(terms: &Terms, standing: &Standing, first: u64) -> Vec<(i64, i64, char, anstyle::Style)> {
+    let evidence = &standing.evidence;
+    let cells = (first..=evidence.head).map(|slot| {
+        let window = standing.window.map(|window| window.first_slot..=window.last_slot);
+        let in_window = window.is_some_and(|window| window.contains(&slot));
+        let good = evidence.is_good(slot);
+        let (shown, style) = slot_mark(in_window, good);
+        (terms.slot_start(slot), terms.slot_end(slot), shown, style)
+    });
+    cells.collect()
+}
+
+/// The next larger step that people count in: 1, 2, 2.5 or 5 of a power of ten.
+fn round_step(least: u64) -> u64 {
+    let powers = (0..19).map(|power| 10_u64.pow(power));
+    let mut steps = powers.flat_map(|power| [10, 20, 25, 50].map(|step| power.saturating_mul(step)));
+    steps.find(|step| *step >= least).unwrap_or(u64::MAX)
+}
+
+/// Seconds between two ticks, so that their texts stand apart.
+fn tick_seconds(column_seconds: i64) -> i64 {
+    const HOUR: i64 = 3_600;
+    let least = column_seconds.saturating_mul(TICK_COLUMNS);
+    let steps = [HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR];
+    let day = 24 * HOUR;
+    steps.into_iter().find(|step| *step >= least).unwrap_or_else(|| (least + day - 1) / day * day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::standing::tests::{START, breached, show, trigger};
+    use super::*;
+    use crate::output::{WIDTH, plain};
+
+    fn drawn(trigger: &backstop::state::Trigger, now: i64) -> Option<String> {
+        evidence(&trigger.terms, &Standing::of(trigger, now), now).map(|text| plain(&text))
+    }
+
+    #[test]
+    fn nothing_is_drawn_where_nothing_points_to_an_event() {
+        assert_eq!(drawn(&trigger(), START), None);
+        let mut calm = trigger();
+        show(&mut calm, 100_000_000, START);
+        assert_eq!(drawn(&calm, START + 60), None);
+        assert!(drawn(&breached(8), START + 300 * 1_800).is_some(), "what triggered stays");
+        assert_eq!(drawn(&breached(3), START + 300 * 1_800), None, "what fell out of the ring is past");
+    }
+
+    #[test]
+    fn slots_of_a_window_are_marked_and_fit_the_page() {
+        let mut trigger = breached(3);
+        for slot in 4..9 {
+            show(&mut trigger, 85_000_000, START + slot * 1_800);
+        }
+        let text = drawn(&trigger, START + 9 * 1_800).expect("there is evidence");
+        let lane = text.lines().find(|line| line.trim_start().starts_with("slots")).expect("a lane");
+        assert!(lane.contains("│████████████░░░░████████████████████ "), "{text}");
+        assert!(lane.contains("8/8 slots of 30 min"), "{text}");
+        for name in ["▲ event", "▲ met", "▲ now", "threshold", "recovery"] {
+            assert!(text.contains(name), "{name} is not in\n{text}");
+        }
+        for line in text.lines() {
+            assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_whole_ring_fits_the_page() {
+        let mut trigger = trigger();
+        for slot in 0..250 {
+            // A recovery in every fifth slot: it is never met.
+            let price = if slot % 5 == 0 { 98_000_000 } else { 90_000_000 + slot * 1_000 };
+            show(&mut trigger, price, START + i64::try_from(slot).expect("small") * 1_800);
+        }
+        let text = drawn(&trigger, START + 250 * 1_800).expect("there is evidence");
+        for line in text.lines() {
+            assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
+        }
+    }
+
+    #[test]
+    fn rows_lie_on_round_prices_and_one_on_the_threshold() {
+        let steps = [0, 11, 26, 1_000_001, 2_100_000, u64::MAX].map(round_step);
+        assert_eq!(steps, [10, 20, 50, 2_000_000, 2_500_000, u64::MAX]);
+        for price in [94_999_999, 94_000_000, 85_123_456, 40_000_000, 1] {
+            let mut trigger = trigger();
+            show(&mut trigger, price, START);
+            let text = drawn(&trigger, START + 60).expect("there is evidence");
+            let axis = text.lines().position(|line| line.contains('└')).expect("an axis");
+            assert!((3..=15).contains(&axis), "{axis} rows\n{text}");
+            assert!(text.contains("0.95000 ┤"), "{text}");
+        }
+    }
+
+    #[test]
+    fn ticks_stand_apart() {
+        for column in [60, 240, 1_800, 3_600, 14_400, 86_400] {
+            let step = tick_seconds(column);
+            assert!(step / column >= TICK_COLUMNS, "{column}");
+            assert!(step <= 2 * TICK_COLUMNS * column || step == 3_600, "{column}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Where a trigger stands at a moment and what could come of it: asked of the program's own state machine, on copies.
+
+use backstop::oracle::Observation;
+use backstop::state::Trigger;
+use backstop::state::evidence::{Evidence, Phase, RING_SLOTS, Terms, Window};
+
+/// Where a trigger stands.
+pub struct Standing {
+    /// The evidence, brought up to the moment.
+    pub evidence: Evidence,
+    /// The phase at the moment.
+    pub phase: Phase,
+    /// The window that met the condition, while met or triggered; before, the earliest that could: if every slot from now
+    /// on brings a breach, and nothing else.
+    pub window: Option<Window>,
+    /// Mean and severity of the evidence in that window so far, if there is any.
+    pub so_far: Option<SoFar>,
+    /// Last second at which a breaching trigger is still breaching if nothing more is shown.
+    pub breaching_until: Option<i64>,
+    /// The slot that contains the moment.
+    pub current: Option<OpenSlot>,
+    /// The slot without a breach and without a recovery that closes next, if it is not the current one.
+    pub closing: Option<OpenSlot>,
+}
+
+/// What evidence says so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SoFar {
+    /// Mean of the good slots' highest breach prices, in 1e-8, rounded down.
+    pub mean_price_e8: u64,
+    /// How many good slots.
+    pub good_slots: u64,
+    /// What this mean pays, in basis points of a sum insured.
+    pub severity_bps: u16,
+}
+
+/// A slot that still takes breaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenSlot {
+    /// Its number.
+    pub slot: u64,
+    /// First second.
+    pub start: i64,
+    /// First second after it.
+    pub end: i64,
+    /// Last second at which a breach in it is taken.
+    pub open_until: i64,
+}
+
+impl OpenSlot {
+    fn of(terms: &Terms, slot: u64) -> Self {
+        let (start, end) = (terms.slot_start(slot), terms.slot_end(slot));
+        Self { slot, start, end, open_until: terms.open_until(slot) }
+    }
+}
+
+impl Standing {
+    /// Where a trigger stands at `now`.
+    pub fn of(trigger: &Trigger, now: i64) -> Self {
+        let terms = &trigger.terms;
+        let mut evidence = trigger.evidence;
+        evidence.refresh(terms, now);
+        let phase = evidence.phase();
+        let window = evidence.window(terms).or_else(|| earliest_window(terms, &evidence, now));
+        let current = terms.slot_of(now);
+        Self {
+            phase,
+            window,
+            so_far: window.and_then(|window| so_far(terms, &evidence, &window)),
+            breaching_until: (phase == Phase::Breaching).then(|| breaching_until(terms, &evidence, now)).flatten(),
+            current: current.map(|slot| OpenSlot::of(terms, slot)),
+            closing: current.and_then(|slot| closing(terms, &evidence, slot, now)),
+            evidence,
+        }
+    }
+
+    /// Whether the window is of evidence that was shown, and not of what could be shown.
+    pub fn is_met(&self) -> bool {
+        matches!(self.phase, Phase::Met | Phase::Triggered)
+    }
+}
+
+/// The first window that holds if every slot from now on brings a breach.
+fn earliest_window(terms: &Terms, evidence: &Evidence, now: i64) -> Option<Window> {
+    let mut copy = *evidence;
+    let first = terms.slot_of(now)?;
+    for slot in first..first.saturating_add(RING_SLOTS) {
+        let at = terms.slot_start(slot).max(now);
+        let breach = Observation { price: terms.threshold.saturating_sub(1), confidence: 0, publish_time: at };
+        copy.observe(terms, &breach, at).ok()?;
+        if let Some(window) = copy.window(terms) {
+            return Some(window);
+        }
+    }
+    None
+}
+
+fn so_far(terms: &Terms, evidence: &Evidence, window: &Window) -> Option<SoFar> {
+    let (sum, good_slots) = evidence.price_sum(window);
+    let mean = sum.checked_div(u128::from(good_slots))?;
+    let severity_bps = terms.severity_bps(sum, good_slots);
+    Some(SoFar { mean_price_e8: u64::try_from(mean).unwrap_or(u64::MAX), good_slots, severity_bps })
+}
+
+/// The phase ends by the closing of a slot, if nothing more is shown: the first after whose closing it is over.
+fn breaching_until(terms: &Terms, evidence: &Evidence, now: i64) -> Option<i64> {
+    let closings = (0..RING_SLOTS).map(|ahead| terms.open_until(evidence.newest_good.saturating_add(ahead)));
+    closings
+        .filter(|until| *until >= now)
+        .find(|until| evidence.phase_at(terms, until.saturating_add(1)) != Phase::Breaching)
+}
+
+fn closing(terms: &Terms, evidence: &Evidence, current: u64, now: i64) -> Option<OpenSlot> {
+    let oldest = terms.first_slot_in_ring(now).max(1);
+    let open = (oldest..current).rev().take_while(|slot| now <= terms.open_until(*slot));
+    let empty = open.filter(|slot| evidence.breach_price(*slot).is_none() && !evidence.is_recovered(*slot));
+    empty.last().map(|slot| OpenSlot::of(terms, slot))
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use backstop::state::evidence::{Severity, TermsInput};
+
+    /// A slot boundary.
+    pub const START: i64 = 1_678_500_000;
+    const SLOT: i64 = 1_800;
+
+    /// A quiet trigger: below 0.95 for 4 h of 30 min slots, one gap tolerated, 6 h to contradict.
+    pub fn trigger() -> Trigger {
+        let mut trigger: Trigger = bytemuck::Zeroable::zeroed();
+        trigger.terms = Terms::new(&TermsInput {
+            threshold: 95_000_000,
+            recovery: 96_000_000,
+            severity: Severity::Linear { full_loss_price: 80_000_000 },
+            duration_seconds: 4 * 3_600,
+            slot_seconds: 1_800,
+            tolerance_seconds: 1_800,
+            challenge_seconds: 6 * 3_600,
+            confidence_multiplier: 200,
+        })
+        .expect("valid");
+        trigger
+    }
+
+    /// Shows a price at a moment that it is published.
+    pub fn show(trigger: &mut Trigger, price: u64, at: i64) {
+        let print = Observation { price, confidence: 0, publish_time: at };
+        let terms = trigger.terms;
+        trigger.evidence.observe(&terms, &print, at).expect("taken");
+    }
+
+    /// A trigger with so many slots of breaches from the start on.
+    pub fn breached(slots: i64) -> Trigger {
+        let mut trigger = trigger();
+        for slot in 0..slots {
+            show(&mut trigger, 90_000_000, START + slot * SLOT);
+        }
+        trigger
+    }
+
+    #[test]
+    fn a_quiet_trigger_could_be_met_after_its_duration_from_now() {
+        let standing = Standing::of(&trigger(), START + 60);
+        assert_eq!(standing.phase, Phase::Quiet);
+        let window = standing.window.expect("it could be met");
+        assert_eq!((window.event_at, window.met_at), (START, START + 8 * SLOT));
+        assert_eq!((standing.so_far, standing.breaching_until, standing.is_met()), (None, None, false));
+    }
+
+    #[test]
+    fn slots_shown_already_bring_the_earliest_moment_nearer() {
+        let standing = Standing::of(&breached(3), START + 3 * SLOT);
+        assert_eq!(standing.phase, Phase::Breaching);
+        let window = standing.window.expect("it could be met");
+        assert_eq!((window.event_at, window.met_at), (START, START + 8 * SLOT));
+        let so_far = SoFar { mean_price_e8: 90_000_000, good_slots: 3, severity_bps: 3_333 };
+        assert_eq!(standing.so_far, Some(so_far));
+    }
+
+    #[test]
+    fn what_is_said_about_breaching_is_what_the_program_does() {
+        let trigger = breached(3);
+        let until = Standing::of(&trigger, START + 3 * SLOT).breaching_until.expect("it ends by itself");
+        let phase = |at| trigger.evidence.phase_at(&trigger.terms, at);
+        assert_eq!((phase(until), phase(until + 1)), (Phase::Breaching, Phase::Quiet));
+    }
+
+    #[test]
+    fn a_recovery_moves_the_earliest_window_behind_it() {
+        let mut trigger = breached(3);
+        show(&mut trigger, 99_000_000, START + 3 * SLOT);
+        let standing = Standing::of(&trigger, START + 3 * SLOT + 1);
+        assert_eq!(standing.phase, Phase::Quiet);
+        assert_eq!(standing.window.map(|window| window.event_at), Some(START + 4 * SLOT));
+        assert_eq!(standing.so_far, None);
+    }
+
+    #[test]
+    fn a_met_trigger_stands_in_its_window_until_its_challenge_is_over() {
+        let trigger = breached(8);
+        let window = Standing::of(&trigger, START + 8 * SLOT).window.expect("it is met");
+        let at = |now| Standing::of(&trigger, now).phase;
+        assert_eq!(at(window.contradicted_until), Phase::Met);
+        assert_eq!(at(window.contradicted_until + 1), Phase::Triggered);
+    }
+
+    #[test]
+    fn the_slot_that_closes_next_is_the_oldest_open_one_without_evidence() {
+        let mut trigger = breached(2);
+        show(&mut trigger, 90_000_000, START + 3 * SLOT);
+        let now = START + 4 * SLOT + 5;
+        let standing = Standing::of(&trigger, now);
+        assert_eq!(standing.current.map(|slot| slot.start), Some(START + 4 * SLOT));
+        // Slots before the first breach are open, too: half a challenge is six slots.
+        let closing = standing.closing.expect("a slot is open");
+        assert!(now <= closing.open_until && closing.open_until - now < SLOT);
+        let full = Standing::of(&breached(8), START + 7 * SLOT + 5);
+        assert_eq!(full.closing, None);
+    }
+}

@@ -1,0 +1,267 @@
+//! Failures in one clear sentence, with a hint of what to do.
+
+use crate::cluster::ClusterError;
+use crate::transaction::program_error;
+use anchor_lang::prelude::Pubkey;
+use backstop::error::BackstopError;
+use solana_sdk::instruction::InstructionError;
+use solana_sdk::transaction::TransactionError;
+
+/// A failure as a person reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// What went wrong.
+    pub sentence: String,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
+}
+
+impl Explanation {
+    fn new(sentence: impl Into<String>, hint: &str) -> Self {
+        Self { sentence: sentence.into(), hint: (!hint.is_empty()).then(|| hint.to_owned()) }
+    }
+}
+
+/// Explains a failure of a cluster or of a transaction.
+pub fn explain(error: &ClusterError) -> Explanation {
+    match error {
+        ClusterError::Unreachable(why) => Explanation::new(why, "check the network, --url, and that the cluster runs"),
+        ClusterError::Refused(why) => Explanation::new(why, "another node may take it: --url names one"),
+        ClusterError::Unsignable(why) => Explanation::new(why, "--keypair and --fee-payer name the signers"),
+        ClusterError::Expired => Explanation::new(
+            "the transaction expired before it was confirmed, and never will be",
+            "send it again; a higher --priority-fee helps on a busy cluster",
+        ),
+        ClusterError::Failed { error: reason, logs } => match program_error(error).filter(|_| backstop_failed(logs)) {
+            Some(refusal) => explain_refusal(refusal),
+            None => explain_runtime(reason, logs),
+        },
+    }
+}
+
+/// Explains a refusal of the program: its own words, its name and code, and a hint.
+pub fn explain_refusal(refusal: BackstopError) -> Explanation {
+    let sentence = format!("{refusal} ({refusal:?}, {})", u32::from(refusal));
+    Explanation::new(sentence, hint(refusal))
+}
+
+/// Whether the first program that failed is this one. Without logs it is taken for granted: every error of another
+/// program that a client meets here is below 6000.
+fn backstop_failed(logs: &[String]) -> bool {
+    failed_program(logs).is_none_or(|program| program == backstop::ID)
+}
+
+/// The innermost program that failed, as the logs tell.
+fn failed_program(logs: &[String]) -> Option<Pubkey> {
+    logs.iter().find_map(|line| line.strip_prefix("Program ")?.split_once(" failed: ")?.0.parse().ok())
+}
+
+fn hint(refusal: BackstopError) -> &'static str {
+    use BackstopError as E;
+    match refusal {
+        E::AmountTooSmall | E::FirstDepositTooSmall => "`backstop pool show` tells the smallest amount",
+        E::OutOfBounds => "the command's --help tells what it takes",
+        E::NotUpgradeAuthority => "sign with the program's upgrade authority: `backstop program verify` shows it",
+        E::NotGovernance | E::NotGuardian | E::NotRiskKeeper | E::NotPendingGovernance => {
+            "`backstop protocol show` tells who it is; --keypair names the signer, --print-tx gives a multisig the transaction"
+        }
+        E::DepositsPaused | E::PurchasesPaused => {
+            "a pause ends by itself after six hours at most; exits and payouts go on; `backstop protocol show` tells until when"
+        }
+        E::NoOutsideDeposits | E::DepositorNotAdmitted => "choose another pool: `backstop pool list`",
+        E::TrancheWipedOut | E::SeriesOver => "governance can open a new series; the old shares have lost everything",
+        E::TooFewShares => "the share price moved: look again, or accept fewer with --min-shares",
+        E::PoolInAlert => "wait until the alert is over: `backstop trigger show` tells where it stands",
+        E::BelowRequiredCapital => {
+            "the pool backs covers with all its capital: wait for covers to end, or for deposits"
+        }
+        E::EpochNotOver => "exits of a day are settled after it, at midnight UTC",
+        E::NotOldestEpoch => "settle the older epochs first; `backstop crank run --once` does all of it",
+        E::NothingFree => "capital is freed when covers end or others deposit; the ticket keeps its place",
+        E::NothingToClaim => {
+            "the ticket's day is not over or not settled: `backstop pool show` tells, `backstop crank run --once` settles"
+        }
+        E::NotOwnersAccount => "create the owner's associated token account of the pool's asset",
+        E::NotSelling | E::ProductOver => "`backstop product list` shows what is for sale",
+        E::NoticeNotOver => "sales begin when the notice is over: `backstop product show` tells when",
+        E::ExitsWaiting => "exits that are due go first: `backstop crank run --once` settles them",
+        E::RiskRateMovedToday => "the risk rate moves once a day",
+        E::PrintTooOld => "show a newer price first: `backstop trigger observe`",
+        E::PriceInBuffer => "the price is too near to the threshold for sales; wait until it recovers",
+        E::TriggerNotQuiet => "the condition is under way; no cover is sold on a house that burns",
+        E::CoverTooLarge => "buy several smaller covers, or another product",
+        E::BeyondCapacity => "ask for a smaller sum: `backstop product show` tells what is left",
+        E::PremiumTooHigh => "the price moved: quote again, or accept more with --max-premium",
+        E::BadTerm => "`backstop product show` tells the shortest and the longest term",
+        E::CoverNotActive => "the cover was paid, cancelled or closed already",
+        E::CoverEnded => "an ended cover can only be closed: `backstop cover close`",
+        E::NotHolder => "sign with the wallet that holds the NFT now",
+        E::CoverStillLive => "a cover is closed after its last claim is decided; before that, it can be cancelled",
+        E::HolderMustSign | E::ProgramHolderMustSign => "sign with the holder's wallet",
+        E::OracleWrongOwner | E::OracleWrongLayout => "pass a price update account of the product's oracle",
+        E::OracleNotVerified => "post the update with its full set of signatures",
+        E::OracleWrongFeed => "`backstop product show` tells the feed",
+        E::NotDue => "`backstop trigger show` tells when the challenge time is over",
+        E::NotTriggered => "no claim is open: `backstop trigger show` tells where the evidence stands",
+        E::TreatiesNotCalled => "call the treaties first; `backstop crank run --once` does all of it",
+        E::RoundNotDue => "another product's alert may still need the capital: try again when it is over",
+        E::NotFunded => "fund the incident first; `backstop crank run --once` does all of it",
+        E::IncidentInUse => "settle its covers first; `backstop crank run --once` does all of it",
+        E::TreatyInUse => "the treaty ends after its last incident is settled",
+        E::MathOverflow => "choose a smaller amount",
+        E::InvariantViolated | E::VaultMismatch => "this must not happen: report it with the command that caused it",
+        E::UnexpectedAccounts | E::WrongAccount | E::WrongParent | E::WrongProgramData | E::WrongRentPayer => {
+            "look again: what was read may have changed since; if not, this client and the program differ in version"
+        }
+        E::QueueTailMissing | E::CedantsMissing | E::WrongTreatyOrder | E::TreatyAlreadyCalled => {
+            "somebody else was faster: look again and repeat"
+        }
+        E::BadText => "labels and names are short and of plain ASCII",
+        E::ClockWentBack => "wait a moment and repeat",
+        E::NoPauseLeft => "a pause comes free seven days after it was used",
+        E::NoSuchRole => "give a real address for every role",
+        E::AssetExtensionRefused | E::AssetDecimalsRefused | E::NotAToken => {
+            "choose a plain mint of SPL Token or Token-2022 as the asset"
+        }
+        E::TrancheNotWipedOut => "a new series is opened only for a tranche that lost everything",
+        E::TooMuchExposure | E::StreamFull => "the pool is at the end of its books: choose a smaller amount",
+        E::WrongPoolKind => "`backstop pool list` shows each pool's kind",
+        E::NoSeriesLeft | E::NoIdLeft => "create a new pool",
+        E::NothingOpen => "claim the ticket instead: `backstop pool exit claim`",
+        E::EpochInUse => "it is closed after its last ticket; `backstop crank run --once` settles it",
+        E::InsuresItsOwnAsset => "a pool cannot pay in what it insures: choose a pool of another asset",
+        E::CooldownTooShort => "choose a pool with a longer cooldown, or a trigger that decides sooner",
+        E::TermsDoNotFit | E::BadTriggerTerms | E::BadTreatyTerms => "the bounds are in the program's documentation of the terms",
+        E::WrongProductState => "`backstop product show` tells its state",
+        E::RiskRateOutOfBounds => "`backstop product show` tells floor, ceiling and step",
+        E::OracleBadPrice | E::OracleBadExponent | E::OracleFromFuture | E::OracleNotTrading => {
+            "show another price update: `backstop trigger observe`"
+        }
+        E::SlotClosed | E::PrintBeforeRing => "show newer prices: `backstop trigger show` tells where the evidence stands",
+        E::AlreadyTriggered | E::AlreadyFunded | E::IncidentClosed => {
+            "it is done already: `backstop incident list` tells where it stands"
+        }
+        E::LaterRound => "the rounds before it are funded first; `backstop crank run --once` does all of it",
+        E::NotEligible => "only covers in force at the event are paid; `backstop cover list` shows their days",
+        E::WrongTreatyState | E::TreatyStillCallable => "`backstop treaty show` tells its state",
+        E::NoTreatyPlace => "end a treaty that is over first: `backstop treaty end`",
+        E::SurplusTooSmall => "`backstop pool show` tells the surplus",
+        E::CessionNotAnnounced => "announce the cession anew",
+        E::NothingOwed => "there is nothing to do",
+    }
+}
+
+fn explain_runtime(error: &TransactionError, logs: &[String]) -> Explanation {
+    const FUND: &str = "send SOL to the wallet that pays; on a test cluster: `solana airdrop 1`";
+    let logged = |text: &str| logs.iter().any(|line| line.contains(text));
+    match error {
+        TransactionError::AccountNotFound => Explanation::new("the wallet that pays the fee has no SOL", FUND),
+        TransactionError::InsufficientFundsForFee | TransactionError::InsufficientFundsForRent { .. } => {
+            Explanation::new("the wallet that pays has too little SOL for fee and rent", FUND)
+        }
+        TransactionError::BlockhashNotFound => {
+            Explanation::new("the transaction's blockhash is not known or too old", "sign and send it again")
+        }
+        TransactionError::ProgramAccountNotFound | TransactionError::InvalidProgramForExecution => {
+            Explanation::new("a program that the transaction calls is not on this cluster", "check --url")
+        }
+        TransactionError::InstructionError(_, reason) => {
+            if logged("insufficient lamports") {
+                return Explanation::new("the wallet that pays has too little SOL for the rent", FUND);
+            }
+            if logged("already in use") {
+                return Explanation::new(
+                    "what the transaction would create is there already",
+                    "look at it, or choose another number",
+                );
+            }
+            if logged("Error: insufficient funds") {
+                return Explanation::new(
+                    "the token account holds less than the amount",
+                    "check the balance and the amount",
+                );
+            }
+            if logged("Error: Account is frozen") {
+                return Explanation::new("a token account is frozen by its mint's authority", "only that authority can thaw it");
+            }
+            anchor(logs).unwrap_or_else(|| instruction_failure(reason, logs))
+        }
+        other => {
+            Explanation::new(format!("the cluster refuses the transaction: {other}"), "--dry-run tells more without sending")
+        }
+    }
+}
+
+/// What to do about a refusal that says no more.
+const CHECK: &str = "check the addresses and amounts on the command line";
+
+/// What Anchor says about an account that is not what an instruction needs.
+fn anchor(logs: &[String]) -> Option<Explanation> {
+    let line = logs.iter().find_map(|line| line.split_once("AnchorError caused by account: "))?.1;
+    let (account, rest) = line.split_once('.')?;
+    let name = rest.split_once("Error Code: ")?.1.split_once('.')?.0;
+    let account = account.replace('_', " ");
+    Some(match name {
+        "AccountNotInitialized" if account == "protocol" => {
+            Explanation::new("the protocol is not set up on this cluster", "`backstop init` sets it up; check --url")
+        }
+        "AccountNotInitialized" if account == "incident" => {
+            Explanation::new("no incident is open for it", "`backstop incident list` shows all incidents")
+        }
+        "AccountNotInitialized" => {
+            let hint = "create it first; for a token account: `spl-token create-account MINT`";
+            Explanation::new(format!("the account `{account}` does not exist"), hint)
+        }
+        _ => {
+            let message = rest.split_once("Error Message: ").map_or(name, |(_, message)| message.trim_end_matches('.'));
+            Explanation::new(format!("the account `{account}` is not accepted: {message} ({name})"), CHECK)
+        }
+    })
+}
+
+fn instruction_failure(reason: &InstructionError, logs: &[String]) -> Explanation {
+    let program = failed_program(logs).map_or_else(|| "a program".into(), |program| format!("the program {program}"));
+    Explanation::new(format!("{program} refuses: {reason}"), CHECK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(code: u32, logs: &[&str]) -> ClusterError {
+        ClusterError::Failed {
+            error: TransactionError::InstructionError(1, InstructionError::Custom(code)),
+            logs: logs.iter().map(|line| (*line).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_the_program_is_told_in_its_words_with_name_code_and_hint() {
+        let explained = explain(&failed(6_025, &[]));
+        assert_eq!(explained.sentence, "Deposits are paused (DepositsPaused, 6025)");
+        assert!(explained.hint.is_some_and(|hint| hint.contains("six hours")));
+    }
+
+    #[test]
+    fn an_error_of_another_program_is_not_taken_for_ours() {
+        let log = "Program TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA failed: custom program error: 0x1776";
+        let explained = explain(&failed(6_006, &[log]));
+        assert!(explained.sentence.starts_with("the program TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA refuses"));
+    }
+
+    #[test]
+    fn a_missing_account_is_named() {
+        let log = "Program log: AnchorError caused by account: owner_shares. Error Code: AccountNotInitialized. \
+                   Error Number: 3012. Error Message: The program expected this account to be already initialized.";
+        let explained = explain(&failed(3_012, &[log]));
+        assert_eq!(explained.sentence, "the account `owner shares` does not exist");
+    }
+
+    #[test]
+    fn every_refusal_has_a_hint_of_one_line() {
+        for refusal in BackstopError::ALL {
+            let hint = hint(refusal);
+            assert!(!hint.is_empty() && !hint.contains('\n') && !hint.ends_with('.'), "{refusal:?}");
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! A plan as its file says it, and the program's own arguments that it comes to.
+
+use crate::units::{self, Amount};
+use anchor_lang::prelude::Pubkey;
+use backstop::oracle::Source;
+use backstop::state::evidence::{Severity, TermsInput};
+use backstop::state::{Access, PoolKind, PoolTerms, ProductState, ProductTerms, TreatyKind, TreatyTerms};
+use backstop::{CreatePoolArgs, InitializeArgs};
+use serde::Deserialize;
+
+macro_rules! written {
+    ($($(#[$doc:meta])* $name:ident($type:ty) = $parse:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(pub $type);
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                let parse: fn(&str) -> Result<$type, String> = $parse;
+                parse(&text).map(Self)
+            }
+        }
+    )*};
+}
+
+written! {
+    /// An address in base 58.
+    Key(Pubkey) = |text| text.parse().map_err(|_| format!("`{text}` is not an address"));
+    /// An amount of the pool's asset: `"1000.5"`.
+    Tokens(Amount) = str::parse;
+    /// A price: `"0.95"`; in 1e-8.
+    Price(u64) = units::price;
+    /// A percentage a year: `"2.5%"`; in parts per billion.
+    Rate(u64) = units::rate;
+    /// A percentage: `"80%"`; in basis points.
+    Percent(u16) = units::bps;
+    /// A percentage that may be large: `"400%"`; in basis points.
+    LargePercent(u32) = units::bps;
+    /// A factor: `"2"`, `"2.5"`; in hundredths.
+    Times(u16) = units::hundredths;
+    /// A duration: `"4h"`; in seconds.
+    Duration(u32) = units::seconds;
+    /// A UTC day: `"2026-12-31"`; counted from 1970.
+    Day(u32) = units::utc_day;
+}
+
+/// A pool by its asset and its number: `"MINT/0"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PoolName {
+    /// Mint of the asset.
+    pub asset: Pubkey,
+    /// The pool's number within its asset.
+    pub id: u16,
+}
+
+impl TryFrom<String> for PoolName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(asset, id)| Some((asset.parse().ok()?, id.parse().ok()?)));
+        let (asset, id) = parts.ok_or_else(|| format!("`{text}` is not a pool: write MINT/NUMBER"))?;
+        Ok(Self { asset, id })
+    }
+}
+
+/// What must be on chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The file, without its folder.
+    #[serde(skip)]
+    pub file: String,
+    /// The protocol's roles.
+    pub protocol: Option<ProtocolPlan>,
+    /// Pools.
+    #[serde(default, rename = "pool")]
+    pub pools: Vec<PoolPlan>,
+    /// Products.
+    #[serde(default, rename = "product")]
+    pub products: Vec<ProductPlan>,
+    /// Treaties.
+    #[serde(default, rename = "treaty")]
+    pub treaties: Vec<TreatyPlan>,
+}
+
+/// The protocol's roles.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProtocolPlan {
+    governance: Key,
+    guardian: Key,
+    risk_keeper: Key,
+}
+
+impl ProtocolPlan {
+    /// The roles.
+    pub fn roles(&self) -> InitializeArgs {
+        InitializeArgs { governance: self.governance.0, guardian: self.guardian.0, risk_keeper: self.risk_keeper.0 }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Cover,
+    Reinsurance,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum AccessKind {
+    Open,
+    AllowList,
+    ProtocolOnly,
+}
+
+/// A pool.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolPlan {
+    /// Asset and number.
+    pub pool: PoolName,
+    label: String,
+    kind: Kind,
+    access: AccessKind,
+    deposit_authority: Option<Key>,
+    terms: PoolTermsPlan,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PoolTermsPlan {
+    min_first_deposit: Tokens,
+    min_ticket: Tokens,
+    min_sum_insured: Tokens,
+    cooldown: Duration,
+    solvency: LargePercent,
+    max_leverage: LargePercent,
+    junior_weight: LargePercent,
+    correlation: Percent,
+    max_reinsurance_credit: Percent,
+    premium_to_surplus: Percent,
+    group_cap: Percent,
+}
+
+impl PoolPlan {
+    /// Ticker of the asset and kind of the pool: `USDC (cover)`.
+    pub fn label(&self) -> String {
+        let kind = if self.kind == Kind::Cover { "cover" } else { "reinsurance" };
+        format!("{} ({kind})", self.label)
+    }
+
+    /// The pool's arguments, by the asset's decimals. Errors: an amount has more decimals than the asset.
+    pub fn args(&self, decimals: u8) -> Result<CreatePoolArgs, String> {
+        let terms = &self.terms;
+        Ok(CreatePoolArgs {
+            id: self.pool.id,
+            kind: match self.kind {
+                Kind::Cover => PoolKind::Cover,
+                Kind::Reinsurance => PoolKind::Reinsurance,
+            },
+            access: match self.access {
+                AccessKind::Open => Access::Open,
+                AccessKind::AllowList => Access::AllowList,
+                AccessKind::ProtocolOnly => Access::ProtocolOnly,
+            },
+            deposit_authority: self.deposit_authority.map_or_else(Pubkey::default, |key| key.0),
+            label: self.label.clone(),
+            terms: PoolTerms {
+                min_first_deposit: terms.min_first_deposit.0.units(decimals)?,
+                min_ticket: terms.min_ticket.0.units(decimals)?,
+                min_sum_insured: terms.min_sum_insured.0.units(decimals)?,
+                cooldown_seconds: terms.cooldown.0,
+                solvency_bps: terms.solvency.0,
+                max_leverage_bps: terms.max_leverage.0,
+                junior_weight_bps: terms.junior_weight.0,
+                rho_bps: terms.correlation.0,
+                max_credit_bps: terms.max_reinsurance_credit.0,
+                surplus_bps: terms.premium_to_surplus.0,
+                group_cap_bps: terms.group_cap.0,
+            },
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    #[default]
+    Selling,
+    Frozen,
+    RunOff,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SourceKind {
+    PythReceiver,
+    PythPush,
+}
+
+/// A product.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProductPlan {
+    /// The pool that pays.
+    pub pool: PoolName,
+    /// The product's number within its pool.
+    pub id: u16,
+    /// Name, as covers show it.
+    pub name: String,
+    /// Where the wording can be read.
+    pub uri: String,
+    /// The file with the wording, from the plan's folder.
+    pub wording: String,
+    /// Sha-256 of that file.
+    #[serde(skip)]
+    pub wording_hash: [u8; 32],
+    covered_asset: Key,
+    source: SourceKind,
+    feed: String,
+    #[serde(default)]
+    state: State,
+    condition: ConditionPlan,
+    price: PricePlan,
+    limits: LimitsPlan,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConditionPlan {
+    threshold: Price,
+    recovery: Price,
+    full_loss: Option<Price>,
+    duration: Duration,
+    slot: Duration,
+    tolerance: Duration,
+    challenge: Duration,
+    confidence_multiplier: Times,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PricePlan {
+    risk_rate: Rate,
+    risk_rate_floor: Rate,
+    risk_rate_ceiling: Rate,
+    risk_rate_step: Rate,
+    loading: LargePercent,
+    demand_at_zero: Rate,
+    demand_at_kink: Rate,
+    demand_at_capacity: Rate,
+    kink: Percent,
+    level: LargePercent,
+    min_level: LargePercent,
+    max_level: LargePercent,
+    upper_mark: Percent,
+    lower_mark: Percent,
+    drift: Percent,
+    min_premium: Tokens,
+    cancel_fee: Percent,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsPlan {
+    max_sum_insured: Tokens,
+    cap: Percent,
+    risk_group: u32,
+    min_term_days: u16,
+    max_term_days: u16,
+    waiting: Duration,
+    max_price_age: Duration,
+    no_sale_buffer: LargePercent,
+}
+
+impl ProductPlan {
+    /// Whether the product sells.
+    pub fn state(&self) -> ProductState {
+        match self.state {
+            State::Selling => ProductState::Selling,
+            State::Frozen => ProductState::Frozen,
+            State::RunOff => ProductState::RunOff,
+        }
+    }
+
+    /// The product's arguments, by the pool's decimals. Errors: an amount has too many decimals, or the feed is none.
+    pub fn args(&self, decimals: u8) -> Result<backstop::CreateProductArgs, String> {
+        let condition = &self.condition;
+        let severity = match condition.full_loss {
+            Some(price) => Severity::Linear { full_loss_price: price.0 },
+            None => Severity::Binary,
+        };
+        let (source, feed) = match self.source {
+            SourceKind::PythReceiver => (Source::PythReceiver, units::feed_id(&self.feed)?),
+            SourceKind::PythPush => {
+                let key: Pubkey = self.feed.parse().map_err(|_| format!("`{}` is not a price account", self.feed))?;
+                (Source::PythPush, key.to_bytes())
+            }
+        };
+        Ok(backstop::CreateProductArgs {
+            name: self.name.clone(),
+            uri: self.uri.clone(),
+            wording_hash: self.wording_hash,
+            covered_asset: self.covered_asset.0,
+            terms: self.terms(decimals)?,
+            source,
+            feed,
+            condition: TermsInput {
+                threshold: condition.threshold.0,
+                recovery: condition.recovery.0,
+                severity,
+                duration_seconds: condition.duration.0,
+                slot_seconds: condition.slot.0,
+                tolerance_seconds: condition.tolerance.0,
+                challenge_seconds: condition.challenge.0,
+                confidence_multiplier: condition.confidence_multiplier.0,
+            },
+        })
+    }
+
+    fn terms(&self, decimals: u8) -> Result<ProductTerms, String> {
+        let Self { price, limits, .. } = self;
+        Ok(ProductTerms {
+            risk_rate_ppb: price.risk_rate.0,
+            risk_rate_floor_ppb: price.risk_rate_floor.0,
+            risk_rate_ceiling_ppb: price.risk_rate_ceiling.0,
+            risk_rate_step_ppb: price.risk_rate_step.0,
+            demand_at_zero_ppb: price.demand_at_zero.0,
+            demand_at_kink_ppb: price.demand_at_kink.0,
+            demand_at_capacity_ppb: price.demand_at_capacity.0,
+            min_premium: price.min_premium.0.units(decimals)?,
+            max_sum_insured: limits.max_sum_insured.0.units(decimals)?,
+            loading_bps: price.loading.0,
+            level_bps: price.level.0,
+            min_level_bps: price.min_level.0,
+            max_level_bps: price.max_level.0,
+            waiting_seconds: limits.waiting.0,
+            max_price_age: limits.max_price_age.0,
+            no_sale_buffer_bps: limits.no_sale_buffer.0,
+            risk_group: limits.risk_group,
+            kink_bps: price.kink.0,
+            upper_mark_bps: price.upper_mark.0,
+            lower_mark_bps: price.lower_mark.0,
+            drift_bps: price.drift.0,
+            cap_bps: limits.cap.0,
+            cancel_fee_bps: price.cancel_fee.0,
+            min_term_days: limits.min_term_days,
+            max_term_days: limits.max_term_days,
+        })
+    }
+}
+
+/// A treaty.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TreatyPlan {
+    /// The pool that cedes.
+    pub cedant: PoolName,
+    /// The treaty's number within its cedant.
+    pub id: u16,
+    /// The pool that reinsures.
+    pub reinsurer: PoolName,
+    /// Whether governance accepts it once its notice is over.
+    pub accepted: bool,
+    limit: Tokens,
+    first_day: Day,
+    end_day: Day,
+    kind: TreatyKindPlan,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+enum TreatyKindPlan {
+    #[serde(rename_all = "snake_case")]
+    QuotaShare { cession: Percent, commission: Percent },
+    #[serde(rename_all = "snake_case")]
+    ExcessOfLoss { attachment: Tokens, rate_on_line: Percent, reinstatements: u8, reinstatement_premium: Percent },
+}
+
+impl TreatyPlan {
+    /// What kind of treaty it is.
+    pub fn title(&self) -> &'static str {
+        match self.kind {
+            TreatyKindPlan::QuotaShare { .. } => "quota share treaty",
+            TreatyKindPlan::ExcessOfLoss { .. } => "excess of loss treaty",
+        }
+    }
+
+    /// The treaty's terms, by the pools' decimals. Errors: an amount has more decimals than the asset.
+    pub fn terms(&self, decimals: u8) -> Result<TreatyTerms, String> {
+        let kind = match &self.kind {
+            TreatyKindPlan::QuotaShare { cession, commission } => {
+                TreatyKind::QuotaShare { cession_bps: cession.0, commission_bps: commission.0 }
+            }
+            TreatyKindPlan::ExcessOfLoss { attachment, rate_on_line, reinstatements, reinstatement_premium } => {
+                TreatyKind::ExcessOfLoss {
+                    attachment: attachment.0.units(decimals)?,
+                    rate_on_line_bps: rate_on_line.0,
+                    reinstatements: *reinstatements,
+                    reinstatement_premium_bps: reinstatement_premium.0,
+                }
+            }
+        };
+        let limit = self.limit.0.units(decimals)?;
+        Ok(TreatyTerms { kind, limit, start_day: self.first_day.0, end_day: self.end_day.0 })
+    }
+}

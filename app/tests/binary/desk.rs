@@ -1,0 +1,205 @@
+//! The real binary at a node: what it prints, where, and what it exits with.
+
+use backstop_tests::{Node, World, golden};
+use serde_json::Value;
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
+use solana_sdk::signer::keypair::write_keypair_file;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// Fields that a new build of the program or a clock changes.
+const CHANGING: [&str; 8] = [
+    "signature",
+    "transaction",
+    "compute_units",
+    "seconds",
+    "observations_per_second",
+    "deployed_sha256",
+    "expected_sha256",
+    "bytes",
+];
+
+/// A node, and a home with keypair files and no settings.
+pub struct Desk {
+    /// The node.
+    pub node: Node,
+    home: TempDir,
+}
+
+/// What a run of the binary left.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code.
+    pub code: i32,
+    /// The results.
+    pub stdout: String,
+    /// Previews, progress and errors.
+    pub stderr: String,
+}
+
+impl Desk {
+    /// A desk at a node of a world.
+    pub fn new(world: World) -> Self {
+        Self { node: Node::start(world), home: tempfile::tempdir().expect("there is room for files") }
+    }
+
+    /// The home.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Writes a file at home. Returns its path.
+    pub fn write(&self, name: &str, text: &str) -> String {
+        let path = self.home().join(name);
+        std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
+        std::fs::write(&path, text).expect("there is room for a file");
+        text_of(path)
+    }
+
+    /// Writes a keypair file at home, unless it is there. Returns its path.
+    pub fn keypair(&self, key: &Keypair) -> String {
+        let path = self.home().join(format!("{}.json", key.pubkey()));
+        if !path.exists() {
+            write_keypair_file(key, &path).expect("there is room for a file");
+        }
+        text_of(path)
+    }
+
+    /// The binary, at home, with nothing of this process's environment and without a cluster.
+    pub fn bare(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
+        command.env_clear().env("HOME", self.home()).current_dir(self.home()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the binary at the node.
+    pub fn look(&self, arguments: &[&str]) -> Run {
+        finish(self.bare().args(["--url", self.node.url()]).args(arguments))
+    }
+
+    /// Runs the binary at the node with a signer, who agrees to everything.
+    pub fn act(&self, signer: &Keypair, arguments: &[&str]) -> Run {
+        let keypair = self.keypair(signer);
+        self.look(&[arguments, &["--keypair", &keypair, "--yes"]].concat())
+    }
+
+    /// Runs the binary at the node with a signer, who is not there to agree.
+    pub fn ask(&self, signer: &Keypair, arguments: &[&str]) -> Run {
+        let keypair = self.keypair(signer);
+        self.look(&[arguments, &["--keypair", &keypair]].concat())
+    }
+
+    /// The result of a run in JSON, which must end well.
+    #[track_caller]
+    pub fn json(&self, run: Run) -> Value {
+        serde_json::from_str(run.done()).unwrap_or_else(|why| panic!("{why}\n{}", run.stdout))
+    }
+
+    /// Compares the result of a run in JSON with the committed one, without what differs from run to run.
+    #[track_caller]
+    pub fn snapshot(&self, name: &str, run: Run) -> Value {
+        let result = self.json(run);
+        let mut stable = result.clone();
+        self.make_stable(&mut stable);
+        let text = serde_json::to_string_pretty(&stable).expect("it is JSON") + "\n";
+        golden::check(&format!("../app/tests/golden/{name}.json"), &text);
+        result
+    }
+
+    /// Compares what a run printed for people with the committed text.
+    #[track_caller]
+    pub fn display(&self, name: &str, run: Run) {
+        let text = run.done().replace(self.node.url(), "(node)");
+        golden::check(&format!("../app/tests/golden/{name}.txt"), &text);
+    }
+
+    /// Takes out what a new build of the program, a port, a folder or a clock changes.
+    fn make_stable(&self, value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.make_stable(item)),
+            Value::Object(fields) => fields.iter_mut().for_each(|(name, field)| match field {
+                Value::Null => {}
+                _ if CHANGING.contains(&name.as_str()) => *field = Value::from(format!("({name})")),
+                _ => self.make_stable(field),
+            }),
+            Value::String(text) => {
+                let home = self.home().to_str().expect("a path is UTF-8");
+                *text = text.replace(self.node.url(), "(node)").replace(home, "(home)");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Run {
+    /// The result of a run that must end well.
+    #[track_caller]
+    pub fn done(&self) -> &str {
+        assert_eq!(self.code, 0, "{self}");
+        &self.stdout
+    }
+
+    /// That a run ended in a way with one sentence and a hint on stderr, and nothing on stdout. Returns sentence and hint.
+    #[track_caller]
+    pub fn refused(&self, code: i32) -> (String, String) {
+        assert_eq!(self.code, code, "{self}");
+        assert_eq!(self.stdout, "", "{self}");
+        let found = |mark: &str| {
+            let mut lines = self.stderr.lines().filter_map(|line| line.strip_prefix(mark));
+            let first = lines.next().unwrap_or_else(|| panic!("there is no {mark:?}\n{self}"));
+            assert_eq!(lines.next(), None, "there is one {mark:?}\n{self}");
+            first.to_owned()
+        };
+        let (sentence, hint) = (found("error: "), found("hint: "));
+        let last: Vec<&str> = self.stderr.lines().rev().take(2).collect();
+        assert!(last[0].starts_with("hint: ") && last[1].starts_with("error: "), "they are the last two lines\n{self}");
+        for text in [&sentence, &hint] {
+            assert!(text.len() >= 10 && text.len() < 240, "{self}");
+            for noise in ["Error(", "Some(", "Err(", "panicked", "{ ", "0x17", "::"] {
+                assert!(!text.contains(noise), "{noise:?} is not for people\n{self}");
+            }
+        }
+        (sentence, hint)
+    }
+
+    /// That a run ended in a way with a sentence and a hint that contain some words.
+    #[track_caller]
+    pub fn says(&self, code: i32, words: &str, help: &str) {
+        let (sentence, hint) = self.refused(code);
+        assert!(sentence.contains(words), "the sentence says {words:?}\n{self}");
+        assert!(hint.contains(help), "the hint says {help:?}\n{self}");
+    }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit code {}\n--- stdout\n{}--- stderr\n{}", self.code, self.stdout, self.stderr)
+    }
+}
+
+/// Runs a command to its end.
+pub fn finish(command: &mut Command) -> Run {
+    read(command.output().expect("the binary runs"))
+}
+
+/// Runs a command to its end with something on stdin.
+pub fn finish_with(command: &mut Command, input: &str) -> Run {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().expect("the binary runs");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    read(child.wait_with_output().expect("it ends"))
+}
+
+fn read(output: std::process::Output) -> Run {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Run { code: output.status.code().expect("it exits"), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn text_of(path: PathBuf) -> String {
+    path.into_os_string().into_string().expect("a path is UTF-8")
+}

@@ -1,0 +1,87 @@
+//! Any prints at any moments: the evidence machine says what the declarative rule says, after each of them.
+
+#![no_main]
+
+#[path = "../../programs/backstop/tests/evidence_rule/mod.rs"]
+mod evidence_rule;
+
+use arbitrary::Arbitrary;
+use backstop::oracle::Observation;
+use backstop::state::evidence::{Evidence, Severity, Terms, TermsInput};
+use evidence_rule::{Expected, Model};
+use libfuzzer_sys::fuzz_target;
+
+const CENT: u64 = 1_000_000;
+const START: i64 = 1_700_006_400;
+
+#[derive(Arbitrary, Debug)]
+struct Input {
+    slot_minutes: u8,
+    need: u8,
+    tolerance: u8,
+    challenge: u8,
+    linear: bool,
+    steps: Vec<Step>,
+}
+
+#[derive(Arbitrary, Debug)]
+struct Step {
+    /// Seconds since the step before.
+    wait: u16,
+    /// How long ago the print was published, in seconds.
+    age: u16,
+    /// Cents.
+    price: u8,
+    /// Tenths of a cent.
+    confidence: u8,
+}
+
+fuzz_target!(|input: Input| {
+    let slot = u32::from(input.slot_minutes) * 60;
+    let terms = Terms::new(&TermsInput {
+        threshold: 95 * CENT,
+        recovery: 96 * CENT,
+        severity: if input.linear { Severity::Linear { full_loss_price: 80 * CENT } } else { Severity::Binary },
+        duration_seconds: u32::from(input.need) * slot,
+        slot_seconds: slot,
+        tolerance_seconds: u32::from(input.tolerance) * slot,
+        challenge_seconds: u32::from(input.challenge) * slot,
+        confidence_multiplier: 200,
+    });
+    let Ok(terms) = terms else { return };
+    let (mut evidence, mut model) = (Evidence::default(), Model::new(terms));
+    let mut now = START;
+    for step in input.steps.iter().take(200) {
+        now += i64::from(step.wait);
+        let print = Observation {
+            price: (60 + u64::from(step.price) % 60) * CENT,
+            confidence: u64::from(step.confidence) * CENT / 10,
+            publish_time: now - i64::from(step.age),
+        };
+        // Before the last trigger the model goes by the whole set; the machine stops there, as it should.
+        if matches!(model.at(now), Expected::Triggered { .. }) {
+            break;
+        }
+        let before = evidence;
+        let refusal = model.show(print, now);
+        assert_eq!(evidence.observe(&terms, &print, now).err(), refusal);
+        if refusal.is_some() {
+            assert_eq!(evidence, before, "a refused print changed a byte");
+        }
+        let expected = model.at(now);
+        assert_eq!(evidence.phase_at(&terms, now), expected.phase(), "{expected:?}");
+        let mut touched = evidence;
+        touched.refresh(&terms, now);
+        match expected {
+            Expected::Met { f, m } => {
+                let window = touched.window(&terms).expect("a met trigger has a window");
+                assert_eq!((window.first_slot, window.last_slot), (f, m));
+            }
+            Expected::Triggered { event_at, met_at, mean, bps } => {
+                assert_eq!((touched.event_at, touched.met_at), (event_at, met_at));
+                assert_eq!((touched.mean_price, touched.severity_bps), (mean, bps));
+            }
+            Expected::Quiet | Expected::Breaching => assert_eq!(touched.window(&terms), None),
+        }
+    }
+});

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Mutation testing of the program's core (math, oracle, state) against its host tests, with cargo-mutants.
+#
+#   tests/mutants.sh                 every area, then the record and the score
+#   tests/mutants.sh AREA...         some areas: math oracle evidence pool product reinsurance rest
+#   tests/mutants.sh --score         the record of what was run so far, and the score
+#
+# It can be stopped at any time: what was caught is not run again. SHARD=K/N runs one part of each area's mutants, with
+# K from 0. MUTANTS_DIR (default: target/mutants) holds the working copy, the build and the outcomes; NICE the niceness.
+#
+# The mutants are built in a copy of the program without its handlers, which the host tests do not touch: that builds
+# several times faster. The copy of an area has only the modules that the area's tests use.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+work=${MUTANTS_DIR:-$root/target/mutants}
+record=$root/tests/mutants
+mkdir -p "$work"
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$work/build}
+export BACKSTOP_FIXTURES=${BACKSTOP_FIXTURES:-$root/../shared/fixtures}
+# Fewer random cases: a mutant that survives them is run again with all.
+export BACKSTOP_CASES_FACTOR=${BACKSTOP_CASES_FACTOR:-0.05}
+
+# The modules of an area's copy, its files, and the passes of tests: each pass runs what the one before did not catch.
+describe() {
+    case $1 in
+        math)
+            modules="pub mod math;"
+            files=("math/*.rs")
+            passes=("--lib" "--test math")
+            ;;
+        oracle)
+            modules="pub mod oracle; pub mod state { pub mod evidence; }"
+            files=("oracle/*.rs")
+            passes=("--lib" "--test oracle_rules")
+            ;;
+        evidence)
+            modules="pub mod oracle; pub mod state { pub mod evidence; }"
+            files=("state/evidence.rs")
+            passes=("--lib --test evidence_model")
+            ;;
+        pool)
+            modules=$core
+            files=("state/pool.rs" "state/exit.rs")
+            passes=("--test state_pool")
+            ;;
+        product)
+            modules=$core
+            files=("state/product.rs" "state/cover.rs")
+            passes=("--test state_product")
+            ;;
+        reinsurance)
+            modules=$core
+            files=("state/reinsurance.rs" "state/treaty.rs" "state/incident.rs")
+            passes=("--test state_reinsurance")
+            ;;
+        rest)
+            modules=$core
+            files=("state/mod.rs" "state/ledger.rs" "state/protocol.rs" "state/trigger.rs")
+            passes=("--test state_rest")
+            ;;
+        *)
+            echo "no area $1: math oracle evidence pool product reinsurance rest" >&2
+            exit 2
+            ;;
+    esac
+}
+
+core='pub mod constants; #[macro_use] pub mod error; pub mod math; pub mod oracle; pub mod state;
+use anchor_lang::prelude::*;
+declare_id!("BackstopCoverPoo1s1111111111111111111111111");'
+
+# A workspace with the one package, its tests, and the modules of the area.
+copy() {
+    local area=$1 tree=$work/$1/tree
+    mkdir -p "$tree/programs" "$tree/.cargo"
+    rm -rf "$tree/programs/backstop"
+    cp -rp "$root/programs/backstop" "$tree/programs/"
+    rm -r "$tree/programs/backstop/src/instructions"
+    sed -i 's/"cdylib", //' "$tree/programs/backstop/Cargo.toml"
+    # The members and what only they need are not copied.
+    sed -e 's/^members = .*/members = ["programs\/backstop"]/' -e '/^exclude = /d' -e '/^default-members = /d' \
+        -e '/^backstop-app = /d' -e '/^\[profile.dev.package\]/,/^$/d' "$root/Cargo.toml" >"$tree/Cargo.toml"
+    cp "$root/Cargo.lock" "$root/rust-toolchain.toml" "$tree/"
+    cp "$root/.cargo/mutants.toml" "$tree/.cargo/mutants.toml"
+    printf '%s\n' "#![allow(missing_docs, unused)]" "$modules" >"$tree/programs/backstop/src/lib.rs"
+}
+
+run() {
+    local area=$1 shard=${SHARD:-} out tests status
+    describe "$area"
+    copy "$area"
+    out=$work/$area/out${shard:+-${shard//\//-of-}}
+    local select=()
+    for file in "${files[@]}"; do select+=(--file "programs/backstop/src/$file"); done
+    for tests in "${passes[@]}"; do
+        status=0
+        # For the build and the run alike: other targets do not build without the modules that were left out.
+        local targets=()
+        for word in $tests; do targets+=("--cargo-arg=$word"); done
+        (cd "$work/$area/tree" && nice -n "${NICE:-15}" cargo mutants --in-place --iterate --no-shuffle \
+            ${shard:+--shard "$shard"} --output "$out" "${select[@]}" --baseline "${BASELINE:-run}" \
+            --timeout "${TIMEOUT:-60}" --build-timeout 900 --colors never "${targets[@]}") || status=$?
+        # 2: some were missed; 3: some ran out of time. Anything else but 0 means that it did not run.
+        case $status in 0 | 2 | 3) ;; *) exit "$status" ;; esac
+    done
+}
+
+score() {
+    python3 "$record/score.py" "$work" "$record" "$root"
+}
+
+if [ "${1:-}" = --score ]; then
+    score
+    exit
+fi
+for area in "${@:-math}"; do run "$area"; done
+score

@@ -1,0 +1,363 @@
+//! The chain against the model: every figure of every account, to the unit.
+
+use super::model::{CoverStatus, Model, N, Phase};
+use super::scene::Scene;
+use anchor_lang::prelude::Pubkey;
+use backstop::state::{
+    Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Treaty, TreatyState, Trigger,
+};
+use backstop_app::account::Decode;
+use backstop_app::address;
+use litesvm::LiteSVM;
+use solana_sdk::account::ReadableAccount;
+use std::collections::BTreeMap;
+
+/// The chain, decoded, by the places of the model.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Pools with what their vaults hold and how many shares of the current series exist.
+    pub pools: Vec<(Pool, u64, [u64; 2])>,
+    /// Products and triggers.
+    pub products: Vec<(Product, Trigger)>,
+    /// Incidents whose accounts are open, by product.
+    pub incidents: BTreeMap<usize, Incident>,
+    /// Covers whose accounts are open.
+    pub covers: BTreeMap<usize, Cover>,
+    /// Tickets whose accounts are open.
+    pub tickets: BTreeMap<usize, ExitTicket>,
+    /// Epochs.
+    pub epochs: Vec<ExitEpoch>,
+    /// Treaties whose accounts are open.
+    pub treaties: BTreeMap<usize, Treaty>,
+    /// Roles and pause.
+    pub protocol: Protocol,
+}
+
+/// A difference, in words.
+pub type Difference = String;
+
+fn read<T: Decode>(svm: &LiteSVM, key: &Pubkey, what: &str) -> Result<T, Difference> {
+    let account = svm.accounts_db().get_account_ref(key).filter(|account| account.lamports() > 0);
+    let account = account.ok_or_else(|| format!("{what} {key} is not there"))?;
+    T::decode(account.data()).ok_or_else(|| format!("{what} {key} cannot be decoded"))
+}
+
+fn exists(svm: &LiteSVM, key: &Pubkey) -> bool {
+    svm.accounts_db().get_account_ref(key).is_some_and(|account| account.lamports() > 0 && !account.data().is_empty())
+}
+
+fn u64_at(svm: &LiteSVM, key: &Pubkey, at: usize) -> Option<u64> {
+    let account = svm.accounts_db().get_account_ref(key).filter(|account| account.lamports() > 0)?;
+    Some(u64::from_le_bytes(account.data().get(at..at + 8)?.try_into().ok()?))
+}
+
+/// Units in a token account, if it exists.
+pub fn tokens(svm: &LiteSVM, account: &Pubkey) -> Option<u64> {
+    u64_at(svm, account, 64)
+}
+
+/// Units of a mint.
+pub fn supply(svm: &LiteSVM, mint: &Pubkey) -> Option<u64> {
+    u64_at(svm, mint, 36)
+}
+
+impl View {
+    /// Reads everything that the model says is there.
+    pub fn read(scene: &Scene, model: &Model, svm: &LiteSVM) -> Result<Self, Difference> {
+        let mut pools = Vec::new();
+        for keys in &scene.pools {
+            let pool: Pool = read(svm, &keys.pool, "pool")?;
+            let vault = tokens(svm, &pool.vault).ok_or("a vault is gone")?;
+            let mut supplies = [0; 2];
+            for (units, mint) in supplies.iter_mut().zip(&pool.share_mints) {
+                *units = supply(svm, mint).ok_or("a share mint is gone")?;
+            }
+            pools.push((pool, vault, supplies));
+        }
+        let mut view = Self {
+            pools,
+            products: Vec::new(),
+            incidents: BTreeMap::new(),
+            covers: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            epochs: Vec::new(),
+            treaties: BTreeMap::new(),
+            protocol: read(svm, &address::protocol(), "protocol")?,
+        };
+        for (index, product) in model.products.iter().enumerate() {
+            let keys = scene.product(model, index);
+            let trigger = read(svm, &scene.trigger(model, index), "trigger")?;
+            view.products.push((read(svm, &keys.product, "product")?, trigger));
+            if product.incident.as_ref().is_some_and(|incident| incident.open) {
+                view.incidents.insert(index, read(svm, &scene.incident(model, index), "incident")?);
+            }
+        }
+        for (index, cover) in model.covers.iter().enumerate() {
+            if matches!(cover.status, CoverStatus::Live | CoverStatus::Settled) {
+                view.covers.insert(index, read(svm, &scene.cover(model, index), "cover")?);
+            }
+        }
+        for (index, ticket) in model.tickets.iter().enumerate().filter(|(_, ticket)| ticket.open) {
+            view.tickets.insert(index, read(svm, &scene.ticket(ticket), "ticket")?);
+        }
+        for epoch in &model.epochs {
+            view.epochs.push(read(svm, &scene.epoch(epoch), "epoch")?);
+        }
+        for (index, _) in model.treaties.iter().enumerate().filter(|(_, treaty)| treaty.open) {
+            view.treaties.insert(index, read(svm, &scene.treaty(model, index), "treaty")?);
+        }
+        Ok(view)
+    }
+
+    /// How many accounts of the program the model expects: the protocol, and all of these.
+    fn accounts(&self, model: &Model) -> usize {
+        1 + self.pools.len()
+            + 2 * self.products.len()
+            + self.incidents.len()
+            + self.covers.len()
+            + self.tickets.len()
+            + self.epochs.len()
+            + self.treaties.len()
+            + model.cessions.len()
+    }
+}
+
+/// Collects the first difference.
+struct Check(Result<(), Difference>);
+
+impl Check {
+    fn same<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, index: usize, model: T, chain: T) {
+        if self.0.is_ok() && model != chain {
+            self.0 = Err(format!("{what} ({index}): the model says {model:?}, the chain {chain:?}"));
+        }
+    }
+
+    fn amount(&mut self, what: &str, index: usize, model: N, chain: u64) {
+        self.same(what, index, model, N::from(chain));
+    }
+}
+
+/// Compares all accounts with the model.
+pub fn compare(scene: &Scene, model: &Model, svm: &LiteSVM, view: &View) -> Result<(), Difference> {
+    let mut check = Check(Ok(()));
+    pools(model, view, &mut check);
+    products(model, view, &mut check);
+    incidents(scene, model, view, &mut check);
+    exits(model, view, &mut check);
+    treaties(scene, model, svm, view, &mut check)?;
+    wallets(scene, model, svm, &mut check);
+    covers(scene, model, svm, view, &mut check);
+    let roles = &model.roles;
+    let person = |who: usize| scene.people[who];
+    let protocol = &view.protocol;
+    check.same("governance", 0, person(roles.governance), protocol.governance);
+    check.same("proposed", 0, roles.proposed.map_or(Pubkey::default(), person), protocol.pending_governance);
+    check.same("guardian", 0, person(roles.guardian), protocol.guardian);
+    check.same("risk keeper", 0, person(roles.risk_keeper), protocol.risk_keeper);
+    check.same("pause", 0, (roles.paused, roles.paused_until), (protocol.pause.bits, protocol.pause.until));
+    let accounts = svm.accounts_db().inner.values();
+    let ours = accounts.filter(|account| *account.owner() == backstop::ID && account.lamports() > 0).count();
+    check.same("accounts of the program", 0, view.accounts(model), ours);
+    check.0
+}
+
+fn pools(model: &Model, view: &View, check: &mut Check) {
+    for (index, (books, (pool, vault, supplies))) in model.pools.iter().zip(&view.pools).enumerate() {
+        let mut amount = |what: &str, model: N, chain: u64| check.amount(what, index, model, chain);
+        amount("cash", books.cash(), pool.cash);
+        amount("vault", books.cash() + books.donated, *vault);
+        amount("surplus", books.surplus, pool.surplus);
+        amount("unearned premium", books.unearned, pool.unearned_premium);
+        amount("incident reserves", books.incident_reserves, pool.incident_reserves);
+        amount("exit reserves", books.exit_reserves, pool.exit_reserves);
+        amount("treaty payable", books.payable, pool.treaty_payable);
+        amount("capital at day", books.capital_at_day, pool.capital_at_day);
+        amount("stream rate", books.streams.iter().map(|stream| stream.rate).sum(), pool.rate_q32);
+        amount("fraction of premium", books.fractions[0], pool.fraction_q32);
+        amount("fraction of surplus", books.fractions[1], pool.surplus_fraction_bps);
+        amount("fraction of junior", books.fractions[2], pool.junior_fraction_q64);
+        amount("fraction of cession", books.fractions[3], pool.ceded_fraction_e8);
+        amount("exposure", model.exposure_of_pool(index), pool.total_exposure);
+        amount("round capital", books.round_capital, pool.funding.round_capital);
+        amount("round net", books.round_net, pool.funding.round_net);
+        let alerts = model.alerts(index);
+        amount("alert exposure", alerts.exposure, pool.alert_exposure);
+        let (net, exposure, oldest, count) = model.waiting_for_next(index);
+        amount("waiting net", net, pool.funding.waiting_net);
+        amount("waiting exposure", exposure, pool.funding.waiting_exposure);
+        check.same("alerts", index, (alerts.count, alerts.due), (pool.alerts, pool.alerts_due));
+        check.same("waiting", index, count, pool.funding.waiting as usize);
+        if count > 0 {
+            check.same("oldest opened", index, oldest, pool.funding.oldest_opened_at);
+        }
+        check.same("next round", index, books.next_round, pool.funding.next_round);
+        check.same("round left", index, model.round_left(index), pool.funding.round_left as usize);
+        check.same("accrued at", index, books.accrued_at, pool.accrued_at);
+        check.same("last cover", index, books.last_cover_end_day, pool.last_cover_end_day);
+        let queue = (books.queue.first().copied().unwrap_or(0), books.queue.last().copied().unwrap_or(0));
+        check.same("queue", index, queue, (pool.oldest_exit_day, pool.newest_exit_day));
+        check.same("in use", index, books.in_use, pool.in_use == 1);
+        check.same("counts", index, (books.products, books.treaties), (pool.products, pool.treaties));
+        for group in 0..16 {
+            let chain = pool.group_exposures[group as usize];
+            check.amount("group exposure", index, model.exposure_of_group(index, group), chain);
+        }
+        for (tranche, class) in books.classes.iter().enumerate() {
+            let book = &pool.tranches[tranche];
+            let place = 10 * index + tranche;
+            check.amount("tranche assets", place, class.assets, book.assets);
+            check.amount("tranche exiting", place, class.exiting, book.exiting);
+            check.amount("tranche shares", place, class.shares, book.shares);
+            check.amount("tranche units", place, class.units, book.units);
+            check.same("series", place, (class.series, class.over), (book.series, book.wiped_out == 1));
+            let held = model.shares.iter();
+            let held = held.filter(|((_, pool, t, series), _)| (*pool, *t, *series) == (index, tranche, class.series));
+            check.amount("share supply", place, held.map(|(_, amount)| *amount).sum(), supplies[tranche]);
+        }
+    }
+}
+
+fn products(model: &Model, view: &View, check: &mut Check) {
+    for (index, (entry, (product, trigger))) in model.products.iter().zip(&view.products).enumerate() {
+        check.amount("product exposure", index, model.exposure(index), product.exposure);
+        check.same("product state", index, entry.state, product.state());
+        check.amount("risk rate", index, entry.risk_rate, product.risk_rate_ppb);
+        check.same("risk rate at", index, entry.risk_rate_at, product.risk_rate_at);
+        check.same("level", index, entry.level, N::from(product.level_bps));
+        check.same("level at", index, entry.level_at, product.level_at);
+        check.same("utilisation", index, entry.utilisation, N::from(product.utilisation_bps));
+        check.same("released day", index, entry.released_day, product.released_day);
+        check.same("sells from", index, entry.sells_from, product.sells_from);
+        check.same("notice served", index, entry.notice_served, product.notice_served == 1);
+        check.same("incident closed", index, entry.incident_closed, product.incident_closed == 1);
+        let evidence = &entry.trigger;
+        check.same("phase", index, evidence.phase, trigger.phase());
+        check.same("funded", index, entry.released, trigger.funded == 1);
+        let last = (trigger.evidence.last_publish_time, trigger.evidence.last_price, trigger.evidence.last_confidence);
+        check.same("last print", index, evidence.last.unwrap_or_default(), last);
+        let window = match evidence.phase {
+            Phase::Quiet | Phase::Breaching => (0, 0),
+            _ => evidence.window().unwrap_or((0, 0)),
+        };
+        let kept = (trigger.evidence.window_first as i64, trigger.evidence.window_last as i64);
+        check.same("window", index, window, kept);
+        check.same("event", index, evidence.event_at, trigger.evidence.event_at);
+        check.same("triggered at", index, evidence.triggered_at, trigger.evidence.triggered_at);
+        check.same("severity", index, evidence.severity, N::from(trigger.evidence.severity_bps));
+    }
+}
+
+fn incidents(scene: &Scene, model: &Model, view: &View, check: &mut Check) {
+    for (&index, incident) in &view.incidents {
+        let entry = model.products[index].incident.as_ref().expect("an open incident is in the model");
+        check.same("incident state", index, entry.state, incident.state);
+        check.same("opened at", index, (entry.opened_at, entry.funded_at), (incident.opened_at, incident.funded_at));
+        let amounts = [entry.gross, entry.ceded, entry.net, entry.reserve, entry.paid, entry.quota_share_owed];
+        let kept = [
+            incident.gross,
+            incident.ceded,
+            incident.net,
+            incident.reserve,
+            incident.paid,
+            incident.quota_share_owed,
+        ];
+        check.same("gross, ceded, net, reserve, paid, quota share", index, amounts, kept.map(N::from));
+        let left = model.affected(index, model.products[index].trigger.event_at);
+        check.same("left", index, left, (incident.sums_left.into(), incident.premiums_left.into()));
+        check.same("cursor", index, entry.cursor, usize::from(incident.cursor));
+        let noted = incident.treaties.iter().take(incident.treaty_count.into()).map(|noted| noted.treaty);
+        let treaties = entry.treaties.iter().map(|treaty| scene.treaty(model, *treaty));
+        check.same("treaties noted", index, treaties.collect::<Vec<_>>(), noted.collect());
+    }
+}
+
+fn exits(model: &Model, view: &View, check: &mut Check) {
+    for (index, (entry, epoch)) in model.epochs.iter().zip(&view.epochs).enumerate() {
+        check.same("epoch series", index, entry.series, epoch.series);
+        check.same("epoch tickets", index, model.tickets_of(entry).count(), epoch.tickets as usize);
+        check.same("epoch units", index, model.units_of(entry), epoch.units.map(N::from));
+        check.amount("epoch open", index, entry.open, epoch.open_q63);
+        check.same("epoch paid per unit", index, entry.per_unit, epoch.paid_per_unit_q64);
+        check.amount("epoch reserve", index, entry.paid, epoch.reserve);
+    }
+    for (&index, ticket) in &view.tickets {
+        let entry = &model.tickets[index];
+        check.amount("ticket units", index, entry.units, ticket.units);
+        check.amount("ticket claimed", index, entry.claimed, ticket.claimed);
+        let kept = (ticket.tranche.index(), ticket.series, ticket.epoch_day);
+        check.same("ticket", index, (entry.tranche, entry.series, entry.day), kept);
+    }
+}
+
+fn treaties(
+    scene: &Scene,
+    model: &Model,
+    svm: &LiteSVM,
+    view: &View,
+    check: &mut Check,
+) -> Result<(), Difference> {
+    for (&index, treaty) in &view.treaties {
+        let entry = &model.treaties[index];
+        let amounts = [entry.limit_left, entry.uncollected, entry.restored, entry.premium, entry.rate];
+        let kept = [treaty.limit_left, treaty.uncollected, treaty.restored, treaty.premium, treaty.rate_q32];
+        check.same("limit left, uncollected, restored, premium, rate", index, amounts, kept.map(N::from));
+        check.same("in force", index, entry.active, treaty.state == TreatyState::Active);
+        let kept = (treaty.notice_until, treaty.start_day, treaty.end_day);
+        check.same("treaty term", index, (entry.notice_until, entry.start_day, entry.end_day), kept);
+    }
+    let key = |treaty: &usize| scene.treaty(model, *treaty);
+    for (index, (books, (pool, ..))) in model.pools.iter().zip(&view.pools).enumerate() {
+        let quota_share = books.quota_share.as_ref().map_or(Pubkey::default(), key);
+        check.same("quota share", index, quota_share, pool.quota_share.treaty);
+        let limit = books.quota_share.map_or(0, |treaty| model.treaties[treaty].limit_left);
+        check.amount("limit of the quota share", index, limit, pool.quota_share.limit_left);
+        let end = books.quota_share.map_or(0, |treaty| super::model::start(model.treaties[treaty].end_day));
+        check.same("end of the quota share", index, end, pool.quota_share.end);
+        let in_force = pool.layers.iter().map(|layer| layer.treaty).filter(|key| *key != Pubkey::default());
+        check.same("layers", index, books.layers.iter().map(key).collect::<Vec<_>>(), in_force.collect());
+        let inward = pool.inward.iter().filter(|inward| inward.treaty != Pubkey::default());
+        let inward: Vec<_> = inward.map(|inward| (inward.treaty, N::from(inward.limit))).collect();
+        let open = books.inward.iter().map(|treaty| (key(treaty), model.treaties[*treaty].open_limit()));
+        check.same("inward treaties", index, open.collect::<Vec<_>>(), inward);
+    }
+    for (&cedant, entry) in &model.cessions {
+        let cession: Cession = read(svm, &scene.cession(cedant), "cession")?;
+        check.same("cession", cedant, (entry.amount, entry.from), (cession.amount.into(), cession.from));
+    }
+    Ok(())
+}
+
+fn wallets(scene: &Scene, model: &Model, svm: &LiteSVM, check: &mut Check) {
+    for (who, held) in model.assets.iter().enumerate() {
+        for (asset, amount) in held.iter().enumerate() {
+            let account = tokens(svm, &scene.assets_of(who, asset)).map(N::from);
+            check.same("assets", 10 * who + asset, *amount, account);
+        }
+    }
+    for ((who, pool, tranche, series), amount) in &model.shares {
+        let account = scene.account_of(*who, scene.shares(*pool, *tranche, *series));
+        check.same("shares", *who, Some(*amount), tokens(svm, &account).map(N::from));
+    }
+}
+
+fn covers(scene: &Scene, model: &Model, svm: &LiteSVM, view: &View, check: &mut Check) {
+    for (&index, cover) in &view.covers {
+        let entry = &model.covers[index];
+        let amounts = (entry.sum, entry.premium, entry.rate);
+        let kept = (cover.sum_insured.into(), cover.premium.into(), cover.rate_q32.into());
+        check.same("cover", index, amounts, kept);
+        check.same("cover days", index, (entry.active_day, entry.end_day), (cover.active_day, cover.end_day));
+        check.same("settled", index, entry.status == CoverStatus::Settled, cover.state == CoverState::Settled);
+        let mint = scene.cover_mint(model, index);
+        check.same("NFT supply", index, Some(u64::from(entry.holder.is_some())), supply(svm, &mint));
+        if let Some(holder) = entry.holder {
+            check.same("NFT holder", index, Some(1), tokens(svm, &scene.account_of(holder, mint)));
+        }
+    }
+    for (index, entry) in model.covers.iter().enumerate().rev().take(20) {
+        if matches!(entry.status, CoverStatus::Cancelled | CoverStatus::Closed) {
+            check.same("closed mint", index, false, exists(svm, &scene.cover_mint(model, index)));
+            check.same("closed cover", index, false, exists(svm, &scene.cover(model, index)));
+        }
+    }
+}

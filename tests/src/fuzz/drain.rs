@@ -1,0 +1,224 @@
+//! The end of a sequence: everything is shown, paid and closed, everybody leaves, and nothing may be stranded.
+
+use super::driver::{Driver, Failure};
+use super::model::{CoverStatus, DAY, N, Phase, day, start};
+use super::op::Op;
+use super::scene::USERS;
+use backstop::state::{IncidentState, ProductState, Tranche};
+
+type Drained = Result<(), Failure>;
+
+impl Driver<'_> {
+    fn strand<T>(&self, what: &str, detail: String) -> Result<T, Failure> {
+        Err(Failure { rule: format!("stranded: {what}"), detail })
+    }
+
+    fn wait(&mut self, seconds: i64) -> Drained {
+        self.step(Op::Time { to: self.model.now + seconds }).map(|_| ())
+    }
+
+    /// Ends every story.
+    pub fn drain(&mut self) -> Drained {
+        for who in 0..USERS {
+            for asset in 0..2 {
+                self.must(Op::OpenAssets { asset, who })?;
+            }
+        }
+        self.end_alerts()?;
+        self.end_incidents()?;
+        self.everybody_leaves()?;
+        self.end_covers()?;
+        self.end_treaties()?;
+        // Premium that was earned since then belongs to whoever was last: they leave too.
+        self.everybody_leaves()?;
+        self.wait(9 * DAY)?;
+        self.exits_are_paid()?;
+        self.nothing_is_left()
+    }
+
+    /// The price is back for good: what is met becomes final, the rest quiet.
+    fn end_alerts(&mut self) -> Drained {
+        for feed in &mut self.prices {
+            feed.push((self.model.now, 100_000_000));
+        }
+        self.wait(DAY + 7_300)?;
+        for product in 0..self.model.products.len() {
+            if self.model.products[product].trigger.phase == Phase::Met {
+                self.must(Op::Confirm { product })?;
+            }
+            self.must(Op::Refresh { product })?;
+            if self.model.products[product].trigger.phase != Phase::Triggered {
+                self.print(product, 0)?;
+                let phase = self.model.products[product].trigger.phase;
+                if phase != Phase::Quiet {
+                    return self.strand("a trigger stays in alert at the peg", format!("{product}: {phase:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end_incidents(&mut self) -> Drained {
+        for product in 0..self.model.products.len() {
+            let entry = &self.model.products[product];
+            if entry.trigger.phase == Phase::Triggered && entry.state != ProductState::Over {
+                self.must(Op::OpenIncident { product })?;
+            }
+        }
+        // Half of the treaties are called, the others skipped and collected later.
+        let mut skip = false;
+        while let Some((treaty, product)) = self.next_treaty(0) {
+            skip = !skip;
+            if skip {
+                self.wait(2 * DAY)?;
+                self.must(Op::SkipTreaty { treaty, product })?;
+            } else {
+                self.must(Op::CallTreaty { treaty, product })?;
+            }
+        }
+        self.wait(3 * DAY)?;
+        // A round in progress first, then the next.
+        for _ in 0..2 {
+            for product in 0..self.model.products.len() {
+                let entry = &self.model.products[product];
+                let Some(incident) = &entry.incident else { continue };
+                let (pool, round) = (&self.model.pools[entry.pool], incident.round);
+                let turn = round + 1 == pool.next_round || self.model.round_left(entry.pool) == 0;
+                if incident.state == IncidentState::Waiting && turn {
+                    self.must(Op::Fund { product })?;
+                }
+            }
+        }
+        for cover in 0..self.model.covers.len() {
+            if let (true, Some(holder)) = (self.model.payout(cover).is_ok(), self.model.covers[cover].holder) {
+                self.must(Op::Settle { cover, holder, to: holder, signed: false })?;
+            }
+        }
+        // What nobody can claim is open until the settlement window is over.
+        self.wait(181 * DAY)?;
+        for product in 0..self.model.products.len() {
+            match &self.model.products[product].incident {
+                Some(incident) if incident.open => self.must(Op::CloseIncident { product })?,
+                Some(_) => {}
+                None => self.must(Op::Sync { product })?,
+            }
+        }
+        for pool in 0..self.model.pools.len() {
+            let alerts = self.model.alerts(pool);
+            if alerts.count > 0 || self.model.pools[pool].incident_reserves > 0 {
+                return self.strand("an alert or a reserve outlives its incidents", format!("pool {pool}: {alerts:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn everybody_leaves(&mut self) -> Drained {
+        for ((who, pool, tranche, series), held) in self.model.shares.clone() {
+            let class = &self.model.pools[pool].classes[tranche];
+            if class.series != series || class.over || super::model::worth(held, class.shares, class.assets) == 0 {
+                continue;
+            }
+            self.model.nonce += 1;
+            let nonce = self.model.nonce;
+            let (tranche, shares) = (Tranche::BOTH[tranche], u64::try_from(held).expect("it fits"));
+            self.must(Op::RequestExit { pool, who, tranche, shares, nonce })?;
+        }
+        Ok(())
+    }
+
+    fn end_covers(&mut self) -> Drained {
+        // Beyond the longest term and ring.
+        self.wait(450 * DAY)?;
+        for product in 0..self.model.products.len() {
+            self.must(Op::Sync { product })?;
+            if self.model.exposure(product) > 0 {
+                return self.strand("exposure outlives its covers", format!("product {product}"));
+            }
+        }
+        for cover in 0..self.model.covers.len() {
+            if matches!(self.model.covers[cover].status, CoverStatus::Live | CoverStatus::Settled) {
+                let by = self.model.covers[cover].holder;
+                self.must(Op::CloseCover { cover, by })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_treaties(&mut self) -> Drained {
+        for pool in 0..self.model.pools.len() {
+            self.must(Op::Accrue { pool })?;
+        }
+        if let Some(treaty) = self.model.pools[0].quota_share
+            && self.model.pools[0].payable > 0
+        {
+            self.must(Op::SettlePremium { cedant: 0, reinsurer: self.model.treaties[treaty].reinsurer })?;
+        }
+        for treaty in 0..self.model.treaties.len() {
+            if self.model.treaties[treaty].uncollected > 0 {
+                self.must(Op::CollectTreaty { treaty })?;
+            }
+            if self.model.treaties[treaty].open {
+                self.must(Op::EndTreaty { treaty })?;
+            }
+        }
+        let cessions: Vec<usize> = self.model.cessions.keys().copied().collect();
+        for cedant in cessions {
+            self.must(Op::CloseCession { cedant })?;
+        }
+        self.wait(10 * DAY)?;
+        for pool in 0..self.model.pools.len() {
+            self.must(Op::Accrue { pool })?;
+        }
+        Ok(())
+    }
+
+    fn exits_are_paid(&mut self) -> Drained {
+        for pool in 0..self.model.pools.len() {
+            // What was premium has become value of those who stay: nobody does.
+            while let Some(oldest) = self.model.pools[pool].queue.first().copied() {
+                if start(oldest + 1) > self.model.now {
+                    return self.strand("an exit epoch lies in the future", format!("pool {pool}, day {oldest}"));
+                }
+                self.must(Op::SettleEpoch { pool, day: oldest, all_cedants: true })?;
+                if self.model.pools[pool].queue.first() == Some(&oldest) {
+                    let free = self.model.free(pool, day(self.model.now));
+                    return self.strand("an exit epoch is not filled", format!("pool {pool}, day {oldest}: {free:?}"));
+                }
+            }
+        }
+        for ticket in 0..self.model.tickets.len() {
+            if self.model.tickets[ticket].open {
+                self.must(Op::ClaimExit { ticket, to: self.model.tickets[ticket].owner })?;
+            }
+        }
+        while let Some(epoch) = self.model.epochs.first() {
+            self.must(Op::CloseEpoch { pool: epoch.pool, day: epoch.day })?;
+        }
+        Ok(())
+    }
+
+    /// Books at the end: surplus, and what belongs to shares that were burnt past the program or are worth nothing.
+    fn nothing_is_left(&mut self) -> Drained {
+        for (pool, books) in self.model.pools.iter().enumerate() {
+            let left = books.unearned + books.incident_reserves + books.exit_reserves + books.payable;
+            let exiting: N = books.classes.iter().map(|class| class.exiting + class.units).sum();
+            if left + exiting > 0 {
+                return self.strand("something is left that is nobody's", format!("pool {pool}: {books:?}"));
+            }
+            for (tranche, class) in books.classes.iter().enumerate() {
+                let held = self.model.shares.iter().filter(|((_, p, t, series), _)| {
+                    (*p, *t, *series) == (pool, tranche, class.series)
+                });
+                let held: N = held.map(|(_, amount)| *amount).sum();
+                if class.shares == 0 && class.assets > 0 {
+                    return self.strand("assets without shares", format!("pool {pool}: {class:?}"));
+                }
+                // Shares that are worth less than a unit of the asset.
+                if !class.over && super::model::worth(held, class.shares, class.assets) > USERS as N {
+                    return self.strand("shares of value", format!("pool {pool}: {held} of {class:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}

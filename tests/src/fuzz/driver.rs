@@ -1,0 +1,264 @@
+//! Runs operations on the chain and on the model, and holds one against the other after each.
+
+use super::compare::{View, compare};
+use super::invariants::{ALL, Change, Step, error_of};
+use super::model::{Model, N};
+use super::op::Op;
+use super::scene::Scene;
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use solana_sdk::account::{AccountSharedData, ReadableAccount};
+use solana_sdk::signer::Signer;
+use std::collections::BTreeMap;
+
+/// What went wrong, and where.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The rule: what shrinking keeps.
+    pub rule: String,
+    /// The rest.
+    pub detail: String,
+}
+
+/// Counts of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Sequences.
+    pub sequences: u64,
+    /// Actions.
+    pub actions: u64,
+    /// Transactions sent.
+    pub transactions: u64,
+    /// Instructions of the program executed.
+    pub instructions: u64,
+    /// Accepted and refused, by kind.
+    pub kinds: BTreeMap<String, [u64; 2]>,
+    /// Refusals by error.
+    pub refusals: BTreeMap<String, u64>,
+    /// Incidents funded, those funded with less than what was due, tranches wiped out, partly filled epochs.
+    pub notable: BTreeMap<&'static str, u64>,
+}
+
+impl Totals {
+    /// Adds another run's counts.
+    pub fn add(&mut self, other: &Totals) {
+        self.sequences += other.sequences;
+        self.actions += other.actions;
+        self.transactions += other.transactions;
+        self.instructions += other.instructions;
+        for (kind, counts) in &other.kinds {
+            let entry = self.kinds.entry(kind.clone()).or_default();
+            entry[0] += counts[0];
+            entry[1] += counts[1];
+        }
+        for (error, count) in &other.refusals {
+            *self.refusals.entry(error.clone()).or_default() += count;
+        }
+        for (what, count) in &other.notable {
+            *self.notable.entry(what).or_default() += count;
+        }
+    }
+
+    /// As a table.
+    pub fn table(&self) -> String {
+        let mut text = format!(
+            "sequences {}, actions {}, transactions {}, program instructions {}\n",
+            self.sequences, self.actions, self.transactions, self.instructions
+        );
+        text.push_str("| operation | accepted | refused |\n|---|--:|--:|\n");
+        for (kind, [accepted, refused]) in &self.kinds {
+            text.push_str(&format!("| {kind} | {accepted} | {refused} |\n"));
+        }
+        let pairs = |map: Vec<(String, u64)>| {
+            map.iter().map(|(what, count)| format!("{what} {count}")).collect::<Vec<_>>().join(", ")
+        };
+        let refusals = self.refusals.iter().map(|(error, count)| (error.clone(), *count)).collect();
+        let notable = self.notable.iter().map(|(what, count)| ((*what).to_owned(), *count)).collect();
+        text.push_str(&format!("refusals: {}\nnotable: {}\n", pairs(refusals), pairs(notable)));
+        text
+    }
+}
+
+/// A sequence in progress.
+pub struct Driver<'a> {
+    /// The scene.
+    pub scene: &'a Scene,
+    /// The model.
+    pub model: Model,
+    /// True prices of the two feeds: since when, and what.
+    pub prices: [Vec<(i64, u64)>; 2],
+    /// Operations so far, with what became of them.
+    pub log: Vec<String>,
+    /// Counts.
+    pub totals: Totals,
+    view: View,
+    paid: BTreeMap<usize, N>,
+}
+
+/// The accounts that instructions name, as they are: no other account can change.
+fn snapshot(scene: &Scene, instructions: &[Instruction]) -> BTreeMap<Pubkey, Option<AccountSharedData>> {
+    let svm = scene.world.cluster.svm();
+    let named = instructions.iter().flat_map(|one| one.accounts.iter().map(|account| account.pubkey));
+    let read = |key: Pubkey| (key, svm.accounts_db().get_account(&key).filter(|account| account.lamports() > 0));
+    named.chain([scene.world.payer.pubkey()]).map(read).collect()
+}
+
+/// Accounts that differ.
+fn changes(
+    before: BTreeMap<Pubkey, Option<AccountSharedData>>,
+    after: BTreeMap<Pubkey, Option<AccountSharedData>>,
+) -> Vec<Change> {
+    let both = before.into_iter().zip(after.into_values());
+    both.filter(|((_, before), after)| before != after)
+        .map(|((key, before), after)| Change { key, before, after })
+        .collect()
+}
+
+impl<'a> Driver<'a> {
+    /// At the beginning of a scene.
+    pub fn begin(scene: &'a Scene) -> Self {
+        let model = scene.reset();
+        let view = View::read(scene, &model, &scene.world.cluster.svm()).expect("the scene is as it was made");
+        let par = vec![(model.now - 40 * super::model::DAY, 100_000_000)];
+        Self {
+            scene,
+            view,
+            prices: [par.clone(), par],
+            log: Vec::new(),
+            totals: Totals::default(),
+            paid: BTreeMap::new(),
+            model,
+        }
+    }
+
+    /// The chain as it is.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    fn fail<T>(&self, rule: &str, detail: String) -> Result<T, Failure> {
+        Err(Failure { rule: rule.to_owned(), detail })
+    }
+
+    /// Runs one operation and checks everything. Returns whether it was accepted.
+    pub fn step(&mut self, op: Op) -> Result<bool, Failure> {
+        self.step_as(op, "")
+    }
+
+    /// Runs an operation that has to be accepted.
+    pub fn must(&mut self, op: Op) -> Result<(), Failure> {
+        let mut copy = self.model.clone();
+        let verdict = copy.apply(&op);
+        let name = op.name();
+        if self.step(op)? { Ok(()) } else { self.fail(&format!("liveness of {name}"), format!("{verdict:?}")) }
+    }
+
+    /// Runs an operation, counted under its name after a prefix.
+    pub fn step_as(&mut self, op: Op, prefix: &str) -> Result<bool, Failure> {
+        self.scene.prepare(&op);
+        if matches!(op, Op::Time { .. }) {
+            self.model.apply(&op).expect("time passes");
+            self.log.push(format!("{op:?}"));
+            return Ok(true);
+        }
+        let mut next = self.model.clone();
+        let verdict = next.apply(&op);
+        let instructions = self.scene.instructions(&self.model, &op);
+        let before = snapshot(self.scene, &instructions);
+        let sent = self.scene.send(&instructions);
+        let fee = sent.as_ref().map_or_else(|failed| failed.fee, |receipt| receipt.fee);
+        let outcome = sent.map(|receipt| receipt.compute_units_consumed);
+        let changes = changes(before, snapshot(self.scene, &instructions));
+
+        self.totals.transactions += 1;
+        let ours = instructions.iter().filter(|instruction| instruction.program_id == backstop::ID).count();
+        self.totals.instructions += ours as u64;
+        let entry = self.totals.kinds.entry(format!("{prefix}{}", op.name())).or_default();
+        entry[usize::from(outcome.is_err())] += 1;
+        if let Err(failed) = &outcome {
+            let named = error_of(failed).map(|error| format!("{error:?}"));
+            *self.totals.refusals.entry(named.unwrap_or_else(|| format!("{:?}", failed.error))).or_default() += 1;
+        }
+        self.log.push(format!("{op:?} -> {}", if outcome.is_ok() { "accepted" } else { "refused" }));
+
+        match (&verdict, &outcome) {
+            (Ok(()), Err(failed)) => {
+                let detail = format!("{op:?}: {:?}\n{}", failed.error, failed.logs.join("\n"));
+                return self.fail(&format!("the model accepts {}, the chain refuses", op.name()), detail);
+            }
+            (Err(why), Ok(_)) => {
+                let rule = format!("the model refuses {}, the chain accepts", op.name());
+                return self.fail(&rule, format!("{op:?}: {why}"));
+            }
+            _ => {}
+        }
+        let accepted = outcome.is_ok();
+        let view = if accepted {
+            self.note(&op, &next);
+            self.model = next;
+            let svm = self.scene.world.cluster.svm();
+            let view = View::read(self.scene, &self.model, &svm)
+                .and_then(|view| compare(self.scene, &self.model, &svm, &view).map(|()| view));
+            view.or_else(|difference| {
+                let what = difference.split(" (").next().unwrap_or_default();
+                self.fail(&format!("after {}: {what}", op.name()), difference.clone())
+            })?
+        } else {
+            self.view.clone()
+        };
+        let signers: Vec<Pubkey> = std::iter::once(self.scene.world.payer.pubkey())
+            .chain(instructions.iter().flat_map(|one| one.accounts.iter().filter(|a| a.is_signer).map(|a| a.pubkey)))
+            .collect();
+        let before = std::mem::replace(&mut self.view, view);
+        let mut step = Step {
+            scene: self.scene,
+            op: &op,
+            model: &self.model,
+            before: &before,
+            after: &self.view,
+            changes: &changes,
+            signers: &signers,
+            outcome: &outcome,
+            fee,
+            paid: &mut self.paid,
+        };
+        for invariant in &ALL {
+            if let Err(detail) = (invariant.check)(&mut step) {
+                let rule = format!("{} ({}) after {}", invariant.number, invariant.says, op.name());
+                return Err(Failure { rule, detail });
+            }
+        }
+        Ok(accepted)
+    }
+
+    /// Counts what is rare.
+    fn note(&mut self, op: &Op, next: &Model) {
+        let mut count = |what: &'static str, by: usize| {
+            if by > 0 {
+                *self.totals.notable.entry(what).or_default() += by as u64;
+            }
+        };
+        match *op {
+            Op::Fund { product } => {
+                let incident = next.products[product].incident.as_ref().expect("it was funded");
+                count("incidents funded", 1);
+                count("incidents funded in part", usize::from(incident.reserve < incident.gross));
+            }
+            Op::OpenIncident { product } => {
+                let pool = next.products[product].pool;
+                let incident = |entry: &&super::model::Product| {
+                    let open = |incident: &super::model::Incident| incident.funded_at == 0;
+                    entry.pool == pool && entry.incident.as_ref().is_some_and(open)
+                };
+                count("incidents opened beside another", usize::from(next.products.iter().filter(incident).count() > 1));
+            }
+            Op::SettleEpoch { pool, day, .. } => {
+                let open = |epoch: &&super::model::Epoch| (epoch.pool, epoch.day) == (pool, day) && epoch.open > 0;
+                count("epochs paid in part", next.epochs.iter().filter(open).count());
+            }
+            _ => {}
+        }
+        let over = |model: &Model| model.pools.iter().flat_map(|pool| &pool.classes).filter(|class| class.over).count();
+        count("tranches wiped out", over(next).saturating_sub(over(&self.model)));
+    }
+}

@@ -1,0 +1,381 @@
+//! What must hold after every operation, whatever came before: the invariants I1 to I14 of the research report, in plain
+//! words, on the chain's own accounts. I11 (votes within locked weight) has no subject here: nobody votes.
+
+use super::compare::View;
+use super::model::{DAY, Model, N, V, open_part, paid_part};
+use super::op::Op;
+use super::scene::{Failed, OFFICIALS, Scene};
+use anchor_lang::prelude::Pubkey;
+use backstop::error::BackstopError;
+use backstop::state::{IncidentState, Pool, Tranche, TrancheBook};
+use solana_sdk::account::{AccountSharedData, ReadableAccount};
+use solana_sdk::instruction::InstructionError;
+use solana_sdk::transaction::TransactionError;
+use std::collections::BTreeMap;
+
+/// An account that an operation changed.
+pub struct Change {
+    /// Where.
+    pub key: Pubkey,
+    /// Before; `None` if it did not exist.
+    pub before: Option<AccountSharedData>,
+    /// After.
+    pub after: Option<AccountSharedData>,
+}
+
+/// An operation that was run, and everything around it.
+pub struct Step<'a> {
+    /// The scene.
+    pub scene: &'a Scene,
+    /// What was done.
+    pub op: &'a Op,
+    /// The model after it.
+    pub model: &'a Model,
+    /// The chain before.
+    pub before: &'a View,
+    /// The chain after.
+    pub after: &'a View,
+    /// Accounts that changed.
+    pub changes: &'a [Change],
+    /// Whoever signed.
+    pub signers: &'a [Pubkey],
+    /// Compute units, or the failure.
+    pub outcome: &'a Result<u64, Failed>,
+    /// Fee of the transaction.
+    pub fee: u64,
+    /// What every cover was paid so far, by what was seen to arrive.
+    pub paid: &'a mut BTreeMap<usize, N>,
+}
+
+/// A rule, with its statement.
+pub struct Invariant {
+    /// Its number in the report.
+    pub number: &'static str,
+    /// What it says.
+    pub says: &'static str,
+    /// The check.
+    pub check: fn(&mut Step) -> Result<(), String>,
+}
+
+/// All invariants, in order.
+pub const ALL: [Invariant; 13] = [
+    Invariant { number: "I1", says: "every vault holds at least what the books say", check: vaults_cover_the_books },
+    Invariant { number: "I2", says: "the books are the sum of everybody's claims", check: books_are_the_claims },
+    Invariant { number: "I3", says: "shares and exit units lose value by a loss and nothing else", check: value_of_claims },
+    Invariant { number: "I4", says: "cover is sold within capacity, and capital leaves only above it", check: capacity },
+    Invariant { number: "I5", says: "a cover is paid once, and no more than it insures", check: covers_pay_once },
+    Invariant { number: "I6", says: "nobody loses a token or a lamport without having signed", check: own_signature },
+    Invariant { number: "I7", says: "officials alone take nothing that is users'", check: officials_take_nothing },
+    Invariant { number: "I8", says: "what has triggered is final, and never before its challenge is over", check: triggers },
+    Invariant { number: "I9", says: "lamports are conserved, and every account is rent exempt", check: lamports },
+    Invariant { number: "I10", says: "a pause is short, and stops neither exits nor payouts", check: pauses },
+    Invariant { number: "I12", says: "a refusal changes no byte but the fee payer's lamports", check: refusals_change_nothing },
+    Invariant { number: "I13", says: "a refusal is a typed one, and never the books breaking", check: refusals_are_typed },
+    Invariant { number: "I14", says: "an operation stays within its compute units", check: compute_units },
+];
+
+fn holds(condition: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(otherwise()) }
+}
+
+fn vaults_cover_the_books(step: &mut Step) -> Result<(), String> {
+    for (index, (pool, vault, _)) in step.after.pools.iter().enumerate() {
+        holds(*vault >= pool.cash, || format!("the vault of pool {index} holds {vault}, the books say {}", pool.cash))?;
+    }
+    Ok(())
+}
+
+fn ledger(pool: &Pool) -> N {
+    let classes: N = pool.tranches.iter().map(|book| N::from(book.assets) + N::from(book.exiting)).sum();
+    let rest = [
+        pool.surplus,
+        pool.unearned_premium,
+        pool.incident_reserves,
+        pool.exit_reserves,
+        pool.treaty_payable,
+    ];
+    classes + rest.iter().map(|entry| N::from(*entry)).sum::<N>()
+}
+
+fn books_are_the_claims(step: &mut Step) -> Result<(), String> {
+    let (view, model) = (step.after, step.model);
+    for (index, (pool, ..)) in view.pools.iter().enumerate() {
+        let sum = ledger(pool);
+        holds(sum == N::from(pool.cash), || format!("pool {index}: entries sum to {sum}, cash is {}", pool.cash))?;
+        let epochs = || model.epochs.iter().zip(&view.epochs).filter(|(entry, _)| entry.pool == index);
+        let reserves: u64 = epochs().map(|(_, epoch)| epoch.reserve).sum();
+        holds(reserves == pool.exit_reserves, || {
+            format!("pool {index}: epochs hold {reserves}, exit reserves are {}", pool.exit_reserves)
+        })?;
+        let mut open_units = [0; 2];
+        for (_, epoch) in epochs() {
+            let mut claimable = 0;
+            for ticket in view.tickets.values().filter(|t| t.pool == epoch.pool && t.epoch_day == epoch.day) {
+                let tranche = ticket.tranche.index();
+                if epoch.series[tranche] == ticket.series {
+                    let due = paid_part(ticket.units.into(), epoch.paid_per_unit_q64[tranche]);
+                    claimable += due - N::from(ticket.claimed);
+                    if pool.tranches[tranche].series == ticket.series && pool.tranches[tranche].wiped_out == 0 {
+                        open_units[tranche] += open_part(ticket.units.into(), epoch.open_q63.into());
+                    }
+                }
+            }
+            holds(claimable <= N::from(epoch.reserve), || {
+                format!("pool {index}, day {}: tickets claim {claimable} of {}", epoch.day, epoch.reserve)
+            })?;
+        }
+        for (book, open) in pool.tranches.iter().zip(open_units) {
+            holds(open <= N::from(book.units), || format!("pool {index}: {open} open units of {}", book.units))?;
+        }
+        let mut reserved = 0;
+        for (product, incident) in &view.incidents {
+            if model.products[*product].pool != index {
+                continue;
+            }
+            reserved += match incident.state {
+                IncidentState::Open | IncidentState::Waiting => incident.ceded,
+                IncidentState::Funded => incident.reserve - incident.paid,
+                IncidentState::Closed => 0,
+            };
+            let covers = model.covers.iter().enumerate().filter(|(_, cover)| cover.product == *product);
+            let due: N = covers.filter_map(|(cover, _)| model.payout(cover).ok()).sum();
+            let left = N::from(incident.reserve.saturating_sub(incident.paid));
+            holds(due <= left, || format!("product {product}: {due} is due of {left} left"))?;
+        }
+        holds(reserved == pool.incident_reserves, || {
+            format!("pool {index}: incidents hold {reserved}, the books {}", pool.incident_reserves)
+        })?;
+        let exposure: u64 = pool.group_exposures.iter().sum();
+        holds(exposure == pool.total_exposure, || format!("pool {index}: groups sum to {exposure}"))?;
+    }
+    Ok(())
+}
+
+/// Pools on which the operation may let a loss fall.
+fn losers(step: &Step) -> Vec<usize> {
+    match *step.op {
+        Op::Fund { product } => vec![step.model.products[product].pool],
+        Op::CallTreaty { treaty, .. } | Op::CollectTreaty { treaty } => vec![step.model.treaties[treaty].reinsurer],
+        _ => Vec::new(),
+    }
+}
+
+fn value_of_claims(step: &mut Step) -> Result<(), String> {
+    let losers = losers(step);
+    let falls = |(claims, pot): (u64, u64), (claims_now, pot_now): (u64, u64)| {
+        let (was, is) = ((N::from(pot) + 1) * (N::from(claims_now) + V), (N::from(pot_now) + 1) * (N::from(claims) + V));
+        claims > 0 && claims_now > 0 && is < was
+    };
+    for (index, ((before, ..), (after, ..))) in step.before.pools.iter().zip(&step.after.pools).enumerate() {
+        if losers.contains(&index) {
+            continue;
+        }
+        for tranche in Tranche::BOTH {
+            let (was, is): (&TrancheBook, &TrancheBook) = (before.tranche(tranche), after.tranche(tranche));
+            holds(was.series == is.series || was.wiped_out == 1, || format!("pool {index}: a series ended unasked"))?;
+            if was.series != is.series {
+                continue;
+            }
+            holds(was.wiped_out == is.wiped_out, || format!("pool {index}: a tranche was wiped out without a loss"))?;
+            holds(!falls((was.shares, was.assets), (is.shares, is.assets)), || {
+                format!("pool {index}: a {tranche:?} share fell from {was:?} to {is:?}")
+            })?;
+            holds(!falls((was.units, was.exiting), (is.units, is.exiting)), || {
+                format!("pool {index}: a {tranche:?} exit unit fell from {was:?} to {is:?}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn capacity(step: &mut Step) -> Result<(), String> {
+    let model = step.model;
+    match *step.op {
+        Op::Buy { product, .. } if step.outcome.is_ok() => {
+            let (exposure, capacity) = (model.exposure(product), model.capacity(product));
+            holds(exposure <= capacity, || format!("exposure {exposure} is above the capacity {capacity}"))?;
+            let pool = model.products[product].pool;
+            let (held, needed) = (model.pools[pool].staying() + model.credit(pool), model.must_stay(pool));
+            holds(held >= needed, || format!("{held} stands behind what requires {needed}"))
+        }
+        Op::SettleEpoch { pool, .. } if step.outcome.is_ok() => {
+            let paid = step.after.pools[pool].0.exit_reserves > step.before.pools[pool].0.exit_reserves;
+            let (held, needed) = (model.pools[pool].bearing() + model.credit(pool), model.must_stay(pool));
+            holds(!paid || held >= needed, || format!("an exit left {held} behind what requires {needed}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Units of a token account by its bytes.
+fn units(account: Option<&AccountSharedData>) -> u64 {
+    account.and_then(|account| account.data().get(64..72)?.try_into().ok()).map_or(0, u64::from_le_bytes)
+}
+
+fn is_token(account: &AccountSharedData) -> bool {
+    let owner = *account.owner();
+    (owner == anchor_spl::token::ID || owner == anchor_spl::token_2022::ID)
+        && (account.data().len() == 165 || account.data().get(165) == Some(&2))
+}
+
+fn covers_pay_once(step: &mut Step) -> Result<(), String> {
+    let Op::Settle { cover, to, .. } = *step.op else { return Ok(()) };
+    if step.outcome.is_err() {
+        return Ok(());
+    }
+    let entry = &step.model.covers[cover];
+    let asset = step.model.pools[step.model.products[entry.product].pool].asset;
+    let account = step.scene.assets_of(to, asset);
+    let arrived = step.changes.iter().find(|change| change.key == account);
+    let arrived = arrived.map_or(0, |change| units(change.after.as_ref()) - units(change.before.as_ref()));
+    holds(step.paid.insert(cover, arrived.into()).is_none(), || format!("cover {cover} was paid twice"))?;
+    let event_at = step.model.products[entry.product].trigger.event_at;
+    let most = if entry.affected(event_at) == Some(true) { entry.sum } else { entry.premium };
+    holds(N::from(arrived) <= most, || format!("cover {cover} was paid {arrived} of {most}"))?;
+    for (product, incident) in &step.after.incidents {
+        let sound = incident.paid <= incident.reserve && incident.reserve <= incident.gross;
+        holds(sound, || format!("the incident of product {product} pays more than it has: {incident:?}"))?;
+    }
+    Ok(())
+}
+
+fn own_signature(step: &mut Step) -> Result<(), String> {
+    for change in step.changes {
+        let Some(before) = &change.before else { continue };
+        let after = change.after.as_ref();
+        if is_token(before) {
+            let owner = Pubkey::new_from_array(before.data()[32..64].try_into().expect("32 bytes"));
+            let falls = units(after) < units(Some(before));
+            let pool = step.scene.pools.iter().any(|keys| keys.pool == owner);
+            holds(!falls || pool || step.signers.contains(&owner), || {
+                format!("{} of {owner} fell to {} without a signature", units(Some(before)), units(after))
+            })?;
+            let hands = after.is_some_and(|after| after.data().get(32..64) != before.data().get(32..64));
+            holds(!hands || step.signers.contains(&owner), || format!("{} has another owner", change.key))?;
+        } else if before.data().is_empty() {
+            let falls = after.map_or(0, |after| after.lamports()) < before.lamports();
+            holds(!falls || step.signers.contains(&change.key), || format!("{} lost lamports", change.key))?;
+        }
+    }
+    Ok(())
+}
+
+/// What users have in a pool, entry by entry: neither surplus nor unearned premium, which accrual moves.
+fn users_part(pool: &Pool) -> [u64; 6] {
+    let [junior, senior] = &pool.tranches;
+    let reserves = [pool.exit_reserves, pool.incident_reserves];
+    [junior.assets, junior.exiting, senior.assets, senior.exiting, reserves[0], reserves[1]]
+}
+
+fn officials_take_nothing(step: &mut Step) -> Result<(), String> {
+    let officials: Vec<Pubkey> = OFFICIALS.as_flattened().iter().map(|who| step.scene.people[*who]).collect();
+    let payer = step.signers.first();
+    let others = step.signers.iter().filter(|signer| Some(*signer) != payer);
+    let (some, all) = others.fold((false, true), |(_, all), signer| (true, all && officials.contains(signer)));
+    if !some || !all {
+        return Ok(());
+    }
+    for (index, ((before, ..), (after, ..))) in step.before.pools.iter().zip(&step.after.pools).enumerate() {
+        let kept = users_part(before).iter().zip(users_part(after)).all(|(before, after)| after >= *before);
+        holds(kept, || format!("pool {index}: users' part fell from {before:?} to {after:?}"))?;
+    }
+    Ok(())
+}
+
+fn triggers(step: &mut Step) -> Result<(), String> {
+    for (index, ((_, was), (_, is))) in step.before.products.iter().zip(&step.after.products).enumerate() {
+        let (was, is) = (was, is);
+        if was.evidence.event_at != 0 {
+            let kept = was.evidence == is.evidence;
+            holds(kept, || format!("trigger {index} changed after it was final"))?;
+        } else if is.evidence.event_at != 0 {
+            let due = is.evidence.met_at + i64::from(is.terms.challenge);
+            holds(step.model.now > due, || format!("trigger {index} is final before its challenge is over"))?;
+        }
+    }
+    Ok(())
+}
+
+fn lamports(step: &mut Step) -> Result<(), String> {
+    let sum = |pick: fn(&Change) -> Option<&AccountSharedData>| -> i128 {
+        step.changes.iter().filter_map(pick).map(|account| i128::from(account.lamports())).sum()
+    };
+    let delta = sum(|change| change.after.as_ref()) - sum(|change| change.before.as_ref());
+    let fee = i128::from(step.fee);
+    holds(delta == -fee, || format!("lamports changed by {delta}, the fee is {fee}"))?;
+    let svm = step.scene.world.cluster.svm();
+    for change in step.changes {
+        let Some(after) = change.after.as_ref().filter(|after| !after.data().is_empty()) else { continue };
+        let least = svm.minimum_balance_for_rent_exemption(after.data().len());
+        holds(after.lamports() >= least, || format!("{} has {} of {least} lamports", change.key, after.lamports()))?;
+    }
+    Ok(())
+}
+
+fn pauses(step: &mut Step) -> Result<(), String> {
+    let now = step.model.now;
+    let pause = &step.after.protocol.pause;
+    holds(pause.until <= now + 6 * 3_600, || format!("a pause lasts until {}", pause.until))?;
+    let recent = step.model.roles.pauses.iter().filter(|begun| **begun > now - 7 * DAY).count();
+    holds(recent <= 3, || format!("{recent} pauses in seven days"))?;
+    let Err(failed) = step.outcome else { return Ok(()) };
+    let stops = matches!(error_of(failed), Some(BackstopError::DepositsPaused | BackstopError::PurchasesPaused));
+    let may = matches!(step.op, Op::Deposit { .. } | Op::Buy { .. });
+    holds(!stops || may, || format!("a pause stopped {}", step.op.name()))
+}
+
+/// The program's error in a failure.
+pub fn error_of(failed: &Failed) -> Option<BackstopError> {
+    match failed.error {
+        TransactionError::InstructionError(_, InstructionError::Custom(code)) => BackstopError::from_code(code),
+        _ => None,
+    }
+}
+
+fn refusals_change_nothing(step: &mut Step) -> Result<(), String> {
+    // The fee is paid all the same: I9 says that it is no more than that.
+    let changed: Vec<_> = step.changes.iter().map(|change| change.key).filter(|key| *key != step.signers[0]).collect();
+    holds(step.outcome.is_ok() || changed.is_empty(), || format!("a refusal changed {changed:?}"))
+}
+
+fn refusals_are_typed(step: &mut Step) -> Result<(), String> {
+    let Err(failed) = step.outcome else { return Ok(()) };
+    let bad = match &failed.error {
+        TransactionError::InstructionError(_, InstructionError::Custom(_)) => matches!(
+            error_of(failed),
+            Some(BackstopError::InvariantViolated | BackstopError::MathOverflow | BackstopError::VaultMismatch)
+        ),
+        // Of the token programs, the system program and the runtime: an account that is closed or not a signer's.
+        TransactionError::InstructionError(_, error) => !matches!(
+            error,
+            InstructionError::InvalidAccountData
+                | InstructionError::IncorrectProgramId
+                | InstructionError::IllegalOwner
+                | InstructionError::InsufficientFunds
+                | InstructionError::UninitializedAccount
+                | InstructionError::InvalidAccountOwner
+                | InstructionError::MissingRequiredSignature
+        ),
+        _ => true,
+    };
+    holds(!bad, || format!("{:?}\n{}", failed.error, failed.logs.join("\n")))
+}
+
+/// Most compute units of an operation: the worst row of the table of compute units, and room for unlucky addresses.
+fn budget(op: &Op) -> u64 {
+    match op {
+        Op::Buy { .. } => 180_000,
+        Op::CreateProduct { .. } | Op::OpenSeries { .. } => 100_000,
+        Op::Deposit { .. } | Op::MoveShares { .. } | Op::MoveNft { .. } => 90_000,
+        _ => 70_000,
+    }
+}
+
+fn compute_units(step: &mut Step) -> Result<(), String> {
+    let most = budget(step.op);
+    let used = match step.outcome {
+        Ok(units) => *units,
+        Err(failed) => failed.compute_units,
+    };
+    holds(used <= most, || format!("{} took {used} of {most} units", step.op.name()))
+}

@@ -1,0 +1,650 @@
+//! Capital: the ledger, the premium stream, shares, exits.
+
+use super::{BPS, DAY, MOST, Model, N, Rule, ceil, day, need, start, take};
+use crate::fuzz::op::{Op, Who};
+use backstop::state::{Access, PoolKind, PoolTerms};
+
+/// The virtual claims in every pot.
+pub const V: N = 1_000;
+
+/// A class of capital.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Class {
+    /// Capital that stays.
+    pub assets: N,
+    /// Capital that has asked to leave.
+    pub exiting: N,
+    /// Shares on the books.
+    pub shares: N,
+    /// Exit units.
+    pub units: N,
+    /// Series.
+    pub series: u8,
+    /// Whether the series was wiped out.
+    pub over: bool,
+}
+
+/// A premium on its way to be earned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stream {
+    /// Units a second, times 2^32.
+    pub rate: N,
+    /// The day on whose first second it ends.
+    pub end_day: u32,
+}
+
+/// A pool.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// Which asset.
+    pub asset: usize,
+    /// What it stands behind.
+    pub kind: PoolKind,
+    /// Who may deposit.
+    pub access: Access,
+    /// Whoever admits depositors.
+    pub authority: Who,
+    /// Its terms.
+    pub terms: PoolTerms,
+    /// Protocol-owned capital.
+    pub surplus: N,
+    /// Junior and senior.
+    pub classes: [Class; 2],
+    /// Premium not earned yet.
+    pub unearned: N,
+    /// Set aside for covers.
+    pub incident_reserves: N,
+    /// Set aside for exits.
+    pub exit_reserves: N,
+    /// Quota-share premium not handed over.
+    pub payable: N,
+    /// What was sent to the vault past the books.
+    pub donated: N,
+    /// Last accrual.
+    pub accrued_at: i64,
+    /// Capital that caps are counted in, besides what there is now.
+    pub capital_at_day: N,
+    /// Premiums being earned.
+    pub streams: Vec<Stream>,
+    /// Fractions carried: of premium (2^32), the surplus's part (bps), the junior's (2^64), the ceded (1e8).
+    pub fractions: [N; 4],
+    /// End of the last cover sold.
+    pub last_cover_end_day: u32,
+    /// Days of unfilled epochs, oldest first.
+    pub queue: Vec<u32>,
+    /// Whether anybody has entrusted anything to it.
+    pub in_use: bool,
+    /// Funding: the next round, capital and net losses of the last one.
+    pub next_round: u32,
+    /// Capital when the last round began.
+    pub round_capital: N,
+    /// Net losses of the last round.
+    pub round_net: N,
+    /// The quota share in force.
+    pub quota_share: Option<usize>,
+    /// Layers in force, upward.
+    pub layers: Vec<usize>,
+    /// Treaties that it stands behind, in the order of its books.
+    pub inward: Vec<usize>,
+    /// Products created.
+    pub products: u16,
+    /// Treaties announced.
+    pub treaties: u16,
+    /// Longest ring.
+    pub ring_days: u32,
+}
+
+impl Pool {
+    /// What the vault must hold by the books.
+    pub fn cash(&self) -> N {
+        let classes: N = self.classes.iter().map(|class| class.assets + class.exiting).sum();
+        self.surplus + classes + self.unearned + self.incident_reserves + self.exit_reserves + self.payable
+    }
+
+    /// Capital without what has asked to leave.
+    pub fn staying(&self) -> N {
+        self.surplus + self.classes[0].assets + self.classes[1].assets
+    }
+
+    /// Everything that absorbs losses.
+    pub fn bearing(&self) -> N {
+        self.staying() + self.classes[0].exiting + self.classes[1].exiting
+    }
+
+    /// When something announced now may begin.
+    pub fn notice(&self, now: i64) -> i64 {
+        if self.in_use { now + i64::from(self.terms.cooldown_seconds) + 3 * DAY } else { now }
+    }
+
+    /// Capital that comes in counts for capacity from the next day on.
+    pub fn hold(&mut self) {
+        self.capital_at_day = self.capital_at_day.min(self.staying());
+    }
+
+    /// Whether an epoch past its day is unfilled.
+    pub fn exits_wait(&self, now: i64) -> bool {
+        self.queue.first().is_some_and(|oldest| *oldest < day(now))
+    }
+
+    /// Takes premium in and streams it to the start of a day.
+    pub fn stream(&mut self, premium: N, now: i64, end_day: u32) -> N {
+        let seconds = u128::try_from(start(end_day) - now).expect("a term lies ahead");
+        let rate = (premium << 32) / seconds;
+        self.streams.push(Stream { rate, end_day });
+        self.unearned += premium;
+        rate
+    }
+
+    /// Lets a loss fall on surplus, junior, senior. A class below 1 % of its start is over, its rest goes to surplus.
+    pub fn lose(&mut self, loss: N) -> Rule {
+        need(loss <= self.bearing(), "books: a loss above the capital")?;
+        let first = loss.min(self.surplus);
+        self.surplus -= first;
+        let mut left = loss - first;
+        for class in &mut self.classes {
+            let total = class.assets + class.exiting;
+            let part = left.min(total);
+            // What leaves bears its part rounded up.
+            let leaving = if part == total {
+                class.exiting
+            } else if class.exiting == 0 {
+                0
+            } else {
+                ceil(part * class.exiting, total)
+            };
+            class.exiting -= leaving;
+            class.assets -= part - leaving;
+            left -= part;
+        }
+        for index in 0..2 {
+            let class = &self.classes[index];
+            let (claims, pot) =
+                if class.shares > 0 { (class.shares, class.assets) } else { (class.units, class.exiting) };
+            if (pot + 1) * 100 * V < claims + V {
+                self.surplus += class.assets + class.exiting;
+                self.classes[index] = Class { series: class.series, over: true, ..Class::default() };
+            }
+        }
+        Ok(())
+    }
+
+    /// What nobody owns goes to the surplus.
+    fn sweep(&mut self, tranche: usize) {
+        let class = &mut self.classes[tranche];
+        if class.shares == 0 {
+            self.surplus += std::mem::take(&mut class.assets);
+        }
+        if class.units == 0 {
+            self.surplus += std::mem::take(&mut class.exiting);
+        }
+    }
+}
+
+/// Claims that an amount buys in a pot, rounded down.
+pub fn issue(amount: N, claims: N, pot: N) -> Rule<N> {
+    let issued = amount * (claims + V) / (pot + 1);
+    need(claims + V + issued <= MOST, "too many claims")?;
+    Ok(issued)
+}
+
+/// What claims on a pot are worth, rounded down.
+pub fn worth(part: N, claims: N, pot: N) -> N {
+    part * (pot + 1) / (claims + V)
+}
+
+/// A request to leave.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// The pool.
+    pub pool: usize,
+    /// Whoever is paid.
+    pub owner: Who,
+    /// Tranche and series.
+    pub tranche: usize,
+    /// Series when it was made.
+    pub series: u8,
+    /// The epoch's day.
+    pub day: u32,
+    /// Units requested.
+    pub units: N,
+    /// Paid so far.
+    pub claimed: N,
+    /// Its number.
+    pub nonce: u64,
+    /// Whether its account is open.
+    pub open: bool,
+}
+
+/// All tickets of a day.
+#[derive(Clone, Debug)]
+pub struct Epoch {
+    /// The pool.
+    pub pool: usize,
+    /// The day.
+    pub day: u32,
+    /// Series of its units.
+    pub series: [u8; 2],
+    /// The open part, of 2^63.
+    pub open: N,
+    /// Paid per unit requested, times 2^64.
+    pub per_unit: [N; 2],
+    /// Paid to it.
+    pub paid: N,
+}
+
+/// All of an epoch.
+pub const ALL: N = 1 << 63;
+
+/// Part of a ticket's or an epoch's units that is open, rounded down.
+pub fn open_part(units: N, open: N) -> N {
+    (units * open) >> 63
+}
+
+/// What a number of units was paid, rounded down. The product can have 192 bits.
+pub fn paid_part(units: N, per_unit: N) -> N {
+    units * (per_unit >> 64) + ((units * (per_unit & MOST)) >> 64)
+}
+
+impl Model {
+    /// Brings a pool's premium up to now.
+    pub fn accrue(&mut self, pool: usize) {
+        let now = self.now;
+        let treaty = self.pools[pool].quota_share.map(|treaty| &self.treaties[treaty]);
+        let (from, to) = treaty.map_or((0, 0), |treaty| (start(treaty.start_day), start(treaty.end_day)));
+        let books = &mut self.pools[pool];
+        if now <= books.accrued_at {
+            return;
+        }
+        if day(now) > day(books.accrued_at) {
+            books.capital_at_day = books.staying();
+        }
+        for until in [from, to, now] {
+            if until > self.pools[pool].accrued_at && until <= now {
+                self.accrue_until(pool, until, from, to);
+            }
+        }
+    }
+
+    fn accrue_until(&mut self, pool: usize, until: i64, from: i64, to: i64) {
+        let exposure = self.exposure_of_pool(pool);
+        let terms = self.pools[pool].quota_share.map(|treaty| self.treaties[treaty].clone());
+        let books = &mut self.pools[pool];
+        let begin = books.accrued_at;
+        books.accrued_at = until;
+        let mut sum = books.fractions[0];
+        for stream in &books.streams {
+            let seconds = (until.min(start(stream.end_day)) - begin).max(0);
+            sum += stream.rate * seconds.unsigned_abs() as N;
+        }
+        books.streams.retain(|stream| start(stream.end_day) > until);
+        books.fractions[0] = sum & 0xffff_ffff;
+        let mut earned = (sum >> 32).min(books.unearned);
+        if books.streams.iter().all(|stream| stream.rate == 0) {
+            earned = books.unearned;
+            books.fractions[0] = 0;
+        }
+        if earned == 0 {
+            return;
+        }
+        let mut ceded = 0;
+        if let Some((treaty, (cession, commission))) = terms.as_ref().and_then(|t| Some((t, t.quota_share()?)))
+            && (from..to).contains(&begin)
+            && treaty.limit_left > 0
+        {
+            let due = earned * cession * (BPS - commission) + books.fractions[3];
+            books.fractions[3] = due % (BPS * BPS);
+            ceded = due / (BPS * BPS);
+            let needed = ceil(exposure * cession, BPS);
+            if treaty.limit_left < needed {
+                ceded = ceded * treaty.limit_left / needed;
+            }
+        }
+        let kept = earned - ceded;
+        let due = kept * N::from(books.terms.surplus_bps) + books.fractions[1];
+        books.fractions[1] = due % BPS;
+        let mut surplus = due / BPS;
+        let rest = kept - surplus;
+        let [junior, senior] = &books.classes;
+        let (to_junior, to_senior) = if junior.assets > 0 || senior.assets > 0 {
+            let weighted = junior.assets * N::from(books.terms.junior_weight_bps) / BPS;
+            let part = if senior.assets == 0 {
+                rest
+            } else {
+                let share = ceil(weighted << 64, weighted + senior.assets).min(MOST);
+                let due = rest * share + books.fractions[2];
+                books.fractions[2] = due & MOST;
+                due >> 64
+            };
+            (part, rest - part)
+        } else if senior.shares > 0 {
+            (0, rest)
+        } else if junior.shares > 0 {
+            (rest, 0)
+        } else {
+            surplus = kept;
+            (0, 0)
+        };
+        books.unearned -= earned;
+        books.payable += ceded;
+        books.surplus += surplus;
+        books.classes[0].assets += to_junior;
+        books.classes[1].assets += to_senior;
+    }
+
+    /// Required capital: all open limits, or the square-root rule over risk groups.
+    pub fn required(&self, pool: usize) -> N {
+        let books = &self.pools[pool];
+        if books.kind == PoolKind::Reinsurance {
+            return books.inward.iter().map(|treaty| self.treaties[*treaty].open_limit()).sum();
+        }
+        let groups: Vec<N> = (0..16).map(|group| self.exposure_of_group(pool, group)).collect();
+        let sum: N = groups.iter().sum();
+        let squares: N = groups.iter().map(|group| group * group).sum();
+        let rho = N::from(books.terms.rho_bps);
+        // ceil(sqrt(x / 10,000)), searched for.
+        let x = rho * sum * sum + (BPS - rho) * squares;
+        let (mut low, mut high) = (0, sum);
+        while low < high {
+            let middle = (low + high) / 2;
+            if middle * middle * BPS >= x { high = middle } else { low = middle + 1 }
+        }
+        low
+    }
+
+    /// What the quota share stands in for.
+    pub fn credit(&self, pool: usize) -> N {
+        let books = &self.pools[pool];
+        let Some(treaty) = books.quota_share.map(|treaty| &self.treaties[treaty]) else { return 0 };
+        if self.now < start(treaty.start_day) || treaty.end_day < books.last_cover_end_day {
+            return 0;
+        }
+        let (cession, _) = treaty.quota_share().expect("the quota share is one");
+        let part = cession.min(N::from(books.terms.max_credit_bps));
+        treaty.limit_left.min(self.required(pool) * part / BPS)
+    }
+
+    /// Capital that must stay.
+    pub fn must_stay(&self, pool: usize) -> N {
+        let terms = &self.pools[pool].terms;
+        let for_losses = ceil(self.required(pool) * N::from(terms.solvency_bps), BPS);
+        for_losses.max(ceil(self.exposure_of_pool(pool) * BPS, N::from(terms.max_leverage_bps)))
+    }
+
+    /// Refuses below required capital.
+    pub fn need_solvent(&self, pool: usize) -> Rule {
+        need(self.pools[pool].staying() + self.credit(pool) >= self.must_stay(pool), "below required capital")
+    }
+
+    /// Refuses in an alert.
+    pub fn need_no_alert(&self, pool: usize) -> Rule {
+        need(self.alerts(pool).count == 0, "the pool is in alert")
+    }
+
+    /// Tickets of an epoch that are counted in it.
+    pub fn tickets_of(&self, epoch: &Epoch) -> impl Iterator<Item = &Ticket> {
+        let (pool, day) = (epoch.pool, epoch.day);
+        self.tickets.iter().filter(move |ticket| ticket.open && (ticket.pool, ticket.day) == (pool, day))
+    }
+
+    /// Units of an epoch's open tickets by tranche.
+    pub fn units_of(&self, epoch: &Epoch) -> [N; 2] {
+        let mut units = [0; 2];
+        for ticket in self.tickets_of(epoch).filter(|ticket| epoch.series[ticket.tranche] == ticket.series) {
+            units[ticket.tranche] += ticket.units;
+        }
+        units
+    }
+
+    /// What is set aside in an epoch for its tickets: what was paid to it less what they have had.
+    fn epoch(&self, pool: usize, day: u32) -> Rule<usize> {
+        let found = self.epochs.iter().position(|epoch| (epoch.pool, epoch.day) == (pool, day));
+        found.ok_or("there is no such epoch")
+    }
+
+    pub(super) fn apply_capital(&mut self, op: &Op) -> Rule {
+        match *op {
+            Op::Deposit { pool, who, tranche, amount, min_shares, admitted_by } => {
+                need(self.roles.paused & 1 == 0 || self.now >= self.roles.paused_until, "deposits are paused")?;
+                let books = &self.pools[pool];
+                match books.access {
+                    Access::Open => {}
+                    Access::AllowList => need(admitted_by == Some(books.authority), "not admitted")?,
+                    Access::ProtocolOnly => return Err("no outside deposits"),
+                }
+                self.need_no_alert(pool)?;
+                self.accrue(pool);
+                let (amount, tranche) = (N::from(amount), tranche.index());
+                let books = &mut self.pools[pool];
+                books.hold();
+                let least = N::from(books.terms.min_first_deposit);
+                let class = &mut books.classes[tranche];
+                need(!class.over, "the tranche was wiped out")?;
+                need(class.shares > 0 || amount >= least, "the first deposit is too small")?;
+                let issued = issue(amount, class.shares, class.assets)?;
+                need(issued > 0 && issued >= N::from(min_shares), "too few shares")?;
+                class.assets += amount;
+                class.shares += issued;
+                issue(class.assets * 4, class.units, class.exiting)?;
+                let (series, asset) = (class.series, books.asset);
+                books.in_use = true;
+                self.spend(who, asset, amount)?;
+                *self.shares.entry((who, pool, tranche, series)).or_default() += issued;
+                Ok(())
+            }
+            Op::Contribute { pool, who, amount } => {
+                self.accrue(pool);
+                let books = &mut self.pools[pool];
+                books.hold();
+                need(amount > 0, "nothing is given")?;
+                books.surplus += N::from(amount);
+                let asset = books.asset;
+                self.spend(who, asset, N::from(amount))
+            }
+            Op::Accrue { pool } => {
+                self.accrue(pool);
+                Ok(())
+            }
+            Op::RequestExit { pool, who, tranche, shares, nonce } => {
+                self.request_exit(pool, who, tranche.index(), N::from(shares), nonce)
+            }
+            Op::CancelExit { ticket, by } => self.cancel_exit(ticket, by),
+            Op::SettleEpoch { pool, day, all_cedants } => self.settle_epoch(pool, day, all_cedants),
+            Op::ClaimExit { ticket, to } => self.claim_exit(ticket, to),
+            Op::CloseEpoch { pool, day } => {
+                let index = self.epoch(pool, day)?;
+                let epoch = &self.epochs[index];
+                need(epoch.open == 0 && self.tickets_of(epoch).next().is_none(), "the epoch is in use")?;
+                let left = epoch.paid;
+                let books = &mut self.pools[pool];
+                take(&mut books.exit_reserves, left, "books: exit reserves")?;
+                books.surplus += left;
+                self.epochs.remove(index);
+                Ok(())
+            }
+            Op::OpenSeries { pool, tranche, by } => {
+                need(by == self.roles.governance, "only governance")?;
+                let class = &mut self.pools[pool].classes[tranche.index()];
+                need(class.over, "the tranche was not wiped out")?;
+                class.over = false;
+                class.series += 1;
+                Ok(())
+            }
+            _ => unreachable!("an operation of another part"),
+        }
+    }
+
+    fn request_exit(&mut self, pool: usize, who: Who, tranche: usize, shares: N, nonce: u64) -> Rule {
+        let series = self.pools[pool].classes[tranche].series;
+        let held = self.shares.get_mut(&(who, pool, tranche, series)).ok_or("there is no share account")?;
+        let whole = *held == shares;
+        take(held, shares, "not enough shares")?;
+        self.accrue(pool);
+        let now = self.now;
+        let books = &mut self.pools[pool];
+        let least = N::from(books.terms.min_ticket);
+        let class = &mut books.classes[tranche];
+        need(!class.over, "the tranche was wiped out")?;
+        let value = worth(shares, class.shares, class.assets);
+        need(value > 0 && (value >= least || whole), "the ticket is too small")?;
+        let units = issue(value, class.units, class.exiting)?;
+        need(units > 0, "the ticket is too small")?;
+        take(&mut class.shares, shares, "books: shares")?;
+        take(&mut class.assets, value, "books: assets")?;
+        class.exiting += value;
+        class.units += units;
+        books.sweep(tranche);
+        let epoch_day = day(now + i64::from(books.terms.cooldown_seconds));
+        let series_now = [books.classes[0].series, books.classes[1].series];
+        match self.epochs.iter_mut().find(|epoch| (epoch.pool, epoch.day) == (pool, epoch_day)) {
+            Some(epoch) => epoch.series = series_now,
+            None => {
+                let epoch =
+                    Epoch { pool, day: epoch_day, series: series_now, open: ALL, per_unit: [0; 2], paid: 0 };
+                self.epochs.push(epoch);
+                self.pools[pool].queue.push(epoch_day);
+            }
+        }
+        let ticket =
+            Ticket { pool, owner: who, tranche, series, day: epoch_day, units, claimed: 0, nonce, open: true };
+        self.tickets.push(ticket);
+        Ok(())
+    }
+
+    /// What a ticket can claim now.
+    pub fn claimable(&self, ticket: &Ticket) -> N {
+        let index = self.epoch(ticket.pool, ticket.day).expect("an open ticket has its epoch");
+        let epoch = &self.epochs[index];
+        if epoch.series[ticket.tranche] != ticket.series {
+            return 0;
+        }
+        paid_part(ticket.units, epoch.per_unit[ticket.tranche]) - ticket.claimed
+    }
+
+    /// Pays a ticket what it can claim.
+    fn pay_ticket(&mut self, ticket: usize, to: Who) -> Rule<N> {
+        let amount = self.claimable(&self.tickets[ticket]);
+        self.tickets[ticket].claimed += amount;
+        let (pool, epoch_day) = (self.tickets[ticket].pool, self.tickets[ticket].day);
+        let epoch = self.epoch(pool, epoch_day)?;
+        take(&mut self.epochs[epoch].paid, amount, "books: an epoch's reserve")?;
+        take(&mut self.pools[pool].exit_reserves, amount, "books: exit reserves")?;
+        if amount > 0 {
+            self.receive(to, self.pools[pool].asset, amount)?;
+        }
+        Ok(amount)
+    }
+
+    fn claim_exit(&mut self, ticket: usize, to: Who) -> Rule {
+        let Ticket { pool, owner, tranche, series, day, open, .. } = self.tickets[ticket].clone();
+        need(open, "the ticket is closed")?;
+        let class = &self.pools[pool].classes[tranche];
+        let done = self.epochs[self.epoch(pool, day)?].open == 0 || class.over || class.series != series;
+        let amount = self.pay_ticket(ticket, to)?;
+        need(amount > 0 || done, "nothing to claim")?;
+        // Without the owner's signature only the owner's account is paid.
+        need(amount == 0 || to == owner, "not the owner's account")?;
+        self.tickets[ticket].open = !done;
+        Ok(())
+    }
+
+    fn cancel_exit(&mut self, ticket: usize, by: Who) -> Rule {
+        let Ticket { pool, owner, tranche, series, day, units, open, .. } = self.tickets[ticket].clone();
+        need(open && by == owner, "not the ticket's owner")?;
+        self.pay_ticket(ticket, owner)?;
+        self.need_no_alert(pool)?;
+        self.accrue(pool);
+        let epoch = &self.epochs[self.epoch(pool, day)?];
+        let open_units = if epoch.series[tranche] == series { open_part(units, epoch.open) } else { 0 };
+        let books = &mut self.pools[pool];
+        let class = &mut books.classes[tranche];
+        need(class.series == series && !class.over, "the series is over")?;
+        need(open_units > 0, "nothing is open")?;
+        // The staying capital before, for the capacity of the day.
+        books.hold();
+        let class = &mut books.classes[tranche];
+        let value = worth(open_units, class.units, class.exiting);
+        let issued = issue(value, class.shares, class.assets)?;
+        need(issued > 0, "too little for a share")?;
+        take(&mut class.units, open_units, "books: units")?;
+        take(&mut class.exiting, value, "books: exiting")?;
+        class.assets += value;
+        class.shares += issued;
+        books.sweep(tranche);
+        self.tickets[ticket].open = false;
+        *self.shares.get_mut(&(owner, pool, tranche, series)).ok_or("there is no share account")? += issued;
+        Ok(())
+    }
+
+    /// The day of a pool's oldest unfilled epoch, if it is over.
+    pub fn queue_due(&self, pool: usize) -> Option<u32> {
+        self.pools[pool].queue.first().copied().filter(|oldest| *oldest < day(self.now))
+    }
+
+    /// The largest payment to the oldest epoch.
+    pub fn free(&self, pool: usize, epoch_day: u32) -> Rule<N> {
+        let books = &self.pools[pool];
+        let own = self.alerts(pool);
+        let cedants: Vec<_> = books.inward.iter().map(|treaty| self.alerts(self.treaties[*treaty].cedant)).collect();
+        let any = own.count > 0 || cedants.iter().any(|alert| alert.count > 0);
+        let mut stay = self.must_stay(pool);
+        if any {
+            let late = self.now > start(epoch_day + 1) + 30 * DAY;
+            let due = own.due > 0 || cedants.iter().any(|alert| alert.due > 0);
+            need(late && !due, "the pool is in alert")?;
+            let rest = self.exposure_of_pool(pool).saturating_sub(own.exposure).min(self.required(pool));
+            stay = stay.max(own.exposure + ceil(rest * N::from(books.terms.solvency_bps), BPS));
+        }
+        let available = books.bearing() + self.credit(pool);
+        Ok(available.saturating_sub(stay).min(books.bearing()))
+    }
+
+    fn settle_epoch(&mut self, pool: usize, epoch_day: u32, all_cedants: bool) -> Rule {
+        self.accrue(pool);
+        need(all_cedants || self.pools[pool].inward.is_empty(), "cedants are missing")?;
+        let index = self.epoch(pool, epoch_day)?;
+        need(epoch_day < day(self.now), "the epoch is not over")?;
+        need(self.pools[pool].queue.first() == Some(&epoch_day), "not the oldest epoch")?;
+        let free = self.free(pool, epoch_day)?;
+        let epoch = self.epochs[index].clone();
+        let mut units = self.units_of(&epoch);
+        let books = &mut self.pools[pool];
+        for (class, (units, series)) in books.classes.iter().zip(units.iter_mut().zip(epoch.series)) {
+            if class.over || class.series != series {
+                *units = 0;
+            }
+        }
+        let open = units.map(|units| open_part(units, epoch.open));
+        let value: Vec<N> = books.classes.iter().zip(open).map(|(c, open)| worth(open, c.units, c.exiting)).collect();
+        let total: N = value.iter().sum();
+        let (open_after, closed, paid) = if total <= free {
+            (0, open, [value[0], value[1]])
+        } else {
+            let after = epoch.open * (total - free) / total;
+            let closed = [0, 1].map(|class| open[class] - open_part(units[class], after));
+            // A ratio for both, but no class pays more than the units that it closes are worth.
+            let paid = [0, 1].map(|class| {
+                let worth = worth(closed[class], books.classes[class].units, books.classes[class].exiting);
+                worth.min(value[class] * free / total)
+            });
+            let sum = paid[0] + paid[1];
+            need(sum >= 1_000 || (sum > 0 && after == 0), "too little is free")?;
+            (after, closed, paid)
+        };
+        for class in 0..2 {
+            take(&mut books.classes[class].units, closed[class], "books: units")?;
+            take(&mut books.classes[class].exiting, paid[class], "books: exiting")?;
+            books.sweep(class);
+        }
+        books.exit_reserves += paid[0] + paid[1];
+        if open_after == 0 {
+            books.queue.remove(0);
+        }
+        let epoch = &mut self.epochs[index];
+        epoch.paid += paid[0] + paid[1];
+        epoch.open = open_after;
+        for class in 0..2 {
+            epoch.per_unit[class] += (paid[class] << 64).checked_div(units[class]).unwrap_or(0);
+        }
+        Ok(())
+    }
+}

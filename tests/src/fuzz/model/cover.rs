@@ -1,0 +1,376 @@
+//! Products and covers: price, capacity, sale, release.
+
+use super::{BPS, DAY, Evidence, MOST, Model, N, Phase, Rule, ceil, day, need, start, take};
+use crate::fuzz::op::{Op, Who};
+use backstop::state::{ProductState, ProductTerms};
+
+/// A product with its trigger.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// The pool.
+    pub pool: usize,
+    /// Its number in the pool.
+    pub id: u16,
+    /// Price, limits, bounds.
+    pub terms: ProductTerms,
+    /// Whether it sells.
+    pub state: ProductState,
+    /// When its notice ends.
+    pub sells_from: i64,
+    /// Whether the notice was served.
+    pub notice_served: bool,
+    /// Risk rate now.
+    pub risk_rate: N,
+    /// When it moved.
+    pub risk_rate_at: i64,
+    /// Level of the demand curve.
+    pub level: N,
+    /// When it was drifted.
+    pub level_at: i64,
+    /// Utilisation noted.
+    pub utilisation: N,
+    /// Covers that ended until this day are released.
+    pub released_day: u32,
+    /// Days of its ring.
+    pub ring_days: u32,
+    /// Trigger.
+    pub trigger: Evidence,
+    /// Whether its exposure has left the books for good.
+    pub released: bool,
+    /// Its incident.
+    pub incident: Option<super::Incident>,
+    /// Whether the incident is over.
+    pub incident_closed: bool,
+}
+
+/// Where a cover stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CoverStatus {
+    /// Sold.
+    Live,
+    /// Paid by an incident.
+    Settled,
+    /// Given back.
+    Cancelled,
+    /// Its accounts are closed.
+    Closed,
+}
+
+/// A cover.
+#[derive(Clone, Debug)]
+pub struct Cover {
+    /// The product.
+    pub product: usize,
+    /// Whoever bought it, and the number: its address.
+    pub buyer: Who,
+    /// The buyer's number.
+    pub nonce: u64,
+    /// Who holds the NFT; `None` once it is burnt.
+    pub holder: Option<Who>,
+    /// Sum insured.
+    pub sum: N,
+    /// Premium.
+    pub premium: N,
+    /// Stream rate.
+    pub rate: N,
+    /// First insured day.
+    pub active_day: u32,
+    /// First day after.
+    pub end_day: u32,
+    /// Where it stands.
+    pub status: CoverStatus,
+    /// Paid by its incident.
+    pub paid: N,
+}
+
+impl Cover {
+    /// Whether an event affects it, and as a loss or (still waiting) as a refund.
+    pub fn affected(&self, event_at: i64) -> Option<bool> {
+        let event = day(event_at);
+        if self.status == CoverStatus::Cancelled || self.end_day <= event {
+            return None;
+        }
+        Some(self.active_day <= event)
+    }
+}
+
+/// The area under the line from rate `from` at 0 to rate `to` at `width`, from 0 to `x`, rounded down.
+fn area(x: N, width: N, from: N, to: N) -> N {
+    if x == 0 { 0 } else { from * x + (to - from) * x * x / (2 * width) }
+}
+
+/// A(e) of the design page.
+fn integral(terms: &ProductTerms, exposure: N, capacity: N) -> N {
+    let [zero, kink, full] =
+        [terms.demand_at_zero_ppb, terms.demand_at_kink_ppb, terms.demand_at_capacity_ppb].map(N::from);
+    let below = capacity * N::from(terms.kink_bps) / BPS;
+    let first = area(exposure.min(below), below, zero, kink);
+    first + area(exposure.saturating_sub(below), capacity - below, kink, full)
+}
+
+impl Model {
+    /// Exposure of a product: its covers that are neither cancelled nor released.
+    pub fn exposure(&self, product: usize) -> N {
+        let entry = &self.products[product];
+        if entry.released {
+            return 0;
+        }
+        let counted = |cover: &&Cover| {
+            cover.product == product && cover.status != CoverStatus::Cancelled && cover.end_day > entry.released_day
+        };
+        self.covers.iter().filter(counted).map(|cover| cover.sum).sum()
+    }
+
+    /// Exposure of a risk group.
+    pub fn exposure_of_group(&self, pool: usize, group: u32) -> N {
+        let products = self.products.iter().enumerate();
+        let ours = products.filter(|(_, product)| product.pool == pool && product.terms.risk_group == group);
+        ours.map(|(index, _)| self.exposure(index)).sum()
+    }
+
+    /// Exposure of a pool.
+    pub fn exposure_of_pool(&self, pool: usize) -> N {
+        let products = self.products.iter().enumerate();
+        products.filter(|(_, product)| product.pool == pool).map(|(index, _)| self.exposure(index)).sum()
+    }
+
+    /// Exposure that a product may reach.
+    pub fn capacity(&self, product: usize) -> N {
+        let entry = &self.products[product];
+        let books = &self.pools[entry.pool];
+        let base = books.staying().min(books.capital_at_day);
+        let group = self.exposure_of_group(entry.pool, entry.terms.risk_group);
+        let others = group - self.exposure(product);
+        let group_cap = (base * N::from(books.terms.group_cap_bps) / BPS).saturating_sub(others);
+        (base * N::from(entry.terms.cap_bps) / BPS).min(group_cap).min(100_000_000_000_000_000)
+    }
+
+    fn note_utilisation(&mut self, product: usize) {
+        let (exposure, capacity) = (self.exposure(product), self.capacity(product));
+        let part = if exposure == 0 { Some(0) } else { (exposure * BPS).checked_div(capacity) };
+        self.products[product].utilisation = part.unwrap_or(N::MAX).min(N::from(u32::MAX));
+    }
+
+    fn drift(&mut self, product: usize) {
+        let now = self.now;
+        let entry = &mut self.products[product];
+        let days = day(now).saturating_sub(day(entry.level_at)).min(7);
+        if days == 0 {
+            return;
+        }
+        let terms = &entry.terms;
+        let drift = N::from(terms.drift_bps);
+        for _ in 0..days {
+            if entry.utilisation > N::from(terms.upper_mark_bps) {
+                entry.level += ceil(entry.level * drift, BPS);
+            } else if entry.utilisation < N::from(terms.lower_mark_bps) {
+                entry.level -= entry.level * drift / BPS;
+            }
+            entry.level = entry.level.clamp(N::from(terms.min_level_bps), N::from(terms.max_level_bps));
+        }
+        entry.level_at = now;
+    }
+
+    fn sync(&mut self, product: usize) {
+        let due = day(self.now).saturating_sub(self.products[product].ring_days);
+        let entry = &mut self.products[product];
+        if entry.trigger.phase == Phase::Quiet && entry.state != ProductState::Over && due > entry.released_day {
+            entry.released_day = due;
+        }
+    }
+
+    fn sell(&mut self, product: usize, sum: N, days: u16) -> Rule<Cover> {
+        let now = self.now;
+        let pool = self.products[product].pool;
+        self.accrue(pool);
+        let entry = &mut self.products[product];
+        need(entry.state == ProductState::Selling, "the product does not sell")?;
+        need(now >= entry.sells_from, "the notice is not over")?;
+        if !entry.notice_served {
+            need(!self.pools[pool].exits_wait(now), "exits wait")?;
+            entry.notice_served = true;
+        }
+        need(entry.trigger.phase == Phase::Quiet, "the trigger is not quiet")?;
+        let (published, price, _) = entry.trigger.last.ok_or("there is no print")?;
+        need(now - published <= i64::from(entry.terms.max_price_age), "the last print is too old")?;
+        let threshold = N::from(entry.trigger.terms.threshold);
+        let least = threshold + ceil(threshold * N::from(entry.terms.no_sale_buffer_bps), BPS);
+        need(N::from(price) >= least, "the price is too near the threshold")?;
+        self.sync(product);
+        self.drift(product);
+        let capacity = self.capacity(product);
+        let exposure = self.exposure(product);
+        let entry = &self.products[product];
+        let terms = &entry.terms;
+        need(sum >= N::from(self.pools[pool].terms.min_sum_insured), "the sum is too small")?;
+        need(sum <= N::from(terms.max_sum_insured), "the sum is too large")?;
+        need((terms.min_term_days..=terms.max_term_days).contains(&days), "the term is out of bounds")?;
+        need(exposure + sum <= capacity, "beyond capacity")?;
+        // The first day that begins at or after now and the waiting time.
+        let active_day = day(now + i64::from(terms.waiting_seconds) + DAY - 1);
+        let end_day = active_day + u32::from(days);
+        let technical = ceil(entry.risk_rate * (BPS + N::from(terms.loading_bps)), BPS);
+        let demanded = integral(terms, exposure + sum, capacity) - integral(terms, exposure, capacity);
+        let yearly = sum * technical + ceil(entry.level * demanded, BPS);
+        let premium = ceil(yearly * N::from(days), 365 * 1_000_000_000).max(N::from(terms.min_premium));
+        let books = &mut self.pools[pool];
+        books.last_cover_end_day = books.last_cover_end_day.max(end_day);
+        books.in_use = true;
+        Ok(Cover {
+            product,
+            buyer: 0,
+            nonce: 0,
+            holder: None,
+            sum,
+            premium,
+            rate: 0,
+            active_day,
+            end_day,
+            status: CoverStatus::Live,
+            paid: 0,
+        })
+    }
+
+    /// What a cover would cost now: a purchase on a copy.
+    pub fn quote(&self, product: usize, sum: u64, days: u16) -> Rule<N> {
+        let mut copy = self.clone();
+        copy.sell(product, N::from(sum), days).map(|cover| cover.premium)
+    }
+
+    fn cancel(&mut self, cover: usize, by: Who) -> Rule {
+        let Cover { product, holder, rate, end_day, status, .. } = self.covers[cover].clone();
+        need(status == CoverStatus::Live && holder == Some(by), "not a live cover's holder")?;
+        let pool = self.products[product].pool;
+        let now = self.now;
+        need(now < start(end_day), "the cover has ended")?;
+        need(self.products[product].trigger.phase == Phase::Quiet, "the trigger is not quiet")?;
+        self.accrue(pool);
+        let terms_fee = N::from(self.products[product].terms.cancel_fee_bps);
+        let books = &mut self.pools[pool];
+        let unearned = ((rate * (start(end_day) - now).unsigned_abs() as N) >> 32).min(books.unearned);
+        let fee = ceil(unearned * terms_fee, BPS);
+        let stream = books.streams.iter().position(|stream| (stream.rate, stream.end_day) == (rate, end_day));
+        books.streams.remove(stream.ok_or("books: the cover's stream is gone")?);
+        books.hold();
+        books.unearned -= unearned;
+        books.surplus += fee;
+        let asset = books.asset;
+        if unearned > fee {
+            self.receive(by, asset, unearned - fee)?;
+        }
+        self.drift(product);
+        self.covers[cover].status = CoverStatus::Cancelled;
+        self.covers[cover].holder = None;
+        self.note_utilisation(product);
+        Ok(())
+    }
+
+    /// Whether a cover that was not paid can no longer be.
+    pub fn is_spent(&self, cover: &Cover) -> bool {
+        let product = &self.products[cover.product];
+        match (product.state, product.trigger.event_at) {
+            (ProductState::Over, event_at) => product.incident_closed || cover.affected(event_at).is_none(),
+            _ => cover.end_day <= product.released_day,
+        }
+    }
+
+    pub(super) fn apply_cover(&mut self, op: &Op) -> Rule {
+        match *op {
+            Op::CreateProduct { pool, design, by } => {
+                need(by == self.roles.governance, "only governance")?;
+                let now = self.now;
+                let books = &mut self.pools[pool];
+                let (terms, trigger) = crate::fuzz::scene::design(design);
+                let ring_days = trigger.ring_days();
+                let product = Product {
+                    pool,
+                    id: books.products,
+                    terms,
+                    state: ProductState::Selling,
+                    sells_from: books.notice(now),
+                    notice_served: false,
+                    risk_rate: N::from(terms.risk_rate_ppb),
+                    risk_rate_at: now,
+                    level: N::from(terms.level_bps),
+                    level_at: now,
+                    utilisation: 0,
+                    released_day: day(now) - ring_days,
+                    ring_days,
+                    trigger: Evidence::new(trigger, crate::fuzz::scene::feed_of(design)),
+                    released: false,
+                    incident: None,
+                    incident_closed: false,
+                };
+                books.products += 1;
+                books.ring_days = books.ring_days.max(ring_days);
+                self.products.push(product);
+                Ok(())
+            }
+            Op::SetProductState { product, state, by } => {
+                need(by == self.roles.governance, "only governance")?;
+                let entry = &mut self.products[product];
+                use ProductState::{Frozen, RunOff, Selling};
+                let allowed = matches!(
+                    (entry.state, state),
+                    (Selling, Frozen) | (Frozen, Selling) | (Selling | Frozen, RunOff)
+                );
+                need(allowed, "no such change")?;
+                entry.state = state;
+                Ok(())
+            }
+            Op::SetRiskRate { product, rate_ppb, by } => {
+                need(by == self.roles.risk_keeper, "only the risk keeper")?;
+                let now = self.now;
+                let entry = &mut self.products[product];
+                need(now - entry.risk_rate_at >= DAY, "moved within a day")?;
+                let rate = N::from(rate_ppb);
+                let terms = &entry.terms;
+                let bounds = N::from(terms.risk_rate_floor_ppb)..=N::from(terms.risk_rate_ceiling_ppb);
+                let near = rate.abs_diff(entry.risk_rate) <= N::from(terms.risk_rate_step_ppb);
+                need(bounds.contains(&rate) && near, "out of bounds")?;
+                entry.risk_rate = rate;
+                entry.risk_rate_at = now;
+                Ok(())
+            }
+            Op::Sync { product } => {
+                self.accrue(self.products[product].pool);
+                self.drift(product);
+                self.sync(product);
+                self.note_utilisation(product);
+                Ok(())
+            }
+            Op::Buy { product, who, receiver, sum, days, max_premium, nonce } => {
+                need(self.roles.paused & 2 == 0 || self.now >= self.roles.paused_until, "purchases are paused")?;
+                let pool = self.products[product].pool;
+                let cover = self.sell(product, N::from(sum), days)?;
+                let (premium, end_day) = (cover.premium, cover.end_day);
+                self.covers.push(cover);
+                self.need_solvent(pool)?;
+                let rate = self.pools[pool].stream(premium, self.now, end_day);
+                need(premium <= N::from(max_premium) && premium <= MOST, "the premium is too high")?;
+                let last = self.covers.last_mut().expect("it was pushed");
+                (last.buyer, last.nonce, last.holder, last.rate) = (who, nonce, Some(receiver), rate);
+                self.note_utilisation(product);
+                self.spend(who, self.pools[pool].asset, premium)
+            }
+            Op::CancelCover { cover, by } => self.cancel(cover, by),
+            Op::CloseCover { cover, by } => {
+                let entry = &self.covers[cover];
+                need(matches!(entry.status, CoverStatus::Live | CoverStatus::Settled), "there is no such cover")?;
+                need(entry.status == CoverStatus::Settled || self.is_spent(entry), "the cover is still live")?;
+                need(entry.holder.is_none() || entry.holder == by, "not the holder")?;
+                // A holder that is named must have the NFT.
+                let entry = &mut self.covers[cover];
+                entry.status = CoverStatus::Closed;
+                entry.holder = None;
+                Ok(())
+            }
+            _ => unreachable!("an operation of another part"),
+        }
+    }
+}
+
+/// Takes an amount of shares from somebody; used for moves past the program.
+pub(super) fn take_shares(model: &mut Model, key: (Who, usize, usize, u8), amount: N) -> Rule {
+    take(model.shares.get_mut(&key).ok_or("there is no share account")?, amount, "not enough shares")
+}

@@ -1,0 +1,147 @@
+//! The shadow model: what the protocol is meant to do, written a second time from the design page.
+//!
+//! It shares data types with the program (terms, kinds, names) and no arithmetic: amounts are `u128`, time runs over
+//! lists of streams and covers instead of day buckets, evidence is the set of all prints ever taken, and what the
+//! program keeps in counters (exposure, alerts, funding rounds, open limits) is summed up here from what it stands for.
+
+mod capital;
+mod cover;
+mod evidence;
+mod incident;
+mod reinsurance;
+mod roles;
+
+pub use capital::*;
+pub use cover::*;
+pub use evidence::*;
+pub use incident::*;
+pub use reinsurance::*;
+pub use roles::*;
+
+use super::op::{Op, Who};
+use std::collections::BTreeMap;
+
+/// An amount.
+pub type N = u128;
+/// Why the model refuses, in plain words.
+pub type Refusal = &'static str;
+/// What a rule gives.
+pub type Rule<T = ()> = Result<T, Refusal>;
+
+/// Seconds of a day.
+pub const DAY: i64 = 86_400;
+/// Basis points in one whole.
+pub const BPS: N = 10_000;
+/// The largest amount that the chain can hold.
+pub const MOST: N = u64::MAX as N;
+
+/// The UTC day of a time.
+pub fn day(time: i64) -> u32 {
+    u32::try_from(time.div_euclid(DAY)).expect("times are after 1970")
+}
+
+/// First second of a day.
+pub fn start(day: u32) -> i64 {
+    i64::from(day) * DAY
+}
+
+/// Refuses unless something holds.
+pub fn need(holds: bool, why: Refusal) -> Rule {
+    if holds { Ok(()) } else { Err(why) }
+}
+
+/// A quotient rounded up.
+pub fn ceil(a: N, b: N) -> N {
+    a.div_ceil(b)
+}
+
+/// Takes an amount out of an entry.
+pub fn take(from: &mut N, amount: N, why: Refusal) -> Rule {
+    *from = from.checked_sub(amount).ok_or(why)?;
+    Ok(())
+}
+
+/// Everything that the model knows.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The clock.
+    pub now: i64,
+    /// Pools.
+    pub pools: Vec<Pool>,
+    /// Products with their triggers.
+    pub products: Vec<Product>,
+    /// Every cover ever sold.
+    pub covers: Vec<Cover>,
+    /// Every ticket ever made.
+    pub tickets: Vec<Ticket>,
+    /// Epochs whose accounts are open.
+    pub epochs: Vec<Epoch>,
+    /// Every treaty ever announced.
+    pub treaties: Vec<Treaty>,
+    /// Announced cessions, by cedant.
+    pub cessions: BTreeMap<usize, Cession>,
+    /// Roles and pause.
+    pub roles: Roles,
+    /// Assets by person and asset; `None` where the account is closed.
+    pub assets: Vec<[Option<N>; 2]>,
+    /// Shares by person, pool, tranche and series, where there is an account.
+    pub shares: BTreeMap<(Who, usize, usize, u8), N>,
+    /// Numbers used so far.
+    pub nonce: u64,
+}
+
+impl Model {
+    /// What an operation does, or why it must be refused. A refusal leaves the model half changed: work on a copy.
+    pub fn apply(&mut self, op: &Op) -> Rule {
+        match *op {
+            Op::Time { to } => {
+                self.now = to;
+                Ok(())
+            }
+            Op::Deposit { .. }
+            | Op::Contribute { .. }
+            | Op::Accrue { .. }
+            | Op::RequestExit { .. }
+            | Op::CancelExit { .. }
+            | Op::SettleEpoch { .. }
+            | Op::ClaimExit { .. }
+            | Op::CloseEpoch { .. }
+            | Op::OpenSeries { .. } => self.apply_capital(op),
+            Op::CreateProduct { .. }
+            | Op::SetProductState { .. }
+            | Op::SetRiskRate { .. }
+            | Op::Sync { .. }
+            | Op::Buy { .. }
+            | Op::CancelCover { .. }
+            | Op::CloseCover { .. } => self.apply_cover(op),
+            Op::Observe { .. } | Op::Refresh { .. } | Op::Confirm { .. } => self.apply_evidence(op),
+            Op::OpenIncident { .. } | Op::Fund { .. } | Op::Settle { .. } | Op::CloseIncident { .. } => {
+                self.apply_incident(op)
+            }
+            Op::CreateTreaty { .. }
+            | Op::AcceptTreaty { .. }
+            | Op::SettlePremium { .. }
+            | Op::CallTreaty { .. }
+            | Op::SkipTreaty { .. }
+            | Op::CollectTreaty { .. }
+            | Op::EndTreaty { .. }
+            | Op::CommuteTreaty { .. }
+            | Op::AnnounceCession { .. }
+            | Op::CedeSurplus { .. }
+            | Op::CloseCession { .. } => self.apply_reinsurance(op),
+            _ => self.apply_roles(op),
+        }
+    }
+
+    /// Takes an asset out of somebody's account.
+    fn spend(&mut self, who: Who, asset: usize, amount: N) -> Rule {
+        let held = self.assets[who][asset].as_mut().ok_or("the account is closed")?;
+        take(held, amount, "not enough of the asset")
+    }
+
+    /// Puts an asset into somebody's account.
+    fn receive(&mut self, who: Who, asset: usize, amount: N) -> Rule {
+        *self.assets[who][asset].as_mut().ok_or("the account is closed")? += amount;
+        Ok(())
+    }
+}

@@ -1,0 +1,367 @@
+//! Treaties and cessions between pools.
+
+use super::{BPS, DAY, Model, N, Rule, ceil, day, need, start, take};
+use crate::fuzz::op::{Op, Who};
+use backstop::state::{IncidentState, PoolKind, TreatyKind, TreatyTerms};
+
+/// A treaty.
+#[derive(Clone, Debug)]
+pub struct Treaty {
+    /// The pool that cedes.
+    pub cedant: usize,
+    /// Its number there.
+    pub id: u16,
+    /// The pool that reinsures.
+    pub reinsurer: usize,
+    /// Kind and bounds.
+    pub kind: TreatyKind,
+    /// The most it pays.
+    pub limit: N,
+    /// What is left of it.
+    pub limit_left: N,
+    /// When its notice ends.
+    pub notice_until: i64,
+    /// First day.
+    pub start_day: u32,
+    /// First day after.
+    pub end_day: u32,
+    /// Whether it was accepted.
+    pub active: bool,
+    /// Whether its account is open.
+    pub open: bool,
+    /// Premium for the term.
+    pub premium: N,
+    /// Stream rate of it.
+    pub rate: N,
+    /// Restored so far.
+    pub restored: N,
+    /// Owed and not collected.
+    pub uncollected: N,
+}
+
+impl Treaty {
+    /// Cession and commission of a quota share.
+    pub fn quota_share(&self) -> Option<(N, N)> {
+        match self.kind {
+            TreatyKind::QuotaShare { cession_bps, commission_bps } => Some((cession_bps.into(), commission_bps.into())),
+            TreatyKind::ExcessOfLoss { .. } => None,
+        }
+    }
+
+    /// What the reinsurer must hold capital for.
+    pub fn open_limit(&self) -> N {
+        self.limit_left + self.uncollected
+    }
+
+    /// What it owes of a loss: gross, and net of what the quota share owes.
+    fn owes(&self, gross: N, beyond: N) -> N {
+        let due = match self.kind {
+            TreatyKind::QuotaShare { cession_bps, .. } => gross * N::from(cession_bps) / BPS,
+            TreatyKind::ExcessOfLoss { attachment, .. } => beyond.saturating_sub(N::from(attachment)),
+        };
+        due.min(self.limit_left)
+    }
+}
+
+/// An announced transfer of surplus.
+#[derive(Clone, Debug)]
+pub struct Cession {
+    /// Who gets it.
+    pub reinsurer: usize,
+    /// How much.
+    pub amount: N,
+    /// From when it is good.
+    pub from: i64,
+}
+
+fn valid(terms: &TreatyTerms) -> bool {
+    let days = terms.end_day.saturating_sub(terms.start_day);
+    let shares = match terms.kind {
+        TreatyKind::QuotaShare { cession_bps, commission_bps } => {
+            (1..=9_000).contains(&cession_bps) && commission_bps < 10_000
+        }
+        TreatyKind::ExcessOfLoss { rate_on_line_bps, reinstatements, reinstatement_premium_bps, .. } => {
+            (1..=5_000).contains(&rate_on_line_bps) && reinstatements <= 4 && reinstatement_premium_bps <= 20_000
+        }
+    };
+    (1..=365).contains(&days) && terms.limit >= 1_000 && shares
+}
+
+impl Model {
+    fn treaty(&self, treaty: usize) -> Rule<Treaty> {
+        let entry = self.treaties.get(treaty).filter(|treaty| treaty.open);
+        Ok(entry.ok_or("there is no such treaty")?.clone())
+    }
+
+    fn create_treaty(&mut self, cedant: usize, reinsurer: usize, terms: &TreatyTerms) -> Rule {
+        let kinds = (self.pools[cedant].kind, self.pools[reinsurer].kind);
+        need(kinds == (PoolKind::Cover, PoolKind::Reinsurance), "pools of the wrong kind")?;
+        need(self.pools[cedant].asset == self.pools[reinsurer].asset, "another asset")?;
+        need(valid(terms), "terms out of bounds")?;
+        let now = self.now;
+        let notice_until = self.pools[cedant].notice(now).max(self.pools[reinsurer].notice(now));
+        need(terms.start_day > day(notice_until), "it begins within the notice")?;
+        need(terms.end_day - day(now) <= 510, "it ends too late")?;
+        let id = self.pools[cedant].treaties;
+        self.pools[cedant].treaties += 1;
+        self.treaties.push(Treaty {
+            cedant,
+            id,
+            reinsurer,
+            kind: terms.kind,
+            limit: terms.limit.into(),
+            limit_left: terms.limit.into(),
+            notice_until,
+            start_day: terms.start_day,
+            end_day: terms.end_day,
+            active: false,
+            open: true,
+            premium: 0,
+            rate: 0,
+            restored: 0,
+            uncollected: 0,
+        });
+        Ok(())
+    }
+
+    fn accept(&mut self, index: usize) -> Rule {
+        let treaty = self.treaty(index)?;
+        let Treaty { cedant, reinsurer, limit, start_day, end_day, .. } = treaty;
+        let now = self.now;
+        need(!treaty.active, "it is in force")?;
+        need(now >= treaty.notice_until, "the notice is not over")?;
+        need(now < start(start_day), "its term has begun")?;
+        self.need_no_alert(cedant)?;
+        need(!self.pools[cedant].exits_wait(now) && !self.pools[reinsurer].exits_wait(now), "exits wait")?;
+        self.accrue(cedant);
+        self.accrue(reinsurer);
+        let premium = match treaty.kind {
+            TreatyKind::QuotaShare { .. } => 0,
+            TreatyKind::ExcessOfLoss { rate_on_line_bps, .. } => ceil(limit * N::from(rate_on_line_bps), BPS),
+        };
+        if premium > 0 {
+            take(&mut self.pools[cedant].surplus, premium, "the surplus is too small")?;
+            self.treaties[index].rate = self.pools[reinsurer].stream(premium, now, end_day);
+            self.need_solvent(cedant)?;
+        }
+        match treaty.kind {
+            TreatyKind::QuotaShare { .. } => {
+                need(self.pools[cedant].quota_share.is_none(), "there is a quota share")?;
+                self.pools[cedant].quota_share = Some(index);
+            }
+            TreatyKind::ExcessOfLoss { attachment, .. } => {
+                let top = N::from(attachment) + limit;
+                let bottom = |treaty: &Treaty| match treaty.kind {
+                    TreatyKind::ExcessOfLoss { attachment, .. } => N::from(attachment),
+                    TreatyKind::QuotaShare { .. } => 0,
+                };
+                let layers = self.pools[cedant].layers.clone();
+                for other in layers.iter().map(|layer| &self.treaties[*layer]) {
+                    let height = N::from(attachment) < bottom(other) + other.limit && bottom(other) < top;
+                    let time = start_day < other.end_day && other.start_day < end_day;
+                    need(!(height && time), "it overlaps another layer")?;
+                }
+                need(layers.len() < 4, "there is no place")?;
+                let above = |layer: &usize| bottom(&self.treaties[*layer]) > N::from(attachment);
+                let place = layers.iter().position(above).unwrap_or(layers.len());
+                self.pools[cedant].layers.insert(place, index);
+            }
+        }
+        need(self.pools[reinsurer].inward.len() < 8, "there is no place")?;
+        self.pools[reinsurer].inward.push(index);
+        self.treaties[index].active = true;
+        self.treaties[index].premium = premium;
+        self.need_solvent(reinsurer)
+    }
+
+    /// The treaty that an incident calls next, if it is this one.
+    fn next_call(&self, index: usize, product: usize) -> Rule<(Treaty, N)> {
+        let treaty = self.treaty(index)?;
+        let entry = &self.products[product];
+        let incident = entry.incident.as_ref().filter(|incident| incident.open).ok_or("there is no incident")?;
+        need(entry.pool == treaty.cedant, "of another pool")?;
+        need(incident.state == IncidentState::Open, "its treaties are called")?;
+        need(incident.treaties.get(incident.cursor) == Some(&index), "not the next one")?;
+        let owed = treaty.owes(incident.gross, incident.gross.saturating_sub(incident.quota_share_owed));
+        Ok((treaty, owed))
+    }
+
+    fn book_call(&mut self, product: usize, treaty: &Treaty, owed: N, received: N) {
+        let incident = self.products[product].incident.as_mut().expect("there is one");
+        if treaty.quota_share().is_some() {
+            incident.quota_share_owed = owed;
+        }
+        incident.ceded += received;
+        incident.cursor += 1;
+        self.join_round(product);
+    }
+
+    fn call(&mut self, index: usize, product: usize) -> Rule {
+        let (treaty, owed) = self.next_call(index, product)?;
+        let Treaty { cedant, reinsurer, limit, .. } = treaty;
+        self.accrue(cedant);
+        self.accrue(reinsurer);
+        let paid = owed.min(self.pools[reinsurer].bearing());
+        self.treaties[index].limit_left -= owed;
+        self.pools[reinsurer].lose(paid)?;
+        let mut cost = 0;
+        if let TreatyKind::ExcessOfLoss { reinstatements, reinstatement_premium_bps, .. } = treaty.kind {
+            // What the reinsurer could take on beyond its open limits and still be solvent.
+            let solvency = N::from(self.pools[reinsurer].terms.solvency_bps);
+            let held = ceil(self.required(reinsurer) * solvency, BPS);
+            let room = self.pools[reinsurer].staying().saturating_sub(held) * BPS / solvency;
+            let restorable = (limit * N::from(reinstatements)).saturating_sub(treaty.restored);
+            let restored = paid.min(restorable).min(room);
+            if restored > 0 {
+                let whole = ceil(treaty.premium * N::from(reinstatement_premium_bps), BPS);
+                cost = ceil(whole * restored, limit).min(paid);
+            }
+            self.treaties[index].restored += restored;
+            self.treaties[index].limit_left += restored;
+        }
+        if cost > 0 {
+            let week = day(self.now + 8 * DAY - 1);
+            let now = self.now;
+            self.pools[reinsurer].stream(cost, now, treaty.end_day.max(week));
+        }
+        self.pools[cedant].incident_reserves += paid - cost;
+        self.book_call(product, &treaty, owed, paid - cost);
+        Ok(())
+    }
+
+    fn collect(&mut self, index: usize) -> Rule {
+        let Treaty { cedant, reinsurer, uncollected, .. } = self.treaty(index)?;
+        need(uncollected > 0, "nothing is owed")?;
+        self.accrue(cedant);
+        self.accrue(reinsurer);
+        let paid = uncollected.min(self.pools[reinsurer].bearing());
+        self.pools[reinsurer].lose(paid)?;
+        self.treaties[index].uncollected = 0;
+        self.pools[cedant].hold();
+        self.pools[cedant].surplus += paid;
+        Ok(())
+    }
+
+    fn end(&mut self, index: usize) -> Rule {
+        let treaty = self.treaty(index)?;
+        let now = self.now;
+        if !treaty.active {
+            need(now >= start(treaty.start_day), "its term has not begun")?;
+            self.treaties[index].open = false;
+            return Ok(());
+        }
+        let Treaty { cedant, reinsurer, end_day, uncollected, .. } = treaty;
+        self.accrue(cedant);
+        self.accrue(reinsurer);
+        let over = now >= start(end_day + self.pools[cedant].ring_days);
+        need(self.alerts(cedant).count == 0 && over && uncollected == 0, "the treaty is in use")?;
+        let books = &mut self.pools[cedant];
+        if books.quota_share == Some(index) {
+            need(books.payable == 0, "premium is owed")?;
+            books.quota_share = None;
+        }
+        books.layers.retain(|layer| *layer != index);
+        self.pools[reinsurer].inward.retain(|inward| *inward != index);
+        self.treaties[index].open = false;
+        Ok(())
+    }
+
+    fn commute(&mut self, index: usize) -> Rule {
+        let Treaty { cedant, reinsurer, rate, start_day, end_day, active, .. } = self.treaty(index)?;
+        let tomorrow = day(self.now) + 1;
+        need(active, "it is not in force")?;
+        need(self.now >= start(start_day) && tomorrow < end_day, "it is not within its term")?;
+        self.need_no_alert(cedant)?;
+        self.accrue(cedant);
+        self.accrue(reinsurer);
+        let books = &mut self.pools[reinsurer];
+        let seconds = u128::from(end_day - tomorrow) * DAY.unsigned_abs() as N;
+        let returned = ((rate * seconds) >> 32).min(books.unearned);
+        if rate > 0 {
+            let stream = books.streams.iter_mut().find(|stream| (stream.rate, stream.end_day) == (rate, end_day));
+            stream.ok_or("books: the treaty's stream is gone")?.end_day = tomorrow;
+        }
+        books.unearned -= returned;
+        self.pools[cedant].hold();
+        self.pools[cedant].surplus += returned;
+        self.treaties[index].end_day = tomorrow;
+        self.need_solvent(cedant)
+    }
+
+    fn cede(&mut self, cedant: usize) -> Rule {
+        let now = self.now;
+        let Cession { reinsurer, amount, from } = self.cessions.remove(&cedant).ok_or("nothing is announced")?;
+        need((from..from + 7 * DAY).contains(&now), "it is not good now")?;
+        self.need_no_alert(cedant)?;
+        need(!self.pools[cedant].exits_wait(now), "exits wait")?;
+        self.accrue(cedant);
+        self.accrue(reinsurer);
+        take(&mut self.pools[cedant].surplus, amount, "the surplus is too small")?;
+        self.need_solvent(cedant)?;
+        self.pools[reinsurer].hold();
+        self.pools[reinsurer].surplus += amount;
+        Ok(())
+    }
+
+    pub(super) fn apply_reinsurance(&mut self, op: &Op) -> Rule {
+        let governs = |model: &Model, by: Who| need(by == model.roles.governance, "only governance");
+        match *op {
+            Op::CreateTreaty { cedant, reinsurer, ref terms, by } => {
+                governs(self, by)?;
+                self.create_treaty(cedant, reinsurer, terms)
+            }
+            Op::AcceptTreaty { treaty, by } => {
+                governs(self, by)?;
+                self.accept(treaty)
+            }
+            Op::SettlePremium { cedant, reinsurer } => {
+                let treaty = self.pools[cedant].quota_share.ok_or("there is no quota share")?;
+                need(self.treaties[treaty].reinsurer == reinsurer, "not the reinsurer")?;
+                self.accrue(cedant);
+                self.accrue(reinsurer);
+                let amount = std::mem::take(&mut self.pools[cedant].payable);
+                need(amount > 0, "nothing is owed")?;
+                // Earned over seven days at least, to a day boundary.
+                let (now, end_day) = (self.now, day(self.now + 8 * DAY - 1));
+                self.pools[reinsurer].stream(amount, now, end_day);
+                Ok(())
+            }
+            Op::CallTreaty { treaty, product } => self.call(treaty, product),
+            Op::SkipTreaty { treaty, product } => {
+                let (entry, owed) = self.next_call(treaty, product)?;
+                let incident = self.products[product].incident.as_ref().expect("there is one");
+                need(self.now >= incident.opened_at + 2 * DAY, "it can still be called")?;
+                self.accrue(entry.cedant);
+                self.treaties[treaty].limit_left -= owed;
+                self.treaties[treaty].uncollected += owed;
+                self.book_call(product, &entry, owed, 0);
+                Ok(())
+            }
+            Op::CollectTreaty { treaty } => self.collect(treaty),
+            Op::EndTreaty { treaty } => self.end(treaty),
+            Op::CommuteTreaty { treaty, by } => {
+                governs(self, by)?;
+                self.commute(treaty)
+            }
+            Op::AnnounceCession { cedant, reinsurer, amount, by } => {
+                governs(self, by)?;
+                let kinds = (self.pools[cedant].kind, self.pools[reinsurer].kind);
+                need(kinds == (PoolKind::Cover, PoolKind::Reinsurance), "pools of the wrong kind")?;
+                need(self.pools[cedant].asset == self.pools[reinsurer].asset, "another asset")?;
+                need(amount > 0 && !self.cessions.contains_key(&cedant), "one is announced")?;
+                let from = self.pools[cedant].notice(self.now);
+                self.cessions.insert(cedant, Cession { reinsurer, amount: amount.into(), from });
+                Ok(())
+            }
+            Op::CedeSurplus { cedant, by } => {
+                governs(self, by)?;
+                self.cede(cedant)
+            }
+            Op::CloseCession { cedant } => {
+                let cession = self.cessions.remove(&cedant).ok_or("nothing is announced")?;
+                need(self.now >= cession.from + 7 * DAY, "it is still good")
+            }
+            _ => unreachable!("an operation of another part"),
+        }
+    }
+}

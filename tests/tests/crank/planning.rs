@@ -1,0 +1,181 @@
+//! What is due, and what is worth a fee.
+
+use super::*;
+use backstop::oracle::{Observation, Source};
+use backstop_app::crank::chain::{Chain, Depth, Whereabouts};
+use backstop_app::crank::plan::{self, Plan};
+use backstop_app::crank::work::Work;
+use backstop_app::crank::{Kind, Print};
+use std::collections::BTreeSet;
+
+fn read(world: &World) -> Chain {
+    let depth = Depth { tickets: true, burnt: true };
+    Chain::read(&world.cluster, &mut Whereabouts::new(), depth).unwrap()
+}
+
+fn print(price_e8: u64, publish_time: i64) -> Print {
+    Print {
+        source: Source::PythReceiver.byte(),
+        feed: FEED,
+        account: standing_account(&FEED),
+        observation: Observation { price: price_e8, confidence: 0, publish_time },
+    }
+}
+
+fn planned(chain: &Chain, prints: &[Print]) -> Plan {
+    plan::plan(chain, prints, &Settings::default(), &Pubkey::default(), &BTreeSet::new())
+}
+
+fn kinds(plan: &Plan) -> Vec<Kind> {
+    plan.due.iter().map(|work| work.kind).collect()
+}
+
+/// A pool with one product that was shown a price at the first second of a slot, as it was read then.
+fn quiet(price_e8: i64) -> (World, ProductKeys, Chain) {
+    let world = World::unsigned();
+    let (_, product) = stage(&world);
+    world.print(&product, price_e8);
+    let chain = read(&world);
+    (world, product, chain)
+}
+
+#[test]
+fn a_print_is_shown_once_a_slot_unless_it_says_something_new() {
+    let (_, _, mut chain) = quiet(PAR);
+    let start = chain.now;
+    let shown = |chain: &Chain, price| kinds(&planned(chain, &[print(price, chain.now)])) == [Kind::Observe];
+    chain.now = start + 600;
+    assert!(!shown(&chain, 100_000_001), "the slot is known to be without trouble");
+    assert!(shown(&chain, 94_000_000), "a breach is news");
+    assert!(!shown(&chain, 95_500_000), "between threshold and recovery is no evidence");
+    chain.now = start + 1_799;
+    assert!(!shown(&chain, 100_000_000));
+    chain.now = start + 1_800;
+    assert!(shown(&chain, 100_000_000), "a new slot");
+    let old = [print(100_000_000, start - 256 * 1_800)];
+    assert_eq!(kinds(&planned(&chain, &old)), [], "before the ring");
+    assert_eq!(kinds(&planned(&chain, &[print(100_000_000, chain.now + 6)])), [Kind::Observe]);
+}
+
+#[test]
+fn a_selling_product_gets_a_print_before_the_last_one_is_too_old_to_buy_on() {
+    let (_, product, mut chain) = quiet(PAR);
+    let start = chain.now;
+    // Prices that are no evidence: only buyers need them.
+    let between = |chain: &Chain| kinds(&planned(chain, &[print(95_500_000, chain.now)]));
+    chain.now = start + 1_800;
+    assert_eq!(between(&chain), [], "half of the hour that a print is good for");
+    chain.now = start + 1_801;
+    assert_eq!(between(&chain), [Kind::Observe]);
+    let view = chain.products.get_mut(&product.product).unwrap();
+    view.product.set_state(ProductState::Frozen).unwrap();
+    assert_eq!(between(&chain), [], "nobody can buy, and nobody is insured");
+}
+
+#[test]
+fn a_higher_breach_price_is_shown_only_if_it_moves_the_severity_by_a_hundredth() {
+    let (_, _, mut chain) = quiet(94_000_000);
+    chain.now += 600;
+    let shown = |price| kinds(&planned(&chain, &[print(price, chain.now)]));
+    // Severity is linear over 0.15: a hundredth is 0.0015.
+    assert_eq!(shown(94_149_999), []);
+    assert_eq!(shown(94_150_000), [Kind::Observe]);
+    assert_eq!(shown(93_000_000), [], "a lower one changes nothing");
+}
+
+#[test]
+fn of_several_prints_the_newest_that_is_worth_it_is_shown() {
+    let (_, _, mut chain) = quiet(PAR);
+    chain.now += 1_900;
+    let mut newest = print(95_500_000, chain.now);
+    newest.account = Pubkey::new_from_array([1; 32]);
+    let mut worth = print(94_000_000, chain.now - 5);
+    worth.account = Pubkey::new_from_array([2; 32]);
+    let other_feed = Print { feed: [8; 32], ..worth.clone() };
+    let plan = planned(&chain, &[print(94_000_000, chain.now - 30), newest.clone(), worth.clone(), other_feed]);
+    let [Work { instructions, .. }] = &plan.due[..] else { panic!("{:?}", kinds(&plan)) };
+    // Half of the price's age is over too, so that the newest serves buyers: it wins.
+    assert_eq!(instructions[0].accounts.last().unwrap().pubkey, newest.account);
+    chain.now -= 1_000;
+    let [older, newer] =
+        [print(94_000_000, chain.now - 5), Print { account: worth.account, ..print(93_000_000, chain.now) }];
+    let plan = planned(&chain, &[older, newer]);
+    assert_eq!(plan.due[0].instructions[0].accounts.last().unwrap().pubkey, worth.account);
+}
+
+#[test]
+fn a_confirmation_needs_no_price_and_comes_the_second_the_challenge_is_over() {
+    let world = World::unsigned();
+    let (_, product) = stage(&world);
+    world.holder(&product, 1_000 * ONE, 30);
+    let payer = operator(&world);
+    world.advance(3 * DAY);
+    breach_for_long(&world, &product, HALF, &payer);
+    let mut chain = read(&world);
+    let terms = world.trigger(&product).terms;
+    let window = world.trigger(&product).evidence.window(&terms).unwrap();
+    chain.now = window.contradicted_until;
+    assert_eq!(kinds(&planned(&chain, &[])), []);
+    chain.now += 1;
+    assert_eq!(kinds(&planned(&chain, &[print(PAR as u64, chain.now)])), [Kind::Confirm], "no print can undo it");
+}
+
+#[test]
+fn a_phase_that_time_has_changed_is_refreshed() {
+    let world = World::unsigned();
+    let (_, product) = stage(&world);
+    world.holder(&product, 1_000 * ONE, 30);
+    world.advance(2 * DAY);
+    world.print(&product, HALF);
+    world.run(&[], &[ix::accrue(product.pool.pool)]);
+    let mut chain = read(&world);
+    assert_eq!(kinds(&planned(&chain, &[])), []);
+    chain.now += DAY / 2;
+    assert_eq!(kinds(&planned(&chain, &[])), [Kind::Refresh]);
+}
+
+#[test]
+fn nothing_is_due_in_a_pool_where_nothing_happens_and_once_a_day_premium_is_earned() {
+    let (world, product, _) = quiet(PAR);
+    world.holder(&product, 1_000 * ONE, 30);
+    let mut chain = read(&world);
+    let day = (i64::from(day_of(chain.now)) + 1) * DAY;
+    chain.now = day - 1;
+    assert_eq!(kinds(&planned(&chain, &[])), []);
+    chain.now = day;
+    assert_eq!(kinds(&planned(&chain, &[])), [Kind::Accrue]);
+    let payer = operator(&world);
+    world.cluster.set_time(day);
+    assert_eq!(run(&world, &payer).count("accrue"), 1);
+    world.advance(HOUR);
+    assert_eq!(run(&world, &payer).transactions, 0);
+}
+
+#[test]
+fn an_epoch_is_settled_in_parts_only_if_a_part_is_worth_it() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let person = world.depositor(&pool, Tranche::Senior, 10_000 * ONE);
+    world.next_day();
+    world.holder(&product, 160_000 * ONE, 365);
+    world.exit(&pool, &person, Tranche::Senior, world.shares(&pool, &person, Tranche::Senior));
+    let mut chain = read(&world);
+    chain.now += 9 * DAY;
+    let view = chain.pools.get_mut(&pool.pool).unwrap();
+    // As if the pool held just so much more than it must: the exiting tranche is 10,000.
+    let free = |view: &mut backstop_app::crank::chain::PoolView, amount: u64| {
+        let books = &mut view.books;
+        books.accrue(world.now() + 9 * DAY).unwrap();
+        let required = books.required_capital().unwrap();
+        let rest = books.loss_capital().unwrap() - required - amount;
+        books.tranches[1].assets -= rest;
+        books.cash -= rest;
+    };
+    let settles = |chain: &Chain| kinds(&planned(chain, &[])).contains(&Kind::SettleExitEpoch);
+    free(view, 50 * ONE);
+    assert!(!settles(&chain), "half a percent of what is leaving");
+    let view = chain.pools.get_mut(&pool.pool).unwrap();
+    view.books.tranches[1].assets += 100 * ONE;
+    view.books.cash += 100 * ONE;
+    assert!(settles(&chain), "more than one percent");
+}

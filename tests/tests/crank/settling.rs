@@ -1,0 +1,365 @@
+//! Settlements: packed, shared by cranks, broken off, and with bad items among them.
+
+use super::*;
+
+/// Settles many covers and says how: transactions with covers in them, most covers in one, most bytes, compute units.
+fn measure(covers: u64, table_from: usize) -> (usize, usize, usize, u64) {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, covers, &payer);
+    let cluster = Lossy::never(&world.cluster);
+    let start = Instant::now();
+    let report = crank(&cluster, &payer, Options { table_from, ..options() }).run_until_idle().unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    assert_paid_once(&world, &pool, &product, &holders);
+    assert_eq!((report.count("settle_cover"), report.skipped.len(), report.transactions_lost), (covers, 0, 0));
+    let sent = cluster.sent.borrow();
+    // `settle_cover` has nine accounts; no other instruction that a crank sends here has so many.
+    let settled = |transaction: &VersionedTransaction| {
+        transaction.message.instructions().iter().filter(|instruction| instruction.accounts.len() == 9).count()
+    };
+    let settlements: Vec<&VersionedTransaction> = sent.iter().filter(|sent| settled(sent) > 0).collect();
+    let most = settlements.iter().map(|sent| settled(sent)).max().unwrap();
+    let bytes = settlements.iter().map(|sent| bincode::serialize(sent).unwrap().len()).max().unwrap();
+    println!(
+        "{covers} covers in {} transactions, at most {most} in one, {bytes} bytes; {} CU in all; {seconds:.1} s",
+        settlements.len(),
+        report.compute_units,
+    );
+    (settlements.len(), most, bytes, report.compute_units)
+}
+
+#[test]
+fn a_lookup_table_packs_more_covers_into_a_transaction() {
+    let (plain, most_plain, bytes_plain, _) = measure(60, usize::MAX);
+    let (packed, most_packed, bytes_packed, _) = measure(60, 1);
+    assert!(packed < plain && most_packed > most_plain, "{packed} {plain} {most_packed} {most_plain}");
+    assert!(bytes_plain <= 1_232 && bytes_packed <= 1_232);
+}
+
+#[test]
+fn a_lookup_table_is_found_again_by_a_crank_that_starts_anew_and_its_rent_comes_back() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 24, &payer);
+    let with_table = || Options { table_from: 1, ..options() };
+    let tables = || world.cluster.svm().get_program_accounts(&TABLES).len();
+    // Killed after confirming, opening, funding, the table, and a first settlement.
+    for _ in 0..5 {
+        let cluster = Lossy::after(1, &world.cluster);
+        assert!(crank(&cluster, &payer, with_table()).run_until_idle().is_err());
+    }
+    assert_eq!(tables(), 1, "one table, whoever needed it");
+    let lossy = Lossy::never(&world.cluster);
+    let report = crank(&lossy, &payer, with_table()).run_until_idle().unwrap();
+    assert_eq!(report.rent, 0, "the next crank finds the table");
+    assert!(lossy.sent.borrow().iter().any(|sent| sent.message.address_table_lookups().is_some()));
+    assert_paid_once(&world, &pool, &product, &holders);
+    assert_eq!(tables(), 1, "a table cools before it can be closed");
+    let before = world.cluster.account(&payer.pubkey()).unwrap().unwrap().lamports;
+    let slot = world.cluster.slot().unwrap();
+    world.cluster.svm().warp_to_slot(slot + 600);
+    crank(&lossy, &payer, with_table()).run_until_idle().unwrap();
+    assert_eq!(tables(), 0);
+    assert!(world.cluster.account(&payer.pubkey()).unwrap().unwrap().lamports > before);
+}
+
+#[test]
+fn a_lookup_table_that_vanishes_is_done_without() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 24, &payer);
+    // Confirmed, opened, funded, the table made, a first settlement; then the node is gone for a moment.
+    let cluster = Lossy::after(5, &world.cluster);
+    let mut crank = crank(&cluster, &payer, Options { table_from: 1, ..options() });
+    assert!(crank.run_until_idle().is_err());
+    let [(table, _)] = &world.cluster.svm().get_program_accounts(&TABLES)[..] else { panic!() };
+    world.cluster.set_account(*table, Account::default());
+    cluster.left.set(usize::MAX);
+    let report = crank.run_until_idle().unwrap();
+    assert_eq!(report.skipped, []);
+    assert_paid_once(&world, &pool, &product, &holders);
+}
+
+#[test]
+fn a_payer_without_money_breaks_the_pass_off_and_blames_no_item() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 12, &payer);
+    let purse = world.cluster.account(&payer.pubkey()).unwrap().unwrap();
+    world.cluster.set_account(payer.pubkey(), Account { lamports: 900_000, ..purse.clone() });
+    let mut crank = crank(&world.cluster, &payer, options());
+    while let Ok(report) = crank.pass() {
+        assert!(report.did_anything(), "it says what is missing instead of doing nothing: {report:?}");
+        assert_eq!(report.skipped.iter().filter(|skipped| skipped.kind == "settle_cover").count(), 0);
+        world.cluster.set_account(payer.pubkey(), Account { lamports: 1_000, ..purse.clone() });
+    }
+    world.cluster.set_account(payer.pubkey(), purse);
+    crank.run_until_idle().unwrap();
+    assert_paid_once(&world, &pool, &product, &holders);
+}
+
+#[test]
+fn covers_of_one_holder_share_accounts_and_so_a_transaction() {
+    let world = World::unsigned();
+    let (_, product) = stage(&world);
+    let payer = operator(&world);
+    world.print(&product, PAR);
+    let person = world.person(1_000 * ONE);
+    for _ in 0..20 {
+        world.buy(&product, &person, 100 * ONE, 30).1.unwrap();
+    }
+    let before = world.assets(&person);
+    world.advance(3 * DAY);
+    breach_for_long(&world, &product, HALF, &payer);
+    let cluster = Lossy::never(&world.cluster);
+    let report = crank(&cluster, &payer, Options { table_from: 1, ..options() }).run_until_idle().unwrap();
+    assert_eq!(report.count("settle_cover"), 20);
+    assert_eq!(world.assets(&person) - before, 20 * 50 * ONE);
+    let most = cluster.sent.borrow().iter().map(|sent| sent.message.instructions().len()).max().unwrap();
+    assert!(most > 8, "{most} instructions in one");
+}
+
+#[test]
+fn two_cranks_at_once_settle_a_thousand_covers_exactly_once_each() {
+    const COVERS: u64 = 1_000;
+    let start = Instant::now();
+    let mut world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payers = [operator(&world), operator(&world)];
+    let holders = owed(&world, &product, COVERS, &payers[0]);
+    let set_up = start.elapsed();
+    let spare = EmbeddedCluster::start_unsigned(0, &payers[0].pubkey());
+    let cluster = Mutex::new(std::mem::replace(&mut world.cluster, spare));
+    let turns = (Mutex::new(Turns { next: 0, ended: [false; 2] }), Condvar::new());
+    let start = Instant::now();
+    let reports: Vec<Report> = std::thread::scope(|scope| {
+        let run = |me: usize| {
+            let (cluster, turns, payers) = (&cluster, &turns, &payers);
+            scope.spawn(move || {
+                let shared = Shared { me, cluster, turns };
+                let report = crank(&shared, &payers[me], options()).run_until_idle();
+                shared.end();
+                report.unwrap_or_else(|error| panic!("{}", explain(&error)))
+            })
+        };
+        let threads = [run(0), run(1)];
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    world.cluster = cluster.into_inner().unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    println!("set-up {:.1} s; {COVERS} covers by two cranks in {seconds:.1} s", set_up.as_secs_f64());
+    for report in &reports {
+        println!("{report:?}");
+        assert!(report.count("settle_cover") > 0, "both have worked");
+        assert_eq!(report.skipped, []);
+    }
+    let settled: u64 = reports.iter().map(|report| report.count("settle_cover")).sum();
+    assert_eq!(settled, COVERS, "no cover was settled twice, and none was left");
+    assert_paid_once(&world, &pool, &product, &holders);
+}
+
+#[test]
+fn a_crank_killed_after_every_single_transaction_loses_and_doubles_nothing() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders: Vec<(Person, Pubkey)> = (0..40).map(|_| world.holder(&product, 1_000 * ONE, 30)).collect();
+    for (person, _) in &holders {
+        world.cluster.set_tokens(&person.id(), &world.asset, 0);
+    }
+    world.advance(3 * DAY);
+    let terms = world.trigger(&product).terms;
+    let (slot, mut lives) = (i64::from(terms.slot_seconds), 0);
+    // From the first breach to the last payout, a new process for every transaction: all it knows is the chain.
+    for step in 0..=terms.need {
+        if step < terms.need {
+            world.cluster.set_time((world.now() / slot + 1) * slot);
+            publish(&world, HALF);
+        } else {
+            world.advance(slot + i64::from(terms.challenge) + 1);
+        }
+        while crank(&Lossy::after(1, &world.cluster), &payer, options()).run_until_idle().is_err() {
+            lives += 1;
+            assert!(lives < 100, "it gets nowhere");
+        }
+    }
+    assert!(lives > 10, "it was killed {lives} times");
+    let holders: Vec<_> = holders.into_iter().map(|(person, mint)| (person, mint, 500 * ONE)).collect();
+    assert_paid_once(&world, &pool, &product, &holders);
+}
+
+/// Changes a byte of an account.
+fn write(world: &World, address: Pubkey, at: usize, byte: u8) {
+    let mut account = world.cluster.account(&address).unwrap().unwrap();
+    account.data[at] = byte;
+    world.cluster.set_account(address, account);
+}
+
+/// Where the state of a token account is: 1 in use, 2 frozen.
+const STATE: usize = 108;
+
+#[test]
+fn a_bad_item_is_left_out_reported_and_waits_while_all_others_are_paid() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 30, &payer);
+    // A payout account that nobody can see is broken before the token program refuses it.
+    let (bad, bad_mint, due) = &holders[11];
+    let account = terms::assets_of(&bad.id(), &world.asset);
+    write(&world, account, STATE, 3);
+    let mut crank = crank(&world.cluster, &payer, options());
+    let report = crank.run_until_idle().unwrap();
+    assert_eq!(report.count("settle_cover"), 29);
+    let [skipped] = &report.skipped[..] else { panic!("{:?}", report.skipped) };
+    assert_eq!((skipped.kind, skipped.subject.clone()), ("settle_cover", address::cover(bad_mint).to_string()));
+    assert_eq!(report.transactions_lost, 0, "what is refused in simulation costs nothing");
+    for (person, mint, due) in holders.iter().filter(|(_, mint, _)| mint != bad_mint) {
+        assert_eq!((world.assets(person), world.cover(mint).state), (*due, CoverState::Settled));
+    }
+    assert_eq!(world.cover(bad_mint).state, CoverState::Active);
+    assert_eq!(world.incident(&product).state, IncidentState::Funded, "the incident stays open for it");
+    // It is still known, and not tried again at once.
+    write(&world, account, STATE, 1);
+    let again = crank.run_until_idle().unwrap();
+    assert_eq!((again.transactions, again.skipped.len()), (0, 1));
+    // Another crank, or the same later, pays it.
+    assert_eq!(run(&world, &payer).count("settle_cover"), 1);
+    assert_eq!(world.assets(bad), *due);
+    assert_paid_once(&world, &pool, &product, &holders);
+}
+
+#[test]
+fn refused_work_is_tried_again_after_its_wait() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 3, &payer);
+    let account = terms::assets_of(&holders[0].0.id(), &world.asset);
+    write(&world, account, STATE, 3);
+    let delays = Delays { first: Duration::from_millis(50), longest: Duration::from_secs(1) };
+    let mut crank = crank(&world.cluster, &payer, Options { delays, ..options() });
+    assert_eq!(crank.run_until_idle().unwrap().skipped.len(), 1);
+    write(&world, account, STATE, 1);
+    std::thread::sleep(Duration::from_millis(60));
+    assert_eq!(crank.run_until_idle().unwrap().count("settle_cover"), 1);
+    assert_paid_once(&world, &pool, &product, &holders);
+}
+
+#[test]
+fn covers_that_only_their_holders_can_be_paid_for_wait_and_cost_nothing() {
+    let world = World::unsigned();
+    let (_, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 4, &payer);
+    let asset_account = |index: usize| terms::assets_of(&holders[index].0.id(), &world.asset);
+    let nft = |index: usize| address::associated_token(&holders[index].0.id(), &holders[index].1, &TOKEN_2022);
+    write(&world, asset_account(0), STATE, 2);
+    world.cluster.set_account(asset_account(1), Account::default());
+    // The third NFT belongs to a program's account.
+    let owner = product.product;
+    for (at, byte) in owner.as_ref().iter().enumerate() {
+        write(&world, nft(2), 32 + at, *byte);
+    }
+    let report = run(&world, &payer);
+    assert_eq!(report.count("settle_cover"), 1);
+    let mut why: Vec<&str> = report.waiting.iter().map(|waiting| waiting.why).collect();
+    why.sort_unstable();
+    assert_eq!(
+        why,
+        [
+            "it belongs to a program's account, which must sign",
+            "its owner has no account of the asset",
+            "its owner's account is frozen"
+        ]
+    );
+    assert_eq!((report.skipped.len(), report.transactions_lost), (0, 0));
+    let idle = run(&world, &payer);
+    assert_eq!((idle.transactions, idle.waiting.len()), (0, 3), "nobody pays for looking again");
+}
+
+#[test]
+fn a_missing_payout_account_is_created_only_if_asked_for() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 12, &payer);
+    for (person, _, _) in &holders {
+        world.cluster.set_account(terms::assets_of(&person.id(), &world.asset), Account::default());
+    }
+    assert_eq!(run(&world, &payer).count("settle_cover"), 0);
+    let settings = Settings { create_accounts: true, ..Settings::default() };
+    let report = crank(&world.cluster, &payer, Options { settings, ..options() }).run_until_idle().unwrap();
+    assert_eq!(report.count("settle_cover"), 12);
+    assert!(report.rent >= 12 * 2_000_000, "the rent is counted: {}", report.rent);
+    assert_paid_once(&world, &pool, &product, &holders);
+}
+
+#[test]
+fn whoever_holds_the_nft_now_is_paid() {
+    let world = World::unsigned();
+    let (_, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 3, &payer);
+    let (seller, mint, due) = &holders[1];
+    let buyer = world.person(0);
+    let account = |owner: &Pubkey| address::associated_token(owner, mint, &TOKEN_2022);
+    let create = ix::create_associated_token(&world.payer.pubkey(), &buyer.id(), mint, &TOKEN_2022);
+    let transfer = spl_token_2022::instruction::transfer_checked(
+        &TOKEN_2022,
+        &account(&seller.id()),
+        mint,
+        &account(&buyer.id()),
+        &seller.id(),
+        &[],
+        1,
+        0,
+    );
+    world.run(&[&seller.key], &[create, transfer.unwrap()]);
+    run(&world, &payer);
+    assert_eq!((world.assets(&buyer), world.assets(seller)), (*due, 0));
+}
+
+#[test]
+fn a_used_up_budget_stops_sending_and_not_the_crank() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 30, &payer);
+    // Confirm, open, fund, and the incident's rent; then settlements of 5,000 lamports each.
+    let before = world.cluster.account(&payer.pubkey()).unwrap().unwrap().lamports;
+    let rent = world.cluster.rent(8 + Incident::INIT_SPACE).unwrap();
+    let budget = Some(rent + 3 * 5_000 + 2 * 5_000 + 4_999);
+    let mut crank = crank(&world.cluster, &payer, Options { budget, ..options() });
+    let report = crank.run_until_idle().unwrap();
+    assert!(report.out_of_budget);
+    assert_eq!((report.transactions, report.fees), (5, 25_000));
+    assert!((1..30).contains(&report.count("settle_cover")));
+    let after = world.cluster.account(&payer.pubkey()).unwrap().unwrap().lamports;
+    assert_eq!(before - after, report.fees + report.rent, "what is reported is what was paid");
+    let idle = crank.pass().unwrap();
+    assert!(idle.out_of_budget && idle.transactions == 0, "it still runs, and sends nothing");
+    run(&world, &payer);
+    assert_paid_once(&world, &pool, &product, &holders);
+}
+
+#[test]
+fn a_crank_that_is_asked_to_stop_sends_nothing_more() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 12, &payer);
+    let stop = Arc::new(AtomicBool::new(true));
+    let mut crank = crank(&world.cluster, &payer, options());
+    crank.stop_on(stop.clone());
+    let report = crank.run_until_idle().unwrap();
+    assert_eq!((report.transactions, report.passes), (0, 1));
+    stop.store(false, Ordering::Relaxed);
+    crank.run_until_idle().unwrap();
+    assert_paid_once(&world, &pool, &product, &holders);
+}
