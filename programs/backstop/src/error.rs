@@ -16,8 +16,8 @@ macro_rules! ensure {
     };
 }
 
-/// Declares the refusals with one table of their names and messages. Anchor's `error_code` writes out a branch for each of
-/// them, 30 KB in all; it is left to make the IDL.
+/// Declares the refusals with one table of their names and messages. Anchor's `error_code` writes out a branch for each
+/// of them, 30 KB in all; it is left to make the IDL.
 macro_rules! refusals {
     ($($(#[doc = $doc:literal])* #[msg($message:literal)] $name:ident = $number:tt,)*) => {
         /// What the program answers when it refuses; on chain the code is 6000 + the number.

@@ -103,8 +103,8 @@ pub fn call(program: &Pubkey, accounts: &[(&AccountInfo, Use)], data: &[u8], sig
         data: data.as_ptr(),
         data_len: data.len() as u64,
     };
-    // SAFETY: as many metas and infos as there are accounts are written; what they point to outlives the call; and a list
-    // of lists of bytes is laid out as the C interface has it, an address and a length each.
+    // SAFETY: as many metas and infos as there are accounts are written; what they point to outlives the call, and is
+    // not borrowed; a list of lists of bytes is laid out as the C interface has it, an address and a length each.
     let result = unsafe {
         solana_define_syscall::definitions::sol_invoke_signed_c(
             core::ptr::from_ref(&instruction).cast(),
@@ -124,7 +124,7 @@ pub fn call(_: &Pubkey, _: &[(&AccountInfo, Use)], _: &[u8], _: &[&[&[u8]]]) -> 
 }
 
 /// Runs an instruction: what the runtime calls. Anchor's entrypoint, but for the list of accounts, which is not taken
-/// apart again at the end: the runtime throws it away with the rest of the memory. Saves some 40 compute units an account.
+/// apart again at the end: the runtime throws it away with the rest of the memory. Saves 40 compute units an account.
 ///
 /// # Safety
 ///

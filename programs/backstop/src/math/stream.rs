@@ -111,8 +111,8 @@ struct DayWalk {
     rate: u64,
     /// Days of the whole walk that are not walked yet.
     days_left: u64,
-    /// What ended, times the days of the walk on which it is missing: sums of the low and of the high halves of 32 bits,
-    /// so that 64-bit numbers are enough. None of these overflows: 512 halves times 512 days are below 2^50.
+    /// What ended, times the days of the walk on which it is missing: sums of the low and of the high halves of 32
+    /// bits, so that 64-bit numbers are enough. None of these overflows: 512 halves times 512 days are below 2^50.
     ended: (u64, u64),
 }
 

@@ -40,8 +40,8 @@ pub(crate) fn bucket_mut<const N: usize>(buckets: &mut [u64; N], day: u32) -> &m
     &mut buckets[place::<N>(day)]
 }
 
-/// The buckets of the days from `first` to `last`, a turn of the ring at most, in two pieces: up to the end of the array,
-/// and on from its start.
+/// The buckets of the days from `first` to `last`, a turn of the ring at most, in two pieces: up to the end of the
+/// array, and on from its start.
 fn pieces<const N: usize>(first: u32, last: u32) -> (Range<usize>, Range<usize>) {
     let days = if last < first { 0 } else { (last.saturating_sub(first) as usize).saturating_add(1).min(N) };
     let start = place::<N>(first);

@@ -42,11 +42,21 @@ pub struct RequestExit<'info> {
     #[account(mut)]
     pub owner_shares: UncheckedAccount<'info>,
     /// CHECK: the ticket, created here; its address is derived from pool, owner and the owner's number.
-    #[cfg_attr(feature = "idl-build", account(mut, seeds = [EXIT_SEED, pool.key().as_ref(), owner.key().as_ref(), &args.nonce.to_le_bytes()], bump))]
+    #[cfg_attr(
+        feature = "idl-build",
+        account(
+            mut,
+            seeds = [EXIT_SEED, pool.key().as_ref(), owner.key().as_ref(), &args.nonce.to_le_bytes()],
+            bump
+        )
+    )]
     #[cfg_attr(not(feature = "idl-build"), account(mut))]
     pub ticket: UncheckedAccount<'info>,
     /// CHECK: the epoch of the day, created with its first ticket; its address is derived from pool and day.
-    #[cfg_attr(feature = "idl-build", account(mut, seeds = [EXIT_EPOCH_SEED, pool.key().as_ref(), &args.epoch_day.to_le_bytes()], bump))]
+    #[cfg_attr(
+        feature = "idl-build",
+        account(mut, seeds = [EXIT_EPOCH_SEED, pool.key().as_ref(), &args.epoch_day.to_le_bytes()], bump)
+    )]
     #[cfg_attr(not(feature = "idl-build"), account(mut))]
     pub epoch: UncheckedAccount<'info>,
     /// The newest epoch of the queue, needed when the epoch is a new one and the queue is not empty.
