@@ -73,34 +73,54 @@ declare_id!("BackstopCoverPoo1s1111111111111111111111111");'
 # A workspace with the one package, its tests, and the modules of the area.
 copy() {
     local area=$1 tree=$work/$1/tree
-    mkdir -p "$tree/programs" "$tree/.cargo"
+    mkdir -p "$tree/programs"
     rm -rf "$tree/programs/backstop"
     cp -rp "$root/programs/backstop" "$tree/programs/"
     rm -r "$tree/programs/backstop/src/instructions"
     sed -i 's/"cdylib", //' "$tree/programs/backstop/Cargo.toml"
-    # The members and what only they need are not copied.
+    # The members and what only they need are not copied. Cargo tells packages in one build directory apart by name and
+    # version, not by path: the areas have different ones, so that they can run side by side.
     sed -e 's/^members = .*/members = ["programs\/backstop"]/' -e '/^exclude = /d' -e '/^default-members = /d' \
-        -e '/^backstop-app = /d' -e '/^\[profile.dev.package\]/,/^$/d' "$root/Cargo.toml" >"$tree/Cargo.toml"
+        -e '/^backstop-app = /d' -e '/^\[profile.dev.package\]/,/^$/d' \
+        -e "s/^version = \"\(.*\)\"/version = \"\1-$area\"/" "$root/Cargo.toml" >"$tree/Cargo.toml"
     cp "$root/Cargo.lock" "$root/rust-toolchain.toml" "$tree/"
-    cp "$root/.cargo/mutants.toml" "$tree/.cargo/mutants.toml"
     printf '%s\n' "#![allow(missing_docs, unused)]" "$modules" >"$tree/programs/backstop/src/lib.rs"
 }
 
+# Adds the outcomes of a run, also of one that was stopped, to those of the area.
+keep() {
+    local outcome
+    for outcome in caught timeout unviable missed; do
+        if [ -f "$1/mutants.out/$outcome.txt" ]; then
+            sort -u -o "$2/$outcome.txt" "$1/mutants.out/$outcome.txt" $([ -f "$2/$outcome.txt" ] && echo "$2/$outcome.txt")
+        fi
+    done
+}
+
 run() {
-    local area=$1 shard=${SHARD:-} out tests status
+    local area=$1 shard=${SHARD:-} dir=$work/$1 out file tests word status sum
     describe "$area"
     copy "$area"
-    out=$work/$area/out${shard:+-${shard//\//-of-}}
+    out=$dir/out${shard:+-${shard//\//-of-}}
     local select=()
     for file in "${files[@]}"; do select+=(--file "programs/backstop/src/$file"); done
+    # Outcomes are of one text of the sources: places move.
+    sum=$(cd "$dir/tree/programs/backstop/src" && for file in "${files[@]}"; do cat $file; done | sha256sum)
+    if [ "$(cat "$dir/sources" 2>/dev/null)" != "$sum" ]; then
+        rm -rf "$dir"/out* "$dir"/*.txt
+        printf '%s\n' "$sum" >"$dir/sources"
+    fi
+    (cd "$dir/tree" && cargo mutants --list "${select[@]}") >"$dir/listed.txt"
+    keep "$out" "$dir"
     for tests in "${passes[@]}"; do
         status=0
         # For the build and the run alike: other targets do not build without the modules that were left out.
         local targets=()
         for word in $tests; do targets+=("--cargo-arg=$word"); done
-        (cd "$work/$area/tree" && nice -n "${NICE:-15}" cargo mutants --in-place --iterate --no-shuffle \
+        (cd "$dir/tree" && nice -n "${NICE:-15}" cargo mutants --in-place --iterate --no-shuffle \
             ${shard:+--shard "$shard"} --output "$out" "${select[@]}" --baseline "${BASELINE:-run}" \
             --timeout "${TIMEOUT:-60}" --build-timeout 900 --colors never "${targets[@]}") || status=$?
+        keep "$out" "$dir"
         # 2: some were missed; 3: some ran out of time. Anything else but 0 means that it did not run.
         case $status in 0 | 2 | 3) ;; *) exit "$status" ;; esac
     done
@@ -114,5 +134,6 @@ if [ "${1:-}" = --score ]; then
     score
     exit
 fi
-for area in "${@:-math}"; do run "$area"; done
+[ $# -gt 0 ] || set -- math oracle evidence pool product reinsurance rest
+for area in "$@"; do run "$area"; done
 score

@@ -131,13 +131,17 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::EpochInUse => "it is closed after its last ticket; `backstop crank run --once` settles it",
         E::InsuresItsOwnAsset => "a pool cannot pay in what it insures: choose a pool of another asset",
         E::CooldownTooShort => "choose a pool with a longer cooldown, or a trigger that decides sooner",
-        E::TermsDoNotFit | E::BadTriggerTerms | E::BadTreatyTerms => "the bounds are in the program's documentation of the terms",
+        E::TermsDoNotFit | E::BadTriggerTerms | E::BadTreatyTerms => {
+            "the bounds are in the program's documentation of the terms"
+        }
         E::WrongProductState => "`backstop product show` tells its state",
         E::RiskRateOutOfBounds => "`backstop product show` tells floor, ceiling and step",
         E::OracleBadPrice | E::OracleBadExponent | E::OracleFromFuture | E::OracleNotTrading => {
             "show another price update: `backstop trigger observe`"
         }
-        E::SlotClosed | E::PrintBeforeRing => "show newer prices: `backstop trigger show` tells where the evidence stands",
+        E::SlotClosed | E::PrintBeforeRing => {
+            "show newer prices: `backstop trigger show` tells where the evidence stands"
+        }
         E::AlreadyTriggered | E::AlreadyFunded | E::IncidentClosed => {
             "it is done already: `backstop incident list` tells where it stands"
         }
@@ -182,13 +186,17 @@ fn explain_runtime(error: &TransactionError, logs: &[String]) -> Explanation {
                 );
             }
             if logged("Error: Account is frozen") {
-                return Explanation::new("a token account is frozen by its mint's authority", "only that authority can thaw it");
+                return Explanation::new(
+                    "a token account is frozen by its mint's authority",
+                    "only that authority can thaw it",
+                );
             }
             anchor(logs).unwrap_or_else(|| instruction_failure(reason, logs))
         }
-        other => {
-            Explanation::new(format!("the cluster refuses the transaction: {other}"), "--dry-run tells more without sending")
-        }
+        other => Explanation::new(
+            format!("the cluster refuses the transaction: {other}"),
+            "--dry-run tells more without sending",
+        ),
     }
 }
 

@@ -94,3 +94,30 @@ pub fn feed_id(text: &str) -> Result<[u8; 32], String> {
     let id = bytes.collect::<Option<Vec<u8>>>().filter(|_| digits.len() == 64).and_then(|id| id.try_into().ok());
     id.ok_or_else(|| format!("`{text}` is not a Pyth feed id of 64 hexadecimal digits"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn feed_ids_are_64_hexadecimal_digits() {
+        assert_eq!(feed_id(&format!("0x{}", "0F".repeat(32))), Ok([15; 32]));
+        for wrong in ["", "ab", &"zz".repeat(32), &"é".repeat(32), &"+1".repeat(32), &"0".repeat(65)] {
+            assert!(feed_id(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn days_are_counted_from_1970() {
+        assert_eq!(utc_day("1970-01-02"), Ok(1));
+        assert_eq!(utc_day("2023-03-11"), Ok(19_427));
+        assert!(utc_day("2023-02-30").is_err());
+    }
+
+    #[test]
+    fn an_amount_beyond_its_mint_is_refused_and_not_rounded() {
+        let amount: Amount = "1,000.5".parse().expect("an amount");
+        assert_eq!(amount.units(6), Ok(1_000_500_000));
+        assert!(amount.units(0).is_err());
+    }
+}

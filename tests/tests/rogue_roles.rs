@@ -22,12 +22,9 @@ const DUST: u128 = 1_000_000_000;
 
 /// Each official alone, then all.
 fn rogues(number: u64) -> Rogues {
-    let all = number % 4 == 3;
-    Rogues {
-        governance: all || number % 4 == 0,
-        guardian: all || number % 4 == 1,
-        risk_keeper: all || number % 4 == 2,
-    }
+    let who = number % 4;
+    let all = who == 3;
+    Rogues { governance: all || who == 0, guardian: all || who == 1, risk_keeper: all || who == 2 }
 }
 
 fn twice(scene: &Scene, attack: Attack) -> [End; 2] {

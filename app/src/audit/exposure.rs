@@ -95,8 +95,8 @@ fn by_end(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&
 
 /// Sums and premiums by the day on which protection begins, for the 32 days that have a bucket.
 ///
-/// A bucket may count covers that were closed meanwhile: released ones, and those that an incident has settled or does not
-/// concern. It is exact for the days on which no cover that is gone can have begun.
+/// A bucket may count covers that were closed meanwhile: released ones, and those that an incident has settled or does
+/// not concern. It is exact for the days on which no cover that is gone can have begun.
 fn by_activation(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Cover)], funded: bool) {
     let rule = Rule::Activation;
     let newest = product.newest_activation_day;

@@ -1,25 +1,25 @@
 //! The audit: every invariant of the protocol, recomputed from the accounts on chain alone.
 //!
-//! [`run`] reads all accounts of the program ([`Snapshot`]) and returns an [`Audit`]: for the protocol and for each pool
-//! what every [`Rule`] found. The books are not asked what they hold: exposure is summed over covers, exit units over
-//! epochs, claims over tickets, limits over treaties, phases over prints; then both sides are compared.
+//! [`run`] reads all accounts of the program ([`Snapshot`]) and returns an [`Audit`]: for the protocol and for each
+//! pool what every [`Rule`] found. The books are not asked what they hold: exposure is summed over covers, exit units
+//! over epochs, claims over tickets, limits over treaties, phases over prints; then both sides are compared.
 //!
 //! Nearly every rule is an equality. Where rounding leaves dust on purpose, a rule says how much it allows:
 //!
 //! - a premium's rate is rounded down, and so is the refund of a cancelled cover: unearned premium may exceed what the
-//!   stream has to earn by one unit for each cover ever sold and each treaty, and in a reinsurer by [`DUST`] more (each
-//!   quota-share premium that was handed over leaves less than a thousandth of a unit, and nobody counts them);
+//!   stream has to earn by one unit for each cover ever sold, and in a reinsurer by [`DUST`] (each treaty leaves a unit
+//!   at most, each quota-share premium that was handed over less than a thousandth of one, and nobody counts them);
 //! - a cancelled ticket's open units are rounded down: open units of the books may exceed the epochs' by one for each
 //!   such ticket, [`DUST`] at most;
-//! - claims are rounded down: an epoch's reserve may exceed what its tickets can claim by a unit for each ticket that it
-//!   ever had, [`DUST`] at most;
+//! - claims are rounded down: an epoch's reserve may exceed what its tickets can claim by a unit for each ticket that
+//!   it ever had, [`DUST`] at most;
 //! - the program forgets some covers before their premium is earned, or their day is over: those of a product that is
 //!   over. In its books a schedule may say more than the covers that are left, never less;
-//! - a reinsurer keeps no note of quota-share premium that was handed over, nor of reinstatements: on any day its stream
-//!   may end more than its treaties' rates, never less, and all of it must be there as unearned premium.
+//! - a reinsurer keeps no note of quota-share premium that was handed over, nor of reinstatements: on any day its
+//!   stream may end more than its treaties' rates, never less, and all of it must be there as unearned premium.
 //!
-//! Premium that nobody has accrued yet, and a phase that nobody has brought up to now, are no findings: the program does
-//! both by itself before it relies on them.
+//! Premium that nobody has accrued yet, and a phase that nobody has brought up to now, are no findings: the program
+//! does both by itself before it relies on them.
 //!
 //! What one look at the chain cannot show is left to the tests: that share prices fall by losses alone, that nobody's
 //! balance falls without their signature, that refused transactions change nothing.

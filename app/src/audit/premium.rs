@@ -44,8 +44,9 @@ fn days(pool: &Pool) -> impl Iterator<Item = (u32, u64)> {
 /// The rates that must end on each day, and the days on which more may.
 ///
 /// In a cover pool they are those of its covers; more only where a cover of a product that is over is gone before its
-/// premium is earned, which the product's own schedule shows. In a reinsurance pool they are those of its treaties; more
-/// on any day, for quota-share premium that was handed over and for reinstatements, of which no account keeps a note.
+/// premium is earned, which the product's own schedule shows. In a reinsurance pool they are those of its treaties;
+/// more on any day, for quota-share premium that was handed over and for reinstatements, of which no account keeps a
+/// note.
 fn rates(place: &Place) -> (BTreeMap<u32, u128>, BTreeSet<u32>) {
     let Place { snapshot, key, pool } = place;
     let (mut rates, mut more) = (BTreeMap::<u32, u128>::new(), BTreeSet::new());

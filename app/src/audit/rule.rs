@@ -41,7 +41,7 @@ rules! {
     Exposure, "exposure", "a product's exposure is the sum of its live covers, by the day on which they end";
     Activation, "activation", "sums and premiums by activation day are those of the covers";
     Groups, "groups", "exposure of pool and risk groups is the sum of the products'";
-    Alerts, "alerts", "the alert counts the products whose triggers are breaching, met, or not funded, and their exposure";
+    Alerts, "alerts", "the alert counts products whose triggers are breaching, met or not funded, and their exposure";
     Stream, "stream", "premium is earned at the rates of covers and treaties, each until its own day";
     Unearned, "unearned", "unearned premium is what the stream has still to earn, and rounding's dust";
     Covers, "covers", "every cover has the terms that its product sells, and a rate that earns its premium";
@@ -56,7 +56,7 @@ rules! {
     Funding, "funding", "the funding queue counts the incidents that wait, and what they need";
     Cedant, "cedant", "reinsurance in force in a cedant's books is what its treaties say";
     Reinsurer, "reinsurer", "a reinsurer stands behind each of its treaties with the limit that can still be asked for";
-    Treaties, "treaties", "treaties are between a cover and a reinsurance pool of one asset, within their limits and premiums";
+    Treaties, "treaties", "treaties are between pools that fit, within their limits, and paid for";
     Evidence, "evidence", "a trigger's phase, event and severity are what the prints shown say";
     Products, "products", "prices are within their bounds, and products, triggers and incidents agree on what is over";
 }

@@ -19,9 +19,9 @@ pub type Decoded<T> = BTreeMap<Pubkey, T>;
 /// Every account of the program, and the mints and token accounts that its books speak of.
 ///
 /// A node answers one request from one state of the chain, but several requests from several. So the program's accounts
-/// are read in one request, then the token accounts, then the program's again: if nothing has changed in between, all of
-/// it was there at one time. Otherwise everything is read anew, and after five times [`Snapshot::changed`] names what
-/// does not stand still.
+/// are read in one request, then the token accounts, then the program's again: if nothing has changed in between, all
+/// of it was there at one time. Otherwise everything is read anew, and after five times [`Snapshot::changed`] names
+/// what does not stand still.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Unix time of the cluster after the reading.

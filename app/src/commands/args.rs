@@ -192,7 +192,7 @@ pub fn require_tokens(
     };
     let held = token_amount(cluster, account)?.ok_or_else(missing)?;
     if held < needed {
-        let amounts = [needed, held].map(|units| crate::output::exact_amount(units, decimals));
+        let amounts = [needed, held].map(|units| crate::output::tidy_amount(units, decimals));
         let sentence = format!("this needs {}, and the token account {account} holds {}", amounts[0], amounts[1]);
         return Err(hinted(sentence, format!("send tokens of the mint {mint} to it, or choose a smaller amount")));
     }

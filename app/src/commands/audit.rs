@@ -15,8 +15,8 @@ use serde::Serialize;
 
 /// Recompute every invariant from the accounts on chain, and say what is off.
 ///
-/// Reads all accounts of the program and compares the books of each pool with its covers, exits, incidents, treaties and
-/// tokens. Exit code 3 if anything is off.
+/// Reads all accounts of the program and compares the books of each pool with its covers, exits, incidents, treaties
+/// and tokens. Exit code 3 if anything is off.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Example:\n  backstop audit\n  backstop audit --output json | jq '.pools[].outcomes[].findings[]'"

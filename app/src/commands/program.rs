@@ -29,9 +29,7 @@ impl ProgramCommand {
 /// The hash is the sha256 of the code without the zeros at its end, as solana-verify prints it. Exit code 3 if code or
 /// published IDL differ.
 #[derive(Args, Clone, Debug)]
-#[command(
-    after_help = "Example:\n  backstop program verify --url mainnet-beta\n  backstop program verify --file target/deploy/backstop.so"
-)]
+#[command(after_help = "Example:\n  backstop program verify\n  backstop program verify --file backstop.so")]
 pub struct VerifyArgs {
     /// Compare with this program instead.
     #[arg(long, value_name = "FILE")]

@@ -58,7 +58,8 @@ pub struct PauseArgs {
     #[arg(long)]
     purchases: bool,
     /// End the pause in force.
-    #[arg(long, conflicts_with_all = ["deposits", "purchases"], required_unless_present_any = ["deposits", "purchases"])]
+    #[arg(long, conflicts_with_all = ["deposits", "purchases"])]
+    #[arg(required_unless_present_any = ["deposits", "purchases"])]
     lift: bool,
 }
 

@@ -1,7 +1,7 @@
 //! From due work to confirmed transactions.
 //!
-//! Work is packed into as few transactions as bytes allow, simulated, and sent a window at a time. Where one item makes a
-//! transaction fail, that item alone is left out: the failure names its instruction, and where it does not, the
+//! Work is packed into as few transactions as bytes allow, simulated, and sent a window at a time. Where one item
+//! makes a transaction fail, that item alone is left out: the failure names its instruction, and where it does not, the
 //! transaction is halved until the item stands alone.
 
 use crate::account::Decode;
@@ -22,7 +22,8 @@ use solana_sdk::transaction::TransactionError;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-/// Transactions under way at once. Settlements of a pool all write its books, so a block takes them one after the other.
+/// Transactions under way at once. Settlements of a pool all write its books, so a block takes them one after the
+/// other.
 const WINDOW: usize = 16;
 /// Most items in one transaction: an item of 25,000 compute units leaves room for as many.
 const MOST_ITEMS: usize = 24;
@@ -162,7 +163,7 @@ impl Crank<'_> {
             if self.stopped() {
                 return Ok(Sent::Stopped);
             }
-            let tables = match pool {
+            let mut tables = match pool {
                 Some(pool) => self.tables.usable(self.cluster, &pool)?,
                 None => Vec::new(),
             };
@@ -181,7 +182,10 @@ impl Crank<'_> {
                         window.push((batch, prepared));
                     }
                     // A simulated transaction has one instruction before ours: the compute limit.
-                    Err(error) => self.refused(batch, error, 1, pool, &mut again, progress)?,
+                    Err(error) => {
+                        self.refused(batch, error, 1, pool, &mut again, progress)?;
+                        tables.retain(|table| pool.is_some_and(|pool| self.tables.is(&pool, &table.key)));
+                    }
                 }
             }
             let prepared: Vec<Prepared> = window.iter().map(|(_, prepared)| prepared.clone()).collect();
@@ -263,8 +267,8 @@ impl Crank<'_> {
         }
     }
 
-    /// What to do with a transaction that was refused: work that somebody else has done meanwhile falls away; else the item
-    /// that the failure names is tried alone, and the others without it; an item that fails alone has failed.
+    /// What to do with a transaction that was refused: work that somebody else has done meanwhile falls away; else
+    /// the item that the failure names is tried alone, and the others without it; an item that fails alone has failed.
     fn divide(
         &mut self,
         batch: Vec<Work>,

@@ -73,8 +73,8 @@ pub struct Options {
     pub priority_fee: PriorityFee,
     /// How long refused work waits.
     pub delays: Delays,
-    /// Covers to be settled in a pool from which on a lookup table pays: it saves a sixth of the transactions, and making
-    /// and closing it takes three.
+    /// Covers to be settled in a pool from which on a lookup table pays: it saves a sixth of the transactions, and
+    /// making and closing it takes three.
     pub table_from: usize,
 }
 

@@ -32,8 +32,8 @@ pub struct Settings {
     pub pools: Vec<Pubkey>,
     /// Whether exit tickets are paid to their owners as soon as there is something for them.
     pub claim_exits: bool,
-    /// Whether missing payout accounts are created, at the crank's expense. An owner can close theirs and keep the rent,
-    /// so this pays for strangers: off unless asked for.
+    /// Whether missing payout accounts are created, at the crank's expense. An owner can close theirs and keep the
+    /// rent, so this pays for strangers: off unless asked for.
     pub create_accounts: bool,
 }
 
@@ -198,8 +198,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Calls the next treaty of an incident, for as long as it is open; skips it only if calling fails and the window for
-    /// it is over: what a call brings goes to the covers, what is collected later to the surplus.
+    /// Calls the next treaty of an incident, for as long as it is open; skips it only if calling fails and the window
+    /// for it is over: what a call brings goes to the covers, what is collected later to the surplus.
     fn call_next(&mut self, view: &ProductView, incident: &Incident) {
         let Some(noted) = incident.treaties.get(usize::from(incident.cursor)) else { return };
         let Some(treaty) = self.chain.treaties.get(&noted.treaty) else { return };
@@ -460,8 +460,8 @@ fn moves_severity(terms: &Terms, before: &Evidence, after: &Evidence, print: &Pr
     gained > 0 && gained >= terms.threshold.saturating_sub(terms.full_loss_price) / 100
 }
 
-/// Whether quota-share premium is worth handing over: about a day's worth at today's rate, or all of it once the treaty is
-/// over. Nothing on chain says when it was last done, and nothing needs to.
+/// Whether quota-share premium is worth handing over: about a day's worth at today's rate, or all of it once the
+/// treaty is over. Nothing on chain says when it was last done, and nothing needs to.
 fn premium_is_due(books: &Pool, now: i64) -> bool {
     let treaty = &books.quota_share;
     if books.treaty_payable == 0 || treaty.reinsurer == Pubkey::default() {
@@ -487,8 +487,8 @@ fn end_is_due(key: &Pubkey, treaty: &Treaty, cedant: &Pool, now: i64) -> bool {
     }
 }
 
-/// Whether settling an epoch would be taken, and fills it or pays at least a hundredth of what is exiting: each payment in
-/// parts rounds against those who leave.
+/// Whether settling an epoch would be taken, and fills it or pays at least a hundredth of what is exiting: each
+/// payment in parts rounds against those who leave.
 fn worth_settling(epoch: &ExitEpoch, mut books: Pool, cedants: CedantAlert, now: i64) -> bool {
     let exiting: u64 = Tranche::BOTH.iter().map(|tranche| books.tranche(*tranche).exiting).sum();
     let mut epoch = epoch.clone();

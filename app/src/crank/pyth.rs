@@ -170,8 +170,9 @@ pub struct Poster {
 impl Poster {
     /// A poster whose price accounts belong to a wallet.
     ///
-    /// The keys of the accounts come from a signature of the wallet, so that a crank that starts again finds the accounts
-    /// it has paid for. A wallet that does not sign texts, as some hardware wallets, gets accounts that are new each time.
+    /// The keys of the accounts come from a signature of the wallet, so that a crank that starts again finds the
+    /// accounts it has paid for. A wallet that does not sign texts, as some hardware wallets, gets accounts that are
+    /// new each time.
     pub fn new(payer: &dyn Signer) -> Self {
         let signed = payer.try_sign_message(KEY_TEXT).map(<[u8; 64]>::from);
         let last = |bytes: [u8; 64]| bytes.last_chunk().copied();

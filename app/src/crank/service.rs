@@ -13,8 +13,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 const DAY: u64 = 86_400;
 
 impl Crank<'_> {
-    /// Makes passes until the stop flag is set: at once again while there is something to do, else after `interval`, and
-    /// at the turn of each UTC day. After a pass that the cluster broke off the wait doubles, to five minutes at most.
+    /// Makes passes until the stop flag is set: at once again while there is something to do, else after `interval`,
+    /// and at the turn of each UTC day. After a pass that the cluster broke off the wait doubles, to five minutes at
+    /// most.
     pub fn serve(&mut self, interval: Duration, monitor: &Monitor) {
         let delays = Delays { first: interval, longest: LONGEST_WAIT.max(interval) };
         let mut failures = 0_u32;
@@ -23,16 +24,20 @@ impl Crank<'_> {
                 Ok(report) => {
                     failures = 0;
                     monitor.passed(&report);
-                    tracing::info!(
-                        done = ?report.done,
-                        by_others = report.done_by_others,
-                        transactions = report.transactions,
-                        compute_units = report.compute_units,
-                        fees = report.fees,
-                        skipped = report.skipped.len(),
-                        waiting = report.waiting.len(),
-                        "pass"
-                    );
+                    if report.did_anything() || !report.skipped.is_empty() {
+                        tracing::info!(
+                            done = ?report.done,
+                            by_others = report.done_by_others,
+                            transactions = report.transactions,
+                            compute_units = report.compute_units,
+                            fees = report.fees,
+                            skipped = report.skipped.len(),
+                            waiting = report.waiting.len(),
+                            "pass"
+                        );
+                    } else {
+                        tracing::debug!(waiting = report.waiting.len(), "nothing is due");
+                    }
                     let goes_on = report.did_anything() && !report.out_of_budget;
                     if goes_on { Duration::ZERO } else { interval.min(until_midnight()) }
                 }

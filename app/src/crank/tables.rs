@@ -1,14 +1,14 @@
 //! One address lookup table per pool, for settlements.
 //!
-//! What is in it: what every settlement of a pool shares (pool, vault, asset, token program, the incidents). What is not:
-//! the four accounts of a cover (cover, NFT, holder, payout account). An address in a table costs 32 bytes of a
-//! transaction that extends the table, once, to save 31 bytes of the one transaction that settles the cover, beside rent
-//! that is bound until the table is closed: it would cost as many transactions as it saves.
+//! What is in it: what every settlement of a pool shares (pool, vault, asset, token program, the incidents). What is
+//! not: the four accounts of a cover (cover, NFT, holder, payout account). An address in a table costs 32 bytes of a
+//! transaction that extends the table, once, to save 31 bytes of the one transaction that settles the cover, beside
+//! rent that is bound until the table is closed: it would cost as many transactions as it saves.
 //!
 //! A table is found again from chain state alone: it is made at a slot that is a multiple of [`STRIDE`], so its address
-//! is one of few, and its first entry names the pool. It cannot be used in the slot in which it was extended; nobody waits
-//! for that, the first transactions are just packed without it. Once a pool has nothing left to settle its table is
-//! deactivated, and closed when the cluster allows it, about four minutes later: the rent comes back.
+//! is one of few, and its first entry names the pool. It cannot be used in the slot in which it was extended; nobody
+//! waits for that, the first transactions are just packed without it. Once a pool has nothing left to settle its
+//! table is deactivated, and closed when the cluster allows it, about four minutes later: the rent comes back.
 
 use crate::cluster::{Cluster, ClusterError};
 use crate::crank::Crank;
@@ -62,6 +62,11 @@ impl Tables {
         let ready = cluster.slot()? > table.extended_slot;
         let account = AddressLookupTableAccount { key: table.key, addresses: table.addresses.clone() };
         Ok(if ready { vec![account] } else { Vec::new() })
+    }
+
+    /// Whether a pool's table is at this address.
+    pub(super) fn is(&self, pool: &Pubkey, key: &Pubkey) -> bool {
+        self.by_pool.get(pool).is_some_and(|table| table.key == *key)
     }
 
     /// Goes on without a pool's table.

@@ -1,13 +1,13 @@
 //! Migrations: plans of what must be on chain, and the steps that are missing.
 //!
-//! A plan is a TOML file with a number, `0001_protocol.toml`: it states roles, pools, products and treaties in full, with
-//! units as people write them. [`load`] reads one plan, or all of a folder in the order of their numbers; [`difference`]
-//! compares them with the chain and gives an [`Item`] for each thing that they state, with the [`Step`]s that are missing.
-//! A step is one instruction, so one transaction: whoever stops half-way asks for the difference again and goes on. Once
-//! everything is there, no step is left.
+//! A plan is a TOML file with a number, `0001_protocol.toml`: it states roles, pools, products and treaties in full,
+//! with units as people write them. [`load`] reads one plan, or all of a folder in the order of their numbers;
+//! [`difference`] compares them with the chain and gives an [`Item`] for each thing that they state, with the [`Step`]s
+//! that are missing. A step is one instruction, so one transaction: whoever stops half-way asks for the difference
+//! again and goes on. Once everything is there, no step is left.
 //!
-//! What the program fixes for good cannot be migrated: where the chain differs from the plan in such a thing, the item is
-//! a [`Standing::Conflict`], and nothing at all should be applied.
+//! What the program fixes for good cannot be migrated: where the chain differs from the plan in such a thing, the item
+//! is a [`Standing::Conflict`], and nothing at all should be applied.
 
 mod difference;
 pub mod plan;

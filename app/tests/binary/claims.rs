@@ -45,7 +45,8 @@ fn prices_of_a_file_are_replayed_without_a_cluster() {
     let rows: String = (0..12).map(|slot| format!("{},0.875\n", 1_700_000_000 + slot * 1_800)).collect();
     let prices = scene.desk.write("prices.csv", &rows);
     let replay = [
-        &["trigger", "replay", "--prices", &prices, "--threshold", "0.95", "--recovery", "0.96", "--full-loss", "0.80"][..],
+        &["trigger", "replay", "--prices", &prices, "--threshold", "0.95", "--recovery", "0.96", "--full-loss", "0.80"]
+            [..],
         &["--duration", "4h", "--slot", "30m", "--tolerance", "30m", "--challenge", "6h"],
     ];
     let replay = replay.concat();

@@ -25,10 +25,14 @@ fn a_cover_is_bought_at_the_price_that_was_quoted_and_given_back() {
     let terms = [&product, "1000", "--days", "30"];
     let quoted = scene.desk.json(scene.act(&[&["cover", "quote"], &terms[..]].concat()));
     let before = scene.desk.node.world().assets(&scene.person);
+    let lamports = || scene.desk.node.world().cluster.svm().get_balance(&scene.person.id()).expect("it is there");
+    let lamports_before = lamports();
     let bought = scene.desk.snapshot("cover-buy", scene.act(&[&["cover", "buy"], &terms[..]].concat()));
     assert_eq!(bought["premium"], quoted["premium"]);
     let paid = before - scene.desk.node.world().assets(&scene.person);
     assert_eq!(Some(paid), bought["premium"].as_u64());
+    let costs = ["fee_lamports", "rent_lamports"].iter().filter_map(|cost| bought[cost].as_u64()).sum::<u64>();
+    assert_eq!(lamports_before - lamports(), costs, "fee and rent are told to the lamport");
 
     let cover = bought["cover"].as_str().expect("an address");
     let cancel = ["cover", "cancel", cover];
@@ -71,6 +75,19 @@ fn what_cannot_be_bought_is_refused_with_what_to_do() {
     scene.desk.node.world().advance(7 * HOUR);
     buy("1000", "30", &[]).says(1, "(PrintTooOld, ", "trigger observe");
     assert_eq!(scene.desk.node.world().assets(&scene.person), 5_000 * ONE, "nothing was paid");
+}
+
+#[test]
+fn a_cover_for_a_programs_address_comes_with_a_warning() {
+    let scene = Scene::new();
+    let product = scene.product();
+    let buy = |receiver: &str| {
+        let words = ["cover", "buy", &product, "100", "--days", "30", "--receiver", receiver];
+        scene.desk.ask(&scene.person.key, &words).stderr
+    };
+    let warning = "The NFT goes to a program's address";
+    assert!(buy(&product).contains(warning));
+    assert!(!buy(&scene.holder.id().to_string()).contains(warning));
 }
 
 #[test]

@@ -123,14 +123,34 @@ fn two_at_once_on_a_node_that_loses_transactions_pay_everybody_once() {
 }
 
 #[test]
-fn a_crank_that_is_killed_half_way_loses_nothing() {
+fn a_crank_that_is_killed_after_every_transaction_loses_nothing() {
+    let stage = Stage::new();
+    let payer = stage.payer(50);
+    let mut kills = 0;
+    while stage.settled() < COVERS {
+        let before = stage.desk.node.executed();
+        let mut crank = stage.start(&payer, &["--interval", "100ms"]);
+        stage.wait_until("it does something", || stage.desk.node.executed() > before);
+        crank.kill().expect("it runs");
+        crank.wait().expect("it is gone");
+        kills += 1;
+    }
+    assert!(kills >= 3, "opened, funded and settled by cranks that were killed: {kills}");
+    stage.all_are_paid_once();
+    stage.desk.act(&payer, &["crank", "run", "--once"]).done();
+    stage.all_are_paid_once();
+}
+
+#[test]
+fn a_crank_outlasts_a_node_that_is_gone_for_a_while() {
     let stage = Stage::new();
     let payer = stage.payer(50);
     let mut crank = stage.start(&payer, &["--interval", "100ms"]);
-    stage.wait_until("it begins to settle", || stage.settled() > 0);
-    crank.kill().expect("it runs");
+    stage.wait_until("it begins", || stage.desk.node.executed() > 0);
+    stage.desk.node.set_faults(Faults { broken: 4, ..Faults::default() });
+    stage.wait_until("everybody is paid", || stage.settled() == COVERS);
+    crank.kill().expect("it still runs");
     crank.wait().expect("it is gone");
-    stage.desk.act(&payer, &["crank", "run", "--once"]).done();
     stage.all_are_paid_once();
 }
 

@@ -142,7 +142,7 @@ impl Run {
         &self.stdout
     }
 
-    /// That a run ended in a way with one sentence and a hint on stderr, and nothing on stdout. Returns sentence and hint.
+    /// That a run ended in a way with one sentence and a hint on stderr, and nothing on stdout. Returns both.
     #[track_caller]
     pub fn refused(&self, code: i32) -> (String, String) {
         assert_eq!(self.code, code, "{self}");

@@ -1,4 +1,5 @@
-//! The real binary over JSON-RPC, at a node in this process: what it does, what it prints where, and what it exits with.
+//! The real binary over JSON-RPC, at a node in this process: what it does, what it prints where, and what it exits
+//! with.
 //!
 //! Results in JSON are compared with `tests/golden/`; `BACKSTOP_BLESS=1` writes those files anew.
 
@@ -10,6 +11,7 @@ mod desk;
 mod migrate;
 mod oversight;
 mod payout;
+mod plans;
 mod pool;
 mod product;
 mod protocol;
@@ -17,4 +19,5 @@ mod refusals;
 mod reinsurance;
 mod scene;
 mod settings;
+mod surplus;
 mod treaty;

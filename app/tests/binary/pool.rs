@@ -8,6 +8,7 @@ use backstop_app::address;
 use backstop_tests::terms::{self, ONE};
 use backstop_tests::{World, seeded};
 use base64::Engine;
+use serde_json::Value;
 use solana_sdk::signature::Signature;
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::VersionedTransaction;
@@ -62,13 +63,21 @@ fn capital_goes_in_and_out_by_the_command_line_alone() {
     let act = |words: &[&str]| scene.act(words);
     let assets = || scene.desk.node.world().assets(&scene.person);
 
+    let lamports = || scene.desk.node.world().cluster.svm().get_balance(&scene.person.id()).expect("it is there");
+    let costs =
+        |told: &Value| ["fee_lamports", "rent_lamports"].iter().filter_map(|cost| told[cost].as_u64()).sum::<u64>();
+    let before = lamports();
     let deposited = scene.desk.snapshot("pool-deposit", act(&["pool", "deposit", &id, "1000", "--tranche", "senior"]));
     assert_eq!(deposited["shares"].as_u64(), Some(shares(&scene)));
     assert_eq!(assets(), 4_000 * ONE);
+    assert_eq!(before - lamports(), costs(&deposited), "fee and rent are told to the lamport");
 
     // Shares have three decimals more than their asset: a deposit at the first price gives as many as it has tokens.
     let half = ["pool", "exit", "request", &id, "500", "--tranche", "senior"];
-    let ticket = scene.desk.snapshot("pool-exit-request", act(&half))["ticket"].as_str().expect("a ticket").to_owned();
+    let before = lamports();
+    let requested = scene.desk.snapshot("pool-exit-request", act(&half));
+    assert_eq!(before - lamports(), costs(&requested), "fee and rent are told to the lamport");
+    let ticket = requested["ticket"].as_str().expect("a ticket").to_owned();
     assert_eq!(shares(&scene), deposited["shares"].as_u64().expect("a number") - 500_000_000_000);
     let list = ["pool", "exit", "list"];
     scene.desk.snapshot("pool-exit-list", act(&list));
@@ -100,11 +109,8 @@ fn capital_goes_in_and_out_by_the_command_line_alone() {
 fn an_allow_list_is_kept_by_whoever_signs_with_the_depositor() {
     let world = World::new();
     let authority = seeded(60);
-    let access = CreatePoolArgs {
-        access: Access::AllowList,
-        deposit_authority: authority.pubkey(),
-        ..terms::create_pool(0)
-    };
+    let access =
+        CreatePoolArgs { access: Access::AllowList, deposit_authority: authority.pubkey(), ..terms::create_pool(0) };
     let pool = world.create_pool(access);
     let person = world.person(1_000 * ONE);
     let desk = Desk::new(world);
@@ -131,7 +137,7 @@ fn more_shares_than_there_are_cannot_leave() {
         |shares| scene.desk.act(&scene.person.key, &["pool", "exit", "request", &id, shares, "--tranche", "senior"]);
     exit("1").says(1, "the wallet holds no senior shares of this pool", "pool show");
     scene.desk.act(&scene.person.key, &["pool", "deposit", &id, "10", "--tranche", "senior"]).done();
-    exit("11").says(1, "this needs 11.000000000 shares, and the wallet holds", "--all");
+    exit("11").says(1, "this needs 11.00 shares, and the wallet holds", "--all");
 }
 
 #[test]

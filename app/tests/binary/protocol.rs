@@ -10,7 +10,8 @@ fn the_upgrade_authority_sets_the_protocol_up_once() {
     let authority = world.payer.insecure_clone();
     let roles = [&world.governance, &world.guardian, &world.risk_keeper].map(|key| key.pubkey().to_string());
     let desk = Desk::new(world);
-    let init = ["init", "--governance", &roles[0], "--guardian", &roles[1], "--risk-keeper", &roles[2], "--output", "json"];
+    let init =
+        ["init", "--governance", &roles[0], "--guardian", &roles[1], "--risk-keeper", &roles[2], "--output", "json"];
     desk.look(&["protocol", "show"]).says(1, "there is no protocol at", "backstop init");
 
     let somebody = seeded(99);

@@ -63,6 +63,15 @@ fn a_wrong_command_line_exits_with_2_and_points_to_the_help() {
 }
 
 #[test]
+fn the_help_tells_the_exit_codes() {
+    let stage = Stage::new();
+    let help = finish(stage.desk.bare().arg("--help"));
+    let codes = help.done().lines().skip_while(|line| *line != "Exit codes:").skip(1);
+    let codes: Vec<&str> = codes.take_while(|line| !line.is_empty()).map(|line| &line[..4]).collect();
+    assert_eq!(codes, ["  0 ", "  1 ", "  2 ", "  3 ", "  4 ", "  5 "], "{help}");
+}
+
+#[test]
 fn settings_that_cannot_be_exit_with_2() {
     let stage = Stage::new();
     let pool = stage.pool.pool.to_string();
@@ -144,7 +153,7 @@ fn too_few_tokens_are_told_with_both_amounts() {
     let stage = Stage::new();
     let run = stage.deposit(&stage.person.key, "1000.000001");
     run.says(1, "this needs 1,000.000001, and the token account", "smaller amount");
-    assert!(run.refused(1).0.contains("holds 1,000.000000"), "{run}");
+    assert!(run.refused(1).0.contains("holds 1,000.00"), "{run}");
     stage.is_untouched();
 }
 

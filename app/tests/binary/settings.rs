@@ -132,8 +132,8 @@ fn a_dry_run_tells_everything_and_sends_nothing() {
     let stage = Stage::new();
     let pool = stage.pool();
     let run = stage.desk.ask(&stage.person.key, &stage.deposit(&pool, &["--dry-run", "--output", "json"]));
-    assert!(run.stderr.contains("Deposit 100.000000 USDT into the senior tranche"), "{run}");
-    let told = stage.desk.json(run);
+    assert!(run.stderr.contains("Deposit 100.00 USDT into the senior tranche"), "{run}");
+    let told = stage.desk.snapshot("pool-deposit-dry-run", run);
     assert_eq!(told["status"], "simulated");
     assert_eq!((&told["signature"], &told["transaction"]), (&Value::Null, &Value::Null));
     assert!(told["compute_units"].as_u64() > Some(10_000));
@@ -173,7 +173,7 @@ fn a_printed_transaction_has_the_signatures_of_those_who_are_there() {
     stage.desk.node.world().cluster.airdrop(&payer.pubkey(), 1_000_000_000);
     let (pool, id, payer_file) = (stage.pool(), stage.person.id().to_string(), stage.desk.keypair(&payer));
     let further = ["--print-tx", "--keypair", &id, "--fee-payer", &payer_file, "--output", "json"];
-    let told = stage.desk.json(stage.desk.look(&stage.deposit(&pool, &further)));
+    let told = stage.desk.snapshot("pool-deposit-print-tx", stage.desk.look(&stage.deposit(&pool, &further)));
     assert_eq!(told["status"], "printed");
     let mut transaction = decode(told["transaction"].as_str().expect("it is printed"));
     let message = transaction.message.serialize();
@@ -268,7 +268,7 @@ fn results_go_to_stdout_and_previews_to_stderr_without_colours_in_a_pipe() {
     let pool = stage.pool();
     let run = stage.desk.act(&stage.person.key, &stage.deposit(&pool, &[]));
     assert!(run.done().starts_with("Confirmed: ") && run.stdout.lines().count() == 1, "{run}");
-    for row in ["Deposit 100.000000 USDT", "shares", "share price", "risk", "cooldown", "fee"] {
+    for row in ["Deposit 100.00 USDT", "shares", "share price", "risk", "cooldown", "fee"] {
         assert!(run.stderr.contains(row), "the preview tells {row:?}\n{run}");
     }
     assert!(!run.stdout.contains('\x1b') && !run.stderr.contains('\x1b'), "{run}");

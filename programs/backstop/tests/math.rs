@@ -94,8 +94,15 @@ fn bps_u16() -> impl Strategy<Value = u16> {
     prop_oneof![4 => 0..=10_000u16, 1 => Just(0), 1 => Just(10_000), 1 => any::<u16>()]
 }
 
+/// 10,000 cases of each property; `BACKSTOP_CASES_FACTOR` multiplies them (0.05 for a quick look, 10 for a long search).
+fn config() -> ProptestConfig {
+    let factor = std::env::var("BACKSTOP_CASES_FACTOR").ok().and_then(|factor| factor.parse::<f64>().ok());
+    let cases = 10_000.0 * factor.unwrap_or(1.0);
+    ProptestConfig { cases: (cases as u32).max(1), failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #![proptest_config(config())]
 
     // Rounding
 
@@ -507,7 +514,7 @@ fn fits(premium: BigUint) -> Result<u64, PricingError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #![proptest_config(config())]
 
     #[test]
     fn a_stream_earns_what_each_of_its_rates_earns_in_any_steps(
@@ -769,7 +776,7 @@ fn unit_price_falls(before: &Queue, after: &Queue) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #![proptest_config(config())]
 
     #[test]
     fn open_units_and_claims_are_their_formulas(

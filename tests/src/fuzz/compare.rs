@@ -253,14 +253,8 @@ fn incidents(scene: &Scene, model: &Model, view: &View, check: &mut Check) {
         check.same("incident state", index, entry.state, incident.state);
         check.same("opened at", index, (entry.opened_at, entry.funded_at), (incident.opened_at, incident.funded_at));
         let amounts = [entry.gross, entry.ceded, entry.net, entry.reserve, entry.paid, entry.quota_share_owed];
-        let kept = [
-            incident.gross,
-            incident.ceded,
-            incident.net,
-            incident.reserve,
-            incident.paid,
-            incident.quota_share_owed,
-        ];
+        let kept =
+            [incident.gross, incident.ceded, incident.net, incident.reserve, incident.paid, incident.quota_share_owed];
         check.same("gross, ceded, net, reserve, paid, quota share", index, amounts, kept.map(N::from));
         let left = model.affected(index, model.products[index].trigger.event_at);
         check.same("left", index, left, (incident.sums_left.into(), incident.premiums_left.into()));
@@ -289,13 +283,7 @@ fn exits(model: &Model, view: &View, check: &mut Check) {
     }
 }
 
-fn treaties(
-    scene: &Scene,
-    model: &Model,
-    svm: &LiteSVM,
-    view: &View,
-    check: &mut Check,
-) -> Result<(), Difference> {
+fn treaties(scene: &Scene, model: &Model, svm: &LiteSVM, view: &View, check: &mut Check) -> Result<(), Difference> {
     for (&index, treaty) in &view.treaties {
         let entry = &model.treaties[index];
         let amounts = [entry.limit_left, entry.uncollected, entry.restored, entry.premium, entry.rate];

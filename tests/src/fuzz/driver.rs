@@ -91,6 +91,8 @@ pub struct Driver<'a> {
     pub log: Vec<String>,
     /// Counts.
     pub totals: Totals,
+    /// Whether somebody sends lamports ahead to every address that the next operations create.
+    pub squat: bool,
     view: View,
     paid: BTreeMap<usize, N>,
 }
@@ -126,6 +128,7 @@ impl<'a> Driver<'a> {
             prices: [par.clone(), par],
             log: Vec::new(),
             totals: Totals::default(),
+            squat: false,
             paid: BTreeMap::new(),
             model,
         }
@@ -164,6 +167,10 @@ impl<'a> Driver<'a> {
         let mut next = self.model.clone();
         let verdict = next.apply(&op);
         let instructions = self.scene.instructions(&self.model, &op);
+        if self.squat && self.scene.squat(&instructions) {
+            self.log.push("somebody sends lamports to the addresses of the next operation".to_owned());
+            *self.totals.notable.entry("addresses squatted").or_default() += 1;
+        }
         let before = snapshot(self.scene, &instructions);
         let sent = self.scene.send(&instructions);
         let fee = sent.as_ref().map_or_else(|failed| failed.fee, |receipt| receipt.fee);
@@ -250,7 +257,10 @@ impl<'a> Driver<'a> {
                     let open = |incident: &super::model::Incident| incident.funded_at == 0;
                     entry.pool == pool && entry.incident.as_ref().is_some_and(open)
                 };
-                count("incidents opened beside another", usize::from(next.products.iter().filter(incident).count() > 1));
+                count(
+                    "incidents opened beside another",
+                    usize::from(next.products.iter().filter(incident).count() > 1),
+                );
             }
             Op::SettleEpoch { pool, day, .. } => {
                 let open = |epoch: &&super::model::Epoch| (epoch.pool, epoch.day) == (pool, day) && epoch.open > 0;

@@ -4,7 +4,8 @@
 use super::compare::View;
 use super::model::{DAY, Model, N, V, open_part, paid_part};
 use super::op::Op;
-use super::scene::{Failed, OFFICIALS, Scene};
+use super::scene::{OFFICIALS, Scene};
+use super::transaction::Failed;
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
 use backstop::state::{IncidentState, Pool, Tranche, TrancheBook};
@@ -61,16 +62,36 @@ pub struct Invariant {
 pub const ALL: [Invariant; 13] = [
     Invariant { number: "I1", says: "every vault holds at least what the books say", check: vaults_cover_the_books },
     Invariant { number: "I2", says: "the books are the sum of everybody's claims", check: books_are_the_claims },
-    Invariant { number: "I3", says: "shares and exit units lose value by a loss and nothing else", check: value_of_claims },
-    Invariant { number: "I4", says: "cover is sold within capacity, and capital leaves only above it", check: capacity },
+    Invariant {
+        number: "I3",
+        says: "shares and exit units lose value by a loss and nothing else",
+        check: value_of_claims,
+    },
+    Invariant {
+        number: "I4",
+        says: "cover is sold within capacity, and capital leaves only above it",
+        check: capacity,
+    },
     Invariant { number: "I5", says: "a cover is paid once, and no more than it insures", check: covers_pay_once },
     Invariant { number: "I6", says: "nobody loses a token or a lamport without having signed", check: own_signature },
     Invariant { number: "I7", says: "officials alone take nothing that is users'", check: officials_take_nothing },
-    Invariant { number: "I8", says: "what has triggered is final, and never before its challenge is over", check: triggers },
+    Invariant {
+        number: "I8",
+        says: "what has triggered is final, and never before its challenge is over",
+        check: triggers,
+    },
     Invariant { number: "I9", says: "lamports are conserved, and every account is rent exempt", check: lamports },
     Invariant { number: "I10", says: "a pause is short, and stops neither exits nor payouts", check: pauses },
-    Invariant { number: "I12", says: "a refusal changes no byte but the fee payer's lamports", check: refusals_change_nothing },
-    Invariant { number: "I13", says: "a refusal is a typed one, and never the books breaking", check: refusals_are_typed },
+    Invariant {
+        number: "I12",
+        says: "a refusal changes no byte but the fee payer's lamports",
+        check: refusals_change_nothing,
+    },
+    Invariant {
+        number: "I13",
+        says: "a refusal is a typed one, and never the books breaking",
+        check: refusals_are_typed,
+    },
     Invariant { number: "I14", says: "an operation stays within its compute units", check: compute_units },
 ];
 
@@ -87,13 +108,7 @@ fn vaults_cover_the_books(step: &mut Step) -> Result<(), String> {
 
 fn ledger(pool: &Pool) -> N {
     let classes: N = pool.tranches.iter().map(|book| N::from(book.assets) + N::from(book.exiting)).sum();
-    let rest = [
-        pool.surplus,
-        pool.unearned_premium,
-        pool.incident_reserves,
-        pool.exit_reserves,
-        pool.treaty_payable,
-    ];
+    let rest = [pool.surplus, pool.unearned_premium, pool.incident_reserves, pool.exit_reserves, pool.treaty_payable];
     classes + rest.iter().map(|entry| N::from(*entry)).sum::<N>()
 }
 
@@ -163,7 +178,8 @@ fn losers(step: &Step) -> Vec<usize> {
 fn value_of_claims(step: &mut Step) -> Result<(), String> {
     let losers = losers(step);
     let falls = |(claims, pot): (u64, u64), (claims_now, pot_now): (u64, u64)| {
-        let (was, is) = ((N::from(pot) + 1) * (N::from(claims_now) + V), (N::from(pot_now) + 1) * (N::from(claims) + V));
+        let (was, is) =
+            ((N::from(pot) + 1) * (N::from(claims_now) + V), (N::from(pot_now) + 1) * (N::from(claims) + V));
         claims > 0 && claims_now > 0 && is < was
     };
     for (index, ((before, ..), (after, ..))) in step.before.pools.iter().zip(&step.after.pools).enumerate() {

@@ -7,11 +7,15 @@ pub mod drain;
 pub mod driver;
 pub mod invariants;
 pub mod model;
+mod moves;
 pub mod op;
+mod prices;
 pub mod rng;
 pub mod rogue;
 pub mod scene;
 pub mod shrink;
+mod targets;
+pub mod transaction;
 
 use action::Action;
 use driver::{Driver, Failure, Totals};
@@ -30,6 +34,8 @@ pub struct Config {
     pub sequences: u64,
     /// Actions in each.
     pub actions: usize,
+    /// Seconds for making a failing sequence short.
+    pub shrink: u64,
 }
 
 impl Config {
@@ -43,6 +49,7 @@ impl Config {
             seed: read("BACKSTOP_FUZZ_SEED", seed),
             sequences: read("BACKSTOP_FUZZ_SEQUENCES", sequences),
             actions: usize::try_from(read("BACKSTOP_FUZZ_ACTIONS", actions as u64)).expect("it fits"),
+            shrink: read("BACKSTOP_FUZZ_SHRINK", 120),
         }
     }
 }
@@ -96,7 +103,7 @@ pub fn run(config: Config) -> Totals {
         let outcome = play(&mut driver, &list);
         totals.add(&driver.totals);
         if let Err(failure) = outcome {
-            report(&scene, seed, list, &failure);
+            report(&scene, seed, list, &failure, config.shrink);
         }
         if config.sequences > 100 && sequence % 20 == 19 {
             println!("{} sequences, {} instructions", totals.sequences, totals.instructions);
@@ -106,11 +113,11 @@ pub fn run(config: Config) -> Totals {
 }
 
 /// Shrinks a failing sequence and says what is left of it.
-fn report(scene: &Scene, seed: u64, list: Vec<Action>, failure: &Failure) -> ! {
+fn report(scene: &Scene, seed: u64, list: Vec<Action>, failure: &Failure, shrink: u64) -> ! {
     let count = list.len();
     println!("seed {seed} breaks a rule: {}\n{}\nshrinking...", failure.rule, failure.detail);
     let replay = |list: &[Action]| play(&mut Driver::begin(scene), list).err();
-    let short = shrink::shrink(list, failure, Duration::from_secs(120), replay);
+    let short = shrink::shrink(list, failure, Duration::from_secs(shrink), replay);
     let mut driver = Driver::begin(scene);
     let last = play(&mut driver, &short).err().unwrap_or_else(|| failure.clone());
     panic!(

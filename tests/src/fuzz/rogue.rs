@@ -106,7 +106,8 @@ impl Run<'_> {
         let level = if setup.below(2) == 0 { 60_000_000 } else { 82_000_000 + setup.below(12_000_000) };
         self.driver.prices[0].push((event, level));
         self.driver.prices[0].push((event + 9 * 3_600, 100_000_000));
-        let mut ticks: Vec<i64> = (1..).map(|tick| begin + tick * 21_600).take_while(|t| *t < begin + self.attack.seconds).collect();
+        let mut ticks: Vec<i64> =
+            (1..).map(|tick| begin + tick * 21_600).take_while(|t| *t < begin + self.attack.seconds).collect();
         ticks.extend((0..58).map(|slot| (event / 600 + 1 + slot) * 600 + 30));
         // Slot by slot too, when an evil product could have covers in force.
         ticks.extend((0..24).map(|slot| ((begin + 9 * DAY) / 600 + slot) * 600 + 40));
@@ -161,7 +162,9 @@ impl Run<'_> {
             }
         }
         for who in 0..4 {
-            for (pool, tranche) in [(0, Tranche::Junior), (0, Tranche::Senior), (1, Tranche::Junior), (1, Tranche::Senior)] {
+            for (pool, tranche) in
+                [(0, Tranche::Junior), (0, Tranche::Senior), (1, Tranche::Junior), (1, Tranche::Senior)]
+            {
                 let amount = (2_000 + rng.below(30_000)) * TOKEN[self.driver.model.pools[pool].asset];
                 let admitted_by = (pool == 1).then_some(super::scene::AUTHORITY);
                 self.driver.must(Op::Deposit { pool, who, tranche, amount, min_shares: 0, admitted_by })?;
@@ -352,7 +355,7 @@ impl Run<'_> {
         let model = &self.driver.model;
         let governs = |op: Op| rogues.governance.then_some(op);
         let by = model.roles.governance;
-        let mut number = || self.rng.next();
+        let mut number = || self.rng.number();
         let product = (number() % model.products.len() as u64) as usize;
         let treaty = (number() % model.treaties.len().max(1) as u64) as usize;
         let there = |op: Op| (!model.treaties.is_empty()).then_some(op);
@@ -360,7 +363,8 @@ impl Run<'_> {
             0 | 1 => governs(Op::CreateProduct { pool: (number() % 2) as usize, design: EVIL, by })
                 .filter(|_| model.products.len() < 10),
             2 | 3 => {
-                let state = [ProductState::Frozen, ProductState::Selling, ProductState::RunOff][(number() % 3) as usize];
+                let state =
+                    [ProductState::Frozen, ProductState::Selling, ProductState::RunOff][(number() % 3) as usize];
                 governs(Op::SetProductState { product, state, by })
             }
             4 => {
@@ -412,12 +416,16 @@ impl Run<'_> {
             30 => there(Op::CollectTreaty { treaty }),
             31 => self.driver.next_treaty(number()).map(|(treaty, product)| Op::SkipTreaty { treaty, product }),
             32 => Some(Op::CloseCession { cedant: (number() % 2) as usize }),
-            33 => model.pools[0].quota_share.map(|treaty| {
-                Op::SettlePremium { cedant: 0, reinsurer: model.treaties[treaty].reinsurer }
-            }),
+            33 => model.pools[0]
+                .quota_share
+                .map(|treaty| Op::SettlePremium { cedant: 0, reinsurer: model.treaties[treaty].reinsurer }),
             34 => Some(Op::Refresh { product }),
             35 => self.driver.model.queue_due(0).map(|day| Op::SettleEpoch { pool: 0, day, all_cedants: true }),
-            _ => governs(Op::SetProductState { product: 4.min(model.products.len() - 1), state: ProductState::Selling, by }),
+            _ => governs(Op::SetProductState {
+                product: 4.min(model.products.len() - 1),
+                state: ProductState::Selling,
+                by,
+            }),
         }
     }
 }

@@ -31,8 +31,6 @@ pub fn answer(world: &World, chain: &mut Chain, method: &str, parameters: &Value
             let lags = parameters[0]["commitment"].as_str().is_some_and(|commitment| commitment != "processed");
             Ok(json!(if lags { chain.confirmed_height() } else { chain.height() }))
         }
-        "getBlockTime" => Ok(json!(world.now())),
-        "getEpochInfo" => Ok(epoch_info(world, chain)),
         "getLatestBlockhash" => {
             let (hash, end) = chain.latest_blockhash(world);
             Ok(with_context(world, json!({ "blockhash": hash.to_string(), "lastValidBlockHeight": end })))
@@ -71,11 +69,6 @@ pub fn answer(world: &World, chain: &mut Chain, method: &str, parameters: &Value
         "simulateTransaction" => simulate(world, chain, parameters),
         "sendTransaction" => send(world, chain, parameters),
         "getSignatureStatuses" => statuses(world, chain, parameters),
-        "requestAirdrop" => {
-            let lamports = parameters[1].as_u64().ok_or_else(|| invalid("expected lamports"))?;
-            world.cluster.airdrop(&parse(&parameters[0])?, lamports);
-            Ok(json!(Signature::default().to_string()))
-        }
         other => Err(error(-32601, format!("Method not found: {other}"))),
     }
 }
@@ -90,17 +83,6 @@ fn account(world: &World, address: &Pubkey) -> Option<Account> {
 
 fn with_context(world: &World, value: Value) -> Value {
     json!({ "context": { "slot": slot(world), "apiVersion": "4.2.2" }, "value": value })
-}
-
-fn epoch_info(world: &World, chain: &Chain) -> Value {
-    json!({
-        "absoluteSlot": slot(world),
-        "blockHeight": chain.height(),
-        "epoch": 0,
-        "slotIndex": slot(world),
-        "slotsInEpoch": 432_000,
-        "transactionCount": chain.executed(),
-    })
 }
 
 /// The accounts of a program, in the order of their addresses, so that answers repeat.

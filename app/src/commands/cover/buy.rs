@@ -139,6 +139,11 @@ fn buy_one(order: &Order, receiver: Pubkey, context: &Context) -> Result<()> {
             rows: quoted.rows(market),
             warnings: words::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds),
         };
+        if !receiver.is_on_curve() {
+            let warning =
+                "The NFT goes to a program's address: only that program can move it or take its payout elsewhere.";
+            preview.warnings.push(warning.into());
+        }
         preview.rows.insert(1, ("at most", asset_text(&market.pool, max_premium)));
         preview.rows.extend([
             ("cover", bought.cover.to_string()),

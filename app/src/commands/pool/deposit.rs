@@ -3,7 +3,7 @@
 use crate::commands::args::{Amount, PoolArg, TrancheArg, require_tokens};
 use crate::commands::context::{Context, Preview, UsageError, hinted};
 use crate::commands::signer;
-use crate::output::{duration, exact_amount, percent, share_price};
+use crate::output::{duration, exact_amount, percent, share_price, tidy_amount};
 use anyhow::{Result, anyhow};
 use backstop::events::Deposited;
 use backstop::state::{Access, Pool, Tranche};
@@ -49,7 +49,10 @@ impl DepositArgs {
             None if unsigned => return Ok(Some(Box::new(NullSigner::new(&pool.deposit_authority)))),
             None => {
                 let hint = "--deposit-authority names its keypair; --print-tx gives it the transaction to sign";
-                return Err(hinted(format!("the pool's allow list is kept by {}, who must sign", pool.deposit_authority), hint));
+                return Err(hinted(
+                    format!("the pool's allow list is kept by {}, who must sign", pool.deposit_authority),
+                    hint,
+                ));
             }
         };
         let signer = signer::open(uri, "--deposit-authority", unsigned)?;
@@ -72,8 +75,11 @@ struct Details {
     decimals: u8,
     share_decimals: u8,
     cooldown_seconds: u32,
+    rent_lamports: u64,
 }
 
+/// Bytes of an associated account of shares: a plain one and the mark that its owner never changes.
+const SHARE_ACCOUNT: usize = 170;
 /// What of the expected shares is asked for at least, in basis points.
 const SLIPPAGE_BPS: u64 = 9_950;
 
@@ -87,9 +93,11 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
     require_tokens(cluster, &keys.assets_of(&owner), &keys.asset_mint, amount, decimals)?;
 
     let mut instructions = Vec::new();
+    let mut rent_lamports = 0;
     if cluster.account(&keys.shares_of(&owner, tranche))?.is_none() {
         let (mint, program) = (keys.share_mint(tranche), anchor_spl::token_2022::ID);
         instructions.push(ix::create_associated_token(&payer, &owner, &mint, &program));
+        rent_lamports = cluster.rent(SHARE_ACCOUNT)?;
     }
     // What the program's own books say now; the simulation says it again.
     let mut books = pool.state.clone();
@@ -112,13 +120,13 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
         let book = books.tranche(tranche);
         let after = book.assets.saturating_add(amount);
         let label = label(&books.label);
-        let asset = |units| format!("{} {label}", exact_amount(units, decimals));
+        let asset = |units| format!("{} {label}", tidy_amount(units, decimals));
         let mut preview = Preview {
             title: format!("Deposit {} into the {} tranche", asset(amount), TrancheArg::name_of(tranche)),
             rows: vec![
                 ("pool", keys.pool.to_string()),
                 ("shares", {
-                    let [shares, least] = [shares, min_shares].map(|shares| exact_amount(shares, share_decimals));
+                    let [shares, least] = [shares, min_shares].map(|shares| tidy_amount(shares, share_decimals));
                     format!("{shares}, at least {least}")
                 }),
                 ("share price", share_price(book.assets, book.shares)),
@@ -145,6 +153,10 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
             ],
             warnings: Vec::new(),
         };
+        if rent_lamports > 0 {
+            let rent = format!("{} SOL for the account of the shares", exact_amount(rent_lamports, 9));
+            preview.rows.push(("rent", rent));
+        }
         if tranche == Tranche::Junior {
             preview.warnings.push("Junior capital can be lost entirely before senior capital loses anything.".into());
         }
@@ -157,6 +169,7 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
             decimals,
             share_decimals,
             cooldown_seconds: books.terms.cooldown_seconds,
+            rent_lamports,
         };
         Ok((preview, details))
     })

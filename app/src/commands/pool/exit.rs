@@ -3,9 +3,10 @@
 use super::deposit::label;
 use crate::commands::args::{Amount, OpenPool, PoolArg, TrancheArg, token_amount};
 use crate::commands::context::{Context, Preview, event, hinted};
-use crate::output::{self, duration, exact_amount, listing, moment, share_price, table};
+use crate::output::{self, duration, exact_amount, listing, moment, share_price, table, tidy_amount};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::{Discriminator, Space};
 use anyhow::Result;
 use backstop::RequestExitArgs;
 use backstop::events::{ExitCancelled, ExitClaimed, ExitRequested};
@@ -91,6 +92,7 @@ struct Requested {
     share_decimals: u8,
     epoch_day: u32,
     claimable_from: i64,
+    rent_lamports: u64,
 }
 
 fn request(args: &RequestArgs, context: &Context) -> Result<()> {
@@ -112,7 +114,7 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
         None => held,
     };
     if shares > held {
-        let amounts = [shares, held].map(|shares| exact_amount(shares, share_decimals));
+        let amounts = [shares, held].map(|shares| tidy_amount(shares, share_decimals));
         return Err(hinted(
             format!("this needs {} shares, and the wallet holds {}", amounts[0], amounts[1]),
             "give --all to leave with all of them",
@@ -124,6 +126,11 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
     let tail = Some(pool.state.newest_exit_day).filter(|day| *day != 0);
     let ask = RequestExitArgs { nonce, tranche, shares, epoch_day };
     let instruction = ix::request_exit(keys, owner, payer, tail, ask);
+    let mut rent_lamports = cluster.rent(ExitTicket::DISCRIMINATOR.len() + ExitTicket::INIT_SPACE)?;
+    if cluster.account(&address::exit_epoch(&keys.pool, epoch_day))?.is_none() {
+        let epoch = cluster.rent(ExitEpoch::DISCRIMINATOR.len() + ExitEpoch::INIT_SPACE)?;
+        rent_lamports = rent_lamports.saturating_add(epoch);
+    }
     context.carry_out(&[instruction], |receipt| {
         let event = event::<ExitRequested>(receipt)?;
         let book = pool.state.tranche(tranche);
@@ -132,16 +139,17 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
         let preview = Preview {
             title: format!(
                 "Leave with {} {} shares",
-                exact_amount(shares, share_decimals),
+                tidy_amount(shares, share_decimals),
                 TrancheArg::name_of(tranche)
             ),
             rows: vec![
                 ("pool", keys.pool.to_string()),
-                ("value now", format!("{} {name}", exact_amount(event.value, decimals))),
+                ("value now", format!("{} {name}", tidy_amount(event.value, decimals))),
                 ("share price", share_price(book.assets, book.shares)),
                 ("cooldown", duration(pool.state.terms.cooldown_seconds.into())),
                 ("paid from", format!("{}, as capital is free", moment(claimable_from))),
                 ("ticket", event.ticket.to_string()),
+                ("rent", format!("{} SOL, back when ticket and day are closed", exact_amount(rent_lamports, 9))),
             ],
             warnings: vec!["Until it is paid the ticket bears losses with its tranche and earns nothing.".into()],
         };
@@ -155,6 +163,7 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
             share_decimals,
             epoch_day,
             claimable_from,
+            rent_lamports,
         };
         Ok((preview, details))
     })
@@ -243,12 +252,12 @@ fn cancel(args: &CancelArgs, context: &Context) -> Result<()> {
     instructions.push(ix::cancel_exit(&pool.keys, &ticket));
     context.carry_out(&instructions, |receipt| {
         let event = event::<ExitCancelled>(receipt)?;
-        let amount = |units| exact_amount(units, pool.decimals);
+        let amount = |units| tidy_amount(units, pool.decimals);
         let preview = Preview {
             title: format!("Stay in the {} tranche with {}", TrancheArg::name_of(ticket.tranche), amount(event.value)),
             rows: vec![
                 ("pool", ticket.pool.to_string()),
-                ("shares", exact_amount(event.shares, pool.share_decimals)),
+                ("shares", tidy_amount(event.shares, pool.share_decimals)),
                 ("ticket", args.ticket.to_string()),
             ],
             warnings: Vec::new(),
@@ -282,7 +291,7 @@ fn claim(args: &ClaimArgs, context: &Context) -> Result<()> {
     context.carry_out(&instructions, |receipt| {
         let event = event::<ExitClaimed>(receipt)?;
         let preview = Preview {
-            title: format!("Take {} {}", exact_amount(event.amount, pool.decimals), label(&pool.state.label)),
+            title: format!("Take {} {}", tidy_amount(event.amount, pool.decimals), label(&pool.state.label)),
             rows: vec![
                 ("to", pool.keys.assets_of(&ticket.owner).to_string()),
                 ("owner", ticket.owner.to_string()),

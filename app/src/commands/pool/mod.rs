@@ -1,8 +1,10 @@
 //! `backstop pool`: capital, from both sides.
 
+mod contribute;
 mod create;
 mod deposit;
 mod exit;
+mod open_series;
 mod show;
 
 use crate::commands::context::Context;
@@ -15,6 +17,8 @@ pub enum PoolCommand {
     List(show::ListArgs),
     Show(show::ShowArgs),
     Deposit(deposit::DepositArgs),
+    Contribute(contribute::ContributeArgs),
+    OpenSeries(open_series::OpenSeriesArgs),
     /// Leave a pool: request, wait out the cooldown, claim.
     #[command(subcommand, after_help = "Example:\n  backstop pool exit request POOL --tranche senior --all")]
     Exit(exit::ExitCommand),
@@ -28,6 +32,8 @@ impl PoolCommand {
             Self::List(args) => show::list(&args, context),
             Self::Show(args) => show::show(&args, context),
             Self::Deposit(args) => deposit::run(&args, context),
+            Self::Contribute(args) => contribute::run(&args, context),
+            Self::OpenSeries(args) => open_series::run(&args, context),
             Self::Exit(command) => command.run(context),
         }
     }

@@ -4,7 +4,7 @@ use super::deposit::label;
 use crate::commands::args::{OpenPool, PoolArg, TrancheArg, token_amount};
 use crate::commands::context::Context;
 use crate::output::{
-    HEADING, QUIET, amount, duration, exact_amount, listing, moment, paint, percent, share_price, table,
+    HEADING, QUIET, amount, duration, listing, moment, paint, percent, share_price, table, tidy_amount,
 };
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
@@ -264,7 +264,7 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
     for tranche in &pool.tranches {
         let state = if tranche.wiped_out { ", wiped out" } else { "" };
         let exiting = if tranche.exiting > 0 { format!(", {} leaving", asset(tranche.exiting)) } else { String::new() };
-        row(&tranche.name, format!("{} at {} a share{exiting}{state}", asset(tranche.assets), tranche.share_price));
+        row(tranche.name, format!("{} at {} a share{exiting}{state}", asset(tranche.assets), tranche.share_price));
     }
     row("exposure", asset(pool.total_exposure));
     row(
@@ -317,7 +317,7 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
     }
     if let Some(wallet) = &shown.wallet {
         for (index, tranche) in pool.tranches.iter().enumerate() {
-            let shares = exact_amount(wallet.shares[index], share_decimals);
+            let shares = tidy_amount(wallet.shares[index], share_decimals);
             row(&format!("your {}", tranche.name), format!("{shares} shares, worth {}", asset(wallet.worth[index])));
         }
         row("your wallet", asset(wallet.assets));

@@ -1,4 +1,4 @@
-//! Capital: the ledger, the premium stream, shares, exits.
+//! Capital: the ledger, the premium stream, shares, solvency.
 
 use super::{BPS, DAY, MOST, Model, N, Rule, ceil, day, need, start, take};
 use crate::fuzz::op::{Op, Who};
@@ -169,7 +169,7 @@ impl Pool {
     }
 
     /// What nobody owns goes to the surplus.
-    fn sweep(&mut self, tranche: usize) {
+    pub(super) fn sweep(&mut self, tranche: usize) {
         let class = &mut self.classes[tranche];
         if class.shares == 0 {
             self.surplus += std::mem::take(&mut class.assets);
@@ -191,60 +191,6 @@ pub fn issue(amount: N, claims: N, pot: N) -> Rule<N> {
 pub fn worth(part: N, claims: N, pot: N) -> N {
     part * (pot + 1) / (claims + V)
 }
-
-/// A request to leave.
-#[derive(Clone, Debug)]
-pub struct Ticket {
-    /// The pool.
-    pub pool: usize,
-    /// Whoever is paid.
-    pub owner: Who,
-    /// Tranche and series.
-    pub tranche: usize,
-    /// Series when it was made.
-    pub series: u8,
-    /// The epoch's day.
-    pub day: u32,
-    /// Units requested.
-    pub units: N,
-    /// Paid so far.
-    pub claimed: N,
-    /// Its number.
-    pub nonce: u64,
-    /// Whether its account is open.
-    pub open: bool,
-}
-
-/// All tickets of a day.
-#[derive(Clone, Debug)]
-pub struct Epoch {
-    /// The pool.
-    pub pool: usize,
-    /// The day.
-    pub day: u32,
-    /// Series of its units.
-    pub series: [u8; 2],
-    /// The open part, of 2^63.
-    pub open: N,
-    /// Paid per unit requested, times 2^64.
-    pub per_unit: [N; 2],
-    /// Paid to it.
-    pub paid: N,
-}
-
-/// All of an epoch.
-pub const ALL: N = 1 << 63;
-
-/// Part of a ticket's or an epoch's units that is open, rounded down.
-pub fn open_part(units: N, open: N) -> N {
-    (units * open) >> 63
-}
-
-/// What a number of units was paid, rounded down. The product can have 192 bits.
-pub fn paid_part(units: N, per_unit: N) -> N {
-    units * (per_unit >> 64) + ((units * (per_unit & MOST)) >> 64)
-}
-
 impl Model {
     /// Brings a pool's premium up to now.
     pub fn accrue(&mut self, pool: usize) {
@@ -380,27 +326,6 @@ impl Model {
         need(self.alerts(pool).count == 0, "the pool is in alert")
     }
 
-    /// Tickets of an epoch that are counted in it.
-    pub fn tickets_of(&self, epoch: &Epoch) -> impl Iterator<Item = &Ticket> {
-        let (pool, day) = (epoch.pool, epoch.day);
-        self.tickets.iter().filter(move |ticket| ticket.open && (ticket.pool, ticket.day) == (pool, day))
-    }
-
-    /// Units of an epoch's open tickets by tranche.
-    pub fn units_of(&self, epoch: &Epoch) -> [N; 2] {
-        let mut units = [0; 2];
-        for ticket in self.tickets_of(epoch).filter(|ticket| epoch.series[ticket.tranche] == ticket.series) {
-            units[ticket.tranche] += ticket.units;
-        }
-        units
-    }
-
-    /// What is set aside in an epoch for its tickets: what was paid to it less what they have had.
-    fn epoch(&self, pool: usize, day: u32) -> Rule<usize> {
-        let found = self.epochs.iter().position(|epoch| (epoch.pool, epoch.day) == (pool, day));
-        found.ok_or("there is no such epoch")
-    }
-
     pub(super) fn apply_capital(&mut self, op: &Op) -> Rule {
         match *op {
             Op::Deposit { pool, who, tranche, amount, min_shares, admitted_by } => {
@@ -471,180 +396,5 @@ impl Model {
             }
             _ => unreachable!("an operation of another part"),
         }
-    }
-
-    fn request_exit(&mut self, pool: usize, who: Who, tranche: usize, shares: N, nonce: u64) -> Rule {
-        let series = self.pools[pool].classes[tranche].series;
-        let held = self.shares.get_mut(&(who, pool, tranche, series)).ok_or("there is no share account")?;
-        let whole = *held == shares;
-        take(held, shares, "not enough shares")?;
-        self.accrue(pool);
-        let now = self.now;
-        let books = &mut self.pools[pool];
-        let least = N::from(books.terms.min_ticket);
-        let class = &mut books.classes[tranche];
-        need(!class.over, "the tranche was wiped out")?;
-        let value = worth(shares, class.shares, class.assets);
-        need(value > 0 && (value >= least || whole), "the ticket is too small")?;
-        let units = issue(value, class.units, class.exiting)?;
-        need(units > 0, "the ticket is too small")?;
-        take(&mut class.shares, shares, "books: shares")?;
-        take(&mut class.assets, value, "books: assets")?;
-        class.exiting += value;
-        class.units += units;
-        books.sweep(tranche);
-        let epoch_day = day(now + i64::from(books.terms.cooldown_seconds));
-        let series_now = [books.classes[0].series, books.classes[1].series];
-        match self.epochs.iter_mut().find(|epoch| (epoch.pool, epoch.day) == (pool, epoch_day)) {
-            Some(epoch) => epoch.series = series_now,
-            None => {
-                let epoch =
-                    Epoch { pool, day: epoch_day, series: series_now, open: ALL, per_unit: [0; 2], paid: 0 };
-                self.epochs.push(epoch);
-                self.pools[pool].queue.push(epoch_day);
-            }
-        }
-        let ticket =
-            Ticket { pool, owner: who, tranche, series, day: epoch_day, units, claimed: 0, nonce, open: true };
-        self.tickets.push(ticket);
-        Ok(())
-    }
-
-    /// What a ticket can claim now.
-    pub fn claimable(&self, ticket: &Ticket) -> N {
-        let index = self.epoch(ticket.pool, ticket.day).expect("an open ticket has its epoch");
-        let epoch = &self.epochs[index];
-        if epoch.series[ticket.tranche] != ticket.series {
-            return 0;
-        }
-        paid_part(ticket.units, epoch.per_unit[ticket.tranche]) - ticket.claimed
-    }
-
-    /// Pays a ticket what it can claim.
-    fn pay_ticket(&mut self, ticket: usize, to: Who) -> Rule<N> {
-        let amount = self.claimable(&self.tickets[ticket]);
-        self.tickets[ticket].claimed += amount;
-        let (pool, epoch_day) = (self.tickets[ticket].pool, self.tickets[ticket].day);
-        let epoch = self.epoch(pool, epoch_day)?;
-        take(&mut self.epochs[epoch].paid, amount, "books: an epoch's reserve")?;
-        take(&mut self.pools[pool].exit_reserves, amount, "books: exit reserves")?;
-        if amount > 0 {
-            self.receive(to, self.pools[pool].asset, amount)?;
-        }
-        Ok(amount)
-    }
-
-    fn claim_exit(&mut self, ticket: usize, to: Who) -> Rule {
-        let Ticket { pool, owner, tranche, series, day, open, .. } = self.tickets[ticket].clone();
-        need(open, "the ticket is closed")?;
-        let class = &self.pools[pool].classes[tranche];
-        let done = self.epochs[self.epoch(pool, day)?].open == 0 || class.over || class.series != series;
-        let amount = self.pay_ticket(ticket, to)?;
-        need(amount > 0 || done, "nothing to claim")?;
-        // Without the owner's signature only the owner's account is paid.
-        need(amount == 0 || to == owner, "not the owner's account")?;
-        self.tickets[ticket].open = !done;
-        Ok(())
-    }
-
-    fn cancel_exit(&mut self, ticket: usize, by: Who) -> Rule {
-        let Ticket { pool, owner, tranche, series, day, units, open, .. } = self.tickets[ticket].clone();
-        need(open && by == owner, "not the ticket's owner")?;
-        self.pay_ticket(ticket, owner)?;
-        self.need_no_alert(pool)?;
-        self.accrue(pool);
-        let epoch = &self.epochs[self.epoch(pool, day)?];
-        let open_units = if epoch.series[tranche] == series { open_part(units, epoch.open) } else { 0 };
-        let books = &mut self.pools[pool];
-        let class = &mut books.classes[tranche];
-        need(class.series == series && !class.over, "the series is over")?;
-        need(open_units > 0, "nothing is open")?;
-        // The staying capital before, for the capacity of the day.
-        books.hold();
-        let class = &mut books.classes[tranche];
-        let value = worth(open_units, class.units, class.exiting);
-        let issued = issue(value, class.shares, class.assets)?;
-        need(issued > 0, "too little for a share")?;
-        take(&mut class.units, open_units, "books: units")?;
-        take(&mut class.exiting, value, "books: exiting")?;
-        class.assets += value;
-        class.shares += issued;
-        books.sweep(tranche);
-        self.tickets[ticket].open = false;
-        *self.shares.get_mut(&(owner, pool, tranche, series)).ok_or("there is no share account")? += issued;
-        Ok(())
-    }
-
-    /// The day of a pool's oldest unfilled epoch, if it is over.
-    pub fn queue_due(&self, pool: usize) -> Option<u32> {
-        self.pools[pool].queue.first().copied().filter(|oldest| *oldest < day(self.now))
-    }
-
-    /// The largest payment to the oldest epoch.
-    pub fn free(&self, pool: usize, epoch_day: u32) -> Rule<N> {
-        let books = &self.pools[pool];
-        let own = self.alerts(pool);
-        let cedants: Vec<_> = books.inward.iter().map(|treaty| self.alerts(self.treaties[*treaty].cedant)).collect();
-        let any = own.count > 0 || cedants.iter().any(|alert| alert.count > 0);
-        let mut stay = self.must_stay(pool);
-        if any {
-            let late = self.now > start(epoch_day + 1) + 30 * DAY;
-            let due = own.due > 0 || cedants.iter().any(|alert| alert.due > 0);
-            need(late && !due, "the pool is in alert")?;
-            let rest = self.exposure_of_pool(pool).saturating_sub(own.exposure).min(self.required(pool));
-            stay = stay.max(own.exposure + ceil(rest * N::from(books.terms.solvency_bps), BPS));
-        }
-        let available = books.bearing() + self.credit(pool);
-        Ok(available.saturating_sub(stay).min(books.bearing()))
-    }
-
-    fn settle_epoch(&mut self, pool: usize, epoch_day: u32, all_cedants: bool) -> Rule {
-        self.accrue(pool);
-        need(all_cedants || self.pools[pool].inward.is_empty(), "cedants are missing")?;
-        let index = self.epoch(pool, epoch_day)?;
-        need(epoch_day < day(self.now), "the epoch is not over")?;
-        need(self.pools[pool].queue.first() == Some(&epoch_day), "not the oldest epoch")?;
-        let free = self.free(pool, epoch_day)?;
-        let epoch = self.epochs[index].clone();
-        let mut units = self.units_of(&epoch);
-        let books = &mut self.pools[pool];
-        for (class, (units, series)) in books.classes.iter().zip(units.iter_mut().zip(epoch.series)) {
-            if class.over || class.series != series {
-                *units = 0;
-            }
-        }
-        let open = units.map(|units| open_part(units, epoch.open));
-        let value: Vec<N> = books.classes.iter().zip(open).map(|(c, open)| worth(open, c.units, c.exiting)).collect();
-        let total: N = value.iter().sum();
-        let (open_after, closed, paid) = if total <= free {
-            (0, open, [value[0], value[1]])
-        } else {
-            let after = epoch.open * (total - free) / total;
-            let closed = [0, 1].map(|class| open[class] - open_part(units[class], after));
-            // A ratio for both, but no class pays more than the units that it closes are worth.
-            let paid = [0, 1].map(|class| {
-                let worth = worth(closed[class], books.classes[class].units, books.classes[class].exiting);
-                worth.min(value[class] * free / total)
-            });
-            let sum = paid[0] + paid[1];
-            need(sum >= 1_000 || (sum > 0 && after == 0), "too little is free")?;
-            (after, closed, paid)
-        };
-        for class in 0..2 {
-            take(&mut books.classes[class].units, closed[class], "books: units")?;
-            take(&mut books.classes[class].exiting, paid[class], "books: exiting")?;
-            books.sweep(class);
-        }
-        books.exit_reserves += paid[0] + paid[1];
-        if open_after == 0 {
-            books.queue.remove(0);
-        }
-        let epoch = &mut self.epochs[index];
-        epoch.paid += paid[0] + paid[1];
-        epoch.open = open_after;
-        for class in 0..2 {
-            epoch.per_unit[class] += (paid[class] << 64).checked_div(units[class]).unwrap_or(0);
-        }
-        Ok(())
     }
 }

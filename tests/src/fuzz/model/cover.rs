@@ -310,10 +310,8 @@ impl Model {
                 need(by == self.roles.governance, "only governance")?;
                 let entry = &mut self.products[product];
                 use ProductState::{Frozen, RunOff, Selling};
-                let allowed = matches!(
-                    (entry.state, state),
-                    (Selling, Frozen) | (Frozen, Selling) | (Selling | Frozen, RunOff)
-                );
+                let allowed =
+                    matches!((entry.state, state), (Selling, Frozen) | (Frozen, Selling) | (Selling | Frozen, RunOff));
                 need(allowed, "no such change")?;
                 entry.state = state;
                 Ok(())

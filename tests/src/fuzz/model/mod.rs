@@ -7,6 +7,7 @@
 mod capital;
 mod cover;
 mod evidence;
+mod exits;
 mod incident;
 mod reinsurance;
 mod roles;
@@ -14,6 +15,7 @@ mod roles;
 pub use capital::*;
 pub use cover::*;
 pub use evidence::*;
+pub use exits::*;
 pub use incident::*;
 pub use reinsurance::*;
 pub use roles::*;

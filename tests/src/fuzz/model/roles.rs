@@ -78,9 +78,7 @@ impl Model {
                 entry.holder = Some(to);
                 Ok(())
             }
-            Op::BurnNft { cover } => {
-                need(self.covers[cover].holder.take().is_some(), "the NFT is burnt")
-            }
+            Op::BurnNft { cover } => need(self.covers[cover].holder.take().is_some(), "the NFT is burnt"),
             Op::CloseAssets { asset, who, heir } => {
                 let held = self.assets[who][asset].take().ok_or("the account is closed")?;
                 self.receive(heir, asset, held)

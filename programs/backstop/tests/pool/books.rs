@@ -1,0 +1,325 @@
+//! Terms, reading, the invariant, exposure and alerts.
+
+use crate::common::*;
+use backstop::error::BackstopError::*;
+use backstop::math::MAX_TOTAL_EXPOSURE;
+use backstop::state::*;
+
+#[test]
+fn tranches_have_their_places_seeds_and_names() {
+    assert_eq!(Tranche::BOTH.map(Tranche::index), [0, 1]);
+    assert_eq!(Tranche::BOTH.map(Tranche::seed), [0, 1]);
+    assert_eq!(Tranche::BOTH.map(Tranche::name), ["Junior", "Senior"]);
+}
+
+#[test]
+fn an_account_has_room_for_the_pool_and_its_discriminator() {
+    assert_eq!(Pool::SPACE, 6_064 + 8);
+}
+
+#[test]
+fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
+    pool_terms().validate().unwrap();
+    let day = 86_400;
+    type Change = fn(&mut PoolTerms, u64);
+    let small: [Change; 3] =
+        [|t, n| t.min_first_deposit = n, |t, n| t.min_ticket = n, |t, n| t.min_sum_insured = n];
+    let rest: [(Change, u64, u64); 7] = [
+        (|t, n| t.cooldown_seconds = n as u32, day, 90 * day),
+        (|t, n| t.solvency_bps = n as u32, 10_000, 100_000),
+        (|t, n| t.max_leverage_bps = n as u32, 10_000, 100_000),
+        (|t, n| t.junior_weight_bps = n as u32, 10_000, 100_000),
+        (|t, n| t.group_cap_bps = n as u16, 1, 10_000),
+        (|t, n| t.max_credit_bps = n as u16, 0, 5_000),
+        (|t, n| t.surplus_bps = n as u16, 0, 3_000),
+    ];
+    let rho: (Change, u64, u64) = (|t, n| t.rho_bps = n as u16, 0, 10_000);
+    let small = small.map(|change| (change, 1_000, MAX_TOTAL_EXPOSURE));
+    for (index, (change, least, most)) in small.into_iter().chain(rest).chain([rho]).enumerate() {
+        let with = |value| {
+            let mut terms = pool_terms();
+            change(&mut terms, value);
+            terms.validate()
+        };
+        assert!(with(least).is_ok() && with(most).is_ok(), "term {index}");
+        refused(with(most + 1), OutOfBounds);
+        if least > 0 {
+            refused(with(least - 1), OutOfBounds);
+        }
+    }
+}
+
+#[test]
+fn kind_and_access_are_read_from_their_numbers() {
+    let mut pool = pool();
+    assert_eq!(pool.kind(), PoolKind::Cover);
+    assert_eq!(pool.access(), Access::Open);
+    (pool.kind, pool.access) = (1, 1);
+    assert_eq!(pool.kind(), PoolKind::Reinsurance);
+    assert_eq!(pool.access(), Access::AllowList);
+    pool.access = 2;
+    assert_eq!(pool.access(), Access::ProtocolOnly);
+}
+
+#[test]
+fn each_tranche_has_its_book_and_its_mint() {
+    let mut pool = pool_with(0, 10, 20);
+    assert_eq!(pool.tranche(Tranche::Junior).assets, 10);
+    assert_eq!(pool.tranche(Tranche::Senior).assets, 20);
+    pool.tranche_mut(Tranche::Senior).exiting = 5;
+    assert_eq!(pool.tranches[1].exiting, 5);
+    assert_eq!(pool.tranche(Tranche::Senior).total(), 25);
+    assert_eq!(pool.share_mint(Tranche::Junior), key(1));
+    assert_eq!(pool.share_mint(Tranche::Senior), key(2));
+}
+
+#[test]
+fn shares_and_units_are_worth_their_part_rounded_down() {
+    // (assets + 1) / (shares + 1,000) is 3 / 2,000 of a unit.
+    let book = TrancheBook { assets: 2, exiting: 5, shares: 1_000, units: 2_000, ..TrancheBook::default() };
+    assert_eq!(book.worth_of_shares(1_000).unwrap(), 1); // 1.5
+    assert_eq!(book.worth_of_units(2_000).unwrap(), 4); // 2,000 x 6 / 3,000
+    assert_eq!(book.worth_of_units(1_999).unwrap(), 3);
+    // Once the series is over its tickets are worth nothing, whatever the virtual position says.
+    let over = TrancheBook::default();
+    assert_eq!(over.worth_of_units(5_000).unwrap(), 0);
+    let huge = TrancheBook { assets: u64::MAX, exiting: u64::MAX, units: 1, ..TrancheBook::default() };
+    refused(huge.worth_of_shares(u64::MAX), MathOverflow);
+    refused(huge.worth_of_units(u64::MAX), MathOverflow);
+}
+
+#[test]
+fn capital_counts_surplus_and_tranches_and_only_losses_count_what_is_leaving() {
+    let mut pool = pool_with(1, 20, 300);
+    pool.tranches[0].exiting = 4_000;
+    pool.tranches[1].exiting = 50_000;
+    assert_eq!(pool.staying_capital().unwrap(), 321);
+    assert_eq!(pool.loss_capital().unwrap(), 54_321);
+    pool.surplus = u64::MAX;
+    refused(pool.staying_capital(), MathOverflow);
+    refused(pool.loss_capital(), MathOverflow);
+}
+
+#[test]
+fn required_capital_is_the_square_root_rule_or_the_open_limits() {
+    let mut pool = pool();
+    pool.group_exposures[0] = 300;
+    pool.group_exposures[15] = 400;
+    pool.inward[0].limit = 11;
+    pool.inward[7].limit = 22;
+    assert_eq!(pool.required_capital().unwrap(), 700);
+    pool.terms.rho_bps = 0;
+    assert_eq!(pool.required_capital().unwrap(), 500);
+    pool.kind = 1;
+    assert_eq!(pool.required_capital().unwrap(), 33);
+    assert_eq!(pool.open_limits().unwrap(), 33);
+    pool.inward[1].limit = u64::MAX;
+    refused(pool.open_limits(), MathOverflow);
+}
+
+#[test]
+fn a_quota_share_stands_in_for_capital_only_while_it_covers_every_live_cover() {
+    let mut pool = pool();
+    pool.last_cover_end_day = TODAY + 30;
+    pool.quota_share.limit_left = 1_000;
+    pool.quota_share.cession_bps = 3_000;
+    pool.quota_share.start = NOW;
+    pool.quota_share.end = NOW + 30 * DAY;
+    assert_eq!(pool.reinsurance_credit(2_000, NOW), 600);
+    assert_eq!(pool.reinsurance_credit(2_000, NOW - 1), 0);
+    assert_eq!(pool.reinsurance_credit(2_000, NOW + 10), 600);
+    pool.quota_share.end = NOW + 30 * DAY - 1;
+    assert_eq!(pool.reinsurance_credit(2_000, NOW), 0);
+    pool.quota_share.end = NOW + 31 * DAY;
+    assert_eq!(pool.reinsurance_credit(2_000, NOW), 600);
+    assert_eq!(pool.reinsurance_credit(20_000, NOW), 1_000);
+    pool.terms.max_credit_bps = 1_000;
+    assert_eq!(pool.reinsurance_credit(2_000, NOW), 200);
+    pool.quota_share.limit_left = 0;
+    assert_eq!(pool.reinsurance_credit(2_000, NOW), 0);
+}
+
+#[test]
+fn what_must_stay_is_the_stricter_of_solvency_and_leverage() {
+    let mut pool = pool();
+    pool.terms.solvency_bps = 12_000;
+    assert_eq!(pool.must_stay(1_001).unwrap(), 1_202); // 1,201.2
+    pool.total_exposure = 10_001;
+    assert_eq!(pool.must_stay(1_001).unwrap(), 2_001); // 10,001 / 5
+    refused(pool.must_stay(u64::MAX), MathOverflow);
+}
+
+#[test]
+fn a_pool_is_solvent_down_to_the_last_unit_that_must_stay() {
+    let mut pool = pool_with(100, 200, 300);
+    pool.add_exposure(3, 600).unwrap();
+    pool.require_solvent(NOW).unwrap();
+    pool.add_exposure(3, 1).unwrap();
+    refused(pool.require_solvent(NOW), BelowRequiredCapital);
+    // What has asked to leave does not count, and what a quota share pays does.
+    pool.tranches[1].exiting = 1_000;
+    refused(pool.require_solvent(NOW), BelowRequiredCapital);
+    pool.quota_share.limit_left = 1;
+    pool.quota_share.cession_bps = 1_000;
+    pool.require_solvent(NOW).unwrap();
+    pool.add_exposure(3, 1).unwrap();
+    refused(pool.require_solvent(NOW), BelowRequiredCapital);
+}
+
+#[test]
+fn an_alert_and_an_unfilled_epoch_past_its_day_are_in_the_way() {
+    let mut pool = pool();
+    pool.require_no_alert().unwrap();
+    pool.require_no_exits_waiting(NOW).unwrap();
+    pool.oldest_exit_day = TODAY + 1;
+    pool.require_no_exits_waiting(NOW).unwrap();
+    pool.oldest_exit_day = TODAY;
+    pool.require_no_exits_waiting(NOW).unwrap();
+    pool.require_no_exits_waiting(NOW + DAY - 1).unwrap();
+    refused(pool.require_no_exits_waiting(NOW + DAY), ExitsWaiting);
+    pool.alerts = 1;
+    refused(pool.require_no_alert(), PoolInAlert);
+}
+
+#[test]
+fn notice_runs_for_the_cooldown_and_three_days_once_anybody_relies_on_the_pool() {
+    let mut pool = pool();
+    assert_eq!(pool.notice_ends_at(NOW), NOW);
+    pool.in_use = 1;
+    assert_eq!(pool.notice_ends_at(NOW), NOW + 10 * DAY);
+}
+
+#[test]
+fn caps_count_the_lower_of_now_and_the_last_day_boundary() {
+    let mut pool = pool_with(100, 200, 300);
+    pool.capital_at_day = 500;
+    assert_eq!(pool.capacity_capital().unwrap(), 500);
+    pool.capital_at_day = 700;
+    assert_eq!(pool.capacity_capital().unwrap(), 600);
+}
+
+#[test]
+fn every_entry_of_the_ledger_counts_in_the_invariant() {
+    let whole = || {
+        let mut pool = pool();
+        pool.surplus = 1;
+        pool.tranches[0] = TrancheBook { assets: 2, exiting: 3, shares: 1, units: 1, ..TrancheBook::default() };
+        pool.tranches[1] = TrancheBook { assets: 4, exiting: 5, shares: 1, units: 1, ..TrancheBook::default() };
+        pool.unearned_premium = 6;
+        pool.incident_reserves = 7;
+        pool.exit_reserves = 8;
+        pool.treaty_payable = 9;
+        pool.cash = 45;
+        pool.group_exposures[2] = 10;
+        pool.group_exposures[9] = 20;
+        pool.total_exposure = 30;
+        pool.alert_exposure = 30;
+        pool
+    };
+    whole().invariant().unwrap();
+    let changes: [fn(&mut Pool); 18] = [
+        |pool| pool.surplus += 1,
+        |pool| pool.tranches[0].assets += 1,
+        |pool| pool.tranches[0].exiting += 1,
+        |pool| pool.tranches[1].assets += 1,
+        |pool| pool.tranches[1].exiting += 1,
+        |pool| pool.unearned_premium += 1,
+        |pool| pool.incident_reserves += 1,
+        |pool| pool.exit_reserves += 1,
+        |pool| pool.treaty_payable += 1,
+        |pool| pool.cash -= 1,
+        |pool| pool.group_exposures[9] -= 1,
+        |pool| pool.total_exposure += 1,
+        |pool| pool.alert_exposure += 1,
+        |pool| pool.surplus = u64::MAX,
+        // Capital that nobody owns.
+        |pool| pool.tranches[0].shares = 0,
+        |pool| pool.tranches[1].shares = 0,
+        |pool| pool.tranches[0].units = 0,
+        |pool| pool.tranches[1].units = 0,
+    ];
+    for (index, change) in changes.into_iter().enumerate() {
+        let mut pool = whole();
+        change(&mut pool);
+        let error = pool.invariant().map_err(|_| index);
+        assert_eq!(error.err(), Some(index));
+        refused(pool.invariant(), InvariantViolated);
+    }
+}
+
+#[test]
+fn shares_and_units_may_outlive_what_they_own() {
+    let mut pool = pool();
+    for tranche in 0..2 {
+        pool.tranches[tranche] = TrancheBook { shares: 5, units: 5, ..TrancheBook::default() };
+        pool.invariant().unwrap();
+        pool.tranches[tranche] = TrancheBook::default();
+        pool.invariant().unwrap();
+    }
+}
+
+#[test]
+fn exposure_is_counted_by_group_and_in_all() {
+    let mut pool = pool();
+    pool.add_exposure(0, 5).unwrap();
+    pool.add_exposure(15, 7).unwrap();
+    assert_eq!((pool.group_exposure(0), pool.group_exposure(15), pool.total_exposure), (5, 7, 12));
+    assert_eq!((pool.group_exposure(1), pool.group_exposure(16)), (0, 0));
+    refused(pool.add_exposure(16, 1), OutOfBounds);
+    refused(pool.release_exposure(16, 1), OutOfBounds);
+    pool.release_exposure(15, 3).unwrap();
+    assert_eq!((pool.group_exposure(15), pool.total_exposure), (4, 9));
+    pool.invariant().unwrap();
+    refused(pool.release_exposure(15, 5), InvariantViolated);
+}
+
+#[test]
+fn exposure_has_a_bound() {
+    let mut pool = pool();
+    pool.add_exposure(0, MAX_TOTAL_EXPOSURE).unwrap();
+    refused(pool.add_exposure(1, 1), TooMuchExposure);
+}
+
+#[test]
+fn a_product_may_reach_its_cap_and_what_its_group_leaves() {
+    let mut pool = pool_with(0, 1_000, 0);
+    pool.terms.group_cap_bps = 5_000;
+    pool.add_exposure(2, 300).unwrap();
+    // Of 1,000: the group's 500 less the others' 200.
+    assert_eq!(pool.product_capacity(2, 8_000, 100).unwrap(), 300);
+    assert_eq!(pool.product_capacity(2, 2_500, 100).unwrap(), 250);
+    assert_eq!(pool.product_capacity(3, 8_000, 0).unwrap(), 500);
+    pool.add_exposure(2, 400).unwrap();
+    assert_eq!(pool.product_capacity(2, 8_000, 100).unwrap(), 0);
+}
+
+#[test]
+fn an_alert_counts_products_and_exposure_on_every_way_between_its_levels() {
+    use AlertLevel::*;
+    let counts = |level| match level {
+        None => (0, 0, 0),
+        Breaching => (1, 0, 70),
+        Due => (1, 1, 70),
+    };
+    for from in [None, Breaching, Due] {
+        for to in [None, Breaching, Due] {
+            let mut pool = pool();
+            (pool.alerts, pool.alerts_due, pool.alert_exposure) = counts(from);
+            pool.move_alert(from, to, 70).unwrap();
+            assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), counts(to), "{from:?} to {to:?}");
+        }
+    }
+}
+
+#[test]
+fn a_product_without_exposure_or_change_does_not_count_in_the_alert() {
+    let mut pool = pool();
+    pool.move_alert(AlertLevel::None, AlertLevel::Due, 0).unwrap();
+    assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), (0, 0, 0));
+    pool.move_alert(AlertLevel::Breaching, AlertLevel::Breaching, 70).unwrap();
+    pool.move_alert(AlertLevel::Due, AlertLevel::Due, 70).unwrap();
+    assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), (0, 0, 0));
+    refused(pool.move_alert(AlertLevel::Breaching, AlertLevel::None, 70), InvariantViolated);
+    (pool.alerts, pool.alert_exposure) = (1, 70);
+    refused(pool.move_alert(AlertLevel::Due, AlertLevel::None, 70), InvariantViolated);
+}

@@ -1,0 +1,94 @@
+//! Deposits, contributions and new series.
+
+use crate::common::*;
+use backstop::error::BackstopError::*;
+use backstop::state::*;
+
+#[test]
+fn a_deposit_buys_a_thousand_shares_a_unit_at_first_and_at_the_price_of_the_books_later() {
+    let mut pool = pool();
+    assert_eq!(pool.deposit(Tranche::Senior, 10_000, 10_000_000).unwrap(), 10_000_000);
+    assert_eq!(pool.in_use, 1);
+    assert_eq!(pool.tranches[1], TrancheBook { assets: 10_000, shares: 10_000_000, ..TrancheBook::default() });
+    // Premium doubles the price: (10,000,000 + 1,000) / (20,001 + 1) = 500.
+    pool.tranches[1].assets += 10_001;
+    pool.cash += 10_001;
+    assert_eq!(pool.deposit(Tranche::Senior, 3, 1_500).unwrap(), 1_500);
+    assert_eq!((pool.tranches[1].assets, pool.tranches[1].shares, pool.cash), (20_004, 10_001_500, 20_004));
+    assert_eq!(pool.tranches[0], TrancheBook::default());
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn a_deposit_is_refused_when_it_is_too_small_or_buys_too_little() {
+    let mut pool = pool();
+    refused(pool.deposit(Tranche::Junior, 0, 0), AmountTooSmall);
+    refused(pool.deposit(Tranche::Junior, 9_999, 0), FirstDepositTooSmall);
+    refused(pool.deposit(Tranche::Junior, 10_000, 10_000_001), TooFewShares);
+    // So dear that a unit buys no share.
+    pool.tranches[0] = TrancheBook { assets: 1_000_000, shares: 1, ..TrancheBook::default() };
+    refused(pool.deposit(Tranche::Junior, 1, 0), AmountTooSmall);
+    pool.tranches[0].wiped_out = 1;
+    refused(pool.deposit(Tranche::Junior, 10_000, 0), TrancheWipedOut);
+}
+
+#[test]
+fn a_tranche_that_could_not_become_exit_units_takes_no_more() {
+    let mut pool = pool_with(0, 10_000, 0);
+    pool.tranches[0].units = 1 << 62;
+    pool.tranches[0].exiting = 1 << 20;
+    // Four times the assets would become 4 x assets x 2^42 units; 2^62 of 2^64 are taken.
+    assert!(pool.deposit(Tranche::Junior, 1_000, 0).is_ok());
+    refused(pool.deposit(Tranche::Junior, 1 << 20, 0), MathOverflow);
+}
+
+#[test]
+fn capital_that_comes_in_counts_for_capacity_from_the_next_day_on() {
+    let come_in: [fn(&mut Pool); 4] = [
+        |pool| {
+            pool.deposit(Tranche::Junior, 500, 0).unwrap();
+        },
+        |pool| pool.contribute(500).unwrap(),
+        |pool| pool.receive_surplus(500).unwrap(),
+        |pool| {
+            pool.cancel_exit(Tranche::Junior, 500_000).unwrap();
+        },
+    ];
+    for (index, come_in) in come_in.into_iter().enumerate() {
+        let mut pool = pool_with(0, 10_000, 0);
+        pool.request_exit(Tranche::Junior, 1_000_000, false).unwrap();
+        assert_eq!((pool.capital_at_day, pool.capacity_capital().unwrap()), (10_000, 9_000));
+        come_in(&mut pool);
+        pool.invariant().unwrap();
+        assert_eq!(pool.capital_at_day, 9_000, "{index}");
+        assert_eq!(pool.capacity_capital().unwrap(), 9_000, "{index}");
+        assert_eq!(pool.staying_capital().unwrap(), 9_500, "{index}");
+    }
+}
+
+#[test]
+fn anyone_may_give_to_the_surplus() {
+    let mut pool = pool_with(1, 10, 0);
+    pool.contribute(5).unwrap();
+    assert_eq!((pool.surplus, pool.cash), (6, 16));
+    pool.invariant().unwrap();
+    refused(pool.contribute(0), AmountTooSmall);
+    refused(pool.contribute(u64::MAX), MathOverflow);
+}
+
+#[test]
+fn a_new_series_opens_only_after_the_old_one_was_wiped_out() {
+    let mut pool = pool();
+    refused(pool.open_series(Tranche::Junior, key(7)), TrancheNotWipedOut);
+    for (tranche, mints) in [(Tranche::Junior, [key(7), key(2)]), (Tranche::Senior, [key(1), key(7)])] {
+        let mut pool = crate::common::pool();
+        pool.tranche_mut(tranche).wiped_out = 1;
+        pool.tranche_mut(tranche).series = 4;
+        assert_eq!(pool.open_series(tranche, key(7)).unwrap(), 5);
+        assert_eq!((pool.tranche(tranche).series, pool.tranche(tranche).wiped_out), (5, 0));
+        assert_eq!(pool.share_mints, mints);
+    }
+    pool.tranches[0].wiped_out = 1;
+    pool.tranches[0].series = 255;
+    refused(pool.open_series(Tranche::Junior, key(7)), NoSeriesLeft);
+}

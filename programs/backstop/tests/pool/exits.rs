@@ -1,0 +1,364 @@
+//! Leaving: tickets, the queue of epochs, and what may be paid when.
+
+use crate::common::*;
+use backstop::error::BackstopError::*;
+use backstop::math::ALL_OPEN_Q63;
+use backstop::state::*;
+
+/// An epoch of yesterday, alone in the queue, with the units of both tranches.
+fn epoch(pool: &mut Pool, day: u32, units: [u64; 2]) -> ExitEpoch {
+    pool.enqueue_epoch(day, None).unwrap();
+    ExitEpoch {
+        pool: key(3),
+        rent_payer: key(4),
+        version: 1,
+        bump: 255,
+        series: [pool.tranches[0].series, pool.tranches[1].series],
+        day,
+        next_day: 0,
+        tickets: 1,
+        units,
+        open_q63: ExitEpoch::ALL_OPEN,
+        paid_per_unit_q64: [0; 2],
+        reserve: 0,
+        reserved: [0; 32],
+    }
+}
+
+fn ticket(tranche: Tranche, units: u64) -> ExitTicket {
+    ExitTicket {
+        pool: key(3),
+        owner: key(5),
+        rent_payer: key(4),
+        version: 1,
+        bump: 255,
+        tranche,
+        series: 0,
+        epoch_day: TODAY - 1,
+        units,
+        claimed: 0,
+        nonce: 0,
+        reserved: [0; 32],
+    }
+}
+
+#[test]
+fn a_request_turns_the_value_of_shares_into_units() {
+    let mut pool = pool_with(0, 10_000, 20_000);
+    let request = pool.request_exit(Tranche::Junior, 4_000_000, false).unwrap();
+    assert_eq!(request, ExitRequest { value: 4_000, units: 4_000_000 });
+    let expected = TrancheBook { assets: 6_000, exiting: 4_000, shares: 6_000_000, units: 4_000_000, ..pool.tranches[0] };
+    assert_eq!(pool.tranches[0], expected);
+    assert_eq!(layers(&pool), [0, 6_000, 4_000, 20_000, 0]);
+    pool.invariant().unwrap();
+    // Half of what is exiting is lost: a unit is worth half, so a value is twice the units.
+    pool.tranches[0].exiting = 2_000;
+    pool.cash -= 2_000;
+    let request = pool.request_exit(Tranche::Junior, 1_000_000, false).unwrap();
+    assert_eq!(request, ExitRequest { value: 1_000, units: 1_999_500 }); // 1,000 x 4,001,000 / 2,001
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn a_ticket_is_refused_when_it_is_too_small_unless_everything_leaves() {
+    let mut pool = pool_with(0, 10_000, 0);
+    let untouched = pool;
+    refused(pool.request_exit(Tranche::Junior, 999_000, false), AmountTooSmall);
+    refused(pool.request_exit(Tranche::Junior, 999, true), AmountTooSmall);
+    refused(pool.request_exit(Tranche::Senior, 1_000, true), InvariantViolated);
+    pool = untouched;
+    assert_eq!(pool.request_exit(Tranche::Junior, 999_000, true).unwrap().value, 999);
+    assert_eq!(pool.request_exit(Tranche::Junior, 1_000_000, false).unwrap().value, 1_000);
+    pool.tranches[0].wiped_out = 1;
+    refused(pool.request_exit(Tranche::Junior, 1_000_000, false), TrancheWipedOut);
+}
+
+#[test]
+fn a_request_that_becomes_no_unit_is_refused() {
+    let mut pool = pool_with(0, 10_000, 0);
+    pool.tranches[0].units = 1;
+    pool.tranches[0].exiting = 100_000_000;
+    refused(pool.request_exit(Tranche::Junior, 1_000_000, false), AmountTooSmall);
+}
+
+#[test]
+fn dust_of_the_last_to_leave_goes_to_the_surplus() {
+    let mut pool = pool_with(0, 1_000_000, 0);
+    pool.tranches[0].assets += 1_000_000;
+    pool.cash += 1_000_000;
+    // 10^9 x 2,000,001 / 1,000,001,000 = 1,999,999.000001.
+    let request = pool.request_exit(Tranche::Junior, 1_000_000_000, false).unwrap();
+    assert_eq!(request.value, 1_999_999);
+    assert_eq!(layers(&pool), [1, 0, 1_999_999, 0, 0]);
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn cancelling_buys_shares_with_what_the_units_are_worth() {
+    let mut pool = pool_with(0, 10_000, 0);
+    pool.request_exit(Tranche::Junior, 4_000_000, false).unwrap();
+    assert_eq!(pool.cancel_exit(Tranche::Junior, 1_000_000).unwrap(), (1_000, 1_000_000));
+    assert_eq!(layers(&pool), [0, 7_000, 3_000, 0, 0]);
+    assert_eq!((pool.tranches[0].shares, pool.tranches[0].units), (7_000_000, 3_000_000));
+    pool.invariant().unwrap();
+    // A third of what is exiting is lost: 3,000,000 units share 2,000.
+    pool.tranches[0].exiting = 2_000;
+    pool.cash -= 1_000;
+    let (value, shares) = pool.cancel_exit(Tranche::Junior, 3_000_000).unwrap();
+    // 3,000,000 x 2,001 / 3,001,000 = 2,000.3; 2,000 x 7,001,000 / 7,001.
+    assert_eq!((value, shares), (2_000, 2_000_000));
+    assert_eq!(layers(&pool), [0, 9_000, 0, 0, 0]);
+    pool.invariant().unwrap();
+    refused(pool.cancel_exit(Tranche::Junior, 0), AmountTooSmall);
+    pool.tranches[0].wiped_out = 1;
+    refused(pool.cancel_exit(Tranche::Junior, 0), TrancheWipedOut);
+}
+
+#[test]
+fn dust_of_the_last_unit_goes_to_the_surplus() {
+    let mut pool = pool_with(0, 10_000, 0);
+    pool.tranches[0].units = 100;
+    pool.tranches[0].exiting = 5_000;
+    pool.cash += 5_000;
+    // 100 x 5,001 / 1,100 = 454.6: few units against the virtual position.
+    assert_eq!(pool.cancel_exit(Tranche::Junior, 100).unwrap().0, 454);
+    assert_eq!(layers(&pool), [4_546, 10_454, 0, 0, 0]);
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn epochs_queue_by_day_and_the_newest_is_their_tail() {
+    let mut pool = pool();
+    let mut first = epoch(&mut pool, 100, [0; 2]);
+    assert_eq!((pool.oldest_exit_day, pool.newest_exit_day), (100, 100));
+    refused(pool.enqueue_epoch(100, Some(&mut first)), ClockWentBack);
+    refused(pool.enqueue_epoch(101, None), QueueTailMissing);
+    let mut other = first.clone();
+    other.day = 99;
+    refused(pool.enqueue_epoch(101, Some(&mut other)), QueueTailMissing);
+    pool.enqueue_epoch(103, Some(&mut first)).unwrap();
+    assert_eq!((pool.oldest_exit_day, pool.newest_exit_day, first.next_day), (100, 103, 103));
+}
+
+#[test]
+fn what_is_beyond_the_required_capital_is_free_and_no_more_than_the_pool_has() {
+    let mut pool = pool_with(100, 200, 300);
+    pool.tranches[1].exiting = 400;
+    pool.add_exposure(0, 700).unwrap();
+    assert_eq!(pool.free_capital(TODAY - 1, CedantAlert::None, NOW).unwrap(), 300);
+    // A quota share stands in for 40 % of 700.
+    pool.quota_share.limit_left = 10_000;
+    pool.quota_share.cession_bps = 4_000;
+    assert_eq!(pool.free_capital(TODAY - 1, CedantAlert::None, NOW).unwrap(), 580);
+    pool.release_exposure(0, 700).unwrap();
+    assert_eq!(pool.free_capital(TODAY - 1, CedantAlert::None, NOW).unwrap(), 1_000);
+    pool.add_exposure(0, 10_000).unwrap();
+    assert_eq!(pool.free_capital(TODAY - 1, CedantAlert::None, NOW).unwrap(), 0);
+}
+
+#[test]
+fn an_alert_stops_exits_but_for_a_late_epoch_while_it_is_only_breaching() {
+    let mut pool = pool_with(0, 2_000, 0);
+    pool.terms.rho_bps = 0;
+    pool.add_exposure(0, 600).unwrap();
+    pool.add_exposure(1, 400).unwrap();
+    // The root of 600^2 + 400^2 is 721.1.
+    assert_eq!(pool.free_capital(TODAY, CedantAlert::None, NOW).unwrap(), 1_278);
+    pool.move_alert(AlertLevel::None, AlertLevel::Breaching, 600).unwrap();
+    let late = NOW + 31 * DAY;
+    refused(pool.free_capital(TODAY, CedantAlert::None, NOW), PoolInAlert);
+    refused(pool.free_capital(TODAY, CedantAlert::None, late), PoolInAlert);
+    // The alert's 600 in full, and 400 for the rest.
+    assert_eq!(pool.free_capital(TODAY, CedantAlert::None, late + 1).unwrap(), 1_000);
+    assert_eq!(pool.free_capital(TODAY, CedantAlert::Breaching, late + 1).unwrap(), 1_000);
+    refused(pool.free_capital(TODAY, CedantAlert::Due, late + 1), PoolInAlert);
+    pool.move_alert(AlertLevel::Breaching, AlertLevel::Due, 600).unwrap();
+    refused(pool.free_capital(TODAY, CedantAlert::None, late + 1), PoolInAlert);
+}
+
+#[test]
+fn an_alert_of_a_cedant_stops_exits_as_the_pools_own_does() {
+    let mut pool = reinsurer_with(0, 2_000, 0);
+    pool.inward[0].limit = 500;
+    assert_eq!(pool.free_capital(TODAY, CedantAlert::None, NOW).unwrap(), 1_500);
+    refused(pool.free_capital(TODAY, CedantAlert::Breaching, NOW), PoolInAlert);
+    refused(pool.free_capital(TODAY, CedantAlert::Due, NOW + 40 * DAY), PoolInAlert);
+    assert_eq!(pool.free_capital(TODAY, CedantAlert::Breaching, NOW + 40 * DAY).unwrap(), 1_500);
+}
+
+#[test]
+fn an_epoch_is_paid_when_its_day_is_over_and_it_is_the_oldest() {
+    let mut pool = pool_with(0, 10_000, 0);
+    let mut epoch = epoch(&mut pool, TODAY, [0; 2]);
+    refused(pool.settle_epoch(&mut epoch, CedantAlert::None, NOW), EpochNotOver);
+    refused(pool.settle_epoch(&mut epoch, CedantAlert::None, NOW + DAY - 1), EpochNotOver);
+    let mut later = epoch.clone();
+    later.day = TODAY + 1;
+    refused(pool.settle_epoch(&mut later, CedantAlert::None, NOW + 2 * DAY), NotOldestEpoch);
+    pool.settle_epoch(&mut epoch, CedantAlert::None, NOW + DAY).unwrap();
+}
+
+/// A pool of which 4,000 junior and 8,000 senior units of value leave by yesterday's epoch.
+fn leaving() -> (Pool, ExitEpoch) {
+    let mut pool = pool_with(0, 10_000, 20_000);
+    pool.request_exit(Tranche::Junior, 4_000_000, false).unwrap();
+    pool.request_exit(Tranche::Senior, 8_000_000, false).unwrap();
+    let epoch = epoch(&mut pool, TODAY - 1, [4_000_000, 8_000_000]);
+    (pool, epoch)
+}
+
+#[test]
+fn with_enough_free_capital_an_epoch_is_filled_and_leaves_the_queue() {
+    let (mut pool, mut epoch) = leaving();
+    let payment = pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap();
+    pool.invariant().unwrap();
+    assert_eq!(payment.paid, [4_000, 8_000]);
+    assert_eq!(payment.closed_units, [4_000_000, 8_000_000]);
+    assert_eq!(payment.to_surplus, [0, 0]);
+    assert_eq!(layers(&pool), [0, 6_000, 0, 12_000, 0]);
+    assert_eq!((pool.exit_reserves, epoch.reserve, pool.cash), (12_000, 12_000, 30_000));
+    assert!(epoch.is_filled());
+    assert_eq!((pool.oldest_exit_day, pool.newest_exit_day), (0, 0));
+    // A thousandth of a unit for each, in Q64.
+    assert_eq!(epoch.paid_per_unit_q64, [(1u128 << 64) / 1_000; 2]);
+}
+
+#[test]
+fn a_filled_epoch_gives_way_to_the_next_one() {
+    let (mut pool, mut first) = leaving();
+    pool.enqueue_epoch(TODAY + 3, Some(&mut first)).unwrap();
+    pool.settle_epoch(&mut first, CedantAlert::None, NOW).unwrap();
+    assert_eq!((pool.oldest_exit_day, pool.newest_exit_day), (TODAY + 3, TODAY + 3));
+}
+
+#[test]
+fn with_too_little_both_tranches_are_paid_in_one_ratio_and_the_rest_stays_open() {
+    let (mut pool, mut epoch) = leaving();
+    pool.add_exposure(0, 27_000).unwrap();
+    // 3,000 of 12,000 are free: a quarter.
+    let payment = pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap();
+    pool.invariant().unwrap();
+    assert_eq!(payment.paid, [1_000, 2_000]);
+    assert_eq!(payment.closed_units, [1_000_000, 2_000_000]);
+    assert_eq!(layers(&pool), [0, 6_000, 3_000, 12_000, 6_000]);
+    assert_eq!((epoch.open_q63, epoch.reserve), (ALL_OPEN_Q63 / 4 * 3, 3_000));
+    assert!(!epoch.is_filled());
+    assert_eq!(pool.oldest_exit_day, TODAY - 1);
+    // A ticket of half the senior units has a half of it; nobody is paid twice.
+    let mut mine = ticket(Tranche::Senior, 4_000_000);
+    assert_eq!(epoch.claim(&mut mine).unwrap(), 999); // 4,000,000 x floor(2,000 x 2^64 / 8,000,000) / 2^64
+    assert_eq!(epoch.claim(&mut mine).unwrap(), 0);
+    assert_eq!((mine.claimed, epoch.reserve), (999, 2_001));
+    pool.pay_exit(999).unwrap();
+    pool.invariant().unwrap();
+    assert_eq!((pool.exit_reserves, pool.cash), (2_001, 29_001));
+    // The rest when capital is free again.
+    pool.release_exposure(0, 27_000).unwrap();
+    assert_eq!(pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap().paid, [3_000, 6_000]);
+    assert!(epoch.is_filled());
+    assert_eq!(mine.units, 4_000_000);
+    assert_eq!(epoch.claim(&mut mine).unwrap(), 3_000);
+    assert_eq!((mine.claimed, epoch.reserve), (3_999, 8_001));
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn a_payment_that_does_not_fill_the_epoch_has_a_least_amount() {
+    for (free, reason) in [(999, Some(NothingFree)), (1_000, Some(NothingFree)), (1_001, None), (0, Some(NothingFree))] {
+        let (mut pool, mut epoch) = leaving();
+        pool.add_exposure(0, 30_000 - free).unwrap();
+        match reason {
+            // Of 1,000 the rounding of both tranches takes one.
+            Some(reason) => refused(pool.settle_epoch(&mut epoch, CedantAlert::None, NOW), reason),
+            None => {
+                let paid = pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap().paid;
+                assert_eq!(paid.iter().sum::<u64>(), 1_000);
+            }
+        }
+    }
+    // One that fills it may be of any amount.
+    let mut pool = pool_with(0, 10_000, 0);
+    pool.request_exit(Tranche::Junior, 5_000, true).unwrap();
+    let mut small = epoch(&mut pool, TODAY - 1, [5_000, 0]);
+    assert_eq!(pool.settle_epoch(&mut small, CedantAlert::None, NOW).unwrap().paid, [5, 0]);
+}
+
+#[test]
+fn units_of_a_series_that_was_wiped_out_are_paid_nothing() {
+    // Wiped out and no new series yet.
+    let (mut pool, mut epoch) = leaving();
+    pool.tranches[0] = TrancheBook { wiped_out: 1, ..TrancheBook::default() };
+    assert_eq!(pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap().paid, [0, 8_000]);
+    assert!(epoch.is_filled());
+    // Wiped out, and others are leaving the new series.
+    let (mut pool, mut epoch) = leaving();
+    pool.tranches[0].series = 1;
+    assert_eq!(pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap().paid, [0, 8_000]);
+    assert_eq!(pool.tranches[0].units, 4_000_000);
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn what_units_without_owner_leave_behind_goes_to_the_surplus() {
+    let mut pool = pool_with(0, 10_000, 0);
+    pool.tranches[0].units = 100;
+    pool.tranches[0].exiting = 5_000;
+    pool.cash += 5_000;
+    let mut epoch = epoch(&mut pool, TODAY - 1, [100, 0]);
+    let payment = pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap();
+    assert_eq!((payment.paid, payment.to_surplus), ([454, 0], [4_546, 0]));
+    assert_eq!(layers(&pool), [4_546, 10_000, 0, 0, 0]);
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn what_rounding_left_in_an_epoch_goes_to_the_surplus() {
+    let (mut pool, mut epoch) = leaving();
+    pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap();
+    pool.sweep_exit_reserve(1).unwrap();
+    assert_eq!((pool.exit_reserves, pool.surplus, pool.cash), (11_999, 1, 30_000));
+    pool.invariant().unwrap();
+    refused(pool.sweep_exit_reserve(12_000), InvariantViolated);
+    refused(pool.pay_exit(12_000), InvariantViolated);
+}
+
+#[test]
+fn an_epoch_counts_tickets_in_and_out() {
+    let (_, mut epoch) = leaving();
+    epoch.units = [0; 2];
+    epoch.tickets = 0;
+    epoch.add_ticket(Tranche::Junior, [0, 0], 5).unwrap();
+    epoch.add_ticket(Tranche::Senior, [0, 0], 70).unwrap();
+    epoch.add_ticket(Tranche::Senior, [0, 0], 10).unwrap();
+    assert_eq!((epoch.units, epoch.tickets), ([5, 80], 3));
+    assert_eq!(epoch.remove_ticket(&ticket(Tranche::Senior, 70)).unwrap(), 70);
+    assert_eq!((epoch.units, epoch.tickets), ([5, 10], 2));
+    // Of a ticket of which half was paid, the other half is open.
+    epoch.open_q63 = ALL_OPEN_Q63 / 2;
+    assert_eq!(epoch.remove_ticket(&ticket(Tranche::Junior, 5)).unwrap(), 2);
+    assert_eq!((epoch.units, epoch.tickets), ([0, 10], 1));
+    refused(epoch.remove_ticket(&ticket(Tranche::Senior, 11)), InvariantViolated);
+    epoch.tickets = 0;
+    refused(epoch.remove_ticket(&ticket(Tranche::Senior, 1)), InvariantViolated);
+    refused(epoch.add_ticket(Tranche::Senior, [0, 0], u64::MAX), MathOverflow);
+}
+
+#[test]
+fn a_ticket_of_a_new_series_takes_the_place_of_units_that_are_worth_nothing() {
+    let (_, mut epoch) = leaving();
+    epoch.units = [5, 7];
+    epoch.add_ticket(Tranche::Junior, [1, 0], 3).unwrap();
+    assert_eq!((epoch.units, epoch.series), ([3, 7], [1, 0]));
+    epoch.paid_per_unit_q64 = [1 << 64; 2];
+    epoch.reserve = 10;
+    // The old ticket is counted out and has nothing; the new one has its own.
+    let mut old = ticket(Tranche::Junior, 5);
+    assert_eq!(epoch.claim(&mut old).unwrap(), 0);
+    assert_eq!((epoch.remove_ticket(&old).unwrap(), epoch.units, epoch.tickets), (0, [3, 7], 1));
+    let mut new = ExitTicket { series: 1, ..ticket(Tranche::Junior, 3) };
+    assert_eq!((epoch.claim(&mut new).unwrap(), new.claimed, epoch.reserve), (3, 3, 7));
+    assert_eq!(epoch.claim(&mut ticket(Tranche::Senior, 7)).unwrap(), 7);
+    refused(epoch.claim(&mut ticket(Tranche::Senior, 7)), InvariantViolated);
+    new.claimed = 4;
+    refused(epoch.claim(&mut new), InvariantViolated);
+}

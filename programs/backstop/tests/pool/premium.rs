@@ -1,0 +1,226 @@
+//! The premium stream: what is earned when, and who gets it.
+
+use crate::common::*;
+use backstop::error::BackstopError::*;
+use backstop::state::*;
+
+/// A pool that earns one unit a second for ten days.
+fn earning(surplus: u64, junior: u64, senior: u64) -> Pool {
+    let mut pool = pool_with(surplus, junior, senior);
+    assert_eq!(pool.stream_premium(864_000, NOW, TODAY + 10).unwrap(), ONE_A_SECOND);
+    pool.invariant().unwrap();
+    pool
+}
+
+fn accrued(pool: &mut Pool, until: i64) -> Accrual {
+    let accrual = pool.accrue(until).unwrap();
+    pool.invariant().unwrap();
+    assert_eq!(accrual.earned, accrual.ceded + accrual.surplus + accrual.junior + accrual.senior);
+    accrual
+}
+
+#[test]
+fn a_premium_is_held_until_it_is_earned() {
+    let pool = earning(5, 10, 20);
+    assert_eq!((pool.unearned_premium, pool.cash, pool.rate_q32), (864_000, 864_035, ONE_A_SECOND));
+    assert_eq!(pool.rate_ends[(TODAY as usize + 10) % 512], ONE_A_SECOND);
+}
+
+#[test]
+fn rates_add_up_and_are_rounded_down() {
+    let mut pool = earning(0, 0, 0);
+    // 10 units over a day: 10 x 2^32 / 86,400 = 497,102.6.
+    assert_eq!(pool.stream_premium(10, NOW, TODAY + 1).unwrap(), 497_102);
+    assert_eq!(pool.rate_q32, ONE_A_SECOND + 497_102);
+    assert_eq!(pool.unearned_premium, 864_010);
+}
+
+#[test]
+fn a_stream_that_cannot_be_is_refused() {
+    let mut pool = pool();
+    refused(pool.stream_premium(1, NOW + DAY + 1, TODAY + 1), BadTerm);
+    refused(pool.stream_premium(1, NOW + DAY, TODAY + 1), StreamFull);
+    refused(pool.stream_premium(1 << 33, NOW + DAY - 1, TODAY + 1), StreamFull);
+    pool.rate_q32 = u64::MAX;
+    refused(pool.stream_premium(1, NOW, TODAY + 1), StreamFull);
+    pool.rate_q32 = 0;
+    pool.rate_ends[(TODAY as usize + 1) % 512] = u64::MAX;
+    refused(pool.stream_premium(1, NOW, TODAY + 1), StreamFull);
+}
+
+#[test]
+fn earned_premium_goes_to_surplus_and_by_weight_to_the_tranches() {
+    let mut pool = earning(0, 1_000_000, 1_000_000);
+    // 1,000 seconds: a tenth to the surplus, the rest 2 to 1.
+    let accrual = accrued(&mut pool, NOW + 1_000);
+    assert_eq!(accrual, Accrual { earned: 1_000, ceded: 0, surplus: 100, junior: 600, senior: 300 });
+    assert_eq!(layers(&pool), [100, 1_000_600, 0, 1_000_300, 0]);
+    assert_eq!((pool.unearned_premium, pool.accrued_at), (863_000, NOW + 1_000));
+}
+
+#[test]
+fn a_clock_that_does_not_advance_changes_nothing() {
+    let mut pool = earning(0, 1_000_000, 0);
+    accrued(&mut pool, NOW + 100);
+    let before = pool;
+    for until in [NOW + 100, NOW + 99, 0, i64::MIN] {
+        assert_eq!(accrued(&mut pool, until), Accrual::default());
+        assert_eq!(pool, before);
+    }
+}
+
+#[test]
+fn without_premium_time_passes_and_nothing_moves() {
+    let mut pool = pool_with(1, 2, 3);
+    assert_eq!(accrued(&mut pool, NOW + DAY), Accrual::default());
+    assert_eq!((pool.accrued_at, layers(&pool)), (NOW + DAY, [1, 2, 0, 3, 0]));
+}
+
+#[test]
+fn many_small_accruals_share_out_what_one_large_one_does() {
+    // Two thirds of a unit a second for the junior tranche, and the assets move that by 1e-12 at most.
+    let assets = 1_000_000_000_000;
+    let mut pool = earning(0, assets, assets);
+    let mut junior = vec![];
+    for second in 1..=10 {
+        junior.push(accrued(&mut pool, NOW + second).junior);
+    }
+    // The surplus has its first whole unit in the tenth second; until then a unit a second goes to the tranches.
+    assert_eq!(junior[..5], [0, 1, 0, 1, 1]); // sums to 0.67, 1.33, 2 less 2e-13, 2.67, 3.33
+    assert_eq!(pool.surplus, 1);
+    let tranches = pool.tranches[0].assets + pool.tranches[1].assets - 2 * assets;
+    assert_eq!((tranches, pool.tranches[0].assets - assets), (9, 6));
+    assert_eq!(pool.surplus_fraction_bps, 0);
+}
+
+#[test]
+fn a_tranche_alone_earns_everything_that_is_not_the_surplus() {
+    for (junior, senior) in [(1_000, 0), (0, 1_000)] {
+        let mut pool = earning(0, junior, senior);
+        // The other tranche has shares without assets: it earns nothing.
+        pool.tranches[0].shares = 1_000_000;
+        pool.tranches[1].shares = 1_000_000;
+        let accrual = accrued(&mut pool, NOW + 100);
+        assert_eq!((accrual.surplus, accrual.junior), (10, if junior > 0 { 90 } else { 0 }));
+        assert_eq!(accrual.senior, if senior > 0 { 90 } else { 0 });
+    }
+}
+
+#[test]
+fn without_assets_senior_holders_come_first_then_junior_holders_then_the_surplus() {
+    for (junior_shares, senior_shares, expected) in
+        [(5, 5, [10, 0, 90]), (0, 5, [10, 0, 90]), (5, 0, [10, 90, 0]), (0, 0, [100, 0, 0])]
+    {
+        let mut pool = earning(0, 0, 0);
+        pool.tranches[0].shares = junior_shares;
+        pool.tranches[1].shares = senior_shares;
+        let accrual = accrued(&mut pool, NOW + 100);
+        assert_eq!([accrual.surplus, accrual.junior, accrual.senior], expected);
+    }
+}
+
+#[test]
+fn a_rate_ends_on_its_day_and_what_rounding_left_is_earned_then() {
+    let mut pool = pool_with(0, 1_000, 0);
+    pool.terms.surplus_bps = 0;
+    pool.stream_premium(10, NOW, TODAY + 1).unwrap();
+    // Just before the end: 497,102 x 86,399 / 2^32 = 9.99986.
+    assert_eq!(accrued(&mut pool, NOW + DAY - 1).earned, 9);
+    assert!(pool.fraction_q32 > 0);
+    let accrual = accrued(&mut pool, NOW + DAY);
+    assert_eq!((accrual.earned, pool.unearned_premium, pool.rate_q32, pool.fraction_q32), (1, 0, 0, 0));
+}
+
+#[test]
+fn capital_is_noted_when_a_day_is_first_touched_and_not_before() {
+    let mut pool = earning(0, 1_000_000, 0);
+    pool.capital_at_day = 7;
+    accrued(&mut pool, NOW + DAY - 1);
+    assert_eq!(pool.capital_at_day, 7);
+    let staying = pool.staying_capital().unwrap();
+    accrued(&mut pool, NOW + DAY + 5);
+    // As the books stood before that day's premium.
+    assert_eq!(pool.capital_at_day, staying);
+    assert!(pool.staying_capital().unwrap() > staying);
+}
+
+/// A quota share of 40 % less a quarter, from a second to another.
+fn cede(pool: &mut Pool, start: i64, end: i64, limit_left: u64) {
+    pool.quota_share = QuotaShareInForce {
+        treaty: key(9),
+        limit_left,
+        start,
+        end,
+        cession_bps: 4_000,
+        commission_bps: 2_500,
+        ..QuotaShareInForce::default()
+    };
+}
+
+#[test]
+fn a_quota_share_gets_its_part_of_what_is_earned_within_its_term() {
+    let mut pool = earning(0, 1_000_000, 0);
+    cede(&mut pool, NOW + 100, NOW + 300, 1_000);
+    // 30 % of 200 seconds; a tenth of the rest to the surplus.
+    let accrual = accrued(&mut pool, NOW + 1_000);
+    assert_eq!(accrual, Accrual { earned: 1_000, ceded: 60, surplus: 94, junior: 846, senior: 0 });
+    assert_eq!((pool.treaty_payable, pool.accrued_at), (60, NOW + 1_000));
+}
+
+#[test]
+fn a_quota_share_that_is_over_or_has_not_begun_gets_nothing() {
+    let mut pool = earning(0, 1_000_000, 0);
+    cede(&mut pool, NOW + 500, NOW + 600, 1_000);
+    assert_eq!(accrued(&mut pool, NOW + 499).ceded, 0);
+    assert_eq!(accrued(&mut pool, NOW + 500).ceded, 0);
+    assert_eq!(accrued(&mut pool, NOW + 510).ceded, 3);
+    assert_eq!(accrued(&mut pool, NOW + 600).ceded, 27);
+    assert_eq!(accrued(&mut pool, NOW + 700).ceded, 0);
+    assert_eq!(accrued(&mut pool, NOW + 1_700).ceded, 0);
+}
+
+#[test]
+fn fractions_of_ceded_premium_are_carried() {
+    let mut pool = earning(0, 1_000_000, 0);
+    cede(&mut pool, NOW, NOW + DAY, 1_000);
+    let ceded: Vec<u64> = (1..=10).map(|second| accrued(&mut pool, NOW + second).ceded).collect();
+    assert_eq!(ceded, [0, 0, 0, 1, 0, 0, 1, 0, 0, 1]); // 0.3 a second
+}
+
+#[test]
+fn premium_is_ceded_as_far_as_the_limit_covers_what_is_exposed() {
+    for (exposure, limit_left, ceded) in
+        [(0, 1, 300), (1_000, 400, 300), (1_000, 399, 299), (1_000, 200, 150), (1_000, 0, 0), (0, 0, 0), (1_001, 400, 299)]
+    {
+        let mut pool = earning(0, 1_000_000, 0);
+        cede(&mut pool, NOW, NOW + DAY, limit_left);
+        pool.add_exposure(0, exposure).unwrap();
+        assert_eq!(accrued(&mut pool, NOW + 1_000).ceded, ceded, "{limit_left} of {exposure}");
+    }
+}
+
+#[test]
+fn a_cancelled_cover_takes_its_rate_and_its_premium_out() {
+    let mut pool = earning(0, 1_000_000, 0);
+    pool.stream_premium(86_400, NOW, TODAY + 1).unwrap();
+    pool.capital_at_day = u64::MAX;
+    pool.end_stream_early(ONE_A_SECOND, TODAY + 1).unwrap();
+    assert_eq!((pool.rate_q32, pool.rate_ends[(TODAY as usize + 1) % 512]), (ONE_A_SECOND, 0));
+    pool.refund_premium(80_000, 6_400).unwrap();
+    pool.invariant().unwrap();
+    assert_eq!((pool.unearned_premium, pool.cash, pool.surplus), (864_000, 1_870_400, 6_400));
+    // The fee counts for capacity from tomorrow on.
+    assert_eq!(pool.capital_at_day, 1_000_000);
+    refused(pool.end_stream_early(ONE_A_SECOND, TODAY + 1), InvariantViolated);
+    refused(pool.refund_premium(864_000, 1), InvariantViolated);
+    refused(pool.refund_premium(u64::MAX, 1), MathOverflow);
+}
+
+#[test]
+fn accrual_never_earns_more_than_there_is() {
+    let mut pool = earning(0, 1_000, 0);
+    pool.unearned_premium = 50;
+    pool.cash = 1_050;
+    assert_eq!(accrued(&mut pool, NOW + 100).earned, 50);
+    assert_eq!(accrued(&mut pool, NOW + 200).earned, 0);
+}

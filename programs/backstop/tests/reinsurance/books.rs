@@ -1,0 +1,304 @@
+//! What treaties do to the cedant's and the reinsurer's books.
+
+use crate::common::*;
+use anchor_lang::prelude::*;
+use anchor_lang::{Discriminator, ZeroCopy};
+use backstop::error::BackstopError::*;
+use backstop::state::*;
+
+/// A layer of `limit` above `attachment` over a range of days.
+fn layer_treaty(attachment: u64, limit: u64, start_day: u32, end_day: u32) -> Treaty {
+    Treaty { start_day, end_day, ..treaty(layer(attachment), limit) }
+}
+
+/// The layers in force, as (treaty, attachment).
+fn in_force(pool: &Pool) -> Vec<(u8, u64)> {
+    pool.layers
+        .iter()
+        .filter(|layer| layer.treaty != Pubkey::default())
+        .map(|layer| (layer.treaty.to_bytes()[0], layer.attachment))
+        .collect()
+}
+
+#[test]
+fn one_quota_share_is_in_force_with_its_terms() {
+    let mut pool = pool();
+    let treaty = Treaty { limit_left: 900, ..treaty(QUOTA_SHARE, 1_000) };
+    pool.put_in_force(key(9), &treaty).unwrap();
+    let expected = QuotaShareInForce {
+        treaty: key(9),
+        reinsurer: key(31),
+        limit_left: 900,
+        start: NOW,
+        end: NOW + 30 * DAY,
+        cession_bps: 4_000,
+        commission_bps: 2_500,
+        padding: [0; 4],
+    };
+    assert_eq!(pool.quota_share, expected);
+    refused(pool.put_in_force(key(8), &treaty), NoTreatyPlace);
+    pool.shorten(&key(8), NOW);
+    pool.note_limit(&key(8), 5);
+    assert_eq!(pool.quota_share, expected);
+    pool.shorten(&key(9), NOW + DAY);
+    pool.note_limit(&key(9), 5);
+    assert_eq!((pool.quota_share.end, pool.quota_share.limit_left), (NOW + DAY, 5));
+    pool.treaty_payable = 1;
+    refused(pool.take_out_of_force(&key(9)), TreatyInUse);
+    pool.treaty_payable = 0;
+    pool.take_out_of_force(&key(9)).unwrap();
+    assert_eq!(pool.quota_share, QuotaShareInForce::default());
+    refused(pool.take_out_of_force(&key(9)), WrongTreatyState);
+}
+
+#[test]
+fn layers_are_in_force_upward_by_attachment_and_close_up() {
+    let mut pool = pool();
+    for (number, attachment) in [(1, 300), (2, 100), (3, 400), (4, 200)] {
+        pool.put_in_force(key(number), &layer_treaty(attachment, 100, TODAY, TODAY + 30)).unwrap();
+    }
+    assert_eq!(in_force(&pool), [(2, 100), (4, 200), (1, 300), (3, 400)]);
+    let expected = LayerInForce {
+        treaty: key(2),
+        reinsurer: key(31),
+        attachment: 100,
+        limit: 100,
+        start: NOW,
+        end: NOW + 30 * DAY,
+    };
+    assert_eq!(pool.layers[0], expected);
+    refused(pool.put_in_force(key(5), &layer_treaty(500, 100, TODAY, TODAY + 30)), NoTreatyPlace);
+    pool.shorten(&key(4), NOW + DAY);
+    let ends = pool.layers.map(|layer| layer.end);
+    assert_eq!(ends, [NOW + 30 * DAY, NOW + DAY, NOW + 30 * DAY, NOW + 30 * DAY]);
+    pool.take_out_of_force(&key(4)).unwrap();
+    assert_eq!(in_force(&pool), [(2, 100), (1, 300), (3, 400)]);
+    assert_eq!(pool.layers[3], LayerInForce::default());
+    refused(pool.take_out_of_force(&key(4)), WrongTreatyState);
+    pool.take_out_of_force(&key(3)).unwrap();
+    pool.take_out_of_force(&key(2)).unwrap();
+    assert_eq!(in_force(&pool), [(1, 300)]);
+}
+
+#[test]
+fn layers_may_not_overlap_on_any_day() {
+    let mut pool = pool();
+    pool.put_in_force(key(1), &layer_treaty(100, 100, TODAY, TODAY + 30)).unwrap();
+    let with = |attachment, limit, start, end| {
+        let mut copy = pool;
+        copy.put_in_force(key(2), &layer_treaty(attachment, limit, start, end)).map(|()| copy)
+    };
+    let (today, later) = (TODAY, TODAY + 30);
+    // In height: below, above, touching, inside, around.
+    with(0, 100, today, later).unwrap();
+    with(200, 100, today, later).unwrap();
+    refused(with(0, 101, today, later), BadTreatyTerms);
+    refused(with(199, 100, today, later), BadTreatyTerms);
+    refused(with(100, 100, today, later), BadTreatyTerms);
+    refused(with(150, 10, today, later), BadTreatyTerms);
+    refused(with(50, 500, today, later), BadTreatyTerms);
+    // In time: before, after, touching, one day in common.
+    with(100, 100, later, later + 30).unwrap();
+    with(100, 100, today - 30, today).unwrap();
+    refused(with(100, 100, later - 1, later + 30), BadTreatyTerms);
+    refused(with(100, 100, today - 30, today + 1), BadTreatyTerms);
+    // The next year's layer goes behind this year's of the same attachment.
+    assert_eq!(in_force(&with(100, 100, later, later + 30).unwrap()), [(1, 100), (2, 100)]);
+    refused(with(u64::MAX, 1, today, later), MathOverflow);
+    // A layer that was shortened to nothing still has its place, but no day in common.
+    assert_eq!(in_force(&with(99, 1, today, later).unwrap()), [(2, 99), (1, 100)]);
+}
+
+#[test]
+fn a_cedant_pays_from_its_surplus_and_hands_over_what_was_ceded() {
+    let mut pool = pool_with(100, 1_000, 0);
+    refused(pool.pay_from_surplus(101), SurplusTooSmall);
+    pool.pay_from_surplus(100).unwrap();
+    assert_eq!((pool.surplus, pool.cash), (0, 1_000));
+    refused(pool.take_treaty_payable(), NothingOwed);
+    (pool.treaty_payable, pool.cash) = (70, 1_070);
+    assert_eq!(pool.take_treaty_payable().unwrap(), 70);
+    assert_eq!((pool.treaty_payable, pool.cash), (0, 1_000));
+    pool.receive_recovery(300).unwrap();
+    assert_eq!((pool.incident_reserves, pool.cash), (300, 1_300));
+    pool.receive_surplus(20).unwrap();
+    assert_eq!((pool.surplus, pool.cash), (20, 1_320));
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn a_reinsurer_stands_behind_eight_treaties_in_their_order() {
+    let mut pool = reinsurer_with(0, 10_000, 0);
+    for number in 1..=8 {
+        let treaty = Treaty { cedant: key(100 + number), limit_left: u64::from(number), ..treaty(QUOTA_SHARE, 500) };
+        pool.stand_behind(key(number), &treaty).unwrap();
+    }
+    assert_eq!(pool.inward[2], InwardTreaty { treaty: key(3), cedant: key(103), limit: 3 });
+    assert_eq!(pool.open_limits().unwrap(), 36);
+    refused(pool.stand_behind(key(9), &treaty(QUOTA_SHARE, 500)), NoTreatyPlace);
+    pool.note_open_limit(&key(3), 30).unwrap();
+    assert_eq!((pool.inward[2].limit, pool.open_limits().unwrap()), (30, 63));
+    pool.release_limit(&key(2)).unwrap();
+    let treaties = pool.inward.map(|inward| inward.treaty.to_bytes()[0]);
+    assert_eq!(treaties, [1, 3, 4, 5, 6, 7, 8, 0]);
+    assert_eq!(pool.open_limits().unwrap(), 61);
+    refused(pool.release_limit(&key(2)), WrongTreatyState);
+    refused(pool.note_open_limit(&key(2), 1), WrongTreatyState);
+}
+
+#[test]
+fn there_is_room_for_limits_that_capital_beyond_the_open_ones_can_hold() {
+    let mut pool = reinsurer_with(1_000, 2_000, 3_000);
+    pool.tranches[1].exiting = 500;
+    pool.inward[0].limit = 1_000;
+    assert_eq!(pool.room_for_limits().unwrap(), 5_000);
+    pool.terms.solvency_bps = 15_000;
+    // 6,000 less 1,500, at 1.5 for each: 3,000.
+    assert_eq!(pool.room_for_limits().unwrap(), 3_000);
+    pool.inward[0].limit = 1_001;
+    assert_eq!(pool.room_for_limits().unwrap(), 2_998); // 4,498 / 1.5
+    pool.inward[0].limit = 10_000;
+    assert_eq!(pool.room_for_limits().unwrap(), 0);
+}
+
+#[test]
+fn a_reinsurer_bears_a_loss_and_the_payment_leaves_it() {
+    let mut pool = reinsurer_with(100, 1_000, 0);
+    let split = pool.bear_loss(300).unwrap();
+    assert_eq!((split.surplus, split.junior_assets), (100, 200));
+    assert_eq!((layers(&pool), pool.cash), ([0, 800, 0, 0, 0], 800));
+    pool.invariant().unwrap();
+    refused(pool.bear_loss(801), InvariantViolated);
+}
+
+#[test]
+fn ceded_premium_is_earned_over_seven_whole_days_at_least() {
+    assert_eq!(ceded_premium_end(NOW), TODAY + 7);
+    assert_eq!(ceded_premium_end(NOW + 1), TODAY + 8);
+    assert_eq!(ceded_premium_end(NOW - 1), TODAY + 7);
+}
+
+#[test]
+fn a_reinstatements_premium_streams_to_the_treatys_end_but_for_seven_days_at_least() {
+    let mut pool = reinsurer_with(0, 1_000, 0);
+    pool.receive_reinstatement(0, NOW, TODAY + 10).unwrap();
+    assert_eq!((pool.rate_q32, pool.cash), (0, 1_000));
+    // Ten days, and of a treaty that ends tomorrow seven.
+    pool.receive_reinstatement(864_000, NOW, TODAY + 10).unwrap();
+    pool.receive_reinstatement(604_800, NOW, TODAY + 1).unwrap();
+    assert_eq!((pool.rate_q32, pool.unearned_premium), (2 * ONE_A_SECOND, 1_468_800));
+    assert_eq!(pool.rate_ends[(TODAY as usize + 10) % 512], ONE_A_SECOND);
+    assert_eq!(pool.rate_ends[(TODAY as usize + 7) % 512], ONE_A_SECOND);
+    pool.invariant().unwrap();
+    // A treaty that ended is no reason to refuse it, and nothing to stream is none either.
+    pool.receive_reinstatement(0, NOW, 0).unwrap();
+    pool.receive_reinstatement(1, NOW, 0).unwrap();
+}
+
+#[test]
+fn a_commuted_treaty_gives_back_what_is_unearned_from_tomorrow_on() {
+    let mut pool = reinsurer_with(0, 1_000, 0);
+    pool.stream_premium(864_000, NOW, TODAY + 10).unwrap();
+    assert_eq!(unearned_between(ONE_A_SECOND, TODAY + 1, TODAY + 10).unwrap(), 777_600);
+    assert_eq!(pool.return_premium(ONE_A_SECOND, TODAY + 1, TODAY + 10).unwrap(), 777_600);
+    assert_eq!((pool.unearned_premium, pool.cash), (86_400, 87_400));
+    assert_eq!(pool.rate_ends[(TODAY as usize + 10) % 512], 0);
+    assert_eq!(pool.rate_ends[(TODAY as usize + 1) % 512], ONE_A_SECOND);
+    pool.invariant().unwrap();
+    assert_eq!(pool.accrue(NOW + 2 * DAY).unwrap().earned, 86_400);
+    assert_eq!(pool.rate_q32, 0);
+    refused(pool.return_premium(ONE_A_SECOND, TODAY + 3, TODAY + 10), InvariantViolated);
+    // Never more than is there.
+    let mut pool = reinsurer_with(0, 1_000, 0);
+    pool.stream_premium(864_000, NOW, TODAY + 10).unwrap();
+    (pool.unearned_premium, pool.cash) = (5, 1_005);
+    assert_eq!(pool.return_premium(ONE_A_SECOND, TODAY + 1, TODAY + 10).unwrap(), 5);
+}
+
+#[test]
+fn unearned_premium_of_a_stream_is_rounded_down() {
+    assert_eq!(unearned_between(ONE_A_SECOND / 2 + 1, TODAY, TODAY + 1).unwrap(), 43_200);
+    assert_eq!(unearned_between(ONE_A_SECOND - 1, TODAY, TODAY + 1).unwrap(), 86_399);
+    assert_eq!(unearned_between(ONE_A_SECOND, TODAY + 1, TODAY).unwrap(), 0);
+    refused(unearned_between(u64::MAX, 0, u32::MAX), MathOverflow);
+}
+
+#[test]
+fn a_pool_of_another_kind_is_refused() {
+    let cover = pool();
+    cover.require_kind(PoolKind::Cover).unwrap();
+    refused(cover.require_kind(PoolKind::Reinsurance), WrongPoolKind);
+    reinsurer_with(0, 0, 0).require_kind(PoolKind::Reinsurance).unwrap();
+}
+
+#[test]
+fn a_treatys_limit_can_go_once_nothing_can_ask_for_it() {
+    let mut pool = pool();
+    pool.ring_days = 2;
+    let treaty = treaty(QUOTA_SHARE, 1_000);
+    let over = NOW + 32 * DAY;
+    assert!(pool.treaty_is_over(&treaty, over));
+    assert!(!pool.treaty_is_over(&treaty, over - 1));
+    assert!(!pool.treaty_is_over(&Treaty { uncollected: 1, ..treaty.clone() }, over));
+    pool.alerts = 1;
+    assert!(!pool.treaty_is_over(&treaty, over));
+}
+
+// ---------------------------------------------------------------- cedants of a reinsurer
+
+/// A pool's account as the program gets it.
+fn account(address: Pubkey, pool: &Pool) -> AccountInfo<'static> {
+    fn bytes_of<T: ZeroCopy + Discriminator>(account: &T) -> Vec<u8> {
+        [T::DISCRIMINATOR, bytemuck::bytes_of(account)].concat()
+    }
+    // Aligned as the runtime does it: the account follows eight bytes of discriminator.
+    let bytes = bytes_of(pool);
+    let words: &'static mut [u64] = vec![0u64; bytes.len().div_ceil(8)].leak();
+    let data = &mut bytemuck::cast_slice_mut::<u64, u8>(words)[..bytes.len()];
+    data.copy_from_slice(&bytes);
+    let key: &'static Pubkey = Box::leak(Box::new(address));
+    let owner: &'static Pubkey = Box::leak(Box::new(backstop::ID));
+    let lamports: &'static mut u64 = Box::leak(Box::new(1));
+    AccountInfo::new(key, false, false, lamports, data, owner, false)
+}
+
+/// The worst alert of a reinsurer whose cedants are in these states: (alerts, of which due).
+fn worst(states: &[(u32, u32)]) -> CedantAlert {
+    let mut pool = reinsurer_with(0, 0, 0);
+    let mut accounts = vec![];
+    for (number, (alerts, due)) in (1..).zip(states) {
+        let mut cedant = crate::common::pool();
+        (cedant.alerts, cedant.alerts_due) = (*alerts, *due);
+        pool.inward[usize::from(number) - 1] =
+            InwardTreaty { treaty: key(number), cedant: key(100 + number), limit: 1 };
+        accounts.push(account(key(100 + number), &cedant));
+    }
+    pool.worst_cedant_alert(accounts.leak()).unwrap()
+}
+
+#[test]
+fn the_worst_alert_among_the_cedants_counts() {
+    assert_eq!(worst(&[]), CedantAlert::None);
+    assert_eq!(worst(&[(0, 0), (0, 0)]), CedantAlert::None);
+    assert_eq!(worst(&[(0, 0), (2, 0)]), CedantAlert::Breaching);
+    assert_eq!(worst(&[(2, 1), (2, 0), (0, 0)]), CedantAlert::Due);
+}
+
+#[test]
+fn every_cedant_is_passed_and_nothing_else() {
+    let mut pool = reinsurer_with(0, 0, 0);
+    for number in [1, 2] {
+        pool.inward[usize::from(number) - 1] =
+            InwardTreaty { treaty: key(number), cedant: key(100 + number), limit: 1 };
+    }
+    let cedant = |number| account(key(number), &crate::common::pool());
+    let with = |numbers: &[u8]| {
+        let accounts: Vec<AccountInfo> = numbers.iter().map(|number| cedant(*number)).collect();
+        pool.worst_cedant_alert(accounts.leak())
+    };
+    with(&[101, 102]).unwrap();
+    refused(with(&[101]), CedantsMissing);
+    refused(with(&[]), CedantsMissing);
+    refused(with(&[102, 101]), CedantsMissing);
+    refused(with(&[101, 102, 103]), UnexpectedAccounts);
+}

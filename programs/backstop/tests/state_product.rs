@@ -1,0 +1,12 @@
+//! A product: its terms, what a cover costs and books, when exposure is released, and what an event affects.
+
+mod common;
+
+#[path = "product/covers.rs"]
+mod covers;
+#[path = "product/exposure.rs"]
+mod exposure;
+#[path = "product/sales.rs"]
+mod sales;
+#[path = "product/terms.rs"]
+mod terms;

@@ -1,0 +1,259 @@
+//! Roles and pause, triggers, time and text, and the rings of day buckets.
+
+mod common;
+
+use anchor_lang::prelude::*;
+use backstop::constants::{PAUSE_DEPOSITS, PAUSE_PURCHASES};
+use backstop::error::BackstopError::{self, *};
+use backstop::oracle::{OracleError, Source};
+use backstop::state::evidence::{EvidenceError, Phase};
+use backstop::state::*;
+use common::*;
+
+const HOUR: i64 = 3_600;
+const WEEK: i64 = 7 * DAY;
+const BOTH: u8 = PAUSE_DEPOSITS | PAUSE_PURCHASES;
+
+// ---------------------------------------------------------------- pause
+
+fn protocol() -> Protocol {
+    Protocol {
+        governance: key(1),
+        pending_governance: Pubkey::default(),
+        guardian: key(2),
+        risk_keeper: key(3),
+        version: 1,
+        bump: 255,
+        pause: Pause::default(),
+        reserved: [0; 64],
+    }
+}
+
+#[test]
+fn a_pause_stops_what_it_names_for_six_hours_and_ends_by_itself() {
+    for bits in [PAUSE_DEPOSITS, PAUSE_PURCHASES, BOTH] {
+        let mut protocol = protocol();
+        protocol.pause.begin(bits, NOW).unwrap();
+        for now in [NOW, NOW + 6 * HOUR - 1, NOW + 6 * HOUR, NOW + 7 * HOUR] {
+            let on = now < NOW + 6 * HOUR;
+            for (bit, answer, reason) in [
+                (PAUSE_DEPOSITS, protocol.require_deposits_open(now), DepositsPaused),
+                (PAUSE_PURCHASES, protocol.require_purchases_open(now), PurchasesPaused),
+            ] {
+                assert_eq!(protocol.pause.covers(bit, now), on && bits & bit != 0);
+                if on && bits & bit != 0 {
+                    refused(answer, reason);
+                } else {
+                    answer.unwrap();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_paused_at_first_or_once_it_is_lifted() {
+    let mut protocol = protocol();
+    protocol.require_deposits_open(NOW).unwrap();
+    protocol.pause.begin(BOTH, NOW).unwrap();
+    protocol.pause.lift();
+    protocol.require_deposits_open(NOW).unwrap();
+    protocol.require_purchases_open(NOW).unwrap();
+    // What was used stays used.
+    assert_eq!(protocol.pause, Pause { bits: 0, until: 0, used_at: [0, 0, NOW] });
+}
+
+#[test]
+fn a_second_pause_keeps_what_is_running_and_not_what_has_ended() {
+    let mut pause = Pause::default();
+    pause.begin(PAUSE_DEPOSITS, NOW).unwrap();
+    pause.begin(PAUSE_PURCHASES, NOW + 6 * HOUR - 1).unwrap();
+    assert_eq!((pause.bits, pause.until), (BOTH, NOW + 12 * HOUR - 1));
+    // The first ends with the second: a pause adds to what is running, and that to a third.
+    let mut pause = Pause::default();
+    pause.begin(PAUSE_DEPOSITS, NOW).unwrap();
+    pause.begin(PAUSE_PURCHASES, NOW + 6 * HOUR).unwrap();
+    assert_eq!(pause.bits, PAUSE_PURCHASES);
+    pause.begin(PAUSE_PURCHASES, NOW + 7 * HOUR).unwrap();
+    assert_eq!(pause.bits, PAUSE_PURCHASES);
+}
+
+#[test]
+fn there_are_three_pauses_in_any_seven_days() {
+    let mut pause = Pause::default();
+    for hour in 0..3 {
+        pause.begin(BOTH, NOW + hour * HOUR).unwrap();
+    }
+    refused(pause.begin(BOTH, NOW + WEEK - 1), NoPauseLeft);
+    pause.begin(BOTH, NOW + WEEK).unwrap();
+    refused(pause.begin(BOTH, NOW + WEEK + HOUR - 1), NoPauseLeft);
+    pause.begin(BOTH, NOW + WEEK + HOUR).unwrap();
+}
+
+#[test]
+fn a_pause_of_nothing_or_of_something_else_is_refused() {
+    for bits in [0, 4, BOTH | 4, 255] {
+        refused(Pause::default().begin(bits, NOW), OutOfBounds);
+    }
+}
+
+// ---------------------------------------------------------------- triggers
+
+#[test]
+fn an_account_has_room_for_the_trigger_and_its_discriminator() {
+    // Three keys, four bytes and four of padding, terms, evidence, 16 words.
+    assert_eq!(Trigger::SPACE, 8 + 96 + 8 + 40 + 2_216 + 128);
+}
+
+#[test]
+fn a_trigger_reads_its_source() {
+    let mut trigger = trigger();
+    for source in [Source::PythReceiver, Source::PythPush] {
+        trigger.source = source.byte();
+        assert_eq!(trigger.source(), source);
+    }
+}
+
+#[test]
+fn an_alert_follows_the_phase_and_ends_with_the_funding() {
+    let phases = [Phase::Quiet, Phase::Breaching, Phase::Met, Phase::Triggered];
+    let levels = [AlertLevel::None, AlertLevel::Breaching, AlertLevel::Due, AlertLevel::Due];
+    for (phase, level) in phases.into_iter().zip(levels) {
+        let mut trigger = trigger();
+        trigger.evidence.phase = phase.byte();
+        assert_eq!((trigger.phase(), trigger.alert_level()), (phase, level));
+        assert_eq!(trigger.is_quiet(), phase == Phase::Quiet);
+        match phase {
+            Phase::Quiet => trigger.require_quiet().unwrap(),
+            _ => refused(trigger.require_quiet(), TriggerNotQuiet),
+        }
+        trigger.funded = 1;
+        let funded = if phase == Phase::Triggered { AlertLevel::None } else { level };
+        assert_eq!(trigger.alert_level(), funded);
+    }
+}
+
+#[test]
+fn cover_is_sold_on_a_fresh_print_above_the_buffer_only() {
+    let mut trigger = trigger();
+    let sellable = |trigger: &Trigger, now| trigger.require_sellable_print(3_600, 100, now);
+    sellable(&trigger, NOW).unwrap();
+    let published = trigger.evidence.last_publish_time;
+    sellable(&trigger, published + 3_600).unwrap();
+    refused(sellable(&trigger, published + 3_601), PrintTooOld);
+    // One hundredth above 0.95.
+    trigger.evidence.last_price = 95_950_000;
+    sellable(&trigger, NOW).unwrap();
+    trigger.evidence.last_price -= 1;
+    refused(sellable(&trigger, NOW), PriceInBuffer);
+    // The buffer is rounded up.
+    trigger.terms.threshold = 95_000_001;
+    trigger.evidence.last_price = 95_950_001;
+    refused(sellable(&trigger, NOW), PriceInBuffer);
+    trigger.evidence.last_price = 95_950_002;
+    sellable(&trigger, NOW).unwrap();
+    trigger.terms.threshold = u64::MAX;
+    refused(sellable(&trigger, NOW), MathOverflow);
+    trigger.evidence.last_publish_time = 0;
+    refused(sellable(&trigger, 100), PrintTooOld);
+}
+
+#[test]
+fn a_print_is_read_from_the_triggers_source_and_refused_typed() {
+    let trigger = trigger();
+    let address = key(40);
+    let owner = key(41);
+    let mut lamports = 1;
+    let mut data = [0u8; 134];
+    let account = AccountInfo::new(&address, false, false, &mut lamports, &mut data, &owner, false);
+    refused(trigger.read_print(&account, NOW), OracleWrongOwner);
+    // An account that is borrowed is one of the program's own, passed twice.
+    let borrowed = account.data.borrow_mut();
+    refused(trigger.read_print(&account, NOW), OracleWrongOwner);
+    drop(borrowed);
+}
+
+#[test]
+fn refusals_of_oracle_and_evidence_have_their_own_numbers() {
+    use OracleError::*;
+    let oracle = [
+        (WrongOwner, OracleWrongOwner),
+        (WrongLength, OracleWrongLayout),
+        (WrongLayout, OracleWrongLayout),
+        (NotVerified, OracleNotVerified),
+        (WrongFeed, OracleWrongFeed),
+        (NotTrading, OracleNotTrading),
+        (PriceNotPositive, OracleBadPrice),
+        (PriceTooLarge, OracleBadPrice),
+        (ConfidenceTooLarge, OracleBadPrice),
+        (BadExponent, OracleBadExponent),
+        (FromFuture, OracleFromFuture),
+    ];
+    for (error, reason) in oracle {
+        assert_eq!(BackstopError::from(error), reason);
+    }
+    let evidence = [
+        (EvidenceError::SlotNotBegun, OracleFromFuture),
+        (EvidenceError::TooOld, PrintBeforeRing),
+        (EvidenceError::SlotClosed, BackstopError::SlotClosed),
+        (EvidenceError::NotDue, BackstopError::NotDue),
+    ];
+    for (error, reason) in evidence {
+        assert_eq!(BackstopError::from(error), reason);
+    }
+}
+
+// ---------------------------------------------------------------- time, text, buckets
+
+#[test]
+fn days_begin_at_midnight_utc() {
+    assert_eq!((day_of(NOW - 1), day_of(NOW), day_of(NOW + DAY - 1)), (TODAY - 1, TODAY, TODAY));
+    assert_eq!((day_of(-1), day_of(i64::MIN), day_of(i64::MAX)), (0, 0, u32::MAX));
+    assert_eq!((day_start(0), day_start(1), day_start(TODAY)), (0, DAY, NOW));
+}
+
+#[test]
+fn text_is_printable_ascii_that_fits() {
+    let field: [u8; 4] = put_text("USDC").unwrap();
+    assert_eq!((&field, get_text(&field)), (b"USDC", "USDC"));
+    let field: [u8; 6] = put_text("a b~").unwrap();
+    assert_eq!((&field, get_text(&field)), (b"a b~\0\0", "a b~"));
+    for text in ["", " ", " a", "a ", "abcde", "a\u{7f}", "a\u{1f}b", "\u{430}", "a\0"] {
+        refused(put_text::<4>(text), BadText);
+    }
+    assert_eq!((get_text(&[0; 4]), get_text(&[])), ("", ""));
+    assert_eq!(get_text(&[0xff, 0]), "");
+}
+
+#[test]
+fn days_of_512_in_a_row_have_a_bucket_each_and_the_next_takes_the_first() {
+    let mut pool = pool();
+    for day in 1..=512u32 {
+        pool.stream_premium(86_400 * u64::from(day), NOW + i64::from(day - 1) * DAY, TODAY + day).unwrap();
+    }
+    for day in 1..=512u32 {
+        let place = (TODAY + day) as usize % 512;
+        assert_eq!(pool.rate_ends[place], u64::from(day) * ONE_A_SECOND, "{day}");
+    }
+    pool.stream_premium(86_400, NOW + 512 * DAY, TODAY + 513).unwrap();
+    assert_eq!(pool.rate_ends[(TODAY as usize + 1) % 512], 2 * ONE_A_SECOND);
+}
+
+#[test]
+fn a_ledger_entry_neither_overflows_nor_falls_below_zero() {
+    let mut pool = pool_with(5, 0, 0);
+    refused(pool.contribute(u64::MAX), MathOverflow);
+    refused(pool.release_incident_reserve(1), InvariantViolated);
+    pool.contribute(7).unwrap();
+    assert_eq!((pool.surplus, pool.cash), (12, 12));
+}
+
+#[test]
+fn an_event_reads_the_buckets_that_a_sale_wrote() {
+    let (mut pool, mut product, trigger) = (pool_with(0, 1_000_000, 0), product(), trigger());
+    let request = CoverRequest { sum_insured: 10_000, term_days: 30 };
+    let quote = product.sell(&mut pool, &trigger, request, NOW).unwrap();
+    assert_eq!(product.affected(NOW).unwrap(), Affected { sums: 0, premiums: quote.premium });
+    assert_eq!(product.affected(NOW + DAY).unwrap(), Affected { sums: 10_000, premiums: 0 });
+    assert_eq!(product.affected(NOW + 31 * DAY).unwrap(), Affected { sums: 0, premiums: 0 });
+}

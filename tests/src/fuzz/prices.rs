@@ -1,0 +1,156 @@
+//! True prices, who shows them when, and keepers.
+
+use super::action::{Played, one_in, pick};
+use super::driver::{Driver, Failure};
+use super::model::{Phase, Product};
+use super::op::Op;
+use super::rng::Rng;
+use backstop::state::{IncidentState, ProductState};
+
+impl Driver<'_> {
+    /// The true price of a feed at a time, a little beside the level of the day.
+    pub(super) fn true_price(&self, feed: usize, at: i64) -> u64 {
+        let level = self.prices[feed].iter().rev().find(|(since, _)| *since <= at).map_or(100_000_000, |(_, p)| *p);
+        let noise = Rng::new(at.unsigned_abs().wrapping_mul(31).wrapping_add(feed as u64)).below(200_001);
+        level + noise - 100_000
+    }
+
+    /// Moves a feed's price from now on: to the peg, near the threshold, below it, or far below.
+    pub(super) fn shock(&mut self, feed: usize, r: u64) {
+        let level = match r % 10 {
+            0..=5 => 100_000_000,
+            6 => 95_500_000,
+            7 => 94_000_000,
+            8 => 80_000_000 + (r >> 8) % 14_000_000,
+            _ => 40_000_000,
+        };
+        self.prices[feed].push((self.model.now, level));
+    }
+
+    /// Shows a product the true price of some seconds ago.
+    pub fn print(&mut self, product: usize, ago: i64) -> Result<bool, Failure> {
+        let feed = self.model.products[product].trigger.feed;
+        let publish_time = self.model.now - ago;
+        let price = self.true_price(feed.into(), publish_time);
+        self.step(Op::Observe { product, feed, price, confidence: 1_000, publish_time })
+    }
+
+    pub(super) fn print_all(&mut self, except_one: bool) -> Played {
+        let live: Vec<usize> =
+            (0..self.model.products.len()).filter(|p| self.model.products[*p].state != ProductState::Over).collect();
+        for product in live.into_iter().skip(usize::from(except_one)) {
+            self.print(product, 0)?;
+        }
+        Ok(())
+    }
+
+    /// A true price of the past, chosen by whoever shows it: minutes to days old, or a wide one.
+    pub(super) fn print_old(&self, r: [u64; 5]) -> Option<Op> {
+        let product = self.product(r[0])?;
+        let feed = self.model.products[product].trigger.feed;
+        let ago = match r[1] % 5 {
+            0 => -((r[2] % 8) as i64),
+            1 => (r[2] % 600) as i64,
+            2 => (r[2] % 7_200) as i64,
+            3 => (r[2] % 86_400) as i64,
+            _ => (r[2] % (4 * 86_400)) as i64,
+        };
+        let publish_time = self.model.now - ago;
+        let confidence = if one_in(4, r[3]) { r[4] % 3_000_000 } else { 1_000 };
+        let price = self.true_price(feed.into(), publish_time.min(self.model.now));
+        Some(Op::Observe { product, feed, price, confidence, publish_time })
+    }
+
+    /// An honest keeper for some slots, with gaps.
+    pub(super) fn slots(&mut self, r: [u64; 5]) -> Played {
+        for slot in 0..1 + r[0] % 4 {
+            self.step(Op::Time { to: self.model.now + 300 + (r[1] % 900) as i64 })?;
+            if !one_in(4, r[2] >> slot) {
+                self.print_all(false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A keeper that does what is due, now and then leaving something out.
+    pub(super) fn keeper(&mut self, r: [u64; 5]) -> Played {
+        let left_out = |place: usize| one_in(5, r[0] >> (place % 60));
+        for product in (0..self.model.products.len()).filter(|product| !left_out(*product)) {
+            let entry = &self.model.products[product];
+            if entry.trigger.phase == Phase::Met {
+                self.step(Op::Refresh { product })?;
+            }
+            let entry = &self.model.products[product];
+            if entry.trigger.phase == Phase::Triggered && entry.incident.is_none() {
+                self.step(Op::OpenIncident { product })?;
+            }
+        }
+        for place in 0..3 {
+            if let Some((treaty, product)) = self.next_treaty(r[1] + place).filter(|_| !left_out(7 + place as usize)) {
+                self.step(Op::CallTreaty { treaty, product })?;
+            }
+        }
+        for place in 0..3 {
+            if let Some(product) = self.incident(r[2] + place, IncidentState::Waiting) {
+                self.step(Op::Fund { product })?;
+            }
+        }
+        for place in 0..r[3] % 6 {
+            if let Some(cover) = self.payable(r[4] >> place) {
+                let op = self.settle(cover, [0, r[3] >> 8, r[3] >> 16, 0, 0]);
+                self.step(op)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A depeg of one feed: prints in most slots until a product is met, and mostly until it is final. The price comes
+    /// back afterwards, or it is a false alarm that a recovery contradicts.
+    pub(super) fn event(&mut self, r: [u64; 5]) -> Played {
+        let open = |product: &Product| product.incident.is_none() && product.state != ProductState::Over;
+        let insured: Vec<usize> = (0..self.model.products.len())
+            .filter(|index| open(&self.model.products[*index]) && self.model.exposure(*index) > 0)
+            .collect();
+        let Some(target) = pick(&insured, r[0]) else { return Ok(()) };
+        let feed = usize::from(self.model.products[target].trigger.feed);
+        let level = if one_in(2, r[1]) { 60_000_000 } else { 80_000_000 + (r[1] >> 8) % 14_500_000 };
+        self.prices[feed].push((self.model.now, level));
+        let terms = self.model.products[target].trigger.terms;
+        let slot = i64::from(terms.slot_seconds);
+        for round in 0..u64::from(terms.need + terms.tolerance) + 1 {
+            let next = (self.model.now / slot + 1) * slot + (r[2] % 500) as i64;
+            self.step(Op::Time { to: next })?;
+            for product in 0..self.model.products.len() {
+                let entry = &self.model.products[product];
+                let watches = usize::from(entry.trigger.feed) == feed && entry.state != ProductState::Over;
+                // Now and then a slot goes without a print, mostly not the target's.
+                let kept_back = one_in(9, r[3] >> (round % 60)) && (product != target || round % 4 == 1);
+                if watches && !kept_back {
+                    self.print(product, 0)?;
+                }
+            }
+            if self.model.products[target].trigger.phase == Phase::Met {
+                break;
+            }
+        }
+        self.prices[feed].push((self.model.now + slot, 100_000_000));
+        match r[4] % 8 {
+            0 => return Ok(()),
+            1 => {
+                // It was a thin market: somebody shows a recovery within the window.
+                let feed = feed as u8;
+                let publish_time = self.model.now - slot;
+                self.step(Op::Observe { product: target, feed, price: 99_000_000, confidence: 0, publish_time })?;
+            }
+            _ => {}
+        }
+        let wait = slot + i64::from(terms.challenge) + 1 + (r[4] >> 8) as i64 % 7_200;
+        self.step(Op::Time { to: self.model.now + wait })?;
+        for product in 0..self.model.products.len() {
+            if self.model.products[product].trigger.phase == Phase::Met {
+                self.step(Op::Confirm { product })?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! What actions find to act on.
+
+use super::action::pick;
+use super::driver::Driver;
+use super::model::{N, Product, Treaty};
+use super::op::{Op, Who};
+use backstop::state::{IncidentState, ProductState, Tranche};
+
+impl Driver<'_> {
+    pub(super) fn later(&self, seconds: i64) -> Op {
+        Op::Time { to: self.model.now + seconds }
+    }
+
+    pub(super) fn product(&self, r: u64) -> Option<usize> {
+        self.product_where(r, |product| product.state != ProductState::Over).or_else(|| self.product_where(r, |_| true))
+    }
+
+    pub(super) fn product_where(&self, r: u64, test: impl Fn(&Product) -> bool) -> Option<usize> {
+        let products = self.model.products.iter().enumerate();
+        let found: Vec<usize> = products.filter(|(_, product)| test(product)).map(|(index, _)| index).collect();
+        pick(&found, r)
+    }
+
+    pub(super) fn incident(&self, r: u64, state: IncidentState) -> Option<usize> {
+        let in_state = |incident: &super::model::Incident| incident.open && incident.state == state;
+        self.product_where(r, |product| product.incident.as_ref().is_some_and(in_state))
+    }
+
+    pub(super) fn treaty(&self, r: u64, test: impl Fn(&Treaty) -> bool) -> Option<usize> {
+        let treaties = self.model.treaties.iter().enumerate();
+        let found: Vec<usize> =
+            treaties.filter(|(_, treaty)| treaty.open && test(treaty)).map(|(index, _)| index).collect();
+        pick(&found, r)
+    }
+
+    /// An open incident and the treaty that it calls next.
+    pub fn next_treaty(&self, r: u64) -> Option<(usize, usize)> {
+        let product = self.incident(r, IncidentState::Open)?;
+        let incident = self.model.products[product].incident.as_ref()?;
+        Some((*incident.treaties.get(incident.cursor)?, product))
+    }
+
+    pub(super) fn ticket(&self, r: u64) -> Option<usize> {
+        let open: Vec<usize> = (0..self.model.tickets.len()).filter(|one| self.model.tickets[*one].open).collect();
+        pick(&open, r)
+    }
+
+    pub(super) fn held_cover(&self, r: u64) -> Option<(usize, Who)> {
+        let covers = self.model.covers.iter().enumerate();
+        let held: Vec<(usize, Who)> = covers.filter_map(|(index, cover)| Some((index, cover.holder?))).collect();
+        pick(&held, r)
+    }
+
+    /// A cover that its incident would pay.
+    pub(super) fn payable(&self, r: u64) -> Option<usize> {
+        let covers: Vec<usize> =
+            (0..self.model.covers.len()).filter(|cover| self.model.payout(*cover).is_ok()).collect();
+        pick(&covers, r)
+    }
+
+    pub(super) fn shares(&self, r: u64) -> Option<(Who, usize, Tranche, N)> {
+        let held: Vec<(Who, usize, Tranche, N)> = self
+            .model
+            .shares
+            .iter()
+            .filter(|((_, pool, tranche, series), held)| {
+                **held > 0 && self.model.pools[*pool].classes[*tranche].series == *series
+            })
+            .map(|((who, pool, tranche, _), held)| (*who, *pool, Tranche::BOTH[*tranche], *held))
+            .collect();
+        pick(&held, r)
+    }
+}
