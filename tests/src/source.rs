@@ -99,7 +99,7 @@ pub fn accounts() -> Vec<String> {
 
 /// How many refusals `error.rs` declares.
 pub fn errors() -> usize {
-    read(&program().join("error.rs")).matches("#[msg(").count()
+    read(&program().join("error.rs")).matches("#[msg(\"").count()
 }
 
 /// The committed IDL, or `None` before the first one is.

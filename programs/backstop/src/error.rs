@@ -16,10 +16,37 @@ macro_rules! ensure {
     };
 }
 
-/// What the program answers when it refuses; on chain the code is 6000 + the number.
-#[error_code]
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub enum BackstopError {
+/// Declares the refusals with one table of their names and messages. Anchor's `error_code` writes out a branch for each
+/// of them, 30 KB in all; it is left to make the IDL.
+macro_rules! refusals {
+    ($($(#[doc = $doc:literal])* #[msg($message:literal)] $name:ident = $number:tt,)*) => {
+        /// What the program answers when it refuses; on chain the code is 6000 + the number.
+        #[cfg(not(feature = "idl-build"))]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u32)]
+        pub enum BackstopError {
+            $($(#[doc = $doc])* $name = $number,)*
+        }
+
+        /// The same for the IDL.
+        #[cfg(feature = "idl-build")]
+        #[error_code]
+        #[derive(PartialEq, Eq, PartialOrd, Ord)]
+        pub enum BackstopError {
+            $($(#[doc = $doc])* #[msg($message)] $name = $number,)*
+        }
+
+        impl BackstopError {
+            /// Every refusal, in the order of the codes.
+            pub const ALL: [Self; [$($number),*].len()] = [$(Self::$name),*];
+
+            /// Names and messages, in the order of [`Self::ALL`].
+            const TEXTS: [(&'static str, &'static str); Self::ALL.len()] = [$((stringify!($name), $message)),*];
+        }
+    };
+}
+
+refusals! {
     // ---- anyone, anywhere: 6000 (0x1770) ----
     /// 6000
     #[msg("A number does not fit: the amount is out of every sensible range")]
@@ -346,120 +373,58 @@ pub enum BackstopError {
 }
 
 impl BackstopError {
-    /// Every refusal, in the order of the codes.
-    pub const ALL: [Self; 102] = [
-        Self::MathOverflow,
-        Self::InvariantViolated,
-        Self::VaultMismatch,
-        Self::UnexpectedAccounts,
-        Self::AmountTooSmall,
-        Self::OutOfBounds,
-        Self::BadText,
-        Self::WrongParent,
-        Self::WrongAccount,
-        Self::WrongRentPayer,
-        Self::ClockWentBack,
-        Self::NotUpgradeAuthority,
-        Self::NotGovernance,
-        Self::NotPendingGovernance,
-        Self::NotGuardian,
-        Self::NotRiskKeeper,
-        Self::DepositsPaused,
-        Self::PurchasesPaused,
-        Self::NoPauseLeft,
-        Self::WrongProgramData,
-        Self::NoSuchRole,
-        Self::AssetExtensionRefused,
-        Self::AssetDecimalsRefused,
-        Self::NotAToken,
-        Self::DepositorNotAdmitted,
-        Self::NoOutsideDeposits,
-        Self::TrancheWipedOut,
-        Self::TrancheNotWipedOut,
-        Self::TooFewShares,
-        Self::FirstDepositTooSmall,
-        Self::PoolInAlert,
-        Self::BelowRequiredCapital,
-        Self::TooMuchExposure,
-        Self::StreamFull,
-        Self::WrongPoolKind,
-        Self::NoSeriesLeft,
-        Self::EpochNotOver,
-        Self::NotOldestEpoch,
-        Self::NothingFree,
-        Self::NothingToClaim,
-        Self::NothingOpen,
-        Self::EpochInUse,
-        Self::QueueTailMissing,
-        Self::NotOwnersAccount,
-        Self::SeriesOver,
-        Self::CedantsMissing,
-        Self::InsuresItsOwnAsset,
-        Self::CooldownTooShort,
-        Self::TermsDoNotFit,
-        Self::NotSelling,
-        Self::NoticeNotOver,
-        Self::ExitsWaiting,
-        Self::WrongProductState,
-        Self::RiskRateMovedToday,
-        Self::RiskRateOutOfBounds,
-        Self::NoIdLeft,
-        Self::TriggerNotQuiet,
-        Self::PrintTooOld,
-        Self::PriceInBuffer,
-        Self::CoverTooLarge,
-        Self::BeyondCapacity,
-        Self::PremiumTooHigh,
-        Self::BadTerm,
-        Self::CoverNotActive,
-        Self::CoverEnded,
-        Self::NotHolder,
-        Self::CoverStillLive,
-        Self::HolderMustSign,
-        Self::ProductOver,
-        Self::OracleWrongOwner,
-        Self::OracleWrongLayout,
-        Self::OracleNotVerified,
-        Self::OracleWrongFeed,
-        Self::OracleBadPrice,
-        Self::OracleBadExponent,
-        Self::OracleFromFuture,
-        Self::OracleNotTrading,
-        Self::SlotClosed,
-        Self::PrintBeforeRing,
-        Self::NotDue,
-        Self::AlreadyTriggered,
-        Self::BadTriggerTerms,
-        Self::NotTriggered,
-        Self::TreatiesNotCalled,
-        Self::RoundNotDue,
-        Self::LaterRound,
-        Self::AlreadyFunded,
-        Self::NotFunded,
-        Self::IncidentClosed,
-        Self::NotEligible,
-        Self::ProgramHolderMustSign,
-        Self::IncidentInUse,
-        Self::BadTreatyTerms,
-        Self::WrongTreatyState,
-        Self::NoTreatyPlace,
-        Self::WrongTreatyOrder,
-        Self::TreatyAlreadyCalled,
-        Self::TreatyStillCallable,
-        Self::TreatyInUse,
-        Self::SurplusTooSmall,
-        Self::CessionNotAnnounced,
-        Self::NothingOwed,
-    ];
-
     /// The code that a transaction fails with.
     pub fn code(self) -> u32 {
         u32::from(self)
     }
 
+    /// Its name and what it means.
+    fn texts(self) -> (&'static str, &'static str) {
+        let position = Self::ALL.iter().position(|other| *other == self);
+        position.and_then(|position| Self::TEXTS.get(position)).copied().unwrap_or_default()
+    }
+
     /// The refusal of a code that a transaction failed with.
     pub fn from_code(code: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|error| error.code() == code)
+    }
+}
+
+#[cfg(not(feature = "idl-build"))]
+impl BackstopError {
+    /// The name that the IDL and the log show.
+    pub fn name(&self) -> String {
+        self.texts().0.to_owned()
+    }
+}
+
+#[cfg(not(feature = "idl-build"))]
+impl core::fmt::Display for BackstopError {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str(self.texts().1)
+    }
+}
+
+#[cfg(not(feature = "idl-build"))]
+impl From<BackstopError> for u32 {
+    fn from(error: BackstopError) -> Self {
+        anchor_lang::error::ERROR_CODE_OFFSET.saturating_add(error as Self)
+    }
+}
+
+#[cfg(not(feature = "idl-build"))]
+impl From<BackstopError> for Error {
+    #[cold]
+    #[inline(never)]
+    fn from(error: BackstopError) -> Self {
+        let (name, message) = error.texts();
+        Self::from(anchor_lang::error::AnchorError {
+            error_name: name.to_owned(),
+            error_code_number: error.code(),
+            error_msg: message.to_owned(),
+            error_origin: None,
+            compared_values: None,
+        })
     }
 }
 

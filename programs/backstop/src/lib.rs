@@ -5,6 +5,7 @@
 //! instruction does, who may call it, and where its rules are.
 
 #![deny(
+    unsafe_code,
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -27,15 +28,19 @@
     )
 )]
 
-pub mod constants;
 #[macro_use]
 pub mod error;
+
+pub mod constants;
 pub mod events;
 pub mod instructions;
 pub mod math;
 pub mod mint;
 pub mod oracle;
+#[allow(unsafe_code)] // The border to the runtime: there and nowhere else.
+pub mod runtime;
 pub mod state;
+pub mod storage;
 pub mod token;
 
 use anchor_lang::prelude::*;
@@ -46,7 +51,7 @@ use state::{CoverRequest, ProductState, Quote, Tranche, TreatyTerms};
 
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");
 
-#[cfg(not(feature = "no-entrypoint"))]
+#[cfg(all(target_os = "solana", not(feature = "cpi")))]
 solana_security_txt::security_txt! {
     name: "Backstop",
     project_url: "https://backstop.example",

@@ -1,16 +1,33 @@
 //! Token-2022 mints with metadata: the share mints and the cover NFTs.
 
-use crate::error::BackstopError;
-use crate::token::{self, NewAccount};
+use crate::runtime::{Use, call};
+use crate::storage::NewAccount;
+use crate::token;
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::instruction::Instruction;
-use anchor_lang::solana_program::program::{invoke, invoke_signed};
 use anchor_lang::solana_program::program_pack::Pack;
-use anchor_spl::token_2022::spl_token_2022::extension::metadata_pointer;
-use anchor_spl::token_2022::spl_token_2022::instruction::{self as token_2022, AuthorityType};
+use anchor_spl::token_2022::ID as TOKEN;
 use anchor_spl::token_2022::spl_token_2022::state::Mint;
-use anchor_spl::token_2022_extensions::spl_token_metadata_interface::instruction as metadata;
-use anchor_spl::token_2022_extensions::spl_token_metadata_interface::state::Field;
+
+// Numbers of Token-2022's instructions, and of what they take.
+const SET_AUTHORITY: u8 = 6;
+const MINT_TOKENS: u8 = 0;
+const CLOSE_ACCOUNT: u8 = 9;
+const INITIALIZE_MINT_2: u8 = 20;
+const INITIALIZE_CLOSE_AUTHORITY: u8 = 25;
+const METADATA_POINTER: u8 = 39;
+const INITIALIZE_POINTER: u8 = 0;
+const NONE: u8 = 0;
+const SOME: u8 = 1;
+const NOBODY: [u8; 32] = [0; 32];
+// Instructions of the token-metadata interface: the beginnings of the hashes of their names.
+const INITIALIZE_METADATA: [u8; 8] = [210, 225, 30, 162, 88, 184, 77, 141];
+const UPDATE_FIELD: [u8; 8] = [221, 233, 49, 45, 181, 202, 220, 200];
+const UPDATE_AUTHORITY: [u8; 8] = [215, 228, 166, 228, 84, 100, 86, 123];
+const FIELD_BY_KEY: u8 = 3;
+/// Room for the data of any instruction here: name, URI and symbol of a cover's NFT are the longest.
+const LONGEST_DATA: usize = 256;
+/// Number of the associated token program's instruction.
+const CREATE_ASSOCIATED: u8 = 0;
 
 /// Bytes that every extension takes beside its content: type and length.
 const EXTENSION_HEADER: usize = 4;
@@ -71,64 +88,66 @@ pub struct MintMaker<'a, 'info> {
     pub pool_seeds: &'a [&'a [u8]],
     /// Pays the rent.
     pub payer: &'a AccountInfo<'info>,
-    /// The token program.
-    pub token_2022_program: &'a AccountInfo<'info>,
-    /// The system program.
-    pub system_program: &'a AccountInfo<'info>,
 }
 
-impl<'info> MintMaker<'_, 'info> {
+impl MintMaker<'_, '_> {
     /// Creates the mint with its metadata, which nobody can change afterwards.
     #[inline(never)]
     pub fn make(&self, decimals: u8, closable: bool, shown: &Metadata) -> Result<()> {
-        let mint = self.mint.key;
-        let pool = self.pool.key;
-        NewAccount {
-            account: self.mint,
-            seeds: self.mint_seeds,
-            owner: TOKEN,
-            payer: self.payer,
-            system_program: self.system_program,
-        }
-        .create(mint_space(closable), shown.space())?;
+        let (mint, pool) = (self.mint.key.as_ref(), self.pool.key.as_ref());
+        let new = NewAccount { account: self.mint, seeds: self.mint_seeds, payer: self.payer };
+        new.create(TOKEN, mint_space(closable), shown.space())?;
         if closable {
-            self.run(&token_2022::initialize_mint_close_authority(&TOKEN, mint, Some(pool))?)?;
+            self.initialize(&[&[INITIALIZE_CLOSE_AUTHORITY, SOME], pool])?;
         }
-        self.run(&metadata_pointer::instruction::initialize(&TOKEN, mint, None, Some(*mint))?)?;
-        self.run(&token_2022::initialize_mint2(&TOKEN, mint, pool, None, decimals)?)?;
+        self.initialize(&[&[METADATA_POINTER, INITIALIZE_POINTER], &NOBODY, mint])?;
+        self.initialize(&[&[INITIALIZE_MINT_2, decimals], pool, &[NONE]])?;
         self.write_metadata(shown)
     }
 
-    #[inline(never)]
     fn write_metadata(&self, shown: &Metadata) -> Result<()> {
-        let (mint, pool) = (self.mint.key, self.pool.key);
-        let (name, symbol, uri) = (shown.name.into(), shown.symbol.into(), shown.uri.into());
-        self.run(&metadata::initialize(&TOKEN, mint, pool, mint, pool, name, symbol, uri))?;
-        for (key, value) in shown.fields {
-            self.run(&metadata::update_field(&TOKEN, mint, pool, Field::Key((*key).into()), value.clone()))?;
+        let (mint, pool) = (self.mint, self.pool);
+        let mut data = Vec::with_capacity(LONGEST_DATA);
+        data.extend_from_slice(&INITIALIZE_METADATA);
+        for text in [shown.name, shown.symbol, shown.uri] {
+            put(&mut data, text);
         }
-        self.run(&metadata::update_authority(
-            &TOKEN,
-            mint,
-            pool,
-            None::<Pubkey>.try_into().map_err(|_| BackstopError::BadText)?,
-        ))
+        let accounts = [(mint, Use::Write), (pool, Use::Read), (mint, Use::Read), (pool, Use::Sign)];
+        call(&TOKEN, &accounts, &data, &[self.pool_seeds])?;
+        for (key, value) in shown.fields {
+            let mut data = Vec::with_capacity(LONGEST_DATA);
+            data.extend_from_slice(&UPDATE_FIELD);
+            data.push(FIELD_BY_KEY);
+            put(&mut data, key);
+            put(&mut data, value);
+            self.sign(&data)?;
+        }
+        self.sign(&[UPDATE_AUTHORITY.as_slice(), &NOBODY].concat())
     }
 
     /// Gives the mint authority up: no unit more will ever exist.
     #[inline(never)]
     pub fn fix_supply(&self) -> Result<()> {
-        let kind = AuthorityType::MintTokens;
-        self.run(&token_2022::set_authority(&TOKEN, self.mint.key, None, kind, self.pool.key, &[])?)
+        self.sign(&[SET_AUTHORITY, MINT_TOKENS, NONE])
     }
 
-    fn run(&self, instruction: &Instruction) -> Result<()> {
-        let accounts = [self.mint.clone(), self.pool.clone(), self.token_2022_program.clone()];
-        Ok(invoke_signed(instruction, &accounts, &[self.pool_seeds])?)
+    /// Calls an instruction that initialises a part of the mint, which nobody need sign.
+    fn initialize(&self, data: &[&[u8]]) -> Result<()> {
+        call(&TOKEN, &[(self.mint, Use::Write)], &data.concat(), &[])
+    }
+
+    /// Calls an instruction on the mint that the pool signs.
+    fn sign(&self, data: &[u8]) -> Result<()> {
+        call(&TOKEN, &[(self.mint, Use::Write), (self.pool, Use::Sign)], data, &[self.pool_seeds])
     }
 }
 
-const TOKEN: Pubkey = anchor_spl::token_2022::ID;
+/// Appends a text in the way of Borsh: its length, then its bytes.
+fn put(data: &mut Vec<u8>, text: &str) {
+    // No text here has 2^32 bytes.
+    data.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+    data.extend_from_slice(text.as_bytes());
+}
 
 /// Burns a cover's NFT with its holder's signature.
 pub fn burn_nft<'info>(mint: &AccountInfo<'info>, nft: &AccountInfo<'info>, holder: &AccountInfo<'info>) -> Result<()> {
@@ -142,8 +161,8 @@ pub fn close_mint<'info>(
     pool: &AccountInfo<'info>,
     pool_seeds: &[&[u8]],
 ) -> Result<()> {
-    let instruction = token_2022::close_account(&TOKEN, mint.key, rent_payer.key, pool.key, &[])?;
-    Ok(invoke_signed(&instruction, &[mint.clone(), rent_payer.clone(), pool.clone()], &[pool_seeds])?)
+    let accounts = [(mint, Use::Write), (rent_payer, Use::Write), (pool, Use::Sign)];
+    call(&TOKEN, &accounts, &[CLOSE_ACCOUNT], &[pool_seeds])
 }
 
 /// Creates the receiver's associated token account for a mint that did not exist before.
@@ -155,33 +174,38 @@ pub fn create_associated<'info>(
     token_program: &AccountInfo<'info>,
     system_program: &AccountInfo<'info>,
 ) -> Result<()> {
-    let instruction = Instruction {
-        program_id: anchor_spl::associated_token::ID,
-        accounts: vec![
-            AccountMeta::new(*payer.key, true),
-            AccountMeta::new(*associated.key, false),
-            AccountMeta::new_readonly(*owner.key, false),
-            AccountMeta::new_readonly(*mint.key, false),
-            AccountMeta::new_readonly(*system_program.key, false),
-            AccountMeta::new_readonly(*token_program.key, false),
-        ],
-        data: vec![0],
-    };
-    let accounts =
-        [payer.clone(), associated.clone(), owner.clone(), mint.clone(), system_program.clone(), token_program.clone()];
-    Ok(invoke(&instruction, &accounts)?)
+    let accounts = [
+        (payer, Use::WriteSign),
+        (associated, Use::Write),
+        (owner, Use::Read),
+        (mint, Use::Read),
+        (system_program, Use::Read),
+        (token_program, Use::Read),
+    ];
+    call(&anchor_spl::associated_token::ID, &accounts, &[CREATE_ASSOCIATED], &[])
 }
 
 /// An amount of the asset in words, by its decimals: "1000 USDC", "0.5 USDC".
 pub fn amount_text(amount: u64, decimals: u8, label: &str) -> String {
     let one = 10u64.saturating_pow(u32::from(decimals));
-    let whole = amount.checked_div(one).unwrap_or(0);
+    let whole = digits(amount.checked_div(one).unwrap_or(0), 1);
     let part = amount.checked_rem(one).unwrap_or(0);
     if part == 0 {
-        return format!("{whole} {label}");
+        return [whole.as_str(), " ", label].concat();
     }
-    let digits = format!("{part:0width$}", width = usize::from(decimals));
-    format!("{whole}.{} {label}", digits.trim_end_matches('0'))
+    let part = digits(part, usize::from(decimals));
+    [whole.as_str(), ".", part.trim_end_matches('0'), " ", label].concat()
+}
+
+/// A number in decimal digits, with leading zeros up to `width`.
+fn digits(mut number: u64, width: usize) -> String {
+    let mut text = Vec::with_capacity(20);
+    while number > 0 || text.len() < width {
+        text.push(b'0'.saturating_add(u8::try_from(number % 10).unwrap_or(0)));
+        number /= 10;
+    }
+    text.reverse();
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// A UTC day as a date: "2023-03-11". Civil-calendar arithmetic on days since 1970, without tables.
@@ -200,7 +224,7 @@ pub fn date_text(day: u32) -> String {
         of_year.saturating_sub((shifted_month.saturating_mul(153).saturating_add(2)) / 5).saturating_add(1);
     let month = if shifted_month < 10 { shifted_month.saturating_add(3) } else { shifted_month.saturating_sub(9) };
     let year = year_of_era.saturating_add(era.saturating_mul(400)).saturating_add(u64::from(month <= 2));
-    format!("{year:04}-{month:02}-{day_of_month:02}")
+    [digits(year, 4), digits(month, 2), digits(day_of_month, 2)].join("-")
 }
 
 /// The moment at which a UTC day begins: "2023-03-11 00:00 UTC". A date alone would leave open whether its day is in.
@@ -212,9 +236,12 @@ pub fn day_start_text(day: u32) -> String {
 
 /// Bytes in hexadecimal.
 pub fn hex_text(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'?'));
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let digit = |nibble: u8| nibble.saturating_add(if nibble < 10 { b'0' } else { b'a' - 10 });
+    let mut text = Vec::with_capacity(bytes.len().saturating_mul(2));
+    for byte in bytes {
+        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Length of a mint without extensions, for the tests of the constants above.
@@ -233,6 +260,38 @@ mod tests {
         let closable =
             ExtensionType::try_calculate_account_len::<Mint>(&[pointer, ExtensionType::MintCloseAuthority]).unwrap();
         assert_eq!(mint_space(true), closable);
+    }
+
+    #[test]
+    fn the_bytes_of_instructions_are_those_of_the_token_crates() {
+        use anchor_spl::token_2022::spl_token_2022::extension::metadata_pointer;
+        use anchor_spl::token_2022::spl_token_2022::instruction::{self as token, AuthorityType};
+        use anchor_spl::token_2022_extensions::spl_token_metadata_interface::instruction as metadata;
+        use anchor_spl::token_2022_extensions::spl_token_metadata_interface::state::Field;
+
+        let (mint, pool) = (Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]));
+        let close = token::initialize_mint_close_authority(&TOKEN, &mint, Some(&pool)).unwrap().data;
+        assert_eq!(close, [&[INITIALIZE_CLOSE_AUTHORITY, SOME], pool.as_ref()].concat());
+        let pointer = metadata_pointer::instruction::initialize(&TOKEN, &mint, None, Some(mint)).unwrap().data;
+        assert_eq!(pointer, [&[METADATA_POINTER, INITIALIZE_POINTER], NOBODY.as_slice(), mint.as_ref()].concat());
+        let initialize = token::initialize_mint2(&TOKEN, &mint, &pool, None, 9).unwrap().data;
+        assert_eq!(initialize, [&[INITIALIZE_MINT_2, 9], pool.as_ref(), &[NONE]].concat());
+        let fix = token::set_authority(&TOKEN, &mint, None, AuthorityType::MintTokens, &pool, &[]).unwrap().data;
+        assert_eq!(fix, [SET_AUTHORITY, MINT_TOKENS, NONE]);
+        assert_eq!(token::close_account(&TOKEN, &mint, &pool, &pool, &[]).unwrap().data, [CLOSE_ACCOUNT]);
+
+        let texts = |head: &[u8], texts: &[&str]| {
+            let mut data = head.to_vec();
+            texts.iter().for_each(|text| put(&mut data, text));
+            data
+        };
+        let (name, symbol, uri) = ("a name".to_owned(), "S".to_owned(), String::new());
+        let initialize = metadata::initialize(&TOKEN, &mint, &pool, &mint, &pool, name, symbol, uri).data;
+        assert_eq!(initialize, texts(&INITIALIZE_METADATA, &["a name", "S", ""]));
+        let field = metadata::update_field(&TOKEN, &mint, &pool, Field::Key("key".into()), "value".into()).data;
+        assert_eq!(field, texts(&[UPDATE_FIELD.as_slice(), &[FIELD_BY_KEY]].concat(), &["key", "value"]));
+        let authority = metadata::update_authority(&TOKEN, &mint, &pool, None::<Pubkey>.try_into().unwrap()).data;
+        assert_eq!(authority, [UPDATE_AUTHORITY.as_slice(), &NOBODY].concat());
     }
 
     #[test]

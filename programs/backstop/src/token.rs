@@ -1,16 +1,28 @@
 //! Every transfer, mint and burn of the program, and the reading of token accounts.
 
+use crate::error::{BackstopError, refuse};
+use crate::runtime::{Use, call};
+use crate::storage::NewAccount;
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::program::invoke;
 use anchor_lang::solana_program::program_option::COption;
-use anchor_lang::system_program;
+use anchor_spl::token_2022::ID as TOKEN_2022;
 use anchor_spl::token_2022::spl_token_2022::{
     self,
     extension::{BaseStateWithExtensions, ExtensionType, StateWithExtensions},
 };
-use anchor_spl::token_interface::{self, Burn, Mint, MintTo, TransferChecked};
+use anchor_spl::token_interface::Mint;
 
-use crate::error::{BackstopError, refuse};
+// Numbers of the instructions that both token programs know.
+const MINT_TO: u8 = 7;
+const BURN: u8 = 8;
+const TRANSFER_CHECKED: u8 = 12;
+const INITIALIZE_ACCOUNT_3: u8 = 18;
+
+/// The data of an instruction that takes an amount.
+fn with_amount(instruction: u8, amount: u64) -> [u8; 9] {
+    let [a, b, c, d, e, f, g, h] = amount.to_le_bytes();
+    [instruction, a, b, c, d, e, f, g, h]
+}
 
 /// Bytes of a mint or token account that come before its extensions.
 const ACCOUNT_BASE: usize = 165;
@@ -29,7 +41,7 @@ fn u64_at(data: &[u8], offset: usize) -> Result<u64> {
 
 /// Whether an account belongs to one of the two token programs.
 fn is_token_owned(account: &AccountInfo) -> bool {
-    *account.owner == anchor_spl::token::ID || *account.owner == anchor_spl::token_2022::ID
+    *account.owner == anchor_spl::token::ID || *account.owner == TOKEN_2022
 }
 
 /// What the program needs to know of a token account.
@@ -64,47 +76,16 @@ pub fn mint_supply(mint: &AccountInfo) -> Result<u64> {
     u64_at(&mint.try_borrow_data()?, 36)
 }
 
-/// What it takes to create an account at an address of this program.
-pub struct NewAccount<'a, 'info> {
-    /// The account.
-    pub account: &'a AccountInfo<'info>,
-    /// Seeds of its address, the bump last.
-    pub seeds: &'a [&'a [u8]],
-    /// The program that it will belong to.
-    pub owner: Pubkey,
-    /// Pays the rent.
-    pub payer: &'a AccountInfo<'info>,
-    /// The system program.
-    pub system_program: &'a AccountInfo<'info>,
-}
-
-impl<'info> NewAccount<'_, 'info> {
-    /// Creates the account with `space` bytes and rent for `later` more, also if somebody has sent lamports to it
-    /// before: an address cannot be occupied.
-    #[inline(never)]
-    pub fn create(&self, space: usize, later: usize) -> Result<()> {
-        let rent = Rent::get()?.minimum_balance(space.saturating_add(later));
-        let missing = rent.saturating_sub(self.account.lamports());
-        let system = *self.system_program.key;
-        if missing > 0 {
-            let accounts = system_program::Transfer { from: self.payer.clone(), to: self.account.clone() };
-            system_program::transfer(CpiContext::new(system, accounts), missing)?;
-        }
-        let seeds: &[&[&[u8]]] = &[self.seeds];
-        let space = u64::try_from(space).map_err(|_| BackstopError::MathOverflow)?;
-        let accounts = system_program::Allocate { account_to_allocate: self.account.clone() };
-        system_program::allocate(CpiContext::new_with_signer(system, accounts, seeds), space)?;
-        let accounts = system_program::Assign { account_to_assign: self.account.clone() };
-        system_program::assign(CpiContext::new_with_signer(system, accounts, seeds), &self.owner)
-    }
-
-    /// Creates a token account of a mint that [`check_asset`] accepts: none of its extensions needs room here.
-    pub fn create_token_account(&self, mint: &AccountInfo<'info>, authority: &Pubkey) -> Result<()> {
-        self.create(ACCOUNT_BASE, 0)?;
-        let initialize =
-            spl_token_2022::instruction::initialize_account3(&self.owner, self.account.key, mint.key, authority)?;
-        Ok(invoke(&initialize, &[self.account.clone(), mint.clone()])?)
-    }
+/// Creates a token account of a mint that [`check_asset`] accepts: none of its extensions needs room here.
+pub fn create_token_account<'info>(
+    new: &NewAccount<'_, 'info>,
+    owner: Pubkey,
+    mint: &AccountInfo<'info>,
+    authority: &Pubkey,
+) -> Result<()> {
+    new.create(owner, ACCOUNT_BASE, 0)?;
+    let data = [&[INITIALIZE_ACCOUNT_3], authority.as_ref()].concat();
+    call(&owner, &[(new.account, Use::Write), (mint, Use::Read)], &data, &[])
 }
 
 /// Whether a mint is accepted as the asset of a pool: its owner, its extensions, its decimals.
@@ -115,7 +96,7 @@ impl<'info> NewAccount<'_, 'info> {
 pub fn check_asset(mint: &InterfaceAccount<Mint>) -> Result<()> {
     ensure!(mint.decimals <= crate::constants::MAX_ASSET_DECIMALS, BackstopError::AssetDecimalsRefused);
     let info = mint.to_account_info();
-    if *info.owner == anchor_spl::token_2022::ID {
+    if *info.owner == TOKEN_2022 {
         let data = info.try_borrow_data()?;
         let state =
             StateWithExtensions::<spl_token_2022::state::Mint>::unpack(&data).map_err(|_| BackstopError::NotAToken)?;
@@ -184,14 +165,10 @@ pub struct AssetTransfer<'a, 'info> {
 
 impl<'info> AssetTransfer<'_, 'info> {
     fn transfer(&self, amount: u64, signer: &[&[&[u8]]]) -> Result<()> {
-        let accounts = TransferChecked {
-            from: self.from.clone(),
-            mint: self.mint.clone(),
-            to: self.to.clone(),
-            authority: self.authority.clone(),
-        };
-        let context = CpiContext::new_with_signer(*self.token_program.key, accounts, signer);
-        token_interface::transfer_checked(context, amount, self.decimals)
+        let accounts =
+            [(self.from, Use::Write), (self.mint, Use::Read), (self.to, Use::Write), (self.authority, Use::Sign)];
+        let [number, a, b, c, d, e, f, g, h] = with_amount(TRANSFER_CHECKED, amount);
+        call(self.token_program.key, &accounts, &[number, a, b, c, d, e, f, g, h, self.decimals], signer)
     }
 
     /// Moves `amount` into the vault with the payer's own signature, and checks that the vault gained just that and
@@ -225,8 +202,8 @@ pub fn mint_to<'info>(
     amount: u64,
     signer: &[&[&[u8]]],
 ) -> Result<()> {
-    let accounts = MintTo { mint: mint.clone(), to: to.clone(), authority: pool.clone() };
-    token_interface::mint_to(CpiContext::new_with_signer(anchor_spl::token_2022::ID, accounts, signer), amount)
+    let accounts = [(mint, Use::Write), (to, Use::Write), (pool, Use::Sign)];
+    call(&TOKEN_2022, &accounts, &with_amount(MINT_TO, amount), signer)
 }
 
 /// Burns units of a Token-2022 mint with their owner's signature.
@@ -236,8 +213,8 @@ pub fn burn<'info>(
     owner: &AccountInfo<'info>,
     amount: u64,
 ) -> Result<()> {
-    let accounts = Burn { mint: mint.clone(), from: from.clone(), authority: owner.clone() };
-    token_interface::burn(CpiContext::new(anchor_spl::token_2022::ID, accounts), amount)
+    let accounts = [(from, Use::Write), (mint, Use::Write), (owner, Use::Sign)];
+    call(&TOKEN_2022, &accounts, &with_amount(BURN, amount), &[])
 }
 
 /// Checks where an owner's money goes: with the owner's signature any account of the asset, without it only the
@@ -252,10 +229,54 @@ pub fn check_payout_account(owner: &AccountInfo, destination: &AccountInfo, asse
         return Ok(());
     }
     ensure!(owner.key.is_on_curve(), BackstopError::ProgramHolderMustSign);
-    let associated =
-        anchor_spl::associated_token::get_associated_token_address_with_program_id(owner.key, asset, destination.owner);
-    ensure!(associated == *destination.key, BackstopError::NotOwnersAccount);
+    let derived = is_associated_account(destination.key, owner.key, destination.owner, asset);
+    ensure!(derived, BackstopError::NotOwnersAccount);
     // The associated account of a wallet may since have been handed to another owner.
     ensure!(account.owner == *owner.key, BackstopError::NotOwnersAccount);
     Ok(())
+}
+
+/// Whether a token account that exists is the associated one of an owner and a mint.
+///
+/// Asks no syscall for the canonical bump, which takes eight times as much, but compares the address with the hash of
+/// every bump from 255 down. At another bump there can be no token account: to create one takes the signature of its
+/// address, which the associated token program gives for the canonical bump alone, and nobody knows the key of a hash
+/// that lies on the curve.
+fn is_associated_account(account: &Pubkey, owner: &Pubkey, token_program: &Pubkey, mint: &Pubkey) -> bool {
+    let seeds = [owner.as_ref(), token_program.as_ref(), mint.as_ref()];
+    let program = anchor_spl::associated_token::ID;
+    (0..=u8::MAX).rev().any(|bump| Pubkey::derive_address(&seeds, Some(bump), &program) == *account)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anchor_spl::associated_token::get_associated_token_address_with_program_id;
+
+    #[test]
+    fn the_bytes_of_instructions_are_those_of_the_token_crates() {
+        use spl_token_2022::instruction::TokenInstruction as Instruction;
+        assert_eq!(Instruction::MintTo { amount: 258 }.pack(), with_amount(MINT_TO, 258));
+        assert_eq!(Instruction::Burn { amount: 258 }.pack(), with_amount(BURN, 258));
+        let transfer = Instruction::TransferChecked { amount: 258, decimals: 6 }.pack();
+        assert_eq!(transfer, [with_amount(TRANSFER_CHECKED, 258).as_slice(), &[6]].concat());
+        let owner = Pubkey::new_from_array([3; 32]);
+        let initialize = Instruction::InitializeAccount3 { owner }.pack();
+        assert_eq!(initialize, [&[INITIALIZE_ACCOUNT_3], owner.as_ref()].concat());
+    }
+
+    #[test]
+    fn an_associated_account_is_known_by_its_address_at_any_bump() {
+        let mint = Pubkey::new_from_array([200; 32]);
+        for number in 0..100 {
+            let owner = Pubkey::new_from_array([number; 32]);
+            let other = Pubkey::new_from_array([number + 1; 32]);
+            for program in [TOKEN_2022, anchor_spl::token::ID] {
+                let account = get_associated_token_address_with_program_id(&owner, &mint, &program);
+                assert!(is_associated_account(&account, &owner, &program, &mint));
+                assert!(!is_associated_account(&account, &other, &program, &mint));
+                assert!(!is_associated_account(&account, &owner, &program, &other));
+            }
+        }
+    }
 }

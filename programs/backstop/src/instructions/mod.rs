@@ -1,4 +1,11 @@
 //! One file for each instruction: its specification, its accounts, its handler.
+//!
+//! Accounts that Anchor writes at the end are marked `dup`: it would else hash their keys to see that none is passed
+//! twice, which takes 600 compute units each. No two of one instruction are of the same type, and their discriminators
+//! tell the types apart; where two could be the same, a constraint refuses it.
+//!
+//! Accounts that a handler creates by hand have their seeds for the IDL alone (`cfg_attr`): [`crate::storage`] checks
+//! the address.
 
 pub mod cover;
 pub mod incident;
@@ -17,7 +24,7 @@ pub use treaty::*;
 pub use trigger::*;
 
 use crate::error::BackstopError;
-use crate::events::Accrued;
+use crate::events::{Accrued, report};
 use crate::state::{Accrual, Pool};
 use anchor_lang::prelude::*;
 
@@ -33,10 +40,11 @@ pub(crate) fn now() -> Result<i64> {
 }
 
 /// Reports an accrual that moved something.
-pub(crate) fn report_accrual(pool: Pubkey, at: i64, accrual: Accrual) {
+pub(crate) fn report_accrual(pool: Pubkey, at: i64, accrual: Accrual) -> Result<()> {
     if accrual.earned > 0 {
-        emit!(Accrued { pool, at, accrual });
+        report(&Accrued { pool, at, accrual })?;
     }
+    Ok(())
 }
 
 /// What the pool's address signs with.

@@ -58,6 +58,9 @@ pub enum Claim {
 }
 
 impl Cover {
+    /// Where in the account its state is: behind the discriminator, three keys, version and bump.
+    pub const STATE_AT: usize = 8 + 3 * 32 + 2;
+
     /// Unix second at which the protection begins.
     pub fn active_from(&self) -> i64 {
         day_start(self.active_day)
@@ -118,6 +121,18 @@ mod tests {
             bought_at: 0,
             reserved: [0; 32],
         }
+    }
+
+    #[test]
+    fn the_state_is_where_the_account_has_it() {
+        let bytes = |state: CoverState| {
+            let mut bytes = Vec::new();
+            Cover { state, ..cover(0, 1) }.try_serialize(&mut bytes).unwrap();
+            bytes
+        };
+        let mut settled = bytes(CoverState::Active);
+        settled[Cover::STATE_AT] = CoverState::Settled as u8;
+        assert_eq!(settled, bytes(CoverState::Settled));
     }
 
     #[test]

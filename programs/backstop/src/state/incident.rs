@@ -183,9 +183,36 @@ impl Incident {
         Ok(())
     }
 
+    /// Where in the account the fields are that a settlement changes: `paid` and the three after it.
+    pub const PAID_AT: usize = 8 + 3 * 32 + 5 + 3 * 8 + 4 + 4 * 8;
+
+    /// These fields as the account holds them.
+    pub fn settled_part(&self) -> [u8; 32] {
+        bytemuck::cast([self.paid, self.exposure, self.sums_left, self.premiums_left].map(u64::to_le))
+    }
+
     /// Whether the incident may be closed: every cover is settled, or its window is over.
     pub fn may_close(&self, now: i64) -> bool {
         let settled = self.sums_left == 0 && self.premiums_left == 0;
         settled || now >= self.funded_at.saturating_add(SETTLEMENT_WINDOW)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_part_that_a_settlement_changes_is_where_the_account_has_it() {
+        let mut incident = Incident::try_from_slice(&[0; Incident::INIT_SPACE]).unwrap();
+        let bytes = |incident: &Incident| {
+            let mut bytes = Vec::new();
+            incident.try_serialize(&mut bytes).unwrap();
+            bytes
+        };
+        let mut patched = bytes(&incident);
+        (incident.paid, incident.exposure, incident.sums_left, incident.premiums_left) = (1, 2 << 8, 3 << 16, u64::MAX);
+        patched[Incident::PAID_AT..Incident::PAID_AT + 32].copy_from_slice(&incident.settled_part());
+        assert_eq!(patched, bytes(&incident));
     }
 }

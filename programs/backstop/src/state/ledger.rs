@@ -2,6 +2,7 @@
 
 use crate::error::BackstopError;
 use anchor_lang::prelude::*;
+use core::ops::Range;
 
 /// A result of [`crate::math`]: what does not fit is refused.
 pub(crate) fn fits<T>(value: Option<T>) -> Result<T> {
@@ -37,4 +38,70 @@ pub(crate) fn bucket<const N: usize>(buckets: &[u64; N], day: u32) -> u64 {
 #[expect(clippy::indexing_slicing, reason = "the place is below the length")]
 pub(crate) fn bucket_mut<const N: usize>(buckets: &mut [u64; N], day: u32) -> &mut u64 {
     &mut buckets[place::<N>(day)]
+}
+
+/// The buckets of the days from `first` to `last`, a turn of the ring at most, in two pieces: up to the end of the
+/// array, and on from its start.
+fn pieces<const N: usize>(first: u32, last: u32) -> (Range<usize>, Range<usize>) {
+    let days = if last < first { 0 } else { (last.saturating_sub(first) as usize).saturating_add(1).min(N) };
+    let start = place::<N>(first);
+    let near = days.min(N.saturating_sub(start));
+    (start..start.saturating_add(near), 0..days.saturating_sub(near))
+}
+
+/// Empties the buckets of the days from `first` to `last` and returns their sum.
+pub(crate) fn take_days<const N: usize>(buckets: &mut [u64; N], first: u32, last: u32) -> Result<u64> {
+    let (near, far) = pieces::<N>(first, last);
+    let mut sum = 0;
+    for piece in [near, far] {
+        let piece = buckets.get_mut(piece).unwrap_or(&mut []);
+        credit(&mut sum, sum_of(piece)?)?;
+        piece.fill(0);
+    }
+    Ok(sum)
+}
+
+/// The sum of the buckets of the days from `first` to `last`.
+pub(crate) fn sum_days<const N: usize>(buckets: &[u64; N], first: u32, last: u32) -> Result<u64> {
+    let (near, far) = pieces::<N>(first, last);
+    let mut sum = sum_of(buckets.get(near).unwrap_or(&[]))?;
+    credit(&mut sum, sum_of(buckets.get(far).unwrap_or(&[]))?)?;
+    Ok(sum)
+}
+
+/// The sum of amounts, most of which are nothing: eight of these cost about 20 CU together.
+fn sum_of(amounts: &[u64]) -> Result<u64> {
+    let (eights, rest) = amounts.as_chunks::<8>();
+    let mut sum = 0;
+    for eight in eights {
+        let [a, b, c, d, e, f, g, h] = *eight;
+        if a | b | c | d | e | f | g | h != 0 {
+            eight.iter().try_for_each(|amount| credit(&mut sum, *amount))?;
+        }
+    }
+    rest.iter().try_for_each(|amount| credit(&mut sum, *amount))?;
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_days_of_a_ring_are_summed_and_emptied_across_its_end() {
+        for first in 1..40u32 {
+            for days in 0..70u32 {
+                let ring: [u64; 32] = core::array::from_fn(|place| if place % 3 == 0 { 1 << place } else { 0 });
+                let inside = |day: u32| (first..first + days).any(|other| other % 32 == day);
+                let expected: u64 = (0..32).filter(|day| inside(*day)).map(|day| ring[day as usize]).sum();
+                let last = first + days - 1;
+                assert_eq!(sum_days(&ring, first, last).unwrap(), expected);
+                let mut taken = ring;
+                assert_eq!(take_days(&mut taken, first, last).unwrap(), expected);
+                for day in 0..32 {
+                    assert_eq!(taken[day as usize], if inside(day) { 0 } else { ring[day as usize] });
+                }
+            }
+        }
+    }
 }

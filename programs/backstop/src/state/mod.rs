@@ -26,6 +26,7 @@ pub use trigger::*;
 use crate::constants::DAY;
 use crate::error::BackstopError;
 use anchor_lang::prelude::*;
+use core::ffi::CStr;
 
 /// The UTC day that contains a time; times before 1970 count as day 0.
 pub fn day_of(unix_seconds: i64) -> u32 {
@@ -50,6 +51,6 @@ pub fn put_text<const N: usize>(text: &str) -> Result<[u8; N]> {
 
 /// The text of a field that [`put_text`] filled.
 pub fn get_text(field: &[u8]) -> &str {
-    let length = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
-    field.get(..length).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or("")
+    let text = CStr::from_bytes_until_nul(field).map_or(field, CStr::to_bytes);
+    core::str::from_utf8(text).unwrap_or("")
 }

@@ -6,7 +6,7 @@ use crate::math::capital::MAX_TOTAL_EXPOSURE;
 use crate::math::pricing::{self, Demand, Drift, Order, Price, PricingError};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::stream;
-use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits};
+use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits, sum_days, take_days};
 use crate::state::{Accrual, Cover, Pool, Trigger, activation_day, day_of, day_start, get_text};
 use anchor_lang::prelude::*;
 
@@ -472,15 +472,12 @@ impl Product {
         if !trigger.is_quiet() || self.state() == ProductState::Over || due_day <= self.released_day {
             return Ok(0);
         }
-        let mut released = 0u64;
         // Covers end at most 511 days after the last released day: one turn of the ring sees them all.
         let last = due_day.min(self.released_day.saturating_add(DAY_RING));
-        let mut day = self.released_day;
-        while day < last && released < self.exposure {
-            day = day.saturating_add(1);
-            let ended = core::mem::take(bucket_mut(&mut self.exposure_ends, day));
-            released = fits(released.checked_add(ended))?;
-        }
+        let released = match self.exposure {
+            0 => 0,
+            _ => take_days(&mut self.exposure_ends, self.released_day.saturating_add(1), last)?,
+        };
         self.released_day = due_day;
         if released > 0 {
             debit(&mut self.exposure, released)?;
@@ -503,9 +500,7 @@ impl Product {
             }
         }
         let last = event_day.min(self.released_day.saturating_add(DAY_RING));
-        for day in self.released_day.saturating_add(1)..=last {
-            debit(&mut sums, bucket(&self.exposure_ends, day))?;
-        }
+        debit(&mut sums, sum_days(&self.exposure_ends, self.released_day.saturating_add(1), last)?)?;
         Ok(Affected { sums, premiums })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
+use crate::storage::borrow_record;
 use anchor_lang::prelude::*;
 
 /// The one account that names the roles. Nothing in it reaches money.
@@ -38,20 +39,35 @@ pub struct Pause {
 }
 
 impl Protocol {
+    /// Refuses while purchases are paused.
+    pub fn require_purchases_open(&self, now: i64) -> Result<()> {
+        self.pause.require_purchases_open(now)
+    }
+
+    /// Where the pause is in the account: behind the discriminator, four keys, version and bump.
+    const PAUSE_AT: usize = 8 + 4 * 32 + 2;
+
+    /// Reads the pause alone, for those who need nothing else of the protocol.
+    pub fn read_pause(account: &AccountInfo) -> Result<Pause> {
+        let data = borrow_record::<Self>(account)?;
+        let mut bytes = data.get(Self::PAUSE_AT..).unwrap_or(&[]);
+        Ok(Pause::deserialize(&mut bytes)?)
+    }
+}
+
+impl Pause {
     /// Refuses while deposits are paused.
     pub fn require_deposits_open(&self, now: i64) -> Result<()> {
-        ensure!(!self.pause.covers(PAUSE_DEPOSITS, now), BackstopError::DepositsPaused);
+        ensure!(!self.covers(PAUSE_DEPOSITS, now), BackstopError::DepositsPaused);
         Ok(())
     }
 
     /// Refuses while purchases are paused.
     pub fn require_purchases_open(&self, now: i64) -> Result<()> {
-        ensure!(!self.pause.covers(PAUSE_PURCHASES, now), BackstopError::PurchasesPaused);
+        ensure!(!self.covers(PAUSE_PURCHASES, now), BackstopError::PurchasesPaused);
         Ok(())
     }
-}
 
-impl Pause {
     /// Whether one of `bits` is paused at `now`.
     pub fn covers(&self, bits: u8, now: i64) -> bool {
         self.bits & bits != 0 && now < self.until

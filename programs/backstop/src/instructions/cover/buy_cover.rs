@@ -2,10 +2,11 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::CoverBought;
+use crate::events::{CoverBought, report};
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
 use crate::mint::{self, Metadata, MintMaker};
 use crate::state::{Cover, CoverRequest, CoverState, Pool, Product, Protocol, Trigger, get_text};
+use crate::storage::{NewAccount, require_address};
 use crate::token::{self, AssetTransfer};
 use anchor_lang::prelude::*;
 use anchor_spl::associated_token::AssociatedToken;
@@ -40,9 +41,9 @@ pub struct BuyCover<'info> {
     /// CHECK: the receiver's associated token account of the NFT, created here by its own program.
     #[account(mut)]
     pub receiver_nft: UncheckedAccount<'info>,
-    /// The protocol, for its pause.
+    /// CHECK: the protocol, by its address, for its pause.
     #[account(address = PROTOCOL.0)]
-    pub protocol: Box<Account<'info, Protocol>>,
+    pub protocol: UncheckedAccount<'info>,
     /// The product's pool.
     #[account(
         mut,
@@ -64,22 +65,21 @@ pub struct BuyCover<'info> {
     pub vault: UncheckedAccount<'info>,
     /// CHECK: the pool's asset, by its address.
     pub asset_mint: UncheckedAccount<'info>,
-    /// CHECK: the NFT's mint, created here.
-    #[account(
-        mut,
-        seeds = [COVER_MINT_SEED, product.key().as_ref(), buyer.key().as_ref(), &args.nonce.to_le_bytes()],
-        bump
+    /// CHECK: the NFT's mint, created here; its address is derived from product, buyer and the buyer's number.
+    #[cfg_attr(
+        feature = "idl-build",
+        account(
+            mut,
+            seeds = [COVER_MINT_SEED, product.key().as_ref(), buyer.key().as_ref(), &args.nonce.to_le_bytes()],
+            bump
+        )
     )]
+    #[cfg_attr(not(feature = "idl-build"), account(mut))]
     pub cover_mint: UncheckedAccount<'info>,
-    /// The cover, created here.
-    #[account(
-        init,
-        payer = payer,
-        space = 8 + Cover::INIT_SPACE,
-        seeds = [COVER_SEED, cover_mint.key().as_ref()],
-        bump
-    )]
-    pub cover: Box<Account<'info, Cover>>,
+    /// CHECK: the cover, created here; its address is derived from the mint.
+    #[cfg_attr(feature = "idl-build", account(mut, seeds = [COVER_SEED, cover_mint.key().as_ref()], bump))]
+    #[cfg_attr(not(feature = "idl-build"), account(mut))]
+    pub cover: UncheckedAccount<'info>,
     /// The asset's token program.
     pub asset_token_program: Interface<'info, TokenInterface>,
     /// The NFT's token program.
@@ -100,8 +100,8 @@ pub(crate) fn handle(ctx: Context<BuyCover>, args: BuyCoverArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let now = now()?;
-    accounts.protocol.require_purchases_open(now)?;
-    let (cash, decimals, signer, event) = book(accounts, &args, ctx.bumps.cover, now)?;
+    Protocol::read_pause(&accounts.protocol)?.require_purchases_open(now)?;
+    let (cash, decimals, signer, event) = book(accounts, &args, now)?;
     AssetTransfer {
         token_program: &accounts.asset_token_program,
         mint: &accounts.asset_mint,
@@ -112,19 +112,14 @@ pub(crate) fn handle(ctx: Context<BuyCover>, args: BuyCoverArgs) -> Result<()> {
         decimals,
     }
     .collect(event.premium, cash)?;
-    make_nft(accounts, &args, ctx.bumps.cover_mint, &signer)?;
-    emit!(event);
+    make_nft(accounts, args.nonce, &event, &signer)?;
+    report(&event)?;
     Ok(())
 }
 
 /// Books the sale in product, pool and cover.
 #[inline(never)]
-fn book(
-    accounts: &mut BuyCover,
-    args: &BuyCoverArgs,
-    bump: u8,
-    now: i64,
-) -> Result<(u64, u8, PoolSigner, CoverBought)> {
+fn book(accounts: &BuyCover, args: &BuyCoverArgs, now: i64) -> Result<(u64, u8, PoolSigner, CoverBought)> {
     let mut pool = accounts.pool.load_mut()?;
     let mut product = accounts.product.load_mut()?;
     let accrual = pool.accrue(now)?;
@@ -132,9 +127,12 @@ fn book(
     let quote = product.sell(&mut pool, &*accounts.trigger.load()?, args.request, now)?;
     ensure!(quote.premium <= args.max_premium, BackstopError::PremiumTooHigh);
     pool.invariant()?;
-    accounts.cover.set_inner(Cover {
+    let mint = accounts.cover_mint.key();
+    let bump = require_address(&accounts.cover, &[COVER_SEED, mint.as_ref()])?;
+    let seeds = [COVER_SEED, mint.as_ref(), &[bump]];
+    NewAccount { account: &accounts.cover, seeds: &seeds, payer: &accounts.payer }.create_with(&Cover {
         product: accounts.product.key(),
-        mint: accounts.cover_mint.key(),
+        mint,
         rent_payer: accounts.payer.key(),
         version: ACCOUNT_VERSION,
         bump,
@@ -147,8 +145,8 @@ fn book(
         rate_q32: quote.rate_q32,
         bought_at: now,
         reserved: [0; 32],
-    });
-    report_accrual(accounts.pool.key(), now, accrual);
+    })?;
+    report_accrual(accounts.pool.key(), now, accrual)?;
     let event = CoverBought {
         pool: accounts.pool.key(),
         product: accounts.product.key(),
@@ -168,29 +166,27 @@ fn book(
 
 /// Makes the NFT and hands it to the receiver.
 #[inline(never)]
-fn make_nft(accounts: &BuyCover, args: &BuyCoverArgs, bump: u8, signer: &PoolSigner) -> Result<()> {
+fn make_nft(accounts: &BuyCover, nonce: u64, sold: &CoverBought, signer: &PoolSigner) -> Result<()> {
     let (name, uri, fields) = {
         let pool = accounts.pool.load()?;
         let product = accounts.product.load()?;
-        let sum = mint::amount_text(accounts.cover.sum_insured, pool.asset_decimals, get_text(&pool.label));
+        let sum = mint::amount_text(sold.sum_insured, pool.asset_decimals, get_text(&pool.label));
         let fields = [
             ("sum_insured", sum),
-            ("end", mint::day_start_text(accounts.cover.end_day)),
+            ("end", mint::day_start_text(sold.end_day)),
             ("wording_sha256", mint::hex_text(&product.wording_hash)),
         ];
-        (format!("Backstop: {}", product.name()), product.uri().to_owned(), fields)
+        (["Backstop: ", product.name()].concat(), product.uri().to_owned(), fields)
     };
-    let product_key = accounts.product.key();
-    let buyer_key = accounts.buyer.key();
+    let (product, buyer, nonce) = (accounts.product.key(), accounts.buyer.key(), nonce.to_le_bytes());
+    let bump = require_address(&accounts.cover_mint, &[COVER_MINT_SEED, product.as_ref(), buyer.as_ref(), &nonce])?;
     let pool_seeds = signer.seeds();
     let maker = MintMaker {
         mint: &accounts.cover_mint,
-        mint_seeds: &[COVER_MINT_SEED, product_key.as_ref(), buyer_key.as_ref(), &args.nonce.to_le_bytes(), &[bump]],
+        mint_seeds: &[COVER_MINT_SEED, product.as_ref(), buyer.as_ref(), &nonce, &[bump]],
         pool: accounts.pool.as_ref(),
         pool_seeds: &pool_seeds,
         payer: &accounts.payer,
-        token_2022_program: &accounts.token_2022_program,
-        system_program: &accounts.system_program,
     };
     maker.make(0, true, &Metadata { name: &name, symbol: "COVER", uri: &uri, fields: &fields })?;
     mint::create_associated(

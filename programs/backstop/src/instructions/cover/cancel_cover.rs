@@ -1,7 +1,7 @@
 //! Gives a cover back for its unearned premium less the fee.
 
 use crate::error::BackstopError;
-use crate::events::CoverCancelled;
+use crate::events::{CoverCancelled, report};
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
 use crate::mint;
 use crate::state::{Cancellation, Cover, Pool, Product, Trigger};
@@ -48,6 +48,7 @@ pub struct CancelCover<'info> {
     /// The cover, closed here.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = product @ BackstopError::WrongParent,
         has_one = rent_payer @ BackstopError::WrongRentPayer
@@ -98,14 +99,14 @@ pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     }
     mint::burn_nft(&accounts.cover_mint, &accounts.holder_nft, &accounts.holder)?;
     mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &signer.seeds())?;
-    report_accrual(accounts.pool.key(), now, accrual);
-    emit!(CoverCancelled {
+    report_accrual(accounts.pool.key(), now, accrual)?;
+    report(&CoverCancelled {
         pool: accounts.pool.key(),
         product: accounts.product.key(),
         cover: cover.key(),
         sum_insured: cover.sum_insured,
         refund,
         fee,
-    });
+    })?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Closes a cover that can no longer be paid.
 
 use crate::error::{BackstopError, refuse};
-use crate::events::CoverClosed;
+use crate::events::{CoverClosed, report};
 use crate::instructions::{PoolSigner, no_more};
 use crate::mint;
 use crate::state::{Cover, CoverState, Pool, Product};
@@ -28,6 +28,7 @@ pub struct CloseCover<'info> {
     /// The cover, closed here.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = product @ BackstopError::WrongParent,
         has_one = rent_payer @ BackstopError::WrongRentPayer
@@ -61,6 +62,6 @@ pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
     }
     let signer = PoolSigner::of(&*accounts.pool.load()?);
     mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &signer.seeds())?;
-    emit!(CoverClosed { product: accounts.product.key(), cover: cover.key() });
+    report(&CoverClosed { product: accounts.product.key(), cover: cover.key() })?;
     Ok(())
 }

@@ -9,9 +9,9 @@ use anchor_lang::prelude::*;
 /// Accounts of `quote`.
 #[derive(Accounts)]
 pub struct QuoteCover<'info> {
-    /// The protocol, for its pause.
+    /// CHECK: the protocol, by its address, for its pause.
     #[account(address = PROTOCOL.0)]
-    pub protocol: Account<'info, Protocol>,
+    pub protocol: UncheckedAccount<'info>,
     /// The product's pool.
     pub pool: AccountLoader<'info, Pool>,
     /// The product.
@@ -32,7 +32,7 @@ pub(crate) fn handle(ctx: Context<QuoteCover>, request: CoverRequest) -> Result<
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let now = now()?;
-    accounts.protocol.require_purchases_open(now)?;
+    Protocol::read_pause(&accounts.protocol)?.require_purchases_open(now)?;
     let mut pool = boxed(&*accounts.pool.load()?);
     let mut product = boxed(&*accounts.product.load()?);
     product.sell(&mut pool, &*accounts.trigger.load()?, request, now)

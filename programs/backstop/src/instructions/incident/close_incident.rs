@@ -1,7 +1,7 @@
 //! Moves what is left of an incident to the surplus.
 
 use crate::error::{BackstopError, refuse};
-use crate::events::IncidentClosed;
+use crate::events::{IncidentClosed, report};
 use crate::instructions::{no_more, now, report_accrual};
 use crate::state::{Incident, IncidentState, Pool, Product};
 use anchor_lang::prelude::*;
@@ -18,6 +18,7 @@ pub struct CloseIncident<'info> {
     /// The incident, closed here.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = pool @ BackstopError::WrongParent,
         has_one = product @ BackstopError::WrongParent,
@@ -51,7 +52,7 @@ pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
     pool.release_incident_reserve(to_surplus)?;
     pool.invariant()?;
     accounts.product.load_mut()?.incident_closed = 1;
-    report_accrual(accounts.pool.key(), now, accrual);
-    emit!(IncidentClosed { pool: accounts.pool.key(), incident: incident.key(), to_surplus });
+    report_accrual(accounts.pool.key(), now, accrual)?;
+    report(&IncidentClosed { pool: accounts.pool.key(), incident: incident.key(), to_surplus })?;
     Ok(())
 }

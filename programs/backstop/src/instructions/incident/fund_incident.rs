@@ -1,7 +1,7 @@
 //! Sets aside what an incident is paid, and fixes its ratio.
 
 use crate::error::{BackstopError, refuse};
-use crate::events::IncidentFunded;
+use crate::events::{IncidentFunded, report};
 use crate::instructions::{no_more, now, report_accrual};
 use crate::state::{AlertLevel, Incident, IncidentState, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
@@ -25,6 +25,7 @@ pub struct FundIncident<'info> {
     /// The incident.
     #[account(
         mut,
+        dup,
         has_one = pool @ BackstopError::WrongParent,
         has_one = product @ BackstopError::WrongParent
     )]
@@ -58,8 +59,8 @@ pub(crate) fn handle(ctx: Context<FundIncident>) -> Result<()> {
     incident.reserve = incident.ceded.checked_add(paid).ok_or(BackstopError::MathOverflow)?;
     incident.funded_at = now;
     incident.state = IncidentState::Funded;
-    report_accrual(accounts.pool.key(), now, accrual);
-    emit!(IncidentFunded {
+    report_accrual(accounts.pool.key(), now, accrual)?;
+    report(&IncidentFunded {
         pool: accounts.pool.key(),
         incident: incident.key(),
         gross: incident.gross,
@@ -67,6 +68,6 @@ pub(crate) fn handle(ctx: Context<FundIncident>) -> Result<()> {
         paid,
         released: incident.exposure,
         losses,
-    });
+    })?;
     Ok(())
 }

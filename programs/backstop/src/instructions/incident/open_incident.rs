@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::IncidentOpened;
+use crate::events::{IncidentOpened, report};
 use crate::instructions::{no_more, now, report_accrual};
 use crate::math::losses;
 use crate::state::evidence::Phase;
@@ -106,8 +106,8 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
         incident.join_when_called(&mut pool)?;
     }
     pool.invariant()?;
-    report_accrual(accounts.pool.key(), now, accrual);
-    emit!(IncidentOpened {
+    report_accrual(accounts.pool.key(), now, accrual)?;
+    report(&IncidentOpened {
         pool: accounts.pool.key(),
         product: accounts.product.key(),
         incident: incident.key(),
@@ -115,6 +115,6 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
         severity_bps,
         gross,
         released,
-    });
+    })?;
     Ok(())
 }

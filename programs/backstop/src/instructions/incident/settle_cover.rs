@@ -1,9 +1,10 @@
 //! Pays a cover to the holder of its NFT.
 
 use crate::error::{BackstopError, refuse};
-use crate::events::CoverSettled;
+use crate::events::{CoverSettled, report};
 use crate::instructions::{PoolSigner, no_more};
 use crate::state::{Claim, Cover, CoverState, Incident, IncidentState, Pool};
+use crate::storage::{read_record, write_part};
 use crate::token::{self, AssetTransfer};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
@@ -23,12 +24,12 @@ pub struct SettleCover<'info> {
     pub vault: UncheckedAccount<'info>,
     /// CHECK: the pool's asset, by its address.
     pub asset_mint: UncheckedAccount<'info>,
-    /// The incident.
-    #[account(mut, has_one = pool @ BackstopError::WrongParent)]
-    pub incident: Account<'info, Incident>,
-    /// The cover.
-    #[account(mut, constraint = cover.product == incident.product @ BackstopError::WrongParent)]
-    pub cover: Account<'info, Cover>,
+    /// CHECK: the incident; the handler reads it, and writes the part that a settlement changes.
+    #[account(mut)]
+    pub incident: UncheckedAccount<'info>,
+    /// CHECK: the cover; the handler reads it, and writes its state.
+    #[account(mut)]
+    pub cover: UncheckedAccount<'info>,
     /// CHECK: where the NFT is: read for its mint, holder and amount.
     pub nft: UncheckedAccount<'info>,
     /// CHECK: the holder of the NFT, checked against `nft`; with its signature any account may be paid.
@@ -48,9 +49,11 @@ pub struct SettleCover<'info> {
 /// - what cannot be paid stays open until the incident is closed.
 pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
-    let accounts = ctx.accounts;
-    let incident = &mut accounts.incident;
-    let cover = &mut accounts.cover;
+    let accounts = &ctx.accounts;
+    let mut incident: Incident = read_record(&accounts.incident)?;
+    let cover: Cover = read_record(&accounts.cover)?;
+    ensure!(incident.pool == accounts.pool.key(), BackstopError::WrongParent);
+    ensure!(cover.product == incident.product, BackstopError::WrongParent);
     match incident.state {
         IncidentState::Funded => {}
         IncidentState::Open | IncidentState::Waiting => return Err(refuse(BackstopError::NotFunded)),
@@ -62,9 +65,10 @@ pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
     let holds = nft.mint == cover.mint && nft.owner == accounts.holder.key() && nft.amount == 1;
     ensure!(holds, BackstopError::NotHolder);
 
-    let (claim, amount) = incident.payout(cover)?;
-    incident.book_settlement(cover, claim, amount)?;
-    cover.state = CoverState::Settled;
+    let (claim, amount) = incident.payout(&cover)?;
+    incident.book_settlement(&cover, claim, amount)?;
+    write_part(&accounts.incident, Incident::PAID_AT, &incident.settled_part())?;
+    write_part(&accounts.cover, Cover::STATE_AT, &[CoverState::Settled as u8])?;
     let (cash, decimals, signer) = {
         let mut pool = accounts.pool.load_mut()?;
         pool.pay_incident(amount)?;
@@ -84,13 +88,13 @@ pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
         }
         .pay(amount, cash, &[&signer.seeds()])?;
     }
-    emit!(CoverSettled {
+    report(&CoverSettled {
         pool: accounts.pool.key(),
-        incident: incident.key(),
-        cover: cover.key(),
+        incident: accounts.incident.key(),
+        cover: accounts.cover.key(),
         holder: accounts.holder.key(),
         amount,
         refund: claim == Claim::Refund,
-    });
+    })?;
     Ok(())
 }

@@ -21,6 +21,6 @@ pub(crate) fn handle(ctx: Context<Accrue>) -> Result<()> {
     let mut pool = ctx.accounts.pool.load_mut()?;
     let accrual = pool.accrue(now)?;
     pool.invariant()?;
-    report_accrual(ctx.accounts.pool.key(), now, accrual);
+    report_accrual(ctx.accounts.pool.key(), now, accrual)?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Turns the open part of a ticket into shares at today's price.
 
 use crate::error::BackstopError;
-use crate::events::{ExitCancelled, ExitClaimed};
+use crate::events::{ExitCancelled, ExitClaimed, report};
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
 use crate::state::{ExitEpoch, ExitTicket, Pool};
 use crate::token::{self, AssetTransfer};
@@ -38,6 +38,7 @@ pub struct CancelExit<'info> {
     /// The ticket's epoch.
     #[account(
         mut,
+        dup,
         has_one = pool @ BackstopError::WrongParent,
         constraint = epoch.day == ticket.epoch_day @ BackstopError::WrongParent
     )]
@@ -45,6 +46,7 @@ pub struct CancelExit<'info> {
     /// The ticket, closed here.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = pool @ BackstopError::WrongParent,
         has_one = owner @ BackstopError::WrongAccount,
@@ -104,11 +106,11 @@ pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
     }
     token::mint_to(&accounts.share_mint, &accounts.owner_shares, accounts.pool.as_ref(), shares, &[&signer.seeds()])?;
     ensure!(token::mint_supply(&accounts.share_mint)? <= total_shares, BackstopError::InvariantViolated);
-    report_accrual(pool_key, now, accrual);
+    report_accrual(pool_key, now, accrual)?;
     let ticket = ticket.key();
     if claimed > 0 {
-        emit!(ExitClaimed { pool: pool_key, ticket, owner: accounts.owner.key(), amount: claimed, closed: true });
+        report(&ExitClaimed { pool: pool_key, ticket, owner: accounts.owner.key(), amount: claimed, closed: true })?;
     }
-    emit!(ExitCancelled { pool: pool_key, ticket, tranche, units, value, shares, to_surplus });
+    report(&ExitCancelled { pool: pool_key, ticket, tranche, units, value, shares, to_surplus })?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Pays a ticket what was set aside for it.
 
 use crate::error::BackstopError;
-use crate::events::ExitClaimed;
+use crate::events::{ExitClaimed, report};
 use crate::instructions::{PoolSigner, no_more};
 use crate::state::{ExitEpoch, ExitTicket, Pool};
 use crate::token::{self, AssetTransfer};
@@ -26,6 +26,7 @@ pub struct ClaimExit<'info> {
     /// The ticket's epoch.
     #[account(
         mut,
+        dup,
         has_one = pool @ BackstopError::WrongParent,
         constraint = epoch.day == ticket.epoch_day @ BackstopError::WrongParent
     )]
@@ -33,6 +34,7 @@ pub struct ClaimExit<'info> {
     /// The ticket.
     #[account(
         mut,
+        dup,
         has_one = pool @ BackstopError::WrongParent,
         has_one = owner @ BackstopError::WrongAccount,
         has_one = rent_payer @ BackstopError::WrongRentPayer
@@ -85,13 +87,13 @@ pub(crate) fn handle(ctx: Context<ClaimExit>) -> Result<()> {
         }
         .pay(amount, cash, &[&signer.seeds()])?;
     }
-    emit!(ExitClaimed {
+    report(&ExitClaimed {
         pool: accounts.pool.key(),
         ticket: ticket.key(),
         owner: accounts.owner.key(),
         amount,
         closed: done,
-    });
+    })?;
     if done {
         epoch.remove_ticket(ticket)?;
         ticket.close(accounts.rent_payer.to_account_info())?;

@@ -1,7 +1,7 @@
 //! Closes a filled epoch without tickets.
 
 use crate::error::BackstopError;
-use crate::events::ExitEpochClosed;
+use crate::events::{ExitEpochClosed, report};
 use crate::instructions::no_more;
 use crate::state::{ExitEpoch, Pool};
 use anchor_lang::prelude::*;
@@ -15,6 +15,7 @@ pub struct CloseExitEpoch<'info> {
     /// The epoch.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = pool @ BackstopError::WrongParent,
         has_one = rent_payer @ BackstopError::WrongRentPayer
@@ -36,6 +37,6 @@ pub(crate) fn handle(ctx: Context<CloseExitEpoch>) -> Result<()> {
     let mut pool = ctx.accounts.pool.load_mut()?;
     pool.sweep_exit_reserve(to_surplus)?;
     pool.invariant()?;
-    emit!(ExitEpochClosed { pool: ctx.accounts.pool.key(), day: epoch.day, to_surplus });
+    report(&ExitEpochClosed { pool: ctx.accounts.pool.key(), day: epoch.day, to_surplus })?;
     Ok(())
 }

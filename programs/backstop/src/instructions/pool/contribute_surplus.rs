@@ -1,7 +1,7 @@
 //! Gives to a pool's surplus for good.
 
 use crate::error::BackstopError;
-use crate::events::SurplusContributed;
+use crate::events::{SurplusContributed, report};
 use crate::instructions::{no_more, now, report_accrual};
 use crate::state::Pool;
 use crate::token::AssetTransfer;
@@ -56,7 +56,7 @@ pub(crate) fn handle(ctx: Context<ContributeSurplus>, amount: u64) -> Result<()>
         decimals,
     }
     .collect(amount, cash)?;
-    report_accrual(accounts.pool.key(), now, accrual);
-    emit!(SurplusContributed { pool: accounts.pool.key(), contributor: accounts.contributor.key(), amount });
+    report_accrual(accounts.pool.key(), now, accrual)?;
+    report(&SurplusContributed { pool: accounts.pool.key(), contributor: accounts.contributor.key(), amount })?;
     Ok(())
 }

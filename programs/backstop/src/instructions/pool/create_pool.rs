@@ -2,11 +2,12 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::PoolCreated;
+use crate::events::{PoolCreated, report};
 use crate::instructions::{no_more, now};
 use crate::mint::{Metadata, MintMaker};
 use crate::state::{Access, Pool, PoolKind, PoolTerms, Protocol, Tranche, get_text, put_text};
-use crate::token::{self, NewAccount};
+use crate::storage::NewAccount;
+use crate::token;
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 use anchor_spl::token_interface::{Mint, TokenInterface};
@@ -112,14 +113,10 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
     }
     let asset_key = accounts.asset_mint.key();
     let pool_key = accounts.pool.key();
-    NewAccount {
-        account: &accounts.vault,
-        seeds: &[VAULT_SEED, pool_key.as_ref(), &[ctx.bumps.vault]],
-        owner: accounts.asset_token_program.key(),
-        payer: &accounts.payer,
-        system_program: &accounts.system_program,
-    }
-    .create_token_account(&accounts.asset_mint.to_account_info(), &pool_key)?;
+    let vault_seeds = [VAULT_SEED, pool_key.as_ref(), &[ctx.bumps.vault]];
+    let vault = NewAccount { account: &accounts.vault, seeds: &vault_seeds, payer: &accounts.payer };
+    let token_program = accounts.asset_token_program.key();
+    token::create_token_account(&vault, token_program, &accounts.asset_mint.to_account_info(), &pool_key)?;
     let pool_seeds = [POOL_SEED, asset_key.as_ref(), &args.id.to_le_bytes(), &[ctx.bumps.pool]];
     for (tranche, mint, bump) in [
         (Tranche::Junior, &accounts.junior_mint, ctx.bumps.junior_mint),
@@ -132,12 +129,10 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
             pool: accounts.pool.as_ref(),
             pool_seeds: &pool_seeds,
             payer: &accounts.payer,
-            token_2022_program: &accounts.token_2022_program,
-            system_program: &accounts.system_program,
         }
         .make(share_decimals(accounts.asset_mint.decimals), false, &names.shown())?;
     }
-    emit!(PoolCreated {
+    report(&PoolCreated {
         pool: pool_key,
         asset_mint: asset_key,
         id: args.id,
@@ -146,7 +141,7 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
         deposit_authority: args.deposit_authority,
         terms: args.terms,
         asset_can_be_frozen: token::has_freeze_authority(&accounts.asset_mint),
-    });
+    })?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::constants::PROTOCOL;
 use crate::error::{BackstopError, refuse};
-use crate::events::Deposited;
+use crate::events::{Deposited, report};
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
 use crate::state::{Access, Pool, Protocol, Tranche};
 use crate::token::{self, AssetTransfer};
@@ -29,9 +29,9 @@ pub struct Deposit<'info> {
     pub owner: Signer<'info>,
     /// Admits the depositor, if the pool's access is by allow-list.
     pub deposit_authority: Option<Signer<'info>>,
-    /// The protocol, for its pause.
+    /// CHECK: the protocol, by its address, for its pause.
     #[account(address = PROTOCOL.0)]
-    pub protocol: Account<'info, Protocol>,
+    pub protocol: UncheckedAccount<'info>,
     /// The pool.
     #[account(
         mut,
@@ -69,7 +69,7 @@ pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let now = now()?;
-    accounts.protocol.require_deposits_open(now)?;
+    Protocol::read_pause(&accounts.protocol)?.require_deposits_open(now)?;
     let (shares, total_shares, cash, decimals, signer, accrual) = {
         let mut pool = accounts.pool.load_mut()?;
         match pool.access() {
@@ -99,13 +99,13 @@ pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
     .collect(args.amount, cash)?;
     token::mint_to(&accounts.share_mint, &accounts.owner_shares, accounts.pool.as_ref(), shares, &[&signer.seeds()])?;
     ensure!(token::mint_supply(&accounts.share_mint)? <= total_shares, BackstopError::InvariantViolated);
-    report_accrual(accounts.pool.key(), now, accrual);
-    emit!(Deposited {
+    report_accrual(accounts.pool.key(), now, accrual)?;
+    report(&Deposited {
         pool: accounts.pool.key(),
         tranche: args.tranche,
         owner: accounts.owner.key(),
         amount: args.amount,
         shares,
-    });
+    })?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::SeriesOpened;
+use crate::events::{SeriesOpened, report};
 use crate::instructions::pool::create_pool::{share_decimals, share_metadata};
 use crate::instructions::{PoolSigner, no_more};
 use crate::mint::MintMaker;
@@ -64,10 +64,8 @@ pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
         pool: accounts.pool.as_ref(),
         pool_seeds: &signer.seeds(),
         payer: &accounts.payer,
-        token_2022_program: &accounts.token_2022_program,
-        system_program: &accounts.system_program,
     }
     .make(decimals, false, &names.shown())?;
-    emit!(SeriesOpened { pool: pool_key, tranche, series, mint });
+    report(&SeriesOpened { pool: pool_key, tranche, series, mint })?;
     Ok(())
 }

@@ -2,9 +2,10 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::ExitRequested;
+use crate::events::{ExitRequested, report};
 use crate::instructions::{no_more, now, report_accrual};
 use crate::state::{ExitEpoch, ExitTicket, Pool, Tranche, day_of};
+use crate::storage::{NewAccount, read_record, require_address, write_record};
 use crate::token;
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
@@ -40,26 +41,31 @@ pub struct RequestExit<'info> {
     /// CHECK: where the shares are; the token program checks mint and authority.
     #[account(mut)]
     pub owner_shares: UncheckedAccount<'info>,
-    /// The ticket, created here.
-    #[account(
-        init,
-        payer = payer,
-        space = 8 + ExitTicket::INIT_SPACE,
-        seeds = [EXIT_SEED, pool.key().as_ref(), owner.key().as_ref(), &args.nonce.to_le_bytes()],
-        bump
+    /// CHECK: the ticket, created here; its address is derived from pool, owner and the owner's number.
+    #[cfg_attr(
+        feature = "idl-build",
+        account(
+            mut,
+            seeds = [EXIT_SEED, pool.key().as_ref(), owner.key().as_ref(), &args.nonce.to_le_bytes()],
+            bump
+        )
     )]
-    pub ticket: Account<'info, ExitTicket>,
-    /// The epoch of the day, created with its first ticket.
-    #[account(
-        init_if_needed,
-        payer = payer,
-        space = 8 + ExitEpoch::INIT_SPACE,
-        seeds = [EXIT_EPOCH_SEED, pool.key().as_ref(), &args.epoch_day.to_le_bytes()],
-        bump
+    #[cfg_attr(not(feature = "idl-build"), account(mut))]
+    pub ticket: UncheckedAccount<'info>,
+    /// CHECK: the epoch of the day, created with its first ticket; its address is derived from pool and day.
+    #[cfg_attr(
+        feature = "idl-build",
+        account(mut, seeds = [EXIT_EPOCH_SEED, pool.key().as_ref(), &args.epoch_day.to_le_bytes()], bump)
     )]
-    pub epoch: Account<'info, ExitEpoch>,
+    #[cfg_attr(not(feature = "idl-build"), account(mut))]
+    pub epoch: UncheckedAccount<'info>,
     /// The newest epoch of the queue, needed when the epoch is a new one and the queue is not empty.
-    #[account(mut, constraint = queue_tail.pool == pool.key() @ BackstopError::WrongParent)]
+    #[account(
+        mut,
+        dup,
+        constraint = queue_tail.pool == pool.key() @ BackstopError::WrongParent,
+        constraint = queue_tail.key() != epoch.key() @ ErrorCode::ConstraintDuplicateMutableAccount
+    )]
     pub queue_tail: Option<Account<'info, ExitEpoch>>,
     /// The shares' token program.
     pub token_2022_program: Program<'info, Token2022>,
@@ -81,6 +87,8 @@ pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result
     let held = token::read_account(&accounts.owner_shares)?.amount;
     token::burn(&accounts.share_mint, &accounts.owner_shares, &accounts.owner, args.shares)?;
 
+    // Taken out while the pool is borrowed from the accounts, and written with them at the end.
+    let mut queue_tail = accounts.queue_tail.take();
     let mut pool = accounts.pool.load_mut()?;
     let accrual = pool.accrue(now)?;
     let epoch_day = day_of(now.saturating_add(i64::from(pool.terms.cooldown_seconds)));
@@ -91,46 +99,13 @@ pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result
     let book = *pool.tranche(args.tranche);
     ensure!(token::mint_supply(&accounts.share_mint)? <= book.shares, BackstopError::InvariantViolated);
 
-    let epoch = &mut accounts.epoch;
-    let series = pool.tranches.map(|tranche| tranche.series);
-    if epoch.version == 0 {
-        epoch.set_inner(ExitEpoch {
-            pool: pool_key,
-            rent_payer: accounts.payer.key(),
-            version: ACCOUNT_VERSION,
-            bump: ctx.bumps.epoch,
-            series,
-            day: epoch_day,
-            next_day: 0,
-            tickets: 0,
-            units: [0; 2],
-            open_q63: ExitEpoch::ALL_OPEN,
-            paid_per_unit_q64: [0; 2],
-            reserve: 0,
-            reserved: [0; 32],
-        });
-        pool.enqueue_epoch(epoch_day, accounts.queue_tail.as_deref_mut())?;
-    }
-    epoch.add_ticket(args.tranche, series, request.units)?;
+    count_ticket(accounts, &args, &mut pool, queue_tail.as_deref_mut(), request.units)?;
     pool.invariant()?;
     drop(pool);
-
-    accounts.ticket.set_inner(ExitTicket {
-        pool: pool_key,
-        owner: accounts.owner.key(),
-        rent_payer: accounts.payer.key(),
-        version: ACCOUNT_VERSION,
-        bump: ctx.bumps.ticket,
-        tranche: args.tranche,
-        series: book.series,
-        epoch_day,
-        units: request.units,
-        claimed: 0,
-        nonce: args.nonce,
-        reserved: [0; 32],
-    });
-    report_accrual(pool_key, now, accrual);
-    emit!(ExitRequested {
+    accounts.queue_tail = queue_tail;
+    make_ticket(accounts, &args, book.series, request.units)?;
+    report_accrual(pool_key, now, accrual)?;
+    report(&ExitRequested {
         pool: pool_key,
         ticket: accounts.ticket.key(),
         owner: accounts.owner.key(),
@@ -140,6 +115,71 @@ pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result
         value: request.value,
         units: request.units,
         to_surplus,
-    });
+    })?;
     Ok(())
+}
+
+/// Counts the ticket into the epoch of its day, which its first ticket creates. An epoch is known by its pool and day:
+/// nothing but this creates one, at their address.
+#[inline(never)]
+fn count_ticket(
+    accounts: &RequestExit,
+    args: &RequestExitArgs,
+    pool: &mut Pool,
+    queue_tail: Option<&mut ExitEpoch>,
+    units: u64,
+) -> Result<()> {
+    let RequestExitArgs { epoch_day: day, tranche, .. } = *args;
+    let pool_key = accounts.pool.key();
+    let series = pool.tranches.map(|tranche| tranche.series);
+    if *accounts.epoch.owner == crate::ID {
+        let mut epoch: ExitEpoch = read_record(&accounts.epoch)?;
+        ensure!(epoch.pool == pool_key && epoch.day == day, BackstopError::WrongParent);
+        epoch.add_ticket(tranche, series, units)?;
+        return write_record(&accounts.epoch, &epoch);
+    }
+    let day_seed = day.to_le_bytes();
+    let bump = require_address(&accounts.epoch, &[EXIT_EPOCH_SEED, pool_key.as_ref(), &day_seed])?;
+    let mut epoch = ExitEpoch {
+        pool: pool_key,
+        rent_payer: accounts.payer.key(),
+        version: ACCOUNT_VERSION,
+        bump,
+        series,
+        day,
+        next_day: 0,
+        tickets: 0,
+        units: [0; 2],
+        open_q63: ExitEpoch::ALL_OPEN,
+        paid_per_unit_q64: [0; 2],
+        reserve: 0,
+        reserved: [0; 32],
+    };
+    epoch.add_ticket(tranche, series, units)?;
+    pool.enqueue_epoch(day, queue_tail)?;
+    let seeds = [EXIT_EPOCH_SEED, pool_key.as_ref(), &day_seed, &[bump]];
+    NewAccount { account: &accounts.epoch, seeds: &seeds, payer: &accounts.payer }.create_with(&epoch)
+}
+
+/// Creates the ticket.
+#[inline(never)]
+fn make_ticket(accounts: &RequestExit, args: &RequestExitArgs, series: u8, units: u64) -> Result<()> {
+    let (pool, owner) = (accounts.pool.key(), accounts.owner.key());
+    let nonce = args.nonce.to_le_bytes();
+    let bump = require_address(&accounts.ticket, &[EXIT_SEED, pool.as_ref(), owner.as_ref(), &nonce])?;
+    let seeds = [EXIT_SEED, pool.as_ref(), owner.as_ref(), &nonce, &[bump]];
+    NewAccount { account: &accounts.ticket, seeds: &seeds, payer: &accounts.payer }.create_with(&ExitTicket {
+        pool,
+        owner,
+        rent_payer: accounts.payer.key(),
+        version: ACCOUNT_VERSION,
+        bump,
+        tranche: args.tranche,
+        series,
+        epoch_day: args.epoch_day,
+        units,
+        claimed: 0,
+        nonce: args.nonce,
+        reserved: [0; 32],
+    })
 }

@@ -1,7 +1,7 @@
 //! Sets capital aside for the oldest unfilled epoch.
 
 use crate::error::BackstopError;
-use crate::events::ExitEpochSettled;
+use crate::events::{ExitEpochSettled, report};
 use crate::instructions::{now, report_accrual};
 use crate::state::{ExitEpoch, Pool};
 use anchor_lang::prelude::*;
@@ -13,7 +13,7 @@ pub struct SettleExitEpoch<'info> {
     #[account(mut)]
     pub pool: AccountLoader<'info, Pool>,
     /// The oldest unfilled epoch.
-    #[account(mut, has_one = pool @ BackstopError::WrongParent)]
+    #[account(mut, dup, has_one = pool @ BackstopError::WrongParent)]
     pub epoch: Account<'info, ExitEpoch>,
 }
 
@@ -36,14 +36,14 @@ pub(crate) fn handle<'info>(ctx: Context<'info, SettleExitEpoch<'info>>) -> Resu
     let payment = pool.settle_epoch(epoch, cedants, now)?;
     pool.invariant()?;
     let pool = ctx.accounts.pool.key();
-    report_accrual(pool, now, accrual);
-    emit!(ExitEpochSettled {
+    report_accrual(pool, now, accrual)?;
+    report(&ExitEpochSettled {
         pool,
         day: epoch.day,
         paid: payment.paid,
         closed_units: payment.closed_units,
         to_surplus: payment.to_surplus,
         open_q63: epoch.open_q63,
-    });
+    })?;
     Ok(())
 }

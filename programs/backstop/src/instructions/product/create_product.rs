@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::ProductCreated;
+use crate::events::{ProductCreated, report};
 use crate::instructions::{no_more, now};
 use crate::oracle::Source;
 use crate::state::evidence::{Terms, TermsInput};
@@ -124,13 +124,13 @@ pub(crate) fn handle(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Re
     trigger.bump = ctx.bumps.trigger;
     trigger.terms = condition;
 
-    emit!(ProductCreated {
+    report(&ProductCreated {
         pool: pool_key,
         product: product_key,
         trigger: trigger_key,
         covered_asset: args.covered_asset,
         wording_hash: args.wording_hash,
         sells_from,
-    });
+    })?;
     Ok(())
 }

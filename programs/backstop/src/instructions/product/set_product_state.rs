@@ -2,7 +2,7 @@
 
 use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
-use crate::events::ProductStateSet;
+use crate::events::{ProductStateSet, report};
 use crate::instructions::no_more;
 use crate::state::{Product, ProductState, Protocol};
 use anchor_lang::prelude::*;
@@ -27,6 +27,6 @@ pub struct SetProductState<'info> {
 pub(crate) fn handle(ctx: Context<SetProductState>, state: ProductState) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     ctx.accounts.product.load_mut()?.set_state(state)?;
-    emit!(ProductStateSet { product: ctx.accounts.product.key(), state });
+    report(&ProductStateSet { product: ctx.accounts.product.key(), state })?;
     Ok(())
 }

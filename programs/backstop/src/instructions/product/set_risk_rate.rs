@@ -2,7 +2,7 @@
 
 use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
-use crate::events::RiskRateSet;
+use crate::events::{RiskRateSet, report};
 use crate::instructions::{no_more, now};
 use crate::state::{Product, Protocol};
 use anchor_lang::prelude::*;
@@ -29,6 +29,6 @@ pub(crate) fn handle(ctx: Context<SetRiskRate>, rate_ppb: u64) -> Result<()> {
     let mut product = ctx.accounts.product.load_mut()?;
     let before_ppb = product.risk_rate_ppb;
     product.set_risk_rate(rate_ppb, now()?)?;
-    emit!(RiskRateSet { product: ctx.accounts.product.key(), before_ppb, after_ppb: rate_ppb });
+    report(&RiskRateSet { product: ctx.accounts.product.key(), before_ppb, after_ppb: rate_ppb })?;
     Ok(())
 }

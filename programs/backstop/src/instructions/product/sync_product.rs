@@ -1,7 +1,7 @@
 //! Releases the exposure of covers that can no longer be paid.
 
 use crate::error::BackstopError;
-use crate::events::ExposureReleased;
+use crate::events::{ExposureReleased, report};
 use crate::instructions::{no_more, now, report_accrual};
 use crate::state::{Pool, Product, Trigger};
 use anchor_lang::prelude::*;
@@ -39,9 +39,9 @@ pub(crate) fn handle(ctx: Context<SyncProduct>) -> Result<()> {
     product.note_utilisation(&pool)?;
     pool.invariant()?;
     let pool = ctx.accounts.pool.key();
-    report_accrual(pool, now, accrual);
+    report_accrual(pool, now, accrual)?;
     if amount > 0 {
-        emit!(ExposureReleased { pool, product: ctx.accounts.product.key(), amount });
+        report(&ExposureReleased { pool, product: ctx.accounts.product.key(), amount })?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
-use crate::events::GovernanceAccepted;
+use crate::events::{GovernanceAccepted, report};
 use crate::instructions::no_more;
 use crate::state::Protocol;
 use anchor_lang::prelude::*;
@@ -13,7 +13,7 @@ pub struct AcceptGovernance<'info> {
     /// Whoever was proposed.
     pub pending_governance: Signer<'info>,
     /// The protocol.
-    #[account(mut, address = PROTOCOL.0, has_one = pending_governance @ BackstopError::NotPendingGovernance)]
+    #[account(mut, dup, address = PROTOCOL.0, has_one = pending_governance @ BackstopError::NotPendingGovernance)]
     pub protocol: Account<'info, Protocol>,
 }
 
@@ -25,6 +25,6 @@ pub(crate) fn handle(ctx: Context<AcceptGovernance>) -> Result<()> {
     let before = protocol.governance;
     protocol.governance = protocol.pending_governance;
     protocol.pending_governance = Pubkey::default();
-    emit!(GovernanceAccepted { before, governance: protocol.governance });
+    report(&GovernanceAccepted { before, governance: protocol.governance })?;
     Ok(())
 }

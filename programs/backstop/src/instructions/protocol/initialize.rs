@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::{BackstopError, refuse};
-use crate::events::Initialized;
+use crate::events::{Initialized, report};
 use crate::instructions::no_more;
 use crate::state::{Pause, Protocol};
 use anchor_lang::prelude::*;
@@ -58,7 +58,7 @@ pub(crate) fn handle(ctx: Context<Initialize>, args: InitializeArgs) -> Result<(
         pause: Pause::default(),
         reserved: [0; 64],
     });
-    emit!(Initialized { governance, guardian, risk_keeper });
+    report(&Initialized { governance, guardian, risk_keeper })?;
     Ok(())
 }
 

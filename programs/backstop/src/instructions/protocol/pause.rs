@@ -2,7 +2,7 @@
 
 use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
-use crate::events::PauseSet;
+use crate::events::{PauseSet, report};
 use crate::instructions::{no_more, now};
 use crate::state::Protocol;
 use anchor_lang::prelude::*;
@@ -13,7 +13,7 @@ pub struct SetPause<'info> {
     /// Guardian.
     pub guardian: Signer<'info>,
     /// The protocol.
-    #[account(mut, address = PROTOCOL.0, has_one = guardian @ BackstopError::NotGuardian)]
+    #[account(mut, dup, address = PROTOCOL.0, has_one = guardian @ BackstopError::NotGuardian)]
     pub protocol: Account<'info, Protocol>,
 }
 
@@ -29,6 +29,6 @@ pub(crate) fn handle(ctx: Context<SetPause>, bits: u8) -> Result<()> {
     } else {
         pause.begin(bits, now()?)?;
     }
-    emit!(PauseSet { bits: pause.bits, until: pause.until });
+    report(&PauseSet { bits: pause.bits, until: pause.until })?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
-use crate::events::GovernanceProposed;
+use crate::events::{GovernanceProposed, report};
 use crate::instructions::no_more;
 use crate::state::Protocol;
 use anchor_lang::prelude::*;
@@ -13,7 +13,7 @@ pub struct ProposeGovernance<'info> {
     /// Governance.
     pub governance: Signer<'info>,
     /// The protocol.
-    #[account(mut, address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
+    #[account(mut, dup, address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
     pub protocol: Account<'info, Protocol>,
 }
 
@@ -24,6 +24,6 @@ pub(crate) fn handle(ctx: Context<ProposeGovernance>, proposed: Pubkey) -> Resul
     no_more(ctx.remaining_accounts)?;
     let protocol = &mut ctx.accounts.protocol;
     protocol.pending_governance = proposed;
-    emit!(GovernanceProposed { governance: protocol.governance, proposed });
+    report(&GovernanceProposed { governance: protocol.governance, proposed })?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
-use crate::events::RolesSet;
+use crate::events::{RolesSet, report};
 use crate::instructions::no_more;
 use crate::state::Protocol;
 use anchor_lang::prelude::*;
@@ -13,7 +13,7 @@ pub struct SetRoles<'info> {
     /// Governance.
     pub governance: Signer<'info>,
     /// The protocol.
-    #[account(mut, address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
+    #[account(mut, dup, address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
     pub protocol: Account<'info, Protocol>,
 }
 
@@ -26,6 +26,6 @@ pub(crate) fn handle(ctx: Context<SetRoles>, guardian: Pubkey, risk_keeper: Pubk
     let protocol = &mut ctx.accounts.protocol;
     protocol.guardian = guardian;
     protocol.risk_keeper = risk_keeper;
-    emit!(RolesSet { guardian, risk_keeper });
+    report(&RolesSet { guardian, risk_keeper })?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::TreatyAccepted;
+use crate::events::{TreatyAccepted, report};
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
 use crate::state::{Pool, Protocol, Treaty, TreatyState};
 use crate::token::{self, AssetTransfer};
@@ -30,6 +30,7 @@ pub struct AcceptTreaty<'info> {
     /// The treaty.
     #[account(
         mut,
+        dup,
         has_one = cedant @ BackstopError::WrongParent,
         has_one = reinsurer @ BackstopError::WrongParent
     )]
@@ -68,8 +69,8 @@ pub(crate) fn handle(ctx: Context<AcceptTreaty>) -> Result<()> {
         cedant.require_no_alert()?;
         cedant.require_no_exits_waiting(now)?;
         reinsurer.require_no_exits_waiting(now)?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?);
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?);
+        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
+        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
         if premium > 0 {
             cedant.pay_from_surplus(premium)?;
             treaty.rate_q32 = reinsurer.stream_premium(premium, now, treaty.end_day)?;
@@ -97,12 +98,12 @@ pub(crate) fn handle(ctx: Context<AcceptTreaty>) -> Result<()> {
         .pay(premium, cedant_cash, &[&signer.seeds()])?;
         ensure!(token::vault_amount(&accounts.reinsurer_vault)? >= reinsurer_cash, BackstopError::VaultMismatch);
     }
-    emit!(TreatyAccepted {
+    report(&TreatyAccepted {
         treaty: key,
         cedant: accounts.cedant.key(),
         reinsurer: accounts.reinsurer.key(),
         premium,
         rate_q32: treaty.rate_q32,
-    });
+    })?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::CessionAnnounced;
+use crate::events::{CessionAnnounced, report};
 use crate::instructions::{no_more, now};
 use crate::state::{Cession, Pool, PoolKind, Protocol};
 use anchor_lang::prelude::*;
@@ -62,6 +62,12 @@ pub(crate) fn handle(ctx: Context<AnnounceCession>, amount: u64) -> Result<()> {
         until,
         reserved: [0; 32],
     });
-    emit!(CessionAnnounced { cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key(), amount, from, until });
+    report(&CessionAnnounced {
+        cedant: accounts.cedant.key(),
+        reinsurer: accounts.reinsurer.key(),
+        amount,
+        from,
+        until,
+    })?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Calls a treaty for an incident: the reinsurer pays its part.
 
 use crate::error::BackstopError;
-use crate::events::TreatyCalled;
+use crate::events::{TreatyCalled, report};
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
 use crate::state::{CallState, Incident, Pool, Treaty};
 use crate::token::{self, AssetTransfer};
@@ -24,12 +24,13 @@ pub struct CallTreaty<'info> {
     /// The treaty.
     #[account(
         mut,
+        dup,
         has_one = cedant @ BackstopError::WrongParent,
         has_one = reinsurer @ BackstopError::WrongParent
     )]
     pub treaty: Account<'info, Treaty>,
     /// The incident.
-    #[account(mut, constraint = incident.pool == cedant.key() @ BackstopError::WrongParent)]
+    #[account(mut, dup, constraint = incident.pool == cedant.key() @ BackstopError::WrongParent)]
     pub incident: Account<'info, Incident>,
     /// CHECK: the cedant's token account, by its address.
     #[account(mut)]
@@ -64,8 +65,8 @@ pub(crate) fn handle(ctx: Context<CallTreaty>) -> Result<()> {
     let (recovery, received, losses, decimals, signer, cedant_cash, reinsurer_cash) = {
         let mut cedant = accounts.cedant.load_mut()?;
         let mut reinsurer = accounts.reinsurer.load_mut()?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?);
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?);
+        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
+        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
         let paid = owed.min(reinsurer.loss_capital()?);
         reinsurer.note_open_limit(&key, treaty.open_limit(owed))?;
         let losses = reinsurer.bear_loss(paid)?;
@@ -94,7 +95,7 @@ pub(crate) fn handle(ctx: Context<CallTreaty>) -> Result<()> {
         .pay(received, reinsurer_cash, &[&signer.seeds()])?;
         ensure!(token::vault_amount(&accounts.cedant_vault)? >= cedant_cash, BackstopError::VaultMismatch);
     }
-    emit!(TreatyCalled {
+    report(&TreatyCalled {
         treaty: key,
         cedant: accounts.cedant.key(),
         reinsurer: accounts.reinsurer.key(),
@@ -104,6 +105,6 @@ pub(crate) fn handle(ctx: Context<CallTreaty>) -> Result<()> {
         restored: recovery.restored,
         reinstatement_premium: recovery.reinstatement_premium,
         losses,
-    });
+    })?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::SurplusCeded;
+use crate::events::{SurplusCeded, report};
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
 use crate::state::{Cession, Pool, Protocol};
 use crate::token::{self, AssetTransfer};
@@ -30,6 +30,7 @@ pub struct CedeSurplus<'info> {
     /// The announcement, closed here.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = cedant @ BackstopError::WrongParent,
         has_one = reinsurer @ BackstopError::WrongParent,
@@ -68,8 +69,8 @@ pub(crate) fn handle(ctx: Context<CedeSurplus>) -> Result<()> {
         let mut reinsurer = accounts.reinsurer.load_mut()?;
         cedant.require_no_alert()?;
         cedant.require_no_exits_waiting(now)?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?);
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?);
+        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
+        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
         cedant.pay_from_surplus(amount)?;
         cedant.require_solvent(now)?;
         reinsurer.receive_surplus(amount)?;
@@ -88,6 +89,6 @@ pub(crate) fn handle(ctx: Context<CedeSurplus>) -> Result<()> {
     }
     .pay(amount, cedant_cash, &[&signer.seeds()])?;
     ensure!(token::vault_amount(&accounts.reinsurer_vault)? >= reinsurer_cash, BackstopError::VaultMismatch);
-    emit!(SurplusCeded { cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key(), amount });
+    report(&SurplusCeded { cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key(), amount })?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Closes an announcement that is void.
 
 use crate::error::BackstopError;
-use crate::events::CessionClosed;
+use crate::events::{CessionClosed, report};
 use crate::instructions::{no_more, now};
 use crate::state::Cession;
 use anchor_lang::prelude::*;
@@ -10,7 +10,7 @@ use anchor_lang::prelude::*;
 #[derive(Accounts)]
 pub struct CloseCession<'info> {
     /// The announcement, closed here.
-    #[account(mut, close = rent_payer, has_one = rent_payer @ BackstopError::WrongRentPayer)]
+    #[account(mut, dup, close = rent_payer, has_one = rent_payer @ BackstopError::WrongRentPayer)]
     pub cession: Account<'info, Cession>,
     /// CHECK: gets the announcement's rent back.
     #[account(mut)]
@@ -23,6 +23,6 @@ pub(crate) fn handle(ctx: Context<CloseCession>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let cession = &ctx.accounts.cession;
     ensure!(now()? >= cession.until, BackstopError::CessionNotAnnounced);
-    emit!(CessionClosed { cedant: cession.cedant });
+    report(&CessionClosed { cedant: cession.cedant })?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Collects what a skipped treaty owes.
 
 use crate::error::BackstopError;
-use crate::events::TreatyCollected;
+use crate::events::{TreatyCollected, report};
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
 use crate::state::{Pool, Treaty};
 use crate::token::{self, AssetTransfer};
@@ -24,6 +24,7 @@ pub struct CollectTreaty<'info> {
     /// The treaty.
     #[account(
         mut,
+        dup,
         has_one = cedant @ BackstopError::WrongParent,
         has_one = reinsurer @ BackstopError::WrongParent
     )]
@@ -55,8 +56,8 @@ pub(crate) fn handle(ctx: Context<CollectTreaty>) -> Result<()> {
     let (paid, losses, decimals, signer, cedant_cash, reinsurer_cash) = {
         let mut cedant = accounts.cedant.load_mut()?;
         let mut reinsurer = accounts.reinsurer.load_mut()?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?);
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?);
+        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
+        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
         let paid = owed.min(reinsurer.loss_capital()?);
         let losses = reinsurer.bear_loss(paid)?;
         reinsurer.note_open_limit(&key, treaty.open_limit(0))?;
@@ -78,13 +79,13 @@ pub(crate) fn handle(ctx: Context<CollectTreaty>) -> Result<()> {
         .pay(paid, reinsurer_cash, &[&signer.seeds()])?;
         ensure!(token::vault_amount(&accounts.cedant_vault)? >= cedant_cash, BackstopError::VaultMismatch);
     }
-    emit!(TreatyCollected {
+    report(&TreatyCollected {
         treaty: key,
         cedant: accounts.cedant.key(),
         reinsurer: accounts.reinsurer.key(),
         owed,
         paid,
         losses,
-    });
+    })?;
     Ok(())
 }

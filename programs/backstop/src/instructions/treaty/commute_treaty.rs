@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::TreatyCommuted;
+use crate::events::{TreatyCommuted, report};
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
 use crate::state::{Pool, Protocol, Treaty, TreatyState, day_of, day_start};
 use crate::token::{self, AssetTransfer};
@@ -30,6 +30,7 @@ pub struct CommuteTreaty<'info> {
     /// The treaty.
     #[account(
         mut,
+        dup,
         has_one = cedant @ BackstopError::WrongParent,
         has_one = reinsurer @ BackstopError::WrongParent
     )]
@@ -64,8 +65,8 @@ pub(crate) fn handle(ctx: Context<CommuteTreaty>) -> Result<()> {
         let mut cedant = accounts.cedant.load_mut()?;
         let mut reinsurer = accounts.reinsurer.load_mut()?;
         cedant.require_no_alert()?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?);
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?);
+        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
+        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
         let returned = reinsurer.return_premium(treaty.rate_q32, tomorrow, treaty.end_day)?;
         cedant.receive_surplus(returned)?;
         treaty.end_day = tomorrow;
@@ -88,12 +89,12 @@ pub(crate) fn handle(ctx: Context<CommuteTreaty>) -> Result<()> {
         .pay(returned, reinsurer_cash, &[&signer.seeds()])?;
         ensure!(token::vault_amount(&accounts.cedant_vault)? >= cedant_cash, BackstopError::VaultMismatch);
     }
-    emit!(TreatyCommuted {
+    report(&TreatyCommuted {
         treaty: key,
         cedant: accounts.cedant.key(),
         reinsurer: accounts.reinsurer.key(),
         end_day: tomorrow,
         returned,
-    });
+    })?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::events::TreatyCreated;
+use crate::events::{TreatyCreated, report};
 use crate::instructions::{no_more, now};
 use crate::state::{Pool, PoolKind, Protocol, Treaty, TreatyState, TreatyTerms, day_of};
 use anchor_lang::prelude::*;
@@ -80,12 +80,12 @@ pub(crate) fn handle(ctx: Context<CreateTreaty>, terms: TreatyTerms) -> Result<(
         uncollected: 0,
         reserved: [0; 64],
     });
-    emit!(TreatyCreated {
+    report(&TreatyCreated {
         treaty: accounts.treaty.key(),
         cedant: cedant_key,
         reinsurer: reinsurer_key,
         terms,
         notice_until,
-    });
+    })?;
     Ok(())
 }

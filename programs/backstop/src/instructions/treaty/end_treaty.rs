@@ -1,7 +1,7 @@
 //! Ends a treaty and releases its limit.
 
 use crate::error::BackstopError;
-use crate::events::TreatyEnded;
+use crate::events::{TreatyEnded, report};
 use crate::instructions::{no_more, now, report_accrual};
 use crate::state::{Pool, Treaty, TreatyState};
 use anchor_lang::prelude::*;
@@ -18,6 +18,7 @@ pub struct EndTreaty<'info> {
     /// The treaty, closed here.
     #[account(
         mut,
+        dup,
         close = rent_payer,
         has_one = cedant @ BackstopError::WrongParent,
         has_one = reinsurer @ BackstopError::WrongParent,
@@ -44,14 +45,14 @@ pub(crate) fn handle(ctx: Context<EndTreaty>) -> Result<()> {
     } else {
         let mut cedant = accounts.cedant.load_mut()?;
         let mut reinsurer = accounts.reinsurer.load_mut()?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?);
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?);
+        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
+        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
         ensure!(cedant.treaty_is_over(treaty, now), BackstopError::TreatyInUse);
         cedant.take_out_of_force(&key)?;
         reinsurer.release_limit(&key)?;
         cedant.invariant()?;
         reinsurer.invariant()?;
     }
-    emit!(TreatyEnded { treaty: key, cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key() });
+    report(&TreatyEnded { treaty: key, cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key() })?;
     Ok(())
 }

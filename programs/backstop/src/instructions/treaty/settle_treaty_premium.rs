@@ -1,7 +1,7 @@
 //! Hands the quota share's premium to the reinsurer.
 
 use crate::error::BackstopError;
-use crate::events::TreatyPremiumSettled;
+use crate::events::{TreatyPremiumSettled, report};
 use crate::instructions::{PoolSigner, no_more, now, report_accrual};
 use crate::state::{Pool, ceded_premium_end};
 use crate::token::{self, AssetTransfer};
@@ -44,8 +44,8 @@ pub(crate) fn handle(ctx: Context<SettleTreatyPremium>) -> Result<()> {
     let (amount, rate_q32, end_day, decimals, signer, cedant_cash, reinsurer_cash) = {
         let mut cedant = accounts.cedant.load_mut()?;
         let mut reinsurer = accounts.reinsurer.load_mut()?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?);
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?);
+        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
+        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
         let amount = cedant.take_treaty_payable()?;
         let end_day = ceded_premium_end(now);
         let rate = reinsurer.stream_premium(amount, now, end_day)?;
@@ -64,12 +64,12 @@ pub(crate) fn handle(ctx: Context<SettleTreatyPremium>) -> Result<()> {
     }
     .pay(amount, cedant_cash, &[&signer.seeds()])?;
     ensure!(token::vault_amount(&accounts.reinsurer_vault)? >= reinsurer_cash, BackstopError::VaultMismatch);
-    emit!(TreatyPremiumSettled {
+    report(&TreatyPremiumSettled {
         cedant: accounts.cedant.key(),
         reinsurer: accounts.reinsurer.key(),
         amount,
         rate_q32,
         end_day,
-    });
+    })?;
     Ok(())
 }

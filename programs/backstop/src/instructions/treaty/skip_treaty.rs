@@ -2,7 +2,7 @@
 
 use crate::constants::TREATY_CALL_WINDOW;
 use crate::error::BackstopError;
-use crate::events::TreatySkipped;
+use crate::events::{TreatySkipped, report};
 use crate::instructions::{no_more, now, report_accrual};
 use crate::state::{CallState, Incident, Pool, Treaty};
 use anchor_lang::prelude::*;
@@ -14,10 +14,10 @@ pub struct SkipTreaty<'info> {
     #[account(mut)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The treaty.
-    #[account(mut, has_one = cedant @ BackstopError::WrongParent)]
+    #[account(mut, dup, has_one = cedant @ BackstopError::WrongParent)]
     pub treaty: Account<'info, Treaty>,
     /// The incident.
-    #[account(mut, constraint = incident.pool == cedant.key() @ BackstopError::WrongParent)]
+    #[account(mut, dup, constraint = incident.pool == cedant.key() @ BackstopError::WrongParent)]
     pub incident: Account<'info, Incident>,
 }
 
@@ -36,11 +36,11 @@ pub(crate) fn handle(ctx: Context<SkipTreaty>) -> Result<()> {
     let owed = treaty.owes(incident.gross, incident.beyond_quota_share())?;
     treaty.owe_later(owed)?;
     let mut cedant = accounts.cedant.load_mut()?;
-    report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?);
+    report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
     cedant.note_limit(&key, treaty.limit_left);
     incident.book_call(treaty, CallState::Skipped, owed, 0)?;
     incident.join_when_called(&mut cedant)?;
     cedant.invariant()?;
-    emit!(TreatySkipped { treaty: key, cedant: accounts.cedant.key(), incident: incident.key(), owed });
+    report(&TreatySkipped { treaty: key, cedant: accounts.cedant.key(), incident: incident.key(), owed })?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Shows an oracle print to a trigger.
 
 use crate::error::BackstopError;
-use crate::events::{Observed, PhaseChanged};
+use crate::events::{Observed, PhaseChanged, report};
 use crate::instructions::{no_more, now};
 use crate::state::evidence::Phase;
 use crate::state::{AlertLevel, Pool, Product, Trigger};
@@ -41,12 +41,12 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
     let terms = trigger.terms;
     let outcome = trigger.evidence.observe(&terms, &print, now).map_err(BackstopError::from)?;
     if outcome.changed {
-        emit!(Observed {
+        report(&Observed {
             trigger: accounts.trigger.key(),
             price: print.price,
             confidence: print.confidence,
             publish_time: print.publish_time,
-        });
+        })?;
     }
     if outcome.phase_changed() {
         settle_phase(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, outcome.before, before)?;
@@ -67,13 +67,13 @@ pub(crate) fn settle_phase(
     let mut pool = pool.load_mut()?;
     pool.move_alert(alert_before, trigger.alert_level(), exposure)?;
     pool.invariant()?;
-    emit!(PhaseChanged {
+    report(&PhaseChanged {
         trigger: trigger_key,
         product: product.key(),
         before: phase_before.byte(),
         after: trigger.phase().byte(),
         event_at: trigger.evidence.event_at,
         mean_price: trigger.evidence.mean_price,
-    });
+    })?;
     Ok(())
 }
