@@ -39,7 +39,7 @@ describe() {
         evidence)
             modules="pub mod oracle; pub mod state { pub mod evidence; }"
             files=("state/evidence.rs")
-            passes=("--lib" "--test evidence_model")
+            passes=("--test evidence_model" "--lib")
             ;;
         pool)
             modules=$core

@@ -22,6 +22,7 @@ use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 /// Covers in an ordinary run, and ten for each ticket.
@@ -34,6 +35,8 @@ const HALF: i64 = 87_500_000;
 const PAR: i64 = 100_000_000;
 /// What the runtime takes for the instruction that asks for units.
 const ASKING: u64 = 150;
+/// Bytes before a program in the account of its data.
+const LOADER_HEADER: usize = 45;
 /// What a further try at finding an address costs.
 const TRY: u64 = 1_500;
 
@@ -44,13 +47,16 @@ fn sizes() -> Vec<u64> {
     [SIZE].into_iter().chain(asked.filter(|size| *size > SIZE)).collect()
 }
 
-/// The sha256 of the program that the tests run, and whether it is the committed one.
-fn program() -> (String, bool) {
-    let sha256 = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let committed = sha256(&source::artifact());
-    let running = std::env::var_os("BACKSTOP_PROGRAM")
-        .map_or(committed.clone(), |path| sha256(&std::fs::read(path).expect("BACKSTOP_PROGRAM can be read")));
-    (running[..8].to_owned(), running == committed)
+/// The program that the clusters of these tests run, by the first digits of its sha256, and whether it is the committed
+/// one.
+fn program() -> &'static (String, bool) {
+    static PROGRAM: OnceLock<(String, bool)> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let account = World::uninitialised().cluster.account(&address::program_data()).unwrap();
+        let running = account.expect("the program is there").data.split_off(LOADER_HEADER);
+        let sha256: String = Sha256::digest(&running).iter().map(|byte| format!("{byte:02x}")).collect();
+        (sha256[..8].to_owned(), running == source::artifact())
+    })
 }
 
 /// Compares measured rows with the page, or writes them.
@@ -58,7 +64,7 @@ fn program() -> (String, bool) {
 fn compare(heading: &str, text: &str, measured: &str, keys: usize) {
     println!("{measured}");
     if !program().1 {
-        println!("NOT COMPARED: BACKSTOP_PROGRAM is not the committed artifact; compute units depend on the compiler");
+        println!("NOT COMPARED: this is not the committed program; compute units depend on the compiler");
         return;
     }
     let committed = scale::committed(heading);
@@ -109,7 +115,7 @@ fn row(what: &str, instruction: &str, items: u64, report: &Report) -> String {
     let Report { transactions, compute_units, fees, .. } = report;
     let cost = scale::locks_of(instruction).packed(*transactions, items, *compute_units);
     let (each, blocks) = (compute_units / items, cost.div_ceil(MAINNET.account));
-    let program = program().0;
+    let program = &program().0;
     format!("| {what} | {items} | {transactions} | {compute_units} | {each} | {fees} | {cost} | {blocks} | {program} |")
 }
 
@@ -333,7 +339,7 @@ fn is_flat(one: u64, other: u64) -> bool {
 
 #[test]
 fn what_an_instruction_costs_depends_neither_on_the_number_of_covers_nor_on_more_idle_days_than_it_must_earn() {
-    let program = program().0;
+    let program = &program().0;
     let few = life(FEW);
     let mut rows = String::new();
     for size in sizes() {

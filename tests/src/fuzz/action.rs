@@ -33,7 +33,7 @@ kinds! {
     OpenSeries 24, CreateProduct 14, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
     PrintTrue 60, PrintOld 40, Slots 40, Shock 8, Event 16, Refresh 10, Confirm 14, OpenIncident 16, Fund 20, Keeper 40,
     Settle 70, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, SkipTreaty 24,
-    CollectTreaty 14, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
+    CollectTreaty 14, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 8, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
     Minutes 40, Hours 25, NextDay 45, Week 8, Months 1,
     // Hostile ones.
@@ -143,6 +143,7 @@ impl Driver<'_> {
             }
             Kind::CreateTreaty => Some(self.create_treaty(r)),
             Kind::Squeeze => return self.squeeze(r),
+            Kind::Ruin => return self.ruin(r),
             Kind::Reinsure => return self.reinsure(r),
             Kind::AcceptTreaty => {
                 let by = self.model.roles.governance;

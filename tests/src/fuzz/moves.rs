@@ -197,6 +197,10 @@ impl Driver<'_> {
                 && pool.is_none_or(|pool| product.pool == pool)
         };
         let Some(product) = self.product_where(r[0], sells) else { return Ok(None) };
+        self.sell_product_out(product, r).map(|buyer| Some((product, buyer)))
+    }
+
+    fn sell_product_out(&mut self, product: usize, r: [u64; 5]) -> Result<Who, Failure> {
         let pool = self.model.products[product].pool;
         self.print(product, 0)?;
         self.step(Op::Accrue { pool })?;
@@ -206,7 +210,32 @@ impl Driver<'_> {
         let (who, nonce) = (index(USERS, r[2]), self.model.nonce);
         let days = 3 + (r[2] >> 8) as u16 % 25;
         self.step(Op::Buy { product, who, receiver: who, sum, days, max_premium: u64::MAX, nonce })?;
-        Ok(Some((product, who)))
+        Ok(who)
+    }
+
+    /// A pool that insured more than it has, because its groups should not fail together, and then they do. Somebody is in a
+    /// hurry to fund the first incident.
+    pub(super) fn ruin(&mut self, r: [u64; 5]) -> Played {
+        let together: Vec<usize> = (0..self.model.products.len())
+            .filter(|product| {
+                let entry = &self.model.products[*product];
+                (entry.pool, entry.trigger.feed, entry.state) == (1, 0, ProductState::Selling)
+            })
+            .collect();
+        for product in &together {
+            self.sell_product_out(*product, [r[0], 10, r[2], r[3], r[4]])?;
+        }
+        self.step(Op::Time { to: self.model.now + 4 * DAY })?;
+        self.print_all(false)?;
+        self.event([r[0], 2 * (r[1] >> 1), r[2], r[3], r[4] | 2])?;
+        for product in together {
+            let entry = &self.model.products[product];
+            if entry.trigger.phase == Phase::Triggered && entry.incident.is_none() {
+                self.step(Op::OpenIncident { product })?;
+                self.step(Op::Fund { product })?;
+            }
+        }
+        Ok(())
     }
 
     /// A pool that is sold out when somebody large wants to leave: the epoch is paid in parts, as capital comes free.
