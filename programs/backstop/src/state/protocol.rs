@@ -39,6 +39,11 @@ pub struct Pause {
 }
 
 impl Protocol {
+    /// Refuses while deposits are paused.
+    pub fn require_deposits_open(&self, now: i64) -> Result<()> {
+        self.pause.require_deposits_open(now)
+    }
+
     /// Refuses while purchases are paused.
     pub fn require_purchases_open(&self, now: i64) -> Result<()> {
         self.pause.require_purchases_open(now)
