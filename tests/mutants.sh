@@ -44,22 +44,22 @@ describe() {
         pool)
             modules=$core
             files=("state/pool.rs" "state/exit.rs")
-            passes=("--test state_pool")
+            passes=("--test state_pool" "--lib")
             ;;
         product)
             modules=$core
             files=("state/product.rs" "state/cover.rs")
-            passes=("--test state_product")
+            passes=("--test state_product" "--lib")
             ;;
         reinsurance)
             modules=$core
             files=("state/reinsurance.rs" "state/treaty.rs" "state/incident.rs")
-            passes=("--test state_reinsurance")
+            passes=("--test state_reinsurance" "--lib")
             ;;
         rest)
             modules=$core
             files=("state/mod.rs" "state/ledger.rs" "state/protocol.rs" "state/trigger.rs")
-            passes=("--test state_rest")
+            passes=("--test state_rest" "--lib")
             ;;
         *)
             echo "no area $1: math oracle evidence pool product reinsurance rest" >&2
@@ -68,7 +68,8 @@ describe() {
     esac
 }
 
-core='pub mod constants; #[macro_use] pub mod error; pub mod math; pub mod oracle; pub mod state;
+core='#[macro_use] pub mod error; pub mod constants; pub mod math; pub mod oracle; pub mod runtime; pub mod state;
+pub mod storage;
 use anchor_lang::prelude::*;
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");'
 
@@ -93,36 +94,54 @@ copy() {
 keep() {
     local outcome
     for outcome in caught timeout unviable missed; do
-        if [ -f "$1/mutants.out/$outcome.txt" ]; then
-            sort -u -o "$2/$outcome.txt" "$1/mutants.out/$outcome.txt" $([ -f "$2/$outcome.txt" ] && echo "$2/$outcome.txt")
+        touch "$1/$outcome.txt"
+        if [ -f "$2/mutants.out/$outcome.txt" ]; then
+            sort -u -o "$1/$outcome.txt" "$1/$outcome.txt" "$2/mutants.out/$outcome.txt"
         fi
     done
 }
 
+# Forgets the outcomes of sources that have changed since: places move.
+forget() {
+    local dir=$1 file outcome
+    shift
+    touch "$dir/sources"
+    (cd "$dir/tree" && sha256sum "$@") >"$dir/sources.now"
+    for file in "$@"; do
+        if ! grep -qxF "$(grep -F " $file" "$dir/sources.now")" "$dir/sources"; then
+            for outcome in caught timeout unviable missed; do sed -i "\\|^$file:|d" "$dir/$outcome.txt"; done
+        fi
+    done
+    mv "$dir/sources.now" "$dir/sources"
+}
+
 run() {
-    local area=$1 shard=${SHARD:-} dir=$work/$1 out file tests word status sum
+    local area=$1 shard=${SHARD:-} dir=$work/$1 out file pass word status
     describe "$area"
     copy "$area"
     out=$dir/out${shard:+-${shard//\//-of-}}
-    local select=()
-    for file in "${files[@]}"; do select+=(--file "programs/backstop/src/$file"); done
-    # Outcomes are of one text of the sources: places move.
-    sum=$(cd "$dir/tree/programs/backstop/src" && for file in "${files[@]}"; do cat $file; done | sha256sum)
-    if [ "$(cat "$dir/sources" 2>/dev/null)" != "$sum" ]; then
-        rm -rf "$dir"/out* "$dir"/*.txt
-        printf '%s\n' "$sum" >"$dir/sources"
-    fi
+    local paths=() select=()
+    for file in "${files[@]}"; do
+        for file in "$dir/tree/programs/backstop/src/"$file; do paths+=("${file#"$dir/tree/"}"); done
+    done
+    for file in "${paths[@]}"; do select+=(--file "$file"); done
+    keep "$dir" "$out"
+    forget "$dir" "${paths[@]}"
     (cd "$dir/tree" && cargo mutants --list "${select[@]}") >"$dir/listed.txt"
-    keep "$out" "$dir"
-    for tests in "${passes[@]}"; do
+    for pass in "${passes[@]}"; do
         status=0
         # For the build and the run alike: other targets do not build without the modules that were left out.
         local targets=()
-        for word in $tests; do targets+=("--cargo-arg=$word"); done
+        for word in $pass; do targets+=("--cargo-arg=$word"); done
+        # What it needs not run again.
+        rm -rf "$out"
+        mkdir -p "$out/mutants.out"
+        cat "$dir/caught.txt" "$dir/timeout.txt" >"$out/mutants.out/caught.txt"
+        cp "$dir/unviable.txt" "$out/mutants.out/"
         (cd "$dir/tree" && nice -n "${NICE:-15}" cargo mutants --in-place --iterate --no-shuffle \
             ${shard:+--shard "$shard"} --output "$out" "${select[@]}" --baseline "${BASELINE:-run}" \
             --timeout "${TIMEOUT:-60}" --build-timeout 900 --colors never "${targets[@]}") || status=$?
-        keep "$out" "$dir"
+        keep "$dir" "$out"
         # 2: some were missed; 3: some ran out of time. Anything else but 0 means that it did not run.
         case $status in 0 | 2 | 3) ;; *) exit "$status" ;; esac
     done

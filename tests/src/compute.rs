@@ -142,7 +142,8 @@ const NOTES: &str = "\
   that calls and reports the same. *own* is the rest: our accounts, checks and sums, and the preparation of the calls.
 - Keys are fixed. Where the caller chooses a number (pool id, nonce) it is one whose addresses are found on the first
   try; the other addresses are what they are. Each further try costs 1,500.
-- Days are idle if nobody has touched the pool: its premium is earned day by day in one go.
+- Days are idle if nobody has touched the pool: its premium is earned in one go. Here few covers end on these days; a day on
+  which some do costs about 40 more, and `scale.md` has the figures of 500 days with an end on each.
 
 ";
 

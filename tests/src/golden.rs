@@ -2,7 +2,8 @@
 //! reviewed in the commit:
 //!
 //! ```text
-//! BACKSTOP_BLESS=1 cargo test -p backstop-tests --test negative_matrix --test layout --test compute_units
+//! BACKSTOP_BLESS=1 cargo test -p backstop-tests --test negative_matrix --test layout --test compute_units \
+//!     --test scale
 //! ```
 
 use std::fs;

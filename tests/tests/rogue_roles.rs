@@ -50,7 +50,7 @@ fn unpaid(honest: &End, attacked: &End) -> u128 {
 
 #[test]
 fn within_the_notice_no_official_changes_what_any_user_has_or_is_owed() {
-    let config = Config::from_env(1, 8, 0);
+    let config = Config::from_env(1, 6, 0);
     let scene = Scene::new();
     let (mut attacks, mut most, mut transactions, mut paid) = ([0, 0], 0, 0, 0);
     for number in 0..config.sequences {
@@ -83,7 +83,7 @@ fn within_the_notice_no_official_changes_what_any_user_has_or_is_owed() {
 
 #[test]
 fn after_the_notice_officials_reach_what_was_announced_and_those_who_left_lose_nothing() {
-    let config = Config::from_env(3, 6, 0);
+    let config = Config::from_env(3, 4, 0);
     let scene = Scene::new();
     let (mut attacks, mut transactions, mut accomplice) = ([0, 0], 0, [0, 0]);
     for number in 0..config.sequences {

@@ -715,6 +715,23 @@ fn the_ring_takes_256_slots_and_no_older_print() {
 }
 
 #[test]
+fn the_ring_ends_256_slots_before_its_newest_even_if_the_clock_went_back() {
+    let terms = small();
+    let head = terms.slot_of(T0).unwrap();
+    let mut evidence = Evidence::default();
+    evidence.observe(&terms, &recovery(&terms, head), T0 + 300).unwrap();
+    // By the clock of the slot before, 256 slots back would still be in the ring; its place belongs to the head.
+    let earlier = T0 - 300;
+    assert_eq!(terms.first_slot_in_ring(earlier), head - 256);
+    let before = evidence;
+    let too_old = evidence.observe(&terms, &recovery(&terms, head - 256), earlier);
+    assert_eq!((too_old, evidence), (Err(EvidenceError::TooOld), before));
+    // The oldest slot of the ring is taken.
+    assert!(evidence.observe(&terms, &recovery(&terms, head - 255), T0 + 300).is_ok());
+    assert!(evidence.is_recovered(head - 255) && evidence.is_recovered(head));
+}
+
+#[test]
 fn a_slot_that_has_not_begun_takes_nothing() {
     let terms = small();
     let ahead = print(90 * CENT, 0, T0 + 600);

@@ -97,6 +97,27 @@ fn a_pause_of_nothing_or_of_something_else_is_refused() {
     }
 }
 
+/// The protocol's account as the program gets it.
+fn account<'a>(address: &'a Pubkey, owner: &'a Pubkey, lamports: &'a mut u64, data: &'a mut [u8]) -> AccountInfo<'a> {
+    AccountInfo::new(address, false, false, lamports, data, owner, false)
+}
+
+#[test]
+fn the_pause_is_read_alone_from_the_protocols_account() {
+    let mut protocol = protocol();
+    protocol.pause = Pause { bits: 3, until: NOW, used_at: [1, 2, NOW - 7] };
+    let mut data = vec![];
+    protocol.try_serialize(&mut data).unwrap();
+    let (address, mut lamports) = (key(50), 1);
+    let read = Protocol::read_pause(&account(&address, &backstop::ID, &mut lamports, &mut data)).unwrap();
+    assert_eq!(read, protocol.pause);
+    // Not from another program's account, and not from another of this one's.
+    let other = key(51);
+    assert!(Protocol::read_pause(&account(&address, &other, &mut lamports, &mut data)).is_err());
+    data[0] ^= 1;
+    assert!(Protocol::read_pause(&account(&address, &backstop::ID, &mut lamports, &mut data)).is_err());
+}
+
 // ---------------------------------------------------------------- triggers
 
 #[test]

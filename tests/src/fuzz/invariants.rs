@@ -1,4 +1,4 @@
-//! What must hold after every operation, whatever came before: the invariants I1 to I14 of the research report, in plain
+//! What must hold after every operation, whatever came before: invariants numbered I1 to I14, in plain
 //! words, on the chain's own accounts. I11 (votes within locked weight) has no subject here: nobody votes.
 
 use super::compare::View;
@@ -50,7 +50,7 @@ pub struct Step<'a> {
 
 /// A rule, with its statement.
 pub struct Invariant {
-    /// Its number in the report.
+    /// Its number.
     pub number: &'static str,
     /// What it says.
     pub says: &'static str,

@@ -105,8 +105,9 @@ pub fn run(config: Config) -> Totals {
         if let Err(failure) = outcome {
             report(&scene, seed, list, &failure, config.shrink);
         }
-        if config.sequences > 100 && sequence % 20 == 19 {
-            println!("{} sequences, {} instructions", totals.sequences, totals.instructions);
+        // A long run says where it is, so that it can be stopped at any time.
+        if sequence % 250 == 249 {
+            println!("seeds {} to {seed}\n{}", config.seed, totals.table());
         }
     }
     totals

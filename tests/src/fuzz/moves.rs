@@ -189,13 +189,9 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Sells nearly all that a product of a pool can cover. Returns the product and the buyer.
-    fn sell_out(&mut self, r: [u64; 5], pool: Option<usize>) -> Result<Option<(usize, Who)>, Failure> {
-        let sells = |product: &Product| {
-            product.state == ProductState::Selling
-                && product.trigger.phase == Phase::Quiet
-                && pool.is_none_or(|pool| product.pool == pool)
-        };
+    /// Sells nearly all that a product can cover. Returns the product and the buyer.
+    fn sell_out(&mut self, r: [u64; 5]) -> Result<Option<(usize, Who)>, Failure> {
+        let sells = |product: &Product| product.state == ProductState::Selling && product.trigger.phase == Phase::Quiet;
         let Some(product) = self.product_where(r[0], sells) else { return Ok(None) };
         self.sell_product_out(product, r).map(|buyer| Some((product, buyer)))
     }
@@ -240,7 +236,7 @@ impl Driver<'_> {
 
     /// A pool that is sold out when somebody large wants to leave: the epoch is paid in parts, as capital comes free.
     pub(super) fn squeeze(&mut self, r: [u64; 5]) -> Played {
-        let Some((product, who)) = self.sell_out(r, None)? else { return Ok(()) };
+        let Some((product, who)) = self.sell_out(r)? else { return Ok(()) };
         let pool = self.model.products[product].pool;
         self.model.nonce += 1;
         let nonce = self.model.nonce;
@@ -277,15 +273,29 @@ impl Driver<'_> {
     }
 
     pub(super) fn cede(&mut self, r: [u64; 5]) -> Played {
+        let by = self.model.roles.governance;
+        if !self.model.cessions.contains_key(&0) {
+            let amount = part(self.model.pools[0].surplus, r[3]);
+            self.step(Op::AnnounceCession { cedant: 0, reinsurer: 2 + index(2, r[4]), amount, by })?;
+        }
         let Some(cession) = self.model.cessions.get(&0) else { return Ok(()) };
-        // Half the time governance waits for its moment.
-        if one_in(2, r[0]) && cession.from > self.model.now {
+        // Mostly governance waits for its moment, and for exits to be paid.
+        if !one_in(4, r[0]) && cession.from > self.model.now {
             self.step(Op::Time { to: cession.from + (r[1] % 600_000) as i64 })?;
+            self.print_all(false)?;
+            self.settle_epochs(r)?;
         }
-        if one_in(3, r[2]) {
-            self.sell_out(r, Some(0))?;
+        // Half the time the pool is sold out by then: it needs its surplus.
+        if one_in(2, r[2]) {
+            let sells = |product: &usize| {
+                let entry = &self.model.products[*product];
+                entry.pool == 0 && entry.state == ProductState::Selling && entry.trigger.phase == Phase::Quiet
+            };
+            for product in (0..self.model.products.len()).filter(sells).collect::<Vec<_>>() {
+                self.sell_product_out(product, [r[0], 10, r[2], r[3], r[4]])?;
+            }
         }
-        self.step(Op::CedeSurplus { cedant: 0, by: self.model.roles.governance }).map(|_| ())
+        self.step(Op::CedeSurplus { cedant: 0, by }).map(|_| ())
     }
 
     pub(super) fn stale_limits(&mut self, r: [u64; 5]) -> Option<Op> {
