@@ -111,7 +111,7 @@ source_digest() {
   (
     cd "$root" || exit
     {
-      find programs/backstop toolchain/packages -type f ! -name '.*' ! -name '*.orig' ! -name '*.rs.bk'
+      find programs/backstop toolchain/packages -type f ! -path 'programs/backstop/tests/*' ! -name '.*' ! -name '*.orig' ! -name '*.rs.bk'
       printf '%s\n' Cargo.toml Cargo.lock rust-toolchain.toml toolchain/lib.sh toolchain/setup.sh
     } | LC_ALL=C sort | while IFS= read -r file; do sha256sum -- "$file"; done | sha256sum | cut -d' ' -f1
   )
