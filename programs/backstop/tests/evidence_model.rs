@@ -732,6 +732,14 @@ fn the_ring_ends_256_slots_before_its_newest_even_if_the_clock_went_back() {
 }
 
 #[test]
+fn the_first_slot_of_1970_and_everything_before_it_is_no_slot() {
+    let terms = small();
+    for (time, slot) in [(600, Some(1)), (599, None), (0, None), (-1, None), (i64::MIN, None)] {
+        assert_eq!(terms.slot_of(time), slot);
+    }
+}
+
+#[test]
 fn a_slot_that_has_not_begun_takes_nothing() {
     let terms = small();
     let ahead = print(90 * CENT, 0, T0 + 600);
