@@ -740,6 +740,18 @@ fn the_first_slot_of_1970_and_everything_before_it_is_no_slot() {
 }
 
 #[test]
+fn an_outcome_says_whether_the_phase_is_another_than_before() {
+    let terms = small();
+    let mut evidence = Evidence::default();
+    let first = terms.slot_of(T0).unwrap();
+    let begun = evidence.observe(&terms, &breach(&terms, first), T0 + 300).unwrap();
+    assert_eq!((begun.before, begun.after, begun.phase_changed()), (Phase::Quiet, Phase::Breaching, true));
+    let next = evidence.observe(&terms, &breach(&terms, first + 1), T0 + 900).unwrap();
+    assert_eq!((next.before, next.after, next.phase_changed()), (Phase::Breaching, Phase::Breaching, false));
+    assert!(next.changed);
+}
+
+#[test]
 fn a_slot_that_has_not_begun_takes_nothing() {
     let terms = small();
     let ahead = print(90 * CENT, 0, T0 + 600);

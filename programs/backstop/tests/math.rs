@@ -452,6 +452,24 @@ fn buckets(from: i64, rates: &[(usize, u64)]) -> [u64; DAY_BUCKETS] {
     ends
 }
 
+/// Days are looked at eight at a time: whichever of the eight something ends on, it ends there.
+#[test]
+fn a_rate_ends_on_its_day_among_any_of_eight_neighbours() {
+    const ONE: u64 = 1 << 32;
+    for days in 0..256u64 {
+        let mut ends = [0; DAY_BUCKETS];
+        let on = |place: u64| days >> place & 1;
+        for place in 0..8 {
+            ends[1 + place as usize] = on(place) * ONE;
+        }
+        let rate = u64::from(days.count_ones()) * ONE;
+        let walk = stream::accrue(rate, 0, 0, 20 * DAY, &mut ends).unwrap();
+        let earned = (0..8).map(|place| on(place) * (1 + place) * 86_400).sum();
+        assert_eq!(walk, Walk { earned, rate_q32: 0, fraction_q32: 0 }, "{days:b}");
+        assert_eq!(ends, [0; DAY_BUCKETS], "{days:b}");
+    }
+}
+
 /// A demand curve and a capacity that suits it.
 fn demands() -> impl Strategy<Value = Demand> {
     let rate = || prop_oneof![1 => Just(0u64), 4 => 0..=1_000_000_000u64, 2 => 0..=10_000_000_000u64];

@@ -260,6 +260,24 @@ fn days_of_512_in_a_row_have_a_bucket_each_and_the_next_takes_the_first() {
     assert_eq!(pool.rate_ends[(TODAY as usize + 1) % 512], 2 * ONE_A_SECOND);
 }
 
+/// Days are looked at eight at a time: whichever of the eight something ends on, it is found.
+#[test]
+fn exposure_is_found_on_any_of_eight_neighbouring_days() {
+    for days in 0..256u32 {
+        let (mut pool, mut product) = (pool_with(0, 1_000_000, 0), product());
+        product.exposure = u64::from(days.count_ones()) * 100;
+        pool.add_exposure(3, product.exposure).unwrap();
+        for place in 0..8 {
+            let day = (TODAY - 1 + place) as usize;
+            product.exposure_ends[day % 512] = u64::from(days >> place & 1) * 100;
+        }
+        assert_eq!(product.affected(NOW + 20 * DAY).unwrap(), Affected { sums: 0, premiums: 0 }, "{days:b}");
+        let exposure = product.exposure;
+        assert_eq!(product.sync(&mut pool, &trigger(), NOW + 30 * DAY).unwrap(), exposure, "{days:b}");
+        assert_eq!((product.exposure, product.exposure_ends), (0, [0; 512]), "{days:b}");
+    }
+}
+
 #[test]
 fn a_ledger_entry_neither_overflows_nor_falls_below_zero() {
     let mut pool = pool_with(5, 0, 0);
