@@ -76,14 +76,17 @@ fuzz_target!(|input: Input| {
         assert!(u128::from(left) + u128::from(right) >= u128::from(whole), "splitting is cheaper");
         assert!(left <= whole, "a part costs more than the whole");
     }
-    // Not less for more.
+    // Not less for more time, risk or demand.
     let more = [
         premium(&Order { seconds: order.seconds + 1, ..order }, &price),
         premium(&order, &Price { technical_ppb: price.technical_ppb.saturating_add(1), ..price }),
         premium(&order, &Price { level_bps: price.level_bps.saturating_add(1), ..price }),
-        premium(&Order { exposure_before: order.exposure_before.saturating_add(1), ..order }, &price),
     ];
     for dearer in more.into_iter().flatten() {
         assert!(dearer >= whole, "more costs less");
+    }
+    // Nor after more was sold, but for the rounding of the areas under the curve, which is less than a unit.
+    if let Ok(later) = premium(&Order { exposure_before: order.exposure_before.saturating_add(1), ..order }, &price) {
+        assert!(later.saturating_add(1) >= whole, "a later order costs less");
     }
 });
