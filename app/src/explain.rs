@@ -88,7 +88,9 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::RiskRateMovedToday => "the risk rate moves once a day",
         E::PrintTooOld => "show a newer price first: `backstop trigger observe`",
         E::PriceInBuffer => "the price is too near to the threshold for sales; wait until it recovers",
-        E::TriggerNotQuiet => "the condition is under way; no cover is sold on a house that burns",
+        E::TriggerNotQuiet => {
+            "the condition is under way: wait until it is over, `backstop trigger show` tells where it stands"
+        }
         E::CoverTooLarge => "buy several smaller covers, or another product",
         E::BeyondCapacity => "ask for a smaller sum: `backstop product show` tells what is left",
         E::PremiumTooHigh => "the price moved: quote again, or accept more with --max-premium",

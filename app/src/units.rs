@@ -88,11 +88,17 @@ fn scaled(text: &str, scale: u64, what: &str) -> Result<u64, String> {
 
 /// A Pyth feed id: 64 hexadecimal digits, with or without `0x`.
 pub fn feed_id(text: &str) -> Result<[u8; 32], String> {
-    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let bytes = digits.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?));
-    let id = bytes.collect::<Option<Vec<u8>>>().filter(|_| digits.len() == 64).and_then(|id| id.try_into().ok());
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let id = hex_bytes(digits).and_then(|id| id.try_into().ok());
     id.ok_or_else(|| format!("`{text}` is not a Pyth feed id of 64 hexadecimal digits"))
+}
+
+/// Bytes written as hexadecimal digits, two each.
+pub fn hex_bytes(digits: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    if rest.is_empty() { bytes.collect() } else { None }
 }
 
 #[cfg(test)]

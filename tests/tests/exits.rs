@@ -857,6 +857,35 @@ fn a_ticket_is_claimed_from_its_own_pool_and_epoch() {
 }
 
 #[test]
+fn a_number_is_used_for_one_ticket_at_a_time() {
+    let world = World::new();
+    let keys = world.create_pool(terms::create_pool(0));
+    let person = world.depositor(&keys, JUNIOR, 100 * ONE);
+    let epoch_day = day_of(world.now() + i64::from(world.pool(&keys).terms.cooldown_seconds));
+    let args =
+        RequestExitArgs { nonce: 5, tranche: JUNIOR, shares: world.shares(&keys, &person, JUNIOR) / 4, epoch_day };
+    let request = || {
+        let tail = Some(world.pool(&keys).newest_exit_day);
+        ix::request_exit(&keys, person.id(), world.payer.pubkey(), tail, args.clone())
+    };
+    world.run(&[&person.key], &[request()]);
+    let ticket = world.ticket(&keys, &person, 5);
+    let state = || (world.pool(&keys), world.epoch(&keys, epoch_day), world.shares(&keys, &person, JUNIOR));
+    let before = state();
+    // Later, or in one transaction: the address is taken, and no share is burnt for nothing.
+    assert!(world.send(&[&person.key], &[request()]).is_err());
+    assert_eq!(state(), before);
+    assert_eq!(world.ticket(&keys, &person, 5), ticket);
+    world.run(&[&person.key], &[ix::cancel_exit(&keys, &ticket)]);
+    let both = world.send(&[&person.key], &[request(), request()]);
+    assert!(both.is_err());
+    assert_eq!(world.epoch(&keys, epoch_day).tickets, 0);
+    world.run(&[&person.key], &[request()]);
+    assert_eq!(world.epoch(&keys, epoch_day).tickets, 1);
+    assert_books(&world.cluster, &keys.pool);
+}
+
+#[test]
 fn a_ticket_cannot_be_claimed_twice() {
     let world = World::new();
     let (keys, _) = pool_with_products(&world, 0);

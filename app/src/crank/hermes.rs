@@ -4,6 +4,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::crank::plan::{Feed, can_be_posted};
 use crate::crank::price::{PriceError, PriceSource, Print, Step};
 use crate::crank::pyth::{Poster, Update};
+use crate::units::hex_bytes;
 use base64::Engine;
 use serde::Deserialize;
 use solana_sdk::signer::Signer;
@@ -123,18 +124,11 @@ impl PriceSource for SignedFile {
 /// An update written as text: hex if it is all hex digits, else base64.
 fn update_of(text: &str) -> Result<Update, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
-    let bytes = match from_hex(digits) {
+    let bytes = match hex_bytes(digits) {
         Some(bytes) => bytes,
         None => base64::engine::general_purpose::STANDARD.decode(text).map_err(|why| why.to_string())?,
     };
     Update::parse(&bytes).ok_or_else(|| "it is no signed price update".to_owned())
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -240,3 +240,22 @@ fn who_is_not_governance_cannot_create_a_pool() {
     let run = stage.desk.act(&stage.person.key, &create);
     run.says(1, "Only governance may do this (NotGovernance, 6021)", "--keypair");
 }
+
+#[test]
+fn an_empty_pool_shows_itself_and_sells_nothing() {
+    let world = World::new();
+    let desk = Desk::new(world);
+    assert_eq!(desk.look(&["pool", "list"]).done().trim(), "No pools.");
+    let (pool, product) = {
+        let world = desk.node.world();
+        let pool = world.create_pool(terms::create_pool(0));
+        let product = world.create_product(&pool, terms::stress());
+        world.print(&product, 100_000_000);
+        (pool.pool.to_string(), product.product.to_string())
+    };
+    let shown = desk.look(&["pool", "show", &pool]);
+    assert!(shown.done().contains("0.00 USDT"), "{shown}");
+    let quote = desk.look(&["cover", "quote", &product, "1000", "--days", "30"]);
+    quote.says(1, "BeyondCapacity", "");
+    desk.look(&["audit"]).done();
+}

@@ -47,7 +47,7 @@ impl CoverCommand {
 
 /// A cover by its own address or by that of its NFT's mint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct CoverArg(Pubkey);
+pub struct CoverArg(Pubkey);
 
 impl FromStr for CoverArg {
     type Err = String;
@@ -58,15 +58,18 @@ impl FromStr for CoverArg {
 }
 
 /// A cover that was read, with its product and pool.
-struct OpenCover {
-    address: Pubkey,
-    state: Cover,
-    product: OpenProduct,
+pub struct OpenCover {
+    /// Where it is.
+    pub address: Pubkey,
+    /// The cover.
+    pub state: Cover,
+    /// Its product, and its pool.
+    pub product: OpenProduct,
 }
 
 impl CoverArg {
     /// Reads the cover, its product and its pool.
-    fn open(self, cluster: &dyn Cluster) -> Result<OpenCover> {
+    pub fn open(self, cluster: &dyn Cluster) -> Result<OpenCover> {
         let of_mint = address::cover(&self.0);
         let (address, state): (Pubkey, Cover) = match account::find(cluster, &of_mint)? {
             Some(state) => (of_mint, state),
@@ -74,6 +77,10 @@ impl CoverArg {
                 Ok(Some(state)) => (self.0, state),
                 // A mint whose cover was closed, or something else that is no cover.
                 Ok(None) => return Err(AccountError::Missing { what: "cover", address: self.0 }.into()),
+                Err(AccountError::Other { address, .. }) => {
+                    let hint = "give the address of a cover, or of its NFT's mint";
+                    return Err(hinted(format!("there is no cover at {address}"), hint));
+                }
                 Err(other) => return Err(other.into()),
             },
         };
@@ -83,7 +90,7 @@ impl CoverArg {
 }
 
 /// Who holds an NFT, and in which token account. `None` once it is burnt.
-fn holder_of(cluster: &dyn Cluster, mint: &Pubkey) -> Result<Option<(Pubkey, Pubkey)>> {
+pub fn holder_of(cluster: &dyn Cluster, mint: &Pubkey) -> Result<Option<(Pubkey, Pubkey)>> {
     let Some(nft) = cluster.nft_accounts(&[*mint])?.remove(0) else { return Ok(None) };
     // Both token programs keep the owner in the 32 bytes after the mint.
     let owner = cluster.account(&nft)?.and_then(|account| account.data.get(32..64)?.try_into().ok());

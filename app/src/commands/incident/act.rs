@@ -2,16 +2,15 @@
 
 use super::Case;
 use super::show::Losses;
-use crate::commands::args::{OpenProduct, ProductArg};
+use crate::commands::args::{OpenProduct, ProductArg, asset_text};
 use crate::commands::context::{Context, Preview, event, hinted};
-use crate::output::{moment, percent, tidy_amount};
-use anchor_lang::prelude::Pubkey;
+use crate::commands::cover::{CoverArg, OpenCover, holder_of};
+use crate::output::{moment, percent};
 use anyhow::{Result, anyhow};
 use backstop::events::{CoverSettled, IncidentClosed, IncidentFunded, IncidentOpened, TreatyCalled, TreatySkipped};
-use backstop::state::{Cover, Treaty, get_text};
-use backstop_app::account::Decode;
+use backstop::state::Treaty;
 use backstop_app::instruction::{self as ix, TreatyKeys};
-use backstop_app::{Cluster, account, address};
+use backstop_app::{Cluster, account};
 use clap::Args;
 use serde::Serialize;
 
@@ -47,7 +46,7 @@ pub struct FundArgs {
 #[command(after_help = "Example:\n  backstop incident settle COVER")]
 pub struct SettleArgs {
     /// The cover, or the mint of its NFT.
-    cover: Pubkey,
+    cover: CoverArg,
 }
 
 /// Move what is left of an incident to the pool's surplus. Anyone may, once all covers are settled or after 180 days.
@@ -58,9 +57,9 @@ pub struct CloseArgs {
     product: ProductArg,
 }
 
-/// An amount with all decimals and its asset.
+/// An amount of a product's asset.
 fn asset(product: &OpenProduct, units: u64) -> String {
-    format!("{} {}", tidy_amount(units, product.pool.decimals), get_text(&product.pool.state.label))
+    asset_text(&product.pool.state, units)
 }
 
 #[derive(Serialize)]
@@ -253,11 +252,9 @@ struct Settled {
 
 pub fn settle(args: &SettleArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
-    let (key, cover) = cover(cluster, args.cover)?;
-    let product = OpenProduct::read(cluster, cover.product)?;
-    let nft = cluster.nft_accounts(&[cover.mint])?.into_iter().next().flatten();
-    let nft = nft.ok_or_else(|| anyhow!("nobody holds the NFT {}: it was burnt", cover.mint))?;
-    let holder = owner_of(cluster, &nft)?;
+    let OpenCover { address: key, state: cover, product } = args.cover.open(cluster)?;
+    let held = holder_of(cluster, &cover.mint)?;
+    let (holder, nft) = held.ok_or_else(|| anyhow!("nobody holds the NFT {}: it was burnt", cover.mint))?;
     if !holder.is_on_curve() && holder != context.wallet()? {
         let sentence = format!("the cover's NFT is held by {holder}, which is a program's account");
         return Err(hinted(sentence, "only that program can settle it, with its signature"));
@@ -295,29 +292,6 @@ pub fn settle(args: &SettleArgs, context: &Context) -> Result<()> {
         };
         Ok((preview, details))
     })
-}
-
-/// A cover by its address, or by that of its NFT's mint.
-fn cover(cluster: &dyn Cluster, address: Pubkey) -> Result<(Pubkey, Cover)> {
-    let is_cover = |account: &solana_sdk::account::Account| account.owner == backstop::ID;
-    let found = cluster.account(&address)?.filter(is_cover).and_then(|account| Cover::decode(&account.data));
-    match found {
-        Some(cover) => Ok((address, cover)),
-        None => {
-            let key = address::cover(&address);
-            let cover = account::find(cluster, &key)?;
-            cover.map(|cover| (key, cover)).ok_or_else(|| {
-                hinted(format!("there is no cover at {address}"), "give the address of a cover, or of its NFT's mint")
-            })
-        }
-    }
-}
-
-/// The owner of a token account, of either token program.
-fn owner_of(cluster: &dyn Cluster, account: &Pubkey) -> Result<Pubkey> {
-    let found = cluster.account(account)?;
-    let owner = found.as_ref().and_then(|account| account.data.get(32..)?.first_chunk());
-    Ok(Pubkey::new_from_array(*owner.ok_or_else(|| anyhow!("the account {account} holds no tokens"))?))
 }
 
 #[derive(Serialize)]
