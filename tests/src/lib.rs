@@ -17,5 +17,5 @@ pub mod world;
 
 pub use assert::*;
 pub use lossy::Lossy;
-pub use node::{Faults, Node};
+pub use node::{Fault, Faults, Node, Rule};
 pub use world::*;

@@ -6,5 +6,6 @@ mod crank;
 mod demo;
 mod example;
 mod migrations;
+mod failures;
 mod pipeline;
 mod replay;

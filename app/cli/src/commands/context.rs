@@ -1,5 +1,6 @@
 //! What commands on a cluster share: settings, signers, and the way from a plan to a confirmed transaction.
 
+use crate::commands::handover::{self, HandoverOptions};
 use crate::commands::signer;
 use crate::output::{self, Output};
 use anchor_lang::prelude::Pubkey;
@@ -11,9 +12,9 @@ use backstop_client::Cluster;
 use backstop_client::cluster::rpc::RpcCluster;
 use backstop_client::cluster::{ClusterError, Receipt};
 use backstop_client::explain::explain_refusal;
-use backstop_client::transaction::{self, Pipeline, Prepared, PriorityFee};
+use backstop_client::handover::Handover;
+use backstop_client::transaction::{self, Pipeline, Plan, Prepared, PriorityFee};
 use backstop_client::{address, instruction as ix};
-use base64::Engine;
 use clap::{Args, ValueEnum};
 use dialoguer::Confirm;
 use indicatif::ProgressBar;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use solana_cli_config::{CONFIG_FILE, Config, ConfigInput};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::signer::Signer;
+use solana_sdk::signer::presigner::Presigner;
 use std::cell::OnceCell;
 use std::io::{ErrorKind, IsTerminal};
 use std::path::PathBuf;
@@ -63,9 +65,6 @@ pub struct Options {
     /// Simulate and tell what would happen; send nothing.
     #[arg(long, global = true, help_heading = HEADING)]
     pub dry_run: bool,
-    /// Print the transaction in base64 instead of sending it: for a multisig or an offline signer.
-    #[arg(long, global = true, conflicts_with = "dry_run", help_heading = HEADING)]
-    pub print_tx: bool,
     /// Do not ask.
     #[arg(short, long, global = true, help_heading = HEADING)]
     pub yes: bool,
@@ -76,6 +75,9 @@ pub struct Options {
     #[arg(long, global = true, env = "BACKSTOP_MAX_PRIORITY_FEE", value_name = "LAMPORTS", default_value_t = 100_000,
           help_heading = HEADING)]
     pub max_priority_fee: u64,
+    /// What is signed elsewhere.
+    #[command(flatten)]
+    pub handover: HandoverOptions,
 }
 
 /// The command line asks for something that cannot be.
@@ -138,8 +140,8 @@ struct Done<'a, T> {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transaction: Option<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    handover: Option<Handover>,
     compute_units: u64,
     fee_lamports: u64,
     #[serde(flatten)]
@@ -210,7 +212,7 @@ impl Context {
         let fresh = self.cluster.get().is_none();
         let cluster = self.connection()?;
         if fresh && !cluster.account(&backstop::ID)?.is_some_and(|account| account.executable) {
-            return Err(WrongCluster { program: backstop::ID, url: cluster.url() }.into());
+            return Err(WrongCluster { program: backstop::ID, url: cluster.host().to_owned() }.into());
         }
         Ok(cluster)
     }
@@ -221,7 +223,7 @@ impl Context {
             let config = self.config()?;
             let given = self.options.keypair.clone().unwrap_or_default();
             let (_, uri) = ConfigInput::compute_keypair_path_setting(&given, &config.keypair_path);
-            signer::open(&uri, "--keypair", self.options.print_tx || self.options.dry_run)
+            self.open(&uri, "--keypair")
         })?;
         Ok(signer.as_ref())
     }
@@ -234,8 +236,15 @@ impl Context {
     /// Who pays fees and rent: the signer, if nobody else is named.
     pub fn fee_payer(&self) -> Result<&dyn Signer> {
         let Some(uri) = &self.options.fee_payer else { return self.signer() };
-        let unsigned = self.options.print_tx || self.options.dry_run;
-        Ok(once(&self.fee_payer, || signer::open(uri, "--fee-payer", unsigned))?.as_ref())
+        Ok(once(&self.fee_payer, || self.open(uri, "--fee-payer"))?.as_ref())
+    }
+
+    /// Opens a signer. An address is one if it need not sign here, or if its signature was given.
+    fn open(&self, uri: &str, flag: &str) -> Result<Box<dyn Signer>> {
+        if let Some((address, signature)) = self.options.handover.signer.iter().find(|(key, _)| key.to_string() == uri) {
+            return Ok(Box::new(Presigner::new(address, signature)));
+        }
+        signer::open(uri, flag, self.options.handover.prints() || self.options.dry_run)
     }
 
     /// The address that pays fees and rent.
@@ -270,6 +279,7 @@ impl Context {
         Ok(Pipeline {
             signers: vec![self.signer()?],
             priority_fee: self.priority_fee()?,
+            blockhash: handover::blockhash(self)?,
             ..Pipeline::new(self.cluster()?, self.fee_payer()?)
         })
     }
@@ -302,25 +312,40 @@ impl Context {
         let mut done = Done {
             status: "simulated",
             signature: None,
-            transaction: None,
+            handover: None,
             compute_units: plan.simulated.compute_units,
             fee_lamports: plan.fee,
             details: &details,
         };
-        if self.options.print_tx {
-            done.status = "printed";
-            done.transaction = Some(encode(&pipeline.sign(instructions, plan)?)?);
+        let options = &self.options.handover;
+        if options.prints() {
+            let handover = self.hand_over(&pipeline, instructions, plan)?;
+            done.status = if options.sign_only { "signed" } else { "printed" };
+            done.handover = Some(handover);
         } else if !self.options.dry_run {
             self.ask("Go on?")?;
             // Signed after consent: a device asks once, and the blockhash has its whole life before it.
             done.signature = Some(self.send(&pipeline.sign(instructions, plan)?)?.signature.to_string());
             done.status = "confirmed";
         }
-        self.options.output.print(&done, |done| match (&done.transaction, &done.signature) {
-            (Some(transaction), _) => transaction.clone(),
+        self.options.output.print(&done, |done| match (&done.handover, &done.signature) {
+            (Some(handover), _) => handover::text(handover, options),
             (None, Some(signature)) => format!("{} {signature}", output::paint("Confirmed:", output::GOOD)),
             (None, None) => format!("Would succeed: {} compute units. Nothing was sent.", done.compute_units),
         })
+    }
+
+    /// Asks, and makes what is handed out of a transaction: unsigned, or with `--sign-only` signed by those who are here.
+    pub fn hand_over(&self, pipeline: &Pipeline, instructions: &[Instruction], plan: Plan) -> Result<Handover> {
+        let options = &self.options.handover;
+        self.ask(if options.sign_only { "Sign and print it?" } else { "Print it?" })?;
+        let prepared = match options.sign_only {
+            true => pipeline.sign(instructions, plan)?,
+            false => pipeline.draft(instructions, plan)?,
+        };
+        let handover = Handover::new(&prepared, instructions);
+        handover::tell(&handover, self.cluster()?, options);
+        Ok(handover)
     }
 
     /// Shows on stderr what will happen.
@@ -351,17 +376,15 @@ impl Context {
     /// Sends a prepared transaction and waits for it, with a spinner where somebody watches.
     pub fn send(&self, prepared: &Prepared) -> Result<Receipt, ClusterError> {
         let cluster = self.cluster.get().expect("a transaction was prepared on it");
+        // Whatever happens from here on, to the network or to this process: it can be looked up.
+        let signature = prepared.transaction.signatures[0];
+        anstream::eprintln!("{} {signature}", output::paint("Sending", output::QUIET));
         let spinner = ProgressBar::new_spinner().with_message("waiting for confirmation");
         spinner.enable_steady_tick(Duration::from_millis(120));
         let outcome = transaction::confirm(cluster, std::slice::from_ref(prepared)).remove(0);
         spinner.finish_and_clear();
         outcome
     }
-}
-
-/// A transaction in base64. Signatures that are missing are zeros.
-pub fn encode(prepared: &Prepared) -> Result<String> {
-    Ok(base64::engine::general_purpose::STANDARD.encode(bincode::serialize(&prepared.transaction)?))
 }
 
 /// The value of a cell, made when first asked for.

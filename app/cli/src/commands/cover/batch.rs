@@ -56,7 +56,7 @@ fn read_receivers(text: &str) -> Result<Vec<Pubkey>, UsageError> {
 
 /// Buys a cover for each wallet in a file. What cannot be bought is reported and stops nothing else.
 pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
-    if context.options.print_tx {
+    if context.options.handover.prints() {
         return Err(UsageError("--print-tx prints one transaction: give --receiver".into()).into());
     }
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
@@ -137,9 +137,8 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
                         row.status = "confirmed";
                         row.signature = Some(receipt.signature.to_string());
                     }
-                    Err(why @ (ClusterError::Failed { .. } | ClusterError::Expired)) => row.end("failed", &why),
-                    // It was sent, and nobody said how it ended.
-                    Err(why) => row.end("unknown", &why),
+                    Err(why @ ClusterError::Unknown { .. }) => row.end("unknown", &why),
+                    Err(why) => row.end("failed", &why),
                 }
             }
             progress.inc(instructions.len() as u64);
@@ -158,6 +157,7 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
 impl Row {
     fn end(&mut self, status: &'static str, why: &ClusterError) {
         self.status = status;
+        self.signature = why.signature().map(|signature| signature.to_string());
         self.error = Some(explain(why).sentence);
     }
 }
