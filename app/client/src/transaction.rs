@@ -184,7 +184,12 @@ impl<'a> Pipeline<'a> {
 
     /// Signs instructions with a compute limit that is known, without a simulation.
     pub fn prepare_with_limit(&self, instructions: &[Instruction], limit: u32) -> Result<Prepared, ClusterError> {
-        self.sign(instructions, self.plan_within(instructions, limit, Receipt::default())?)
+        self.sign(instructions, self.plan_with_limit(instructions, limit)?)
+    }
+
+    /// What instructions will cost with a compute limit that is known, without a simulation.
+    pub fn plan_with_limit(&self, instructions: &[Instruction], limit: u32) -> Result<Plan, ClusterError> {
+        self.plan_within(instructions, limit, Receipt::default())
     }
 
     /// Signs what was planned, with a blockhash of now if no other is set.

@@ -9,23 +9,24 @@ use anchor_lang::{AnchorDeserialize, Discriminator, Event};
 use anyhow::{Result, anyhow};
 use backstop::error::BackstopError;
 use backstop_client::Cluster;
-use backstop_client::cluster::rpc::RpcCluster;
+use backstop_client::cluster::rpc::{RpcCluster, is_local};
 use backstop_client::cluster::{ClusterError, Receipt};
 use backstop_client::explain::explain_refusal;
 use backstop_client::handover::Handover;
+use backstop_client::solana_config::{SolanaConfig, url_of, usual_file};
 use backstop_client::transaction::{self, Pipeline, Plan, Prepared, PriorityFee};
 use backstop_client::{address, instruction as ix};
 use clap::{Args, ValueEnum};
 use dialoguer::Confirm;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use solana_cli_config::{CONFIG_FILE, Config, ConfigInput};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::signer::Signer;
 use solana_sdk::signer::presigner::Presigner;
 use std::cell::OnceCell;
-use std::io::{ErrorKind, IsTerminal};
+use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 const HEADING: &str = "Cluster and signing";
@@ -59,7 +60,8 @@ pub struct Options {
     /// Who pays fees and rent, if not the signer.
     #[arg(long, global = true, env = "BACKSTOP_FEE_PAYER", value_name = "SIGNER", help_heading = HEADING)]
     pub fee_payer: Option<String>,
-    /// How sure the cluster must be of what it says.
+    /// How sure the cluster must be of what it says; without a setting it is finalized, which takes the network 150 ms,
+    /// and confirmed on a cluster of this machine.
     #[arg(long, global = true, value_enum, env = "BACKSTOP_COMMITMENT", value_name = "LEVEL", help_heading = HEADING)]
     pub commitment: Option<Commitment>,
     /// Simulate and tell what would happen; send nothing.
@@ -152,7 +154,7 @@ struct Done<'a, T> {
 pub struct Context {
     /// The options as given.
     pub options: Options,
-    config: OnceCell<Config>,
+    config: OnceCell<SolanaConfig>,
     cluster: OnceCell<RpcCluster>,
     signer: OnceCell<Box<dyn Signer>>,
     fee_payer: OnceCell<Box<dyn Signer>>,
@@ -170,40 +172,65 @@ impl Context {
         }
     }
 
-    fn config(&self) -> Result<&Config> {
+    /// Solana's configuration file that is named, or is where it usually is.
+    fn config_file(&self) -> Option<PathBuf> {
+        self.options.config.clone().or_else(|| usual_file().filter(|file| file.exists()))
+    }
+
+    fn config(&self) -> Result<&SolanaConfig> {
         once(&self.config, || {
             // One that is there and cannot be read is not passed over: the next best cluster is mainnet.
-            let usual = || CONFIG_FILE.as_ref().map(PathBuf::from).filter(|file| file.exists());
-            let Some(file) = self.options.config.clone().or_else(usual) else { return Ok(Config::default()) };
-            Config::load(&file.to_string_lossy()).map_err(|why| {
-                // What solana's reader says of a file with other contents is for programmers.
-                let why = match why.kind() {
-                    ErrorKind::Other => "it is not as solana writes it".to_owned(),
-                    _ => why.to_string(),
-                };
+            let Some(file) = self.config_file() else { return Ok(SolanaConfig::default()) };
+            SolanaConfig::load(&file).map_err(|why| {
                 let sentence = format!("the configuration file {} cannot be read: {why}", file.display());
                 hinted(sentence, "`solana config set` writes one, and --config names it")
             })
         })
     }
 
+    /// A setting: what is given, else what the configuration file says, else what solana takes then.
+    fn setting(&self, given: Option<&String>, of: impl Fn(&SolanaConfig) -> &String) -> Result<String> {
+        let config = self.config()?;
+        let usual = SolanaConfig::default();
+        let mut settings = given.into_iter().chain([of(config), of(&usual)]).filter(|text| !text.is_empty());
+        Ok(settings.next().cloned().unwrap_or_default())
+    }
+
+    /// How sure a cluster must be. Without a word it is final: on the network that takes 150 ms, and what is final is never
+    /// taken back. A cluster on this machine has one node, which takes nothing back either, and is final only after many
+    /// slots: there it is confirmed.
+    fn commitment(&self, url: &str) -> Result<CommitmentConfig> {
+        let config = self.config()?;
+        Ok(match self.options.commitment {
+            Some(Commitment::Processed) => CommitmentConfig::processed(),
+            Some(Commitment::Confirmed) => CommitmentConfig::confirmed(),
+            Some(Commitment::Finalized) => CommitmentConfig::finalized(),
+            None if config.commitment.is_empty() && is_local(url) => CommitmentConfig::confirmed(),
+            None if config.commitment.is_empty() => CommitmentConfig::finalized(),
+            None => config.commitment.parse().map_err(|_| {
+                let file = self.config_file().unwrap_or_default();
+                let line = config.commitment_line.unwrap_or_default();
+                let sentence = format!(
+                    "the configuration file {}, line {line}: its `commitment` is none of processed, confirmed, finalized",
+                    file.display()
+                );
+                hinted(sentence, "`solana config set --commitment confirmed` corrects it; --commitment comes before it")
+            })?,
+        })
+    }
+
     /// The cluster, which is not asked anything yet.
     pub fn connection(&self) -> Result<&RpcCluster> {
         once(&self.cluster, || {
-            let config = self.config()?;
-            let given = self.options.url.clone().unwrap_or_default();
-            let (_, url) = ConfigInput::compute_json_rpc_url_setting(&given, &config.json_rpc_url);
+            let url = self.setting(self.options.url.as_ref(), |config| &config.json_rpc_url)?;
+            let url = url_of(&url);
             if !url.starts_with("http://") && !url.starts_with("https://") {
                 let why = format!("`{url}` is no cluster: give a URL, or mainnet-beta, devnet, testnet or localhost");
                 return Err(UsageError(why).into());
             }
-            let commitment = match self.options.commitment {
-                Some(Commitment::Processed) => CommitmentConfig::processed(),
-                Some(Commitment::Confirmed) => CommitmentConfig::confirmed(),
-                Some(Commitment::Finalized) => CommitmentConfig::finalized(),
-                None => config.commitment.parse().unwrap_or(CommitmentConfig::confirmed()),
-            };
-            Ok(RpcCluster::new(&url, commitment))
+            // Silence is told, so that nobody wonders.
+            let watcher = |host: &str| anstream::eprintln!("{}", output::paint(format!("waiting for {host} ..."), output::QUIET));
+            Ok(RpcCluster::new(url, self.commitment(url)?).watched_by(Arc::new(watcher)))
         })
     }
 
@@ -220,9 +247,7 @@ impl Context {
     /// Who signs.
     pub fn signer(&self) -> Result<&dyn Signer> {
         let signer = once(&self.signer, || {
-            let config = self.config()?;
-            let given = self.options.keypair.clone().unwrap_or_default();
-            let (_, uri) = ConfigInput::compute_keypair_path_setting(&given, &config.keypair_path);
+            let uri = self.setting(self.options.keypair.as_ref(), |config| &config.keypair_path)?;
             self.open(&uri, "--keypair")
         })?;
         Ok(signer.as_ref())
