@@ -5,7 +5,7 @@ mod audit;
 mod crank;
 mod demo;
 mod example;
-mod migrations;
 mod failures;
+mod migrations;
 mod pipeline;
 mod replay;

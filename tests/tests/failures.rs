@@ -56,10 +56,16 @@ fn every_way_of_not_answering_is_told_apart() {
         (Fault::Status(500, "oh"), Reason::OutOfOrder { status: 500 }),
         (Fault::Status(503, "{}"), Reason::OutOfOrder { status: 503 }),
         (Fault::Status(418, "tea"), Reason::Status { status: 418 }),
-        (Fault::Error(-32005, "Node is behind by 9 slots"), Reason::Behind { says: "Node is behind by 9 slots".into() }),
+        (
+            Fault::Error(-32005, "Node is behind by 9 slots"),
+            Reason::Behind { says: "Node is behind by 9 slots".into() },
+        ),
         (Fault::Page, Reason::NotJson),
         (Fault::Status(200, ""), Reason::NotJson),
-        (Fault::Status(200, r#"{"jsonrpc":"2.0","id":1,"result":"text"}"#), Reason::Unreadable { method: "getSlot".into() }),
+        (
+            Fault::Status(200, r#"{"jsonrpc":"2.0","id":1,"result":"text"}"#),
+            Reason::Unreadable { method: "getSlot".into() },
+        ),
         (Fault::Status(200, r#"{"jsonrpc" 2}"#), Reason::Unreadable { method: "getSlot".into() }),
         (Fault::Truncated, Reason::BrokenOff),
         (elsewhere(), Reason::Elsewhere { to: "https://elsewhere.example".into() }),
@@ -95,7 +101,10 @@ fn nobody_a_wrong_name_and_a_broken_connection_are_told_apart() {
     let stage = Stage::new();
     let url = stage.node.url().replace("http://", "https://");
     let reason = silence(at(&url).slot().unwrap_err());
-    assert!(matches!(reason, Reason::Insecure { .. } | Reason::BrokenOff | Reason::Network { .. } | Reason::Late { .. }), "{reason:?}");
+    assert!(
+        matches!(reason, Reason::Insecure { .. } | Reason::BrokenOff | Reason::Network { .. } | Reason::Late { .. }),
+        "{reason:?}"
+    );
 }
 
 #[test]
@@ -106,7 +115,8 @@ fn nothing_of_a_url_but_scheme_and_host_is_ever_told() {
     let cluster = at(&url);
     assert_eq!(cluster.host(), host);
     const ECHO: &str = r#"{"error":{"code":-32052,"message":"bad key secret-key for secret-path of user:password"}}"#;
-    for fault in [Fault::Status(403, ECHO), Fault::Status(400, ECHO), Fault::Status(404, ""), Fault::Page, Fault::Hangs] {
+    for fault in [Fault::Status(403, ECHO), Fault::Status(400, ECHO), Fault::Status(404, ""), Fault::Page, Fault::Hangs]
+    {
         stage.node.set_faults(Faults::of("", fault.clone()));
         let failure = cluster.slot().expect_err("it does not answer");
         let explained = explain(&failure);
@@ -362,8 +372,7 @@ fn a_stop_request_ends_the_wait_for_transactions() {
     stage.node.set_faults(Faults { lost: u32::MAX, blocks_per_look: 0, ..Faults::default() });
     let prepared = stage.prepare(100 * ONE);
     let stop = Arc::new(AtomicBool::new(true));
-    let patience =
-        Patience { most: Duration::from_secs(60), stop: Some(stop), grace: Duration::from_millis(500) };
+    let patience = Patience { most: Duration::from_secs(60), stop: Some(stop), grace: Duration::from_millis(500) };
     let begun = Instant::now();
     let outcome = transaction::confirm_within(&stage.cluster, std::slice::from_ref(&prepared), &patience).remove(0);
     // Asked to stop before it was ever sent: that much is known.

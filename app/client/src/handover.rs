@@ -6,9 +6,9 @@
 
 use crate::cluster::ClusterError;
 use crate::transaction::Prepared;
-use anchor_lang::AnchorSerialize;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::{AnchorDeserialize, AnchorSerialize};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
@@ -311,7 +311,8 @@ mod tests {
     use solana_sdk::signer::Signer;
 
     fn example(signer: &Keypair) -> (Prepared, Vec<Instruction>) {
-        let accounts = vec![AccountMeta::new(signer.pubkey(), true), AccountMeta::new_readonly(Pubkey::default(), false)];
+        let accounts =
+            vec![AccountMeta::new(signer.pubkey(), true), AccountMeta::new_readonly(Pubkey::default(), false)];
         let instruction = Instruction { program_id: backstop::ID, accounts, data: vec![1, 2, 3] };
         let all = [ComputeBudgetInstruction::set_compute_unit_price(2_000_000), instruction.clone()];
         let message = VersionedMessage::Legacy(Message::new(&all, Some(&signer.pubkey())));
@@ -343,7 +344,8 @@ mod tests {
         let missing = ReturnError::Missing { missing: vec![signer.pubkey()], of: 1 };
         assert_eq!(returned.require_signed(), Err(missing));
         let message = returned.transaction.message.serialize();
-        let add = |returned: &mut Returned, key: &Keypair, text: &[u8]| returned.add(key.pubkey(), key.sign_message(text));
+        let add =
+            |returned: &mut Returned, key: &Keypair, text: &[u8]| returned.add(key.pubkey(), key.sign_message(text));
         assert_eq!(add(&mut returned, &other, &message), Err(ReturnError::NoSigner(other.pubkey())));
         assert_eq!(add(&mut returned, &signer, b"another"), Err(ReturnError::Wrong(signer.pubkey())));
         assert_eq!(add(&mut returned, &signer, &message), Ok(()));
@@ -365,7 +367,8 @@ mod tests {
         assert_eq!(stored.len(), 32 + 4 + 2 * 34 + 4 + 3);
         assert_eq!((&stored[..32], &stored[32..36]), (backstop::ID.as_ref(), &[2, 0, 0, 0][..]));
         assert_eq!(stored[stored.len() - 7..], [3, 0, 0, 0, 1, 2, 3]);
-        let alone: Message = bincode::deserialize(&bs58::decode(&handover.squads).into_vec().expect("base58")).expect("one");
+        let alone: Message =
+            bincode::deserialize(&bs58::decode(&handover.squads).into_vec().expect("base58")).expect("one");
         assert_eq!(alone.instructions.len(), 1);
         assert_eq!(alone.account_keys[0], signer.pubkey());
     }

@@ -3,8 +3,8 @@
 //! [`sign`] and [`send`] are enough for a cluster in this process. [`Pipeline`] is for a real one: it simulates, sets the
 //! compute limit and price, signs, sends, and sends again until it is known of each transaction how it ended.
 
-use crate::handover::SIGNATURE_FEE;
 use crate::cluster::{Blockhash, Cluster, ClusterError, Outcome, Reason, Receipt, Silence};
+use crate::handover::SIGNATURE_FEE;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::{AnchorDeserialize, Discriminator, Event};

@@ -31,6 +31,9 @@ use std::time::Duration;
 
 const HEADING: &str = "Cluster and signing";
 
+/// How often a transaction is sent anew that others' higher fees keep out.
+pub const ROUNDS: u32 = 3;
+
 /// How sure a cluster must be of what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Commitment {
@@ -229,7 +232,8 @@ impl Context {
                 return Err(UsageError(why).into());
             }
             // Silence is told, so that nobody wonders.
-            let watcher = |host: &str| anstream::eprintln!("{}", output::paint(format!("waiting for {host} ..."), output::QUIET));
+            let watcher =
+                |host: &str| anstream::eprintln!("{}", output::paint(format!("waiting for {host} ..."), output::QUIET));
             Ok(RpcCluster::new(url, self.commitment(url)?).watched_by(Arc::new(watcher)))
         })
     }
@@ -266,7 +270,8 @@ impl Context {
 
     /// Opens a signer. An address is one if it need not sign here, or if its signature was given.
     fn open(&self, uri: &str, flag: &str) -> Result<Box<dyn Signer>> {
-        if let Some((address, signature)) = self.options.handover.signer.iter().find(|(key, _)| key.to_string() == uri) {
+        if let Some((address, signature)) = self.options.handover.signer.iter().find(|(key, _)| key.to_string() == uri)
+        {
             return Ok(Box::new(Presigner::new(address, signature)));
         }
         signer::open(uri, flag, self.options.handover.prints() || self.options.dry_run)
@@ -349,8 +354,7 @@ impl Context {
             done.handover = Some(handover);
         } else if !self.options.dry_run {
             self.ask("Go on?")?;
-            // Signed after consent: a device asks once, and the blockhash has its whole life before it.
-            done.signature = Some(self.send(&pipeline.sign(instructions, plan)?)?.signature.to_string());
+            done.signature = Some(self.send_in_rounds(&mut pipeline, instructions, plan)?.signature.to_string());
             done.status = "confirmed";
         }
         self.options.output.print(&done, |done| match (&done.handover, &done.signature) {
@@ -358,6 +362,27 @@ impl Context {
             (None, Some(signature)) => format!("{} {signature}", output::paint("Confirmed:", output::GOOD)),
             (None, None) => format!("Would succeed: {} compute units. Nothing was sent.", done.compute_units),
         })
+    }
+
+    /// Signs and sends what was agreed to. What surely expired is signed anew and sent again, each time for a higher fee.
+    fn send_in_rounds(&self, pipeline: &mut Pipeline, instructions: &[Instruction], plan: Plan) -> Result<Receipt> {
+        let mut plan = plan;
+        loop {
+            // Signed after consent: a device asks once, and the blockhash has its whole life before it.
+            let prepared = pipeline.sign(instructions, plan)?;
+            match self.send(&prepared) {
+                Err(ClusterError::Expired { .. })
+                    if pipeline.blockhash.is_none() && pipeline.lost_rounds + 1 < ROUNDS =>
+                {
+                    pipeline.lost_rounds += 1;
+                    plan = pipeline.plan(instructions)?;
+                    let fee = output::exact_amount(plan.fee, 9);
+                    let note = format!("It expired unexecuted. It is sent again, for a fee of {fee} SOL.");
+                    anstream::eprintln!("{}", output::paint(note, output::WATCH));
+                }
+                outcome => return Ok(outcome?),
+            }
+        }
     }
 
     /// Asks, and makes what is handed out of a transaction: unsigned, or with `--sign-only` signed by those who are here.

@@ -94,7 +94,13 @@ pub fn run(args: &MigrateArgs, context: &Context) -> Result<()> {
         if let Some(last) = migration.done.last().and_then(|done| done.handover.as_ref()) {
             handover::tell(last, context.cluster()?, options);
         }
-        let printed = |it: &Migration| it.done.iter().filter_map(|done| done.handover.as_ref()).map(|one| handover::text(one, options)).collect::<Vec<_>>();
+        let printed = |it: &Migration| {
+            it.done
+                .iter()
+                .filter_map(|done| done.handover.as_ref())
+                .map(|one| handover::text(one, options))
+                .collect::<Vec<_>>()
+        };
         return context.options.output.print(&migration, |it| printed(it).join("\n"));
     }
     context.ask(&format!("Send {transactions}?"))?;

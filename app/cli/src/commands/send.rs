@@ -53,14 +53,16 @@ fn read(args: &SendArgs) -> Result<String> {
     }
     let mut text = String::new();
     let file = std::fs::File::open(&args.file);
-    file.and_then(|mut file| file.read_to_string(&mut text)).with_context(|| format!("{} cannot be read", args.file.display()))?;
+    file.and_then(|mut file| file.read_to_string(&mut text))
+        .with_context(|| format!("{} cannot be read", args.file.display()))?;
     Ok(text)
 }
 
 pub fn run(args: &SendArgs, context: &Context) -> Result<()> {
     let options = &context.options.handover;
     if options.print_tx || options.blockhash.is_some() {
-        let why = "the transaction is made already: `send` takes --signer and --sign-only, not --print-tx or --blockhash";
+        let why =
+            "the transaction is made already: `send` takes --signer and --sign-only, not --print-tx or --blockhash";
         return Err(UsageError(why.into()).into());
     }
     let mut returned = Returned::parse(&read(args)?).map_err(wrong)?;
@@ -73,7 +75,9 @@ pub fn run(args: &SendArgs, context: &Context) -> Result<()> {
     }
     let cluster = context.cluster()?;
     let signature = *returned.transaction.signatures.first().expect("a transaction has a signer");
-    if missing.is_empty() && let Some(outcome) = cluster.outcomes(&[signature])?.remove(0) {
+    if missing.is_empty()
+        && let Some(outcome) = cluster.outcomes(&[signature])?.remove(0)
+    {
         outcome?;
         let sentence = format!("this transaction is on chain already: {signature}");
         return Err(hinted(sentence, "there is nothing to do; to do the same again, make a new transaction"));
@@ -91,7 +95,10 @@ pub fn run(args: &SendArgs, context: &Context) -> Result<()> {
         status: "simulated",
         signature: None,
         handover: None,
-        calls: calls.iter().map(|(program, name)| Call { program: program.to_string(), instruction: name.clone() }).collect(),
+        calls: calls
+            .iter()
+            .map(|(program, name)| Call { program: program.to_string(), instruction: name.clone() })
+            .collect(),
         fee_lamports: fee,
     };
     if options.sign_only {

@@ -142,7 +142,9 @@ impl Crank<'_> {
                 self.confirmed(&prepared, progress);
                 Ok(Ok(()))
             }
-            Err(error @ (ClusterError::Failed { .. } | ClusterError::Expired { .. } | ClusterError::Unknown { .. })) => {
+            Err(
+                error @ (ClusterError::Failed { .. } | ClusterError::Expired { .. } | ClusterError::Unknown { .. }),
+            ) => {
                 progress.report.transactions_lost += 1;
                 Ok(Err(explain(&error).sentence))
             }

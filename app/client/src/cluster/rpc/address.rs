@@ -35,7 +35,8 @@ pub fn secrets_of(url: &str) -> Vec<String> {
 pub fn tidy(text: &str, secrets: &[String]) -> String {
     const MOST: usize = 140;
     let text = secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "(key)"));
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
     let text = words.join(" ");
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{} ...", text[..end].trim_end()),
@@ -73,7 +74,9 @@ mod tests {
         for url in ["http://localhost:8899", "http://LOCALHOST", "http://127.0.0.1:1/x", "http://[::1]:8899"] {
             assert!(is_local(url), "{url}");
         }
-        for url in ["https://api.devnet.solana.com", "http://localhost.example", "http://10.0.0.1", "http://127.example"] {
+        for url in
+            ["https://api.devnet.solana.com", "http://localhost.example", "http://10.0.0.1", "http://127.example"]
+        {
             assert!(!is_local(url), "{url}");
         }
     }

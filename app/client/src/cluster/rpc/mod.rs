@@ -184,9 +184,7 @@ impl Cluster for RpcCluster {
         tag: &[u8],
         filter: Option<(usize, Pubkey)>,
     ) -> Result<Vec<(Pubkey, Account)>, ClusterError> {
-        let holds = |offset: usize, bytes: &[u8]| {
-            json!({ "memcmp": { "offset": offset, "bytes": BASE64.encode(bytes), "encoding": "base64" } })
-        };
+        let holds = |offset: usize, bytes: &[u8]| json!({ "memcmp": { "offset": offset, "bytes": BASE64.encode(bytes), "encoding": "base64" } });
         let key = filter.map(|(offset, key)| holds(tag.len() + offset, key.as_ref()));
         // Without a tag and a key all accounts are asked for.
         let filters: Vec<Value> = (!tag.is_empty()).then(|| holds(0, tag)).into_iter().chain(key).collect();

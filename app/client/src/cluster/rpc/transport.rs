@@ -224,7 +224,10 @@ impl Transport {
         let parsed = serde_json::from_slice::<Envelope>(&received.body);
         let reason = match (status, parsed) {
             (300..=399, _) => {
-                let to = received.location.as_deref().map(|to| if to.contains("://") { host_of(to) } else { self.host.clone() });
+                let to = received
+                    .location
+                    .as_deref()
+                    .map(|to| if to.contains("://") { host_of(to) } else { self.host.clone() });
                 Reason::Elsewhere { to: to.unwrap_or_else(|| "another address".into()) }
             }
             (401 | 403, parsed) => {
@@ -296,9 +299,10 @@ fn reason(error: ureq::Error, limit: Duration) -> Reason {
         E::HostNotFound => Reason::NoSuchHost,
         E::Io(why) => match why.kind() {
             ErrorKind::ConnectionRefused => Reason::NobodyListens,
-            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-                Reason::BrokenOff
-            }
+            ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe => Reason::BrokenOff,
             ErrorKind::TimedOut | ErrorKind::WouldBlock => Reason::Late { after: limit },
             ErrorKind::InvalidData => Reason::Insecure { why: tidy(&why.to_string(), &[]) },
             _ => other(why.to_string()),

@@ -156,7 +156,11 @@ pub fn error_of(value: &Value) -> Option<TransactionError> {
     let instruction = || {
         let (index, why) = serde_json::from_value::<(u8, Value)>(value.get("InstructionError")?.clone()).ok()?;
         // Nodes of old give this one a text.
-        let why = if why.get("BorshIoError").is_some() { InstructionError::BorshIoError } else { InstructionError::GenericError };
+        let why = if why.get("BorshIoError").is_some() {
+            InstructionError::BorshIoError
+        } else {
+            InstructionError::GenericError
+        };
         Some(TransactionError::InstructionError(index, why))
     };
     let unknown = TransactionError::InstructionError(OF_NO_NUMBER, InstructionError::GenericError);
@@ -194,10 +198,7 @@ mod tests {
                 json!({ "InstructionError": [1, "AnErrorOfTheFuture"] }),
                 TransactionError::InstructionError(1, InstructionError::GenericError),
             ),
-            (
-                json!("AnErrorOfTheFuture"),
-                TransactionError::InstructionError(255, InstructionError::GenericError),
-            ),
+            (json!("AnErrorOfTheFuture"), TransactionError::InstructionError(255, InstructionError::GenericError)),
         ] {
             assert_eq!(error_of(&written), Some(read), "{written}");
         }
