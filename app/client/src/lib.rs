@@ -23,7 +23,10 @@ pub mod instruction;
 pub mod migration;
 pub mod price_account;
 pub mod quote;
+pub mod redact;
 pub mod solana_config;
+pub mod text_file;
+pub mod token;
 pub mod transaction;
 pub mod units;
 
