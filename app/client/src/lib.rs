@@ -24,6 +24,7 @@ pub mod instruction;
 pub mod migration;
 pub mod price_account;
 pub mod quote;
+pub mod solana_config;
 pub mod text;
 pub mod transaction;
 pub mod units;
