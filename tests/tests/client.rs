@@ -9,3 +9,4 @@ mod failures;
 mod migrations;
 mod pipeline;
 mod replay;
+mod views;

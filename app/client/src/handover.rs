@@ -13,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use solana_compute_budget_interface::ComputeBudgetInstruction;
+use solana_sdk::bs58;
 use solana_sdk::message::{Message, VersionedMessage};
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::VersionedTransaction;

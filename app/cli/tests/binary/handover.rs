@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 use solana_commitment_config::CommitmentConfig;
+use solana_sdk::bs58;
 use solana_sdk::message::Message;
 use solana_sdk::signature::{Keypair, Signature};
 use solana_sdk::signer::Signer;

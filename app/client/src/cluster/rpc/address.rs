@@ -1,16 +1,10 @@
-//! What of a node's URL may be shown, and what may not.
+//! What of a node's URL and words may be shown.
 
-/// Scheme and host of a URL: what may be shown. User, path and query may hold a key.
-pub fn host_of(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
-}
+use crate::redact;
 
 /// Whether a URL's host is this machine.
 pub fn is_local(url: &str) -> bool {
-    let host = host_of(url);
+    let host = redact::url(url);
     let host = host.split_once("://").map_or(host.as_str(), |(_, host)| host);
     let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address,
@@ -24,7 +18,7 @@ pub fn is_local(url: &str) -> bool {
 pub fn secrets_of(url: &str) -> Vec<String> {
     const SHORTEST: usize = 6;
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = host_of(url);
+    let host = redact::url(url);
     let host = host.split_once("://").map_or(host.as_str(), |(_, host)| host);
     let parts = rest.split(['/', '?', '#', '&', '=', '@', ':', ';', '\\']);
     let secret = |part: &&str| part.len() >= SHORTEST && *part != "api-key" && !host.contains(part);
@@ -35,6 +29,7 @@ pub fn secrets_of(url: &str) -> Vec<String> {
 pub fn tidy(text: &str, secrets: &[String]) -> String {
     const MOST: usize = 140;
     let text = secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "(key)"));
+    let text = redact::text(&text);
     let words: Vec<&str> =
         text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
     let text = words.join(" ");
@@ -47,19 +42,6 @@ pub fn tidy(text: &str, secrets: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_scheme_and_host_of_a_url_are_shown() {
-        for (url, shown) in [
-            ("https://rpc.example/abcdef123456?api-key=secret1", "https://rpc.example"),
-            ("https://user:password@rpc.example:8899/", "https://rpc.example:8899"),
-            ("https://us@er:p@ssword@rpc.example", "https://rpc.example"),
-            ("http://127.0.0.1:8899?key=secret1#secret2", "http://127.0.0.1:8899"),
-            ("http://[::1]:8899/path", "http://[::1]:8899"),
-        ] {
-            assert_eq!(host_of(url), shown);
-        }
-    }
 
     #[test]
     fn what_a_node_repeats_of_a_key_is_taken_out() {

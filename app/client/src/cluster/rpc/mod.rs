@@ -4,7 +4,7 @@ mod address;
 mod transport;
 mod wire;
 
-pub use address::{host_of, is_local};
+pub use address::is_local;
 pub use transport::{Limits, Watcher};
 
 use super::{Blockhash, Cluster, ClusterError, Outcome, Reason, Receipt, Refusal, Silence};

@@ -3,8 +3,9 @@
 //! A request runs in a thread of its own, so that whoever waits for it can be told that it takes long, can be stopped,
 //! and is never held beyond its limit, whatever the other side does.
 
-use super::address::{host_of, is_local, secrets_of, tidy};
+use super::address::{is_local, secrets_of, tidy};
 use crate::cluster::{ClusterError, Reason, Refusal, Silence};
+use crate::redact;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -124,7 +125,7 @@ impl Transport {
         Self {
             agent: config.build().into(),
             url: url.to_owned(),
-            host: host_of(url),
+            host: redact::url(url),
             secrets: secrets_of(url),
             limits: Limits::default(),
             watcher: None,
@@ -227,7 +228,7 @@ impl Transport {
                 let to = received
                     .location
                     .as_deref()
-                    .map(|to| if to.contains("://") { host_of(to) } else { self.host.clone() });
+                    .map(|to| if to.contains("://") { redact::url(to) } else { self.host.clone() });
                 Reason::Elsewhere { to: to.unwrap_or_else(|| "another address".into()) }
             }
             (401 | 403, parsed) => {
