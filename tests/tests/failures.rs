@@ -184,7 +184,9 @@ fn who_watches_is_told_of_a_slow_answer_which_still_counts() {
     let told = Arc::new(AtomicU32::new(0));
     let watcher: backstop_client::cluster::rpc::Watcher = Arc::new({
         let told = told.clone();
-        move |_: &str| drop(told.fetch_add(1, Ordering::Relaxed))
+        move |_: &str| {
+            told.fetch_add(1, Ordering::Relaxed);
+        }
     });
     let cluster = at(stage.node.url()).watched_by(watcher);
     cluster.slot().expect("it answers");

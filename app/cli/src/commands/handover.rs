@@ -7,7 +7,6 @@ use anyhow::Result;
 use backstop_client::cluster::rpc::RpcCluster;
 use backstop_client::handover::{Handover, Required};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 
@@ -84,11 +83,6 @@ pub fn text(handover: &Handover, options: &HandoverOptions) -> String {
         lines.extend(handover.signers.iter().filter_map(signed));
     }
     lines.join("\n")
-}
-
-/// What is printed for machines, below the transaction itself.
-pub fn details(handover: &Handover) -> Value {
-    json!(handover)
 }
 
 /// Tells on stderr who must sign, and until when.
