@@ -48,7 +48,8 @@ spelling:
 
 # Licences, sources and duplicates of what we depend on. Needs cargo-deny.
 licences:
-    cargo deny --locked check bans licenses sources
+    cargo deny --locked --all-features check licenses sources
+    cargo deny --locked check bans
 
 # Advisories against what we depend on. Needs cargo-deny and the network.
 advisories:

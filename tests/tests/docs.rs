@@ -3,7 +3,7 @@
 
 use backstop::math::pricing::{self, Demand, Order, Price};
 use backstop::math::{capital, exits, losses, shares, treaties};
-use backstop_tests::{golden, reference, source};
+use backstop_tests::{golden, idl, reference, source};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
@@ -272,6 +272,14 @@ fn severity_and_windows_in_the_book_are_what_the_evidence_machine_says() {
     says("evidence", &format!("`need` is {}, `tolerance` {}", stress.need, stress.tolerance));
     let severity = stress.severity_bps(90_500_000, 1);
     says("evidence", &format!("a mean of 0.905: {} % of the sum insured", severity / 100));
+}
+
+#[test]
+fn every_instruction_has_a_builder_in_the_library() {
+    let library: String = source::below("app/client/src", &[".rs"]).iter().map(|file| source::file(file)).collect();
+    let absent = idl::instructions().iter().filter(|declared| !library.contains(&format!("pub fn {}(", declared.name)));
+    let absent: Vec<&str> = absent.map(|declared| declared.name.as_str()).collect();
+    assert!(absent.is_empty(), "app/client/src/instruction.rs builds no {absent:?}");
 }
 
 #[test]
