@@ -20,10 +20,23 @@ pub fn pages() -> Vec<(&'static str, String)> {
 
 /// The beginning of a page.
 fn head(title: &str, text: &str) -> String {
-    format!(
-        "# {title}\n\n{text}\n\nGenerated from `artifacts/backstop.json`; `BACKSTOP_BLESS=1 cargo test -p backstop-tests \
-         --test client docs::` writes it anew.\n"
-    )
+    let how = "Generated from `artifacts/backstop.json`; `BACKSTOP_BLESS=1 cargo test -p backstop-tests --test client docs::` \
+               writes it anew.";
+    format!("# {title}\n\n{}\n\n{}\n", wrapped(text), wrapped(how))
+}
+
+/// A paragraph in lines of at most 118 characters.
+fn wrapped(text: &str) -> String {
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for word in text.split_whitespace() {
+        if line.chars().count() + 1 + word.chars().count() > 118 {
+            lines.push(std::mem::take(&mut line));
+        }
+        let space = if line.is_empty() { "" } else { " " };
+        line = format!("{line}{space}{word}");
+    }
+    lines.push(line);
+    lines.join("\n")
 }
 
 /// What the source says about something, in a line, without the links of its documentation.
@@ -227,8 +240,8 @@ fn errors() -> String {
 fn addresses() -> String {
     let mut text = head(
         "Addresses",
-        "Every account of the program but its token accounts' owners' is at a derived address: a seed, then keys of 32 bytes and \
-         numbers in little-endian (pool, product and treaty ids 2 bytes, days 4, nonces 8, tranche and series 1). The \
+        "Every account of the program, every vault and every mint that it makes is at a derived address: a seed, then \
+         keys of 32 bytes and numbers in little-endian (pool, product and treaty ids 2 bytes, days 4, nonces 8, tranche and series 1). The \
          library's `address` module derives them.",
     );
     text.push_str("\n| seed | what |\n|---|---|\n");

@@ -113,7 +113,9 @@ fn paths(text: &str) -> Vec<String> {
     for line in prose(text) {
         for word in line.split('`').skip(1).step_by(2).filter_map(|code| code.split_whitespace().next()) {
             let whole = word.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c));
-            if whole && word.contains('/') && !word.starts_with(['/', '.', '-']) {
+            let blank = |part: &str| ["GROUP", "NAME", "PART"].contains(&part.trim_end_matches(".rs"));
+            let local = !word.starts_with(['/', '.', '-']);
+            if whole && local && word.contains('/') && !word.split('/').any(blank) {
                 found.push(word.trim_end_matches('/').to_owned());
             }
         }

@@ -28,8 +28,7 @@ fn pages(folder: &Path, into: &mut Vec<PathBuf>) {
 
 /// The words of a command as a shell takes them apart, without what follows it in the line.
 fn words(command: &str) -> Vec<String> {
-    let command = command.split(" | ").next().unwrap_or_default();
-    let command = command.split(" #").next().unwrap_or_default();
+    let command = [" | ", " > ", " #"].iter().fold(command, |rest, end| rest.split(end).next().unwrap_or_default());
     let unquoted = command.split(['\'', '"']).enumerate();
     let words = unquoted.flat_map(|(place, part)| match place % 2 {
         0 => part.split_whitespace().map(str::to_owned).collect(),
