@@ -9,3 +9,4 @@ mod example;
 mod migrations;
 mod pipeline;
 mod replay;
+mod views;
