@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// What stands for an address in a command that somebody fills in.
 const PLACEHOLDERS: &[&str] =
-    &["ADDRESS", "ALICE", "COVER", "INCIDENT", "MULTISIG", "POOL", "PRODUCT", "TICKET", "TREATY", "WALLET"];
+    &["ACCOUNT", "ADDRESS", "ALICE", "COVER", "INCIDENT", "MULTISIG", "POOL", "PRODUCT", "TICKET", "TREATY", "WALLET"];
 const SOME_ADDRESS: &str = "11111111111111111111111111111112";
 
 fn root() -> PathBuf {
