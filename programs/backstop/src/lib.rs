@@ -30,13 +30,16 @@
 
 #[macro_use]
 pub mod error;
+#[macro_use]
+mod stored;
 
 pub mod constants;
 pub mod events;
 pub mod instructions;
 pub mod math;
 pub mod mint;
-pub mod oracle;
+pub mod payout;
+pub mod peril;
 #[allow(unsafe_code)] // The border to the runtime: there and nowhere else.
 pub mod runtime;
 pub mod state;

@@ -7,42 +7,46 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, div, halves, mul_div, wide};
 use crate::math::{capital, exits, losses, shares, stream};
+use crate::peril::AlertLevel;
 use crate::state::ledger::{bucket_mut, credit, debit, fits};
-use crate::state::{CedantAlert, ExitEpoch, day_of, day_start};
+use crate::state::{ExitEpoch, day_of, day_start};
 use anchor_lang::prelude::*;
 
-/// What a pool stands behind.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PoolKind {
-    /// Products; it may cede.
-    Cover,
-    /// Treaties of cover pools.
-    Reinsurance,
+stored_enum! {
+    /// What a pool stands behind.
+    pub enum PoolKind {
+        /// Products; it may cede.
+        Cover = 0,
+        /// Treaties of cover pools.
+        Reinsurance = 1,
+    }
 }
 
-/// Who may deposit into a pool.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody.
-    Open,
-    /// Whoever brings the deposit authority's signature.
-    AllowList,
-    /// Nobody: the pool is fed by its surplus alone.
-    ProtocolOnly,
+stored_enum! {
+    /// Who may deposit into a pool.
+    pub enum Access {
+        /// Everybody.
+        Open = 0,
+        /// Whoever brings the deposit authority's signature.
+        AllowList = 1,
+        /// Nobody: the pool is fed by its surplus alone.
+        ProtocolOnly = 2,
+    }
 }
 
-/// A class of a pool's capital. Junior absorbs losses before senior.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tranche {
-    /// Absorbs losses after the surplus; earns with its weight.
-    Junior,
-    /// Absorbs losses last.
-    Senior,
+stored_enum! {
+    /// A class of a pool's capital. Junior absorbs losses before senior.
+    pub enum Tranche {
+        /// Absorbs losses after the surplus; earns with its weight.
+        Junior = 0,
+        /// Absorbs losses last.
+        Senior = 1,
+    }
 }
 
 impl Tranche {
     /// Both tranches, in the order of their losses.
-    pub const BOTH: [Tranche; 2] = [Tranche::Junior, Tranche::Senior];
+    pub const BOTH: [Tranche; 2] = Tranche::ALL;
 
     /// Position in arrays by tranche.
     pub const fn index(self) -> usize {
@@ -54,10 +58,7 @@ impl Tranche {
 
     /// The seed byte of the tranche.
     pub const fn seed(self) -> u8 {
-        match self {
-            Tranche::Junior => 0,
-            Tranche::Senior => 1,
-        }
+        self.byte()
     }
 
     /// The word that share mints and events show.
@@ -343,6 +344,8 @@ pub struct Pool {
 const _: () = assert!(core::mem::size_of::<Pool>() == 6_064);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
+in_place_account!(Pool { kind: PoolKind, access: Access });
+
 /// What an accrual moved, in asset units.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accrual {
@@ -419,16 +422,12 @@ impl Pool {
 
     /// What the pool stands behind.
     pub fn kind(&self) -> PoolKind {
-        if self.kind == 0 { PoolKind::Cover } else { PoolKind::Reinsurance }
+        PoolKind::stored(self.kind)
     }
 
     /// Who may deposit.
     pub fn access(&self) -> Access {
-        match self.access {
-            0 => Access::Open,
-            1 => Access::AllowList,
-            _ => Access::ProtocolOnly,
-        }
+        Access::stored(self.access)
     }
 
     /// The books of one tranche.
@@ -807,13 +806,13 @@ impl Pool {
     ///
     /// In an alert nothing is free, except for an epoch more than 30 days past its end in an alert that is only
     /// breaching: then the alert's exposure stays behind in full, beside what the rest requires.
-    pub fn free_capital(&self, epoch_day: u32, cedants: CedantAlert, now: i64) -> Result<u64> {
+    pub fn free_capital(&self, epoch_day: u32, cedants: AlertLevel, now: i64) -> Result<u64> {
         let required = self.required_capital()?;
-        let must_stay = if self.alerts == 0 && cedants == CedantAlert::None {
+        let must_stay = if self.alerts == 0 && cedants == AlertLevel::None {
             self.must_stay(required)?
         } else {
             let late = now > day_start(epoch_day.saturating_add(1)).saturating_add(LATE_EPOCH);
-            ensure!(late && self.alerts_due == 0 && cedants != CedantAlert::Due, BackstopError::PoolInAlert);
+            ensure!(late && self.alerts_due == 0 && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
             fits(self.requirement(required).must_stay_behind_alert(self.alert_exposure))?
         };
         let own = self.loss_capital()?;
@@ -826,7 +825,7 @@ impl Pool {
     ///
     /// A payment that does not fill the epoch has a least amount: each rounds against those who leave, and nobody shall
     /// wear an epoch down by settling it for a unit at a time.
-    pub fn settle_epoch(&mut self, epoch: &mut ExitEpoch, cedants: CedantAlert, now: i64) -> Result<EpochPayment> {
+    pub fn settle_epoch(&mut self, epoch: &mut ExitEpoch, cedants: AlertLevel, now: i64) -> Result<EpochPayment> {
         ensure!(epoch.day < day_of(now), BackstopError::EpochNotOver);
         ensure!(epoch.day == self.oldest_exit_day, BackstopError::NotOldestEpoch);
         let free = self.free_capital(epoch.day, cedants, now)?;
@@ -1068,17 +1067,6 @@ fn carried(amount: u64, part: u64, whole: u64, fraction: &mut u64) -> Result<u64
     let left = fits(due.checked_sub(wide(units, whole)))?;
     *fraction = fits(u64::try_from(left).ok())?;
     Ok(units)
-}
-
-/// How deep a product is in alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlertLevel {
-    /// Not in alert.
-    None,
-    /// Breaching.
-    Breaching,
-    /// Met, or triggered and not funded yet.
-    Due,
 }
 
 fn by_tranche(values: &[u64; 2], tranche: Tranche) -> u64 {

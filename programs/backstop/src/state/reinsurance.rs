@@ -2,10 +2,11 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
+use crate::peril::AlertLevel;
 use crate::state::ledger::{bucket_mut, credit, debit, fits};
 use crate::state::{
-    InwardTreaty, LayerInForce, LossByLayer, Pool, PoolKind, QuotaShareInForce, Treaty, TreatyKind, day_of, day_start,
-    unearned_between,
+    InwardTreaty, LayerInForce, Load, LossByLayer, Pool, PoolKind, QuotaShareInForce, Treaty, TreatyKind, day_of,
+    day_start, unearned_between,
 };
 use anchor_lang::prelude::*;
 
@@ -180,21 +181,26 @@ impl Pool {
         Ok(unearned)
     }
 
+    /// How deep the pool is in alert: as deep as the worst of its products.
+    pub fn alert(&self) -> AlertLevel {
+        match (self.alerts, self.alerts_due) {
+            (0, _) => AlertLevel::None,
+            (_, 0) => AlertLevel::Breaching,
+            _ => AlertLevel::Due,
+        }
+    }
+
     /// Refuses unless every cedant of this pool is passed, in the order of its books. Returns how deep the worst alert
-    /// among them is: 0 none, 1 only breaching, 2 more.
-    pub fn worst_cedant_alert<'info>(&self, cedants: &'info [AccountInfo<'info>]) -> Result<CedantAlert> {
-        let mut worst = CedantAlert::None;
+    /// among them is.
+    pub fn worst_cedant_alert<'info>(&self, cedants: &'info [AccountInfo<'info>]) -> Result<AlertLevel> {
+        let mut worst = AlertLevel::None;
         let mut passed = cedants.iter();
         for inward in self.inward.iter().filter(|inward| inward.treaty != Pubkey::default()) {
             let account = passed.next().ok_or(BackstopError::CedantsMissing)?;
             ensure!(*account.key == inward.cedant, BackstopError::CedantsMissing);
             let loader = AccountLoader::<Pool>::try_from(account)?;
-            let cedant = loader.load()?;
-            worst = worst.max(match (cedant.alerts, cedant.alerts_due) {
-                (0, _) => CedantAlert::None,
-                (_, 0) => CedantAlert::Breaching,
-                _ => CedantAlert::Due,
-            });
+            let cedant = loader.read()?;
+            worst = worst.max(cedant.alert());
         }
         ensure!(passed.next().is_none(), BackstopError::UnexpectedAccounts);
         Ok(worst)
@@ -218,17 +224,6 @@ impl Pool {
 pub fn ceded_premium_end(now: i64) -> u32 {
     let whole_days = CEDED_PREMIUM_DAYS.saturating_mul(DAY).saturating_add(DAY.saturating_sub(1));
     day_of(now.saturating_add(whole_days))
-}
-
-/// How deep the worst alert among a reinsurer's cedants is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CedantAlert {
-    /// No cedant is in alert.
-    None,
-    /// Every alert is only breaching.
-    Breaching,
-    /// A trigger is met, or an incident waits for its funding.
-    Due,
 }
 
 /// Frees the first place of the rest of a list; the others close up, in their order.

@@ -81,7 +81,7 @@ pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     let (Cancellation { refund, fee, accrual }, cash, decimals, signer) = {
         let mut pool = accounts.pool.load_mut()?;
         let trigger = accounts.trigger.load()?;
-        let cancellation = accounts.product.load_mut()?.cancel(&mut pool, &trigger, cover, now)?;
+        let cancellation = accounts.product.load_mut()?.cancel(&mut pool, &*trigger, cover, now)?;
         pool.invariant()?;
         (cancellation, pool.cash, pool.asset_decimals, PoolSigner::of(&pool))
     };

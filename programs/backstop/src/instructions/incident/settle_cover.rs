@@ -3,7 +3,7 @@
 use crate::error::{BackstopError, refuse};
 use crate::events::{CoverSettled, report};
 use crate::instructions::{PoolSigner, no_more};
-use crate::state::{Claim, Cover, CoverState, Incident, IncidentState, Pool};
+use crate::state::{Claim, Cover, CoverState, Incident, IncidentState, Load, Pool};
 use crate::storage::{read_record, write_part};
 use crate::token::{self, AssetTransfer};
 use anchor_lang::prelude::*;
@@ -68,9 +68,9 @@ pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
     let (claim, amount) = incident.payout(&cover)?;
     incident.book_settlement(&cover, claim, amount)?;
     write_part(&accounts.incident, Incident::PAID_AT, &incident.settled_part())?;
-    write_part(&accounts.cover, Cover::STATE_AT, &[CoverState::Settled as u8])?;
+    write_part(&accounts.cover, Cover::STATE_AT, &[CoverState::Settled.byte()])?;
     let (cash, decimals, signer) = {
-        let mut pool = accounts.pool.load_mut()?;
+        let mut pool = accounts.pool.write()?;
         pool.pay_incident(amount)?;
         pool.invariant()?;
         (pool.cash, pool.asset_decimals, PoolSigner::of(&pool))

@@ -4,8 +4,8 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{ProductCreated, report};
 use crate::instructions::{no_more, now};
-use crate::oracle::Source;
-use crate::state::evidence::{Terms, TermsInput};
+use crate::peril::evidence::{Terms, TermsInput};
+use crate::peril::feed::Source;
 use crate::state::{Pool, PoolKind, Product, ProductTerms, Protocol, Trigger, day_of, put_text};
 use anchor_lang::prelude::*;
 

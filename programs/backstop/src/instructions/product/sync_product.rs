@@ -35,7 +35,7 @@ pub(crate) fn handle(ctx: Context<SyncProduct>) -> Result<()> {
     let trigger = ctx.accounts.trigger.load()?;
     let accrual = pool.accrue(now)?;
     product.drift_level(now);
-    let amount = product.sync(&mut pool, &trigger, now)?;
+    let amount = product.sync(&mut pool, &*trigger, now)?;
     product.note_utilisation(&pool)?;
     pool.invariant()?;
     let pool = ctx.accounts.pool.key();
