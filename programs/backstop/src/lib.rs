@@ -32,16 +32,13 @@
 pub mod error;
 
 pub mod constants;
+pub mod cpi;
 pub mod events;
 pub mod instructions;
 pub mod math;
-pub mod mint;
+pub(crate) mod money;
 pub mod oracle;
-#[allow(unsafe_code)] // The border to the runtime: there and nowhere else.
-pub mod runtime;
 pub mod state;
-pub mod storage;
-pub mod token;
 
 use anchor_lang::prelude::*;
 

@@ -244,6 +244,17 @@ pub struct Quote {
     pub rate_q32: u64,
 }
 
+/// What selling a cover does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// The price, and what was sold for it.
+    pub quote: Quote,
+    /// Exposure of ended covers that was released before, in asset units.
+    pub released: u64,
+    /// What the pool earned up to now.
+    pub accrual: Accrual,
+}
+
 /// What giving a cover back does, in asset units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancellation {
@@ -359,8 +370,8 @@ impl Product {
     ///
     /// `quote` runs the same on copies, so a quote is what a purchase would cost at the same moment, and is refused
     /// where a purchase would be. The premium is rounded up.
-    pub fn sell(&mut self, pool: &mut Pool, trigger: &Trigger, request: CoverRequest, now: i64) -> Result<Quote> {
-        pool.accrue(now)?;
+    pub fn sell(&mut self, pool: &mut Pool, trigger: &Trigger, request: CoverRequest, now: i64) -> Result<Sale> {
+        let accrual = pool.accrue(now)?;
         ensure!(self.state() == ProductState::Selling, BackstopError::NotSelling);
         ensure!(now >= self.sells_from, BackstopError::NoticeNotOver);
         if self.notice_served == 0 {
@@ -369,7 +380,7 @@ impl Product {
         }
         trigger.require_quiet()?;
         trigger.require_sellable_print(self.terms.max_price_age, self.terms.no_sale_buffer_bps, now)?;
-        self.sync(pool, trigger, now)?;
+        let released = self.sync(pool, trigger, now)?;
         self.drift_level(now);
 
         let CoverRequest { sum_insured, term_days } = request;
@@ -416,7 +427,9 @@ impl Product {
         self.covers_sold = self.covers_sold.saturating_add(1);
         self.note_utilisation(pool)?;
         let level_bps = self.level_bps;
-        Ok(Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 })
+        let quote =
+            Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 };
+        Ok(Sale { quote, released, accrual })
     }
 
     /// Takes a cover back before its end, while the trigger is quiet.

@@ -1,11 +1,11 @@
 //! Closes a cover that can no longer be paid.
 
+use crate::cpi::{mint, token};
 use crate::error::{BackstopError, refuse};
 use crate::events::{CoverClosed, report};
-use crate::instructions::{PoolSigner, no_more};
-use crate::mint;
+use crate::instructions::no_more;
+use crate::money::PoolSigner;
 use crate::state::{Cover, CoverState, Pool, Product};
-use crate::token;
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 

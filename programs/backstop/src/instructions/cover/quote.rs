@@ -35,7 +35,7 @@ pub(crate) fn handle(ctx: Context<QuoteCover>, request: CoverRequest) -> Result<
     Protocol::read_pause(&accounts.protocol)?.require_purchases_open(now)?;
     let mut pool = boxed(&*accounts.pool.load()?);
     let mut product = boxed(&*accounts.product.load()?);
-    product.sell(&mut pool, &*accounts.trigger.load()?, request, now)
+    Ok(product.sell(&mut pool, &*accounts.trigger.load()?, request, now)?.quote)
 }
 
 /// A copy on the heap: an account is larger than a stack frame, so the bytes go there without passing the stack.
