@@ -232,7 +232,7 @@ impl Bare {
             // A failed transaction leaves nothing behind.
             (self.pool, self.product) = (pool, product);
         }
-        sold.ok()
+        sold.ok().map(|sale| sale.quote)
     }
 
     /// What `sync_product` does.

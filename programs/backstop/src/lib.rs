@@ -34,17 +34,14 @@ pub mod error;
 mod stored;
 
 pub mod constants;
+pub mod cpi;
 pub mod events;
 pub mod instructions;
 pub mod math;
-pub mod mint;
+pub(crate) mod money;
 pub mod payout;
 pub mod peril;
-#[allow(unsafe_code)] // The border to the runtime: there and nowhere else.
-pub mod runtime;
 pub mod state;
-pub mod storage;
-pub mod token;
 
 use anchor_lang::prelude::*;
 

@@ -8,7 +8,7 @@ use crate::commands::product::{up_to_date, words};
 use crate::output::{amount, card, listing, moment, percent, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::mint::{date_text, hex_text};
+use backstop::cpi::text::{date_text, hex_text};
 use backstop::state::{Claim, Cover, Incident, Pool, Product, Trigger, get_text};
 use backstop_app::account::Decode;
 use backstop_app::quote::Market;

@@ -1,7 +1,7 @@
 //! What a product promises, and what it does not, in words.
 
 use crate::output::{duration, exact_price, percent, rate};
-use backstop::mint::hex_text;
+use backstop::cpi::text::hex_text;
 use backstop::peril::evidence::{Phase, Severity, Terms};
 use backstop::peril::feed::Source;
 use backstop::state::{IncidentState, Product, ProductState, ProductTerms, Trigger};

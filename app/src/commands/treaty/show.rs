@@ -9,7 +9,7 @@ use crate::commands::trigger::words::moment_from;
 use crate::output::{amount, card, listing, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::mint::date_text;
+use backstop::cpi::text::date_text;
 use backstop::state::{CallState, Incident, Treaty, TreatyKind, TreatyState, day_of, get_text, unearned_between};
 use backstop_app::{Cluster, account};
 use clap::Args;

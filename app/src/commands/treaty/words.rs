@@ -4,7 +4,7 @@ use crate::commands::args::OpenPool;
 use crate::output::{rate, tidy_amount};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::mint::date_text;
+use backstop::cpi::text::date_text;
 use backstop::state::{Pool, Treaty, TreatyKind, TreatyState, day_start, get_text};
 use backstop_app::instruction::TreatyKeys;
 use backstop_app::{Cluster, account};

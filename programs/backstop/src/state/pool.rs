@@ -4,12 +4,13 @@
 //! says that none was lost or made.
 
 use crate::constants::*;
+use crate::cpi::mint::Metadata;
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, div, halves, mul_div, wide};
 use crate::math::{capital, exits, losses, shares, stream};
 use crate::peril::AlertLevel;
 use crate::state::ledger::{bucket_mut, credit, debit, fits};
-use crate::state::{ExitEpoch, day_of, day_start};
+use crate::state::{ExitEpoch, day_of, day_start, get_text};
 use anchor_lang::prelude::*;
 
 stored_enum! {
@@ -155,6 +156,27 @@ impl TrancheBook {
             return Ok(0);
         }
         Ok(shares::worth(units, self.units, self.exiting).ok_or(BackstopError::MathOverflow)?)
+    }
+}
+
+/// Decimals of a share mint: the asset's and three more.
+pub fn share_decimals(asset_decimals: u8) -> u8 {
+    asset_decimals.saturating_add(SHARE_EXTRA_DECIMALS)
+}
+
+/// What a wallet shows of a share mint: "Backstop USDC 0 Senior", "bUSDC-S"; later series count up: "Backstop USDC 0
+/// Senior 2".
+pub fn share_metadata(label: &[u8], id: u16, tranche: Tranche, series: u8) -> Metadata {
+    let label = get_text(label);
+    let word = tranche.name();
+    let initial = word.get(..1).unwrap_or(word);
+    let ordinal = u16::from(series).saturating_add(1);
+    let series = if series == 0 { String::new() } else { format!(" {ordinal}") };
+    Metadata {
+        name: format!("Backstop {label} {id} {word}{series}"),
+        symbol: format!("b{label}-{initial}"),
+        uri: String::new(),
+        fields: Vec::new(),
     }
 }
 
@@ -374,11 +396,24 @@ impl Accrual {
 
 /// What a request to leave does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExitRequest {
+pub struct Exit {
     /// Value that moves from `assets` to `exiting`.
     pub value: u64,
     /// Exit units it becomes.
     pub units: u64,
+    /// Dust that the last shares leave behind, moved to the surplus.
+    pub to_surplus: u64,
+}
+
+/// What taking a request to leave back does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CancelledExit {
+    /// Value that moves from `exiting` to `assets`.
+    pub value: u64,
+    /// Shares it becomes.
+    pub shares: u64,
+    /// Dust that the last exit units leave behind, moved to the surplus.
+    pub to_surplus: u64,
 }
 
 /// How a loss fell on the layers, in asset units.
@@ -742,7 +777,7 @@ impl Pool {
     /// Moves the value of shares to the exiting class. Shares and units are rounded against who leaves.
     ///
     /// `whole_holding` allows a ticket below the smallest when nothing is kept back.
-    pub fn request_exit(&mut self, tranche: Tranche, amount: u64, whole_holding: bool) -> Result<ExitRequest> {
+    pub fn request_exit(&mut self, tranche: Tranche, amount: u64, whole_holding: bool) -> Result<Exit> {
         let least = self.terms.min_ticket;
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
@@ -754,12 +789,12 @@ impl Pool {
         debit(&mut book.assets, value)?;
         credit(&mut book.exiting, value)?;
         credit(&mut book.units, units)?;
-        self.sweep(tranche)?;
-        Ok(ExitRequest { value, units })
+        let to_surplus = self.sweep(tranche)?;
+        Ok(Exit { value, units, to_surplus })
     }
 
-    /// Buys shares at today's price with the value of open exit units. Returns the value and the shares.
-    pub fn cancel_exit(&mut self, tranche: Tranche, open_units: u64) -> Result<(u64, u64)> {
+    /// Buys shares at today's price with the value of open exit units.
+    pub fn cancel_exit(&mut self, tranche: Tranche, open_units: u64) -> Result<CancelledExit> {
         self.hold_capacity()?;
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
@@ -770,8 +805,8 @@ impl Pool {
         debit(&mut book.exiting, value)?;
         credit(&mut book.assets, value)?;
         credit(&mut book.shares, issued)?;
-        self.sweep(tranche)?;
-        Ok((value, issued))
+        let to_surplus = self.sweep(tranche)?;
+        Ok(CancelledExit { value, shares: issued, to_surplus })
     }
 
     /// A tranche without shares holds no assets, one without exit units nothing exiting: dust goes to the surplus.
@@ -786,6 +821,11 @@ impl Pool {
         }
         credit(&mut self.surplus, dust)?;
         Ok(dust)
+    }
+
+    /// UTC day of the epoch that pays a request made now: the day that contains now and the cooldown.
+    pub fn exit_day(&self, now: i64) -> u32 {
+        day_of(now.saturating_add(i64::from(self.terms.cooldown_seconds)))
     }
 
     /// Appends an epoch to the queue, whose days only grow. `tail` is the newest epoch, required when there is one.

@@ -253,6 +253,17 @@ pub struct Quote {
     pub rate_q32: u64,
 }
 
+/// What selling a cover does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// The price, and what was sold for it.
+    pub quote: Quote,
+    /// Exposure of ended covers that was released before, in asset units.
+    pub released: u64,
+    /// What the pool earned up to now.
+    pub accrual: Accrual,
+}
+
 /// What giving a cover back does, in asset units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancellation {
@@ -369,8 +380,8 @@ impl Product {
         condition: &impl Condition,
         request: CoverRequest,
         now: i64,
-    ) -> Result<Quote> {
-        pool.accrue(now)?;
+    ) -> Result<Sale> {
+        let accrual = pool.accrue(now)?;
         ensure!(self.state() == ProductState::Selling, BackstopError::NotSelling);
         ensure!(now >= self.sells_from, BackstopError::NoticeNotOver);
         if self.notice_served == 0 {
@@ -379,7 +390,7 @@ impl Product {
         }
         condition.require_quiet()?;
         condition.require_sellable(self.terms.sale_limits(), now)?;
-        self.sync(pool, condition, now)?;
+        let released = self.sync(pool, condition, now)?;
         self.drift_level(now);
 
         let CoverRequest { sum_insured, term_days } = request;
@@ -426,7 +437,9 @@ impl Product {
         self.covers_sold = self.covers_sold.saturating_add(1);
         self.note_utilisation(pool)?;
         let level_bps = self.level_bps;
-        Ok(Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 })
+        let quote =
+            Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 };
+        Ok(Sale { quote, released, accrual })
     }
 
     /// Takes a cover back before its end, while the condition is quiet.

@@ -1,8 +1,8 @@
 //! The protocol's roles and its pause.
 
 use crate::constants::*;
+use crate::cpi::records::borrow_record;
 use crate::error::BackstopError;
-use crate::storage::borrow_record;
 use anchor_lang::prelude::*;
 
 /// The one account that names the roles. Nothing in it reaches money.

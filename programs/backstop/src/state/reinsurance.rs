@@ -2,13 +2,25 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
+use crate::math::rounding::{Rounding, mul_div};
 use crate::peril::AlertLevel;
 use crate::state::ledger::{bucket_mut, credit, debit, fits};
 use crate::state::{
     InwardTreaty, LayerInForce, Load, LossByLayer, Pool, PoolKind, QuotaShareInForce, Treaty, TreatyKind, day_of,
-    day_start, unearned_between,
+    day_start,
 };
 use anchor_lang::prelude::*;
+
+/// Quota-share premium on its way to the reinsurer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CededPremium {
+    /// Asset units.
+    pub amount: u64,
+    /// Rate at which the reinsurer earns it, in Q32 asset units a second.
+    pub rate_q32: u64,
+    /// First UTC day on which all of it is earned.
+    pub end_day: u32,
+}
 
 impl Pool {
     // ---- as cedant ----
@@ -104,6 +116,15 @@ impl Pool {
         ensure!(amount > 0, BackstopError::NothingOwed);
         debit(&mut self.cash, amount)?;
         Ok(amount)
+    }
+
+    /// Hands the quota share's premium to its reinsurer, who earns it over the next seven days, to a day boundary: a
+    /// deposit just before gains nothing by it.
+    pub fn hand_premium_to(&mut self, reinsurer: &mut Pool, now: i64) -> Result<CededPremium> {
+        let amount = self.take_treaty_payable()?;
+        let end_day = ceded_premium_end(now);
+        let rate_q32 = reinsurer.stream_premium(amount, now, end_day)?;
+        Ok(CededPremium { amount, rate_q32, end_day })
     }
 
     /// Takes in what a treaty paid for an incident.
@@ -224,6 +245,12 @@ impl Pool {
 pub fn ceded_premium_end(now: i64) -> u32 {
     let whole_days = CEDED_PREMIUM_DAYS.saturating_mul(DAY).saturating_add(DAY.saturating_sub(1));
     day_of(now.saturating_add(whole_days))
+}
+
+/// Unearned part of a premium stream from the start of one day to the start of another, rounded down.
+pub fn unearned_between(rate_q32: u64, from_day: u32, to_day: u32) -> Result<u64> {
+    let seconds = u64::from(to_day.saturating_sub(from_day)).saturating_mul(DAY.unsigned_abs());
+    Ok(mul_div(rate_q32, seconds, 1 << 32, Rounding::Down).ok_or(BackstopError::MathOverflow)?)
 }
 
 /// Frees the first place of the rest of a list; the others close up, in their order.

@@ -46,7 +46,7 @@ fn ticket(tranche: Tranche, units: u64) -> ExitTicket {
 fn a_request_turns_the_value_of_shares_into_units() {
     let mut pool = pool_with(0, 10_000, 20_000);
     let request = pool.request_exit(Tranche::Junior, 4_000_000, false).unwrap();
-    assert_eq!(request, ExitRequest { value: 4_000, units: 4_000_000 });
+    assert_eq!(request, Exit { value: 4_000, units: 4_000_000, to_surplus: 0 });
     let expected =
         TrancheBook { assets: 6_000, exiting: 4_000, shares: 6_000_000, units: 4_000_000, ..pool.tranches[0] };
     assert_eq!(pool.tranches[0], expected);
@@ -56,7 +56,7 @@ fn a_request_turns_the_value_of_shares_into_units() {
     pool.tranches[0].exiting = 2_000;
     pool.cash -= 2_000;
     let request = pool.request_exit(Tranche::Junior, 1_000_000, false).unwrap();
-    assert_eq!(request, ExitRequest { value: 1_000, units: 1_999_500 }); // 1,000 x 4,001,000 / 2,001
+    assert_eq!(request, Exit { value: 1_000, units: 1_999_500, to_surplus: 0 }); // 1,000 x 4,001,000 / 2,001
     pool.invariant().unwrap();
 }
 
@@ -89,7 +89,7 @@ fn dust_of_the_last_to_leave_goes_to_the_surplus() {
     pool.cash += 1_000_000;
     // 10^9 x 2,000,001 / 1,000,001,000 = 1,999,999.000001.
     let request = pool.request_exit(Tranche::Junior, 1_000_000_000, false).unwrap();
-    assert_eq!(request.value, 1_999_999);
+    assert_eq!((request.value, request.to_surplus), (1_999_999, 1));
     assert_eq!(layers(&pool), [1, 0, 1_999_999, 0, 0]);
     pool.invariant().unwrap();
 }
@@ -98,14 +98,15 @@ fn dust_of_the_last_to_leave_goes_to_the_surplus() {
 fn cancelling_buys_shares_with_what_the_units_are_worth() {
     let mut pool = pool_with(0, 10_000, 0);
     pool.request_exit(Tranche::Junior, 4_000_000, false).unwrap();
-    assert_eq!(pool.cancel_exit(Tranche::Junior, 1_000_000).unwrap(), (1_000, 1_000_000));
+    let back = CancelledExit { value: 1_000, shares: 1_000_000, to_surplus: 0 };
+    assert_eq!(pool.cancel_exit(Tranche::Junior, 1_000_000).unwrap(), back);
     assert_eq!(layers(&pool), [0, 7_000, 3_000, 0, 0]);
     assert_eq!((pool.tranches[0].shares, pool.tranches[0].units), (7_000_000, 3_000_000));
     pool.invariant().unwrap();
     // A third of what is exiting is lost: 3,000,000 units share 2,000.
     pool.tranches[0].exiting = 2_000;
     pool.cash -= 1_000;
-    let (value, shares) = pool.cancel_exit(Tranche::Junior, 3_000_000).unwrap();
+    let CancelledExit { value, shares, .. } = pool.cancel_exit(Tranche::Junior, 3_000_000).unwrap();
     // 3,000,000 x 2,001 / 3,001,000 = 2,000.3; 2,000 x 7,001,000 / 7,001.
     assert_eq!((value, shares), (2_000, 2_000_000));
     assert_eq!(layers(&pool), [0, 9_000, 0, 0, 0]);
@@ -122,7 +123,8 @@ fn dust_of_the_last_unit_goes_to_the_surplus() {
     pool.tranches[0].exiting = 5_000;
     pool.cash += 5_000;
     // 100 x 5,001 / 1,100 = 454.6: few units against the virtual position.
-    assert_eq!(pool.cancel_exit(Tranche::Junior, 100).unwrap().0, 454);
+    let back = pool.cancel_exit(Tranche::Junior, 100).unwrap();
+    assert_eq!((back.value, back.to_surplus), (454, 4_546));
     assert_eq!(layers(&pool), [4_546, 10_454, 0, 0, 0]);
     pool.invariant().unwrap();
 }

@@ -2,7 +2,8 @@
 
 use crate::error::BackstopError;
 use crate::events::{IncidentClosed, report};
-use crate::instructions::{no_more, now, report_accrual};
+use crate::instructions::{no_more, now};
+use crate::money::Till;
 use crate::state::{Incident, Load, Pool, Product};
 use anchor_lang::prelude::*;
 
@@ -39,11 +40,9 @@ pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
     let accounts = &ctx.accounts;
     let now = now()?;
     let incident = &accounts.incident;
-    let mut pool = accounts.pool.write()?;
-    let accrual = pool.accrue(now)?;
-    let to_surplus = incident.wind_up(&mut pool, &mut *accounts.product.write()?, now)?;
-    pool.invariant()?;
-    report_accrual(accounts.pool.key(), now, accrual)?;
+    let mut till = Till::open(&accounts.pool, now)?;
+    let to_surplus = incident.wind_up(&mut till, &mut *accounts.product.write()?, now)?;
+    till.close()?;
     report(&IncidentClosed { pool: accounts.pool.key(), incident: incident.key(), to_surplus })?;
     Ok(())
 }

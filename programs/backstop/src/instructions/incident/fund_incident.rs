@@ -2,7 +2,8 @@
 
 use crate::error::BackstopError;
 use crate::events::{IncidentFunded, report};
-use crate::instructions::{no_more, now, report_accrual};
+use crate::instructions::{no_more, now};
+use crate::money::Till;
 use crate::state::{Incident, Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
@@ -42,11 +43,10 @@ pub(crate) fn handle(ctx: Context<FundIncident>) -> Result<()> {
     let accounts = ctx.accounts;
     let now = now()?;
     let incident = &mut accounts.incident;
-    let mut pool = accounts.pool.write()?;
-    let accrual = pool.accrue(now)?;
-    let funding = incident.fund(&mut pool, &mut *accounts.product.write()?, &mut *accounts.trigger.write()?, now)?;
-    pool.invariant()?;
-    report_accrual(accounts.pool.key(), now, accrual)?;
+    let mut till = Till::open(&accounts.pool, now)?;
+    let mut product = accounts.product.write()?;
+    let funding = incident.fund(&mut till, &mut product, &mut *accounts.trigger.write()?, now)?;
+    till.close()?;
     report(&IncidentFunded {
         pool: accounts.pool.key(),
         incident: incident.key(),

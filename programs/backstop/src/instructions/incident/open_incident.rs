@@ -3,7 +3,8 @@
 use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{IncidentOpened, report};
-use crate::instructions::{no_more, now, report_accrual};
+use crate::instructions::{no_more, now};
+use crate::money::Till;
 use crate::state::{Incident, IncidentKeys, Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
@@ -57,12 +58,10 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
         bump: ctx.bumps.incident,
     };
     let incident = &mut accounts.incident;
-    let mut pool = accounts.pool.write()?;
-    let accrual = pool.accrue(now)?;
-    let opening =
-        incident.open(keys, &mut pool, &mut *accounts.product.write()?, &mut *accounts.trigger.write()?, now)?;
-    pool.invariant()?;
-    report_accrual(accounts.pool.key(), now, accrual)?;
+    let mut till = Till::open(&accounts.pool, now)?;
+    let mut product = accounts.product.write()?;
+    let opening = incident.open(keys, &mut till, &mut product, &mut *accounts.trigger.write()?, now)?;
+    till.close()?;
     report(&IncidentOpened {
         pool: accounts.pool.key(),
         product: accounts.product.key(),

@@ -3,9 +3,9 @@
 use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{TreatyCommuted, report};
-use crate::instructions::{PoolSigner, no_more, now, report_accrual};
-use crate::state::{Pool, Protocol, Treaty, TreatyState, day_of, day_start};
-use crate::token::{self, AssetTransfer};
+use crate::instructions::{no_more, now};
+use crate::money::{Asset, Till};
+use crate::state::{Commutation, Pool, Protocol, Treaty};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -58,42 +58,17 @@ pub(crate) fn handle(ctx: Context<CommuteTreaty>) -> Result<()> {
     let now = now()?;
     let treaty = &mut accounts.treaty;
     let key = treaty.key();
-    treaty.require_state(TreatyState::Active)?;
-    let tomorrow = day_of(now).saturating_add(1);
-    ensure!(now >= treaty.start() && tomorrow < treaty.end_day, BackstopError::WrongTreatyState);
-    let (returned, decimals, signer, cedant_cash, reinsurer_cash) = {
-        let mut cedant = accounts.cedant.load_mut()?;
-        let mut reinsurer = accounts.reinsurer.load_mut()?;
-        cedant.require_no_alert()?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
-        let returned = reinsurer.return_premium(treaty.rate_q32, tomorrow, treaty.end_day)?;
-        cedant.receive_surplus(returned)?;
-        treaty.end_day = tomorrow;
-        cedant.shorten(&key, day_start(tomorrow));
-        cedant.require_solvent(now)?;
-        cedant.invariant()?;
-        reinsurer.invariant()?;
-        (returned, cedant.asset_decimals, PoolSigner::of(&reinsurer), cedant.cash, reinsurer.cash)
-    };
-    if returned > 0 {
-        AssetTransfer {
-            token_program: &accounts.asset_token_program,
-            mint: &accounts.asset_mint,
-            from: &accounts.reinsurer_vault,
-            to: &accounts.cedant_vault,
-            authority: accounts.reinsurer.as_ref(),
-            vault: &accounts.reinsurer_vault,
-            decimals,
-        }
-        .pay(returned, reinsurer_cash, &[&signer.seeds()])?;
-        ensure!(token::vault_amount(&accounts.cedant_vault)? >= cedant_cash, BackstopError::VaultMismatch);
-    }
+    let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
+    let Commutation { end_day, returned } = treaty.commute(&key, &mut cedant, &mut reinsurer, now)?;
+    let cedant_vault = cedant.close()?.vault(&accounts.cedant_vault);
+    let reinsurer_vault = reinsurer.close()?.vault(&accounts.reinsurer_vault);
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    reinsurer_vault.pay_pool(&asset, &cedant_vault, returned)?;
     report(&TreatyCommuted {
         treaty: key,
         cedant: accounts.cedant.key(),
         reinsurer: accounts.reinsurer.key(),
-        end_day: tomorrow,
+        end_day,
         returned,
     })?;
     Ok(())

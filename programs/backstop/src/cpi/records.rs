@@ -1,8 +1,8 @@
 //! Accounts of this program that a handler creates, reads and writes itself: what Anchor writes out anew for each of
 //! them (`init`, `seeds`) is here once, and takes half as much.
 
+use crate::cpi::invoke::{Use, call};
 use crate::error::{BackstopError, refuse};
-use crate::runtime::{Use, call};
 use crate::state::{Versioned, require_version};
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::system_program;

@@ -1,0 +1,179 @@
+//! A pool's books while an instruction changes them, and the vault that must follow them.
+//!
+//! An instruction that moves money opens the till, lets the rules of [`crate::state`] change the books, closes the till
+//! and only then moves the asset. Every movement is checked on both ends that are vaults: the vault moved by exactly the
+//! amount, and holds what the books say.
+
+use crate::cpi::token;
+use crate::error::BackstopError;
+use crate::events::{Accrued, report};
+use crate::money::{Asset, Payee, PoolSigner, Purse};
+use crate::state::{Accrual, Load, Pool, Tranche};
+use anchor_lang::prelude::*;
+use core::cell::RefMut;
+use core::ops::{Deref, DerefMut};
+
+/// A pool's books, open to be changed. Nothing can be called while a till is open: the runtime lends the account once.
+pub struct Till<'a, 'info> {
+    pool: &'a AccountLoader<'info, Pool>,
+    books: RefMut<'a, Pool>,
+}
+
+impl<'a, 'info> Till<'a, 'info> {
+    /// Opens the books and earns premium up to `now`, which is reported.
+    #[inline(never)]
+    pub fn open(pool: &'a AccountLoader<'info, Pool>, now: i64) -> Result<Self> {
+        let mut till = Self::untouched(pool)?;
+        let accrual = till.books.accrue(now)?;
+        report_accrual(pool.key(), now, accrual)?;
+        Ok(till)
+    }
+
+    /// Opens the books of two pools: those of the cedant first, as their accruals are reported.
+    pub fn open_both(
+        cedant: &'a AccountLoader<'info, Pool>,
+        reinsurer: &'a AccountLoader<'info, Pool>,
+        now: i64,
+    ) -> Result<(Self, Self)> {
+        Ok((Self::open(cedant, now)?, Self::open(reinsurer, now)?))
+    }
+
+    /// Opens the books as they stand: for what premium plays no part in, and for rules that earn it themselves.
+    pub fn untouched(pool: &'a AccountLoader<'info, Pool>) -> Result<Self> {
+        Ok(Self { pool, books: pool.write()? })
+    }
+
+    /// Checks that the books add up, and closes them.
+    pub fn close(self) -> Result<Closed<'a, 'info>> {
+        let books = &*self.books;
+        books.invariant()?;
+        Ok(Closed {
+            pool: self.pool.as_ref(),
+            signer: PoolSigner::of(books),
+            cash: books.cash,
+            decimals: books.asset_decimals,
+            shares: [books.tranche(Tranche::Junior).shares, books.tranche(Tranche::Senior).shares],
+        })
+    }
+}
+
+impl Deref for Till<'_, '_> {
+    type Target = Pool;
+
+    fn deref(&self) -> &Pool {
+        &self.books
+    }
+}
+
+impl DerefMut for Till<'_, '_> {
+    fn deref_mut(&mut self) -> &mut Pool {
+        &mut self.books
+    }
+}
+
+/// Reports an accrual that moved something.
+pub fn report_accrual(pool: Pubkey, at: i64, accrual: Accrual) -> Result<()> {
+    if accrual.earned > 0 {
+        report(&Accrued { pool, at, accrual })?;
+    }
+    Ok(())
+}
+
+/// What closed books ask of the token accounts.
+pub struct Closed<'a, 'info> {
+    /// What the pool's address signs with.
+    pub signer: PoolSigner,
+    pool: &'a AccountInfo<'info>,
+    cash: u64,
+    decimals: u8,
+    shares: [u64; 2],
+}
+
+impl<'a, 'info> Closed<'a, 'info> {
+    /// The pool's token account, which must follow the books. The instruction has checked its address.
+    pub fn vault(self, account: &'a AccountInfo<'info>) -> Vault<'a, 'info> {
+        Vault { books: self, account }
+    }
+
+    /// Issues shares that the books count already, and checks that no more exist than they say.
+    pub fn issue(
+        &self,
+        tranche: Tranche,
+        mint: &AccountInfo<'info>,
+        to: &AccountInfo<'info>,
+        shares: u64,
+    ) -> Result<()> {
+        token::mint_to(mint, to, self.pool, shares, &[&self.signer.seeds()])?;
+        self.check_supply(tranche, mint)
+    }
+
+    /// Refuses if there are more shares than the books say; holders may have burnt some.
+    pub fn check_supply(&self, tranche: Tranche, mint: &AccountInfo<'info>) -> Result<()> {
+        let [junior, senior] = self.shares;
+        let issued = match tranche {
+            Tranche::Junior => junior,
+            Tranche::Senior => senior,
+        };
+        ensure!(token::mint_supply(mint)? <= issued, BackstopError::InvariantViolated);
+        Ok(())
+    }
+}
+
+/// A pool's token account, once its books are closed.
+pub struct Vault<'a, 'info> {
+    /// What the books say.
+    pub books: Closed<'a, 'info>,
+    account: &'a AccountInfo<'info>,
+}
+
+impl<'info> Vault<'_, 'info> {
+    /// Takes `amount` in from somebody who signed.
+    pub fn collect(&self, asset: &Asset<'_, 'info>, from: &Purse<'_, 'info>, amount: u64) -> Result<()> {
+        let before = token::vault_amount(self.account)?;
+        asset.transfer(from.account, self.account, from.authority, self.books.decimals, amount, &[])?;
+        self.check(before.checked_add(amount))
+    }
+
+    /// Pays `amount` to a token account that the instruction trusts: one that its owner named, or that it checked. Pays
+    /// nothing if there is nothing to pay.
+    pub fn pay(&self, asset: &Asset<'_, 'info>, to: &AccountInfo<'info>, amount: u64) -> Result<()> {
+        if amount == 0 {
+            return Ok(());
+        }
+        let before = token::vault_amount(self.account)?;
+        self.send(asset, to, amount)?;
+        self.check(before.checked_sub(amount))
+    }
+
+    /// Pays `amount` to an owner who need not have signed, once the account to be paid is known to be his. Pays nothing
+    /// and looks at nothing if there is nothing to pay.
+    pub fn pay_owner(&self, asset: &Asset<'_, 'info>, to: &Payee<'_, 'info>, amount: u64) -> Result<()> {
+        if amount == 0 {
+            return Ok(());
+        }
+        to.check(asset.mint.key)?;
+        self.pay(asset, to.account, amount)
+    }
+
+    /// Moves `amount` from this vault to another pool's. Moves nothing if there is nothing to move.
+    pub fn pay_pool(&self, asset: &Asset<'_, 'info>, to: &Vault<'_, 'info>, amount: u64) -> Result<()> {
+        if amount == 0 {
+            return Ok(());
+        }
+        let theirs = token::vault_amount(to.account)?;
+        self.pay(asset, to.account, amount)?;
+        to.check(theirs.checked_add(amount))
+    }
+
+    fn send(&self, asset: &Asset<'_, 'info>, to: &AccountInfo<'info>, amount: u64) -> Result<()> {
+        let Closed { pool, signer, decimals, .. } = &self.books;
+        asset.transfer(self.account, to, pool, *decimals, amount, &[&signer.seeds()])
+    }
+
+    /// Refuses unless the vault holds just what it must after a movement, and at least the books' cash.
+    fn check(&self, expected: Option<u64>) -> Result<()> {
+        let held = token::vault_amount(self.account)?;
+        ensure!(expected == Some(held) && held >= self.books.cash, BackstopError::VaultMismatch);
+        Ok(())
+    }
+}
