@@ -7,6 +7,7 @@ use backstop::constants::{PAUSE_DEPOSITS, PAUSE_PURCHASES};
 use backstop::error::BackstopError::{self, *};
 use backstop::peril::evidence::{EvidenceError, Phase};
 use backstop::peril::feed::{OracleError, Source};
+use backstop::peril::{AlertLevel, Condition, SaleLimits, Verdict};
 use backstop::state::*;
 use common::*;
 
@@ -143,12 +144,19 @@ fn an_alert_follows_the_phase_and_ends_with_the_funding() {
         let mut trigger = trigger();
         trigger.evidence.phase = phase.byte();
         assert_eq!((trigger.phase(), trigger.alert()), (phase, level));
+        (trigger.evidence.event_at, trigger.evidence.severity_bps) = (NOW - 7, 2_500);
+        let proven = (phase == Phase::Triggered).then_some(Verdict { event_at: NOW - 7, severity_bps: 2_500 });
+        assert_eq!(trigger.verdict(), proven);
+        match proven {
+            Some(verdict) => assert_eq!(trigger.require_verdict().unwrap(), verdict),
+            None => refused(trigger.require_verdict(), NotTriggered),
+        }
         assert_eq!(trigger.is_quiet(), phase == Phase::Quiet);
         match phase {
             Phase::Quiet => trigger.require_quiet().unwrap(),
             _ => refused(trigger.require_quiet(), TriggerNotQuiet),
         }
-        trigger.funded = 1;
+        trigger.end_alert();
         let funded = if phase == Phase::Triggered { AlertLevel::None } else { level };
         assert_eq!(trigger.alert(), funded);
     }

@@ -23,7 +23,6 @@ pub use protocol::*;
 pub use treaty::*;
 pub use trigger::*;
 
-
 use crate::error::BackstopError;
 use anchor_lang::prelude::*;
 

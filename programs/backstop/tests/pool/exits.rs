@@ -3,6 +3,7 @@
 use crate::common::*;
 use backstop::error::BackstopError::*;
 use backstop::math::ALL_OPEN_Q63;
+use backstop::peril::AlertLevel;
 use backstop::state::*;
 
 /// An epoch of yesterday, alone in the queue, with the units of both tranches.

@@ -4,6 +4,7 @@ use crate::common::*;
 use anchor_lang::prelude::*;
 use anchor_lang::{Discriminator, ZeroCopy};
 use backstop::error::BackstopError::*;
+use backstop::peril::AlertLevel;
 use backstop::state::*;
 
 /// A layer of `limit` above `attachment` over a range of days.
