@@ -9,7 +9,6 @@ pub(crate) mod ledger;
 pub mod pool;
 pub mod product;
 pub mod protocol;
-pub mod reinsurance;
 pub mod treaty;
 pub mod trigger;
 
@@ -19,7 +18,6 @@ pub use incident::*;
 pub use pool::*;
 pub use product::*;
 pub use protocol::*;
-pub use reinsurance::*;
 pub use treaty::*;
 pub use trigger::*;
 
