@@ -3,7 +3,8 @@
 
 use backstop::constants::{ACTIVATION_BUCKETS, DAY_BUCKETS};
 use backstop::error::BackstopError;
-use backstop::state::evidence::{Severity, Terms, TermsInput};
+use backstop::peril::Condition;
+use backstop::peril::evidence::{Severity, Terms, TermsInput};
 use backstop::state::{
     Cover, CoverRequest, CoverState, Pool, PoolTerms, Product, ProductTerms, Quote, Tranche, Trigger, day_of,
 };

@@ -10,7 +10,6 @@ use backstop::math::pricing::MAX_DRIFT_DAYS;
 use backstop::math::stream;
 use backstop::state::{
     Cover, CoverRequest, CoverState, Pool, Product, ProductState, ProductTerms, Quote, Tranche, Trigger, day_of,
-    state_number,
 };
 use backstop_app::address;
 use backstop_app::cluster::{Cluster, ClusterError};
@@ -209,7 +208,7 @@ fn random_product(random: &mut Random, market: &mut Market, now: i64, unit: u64)
     product.level_bps = u32::try_from(level).unwrap();
     product.level_at = now - random.pick(&[0, 1, 86_400, 5 * 86_400, 300 * 86_400]);
     product.utilisation_bps = random.pick(&[0, 5_000, 10_000, u32::MAX]);
-    let running = state_number(ProductState::Selling);
+    let running = ProductState::Selling.byte();
     product.state = if random.chance(96) { running } else { u8::try_from(random.between(1, 3)).unwrap() };
     product.sells_from = if random.chance(3) { now + 1 } else { now - random.pick(&[0, 1, DAY]) };
     product.notice_served = u8::from(random.chance(80));

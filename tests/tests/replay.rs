@@ -1,6 +1,6 @@
 //! `backstop trigger replay`: real prices through the real program, and what it makes of files and boundaries.
 
-use backstop::state::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Severity, TermsInput};
 use backstop_app::cluster::embedded::Price;
 use backstop_app::replay::{self, Replay, ReplayError};
 use backstop_tests::fixtures;

@@ -4,7 +4,7 @@ use super::{Checks, Place, Rule, Snapshot, Subject};
 use crate::address;
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::*;
-use backstop::oracle::Source;
+use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, Tranche};
 use std::collections::BTreeSet;
 

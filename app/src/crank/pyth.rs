@@ -12,7 +12,7 @@ use crate::transaction::MOST_BYTES;
 use anchor_lang::prelude::{Pubkey, pubkey};
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::system_program;
-use backstop::oracle::{Observation, RawPrice, Source};
+use backstop::peril::feed::{Observation, RawPrice, Source};
 use pyth_solana_receiver_sdk::pda::{get_config_address, get_treasury_address};
 use pyth_solana_receiver_sdk::price_update::PriceUpdateV2;
 use solana_sdk::message::Message;

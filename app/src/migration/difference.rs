@@ -11,7 +11,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::cpi::text::{date_text, hex_text};
 use backstop::error::BackstopError;
-use backstop::state::evidence::Terms;
+use backstop::peril::evidence::Terms;
 use backstop::state::{
     Access, Pool, PoolKind, PoolTerms, Product, ProductState, ProductTerms, Protocol, Treaty, TreatyState, TreatyTerms,
     Trigger, day_of, get_text,

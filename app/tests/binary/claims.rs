@@ -2,7 +2,7 @@
 
 use crate::desk::finish;
 use crate::scene::Scene;
-use backstop::state::evidence::Phase;
+use backstop::peril::evidence::Phase;
 use backstop_app::address;
 use backstop_app::cluster::embedded::Price;
 use backstop_tests::seeded;

@@ -30,6 +30,8 @@
 
 #[macro_use]
 pub mod error;
+#[macro_use]
+mod stored;
 
 pub mod constants;
 pub mod cpi;
@@ -37,7 +39,8 @@ pub mod events;
 pub mod instructions;
 pub mod math;
 pub(crate) mod money;
-pub mod oracle;
+pub mod payout;
+pub mod peril;
 pub mod state;
 
 use anchor_lang::prelude::*;

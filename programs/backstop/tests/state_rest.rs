@@ -5,8 +5,8 @@ mod common;
 use anchor_lang::prelude::*;
 use backstop::constants::{PAUSE_DEPOSITS, PAUSE_PURCHASES};
 use backstop::error::BackstopError::{self, *};
-use backstop::oracle::{OracleError, Source};
-use backstop::state::evidence::{EvidenceError, Phase};
+use backstop::peril::evidence::{EvidenceError, Phase};
+use backstop::peril::feed::{OracleError, Source};
 use backstop::state::*;
 use common::*;
 
@@ -142,7 +142,7 @@ fn an_alert_follows_the_phase_and_ends_with_the_funding() {
     for (phase, level) in phases.into_iter().zip(levels) {
         let mut trigger = trigger();
         trigger.evidence.phase = phase.byte();
-        assert_eq!((trigger.phase(), trigger.alert_level()), (phase, level));
+        assert_eq!((trigger.phase(), trigger.alert()), (phase, level));
         assert_eq!(trigger.is_quiet(), phase == Phase::Quiet);
         match phase {
             Phase::Quiet => trigger.require_quiet().unwrap(),
@@ -150,14 +150,15 @@ fn an_alert_follows_the_phase_and_ends_with_the_funding() {
         }
         trigger.funded = 1;
         let funded = if phase == Phase::Triggered { AlertLevel::None } else { level };
-        assert_eq!(trigger.alert_level(), funded);
+        assert_eq!(trigger.alert(), funded);
     }
 }
 
 #[test]
 fn cover_is_sold_on_a_fresh_print_above_the_buffer_only() {
     let mut trigger = trigger();
-    let sellable = |trigger: &Trigger, now| trigger.require_sellable_print(3_600, 100, now);
+    let sellable =
+        |trigger: &Trigger, now| trigger.require_sellable(SaleLimits { max_age: 3_600, buffer_bps: 100 }, now);
     sellable(&trigger, NOW).unwrap();
     let published = trigger.evidence.last_publish_time;
     sellable(&trigger, published + 3_600).unwrap();

@@ -1,7 +1,7 @@
 //! Prices from accounts, files and Hermes.
 
 use super::*;
-use backstop::oracle::{RawPrice, Source};
+use backstop::peril::feed::{RawPrice, Source};
 use backstop_app::crank::plan::Feed;
 use backstop_app::crank::pyth::{self, BRIDGE, Poster, RECEIVER, Update, tags};
 use backstop_app::crank::{Hermes, PriceError, PriceSource, SignedFile};

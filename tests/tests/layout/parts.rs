@@ -3,8 +3,8 @@
 use crate::shape::{
     Fill, Pattern, Variants, borsh, borsh_layout, describe, describe_variants, enum_layout, zero_copy_layout,
 };
-use backstop::oracle::Source;
-use backstop::state::evidence::{Evidence, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Evidence, Severity, Terms, TermsInput};
+use backstop::peril::feed::Source;
 use backstop::state::*;
 
 borsh_layout! {

@@ -4,7 +4,7 @@ use super::Case;
 use crate::commands::trigger::words::moment_from;
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::FUNDING_PATIENCE;
-use backstop::state::evidence::Phase;
+use backstop::peril::evidence::Phase;
 use backstop::state::{IncidentState, ProductState};
 use serde::Serialize;
 
@@ -73,8 +73,8 @@ pub fn next_step(case: &Case, open_cover: Option<Pubkey>, now: i64) -> Option<St
 mod tests {
     use super::*;
     use crate::commands::args::{OpenPool, OpenProduct};
-    use backstop::oracle::Observation;
-    use backstop::state::evidence::{Severity, Terms, TermsInput};
+    use backstop::peril::evidence::{Severity, Terms, TermsInput};
+    use backstop::peril::feed::Observation;
     use backstop::state::{Incident, NotedTreaty, Trigger};
     use backstop_app::instruction::{PoolKeys, ProductKeys};
 

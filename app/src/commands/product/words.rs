@@ -2,8 +2,8 @@
 
 use crate::output::{duration, exact_price, percent, rate};
 use backstop::cpi::text::hex_text;
-use backstop::oracle::Source;
-use backstop::state::evidence::{Phase, Terms};
+use backstop::peril::evidence::{Phase, Severity, Terms};
+use backstop::peril::feed::Source;
 use backstop::state::{IncidentState, Product, ProductState, ProductTerms, Trigger};
 
 /// Whether a product sells at `now`: `announced` before its notice is over.
@@ -75,14 +75,14 @@ pub fn evidence(terms: &Terms) -> String {
 
 /// How much it pays.
 pub fn payment(terms: &Terms) -> String {
-    if terms.severity != Terms::LINEAR {
-        return "the sum insured in full".into();
+    match terms.payout() {
+        Severity::Binary => "the sum insured in full".into(),
+        Severity::Linear { full_loss_price } => format!(
+            "by the mean price of that time: nothing at {}, all at {} and below, in proportion between",
+            exact_price(terms.threshold),
+            exact_price(full_loss_price)
+        ),
     }
-    format!(
-        "by the mean price of that time: nothing at {}, all at {} and below, in proportion between",
-        exact_price(terms.threshold),
-        exact_price(terms.full_loss_price)
-    )
 }
 
 /// What the risk keeper may set.
@@ -134,7 +134,7 @@ pub fn not_covered(terms: &Terms, waiting_seconds: u32) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backstop::state::evidence::{Severity, TermsInput};
+    use backstop::peril::evidence::TermsInput;
 
     fn terms(severity: Severity, tolerance_seconds: u32) -> Terms {
         Terms::new(&TermsInput {

@@ -3,7 +3,7 @@
 use super::standing::Standing;
 use crate::output::chart::{Chart, Level, Mark, SLOT_LEGEND, slot_mark, ticks};
 use crate::output::{ACCENT, BAD, GOOD, QUIET, WATCH, duration, exact_price, paint};
-use backstop::state::evidence::{Phase, RING_SLOTS, Terms};
+use backstop::peril::evidence::{Phase, RING_SLOTS, Terms};
 
 /// Most columns of the plot: what the margin and the names of the levels leave of a page.
 const COLUMNS: u64 = 66;

@@ -10,8 +10,8 @@ use crate::output::{WATCH, amount, card, exact_price, moment, paint, percent, pr
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::math::losses;
-use backstop::oracle::{Observation, Source};
-use backstop::state::evidence::{Phase, RING_SLOTS, Terms};
+use backstop::peril::evidence::{Phase, RING_SLOTS, Terms};
+use backstop::peril::feed::{Observation, Source};
 use backstop::state::{ProductState, Trigger, get_text};
 use backstop_app::Cluster;
 use backstop_app::price_account::standing_account;
@@ -152,7 +152,7 @@ fn view(case: &Case, standing: &Standing, now: i64) -> Shown {
             text: words::condition(terms),
             threshold_e8: terms.threshold,
             recovery_e8: terms.recovery,
-            full_loss_e8: (terms.severity == Terms::LINEAR).then_some(terms.full_loss_price),
+            full_loss_e8: terms.payout().full_loss_price(),
             duration_seconds: terms.duration_seconds(),
             slot_seconds: terms.slot_seconds,
             tolerance_seconds: terms.tolerance_seconds(),

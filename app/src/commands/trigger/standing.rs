@@ -1,8 +1,8 @@
 //! Where a trigger stands at a moment and what could come of it: asked of the program's own state machine, on copies.
 
-use backstop::oracle::Observation;
+use backstop::peril::evidence::{Evidence, Phase, RING_SLOTS, Terms, Window};
+use backstop::peril::feed::Observation;
 use backstop::state::Trigger;
-use backstop::state::evidence::{Evidence, Phase, RING_SLOTS, Terms, Window};
 
 /// Where a trigger stands.
 pub struct Standing {
@@ -120,7 +120,7 @@ fn closing(terms: &Terms, evidence: &Evidence, current: u64, now: i64) -> Option
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use backstop::state::evidence::{Severity, TermsInput};
+    use backstop::peril::evidence::{Severity, TermsInput};
 
     /// A slot boundary.
     pub const START: i64 = 1_678_500_000;

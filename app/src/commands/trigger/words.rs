@@ -1,7 +1,7 @@
 //! Conditions and spans of time in words.
 
 use crate::output::{duration, exact_price, moment};
-use backstop::state::evidence::{Class, Terms};
+use backstop::peril::evidence::{Class, Terms};
 use rust_decimal::Decimal;
 
 /// The name of what a print says.
@@ -70,7 +70,7 @@ pub fn moment_from(at: i64, now: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backstop::state::evidence::{Severity, TermsInput};
+    use backstop::peril::evidence::{Severity, TermsInput};
 
     fn input() -> TermsInput {
         TermsInput {

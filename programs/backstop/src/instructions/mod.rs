@@ -23,8 +23,6 @@ pub use protocol::*;
 pub use treaty::*;
 pub use trigger::*;
 
-pub(crate) use crate::money::report_accrual;
-
 use crate::error::BackstopError;
 use anchor_lang::prelude::*;
 

@@ -8,7 +8,7 @@ use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{Accrued, report};
 use crate::money::{Asset, Payee, PoolSigner, Purse};
-use crate::state::{Accrual, ByTranche, Pool, Tranche};
+use crate::state::{Accrual, ByTranche, Load, Pool, Tranche};
 use anchor_lang::prelude::*;
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
@@ -40,7 +40,7 @@ impl<'a, 'info> Till<'a, 'info> {
 
     /// Opens the books as they stand: for what premium plays no part in, and for rules that earn it themselves.
     pub fn untouched(pool: &'a AccountLoader<'info, Pool>) -> Result<Self> {
-        Ok(Self { pool, books: pool.load_mut()? })
+        Ok(Self { pool, books: pool.write()? })
     }
 
     /// Checks that the books add up, and closes them.

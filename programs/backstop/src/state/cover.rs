@@ -7,18 +7,18 @@ use crate::error::BackstopError;
 use crate::state::{Pool, Product, ProductTerms, Quote, day_of, day_start, get_text};
 use anchor_lang::prelude::*;
 
-/// Where a cover stands.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CoverState {
-    /// Sold, and neither paid nor cancelled.
-    Active,
-    /// Paid by an incident.
-    Settled,
+stored_enum! {
+    /// Where a cover stands.
+    pub enum CoverState {
+        /// Sold, and neither paid nor cancelled.
+        Active = 0,
+        /// Paid by an incident.
+        Settled = 1,
+    }
 }
 
 /// One policy on a product. Its terms never change.
-#[account]
-#[derive(Debug, PartialEq, Eq, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
 pub struct Cover {
     /// The product that this cover is on.
     pub product: Pubkey,
@@ -49,6 +49,8 @@ pub struct Cover {
     /// Room for later fields.
     pub reserved: [u8; 32],
 }
+
+borsh_account!(Cover { keys: 3, discriminator: [104, 157, 160, 193, 104, 133, 228, 74] });
 
 /// What a cover is due of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,7 @@ use crate::state::{ByTranche, Tranche};
 use anchor_lang::prelude::*;
 
 /// One request to leave. It bears losses with its tranche and earns nothing.
-#[account]
-#[derive(Debug, PartialEq, Eq, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
 pub struct ExitTicket {
     /// The pool to leave.
     pub pool: Pubkey,
@@ -35,9 +34,10 @@ pub struct ExitTicket {
     pub reserved: [u8; 32],
 }
 
+borsh_account!(ExitTicket { keys: 3, discriminator: [137, 38, 96, 201, 22, 40, 172, 171] });
+
 /// All tickets whose cooldown ends on one UTC day, of both tranches. They are paid in one ratio.
-#[account]
-#[derive(Debug, PartialEq, Eq, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
 pub struct ExitEpoch {
     /// The pool.
     pub pool: Pubkey,
@@ -66,6 +66,8 @@ pub struct ExitEpoch {
     /// Room for later fields.
     pub reserved: [u8; 32],
 }
+
+borsh_account!(ExitEpoch { keys: 2, discriminator: [250, 24, 250, 166, 89, 254, 36, 135] });
 
 impl ExitEpoch {
     /// All of a ticket open.

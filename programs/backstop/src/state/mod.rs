@@ -1,8 +1,10 @@
 //! The accounts: their fields, sizes, transitions and invariants. Rules live here and in [`crate::math`]; handlers
 //! only tie accounts together, move tokens and report.
 
+#[macro_use]
+pub mod version;
+
 pub mod cover;
-pub mod evidence;
 pub mod exit;
 pub mod incident;
 pub(crate) mod ledger;
@@ -20,6 +22,7 @@ pub use product::*;
 pub use protocol::*;
 pub use treaty::*;
 pub use trigger::*;
+pub use version::*;
 
 use crate::constants::DAY;
 use crate::error::BackstopError;

@@ -33,15 +33,16 @@ pub enum TreatyKind {
     },
 }
 
-/// How far a treaty is.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TreatyState {
-    /// Announced by governance; its notice runs.
-    Announced,
-    /// Accepted: in force within its term, its limit backed by the reinsurer.
-    Active,
-    /// Ended: its limit is released.
-    Ended,
+stored_enum! {
+    /// How far a treaty is.
+    pub enum TreatyState {
+        /// Announced by governance; its notice runs.
+        Announced = 0,
+        /// Accepted: in force within its term, its limit backed by the reinsurer.
+        Active = 1,
+        /// Ended: its limit is released.
+        Ended = 2,
+    }
 }
 
 /// What a treaty is created with.
@@ -81,8 +82,7 @@ impl TreatyTerms {
 }
 
 /// Reinsurance between two pools of one asset: the cedant pays premium, the reinsurer pays part of its losses.
-#[account]
-#[derive(Debug, PartialEq, Eq, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
 pub struct Treaty {
     /// The pool of kind `Cover` that cedes.
     pub cedant: Pubkey,
@@ -121,6 +121,8 @@ pub struct Treaty {
     /// Room for later fields.
     pub reserved: [u8; 64],
 }
+
+borsh_account!(Treaty { keys: 3, discriminator: [77, 157, 32, 199, 11, 117, 80, 92] });
 
 /// What a call of a treaty moves, in asset units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -415,8 +417,7 @@ impl Treaty {
 }
 
 /// An announced transfer of surplus to a reinsurance pool.
-#[account]
-#[derive(Debug, PartialEq, Eq, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
 pub struct Cession {
     /// The pool that gives.
     pub cedant: Pubkey,
@@ -437,6 +438,8 @@ pub struct Cession {
     /// Room for later fields.
     pub reserved: [u8; 32],
 }
+
+borsh_account!(Cession { keys: 3, discriminator: [14, 143, 228, 155, 45, 102, 141, 109] });
 
 impl Cession {
     /// Announces a transfer of surplus from a cover pool to a reinsurance pool of the same asset, never to a wallet: good

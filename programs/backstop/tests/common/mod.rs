@@ -4,7 +4,7 @@
 use anchor_lang::error::Error;
 use anchor_lang::prelude::*;
 use backstop::error::BackstopError;
-use backstop::state::evidence::{Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Severity, Terms, TermsInput};
 use backstop::state::*;
 use bytemuck::Zeroable;
 

@@ -8,7 +8,7 @@ use crate::error::BackstopError;
 use crate::events::{CoverBought, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, PoolSigner, Purse, Till, Vault, report_accrual};
-use crate::state::{Cover, CoverRequest, Pool, Product, Protocol, Sale, Trigger};
+use crate::state::{Cover, CoverRequest, Load, Pool, Product, Protocol, Sale, Trigger};
 use anchor_lang::prelude::*;
 use anchor_spl::associated_token::AssociatedToken;
 use anchor_spl::token_2022::Token2022;
@@ -119,8 +119,8 @@ fn book<'a, 'info>(
     now: i64,
 ) -> Result<(Vault<'a, 'info>, Metadata, CoverBought)> {
     let mut till = Till::untouched(&accounts.pool)?;
-    let mut product = accounts.product.load_mut()?;
-    let Sale { quote, released, accrual } = product.sell(&mut till, &*accounts.trigger.load()?, args.request, now)?;
+    let mut product = accounts.product.write()?;
+    let Sale { quote, released, accrual } = product.sell(&mut till, &*accounts.trigger.read()?, args.request, now)?;
     ensure!(quote.premium <= args.max_premium, BackstopError::PremiumTooHigh);
     let mint = accounts.cover_mint.key();
     let bump = require_address(&accounts.cover, &[COVER_SEED, mint.as_ref()])?;

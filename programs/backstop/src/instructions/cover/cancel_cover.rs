@@ -5,7 +5,7 @@ use crate::error::BackstopError;
 use crate::events::{CoverCancelled, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, Till, report_accrual};
-use crate::state::{Cancellation, Cover, Pool, Product, Trigger};
+use crate::state::{Cancellation, Cover, Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 use anchor_spl::token_interface::TokenInterface;
@@ -79,8 +79,8 @@ pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     ensure!(holds, BackstopError::NotHolder);
 
     let mut till = Till::untouched(&accounts.pool)?;
-    let trigger = accounts.trigger.load()?;
-    let Cancellation { refund, fee, accrual } = accounts.product.load_mut()?.cancel(&mut till, &trigger, cover, now)?;
+    let trigger = accounts.trigger.read()?;
+    let Cancellation { refund, fee, accrual } = accounts.product.write()?.cancel(&mut till, &*trigger, cover, now)?;
     let vault = till.close()?.vault(&accounts.vault);
     report_accrual(accounts.pool.key(), now, accrual)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };

@@ -69,7 +69,7 @@ pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
     let (claim, amount) = incident.payout(&cover)?;
     incident.book_settlement(&cover, claim, amount)?;
     write_part(&accounts.incident, Incident::PAID_AT, &incident.settled_part())?;
-    write_part(&accounts.cover, Cover::STATE_AT, &[CoverState::Settled as u8])?;
+    write_part(&accounts.cover, Cover::STATE_AT, &[CoverState::Settled.byte()])?;
     let mut till = Till::untouched(&accounts.pool)?;
     till.pay_incident(amount)?;
     let vault = till.close()?.vault(&accounts.vault);

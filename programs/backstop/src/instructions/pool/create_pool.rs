@@ -98,15 +98,8 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
         pool.version = ACCOUNT_VERSION;
         pool.bump = ctx.bumps.pool;
         pool.vault_bump = ctx.bumps.vault;
-        pool.kind = match args.kind {
-            PoolKind::Cover => 0,
-            PoolKind::Reinsurance => 1,
-        };
-        pool.access = match args.access {
-            Access::Open => 0,
-            Access::AllowList => 1,
-            Access::ProtocolOnly => 2,
-        };
+        pool.kind = args.kind.byte();
+        pool.access = args.access.byte();
         pool.asset_decimals = accounts.asset_mint.decimals;
         pool.label = label;
         pool.accrued_at = now;

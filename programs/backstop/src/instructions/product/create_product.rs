@@ -4,9 +4,9 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{ProductCreated, report};
 use crate::instructions::{no_more, now};
-use crate::oracle::Source;
-use crate::state::evidence::{Terms, TermsInput};
-use crate::state::{Pool, PoolKind, Product, ProductTerms, Protocol, Trigger, day_of, put_text};
+use crate::peril::evidence::{Terms, TermsInput};
+use crate::peril::feed::Source;
+use crate::state::{Load, Pool, PoolKind, Product, ProductTerms, Protocol, Trigger, day_of, put_text};
 use anchor_lang::prelude::*;
 
 /// What a product is created with.
@@ -83,7 +83,7 @@ pub(crate) fn handle(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Re
     let product_key = accounts.product.key();
     let trigger_key = accounts.trigger.key();
 
-    let mut pool = accounts.pool.load_mut()?;
+    let mut pool = accounts.pool.write()?;
     ensure!(pool.kind() == PoolKind::Cover, BackstopError::WrongPoolKind);
     ensure!(pool.asset_mint != args.covered_asset, BackstopError::InsuresItsOwnAsset);
     let needed = condition.longest_wait_seconds().saturating_add(DAY.unsigned_abs());

@@ -4,7 +4,7 @@ use crate::error::BackstopError;
 use crate::events::{ExposureReleased, report};
 use crate::instructions::{no_more, now};
 use crate::money::Till;
-use crate::state::{Pool, Product, Trigger};
+use crate::state::{Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
 /// Accounts of `sync_product`.
@@ -32,10 +32,10 @@ pub(crate) fn handle(ctx: Context<SyncProduct>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let now = now()?;
     let mut till = Till::open(&ctx.accounts.pool, now)?;
-    let mut product = ctx.accounts.product.load_mut()?;
-    let trigger = ctx.accounts.trigger.load()?;
+    let mut product = ctx.accounts.product.write()?;
+    let trigger = ctx.accounts.trigger.read()?;
     product.drift_level(now);
-    let amount = product.sync(&mut till, &trigger, now)?;
+    let amount = product.sync(&mut till, &*trigger, now)?;
     product.note_utilisation(&till)?;
     till.close()?;
     if amount > 0 {

@@ -4,7 +4,7 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{CessionAnnounced, report};
 use crate::instructions::{no_more, now};
-use crate::state::{Cession, Pool, Protocol};
+use crate::state::{Cession, Load, Pool, Protocol};
 use anchor_lang::prelude::*;
 
 /// Accounts of `announce_cession`.
@@ -43,7 +43,7 @@ pub(crate) fn handle(ctx: Context<AnnounceCession>, amount: u64) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let (cedant, reinsurer) = (accounts.cedant.key(), accounts.reinsurer.key());
-    let (from, to) = (accounts.cedant.load()?, accounts.reinsurer.load()?);
+    let (from, to) = (accounts.cedant.read()?, accounts.reinsurer.read()?);
     let cession = Cession::announce(amount, (cedant, &from), (reinsurer, &to), now()?)?;
     let Cession { from, until, .. } = cession;
     accounts.cession.set_inner(Cession { rent_payer: accounts.payer.key(), bump: ctx.bumps.cession, ..cession });

@@ -5,7 +5,7 @@ use crate::error::BackstopError;
 use crate::events::{TreatyCreated, report};
 use crate::instructions::{no_more, now};
 use crate::money::Till;
-use crate::state::{Pool, Protocol, Treaty, TreatyTerms};
+use crate::state::{Load, Pool, Protocol, Treaty, TreatyTerms};
 use anchor_lang::prelude::*;
 
 /// Accounts of `create_treaty`.
@@ -49,7 +49,7 @@ pub(crate) fn handle(ctx: Context<CreateTreaty>, terms: TreatyTerms) -> Result<(
     let (cedant_key, reinsurer_key) = (accounts.cedant.key(), accounts.reinsurer.key());
     ensure!(cedant_key != reinsurer_key, BackstopError::WrongPoolKind);
     let mut cedant = Till::untouched(&accounts.cedant)?;
-    let reinsurer = accounts.reinsurer.load()?;
+    let reinsurer = accounts.reinsurer.read()?;
     let treaty = Treaty::announce(terms, (cedant_key, &mut cedant), (reinsurer_key, &reinsurer), now)?;
     cedant.close()?;
     let notice_until = treaty.notice_until;

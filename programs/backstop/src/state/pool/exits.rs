@@ -3,8 +3,9 @@
 use crate::constants::{LATE_EPOCH, MIN_EXIT_PAYMENT};
 use crate::error::BackstopError;
 use crate::math::{capital, exits, shares};
+use crate::peril::AlertLevel;
 use crate::state::ledger::{credit, debit, fits};
-use crate::state::{ByTranche, CedantAlert, ExitEpoch, Pool, Tranche, day_of, day_start};
+use crate::state::{ByTranche, ExitEpoch, Pool, Tranche, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// What a request to leave does.
@@ -106,13 +107,13 @@ impl Pool {
     ///
     /// In an alert nothing is free, except for an epoch more than 30 days past its end in an alert that is only
     /// breaching: then the alert's exposure stays behind in full, beside what the rest requires.
-    pub fn free_capital(&self, epoch_day: u32, cedants: CedantAlert, now: i64) -> Result<u64> {
+    pub fn free_capital(&self, epoch_day: u32, cedants: AlertLevel, now: i64) -> Result<u64> {
         let required = self.required_capital()?;
-        let must_stay = if self.alerts == 0 && cedants == CedantAlert::None {
+        let must_stay = if self.alerts == 0 && cedants == AlertLevel::None {
             self.must_stay(required)?
         } else {
             let late = now > day_start(epoch_day.saturating_add(1)).saturating_add(LATE_EPOCH);
-            ensure!(late && self.alerts_due == 0 && cedants != CedantAlert::Due, BackstopError::PoolInAlert);
+            ensure!(late && self.alerts_due == 0 && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
             fits(self.requirement(required).must_stay_behind_alert(self.alert_exposure))?
         };
         let own = self.loss_capital()?;
@@ -125,7 +126,7 @@ impl Pool {
     ///
     /// A payment that does not fill the epoch has a least amount: each rounds against those who leave, and nobody shall
     /// wear an epoch down by settling it for a unit at a time.
-    pub fn settle_epoch(&mut self, epoch: &mut ExitEpoch, cedants: CedantAlert, now: i64) -> Result<EpochPayment> {
+    pub fn settle_epoch(&mut self, epoch: &mut ExitEpoch, cedants: AlertLevel, now: i64) -> Result<EpochPayment> {
         ensure!(epoch.day < day_of(now), BackstopError::EpochNotOver);
         ensure!(epoch.day == self.oldest_exit_day, BackstopError::NotOldestEpoch);
         let free = self.free_capital(epoch.day, cedants, now)?;

@@ -3,20 +3,10 @@
 use crate::error::BackstopError;
 use crate::math::capital;
 use crate::math::rounding::{BPS, Rounding, mul_div};
+use crate::peril::AlertLevel;
 use crate::state::Pool;
 use crate::state::ledger::{credit, debit, fits};
 use anchor_lang::prelude::*;
-
-/// How deep a product is in alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlertLevel {
-    /// Not in alert.
-    None,
-    /// Breaching.
-    Breaching,
-    /// Met, or triggered and not funded yet.
-    Due,
-}
 
 impl Pool {
     /// Adds exposure of a product to its group and the total.
@@ -69,6 +59,15 @@ impl Pool {
             self.alerts_due = fits(self.alerts_due.checked_add(1))?;
         }
         Ok(())
+    }
+
+    /// How deep the pool is in alert: as deep as the worst of its products.
+    pub fn alert(&self) -> AlertLevel {
+        match (self.alerts, self.alerts_due) {
+            (0, _) => AlertLevel::None,
+            (_, 0) => AlertLevel::Breaching,
+            _ => AlertLevel::Due,
+        }
     }
 
     /// Refuses while a product of the pool is in alert.

@@ -15,7 +15,6 @@ mod treaties;
 pub use capital::*;
 pub use crisis::*;
 pub use exits::*;
-pub use exposure::*;
 pub use premium::*;
 pub use terms::*;
 pub use tranche::*;
@@ -134,6 +133,8 @@ pub struct Pool {
 
 const _: () = assert!(core::mem::size_of::<Pool>() == 6_064);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
+
+in_place_account!(Pool { kind: PoolKind, access: Access });
 
 impl Pool {
     /// Bytes of the account, discriminator included.

@@ -7,24 +7,26 @@ use crate::math::rounding::BPS;
 use crate::state::Pool;
 use anchor_lang::prelude::*;
 
-/// What a pool stands behind.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PoolKind {
-    /// Products; it may cede.
-    Cover,
-    /// Treaties of cover pools.
-    Reinsurance,
+stored_enum! {
+    /// What a pool stands behind.
+    pub enum PoolKind {
+        /// Products; it may cede.
+        Cover = 0,
+        /// Treaties of cover pools.
+        Reinsurance = 1,
+    }
 }
 
-/// Who may deposit into a pool.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody.
-    Open,
-    /// Whoever brings the deposit authority's signature.
-    AllowList,
-    /// Nobody: the pool is fed by its surplus alone.
-    ProtocolOnly,
+stored_enum! {
+    /// Who may deposit into a pool.
+    pub enum Access {
+        /// Everybody.
+        Open = 0,
+        /// Whoever brings the deposit authority's signature.
+        AllowList = 1,
+        /// Nobody: the pool is fed by its surplus alone.
+        ProtocolOnly = 2,
+    }
 }
 
 /// The terms of a pool, fixed when it is created.
@@ -78,16 +80,12 @@ impl PoolTerms {
 impl Pool {
     /// What the pool stands behind.
     pub fn kind(&self) -> PoolKind {
-        if self.kind == 0 { PoolKind::Cover } else { PoolKind::Reinsurance }
+        PoolKind::stored(self.kind)
     }
 
     /// Who may deposit.
     pub fn access(&self) -> Access {
-        match self.access {
-            0 => Access::Open,
-            1 => Access::AllowList,
-            _ => Access::ProtocolOnly,
-        }
+        Access::stored(self.access)
     }
 
     /// When something announced now may begin: at once in a pool that nobody has entrusted anything to, else after the

@@ -8,18 +8,19 @@ use crate::state::ledger::{credit, fits};
 use crate::state::{Pool, get_text};
 use anchor_lang::prelude::*;
 
-/// A class of a pool's capital. Junior absorbs losses before senior.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tranche {
-    /// Absorbs losses after the surplus; earns with its weight.
-    Junior,
-    /// Absorbs losses last.
-    Senior,
+stored_enum! {
+    /// A class of a pool's capital. Junior absorbs losses before senior.
+    pub enum Tranche {
+        /// Absorbs losses after the surplus; earns with its weight.
+        Junior = 0,
+        /// Absorbs losses last.
+        Senior = 1,
+    }
 }
 
 impl Tranche {
     /// Both tranches, in the order of their losses.
-    pub const BOTH: [Tranche; 2] = [Tranche::Junior, Tranche::Senior];
+    pub const BOTH: [Tranche; 2] = Tranche::ALL;
 
     /// Position in arrays by tranche.
     pub const fn index(self) -> usize {
@@ -31,10 +32,7 @@ impl Tranche {
 
     /// The seed byte of the tranche.
     pub const fn seed(self) -> u8 {
-        match self {
-            Tranche::Junior => 0,
-            Tranche::Senior => 1,
-        }
+        self.byte()
     }
 
     /// The word that share mints and events show.

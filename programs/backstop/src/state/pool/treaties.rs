@@ -5,8 +5,9 @@
 use crate::constants::{CEDED_PREMIUM_DAYS, DAY, MIN_BPS};
 use crate::error::BackstopError;
 use crate::math::capital;
+use crate::peril::AlertLevel;
 use crate::state::ledger::{debit, fits};
-use crate::state::{LossByLayer, Pool, Treaty, TreatyKind, day_of, day_start};
+use crate::state::{Load, LossByLayer, Pool, Treaty, TreatyKind, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// The quota share in force of a cover pool; all zero when there is none.
@@ -238,20 +239,16 @@ impl Pool {
     }
 
     /// Refuses unless every cedant of this pool is passed, in the order of its books. Returns how deep the worst alert
-    /// among them is: 0 none, 1 only breaching, 2 more.
-    pub fn worst_cedant_alert<'info>(&self, cedants: &'info [AccountInfo<'info>]) -> Result<CedantAlert> {
-        let mut worst = CedantAlert::None;
+    /// among them is.
+    pub fn worst_cedant_alert<'info>(&self, cedants: &'info [AccountInfo<'info>]) -> Result<AlertLevel> {
+        let mut worst = AlertLevel::None;
         let mut passed = cedants.iter();
         for inward in self.inward.iter().filter(|inward| inward.treaty != Pubkey::default()) {
             let account = passed.next().ok_or(BackstopError::CedantsMissing)?;
             ensure!(*account.key == inward.cedant, BackstopError::CedantsMissing);
             let loader = AccountLoader::<Pool>::try_from(account)?;
-            let cedant = loader.load()?;
-            worst = worst.max(match (cedant.alerts, cedant.alerts_due) {
-                (0, _) => CedantAlert::None,
-                (_, 0) => CedantAlert::Breaching,
-                _ => CedantAlert::Due,
-            });
+            let cedant = loader.read()?;
+            worst = worst.max(cedant.alert());
         }
         ensure!(passed.next().is_none(), BackstopError::UnexpectedAccounts);
         Ok(worst)
@@ -269,17 +266,6 @@ impl Pool {
 pub fn ceded_premium_end(now: i64) -> u32 {
     let whole_days = CEDED_PREMIUM_DAYS.saturating_mul(DAY).saturating_add(DAY.saturating_sub(1));
     day_of(now.saturating_add(whole_days))
-}
-
-/// How deep the worst alert among a reinsurer's cedants is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CedantAlert {
-    /// No cedant is in alert.
-    None,
-    /// Every alert is only breaching.
-    Breaching,
-    /// A trigger is met, or an incident waits for its funding.
-    Due,
 }
 
 /// Frees the first place of the rest of a list; the others close up, in their order.
