@@ -84,7 +84,7 @@ copy() {
     # The members and what only they need are not copied. Cargo tells packages in one build directory apart by name and
     # version, not by path: the areas have different ones, so that they can run side by side.
     sed -e 's/^members = .*/members = ["programs\/backstop"]/' -e '/^exclude = /d' -e '/^default-members = /d' \
-        -e '/^backstop-app = /d' -e '/^\[profile.dev.package\]/,/^$/d' \
+        -e '/^backstop-[a-z]* = /d' -e '/^\[profile.dev.package\]/,/^$/d' \
         -e "s/^version = \"\(.*\)\"/version = \"\1-$area\"/" "$root/Cargo.toml" >"$tree/Cargo.toml"
     cp "$root/Cargo.lock" "$root/rust-toolchain.toml" "$tree/"
     printf '%s\n' "#![allow(missing_docs, unused)]" "$modules" >"$tree/programs/backstop/src/lib.rs"

@@ -3,8 +3,8 @@
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
 use backstop::state::Pool;
-use backstop_app::cluster::{Cluster, ClusterError, Receipt};
-use backstop_app::{account, address, transaction};
+use backstop_client::cluster::{Cluster, ClusterError, Receipt};
+use backstop_client::{account, address, transaction};
 
 /// Asserts that a transaction was refused with an error of the program.
 #[track_caller]

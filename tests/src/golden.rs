@@ -2,8 +2,8 @@
 //! reviewed in the commit:
 //!
 //! ```text
-//! BACKSTOP_BLESS=1 cargo test -p backstop-tests --test negative_matrix --test layout --test compute_units \
-//!     --test scale
+//! BACKSTOP_BLESS=1 cargo test -p backstop-tests --test svm -- \
+//!     negative_matrix:: layout:: compute_units:: scale::
 //! ```
 
 use std::fs;

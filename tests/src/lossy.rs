@@ -2,8 +2,8 @@
 
 use crate::Outcome;
 use anchor_lang::prelude::Pubkey;
-use backstop_app::EmbeddedCluster;
-use backstop_app::cluster::{Blockhash, Cluster, ClusterError};
+use backstop_client::cluster::{Blockhash, Cluster, ClusterError};
+use backstop_sandbox::EmbeddedCluster;
 use solana_sdk::account::Account;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::VersionedTransaction;

@@ -8,8 +8,8 @@ use backstop::state::{
     Access, Pool, PoolKind, Product, ProductTerms, Tranche, Treaty, TreatyKind, TreatyTerms, day_of,
 };
 use backstop::{CreatePoolArgs, CreateProductArgs};
-use backstop_app::cluster::Cluster;
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_client::cluster::Cluster;
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
 use solana_sdk::signer::Signer;
 
 /// What the protocol-owned reinsurance pool begins with.
@@ -255,7 +255,7 @@ impl Scene {
     #[track_caller]
     pub fn assert_frozen(&self, outcome: Outcome) {
         let error = outcome.expect_err("the vault is frozen");
-        assert_eq!(backstop_app::transaction::program_error(&error), None, "{}", explain(&error));
+        assert_eq!(backstop_client::transaction::program_error(&error), None, "{}", explain(&error));
         assert!(explain(&error).contains("frozen"), "{}", explain(&error));
     }
 

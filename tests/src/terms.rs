@@ -5,7 +5,7 @@ use backstop::peril::evidence::{Severity, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms};
 use backstop::{CreatePoolArgs, CreateProductArgs};
-use backstop_app::address;
+use backstop_client::address;
 
 /// One token of the test assets, which have six decimals.
 pub const ONE: u64 = 1_000_000;

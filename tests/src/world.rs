@@ -8,11 +8,12 @@ use backstop::state::{
     Cover, CoverRequest, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Tranche, Trigger, day_of,
 };
 use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs};
-use backstop_app::account::{self, Decode};
-use backstop_app::cluster::embedded::Price;
-use backstop_app::cluster::{Cluster, ClusterError, Receipt};
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys};
-use backstop_app::{EmbeddedCluster, address, transaction};
+use backstop_client::account::{self, Decode};
+use backstop_client::cluster::{Cluster, ClusterError, Receipt};
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::{address, transaction};
+use backstop_sandbox::EmbeddedCluster;
+use backstop_sandbox::embedded::Price;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use std::cell::Cell;

@@ -9,11 +9,11 @@ use backstop::state::{
     Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, ProductTerms, Protocol,
     Tranche, Treaty, Trigger, day_of,
 };
-use backstop_app::account::Decode;
-use backstop_app::address;
-use backstop_app::audit::{self, Audit, Rule, Snapshot};
-use backstop_app::cluster::{self, Blockhash, Cluster, ClusterError};
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_client::account::Decode;
+use backstop_client::address;
+use backstop_client::audit::{self, Audit, Rule, Snapshot};
+use backstop_client::cluster::{self, Blockhash, Cluster, ClusterError};
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
 use backstop_tests::reinsurance::{self as re, Scene};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_tests::{Person, World, explain};

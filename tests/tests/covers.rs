@@ -16,9 +16,9 @@ use backstop::events::{CoverBought, CoverCancelled, CoverClosed};
 use backstop::peril::evidence::Phase;
 use backstop::state::{CoverRequest, CoverState, ProductState, Tranche, day_of};
 use backstop::{BuyCoverArgs, CreatePoolArgs};
-use backstop_app::cluster::Cluster;
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys};
-use backstop_app::{address, transaction};
+use backstop_client::cluster::Cluster;
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::{address, transaction};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_tests::{Outcome, Person, World, assert_books, assert_refused, budget, explain, seeded};
 use solana_sdk::account::Account;
@@ -154,7 +154,7 @@ fn a_purchase_above_the_maximum_premium_is_refused() {
         let buy = ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), buyer.id(), args);
         world.send(&[&buyer.key], &[budget(), buy])
     };
-    let market = backstop_app::quote::Market::fetch(&world.cluster, &product).unwrap();
+    let market = backstop_client::quote::Market::fetch(&world.cluster, &product).unwrap();
     let premium = market.quote(request(10_000 * ONE, 30), world.now()).unwrap().premium;
     let before = world.pool(&pool);
     assert_refused(buy(premium - 1), BackstopError::PremiumTooHigh);

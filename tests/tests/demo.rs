@@ -1,7 +1,7 @@
 //! The demo, as a library plays it: what it reports, and that it would say so if the chain did otherwise.
 
-use backstop_app::demo::prices::{self, Print};
-use backstop_app::demo::{self, Cover, Ledger, Part, Reinsurer, Report, Scenario, What};
+use backstop_sandbox::demo::prices::{self, Print};
+use backstop_sandbox::demo::{self, Cover, Ledger, Part, Reinsurer, Report, Scenario, What};
 use serde_json::Value;
 use std::sync::LazyLock;
 

@@ -9,9 +9,9 @@ use backstop::state::{
     day_of,
 };
 use backstop::{CreatePoolArgs, DepositArgs};
-use backstop_app::account;
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
-use backstop_app::transaction::events;
+use backstop_client::account;
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_client::transaction::events;
 use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::world::Outcome;
 use backstop_tests::{Person, World, assert_books, explain};

@@ -9,9 +9,9 @@ use backstop::events::{ExitCancelled, ExitClaimed, ExitEpochClosed, ExitEpochSet
 use backstop::math::exits::{ALL_OPEN_Q63, open_units};
 use backstop::peril::AlertLevel;
 use backstop::state::{ExitEpoch, ExitTicket, Pool, Tranche, TrancheBook, day_of};
-use backstop_app::cluster::Cluster;
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys};
-use backstop_app::{account, address, transaction};
+use backstop_client::cluster::Cluster;
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::{account, address, transaction};
 use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::world::Outcome;
 use backstop_tests::{Person, World, assert_books, assert_refused, explain, seeded};

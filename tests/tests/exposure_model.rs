@@ -8,8 +8,8 @@ use backstop::peril::evidence::{Severity, Terms, TermsInput};
 use backstop::state::{
     Cover, CoverRequest, CoverState, Pool, PoolTerms, Product, ProductTerms, Quote, Tranche, Trigger, day_of,
 };
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys};
-use backstop_app::{Cluster, address, transaction};
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::{Cluster, address, transaction};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_tests::{Person, START, World, assert_books, explain};
 use bytemuck::Zeroable;

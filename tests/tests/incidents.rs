@@ -12,9 +12,9 @@ use backstop::state::{
     Claim, Cover, CoverRequest, CoverState, Incident, IncidentState, PoolTerms, ProductState, Tranche, day_of,
 };
 use backstop::{CreatePoolArgs, CreateProductArgs};
-use backstop_app::cluster::{Cluster, ClusterError};
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys};
-use backstop_app::{account, address, transaction};
+use backstop_client::cluster::{Cluster, ClusterError};
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::{account, address, transaction};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_tests::{Outcome, Person, World, assert_books, assert_refused, budget, explain, seeded};
 use solana_sdk::account::Account;

@@ -11,11 +11,11 @@ use backstop::math::stream;
 use backstop::state::{
     Cover, CoverRequest, CoverState, Pool, Product, ProductState, ProductTerms, Quote, Tranche, Trigger, day_of,
 };
-use backstop_app::address;
-use backstop_app::cluster::{Cluster, ClusterError};
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys};
-use backstop_app::quote::{self, Market};
-use backstop_app::transaction;
+use backstop_client::address;
+use backstop_client::cluster::{Cluster, ClusterError};
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::quote::{self, Market};
+use backstop_client::transaction;
 use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::{World, assert_books, assert_refused, budget, explain};
 use solana_sdk::account::Account;

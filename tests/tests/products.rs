@@ -6,7 +6,7 @@ use backstop::constants::*;
 use backstop::error::BackstopError;
 use backstop::peril::evidence::{Severity, TermsInput};
 use backstop::state::{PoolKind, Product, ProductState, Tranche, day_of};
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_tests::terms::{self, DAY, HOUR, MINUTE, ONE};
 use backstop_tests::{Outcome, World, assert_books, assert_refused, explain};
 use solana_sdk::signer::Signer;
@@ -711,7 +711,7 @@ fn anyone_syncs_without_a_signature_of_a_role() {
     world.cluster.set_time(i64::from(release) * DAY);
     let stranger = world.person(0);
     world.cluster.svm().expire_blockhash();
-    let sent = backstop_app::transaction::send(&world.cluster, &stranger.key, &[], &[ix::sync_product(&product)]);
+    let sent = backstop_client::transaction::send(&world.cluster, &stranger.key, &[], &[ix::sync_product(&product)]);
     accepted(sent);
     assert_eq!(world.product(&product).exposure, 0);
 }

@@ -3,7 +3,7 @@
 use backstop::error::BackstopError;
 use backstop::math::treaties;
 use backstop::state::{CallState, IncidentState, TreatyKind, TreatyTerms, day_of};
-use backstop_app::instruction as ix;
+use backstop_client::instruction as ix;
 use backstop_tests::reinsurance::{DEPOSITS, OWNED, Scene, layer, over, quota_share, reinstated};
 use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::{assert_refused, explain};

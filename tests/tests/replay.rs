@@ -1,8 +1,8 @@
 //! `backstop trigger replay`: real prices through the real program, and what it makes of files and boundaries.
 
 use backstop::peril::evidence::{Severity, TermsInput};
-use backstop_app::cluster::embedded::Price;
-use backstop_app::replay::{self, Replay, ReplayError};
+use backstop_sandbox::embedded::Price;
+use backstop_sandbox::replay::{self, Replay, ReplayError};
 use backstop_tests::fixtures;
 use backstop_tests::terms;
 use std::fs::File;

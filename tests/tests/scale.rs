@@ -4,13 +4,13 @@
 //! too, which takes minutes.
 
 use backstop::state::{CoverState, ProductState, ProductTerms, Tranche, day_of};
-use backstop_app::cluster::Cluster;
-use backstop_app::cluster::embedded::Price;
-use backstop_app::crank::{Accounts, Crank, Options, Report};
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys};
-use backstop_app::price_account::standing_account;
-use backstop_app::transaction::{self, PriorityFee};
-use backstop_app::{address, audit};
+use backstop_client::cluster::Cluster;
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::price_account::standing_account;
+use backstop_client::transaction::{self, PriorityFee};
+use backstop_client::{address, audit};
+use backstop_keeper::crank::{Accounts, Crank, Options, Report};
+use backstop_sandbox::embedded::Price;
 use backstop_tests::catalogue::stage::{Setup, Stage};
 use backstop_tests::scale::{self, FLAT, LOCKS, MAINNET, SETTLED};
 use backstop_tests::terms::{self, DAY, FEED, ONE};

@@ -1,7 +1,7 @@
 //! The whole way once: capital in, cover sold, event shown, incident paid, capital out.
 
 use backstop::state::{CoverState, Tranche};
-use backstop_app::instruction as ix;
+use backstop_client::instruction as ix;
 use backstop_tests::terms::{self, ONE};
 use backstop_tests::{World, assert_books};
 use solana_sdk::signer::Signer;

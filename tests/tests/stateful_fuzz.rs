@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! BACKSTOP_FUZZ_SEED=1000 BACKSTOP_FUZZ_SEQUENCES=5000 BACKSTOP_FUZZ_ACTIONS=500 \
-//!     cargo test -p backstop-tests --test stateful_fuzz -- --nocapture
+//!     cargo test -p backstop-tests --test svm stateful_fuzz:: -- --nocapture
 //! ```
 //!
 //! A failure is shrunk and printed as a list of operations, with the seed that brings it back.

@@ -7,7 +7,7 @@ use backstop::state::{
     CallState, Incident, IncidentState, MAX_NOTED_TREATIES, NotedTreaty, Pool, Treaty, TreatyKind, TreatyState,
     TreatyTerms, day_of,
 };
-use backstop_app::instruction::{self as ix, PoolKeys, TreatyKeys};
+use backstop_client::instruction::{self as ix, PoolKeys, TreatyKeys};
 use backstop_tests::reinsurance::{Scene, over};
 use backstop_tests::terms::{DAY, ONE};
 use backstop_tests::{World, assert_refused};

@@ -3,10 +3,10 @@
 
 use backstop::error::BackstopError;
 use backstop::state::{Cession, Tranche, TreatyKind, TreatyState, TreatyTerms, ceded_premium_end, day_of, day_start};
-use backstop_app::account;
-use backstop_app::cluster::Cluster;
-use backstop_app::instruction::{self as ix, PoolKeys};
-use backstop_app::{address, transaction};
+use backstop_client::account;
+use backstop_client::cluster::Cluster;
+use backstop_client::instruction::{self as ix, PoolKeys};
+use backstop_client::{address, transaction};
 use backstop_tests::reinsurance::{OWNED, RUIN, SURPLUS, Scene, layer, over, quota_share};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_tests::{Outcome, assert_books, assert_refused};

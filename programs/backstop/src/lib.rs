@@ -51,7 +51,7 @@ use state::{CoverRequest, ProductState, Quote, Tranche, TreatyTerms};
 
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");
 
-#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+#[cfg(all(target_os = "solana", entrypoint))]
 solana_security_txt::security_txt! {
     name: "Backstop",
     project_url: "https://backstop.example",

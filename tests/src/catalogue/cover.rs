@@ -5,7 +5,7 @@ use super::{Entry, Prepared, case};
 use anchor_spl::token_2022;
 use anchor_spl::token_2022::spl_token_2022::instruction::burn;
 use backstop::state::CoverRequest;
-use backstop_app::{address, instruction as ix};
+use backstop_client::{address, instruction as ix};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 

@@ -3,7 +3,7 @@
 use super::stage::{BACKERS, SENIORS, Setup, Stage, key};
 use super::{Entry, Prepared, account, case};
 use crate::terms::DAY;
-use backstop_app::instruction as ix;
+use backstop_client::instruction as ix;
 use solana_sdk::signer::Signer;
 
 /// The instructions of this file.

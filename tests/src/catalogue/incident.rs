@@ -4,7 +4,7 @@ use super::stage::{HOLDERS, Setup, Stage};
 use super::{Entry, Prepared, account, case};
 use crate::terms::ONE;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop_app::instruction::{self as ix, ProductKeys};
+use backstop_client::instruction::{self as ix, ProductKeys};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 

@@ -5,7 +5,7 @@ use super::{Entry, Prepared, case};
 use crate::terms::{self, ONE};
 use backstop::CreatePoolArgs;
 use backstop::state::{Access, Tranche};
-use backstop_app::instruction::{self as ix, PoolKeys};
+use backstop_client::instruction::{self as ix, PoolKeys};
 use solana_sdk::signer::Signer;
 
 /// The instructions of this file.

@@ -5,7 +5,7 @@ use super::{Entry, Prepared, case};
 use crate::terms;
 use backstop::CreateProductArgs;
 use backstop::state::ProductState;
-use backstop_app::instruction::{self as ix, ProductKeys};
+use backstop_client::instruction::{self as ix, ProductKeys};
 use solana_sdk::signer::Signer;
 
 /// The instructions of this file.

@@ -5,7 +5,7 @@ use super::{Entry, Prepared, account, case};
 use anchor_lang::prelude::Pubkey;
 use backstop::InitializeArgs;
 use backstop::constants::PAUSE_DEPOSITS;
-use backstop_app::{address, instruction as ix};
+use backstop_client::{address, instruction as ix};
 use solana_sdk::account::Account;
 use solana_sdk::signer::Signer;
 

@@ -14,9 +14,9 @@ use anchor_spl::token_2022_extensions::spl_token_metadata_interface::instruction
 use anchor_spl::{associated_token, token, token_2022};
 use backstop::state::{Access, CoverRequest, ExitTicket, PoolKind, Tranche, TreatyKind, TreatyTerms, day_of};
 use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, RequestExitArgs};
-use backstop_app::cluster::Cluster;
-use backstop_app::cluster::embedded::Price;
-use backstop_app::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_client::cluster::Cluster;
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_sandbox::embedded::Price;
 use sha2::{Digest, Sha256};
 use solana_sdk::account::Account;
 use solana_sdk::signature::Keypair;
@@ -322,7 +322,7 @@ impl Stage {
     /// The NFT's mint of the cover that somebody bought.
     pub fn cover_mint(&self, product: &ProductKeys, holder: &str) -> Pubkey {
         let nonce = self.cover_nonce(product, holder, holder);
-        backstop_app::address::cover_mint(&product.product, &self.person(holder).pubkey(), nonce)
+        backstop_client::address::cover_mint(&product.product, &self.person(holder).pubkey(), nonce)
     }
 
     /// The number under which somebody leaves.
@@ -339,7 +339,7 @@ impl Stage {
     /// Somebody's ticket.
     pub fn ticket(&self, pool: &PoolKeys, owner: &str) -> ExitTicket {
         let nonce = self.ticket_nonce(pool, owner);
-        self.world.read(&backstop_app::address::exit_ticket(&pool.pool, &self.person(owner).pubkey(), nonce))
+        self.world.read(&backstop_client::address::exit_ticket(&pool.pool, &self.person(owner).pubkey(), nonce))
     }
 
     /// The day of the newest epoch in the queue.

@@ -6,7 +6,7 @@ use crate::budget;
 use crate::terms::{DAY, ONE};
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::state::{TreatyKind, TreatyTerms, day_of};
-use backstop_app::instruction::{self as ix, TreatyKeys};
+use backstop_client::instruction::{self as ix, TreatyKeys};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 

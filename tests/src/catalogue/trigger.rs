@@ -5,7 +5,7 @@ use super::{Entry, Prepared, case};
 use crate::budget;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop_app::instruction::{self as ix, ProductKeys};
+use backstop_client::instruction::{self as ix, ProductKeys};
 
 /// The instructions of this file.
 pub const ENTRIES: &[Entry] = &[

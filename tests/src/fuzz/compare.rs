@@ -6,8 +6,8 @@ use anchor_lang::prelude::Pubkey;
 use backstop::state::{
     Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Treaty, TreatyState, Trigger,
 };
-use backstop_app::account::Decode;
-use backstop_app::address;
+use backstop_client::account::Decode;
+use backstop_client::address;
 use litesvm::LiteSVM;
 use solana_sdk::account::ReadableAccount;
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! Blocks, blockhashes and what became of transactions.
 
 use crate::World;
-use backstop_app::Cluster;
-use backstop_app::cluster::ClusterError;
+use backstop_client::Cluster;
+use backstop_client::cluster::ClusterError;
 use solana_sdk::clock::{Clock, Slot};
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;

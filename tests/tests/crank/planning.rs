@@ -2,10 +2,10 @@
 
 use super::*;
 use backstop::peril::feed::{Observation, Source};
-use backstop_app::crank::chain::{Chain, Depth, Whereabouts};
-use backstop_app::crank::plan::{self, Plan};
-use backstop_app::crank::work::Work;
-use backstop_app::crank::{Kind, Print};
+use backstop_keeper::crank::chain::{Chain, Depth, Whereabouts};
+use backstop_keeper::crank::plan::{self, Plan};
+use backstop_keeper::crank::work::Work;
+use backstop_keeper::crank::{Kind, Print};
 use std::collections::BTreeSet;
 
 fn read(world: &World) -> Chain {
@@ -163,7 +163,7 @@ fn an_epoch_is_settled_in_parts_only_if_a_part_is_worth_it() {
     chain.now += 9 * DAY;
     let view = chain.pools.get_mut(&pool.pool).unwrap();
     // As if the pool held just so much more than it must: the exiting tranche is 10,000.
-    let free = |view: &mut backstop_app::crank::chain::PoolView, amount: u64| {
+    let free = |view: &mut backstop_keeper::crank::chain::PoolView, amount: u64| {
         let books = &mut view.books;
         books.accrue(world.now() + 9 * DAY).unwrap();
         let required = books.required_capital().unwrap();

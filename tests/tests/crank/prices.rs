@@ -2,9 +2,9 @@
 
 use super::*;
 use backstop::peril::feed::{RawPrice, Source};
-use backstop_app::crank::plan::Feed;
-use backstop_app::crank::pyth::{self, BRIDGE, Poster, RECEIVER, Update, tags};
-use backstop_app::crank::{Hermes, PriceError, PriceSource, SignedFile};
+use backstop_keeper::crank::plan::Feed;
+use backstop_keeper::crank::pyth::{self, BRIDGE, Poster, RECEIVER, Update, tags};
+use backstop_keeper::crank::{Hermes, PriceError, PriceSource, SignedFile};
 use base64::Engine;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -176,7 +176,7 @@ fn many_signatures_go_through_an_account_of_the_bridge_which_is_closed_again() {
         assert_eq!((post.data.len(), post.accounts[1].pubkey), (8 + argument(0).len(), draft));
     }
     assert_eq!(sent[5].data[8..], argument(world.now()));
-    let pipeline = backstop_app::transaction::Pipeline::new(&world.cluster, &payer);
+    let pipeline = backstop_client::transaction::Pipeline::new(&world.cluster, &payer);
     for step in &steps {
         assert!(pipeline.bytes(&step.instructions).unwrap() <= 1_232, "every step is a transaction");
     }

@@ -1,8 +1,8 @@
 //! A crank as a service.
 
 use super::*;
-use backstop_app::crank::monitor::Endpoint;
-use backstop_app::crank::{Health, Monitor};
+use backstop_keeper::crank::monitor::Endpoint;
+use backstop_keeper::crank::{Health, Monitor};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 

@@ -1,6 +1,6 @@
 //! Accounts.
 
-use crate::shape::{Shaped, borsh_layout, describe, zero_copy_layout};
+use crate::layout::shape::{Shaped, borsh_layout, describe, zero_copy_layout};
 use anchor_lang::{Discriminator, Space};
 use backstop::state::*;
 

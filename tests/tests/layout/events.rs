@@ -1,6 +1,6 @@
 //! Events.
 
-use crate::shape::{Shaped, borsh_layout, describe};
+use crate::layout::shape::{Shaped, borsh_layout, describe};
 use anchor_lang::Discriminator;
 use backstop::events::*;
 

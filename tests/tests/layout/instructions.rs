@@ -1,6 +1,6 @@
 //! Instruction data.
 
-use crate::shape::{Shaped, borsh_layout, describe};
+use crate::layout::shape::{Shaped, borsh_layout, describe};
 use anchor_lang::Discriminator;
 use backstop::instruction::*;
 use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs};

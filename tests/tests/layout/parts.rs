@@ -1,6 +1,6 @@
 //! What accounts, events and instructions are made of.
 
-use crate::shape::{
+use crate::layout::shape::{
     Fill, Pattern, Variants, borsh, borsh_layout, describe, describe_variants, enum_layout, zero_copy_layout,
 };
 use backstop::peril::evidence::{Evidence, Severity, Terms, TermsInput};

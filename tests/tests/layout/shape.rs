@@ -84,18 +84,18 @@ pub fn borsh(value: &impl AnchorSerialize) -> Vec<u8> {
 /// Structures that are written in Borsh, with their fields in order.
 macro_rules! borsh_layout {
     ($($type:ident { $($field:ident),* $(,)? })*) => {$(
-        impl $crate::shape::Pattern for $type {
-            fn pattern(_fill: &mut $crate::shape::Fill) -> Self {
-                $type { $($field: $crate::shape::Pattern::pattern(_fill)),* }
+        impl $crate::layout::shape::Pattern for $type {
+            fn pattern(_fill: &mut $crate::layout::shape::Fill) -> Self {
+                $type { $($field: $crate::layout::shape::Pattern::pattern(_fill)),* }
             }
         }
 
-        impl $crate::shape::Shaped for $type {
+        impl $crate::layout::shape::Shaped for $type {
             const NAME: &'static str = stringify!($type);
 
-            fn fields(&self) -> Vec<$crate::shape::Field> {
+            fn fields(&self) -> Vec<$crate::layout::shape::Field> {
                 let mut offset = 0;
-                let lengths = vec![$((stringify!($field), $crate::shape::borsh(&self.$field).len())),*];
+                let lengths = vec![$((stringify!($field), $crate::layout::shape::borsh(&self.$field).len())),*];
                 let place = |(name, length)| {
                     offset += length;
                     (name, offset - length, length)
@@ -104,7 +104,7 @@ macro_rules! borsh_layout {
             }
 
             fn bytes(&self) -> Vec<u8> {
-                $crate::shape::borsh(self)
+                $crate::layout::shape::borsh(self)
             }
         }
     )*};
@@ -113,16 +113,16 @@ macro_rules! borsh_layout {
 /// Structures that are read in place, with their fields in order.
 macro_rules! zero_copy_layout {
     ($($type:ident { $($field:ident),* $(,)? })*) => {$(
-        impl $crate::shape::Pattern for $type {
-            fn pattern(fill: &mut $crate::shape::Fill) -> Self {
-                $type { $($field: $crate::shape::Pattern::pattern(fill)),* }
+        impl $crate::layout::shape::Pattern for $type {
+            fn pattern(fill: &mut $crate::layout::shape::Fill) -> Self {
+                $type { $($field: $crate::layout::shape::Pattern::pattern(fill)),* }
             }
         }
 
-        impl $crate::shape::Shaped for $type {
+        impl $crate::layout::shape::Shaped for $type {
             const NAME: &'static str = stringify!($type);
 
-            fn fields(&self) -> Vec<$crate::shape::Field> {
+            fn fields(&self) -> Vec<$crate::layout::shape::Field> {
                 vec![$((stringify!($field), std::mem::offset_of!($type, $field), size_of_val(&self.$field))),*]
             }
 
@@ -136,20 +136,20 @@ macro_rules! zero_copy_layout {
 /// Enumerations without fields, with all their variants; filled, they are the last one.
 macro_rules! enum_layout {
     ($($type:ident { $($variant:ident),* $(,)? })*) => {$(
-        impl $crate::shape::Pattern for $type {
-            fn pattern(_: &mut $crate::shape::Fill) -> Self {
+        impl $crate::layout::shape::Pattern for $type {
+            fn pattern(_: &mut $crate::layout::shape::Fill) -> Self {
                 let all = [$($type::$variant),*];
                 all[all.len() - 1]
             }
         }
 
-        impl $crate::shape::Variants for $type {
+        impl $crate::layout::shape::Variants for $type {
             const NAME: &'static str = stringify!($type);
 
             fn all() -> Vec<(&'static str, Vec<u8>)> {
                 let all = [$($type::$variant),*];
                 all.iter().map(|value| match value {
-                    $($type::$variant => (stringify!($variant), $crate::shape::borsh(value)),)*
+                    $($type::$variant => (stringify!($variant), $crate::layout::shape::borsh(value)),)*
                 }).collect()
             }
         }

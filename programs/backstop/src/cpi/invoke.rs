@@ -133,7 +133,7 @@ pub(crate) fn call(_: &Pubkey, _: &[(&AccountInfo, Use)], _: &[u8], _: &[&[&[u8]
 /// # Safety
 ///
 /// `input` must be the serialised instruction of the runtime, which calls this once.
-#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+#[cfg(all(target_os = "solana", entrypoint))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn entrypoint(input: *mut u8) -> u64 {
     // SAFETY: the runtime's own input, as its loader asks for.
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn entrypoint(input: *mut u8) -> u64 {
     }
 }
 
-#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+#[cfg(all(target_os = "solana", entrypoint))]
 anchor_lang::solana_program::entrypoint::custom_heap_default!();
-#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+#[cfg(all(target_os = "solana", entrypoint))]
 anchor_lang::solana_program::entrypoint::custom_panic_default!();

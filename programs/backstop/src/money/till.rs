@@ -8,7 +8,7 @@ use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{Accrued, report};
 use crate::money::{Asset, Payee, PoolSigner, Purse};
-use crate::state::{Accrual, Load, Pool, Tranche};
+use crate::state::{Accrual, ByTranche, Load, Pool, Tranche};
 use anchor_lang::prelude::*;
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
@@ -52,7 +52,7 @@ impl<'a, 'info> Till<'a, 'info> {
             signer: PoolSigner::of(books),
             cash: books.cash,
             decimals: books.asset_decimals,
-            shares: [books.tranche(Tranche::Junior).shares, books.tranche(Tranche::Senior).shares],
+            shares: Tranche::BOTH.map(|tranche| books.tranche(tranche).shares),
         })
     }
 }
@@ -109,12 +109,7 @@ impl<'a, 'info> Closed<'a, 'info> {
 
     /// Refuses if there are more shares than the books say; holders may have burnt some.
     pub fn check_supply(&self, tranche: Tranche, mint: &AccountInfo<'info>) -> Result<()> {
-        let [junior, senior] = self.shares;
-        let issued = match tranche {
-            Tranche::Junior => junior,
-            Tranche::Senior => senior,
-        };
-        ensure!(token::mint_supply(mint)? <= issued, BackstopError::InvariantViolated);
+        ensure!(token::mint_supply(mint)? <= *self.shares.of(tranche), BackstopError::InvariantViolated);
         Ok(())
     }
 }

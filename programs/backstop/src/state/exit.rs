@@ -2,7 +2,7 @@
 
 use crate::error::BackstopError;
 use crate::math::exits;
-use crate::state::Tranche;
+use crate::state::{ByTranche, Tranche};
 use anchor_lang::prelude::*;
 
 /// One request to leave. It bears losses with its tranche and earns nothing.
@@ -78,14 +78,6 @@ impl ExitEpoch {
         self.open_q63 == 0
     }
 
-    fn units_mut(&mut self, tranche: Tranche) -> &mut u64 {
-        let [junior, senior] = &mut self.units;
-        match tranche {
-            Tranche::Junior => junior,
-            Tranche::Senior => senior,
-        }
-    }
-
     /// Counts a new ticket in. A ticket of a new series takes the place of units whose series was wiped out: an epoch
     /// that still takes requests has paid nothing yet, so those tickets have nothing to claim.
     pub fn add_ticket(&mut self, tranche: Tranche, series: [u8; 2], units: u64) -> Result<()> {
@@ -95,7 +87,7 @@ impl ExitEpoch {
                 *kept = 0;
             }
         }
-        let sum = self.units_mut(tranche);
+        let sum = self.units.of_mut(tranche);
         *sum = sum.checked_add(units).ok_or(BackstopError::MathOverflow)?;
         self.tickets = self.tickets.checked_add(1).ok_or(BackstopError::MathOverflow)?;
         Ok(())
@@ -103,7 +95,7 @@ impl ExitEpoch {
 
     /// Whether a ticket's units are counted in this epoch: not if its series was wiped out before another began here.
     fn counts(&self, ticket: &ExitTicket) -> bool {
-        self.series.get(ticket.tranche.index()) == Some(&ticket.series)
+        *self.series.of(ticket.tranche) == ticket.series
     }
 
     /// Books what a ticket can claim now and returns it, in asset units rounded down.
@@ -111,11 +103,7 @@ impl ExitEpoch {
         if !self.counts(ticket) {
             return Ok(0);
         }
-        let [junior, senior] = self.paid_per_unit_q64;
-        let per_unit = match ticket.tranche {
-            Tranche::Junior => junior,
-            Tranche::Senior => senior,
-        };
+        let per_unit = *self.paid_per_unit_q64.of(ticket.tranche);
         let due = exits::claimable(ticket.units, per_unit).ok_or(BackstopError::MathOverflow)?;
         let amount = due.checked_sub(ticket.claimed).ok_or(BackstopError::InvariantViolated)?;
         ticket.claimed = due;
@@ -130,7 +118,7 @@ impl ExitEpoch {
             return Ok(0);
         }
         let open = exits::open_units(ticket.units, self.open_q63).ok_or(BackstopError::InvariantViolated)?;
-        let sum = self.units_mut(ticket.tranche);
+        let sum = self.units.of_mut(ticket.tranche);
         *sum = sum.checked_sub(ticket.units).ok_or(BackstopError::InvariantViolated)?;
         Ok(open)
     }

@@ -11,7 +11,6 @@ pub(crate) mod ledger;
 pub mod pool;
 pub mod product;
 pub mod protocol;
-pub mod reinsurance;
 pub mod treaty;
 pub mod trigger;
 
@@ -21,7 +20,6 @@ pub use incident::*;
 pub use pool::*;
 pub use product::*;
 pub use protocol::*;
-pub use reinsurance::*;
 pub use treaty::*;
 pub use trigger::*;
 pub use version::*;

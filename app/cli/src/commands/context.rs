@@ -1,0 +1,391 @@
+//! What commands on a cluster share: settings, signers, and the way from a plan to a confirmed transaction.
+
+use crate::commands::signer;
+use crate::output::{self, Output};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::{AnchorDeserialize, Discriminator, Event};
+use anyhow::{Result, anyhow};
+use backstop::error::BackstopError;
+use backstop_client::Cluster;
+use backstop_client::cluster::rpc::RpcCluster;
+use backstop_client::cluster::{ClusterError, Receipt};
+use backstop_client::explain::explain_refusal;
+use backstop_client::solana_config::{SolanaConfig, url_of, usual_file};
+use backstop_client::transaction::{self, Pipeline, Prepared, PriorityFee};
+use backstop_client::{address, instruction as ix};
+use base64::Engine;
+use clap::{Args, ValueEnum};
+use dialoguer::Confirm;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use solana_commitment_config::CommitmentConfig;
+use solana_sdk::signer::Signer;
+use std::cell::OnceCell;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const HEADING: &str = "Cluster and signing";
+
+/// How sure a cluster must be of what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Commitment {
+    /// A node has executed it.
+    Processed,
+    /// Most of the stake has voted for it.
+    Confirmed,
+    /// It cannot be undone.
+    Finalized,
+}
+
+/// Options of every command: a flag comes before the environment, and that before solana's configuration file.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// How results are printed on stdout; progress, previews and errors go to stderr.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Output,
+    /// Solana's configuration file.
+    #[arg(short = 'C', long, global = true, env = "SOLANA_CONFIG_FILE", value_name = "FILE", help_heading = HEADING)]
+    pub config: Option<PathBuf>,
+    /// The cluster: its URL, or mainnet-beta, devnet, testnet, localhost (or their first letters).
+    #[arg(short, long, global = true, env = "BACKSTOP_URL", value_name = "URL", help_heading = HEADING)]
+    pub url: Option<String>,
+    /// Who signs: a keypair file, `-` (stdin), `prompt://`, `usb://ledger`, or with --print-tx an address.
+    #[arg(short, long, global = true, env = "BACKSTOP_KEYPAIR", value_name = "SIGNER", help_heading = HEADING)]
+    pub keypair: Option<String>,
+    /// Who pays fees and rent, if not the signer.
+    #[arg(long, global = true, env = "BACKSTOP_FEE_PAYER", value_name = "SIGNER", help_heading = HEADING)]
+    pub fee_payer: Option<String>,
+    /// How sure the cluster must be of what it says.
+    #[arg(long, global = true, value_enum, env = "BACKSTOP_COMMITMENT", value_name = "LEVEL", help_heading = HEADING)]
+    pub commitment: Option<Commitment>,
+    /// Simulate and tell what would happen; send nothing.
+    #[arg(long, global = true, help_heading = HEADING)]
+    pub dry_run: bool,
+    /// Print the transaction in base64 instead of sending it: for a multisig or an offline signer.
+    #[arg(long, global = true, conflicts_with = "dry_run", help_heading = HEADING)]
+    pub print_tx: bool,
+    /// Do not ask.
+    #[arg(short, long, global = true, help_heading = HEADING)]
+    pub yes: bool,
+    /// Lamports for priority a transaction; without it what others pay, up to --max-priority-fee.
+    #[arg(long, global = true, env = "BACKSTOP_PRIORITY_FEE", value_name = "LAMPORTS", help_heading = HEADING)]
+    pub priority_fee: Option<u64>,
+    /// Most lamports for priority a transaction.
+    #[arg(long, global = true, env = "BACKSTOP_MAX_PRIORITY_FEE", value_name = "LAMPORTS", default_value_t = 100_000,
+          help_heading = HEADING)]
+    pub max_priority_fee: u64,
+}
+
+/// The command line asks for something that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// The cluster is there and does not run the program.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no Backstop program at {program} on {url}")]
+pub struct WrongCluster {
+    program: Pubkey,
+    url: String,
+}
+
+/// A failure that a hint comes with.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Hinted {
+    /// What went wrong.
+    pub sentence: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// An error with a hint.
+pub fn hinted(sentence: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Hinted { sentence: sentence.into(), hint: hint.into() }.into()
+}
+
+/// A refusal by the program's own code, which ran here, as the cluster would tell it.
+pub fn refused(refusal: BackstopError) -> anyhow::Error {
+    let explained = explain_refusal(refusal);
+    match explained.hint {
+        Some(hint) => hinted(explained.sentence, hint),
+        None => anyhow!(explained.sentence),
+    }
+}
+
+/// The first event of a type that a simulation reported: what the transaction will do.
+pub fn event<E: Event + AnchorDeserialize + Discriminator>(receipt: &Receipt) -> Result<E> {
+    let first = transaction::events(&receipt.logs).into_iter().next();
+    first.ok_or_else(|| anyhow!("the cluster does not tell what the transaction would do"))
+}
+
+/// What a command is about to do, for whoever confirms it.
+#[derive(Clone, Debug, Default)]
+pub struct Preview {
+    /// What will happen, as an imperative: `Deposit 1,000 into the senior tranche`.
+    pub title: String,
+    /// What matters about it: amounts, price, shares, risk, cooldown.
+    pub rows: Vec<(&'static str, String)>,
+    /// What to be aware of, in full sentences.
+    pub warnings: Vec<String>,
+}
+
+/// What became of a transaction, above what the command itself tells.
+#[derive(Serialize)]
+struct Done<'a, T> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction: Option<String>,
+    compute_units: u64,
+    fee_lamports: u64,
+    #[serde(flatten)]
+    details: &'a T,
+}
+
+/// Settings, opened when first used: a command that needs no cluster asks for none.
+pub struct Context {
+    /// The options as given.
+    pub options: Options,
+    config: OnceCell<SolanaConfig>,
+    cluster: OnceCell<RpcCluster>,
+    signer: OnceCell<Box<dyn Signer>>,
+    fee_payer: OnceCell<Box<dyn Signer>>,
+}
+
+impl Context {
+    /// The context of a command.
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            config: OnceCell::new(),
+            cluster: OnceCell::new(),
+            signer: OnceCell::new(),
+            fee_payer: OnceCell::new(),
+        }
+    }
+
+    /// Solana's configuration file that is named, or is where it usually is.
+    fn config_file(&self) -> Option<PathBuf> {
+        self.options.config.clone().or_else(|| usual_file().filter(|file| file.exists()))
+    }
+
+    fn config(&self) -> Result<&SolanaConfig> {
+        once(&self.config, || {
+            // One that is there and cannot be read is not passed over: the next best cluster is mainnet.
+            let Some(file) = self.config_file() else { return Ok(SolanaConfig::default()) };
+            SolanaConfig::load(&file).map_err(|why| {
+                let sentence = format!("the configuration file {} cannot be read: {why}", file.display());
+                hinted(sentence, "`solana config set` writes one, and --config names it")
+            })
+        })
+    }
+
+    /// A setting: what is given, else what the configuration file says, else what solana takes then.
+    fn setting(&self, given: Option<&String>, of: impl Fn(&SolanaConfig) -> &String) -> Result<String> {
+        let config = self.config()?;
+        let usual = SolanaConfig::default();
+        let mut settings = given.into_iter().chain([of(config), of(&usual)]).filter(|text| !text.is_empty());
+        Ok(settings.next().cloned().unwrap_or_default())
+    }
+
+    fn commitment(&self) -> Result<CommitmentConfig> {
+        let config = self.config()?;
+        Ok(match self.options.commitment {
+            Some(Commitment::Processed) => CommitmentConfig::processed(),
+            Some(Commitment::Confirmed) => CommitmentConfig::confirmed(),
+            Some(Commitment::Finalized) => CommitmentConfig::finalized(),
+            None if config.commitment.is_empty() => CommitmentConfig::confirmed(),
+            None => config.commitment.parse().map_err(|_| {
+                let file = self.config_file().unwrap_or_default();
+                let line = config.commitment_line.unwrap_or_default();
+                let sentence = format!(
+                    "the configuration file {}, line {line}: its `commitment` is none of processed, confirmed, finalized",
+                    file.display()
+                );
+                hinted(sentence, "`solana config set --commitment confirmed` corrects it; --commitment comes before it")
+            })?,
+        })
+    }
+
+    /// The cluster, which is not asked anything yet.
+    pub fn connection(&self) -> Result<&RpcCluster> {
+        once(&self.cluster, || {
+            let url = self.setting(self.options.url.as_ref(), |config| &config.json_rpc_url)?;
+            let url = url_of(&url);
+            if !url.starts_with("http://") && !url.starts_with("https://") {
+                let why = format!("`{url}` is no cluster: give a URL, or mainnet-beta, devnet, testnet or localhost");
+                return Err(UsageError(why).into());
+            }
+            Ok(RpcCluster::new(url, self.commitment()?))
+        })
+    }
+
+    /// The cluster, which runs the program.
+    pub fn cluster(&self) -> Result<&RpcCluster> {
+        let fresh = self.cluster.get().is_none();
+        let cluster = self.connection()?;
+        if fresh && !cluster.account(&backstop::ID)?.is_some_and(|account| account.executable) {
+            return Err(WrongCluster { program: backstop::ID, url: cluster.url() }.into());
+        }
+        Ok(cluster)
+    }
+
+    /// Who signs.
+    pub fn signer(&self) -> Result<&dyn Signer> {
+        let signer = once(&self.signer, || {
+            let uri = self.setting(self.options.keypair.as_ref(), |config| &config.keypair_path)?;
+            signer::open(&uri, "--keypair", self.options.print_tx || self.options.dry_run)
+        })?;
+        Ok(signer.as_ref())
+    }
+
+    /// The signer's address.
+    pub fn wallet(&self) -> Result<Pubkey> {
+        Ok(self.signer()?.try_pubkey()?)
+    }
+
+    /// Who pays fees and rent: the signer, if nobody else is named.
+    pub fn fee_payer(&self) -> Result<&dyn Signer> {
+        let Some(uri) = &self.options.fee_payer else { return self.signer() };
+        let unsigned = self.options.print_tx || self.options.dry_run;
+        Ok(once(&self.fee_payer, || signer::open(uri, "--fee-payer", unsigned))?.as_ref())
+    }
+
+    /// The address that pays fees and rent.
+    pub fn payer(&self) -> Result<Pubkey> {
+        Ok(self.fee_payer()?.try_pubkey()?)
+    }
+
+    /// What creates an owner's associated token account, if it is missing.
+    pub fn create_if_missing(&self, owner: &Pubkey, mint: &Pubkey, token_program: &Pubkey) -> Result<Vec<Instruction>> {
+        let account = address::associated_token(owner, mint, token_program);
+        Ok(match self.cluster()?.account(&account)? {
+            Some(_) => Vec::new(),
+            None => vec![ix::create_associated_token(&self.payer()?, owner, mint, token_program)],
+        })
+    }
+
+    /// What is paid for priority.
+    pub fn priority_fee(&self) -> Result<PriorityFee> {
+        let cap = self.options.max_priority_fee;
+        match self.options.priority_fee {
+            Some(lamports) if lamports > cap => {
+                let why = format!("--priority-fee {lamports} is above --max-priority-fee {cap}");
+                Err(UsageError(why).into())
+            }
+            Some(lamports) => Ok(PriorityFee::Fixed(lamports)),
+            None => Ok(PriorityFee::Market { cap }),
+        }
+    }
+
+    /// What sends transactions: paid by the fee payer, signed by the signer.
+    pub fn pipeline(&self) -> Result<Pipeline<'_>> {
+        Ok(Pipeline {
+            signers: vec![self.signer()?],
+            priority_fee: self.priority_fee()?,
+            ..Pipeline::new(self.cluster()?, self.fee_payer()?)
+        })
+    }
+
+    /// Carries instructions out as one transaction: simulates them, tells what will happen as `describe` reads it from
+    /// the simulation, asks, sends, and prints what became of it.
+    ///
+    /// `describe` gives the preview for people and the details for machines. With `--dry-run` and `--print-tx` nothing is
+    /// sent.
+    pub fn carry_out<T: Serialize>(
+        &self,
+        instructions: &[Instruction],
+        describe: impl FnOnce(&Receipt) -> Result<(Preview, T)>,
+    ) -> Result<()> {
+        self.carry_out_with(None, instructions, describe)
+    }
+
+    /// [`Self::carry_out`] with one more who signs.
+    pub fn carry_out_with<T: Serialize>(
+        &self,
+        further: Option<&dyn Signer>,
+        instructions: &[Instruction],
+        describe: impl FnOnce(&Receipt) -> Result<(Preview, T)>,
+    ) -> Result<()> {
+        let mut pipeline = self.pipeline()?;
+        pipeline.signers.extend(further);
+        let plan = pipeline.plan(instructions)?;
+        let (preview, details) = describe(&plan.simulated)?;
+        self.show(&preview, plan.fee);
+        let mut done = Done {
+            status: "simulated",
+            signature: None,
+            transaction: None,
+            compute_units: plan.simulated.compute_units,
+            fee_lamports: plan.fee,
+            details: &details,
+        };
+        if self.options.print_tx {
+            done.status = "printed";
+            done.transaction = Some(encode(&pipeline.sign(instructions, plan)?)?);
+        } else if !self.options.dry_run {
+            self.ask("Go on?")?;
+            // Signed after consent: a device asks once, and the blockhash has its whole life before it.
+            done.signature = Some(self.send(&pipeline.sign(instructions, plan)?)?.signature.to_string());
+            done.status = "confirmed";
+        }
+        self.options.output.print(&done, |done| match (&done.transaction, &done.signature) {
+            (Some(transaction), _) => transaction.clone(),
+            (None, Some(signature)) => format!("{} {signature}", output::paint("Confirmed:", output::GOOD)),
+            (None, None) => format!("Would succeed: {} compute units. Nothing was sent.", done.compute_units),
+        })
+    }
+
+    /// Shows on stderr what will happen.
+    pub fn show(&self, preview: &Preview, fee: u64) {
+        anstream::eprintln!("{}", output::paint(&preview.title, output::HEADING));
+        let sol = format!("{} SOL", output::exact_amount(fee, 9));
+        let rows = preview.rows.iter().map(|(label, value)| (*label, value.as_str())).chain([("fee", sol.as_str())]);
+        for (label, value) in rows {
+            anstream::eprint!("{}", output::row(label, value));
+        }
+        for warning in &preview.warnings {
+            anstream::eprintln!("{}", output::paint(output::paragraph(warning).trim_end(), output::WATCH));
+        }
+    }
+
+    /// Asks for consent, unless `--yes`. Nobody there to ask is a wrong command line.
+    pub fn ask(&self, question: &str) -> Result<()> {
+        if self.options.yes {
+            return Ok(());
+        }
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Err(UsageError("nobody is there to confirm: give --yes, or --dry-run to look only".into()).into());
+        }
+        let agreed = Confirm::new().with_prompt(question).default(false).interact()?;
+        if agreed { Ok(()) } else { Err(anyhow::anyhow!("not confirmed: nothing was sent")) }
+    }
+
+    /// Sends a prepared transaction and waits for it, with a spinner where somebody watches.
+    pub fn send(&self, prepared: &Prepared) -> Result<Receipt, ClusterError> {
+        let cluster = self.cluster.get().expect("a transaction was prepared on it");
+        let spinner = ProgressBar::new_spinner().with_message("waiting for confirmation");
+        spinner.enable_steady_tick(Duration::from_millis(120));
+        let outcome = transaction::confirm(cluster, std::slice::from_ref(prepared)).remove(0);
+        spinner.finish_and_clear();
+        outcome
+    }
+}
+
+/// A transaction in base64. Signatures that are missing are zeros.
+pub fn encode(prepared: &Prepared) -> Result<String> {
+    Ok(base64::engine::general_purpose::STANDARD.encode(bincode::serialize(&prepared.transaction)?))
+}
+
+/// The value of a cell, made when first asked for.
+fn once<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
+}

@@ -1,0 +1,198 @@
+//! `backstop cover buy --receivers`: a cover for each of many wallets, a transaction each.
+
+use super::buy::{Order, free_numbers, rent};
+use crate::commands::args::{asset_text, require_tokens};
+use crate::commands::context::{Context, Preview, UsageError, hinted, refused};
+use crate::commands::product::words;
+use crate::output::{BAD, GOOD, QUIET, cell, exact_amount, listing, paint, table};
+use anchor_lang::prelude::Pubkey;
+use anyhow::{Context as _, Result};
+use backstop::BuyCoverArgs;
+use backstop::error::BackstopError;
+use backstop_client::cluster::ClusterError;
+use backstop_client::explain::explain;
+use backstop_client::{address, instruction as ix, transaction};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::collections::HashSet;
+use std::path::Path;
+
+/// Purchases that are under way at once: as many as are surely confirmed before their blockhash ends.
+const AT_ONCE: usize = 16;
+
+/// What became of one purchase.
+#[derive(Serialize)]
+struct Row {
+    receiver: String,
+    cover: String,
+    mint: String,
+    max_premium: u64,
+    status: &'static str,
+    signature: Option<String>,
+    error: Option<String>,
+}
+
+/// The wallets of a list, an address a line. Empty lines and lines that begin with `#` are skipped.
+fn read_receivers(text: &str) -> Result<Vec<Pubkey>, UsageError> {
+    let mut receivers = Vec::new();
+    let mut seen = HashSet::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong = |what: &str| UsageError(format!("--receivers, line {}: `{line}` {what}", index + 1));
+        let receiver = line.parse().map_err(|_| wrong("is not an address"))?;
+        if !seen.insert(receiver) {
+            return Err(wrong("stands there twice"));
+        }
+        receivers.push(receiver);
+    }
+    if receivers.is_empty() {
+        return Err(UsageError("--receivers names no wallet".into()));
+    }
+    Ok(receivers)
+}
+
+/// Buys a cover for each wallet in a file. What cannot be bought is reported and stops nothing else.
+pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
+    if context.options.print_tx {
+        return Err(UsageError("--print-tx prints one transaction: give --receiver".into()).into());
+    }
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let receivers = read_receivers(&text)?;
+    let cluster = context.cluster()?;
+    let Order { keys, market, request, buyer, now, .. } = order;
+
+    // What each costs after those before it, by the program's own code.
+    let mut books = market.clone();
+    let quotes = receivers.iter().map(|_| books.buy(*request, *now).map_err(refused)).collect::<Result<Vec<_>>>()?;
+    if quotes.iter().any(|quote| quote.premium > order.most(quote.premium)) {
+        return Err(refused(BackstopError::PremiumTooHigh));
+    }
+    let premiums: u64 = quotes.iter().map(|quote| quote.premium).sum();
+    let most: u64 = quotes.iter().map(|quote| order.most(quote.premium)).sum();
+    let decimals = market.pool.asset_decimals;
+    require_tokens(cluster, &keys.pool.assets_of(buyer), &keys.pool.asset_mint, premiums, decimals)?;
+    let numbers = free_numbers(cluster, keys, buyer, &receivers)?;
+    let payer = context.payer()?;
+    let purchases: Vec<_> = receivers
+        .iter()
+        .zip(&quotes)
+        .zip(numbers)
+        .map(|((receiver, quote), nonce)| {
+            let max_premium = order.most(quote.premium);
+            let arguments = BuyCoverArgs { nonce, request: *request, max_premium };
+            let mint = address::cover_mint(&keys.product, buyer, nonce);
+            let row = Row {
+                receiver: receiver.to_string(),
+                cover: address::cover(&mint).to_string(),
+                mint: mint.to_string(),
+                max_premium,
+                status: "simulated",
+                signature: None,
+                error: None,
+            };
+            (ix::buy_cover(keys, payer, *buyer, *receiver, arguments), row)
+        })
+        .collect();
+
+    let pipeline = context.pipeline()?;
+    let count = purchases.len() as u64;
+    let fee = pipeline.prepare(std::slice::from_ref(&purchases[0].0))?.fee.saturating_mul(count);
+    let rent_lamports = rent(cluster, market, &quotes[0])?.saturating_mul(count);
+    let asset = |units| asset_text(&market.pool, units);
+    let preview = Preview {
+        title: format!("Buy {count} covers of {}: {}", asset(request.sum_insured), market.product.name()),
+        rows: vec![
+            ("premiums", asset(premiums)),
+            ("at most", asset(most)),
+            ("days", request.term_days.to_string()),
+            ("pays if", words::condition(&market.trigger.terms)),
+            ("pays", words::payment(&market.trigger.terms)),
+            ("rent", format!("{} SOL, back when the covers are over", exact_amount(rent_lamports, 9))),
+        ],
+        warnings: words::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds),
+    };
+    context.show(&preview, fee);
+    let (instructions, mut rows): (Vec<_>, Vec<Row>) = purchases.into_iter().unzip();
+    if !context.options.dry_run {
+        context.ask("Go on?")?;
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} covers").expect("it is a template");
+        let progress = ProgressBar::new(count).with_style(style);
+        for (instructions, rows) in instructions.chunks(AT_ONCE).zip(rows.chunks_mut(AT_ONCE)) {
+            let (mut sent, mut waiting) = (Vec::new(), Vec::new());
+            for (instruction, row) in instructions.iter().zip(rows) {
+                match pipeline.prepare(std::slice::from_ref(instruction)) {
+                    Ok(prepared) => {
+                        sent.push(prepared);
+                        waiting.push(row);
+                    }
+                    Err(why) => row.end("failed", &why),
+                }
+            }
+            for (outcome, row) in transaction::confirm(cluster, &sent).into_iter().zip(waiting) {
+                match outcome {
+                    Ok(receipt) => {
+                        row.status = "confirmed";
+                        row.signature = Some(receipt.signature.to_string());
+                    }
+                    Err(why @ (ClusterError::Failed { .. } | ClusterError::Expired)) => row.end("failed", &why),
+                    // It was sent, and nobody said how it ended.
+                    Err(why) => row.end("unknown", &why),
+                }
+            }
+            progress.inc(instructions.len() as u64);
+        }
+        progress.finish_and_clear();
+    }
+    let failed = rows.iter().filter(|row| row.error.is_some()).count();
+    context.options.output.print(&rows, |rows| display(rows))?;
+    if failed == 0 {
+        return Ok(());
+    }
+    let hint = "`backstop cover list --product` tells what was sold; buy again with a list of those that failed";
+    Err(hinted(format!("{failed} of {count} covers were not bought, or nobody said so"), hint))
+}
+
+impl Row {
+    fn end(&mut self, status: &'static str, why: &ClusterError) {
+        self.status = status;
+        self.error = Some(explain(why).sentence);
+    }
+}
+
+fn display(rows: &[Row]) -> String {
+    let mut table = table(&["receiver", "cover", "status"], &[]);
+    for row in rows {
+        let style = match row.status {
+            "confirmed" => GOOD,
+            "simulated" => QUIET,
+            _ => BAD,
+        };
+        table.add_row([cell(&row.receiver, QUIET), cell(&row.cover, QUIET), cell(row.status, style)]);
+    }
+    let errors = rows.iter().filter_map(|row| Some(format!("{}: {}\n", row.receiver, paint(row.error.as_ref()?, BAD))));
+    format!("{}{}", listing(table), errors.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receivers_are_read_a_line_each() {
+        let [one, two] = [1, 2].map(|byte| Pubkey::new_from_array([byte; 32]));
+        let read = read_receivers(&format!("# users\n{one}\n\n  {two}  \n")).expect("they are addresses");
+        assert_eq!(read, [one, two]);
+    }
+
+    #[test]
+    fn a_line_that_is_wrong_is_named() {
+        let one = Pubkey::new_from_array([1; 32]);
+        let told = |text: &str| read_receivers(text).unwrap_err().0;
+        assert!(told("# users\nhello").contains("line 2: `hello` is not an address"));
+        assert!(told(&format!("{one}\n{one}")).contains("line 2") && told(&format!("{one}\n{one}")).contains("twice"));
+        assert!(told("# nobody").contains("no wallet"));
+    }
+}

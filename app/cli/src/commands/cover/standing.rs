@@ -1,0 +1,243 @@
+//! Where a cover stands, and what it would pay: by the program's own rules, on copies.
+
+use backstop::math::losses;
+use backstop::peril::evidence::Phase;
+use backstop::state::{Claim, Cover, CoverState, Incident, IncidentState, Product, Trigger};
+
+/// Where a cover stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its waiting time runs.
+    Waiting,
+    /// It protects.
+    InForce,
+    /// It ended, and an event before its end can still be proven.
+    Ending,
+    /// It ended, and nothing can be due any more.
+    Ended,
+    /// An event that is proven concerns it, and it is not paid yet.
+    Claim,
+    /// It was paid.
+    Paid,
+}
+
+impl Standing {
+    /// Where a cover stands at `now`.
+    pub fn of(cover: &Cover, product: &Product, trigger: &Trigger, now: i64) -> Self {
+        let proven = trigger.phase() == Phase::Triggered && cover.claim(trigger.evidence.event_at).is_some();
+        if cover.state == CoverState::Settled {
+            Self::Paid
+        } else if product.is_spent(cover) {
+            Self::Ended
+        } else if proven {
+            Self::Claim
+        } else if now < cover.active_from() {
+            Self::Waiting
+        } else if now < cover.end() {
+            Self::InForce
+        } else {
+            Self::Ending
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::InForce => "in-force",
+            Self::Ending => "ending",
+            Self::Ended => "ended",
+            Self::Claim => "claim",
+            Self::Paid => "paid",
+        }
+    }
+
+    /// What it means.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Waiting => "its waiting time runs: an event that begins now pays the premium back",
+            Self::InForce => "it protects",
+            Self::Ending => "its term is over; an event before its end can still be proven",
+            Self::Ended => "it is over and can be closed",
+            Self::Claim => "its event is proven, and it is about to be paid",
+            Self::Paid => "it was paid and can be closed",
+        }
+    }
+}
+
+/// What an amount that a cover would pay is derived from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The incident's reserve and ratio: exact.
+    Funded,
+    /// The incident, before its reserve is known: the most that it can be.
+    Incident,
+    /// The evidence, of an event that is met or triggered.
+    Evidence,
+    /// An event that began now and whose mean were the last price.
+    LastPrice,
+}
+
+impl Basis {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Funded => "funded",
+            Self::Incident => "incident",
+            Self::Evidence => "evidence",
+            Self::LastPrice => "last-price",
+        }
+    }
+}
+
+/// What a cover would be paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payout {
+    /// What it is derived from.
+    pub basis: Basis,
+    /// When the event began, or would have.
+    pub event_at: i64,
+    /// Part of a sum insured that is lost, in basis points.
+    pub severity_bps: u16,
+    /// What is due; `None` if the event does not concern the cover.
+    pub claim: Option<Claim>,
+    /// In asset units; before funding on the assumption that the pool can pay everything.
+    pub amount: u64,
+}
+
+/// What a cover was or would be paid. `None` if nothing can be said: no price was shown, or it can no longer be paid.
+pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now: i64) -> Option<Payout> {
+    if let Some(incident) = incident {
+        let known = matches!(incident.state, IncidentState::Funded | IncidentState::Closed);
+        if known && incident.gross > 0 {
+            let paid = incident.payout(cover).ok();
+            return Some(Payout {
+                basis: Basis::Funded,
+                event_at: incident.event_at,
+                severity_bps: incident.severity_bps,
+                claim: paid.map(|(claim, _)| claim),
+                amount: paid.map_or(0, |(_, amount)| amount),
+            });
+        }
+        return Some(in_full(cover, Basis::Incident, incident.event_at, incident.severity_bps));
+    }
+    let (terms, evidence) = (&trigger.terms, &trigger.evidence);
+    if let Some(window) = evidence.window(terms) {
+        let severity_bps = match evidence.phase() {
+            Phase::Triggered => evidence.severity_bps,
+            _ => {
+                let (sum, count) = evidence.price_sum(&window);
+                terms.severity_bps(sum, count)
+            }
+        };
+        return Some(in_full(cover, Basis::Evidence, window.event_at, severity_bps));
+    }
+    if evidence.last_publish_time == 0 {
+        return None;
+    }
+    let breached = evidence.last_price < terms.threshold;
+    let severity_bps = if breached { terms.severity_bps(evidence.last_price.into(), 1) } else { 0 };
+    Some(in_full(cover, Basis::LastPrice, now, severity_bps))
+}
+
+/// What a pool that can pay everything would pay.
+fn in_full(cover: &Cover, basis: Basis, event_at: i64, severity_bps: u16) -> Payout {
+    let nothing_happens = basis == Basis::LastPrice && severity_bps == 0;
+    let claim = cover.claim(event_at).filter(|_| !nothing_happens);
+    let amount = match claim {
+        Some(Claim::Loss) => losses::payout(cover.sum_insured, severity_bps, 1, 1),
+        Some(Claim::Refund) => losses::refund(cover.premium, 1, 1),
+        None => None,
+    };
+    Payout { basis, event_at, severity_bps, claim, amount: amount.unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backstop::state::Tranche;
+    use backstop_client::Cluster;
+    use backstop_client::instruction::ProductKeys;
+    use backstop_tests::terms::{DAY, ONE, create_pool, stress};
+    use backstop_tests::{Person, World};
+
+    /// A cover of 1,000 that protects from now on.
+    struct Policy {
+        world: World,
+        keys: ProductKeys,
+        mint: anchor_lang::prelude::Pubkey,
+        holder: Person,
+    }
+
+    impl Policy {
+        fn new() -> Self {
+            let world = World::new();
+            let pool = world.create_pool(create_pool(0));
+            world.depositor(&pool, Tranche::Senior, 100_000 * ONE);
+            world.next_day();
+            let keys = world.create_product(&pool, stress());
+            world.advance(20 * DAY);
+            let (holder, mint) = world.holder(&keys, 1_000 * ONE, 30);
+            Self { world, keys, mint, holder }
+        }
+
+        fn standing(&self) -> Standing {
+            let (cover, product) = (self.world.cover(&self.mint), self.world.product(&self.keys));
+            Standing::of(&cover, &product, &self.world.trigger(&self.keys), self.world.now())
+        }
+
+        fn payout(&self) -> Payout {
+            let incident = self.world.cluster.account(&self.keys.incident()).unwrap();
+            let incident = incident.map(|_| self.world.incident(&self.keys));
+            let cover = self.world.cover(&self.mint);
+            let now = self.world.now();
+            payout(&cover, &self.world.trigger(&self.keys), incident.as_ref(), now).expect("a price was shown")
+        }
+    }
+
+    #[test]
+    fn a_cover_without_an_event_waits_protects_and_ends() {
+        let policy = Policy::new();
+        assert_eq!(policy.standing(), Standing::Waiting);
+        policy.world.advance(2 * DAY);
+        assert_eq!(policy.standing(), Standing::InForce);
+        policy.world.advance(30 * DAY);
+        assert_eq!(policy.standing(), Standing::Ending);
+        policy.world.advance(10 * DAY);
+        policy.world.run(&[], &[backstop_client::instruction::sync_product(&policy.keys)]);
+        assert_eq!(policy.standing(), Standing::Ended);
+    }
+
+    #[test]
+    fn what_a_cover_would_pay_follows_price_evidence_and_incident() {
+        let policy = Policy::new();
+        let calm = policy.payout();
+        assert_eq!((calm.basis, calm.claim, calm.amount), (Basis::LastPrice, None, 0));
+
+        policy.world.print(&policy.keys, 92_000_000);
+        let waiting = policy.payout();
+        let premium = policy.world.cover(&policy.mint).premium;
+        assert_eq!((waiting.claim, waiting.amount), (Some(Claim::Refund), premium));
+
+        policy.world.advance(2 * DAY);
+        policy.world.print(&policy.keys, 92_000_000);
+        let breached = policy.payout();
+        assert_eq!((breached.basis, breached.severity_bps, breached.amount), (Basis::LastPrice, 2_000, 200 * ONE));
+
+        policy.world.depeg(&policy.keys, 90_000_000);
+        let triggered = policy.payout();
+        assert_eq!((triggered.basis, triggered.claim), (Basis::Evidence, Some(Claim::Loss)));
+        assert_eq!(policy.standing(), Standing::Claim);
+
+        policy.world.open_and_fund(&policy.keys);
+        assert_eq!(policy.standing(), Standing::Claim);
+        let funded = policy.payout();
+        assert_eq!(funded.basis, Basis::Funded);
+        assert_eq!(funded.severity_bps, triggered.severity_bps);
+
+        let before = policy.world.assets(&policy.holder);
+        policy.world.settle(&policy.keys, &policy.holder, &policy.mint).expect("it is settled");
+        assert_eq!(policy.world.assets(&policy.holder) - before, funded.amount);
+        assert_eq!(policy.standing(), Standing::Paid);
+    }
+}

@@ -1,0 +1,371 @@
+//! `backstop incident list` and `backstop incident show`.
+
+use super::{Case, Step, next_step};
+use crate::commands::args::{OpenPool, PoolArg, ProductArg};
+use crate::commands::context::Context;
+use crate::commands::product::words::incident as state_name;
+use crate::commands::trigger::words::moment_from;
+use crate::output::{GOOD, QUIET, amount, card, cell, listing, moment, paint, percent, table, tidy_amount};
+use anchor_lang::prelude::Pubkey;
+use anyhow::Result;
+use backstop::constants::{SETTLEMENT_WINDOW, TREATY_CALL_WINDOW};
+use backstop::state::{
+    CallState, Claim, Cover, CoverState, Incident, IncidentState, LossByLayer, Product, Treaty, TreatyKind, get_text,
+};
+use backstop_client::{Cluster, account};
+use clap::Args;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// Where the pool stands in an incident, after the discriminator.
+const POOL_OFFSET: usize = 32;
+/// Most covers that are listed for people.
+const COVERS_SHOWN: usize = 20;
+
+/// List incidents that are not closed.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop incident list")]
+pub struct ListArgs {
+    /// Only those of a pool: its address, or MINT/NUMBER.
+    #[arg(long)]
+    pool: Option<PoolArg>,
+}
+
+/// Show an incident: what is due, who bears it, what was paid, and what comes next.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop incident show PRODUCT")]
+pub struct ShowArgs {
+    /// The product, its trigger or its incident.
+    product: ProductArg,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    incident: String,
+    product: String,
+    product_name: String,
+    pool: String,
+    label: String,
+    decimals: u8,
+    state: &'static str,
+    event_at: i64,
+    opened_at: i64,
+    funded_at: Option<i64>,
+    severity_bps: u16,
+    gross: u64,
+    /// What treaties have paid of it.
+    ceded: u64,
+    /// Set aside for the covers, once funded.
+    reserve: Option<u64>,
+    /// What each claim is paid of itself, rounded down, once funded.
+    ratio_bps: Option<u64>,
+    paid: u64,
+}
+
+fn summary(address: Pubkey, incident: &Incident, product: &Product, pool: &OpenPool) -> Summary {
+    let is_funded = matches!(incident.state, IncidentState::Funded | IncidentState::Closed);
+    Summary {
+        incident: address.to_string(),
+        product: incident.product.to_string(),
+        product_name: product.name().into(),
+        pool: incident.pool.to_string(),
+        label: get_text(&pool.state.label).into(),
+        decimals: pool.decimals,
+        state: state_name(incident.state),
+        event_at: incident.event_at,
+        opened_at: incident.opened_at,
+        funded_at: is_funded.then_some(incident.funded_at),
+        severity_bps: incident.severity_bps,
+        gross: incident.gross,
+        ceded: incident.ceded,
+        reserve: is_funded.then_some(incident.reserve),
+        ratio_bps: is_funded.then(|| {
+            let ratio = (u128::from(incident.reserve) * 10_000).checked_div(incident.gross.into());
+            ratio.and_then(|ratio| u64::try_from(ratio).ok()).unwrap_or(10_000)
+        }),
+        paid: incident.paid,
+    }
+}
+
+pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let filter = args.pool.map(|pool| (POOL_OFFSET, pool.0));
+    let mut pools: HashMap<Pubkey, OpenPool> = HashMap::new();
+    let mut rows = Vec::new();
+    for (address, incident) in account::list::<Incident>(cluster, filter)? {
+        let product: Product = account::fetch(cluster, &incident.product)?;
+        let pool = match pools.entry(incident.pool) {
+            Entry::Occupied(pool) => pool.into_mut(),
+            Entry::Vacant(place) => place.insert(OpenPool::read(cluster, incident.pool)?),
+        };
+        rows.push(summary(address, &incident, &product, pool));
+    }
+    rows.sort_by(|left, right| (left.opened_at, &left.incident).cmp(&(right.opened_at, &right.incident)));
+    context.options.output.print(&rows, |rows| {
+        if rows.is_empty() {
+            return "No incidents.".into();
+        }
+        let mut table = table(&["incident", "product", "event", "state", "due", "ratio"], &[4, 5]);
+        for row in rows {
+            table.add_row([
+                row.incident.clone(),
+                row.product_name.clone(),
+                moment(row.event_at),
+                row.state.to_owned(),
+                format!("{} {}", amount(row.gross, row.decimals), row.label),
+                row.ratio_bps.map(percent).unwrap_or_default(),
+            ]);
+        }
+        listing(table)
+    })
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    summary: Summary,
+    /// What the pool itself has to bear: all that treaties did not pay; once they are called.
+    net: Option<u64>,
+    treaties: Vec<TreatyRow>,
+    /// How the pool's part would fall on its capital, if it were funded now; `None` unless it waits for that.
+    losses: Option<Losses>,
+    covers: Vec<CoverRow>,
+    covers_open: usize,
+    covers_settled: usize,
+    /// Sums insured and premiums of covers that are not settled yet.
+    sums_left: u64,
+    premiums_left: u64,
+    /// When what is left goes to the surplus, whether all is settled or not; once funded.
+    deadline: Option<i64>,
+    next: Option<Step>,
+}
+
+#[derive(Serialize)]
+struct TreatyRow {
+    treaty: String,
+    kind: &'static str,
+    state: &'static str,
+    /// What it owes; for one that is not called yet, by its terms as they are now.
+    owed: u64,
+    paid: u64,
+    /// From when on it can be skipped, if it is not called.
+    skippable_from: Option<i64>,
+}
+
+/// A loss by the capital that bears it.
+#[derive(Serialize)]
+pub struct Losses {
+    surplus: u64,
+    junior: u64,
+    senior: u64,
+}
+
+impl From<&LossByLayer> for Losses {
+    fn from(losses: &LossByLayer) -> Self {
+        Self {
+            surplus: losses.surplus,
+            junior: losses.junior_assets.saturating_add(losses.junior_exiting),
+            senior: losses.senior_assets.saturating_add(losses.senior_exiting),
+        }
+    }
+}
+
+impl Losses {
+    /// The loss in words.
+    pub fn text(&self, decimals: u8) -> String {
+        let parts = [(self.surplus, "surplus"), (self.junior, "junior"), (self.senior, "senior")];
+        let parts = parts.iter().filter(|(units, _)| *units > 0);
+        let parts: Vec<String> =
+            parts.map(|(units, name)| format!("{} on {name}", tidy_amount(*units, decimals))).collect();
+        if parts.is_empty() { "nothing".into() } else { parts.join(", ") }
+    }
+}
+
+#[derive(Serialize)]
+struct CoverRow {
+    cover: String,
+    mint: String,
+    sum_insured: u64,
+    premium: u64,
+    /// `loss`: in force at the event. `refund`: not in force yet, the premium goes back.
+    claim: &'static str,
+    /// What it is due in full.
+    due: u64,
+    /// What it is paid; once funded.
+    payout: Option<u64>,
+    settled: bool,
+}
+
+pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let now = cluster.now()?;
+    let case = Case::read(cluster, args.product)?;
+    let incident = case.incident(now)?;
+    let pool = &case.product.pool;
+    let covers: Vec<CoverRow> =
+        case.covers(cluster)?.iter().filter_map(|(key, cover)| cover_row(*key, cover, incident)).collect();
+    let open: Vec<&CoverRow> = covers.iter().filter(|cover| !cover.settled).collect();
+    let open_cover = open.first().and_then(|cover| cover.cover.parse().ok());
+    let covers_open = open.len();
+    let shown = Shown {
+        summary: summary(case.product.keys.incident(), incident, &case.product.state, pool),
+        net: (incident.state != IncidentState::Open).then_some(incident.net),
+        treaties: treaties(cluster, incident)?,
+        losses: losses(&case, incident, now),
+        covers_open,
+        covers_settled: covers.len() - covers_open,
+        covers,
+        sums_left: incident.sums_left,
+        premiums_left: incident.premiums_left,
+        deadline: (incident.state == IncidentState::Funded)
+            .then(|| incident.funded_at.saturating_add(SETTLEMENT_WINDOW)),
+        next: next_step(&case, open_cover, now),
+    };
+    context.options.output.print(&shown, |shown| display(shown, now))
+}
+
+/// How the noted treaties stand. What one that was not called owes, the program's own terms say, the ones before it called.
+fn treaties(cluster: &dyn Cluster, incident: &Incident) -> Result<Vec<TreatyRow>> {
+    let mut rows = Vec::new();
+    let mut ahead = incident.clone();
+    for noted in incident.treaties.iter().take(incident.treaty_count.into()) {
+        let treaty: Option<Treaty> = account::find(cluster, &noted.treaty)?;
+        let pending = noted.state == CallState::Pending;
+        let owed = match &treaty {
+            Some(treaty) if pending => {
+                let owed = treaty.owes(ahead.gross, ahead.beyond_quota_share()).unwrap_or_default();
+                // Only a copy: nothing depends on what the reinsurer can pay of it.
+                let _ = ahead.book_call(treaty, CallState::Called, owed, owed);
+                owed
+            }
+            _ => noted.owed,
+        };
+        rows.push(TreatyRow {
+            treaty: noted.treaty.to_string(),
+            kind: treaty.map_or("ended", |treaty| match treaty.kind {
+                TreatyKind::QuotaShare { .. } => "quota-share",
+                TreatyKind::ExcessOfLoss { .. } => "excess-of-loss",
+            }),
+            state: match noted.state {
+                CallState::Pending => "pending",
+                CallState::Called => "called",
+                CallState::Skipped => "skipped",
+            },
+            owed,
+            paid: noted.paid,
+            skippable_from: pending.then(|| incident.opened_at.saturating_add(TREATY_CALL_WINDOW)),
+        });
+    }
+    Ok(rows)
+}
+
+fn losses(case: &Case, incident: &Incident, now: i64) -> Option<Losses> {
+    if incident.state != IncidentState::Waiting {
+        return None;
+    }
+    let mut books = case.product.pool.state.clone();
+    books.accrue(now).ok()?;
+    let (_, losses) = books.fund_incident(incident.round, incident.net, now).ok()?;
+    Some(Losses::from(&losses))
+}
+
+fn cover_row(address: Pubkey, cover: &Cover, incident: &Incident) -> Option<CoverRow> {
+    let (claim, payout) = incident.payout(cover).ok()?;
+    let in_full = Incident { reserve: incident.gross, ..incident.clone() };
+    let (_, due) = in_full.payout(cover).ok()?;
+    let is_funded = matches!(incident.state, IncidentState::Funded | IncidentState::Closed);
+    Some(CoverRow {
+        cover: address.to_string(),
+        mint: cover.mint.to_string(),
+        sum_insured: cover.sum_insured,
+        premium: cover.premium,
+        claim: match claim {
+            Claim::Loss => "loss",
+            Claim::Refund => "refund",
+        },
+        due,
+        payout: is_funded.then_some(payout),
+        settled: cover.state == CoverState::Settled,
+    })
+}
+
+fn display(shown: &Shown, now: i64) -> String {
+    let incident = &shown.summary;
+    let decimals = incident.decimals;
+    let asset = |units| format!("{} {}", tidy_amount(units, decimals), incident.label);
+    let mut rows = vec![
+        ("incident", incident.incident.clone()),
+        ("product", incident.product.clone()),
+        ("pool", incident.pool.clone()),
+        ("event", moment_from(incident.event_at, now)),
+        ("opened", moment_from(incident.opened_at, now)),
+        ("state", state_text(shown).into()),
+        ("severity", format!("{} of each sum insured", percent(incident.severity_bps.into()))),
+        ("due", asset(incident.gross)),
+    ];
+    for treaty in &shown.treaties {
+        let owed = asset(treaty.owed);
+        let said = match (treaty.state, treaty.skippable_from) {
+            ("pending", Some(from)) => format!("owes {owed}, can be skipped from {}", moment_from(from, now)),
+            ("skipped", _) => format!("skipped, {owed} can be collected into the surplus"),
+            _ if treaty.paid == treaty.owed => format!("paid {owed}"),
+            _ => format!("paid {} of {owed}", asset(treaty.paid)),
+        };
+        rows.push((treaty.kind, format!("{} {said}", treaty.treaty)));
+    }
+    match (&shown.losses, incident.reserve) {
+        (_, Some(reserve)) => {
+            rows.push(("the pool bore", asset(reserve.saturating_sub(incident.ceded))));
+            let ratio = incident.ratio_bps.unwrap_or_default();
+            rows.push(("set aside", format!("{}, {} of what is due", asset(reserve), percent(ratio))));
+            let left = reserve.saturating_sub(incident.paid);
+            rows.push(("paid", format!("{}, {} left", asset(incident.paid), asset(left))));
+        }
+        (losses, None) => rows.extend(shown.net.map(|net| {
+            let falls = losses.as_ref().map(|losses| format!(": {}", losses.text(decimals))).unwrap_or_default();
+            ("the pool bears", format!("{}{falls}", asset(net)))
+        })),
+    }
+    rows.push(("covers", format!("{} settled, {} open", shown.covers_settled, shown.covers_open)));
+    if let Some(deadline) = shown.deadline {
+        rows.push(("deadline", format!("{}: what is left then goes to the surplus", moment_from(deadline, now))));
+    }
+    rows.push(("next", shown.next.as_ref().map_or_else(|| "nothing".into(), |step| step.text(now))));
+    let mut text = card(&incident.product_name, &rows);
+    if !shown.covers.is_empty() {
+        text.push('\n');
+        text.push_str(&listing(covers_table(shown)));
+        let hidden = shown.covers.len().saturating_sub(COVERS_SHOWN);
+        if hidden > 0 {
+            text.push_str(&paint(format!("  and {hidden} more: --output json lists all\n"), QUIET));
+        }
+    }
+    text
+}
+
+fn state_text(shown: &Shown) -> &'static str {
+    match shown.summary.state {
+        "open" => "open: its treaties are being called",
+        "waiting" => "waiting for its funding round",
+        "funded" => "funded: reserve and ratio are fixed",
+        _ => "closed: nothing was due",
+    }
+}
+
+fn covers_table(shown: &Shown) -> comfy_table::Table {
+    let decimals = shown.summary.decimals;
+    let amount_name = if shown.summary.reserve.is_some() { "payout" } else { "due" };
+    let mut covers = table(&["cover", "insured", "claim", amount_name, ""], &[1, 3]);
+    for cover in shown.covers.iter().take(COVERS_SHOWN) {
+        let (mark, style) = if cover.settled { ("paid", GOOD) } else { ("open", QUIET) };
+        covers.add_row([
+            cell(&cover.cover, anstyle::Style::new()),
+            cell(amount(cover.sum_insured, decimals), anstyle::Style::new()),
+            cell(cover.claim, anstyle::Style::new()),
+            cell(amount(cover.payout.unwrap_or(cover.due), decimals), anstyle::Style::new()),
+            cell(mark, style),
+        ]);
+    }
+    covers
+}

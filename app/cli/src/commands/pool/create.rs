@@ -1,0 +1,169 @@
+//! `backstop pool create`.
+
+use crate::commands::args::Amount;
+use crate::commands::context::{Context, Preview, UsageError, hinted};
+use crate::output::{duration, percent};
+use anchor_lang::prelude::Pubkey;
+use anyhow::Result;
+use backstop::CreatePoolArgs;
+use backstop::state::{Access, PoolKind, PoolTerms};
+use backstop_client::Cluster;
+use backstop_client::instruction::{self as ix, PoolKeys};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+const EXAMPLE: &str = "\
+Example:
+  backstop pool create --mint EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v --id 0 --label USDC --cooldown 14d";
+
+/// What a pool stands behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Products; it may cede.
+    Cover,
+    /// Treaties of cover pools.
+    Reinsurance,
+}
+
+/// Who may deposit into a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AccessArg {
+    /// Everybody.
+    Open,
+    /// Whoever brings the deposit authority's signature.
+    AllowList,
+    /// Nobody: the pool is fed by its surplus alone.
+    ProtocolOnly,
+}
+
+/// Create a pool. Governance signs; the terms never change.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct CreateArgs {
+    /// The asset that the pool holds and pays in.
+    #[arg(long)]
+    mint: Pubkey,
+    /// The pool's number within its asset.
+    #[arg(long, default_value_t = 0)]
+    id: u16,
+    /// Ticker of the asset, shown in names.
+    #[arg(long)]
+    label: String,
+    /// What the pool stands behind.
+    #[arg(long, value_enum, default_value_t = Kind::Cover)]
+    kind: Kind,
+    /// Who may deposit.
+    #[arg(long, value_enum, default_value_t = AccessArg::Open)]
+    access: AccessArg,
+    /// Who admits depositors, with `--access allow-list`.
+    #[arg(long, value_name = "ADDRESS")]
+    deposit_authority: Option<Pubkey>,
+    /// Time between a request to leave and the day that pays it: 1 to 90 days.
+    #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = humantime::parse_duration)]
+    cooldown: std::time::Duration,
+    /// Least first deposit of a tranche.
+    #[arg(long, value_name = "AMOUNT", default_value = "10")]
+    min_first_deposit: Amount,
+    /// Least value of an exit ticket.
+    #[arg(long, value_name = "AMOUNT", default_value = "1")]
+    min_ticket: Amount,
+    /// Least sum insured.
+    #[arg(long, value_name = "AMOUNT", default_value = "1")]
+    min_sum_insured: Amount,
+    /// Capital asked for per unit of required capital: 10000 to 100000.
+    #[arg(long, value_name = "BPS", default_value_t = 10_000)]
+    solvency_bps: u32,
+    /// Highest exposure per unit of capital: 10000 to 100000.
+    #[arg(long, value_name = "BPS", default_value_t = 10_000)]
+    max_leverage_bps: u32,
+    /// Weight of junior capital against senior when premium is shared: 10000 to 100000.
+    #[arg(long, value_name = "BPS", default_value_t = 20_000)]
+    junior_weight_bps: u32,
+    /// Correlation between risk groups, up to 10000, which is full collateral.
+    #[arg(long, value_name = "BPS", default_value_t = 10_000)]
+    rho_bps: u16,
+    /// Highest part of required capital that a quota share may stand in for: at most 5000.
+    #[arg(long, value_name = "BPS", default_value_t = 0)]
+    max_credit_bps: u16,
+    /// Part of earned premium that goes to the surplus: at most 3000.
+    #[arg(long, value_name = "BPS", default_value_t = 1_000)]
+    surplus_bps: u16,
+    /// Highest exposure of one risk group, as a part of capital: 1 to 10000.
+    #[arg(long, value_name = "BPS", default_value_t = 10_000)]
+    group_cap_bps: u16,
+}
+
+#[derive(Serialize)]
+struct Details {
+    pool: String,
+    vault: String,
+    share_mints: [String; 2],
+}
+
+pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    if (args.access == AccessArg::AllowList) != args.deposit_authority.is_some() {
+        return Err(UsageError("--deposit-authority belongs to --access allow-list".into()).into());
+    }
+    let no_mint = |sentence: String| hinted(sentence, "--mint names a mint of SPL Token or Token-2022; check --url");
+    let mint = cluster.account(&args.mint)?.ok_or_else(|| no_mint(format!("there is no mint at {}", args.mint)))?;
+    // A mint's decimals stand at byte 44 in both token programs.
+    let decimals = *mint.data.get(44).ok_or_else(|| no_mint(format!("the account {} is no mint", args.mint)))?;
+    let terms = PoolTerms {
+        min_first_deposit: args.min_first_deposit.units(decimals)?,
+        min_ticket: args.min_ticket.units(decimals)?,
+        min_sum_insured: args.min_sum_insured.units(decimals)?,
+        cooldown_seconds: u32::try_from(args.cooldown.as_secs()).unwrap_or(u32::MAX),
+        solvency_bps: args.solvency_bps,
+        max_leverage_bps: args.max_leverage_bps,
+        junior_weight_bps: args.junior_weight_bps,
+        rho_bps: args.rho_bps,
+        max_credit_bps: args.max_credit_bps,
+        surplus_bps: args.surplus_bps,
+        group_cap_bps: args.group_cap_bps,
+    };
+    if terms.validate().is_err() {
+        return Err(UsageError("the pool's terms are outside the program's bounds".into()).into());
+    }
+    let keys = PoolKeys::derive(args.mint, mint.owner, args.id);
+    if cluster.account(&keys.pool)?.is_some() {
+        let hint = format!("`backstop pool show {}/{}` shows it; --id chooses another number", args.mint, args.id);
+        return Err(hinted(format!("the pool {}/{} is there already", args.mint, args.id), hint));
+    }
+    let create = CreatePoolArgs {
+        id: args.id,
+        kind: match args.kind {
+            Kind::Cover => PoolKind::Cover,
+            Kind::Reinsurance => PoolKind::Reinsurance,
+        },
+        access: match args.access {
+            AccessArg::Open => Access::Open,
+            AccessArg::AllowList => Access::AllowList,
+            AccessArg::ProtocolOnly => Access::ProtocolOnly,
+        },
+        deposit_authority: args.deposit_authority.unwrap_or_default(),
+        label: args.label.clone(),
+        terms,
+    };
+    let instruction = ix::create_pool(context.wallet()?, context.payer()?, &keys, create);
+    context.carry_out(&[instruction], |_| {
+        let preview = Preview {
+            title: format!("Create the pool {} #{}", args.label, args.id),
+            rows: vec![
+                ("address", keys.pool.to_string()),
+                ("asset", args.mint.to_string()),
+                ("cooldown", duration(terms.cooldown_seconds.into())),
+                ("leverage", percent(terms.max_leverage_bps.into())),
+                ("surplus takes", format!("{} of earned premium", percent(terms.surplus_bps.into()))),
+                ("junior weighs", percent(terms.junior_weight_bps.into())),
+            ],
+            warnings: vec!["The terms never change.".into()],
+        };
+        let details = Details {
+            pool: keys.pool.to_string(),
+            vault: keys.vault().to_string(),
+            share_mints: keys.share_mints.map(|mint| mint.to_string()),
+        };
+        Ok((preview, details))
+    })
+}

@@ -1,0 +1,192 @@
+//! `backstop pool deposit`.
+
+use crate::commands::args::{Amount, PoolArg, TrancheArg, require_tokens};
+use crate::commands::context::{Context, Preview, UsageError, hinted};
+use crate::commands::signer;
+use crate::output::{duration, exact_amount, percent, share_price, tidy_amount};
+use anyhow::{Result, anyhow};
+use backstop::events::Deposited;
+use backstop::state::{Access, Pool, Tranche};
+use backstop_client::{Cluster, instruction as ix, transaction};
+use clap::Args;
+use serde::Serialize;
+use solana_sdk::signer::Signer;
+use solana_sdk::signer::null_signer::NullSigner;
+
+const EXAMPLE: &str = "\
+Example:
+  backstop pool deposit EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v/0 1000 --tranche senior";
+
+/// Put capital into a pool, for shares.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct DepositArgs {
+    /// The pool: its address, or MINT/NUMBER.
+    pool: PoolArg,
+    /// How much of the pool's asset.
+    amount: Amount,
+    /// Who bears losses first: junior, after the surplus and before senior.
+    #[arg(long, value_enum)]
+    tranche: TrancheArg,
+    /// Fewest shares to accept; without it half a percent less than now.
+    #[arg(long, value_name = "SHARES")]
+    min_shares: Option<Amount>,
+    /// Who admits depositors to a pool with an allow list, and signs with them. With --print-tx and without this the
+    /// signature is left open.
+    #[arg(long, value_name = "SIGNER")]
+    deposit_authority: Option<String>,
+}
+
+impl DepositArgs {
+    /// Who must sign with the depositor, if the pool has an allow list.
+    fn admission(&self, pool: &Pool, context: &Context) -> Result<Option<Box<dyn Signer>>> {
+        if pool.access() != Access::AllowList {
+            return Ok(None);
+        }
+        let unsigned = context.options.print_tx || context.options.dry_run;
+        let uri = match &self.deposit_authority {
+            Some(uri) => uri,
+            None if unsigned => return Ok(Some(Box::new(NullSigner::new(&pool.deposit_authority)))),
+            None => {
+                let hint = "--deposit-authority names its keypair; --print-tx gives it the transaction to sign";
+                return Err(hinted(
+                    format!("the pool's allow list is kept by {}, who must sign", pool.deposit_authority),
+                    hint,
+                ));
+            }
+        };
+        let signer = signer::open(uri, "--deposit-authority", unsigned)?;
+        let found = signer.try_pubkey()?;
+        if found != pool.deposit_authority {
+            let sentence = format!("--deposit-authority is {found}, and the pool's is {}", pool.deposit_authority);
+            return Err(UsageError(sentence).into());
+        }
+        Ok(Some(signer))
+    }
+}
+
+#[derive(Serialize)]
+struct Details {
+    pool: String,
+    tranche: &'static str,
+    amount: u64,
+    shares: u64,
+    min_shares: u64,
+    decimals: u8,
+    share_decimals: u8,
+    cooldown_seconds: u32,
+    rent_lamports: u64,
+}
+
+/// Bytes of an associated account of shares: a plain one and the mark that its owner never changes.
+const SHARE_ACCOUNT: usize = 170;
+/// What of the expected shares is asked for at least, in basis points.
+const SLIPPAGE_BPS: u64 = 9_950;
+
+pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let pool = args.pool.open(cluster)?;
+    let (keys, decimals, share_decimals) = (&pool.keys, pool.decimals, pool.share_decimals);
+    let (owner, payer) = (context.wallet()?, context.payer()?);
+    let tranche = Tranche::from(args.tranche);
+    let amount = args.amount.units(decimals)?;
+    require_tokens(cluster, &keys.assets_of(&owner), &keys.asset_mint, amount, decimals)?;
+
+    let mut instructions = Vec::new();
+    let mut rent_lamports = 0;
+    if cluster.account(&keys.shares_of(&owner, tranche))?.is_none() {
+        let (mint, program) = (keys.share_mint(tranche), anchor_spl::token_2022::ID);
+        instructions.push(ix::create_associated_token(&payer, &owner, &mint, &program));
+        rent_lamports = cluster.rent(SHARE_ACCOUNT)?;
+    }
+    // What the program's own books say now; the simulation says it again.
+    let mut books = pool.state.clone();
+    let refused = |_| anyhow!("the pool's books do not take this deposit");
+    books.accrue(cluster.now()?).map_err(refused)?;
+    let expected = match args.min_shares {
+        Some(_) => 0,
+        None => books.clone().deposit(tranche, amount, 0).unwrap_or_default(),
+    };
+    let min_shares = match args.min_shares {
+        Some(shares) => shares.units(share_decimals)?,
+        None => (u128::from(expected) * u128::from(SLIPPAGE_BPS) / 10_000) as u64,
+    };
+    let admission = args.admission(&pool.state, context)?;
+    let admits = admission.is_some().then_some(pool.state.deposit_authority);
+    instructions.push(ix::deposit(keys, owner, admits, backstop::DepositArgs { tranche, amount, min_shares }));
+
+    context.carry_out_with(admission.as_deref(), &instructions, |receipt| {
+        let shares = transaction::events::<Deposited>(&receipt.logs).first().map_or(expected, |event| event.shares);
+        let book = books.tranche(tranche);
+        let after = book.assets.saturating_add(amount);
+        let label = label(&books.label);
+        let asset = |units| format!("{} {label}", tidy_amount(units, decimals));
+        let mut preview = Preview {
+            title: format!("Deposit {} into the {} tranche", asset(amount), TrancheArg::name_of(tranche)),
+            rows: vec![
+                ("pool", keys.pool.to_string()),
+                ("shares", {
+                    let [shares, least] = [shares, min_shares].map(|shares| tidy_amount(shares, share_decimals));
+                    format!("{shares}, at least {least}")
+                }),
+                ("share price", share_price(book.assets, book.shares)),
+                (
+                    "your part",
+                    percent((u128::from(amount) * 10_000 / u128::from(after.max(1))) as u64) + " of the tranche",
+                ),
+                ("risk", risk(&books, tranche, &asset)),
+                (
+                    "exposure",
+                    format!(
+                        "{} of covers, behind {} of capital",
+                        asset(books.total_exposure),
+                        asset(books.staying_capital().unwrap_or_default().saturating_add(amount))
+                    ),
+                ),
+                (
+                    "cooldown",
+                    format!(
+                        "{} from a request to leave, then as capital is free",
+                        duration(books.terms.cooldown_seconds.into())
+                    ),
+                ),
+            ],
+            warnings: Vec::new(),
+        };
+        if rent_lamports > 0 {
+            let rent = format!("{} SOL for the account of the shares", exact_amount(rent_lamports, 9));
+            preview.rows.push(("rent", rent));
+        }
+        if tranche == Tranche::Junior {
+            preview.warnings.push("Junior capital can be lost entirely before senior capital loses anything.".into());
+        }
+        let details = Details {
+            pool: keys.pool.to_string(),
+            tranche: TrancheArg::name_of(tranche),
+            amount,
+            shares,
+            min_shares,
+            decimals,
+            share_decimals,
+            cooldown_seconds: books.terms.cooldown_seconds,
+            rent_lamports,
+        };
+        Ok((preview, details))
+    })
+}
+
+/// What loses before a tranche does.
+fn risk(books: &backstop::state::Pool, tranche: Tranche, asset: &dyn Fn(u64) -> String) -> String {
+    let junior = books.tranche(Tranche::Junior).total();
+    match tranche {
+        Tranche::Junior => format!("loses after {} of surplus", asset(books.surplus)),
+        Tranche::Senior => {
+            format!("loses after {} of surplus and {} of junior capital", asset(books.surplus), asset(junior))
+        }
+    }
+}
+
+/// A ticker without the zeros that fill its field.
+pub fn label(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
+}

@@ -1,0 +1,326 @@
+//! `backstop pool list` and `backstop pool show`.
+
+use super::deposit::label;
+use crate::commands::args::{OpenPool, PoolArg, TrancheArg, token_amount};
+use crate::commands::context::Context;
+use crate::output::{
+    HEADING, QUIET, amount, duration, listing, moment, paint, percent, share_price, table, tidy_amount,
+};
+use anchor_lang::prelude::Pubkey;
+use anyhow::Result;
+use backstop::constants::SHARE_EXTRA_DECIMALS;
+use backstop::state::{Access, ExitEpoch, Pool, PoolKind, Product, Tranche, Treaty, day_start};
+use backstop_client::{Cluster, account};
+use clap::Args;
+use serde::Serialize;
+
+/// List all pools.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop pool list --output json")]
+pub struct ListArgs {}
+
+/// Show a pool: capital, what it stands behind, who waits to leave.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Example:\n  backstop pool show EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v/0 --wallet ADDRESS"
+)]
+pub struct ShowArgs {
+    /// The pool: its address, or MINT/NUMBER.
+    pool: PoolArg,
+    /// Also what this wallet holds of it.
+    #[arg(long, value_name = "ADDRESS")]
+    wallet: Option<Pubkey>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    pool: String,
+    label: String,
+    id: u16,
+    kind: &'static str,
+    access: &'static str,
+    asset_mint: String,
+    decimals: u8,
+    share_decimals: u8,
+    surplus: u64,
+    tranches: [TrancheView; 2],
+    staying_capital: u64,
+    required_capital: u64,
+    must_stay: u64,
+    total_exposure: u64,
+    premium_a_year: u64,
+    alerts: u32,
+}
+
+#[derive(Serialize)]
+struct TrancheView {
+    name: &'static str,
+    assets: u64,
+    exiting: u64,
+    shares: u64,
+    share_price: String,
+    wiped_out: bool,
+}
+
+const YEAR: u128 = 365 * 86_400;
+
+/// A pool's figures as they are at `now`, premium earned since the last accrual included.
+fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
+    let mut books = *pool;
+    if books.accrue(now).is_err() {
+        books = *pool;
+    }
+    let required = books.required_capital().unwrap_or(u64::MAX);
+    Summary {
+        pool: address.to_string(),
+        label: label(&books.label),
+        id: books.id,
+        kind: match books.kind() {
+            PoolKind::Cover => "cover",
+            PoolKind::Reinsurance => "reinsurance",
+        },
+        access: match books.access() {
+            Access::Open => "open",
+            Access::AllowList => "allow-list",
+            Access::ProtocolOnly => "protocol-only",
+        },
+        asset_mint: books.asset_mint.to_string(),
+        decimals: books.asset_decimals,
+        share_decimals: books.asset_decimals + SHARE_EXTRA_DECIMALS,
+        surplus: books.surplus,
+        tranches: Tranche::BOTH.map(|tranche| {
+            let book = books.tranche(tranche);
+            TrancheView {
+                name: TrancheArg::name_of(tranche),
+                assets: book.assets,
+                exiting: book.exiting,
+                shares: book.shares,
+                share_price: share_price(book.assets, book.shares),
+                wiped_out: book.wiped_out != 0,
+            }
+        }),
+        staying_capital: books.staying_capital().unwrap_or_default(),
+        required_capital: required,
+        must_stay: books.must_stay(required).unwrap_or(u64::MAX),
+        total_exposure: books.total_exposure,
+        premium_a_year: u64::try_from((u128::from(books.rate_q32) * YEAR) >> 32).unwrap_or(u64::MAX),
+        alerts: books.alerts,
+    }
+}
+
+pub fn list(_args: &ListArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let now = cluster.now()?;
+    let mut pools: Vec<Summary> =
+        account::list::<Pool>(cluster, None)?.iter().map(|(address, pool)| summary(*address, pool, now)).collect();
+    pools.sort_by(|left, right| (&left.label, left.id, &left.pool).cmp(&(&right.label, right.id, &right.pool)));
+    context.options.output.print(&pools, |pools| {
+        if pools.is_empty() {
+            return "No pools.".into();
+        }
+        let mut table = table(&["pool", "asset", "kind", "capital", "exposure", "premium/yr"], &[3, 4, 5]);
+        for pool in pools {
+            table.add_row([
+                pool.pool.clone(),
+                format!("{} #{}", pool.label, pool.id),
+                pool.kind.to_owned(),
+                amount(pool.staying_capital, pool.decimals),
+                amount(pool.total_exposure, pool.decimals),
+                amount(pool.premium_a_year, pool.decimals),
+            ]);
+        }
+        listing(table)
+    })
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    summary: Summary,
+    cash: u64,
+    unearned_premium: u64,
+    incident_reserves: u64,
+    exit_reserves: u64,
+    treaty_payable: u64,
+    vault: String,
+    vault_balance: u64,
+    share_mints: [String; 2],
+    cooldown_seconds: u32,
+    min_first_deposit: u64,
+    min_ticket: u64,
+    min_sum_insured: u64,
+    solvency_bps: u32,
+    max_leverage_bps: u32,
+    surplus_bps: u16,
+    junior_weight_bps: u32,
+    products: Vec<ProductRow>,
+    treaties: Vec<String>,
+    exits: Vec<EpochRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wallet: Option<WalletView>,
+}
+
+#[derive(Serialize)]
+struct ProductRow {
+    product: String,
+    name: String,
+    exposure: u64,
+}
+
+#[derive(Serialize)]
+struct EpochRow {
+    day: u32,
+    paid_from: i64,
+    tickets: u32,
+    reserve: u64,
+    filled: bool,
+}
+
+#[derive(Serialize)]
+struct WalletView {
+    address: String,
+    assets: u64,
+    shares: [u64; 2],
+    worth: [u64; 2],
+}
+
+pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let now = cluster.now()?;
+    let OpenPool { state, keys, decimals, share_decimals } = args.pool.open(cluster)?;
+    // Accounts name their pool first, after the discriminator.
+    let of_pool = Some((0, keys.pool));
+    let mut products: Vec<ProductRow> = account::list::<Product>(cluster, of_pool)?
+        .into_iter()
+        .map(|(key, product)| ProductRow {
+            product: key.to_string(),
+            name: product.name().into(),
+            exposure: product.exposure,
+        })
+        .collect();
+    products.sort_by(|left, right| left.name.cmp(&right.name));
+    let mut exits: Vec<EpochRow> = account::list::<ExitEpoch>(cluster, of_pool)?
+        .into_iter()
+        .map(|(_, epoch)| EpochRow {
+            day: epoch.day,
+            paid_from: day_start(epoch.day + 1),
+            tickets: epoch.tickets,
+            reserve: epoch.reserve,
+            filled: epoch.is_filled(),
+        })
+        .collect();
+    exits.sort_by_key(|epoch| epoch.day);
+    let mut treaties: Vec<String> =
+        account::list::<Treaty>(cluster, of_pool)?.into_iter().map(|(key, _)| key.to_string()).collect();
+    treaties.sort();
+    let wallet = args.wallet.map(|wallet| -> Result<WalletView> {
+        let mut shares = [0; 2];
+        let mut worth = [0; 2];
+        for tranche in Tranche::BOTH {
+            shares[tranche.index()] = token_amount(cluster, &keys.shares_of(&wallet, tranche))?.unwrap_or_default();
+            worth[tranche.index()] =
+                state.tranche(tranche).worth_of_shares(shares[tranche.index()]).unwrap_or_default();
+        }
+        let assets = token_amount(cluster, &keys.assets_of(&wallet))?.unwrap_or_default();
+        Ok(WalletView { address: wallet.to_string(), assets, shares, worth })
+    });
+    let shown = Shown {
+        summary: summary(keys.pool, &state, now),
+        cash: state.cash,
+        unearned_premium: state.unearned_premium,
+        incident_reserves: state.incident_reserves,
+        exit_reserves: state.exit_reserves,
+        treaty_payable: state.treaty_payable,
+        vault: keys.vault().to_string(),
+        vault_balance: token_amount(cluster, &keys.vault())?.unwrap_or_default(),
+        share_mints: keys.share_mints.map(|mint| mint.to_string()),
+        cooldown_seconds: state.terms.cooldown_seconds,
+        min_first_deposit: state.terms.min_first_deposit,
+        min_ticket: state.terms.min_ticket,
+        min_sum_insured: state.terms.min_sum_insured,
+        solvency_bps: state.terms.solvency_bps,
+        max_leverage_bps: state.terms.max_leverage_bps,
+        surplus_bps: state.terms.surplus_bps,
+        junior_weight_bps: state.terms.junior_weight_bps,
+        products,
+        treaties,
+        exits,
+        wallet: wallet.transpose()?,
+    };
+    context.options.output.print(&shown, |shown| display(shown, decimals, share_decimals))
+}
+
+fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
+    let pool = &shown.summary;
+    let asset = |units| format!("{} {}", amount(units, decimals), pool.label);
+    let mut text =
+        format!("{}\n", paint(format!("{} #{}, a {} pool ({})", pool.label, pool.id, pool.kind, pool.access), HEADING));
+    let mut row =
+        |name: &str, value: String| text.push_str(&format!("  {} {value}\n", paint(format!("{name:<18}"), QUIET)));
+    row("address", pool.pool.clone());
+    row("asset", pool.asset_mint.clone());
+    row("capital", format!("{}, of which {} must stay", asset(pool.staying_capital), asset(pool.must_stay)));
+    row("surplus", asset(pool.surplus));
+    for tranche in &pool.tranches {
+        let state = if tranche.wiped_out { ", wiped out" } else { "" };
+        let exiting = if tranche.exiting > 0 { format!(", {} leaving", asset(tranche.exiting)) } else { String::new() };
+        row(tranche.name, format!("{} at {} a share{exiting}{state}", asset(tranche.assets), tranche.share_price));
+    }
+    row("exposure", asset(pool.total_exposure));
+    row(
+        "premium",
+        format!("{} a year now, {} not earned yet", asset(pool.premium_a_year), asset(shown.unearned_premium)),
+    );
+    row(
+        "set aside",
+        format!("{} for incidents, {} for exits", asset(shown.incident_reserves), asset(shown.exit_reserves)),
+    );
+    row("vault", format!("{}, books say {}", asset(shown.vault_balance), asset(shown.cash)));
+    row("cooldown", duration(shown.cooldown_seconds.into()));
+    row(
+        "smallest",
+        format!(
+            "first deposit {}, cover {}, exit {}",
+            asset(shown.min_first_deposit),
+            asset(shown.min_sum_insured),
+            asset(shown.min_ticket)
+        ),
+    );
+    row(
+        "earned premium",
+        format!(
+            "{} to the surplus; junior capital weighs {}",
+            percent(shown.surplus_bps.into()),
+            percent(shown.junior_weight_bps.into())
+        ),
+    );
+    if pool.alerts > 0 {
+        row("alerts", format!("{}: no deposits now, exits wait behind the exposed sums", pool.alerts));
+    }
+    for product in &shown.products {
+        row("product", format!("{} {}, {} insured", product.product, product.name, asset(product.exposure)));
+    }
+    for treaty in &shown.treaties {
+        row("treaty", treaty.clone());
+    }
+    for epoch in &shown.exits {
+        let state = if epoch.filled { "settled" } else { "open" };
+        row(
+            "exits",
+            format!(
+                "{}: {} tickets, {} set aside, {state}",
+                moment(epoch.paid_from),
+                epoch.tickets,
+                asset(epoch.reserve)
+            ),
+        );
+    }
+    if let Some(wallet) = &shown.wallet {
+        for (index, tranche) in pool.tranches.iter().enumerate() {
+            let shares = tidy_amount(wallet.shares[index], share_decimals);
+            row(&format!("your {}", tranche.name), format!("{shares} shares, worth {}", asset(wallet.worth[index])));
+        }
+        row("your wallet", asset(wallet.assets));
+    }
+    text
+}

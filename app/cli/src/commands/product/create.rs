@@ -1,0 +1,406 @@
+//! `backstop product create`.
+
+use super::words;
+use crate::commands::args::{Amount, PoolArg, asset_text, bps, hundredths, price, rate, seconds};
+use crate::commands::context::{Context, Preview, UsageError, event, hinted};
+use crate::output::{exact_amount, moment, percent};
+use anchor_lang::prelude::Pubkey;
+use anyhow::Result;
+use backstop::CreateProductArgs;
+use backstop::cpi::text::hex_text;
+use backstop::events::ProductCreated;
+use backstop::peril::evidence::{Severity, Terms, TermsError, TermsInput};
+use backstop::peril::feed::Source;
+use backstop::state::{Product, ProductTerms, Trigger};
+use backstop_client::Cluster;
+use backstop_client::instruction::{self as ix, ProductKeys};
+use backstop_client::units::feed_id;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use solana_sdk::hash::hash;
+use std::path::PathBuf;
+
+const EXAMPLE: &str = "\
+Example:
+  backstop product create EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v/0 \\
+    --name \"USDT below 0.95 for 4h\" --covered-asset Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB \\
+    --wording wording.md --uri https://example.org/wording.md \\
+    --feed 2b89b9dc8fdf9f34709a5b106b472f0f39bb6ca9ce04b0fd7f2e971688e2e53b \\
+    --threshold 0.95 --duration 4h --full-loss 0.80 --risk-rate 2%";
+
+const CONDITION: &str = "Condition";
+const PRICE: &str = "Price";
+const LIMITS: &str = "Limits";
+
+/// Where prices come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SourceArg {
+    /// Price updates of the Pyth receiver program; the feed is Pyth's feed id.
+    PythReceiver,
+    /// A price account of the Pyth push oracle; the feed is its address.
+    PythPush,
+}
+
+/// Create a product with its trigger. Governance signs; only the risk rate ever changes.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct CreateArgs {
+    /// The pool that pays: its address, or MINT/NUMBER.
+    pool: PoolArg,
+    /// Name, shown on every cover: at most 48 letters of ASCII.
+    #[arg(long)]
+    name: String,
+    /// Mint of the asset whose failure is insured; never the pool's own.
+    #[arg(long, value_name = "MINT")]
+    covered_asset: Pubkey,
+    /// The wording: its sha256 is kept on chain.
+    #[arg(long, value_name = "FILE")]
+    wording: PathBuf,
+    /// Where the wording can be read: at most 96 letters of ASCII.
+    #[arg(long)]
+    uri: String,
+
+    /// Where prices come from.
+    #[arg(long, value_enum, default_value_t = SourceArg::PythReceiver, help_heading = CONDITION)]
+    source: SourceArg,
+    /// The feed: a Pyth feed id in hexadecimal, or with `--source pyth-push` an address.
+    #[arg(long, help_heading = CONDITION)]
+    feed: String,
+    /// A price below this is a breach.
+    #[arg(long, value_name = "PRICE", value_parser = price, help_heading = CONDITION)]
+    threshold: u64,
+    /// A price at or above this is a recovery; without it 1 % above the threshold.
+    #[arg(long, value_name = "PRICE", value_parser = price, help_heading = CONDITION)]
+    recovery: Option<u64>,
+    /// Mean price at which everything is paid; without it every trigger pays in full.
+    #[arg(long, value_name = "PRICE", value_parser = price, help_heading = CONDITION)]
+    full_loss: Option<u64>,
+    /// How long the breach must last: an hour and six slots at least.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, help_heading = CONDITION)]
+    duration: u32,
+    /// Length of a slot, of which each needs a price: 1 minute to 1 hour, a divisor of a day.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "30m", help_heading = CONDITION)]
+    slot: u32,
+    /// How much of the breach may be without evidence: whole slots, at most a quarter of the duration.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "30m", help_heading = CONDITION)]
+    tolerance: u32,
+    /// How long a met trigger waits to be contradicted: 1 to 24 hours.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "6h", help_heading = CONDITION)]
+    challenge: u32,
+    /// How many confidences a price must be away from the threshold: at most 10.
+    #[arg(long, value_name = "TIMES", value_parser = hundredths, default_value = "2", help_heading = CONDITION)]
+    confidence_multiplier: u16,
+
+    /// Expected loss a year, in percent of the sum insured.
+    #[arg(long, value_name = "PERCENT", value_parser = rate, help_heading = PRICE)]
+    risk_rate: u64,
+    /// Lowest risk rate the risk keeper may set, above zero; without it a quarter of the risk rate.
+    #[arg(long, value_name = "PERCENT", value_parser = rate, help_heading = PRICE)]
+    risk_rate_floor: Option<u64>,
+    /// Highest risk rate the risk keeper may set, at most 1000 %; without it ten times the risk rate.
+    #[arg(long, value_name = "PERCENT", value_parser = rate, help_heading = PRICE)]
+    risk_rate_ceiling: Option<u64>,
+    /// Most that the risk rate may move in a day; without it half the risk rate.
+    #[arg(long, value_name = "PERCENT", value_parser = rate, help_heading = PRICE)]
+    risk_rate_step: Option<u64>,
+    /// Loading on the risk rate, at most 1000 %.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u32>, default_value = "50%", help_heading = PRICE)]
+    loading: u32,
+    /// Demand rate a year while nothing is insured.
+    #[arg(long, value_name = "PERCENT", value_parser = rate, default_value = "0%", help_heading = PRICE)]
+    demand_at_zero: u64,
+    /// Demand rate a year at the kink.
+    #[arg(long, value_name = "PERCENT", value_parser = rate, default_value = "5%", help_heading = PRICE)]
+    demand_at_kink: u64,
+    /// Demand rate a year at capacity.
+    #[arg(long, value_name = "PERCENT", value_parser = rate, default_value = "20%", help_heading = PRICE)]
+    demand_at_capacity: u64,
+    /// Part of capacity at which the demand curve bends.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "80%", help_heading = PRICE)]
+    kink: u16,
+    /// Level of the demand curve at the start, 1 % to 1000 %.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u32>, default_value = "100%", help_heading = PRICE)]
+    level: u32,
+    /// Lowest level, at least 1 %.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u32>, default_value = "25%", help_heading = PRICE)]
+    min_level: u32,
+    /// Highest level, at most 1000 %.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u32>, default_value = "400%", help_heading = PRICE)]
+    max_level: u32,
+    /// Utilisation above which the level drifts up.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "80%", help_heading = PRICE)]
+    upper_mark: u16,
+    /// Utilisation below which the level drifts down.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "50%", help_heading = PRICE)]
+    lower_mark: u16,
+    /// Drift of the level a day, in percent of itself, at most 20 %.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "2%", help_heading = PRICE)]
+    drift: u16,
+    /// Least premium of a cover, in the pool's asset.
+    #[arg(long, value_name = "AMOUNT", default_value = "0.01", help_heading = PRICE)]
+    min_premium: Amount,
+    /// Fee on a cancellation's refund, above zero and at most 50 %.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "10%", help_heading = PRICE)]
+    cancel_fee: u16,
+
+    /// Most that one cover may insure, in the pool's asset.
+    #[arg(long, value_name = "AMOUNT", default_value = "1000000", help_heading = LIMITS)]
+    max_sum_insured: Amount,
+    /// Highest sum of all covers, in percent of the pool's own capital.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "80%", help_heading = LIMITS)]
+    cap: u16,
+    /// Risk group, 0 to 15: products that fail together.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, help_heading = LIMITS)]
+    risk_group: u32,
+    /// Shortest protection.
+    #[arg(long, value_name = "DAYS", default_value_t = 7, help_heading = LIMITS)]
+    min_term_days: u16,
+    /// Longest protection.
+    #[arg(long, value_name = "DAYS", default_value_t = 365, help_heading = LIMITS)]
+    max_term_days: u16,
+    /// Time between purchase and protection: a day at least.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "1d", help_heading = LIMITS)]
+    waiting: u32,
+    /// Oldest last price on which a cover is sold: a day at most.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "1h", help_heading = LIMITS)]
+    max_price_age: u32,
+    /// No sales while the last price is less than this above the threshold, in percent of it: 0.5 % at least.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u32>, default_value = "1%", help_heading = LIMITS)]
+    no_sale_buffer: u32,
+}
+
+impl CreateArgs {
+    /// The condition in the program's units.
+    fn condition(&self) -> TermsInput {
+        TermsInput {
+            threshold: self.threshold,
+            recovery: self.recovery.unwrap_or_else(|| self.threshold.saturating_add(self.threshold / 100)),
+            severity: match self.full_loss {
+                Some(full_loss_price) => Severity::Linear { full_loss_price },
+                None => Severity::Binary,
+            },
+            duration_seconds: self.duration,
+            slot_seconds: self.slot,
+            tolerance_seconds: self.tolerance,
+            challenge_seconds: self.challenge,
+            confidence_multiplier: self.confidence_multiplier,
+        }
+    }
+
+    /// Price and limits in the program's units.
+    fn terms(&self, decimals: u8) -> Result<ProductTerms> {
+        Ok(ProductTerms {
+            risk_rate_ppb: self.risk_rate,
+            risk_rate_floor_ppb: self.risk_rate_floor.unwrap_or_else(|| (self.risk_rate / 4).max(1)),
+            risk_rate_ceiling_ppb: self.risk_rate_ceiling.unwrap_or_else(|| self.risk_rate.saturating_mul(10)),
+            risk_rate_step_ppb: self.risk_rate_step.unwrap_or(self.risk_rate / 2),
+            demand_at_zero_ppb: self.demand_at_zero,
+            demand_at_kink_ppb: self.demand_at_kink,
+            demand_at_capacity_ppb: self.demand_at_capacity,
+            min_premium: self.min_premium.units(decimals)?,
+            max_sum_insured: self.max_sum_insured.units(decimals)?,
+            loading_bps: self.loading,
+            level_bps: self.level,
+            min_level_bps: self.min_level,
+            max_level_bps: self.max_level,
+            waiting_seconds: self.waiting,
+            max_price_age: self.max_price_age,
+            no_sale_buffer_bps: self.no_sale_buffer,
+            risk_group: self.risk_group,
+            kink_bps: self.kink,
+            upper_mark_bps: self.upper_mark,
+            lower_mark_bps: self.lower_mark,
+            drift_bps: self.drift,
+            cap_bps: self.cap,
+            cancel_fee_bps: self.cancel_fee,
+            min_term_days: self.min_term_days,
+            max_term_days: self.max_term_days,
+        })
+    }
+
+    /// Source and feed in the program's units.
+    fn oracle(&self) -> Result<(Source, [u8; 32]), UsageError> {
+        match self.source {
+            SourceArg::PythReceiver => {
+                let feed = feed_id(&self.feed).map_err(|why| UsageError(format!("--feed: {why}")))?;
+                Ok((Source::PythReceiver, feed))
+            }
+            SourceArg::PythPush => {
+                let wrong = |_| UsageError(format!("--feed {} is not the address of a price account", self.feed));
+                Ok((Source::PythPush, self.feed.parse::<Pubkey>().map_err(wrong)?.to_bytes()))
+            }
+        }
+    }
+}
+
+/// What is wrong with a condition, by the flag that says it.
+fn wrong_condition(error: TermsError) -> UsageError {
+    UsageError(String::from(match error {
+        TermsError::BadPrices => "--threshold is above zero, and --recovery is not below it",
+        TermsError::BadSlot => "--slot is 1 minute to 1 hour and divides a day",
+        TermsError::BadDuration => "--duration is whole slots: six and an hour at least",
+        TermsError::BadTolerance => "--tolerance is whole slots: at most a quarter of --duration",
+        TermsError::BadChallenge => "--challenge is whole slots: 1 to 24 hours",
+        TermsError::BeyondRing => {
+            "--duration, --tolerance and --challenge together are at most 224 slots: take longer slots with --slot"
+        }
+        TermsError::BadConfidenceMultiplier => "--confidence-multiplier is at most 10",
+        TermsError::BadSeverity | TermsError::BadPadding => "--full-loss is above zero and below --threshold",
+    }))
+}
+
+#[derive(Serialize)]
+struct Details {
+    product: String,
+    trigger: String,
+    pool: String,
+    name: String,
+    wording_sha256: String,
+    sells_from: i64,
+    rent_lamports: u64,
+}
+
+pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
+    let condition = args.condition();
+    let shown = Terms::new(&condition).map_err(wrong_condition)?;
+    let (source, feed) = args.oracle()?;
+    let name = args.wording.display();
+    let wording = std::fs::read(&args.wording).map_err(|why| {
+        hinted(format!("the wording {name} cannot be read: {why}"), "--wording names the file with the wording")
+    })?;
+    let wording_hash = hash(&wording).to_bytes();
+
+    let cluster = context.cluster()?;
+    let pool = args.pool.open(cluster)?;
+    let terms = args.terms(pool.decimals)?;
+    if terms.validate(shown.ring_days()).is_err() {
+        return Err(hinted(
+            "price, limits or terms are outside the program's bounds",
+            "`backstop product create --help` tells the bounds of each; a longer --slot leaves less room for --max-term-days",
+        ));
+    }
+    let keys = ProductKeys::derive(pool.keys, pool.state.products);
+    let create = CreateProductArgs {
+        name: args.name.clone(),
+        uri: args.uri.clone(),
+        wording_hash,
+        covered_asset: args.covered_asset,
+        terms,
+        source,
+        feed,
+        condition,
+    };
+    let rent_lamports = cluster.rent(Product::SPACE)?.saturating_add(cluster.rent(Trigger::SPACE)?);
+    let instruction = ix::create_product(context.wallet()?, context.payer()?, &keys, create);
+    context.carry_out(&[instruction], |receipt| {
+        let sells_from = event::<ProductCreated>(receipt)?.sells_from;
+        let preview = Preview {
+            title: format!("Create the product {}", args.name),
+            rows: vec![
+                ("address", keys.product.to_string()),
+                ("pool", keys.pool.pool.to_string()),
+                ("insures", args.covered_asset.to_string()),
+                ("pays if", words::condition(&shown)),
+                ("pays", words::payment(&shown)),
+                ("proven by", words::evidence(&shown)),
+                ("feed", args.feed.clone()),
+                ("risk rate", words::risk_rate(terms.risk_rate_ppb, &terms)),
+                ("demand rate", words::demand_rate(&terms)),
+                (
+                    "limits",
+                    format!(
+                        "{} of the pool's capital, one cover {} at most, {} to {} days",
+                        percent(terms.cap_bps.into()),
+                        asset_text(&pool.state, terms.max_sum_insured),
+                        terms.min_term_days,
+                        terms.max_term_days
+                    ),
+                ),
+                ("wording", args.uri.clone()),
+                ("its sha256", hex_text(&wording_hash)),
+                ("sells from", moment(sells_from)),
+                ("rent", format!("{} SOL", exact_amount(rent_lamports, 9))),
+            ],
+            warnings: vec!["Condition, wording, limits and price terms never change; only the risk rate moves.".into()],
+        };
+        let details = Details {
+            product: keys.product.to_string(),
+            trigger: keys.trigger().to_string(),
+            pool: keys.pool.pool.to_string(),
+            name: args.name.clone(),
+            wording_sha256: hex_text(&wording_hash),
+            sells_from,
+            rent_lamports,
+        };
+        Ok((preview, details))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CreateArgs,
+    }
+
+    /// The arguments of a line with everything that has no default, and more.
+    fn parse(more: &[&str]) -> CreateArgs {
+        let mint = Pubkey::new_from_array([5; 32]).to_string();
+        let pool = format!("{mint}/0");
+        let feed = "ab".repeat(32);
+        let line = [
+            &["create", &pool, "--name", "X", "--covered-asset", &mint, "--wording", "w", "--uri", "u"][..],
+            &["--feed", &feed, "--threshold", "0.95", "--duration", "4h", "--risk-rate", "2%"],
+            more,
+        ];
+        Line::try_parse_from(line.concat()).unwrap_or_else(|why| panic!("{why}")).args
+    }
+
+    #[test]
+    fn the_defaults_are_terms_that_the_program_takes() {
+        let args = parse(&[]);
+        let condition = Terms::new(&args.condition()).expect("the condition is within bounds");
+        assert_eq!(condition.recovery, 95_950_000);
+        let terms = args.terms(6).expect("the amounts fit");
+        assert!(terms.validate(condition.ring_days()).is_ok());
+        assert_eq!((terms.risk_rate_floor_ppb, terms.risk_rate_ceiling_ppb), (5_000_000, 200_000_000));
+        assert_eq!((terms.min_premium, terms.loading_bps, terms.kink_bps), (10_000, 5_000, 8_000));
+    }
+
+    #[test]
+    fn flags_are_taken_in_their_units() {
+        let args =
+            parse(&["--full-loss", "0.8", "--max-level", "500%", "--waiting", "2days", "--max-sum-insured", "5"]);
+        assert_eq!(args.condition().severity, Severity::Linear { full_loss_price: 80_000_000 });
+        let terms = args.terms(6).expect("the amounts fit");
+        assert_eq!((terms.max_level_bps, terms.waiting_seconds, terms.max_sum_insured), (50_000, 172_800, 5_000_000));
+    }
+
+    #[test]
+    fn a_wrong_condition_is_told_by_its_flag() {
+        let wrong = |args: CreateArgs| Terms::new(&args.condition()).map_err(wrong_condition).unwrap_err().0;
+        let told = |more: &[&str]| wrong(parse(more));
+        assert!(told(&["--full-loss", "0.95"]).contains("--full-loss"));
+        assert!(told(&["--recovery", "0.9"]).contains("--recovery"));
+        let sevens = parse(&["--slot", "7m", "--tolerance", "0s", "--challenge", "7h"]);
+        assert!(wrong(CreateArgs { duration: 7 * 3_600, ..sevens }).contains("--slot"));
+        assert!(wrong(CreateArgs { duration: 15_000, ..parse(&[]) }).contains("--duration"));
+        assert!(told(&["--tolerance", "90m"]).contains("--tolerance"));
+        assert!(told(&["--challenge", "25h"]).contains("--challenge"));
+        assert!(told(&["--slot", "1m", "--tolerance", "1m"]).contains("at most 224 slots"));
+        assert!(told(&["--confidence-multiplier", "10.01"]).contains("--confidence-multiplier"));
+    }
+
+    #[test]
+    fn a_feed_is_read_by_its_source() {
+        assert_eq!(parse(&[]).oracle().expect("it is a feed").1, [0xab; 32]);
+        let mut push = parse(&["--source", "pyth-push"]);
+        assert!(push.oracle().is_err());
+        push.feed = Pubkey::new_from_array([9; 32]).to_string();
+        assert_eq!(push.oracle().expect("it is an address").1, [9; 32]);
+    }
+}

@@ -1,0 +1,362 @@
+//! `backstop product list` and `backstop product show`.
+
+use super::words;
+use crate::commands::args::{PoolArg, ProductArg, asset_text};
+use crate::commands::context::Context;
+use crate::output::{amount, card, duration, exact_price, listing, moment, paragraph, percent, table, thousands};
+use anchor_lang::prelude::Pubkey;
+use anyhow::Result;
+use backstop::cpi::text::hex_text;
+use backstop::math::pricing::utilisation_bps;
+use backstop::state::{CoverRequest, Incident, Pool, Product, Protocol, Trigger, get_text};
+use backstop_client::explain::explain_refusal;
+use backstop_client::instruction::ProductKeys;
+use backstop_client::quote::Market;
+use backstop_client::{Cluster, account, address};
+use clap::Args;
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// Sum of the example price, in whole units of the asset.
+const EXAMPLE_SUM: u64 = 1_000;
+/// Term of the example price, if the product sells it.
+const EXAMPLE_DAYS: u16 = 30;
+
+/// List products with what they cost now.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop product list --pool EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v/0")]
+pub struct ListArgs {
+    /// Only those of a pool: its address, or MINT/NUMBER.
+    #[arg(long)]
+    pool: Option<PoolArg>,
+}
+
+/// Show a product: what triggers it, how it pays, what it costs, what is left.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop product show EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v/0/0")]
+pub struct ShowArgs {
+    /// The product: its address, or MINT/POOL/PRODUCT.
+    product: ProductArg,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    product: String,
+    pool: String,
+    id: u16,
+    name: String,
+    label: String,
+    decimals: u8,
+    state: &'static str,
+    phase: &'static str,
+    exposure: u64,
+    capacity: u64,
+    utilisation_bps: u32,
+    level_bps: u32,
+    risk_rate_ppb: u64,
+    covers_sold: u64,
+    sells_from: i64,
+    /// Largest cover of the example's term that is sold now; `None` if none is.
+    largest_sum: Option<u64>,
+    example: Option<Example>,
+    /// Why nothing is sold now, by the program's name for it.
+    refusal: Option<String>,
+    /// The same in its words.
+    #[serde(skip)]
+    reason: Option<String>,
+}
+
+/// What a cover would cost now.
+#[derive(Serialize)]
+struct Example {
+    sum_insured: u64,
+    term_days: u16,
+    premium: u64,
+    rate_ppb: u64,
+}
+
+/// A premium as a rate a year, in parts per billion of the sum insured, rounded up.
+pub fn yearly_ppb(premium: u64, sum_insured: u64, term_days: u16) -> u64 {
+    let yearly = u128::from(premium) * 365 * 1_000_000_000;
+    let per_day = u128::from(sum_insured) * u128::from(term_days);
+    u64::try_from(yearly.div_ceil(per_day.max(1))).unwrap_or(u64::MAX)
+}
+
+/// A market's books at `now`: premium earned, ended covers released, level drifted, as a purchase would find them.
+pub fn up_to_date(market: &Market, now: i64) -> Market {
+    let mut books = market.clone();
+    let mut fresh = || -> anchor_lang::Result<()> {
+        books.pool.accrue(now)?;
+        books.product.sync(&mut books.pool, &books.trigger, now)?;
+        books.product.drift_level(now);
+        Ok(())
+    };
+    if fresh().is_ok() { books } else { market.clone() }
+}
+
+fn summary(address: Pubkey, market: &Market, now: i64) -> Summary {
+    let Market { pool, product, trigger, .. } = up_to_date(market, now);
+    let capacity = product.capacity(&pool).unwrap_or_default();
+    let term_days = EXAMPLE_DAYS.clamp(product.terms.min_term_days, product.terms.max_term_days);
+    let largest = market.largest_sum(term_days, now);
+    let example = largest.ok().and_then(|largest| {
+        let one = 10u64.checked_pow(pool.asset_decimals.into())?;
+        let sum_insured = EXAMPLE_SUM.saturating_mul(one).clamp(pool.terms.min_sum_insured, largest);
+        let premium = market.quote(CoverRequest { sum_insured, term_days }, now).ok()?.premium;
+        Some(Example { sum_insured, term_days, premium, rate_ppb: yearly_ppb(premium, sum_insured, term_days) })
+    });
+    Summary {
+        product: address.to_string(),
+        pool: product.pool.to_string(),
+        id: product.id,
+        name: product.name().to_owned(),
+        label: get_text(&pool.label).to_owned(),
+        decimals: pool.asset_decimals,
+        state: words::state(&product, now),
+        phase: words::phase(trigger.evidence.phase_at(&trigger.terms, now)),
+        exposure: product.exposure,
+        capacity,
+        utilisation_bps: utilisation_bps(product.exposure, capacity),
+        level_bps: product.level_bps,
+        risk_rate_ppb: product.risk_rate_ppb,
+        covers_sold: product.covers_sold,
+        sells_from: product.sells_from,
+        largest_sum: largest.ok(),
+        example,
+        refusal: largest.err().map(|refusal| format!("{refusal:?}")),
+        reason: largest.err().map(|refusal| explain_refusal(refusal).sentence),
+    }
+}
+
+pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let now = cluster.now()?;
+    let of_pool = args.pool.map(|pool| (0, pool.0));
+    let products = account::list::<Product>(cluster, of_pool)?;
+    let mut rows = Vec::with_capacity(products.len());
+    if !products.is_empty() {
+        let protocol: Protocol = account::fetch(cluster, &address::protocol())?;
+        let pools: HashMap<Pubkey, Pool> = match args.pool {
+            Some(PoolArg(pool)) => HashMap::from([(pool, account::fetch(cluster, &pool)?)]),
+            None => account::list(cluster, None)?.into_iter().collect(),
+        };
+        // A trigger names its product first and its pool after it.
+        let of_pool = args.pool.map(|pool| (32, pool.0));
+        let triggers: HashMap<Pubkey, Trigger> = account::list(cluster, of_pool)?.into_iter().collect();
+        for (address, product) in products {
+            let (Some(pool), Some(trigger)) = (pools.get(&product.pool), triggers.get(&product.trigger)) else {
+                continue;
+            };
+            let market = Market {
+                protocol: protocol.clone(),
+                pool: Box::new(*pool),
+                product: Box::new(product),
+                trigger: Box::new(*trigger),
+            };
+            rows.push(summary(address, &market, now));
+        }
+    }
+    rows.sort_by(|left, right| (&left.label, &left.pool, left.id).cmp(&(&right.label, &right.pool, right.id)));
+    context.options.output.print(&rows, |rows| list_text(rows))
+}
+
+fn list_text(rows: &[Summary]) -> String {
+    if rows.is_empty() {
+        return "No products.".into();
+    }
+    let mut table = table(&["product", "pays if", "state", "a year", "insured", "left"], &[3, 4, 5]);
+    for row in rows {
+        let state = if row.phase == "quiet" || row.state == "over" { row.state } else { row.phase };
+        let left = left(row).map_or_else(|| "-".into(), |left| amount(left, row.decimals));
+        table.add_row([
+            row.product.clone(),
+            row.name.clone(),
+            state.to_owned(),
+            row.example.as_ref().map_or_else(|| "-".into(), |example| yearly_text(example.rate_ppb)),
+            amount(row.exposure, row.decimals),
+            left,
+        ]);
+    }
+    listing(table)
+}
+
+/// What can be insured beyond the covers that are live; `None` if the product sells no more, or not for now.
+fn left(row: &Summary) -> Option<u64> {
+    matches!(row.state, "selling" | "announced").then(|| row.capacity.saturating_sub(row.exposure))
+}
+
+/// A rate with two decimals, rounded up: `4.37 %`.
+pub fn yearly_text(ppb: u64) -> String {
+    percent(ppb.div_ceil(100_000))
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    summary: Summary,
+    covered_asset: String,
+    uri: String,
+    wording_sha256: String,
+    risk_group: u32,
+    risk_rate_floor_ppb: u64,
+    risk_rate_ceiling_ppb: u64,
+    risk_rate_step_ppb: u64,
+    risk_rate_at: i64,
+    loading_bps: u32,
+    min_premium: u64,
+    max_sum_insured: u64,
+    min_term_days: u16,
+    max_term_days: u16,
+    waiting_seconds: u32,
+    cancel_fee_bps: u16,
+    max_price_age_seconds: u32,
+    no_sale_buffer_bps: u32,
+    trigger: String,
+    source: &'static str,
+    feed: String,
+    threshold_e8: u64,
+    recovery_e8: u64,
+    full_loss_price_e8: Option<u64>,
+    duration_seconds: u64,
+    slot_seconds: u32,
+    tolerance_seconds: u64,
+    challenge_seconds: u32,
+    confidence_multiplier_hundredths: u16,
+    last_price_e8: u64,
+    last_confidence_e8: u64,
+    last_publish_time: i64,
+    incident: Option<String>,
+    event_at: Option<i64>,
+}
+
+pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let open = args.product.open(cluster)?;
+    let keys: ProductKeys = open.keys;
+    let (now, market) = (cluster.now()?, Market::fetch(cluster, &keys)?);
+    let incident: Option<Incident> = account::find(cluster, &keys.incident())?;
+    let Market { pool, product, trigger, .. } = &market;
+    let (terms, condition) = (&product.terms, &trigger.terms);
+    let shown = Shown {
+        summary: summary(keys.product, &market, now),
+        covered_asset: product.covered_asset.to_string(),
+        uri: product.uri().to_owned(),
+        wording_sha256: hex_text(&product.wording_hash),
+        risk_group: terms.risk_group,
+        risk_rate_floor_ppb: terms.risk_rate_floor_ppb,
+        risk_rate_ceiling_ppb: terms.risk_rate_ceiling_ppb,
+        risk_rate_step_ppb: terms.risk_rate_step_ppb,
+        risk_rate_at: product.risk_rate_at,
+        loading_bps: terms.loading_bps,
+        min_premium: terms.min_premium,
+        max_sum_insured: terms.max_sum_insured,
+        min_term_days: terms.min_term_days,
+        max_term_days: terms.max_term_days,
+        waiting_seconds: terms.waiting_seconds,
+        cancel_fee_bps: terms.cancel_fee_bps,
+        max_price_age_seconds: terms.max_price_age,
+        no_sale_buffer_bps: terms.no_sale_buffer_bps,
+        trigger: keys.trigger().to_string(),
+        source: words::source(trigger.source()),
+        feed: words::feed(trigger),
+        threshold_e8: condition.threshold,
+        recovery_e8: condition.recovery,
+        full_loss_price_e8: Some(condition.full_loss_price).filter(|price| *price > 0),
+        duration_seconds: condition.duration_seconds(),
+        slot_seconds: condition.slot_seconds,
+        tolerance_seconds: condition.tolerance_seconds(),
+        challenge_seconds: condition.challenge,
+        confidence_multiplier_hundredths: condition.confidence_multiplier,
+        last_price_e8: trigger.evidence.last_price,
+        last_confidence_e8: trigger.evidence.last_confidence,
+        last_publish_time: trigger.evidence.last_publish_time,
+        incident: incident.map(|incident| words::incident(incident.state).to_owned()),
+        event_at: Some(product.event_at).filter(|at| *at > 0),
+    };
+    let not_covered = words::not_covered(condition, terms.waiting_seconds);
+    let asset = |units| asset_text(pool, units);
+    context.options.output.print(&shown, |shown| {
+        let mut text = card(&shown.summary.name, &rows(shown, &market, &asset, now));
+        text.push('\n');
+        for sentence in not_covered {
+            text.push_str(&paragraph(&sentence));
+        }
+        text
+    })
+}
+
+fn rows(shown: &Shown, market: &Market, asset: &dyn Fn(u64) -> String, now: i64) -> Vec<(&'static str, String)> {
+    let (summary, terms, condition) = (&shown.summary, &market.product.terms, &market.trigger.terms);
+    let costs = match (&summary.example, &summary.reason) {
+        (Some(example), _) => format!(
+            "{} for {} insured for {} days: {} a year",
+            asset(example.premium),
+            asset(example.sum_insured),
+            example.term_days,
+            yearly_text(example.rate_ppb)
+        ),
+        (None, Some(reason)) => format!("not sold now: {reason}"),
+        (None, None) => "not sold now".into(),
+    };
+    let largest = summary.largest_sum.map_or_else(String::new, |sum| format!("; one cover now {} at most", asset(sum)));
+    vec![
+        ("address", summary.product.clone()),
+        ("pool", format!("{} {}", summary.pool, summary.label)),
+        ("state", state_text(shown)),
+        ("insures", shown.covered_asset.clone()),
+        ("pays if", words::condition(condition)),
+        ("pays", words::payment(condition)),
+        ("proven by", words::evidence(condition)),
+        ("feed", format!("{} {}", shown.source, shown.feed)),
+        ("last price", last_price(shown, now)),
+        ("trigger", format!("{}, {}", shown.trigger, summary.phase)),
+        ("costs now", costs),
+        ("risk rate", words::risk_rate(summary.risk_rate_ppb, terms)),
+        (
+            "demand rate",
+            format!("{}; times a level of {} now", words::demand_rate(terms), percent(summary.level_bps.into())),
+        ),
+        ("insured", format!("{}, {} of capacity", asset(summary.exposure), percent(summary.utilisation_bps.into()))),
+        ("left", left(summary).map_or_else(|| "nothing is sold".into(), |left| format!("{}{largest}", asset(left)))),
+        ("term", format!("{} to {} days", terms.min_term_days, terms.max_term_days)),
+        ("waiting time", format!("{}, then from the next midnight UTC", duration(terms.waiting_seconds.into()))),
+        ("cancelling", format!("the unearned premium less {}", percent(terms.cancel_fee_bps.into()))),
+        ("covers sold", thousands(summary.covers_sold)),
+        ("wording", shown.uri.clone()),
+        ("its sha256", shown.wording_sha256.clone()),
+    ]
+}
+
+fn state_text(shown: &Shown) -> String {
+    let state = shown.summary.state;
+    match (state, &shown.incident) {
+        ("announced", _) => format!("announced, sells from {}", moment(shown.summary.sells_from)),
+        ("over", Some(incident)) => format!(
+            "over: its event began on {}, its incident is {incident}",
+            moment(shown.event_at.unwrap_or_default())
+        ),
+        _ => state.to_owned(),
+    }
+}
+
+fn last_price(shown: &Shown, now: i64) -> String {
+    if shown.last_publish_time == 0 {
+        return "none was shown yet".into();
+    }
+    let age = u64::try_from(now.saturating_sub(shown.last_publish_time)).unwrap_or_default();
+    let age = humantime::format_duration(std::time::Duration::from_secs(age));
+    format!("{} ± {}, {age} old", exact_price(shown.last_price_e8), exact_price(shown.last_confidence_e8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_premium_is_told_as_a_rate_a_year() {
+        assert_eq!(yearly_ppb(5_000_000, 1_000_000_000, 365), 5_000_000);
+        assert_eq!(yearly_ppb(1_000_000, 1_000_000_000, 30), 12_166_667);
+        assert_eq!(yearly_ppb(1, 0, 0), 365_000_000_000);
+        assert_eq!(yearly_text(12_166_667), "1.22 %");
+    }
+}

@@ -1,0 +1,302 @@
+//! `backstop treaty accept`, `premium`, `collect`, `commute` and `end`.
+
+use super::words::{OpenTreaty, a_kind, books, gets, gives, kind, pool, reinstatements, released_from, status, term};
+use crate::commands::context::{Context, Preview, event, hinted};
+use crate::commands::incident::Losses;
+use crate::commands::trigger::words::moment_from;
+use crate::output::moment;
+use anchor_lang::prelude::Pubkey;
+use anyhow::Result;
+use backstop::events::{TreatyAccepted, TreatyCollected, TreatyCommuted, TreatyPremiumSettled};
+use backstop::state::{TreatyState, day_start};
+use backstop_client::{Cluster, instruction as ix};
+use clap::Args;
+use serde::Serialize;
+
+/// Put an announced treaty in force for both pools. Governance signs, after its notice and before its term.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop treaty accept TREATY")]
+pub struct AcceptArgs {
+    /// The treaty.
+    treaty: Pubkey,
+}
+
+/// Hand over the premium that a cedant owes to its quota share. Anyone may.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop treaty premium TREATY")]
+pub struct PremiumArgs {
+    /// The quota share.
+    treaty: Pubkey,
+}
+
+/// Collect what a treaty owes to incidents that skipped it, into the cedant's surplus. Anyone may.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop treaty collect TREATY")]
+pub struct CollectArgs {
+    /// The treaty.
+    treaty: Pubkey,
+}
+
+/// End a treaty's term today, by agreement of both sides. Governance signs.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop treaty commute TREATY")]
+pub struct CommuteArgs {
+    /// The treaty.
+    treaty: Pubkey,
+}
+
+/// Release the limit of a treaty that nothing can be asked of any more, and close it. Anyone may.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop treaty end TREATY")]
+pub struct EndArgs {
+    /// The treaty.
+    treaty: Pubkey,
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    treaty: String,
+    cedant: String,
+    reinsurer: String,
+    kind: &'static str,
+    limit: u64,
+    premium: u64,
+    decimals: u8,
+    start: i64,
+    end: i64,
+}
+
+pub fn accept(args: &AcceptArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let now = cluster.now()?;
+    let treaty = OpenTreaty::read(cluster, args.treaty)?;
+    match status(&treaty.state, &treaty.cedant.state, now) {
+        "announced" => {
+            let (from, until) = (moment_from(treaty.state.notice_until, now), moment_from(treaty.state.start(), now));
+            return Err(hinted("the treaty's notice is not over", format!("accept it from {from} until {until}")));
+        }
+        "lapsed" => {
+            let hint = format!("announce another one; this one is closed by `backstop treaty end {}`", args.treaty);
+            return Err(hinted("the treaty was not accepted before its term began, and cannot be now", hint));
+        }
+        _ => {}
+    }
+    let instruction = ix::accept_treaty(context.wallet()?, &treaty.keys);
+    context.carry_out(&[instruction], |receipt| {
+        let accepted = event::<TreatyAccepted>(receipt)?;
+        let amount = |units| treaty.asset(units);
+        let (cedant, reinsurer) = (books(&treaty.cedant, now), books(&treaty.reinsurer, now));
+        let limits = reinsurer.open_limits().unwrap_or_default();
+        let mut rows = vec![
+            ("treaty", args.treaty.to_string()),
+            ("cedant", pool(&treaty.cedant)),
+            ("gives", gives(&treaty.state, &amount)),
+            ("gets", gets(&treaty.state, &amount)),
+        ];
+        if accepted.premium > 0 {
+            let left = cedant.surplus.saturating_sub(accepted.premium);
+            rows.push(("surplus", format!("{} -> {}", amount(cedant.surplus), amount(left))));
+        }
+        rows.extend([
+            ("reinsurer", pool(&treaty.reinsurer)),
+            (
+                "open limits",
+                format!("{} -> {}", amount(limits), amount(limits.saturating_add(treaty.state.limit_left))),
+            ),
+            ("its capital", amount(reinsurer.staying_capital().unwrap_or_default())),
+            ("term", term(&treaty.state)),
+        ]);
+        rows.extend(reinstatements(&treaty.state).map(|text| ("reinstatements", text)));
+        let preview = Preview {
+            title: format!("Put {} in force", a_kind(&treaty.state.kind)),
+            rows,
+            warnings: vec!["The reinsurer holds capital for the limit from now until the treaty is ended.".into()],
+        };
+        let details = Accepted {
+            treaty: args.treaty.to_string(),
+            cedant: treaty.state.cedant.to_string(),
+            reinsurer: treaty.state.reinsurer.to_string(),
+            kind: kind(&treaty.state.kind),
+            limit: treaty.state.limit,
+            premium: accepted.premium,
+            decimals: treaty.cedant.decimals,
+            start: treaty.state.start(),
+            end: treaty.state.end(),
+        };
+        Ok((preview, details))
+    })
+}
+
+#[derive(Serialize)]
+struct PremiumPaid {
+    treaty: String,
+    cedant: String,
+    reinsurer: String,
+    amount: u64,
+    decimals: u8,
+    /// When the reinsurer has earned it.
+    earned_until: i64,
+}
+
+pub fn premium(args: &PremiumArgs, context: &Context) -> Result<()> {
+    let treaty = OpenTreaty::read(context.cluster()?, args.treaty)?;
+    let instruction = ix::settle_treaty_premium(&treaty.cedant.keys, treaty.state.reinsurer);
+    context.carry_out(&[instruction], |receipt| {
+        let settled = event::<TreatyPremiumSettled>(receipt)?;
+        let earned_until = day_start(settled.end_day);
+        let preview = Preview {
+            title: format!("Hand over {} of premium", treaty.asset(settled.amount)),
+            rows: vec![
+                ("from", pool(&treaty.cedant)),
+                ("to", pool(&treaty.reinsurer)),
+                ("earned until", moment(earned_until)),
+            ],
+            warnings: Vec::new(),
+        };
+        let details = PremiumPaid {
+            treaty: args.treaty.to_string(),
+            cedant: treaty.state.cedant.to_string(),
+            reinsurer: treaty.state.reinsurer.to_string(),
+            amount: settled.amount,
+            decimals: treaty.cedant.decimals,
+            earned_until,
+        };
+        Ok((preview, details))
+    })
+}
+
+#[derive(Serialize)]
+struct Collected {
+    treaty: String,
+    owed: u64,
+    paid: u64,
+    losses: Losses,
+    decimals: u8,
+}
+
+pub fn collect(args: &CollectArgs, context: &Context) -> Result<()> {
+    let treaty = OpenTreaty::read(context.cluster()?, args.treaty)?;
+    context.carry_out(&[ix::collect_treaty(&treaty.keys)], |receipt| {
+        let collected = event::<TreatyCollected>(receipt)?;
+        let losses = Losses::from(&collected.losses);
+        let preview = Preview {
+            title: format!("Collect {}", treaty.asset(collected.paid)),
+            rows: vec![
+                ("owed", treaty.asset(collected.owed)),
+                ("from", pool(&treaty.reinsurer)),
+                ("of its capital", losses.text(treaty.cedant.decimals)),
+                ("to the surplus of", pool(&treaty.cedant)),
+            ],
+            warnings: match collected.paid < collected.owed {
+                true => vec!["The reinsurer has less than it owes: the rest is never paid.".into()],
+                false => Vec::new(),
+            },
+        };
+        let details = Collected {
+            treaty: args.treaty.to_string(),
+            owed: collected.owed,
+            paid: collected.paid,
+            losses,
+            decimals: treaty.cedant.decimals,
+        };
+        Ok((preview, details))
+    })
+}
+
+#[derive(Serialize)]
+struct Commuted {
+    treaty: String,
+    end: i64,
+    /// Unearned premium that goes back to the cedant's surplus.
+    returned: u64,
+    decimals: u8,
+}
+
+pub fn commute(args: &CommuteArgs, context: &Context) -> Result<()> {
+    let treaty = OpenTreaty::read(context.cluster()?, args.treaty)?;
+    let instruction = ix::commute_treaty(context.wallet()?, &treaty.keys);
+    context.carry_out(&[instruction], |receipt| {
+        let commuted = event::<TreatyCommuted>(receipt)?;
+        let end = day_start(commuted.end_day);
+        let preview = Preview {
+            title: format!("End the term of {} today", a_kind(&treaty.state.kind)),
+            rows: vec![
+                ("treaty", args.treaty.to_string()),
+                ("cedant", pool(&treaty.cedant)),
+                ("gets back", treaty.asset(commuted.returned)),
+                ("reinsurer", pool(&treaty.reinsurer)),
+                ("term ends", format!("{}, and not {}", moment(end), moment(treaty.state.end()))),
+            ],
+            warnings: vec!["Events from tomorrow on are no longer reinsured by it.".into()],
+        };
+        let decimals = treaty.cedant.decimals;
+        Ok((preview, Commuted { treaty: args.treaty.to_string(), end, returned: commuted.returned, decimals }))
+    })
+}
+
+#[derive(Serialize)]
+struct Ended {
+    treaty: String,
+    cedant: String,
+    reinsurer: String,
+    /// Limit that the reinsurer need no longer hold capital for.
+    released: u64,
+    decimals: u8,
+    rent_payer: String,
+}
+
+/// Refuses a treaty that the program would not end yet, with what it waits for.
+fn require_over(treaty: &OpenTreaty, now: i64) -> Result<()> {
+    let (state, cedant) = (&treaty.state, &treaty.cedant.state);
+    let hint = match status(state, cedant, now) {
+        "announced" | "acceptable" => {
+            format!("a treaty that is not accepted ends from {} on", moment_from(state.start(), now))
+        }
+        "lapsed" => return Ok(()),
+        "over" if cedant.quota_share.treaty != treaty.keys.treaty || books(&treaty.cedant, now).treaty_payable == 0 => {
+            return Ok(());
+        }
+        "over" => format!("hand its premium over first: `backstop treaty premium {}`", treaty.keys.treaty),
+        _ if state.uncollected > 0 => {
+            format!("collect what it owes first: `backstop treaty collect {}`", treaty.keys.treaty)
+        }
+        "run-off" if cedant.alerts > 0 => "wait until the cedant's alert is over: `backstop trigger show` tells".into(),
+        _ => format!(
+            "it ends from {} on, when no event of its term can be proven any more",
+            moment_from(released_from(state, cedant), now)
+        ),
+    };
+    Err(hinted("the treaty's limit may still be needed", hint))
+}
+
+pub fn end(args: &EndArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let now = cluster.now()?;
+    let treaty = OpenTreaty::read(cluster, args.treaty)?;
+    require_over(&treaty, now)?;
+    let rent_payer = treaty.state.rent_payer;
+    context.carry_out(&[ix::end_treaty(&treaty.keys, rent_payer)], |_| {
+        let was_accepted = treaty.state.state != TreatyState::Announced;
+        let released = if was_accepted { treaty.state.open_limit(0) } else { 0 };
+        let preview = Preview {
+            title: format!("End {}", a_kind(&treaty.state.kind)),
+            rows: vec![
+                ("treaty", args.treaty.to_string()),
+                ("cedant", pool(&treaty.cedant)),
+                ("reinsurer", pool(&treaty.reinsurer)),
+                ("limit released", treaty.asset(released)),
+                ("rent goes to", rent_payer.to_string()),
+            ],
+            warnings: Vec::new(),
+        };
+        let details = Ended {
+            treaty: args.treaty.to_string(),
+            cedant: treaty.state.cedant.to_string(),
+            reinsurer: treaty.state.reinsurer.to_string(),
+            released,
+            decimals: treaty.cedant.decimals,
+            rent_payer: rent_payer.to_string(),
+        };
+        Ok((preview, details))
+    })
+}

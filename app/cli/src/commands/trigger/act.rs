@@ -1,0 +1,175 @@
+//! `backstop trigger observe`, `refresh` and `confirm`: what anyone may do to a trigger.
+
+use super::show::price_account;
+use super::words;
+use crate::commands::args::{OpenProduct, ProductArg};
+use crate::commands::context::{Context, Preview, hinted};
+use crate::commands::product::words::phase;
+use crate::output::{exact_price, moment, price};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anyhow::Result;
+use backstop::events::{Observed, PhaseChanged};
+use backstop::peril::evidence::Phase;
+use backstop::peril::feed;
+use backstop::state::Trigger;
+use backstop_client::cluster::Receipt;
+use backstop_client::{Cluster, account, instruction as ix, transaction};
+use clap::Args;
+use serde::Serialize;
+
+/// Show an oracle price to a trigger. Anyone may, at any time.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop trigger observe PRODUCT --price ACCOUNT")]
+pub struct ObserveArgs {
+    /// The product, its trigger or its incident.
+    product: ProductArg,
+    /// The oracle's account: a Pyth price update of the product's feed, or its price account of the push oracle. Without
+    /// it the feed's standing account.
+    #[arg(long, value_name = "ACCOUNT")]
+    price: Option<Pubkey>,
+}
+
+/// Bring a trigger's phase up to now. Anyone may, at any time.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop trigger refresh PRODUCT")]
+pub struct RefreshArgs {
+    /// The product, its trigger or its incident.
+    product: ProductArg,
+}
+
+/// Make a trigger final that was met and not contradicted in time. Anyone may.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop trigger confirm PRODUCT")]
+pub struct ConfirmArgs {
+    /// The product, its trigger or its incident.
+    product: ProductArg,
+}
+
+#[derive(Serialize)]
+struct Details {
+    product: String,
+    trigger: String,
+    phase_before: &'static str,
+    phase_after: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    print: Option<Print>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean_price_e8: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Print {
+    account: String,
+    price_e8: u64,
+    confidence_e8: u64,
+    publish_time: i64,
+    says: &'static str,
+    /// Whether it changes anything: a print that was shown before does not.
+    is_news: bool,
+}
+
+fn open(cluster: &dyn Cluster, product: ProductArg) -> Result<(OpenProduct, Box<Trigger>)> {
+    let product = product.find(cluster)?;
+    let trigger = Box::new(account::fetch(cluster, &product.keys.trigger())?);
+    Ok((product, trigger))
+}
+
+pub fn observe(args: &ObserveArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let (product, trigger) = open(cluster, args.product)?;
+    let address = args.price.unwrap_or_else(|| price_account(&trigger));
+    let found = cluster.account(&address)?.ok_or_else(|| {
+        let hint = "name one with --price; the Pyth receiver's accounts are made by posting an update to it";
+        hinted(format!("there is no price account at {address}"), hint)
+    })?;
+    // What the program will read; if it refuses, the simulation says so in the program's own words.
+    let read = feed::read(trigger.source(), &address, &found.owner, &found.data, &trigger.feed, cluster.now()?).ok();
+    carry_out(context, &product, &trigger, ix::observe(&product.keys, address), |receipt| {
+        read.map(|print| Print {
+            account: address.to_string(),
+            price_e8: print.price,
+            confidence_e8: print.confidence,
+            publish_time: print.publish_time,
+            says: words::class(trigger.terms.classify(&print)),
+            is_news: !transaction::events::<Observed>(&receipt.logs).is_empty(),
+        })
+    })
+}
+
+pub fn refresh(args: &RefreshArgs, context: &Context) -> Result<()> {
+    let (product, trigger) = open(context.cluster()?, args.product)?;
+    carry_out(context, &product, &trigger, ix::refresh(&product.keys), |_| None)
+}
+
+pub fn confirm(args: &ConfirmArgs, context: &Context) -> Result<()> {
+    let (product, trigger) = open(context.cluster()?, args.product)?;
+    carry_out(context, &product, &trigger, ix::confirm(&product.keys), |_| None)
+}
+
+fn carry_out(
+    context: &Context,
+    product: &OpenProduct,
+    trigger: &Trigger,
+    instruction: Instruction,
+    print: impl FnOnce(&Receipt) -> Option<Print>,
+) -> Result<()> {
+    context.carry_out(&[instruction], |receipt| {
+        let before = trigger.phase();
+        let changed = transaction::events::<PhaseChanged>(&receipt.logs).into_iter().next();
+        let after = changed.as_ref().and_then(|changed| Phase::from_byte(changed.after)).unwrap_or(before);
+        let triggered = changed.filter(|_| after == Phase::Triggered);
+        let print = print(receipt);
+        let mut rows = vec![("trigger", product.keys.trigger().to_string())];
+        if let Some(print) = &print {
+            rows.push(("price", format!("{} +/- {}", exact_price(print.price_e8), exact_price(print.confidence_e8))));
+            rows.push(("published", moment(print.publish_time)));
+            let known = if print.is_news { "" } else { ", shown before: it changes nothing" };
+            rows.push(("says", format!("{}{known}", print.says)));
+        }
+        rows.push((
+            "phase",
+            match before == after {
+                true => format!("{}, as before", phase(before)),
+                false => format!("{} -> {}", phase(before), phase(after)),
+            },
+        ));
+        if let Some(triggered) = &triggered {
+            rows.push(("event", moment(triggered.event_at)));
+            rows.push(("mean price", price(triggered.mean_price)));
+        }
+        let verb = if print.is_some() { "Show a price to" } else { "Bring up to now" };
+        let preview = Preview {
+            title: format!("{verb}: {}", product.state.name()),
+            rows,
+            warnings: warning(before, after).into_iter().map(ToOwned::to_owned).collect(),
+        };
+        let details = Details {
+            product: product.keys.product.to_string(),
+            trigger: product.keys.trigger().to_string(),
+            phase_before: phase(before),
+            phase_after: phase(after),
+            print,
+            event_at: triggered.as_ref().map(|triggered| triggered.event_at),
+            mean_price_e8: triggered.as_ref().map(|triggered| triggered.mean_price),
+        };
+        Ok((preview, details))
+    })
+}
+
+/// What a change of phase means for everybody.
+fn warning(before: Phase, after: Phase) -> Option<&'static str> {
+    match after {
+        _ if before == after => None,
+        Phase::Quiet => None,
+        Phase::Breaching => {
+            Some("If the product has covers, the pool is in alert: no sales, deposits or exits until it is over.")
+        }
+        Phase::Met => {
+            Some("The condition is met: until the challenge is over, a price that contradicts it undoes that.")
+        }
+        Phase::Triggered => Some("This is final: the product is over, and its covers are paid."),
+    }
+}

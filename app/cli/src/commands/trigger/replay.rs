@@ -1,0 +1,120 @@
+//! `backstop trigger replay`: prices of the past, shown to the real program.
+
+use crate::commands::args::{hundredths, price, seconds};
+use crate::commands::context::hinted;
+use crate::output::Output;
+use anyhow::{Context, Result};
+use backstop::peril::evidence::{Severity, TermsInput};
+use backstop_sandbox::replay::{self, Replay, price_text};
+use clap::Args;
+use comfy_table::{Table, presets};
+use std::fs::File;
+use std::path::PathBuf;
+
+const EXAMPLE: &str = "\
+Example:
+  backstop trigger replay --prices usdc.csv --threshold 0.95 --recovery 0.96 --full-loss 0.80 \\
+    --duration 4h --slot 30m --tolerance 30m --challenge 6h";
+
+/// Replays prices through the on-chain program and says what a trigger would have done.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct ReplayArgs {
+    /// CSV file of rows `unix_time,price[,confidence]`, sorted by time.
+    #[arg(long, value_name = "FILE")]
+    pub prices: PathBuf,
+    /// A price below this is a breach.
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub threshold: u64,
+    /// A price at or above this is a recovery.
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub recovery: u64,
+    /// How long the breach must last, e.g. 4h.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    pub duration: u32,
+    /// Length of a slot, e.g. 30m.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    pub slot: u32,
+    /// How much of the breach may be without evidence, e.g. 30m.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    pub tolerance: u32,
+    /// How long a met trigger waits to be contradicted, e.g. 6h.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    pub challenge: u32,
+    /// How many confidences a price must be away from the threshold.
+    #[arg(long, value_name = "TIMES", default_value = "2", value_parser = hundredths)]
+    pub confidence_multiplier: u16,
+    /// Mean price at which everything is paid; without it every trigger pays in full.
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub full_loss: Option<u64>,
+}
+
+impl ReplayArgs {
+    /// The condition in the program's units.
+    pub fn condition(&self) -> TermsInput {
+        let severity = match self.full_loss {
+            Some(full_loss_price) => Severity::Linear { full_loss_price },
+            None => Severity::Binary,
+        };
+        TermsInput {
+            threshold: self.threshold,
+            recovery: self.recovery,
+            severity,
+            duration_seconds: self.duration,
+            slot_seconds: self.slot,
+            tolerance_seconds: self.tolerance,
+            challenge_seconds: self.challenge,
+            confidence_multiplier: self.confidence_multiplier,
+        }
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &ReplayArgs, output: Output) -> Result<()> {
+    let name = args.prices.display();
+    let file = File::open(&args.prices).with_context(|| format!("cannot open {name}"))?;
+    let prices = replay::read_prices(file).map_err(|why| {
+        let hint = "rows are `unix_time,price` or `unix_time,price,confidence`, sorted by time";
+        hinted(format!("cannot read {name}: {why}"), hint)
+    })?;
+    let found = replay::run(&prices, &args.condition())?;
+    output.print(&found, report)
+}
+
+/// The result for people.
+fn report(found: &Replay) -> String {
+    let mut text = match found.fired.len() {
+        0 => "The trigger would not have fired.\n".to_owned(),
+        1 => "The trigger would have fired once.\n".to_owned(),
+        times => format!("The trigger would have fired {times} times.\n"),
+    };
+    if !found.fired.is_empty() {
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_header(["event", "met", "confirmed", "good slots", "mean price", "pays"]);
+        for fired in &found.fired {
+            table.add_row([
+                date(fired.event_at),
+                date(fired.met_at),
+                date(fired.triggered_at),
+                fired.good_slots.to_string(),
+                price_text(fired.twap_e8),
+                format!("{}.{:02} %", fired.severity_bps / 100, fired.severity_bps % 100),
+            ]);
+        }
+        text.push_str(&table.to_string());
+        text.push('\n');
+    }
+    let credited = humantime::format_duration(std::time::Duration::from_secs(found.longest_credited_s));
+    text.push_str(&format!("Longest credited: {credited}.\n"));
+    text.push_str(&format!(
+        "{} observations by the on-chain program, {} refused, in {:.1} s ({:.0} per second).",
+        found.observations, found.refused, found.seconds, found.observations_per_second
+    ));
+    text
+}
+
+fn date(unix_seconds: i64) -> String {
+    let since = std::time::Duration::from_secs(u64::try_from(unix_seconds).unwrap_or(0));
+    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since).to_string()
+}

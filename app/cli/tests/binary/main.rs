@@ -1,0 +1,24 @@
+//! The real binary over JSON-RPC, at a node in this process: what it does, what it prints where, and what it exits
+//! with.
+//!
+//! Results in JSON are compared with `tests/golden/`; `BACKSTOP_BLESS=1` writes those files anew.
+
+mod claims;
+mod command;
+mod complete;
+mod cover;
+mod crank;
+mod desk;
+mod migrate;
+mod oversight;
+mod payout;
+mod plans;
+mod pool;
+mod product;
+mod protocol;
+mod refusals;
+mod reinsurance;
+mod scene;
+mod settings;
+mod surplus;
+mod treaty;

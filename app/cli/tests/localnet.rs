@@ -1,0 +1,322 @@
+//! The whole way of a cover, with the real binary and a local cluster in processes of their own, over JSON-RPC: deposit,
+//! purchase, depeg, a crank that is killed and started again on the way, payout, exit.
+#![cfg(feature = "localnet")]
+
+use anchor_lang::prelude::Pubkey;
+use backstop::peril::evidence::Phase;
+use backstop::peril::feed::pyth_receiver;
+use backstop::state::{Cover, CoverState, Incident, Trigger};
+use backstop_client::account::{self, Decode};
+use backstop_client::address;
+use backstop_client::cluster::Cluster;
+use backstop_client::cluster::rpc::RpcCluster;
+use backstop_sandbox::localnet::{Layout, prices};
+use serde_json::Value;
+use solana_commitment_config::CommitmentConfig;
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// One token.
+const ONE: u64 = 1_000_000;
+/// How many covers are sold.
+const COVERS: u64 = 6;
+/// What each insures.
+const SUM: u64 = 1_000;
+
+/// A process that ends with its owner.
+struct Running(Child);
+
+impl Running {
+    /// Ends it at once, without a chance to put anything in order.
+    fn kill(mut self) {
+        self.0.kill().expect("it runs");
+        self.0.wait().expect("it ends");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A local cluster, and what tests ask of it.
+struct Town {
+    dir: TempDir,
+    layout: Layout,
+    cluster: RpcCluster,
+    localnet: Running,
+}
+
+impl Town {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().expect("there is room for files");
+        let options = ["localnet", "--dir", "town", "--rpc-port", "0"];
+        let localnet = spawn(dir.path(), "localnet.log", &options);
+        let layout = until("the local cluster is ready", 120, || Layout::read(&dir.path().join("town")).ok());
+        let cluster = RpcCluster::new(&layout.rpc, CommitmentConfig::confirmed());
+        Self { dir, layout, cluster, localnet }
+    }
+
+    /// Runs a command as somebody, who agrees to everything. Returns its result, which must be good.
+    #[track_caller]
+    fn run(&self, who: &str, arguments: &[&str]) -> Value {
+        let keypair = self.layout.wallets[who].keypair.display().to_string();
+        let config = self.layout.config.display().to_string();
+        let common = ["-C", &config, "--keypair", &keypair, "--yes", "--output", "json"];
+        let output = backstop(self.dir.path()).args(common).args(arguments).output().expect("the binary runs");
+        let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{arguments:?}: {}\n{text}\n{errors}\n{}", output.status, self.logs());
+        serde_json::from_str(&text).unwrap_or_else(|why| panic!("{arguments:?}: {why}\n{text}"))
+    }
+
+    /// What a local cluster can be told.
+    fn localnet(&self, arguments: &[&str]) {
+        let run = backstop(self.dir.path()).arg("localnet").args(arguments).args(["--dir", "town"]).output();
+        let output = run.expect("the binary runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn advance(&self, seconds: i64) {
+        self.localnet(&["advance", &format!("{seconds}s")]);
+    }
+
+    /// Sets the price, and waits until the oracle says it.
+    #[track_caller]
+    fn price(&self, price: &str, e8: u64) {
+        let feed = &self.layout.feeds[0];
+        self.localnet(&["price", &feed.name, price]);
+        self.until("the oracle says it", || {
+            let account = self.cluster.account(&key(&feed.account)).expect("the cluster answers")?;
+            let id = prices::feed_id(&feed.name);
+            let read = pyth_receiver::read(&account.owner, &account.data, &id, i64::MAX);
+            (read.expect("it is a print").price == e8).then_some(())
+        });
+    }
+
+    fn crank(&self, log: &str) -> Running {
+        let keypair = self.layout.wallets["crank"].keypair.display().to_string();
+        let config = self.layout.config.display().to_string();
+        spawn(self.dir.path(), log, &["-C", &config, "--keypair", &keypair, "crank", "run", "--interval", "1s"])
+    }
+
+    fn now(&self) -> i64 {
+        self.cluster.now().expect("the cluster has a clock")
+    }
+
+    fn read<T: Decode>(&self, address: &Pubkey) -> T {
+        account::fetch(&self.cluster, address).unwrap_or_else(|why| panic!("{why}\n{}", self.logs()))
+    }
+
+    fn find<T: Decode>(&self, address: &Pubkey) -> Option<T> {
+        account::find(&self.cluster, address).expect("the cluster answers")
+    }
+
+    /// Units of the pool's asset that somebody holds.
+    fn money(&self, who: &str) -> u64 {
+        let mint = key(&self.layout.asset.mint);
+        self.tokens(&address::associated_token(&self.wallet(who), &mint, &anchor_spl::token::ID))
+    }
+
+    /// Units in a token account.
+    fn tokens(&self, account: &Pubkey) -> u64 {
+        let account = self.cluster.account(account).expect("the cluster answers").expect("it is there");
+        u64::from_le_bytes(account.data[64..72].try_into().expect("eight bytes"))
+    }
+
+    fn wallet(&self, who: &str) -> Pubkey {
+        key(&self.layout.wallets[who].address)
+    }
+
+    fn covers(&self) -> Vec<Cover> {
+        let all = account::list::<Cover>(&self.cluster, None).expect("the cluster answers");
+        all.into_iter().map(|(_, cover)| cover).collect()
+    }
+
+    /// Waits for something that a crank does.
+    #[track_caller]
+    fn until<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        wait(60, look).unwrap_or_else(|| panic!("{what}: not within a minute\n{}", self.logs()))
+    }
+
+    /// Whether the trigger knows a price from this time or later.
+    fn published_since(&self, trigger: &Pubkey, time: i64) -> Option<()> {
+        (self.read::<Trigger>(trigger).evidence.last_publish_time >= time).then_some(())
+    }
+
+    /// Moves the clock on by a slot of the trigger's evidence, and waits until a crank has shown a price in it.
+    #[track_caller]
+    fn next_slot(&self, trigger: &Pubkey) {
+        let slot = i64::from(self.read::<Trigger>(trigger).terms.slot_seconds);
+        self.advance(slot);
+        let begun = self.now() / slot * slot;
+        self.until("the next slot has evidence", || self.published_since(trigger, begun));
+    }
+
+    /// Stops the cluster as Ctrl-C does, which leaves nothing behind that says it runs.
+    fn stop(mut self) {
+        let id = self.localnet.0.id().to_string();
+        let asked = Command::new("kill").args(["-INT", &id]).status().expect("there is a kill");
+        assert!(asked.success());
+        let ended = until("it stops", 30, || self.localnet.0.try_wait().expect("it can be asked"));
+        assert!(ended.success(), "{ended}\n{}", self.logs());
+        assert!(Layout::read(&self.dir.path().join("town")).is_err());
+    }
+
+    /// The last lines that processes wrote.
+    fn logs(&self) -> String {
+        let mut text = String::new();
+        for entry in std::fs::read_dir(self.dir.path()).expect("the directory is there").flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "log") {
+                let log = std::fs::read_to_string(entry.path()).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().rev().take(30).collect();
+                text += &format!("--- {}\n", entry.path().display());
+                lines.iter().rev().for_each(|line| text += &format!("{line}\n"));
+            }
+        }
+        text
+    }
+}
+
+fn key(text: &str) -> Pubkey {
+    text.parse().expect("it is an address")
+}
+
+/// The binary, with nothing of this process's environment.
+fn backstop(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
+    command.env_clear().env("HOME", dir).current_dir(dir).stdin(Stdio::null());
+    command
+}
+
+fn spawn(dir: &Path, log: &str, arguments: &[&str]) -> Running {
+    let log = File::create(dir.join(log)).expect("there is room for a file");
+    let errors = log.try_clone().expect("a file has two handles");
+    Running(backstop(dir).args(arguments).stdout(log).stderr(errors).spawn().expect("the binary runs"))
+}
+
+fn wait<T>(seconds: u64, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        if let Some(seen) = look() {
+            return Some(seen);
+        }
+        sleep(Duration::from_millis(200));
+    }
+    None
+}
+
+#[track_caller]
+fn until<T>(what: &str, seconds: u64, look: impl FnMut() -> Option<T>) -> T {
+    wait(seconds, look).unwrap_or_else(|| panic!("{what}: not within {seconds} s"))
+}
+
+#[test]
+fn a_crank_that_is_killed_on_the_way_pays_every_cover_exactly_once() {
+    let town = Town::start();
+    let (pool, product) = (town.layout.pool.clone(), town.layout.products[0].product.clone());
+    let (trigger, incident) = (key(&town.layout.products[0].trigger), address::incident(&key(&product)));
+
+    let said = refused(town.dir.path(), 1, &["--dir", "town", "--rpc-port", "0"]);
+    assert!(said.contains(&format!("already, at {}", town.layout.rpc)), "{said}");
+
+    // Alice puts capital in, Bob buys.
+    let (alice, bob) = (town.money("alice"), town.money("bob"));
+    let deposit = town.run("alice", &["pool", "deposit", &pool, "1000", "--tranche", "senior"]);
+    assert_eq!(deposit["status"], "confirmed");
+    assert_eq!(town.money("alice"), alice - 1_000 * ONE);
+    for _ in 0..COVERS {
+        town.run("bob", &["cover", "buy", &product, &SUM.to_string(), "--days", "30"]);
+    }
+    let covers = town.covers();
+    assert_eq!(covers.len() as u64, COVERS);
+    assert!(covers.iter().all(|cover| cover.sum_insured == SUM * ONE && cover.state == CoverState::Active));
+    let premiums: u64 = covers.iter().map(|cover| cover.premium).sum();
+    assert_eq!(town.money("bob"), bob - premiums);
+
+    // Protection has begun and the price falls. Half of the evidence is shown by a crank that is killed.
+    town.advance(covers[0].active_from() - town.now() + 600);
+    let crank = town.crank("crank-1.log");
+    town.until("the crank sees a calm price", || town.published_since(&trigger, covers[0].active_from()));
+    town.price("0.85", 85_000_000);
+    for _ in 0..3 {
+        town.next_slot(&trigger);
+    }
+    assert_eq!(town.read::<Trigger>(&trigger).phase(), Phase::Breaching);
+    crank.kill();
+
+    // Another one shows the rest, and is killed as soon as the condition is met.
+    let crank = town.crank("crank-2.log");
+    while town.read::<Trigger>(&trigger).phase() == Phase::Breaching {
+        town.next_slot(&trigger);
+    }
+    assert_eq!(town.read::<Trigger>(&trigger).phase(), Phase::Met);
+    crank.kill();
+
+    // The challenge passes. A third opens the incident and is killed there; a fourth does what is left of it.
+    let reinsurer = address::vault(&key(&town.layout.reinsurance_pool));
+    let reinsurance = town.tokens(&reinsurer);
+    town.advance(2 * 3_600);
+    let crank = town.crank("crank-3.log");
+    let settled = || town.covers().iter().filter(|cover| cover.state == CoverState::Settled).count() as u64;
+    town.until("the incident is opened", || {
+        (town.find::<Incident>(&incident).is_some() || settled() > 0).then_some(())
+    });
+    crank.kill();
+    let crank = town.crank("crank-4.log");
+    town.until("all covers are settled", || (settled() == COVERS).then_some(()));
+    assert_eq!(town.money("bob"), bob - premiums + COVERS * SUM * ONE, "each cover is paid in full, and once");
+    // The crank may have handed it some premium meanwhile.
+    let (ceded, part) = (reinsurance - town.tokens(&reinsurer), COVERS * SUM * ONE * 3 / 10);
+    assert!((part - ONE..=part).contains(&ceded), "the quota share pays its part: {ceded} of {part}");
+
+    // The price comes back, and Alice leaves with what she put in and her part of the premium.
+    town.price("1", 100_000_000);
+    town.run("alice", &["pool", "exit", "request", &pool, "--tranche", "senior", "--all"]);
+    assert_eq!(town.money("alice"), alice - 1_000 * ONE);
+    town.advance(4 * 86_400);
+    town.until("the exit is paid", || (town.money("alice") >= alice).then_some(()));
+    assert!(town.money("alice") < alice + 10 * ONE, "it is a part of the premium, not more");
+    drop(crank);
+
+    // What the chain says adds up, and nothing has appeared or gone.
+    town.run("alice", &["audit"]);
+    let vaults = [&pool, &town.layout.reinsurance_pool].map(|pool| town.tokens(&address::vault(&key(pool))));
+    let held: u64 = town.layout.wallets.keys().map(|who| town.money(who)).chain(vaults).sum();
+    assert_eq!(held, town.layout.wallets.len() as u64 * 1_000_000 * ONE);
+    town.stop();
+}
+
+/// What a command says on stderr when it is refused with an exit code.
+#[track_caller]
+fn refused(dir: &Path, code: i32, arguments: &[&str]) -> String {
+    let output = backstop(dir).arg("localnet").args(arguments).output().expect("the binary runs");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+    errors
+}
+
+#[test]
+fn what_a_local_cluster_cannot_do_is_said_in_one_sentence_with_a_hint() {
+    let dir = tempfile::tempdir().expect("there is room for files");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = taken.local_addr().expect("it has an address").port().to_string();
+    let said = refused(dir.path(), 1, &["--rpc-port", &port]);
+    assert!(said.contains(&format!("error: port {port} cannot be used: ")), "{said}");
+    assert!(said.contains("hint: --rpc-port and --ws-port take another, 0 takes any"), "{said}");
+    assert!(!dir.path().join("localnet").exists(), "nothing was made");
+
+    let said = refused(dir.path(), 1, &["advance", "1h"]);
+    assert_eq!(said, "error: no localnet runs in localnet\nhint: `backstop localnet` starts one\n");
+    let said = refused(dir.path(), 1, &["price", "USDC/USD", "0.9"]);
+    assert_eq!(said, "error: no localnet runs in localnet\nhint: `backstop localnet` starts one\n");
+    refused(dir.path(), 2, &["advance", "soon"]);
+    refused(dir.path(), 2, &["--speed", "0"]);
+}

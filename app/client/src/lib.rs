@@ -1,0 +1,30 @@
+//! The Backstop client: addresses, instructions, decoded accounts, quotes from the program's own code, transactions, and
+//! one interface for every cluster.
+//!
+//! | for | use |
+//! |---|---|
+//! | a cluster | [`cluster::rpc::RpcCluster`]; `EmbeddedCluster` of `backstop-sandbox` runs in this process; both are a [`Cluster`] |
+//! | reading | [`account::fetch`] and [`account::list`] with the program's own types; [`address`] for where they are |
+//! | prices | [`quote::Market`]: the program's own code on copies of its accounts |
+//! | doing | [`instruction`] builds, [`transaction::Pipeline`] simulates, signs, sends and confirms |
+//! | failures | [`explain::explain`]: the program's words, and what to do |
+//! | checking | [`audit`]: every rule of the books, from chain data alone; [`deployment`]: the program's bytes |
+//! | founding | [`migration`]: plans of what must be on chain, and the steps that are missing |
+//!
+//! The example `protect_user` of `backstop-sandbox` buys a cover for another wallet with these, start to end.
+
+pub mod account;
+pub mod address;
+pub mod audit;
+pub mod cluster;
+pub mod deployment;
+pub mod explain;
+pub mod instruction;
+pub mod migration;
+pub mod price_account;
+pub mod quote;
+pub mod solana_config;
+pub mod transaction;
+pub mod units;
+
+pub use cluster::Cluster;

@@ -1,0 +1,441 @@
+//! Prices of the past, shown one by one to the real program in an SVM: what a trigger would have done.
+
+use crate::EmbeddedCluster;
+use crate::embedded::{Price, StartError};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use backstop::peril::evidence::{Class, Evidence, Phase, Terms, TermsError, TermsInput};
+use backstop::peril::feed::{RawPrice, Source};
+use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Trigger};
+use backstop::{CreatePoolArgs, CreateProductArgs, InitializeArgs, constants};
+use backstop_client::cluster::{ClusterError, Receipt};
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::{account, transaction};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
+use std::io::Read;
+use std::time::Instant;
+
+/// Decimals of the program's prices.
+const DECIMALS: u32 = backstop::peril::feed::PRICE_DECIMALS.unsigned_abs();
+/// Most decimals of a price update that the program takes.
+const MOST_DECIMALS: u32 = backstop::peril::feed::MIN_EXPONENT.unsigned_abs();
+/// First second of the year 10000: what comes later was not meant as unix seconds.
+const END_OF_TIME: i64 = 253_402_300_800;
+
+/// Why prices could not be read or replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A line of the file is not `unix_time,price[,confidence]`, or not in order.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// Its number; the first is 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file has no row.
+    #[error("the file has no prices")]
+    Empty,
+    /// The condition is outside the program's hard bounds.
+    #[error("the condition is refused: {0}")]
+    Terms(&'static str),
+    /// The embedded cluster did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The embedded cluster did not do what a valid replay asks of it.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// An account could not be read.
+    #[error(transparent)]
+    Account(#[from] account::AccountError),
+}
+
+/// What a replay found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Replay {
+    /// The triggers that fired, in order.
+    pub fired: Vec<Fired>,
+    /// Most good slots in any admissible window, at most those that trigger, in seconds.
+    pub longest_credited_s: u64,
+    /// Rows shown to the program.
+    pub observations: u64,
+    /// Those of them that the program refused.
+    pub refused: u64,
+    /// Wall time of the observations.
+    pub seconds: f64,
+    /// Rows shown per second of wall time.
+    pub observations_per_second: f64,
+}
+
+/// A trigger that fired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fired {
+    /// Start of the evidence's first slot, in unix seconds.
+    pub event_at: i64,
+    /// End of the evidence's last slot, in unix seconds.
+    pub met_at: i64,
+    /// When it was confirmed, in unix seconds.
+    pub triggered_at: i64,
+    /// Good slots of the evidence.
+    pub good_slots: u64,
+    /// Mean, over the good slots, of the highest Breach price shown, in 1e-8; written with 8 decimals.
+    #[serde(rename = "twap", serialize_with = "with_8_decimals")]
+    pub twap_e8: u64,
+    /// Part of a sum insured that is paid, in basis points.
+    pub severity_bps: u16,
+}
+
+/// Writes a price in 1e-8 as a number that shows all its decimals.
+fn with_8_decimals<S: Serializer>(price_e8: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = price_text(*price_e8);
+    RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
+}
+
+/// A price in 1e-8 with all its decimals: "0.93108160".
+pub fn price_text(price_e8: u64) -> String {
+    let one = 10u64.pow(DECIMALS);
+    format!("{}.{:08}", price_e8 / one, price_e8 % one)
+}
+
+// ---- reading ----
+
+/// Reads rows `unix_time,price[,confidence]`, sorted by time. A first line of words is a header; blank lines and lines
+/// that begin with `#` are skipped.
+///
+/// Prices and confidences are decimals; what is beyond the twelfth is rounded.
+pub fn read_prices(mut file: impl Read) -> Result<Vec<Price>, ReplayError> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)
+        .map_err(|error| ReplayError::Line { line: 1, reason: format!("the file cannot be read: {error}") })?;
+    // Spreadsheets begin a file with a byte order mark.
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let mut rows = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .from_reader(text);
+    let mut prices: Vec<Price> = Vec::new();
+    let mut header_allowed = true;
+    for record in rows.records() {
+        let record = record.map_err(|error| ReplayError::Line {
+            line: error.position().map_or(1, csv::Position::line),
+            reason: "it is not text in UTF-8".into(),
+        })?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let is_header = header_allowed && record.iter().all(|field| number(field).is_none());
+        header_allowed = false;
+        if is_header {
+            continue;
+        }
+        let price = read_row(&record).map_err(|reason| ReplayError::Line { line, reason })?;
+        if let Some(last) = prices.last()
+            && price.publish_time < last.publish_time
+        {
+            let reason =
+                format!("{} comes after {}: rows must be sorted by time", price.publish_time, last.publish_time);
+            return Err(ReplayError::Line { line, reason });
+        }
+        prices.push(price);
+    }
+    if prices.is_empty() { Err(ReplayError::Empty) } else { Ok(prices) }
+}
+
+fn read_row(record: &csv::StringRecord) -> Result<Price, String> {
+    let fields: Vec<&str> = record.iter().collect();
+    let (time, price, confidence) = match fields[..] {
+        [time, price] => (time, price, None),
+        [time, price, confidence] => (time, price, Some(confidence).filter(|text| !text.is_empty())),
+        _ => return Err(format!("{} fields, where unix_time,price[,confidence] has two or three", fields.len())),
+    };
+    let publish_time = time
+        .parse()
+        .ok()
+        .filter(|time| (0..END_OF_TIME).contains(time))
+        .ok_or_else(|| format!("\"{time}\" is not a time in unix seconds"))?;
+    let price = number(price).ok_or_else(|| format!("\"{price}\" is not a price"))?;
+    let confidence = match confidence {
+        Some(text) => number(text)
+            .filter(|confidence| !confidence.is_sign_negative() || confidence.is_zero())
+            .ok_or_else(|| format!("\"{text}\" is not a confidence"))?,
+        None => Decimal::ZERO,
+    };
+    fit(price, confidence, publish_time).ok_or_else(|| format!("{price} does not fit a price update"))
+}
+
+fn number(text: &str) -> Option<Decimal> {
+    Decimal::from_str_radix(text, 10).or_else(|_| Decimal::from_scientific(text)).ok()
+}
+
+/// Price and confidence in the smallest common unit that the program takes and their fields can hold.
+fn fit(price: Decimal, confidence: Decimal, publish_time: i64) -> Option<Price> {
+    let [price, confidence] = [price, confidence].map(|value| value.round_dp(MOST_DECIMALS).normalize());
+    let wanted = price.scale().max(confidence.scale());
+    (0..=wanted).rev().find_map(|decimals| {
+        Some(Price {
+            price: in_units(price, decimals)?.to_i64()?,
+            confidence: in_units(confidence, decimals)?.to_u64()?,
+            exponent: -i32::try_from(decimals).ok()?,
+            publish_time,
+        })
+    })
+}
+
+/// A decimal in units of `10^-decimals`, rounded to the nearest.
+fn in_units(value: Decimal, decimals: u32) -> Option<Decimal> {
+    value.round_dp(decimals).checked_mul(Decimal::from(10u64.checked_pow(decimals)?))
+}
+
+// ---- replaying ----
+
+/// Shows every price, a second after it was published, to the real program.
+///
+/// A trigger that is met is confirmed by the first row later than its challenge, or after the last row; the next one
+/// begins, empty, with the first Recovered row from then on. Rows in between are shown to the trigger that fired, for
+/// which they change nothing. Rows that the program refuses are counted.
+pub fn run(prices: &[Price], condition: &TermsInput) -> Result<Replay, ReplayError> {
+    let terms = Terms::new(condition).map_err(|error| ReplayError::Terms(why(error)))?;
+    let begin = prices.first().ok_or(ReplayError::Empty)?.publish_time;
+    let mut stage = Stage::set(begin, *condition)?;
+    let mut act = stage.begin_act()?;
+    let mut replay = Replay {
+        fired: Vec::new(),
+        longest_credited_s: 0,
+        observations: 0,
+        refused: 0,
+        seconds: 0.0,
+        observations_per_second: 0.0,
+    };
+    let started = Instant::now();
+    for price in prices {
+        let now = price.publish_time.saturating_add(1);
+        stage.cluster.set_time(now);
+        if act.waits() && act.contradicted_until(&terms) < price.publish_time {
+            stage.confirm(&mut act)?;
+        }
+        if act.evidence.phase() == Phase::Triggered {
+            if class_of(price, &terms, now) == Some(Class::Recovered) {
+                replay.close(&act, &terms);
+                act = stage.begin_act()?;
+            }
+        } else if terms.slot_of(price.publish_time).is_some_and(|slot| slot > act.evidence.head) {
+            // Rows are sorted: no earlier slot changes any more.
+            replay.credit(&act, &terms);
+        }
+        replay.observations += 1;
+        if !stage.show(&mut act, *price)? {
+            replay.refused += 1;
+        }
+    }
+    if act.waits() {
+        stage.cluster.set_time(stage.cluster.time().max(act.contradicted_until(&terms).saturating_add(1)));
+        stage.confirm(&mut act)?;
+    }
+    replay.close(&act, &terms);
+    replay.seconds = started.elapsed().as_secs_f64();
+    replay.observations_per_second = replay.observations as f64 / replay.seconds.max(f64::MIN_POSITIVE);
+    Ok(replay)
+}
+
+impl Replay {
+    /// Takes the longest credited run of a trigger in.
+    fn credit(&mut self, act: &Act, terms: &Terms) {
+        let seconds = u64::from(act.evidence.longest_credited(terms)) * u64::from(terms.slot_seconds);
+        self.longest_credited_s = self.longest_credited_s.max(seconds);
+    }
+
+    /// Takes the last state of a trigger in.
+    fn close(&mut self, act: &Act, terms: &Terms) {
+        self.credit(act, terms);
+        let evidence = &act.evidence;
+        if evidence.phase() != Phase::Triggered {
+            return;
+        }
+        let good_slots = evidence.window(terms).map_or(0, |window| evidence.price_sum(&window).1);
+        self.fired.push(Fired {
+            event_at: evidence.event_at,
+            met_at: evidence.met_at,
+            triggered_at: evidence.triggered_at,
+            good_slots,
+            twap_e8: evidence.mean_price,
+            severity_bps: evidence.severity_bps,
+        });
+    }
+}
+
+/// What the program would make of a price, by its own code; `None` if it refuses it.
+fn class_of(price: &Price, terms: &Terms, now: i64) -> Option<Class> {
+    let raw = RawPrice {
+        price: price.price,
+        confidence: price.confidence,
+        exponent: price.exponent,
+        publish_time: price.publish_time,
+    };
+    raw.normalise(now).ok().map(|print| terms.classify(&print))
+}
+
+/// One trigger, as the cluster holds it.
+struct Act {
+    keys: ProductKeys,
+    evidence: Evidence,
+}
+
+impl Act {
+    fn waits(&self) -> bool {
+        self.evidence.phase() == Phase::Met
+    }
+
+    fn contradicted_until(&self, terms: &Terms) -> i64 {
+        terms.contradicted_until(self.evidence.window_last)
+    }
+}
+
+/// A cluster with one pool, on which a product is created for each trigger.
+struct Stage {
+    cluster: EmbeddedCluster,
+    key: Keypair,
+    pool: PoolKeys,
+    price: Pubkey,
+    condition: TermsInput,
+    products: u16,
+}
+
+/// The feed that is replayed.
+const FEED: [u8; 32] = [1; 32];
+
+impl Stage {
+    fn set(now: i64, condition: TermsInput) -> Result<Self, ReplayError> {
+        let [key, asset, price] = [1, 2, 3].map(|seed| Keypair::new_from_array([seed; 32]));
+        let id = key.pubkey();
+        let cluster = EmbeddedCluster::try_start_unsigned(now, &id)?;
+        cluster.airdrop(&id, 100_000_000_000_000);
+        cluster.create_mint(asset.pubkey(), 6, &id);
+        let pool = PoolKeys::derive(asset.pubkey(), anchor_spl::token::ID, 0);
+        let stage = Self { cluster, key, pool, price: price.pubkey(), condition, products: 0 };
+        let roles = InitializeArgs { governance: id, guardian: id, risk_keeper: id };
+        stage.send(ix::initialize(id, id, roles))?;
+        stage.send(ix::create_pool(id, id, &pool, pool_args()))?;
+        Ok(stage)
+    }
+
+    fn send(&self, instruction: Instruction) -> Result<Receipt, ClusterError> {
+        transaction::send(&self.cluster, &self.key, &[], &[instruction])
+    }
+
+    /// Creates a product with an empty trigger.
+    fn begin_act(&mut self) -> Result<Act, ReplayError> {
+        let keys = ProductKeys::derive(self.pool, self.products);
+        self.products += 1;
+        let id = self.key.pubkey();
+        self.send(ix::create_product(id, id, &keys, product_args(self.price, self.condition)))?;
+        let mut act = Act { keys, evidence: Evidence::default() };
+        self.read(&mut act)?;
+        Ok(act)
+    }
+
+    fn read(&self, act: &mut Act) -> Result<(), ReplayError> {
+        act.evidence = account::fetch::<Trigger>(&self.cluster, &act.keys.trigger())?.evidence;
+        Ok(())
+    }
+
+    /// Shows a price; whether the program took it.
+    fn show(&self, act: &mut Act, price: Price) -> Result<bool, ReplayError> {
+        self.cluster.post_price(self.price, FEED, price);
+        match self.send(ix::observe(&act.keys, self.price)) {
+            Ok(_) => self.read(act).map(|()| true),
+            Err(error) if transaction::program_error(&error).is_some() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn confirm(&self, act: &mut Act) -> Result<(), ReplayError> {
+        self.send(ix::confirm(&act.keys))?;
+        self.read(act)
+    }
+}
+
+/// A pool whose cooldown suits every trigger.
+fn pool_args() -> CreatePoolArgs {
+    let least = constants::MIN_SMALLEST_AMOUNT;
+    CreatePoolArgs {
+        id: 0,
+        kind: PoolKind::Cover,
+        access: Access::Open,
+        deposit_authority: Pubkey::default(),
+        label: "REPLAY".into(),
+        terms: PoolTerms {
+            min_first_deposit: least,
+            min_ticket: least,
+            min_sum_insured: least,
+            cooldown_seconds: u32::try_from(constants::MAX_COOLDOWN).unwrap_or(u32::MAX),
+            solvency_bps: constants::MIN_BPS,
+            max_leverage_bps: constants::MIN_BPS,
+            junior_weight_bps: constants::MIN_BPS,
+            rho_bps: 10_000,
+            max_credit_bps: 0,
+            surplus_bps: 0,
+            group_cap_bps: 10_000,
+        },
+    }
+}
+
+/// A product that sells nothing: only its trigger is of interest.
+fn product_args(covered_asset: Pubkey, condition: TermsInput) -> CreateProductArgs {
+    let terms = ProductTerms {
+        risk_rate_ppb: 1,
+        risk_rate_floor_ppb: 1,
+        risk_rate_ceiling_ppb: 1,
+        risk_rate_step_ppb: 0,
+        demand_at_zero_ppb: 0,
+        demand_at_kink_ppb: 0,
+        demand_at_capacity_ppb: 0,
+        min_premium: 1,
+        max_sum_insured: 1,
+        loading_bps: 0,
+        level_bps: constants::MIN_LEVEL_BPS,
+        min_level_bps: constants::MIN_LEVEL_BPS,
+        max_level_bps: constants::MIN_LEVEL_BPS,
+        waiting_seconds: 86_400,
+        max_price_age: 1,
+        no_sale_buffer_bps: u32::from(constants::MIN_NO_SALE_BUFFER_BPS),
+        risk_group: 0,
+        kink_bps: 5_000,
+        upper_mark_bps: 0,
+        lower_mark_bps: 0,
+        drift_bps: 0,
+        cap_bps: 1,
+        cancel_fee_bps: 1,
+        min_term_days: 1,
+        max_term_days: 1,
+    };
+    CreateProductArgs {
+        name: "Replay".into(),
+        uri: "replay".into(),
+        wording_hash: [0; 32],
+        covered_asset,
+        terms,
+        source: Source::PythReceiver,
+        feed: FEED,
+        condition,
+    }
+}
+
+/// The bound that a condition breaks, in words.
+fn why(error: TermsError) -> &'static str {
+    match error {
+        TermsError::BadPrices => "the threshold must be above 0 and the recovery at or above it",
+        TermsError::BadSlot => "a slot is 1 minute to 1 hour and divides a day",
+        TermsError::BadDuration => "the duration is at least 1 hour and 6 slots, in whole slots",
+        TermsError::BadTolerance => "the tolerance is at most a quarter of the duration, in whole slots",
+        TermsError::BadChallenge => "the challenge is 1 to 24 hours, in whole slots",
+        TermsError::BeyondRing => "duration, tolerance and challenge take more than 224 slots",
+        TermsError::BadConfidenceMultiplier => "the confidence multiplier is at most 10",
+        TermsError::BadSeverity => "the full-loss price is above 0 and below the threshold",
+        TermsError::BadPadding => "a byte that means nothing is set",
+    }
+}

@@ -1,0 +1,277 @@
+//! Treaties in a pool's books: as cedant what is in force for it, as reinsurer what it stands behind.
+//!
+//! What two pools agree and do together is in [`crate::state::treaty`].
+
+use crate::constants::{CEDED_PREMIUM_DAYS, DAY, MIN_BPS};
+use crate::error::BackstopError;
+use crate::math::capital;
+use crate::peril::AlertLevel;
+use crate::state::ledger::{debit, fits};
+use crate::state::{Load, LossByLayer, Pool, Treaty, TreatyKind, day_of, day_start};
+use anchor_lang::prelude::*;
+
+/// The quota share in force of a cover pool; all zero when there is none.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct QuotaShareInForce {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+    /// What the treaty can still pay, in asset units.
+    pub limit_left: u64,
+    /// First second of the term.
+    pub start: i64,
+    /// First second after the term.
+    pub end: i64,
+    /// Part of premium and loss that is ceded, in basis points.
+    pub cession_bps: u16,
+    /// Part of the ceded premium that the cedant keeps, in basis points.
+    pub commission_bps: u16,
+    /// Unused.
+    pub padding: [u8; 4],
+}
+
+/// An excess-of-loss layer in force of a cover pool; all zero when the place is free.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LayerInForce {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+    /// Net loss of an incident from which the layer pays, in asset units.
+    pub attachment: u64,
+    /// The layer's height above its attachment, in asset units.
+    pub limit: u64,
+    /// First second of the term.
+    pub start: i64,
+    /// First second after the term.
+    pub end: i64,
+}
+
+/// A treaty that a reinsurance pool stands behind; all zero when the place is free.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct InwardTreaty {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+    /// Open limit that capital is held for, in asset units.
+    pub limit: u64,
+}
+
+/// Quota-share premium on its way to the reinsurer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CededPremium {
+    /// Asset units.
+    pub amount: u64,
+    /// Rate at which the reinsurer earns it, in Q32 asset units a second.
+    pub rate_q32: u64,
+    /// First UTC day on which all of it is earned.
+    pub end_day: u32,
+}
+
+impl Pool {
+    // ---- as cedant ----
+
+    /// Puts an accepted treaty in force: the one quota share, or a layer in the order of attachments.
+    ///
+    /// Layers whose terms have a day in common may not overlap, so that a loss is never paid twice. A layer of a later
+    /// term may: the next year's can be accepted while this year's still runs.
+    pub fn put_in_force(&mut self, key: Pubkey, treaty: &Treaty) -> Result<()> {
+        let (start, end) = (treaty.start(), treaty.end());
+        match treaty.kind {
+            TreatyKind::QuotaShare { cession_bps, commission_bps } => {
+                ensure!(self.quota_share.treaty == Pubkey::default(), BackstopError::NoTreatyPlace);
+                self.quota_share = QuotaShareInForce {
+                    treaty: key,
+                    reinsurer: treaty.reinsurer,
+                    limit_left: treaty.limit_left,
+                    start,
+                    end,
+                    cession_bps,
+                    commission_bps,
+                    padding: [0; 4],
+                };
+            }
+            TreatyKind::ExcessOfLoss { attachment, .. } => {
+                let top = fits(attachment.checked_add(treaty.limit))?;
+                let overlaps = self.layers.iter().filter(|layer| layer.treaty != Pubkey::default()).any(|layer| {
+                    let in_height = attachment < layer.attachment.saturating_add(layer.limit) && layer.attachment < top;
+                    let in_time = start < layer.end && layer.start < end;
+                    in_height && in_time
+                });
+                ensure!(!overlaps, BackstopError::BadTreatyTerms);
+                let [.., last] = &self.layers;
+                ensure!(last.treaty == Pubkey::default(), BackstopError::NoTreatyPlace);
+                // Free places last, the others upward: the new one goes before the first above it.
+                let above = |layer: &LayerInForce| layer.treaty == Pubkey::default() || layer.attachment > attachment;
+                let index = self.layers.iter().position(above).ok_or(BackstopError::NoTreatyPlace)?;
+                let rest = self.layers.get_mut(index..).ok_or(BackstopError::NoTreatyPlace)?;
+                rest.rotate_right(1);
+                let place = rest.first_mut().ok_or(BackstopError::NoTreatyPlace)?;
+                *place = LayerInForce {
+                    treaty: key,
+                    reinsurer: treaty.reinsurer,
+                    attachment,
+                    limit: treaty.limit,
+                    start,
+                    end,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an ended treaty out of force.
+    pub fn take_out_of_force(&mut self, key: &Pubkey) -> Result<()> {
+        if self.quota_share.treaty == *key {
+            ensure!(self.treaty_payable == 0, BackstopError::TreatyInUse);
+            self.quota_share = QuotaShareInForce::default();
+            return Ok(());
+        }
+        let index = self.layers.iter().position(|layer| layer.treaty == *key);
+        let rest = index.and_then(|index| self.layers.get_mut(index..)).ok_or(BackstopError::WrongTreatyState)?;
+        close_up(rest);
+        Ok(())
+    }
+
+    /// Ends a treaty's term early.
+    pub fn shorten(&mut self, key: &Pubkey, end: i64) {
+        if self.quota_share.treaty == *key {
+            self.quota_share.end = end;
+        }
+        for layer in self.layers.iter_mut().filter(|layer| layer.treaty == *key) {
+            layer.end = end;
+        }
+    }
+
+    /// Notes what is left of the quota share's limit.
+    pub fn note_limit(&mut self, key: &Pubkey, limit_left: u64) {
+        if self.quota_share.treaty == *key {
+            self.quota_share.limit_left = limit_left;
+        }
+    }
+
+    /// Takes the quota share's premium out, for the reinsurer.
+    pub fn take_treaty_payable(&mut self) -> Result<u64> {
+        let amount = core::mem::take(&mut self.treaty_payable);
+        ensure!(amount > 0, BackstopError::NothingOwed);
+        debit(&mut self.cash, amount)?;
+        Ok(amount)
+    }
+
+    /// Hands the quota share's premium to its reinsurer, who earns it over the next seven days, to a day boundary: a
+    /// deposit just before gains nothing by it.
+    pub fn hand_premium_to(&mut self, reinsurer: &mut Pool, now: i64) -> Result<CededPremium> {
+        let amount = self.take_treaty_payable()?;
+        let end_day = ceded_premium_end(now);
+        let rate_q32 = reinsurer.stream_premium(amount, now, end_day)?;
+        Ok(CededPremium { amount, rate_q32, end_day })
+    }
+
+    /// What the quota share stands in for, if its term has begun and ends after the last live cover.
+    pub fn reinsurance_credit(&self, required: u64, now: i64) -> u64 {
+        let treaty = &self.quota_share;
+        if treaty.limit_left == 0 || now < treaty.start || treaty.end < day_start(self.last_cover_end_day) {
+            return 0;
+        }
+        capital::quota_share_credit(treaty.limit_left, treaty.cession_bps, required, self.terms.max_credit_bps)
+    }
+
+    // ---- as reinsurer ----
+
+    /// Sum of the limits that this pool stands behind, in asset units.
+    pub fn open_limits(&self) -> Result<u64> {
+        fits(self.inward.iter().try_fold(0u64, |sum, treaty| sum.checked_add(treaty.limit)))
+    }
+
+    /// Stands behind a treaty with capital for its whole limit.
+    pub fn stand_behind(&mut self, key: Pubkey, treaty: &Treaty) -> Result<()> {
+        let place = self.inward.iter_mut().find(|inward| inward.treaty == Pubkey::default());
+        *place.ok_or(BackstopError::NoTreatyPlace)? =
+            InwardTreaty { treaty: key, cedant: treaty.cedant, limit: treaty.limit_left };
+        Ok(())
+    }
+
+    /// Releases the limit of an ended treaty. The others close up, in their order.
+    pub fn release_limit(&mut self, key: &Pubkey) -> Result<()> {
+        let index = self.inward.iter().position(|inward| inward.treaty == *key);
+        let rest = index.and_then(|index| self.inward.get_mut(index..)).ok_or(BackstopError::WrongTreatyState)?;
+        close_up(rest);
+        Ok(())
+    }
+
+    /// Notes what a treaty can still ask for: its limit left and what is uncollected.
+    pub fn note_open_limit(&mut self, key: &Pubkey, limit: u64) -> Result<()> {
+        let place = self.inward.iter_mut().find(|inward| inward.treaty == *key);
+        place.ok_or(BackstopError::WrongTreatyState)?.limit = limit;
+        Ok(())
+    }
+
+    /// Limit that the pool could take on beyond its open ones and still be solvent.
+    pub fn room_for_limits(&self) -> Result<u64> {
+        let own = self.staying_capital()?;
+        let held = self.must_stay(self.open_limits()?)?;
+        // Capital per unit of limit is the solvency ratio: rounded down, against the treaty.
+        let spare = u128::from(own.saturating_sub(held)).saturating_mul(u128::from(MIN_BPS));
+        let room = spare.checked_div(u128::from(self.terms.solvency_bps)).unwrap_or(0);
+        Ok(u64::try_from(room).unwrap_or(u64::MAX))
+    }
+
+    /// Bears a treaty's payment: surplus, junior, senior. The payment leaves the pool.
+    pub fn bear_loss(&mut self, paid: u64) -> Result<LossByLayer> {
+        let split = self.take_loss(paid)?;
+        debit(&mut self.cash, paid)?;
+        Ok(split)
+    }
+
+    /// Takes the premium of a reinstatement in; it streams until the treaty's end, but for seven days at least, as a
+    /// quota share's does: a treaty may be called on its last day or later, and nobody shall deposit for a second's
+    /// share of it.
+    pub fn receive_reinstatement(&mut self, premium: u64, now: i64, end_day: u32) -> Result<()> {
+        if premium > 0 {
+            self.stream_premium(premium, now, end_day.max(ceded_premium_end(now)))?;
+        }
+        Ok(())
+    }
+
+    /// Refuses unless every cedant of this pool is passed, in the order of its books. Returns how deep the worst alert
+    /// among them is.
+    pub fn worst_cedant_alert<'info>(&self, cedants: &'info [AccountInfo<'info>]) -> Result<AlertLevel> {
+        let mut worst = AlertLevel::None;
+        let mut passed = cedants.iter();
+        for inward in self.inward.iter().filter(|inward| inward.treaty != Pubkey::default()) {
+            let account = passed.next().ok_or(BackstopError::CedantsMissing)?;
+            ensure!(*account.key == inward.cedant, BackstopError::CedantsMissing);
+            let loader = AccountLoader::<Pool>::try_from(account)?;
+            let cedant = loader.read()?;
+            worst = worst.max(cedant.alert());
+        }
+        ensure!(passed.next().is_none(), BackstopError::UnexpectedAccounts);
+        Ok(worst)
+    }
+
+    /// Whether a treaty's limit can no longer be needed: the cedant is in no alert and its longest ring no longer
+    /// reaches back to the treaty's last day.
+    pub fn treaty_is_over(&self, treaty: &Treaty, now: i64) -> bool {
+        let reach = treaty.end_day.saturating_add(u32::from(self.ring_days));
+        self.alerts == 0 && now >= day_start(reach) && treaty.uncollected == 0
+    }
+}
+
+/// First UTC day after which premium that a cedant hands over now is earned: at least seven days ahead.
+pub fn ceded_premium_end(now: i64) -> u32 {
+    let whole_days = CEDED_PREMIUM_DAYS.saturating_mul(DAY).saturating_add(DAY.saturating_sub(1));
+    day_of(now.saturating_add(whole_days))
+}
+
+/// Frees the first place of the rest of a list; the others close up, in their order.
+fn close_up<T: Default>(rest: &mut [T]) {
+    rest.rotate_left(1);
+    if let Some(last) = rest.last_mut() {
+        *last = T::default();
+    }
+}

@@ -1,0 +1,134 @@
+//! Layout: whatever others read or write keeps its bytes, its numbers and its addresses.
+//!
+//! Every type is filled with a count of bytes, 1, 2, 3 and so on, in the order in which its fields are named here, so
+//! that a field that moves, grows or goes shows in the golden files. **A new type, field or variant** does not
+//! compile, or fails the test, until it is named in this folder.
+
+mod accounts;
+mod events;
+mod instructions;
+mod parts;
+mod shape;
+
+use anchor_lang::prelude::Pubkey;
+use backstop::error::BackstopError;
+use backstop::state::{Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Tranche, Trigger};
+use backstop_client::account::Decode;
+use backstop_client::{Cluster, address};
+use backstop_tests::catalogue::stage::{Setup, Stage, key};
+use backstop_tests::{golden, source};
+use solana_sdk::signer::Signer;
+use std::collections::BTreeSet;
+
+fn names(pages: &[(&'static str, String)]) -> BTreeSet<String> {
+    pages.iter().map(|(name, _)| (*name).to_owned()).collect()
+}
+
+fn text(pages: Vec<(&'static str, String)>) -> String {
+    pages.into_iter().map(|(_, page)| page).collect()
+}
+
+#[test]
+fn every_account_keeps_its_bytes() {
+    let pages = accounts::all();
+    assert_eq!(
+        names(&pages),
+        BTreeSet::from_iter(source::accounts()),
+        "tests/tests/layout/accounts.rs names every account"
+    );
+    golden::check("golden/accounts.txt", &format!("{}{}", text(pages), parts::page()));
+}
+
+#[test]
+fn every_event_keeps_its_bytes() {
+    let pages = events::all();
+    assert_eq!(names(&pages), BTreeSet::from_iter(source::events()), "tests/tests/layout/events.rs names every event");
+    golden::check("golden/events.txt", &text(pages));
+}
+
+#[test]
+fn every_instruction_keeps_its_data_and_its_accounts() {
+    let pages = instructions::all();
+    let declared = source::instructions();
+    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
+    let camel = |name: &str| name.split('_').map(capital).collect::<String>();
+    let expected = declared.iter().map(|declared| camel(&declared.name)).collect();
+    assert_eq!(names(&pages), expected, "tests/tests/layout/instructions.rs names every instruction");
+    let accounts: String =
+        declared.iter().map(|declared| format!("{}({})\n", declared.name, declared.accounts.join(", "))).collect();
+    golden::check("golden/instructions.txt", &format!("{accounts}\n{}{}", text(pages), instructions::arguments()));
+}
+
+#[test]
+fn every_refusal_keeps_its_code_and_its_words() {
+    assert_eq!(BackstopError::ALL.len(), source::errors(), "BackstopError::ALL has every refusal");
+    let line = |error: BackstopError| format!("{} 0x{:x} {error:?}: {error}\n", error.code(), error.code());
+    golden::check("golden/errors.txt", &BackstopError::ALL.into_iter().map(line).collect::<String>());
+}
+
+#[test]
+fn every_address_keeps_its_seeds() {
+    let derived = |seeds: &[&[u8]]| Pubkey::find_program_address(seeds, &backstop::ID).0;
+    let [asset, pool, owner] = ["asset", "pool", "owner"].map(|label| key(label).pubkey());
+    let (mint, product) = (key("mint").pubkey(), key("product").pubkey());
+    assert_eq!(address::protocol(), derived(&[b"protocol"]));
+    assert_eq!(address::pool(&asset, 0x0102), derived(&[b"pool", asset.as_ref(), &[2, 1]]));
+    assert_eq!(address::vault(&pool), derived(&[b"vault", pool.as_ref()]));
+    assert_eq!(address::share_mint(&pool, Tranche::Junior, 7), derived(&[b"shares", pool.as_ref(), &[0], &[7]]));
+    assert_eq!(address::share_mint(&pool, Tranche::Senior, 7), derived(&[b"shares", pool.as_ref(), &[1], &[7]]));
+    assert_eq!(address::product(&pool, 0x0102), derived(&[b"product", pool.as_ref(), &[2, 1]]));
+    assert_eq!(address::trigger(&product), derived(&[b"trigger", product.as_ref()]));
+    let seeds: [&[u8]; 4] = [b"cover_mint", product.as_ref(), owner.as_ref(), &[8, 7, 6, 5, 4, 3, 2, 1]];
+    assert_eq!(address::cover_mint(&product, &owner, 0x0102_0304_0506_0708), derived(&seeds));
+    assert_eq!(address::cover(&mint), derived(&[b"cover", mint.as_ref()]));
+    let seeds: [&[u8]; 4] = [b"exit", pool.as_ref(), owner.as_ref(), &[8, 7, 6, 5, 4, 3, 2, 1]];
+    assert_eq!(address::exit_ticket(&pool, &owner, 0x0102_0304_0506_0708), derived(&seeds));
+    assert_eq!(address::exit_epoch(&pool, 0x0102_0304), derived(&[b"exit_epoch", pool.as_ref(), &[4, 3, 2, 1]]));
+    assert_eq!(address::incident(&product), derived(&[b"incident", product.as_ref()]));
+    assert_eq!(address::treaty(&pool, 0x0102), derived(&[b"treaty", pool.as_ref(), &[2, 1]]));
+    assert_eq!(address::cession(&pool), derived(&[b"cession", pool.as_ref()]));
+}
+
+/// The bytes of an account on the cluster, which must decode as what it is.
+fn on_chain<T: Decode>(stage: &Stage, address: Pubkey) -> Vec<u8> {
+    let account = stage.world.cluster.account(&address).unwrap().unwrap_or_else(|| panic!("there is no {}", T::WHAT));
+    assert!(T::decode(&account.data).is_some(), "the bytes of a {} decode", T::WHAT);
+    account.data
+}
+
+/// The key at an offset that clients filter by.
+fn key_at(data: &[u8], offset: usize) -> Pubkey {
+    Pubkey::try_from(&data[offset..offset + 32]).unwrap()
+}
+
+#[test]
+fn clients_find_keys_at_fixed_offsets_of_real_accounts() {
+    let stage = Stage::leaving(Setup::default(), 50);
+    let ([pool, ..], [product, ..]) = (&stage.pools, &stage.products);
+    let alice = stage.person("alice").pubkey();
+    let data = on_chain::<Protocol>(&stage, address::protocol());
+    assert_eq!(key_at(&data, 8), stage.world.governance.pubkey());
+    let data = on_chain::<Pool>(&stage, pool.pool);
+    assert_eq!((key_at(&data, 8), key_at(&data, 40)), (stage.asset, pool.vault()));
+    assert_eq!([key_at(&data, 72), key_at(&data, 104)], pool.share_mints);
+    let data = on_chain::<Product>(&stage, product.product);
+    assert_eq!(
+        (key_at(&data, 8), key_at(&data, 40), key_at(&data, 72)),
+        (pool.pool, product.trigger(), stage.world.covered)
+    );
+    let data = on_chain::<Trigger>(&stage, product.trigger());
+    assert_eq!((key_at(&data, 8), key_at(&data, 40)), (product.product, pool.pool));
+    let mint = stage.cover_mint(product, "carl");
+    let data = on_chain::<Cover>(&stage, address::cover(&mint));
+    assert_eq!((key_at(&data, 8), key_at(&data, 40)), (product.product, mint));
+    let ticket = address::exit_ticket(&pool.pool, &alice, stage.ticket_nonce(pool, "alice"));
+    let data = on_chain::<ExitTicket>(&stage, ticket);
+    assert_eq!((key_at(&data, 8), key_at(&data, 40)), (pool.pool, alice));
+    let data = on_chain::<ExitEpoch>(&stage, address::exit_epoch(&pool.pool, stage.exit_day()));
+    assert_eq!(key_at(&data, 8), pool.pool);
+
+    let stage = Stage::opened(Setup::default());
+    let product = &stage.products[0];
+    let data = on_chain::<Incident>(&stage, product.incident());
+    assert_eq!((key_at(&data, 8), key_at(&data, 40)), (product.product, product.pool.pool));
+}

@@ -1,0 +1,296 @@
+//! Plans state what must be on chain; the difference says what is missing, and applying it twice changes nothing.
+
+use anchor_lang::prelude::Pubkey;
+use backstop::state::{Pool, PoolKind, Product, ProductState, Tranche, Treaty, TreatyState, day_of};
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::migration::{self, Item, Plan, PlanError, Standing, Step};
+use backstop_client::{account, address, transaction};
+use backstop_sandbox::EmbeddedCluster;
+use backstop_tests::terms::{self, DAY, ONE};
+use backstop_tests::{START, World, explain, seeded};
+use solana_sdk::signer::Signer;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+fn committed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations")
+}
+
+/// Values that the committed plans need in a world.
+fn values(world: &World) -> BTreeMap<String, String> {
+    let day = |ahead: u32| backstop::cpi::text::date_text(day_of(world.now()) + ahead);
+    let values = [
+        ("governance", world.governance.pubkey().to_string()),
+        ("guardian", world.guardian.pubkey().to_string()),
+        ("risk_keeper", world.risk_keeper.pubkey().to_string()),
+        ("usdc", world.asset.to_string()),
+        ("usdt", world.covered.to_string()),
+        ("first_day", day(2)),
+        ("end_day", day(300)),
+    ];
+    values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn plans(world: &World) -> Vec<Plan> {
+    migration::load(&committed(), &values(world)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn difference(world: &World, plans: &[Plan]) -> Vec<Item> {
+    migration::difference(&world.cluster, plans, world.payer.pubkey()).expect("the chain can be read")
+}
+
+#[track_caller]
+fn apply(world: &World, step: &Step) {
+    let outcome = world.send(&[&world.governance], std::slice::from_ref(&step.instruction));
+    outcome.unwrap_or_else(|error| panic!("{}: {}", step.what, explain(&error)));
+}
+
+fn standings(items: &[Item]) -> Vec<Standing> {
+    items.iter().map(|item| item.standing).collect()
+}
+
+/// A plan from its text.
+fn plan(text: &str) -> Result<Plan, PlanError> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("0001_plan.toml");
+    std::fs::write(&file, text).unwrap();
+    std::fs::write(folder.path().join("wording.md"), "What is covered.").unwrap();
+    migration::load(&file, &BTreeMap::new()).map(|mut plans| plans.remove(0))
+}
+
+/// A committed plan with a text in it changed.
+fn changed(world: &World, name: &str, from: &str, to: &str) -> Vec<Plan> {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(committed().join(name)).unwrap();
+    assert!(text.contains(from), "{name} says {from}");
+    std::fs::write(folder.path().join(name), text.replacen(from, to, 1)).unwrap();
+    std::fs::create_dir(folder.path().join("wording")).unwrap();
+    for wording in std::fs::read_dir(committed().join("wording")).unwrap() {
+        let wording = wording.unwrap();
+        std::fs::copy(wording.path(), folder.path().join("wording").join(wording.file_name())).unwrap();
+    }
+    let used = |name: &String| text.contains(&format!("${{{name}}}"));
+    let values = values(world).into_iter().filter(|(name, _)| used(name)).collect();
+    migration::load(&folder.path().join(name), &values).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn committed_plans_found_a_protocol_and_then_there_is_nothing_to_do() {
+    let world = World::new();
+    let plans = plans(&world);
+    let items = difference(&world, &plans);
+    use Standing::{Create, Unchanged, Waits};
+    assert_eq!(standings(&items), [Unchanged, Create, Create, Create, Create, Create]);
+    for step in items.iter().flat_map(|item| &item.steps) {
+        apply(&world, step);
+    }
+    let pool: Pool = world.read(&address::pool(&world.asset, 0));
+    assert_eq!((pool.kind(), pool.products, pool.treaties), (PoolKind::Cover, 2, 1));
+    assert_eq!(pool.terms.cooldown_seconds, 14 * 86_400);
+    assert_eq!(pool.terms.min_first_deposit, 10 * ONE);
+    let stress: Product = world.read(&address::product(&address::pool(&world.asset, 0), 0));
+    assert_eq!((stress.name(), stress.risk_rate_ppb), ("USDT below 0.95 for 4h", 20_000_000));
+
+    let items = difference(&world, &plans);
+    assert_eq!(standings(&items), [Unchanged, Unchanged, Unchanged, Unchanged, Unchanged, Waits]);
+    assert!(items[5].notes[0].contains("The surplus is smaller than this needs"), "{items:?}");
+    assert!(items.iter().all(|item| item.steps.is_empty()));
+
+    // With capital for the layer, and a surplus that pays for it, the same plan accepts the treaty.
+    let keys = |id| PoolKeys::derive(world.asset, anchor_spl::token::ID, id);
+    let giver = world.person(20_000 * ONE);
+    let contribute = |id, amount| ix::contribute_surplus(&keys(id), giver.id(), amount);
+    world.run(&[&giver.key], &[contribute(1, 10_000 * ONE), contribute(0, 1_000 * ONE)]);
+    let items = difference(&world, &plans);
+    assert_eq!(items[5].standing, Standing::Change);
+    apply(&world, &items[5].steps[0]);
+    let treaty: Treaty = world.read(&items[5].address);
+    assert_eq!(treaty.state, TreatyState::Active);
+    let items = difference(&world, &plans);
+    assert!(items.iter().all(|item| item.standing == Unchanged && item.steps.is_empty()));
+}
+
+#[test]
+fn plans_begin_with_the_protocol_where_nothing_is_there() {
+    let founder = seeded(1);
+    let cluster = EmbeddedCluster::start(START, &founder.pubkey());
+    cluster.airdrop(&founder.pubkey(), 1_000_000_000_000);
+    let world = World::new();
+    cluster.create_mint(world.asset, 6, &founder.pubkey());
+    let mut values = values(&world);
+    for role in ["governance", "guardian", "risk_keeper"] {
+        values.insert(role.into(), founder.pubkey().to_string());
+    }
+    let plans = migration::load(&committed(), &values).unwrap();
+    let difference = || migration::difference(&cluster, &plans, founder.pubkey()).unwrap();
+    assert_eq!(standings(&difference()), [Standing::Create; 6]);
+    let only_pools = migration::difference(&cluster, &plans[1..], founder.pubkey()).unwrap();
+    assert_eq!(standings(&only_pools)[0], Standing::Conflict);
+    for step in difference().iter().flat_map(|item| &item.steps) {
+        assert_eq!(step.signer, founder.pubkey());
+        let sent = transaction::send(&cluster, &founder, &[], std::slice::from_ref(&step.instruction));
+        sent.unwrap_or_else(|error| panic!("{}: {}", step.what, explain(&error)));
+    }
+    assert!(difference().iter().all(|item| item.steps.is_empty()));
+}
+
+#[test]
+fn migration_that_is_stopped_after_any_step_is_completed_by_the_next_run() {
+    let steps = |items: &[Item]| items.iter().flat_map(|item| item.steps.clone()).collect::<Vec<Step>>();
+    let world = World::new();
+    let plans = plans(&world);
+    let mut left = steps(&difference(&world, &plans));
+    let all = left.len();
+    let mut runs = 0;
+    while let Some(first) = left.first() {
+        // One step, and then the power fails.
+        apply(&world, first);
+        runs += 1;
+        let again = steps(&difference(&world, &plans));
+        assert_eq!(
+            again.iter().map(|step| &step.what).collect::<Vec<_>>(),
+            left[1..].iter().map(|s| &s.what).collect::<Vec<_>>()
+        );
+        left = again;
+    }
+    assert_eq!(runs, all);
+}
+
+#[test]
+fn other_terms_of_a_pool_are_a_conflict_and_name_what_differs() {
+    let world = World::new();
+    for step in difference(&world, &plans(&world)).iter().flat_map(|item| &item.steps) {
+        apply(&world, step);
+    }
+    let items = difference(&world, &changed(&world, "0002_usdc_pool.toml", "cooldown = \"14d\"", "cooldown = \"13d\""));
+    assert_eq!(items[0].standing, Standing::Conflict);
+    assert!(items[0].steps.is_empty());
+    let field = &items[0].fields[0];
+    assert_eq!(
+        (field.name.as_str(), field.chain.as_str(), field.plan.as_str()),
+        ("cooldown_seconds", "1209600", "1123200")
+    );
+
+    let name = "0003_usdt_products.toml";
+    let items = difference(&world, &changed(&world, name, "threshold = \"0.95\"", "threshold = \"0.94\""));
+    assert_eq!(standings(&items), [Standing::Conflict, Standing::Unchanged]);
+    assert_eq!(items[0].fields[0].name, "threshold");
+    let items =
+        difference(&world, &changed(&world, name, "${wordings}/usdt-below-0.90", "${wordings}/usdc-below-0.90"));
+    assert_eq!(items[1].fields[0].name, "uri");
+    let items = difference(
+        &world,
+        &changed(&world, "0004_reinsurance.toml", "attachment = \"10000\"", "attachment = \"9999\""),
+    );
+    assert_eq!(standings(&items), [Standing::Unchanged, Standing::Conflict]);
+}
+
+#[test]
+fn state_of_a_product_can_be_changed_until_it_runs_off() {
+    let world = World::new();
+    for step in difference(&world, &plans(&world)).iter().flat_map(|item| &item.steps) {
+        apply(&world, step);
+    }
+    let name = "0003_usdt_products.toml";
+    let states =
+        [("frozen", ProductState::Frozen), ("selling", ProductState::Selling), ("run-off", ProductState::RunOff)];
+    for (word, state) in states {
+        let plans = changed(&world, name, "state = \"selling\"", &format!("state = \"{word}\""));
+        let items = difference(&world, &plans);
+        assert_eq!(items[0].standing, Standing::Change, "{word}");
+        apply(&world, &items[0].steps[0]);
+        let product: Product = world.read(&items[0].address);
+        assert_eq!(product.state(), state);
+        assert_eq!(difference(&world, &plans)[0].standing, Standing::Unchanged);
+    }
+    let items = difference(&world, &changed(&world, name, "state = \"selling\"", "state = \"frozen\""));
+    assert_eq!(items[0].standing, Standing::Conflict);
+}
+
+#[test]
+fn other_roles_are_appointed_and_another_governance_is_proposed() {
+    let world = World::new();
+    let other = world.person(0);
+    let values = |governance: Pubkey, guardian: Pubkey| {
+        let pairs = [("governance", governance), ("guardian", guardian), ("risk_keeper", world.risk_keeper.pubkey())];
+        pairs.into_iter().map(|(name, key)| (name.to_owned(), key.to_string())).collect::<BTreeMap<_, _>>()
+    };
+    let file = committed().join("0001_protocol.toml");
+    let plans = migration::load(&file, &values(other.id(), other.id())).unwrap();
+    let items = difference(&world, &plans);
+    assert_eq!((items[0].standing, items[0].steps.len()), (Standing::Change, 2));
+    for step in &items[0].steps {
+        apply(&world, step);
+    }
+    let items = difference(&world, &plans);
+    assert_eq!((items[0].standing, items[0].steps.len()), (Standing::Waits, 0));
+    world.run(&[&other.key], &[ix::accept_governance(other.id())]);
+    assert_eq!(difference(&world, &plans)[0].standing, Standing::Unchanged);
+    assert_eq!(world.protocol().guardian, other.id());
+}
+
+#[test]
+fn what_no_pool_stands_for_and_what_is_out_of_order_conflicts() {
+    let world = World::new();
+    let missing = difference(&world, &changed(&world, "0003_usdt_products.toml", "id = 0", "id = 0"));
+    assert_eq!(standings(&missing), [Standing::Conflict; 2]);
+    let pool = world.create_pool(terms::create_pool(0));
+    let ahead = difference(&world, &changed(&world, "0003_usdt_products.toml", "id = 1\n", "id = 2\n"));
+    assert_eq!(standings(&ahead), [Standing::Create, Standing::Conflict], "{ahead:?}");
+    assert!(ahead[1].notes[0].contains("numbered in order"), "{ahead:?}");
+    assert_eq!(world.pool(&pool).products, 0);
+}
+
+#[test]
+fn terms_outside_the_programs_bounds_conflict_before_anything_is_sent() {
+    let world = World::new();
+    let plans = changed(&world, "0002_usdc_pool.toml", "solvency = \"100%\"", "solvency = \"99%\"");
+    assert_eq!(standings(&difference(&world, &plans)), [Standing::Conflict]);
+    let plans = changed(&world, "0002_usdc_pool.toml", "min_ticket = \"1\"", "min_ticket = \"1.0000001\"");
+    let items = difference(&world, &plans);
+    assert_eq!(items[0].standing, Standing::Conflict);
+    assert!(items[0].notes[0].contains("decimals"), "{items:?}");
+}
+
+#[test]
+fn treaty_that_begins_before_its_notice_is_over_conflicts() {
+    let world = World::new();
+    for step in difference(&world, &plans(&world)[..3]).iter().flat_map(|item| &item.steps) {
+        apply(&world, step);
+    }
+    let pool = PoolKeys::derive(world.asset, anchor_spl::token::ID, 0);
+    world.depositor(&pool, Tranche::Senior, 100 * ONE);
+    let items = difference(&world, &plans(&world));
+    let treaty = items.last().unwrap();
+    assert_eq!(treaty.standing, Standing::Conflict);
+    assert!(treaty.notes[0].contains("notice"), "{treaty:?}");
+}
+
+#[test]
+fn plan_is_refused_with_the_name_of_what_is_wrong() {
+    let refused = |text: &str| plan(text).expect_err("it is refused").to_string();
+    assert!(refused("[protocol]\ngovernance = \"x\"").contains("`x` is not an address"));
+    assert!(refused("[unknown]\na = 1").contains("unknown field `unknown`"));
+    assert!(refused("protocol = ").contains("0001_plan.toml is not a plan"));
+    assert!(refused("[protocol]\nguardian = \"${keeper}${judge}\"").contains("needs values for judge, keeper"));
+    let values = BTreeMap::from([("nobody".to_owned(), "x".to_owned())]);
+    let unused = migration::load(&committed().join("0002_usdc_pool.toml"), &values);
+    assert!(matches!(unused, Err(PlanError::Unused(name)) if name == "nobody"));
+    assert!(matches!(
+        migration::load(Path::new(env!("CARGO_MANIFEST_DIR")), &BTreeMap::new()),
+        Err(PlanError::NoPlans(_))
+    ));
+}
+
+#[test]
+fn wording_beside_a_plan_is_what_the_chain_has_the_hash_of() {
+    let world = World::new();
+    for step in difference(&world, &plans(&world)).iter().flat_map(|item| &item.steps) {
+        apply(&world, step);
+    }
+    let wording = std::fs::read(committed().join("wording/usdt-below-0.95-for-4h.md")).unwrap();
+    let pool = PoolKeys::derive(world.asset, anchor_spl::token::ID, 0);
+    let product: Product = account::fetch(&world.cluster, &ProductKeys::derive(pool, 0).product).unwrap();
+    assert_eq!(product.wording_hash, solana_sdk::hash::hash(&wording).to_bytes());
+    assert!(product.sells_from <= world.now() + DAY);
+}

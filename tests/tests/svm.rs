@@ -1,0 +1,23 @@
+//! The program, on a real SVM in this process. One binary, because each would link the virtual machine anew:
+//! `cargo test -p backstop-tests --test svm triggers::` runs one file of it.
+
+mod capital;
+mod capital_rules;
+mod compute_units;
+mod covers;
+mod event_replay;
+mod exits;
+mod exposure_model;
+mod incidents;
+mod layout;
+mod negative_matrix;
+mod pricing;
+mod products;
+mod reinsurance;
+mod rogue_roles;
+mod scale;
+mod slice;
+mod stateful_fuzz;
+mod tower;
+mod treaties;
+mod triggers;
