@@ -13,7 +13,7 @@ use backstop_client::instruction as ix;
 use backstop_client::{Cluster, address};
 use backstop_tests::catalogue::stage::{REINSURERS, Setup, Stage};
 use backstop_tests::terms::ONE;
-use backstop_tests::{golden, source};
+use backstop_tests::{budget, golden, source};
 use solana_sdk::signer::Signer;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -45,10 +45,17 @@ fn written_now() -> Vec<Kept> {
     };
 
     // Reinsured, triggered, funded, and one cover paid.
-    let stage = Stage::paid(Setup::default().reinsured());
-    stage.act(&[], &[stage.settle("carl", 0)]);
+    let stage = Stage::opened(Setup::default().reinsured());
     let ([cedant, _, reinsurer, ..], [product, ..], [quota_share, layer, _]) =
         (&stage.pools, &stage.products, &stage.treaties);
+    for instruction in [
+        ix::call_treaty(quota_share, product),
+        ix::call_treaty(layer, product),
+        ix::fund_incident(product),
+        stage.settle("carl", 0),
+    ] {
+        stage.act(&[], &[budget(), instruction]);
+    }
     take(&stage, "Protocol", "protocol", address::protocol());
     take(&stage, "Pool", "pool", cedant.pool);
     take(&stage, "Pool", "reinsurance_pool", reinsurer.pool);
