@@ -102,6 +102,16 @@ impl TrancheBook {
         Ok(shares::worth(amount, self.shares, self.assets).ok_or(BackstopError::MathOverflow)?)
     }
 
+    /// Shares that an amount buys now, rounded down.
+    pub fn shares_for(&self, amount: u64) -> Result<u64> {
+        fits(shares::issue(amount, self.shares, self.assets))
+    }
+
+    /// Exit units that a value becomes now, rounded down.
+    pub fn units_for(&self, value: u64) -> Result<u64> {
+        fits(shares::issue(value, self.units, self.exiting))
+    }
+
     /// What a number of exit units is worth now, in asset units, rounded down; nothing once the series is over.
     pub fn worth_of_units(&self, units: u64) -> Result<u64> {
         if self.units == 0 {
