@@ -276,7 +276,7 @@ fn random_request(random: &mut Random, market: &Market, now: i64) -> CoverReques
     let terms = &market.product.terms;
     let mut after = market.clone();
     after.pool.accrue(now).unwrap();
-    after.product.sync(&mut after.pool, &after.trigger, now).unwrap();
+    after.product.sync(&mut after.pool, &*after.trigger, now).unwrap();
     let room = after.product.capacity(&after.pool).unwrap().saturating_sub(after.product.exposure);
     let sum_insured = match random.below(20) {
         0 => room,
@@ -439,7 +439,7 @@ fn buying_and_cancelling_at_once_costs_in_every_market() {
         let mut round = market.clone();
         round.buy(request, now).unwrap();
         let cover = cover_of(&round, &quote, now);
-        let back = round.product.cancel(&mut round.pool, &round.trigger, &cover, now).unwrap();
+        let back = round.product.cancel(&mut round.pool, &*round.trigger, &cover, now).unwrap();
         assert!(back.refund < quote.premium, "{back:?} of {}", quote.premium);
         assert!(back.refund + back.fee <= quote.premium);
         round.pool.invariant().unwrap();
@@ -456,7 +456,7 @@ fn buying_and_cancelling_at_once_costs_in_every_market() {
         let mut later = market.clone();
         later.buy(request, now).unwrap();
         let pause = i64::try_from(random.below(u64::from(request.term_days) * 86_400)).unwrap();
-        let back = later.product.cancel(&mut later.pool, &later.trigger, &cover, now + pause).unwrap();
+        let back = later.product.cancel(&mut later.pool, &*later.trigger, &cover, now + pause).unwrap();
         assert!(back.refund < quote.premium);
     });
 }
@@ -654,7 +654,7 @@ fn no_sequence_of_calls_moves_the_level_faster_than_its_drift() {
                 1 if !covers.is_empty() => {
                     let cover = covers.swap_remove(usize::try_from(random.below(covers.len() as u64)).unwrap());
                     let mut tried = market.clone();
-                    if tried.product.cancel(&mut tried.pool, &tried.trigger, &cover, now).is_ok() {
+                    if tried.product.cancel(&mut tried.pool, &*tried.trigger, &cover, now).is_ok() {
                         market = tried;
                     }
                 }
@@ -662,7 +662,7 @@ fn no_sequence_of_calls_moves_the_level_faster_than_its_drift() {
                     // What `sync_product` does.
                     market.pool.accrue(now).unwrap();
                     market.product.drift_level(now);
-                    market.product.sync(&mut market.pool, &market.trigger, now).unwrap();
+                    market.product.sync(&mut market.pool, &*market.trigger, now).unwrap();
                     market.product.note_utilisation(&market.pool).unwrap();
                 }
             }

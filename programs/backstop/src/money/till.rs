@@ -1,8 +1,8 @@
 //! A pool's books while an instruction changes them, and the vault that must follow them.
 //!
 //! An instruction that moves money opens the till, lets the rules of [`crate::state`] change the books, closes the till
-//! and only then moves the asset. Every movement is checked on both ends that are vaults: the vault moved by exactly the
-//! amount, and holds what the books say.
+//! and only then moves the asset. Every movement is checked on both ends that are vaults: the vault moved by exactly
+//! the amount, and holds what the books say.
 
 use crate::cpi::token;
 use crate::error::BackstopError;

@@ -190,7 +190,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let refund = (standing == Standing::Waiting || standing == Standing::InForce)
         .then(|| {
             let Market { mut product, mut pool, trigger, .. } = market.clone();
-            product.cancel(&mut pool, &trigger, &cover, now).ok().map(|cancelled| cancelled.refund)
+            product.cancel(&mut pool, &*trigger, &cover, now).ok().map(|cancelled| cancelled.refund)
         })
         .flatten();
     let shown = Shown {

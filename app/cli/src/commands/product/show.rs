@@ -87,7 +87,7 @@ pub fn up_to_date(market: &Market, now: i64) -> Market {
     let mut books = market.clone();
     let mut fresh = || -> anchor_lang::Result<()> {
         books.pool.accrue(now)?;
-        books.product.sync(&mut books.pool, &books.trigger, now)?;
+        books.product.sync(&mut books.pool, &*books.trigger, now)?;
         books.product.drift_level(now);
         Ok(())
     };

@@ -49,9 +49,9 @@ pub struct CallTreaty<'info> {
 /// - the quota share owes its part of the gross loss; a layer what is above its attachment, net of what the quota share
 ///   owes; each up to its limit;
 /// - the reinsurer pays what it owes, or what it has; its own loss falls on its surplus, junior, senior;
-/// - a layer's limit is restored as far as its terms and the reinsurer's solvency allow; the premium for it is taken off
-///   the payment and streams to the reinsurer until the treaty's end, for seven days at least; it is in proportion to what is
-///   restored, not to the time left, as the same event may yet bring another incident;
+/// - a layer's limit is restored as far as its terms and the reinsurer's solvency allow; the premium for it is taken
+///   off the payment and streams to the reinsurer until the treaty's end, for seven days at least; it is in proportion
+///   to what is restored, not to the time left, as the same event may yet bring another incident;
 /// - after the last one the incident waits for its funding round.
 pub(crate) fn handle(ctx: Context<CallTreaty>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;

@@ -114,8 +114,9 @@ impl Pool {
         credit(&mut self.cash, amount)
     }
 
-    /// Takes a loss from surplus, junior and senior, in this order, and wipes out a tranche whose share price fell below
-    /// 1 % of its start; of a tranche that everybody is leaving, whose exit unit's price did. The caller books where the loss goes. Refuses a loss above the capital.
+    /// Takes a loss from surplus, junior and senior, in this order, and wipes out a tranche whose share price fell
+    /// below 1 % of its start; of a tranche that everybody is leaving, whose exit unit's price did. The caller books
+    /// where the loss goes. Refuses a loss above the capital.
     pub fn take_loss(&mut self, loss: u64) -> Result<LossByLayer> {
         let [junior, senior] = &self.tranches;
         let layers = losses::Layers {

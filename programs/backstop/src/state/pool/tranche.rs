@@ -44,7 +44,8 @@ impl Tranche {
     }
 }
 
-/// A pair by tranche, the junior's first, as accounts, events and formulas keep it: the one place that says which is which.
+/// A pair by tranche, the junior's first, as accounts, events and formulas keep it: the one place that says which is
+/// which.
 pub trait ByTranche<T> {
     /// The tranche's part.
     fn of(&self, tranche: Tranche) -> &T;
