@@ -13,6 +13,9 @@ use anchor_lang::prelude::*;
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
 
+// What opens and closes is inlined: a till or a vault that is handed from function to function is copied each time, which
+// costs 2 to 4 % of a small instruction.
+
 /// A pool's books, open to be changed. Nothing can be called while a till is open: the runtime lends the account once.
 pub struct Till<'a, 'info> {
     pool: &'a AccountLoader<'info, Pool>,
@@ -21,7 +24,7 @@ pub struct Till<'a, 'info> {
 
 impl<'a, 'info> Till<'a, 'info> {
     /// Opens the books and earns premium up to `now`, which is reported.
-    #[inline(never)]
+    #[inline(always)]
     pub fn open(pool: &'a AccountLoader<'info, Pool>, now: i64) -> Result<Self> {
         let mut till = Self::untouched(pool)?;
         let accrual = till.books.accrue(now)?;
@@ -30,6 +33,7 @@ impl<'a, 'info> Till<'a, 'info> {
     }
 
     /// Opens the books of two pools: those of the cedant first, as their accruals are reported.
+    #[inline(always)]
     pub fn open_both(
         cedant: &'a AccountLoader<'info, Pool>,
         reinsurer: &'a AccountLoader<'info, Pool>,
@@ -39,11 +43,13 @@ impl<'a, 'info> Till<'a, 'info> {
     }
 
     /// Opens the books as they stand: for what premium plays no part in, and for rules that earn it themselves.
+    #[inline(always)]
     pub fn untouched(pool: &'a AccountLoader<'info, Pool>) -> Result<Self> {
         Ok(Self { pool, books: pool.write()? })
     }
 
     /// Checks that the books add up, and closes them.
+    #[inline(always)]
     pub fn close(self) -> Result<Closed<'a, 'info>> {
         let books = &*self.books;
         books.invariant()?;
@@ -60,18 +66,21 @@ impl<'a, 'info> Till<'a, 'info> {
 impl Deref for Till<'_, '_> {
     type Target = Pool;
 
+    #[inline(always)]
     fn deref(&self) -> &Pool {
         &self.books
     }
 }
 
 impl DerefMut for Till<'_, '_> {
+    #[inline(always)]
     fn deref_mut(&mut self) -> &mut Pool {
         &mut self.books
     }
 }
 
 /// Reports an accrual that moved something.
+#[inline(never)]
 pub fn report_accrual(pool: Pubkey, at: i64, accrual: Accrual) -> Result<()> {
     if accrual.earned > 0 {
         report(&Accrued { pool, at, accrual })?;
@@ -91,6 +100,7 @@ pub struct Closed<'a, 'info> {
 
 impl<'a, 'info> Closed<'a, 'info> {
     /// The pool's token account, which must follow the books. The instruction has checked its address.
+    #[inline(always)]
     pub fn vault(self, account: &'a AccountInfo<'info>) -> Vault<'a, 'info> {
         Vault { books: self, account }
     }
