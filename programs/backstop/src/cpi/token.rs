@@ -85,6 +85,7 @@ pub fn create_token_account<'info>(
 
 /// Moves units from one token account to another, with the signature of whoever may spend them: `signer` holds the
 /// seeds if that is an address of this program.
+#[inline(always)]
 pub fn transfer<'info>(
     token_program: &Pubkey,
     [from, mint, to, authority]: [&AccountInfo<'info>; 4],

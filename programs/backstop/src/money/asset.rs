@@ -22,6 +22,7 @@ pub struct Asset<'a, 'info> {
 
 impl<'info> Asset<'_, 'info> {
     /// Moves units. The till does, which checks its vault.
+    #[inline(always)]
     pub(super) fn transfer(
         &self,
         from: &AccountInfo<'info>,

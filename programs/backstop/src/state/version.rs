@@ -107,12 +107,14 @@ pub trait Load<T> {
 }
 
 impl<T: InPlace> Load<T> for AccountLoader<'_, T> {
+    #[inline(always)]
     fn read(&self) -> Result<Ref<'_, T>> {
         let account = self.load()?;
         account.check()?;
         Ok(account)
     }
 
+    #[inline(always)]
     fn write(&self) -> Result<RefMut<'_, T>> {
         let account = self.load_mut()?;
         account.check()?;
