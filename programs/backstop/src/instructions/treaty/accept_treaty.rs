@@ -18,10 +18,7 @@ pub struct AcceptTreaty<'info> {
     #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
     pub protocol: Account<'info, Protocol>,
     /// The pool that cedes.
-    #[account(
-        mut,
-        has_one = asset_mint @ BackstopError::WrongAccount
-    )]
+    #[account(mut, has_one = asset_mint @ BackstopError::WrongAccount)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that reinsures.
     #[account(mut)]

@@ -12,10 +12,7 @@ use anchor_spl::token_interface::TokenInterface;
 #[derive(Accounts)]
 pub struct CallTreaty<'info> {
     /// The pool that cedes.
-    #[account(
-        mut,
-        has_one = asset_mint @ BackstopError::WrongAccount
-    )]
+    #[account(mut, has_one = asset_mint @ BackstopError::WrongAccount)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that reinsures.
     #[account(mut)]
