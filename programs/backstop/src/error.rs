@@ -306,8 +306,8 @@ refusals! {
     /// 6150
     #[msg("The trigger is not due to be confirmed")]
     NotDue = 150,
-    /// 6151: retired. Nothing is refused for a trigger that has triggered: prints are judged as in every other phase, and
-    /// to confirm it again changes nothing. The number stays taken, so that it never means something else.
+    /// 6151: retired. Nothing is refused for a trigger that has triggered: prints are judged as in every other phase,
+    /// and to confirm it again changes nothing. The number stays taken, so that it never means something else.
     #[msg("The trigger has triggered")]
     AlreadyTriggered = 151,
     /// 6152

@@ -169,7 +169,8 @@ fn show_all(terms: &Terms, shows: &[(Observation, i64)]) -> Evidence {
     evidence
 }
 
-/// What the number of cases is multiplied by: `BACKSTOP_CASES_FACTOR`, below 1 for a quick look, above for a long search.
+/// What the number of cases is multiplied by: `BACKSTOP_CASES_FACTOR`, below 1 for a quick look, above for a long
+/// search.
 fn cases_factor() -> f64 {
     let factor = std::env::var("BACKSTOP_CASES_FACTOR").ok();
     factor.and_then(|factor| factor.parse().ok()).unwrap_or(1.0)

@@ -135,8 +135,8 @@ fn the_pause_is_read_from_a_known_layout_only() {
 
 // ---------------------------------------------------------------- upgrading
 
-/// An account type for these tests, in its third layout: a key, the version, a moment, an amount. Its first layout had an
-/// amount of four bytes and no moment, its second an amount of eight.
+/// An account type for these tests, in its third layout: a key, the version, a moment, an amount. Its first layout had
+/// an amount of four bytes and no moment, its second an amount of eight.
 struct Note;
 
 impl Discriminator for Note {

@@ -301,7 +301,7 @@ impl Chain<'_> {
         if known.kind != PoolKind::Cover {
             return Ok(item.conflict("A reinsurance pool has no products."));
         }
-        if u64::from(known.cooldown_seconds) < condition.longest_wait_seconds() + 86_400 {
+        if u64::from(known.cooldown_seconds) < condition.least_cooldown_seconds() {
             return Ok(item.conflict("The pool's cooldown is shorter than the condition takes, and a day."));
         }
         known.next.0 += 1;

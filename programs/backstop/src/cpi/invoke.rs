@@ -69,8 +69,8 @@ const MOST_ACCOUNTS: usize = 8;
 /// program that sign.
 ///
 /// Every account must be one that the runtime passed to this instruction: the length of its data is read where the
-/// runtime's input keeps it, before the data. An [`AccountInfo`] that was made otherwise has no such place. So this is for
-/// the program alone, which makes none.
+/// runtime's input keeps it, before the data. An [`AccountInfo`] that was made otherwise has no such place. So this is
+/// for the program alone, which makes none.
 #[cfg(target_os = "solana")]
 #[inline(never)]
 pub(crate) fn call(program: &Pubkey, accounts: &[(&AccountInfo, Use)], data: &[u8], signer: &[&[&[u8]]]) -> Result<()> {

@@ -70,7 +70,8 @@ pub fn mint_supply(mint: &AccountInfo) -> Result<u64> {
     u64_at(&mint.try_borrow_data()?, 36)
 }
 
-/// Creates a token account of a mint that [`crate::money::asset::check_asset`] accepts: none of its extensions needs room here.
+/// Creates a token account of a mint that [`crate::money::asset::check_asset`] accepts: none of its extensions needs
+/// room here.
 pub fn create_token_account<'info>(
     new: &NewAccount<'_, 'info>,
     owner: Pubkey,
@@ -82,8 +83,9 @@ pub fn create_token_account<'info>(
     call(&owner, &[(new.account, Use::Write), (mint, Use::Read)], &data, &[])
 }
 
-/// Moves units from one token account to another, with the signature of whoever may spend them: `signer` holds the seeds
-/// if that is an address of this program.
+/// Moves units from one token account to another, with the signature of whoever may spend them: `signer` holds the
+/// seeds if that is an address of this program.
+#[inline(always)]
 pub fn transfer<'info>(
     token_program: &Pubkey,
     [from, mint, to, authority]: [&AccountInfo<'info>; 4],

@@ -22,6 +22,7 @@ pub struct Asset<'a, 'info> {
 
 impl<'info> Asset<'_, 'info> {
     /// Moves units. The till does, which checks its vault.
+    #[inline(always)]
     pub(super) fn transfer(
         &self,
         from: &AccountInfo<'info>,
@@ -87,9 +88,9 @@ fn is_associated_account(account: &Pubkey, owner: &Pubkey, token_program: &Pubke
 
 /// Whether a mint is accepted as the asset of a pool: its owner, its extensions, its decimals.
 ///
-/// A Token-2022 mint may carry only what changes no balance and stops no transfer (metadata, groups, and their pointers).
-/// A transfer fee, hook, permanent delegate, default state, pause, confidential balance, interest, scaled amount,
-/// close authority or anything unknown is refused.
+/// A Token-2022 mint may carry only what changes no balance and stops no transfer (metadata, groups, and their
+/// pointers). A transfer fee, hook, permanent delegate, default state, pause, confidential balance, interest, scaled
+/// amount, close authority or anything unknown is refused.
 pub fn check_asset(mint: &InterfaceAccount<Mint>) -> Result<()> {
     ensure!(mint.decimals <= MAX_ASSET_DECIMALS, BackstopError::AssetDecimalsRefused);
     let info = mint.to_account_info();

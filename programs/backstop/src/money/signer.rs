@@ -12,9 +12,14 @@ pub struct PoolSigner {
 }
 
 impl PoolSigner {
+    /// The seeds of the pool with this id of an asset.
+    pub fn new(asset_mint: Pubkey, id: u16, bump: u8) -> Self {
+        Self { asset_mint, id: id.to_le_bytes(), bump: [bump] }
+    }
+
     /// The seeds of a pool.
     pub fn of(pool: &Pool) -> Self {
-        Self { asset_mint: pool.asset_mint, id: pool.id.to_le_bytes(), bump: [pool.bump] }
+        Self::new(pool.asset_mint, pool.id, pool.bump)
     }
 
     /// The seeds in the form that a call takes.

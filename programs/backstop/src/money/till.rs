@@ -1,17 +1,20 @@
 //! A pool's books while an instruction changes them, and the vault that must follow them.
 //!
 //! An instruction that moves money opens the till, lets the rules of [`crate::state`] change the books, closes the till
-//! and only then moves the asset. Every movement is checked on both ends that are vaults: the vault moved by exactly the
-//! amount, and holds what the books say.
+//! and only then moves the asset. Every movement is checked on both ends that are vaults: the vault moved by exactly
+//! the amount, and holds what the books say.
 
 use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{Accrued, report};
 use crate::money::{Asset, Payee, PoolSigner, Purse};
-use crate::state::{Accrual, ByTranche, Load, Pool, Tranche};
+use crate::state::{Accrual, Load, Pool};
 use anchor_lang::prelude::*;
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
+
+// What opens and closes is inlined, and a vault is four words: a till or a vault that is handed from function to function
+// is copied each time, which costs 2 to 4 % of a small instruction.
 
 /// A pool's books, open to be changed. Nothing can be called while a till is open: the runtime lends the account once.
 pub struct Till<'a, 'info> {
@@ -21,7 +24,7 @@ pub struct Till<'a, 'info> {
 
 impl<'a, 'info> Till<'a, 'info> {
     /// Opens the books and earns premium up to `now`, which is reported.
-    #[inline(never)]
+    #[inline(always)]
     pub fn open(pool: &'a AccountLoader<'info, Pool>, now: i64) -> Result<Self> {
         let mut till = Self::untouched(pool)?;
         let accrual = till.books.accrue(now)?;
@@ -30,6 +33,7 @@ impl<'a, 'info> Till<'a, 'info> {
     }
 
     /// Opens the books of two pools: those of the cedant first, as their accruals are reported.
+    #[inline(always)]
     pub fn open_both(
         cedant: &'a AccountLoader<'info, Pool>,
         reinsurer: &'a AccountLoader<'info, Pool>,
@@ -39,20 +43,30 @@ impl<'a, 'info> Till<'a, 'info> {
     }
 
     /// Opens the books as they stand: for what premium plays no part in, and for rules that earn it themselves.
+    #[inline(always)]
     pub fn untouched(pool: &'a AccountLoader<'info, Pool>) -> Result<Self> {
         Ok(Self { pool, books: pool.write()? })
     }
 
     /// Checks that the books add up, and closes them.
-    pub fn close(self) -> Result<Closed<'a, 'info>> {
+    #[inline(always)]
+    pub fn close(self) -> Result<()> {
+        self.books.invariant()
+    }
+
+    /// Checks that the books add up, and closes them for the pool's token account, which must be theirs and follow them.
+    #[inline(always)]
+    pub fn close_on(self, account: &'a AccountInfo<'info>) -> Result<Vault<'a, 'info>> {
         let books = &*self.books;
         books.invariant()?;
-        Ok(Closed {
+        ensure!(books.vault == *account.key, BackstopError::WrongAccount);
+        Ok(Vault {
             pool: self.pool.as_ref(),
-            signer: PoolSigner::of(books),
+            account,
             cash: books.cash,
+            id: books.id,
+            bump: books.bump,
             decimals: books.asset_decimals,
-            shares: Tranche::BOTH.map(|tranche| books.tranche(tranche).shares),
         })
     }
 }
@@ -60,18 +74,21 @@ impl<'a, 'info> Till<'a, 'info> {
 impl Deref for Till<'_, '_> {
     type Target = Pool;
 
+    #[inline(always)]
     fn deref(&self) -> &Pool {
         &self.books
     }
 }
 
 impl DerefMut for Till<'_, '_> {
+    #[inline(always)]
     fn deref_mut(&mut self) -> &mut Pool {
         &mut self.books
     }
 }
 
 /// Reports an accrual that moved something.
+#[inline(always)]
 pub fn report_accrual(pool: Pubkey, at: i64, accrual: Accrual) -> Result<()> {
     if accrual.earned > 0 {
         report(&Accrued { pool, at, accrual })?;
@@ -79,69 +96,51 @@ pub fn report_accrual(pool: Pubkey, at: i64, accrual: Accrual) -> Result<()> {
     Ok(())
 }
 
-/// What closed books ask of the token accounts.
-pub struct Closed<'a, 'info> {
-    /// What the pool's address signs with.
-    pub signer: PoolSigner,
-    pool: &'a AccountInfo<'info>,
-    cash: u64,
-    decimals: u8,
-    shares: [u64; 2],
+/// Refuses if there are more shares than the books issued; holders may have burnt some.
+pub fn check_supply(mint: &AccountInfo, issued: u64) -> Result<()> {
+    ensure!(token::mint_supply(mint)? <= issued, BackstopError::InvariantViolated);
+    Ok(())
 }
 
-impl<'a, 'info> Closed<'a, 'info> {
-    /// The pool's token account, which must follow the books. The instruction has checked its address.
-    pub fn vault(self, account: &'a AccountInfo<'info>) -> Vault<'a, 'info> {
-        Vault { books: self, account }
-    }
-
-    /// Issues shares that the books count already, and checks that no more exist than they say.
-    pub fn issue(
-        &self,
-        tranche: Tranche,
-        mint: &AccountInfo<'info>,
-        to: &AccountInfo<'info>,
-        shares: u64,
-    ) -> Result<()> {
-        token::mint_to(mint, to, self.pool, shares, &[&self.signer.seeds()])?;
-        self.check_supply(tranche, mint)
-    }
-
-    /// Refuses if there are more shares than the books say; holders may have burnt some.
-    pub fn check_supply(&self, tranche: Tranche, mint: &AccountInfo<'info>) -> Result<()> {
-        ensure!(token::mint_supply(mint)? <= *self.shares.of(tranche), BackstopError::InvariantViolated);
-        Ok(())
-    }
-}
-
-/// A pool's token account, once its books are closed.
+/// A pool's token account, once its books are closed, and what they ask of it.
 pub struct Vault<'a, 'info> {
-    /// What the books say.
-    pub books: Closed<'a, 'info>,
+    pool: &'a AccountInfo<'info>,
     account: &'a AccountInfo<'info>,
+    cash: u64,
+    id: u16,
+    bump: u8,
+    decimals: u8,
 }
 
 impl<'info> Vault<'_, 'info> {
+    /// What the pool's address signs with.
+    pub fn signer(&self, asset: &Asset<'_, 'info>) -> PoolSigner {
+        PoolSigner::new(*asset.mint.key, self.id, self.bump)
+    }
+
     /// Takes `amount` in from somebody who signed.
+    #[inline(never)]
     pub fn collect(&self, asset: &Asset<'_, 'info>, from: &Purse<'_, 'info>, amount: u64) -> Result<()> {
         let before = token::vault_amount(self.account)?;
-        asset.transfer(from.account, self.account, from.authority, self.books.decimals, amount, &[])?;
+        asset.transfer(from.account, self.account, from.authority, self.decimals, amount, &[])?;
         self.check(before.checked_add(amount))
     }
 
     /// Pays `amount` to a token account that the instruction trusts: one that its owner named, or that it checked. Pays
     /// nothing if there is nothing to pay.
+    #[inline(never)]
     pub fn pay(&self, asset: &Asset<'_, 'info>, to: &AccountInfo<'info>, amount: u64) -> Result<()> {
         if amount == 0 {
             return Ok(());
         }
         let before = token::vault_amount(self.account)?;
-        self.send(asset, to, amount)?;
+        asset.transfer(self.account, to, self.pool, self.decimals, amount, &[&self.signer(asset).seeds()])?;
         self.check(before.checked_sub(amount))
     }
 
     /// Pays `amount` to an owner who need not have signed, once the account to be paid is known to be his. Pays nothing
     /// and looks at nothing if there is nothing to pay.
+    #[inline(always)]
     pub fn pay_owner(&self, asset: &Asset<'_, 'info>, to: &Payee<'_, 'info>, amount: u64) -> Result<()> {
         if amount == 0 {
             return Ok(());
@@ -151,6 +150,7 @@ impl<'info> Vault<'_, 'info> {
     }
 
     /// Moves `amount` from this vault to another pool's. Moves nothing if there is nothing to move.
+    #[inline(always)]
     pub fn pay_pool(&self, asset: &Asset<'_, 'info>, to: &Vault<'_, 'info>, amount: u64) -> Result<()> {
         if amount == 0 {
             return Ok(());
@@ -160,15 +160,24 @@ impl<'info> Vault<'_, 'info> {
         to.check(theirs.checked_add(amount))
     }
 
-    fn send(&self, asset: &Asset<'_, 'info>, to: &AccountInfo<'info>, amount: u64) -> Result<()> {
-        let Closed { pool, signer, decimals, .. } = &self.books;
-        asset.transfer(self.account, to, pool, *decimals, amount, &[&signer.seeds()])
+    /// Issues shares that the books count already, `issued` with them, and checks that no more exist.
+    pub fn issue(
+        &self,
+        asset: &Asset<'_, 'info>,
+        mint: &AccountInfo<'info>,
+        to: &AccountInfo<'info>,
+        shares: u64,
+        issued: u64,
+    ) -> Result<()> {
+        token::mint_to(mint, to, self.pool, shares, &[&self.signer(asset).seeds()])?;
+        check_supply(mint, issued)
     }
 
     /// Refuses unless the vault holds just what it must after a movement, and at least the books' cash.
+    #[inline(always)]
     fn check(&self, expected: Option<u64>) -> Result<()> {
         let held = token::vault_amount(self.account)?;
-        ensure!(expected == Some(held) && held >= self.books.cash, BackstopError::VaultMismatch);
+        ensure!(expected == Some(held) && held >= self.cash, BackstopError::VaultMismatch);
         Ok(())
     }
 }

@@ -3,8 +3,8 @@
 
 use super::FULL_SEVERITY_BPS;
 
-/// `(threshold - mean) / (threshold - full_loss_price)`, between 0 and 1, in basis points rounded down. The mean is that
-/// of `count` prices with this sum, all in 1e-8. Nothing where the two prices are the same.
+/// `(threshold - mean) / (threshold - full_loss_price)`, between 0 and 1, in basis points rounded down. The mean is
+/// that of `count` prices with this sum, all in 1e-8. Nothing where the two prices are the same.
 pub fn severity_bps(threshold: u64, full_loss_price: u64, sum: u128, count: u64) -> u16 {
     let times = |price: u64| u128::from(price).saturating_mul(u128::from(count));
     let lost = times(threshold).saturating_sub(sum);

@@ -150,10 +150,10 @@ pub struct Funding {
 impl Incident {
     /// Opens the incident of a triggered product, and ends the product.
     ///
-    /// Gross is exact, from the buckets: the severity of the sums in force at the event, rounded up, so that the payouts
-    /// never exceed it, and the premiums of covers that were still waiting. With nothing due the incident is closed at
-    /// once, and exposure and alert end with it; else the treaties in force at the event are noted, and without any it
-    /// waits for its funding round.
+    /// Gross is exact, from the buckets: the severity of the sums in force at the event, rounded up, so that the
+    /// payouts never exceed it, and the premiums of covers that were still waiting. With nothing due the incident is
+    /// closed at once, and exposure and alert end with it; else the treaties in force at the event are noted, and
+    /// without any it waits for its funding round.
     ///
     /// Errors: `NotTriggered`, `ProductOver`.
     pub fn open(

@@ -1,7 +1,7 @@
 //! A treaty: reinsurance between two pools, from its announcement to its end.
 //!
-//! What a treaty does to the books of one pool is in [`crate::state::pool`]; what it does to both, and in which order, is
-//! here. Every rule takes books that are accrued up to `now`.
+//! What a treaty does to the books of one pool is in [`crate::state::pool`]; what it does to both, and in which order,
+//! is here. Every rule takes books that are accrued up to `now`.
 
 use crate::constants::*;
 use crate::error::BackstopError;
@@ -180,8 +180,8 @@ pub struct Commutation {
 impl Treaty {
     // ---- its life ----
 
-    /// Announces a treaty between two pools and gives it the cedant's next id. It may be accepted once the notice of both
-    /// is over, and begins after that. Whoever pays its rent, and its bump, are for the caller to fill in.
+    /// Announces a treaty between two pools and gives it the cedant's next id. It may be accepted once the notice of
+    /// both is over, and begins after that. Whoever pays its rent, and its bump, are for the caller to fill in.
     pub fn announce(
         terms: TreatyTerms,
         (cedant_key, cedant): (Pubkey, &mut Pool),
@@ -221,8 +221,8 @@ impl Treaty {
     }
 
     /// Puts the treaty in force, after its notice and before its term: the cedant pays a layer's premium and stays
-    /// solvent, the reinsurer earns it from now to the end of the term and is solvent for the limit. Not while an exit past
-    /// its day is unfilled in either pool, nor while the cedant is in alert.
+    /// solvent, the reinsurer earns it from now to the end of the term and is solvent for the limit. Not while an exit
+    /// past its day is unfilled in either pool, nor while the cedant is in alert.
     pub fn accept(&mut self, key: Pubkey, cedant: &mut Pool, reinsurer: &mut Pool, now: i64) -> Result<Acceptance> {
         self.require_state(TreatyState::Announced)?;
         ensure!(now >= self.notice_until, BackstopError::NoticeNotOver);
@@ -236,8 +236,8 @@ impl Treaty {
         Ok(Acceptance { premium: self.premium, rate_q32: self.rate_q32 })
     }
 
-    /// The cedant's side of an acceptance: it pays a layer's premium from its surplus, stays solvent, and has a place for
-    /// the treaty. Returns the premium.
+    /// The cedant's side of an acceptance: it pays a layer's premium from its surplus, stays solvent, and has a place
+    /// for the treaty. Returns the premium.
     pub fn bind_cedant(&self, key: Pubkey, cedant: &mut Pool, now: i64) -> Result<u64> {
         let premium = self.premium_on_acceptance()?;
         if premium > 0 {
@@ -248,8 +248,8 @@ impl Treaty {
         Ok(premium)
     }
 
-    /// The reinsurer's side of an acceptance: it earns the premium until the end of the term, has a place for the treaty,
-    /// and is solvent for its limit. Returns the rate, in Q32 asset units a second.
+    /// The reinsurer's side of an acceptance: it earns the premium until the end of the term, has a place for the
+    /// treaty, and is solvent for its limit. Returns the rate, in Q32 asset units a second.
     pub fn bind_reinsurer(&self, key: Pubkey, reinsurer: &mut Pool, premium: u64, now: i64) -> Result<u64> {
         let rate_q32 = if premium > 0 { reinsurer.stream_premium(premium, now, self.end_day)? } else { 0 };
         reinsurer.stand_behind(key, self)?;
@@ -283,7 +283,8 @@ impl Treaty {
         Ok(TreatyCall { recovery, received, losses })
     }
 
-    /// Skips the treaty for an incident that has been open for two days. What it owes stays owed and backed. Returns it.
+    /// Skips the treaty for an incident that has been open for two days. What it owes stays owed and backed. Returns
+    /// it.
     pub fn skip(&mut self, key: &Pubkey, incident: &mut Incident, cedant: &mut Pool, now: i64) -> Result<u64> {
         incident.require_next(key)?;
         ensure!(now >= incident.opened_at.saturating_add(TREATY_CALL_WINDOW), BackstopError::TreatyStillCallable);
@@ -442,8 +443,8 @@ pub struct Cession {
 borsh_account!(Cession { keys: 3, discriminator: [14, 143, 228, 155, 45, 102, 141, 109] });
 
 impl Cession {
-    /// Announces a transfer of surplus from a cover pool to a reinsurance pool of the same asset, never to a wallet: good
-    /// for seven days once the notice is over. Whoever pays its rent, and its bump, are for the caller to fill in.
+    /// Announces a transfer of surplus from a cover pool to a reinsurance pool of the same asset, never to a wallet:
+    /// good for seven days once the notice is over. Whoever pays its rent, and its bump, are for the caller to fill in.
     pub fn announce(
         amount: u64,
         (cedant_key, cedant): (Pubkey, &Pool),
@@ -468,8 +469,8 @@ impl Cession {
         })
     }
 
-    /// Moves the announced surplus, within its seven days: not while an exit past its day is unfilled, nor in an alert; the
-    /// cedant stays solvent without it. Returns the amount.
+    /// Moves the announced surplus, within its seven days: not while an exit past its day is unfilled, nor in an alert;
+    /// the cedant stays solvent without it. Returns the amount.
     pub fn cede(&self, cedant: &mut Pool, reinsurer: &mut Pool, now: i64) -> Result<u64> {
         ensure!((self.from..self.until).contains(&now), BackstopError::CessionNotAnnounced);
         cedant.require_no_alert()?;

@@ -6,20 +6,21 @@
 //!
 //! # Reading
 //!
-//! An account is refused with [`BackstopError::UnknownVersion`] unless its version is the one of this program. One that is
-//! read in place is refused with [`BackstopError::UnknownByte`] if a byte in it should stand for a variant of an enum and
-//! stands for none; in one that Borsh writes such a byte is Anchor's `AccountDidNotDeserialize`. That happens where an
-//! account is loaded and nowhere else: [`Load::read`] and [`Load::write`] for accounts that are read in place (Anchor's
-//! own `load` does not look), `AccountDeserialize` for those that Borsh writes. Clients go through the same functions.
+//! An account is refused with [`BackstopError::UnknownVersion`] unless its version is the one of this program. One that
+//! is read in place is refused with [`BackstopError::UnknownByte`] if a byte in it should stand for a variant of an
+//! enum and stands for none; in one that Borsh writes such a byte is Anchor's `AccountDidNotDeserialize`. That happens
+//! where an account is loaded and nowhere else: [`Load::read`] and [`Load::write`] for accounts that are read in place
+//! (Anchor's own `load` does not look), `AccountDeserialize` for those that Borsh writes. Clients go through the same
+//! functions.
 //!
 //! # Changing a layout
 //!
 //! 1. Raise the type's [`Versioned::VERSION`]; new accounts are written with it.
-//! 2. Add a [`Step`] to [`Versioned::STEPS`]: the version that it begins with, the bytes that the account has afterwards,
-//!    and a function that moves the fields. Steps of versions before stay as they are: an account of version 1 goes
-//!    through each of them in turn.
-//! 3. Keep the bytes of the old layout: `tests/fixtures/accounts` has a file of each account type and version. The tests
-//!    read those of this version field by field, and carry those of older ones through the steps.
+//! 2. Add a [`Step`] to [`Versioned::STEPS`]: the version that it begins with, the bytes that the account has
+//!    afterwards, and a function that moves the fields. Steps of versions before stay as they are: an account of
+//!    version 1 goes through each of them in turn.
+//! 3. Keep the bytes of the old layout: `tests/fixtures/accounts` has a file of each account type and version. The
+//!    tests read those of this version field by field, and carry those of older ones through the steps.
 //! 4. An instruction calls [`upgrade`] on an account that it does not load before. Anyone may call it: it takes nothing
 //!    and decides nothing. Whoever calls it pays the rent of the bytes that are added, before: the runtime refuses a
 //!    transaction that leaves an account without its rent. An account grows by 10,240 bytes in one instruction at most.

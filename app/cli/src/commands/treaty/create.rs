@@ -1,9 +1,8 @@
 //! `backstop treaty create`.
 
-use super::words::{a_kind, asset, books, gets, gives, kind, part, pool, reinstatements, term};
 use crate::commands::args::{Amount, OpenPool, PoolArg, UtcDay};
 use crate::commands::context::{Context, Preview, UsageError, event, hinted, refused};
-use crate::commands::trigger::words::moment_from;
+use crate::output::moment_from;
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::constants::{
@@ -16,6 +15,7 @@ use backstop::state::{PoolKind, Treaty, TreatyKind, TreatyTerms, day_of};
 use backstop_client::Cluster;
 use backstop_client::instruction::{self as ix, TreatyKeys};
 use backstop_client::quote::refusal;
+use backstop_client::view::treaty::{a_kind, asset, books, gets, gives, kind, part, pool, reinstatements, term};
 use clap::{ArgGroup, Args, value_parser};
 use serde::Serialize;
 

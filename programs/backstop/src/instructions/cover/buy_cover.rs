@@ -106,7 +106,7 @@ pub(crate) fn handle(ctx: Context<BuyCover>, args: BuyCoverArgs) -> Result<()> {
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     let buyer = Purse { account: &accounts.buyer_assets, authority: &accounts.buyer };
     vault.collect(&asset, &buyer, event.premium)?;
-    make_nft(accounts, args.nonce, &nft, &vault.books.signer)?;
+    make_nft(accounts, args.nonce, &nft, &vault.signer(&asset))?;
     report(&event)?;
     Ok(())
 }
@@ -132,7 +132,7 @@ fn book<'a, 'info>(
         ..Cover::sold(&quote, &product.terms, now)
     };
     let nft = cover.nft(&till, &product);
-    let vault = till.close()?.vault(&accounts.vault);
+    let vault = till.close_on(&accounts.vault)?;
     let seeds = [COVER_SEED, mint.as_ref(), &[bump]];
     NewAccount { account: &accounts.cover, seeds: &seeds, payer: &accounts.payer }.create_with(&cover)?;
     report_accrual(accounts.pool.key(), now, accrual)?;

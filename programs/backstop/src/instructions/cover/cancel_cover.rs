@@ -81,13 +81,13 @@ pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     let mut till = Till::untouched(&accounts.pool)?;
     let trigger = accounts.trigger.read()?;
     let Cancellation { refund, fee, accrual } = accounts.product.write()?.cancel(&mut till, &*trigger, cover, now)?;
-    let vault = till.close()?.vault(&accounts.vault);
+    let vault = till.close_on(&accounts.vault)?;
     report_accrual(accounts.pool.key(), now, accrual)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     vault.pay(&asset, &accounts.destination, refund)?;
     mint::burn_nft(&accounts.cover_mint, &accounts.holder_nft, &accounts.holder)?;
-    let seeds = vault.books.signer.seeds();
-    mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &seeds)?;
+    let signer = vault.signer(&asset);
+    mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &signer.seeds())?;
     report(&CoverCancelled {
         pool: accounts.pool.key(),
         product: accounts.product.key(),

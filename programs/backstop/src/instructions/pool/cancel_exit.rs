@@ -81,10 +81,11 @@ pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
     let units = epoch.remove_ticket(ticket)?;
     ensure!(units > 0, BackstopError::NothingOpen);
     let CancelledExit { value, shares, to_surplus } = till.cancel_exit(tranche, units)?;
-    let vault = till.close()?.vault(&accounts.vault);
+    let issued = till.tranche(tranche).shares;
+    let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     vault.pay(&asset, &accounts.owner_assets, claimed)?;
-    vault.books.issue(tranche, &accounts.share_mint, &accounts.owner_shares, shares)?;
+    vault.issue(&asset, &accounts.share_mint, &accounts.owner_shares, shares, issued)?;
     let (pool, ticket) = (accounts.pool.key(), ticket.key());
     if claimed > 0 {
         report(&ExitClaimed { pool, ticket, owner: accounts.owner.key(), amount: claimed, closed: true })?;

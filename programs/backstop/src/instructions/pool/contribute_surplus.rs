@@ -40,7 +40,7 @@ pub(crate) fn handle(ctx: Context<ContributeSurplus>, amount: u64) -> Result<()>
     let accounts = &ctx.accounts;
     let mut till = Till::open(&accounts.pool, now()?)?;
     till.contribute(amount)?;
-    let vault = till.close()?.vault(&accounts.vault);
+    let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     let contributor = Purse { account: &accounts.contributor_assets, authority: &accounts.contributor };
     vault.collect(&asset, &contributor, amount)?;

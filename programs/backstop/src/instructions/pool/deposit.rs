@@ -81,11 +81,12 @@ pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
     }
     till.require_no_alert()?;
     let shares = till.deposit(args.tranche, args.amount, args.min_shares)?;
-    let vault = till.close()?.vault(&accounts.vault);
+    let issued = till.tranche(args.tranche).shares;
+    let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     let owner = Purse { account: &accounts.owner_assets, authority: &accounts.owner };
     vault.collect(&asset, &owner, args.amount)?;
-    vault.books.issue(args.tranche, &accounts.share_mint, &accounts.owner_shares, shares)?;
+    vault.issue(&asset, &accounts.share_mint, &accounts.owner_shares, shares, issued)?;
     report(&Deposited {
         pool: accounts.pool.key(),
         tranche: args.tranche,

@@ -5,7 +5,7 @@ use crate::cpi::mint::MintMaker;
 use crate::error::BackstopError;
 use crate::events::{SeriesOpened, report};
 use crate::instructions::no_more;
-use crate::money::Till;
+use crate::money::{PoolSigner, Till};
 use crate::state::{Pool, Protocol, Tranche, share_decimals, share_metadata};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
@@ -55,12 +55,13 @@ pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
     let series = till.open_series(tranche, mint)?;
     let shown = share_metadata(&till.label, till.id, tranche, series);
     let decimals = share_decimals(till.asset_decimals);
-    let closed = till.close()?;
+    let signer = PoolSigner::of(&till);
+    till.close()?;
     MintMaker {
         mint: &accounts.share_mint,
         mint_seeds: &[SHARES_SEED, pool_key.as_ref(), &[tranche.seed()], &[series], &[ctx.bumps.share_mint]],
         pool: accounts.pool.as_ref(),
-        pool_seeds: &closed.signer.seeds(),
+        pool_seeds: &signer.seeds(),
         payer: &accounts.payer,
     }
     .make(decimals, false, &shown)?;

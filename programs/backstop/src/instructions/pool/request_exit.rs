@@ -6,8 +6,8 @@ use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{ExitRequested, report};
 use crate::instructions::{no_more, now};
-use crate::money::Till;
-use crate::state::{Exit, ExitEpoch, ExitTicket, Pool, Tranche};
+use crate::money::{Till, check_supply};
+use crate::state::{Exit, ExitEpoch, ExitTicket, Pool, Tranche, TrancheBook};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 
@@ -95,8 +95,9 @@ pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result
     ensure!(args.epoch_day == epoch_day, BackstopError::OutOfBounds);
     let Exit { value, units, to_surplus } = till.request_exit(tranche, shares, held == shares)?;
     count_ticket(accounts, &args, &mut till, queue_tail.as_deref_mut(), units)?;
-    let series = till.tranche(tranche).series;
-    till.close()?.check_supply(tranche, &accounts.share_mint)?;
+    let TrancheBook { series, shares: issued, .. } = *till.tranche(tranche);
+    till.close()?;
+    check_supply(&accounts.share_mint, issued)?;
     accounts.queue_tail = queue_tail;
     make_ticket(accounts, &args, series, units)?;
     report(&ExitRequested {

@@ -25,8 +25,8 @@ pub struct SettleExitEpoch<'info> {
 ///   exposure behind in full;
 /// - pays both tranches in one ratio, never more than is free, and moves nobody's share price;
 /// - a payment that does not fill the epoch has a least amount;
-/// - a reinsurance pool looks at the alerts of its cedants in the same way: all of them are passed as further accounts, in
-///   the order of its books; no other pool takes further accounts;
+/// - a reinsurance pool looks at the alerts of its cedants in the same way: all of them are passed as further accounts,
+///   in the order of its books; no other pool takes further accounts;
 /// - reads no pause.
 pub(crate) fn handle<'info>(ctx: Context<'info, SettleExitEpoch<'info>>) -> Result<()> {
     let now = now()?;

@@ -12,14 +12,10 @@ use anchor_spl::token_interface::TokenInterface;
 #[derive(Accounts)]
 pub struct CallTreaty<'info> {
     /// The pool that cedes.
-    #[account(
-        mut,
-        constraint = cedant.load()?.vault == cedant_vault.key() @ BackstopError::WrongAccount,
-        has_one = asset_mint @ BackstopError::WrongAccount
-    )]
+    #[account(mut, has_one = asset_mint @ BackstopError::WrongAccount)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that reinsures.
-    #[account(mut, constraint = reinsurer.load()?.vault == reinsurer_vault.key() @ BackstopError::WrongAccount)]
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
     /// The treaty.
     #[account(
@@ -32,10 +28,10 @@ pub struct CallTreaty<'info> {
     /// The incident.
     #[account(mut, dup, constraint = incident.pool == cedant.key() @ BackstopError::WrongParent)]
     pub incident: Account<'info, Incident>,
-    /// CHECK: the cedant's token account, by its address.
+    /// CHECK: the cedant's token account; the till checks its address.
     #[account(mut)]
     pub cedant_vault: UncheckedAccount<'info>,
-    /// CHECK: the reinsurer's token account, by its address.
+    /// CHECK: the reinsurer's token account; the till checks its address.
     #[account(mut)]
     pub reinsurer_vault: UncheckedAccount<'info>,
     /// CHECK: the pools' asset, by its address.
@@ -49,9 +45,9 @@ pub struct CallTreaty<'info> {
 /// - the quota share owes its part of the gross loss; a layer what is above its attachment, net of what the quota share
 ///   owes; each up to its limit;
 /// - the reinsurer pays what it owes, or what it has; its own loss falls on its surplus, junior, senior;
-/// - a layer's limit is restored as far as its terms and the reinsurer's solvency allow; the premium for it is taken off
-///   the payment and streams to the reinsurer until the treaty's end, for seven days at least; it is in proportion to what is
-///   restored, not to the time left, as the same event may yet bring another incident;
+/// - a layer's limit is restored as far as its terms and the reinsurer's solvency allow; the premium for it is taken
+///   off the payment and streams to the reinsurer until the treaty's end, for seven days at least; it is in proportion
+///   to what is restored, not to the time left, as the same event may yet bring another incident;
 /// - after the last one the incident waits for its funding round.
 pub(crate) fn handle(ctx: Context<CallTreaty>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
@@ -61,8 +57,8 @@ pub(crate) fn handle(ctx: Context<CallTreaty>) -> Result<()> {
     let key = treaty.key();
     let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
     let TreatyCall { recovery, received, losses } = treaty.call(key, incident, &mut cedant, &mut reinsurer, now)?;
-    let cedant_vault = cedant.close()?.vault(&accounts.cedant_vault);
-    let reinsurer_vault = reinsurer.close()?.vault(&accounts.reinsurer_vault);
+    let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
+    let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     reinsurer_vault.pay_pool(&asset, &cedant_vault, received)?;
     report(&TreatyCalled {

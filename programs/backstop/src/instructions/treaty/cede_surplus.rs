@@ -18,14 +18,10 @@ pub struct CedeSurplus<'info> {
     #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
     pub protocol: Account<'info, Protocol>,
     /// The pool that gives.
-    #[account(
-        mut,
-        constraint = cedant.load()?.vault == cedant_vault.key() @ BackstopError::WrongAccount,
-        has_one = asset_mint @ BackstopError::WrongAccount
-    )]
+    #[account(mut, has_one = asset_mint @ BackstopError::WrongAccount)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that gets it.
-    #[account(mut, constraint = reinsurer.load()?.vault == reinsurer_vault.key() @ BackstopError::WrongAccount)]
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
     /// The announcement, closed here.
     #[account(
@@ -40,10 +36,10 @@ pub struct CedeSurplus<'info> {
     /// CHECK: gets the announcement's rent back.
     #[account(mut)]
     pub rent_payer: UncheckedAccount<'info>,
-    /// CHECK: the cedant's token account, by its address.
+    /// CHECK: the cedant's token account; the till checks its address.
     #[account(mut)]
     pub cedant_vault: UncheckedAccount<'info>,
-    /// CHECK: the reinsurer's token account, by its address.
+    /// CHECK: the reinsurer's token account; the till checks its address.
     #[account(mut)]
     pub reinsurer_vault: UncheckedAccount<'info>,
     /// CHECK: the pools' asset, by its address.
@@ -63,8 +59,8 @@ pub(crate) fn handle(ctx: Context<CedeSurplus>) -> Result<()> {
     let now = now()?;
     let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
     let amount = accounts.cession.cede(&mut cedant, &mut reinsurer, now)?;
-    let cedant_vault = cedant.close()?.vault(&accounts.cedant_vault);
-    let reinsurer_vault = reinsurer.close()?.vault(&accounts.reinsurer_vault);
+    let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
+    let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     cedant_vault.pay_pool(&asset, &reinsurer_vault, amount)?;
     report(&SurplusCeded { cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key(), amount })?;

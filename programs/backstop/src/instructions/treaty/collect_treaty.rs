@@ -12,14 +12,10 @@ use anchor_spl::token_interface::TokenInterface;
 #[derive(Accounts)]
 pub struct CollectTreaty<'info> {
     /// The pool that cedes.
-    #[account(
-        mut,
-        constraint = cedant.load()?.vault == cedant_vault.key() @ BackstopError::WrongAccount,
-        has_one = asset_mint @ BackstopError::WrongAccount
-    )]
+    #[account(mut, has_one = asset_mint @ BackstopError::WrongAccount)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that reinsures.
-    #[account(mut, constraint = reinsurer.load()?.vault == reinsurer_vault.key() @ BackstopError::WrongAccount)]
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
     /// The treaty.
     #[account(
@@ -29,10 +25,10 @@ pub struct CollectTreaty<'info> {
         has_one = reinsurer @ BackstopError::WrongParent
     )]
     pub treaty: Account<'info, Treaty>,
-    /// CHECK: the cedant's token account, by its address.
+    /// CHECK: the cedant's token account; the till checks its address.
     #[account(mut)]
     pub cedant_vault: UncheckedAccount<'info>,
-    /// CHECK: the reinsurer's token account, by its address.
+    /// CHECK: the reinsurer's token account; the till checks its address.
     #[account(mut)]
     pub reinsurer_vault: UncheckedAccount<'info>,
     /// CHECK: the pools' asset, by its address.
@@ -53,8 +49,8 @@ pub(crate) fn handle(ctx: Context<CollectTreaty>) -> Result<()> {
     let key = treaty.key();
     let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
     let Collection { owed, paid, losses } = treaty.collect(&key, &mut cedant, &mut reinsurer)?;
-    let cedant_vault = cedant.close()?.vault(&accounts.cedant_vault);
-    let reinsurer_vault = reinsurer.close()?.vault(&accounts.reinsurer_vault);
+    let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
+    let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     reinsurer_vault.pay_pool(&asset, &cedant_vault, paid)?;
     report(&TreatyCollected {

@@ -18,14 +18,10 @@ pub struct CommuteTreaty<'info> {
     #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
     pub protocol: Account<'info, Protocol>,
     /// The pool that cedes.
-    #[account(
-        mut,
-        constraint = cedant.load()?.vault == cedant_vault.key() @ BackstopError::WrongAccount,
-        has_one = asset_mint @ BackstopError::WrongAccount
-    )]
+    #[account(mut, has_one = asset_mint @ BackstopError::WrongAccount)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that reinsures.
-    #[account(mut, constraint = reinsurer.load()?.vault == reinsurer_vault.key() @ BackstopError::WrongAccount)]
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
     /// The treaty.
     #[account(
@@ -35,10 +31,10 @@ pub struct CommuteTreaty<'info> {
         has_one = reinsurer @ BackstopError::WrongParent
     )]
     pub treaty: Account<'info, Treaty>,
-    /// CHECK: the cedant's token account, by its address.
+    /// CHECK: the cedant's token account; the till checks its address.
     #[account(mut)]
     pub cedant_vault: UncheckedAccount<'info>,
-    /// CHECK: the reinsurer's token account, by its address.
+    /// CHECK: the reinsurer's token account; the till checks its address.
     #[account(mut)]
     pub reinsurer_vault: UncheckedAccount<'info>,
     /// CHECK: the pools' asset, by its address.
@@ -49,8 +45,8 @@ pub struct CommuteTreaty<'info> {
 
 /// Specification:
 /// - only governance, within the term, and not while the cedant is in alert;
-/// - the last day is today, whose events are still covered; the unearned premium of a layer, from tomorrow on and rounded
-///   down, goes back to the cedant's surplus; the premium of reinstatements does not;
+/// - the last day is today, whose events are still covered; the unearned premium of a layer, from tomorrow on and
+///   rounded down, goes back to the cedant's surplus; the premium of reinstatements does not;
 /// - the cedant stays solvent without it; the limit stays backed until the cedant's ring no longer reaches back.
 pub(crate) fn handle(ctx: Context<CommuteTreaty>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
@@ -60,8 +56,8 @@ pub(crate) fn handle(ctx: Context<CommuteTreaty>) -> Result<()> {
     let key = treaty.key();
     let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
     let Commutation { end_day, returned } = treaty.commute(&key, &mut cedant, &mut reinsurer, now)?;
-    let cedant_vault = cedant.close()?.vault(&accounts.cedant_vault);
-    let reinsurer_vault = reinsurer.close()?.vault(&accounts.reinsurer_vault);
+    let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
+    let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     reinsurer_vault.pay_pool(&asset, &cedant_vault, returned)?;
     report(&TreatyCommuted {

@@ -14,18 +14,17 @@ pub struct SettleTreatyPremium<'info> {
     /// The pool that cedes.
     #[account(
         mut,
-        constraint = cedant.load()?.vault == cedant_vault.key() @ BackstopError::WrongAccount,
         constraint = cedant.load()?.quota_share.reinsurer == reinsurer.key() @ BackstopError::WrongParent,
         has_one = asset_mint @ BackstopError::WrongAccount
     )]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that reinsures.
-    #[account(mut, constraint = reinsurer.load()?.vault == reinsurer_vault.key() @ BackstopError::WrongAccount)]
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
-    /// CHECK: the cedant's token account, by its address.
+    /// CHECK: the cedant's token account; the till checks its address.
     #[account(mut)]
     pub cedant_vault: UncheckedAccount<'info>,
-    /// CHECK: the reinsurer's token account, by its address.
+    /// CHECK: the reinsurer's token account; the till checks its address.
     #[account(mut)]
     pub reinsurer_vault: UncheckedAccount<'info>,
     /// CHECK: the pools' asset, by its address.
@@ -43,8 +42,8 @@ pub(crate) fn handle(ctx: Context<SettleTreatyPremium>) -> Result<()> {
     let now = now()?;
     let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
     let CededPremium { amount, rate_q32, end_day } = cedant.hand_premium_to(&mut reinsurer, now)?;
-    let cedant_vault = cedant.close()?.vault(&accounts.cedant_vault);
-    let reinsurer_vault = reinsurer.close()?.vault(&accounts.reinsurer_vault);
+    let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
+    let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     cedant_vault.pay_pool(&asset, &reinsurer_vault, amount)?;
     report(&TreatyPremiumSettled {

@@ -3,6 +3,7 @@
 use crate::error::BackstopError;
 use crate::events::{Observed, PhaseChanged, report};
 use crate::instructions::{no_more, now};
+use crate::money::Till;
 use crate::state::{Load, Pool, Product, Trigger, Turn};
 use anchor_lang::prelude::*;
 
@@ -60,9 +61,9 @@ pub(crate) fn book_phase_change(
     turn: &Turn,
 ) -> Result<()> {
     let exposure = product.read()?.exposure;
-    let mut pool = pool.write()?;
-    pool.move_alert(turn.alert_before, turn.alert_after, exposure)?;
-    pool.invariant()?;
+    let mut till = Till::untouched(pool)?;
+    till.move_alert(turn.alert_before, turn.alert_after, exposure)?;
+    till.close()?;
     report(&PhaseChanged {
         trigger: trigger_key,
         product: product.key(),

@@ -48,8 +48,8 @@ stored_enum! {
     pub enum Phase {
         /// None of the others.
         Quiet = 0,
-        /// There is a good slot f such that f..now holds no recovered slot and at most `tolerance` closed slots that are
-        /// not good.
+        /// There is a good slot f such that f..now holds no recovered slot and at most `tolerance` closed slots that
+        /// are not good.
         Breaching = 1,
         /// The condition holds for the prints shown, and may be contradicted.
         Met = 2,

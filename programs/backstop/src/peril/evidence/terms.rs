@@ -201,6 +201,11 @@ impl Terms {
         self.duration_seconds().saturating_add(self.tolerance_seconds()).saturating_add(u64::from(self.challenge))
     }
 
+    /// Least cooldown of a pool that insures the condition, in seconds: a day more than it can take to be proven.
+    pub fn least_cooldown_seconds(&self) -> u64 {
+        self.longest_wait_seconds().saturating_add(u64::from(DAY_SECONDS))
+    }
+
     /// Whole UTC days that the ring spans, rounded up: what ended so many days ago can no longer be the subject of
     /// an event.
     pub fn ring_days(&self) -> u32 {

@@ -93,14 +93,14 @@ impl Pool {
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
         ensure!(amount > 0, BackstopError::AmountTooSmall);
         ensure!(book.shares > 0 || amount >= least, BackstopError::FirstDepositTooSmall);
-        let issued = fits(shares::issue(amount, book.shares, book.assets))?;
+        let issued = book.shares_for(amount)?;
         ensure!(issued > 0, BackstopError::AmountTooSmall);
         ensure!(issued >= min_shares, BackstopError::TooFewShares);
         credit(&mut book.assets, amount)?;
         credit(&mut book.shares, issued)?;
         // After heavy losses exit units are many per asset: a tranche that could not become exit units takes no more.
         let room = fits(book.assets.checked_mul(4))?;
-        fits(shares::issue(room, book.units, book.exiting))?;
+        book.units_for(room)?;
         credit(&mut self.cash, amount)?;
         self.in_use = 1;
         Ok(issued)
@@ -114,8 +114,9 @@ impl Pool {
         credit(&mut self.cash, amount)
     }
 
-    /// Takes a loss from surplus, junior and senior, in this order, and wipes out a tranche whose share price fell below
-    /// 1 % of its start; of a tranche that everybody is leaving, whose exit unit's price did. The caller books where the loss goes. Refuses a loss above the capital.
+    /// Takes a loss from surplus, junior and senior, in this order, and wipes out a tranche whose share price fell
+    /// below 1 % of its start; of a tranche that everybody is leaving, whose exit unit's price did. The caller books
+    /// where the loss goes. Refuses a loss above the capital.
     pub fn take_loss(&mut self, loss: u64) -> Result<LossByLayer> {
         let [junior, senior] = &self.tranches;
         let layers = losses::Layers {

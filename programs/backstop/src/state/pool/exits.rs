@@ -2,7 +2,7 @@
 
 use crate::constants::{LATE_EPOCH, MIN_EXIT_PAYMENT};
 use crate::error::BackstopError;
-use crate::math::{capital, exits, shares};
+use crate::math::{capital, exits};
 use crate::peril::AlertLevel;
 use crate::state::ledger::{credit, debit, fits};
 use crate::state::{ByTranche, ExitEpoch, Pool, Tranche, day_of, day_start};
@@ -51,7 +51,7 @@ impl Pool {
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
         let value = book.worth_of_shares(amount)?;
         ensure!(value > 0 && (value >= least || whole_holding), BackstopError::AmountTooSmall);
-        let units = fits(shares::issue(value, book.units, book.exiting))?;
+        let units = book.units_for(value)?;
         ensure!(units > 0, BackstopError::AmountTooSmall);
         debit(&mut book.shares, amount)?;
         debit(&mut book.assets, value)?;
@@ -67,7 +67,7 @@ impl Pool {
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
         let value = book.worth_of_units(open_units)?;
-        let issued = fits(shares::issue(value, book.shares, book.assets))?;
+        let issued = book.shares_for(value)?;
         ensure!(issued > 0, BackstopError::AmountTooSmall);
         debit(&mut book.units, open_units)?;
         debit(&mut book.exiting, value)?;

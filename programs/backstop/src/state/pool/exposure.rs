@@ -30,7 +30,8 @@ impl Pool {
         self.group_exposures.get(usize::from(group)).copied().unwrap_or(0)
     }
 
-    /// Exposure that a product may reach: its own cap, and what its group's cap leaves beside the group's other products.
+    /// Exposure that a product may reach: its own cap, and what its group's cap leaves beside the group's other
+    /// products.
     pub fn product_capacity(&self, group: u8, product_cap_bps: u16, product_exposure: u64) -> Result<u64> {
         let base = self.capacity_capital()?;
         let cap = fits(mul_div(base, u64::from(product_cap_bps), BPS, Rounding::Down))?;

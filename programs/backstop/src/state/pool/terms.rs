@@ -4,6 +4,7 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::math::capital;
 use crate::math::rounding::BPS;
+use crate::peril::evidence::Terms;
 use crate::state::Pool;
 use anchor_lang::prelude::*;
 
@@ -77,6 +78,15 @@ impl PoolTerms {
     }
 }
 
+/// What a pool gives to a product that it takes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The product's id within the pool.
+    pub id: u16,
+    /// When the notice ends and the product may sell.
+    pub sells_from: i64,
+}
+
 impl Pool {
     /// What the pool stands behind.
     pub fn kind(&self) -> PoolKind {
@@ -95,6 +105,20 @@ impl Pool {
             return now;
         }
         now.saturating_add(i64::from(self.terms.cooldown_seconds)).saturating_add(NOTICE_MARGIN)
+    }
+
+    /// Takes in a product: only a cover pool does, not for its own asset, and only if its cooldown is at least a day longer
+    /// than the condition can take to be proven, so that nobody leaves on the news.
+    pub fn admit_product(&mut self, covered_asset: &Pubkey, condition: &Terms, now: i64) -> Result<Admission> {
+        self.require_kind(PoolKind::Cover)?;
+        ensure!(self.asset_mint != *covered_asset, BackstopError::InsuresItsOwnAsset);
+        let cooldown = u64::from(self.terms.cooldown_seconds);
+        ensure!(cooldown >= condition.least_cooldown_seconds(), BackstopError::CooldownTooShort);
+        let id = self.products;
+        self.products = id.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
+        let ring_days = u16::try_from(condition.ring_days()).map_err(|_| BackstopError::TermsDoNotFit)?;
+        self.ring_days = self.ring_days.max(ring_days);
+        Ok(Admission { id, sells_from: self.notice_ends_at(now) })
     }
 
     /// Refuses a pool of another kind.

@@ -44,7 +44,8 @@ impl Tranche {
     }
 }
 
-/// A pair by tranche, the junior's first, as accounts, events and formulas keep it: the one place that says which is which.
+/// A pair by tranche, the junior's first, as accounts, events and formulas keep it: the one place that says which is
+/// which.
 pub trait ByTranche<T> {
     /// The tranche's part.
     fn of(&self, tranche: Tranche) -> &T;
@@ -100,6 +101,16 @@ impl TrancheBook {
     /// What a number of shares is worth now, in asset units, rounded down.
     pub fn worth_of_shares(&self, amount: u64) -> Result<u64> {
         Ok(shares::worth(amount, self.shares, self.assets).ok_or(BackstopError::MathOverflow)?)
+    }
+
+    /// Shares that an amount buys now, rounded down.
+    pub fn shares_for(&self, amount: u64) -> Result<u64> {
+        fits(shares::issue(amount, self.shares, self.assets))
+    }
+
+    /// Exit units that a value becomes now, rounded down.
+    pub fn units_for(&self, value: u64) -> Result<u64> {
+        fits(shares::issue(value, self.units, self.exiting))
     }
 
     /// What a number of exit units is worth now, in asset units, rounded down; nothing once the series is over.
