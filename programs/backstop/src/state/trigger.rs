@@ -2,9 +2,10 @@
 
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, mul_div};
-use crate::oracle::{self, Observation, OracleError, Source};
-use crate::state::AlertLevel;
-use crate::state::evidence::{Evidence, EvidenceError, Phase, Terms};
+use crate::payout::PayoutForm;
+use crate::peril::evidence::{Evidence, EvidenceError, Outcome, Phase, Terms};
+use crate::peril::feed::{self, Observation, OracleError, Source};
+use crate::peril::{AlertLevel, Condition, SaleLimits, Verdict};
 use anchor_lang::prelude::*;
 
 /// The oracle condition of a product.
@@ -37,12 +38,15 @@ pub struct Trigger {
 
 const _: () = assert!(core::mem::align_of::<Trigger>() <= 8);
 
+in_place_account!(Trigger { source: Source, evidence.phase: Phase, terms.severity: PayoutForm });
+
 impl Trigger {
     /// Bytes of the account, discriminator included.
     pub const SPACE: usize = 8 + core::mem::size_of::<Trigger>();
+
     /// Where the prices come from.
     pub fn source(&self) -> Source {
-        Source::from_byte(self.source).unwrap_or(Source::PythReceiver)
+        Source::stored(self.source)
     }
 
     /// The phase by the evidence as it was last brought up to date.
@@ -50,19 +54,56 @@ impl Trigger {
         self.evidence.phase()
     }
 
-    /// Whether nothing points to an event. A quiet trigger stays quiet until a print is shown.
-    pub fn is_quiet(&self) -> bool {
-        self.phase() == Phase::Quiet
+    /// Reads a price account by this trigger's source and feed.
+    pub fn read_print(&self, account: &AccountInfo, now: i64) -> Result<Observation> {
+        // What is borrowed here is an account of this program, passed twice.
+        let data = account.try_borrow_data().map_err(|_| BackstopError::OracleWrongOwner)?;
+        feed::read(self.source(), account.key, account.owner, &data, &self.feed, now)
+            .map_err(|error| BackstopError::from(error).into())
     }
 
-    /// Refuses unless quiet.
-    pub fn require_quiet(&self) -> Result<()> {
-        ensure!(self.is_quiet(), BackstopError::TriggerNotQuiet);
-        Ok(())
+    /// Shows a print: see [`Evidence::observe`].
+    pub fn observe(&mut self, print: &Observation, now: i64) -> Result<Turn> {
+        self.turn(|evidence, terms| evidence.observe(terms, print, now))
     }
 
-    /// How the trigger counts in its pool's alert.
-    pub fn alert_level(&self) -> AlertLevel {
+    /// Brings the phase up to now.
+    pub fn refresh(&mut self, now: i64) -> Result<Turn> {
+        self.turn(|evidence, terms| Ok(evidence.refresh(terms, now)))
+    }
+
+    /// Makes the trigger final if its challenge is over; refuses before.
+    pub fn confirm(&mut self, now: i64) -> Result<Turn> {
+        self.turn(|evidence, terms| evidence.confirm(terms, now))
+    }
+
+    fn turn(
+        &mut self,
+        act: impl FnOnce(&mut Evidence, &Terms) -> core::result::Result<Outcome, EvidenceError>,
+    ) -> Result<Turn> {
+        let alert_before = self.alert();
+        let outcome = act(&mut self.evidence, &self.terms).map_err(BackstopError::from)?;
+        Ok(Turn { outcome, alert_before, alert_after: self.alert() })
+    }
+}
+
+/// What a call of a trigger did: to its evidence, and to how it counts in the pool's alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// What happened to the evidence.
+    pub outcome: Outcome,
+    /// How the trigger counted in its pool's alert.
+    pub alert_before: AlertLevel,
+    /// How it counts now.
+    pub alert_after: AlertLevel,
+}
+
+impl Condition for Trigger {
+    fn phase(&self) -> Phase {
+        self.evidence.phase()
+    }
+
+    fn alert(&self) -> AlertLevel {
         match self.phase() {
             Phase::Quiet => AlertLevel::None,
             Phase::Breaching => AlertLevel::Breaching,
@@ -72,25 +113,29 @@ impl Trigger {
         }
     }
 
-    /// Refuses a sale on a last print that is too old or inside the no-sale buffer above the threshold.
-    pub fn require_sellable_print(&self, max_age: u32, buffer_bps: u32, now: i64) -> Result<()> {
+    fn verdict(&self) -> Option<Verdict> {
+        match self.phase() {
+            Phase::Quiet | Phase::Breaching | Phase::Met => None,
+            Phase::Triggered => {
+                Some(Verdict { event_at: self.evidence.event_at, severity_bps: self.evidence.severity_bps })
+            }
+        }
+    }
+
+    fn require_sellable(&self, limits: SaleLimits, now: i64) -> Result<()> {
         let published = self.evidence.last_publish_time;
         ensure!(published > 0, BackstopError::PrintTooOld);
         let age = now.saturating_sub(published);
-        ensure!(age <= i64::from(max_age), BackstopError::PrintTooOld);
+        ensure!(age <= i64::from(limits.max_age), BackstopError::PrintTooOld);
         let threshold = self.terms.threshold;
-        let buffer = mul_div(threshold, u64::from(buffer_bps), BPS, Rounding::Up).ok_or(BackstopError::MathOverflow)?;
-        let least = threshold.checked_add(buffer).ok_or(BackstopError::MathOverflow)?;
+        let buffer = mul_div(threshold, u64::from(limits.buffer_bps), BPS, Rounding::Up);
+        let least = buffer.and_then(|buffer| threshold.checked_add(buffer)).ok_or(BackstopError::MathOverflow)?;
         ensure!(self.evidence.last_price >= least, BackstopError::PriceInBuffer);
         Ok(())
     }
 
-    /// Reads a price account by this trigger's source and feed.
-    pub fn read_print(&self, account: &AccountInfo, now: i64) -> Result<Observation> {
-        // What is borrowed here is an account of this program, passed twice.
-        let data = account.try_borrow_data().map_err(|_| BackstopError::OracleWrongOwner)?;
-        oracle::read(self.source(), account.key, account.owner, &data, &self.feed, now)
-            .map_err(|error| BackstopError::from(error).into())
+    fn end_alert(&mut self) {
+        self.funded = 1;
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::error::BackstopError;
 use crate::events::{Observed, PhaseChanged, report};
 use crate::instructions::{no_more, now};
-use crate::state::evidence::Phase;
-use crate::state::{AlertLevel, Pool, Product, Trigger};
+use crate::money::Till;
+use crate::state::{Load, Pool, Product, Trigger, Turn};
 use anchor_lang::prelude::*;
 
 /// Accounts of `observe`.
@@ -35,12 +35,10 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let now = now()?;
-    let mut trigger = accounts.trigger.load_mut()?;
+    let mut trigger = accounts.trigger.write()?;
     let print = trigger.read_print(&accounts.price, now)?;
-    let before = trigger.alert_level();
-    let terms = trigger.terms;
-    let outcome = trigger.evidence.observe(&terms, &print, now).map_err(BackstopError::from)?;
-    if outcome.changed {
+    let turn = trigger.observe(&print, now)?;
+    if turn.outcome.changed {
         report(&Observed {
             trigger: accounts.trigger.key(),
             price: print.price,
@@ -48,30 +46,29 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
             publish_time: print.publish_time,
         })?;
     }
-    if outcome.phase_changed() {
-        settle_phase(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, outcome.before, before)?;
+    if turn.outcome.phase_changed() {
+        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &turn)?;
     }
     Ok(())
 }
 
 /// Counts a change of phase in the pool's alert and reports it.
-pub(crate) fn settle_phase(
+pub(crate) fn book_phase_change(
     trigger: &Trigger,
     trigger_key: Pubkey,
     product: &AccountLoader<Product>,
     pool: &AccountLoader<Pool>,
-    phase_before: Phase,
-    alert_before: AlertLevel,
+    turn: &Turn,
 ) -> Result<()> {
-    let exposure = product.load()?.exposure;
-    let mut pool = pool.load_mut()?;
-    pool.move_alert(alert_before, trigger.alert_level(), exposure)?;
-    pool.invariant()?;
+    let exposure = product.read()?.exposure;
+    let mut till = Till::untouched(pool)?;
+    till.move_alert(turn.alert_before, turn.alert_after, exposure)?;
+    till.close()?;
     report(&PhaseChanged {
         trigger: trigger_key,
         product: product.key(),
-        before: phase_before.byte(),
-        after: trigger.phase().byte(),
+        before: turn.outcome.before.byte(),
+        after: turn.outcome.after.byte(),
         event_at: trigger.evidence.event_at,
         mean_price: trigger.evidence.mean_price,
     })?;
