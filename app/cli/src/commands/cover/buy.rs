@@ -8,7 +8,6 @@ use crate::output::exact_amount;
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::BuyCoverArgs;
-use backstop::cpi::mint::mint_space;
 use backstop::events::CoverBought;
 use backstop::state::{CoverRequest, Quote};
 use backstop_client::instruction::{self as ix, ProductKeys};
