@@ -13,7 +13,7 @@ use backstop_client::instruction as ix;
 use backstop_client::{Cluster, address};
 use backstop_tests::catalogue::stage::{REINSURERS, Setup, Stage};
 use backstop_tests::terms::ONE;
-use backstop_tests::{budget, golden, source};
+use backstop_tests::{budget, golden, idl};
 use solana_sdk::signer::Signer;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -117,7 +117,7 @@ fn read(kind: &str, bytes: &[u8]) -> Option<String> {
 fn every_kept_account_is_read_field_by_field() {
     let now = written_now();
     let kinds: BTreeSet<String> = now.iter().map(|kept| kept.kind.to_owned()).collect();
-    assert_eq!(kinds, BTreeSet::from_iter(source::accounts()), "there is an account of every type");
+    assert_eq!(kinds, BTreeSet::from_iter(idl::accounts()), "there is an account of every type");
     let folder = folder(ACCOUNT_VERSION);
     if golden::blessing() && !FROZEN.contains(&ACCOUNT_VERSION) {
         fs::create_dir_all(&folder).expect("the folder can be made");
@@ -141,7 +141,7 @@ fn every_kept_account_is_read_field_by_field() {
 fn there_are_files_of_every_version_that_was_ever_written() {
     for version in 1..=ACCOUNT_VERSION {
         let files = fs::read_dir(folder(version)).unwrap_or_else(|error| panic!("version {version}: {error}"));
-        assert!(files.count() >= 2 * source::accounts().len(), "version {version}");
+        assert!(files.count() >= 2 * idl::accounts().len(), "version {version}");
     }
     // A second version: carry the files of the first through `backstop::state::upgrade` in a test beside these, and
     // compare with the fields that are expected of them.

@@ -8,7 +8,7 @@ use backstop::state::{
 };
 use backstop_client::{Cluster, transaction};
 use backstop_tests::catalogue::{Prepared, entries};
-use backstop_tests::{budget, source};
+use backstop_tests::{budget, idl};
 use solana_sdk::signature::Keypair;
 
 /// Accounts that an instruction does not read in its first case: whatever their bytes say, nothing follows from it.
@@ -30,7 +30,7 @@ fn version_at(data: &[u8]) -> Option<usize> {
         };
     }
     let known = find!(Protocol, Pool, Product, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Treaty, Cession);
-    assert_eq!(known.len(), source::accounts().len(), "every account type is looked for");
+    assert_eq!(known.len(), idl::accounts().len(), "every account type is looked for");
     known.iter().find(|(discriminator, _)| data.starts_with(discriminator)).map(|(_, at)| *at)
 }
 
@@ -46,7 +46,7 @@ fn every_instruction_refuses_every_account_of_an_unknown_version() {
     for entry in entries() {
         let case = entry.cases.first().expect("an entry has a case");
         let mut prepared = (case.prepare)();
-        let names = &source::instruction(entry.instruction).accounts;
+        let names = &idl::instruction(entry.instruction).accounts;
         for (place, meta) in prepared.instruction.accounts.clone().into_iter().enumerate() {
             let name = names.get(place).map_or("a further account", String::as_str);
             let address: Pubkey = meta.pubkey;

@@ -9,6 +9,7 @@ mod complete;
 mod cover;
 mod crank;
 mod desk;
+mod handover;
 mod migrate;
 mod oversight;
 mod payout;
