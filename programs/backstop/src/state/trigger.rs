@@ -63,39 +63,30 @@ impl Trigger {
     }
 
     /// Shows a print: see [`Evidence::observe`].
-    pub fn observe(&mut self, print: &Observation, now: i64) -> Result<Turn> {
-        self.turn(|evidence, terms| evidence.observe(terms, print, now))
+    pub fn observe(&mut self, print: &Observation, now: i64) -> Result<Outcome> {
+        Ok(self.evidence.observe(&self.terms, print, now).map_err(BackstopError::from)?)
     }
 
     /// Brings the phase up to now.
-    pub fn refresh(&mut self, now: i64) -> Result<Turn> {
-        self.turn(|evidence, terms| Ok(evidence.refresh(terms, now)))
+    pub fn refresh(&mut self, now: i64) -> Outcome {
+        self.evidence.refresh(&self.terms, now)
     }
 
     /// Makes the trigger final if its challenge is over; refuses before.
-    pub fn confirm(&mut self, now: i64) -> Result<Turn> {
-        self.turn(|evidence, terms| evidence.confirm(terms, now))
+    pub fn confirm(&mut self, now: i64) -> Result<Outcome> {
+        Ok(self.evidence.confirm(&self.terms, now).map_err(BackstopError::from)?)
     }
 
-    fn turn(
-        &mut self,
-        act: impl FnOnce(&mut Evidence, &Terms) -> core::result::Result<Outcome, EvidenceError>,
-    ) -> Result<Turn> {
-        let alert_before = self.alert();
-        let outcome = act(&mut self.evidence, &self.terms).map_err(BackstopError::from)?;
-        Ok(Turn { outcome, alert_before, alert_after: self.alert() })
+    /// How the trigger counts in its pool's alert in a phase.
+    pub fn alert_in(&self, phase: Phase) -> AlertLevel {
+        match phase {
+            Phase::Quiet => AlertLevel::None,
+            Phase::Breaching => AlertLevel::Breaching,
+            Phase::Met => AlertLevel::Due,
+            Phase::Triggered if self.funded == 0 => AlertLevel::Due,
+            Phase::Triggered => AlertLevel::None,
+        }
     }
-}
-
-/// What a call of a trigger did: to its evidence, and to how it counts in the pool's alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// What happened to the evidence.
-    pub outcome: Outcome,
-    /// How the trigger counted in its pool's alert.
-    pub alert_before: AlertLevel,
-    /// How it counts now.
-    pub alert_after: AlertLevel,
 }
 
 impl Condition for Trigger {
@@ -104,13 +95,7 @@ impl Condition for Trigger {
     }
 
     fn alert(&self) -> AlertLevel {
-        match self.phase() {
-            Phase::Quiet => AlertLevel::None,
-            Phase::Breaching => AlertLevel::Breaching,
-            Phase::Met => AlertLevel::Due,
-            Phase::Triggered if self.funded == 0 => AlertLevel::Due,
-            Phase::Triggered => AlertLevel::None,
-        }
+        self.alert_in(self.phase())
     }
 
     fn verdict(&self) -> Option<Verdict> {

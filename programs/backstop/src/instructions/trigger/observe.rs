@@ -4,7 +4,8 @@ use crate::error::BackstopError;
 use crate::events::{Observed, PhaseChanged, report};
 use crate::instructions::{no_more, now};
 use crate::money::Till;
-use crate::state::{Load, Pool, Product, Trigger, Turn};
+use crate::peril::evidence::Outcome;
+use crate::state::{Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
 /// Accounts of `observe`.
@@ -37,8 +38,8 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
     let now = now()?;
     let mut trigger = accounts.trigger.write()?;
     let print = trigger.read_print(&accounts.price, now)?;
-    let turn = trigger.observe(&print, now)?;
-    if turn.outcome.changed {
+    let outcome = trigger.observe(&print, now)?;
+    if outcome.changed {
         report(&Observed {
             trigger: accounts.trigger.key(),
             price: print.price,
@@ -46,8 +47,8 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
             publish_time: print.publish_time,
         })?;
     }
-    if turn.outcome.phase_changed() {
-        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &turn)?;
+    if outcome.phase_changed() {
+        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome)?;
     }
     Ok(())
 }
@@ -58,17 +59,17 @@ pub(crate) fn book_phase_change(
     trigger_key: Pubkey,
     product: &AccountLoader<Product>,
     pool: &AccountLoader<Pool>,
-    turn: &Turn,
+    outcome: &Outcome,
 ) -> Result<()> {
     let exposure = product.read()?.exposure;
     let mut till = Till::untouched(pool)?;
-    till.move_alert(turn.alert_before, turn.alert_after, exposure)?;
+    till.move_alert(trigger.alert_in(outcome.before), trigger.alert_in(outcome.after), exposure)?;
     till.close()?;
     report(&PhaseChanged {
         trigger: trigger_key,
         product: product.key(),
-        before: turn.outcome.before.byte(),
-        after: turn.outcome.after.byte(),
+        before: outcome.before.byte(),
+        after: outcome.after.byte(),
         event_at: trigger.evidence.event_at,
         mean_price: trigger.evidence.mean_price,
     })?;

@@ -30,9 +30,9 @@ pub(crate) fn handle(ctx: Context<Refresh>) -> Result<()> {
     let accounts = &ctx.accounts;
     let now = now()?;
     let mut trigger = accounts.trigger.write()?;
-    let turn = trigger.refresh(now)?;
-    if turn.outcome.phase_changed() {
-        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &turn)?;
+    let outcome = trigger.refresh(now);
+    if outcome.phase_changed() {
+        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome)?;
     }
     Ok(())
 }
