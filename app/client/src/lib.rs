@@ -23,6 +23,7 @@ pub mod instruction;
 pub mod migration;
 pub mod price_account;
 pub mod quote;
+pub mod token;
 pub mod transaction;
 pub mod units;
 
