@@ -4,6 +4,7 @@ use super::CheckFailed;
 use crate::output::chart::{Chart, Level, Mark, SLOT_LEGEND, slot_mark, ticks};
 use crate::output::{self, ACCENT, BAD, GOOD, HEADING, Output, QUIET, WATCH, cell, indented, paint, paragraph, table};
 use anstyle::Style;
+use backstop_client::view;
 use backstop_sandbox::demo::{self, Evidence, Moment, PrintSeen, Product, Report, Scenario, What};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -103,11 +104,7 @@ impl Page<'_> {
 
         let mut products = table(&["product", "triggers when USDC/USD is", "and then pays"], &[]);
         for product in &report.products {
-            let when = format!(
-                "below {} for {}",
-                output::level(product.threshold_e8),
-                output::duration(product.duration_seconds.into())
-            );
+            let when = view::product::below_for(product.threshold_e8, product.duration_seconds.into());
             let pays = match product.full_loss_e8 {
                 Some(full_loss) => format!(
                     "in part: nothing at a mean price of {}, all at {}",

@@ -5,6 +5,7 @@ use crate::crank::plan::price_text;
 use crate::crank::work::{Kind, Work};
 use anchor_lang::prelude::Pubkey;
 use backstop::state::get_text;
+use backstop_client::text::exact_amount;
 use solana_sdk::signature::Signature;
 use std::collections::{BTreeMap, HashMap};
 
@@ -41,7 +42,8 @@ impl Names {
     /// Units of a pool's asset as an amount, all its decimals.
     pub(super) fn amount(&self, pool: &Pubkey, units: u64) -> String {
         let decimals = self.pools.get(pool).map_or(0, |(_, decimals)| *decimals);
-        amount_text(units, decimals)
+        // For machines too: without commas.
+        exact_amount(units, decimals).replace(',', "")
     }
 
     /// Tells what a transaction did: a line for each price shown; one for all else of a kind, a pool and a product.
@@ -79,25 +81,5 @@ impl Names {
                 "done"
             );
         }
-    }
-}
-
-fn amount_text(units: u64, decimals: u8) -> String {
-    let whole = 10_u64.checked_pow(decimals.into()).unwrap_or(u64::MAX);
-    if decimals == 0 {
-        return units.to_string();
-    }
-    format!("{}.{:0width$}", units / whole, units % whole, width = decimals.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_have_all_decimals() {
-        assert_eq!(amount_text(1_500_000, 6), "1.500000");
-        assert_eq!(amount_text(5, 6), "0.000005");
-        assert_eq!(amount_text(5, 0), "5");
     }
 }

@@ -8,6 +8,7 @@ use backstop_client::cluster::Cluster;
 use backstop_client::cluster::rpc::RpcCluster;
 use backstop_client::instruction::ProductKeys;
 use backstop_client::price_account;
+use backstop_client::solana_config::SolanaConfig;
 use serde::{Deserialize, Serialize};
 use solana_commitment_config::CommitmentConfig;
 use std::collections::BTreeMap;
@@ -135,14 +136,13 @@ impl Layout {
     }
 
     pub(super) fn write(&self, dir: &Path) -> Result<(), LocalnetError> {
-        let config = solana_cli_config::Config {
+        let config = SolanaConfig {
             json_rpc_url: self.rpc.clone(),
             websocket_url: self.websocket.clone(),
             keypair_path: self.wallets["alice"].keypair.display().to_string(),
-            ..solana_cli_config::Config::default()
+            ..SolanaConfig::default()
         };
-        let file = self.config.display().to_string();
-        config.save(&file).map_err(|why| LocalnetError::file(&self.config, why))?;
+        config.save(&self.config).map_err(|why| LocalnetError::file(&self.config, why))?;
         let file = dir.join(FILE);
         let text = serde_json::to_string_pretty(self).map_err(|why| LocalnetError::file(&file, why))?;
         fs::write(&file, text).map_err(|why| LocalnetError::file(&file, why))
