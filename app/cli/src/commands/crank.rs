@@ -6,9 +6,8 @@ use crate::output;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, anyhow};
 use backstop::state::Pool;
-use backstop_client::{Cluster, account};
+use backstop_client::{Cluster, account, redact};
 use backstop_keeper::crank::chain::Unknown;
-use backstop_keeper::crank::hermes::host_of;
 use backstop_keeper::crank::limits::Delays;
 use backstop_keeper::crank::monitor::Endpoint;
 use backstop_keeper::crank::watch::FeedState;
@@ -245,7 +244,7 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
     if let Some(endpoint) = &endpoint {
         tracing::info!(address = %endpoint.address(), "serving metrics and health");
     }
-    tracing::info!(payer = %payer.pubkey(), cluster = host_of(&cluster.url()), "cranking");
+    tracing::info!(payer = %payer.pubkey(), cluster = redact::url(&cluster.url()), "cranking");
     crank.serve(args.interval, &monitor);
     tracing::info!("stopped");
     Ok(())

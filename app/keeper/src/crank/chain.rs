@@ -22,7 +22,8 @@ use backstop_client::address;
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::explain::explain;
 use backstop_client::instruction::{PoolKeys, ProductKeys};
-use backstop_client::token::{self, TokenAccount};
+use backstop_client::payee;
+use backstop_client::token::TokenAccount;
 use serde::Serialize;
 use solana_sdk::account::Account;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -52,7 +53,7 @@ pub struct ProductView {
     pub keys: ProductKeys,
 }
 
-pub use backstop_client::token::Destination;
+pub use backstop_client::payee::Destination;
 
 /// Where a cover's NFT is, and where its payout would go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -379,7 +380,7 @@ impl Chain {
         keys: &PoolKeys,
         owners: &[Pubkey],
     ) -> Vec<Option<Destination>> {
-        match token::destinations(cluster, keys, owners) {
+        match payee::destinations(cluster, keys, owners) {
             Ok(destinations) => destinations.into_iter().map(Some).collect(),
             Err(why) => {
                 self.miss("accounts of those who are to be paid", owners.len(), &why);
@@ -393,7 +394,7 @@ impl Chain {
         let open: Vec<Pubkey> = mints.iter().filter(|mint| !whereabouts.burnt.contains(mint)).copied().collect();
         match cluster.accounts(&open) {
             Ok(read) => {
-                let burnt = |account: &Option<Account>| account.as_ref().and_then(token::supply) == Some(0);
+                let burnt = |account: &Option<Account>| account.as_ref().and_then(payee::supply) == Some(0);
                 let burnt = open.iter().zip(&read).filter(|(_, account)| burnt(account)).map(|(mint, _)| *mint);
                 whereabouts.burnt.extend(burnt);
             }

@@ -5,6 +5,7 @@ use crate::crank::plan::{Feed, can_be_posted};
 use crate::crank::price::{Gap, PriceError, PriceSource, Print, Step};
 use crate::crank::pyth::{Poster, Update};
 use backstop_client::cluster::{Cluster, ClusterError};
+use backstop_client::redact;
 use backstop_client::units::hex_bytes;
 use base64::Engine;
 use serde::Deserialize;
@@ -110,7 +111,7 @@ impl Hermes {
         match status {
             200 => {}
             300..=399 => {
-                let to = header("location").map_or_else(|| "elsewhere".into(), |to| host_of(&to));
+                let to = header("location").map_or_else(|| "elsewhere".into(), |to| redact::url(&to));
                 return Err(format!("it sends on to {to} ({status}), and nothing is sent there that was meant for it"));
             }
             401 | 403 if self.key.is_some() => return Err(format!("it refuses the key ({status})")),
@@ -139,7 +140,7 @@ impl Hermes {
             Some(why) if good.is_empty() => Err(why),
             why => {
                 if let Some(why) = why {
-                    tracing::warn!(source = host_of(&self.url), why, "an update cannot be read");
+                    tracing::warn!(source = redact::url(&self.url), why, "an update cannot be read");
                 }
                 Ok(good.into_iter().flatten().collect())
             }
@@ -147,7 +148,7 @@ impl Hermes {
     }
 
     fn failure(&self, why: String) -> PriceError {
-        PriceError::Service { url: host_of(&self.url), why }
+        PriceError::Service { url: redact::url(&self.url), why }
     }
 
     /// Takes the newest answer in, and keeps of the one before what was ahead of the clock.
@@ -252,14 +253,6 @@ fn silence(why: &ureq::Error) -> String {
     }
 }
 
-/// Scheme and host of an address: what comes after, or before an `@`, may be a secret.
-pub fn host_of(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
-}
-
 /// A file of signed updates in base64 or hex, one a line; it is read again for every pass.
 pub struct SignedFile {
     path: PathBuf,
@@ -321,22 +314,4 @@ fn update_of(text: &str) -> Result<Update, String> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_told_by_scheme_and_host_alone() {
-        for (url, host) in [
-            ("https://hermes.pyth.network/v2?key=SECRET", "https://hermes.pyth.network"),
-            ("https://user:SECRET@host:8080/path", "https://host:8080"),
-            ("http://host?SECRET", "http://host"),
-            ("http://host#SECRET", "http://host"),
-            ("host/SECRET", "host"),
-        ] {
-            assert_eq!(host_of(url), host);
-        }
-    }
 }

@@ -343,6 +343,7 @@ impl Planner<'_> {
             Some(Destination::Missing) => Err(NO_ACCOUNT),
             Some(Destination::Frozen) => Err("its owner's account is frozen"),
             Some(Destination::HandedOn) => Err("its owner's associated account belongs to somebody else"),
+            Some(Destination::Unusable) => Err("at its owner's address is no account of the asset"),
             Some(Destination::ProgramOwner) => Err("it belongs to a program's account, which must sign"),
             None => Err("nobody says whether its owner can be paid"),
         }

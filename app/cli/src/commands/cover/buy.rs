@@ -12,7 +12,7 @@ use backstop::events::CoverBought;
 use backstop::state::{CoverRequest, Pool, Quote, get_text};
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::quote::Market;
-use backstop_client::token::{self, Destination};
+use backstop_client::payee::{self, Destination};
 use backstop_client::view;
 use backstop_client::view::purchase::{free_numbers, rent};
 use backstop_client::{Cluster, address};
@@ -72,7 +72,7 @@ pub enum Account {
     Missing,
     /// Its account is frozen by the asset's issuer.
     Frozen,
-    /// The account at its address belongs to somebody else.
+    /// The account at its address belongs to somebody else, or holds no tokens of the asset.
     HandedOn,
     /// It is a program's account.
     ProgramOwner,
@@ -86,7 +86,7 @@ impl From<Destination> for Account {
             Destination::Ready => Self::Ready,
             Destination::Missing => Self::Missing,
             Destination::Frozen => Self::Frozen,
-            Destination::HandedOn => Self::HandedOn,
+            Destination::HandedOn | Destination::Unusable => Self::HandedOn,
             Destination::ProgramOwner => Self::ProgramOwner,
         }
     }
@@ -107,8 +107,7 @@ impl Account {
                 "{receiver}'s account of {label} is frozen by its issuer: nothing can be paid into it until it is thawed."
             )),
             Self::HandedOn => Some(format!(
-                "The account of {label} at {receiver}'s address belongs to somebody else: nothing can be paid to \
-                 {receiver} there."
+                "The account of {label} at {receiver}'s address is not theirs: nothing can be paid to {receiver} there."
             )),
             Self::Unknown => Some(format!("Whether {receiver} has a token account of {label} could not be found out.")),
         }
@@ -117,7 +116,7 @@ impl Account {
 
 /// Whether receivers could be paid today, in their order. That a cluster does not say stops no purchase.
 pub fn accounts_of(cluster: &dyn Cluster, keys: &PoolKeys, receivers: &[Pubkey]) -> Vec<Account> {
-    match token::destinations(cluster, keys, receivers) {
+    match payee::destinations(cluster, keys, receivers) {
         Ok(destinations) => destinations.into_iter().map(Account::from).collect(),
         Err(_) => vec![Account::Unknown; receivers.len()],
     }
