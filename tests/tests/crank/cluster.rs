@@ -59,6 +59,8 @@ pub struct Odd<'a> {
     pub asked: RefCell<BTreeMap<&'static str, usize>>,
     /// What was sent.
     pub sent: RefCell<Vec<VersionedTransaction>>,
+    /// What happens just before the next transaction is taken.
+    pub before: RefCell<Option<Box<dyn FnOnce() + 'a>>>,
     /// Set once so many transactions were sent.
     pub stops_after: Cell<usize>,
     /// The flag that is set then.
@@ -75,6 +77,7 @@ impl<'a> Odd<'a> {
             congested: Cell::new(false),
             asked: RefCell::default(),
             sent: RefCell::default(),
+            before: RefCell::default(),
             stops_after: Cell::new(usize::MAX),
             stop: Arc::default(),
         }
@@ -144,6 +147,9 @@ impl Cluster for Odd<'_> {
     fn submit(&self, transaction: &VersionedTransaction) -> Result<(), ClusterError> {
         self.ask("submit", 1)?;
         self.sent.borrow_mut().push(transaction.clone());
+        if let Some(happens) = self.before.borrow_mut().take() {
+            happens();
+        }
         if self.sent.borrow().len() >= self.stops_after.get() {
             self.stop.store(true, Ordering::Relaxed);
         }

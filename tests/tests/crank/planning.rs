@@ -54,7 +54,11 @@ fn a_print_is_shown_once_a_slot_unless_it_says_something_new() {
     let old = [print(100_000_000, start - 256 * 1_800)];
     assert_eq!(kinds(&planned(&chain, &old)), [], "before the ring");
     assert_eq!(kinds(&planned(&chain, &[print(100_000_000, chain.now + 5)])), [Kind::Observe]);
-    assert_eq!(kinds(&planned(&chain, &[print(100_000_000, chain.now + 6)])), [], "the program takes none so far ahead");
+    assert_eq!(
+        kinds(&planned(&chain, &[print(100_000_000, chain.now + 6)])),
+        [],
+        "the program takes none so far ahead"
+    );
 }
 
 #[test]
@@ -98,7 +102,11 @@ fn of_several_prints_the_newest_that_is_worth_it_is_shown() {
     };
     // Half of the price's age is over too, so that the newest serves buyers: it comes first. The breach is news.
     assert_eq!(first[0].accounts.last().unwrap().pubkey, newest.account);
-    assert_eq!(second[0].accounts.last().unwrap().pubkey, standing_account(&FEED), "of those that say the same the oldest");
+    assert_eq!(
+        second[0].accounts.last().unwrap().pubkey,
+        standing_account(&FEED),
+        "of those that say the same the oldest"
+    );
     chain.now -= 1_000;
     let [older, newer] =
         [print(94_000_000, chain.now - 5), Print { account: worth.account, ..print(93_000_000, chain.now) }];

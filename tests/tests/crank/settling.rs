@@ -200,6 +200,18 @@ fn write(world: &World, address: Pubkey, at: usize, byte: u8) {
     world.cluster.set_account(address, account);
 }
 
+/// Makes a cover's sum larger than all that its incident owes. Returns the account as it was.
+fn break_cover(world: &World, mint: &Pubkey) -> Account {
+    let address = address::cover(mint);
+    let good = world.cluster.account(&address).unwrap().unwrap();
+    let mut bad = Account { data: Vec::new(), ..good.clone() };
+    let cover = backstop::state::Cover { sum_insured: 1_000_000 * ONE, ..world.cover(mint) };
+    anchor_lang::AccountSerialize::try_serialize(&cover, &mut bad.data).unwrap();
+    bad.data.resize(good.data.len(), 0);
+    world.cluster.set_account(address, bad);
+    good
+}
+
 /// Where the state of a token account is: 1 in use, 2 frozen.
 const STATE: usize = 108;
 
@@ -209,10 +221,9 @@ fn a_bad_item_is_left_out_reported_and_waits_while_all_others_are_paid() {
     let (pool, product) = stage(&world);
     let payer = operator(&world);
     let holders = owed(&world, &product, 30, &payer);
-    // A payout account that nobody can see is broken before the token program refuses it.
+    // A cover of which nobody can see that it is broken before the program refuses it.
     let (bad, bad_mint, due) = &holders[11];
-    let account = terms::assets_of(&bad.id(), &world.asset);
-    write(&world, account, STATE, 3);
+    let good = break_cover(&world, bad_mint);
     let mut crank = crank(&world.cluster, &payer, options());
     let report = crank.run_until_idle().unwrap();
     assert_eq!(report.count("settle_cover"), 29);
@@ -225,7 +236,7 @@ fn a_bad_item_is_left_out_reported_and_waits_while_all_others_are_paid() {
     assert_eq!(world.cover(bad_mint).state, CoverState::Active);
     assert_eq!(world.incident(&product).state, IncidentState::Funded, "the incident stays open for it");
     // It is still known, and not tried again at once.
-    write(&world, account, STATE, 1);
+    world.cluster.set_account(address::cover(bad_mint), good);
     let again = crank.run_until_idle().unwrap();
     assert_eq!((again.transactions, again.skipped.len()), (0, 1));
     // Another crank, or the same later, pays it.
@@ -240,12 +251,11 @@ fn refused_work_is_tried_again_after_its_wait() {
     let (pool, product) = stage(&world);
     let payer = operator(&world);
     let holders = owed(&world, &product, 3, &payer);
-    let account = terms::assets_of(&holders[0].0.id(), &world.asset);
-    write(&world, account, STATE, 3);
+    let good = break_cover(&world, &holders[0].1);
     let delays = Delays { first: Duration::from_millis(50), longest: Duration::from_secs(1) };
     let mut crank = crank(&world.cluster, &payer, Options { delays, ..options() });
     assert_eq!(crank.run_until_idle().unwrap().skipped.len(), 1);
-    write(&world, account, STATE, 1);
+    world.cluster.set_account(address::cover(&holders[0].1), good);
     std::thread::sleep(Duration::from_millis(60));
     assert_eq!(crank.run_until_idle().unwrap().count("settle_cover"), 1);
     assert_paid_once(&world, &pool, &product, &holders);

@@ -12,20 +12,30 @@ fn burn(world: &World, person: &Person, mint: &Pubkey) {
     world.run(&[&person.key], &[burn, ix::close_nft_account(&person.id(), mint)]);
 }
 
+/// Lets a crank find out who holds what, and do nothing.
+fn learn(world: &World, cluster: &Odd, crank: &mut Crank, product: &ProductKeys) {
+    world.run(&[], &[ix::confirm(product)]);
+    world.open_and_fund(product);
+    cluster.congested.set(true);
+    assert_eq!(crank.pass().unwrap().done.len(), 0);
+    cluster.congested.set(false);
+}
+
 #[test]
 fn a_holder_who_cannot_be_looked_up_is_unknown_and_never_burnt_and_keeps_nobody_else_waiting() {
     let world = World::unsigned();
     let (pool, product) = stage(&world);
     let payer = operator(&world);
     let holders = owed(&world, &product, 6, &payer);
-    // Three have sold theirs: where they are now only a look-up of each says.
+    let cluster = Odd::new(&world.cluster);
+    let mut first = crank(&cluster, &payer, options());
+    learn(&world, &cluster, &mut first, &product);
+    // Three have sold theirs since: where they are now only a look-up of each says.
     let buyers: Vec<Person> = (0..3).map(|_| world.person(0)).collect();
     for (buyer, (seller, mint, _)) in buyers.iter().zip(&holders) {
         move_nft(&world, seller, buyer, mint);
     }
-    let cluster = Odd::new(&world.cluster);
     cluster.refuse(&["nft_accounts"]);
-    let mut first = crank(&cluster, &payer, options());
     let report = first.run_until_idle().unwrap();
     assert_eq!((report.count("settle_cover"), report.count("close_incident")), (3, 0), "{report:?}");
     let why: Vec<&str> = report.waiting.iter().map(|waiting| waiting.why).collect();
@@ -81,7 +91,9 @@ fn what_is_optional_has_a_fallback() {
         let holders = owed(&world, &product, 3, &payer);
         let cluster = Odd::new(&world.cluster);
         cluster.refuse(&[method]);
-        let report = crank(&cluster, &payer, Options { table_from: 1, ..options() }).run_until_idle().unwrap();
+        // Without a slot there is no lookup table.
+        let table_from = if method == "slot" { 1 } else { usize::MAX };
+        let report = crank(&cluster, &payer, Options { table_from, ..options() }).run_until_idle().unwrap();
         assert_eq!(report.count("settle_cover"), 3, "{method}: {report:?}");
         assert_eq!(report.rent, world.cluster.rent(8 + Incident::INIT_SPACE).unwrap(), "{method}");
         assert_paid_once(&world, &pool, &product, &holders);
@@ -115,11 +127,16 @@ fn fifty_burnt_covers_cost_no_look_up_after_the_first_pass() {
     let report = crank.run_until_idle().unwrap();
     assert_eq!(report.count("settle_cover"), 1);
     assert_eq!(report.waiting.iter().filter(|waiting| waiting.why == "its NFT is burnt").count(), 50);
-    assert_eq!(cluster.asked.borrow().get("nft_accounts"), None, "a mint without a unit says it all");
+    assert_eq!(
+        cluster.asked.borrow()["nft_accounts"],
+        1,
+        "a mint without a unit says it all: only the other is sought"
+    );
     cluster.asked.borrow_mut().clear();
     let report = crank.pass().unwrap();
     assert_eq!((report.waiting.len(), report.unknown.len()), (50, 0));
-    // The pool's vault; product and trigger have nothing to be shown.
+    assert_eq!(cluster.asked.borrow().get("nft_accounts"), None);
+    // The pool's vault.
     assert_eq!(cluster.asked.borrow().get("accounts"), Some(&1), "{:?}", cluster.asked.borrow());
     // They can never be paid: the incident ends when its time is over.
     world.advance(181 * DAY);
@@ -136,13 +153,15 @@ fn a_mint_that_a_node_does_not_know_is_not_burnt() {
     let holders = owed(&world, &product, 2, &payer);
     let (person, mint, due) = &holders[0];
     let cluster = Odd::new(&world.cluster);
+    let mut first = crank(&cluster, &payer, options());
+    learn(&world, &cluster, &mut first, &product);
     let nft = address::associated_token(&person.id(), mint, &TOKEN_2022);
     cluster.hidden.borrow_mut().extend([*mint, nft]);
     cluster.refuse(&["nft_accounts"]);
-    let report = crank(&cluster, &payer, options()).run_until_idle().unwrap();
+    let report = first.run_until_idle().unwrap();
     assert_eq!((report.count("settle_cover"), report.waiting[0].why), (1, "nobody says who holds it"));
     world.advance(181 * DAY);
-    assert_eq!(crank(&cluster, &payer, options()).run_until_idle().unwrap().count("close_incident"), 0);
+    assert_eq!(first.run_until_idle().unwrap().count("close_incident"), 0);
     assert_eq!(crank(&world.cluster, &payer, options()).run_until_idle().unwrap().count("settle_cover"), 1);
     assert_eq!(world.assets(person), *due);
 }
@@ -181,9 +200,10 @@ fn an_incident_with_covers_that_could_be_paid_is_never_closed_for_want_of_an_acc
         crank(&world.cluster, &payer, options).run_until_idle().unwrap()
     };
     careful(0);
-    let surplus = world.pool(&pool).surplus;
+    let reserved = world.pool(&pool).incident_reserves;
     let report = careful(181);
-    assert_eq!((report.count("close_incident"), world.pool(&pool).surplus), (0, surplus));
+    assert_eq!((report.count("close_incident"), world.pool(&pool).incident_reserves), (0, reserved));
+    assert!(reserved > 0);
     assert_eq!(report.waiting.iter().filter(|waiting| waiting.why.contains("no account of the asset")).count(), 3);
     run(&world, &payer);
     assert_paid_once(&world, &pool, &product, &holders);

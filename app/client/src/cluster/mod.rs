@@ -86,6 +86,10 @@ pub trait Cluster {
     fn submit(&self, transaction: &VersionedTransaction) -> Result<(), ClusterError>;
     /// How submitted transactions ended, in their order. `None`: not confirmed yet.
     fn outcomes(&self, signatures: &[Signature]) -> Result<Vec<Option<Outcome>>, ClusterError>;
+    /// What the programs logged in a confirmed transaction. `None`: the cluster does not keep it.
+    fn logs(&self, _signature: &Signature) -> Result<Option<Vec<String>>, ClusterError> {
+        Ok(None)
+    }
     /// What transactions that write these accounts lately paid for priority, in micro-lamports a compute unit.
     fn recent_priority_price(&self, writable: &[Pubkey]) -> Result<u64, ClusterError>;
     /// Unix time of the cluster, in seconds.

@@ -11,8 +11,8 @@
 //! | holders of covers | that cover is unknown, the others are settled | a mint that "is not there" is not burnt |
 //! | accounts of those who are paid | noted; that payment waits for the next pass | simulation refuses it |
 
-use anchor_lang::prelude::Pubkey;
 use crate::crank::limits::Delays;
+use anchor_lang::prelude::Pubkey;
 use backstop::state::{
     Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, Treaty, Trigger,
     get_text,
@@ -120,6 +120,17 @@ pub struct Unknown {
     pub why: String,
 }
 
+/// Who holds covers, and whether those who are to be paid can be.
+const HOLDERS: &str = "holders of covers";
+const PAYEES: &str = "accounts of those who are to be paid";
+
+impl Unknown {
+    /// Whether only payments depend on it.
+    pub fn is_of_payments(&self) -> bool {
+        self.what == HOLDERS || self.what == PAYEES
+    }
+}
+
 /// The accounts of the program that matter to a crank.
 #[derive(Clone, Debug, Default)]
 pub struct Chain {
@@ -158,6 +169,8 @@ pub struct Whereabouts {
     burnt: HashSet<Pubkey>,
     /// NFTs that were looked for one by one and not found: how often, and when again.
     sought: HashMap<Pubkey, (u32, Instant)>,
+    /// Why the last of them was not found.
+    silence: Option<String>,
     /// The token programs of the pools' assets, and whether their vaults were frozen.
     vaults: HashMap<Pubkey, (Pubkey, bool)>,
 }
@@ -257,13 +270,7 @@ impl Chain {
     /// in [`Self::unknown`], and what depends on it is not planned; everything else is.
     ///
     /// Covers and tickets are read only of `pools`; none named: of all.
-    pub fn read_rest(
-        &mut self,
-        cluster: &dyn Cluster,
-        whereabouts: &mut Whereabouts,
-        depth: Depth,
-        pools: &[Pubkey],
-    ) {
+    pub fn read_rest(&mut self, cluster: &dyn Cluster, whereabouts: &mut Whereabouts, depth: Depth, pools: &[Pubkey]) {
         let incidents = self.known("incidents", all::<Incident>(cluster));
         self.incidents = incidents.into_iter().map(|(_, incident)| (incident.product, incident)).collect();
         self.treaties = self.known("treaties", all::<Treaty>(cluster)).into_iter().collect();
@@ -374,16 +381,11 @@ impl Chain {
     }
 
     /// Whether owners can be paid, in their order; `None` where nobody said.
-    fn destinations(
-        &mut self,
-        cluster: &dyn Cluster,
-        keys: &PoolKeys,
-        owners: &[Pubkey],
-    ) -> Vec<Option<Destination>> {
+    fn destinations(&mut self, cluster: &dyn Cluster, keys: &PoolKeys, owners: &[Pubkey]) -> Vec<Option<Destination>> {
         match payee::destinations(cluster, keys, owners) {
             Ok(destinations) => destinations.into_iter().map(Some).collect(),
             Err(why) => {
-                self.miss("accounts of those who are to be paid", owners.len(), &why);
+                self.miss(PAYEES, owners.len(), &why);
                 vec![None; owners.len()]
             }
         }
@@ -404,8 +406,7 @@ impl Chain {
 
     /// Finds each cover's NFT, or that it is burnt. Where it was last seen, else with whoever paid the cover's rent (the
     /// buyer, as a rule), a hundred a request; then whether the mints of the others have a unit left, a hundred a
-    /// request too. Only those that have moved are looked up one by one, for a limited time, and found again without
-    /// asking.
+    /// request too. Only those that have moved are looked up, for a limited time, and found again without asking.
     fn find_nfts(
         &mut self,
         cluster: &dyn Cluster,
@@ -428,7 +429,7 @@ impl Chain {
                 }
             }
             Err(why) => {
-                self.miss("holders of covers", open.len(), &why);
+                self.miss(HOLDERS, open.len(), &why);
                 return found;
             }
         }
@@ -456,7 +457,8 @@ impl Chain {
         found
     }
 
-    /// Looks NFTs up one by one. What is not found waits longer each time.
+    /// Looks NFTs up, some at once; where a node refuses one of them, those one by one. What is not found waits longer
+    /// each time.
     fn look_up(
         &mut self,
         cluster: &dyn Cluster,
@@ -464,24 +466,40 @@ impl Chain {
         whereabouts: &mut Whereabouts,
     ) -> Vec<(usize, Pubkey, Pubkey)> {
         let begun = Instant::now();
-        let (mut places, mut refused, mut unknown, mut why) = (Vec::new(), 0, 0, None);
-        for (index, mint) in moved {
-            let due = whereabouts.sought.get(mint).is_none_or(|(_, again)| *again <= Instant::now());
-            if !due || refused == REFUSALS || begun.elapsed() > LOOK_UP_TIME {
-                unknown += 1;
+        let is_due = |mint: &Pubkey| whereabouts.sought.get(mint).is_none_or(|(_, again)| *again <= begun);
+        let due: Vec<(usize, Pubkey)> = moved.iter().filter(|(_, mint)| is_due(mint)).copied().collect();
+        let mut answers: Vec<(usize, Pubkey, Option<Pubkey>)> = Vec::new();
+        let (mut refused, mut why) = (0, None);
+        for some in due.chunks(LOOKED_UP_AT_ONCE) {
+            if refused >= REFUSALS || begun.elapsed() > LOOK_UP_TIME {
+                break;
+            }
+            let mints: Vec<Pubkey> = some.iter().map(|(_, mint)| *mint).collect();
+            if let Ok(found) = cluster.nft_accounts(&mints) {
+                answers.extend(some.iter().zip(found).map(|((index, mint), found)| (*index, *mint, found)));
                 continue;
             }
-            match cluster.nft_accounts(&[*mint]).map(|mut found| found.pop().flatten()) {
-                Ok(Some(account)) => places.push((*index, *mint, account)),
-                answer => {
-                    if let Err(error) = answer {
-                        refused += 1;
-                        why = Some(explain(&error).sentence);
-                    }
-                    unknown += 1;
-                    let tries = whereabouts.sought.get(mint).map_or(0, |(tries, _)| *tries).saturating_add(1);
-                    whereabouts.sought.insert(*mint, (tries, Instant::now() + SOUGHT_AGAIN.after(tries)));
+            for (index, mint) in some {
+                if refused >= REFUSALS || begun.elapsed() > LOOK_UP_TIME {
+                    break;
                 }
+                let answer = cluster.nft_accounts(&[*mint]).map(|mut found| found.pop().flatten());
+                answers.push((*index, *mint, answer.as_ref().ok().copied().flatten()));
+                if let Err(error) = answer {
+                    refused += 1;
+                    why = Some(explain(&error).sentence);
+                }
+            }
+        }
+        let mut unknown = moved.len() - answers.len();
+        let mut places = Vec::new();
+        for (index, mint, found) in answers {
+            if let Some(account) = found {
+                places.push((index, mint, account));
+            } else {
+                unknown += 1;
+                let tries = whereabouts.sought.get(&mint).map_or(0, |(tries, _)| *tries).saturating_add(1);
+                whereabouts.sought.insert(mint, (tries, Instant::now() + SOUGHT_AGAIN.after(tries)));
             }
         }
         let guesses: Vec<(Pubkey, Pubkey)> = places.iter().map(|(_, mint, account)| (*mint, *account)).collect();
@@ -500,8 +518,9 @@ impl Chain {
             }
         }
         if unknown > 0 {
-            let why = why.unwrap_or_else(|| "the node does not say where their NFTs are".into());
-            self.note("holders of covers", unknown, &why);
+            whereabouts.silence = why.or(whereabouts.silence.take());
+            let why = whereabouts.silence.as_deref().unwrap_or("the node does not say where their NFTs are");
+            self.note(HOLDERS, unknown, why);
         }
         found
     }
@@ -509,7 +528,9 @@ impl Chain {
 
 /// Refused look-ups in a pass after which the others wait for the next.
 const REFUSALS: u32 = 3;
-/// Longest that a pass looks NFTs up one by one.
+/// NFTs that are looked up at once, which for a node are so many requests.
+const LOOKED_UP_AT_ONCE: usize = 50;
+/// Longest that a pass looks NFTs up.
 const LOOK_UP_TIME: Duration = Duration::from_secs(20);
 /// When an NFT that was not found is looked up again.
 const SOUGHT_AGAIN: Delays = Delays { first: Duration::from_secs(30), longest: Duration::from_secs(1_800) };

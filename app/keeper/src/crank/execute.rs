@@ -12,16 +12,17 @@ use crate::crank::report::{Report, Skipped};
 use crate::crank::work::{self, Item, Kind, Work};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::events::{ExposureReleased, Observed, PhaseChanged};
 use backstop::state::{Cover, CoverState};
 use backstop_client::account::Decode;
-use backstop_client::cluster::{ClusterError, Outcome};
+use backstop_client::cluster::{ClusterError, Outcome, Receipt};
 use backstop_client::explain::explain;
 use backstop_client::transaction::{self, MOST_BYTES, Pipeline, Prepared};
 use solana_sdk::instruction::InstructionError;
 use solana_sdk::message::AddressLookupTableAccount;
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::TransactionError;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 /// Transactions under way at once. Settlements of a pool all write its books, so a block takes them one after the
@@ -147,11 +148,7 @@ impl Crank<'_> {
     }
 
     /// Brings prints on chain, those that take one transaction together, and says how that ended, by price account.
-    fn post(
-        &mut self,
-        prints: &[Print],
-        progress: &mut Progress,
-    ) -> Result<BTreeMap<Pubkey, StepEnd>, ClusterError> {
+    fn post(&mut self, prints: &[Print], progress: &mut Progress) -> Result<BTreeMap<Pubkey, StepEnd>, ClusterError> {
         let mut ends = BTreeMap::new();
         let (mut at_once, mut one_by_one) = (Vec::new(), Vec::new());
         for print in prints {
@@ -359,6 +356,8 @@ impl Crank<'_> {
         match outcome {
             Ok(receipt) => {
                 self.confirmed(prepared, progress);
+                let (batch, idle) = self.took_effect(batch, &receipt);
+                progress.report.done_by_others += idle.len() as u64;
                 self.names.tell(&batch, &receipt.signature);
                 for work in batch {
                     let failure = match &work.print {
@@ -381,6 +380,33 @@ impl Crank<'_> {
                 self.refused(batch, error, before, pool, again, progress)
             }
         }
+    }
+
+    /// Of the items of a confirmed transaction, those that changed something, and those that somebody else had done
+    /// just before. To show a price that was shown, or to bring a phase up to now again, is no failure and changes
+    /// nothing: what changes something says so in its logs. Where nobody tells those, all count as done.
+    fn took_effect(&self, batch: Vec<Work>, receipt: &Receipt) -> (Vec<Work>, Vec<Work>) {
+        let may_be_idle =
+            |work: &Work| matches!(work.kind, Kind::Observe | Kind::Refresh | Kind::Confirm | Kind::SyncProduct);
+        if !batch.iter().any(may_be_idle) {
+            return (batch, Vec::new());
+        }
+        let known = (!receipt.logs.is_empty()).then(|| receipt.logs.clone());
+        let logs = known.or_else(|| self.cluster.logs(&receipt.signature).ok().flatten());
+        let Some(logs) = logs.filter(|logs| !logs.iter().any(|line| line == "Log truncated")) else {
+            return (batch, Vec::new());
+        };
+        let observed = transaction::events::<Observed>(&logs);
+        let mut changed: BTreeSet<Pubkey> =
+            transaction::events::<PhaseChanged>(&logs).iter().map(|event| event.trigger).collect();
+        changed.extend(transaction::events::<ExposureReleased>(&logs).iter().map(|event| event.product));
+        let took = |work: &Work| match &work.print {
+            Some(print) => observed
+                .iter()
+                .any(|event| event.trigger == work.subject && event.publish_time == print.observation.publish_time),
+            None => !may_be_idle(work) || changed.contains(&work.subject),
+        };
+        batch.into_iter().partition(took)
     }
 
     /// Goes on after a transaction that was not taken, by whose fault that is.
@@ -543,7 +569,9 @@ fn next_batch(pipeline: &Pipeline, left: &mut VecDeque<Work>) -> Option<Vec<Work
     let mut batch = vec![left.pop_front()?];
     let mut all = instructions(&batch);
     while batch.len() < MOST_ITEMS {
-        let Some(next) = left.front() else { break };
+        // Those who can be paid at once do not share the fate of those for whom an account is created.
+        let alike = |next: &&Work| next.instructions.len() == batch[0].instructions.len();
+        let Some(next) = left.front().filter(alike) else { break };
         let before = all.len();
         all.extend_from_slice(&next.instructions);
         if !pipeline.bytes(&all).is_ok_and(|bytes| bytes <= MOST_BYTES) {

@@ -308,10 +308,10 @@ impl<'a> Crank<'a> {
         self.failing_prints.keep(|key| prints.iter().any(|print| print.key() == *key));
         let now = Instant::now();
         let waits = |print: &Print| self.failing_prints.waits(&print.key(), now).map(|failure| failure.why.clone());
-        let (waiting, ready): (Vec<Print>, Vec<Print>) = prints.iter().cloned().partition(|print| waits(print).is_some());
-        let observations = |prints: &[Print]| {
-            plan::observations(chain, prints, &self.options.settings, &self.payer.pubkey())
-        };
+        let (waiting, ready): (Vec<Print>, Vec<Print>) =
+            prints.iter().cloned().partition(|print| waits(print).is_some());
+        let observations =
+            |prints: &[Print]| plan::observations(chain, prints, &self.options.settings, &self.payer.pubkey());
         let skipped = observations(&waiting).into_iter().filter_map(|work| {
             let why = waits(work.print.as_ref()?)?;
             Some(Skipped::new(work.item(), &why))
@@ -350,17 +350,21 @@ impl<'a> Crank<'a> {
         }
         let depth =
             Depth { tickets: true, burnt: progress.failed.iter().any(|((kind, _), _)| *kind == Kind::CloseCover) };
-        let mut still: Option<BTreeSet<Item>> = None;
-        if let Ok(mut chain) = Chain::watch(self.cluster, &mut self.whereabouts) {
+        let read = Chain::watch(self.cluster, &mut self.whereabouts).map(|mut chain| {
             chain.read_rest(self.cluster, &mut self.whereabouts, depth, &self.options.settings.pools);
-            // What cannot be found out is not taken for done.
-            if chain.unknown.is_empty() {
-                still = Some(self.plan(&chain).due.iter().map(Work::item).collect());
-            }
-        }
+            chain
+        });
+        let still: BTreeSet<Item> = read
+            .as_ref()
+            .map_or_else(|_| BTreeSet::new(), |chain| self.plan(chain).due.iter().map(Work::item).collect());
+        // What cannot be found out is not taken for done.
+        let vague = |kind: Kind| {
+            let matters = |unknown: &Unknown| !unknown.is_of_payments() || kind.pays();
+            read.as_ref().map_or(true, |chain| chain.unknown.iter().any(matters))
+        };
         let now = Instant::now();
         for (item, why) in progress.failed.drain(..) {
-            if still.as_ref().is_none_or(|still| still.contains(&item)) {
+            if vague(item.0) || still.contains(&item) {
                 progress.report.skipped.push(Skipped::new(item, &why));
                 self.back_off.failed(item, why, None, now);
             } else {

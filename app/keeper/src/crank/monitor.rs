@@ -108,7 +108,7 @@ impl Health {
 
     /// Why the crank is unhealthy, if it is.
     pub fn complaint(&self) -> Option<String> {
-        self.dead().or_else(|| self.unready())
+        self.unready().or_else(|| self.dead())
     }
 }
 

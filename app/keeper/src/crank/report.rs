@@ -75,12 +75,15 @@ impl Report {
     pub fn complaints(&self) -> Vec<String> {
         let mut complaints: Vec<String> = self.feeds.iter().filter_map(FeedState::complaint).collect();
         complaints.extend(self.price_error.clone());
-        complaints.extend(self.unknown.iter().map(|unknown| {
-            format!("not known: {} ({}): {}", unknown.what, unknown.items, unknown.why)
-        }));
+        complaints.extend(
+            self.unknown
+                .iter()
+                .map(|unknown| format!("not known: {} ({}): {}", unknown.what, unknown.items, unknown.why)),
+        );
         let skipped = self.skipped.iter();
-        complaints
-            .extend(skipped.map(|skipped| format!("{} {} was refused: {}", skipped.kind, skipped.subject, skipped.why)));
+        complaints.extend(
+            skipped.map(|skipped| format!("{} {} was refused: {}", skipped.kind, skipped.subject, skipped.why)),
+        );
         if self.out_of_budget {
             complaints.push("the budget of the hour is used up".into());
         }

@@ -202,6 +202,9 @@ impl Log {
 fn skew(feed: &FeedState) -> Option<String> {
     let ahead = feed.ahead_seconds;
     (ahead > 0).then(|| {
-        format!("prices of feed {} are {ahead} s ahead of the cluster's clock: they are shown when they are due", feed.feed)
+        format!(
+            "prices of feed {} are {ahead} s ahead of the cluster's clock: they are shown when they are due",
+            feed.feed
+        )
     })
 }

@@ -105,6 +105,11 @@ impl Kind {
         }
     }
 
+    /// Whether it pays somebody.
+    pub const fn pays(self) -> bool {
+        matches!(self, Self::SettleCover | Self::ClaimExit)
+    }
+
     /// What lamports for work of this kind are spent for.
     pub const fn purpose(self) -> Purpose {
         match self {

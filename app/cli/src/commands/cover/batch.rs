@@ -206,7 +206,11 @@ fn unpayable(receivers: &[Pubkey], accounts: &[Account], pool: &Pool) -> Vec<Str
             "are addresses of programs".into(),
             " Only those programs can move the NFT or take its payout elsewhere.".into(),
         ),
-        (Account::Unknown, format!("may or may not have a token account of {label}"), " The cluster did not say.".into()),
+        (
+            Account::Unknown,
+            format!("may or may not have a token account of {label}"),
+            " The cluster did not say.".into(),
+        ),
     ] {
         let those = of(kind);
         if let Some(some) = those.get(..those.len().min(NAMED)).filter(|some| !some.is_empty()) {
