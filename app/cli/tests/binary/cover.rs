@@ -2,7 +2,7 @@
 
 use crate::scene::Scene;
 use anchor_lang::prelude::Pubkey;
-use backstop_client::{address, instruction as ix};
+use backstop_client::{Cluster, address, instruction as ix};
 use backstop_tests::terms::{DAY, HOUR, ONE};
 use backstop_tests::{Faults, seeded};
 use solana_sdk::signer::Signer;
