@@ -67,6 +67,16 @@ pub struct Odd<'a> {
     pub stop: Arc<AtomicBool>,
 }
 
+fn refusal(says: &str) -> ClusterError {
+    let refusal = backstop_client::cluster::Refusal {
+        host: "node".into(),
+        method: "method".into(),
+        code: -32_000,
+        says: says.to_owned(),
+    };
+    refusal.into()
+}
+
 impl<'a> Odd<'a> {
     pub fn new(inner: &'a EmbeddedCluster) -> Self {
         Self {
@@ -90,7 +100,7 @@ impl<'a> Odd<'a> {
     fn ask(&self, method: &'static str, items: usize) -> Result<(), ClusterError> {
         *self.asked.borrow_mut().entry(method).or_default() += items;
         if self.refused.borrow().contains(method) {
-            return Err(ClusterError::Refused(format!("the node refuses {method}")));
+            return Err(refusal(&format!("the node refuses {method}")));
         }
         Ok(())
     }
@@ -114,7 +124,7 @@ impl Cluster for Odd<'_> {
     ) -> Result<Vec<(Pubkey, Account)>, ClusterError> {
         self.ask("program_accounts", 1)?;
         match self.unlisted.borrow().iter().find(|(unlisted, _)| tag == *unlisted) {
-            Some((_, true)) => Err(ClusterError::Refused("the node refuses to list these".into())),
+            Some((_, true)) => Err(refusal("the node refuses to list these")),
             Some((_, false)) => Ok(Vec::new()),
             None => self.inner.program_accounts(tag, filter),
         }
@@ -158,7 +168,10 @@ impl Cluster for Odd<'_> {
     fn outcomes(&self, signatures: &[Signature]) -> Result<Vec<Option<Outcome>>, ClusterError> {
         self.ask("outcomes", signatures.len())?;
         if self.congested.get() {
-            return Ok(signatures.iter().map(|_| Some(Err(ClusterError::Expired))).collect());
+            return Ok(signatures
+                .iter()
+                .map(|signature| Some(Err(ClusterError::Expired { signature: *signature })))
+                .collect());
         }
         self.inner.outcomes(signatures)
     }

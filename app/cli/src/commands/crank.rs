@@ -6,7 +6,7 @@ use crate::output;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, anyhow};
 use backstop::state::Pool;
-use backstop_client::{Cluster, account, redact};
+use backstop_client::{Cluster, account};
 use backstop_keeper::crank::chain::Unknown;
 use backstop_keeper::crank::limits::Delays;
 use backstop_keeper::crank::monitor::Endpoint;
@@ -26,7 +26,6 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -190,7 +189,7 @@ fn source(args: &RunArgs, payer: &dyn Signer) -> Box<dyn PriceSource> {
 }
 
 fn run(args: &RunArgs, context: &Context) -> Result<()> {
-    if context.options.print_tx {
+    if context.options.handover.prints() {
         return Err(UsageError("a crank sends many transactions and cannot print them: use --dry-run".into()).into());
     }
     log(args.log_format);
@@ -220,7 +219,7 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
         let sentence = format!("the wallet {} that pays for the crank has no SOL", payer.pubkey());
         return Err(hinted(sentence, "send SOL to it; on a test cluster: `solana airdrop 1`"));
     }
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = context.stop.clone();
     for signal in [SIGINT, SIGTERM] {
         // The first asks to stop, a second does not ask.
         flag::register_conditional_shutdown(signal, 1, stop.clone())?;
@@ -244,7 +243,7 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
     if let Some(endpoint) = &endpoint {
         tracing::info!(address = %endpoint.address(), "serving metrics and health");
     }
-    tracing::info!(payer = %payer.pubkey(), cluster = redact::url(&cluster.url()), "cranking");
+    tracing::info!(payer = %payer.pubkey(), cluster = cluster.host(), "cranking");
     crank.serve(args.interval, &monitor);
     tracing::info!("stopped");
     Ok(())

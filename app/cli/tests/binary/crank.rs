@@ -8,7 +8,7 @@ use backstop_client::address;
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::PoolKeys;
 use backstop_tests::terms::{self, ONE};
-use backstop_tests::{Faults, Person, World, seeded};
+use backstop_tests::{Fault, Faults, Person, World, seeded};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use std::process::{Child, Command, Stdio};
@@ -245,6 +245,63 @@ fn logs_say_what_was_done_for_whom_and_why_and_that_the_cluster_answers_again() 
     assert!(paid["amount"].as_str().is_some_and(|amount| amount.ends_with("000.000000")), "{paid}");
     assert!(paid["signature"].is_string() && paid["items"].is_u64(), "{paid}");
     assert!(found("the cluster answers again").is_some(), "{logs}");
+}
+
+#[test]
+fn a_node_that_refuses_what_can_be_done_otherwise_keeps_nobody_from_being_paid() {
+    for fault in [
+        Faults::of("getTokenLargestAccounts", Fault::Error(-32010, "excluded from account secondary indexes")),
+        Faults::of("getTokenLargestAccounts", Fault::Error(-32601, "Method not found")),
+        Faults::of("getTokenLargestAccounts", Fault::Status(429, "Too many requests")),
+        Faults::of("getMultipleAccounts", Fault::Most(10)),
+        Faults::of("getRecentPrioritizationFees", Fault::Error(-32601, "Method not found")),
+        Faults::of("getMinimumBalanceForRentExemption", Fault::Error(-32601, "Method not found")),
+    ] {
+        let stage = Stage::new();
+        let payer = stage.payer(50);
+        let told = format!("{:?}", fault.rules);
+        stage.desk.node.set_faults(fault);
+        let run = stage.desk.act(&payer, &["crank", "run", "--once"]);
+        assert_eq!(run.code, 0, "{told}: {run}");
+        stage.all_are_paid_once();
+    }
+}
+
+#[test]
+fn a_node_that_does_not_say_who_holds_covers_leaves_them_unknown_and_unclosed() {
+    let stage = Stage::new();
+    let payer = stage.payer(50);
+    // The usual list of the program's own accounts is answered; what comes after it is not.
+    stage.desk.node.set_faults(Faults::of("getTokenLargestAccounts", Fault::Page));
+    let run = stage.desk.act(&payer, &["crank", "run", "--once", "--output", "json"]);
+    assert_eq!(run.code, 3, "{run}");
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("it is JSON");
+    assert_eq!((&report["done"]["fund_incident"], &report["done"]["settle_cover"]), (&1.into(), &().into()));
+    assert!(report["done"]["close_incident"].is_null(), "{report}");
+    let waiting = report["waiting"].as_array().expect("a list");
+    assert_eq!(waiting.iter().filter(|item| item["why"] == "nobody says who holds it").count(), COVERS);
+    assert!(run.stderr.contains("holders of covers"), "{run}");
+    stage.desk.node.set_faults(Faults::default());
+    stage.desk.act(&payer, &["crank", "run", "--once"]).done();
+    stage.all_are_paid_once();
+}
+
+#[test]
+fn a_crank_is_stopped_though_the_node_answers_and_does_not_get_on() {
+    let stage = Stage::new();
+    let payer = stage.payer(50);
+    let mut crank = stage.start(&payer, &["--interval", "100ms"]);
+    stage.wait_until("it begins", || stage.desk.node.executed() > 0);
+    stage.desk.node.set_faults(Faults { lost: u32::MAX, blocks_per_look: 0, ..Faults::default() });
+    let before = stage.desk.node.asked("sendTransaction");
+    stage.wait_until("it sends in vain", || stage.desk.node.asked("sendTransaction") > before);
+    let asked = Instant::now();
+    assert!(Command::new("kill").args(["-TERM", &crank.id().to_string()]).status().expect("kill runs").success());
+    assert_eq!(crank.wait().expect("it ends").code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(40), "{:?}", asked.elapsed());
+    stage.desk.node.set_faults(Faults::default());
+    stage.desk.act(&payer, &["crank", "run", "--once"]).done();
+    stage.all_are_paid_once();
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod cover;
 mod crank;
 mod deploy;
 mod desk;
+mod handover;
 mod migrate;
 mod oversight;
 mod payout;

@@ -19,7 +19,7 @@ use backstop::state::{
 };
 use backstop_client::account::{self, AccountError, Decode};
 use backstop_client::address;
-use backstop_client::cluster::{Cluster, ClusterError};
+use backstop_client::cluster::{Cluster, ClusterError, Silence};
 use backstop_client::explain::explain;
 use backstop_client::instruction::{PoolKeys, ProductKeys};
 use backstop_client::payee;
@@ -277,6 +277,12 @@ impl Chain {
         let epochs = self.known("exit epochs", all::<ExitEpoch>(cluster));
         self.epochs = epochs.into_iter().map(|(_, epoch)| ((epoch.pool, epoch.day), epoch)).collect();
         self.cessions = self.known("cessions", all::<Cession>(cluster));
+        // Again: what was observed and opened since has changed their books.
+        for (key, books) in self.known("pools", all::<Pool>(cluster)) {
+            if let Some(view) = self.pools.get_mut(&key) {
+                view.books = books;
+            }
+        }
         let wanted = |pool: &Pubkey| pools.is_empty() || pools.contains(pool);
         self.read_open_covers(cluster, whereabouts, &wanted);
         if depth.tickets {
@@ -475,9 +481,18 @@ impl Chain {
                 break;
             }
             let mints: Vec<Pubkey> = some.iter().map(|(_, mint)| *mint).collect();
-            if let Ok(found) = cluster.nft_accounts(&mints) {
-                answers.extend(some.iter().zip(found).map(|((index, mint), found)| (*index, *mint, found)));
-                continue;
+            match cluster.nft_accounts(&mints) {
+                Ok(found) => {
+                    answers.extend(some.iter().zip(found).map(|((index, mint), found)| (*index, *mint, found)));
+                    continue;
+                }
+                // One of them is refused: which, is found out.
+                Err(ClusterError::Refused(_)) => {}
+                // Nobody answers: the others would not be answered either.
+                Err(error) => {
+                    why = Some(explain(&error).sentence);
+                    break;
+                }
             }
             for (index, mint) in some {
                 if refused >= REFUSALS || begun.elapsed() > LOOK_UP_TIME {
@@ -529,7 +544,7 @@ impl Chain {
 /// Refused look-ups in a pass after which the others wait for the next.
 const REFUSALS: u32 = 3;
 /// NFTs that are looked up at once, which for a node are so many requests.
-const LOOKED_UP_AT_ONCE: usize = 50;
+const LOOKED_UP_AT_ONCE: usize = 10;
 /// Longest that a pass looks NFTs up.
 const LOOK_UP_TIME: Duration = Duration::from_secs(20);
 /// When an NFT that was not found is looked up again.
@@ -554,7 +569,7 @@ fn list<T: Decode>(cluster: &dyn Cluster, filter: Option<(usize, Pubkey)>) -> Re
     account::list(cluster, filter).map_err(|error| match error {
         AccountError::Cluster(error) => error,
         // A list leaves out what it cannot decode.
-        other => ClusterError::Unreachable(other.to_string()),
+        other => Silence::unreadable("the cluster", other.to_string()).into(),
     })
 }
 

@@ -17,13 +17,13 @@ use backstop::state::{Cover, CoverState};
 use backstop_client::account::Decode;
 use backstop_client::cluster::{ClusterError, Outcome, Receipt};
 use backstop_client::explain::explain;
-use backstop_client::transaction::{self, MOST_BYTES, Pipeline, Prepared};
+use backstop_client::transaction::{self, MOST_BYTES, Patience, Pipeline, Prepared};
 use solana_sdk::instruction::InstructionError;
 use solana_sdk::message::AddressLookupTableAccount;
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::TransactionError;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Transactions under way at once. Settlements of a pool all write its books, so a block takes them one after the
 /// other.
@@ -31,6 +31,8 @@ const WINDOW: usize = 16;
 /// Most items in one transaction: an item of 25,000 compute units leaves room for as many.
 const MOST_ITEMS: usize = 24;
 
+/// How long transactions under way are waited for after somebody asked to stop.
+const GRACE: Duration = Duration::from_secs(15);
 /// Bytes that every account takes beside its data.
 const ACCOUNT_BYTES: u64 = 128;
 /// Lamports that keep a byte on chain: two years' rent, as the network has it by default.
@@ -269,9 +271,20 @@ impl Crank<'_> {
         }
     }
 
-    /// Sends transactions and says how each ended.
-    fn confirm(&self, prepared: &[Prepared]) -> Vec<Outcome> {
-        if prepared.is_empty() { Vec::new() } else { transaction::confirm(self.cluster, prepared) }
+    /// Sends transactions and says how each ended, within a limit of time whatever the cluster answers, and soon after
+    /// somebody asked to stop. Lost rounds raise what is offered for priority.
+    fn confirm(&mut self, prepared: &[Prepared]) -> Vec<Outcome> {
+        if prepared.is_empty() {
+            return Vec::new();
+        }
+        let patience = Patience { stop: Some(self.stop.clone()), grace: GRACE, ..Patience::default() };
+        let outcomes = transaction::confirm_within(self.cluster, prepared, &patience);
+        if outcomes.iter().any(Result::is_ok) {
+            self.lost_rounds = 0;
+        } else if outcomes.iter().any(|outcome| matches!(outcome, Err(ClusterError::Expired { .. }))) {
+            self.lost_rounds = self.lost_rounds.saturating_add(1);
+        }
+        outcomes
     }
 
     /// Packs and sends work, with a pool's lookup table as soon as it can be used, a window at a time. Between windows
@@ -518,7 +531,7 @@ impl Crank<'_> {
         progress.report.transactions_lost += 1;
         match error {
             ClusterError::Failed { .. } => self.give_back(rent, 0, rent, progress),
-            ClusterError::Expired => {
+            ClusterError::Expired { .. } => {
                 self.give_back(prepared.fee.saturating_add(rent), prepared.fee, rent, progress);
             }
             _ => {}
@@ -556,7 +569,8 @@ impl Crank<'_> {
 
 impl<'a> Crank<'a> {
     fn pipeline(&self, tables: Vec<AddressLookupTableAccount>) -> Pipeline<'a> {
-        Pipeline { priority_fee: self.options.priority_fee, tables, ..Pipeline::new(self.cluster, self.payer) }
+        let (priority_fee, lost_rounds) = (self.options.priority_fee, self.lost_rounds);
+        Pipeline { priority_fee, tables, lost_rounds, ..Pipeline::new(self.cluster, self.payer) }
     }
 }
 
@@ -601,7 +615,8 @@ fn blame(error: &ClusterError) -> Blame {
     let error = match error {
         ClusterError::Failed { error, .. } => error,
         ClusterError::Unsignable(_) => return Blame::Item,
-        ClusterError::Expired => return Blame::Moment,
+        // What nobody said the end of is looked at again by the next pass, from the chain.
+        ClusterError::Expired { .. } | ClusterError::Unknown { .. } => return Blame::Moment,
         ClusterError::Unreachable(_) | ClusterError::Refused(_) => return Blame::Crank,
     };
     match error {

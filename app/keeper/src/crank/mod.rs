@@ -115,6 +115,8 @@ pub struct Crank<'a> {
     names: Names,
     /// Length of the shortest slot that prices are shown for, in seconds.
     shortest_slot: Option<u32>,
+    /// Rounds in a row whose transactions expired.
+    lost_rounds: u32,
     budget: Budget,
     tables: Tables,
     rents: HashMap<usize, u64>,
@@ -140,6 +142,7 @@ impl<'a> Crank<'a> {
             failing_prints: BackOff::new(options.delays),
             names: Names::default(),
             shortest_slot: None,
+            lost_rounds: 0,
             budget: Budget::new(options.budget),
             options,
             tables: Tables::default(),
@@ -221,12 +224,15 @@ impl<'a> Crank<'a> {
     /// Passes until nothing is due any more that this crank can do now. The report sums them up.
     pub fn run_until_idle(&mut self) -> Result<Report, ClusterError> {
         let mut sum = Report::default();
-        let mut lost = 0;
+        let (mut lost, mut idle) = (0, 0);
         loop {
             let report = self.pass()?;
             // What a pass lost is still due; but a cluster that takes nothing is not asked for ever.
             lost = if report.did_anything() { 0 } else { lost + 1 };
-            let more = report.did_anything() || (report.transactions_lost > 0 && lost < MOST_LOST_PASSES);
+            idle = if report.did_anything() { 0 } else { idle + 1 };
+            // While somebody else works, what was read first may be older than what was read last: it is read again.
+            let looked = idle > u32::from(sum.done_by_others > 0);
+            let more = !looked || (report.transactions_lost > 0 && lost < MOST_LOST_PASSES);
             let goes_on = more && !report.out_of_budget && !self.stopped();
             sum.add(report);
             if !goes_on || sum.passes >= MOST_PASSES {

@@ -44,6 +44,8 @@ impl Crank<'_> {
                     let goes_on = report.did_anything() && !report.out_of_budget;
                     if goes_on { Duration::ZERO } else { until_due(&report).min(interval).min(until_midnight()) }
                 }
+                // It was asked to stop, and stopped waiting.
+                Err(_) if self.stopped() => break,
                 Err(why) => {
                     failures = failures.saturating_add(1);
                     broken_since.get_or_insert_with(Instant::now);
