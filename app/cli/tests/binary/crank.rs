@@ -219,7 +219,7 @@ fn logs_say_what_was_done_for_whom_and_why_and_that_the_cluster_answers_again() 
     let crank = stage.start(&payer, &["--interval", "100ms", "--log-format", "json"]);
     stage.wait_until("everybody is paid", || stage.settled() == COVERS);
     // The node is out of order for a while.
-    stage.desk.node.set_faults(Faults { broken: 3, ..Faults::default() });
+    stage.desk.node.set_faults(Faults { broken: 6, ..Faults::default() });
     let before = stage.desk.node.asked("getMultipleAccounts");
     stage.wait_until("it asks again", || stage.desk.node.asked("getMultipleAccounts") > before + 3);
     sleep(Duration::from_millis(500));
