@@ -4,6 +4,7 @@
 mod audit;
 mod crank;
 mod demo;
+mod docs;
 mod example;
 mod failures;
 mod migrations;

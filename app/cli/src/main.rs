@@ -1,6 +1,8 @@
 //! The `backstop` command.
 
 mod commands;
+#[cfg(test)]
+mod documented;
 mod output;
 
 use backstop_client::account::AccountError;
