@@ -95,7 +95,7 @@ fn a_service_settles_what_falls_due_survives_a_cluster_that_breaks_off_and_stops
         });
         broken.serve(Duration::from_millis(20), &monitor);
     });
-    assert!(health.complaint().is_some_and(|why| why.ends_with("killed")), "{:?}", health.complaint());
+    assert!(health.complaint().is_some_and(|why| why.contains("killed")), "{:?}", health.complaint());
     assert!(monitor.text().contains("passes_total{result=\"failed\"}"));
     // The next one goes on.
     stop.store(false, Ordering::Relaxed);
