@@ -5,7 +5,7 @@
 //! [`Returned`] what comes back.
 
 use crate::cluster::ClusterError;
-use crate::deployment::idl;
+use crate::deployment::committed_idl;
 use crate::transaction::Prepared;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -294,7 +294,7 @@ pub fn calls(message: &VersionedMessage) -> Vec<(Pubkey, Option<String>)> {
 
 /// The name of an instruction of this program, by the IDL, from the eight bytes that its data begin with.
 fn name_of(data: &[u8]) -> Option<String> {
-    let idl: serde_json::Value = serde_json::from_str(idl()).ok()?;
+    let idl: serde_json::Value = serde_json::from_str(committed_idl()).ok()?;
     let tag = serde_json::json!(data.get(..8)?);
     let found = idl["instructions"].as_array()?.iter().find(|instruction| instruction["discriminator"] == tag)?;
     Some(found["name"].as_str()?.replace('_', " "))
