@@ -269,7 +269,7 @@ fn numbers_in_the_book_are_what_the_program_computes() {
 #[test]
 fn severity_and_windows_in_the_book_are_what_the_evidence_machine_says() {
     use backstop_tests::terms;
-    let stress = backstop::state::evidence::Terms::new(&terms::stress()).expect("valid");
+    let stress = backstop::peril::evidence::Terms::new(&terms::stress()).expect("valid");
     assert_eq!((stress.need, stress.tolerance, stress.challenge), (8, 1, 6 * 3_600), "the example of the page");
     says("evidence", &format!("`need` is {}, `tolerance` {}", stress.need, stress.tolerance));
     let severity = stress.severity_bps(90_500_000, 1);

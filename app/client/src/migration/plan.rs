@@ -2,8 +2,8 @@
 
 use crate::units::{self, Amount};
 use anchor_lang::prelude::Pubkey;
-use backstop::oracle::Source;
-use backstop::state::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Severity, TermsInput};
+use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductState, ProductTerms, TreatyKind, TreatyTerms};
 use backstop::{CreatePoolArgs, InitializeArgs};
 use serde::Deserialize;

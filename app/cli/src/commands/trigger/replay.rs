@@ -4,7 +4,7 @@ use crate::commands::args::{hundredths, price, seconds};
 use crate::commands::context::hinted;
 use crate::output::Output;
 use anyhow::{Context, Result};
-use backstop::state::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Severity, TermsInput};
 use backstop_sandbox::replay::{self, Replay, price_text};
 use clap::Args;
 use comfy_table::{Table, presets};
