@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Mutation testing of the program's core (math, oracle, state) against its host tests, with cargo-mutants.
+# Mutation testing of the program's core (math, payout, peril, state) against its host tests, with cargo-mutants.
 #
 #   tests/mutants.sh                 every area, then the record and the score
 #   tests/mutants.sh AREA...         some areas: math oracle evidence pool product reinsurance rest

@@ -3,7 +3,7 @@
 //! Time is cut into slots. For the last 256 of them the machine keeps whether a Breach and whether a Recovered was
 //! shown, and the highest Breach price. A slot is *good* if a Breach and no Recovered was shown in it. The trigger is
 //! *met* at the earliest good slot m such that, f being the `need`-th good slot counted back from m, the slots f..m
-//! contain at most `tolerance` slots that are not good, and none that is recovered. (DESIGN.md, section 6.)
+//! contain at most `tolerance` slots that are not good, and none that is recovered. (`docs/src/how/evidence.md`)
 //!
 //! What counts is which prints were shown, not by whom or in which order, because the two sides are asymmetric:
 //!

@@ -139,7 +139,7 @@ impl Terms {
         Ok(terms)
     }
 
-    /// The hard bounds of DESIGN.md, section 6, that concern the evidence.
+    /// The hard bounds of `docs/src/how/evidence.md`.
     ///
     /// Beyond them a recovery must be a price that can be shown (it fits an `i64`): evidence that nothing could
     /// contradict would be none.
