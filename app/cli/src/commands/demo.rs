@@ -2,7 +2,7 @@
 
 use super::CheckFailed;
 use crate::output::chart::{Chart, Level, Mark, SLOT_LEGEND, slot_mark, ticks};
-use crate::output::{self, ACCENT, BAD, GOOD, HEADING, Output, QUIET, WATCH, cell, indented, paint, paragraph, table};
+use crate::output::{self, ACCENT, BAD, GOOD, HEADING, Output, QUIET, WATCH, cell, listing, paint, paragraph, table};
 use anstyle::Style;
 use backstop_sandbox::demo::{self, Evidence, Moment, PrintSeen, Product, Report, Scenario, What};
 use clap::Args;
@@ -327,7 +327,7 @@ impl Page<'_> {
         self.show(&rows);
     }
 
-    fn moment_row(&self, moment: &Moment) -> [comfy_table::Cell; 5] {
+    fn moment_row(&self, moment: &Moment) -> [Cell; 5] {
         let who = moment.who.as_deref().unwrap_or_default();
         let amount = moment.amount.map(|amount| self.amount(amount)).unwrap_or_default();
         let said = match moment.what {
@@ -576,11 +576,11 @@ impl Page<'_> {
         self.text.push_str(&paragraph(text));
     }
 
-    fn show(&mut self, table: &comfy_table::Table) {
+    fn show(&mut self, table: &Table) {
         if !self.text.ends_with("\n\n") {
             self.text.push('\n');
         }
-        self.text.push_str(&indented(table));
+        self.text.push_str(&listing(table));
     }
 
     fn amount(&self, units: u64) -> String {
@@ -599,7 +599,7 @@ fn lane(product: &Product) -> Vec<(i64, i64, char, Style)> {
 }
 
 /// How a trigger's evidence stands: a square for each slot that is needed, or numbers if these are many.
-fn evidence_cell(evidence: &Evidence, product: &Product) -> comfy_table::Cell {
+fn evidence_cell(evidence: &Evidence, product: &Product) -> Cell {
     let (credited, needed) = (evidence.credited_slots, product.needed_slots);
     let squares = |count: u64, square: &str| square.repeat(usize::try_from(count).unwrap_or(0));
     let count = match needed {
@@ -638,7 +638,7 @@ fn phase_change(product: &Product, before: Option<&Evidence>, after: &Evidence) 
     }
 }
 
-fn tick(holds: bool) -> comfy_table::Cell {
+fn tick(holds: bool) -> Cell {
     if holds { cell("✔", GOOD) } else { cell("✘", BAD) }
 }
 

@@ -9,10 +9,6 @@ pub mod crank;
 pub mod demo;
 pub mod incident;
 pub mod init;
-#[cfg(feature = "localnet")]
-pub mod localnet;
-#[cfg(not(feature = "localnet"))]
-#[path = "no_localnet.rs"]
 pub mod localnet;
 pub mod migrate;
 pub mod pool;

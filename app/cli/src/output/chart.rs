@@ -218,7 +218,7 @@ pub fn ticks(from: i64, last: i64, every: i64) -> Vec<(i64, String)> {
 }
 
 /// What the marks of [`slot_mark`] mean.
-pub const SLOT_LEGEND: &str = "█ counted for the event   ░ gap, tolerated   ▪ below the threshold, not counted";
+pub const SLOT_LEGEND: &str = "█ counted   ░ gap, tolerated   ▪ below the threshold, not counted";
 
 /// How a slot of evidence is drawn in a lane.
 pub const fn slot_mark(in_window: bool, good: bool) -> (char, Style) {

@@ -5,7 +5,7 @@ use crate::commands::args::{OpenPool, PoolArg, ProductArg};
 use crate::commands::context::Context;
 use crate::commands::product::words::incident as state_name;
 use crate::commands::trigger::words::moment_from;
-use crate::output::{GOOD, QUIET, amount, card, cell, listing, moment, paint, percent, table, tidy_amount};
+use crate::output::{GOOD, QUIET, Table, amount, card, cell, listing, moment, paint, percent, table, tidy_amount};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::constants::{SETTLEMENT_WINDOW, TREATY_CALL_WINDOW};
@@ -117,7 +117,7 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
                 row.ratio_bps.map(percent).unwrap_or_default(),
             ]);
         }
-        listing(table)
+        listing(&table)
     })
 }
 
@@ -335,7 +335,7 @@ fn display(shown: &Shown, now: i64) -> String {
     let mut text = card(&incident.product_name, &rows);
     if !shown.covers.is_empty() {
         text.push('\n');
-        text.push_str(&listing(covers_table(shown)));
+        text.push_str(&listing(&covers_table(shown)));
         let hidden = shown.covers.len().saturating_sub(COVERS_SHOWN);
         if hidden > 0 {
             text.push_str(&paint(format!("  and {hidden} more: --output json lists all\n"), QUIET));
@@ -353,7 +353,7 @@ fn state_text(shown: &Shown) -> &'static str {
     }
 }
 
-fn covers_table(shown: &Shown) -> comfy_table::Table {
+fn covers_table(shown: &Shown) -> Table {
     let decimals = shown.summary.decimals;
     let amount_name = if shown.summary.reserve.is_some() { "payout" } else { "due" };
     let mut covers = table(&["cover", "insured", "claim", amount_name, ""], &[1, 3]);

@@ -229,7 +229,7 @@ fn list(args: &ListArgs, context: &Context) -> Result<()> {
                 output::amount(row.claimable, row.decimals),
             ]);
         }
-        listing(table)
+        listing(&table)
     })
 }
 

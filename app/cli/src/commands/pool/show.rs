@@ -129,7 +129,7 @@ pub fn list(_args: &ListArgs, context: &Context) -> Result<()> {
                 amount(pool.premium_a_year, pool.decimals),
             ]);
         }
-        listing(table)
+        listing(&table)
     })
 }
 
