@@ -8,3 +8,4 @@ mod example;
 mod migrations;
 mod pipeline;
 mod replay;
+mod views;

@@ -6,6 +6,7 @@
 //! | a cluster | [`cluster::rpc::RpcCluster`]; `EmbeddedCluster` of `backstop-sandbox` runs in this process; both are a [`Cluster`] |
 //! | reading | [`account::fetch`] and [`account::list`] with the program's own types; [`address`] for where they are |
 //! | prices | [`quote::Market`]: the program's own code on copies of its accounts |
+//! | showing | [`view`]: what is open, where it stands, what comes next; [`text`]: numbers and dates as people read them |
 //! | doing | [`instruction`] builds, [`transaction::Pipeline`] simulates, signs, sends and confirms |
 //! | failures | [`explain::explain`]: the program's words, and what to do |
 //! | checking | [`audit`]: every rule of the books, from chain data alone; [`deployment`]: the program's bytes |
@@ -23,7 +24,10 @@ pub mod instruction;
 pub mod migration;
 pub mod price_account;
 pub mod quote;
+pub mod solana_config;
+pub mod text;
 pub mod transaction;
 pub mod units;
+pub mod view;
 
 pub use cluster::Cluster;

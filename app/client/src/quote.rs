@@ -67,6 +67,18 @@ impl Market {
         Ok(sold)
     }
 
+    /// The books at `now`: premium earned, ended covers released, level drifted, as a purchase would find them.
+    pub fn up_to_date(&self, now: i64) -> Self {
+        let mut books = self.clone();
+        let mut fresh = || -> anchor_lang::Result<()> {
+            books.pool.accrue(now)?;
+            books.product.sync(&mut books.pool, &books.trigger, now)?;
+            books.product.drift_level(now);
+            Ok(())
+        };
+        if fresh().is_ok() { books } else { self.clone() }
+    }
+
     /// Sells a cover to these accounts: what they would hold after a purchase at `now`. With it a client sees what a
     /// second cover would cost after a first.
     ///

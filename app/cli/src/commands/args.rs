@@ -2,15 +2,13 @@
 
 use crate::commands::context::{UsageError, hinted};
 use anchor_lang::prelude::Pubkey;
-use anyhow::{Result, anyhow};
-use backstop::constants::SHARE_EXTRA_DECIMALS;
-use backstop::state::{Incident, Pool, Product, Tranche, Trigger, get_text};
+use anyhow::Result;
+use backstop::state::{Pool, Tranche, get_text};
 use backstop_client::Cluster;
-use backstop_client::account::{self, Decode};
 use backstop_client::address;
-use backstop_client::instruction::{PoolKeys, ProductKeys};
 use backstop_client::units;
 pub use backstop_client::units::{bps, hundredths, price, rate, seconds};
+pub use backstop_client::view::{OpenPool, OpenProduct};
 use clap::ValueEnum;
 use std::str::FromStr;
 
@@ -76,60 +74,16 @@ impl FromStr for PoolArg {
     }
 }
 
-/// A pool that was read.
-pub struct OpenPool {
-    /// Its books.
-    pub state: Box<Pool>,
-    /// Its addresses.
-    pub keys: PoolKeys,
-    /// Decimals of its asset.
-    pub decimals: u8,
-    /// Decimals of its shares.
-    pub share_decimals: u8,
-}
-
 impl PoolArg {
     /// Reads the pool and its asset's mint.
     pub fn open(self, cluster: &dyn Cluster) -> Result<OpenPool> {
-        OpenPool::read(cluster, self.0)
-    }
-}
-
-impl OpenPool {
-    /// Reads a pool and its asset's mint.
-    pub fn read(cluster: &dyn Cluster, address: Pubkey) -> Result<Self> {
-        let state: Box<Pool> = Box::new(account::fetch(cluster, &address)?);
-        let mint = cluster.account(&state.asset_mint)?;
-        let mint = mint.ok_or_else(|| anyhow!("the pool's mint {} is not on this cluster", state.asset_mint))?;
-        let keys = PoolKeys::of(address, &state, mint.owner);
-        let decimals = state.asset_decimals;
-        Ok(Self { state, keys, decimals, share_decimals: decimals + SHARE_EXTRA_DECIMALS })
+        Ok(OpenPool::read(cluster, self.0)?)
     }
 }
 
 /// An amount of a pool's asset with its ticker: `1,000.00 USDC`.
 pub fn asset_text(pool: &Pool, units: u64) -> String {
     format!("{} {}", crate::output::tidy_amount(units, pool.asset_decimals), get_text(&pool.label))
-}
-
-/// A product that was read, with its pool.
-pub struct OpenProduct {
-    /// Its state.
-    pub state: Box<Product>,
-    /// Its pool.
-    pub pool: OpenPool,
-    /// Its addresses.
-    pub keys: ProductKeys,
-}
-
-impl OpenProduct {
-    /// Reads a product and its pool.
-    pub fn read(cluster: &dyn Cluster, address: Pubkey) -> Result<Self> {
-        let state: Box<Product> = Box::new(account::fetch(cluster, &address)?);
-        let pool = OpenPool::read(cluster, state.pool)?;
-        let keys = ProductKeys { pool: pool.keys, product: address };
-        Ok(Self { state, pool, keys })
-    }
 }
 
 /// A UTC day, written as `2026-12-31`.
@@ -165,16 +119,12 @@ impl FromStr for ProductArg {
 impl ProductArg {
     /// Reads the product and its pool.
     pub fn open(self, cluster: &dyn Cluster) -> Result<OpenProduct> {
-        OpenProduct::read(cluster, self.0)
+        Ok(OpenProduct::read(cluster, self.0)?)
     }
 
     /// Reads the product and its pool; the address may be that of its trigger or its incident.
     pub fn find(self, cluster: &dyn Cluster) -> Result<OpenProduct> {
-        let account = cluster.account(&self.0)?.filter(|account| account.owner == backstop::ID);
-        let data = account.as_ref().map(|account| account.data.as_slice()).unwrap_or_default();
-        let of_trigger = Trigger::decode(data).map(|trigger| trigger.product);
-        let product = of_trigger.or_else(|| Incident::decode(data).map(|incident| incident.product));
-        OpenProduct::read(cluster, product.unwrap_or(self.0))
+        Ok(OpenProduct::find(cluster, self.0)?)
     }
 }
 

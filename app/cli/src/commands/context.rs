@@ -11,6 +11,7 @@ use backstop_client::Cluster;
 use backstop_client::cluster::rpc::RpcCluster;
 use backstop_client::cluster::{ClusterError, Receipt};
 use backstop_client::explain::explain_refusal;
+use backstop_client::solana_config::{SolanaConfig, url_of, usual_file};
 use backstop_client::transaction::{self, Pipeline, Prepared, PriorityFee};
 use backstop_client::{address, instruction as ix};
 use base64::Engine;
@@ -18,11 +19,10 @@ use clap::{Args, ValueEnum};
 use dialoguer::Confirm;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use solana_cli_config::{CONFIG_FILE, Config, ConfigInput};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::signer::Signer;
 use std::cell::OnceCell;
-use std::io::{ErrorKind, IsTerminal};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -150,7 +150,7 @@ struct Done<'a, T> {
 pub struct Context {
     /// The options as given.
     pub options: Options,
-    config: OnceCell<Config>,
+    config: OnceCell<SolanaConfig>,
     cluster: OnceCell<RpcCluster>,
     signer: OnceCell<Box<dyn Signer>>,
     fee_payer: OnceCell<Box<dyn Signer>>,
@@ -168,40 +168,59 @@ impl Context {
         }
     }
 
-    fn config(&self) -> Result<&Config> {
+    /// Solana's configuration file that is named, or is where it usually is.
+    fn config_file(&self) -> Option<PathBuf> {
+        self.options.config.clone().or_else(|| usual_file().filter(|file| file.exists()))
+    }
+
+    fn config(&self) -> Result<&SolanaConfig> {
         once(&self.config, || {
             // One that is there and cannot be read is not passed over: the next best cluster is mainnet.
-            let usual = || CONFIG_FILE.as_ref().map(PathBuf::from).filter(|file| file.exists());
-            let Some(file) = self.options.config.clone().or_else(usual) else { return Ok(Config::default()) };
-            Config::load(&file.to_string_lossy()).map_err(|why| {
-                // What solana's reader says of a file with other contents is for programmers.
-                let why = match why.kind() {
-                    ErrorKind::Other => "it is not as solana writes it".to_owned(),
-                    _ => why.to_string(),
-                };
+            let Some(file) = self.config_file() else { return Ok(SolanaConfig::default()) };
+            SolanaConfig::load(&file).map_err(|why| {
                 let sentence = format!("the configuration file {} cannot be read: {why}", file.display());
                 hinted(sentence, "`solana config set` writes one, and --config names it")
             })
         })
     }
 
+    /// A setting: what is given, else what the configuration file says, else what solana takes then.
+    fn setting(&self, given: Option<&String>, of: impl Fn(&SolanaConfig) -> &String) -> Result<String> {
+        let config = self.config()?;
+        let usual = SolanaConfig::default();
+        let mut settings = given.into_iter().chain([of(config), of(&usual)]).filter(|text| !text.is_empty());
+        Ok(settings.next().cloned().unwrap_or_default())
+    }
+
+    fn commitment(&self) -> Result<CommitmentConfig> {
+        let config = self.config()?;
+        Ok(match self.options.commitment {
+            Some(Commitment::Processed) => CommitmentConfig::processed(),
+            Some(Commitment::Confirmed) => CommitmentConfig::confirmed(),
+            Some(Commitment::Finalized) => CommitmentConfig::finalized(),
+            None if config.commitment.is_empty() => CommitmentConfig::confirmed(),
+            None => config.commitment.parse().map_err(|_| {
+                let file = self.config_file().unwrap_or_default();
+                let line = config.commitment_line.unwrap_or_default();
+                let sentence = format!(
+                    "the configuration file {}, line {line}: its `commitment` is none of processed, confirmed, finalized",
+                    file.display()
+                );
+                hinted(sentence, "`solana config set --commitment confirmed` corrects it; --commitment comes before it")
+            })?,
+        })
+    }
+
     /// The cluster, which is not asked anything yet.
     pub fn connection(&self) -> Result<&RpcCluster> {
         once(&self.cluster, || {
-            let config = self.config()?;
-            let given = self.options.url.clone().unwrap_or_default();
-            let (_, url) = ConfigInput::compute_json_rpc_url_setting(&given, &config.json_rpc_url);
+            let url = self.setting(self.options.url.as_ref(), |config| &config.json_rpc_url)?;
+            let url = url_of(&url);
             if !url.starts_with("http://") && !url.starts_with("https://") {
                 let why = format!("`{url}` is no cluster: give a URL, or mainnet-beta, devnet, testnet or localhost");
                 return Err(UsageError(why).into());
             }
-            let commitment = match self.options.commitment {
-                Some(Commitment::Processed) => CommitmentConfig::processed(),
-                Some(Commitment::Confirmed) => CommitmentConfig::confirmed(),
-                Some(Commitment::Finalized) => CommitmentConfig::finalized(),
-                None => config.commitment.parse().unwrap_or(CommitmentConfig::confirmed()),
-            };
-            Ok(RpcCluster::new(&url, commitment))
+            Ok(RpcCluster::new(url, self.commitment()?))
         })
     }
 
@@ -218,9 +237,7 @@ impl Context {
     /// Who signs.
     pub fn signer(&self) -> Result<&dyn Signer> {
         let signer = once(&self.signer, || {
-            let config = self.config()?;
-            let given = self.options.keypair.clone().unwrap_or_default();
-            let (_, uri) = ConfigInput::compute_keypair_path_setting(&given, &config.keypair_path);
+            let uri = self.setting(self.options.keypair.as_ref(), |config| &config.keypair_path)?;
             signer::open(&uri, "--keypair", self.options.print_tx || self.options.dry_run)
         })?;
         Ok(signer.as_ref())

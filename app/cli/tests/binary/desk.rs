@@ -105,7 +105,7 @@ impl Desk {
         let mut stable = result.clone();
         self.make_stable(&mut stable);
         let text = serde_json::to_string_pretty(&stable).expect("it is JSON") + "\n";
-        golden::check(&format!("../app/tests/golden/{name}.json"), &text);
+        golden::check(&format!("../app/cli/tests/golden/{name}.json"), &text);
         result
     }
 
@@ -113,7 +113,7 @@ impl Desk {
     #[track_caller]
     pub fn display(&self, name: &str, run: Run) {
         let text = run.done().replace(self.node.url(), "(node)");
-        golden::check(&format!("../app/tests/golden/{name}.txt"), &text);
+        golden::check(&format!("../app/cli/tests/golden/{name}.txt"), &text);
     }
 
     /// Takes out what a new build of the program, a port, a folder or a clock changes.

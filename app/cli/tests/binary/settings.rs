@@ -124,7 +124,18 @@ fn another_configuration_file_can_be_named_and_must_be_readable() {
     // The usual one may be missing, and is not passed over if it is broken: what is asked for is not mainnet then.
     stage.desk.write(".config/solana/cli/config.yml", "json_rpc_url: [");
     let broken = finish(stage.desk.bare().args(["pool", "list"]));
-    broken.says(1, ".config/solana/cli/config.yml cannot be read", "solana config set");
+    broken.says(
+        1,
+        ".config/solana/cli/config.yml cannot be read: line 1: `json_rpc_url`: it is a list",
+        "solana config set",
+    );
+
+    // A level that is none is not taken for the usual one; a flag comes before it.
+    let file = stage.desk.write("level.yml", &text.replace("commitment: confirmed", "commitment: finalised"));
+    let list = ["--config", &file, "pool", "list"];
+    let wrong = finish(stage.desk.bare().args(list));
+    wrong.says(1, "level.yml, line 4: its `commitment` is none of processed, confirmed, finalized", "--commitment");
+    assert_eq!(finish(stage.desk.bare().args(list).args(["--commitment", "confirmed"])).code, 0);
 }
 
 #[test]

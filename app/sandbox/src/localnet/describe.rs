@@ -9,6 +9,7 @@ use backstop_client::cluster::Cluster;
 use backstop_client::cluster::rpc::RpcCluster;
 use backstop_client::instruction::ProductKeys;
 use backstop_client::price_account;
+use backstop_client::solana_config::SolanaConfig;
 use solana_commitment_config::CommitmentConfig;
 use std::fs;
 use std::path::Path;
@@ -60,14 +61,13 @@ impl Layout {
     }
 
     pub(super) fn write(&self, dir: &Path) -> Result<(), LocalnetError> {
-        let config = solana_cli_config::Config {
+        let config = SolanaConfig {
             json_rpc_url: self.rpc.clone(),
             websocket_url: self.websocket.clone(),
             keypair_path: self.wallets["alice"].keypair.display().to_string(),
-            ..solana_cli_config::Config::default()
+            ..SolanaConfig::default()
         };
-        let file = self.config.display().to_string();
-        config.save(&file).map_err(|why| LocalnetError::file(&self.config, why))?;
+        config.save(&self.config).map_err(|why| LocalnetError::file(&self.config, why))?;
         let file = dir.join(ENVIRONMENT);
         fs::write(&file, self.environment(dir)).map_err(|why| LocalnetError::file(&file, why))?;
         let file = dir.join(FILE);

@@ -6,7 +6,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::program_error::ProgramError;
 use anchor_lang::solana_program::system_instruction;
 use anchor_spl::token::{self, spl_token};
-use backstop_client::cluster::Cluster;
+use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::cluster::rpc::RpcCluster;
 use backstop_client::transaction::{Pipeline, PriorityFee};
 use backstop_client::{address, instruction as ix};
@@ -65,7 +65,7 @@ pub fn fund(layout: &Layout, to: &Pubkey, grant: &Grant) -> Result<Funded, Local
         let pipeline =
             Pipeline { cluster: &cluster, payer: &admin, signers: Vec::new(), priority_fee, tables: Vec::new() };
         pipeline.send(&instructions).map_err(|why| match why {
-            backstop_client::ClusterError::Failed { error, .. } => LocalnetError::Funding(error.to_string()),
+            ClusterError::Failed { error, .. } => LocalnetError::Funding(error.to_string()),
             other => other.into(),
         })?;
     }

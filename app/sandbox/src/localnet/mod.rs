@@ -30,6 +30,7 @@ pub use run::{Localnet, Options};
 
 use crate::embedded;
 use backstop::mint::hex_text;
+use backstop_client::account::AccountError;
 use backstop_client::cluster::ClusterError;
 use solana_sdk::hash::hash;
 use std::fmt::Display;
@@ -95,6 +96,9 @@ pub enum LocalnetError {
     /// The cluster does not answer.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// An account on it cannot be read.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// A cluster whose clock cannot be moved.
     #[error("the clock of {url} cannot be moved: {why}")]
     NotLocal {

@@ -1,9 +1,8 @@
 //! `backstop cover buy --receivers`: a cover for each of many wallets, a transaction each.
 
-use super::buy::{Order, free_numbers, rent};
+use super::buy::Order;
 use crate::commands::args::{asset_text, require_tokens};
 use crate::commands::context::{Context, Preview, UsageError, hinted, refused};
-use crate::commands::product::words;
 use crate::output::{BAD, GOOD, QUIET, cell, exact_amount, listing, paint, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context as _, Result};
@@ -11,6 +10,8 @@ use backstop::BuyCoverArgs;
 use backstop::error::BackstopError;
 use backstop_client::cluster::ClusterError;
 use backstop_client::explain::explain;
+use backstop_client::view;
+use backstop_client::view::purchase::{free_numbers, rent};
 use backstop_client::{address, instruction as ix, transaction};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -108,11 +109,11 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
             ("premiums", asset(premiums)),
             ("at most", asset(most)),
             ("days", request.term_days.to_string()),
-            ("pays if", words::condition(&market.trigger.terms)),
-            ("pays", words::payment(&market.trigger.terms)),
+            ("pays if", view::product::condition(&market.trigger.terms)),
+            ("pays", view::product::payment(&market.trigger.terms)),
             ("rent", format!("{} SOL, back when the covers are over", exact_amount(rent_lamports, 9))),
         ],
-        warnings: words::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds),
+        warnings: view::product::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds),
     };
     context.show(&preview, fee);
     let (instructions, mut rows): (Vec<_>, Vec<Row>) = purchases.into_iter().unzip();

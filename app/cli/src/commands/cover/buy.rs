@@ -4,23 +4,19 @@ use super::batch;
 use super::quote::{Quoted, ask};
 use crate::commands::args::{Amount, ProductArg, asset_text, require_tokens};
 use crate::commands::context::{Context, Preview, event};
-use crate::commands::product::words;
 use crate::output::exact_amount;
 use anchor_lang::prelude::Pubkey;
-use anchor_lang::system_program;
 use anyhow::Result;
 use backstop::BuyCoverArgs;
 use backstop::events::CoverBought;
-use backstop::mint::{Metadata, amount_text, day_start_text, hex_text, mint_space};
-use backstop::state::{Cover, CoverRequest, Quote, get_text};
-use backstop_client::cluster::ClusterError;
+use backstop::state::{CoverRequest, Quote};
 use backstop_client::instruction::{self as ix, ProductKeys};
 use backstop_client::quote::Market;
+use backstop_client::view;
+use backstop_client::view::purchase::{free_numbers, rent};
 use backstop_client::{Cluster, address};
 use clap::Args;
 use serde::Serialize;
-use solana_sdk::account::Account;
-use std::collections::VecDeque;
 use std::path::PathBuf;
 
 const EXAMPLE: &str = "\
@@ -62,12 +58,6 @@ struct Details {
     #[serde(flatten)]
     quoted: Quoted,
 }
-
-/// Bytes of a token account of an NFT: a plain one and the mark that its owner never changes.
-const NFT_ACCOUNT: usize = 170;
-/// How many numbers are tried at once.
-const NUMBERS_AT_ONCE: u64 = 100;
-const TOKEN_2022: Pubkey = anchor_spl::token_2022::ID;
 
 /// A purchase that was thought through.
 pub struct Order {
@@ -137,7 +127,7 @@ fn buy_one(order: &Order, receiver: Pubkey, context: &Context) -> Result<()> {
         let mut preview = Preview {
             title: format!("Buy {} of cover: {}", asset_text(&market.pool, quoted.sum_insured), quoted.product_name),
             rows: quoted.rows(market),
-            warnings: words::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds),
+            warnings: view::product::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds),
         };
         if !receiver.is_on_curve() {
             let warning =
@@ -164,67 +154,12 @@ fn buy_one(order: &Order, receiver: Pubkey, context: &Context) -> Result<()> {
     })
 }
 
-/// A number of the buyer for each receiver, as low as can be, of which neither the NFT nor the receiver's account of it
-/// exists. A cancelled cover frees its number again once its NFT's account is closed.
-pub fn free_numbers(
-    cluster: &dyn Cluster,
-    keys: &ProductKeys,
-    buyer: &Pubkey,
-    receivers: &[Pubkey],
-) -> Result<Vec<u64>, ClusterError> {
-    let mint = |number| address::cover_mint(&keys.product, buyer, number);
-    // Lamports that somebody sent to an address do not occupy it.
-    let is_free = |account: Option<Account>| account.is_none_or(|account| account.owner == system_program::ID);
-    let mut numbers: Vec<Option<u64>> = vec![None; receivers.len()];
-    let (mut free, mut next) = (VecDeque::new(), 0);
-    loop {
-        let open: Vec<usize> = (0..receivers.len()).filter(|index| numbers[*index].is_none()).collect();
-        if open.is_empty() {
-            return Ok(numbers.into_iter().flatten().collect());
-        }
-        while free.len() < open.len() {
-            let some = next..next + NUMBERS_AT_ONCE;
-            let mints: Vec<Pubkey> = some.clone().map(mint).collect();
-            let found = some.zip(cluster.accounts(&mints)?);
-            free.extend(found.filter_map(|(number, account)| is_free(account).then_some(number)));
-            next += NUMBERS_AT_ONCE;
-        }
-        let tried: Vec<(usize, u64)> = open.iter().copied().zip(free.drain(..open.len())).collect();
-        let nfts: Vec<Pubkey> = tried
-            .iter()
-            .map(|(index, number)| address::associated_token(&receivers[*index], &mint(*number), &TOKEN_2022))
-            .collect();
-        for ((index, number), account) in tried.into_iter().zip(cluster.accounts(&nfts)?) {
-            numbers[index] = is_free(account).then_some(number);
-        }
-    }
-}
-
-/// Lamports of rent for cover, NFT and the receiver's account of it.
-pub fn rent(cluster: &dyn Cluster, market: &Market, quote: &Quote) -> Result<u64, ClusterError> {
-    let (pool, product) = (&market.pool, &market.product);
-    // As `buy_cover` writes it.
-    let metadata = Metadata {
-        name: &format!("Backstop: {}", product.name()),
-        symbol: "COVER",
-        uri: product.uri(),
-        fields: &[
-            ("sum_insured", amount_text(quote.sum_insured, pool.asset_decimals, get_text(&pool.label))),
-            ("end", day_start_text(quote.end_day)),
-            ("wording_sha256", hex_text(&product.wording_hash)),
-        ],
-    };
-    let lengths = [8 + <Cover as anchor_lang::Space>::INIT_SPACE, mint_space(true) + metadata.space(), NFT_ACCOUNT];
-    lengths.iter().try_fold(0u64, |sum, length| Ok(sum.saturating_add(cluster.rent(*length)?)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use backstop::state::Tranche;
+    use backstop_tests::World;
     use backstop_tests::terms::{ONE, create_pool, stress};
-    use backstop_tests::{World, budget};
-    use solana_sdk::signer::Signer;
 
     /// A product that sells, and its market.
     fn shop() -> (World, ProductKeys) {
@@ -239,22 +174,6 @@ mod tests {
     }
 
     #[test]
-    fn the_rent_that_is_told_is_what_a_purchase_takes() {
-        let (world, keys) = shop();
-        let request = CoverRequest { sum_insured: 1_234 * ONE + 5, term_days: 30 };
-        let market = Market::fetch(&world.cluster, &keys).expect("the accounts are there");
-        let quote = market.quote(request, world.now()).expect("it is for sale");
-        let told = rent(&world.cluster, &market, &quote).expect("the cluster answers");
-        let (buyer, payer) = (world.person(1_000 * ONE), world.person(0));
-        let args = BuyCoverArgs { nonce: 0, request, max_premium: quote.premium };
-        let lamports = |key: &Pubkey| world.cluster.account(key).unwrap().map_or(0, |account| account.lamports);
-        let before = lamports(&payer.id());
-        let buy = ix::buy_cover(&keys, payer.id(), buyer.id(), buyer.id(), args);
-        world.run(&[&buyer.key, &payer.key], &[budget(), buy]);
-        assert_eq!(before - lamports(&payer.id()), told);
-    }
-
-    #[test]
     fn the_largest_sum_that_is_told_is_sold_and_a_unit_more_is_not() {
         let (world, keys) = shop();
         let market = Market::fetch(&world.cluster, &keys).expect("the accounts are there");
@@ -266,36 +185,5 @@ mod tests {
         let hint = &refused.downcast_ref::<crate::commands::context::Hinted>().expect("it comes with a hint").hint;
         assert!(hint.contains("80,000.00 USDT at most"), "{hint}");
         assert!(market.largest_sum(3_000, world.now()).is_err(), "no sum is sold for so long a term");
-    }
-
-    #[test]
-    fn the_lowest_free_number_skips_covers_and_accounts_that_were_left_behind() {
-        let (world, keys) = shop();
-        let (buyer, other) = (world.person(1_000 * ONE), world.person(0));
-        let free = |receiver: &Pubkey| free_numbers(&world.cluster, &keys, &buyer.id(), &[*receiver]).unwrap()[0];
-        let buy = |nonce| {
-            let request = CoverRequest { sum_insured: 100 * ONE, term_days: 30 };
-            let args = BuyCoverArgs { nonce, request, max_premium: u64::MAX };
-            let buy = ix::buy_cover(&keys, world.payer.pubkey(), buyer.id(), buyer.id(), args);
-            world.run(&[&buyer.key], &[budget(), buy]);
-        };
-        assert_eq!(free(&buyer.id()), 0);
-        buy(0);
-        buy(2);
-        assert_eq!(free(&buyer.id()), 1);
-        let several = free_numbers(&world.cluster, &keys, &buyer.id(), &[buyer.id(), other.id(), buyer.id()]);
-        assert_eq!(several.unwrap(), [1, 3, 4]);
-
-        let mint = address::cover_mint(&keys.product, &buyer.id(), 0);
-        let cancel = ix::cancel_cover(&keys, buyer.id(), mint, world.payer.pubkey());
-        world.run(&[&buyer.key], &[cancel]);
-        assert_eq!(free(&buyer.id()), 1, "the buyer's empty account of the first NFT is still there");
-        assert_eq!(free(&other.id()), 0);
-        world.run(&[&buyer.key], &[ix::close_nft_account(&buyer.id(), &mint)]);
-        assert_eq!(free(&buyer.id()), 0);
-
-        world.cluster.airdrop(&mint, 1_000_000);
-        assert_eq!(free(&buyer.id()), 0, "lamports occupy nothing");
-        buy(0);
     }
 }

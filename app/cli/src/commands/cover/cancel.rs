@@ -1,12 +1,13 @@
 //! `backstop cover cancel`.
 
-use super::{CoverArg, OpenCover, require_holder};
+use super::{CoverArg, require_holder};
 use crate::commands::args::asset_text;
 use crate::commands::context::{Context, Preview, event};
 use crate::output::moment;
 use anyhow::Result;
 use backstop::events::CoverCancelled;
 use backstop_client::instruction as ix;
+use backstop_client::view::OpenCover;
 use clap::Args;
 use serde::Serialize;
 

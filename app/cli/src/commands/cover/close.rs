@@ -1,9 +1,7 @@
 //! `backstop cover close`.
 
-use super::standing::Standing;
-use super::{CoverArg, OpenCover, require_holder};
+use super::{CoverArg, require_holder};
 use crate::commands::context::{Context, Preview, hinted};
-use crate::commands::product::up_to_date;
 use crate::output::{exact_amount, moment};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
@@ -11,6 +9,8 @@ use backstop::error::BackstopError;
 use backstop_client::cluster::ClusterError;
 use backstop_client::explain::explain_refusal;
 use backstop_client::quote::Market;
+use backstop_client::view::OpenCover;
+use backstop_client::view::cover::Standing;
 use backstop_client::{Cluster, address, instruction as ix};
 use clap::Args;
 use serde::Serialize;
@@ -39,7 +39,7 @@ pub fn run(args: &CloseArgs, context: &Context) -> Result<()> {
     let (keys, now, market) = (product.keys, cluster.now()?, Market::fetch(cluster, &product.keys)?);
     let settled = |standing| matches!(standing, Standing::Paid | Standing::Ended);
     let mut instructions = Vec::new();
-    let books = up_to_date(&market, now);
+    let books = market.up_to_date(now);
     if !settled(Standing::of(&cover, &market.product, &market.trigger, now)) {
         let standing = Standing::of(&cover, &books.product, &market.trigger, now);
         if !settled(standing) {

@@ -6,17 +6,15 @@ mod cancel;
 mod close;
 mod quote;
 mod show;
-mod standing;
 
-use crate::commands::args::OpenProduct;
 use crate::commands::context::{Context, hinted};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::error::BackstopError;
-use backstop::state::Cover;
 use backstop_client::account::AccountError;
 use backstop_client::explain::explain_refusal;
-use backstop_client::{Cluster, account, address};
+use backstop_client::view::{OpenCover, holder_of};
+use backstop_client::{Cluster, address};
 use clap::Subcommand;
 use std::str::FromStr;
 
@@ -57,44 +55,17 @@ impl FromStr for CoverArg {
     }
 }
 
-/// A cover that was read, with its product and pool.
-pub struct OpenCover {
-    /// Where it is.
-    pub address: Pubkey,
-    /// The cover.
-    pub state: Cover,
-    /// Its product, and its pool.
-    pub product: OpenProduct,
-}
-
 impl CoverArg {
     /// Reads the cover, its product and its pool.
     pub fn open(self, cluster: &dyn Cluster) -> Result<OpenCover> {
-        let of_mint = address::cover(&self.0);
-        let (address, state): (Pubkey, Cover) = match account::find(cluster, &of_mint)? {
-            Some(state) => (of_mint, state),
-            None => match account::find(cluster, &self.0) {
-                Ok(Some(state)) => (self.0, state),
-                // A mint whose cover was closed, or something else that is no cover.
-                Ok(None) => return Err(AccountError::Missing { what: "cover", address: self.0 }.into()),
-                Err(AccountError::Other { address, .. }) => {
-                    let hint = "give the address of a cover, or of its NFT's mint";
-                    return Err(hinted(format!("there is no cover at {address}"), hint));
-                }
-                Err(other) => return Err(other.into()),
-            },
-        };
-        let product = OpenProduct::read(cluster, state.product)?;
-        Ok(OpenCover { address, state, product })
+        OpenCover::find(cluster, self.0).map_err(|why| match why {
+            // A mint whose cover was closed, or something else that is no cover.
+            AccountError::Other { what: "cover", address } => {
+                hinted(format!("there is no cover at {address}"), "give the address of a cover, or of its NFT's mint")
+            }
+            other => other.into(),
+        })
     }
-}
-
-/// Who holds an NFT, and in which token account. `None` once it is burnt.
-pub fn holder_of(cluster: &dyn Cluster, mint: &Pubkey) -> Result<Option<(Pubkey, Pubkey)>> {
-    let Some(nft) = cluster.nft_accounts(&[*mint])?.remove(0) else { return Ok(None) };
-    // Both token programs keep the owner in the 32 bytes after the mint.
-    let owner = cluster.account(&nft)?.and_then(|account| account.data.get(32..64)?.try_into().ok());
-    Ok(owner.map(|owner| (Pubkey::new_from_array(owner), nft)))
 }
 
 /// Refuses unless the wallet holds the cover's NFT in its associated token account.

@@ -2,7 +2,6 @@
 
 use crate::commands::args::{Amount, ProductArg, asset_text};
 use crate::commands::context::{Context, hinted, refused};
-use crate::commands::product::{words, yearly_ppb, yearly_text};
 use crate::output::{card, moment, paragraph, percent, rate};
 use anyhow::Result;
 use backstop::error::BackstopError;
@@ -11,6 +10,7 @@ use backstop_client::Cluster;
 use backstop_client::explain::explain_refusal;
 use backstop_client::instruction::ProductKeys;
 use backstop_client::quote::Market;
+use backstop_client::view;
 use clap::Args;
 use serde::Serialize;
 
@@ -62,7 +62,7 @@ impl Quoted {
             sum_insured: quote.sum_insured,
             term_days,
             premium: quote.premium,
-            rate_ppb: yearly_ppb(quote.premium, quote.sum_insured, term_days),
+            rate_ppb: view::product::yearly_ppb(quote.premium, quote.sum_insured, term_days),
             technical_ppb: quote.technical_ppb,
             level_bps: quote.level_bps,
             exposure: quote.exposure,
@@ -79,12 +79,12 @@ impl Quoted {
         let asset = |units| asset_text(&market.pool, units);
         let left = self.capacity.saturating_sub(self.exposure).saturating_sub(self.sum_insured);
         vec![
-            ("premium", format!("{}, {} a year", asset(self.premium), yearly_text(self.rate_ppb))),
+            ("premium", format!("{}, {} a year", asset(self.premium), view::product::yearly_text(self.rate_ppb))),
             ("sum insured", asset(self.sum_insured)),
             ("protects", format!("{} to {}, {} days", moment(self.active_from), moment(self.end), self.term_days)),
-            ("pays if", words::condition(terms)),
-            ("pays", words::payment(terms)),
-            ("proven by", words::evidence(terms)),
+            ("pays if", view::product::condition(terms)),
+            ("pays", view::product::payment(terms)),
+            ("proven by", view::product::evidence(terms)),
             (
                 "priced at",
                 format!(
@@ -126,7 +126,7 @@ pub fn run(args: &QuoteArgs, context: &Context) -> Result<()> {
     context.options.output.print(&quoted, |quoted| {
         let mut text = card(&quoted.product_name, &quoted.rows(&market));
         text.push('\n');
-        for sentence in words::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds) {
+        for sentence in view::product::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds) {
             text.push_str(&paragraph(&sentence));
         }
         text

@@ -1,10 +1,8 @@
 //! `backstop cover list` and `backstop cover show`.
 
-use super::standing::{Basis, Standing, payout};
-use super::{CoverArg, OpenCover, holder_of};
+use super::CoverArg;
 use crate::commands::args::{PoolArg, ProductArg, asset_text};
 use crate::commands::context::Context;
-use crate::commands::product::{up_to_date, words};
 use crate::output::{amount, card, listing, moment, percent, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
@@ -12,6 +10,9 @@ use backstop::mint::{date_text, hex_text};
 use backstop::state::{Claim, Cover, Incident, Pool, Product, Trigger, get_text};
 use backstop_client::account::Decode;
 use backstop_client::quote::Market;
+use backstop_client::view;
+use backstop_client::view::cover::{Basis, Payout, Standing, payout};
+use backstop_client::view::{OpenCover, holder_of};
 use backstop_client::{Cluster, account, address};
 use clap::Args;
 use serde::Serialize;
@@ -182,7 +183,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let OpenCover { address, state: cover, product } = args.cover.open(cluster)?;
     let (now, market) = (cluster.now()?, Market::fetch(cluster, &product.keys)?);
-    let books = up_to_date(&market, now);
+    let books = market.up_to_date(now);
     let incident: Option<Incident> = account::find(cluster, &product.keys.incident())?;
     let holder = holder_of(cluster, &cover.mint)?;
     let standing = Standing::of(&cover, &books.product, &market.trigger, now);
@@ -203,8 +204,8 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         rent_payer: cover.rent_payer.to_string(),
         wording_sha256: hex_text(&market.product.wording_hash),
         uri: market.product.uri().to_owned(),
-        phase: words::phase(market.trigger.evidence.phase_at(&market.trigger.terms, now)),
-        incident: incident.map(|incident| words::incident(incident.state)),
+        phase: view::trigger::phase(market.trigger.evidence.phase_at(&market.trigger.terms, now)),
+        incident: incident.map(|incident| view::incident::state(incident.state)),
         payout: due.map(|due| PayoutView {
             basis: due.basis.name(),
             event_at: due.event_at,
@@ -226,8 +227,8 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
             ("protects", format!("{} to {}", moment(row.active_from), moment(row.end))),
             ("product", row.product.clone()),
             ("pool", format!("{} {}", row.pool, row.label)),
-            ("pays if", words::condition(&market.trigger.terms)),
-            ("pays", words::payment(&market.trigger.terms)),
+            ("pays if", view::product::condition(&market.trigger.terms)),
+            ("pays", view::product::payment(&market.trigger.terms)),
             ("trigger", shown.phase.to_owned()),
         ];
         if let Some(incident) = shown.incident {
@@ -260,7 +261,7 @@ fn claim_name(claim: Claim) -> &'static str {
     }
 }
 
-fn payout_text(due: &super::standing::Payout, asset: &dyn Fn(u64) -> String) -> String {
+fn payout_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
     let why = match (due.basis, due.claim) {
         (Basis::LastPrice, None) => return "nothing at the last price".into(),
         (_, None) => return format!("nothing: it had ended when the event began on {}", moment(due.event_at)),
@@ -278,7 +279,6 @@ fn payout_text(due: &super::standing::Payout, asset: &dyn Fn(u64) -> String) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::standing::Payout;
     use super::*;
 
     #[test]

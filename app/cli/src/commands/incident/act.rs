@@ -1,15 +1,17 @@
 //! The steps from a trigger to its covers' payouts, by hand. Anyone may take them; `backstop crank run` takes all.
 
-use super::Case;
+use super::require_incident;
 use super::show::Losses;
 use crate::commands::args::{OpenProduct, ProductArg, asset_text};
 use crate::commands::context::{Context, Preview, event, hinted};
-use crate::commands::cover::{CoverArg, OpenCover, holder_of};
+use crate::commands::cover::CoverArg;
 use crate::output::{moment, percent};
 use anyhow::{Result, anyhow};
 use backstop::events::{CoverSettled, IncidentClosed, IncidentFunded, IncidentOpened, TreatyCalled, TreatySkipped};
 use backstop::state::Treaty;
 use backstop_client::instruction::{self as ix, TreatyKeys};
+use backstop_client::view::Case;
+use backstop_client::view::{OpenCover, holder_of};
 use backstop_client::{Cluster, account};
 use clap::Args;
 use serde::Serialize;
@@ -123,8 +125,8 @@ struct Called {
 
 pub fn call(args: &CallArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
-    let case = Case::read(cluster, args.product)?;
-    let incident = case.incident(cluster.now()?)?;
+    let case = Case::read(cluster, args.product.0)?;
+    let incident = require_incident(&case, cluster.now()?)?;
     let product = &case.product;
     let next = incident.treaties.get(usize::from(incident.cursor)).filter(|_| incident.cursor < incident.treaty_count);
     let next = next.ok_or_else(|| {
@@ -197,8 +199,8 @@ struct Funded {
 
 pub fn fund(args: &FundArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
-    let case = Case::read(cluster, args.product)?;
-    case.incident(cluster.now()?)?;
+    let case = Case::read(cluster, args.product.0)?;
+    require_incident(&case, cluster.now()?)?;
     let product = &case.product;
     context.carry_out(&[ix::fund_incident(&product.keys)], |receipt| {
         let funded = event::<IncidentFunded>(receipt)?;
@@ -303,8 +305,8 @@ struct Closed {
 
 pub fn close(args: &CloseArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
-    let case = Case::read(cluster, args.product)?;
-    let incident = case.incident(cluster.now()?)?;
+    let case = Case::read(cluster, args.product.0)?;
+    let incident = require_incident(&case, cluster.now()?)?;
     let product = &case.product;
     context.carry_out(&[ix::close_incident(&product.keys, incident.rent_payer)], |receipt| {
         let closed = event::<IncidentClosed>(receipt)?;

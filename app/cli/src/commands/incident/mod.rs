@@ -2,11 +2,9 @@
 
 mod act;
 mod case;
-mod next;
 mod show;
 
-pub use case::Case;
-pub use next::{Step, next_step};
+use case::require_incident;
 pub use show::Losses;
 
 use crate::commands::context::Context;

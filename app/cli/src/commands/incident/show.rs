@@ -1,10 +1,9 @@
 //! `backstop incident list` and `backstop incident show`.
 
-use super::{Case, Step, next_step};
+use super::require_incident;
 use crate::commands::args::{OpenPool, PoolArg, ProductArg};
 use crate::commands::context::Context;
-use crate::commands::product::words::incident as state_name;
-use crate::commands::trigger::words::moment_from;
+use crate::output::moment_from;
 use crate::output::{GOOD, QUIET, Table, amount, card, cell, listing, moment, paint, percent, table, tidy_amount};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
@@ -12,6 +11,9 @@ use backstop::constants::{SETTLEMENT_WINDOW, TREATY_CALL_WINDOW};
 use backstop::state::{
     CallState, Claim, Cover, CoverState, Incident, IncidentState, LossByLayer, Product, Treaty, TreatyKind, get_text,
 };
+use backstop_client::view;
+use backstop_client::view::Case;
+use backstop_client::view::incident::{Step, next_step};
 use backstop_client::{Cluster, account};
 use clap::Args;
 use serde::Serialize;
@@ -72,7 +74,7 @@ fn summary(address: Pubkey, incident: &Incident, product: &Product, pool: &OpenP
         pool: incident.pool.to_string(),
         label: get_text(&pool.state.label).into(),
         decimals: pool.decimals,
-        state: state_name(incident.state),
+        state: view::incident::state(incident.state),
         event_at: incident.event_at,
         opened_at: incident.opened_at,
         funded_at: is_funded.then_some(incident.funded_at),
@@ -200,8 +202,8 @@ struct CoverRow {
 pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let now = cluster.now()?;
-    let case = Case::read(cluster, args.product)?;
-    let incident = case.incident(now)?;
+    let case = Case::read(cluster, args.product.0)?;
+    let incident = require_incident(&case, now)?;
     let pool = &case.product.pool;
     let covers: Vec<CoverRow> =
         case.covers(cluster)?.iter().filter_map(|(key, cover)| cover_row(*key, cover, incident)).collect();

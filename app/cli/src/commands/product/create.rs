@@ -1,6 +1,5 @@
 //! `backstop product create`.
 
-use super::words;
 use crate::commands::args::{Amount, PoolArg, asset_text, bps, hundredths, price, rate, seconds};
 use crate::commands::context::{Context, Preview, UsageError, event, hinted};
 use crate::output::{exact_amount, moment, percent};
@@ -15,6 +14,7 @@ use backstop::state::{Product, ProductTerms, Trigger};
 use backstop_client::Cluster;
 use backstop_client::instruction::{self as ix, ProductKeys};
 use backstop_client::units::feed_id;
+use backstop_client::view;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use solana_sdk::hash::hash;
@@ -300,12 +300,12 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
                 ("address", keys.product.to_string()),
                 ("pool", keys.pool.pool.to_string()),
                 ("insures", args.covered_asset.to_string()),
-                ("pays if", words::condition(&shown)),
-                ("pays", words::payment(&shown)),
-                ("proven by", words::evidence(&shown)),
+                ("pays if", view::product::condition(&shown)),
+                ("pays", view::product::payment(&shown)),
+                ("proven by", view::product::evidence(&shown)),
                 ("feed", args.feed.clone()),
-                ("risk rate", words::risk_rate(terms.risk_rate_ppb, &terms)),
-                ("demand rate", words::demand_rate(&terms)),
+                ("risk rate", view::product::risk_rate(terms.risk_rate_ppb, &terms)),
+                ("demand rate", view::product::demand_rate(&terms)),
                 (
                     "limits",
                     format!(

@@ -1,7 +1,5 @@
 //! `backstop product set-rate`, `freeze`, `thaw`, `run-off` and `sync`.
 
-use super::show::{yearly_ppb, yearly_text};
-use super::words;
 use crate::commands::args::{OpenProduct, ProductArg, asset_text, rate as rate_arg};
 use crate::commands::context::{Context, Preview, hinted};
 use crate::output::{moment, rate};
@@ -12,6 +10,7 @@ use backstop::events::ExposureReleased;
 use backstop::state::{CoverRequest, Product, ProductState};
 use backstop_client::explain::explain_refusal;
 use backstop_client::quote::Market;
+use backstop_client::view;
 use backstop_client::{Cluster, instruction as ix, transaction};
 use clap::Args;
 use serde::Serialize;
@@ -54,7 +53,7 @@ pub fn set_rate(args: &SetRateArgs, context: &Context) -> Result<()> {
             let quote = market.quote(CoverRequest { sum_insured, term_days }, now);
             quote.map_or_else(
                 |refusal| explain_refusal(refusal).sentence,
-                |quote| yearly_text(yearly_ppb(quote.premium, sum_insured, term_days)),
+                |quote| view::product::yearly_text(view::product::yearly_ppb(quote.premium, sum_insured, term_days)),
             )
         };
         let insured = asset_text(&pool.state, sum_insured);
@@ -63,7 +62,7 @@ pub fn set_rate(args: &SetRateArgs, context: &Context) -> Result<()> {
             rows: vec![
                 ("product", keys.product.to_string()),
                 ("risk rate", format!("{} a year, now {}", rate(args.rate), rate(state.risk_rate_ppb))),
-                ("bounds", words::rate_bounds(terms)),
+                ("bounds", view::product::rate_bounds(terms)),
                 ("example", format!("{insured} for {term_days} days")),
                 ("costs now", format!("{} a year", yearly(&market))),
                 ("costs then", format!("{} a year", yearly(&moved))),
@@ -133,11 +132,11 @@ pub fn set_state(args: &StateArgs, change: Change, context: &Context) -> Result<
     let mut changed = state.clone();
     if changed.set_state(to).is_err() {
         let sentence = explain_refusal(BackstopError::WrongProductState).sentence;
-        return Err(hinted(sentence, format!("the product is {} now", words::state(&state, now))));
+        return Err(hinted(sentence, format!("the product is {} now", view::product::state(&state, now))));
     }
     let instruction = ix::set_product_state(context.wallet()?, keys.product, to);
     context.carry_out(&[instruction], |_| {
-        let (before, after) = (words::state(&state, now), words::state(&changed, now));
+        let (before, after) = (view::product::state(&state, now), view::product::state(&changed, now));
         let preview = Preview {
             title: format!("{title} {}", state.name()),
             rows: vec![

@@ -3,9 +3,6 @@
 mod create;
 mod manage;
 mod show;
-pub mod words;
-
-pub use show::{up_to_date, yearly_ppb, yearly_text};
 
 use crate::commands::context::Context;
 use clap::Subcommand;

@@ -1,6 +1,5 @@
 //! `backstop product list` and `backstop product show`.
 
-use super::words;
 use crate::commands::args::{PoolArg, ProductArg, asset_text};
 use crate::commands::context::Context;
 use crate::output::{amount, card, duration, exact_price, listing, moment, paragraph, percent, table, thousands};
@@ -12,6 +11,7 @@ use backstop::state::{CoverRequest, Incident, Pool, Product, Protocol, Trigger, 
 use backstop_client::explain::explain_refusal;
 use backstop_client::instruction::ProductKeys;
 use backstop_client::quote::Market;
+use backstop_client::view;
 use backstop_client::{Cluster, account, address};
 use clap::Args;
 use serde::Serialize;
@@ -75,27 +75,8 @@ struct Example {
     rate_ppb: u64,
 }
 
-/// A premium as a rate a year, in parts per billion of the sum insured, rounded up.
-pub fn yearly_ppb(premium: u64, sum_insured: u64, term_days: u16) -> u64 {
-    let yearly = u128::from(premium) * 365 * 1_000_000_000;
-    let per_day = u128::from(sum_insured) * u128::from(term_days);
-    u64::try_from(yearly.div_ceil(per_day.max(1))).unwrap_or(u64::MAX)
-}
-
-/// A market's books at `now`: premium earned, ended covers released, level drifted, as a purchase would find them.
-pub fn up_to_date(market: &Market, now: i64) -> Market {
-    let mut books = market.clone();
-    let mut fresh = || -> anchor_lang::Result<()> {
-        books.pool.accrue(now)?;
-        books.product.sync(&mut books.pool, &books.trigger, now)?;
-        books.product.drift_level(now);
-        Ok(())
-    };
-    if fresh().is_ok() { books } else { market.clone() }
-}
-
 fn summary(address: Pubkey, market: &Market, now: i64) -> Summary {
-    let Market { pool, product, trigger, .. } = up_to_date(market, now);
+    let Market { pool, product, trigger, .. } = market.up_to_date(now);
     let capacity = product.capacity(&pool).unwrap_or_default();
     let term_days = EXAMPLE_DAYS.clamp(product.terms.min_term_days, product.terms.max_term_days);
     let largest = market.largest_sum(term_days, now);
@@ -103,7 +84,12 @@ fn summary(address: Pubkey, market: &Market, now: i64) -> Summary {
         let one = 10u64.checked_pow(pool.asset_decimals.into())?;
         let sum_insured = EXAMPLE_SUM.saturating_mul(one).clamp(pool.terms.min_sum_insured, largest);
         let premium = market.quote(CoverRequest { sum_insured, term_days }, now).ok()?.premium;
-        Some(Example { sum_insured, term_days, premium, rate_ppb: yearly_ppb(premium, sum_insured, term_days) })
+        Some(Example {
+            sum_insured,
+            term_days,
+            premium,
+            rate_ppb: view::product::yearly_ppb(premium, sum_insured, term_days),
+        })
     });
     Summary {
         product: address.to_string(),
@@ -112,8 +98,8 @@ fn summary(address: Pubkey, market: &Market, now: i64) -> Summary {
         name: product.name().to_owned(),
         label: get_text(&pool.label).to_owned(),
         decimals: pool.asset_decimals,
-        state: words::state(&product, now),
-        phase: words::phase(trigger.evidence.phase_at(&trigger.terms, now)),
+        state: view::product::state(&product, now),
+        phase: view::trigger::phase(trigger.evidence.phase_at(&trigger.terms, now)),
         exposure: product.exposure,
         capacity,
         utilisation_bps: utilisation_bps(product.exposure, capacity),
@@ -172,7 +158,7 @@ fn list_text(rows: &[Summary]) -> String {
             row.product.clone(),
             row.name.clone(),
             state.to_owned(),
-            row.example.as_ref().map_or_else(|| "-".into(), |example| yearly_text(example.rate_ppb)),
+            row.example.as_ref().map_or_else(|| "-".into(), |example| view::product::yearly_text(example.rate_ppb)),
             amount(row.exposure, row.decimals),
             left,
         ]);
@@ -183,11 +169,6 @@ fn list_text(rows: &[Summary]) -> String {
 /// What can be insured beyond the covers that are live; `None` if the product sells no more, or not for now.
 fn left(row: &Summary) -> Option<u64> {
     matches!(row.state, "selling" | "announced").then(|| row.capacity.saturating_sub(row.exposure))
-}
-
-/// A rate with two decimals, rounded up: `4.37 %`.
-pub fn yearly_text(ppb: u64) -> String {
-    percent(ppb.div_ceil(100_000))
 }
 
 #[derive(Serialize)]
@@ -257,8 +238,8 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         max_price_age_seconds: terms.max_price_age,
         no_sale_buffer_bps: terms.no_sale_buffer_bps,
         trigger: keys.trigger().to_string(),
-        source: words::source(trigger.source()),
-        feed: words::feed(trigger),
+        source: view::trigger::source(trigger.source()),
+        feed: view::trigger::feed(trigger),
         threshold_e8: condition.threshold,
         recovery_e8: condition.recovery,
         full_loss_price_e8: Some(condition.full_loss_price).filter(|price| *price > 0),
@@ -270,10 +251,10 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         last_price_e8: trigger.evidence.last_price,
         last_confidence_e8: trigger.evidence.last_confidence,
         last_publish_time: trigger.evidence.last_publish_time,
-        incident: incident.map(|incident| words::incident(incident.state).to_owned()),
+        incident: incident.map(|incident| view::incident::state(incident.state).to_owned()),
         event_at: Some(product.event_at).filter(|at| *at > 0),
     };
-    let not_covered = words::not_covered(condition, terms.waiting_seconds);
+    let not_covered = view::product::not_covered(condition, terms.waiting_seconds);
     let asset = |units| asset_text(pool, units);
     context.options.output.print(&shown, |shown| {
         let mut text = card(&shown.summary.name, &rows(shown, &market, &asset, now));
@@ -293,7 +274,7 @@ fn rows(shown: &Shown, market: &Market, asset: &dyn Fn(u64) -> String, now: i64)
             asset(example.premium),
             asset(example.sum_insured),
             example.term_days,
-            yearly_text(example.rate_ppb)
+            view::product::yearly_text(example.rate_ppb)
         ),
         (None, Some(reason)) => format!("not sold now: {reason}"),
         (None, None) => "not sold now".into(),
@@ -304,17 +285,21 @@ fn rows(shown: &Shown, market: &Market, asset: &dyn Fn(u64) -> String, now: i64)
         ("pool", format!("{} {}", summary.pool, summary.label)),
         ("state", state_text(shown)),
         ("insures", shown.covered_asset.clone()),
-        ("pays if", words::condition(condition)),
-        ("pays", words::payment(condition)),
-        ("proven by", words::evidence(condition)),
+        ("pays if", view::product::condition(condition)),
+        ("pays", view::product::payment(condition)),
+        ("proven by", view::product::evidence(condition)),
         ("feed", format!("{} {}", shown.source, shown.feed)),
         ("last price", last_price(shown, now)),
         ("trigger", format!("{}, {}", shown.trigger, summary.phase)),
         ("costs now", costs),
-        ("risk rate", words::risk_rate(summary.risk_rate_ppb, terms)),
+        ("risk rate", view::product::risk_rate(summary.risk_rate_ppb, terms)),
         (
             "demand rate",
-            format!("{}; times a level of {} now", words::demand_rate(terms), percent(summary.level_bps.into())),
+            format!(
+                "{}; times a level of {} now",
+                view::product::demand_rate(terms),
+                percent(summary.level_bps.into())
+            ),
         ),
         ("insured", format!("{}, {} of capacity", asset(summary.exposure), percent(summary.utilisation_bps.into()))),
         ("left", left(summary).map_or_else(|| "nothing is sold".into(), |left| format!("{}{largest}", asset(left)))),
@@ -354,9 +339,9 @@ mod tests {
 
     #[test]
     fn a_premium_is_told_as_a_rate_a_year() {
-        assert_eq!(yearly_ppb(5_000_000, 1_000_000_000, 365), 5_000_000);
-        assert_eq!(yearly_ppb(1_000_000, 1_000_000_000, 30), 12_166_667);
-        assert_eq!(yearly_ppb(1, 0, 0), 365_000_000_000);
-        assert_eq!(yearly_text(12_166_667), "1.22 %");
+        assert_eq!(view::product::yearly_ppb(5_000_000, 1_000_000_000, 365), 5_000_000);
+        assert_eq!(view::product::yearly_ppb(1_000_000, 1_000_000_000, 30), 12_166_667);
+        assert_eq!(view::product::yearly_ppb(1, 0, 0), 365_000_000_000);
+        assert_eq!(view::product::yearly_text(12_166_667), "1.22 %");
     }
 }

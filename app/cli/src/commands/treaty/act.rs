@@ -1,14 +1,17 @@
 //! `backstop treaty accept`, `premium`, `collect`, `commute` and `end`.
 
-use super::words::{OpenTreaty, a_kind, books, gets, gives, kind, pool, reinstatements, released_from, status, term};
 use crate::commands::context::{Context, Preview, event, hinted};
 use crate::commands::incident::Losses;
-use crate::commands::trigger::words::moment_from;
 use crate::output::moment;
+use crate::output::moment_from;
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::events::{TreatyAccepted, TreatyCollected, TreatyCommuted, TreatyPremiumSettled};
 use backstop::state::{TreatyState, day_start};
+use backstop_client::view::OpenTreaty;
+use backstop_client::view::treaty::{
+    a_kind, books, gets, gives, kind, pool, reinstatements, released_from, status, term,
+};
 use backstop_client::{Cluster, instruction as ix};
 use clap::Args;
 use serde::Serialize;

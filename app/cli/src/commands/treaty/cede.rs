@@ -1,13 +1,13 @@
 //! `backstop treaty cede`: surplus moves up from a cover pool to a reinsurance pool, after notice.
 
 use super::create::require_kinds;
-use super::words::{asset, books, pool};
 use crate::commands::args::{Amount, OpenPool, PoolArg};
 use crate::commands::context::{Context, Preview, event, hinted};
-use crate::commands::trigger::words::moment_from;
+use crate::output::moment_from;
 use anyhow::Result;
 use backstop::events::{CessionAnnounced, SurplusCeded};
 use backstop::state::Cession;
+use backstop_client::view::treaty::{asset, books, pool};
 use backstop_client::{Cluster, account, address, instruction as ix};
 use clap::{Args, Subcommand};
 use serde::Serialize;

@@ -1,9 +1,8 @@
 //! `backstop treaty create`.
 
-use super::words::{a_kind, asset, books, gets, gives, kind, part, pool, reinstatements, term};
 use crate::commands::args::{Amount, OpenPool, PoolArg, UtcDay};
 use crate::commands::context::{Context, Preview, UsageError, event, hinted};
-use crate::commands::trigger::words::moment_from;
+use crate::output::moment_from;
 use anyhow::Result;
 use backstop::constants::{
     ACCOUNT_VERSION, MAX_CESSION_BPS, MAX_RATE_ON_LINE_BPS, MAX_REINSTATEMENT_PREMIUM_BPS, MAX_REINSTATEMENTS,
@@ -14,6 +13,7 @@ use backstop::mint::date_text;
 use backstop::state::{PoolKind, Treaty, TreatyKind, TreatyState, TreatyTerms, day_of};
 use backstop_client::Cluster;
 use backstop_client::instruction::{self as ix, TreatyKeys};
+use backstop_client::view::treaty::{a_kind, asset, books, gets, gives, kind, part, pool, reinstatements, term};
 use clap::{ArgGroup, Args, value_parser};
 use serde::Serialize;
 

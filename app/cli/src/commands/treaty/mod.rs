@@ -4,7 +4,6 @@ mod act;
 mod cede;
 mod create;
 mod show;
-mod words;
 
 use crate::commands::context::Context;
 use clap::Subcommand;

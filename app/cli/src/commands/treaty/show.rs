@@ -1,16 +1,17 @@
 //! `backstop treaty list` and `backstop treaty show`.
 
-use super::words::{
-    OpenTreaty, a_kind, books, gets, gives, kind, meaning, pool, reinstatements, released_from, status, term,
-};
 use crate::commands::args::{OpenPool, PoolArg};
 use crate::commands::context::Context;
-use crate::commands::trigger::words::moment_from;
+use crate::output::moment_from;
 use crate::output::{amount, card, listing, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::mint::date_text;
 use backstop::state::{CallState, Incident, Treaty, TreatyKind, TreatyState, day_of, get_text, unearned_between};
+use backstop_client::view::OpenTreaty;
+use backstop_client::view::treaty::{
+    a_kind, books, gets, gives, kind, meaning, pool, reinstatements, released_from, status, term,
+};
 use backstop_client::{Cluster, account};
 use clap::Args;
 use serde::Serialize;

@@ -1,10 +1,8 @@
 //! `backstop trigger observe`, `refresh` and `confirm`: what anyone may do to a trigger.
 
 use super::show::price_account;
-use super::words;
 use crate::commands::args::{OpenProduct, ProductArg};
 use crate::commands::context::{Context, Preview, hinted};
-use crate::commands::product::words::phase;
 use crate::output::{exact_price, moment, price};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -14,6 +12,8 @@ use backstop::oracle;
 use backstop::state::Trigger;
 use backstop::state::evidence::Phase;
 use backstop_client::cluster::Receipt;
+use backstop_client::view;
+use backstop_client::view::trigger::phase;
 use backstop_client::{Cluster, account, instruction as ix, transaction};
 use clap::Args;
 use serde::Serialize;
@@ -93,7 +93,7 @@ pub fn observe(args: &ObserveArgs, context: &Context) -> Result<()> {
             price_e8: print.price,
             confidence_e8: print.confidence,
             publish_time: print.publish_time,
-            says: words::class(trigger.terms.classify(&print)),
+            says: view::trigger::class(trigger.terms.classify(&print)),
             is_news: !transaction::events::<Observed>(&receipt.logs).is_empty(),
         })
     })

@@ -1,9 +1,9 @@
 //! The evidence of a trigger, drawn slot by slot.
 
-use super::standing::Standing;
 use crate::output::chart::{Chart, Level, Mark, SLOT_LEGEND, slot_mark, ticks};
 use crate::output::{ACCENT, BAD, GOOD, QUIET, WATCH, duration, exact_price, paint};
 use backstop::state::evidence::{Phase, RING_SLOTS, Terms};
+use backstop_client::view::trigger::Standing;
 
 /// Columns beside the plot: the margin, and how many slots count.
 const BESIDE: u64 = 34;
@@ -80,6 +80,7 @@ pub fn evidence(terms: &Terms, standing: &Standing, now: i64, width: usize) -> O
         line: &line,
         levels,
         marks: &marks,
+        width,
     };
     let end = from.saturating_add(column_seconds.saturating_mul(i64::try_from(columns).ok()?));
     let mut text = chart.plot();
@@ -128,11 +129,53 @@ fn tick_seconds(column_seconds: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::standing::tests::{START, breached, show, trigger};
     use super::*;
     use crate::output::plain;
+    use backstop::oracle::Observation;
+    use backstop::state::Trigger;
+    use backstop::state::evidence::{Severity, TermsInput};
 
-    fn drawn(trigger: &backstop::state::Trigger, now: i64) -> Option<String> {
+    /// A slot boundary.
+    const START: i64 = 1_678_500_000;
+    const SLOT: i64 = 1_800;
+
+    fn input() -> TermsInput {
+        TermsInput {
+            threshold: 95_000_000,
+            recovery: 96_000_000,
+            severity: Severity::Linear { full_loss_price: 80_000_000 },
+            duration_seconds: 4 * 3_600,
+            slot_seconds: 1_800,
+            tolerance_seconds: 1_800,
+            challenge_seconds: 6 * 3_600,
+            confidence_multiplier: 200,
+        }
+    }
+
+    /// A quiet trigger: below 0.95 for 4 h of 30 min slots, one gap tolerated, 6 h to contradict.
+    fn trigger() -> Trigger {
+        let mut trigger: Trigger = bytemuck::Zeroable::zeroed();
+        trigger.terms = Terms::new(&input()).expect("valid");
+        trigger
+    }
+
+    /// Shows a price at a moment that it is published.
+    fn show(trigger: &mut Trigger, price: u64, at: i64) {
+        let print = Observation { price, confidence: 0, publish_time: at };
+        let terms = trigger.terms;
+        trigger.evidence.observe(&terms, &print, at).expect("taken");
+    }
+
+    /// A trigger with so many slots of breaches from the start on.
+    fn breached(slots: i64) -> Trigger {
+        let mut trigger = trigger();
+        for slot in 0..slots {
+            show(&mut trigger, 90_000_000, START + slot * SLOT);
+        }
+        trigger
+    }
+
+    fn drawn(trigger: &Trigger, now: i64) -> Option<String> {
         let standing = Standing::of(trigger, now);
         let drawn = |width| evidence(&trigger.terms, &standing, now, width).map(|text| plain(&text));
         for width in [80, 100, 140] {

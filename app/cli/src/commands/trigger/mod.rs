@@ -4,8 +4,6 @@ mod act;
 mod draw;
 mod replay;
 mod show;
-mod standing;
-pub mod words;
 
 use crate::commands::context::Context;
 use clap::Subcommand;

@@ -2,7 +2,7 @@
 
 use crate::commands::args::{hundredths, price, seconds};
 use crate::commands::context::hinted;
-use crate::output::{Output, listing, paragraph, table};
+use crate::output::{Output, listing, table};
 use anyhow::{Context, Result};
 use backstop::state::evidence::{Severity, TermsInput};
 use backstop_sandbox::replay::{self, Replay, price_text};

@@ -1,12 +1,9 @@
 //! `backstop trigger show`.
 
-use super::standing::{OpenSlot, Standing};
-use super::{draw, words};
+use super::draw;
 use crate::commands::args::{OpenProduct, ProductArg};
 use crate::commands::context::Context;
-use crate::commands::incident::{Case, Step, next_step};
-use crate::commands::product::words::{feed, payment, phase, source};
-use crate::output::{self, WATCH, amount, card, exact_price, moment, paint, percent, price, time};
+use crate::output::{self, WATCH, amount, card, exact_price, moment, moment_from, paint, percent, price, span, time};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::math::losses;
@@ -15,6 +12,12 @@ use backstop::state::evidence::{Phase, RING_SLOTS, Terms};
 use backstop::state::{ProductState, Trigger, get_text};
 use backstop_client::Cluster;
 use backstop_client::price_account::standing_account;
+use backstop_client::view;
+use backstop_client::view::Case;
+use backstop_client::view::incident::{Step, next_step};
+use backstop_client::view::product::payment;
+use backstop_client::view::trigger::{OpenSlot, Standing};
+use backstop_client::view::trigger::{feed, phase, source};
 use clap::Args;
 use serde::Serialize;
 
@@ -120,7 +123,7 @@ struct SlotView {
 pub fn run(args: &ShowArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let now = cluster.now()?;
-    let case = Case::read(cluster, args.product)?;
+    let case = Case::read(cluster, args.product.0)?;
     let standing = Standing::of(&case.trigger, now);
     let shown = view(&case, &standing, now);
     context.options.output.print(&shown, |shown| {
@@ -149,7 +152,7 @@ fn view(case: &Case, standing: &Standing, now: i64) -> Shown {
         feed: feed(trigger),
         price_account: price_account(trigger).to_string(),
         condition: Condition {
-            text: words::condition(terms),
+            text: format!("{}: {}", view::product::condition(terms), view::product::evidence(terms)),
             threshold_e8: terms.threshold,
             recovery_e8: terms.recovery,
             full_loss_e8: (terms.severity == Terms::LINEAR).then_some(terms.full_loss_price),
@@ -169,7 +172,7 @@ fn view(case: &Case, standing: &Standing, now: i64) -> Shown {
             confidence_e8: evidence.last_confidence,
             publish_time: evidence.last_publish_time,
             age_seconds: now.saturating_sub(evidence.last_publish_time),
-            says: words::class(terms.classify(&Observation {
+            says: view::trigger::class(terms.classify(&Observation {
                 price: evidence.last_price,
                 confidence: evidence.last_confidence,
                 publish_time: evidence.last_publish_time,
@@ -245,7 +248,7 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
     row("pool", shown.pool.clone());
     row("feed", format!("{} {}", shown.source, shown.feed));
     row("condition", shown.condition.text.clone());
-    row("a price counts", words::counting(terms));
+    row("a price counts", view::trigger::counting(terms));
     row("pays", payment(terms));
     row("phase", phase_text(shown));
     row("evidence", format!("{} of {} good slots", shown.credited_slots, shown.needed_slots));
@@ -257,7 +260,7 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
                 "{} +/- {}, {} old: {}",
                 exact_price(print.price_e8),
                 exact_price(print.confidence_e8),
-                words::span(print.age_seconds),
+                span(print.age_seconds),
                 print.says,
             ),
         },
@@ -267,7 +270,7 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
             "{} to {}, takes a breach until {}",
             time(slot.start),
             time(slot.end),
-            words::moment_from(slot.open_until, now)
+            moment_from(slot.open_until, now)
         )
     };
     if let Some(slot) = &shown.current_slot {
@@ -278,18 +281,15 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
     }
     if let Some(window) = &shown.window {
         if window.is_met {
-            row("event", words::moment_from(window.event_at, now));
+            row("event", moment_from(window.event_at, now));
             row("window ends", moment(window.met_at));
         } else {
-            row(
-                "could be met",
-                format!("{}, if every slot from now on is a breach", words::moment_from(window.met_at, now)),
-            );
+            row("could be met", format!("{}, if every slot from now on is a breach", moment_from(window.met_at, now)));
         }
         if shown.phase != "triggered" {
             let final_from = window.contradicted_until.saturating_add(1);
             let name = if window.is_met { "final from" } else { "could be final" };
-            row(name, words::moment_from(final_from, now));
+            row(name, moment_from(final_from, now));
         }
     }
     if let (Some(mean), Some(severity)) = (shown.mean_price_e8, shown.severity_bps) {
@@ -313,12 +313,12 @@ fn phase_text(shown: &Shown) -> String {
     let said = match shown.phase {
         "quiet" => "quiet: nothing points to an event".into(),
         "breaching" => {
-            let until = shown.breaching_until.map(|until| words::moment_from(until, now)).unwrap_or_default();
+            let until = shown.breaching_until.map(|until| moment_from(until, now)).unwrap_or_default();
             format!("breaching: no sales, deposits or exits; over after {until} if nothing more is shown")
         }
         "met" => "met: until the challenge is over, a price that contradicts it undoes it".into(),
         _ => match shown.triggered_at {
-            Some(at) => format!("triggered: final since {}", words::moment_from(at, now)),
+            Some(at) => format!("triggered: final since {}", moment_from(at, now)),
             None => "triggered: nobody contradicted it in time".into(),
         },
     };

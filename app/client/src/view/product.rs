@@ -1,10 +1,8 @@
 //! What a product promises, and what it does not, in words.
 
-use crate::output::{duration, exact_price, percent, rate};
-use backstop::mint::hex_text;
-use backstop::oracle::Source;
-use backstop::state::evidence::{Phase, Terms};
-use backstop::state::{IncidentState, Product, ProductState, ProductTerms, Trigger};
+use crate::text::{duration, exact_price, percent, rate};
+use backstop::state::evidence::Terms;
+use backstop::state::{Product, ProductState, ProductTerms};
 
 /// Whether a product sells at `now`: `announced` before its notice is over.
 pub fn state(product: &Product, now: i64) -> &'static str {
@@ -17,45 +15,14 @@ pub fn state(product: &Product, now: i64) -> &'static str {
     }
 }
 
-/// Where a trigger stands.
-pub fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Quiet => "quiet",
-        Phase::Breaching => "breaching",
-        Phase::Met => "met",
-        Phase::Triggered => "triggered",
-    }
-}
-
-/// How far an incident is.
-pub fn incident(state: IncidentState) -> &'static str {
-    match state {
-        IncidentState::Open => "open",
-        IncidentState::Waiting => "waiting",
-        IncidentState::Funded => "funded",
-        IncidentState::Closed => "closed",
-    }
-}
-
-/// Where a trigger's prices come from.
-pub fn source(source: Source) -> &'static str {
-    match source {
-        Source::PythReceiver => "pyth-receiver",
-        Source::PythPush => "pyth-push",
-    }
-}
-
-/// A feed as its oracle names it: a Pyth feed id, or the address of a price account.
-pub fn feed(trigger: &Trigger) -> String {
-    match trigger.source() {
-        Source::PythReceiver => hex_text(&trigger.feed),
-        Source::PythPush => anchor_lang::prelude::Pubkey::new_from_array(trigger.feed).to_string(),
-    }
+/// A condition on a price in words: `below 0.95 for 4 h`. The threshold is in 1e-8.
+pub fn below_for(threshold: u64, duration_seconds: u64) -> String {
+    format!("below {} for {}", exact_price(threshold), duration(duration_seconds))
 }
 
 /// When it pays.
 pub fn condition(terms: &Terms) -> String {
-    format!("the price is below {} for {}", exact_price(terms.threshold), duration(terms.duration_seconds()))
+    format!("the price is {}", below_for(terms.threshold, terms.duration_seconds()))
 }
 
 /// How the condition is proven.
@@ -129,6 +96,18 @@ pub fn not_covered(terms: &Terms, waiting_seconds: u32) -> Vec<String> {
             .into(),
         "If the pool cannot pay every cover of an event, all are paid the same part.".into(),
     ]
+}
+
+/// A premium as a rate a year, in parts per billion of the sum insured, rounded up.
+pub fn yearly_ppb(premium: u64, sum_insured: u64, term_days: u16) -> u64 {
+    let yearly = u128::from(premium) * 365 * 1_000_000_000;
+    let per_day = u128::from(sum_insured) * u128::from(term_days);
+    u64::try_from(yearly.div_ceil(per_day.max(1))).unwrap_or(u64::MAX)
+}
+
+/// A rate with two decimals, rounded up: `4.37 %`.
+pub fn yearly_text(ppb: u64) -> String {
+    percent(ppb.div_ceil(100_000))
 }
 
 #[cfg(test)]

@@ -1,12 +1,22 @@
 //! Which step is next from a trigger to its covers' payouts, and the command that takes it.
 
 use super::Case;
-use crate::commands::trigger::words::moment_from;
+use crate::text::moment_from;
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::FUNDING_PATIENCE;
 use backstop::state::evidence::Phase;
 use backstop::state::{IncidentState, ProductState};
 use serde::Serialize;
+
+/// How far an incident is.
+pub const fn state(state: IncidentState) -> &'static str {
+    match state {
+        IncidentState::Open => "open",
+        IncidentState::Waiting => "waiting",
+        IncidentState::Funded => "funded",
+        IncidentState::Closed => "closed",
+    }
+}
 
 /// A step that anyone can take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -72,11 +82,11 @@ pub fn next_step(case: &Case, open_cover: Option<Pubkey>, now: i64) -> Option<St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::args::{OpenPool, OpenProduct};
+    use crate::instruction::{PoolKeys, ProductKeys};
+    use crate::view::{OpenPool, OpenProduct};
     use backstop::oracle::Observation;
     use backstop::state::evidence::{Severity, Terms, TermsInput};
     use backstop::state::{Incident, NotedTreaty, Trigger};
-    use backstop_client::instruction::{PoolKeys, ProductKeys};
 
     const START: i64 = 1_678_500_000;
     const SLOT: i64 = 1_800;

@@ -1,8 +1,58 @@
-//! Where a trigger stands at a moment and what could come of it: asked of the program's own state machine, on copies.
+//! Where a trigger stands at a moment and what could come of it, asked of the program's own state machine, on copies; and
+//! what it listens to, in words.
 
-use backstop::oracle::Observation;
+use crate::text::exact_price;
+use anchor_lang::prelude::Pubkey;
+use backstop::mint::hex_text;
+use backstop::oracle::{Observation, Source};
 use backstop::state::Trigger;
-use backstop::state::evidence::{Evidence, Phase, RING_SLOTS, Terms, Window};
+use backstop::state::evidence::{Class, Evidence, Phase, RING_SLOTS, Terms, Window};
+use rust_decimal::Decimal;
+
+/// Where a trigger stands.
+pub const fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Quiet => "quiet",
+        Phase::Breaching => "breaching",
+        Phase::Met => "met",
+        Phase::Triggered => "triggered",
+    }
+}
+
+/// The name of what a print says.
+pub const fn class(class: Class) -> &'static str {
+    match class {
+        Class::Breach => "breach",
+        Class::Recovered => "recovered",
+        Class::Unclear => "unclear",
+    }
+}
+
+/// Where a trigger's prices come from.
+pub fn source(source: Source) -> &'static str {
+    match source {
+        Source::PythReceiver => "pyth-receiver",
+        Source::PythPush => "pyth-push",
+    }
+}
+
+/// A feed as its oracle names it: a Pyth feed id, or the address of a price account.
+pub fn feed(trigger: &Trigger) -> String {
+    match trigger.source() {
+        Source::PythReceiver => hex_text(&trigger.feed),
+        Source::PythPush => Pubkey::new_from_array(trigger.feed).to_string(),
+    }
+}
+
+/// Which prices count for and against the condition.
+pub fn counting(terms: &Terms) -> String {
+    let times = Decimal::new(terms.confidence_multiplier.into(), 2).normalize();
+    format!(
+        "price + {times} x confidence below {} counts, price - {times} x confidence at {} or more contradicts",
+        exact_price(terms.threshold),
+        exact_price(terms.recovery)
+    )
+}
 
 /// Where a trigger stands.
 pub struct Standing {
@@ -118,7 +168,7 @@ fn closing(terms: &Terms, evidence: &Evidence, current: u64, now: i64) -> Option
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
     use backstop::state::evidence::{Severity, TermsInput};
 
@@ -126,10 +176,8 @@ pub mod tests {
     pub const START: i64 = 1_678_500_000;
     const SLOT: i64 = 1_800;
 
-    /// A quiet trigger: below 0.95 for 4 h of 30 min slots, one gap tolerated, 6 h to contradict.
-    pub fn trigger() -> Trigger {
-        let mut trigger: Trigger = bytemuck::Zeroable::zeroed();
-        trigger.terms = Terms::new(&TermsInput {
+    fn input() -> TermsInput {
+        TermsInput {
             threshold: 95_000_000,
             recovery: 96_000_000,
             severity: Severity::Linear { full_loss_price: 80_000_000 },
@@ -138,8 +186,13 @@ pub mod tests {
             tolerance_seconds: 1_800,
             challenge_seconds: 6 * 3_600,
             confidence_multiplier: 200,
-        })
-        .expect("valid");
+        }
+    }
+
+    /// A quiet trigger: below 0.95 for 4 h of 30 min slots, one gap tolerated, 6 h to contradict.
+    pub fn trigger() -> Trigger {
+        let mut trigger: Trigger = bytemuck::Zeroable::zeroed();
+        trigger.terms = Terms::new(&input()).expect("valid");
         trigger
     }
 
@@ -217,5 +270,12 @@ pub mod tests {
         assert!(now <= closing.open_until && closing.open_until - now < SLOT);
         let full = Standing::of(&breached(8), START + 7 * SLOT + 5);
         assert_eq!(full.closing, None);
+    }
+
+    #[test]
+    fn which_prices_count_is_told_with_the_margin_of_confidence() {
+        let terms = Terms::new(&TermsInput { confidence_multiplier: 150, ..input() }).expect("valid");
+        let said = "price + 1.5 x confidence below 0.95 counts, price - 1.5 x confidence at 0.96 or more contradicts";
+        assert_eq!(counting(&terms), said);
     }
 }

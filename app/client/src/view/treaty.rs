@@ -1,41 +1,10 @@
 //! Treaties in words.
 
-use crate::commands::args::OpenPool;
-use crate::output::{rate, tidy_amount};
-use anchor_lang::prelude::Pubkey;
-use anyhow::Result;
+use super::OpenPool;
+use crate::text::{rate, tidy_amount};
+
 use backstop::mint::date_text;
 use backstop::state::{Pool, Treaty, TreatyKind, TreatyState, day_start, get_text};
-use backstop_client::instruction::TreatyKeys;
-use backstop_client::{Cluster, account};
-
-/// A treaty that was read, with its pools.
-pub struct OpenTreaty {
-    /// Its state.
-    pub state: Treaty,
-    /// Its addresses.
-    pub keys: TreatyKeys,
-    /// The pool that cedes.
-    pub cedant: OpenPool,
-    /// The pool that reinsures.
-    pub reinsurer: OpenPool,
-}
-
-impl OpenTreaty {
-    /// Reads a treaty and its pools.
-    pub fn read(cluster: &dyn Cluster, address: Pubkey) -> Result<Self> {
-        let state: Treaty = account::fetch(cluster, &address)?;
-        let cedant = OpenPool::read(cluster, state.cedant)?;
-        let reinsurer = OpenPool::read(cluster, state.reinsurer)?;
-        let keys = TreatyKeys { cedant: cedant.keys, reinsurer: state.reinsurer, treaty: address };
-        Ok(Self { state, keys, cedant, reinsurer })
-    }
-
-    /// An amount with all decimals and its asset.
-    pub fn asset(&self, units: u64) -> String {
-        asset(&self.cedant, units)
-    }
-}
 
 /// An amount of a pool's asset, with all decimals and its ticker.
 pub fn asset(pool: &OpenPool, units: u64) -> String {
@@ -158,8 +127,9 @@ pub fn meaning(status: &str) -> &'static str {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
+    use anchor_lang::prelude::Pubkey;
 
     /// A treaty of a limit of 10,000 units, for the 365 days from day 20,000 on.
     pub fn treaty(kind: TreatyKind) -> Treaty {

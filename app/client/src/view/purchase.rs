@@ -1,0 +1,72 @@
+//! What a purchase needs to know beforehand: a free number, and the rent that it takes.
+
+use crate::address;
+use crate::cluster::{Cluster, ClusterError};
+use crate::instruction::ProductKeys;
+use crate::quote::Market;
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::system_program;
+use backstop::mint::{Metadata, amount_text, day_start_text, hex_text, mint_space};
+use backstop::state::{Cover, Quote, get_text};
+use solana_sdk::account::Account;
+use std::collections::VecDeque;
+
+/// Bytes of a token account of an NFT: a plain one and the mark that its owner never changes.
+const NFT_ACCOUNT: usize = 170;
+/// How many numbers are tried at once.
+const NUMBERS_AT_ONCE: u64 = 100;
+const TOKEN_2022: Pubkey = anchor_spl::token_2022::ID;
+
+/// A number of the buyer for each receiver, as low as can be, of which neither the NFT nor the receiver's account of it
+/// exists. A cancelled cover frees its number again once its NFT's account is closed.
+pub fn free_numbers(
+    cluster: &dyn Cluster,
+    keys: &ProductKeys,
+    buyer: &Pubkey,
+    receivers: &[Pubkey],
+) -> Result<Vec<u64>, ClusterError> {
+    let mint = |number| address::cover_mint(&keys.product, buyer, number);
+    // Lamports that somebody sent to an address do not occupy it.
+    let is_free = |account: Option<Account>| account.is_none_or(|account| account.owner == system_program::ID);
+    let mut numbers: Vec<Option<u64>> = vec![None; receivers.len()];
+    let (mut free, mut next) = (VecDeque::new(), 0);
+    loop {
+        let open: Vec<usize> = (0..receivers.len()).filter(|index| numbers[*index].is_none()).collect();
+        if open.is_empty() {
+            return Ok(numbers.into_iter().flatten().collect());
+        }
+        while free.len() < open.len() {
+            let some = next..next + NUMBERS_AT_ONCE;
+            let mints: Vec<Pubkey> = some.clone().map(mint).collect();
+            let found = some.zip(cluster.accounts(&mints)?);
+            free.extend(found.filter_map(|(number, account)| is_free(account).then_some(number)));
+            next += NUMBERS_AT_ONCE;
+        }
+        let tried: Vec<(usize, u64)> = open.iter().copied().zip(free.drain(..open.len())).collect();
+        let nfts: Vec<Pubkey> = tried
+            .iter()
+            .map(|(index, number)| address::associated_token(&receivers[*index], &mint(*number), &TOKEN_2022))
+            .collect();
+        for ((index, number), account) in tried.into_iter().zip(cluster.accounts(&nfts)?) {
+            numbers[index] = is_free(account).then_some(number);
+        }
+    }
+}
+
+/// Lamports of rent for cover, NFT and the receiver's account of it.
+pub fn rent(cluster: &dyn Cluster, market: &Market, quote: &Quote) -> Result<u64, ClusterError> {
+    let (pool, product) = (&market.pool, &market.product);
+    // As `buy_cover` writes it.
+    let metadata = Metadata {
+        name: &format!("Backstop: {}", product.name()),
+        symbol: "COVER",
+        uri: product.uri(),
+        fields: &[
+            ("sum_insured", amount_text(quote.sum_insured, pool.asset_decimals, get_text(&pool.label))),
+            ("end", day_start_text(quote.end_day)),
+            ("wording_sha256", hex_text(&product.wording_hash)),
+        ],
+    };
+    let lengths = [8 + <Cover as anchor_lang::Space>::INIT_SPACE, mint_space(true) + metadata.space(), NFT_ACCOUNT];
+    lengths.iter().try_fold(0u64, |sum, length| Ok(sum.saturating_add(cluster.rent(*length)?)))
+}
