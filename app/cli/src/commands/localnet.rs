@@ -120,7 +120,9 @@ struct PriceArgs {
 
 /// Hand out SOL and both assets.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  backstop localnet fund ADDRESS\n  backstop localnet fund alice --usdt 5000 --sol 0")]
+#[command(
+    after_help = "Example:\n  backstop localnet fund ADDRESS\n  backstop localnet fund alice --usdt 5000 --sol 0"
+)]
 struct FundArgs {
     /// Who gets it: an address, or one of the cluster's wallets by its name.
     #[arg(value_name = "ADDRESS")]

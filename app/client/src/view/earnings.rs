@@ -50,7 +50,8 @@ pub fn earnings(pool: &Pool, tranche: Tranche, now: i64) -> Earnings {
 /// Basis points of its capital that a pool needs for what it stands behind; above 10,000 if it has too little. Rounded up.
 pub fn in_use_bps(pool: &Pool, now: i64) -> u64 {
     let books = up_to(pool, now).unwrap_or(*pool);
-    let (required, capital) = (books.required_capital().unwrap_or(u64::MAX), books.staying_capital().unwrap_or_default());
+    let (required, capital) =
+        (books.required_capital().unwrap_or(u64::MAX), books.staying_capital().unwrap_or_default());
     match (required, capital) {
         (0, _) => 0,
         (_, 0) => u64::MAX,

@@ -132,7 +132,9 @@ impl LocalnetError {
             Self::Running { .. } => {
                 "use it as it is, or stop it with Ctrl-C where it runs; --dir and --rpc-port start another one beside it"
             }
-            Self::NotRunning(_) => "`backstop localnet` starts one; --dir names the directory of one that runs elsewhere",
+            Self::NotRunning(_) => {
+                "`backstop localnet` starts one; --dir names the directory of one that runs elsewhere"
+            }
             Self::NotLocal { .. } => "only a localnet's clock can be moved, and only forwards",
             Self::Prices { .. } => "a line is a feed, its price, and its confidence: USDC/USD,1,0.0005",
             Self::Unwatched { .. } => "`backstop product create` makes a product that watches another feed",

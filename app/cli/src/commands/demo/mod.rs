@@ -40,7 +40,9 @@ pub fn run(args: &DemoArgs, output: Output) -> anyhow::Result<()> {
     if let Some(file) = &args.picture
         && file.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("svg"))
     {
-        return Err(UsageError(format!("--picture draws SVG: name a file that ends in .svg, not {}", file.display())).into());
+        return Err(
+            UsageError(format!("--picture draws SVG: name a file that ends in .svg, not {}", file.display())).into()
+        );
     }
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("  {bar:30.cyan} {pos:>3}/{len}  {msg}")?);
     let report = demo::play(&Scenario::march_2023(), &mut |progress| {
@@ -53,7 +55,10 @@ pub fn run(args: &DemoArgs, output: Output) -> anyhow::Result<()> {
     if let Some(file) = &args.picture {
         let name = file.display();
         std::fs::write(file, picture::draw(&report)).map_err(|why| {
-            hinted(format!("the picture {name} cannot be written: {why}"), "--picture names a file in a directory of yours")
+            hinted(
+                format!("the picture {name} cannot be written: {why}"),
+                "--picture names a file in a directory of yours",
+            )
         })?;
         anstream::eprintln!("{} {name}", output::paint("drawn:", output::QUIET));
     }

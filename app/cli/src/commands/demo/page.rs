@@ -6,8 +6,8 @@ use crate::output::{
     self, ACCENT, BAD, Cell, GOOD, HEADING, QUIET, Table, WATCH, cell, paint, paragraph_within, table,
 };
 use anstyle::Style;
-use backstop_sandbox::demo::{Evidence, Moment, PrintSeen, Product, Report, What};
 use backstop_client::view;
+use backstop_sandbox::demo::{Evidence, Moment, PrintSeen, Product, Report, What};
 use std::fmt::Write;
 
 /// Columns beside the price: its axis, and an edge.
@@ -171,7 +171,7 @@ impl Page<'_> {
         let (Some((first, _)), Some((last, _))) = (prices.first(), prices.last()) else { return };
         self.say(&format!(
             "The prices reach the program as Pyth price updates, made by this cluster as if the oracle had signed them, \
-             each with a confidence of {} (Chainlink states none).{}",
+             each with a confidence of {}, the oracle's own doubt up or down (Chainlink states none).{}",
             output::price(report.confidence_e8),
             self.when(),
         ));
@@ -499,7 +499,8 @@ impl Page<'_> {
         let report = self.report;
         self.heading("What it costs");
         self.say(&format!(
-            "{} transactions. Compute units of the program, by instruction; a transaction may use 1,400,000.",
+            "{} transactions. What they cost the network is counted in compute units (CU): of the program, by instruction; a \
+             transaction may use 1,400,000.",
             report.transactions
         ));
         let mut costs = table(&["instruction", "calls", "min CU", "median", "max", ""], &[1, 2, 3, 4]);

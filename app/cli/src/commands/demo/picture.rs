@@ -79,7 +79,12 @@ impl Picture<'_> {
     }
 
     fn title(&mut self) {
-        self.write(30.0, 38.0, "font-size=\"22\" font-weight=\"bold\"", "The USDC depeg of March 2023, on the real program");
+        self.write(
+            30.0,
+            38.0,
+            "font-size=\"22\" font-weight=\"bold\"",
+            "The USDC depeg of March 2023, on the real program",
+        );
         let report = self.report;
         let said = format!(
             "{} prices that Chainlink published, shown to Backstop on a Solana cluster in one process: {} transactions.",
@@ -135,7 +140,7 @@ impl Picture<'_> {
                 output::level(product.threshold_e8),
                 output::duration(product.duration_seconds.into())
             );
-            self.write(RIGHT, y - 6.0, &format!("text-anchor=\"end\" {}", fill(colour)), &said);
+            self.write(LEFT + 6.0, y - 6.0, &fill(colour), &said);
         }
     }
 
@@ -149,7 +154,7 @@ impl Picture<'_> {
         if let Some(lowest) = self.report.prints.iter().min_by_key(|seen| seen.price_e8) {
             let (x, y) = (self.x(lowest.publish_time), Self::y(lowest.price_e8));
             let said = output::price(lowest.price_e8);
-            self.write(x - 6.0, y + 4.0, &format!("text-anchor=\"end\" {}", fill(BLUE)), &said);
+            self.write(x, y + 18.0, &format!("text-anchor=\"middle\" {}", fill(BLUE)), &said);
         }
     }
 
@@ -215,7 +220,7 @@ impl Picture<'_> {
             self.write(370.0, y, &format!("text-anchor=\"end\" {}", fill(colour)), &self.amount(cover.paid));
             let why = match cover.due.as_str() {
                 "loss" => "",
-                "refund" => "too late",
+                "refund" => "premium back",
                 _ => "no event",
             };
             self.write(382.0, y, &fill(FAINT), why);
@@ -225,7 +230,7 @@ impl Picture<'_> {
     fn waterfall(&mut self) {
         let report = self.report;
         let Some(incident) = &report.incident else { return };
-        self.heading(MIDDLE, &format!("Who bore the {}", self.amount(incident.gross)));
+        self.heading(MIDDLE, &format!("Who bore the {} that were due", self.amount(incident.gross)));
         let (left, whole) = (MIDDLE + 112.0, RIGHT - MIDDLE - 204.0);
         let x = |units: u64| units as f64 / incident.gross.max(1) as f64 * whole;
         let mut borne = 0;
@@ -255,7 +260,9 @@ impl Picture<'_> {
     fn end(&mut self) {
         let [_, paid, _, _, checks] = verdict::lines(self.report);
         let colour = if self.report.holds { GREEN } else { RED };
-        self.write(30.0, HEIGHT - 22.0, &format!("font-weight=\"bold\" {}", fill(colour)), &format!("{paid} {checks}"));
+        for (y, said) in [(HEIGHT - 42.0, paid), (HEIGHT - 20.0, checks)] {
+            self.write(30.0, y, &format!("font-weight=\"bold\" {}", fill(colour)), &said);
+        }
     }
 
     // ---- pieces ----

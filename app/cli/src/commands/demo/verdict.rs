@@ -73,7 +73,8 @@ pub fn lines(report: &Report) -> [String; 5] {
 
 /// Who was paid, and how much.
 fn paid(report: &Report, product: &Product) -> String {
-    let covers: Vec<_> = report.covers.iter().filter(|cover| cover.product == product.key && cover.due == "loss").collect();
+    let covers: Vec<_> =
+        report.covers.iter().filter(|cover| cover.product == product.key && cover.due == "loss").collect();
     let amount = |units| format!("{} {}", output::amount(units, report.asset.decimals), report.asset.symbol);
     let paid = amount(covers.iter().map(|cover| cover.paid).sum());
     let names: Vec<&str> = covers.iter().map(|cover| cover.holder.as_str()).collect();
@@ -103,7 +104,7 @@ fn borne(report: &Report) -> String {
         0 => "senior lost nothing".to_owned(),
         lost => format!("senior lost {}", output::amount(lost, report.asset.decimals)),
     };
-    format!("Reinsurers bore {ceded} % of it, the pool's own capital {own} %; {senior}.")
+    format!("Reinsurers bore {ceded} % of it, the pool itself {own} %; {senior}.")
 }
 
 #[cfg(test)]
@@ -117,7 +118,7 @@ mod tests {
         let said = lines(&report);
         assert_eq!(said[0], "USDC fell to 0.88 on 11 Mar 2023, and was below 0.95 for 4 h.");
         assert_eq!(said[1], "Anna and Boris were insured and got 22,865.00 USDT: no claim, no vote.");
-        assert_eq!(said[3], "Reinsurers bore 56 % of it, the pool's own capital 44 %; senior lost nothing.");
+        assert_eq!(said[3], "Reinsurers bore 56 % of it, the pool itself 44 %; senior lost nothing.");
         let text = output::plain(&display(&report, 80));
         for line in &said {
             assert!(text.contains(line.as_str()), "{line} is broken in\n{text}");
