@@ -112,13 +112,33 @@ pub fn row(label: &str, value: &str) -> String {
 
 /// A label and a value in a style, in lines of so many columns.
 fn styled_row(label: &str, value: &str, style: Style, width: usize) -> String {
-    let mut text = format!("  {}", paint(format!("{label:<18}"), QUIET));
-    let mut column = ROW_INDENT;
-    for word in value.split(' ') {
+    format!("  {}{}", paint(format!("{label:<18}"), QUIET), flow(value, ROW_INDENT, style, width))
+}
+
+/// A text that goes on in a line that has `indent` columns, and in lines that are moved in by as many.
+pub fn hanging(text: &str, indent: usize, style: Style) -> String {
+    flow(text, indent, style, text_width())
+}
+
+fn flow(value: &str, indent: usize, style: Style, width: usize) -> String {
+    /// Columns before what has no room where the rest stands.
+    const LEAST_INDENT: usize = 4;
+    let mut text = String::new();
+    let mut column = indent;
+    for word in words(value) {
         let length = word.chars().count();
-        if column > ROW_INDENT && column + 1 + length > width {
-            text.push_str(&format!("\n{:ROW_INDENT$}", ""));
-            column = ROW_INDENT;
+        // A key, or a command to copy, is not broken where a line of its own has room for it.
+        let alone = indent + 1 + length > width;
+        if column > indent && (alone || column + 1 + length > width) {
+            text.push_str(&format!("\n{:indent$}", ""));
+            column = indent;
+        }
+        if alone {
+            text.truncate(text.trim_end_matches(' ').len());
+            let begun = if text.ends_with('\n') { "" } else { "\n" };
+            text.push_str(&format!("{begun}{:LEAST_INDENT$}{}", "", paint(word, style)));
+            column = width;
+            continue;
         }
         text.push(' ');
         text.push_str(&paint(word, style));
@@ -126,6 +146,21 @@ fn styled_row(label: &str, value: &str, style: Style, width: usize) -> String {
     }
     text.push('\n');
     text
+}
+
+/// The words of a text. What stands between backticks is one.
+fn words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let (mut begin, mut in_code) = (0, false);
+    for (at, letter) in text.char_indices() {
+        in_code ^= letter == '`';
+        if letter == ' ' && !in_code {
+            words.push(&text[begin..at]);
+            begin = at + 1;
+        }
+    }
+    // A backtick without its other one encloses nothing.
+    if in_code { text.split(' ').collect() } else { words.into_iter().chain([&text[begin..]]).collect() }
 }
 
 /// A text in lines of as many columns as there are, moved in by two.
@@ -165,8 +200,18 @@ mod tests {
         assert_eq!(lines.len(), 4);
         assert!(lines[0].starts_with("  label              word word") && lines[0].len() <= 100);
         assert!(lines[1].starts_with("                     word"));
-        assert_eq!((lines[2].trim(), lines[3].trim()), (address.as_str(), "end"));
+        assert_eq!((lines[2], lines[3].trim()), (&*format!("    {address}"), "end"));
         assert_eq!(plain(&row("a", "b")), "  a                  b");
+    }
+
+    #[test]
+    fn what_is_longer_than_its_column_has_a_line_of_its_own() {
+        let hash = "9".repeat(64);
+        assert_eq!(plain(&styled_row("sha256", &hash, QUIET, 80)), format!("  sha256\n    {hash}"));
+        let command = format!("`backstop incident close {}`", "A".repeat(44));
+        let told = plain(&styled_row("next", &format!("{command}, from now on"), GOOD, 80));
+        assert_eq!(told, format!("  next\n    {command},\n                     from now on"));
+        assert_eq!(words("a `b c` d `e"), ["a", "`b", "c`", "d", "`e"]);
     }
 
     #[test]

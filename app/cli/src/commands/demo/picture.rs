@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 /// The picture's size.
 const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 700.0;
+const HEIGHT: f64 = 712.0;
 /// Left and right edge of what is drawn.
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 930.0;
@@ -135,7 +135,7 @@ impl Picture<'_> {
             let y = Self::y(product.threshold_e8);
             self.line(LEFT, y, RIGHT, y, colour, "stroke-dasharray=\"7 5\"");
             let said = format!(
-                "{}: below {} for {}",
+                "{} {}, {}",
                 product.key,
                 output::level(product.threshold_e8),
                 output::duration(product.duration_seconds.into())

@@ -109,29 +109,32 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
         rows.push(summary(address, &incident, &product, pool));
     }
     rows.sort_by(|left, right| (left.opened_at, &left.incident).cmp(&(right.opened_at, &right.incident)));
-    let rows = Listed { ended: ended(cluster, args.pool, &live)?, under_way: rows };
+    let ended = ended(cluster, args.pool, &live)?;
+    let rows: Vec<Row> = rows.into_iter().map(Row::UnderWay).chain(ended.into_iter().map(Row::Ended)).collect();
     context.options.output.print(&rows, |rows| {
-        if rows.under_way.is_empty() && rows.ended.is_empty() {
+        if rows.is_empty() {
             return "No incidents.".into();
         }
         let mut table = table(&["incident", "product", "event", "state", "severity", "due", "ratio"], &[4, 5, 6]);
-        for row in &rows.under_way {
-            table.add_row([
-                row.incident.clone(),
-                row.product_name.clone(),
-                moment(row.event_at),
-                row.state.to_owned(),
-                percent(row.severity_bps.into()),
-                format!("{} {}", amount(row.gross, row.decimals), row.label),
-                row.ratio_bps.map(percent).unwrap_or_default(),
-            ]);
-        }
-        for row in &rows.ended {
-            let severity = percent(row.severity_bps.into());
-            table.add_row([&*row.incident, &row.product_name, &moment(row.event_at), row.state, &severity, "-", "-"]);
+        for row in rows {
+            match row {
+                Row::UnderWay(row) => table.add_row([
+                    row.incident.clone(),
+                    row.product_name.clone(),
+                    moment(row.event_at),
+                    row.state.to_owned(),
+                    percent(row.severity_bps.into()),
+                    format!("{} {}", amount(row.gross, row.decimals), row.label),
+                    row.ratio_bps.map(percent).unwrap_or_default(),
+                ]),
+                Row::Ended(row) => {
+                    let (event, severity) = (moment(row.event_at), percent(row.severity_bps.into()));
+                    table.add_row([&*row.incident, &row.product_name, &event, row.state, &severity, "-", "-"])
+                }
+            };
         }
         let mut text = listing(&table);
-        if !rows.ended.is_empty() {
+        if rows.iter().any(|row| matches!(row, Row::Ended(_))) {
             text.push_str(&format!("\n{}\n", paint(paragraph(ENDED_NOTE).trim_end(), QUIET)));
         }
         text
@@ -142,11 +145,12 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
 const ENDED_NOTE: &str = "An incident that ended has paid all its covers, and its account is gone: the chain keeps no sums of it \
                           and no ratio. `trigger show` draws its event; `cover show` tells what a cover was due.";
 
-/// The incidents of a cluster, or of a pool.
+/// An incident that is listed.
 #[derive(Serialize)]
-struct Listed {
-    under_way: Vec<Summary>,
-    ended: Vec<Ended>,
+#[serde(untagged)]
+enum Row {
+    UnderWay(Summary),
+    Ended(Ended),
 }
 
 /// An incident that is closed: what its product and its trigger keep.
