@@ -1,6 +1,8 @@
 //! The `backstop` command.
 
 mod commands;
+#[cfg(test)]
+mod documented;
 mod output;
 
 use backstop_client::account::AccountError;
@@ -68,8 +70,8 @@ fn cluster_error(error: &anyhow::Error) -> Option<&ClusterError> {
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     match cluster_error(error) {
-        Some(ClusterError::Unreachable(_)) => code::NO_CLUSTER.into(),
-        Some(ClusterError::Expired) => code::EXPIRED.into(),
+        Some(ClusterError::Unreachable(_) | ClusterError::Unknown { .. }) => code::NO_CLUSTER.into(),
+        Some(ClusterError::Expired { .. }) => code::EXPIRED.into(),
         _ if error.is::<WrongCluster>() => code::NO_CLUSTER.into(),
         _ if error.is::<UsageError>() => code::USAGE.into(),
         _ if error.is::<CheckFailed>() => code::CHECK_FAILED.into(),

@@ -1,5 +1,6 @@
 //! What commands on a cluster share: settings, signers, and the way from a plan to a confirmed transaction.
 
+use crate::commands::handover::{self, HandoverOptions};
 use crate::commands::signer;
 use crate::output::{self, Output};
 use anchor_lang::prelude::Pubkey;
@@ -8,25 +9,30 @@ use anchor_lang::{AnchorDeserialize, Discriminator, Event};
 use anyhow::{Result, anyhow};
 use backstop::error::BackstopError;
 use backstop_client::Cluster;
-use backstop_client::cluster::rpc::RpcCluster;
+use backstop_client::cluster::rpc::{RpcCluster, is_local};
 use backstop_client::cluster::{ClusterError, Receipt};
 use backstop_client::explain::explain_refusal;
+use backstop_client::handover::Handover;
 use backstop_client::solana_config::{SolanaConfig, url_of, usual_file};
-use backstop_client::transaction::{self, Pipeline, Prepared, PriorityFee};
+use backstop_client::transaction::{self, Pipeline, Plan, Prepared, PriorityFee};
 use backstop_client::{address, instruction as ix};
-use base64::Engine;
 use clap::{Args, ValueEnum};
 use dialoguer::Confirm;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::signer::Signer;
+use solana_sdk::signer::presigner::Presigner;
 use std::cell::OnceCell;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 const HEADING: &str = "Cluster and signing";
+
+/// How often a transaction is sent anew that others' higher fees keep out.
+pub const ROUNDS: u32 = 3;
 
 /// How sure a cluster must be of what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,15 +63,13 @@ pub struct Options {
     /// Who pays fees and rent, if not the signer.
     #[arg(long, global = true, env = "BACKSTOP_FEE_PAYER", value_name = "SIGNER", help_heading = HEADING)]
     pub fee_payer: Option<String>,
-    /// How sure the cluster must be of what it says.
+    /// How sure the cluster must be of what it says; without a setting it is finalized, which takes the network 150 ms,
+    /// and confirmed on a cluster of this machine.
     #[arg(long, global = true, value_enum, env = "BACKSTOP_COMMITMENT", value_name = "LEVEL", help_heading = HEADING)]
     pub commitment: Option<Commitment>,
     /// Simulate and tell what would happen; send nothing.
     #[arg(long, global = true, help_heading = HEADING)]
     pub dry_run: bool,
-    /// Print the transaction in base64 instead of sending it: for a multisig or an offline signer.
-    #[arg(long, global = true, conflicts_with = "dry_run", help_heading = HEADING)]
-    pub print_tx: bool,
     /// Do not ask.
     #[arg(short, long, global = true, help_heading = HEADING)]
     pub yes: bool,
@@ -76,6 +80,9 @@ pub struct Options {
     #[arg(long, global = true, env = "BACKSTOP_MAX_PRIORITY_FEE", value_name = "LAMPORTS", default_value_t = 100_000,
           help_heading = HEADING)]
     pub max_priority_fee: u64,
+    /// What is signed elsewhere.
+    #[command(flatten)]
+    pub handover: HandoverOptions,
 }
 
 /// The command line asks for something that cannot be.
@@ -138,8 +145,8 @@ struct Done<'a, T> {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transaction: Option<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    handover: Option<Handover>,
     compute_units: u64,
     fee_lamports: u64,
     #[serde(flatten)]
@@ -192,13 +199,17 @@ impl Context {
         Ok(settings.next().cloned().unwrap_or_default())
     }
 
-    fn commitment(&self) -> Result<CommitmentConfig> {
+    /// How sure a cluster must be. Without a word it is final: on the network that takes 150 ms, and what is final is never
+    /// taken back. A cluster on this machine has one node, which takes nothing back either, and is final only after many
+    /// slots: there it is confirmed.
+    fn commitment(&self, url: &str) -> Result<CommitmentConfig> {
         let config = self.config()?;
         Ok(match self.options.commitment {
             Some(Commitment::Processed) => CommitmentConfig::processed(),
             Some(Commitment::Confirmed) => CommitmentConfig::confirmed(),
             Some(Commitment::Finalized) => CommitmentConfig::finalized(),
-            None if config.commitment.is_empty() => CommitmentConfig::confirmed(),
+            None if config.commitment.is_empty() && is_local(url) => CommitmentConfig::confirmed(),
+            None if config.commitment.is_empty() => CommitmentConfig::finalized(),
             None => config.commitment.parse().map_err(|_| {
                 let file = self.config_file().unwrap_or_default();
                 let line = config.commitment_line.unwrap_or_default();
@@ -220,7 +231,10 @@ impl Context {
                 let why = format!("`{url}` is no cluster: give a URL, or mainnet-beta, devnet, testnet or localhost");
                 return Err(UsageError(why).into());
             }
-            Ok(RpcCluster::new(url, self.commitment()?))
+            // Silence is told, so that nobody wonders.
+            let watcher =
+                |host: &str| anstream::eprintln!("{}", output::paint(format!("waiting for {host} ..."), output::QUIET));
+            Ok(RpcCluster::new(url, self.commitment(url)?).watched_by(Arc::new(watcher)))
         })
     }
 
@@ -229,7 +243,7 @@ impl Context {
         let fresh = self.cluster.get().is_none();
         let cluster = self.connection()?;
         if fresh && !cluster.account(&backstop::ID)?.is_some_and(|account| account.executable) {
-            return Err(WrongCluster { program: backstop::ID, url: cluster.url() }.into());
+            return Err(WrongCluster { program: backstop::ID, url: cluster.host().to_owned() }.into());
         }
         Ok(cluster)
     }
@@ -238,7 +252,7 @@ impl Context {
     pub fn signer(&self) -> Result<&dyn Signer> {
         let signer = once(&self.signer, || {
             let uri = self.setting(self.options.keypair.as_ref(), |config| &config.keypair_path)?;
-            signer::open(&uri, "--keypair", self.options.print_tx || self.options.dry_run)
+            self.open(&uri, "--keypair")
         })?;
         Ok(signer.as_ref())
     }
@@ -251,8 +265,16 @@ impl Context {
     /// Who pays fees and rent: the signer, if nobody else is named.
     pub fn fee_payer(&self) -> Result<&dyn Signer> {
         let Some(uri) = &self.options.fee_payer else { return self.signer() };
-        let unsigned = self.options.print_tx || self.options.dry_run;
-        Ok(once(&self.fee_payer, || signer::open(uri, "--fee-payer", unsigned))?.as_ref())
+        Ok(once(&self.fee_payer, || self.open(uri, "--fee-payer"))?.as_ref())
+    }
+
+    /// Opens a signer. An address is one if it need not sign here, or if its signature was given.
+    fn open(&self, uri: &str, flag: &str) -> Result<Box<dyn Signer>> {
+        if let Some((address, signature)) = self.options.handover.signer.iter().find(|(key, _)| key.to_string() == uri)
+        {
+            return Ok(Box::new(Presigner::new(address, signature)));
+        }
+        signer::open(uri, flag, self.options.handover.prints() || self.options.dry_run)
     }
 
     /// The address that pays fees and rent.
@@ -287,6 +309,7 @@ impl Context {
         Ok(Pipeline {
             signers: vec![self.signer()?],
             priority_fee: self.priority_fee()?,
+            blockhash: handover::blockhash(self)?,
             ..Pipeline::new(self.cluster()?, self.fee_payer()?)
         })
     }
@@ -319,25 +342,60 @@ impl Context {
         let mut done = Done {
             status: "simulated",
             signature: None,
-            transaction: None,
+            handover: None,
             compute_units: plan.simulated.compute_units,
             fee_lamports: plan.fee,
             details: &details,
         };
-        if self.options.print_tx {
-            done.status = "printed";
-            done.transaction = Some(encode(&pipeline.sign(instructions, plan)?)?);
+        let options = &self.options.handover;
+        if options.prints() {
+            let handover = self.hand_over(&pipeline, instructions, plan)?;
+            done.status = if options.sign_only { "signed" } else { "printed" };
+            done.handover = Some(handover);
         } else if !self.options.dry_run {
             self.ask("Go on?")?;
-            // Signed after consent: a device asks once, and the blockhash has its whole life before it.
-            done.signature = Some(self.send(&pipeline.sign(instructions, plan)?)?.signature.to_string());
+            done.signature = Some(self.send_in_rounds(&mut pipeline, instructions, plan)?.signature.to_string());
             done.status = "confirmed";
         }
-        self.options.output.print(&done, |done| match (&done.transaction, &done.signature) {
-            (Some(transaction), _) => transaction.clone(),
+        self.options.output.print(&done, |done| match (&done.handover, &done.signature) {
+            (Some(handover), _) => handover::text(handover, options),
             (None, Some(signature)) => format!("{} {signature}", output::paint("Confirmed:", output::GOOD)),
             (None, None) => format!("Would succeed: {} compute units. Nothing was sent.", done.compute_units),
         })
+    }
+
+    /// Signs and sends what was agreed to. What surely expired is signed anew and sent again, each time for a higher fee.
+    fn send_in_rounds(&self, pipeline: &mut Pipeline, instructions: &[Instruction], plan: Plan) -> Result<Receipt> {
+        let mut plan = plan;
+        loop {
+            // Signed after consent: a device asks once, and the blockhash has its whole life before it.
+            let prepared = pipeline.sign(instructions, plan)?;
+            match self.send(&prepared) {
+                Err(ClusterError::Expired { .. })
+                    if pipeline.blockhash.is_none() && pipeline.lost_rounds + 1 < ROUNDS =>
+                {
+                    pipeline.lost_rounds += 1;
+                    plan = pipeline.plan(instructions)?;
+                    let fee = output::exact_amount(plan.fee, 9);
+                    let note = format!("It expired unexecuted. It is sent again, for a fee of {fee} SOL.");
+                    anstream::eprintln!("{}", output::paint(note, output::WATCH));
+                }
+                outcome => return Ok(outcome?),
+            }
+        }
+    }
+
+    /// Asks, and makes what is handed out of a transaction: unsigned, or with `--sign-only` signed by those who are here.
+    pub fn hand_over(&self, pipeline: &Pipeline, instructions: &[Instruction], plan: Plan) -> Result<Handover> {
+        let options = &self.options.handover;
+        self.ask(if options.sign_only { "Sign and print it?" } else { "Print it?" })?;
+        let prepared = match options.sign_only {
+            true => pipeline.sign(instructions, plan)?,
+            false => pipeline.draft(instructions, plan)?,
+        };
+        let handover = Handover::new(&prepared, instructions);
+        handover::tell(&handover, self.cluster()?, options);
+        Ok(handover)
     }
 
     /// Shows on stderr what will happen.
@@ -368,17 +426,15 @@ impl Context {
     /// Sends a prepared transaction and waits for it, with a spinner where somebody watches.
     pub fn send(&self, prepared: &Prepared) -> Result<Receipt, ClusterError> {
         let cluster = self.cluster.get().expect("a transaction was prepared on it");
+        // Whatever happens from here on, to the network or to this process: it can be looked up.
+        let signature = prepared.transaction.signatures[0];
+        anstream::eprintln!("{} {signature}", output::paint("Sending", output::QUIET));
         let spinner = ProgressBar::new_spinner().with_message("waiting for confirmation");
         spinner.enable_steady_tick(Duration::from_millis(120));
         let outcome = transaction::confirm(cluster, std::slice::from_ref(prepared)).remove(0);
         spinner.finish_and_clear();
         outcome
     }
-}
-
-/// A transaction in base64. Signatures that are missing are zeros.
-pub fn encode(prepared: &Prepared) -> Result<String> {
-    Ok(base64::engine::general_purpose::STANDARD.encode(bincode::serialize(&prepared.transaction)?))
 }
 
 /// The value of a cell, made when first asked for.

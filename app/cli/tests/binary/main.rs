@@ -9,6 +9,7 @@ mod complete;
 mod cover;
 mod crank;
 mod desk;
+mod handover;
 mod localnet;
 mod migrate;
 mod oversight;

@@ -91,10 +91,7 @@ pub fn evidence(terms: &Terms, standing: &Standing, now: i64, width: usize) -> O
     text.push_str(&chart.lane("slots", &lane(terms, standing, first), &note));
     text.push_str(&paint(format!("          {SLOT_LEGEND}\n"), QUIET));
     let lowest = exact_price(prices.iter().map(|(_, price)| *price).min()?);
-    text.push_str(&paint(
-        format!("          the highest breach price of each slot; the lowest of them is {lowest}\n"),
-        QUIET,
-    ));
+    text.push_str(&paint(format!("          highest breach price of each slot; the lowest is {lowest}\n"), QUIET));
     Some(text)
 }
 
