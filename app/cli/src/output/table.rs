@@ -286,7 +286,7 @@ mod tests {
         table.add_row(["the quota share is paid its part of the premium", "1,000.00 USDC"]);
         let text = drawn(&table, 40);
         assert_eq!(text.lines().nth(2), Some("  the quota share is paid  1,000.00 USDC"));
-        assert_eq!(text.lines().nth(3), Some("  its part of the"));
+        assert_eq!(text.lines().nth(3), Some("  its part of the premium"));
     }
 
     #[test]

@@ -234,9 +234,9 @@ impl<'a> Founder<'a> {
 
     fn send(&self, step: &'static str, instructions: &[Instruction]) -> Result<(), LocalnetError> {
         let signers = [CAROL, ASSET, COVERED].map(|name| self.keys.get(name) as &dyn Signer).into();
-        let priority_fee = PriorityFee::Fixed(0);
         let payer = self.keys.get(ADMIN);
-        let pipeline = Pipeline { cluster: self.cluster, payer, signers, priority_fee, tables: Vec::new() };
+        let priority_fee = PriorityFee::Fixed(0);
+        let pipeline = Pipeline { signers, priority_fee, ..Pipeline::new(self.cluster, payer) };
         pipeline.send(instructions).map(|_| ()).map_err(|why| refused(step, why))
     }
 }

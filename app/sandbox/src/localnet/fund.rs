@@ -61,9 +61,7 @@ pub fn fund(layout: &Layout, to: &Pubkey, grant: &Grant) -> Result<Funded, Local
         }
     }
     if !instructions.is_empty() {
-        let priority_fee = PriorityFee::Fixed(0);
-        let pipeline =
-            Pipeline { cluster: &cluster, payer: &admin, signers: Vec::new(), priority_fee, tables: Vec::new() };
+        let pipeline = Pipeline { priority_fee: PriorityFee::Fixed(0), ..Pipeline::new(&cluster, &admin) };
         pipeline.send(&instructions).map_err(|why| match why {
             ClusterError::Failed { error, .. } => LocalnetError::Funding(error.to_string()),
             other => other.into(),
