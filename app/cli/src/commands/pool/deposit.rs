@@ -129,7 +129,9 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
         let after = book.assets.saturating_add(amount);
         let label = label(&books.label);
         let mut with_it = books.clone();
-        with_it.tranche_mut(tranche).assets = after;
+        if with_it.deposit(tranche, amount, 0).is_err() {
+            with_it.tranche_mut(tranche).assets = after;
+        }
         let earns = earnings::earnings(&with_it, tranche, now);
         let part = u128::from(earns.coming_30_days) * u128::from(amount) / u128::from(after.max(1));
         let deposit_earns = u64::try_from(part).unwrap_or(u64::MAX);
