@@ -11,6 +11,7 @@ mod crank;
 mod deploy;
 mod desk;
 mod handover;
+mod localnet;
 mod migrate;
 mod oversight;
 mod payout;

@@ -7,6 +7,7 @@ use crate::output::{duration, exact_amount, percent, share_price, tidy_amount};
 use anyhow::{Result, anyhow};
 use backstop::events::Deposited;
 use backstop::state::{Access, Pool, Tranche};
+use backstop_client::view::earnings::{self, Earnings};
 use backstop_client::{Cluster, instruction as ix, transaction};
 use clap::Args;
 use serde::Serialize;
@@ -76,6 +77,12 @@ struct Details {
     share_decimals: u8,
     cooldown_seconds: u32,
     rent_lamports: u64,
+    /// What the tranche earns with this deposit in it.
+    earns: Earnings,
+    /// What the deposit earns of that in the coming 30 days.
+    deposit_earns: u64,
+    /// What the deposit loses if all that the pool stands behind were due today, without reinsurance.
+    worst_case: u64,
 }
 
 /// Bytes of an associated account of shares: a plain one and the mark that its owner never changes.
@@ -100,9 +107,10 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
         rent_lamports = cluster.rent(SHARE_ACCOUNT)?;
     }
     // What the program's own books say now; the simulation says it again.
+    let now = cluster.now()?;
     let mut books = pool.state.clone();
     let refused = |_| anyhow!("the pool's books do not take this deposit");
-    books.accrue(cluster.now()?).map_err(refused)?;
+    books.accrue(now).map_err(refused)?;
     let expected = match args.min_shares {
         Some(_) => 0,
         None => books.clone().deposit(tranche, amount, 0).unwrap_or_default(),
@@ -120,6 +128,14 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
         let book = books.tranche(tranche);
         let after = book.assets.saturating_add(amount);
         let label = label(&books.label);
+        let mut with_it = books.clone();
+        if with_it.deposit(tranche, amount, 0).is_err() {
+            with_it.tranche_mut(tranche).assets = after;
+        }
+        let earns = earnings::earnings(&with_it, tranche, now);
+        let part = u128::from(earns.coming_30_days) * u128::from(amount) / u128::from(after.max(1));
+        let deposit_earns = u64::try_from(part).unwrap_or(u64::MAX);
+        let worst_case = earnings::worst_case(&books, tranche, amount, amount, now);
         let asset = |units| format!("{} {label}", tidy_amount(units, decimals));
         let mut preview = Preview {
             title: format!("Deposit {} into the {} tranche", asset(amount), TrancheArg::name_of(tranche)),
@@ -134,7 +150,27 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
                     "your part",
                     percent((u128::from(amount) * 10_000 / u128::from(after.max(1))) as u64) + " of the tranche",
                 ),
+                (
+                    "earns",
+                    format!(
+                        "{} a year by premium in force: {} in the coming 30 days",
+                        percent(earns.a_year_bps),
+                        asset(deposit_earns)
+                    ),
+                ),
                 ("risk", risk(&books, tranche, &asset)),
+                (
+                    "worst case",
+                    format!(
+                        "{} of {} are lost, if all that the pool stands behind were due today, without reinsurance",
+                        asset(worst_case),
+                        asset(amount)
+                    ),
+                ),
+                (
+                    "in use",
+                    format!("{} of the pool's capital, this included", percent(earnings::in_use_bps(&with_it, now))),
+                ),
                 (
                     "exposure",
                     format!(
@@ -170,6 +206,9 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
             share_decimals,
             cooldown_seconds: books.terms.cooldown_seconds,
             rent_lamports,
+            earns,
+            deposit_earns,
+            worst_case,
         };
         Ok((preview, details))
     })

@@ -2,12 +2,11 @@
 
 use crate::commands::args::{hundredths, price, seconds};
 use crate::commands::context::hinted;
-use crate::output::Output;
+use crate::output::{Output, listing, table};
 use anyhow::{Context, Result};
 use backstop::peril::evidence::{Severity, TermsInput};
 use backstop_sandbox::replay::{self, Replay, price_text};
 use clap::Args;
-use comfy_table::{Table, presets};
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -89,9 +88,7 @@ fn report(found: &Replay) -> String {
         times => format!("The trigger would have fired {times} times.\n"),
     };
     if !found.fired.is_empty() {
-        let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-        table.set_header(["event", "met", "confirmed", "good slots", "mean price", "pays"]);
+        let mut table = table(&["event", "met", "confirmed", "good slots", "mean price", "pays"], &[3, 4, 5]);
         for fired in &found.fired {
             table.add_row([
                 date(fired.event_at),
@@ -102,8 +99,7 @@ fn report(found: &Replay) -> String {
                 format!("{}.{:02} %", fired.severity_bps / 100, fired.severity_bps % 100),
             ]);
         }
-        text.push_str(&table.to_string());
-        text.push('\n');
+        text.push_str(&listing(&table));
     }
     let credited = humantime::format_duration(std::time::Duration::from_secs(found.longest_credited_s));
     text.push_str(&format!("Longest credited: {credited}.\n"));
