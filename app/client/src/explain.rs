@@ -32,10 +32,18 @@ pub fn explain(error: &ClusterError) -> Explanation {
             "the transaction expired before it was confirmed, and never will be",
             "send it again; a higher --priority-fee helps on a busy cluster",
         ),
-        ClusterError::Failed { error: reason, logs } => match program_error(error).filter(|_| backstop_failed(logs)) {
+        ClusterError::Failed { error: reason, logs } => match refusal_of(error) {
             Some(refusal) => explain_refusal(refusal),
             None => explain_runtime(reason, logs),
         },
+    }
+}
+
+/// The program's refusal in a failure, if the program refused and not another that it called.
+pub fn refusal_of(error: &ClusterError) -> Option<BackstopError> {
+    match error {
+        ClusterError::Failed { logs, .. } => program_error(error).filter(|_| backstop_failed(logs)),
+        _ => None,
     }
 }
 

@@ -26,6 +26,11 @@ pub fn number(text: &str) -> Option<Decimal> {
     Decimal::from_str_exact(&format!("{plain}.{}", decimals.unwrap_or("0"))).ok()
 }
 
+/// A [`number`] as an argument of a command.
+pub fn decimal(text: &str) -> Result<Decimal, String> {
+    number(text).ok_or_else(|| wrong(text, "a number such as 0.95"))
+}
+
 /// What is wrong with a text that is not a number of a kind.
 fn wrong(text: &str, what: &str) -> String {
     let shown = crate::redact::shown(text);

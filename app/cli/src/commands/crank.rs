@@ -1,10 +1,10 @@
 //! `backstop crank`: does what anyone may do, as soon as it is due.
 
-use crate::commands::context::{Context, UsageError, hinted};
+use crate::commands::context::{Context, hinted, misused};
 use crate::output;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, anyhow};
-use backstop_client::Cluster;
+use backstop_client::{Cluster, redact};
 use backstop_keeper::crank::limits::Delays;
 use backstop_keeper::crank::monitor::Endpoint;
 use backstop_keeper::crank::work::{self, Waiting};
@@ -77,7 +77,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub once: bool,
     /// How long to wait when nothing is due.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = backstop_client::units::duration)]
     pub interval: Duration,
     /// Work for this pool only; may be given several times.
     #[arg(long = "pool", value_name = "ADDRESS")]
@@ -132,7 +132,7 @@ fn source(args: &RunArgs, payer: &dyn Signer) -> Box<dyn PriceSource> {
 
 fn run(args: &RunArgs, context: &Context) -> Result<()> {
     if context.options.print_tx {
-        return Err(UsageError("a crank sends many transactions and cannot print them: use --dry-run".into()).into());
+        return Err(misused("a crank sends many transactions and cannot print them", "--dry-run tells what is due"));
     }
     log(args.log_format);
     let (cluster, payer) = (context.cluster()?, context.fee_payer()?);
@@ -173,7 +173,7 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
     if let Some(endpoint) = &endpoint {
         tracing::info!(address = %endpoint.address(), "serving metrics and health");
     }
-    tracing::info!(payer = %payer.pubkey(), url = cluster.url(), "cranking");
+    tracing::info!(payer = %payer.pubkey(), url = redact::url(&cluster.url()), "cranking");
     crank.serve(args.interval, &monitor);
     tracing::info!("stopped");
     Ok(())
@@ -183,7 +183,10 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
 fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("backstop_keeper=info,backstop_client=info,backstop=info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| redact::Redacting(std::io::stderr()))
+        .with_target(false);
     let logs = logs.with_ansi(std::io::stderr().is_terminal());
     // Only one part of a process can set the logs up: whoever did it before goes on.
     let _ = match format {

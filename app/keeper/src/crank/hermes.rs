@@ -5,6 +5,7 @@ use crate::crank::price::{PriceError, PriceSource, Print, Step};
 use crate::crank::pyth::{Poster, Update};
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::units::hex_bytes;
+use backstop_client::{redact, text_file};
 use base64::Engine;
 use serde::Deserialize;
 use solana_sdk::signer::Signer;
@@ -49,9 +50,9 @@ impl Hermes {
         }
     }
 
-    /// The service without its path, which may hold a secret.
+    /// The service without what may hold a secret.
     fn host(&self) -> String {
-        self.url.split('/').take(3).collect::<Vec<_>>().join("/")
+        redact::url(&self.url)
     }
 
     fn fetch(&self, feeds: &[String]) -> Result<Vec<Update>, String> {
@@ -63,8 +64,9 @@ impl Hermes {
         if let Some(key) = &self.key {
             request = request.header("Authorization", format!("Bearer {key}"));
         }
-        let mut response = request.call().map_err(|why| why.to_string())?;
-        let answer: Answer = response.body_mut().read_json().map_err(|why| why.to_string())?;
+        let why = |why: ureq::Error| redact::text(&why.to_string()).into_owned();
+        let mut response = request.call().map_err(why)?;
+        let answer: Answer = response.body_mut().read_json().map_err(why)?;
         if answer.binary.encoding != "base64" {
             return Err(format!("it answers in {}, not in base64", answer.binary.encoding));
         }
@@ -102,7 +104,7 @@ impl SignedFile {
     }
 
     fn read(&self) -> Result<Vec<Update>, String> {
-        let text = std::fs::read_to_string(&self.path).map_err(|why| why.to_string())?;
+        let text = text_file::read(&self.path).map_err(|why| why.to_string())?;
         let lines = text.lines().map(str::trim).enumerate();
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
         lines.map(|(number, line)| update_of(line).map_err(|why| format!("line {}: {why}", number + 1))).collect()

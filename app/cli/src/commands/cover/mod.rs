@@ -51,7 +51,9 @@ impl FromStr for CoverArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|_| format!("`{text}` is not the address of a cover or of its NFT"))
+        text.parse().map(Self).map_err(|_| {
+            format!("{} is not the address of a cover or of its NFT", backstop_client::redact::shown(text))
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use backstop::state::evidence::{Severity, Terms, TermsError, TermsInput};
 use backstop::state::{Product, ProductTerms, Trigger};
 use backstop_client::Cluster;
 use backstop_client::instruction::{self as ix, ProductKeys};
+use backstop_client::redact;
 use backstop_client::units::feed_id;
 use backstop_client::view;
 use clap::{Args, ValueEnum};
@@ -226,7 +227,8 @@ impl CreateArgs {
                 Ok((Source::PythReceiver, feed))
             }
             SourceArg::PythPush => {
-                let wrong = |_| UsageError(format!("--feed {} is not the address of a price account", self.feed));
+                let shown = redact::shown(&self.feed);
+                let wrong = |_| UsageError(format!("--feed {shown} is not the address of a price account"));
                 Ok((Source::PythPush, self.feed.parse::<Pubkey>().map_err(wrong)?.to_bytes()))
             }
         }
