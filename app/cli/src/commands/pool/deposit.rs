@@ -91,7 +91,7 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let pool = args.pool.open(cluster)?;
     let (keys, decimals, share_decimals) = (&pool.keys, pool.decimals, pool.share_decimals);
-    let (owner, payer) = (context.wallet()?, context.payer()?);
+    let owner = context.wallet()?;
     let tranche = Tranche::from(args.tranche);
     let amount = args.amount.units(decimals)?;
     let source = Source::of(keys, &owner, decimals, args.from);

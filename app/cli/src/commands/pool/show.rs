@@ -3,9 +3,7 @@
 use super::deposit::label;
 use crate::commands::args::{OpenPool, PoolArg, TrancheArg, held};
 use crate::commands::context::Context;
-use crate::output::{
-    HEADING, QUIET, amount, duration, listing, moment, paint, percent, share_price, table, tidy_amount,
-};
+use crate::output::{HEADING, QUIET, amount, listing, moment, paint, percent, share_price, table, tidy_amount};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::constants::SHARE_EXTRA_DECIMALS;
