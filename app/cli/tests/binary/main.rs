@@ -3,13 +3,16 @@
 //!
 //! Results in JSON are compared with `tests/golden/`; `BACKSTOP_BLESS=1` writes those files anew.
 
+mod accounts;
 mod claims;
 mod command;
 mod complete;
 mod cover;
 mod crank;
 mod desk;
+mod machine;
 mod migrate;
+mod numbers;
 mod oversight;
 mod payout;
 mod plans;
@@ -19,6 +22,7 @@ mod protocol;
 mod refusals;
 mod reinsurance;
 mod scene;
+mod secrets;
 mod settings;
 mod surplus;
 mod treaty;

@@ -108,7 +108,7 @@ fn every_command_that_sends_shows_first_what_it_will_do_and_asks() {
             continue;
         }
         asked += 1;
-        run.says(2, "nobody is there to confirm: give --yes", "--help");
+        run.says(2, "nobody is there to confirm", "give --yes, or --dry-run");
         let lines: Vec<&str> = run.stderr.lines().collect();
         assert!(!lines[0].starts_with(' ') && lines[0].len() > 10, "a title comes first\n{run}");
         assert!(lines.iter().filter(|line| line.starts_with("  ")).count() >= 2, "then what matters about it\n{run}");
