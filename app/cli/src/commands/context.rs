@@ -393,15 +393,15 @@ impl Context {
             // Signed after consent: a device asks once, and the blockhash has its whole life before it.
             let signature = self.send(&pipeline.sign(instructions, plan)?)?.signature.to_string();
             done.explorer = explorer::transaction(&self.connection()?.url(), &signature);
+            if let Some(link) = done.explorer.as_ref().filter(|_| self.options.output == Output::Display) {
+                anstream::eprintln!("{}", output::paint(format!("See it at {link}"), output::QUIET));
+            }
             done.signature = Some(signature);
             done.status = "confirmed";
         }
         self.options.output.print(&done, |done| match (&done.transaction, &done.signature) {
             (Some(transaction), _) => transaction.clone(),
-            (None, Some(signature)) => {
-                let link = done.explorer.as_ref().map(|link| format!("\n{}", output::paint(link, output::QUIET)));
-                format!("{} {signature}{}", output::paint("Confirmed:", output::GOOD), link.unwrap_or_default())
-            }
+            (None, Some(signature)) => format!("{} {signature}", output::paint("Confirmed:", output::GOOD)),
             (None, None) => format!("Would succeed: {} compute units. Nothing was sent.", done.compute_units),
         })
     }

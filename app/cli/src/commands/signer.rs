@@ -53,12 +53,13 @@ pub fn open(uri: &str, flag: &str, unsigned: bool) -> Result<Box<dyn Signer>> {
         })?;
         return Ok(Box::new(keypair));
     }
+    let named = if flag.starts_with("--") { flag } else { "--keypair" };
     match uri.parse::<Pubkey>() {
         Ok(address) if unsigned => Ok(Box::new(NullSigner::new(&address))),
         Ok(_) => Err(misused(format!("{flag} is an address, which cannot sign"), "add --print-tx or --dry-run")),
         Err(_) => Err(hinted(
             format!("the keypair file {path} does not exist"),
-            format!("name another with {flag}, or make one: `solana-keygen new --outfile {path}`"),
+            format!("{named} names another; `solana-keygen new --outfile {path}` makes one"),
         )),
     }
 }

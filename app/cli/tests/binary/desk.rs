@@ -232,9 +232,20 @@ impl Run {
             assert_eq!(lines.next(), None, "there is one {mark:?}\n{self}");
             first.to_owned()
         };
-        let (sentence, hint) = (found("error: "), found("hint: "));
         let last: Vec<&str> = self.stderr.lines().rev().take(2).collect();
-        assert!(last[0].starts_with("hint: ") && last[1].starts_with("error: "), "they are the last two lines\n{self}");
+        // For machines it is one object, which is the last line.
+        let object = last.first().and_then(|line| serde_json::from_str::<Value>(line).ok());
+        let (sentence, hint) = match object {
+            Some(object) => {
+                ["message", "hint"].map(|name| object["error"][name].as_str().unwrap_or_default().to_owned()).into()
+            }
+            None => {
+                let told = (found("error: "), found("hint: "));
+                let order = last[0].starts_with("hint: ") && last[1].starts_with("error: ");
+                assert!(order, "they are the last two lines\n{self}");
+                told
+            }
+        };
         for text in [&sentence, &hint] {
             assert!(text.len() >= 10 && text.len() < 240, "{self}");
             for noise in ["Error(", "Some(", "Err(", "panicked", "{ ", "0x17", "::"] {

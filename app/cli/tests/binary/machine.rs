@@ -68,6 +68,7 @@ fn settings_are_told_with_where_they_come_from() {
             "{name} {value} {source}\n{settings:?}"
         );
     };
+    scene.desk.snapshot("config-get", finish(scene.desk.bare().args(["config", "get", "--output", "json"])));
     let bare = told(&mut scene.desk.bare());
     has(&bare, "cluster", "https://api.mainnet-beta.solana.com", "default");
     has(&bare, "commitment", "confirmed", "default");
@@ -85,8 +86,10 @@ fn a_wallet_shows_its_address_and_what_it_holds() {
     let scene = Scene::new();
     let id = scene.person.id().to_string();
     assert_eq!(scene.desk.act(&scene.person.key, &["address"]).done().trim(), id);
+    scene.desk.snapshot("address", scene.act(&["address"]));
     scene.act(&["pool", "deposit", &scene.pool(), "1000", "--tranche", "senior"]).done();
-    let told = scene.desk.json(scene.act(&["balance"]));
+    let told = scene.desk.snapshot("balance", scene.act(&["balance"]));
+    scene.desk.display("balance", scene.desk.look(&["balance", &id]));
     assert_eq!(told["wallet"], id);
     let pool = &told["pools"][0];
     assert_eq!((&pool["assets"], &pool["assets_units"]), (&"4000".into(), &(4_000 * ONE).to_string().into()));

@@ -261,7 +261,7 @@ fn whoever_asks_for_less_commitment_waits_for_less() {
 fn a_build_without_hardware_wallets_says_so() {
     let stage = Stage::new();
     let run = stage.desk.look(&["pool", "exit", "list", "--keypair", "usb://ledger"]);
-    run.says(2, "knows no hardware wallets", "--help");
+    run.says(2, "knows no hardware wallets", "--features usb");
 }
 
 #[test]

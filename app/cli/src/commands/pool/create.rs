@@ -154,7 +154,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
             rows: vec![
                 ("address", keys.pool.to_string()),
                 ("asset", args.mint.to_string()),
-                ("cooldown", super::deposit::cooldown(terms.cooldown_seconds)),
+                ("cooldown", super::deposit::cooldown(terms.cooldown_seconds, "")),
                 ("leverage", percent(terms.max_leverage_bps.into())),
                 ("surplus takes", format!("{} of earned premium", percent(terms.surplus_bps.into()))),
                 ("junior weighs", percent(terms.junior_weight_bps.into())),

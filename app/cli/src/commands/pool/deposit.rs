@@ -144,10 +144,7 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
                 ),
                 (
                     "cooldown",
-                    format!(
-                        "{} from a request to leave, then as capital is free",
-                        cooldown(books.terms.cooldown_seconds)
-                    ),
+                    cooldown(books.terms.cooldown_seconds, " from a request to leave") + ", as capital is free",
                 ),
             ],
             warnings: Vec::new(),
@@ -186,10 +183,10 @@ fn risk(books: &backstop::state::Pool, tranche: Tranche, asset: &dyn Fn(u64) -> 
 }
 
 /// How long leaving takes: exits are paid at midnight, so up to a day later than the cooldown says.
-pub fn cooldown(seconds: u32) -> String {
+pub fn cooldown(seconds: u32, from: &str) -> String {
     let seconds = u64::from(seconds);
     let most = seconds.saturating_add(backstop::constants::DAY.unsigned_abs());
-    format!("{}, and until the next midnight UTC ({} at most)", duration(seconds), duration(most))
+    format!("{}{from}, then at the next midnight UTC ({} at most)", duration(seconds), duration(most))
 }
 
 /// A ticker without the zeros that fill its field.

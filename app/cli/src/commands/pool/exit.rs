@@ -194,7 +194,7 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
                 ("pool", keys.pool.to_string()),
                 ("value now", format!("{} {name}", tidy_amount(event.value, decimals))),
                 ("share price", share_price(book.assets, book.shares)),
-                ("cooldown", cooldown(pool.state.terms.cooldown_seconds)),
+                ("cooldown", cooldown(pool.state.terms.cooldown_seconds, "")),
                 ("paid from", format!("{}, as capital is free", moment(claimable_from))),
                 ("ticket", event.ticket.to_string()),
                 ("rent", format!("{} SOL, back when ticket and day are closed", exact_amount(rent_lamports, 9))),

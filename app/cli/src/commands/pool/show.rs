@@ -278,7 +278,7 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
         format!("{} for incidents, {} for exits", asset(shown.incident_reserves), asset(shown.exit_reserves)),
     );
     row("vault", format!("{}, books say {}", asset(shown.vault_balance), asset(shown.cash)));
-    row("cooldown", super::deposit::cooldown(shown.cooldown_seconds));
+    row("cooldown", super::deposit::cooldown(shown.cooldown_seconds, ""));
     row(
         "smallest",
         format!(
