@@ -79,6 +79,11 @@ pub fn whole<T: FromStr>(text: &str) -> Option<T> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
+/// [`whole`] as an argument of a command: days, or the number of a thing.
+pub fn count<T: FromStr>(text: &str) -> Result<T, String> {
+    whole(text).ok_or_else(|| wrong(text, "a whole number that fits"))
+}
+
 /// A price in 1e-8: `0.95`. Exact: what has more than eight decimals is refused.
 pub fn price(text: &str) -> Result<u64, String> {
     scaled(text, 100_000_000, "a price with at most 8 decimals, such as 0.95")

@@ -11,7 +11,7 @@ use backstop_client::instruction::{self as ix, PoolKeys};
 use backstop_client::redact;
 use backstop_client::token::{self, Standing};
 use backstop_client::units;
-pub use backstop_client::units::{bps, hundredths, price, rate, seconds};
+pub use backstop_client::units::{bps, count, hundredths, price, rate, seconds};
 pub use backstop_client::view::{OpenPool, OpenProduct};
 use clap::ValueEnum;
 use std::str::FromStr;

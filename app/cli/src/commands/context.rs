@@ -118,9 +118,14 @@ pub fn misused(sentence: impl Into<String>, hint: impl Into<String>) -> anyhow::
 
 /// A refusal by the program's own code, which ran here, as the cluster would tell it.
 pub fn refused(refusal: BackstopError) -> anyhow::Error {
-    let explained = explain_refusal(refusal);
-    let hint = explained.hint.unwrap_or_default();
-    Hinted { sentence: explained.sentence, hint, usage: false, refusal: Some(refusal) }.into()
+    let hint = explain_refusal(refusal).hint.unwrap_or_default();
+    refused_with(refusal, hint)
+}
+
+/// A refusal by the program's own code with a hint that knows more than its usual one.
+pub fn refused_with(refusal: BackstopError, hint: impl Into<String>) -> anyhow::Error {
+    let sentence = explain_refusal(refusal).sentence;
+    Hinted { sentence, hint: hint.into(), usage: false, refusal: Some(refusal) }.into()
 }
 
 /// The first event of a type that a simulation reported: what the transaction will do.
@@ -264,7 +269,8 @@ impl Context {
             let url = self.setting(self.options.url.as_ref(), |config| &config.json_rpc_url)?;
             let url = url_of(&url);
             if !url.starts_with("http://") && !url.starts_with("https://") {
-                let shown = if url.contains("://") { format!("`{}`", redact::url(url)) } else { redact::shown(url) };
+                let shown =
+                    if url.contains(['/', '@', '?']) { format!("`{}`", redact::url(url)) } else { redact::shown(url) };
                 let hint = "--url takes a URL, or mainnet-beta, devnet, testnet or localhost";
                 return Err(misused(format!("{shown} is no cluster"), hint));
             }

@@ -11,7 +11,7 @@ use solana_sdk::account::Account;
 impl Scene {
     /// Sends lamports to an address, as any stranger can.
     fn dust(&self, at: &Pubkey) {
-        self.desk.node.world().cluster.airdrop(at, 1_000);
+        self.desk.node.world().cluster.airdrop(at, 1_000_000);
     }
 
     /// Where the person's shares of the senior tranche are.

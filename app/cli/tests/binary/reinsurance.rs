@@ -79,7 +79,7 @@ fn a_quota_share_is_announced_accepted_and_ended() {
     assert_eq!(tower.treaty(0).state, TreatyState::Active);
     let listed = tower.look(&["treaty", "list", "--pool", &tower.owned.pool.to_string()]);
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
-    assert_eq!((&listed[0]["status"], &listed[0]["limit_left"]), (&"accepted".into(), &Value::from(60_000 * ONE)));
+    assert_eq!((&listed[0]["state"], units(&listed[0], "limit_left")), (&"accepted".into(), 60_000 * ONE));
     let others = tower.look(&["treaty", "list", "--pool", &tower.open.pool.to_string()]);
     assert_eq!(others.as_array().map(Vec::len), Some(0));
 
@@ -173,21 +173,18 @@ fn an_incident_calls_its_treaties_in_order_and_each_once() {
     let tower = Tower::at(scene);
     let product = tower.product.product.to_string();
     let incident = tower.look(&["incident", "show", &product]);
-    let owed: Vec<&Value> = incident["treaties"].as_array().expect("a list").iter().map(|row| &row["owed"]).collect();
-    assert_eq!(
-        owed,
-        [&Value::from(12_000 * ONE), &Value::from(10_000 * ONE)],
-        "what they owe is told before the calls"
-    );
+    let treaties = incident["treaties"].as_array().expect("a list");
+    let owed: Vec<u64> = treaties.iter().map(|row| units(row, "owed")).collect();
+    assert_eq!(owed, [12_000 * ONE, 10_000 * ONE], "what they owe is told before the calls");
 
     let premium = tower.desk.json(tower.anybody(&["treaty", "premium", &keys[0].treaty.to_string()]));
     assert!(units(&premium, "amount") > 0, "{premium}");
     let first = tower.desk.snapshot("incident-call", tower.anybody(&["incident", "call", &product]));
-    assert_eq!((&first["received"], &first["losses"]["surplus"]), (owed[0], owed[0]));
+    assert_eq!((units(&first, "received"), units(&first["losses"], "surplus")), (owed[0], owed[0]));
     tower.anybody(&["incident", "call", &product, "--skip"]).says(1, "(TreatyStillCallable, ", "treaty show");
     tower.advance(2);
     let skipped = tower.desk.json(tower.anybody(&["incident", "call", &product, "--skip"]));
-    assert_eq!((&skipped["owed"], &skipped["received"]), (owed[1], &Value::from(0)));
+    assert_eq!((units(&skipped, "owed"), units(&skipped, "received")), (owed[1], 0));
     tower.anybody(&["incident", "call", &product]).says(1, "all treaties of the incident are called", "incident show");
 
     let layer = keys[1].treaty.to_string();

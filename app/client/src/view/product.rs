@@ -110,6 +110,20 @@ pub fn yearly_text(ppb: u64) -> String {
     percent(ppb.div_ceil(100_000))
 }
 
+/// What a product's link must point to, for whoever is about to fix it for good: wallets show what they read there.
+pub fn link_note(uri: &str) -> String {
+    let must = "It must point to a JSON file with name, description, image and external_url (the wording); wallets show a \
+                placeholder otherwise.";
+    let end = uri.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    let text = [".md", ".txt", ".html", ".htm", ".pdf", ".png", ".svg"].iter().find(|text| end.ends_with(**text));
+    let secure = ["https://", "ipfs://", "ar://"].iter().any(|scheme| uri.starts_with(scheme));
+    match text {
+        _ if !secure => format!("The NFTs' link is none that wallets follow: https://, ipfs:// or ar://. {must}"),
+        Some(text) => format!("The NFTs' link ends with {text}, which no wallet reads. {must}"),
+        None => format!("The NFTs carry the link for good. {must}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +167,19 @@ mod tests {
         let text = not_covered(&terms(Severity::Binary, 0), 2 * 86_400).join(" ");
         for fact in ["0.985", "4 h", "48 h", "the premium back", "the same part"] {
             assert!(text.contains(fact), "{fact}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_no_wallet_reads_is_told() {
+        for (uri, words) in [
+            ("https://a.example/x.json", "carry the link for good"),
+            ("ipfs://bafy", "carry the link for good"),
+            ("https://a.example/x.MD?v=1", "ends with .md"),
+            ("http://a.example/x.json", "none that wallets follow"),
+            ("", "none that wallets follow"),
+        ] {
+            assert!(super::link_note(uri).contains(words) && super::link_note(uri).contains("JSON"), "{uri}");
         }
     }
 }

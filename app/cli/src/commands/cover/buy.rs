@@ -2,7 +2,7 @@
 
 use super::batch;
 use super::quote::{Quoted, ask};
-use crate::commands::args::{Amount, ProductArg, Source, asset_text};
+use crate::commands::args::{Amount, ProductArg, Source, asset_text, count};
 use crate::commands::context::{Context, Preview, event};
 use crate::output::exact_amount;
 use anchor_lang::prelude::Pubkey;
@@ -34,7 +34,7 @@ pub struct BuyArgs {
     /// Sum insured, in the pool's asset.
     sum: Amount,
     /// Whole days of protection.
-    #[arg(long)]
+    #[arg(long, value_parser = count::<u16>)]
     days: u16,
     /// Who gets the NFT, if not the signer.
     #[arg(long, value_name = "WALLET")]

@@ -159,7 +159,10 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
                 ("surplus takes", format!("{} of earned premium", percent(terms.surplus_bps.into()))),
                 ("junior weighs", percent(terms.junior_weight_bps.into())),
             ],
-            warnings: vec!["The terms never change.".into()],
+            warnings: vec![
+                "The terms never change.".into(),
+                "Share tokens have a name and no link: wallets show a placeholder in place of a picture.".into(),
+            ],
         };
         let details = Details {
             pool: keys.pool.to_string(),

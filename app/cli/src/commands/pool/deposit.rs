@@ -1,7 +1,7 @@
 //! `backstop pool deposit`.
 
 use crate::commands::args::{Amount, PoolArg, Source, TrancheArg};
-use crate::commands::context::{Context, Preview, UsageError, hinted, refused};
+use crate::commands::context::{Context, Preview, UsageError, hinted, misused, refused};
 use crate::commands::signer;
 use crate::output::{duration, exact_amount, percent, share_price, tidy_amount};
 use anchor_lang::prelude::Pubkey;
@@ -45,7 +45,13 @@ impl DepositArgs {
     /// Who must sign with the depositor, if the pool has an allow list.
     fn admission(&self, pool: &Pool, context: &Context) -> Result<Option<Box<dyn Signer>>> {
         if pool.access() != Access::AllowList {
-            return Ok(None);
+            return match self.deposit_authority {
+                Some(_) => Err(misused(
+                    "the pool has no allow list: nobody admits its depositors",
+                    "leave --deposit-authority out",
+                )),
+                None => Ok(None),
+            };
         }
         let unsigned = context.options.print_tx || context.options.dry_run;
         let uri = match &self.deposit_authority {
