@@ -73,7 +73,7 @@ fn a_quota_share_is_announced_accepted_and_ended() {
     let treaty = tower.treaty(0);
     assert_eq!(treaty.kind, TreatyKind::QuotaShare { cession_bps: 3_000, commission_bps: 2_000 });
     assert_eq!((treaty.state, treaty.end_day - treaty.start_day), (TreatyState::Announced, 2));
-    assert_eq!(tower.look(&["treaty", "show", &key])["status"], "acceptable");
+    assert_eq!(tower.look(&["treaty", "show", &key])["state"], "acceptable");
 
     tower.govern(&["treaty", "accept", &key]).done();
     assert_eq!(tower.treaty(0).state, TreatyState::Active);
@@ -84,10 +84,10 @@ fn a_quota_share_is_announced_accepted_and_ended() {
     assert_eq!(others.as_array().map(Vec::len), Some(0));
 
     tower.advance(2);
-    assert_eq!(tower.look(&["treaty", "show", &key])["status"], "in-force");
+    assert_eq!(tower.look(&["treaty", "show", &key])["state"], "in-force");
     tower.anybody(&["treaty", "end", &key]).says(1, "may still be needed", "it ends from 2023-11-21");
     tower.advance(8);
-    assert_eq!(tower.look(&["treaty", "show", &key])["status"], "over");
+    assert_eq!(tower.look(&["treaty", "show", &key])["state"], "over");
     let ended = tower.desk.snapshot("treaty-end", tower.anybody(&["treaty", "end", &key]));
     assert_eq!(units(&ended, "released"), 60_000 * ONE);
     let gone = account::find::<Treaty>(&tower.desk.node.world().cluster, &address::treaty(&tower.cedant.pool, 0));

@@ -110,18 +110,24 @@ pub fn yearly_text(ppb: u64) -> String {
     percent(ppb.div_ceil(100_000))
 }
 
-/// What a product's link must point to, for whoever is about to fix it for good: wallets show what they read there.
-pub fn link_note(uri: &str) -> String {
-    let must = "It must point to a JSON file with name, description, image and external_url (the wording); wallets show a \
-                placeholder otherwise.";
+/// Why wallets cannot read a product's link, if they cannot.
+pub fn link_problem(uri: &str) -> Option<String> {
     let end = uri.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
     let text = [".md", ".txt", ".html", ".htm", ".pdf", ".png", ".svg"].iter().find(|text| end.ends_with(**text));
     let secure = ["https://", "ipfs://", "ar://"].iter().any(|scheme| uri.starts_with(scheme));
     match text {
-        _ if !secure => format!("The NFTs' link is none that wallets follow: https://, ipfs:// or ar://. {must}"),
-        Some(text) => format!("The NFTs' link ends with {text}, which no wallet reads. {must}"),
-        None => format!("The NFTs carry the link for good. {must}"),
+        _ if !secure => Some("The NFTs' link is none that wallets follow: https://, ipfs:// or ar://.".into()),
+        Some(text) => Some(format!("The NFTs' link ends with {text}, which no wallet reads.")),
+        None => None,
     }
+}
+
+/// What a product's link must point to, for whoever is about to fix it for good: wallets show what they read there.
+pub fn link_note(uri: &str) -> String {
+    let must = "It must point to a JSON file with name, description, image and external_url (the wording); wallets show a \
+                placeholder otherwise.";
+    let first = link_problem(uri).unwrap_or_else(|| "The NFTs carry the link for good.".into());
+    format!("{first} {must}")
 }
 
 #[cfg(test)]
