@@ -17,7 +17,7 @@ pub fn assert_refused(result: Result<Receipt, ClusterError>, expected: BackstopE
 /// A failure with its logs.
 pub fn explain(error: &ClusterError) -> String {
     match error {
-        ClusterError::Failed { error, logs } => format!("{error}\n{}", logs.join("\n")),
+        ClusterError::Failed { error, logs, .. } => format!("{error}\n{}", logs.join("\n")),
         other => other.to_string(),
     }
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! BACKSTOP_BLESS=1 cargo test -p backstop-tests --test svm -- \
 //!     negative_matrix:: layout:: compute_units:: scale::
+//! BACKSTOP_BLESS=1 cargo test -p backstop-tests --test client docs::
 //! ```
 
 use std::fs;
@@ -17,21 +18,26 @@ pub fn blessing() -> bool {
     std::env::var_os(BLESS).is_some_and(|value| value == "1")
 }
 
-fn path(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+/// A generated file by its name from the repository's root: below `tests/`, unless it is a page of `docs/`.
+fn named(file: &str) -> String {
+    if file.starts_with("docs/") { file.to_owned() } else { format!("tests/{file}") }
 }
 
-/// The committed text of a file below `tests/`, empty if there is none.
+fn path(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(named(file))
+}
+
+/// The committed text of a generated file, empty if there is none.
 pub fn committed(file: &str) -> String {
     fs::read_to_string(path(file)).unwrap_or_default()
 }
 
-/// Writes a file below `tests/`.
+/// Writes a generated file.
 pub fn write(file: &str, text: &str) {
     let path = path(file);
     fs::create_dir_all(path.parent().expect("the file is in a folder")).expect("the folder can be made");
     fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    println!("wrote tests/{file}");
+    println!("wrote {}", named(file));
 }
 
 /// Compares a generated text with the committed one, line by line, or writes it when blessing.
@@ -49,8 +55,9 @@ pub fn check(file: &str, generated: &str) {
     let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+ {line}"));
     let changes: Vec<String> = gone.chain(come).take(40).collect();
     panic!(
-        "tests/{file} is not what is generated now. If the change is meant, run again with {BLESS}=1 and commit the \
+        "{} is not what is generated now. If the change is meant, run again with {BLESS}=1 and commit the \
          file.\n{}",
+        named(file),
         if changes.is_empty() { "(the order of the lines changed)".to_owned() } else { changes.join("\n") }
     );
 }

@@ -6,9 +6,11 @@ pub mod compute;
 pub mod fixtures;
 pub mod fuzz;
 pub mod golden;
+pub mod idl;
 pub mod lossy;
 pub mod matrix;
 pub mod node;
+pub mod reference;
 pub mod reinsurance;
 pub mod scale;
 pub mod source;
@@ -17,5 +19,5 @@ pub mod world;
 
 pub use assert::*;
 pub use lossy::Lossy;
-pub use node::{Faults, Node};
+pub use node::{Fault, Faults, Node, Rule};
 pub use world::*;

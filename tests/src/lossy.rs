@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use anchor_lang::prelude::Pubkey;
-use backstop_client::cluster::{Blockhash, Cluster, ClusterError};
+use backstop_client::cluster::{Blockhash, Cluster, ClusterError, Refusal};
 use backstop_sandbox::EmbeddedCluster;
 use solana_sdk::account::Account;
 use solana_sdk::signature::Signature;
@@ -69,7 +69,8 @@ delegate! { Lossy<'_>, |this| this.inner,
     }
     fn submit(&self, transaction: &VersionedTransaction) -> Result<(), ClusterError> {
         if self.left.get() == 0 {
-            return Err(ClusterError::Refused("killed".into()));
+            let (host, method) = ("the cluster".into(), "sendTransaction".into());
+            return Err(Refusal { host, method, code: 0, says: "killed".into() }.into());
         }
         self.left.set(self.left.get() - 1);
         self.sent.borrow_mut().push(transaction.clone());

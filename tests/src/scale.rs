@@ -2,7 +2,7 @@
 //! and the limits of a cluster.
 
 use crate::compute::{self, Row};
-use crate::{golden, source};
+use crate::{golden, idl};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -114,19 +114,18 @@ impl Locks {
 ///
 /// If an account is written to that is in neither of the lists of this file.
 pub fn locks() -> Vec<Locks> {
-    let idl = source::idl().expect("artifacts/backstop.json is committed");
     let read = |instruction: &Value| {
         let name = instruction["name"].as_str().expect("an instruction has a name");
-        let accounts = instruction["accounts"].as_array().expect("an instruction has accounts");
+        let accounts = idl::wire(instruction);
         let is = |account: &Value, what: &str| account[what].as_bool().unwrap_or(false);
-        let written: Vec<&Value> = accounts.iter().filter(|account| is(account, "writable")).collect();
+        let written: Vec<&Value> = accounts.iter().copied().filter(|account| is(account, "writable")).collect();
         let (mut shared, mut own) = (Vec::new(), Vec::new());
         for account in &written {
             let account = account["name"].as_str().expect("an account has a name");
             match (SHARED.contains(&account), OWN.contains(&account)) {
                 (true, false) => shared.push(account.to_owned()),
                 (false, true) => own.push(account.to_owned()),
-                _ => panic!("`{name}` writes to `{account}`: whose is it?"),
+                _ => panic!("`{name}` writes to `{account}`: whose is it? SHARED and OWN in tests/src/scale.rs say it"),
             }
         }
         let signers = accounts.iter().filter(|account| is(account, "signer") && !is(account, "optional")).count();
@@ -138,7 +137,7 @@ pub fn locks() -> Vec<Locks> {
             signatures: signers.max(1) as u64,
         }
     };
-    idl["instructions"].as_array().expect("the IDL has instructions").iter().map(read).collect()
+    idl::list(idl::value(), "instructions").iter().map(read).collect()
 }
 
 /// The write locks of one instruction.

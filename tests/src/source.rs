@@ -1,38 +1,43 @@
-//! What the program's source and its IDL declare: the generators compare their own lists with it, so that nothing new
-//! can be forgotten.
+//! Files of the repository, and what the program's sources declare: enough to tell whether the committed IDL is theirs.
 
-use serde_json::Value;
+use crate::idl;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-
-/// An instruction as the source declares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declared {
-    /// Its name.
-    pub name: String,
-    /// Names of its accounts, in their order.
-    pub accounts: Vec<String>,
-}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn program() -> PathBuf {
-    root().join("programs/backstop/src")
+/// The text of a file of the repository.
+pub fn file(name: &str) -> String {
+    read(&root().join(name))
 }
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every source file below a folder of the program, in order.
+/// Every file below a folder, in order.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("a folder can be listed").path()).collect();
     paths.sort();
     paths.into_iter().flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Every file below a folder of the repository with one of some endings, by its name from the root.
+pub fn below(folder: &str, endings: &[&str]) -> Vec<String> {
+    let (root, folder) = (root(), root().join(folder));
+    let names = files(&folder).into_iter();
+    let names = names.map(|path| path.strip_prefix(&root).expect("it is below").to_string_lossy().into_owned());
+    names.filter(|name| endings.iter().any(|ending| name.ends_with(ending))).collect()
+}
+
+/// The committed program.
+pub fn artifact() -> Vec<u8> {
+    let path = root().join("artifacts/backstop.so");
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The word that a text begins with.
@@ -41,16 +46,27 @@ fn word(text: &str) -> &str {
     &text[..end]
 }
 
-/// Every instruction of the `#[program]` module, with the fields of its accounts structure.
-pub fn instructions() -> &'static [Declared] {
-    static DECLARED: OnceLock<Vec<Declared>> = OnceLock::new();
-    DECLARED.get_or_init(read_instructions)
+/// The sources of the program.
+fn program() -> Vec<String> {
+    files(&root().join("programs/backstop/src")).iter().map(|path| read(path)).collect()
 }
 
-fn read_instructions() -> Vec<Declared> {
-    let code: Vec<String> = files(&program().join("instructions")).iter().map(|path| read(path)).collect();
-    let lib = read(&program().join("lib.rs"));
-    let module = lib.split_once("#[program]").expect("lib.rs has the program module").1;
+/// Names of the structures under one of some attributes.
+fn structures(code: &[String], attributes: &[&str]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for attribute in attributes {
+        let attribute = format!("\n#[{attribute}]");
+        for part in code.iter().flat_map(|code| code.split(&attribute).skip(1)) {
+            let name = part.split_once("pub struct ").expect("a structure follows").1;
+            names.insert(word(name).to_owned());
+        }
+    }
+    names
+}
+
+/// Every instruction of the `#[program]` module, with the fields of its accounts structure.
+fn instructions(code: &[String]) -> Vec<(String, Vec<String>)> {
+    let module = code.iter().find_map(|code| code.split_once("#[program]")).expect("there is a program module").1;
     let functions = module.split("pub fn ").skip(1);
     let declared = functions.map(|function| {
         let context = function.split_once("Context<").expect("an instruction takes a context").1;
@@ -58,58 +74,36 @@ fn read_instructions() -> Vec<Declared> {
         let context = context.trim_start_matches(|c: char| !c.is_ascii_uppercase());
         let structure = format!("pub struct {}<", word(context));
         let found = code.iter().find_map(|code| code.split_once(&structure));
-        let fields = found.unwrap_or_else(|| panic!("{structure} is not in the instructions")).1;
+        let fields = found.unwrap_or_else(|| panic!("{structure} is not in the sources")).1;
         let fields = fields.split_once("\n}").expect("a structure ends").0;
         let names = fields.lines().filter_map(|line| line.strip_prefix("    pub ")).map(|field| word(field).to_owned());
-        Declared { name: word(function).to_owned(), accounts: names.collect() }
+        (word(function).to_owned(), names.collect())
     });
     declared.collect()
 }
 
-/// One instruction of the program.
-#[track_caller]
-pub fn instruction(name: &str) -> &'static Declared {
-    let found = instructions().iter().find(|declared| declared.name == name);
-    found.unwrap_or_else(|| panic!("the program has no instruction `{name}`"))
-}
-
-/// Names of the structures under an attribute in one file of the program.
-fn structures(file: &str, attribute: &str) -> Vec<String> {
-    let code = read(&program().join(file));
-    let attribute = format!("\n#[{attribute}]");
-    let names =
-        code.split(&attribute).skip(1).map(|part| part.split_once("pub struct ").expect("a structure follows").1);
-    names.map(|name| word(name).to_owned()).collect()
-}
-
-/// Names of all events.
-pub fn events() -> Vec<String> {
-    structures("events.rs", "event")
-}
-
-/// Names of all account types.
-pub fn accounts() -> Vec<String> {
-    let states = files(&program().join("state"));
-    let names = states.iter().flat_map(|path| {
-        let file = format!("state/{}", path.file_name().expect("a file has a name").to_string_lossy());
-        ["account", "account(zero_copy)"].into_iter().flat_map(move |attribute| structures(&file, attribute))
+/// How the committed IDL differs from the sources: empty if `toolchain/build.sh` ran since they changed.
+pub fn idl_is_stale() -> Vec<String> {
+    let code = program();
+    let mut wrong = Vec::new();
+    let mut differ = |what: &str, sources: BTreeSet<String>, idl: Vec<String>| {
+        let idl = BTreeSet::from_iter(idl);
+        wrong.extend(sources.difference(&idl).map(|name| format!("the IDL has no {what} `{name}`")));
+        wrong.extend(idl.difference(&sources).map(|name| format!("the sources have no {what} `{name}`")));
+    };
+    // Composites are compared by the name of the group.
+    let written = instructions(&code);
+    let written = written.into_iter().map(|(name, accounts)| format!("{name}({})", accounts.join(", ")));
+    let stated = idl::list(idl::value(), "instructions").iter().map(|instruction| {
+        let accounts: Vec<&str> = idl::list(instruction, "accounts").iter().map(idl::name).collect();
+        format!("{}({})", idl::name(instruction), accounts.join(", "))
     });
-    names.collect()
-}
-
-/// How many refusals `error.rs` declares.
-pub fn errors() -> usize {
-    read(&program().join("error.rs")).matches("#[msg(\"").count()
-}
-
-/// The committed IDL, or `None` before the first one is.
-pub fn idl() -> Option<Value> {
-    let text = fs::read_to_string(root().join("artifacts/backstop.json")).ok()?;
-    Some(serde_json::from_str(&text).expect("artifacts/backstop.json is JSON"))
-}
-
-/// The committed program.
-pub fn artifact() -> Vec<u8> {
-    let path = root().join("artifacts/backstop.so");
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    differ("instruction", written.collect(), stated.collect());
+    differ("event", structures(&code, &["event"]), idl::events());
+    differ("account", structures(&code, &["account", "account(zero_copy)"]), idl::accounts());
+    let refusals: usize = code.iter().map(|code| code.matches("#[msg(\"").count()).sum();
+    if refusals != idl::errors().len() {
+        wrong.push(format!("the sources have {refusals} refusals, the IDL {}", idl::errors().len()));
+    }
+    wrong
 }

@@ -4,7 +4,9 @@
 mod audit;
 mod crank;
 mod demo;
+mod docs;
 mod example;
+mod failures;
 mod migrations;
 mod pipeline;
 mod replay;

@@ -20,15 +20,15 @@ use solana_sdk::signer::Signer;
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
 
 /// A pool on a node, and somebody who can deposit into it.
-struct Stage {
-    node: Node,
-    cluster: RpcCluster,
-    pool: PoolKeys,
-    person: Person,
+pub(super) struct Stage {
+    pub node: Node,
+    pub cluster: RpcCluster,
+    pub pool: PoolKeys,
+    pub person: Person,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let world = World::new();
         let pool = world.create_pool(terms::create_pool(0));
         let person = world.person(1_000 * ONE);
@@ -37,26 +37,26 @@ impl Stage {
         Self { node, cluster, pool, person }
     }
 
-    fn pipeline(&self) -> Pipeline<'_> {
+    pub fn pipeline(&self) -> Pipeline<'_> {
         Pipeline::new(&self.cluster, &self.person.key)
     }
 
-    fn deposit(&self, amount: u64) -> Vec<Instruction> {
+    pub fn deposit(&self, amount: u64) -> Vec<Instruction> {
         let owner = self.person.id();
         let (mint, program) = (self.pool.share_mint(Tranche::Senior), anchor_spl::token_2022::ID);
         let args = DepositArgs { tranche: Tranche::Senior, amount, min_shares: 0 };
         vec![ix::create_associated_token(&owner, &owner, &mint, &program), ix::deposit(&self.pool, owner, None, args)]
     }
 
-    fn prepare(&self, amount: u64) -> Prepared {
+    pub fn prepare(&self, amount: u64) -> Prepared {
         self.pipeline().prepare(&self.deposit(amount)).expect("it can be prepared")
     }
 
-    fn deposited(&self) -> u64 {
+    pub fn deposited(&self) -> u64 {
         self.node.world().pool(&self.pool).tranche(Tranche::Senior).assets
     }
 
-    fn confirm(&self, prepared: &Prepared) -> backstop_client::cluster::Outcome {
+    pub fn confirm(&self, prepared: &Prepared) -> backstop_client::cluster::Outcome {
         transaction::confirm(&self.cluster, std::slice::from_ref(prepared)).remove(0)
     }
 }
@@ -208,7 +208,7 @@ fn a_transaction_whose_blockhash_passes_is_told_as_expired_and_did_nothing() {
         let stage = Stage::new();
         stage.node.set_faults(faults);
         let outcome = stage.pipeline().send(&stage.deposit(100 * ONE));
-        assert!(matches!(outcome, Err(ClusterError::Expired)), "{outcome:?}");
+        assert!(matches!(outcome, Err(ClusterError::Expired { .. })), "{outcome:?}");
         assert_eq!((stage.node.executed(), stage.deposited()), (0, 0));
     }
 }
@@ -252,7 +252,7 @@ fn a_node_that_does_not_answer_is_unreachable_and_named() {
     for cluster in [&stage.cluster, &nobody] {
         let failure = cluster.account(&stage.pool.pool).expect_err("nobody answers");
         assert!(matches!(failure, ClusterError::Unreachable(_)), "{failure:?}");
-        assert!(failure.to_string().starts_with(&cluster.url()), "{failure}");
+        assert!(failure.to_string().starts_with(cluster.url()), "{failure}");
         assert_eq!(failure.to_string().lines().count(), 1, "{failure}");
     }
 }

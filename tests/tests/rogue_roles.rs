@@ -12,8 +12,9 @@
 //! `BACKSTOP_FUZZ_SEED` and `BACKSTOP_FUZZ_SEQUENCES` choose other attacks, and more of them.
 
 use backstop_tests::fuzz::Config;
-use backstop_tests::fuzz::rogue::{ACCOMPLICE, Attack, End, LEAVERS, Rogues, run};
+use backstop_tests::fuzz::rogue::{ACCOMPLICE, ATTACKS, Attack, End, LEAVERS, NO_ATTACKS, Rogues, run};
 use backstop_tests::fuzz::scene::{Scene, TOKEN};
+use backstop_tests::idl;
 
 const DAY: i64 = 86_400;
 /// A user may have less by one part in this: rounding, and premium shared out at other moments, which moves it between
@@ -46,6 +47,16 @@ fn unpaid(honest: &End, attacked: &End) -> u128 {
     let less = honest.recovered.saturating_sub(attacked.recovered);
     assert!(less == 0 || attacked.commuted > 0, "reinsurance was not paid: {attacked:?}");
     less
+}
+
+#[test]
+fn every_instruction_is_an_attack_or_says_why_not() {
+    let attacks = ATTACKS.iter().map(|(name, _)| name.split(',').next().unwrap_or_default());
+    let wrong = idl::compare(
+        "tests/src/fuzz/rogue.rs: ATTACKS, or NO_ATTACKS with a reason,",
+        attacks.chain(NO_ATTACKS.iter().map(|(name, _)| *name)),
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

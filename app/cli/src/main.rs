@@ -1,6 +1,8 @@
 //! The `backstop` command.
 
 mod commands;
+#[cfg(test)]
+mod documented;
 mod failure;
 mod output;
 mod usage;
@@ -77,8 +79,8 @@ fn cluster_error(error: &anyhow::Error) -> Option<&ClusterError> {
 
 fn exit_code(error: &anyhow::Error) -> u8 {
     match cluster_error(error) {
-        Some(ClusterError::Unreachable(_)) => code::NO_CLUSTER,
-        Some(ClusterError::Expired) => code::EXPIRED,
+        Some(ClusterError::Unreachable(_) | ClusterError::Unknown { .. }) => code::NO_CLUSTER,
+        Some(ClusterError::Expired { .. }) => code::EXPIRED,
         _ if error.is::<WrongCluster>() => code::NO_CLUSTER,
         _ if error.is::<UsageError>() => code::USAGE,
         _ if error.downcast_ref::<Hinted>().is_some_and(|hinted| hinted.usage) => code::USAGE,
@@ -109,7 +111,8 @@ fn name(error: &anyhow::Error) -> String {
         (Some(ClusterError::Refused(_)), _) => "ClusterRefused",
         (Some(ClusterError::Unsignable(_)), _) => "Unsignable",
         (Some(ClusterError::Failed { .. }), _) => "TransactionFailed",
-        (Some(ClusterError::Expired), _) => "Expired",
+        (Some(ClusterError::Expired { .. }), _) => "Expired",
+        (Some(ClusterError::Unknown { .. }), _) => "OutcomeUnknown",
         (None, code::USAGE) => "Usage",
         (None, code::CHECK_FAILED) => "CheckFailed",
         (None, code::NO_CLUSTER) => "WrongCluster",

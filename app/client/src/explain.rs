@@ -1,6 +1,6 @@
 //! Failures in one clear sentence, with a hint of what to do.
 
-use crate::cluster::ClusterError;
+use crate::cluster::{ClusterError, Reason, Refusal};
 use crate::transaction::program_error;
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
@@ -25,17 +25,62 @@ impl Explanation {
 /// Explains a failure of a cluster or of a transaction.
 pub fn explain(error: &ClusterError) -> Explanation {
     match error {
-        ClusterError::Unreachable(why) => Explanation::new(why, "check the network, --url, and that the cluster runs"),
-        ClusterError::Refused(why) => Explanation::new(why, "another node may take it: --url names one"),
+        ClusterError::Unreachable(silence) => Explanation::new(silence.to_string(), silence_hint(&silence.reason)),
+        ClusterError::Refused(refusal) => Explanation::new(refusal.to_string(), refusal_hint(refusal)),
         ClusterError::Unsignable(why) => Explanation::new(why, "--keypair and --fee-payer name the signers"),
-        ClusterError::Expired => Explanation::new(
-            "the transaction expired before it was confirmed, and never will be",
+        ClusterError::Expired { signature } => Explanation::new(
+            format!("the transaction expired before it was executed, and never will be: {signature}"),
             "send it again; a higher --priority-fee helps on a busy cluster",
         ),
-        ClusterError::Failed { error: reason, logs } => match refusal_of(error) {
-            Some(refusal) => explain_refusal(refusal),
-            None => explain_runtime(reason, logs),
-        },
+        ClusterError::Unknown { signature, why } => Explanation::new(
+            format!("nobody said how the transaction {signature} ended: {why}"),
+            "do not send it again yet: it may still be executed; look it up by its signature first",
+        ),
+        ClusterError::Failed { error: reason, logs, signature } => {
+            let explained = match refusal_of(error) {
+                Some(refusal) => explain_refusal(refusal),
+                None => explain_runtime(reason, logs),
+            };
+            match signature {
+                Some(signature) => {
+                    let sentence = format!("{}; the transaction {signature} failed", explained.sentence);
+                    Explanation { sentence, ..explained }
+                }
+                None => explained,
+            }
+        }
+    }
+}
+
+/// What to do when no usable answer came.
+fn silence_hint(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Key { .. } => "check the key in --url (or BACKSTOP_URL), and that its plan allows this",
+        Reason::NotFound => "check the path in --url: a provider tells the whole address",
+        Reason::TooMany { .. } => "wait a moment and repeat; --url names a node that allows more",
+        Reason::OutOfOrder { .. } | Reason::Behind { .. } | Reason::BrokenOff => {
+            "repeat it in a moment; --url names another node"
+        }
+        Reason::Status { .. } => "--url names another node",
+        Reason::NotJson => "check --url: it names the JSON-RPC address of a node, not a website",
+        Reason::Unreadable { .. } => "check --url: another node may answer as Solana's nodes do",
+        Reason::Late { .. } => "check the network; the node may be overloaded: --url names another",
+        Reason::NobodyListens => "check --url, and that the cluster runs",
+        Reason::NoSuchHost => "check the spelling of --url, and the network",
+        Reason::Insecure { .. } => "check --url, and this machine's clock; nothing was sent",
+        Reason::Elsewhere { .. } => "if you trust that address, give it as --url",
+        Reason::Network { .. } => "check the network, --url, and that the cluster runs",
+        Reason::Stopped => "start it again to go on",
+    }
+}
+
+/// What to do when a node does not do what it was asked.
+fn refusal_hint(refusal: &Refusal) -> &'static str {
+    match refusal.method.as_str() {
+        "getProgramAccounts" => "this node lists no accounts of programs, or not so many: --url names one that does",
+        "getTokenAccountsByOwner" => "this node lists no token accounts of a wallet: --url names one that does",
+        "sendTransaction" => "nothing was sent; another node may take it: --url names one",
+        _ => "another node may take it: --url names one",
     }
 }
 
@@ -250,6 +295,7 @@ mod tests {
         ClusterError::Failed {
             error: TransactionError::InstructionError(1, InstructionError::Custom(code)),
             logs: logs.iter().map(|line| (*line).to_owned()).collect(),
+            signature: None,
         }
     }
 

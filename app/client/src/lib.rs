@@ -8,6 +8,7 @@
 //! | prices | [`quote::Market`]: the program's own code on copies of its accounts |
 //! | showing | [`view`]: what is open, where it stands, what comes next; [`text`]: numbers and dates as people read them |
 //! | doing | [`instruction`] builds, [`transaction::Pipeline`] simulates, signs, sends and confirms |
+//! | signing elsewhere | [`handover`]: what multisigs, DAOs and offline keys take, and what comes back |
 //! | failures | [`explain::explain`]: the program's words, and what to do |
 //! | checking | [`audit`]: every rule of the books, from chain data alone; [`deployment`]: the program's bytes |
 //! | founding | [`migration`]: plans of what must be on chain, and the steps that are missing |
@@ -20,6 +21,7 @@ pub mod audit;
 pub mod cluster;
 pub mod deployment;
 pub mod explain;
+pub mod handover;
 pub mod instruction;
 pub mod migration;
 pub mod price_account;

@@ -1,9 +1,10 @@
 //! From instructions to confirmed transactions.
 //!
 //! [`sign`] and [`send`] are enough for a cluster in this process. [`Pipeline`] is for a real one: it simulates, sets the
-//! compute limit and price, signs, sends, and sends again until each transaction is confirmed or can no longer be.
+//! compute limit and price, signs, sends, and sends again until it is known of each transaction how it ended.
 
-use crate::cluster::{Blockhash, Cluster, ClusterError, Outcome, Receipt};
+use crate::cluster::{Blockhash, Cluster, ClusterError, Outcome, Reason, Receipt, Silence};
+use crate::handover::SIGNATURE_FEE;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::{AnchorDeserialize, Discriminator, Event};
@@ -15,7 +16,8 @@ use solana_sdk::message::{AddressLookupTableAccount, Message, VersionedMessage, 
 use solana_sdk::signature::{Keypair, Signature};
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
-use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -23,8 +25,6 @@ use std::time::{Duration, Instant};
 pub const MOST_COMPUTE_UNITS: u32 = 1_400_000;
 /// Most bytes of one transaction.
 pub const MOST_BYTES: usize = 1_232;
-/// Lamports of a signature.
-const SIGNATURE_FEE: u64 = 5_000;
 /// How often outcomes are asked for.
 const POLL: Duration = Duration::from_millis(400);
 /// How often an unconfirmed transaction is sent again.
@@ -84,7 +84,9 @@ fn sign_message(
 /// What is paid for priority, above the fee for signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PriorityFee {
-    /// What others who write the same accounts lately paid, and not above the cap, in lamports a transaction.
+    /// What others who write the same accounts lately paid, [`FLOOR`] at least and the cap at most, in lamports a
+    /// transaction. It doubles with each round that was lost. Where the cluster does not say what others paid, it is the
+    /// floor that doubles.
     Market {
         /// Most lamports a transaction.
         cap: u64,
@@ -93,14 +95,23 @@ pub enum PriorityFee {
     Fixed(u64),
 }
 
+/// Least lamports a transaction that are paid for priority at market fees, unless the cap is lower: what pays nothing
+/// waits behind everything that does.
+pub const FLOOR: u64 = 1_000;
+
 impl PriorityFee {
-    /// The price to offer, in micro-lamports a compute unit, so that a transaction with this limit pays no more than is
-    /// meant. Rounded down.
-    fn price(self, cluster: &dyn Cluster, writable: &[Pubkey], limit: u32) -> Result<u64, ClusterError> {
+    /// The price to offer after so many lost rounds, in micro-lamports a compute unit, so that a transaction with this
+    /// limit pays no more than is meant. Rounded down.
+    fn price(self, cluster: &dyn Cluster, writable: &[Pubkey], limit: u32, lost: u32) -> u64 {
         let per_unit = |lamports: u64| (u128::from(lamports) * 1_000_000 / u128::from(limit)) as u64;
         match self {
-            Self::Fixed(lamports) => Ok(per_unit(lamports)),
-            Self::Market { cap } => Ok(cluster.recent_priority_price(writable)?.min(per_unit(cap))),
+            Self::Fixed(lamports) => per_unit(lamports),
+            Self::Market { cap } => {
+                // An answer that does not come is no reason not to send.
+                let market = cluster.recent_priority_price(writable).unwrap_or_default();
+                let price = market.max(per_unit(FLOOR));
+                price.saturating_mul(1_u64.checked_shl(lost).unwrap_or(u64::MAX)).min(per_unit(cap))
+            }
         }
     }
 }
@@ -143,13 +154,17 @@ pub struct Pipeline<'a> {
     pub priority_fee: PriorityFee,
     /// Lookup tables that make transactions smaller.
     pub tables: Vec<AddressLookupTableAccount>,
+    /// How many rounds were lost before this one: transactions that expired because others paid more.
+    pub lost_rounds: u32,
+    /// The blockhash to sign with, if not the newest.
+    pub blockhash: Option<Blockhash>,
 }
 
 impl<'a> Pipeline<'a> {
     /// A pipeline whose payer is the only signer, at market fees of at most 100,000 lamports.
     pub fn new(cluster: &'a dyn Cluster, payer: &'a dyn Signer) -> Self {
         let priority_fee = PriorityFee::Market { cap: 100_000 };
-        Self { cluster, payer, signers: Vec::new(), priority_fee, tables: Vec::new() }
+        Self { cluster, payer, signers: Vec::new(), priority_fee, tables: Vec::new(), lost_rounds: 0, blockhash: None }
     }
 
     /// [`Self::plan`], then [`Self::sign`].
@@ -169,16 +184,30 @@ impl<'a> Pipeline<'a> {
 
     /// Signs instructions with a compute limit that is known, without a simulation.
     pub fn prepare_with_limit(&self, instructions: &[Instruction], limit: u32) -> Result<Prepared, ClusterError> {
-        self.sign(instructions, self.plan_within(instructions, limit, Receipt::default())?)
+        self.sign(instructions, self.plan_with_limit(instructions, limit)?)
     }
 
-    /// Signs what was planned, with a blockhash of now.
+    /// What instructions will cost with a compute limit that is known, without a simulation.
+    pub fn plan_with_limit(&self, instructions: &[Instruction], limit: u32) -> Result<Plan, ClusterError> {
+        self.plan_within(instructions, limit, Receipt::default())
+    }
+
+    /// Signs what was planned, with a blockhash of now if no other is set.
     ///
     /// Errors: [`ClusterError::Unsignable`] if somebody's signature is missing.
     pub fn sign(&self, instructions: &[Instruction], plan: Plan) -> Result<Prepared, ClusterError> {
-        let Blockhash { hash, last_valid_block_height } = self.cluster.latest_blockhash()?;
+        let mut draft = self.draft(instructions, plan)?;
+        draft.transaction = sign_message(draft.transaction.message, self.payer, &self.signers)?;
+        Ok(draft)
+    }
+
+    /// What [`Self::sign`] signs, with zeros for signatures: for those who sign elsewhere.
+    pub fn draft(&self, instructions: &[Instruction], plan: Plan) -> Result<Prepared, ClusterError> {
+        let blockhash = self.blockhash.map_or_else(|| self.cluster.latest_blockhash(), Ok)?;
+        let Blockhash { hash, last_valid_block_height } = blockhash;
         let message = self.message(instructions, plan.limit, plan.price, hash)?;
-        let transaction = sign_message(message, self.payer, &self.signers)?;
+        let signatures = vec![Signature::default(); usize::from(message.header().num_required_signatures)];
+        let transaction = VersionedTransaction { signatures, message };
         Ok(Prepared { transaction, last_valid_block_height, fee: plan.fee, simulated: plan.simulated })
     }
 
@@ -191,7 +220,7 @@ impl<'a> Pipeline<'a> {
             .collect();
         writable.sort_unstable();
         writable.dedup();
-        let price = self.priority_fee.price(self.cluster, &writable, limit)?;
+        let price = self.priority_fee.price(self.cluster, &writable, limit, self.lost_rounds);
         let message = self.message(instructions, limit, price, Default::default())?;
         let priority = (u128::from(price) * u128::from(limit)).div_ceil(1_000_000) as u64;
         let fee = SIGNATURE_FEE * u64::from(message.header().num_required_signatures) + priority;
@@ -262,60 +291,162 @@ fn bytes_of(message: &VersionedMessage) -> usize {
     1 + 64 * usize::from(message.header().num_required_signatures) + message.serialize().len()
 }
 
-/// Sends transactions, again and again, until each is confirmed, has failed, is refused, or can no longer be confirmed.
-/// Outcomes are in the order of the transactions.
-///
-/// A cluster that does not answer is asked again for two minutes; then its silence is the outcome of all that is open, and
-/// what was sent may still be confirmed.
+/// How long somebody waits for what they sent.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    /// Longest wait, by this machine's clock, whatever the cluster answers.
+    pub most: Duration,
+    /// Who may ask to stop.
+    pub stop: Option<Arc<AtomicBool>>,
+    /// How long what is under way is still waited for after that.
+    pub grace: Duration,
+}
+
+impl Default for Patience {
+    /// Two minutes: three times the life of a blockhash, and time to prove that it is over.
+    fn default() -> Self {
+        Self { most: Duration::from_secs(120), stop: None, grace: Duration::from_secs(5) }
+    }
+}
+
+impl Patience {
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+}
+
+/// [`confirm_within`] the usual patience.
 pub fn confirm(cluster: &dyn Cluster, prepared: &[Prepared]) -> Vec<Outcome> {
-    const PATIENCE: Duration = Duration::from_secs(120);
-    let mut outcomes: Vec<Option<Outcome>> = vec![None; prepared.len()];
-    let (mut answered, mut sent) = (Instant::now(), None::<Instant>);
-    while outcomes.iter().any(Option::is_none) {
-        let due = sent.is_none_or(|sent| sent.elapsed() >= REBROADCAST);
-        match round(cluster, prepared, &mut outcomes, due) {
-            Ok(()) => {
-                answered = Instant::now();
-                sent = if due { Some(answered) } else { sent };
-            }
-            Err(why) if answered.elapsed() > PATIENCE => {
-                outcomes.iter_mut().filter(|outcome| outcome.is_none()).for_each(|open| *open = Some(Err(why.clone())));
-            }
-            Err(_) => {}
+    confirm_within(cluster, prepared, &Patience::default())
+}
+
+/// Sends transactions, again and again, until it is known of each how it ended. Outcomes are in the order of the
+/// transactions, and never later than the patience lasts.
+///
+/// Each ends in one of three ways. It was executed: its receipt, or [`ClusterError::Failed`] with its signature. It
+/// surely was not and never will be: [`ClusterError::Expired`], which is proven, or, if no node ever had it, why none
+/// took it. Nobody can tell: [`ClusterError::Unknown`], and it may be executed already, or still be.
+pub fn confirm_within(cluster: &dyn Cluster, prepared: &[Prepared], patience: &Patience) -> Vec<Outcome> {
+    let mut open: Vec<Open> = prepared.iter().map(Open::new).collect();
+    let begun = Instant::now();
+    let (mut sent, mut stopped) = (None::<Instant>, None::<Instant>);
+    let mut silence = None;
+    while open.iter().any(|one| one.outcome.is_none()) {
+        if patience.is_stopped() {
+            stopped.get_or_insert_with(Instant::now);
         }
-        if outcomes.iter().any(Option::is_none) {
+        let is_over = || begun.elapsed() >= patience.most || stopped.is_some_and(|at| at.elapsed() >= patience.grace);
+        if is_over() {
+            let why = match (&silence, stopped) {
+                (Some(silence), _) => format!("{silence}"),
+                (None, Some(_)) => "somebody asked to stop while it was under way".to_owned(),
+                (None, None) => format!("it was neither executed nor expired within {} s", patience.most.as_secs()),
+            };
+            open.iter_mut().for_each(|one| one.give_up(&why));
+            break;
+        }
+        let is_due = stopped.is_none() && sent.is_none_or(|sent| sent.elapsed() >= REBROADCAST);
+        let answer = round(cluster, &mut open, is_due, &is_over);
+        if is_due && answer.is_ok() {
+            sent = Some(Instant::now());
+        }
+        silence = answer.err();
+        if open.iter().any(|one| one.outcome.is_none()) {
             sleep(POLL);
         }
     }
-    outcomes.into_iter().flatten().collect()
+    open.into_iter().filter_map(|one| one.outcome).collect()
+}
+
+/// A transaction that is sent, and what is known of it.
+struct Open<'a> {
+    prepared: &'a Prepared,
+    /// Whether a node may have taken it.
+    is_out: bool,
+    /// What the last node that did not take it said.
+    rejected: Option<ClusterError>,
+    /// Looks in a row that proved that it expired.
+    proofs: u32,
+    outcome: Option<Outcome>,
+}
+
+impl<'a> Open<'a> {
+    /// Behind one address there may be nodes that disagree: one proof may be a broken node's.
+    const PROOFS: u32 = 2;
+
+    fn new(prepared: &'a Prepared) -> Self {
+        Self { prepared, is_out: false, rejected: None, proofs: 0, outcome: None }
+    }
+
+    fn signature(&self) -> Signature {
+        self.prepared.transaction.signatures[0]
+    }
+
+    /// Hands it in. Errors: nobody answers.
+    fn submit(&mut self, cluster: &dyn Cluster) -> Result<(), ClusterError> {
+        match cluster.submit(&self.prepared.transaction) {
+            Ok(()) => self.is_out = true,
+            Err(ClusterError::Unreachable(silence)) => {
+                self.is_out |= !silence.reason.is_undelivered();
+                self.rejected = Some(silence.clone().into());
+                return Err(silence.into());
+            }
+            Err(refusal) => self.rejected = Some(refusal),
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self, why: &str) {
+        if self.outcome.is_some() {
+            return;
+        }
+        let signature = self.signature();
+        self.outcome = Some(Err(match self.rejected.take() {
+            Some(rejected) if !self.is_out => rejected,
+            None if !self.is_out => Silence { host: "the cluster".into(), reason: Reason::Stopped }.into(),
+            _ => ClusterError::Unknown { signature, why: why.to_owned() },
+        }));
+    }
 }
 
 /// Sends what is open, if that is due, and looks what became of it. Errors: the cluster does not answer.
 fn round(
     cluster: &dyn Cluster,
-    prepared: &[Prepared],
-    outcomes: &mut [Option<Outcome>],
-    due: bool,
+    all: &mut [Open],
+    is_due: bool,
+    is_over: &dyn Fn() -> bool,
 ) -> Result<(), ClusterError> {
-    let open: Vec<usize> = (0..prepared.len()).filter(|index| outcomes[*index].is_none()).collect();
-    let mut refusals = HashMap::new();
-    for index in open.iter().filter(|_| due) {
-        match cluster.submit(&prepared[*index].transaction) {
-            Err(silence @ ClusterError::Unreachable(_)) => return Err(silence),
-            Err(refusal) => drop(refusals.insert(*index, refusal)),
-            Ok(()) => {}
+    let mut open: Vec<&mut Open> = all.iter_mut().filter(|one| one.outcome.is_none()).collect();
+    let mut silence = None;
+    for one in open.iter_mut().filter(|_| is_due) {
+        if is_over() {
+            break;
+        }
+        if let Err(why) = one.submit(cluster) {
+            silence = Some(why);
+            break;
         }
     }
-    // The height first: what is not confirmed at a later look than a height past its end never will be.
-    let height = cluster.block_height()?;
-    let signatures: Vec<Signature> = open.iter().map(|index| prepared[*index].transaction.signatures[0]).collect();
-    for (index, outcome) in open.into_iter().zip(cluster.outcomes(&signatures)?) {
-        let expired = (height > prepared[index].last_valid_block_height).then_some(ClusterError::Expired);
+    let signatures: Vec<Signature> = open.iter().map(|one| one.signature()).collect();
+    for (one, outcome) in open.iter_mut().zip(cluster.outcomes(&signatures)?) {
+        one.outcome = outcome;
         // A node may refuse to take again what it has confirmed: what became of it counts first.
-        let failure = refusals.remove(&index).or(expired);
-        outcomes[index] = outcome.or_else(|| failure.map(Err));
+        if one.outcome.is_none() && !one.is_out && !matches!(one.rejected, Some(ClusterError::Unreachable(_))) {
+            one.outcome = one.rejected.take().map(Err);
+        }
     }
-    Ok(())
+    open.retain(|one| one.outcome.is_none());
+    let ends: Vec<(Signature, u64)> =
+        open.iter().map(|one| (one.signature(), one.prepared.last_valid_block_height)).collect();
+    if !ends.is_empty() {
+        for (one, is_expired) in open.into_iter().zip(cluster.expired(&ends)?) {
+            one.proofs = if is_expired { one.proofs + 1 } else { 0 };
+            if one.proofs >= Open::PROOFS {
+                one.outcome = Some(Err(ClusterError::Expired { signature: one.signature() }));
+            }
+        }
+    }
+    silence.map_or(Ok(()), Err)
 }
 
 /// The program's error in a failure, if it is one of its own.

@@ -222,7 +222,7 @@ fn receipt(metadata: TransactionMetadata) -> Receipt {
 }
 
 fn failure(failed: FailedTransactionMetadata) -> ClusterError {
-    ClusterError::Failed { error: failed.err, logs: failed.meta.logs }
+    ClusterError::Failed { error: failed.err, logs: failed.meta.logs, signature: None }
 }
 
 impl Cluster for EmbeddedCluster {

@@ -1,4 +1,4 @@
-//! The evidence machine against the declarative rule of DESIGN.md, section 6: a window over a set of prints.
+//! The evidence machine against the declarative rule of `docs/src/how/evidence.md`: a window over a set of prints.
 //!
 //! [`Model`] is that rule. Every property below is checked on the machine; the
 //! model says what should come out. Each property also counts how often its premise held, so that none passes empty.
@@ -813,7 +813,7 @@ fn need_slots_trigger_with_the_tolerance_and_not_beyond_it() {
 
 #[test]
 fn an_early_breach_cannot_spoil_a_later_window() {
-    // design-attacks A7: under a rule that restarts, the isolated first print used up the tolerance.
+    // Under a rule that restarts, the isolated first print used up the tolerance.
     let terms = terms(600, 144, 12, 6, Severity::Binary);
     let first = terms.slot_of(T0).unwrap();
     let slots = [0].into_iter().chain(11..121).chain(123..180);

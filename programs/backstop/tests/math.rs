@@ -1,6 +1,6 @@
 //! The program's arithmetic against an independent model.
 //!
-//! The model is written from the formulas of DESIGN.md with numbers of any size, so nothing in it
+//! The model is written from the formulas of `docs/src/how` with numbers of any size, so nothing in it
 //! overflows and nothing is clever. Each function must agree with it exactly, `None` included: a
 //! result is refused if and only if it does not fit. Then come the properties on which money
 //! depends.

@@ -16,11 +16,13 @@ pub mod stage;
 pub mod treaty;
 pub mod trigger;
 
-use crate::{World, source};
+use crate::{World, idl};
 use anchor_lang::prelude::{AccountMeta, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
+
+const FILES: &str = "tests/src/catalogue: an Entry in the file of its group";
 
 /// An instruction and its cases.
 pub struct Entry {
@@ -99,10 +101,10 @@ impl Prepared {
     }
 }
 
-/// An account of an instruction, by its name in the program's source.
+/// An account of an instruction, by its name.
 #[track_caller]
 pub fn account<'a>(instruction: &'a mut Instruction, of: &str, name: &str) -> &'a mut AccountMeta {
-    let declared = source::instruction(of);
+    let declared = idl::instruction(of);
     let index = declared.accounts.iter().position(|account| account == name);
     &mut instruction.accounts[index.unwrap_or_else(|| panic!("`{of}` has no account `{name}`"))]
 }
@@ -130,16 +132,10 @@ pub fn entries() -> Vec<&'static Entry> {
 /// named as they should be.
 pub fn missing() -> Vec<String> {
     let entries = entries();
-    let declared: Vec<&str> = source::instructions().iter().map(|instruction| instruction.name.as_str()).collect();
-    let mut wrong = Vec::new();
-    for name in declared.iter().copied() {
-        if entries.iter().filter(|entry| entry.instruction == name).count() != 1 {
-            wrong.push(format!("`{name}` needs one entry in tests/src/catalogue"));
-        }
-    }
-    for entry in entries {
-        if !declared.contains(&entry.instruction) {
-            wrong.push(format!("`{}` is in the catalogue and not in the program", entry.instruction));
+    let mut wrong = idl::compare(FILES, entries.iter().map(|entry| entry.instruction));
+    for (place, entry) in entries.iter().enumerate() {
+        if entries[..place].iter().any(|other| other.instruction == entry.instruction) {
+            wrong.push(format!("{FILES} names `{}` twice", entry.instruction));
         }
         let names: Vec<&str> = entry.cases.iter().map(|case| case.name).collect();
         let always = names == ["always"];

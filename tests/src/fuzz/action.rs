@@ -5,7 +5,7 @@ use super::driver::{Driver, Failure};
 use super::model::{CoverStatus, DAY, N, Phase, day, start};
 use super::op::{Op, Who};
 use super::rng::Rng;
-use super::scene::{OFFICIALS, TOKEN, USERS};
+use super::scene::{OFFICIALS, PEOPLE, TOKEN, USERS};
 use backstop::state::IncidentState;
 
 /// An intention.
@@ -239,9 +239,6 @@ impl Driver<'_> {
     fn attack(&mut self, action: &Action) -> Played {
         let r = action.r;
         let thief = index(USERS, r[1]);
-        if action.kind == Kind::Unsigned {
-            return self.unsigned(r);
-        }
         let other = |owner: Who| if thief == owner { (thief + 1) % USERS } else { thief };
         let op = match action.kind {
             Kind::StealTicket | Kind::StealClaim => self.ticket(r[0]).map(|ticket| {
@@ -254,8 +251,8 @@ impl Driver<'_> {
             }),
             Kind::StealCover => self.held_cover(r[0]).map(|(cover, holder)| match r[2] % 3 {
                 0 => Op::CancelCover { cover, by: other(holder) },
-                1 => Op::CloseCover { cover, by: Some(other(holder)) },
-                _ => Op::CloseCover { cover, by: None },
+                1 => Op::CloseCover { cover, holder: Some(other(holder)) },
+                _ => Op::CloseCover { cover, holder: None },
             }),
             Kind::StealPayout => self.payable(r[0]).map(|cover| {
                 let holder = self.model.covers[cover].holder.unwrap_or(0);
@@ -279,7 +276,15 @@ impl Driver<'_> {
                 })
             }
             Kind::StaleLimits => self.stale_limits(r),
-            Kind::PlayOfficial => Some(self.play_official(r)),
+            // The next operation that has one signer is tried by somebody else first, or without signatures.
+            Kind::PlayOfficial => {
+                self.impostor = Some(index(PEOPLE, r[0]));
+                None
+            }
+            Kind::Unsigned => {
+                self.unsigned = true;
+                None
+            }
             Kind::WrongTreaty => {
                 let treaty = self.treaty(r[0], |_| true);
                 let event = self.product_where(r[1], |p| p.incident.as_ref().is_some_and(|incident| incident.open));

@@ -139,7 +139,7 @@ impl Driver<'_> {
         for cover in 0..self.model.covers.len() {
             if matches!(self.model.covers[cover].status, CoverStatus::Live | CoverStatus::Settled) {
                 let by = self.model.covers[cover].holder;
-                self.must(Op::CloseCover { cover, by })?;
+                self.must(Op::CloseCover { cover, holder: by })?;
             }
         }
         Ok(())

@@ -3,8 +3,8 @@
 use super::compare::{View, compare};
 use super::invariants::{ALL, Change, Step, error_of};
 use super::model::{Model, N};
-use super::op::Op;
-use super::scene::Scene;
+use super::op::{Op, Who};
+use super::scene::{PEOPLE, Scene};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use solana_sdk::account::{AccountSharedData, ReadableAccount};
@@ -93,6 +93,10 @@ pub struct Driver<'a> {
     pub totals: Totals,
     /// Whether somebody sends lamports ahead to every address that the next operations create.
     pub squat: bool,
+    /// Whether the next operation that needs signatures is tried without them first.
+    pub unsigned: bool,
+    /// Who tries the next operation that one person alone may sign, before that person does.
+    pub impostor: Option<Who>,
     view: View,
     paid: BTreeMap<usize, N>,
 }
@@ -129,6 +133,8 @@ impl<'a> Driver<'a> {
             log: Vec::new(),
             totals: Totals::default(),
             squat: false,
+            unsigned: false,
+            impostor: None,
             paid: BTreeMap::new(),
             model,
         }
@@ -145,7 +151,27 @@ impl<'a> Driver<'a> {
 
     /// Runs one operation and checks everything. Returns whether it was accepted.
     pub fn step(&mut self, op: Op) -> Result<bool, Failure> {
+        self.forge(&op)?;
         self.step_as(op, "")
+    }
+
+    /// Lets others try an operation first, if they are to: without signatures, or signed by somebody else.
+    fn forge(&mut self, op: &Op) -> Result<(), Failure> {
+        if self.unsigned && self.step_unsigned(op.clone())? {
+            self.unsigned = false;
+        }
+        let Some(mut impostor) = self.impostor else { return Ok(()) };
+        let mut forged = op.clone();
+        let Some(by) = forged.signer() else { return Ok(()) };
+        if *by == impostor {
+            impostor = (impostor + 1) % PEOPLE;
+        }
+        *by = impostor;
+        self.impostor = None;
+        match self.step_as(forged, "hostile ")? {
+            false => Ok(()),
+            true => self.fail(&format!("{} is not anybody's", op.name()), format!("{op:?} by {impostor}")),
+        }
     }
 
     /// Runs an operation that has to be accepted.
@@ -156,10 +182,11 @@ impl<'a> Driver<'a> {
         if self.step(op)? { Ok(()) } else { self.fail(&format!("liveness of {name}"), format!("{verdict:?}")) }
     }
 
-    /// Sends an operation that would be accepted without the signatures that it needs: it must not be.
-    pub fn step_unsigned(&mut self, op: Op) -> Result<(), Failure> {
+    /// Sends an operation that would be accepted without the signatures that it needs: it must not be. Whether
+    /// there was such an operation.
+    fn step_unsigned(&mut self, op: Op) -> Result<bool, Failure> {
         if self.model.clone().apply(&op).is_err() {
-            return Ok(());
+            return Ok(false);
         }
         self.scene.prepare(&op);
         let mut instructions = self.scene.instructions(&self.model, &op);
@@ -167,7 +194,7 @@ impl<'a> Driver<'a> {
         let needed = instructions.iter_mut().flat_map(|one| &mut one.accounts);
         let taken: Vec<_> = needed.filter(|account| account.is_signer && account.pubkey != payer).collect();
         if taken.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         taken.into_iter().for_each(|account| account.is_signer = false);
         let before = snapshot(self.scene, &instructions);
@@ -181,7 +208,7 @@ impl<'a> Driver<'a> {
         if sent.is_ok() || changed {
             return self.fail(&format!("{name} needs no signature"), format!("{op:?}"));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Runs an operation, counted under its name after a prefix.

@@ -4,7 +4,7 @@ use super::action::{Played, index, one_in, part, pick};
 use super::driver::{Driver, Failure};
 use super::model::{CoverStatus, DAY, N, Phase, Product, day, issue};
 use super::op::{Op, Who};
-use super::scene::{AUTHORITY, DESIGNS, PEOPLE, TOKEN, USERS};
+use super::scene::{AUTHORITY, DESIGNS, TOKEN, USERS};
 use backstop::state::{Access, ProductState, Tranche, TreatyKind, TreatyTerms};
 
 impl Driver<'_> {
@@ -124,7 +124,7 @@ impl Driver<'_> {
         let spent: Vec<usize> = (0..self.model.covers.len()).filter(live).collect();
         let Some(cover) = pick(&spent, r[0]) else { return Ok(()) };
         let by = self.model.covers[cover].holder;
-        self.step(Op::CloseCover { cover, by }).map(|_| ())
+        self.step(Op::CloseCover { cover, holder: by }).map(|_| ())
     }
 
     pub(super) fn settle(&self, cover: usize, r: [u64; 5]) -> Op {
@@ -316,53 +316,5 @@ impl Driver<'_> {
         let (max_premium, nonce) = (u64::try_from(price - 1).ok()?, self.model.nonce);
         let who = index(USERS, r[2]);
         Some(Op::Buy { product, who, receiver: who, sum, days: 7, max_premium, nonce })
-    }
-
-    /// What only an official may do, by somebody who is not that official.
-    pub(super) fn play_official(&self, r: [u64; 5]) -> Op {
-        let impostors: Vec<Who> = (0..PEOPLE).filter(|who| *who != self.model.roles.governance).collect();
-        let by = pick(&impostors, r[0]).unwrap_or(0);
-        let product = self.product(r[1]).unwrap_or(0);
-        match r[2] % 9 {
-            0 => Op::CreateProduct { pool: index(2, r[1]), design: 0, by },
-            1 => Op::SetProductState { product, state: ProductState::RunOff, by },
-            2 => Op::SetRoles { guardian: by, risk_keeper: by, by },
-            3 => Op::ProposeGovernance { proposed: by, by },
-            4 => match self.model.roles.proposed {
-                Some(proposed) if proposed == by => Op::Pause { bits: 3, by: self.model.roles.governance },
-                _ => Op::AcceptGovernance { by },
-            },
-            5 => Op::AnnounceCession { cedant: 0, reinsurer: 3, amount: 1, by },
-            6 => Op::Pause { bits: 3, by: if by == self.model.roles.guardian { 0 } else { by } },
-            7 => {
-                let by = if by == self.model.roles.risk_keeper { 0 } else { by };
-                Op::SetRiskRate { product, rate_ppb: 20_000_000, by }
-            }
-            _ => match self.create_treaty(r) {
-                Op::CreateTreaty { cedant, reinsurer, terms, .. } => Op::CreateTreaty { cedant, reinsurer, terms, by },
-                other => other,
-            },
-        }
-    }
-
-    /// An operation that needs somebody's signature, without it.
-    pub(super) fn unsigned(&mut self, r: [u64; 5]) -> Played {
-        let roles = self.model.roles.clone();
-        let (product, by) = (self.product(r[1]).unwrap_or(0), roles.governance);
-        let op = match r[0] % 12 {
-            0 => Some(self.deposit([r[1], r[2], r[3], 5, r[4]])),
-            1 => Some(self.contribute(r)),
-            2 => self.request_exit(r),
-            3 => self.ticket(r[2]).map(|ticket| self.cancel_exit(ticket, None)),
-            4 => self.held_cover(r[2]).map(|(cover, by)| Op::CancelCover { cover, by }),
-            5 => self.held_cover(r[2]).map(|(cover, by)| Op::CloseCover { cover, by: Some(by) }),
-            6 => Some(Op::CreateProduct { pool: index(2, r[2]), design: 0, by }),
-            7 => Some(Op::SetProductState { product, state: ProductState::Frozen, by }),
-            8 => Some(Op::SetRiskRate { product, rate_ppb: 20_000_000, by: roles.risk_keeper }),
-            9 => Some(Op::Pause { bits: 3, by: roles.guardian }),
-            10 => Some(Op::SetRoles { guardian: 0, risk_keeper: 0, by }),
-            _ => Some(Op::ProposeGovernance { proposed: 0, by }),
-        };
-        op.map_or(Ok(()), |op| self.step_unsigned(op))
     }
 }

@@ -5,281 +5,136 @@ use backstop::state::{ProductState, Tranche, TreatyTerms};
 /// Somebody, by their place among the people of a scene.
 pub type Who = usize;
 
-/// Every kind of operation but the clock: in a long enough run each has to be accepted at least once.
-pub const NAMES: [&str; 45] = [
-    "Deposit",
-    "Contribute",
-    "Accrue",
-    "RequestExit",
-    "CancelExit",
-    "SettleEpoch",
-    "ClaimExit",
-    "CloseEpoch",
-    "OpenSeries",
-    "CreateProduct",
-    "SetProductState",
-    "SetRiskRate",
-    "Sync",
-    "Buy",
-    "CancelCover",
-    "CloseCover",
-    "Observe",
-    "Refresh",
-    "Confirm",
-    "OpenIncident",
-    "Fund",
-    "Settle",
-    "CloseIncident",
-    "CreateTreaty",
-    "AcceptTreaty",
-    "SettlePremium",
-    "CallTreaty",
-    "SkipTreaty",
-    "CollectTreaty",
-    "EndTreaty",
-    "CommuteTreaty",
-    "AnnounceCession",
-    "CedeSurplus",
-    "CloseCession",
-    "Pause",
-    "SetRoles",
-    "ProposeGovernance",
-    "AcceptGovernance",
-    "Donate",
-    "MoveShares",
-    "BurnShares",
-    "MoveNft",
-    "BurnNft",
-    "CloseAssets",
-    "OpenAssets",
-];
+/// Names of all operations, with the instruction that each is; none for those past the program, and for the clock.
+macro_rules! operations {
+    ($($part:ident { $($(#[$doc:meta])* $op:ident $instruction:literal { $($field:ident: $type:ty),* })* })*) => {
+        /// One transaction. Pools, products, covers, tickets and treaties are named by their place in the model.
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(missing_docs)]
+        pub enum Op {
+            $($($(#[$doc])* $op { $($field: $type),* },)*)*
+        }
 
-/// One transaction. Pools, products, covers, tickets and treaties are named by their place in the model.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
-pub enum Op {
-    // ---- capital ----
-    Deposit {
-        pool: usize,
-        who: Who,
-        tranche: Tranche,
-        amount: u64,
-        min_shares: u64,
-        admitted_by: Option<Who>,
-    },
-    Contribute {
-        pool: usize,
-        who: Who,
-        amount: u64,
-    },
-    Accrue {
-        pool: usize,
-    },
-    RequestExit {
-        pool: usize,
-        who: Who,
-        tranche: Tranche,
-        shares: u64,
-        nonce: u64,
-    },
-    CancelExit {
-        ticket: usize,
-        by: Who,
-    },
-    SettleEpoch {
-        pool: usize,
-        day: u32,
-        all_cedants: bool,
-    },
-    ClaimExit {
-        ticket: usize,
-        to: Who,
-    },
-    CloseEpoch {
-        pool: usize,
-        day: u32,
-    },
-    OpenSeries {
-        pool: usize,
-        tranche: Tranche,
-        by: Who,
-    },
-    // ---- products and covers ----
-    CreateProduct {
-        pool: usize,
-        design: usize,
-        by: Who,
-    },
-    SetProductState {
-        product: usize,
-        state: ProductState,
-        by: Who,
-    },
-    SetRiskRate {
-        product: usize,
-        rate_ppb: u64,
-        by: Who,
-    },
-    Sync {
-        product: usize,
-    },
-    Buy {
-        product: usize,
-        who: Who,
-        receiver: Who,
-        sum: u64,
-        days: u16,
-        max_premium: u64,
-        nonce: u64,
-    },
-    CancelCover {
-        cover: usize,
-        by: Who,
-    },
-    CloseCover {
-        cover: usize,
-        by: Option<Who>,
-    },
-    // ---- evidence ----
-    Observe {
-        product: usize,
-        feed: u8,
-        price: u64,
-        confidence: u64,
-        publish_time: i64,
-    },
-    Refresh {
-        product: usize,
-    },
-    Confirm {
-        product: usize,
-    },
-    // ---- incidents ----
-    OpenIncident {
-        product: usize,
-    },
-    Fund {
-        product: usize,
-    },
-    /// `signed`: the holder signs, so that any account may be named.
-    Settle {
-        cover: usize,
-        holder: Who,
-        to: Who,
-        signed: bool,
-    },
-    CloseIncident {
-        product: usize,
-    },
-    // ---- reinsurance ----
-    CreateTreaty {
-        cedant: usize,
-        reinsurer: usize,
-        terms: TreatyTerms,
-        by: Who,
-    },
-    AcceptTreaty {
-        treaty: usize,
-        by: Who,
-    },
-    SettlePremium {
-        cedant: usize,
-        reinsurer: usize,
-    },
-    CallTreaty {
-        treaty: usize,
-        product: usize,
-    },
-    SkipTreaty {
-        treaty: usize,
-        product: usize,
-    },
-    CollectTreaty {
-        treaty: usize,
-    },
-    EndTreaty {
-        treaty: usize,
-    },
-    CommuteTreaty {
-        treaty: usize,
-        by: Who,
-    },
-    AnnounceCession {
-        cedant: usize,
-        reinsurer: usize,
-        amount: u64,
-        by: Who,
-    },
-    CedeSurplus {
-        cedant: usize,
-        by: Who,
-    },
-    CloseCession {
-        cedant: usize,
-    },
-    // ---- roles ----
-    Pause {
-        bits: u8,
-        by: Who,
-    },
-    SetRoles {
-        guardian: Who,
-        risk_keeper: Who,
-        by: Who,
-    },
-    ProposeGovernance {
-        proposed: Who,
-        by: Who,
-    },
-    AcceptGovernance {
-        by: Who,
-    },
-    // ---- tokens, past the program ----
-    Donate {
-        pool: usize,
-        who: Who,
-        amount: u64,
-    },
-    MoveShares {
-        pool: usize,
-        tranche: Tranche,
-        from: Who,
-        to: Who,
-        amount: u64,
-    },
-    BurnShares {
-        pool: usize,
-        tranche: Tranche,
-        who: Who,
-        amount: u64,
-    },
-    MoveNft {
-        cover: usize,
-        to: Who,
-    },
-    BurnNft {
-        cover: usize,
-    },
-    /// Hands all of an asset to somebody and closes the account.
-    CloseAssets {
-        asset: usize,
-        who: Who,
-        heir: Who,
-    },
-    OpenAssets {
-        asset: usize,
-        who: Who,
-    },
-    // ---- time ----
-    Time {
-        to: i64,
-    },
+        /// The parts of the model that say what operations do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum Part { $($part),* }
+
+        /// Every operation by its name, with the instruction that it sends; without one it goes past the program.
+        pub const ALL: &[(&str, &str)] = &[$($((stringify!($op), $instruction)),*),*];
+
+        impl Op {
+            /// The name of the operation: what the coverage table counts by.
+            pub fn name(&self) -> &'static str {
+                match self { $($(Op::$op { .. } => stringify!($op),)*)* }
+            }
+
+            /// The part of the model that says what it does.
+            pub fn part(&self) -> Part {
+                match self { $($(Op::$op { .. } => Part::$part,)*)* }
+            }
+
+            /// Whoever must sign it, where one person alone may.
+            pub fn signer(&mut self) -> Option<&mut Who> {
+                #[allow(unused_variables, unused_mut, unused_assignments)]
+                match self {
+                    $($(Op::$op { $($field),* } => {
+                        let mut found = None;
+                        $(signer!($field, $field, found);)*
+                        found
+                    })*)*
+                }
+            }
+        }
+    };
 }
 
-impl Op {
-    /// The name of the operation: what the coverage table counts by.
-    pub fn name(&self) -> String {
-        let debug = format!("{self:?}");
-        debug.split([' ', '{']).next().unwrap_or_default().to_owned()
+/// The field `by` is who must sign.
+macro_rules! signer {
+    (by, $field:ident, $found:ident) => {
+        $found = Some($field);
+    };
+    ($other:ident, $field:ident, $found:ident) => {};
+}
+
+/// Instructions that no operation sends, and why.
+pub const NOT_FUZZED: &[(&str, &str)] = &[
+    ("initialize", "done once, before any sequence begins"),
+    ("create_pool", "the scene has its pools from the beginning"),
+    ("quote", "changes nothing; the model quotes before every purchase"),
+];
+
+operations! {
+    // ---- capital ----
+    Capital {
+        Deposit "deposit" { pool: usize, who: Who, tranche: Tranche, amount: u64, min_shares: u64, admitted_by: Option<Who> }
+        Contribute "contribute_surplus" { pool: usize, who: Who, amount: u64 }
+        Accrue "accrue" { pool: usize }
+        RequestExit "request_exit" { pool: usize, who: Who, tranche: Tranche, shares: u64, nonce: u64 }
+        CancelExit "cancel_exit" { ticket: usize, by: Who }
+        SettleEpoch "settle_exit_epoch" { pool: usize, day: u32, all_cedants: bool }
+        ClaimExit "claim_exit" { ticket: usize, to: Who }
+        CloseEpoch "close_exit_epoch" { pool: usize, day: u32 }
+        OpenSeries "open_series" { pool: usize, tranche: Tranche, by: Who }
+    }
+    // ---- products and covers ----
+    Covers {
+        CreateProduct "create_product" { pool: usize, design: usize, by: Who }
+        SetProductState "set_product_state" { product: usize, state: ProductState, by: Who }
+        SetRiskRate "set_risk_rate" { product: usize, rate_ppb: u64, by: Who }
+        Sync "sync_product" { product: usize }
+        Buy "buy_cover" { product: usize, who: Who, receiver: Who, sum: u64, days: u16, max_premium: u64, nonce: u64 }
+        CancelCover "cancel_cover" { cover: usize, by: Who }
+        CloseCover "close_cover" { cover: usize, holder: Option<Who> }
+    }
+    // ---- evidence ----
+    Evidence {
+        Observe "observe" { product: usize, feed: u8, price: u64, confidence: u64, publish_time: i64 }
+        Refresh "refresh" { product: usize }
+        Confirm "confirm" { product: usize }
+    }
+    // ---- incidents ----
+    Incidents {
+        OpenIncident "open_incident" { product: usize }
+        Fund "fund_incident" { product: usize }
+        /// `signed`: the holder signs, so that any account may be named.
+        Settle "settle_cover" { cover: usize, holder: Who, to: Who, signed: bool }
+        CloseIncident "close_incident" { product: usize }
+    }
+    // ---- reinsurance ----
+    Reinsurance {
+        CreateTreaty "create_treaty" { cedant: usize, reinsurer: usize, terms: TreatyTerms, by: Who }
+        AcceptTreaty "accept_treaty" { treaty: usize, by: Who }
+        SettlePremium "settle_treaty_premium" { cedant: usize, reinsurer: usize }
+        CallTreaty "call_treaty" { treaty: usize, product: usize }
+        SkipTreaty "skip_treaty" { treaty: usize, product: usize }
+        CollectTreaty "collect_treaty" { treaty: usize }
+        EndTreaty "end_treaty" { treaty: usize }
+        CommuteTreaty "commute_treaty" { treaty: usize, by: Who }
+        AnnounceCession "announce_cession" { cedant: usize, reinsurer: usize, amount: u64, by: Who }
+        CedeSurplus "cede_surplus" { cedant: usize, by: Who }
+        CloseCession "close_cession" { cedant: usize }
+    }
+    // ---- roles ----
+    Roles {
+        Pause "pause" { bits: u8, by: Who }
+        SetRoles "set_roles" { guardian: Who, risk_keeper: Who, by: Who }
+        ProposeGovernance "propose_governance" { proposed: Who, by: Who }
+        AcceptGovernance "accept_governance" { by: Who }
+    }
+    // ---- tokens, past the program ----
+    Tokens {
+        Donate "" { pool: usize, who: Who, amount: u64 }
+        MoveShares "" { pool: usize, tranche: Tranche, from: Who, to: Who, amount: u64 }
+        BurnShares "" { pool: usize, tranche: Tranche, who: Who, amount: u64 }
+        MoveNft "" { cover: usize, to: Who }
+        BurnNft "" { cover: usize }
+        /// Hands all of an asset to somebody and closes the account.
+        CloseAssets "" { asset: usize, who: Who, heir: Who }
+        OpenAssets "" { asset: usize, who: Who }
+    }
+    // ---- time ----
+    Clock {
+        Time "" { to: i64 }
     }
 }

@@ -67,6 +67,56 @@ pub struct End {
     pub transactions: u64,
 }
 
+/// What an attack may call, by the name of the instruction, and how often.
+pub const ATTACKS: &[(&str, u64)] = &[
+    ("create_product", 2),
+    ("set_product_state", 2),
+    ("set_roles", 1),
+    ("propose_governance", 1),
+    ("create_treaty", 3),
+    ("accept_treaty", 3),
+    ("commute_treaty", 1),
+    ("announce_cession", 2),
+    ("cede_surplus", 4),
+    ("open_series", 1),
+    ("pause", 2),
+    ("set_risk_rate", 2),
+    ("accrue", 1),
+    ("sync_product", 1),
+    ("open_incident", 1),
+    ("fund_incident", 1),
+    ("close_incident", 1),
+    ("end_treaty", 1),
+    ("collect_treaty", 1),
+    ("skip_treaty", 1),
+    ("close_cession", 1),
+    ("settle_treaty_premium", 1),
+    ("refresh", 1),
+    ("settle_exit_epoch", 1),
+    ("set_product_state, back to selling", 1),
+];
+
+/// Instructions that are in no list of attacks, and why.
+pub const NO_ATTACKS: &[(&str, &str)] = &[
+    ("accept_governance", "drawn with `propose_governance`: whoever was proposed accepts"),
+    ("observe", "a heist shows prices; the rest are true prints"),
+    ("buy_cover", "a heist buys"),
+    ("initialize", "done once, before any attack"),
+    ("create_pool", "a new pool holds nobody's money"),
+    ("quote", "changes nothing"),
+    ("confirm", "`refresh` does the same, and more"),
+    ("call_treaty", "honest keepers call at every tick"),
+    ("settle_cover", "honest keepers settle at every tick; random sequences misdirect payouts"),
+    ("claim_exit", "honest keepers claim at every tick; random sequences misdirect claims"),
+    ("close_exit_epoch", "random sequences close epochs"),
+    ("deposit", "a user's own"),
+    ("contribute_surplus", "a gift"),
+    ("request_exit", "a user's own"),
+    ("cancel_exit", "a user's own"),
+    ("cancel_cover", "a user's own"),
+    ("close_cover", "a user's own"),
+];
+
 /// A run with or without the rogues.
 struct Run<'a> {
     driver: Driver<'a>,
@@ -351,7 +401,14 @@ impl Run<'_> {
 
     fn random_attack(&mut self) -> Option<Op> {
         let rogues = self.attack.rogues;
-        let choice = self.rng.below(37);
+        let total: u64 = ATTACKS.iter().map(|(_, weight)| weight).sum();
+        let mut place = self.rng.below(total);
+        let chosen = ATTACKS.iter().find(|(_, weight)| {
+            let here = place < *weight;
+            place = place.saturating_sub(*weight);
+            here
+        });
+        let name = chosen.map_or("", |(name, _)| *name);
         let model = &self.driver.model;
         let governs = |op: Op| rogues.governance.then_some(op);
         let by = model.roles.governance;
@@ -359,23 +416,23 @@ impl Run<'_> {
         let product = (number() % model.products.len() as u64) as usize;
         let treaty = (number() % model.treaties.len().max(1) as u64) as usize;
         let there = |op: Op| (!model.treaties.is_empty()).then_some(op);
-        match choice {
-            0 | 1 => governs(Op::CreateProduct { pool: (number() % 2) as usize, design: EVIL, by })
+        match name {
+            "create_product" => governs(Op::CreateProduct { pool: (number() % 2) as usize, design: EVIL, by })
                 .filter(|_| model.products.len() < 10),
-            2 | 3 => {
+            "set_product_state" => {
                 let state =
                     [ProductState::Frozen, ProductState::Selling, ProductState::RunOff][(number() % 3) as usize];
                 governs(Op::SetProductState { product, state, by })
             }
-            4 => {
+            "set_roles" => {
                 let target = OFFICIALS[(number() % 3) as usize][(number() % 2) as usize];
                 governs(Op::SetRoles { guardian: target, risk_keeper: target, by })
             }
-            5 => governs(match model.roles.proposed {
+            "propose_governance" | "accept_governance" => governs(match model.roles.proposed {
                 Some(by) => Op::AcceptGovernance { by },
                 None => Op::ProposeGovernance { proposed: OFFICIALS[0][(number() % 2) as usize], by },
             }),
-            6..=8 => {
+            "create_treaty" => {
                 let (cedant, reinsurer) = ((number() % 4 / 3) as usize, 2 + (number() % 2) as usize);
                 let notice = model.pools[cedant].notice(model.now).max(model.pools[reinsurer].notice(model.now));
                 let start_day = day(notice) + 1;
@@ -393,39 +450,44 @@ impl Run<'_> {
                 let terms = TreatyTerms { kind, limit, start_day, end_day: start_day + 1 + (number() % 300) as u32 };
                 governs(Op::CreateTreaty { cedant, reinsurer, terms, by }).filter(|_| model.treaties.len() < 12)
             }
-            9..=11 => governs(Op::AcceptTreaty { treaty, by }).and_then(there),
-            12 => governs(Op::CommuteTreaty { treaty, by }).and_then(there),
-            13 | 14 => {
+            "accept_treaty" => governs(Op::AcceptTreaty { treaty, by }).and_then(there),
+            "commute_treaty" => governs(Op::CommuteTreaty { treaty, by }).and_then(there),
+            "announce_cession" => {
                 let cedant = (number() % 2) as usize;
                 let amount = u64::try_from(model.pools[cedant].surplus).unwrap_or(0) / (1 + number() % 3);
                 governs(Op::AnnounceCession { cedant, reinsurer: 2 + (number() % 2) as usize, amount, by })
             }
-            15..=18 => governs(Op::CedeSurplus { cedant: (number() % 2) as usize, by }),
-            19 => governs(Op::OpenSeries { pool: (number() % 4) as usize, tranche: Tranche::Junior, by }),
-            20 | 21 => rogues.guardian.then_some(Op::Pause { bits: (number() % 4) as u8, by: model.roles.guardian }),
-            22 | 23 => {
+            "cede_surplus" => governs(Op::CedeSurplus { cedant: (number() % 2) as usize, by }),
+            "open_series" => governs(Op::OpenSeries { pool: (number() % 4) as usize, tranche: Tranche::Junior, by }),
+            "pause" => rogues.guardian.then_some(Op::Pause { bits: (number() % 4) as u8, by: model.roles.guardian }),
+            "set_risk_rate" => {
                 let rate_ppb = [5_000_000, 200_000_000, 30_000_000, 10_000_000, number()][(number() % 5) as usize];
                 rogues.risk_keeper.then_some(Op::SetRiskRate { product, rate_ppb, by: model.roles.risk_keeper })
             }
-            24 => Some(Op::Accrue { pool: (number() % 4) as usize }),
-            25 => Some(Op::Sync { product }),
-            26 => Some(Op::OpenIncident { product }),
-            27 => Some(Op::Fund { product }),
-            28 => Some(Op::CloseIncident { product }),
-            29 => there(Op::EndTreaty { treaty }),
-            30 => there(Op::CollectTreaty { treaty }),
-            31 => self.driver.next_treaty(number()).map(|(treaty, product)| Op::SkipTreaty { treaty, product }),
-            32 => Some(Op::CloseCession { cedant: (number() % 2) as usize }),
-            33 => model.pools[0]
+            "accrue" => Some(Op::Accrue { pool: (number() % 4) as usize }),
+            "sync_product" => Some(Op::Sync { product }),
+            "open_incident" => Some(Op::OpenIncident { product }),
+            "fund_incident" => Some(Op::Fund { product }),
+            "close_incident" => Some(Op::CloseIncident { product }),
+            "end_treaty" => there(Op::EndTreaty { treaty }),
+            "collect_treaty" => there(Op::CollectTreaty { treaty }),
+            "skip_treaty" => {
+                self.driver.next_treaty(number()).map(|(treaty, product)| Op::SkipTreaty { treaty, product })
+            }
+            "close_cession" => Some(Op::CloseCession { cedant: (number() % 2) as usize }),
+            "settle_treaty_premium" => model.pools[0]
                 .quota_share
                 .map(|treaty| Op::SettlePremium { cedant: 0, reinsurer: model.treaties[treaty].reinsurer }),
-            34 => Some(Op::Refresh { product }),
-            35 => self.driver.model.queue_due(0).map(|day| Op::SettleEpoch { pool: 0, day, all_cedants: true }),
-            _ => governs(Op::SetProductState {
+            "refresh" => Some(Op::Refresh { product }),
+            "settle_exit_epoch" => {
+                self.driver.model.queue_due(0).map(|day| Op::SettleEpoch { pool: 0, day, all_cedants: true })
+            }
+            "set_product_state, back to selling" => governs(Op::SetProductState {
                 product: 4.min(model.products.len() - 1),
                 state: ProductState::Selling,
                 by,
             }),
+            name => panic!("tests/src/fuzz/rogue.rs lists `{name}` in ATTACKS and does not say what it is"),
         }
     }
 }

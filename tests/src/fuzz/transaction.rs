@@ -159,9 +159,9 @@ impl Scene {
                 let keys = product(model.covers[cover].product);
                 ix::cancel_cover(&keys, person(by), self.cover_mint(model, cover), payer)
             }
-            Op::CloseCover { cover, by } => {
+            Op::CloseCover { cover, holder } => {
                 let keys = product(model.covers[cover].product);
-                ix::close_cover(&keys, by.map(person), self.cover_mint(model, cover), payer)
+                ix::close_cover(&keys, holder.map(person), self.cover_mint(model, cover), payer)
             }
             Op::Observe { product: of, .. } => ix::observe(&product(of), seeded(PRICE).pubkey()),
             Op::Refresh { product: of } => ix::refresh(&product(of)),

@@ -9,7 +9,7 @@ pub mod refusal;
 pub mod summary;
 
 use crate::catalogue::{Case, Entry, Prepared, entries, stage};
-use crate::{budget, source};
+use crate::{budget, idl};
 use allowed::Allowed;
 use anchor_lang::prelude::Pubkey;
 use litesvm::LiteSVM;
@@ -85,7 +85,7 @@ pub fn attack_all() -> Vec<Report> {
 /// Attacks one case.
 pub fn attack(entry: &Entry, case: &Case) -> Report {
     let prepared = (case.prepare)();
-    let names = &source::instruction(entry.instruction).accounts;
+    let names = &idl::instruction(entry.instruction).accounts;
     let mut report = Report {
         instruction: entry.instruction.into(),
         case: case.name.into(),

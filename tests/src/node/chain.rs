@@ -11,8 +11,18 @@ use solana_sdk::transaction::{TransactionError, VersionedTransaction};
 use std::collections::HashMap;
 
 /// What goes wrong at a node, and what it charges. Nothing does by default.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Faults {
+    /// What comes instead of answers: the first rule that fits a request and is not used up.
+    pub rules: Vec<Rule>,
+    /// So many blocks behind is the node that answers for transactions: heights come from one that is not.
+    pub statuses_lag: u64,
+    /// Of so many answers for transactions one comes from the node behind, the others from one that is not. 1: all.
+    pub lag_one_in: u32,
+    /// The node keeps no history of transactions, and refuses to search it.
+    pub without_history: bool,
+    /// The node that answers for transactions has lost them all, and does not know it.
+    pub forgetful: bool,
     /// So many requests from now on are answered by HTTP 500.
     pub broken: u32,
     /// So many requests from now on are answered by "behind".
@@ -33,9 +43,75 @@ pub struct Faults {
     pub priority_price: u64,
 }
 
+/// What comes instead of an answer, to whom and how often.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// To this method; empty: to every one.
+    pub method: &'static str,
+    /// To so many requests from now on.
+    pub times: u32,
+    /// What comes.
+    pub fault: Fault,
+}
+
+impl Rule {
+    /// To every request for a method, and to every request if it is empty.
+    pub fn always(method: &'static str, fault: Fault) -> Self {
+        Self { method, times: u32::MAX, fault }
+    }
+
+    /// To the next request for a method.
+    pub fn once(method: &'static str, fault: Fault) -> Self {
+        Self { method, times: 1, fault }
+    }
+}
+
+/// What comes instead of an answer.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// This HTTP status, with this text.
+    Status(u16, &'static str),
+    /// HTTP 429, and so many seconds to wait.
+    TooMany(u64),
+    /// A page for people, by HTTP 200.
+    Page,
+    /// An error of the protocol: code and message.
+    Error(i64, &'static str),
+    /// An error, by HTTP 413, if more than so many items are asked for; else the answer.
+    Most(usize),
+    /// The answer, broken off in its middle.
+    Truncated,
+    /// Go elsewhere: HTTP 307 to this URL.
+    Redirect(String),
+    /// Nothing, as long as the node runs.
+    Hangs,
+    /// The answer, after so many milliseconds.
+    Slow(u64),
+}
+
+impl Faults {
+    /// Nothing goes wrong but this.
+    pub fn of(method: &'static str, fault: Fault) -> Self {
+        Self { rules: vec![Rule::always(method, fault)], ..Self::default() }
+    }
+
+    /// What comes instead of the answer to a request, which counts.
+    pub(super) fn on(&mut self, method: &str) -> Option<Fault> {
+        let fits = |rule: &&mut Rule| rule.times > 0 && (rule.method.is_empty() || rule.method == method);
+        let rule = self.rules.iter_mut().find(fits)?;
+        rule.times = rule.times.saturating_sub(u32::from(rule.times < u32::MAX));
+        Some(rule.fault.clone())
+    }
+}
+
 impl Default for Faults {
     fn default() -> Self {
         Self {
+            rules: Vec::new(),
+            statuses_lag: 0,
+            lag_one_in: 1,
+            without_history: false,
+            forgetful: false,
             broken: 0,
             behind: 0,
             lost: 0,
@@ -65,6 +141,7 @@ pub struct Chain {
     pub faults: Faults,
     height: u64,
     submitted: u32,
+    status_answers: u32,
     /// Handed-out hashes, and the last height at which each is good.
     blockhashes: HashMap<Hash, u64>,
     landed: HashMap<Signature, Landed>,
@@ -79,6 +156,7 @@ impl Chain {
             faults: Faults::default(),
             height: 1_000,
             submitted: 0,
+            status_answers: 0,
             blockhashes: HashMap::new(),
             landed: HashMap::new(),
         }
@@ -145,6 +223,20 @@ impl Chain {
     pub fn status(&self, signature: &Signature) -> Option<(&Landed, bool)> {
         let landed = self.landed.get(signature)?;
         Some((landed, self.confirmed_height() >= landed.height))
+    }
+
+    /// By how many blocks the node is behind that answers for transactions this time.
+    pub fn status_lag(&mut self) -> u64 {
+        self.status_answers = self.status_answers.wrapping_add(1);
+        if self.status_answers.is_multiple_of(self.faults.lag_one_in) { self.faults.statuses_lag } else { 0 }
+    }
+
+    /// [`Self::status`], as a node knows it that is so many blocks behind.
+    pub fn status_behind(&self, signature: &Signature, lag: u64) -> Option<(&Landed, bool)> {
+        let (landed, _) = self.status(signature).filter(|_| !self.faults.forgetful)?;
+        let is_known = self.height.saturating_sub(lag) >= landed.height;
+        let is_confirmed = self.confirmed_height().saturating_sub(lag) >= landed.height;
+        is_known.then_some((landed, is_confirmed))
     }
 }
 

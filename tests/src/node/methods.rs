@@ -28,8 +28,20 @@ pub fn answer(world: &World, chain: &mut Chain, method: &str, parameters: &Value
         "getSlot" => Ok(json!(slot(world))),
         "getBlockHeight" => {
             chain.pass(world, chain.faults.blocks_per_look);
-            let lags = parameters[0]["commitment"].as_str().is_some_and(|commitment| commitment != "processed");
-            Ok(json!(if lags { chain.confirmed_height() } else { chain.height() }))
+            Ok(json!(if is_sure(parameters) { chain.confirmed_height() } else { chain.height() }))
+        }
+        "getEpochInfo" => {
+            chain.pass(world, chain.faults.blocks_per_look);
+            let height = if is_sure(parameters) { chain.confirmed_height() } else { chain.height() };
+            let slot = slot(world).saturating_sub(chain.height() - height);
+            Ok(json!({
+                "absoluteSlot": slot,
+                "blockHeight": height,
+                "epoch": 0,
+                "slotIndex": slot,
+                "slotsInEpoch": 432_000,
+                "transactionCount": chain.executed(),
+            }))
         }
         "getLatestBlockhash" => {
             let (hash, end) = chain.latest_blockhash(world);
@@ -71,6 +83,11 @@ pub fn answer(world: &World, chain: &mut Chain, method: &str, parameters: &Value
         "getSignatureStatuses" => statuses(world, chain, parameters),
         other => Err(error(-32601, format!("Method not found: {other}"))),
     }
+}
+
+/// Whether a commitment above "processed" is asked for.
+fn is_sure(parameters: &Value) -> bool {
+    parameters[0]["commitment"].as_str().is_some_and(|commitment| commitment != "processed")
 }
 
 fn slot(world: &World) -> u64 {
@@ -197,13 +214,13 @@ fn preflight(world: &World, chain: &Chain, transaction: &VersionedTransaction) -
     if chain.is_good(transaction.message.recent_blockhash()) {
         return world.cluster.simulate(transaction);
     }
-    Err(ClusterError::Failed { error: TransactionError::BlockhashNotFound, logs: Vec::new() })
+    Err(ClusterError::Failed { error: TransactionError::BlockhashNotFound, logs: Vec::new(), signature: None })
 }
 
 fn simulated(outcome: &Outcome) -> Value {
     let (failure, logs, compute_units, returned) = match outcome {
         Ok(receipt) => (Value::Null, &receipt.logs, receipt.compute_units, Some(&receipt.return_data)),
-        Err(ClusterError::Failed { error, logs }) => (json::failure(error), logs, 0, None),
+        Err(ClusterError::Failed { error, logs, .. }) => (json::failure(error), logs, 0, None),
         Err(other) => panic!("an embedded cluster does not fail by {other}"),
     };
     let returned = returned
@@ -232,10 +249,14 @@ fn send(world: &World, chain: &mut Chain, parameters: &Value) -> Answer {
     Ok(json!(signature.to_string()))
 }
 
-fn statuses(world: &World, chain: &Chain, parameters: &Value) -> Answer {
+fn statuses(world: &World, chain: &mut Chain, parameters: &Value) -> Answer {
     let signatures: Vec<Signature> = parse_all(&parameters[0], 256)?;
+    if parameters[1]["searchTransactionHistory"] == true && chain.faults.without_history {
+        return Err(error(-32011, "Transaction history is not available from this node"));
+    }
+    let lag = chain.status_lag();
     let statuses = signatures.iter().map(|signature| {
-        chain.status(signature).map(|(landed, is_confirmed)| {
+        chain.status_behind(signature, lag).map(|(landed, is_confirmed)| {
             let error = landed.error.as_ref().map(json::failure);
             let status = error.as_ref().map_or(json!({ "Ok": null }), |error| json!({ "Err": error }));
             json!({
@@ -248,5 +269,7 @@ fn statuses(world: &World, chain: &Chain, parameters: &Value) -> Answer {
         })
     });
     let statuses: Vec<Option<Value>> = statuses.collect();
-    Ok(with_context(world, json!(statuses)))
+    let mut answer = with_context(world, json!(statuses));
+    answer["context"]["slot"] = json!(slot(world).saturating_sub(lag));
+    Ok(answer)
 }

@@ -11,7 +11,7 @@ mod chain;
 mod json;
 mod methods;
 
-pub use chain::Faults;
+pub use chain::{Fault, Faults, Rule};
 
 use crate::World;
 use chain::Chain;
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tiny_http::{Request, Response, Server, StatusCode};
 
 /// A node on a port of this machine. It ends when it is dropped.
@@ -34,6 +35,8 @@ struct Shared {
     world: Mutex<World>,
     chain: Mutex<Chain>,
     asked: Mutex<BTreeMap<String, u64>>,
+    /// Requests that are never answered.
+    held: Mutex<Vec<Request>>,
 }
 
 impl Node {
@@ -42,10 +45,15 @@ impl Node {
         let server = Arc::new(Server::http("127.0.0.1:0").expect("a port is free"));
         let url = format!("http://{}", server.server_addr());
         let chain = Chain::on(&world);
-        let shared = Arc::new(Shared { world: Mutex::new(world), chain: Mutex::new(chain), asked: Mutex::default() });
+        let shared = Arc::new(Shared {
+            world: Mutex::new(world),
+            chain: Mutex::new(chain),
+            asked: Mutex::default(),
+            held: Mutex::default(),
+        });
         let thread = std::thread::spawn({
             let (server, shared) = (server.clone(), shared.clone());
-            move || server.incoming_requests().for_each(|request| shared.serve(request))
+            move || server.incoming_requests().for_each(|request| Shared::serve(&shared, request))
         });
         Self { url, server, shared, thread: Some(thread) }
     }
@@ -98,11 +106,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    fn serve(&self, mut request: Request) {
+    fn serve(self: &Arc<Self>, mut request: Request) {
         let mut body = String::new();
         let read = request.as_reader().read_to_string(&mut body);
         let asked: Value = read.ok().and_then(|_| serde_json::from_str(&body).ok()).unwrap_or_default();
-        let answer = self.answer(&asked);
+        let method = asked["method"].as_str().unwrap_or_default();
+        let fault = lock(&self.chain).faults.on(method);
+        if let Some(fault) = fault {
+            *lock(&self.asked).entry(method.to_owned()).or_default() += 1;
+            return self.fail(request, &asked, fault);
+        }
+        let answer = self.counted(&asked);
         // Whoever asked may be gone.
         let _ = match answer {
             Some(answer) => request.respond(Response::from_string(answer.to_string()).with_header(json::header())),
@@ -110,10 +124,66 @@ impl Shared {
         };
     }
 
+    /// Does to a request what goes wrong.
+    fn fail(self: &Arc<Self>, request: Request, asked: &Value, fault: Fault) {
+        let answer = |text: String, status: u16| {
+            Response::from_string(text).with_status_code(StatusCode(status)).with_header(json::header())
+        };
+        let error = |code: i64, message: &str| {
+            json!({ "jsonrpc": "2.0", "id": asked["id"], "error": json::error(code, message) }).to_string()
+        };
+        // Whoever asked may be gone.
+        let _ = match fault {
+            Fault::Status(status, text) => request.respond(answer(text.to_owned(), status)),
+            Fault::TooMany(seconds) => {
+                let wait = format!("Retry-After: {seconds}").parse::<tiny_http::Header>().expect("it is a header");
+                request.respond(answer(error(429, "Too many requests"), 429).with_header(wait))
+            }
+            Fault::Page => request.respond(answer("<!DOCTYPE html><html>Maintenance</html>".to_owned(), 200)),
+            Fault::Error(code, message) => request.respond(answer(error(code, message), 200)),
+            Fault::Most(most) if asked["params"][0].as_array().is_some_and(|items| items.len() > most) => {
+                let message = format!("{} is limited to {most} items", asked["method"]);
+                request.respond(answer(error(-32602, &message), 413))
+            }
+            Fault::Most(_) => request.respond(answer(self.text(asked), 200)),
+            Fault::Truncated => {
+                let text = self.text(asked);
+                request.respond(answer(text[..text.len() / 2].to_owned(), 200))
+            }
+            Fault::Redirect(url) => {
+                let place = format!("Location: {url}").parse::<tiny_http::Header>().expect("it is a header");
+                request.respond(answer(String::new(), 307).with_header(place))
+            }
+            Fault::Hangs => {
+                lock(&self.held).push(request);
+                Ok(())
+            }
+            Fault::Slow(milliseconds) => {
+                let (shared, asked) = (self.clone(), asked.clone());
+                std::thread::spawn(move || {
+                    std::thread::sleep(Duration::from_millis(milliseconds));
+                    request.respond(Response::from_string(shared.text(&asked)).with_header(json::header()))
+                });
+                Ok(())
+            }
+        };
+    }
+
+    /// The answer that comes in spite of a fault.
+    fn text(&self, asked: &Value) -> String {
+        self.answer(asked).map_or_else(String::new, |answer| answer.to_string())
+    }
+
+    /// The answer to a request, which counts.
+    fn counted(&self, asked: &Value) -> Option<Value> {
+        let method = asked["method"].as_str().unwrap_or_default();
+        *lock(&self.asked).entry(method.to_owned()).or_default() += 1;
+        self.answer(asked)
+    }
+
     /// The answer to a request. `None`: the node is out of order.
     fn answer(&self, asked: &Value) -> Option<Value> {
         let method = asked["method"].as_str().unwrap_or_default();
-        *lock(&self.asked).entry(method.to_owned()).or_default() += 1;
         let world = lock(&self.world);
         let mut chain = lock(&self.chain);
         if take(&mut chain.faults.broken) {

@@ -1,10 +1,10 @@
 //! Accounts.
 
-use crate::layout::shape::{Shaped, borsh_layout, describe, zero_copy_layout};
+use crate::layout::shape::{Shaped, borsh_pages, describe, zero_copy_pages};
 use anchor_lang::{Discriminator, Space};
 use backstop::state::*;
 
-borsh_layout! {
+borsh_pages! { written by borsh;
     Protocol { governance, pending_governance, guardian, risk_keeper, version, bump, pause, reserved }
     Cover {
         product, mint, rent_payer, version, bump, state, cancel_fee_bps, active_day, end_day, sum_insured, premium,
@@ -27,7 +27,7 @@ borsh_layout! {
     Cession { cedant, reinsurer, rent_payer, version, bump, amount, from, until, reserved }
 }
 
-zero_copy_layout! {
+zero_copy_pages! { read_in_place by in_place;
     Pool {
         asset_mint, vault, share_mints, deposit_authority, rent_payer, terms, id, products, ring_days, version, bump,
         vault_bump, kind, access, asset_decimals, in_use, padding, label, cash, surplus, tranches, unearned_premium,
@@ -45,7 +45,7 @@ zero_copy_layout! {
     Trigger { product, pool, feed, source, version, bump, funded, padding, terms, evidence, reserved }
 }
 
-fn written<T: Shaped + Discriminator + Space>() -> (&'static str, String) {
+fn borsh<T: Shaped + Discriminator + Space>() -> (&'static str, String) {
     (T::NAME, describe::<T>(T::DISCRIMINATOR, Some(T::DISCRIMINATOR.len() + T::INIT_SPACE)))
 }
 
@@ -55,16 +55,5 @@ fn in_place<T: Shaped + Discriminator>() -> (&'static str, String) {
 
 /// Every account type with its page.
 pub fn all() -> Vec<(&'static str, String)> {
-    vec![
-        written::<Protocol>(),
-        in_place::<Pool>(),
-        in_place::<Product>(),
-        in_place::<Trigger>(),
-        written::<Cover>(),
-        written::<ExitTicket>(),
-        written::<ExitEpoch>(),
-        written::<Incident>(),
-        written::<Treaty>(),
-        written::<Cession>(),
-    ]
+    [written(), read_in_place()].concat()
 }

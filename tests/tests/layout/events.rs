@@ -1,10 +1,9 @@
 //! Events.
 
-use crate::layout::shape::{Shaped, borsh_layout, describe};
-use anchor_lang::Discriminator;
+use crate::layout::shape::{borsh_pages, told};
 use backstop::events::*;
 
-borsh_layout! {
+borsh_pages! { all by told;
     Initialized { governance, guardian, risk_keeper }
     GovernanceProposed { governance, proposed }
     GovernanceAccepted { before, governance }
@@ -47,53 +46,4 @@ borsh_layout! {
     CessionAnnounced { cedant, reinsurer, amount, from, until }
     SurplusCeded { cedant, reinsurer, amount }
     CessionClosed { cedant }
-}
-
-fn event<T: Shaped + Discriminator>() -> (&'static str, String) {
-    (T::NAME, describe::<T>(T::DISCRIMINATOR, None))
-}
-
-/// Every event with its page.
-pub fn all() -> Vec<(&'static str, String)> {
-    vec![
-        event::<Initialized>(),
-        event::<GovernanceProposed>(),
-        event::<GovernanceAccepted>(),
-        event::<RolesSet>(),
-        event::<PauseSet>(),
-        event::<PoolCreated>(),
-        event::<Accrued>(),
-        event::<Deposited>(),
-        event::<SurplusContributed>(),
-        event::<ExitRequested>(),
-        event::<ExitCancelled>(),
-        event::<ExitEpochSettled>(),
-        event::<ExitClaimed>(),
-        event::<ExitEpochClosed>(),
-        event::<SeriesOpened>(),
-        event::<ProductCreated>(),
-        event::<ProductStateSet>(),
-        event::<RiskRateSet>(),
-        event::<ExposureReleased>(),
-        event::<CoverBought>(),
-        event::<CoverCancelled>(),
-        event::<CoverClosed>(),
-        event::<Observed>(),
-        event::<PhaseChanged>(),
-        event::<IncidentOpened>(),
-        event::<IncidentFunded>(),
-        event::<CoverSettled>(),
-        event::<IncidentClosed>(),
-        event::<TreatyCreated>(),
-        event::<TreatyAccepted>(),
-        event::<TreatyPremiumSettled>(),
-        event::<TreatyCalled>(),
-        event::<TreatySkipped>(),
-        event::<TreatyCollected>(),
-        event::<TreatyEnded>(),
-        event::<TreatyCommuted>(),
-        event::<CessionAnnounced>(),
-        event::<SurplusCeded>(),
-        event::<CessionClosed>(),
-    ]
 }

@@ -1,12 +1,11 @@
 //! Instruction data.
 
-use crate::layout::shape::{Shaped, borsh_layout, describe};
-use anchor_lang::Discriminator;
+use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs};
 
 // What instructions take.
-borsh_layout! {
+borsh_pages! { arguments by part;
     InitializeArgs { governance, guardian, risk_keeper }
     CreatePoolArgs { id, kind, access, deposit_authority, label, terms }
     DepositArgs { tranche, amount, min_shares }
@@ -16,7 +15,7 @@ borsh_layout! {
 }
 
 // The instructions.
-borsh_layout! {
+borsh_pages! { all by told;
     Initialize { args }
     ProposeGovernance { proposed }
     AcceptGovernance {}
@@ -58,68 +57,4 @@ borsh_layout! {
     AnnounceCession { amount }
     CedeSurplus {}
     CloseCession {}
-}
-
-fn data<T: Shaped + Discriminator>() -> (&'static str, String) {
-    (T::NAME, describe::<T>(T::DISCRIMINATOR, None))
-}
-
-/// What instructions take, in the golden file.
-pub fn arguments() -> String {
-    [
-        describe::<InitializeArgs>(&[], None),
-        describe::<CreatePoolArgs>(&[], None),
-        describe::<DepositArgs>(&[], None),
-        describe::<RequestExitArgs>(&[], None),
-        describe::<CreateProductArgs>(&[], None),
-        describe::<BuyCoverArgs>(&[], None),
-    ]
-    .concat()
-}
-
-/// Every instruction with its page.
-pub fn all() -> Vec<(&'static str, String)> {
-    vec![
-        data::<Initialize>(),
-        data::<ProposeGovernance>(),
-        data::<AcceptGovernance>(),
-        data::<SetRoles>(),
-        data::<Pause>(),
-        data::<CreatePool>(),
-        data::<Deposit>(),
-        data::<Accrue>(),
-        data::<ContributeSurplus>(),
-        data::<RequestExit>(),
-        data::<CancelExit>(),
-        data::<SettleExitEpoch>(),
-        data::<ClaimExit>(),
-        data::<CloseExitEpoch>(),
-        data::<OpenSeries>(),
-        data::<CreateProduct>(),
-        data::<SetProductState>(),
-        data::<SetRiskRate>(),
-        data::<SyncProduct>(),
-        data::<Quote>(),
-        data::<BuyCover>(),
-        data::<CancelCover>(),
-        data::<CloseCover>(),
-        data::<Observe>(),
-        data::<Refresh>(),
-        data::<Confirm>(),
-        data::<OpenIncident>(),
-        data::<FundIncident>(),
-        data::<SettleCover>(),
-        data::<CloseIncident>(),
-        data::<CreateTreaty>(),
-        data::<AcceptTreaty>(),
-        data::<SettleTreatyPremium>(),
-        data::<CallTreaty>(),
-        data::<SkipTreaty>(),
-        data::<CollectTreaty>(),
-        data::<EndTreaty>(),
-        data::<CommuteTreaty>(),
-        data::<AnnounceCession>(),
-        data::<CedeSurplus>(),
-        data::<CloseCession>(),
-    ]
 }

@@ -16,12 +16,21 @@ use backstop::state::{Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Pro
 use backstop_client::account::Decode;
 use backstop_client::{Cluster, address};
 use backstop_tests::catalogue::stage::{Setup, Stage, key};
-use backstop_tests::{golden, source};
+use backstop_tests::{golden, idl};
 use solana_sdk::signer::Signer;
 use std::collections::BTreeSet;
 
-fn names(pages: &[(&'static str, String)]) -> BTreeSet<String> {
-    pages.iter().map(|(name, _)| (*name).to_owned()).collect()
+/// Every name of the IDL has its page, and no other name has one.
+#[track_caller]
+fn every(file: &str, what: &str, pages: &[(&'static str, String)], declared: Vec<String>) {
+    let pages = BTreeSet::from_iter(pages.iter().map(|(name, _)| (*name).to_owned()));
+    let declared = BTreeSet::from_iter(declared);
+    let absent: Vec<_> = declared.difference(&pages).collect();
+    let extra: Vec<_> = pages.difference(&declared).collect();
+    assert!(
+        absent.is_empty() && extra.is_empty(),
+        "tests/tests/layout/{file}.rs names every {what}: {absent:?} are missing there, {extra:?} are not in the IDL"
+    );
 }
 
 fn text(pages: Vec<(&'static str, String)>) -> String {
@@ -31,37 +40,34 @@ fn text(pages: Vec<(&'static str, String)>) -> String {
 #[test]
 fn every_account_keeps_its_bytes() {
     let pages = accounts::all();
-    assert_eq!(
-        names(&pages),
-        BTreeSet::from_iter(source::accounts()),
-        "tests/tests/layout/accounts.rs names every account"
-    );
+    every("accounts", "account", &pages, idl::accounts());
     golden::check("golden/accounts.txt", &format!("{}{}", text(pages), parts::page()));
 }
 
 #[test]
 fn every_event_keeps_its_bytes() {
     let pages = events::all();
-    assert_eq!(names(&pages), BTreeSet::from_iter(source::events()), "tests/tests/layout/events.rs names every event");
+    every("events", "event", &pages, idl::events());
     golden::check("golden/events.txt", &text(pages));
 }
 
 #[test]
 fn every_instruction_keeps_its_data_and_its_accounts() {
     let pages = instructions::all();
-    let declared = source::instructions();
-    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
-    let camel = |name: &str| name.split('_').map(capital).collect::<String>();
-    let expected = declared.iter().map(|declared| camel(&declared.name)).collect();
-    assert_eq!(names(&pages), expected, "tests/tests/layout/instructions.rs names every instruction");
+    let declared = idl::instructions();
+    every("instructions", "instruction", &pages, declared.iter().map(idl::Declared::structure).collect());
     let accounts: String =
         declared.iter().map(|declared| format!("{}({})\n", declared.name, declared.accounts.join(", "))).collect();
-    golden::check("golden/instructions.txt", &format!("{accounts}\n{}{}", text(pages), instructions::arguments()));
+    golden::check(
+        "golden/instructions.txt",
+        &format!("{accounts}\n{}{}", text(pages), text(instructions::arguments())),
+    );
 }
 
 #[test]
 fn every_refusal_keeps_its_code_and_its_words() {
-    assert_eq!(BackstopError::ALL.len(), source::errors(), "BackstopError::ALL has every refusal");
+    let all: Vec<String> = BackstopError::ALL.iter().map(|error| format!("{error:?}")).collect();
+    assert_eq!(all, idl::errors(), "BackstopError::ALL in programs/backstop/src/error.rs has every refusal, in order");
     let line = |error: BackstopError| format!("{} 0x{:x} {error:?}: {error}\n", error.code(), error.code());
     golden::check("golden/errors.txt", &BackstopError::ALL.into_iter().map(line).collect::<String>());
 }

@@ -1,13 +1,13 @@
 //! What accounts, events and instructions are made of.
 
 use crate::layout::shape::{
-    Fill, Pattern, Variants, borsh, borsh_layout, describe, describe_variants, enum_layout, zero_copy_layout,
+    Fill, Pattern, Variants, borsh, borsh_pages, describe_variants, enum_layout, part, zero_copy_pages,
 };
 use backstop::oracle::Source;
 use backstop::state::evidence::{Evidence, Severity, Terms, TermsInput};
 use backstop::state::*;
 
-borsh_layout! {
+borsh_pages! { written by part;
     Pause { bits, until, used_at }
     NotedTreaty { treaty, state, owed, paid }
     Accrual { earned, ceded, surplus, junior, senior }
@@ -24,7 +24,7 @@ borsh_layout! {
     }
 }
 
-zero_copy_layout! {
+zero_copy_pages! { read_in_place by part;
     PoolTerms {
         min_first_deposit, min_ticket, min_sum_insured, cooldown_seconds, solvency_bps, max_leverage_bps,
         junior_weight_bps, rho_bps, max_credit_bps, surplus_bps, group_cap_bps,
@@ -112,24 +112,8 @@ impl Variants for TreatyKind {
 
 /// The parts in the golden file.
 pub fn page() -> String {
-    [
-        describe::<PoolTerms>(&[], None),
-        describe::<TrancheBook>(&[], None),
-        describe::<QuotaShareInForce>(&[], None),
-        describe::<LayerInForce>(&[], None),
-        describe::<InwardTreaty>(&[], None),
-        describe::<FundingQueue>(&[], None),
-        describe::<ProductTerms>(&[], None),
-        describe::<Terms>(&[], None),
-        describe::<Evidence>(&[], None),
-        describe::<Pause>(&[], None),
-        describe::<NotedTreaty>(&[], None),
-        describe::<Accrual>(&[], None),
-        describe::<LossByLayer>(&[], None),
-        describe::<CoverRequest>(&[], None),
-        describe::<Quote>(&[], None),
-        describe::<TreatyTerms>(&[], None),
-        describe::<TermsInput>(&[], None),
+    let structures = [read_in_place(), written()].concat();
+    let variants = [
         describe_variants::<PoolKind>(),
         describe_variants::<Access>(),
         describe_variants::<Tranche>(),
@@ -141,6 +125,6 @@ pub fn page() -> String {
         describe_variants::<TreatyState>(),
         describe_variants::<Severity>(),
         describe_variants::<Source>(),
-    ]
-    .concat()
+    ];
+    structures.into_iter().map(|(_, page)| page).chain(variants).collect()
 }

@@ -1,7 +1,7 @@
 //! How a type is filled, measured and written down.
 
-use anchor_lang::AnchorSerialize;
 use anchor_lang::prelude::Pubkey;
+use anchor_lang::{AnchorSerialize, Discriminator};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -110,6 +110,18 @@ macro_rules! borsh_layout {
     )*};
 }
 
+/// The same, and a function with the page of each.
+macro_rules! borsh_pages {
+    ($all:ident by $page:ident; $($type:ident { $($field:ident),* $(,)? })*) => {
+        $crate::layout::shape::borsh_layout! { $($type { $($field),* })* }
+
+        /// Every one with its page.
+        pub fn $all() -> Vec<(&'static str, String)> {
+            vec![$($page::<$type>()),*]
+        }
+    };
+}
+
 /// Structures that are read in place, with their fields in order.
 macro_rules! zero_copy_layout {
     ($($type:ident { $($field:ident),* $(,)? })*) => {$(
@@ -131,6 +143,18 @@ macro_rules! zero_copy_layout {
             }
         }
     )*};
+}
+
+/// The same, and a function with the page of each.
+macro_rules! zero_copy_pages {
+    ($all:ident by $page:ident; $($type:ident { $($field:ident),* $(,)? })*) => {
+        $crate::layout::shape::zero_copy_layout! { $($type { $($field),* })* }
+
+        /// Every one with its page.
+        pub fn $all() -> Vec<(&'static str, String)> {
+            vec![$($page::<$type>()),*]
+        }
+    };
 }
 
 /// Enumerations without fields, with all their variants; filled, they are the last one.
@@ -194,6 +218,16 @@ pub fn describe<T: Shaped>(head: &[u8], space: Option<usize>) -> String {
     text
 }
 
+/// A structure that is a part of others, in the golden file.
+pub fn part<T: Shaped>() -> (&'static str, String) {
+    (T::NAME, describe::<T>(&[], None))
+}
+
+/// Borsh behind a discriminator, in the golden file.
+pub fn told<T: Shaped + Discriminator>() -> (&'static str, String) {
+    (T::NAME, describe::<T>(T::DISCRIMINATOR, None))
+}
+
 /// An enumeration in the golden file.
 pub fn describe_variants<T: Variants>() -> String {
     let mut text = format!("{}\n", T::NAME);
@@ -204,4 +238,4 @@ pub fn describe_variants<T: Variants>() -> String {
     text
 }
 
-pub(crate) use {borsh_layout, enum_layout, zero_copy_layout};
+pub(crate) use {borsh_layout, borsh_pages, enum_layout, zero_copy_layout, zero_copy_pages};

@@ -1,5 +1,6 @@
 //! What commands on a cluster share: settings, signers, and the way from a plan to a confirmed transaction.
 
+use crate::commands::handover::{self, HandoverOptions};
 use crate::commands::{explorer, signer};
 use crate::output::{self, Output};
 use anchor_lang::prelude::Pubkey;
@@ -8,26 +9,31 @@ use anchor_lang::{AnchorDeserialize, Discriminator, Event};
 use anyhow::{Result, anyhow};
 use backstop::error::BackstopError;
 use backstop_client::Cluster;
-use backstop_client::cluster::rpc::RpcCluster;
+use backstop_client::cluster::rpc::{RpcCluster, is_local};
 use backstop_client::cluster::{ClusterError, Receipt};
 use backstop_client::explain::explain_refusal;
+use backstop_client::handover::Handover;
 use backstop_client::redact;
 use backstop_client::solana_config::{SolanaConfig, url_of, usual_file};
 use backstop_client::token::Standing;
-use backstop_client::transaction::{self, Pipeline, Prepared, PriorityFee};
+use backstop_client::transaction::{self, Pipeline, Plan, Prepared, PriorityFee};
 use backstop_client::{address, instruction as ix};
-use base64::Engine;
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::signer::Signer;
+use solana_sdk::signer::presigner::Presigner;
 use std::cell::OnceCell;
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 const HEADING: &str = "Cluster and signing";
+
+/// How often a transaction is sent anew that others' higher fees keep out.
+pub const ROUNDS: u32 = 3;
 
 /// How sure a cluster must be of what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,15 +64,14 @@ pub struct Options {
     /// Who pays fees and rent, if not the signer.
     #[arg(long, global = true, env = "BACKSTOP_FEE_PAYER", hide_env_values = true, value_name = "SIGNER", help_heading = HEADING)]
     pub fee_payer: Option<String>,
-    /// How sure the cluster must be of what it says.
-    #[arg(long, global = true, value_enum, env = "BACKSTOP_COMMITMENT", hide_env_values = true, value_name = "LEVEL", help_heading = HEADING)]
+    /// How sure the cluster must be of what it says; without a setting it is finalized, which takes the network 150 ms,
+    /// and confirmed on a cluster of this machine.
+    #[arg(long, global = true, value_enum, env = "BACKSTOP_COMMITMENT", hide_env_values = true, value_name = "LEVEL",
+          help_heading = HEADING)]
     pub commitment: Option<Commitment>,
     /// Simulate and tell what would happen; send nothing.
     #[arg(long, global = true, help_heading = HEADING)]
     pub dry_run: bool,
-    /// Print the transaction in base64 instead of sending it: for a multisig or an offline signer.
-    #[arg(long, global = true, conflicts_with = "dry_run", help_heading = HEADING)]
-    pub print_tx: bool,
     /// Do not ask.
     #[arg(short, long, global = true, help_heading = HEADING)]
     pub yes: bool,
@@ -77,6 +82,9 @@ pub struct Options {
     #[arg(long, global = true, env = "BACKSTOP_MAX_PRIORITY_FEE", hide_env_values = true, value_name = "LAMPORTS", default_value_t = 100_000,
           help_heading = HEADING)]
     pub max_priority_fee: u64,
+    /// What is signed elsewhere.
+    #[command(flatten)]
+    pub handover: HandoverOptions,
 }
 
 /// The command line asks for something that cannot be.
@@ -153,8 +161,8 @@ struct Done<'a, T> {
     signature: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explorer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transaction: Option<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    handover: Option<Handover>,
     compute_units: u64,
     fee_lamports: u64,
     #[serde(flatten)]
@@ -238,19 +246,23 @@ impl Context {
             ),
             (
                 "commitment",
-                self.commitment()?.commitment.to_string(),
+                self.commitment(url_of(&url))?.commitment.to_string(),
                 source(options.commitment.is_some(), &config.commitment),
             ),
         ])
     }
 
-    fn commitment(&self) -> Result<CommitmentConfig> {
+    /// How sure a cluster must be. Without a word it is final: on the network that takes 150 ms, and what is final is never
+    /// taken back. A cluster on this machine has one node, which takes nothing back either, and is final only after many
+    /// slots: there it is confirmed.
+    fn commitment(&self, url: &str) -> Result<CommitmentConfig> {
         let config = self.config()?;
         Ok(match self.options.commitment {
             Some(Commitment::Processed) => CommitmentConfig::processed(),
             Some(Commitment::Confirmed) => CommitmentConfig::confirmed(),
             Some(Commitment::Finalized) => CommitmentConfig::finalized(),
-            None if config.commitment.is_empty() => CommitmentConfig::confirmed(),
+            None if config.commitment.is_empty() && is_local(url) => CommitmentConfig::confirmed(),
+            None if config.commitment.is_empty() => CommitmentConfig::finalized(),
             None => config.commitment.parse().map_err(|_| {
                 let file = self.config_file().unwrap_or_default();
                 let line = config.commitment_line.unwrap_or_default();
@@ -274,7 +286,10 @@ impl Context {
                 let hint = "--url takes a URL, or mainnet-beta, devnet, testnet or localhost";
                 return Err(misused(format!("{shown} is no cluster"), hint));
             }
-            Ok(RpcCluster::new(url, self.commitment()?))
+            // Silence is told, so that nobody wonders.
+            let watcher =
+                |host: &str| anstream::eprintln!("{}", output::paint(format!("waiting for {host} ..."), output::QUIET));
+            Ok(RpcCluster::new(url, self.commitment(url)?).watched_by(Arc::new(watcher)))
         })
     }
 
@@ -283,7 +298,7 @@ impl Context {
         let fresh = self.cluster.get().is_none();
         let cluster = self.connection()?;
         if fresh && !cluster.account(&backstop::ID)?.is_some_and(|account| account.executable) {
-            return Err(WrongCluster { program: backstop::ID, host: redact::url(&cluster.url()) }.into());
+            return Err(WrongCluster { program: backstop::ID, host: cluster.host().to_owned() }.into());
         }
         Ok(cluster)
     }
@@ -293,7 +308,7 @@ impl Context {
         let signer = once(&self.signer, || {
             let uri = self.setting(self.options.keypair.as_ref(), |config| &config.keypair_path)?;
             let flag = if self.options.keypair.is_some() { "--keypair" } else { "keypair_path of the configuration" };
-            signer::open(&uri, flag, self.options.print_tx || self.options.dry_run)
+            self.open(&uri, flag)
         })?;
         Ok(signer.as_ref())
     }
@@ -306,8 +321,16 @@ impl Context {
     /// Who pays fees and rent: the signer, if nobody else is named.
     pub fn fee_payer(&self) -> Result<&dyn Signer> {
         let Some(uri) = &self.options.fee_payer else { return self.signer() };
-        let unsigned = self.options.print_tx || self.options.dry_run;
-        Ok(once(&self.fee_payer, || signer::open(uri, "--fee-payer", unsigned))?.as_ref())
+        Ok(once(&self.fee_payer, || self.open(uri, "--fee-payer"))?.as_ref())
+    }
+
+    /// Opens a signer. An address is one if it need not sign here, or if its signature was given.
+    fn open(&self, uri: &str, flag: &str) -> Result<Box<dyn Signer>> {
+        if let Some((address, signature)) = self.options.handover.signer.iter().find(|(key, _)| key.to_string() == uri)
+        {
+            return Ok(Box::new(Presigner::new(address, signature)));
+        }
+        signer::open(uri, flag, self.options.handover.prints() || self.options.dry_run)
     }
 
     /// The address that pays fees and rent.
@@ -353,6 +376,7 @@ impl Context {
         Ok(Pipeline {
             signers: vec![self.signer()?],
             priority_fee: self.priority_fee()?,
+            blockhash: handover::blockhash(self)?,
             ..Pipeline::new(self.cluster()?, self.fee_payer()?)
         })
     }
@@ -386,30 +410,65 @@ impl Context {
             status: "simulated",
             signature: None,
             explorer: None,
-            transaction: None,
+            handover: None,
             compute_units: plan.simulated.compute_units,
             fee_lamports: plan.fee,
             details: &details,
         };
-        if self.options.print_tx {
-            done.status = "printed";
-            done.transaction = Some(encode(&pipeline.sign(instructions, plan)?)?);
+        let options = &self.options.handover;
+        if options.prints() {
+            let handover = self.hand_over(&pipeline, instructions, plan)?;
+            done.status = if options.sign_only { "signed" } else { "printed" };
+            done.handover = Some(handover);
         } else if !self.options.dry_run {
             self.ask("Go on?")?;
-            // Signed after consent: a device asks once, and the blockhash has its whole life before it.
-            let signature = self.send(&pipeline.sign(instructions, plan)?)?.signature.to_string();
-            done.explorer = explorer::transaction(&self.connection()?.url(), &signature);
+            let signature = self.send_in_rounds(&mut pipeline, instructions, plan)?.signature.to_string();
+            done.explorer = explorer::transaction(self.connection()?.host(), &signature);
             if let Some(link) = done.explorer.as_ref().filter(|_| self.options.output == Output::Display) {
                 anstream::eprintln!("{}", output::paint(format!("See it at {link}"), output::QUIET));
             }
             done.signature = Some(signature);
             done.status = "confirmed";
         }
-        self.options.output.print(&done, |done| match (&done.transaction, &done.signature) {
-            (Some(transaction), _) => transaction.clone(),
+        self.options.output.print(&done, |done| match (&done.handover, &done.signature) {
+            (Some(handover), _) => handover::text(handover, options),
             (None, Some(signature)) => format!("{} {signature}", output::paint("Confirmed:", output::GOOD)),
             (None, None) => format!("Would succeed: {} compute units. Nothing was sent.", done.compute_units),
         })
+    }
+
+    /// Signs and sends what was agreed to. What surely expired is signed anew and sent again, each time for a higher fee.
+    fn send_in_rounds(&self, pipeline: &mut Pipeline, instructions: &[Instruction], plan: Plan) -> Result<Receipt> {
+        let mut plan = plan;
+        loop {
+            // Signed after consent: a device asks once, and the blockhash has its whole life before it.
+            let prepared = pipeline.sign(instructions, plan)?;
+            match self.send(&prepared) {
+                Err(ClusterError::Expired { .. })
+                    if pipeline.blockhash.is_none() && pipeline.lost_rounds + 1 < ROUNDS =>
+                {
+                    pipeline.lost_rounds += 1;
+                    plan = pipeline.plan(instructions)?;
+                    let fee = output::exact_amount(plan.fee, 9);
+                    let note = format!("It expired unexecuted. It is sent again, for a fee of {fee} SOL.");
+                    anstream::eprintln!("{}", output::paint(note, output::WATCH));
+                }
+                outcome => return Ok(outcome?),
+            }
+        }
+    }
+
+    /// Asks, and makes what is handed out of a transaction: unsigned, or with `--sign-only` signed by those who are here.
+    pub fn hand_over(&self, pipeline: &Pipeline, instructions: &[Instruction], plan: Plan) -> Result<Handover> {
+        let options = &self.options.handover;
+        self.ask(if options.sign_only { "Sign and print it?" } else { "Print it?" })?;
+        let prepared = match options.sign_only {
+            true => pipeline.sign(instructions, plan)?,
+            false => pipeline.draft(instructions, plan)?,
+        };
+        let handover = Handover::new(&prepared, instructions);
+        handover::tell(&handover, self.cluster()?, options);
+        Ok(handover)
     }
 
     /// Shows on stderr what will happen.
@@ -447,17 +506,15 @@ impl Context {
     /// Sends a prepared transaction and waits for it, with a spinner where somebody watches.
     pub fn send(&self, prepared: &Prepared) -> Result<Receipt, ClusterError> {
         let cluster = self.cluster.get().expect("a transaction was prepared on it");
+        // Whatever happens from here on, to the network or to this process: it can be looked up.
+        let signature = prepared.transaction.signatures[0];
+        anstream::eprintln!("{} {signature}", output::paint("Sending", output::QUIET));
         let spinner = ProgressBar::new_spinner().with_message("waiting for confirmation");
         spinner.enable_steady_tick(Duration::from_millis(120));
         let outcome = transaction::confirm(cluster, std::slice::from_ref(prepared)).remove(0);
         spinner.finish_and_clear();
         outcome
     }
-}
-
-/// A transaction in base64. Signatures that are missing are zeros.
-pub fn encode(prepared: &Prepared) -> Result<String> {
-    Ok(base64::engine::general_purpose::STANDARD.encode(bincode::serialize(&prepared.transaction)?))
 }
 
 /// The value of a cell, made when first asked for.

@@ -131,7 +131,7 @@ fn source(args: &RunArgs, payer: &dyn Signer) -> Box<dyn PriceSource> {
 }
 
 fn run(args: &RunArgs, context: &Context) -> Result<()> {
-    if context.options.print_tx {
+    if context.options.handover.prints() {
         return Err(misused("a crank sends many transactions and cannot print them", "--dry-run tells what is due"));
     }
     log(args.log_format);
@@ -173,7 +173,7 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
     if let Some(endpoint) = &endpoint {
         tracing::info!(address = %endpoint.address(), "serving metrics and health");
     }
-    tracing::info!(payer = %payer.pubkey(), url = redact::url(&cluster.url()), "cranking");
+    tracing::info!(payer = %payer.pubkey(), cluster = cluster.host(), "cranking");
     crank.serve(args.interval, &monitor);
     tracing::info!("stopped");
     Ok(())

@@ -1,11 +1,13 @@
 //! `backstop migrate`.
 
 use crate::commands::CheckFailed;
-use crate::commands::context::{Context, encode, hinted};
+use crate::commands::context::{Context, hinted};
+use crate::commands::handover;
 use crate::output::{self, BAD, GOOD, HEADING, QUIET, WATCH, paint};
 use anchor_lang::prelude::Pubkey;
 use anstyle::Style;
 use anyhow::Result;
+use backstop_client::handover::Handover;
 use backstop_client::migration::{self, Item, PlanError, Standing, Step};
 use backstop_client::redact;
 use clap::Args;
@@ -47,8 +49,8 @@ struct Done {
     what: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transaction: Option<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    handover: Option<Handover>,
 }
 
 #[derive(Serialize)]
@@ -83,14 +85,25 @@ pub fn run(args: &MigrateArgs, context: &Context) -> Result<()> {
     }
     anstream::eprint!("{}", difference(&migration.items));
     require_signer(&steps, context)?;
-    if context.options.print_tx {
-        migration.status = "printed";
-        migration.done = steps.iter().map(|step| printed(step, context)).collect::<Result<_>>()?;
-        let lines = |it: &Migration| it.done.iter().filter_map(|done| done.transaction.clone()).collect::<Vec<_>>();
-        return context.options.output.print(&migration, |it| lines(it).join("\n"));
-    }
     let number = steps.len();
     let transactions = if number == 1 { "1 transaction".into() } else { format!("{number} transactions") };
+    let options = &context.options.handover;
+    if options.prints() {
+        context.ask(&format!("{} {transactions}?", if options.sign_only { "Sign and print" } else { "Print" }))?;
+        migration.status = if options.sign_only { "signed" } else { "printed" };
+        migration.done = steps.iter().map(|step| printed(step, context)).collect::<Result<_>>()?;
+        if let Some(last) = migration.done.last().and_then(|done| done.handover.as_ref()) {
+            handover::tell(last, context.cluster()?, options);
+        }
+        let printed = |it: &Migration| {
+            it.done
+                .iter()
+                .filter_map(|done| done.handover.as_ref())
+                .map(|one| handover::text(one, options))
+                .collect::<Vec<_>>()
+        };
+        return context.options.output.print(&migration, |it| printed(it).join("\n"));
+    }
     context.ask(&format!("Send {transactions}?"))?;
     for (index, step) in steps.iter().enumerate() {
         let signature = send(step, context).map_err(|error| {
@@ -98,7 +111,7 @@ pub fn run(args: &MigrateArgs, context: &Context) -> Result<()> {
             error.context(again)
         })?;
         anstream::eprintln!("{} {}  {}", paint("Confirmed:", GOOD), step.what, paint(&signature, QUIET));
-        migration.done.push(Done { what: step.what.clone(), signature: Some(signature), transaction: None });
+        migration.done.push(Done { what: step.what.clone(), signature: Some(signature), handover: None });
     }
     migration.status = "confirmed";
     context.options.output.print(&migration, |it| format!("{} of {number} steps are done.", it.done.len()))
@@ -136,8 +149,14 @@ fn send(step: &Step, context: &Context) -> Result<String> {
 
 /// A step as a transaction to be signed elsewhere. It is not simulated: it may need those before it.
 fn printed(step: &Step, context: &Context) -> Result<Done> {
-    let prepared = context.pipeline()?.prepare_with_limit(std::slice::from_ref(&step.instruction), PRINTED_LIMIT)?;
-    Ok(Done { what: step.what.clone(), signature: None, transaction: Some(encode(&prepared)?) })
+    let (pipeline, instructions) = (context.pipeline()?, std::slice::from_ref(&step.instruction));
+    let plan = pipeline.plan_with_limit(instructions, PRINTED_LIMIT)?;
+    let prepared = match context.options.handover.sign_only {
+        true => pipeline.sign(instructions, plan)?,
+        false => pipeline.draft(instructions, plan)?,
+    };
+    let handover = Some(Handover::new(&prepared, instructions));
+    Ok(Done { what: step.what.clone(), signature: None, handover })
 }
 
 /// Plans against the chain, for people.

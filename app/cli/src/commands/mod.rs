@@ -8,6 +8,7 @@ pub mod cover;
 pub mod crank;
 pub mod demo;
 mod explorer;
+pub mod handover;
 pub mod incident;
 pub mod init;
 #[cfg(feature = "localnet")]
@@ -20,6 +21,7 @@ pub mod pool;
 pub mod product;
 pub mod program;
 pub mod protocol;
+pub mod send;
 mod signer;
 pub mod treaty;
 pub mod trigger;
@@ -65,6 +67,7 @@ pub enum Command {
     /// Roles, and the pause.
     #[command(subcommand, after_help = "Example:\n  backstop protocol show")]
     Protocol(protocol::ProtocolCommand),
+    Send(send::SendArgs),
     /// Conditions on oracle prices, and the evidence shown for them.
     #[command(subcommand, after_help = "Example:\n  backstop trigger show PRODUCT")]
     Trigger(trigger::TriggerCommand),
@@ -96,6 +99,7 @@ impl Command {
             Self::Product(command) => command.run(context),
             Self::Program(command) => command.run(context),
             Self::Protocol(command) => command.run(context),
+            Self::Send(args) => send::run(&args, context),
             Self::Trigger(command) => command.run(context),
             Self::Incident(command) => command.run(context),
             Self::Treaty(command) => command.run(context),

@@ -11,10 +11,18 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// Fields that a new build of the program or a clock changes.
-const CHANGING: [&str; 9] = [
+const CHANGING: [&str; 17] = [
     "signature",
     "explorer",
     "transaction",
+    "transaction_base58",
+    "message",
+    "message_base58",
+    "squads",
+    "blockhash",
+    "last_valid_block_height",
+    "signers",
+    "instructions",
     "compute_units",
     "seconds",
     "observations_per_second",

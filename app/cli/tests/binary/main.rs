@@ -10,6 +10,7 @@ mod complete;
 mod cover;
 mod crank;
 mod desk;
+mod handover;
 mod machine;
 mod migrate;
 mod numbers;

@@ -2,16 +2,13 @@
 
 use crate::desk::{Desk, Run, finish, finish_with, units};
 use backstop::state::Tranche;
-use backstop_client::cluster::Cluster;
-use backstop_client::cluster::rpc::RpcCluster;
 use backstop_client::instruction::PoolKeys;
 use backstop_client::transaction::MOST_BYTES;
 use backstop_tests::terms::{self, ONE};
 use backstop_tests::{Faults, Person, World};
 use base64::Engine;
 use serde_json::Value;
-use solana_commitment_config::CommitmentConfig;
-use solana_sdk::signature::{Keypair, Signature};
+use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::VersionedTransaction;
 use std::fs::read_to_string;
@@ -36,15 +33,6 @@ impl Stage {
         [&["pool", "deposit", pool, "100", "--tranche", "senior"], further].concat()
     }
 
-    /// Hands a transaction in at the node, as a multisig or an offline signer does with what was printed.
-    #[track_caller]
-    fn submit(&self, transaction: &VersionedTransaction) {
-        let cluster = RpcCluster::new(self.desk.node.url(), CommitmentConfig::confirmed());
-        cluster.submit(transaction).expect("it is taken in");
-        let outcome = cluster.outcomes(&[transaction.signatures[0]]).expect("read").remove(0);
-        outcome.expect("it is confirmed").expect("it succeeds");
-    }
-
     fn deposited(&self) -> u64 {
         self.desk.node.world().pool(&self.pool).tranche(Tranche::Senior).assets
     }
@@ -63,13 +51,6 @@ fn decode(text: &str) -> VersionedTransaction {
     let bytes = base64::engine::general_purpose::STANDARD.decode(text).expect("base64");
     assert!(bytes.len() <= MOST_BYTES);
     bincode::deserialize(&bytes).expect("a transaction")
-}
-
-/// Signs in the place of one of a transaction's signers.
-fn sign(transaction: &mut VersionedTransaction, signer: &Keypair) {
-    let keys = transaction.message.static_account_keys();
-    let place = keys.iter().position(|key| *key == signer.pubkey()).expect("it signs");
-    transaction.signatures[place] = signer.sign_message(&transaction.message.serialize());
 }
 
 #[test]
@@ -103,7 +84,7 @@ fn a_flag_comes_before_the_environment_and_that_before_the_configuration_file() 
     }
     let payer = |run: Run| printed(&run).message.static_account_keys()[0];
     let mut command = flag.desk.bare();
-    command.args(flag.deposit(&pool, &["--print-tx"]));
+    command.args(flag.deposit(&pool, &["--print-tx", "--yes"]));
     assert_eq!(payer(finish(&mut command)), keys[2].pubkey());
     assert_eq!(payer(finish(command.env("BACKSTOP_KEYPAIR", &paths[1]))), keys[1].pubkey());
     assert_eq!(payer(finish(command.args(["--keypair", &paths[0]]))), keys[0].pubkey());
@@ -160,43 +141,6 @@ fn a_dry_run_needs_no_more_than_an_address() {
     let run = stage.desk.look(&stage.deposit(&pool, &["--dry-run", "--keypair", &id]));
     assert!(run.done().contains("Would succeed"), "{run}");
     assert_eq!(stage.deposited(), 0);
-}
-
-#[test]
-fn a_printed_transaction_is_unsigned_and_works_when_its_owner_signs_it() {
-    let stage = Stage::new();
-    let (pool, id) = (stage.pool(), stage.person.id().to_string());
-    let run = stage.desk.look(&stage.deposit(&pool, &["--print-tx", "--keypair", &id]));
-    let mut transaction = printed(&run);
-    assert_eq!(run.stdout.lines().count(), 1, "stdout is the transaction alone\n{run}");
-    assert_eq!(transaction.signatures, [Signature::default()]);
-    assert_eq!(stage.desk.node.asked("sendTransaction"), 0);
-
-    sign(&mut transaction, &stage.person.key);
-    stage.submit(&transaction);
-    assert_eq!(stage.deposited(), 100 * ONE);
-}
-
-#[test]
-fn a_printed_transaction_has_the_signatures_of_those_who_are_there() {
-    let stage = Stage::new();
-    let payer = Keypair::new();
-    stage.desk.node.world().cluster.airdrop(&payer.pubkey(), 1_000_000_000);
-    let (pool, id, payer_file) = (stage.pool(), stage.person.id().to_string(), stage.desk.keypair(&payer));
-    let further = ["--print-tx", "--keypair", &id, "--fee-payer", &payer_file, "--output", "json"];
-    let told = stage.desk.snapshot("pool-deposit-print-tx", stage.desk.look(&stage.deposit(&pool, &further)));
-    assert_eq!(told["status"], "printed");
-    let mut transaction = decode(told["transaction"].as_str().expect("it is printed"));
-    let message = transaction.message.serialize();
-    assert_eq!(transaction.message.static_account_keys()[0], payer.pubkey());
-    assert!(transaction.signatures[0].verify(payer.pubkey().as_ref(), &message));
-    assert_eq!(transaction.signatures[1], Signature::default());
-
-    sign(&mut transaction, &stage.person.key);
-    stage.submit(&transaction);
-    assert_eq!(stage.deposited(), 100 * ONE);
-    let lamports = |key| stage.desk.node.world().cluster.svm().get_balance(key).expect("it is there");
-    assert_eq!(lamports(&stage.person.id()), 100_000_000_000, "somebody else paid fee and rent");
 }
 
 #[test]

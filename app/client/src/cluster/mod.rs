@@ -1,37 +1,15 @@
 //! One interface for a cluster behind JSON-RPC and for the one that runs in this process.
 
+mod failure;
 pub mod rpc;
+
+pub use failure::{ClusterError, Reason, Refusal, Silence};
 
 use anchor_lang::prelude::Pubkey;
 use solana_sdk::account::Account;
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
-use solana_sdk::transaction::{TransactionError, VersionedTransaction};
-
-/// Why a cluster did not do what it was asked.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// The cluster could not be reached, or its answer could not be read.
-    #[error("{0}")]
-    Unreachable(String),
-    /// The cluster answered that it does not do this.
-    #[error("{0}")]
-    Refused(String),
-    /// A transaction cannot be built or signed as asked.
-    #[error("{0}")]
-    Unsignable(String),
-    /// The transaction was executed and failed, or would.
-    #[error("{error}")]
-    Failed {
-        /// What the runtime says.
-        error: TransactionError,
-        /// What the programs logged.
-        logs: Vec<String>,
-    },
-    /// The blockhash expired before the transaction was confirmed: it will never be.
-    #[error("the transaction expired before it was confirmed")]
-    Expired,
-}
+use solana_sdk::transaction::VersionedTransaction;
 
 /// A recent blockhash and how long it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +64,13 @@ pub trait Cluster {
     fn submit(&self, transaction: &VersionedTransaction) -> Result<(), ClusterError>;
     /// How submitted transactions ended, in their order. `None`: not confirmed yet.
     fn outcomes(&self, signatures: &[Signature]) -> Result<Vec<Option<Outcome>>, ClusterError>;
+    /// Which of these transactions, each with the last height at which it can be executed, were not executed and never
+    /// will be, in their order. `true` is a proof, `false` says nothing. Whoever asks has looked at [`Self::outcomes`].
+    fn expired(&self, transactions: &[(Signature, u64)]) -> Result<Vec<bool>, ClusterError> {
+        // One node, which knows at once what it executed: the height alone proves it.
+        let height = self.block_height()?;
+        Ok(transactions.iter().map(|(_, last)| height > *last).collect())
+    }
     /// What transactions that write these accounts lately paid for priority, in micro-lamports a compute unit.
     fn recent_priority_price(&self, writable: &[Pubkey]) -> Result<u64, ClusterError>;
     /// Unix time of the cluster, in seconds.

@@ -6,7 +6,7 @@ use backstop::state::{
 };
 use backstop_client::account::{self, AccountError, Decode};
 use backstop_client::address;
-use backstop_client::cluster::{Cluster, ClusterError};
+use backstop_client::cluster::{Cluster, ClusterError, Silence};
 use backstop_client::instruction::{PoolKeys, ProductKeys};
 use solana_sdk::account::Account;
 use std::collections::{BTreeMap, HashMap};
@@ -237,7 +237,7 @@ fn list<T: Decode>(cluster: &dyn Cluster, filter: Option<(usize, Pubkey)>) -> Re
     account::list(cluster, filter).map_err(|error| match error {
         AccountError::Cluster(error) => error,
         // A list leaves out what it cannot decode.
-        other => ClusterError::Unreachable(other.to_string()),
+        other => Silence::unreadable("the cluster", other.to_string()).into(),
     })
 }
 

@@ -142,7 +142,9 @@ impl Crank<'_> {
                 self.confirmed(&prepared, progress);
                 Ok(Ok(()))
             }
-            Err(error @ (ClusterError::Failed { .. } | ClusterError::Expired)) => {
+            Err(
+                error @ (ClusterError::Failed { .. } | ClusterError::Expired { .. } | ClusterError::Unknown { .. }),
+            ) => {
                 progress.report.transactions_lost += 1;
                 Ok(Err(explain(&error).sentence))
             }
@@ -411,7 +413,8 @@ fn blame(error: &ClusterError) -> Blame {
     let error = match error {
         ClusterError::Failed { error, .. } => error,
         ClusterError::Unsignable(_) => return Blame::Item,
-        ClusterError::Expired => return Blame::Moment,
+        // What nobody said the end of is looked at again by the next pass, from the chain.
+        ClusterError::Expired { .. } | ClusterError::Unknown { .. } => return Blame::Moment,
         ClusterError::Unreachable(_) | ClusterError::Refused(_) => return Blame::Crank,
     };
     match error {

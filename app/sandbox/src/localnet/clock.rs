@@ -3,11 +3,8 @@
 use super::LocalnetError;
 use backstop_client::Cluster;
 use backstop_client::cluster::rpc::RpcCluster;
-use serde_json::json;
+use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
-use solana_rpc_client::rpc_client::RpcClient;
-use solana_rpc_client_api::request::RpcRequest;
-use solana_sdk::epoch_info::EpochInfo;
 
 /// Moves the clock that programs read on by whole seconds. Returns the new time, in unix seconds.
 ///
@@ -20,9 +17,7 @@ pub fn advance(url: &str, seconds: u64) -> Result<i64, LocalnetError> {
         return Ok(cluster.now()?);
     }
     let target = now.saturating_add(seconds).saturating_mul(1_000);
-    let travel = RpcRequest::Custom { method: "surfnet_timeTravel" };
-    RpcClient::new(url)
-        .send::<EpochInfo>(travel, json!([{ "absoluteTimestamp": target }]))
-        .map_err(|why| LocalnetError::NotLocal { url: url.into(), why: why.to_string() })?;
+    let travelled = cluster.ask::<Value>("surfnet_timeTravel", json!([{ "absoluteTimestamp": target }]));
+    travelled.map_err(|why| LocalnetError::NotLocal { url: cluster.host().into(), why: why.to_string() })?;
     Ok(cluster.now()?)
 }

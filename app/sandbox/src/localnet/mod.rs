@@ -213,7 +213,7 @@ impl Localnet {
             let seconds = u64::from(self.speed - 1) * last.elapsed().as_secs();
             last = Instant::now();
             if seconds > 0 {
-                advance(&self.cluster.url(), seconds)?;
+                advance(self.cluster.url(), seconds)?;
             }
             match self.post_prices() {
                 Ok(changed) => {
@@ -306,7 +306,7 @@ fn remove(file: &Path) -> Result<(), LocalnetError> {
 /// Moves the clock on to a minute after the next midnight, UTC.
 fn begin_next_day(cluster: &RpcCluster) -> Result<(), LocalnetError> {
     let rest = DAY - cluster.now()?.rem_euclid(DAY) + 60;
-    advance(&cluster.url(), rest.unsigned_abs()).map(|_| ())
+    advance(cluster.url(), rest.unsigned_abs()).map(|_| ())
 }
 
 fn start_surfnet(keys: &Keys) -> Result<Surfnet, LocalnetError> {

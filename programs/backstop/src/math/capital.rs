@@ -1,5 +1,5 @@
 //! How much capital must stand behind what is covered, and how much of it may leave
-//! (DESIGN, Capital: Required capital, Reinsurance credit, Exits).
+//! (`docs/src/how/capital.md`, `exits.md`, `reinsurance.md`).
 
 use super::rounding::{BPS, Rounding, isqrt_up, mul_div, scale, wide};
 

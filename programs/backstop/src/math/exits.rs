@@ -1,4 +1,4 @@
-//! The exit queue: what one payment to an epoch pays and closes (DESIGN, Capital: Exits).
+//! The exit queue: what one payment to an epoch pays and closes (`docs/src/how/exits.md`).
 //!
 //! An epoch holds tickets of both tranches, as units of the tranche's exiting value. A *fill* pays
 //! a part of what the epoch's open units are worth, in one ratio for both tranches. Instead of

@@ -1,4 +1,4 @@
-//! Who bears a loss, and what an incident pays (DESIGN, Capital: Losses; Incidents).
+//! Who bears a loss, and what an incident pays (`docs/src/how/capital.md`, `incidents.md`).
 
 use super::rounding::{BPS, Rounding, mul_div};
 

@@ -5,16 +5,16 @@
 //! in the smallest unit of the pool's asset. Rounding goes against whoever acts, and each function
 //! says which way that is.
 //!
-//! | module | what | DESIGN section |
+//! | module | what | page of `docs/src/how` |
 //! |---|---|---|
 //! | [`rounding`] | multiply-and-divide, square root | |
-//! | [`shares`] | what a deposit buys, what a share or an exit unit is worth | Capital: Shares, Exits |
-//! | [`stream`] | premium earned by the second, with rates that end on days | Capital: Premium |
-//! | [`capital`] | required capital, solvency, what may leave | Capital: Required capital, Exits |
-//! | [`exits`] | one payment to an exit epoch | Capital: Exits |
-//! | [`losses`] | who bears a loss, what an incident pays | Capital: Losses; Incidents |
-//! | [`treaties`] | what reinsurance owes and costs | Reinsurance |
-//! | [`pricing`] | the demand curve, premiums, the level | Products, price, cover |
+//! | [`shares`] | what a deposit buys, what a share or an exit unit is worth | capital, exits |
+//! | [`stream`] | premium earned by the second, with rates that end on days | premium |
+//! | [`capital`] | required capital, solvency, what may leave | capital, exits |
+//! | [`exits`] | one payment to an exit epoch | exits |
+//! | [`losses`] | who bears a loss, what an incident pays | capital, incidents |
+//! | [`treaties`] | what reinsurance owes and costs | reinsurance |
+//! | [`pricing`] | the demand curve, premiums, the level | premium |
 #![deny(
     missing_docs,
     clippy::arithmetic_side_effects,

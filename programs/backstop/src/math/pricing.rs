@@ -1,4 +1,4 @@
-//! What cover costs (DESIGN, Products, price, cover: Price).
+//! What cover costs (`docs/src/how/premium.md`).
 //!
 //! Rates are per year, in parts per billion (ppb) of the sum insured: 1e9 is 100 %. The demand part
 //! of a price is the area under a curve over exposure, so that an order in parts costs as much as

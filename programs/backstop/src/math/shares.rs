@@ -1,7 +1,7 @@
 //! Claims on a pot: the shares of a tranche on its assets, the exit units of a tranche on what is
 //! exiting.
 //!
-//! Both follow the same pair of formulas (DESIGN, Capital: Shares and Exits). A virtual position of
+//! Both follow the same pair of formulas (`docs/src/how/capital.md`, `exits.md`). A virtual position of
 //! [`VIRTUAL_SHARES`] claims on 1 unit of the asset takes part in every pot, so that a pot starts
 //! at a price, and whoever inflates the price of a nearly empty one pays most of it to nobody.
 
@@ -41,7 +41,7 @@ pub fn worth(part: u64, claims: u64, assets: u64) -> Option<u64> {
 /// Whether the share price has fallen below 1 % of its start: `(assets + 1) / (shares + V) < 1 /
 /// (100 V)`.
 ///
-/// Exact. Such a tranche is wiped out (DESIGN, Capital: Shares).
+/// Exact. Such a tranche is wiped out (`docs/src/how/capital.md`).
 pub fn is_wiped_out(shares: u64, assets: u64) -> bool {
     const FALL: u64 = VIRTUAL_SHARES.saturating_mul(100);
     let pot = wide(assets, FALL).saturating_add(u128::from(FALL));

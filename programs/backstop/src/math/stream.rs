@@ -1,4 +1,4 @@
-//! Premium earned by the second (DESIGN, Capital: Premium).
+//! Premium earned by the second (`docs/src/how/premium.md`).
 //!
 //! A rate is in units of the asset per second, as a Q32 number: the lower 32 bits are the fraction.
 //! A pool has one stream: a rate, the fraction of a unit earned so far, and one bucket for each of

@@ -1,4 +1,4 @@
-//! What reinsurance owes and costs (DESIGN, Reinsurance).
+//! What reinsurance owes and costs (`docs/src/how/reinsurance.md`).
 
 use super::rounding::{BPS, Rounding, mul_div};
 

@@ -1,4 +1,4 @@
-//! The evidence machine's rule as DESIGN.md states it: a window over a set of prints, without a ring, caches or steps.
+//! The evidence machine's rule as `docs/src/how/evidence.md` states it: a window over a set of prints, without a ring, caches or steps.
 //!
 //! Property tests and the fuzz target `evidence` hold the program's machine against it.
 

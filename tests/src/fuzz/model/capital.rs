@@ -394,7 +394,7 @@ impl Model {
                 class.series += 1;
                 Ok(())
             }
-            _ => unreachable!("an operation of another part"),
+            _ => super::unknown(op, "capital"),
         }
     }
 }

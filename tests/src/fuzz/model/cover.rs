@@ -99,7 +99,7 @@ fn area(x: N, width: N, from: N, to: N) -> N {
     if x == 0 { 0 } else { from * x + (to - from) * x * x / (2 * width) }
 }
 
-/// A(e) of the design page.
+/// A(e) of `docs/src/how/premium.md`.
 fn integral(terms: &ProductTerms, exposure: N, capacity: N) -> N {
     let [zero, kink, full] =
         [terms.demand_at_zero_ppb, terms.demand_at_kink_ppb, terms.demand_at_capacity_ppb].map(N::from);
@@ -352,18 +352,18 @@ impl Model {
                 self.spend(who, self.pools[pool].asset, premium)
             }
             Op::CancelCover { cover, by } => self.cancel(cover, by),
-            Op::CloseCover { cover, by } => {
+            Op::CloseCover { cover, holder } => {
                 let entry = &self.covers[cover];
                 need(matches!(entry.status, CoverStatus::Live | CoverStatus::Settled), "there is no such cover")?;
                 need(entry.status == CoverStatus::Settled || self.is_spent(entry), "the cover is still live")?;
-                need(entry.holder.is_none() || entry.holder == by, "not the holder")?;
+                need(entry.holder.is_none() || entry.holder == holder, "not the holder")?;
                 // A holder that is named must have the NFT.
                 let entry = &mut self.covers[cover];
                 entry.status = CoverStatus::Closed;
                 entry.holder = None;
                 Ok(())
             }
-            _ => unreachable!("an operation of another part"),
+            _ => super::unknown(op, "cover"),
         }
     }
 }

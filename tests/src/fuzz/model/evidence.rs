@@ -1,4 +1,5 @@
-//! Evidence: the set of prints that were taken, and what follows from it by the definition of the design page.
+//! Evidence: the set of prints that were taken, and what follows from it by the definition of
+//! `docs/src/how/evidence.md`.
 
 use super::{Model, N, Rule, need};
 use crate::fuzz::op::Op;
@@ -212,7 +213,7 @@ impl Model {
                 trigger.refresh(now);
                 need(trigger.phase == Phase::Triggered, "it is not due")
             }
-            _ => unreachable!("an operation of another part"),
+            _ => super::unknown(op, "evidence"),
         }
     }
 }

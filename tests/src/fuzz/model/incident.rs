@@ -239,7 +239,7 @@ impl Model {
             }
             Op::Settle { cover, holder, to, signed } => self.settle(cover, holder, to, signed),
             Op::CloseIncident { product } => self.close_incident(product),
-            _ => unreachable!("an operation of another part"),
+            _ => super::unknown(op, "incident"),
         }
     }
 }

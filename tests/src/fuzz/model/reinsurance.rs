@@ -361,7 +361,7 @@ impl Model {
                 let cession = self.cessions.remove(&cedant).ok_or("nothing is announced")?;
                 need(self.now >= cession.from + 7 * DAY, "it is still good")
             }
-            _ => unreachable!("an operation of another part"),
+            _ => super::unknown(op, "reinsurance"),
         }
     }
 }

@@ -26,6 +26,10 @@ impl Model {
     pub(super) fn apply_roles(&mut self, op: &Op) -> Rule {
         let now = self.now;
         match *op {
+            Op::Time { to } => {
+                self.now = to;
+                Ok(())
+            }
             Op::Pause { bits, by } => {
                 let roles = &mut self.roles;
                 need(by == roles.guardian, "only the guardian")?;
@@ -87,7 +91,7 @@ impl Model {
                 self.assets[who][asset].get_or_insert(0);
                 Ok(())
             }
-            _ => unreachable!("an operation of another part"),
+            _ => super::unknown(op, "roles"),
         }
     }
 }

@@ -2,17 +2,19 @@
 
 use super::buy::Order;
 use crate::commands::args::{Source, asset_text};
-use crate::commands::context::{Context, Preview, UsageError, hinted, misused, refused};
+use crate::commands::context::{Context, Preview, ROUNDS, UsageError, hinted, misused, refused};
 use crate::output::{BAD, GOOD, QUIET, cell, exact_amount, listing, paint, table};
 use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::{Context as _, Result};
 use backstop::BuyCoverArgs;
 use backstop::error::BackstopError;
-use backstop_client::cluster::ClusterError;
+use backstop_client::cluster::{ClusterError, Receipt};
 use backstop_client::explain::explain;
+use backstop_client::transaction::{self, Pipeline};
 use backstop_client::view;
 use backstop_client::view::purchase::{free_numbers, rent};
-use backstop_client::{address, instruction as ix, redact, text_file, transaction};
+use backstop_client::{address, instruction as ix, redact, text_file};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::collections::HashSet;
@@ -58,7 +60,7 @@ fn read_receivers(text: &str) -> Result<Vec<Pubkey>, UsageError> {
 
 /// Buys a cover for each wallet in a file. What cannot be bought is reported and stops nothing else.
 pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
-    if context.options.print_tx {
+    if context.options.handover.prints() {
         return Err(misused("--print-tx prints one transaction, and --receivers are many", "give --receiver"));
     }
     let text = text_file::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
@@ -100,7 +102,7 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
         })
         .collect();
 
-    let pipeline = context.pipeline()?;
+    let mut pipeline = context.pipeline()?;
     let count = purchases.len() as u64;
     let fee = pipeline.prepare(std::slice::from_ref(&purchases[0].0))?.fee.saturating_mul(count);
     let rent_lamports = rent(cluster, market, &quotes[0])?.saturating_mul(count);
@@ -124,27 +126,7 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} covers").expect("it is a template");
         let progress = ProgressBar::new(count).with_style(style);
         for (instructions, rows) in instructions.chunks(AT_ONCE).zip(rows.chunks_mut(AT_ONCE)) {
-            let (mut sent, mut waiting) = (Vec::new(), Vec::new());
-            for (instruction, row) in instructions.iter().zip(rows) {
-                match pipeline.prepare(std::slice::from_ref(instruction)) {
-                    Ok(prepared) => {
-                        sent.push(prepared);
-                        waiting.push(row);
-                    }
-                    Err(why) => row.end("failed", &why),
-                }
-            }
-            for (outcome, row) in transaction::confirm(cluster, &sent).into_iter().zip(waiting) {
-                match outcome {
-                    Ok(receipt) => {
-                        row.status = "confirmed";
-                        row.signature = Some(receipt.signature.to_string());
-                    }
-                    Err(why @ (ClusterError::Failed { .. } | ClusterError::Expired)) => row.end("failed", &why),
-                    // It was sent, and nobody said how it ended.
-                    Err(why) => row.end("unknown", &why),
-                }
-            }
+            buy(&mut pipeline, instructions, rows);
             progress.inc(instructions.len() as u64);
         }
         progress.finish_and_clear();
@@ -158,9 +140,41 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
     Err(hinted(format!("{failed} of {count} covers were not bought, or nobody said so"), hint))
 }
 
+/// Sends purchases and writes down how each ended. What surely expired is sent again, each time for a higher fee.
+fn buy(pipeline: &mut Pipeline, instructions: &[Instruction], rows: &mut [Row]) {
+    let mut open: Vec<usize> = (0..rows.len()).collect();
+    for lost in 0..ROUNDS {
+        pipeline.lost_rounds = lost;
+        let (mut sent, mut waiting) = (Vec::new(), Vec::new());
+        for index in std::mem::take(&mut open) {
+            match pipeline.prepare(std::slice::from_ref(&instructions[index])) {
+                Ok(prepared) => {
+                    sent.push(prepared);
+                    waiting.push(index);
+                }
+                Err(why) => rows[index].end("failed", &why),
+            }
+        }
+        for (outcome, index) in transaction::confirm(pipeline.cluster, &sent).into_iter().zip(waiting) {
+            match outcome {
+                Ok(receipt) => rows[index].confirmed(&receipt),
+                Err(why @ ClusterError::Unknown { .. }) => rows[index].end("unknown", &why),
+                Err(ClusterError::Expired { .. }) if lost + 1 < ROUNDS => open.push(index),
+                Err(why) => rows[index].end("failed", &why),
+            }
+        }
+    }
+}
+
 impl Row {
+    fn confirmed(&mut self, receipt: &Receipt) {
+        self.status = "confirmed";
+        self.signature = Some(receipt.signature.to_string());
+    }
+
     fn end(&mut self, status: &'static str, why: &ClusterError) {
         self.status = status;
+        self.signature = why.signature().map(|signature| signature.to_string());
         self.error = Some(explain(why).sentence);
     }
 }

@@ -53,7 +53,7 @@ impl DepositArgs {
                 None => Ok(None),
             };
         }
-        let unsigned = context.options.print_tx || context.options.dry_run;
+        let unsigned = context.options.handover.prints() || context.options.dry_run;
         let uri = match &self.deposit_authority {
             Some(uri) => uri,
             None if unsigned => return Ok(Some(Box::new(NullSigner::new(&pool.deposit_authority)))),
