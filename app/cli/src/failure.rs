@@ -18,6 +18,9 @@ pub struct Failure {
     pub hint: Option<String>,
     /// What the process ends with.
     pub exit_code: u8,
+    /// The transaction that was sent, if one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -63,7 +63,10 @@ fn main() -> ExitCode {
         Err(error) => {
             let Explanation { sentence, hint } = told(&error);
             let code = exit_code(&error);
-            Failure { code: number(&error), name: name(&error), message: sentence, hint, exit_code: code }.tell(output);
+            let signature =
+                cluster_error(&error).and_then(ClusterError::signature).map(|signature| signature.to_string());
+            let (number, name) = (number(&error), name(&error));
+            Failure { code: number, name, message: sentence, hint, exit_code: code, signature }.tell(output);
             code.into()
         }
     }

@@ -25,9 +25,11 @@ pub fn end(error: &clap::Error) -> ExitCode {
     let negative = negative(error);
     if let Some(output) = wanted_output(&arguments) {
         let message = negative.unwrap_or_else(|| sentence(&clean(&plain(error), &arguments)));
-        Failure { code: 2, name: "Usage".into(), message, hint: Some(help.into()), exit_code: 2 }.tell(output);
+        Failure { code: 2, name: "Usage".into(), message, hint: Some(help.into()), exit_code: 2, signature: None }
+            .tell(output);
     } else if let Some(message) = negative {
-        Failure { code: 2, name: "Usage".into(), message, hint: Some(help.into()), exit_code: 2 }.tell(Output::Display);
+        Failure { code: 2, name: "Usage".into(), message, hint: Some(help.into()), exit_code: 2, signature: None }
+            .tell(Output::Display);
     } else {
         let error = without_environment(error);
         anstream::eprint!("{}", clean(&error.render().ansi().to_string(), &arguments));
