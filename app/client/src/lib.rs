@@ -24,6 +24,7 @@ pub mod explain;
 pub mod handover;
 pub mod instruction;
 pub mod migration;
+pub mod payee;
 pub mod price_account;
 pub mod quote;
 pub mod redact;

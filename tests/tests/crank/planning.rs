@@ -6,7 +6,6 @@ use backstop_keeper::crank::chain::{Chain, Depth, Whereabouts};
 use backstop_keeper::crank::plan::{self, Plan};
 use backstop_keeper::crank::work::Work;
 use backstop_keeper::crank::{Kind, Print};
-use std::collections::BTreeSet;
 
 fn read(world: &World) -> Chain {
     let depth = Depth { tickets: true, burnt: true };
@@ -54,7 +53,12 @@ fn a_print_is_shown_once_a_slot_unless_it_says_something_new() {
     assert!(shown(&chain, 100_000_000), "a new slot");
     let old = [print(100_000_000, start - 256 * 1_800)];
     assert_eq!(kinds(&planned(&chain, &old)), [], "before the ring");
-    assert_eq!(kinds(&planned(&chain, &[print(100_000_000, chain.now + 6)])), [Kind::Observe]);
+    assert_eq!(kinds(&planned(&chain, &[print(100_000_000, chain.now + 5)])), [Kind::Observe]);
+    assert_eq!(
+        kinds(&planned(&chain, &[print(100_000_000, chain.now + 6)])),
+        [],
+        "the program takes none so far ahead"
+    );
 }
 
 #[test]
@@ -93,9 +97,16 @@ fn of_several_prints_the_newest_that_is_worth_it_is_shown() {
     worth.account = Pubkey::new_from_array([2; 32]);
     let other_feed = Print { feed: [8; 32], ..worth.clone() };
     let plan = planned(&chain, &[print(94_000_000, chain.now - 30), newest.clone(), worth.clone(), other_feed]);
-    let [Work { instructions, .. }] = &plan.due[..] else { panic!("{:?}", kinds(&plan)) };
-    // Half of the price's age is over too, so that the newest serves buyers: it wins.
-    assert_eq!(instructions[0].accounts.last().unwrap().pubkey, newest.account);
+    let [Work { instructions: first, .. }, Work { instructions: second, .. }] = &plan.due[..] else {
+        panic!("{:?}", kinds(&plan))
+    };
+    // Half of the price's age is over too, so that the newest serves buyers: it comes first. The breach is news.
+    assert_eq!(first[0].accounts.last().unwrap().pubkey, newest.account);
+    assert_eq!(
+        second[0].accounts.last().unwrap().pubkey,
+        standing_account(&FEED),
+        "of those that say the same the oldest"
+    );
     chain.now -= 1_000;
     let [older, newer] =
         [print(94_000_000, chain.now - 5), Print { account: worth.account, ..print(93_000_000, chain.now) }];

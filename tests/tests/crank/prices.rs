@@ -7,7 +7,6 @@ use backstop_keeper::crank::pyth::{self, BRIDGE, Poster, RECEIVER, Update, tags}
 use backstop_keeper::crank::{Hermes, PriceError, PriceSource, SignedFile};
 use base64::Engine;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 use tiny_http::{Response, Server};
 
 const OTHER: [u8; 32] = [8; 32];
@@ -44,6 +43,15 @@ fn message(feed: [u8; 32], price: i64, publish_time: i64) -> Vec<u8> {
 /// An update as Hermes sends it: prices of two feeds and a message that is none.
 fn update(signatures: u8, publish_time: i64) -> Vec<u8> {
     let messages = [message(FEED, 94_000_000, publish_time), vec![1, 2, 3], message(OTHER, 5_000, publish_time)];
+    update_with(signatures, &messages)
+}
+
+/// An update as Hermes sends it: the price of one feed.
+pub fn update_of(feed: [u8; 32], price: i64, publish_time: i64) -> Vec<u8> {
+    update_with(3, &[message(feed, price, publish_time)])
+}
+
+fn update_with(signatures: u8, messages: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = b"PNAU".to_vec();
     bytes.extend([1, 0, 0, 0]);
     let vaa = vaa(signatures);
@@ -52,7 +60,7 @@ fn update(signatures: u8, publish_time: i64) -> Vec<u8> {
     bytes.push(messages.len() as u8);
     for message in messages {
         bytes.extend((message.len() as u16).to_be_bytes());
-        bytes.extend(message);
+        bytes.extend(message.iter());
         bytes.push(9);
         bytes.extend((0..9_u8).flat_map(|level| [level; 20]));
     }
@@ -70,7 +78,7 @@ fn argument(publish_time: i64) -> Vec<u8> {
     bytes
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
@@ -118,7 +126,7 @@ fn few_signatures_are_posted_in_one_instruction_with_all_of_them() {
     let payer = operator(&world);
     let poster = Poster::new(&payer);
     let updates = [Update::parse(&update(3, world.now())).unwrap()];
-    let prints = poster.prints(&updates, world.now());
+    let prints = poster.prints(&updates);
     assert_eq!(prints.len(), 2);
     let steps = poster.posting(&world.cluster, &updates, &prints[..1]).unwrap();
     let [step] = &steps[..] else { panic!("{}", steps.len()) };
@@ -153,7 +161,7 @@ fn many_signatures_go_through_an_account_of_the_bridge_which_is_closed_again() {
     let payer = operator(&world);
     let poster = Poster::new(&payer);
     let updates = [Update::parse(&update(13, world.now())).unwrap()];
-    let prints = poster.prints(&updates, world.now());
+    let prints = poster.prints(&updates);
     let steps = poster.posting(&world.cluster, &updates, &prints).unwrap();
     let sent: Vec<_> = steps.iter().flat_map(|step| &step.instructions).collect();
     let names: Vec<&[u8]> = sent.iter().skip(1).map(|instruction| &instruction.data[..8]).collect();
@@ -304,9 +312,15 @@ fn a_named_account_beside_the_standing_one_is_read_too() {
 }
 
 /// A cluster whose receiver takes every update that is posted at once, without looking at signatures.
-struct Trusting<'a> {
+pub struct Trusting<'a> {
     inner: &'a EmbeddedCluster,
     posted: RefCell<BTreeSet<Signature>>,
+}
+
+impl<'a> Trusting<'a> {
+    pub fn on(inner: &'a EmbeddedCluster) -> Self {
+        Self { inner, posted: RefCell::default() }
+    }
 }
 
 impl Trusting<'_> {
@@ -363,7 +377,7 @@ fn prices_of_a_file_are_posted_and_shown_one_after_the_other() {
     // Breaches in six slots; a breach is taken for half a challenge, which is three hours.
     let lines = (0..6).map(|back| base64(&update(3, world.now() - back * slot)));
     std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
-    let cluster = Trusting { inner: &world.cluster, posted: RefCell::default() };
+    let cluster = Trusting::on(&world.cluster);
     let source = SignedFile::new(path.clone(), &payer);
     let report = Crank::new(&cluster, &payer, Box::new(source), options()).run_until_idle().unwrap();
     assert_eq!((report.count("observe"), report.skipped.len()), (6, 0), "{report:?}");

@@ -17,7 +17,7 @@ fn get(address: SocketAddr, path: &str) -> (u16, String) {
 }
 
 fn start(interval: Duration) -> (Arc<Health>, Arc<Monitor>, Endpoint) {
-    let health = Arc::new(Health::new(interval));
+    let health = Arc::new(Health::with_patience(3 * interval));
     let monitor = Arc::new(Monitor::new(health.clone()));
     let endpoint = Endpoint::start("127.0.0.1:0".parse().unwrap(), monitor.clone()).unwrap();
     (health, monitor, endpoint)
@@ -39,6 +39,7 @@ fn metrics_count_what_passes_did() {
         }
     }
     monitor.failed("gone");
+    let lamports = world.cluster.account(&payer.pubkey()).unwrap().unwrap().lamports;
     let (status, text) = get(endpoint.address(), "/metrics");
     assert_eq!(status, 200);
     for line in [
@@ -48,7 +49,10 @@ fn metrics_count_what_passes_did() {
         "backstop_crank_transactions_total{result=\"confirmed\"} 6",
         "backstop_crank_fees_lamports_total 30000",
         "backstop_crank_skipped 0",
+        "backstop_crank_unknown 0",
+        "backstop_crank_stale_feeds 0",
         "backstop_crank_out_of_budget 0",
+        &format!("backstop_crank_payer_lamports {lamports}"),
         "# EOF",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
@@ -67,12 +71,47 @@ fn health_fails_three_intervals_after_the_last_good_pass_and_comes_back() {
     let (status, why) = get(endpoint.address(), "/health");
     assert_eq!(status, 503);
     assert!(why.contains("no successful pass for 0 s: the node is gone"), "{why}");
+    health.beat();
+    assert_eq!(get(endpoint.address(), "/live").0, 200, "it gets on");
+    assert_eq!(get(endpoint.address(), "/ready").0, 503, "and does nothing that it is for");
     health.progressed();
     assert_eq!(get(endpoint.address(), "/health").0, 200, "a long pass that confirms transactions is at work");
     std::thread::sleep(4 * interval);
-    assert_eq!(get(endpoint.address(), "/health").0, 503);
+    assert_eq!(["/live", "/ready", "/health"].map(|path| get(endpoint.address(), path).0), [503; 3]);
     monitor.passed(&Report::default());
     assert_eq!(get(endpoint.address(), "/health").0, 200);
+}
+
+#[test]
+fn a_crank_is_given_three_minutes_whatever_its_interval() {
+    // A transaction may take a minute and a half to expire: at an interval of a second that is no emergency.
+    for (interval, patience) in [(1, 180), (10, 180), (60, 180), (61, 183), (600, 1_800)] {
+        let health = format!("{:?}", Health::new(Duration::from_secs(interval)));
+        assert!(health.contains(&format!("patience: {patience}s")), "{health}");
+    }
+}
+
+#[test]
+fn a_crank_that_sees_no_price_or_cannot_pay_is_alive_and_not_ready() {
+    let world = World::new();
+    stage(&world);
+    let payer = operator(&world);
+    let (health, monitor, endpoint) = start(Duration::from_secs(60));
+    let mut crank = crank(&world.cluster, &payer, options());
+    monitor.passed(&crank.pass().unwrap());
+    let (status, why) = get(endpoint.address(), "/ready");
+    assert!(status == 503 && why.contains("nobody has seen a price of it"), "{status} {why}");
+    assert_eq!(["/live", "/health"].map(|path| get(endpoint.address(), path).0), [200, 503]);
+    assert!(monitor.text().contains("backstop_crank_stale_feeds 1"));
+    publish(&world, PAR);
+    monitor.passed(&crank.pass().unwrap());
+    assert_eq!(health.complaint(), None);
+    assert!(monitor.text().contains(&format!("backstop_crank_feed_age_seconds{{feed=\"{}\"}} 0", "07".repeat(32))));
+    let purse = world.cluster.account(&payer.pubkey()).unwrap().unwrap();
+    world.cluster.set_account(payer.pubkey(), Account { lamports: 19_999_999, ..purse });
+    monitor.passed(&crank.pass().unwrap());
+    let (status, why) = get(endpoint.address(), "/ready");
+    assert!(status == 503 && why.contains("19999999 lamports left"), "{status} {why}");
 }
 
 #[test]
@@ -95,7 +134,7 @@ fn a_service_settles_what_falls_due_survives_a_cluster_that_breaks_off_and_stops
         });
         broken.serve(Duration::from_millis(20), &monitor);
     });
-    assert!(health.complaint().is_some_and(|why| why.ends_with("killed")), "{:?}", health.complaint());
+    assert!(health.complaint().is_some_and(|why| why.contains("killed")), "{:?}", health.complaint());
     assert!(monitor.text().contains("passes_total{result=\"failed\"}"));
     // The next one goes on.
     stop.store(false, Ordering::Relaxed);

@@ -200,6 +200,18 @@ fn write(world: &World, address: Pubkey, at: usize, byte: u8) {
     world.cluster.set_account(address, account);
 }
 
+/// Makes a cover's sum larger than all that its incident owes. Returns the account as it was.
+fn break_cover(world: &World, mint: &Pubkey) -> Account {
+    let address = address::cover(mint);
+    let good = world.cluster.account(&address).unwrap().unwrap();
+    let mut bad = Account { data: Vec::new(), ..good.clone() };
+    let cover = backstop::state::Cover { sum_insured: 1_000_000 * ONE, ..world.cover(mint) };
+    anchor_lang::AccountSerialize::try_serialize(&cover, &mut bad.data).unwrap();
+    bad.data.resize(good.data.len(), 0);
+    world.cluster.set_account(address, bad);
+    good
+}
+
 /// Where the state of a token account is: 1 in use, 2 frozen.
 const STATE: usize = 108;
 
@@ -209,10 +221,9 @@ fn a_bad_item_is_left_out_reported_and_waits_while_all_others_are_paid() {
     let (pool, product) = stage(&world);
     let payer = operator(&world);
     let holders = owed(&world, &product, 30, &payer);
-    // A payout account that nobody can see is broken before the token program refuses it.
+    // A cover of which nobody can see that it is broken before the program refuses it.
     let (bad, bad_mint, due) = &holders[11];
-    let account = terms::assets_of(&bad.id(), &world.asset);
-    write(&world, account, STATE, 3);
+    let good = break_cover(&world, bad_mint);
     let mut crank = crank(&world.cluster, &payer, options());
     let report = crank.run_until_idle().unwrap();
     assert_eq!(report.count("settle_cover"), 29);
@@ -225,7 +236,7 @@ fn a_bad_item_is_left_out_reported_and_waits_while_all_others_are_paid() {
     assert_eq!(world.cover(bad_mint).state, CoverState::Active);
     assert_eq!(world.incident(&product).state, IncidentState::Funded, "the incident stays open for it");
     // It is still known, and not tried again at once.
-    write(&world, account, STATE, 1);
+    world.cluster.set_account(address::cover(bad_mint), good);
     let again = crank.run_until_idle().unwrap();
     assert_eq!((again.transactions, again.skipped.len()), (0, 1));
     // Another crank, or the same later, pays it.
@@ -240,12 +251,11 @@ fn refused_work_is_tried_again_after_its_wait() {
     let (pool, product) = stage(&world);
     let payer = operator(&world);
     let holders = owed(&world, &product, 3, &payer);
-    let account = terms::assets_of(&holders[0].0.id(), &world.asset);
-    write(&world, account, STATE, 3);
+    let good = break_cover(&world, &holders[0].1);
     let delays = Delays { first: Duration::from_millis(50), longest: Duration::from_secs(1) };
     let mut crank = crank(&world.cluster, &payer, Options { delays, ..options() });
     assert_eq!(crank.run_until_idle().unwrap().skipped.len(), 1);
-    write(&world, account, STATE, 1);
+    world.cluster.set_account(address::cover(&holders[0].1), good);
     std::thread::sleep(Duration::from_millis(60));
     assert_eq!(crank.run_until_idle().unwrap().count("settle_cover"), 1);
     assert_paid_once(&world, &pool, &product, &holders);
@@ -266,7 +276,12 @@ fn covers_that_only_their_holders_can_be_paid_for_wait_and_cost_nothing() {
     for (at, byte) in owner.as_ref().iter().enumerate() {
         write(&world, nft(2), 32 + at, *byte);
     }
-    let report = run(&world, &payer);
+    let settings = Settings { create_accounts: CreateAccounts::Nobody, ..Settings::default() };
+    let careful = || {
+        let options = Options { settings: settings.clone(), ..options() };
+        crank(&world.cluster, &payer, options).run_until_idle().unwrap()
+    };
+    let report = careful();
     assert_eq!(report.count("settle_cover"), 1);
     let mut why: Vec<&str> = report.waiting.iter().map(|waiting| waiting.why).collect();
     why.sort_unstable();
@@ -279,25 +294,79 @@ fn covers_that_only_their_holders_can_be_paid_for_wait_and_cost_nothing() {
         ]
     );
     assert_eq!((report.skipped.len(), report.transactions_lost), (0, 0));
-    let idle = run(&world, &payer);
+    let owed: u64 = report.waiting.iter().map(|waiting| waiting.amount).sum();
+    assert_eq!(owed, holders[..3].iter().map(|(_, _, due)| due).sum::<u64>(), "it says for how much");
+    let idle = careful();
     assert_eq!((idle.transactions, idle.waiting.len()), (0, 3), "nobody pays for looking again");
 }
 
 #[test]
-fn a_missing_payout_account_is_created_only_if_asked_for() {
+fn a_missing_payout_account_is_created_unless_that_is_turned_off_and_counted_once_a_holder() {
     let world = World::unsigned();
     let (pool, product) = stage(&world);
     let payer = operator(&world);
     let holders = owed(&world, &product, 12, &payer);
+    // Two covers are held by one wallet.
+    let (first, (_, moved, _)) = (&holders[0].0, &holders[1]);
+    move_nft(&world, &holders[1].0, first, moved);
     for (person, _, _) in &holders {
         world.cluster.set_account(terms::assets_of(&person.id(), &world.asset), Account::default());
     }
-    assert_eq!(run(&world, &payer).count("settle_cover"), 0);
-    let settings = Settings { create_accounts: true, ..Settings::default() };
+    let settings = Settings { create_accounts: CreateAccounts::Nobody, ..Settings::default() };
     let report = crank(&world.cluster, &payer, Options { settings, ..options() }).run_until_idle().unwrap();
-    assert_eq!(report.count("settle_cover"), 12);
-    assert!(report.rent >= 12 * 2_000_000, "the rent is counted: {}", report.rent);
-    assert_paid_once(&world, &pool, &product, &holders);
+    assert_eq!((report.count("settle_cover"), report.count("close_incident"), report.waiting.len()), (0, 0, 12));
+    let before = world.cluster.account(&payer.pubkey()).unwrap().unwrap().lamports;
+    let report = run(&world, &payer);
+    assert_eq!((report.count("settle_cover"), report.count("close_incident")), (12, 1));
+    let after = world.cluster.account(&payer.pubkey()).unwrap().unwrap().lamports;
+    assert_eq!(report.rent, 11 * world.cluster.rent(165).unwrap(), "eleven accounts");
+    // The rent of the incident, which this crank's wallet had paid for, is back.
+    let incident = world.cluster.rent(8 + Incident::INIT_SPACE).unwrap();
+    assert_eq!(before + incident - after, report.fees + report.rent, "what is reported is what was paid");
+    assert_eq!(world.assets(first), holders[0].2 + holders[1].2);
+    assert_books(&world.cluster, &pool.pool);
+}
+
+#[test]
+fn those_who_can_be_paid_come_before_those_for_whom_an_account_is_created() {
+    let world = World::unsigned();
+    let (_, product) = stage(&world);
+    let payer = operator(&world);
+    let holders = owed(&world, &product, 12, &payer);
+    for (person, _, _) in &holders[..6] {
+        world.cluster.set_account(terms::assets_of(&person.id(), &world.asset), Account::default());
+    }
+    // Enough for confirming, opening, funding and two transactions, and for no account; a tenth is for prices alone.
+    let rent = world.cluster.rent(8 + Incident::INIT_SPACE).unwrap();
+    let budget = Some((rent + 5 * 5_000) * 10 / 9 + 1_000);
+    let report = crank(&world.cluster, &payer, Options { budget, ..options() }).run_until_idle().unwrap();
+    assert!(report.out_of_budget);
+    for (index, (person, _, due)) in holders.iter().enumerate() {
+        assert_eq!(balance(&world, person), if index < 6 { 0 } else { *due }, "{index}");
+    }
+}
+
+/// What somebody has of the asset; nothing if they have no account.
+fn balance(world: &World, person: &Person) -> u64 {
+    let account = world.cluster.account(&terms::assets_of(&person.id(), &world.asset)).unwrap();
+    account.map_or(0, |account| u64::from_le_bytes(account.data[64..72].try_into().unwrap()))
+}
+
+/// Hands an NFT on.
+pub fn move_nft(world: &World, from: &Person, to: &Person, mint: &Pubkey) {
+    let account = |owner: &Pubkey| address::associated_token(owner, mint, &TOKEN_2022);
+    let create = ix::create_associated_token(&world.payer.pubkey(), &to.id(), mint, &TOKEN_2022);
+    let transfer = spl_token_2022::instruction::transfer_checked(
+        &TOKEN_2022,
+        &account(&from.id()),
+        mint,
+        &account(&to.id()),
+        &from.id(),
+        &[],
+        1,
+        0,
+    );
+    world.run(&[&from.key], &[create, transfer.unwrap()]);
 }
 
 #[test]
@@ -308,19 +377,7 @@ fn whoever_holds_the_nft_now_is_paid() {
     let holders = owed(&world, &product, 3, &payer);
     let (seller, mint, due) = &holders[1];
     let buyer = world.person(0);
-    let account = |owner: &Pubkey| address::associated_token(owner, mint, &TOKEN_2022);
-    let create = ix::create_associated_token(&world.payer.pubkey(), &buyer.id(), mint, &TOKEN_2022);
-    let transfer = spl_token_2022::instruction::transfer_checked(
-        &TOKEN_2022,
-        &account(&seller.id()),
-        mint,
-        &account(&buyer.id()),
-        &seller.id(),
-        &[],
-        1,
-        0,
-    );
-    world.run(&[&seller.key], &[create, transfer.unwrap()]);
+    move_nft(&world, seller, &buyer, mint);
     run(&world, &payer);
     assert_eq!((world.assets(&buyer), world.assets(seller)), (*due, 0));
 }
@@ -334,7 +391,8 @@ fn a_used_up_budget_stops_sending_and_not_the_crank() {
     // Confirm, open, fund, and the incident's rent; then settlements of 5,000 lamports each.
     let before = world.cluster.account(&payer.pubkey()).unwrap().unwrap().lamports;
     let rent = world.cluster.rent(8 + Incident::INIT_SPACE).unwrap();
-    let budget = Some(rent + 3 * 5_000 + 2 * 5_000 + 4_999);
+    // A tenth of it is for prices alone.
+    let budget = Some((rent + 3 * 5_000 + 2 * 5_000 + 4_000) * 10 / 9);
     let mut crank = crank(&world.cluster, &payer, Options { budget, ..options() });
     let report = crank.run_until_idle().unwrap();
     assert!(report.out_of_budget);

@@ -28,6 +28,7 @@ use std::cell::OnceCell;
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 const HEADING: &str = "Cluster and signing";
@@ -173,6 +174,8 @@ struct Done<'a, T> {
 pub struct Context {
     /// The options as given.
     pub options: Options,
+    /// Set, it ends the wait for the cluster: for commands that run until somebody asks them to stop.
+    pub stop: Arc<AtomicBool>,
     config: OnceCell<SolanaConfig>,
     cluster: OnceCell<RpcCluster>,
     signer: OnceCell<Box<dyn Signer>>,
@@ -184,6 +187,7 @@ impl Context {
     pub fn new(options: Options) -> Self {
         Self {
             options,
+            stop: Arc::default(),
             config: OnceCell::new(),
             cluster: OnceCell::new(),
             signer: OnceCell::new(),
@@ -287,9 +291,16 @@ impl Context {
                 return Err(misused(format!("{shown} is no cluster"), hint));
             }
             // Silence is told, so that nobody wonders.
-            let watcher =
-                |host: &str| anstream::eprintln!("{}", output::paint(format!("waiting for {host} ..."), output::QUIET));
-            Ok(RpcCluster::new(url, self.commitment(url)?).watched_by(Arc::new(watcher)))
+            let watcher = |host: &str| {
+                // Where logs are written, it is one of them.
+                if tracing::dispatcher::has_been_set() {
+                    tracing::warn!(host, "an answer takes long");
+                } else {
+                    anstream::eprintln!("{}", output::paint(format!("waiting for {host} ..."), output::QUIET));
+                }
+            };
+            let cluster = RpcCluster::new(url, self.commitment(url)?);
+            Ok(cluster.watched_by(Arc::new(watcher)).stopped_by(self.stop.clone()))
         })
     }
 

@@ -1,15 +1,20 @@
 //! `backstop crank`: does what anyone may do, as soon as it is due.
 
+use crate::commands::CheckFailed;
 use crate::commands::context::{Context, hinted, misused};
 use crate::output;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, anyhow};
-use backstop_client::{Cluster, redact};
+use backstop::state::Pool;
+use backstop_client::{Cluster, account, redact};
+use backstop_keeper::crank::chain::Unknown;
 use backstop_keeper::crank::limits::Delays;
 use backstop_keeper::crank::monitor::Endpoint;
+use backstop_keeper::crank::watch::FeedState;
 use backstop_keeper::crank::work::{self, Waiting};
 use backstop_keeper::crank::{
-    Accounts, Crank, Health, Hermes, Monitor, Options, PriceSource, Report, Settings, SignedFile,
+    Accounts, Crank, CreateAccounts, DEFAULT_BUDGET, Health, Hermes, Look, Monitor, Options, PriceSource, Report,
+    Settings, SignedFile,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -21,7 +26,6 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -30,6 +34,12 @@ Example:
   backstop crank run --once
   backstop crank run --interval 10s --budget 50000000 --metrics 127.0.0.1:9464 --log-format json
   backstop crank run --price-source hermes:https://hermes.pyth.network
+
+With --once it ends with exit code 3 if something is not as it should be: a watched feed without a fresh price, something
+refused or not known, a budget that is used up. What was due and could be done is done all the same.
+
+--metrics serves /metrics for Prometheus, /live (start it again if it fails), /ready (look at it if it fails: prices, budget,
+balance, node) and /health, which is both.
 
 A crank keeps nothing but what the chain says: kill it, start it again, run several, each with a payer of its own.
 SIGINT and SIGTERM end it after the transactions under way, with exit code 0; a second one ends it at once.";
@@ -76,34 +86,82 @@ pub struct RunArgs {
     /// Stop as soon as nothing is due, and print what was done.
     #[arg(long)]
     pub once: bool,
-    /// How long to wait when nothing is due.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = backstop_client::units::duration)]
+    /// How long to wait when nothing is due; 100ms at least.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = interval)]
     pub interval: Duration,
-    /// Work for this pool only; may be given several times.
+    /// Work for this pool only; may be given several times. An address that is no pool is refused.
     #[arg(long = "pool", value_name = "ADDRESS")]
     pub pools: Vec<Pubkey>,
     /// Where prices come from: `account` (what is on chain), `account:ADDRESS,...` (these too), `file:PATH` (signed
-    /// updates in base64 or hex, one a line) or `hermes:URL`.
-    #[arg(long, value_name = "SOURCE", default_value = "account", value_parser = source_name)]
+    /// updates in base64 or hex, one a line) or `hermes:URL`, which can also be asked for slots that were missed.
+    #[arg(long, env = "BACKSTOP_PRICE_SOURCE", hide_env_values = true, value_name = "SOURCE", default_value = "account",
+          value_parser = source_name)]
     pub price_source: SourceName,
     /// The key of the Hermes service.
     #[arg(long, env = "BACKSTOP_HERMES_KEY", hide_env_values = true, value_name = "KEY")]
     pub hermes_key: Option<String>,
-    /// Most lamports in any hour, fees and rent; beyond it the crank runs on and sends nothing.
-    #[arg(long, env = "BACKSTOP_CRANK_BUDGET", value_name = "LAMPORTS")]
-    pub budget: Option<u64>,
-    /// Create missing accounts of those who are to be paid. Costs rent that their owners can take.
-    #[arg(long)]
-    pub create_accounts: bool,
+    /// Most lamports in any hour, fees and rent, or `none`; beyond it the crank runs on and sends nothing. A tenth is kept
+    /// for showing prices. Half a SOL is enough to settle about 37,000 covers at the highest fee.
+    #[arg(long, env = "BACKSTOP_CRANK_BUDGET", value_name = "LAMPORTS", default_value = DEFAULT_BUDGET_TEXT,
+          value_parser = budget)]
+    pub budget: Budget,
+    /// Whose missing accounts of the asset to create, so that they can be paid: holders of covers, who lose what nobody
+    /// can receive; all, also those who leave a pool; or nobody. About 0.002 SOL each, which is theirs then.
+    #[arg(long, value_enum, default_value = "covers", value_name = "WHOSE")]
+    pub create_accounts: Whose,
     /// Leave it to the owners of exit tickets to claim.
     #[arg(long)]
     pub no_claims: bool,
-    /// Serve Prometheus metrics at /metrics and a health check at /health.
+    /// Serve Prometheus metrics at /metrics, and health checks at /live, /ready and /health.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<SocketAddr>,
     /// How logs are written on stderr; RUST_LOG says how much.
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
+}
+
+/// Half a SOL, as the flag has it.
+const DEFAULT_BUDGET_TEXT: &str = "500000000";
+const _: () = assert!(DEFAULT_BUDGET == 500_000_000);
+
+/// Lamports in an hour, or no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget(Option<u64>);
+
+fn budget(text: &str) -> Result<Budget, String> {
+    match text {
+        "none" => Ok(Budget(None)),
+        _ => text.parse().map(|lamports| Budget(Some(lamports))).map_err(|_| "give whole lamports, or none".into()),
+    }
+}
+
+/// Shortest wait between two passes: a node that is asked more often asks to be left alone.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = backstop_client::units::duration(text)?;
+    if interval < SHORTEST_INTERVAL { Err("100ms at least".into()) } else { Ok(interval) }
+}
+
+/// Whose missing accounts a crank creates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Whose {
+    /// Those of covers' holders.
+    Covers,
+    /// Those of tickets' owners too.
+    All,
+    /// Nobody's.
+    Nobody,
+}
+
+impl From<Whose> for CreateAccounts {
+    fn from(whose: Whose) -> Self {
+        match whose {
+            Whose::Covers => Self::Covers,
+            Whose::All => Self::All,
+            Whose::Nobody => Self::Nobody,
+        }
+    }
 }
 
 fn source_name(text: &str) -> Result<SourceName, String> {
@@ -136,26 +194,32 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
     }
     log(args.log_format);
     let (cluster, payer) = (context.cluster()?, context.fee_payer()?);
-    let settings =
-        Settings { pools: args.pools.clone(), claim_exits: !args.no_claims, create_accounts: args.create_accounts };
+    for pool in &args.pools {
+        account::fetch::<Pool>(cluster, pool)?;
+    }
+    let settings = Settings {
+        pools: args.pools.clone(),
+        claim_exits: !args.no_claims,
+        create_accounts: args.create_accounts.into(),
+    };
     let options = Options {
         settings,
-        budget: args.budget,
+        budget: args.budget.0,
         priority_fee: context.priority_fee()?,
         delays: Delays { first: args.interval, ..Options::default().delays },
         ..Options::default()
     };
     let mut crank = Crank::new(cluster, payer, source(args, payer), options);
     if context.options.dry_run {
-        let plan = crank.look()?;
-        let due = Due { due: work::count(&plan.due), waiting: plan.waiting };
+        let Look { plan, feeds, price_error, unknown } = crank.look()?;
+        let due = Due { due: work::count(&plan.due), waiting: plan.waiting, feeds, price_error, unknown };
         return context.options.output.print(&due, show_due);
     }
     if cluster.account(&payer.pubkey())?.is_none() {
         let sentence = format!("the wallet {} that pays for the crank has no SOL", payer.pubkey());
         return Err(hinted(sentence, "send SOL to it; on a test cluster: `solana airdrop 1`"));
     }
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = context.stop.clone();
     for signal in [SIGINT, SIGTERM] {
         // The first asks to stop, a second does not ask.
         flag::register_conditional_shutdown(signal, 1, stop.clone())?;
@@ -163,7 +227,13 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
     }
     crank.stop_on(stop);
     if args.once {
-        return context.options.output.print(&crank.run_until_idle()?, show_report);
+        let report = crank.run_until_idle()?;
+        context.options.output.print(&report, show_report)?;
+        return match &report.complaints()[..] {
+            [] => Ok(()),
+            [only] => Err(CheckFailed(only.clone()).into()),
+            [first, others @ ..] => Err(CheckFailed(format!("{first}; and {} more", others.len())).into()),
+        };
     }
     let health = Arc::new(Health::new(args.interval));
     let monitor = Arc::new(Monitor::new(health.clone()));
@@ -200,6 +270,9 @@ fn log(format: LogFormat) {
 struct Due {
     due: BTreeMap<&'static str, usize>,
     waiting: Vec<Waiting>,
+    feeds: Vec<FeedState>,
+    price_error: Option<String>,
+    unknown: Vec<Unknown>,
 }
 
 fn show_due(due: &Due) -> String {
@@ -209,8 +282,26 @@ fn show_due(due: &Due) -> String {
         let rows = due.due.iter().map(|(kind, count)| (*kind, output::thousands(*count as u64)));
         counts("due", rows)
     };
+    text.push_str(&show_state(&due.feeds, due.price_error.as_deref(), &due.unknown));
     text.push_str(&show_waiting(&due.waiting));
     text
+}
+
+/// How prices stand, and what is not known.
+fn show_state(feeds: &[FeedState], price_error: Option<&str>, unknown: &[Unknown]) -> String {
+    let mut lines = Vec::new();
+    for feed in feeds {
+        lines.extend(feed.complaint());
+        if feed.ahead_seconds > 0 && feed.fresh {
+            let ahead = feed.ahead_seconds;
+            lines.push(format!("Prices are {ahead} s ahead of the cluster's clock: they are shown when they are due."));
+        }
+    }
+    lines.extend(price_error.map(|why| format!("No prices: {why}")));
+    lines.extend(
+        unknown.iter().map(|unknown| format!("Not known: {} ({}): {}", unknown.what, unknown.items, unknown.why)),
+    );
+    lines.iter().map(|line| output::paint(format!(" {line}\n"), output::WATCH)).collect()
 }
 
 fn counts<'a>(what: &str, rows: impl Iterator<Item = (&'a str, String)>) -> String {
@@ -242,9 +333,7 @@ fn show_report(report: &Report) -> String {
     if report.out_of_budget {
         text.push_str(&output::paint(" The budget of the hour is used up.\n", output::WATCH));
     }
-    if let Some(why) = &report.price_error {
-        text.push_str(&output::paint(format!(" No prices: {why}\n"), output::WATCH));
-    }
+    text.push_str(&show_state(&report.feeds, report.price_error.as_deref(), &report.unknown));
     for skipped in &report.skipped {
         let line = format!(" {} {} was refused: {}\n", skipped.kind, skipped.subject, skipped.why);
         text.push_str(&output::paint(line, output::BAD));
@@ -253,9 +342,26 @@ fn show_report(report: &Report) -> String {
     text
 }
 
+/// Items that are shown one by one; of more of a kind only how many there are.
+const SHOWN: usize = 5;
+
 fn show_waiting(waiting: &[Waiting]) -> String {
-    let line = |item: &Waiting| format!(" {} {} waits: {}\n", item.kind.name(), item.subject, item.why);
-    waiting.iter().map(|item| output::paint(line(item), output::QUIET)).collect()
+    let mut groups: BTreeMap<(work::Kind, &'static str), Vec<&Waiting>> = BTreeMap::new();
+    for item in waiting {
+        groups.entry((item.kind, item.why)).or_default().push(item);
+    }
+    let mut text = String::new();
+    for ((kind, why), items) in groups {
+        for item in items.iter().take(SHOWN) {
+            let line = format!(" {} {} waits: {why}\n", kind.name(), item.subject);
+            text.push_str(&output::paint(line, output::QUIET));
+        }
+        if items.len() > SHOWN {
+            let line = format!(" {} of {} wait: {why}\n", items.len(), kind.name());
+            text.push_str(&output::paint(line, output::WATCH));
+        }
+    }
+    text
 }
 
 #[cfg(test)]

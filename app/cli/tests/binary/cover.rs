@@ -3,7 +3,7 @@
 use crate::desk::units;
 use crate::scene::Scene;
 use anchor_lang::prelude::Pubkey;
-use backstop_client::{address, instruction as ix};
+use backstop_client::{Cluster, address, instruction as ix};
 use backstop_tests::terms::{DAY, HOUR, ONE};
 use backstop_tests::{Faults, seeded};
 use solana_sdk::signer::Signer;
@@ -129,6 +129,48 @@ fn covers_for_a_list_of_wallets_are_bought_one_for_each() {
         premiums += world.cover(&address("mint")).premium;
     }
     assert_eq!(before - world.assets(&scene.person), premiums);
+}
+
+#[test]
+fn receivers_who_could_not_be_paid_are_named_before_the_purchase_and_in_its_result() {
+    let scene = Scene::new();
+    let wallets: Vec<Pubkey> = (600..604).map(|number| seeded(number).pubkey()).collect();
+    let (ready, frozen) = (wallets[0], wallets[1]);
+    {
+        let world = scene.desk.node.world();
+        world.cluster.set_tokens(&ready, &world.asset, 0);
+        let account = world.cluster.set_tokens(&frozen, &world.asset, 0);
+        let mut state = world.cluster.account(&account).expect("read").expect("it is there");
+        state.data[108] = 2;
+        world.cluster.set_account(account, state);
+        // Lamports that somebody sent are no token account.
+        world.cluster.airdrop(&backstop_tests::terms::assets_of(&wallets[2], &world.asset), 1_000_000);
+    }
+    let list = wallets.iter().map(|wallet| format!("{wallet}\n")).collect::<String>();
+    let list = scene.desk.write("wallets.txt", &list);
+    let buy = ["cover", "buy", &scene.product(), "100", "--days", "30", "--receivers", &list];
+    let run = scene.act(&[&buy[..], &["--dry-run"]].concat());
+    let told = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let missing = format!("2 of 4 receivers have no token account of USDT yet: {}, {}", wallets[2], wallets[3]);
+    assert!(told.contains(&missing) && told.contains("spl-token create-account"), "{run}");
+    assert!(told.contains(&format!("1 of 4 receivers have an account of USDT that its issuer has frozen: {frozen}")));
+    assert!(!told.contains(&ready.to_string()), "{run}");
+    let rows = scene.desk.json(run);
+    let accounts: Vec<&str> =
+        rows.as_array().expect("rows").iter().filter_map(|row| row["receiver_account"].as_str()).collect();
+    assert_eq!(accounts, ["ready", "frozen", "missing", "missing"]);
+
+    let one = |wallet: &Pubkey| {
+        let wallet = wallet.to_string();
+        scene.act(&["cover", "buy", &scene.product(), "100", "--days", "30", "--receiver", &wallet, "--dry-run"])
+    };
+    let run = one(&wallets[3]);
+    let told = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains(&format!("{} has no token account of USDT yet", wallets[3])), "{run}");
+    assert_eq!(scene.desk.json(run)["receiver_account"], "missing");
+    let run = one(&ready);
+    assert!(!run.stderr.contains("no token account"), "{run}");
+    assert_eq!(scene.desk.json(run)["receiver_account"], "ready");
 }
 
 #[test]

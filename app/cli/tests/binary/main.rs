@@ -9,6 +9,7 @@ mod command;
 mod complete;
 mod cover;
 mod crank;
+mod deploy;
 mod desk;
 mod handover;
 mod machine;

@@ -71,6 +71,10 @@ pub trait Cluster {
         let height = self.block_height()?;
         Ok(transactions.iter().map(|(_, last)| height > *last).collect())
     }
+    /// What the programs logged in a confirmed transaction. `None`: the cluster does not keep it.
+    fn logs(&self, _signature: &Signature) -> Result<Option<Vec<String>>, ClusterError> {
+        Ok(None)
+    }
     /// What transactions that write these accounts lately paid for priority, in micro-lamports a compute unit.
     fn recent_priority_price(&self, writable: &[Pubkey]) -> Result<u64, ClusterError>;
     /// Unix time of the cluster, in seconds.

@@ -1,15 +1,33 @@
 //! What a pass of the crank knows: the program's accounts, decoded, as they were read at its beginning.
+//!
+//! Unknown is not no. What each look-up means when a node refuses it, is silent, lags or contradicts another:
+//!
+//! | look-up | without an answer | an answer that cannot be |
+//! |---|---|---|
+//! | pools, products, triggers, clock | the pass ends: nothing is known to be due | what lacks its other half is noted |
+//! | vaults | as last read; frozen is found out by trying | a vault that "is not there": the same |
+//! | incidents, treaties, epochs, tickets, announcements | noted; their work waits for the next pass | simulation refuses it |
+//! | covers of an incident | noted; none is settled, and the incident is not closed | the sums left must add up |
+//! | holders of covers | that cover is unknown, the others are settled | a mint that "is not there" is not burnt |
+//! | accounts of those who are paid | noted; that payment waits for the next pass | simulation refuses it |
 
+use crate::crank::limits::Delays;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
     Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, Treaty, Trigger,
+    get_text,
 };
 use backstop_client::account::{self, AccountError, Decode};
 use backstop_client::address;
 use backstop_client::cluster::{Cluster, ClusterError, Silence};
+use backstop_client::explain::explain;
 use backstop_client::instruction::{PoolKeys, ProductKeys};
+use backstop_client::payee;
+use backstop_client::token::TokenAccount;
+use serde::Serialize;
 use solana_sdk::account::Account;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 const TOKEN_2022: Pubkey = anchor_spl::token_2022::ID;
 
@@ -35,20 +53,7 @@ pub struct ProductView {
     pub keys: ProductKeys,
 }
 
-/// Whether a token account can take a payment now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// It can.
-    Ready,
-    /// There is none.
-    Missing,
-    /// Its issuer has frozen it.
-    Frozen,
-    /// It belongs to somebody else than the address says.
-    HandedOn,
-    /// The owner is a program's account, which must sign itself.
-    ProgramOwner,
-}
+pub use backstop_client::payee::Destination;
 
 /// Where a cover's NFT is, and where its payout would go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +62,19 @@ pub struct Holder {
     pub owner: Pubkey,
     /// The token account that it is in.
     pub nft: Pubkey,
-    /// The owner's associated account of the pool's asset.
-    pub destination: Destination,
+    /// The owner's associated account of the pool's asset; `None` if nobody said how it stands.
+    pub destination: Option<Destination>,
+}
+
+/// What is known of who holds a cover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Somebody.
+    By(Holder),
+    /// Nobody, for good: its mint is there and has no unit any more.
+    Burnt,
+    /// Nobody said. Never taken for burnt.
+    Unknown,
 }
 
 /// A cover of a funded incident that nobody has settled yet.
@@ -68,8 +84,8 @@ pub struct OpenCover {
     pub address: Pubkey,
     /// The cover.
     pub cover: Cover,
-    /// Whoever holds it; `None` if the NFT is burnt.
-    pub holder: Option<Holder>,
+    /// Who holds it.
+    pub held: Held,
 }
 
 /// A cover whose NFT is burnt, with its address.
@@ -88,8 +104,31 @@ pub struct TicketView {
     pub address: Pubkey,
     /// The ticket.
     pub ticket: ExitTicket,
-    /// The owner's associated account of the pool's asset.
-    pub destination: Destination,
+    /// The owner's associated account of the pool's asset; `None` if nobody said how it stands.
+    pub destination: Option<Destination>,
+}
+
+/// Something that could not be found out: a node refused, was silent, or contradicted itself. Nothing is concluded from
+/// it; it is asked for again in the next pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unknown {
+    /// What was asked for.
+    pub what: &'static str,
+    /// Of how many items.
+    pub items: usize,
+    /// Why there is no answer.
+    pub why: String,
+}
+
+/// Who holds covers, and whether those who are to be paid can be.
+const HOLDERS: &str = "holders of covers";
+const PAYEES: &str = "accounts of those who are to be paid";
+
+impl Unknown {
+    /// Whether only payments depend on it.
+    pub fn is_of_payments(&self) -> bool {
+        self.what == HOLDERS || self.what == PAYEES
+    }
 }
 
 /// The accounts of the program that matter to a crank.
@@ -115,10 +154,33 @@ pub struct Chain {
     pub open_covers: Vec<OpenCover>,
     /// Covers whose NFT is burnt; looked for only when asked.
     pub burnt_covers: Vec<BurntCover>,
+    /// What could not be found out.
+    pub unknown: Vec<Unknown>,
 }
 
-/// Token accounts in which NFTs were found, by mint: a first guess for the next time.
-pub type Whereabouts = HashMap<Pubkey, Pubkey>;
+/// What a crank remembers from pass to pass, to ask less: token accounts in which NFTs were found, NFTs that are burnt
+/// for good, and what each pool's asset is run by. Everything in it is either final or looked at again before it is
+/// used.
+#[derive(Debug, Default)]
+pub struct Whereabouts {
+    /// Token accounts in which NFTs were found, by mint: a first guess for the next time.
+    seen: HashMap<Pubkey, Pubkey>,
+    /// Mints whose one unit is burnt. Nobody can mint another.
+    burnt: HashSet<Pubkey>,
+    /// NFTs that were looked for one by one and not found: how often, and when again.
+    sought: HashMap<Pubkey, (u32, Instant)>,
+    /// Why the last of them was not found.
+    silence: Option<String>,
+    /// The token programs of the pools' assets, and whether their vaults were frozen.
+    vaults: HashMap<Pubkey, (Pubkey, bool)>,
+}
+
+impl Whereabouts {
+    /// Nothing is known yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
 
 /// How much a reading looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,84 +192,182 @@ pub struct Depth {
 }
 
 impl Chain {
-    /// Reads the chain. `whereabouts` are brought up to date.
-    ///
-    /// Accounts that cannot be decoded are left out; a cluster that does not answer is an error.
+    /// Reads the chain: [`Self::watch`], then [`Self::read_rest`].
     pub fn read(cluster: &dyn Cluster, whereabouts: &mut Whereabouts, depth: Depth) -> Result<Self, ClusterError> {
+        let mut chain = Self::watch(cluster, whereabouts)?;
+        chain.read_rest(cluster, whereabouts, depth, &[]);
+        Ok(chain)
+    }
+
+    /// Reads what observing needs: pools, products, triggers, and the clock.
+    ///
+    /// Accounts that cannot be decoded are left out. Errors: the cluster does not answer. Without these nothing is
+    /// known to be due.
+    pub fn watch(cluster: &dyn Cluster, whereabouts: &mut Whereabouts) -> Result<Self, ClusterError> {
+        let mut chain = Self::default();
         let pools = all::<Pool>(cluster)?;
         let vaults: Vec<Pubkey> = pools.iter().map(|(_, books)| books.vault).collect();
-        let pools: BTreeMap<Pubkey, PoolView> = pools
-            .into_iter()
-            .zip(cluster.accounts(&vaults)?)
-            .filter_map(|((key, books), vault)| {
-                let vault = vault?;
-                let keys = PoolKeys::of(key, &books, vault.owner);
-                let frozen = token_account(&vault)?.frozen;
-                Some((key, PoolView { books, keys, frozen }))
-            })
-            .collect();
-        let triggers: HashMap<Pubkey, Trigger> = all::<Trigger>(cluster)?.into_iter().collect();
-        let products = all::<Product>(cluster)?
-            .into_iter()
-            .filter_map(|(key, product)| {
-                let keys = ProductKeys { pool: pools.get(&product.pool)?.keys, product: key };
-                Some((key, ProductView { product, trigger: *triggers.get(&product.trigger)?, keys }))
-            })
-            .collect();
-        let mut chain = Self {
-            pools,
-            products,
-            incidents: all::<Incident>(cluster)?
-                .into_iter()
-                .map(|(_, incident)| (incident.product, incident))
-                .collect(),
-            treaties: all::<Treaty>(cluster)?.into_iter().collect(),
-            epochs: all::<ExitEpoch>(cluster)?.into_iter().map(|(_, epoch)| ((epoch.pool, epoch.day), epoch)).collect(),
-            cessions: all::<Cession>(cluster)?,
-            ..Self::default()
+        let vaults = match cluster.accounts(&vaults) {
+            Ok(vaults) => vaults,
+            // They were read before: what runs an asset never changes, and what is frozen is found out by trying.
+            Err(why) if pools.iter().all(|(key, _)| whereabouts.vaults.contains_key(key)) => {
+                chain.miss("whether vaults are frozen", vaults.len(), &why);
+                vec![None; vaults.len()]
+            }
+            Err(why) => return Err(why),
         };
-        chain.read_open_covers(cluster, whereabouts)?;
-        if depth.tickets {
-            chain.read_tickets(cluster)?;
+        let mut silent = 0;
+        for ((key, books), vault) in pools.into_iter().zip(vaults) {
+            let read = vault.and_then(|vault| Some((vault.owner, TokenAccount::read(&vault)?.frozen)));
+            silent += usize::from(read.is_none());
+            // A vault cannot vanish: a node that says so does not know it yet, or no more.
+            let Some((program, frozen)) = read.or_else(|| whereabouts.vaults.get(&key).copied()) else { continue };
+            whereabouts.vaults.insert(key, (program, frozen));
+            let keys = PoolKeys::of(key, &books, program);
+            chain.pools.insert(key, PoolView { books, keys, frozen });
         }
-        if depth.burnt {
-            chain.read_burnt_covers(cluster)?;
+        if silent > 0 && chain.unknown.is_empty() {
+            chain.note("vaults", silent, "the node says that there are none");
+        }
+        let triggers: HashMap<Pubkey, Trigger> = all::<Trigger>(cluster)?.into_iter().collect();
+        let mut untriggered = 0;
+        for (key, product) in all::<Product>(cluster)? {
+            let Some(pool) = chain.pools.get(&product.pool) else { continue };
+            let keys = ProductKeys { pool: pool.keys, product: key };
+            match triggers.get(&product.trigger) {
+                Some(trigger) => {
+                    chain.products.insert(key, ProductView { product, trigger: *trigger, keys });
+                }
+                None => untriggered += 1,
+            }
+        }
+        if untriggered > 0 {
+            chain.note("triggers", untriggered, "the node says that there are none");
         }
         // Last, so that nothing read was written after it.
         chain.now = cluster.now()?;
         Ok(chain)
     }
 
-    fn read_open_covers(&mut self, cluster: &dyn Cluster, whereabouts: &mut Whereabouts) -> Result<(), ClusterError> {
-        for (product, incident) in &self.incidents {
-            let Some(view) = self.products.get(product) else { continue };
-            if incident.state != IncidentState::Funded || (incident.sums_left == 0 && incident.premiums_left == 0) {
-                continue;
-            }
-            let is_open = |cover: &Cover| cover.state == CoverState::Active && cover.claim(incident.event_at).is_some();
-            let mut open = list::<Cover>(cluster, Some((0, *product)))?;
-            open.retain(|(_, cover)| is_open(cover));
-            let nfts = find_nfts(cluster, &open, whereabouts)?;
-            let owners: Vec<Pubkey> = nfts.iter().flatten().map(|(_, owner)| *owner).collect();
-            let mut destinations = destinations(cluster, &view.keys.pool, &owners)?.into_iter();
-            for ((address, cover), found) in open.into_iter().zip(nfts) {
-                let holder =
-                    found.and_then(|(nft, owner)| Some(Holder { owner, nft, destination: destinations.next()? }));
-                self.open_covers.push(OpenCover { address, cover, holder });
-            }
+    /// Reads products, triggers and the clock again, a hundred accounts a request.
+    pub fn watch_again(&mut self, cluster: &dyn Cluster) -> Result<(), ClusterError> {
+        let keys: Vec<(Pubkey, Pubkey)> =
+            self.products.iter().map(|(key, view)| (*key, view.product.trigger)).collect();
+        let addresses: Vec<Pubkey> = keys.iter().flat_map(|(product, trigger)| [*product, *trigger]).collect();
+        let mut read = cluster.accounts(&addresses)?.into_iter();
+        for (key, _) in keys {
+            let (product, trigger) = (read.next().flatten(), read.next().flatten());
+            let Some(view) = self.products.get_mut(&key) else { continue };
+            // What a node does not know it has known before.
+            view.product = product.and_then(|account| Product::decode(&account.data)).unwrap_or(view.product);
+            view.trigger = trigger.and_then(|account| Trigger::decode(&account.data)).unwrap_or(view.trigger);
         }
+        self.now = cluster.now()?;
         Ok(())
     }
 
-    fn read_tickets(&mut self, cluster: &dyn Cluster) -> Result<(), ClusterError> {
+    /// Reads the rest: incidents and their covers, treaties, exits, announcements. What a node does not answer is noted
+    /// in [`Self::unknown`], and what depends on it is not planned; everything else is.
+    ///
+    /// Covers and tickets are read only of `pools`; none named: of all.
+    pub fn read_rest(&mut self, cluster: &dyn Cluster, whereabouts: &mut Whereabouts, depth: Depth, pools: &[Pubkey]) {
+        let incidents = self.known("incidents", all::<Incident>(cluster));
+        self.incidents = incidents.into_iter().map(|(_, incident)| (incident.product, incident)).collect();
+        self.treaties = self.known("treaties", all::<Treaty>(cluster)).into_iter().collect();
+        let epochs = self.known("exit epochs", all::<ExitEpoch>(cluster));
+        self.epochs = epochs.into_iter().map(|(_, epoch)| ((epoch.pool, epoch.day), epoch)).collect();
+        self.cessions = self.known("cessions", all::<Cession>(cluster));
+        // Again: what was observed and opened since has changed their books.
+        for (key, books) in self.known("pools", all::<Pool>(cluster)) {
+            if let Some(view) = self.pools.get_mut(&key) {
+                view.books = books;
+            }
+        }
+        let wanted = |pool: &Pubkey| pools.is_empty() || pools.contains(pool);
+        self.read_open_covers(cluster, whereabouts, &wanted);
+        if depth.tickets {
+            self.read_tickets(cluster, &wanted);
+        }
+        if depth.burnt {
+            self.read_burnt_covers(cluster, whereabouts);
+        }
+        // Last, so that nothing read was written after it.
+        match cluster.now() {
+            Ok(now) => self.now = now,
+            Err(why) => self.miss("the clock", 1, &why),
+        }
+    }
+
+    /// The pool's label.
+    pub fn pool_name(&self, pool: &Pubkey) -> &str {
+        self.pools.get(pool).map_or("", |view| get_text(&view.books.label))
+    }
+
+    /// The product's name.
+    pub fn product_name(&self, product: &Pubkey) -> &str {
+        self.products.get(product).map_or("", |view| view.product.name())
+    }
+
+    fn note(&mut self, what: &'static str, items: usize, why: &str) {
+        self.unknown.push(Unknown { what, items, why: why.to_owned() });
+    }
+
+    fn miss(&mut self, what: &'static str, items: usize, why: &ClusterError) {
+        self.note(what, items, &explain(why).sentence);
+    }
+
+    /// What was read; if nobody answered, nothing, and a note of it.
+    fn known<T>(&mut self, what: &'static str, read: Result<Vec<T>, ClusterError>) -> Vec<T> {
+        read.unwrap_or_else(|why| {
+            self.miss(what, 1, &why);
+            Vec::new()
+        })
+    }
+
+    fn read_open_covers(
+        &mut self,
+        cluster: &dyn Cluster,
+        whereabouts: &mut Whereabouts,
+        wanted: &dyn Fn(&Pubkey) -> bool,
+    ) {
+        let to_settle = |incident: &&Incident| {
+            let left = incident.sums_left != 0 || incident.premiums_left != 0;
+            incident.state == IncidentState::Funded && left && wanted(&incident.pool)
+        };
+        let incidents: Vec<(Pubkey, i64)> =
+            self.incidents.values().filter(to_settle).map(|incident| (incident.product, incident.event_at)).collect();
+        for (product, event_at) in incidents {
+            let Some(keys) = self.products.get(&product).map(|view| view.keys.pool) else { continue };
+            let is_open = |cover: &Cover| cover.state == CoverState::Active && cover.claim(event_at).is_some();
+            let mut open = self.known("covers of an incident", list::<Cover>(cluster, Some((0, product))));
+            open.retain(|(_, cover)| is_open(cover));
+            let found = self.find_nfts(cluster, &open, whereabouts);
+            let owners: Vec<Pubkey> = found.iter().filter_map(|found| Some(found.place()?.1)).collect();
+            let mut destinations = self.destinations(cluster, &keys, &owners).into_iter();
+            for ((address, cover), found) in open.into_iter().zip(found) {
+                let held = match found {
+                    Found::At(nft, owner) => {
+                        Held::By(Holder { owner, nft, destination: destinations.next().flatten() })
+                    }
+                    Found::Burnt => Held::Burnt,
+                    Found::Unknown => Held::Unknown,
+                };
+                self.open_covers.push(OpenCover { address, cover, held });
+            }
+        }
+    }
+
+    fn read_tickets(&mut self, cluster: &dyn Cluster, wanted: &dyn Fn(&Pubkey) -> bool) {
         let mut by_pool: BTreeMap<Pubkey, Vec<(Pubkey, ExitTicket)>> = BTreeMap::new();
-        for (key, ticket) in all::<ExitTicket>(cluster)? {
-            by_pool.entry(ticket.pool).or_default().push((key, ticket));
+        for (key, ticket) in self.known("exit tickets", all::<ExitTicket>(cluster)) {
+            if wanted(&ticket.pool) {
+                by_pool.entry(ticket.pool).or_default().push((key, ticket));
+            }
         }
         for (pool, tickets) in by_pool {
-            let Some(view) = self.pools.get(&pool) else { continue };
+            let Some(keys) = self.pools.get(&pool).map(|view| view.keys) else { continue };
             let owners: Vec<Pubkey> = tickets.iter().map(|(_, ticket)| ticket.owner).collect();
-            let destinations = destinations(cluster, &view.keys, &owners)?;
+            let destinations = self.destinations(cluster, &keys, &owners);
             self.tickets.extend(
                 tickets.into_iter().zip(destinations).map(|((address, ticket), destination)| TicketView {
                     address,
@@ -216,20 +376,192 @@ impl Chain {
                 }),
             );
         }
-        Ok(())
     }
 
-    fn read_burnt_covers(&mut self, cluster: &dyn Cluster) -> Result<(), ClusterError> {
-        let covers = all::<Cover>(cluster)?;
+    fn read_burnt_covers(&mut self, cluster: &dyn Cluster, whereabouts: &mut Whereabouts) {
+        let covers = self.known("covers", all::<Cover>(cluster));
         let mints: Vec<Pubkey> = covers.iter().map(|(_, cover)| cover.mint).collect();
-        let mints = cluster.accounts(&mints)?;
-        // A mint: its supply is the eight bytes at 36.
-        let burnt = |mint: &Option<Account>| {
-            mint.as_ref().is_some_and(|mint| mint.owner == TOKEN_2022 && mint.data.get(36..44) == Some(&[0; 8]))
+        self.find_burnt(cluster, &mints, whereabouts);
+        let found = covers.into_iter().filter(|(_, cover)| whereabouts.burnt.contains(&cover.mint));
+        self.burnt_covers = found.map(|(address, cover)| BurntCover { address, cover }).collect();
+    }
+
+    /// Whether owners can be paid, in their order; `None` where nobody said.
+    fn destinations(&mut self, cluster: &dyn Cluster, keys: &PoolKeys, owners: &[Pubkey]) -> Vec<Option<Destination>> {
+        match payee::destinations(cluster, keys, owners) {
+            Ok(destinations) => destinations.into_iter().map(Some).collect(),
+            Err(why) => {
+                self.miss(PAYEES, owners.len(), &why);
+                vec![None; owners.len()]
+            }
+        }
+    }
+
+    /// Notes which of these mints have no unit any more. Only a mint that is there says so.
+    fn find_burnt(&mut self, cluster: &dyn Cluster, mints: &[Pubkey], whereabouts: &mut Whereabouts) {
+        let open: Vec<Pubkey> = mints.iter().filter(|mint| !whereabouts.burnt.contains(mint)).copied().collect();
+        match cluster.accounts(&open) {
+            Ok(read) => {
+                let burnt = |account: &Option<Account>| account.as_ref().and_then(payee::supply) == Some(0);
+                let burnt = open.iter().zip(&read).filter(|(_, account)| burnt(account)).map(|(mint, _)| *mint);
+                whereabouts.burnt.extend(burnt);
+            }
+            Err(why) => self.miss("which NFTs are burnt", open.len(), &why),
+        }
+    }
+
+    /// Finds each cover's NFT, or that it is burnt. Where it was last seen, else with whoever paid the cover's rent (the
+    /// buyer, as a rule), a hundred a request; then whether the mints of the others have a unit left, a hundred a
+    /// request too. Only those that have moved are looked up, for a limited time, and found again without asking.
+    fn find_nfts(
+        &mut self,
+        cluster: &dyn Cluster,
+        covers: &[(Pubkey, Cover)],
+        whereabouts: &mut Whereabouts,
+    ) -> Vec<Found> {
+        let mut found = vec![Found::Unknown; covers.len()];
+        let open: Vec<usize> =
+            (0..covers.len()).filter(|index| !whereabouts.burnt.contains(&covers[*index].1.mint)).collect();
+        let guess = |cover: &Cover| {
+            let with_payer = || address::associated_token(&cover.rent_payer, &cover.mint, &TOKEN_2022);
+            whereabouts.seen.get(&cover.mint).copied().unwrap_or_else(with_payer)
         };
-        let found = covers.into_iter().zip(mints).filter(|(_, mint)| burnt(mint));
-        self.burnt_covers = found.map(|((address, cover), _)| BurntCover { address, cover }).collect();
-        Ok(())
+        let guesses: Vec<(Pubkey, Pubkey)> =
+            open.iter().map(|index| (covers[*index].1.mint, guess(&covers[*index].1))).collect();
+        match holders_at(cluster, &guesses) {
+            Ok(held) => {
+                for (index, place) in open.iter().zip(held) {
+                    found[*index] = place.map_or(Found::Unknown, |(nft, owner)| Found::At(nft, owner));
+                }
+            }
+            Err(why) => {
+                self.miss(HOLDERS, open.len(), &why);
+                return found;
+            }
+        }
+        let moved: Vec<usize> = open.into_iter().filter(|index| found[*index] == Found::Unknown).collect();
+        let mints: Vec<Pubkey> = moved.iter().map(|index| covers[*index].1.mint).collect();
+        if !mints.is_empty() {
+            self.find_burnt(cluster, &mints, whereabouts);
+        }
+        let (gone, moved): (Vec<usize>, Vec<usize>) =
+            moved.into_iter().partition(|index| whereabouts.burnt.contains(&covers[*index].1.mint));
+        let moved: Vec<(usize, Pubkey)> = moved.into_iter().map(|index| (index, covers[index].1.mint)).collect();
+        for (index, nft, owner) in self.look_up(cluster, &moved, whereabouts) {
+            found[index] = Found::At(nft, owner);
+        }
+        for index in gone {
+            found[index] = Found::Burnt;
+        }
+        for ((_, cover), found) in covers.iter().zip(&mut found) {
+            match found {
+                Found::At(nft, _) => drop(whereabouts.seen.insert(cover.mint, *nft)),
+                _ if whereabouts.burnt.contains(&cover.mint) => *found = Found::Burnt,
+                _ => drop(whereabouts.seen.remove(&cover.mint)),
+            }
+        }
+        found
+    }
+
+    /// Looks NFTs up, some at once; where a node refuses one of them, those one by one. What is not found waits longer
+    /// each time.
+    fn look_up(
+        &mut self,
+        cluster: &dyn Cluster,
+        moved: &[(usize, Pubkey)],
+        whereabouts: &mut Whereabouts,
+    ) -> Vec<(usize, Pubkey, Pubkey)> {
+        let begun = Instant::now();
+        let is_due = |mint: &Pubkey| whereabouts.sought.get(mint).is_none_or(|(_, again)| *again <= begun);
+        let due: Vec<(usize, Pubkey)> = moved.iter().filter(|(_, mint)| is_due(mint)).copied().collect();
+        let mut answers: Vec<(usize, Pubkey, Option<Pubkey>)> = Vec::new();
+        let (mut refused, mut why) = (0, None);
+        for some in due.chunks(LOOKED_UP_AT_ONCE) {
+            if refused >= REFUSALS || begun.elapsed() > LOOK_UP_TIME {
+                break;
+            }
+            let mints: Vec<Pubkey> = some.iter().map(|(_, mint)| *mint).collect();
+            match cluster.nft_accounts(&mints) {
+                Ok(found) => {
+                    answers.extend(some.iter().zip(found).map(|((index, mint), found)| (*index, *mint, found)));
+                    continue;
+                }
+                // One of them is refused: which, is found out.
+                Err(ClusterError::Refused(_)) => {}
+                // Nobody answers: the others would not be answered either.
+                Err(error) => {
+                    why = Some(explain(&error).sentence);
+                    break;
+                }
+            }
+            for (index, mint) in some {
+                if refused >= REFUSALS || begun.elapsed() > LOOK_UP_TIME {
+                    break;
+                }
+                let answer = cluster.nft_accounts(&[*mint]).map(|mut found| found.pop().flatten());
+                answers.push((*index, *mint, answer.as_ref().ok().copied().flatten()));
+                if let Err(error) = answer {
+                    refused += 1;
+                    why = Some(explain(&error).sentence);
+                }
+            }
+        }
+        let mut unknown = moved.len() - answers.len();
+        let mut places = Vec::new();
+        for (index, mint, found) in answers {
+            if let Some(account) = found {
+                places.push((index, mint, account));
+            } else {
+                unknown += 1;
+                let tries = whereabouts.sought.get(&mint).map_or(0, |(tries, _)| *tries).saturating_add(1);
+                whereabouts.sought.insert(mint, (tries, Instant::now() + SOUGHT_AGAIN.after(tries)));
+            }
+        }
+        let guesses: Vec<(Pubkey, Pubkey)> = places.iter().map(|(_, mint, account)| (*mint, *account)).collect();
+        let held = holders_at(cluster, &guesses).unwrap_or_else(|error| {
+            why = Some(explain(&error).sentence);
+            vec![None; guesses.len()]
+        });
+        let mut found = Vec::new();
+        for ((index, mint, _), held) in places.into_iter().zip(held) {
+            match held {
+                Some((nft, owner)) => {
+                    whereabouts.sought.remove(&mint);
+                    found.push((index, nft, owner));
+                }
+                None => unknown += 1,
+            }
+        }
+        if unknown > 0 {
+            whereabouts.silence = why.or(whereabouts.silence.take());
+            let why = whereabouts.silence.as_deref().unwrap_or("the node does not say where their NFTs are");
+            self.note(HOLDERS, unknown, why);
+        }
+        found
+    }
+}
+
+/// Refused look-ups in a pass after which the others wait for the next.
+const REFUSALS: u32 = 3;
+/// NFTs that are looked up at once, which for a node are so many requests.
+const LOOKED_UP_AT_ONCE: usize = 10;
+/// Longest that a pass looks NFTs up.
+const LOOK_UP_TIME: Duration = Duration::from_secs(20);
+/// When an NFT that was not found is looked up again.
+const SOUGHT_AGAIN: Delays = Delays { first: Duration::from_secs(30), longest: Duration::from_secs(1_800) };
+
+/// Where an NFT is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// In a token account of an owner.
+    At(Pubkey, Pubkey),
+    Burnt,
+    Unknown,
+}
+
+impl Found {
+    fn place(self) -> Option<(Pubkey, Pubkey)> {
+        if let Self::At(nft, owner) = self { Some((nft, owner)) } else { None }
     }
 }
 
@@ -245,86 +577,16 @@ fn all<T: Decode>(cluster: &dyn Cluster) -> Result<Vec<(Pubkey, T)>, ClusterErro
     list(cluster, None)
 }
 
-/// What a crank reads of a token account of either program: mint, owner, amount, state.
-struct TokenAccount {
-    mint: Pubkey,
-    owner: Pubkey,
-    amount: u64,
-    frozen: bool,
-}
-
-fn token_account(account: &Account) -> Option<TokenAccount> {
-    let key = |at: usize| Some(Pubkey::new_from_array(*account.data.get(at..)?.first_chunk()?));
-    let is_token = account.owner == TOKEN_2022 || account.owner == anchor_spl::token::ID;
-    is_token.then_some(())?;
-    let state = *account.data.get(108)?;
-    (state != 0).then_some(TokenAccount {
-        mint: key(0)?,
-        owner: key(32)?,
-        amount: u64::from_le_bytes(*account.data.get(64..)?.first_chunk()?),
-        frozen: state == 2,
-    })
-}
-
-/// Finds the token account and the holder of each cover's NFT: where it was last seen, else with whoever paid the
-/// cover's rent (the buyer, as a rule), both a hundred a request; only what is not there is looked up one by one.
-fn find_nfts(
-    cluster: &dyn Cluster,
-    covers: &[(Pubkey, Cover)],
-    whereabouts: &mut Whereabouts,
-) -> Result<Vec<Option<(Pubkey, Pubkey)>>, ClusterError> {
-    let guess = |cover: &Cover| {
-        let with_payer = || address::associated_token(&cover.rent_payer, &cover.mint, &TOKEN_2022);
-        whereabouts.get(&cover.mint).copied().unwrap_or_else(with_payer)
-    };
-    let guesses: Vec<Pubkey> = covers.iter().map(|(_, cover)| guess(cover)).collect();
-    let mut found = holders_at(cluster, covers.iter().map(|(_, cover)| cover.mint), &guesses)?;
-    let moved: Vec<usize> = (0..covers.len()).filter(|index| found[*index].is_none()).collect();
-    let mints: Vec<Pubkey> = moved.iter().map(|index| covers[*index].1.mint).collect();
-    let accounts = cluster.nft_accounts(&mints)?;
-    let (moved, accounts): (Vec<usize>, Vec<Pubkey>) =
-        moved.into_iter().zip(accounts).filter_map(|(index, account)| Some((index, account?))).unzip();
-    let holders = holders_at(cluster, moved.iter().map(|index| covers[*index].1.mint), &accounts)?;
-    for (index, holder) in moved.into_iter().zip(holders) {
-        found[index] = holder;
-    }
-    for ((_, cover), holder) in covers.iter().zip(&found) {
-        match holder {
-            Some((nft, _)) => whereabouts.insert(cover.mint, *nft),
-            None => whereabouts.remove(&cover.mint),
-        };
-    }
-    Ok(found)
-}
-
 /// Which of these accounts hold one unit of these mints, and for whom.
 fn holders_at(
     cluster: &dyn Cluster,
-    mints: impl Iterator<Item = Pubkey>,
-    accounts: &[Pubkey],
+    guesses: &[(Pubkey, Pubkey)],
 ) -> Result<Vec<Option<(Pubkey, Pubkey)>>, ClusterError> {
-    let read = cluster.accounts(accounts)?;
-    let holder = |((mint, address), account): ((Pubkey, &Pubkey), Option<Account>)| {
-        let account = token_account(&account?)?;
-        (account.mint == mint && account.amount == 1).then_some((*address, account.owner))
+    let accounts: Vec<Pubkey> = guesses.iter().map(|(_, account)| *account).collect();
+    let read = if accounts.is_empty() { Vec::new() } else { cluster.accounts(&accounts)? };
+    let holder = |((mint, address), account): (&(Pubkey, Pubkey), Option<Account>)| {
+        let account = TokenAccount::read(&account?)?;
+        (account.mint == *mint && account.amount == 1).then_some((*address, account.owner))
     };
-    Ok(mints.zip(accounts).zip(read).map(holder).collect())
-}
-
-/// Whether owners can be paid in a pool's asset by somebody else, in their order.
-fn destinations(cluster: &dyn Cluster, keys: &PoolKeys, owners: &[Pubkey]) -> Result<Vec<Destination>, ClusterError> {
-    let accounts: Vec<Pubkey> = owners.iter().map(|owner| keys.assets_of(owner)).collect();
-    let read = cluster.accounts(&accounts)?;
-    let judge = |(owner, account): (&Pubkey, Option<Account>)| {
-        if !owner.is_on_curve() {
-            return Destination::ProgramOwner;
-        }
-        match account.as_ref().and_then(token_account) {
-            None => Destination::Missing,
-            Some(account) if account.owner != *owner => Destination::HandedOn,
-            Some(account) if account.frozen => Destination::Frozen,
-            Some(_) => Destination::Ready,
-        }
-    };
-    Ok(owners.iter().zip(read).map(judge).collect())
+    Ok(guesses.iter().zip(read).map(holder).collect())
 }

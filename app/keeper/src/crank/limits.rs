@@ -1,23 +1,37 @@
 //! What keeps a crank from spending too much and from trying too often.
 
-use crate::crank::work::Item;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// The window of a budget.
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Lamports that may be spent in any hour.
+/// Lamports that may be spent in any hour. A part of them is kept for showing prices: who has paid thousands of covers, or
+/// for accounts of theirs, must not become blind by it.
 #[derive(Clone, Debug, Default)]
 pub struct Budget {
     per_hour: Option<u64>,
     spent: VecDeque<(Instant, u64)>,
 }
 
+/// What lamports are spent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Showing prices: may use the whole budget.
+    Prices,
+    /// Everything else: leaves [`Budget::kept_for_prices`].
+    Other,
+}
+
 impl Budget {
     /// A budget; `None` is no limit.
     pub fn new(per_hour: Option<u64>) -> Self {
         Self { per_hour, spent: VecDeque::new() }
+    }
+
+    /// Of the lamports of an hour, those that only prices may use: a tenth, rounded down.
+    pub fn kept_for_prices(&self) -> u64 {
+        self.per_hour.map_or(0, |limit| limit / 10)
     }
 
     /// Lamports spent in the hour before `now`.
@@ -29,12 +43,23 @@ impl Budget {
     }
 
     /// Books lamports if they still fit, and says whether they do.
-    pub fn take(&mut self, lamports: u64, now: Instant) -> bool {
-        let fits = self.per_hour.is_none_or(|limit| self.spent(now).saturating_add(lamports) <= limit);
+    pub fn take(&mut self, lamports: u64, purpose: Purpose, now: Instant) -> bool {
+        let kept = if purpose == Purpose::Prices { 0 } else { self.kept_for_prices() };
+        let limit = self.per_hour.map(|limit| limit.saturating_sub(kept));
+        let fits = limit.is_none_or(|limit| self.spent(now).saturating_add(lamports) <= limit);
         if fits {
             self.spent.push_back((now, lamports));
         }
         fits
+    }
+
+    /// Takes lamports out of the books again that were not spent after all.
+    pub fn give_back(&mut self, mut lamports: u64) {
+        for (_, booked) in self.spent.iter_mut().rev() {
+            let back = lamports.min(*booked);
+            *booked -= back;
+            lamports -= back;
+        }
     }
 }
 
@@ -55,14 +80,14 @@ impl Delays {
     }
 }
 
-/// Work that failed, and when it may be tried again.
+/// What failed, and when it may be tried again.
 #[derive(Clone, Debug)]
-pub struct BackOff {
+pub struct BackOff<K> {
     delays: Delays,
-    items: HashMap<Item, Failure>,
+    items: BTreeMap<K, Failure>,
 }
 
-/// How an item of work failed.
+/// How something failed.
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// How often in a row.
@@ -73,35 +98,36 @@ pub struct Failure {
     pub why: String,
 }
 
-impl BackOff {
+impl<K: Copy + Ord> BackOff<K> {
     /// Nothing has failed yet.
     pub fn new(delays: Delays) -> Self {
-        Self { delays, items: HashMap::new() }
+        Self { delays, items: BTreeMap::new() }
     }
 
-    /// Books a failure.
-    pub fn failed(&mut self, item: Item, why: String, now: Instant) {
+    /// Books a failure. It waits no longer than `longest`, if that is given.
+    pub fn failed(&mut self, item: K, why: String, longest: Option<Duration>, now: Instant) {
         let failures = self.items.get(&item).map_or(0, |failure| failure.failures).saturating_add(1);
-        self.items.insert(item, Failure { failures, until: now + self.delays.after(failures), why });
+        let delay = self.delays.after(failures).min(longest.unwrap_or(Duration::MAX));
+        self.items.insert(item, Failure { failures, until: now + delay, why });
     }
 
     /// Forgets what is no longer due: done, by whomever.
-    pub fn keep(&mut self, due: &BTreeSet<Item>) {
-        self.items.retain(|item, _| due.contains(item));
+    pub fn keep(&mut self, is_due: impl Fn(&K) -> bool) {
+        self.items.retain(|item, _| is_due(item));
     }
 
-    /// Forgets one.
-    pub fn done(&mut self, item: &Item) {
-        self.items.remove(item);
+    /// Forgets one. How it had failed, if it had.
+    pub fn done(&mut self, item: &K) -> Option<Failure> {
+        self.items.remove(item)
     }
 
     /// How an item failed, if it must still wait.
-    pub fn waits(&self, item: &Item, now: Instant) -> Option<&Failure> {
+    pub fn waits(&self, item: &K, now: Instant) -> Option<&Failure> {
         self.items.get(item).filter(|failure| now < failure.until)
     }
 
     /// Everything that failed and has not been done since.
-    pub fn failing(&self) -> BTreeSet<Item> {
+    pub fn failing(&self) -> BTreeSet<K> {
         self.items.keys().copied().collect()
     }
 }
@@ -117,14 +143,36 @@ mod tests {
         let start = Instant::now();
         let minute = Duration::from_secs(60);
         let mut budget = Budget::new(Some(10_000));
-        assert!(budget.take(6_000, start));
-        assert!(!budget.take(4_001, start + minute), "over the limit");
-        assert!(budget.take(4_000, start + minute));
+        let prices = Purpose::Prices;
+        assert!(budget.take(6_000, prices, start));
+        assert!(!budget.take(4_001, prices, start + minute), "over the limit");
+        assert!(budget.take(4_000, prices, start + minute));
         assert_eq!(budget.spent(start + minute), 10_000);
-        assert!(!budget.take(1, start + 59 * minute));
-        assert!(budget.take(6_000, start + 60 * minute), "the first spending is an hour old");
-        assert!(!budget.take(1, start + 60 * minute));
-        assert!(Budget::new(None).take(u64::MAX, start));
+        assert!(!budget.take(1, prices, start + 59 * minute));
+        assert!(budget.take(6_000, prices, start + 60 * minute), "the first spending is an hour old");
+        assert!(!budget.take(1, prices, start + 60 * minute));
+        assert!(Budget::new(None).take(u64::MAX, Purpose::Other, start));
+    }
+
+    #[test]
+    fn a_tenth_of_a_budget_is_for_prices_alone() {
+        let start = Instant::now();
+        let mut budget = Budget::new(Some(10_000));
+        assert!(!budget.take(9_001, Purpose::Other, start));
+        assert!(budget.take(9_000, Purpose::Other, start));
+        assert!(!budget.take(1, Purpose::Other, start));
+        assert!(budget.take(1_000, Purpose::Prices, start));
+    }
+
+    #[test]
+    fn what_was_not_spent_after_all_can_be_spent_again() {
+        let start = Instant::now();
+        let mut budget = Budget::new(Some(10_000));
+        assert!(budget.take(4_000, Purpose::Other, start) && budget.take(3_000, Purpose::Other, start));
+        budget.give_back(5_000);
+        assert_eq!(budget.spent(start), 2_000);
+        budget.give_back(9_000);
+        assert_eq!(budget.spent(start), 0);
     }
 
     #[test]
@@ -140,13 +188,15 @@ mod tests {
         let start = Instant::now();
         let item = (Kind::SettleCover, Pubkey::new_from_array([1; 32]));
         let mut back_off = BackOff::new(Delays { first: Duration::from_secs(5), longest: Duration::from_secs(60) });
-        back_off.failed(item, "frozen".into(), start);
+        back_off.failed(item, "frozen".into(), None, start);
         assert!(back_off.waits(&item, start + Duration::from_secs(4)).is_some());
         assert!(back_off.waits(&item, start + Duration::from_secs(5)).is_none());
         assert!(back_off.failing().contains(&item), "it may be tried, and is still known to have failed");
-        back_off.failed(item, "frozen".into(), start);
+        back_off.failed(item, "frozen".into(), None, start);
         assert!(back_off.waits(&item, start + Duration::from_secs(9)).is_some());
-        back_off.keep(&BTreeSet::new());
+        back_off.failed(item, "frozen".into(), Some(Duration::from_secs(3)), start);
+        assert!(back_off.waits(&item, start + Duration::from_secs(3)).is_none(), "never longer than it may");
+        back_off.keep(|_| false);
         assert!(back_off.failing().is_empty());
     }
 }

@@ -1,8 +1,10 @@
 //! The crank: does what anyone may do, as soon as it is due.
 //!
-//! A pass reads the chain, derives what is due ([`plan`]), and does it. Nothing is remembered that the chain does not
-//! say: a crank that is killed and started again goes on where it was. Any number may run at once: whoever comes second
-//! finds the work done. What is refused is reported, waits ever longer, and stops nothing else.
+//! A pass shows prices first, then reads the rest of the chain, derives what is due ([`plan`]), and does it; while it
+//! works it goes on showing prices. Nothing is remembered that the chain does not say: a crank that is killed and started
+//! again goes on where it was. Any number may run at once: whoever comes second finds the work done. What is refused is
+//! reported, waits ever longer, and stops nothing else; what nobody says is unknown, and nothing is concluded from it
+//! ([`chain`]).
 //!
 //! ```no_run
 //! use backstop_client::cluster::rpc::RpcCluster;
@@ -25,37 +27,48 @@ mod execute;
 pub mod hermes;
 pub mod limits;
 pub mod monitor;
+mod names;
 pub mod plan;
 pub mod price;
 pub mod pyth;
 pub mod report;
 pub mod service;
 mod tables;
+pub mod watch;
 pub mod work;
 
 pub use hermes::{Hermes, SignedFile};
 pub use monitor::{Health, Monitor};
-pub use plan::{Plan, Settings};
+pub use plan::{CreateAccounts, Plan, Settings};
 pub use price::{Accounts, PriceError, PriceSource, Print};
 pub use report::{Report, Skipped};
 pub use work::Kind;
 
 use anchor_lang::prelude::Pubkey;
 use backstop_client::cluster::{Cluster, ClusterError};
+use backstop_client::explain::explain;
 use backstop_client::transaction::PriorityFee;
-use chain::{Chain, Depth, Whereabouts};
+use chain::{Chain, Depth, Unknown, Whereabouts};
 use execute::Progress;
 use limits::{BackOff, Budget, Delays};
+use names::Names;
+use price::PrintKey;
 use solana_sdk::signer::Signer;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tables::Tables;
-use work::{Item, Work};
+use watch::FeedState;
+use work::{Item, Waiting, Work};
 
 /// How often covers whose NFT is burnt are looked for: it reads every cover there is.
 const SWEEP: Duration = Duration::from_secs(3_600);
+/// Lamports that a crank spends in an hour at most, if nobody says otherwise: half a SOL. It is enough for 4,700
+/// transactions at the highest fee, which settle about 37,000 covers, or for the accounts of 240 holders who have none;
+/// and a fault, or somebody who buys covers for wallets without accounts, costs no more than that.
+pub const DEFAULT_BUDGET: u64 = 500_000_000;
+
 /// Most passes in a row that do something.
 const MOST_PASSES: u64 = 1_000;
 
@@ -67,7 +80,7 @@ const MOST_LOST_PASSES: u64 = 5;
 pub struct Options {
     /// What it does.
     pub settings: Settings,
-    /// Most lamports in an hour, fees and rent; without it there is no limit.
+    /// Most lamports in an hour, fees and rent; `None` is no limit. A tenth is kept for showing prices.
     pub budget: Option<u64>,
     /// What is paid for priority.
     pub priority_fee: PriorityFee,
@@ -82,7 +95,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             settings: Settings::default(),
-            budget: None,
+            budget: Some(DEFAULT_BUDGET),
             priority_fee: PriorityFee::Market { cap: 100_000 },
             delays: Delays { first: Duration::from_secs(10), longest: Duration::from_secs(3_600) },
             table_from: 100,
@@ -97,7 +110,13 @@ pub struct Crank<'a> {
     source: Box<dyn PriceSource + 'a>,
     options: Options,
     whereabouts: Whereabouts,
-    back_off: BackOff,
+    back_off: BackOff<Item>,
+    failing_prints: BackOff<PrintKey>,
+    names: Names,
+    /// Length of the shortest slot that prices are shown for, in seconds.
+    shortest_slot: Option<u32>,
+    /// Rounds in a row whose transactions expired.
+    lost_rounds: u32,
     budget: Budget,
     tables: Tables,
     rents: HashMap<usize, u64>,
@@ -120,6 +139,10 @@ impl<'a> Crank<'a> {
             source,
             whereabouts: Whereabouts::new(),
             back_off: BackOff::new(options.delays),
+            failing_prints: BackOff::new(options.delays),
+            names: Names::default(),
+            shortest_slot: None,
+            lost_rounds: 0,
             budget: Budget::new(options.budget),
             options,
             tables: Tables::default(),
@@ -135,7 +158,7 @@ impl<'a> Crank<'a> {
         self.stop = flag;
     }
 
-    /// Tells a health check of every confirmed transaction.
+    /// Tells a health check whenever it gets on.
     pub fn watch_health(&mut self, health: Arc<Health>) {
         self.health = Some(health);
     }
@@ -144,21 +167,35 @@ impl<'a> Crank<'a> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Reads the chain once and does what is due.
+    /// It gets on.
+    fn beat(&self) {
+        if let Some(health) = &self.health {
+            health.beat();
+        }
+    }
+
+    /// Shows prices, reads the rest of the chain, and does what is due.
     ///
-    /// Errors: only of the cluster. What was done before it stays done, and the next pass goes on from there.
+    /// Errors: only of the cluster: without pools, products, triggers and the clock nothing is known to be due, and
+    /// without money nothing can be sent. What was done before it stays done, and the next pass goes on from there.
     pub fn pass(&mut self) -> Result<Report, ClusterError> {
+        let mut progress = Progress::default();
+        progress.report.passes = 1;
+        let mut chain = Chain::watch(self.cluster, &mut self.whereabouts)?;
+        self.names.learn(&chain);
+        progress.report.payer_lamports = self.purse(&mut chain);
+        self.show_prices(&mut chain, &mut progress)?;
+        self.beat();
         let burnt = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP);
         let depth = Depth { tickets: true, burnt };
-        let chain = Chain::read(self.cluster, &mut self.whereabouts, depth)?;
+        chain.read_rest(self.cluster, &mut self.whereabouts, depth, &self.options.settings.pools);
         if burnt {
             self.swept = Some(Instant::now());
         }
-        let mut progress = Progress::default();
-        progress.report.passes = 1;
-        let prints = self.prints(&chain, &mut progress);
-        let Plan { due, waiting } = self.plan(&chain, &prints);
-        self.back_off.keep(&due.iter().map(Work::item).collect());
+        self.beat();
+        progress.report.unknown = std::mem::take(&mut chain.unknown);
+        let Plan { due, waiting } = self.plan(&chain);
+        self.back_off.keep(|item| due.iter().any(|work| work.item() == *item));
         let settlements = due.iter().filter(|work| work.kind == Kind::SettleCover);
         let busy: BTreeSet<Pubkey> = settlements.map(|work| work.pool).collect();
         let now = Instant::now();
@@ -173,23 +210,29 @@ impl<'a> Crank<'a> {
         }
         tracing::debug!(due = work.len(), skipped = progress.report.skipped.len(), waiting = waiting.len(), "planned");
         progress.report.waiting = waiting;
-        self.execute(work, &mut progress)?;
+        self.execute(work, &mut chain, &mut progress)?;
+        progress.report.unknown.append(&mut chain.unknown);
         if !self.stopped() {
-            self.tidy_tables(&busy, &mut progress)?;
+            self.tidy_tables(&busy, &mut progress);
         }
-        self.judge(&prints, &mut progress)?;
-        Ok(progress.report)
+        self.judge(&mut progress);
+        let Progress { mut report, failed_prints, .. } = progress;
+        report.skipped.extend(failed_prints);
+        Ok(report)
     }
 
     /// Passes until nothing is due any more that this crank can do now. The report sums them up.
     pub fn run_until_idle(&mut self) -> Result<Report, ClusterError> {
         let mut sum = Report::default();
-        let mut lost = 0;
+        let (mut lost, mut idle) = (0, 0);
         loop {
             let report = self.pass()?;
             // What a pass lost is still due; but a cluster that takes nothing is not asked for ever.
             lost = if report.did_anything() { 0 } else { lost + 1 };
-            let more = report.did_anything() || (report.transactions_lost > 0 && lost < MOST_LOST_PASSES);
+            idle = if report.did_anything() { 0 } else { idle + 1 };
+            // While somebody else works, what was read first may be older than what was read last: it is read again.
+            let looked = idle > u32::from(sum.done_by_others > 0);
+            let more = !looked || (report.transactions_lost > 0 && lost < MOST_LOST_PASSES);
             let goes_on = more && !report.out_of_budget && !self.stopped();
             sum.add(report);
             if !goes_on || sum.passes >= MOST_PASSES {
@@ -198,51 +241,154 @@ impl<'a> Crank<'a> {
         }
     }
 
-    /// What is due and what waits for others, without doing anything.
-    pub fn look(&mut self) -> Result<Plan, ClusterError> {
-        let chain = Chain::read(self.cluster, &mut self.whereabouts, Depth { tickets: true, burnt: true })?;
-        let prints = self.prints(&chain, &mut Progress::default());
-        Ok(self.plan(&chain, &prints))
+    /// What is due and what waits for others, how prices stand and what is not known, without doing anything.
+    pub fn look(&mut self) -> Result<Look, ClusterError> {
+        let mut chain = Chain::watch(self.cluster, &mut self.whereabouts)?;
+        self.names.learn(&chain);
+        let (prints, price_error) = self.prints(&chain);
+        let settings = &self.options.settings;
+        let mut due = plan::observations(&chain, &prints, settings, &self.payer.pubkey());
+        let feeds = watch::feeds(&chain, settings, &prints);
+        let depth = Depth { tickets: true, burnt: true };
+        chain.read_rest(self.cluster, &mut self.whereabouts, depth, &settings.pools);
+        let plan = self.plan(&chain);
+        due.extend(plan.due);
+        let plan = Plan { due, waiting: plan.waiting };
+        Ok(Look { plan, feeds, price_error, unknown: chain.unknown })
     }
 
-    fn plan(&self, chain: &Chain, prints: &[Print]) -> Plan {
-        plan::plan(chain, prints, &self.options.settings, &self.payer.pubkey(), &self.back_off.failing())
+    /// Everything that is due but prices to be shown.
+    fn plan(&self, chain: &Chain) -> Plan {
+        let failing = self.back_off.failing();
+        let mut plan = plan::plan(chain, &[], &self.options.settings, &self.payer.pubkey(), &failing);
+        plan.waiting.extend(self.strangers(chain));
+        plan
     }
 
-    /// The prices of the feeds that matter. Without any, everything that needs none goes on.
-    fn prints(&mut self, chain: &Chain, progress: &mut Progress) -> Vec<Print> {
+    /// Pools that this crank is to work for and that are none.
+    fn strangers(&self, chain: &Chain) -> Vec<Waiting> {
+        let named = self.options.settings.pools.iter().filter(|pool| !chain.pools.contains_key(pool));
+        let why = "this pool is named, and there is none at its address";
+        named.map(|pool| Waiting { kind: Kind::Accrue, subject: *pool, pool: *pool, amount: 0, why }).collect()
+    }
+
+    /// Lamports of the payer, if somebody says.
+    fn purse(&self, chain: &mut Chain) -> Option<u64> {
+        match self.cluster.account(&self.payer.pubkey()) {
+            Ok(account) => Some(account.map_or(0, |account| account.lamports)),
+            Err(why) => {
+                let why = explain(&why).sentence;
+                chain.unknown.push(Unknown { what: "the payer's balance", items: 1, why });
+                None
+            }
+        }
+    }
+
+    /// What can be shown, each print once, and why the source fails, if it does. Without prices everything that needs
+    /// none goes on.
+    fn prints(&mut self, chain: &Chain) -> (Vec<Print>, Option<String>) {
         let feeds = plan::feeds(chain, &self.options.settings);
         if feeds.is_empty() {
-            return Vec::new();
+            return (Vec::new(), None);
         }
-        match self.source.prints(self.cluster, &feeds, chain.now) {
-            Ok(prints) => prints,
+        let (mut prints, mut error) = match self.source.prints(self.cluster, &feeds, chain.now) {
+            Ok(prints) => (prints, None),
+            Err(why) => (self.source.kept(), Some(why.to_string())),
+        };
+        let gaps = watch::gaps(chain, &self.options.settings);
+        if !gaps.is_empty() {
+            match self.source.past(&gaps, chain.now) {
+                Ok(past) => prints.extend(past),
+                Err(why) => drop(error.get_or_insert_with(|| why.to_string())),
+            }
+        }
+        let mut known = BTreeSet::new();
+        prints.retain(|print| known.insert((print.source, print.key())));
+        (prints, error)
+    }
+
+    /// Looks at prices and shows those that say something new.
+    fn show_prices(&mut self, chain: &mut Chain, progress: &mut Progress) -> Result<(), ClusterError> {
+        let (prints, error) = self.prints(chain);
+        progress.report.price_error = error;
+        self.failing_prints.keep(|key| prints.iter().any(|print| print.key() == *key));
+        let now = Instant::now();
+        let waits = |print: &Print| self.failing_prints.waits(&print.key(), now).map(|failure| failure.why.clone());
+        let (waiting, ready): (Vec<Print>, Vec<Print>) =
+            prints.iter().cloned().partition(|print| waits(print).is_some());
+        let observations =
+            |prints: &[Print]| plan::observations(chain, prints, &self.options.settings, &self.payer.pubkey());
+        let skipped = observations(&waiting).into_iter().filter_map(|work| {
+            let why = waits(work.print.as_ref()?)?;
+            Some(Skipped::new(work.item(), &why))
+        });
+        progress.failed_prints = skipped.collect();
+        let due = observations(&ready);
+        if !due.is_empty() {
+            self.observe(due, progress)?;
+            if let Err(why) = chain.watch_again(self.cluster) {
+                let why = explain(&why).sentence;
+                chain.unknown.push(Unknown { what: "triggers after prices were shown", items: 1, why });
+            }
+        }
+        progress.report.feeds = watch::feeds(chain, &self.options.settings, &prints);
+        self.shortest_slot = watch::shortest_slot(chain, &self.options.settings);
+        Ok(())
+    }
+
+    /// Looks at prices in the middle of other work.
+    fn look_at_prices(&mut self, chain: &mut Chain, progress: &mut Progress) -> Result<(), ClusterError> {
+        self.beat();
+        match chain.watch_again(self.cluster) {
+            Ok(()) => self.show_prices(chain, progress),
+            // The work goes on; the next look is soon.
             Err(why) => {
-                tracing::warn!(%why, "no prices");
-                progress.report.price_error = Some(why.to_string());
-                Vec::new()
+                tracing::warn!(why = explain(&why).sentence, "prices cannot be looked at now");
+                Ok(())
             }
         }
     }
 
     /// Looks again at what was refused: what is no longer due was done by somebody else; the rest waits.
-    fn judge(&mut self, prints: &[Print], progress: &mut Progress) -> Result<(), ClusterError> {
+    fn judge(&mut self, progress: &mut Progress) {
         if progress.failed.is_empty() {
-            return Ok(());
+            return;
         }
         let depth =
             Depth { tickets: true, burnt: progress.failed.iter().any(|((kind, _), _)| *kind == Kind::CloseCover) };
-        let chain = Chain::read(self.cluster, &mut self.whereabouts, depth)?;
-        let still: BTreeSet<Item> = self.plan(&chain, prints).due.iter().map(Work::item).collect();
+        let read = Chain::watch(self.cluster, &mut self.whereabouts).map(|mut chain| {
+            chain.read_rest(self.cluster, &mut self.whereabouts, depth, &self.options.settings.pools);
+            chain
+        });
+        let still: BTreeSet<Item> = read
+            .as_ref()
+            .map_or_else(|_| BTreeSet::new(), |chain| self.plan(chain).due.iter().map(Work::item).collect());
+        // What cannot be found out is not taken for done.
+        let vague = |kind: Kind| {
+            let matters = |unknown: &Unknown| !unknown.is_of_payments() || kind.pays();
+            read.as_ref().map_or(true, |chain| chain.unknown.iter().any(matters))
+        };
         let now = Instant::now();
         for (item, why) in progress.failed.drain(..) {
-            if still.contains(&item) {
+            if vague(item.0) || still.contains(&item) {
                 progress.report.skipped.push(Skipped::new(item, &why));
-                self.back_off.failed(item, why, now);
+                self.back_off.failed(item, why, None, now);
             } else {
                 progress.report.done_by_others += 1;
             }
         }
-        Ok(())
     }
+}
+
+/// What a crank sees, without doing anything.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What is due, and what waits.
+    pub plan: Plan,
+    /// How each watched feed stands.
+    pub feeds: Vec<FeedState>,
+    /// Why there are no prices, if so.
+    pub price_error: Option<String>,
+    /// What could not be found out.
+    pub unknown: Vec<Unknown>,
 }

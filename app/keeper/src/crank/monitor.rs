@@ -1,6 +1,12 @@
-//! What an operator sees of a running crank: Prometheus metrics and a health check, over HTTP.
+//! What an operator sees of a running crank: Prometheus metrics and health checks, over HTTP.
+//!
+//! `/live` says whether the process gets on at all: if not, it is to be started again. `/ready` says whether it does what
+//! it is for: passes succeed, every watched feed has a fresh price, the wallet can pay; if not, somebody is to look, and
+//! starting it again helps nothing. `/health` says both.
 
 use crate::crank::report::Report;
+use crate::crank::service::LOW_BALANCE;
+use crate::crank::watch::FeedState;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -9,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tiny_http::{Header, Response, Server};
@@ -20,6 +26,8 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 const LOOK: Duration = Duration::from_millis(200);
 /// Intervals without a successful pass after which a crank is unhealthy.
 const INTERVALS: u32 = 3;
+/// Shortest time after which a crank is unhealthy: a transaction alone may take a minute and a half to expire.
+pub const SHORTEST_PATIENCE: Duration = Duration::from_secs(180);
 
 /// Whether a crank works.
 #[derive(Debug)]
@@ -30,50 +38,94 @@ pub struct Health {
 
 #[derive(Debug)]
 struct State {
-    last: Instant,
+    /// When it last got on: a pass began, came to a new part of it, or ended, well or not.
+    alive: Instant,
+    /// When a pass last ended well, or a transaction in it was confirmed.
+    good: Instant,
     error: Option<String>,
+    /// What the last good pass found that is not as it should be.
+    complaints: Vec<String>,
 }
 
 impl Health {
-    /// Healthy as of now, for three intervals.
+    /// Healthy as of now, for three intervals or three minutes, whichever is longer.
     pub fn new(interval: Duration) -> Self {
-        let state = State { last: Instant::now(), error: None };
-        Self { patience: interval.saturating_mul(INTERVALS), state: Mutex::new(state) }
+        Self::with_patience(interval.saturating_mul(INTERVALS).max(SHORTEST_PATIENCE))
     }
 
-    fn set(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Healthy as of now, for so long.
+    pub fn with_patience(patience: Duration) -> Self {
+        let now = Instant::now();
+        let state = State { alive: now, good: now, error: None, complaints: Vec::new() };
+        Self { patience, state: Mutex::new(state) }
     }
 
-    /// A pass came to its end.
-    pub fn passed(&self) {
-        self.set(|state| *state = State { last: Instant::now(), error: None });
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A pass came to its end, and found this to complain about.
+    pub fn passed(&self, complaints: Vec<String>) {
+        let now = Instant::now();
+        *self.state() = State { alive: now, good: now, error: None, complaints };
+    }
+
+    /// It gets on: in a long pass too.
+    pub fn beat(&self) {
+        self.state().alive = Instant::now();
     }
 
     /// A transaction was confirmed: a long pass is at work.
     pub fn progressed(&self) {
-        self.set(|state| state.last = Instant::now());
+        let mut state = self.state();
+        state.alive = Instant::now();
+        state.good = state.alive;
     }
 
     /// A pass failed.
     pub fn failed(&self, why: String) {
-        self.set(|state| state.error = Some(why));
+        let mut state = self.state();
+        state.alive = Instant::now();
+        state.error = Some(why);
+    }
+
+    /// Why the process does not get on, if so.
+    pub fn dead(&self) -> Option<String> {
+        let age = self.state().alive.elapsed();
+        (age > self.patience).then(|| format!("it has not got on for {} s", age.as_secs()))
+    }
+
+    /// Why the crank does not do what it is for, if so.
+    pub fn unready(&self) -> Option<String> {
+        let state = self.state();
+        let age = state.good.elapsed();
+        if age > self.patience {
+            let why = state.error.as_deref().unwrap_or("a pass takes too long");
+            return Some(format!("no successful pass for {} s: {why}", age.as_secs()));
+        }
+        (!state.complaints.is_empty()).then(|| state.complaints.join("\n"))
     }
 
     /// Why the crank is unhealthy, if it is.
     pub fn complaint(&self) -> Option<String> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let age = state.last.elapsed();
-        (age > self.patience).then(|| {
-            let why = state.error.as_deref().unwrap_or("a pass takes too long");
-            format!("no successful pass for {} s: {why}", age.as_secs())
-        })
+        self.unready().or_else(|| self.dead())
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WaitingLabel {
+    kind: &'static str,
+    why: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FeedLabel {
+    feed: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -92,9 +144,14 @@ pub struct Monitor {
     fees: Counter,
     rent: Counter,
     skipped: Gauge,
-    waiting: Gauge,
+    waiting: Family<WaitingLabel, Gauge>,
+    unknown: Gauge,
     out_of_budget: Gauge,
     without_prices: Gauge,
+    stale_feeds: Gauge,
+    feed_age: Family<FeedLabel, Gauge>,
+    feed_ahead: Family<FeedLabel, Gauge>,
+    payer: Gauge,
     health: Arc<Health>,
 }
 
@@ -111,9 +168,14 @@ impl Monitor {
             fees: Counter::default(),
             rent: Counter::default(),
             skipped: Gauge::default(),
-            waiting: Gauge::default(),
+            waiting: Family::default(),
+            unknown: Gauge::default(),
             out_of_budget: Gauge::default(),
             without_prices: Gauge::default(),
+            stale_feeds: Gauge::default(),
+            feed_age: Family::default(),
+            feed_ahead: Family::default(),
+            payer: Gauge::default(),
             health,
         };
         let registry = &mut monitor.registry;
@@ -125,15 +187,24 @@ impl Monitor {
         registry.register("fees_lamports", "Fees paid, in lamports", monitor.fees.clone());
         registry.register("rent_lamports", "Rent paid for accounts, in lamports", monitor.rent.clone());
         registry.register("skipped", "Items refused that will be tried again", monitor.skipped.clone());
-        registry.register("waiting", "Items that only others can bring about", monitor.waiting.clone());
+        registry.register("waiting", "Items that only others can bring about, by reason", monitor.waiting.clone());
+        registry.register("unknown", "Items of which nobody says how they stand", monitor.unknown.clone());
         registry.register("out_of_budget", "1 while the hour's budget is used up", monitor.out_of_budget.clone());
         registry.register("without_prices", "1 while the price source fails", monitor.without_prices.clone());
+        registry.register("stale_feeds", "Watched feeds without a fresh price", monitor.stale_feeds.clone());
+        registry.register("feed_age_seconds", "Age of the newest price of a watched feed", monitor.feed_age.clone());
+        registry.register(
+            "feed_ahead_seconds",
+            "Seconds by which the newest price of a watched feed is ahead of the cluster's clock",
+            monitor.feed_ahead.clone(),
+        );
+        registry.register("payer_lamports", "Balance of the wallet that pays, in lamports", monitor.payer.clone());
         monitor
     }
 
     /// Counts a pass.
     pub fn passed(&self, report: &Report) {
-        self.health.passed();
+        self.health.passed(complaints(report));
         self.passes.get_or_create(&ResultLabel { result: "ok" }).inc();
         for (kind, count) in &report.done {
             self.work.get_or_create(&KindLabel { kind: (*kind).to_owned() }).inc_by(*count);
@@ -145,9 +216,27 @@ impl Monitor {
         self.fees.inc_by(report.fees);
         self.rent.inc_by(report.rent);
         self.skipped.set(count(report.skipped.len()));
-        self.waiting.set(count(report.waiting.len()));
+        self.waiting.clear();
+        for waiting in &report.waiting {
+            self.waiting.get_or_create(&WaitingLabel { kind: waiting.kind.name(), why: waiting.why }).inc();
+        }
+        self.unknown.set(count(report.unknown.iter().map(|unknown| unknown.items).sum()));
         self.out_of_budget.set(i64::from(report.out_of_budget));
         self.without_prices.set(i64::from(report.price_error.is_some()));
+        self.stale_feeds.set(count(report.feeds.iter().filter(|feed| !feed.fresh).count()));
+        self.feed_age.clear();
+        self.feed_ahead.clear();
+        for feed in &report.feeds {
+            let label = FeedLabel { feed: feed.feed.clone() };
+            self.feed_ahead.get_or_create(&label).set(feed.ahead_seconds);
+            // A feed of which nobody has seen a price has no age.
+            if let Some(age) = feed.age_seconds {
+                self.feed_age.get_or_create(&label).set(age);
+            }
+        }
+        if let Some(lamports) = report.payer_lamports {
+            self.payer.set(i64::try_from(lamports).unwrap_or(i64::MAX));
+        }
     }
 
     /// Counts a pass that the cluster broke off.
@@ -165,11 +254,25 @@ impl Monitor {
     }
 }
 
+/// What of a pass's report makes a crank unready: what stands in the way of what it is for. Single items that are
+/// refused or unknown do not.
+fn complaints(report: &Report) -> Vec<String> {
+    let mut complaints: Vec<String> = report.feeds.iter().filter_map(FeedState::complaint).collect();
+    complaints.extend(report.price_error.clone());
+    if report.out_of_budget {
+        complaints.push("the budget of the hour is used up".into());
+    }
+    if let Some(lamports) = report.payer_lamports.filter(|lamports| *lamports < LOW_BALANCE) {
+        complaints.push(format!("the wallet that pays has {lamports} lamports left"));
+    }
+    complaints
+}
+
 fn count(items: usize) -> i64 {
     i64::try_from(items).unwrap_or(i64::MAX)
 }
 
-/// An HTTP server for `GET /metrics` and `GET /health`, in a thread of its own. It ends with this value.
+/// An HTTP server for `GET /metrics`, `/live`, `/ready` and `/health`, in a thread of its own. It ends with this value.
 pub struct Endpoint {
     address: SocketAddr,
     end: Arc<AtomicBool>,
@@ -190,8 +293,11 @@ impl Endpoint {
                 if let Ok(Some(request)) = server.recv_timeout(LOOK) {
                     let response = match request.url() {
                         "/metrics" => metrics(&monitor),
-                        "/health" => health(&monitor.health),
-                        _ => Response::from_string("there are /metrics and /health\n").with_status_code(404),
+                        "/live" => verdict(monitor.health.dead()),
+                        "/ready" => verdict(monitor.health.unready()),
+                        "/health" => verdict(monitor.health.complaint()),
+                        _ => Response::from_string("there are /metrics, /live, /ready and /health\n")
+                            .with_status_code(404),
                     };
                     // Whoever asked may be gone.
                     let _ = request.respond(response);
@@ -227,8 +333,8 @@ fn metrics(monitor: &Monitor) -> Text {
     }
 }
 
-fn health(health: &Health) -> Text {
-    match health.complaint() {
+fn verdict(complaint: Option<String>) -> Text {
+    match complaint {
         None => Response::from_string("ok\n"),
         Some(why) => Response::from_string(format!("{why}\n")).with_status_code(503),
     }

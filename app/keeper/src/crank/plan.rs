@@ -3,7 +3,7 @@
 //! A rule is never written down twice: whether an instruction would be taken is asked of the program's own methods, on
 //! copies of the accounts. What is added here is when it is *worth* a fee.
 
-use crate::crank::chain::{Chain, Destination, OpenCover, PoolView, ProductView};
+use crate::crank::chain::{Chain, Destination, Held, OpenCover, PoolView, ProductView};
 use crate::crank::price::Print;
 use crate::crank::work::{Item, Kind, Waiting, Work};
 use anchor_lang::Space;
@@ -11,9 +11,9 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::constants::{MIN_SMALLEST_AMOUNT, TREATY_CALL_WINDOW};
 use backstop::oracle::Source;
-use backstop::state::evidence::{Evidence, Phase, Terms};
+use backstop::state::evidence::{Class, Evidence, Phase, Terms};
 use backstop::state::{
-    CedantAlert, ExitEpoch, Incident, IncidentState, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyKind,
+    CedantAlert, Claim, ExitEpoch, Incident, IncidentState, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyKind,
     TreatyState, day_of,
 };
 use backstop_client::address;
@@ -22,6 +22,12 @@ use std::collections::BTreeSet;
 
 /// Why nothing moves while the asset's issuer has frozen a pool's token account.
 const VAULT_FROZEN: &str = "a pool's vault is frozen";
+/// Why a payment waits for its owner.
+pub const NO_ACCOUNT: &str = "its owner has no account of the asset";
+/// Why an incident stays open after its time.
+const STILL_PAYABLE: &str = "its time is over, but covers could still be paid, or nobody says that they could not";
+/// Most prints that one trigger is shown in a pass.
+const PRINTS_A_PASS: usize = 24;
 /// Bytes of a token account, for its rent.
 const TOKEN_ACCOUNT_BYTES: usize = 165;
 
@@ -32,15 +38,26 @@ pub struct Settings {
     pub pools: Vec<Pubkey>,
     /// Whether exit tickets are paid to their owners as soon as there is something for them.
     pub claim_exits: bool,
-    /// Whether missing payout accounts are created, at the crank's expense. An owner can close theirs and keep the
-    /// rent, so this pays for strangers: off unless asked for.
-    pub create_accounts: bool,
+    /// Whose missing payout accounts are created, at the crank's expense.
+    pub create_accounts: CreateAccounts,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { pools: Vec::new(), claim_exits: true, create_accounts: false }
+        Self { pools: Vec::new(), claim_exits: true, create_accounts: CreateAccounts::Covers }
     }
+}
+
+/// Whose missing payout accounts a crank creates. It costs the rent of a token account each, which is the owner's then:
+/// so the crank's budget bounds it, and payments that need none go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateAccounts {
+    /// Nobody's: payments wait until their owners create one.
+    Nobody,
+    /// Those of covers' holders: what nobody can receive is lost when the incident ends.
+    Covers,
+    /// Those of tickets' owners too, who have asked to be paid and lose nothing by waiting.
+    All,
 }
 
 /// Due work, and what waits for others.
@@ -69,12 +86,12 @@ pub fn feeds(chain: &Chain, settings: &Settings) -> Vec<Feed> {
     feeds.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn wanted(settings: &Settings, pool: Pubkey) -> bool {
+pub(super) fn wanted(settings: &Settings, pool: Pubkey) -> bool {
     settings.pools.is_empty() || settings.pools.contains(&pool)
 }
 
 /// Whether anybody can lose or buy anything by the product's trigger.
-fn watched(view: &ProductView) -> bool {
+pub(super) fn watched(view: &ProductView) -> bool {
     match view.product.state() {
         ProductState::Over => false,
         ProductState::Selling => true,
@@ -87,7 +104,8 @@ fn watched(view: &ProductView) -> bool {
 /// `prints` are prices that could be shown; `failing` is work that was tried and refused lately: a treaty whose call
 /// keeps failing is skipped once the program allows it.
 pub fn plan(chain: &Chain, prints: &[Print], settings: &Settings, payer: &Pubkey, failing: &BTreeSet<Item>) -> Plan {
-    let mut planner = Planner { chain, prints, settings, payer, failing, plan: Plan::default() };
+    let created = BTreeSet::new();
+    let mut planner = Planner { chain, prints, settings, payer, failing, created, plan: Plan::default() };
     planner.triggers();
     planner.incidents();
     planner.covers();
@@ -98,9 +116,20 @@ pub fn plan(chain: &Chain, prints: &[Print], settings: &Settings, payer: &Pubkey
     planner.accruals();
     let Plan { mut due, mut waiting } = planner.plan;
     due.retain(|work| wanted(settings, work.pool));
-    due.sort_by_key(|work| (work.kind, work.pool, work.holder, work.subject));
+    // Of payments those that need no new account first; of prints that one trigger is shown the order as planned.
+    due.sort_by_key(|work| (work.kind, work.pool, work.instructions.len(), work.holder, work.subject));
     waiting.sort_by_key(|waiting| (waiting.kind, waiting.subject));
     Plan { due, waiting }
+}
+
+/// Of what is due, the prints to be shown. It needs no more of the chain than [`Chain::watch`] reads.
+pub fn observations(chain: &Chain, prints: &[Print], settings: &Settings, payer: &Pubkey) -> Vec<Work> {
+    let (failing, created) = (BTreeSet::new(), BTreeSet::new());
+    let mut planner = Planner { chain, prints, settings, payer, failing: &failing, created, plan: Plan::default() };
+    planner.triggers();
+    let mut due = planner.plan.due;
+    due.retain(|work| work.kind == Kind::Observe && wanted(settings, work.pool));
+    due
 }
 
 struct Planner<'a> {
@@ -109,6 +138,8 @@ struct Planner<'a> {
     settings: &'a Settings,
     payer: &'a Pubkey,
     failing: &'a BTreeSet<Item>,
+    /// Accounts that work planned so far creates.
+    created: BTreeSet<Pubkey>,
     plan: Plan,
 }
 
@@ -118,8 +149,12 @@ impl Planner<'_> {
     }
 
     fn wait(&mut self, kind: Kind, pool: Pubkey, subject: Pubkey, why: &'static str) {
+        self.wait_for(kind, pool, subject, 0, why);
+    }
+
+    fn wait_for(&mut self, kind: Kind, pool: Pubkey, subject: Pubkey, amount: u64, why: &'static str) {
         if wanted(self.settings, pool) {
-            self.plan.waiting.push(Waiting { kind, subject, why });
+            self.plan.waiting.push(Waiting { kind, subject, pool, amount, why });
         }
     }
 
@@ -133,6 +168,7 @@ impl Planner<'_> {
             if phase == Phase::Triggered {
                 if view.product.state() != ProductState::Over {
                     let mut work = Work::new(Kind::OpenIncident, pool, key, ix::open_incident(&view.keys, *self.payer));
+                    work.product = Some(view.keys.product);
                     work.creates = Some(8 + Incident::INIT_SPACE);
                     self.plan.due.push(work);
                 }
@@ -147,12 +183,17 @@ impl Planner<'_> {
                 continue;
             }
             // A print that is shown brings the phase up to now too.
-            if let Some(print) = best_print(view, self.prints, now) {
+            let prints = worthy_prints(view, self.prints, now);
+            if prints.is_empty() && phase_now != phase {
+                self.push(Kind::Refresh, pool, key, ix::refresh(&view.keys));
+            }
+            for print in prints {
                 let mut work = Work::new(Kind::Observe, pool, key, ix::observe(&view.keys, print.account));
                 work.print = Some(print.clone());
+                work.product = Some(view.keys.product);
+                work.slot_seconds = Some(trigger.terms.slot_seconds);
+                work.why = Some(what_it_says(view, print));
                 self.plan.due.push(work);
-            } else if phase_now != phase {
-                self.push(Kind::Refresh, pool, key, ix::refresh(&view.keys));
             }
             let (mut product, Some(books)) = (view.product, self.books(pool)) else { continue };
             if product.sync(&mut { books }, trigger, now).is_ok_and(|released| released > 0) {
@@ -191,6 +232,10 @@ impl Planner<'_> {
                     }
                 }
                 IncidentState::Funded if !incident.may_close(chain.now) => {}
+                // Its time is over, and there are covers that could still be paid, or nobody knows.
+                IncidentState::Funded if !self.nothing_is_payable(product, incident) => {
+                    self.wait(Kind::CloseIncident, pool, key, STILL_PAYABLE);
+                }
                 IncidentState::Funded | IncidentState::Closed => {
                     self.push(Kind::CloseIncident, pool, key, ix::close_incident(&view.keys, incident.rent_payer));
                 }
@@ -223,47 +268,84 @@ impl Planner<'_> {
             let (Some(view), Some(incident)) = (chain.products.get(&product), chain.incidents.get(&product)) else {
                 continue;
             };
-            match self.settlement(view, incident, open) {
+            let amount = incident.payout(&open.cover).map_or(0, |(_, amount)| amount);
+            match self.settlement(view, incident, open, amount) {
                 Ok(work) => self.plan.due.push(work),
-                Err(why) => self.wait(Kind::SettleCover, incident.pool, open.address, why),
+                Err(why) => self.wait_for(Kind::SettleCover, incident.pool, open.address, amount, why),
             }
         }
     }
 
-    fn settlement(&self, view: &ProductView, incident: &Incident, open: &OpenCover) -> Result<Work, &'static str> {
-        let holder = open.holder.ok_or("its NFT is burnt or cannot be found")?;
+    /// Whether everything that an incident has not paid yet is of covers that are surely burnt. Closing it gives the
+    /// rest away: so it takes proof, not silence.
+    fn nothing_is_payable(&self, product: &Pubkey, incident: &Incident) -> bool {
+        let burnt = self.chain.open_covers.iter().filter(|open| open.cover.product == *product);
+        let burnt = burnt.filter(|open| open.held == Held::Burnt);
+        let (mut sums, mut premiums) = (0_u64, 0_u64);
+        for open in burnt {
+            match open.cover.claim(incident.event_at) {
+                Some(Claim::Loss) => sums = sums.saturating_add(open.cover.sum_insured),
+                Some(Claim::Refund) => premiums = premiums.saturating_add(open.cover.premium),
+                None => {}
+            }
+        }
+        (sums, premiums) == (incident.sums_left, incident.premiums_left)
+    }
+
+    fn settlement(
+        &mut self,
+        view: &ProductView,
+        incident: &Incident,
+        open: &OpenCover,
+        amount: u64,
+    ) -> Result<Work, &'static str> {
+        let holder = match &open.held {
+            Held::By(holder) => holder,
+            Held::Burnt => return Err("its NFT is burnt"),
+            Held::Unknown => return Err("nobody says who holds it"),
+        };
         let keys = &view.keys;
-        let amount = incident.payout(&open.cover).map_or(0, |(_, amount)| amount);
         let settle = ix::settle_cover_from(keys, holder.owner, holder.nft, open.cover.mint);
         let mut work = Work::new(Kind::SettleCover, incident.pool, open.address, settle);
         work.holder = Some(holder.owner);
+        work.product = Some(keys.product);
+        work.amount = Some(amount);
         if amount > 0 {
-            self.pay_to(&mut work, &keys.pool, &holder.owner, holder.destination)?;
+            let create = self.settings.create_accounts != CreateAccounts::Nobody;
+            self.pay_to(&mut work, &keys.pool, &holder.owner, holder.destination, create)?;
         }
         Ok(work)
     }
 
     /// Makes sure that a payment can arrive, or says why not.
     fn pay_to(
-        &self,
+        &mut self,
         work: &mut Work,
         keys: &PoolKeys,
         owner: &Pubkey,
-        destination: Destination,
+        destination: Option<Destination>,
+        create: bool,
     ) -> Result<(), &'static str> {
+        if self.frozen(&[work.pool]) {
+            return Err(VAULT_FROZEN);
+        }
         match destination {
-            _ if self.frozen(&[work.pool]) => Err(VAULT_FROZEN),
-            Destination::Ready => Ok(()),
-            Destination::Missing if self.settings.create_accounts => {
+            Some(Destination::Ready) => Ok(()),
+            Some(Destination::Missing) if create => {
                 let (mint, program) = (&keys.asset_mint, &keys.asset_token_program);
                 work.instructions.insert(0, ix::create_associated_token(self.payer, owner, mint, program));
-                work.creates = Some(TOKEN_ACCOUNT_BYTES);
+                // Whoever is paid for several covers gets one account.
+                if self.created.insert(keys.assets_of(owner)) {
+                    work.creates = Some(TOKEN_ACCOUNT_BYTES);
+                }
                 Ok(())
             }
-            Destination::Missing => Err("its owner has no account of the asset"),
-            Destination::Frozen => Err("its owner's account is frozen"),
-            Destination::HandedOn => Err("its owner's associated account belongs to somebody else"),
-            Destination::ProgramOwner => Err("it belongs to a program's account, which must sign"),
+            Some(Destination::Missing) => Err(NO_ACCOUNT),
+            Some(Destination::Frozen) => Err("its owner's account is frozen"),
+            Some(Destination::HandedOn) => Err("its owner's associated account belongs to somebody else"),
+            Some(Destination::Unusable) => Err("at its owner's address is no account of the asset"),
+            Some(Destination::ProgramOwner) => Err("it belongs to a program's account, which must sign"),
+            None => Err("nobody says whether its owner can be paid"),
         }
     }
 
@@ -367,11 +449,16 @@ impl Planner<'_> {
             }
             let mut work = Work::new(Kind::ClaimExit, ticket.pool, view.address, ix::claim_exit(&pool.keys, ticket));
             work.holder = Some(ticket.owner);
-            let payable =
-                if amount == 0 { Ok(()) } else { self.pay_to(&mut work, &pool.keys, &ticket.owner, view.destination) };
+            work.amount = Some(amount);
+            let create = self.settings.create_accounts == CreateAccounts::All;
+            let payable = if amount == 0 {
+                Ok(())
+            } else {
+                self.pay_to(&mut work, &pool.keys, &ticket.owner, view.destination, create)
+            };
             match payable {
                 Ok(()) => self.plan.due.push(work),
-                Err(why) => self.wait(Kind::ClaimExit, ticket.pool, view.address, why),
+                Err(why) => self.wait_for(Kind::ClaimExit, ticket.pool, view.address, amount, why),
             }
         }
     }
@@ -422,21 +509,37 @@ impl Planner<'_> {
     }
 }
 
-/// Of the prints of a product's feed, the newest that is worth showing.
-fn best_print<'p>(view: &ProductView, prints: &'p [Print], now: i64) -> Option<&'p Print> {
+/// The prints of a product's feed that are worth showing: the newest of them, then the others from old to new, each as
+/// it would stand after those before it.
+fn worthy_prints<'p>(view: &ProductView, prints: &'p [Print], now: i64) -> Vec<&'p Print> {
     let trigger = &view.trigger;
-    let of_feed = |print: &&Print| print.feed == trigger.feed && print.source == trigger.source;
-    let worth = |print: &&Print| worth_showing(view, print, now);
-    prints.iter().filter(of_feed).filter(worth).max_by_key(|print| print.observation.publish_time)
+    let mut evidence = trigger.evidence;
+    evidence.refresh(&trigger.terms, now);
+    let of_feed = |print: &&Print| print.feed == trigger.feed && print.source == trigger.source && print.is_due(now);
+    let mut candidates: Vec<&Print> = prints.iter().filter(of_feed).collect();
+    candidates.sort_by_key(|print| print.observation.publish_time);
+    let newest = candidates.iter().rposition(|print| worth_showing(view, &evidence, print, now));
+    let Some(newest) = newest.map(|index| candidates.remove(index)) else { return Vec::new() };
+    let mut worthy = vec![newest];
+    // What was shown is known now; who is refused changes nothing.
+    let _ = evidence.observe(&trigger.terms, &newest.observation, now);
+    for print in candidates {
+        if worthy.len() == PRINTS_A_PASS || evidence.phase() == Phase::Triggered {
+            break;
+        }
+        if worth_showing(view, &evidence, print, now) {
+            let _ = evidence.observe(&trigger.terms, &print.observation, now);
+            worthy.push(print);
+        }
+    }
+    worthy
 }
 
-/// Whether a print says something that the trigger does not know yet: a breach or a recovery in a slot without one, a
+/// Whether a print says something that the evidence does not know yet: a breach or a recovery in a slot without one, a
 /// phase, a price that moves the severity, or, while the product sells, that the last print is getting old.
-fn worth_showing(view: &ProductView, print: &Print, now: i64) -> bool {
+fn worth_showing(view: &ProductView, before: &Evidence, print: &Print, now: i64) -> bool {
     let terms = &view.trigger.terms;
-    let mut before = view.trigger.evidence;
-    before.refresh(terms, now);
-    let mut after = before;
+    let mut after = *before;
     let Ok(outcome) = after.observe(terms, &print.observation, now) else { return false };
     if !outcome.changed {
         return false;
@@ -445,7 +548,23 @@ fn worth_showing(view: &ProductView, print: &Print, now: i64) -> bool {
     let aged = print.observation.publish_time.saturating_sub(before.last_publish_time);
     let for_buyers =
         view.product.state() == ProductState::Selling && aged > i64::from(view.product.terms.max_price_age) / 2;
-    news || before.phase() != after.phase() || for_buyers || moves_severity(terms, &before, &after, print)
+    news || before.phase() != after.phase() || for_buyers || moves_severity(terms, before, &after, print)
+}
+
+/// What a print means for a product, for logs: `0.94000000 is a breach (below 0.95000000)`.
+fn what_it_says(view: &ProductView, print: &Print) -> String {
+    let terms = &view.trigger.terms;
+    let price = price_text(print.observation.price);
+    match terms.classify(&print.observation) {
+        Class::Breach => format!("{price} is a breach: below {}", price_text(terms.threshold)),
+        Class::Recovered => format!("{price} is a recovery: {} or more", price_text(terms.recovery)),
+        Class::Unclear => format!("{price} is neither a breach nor a recovery; buyers need a new price"),
+    }
+}
+
+/// A price in 1e-8 as people read it.
+pub(super) fn price_text(price_e8: u64) -> String {
+    format!("{}.{:08}", price_e8 / 100_000_000, price_e8 % 100_000_000)
 }
 
 /// Whether a higher breach price in a slot that already has one is higher by a hundredth of the price range that the

@@ -3,7 +3,7 @@
 use crate::crank::plan::{Feed, can_be_posted};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::oracle::{self, Observation, Source};
+use backstop::oracle::{self, MAX_AHEAD_SECONDS, Observation, Source};
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::price_account::standing_account;
 use solana_sdk::signature::Keypair;
@@ -45,6 +45,53 @@ pub struct Print {
     pub observation: Observation,
 }
 
+impl Print {
+    /// Whether the program would take it at this time: it takes none from the future, but for some seconds by which
+    /// clocks differ.
+    pub fn is_due(&self, now: i64) -> bool {
+        self.ahead(now) <= MAX_AHEAD_SECONDS
+    }
+
+    /// Seconds by which it is ahead of a clock; below zero if it is not.
+    pub fn ahead(&self, now: i64) -> i64 {
+        self.observation.publish_time.saturating_sub(now)
+    }
+
+    /// Which print it is.
+    pub fn key(&self) -> PrintKey {
+        PrintKey { feed: self.feed, account: self.account, publish_time: self.observation.publish_time }
+    }
+}
+
+/// Which print it is, in every pass the same: what is known of one that failed says nothing about the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PrintKey {
+    /// Its feed.
+    pub feed: [u8; 32],
+    /// The account that holds it, or will.
+    pub account: Pubkey,
+    /// When it was published, unix seconds.
+    pub publish_time: i64,
+}
+
+/// A slot of a trigger's evidence in which nothing was shown, though it still can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    /// First second of the slot, unix seconds.
+    pub from: i64,
+    /// First second after it.
+    pub until: i64,
+    /// The feed.
+    pub feed: Feed,
+}
+
+impl Gap {
+    /// The moment whose price is asked for: the middle of the slot.
+    pub fn at(&self) -> i64 {
+        self.from + (self.until - self.from) / 2
+    }
+}
+
 /// One transaction of a posting.
 pub struct Step {
     /// What it does.
@@ -57,8 +104,20 @@ pub struct Step {
 
 /// A source of prices.
 pub trait PriceSource {
-    /// The newest prints of feeds, several or none of each. A feed without a price is no error.
+    /// The newest prints of feeds, several or none of each, those ahead of the clock too: the crank shows them when
+    /// they are due. A feed without a price is no error.
     fn prints(&mut self, cluster: &dyn Cluster, feeds: &[Feed], now: i64) -> Result<Vec<Print>, PriceError>;
+
+    /// Prints of slots that have passed, where the source can be asked for them. What was asked lately and what would
+    /// be too many questions at once is left for later.
+    fn past(&mut self, _gaps: &[Gap], _now: i64) -> Result<Vec<Print>, PriceError> {
+        Ok(Vec::new())
+    }
+
+    /// What can be shown though the source fails now: what it said before, and what could be read of its answer.
+    fn kept(&self) -> Vec<Print> {
+        Vec::new()
+    }
 
     /// The transactions, one after the other, that bring these prints on chain. None if they are there.
     fn posting(&self, _cluster: &dyn Cluster, _prints: &[Print]) -> Result<Vec<Step>, ClusterError> {
@@ -74,7 +133,7 @@ pub struct Accounts {
 }
 
 impl PriceSource for Accounts {
-    fn prints(&mut self, cluster: &dyn Cluster, feeds: &[Feed], now: i64) -> Result<Vec<Print>, PriceError> {
+    fn prints(&mut self, cluster: &dyn Cluster, feeds: &[Feed], _now: i64) -> Result<Vec<Print>, PriceError> {
         let standing = |feed: &Feed| {
             // The push oracle's feed is the account itself.
             if can_be_posted(feed) { standing_account(&feed.feed) } else { Pubkey::new_from_array(feed.feed) }
@@ -88,7 +147,7 @@ impl PriceSource for Accounts {
             let Some(read) = read else { continue };
             for feed in feeds {
                 let Some(source) = Source::from_byte(feed.source) else { continue };
-                if let Ok(observation) = oracle::read(source, &account, &read.owner, &read.data, &feed.feed, now) {
+                if let Ok(observation) = oracle::read(source, &account, &read.owner, &read.data, &feed.feed, i64::MAX) {
                     prints.push(Print { source: feed.source, feed: feed.feed, account, observation });
                 }
             }

@@ -118,6 +118,13 @@ impl Update {
     }
 }
 
+impl Update {
+    /// When its newest price was published, unix seconds.
+    pub fn newest(&self) -> Option<i64> {
+        self.leaves.iter().map(|leaf| leaf.price.publish_time).max()
+    }
+}
+
 impl Leaf {
     /// Reads a message and its proof; inside, `None` for messages that are no prices.
     fn parse(reader: &mut Reader) -> Option<Option<Self>> {
@@ -189,11 +196,11 @@ impl Poster {
         self.key(feed).pubkey()
     }
 
-    /// The prints that updates hold. Prices that the program would refuse are left out.
-    pub fn prints(&self, updates: &[Update], now: i64) -> Vec<Print> {
+    /// The prints that updates hold. Prices that the program would refuse at any time are left out.
+    pub fn prints(&self, updates: &[Update]) -> Vec<Print> {
         let leaves = updates.iter().flat_map(|update| &update.leaves);
         let print = |leaf: &Leaf| {
-            let observation: Observation = leaf.price.normalise(now).ok()?;
+            let observation: Observation = leaf.price.normalise(i64::MAX).ok()?;
             let account = self.price_account(&leaf.feed);
             Some(Print { source: Source::PythReceiver.byte(), feed: leaf.feed, account, observation })
         };

@@ -1,5 +1,7 @@
 //! What a crank did.
 
+use crate::crank::chain::Unknown;
+use crate::crank::watch::FeedState;
 use crate::crank::work::{Item, Waiting};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -49,6 +51,12 @@ pub struct Report {
     pub out_of_budget: bool,
     /// Why there are no prices, if so, as of the last pass.
     pub price_error: Option<String>,
+    /// How each watched feed stands, as of the last pass.
+    pub feeds: Vec<FeedState>,
+    /// What could not be found out, as of the last pass: nothing was concluded from it.
+    pub unknown: Vec<Unknown>,
+    /// Lamports of the wallet that pays, as of the last pass; unknown if nobody said.
+    pub payer_lamports: Option<u64>,
 }
 
 impl Report {
@@ -60,6 +68,26 @@ impl Report {
     /// How many items of a kind were done.
     pub fn count(&self, kind: &str) -> u64 {
         self.done.get(kind).copied().unwrap_or_default()
+    }
+
+    /// What is not as it should be, in sentences: a watched feed without a fresh price, something refused or unknown, a
+    /// budget that is used up. Empty if all is well.
+    pub fn complaints(&self) -> Vec<String> {
+        let mut complaints: Vec<String> = self.feeds.iter().filter_map(FeedState::complaint).collect();
+        complaints.extend(self.price_error.clone());
+        complaints.extend(
+            self.unknown
+                .iter()
+                .map(|unknown| format!("not known: {} ({}): {}", unknown.what, unknown.items, unknown.why)),
+        );
+        let skipped = self.skipped.iter();
+        complaints.extend(
+            skipped.map(|skipped| format!("{} {} was refused: {}", skipped.kind, skipped.subject, skipped.why)),
+        );
+        if self.out_of_budget {
+            complaints.push("the budget of the hour is used up".into());
+        }
+        complaints
     }
 
     /// Adds a later report: counts add up, what is left is as of the later one.
@@ -78,5 +106,8 @@ impl Report {
         self.waiting = later.waiting;
         self.out_of_budget = later.out_of_budget;
         self.price_error = later.price_error;
+        self.feeds = later.feeds;
+        self.unknown = later.unknown;
+        self.payer_lamports = later.payer_lamports;
     }
 }

@@ -11,12 +11,14 @@
 //! table is deactivated, and closed when the cluster allows it, about four minutes later: the rent comes back.
 
 use crate::crank::Crank;
-use crate::crank::execute::Progress;
+use crate::crank::execute::{Progress, StepEnd};
+use crate::crank::limits::Purpose;
 use crate::crank::price::Step;
 use crate::crank::work::{Kind, Work};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop_client::cluster::{Cluster, ClusterError};
+use backstop_client::explain::explain;
 use solana_address_lookup_table_interface::instruction as table;
 use solana_address_lookup_table_interface::program::ID as TABLE_PROGRAM;
 use solana_address_lookup_table_interface::state::{AddressLookupTable, LOOKUP_TABLE_META_SIZE};
@@ -50,18 +52,14 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// The pool's table, if it can be used now.
-    pub(super) fn usable(
-        &mut self,
-        cluster: &dyn Cluster,
-        pool: &Pubkey,
-    ) -> Result<Vec<AddressLookupTableAccount>, ClusterError> {
+    /// The pool's table, if it can be used now. A node that does not tell its slot is worked with without a table.
+    pub(super) fn usable(&mut self, cluster: &dyn Cluster, pool: &Pubkey) -> Vec<AddressLookupTableAccount> {
         let Some(table) = self.by_pool.get(pool).filter(|table| table.deactivated_slot.is_none()) else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
-        let ready = cluster.slot()? > table.extended_slot;
+        let ready = cluster.slot().is_ok_and(|slot| slot > table.extended_slot);
         let account = AddressLookupTableAccount { key: table.key, addresses: table.addresses.clone() };
-        Ok(if ready { vec![account] } else { Vec::new() })
+        if ready { vec![account] } else { Vec::new() }
     }
 
     /// Whether a pool's table is at this address.
@@ -128,12 +126,13 @@ fn free_slot(cluster: &dyn Cluster, authority: &Pubkey) -> Result<Option<u64>, C
 impl Crank<'_> {
     /// Sees to it that a pool has a table with what these settlements share. Without one the transactions are packed
     /// without it: nothing here stops a settlement.
-    pub(super) fn prepare_table(
-        &mut self,
-        pool: Pubkey,
-        work: &[Work],
-        progress: &mut Progress,
-    ) -> Result<(), ClusterError> {
+    pub(super) fn prepare_table(&mut self, pool: Pubkey, work: &[Work], progress: &mut Progress) {
+        if let Err(why) = self.try_table(pool, work, progress) {
+            tracing::warn!(pool = self.names.pool(&pool), why = explain(&why).sentence, "no lookup table");
+        }
+    }
+
+    fn try_table(&mut self, pool: Pubkey, work: &[Work], progress: &mut Progress) -> Result<(), ClusterError> {
         let authority = self.payer.pubkey();
         self.tables.search(self.cluster, &authority)?;
         let wanted = shared(pool, work);
@@ -158,9 +157,12 @@ impl Crank<'_> {
                 signers: Vec::new(),
                 creates: vec![creates + 32 * some.len()],
             };
-            if let Err(why) = self.send_step(&step, progress)? {
-                tracing::warn!(%pool, why, "no lookup table");
-                return Ok(());
+            match self.send_step(&step, Purpose::Other, progress)? {
+                StepEnd::Done => {}
+                StepEnd::Refused(why) | StepEnd::Later(why) => {
+                    tracing::warn!(pool = self.names.pool(&pool), why, "no lookup table");
+                    return Ok(());
+                }
             }
         }
         let Some(account) = self.cluster.account(&key)? else { return Ok(()) };
@@ -170,8 +172,15 @@ impl Crank<'_> {
         Ok(())
     }
 
-    /// Deactivates tables of pools that have nothing to settle, and closes those that have cooled.
-    pub(super) fn tidy_tables(&mut self, busy: &BTreeSet<Pubkey>, progress: &mut Progress) -> Result<(), ClusterError> {
+    /// Deactivates tables of pools that have nothing to settle, and closes those that have cooled. What fails is tried
+    /// again by the next pass.
+    pub(super) fn tidy_tables(&mut self, busy: &BTreeSet<Pubkey>, progress: &mut Progress) {
+        if let Err(why) = self.try_tidying(busy, progress) {
+            tracing::warn!(why = explain(&why).sentence, "lookup tables are not tidied up");
+        }
+    }
+
+    fn try_tidying(&mut self, busy: &BTreeSet<Pubkey>, progress: &mut Progress) -> Result<(), ClusterError> {
         let authority = self.payer.pubkey();
         self.tables.search(self.cluster, &authority)?;
         if self.tables.by_pool.is_empty() {
@@ -182,24 +191,29 @@ impl Crank<'_> {
         let idle: Vec<(Pubkey, Table)> = idle.map(|(pool, table)| (*pool, table.clone())).collect();
         for (pool, table) in idle {
             match table.deactivated_slot {
-                None if self.end_step(table::deactivate_lookup_table(table.key, authority), progress)? => {
-                    let table = Table { deactivated_slot: Some(slot), ..table };
-                    self.tables.by_pool.insert(pool, table);
+                None => {
+                    let end = self.end_step(table::deactivate_lookup_table(table.key, authority), progress)?;
+                    if end == StepEnd::Done {
+                        let table = Table { deactivated_slot: Some(slot), ..table };
+                        self.tables.by_pool.insert(pool, table);
+                    }
                 }
                 Some(since) if slot > since + COOLING => {
-                    self.end_step(table::close_lookup_table(table.key, authority, authority), progress)?;
+                    let end = self.end_step(table::close_lookup_table(table.key, authority, authority), progress)?;
                     // Closed now, or by another crank with the same payer.
-                    self.tables.by_pool.remove(&pool);
+                    if !matches!(end, StepEnd::Later(_)) {
+                        self.tables.by_pool.remove(&pool);
+                    }
                 }
-                _ => {}
+                Some(_) => {}
             }
         }
         Ok(())
     }
 
-    fn end_step(&mut self, instruction: Instruction, progress: &mut Progress) -> Result<bool, ClusterError> {
+    fn end_step(&mut self, instruction: Instruction, progress: &mut Progress) -> Result<StepEnd, ClusterError> {
         let step = Step { instructions: vec![instruction], signers: Vec::new(), creates: Vec::new() };
-        Ok(self.send_step(&step, progress)?.is_ok())
+        self.send_step(&step, Purpose::Other, progress)
     }
 }
 

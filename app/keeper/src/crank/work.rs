@@ -1,10 +1,12 @@
 //! What a crank can do.
 
+use crate::crank::limits::Purpose;
 use crate::crank::price::Print;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What a crank can do, in the order in which it does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -77,6 +79,46 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Why work of this kind is due, in a few words.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Observe => "the price says something new",
+            Self::Refresh => "time has changed where the condition stands",
+            Self::Confirm => "the challenge time is over",
+            Self::OpenIncident => "its condition is final",
+            Self::CallTreaty => "the treaty is next to be called",
+            Self::SkipTreaty => "the treaty cannot be called, and the time for it is over",
+            Self::FundIncident => "its treaties are called",
+            Self::SettleCover => "its incident is funded",
+            Self::CloseIncident => "nothing is left to be paid",
+            Self::CollectTreaty => "the reinsurer can pay what it owes",
+            Self::SettleTreatyPremium => "the reinsurer is owed premium",
+            Self::EndTreaty => "the treaty is over",
+            Self::SyncProduct => "covers have ended",
+            Self::SettleExitEpoch => "the day is over and capital is free",
+            Self::ClaimExit => "the ticket's money is there",
+            Self::Accrue => "a new day has begun",
+            Self::CloseCover => "its NFT is burnt and it can no longer be paid",
+            Self::CloseExitEpoch => "its last ticket is gone",
+            Self::CloseCession => "the announcement has run out",
+        }
+    }
+
+    /// Whether it pays somebody.
+    pub const fn pays(self) -> bool {
+        matches!(self, Self::SettleCover | Self::ClaimExit)
+    }
+
+    /// What lamports for work of this kind are spent for.
+    pub const fn purpose(self) -> Purpose {
+        match self {
+            Self::Observe | Self::Refresh | Self::Confirm => Purpose::Prices,
+            _ => Purpose::Other,
+        }
+    }
+}
+
 /// What one item of work is about: the same in every pass until it is done.
 pub type Item = (Kind, Pubkey);
 
@@ -97,11 +139,41 @@ pub struct Work {
     pub instructions: Vec<Instruction>,
     /// Bytes of an account that it creates at the crank's expense.
     pub creates: Option<usize>,
+    /// The product that it is about, if it is about one.
+    pub product: Option<Pubkey>,
+    /// What it pays, in units of the pool's asset, if it pays somebody.
+    pub amount: Option<u64>,
+    /// Length of a slot of the trigger that it shows a print to, in seconds.
+    pub slot_seconds: Option<u32>,
+    /// Why it is due, where [`Kind::reason`] does not say all.
+    pub why: Option<String>,
 }
 
 impl Work {
     pub(super) fn new(kind: Kind, pool: Pubkey, subject: Pubkey, instruction: Instruction) -> Self {
-        Self { kind, subject, pool, holder: None, print: None, instructions: vec![instruction], creates: None }
+        Self {
+            kind,
+            subject,
+            pool,
+            holder: None,
+            print: None,
+            instructions: vec![instruction],
+            creates: None,
+            product: None,
+            amount: None,
+            slot_seconds: None,
+            why: None,
+        }
+    }
+
+    /// Why it is due.
+    pub fn reason(&self) -> &str {
+        self.why.as_deref().unwrap_or(self.kind.reason())
+    }
+
+    /// How long it may wait at most when it was refused: a quarter of a slot for a price, whose time runs out.
+    pub fn longest_wait(&self) -> Option<Duration> {
+        self.slot_seconds.map(|seconds| Duration::from_secs(u64::from(seconds / 4).max(1)))
     }
 
     /// What it is about.
@@ -118,11 +190,17 @@ pub struct Waiting {
     /// To which account.
     #[serde(serialize_with = "text")]
     pub subject: Pubkey,
+    /// Of which pool.
+    #[serde(serialize_with = "text")]
+    pub pool: Pubkey,
+    /// What somebody would be paid, in units of the pool's asset; 0 where nobody is.
+    #[serde(serialize_with = "text")]
+    pub amount: u64,
     /// Why.
     pub why: &'static str,
 }
 
-fn text<S: serde::Serializer>(key: &Pubkey, serializer: S) -> Result<S::Ok, S::Error> {
+fn text<S: serde::Serializer, T: std::fmt::Display>(key: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(key)
 }
 
@@ -133,4 +211,9 @@ pub fn count(due: &[Work]) -> BTreeMap<&'static str, usize> {
         *counts.entry(work.kind.name()).or_default() += 1;
     }
     counts
+}
+
+/// Counts in words, for logs: `settle_cover 8, fund_incident 1`.
+pub fn words<'a, N: std::fmt::Display>(counts: impl IntoIterator<Item = (&'a &'static str, N)>) -> String {
+    counts.into_iter().map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
 }

@@ -1,14 +1,15 @@
 //! `backstop cover buy --receivers`: a cover for each of many wallets, a transaction each.
 
-use super::buy::Order;
+use super::buy::{Account, Order, accounts_of};
 use crate::commands::args::{Source, asset_text};
 use crate::commands::context::{Context, Preview, ROUNDS, UsageError, hinted, misused, refused};
-use crate::output::{BAD, GOOD, QUIET, cell, exact_amount, listing, paint, table};
+use crate::output::{BAD, GOOD, QUIET, WATCH, cell, exact_amount, listing, paint, table};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::{Context as _, Result};
 use backstop::BuyCoverArgs;
 use backstop::error::BackstopError;
+use backstop::state::{Pool, get_text};
 use backstop_client::cluster::{ClusterError, Receipt};
 use backstop_client::explain::explain;
 use backstop_client::transaction::{self, Pipeline};
@@ -30,6 +31,8 @@ struct Row {
     cover: String,
     mint: String,
     max_premium: u64,
+    /// Whether the receiver could be paid today.
+    receiver_account: Account,
     status: &'static str,
     signature: Option<String>,
     error: Option<String>,
@@ -81,11 +84,13 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
     source.require(cluster, premiums)?;
     let numbers = free_numbers(cluster, keys, buyer, &receivers)?;
     let payer = context.payer()?;
+    let accounts = accounts_of(cluster, &keys.pool, &receivers);
     let purchases: Vec<_> = receivers
         .iter()
         .zip(&quotes)
         .zip(numbers)
-        .map(|((receiver, quote), nonce)| {
+        .zip(&accounts)
+        .map(|(((receiver, quote), nonce), receiver_account)| {
             let max_premium = order.most(quote.premium);
             let arguments = BuyCoverArgs { nonce, request: *request, max_premium };
             let mint = address::cover_mint(&keys.product, buyer, nonce);
@@ -94,6 +99,7 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
                 cover: address::cover(&mint).to_string(),
                 mint: mint.to_string(),
                 max_premium,
+                receiver_account: *receiver_account,
                 status: "simulated",
                 signature: None,
                 error: None,
@@ -107,7 +113,7 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
     let fee = pipeline.prepare(std::slice::from_ref(&purchases[0].0))?.fee.saturating_mul(count);
     let rent_lamports = rent(cluster, market, &quotes[0])?.saturating_mul(count);
     let asset = |units| asset_text(&market.pool, units);
-    let preview = Preview {
+    let mut preview = Preview {
         title: format!("Buy {count} covers of {}: {}", asset(request.sum_insured), market.product.name()),
         rows: vec![
             ("premiums", asset(premiums)),
@@ -119,6 +125,7 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
         ],
         warnings: view::product::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds),
     };
+    preview.warnings.extend(unpayable(&receivers, &accounts, &market.pool));
     context.show(&preview, fee);
     let (instructions, mut rows): (Vec<_>, Vec<Row>) = purchases.into_iter().unzip();
     if !context.options.dry_run {
@@ -179,15 +186,76 @@ impl Row {
     }
 }
 
+/// Receivers that a warning names.
+const NAMED: usize = 3;
+
+/// What a buyer should know of receivers that could not be paid today: how many, and the first of them.
+fn unpayable(receivers: &[Pubkey], accounts: &[Account], pool: &Pool) -> Vec<String> {
+    let label = get_text(&pool.label);
+    let mut warnings = Vec::new();
+    let of = |kind: Account| -> Vec<String> {
+        let those = receivers.iter().zip(accounts).filter(|(_, account)| **account == kind);
+        those.map(|(receiver, _)| receiver.to_string()).collect()
+    };
+    for (kind, what, advice) in [
+        (
+            Account::Missing,
+            format!("have no token account of {label} yet"),
+            format!(
+                " A payout needs one: cranks create it at their expense if their operators let them. To be sure, create it \
+                 now: `spl-token create-account {} --owner WALLET`.",
+                pool.asset_mint
+            ),
+        ),
+        (
+            Account::Frozen,
+            format!("have an account of {label} that its issuer has frozen"),
+            " Nothing can be paid into it until it is thawed.".into(),
+        ),
+        (
+            Account::HandedOn,
+            format!("have an account of {label} that belongs to somebody else"),
+            " Nothing can be paid to them there.".into(),
+        ),
+        (
+            Account::ProgramOwner,
+            "are addresses of programs".into(),
+            " Only those programs can move the NFT or take its payout elsewhere.".into(),
+        ),
+        (
+            Account::Unknown,
+            format!("may or may not have a token account of {label}"),
+            " The cluster did not say.".into(),
+        ),
+    ] {
+        let those = of(kind);
+        if let Some(some) = those.get(..those.len().min(NAMED)).filter(|some| !some.is_empty()) {
+            let more = if those.len() > NAMED { ", ..." } else { "" };
+            let (count, all) = (those.len(), receivers.len());
+            warnings.push(format!("{count} of {all} receivers {what}: {}{more}.{advice}", some.join(", ")));
+        }
+    }
+    warnings
+}
+
 fn display(rows: &[Row]) -> String {
-    let mut table = table(&["receiver", "cover", "status"], &[]);
+    let mut table = table(&["receiver", "account", "cover", "status"], &[]);
     for row in rows {
         let style = match row.status {
             "confirmed" => GOOD,
             "simulated" => QUIET,
             _ => BAD,
         };
-        table.add_row([cell(&row.receiver, QUIET), cell(&row.cover, QUIET), cell(row.status, style)]);
+        let (account, look) = match row.receiver_account {
+            Account::Ready => ("ready", QUIET),
+            Account::Missing => ("missing", WATCH),
+            Account::Frozen => ("frozen", BAD),
+            Account::HandedOn => ("not theirs", BAD),
+            Account::ProgramOwner => ("a program's", WATCH),
+            Account::Unknown => ("unknown", WATCH),
+        };
+        let receiver = cell(&row.receiver, QUIET);
+        table.add_row([receiver, cell(account, look), cell(&row.cover, QUIET), cell(row.status, style)]);
     }
     let errors = rows.iter().filter_map(|row| Some(format!("{}: {}\n", row.receiver, paint(row.error.as_ref()?, BAD))));
     format!("{}{}", listing(table), errors.collect::<String>())

@@ -9,8 +9,9 @@ use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::BuyCoverArgs;
 use backstop::events::CoverBought;
-use backstop::state::{CoverRequest, Quote};
-use backstop_client::instruction::{self as ix, ProductKeys};
+use backstop::state::{CoverRequest, Pool, Quote, get_text};
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::payee::{self, Destination};
 use backstop_client::quote::Market;
 use backstop_client::view;
 use backstop_client::view::purchase::{free_numbers, rent};
@@ -58,8 +59,70 @@ struct Details {
     receiver: String,
     max_premium: u64,
     rent_lamports: u64,
+    /// Whether the receiver could be paid today.
+    receiver_account: Account,
     #[serde(flatten)]
     quoted: Quoted,
+}
+
+/// Whether a receiver could be paid today. A payout goes to the account of the pool's asset of whoever holds the NFT then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Account {
+    /// It has an account of the asset.
+    Ready,
+    /// It has none.
+    Missing,
+    /// Its account is frozen by the asset's issuer.
+    Frozen,
+    /// The account at its address belongs to somebody else, or holds no tokens of the asset.
+    HandedOn,
+    /// It is a program's account.
+    ProgramOwner,
+    /// The cluster did not say.
+    Unknown,
+}
+
+impl From<Destination> for Account {
+    fn from(destination: Destination) -> Self {
+        match destination {
+            Destination::Ready => Self::Ready,
+            Destination::Missing => Self::Missing,
+            Destination::Frozen => Self::Frozen,
+            Destination::HandedOn | Destination::Unusable => Self::HandedOn,
+            Destination::ProgramOwner => Self::ProgramOwner,
+        }
+    }
+}
+
+impl Account {
+    /// What a buyer should know of it; nothing if all is well, or if it is told elsewhere.
+    fn warning(self, receiver: &Pubkey, pool: &Pool) -> Option<String> {
+        let label = get_text(&pool.label);
+        match self {
+            Self::Ready | Self::ProgramOwner => None,
+            Self::Missing => Some(format!(
+                "{receiver} has no token account of {label} yet. A payout needs one: cranks create it at their expense if \
+                 their operators let them. To be sure, create it now: `spl-token create-account {} --owner {receiver}`.",
+                pool.asset_mint
+            )),
+            Self::Frozen => Some(format!(
+                "{receiver}'s account of {label} is frozen by its issuer: nothing can be paid into it until it is thawed."
+            )),
+            Self::HandedOn => Some(format!(
+                "The account of {label} at {receiver}'s address is not theirs: nothing can be paid to {receiver} there."
+            )),
+            Self::Unknown => Some(format!("Whether {receiver} has a token account of {label} could not be found out.")),
+        }
+    }
+}
+
+/// Whether receivers could be paid today, in their order. That a cluster does not say stops no purchase.
+pub fn accounts_of(cluster: &dyn Cluster, keys: &PoolKeys, receivers: &[Pubkey]) -> Vec<Account> {
+    match payee::destinations(cluster, keys, receivers) {
+        Ok(destinations) => destinations.into_iter().map(Account::from).collect(),
+        Err(_) => vec![Account::Unknown; receivers.len()],
+    }
 }
 
 /// A purchase that was thought through.
@@ -115,6 +178,7 @@ fn buy_one(order: &Order, receiver: Pubkey, context: &Context) -> Result<()> {
     source.require(cluster, quote.premium)?;
     let nonce = free_numbers(cluster, keys, buyer, &[receiver])?[0];
     let rent_lamports = rent(cluster, market, &quote)?;
+    let receiver_account = accounts_of(cluster, &keys.pool, &[receiver])[0];
     let arguments = BuyCoverArgs { nonce, request: *request, max_premium };
     let instruction = source.take(ix::buy_cover(keys, context.payer()?, *buyer, receiver, arguments));
 
@@ -140,6 +204,9 @@ fn buy_one(order: &Order, receiver: Pubkey, context: &Context) -> Result<()> {
                 "The NFT goes to a program's address: only that program can move it or take its payout elsewhere.";
             preview.warnings.push(warning.into());
         }
+        if let Some(warning) = receiver_account.warning(&receiver, &market.pool) {
+            preview.warnings.push(warning);
+        }
         preview.rows.insert(1, ("at most", asset_text(&market.pool, max_premium)));
         preview.rows.extend([
             ("cover", bought.cover.to_string()),
@@ -154,6 +221,7 @@ fn buy_one(order: &Order, receiver: Pubkey, context: &Context) -> Result<()> {
             receiver: receiver.to_string(),
             max_premium,
             rent_lamports,
+            receiver_account,
             quoted,
         };
         Ok((preview, details))

@@ -8,6 +8,7 @@ pub use address::is_local;
 pub use transport::{Limits, Watcher};
 
 use super::{Blockhash, Cluster, ClusterError, Outcome, Reason, Receipt, Refusal, Silence};
+use crate::token::TokenAccount;
 use anchor_lang::prelude::Pubkey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -23,7 +24,7 @@ use solana_sdk::transaction::VersionedTransaction;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use transport::{Kind, Transport};
-use wire::{At, EpochInfo, Holding, Keyed, PaidFee, Simulated, Status, Text, WireAccount, WireBlockhash};
+use wire::{At, EpochInfo, Holding, Keyed, Landed, PaidFee, Simulated, Status, Text, WireAccount, WireBlockhash};
 
 /// Most accounts that a node reads at once. Providers allow fewer.
 const ACCOUNTS_AT_ONCE: usize = 100;
@@ -45,6 +46,8 @@ pub struct RpcCluster {
     accounts_at_once: AtomicUsize,
     /// Signatures that this node takes at once, as far as is known.
     signatures_at_once: AtomicUsize,
+    /// Whether this node lists a mint's accounts, and does not say which is the largest.
+    lists_instead: AtomicBool,
 }
 
 impl RpcCluster {
@@ -55,6 +58,7 @@ impl RpcCluster {
             commitment,
             accounts_at_once: AtomicUsize::new(ACCOUNTS_AT_ONCE),
             signatures_at_once: AtomicUsize::new(SIGNATURES_AT_ONCE),
+            lists_instead: AtomicBool::new(false),
         }
     }
 
@@ -139,6 +143,18 @@ impl RpcCluster {
         Ok(found)
     }
 
+    /// The token account of Token-2022 that holds the one unit of a mint, as the list of its token accounts says.
+    fn holding(&self, mint: &Pubkey) -> Result<Option<Pubkey>, ClusterError> {
+        let mut config = self.encoding();
+        let bytes = BASE64.encode(mint.as_ref());
+        config["filters"] = json!([{ "memcmp": { "offset": 0, "bytes": bytes, "encoding": "base64" } }]);
+        let program = anchor_spl::token_2022::ID.to_string();
+        let accounts: Vec<Keyed> = self.list("getProgramAccounts", json!([program, config]))?;
+        let mut accounts = accounts.into_iter().map(<(Pubkey, Account)>::from);
+        let holds = |account: &Account| TokenAccount::read(account).is_some_and(|account| account.amount == 1);
+        Ok(accounts.find_map(|(address, account)| holds(&account).then_some(address)))
+    }
+
     /// What the node knows of transactions, and the oldest slot as of which it said so.
     fn statuses(&self, signatures: &[Signature], search: bool) -> Result<(u64, Vec<Option<Status>>), ClusterError> {
         const METHOD: &str = "getSignatureStatuses";
@@ -159,6 +175,15 @@ fn may_be_too_many(error: &ClusterError) -> bool {
     match error {
         ClusterError::Refused(refusal) => !refusal.is_of_method(),
         ClusterError::Unreachable(silence) => matches!(silence.reason, Reason::Status { .. }),
+        _ => false,
+    }
+}
+
+/// Whether a node may do by another method what it does not do by this: it refuses it, or allows only few of it.
+fn is_of_this_way(error: &ClusterError) -> bool {
+    match error {
+        ClusterError::Refused(_) => true,
+        ClusterError::Unreachable(silence) => matches!(silence.reason, Reason::TooMany { .. }),
         _ => false,
     }
 }
@@ -203,13 +228,24 @@ impl Cluster for RpcCluster {
 
     fn nft_accounts(&self, mints: &[Pubkey]) -> Result<Vec<Option<Pubkey>>, ClusterError> {
         let holder_of = |mint: &Pubkey| {
-            let parameters = json!([mint.to_string(), { "commitment": self.level() }]);
-            match self.ask::<At<Vec<Holding>>>("getTokenLargestAccounts", parameters) {
-                Ok(largest) => Ok(largest.value.into_iter().find(|held| held.amount == "1").map(|held| held.address.0)),
-                // There is no such mint any more. Any other refusal says nothing about it.
-                Err(ClusterError::Refused(refusal)) if refusal.code == Refusal::INVALID => Ok(None),
-                Err(why) => Err(why),
+            if self.lists_instead.load(Ordering::Relaxed) {
+                return self.holding(mint);
             }
+            let parameters = json!([mint.to_string(), { "commitment": self.level() }]);
+            let answer = self.ask::<At<Vec<Holding>>>("getTokenLargestAccounts", parameters);
+            let why = match answer {
+                Ok(largest) => {
+                    return Ok(largest.value.into_iter().find(|held| held.amount == "1").map(|held| held.address.0));
+                }
+                // There is no such mint any more. Any other refusal says nothing about it.
+                Err(ClusterError::Refused(refusal)) if refusal.code == Refusal::INVALID => return Ok(None),
+                Err(why) if is_of_this_way(&why) => why,
+                Err(why) => return Err(why),
+            };
+            // There is another way, which other nodes refuse: then the first refusal is told.
+            let found = self.holding(mint).map_err(|_| why)?;
+            self.lists_instead.store(true, Ordering::Relaxed);
+            Ok(found)
         };
         mints.iter().map(holder_of).collect()
     }
@@ -302,6 +338,13 @@ impl Cluster for RpcCluster {
         let mut paid: Vec<u64> = fees.iter().map(|slot| slot.prioritization_fee).collect();
         paid.sort_unstable();
         Ok(paid.get(paid.len() * PRIORITY_PERCENTILE / 100).copied().unwrap_or_default())
+    }
+
+    fn logs(&self, signature: &Signature) -> Result<Option<Vec<String>>, ClusterError> {
+        // Any version: the newest that there is.
+        let config = json!({ "encoding": "json", "commitment": self.level(), "maxSupportedTransactionVersion": 1 });
+        let found: Option<Landed> = self.ask("getTransaction", json!([signature.to_string(), config]))?;
+        Ok(found.and_then(|landed| landed.meta?.log_messages))
     }
 
     fn now(&self) -> Result<i64, ClusterError> {

@@ -82,6 +82,18 @@ pub struct Holding {
     pub amount: String,
 }
 
+/// A transaction that was executed.
+#[derive(Deserialize)]
+pub struct Landed {
+    pub meta: Option<LandedMeta>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LandedMeta {
+    pub log_messages: Option<Vec<String>>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WireBlockhash {
