@@ -127,7 +127,11 @@ fn a_transaction_asks_for_a_tenth_more_compute_than_its_simulation_took() {
     let prepared = stage.prepare(100 * ONE);
     let used = u32::try_from(prepared.simulated.compute_units).expect("it fits");
     assert!(used > 10_000, "{used}");
-    assert_eq!(budget(&prepared.transaction), (Some(used + used / 10 + 1_000), None));
+    let (limit, price) = budget(&prepared.transaction);
+    assert_eq!(limit, Some(used + used / 10 + 1_000));
+    // Nobody paid for priority lately: the floor.
+    assert!(price.is_some_and(|price| price > 0));
+    assert_eq!(prepared.fee, 5_000 + transaction::FLOOR);
     stage.confirm(&prepared).expect("it is confirmed");
     assert_eq!(stage.deposited(), 100 * ONE);
 }
@@ -140,8 +144,8 @@ fn the_market_price_is_paid_and_never_above_the_cap() {
         let pipeline = Pipeline { priority_fee, ..stage.pipeline() };
         pipeline.prepare(&stage.deposit(100 * ONE)).expect("it can be prepared")
     };
-    let calm = prepare(1_000, PriorityFee::Market { cap: 50_000 });
-    assert_eq!(budget(&calm.transaction).1, Some(1_000), "what others pay");
+    let calm = prepare(60_000, PriorityFee::Market { cap: 50_000 });
+    assert_eq!(budget(&calm.transaction).1, Some(60_000), "what others pay");
 
     let dear = prepare(u64::MAX, PriorityFee::Market { cap: 50_000 });
     assert!((49_000..=50_000).contains(&(dear.fee - 5_000)), "{}", dear.fee);

@@ -5,6 +5,7 @@
 //! [`Returned`] what comes back.
 
 use crate::cluster::ClusterError;
+use crate::deployment::committed_idl;
 use crate::transaction::Prepared;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -277,25 +278,26 @@ pub fn fee_of(message: &VersionedMessage) -> u64 {
     (SIGNATURE_FEE * u64::from(message.header().num_required_signatures)).saturating_add(priority)
 }
 
-/// What a transaction calls, instruction by instruction, as its simulation logged it: the program, and the name of the
-/// instruction where the program says one.
-pub fn calls(logs: &[String]) -> Vec<(Pubkey, Option<String>)> {
-    let mut calls: Vec<(Pubkey, Option<String>)> = Vec::new();
-    let mut depth = 0_u32;
-    for line in logs {
-        let Some(rest) = line.strip_prefix("Program ") else { continue };
-        if let Some((program, level)) = rest.split_once(" invoke [") {
-            depth = level.trim_end_matches(']').parse().unwrap_or(u32::MAX);
-            if let (1, Ok(program)) = (depth, program.parse()) {
-                calls.push((program, None));
-            }
-        } else if rest.ends_with(" success") {
-            depth = depth.saturating_sub(1);
-        } else if let (1, Some(name), Some(call)) = (depth, rest.strip_prefix("log: Instruction: "), calls.last_mut()) {
-            call.1.get_or_insert_with(|| name.to_owned());
-        }
-    }
-    calls
+/// What a transaction calls, instruction by instruction, compute budget left out: the program, and of this program the
+/// instruction's name.
+pub fn calls(message: &VersionedMessage) -> Vec<(Pubkey, Option<String>)> {
+    let keys = message.static_account_keys();
+    let budget = ComputeBudgetInstruction::set_compute_unit_limit(0).program_id;
+    let call = |index: u8, data: &[u8]| {
+        let program = *keys.get(usize::from(index))?;
+        let name = (program == backstop::ID).then(|| name_of(data)).flatten();
+        (program != budget).then_some((program, name))
+    };
+    let instructions = message.instructions().iter();
+    instructions.filter_map(|instruction| call(instruction.program_id_index, &instruction.data)).collect()
+}
+
+/// The name of an instruction of this program, by the IDL, from the eight bytes that its data begin with.
+fn name_of(data: &[u8]) -> Option<String> {
+    let idl: serde_json::Value = serde_json::from_str(committed_idl()).ok()?;
+    let tag = serde_json::json!(data.get(..8)?);
+    let found = idl["instructions"].as_array()?.iter().find(|instruction| instruction["discriminator"] == tag)?;
+    Some(found["name"].as_str()?.replace('_', " "))
 }
 
 impl From<ReturnError> for ClusterError {
@@ -307,6 +309,7 @@ impl From<ReturnError> for ClusterError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anchor_lang::Discriminator;
     use anchor_lang::solana_program::instruction::AccountMeta;
     use solana_sdk::signature::Keypair;
     use solana_sdk::signer::Signer;
@@ -381,19 +384,13 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_read_from_the_logs_with_their_names_at_the_first_level_only() {
-        let id = backstop::ID;
-        let token = anchor_spl::token::ID;
-        let logs = [
-            format!("Program {id} invoke [1]"),
-            "Program log: Instruction: Deposit".into(),
-            format!("Program {token} invoke [2]"),
-            "Program log: Instruction: MintTo".into(),
-            format!("Program {token} success"),
-            format!("Program {id} success"),
-            format!("Program {token} invoke [1]"),
-            format!("Program {token} success"),
-        ];
-        assert_eq!(calls(&logs), [(id, Some("Deposit".to_owned())), (token, None)]);
+    fn calls_are_told_by_program_and_name_without_compute_budget() {
+        let signer = Keypair::new();
+        let (prepared, _) = example(&signer);
+        assert_eq!(calls(&prepared.transaction.message), [(backstop::ID, None)], "no instruction begins so");
+        let data = backstop::instruction::Accrue::DISCRIMINATOR.to_vec();
+        let accrue = Instruction { program_id: backstop::ID, accounts: Vec::new(), data };
+        let message = VersionedMessage::Legacy(Message::new(&[accrue], Some(&signer.pubkey())));
+        assert_eq!(calls(&message), [(backstop::ID, Some("accrue".to_owned()))]);
     }
 }

@@ -35,7 +35,7 @@ pub struct Faults {
     pub stale: bool,
     /// Blocks during which a blockhash is good.
     pub lifetime: u64,
-    /// Blocks that pass whenever the height is asked for.
+    /// Blocks that pass whenever somebody asks what became of transactions.
     pub blocks_per_look: u64,
     /// Blocks from execution to confirmation.
     pub confirmed_after: u64,
@@ -135,7 +135,8 @@ pub struct Landed {
     pub error: Option<TransactionError>,
 }
 
-/// The chain of a node. A block passes when somebody asks for the height, so that tests need not wait.
+/// The chain of a node. A block passes when somebody asks what became of transactions, so that tests
+/// need not wait.
 pub struct Chain {
     /// What goes wrong.
     pub faults: Faults,

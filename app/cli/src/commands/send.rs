@@ -87,8 +87,8 @@ pub fn run(args: &SendArgs, context: &Context) -> Result<()> {
         return Err(hinted("this transaction has expired: its blockhash is too old", hint));
     }
     let end = cluster.latest_blockhash()?.last_valid_block_height;
-    let simulated = cluster.simulate(&returned.transaction)?;
-    let calls = calls(&simulated.logs);
+    cluster.simulate(&returned.transaction)?;
+    let calls = calls(&returned.transaction.message);
     let fee = fee_of(&returned.transaction.message);
     context.show(&preview(&calls, &returned), fee);
     let mut sent = Sent {

@@ -127,6 +127,8 @@ fn a_printed_transaction_in_json_is_everything_that_others_take() {
 fn each_form_can_be_printed_alone() {
     let stage = Stage::new();
     let all: Value = serde_json::from_str(stage.print(&["--output", "json"]).done()).expect("JSON");
+    // Blocks pass meanwhile.
+    let hash = all["blockhash"].as_str().expect("a text");
     for (form, field) in [
         ("base64", "transaction"),
         ("base58", "transaction_base58"),
@@ -134,7 +136,7 @@ fn each_form_can_be_printed_alone() {
         ("message-base58", "message_base58"),
         ("squads", "squads"),
     ] {
-        let printed = stage.print(&["--print-as", form]);
+        let printed = stage.print(&["--print-as", form, "--blockhash", hash]);
         assert_eq!(printed.done().trim(), all[field].as_str().expect("a text"), "{form}");
     }
     let printed: Value = serde_json::from_str(stage.print(&["--print-as", "instructions"]).done()).expect("JSON");
@@ -162,9 +164,10 @@ fn what_comes_back_signed_is_checked_shown_and_sent() {
     stage.desk.look(&["send", &back]).says(2, "nobody is there to confirm", "");
     assert!(stage.desk.look(&["send", &back, "--dry-run"]).done().contains("Would succeed"));
     assert!(stage.is_untouched());
+    stage.desk.snapshot("send-dry-run", stage.desk.look(&["send", &back, "--dry-run", "--output", "json"]));
     let sent = stage.desk.look(&["send", &back, "--yes"]);
     assert!(sent.done().starts_with("Confirmed: "), "{sent}");
-    for words in ["Backstop: Deposit", "has signed", "fee"] {
+    for words in ["Backstop: deposit", "has signed", "fee"] {
         assert!(sent.stderr.contains(words), "{words:?}\n{sent}");
     }
     assert_eq!(stage.deposited(), 100 * ONE);

@@ -108,6 +108,7 @@ fn steps_that_another_must_sign_are_refused_or_printed() {
         "--keypair",
         &governance,
         "--print-tx",
+        "--yes",
     ]);
     assert_eq!(run.done().trim().lines().count(), 1);
     assert_eq!(as_stranger.desk.node.executed(), 1);

@@ -81,7 +81,7 @@ fn every_command_that_sends_can_be_printed_and_be_signed_and_sent_by_somebody_el
         assert_eq!(dry["status"], "simulated", "{words:?}");
         assert!(dry["signature"].is_null() && dry["transaction"].is_null(), "{words:?}\n{dry}");
 
-        let printed = run(&scene, signer, words, &["--print-tx"]);
+        let printed = run(&scene, signer, words, &["--print-tx", "--yes"]);
         let text = printed.done().trim();
         let bytes = base64::engine::general_purpose::STANDARD.decode(text).expect("base64");
         let mut transaction: VersionedTransaction = bincode::deserialize(&bytes).expect("a transaction");

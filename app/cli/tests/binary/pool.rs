@@ -119,8 +119,10 @@ fn an_allow_list_is_kept_by_whoever_signs_with_the_depositor() {
     };
     deposit(&[]).says(1, &format!("kept by {}", authority.pubkey()), "--deposit-authority");
     deposit(&["--deposit-authority", &other]).says(2, "the pool's is", "--help");
-    let printed = deposit(&["--print-tx"]);
-    let bytes = base64::engine::general_purpose::STANDARD.decode(printed.done().trim()).expect("base64");
+    let printed = deposit(&["--sign-only"]);
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(printed.done().lines().next().expect("a line"))
+        .expect("base64");
     let printed: VersionedTransaction = bincode::deserialize(&bytes).expect("a transaction");
     let open = printed.signatures.iter().filter(|signature| **signature == Signature::default()).count();
     assert_eq!((printed.signatures.len(), open), (2, 1), "the depositor has signed, the authority has not");

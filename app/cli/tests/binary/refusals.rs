@@ -183,9 +183,9 @@ fn an_amount_with_more_decimals_than_the_mint_or_below_the_least_is_refused() {
 fn an_expired_transaction_exits_with_5() {
     let stage = Stage::new();
     stage.desk.node.set_faults(Faults { lost: u32::MAX, lifetime: 1, ..Faults::default() });
-    stage.deposit(&stage.person.key, "10").says(5, "expired before it was confirmed", "send it again");
+    stage.deposit(&stage.person.key, "10").says(5, "expired before it was executed", "send it again");
     stage.desk.node.set_faults(Faults { stale: true, ..Faults::default() });
-    stage.deposit(&stage.person.key, "10").says(5, "expired before it was confirmed", "send it again");
+    stage.deposit(&stage.person.key, "10").says(5, "expired before it was executed", "send it again");
     stage.is_untouched();
 }
 

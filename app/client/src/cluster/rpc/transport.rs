@@ -306,6 +306,7 @@ fn reason(error: ureq::Error, limit: Duration) -> Reason {
             | ErrorKind::BrokenPipe => Reason::BrokenOff,
             ErrorKind::TimedOut | ErrorKind::WouldBlock => Reason::Late { after: limit },
             ErrorKind::InvalidData => Reason::Insecure { why: tidy(&why.to_string(), &[]) },
+            _ if why.to_string().starts_with("failed to lookup address") => Reason::NoSuchHost,
             _ => other(why.to_string()),
         },
         E::Rustls(why) => Reason::Insecure { why: tidy(&why.to_string(), &[]) },
