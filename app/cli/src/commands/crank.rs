@@ -309,7 +309,7 @@ fn counts<'a>(what: &str, rows: impl Iterator<Item = (&'a str, String)>) -> Stri
     for (kind, count) in rows {
         table.add_row(vec![kind.to_owned(), count]);
     }
-    output::indented(&table)
+    output::listing(&table)
 }
 
 fn show_report(report: &Report) -> String {

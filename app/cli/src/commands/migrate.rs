@@ -3,7 +3,7 @@
 use crate::commands::CheckFailed;
 use crate::commands::context::{Context, hinted};
 use crate::commands::handover;
-use crate::output::{self, BAD, GOOD, HEADING, QUIET, WATCH, paint};
+use crate::output::{self, BAD, GOOD, HEADING, QUIET, WATCH, hanging, paint};
 use anchor_lang::prelude::Pubkey;
 use anstyle::Style;
 use anyhow::Result;
@@ -159,6 +159,9 @@ fn printed(step: &Step, context: &Context) -> Result<Done> {
     Ok(Done { what: step.what.clone(), signature: None, handover })
 }
 
+/// Columns before what is said of an item.
+const INDENT: usize = 12;
+
 /// Plans against the chain, for people.
 fn difference(items: &[Item]) -> String {
     let mut text = String::new();
@@ -169,15 +172,17 @@ fn difference(items: &[Item]) -> String {
             text.push_str(&format!("{}\n", paint(plan, HEADING)));
         }
         let (word, style) = standing(item.standing);
-        text.push_str(&format!("  {}  {}\n", paint(format!("{word:<9}"), style), item.what));
+        text.push_str(&format!("  {} ", paint(format!("{word:<9}"), style)));
+        text.push_str(&hanging(&item.what, INDENT, Style::new()));
+        let mut below = |said: &str, style| text.push_str(&format!("{:INDENT$}{}", "", hanging(said, INDENT, style)));
         for field in &item.fields {
-            text.push_str(&format!("{:13}{}: {} on chain, {} planned\n", "", field.name, field.chain, field.plan));
+            below(&format!("{}: {} on chain, {} planned", field.name, field.chain, field.plan), Style::new());
         }
         for step in item.steps.iter().skip(usize::from(item.standing == Standing::Create)) {
-            text.push_str(&format!("{:13}{}\n", "", step.what));
+            below(&step.what, Style::new());
         }
         for note in &item.notes {
-            text.push_str(&format!("{:13}{}\n", "", paint(note, output::QUIET)));
+            below(note, output::QUIET);
         }
     }
     text

@@ -11,10 +11,6 @@ mod explorer;
 pub mod handover;
 pub mod incident;
 pub mod init;
-#[cfg(feature = "localnet")]
-pub mod localnet;
-#[cfg(not(feature = "localnet"))]
-#[path = "no_localnet.rs"]
 pub mod localnet;
 pub mod migrate;
 pub mod pool;

@@ -14,7 +14,7 @@
 use serde_json::{Map, Value};
 
 /// Amounts of the asset whose `decimals` stand in the same object or around it.
-const AMOUNTS: [&str; 75] = [
+const AMOUNTS: [&str; 76] = [
     "amount",
     "assets",
     "assets_elsewhere",
@@ -25,6 +25,7 @@ const AMOUNTS: [&str; 75] = [
     "ceded",
     "claimable",
     "claimed",
+    "coming_30_days",
     "due",
     "exit_reserves",
     "exiting",

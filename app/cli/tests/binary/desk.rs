@@ -122,6 +122,9 @@ impl Desk {
     /// Compares what a run printed for people with the committed text.
     #[track_caller]
     pub fn display(&self, name: &str, run: Run) {
+        for line in run.done().lines() {
+            assert!(line.chars().count() <= 80, "what is piped fits 80 columns, {name} does not: {line}\n{run}");
+        }
         let text = run.done().replace(self.node.url(), "(node)");
         golden::check(&format!("../app/cli/tests/golden/{name}.txt"), &text);
     }

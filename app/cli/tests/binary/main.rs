@@ -12,6 +12,7 @@ mod crank;
 mod deploy;
 mod desk;
 mod handover;
+mod localnet;
 mod machine;
 mod migrate;
 mod numbers;

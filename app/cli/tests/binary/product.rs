@@ -2,7 +2,7 @@
 
 use crate::desk::{Run, units};
 use crate::scene::Scene;
-use backstop::state::{Product, ProductState};
+use backstop::state::{Product, ProductState, Trigger};
 use backstop_tests::seeded;
 use solana_sdk::signer::Signer;
 
@@ -75,6 +75,30 @@ fn sales_are_stopped_resumed_and_ended_by_governance() {
     scene.desk.snapshot("product-run-off", scene.govern(&["product", "run-off", &product]));
     assert_eq!(state(), ProductState::RunOff);
     scene.govern(&["product", "thaw", &product]).says(1, "(WrongProductState, 6096)", "the product is");
+}
+
+#[test]
+fn what_triggered_is_followed_by_a_fresh_product_with_the_same_terms() {
+    let scene = Scene::new();
+    let renew = ["product", "renew", &scene.product()];
+    scene.govern(&renew).says(1, "has not triggered", "product create");
+    {
+        let world = scene.desk.node.world();
+        world.next_day();
+        world.next_day();
+        world.depeg(&scene.product, 87_500_000);
+    }
+    scene.act(&renew).says(1, "Only governance may do this", "--keypair");
+    let made = scene.desk.snapshot("product-renew", scene.govern(&renew));
+    let fresh = made["product"].as_str().expect("an address").parse().expect("an address");
+    let world = scene.desk.node.world();
+    let (fresh, old): (Product, Product) = (world.read(&fresh), world.product(&scene.product));
+    assert_ne!(fresh.trigger, old.trigger);
+    assert_eq!((fresh.name(), fresh.uri(), fresh.wording_hash), (old.name(), old.uri(), old.wording_hash));
+    assert_eq!((fresh.terms, fresh.covered_asset, fresh.pool), (old.terms, old.covered_asset, old.pool));
+    let (fresh, old): (Trigger, Trigger) = (world.read(&fresh.trigger), world.read(&old.trigger));
+    assert_eq!((fresh.terms, fresh.feed, fresh.source), (old.terms, old.feed, old.source));
+    assert!(fresh.is_quiet() && !old.is_quiet());
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What a product promises, and what it does not, in words.
 
 use crate::text::{duration, exact_price, percent, rate};
-use backstop::state::evidence::Terms;
-use backstop::state::{Product, ProductState, ProductTerms};
+use backstop::CreateProductArgs;
+use backstop::state::evidence::{Severity, Terms, TermsInput};
+use backstop::state::{Product, ProductState, ProductTerms, Trigger};
 
 /// Whether a product sells at `now`: `announced` before its notice is over.
 pub fn state(product: &Product, now: i64) -> &'static str {
@@ -96,6 +97,35 @@ pub fn not_covered(terms: &Terms, waiting_seconds: u32) -> Vec<String> {
             .into(),
         "If the pool cannot pay every cover of an event, all are paid the same part.".into(),
     ]
+}
+
+/// What creates a product with the terms of another one, at the risk rate that this one has now.
+pub fn renewal(product: &Product, trigger: &Trigger) -> CreateProductArgs {
+    // What was created from whole seconds gives them back.
+    let seconds = |seconds: u64| u32::try_from(seconds).unwrap_or(u32::MAX);
+    let terms = &trigger.terms;
+    CreateProductArgs {
+        name: product.name().to_owned(),
+        uri: product.uri().to_owned(),
+        wording_hash: product.wording_hash,
+        covered_asset: product.covered_asset,
+        terms: ProductTerms { risk_rate_ppb: product.risk_rate_ppb, ..product.terms },
+        source: trigger.source(),
+        feed: trigger.feed,
+        condition: TermsInput {
+            threshold: terms.threshold,
+            recovery: terms.recovery,
+            severity: match terms.full_loss_price {
+                0 => Severity::Binary,
+                full_loss_price => Severity::Linear { full_loss_price },
+            },
+            duration_seconds: seconds(terms.duration_seconds()),
+            slot_seconds: terms.slot_seconds,
+            tolerance_seconds: seconds(terms.tolerance_seconds()),
+            challenge_seconds: terms.challenge,
+            confidence_multiplier: terms.confidence_multiplier,
+        },
+    }
 }
 
 /// A premium as a rate a year, in parts per billion of the sum insured, rounded up.

@@ -11,6 +11,8 @@ use std::path::Path;
 
 /// The feed that a new price file has, at 1.00 with a confidence of 0.0005.
 pub const FEED: &str = "USDC/USD";
+/// The confidence of a feed that was given none.
+const CONFIDENCE: Decimal = Decimal::from_parts(5, 0, 0, false, 4);
 
 /// A line of the price file as it is written.
 #[derive(Serialize, Deserialize)]
@@ -23,7 +25,7 @@ struct Line {
 /// What the price file says of a feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
-    /// The feed's name, of at most 32 bytes.
+    /// The feed's name, of at most 32 bytes, or its id in 64 hexadecimal digits.
     pub feed: String,
     /// Its price.
     pub price: Decimal,
@@ -32,7 +34,7 @@ pub struct Quote {
 }
 
 impl Quote {
-    /// The feed's id: its name, filled up with zeros.
+    /// The feed's id.
     pub fn feed_id(&self) -> [u8; 32] {
         feed_id(&self.feed)
     }
@@ -49,11 +51,21 @@ impl Quote {
     }
 }
 
-/// The id of a feed with this name: its first 32 bytes, filled up with zeros.
+/// The id of a feed: 64 hexadecimal digits are the id itself, any other name is filled up with zeros.
 pub fn feed_id(name: &str) -> [u8; 32] {
+    if let Ok(id) = units::feed_id(name) {
+        return id;
+    }
     let mut id = [0; 32];
     id.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
     id
+}
+
+/// What [`feed_id`] reads as this id: a name, or 64 hexadecimal digits.
+pub fn feed_name(id: &[u8; 32]) -> String {
+    let name = id.split(|byte| *byte == 0).next().and_then(|name| str::from_utf8(name).ok()).unwrap_or_default();
+    let is_name = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_graphic()) && feed_id(name) == *id;
+    if is_name { name.into() } else { id.iter().map(|byte| format!("{byte:02x}")).collect() }
 }
 
 /// A number in 1e-8, if it has no more digits than that.
@@ -61,12 +73,16 @@ fn e8(number: Decimal) -> Option<Decimal> {
     number.checked_mul(Decimal::from(100_000_000)).filter(|number| number.fract().is_zero())
 }
 
-/// Writes a price file that has one feed, unless there is a file already.
+/// What a new price file says.
+#[cfg(any(feature = "localnet", test))]
+pub(super) fn calm() -> Quote {
+    Quote { feed: FEED.into(), price: Decimal::ONE, confidence: CONFIDENCE }
+}
+
+/// Writes a price file that has one feed, which is calm.
+#[cfg(any(feature = "localnet", test))]
 pub(super) fn found(file: &Path) -> Result<(), LocalnetError> {
-    if file.exists() {
-        return Ok(());
-    }
-    write(file, &[Quote { feed: FEED.into(), price: Decimal::ONE, confidence: Decimal::new(5, 4) }])
+    write(file, &[calm()])
 }
 
 /// Reads a price file.
@@ -84,7 +100,8 @@ fn parse(text: &str) -> Result<Vec<Quote>, String> {
         let Line { feed, price, confidence } = line.map_err(|why| why.to_string())?;
         let number = |text: &str| units::number(text).ok_or_else(|| format!("{feed}: \"{text}\" is not a number"));
         let quote = Quote { price: number(&price)?, confidence: number(&confidence)?, feed };
-        if quote.feed.len() > 32 || quote.feed.is_empty() {
+        let is_name = (1..=32).contains(&quote.feed.len()) || units::feed_id(&quote.feed).is_ok();
+        if !is_name {
             return Err(format!("the name of feed \"{}\" does not have 1 to 32 bytes", quote.feed));
         }
         if quotes.iter().any(|known| known.feed == quote.feed) {
@@ -108,7 +125,7 @@ fn parse(text: &str) -> Result<Vec<Quote>, String> {
 pub fn set(file: &Path, feed: &str, price: Decimal, confidence: Option<Decimal>) -> Result<Quote, LocalnetError> {
     let mut quotes = read(file)?;
     let position = quotes.iter().position(|quote| quote.feed == feed).unwrap_or_else(|| {
-        quotes.push(Quote { feed: feed.into(), price, confidence: Decimal::new(5, 4) });
+        quotes.push(Quote { feed: feed.into(), price, confidence: CONFIDENCE });
         quotes.len() - 1
     });
     let quote = &mut quotes[position];
@@ -148,6 +165,17 @@ mod tests {
         assert_eq!(read, [quote("USDC/USD", "0.87654321", "0.0005"), quote("DAI/USD", "1", "0")]);
         let price = read[0].price(7).unwrap();
         assert_eq!((price.price, price.confidence, price.exponent, price.publish_time), (87_654_321, 50_000, -8, 7));
+    }
+
+    #[test]
+    fn a_feed_goes_by_its_name_or_by_its_id() {
+        let digits = "ab".repeat(32);
+        for name in ["USDC/USD", &digits, &"x".repeat(32)] {
+            assert_eq!(feed_name(&feed_id(name)), name);
+        }
+        assert_eq!(feed_id("AB"), *b"AB\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        assert_eq!(feed_name(&[0; 32]), "0".repeat(64));
+        assert_eq!(parse(&format!("feed,price,confidence\n{digits},1,0\n")).unwrap(), [quote(&digits, "1", "0")]);
     }
 
     #[test]

@@ -258,7 +258,7 @@ fn display(rows: &[Row]) -> String {
         table.add_row([receiver, cell(account, look), cell(&row.cover, QUIET), cell(row.status, style)]);
     }
     let errors = rows.iter().filter_map(|row| Some(format!("{}: {}\n", row.receiver, paint(row.error.as_ref()?, BAD))));
-    format!("{}{}", listing(table), errors.collect::<String>())
+    format!("{}{}", listing(&table), errors.collect::<String>())
 }
 
 #[cfg(test)]

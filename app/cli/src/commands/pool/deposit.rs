@@ -8,6 +8,7 @@ use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::events::Deposited;
 use backstop::state::{Access, Pool, Tranche};
+use backstop_client::view::earnings::{self, Earnings};
 use backstop_client::{Cluster, instruction as ix, transaction};
 use clap::Args;
 use serde::Serialize;
@@ -86,6 +87,12 @@ struct Details {
     share_decimals: u8,
     cooldown_seconds: u32,
     rent_lamports: u64,
+    /// What the tranche earns with this deposit in it.
+    earns: Earnings,
+    /// What the deposit earns of that in the coming 30 days.
+    deposit_earns: u64,
+    /// What the deposit loses if all that the pool stands behind were due today, without reinsurance.
+    worst_case: u64,
 }
 
 /// Bytes of an associated account of shares: a plain one and the mark that its owner never changes.
@@ -106,9 +113,10 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
     let mut instructions = context.create_if_missing(&owner, &keys.share_mint(tranche), &anchor_spl::token_2022::ID)?;
     let rent_lamports = if instructions.is_empty() { 0 } else { cluster.rent(SHARE_ACCOUNT)? };
     // What the program's own books say now; the simulation says it again.
+    let now = cluster.now()?;
     let mut books = pool.state.clone();
     let refusal = |why| refused(backstop_client::quote::refusal(why));
-    books.accrue(cluster.now()?).map_err(refusal)?;
+    books.accrue(now).map_err(refusal)?;
     // A deposit that the books refuse is not tried with a price that nobody has agreed to.
     let expected = books.clone().deposit(tranche, amount, 0).map_err(refusal)?;
     let min_shares = match args.min_shares {
@@ -125,6 +133,14 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
         let book = books.tranche(tranche);
         let after = book.assets.saturating_add(amount);
         let label = label(&books.label);
+        let mut with_it = books.clone();
+        if with_it.deposit(tranche, amount, 0).is_err() {
+            with_it.tranche_mut(tranche).assets = after;
+        }
+        let earns = earnings::earnings(&with_it, tranche, now);
+        let part = u128::from(earns.coming_30_days) * u128::from(amount) / u128::from(after.max(1));
+        let deposit_earns = u64::try_from(part).unwrap_or(u64::MAX);
+        let worst_case = earnings::worst_case(&books, tranche, amount, amount, now);
         let asset = |units| format!("{} {label}", tidy_amount(units, decimals));
         let mut preview = Preview {
             title: format!("Deposit {} into the {} tranche", asset(amount), TrancheArg::name_of(tranche)),
@@ -139,7 +155,27 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
                     "your part",
                     percent((u128::from(amount) * 10_000 / u128::from(after.max(1))) as u64) + " of the tranche",
                 ),
+                (
+                    "earns",
+                    format!(
+                        "{} a year by premium in force: {} in the coming 30 days",
+                        percent(earns.a_year_bps),
+                        asset(deposit_earns)
+                    ),
+                ),
                 ("risk", risk(&books, tranche, &asset)),
+                (
+                    "worst case",
+                    format!(
+                        "{} of {} are lost, if all that the pool stands behind were due today, without reinsurance",
+                        asset(worst_case),
+                        asset(amount)
+                    ),
+                ),
+                (
+                    "in use",
+                    format!("{} of the pool's capital, this included", percent(earnings::in_use_bps(&with_it, now))),
+                ),
                 (
                     "exposure",
                     format!(
@@ -172,6 +208,9 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
             share_decimals,
             cooldown_seconds: books.terms.cooldown_seconds,
             rent_lamports,
+            earns,
+            deposit_earns,
+            worst_case,
         };
         Ok((preview, details))
     })

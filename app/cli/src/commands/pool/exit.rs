@@ -3,7 +3,7 @@
 use super::deposit::{cooldown, label};
 use crate::commands::args::{Amount, OpenPool, PoolArg, Source, TrancheArg, asset_text, bps};
 use crate::commands::context::{Context, Preview, event, hinted, misused, refused};
-use crate::output::{self, exact_amount, listing, moment, share_price, table, tidy_amount};
+use crate::output::{self, QUIET, exact_amount, listing, moment, paint, paragraph, share_price, table, tidy_amount};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::{Discriminator, Space};
@@ -264,10 +264,11 @@ fn list(args: &ListArgs, context: &Context) -> Result<()> {
     }
     rows.sort_by(|left, right| (left.epoch_day, &left.ticket).cmp(&(right.epoch_day, &right.ticket)));
     context.options.output.print(&rows, |rows| {
+        let gone = paint(paragraph(GONE_NOTE).trim_end(), QUIET);
         if rows.is_empty() {
-            return "No exit tickets.".into();
+            return format!("No exit tickets.\n\n{gone}");
         }
-        let mut table = table(&["ticket", "tranche", "paid from", "open", "to claim"], &[3, 4]);
+        let mut table = table(&["ticket", "tranche", "paid from", "open", "to claim", "claimed"], &[3, 4, 5]);
         for row in rows {
             table.add_row([
                 row.ticket.clone(),
@@ -275,11 +276,16 @@ fn list(args: &ListArgs, context: &Context) -> Result<()> {
                 moment(row.claimable_from),
                 output::amount(row.open, row.decimals),
                 output::amount(row.claimable, row.decimals),
+                output::amount(row.claimed, row.decimals),
             ]);
         }
-        listing(table)
+        format!("{}\n{gone}", listing(&table))
     })
 }
+
+/// What is not told of tickets.
+const GONE_NOTE: &str = "A ticket that was paid in full is closed: the chain keeps no list of those. The payment stands in the \
+                         history of the wallet's token account.";
 
 #[derive(Serialize)]
 struct Cancelled {

@@ -3,12 +3,15 @@
 use super::deposit::label;
 use crate::commands::args::{OpenPool, PoolArg, TrancheArg, held};
 use crate::commands::context::Context;
-use crate::output::{HEADING, QUIET, amount, listing, moment, paint, percent, share_price, table, tidy_amount};
+use crate::output::{
+    self, HEADING, QUIET, amount, listing, moment, paint, paragraph, percent, share_price, table, tidy_amount,
+};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::constants::SHARE_EXTRA_DECIMALS;
 use backstop::state::{Access, ExitEpoch, Pool, PoolKind, Product, Tranche, Treaty, day_start};
 use backstop_client::token::TokenAccount;
+use backstop_client::view::earnings::{self, Earnings};
 use backstop_client::{Cluster, account};
 use clap::Args;
 use serde::Serialize;
@@ -48,6 +51,8 @@ struct Summary {
     must_stay: u64,
     total_exposure: u64,
     premium_a_year: u64,
+    /// Required capital over capital that stays.
+    in_use_bps: u64,
     alerts: u32,
 }
 
@@ -59,7 +64,16 @@ struct TrancheView {
     shares: u64,
     share_price: String,
     wiped_out: bool,
+    #[serde(flatten)]
+    earnings: Earnings,
+    /// What the tranche loses if all that the pool stands behind were due today, without reinsurance.
+    worst_case: u64,
 }
+
+/// What the figures of earnings are, and are not.
+const EARNINGS_NOTE: &str = "junior/yr and senior/yr: what premium in force earns on the capital, at the rate of the coming 24 \
+                             hours. The chain does not tell what was earned in the past 30 days: `pool show` tells what \
+                             the coming 30 bring, and what a share gained since it began.";
 
 const YEAR: u128 = 365 * 86_400;
 
@@ -96,6 +110,8 @@ fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
                 shares: book.shares,
                 share_price: share_price(book.assets, book.shares),
                 wiped_out: book.wiped_out != 0,
+                earnings: earnings::earnings(&books, tranche, now),
+                worst_case: earnings::worst_case(&books, tranche, book.total(), 0, now),
             }
         }),
         staying_capital: books.staying_capital().unwrap_or_default(),
@@ -103,6 +119,7 @@ fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
         must_stay: books.must_stay(required).unwrap_or(u64::MAX),
         total_exposure: books.total_exposure,
         premium_a_year: u64::try_from((u128::from(books.rate_q32) * YEAR) >> 32).unwrap_or(u64::MAX),
+        in_use_bps: earnings::in_use_bps(&books, now),
         alerts: books.alerts,
     }
 }
@@ -117,7 +134,8 @@ pub fn list(_args: &ListArgs, context: &Context) -> Result<()> {
         if pools.is_empty() {
             return "No pools.".into();
         }
-        let mut table = table(&["pool", "asset", "kind", "capital", "exposure", "premium/yr"], &[3, 4, 5]);
+        let header = ["pool", "asset", "kind", "capital", "exposure", "in use", "junior/yr", "senior/yr"];
+        let mut table = table(&header, &[3, 4, 5, 6, 7]);
         for pool in pools {
             table.add_row([
                 pool.pool.clone(),
@@ -125,10 +143,12 @@ pub fn list(_args: &ListArgs, context: &Context) -> Result<()> {
                 pool.kind.to_owned(),
                 amount(pool.staying_capital, pool.decimals),
                 amount(pool.total_exposure, pool.decimals),
-                amount(pool.premium_a_year, pool.decimals),
+                percent(pool.in_use_bps),
+                percent(pool.tranches[0].earnings.a_year_bps),
+                percent(pool.tranches[1].earnings.a_year_bps),
             ]);
         }
-        listing(table)
+        format!("{}\n{}", listing(&table), paint(paragraph(EARNINGS_NOTE).trim_end(), QUIET))
     })
 }
 
@@ -252,13 +272,24 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     context.options.output.print(&shown, |shown| display(shown, decimals, share_decimals))
 }
 
+/// What a tranche earns, in words.
+pub(super) fn earnings_text(earnings: &Earnings, asset: &dyn Fn(u64) -> String) -> String {
+    let since = earnings.since_start_bps;
+    let sign = if since < 0 { "-" } else { "+" };
+    format!(
+        "{} a year by premium in force: {} in the coming 30 days; {sign}{} since its shares began",
+        percent(earnings.a_year_bps),
+        asset(earnings.coming_30_days),
+        percent(since.unsigned_abs())
+    )
+}
+
 fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
     let pool = &shown.summary;
     let asset = |units| format!("{} {}", amount(units, decimals), pool.label);
     let mut text =
         format!("{}\n", paint(format!("{} #{}, a {} pool ({})", pool.label, pool.id, pool.kind, pool.access), HEADING));
-    let mut row =
-        |name: &str, value: String| text.push_str(&format!("  {} {value}\n", paint(format!("{name:<18}"), QUIET)));
+    let mut row = |name: &str, value: String| text.push_str(&output::row(name, &value));
     row("address", pool.pool.clone());
     row("asset", pool.asset_mint.clone());
     row("capital", format!("{}, of which {} must stay", asset(pool.staying_capital), asset(pool.must_stay)));
@@ -268,7 +299,19 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
         let exiting = if tranche.exiting > 0 { format!(", {} leaving", asset(tranche.exiting)) } else { String::new() };
         row(tranche.name, format!("{} at {} a share{exiting}{state}", asset(tranche.assets), tranche.share_price));
     }
+    for tranche in &pool.tranches {
+        row(&format!("{} earns", tranche.name), earnings_text(&tranche.earnings, &asset));
+    }
     row("exposure", asset(pool.total_exposure));
+    row("in use", format!("{} of the capital", percent(pool.in_use_bps)));
+    row("worst case", {
+        let [junior, senior] = &pool.tranches;
+        format!(
+            "junior loses {} and senior {}, if all that the pool stands behind were due today, without reinsurance",
+            asset(junior.worst_case),
+            asset(senior.worst_case)
+        )
+    });
     row(
         "premium",
         format!("{} a year now, {} not earned yet", asset(pool.premium_a_year), asset(shown.unearned_premium)),

@@ -163,7 +163,7 @@ fn list_text(rows: &[Summary]) -> String {
             left,
         ]);
     }
-    listing(table)
+    listing(&table)
 }
 
 /// What can be insured beyond the covers that are live; `None` if the product sells no more, or not for now.

@@ -140,7 +140,7 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
                 row.status.to_owned(),
             ]);
         }
-        listing(table)
+        listing(&table)
     })
 }
 

@@ -3,12 +3,11 @@
 use crate::commands::CheckFailed;
 use crate::commands::args::{hundredths, price, seconds};
 use crate::commands::context::hinted;
-use crate::output::{Output, moment, span};
+use crate::output::{Output, listing, moment, span, table};
 use anyhow::{Context, Result};
 use backstop::state::evidence::{Severity, TermsInput};
 use backstop_sandbox::replay::{self, Replay, price_text};
 use clap::Args;
-use comfy_table::{Table, presets};
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -97,9 +96,7 @@ fn report(found: &Replay) -> String {
         times => format!("The trigger would have fired {times} times.\n"),
     };
     if !found.fired.is_empty() {
-        let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-        table.set_header(["event", "met", "confirmed", "good slots", "mean price", "pays"]);
+        let mut table = table(&["event", "met", "confirmed", "good slots", "mean price", "pays"], &[3, 4, 5]);
         for fired in &found.fired {
             table.add_row([
                 moment(fired.event_at),
@@ -110,8 +107,7 @@ fn report(found: &Replay) -> String {
                 format!("{}.{:02} %", fired.severity_bps / 100, fired.severity_bps % 100),
             ]);
         }
-        text.push_str(&table.to_string());
-        text.push('\n');
+        text.push_str(&listing(&table));
     }
     let credited = span(i64::try_from(found.longest_credited_s).unwrap_or(i64::MAX));
     text.push_str(&format!("Longest credited: {credited}.\n"));
