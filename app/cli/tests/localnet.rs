@@ -1,6 +1,6 @@
 //! The whole way of a cover, with the real binary and a local cluster in processes of their own, over JSON-RPC: deposit,
-//! purchase, depeg, a crank that is killed and started again on the way, payout, exit.
-#![cfg(feature = "localnet")]
+//! purchase, depeg, a crank that is killed and started again on the way, payout, exit. The cluster is the binary
+//! `backstop-localnet`, which must stand beside `backstop`: `cargo build -p backstop-sandbox --features localnet`.
 
 use anchor_lang::prelude::Pubkey;
 use backstop::oracle::pyth_receiver;
@@ -57,9 +57,13 @@ struct Town {
 
 impl Town {
     fn start() -> Self {
-        let dir = tempfile::tempdir().expect("there is room for files");
-        let options = ["localnet", "--dir", "town", "--rpc-port", "0"];
-        let localnet = spawn(dir.path(), "localnet.log", &options);
+        Self::start_in(tempfile::tempdir().expect("there is room for files"), &[])
+    }
+
+    /// Starts a cluster in a directory, which may have had one before.
+    fn start_in(dir: TempDir, options: &[&str]) -> Self {
+        let start = ["localnet", "--dir", "town", "--rpc-port", "0"];
+        let localnet = spawn(dir.path(), "localnet.log", &[&start, options].concat());
         let layout = until("the local cluster is ready", 120, || Layout::read(&dir.path().join("town")).ok());
         let cluster = RpcCluster::new(&layout.rpc, CommitmentConfig::confirmed());
         Self { dir, layout, cluster, localnet }
@@ -75,6 +79,15 @@ impl Town {
         let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{arguments:?}: {}\n{text}\n{errors}\n{}", output.status, self.logs());
         serde_json::from_str(&text).unwrap_or_else(|why| panic!("{arguments:?}: {why}\n{text}"))
+    }
+
+    /// Whether a command does what somebody asks for.
+    fn tries(&self, who: &str, arguments: &[&str]) -> bool {
+        let keypair = self.layout.wallets[who].keypair.display().to_string();
+        let config = self.layout.config.display().to_string();
+        let common = ["-C", &config, "--keypair", &keypair, "--yes"];
+        let run = backstop(self.dir.path()).args(common).args(arguments).stderr(Stdio::null()).output();
+        run.expect("the binary runs").status.success()
     }
 
     /// What a local cluster can be told.
@@ -161,13 +174,19 @@ impl Town {
     }
 
     /// Stops the cluster as Ctrl-C does, which leaves nothing behind that says it runs.
-    fn stop(mut self) {
+    fn stop(mut self) -> TempDir {
         let id = self.localnet.0.id().to_string();
         let asked = Command::new("kill").args(["-INT", &id]).status().expect("there is a kill");
         assert!(asked.success());
         let ended = until("it stops", 30, || self.localnet.0.try_wait().expect("it can be asked"));
         assert!(ended.success(), "{ended}\n{}", self.logs());
         assert!(Layout::read(&self.dir.path().join("town")).is_err());
+        self.dir
+    }
+
+    /// What its process has said so far.
+    fn told(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("localnet.log")).expect("it has a log")
     }
 
     /// The last lines that processes wrote.
@@ -312,11 +331,64 @@ fn what_a_local_cluster_cannot_do_is_said_in_one_sentence_with_a_hint() {
     assert!(said.contains(&format!("error: port {port} cannot be used: ")), "{said}");
     assert!(said.contains("hint: --rpc-port and --ws-port take another, 0 takes any"), "{said}");
     assert!(!dir.path().join("localnet").exists(), "nothing was made");
+}
 
-    let said = refused(dir.path(), 1, &["advance", "1h"]);
-    assert_eq!(said, "error: no localnet runs in localnet\nhint: `backstop localnet` starts one\n");
-    let said = refused(dir.path(), 1, &["price", "USDC/USD", "0.9"]);
-    assert_eq!(said, "error: no localnet runs in localnet\nhint: `backstop localnet` starts one\n");
-    refused(dir.path(), 2, &["advance", "soon"]);
-    refused(dir.path(), 2, &["--speed", "0"]);
+#[test]
+fn a_second_run_begins_calm_with_the_same_addresses_and_a_triggered_product_is_followed_by_a_fresh_one() {
+    let town = Town::start();
+    let first = town.layout.clone();
+    assert!(town.told().contains("a new cluster with new keypairs"), "{}", town.told());
+    // A second one in the same directory is refused, on any port.
+    let said = refused(town.dir.path(), 1, &["--dir", "town"]);
+    assert!(said.contains("a localnet runs in town already"), "{said}");
+    let said = refused(town.dir.path(), 1, &["price", "DAI/USD", "0.9", "--dir", "town"]);
+    assert!(said.contains("nothing on this cluster watches a feed DAI/USD: it is USDC/USD"), "{said}");
+
+    // Somebody new gets money, and uses it.
+    let somebody = Pubkey::new_unique().to_string();
+    town.localnet(&["fund", &somebody, "--sol", "1.5", "--usdt", "25", "--usdc", "0"]);
+    let account = town.cluster.account(&key(&somebody)).expect("the cluster answers").expect("it has SOL");
+    assert_eq!(account.lamports, 1_500_000_000);
+    let mint = key(&town.layout.asset.mint);
+    assert_eq!(town.tokens(&address::associated_token(&key(&somebody), &mint, &anchor_spl::token::ID)), 25 * ONE);
+
+    // The product triggers, and is followed by one that will sell.
+    let (trigger, product) = (key(&first.products[0].trigger), first.products[0].product.clone());
+    town.price("0.85", 85_000_000);
+    let crank = town.crank("crank.log");
+    while town.read::<Trigger>(&trigger).phase() != Phase::Met {
+        town.next_slot(&trigger);
+    }
+    town.advance(2 * 3_600);
+    town.until("it triggers", || (town.read::<Trigger>(&trigger).phase() == Phase::Triggered).then_some(()));
+    let made = town.run("admin", &["product", "renew", &product]);
+    town.price("1", 100_000_000);
+    let sells_from = made["details"]["sells_from"].as_i64().or(made["sells_from"].as_i64()).expect("a time");
+    town.advance((sells_from - town.now()).max(0) + 60);
+    let fresh = made["details"]["product"].as_str().or(made["product"].as_str()).expect("an address").to_owned();
+    let buy = ["cover", "buy", &fresh, "1000", "--days", "30"];
+    town.until("it is sold", || town.tries("bob", &buy).then_some(()));
+    assert_eq!(town.covers().len(), 1);
+    drop(crank);
+    town.price("0.85", 85_000_000);
+
+    // The next run: the same addresses, and a calm price, at which covers are sold.
+    let dir = town.stop();
+    let town = Town::start_in(dir, &[]);
+    let told = town.told();
+    assert!(told.contains("with the last run's keypairs") && told.contains("prices begin anew"), "{told}");
+    assert_eq!(town.layout.products, first.products);
+    assert_eq!(town.covers().len(), 0);
+    town.run("bob", &["cover", "buy", &product, "1000", "--days", "30"]);
+
+    // Unless the prices are to be kept.
+    town.price("0.85", 85_000_000);
+    let dir = town.stop();
+    let town = Town::start_in(dir, &["--keep-prices"]);
+    let told = town.told();
+    assert!(told.contains("goes on with USDC/USD at 0.85") && told.contains("once it is at 0.9595 again"), "{told}");
+    let dir = town.stop();
+    let town = Town::start_in(dir, &["--reset"]);
+    assert_ne!(town.layout.wallets, first.wallets);
+    town.stop();
 }

@@ -100,7 +100,7 @@ pub fn decode(return_data: &[u8]) -> Option<Quote> {
 
 /// The program's refusal in Anchor's clothes. Its rules refuse with nothing else: what is not known here would be a fault
 /// of the books.
-pub(crate) fn refusal(error: Error) -> BackstopError {
+pub fn refusal(error: Error) -> BackstopError {
     let code = match error {
         Error::AnchorError(error) => Some(error.error_code_number),
         Error::ProgramError(_) => None,

@@ -191,7 +191,6 @@ impl EmbeddedCluster {
 }
 
 /// The program that clusters of ours run: the committed one, or the file that `BACKSTOP_PROGRAM` names.
-#[cfg(feature = "localnet")]
 pub(crate) fn program() -> Result<Cow<'static, [u8]>, StartError> {
     let file: Option<PathBuf> = std::env::var_os("BACKSTOP_PROGRAM").map(Into::into);
     // A file that is no program is refused here, where it can be named.

@@ -5,11 +5,10 @@
 //! | a cluster in this process | [`EmbeddedCluster`], which is a [`backstop_client::Cluster`] |
 //! | a story with stated outcomes | [`demo`]: the days in March 2023 when USDC left its peg |
 //! | a condition on your own prices | [`replay`] |
-//! | a full cluster on this machine | `localnet`, with the cargo feature of that name |
+//! | a full cluster on this machine | [`localnet`]; the cluster itself with the cargo feature of that name |
 
 pub mod demo;
 pub mod embedded;
-#[cfg(feature = "localnet")]
 pub mod localnet;
 pub mod replay;
 

@@ -3,14 +3,13 @@
 use crate::commands::CheckFailed;
 use crate::commands::args::PoolArg;
 use crate::commands::context::Context;
-use crate::output::{self, BAD, GOOD, HEADING, QUIET, WATCH, cell, moment, paint};
+use crate::output::{self, BAD, Cell, GOOD, HEADING, QUIET, WATCH, cell, moment, paint};
 use anyhow::Result;
 use backstop::constants::SHARE_EXTRA_DECIMALS;
-use backstop::state::Pool;
-use backstop_client::account;
+use backstop::state::{Pool, Protocol};
 use backstop_client::audit::{self, Audit, Figure, Finding, Outcome, Report, Unit};
+use backstop_client::{account, address};
 use clap::Args;
-use comfy_table::Cell;
 use serde::Serialize;
 
 /// Recompute every invariant from the accounts on chain, and say what is off.
@@ -38,6 +37,7 @@ struct Verdict<'a> {
 pub fn run(args: &AuditArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let only = args.pool.map(|pool| pool.0);
+    account::fetch::<Protocol>(cluster, &address::protocol())?;
     if let Some(pool) = &only {
         account::fetch::<Pool>(cluster, pool)?;
     }
@@ -99,7 +99,7 @@ fn section(title: &str, outcomes: &[Outcome], decimals: u8) -> String {
     }
     let off = outcomes.iter().filter(|outcome| !outcome.findings.is_empty());
     let off: String = off.map(broken).collect();
-    format!("{}\n{}{off}", paint(title, HEADING), output::listing(table))
+    format!("{}\n{}{off}", paint(title, HEADING), output::listing(&table))
 }
 
 /// The two sides of a figure, and what they are of.

@@ -1,29 +1,38 @@
-//! `backstop localnet`: a full local cluster to try everything on.
+//! `backstop localnet`: a full local cluster to try everything on, in a process of its own, and what is done to it.
 
-use crate::commands::context::hinted;
-use crate::output::{self, ACCENT, GOOD, HEADING, Output, QUIET, indented, paint, table};
-use backstop_sandbox::localnet::{self, Layout, Localnet, LocalnetError, Options, prices};
+use crate::commands::args::Amount;
+use crate::commands::context::{UsageError, hinted};
+use crate::output::{self, ACCENT, GOOD, HEADING, Output, QUIET, listing, paint, table, tidy_amount};
+use anchor_lang::prelude::Pubkey;
+use anyhow::{Context as _, Result};
+use backstop_client::units::{decimal, duration};
+use backstop_sandbox::localnet::{self, Layout, LocalnetError, Mint};
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::fmt::Write;
+use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Start a full local cluster: the program, mints, wallets with money, a pool with two products, reinsurance, prices.
 ///
 /// Answers JSON-RPC as any cluster does, so that every other command works against it; everything is in memory and gone
-/// when it stops (Ctrl-C). Keypairs and the price file stay in its directory and are used again. Whoever changes the
-/// price file changes what the oracle says, within a second. The cluster's clock begins up to a day ahead, because capital
-/// counts only from the day after it came in.
+/// when it stops (Ctrl-C). A new start begins calm, with new accounts and balances; keypairs stay in its directory and are
+/// used again, so addresses stay as they were. Whoever changes the price file changes what the oracle says, within a
+/// second. The cluster's clock begins up to a day ahead, because capital counts only from the day after it came in.
+///
+/// The cluster takes long to compile, so it is a binary of its own, backstop-localnet, beside this one or on the PATH.
 #[derive(Args, Debug)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Example:\n  backstop localnet\n  backstop -C localnet/config.yml pool list\n  \
+    after_help = "Example:\n  backstop localnet\n  . localnet/env && backstop pool list\n  \
                   backstop localnet price USDC/USD 0.85\n  backstop localnet advance 3h --step 10m"
 )]
 pub struct LocalnetArgs {
@@ -38,6 +47,7 @@ pub struct LocalnetArgs {
 enum LocalnetCommand {
     Advance(AdvanceArgs),
     Price(PriceArgs),
+    Fund(FundArgs),
 }
 
 /// The directory, if no other is named.
@@ -63,9 +73,12 @@ struct StartArgs {
     /// Seconds that the cluster's clock moves on in one second.
     #[arg(long, value_name = "FACTOR", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     speed: u32,
-    /// Make new keypairs and a new price file first.
+    /// Make new keypairs first: every address changes.
     #[arg(long)]
     reset: bool,
+    /// Go on with the prices of the last run, instead of beginning calm.
+    #[arg(long, conflicts_with = "reset")]
+    keep_prices: bool,
 }
 
 /// Move the cluster's clock on.
@@ -78,40 +91,64 @@ struct StartArgs {
 )]
 struct AdvanceArgs {
     /// How far: `90s`, `4h`, `2days`.
-    #[arg(value_parser = humantime::parse_duration)]
+    #[arg(value_parser = duration)]
     by: Duration,
     /// In steps of this length.
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     step: Option<Duration>,
     /// How long to rest after each step.
-    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = humantime::parse_duration, requires = "step")]
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration, requires = "step")]
     rest: Duration,
     #[command(flatten)]
     directory: Directory,
 }
 
-/// Set the price of a feed, in the price file.
+/// Set the price of a feed that some product watches.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  backstop localnet price USDC/USD 0.85\n  \
                         backstop localnet price USDC/USD 1 --confidence 0.0005")]
 struct PriceArgs {
-    /// The feed's name.
+    /// The feed's name, or its id in hexadecimal.
     feed: String,
     /// Its price, with at most eight decimals.
+    #[arg(value_parser = decimal)]
     price: Decimal,
     /// Half the width of the oracle's interval around the price; as it was if not given.
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", value_parser = decimal)]
     confidence: Option<Decimal>,
     #[command(flatten)]
     directory: Directory,
 }
 
+/// Hand out SOL and both assets.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  backstop localnet fund ADDRESS\n  backstop localnet fund alice --usdt 5000 --sol 0"
+)]
+struct FundArgs {
+    /// Who gets it: an address, or one of the cluster's wallets by its name.
+    #[arg(value_name = "ADDRESS")]
+    to: String,
+    /// How much SOL.
+    #[arg(long, value_name = "AMOUNT", default_value = "10")]
+    sol: Amount,
+    /// How much of the asset that the pools hold.
+    #[arg(long, value_name = "AMOUNT", default_value = "10000")]
+    usdt: Amount,
+    /// How much of the asset that is insured.
+    #[arg(long, value_name = "AMOUNT", default_value = "10000")]
+    usdc: Amount,
+    #[command(flatten)]
+    directory: Directory,
+}
+
 /// Runs the command.
-pub fn run(args: &LocalnetArgs, output: Output) -> anyhow::Result<()> {
+pub fn run(args: &LocalnetArgs, output: Output) -> Result<()> {
     let ran = match &args.command {
         None => start(&args.start, output),
         Some(LocalnetCommand::Advance(args)) => advance(args, output),
         Some(LocalnetCommand::Price(args)) => price(args, output),
+        Some(LocalnetCommand::Fund(args)) => fund(args, output),
     };
     ran.map_err(explained)
 }
@@ -123,47 +160,100 @@ fn explained(error: anyhow::Error) -> anyhow::Error {
         Ok(error) => error,
         Err(other) => return other,
     };
-    match hint(&error) {
+    match error.hint() {
         Some(hint) => hinted(error.to_string(), hint),
         None => error.into(),
     }
 }
 
-fn hint(error: &LocalnetError) -> Option<&'static str> {
-    match error {
-        LocalnetError::Port { .. } => Some("--rpc-port and --ws-port take another, 0 takes any"),
-        LocalnetError::Running { .. } => Some("stop it with Ctrl-C where it runs, or name another --dir"),
-        LocalnetError::NotRunning(_) => Some("`backstop localnet` starts one"),
-        LocalnetError::NotLocal { .. } => Some("only a localnet's clock can be moved, and only forwards"),
-        LocalnetError::Prices { .. } => Some("a line is a feed, its price, and its confidence: USDC/USD,1,0.0005"),
-        _ => None,
+/// The cluster's binary: beside this one, or on the PATH.
+fn binary() -> Result<PathBuf> {
+    let name = format!("{}{}", localnet::BINARY, std::env::consts::EXE_SUFFIX);
+    let beside = std::env::current_exe().ok().and_then(|this| Some(this.parent()?.join(&name)));
+    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    let places = beside.into_iter().chain(std::env::split_paths(&on_path).map(|dir| dir.join(&name)));
+    places.into_iter().find(|file| file.is_file()).ok_or_else(|| {
+        let sentence = format!("there is no {} beside this binary or on the PATH", localnet::BINARY);
+        hinted(sentence, format!("build it, once, in the project's directory: `{}` {BUILD_TIME}", localnet::BUILD))
+    })
+}
+
+/// How long the cluster takes to compile.
+const BUILD_TIME: &str = "(some 10 minutes of one processor core; 3 with four)";
+
+/// The cluster's process, which ends with this one: it stops when its stdin ends.
+struct Cluster(Child);
+
+impl Cluster {
+    fn start(args: &StartArgs) -> Result<Self> {
+        let binary = binary()?;
+        // Without a number for the one port there is none for the other.
+        let ws_port = args.ws_port.unwrap_or(if args.rpc_port == 0 { 0 } else { args.rpc_port.saturating_add(1) });
+        let mut command = Command::new(&binary);
+        command.arg("--until-stdin-ends").arg("--dir").arg(&args.directory.dir);
+        for (flag, number) in
+            [("--rpc-port", args.rpc_port.into()), ("--ws-port", ws_port.into()), ("--speed", args.speed)]
+        {
+            command.arg(flag).arg(number.to_string());
+        }
+        command.args(args.reset.then_some("--reset")).args(args.keep_prices.then_some("--keep-prices"));
+        let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        Ok(Self(started.with_context(|| format!("{} cannot be started", binary.display()))?))
+    }
+
+    /// What is where, once everything is there; `None` if it ended before that.
+    fn ready(&mut self) -> Result<Option<Layout>> {
+        let mut line = String::new();
+        if let Some(stdout) = self.0.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let rebuild = || format!("build it again, as this one is of another version: `{}`", localnet::BUILD);
+        let layout: Layout = serde_json::from_str(&line)
+            .map_err(|why| hinted(format!("{} says what is not understood: {why}", localnet::BINARY), rebuild()))?;
+        if layout.program_sha256 != localnet::program_sha256()? {
+            let sentence = format!("{} runs another version of the program than this one knows", localnet::BINARY);
+            return Err(hinted(sentence, rebuild()));
+        }
+        Ok(Some(layout))
+    }
+
+    /// Waits until it ends, and makes it end once `stop` says so.
+    fn wait(&mut self, stop: &AtomicBool) -> Result<ExitStatus> {
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                drop(self.0.stdin.take());
+            }
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 
-fn start(args: &StartArgs, output: Output) -> anyhow::Result<()> {
+fn start(args: &StartArgs, output: Output) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // Whoever asks twice does not want to wait.
         flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
         flag::register(signal, Arc::clone(&stop))?;
     }
-    let tell = |what: &str| anstream::eprintln!("{} {what}", paint("localnet:", QUIET));
-    let begun = Instant::now();
-    let options = Options {
-        dir: args.directory.dir.clone(),
-        rpc_port: args.rpc_port,
-        // Without a number for the one there is none for the other.
-        ws_port: args.ws_port.unwrap_or(if args.rpc_port == 0 { 0 } else { args.rpc_port.saturating_add(1) }),
-        speed: args.speed,
-        reset: args.reset,
-    };
-    let mut localnet = Localnet::start(&options, &mut |what| tell(what))?;
-    tell(&format!("ready after {:.1} s; Ctrl-C stops it", begun.elapsed().as_secs_f32()));
-    output.print(localnet.layout(), |layout| display(layout, &args.directory.dir))?;
-    let ran = localnet.run(&|| stop.load(Ordering::Relaxed), &mut |what| tell(what));
-    tell("stopping");
-    localnet.stop()?;
-    Ok(ran?)
+    let mut cluster = Cluster::start(args)?;
+    let layout = cluster.ready();
+    if let Ok(Some(layout)) = &layout {
+        output.print(layout, |layout| display(layout, &args.directory.dir))?;
+    } else {
+        stop.store(true, Ordering::Relaxed);
+    }
+    let status = cluster.wait(&stop)?;
+    match (layout?, status.success()) {
+        (Some(_), true) => Ok(()),
+        // It has said why itself.
+        _ => std::process::exit(status.code().unwrap_or(1).max(1)),
+    }
 }
 
 /// Where a clock stands now.
@@ -173,22 +263,37 @@ struct Advanced {
     now: i64,
 }
 
-fn advance(args: &AdvanceArgs, output: Output) -> anyhow::Result<()> {
+fn advance(args: &AdvanceArgs, output: Output) -> Result<()> {
     let layout = Layout::read(&args.directory.dir)?;
-    let mut left = args.by.as_secs();
-    anyhow::ensure!(left > 0, "the clock moves on by whole seconds: `{}` is none", humantime::format_duration(args.by));
-    let step = args.step.map_or(left, |step| step.as_secs()).clamp(1, left);
-    let mut now = 0;
-    while left > 0 {
+    let whole = args.by.as_secs();
+    if whole == 0 || args.by.subsec_nanos() > 0 {
+        let by = humantime::format_duration(args.by);
+        return Err(UsageError(format!("the clock moves on by whole seconds, a second at least: not by {by}")).into());
+    }
+    let step = args.step.map_or(whole, |step| step.as_secs()).clamp(1, whole);
+    let steps = whole.div_ceil(step);
+    let watched = std::io::stderr().is_terminal();
+    let style = ProgressStyle::with_template("  {bar:24.cyan} {pos:>3}/{len}  {msg}")?;
+    let bar = if watched && steps > 1 { ProgressBar::new(steps).with_style(style) } else { ProgressBar::hidden() };
+    let (mut now, mut left) = (0, whole);
+    for number in 1..=steps {
         let seconds = step.min(left);
         left -= seconds;
         now = localnet::advance(&layout.rpc, seconds)?;
-        if args.step.is_some() {
-            anstream::eprintln!("{} it is {}", paint("localnet:", QUIET), output::date_time(now));
-            std::thread::sleep(args.rest);
+        let rests = args.step.filter(|_| number < steps || args.rest > Duration::ZERO).map(|_| args.rest);
+        let wait = args.rest.as_secs_f64() * (steps - number) as f64;
+        let said = format!("{}, {wait:.0} s to go", output::moment(now));
+        bar.set_position(number);
+        bar.set_message(said.clone());
+        if !watched && steps > 1 {
+            anstream::eprintln!("{} {number}/{steps}: it is {said}", paint("localnet:", QUIET));
+        }
+        if let Some(rest) = rests {
+            std::thread::sleep(rest);
         }
     }
-    output.print(&Advanced { now }, |_| format!("It is {} UTC on the local cluster.", output::date_time(now)))
+    bar.finish_and_clear();
+    output.print(&Advanced { now }, |_| format!("It is {} on the local cluster.", output::moment(now)))
 }
 
 /// What a price file says now.
@@ -199,11 +304,36 @@ struct Priced {
     confidence: String,
 }
 
-fn price(args: &PriceArgs, output: Output) -> anyhow::Result<()> {
+fn price(args: &PriceArgs, output: Output) -> Result<()> {
     let layout = Layout::read(&args.directory.dir)?;
-    let quote = prices::set(&layout.prices, &args.feed, args.price, args.confidence)?;
+    let quote = localnet::set_price(&layout, &args.feed, args.price, args.confidence)?;
     let priced = Priced { feed: quote.feed, price: quote.price.to_string(), confidence: quote.confidence.to_string() };
     output.print(&priced, |now| format!("{} is at {} ± {} from now on.", now.feed, now.price, now.confidence))
+}
+
+fn fund(args: &FundArgs, output: Output) -> Result<()> {
+    const SOL_DECIMALS: u8 = 9;
+    let layout = Layout::read(&args.directory.dir)?;
+    let to: Pubkey = match layout.wallets.get(&args.to) {
+        Some(wallet) => wallet.address.parse()?,
+        None => args.to.parse().map_err(|_| {
+            let names: Vec<&str> = layout.wallets.keys().map(String::as_str).collect();
+            UsageError(format!("`{}` is no address, and no wallet of {}", args.to, names.join(", ")))
+        })?,
+    };
+    let Layout { asset, covered, .. } = &layout;
+    let grant = localnet::Grant {
+        lamports: args.sol.units(SOL_DECIMALS)?,
+        asset: args.usdt.units(asset.decimals)?,
+        covered: args.usdc.units(covered.decimals)?,
+    };
+    let funded = localnet::fund(&layout, &to, &grant)?;
+    output.print(&funded, |held| {
+        let tokens = |units, mint: &Mint| format!("{} {}", tidy_amount(units, mint.decimals), mint.label);
+        let sol = tidy_amount(held.lamports, SOL_DECIMALS);
+        let (usdt, usdc) = (tokens(held.asset, asset), tokens(held.covered, covered));
+        format!("{} holds {sol} SOL, {usdt}, {usdc} now.", held.address)
+    })
 }
 
 /// What is where, for people.
@@ -211,14 +341,12 @@ fn display(layout: &Layout, dir: &Path) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "\n  {}  {}\n", paint("LOCALNET", ACCENT.bold()), paint("is ready", GOOD));
     let mut rows = table(&["what", "where"], &[]);
-    let assets = [&layout.asset, &layout.covered].map(|mint| format!("{} ({} decimals)", mint.mint, mint.decimals));
-    let [asset, covered] = &assets;
     for (what, place) in [
         ("JSON-RPC", &layout.rpc),
         ("websocket", &layout.websocket),
         ("program", &layout.program),
-        (&*format!("{}, held", layout.asset.label), asset),
-        (&*format!("{}, insured", layout.covered.label), covered),
+        (&*format!("{}, held", layout.asset.label), &layout.asset.mint),
+        (&*format!("{}, insured", layout.covered.label), &layout.covered.mint),
         ("pool", &layout.pool),
         ("reinsuring pool", &layout.reinsurance_pool),
         ("treaty", &layout.treaty),
@@ -231,37 +359,40 @@ fn display(layout: &Layout, dir: &Path) -> String {
     for feed in &layout.feeds {
         rows.add_row([format!("price of {}", feed.name), feed.account.clone()]);
     }
-    text.push_str(&indented(&rows));
-    let mut wallets = table(&["wallet", "address", "keypair"], &[]);
+    text.push_str(&listing(&rows));
+    let mut wallets = table(&["wallet", "address"], &[]);
     for (name, wallet) in &layout.wallets {
-        wallets.add_row([name.as_str(), &wallet.address, &shown(&wallet.keypair, dir)]);
+        wallets.add_row([name.as_str(), &wallet.address]);
     }
-    let _ = writeln!(text, "\n{}", indented(&wallets).trim_end());
-    let _ = writeln!(text, "\n  {}", paint("In another terminal", HEADING));
-    let wallet = |name: &str| shown(&layout.wallets[name].keypair, dir);
-    let (product, feed) = (&layout.products[0].product, &layout.feeds[0].name);
-    for line in [
-        format!("export SOLANA_CONFIG_FILE={}", shown(&layout.config, dir)),
-        format!("backstop pool deposit {} 1000 --tranche senior", layout.pool),
-        format!("backstop -k {} cover buy {product} 1000 --days 30", wallet("bob")),
-        format!("backstop -k {} crank run --interval 1s", wallet("crank")),
+    let _ = writeln!(text, "\n{}", listing(&wallets).trim_end());
+    let keypair = |name: &str| dir.join(format!("{name}.json")).display().to_string();
+    let _ = writeln!(text, "\n  {}", paint(format!("The keypair of each is in {}.", keypair("NAME")), QUIET));
+    let feed = &layout.feeds[0].name;
+    let env = format!(". {}", dir.join("env").display());
+    for (title, lines) in [
+        (
+            "In a second terminal",
+            [
+                env.clone(),
+                "backstop pool deposit $POOL 1000 --tranche senior".into(),
+                "backstop -k $BOB_KEY cover buy $PRODUCT 1000 --days 30".into(),
+                "backstop -k $CRANK_KEY crank run --interval 1s".into(),
+            ],
+        ),
+        (
+            "And in a third one, once the cover is bought",
+            [
+                env,
+                "backstop localnet advance 2days".into(),
+                format!("backstop localnet price {feed} 0.85"),
+                "backstop localnet advance 3h --step 10m".into(),
+            ],
+        ),
     ] {
-        let _ = writeln!(text, "    {line}");
-    }
-    let _ = writeln!(text, "\n  {}", paint("And in a third one, once the cover is bought", HEADING));
-    let at = if dir == Path::new(DIRECTORY) { String::new() } else { format!(" --dir {}", dir.display()) };
-    for line in [
-        format!("backstop localnet advance 2days{at}"),
-        format!("backstop localnet price {feed} 0.85{at}"),
-        format!("backstop localnet advance 3h --step 10m{at}"),
-    ] {
-        let _ = writeln!(text, "    {line}");
+        let _ = writeln!(text, "\n  {}", paint(title, HEADING));
+        for line in lines {
+            let _ = writeln!(text, "    {line}");
+        }
     }
     text
-}
-
-/// A file of the directory as its user calls it.
-fn shown(file: &Path, dir: &Path) -> String {
-    let name = file.file_name().map(Path::new);
-    name.map_or_else(|| file.display().to_string(), |name| dir.join(name).display().to_string())
 }

@@ -3,12 +3,13 @@
 use crate::commands::CheckFailed;
 use crate::commands::context::{Context, hinted};
 use crate::commands::handover;
-use crate::output::{self, BAD, GOOD, HEADING, QUIET, WATCH, paint};
+use crate::output::{self, BAD, GOOD, HEADING, QUIET, WATCH, hanging, paint};
 use anchor_lang::prelude::Pubkey;
 use anstyle::Style;
 use anyhow::Result;
 use backstop_client::handover::Handover;
 use backstop_client::migration::{self, Item, PlanError, Standing, Step};
+use backstop_client::redact;
 use clap::Args;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,7 +40,7 @@ pub struct MigrateArgs {
 
 fn assignment(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    let (name, value) = parts.ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
+    let (name, value) = parts.ok_or_else(|| format!("{} is not NAME=VALUE", redact::shown(text)))?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
@@ -158,6 +159,9 @@ fn printed(step: &Step, context: &Context) -> Result<Done> {
     Ok(Done { what: step.what.clone(), signature: None, handover })
 }
 
+/// Columns before what is said of an item.
+const INDENT: usize = 12;
+
 /// Plans against the chain, for people.
 fn difference(items: &[Item]) -> String {
     let mut text = String::new();
@@ -168,15 +172,17 @@ fn difference(items: &[Item]) -> String {
             text.push_str(&format!("{}\n", paint(plan, HEADING)));
         }
         let (word, style) = standing(item.standing);
-        text.push_str(&format!("  {}  {}\n", paint(format!("{word:<9}"), style), item.what));
+        text.push_str(&format!("  {} ", paint(format!("{word:<9}"), style)));
+        text.push_str(&hanging(&item.what, INDENT, Style::new()));
+        let mut below = |said: &str, style| text.push_str(&format!("{:INDENT$}{}", "", hanging(said, INDENT, style)));
         for field in &item.fields {
-            text.push_str(&format!("{:13}{}: {} on chain, {} planned\n", "", field.name, field.chain, field.plan));
+            below(&format!("{}: {} on chain, {} planned", field.name, field.chain, field.plan), Style::new());
         }
         for step in item.steps.iter().skip(usize::from(item.standing == Standing::Create)) {
-            text.push_str(&format!("{:13}{}\n", "", step.what));
+            below(&step.what, Style::new());
         }
         for note in &item.notes {
-            text.push_str(&format!("{:13}{}\n", "", paint(note, output::QUIET)));
+            below(note, output::QUIET);
         }
     }
     text

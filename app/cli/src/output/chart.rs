@@ -46,6 +46,8 @@ pub struct Chart<'a> {
     pub levels: &'a [Level<'a>],
     /// Vertical lines.
     pub marks: &'a [Mark<'a>],
+    /// Columns of the page: what has no room beside the plot stands in it or below.
+    pub width: usize,
 }
 
 impl Chart<'_> {
@@ -71,6 +73,13 @@ impl Chart<'_> {
             }
         }
         self.draw_line(&mut cells);
+        let beside = self.levels.iter().all(|level| self.has_room(level.name));
+        if !beside {
+            for level in self.levels {
+                let row = cells.get_mut(self.row(level.price_e8));
+                row.into_iter().for_each(|row| write_on(row, level));
+            }
+        }
         let mut text = String::new();
         for (number, row) in cells.iter().enumerate() {
             let level = self.levels.iter().find(|level| self.row(level.price_e8) == number);
@@ -82,7 +91,7 @@ impl Chart<'_> {
             text.push_str(&paint(format!("{label:>7} "), label_style));
             text.push_str(&paint(tick, QUIET));
             text.push_str(&styled(row));
-            if let Some(level) = level {
+            if let Some(level) = level.filter(|_| beside) {
                 text.push_str(&paint(format!(" {}", level.name), level.style));
             }
             text.push('\n');
@@ -136,7 +145,13 @@ impl Chart<'_> {
                 at += self.column_seconds;
             }
         }
-        format!("{name:>7} {}{} {note}\n", paint('│', QUIET), styled(&row))
+        let between = if self.has_room(note) { " ".to_owned() } else { format!("\n{:MARGIN$}", "") };
+        format!("{name:>7} {}{}{between}{note}\n", paint('│', QUIET), styled(&row))
+    }
+
+    /// Whether a text has room to the right of the plot.
+    fn has_room(&self, text: &str) -> bool {
+        MARGIN + self.columns + 1 + text.chars().count() <= self.width
     }
 
     /// Price of a row.
@@ -201,6 +216,17 @@ impl Chart<'_> {
     }
 }
 
+/// Writes the name of a level on its line, as far to the right as nothing else is in the way.
+fn write_on(row: &mut [(char, Style)], level: &Level) {
+    let name = format!(" {} ", level.name);
+    let length = name.chars().count();
+    let free = |cells: &[(char, Style)]| cells.iter().all(|(shown, _)| *shown == '╌');
+    let Some(start) = row.windows(length + 2).rposition(free) else { return };
+    for (cell, shown) in row.iter_mut().skip(start + 1).zip(name.chars()) {
+        *cell = (shown, level.style);
+    }
+}
+
 /// A price in as many characters as the axis has room for: larger prices show fewer decimals.
 fn axis_label(price_e8: u64) -> String {
     let text: String = super::price(price_e8).chars().take(MARGIN - 2).collect();
@@ -218,7 +244,7 @@ pub fn ticks(from: i64, last: i64, every: i64) -> Vec<(i64, String)> {
 }
 
 /// What the marks of [`slot_mark`] mean.
-pub const SLOT_LEGEND: &str = "█ counted for the event   ░ gap, tolerated   ▪ below the threshold, not counted";
+pub const SLOT_LEGEND: &str = "█ counted   ░ gap, tolerated   ▪ below the threshold, not counted";
 
 /// How a slot of evidence is drawn in a lane.
 pub const fn slot_mark(in_window: bool, good: bool) -> (char, Style) {
@@ -257,6 +283,7 @@ mod tests {
             line: &|_| Style::new(),
             levels,
             marks,
+            width: 80,
         }
     }
 
@@ -287,6 +314,15 @@ mod tests {
         assert_eq!(plot.lines().nth(1), Some("0.90000 ┤───╌╌╌ floor"));
         assert_eq!(plot.lines().next(), Some("1.00000 ┤   ┊  "));
         assert_eq!(drawn.mark_names(), format!("{:>width$}▲ here\n", "", width = MARGIN + 3));
+    }
+
+    #[test]
+    fn without_room_beside_the_plot_names_stand_in_it_and_notes_below() {
+        let levels = [Level { price_e8: 90_000_000, name: "x", style: Style::new() }];
+        let drawn = Chart { width: 16, ..chart(&[(0, 100_000_000)], &levels, &[]) };
+        assert_eq!(plain(&drawn.plot()).lines().nth(1), Some("0.90000 ┤╌╌ x ╌"));
+        let lane = plain(&drawn.lane("slots", &[(0, 20, '█', GOOD)], "2/8"));
+        assert_eq!(lane, "  slots │██    \n         2/8\n");
     }
 
     #[test]

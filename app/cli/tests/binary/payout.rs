@@ -1,5 +1,6 @@
 //! `backstop incident settle` where the holder's accounts are not as usual.
 
+use crate::desk::units;
 use crate::scene::Scene;
 use backstop_client::address;
 use backstop_client::cluster::Cluster;
@@ -26,8 +27,35 @@ fn a_holder_without_a_token_account_is_paid_into_a_new_one() {
     scene.desk.node.world().cluster.set_account(tokens, Account::default());
     // The mint of the NFT names the cover, too.
     let settled = scene.desk.json(scene.act(&["incident", "settle", &scene.cover.to_string()]));
-    assert_eq!(settled["amount"], Value::from(5_000 * ONE));
+    assert_eq!((units(&settled, "amount"), &settled["amount"]), (5_000 * ONE, &Value::from("5000")));
     assert_eq!(scene.desk.node.world().tokens(&tokens), 5_000 * ONE);
+}
+
+#[test]
+fn what_was_paid_is_told_as_long_as_the_chain_keeps_it() {
+    let scene = funded();
+    let cover = scene.cover.to_string();
+    let holder = scene.holder.id().to_string();
+    scene.desk.json(scene.act(&["incident", "settle", &cover]));
+    let list = ["cover", "list", "--owner", &holder];
+    let row = |scene: &Scene| {
+        let rows = scene.desk.json(scene.desk.look(&[&list[..], &["--output", "json"]].concat()));
+        (rows[0]["paid"].clone(), rows[0]["paid_at_most"].clone())
+    };
+    assert_eq!(row(&scene), (Value::from(5_000 * ONE), Value::Null));
+    assert!(scene.desk.look(&list).done().contains("paid 5,000.00 USDT"));
+    let listed = |scene: &Scene| scene.desk.json(scene.desk.look(&["incident", "list", "--output", "json"]))[0].clone();
+    assert_eq!(listed(&scene)["state"], "funded");
+
+    // The incident is closed: its event and severity are still there, its sums and its ratio are not.
+    scene.desk.json(scene.act(&["incident", "close", &scene.product()]));
+    let ended = listed(&scene);
+    assert_eq!((&ended["state"], &ended["severity_bps"]), (&Value::from("ended"), &Value::from(5_000)));
+    assert_eq!(ended["gross"], Value::Null);
+    assert!(scene.desk.look(&["incident", "list"]).done().contains("ended"));
+    assert_eq!(row(&scene), (Value::Null, Value::from(5_000 * ONE)));
+    assert!(scene.desk.look(&list).done().contains("paid, at most"));
+    assert!(scene.desk.look(&["cover", "show", &cover]).done().contains("5,000.00 USDT at most: 50.00 %"));
 }
 
 #[test]

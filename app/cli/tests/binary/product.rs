@@ -1,8 +1,8 @@
 //! `backstop product`.
 
-use crate::desk::Run;
+use crate::desk::{Run, units};
 use crate::scene::Scene;
-use backstop::state::{Product, ProductState};
+use backstop::state::{Product, ProductState, Trigger};
 use backstop_tests::seeded;
 use solana_sdk::signer::Signer;
 
@@ -78,6 +78,30 @@ fn sales_are_stopped_resumed_and_ended_by_governance() {
 }
 
 #[test]
+fn what_triggered_is_followed_by_a_fresh_product_with_the_same_terms() {
+    let scene = Scene::new();
+    let renew = ["product", "renew", &scene.product()];
+    scene.govern(&renew).says(1, "has not triggered", "product create");
+    {
+        let world = scene.desk.node.world();
+        world.next_day();
+        world.next_day();
+        world.depeg(&scene.product, 87_500_000);
+    }
+    scene.act(&renew).says(1, "Only governance may do this", "--keypair");
+    let made = scene.desk.snapshot("product-renew", scene.govern(&renew));
+    let fresh = made["product"].as_str().expect("an address").parse().expect("an address");
+    let world = scene.desk.node.world();
+    let (fresh, old): (Product, Product) = (world.read(&fresh), world.product(&scene.product));
+    assert_ne!(fresh.trigger, old.trigger);
+    assert_eq!((fresh.name(), fresh.uri(), fresh.wording_hash), (old.name(), old.uri(), old.wording_hash));
+    assert_eq!((fresh.terms, fresh.covered_asset, fresh.pool), (old.terms, old.covered_asset, old.pool));
+    let (fresh, old): (Trigger, Trigger) = (world.read(&fresh.trigger), world.read(&old.trigger));
+    assert_eq!((fresh.terms, fresh.feed, fresh.source), (old.terms, old.feed, old.source));
+    assert!(fresh.is_quiet() && !old.is_quiet());
+}
+
+#[test]
 fn anybody_releases_what_is_over() {
     let scene = Scene::new();
     scene.desk.node.world().advance(40 * 86_400);
@@ -85,6 +109,6 @@ fn anybody_releases_what_is_over() {
     scene.desk.node.world().cluster.airdrop(&somebody.pubkey(), 1_000_000_000);
     let sync = ["product", "sync", &scene.product(), "--output", "json"];
     let released = scene.desk.snapshot("product-sync", scene.desk.act(&somebody, &sync));
-    assert_eq!(released["exposure"], 0);
+    assert_eq!(units(&released, "exposure"), 0);
     assert_eq!(scene.desk.node.world().product(&scene.product).exposure, 0);
 }

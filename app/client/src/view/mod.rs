@@ -3,6 +3,7 @@
 //! Nothing here is a rule: all of it is asked of the program's own code, on copies of its accounts.
 
 pub mod cover;
+pub mod earnings;
 pub mod incident;
 mod open;
 pub mod product;

@@ -1,8 +1,9 @@
 //! What a product promises, and what it does not, in words.
 
 use crate::text::{duration, exact_price, percent, rate};
-use backstop::state::evidence::Terms;
-use backstop::state::{Product, ProductState, ProductTerms};
+use backstop::CreateProductArgs;
+use backstop::state::evidence::{Severity, Terms, TermsInput};
+use backstop::state::{Product, ProductState, ProductTerms, Trigger};
 
 /// Whether a product sells at `now`: `announced` before its notice is over.
 pub fn state(product: &Product, now: i64) -> &'static str {
@@ -98,6 +99,35 @@ pub fn not_covered(terms: &Terms, waiting_seconds: u32) -> Vec<String> {
     ]
 }
 
+/// What creates a product with the terms of another one, at the risk rate that this one has now.
+pub fn renewal(product: &Product, trigger: &Trigger) -> CreateProductArgs {
+    // What was created from whole seconds gives them back.
+    let seconds = |seconds: u64| u32::try_from(seconds).unwrap_or(u32::MAX);
+    let terms = &trigger.terms;
+    CreateProductArgs {
+        name: product.name().to_owned(),
+        uri: product.uri().to_owned(),
+        wording_hash: product.wording_hash,
+        covered_asset: product.covered_asset,
+        terms: ProductTerms { risk_rate_ppb: product.risk_rate_ppb, ..product.terms },
+        source: trigger.source(),
+        feed: trigger.feed,
+        condition: TermsInput {
+            threshold: terms.threshold,
+            recovery: terms.recovery,
+            severity: match terms.full_loss_price {
+                0 => Severity::Binary,
+                full_loss_price => Severity::Linear { full_loss_price },
+            },
+            duration_seconds: seconds(terms.duration_seconds()),
+            slot_seconds: terms.slot_seconds,
+            tolerance_seconds: seconds(terms.tolerance_seconds()),
+            challenge_seconds: terms.challenge,
+            confidence_multiplier: terms.confidence_multiplier,
+        },
+    }
+}
+
 /// A premium as a rate a year, in parts per billion of the sum insured, rounded up.
 pub fn yearly_ppb(premium: u64, sum_insured: u64, term_days: u16) -> u64 {
     let yearly = u128::from(premium) * 365 * 1_000_000_000;
@@ -108,6 +138,26 @@ pub fn yearly_ppb(premium: u64, sum_insured: u64, term_days: u16) -> u64 {
 /// A rate with two decimals, rounded up: `4.37 %`.
 pub fn yearly_text(ppb: u64) -> String {
     percent(ppb.div_ceil(100_000))
+}
+
+/// Why wallets cannot read a product's link, if they cannot.
+pub fn link_problem(uri: &str) -> Option<String> {
+    let end = uri.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    let text = [".md", ".txt", ".html", ".htm", ".pdf", ".png", ".svg"].iter().find(|text| end.ends_with(**text));
+    let secure = ["https://", "ipfs://", "ar://"].iter().any(|scheme| uri.starts_with(scheme));
+    match text {
+        _ if !secure => Some("The NFTs' link is none that wallets follow: https://, ipfs:// or ar://.".into()),
+        Some(text) => Some(format!("The NFTs' link ends with {text}, which no wallet reads.")),
+        None => None,
+    }
+}
+
+/// What a product's link must point to, for whoever is about to fix it for good: wallets show what they read there.
+pub fn link_note(uri: &str) -> String {
+    let must = "It must point to a JSON file with name, description, image and external_url (the wording); wallets show a \
+                placeholder otherwise.";
+    let first = link_problem(uri).unwrap_or_else(|| "The NFTs carry the link for good.".into());
+    format!("{first} {must}")
 }
 
 #[cfg(test)]
@@ -153,6 +203,19 @@ mod tests {
         let text = not_covered(&terms(Severity::Binary, 0), 2 * 86_400).join(" ");
         for fact in ["0.985", "4 h", "48 h", "the premium back", "the same part"] {
             assert!(text.contains(fact), "{fact}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_no_wallet_reads_is_told() {
+        for (uri, words) in [
+            ("https://a.example/x.json", "carry the link for good"),
+            ("ipfs://bafy", "carry the link for good"),
+            ("https://a.example/x.MD?v=1", "ends with .md"),
+            ("http://a.example/x.json", "none that wallets follow"),
+            ("", "none that wallets follow"),
+        ] {
+            assert!(super::link_note(uri).contains(words) && super::link_note(uri).contains("JSON"), "{uri}");
         }
     }
 }

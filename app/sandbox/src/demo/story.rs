@@ -183,8 +183,8 @@ impl<'a> Story<'a> {
         let deposit_authority = Pubkey::default();
         let args = CreatePoolArgs { id, kind, access, deposit_authority, label: "USDT".into(), terms: POOL_TERMS };
         let create = ix::create_pool(self.governance.pubkey(), self.chain.payer.pubkey(), &keys, args);
-        self.chain.run("a pool is created", "create_pool", &[&self.governance], &[create])?;
         self.chain.watch(name, keys);
+        self.chain.run("a pool is created", "create_pool", &[&self.governance], &[create])?;
         Ok(())
     }
 

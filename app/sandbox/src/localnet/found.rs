@@ -1,11 +1,11 @@
 //! What a local cluster begins with: mints, money, the protocol, a pool with products, and a pool that reinsures it.
 
+use super::fund::{built, mint_to};
 use super::keys::{ADMIN, ASSET, CAROL, COVERED, GUARDIAN, Keys, RISK_KEEPER, WALLETS};
 use super::{LocalnetError, prices};
 use crate::demo::scenario::{self, DAY, DECIMALS, HOUR, MINUTE, ONE, POOL_TERMS, STRESS, product_terms};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use anchor_lang::solana_program::program_error::ProgramError;
 use anchor_lang::solana_program::program_pack::Pack;
 use anchor_lang::solana_program::system_instruction;
 use anchor_spl::token::{self, spl_token};
@@ -16,6 +16,7 @@ use backstop::{CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs};
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
 use backstop_client::transaction::{Pipeline, PriorityFee};
+use rust_decimal::Decimal;
 use solana_sdk::signer::Signer;
 
 /// Ticker of the asset that the pool holds.
@@ -59,6 +60,16 @@ const PRODUCTS: [Insured; 2] = [
         risk_rate_ppb: scenario::PRODUCTS[STRESS].risk_rate_ppb,
     },
 ];
+
+/// The lowest price at which every product is sold.
+pub(super) fn calm_from() -> Decimal {
+    let least = |insured: &Insured| {
+        let threshold = insured.condition.threshold;
+        threshold + threshold * u64::from(product_terms(insured.risk_rate_ppb).no_sale_buffer_bps) / 10_000
+    };
+    let least = PRODUCTS.iter().map(least).max().unwrap_or(0);
+    Decimal::from_i128_with_scale(least.into(), 8).normalize()
+}
 
 /// The two pools, the treaty between them, and the products of the first.
 pub(super) struct Founded {
@@ -223,24 +234,11 @@ impl<'a> Founder<'a> {
 
     fn send(&self, step: &'static str, instructions: &[Instruction]) -> Result<(), LocalnetError> {
         let signers = [CAROL, ASSET, COVERED].map(|name| self.keys.get(name) as &dyn Signer).into();
-        let priority_fee = PriorityFee::Fixed(0);
         let payer = self.keys.get(ADMIN);
-        let pipeline = Pipeline { cluster: self.cluster, payer, signers, priority_fee, tables: Vec::new() };
+        let priority_fee = PriorityFee::Fixed(0);
+        let pipeline = Pipeline { signers, priority_fee, ..Pipeline::new(self.cluster, payer) };
         pipeline.send(instructions).map(|_| ()).map_err(|why| refused(step, why))
     }
-}
-
-/// Mints an amount to an owner's associated token account, which is created if it is missing.
-fn mint_to(authority: &Pubkey, owner: &Pubkey, mint: &Pubkey, amount: u64) -> Result<[Instruction; 2], LocalnetError> {
-    let account = backstop_client::address::associated_token(owner, mint, &token::ID);
-    Ok([
-        ix::create_associated_token(authority, owner, mint, &token::ID),
-        built(spl_token::instruction::mint_to(&token::ID, mint, &account, authority, &[], amount))?,
-    ])
-}
-
-fn built(instruction: Result<Instruction, ProgramError>) -> Result<Instruction, LocalnetError> {
-    instruction.map_err(|why| LocalnetError::Founding { step: "an instruction is built", why: why.to_string() })
 }
 
 fn refused(step: &'static str, why: ClusterError) -> LocalnetError {

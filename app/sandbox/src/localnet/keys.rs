@@ -1,15 +1,13 @@
 //! Whose keys a local cluster makes, and keeps from one start to the next.
 
 use super::LocalnetError;
+pub use super::layout::{ADMIN, Wallet};
 use anchor_lang::prelude::Pubkey;
-use serde::{Deserialize, Serialize};
 use solana_sdk::signature::{Keypair, read_keypair_file, write_keypair_file};
 use solana_sdk::signer::Signer;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Upgrade authority, governance, and the authority of both mints.
-pub const ADMIN: &str = "admin";
 /// The guardian.
 pub const GUARDIAN: &str = "guardian";
 /// The risk keeper.
@@ -24,15 +22,6 @@ pub const WALLETS: [&str; 7] = [ADMIN, GUARDIAN, RISK_KEEPER, CRANK, "alice", "b
 pub(super) const ASSET: &str = "mint-usdt";
 /// The mint of the asset that is insured.
 pub(super) const COVERED: &str = "mint-usdc";
-
-/// A keypair and the file that it is in.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
-pub struct Wallet {
-    /// Its address.
-    pub address: String,
-    /// The file.
-    pub keypair: PathBuf,
-}
 
 /// The keypairs of a local cluster.
 pub(super) struct Keys {

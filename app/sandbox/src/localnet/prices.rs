@@ -2,16 +2,17 @@
 
 use super::LocalnetError;
 use anchor_lang::prelude::Pubkey;
-use backstop_client::price_account;
+use backstop_client::{price_account, text_file, units};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
-use std::str::FromStr;
 
 /// The feed that a new price file has, at 1.00 with a confidence of 0.0005.
 pub const FEED: &str = "USDC/USD";
+/// The confidence of a feed that was given none.
+const CONFIDENCE: Decimal = Decimal::from_parts(5, 0, 0, false, 4);
 
 /// A line of the price file as it is written.
 #[derive(Serialize, Deserialize)]
@@ -24,7 +25,7 @@ struct Line {
 /// What the price file says of a feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
-    /// The feed's name, of at most 32 bytes.
+    /// The feed's name, of at most 32 bytes, or its id in 64 hexadecimal digits.
     pub feed: String,
     /// Its price.
     pub price: Decimal,
@@ -33,7 +34,7 @@ pub struct Quote {
 }
 
 impl Quote {
-    /// The feed's id: its name, filled up with zeros.
+    /// The feed's id.
     pub fn feed_id(&self) -> [u8; 32] {
         feed_id(&self.feed)
     }
@@ -50,11 +51,21 @@ impl Quote {
     }
 }
 
-/// The id of a feed with this name: its first 32 bytes, filled up with zeros.
+/// The id of a feed: 64 hexadecimal digits are the id itself, any other name is filled up with zeros.
 pub fn feed_id(name: &str) -> [u8; 32] {
+    if let Ok(id) = units::feed_id(name) {
+        return id;
+    }
     let mut id = [0; 32];
     id.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
     id
+}
+
+/// What [`feed_id`] reads as this id: a name, or 64 hexadecimal digits.
+pub fn feed_name(id: &[u8; 32]) -> String {
+    let name = id.split(|byte| *byte == 0).next().and_then(|name| str::from_utf8(name).ok()).unwrap_or_default();
+    let is_name = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_graphic()) && feed_id(name) == *id;
+    if is_name { name.into() } else { id.iter().map(|byte| format!("{byte:02x}")).collect() }
 }
 
 /// A number in 1e-8, if it has no more digits than that.
@@ -62,19 +73,23 @@ fn e8(number: Decimal) -> Option<Decimal> {
     number.checked_mul(Decimal::from(100_000_000)).filter(|number| number.fract().is_zero())
 }
 
-/// Writes a price file that has one feed, unless there is a file already.
+/// What a new price file says.
+#[cfg(any(feature = "localnet", test))]
+pub(super) fn calm() -> Quote {
+    Quote { feed: FEED.into(), price: Decimal::ONE, confidence: CONFIDENCE }
+}
+
+/// Writes a price file that has one feed, which is calm.
+#[cfg(any(feature = "localnet", test))]
 pub(super) fn found(file: &Path) -> Result<(), LocalnetError> {
-    if file.exists() {
-        return Ok(());
-    }
-    write(file, &[Quote { feed: FEED.into(), price: Decimal::ONE, confidence: Decimal::new(5, 4) }])
+    write(file, &[calm()])
 }
 
 /// Reads a price file.
 ///
 /// Errors: [`LocalnetError::File`] if it cannot be read, [`LocalnetError::Prices`] if a line is not a price.
 pub fn read(file: &Path) -> Result<Vec<Quote>, LocalnetError> {
-    let text = fs::read_to_string(file).map_err(|why| LocalnetError::file(file, why))?;
+    let text = text_file::read(file).map_err(|why| LocalnetError::file(file, why))?;
     parse(&text).map_err(|why| LocalnetError::Prices { file: file.display().to_string(), why })
 }
 
@@ -83,17 +98,19 @@ fn parse(text: &str) -> Result<Vec<Quote>, String> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     for line in reader.deserialize() {
         let Line { feed, price, confidence } = line.map_err(|why| why.to_string())?;
-        let number = |text: &str| Decimal::from_str(text).map_err(|_| format!("{feed}: \"{text}\" is not a number"));
+        let number = |text: &str| units::number(text).ok_or_else(|| format!("{feed}: \"{text}\" is not a number"));
         let quote = Quote { price: number(&price)?, confidence: number(&confidence)?, feed };
-        if quote.feed.len() > 32 || quote.feed.is_empty() {
+        let is_name = (1..=32).contains(&quote.feed.len()) || units::feed_id(&quote.feed).is_ok();
+        if !is_name {
             return Err(format!("the name of feed \"{}\" does not have 1 to 32 bytes", quote.feed));
         }
         if quotes.iter().any(|known| known.feed == quote.feed) {
             return Err(format!("{} is there twice", quote.feed));
         }
-        if quote.price(0).is_none() {
+        if quote.price(0).is_none() || quote.confidence >= quote.price {
             return Err(format!(
-                "{}: price and confidence must be positive and have at most eight decimals, not {} and {}",
+                "{}: price and confidence must be positive, the confidence the smaller, and have at most eight decimals \
+                 after a point, not {} and {}",
                 quote.feed, quote.price, quote.confidence
             ));
         }
@@ -108,7 +125,7 @@ fn parse(text: &str) -> Result<Vec<Quote>, String> {
 pub fn set(file: &Path, feed: &str, price: Decimal, confidence: Option<Decimal>) -> Result<Quote, LocalnetError> {
     let mut quotes = read(file)?;
     let position = quotes.iter().position(|quote| quote.feed == feed).unwrap_or_else(|| {
-        quotes.push(Quote { feed: feed.into(), price, confidence: Decimal::new(5, 4) });
+        quotes.push(Quote { feed: feed.into(), price, confidence: CONFIDENCE });
         quotes.len() - 1
     });
     let quote = &mut quotes[position];
@@ -151,11 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn a_feed_goes_by_its_name_or_by_its_id() {
+        let digits = "ab".repeat(32);
+        for name in ["USDC/USD", &digits, &"x".repeat(32)] {
+            assert_eq!(feed_name(&feed_id(name)), name);
+        }
+        assert_eq!(feed_id("AB"), *b"AB\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        assert_eq!(feed_name(&[0; 32]), "0".repeat(64));
+        assert_eq!(parse(&format!("feed,price,confidence\n{digits},1,0\n")).unwrap(), [quote(&digits, "1", "0")]);
+    }
+
+    #[test]
     fn a_line_that_is_no_price_is_named() {
         let refused = |line: &str| parse(&format!("feed,price,confidence\n{line}\n")).unwrap_err();
         assert!(refused("USDC/USD,0,0").starts_with("USDC/USD: price and confidence must be positive"));
-        assert!(refused("USDC/USD,-1,0").contains("-1"));
-        assert!(refused("USDC/USD,1,-1").contains("-1"));
+        for wrong in ["-1,0", "1,-1", "1e3,0", "1_5,0", "1,05"] {
+            assert!(parse(&format!("feed,price,confidence\nUSDC/USD,{wrong}\n")).is_err(), "{wrong}");
+        }
         assert!(refused("USDC/USD,0.123456789,0").contains("eight decimals"));
         assert_eq!(refused("USDC/USD,one,0"), "USDC/USD: \"one\" is not a number");
         assert!(refused("USDC/USD,1").contains("line: 2"));

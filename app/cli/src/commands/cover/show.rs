@@ -7,7 +7,7 @@ use crate::output::{amount, card, listing, moment, percent, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::mint::{date_text, hex_text};
-use backstop::state::{Claim, Cover, Incident, Pool, Product, Trigger, get_text};
+use backstop::state::{Claim, Cover, CoverState, Incident, Pool, Product, Trigger, get_text};
 use backstop_client::account::Decode;
 use backstop_client::quote::Market;
 use backstop_client::view;
@@ -25,6 +25,9 @@ pub struct ListArgs {
     /// Those whose NFT this wallet holds; without --product and --pool the signer's.
     #[arg(long, value_name = "WALLET")]
     owner: Option<Pubkey>,
+    /// Those that this wallet bought, whoever holds them now.
+    #[arg(long, value_name = "WALLET", conflicts_with = "owner")]
+    buyer: Option<Pubkey>,
     /// Those of a product: its address, or MINT/POOL/PRODUCT.
     #[arg(long)]
     product: Option<ProductArg>,
@@ -48,6 +51,10 @@ struct Row {
     bought_at: i64,
     active_from: i64,
     end: i64,
+    /// What it was paid, if it was.
+    paid: Option<u64>,
+    /// What it was due in full, if it was paid and the chain no longer tells how much of that the pool could pay.
+    paid_at_most: Option<u64>,
 }
 
 impl Row {
@@ -66,6 +73,28 @@ impl Row {
             bought_at: cover.bought_at,
             active_from: cover.active_from(),
             end: cover.end(),
+            paid: None,
+            paid_at_most: None,
+        }
+    }
+
+    /// Notes what it was paid: exact while its incident is there.
+    fn with_payout(mut self, payout: Option<Payout>) -> Self {
+        match payout {
+            Some(payout) if payout.basis == Basis::Funded => self.paid = Some(payout.amount),
+            Some(payout) => self.paid_at_most = Some(payout.amount),
+            None => {}
+        }
+        self
+    }
+
+    /// Its state, and what it was paid.
+    fn state_text(&self) -> String {
+        let asset = |units| format!("{} {}", amount(units, self.decimals), self.label);
+        match (self.paid, self.paid_at_most) {
+            (Some(paid), _) => format!("{} {}", self.state, asset(paid)),
+            (None, Some(most)) => format!("{}, at most {}", self.state, asset(most)),
+            (None, None) => self.state.to_owned(),
         }
     }
 }
@@ -89,15 +118,46 @@ fn held_by(cluster: &dyn Cluster, owner: &Pubkey) -> Result<Vec<(Pubkey, Cover)>
     Ok(decoded.collect())
 }
 
+/// How many numbers in a row that a buyer has not used end the search for more.
+const GAP: u64 = 256;
+
+/// The covers that a wallet bought. A cover does not name its buyer, but its NFT's address is made of product, buyer and
+/// a number: the numbers are tried from 0 on until [`GAP`] in a row fit no cover. Those that other programs numbered far
+/// apart are not found.
+fn bought_by(covers: Vec<(Pubkey, Cover)>, buyer: &Pubkey) -> Vec<(Pubkey, Cover)> {
+    let mut by_product: HashMap<Pubkey, HashMap<Pubkey, (Pubkey, Cover)>> = HashMap::new();
+    for (address, cover) in covers {
+        by_product.entry(cover.product).or_default().insert(cover.mint, (address, cover));
+    }
+    let mut bought = Vec::new();
+    for (product, mut covers) in by_product {
+        let (mut number, mut missed) = (0, 0);
+        while missed < GAP && !covers.is_empty() {
+            match covers.remove(&address::cover_mint(&product, buyer, number)) {
+                Some(cover) => {
+                    bought.push(cover);
+                    missed = 0;
+                }
+                None => missed += 1,
+            }
+            number += 1;
+        }
+    }
+    bought
+}
+
 pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let now = cluster.now()?;
-    let all = args.owner.is_none() && (args.product.is_some() || args.pool.is_some());
-    let covers = match (all, args.product) {
+    let all = args.owner.is_none() && (args.product.is_some() || args.pool.is_some() || args.buyer.is_some());
+    let mut covers = match (all, args.product) {
         // A cover names its product first, after the discriminator.
         (true, product) => account::list::<Cover>(cluster, product.map(|product| (0, product.0)))?,
         (false, _) => held_by(cluster, &args.owner.map_or_else(|| context.wallet(), Ok)?)?,
     };
+    if let Some(buyer) = &args.buyer {
+        covers = bought_by(covers, buyer);
+    }
     let mut products: HashMap<Pubkey, Product> = match args.product {
         Some(ProductArg(product)) => HashMap::from([(product, account::fetch(cluster, &product)?)]),
         None => account::list(cluster, args.pool.map(|pool| (0, pool.0)))?.into_iter().collect(),
@@ -106,6 +166,13 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
     // A trigger names its product first and its pool after it.
     let triggers = account::list::<Trigger>(cluster, args.pool.map(|pool| (32, pool.0)))?;
     let triggers: HashMap<Pubkey, Trigger> = triggers.into_iter().collect();
+    let any_paid = covers.iter().any(|(_, cover)| cover.state == CoverState::Settled);
+    let incidents: HashMap<Pubkey, Incident> = if any_paid {
+        let incidents = account::list::<Incident>(cluster, args.pool.map(|pool| (32, pool.0)))?;
+        incidents.into_iter().map(|(_, incident)| (incident.product, incident)).collect()
+    } else {
+        HashMap::new()
+    };
     for product in products.values_mut() {
         if let (Some(pool), Some(trigger)) = (pools.get(&product.pool), triggers.get(&product.trigger)) {
             // What is over is over, though nobody may have released it yet.
@@ -121,8 +188,11 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
             let product = products.get(&cover.product)?;
             let pool = pools.get(&product.pool)?;
             let wanted = args.pool.is_none_or(|wanted| wanted.0 == product.pool);
-            let standing = Standing::of(cover, product, triggers.get(&product.trigger)?, now);
-            wanted.then(|| Row::new(address, cover, product, pool, standing))
+            let trigger = triggers.get(&product.trigger)?;
+            let standing = Standing::of(cover, product, trigger, now);
+            let incident = incidents.get(&cover.product);
+            let paid = (standing == Standing::Paid).then(|| payout(cover, trigger, incident, now)).flatten();
+            wanted.then(|| Row::new(address, cover, product, pool, standing).with_payout(paid))
         })
         .collect();
     rows.sort_by(|left, right| (left.end, &left.cover).cmp(&(right.end, &right.cover)));
@@ -137,10 +207,10 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
                 row.product_name.clone(),
                 format!("{} {}", amount(row.sum_insured, row.decimals), row.label),
                 date_text(backstop::state::day_of(row.end)),
-                row.state.to_owned(),
+                row.state_text(),
             ]);
         }
-        listing(table)
+        listing(&table)
     })
 }
 
@@ -195,7 +265,8 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         })
         .flatten();
     let shown = Shown {
-        row: Row::new(&address, &cover, &books.product, &books.pool, standing),
+        row: Row::new(&address, &cover, &books.product, &books.pool, standing)
+            .with_payout(due.filter(|_| standing == Standing::Paid)),
         cancel_fee_bps: cover.cancel_fee_bps,
         refund,
         closable_from: (standing == Standing::Ending).then(|| market.product.release_time(cover.end_day)),
@@ -236,7 +307,8 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         }
         if let Some(due) = due.filter(|_| standing != Standing::Ended) {
             let paid = standing == Standing::Paid;
-            rows.push((if paid { "paid" } else { "would pay" }, payout_text(&due, &asset)));
+            let told = if paid { paid_text(&due, &asset) } else { payout_text(&due, &asset) };
+            rows.push((if paid { "paid" } else { "would pay" }, told));
         }
         match shown.refund {
             Some(refund) => rows.push(("cancelling", format!("pays {} back now", asset(refund)))),
@@ -275,6 +347,22 @@ fn payout_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
         Basis::LastPrice => "if the mean of an event that begins now were the last price",
     };
     format!("{}: {why}, {basis}", asset(due.amount))
+}
+
+/// What a cover was paid. Once its incident is closed, the chain no longer tells the ratio.
+fn paid_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
+    let why = match due.claim {
+        Some(Claim::Refund) => "the premium, as it was still waiting".to_owned(),
+        _ => format!("{} of the sum insured", percent(due.severity_bps.into())),
+    };
+    match due.basis {
+        Basis::Funded => format!("{}: {why}, of the reserve set aside", asset(due.amount)),
+        _ => format!(
+            "{} at most: {why}; all of it, unless the pool had too little, which the chain does not keep once the incident \
+             has ended",
+            asset(due.amount)
+        ),
+    }
 }
 
 #[cfg(test)]

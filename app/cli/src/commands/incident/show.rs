@@ -4,28 +4,31 @@ use super::require_incident;
 use crate::commands::args::{OpenPool, PoolArg, ProductArg};
 use crate::commands::context::Context;
 use crate::output::moment_from;
-use crate::output::{GOOD, QUIET, amount, card, cell, listing, moment, paint, percent, table, tidy_amount};
+use crate::output::{
+    GOOD, QUIET, Table, amount, card, cell, listing, moment, paint, paragraph, percent, table, tidy_amount,
+};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::constants::{SETTLEMENT_WINDOW, TREATY_CALL_WINDOW};
 use backstop::state::{
-    CallState, Claim, Cover, CoverState, Incident, IncidentState, LossByLayer, Product, Treaty, TreatyKind, get_text,
+    CallState, Claim, Cover, CoverState, Incident, IncidentState, LossByLayer, Product, Treaty, TreatyKind, Trigger,
+    get_text,
 };
 use backstop_client::view;
 use backstop_client::view::Case;
 use backstop_client::view::incident::{Step, next_step};
-use backstop_client::{Cluster, account};
+use backstop_client::{Cluster, account, address};
 use clap::Args;
 use serde::Serialize;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 /// Where the pool stands in an incident, after the discriminator.
 const POOL_OFFSET: usize = 32;
 /// Most covers that are listed for people.
 const COVERS_SHOWN: usize = 20;
 
-/// List incidents that are not closed.
+/// List incidents: those that are under way, and of those that ended what the chain still tells.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  backstop incident list")]
 pub struct ListArgs {
@@ -95,32 +98,105 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
     let filter = args.pool.map(|pool| (POOL_OFFSET, pool.0));
     let mut pools: HashMap<Pubkey, OpenPool> = HashMap::new();
     let mut rows = Vec::new();
+    let mut live = HashSet::new();
     for (address, incident) in account::list::<Incident>(cluster, filter)? {
         let product: Product = account::fetch(cluster, &incident.product)?;
         let pool = match pools.entry(incident.pool) {
             Entry::Occupied(pool) => pool.into_mut(),
             Entry::Vacant(place) => place.insert(OpenPool::read(cluster, incident.pool)?),
         };
+        live.insert(incident.product);
         rows.push(summary(address, &incident, &product, pool));
     }
     rows.sort_by(|left, right| (left.opened_at, &left.incident).cmp(&(right.opened_at, &right.incident)));
+    let ended = ended(cluster, args.pool, &live)?;
+    let rows: Vec<Row> = rows.into_iter().map(Row::UnderWay).chain(ended.into_iter().map(Row::Ended)).collect();
     context.options.output.print(&rows, |rows| {
         if rows.is_empty() {
             return "No incidents.".into();
         }
-        let mut table = table(&["incident", "product", "event", "state", "due", "ratio"], &[4, 5]);
+        let mut table = table(&["incident", "product", "event", "state", "severity", "due", "ratio"], &[4, 5, 6]);
         for row in rows {
-            table.add_row([
-                row.incident.clone(),
-                row.product_name.clone(),
-                moment(row.event_at),
-                row.state.to_owned(),
-                format!("{} {}", amount(row.gross, row.decimals), row.label),
-                row.ratio_bps.map(percent).unwrap_or_default(),
-            ]);
+            match row {
+                Row::UnderWay(row) => table.add_row([
+                    row.incident.clone(),
+                    row.product_name.clone(),
+                    moment(row.event_at),
+                    row.state.to_owned(),
+                    percent(row.severity_bps.into()),
+                    format!("{} {}", amount(row.gross, row.decimals), row.label),
+                    row.ratio_bps.map(percent).unwrap_or_default(),
+                ]),
+                Row::Ended(row) => {
+                    let (event, severity) = (moment(row.event_at), percent(row.severity_bps.into()));
+                    table.add_row([&*row.incident, &row.product_name, &event, row.state, &severity, "-", "-"])
+                }
+            };
         }
-        listing(table)
+        let mut text = listing(&table);
+        if rows.iter().any(|row| matches!(row, Row::Ended(_))) {
+            text.push_str(&format!("\n{}\n", paint(paragraph(ENDED_NOTE).trim_end(), QUIET)));
+        }
+        text
     })
+}
+
+/// What is not told of an incident that ended.
+const ENDED_NOTE: &str = "An incident that ended has paid all its covers, and its account is gone: the chain keeps no sums of it \
+                          and no ratio. `trigger show` draws its event; `cover show` tells what a cover was due.";
+
+/// An incident that is listed.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Row {
+    UnderWay(Summary),
+    Ended(Ended),
+}
+
+/// An incident that is closed: what its product and its trigger keep.
+#[derive(Serialize)]
+struct Ended {
+    incident: String,
+    product: String,
+    product_name: String,
+    pool: String,
+    state: &'static str,
+    event_at: i64,
+    triggered_at: i64,
+    severity_bps: u16,
+    mean_price_e8: u64,
+}
+
+/// The incidents that ended, by their products: those that are over without one under way.
+fn ended(cluster: &dyn Cluster, pool: Option<PoolArg>, live: &HashSet<Pubkey>) -> Result<Vec<Ended>> {
+    // A product names its pool first, a trigger after its product.
+    let products = account::list::<Product>(cluster, pool.map(|pool| (0, pool.0)))?;
+    let is_over = |(key, product): &(Pubkey, Product)| product.incident_closed != 0 && !live.contains(key);
+    let over: Vec<(Pubkey, Product)> = products.into_iter().filter(is_over).collect();
+    if over.is_empty() {
+        return Ok(Vec::new());
+    }
+    let triggers = account::list::<Trigger>(cluster, pool.map(|pool| (32, pool.0)))?;
+    let triggers: HashMap<Pubkey, Trigger> = triggers.into_iter().collect();
+    let mut rows: Vec<Ended> = over
+        .iter()
+        .filter_map(|(key, product)| {
+            let evidence = &triggers.get(&product.trigger)?.evidence;
+            Some(Ended {
+                incident: address::incident(key).to_string(),
+                product: key.to_string(),
+                product_name: product.name().into(),
+                pool: product.pool.to_string(),
+                state: "ended",
+                event_at: evidence.event_at,
+                triggered_at: evidence.triggered_at,
+                severity_bps: evidence.severity_bps,
+                mean_price_e8: evidence.mean_price,
+            })
+        })
+        .collect();
+    rows.sort_by(|left, right| (left.triggered_at, &left.incident).cmp(&(right.triggered_at, &right.incident)));
+    Ok(rows)
 }
 
 #[derive(Serialize)]
@@ -337,7 +413,7 @@ fn display(shown: &Shown, now: i64) -> String {
     let mut text = card(&incident.product_name, &rows);
     if !shown.covers.is_empty() {
         text.push('\n');
-        text.push_str(&listing(covers_table(shown)));
+        text.push_str(&listing(&covers_table(shown)));
         let hidden = shown.covers.len().saturating_sub(COVERS_SHOWN);
         if hidden > 0 {
             text.push_str(&paint(format!("  and {hidden} more: --output json lists all\n"), QUIET));
@@ -355,7 +431,7 @@ fn state_text(shown: &Shown) -> &'static str {
     }
 }
 
-fn covers_table(shown: &Shown) -> comfy_table::Table {
+fn covers_table(shown: &Shown) -> Table {
     let decimals = shown.summary.decimals;
     let amount_name = if shown.summary.reserve.is_some() { "payout" } else { "due" };
     let mut covers = table(&["cover", "insured", "claim", amount_name, ""], &[1, 3]);

@@ -1,15 +1,17 @@
 //! `backstop pool list` and `backstop pool show`.
 
 use super::deposit::label;
-use crate::commands::args::{OpenPool, PoolArg, TrancheArg, token_amount};
+use crate::commands::args::{OpenPool, PoolArg, TrancheArg, held};
 use crate::commands::context::Context;
 use crate::output::{
-    HEADING, QUIET, amount, duration, listing, moment, paint, percent, share_price, table, tidy_amount,
+    self, HEADING, QUIET, amount, listing, moment, paint, paragraph, percent, share_price, table, tidy_amount,
 };
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::constants::SHARE_EXTRA_DECIMALS;
 use backstop::state::{Access, ExitEpoch, Pool, PoolKind, Product, Tranche, Treaty, day_start};
+use backstop_client::token::TokenAccount;
+use backstop_client::view::earnings::{self, Earnings};
 use backstop_client::{Cluster, account};
 use clap::Args;
 use serde::Serialize;
@@ -49,6 +51,8 @@ struct Summary {
     must_stay: u64,
     total_exposure: u64,
     premium_a_year: u64,
+    /// Required capital over capital that stays.
+    in_use_bps: u64,
     alerts: u32,
 }
 
@@ -60,7 +64,16 @@ struct TrancheView {
     shares: u64,
     share_price: String,
     wiped_out: bool,
+    #[serde(flatten)]
+    earnings: Earnings,
+    /// What the tranche loses if all that the pool stands behind were due today, without reinsurance.
+    worst_case: u64,
 }
+
+/// What the figures of earnings are, and are not.
+const EARNINGS_NOTE: &str = "junior/yr and senior/yr: what premium in force earns on the capital, at the rate of the coming 24 \
+                             hours. The chain does not tell what was earned in the past 30 days: `pool show` tells what \
+                             the coming 30 bring, and what a share gained since it began.";
 
 const YEAR: u128 = 365 * 86_400;
 
@@ -97,6 +110,8 @@ fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
                 shares: book.shares,
                 share_price: share_price(book.assets, book.shares),
                 wiped_out: book.wiped_out != 0,
+                earnings: earnings::earnings(&books, tranche, now),
+                worst_case: earnings::worst_case(&books, tranche, book.total(), 0, now),
             }
         }),
         staying_capital: books.staying_capital().unwrap_or_default(),
@@ -104,6 +119,7 @@ fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
         must_stay: books.must_stay(required).unwrap_or(u64::MAX),
         total_exposure: books.total_exposure,
         premium_a_year: u64::try_from((u128::from(books.rate_q32) * YEAR) >> 32).unwrap_or(u64::MAX),
+        in_use_bps: earnings::in_use_bps(&books, now),
         alerts: books.alerts,
     }
 }
@@ -118,7 +134,8 @@ pub fn list(_args: &ListArgs, context: &Context) -> Result<()> {
         if pools.is_empty() {
             return "No pools.".into();
         }
-        let mut table = table(&["pool", "asset", "kind", "capital", "exposure", "premium/yr"], &[3, 4, 5]);
+        let header = ["pool", "asset", "kind", "capital", "exposure", "in use", "junior/yr", "senior/yr"];
+        let mut table = table(&header, &[3, 4, 5, 6, 7]);
         for pool in pools {
             table.add_row([
                 pool.pool.clone(),
@@ -126,10 +143,12 @@ pub fn list(_args: &ListArgs, context: &Context) -> Result<()> {
                 pool.kind.to_owned(),
                 amount(pool.staying_capital, pool.decimals),
                 amount(pool.total_exposure, pool.decimals),
-                amount(pool.premium_a_year, pool.decimals),
+                percent(pool.in_use_bps),
+                percent(pool.tranches[0].earnings.a_year_bps),
+                percent(pool.tranches[1].earnings.a_year_bps),
             ]);
         }
-        listing(table)
+        format!("{}\n{}", listing(&table), paint(paragraph(EARNINGS_NOTE).trim_end(), QUIET))
     })
 }
 
@@ -217,11 +236,11 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         let mut shares = [0; 2];
         let mut worth = [0; 2];
         for tranche in Tranche::BOTH {
-            shares[tranche.index()] = token_amount(cluster, &keys.shares_of(&wallet, tranche))?.unwrap_or_default();
+            shares[tranche.index()] = held(cluster, &wallet, &keys.share_mint(tranche), &anchor_spl::token_2022::ID)?;
             worth[tranche.index()] =
                 state.tranche(tranche).worth_of_shares(shares[tranche.index()]).unwrap_or_default();
         }
-        let assets = token_amount(cluster, &keys.assets_of(&wallet))?.unwrap_or_default();
+        let assets = held(cluster, &wallet, &keys.asset_mint, &keys.asset_token_program)?;
         Ok(WalletView { address: wallet.to_string(), assets, shares, worth })
     });
     let shown = Shown {
@@ -232,7 +251,10 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         exit_reserves: state.exit_reserves,
         treaty_payable: state.treaty_payable,
         vault: keys.vault().to_string(),
-        vault_balance: token_amount(cluster, &keys.vault())?.unwrap_or_default(),
+        vault_balance: cluster
+            .account(&keys.vault())?
+            .and_then(|vault| TokenAccount::read(&vault))
+            .map_or(0, |vault| vault.amount),
         share_mints: keys.share_mints.map(|mint| mint.to_string()),
         cooldown_seconds: state.terms.cooldown_seconds,
         min_first_deposit: state.terms.min_first_deposit,
@@ -250,13 +272,24 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     context.options.output.print(&shown, |shown| display(shown, decimals, share_decimals))
 }
 
+/// What a tranche earns, in words.
+pub(super) fn earnings_text(earnings: &Earnings, asset: &dyn Fn(u64) -> String) -> String {
+    let since = earnings.since_start_bps;
+    let sign = if since < 0 { "-" } else { "+" };
+    format!(
+        "{} a year by premium in force: {} in the coming 30 days; {sign}{} since its shares began",
+        percent(earnings.a_year_bps),
+        asset(earnings.coming_30_days),
+        percent(since.unsigned_abs())
+    )
+}
+
 fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
     let pool = &shown.summary;
     let asset = |units| format!("{} {}", amount(units, decimals), pool.label);
     let mut text =
         format!("{}\n", paint(format!("{} #{}, a {} pool ({})", pool.label, pool.id, pool.kind, pool.access), HEADING));
-    let mut row =
-        |name: &str, value: String| text.push_str(&format!("  {} {value}\n", paint(format!("{name:<18}"), QUIET)));
+    let mut row = |name: &str, value: String| text.push_str(&output::row(name, &value));
     row("address", pool.pool.clone());
     row("asset", pool.asset_mint.clone());
     row("capital", format!("{}, of which {} must stay", asset(pool.staying_capital), asset(pool.must_stay)));
@@ -266,7 +299,19 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
         let exiting = if tranche.exiting > 0 { format!(", {} leaving", asset(tranche.exiting)) } else { String::new() };
         row(tranche.name, format!("{} at {} a share{exiting}{state}", asset(tranche.assets), tranche.share_price));
     }
+    for tranche in &pool.tranches {
+        row(&format!("{} earns", tranche.name), earnings_text(&tranche.earnings, &asset));
+    }
     row("exposure", asset(pool.total_exposure));
+    row("in use", format!("{} of the capital", percent(pool.in_use_bps)));
+    row("worst case", {
+        let [junior, senior] = &pool.tranches;
+        format!(
+            "junior loses {} and senior {}, if all that the pool stands behind were due today, without reinsurance",
+            asset(junior.worst_case),
+            asset(senior.worst_case)
+        )
+    });
     row(
         "premium",
         format!("{} a year now, {} not earned yet", asset(pool.premium_a_year), asset(shown.unearned_premium)),
@@ -276,7 +321,7 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
         format!("{} for incidents, {} for exits", asset(shown.incident_reserves), asset(shown.exit_reserves)),
     );
     row("vault", format!("{}, books say {}", asset(shown.vault_balance), asset(shown.cash)));
-    row("cooldown", duration(shown.cooldown_seconds.into()));
+    row("cooldown", super::deposit::cooldown(shown.cooldown_seconds, ""));
     row(
         "smallest",
         format!(

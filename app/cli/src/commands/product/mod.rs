@@ -2,6 +2,7 @@
 
 mod create;
 mod manage;
+mod renew;
 mod show;
 
 use crate::commands::context::Context;
@@ -11,6 +12,7 @@ use clap::Subcommand;
 #[derive(Debug, Subcommand)]
 pub enum ProductCommand {
     Create(Box<create::CreateArgs>),
+    Renew(renew::RenewArgs),
     List(show::ListArgs),
     Show(show::ShowArgs),
     SetRate(manage::SetRateArgs),
@@ -31,6 +33,7 @@ impl ProductCommand {
     pub fn run(self, context: &Context) -> anyhow::Result<()> {
         match self {
             Self::Create(args) => create::run(&args, context),
+            Self::Renew(args) => renew::run(&args, context),
             Self::List(args) => show::list(&args, context),
             Self::Show(args) => show::show(&args, context),
             Self::SetRate(args) => manage::set_rate(&args, context),

@@ -5,8 +5,8 @@ use crate::output::{ACCENT, BAD, GOOD, QUIET, WATCH, duration, exact_price, pain
 use backstop::state::evidence::{Phase, RING_SLOTS, Terms};
 use backstop_client::view::trigger::Standing;
 
-/// Most columns of the plot: what the margin and the names of the levels leave of a page.
-const COLUMNS: u64 = 66;
+/// Columns beside the plot: the margin, and how many slots count.
+const BESIDE: u64 = 34;
 /// Fewest columns of the plot.
 const LEAST_COLUMNS: u64 = 24;
 /// Most columns of a slot.
@@ -17,8 +17,9 @@ const MOST_ROWS: u64 = 15;
 const TICK_COLUMNS: i64 = 10;
 
 /// Draws what was shown in the slots of the ring: the highest breach price of each, and what it counts for. `None` if
-/// nothing in the ring points to an event.
-pub fn evidence(terms: &Terms, standing: &Standing, now: i64) -> Option<String> {
+/// nothing in the ring points to an event. No line is longer than `width`, if that leaves room for a plot.
+pub fn evidence(terms: &Terms, standing: &Standing, now: i64, width: usize) -> Option<String> {
+    let most_columns = u64::try_from(width).ok()?.saturating_sub(BESIDE).max(LEAST_COLUMNS);
     let evidence = &standing.evidence;
     let final_phase = standing.phase == Phase::Triggered;
     let oldest = evidence.head.saturating_add(1).saturating_sub(RING_SLOTS);
@@ -29,9 +30,9 @@ pub fn evidence(terms: &Terms, standing: &Standing, now: i64) -> Option<String> 
     let window_end = standing.window.map_or(0, |window| window.last_slot);
     let last = if final_phase { evidence.head.max(window_end) } else { current.max(evidence.head).max(window_end) };
     let slots = last.saturating_sub(first).saturating_add(1);
-    let slots_in_column = slots.div_ceil(COLUMNS).max(1);
+    let slots_in_column = slots.div_ceil(most_columns).max(1);
     // Few slots are drawn wide, many share a column.
-    let fits = |wide: &u32| u64::from(*wide) * slots <= COLUMNS && terms.slot_seconds.is_multiple_of(*wide);
+    let fits = |wide: &u32| u64::from(*wide) * slots <= most_columns && terms.slot_seconds.is_multiple_of(*wide);
     let columns_of_slot = (1..=WIDEST_SLOT).rev().find(fits).unwrap_or(1);
     let slot_seconds = i64::from(terms.slot_seconds.checked_div(columns_of_slot)?);
     let column_seconds = slot_seconds.saturating_mul(i64::try_from(slots_in_column).ok()?);
@@ -79,6 +80,7 @@ pub fn evidence(terms: &Terms, standing: &Standing, now: i64) -> Option<String> 
         line: &line,
         levels,
         marks: &marks,
+        width,
     };
     let end = from.saturating_add(column_seconds.saturating_mul(i64::try_from(columns).ok()?));
     let mut text = chart.plot();
@@ -89,10 +91,7 @@ pub fn evidence(terms: &Terms, standing: &Standing, now: i64) -> Option<String> 
     text.push_str(&chart.lane("slots", &lane(terms, standing, first), &note));
     text.push_str(&paint(format!("          {SLOT_LEGEND}\n"), QUIET));
     let lowest = exact_price(prices.iter().map(|(_, price)| *price).min()?);
-    text.push_str(&paint(
-        format!("          the highest breach price of each slot; the lowest of them is {lowest}\n"),
-        QUIET,
-    ));
+    text.push_str(&paint(format!("          highest breach price of each slot; the lowest is {lowest}\n"), QUIET));
     Some(text)
 }
 
@@ -128,7 +127,7 @@ fn tick_seconds(column_seconds: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::{WIDTH, plain};
+    use crate::output::plain;
     use backstop::oracle::Observation;
     use backstop::state::Trigger;
     use backstop::state::evidence::{Severity, TermsInput};
@@ -174,7 +173,14 @@ mod tests {
     }
 
     fn drawn(trigger: &Trigger, now: i64) -> Option<String> {
-        evidence(&trigger.terms, &Standing::of(trigger, now), now).map(|text| plain(&text))
+        let standing = Standing::of(trigger, now);
+        let drawn = |width| evidence(&trigger.terms, &standing, now, width).map(|text| plain(&text));
+        for width in [80, 100, 140] {
+            for line in drawn(width).iter().flat_map(|text| text.lines()) {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+        }
+        drawn(100)
     }
 
     #[test]
@@ -200,9 +206,6 @@ mod tests {
         for name in ["▲ event", "▲ met", "▲ now", "threshold", "recovery"] {
             assert!(text.contains(name), "{name} is not in\n{text}");
         }
-        for line in text.lines() {
-            assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
-        }
     }
 
     #[test]
@@ -213,10 +216,7 @@ mod tests {
             let price = if slot % 5 == 0 { 98_000_000 } else { 90_000_000 + slot * 1_000 };
             show(&mut trigger, price, START + i64::try_from(slot).expect("small") * 1_800);
         }
-        let text = drawn(&trigger, START + 250 * 1_800).expect("there is evidence");
-        for line in text.lines() {
-            assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
-        }
+        drawn(&trigger, START + 250 * 1_800).expect("there is evidence");
     }
 
     #[test]

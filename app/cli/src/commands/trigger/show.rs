@@ -3,7 +3,7 @@
 use super::draw;
 use crate::commands::args::{OpenProduct, ProductArg};
 use crate::commands::context::Context;
-use crate::output::{WATCH, amount, card, exact_price, moment, moment_from, paint, percent, price, span, time};
+use crate::output::{self, WATCH, amount, card, exact_price, moment, moment_from, paint, percent, price, span, time};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::math::losses;
@@ -128,7 +128,7 @@ pub fn run(args: &ShowArgs, context: &Context) -> Result<()> {
     let shown = view(&case, &standing, now);
     context.options.output.print(&shown, |shown| {
         let mut text = display(shown, &case.trigger.terms, get_text(&case.product.pool.state.label));
-        if let Some(drawn) = draw::evidence(&case.trigger.terms, &standing, now) {
+        if let Some(drawn) = draw::evidence(&case.trigger.terms, &standing, now, output::width()) {
             text.push('\n');
             text.push_str(&drawn);
         }
@@ -257,7 +257,7 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
         match &shown.last_print {
             None => "none yet".into(),
             Some(print) => format!(
-                "{} +/- {}, {} old: {}",
+                "{} ± {}, {} old: {}",
                 exact_price(print.price_e8),
                 exact_price(print.confidence_e8),
                 span(print.age_seconds),

@@ -135,7 +135,7 @@ impl Story<'_> {
             (Rule::Shares, "shares", "No more shares existed than the books say"),
             (Rule::Conservation, "conservation", "Wallets and vaults together held all USDT there is"),
         ] {
-            let statement = format!("{statement}, after each of {looks} transactions");
+            let statement = format!("{statement}, after each of the {looks} transactions");
             self.check(name, &statement, "always", broken.get(&rule).map_or("always", String::as_str));
         }
     }

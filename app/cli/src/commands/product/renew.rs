@@ -1,0 +1,80 @@
+//! `backstop product renew`.
+
+use crate::commands::args::{ProductArg, asset_text};
+use crate::commands::context::{Context, Preview, event, hinted};
+use crate::output::{exact_amount, moment};
+use anyhow::Result;
+use backstop::events::ProductCreated;
+use backstop::state::evidence::Phase;
+use backstop::state::{Product, ProductState, Trigger};
+use backstop_client::instruction::{self as ix, ProductKeys};
+use backstop_client::view::product::renewal;
+use backstop_client::{Cluster, account, view};
+use clap::Args;
+use serde::Serialize;
+
+/// Follow a product that triggered by a fresh one with the same terms. Governance signs.
+///
+/// A trigger fires once: its product is over and never sells again. The new one has a trigger of its own, and the risk rate
+/// that the old one had in the end.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop product renew PRODUCT")]
+pub struct RenewArgs {
+    /// The product that triggered: its address, or MINT/POOL/PRODUCT.
+    product: ProductArg,
+}
+
+#[derive(Serialize)]
+struct Details {
+    follows: String,
+    product: String,
+    trigger: String,
+    pool: String,
+    name: String,
+    sells_from: i64,
+    rent_lamports: u64,
+}
+
+pub fn run(args: &RenewArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let old = args.product.open(cluster)?;
+    let trigger: Box<Trigger> = Box::new(account::fetch(cluster, &old.keys.trigger())?);
+    if old.state.state() != ProductState::Over && trigger.phase() != Phase::Triggered {
+        let sentence = format!("{} has not triggered: there is nothing to follow", old.state.name());
+        return Err(hinted(sentence, "`backstop product create` makes another product beside it"));
+    }
+    let keys = ProductKeys::derive(old.keys.pool, old.pool.state.products);
+    let create = renewal(&old.state, &trigger);
+    let (terms, condition) = (create.terms, trigger.terms);
+    let rent_lamports = cluster.rent(Product::SPACE)?.saturating_add(cluster.rent(Trigger::SPACE)?);
+    let instruction = ix::create_product(context.wallet()?, context.payer()?, &keys, create);
+    context.carry_out(&[instruction], |receipt| {
+        let sells_from = event::<ProductCreated>(receipt)?.sells_from;
+        let preview = Preview {
+            title: format!("Follow {} by a fresh product", old.state.name()),
+            rows: vec![
+                ("address", keys.product.to_string()),
+                ("follows", old.keys.product.to_string()),
+                ("pool", keys.pool.pool.to_string()),
+                ("pays if", view::product::condition(&condition)),
+                ("pays", view::product::payment(&condition)),
+                ("risk rate", view::product::risk_rate(terms.risk_rate_ppb, &terms)),
+                ("one cover", format!("{} at most", asset_text(&old.pool.state, terms.max_sum_insured))),
+                ("wording", old.state.uri().to_owned()),
+                ("sells from", moment(sells_from)),
+                ("rent", format!("{} SOL", exact_amount(rent_lamports, 9))),
+            ],
+            warnings: Vec::new(),
+        };
+        let details = Details {
+            follows: old.keys.product.to_string(),
+            product: keys.product.to_string(),
+            trigger: keys.trigger().to_string(),
+            pool: keys.pool.pool.to_string(),
+            name: old.state.name().to_owned(),
+            sells_from,
+            rent_lamports,
+        };
+        Ok((preview, details))
+    })
+}

@@ -1,0 +1,46 @@
+//! What `backstop localnet` says without its cluster: everything but that is in every build.
+
+use crate::desk::{Run, finish};
+use std::path::Path;
+use std::process::Command;
+
+/// The binary alone in a directory, as somebody has it who did not build the cluster.
+fn alone(dir: &Path, arguments: &[&str]) -> Run {
+    let binary = dir.join("backstop");
+    if !binary.exists() {
+        std::fs::copy(env!("CARGO_BIN_EXE_backstop"), &binary).expect("there is room for a file");
+    }
+    let mut command = Command::new(binary);
+    finish(command.env_clear().env("HOME", dir).env("PATH", dir.join("nowhere")).current_dir(dir).args(arguments))
+}
+
+#[test]
+fn without_the_cluster_the_one_command_that_builds_it_is_named() {
+    let dir = tempfile::tempdir().expect("there is room for files");
+    let run = alone(dir.path(), &["localnet"]);
+    run.says(1, "there is no backstop-localnet", "`cargo build --locked -p backstop-sandbox --features localnet`");
+    assert!(run.stderr.contains("minutes"), "{run}");
+    assert!(!dir.path().join("localnet").exists(), "nothing was made");
+}
+
+#[test]
+fn what_is_done_to_a_cluster_needs_one_that_runs() {
+    let dir = tempfile::tempdir().expect("there is room for files");
+    for arguments in [
+        &["localnet", "advance", "1h"][..],
+        &["localnet", "price", "USDC/USD", "0.9"],
+        &["localnet", "fund", "alice"],
+        &["localnet", "fund", "alice", "--dir", "elsewhere"],
+    ] {
+        alone(dir.path(), arguments).says(1, "no localnet runs in", "`backstop localnet` starts one");
+    }
+    for arguments in [
+        &["localnet", "advance", "soon"][..],
+        &["localnet", "--speed", "0"],
+        &["localnet", "--reset", "--keep-prices"],
+        &["localnet", "fund", "alice", "--sol", "much"],
+        &["localnet", "fund"],
+    ] {
+        assert_eq!(alone(dir.path(), arguments).code, 2, "{arguments:?}");
+    }
+}

@@ -1,0 +1,188 @@
+//! What capital in a pool earns, how much of it is in use, and what it can lose.
+//!
+//! Every figure comes from the pool's account alone, worked out by the program's own code on copies:
+//!
+//! | figure | formula |
+//! |---|---|
+//! | earned in the coming days | the premium that [`Pool::accrue`] gives the tranche from now to then |
+//! | a year, of the tranche | that of the coming 24 hours x 365 / the tranche's assets, rounded down |
+//! | since the tranche began | share price - 1; losses included |
+//! | in use | required capital / capital that stays, rounded up |
+//! | worst case of a deposit | the tranche's loss, if all that the pool stands behind were due today, x deposit / the tranche's capital, rounded up |
+//!
+//! What is ahead is certain as far as covers were sold and paid: their premium is in the vault and is earned by the second.
+//! It holds if nobody deposits, leaves, buys or cancels, and no loss comes. What capital earned in the past 30 days the
+//! chain does not tell: it keeps a share price, and none of the past. The worst case leaves reinsurance out, which may not
+//! pay; a reinsurance pool stands behind the limits of its treaties.
+
+use backstop::constants::{DAY, SHARE_EXTRA_DECIMALS};
+use backstop::state::{Pool, Tranche};
+use serde::Serialize;
+
+/// How far ahead earnings are told, in days.
+pub const DAYS_AHEAD: i64 = 30;
+
+/// What a tranche earns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Earnings {
+    /// Premium of the coming [`DAYS_AHEAD`] days, in asset units.
+    pub coming_30_days: u64,
+    /// By the premium of the coming 24 hours, in basis points of the tranche's assets a year. 0 without assets.
+    pub a_year_bps: u64,
+    /// What a share is worth beyond what it began at, in basis points; below zero after a loss. 0 without shares.
+    pub since_start_bps: i64,
+}
+
+/// What a tranche earns at `now`.
+pub fn earnings(pool: &Pool, tranche: Tranche, now: i64) -> Earnings {
+    let coming = |seconds: i64| coming(pool, tranche, now, seconds).unwrap_or_default();
+    let book = up_to(pool, now).unwrap_or(*pool);
+    let book = book.tranche(tranche);
+    let yearly = u128::from(coming(DAY)) * 365 * 10_000;
+    let a_year = yearly.checked_div(book.assets.into()).unwrap_or_default();
+    Earnings {
+        coming_30_days: coming(DAYS_AHEAD * DAY),
+        a_year_bps: u64::try_from(a_year).unwrap_or(u64::MAX),
+        since_start_bps: since_start_bps(book.assets, book.shares),
+    }
+}
+
+/// Basis points of its capital that a pool needs for what it stands behind; above 10,000 if it has too little. Rounded up.
+pub fn in_use_bps(pool: &Pool, now: i64) -> u64 {
+    let books = up_to(pool, now).unwrap_or(*pool);
+    let (required, capital) =
+        (books.required_capital().unwrap_or(u64::MAX), books.staying_capital().unwrap_or_default());
+    match (required, capital) {
+        (0, _) => 0,
+        (_, 0) => u64::MAX,
+        _ => u64::try_from((u128::from(required) * 10_000).div_ceil(capital.into())).unwrap_or(u64::MAX),
+    }
+}
+
+/// What of an amount in a tranche is lost, if all that the pool stands behind were due today, without reinsurance. `added`
+/// is put in before. In asset units, rounded up, at most the amount.
+pub fn worst_case(pool: &Pool, tranche: Tranche, amount: u64, added: u64, now: i64) -> u64 {
+    let mut books = up_to(pool, now).unwrap_or(*pool);
+    let book = books.tranche_mut(tranche);
+    book.assets = book.assets.saturating_add(added);
+    let before = book.total();
+    // What leaves is hit as what stays; what would be left of a tranche that is wiped out goes to the surplus.
+    let due = books.total_exposure.max(books.required_capital().unwrap_or(u64::MAX));
+    let loss = due.min(books.loss_capital().unwrap_or_default());
+    let after = match books.take_loss(loss) {
+        Ok(_) => books.tranche(tranche).total(),
+        Err(_) => 0,
+    };
+    let lost = u128::from(amount) * u128::from(before.saturating_sub(after));
+    u64::try_from(lost.div_ceil(u128::from(before.max(1)))).unwrap_or(u64::MAX).min(amount)
+}
+
+/// The books at a time; `None` if they do not take it.
+fn up_to(pool: &Pool, at: i64) -> Option<Pool> {
+    let mut books = *pool;
+    books.accrue(at).ok().map(|_| books)
+}
+
+/// What a tranche earns in the seconds from now on.
+fn coming(pool: &Pool, tranche: Tranche, now: i64, seconds: i64) -> Option<u64> {
+    let mut books = up_to(pool, now)?;
+    let earned = books.accrue(now.checked_add(seconds)?).ok()?;
+    Some(match tranche {
+        Tranche::Junior => earned.junior,
+        Tranche::Senior => earned.senior,
+    })
+}
+
+/// A share price less 1, in basis points, rounded down.
+fn since_start_bps(assets: u64, shares: u64) -> i64 {
+    let scale = 10i128.pow(SHARE_EXTRA_DECIMALS.into()) * 10_000;
+    let price = (i128::from(assets) * scale).checked_div(shares.into());
+    price.map_or(0, |price| i64::try_from(price - 10_000).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backstop::state::PoolTerms;
+
+    const ONE: u64 = 1_000_000;
+    /// Begin of a day.
+    const NOW: i64 = 20_000 * DAY;
+
+    /// 10 of surplus, 100 junior, 300 senior; a tenth of premium to the surplus, junior capital weighs double.
+    fn pool() -> Pool {
+        let mut pool: Pool = bytemuck::Zeroable::zeroed();
+        pool.terms = PoolTerms { surplus_bps: 1_000, junior_weight_bps: 20_000, ..bytemuck::Zeroable::zeroed() };
+        pool.surplus = 10 * ONE;
+        for (tranche, assets) in [(Tranche::Junior, 100 * ONE), (Tranche::Senior, 300 * ONE)] {
+            let book = pool.tranche_mut(tranche);
+            (book.assets, book.shares) = (assets, assets * 1_000);
+        }
+        pool.cash = 410 * ONE;
+        pool.accrued_at = NOW;
+        pool
+    }
+
+    /// The same with a cover of 100 days that cost 100 a day in thousandths, all in all 10.
+    fn earning() -> Pool {
+        let mut pool = pool();
+        pool.stream_premium(10 * ONE, NOW, 20_100).expect("the stream is taken");
+        pool.cash += 10 * ONE;
+        pool
+    }
+
+    #[test]
+    fn premium_in_force_is_shared_as_the_terms_say() {
+        // 0.1 a day, of which 0.09 for the tranches: junior weighs 200 of 500, senior 300.
+        let [junior, senior] = Tranche::BOTH.map(|tranche| earnings(&earning(), tranche, NOW));
+        assert_eq!((junior.coming_30_days, senior.coming_30_days), (1_080_000, 1_620_000));
+        // 0.036 a day of 100, 0.054 of 300.
+        assert_eq!((junior.a_year_bps, senior.a_year_bps), (1_313, 656));
+    }
+
+    #[test]
+    fn what_runs_out_is_earned_no_longer() {
+        let late = NOW + 95 * DAY;
+        let junior = earnings(&earning(), Tranche::Junior, late);
+        // Five days are left, and what junior capital earned meanwhile weighs double, too.
+        assert_eq!(junior.coming_30_days, 181_803);
+        assert_eq!(earnings(&earning(), Tranche::Junior, NOW + 100 * DAY).coming_30_days, 0);
+        assert_eq!(earnings(&pool(), Tranche::Senior, NOW), Earnings::default());
+    }
+
+    #[test]
+    fn a_share_tells_what_it_gained_or_lost_since_it_began() {
+        assert_eq!(since_start_bps(100 * ONE, 100_000 * ONE), 0);
+        assert_eq!(since_start_bps(101 * ONE, 100_000 * ONE), 100);
+        assert_eq!(since_start_bps(87 * ONE, 100_000 * ONE), -1_300);
+        assert_eq!(since_start_bps(0, 0), 0);
+    }
+
+    #[test]
+    fn the_worst_case_falls_on_surplus_then_junior_then_senior() {
+        let mut pool = pool();
+        pool.total_exposure = 60 * ONE;
+        // 10 on the surplus, 50 on 100 of junior capital.
+        assert_eq!(worst_case(&pool, Tranche::Junior, 20 * ONE, 0, NOW), 10 * ONE);
+        assert_eq!(worst_case(&pool, Tranche::Senior, 20 * ONE, 0, NOW), 0);
+        // A deposit bears with those who were there: 50 of 125.
+        assert_eq!(worst_case(&pool, Tranche::Junior, 25 * ONE, 25 * ONE, NOW), 10 * ONE);
+        pool.total_exposure = 260 * ONE;
+        assert_eq!(worst_case(&pool, Tranche::Junior, 20 * ONE, 0, NOW), 20 * ONE);
+        assert_eq!(worst_case(&pool, Tranche::Senior, 20 * ONE, 0, NOW), 10 * ONE);
+        pool.total_exposure = 1_000 * ONE;
+        assert_eq!(worst_case(&pool, Tranche::Senior, 20 * ONE, 0, NOW), 20 * ONE);
+    }
+
+    #[test]
+    fn capital_in_use_is_what_the_pool_needs_of_what_it_has() {
+        let mut pool = pool();
+        assert_eq!(in_use_bps(&pool, NOW), 0);
+        pool.terms.rho_bps = 10_000;
+        pool.group_exposures[0] = 205 * ONE;
+        assert_eq!(in_use_bps(&pool, NOW), 5_000);
+        pool.surplus = 0;
+        pool.tranches = bytemuck::Zeroable::zeroed();
+        assert_eq!(in_use_bps(&pool, NOW), u64::MAX);
+    }
+}
