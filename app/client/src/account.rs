@@ -2,10 +2,12 @@
 
 use crate::cluster::{Cluster, ClusterError};
 use anchor_lang::prelude::Pubkey;
+use anchor_lang::system_program;
 use anchor_lang::{AccountDeserialize, Discriminator};
 use backstop::state::{
     Cession, Cover, ExitEpoch, ExitTicket, InPlace, Incident, Pool, Product, Protocol, Treaty, Trigger,
 };
+use solana_sdk::account::Account;
 
 /// Why an account could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -94,9 +96,14 @@ pub fn fetch<T: Decode>(cluster: &dyn Cluster, address: &Pubkey) -> Result<T, Ac
     find(cluster, address)?.ok_or(AccountError::Missing { what: T::WHAT, address: *address })
 }
 
-/// Reads one account that may not exist.
+/// Whether nothing but lamports is at an address: anybody can send some there before its account is created.
+pub fn is_bare(account: &Account) -> bool {
+    account.owner == system_program::ID && account.data.is_empty()
+}
+
+/// Reads one account that may not exist. Lamports alone are none.
 pub fn find<T: Decode>(cluster: &dyn Cluster, address: &Pubkey) -> Result<Option<T>, AccountError> {
-    let Some(account) = cluster.account(address)? else { return Ok(None) };
+    let Some(account) = cluster.account(address)?.filter(|account| !is_bare(account)) else { return Ok(None) };
     if account.owner != backstop::ID || !account.data.starts_with(T::TAG) {
         return Err(AccountError::Other { what: T::WHAT, address: *address });
     }

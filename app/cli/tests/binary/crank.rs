@@ -347,5 +347,5 @@ fn a_crank_without_a_cluster_or_money_says_so() {
     let nobody = finish(stage.desk.bare().args(["--url", "http://127.0.0.1:1"]).args(run));
     nobody.says(4, "does not answer", "--url");
     stage.desk.look(&run).says(1, "pays for the crank has no SOL", "send SOL");
-    stage.desk.look(&[&run[..], &["--print-tx"]].concat()).says(2, "cannot print them", "--help");
+    stage.desk.look(&[&run[..], &["--print-tx"]].concat()).says(2, "cannot print them", "--dry-run");
 }

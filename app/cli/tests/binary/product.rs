@@ -1,6 +1,6 @@
 //! `backstop product`.
 
-use crate::desk::Run;
+use crate::desk::{Run, units};
 use crate::scene::Scene;
 use backstop::peril::evidence::Phase;
 use backstop::state::{Product, ProductState, Trigger};
@@ -111,6 +111,6 @@ fn anybody_releases_what_is_over() {
     scene.desk.node.world().cluster.airdrop(&somebody.pubkey(), 1_000_000_000);
     let sync = ["product", "sync", &scene.product(), "--output", "json"];
     let released = scene.desk.snapshot("product-sync", scene.desk.act(&somebody, &sync));
-    assert_eq!(released["exposure"], 0);
+    assert_eq!(units(&released, "exposure"), 0);
     assert_eq!(scene.desk.node.world().product(&scene.product).exposure, 0);
 }

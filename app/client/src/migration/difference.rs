@@ -7,6 +7,7 @@ use crate::address;
 use crate::cluster::Cluster;
 use crate::deployment::Deployment;
 use crate::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use crate::view::product::link_problem;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::cpi::text::{date_text, hex_text};
@@ -305,8 +306,11 @@ impl Chain<'_> {
             return Ok(item.conflict("The pool's cooldown is shorter than the condition takes, and a day."));
         }
         known.next.0 += 1;
+        let problem = link_problem(&args.uri);
         let create = ix::create_product(governance, payer, &keys, args);
         let mut item = item.step(Standing::Create, "Create", governance, create);
+        item.notes.extend(problem);
+        item.notes.push("Its link must lead to a JSON file for wallets: migrations/URI.md tells which.".into());
         if plan.state() != ProductState::Selling {
             let set = ix::set_product_state(governance, address, plan.state());
             item = item.step(Standing::Create, "Set the state of", governance, set);

@@ -1,6 +1,6 @@
 //! `backstop treaty create`.
 
-use crate::commands::args::{Amount, OpenPool, PoolArg, UtcDay};
+use crate::commands::args::{Amount, OpenPool, PoolArg, UtcDay, count};
 use crate::commands::context::{Context, Preview, UsageError, event, hinted, refused};
 use crate::output::moment_from;
 use anchor_lang::prelude::Pubkey;
@@ -76,7 +76,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "DATE", required_unless_present = "days", conflicts_with = "days")]
     end: Option<UtcDay>,
     /// Days of the term, instead of its end.
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = count::<u32>)]
     days: Option<u32>,
 }
 

@@ -124,7 +124,7 @@ fn carry_out(
         let print = print(receipt);
         let mut rows = vec![("trigger", product.keys.trigger().to_string())];
         if let Some(print) = &print {
-            rows.push(("price", format!("{} +/- {}", exact_price(print.price_e8), exact_price(print.confidence_e8))));
+            rows.push(("price", format!("{} ± {}", exact_price(print.price_e8), exact_price(print.confidence_e8))));
             rows.push(("published", moment(print.publish_time)));
             let known = if print.is_news { "" } else { ", shown before: it changes nothing" };
             rows.push(("says", format!("{}{known}", print.says)));

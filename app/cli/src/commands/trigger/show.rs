@@ -257,7 +257,7 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
         match &shown.last_print {
             None => "none yet".into(),
             Some(print) => format!(
-                "{} +/- {}, {} old: {}",
+                "{} ± {}, {} old: {}",
                 exact_price(print.price_e8),
                 exact_price(print.confidence_e8),
                 span(print.age_seconds),
