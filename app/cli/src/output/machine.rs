@@ -14,7 +14,7 @@
 use serde_json::{Map, Value};
 
 /// Amounts of the asset whose `decimals` stand in the same object or around it.
-const AMOUNTS: [&str; 76] = [
+const AMOUNTS: [&str; 77] = [
     "amount",
     "assets",
     "assets_elsewhere",
@@ -26,6 +26,7 @@ const AMOUNTS: [&str; 76] = [
     "claimable",
     "claimed",
     "coming_30_days",
+    "deposit_earns",
     "due",
     "exit_reserves",
     "exiting",
