@@ -3,14 +3,18 @@
 mod commands;
 #[cfg(test)]
 mod documented;
+mod failure;
 mod output;
+mod usage;
 
+use backstop::error::BackstopError;
 use backstop_client::account::AccountError;
 use backstop_client::cluster::ClusterError;
-use backstop_client::explain::{Explanation, explain};
+use backstop_client::explain::{Explanation, explain, refusal_of};
 use clap::Parser;
 use commands::context::{Context, Hinted, Options, UsageError, WrongCluster};
 use commands::{CheckFailed, Command};
+use failure::Failure;
 use std::process::ExitCode;
 
 /// Cover and reinsurance pools on Solana.
@@ -33,12 +37,15 @@ Exit codes:
   4  the cluster does not answer, or does not run the program
   5  the transaction expired unconfirmed
 
+With --output json the last line of stderr is then an object: error with code, name, message, hint, exit_code.
+
 Example:
   backstop demo
   backstop demo --output json | jq .covers";
 
-/// The exit codes that are not 0 or 1.
+/// The exit codes that are not 0.
 mod code {
+    pub const FAILURE: u8 = 1;
     pub const USAGE: u8 = 2;
     pub const CHECK_FAILED: u8 = 3;
     pub const NO_CLUSTER: u8 = 4;
@@ -46,16 +53,21 @@ mod code {
 }
 
 fn main() -> ExitCode {
-    let Cli { options, command } = Cli::parse();
+    let Cli { options, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::end(&error),
+    };
+    let output = options.output;
     match command.run(&Context::new(options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let Explanation { sentence, hint } = told(&error);
-            anstream::eprintln!("{} {sentence}", output::paint("error:", output::BAD));
-            if let Some(hint) = hint {
-                anstream::eprintln!("{} {hint}", output::paint("hint:", output::ACCENT));
-            }
-            exit_code(&error)
+            let code = exit_code(&error);
+            let signature =
+                cluster_error(&error).and_then(ClusterError::signature).map(|signature| signature.to_string());
+            let (number, name) = (number(&error), name(&error));
+            Failure { code: number, name, message: sentence, hint, exit_code: code, signature }.tell(output);
+            code.into()
         }
     }
 }
@@ -68,15 +80,49 @@ fn cluster_error(error: &anyhow::Error) -> Option<&ClusterError> {
     })
 }
 
-fn exit_code(error: &anyhow::Error) -> ExitCode {
+fn exit_code(error: &anyhow::Error) -> u8 {
     match cluster_error(error) {
-        Some(ClusterError::Unreachable(_) | ClusterError::Unknown { .. }) => code::NO_CLUSTER.into(),
-        Some(ClusterError::Expired { .. }) => code::EXPIRED.into(),
-        _ if error.is::<WrongCluster>() => code::NO_CLUSTER.into(),
-        _ if error.is::<UsageError>() => code::USAGE.into(),
-        _ if error.is::<CheckFailed>() => code::CHECK_FAILED.into(),
-        _ => ExitCode::FAILURE,
+        Some(ClusterError::Unreachable(_) | ClusterError::Unknown { .. }) => code::NO_CLUSTER,
+        Some(ClusterError::Expired { .. }) => code::EXPIRED,
+        _ if error.is::<WrongCluster>() => code::NO_CLUSTER,
+        _ if error.is::<UsageError>() => code::USAGE,
+        _ if error.downcast_ref::<Hinted>().is_some_and(|hinted| hinted.usage) => code::USAGE,
+        _ if error.is::<CheckFailed>() => code::CHECK_FAILED,
+        _ => code::FAILURE,
     }
+}
+
+/// The program's refusal in an error, if it is one.
+fn refusal(error: &anyhow::Error) -> Option<BackstopError> {
+    let ran_here = || error.downcast_ref::<Hinted>().and_then(|hinted| hinted.refusal);
+    cluster_error(error).and_then(refusal_of).or_else(ran_here)
+}
+
+/// What machines know an error by: the number of the program's error, else the exit code.
+fn number(error: &anyhow::Error) -> u32 {
+    refusal(error).map_or_else(|| exit_code(error).into(), u32::from)
+}
+
+/// What machines know an error by: the program's name for its error, else the kind of failure.
+fn name(error: &anyhow::Error) -> String {
+    if let Some(refusal) = refusal(error) {
+        return format!("{refusal:?}");
+    }
+    let missing = matches!(error.downcast_ref(), Some(AccountError::Missing { .. } | AccountError::Other { .. }));
+    let name = match (cluster_error(error), exit_code(error)) {
+        (Some(ClusterError::Unreachable(_)), _) => "ClusterUnreachable",
+        (Some(ClusterError::Refused(_)), _) => "ClusterRefused",
+        (Some(ClusterError::Unsignable(_)), _) => "Unsignable",
+        (Some(ClusterError::Failed { .. }), _) => "TransactionFailed",
+        (Some(ClusterError::Expired { .. }), _) => "Expired",
+        (Some(ClusterError::Unknown { .. }), _) => "OutcomeUnknown",
+        (None, code::USAGE) => "Usage",
+        (None, code::CHECK_FAILED) => "CheckFailed",
+        (None, code::NO_CLUSTER) => "WrongCluster",
+        (None, _) if missing => "AccountNotFound",
+        (None, _) => "Refused",
+    };
+    name.into()
 }
 
 /// An error as its one sentence and, where there is one, a hint.

@@ -3,6 +3,7 @@
 //! Everything is written with its colours; they are taken out again where stdout is not a terminal or `NO_COLOR` is set.
 
 pub mod chart;
+mod machine;
 mod table;
 
 pub use table::{Cell, Table, cell, table};
@@ -41,8 +42,8 @@ impl Output {
     pub fn print<T: Serialize>(self, result: &T, display: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         let text = match self {
             Self::Display => display(result),
-            Self::Json => serde_json::to_string_pretty(result)?,
-            Self::JsonCompact => serde_json::to_string(result)?,
+            Self::Json => serde_json::to_string_pretty(&machine::readable(serde_json::to_value(result)?))?,
+            Self::JsonCompact => serde_json::to_string(&machine::readable(serde_json::to_value(result)?))?,
         };
         let coloured = anstream::stdout().current_choice() != anstream::ColorChoice::Never;
         let text = if coloured { text } else { plain(&text) };

@@ -37,7 +37,7 @@ pub fn explain(error: &ClusterError) -> Explanation {
             "do not send it again yet: it may still be executed; look it up by its signature first",
         ),
         ClusterError::Failed { error: reason, logs, signature } => {
-            let explained = match program_error(error).filter(|_| backstop_failed(logs)) {
+            let explained = match refusal_of(error) {
                 Some(refusal) => explain_refusal(refusal),
                 None => explain_runtime(reason, logs),
             };
@@ -81,6 +81,14 @@ fn refusal_hint(refusal: &Refusal) -> &'static str {
         "getTokenAccountsByOwner" => "this node lists no token accounts of a wallet: --url names one that does",
         "sendTransaction" => "nothing was sent; another node may take it: --url names one",
         _ => "another node may take it: --url names one",
+    }
+}
+
+/// The program's refusal in a failure, if the program refused and not another that it called.
+pub fn refusal_of(error: &ClusterError) -> Option<BackstopError> {
+    match error {
+        ClusterError::Failed { logs, .. } => program_error(error).filter(|_| backstop_failed(logs)),
+        _ => None,
     }
 }
 
@@ -192,6 +200,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::AlreadyTriggered | E::AlreadyFunded | E::IncidentClosed => {
             "it is done already: `backstop incident list` tells where it stands"
         }
+        E::UnknownVersion | E::UnknownByte => "a newer version of the program wrote the account: update `backstop`",
         E::LaterRound => "the rounds before it are funded first; `backstop crank run --once` does all of it",
         E::NotEligible => "only covers in force at the event are paid; `backstop cover list` shows their days",
         E::WrongTreatyState | E::TreatyStillCallable => "`backstop treaty show` tells its state",

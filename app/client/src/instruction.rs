@@ -103,6 +103,14 @@ pub fn create_associated_token(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey, to
     }
 }
 
+/// An instruction that takes tokens from one account, taking them from another of the same owner and mint.
+pub fn paid_from(mut instruction: Instruction, usual: &Pubkey, from: &Pubkey) -> Instruction {
+    for meta in instruction.accounts.iter_mut().filter(|meta| meta.pubkey == *usual) {
+        meta.pubkey = *from;
+    }
+    instruction
+}
+
 /// Closes the empty associated token account of a burnt cover NFT; its rent goes to the owner, who signs.
 pub fn close_nft_account(owner: &Pubkey, cover_mint: &Pubkey) -> Instruction {
     Instruction {

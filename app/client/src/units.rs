@@ -26,6 +26,11 @@ pub fn number(text: &str) -> Option<Decimal> {
     Decimal::from_str_exact(&format!("{plain}.{}", decimals.unwrap_or("0"))).ok()
 }
 
+/// A [`number`] as an argument of a command.
+pub fn decimal(text: &str) -> Result<Decimal, String> {
+    number(text).ok_or_else(|| wrong(text, "a number such as 0.95"))
+}
+
 /// What is wrong with a text that is not a number of a kind.
 fn wrong(text: &str, what: &str) -> String {
     let shown = crate::redact::shown(text);
@@ -72,6 +77,11 @@ impl Amount {
 pub fn whole<T: FromStr>(text: &str) -> Option<T> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
+}
+
+/// [`whole`] as an argument of a command: days, or the number of a thing.
+pub fn count<T: FromStr>(text: &str) -> Result<T, String> {
+    whole(text).ok_or_else(|| wrong(text, "a whole number that fits"))
 }
 
 /// A price in 1e-8: `0.95`. Exact: what has more than eight decimals is refused.

@@ -4,13 +4,14 @@ use crate::EmbeddedCluster;
 use crate::embedded::{Price, StartError};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::oracle::{RawPrice, Source};
-use backstop::state::evidence::{Class, Evidence, Phase, Terms, TermsError, TermsInput};
+use backstop::peril::evidence::{Class, Evidence, Phase, Terms, TermsError, TermsInput};
+use backstop::peril::feed::{RawPrice, Source};
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Trigger};
 use backstop::{CreatePoolArgs, CreateProductArgs, InitializeArgs, constants};
 use backstop_client::cluster::{ClusterError, Receipt};
+use backstop_client::explain::explain_refusal;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
-use backstop_client::{account, transaction};
+use backstop_client::{account, transaction, units};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Serialize, Serializer};
@@ -21,9 +22,9 @@ use std::io::Read;
 use std::time::Instant;
 
 /// Decimals of the program's prices.
-const DECIMALS: u32 = backstop::oracle::PRICE_DECIMALS.unsigned_abs();
+const DECIMALS: u32 = backstop::peril::feed::PRICE_DECIMALS.unsigned_abs();
 /// Most decimals of a price update that the program takes.
-const MOST_DECIMALS: u32 = backstop::oracle::MIN_EXPONENT.unsigned_abs();
+const MOST_DECIMALS: u32 = backstop::peril::feed::MIN_EXPONENT.unsigned_abs();
 /// First second of the year 10000: what comes later was not meant as unix seconds.
 const END_OF_TIME: i64 = 253_402_300_800;
 
@@ -66,10 +67,22 @@ pub struct Replay {
     pub observations: u64,
     /// Those of them that the program refused.
     pub refused: u64,
+    /// The first of those, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_refusal: Option<RefusedRow>,
     /// Wall time of the observations.
     pub seconds: f64,
     /// Rows shown per second of wall time.
     pub observations_per_second: f64,
+}
+
+/// A row that the program refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RefusedRow {
+    /// When it was published, in unix seconds.
+    pub publish_time: i64,
+    /// The program's words.
+    pub why: String,
 }
 
 /// A trigger that fired.
@@ -112,6 +125,9 @@ pub fn read_prices(mut file: impl Read) -> Result<Vec<Price>, ReplayError> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)
         .map_err(|error| ReplayError::Line { line: 1, reason: format!("the file cannot be read: {error}") })?;
+    // Lines are counted as an editor counts them, whatever they end with. What is no text is told with its line below.
+    let bytes =
+        String::from_utf8(bytes).map_or_else(|wrong| wrong.into_bytes(), |text| text.replace("\r\n", "\n").into());
     // Spreadsheets begin a file with a byte order mark.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let mut rows = csv::ReaderBuilder::new()
@@ -158,6 +174,15 @@ fn read_row(record: &csv::StringRecord) -> Result<Price, String> {
         .ok()
         .filter(|time| (0..END_OF_TIME).contains(time))
         .ok_or_else(|| format!("\"{time}\" is not a time in unix seconds"))?;
+    if let Some(confidence) = confidence
+        && let (Some(whole), Some(part)) = (units::whole::<u64>(price), units::whole::<u64>(confidence))
+        && part > 0
+        && part >= whole
+    {
+        return Err(format!(
+            "the confidence {part} is not below the price {whole}: decimals follow a point, not a comma"
+        ));
+    }
     let price = number(price).ok_or_else(|| format!("\"{price}\" is not a price"))?;
     let confidence = match confidence {
         Some(text) => number(text)
@@ -168,7 +193,11 @@ fn read_row(record: &csv::StringRecord) -> Result<Price, String> {
     fit(price, confidence, publish_time).ok_or_else(|| format!("{price} does not fit a price update"))
 }
 
+/// A decimal, also in the way that spreadsheets write small ones: `9.9e-7`. Digits are not grouped: a comma ends a field.
 fn number(text: &str) -> Option<Decimal> {
+    if text.contains('_') {
+        return None;
+    }
     Decimal::from_str_radix(text, 10).or_else(|_| Decimal::from_scientific(text)).ok()
 }
 
@@ -208,6 +237,7 @@ pub fn run(prices: &[Price], condition: &TermsInput) -> Result<Replay, ReplayErr
         longest_credited_s: 0,
         observations: 0,
         refused: 0,
+        first_refusal: None,
         seconds: 0.0,
         observations_per_second: 0.0,
     };
@@ -228,8 +258,9 @@ pub fn run(prices: &[Price], condition: &TermsInput) -> Result<Replay, ReplayErr
             replay.credit(&act, &terms);
         }
         replay.observations += 1;
-        if !stage.show(&mut act, *price)? {
+        if let Some(why) = stage.show(&mut act, *price)? {
             replay.refused += 1;
+            replay.first_refusal.get_or_insert(RefusedRow { publish_time: price.publish_time, why });
         }
     }
     if act.waits() {
@@ -343,13 +374,15 @@ impl Stage {
         Ok(())
     }
 
-    /// Shows a price; whether the program took it.
-    fn show(&self, act: &mut Act, price: Price) -> Result<bool, ReplayError> {
+    /// Shows a price. Returns why the program refused it, if it did.
+    fn show(&self, act: &mut Act, price: Price) -> Result<Option<String>, ReplayError> {
         self.cluster.post_price(self.price, FEED, price);
         match self.send(ix::observe(&act.keys, self.price)) {
-            Ok(_) => self.read(act).map(|()| true),
-            Err(error) if transaction::program_error(&error).is_some() => Ok(false),
-            Err(error) => Err(error.into()),
+            Ok(_) => self.read(act).map(|()| None),
+            Err(error) => match transaction::program_error(&error) {
+                Some(refusal) => Ok(Some(explain_refusal(refusal).sentence)),
+                None => Err(error.into()),
+            },
         }
     }
 

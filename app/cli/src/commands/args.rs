@@ -2,12 +2,16 @@
 
 use crate::commands::context::{UsageError, hinted};
 use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::Result;
 use backstop::state::{Pool, Tranche, get_text};
 use backstop_client::Cluster;
 use backstop_client::address;
+use backstop_client::instruction::{self as ix, PoolKeys};
+use backstop_client::redact;
+use backstop_client::token::{self, Standing};
 use backstop_client::units;
-pub use backstop_client::units::{bps, hundredths, price, rate, seconds};
+pub use backstop_client::units::{bps, count, hundredths, price, rate, seconds};
 pub use backstop_client::view::{OpenPool, OpenProduct};
 use clap::ValueEnum;
 use std::str::FromStr;
@@ -67,9 +71,9 @@ impl FromStr for PoolArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a pool: give its address, or MINT/NUMBER");
+        let wrong = || format!("{} is not a pool: give its address, or MINT/NUMBER", redact::shown(text));
         let Some((mint, number)) = text.split_once('/') else { return text.parse().map(Self).map_err(|_| wrong()) };
-        let (mint, number) = (mint.parse().map_err(|_| wrong())?, number.parse().map_err(|_| wrong())?);
+        let (mint, number) = (mint.parse().map_err(|_| wrong())?, units::whole(number).ok_or_else(wrong)?);
         Ok(Self(address::pool(&mint, number)))
     }
 }
@@ -106,9 +110,9 @@ impl FromStr for ProductArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a product: give its address, or MINT/POOL/PRODUCT");
+        let wrong = || format!("{} is not a product: give its address, or MINT/POOL/PRODUCT", redact::shown(text));
         let Some((pool, number)) = text.rsplit_once('/') else { return text.parse().map(Self).map_err(|_| wrong()) };
-        let number = number.parse().map_err(|_| wrong())?;
+        let number = units::whole(number).ok_or_else(wrong)?;
         match pool.parse() {
             Ok(PoolArg(pool)) if text.matches('/').count() == 2 => Ok(Self(address::product(&pool, number))),
             _ => Err(wrong()),
@@ -128,32 +132,95 @@ impl ProductArg {
     }
 }
 
-/// What an owner holds in a token account, which must be there and hold `needed` units at least.
-pub fn require_tokens(
-    cluster: &dyn Cluster,
-    account: &Pubkey,
-    mint: &Pubkey,
-    needed: u64,
-    decimals: u8,
-) -> Result<u64> {
-    let missing = || {
-        let hint = format!("create it with `spl-token create-account {mint}` and send tokens to it");
-        hinted(format!("the wallet has no token account of the mint {mint}"), hint)
-    };
-    let held = token_amount(cluster, account)?.ok_or_else(missing)?;
-    if held < needed {
-        let amounts = [needed, held].map(|units| crate::output::tidy_amount(units, decimals));
-        let sentence = format!("this needs {}, and the token account {account} holds {}", amounts[0], amounts[1]);
-        return Err(hinted(sentence, format!("send tokens of the mint {mint} to it, or choose a smaller amount")));
-    }
-    Ok(held)
+/// Where a payment comes from: an owner's associated account of a mint, or another that is named.
+pub struct Source<'a> {
+    /// Whose tokens.
+    pub owner: &'a Pubkey,
+    /// Of which mint.
+    pub mint: &'a Pubkey,
+    /// The mint's token program.
+    pub token_program: &'a Pubkey,
+    /// Decimals of the mint.
+    pub decimals: u8,
+    /// The account, if it is not the associated one.
+    pub named: Option<Pubkey>,
 }
 
-/// Units in a token account, of either token program, if it exists.
-pub fn token_amount(cluster: &dyn Cluster, account: &Pubkey) -> Result<Option<u64>> {
-    // Both programs keep the amount in the eight bytes after mint and owner.
-    let bytes = cluster.account(account)?.and_then(|account| account.data.get(64..72)?.try_into().ok());
-    Ok(bytes.map(u64::from_le_bytes))
+impl<'a> Source<'a> {
+    /// An owner's account of a pool's asset.
+    pub fn of(keys: &'a PoolKeys, owner: &'a Pubkey, decimals: u8, named: Option<Pubkey>) -> Self {
+        Self { owner, mint: &keys.asset_mint, token_program: &keys.asset_token_program, decimals, named }
+    }
+
+    /// The account that it is.
+    pub fn account(&self) -> Pubkey {
+        self.named.unwrap_or_else(|| address::associated_token(self.owner, self.mint, self.token_program))
+    }
+
+    fn standing(&self, cluster: &dyn Cluster) -> Result<Standing> {
+        let found = cluster.account(&self.account())?;
+        Ok(Standing::of(found.as_ref(), self.owner, self.mint, self.token_program))
+    }
+
+    /// What the owner holds in it: nothing, if it is not there and was not named.
+    ///
+    /// Errors: it cannot pay.
+    pub fn held(&self, cluster: &dyn Cluster) -> Result<u64> {
+        let (account, standing) = (self.account(), self.standing(cluster)?);
+        if let Some(obstacle) = standing.obstacle() {
+            let hint = match standing {
+                Standing::Frozen(_) => "only the authority of its mint can thaw it",
+                _ => "--from names another account of the wallet",
+            };
+            return Err(hinted(format!("the account {account} {obstacle}"), hint));
+        }
+        if standing == Standing::Missing && self.named.is_some() {
+            return Err(hinted(format!("there is no token account at {account}"), "check the address and --url"));
+        }
+        Ok(standing.amount())
+    }
+
+    /// Another account of the owner that holds as much, for whoever looks in the wrong one.
+    pub fn hint(&self, cluster: &dyn Cluster, needed: u64) -> Result<Option<String>> {
+        let account = self.account();
+        let others = token::elsewhere(cluster, self.owner, self.mint, self.token_program)?;
+        let other = others.into_iter().find(|(key, held)| *key != account && *held >= needed.max(1));
+        Ok(other.map(|(other, held)| {
+            let held = crate::output::tidy_amount(held, self.decimals);
+            format!("it holds {held} in its account {other}, not in the associated account: --from {other} takes it")
+        }))
+    }
+
+    /// Refuses unless the owner holds `needed` units in it; what the owner holds in other accounts is then told.
+    pub fn require(&self, cluster: &dyn Cluster, needed: u64) -> Result<()> {
+        let held = self.held(cluster)?;
+        let there = self.named.is_some() || self.standing(cluster)? != Standing::Missing;
+        if held >= needed && there {
+            return Ok(());
+        }
+        let elsewhere = self.hint(cluster, needed)?;
+        if !there {
+            let create = || format!("create it with `spl-token create-account {}` and send tokens to it", self.mint);
+            let sentence =
+                format!("the wallet has no token account of the mint {} at its associated address", self.mint);
+            return Err(hinted(sentence, elsewhere.unwrap_or_else(create)));
+        }
+        let [needed, held] = [needed, held].map(|units| crate::output::tidy_amount(units, self.decimals));
+        let sentence = format!("this needs {needed}, and the token account {} holds {held}", self.account());
+        let send = || format!("send tokens of the mint {} to it, or choose a smaller amount", self.mint);
+        Err(hinted(sentence, elsewhere.unwrap_or_else(send)))
+    }
+
+    /// An instruction that takes from the associated account, taking from the one that is meant.
+    pub fn take(&self, instruction: Instruction) -> Instruction {
+        let usual = address::associated_token(self.owner, self.mint, self.token_program);
+        ix::paid_from(instruction, &usual, &self.account())
+    }
+}
+
+/// Units that an owner holds in their associated account of a mint: none if it is not there, or not theirs.
+pub fn held(cluster: &dyn Cluster, owner: &Pubkey, mint: &Pubkey, token_program: &Pubkey) -> Result<u64> {
+    Ok(Standing::associated(cluster, owner, mint, token_program)?.amount())
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use crate::commands::context::Context;
 use crate::output::{self, BAD, Cell, GOOD, HEADING, QUIET, WATCH, cell, moment, paint};
 use anyhow::Result;
 use backstop::constants::SHARE_EXTRA_DECIMALS;
-use backstop::state::Pool;
-use backstop_client::account;
+use backstop::state::{Pool, Protocol};
 use backstop_client::audit::{self, Audit, Figure, Finding, Outcome, Report, Unit};
+use backstop_client::{account, address};
 use clap::Args;
 use serde::Serialize;
 
@@ -37,6 +37,7 @@ struct Verdict<'a> {
 pub fn run(args: &AuditArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let only = args.pool.map(|pool| pool.0);
+    account::fetch::<Protocol>(cluster, &address::protocol())?;
     if let Some(pool) = &only {
         account::fetch::<Pool>(cluster, pool)?;
     }

@@ -1,7 +1,7 @@
 //! What commands on a cluster share: settings, signers, and the way from a plan to a confirmed transaction.
 
 use crate::commands::handover::{self, HandoverOptions};
-use crate::commands::signer;
+use crate::commands::{explorer, signer};
 use crate::output::{self, Output};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -13,18 +13,19 @@ use backstop_client::cluster::rpc::{RpcCluster, is_local};
 use backstop_client::cluster::{ClusterError, Receipt};
 use backstop_client::explain::explain_refusal;
 use backstop_client::handover::Handover;
+use backstop_client::redact;
 use backstop_client::solana_config::{SolanaConfig, url_of, usual_file};
+use backstop_client::token::Standing;
 use backstop_client::transaction::{self, Pipeline, Plan, Prepared, PriorityFee};
 use backstop_client::{address, instruction as ix};
 use clap::{Args, ValueEnum};
-use dialoguer::Confirm;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::signer::Signer;
 use solana_sdk::signer::presigner::Presigner;
 use std::cell::OnceCell;
-use std::io::IsTerminal;
+use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -53,20 +54,21 @@ pub struct Options {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Output,
     /// Solana's configuration file.
-    #[arg(short = 'C', long, global = true, env = "SOLANA_CONFIG_FILE", value_name = "FILE", help_heading = HEADING)]
+    #[arg(short = 'C', long, global = true, env = "SOLANA_CONFIG_FILE", hide_env_values = true, value_name = "FILE", help_heading = HEADING)]
     pub config: Option<PathBuf>,
     /// The cluster: its URL, or mainnet-beta, devnet, testnet, localhost (or their first letters).
-    #[arg(short, long, global = true, env = "BACKSTOP_URL", value_name = "URL", help_heading = HEADING)]
+    #[arg(short, long, global = true, env = "BACKSTOP_URL", hide_env_values = true, value_name = "URL", help_heading = HEADING)]
     pub url: Option<String>,
     /// Who signs: a keypair file, `-` (stdin), `prompt://`, `usb://ledger`, or with --print-tx an address.
-    #[arg(short, long, global = true, env = "BACKSTOP_KEYPAIR", value_name = "SIGNER", help_heading = HEADING)]
+    #[arg(short, long, global = true, env = "BACKSTOP_KEYPAIR", hide_env_values = true, value_name = "SIGNER", help_heading = HEADING)]
     pub keypair: Option<String>,
     /// Who pays fees and rent, if not the signer.
-    #[arg(long, global = true, env = "BACKSTOP_FEE_PAYER", value_name = "SIGNER", help_heading = HEADING)]
+    #[arg(long, global = true, env = "BACKSTOP_FEE_PAYER", hide_env_values = true, value_name = "SIGNER", help_heading = HEADING)]
     pub fee_payer: Option<String>,
     /// How sure the cluster must be of what it says; without a setting it is finalized, which takes the network 150 ms,
     /// and confirmed on a cluster of this machine.
-    #[arg(long, global = true, value_enum, env = "BACKSTOP_COMMITMENT", value_name = "LEVEL", help_heading = HEADING)]
+    #[arg(long, global = true, value_enum, env = "BACKSTOP_COMMITMENT", hide_env_values = true, value_name = "LEVEL",
+          help_heading = HEADING)]
     pub commitment: Option<Commitment>,
     /// Simulate and tell what would happen; send nothing.
     #[arg(long, global = true, help_heading = HEADING)]
@@ -75,10 +77,10 @@ pub struct Options {
     #[arg(short, long, global = true, help_heading = HEADING)]
     pub yes: bool,
     /// Lamports for priority a transaction; without it what others pay, up to --max-priority-fee.
-    #[arg(long, global = true, env = "BACKSTOP_PRIORITY_FEE", value_name = "LAMPORTS", help_heading = HEADING)]
+    #[arg(long, global = true, env = "BACKSTOP_PRIORITY_FEE", hide_env_values = true, value_name = "LAMPORTS", help_heading = HEADING)]
     pub priority_fee: Option<u64>,
     /// Most lamports for priority a transaction.
-    #[arg(long, global = true, env = "BACKSTOP_MAX_PRIORITY_FEE", value_name = "LAMPORTS", default_value_t = 100_000,
+    #[arg(long, global = true, env = "BACKSTOP_MAX_PRIORITY_FEE", hide_env_values = true, value_name = "LAMPORTS", default_value_t = 100_000,
           help_heading = HEADING)]
     pub max_priority_fee: u64,
     /// What is signed elsewhere.
@@ -93,10 +95,10 @@ pub struct UsageError(pub String);
 
 /// The cluster is there and does not run the program.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no Backstop program at {program} on {url}")]
+#[error("there is no Backstop program at {program} on {host}")]
 pub struct WrongCluster {
     program: Pubkey,
-    url: String,
+    host: String,
 }
 
 /// A failure that a hint comes with.
@@ -107,20 +109,32 @@ pub struct Hinted {
     pub sentence: String,
     /// What to do about it.
     pub hint: String,
+    /// Whether the command line is wrong.
+    pub usage: bool,
+    /// The refusal of the program that it is, if it is one.
+    pub refusal: Option<BackstopError>,
 }
 
 /// An error with a hint.
 pub fn hinted(sentence: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Hinted { sentence: sentence.into(), hint: hint.into() }.into()
+    Hinted { sentence: sentence.into(), hint: hint.into(), usage: false, refusal: None }.into()
+}
+
+/// The command line asks for something that cannot be, and there is a remedy that its help does not tell.
+pub fn misused(sentence: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Hinted { sentence: sentence.into(), hint: hint.into(), usage: true, refusal: None }.into()
 }
 
 /// A refusal by the program's own code, which ran here, as the cluster would tell it.
 pub fn refused(refusal: BackstopError) -> anyhow::Error {
-    let explained = explain_refusal(refusal);
-    match explained.hint {
-        Some(hint) => hinted(explained.sentence, hint),
-        None => anyhow!(explained.sentence),
-    }
+    let hint = explain_refusal(refusal).hint.unwrap_or_default();
+    refused_with(refusal, hint)
+}
+
+/// A refusal by the program's own code with a hint that knows more than its usual one.
+pub fn refused_with(refusal: BackstopError, hint: impl Into<String>) -> anyhow::Error {
+    let sentence = explain_refusal(refusal).sentence;
+    Hinted { sentence, hint: hint.into(), usage: false, refusal: Some(refusal) }.into()
 }
 
 /// The first event of a type that a simulation reported: what the transaction will do.
@@ -146,6 +160,8 @@ struct Done<'a, T> {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explorer: Option<String>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     handover: Option<Handover>,
     compute_units: u64,
@@ -203,6 +219,43 @@ impl Context {
         Ok(settings.next().cloned().unwrap_or_default())
     }
 
+    /// Each setting by its name, its value as it may be shown, and where it comes from.
+    pub fn settings(&self) -> Result<Vec<(&'static str, String, &'static str)>> {
+        let config = self.config()?;
+        let usual = SolanaConfig::default();
+        let found = self.config_file();
+        let source = |given: bool, configured: &String| match () {
+            () if given => "command line or environment",
+            () if found.is_some() && !configured.is_empty() => "configuration file",
+            () => "default",
+        };
+        let options = &self.options;
+        let url = self.setting(options.url.as_ref(), |config| &config.json_rpc_url)?;
+        let signer = self.setting(options.keypair.as_ref(), |config| &config.keypair_path)?;
+        let signer = if redact::secret(&signer).is_some() { redact::HIDDEN.to_owned() } else { signer };
+        let payer = options.fee_payer.clone().filter(|payer| redact::secret(payer).is_none());
+        let file = found.clone().or_else(|| usual_file().filter(|_| config == &usual));
+        Ok(vec![
+            (
+                "configuration file",
+                file.map_or_else(|| "none".into(), |file| file.display().to_string()),
+                if options.config.is_some() { "command line or environment" } else { "default" },
+            ),
+            ("cluster", redact::url(url_of(&url)), source(options.url.is_some(), &config.json_rpc_url)),
+            ("signer", signer, source(options.keypair.is_some(), &config.keypair_path)),
+            (
+                "fee payer",
+                payer.unwrap_or_else(|| "the signer".into()),
+                source(options.fee_payer.is_some(), &String::new()),
+            ),
+            (
+                "commitment",
+                self.commitment(url_of(&url))?.commitment.to_string(),
+                source(options.commitment.is_some(), &config.commitment),
+            ),
+        ])
+    }
+
     /// How sure a cluster must be. Without a word it is final: on the network that takes 150 ms, and what is final is never
     /// taken back. A cluster on this machine has one node, which takes nothing back either, and is final only after many
     /// slots: there it is confirmed.
@@ -232,8 +285,10 @@ impl Context {
             let url = self.setting(self.options.url.as_ref(), |config| &config.json_rpc_url)?;
             let url = url_of(&url);
             if !url.starts_with("http://") && !url.starts_with("https://") {
-                let why = format!("`{url}` is no cluster: give a URL, or mainnet-beta, devnet, testnet or localhost");
-                return Err(UsageError(why).into());
+                let shown =
+                    if url.contains(['/', '@', '?']) { format!("`{}`", redact::url(url)) } else { redact::shown(url) };
+                let hint = "--url takes a URL, or mainnet-beta, devnet, testnet or localhost";
+                return Err(misused(format!("{shown} is no cluster"), hint));
             }
             // Silence is told, so that nobody wonders.
             let watcher = |host: &str| {
@@ -254,7 +309,7 @@ impl Context {
         let fresh = self.cluster.get().is_none();
         let cluster = self.connection()?;
         if fresh && !cluster.account(&backstop::ID)?.is_some_and(|account| account.executable) {
-            return Err(WrongCluster { program: backstop::ID, url: cluster.host().to_owned() }.into());
+            return Err(WrongCluster { program: backstop::ID, host: cluster.host().to_owned() }.into());
         }
         Ok(cluster)
     }
@@ -263,7 +318,8 @@ impl Context {
     pub fn signer(&self) -> Result<&dyn Signer> {
         let signer = once(&self.signer, || {
             let uri = self.setting(self.options.keypair.as_ref(), |config| &config.keypair_path)?;
-            self.open(&uri, "--keypair")
+            let flag = if self.options.keypair.is_some() { "--keypair" } else { "keypair_path of the configuration" };
+            self.open(&uri, flag)
         })?;
         Ok(signer.as_ref())
     }
@@ -293,12 +349,23 @@ impl Context {
         Ok(self.fee_payer()?.try_pubkey()?)
     }
 
-    /// What creates an owner's associated token account, if it is missing.
+    /// What creates an owner's associated token account, if it is missing. Lamports that somebody sent to its address do
+    /// not make it one.
+    ///
+    /// Errors: what is there can neither be paid nor be created.
     pub fn create_if_missing(&self, owner: &Pubkey, mint: &Pubkey, token_program: &Pubkey) -> Result<Vec<Instruction>> {
-        let account = address::associated_token(owner, mint, token_program);
-        Ok(match self.cluster()?.account(&account)? {
-            Some(_) => Vec::new(),
-            None => vec![ix::create_associated_token(&self.payer()?, owner, mint, token_program)],
+        let standing = Standing::associated(self.cluster()?, owner, mint, token_program)?;
+        if let Some(obstacle) = standing.obstacle() {
+            let account = address::associated_token(owner, mint, token_program);
+            let hint = match standing {
+                Standing::Frozen(_) => "only the authority of its mint can thaw it",
+                _ => "its owner must have it back, or close it, before anything can be paid there",
+            };
+            return Err(hinted(format!("the account {account} of {owner} {obstacle}"), hint));
+        }
+        Ok(match standing {
+            Standing::Missing => vec![ix::create_associated_token(&self.payer()?, owner, mint, token_program)],
+            _ => Vec::new(),
         })
     }
 
@@ -308,7 +375,7 @@ impl Context {
         match self.options.priority_fee {
             Some(lamports) if lamports > cap => {
                 let why = format!("--priority-fee {lamports} is above --max-priority-fee {cap}");
-                Err(UsageError(why).into())
+                Err(misused(why, "raise --max-priority-fee, or give less"))
             }
             Some(lamports) => Ok(PriorityFee::Fixed(lamports)),
             None => Ok(PriorityFee::Market { cap }),
@@ -353,6 +420,7 @@ impl Context {
         let mut done = Done {
             status: "simulated",
             signature: None,
+            explorer: None,
             handover: None,
             compute_units: plan.simulated.compute_units,
             fee_lamports: plan.fee,
@@ -365,7 +433,12 @@ impl Context {
             done.handover = Some(handover);
         } else if !self.options.dry_run {
             self.ask("Go on?")?;
-            done.signature = Some(self.send_in_rounds(&mut pipeline, instructions, plan)?.signature.to_string());
+            let signature = self.send_in_rounds(&mut pipeline, instructions, plan)?.signature.to_string();
+            done.explorer = explorer::transaction(self.connection()?.host(), &signature);
+            if let Some(link) = done.explorer.as_ref().filter(|_| self.options.output == Output::Display) {
+                anstream::eprintln!("{}", output::paint(format!("See it at {link}"), output::QUIET));
+            }
+            done.signature = Some(signature);
             done.status = "confirmed";
         }
         self.options.output.print(&done, |done| match (&done.handover, &done.signature) {
@@ -428,10 +501,17 @@ impl Context {
             return Ok(());
         }
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return Err(UsageError("nobody is there to confirm: give --yes, or --dry-run to look only".into()).into());
+            return Err(misused("nobody is there to confirm", "give --yes, or --dry-run to look only"));
         }
-        let agreed = Confirm::new().with_prompt(question).default(false).interact()?;
-        if agreed { Ok(()) } else { Err(anyhow::anyhow!("not confirmed: nothing was sent")) }
+        // A plain line: whoever ends it with Ctrl-C finds the terminal as it was.
+        anstream::eprint!("{question} [y/N] ");
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer)?;
+        if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
+            Ok(())
+        } else {
+            Err(anyhow!("not confirmed: nothing was sent"))
+        }
     }
 
     /// Sends a prepared transaction and waits for it, with a spinner where somebody watches.

@@ -1,12 +1,12 @@
 //! `backstop crank`: does what anyone may do, as soon as it is due.
 
 use crate::commands::CheckFailed;
-use crate::commands::context::{Context, UsageError, hinted};
+use crate::commands::context::{Context, hinted, misused};
 use crate::output;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, anyhow};
 use backstop::state::Pool;
-use backstop_client::{Cluster, account};
+use backstop_client::{Cluster, account, redact};
 use backstop_keeper::crank::chain::Unknown;
 use backstop_keeper::crank::limits::Delays;
 use backstop_keeper::crank::monitor::Endpoint;
@@ -139,7 +139,7 @@ fn budget(text: &str) -> Result<Budget, String> {
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let interval = humantime::parse_duration(text).map_err(|why| why.to_string())?;
+    let interval = backstop_client::units::duration(text)?;
     if interval < SHORTEST_INTERVAL { Err("100ms at least".into()) } else { Ok(interval) }
 }
 
@@ -190,7 +190,7 @@ fn source(args: &RunArgs, payer: &dyn Signer) -> Box<dyn PriceSource> {
 
 fn run(args: &RunArgs, context: &Context) -> Result<()> {
     if context.options.handover.prints() {
-        return Err(UsageError("a crank sends many transactions and cannot print them: use --dry-run".into()).into());
+        return Err(misused("a crank sends many transactions and cannot print them", "--dry-run tells what is due"));
     }
     log(args.log_format);
     let (cluster, payer) = (context.cluster()?, context.fee_payer()?);
@@ -253,7 +253,10 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
 fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("backstop_keeper=info,backstop_client=info,backstop=info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| redact::Redacting(std::io::stderr()))
+        .with_target(false);
     let logs = logs.with_ansi(std::io::stderr().is_terminal());
     // Only one part of a process can set the logs up: whoever did it before goes on.
     let _ = match format {

@@ -5,6 +5,7 @@ use crate::commands::context::{UsageError, hinted};
 use crate::output::{self, ACCENT, GOOD, HEADING, Output, QUIET, listing, paint, table, tidy_amount};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context as _, Result};
+use backstop_client::units::{decimal, duration};
 use backstop_sandbox::localnet::{self, Layout, LocalnetError, Mint};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -90,13 +91,13 @@ struct StartArgs {
 )]
 struct AdvanceArgs {
     /// How far: `90s`, `4h`, `2days`.
-    #[arg(value_parser = humantime::parse_duration)]
+    #[arg(value_parser = duration)]
     by: Duration,
     /// In steps of this length.
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     step: Option<Duration>,
     /// How long to rest after each step.
-    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = humantime::parse_duration, requires = "step")]
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration, requires = "step")]
     rest: Duration,
     #[command(flatten)]
     directory: Directory,
@@ -110,9 +111,10 @@ struct PriceArgs {
     /// The feed's name, or its id in hexadecimal.
     feed: String,
     /// Its price, with at most eight decimals.
+    #[arg(value_parser = decimal)]
     price: Decimal,
     /// Half the width of the oracle's interval around the price; as it was if not given.
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", value_parser = decimal)]
     confidence: Option<Decimal>,
     #[command(flatten)]
     directory: Directory,

@@ -9,6 +9,7 @@ use anstyle::Style;
 use anyhow::Result;
 use backstop_client::handover::Handover;
 use backstop_client::migration::{self, Item, PlanError, Standing, Step};
+use backstop_client::redact;
 use clap::Args;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,7 +40,7 @@ pub struct MigrateArgs {
 
 fn assignment(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    let (name, value) = parts.ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
+    let (name, value) = parts.ok_or_else(|| format!("{} is not NAME=VALUE", redact::shown(text)))?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

@@ -7,6 +7,7 @@ pub mod context;
 pub mod cover;
 pub mod crank;
 pub mod demo;
+mod explorer;
 pub mod handover;
 pub mod incident;
 pub mod init;
@@ -20,6 +21,7 @@ pub mod send;
 mod signer;
 pub mod treaty;
 pub mod trigger;
+pub mod wallet;
 
 use clap::Subcommand;
 use context::Context;
@@ -32,8 +34,13 @@ pub struct CheckFailed(pub String);
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Address(wallet::AddressArgs),
     Audit(audit::AuditArgs),
+    Balance(wallet::BalanceArgs),
     Completion(completion::CompletionArgs),
+    /// Settings, and where they come from.
+    #[command(subcommand, after_help = "Example:\n  backstop config get")]
+    Config(wallet::ConfigCommand),
     /// Policies: price, purchase, payout.
     #[command(subcommand, after_help = "Example:\n  backstop cover quote PRODUCT 1000 --days 30")]
     Cover(cover::CoverCommand),
@@ -73,6 +80,9 @@ impl Command {
     pub fn run(self, context: &Context) -> anyhow::Result<()> {
         let output = context.options.output;
         match self {
+            Self::Address(args) => wallet::address(&args, context),
+            Self::Balance(args) => wallet::balance(&args, context),
+            Self::Config(command) => command.run(context),
             Self::Audit(args) => audit::run(&args, context),
             Self::Completion(args) => completion::run(&args),
             Self::Cover(command) => command.run(context),

@@ -1,6 +1,6 @@
 //! `backstop protocol`: roles and the pause.
 
-use crate::commands::context::{Context, Preview};
+use crate::commands::context::{Context, Preview, hinted};
 use crate::output::{card, moment};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, anyhow};
@@ -195,6 +195,10 @@ struct Paused {
 }
 
 fn pause(args: &PauseArgs, protocol: &Protocol, now: i64, context: &Context) -> Result<()> {
+    if args.lift && !protocol.pause.covers(PAUSE_DEPOSITS | PAUSE_PURCHASES, now) {
+        let hint = "`backstop protocol show` tells what is paused";
+        return Err(hinted("no pause is in force: there is nothing to lift, and nothing was sent", hint));
+    }
     let bits = if args.deposits { PAUSE_DEPOSITS } else { 0 } | if args.purchases { PAUSE_PURCHASES } else { 0 };
     let instruction = ix::pause(context.wallet()?, bits);
     context.carry_out(&[instruction], |_| {

@@ -1,5 +1,6 @@
 //! `backstop cover`.
 
+use crate::desk::units;
 use crate::scene::Scene;
 use anchor_lang::prelude::Pubkey;
 use backstop_client::{Cluster, address, instruction as ix};
@@ -30,15 +31,15 @@ fn a_cover_is_bought_at_the_price_that_was_quoted_and_given_back() {
     let bought = scene.desk.snapshot("cover-buy", scene.act(&[&["cover", "buy"], &terms[..]].concat()));
     assert_eq!(bought["premium"], quoted["premium"]);
     let paid = before - scene.desk.node.world().assets(&scene.person);
-    assert_eq!(Some(paid), bought["premium"].as_u64());
-    let costs = ["fee_lamports", "rent_lamports"].iter().filter_map(|cost| bought[cost].as_u64()).sum::<u64>();
+    assert_eq!(paid, units(&bought, "premium"));
+    let costs = units(&bought, "fee_lamports") + units(&bought, "rent_lamports");
     assert_eq!(lamports_before - lamports(), costs, "fee and rent are told to the lamport");
 
     let cover = bought["cover"].as_str().expect("an address");
     let cancel = ["cover", "cancel", cover];
     scene.desk.act(&scene.holder.key, &cancel).says(1, "(NotHolder, ", "sign with that wallet");
     let cancelled = scene.desk.snapshot("cover-cancel", scene.act(&cancel));
-    let refund = cancelled["refund"].as_u64().expect("a number");
+    let refund = units(&cancelled, "refund");
     assert_eq!(scene.desk.node.world().assets(&scene.person), before - paid + refund);
     scene.act(&cancel).refused(1);
 }

@@ -11,8 +11,9 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// Fields that a new build of the program or a clock changes.
-const CHANGING: [&str; 16] = [
+const CHANGING: [&str; 17] = [
     "signature",
+    "explorer",
     "transaction",
     "transaction_base58",
     "message",
@@ -110,6 +111,7 @@ impl Desk {
     #[track_caller]
     pub fn snapshot(&self, name: &str, run: Run) -> Value {
         let result = self.json(run);
+        has_no_large_numbers(&result, "");
         let mut stable = result.clone();
         self.make_stable(&mut stable);
         let text = serde_json::to_string_pretty(&stable).expect("it is JSON") + "\n";
@@ -145,6 +147,83 @@ impl Desk {
     }
 }
 
+/// The raw units that a result in JSON states as a text: of an amount, in `NAME_units`; of lamports, in the field itself.
+#[track_caller]
+pub fn units(told: &Value, name: &str) -> u64 {
+    let beside = &told[format!("{name}_units")];
+    let text = if beside.is_null() { &told[name] } else { beside };
+    text.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no units of {name}\n{told}"))
+}
+
+/// Ends of the names of numbers that any reader of JSON keeps as they are: times, parts, counts, numbers of things.
+const SMALL: [&str; 29] = [
+    "_at",
+    "_bps",
+    "_day",
+    "_days",
+    "_due",
+    "_from",
+    "_group",
+    "_hundredths",
+    "_left",
+    "_open",
+    "_ppb",
+    "_s",
+    "_seconds",
+    "_settled",
+    "_slots",
+    "_sold",
+    "_until",
+    "alerts",
+    "at",
+    "code",
+    "decimals",
+    "end",
+    "from",
+    "id",
+    "now",
+    "start",
+    "until",
+    "series",
+    "slot",
+];
+/// Names of numbers that are counts.
+const COUNTS: [&str; 13] = [
+    "compared",
+    "day",
+    "deadline",
+    "done_by_others",
+    "findings",
+    "observations",
+    "passes",
+    "refused",
+    "slots",
+    "tickets",
+    "transactions",
+    "transactions_lost",
+    "twap",
+];
+
+/// That no number in a result could lose its last digits: amounts, prices and lamports are texts.
+#[track_caller]
+fn has_no_large_numbers(told: &Value, name: &str) {
+    match told {
+        Value::Array(items) => items.iter().for_each(|item| has_no_large_numbers(item, name)),
+        // Counts by the name of an instruction.
+        Value::Object(fields) if ["done", "due"].contains(&name) && fields.values().all(Value::is_u64) => {}
+        Value::Object(fields) => fields.iter().for_each(|(name, field)| has_no_large_numbers(field, name)),
+        Value::Number(_) if CHANGING.contains(&name) => {}
+        Value::Number(_) => {
+            let known = SMALL.iter().any(|end| name.ends_with(end)) || COUNTS.contains(&name);
+            assert!(
+                known || name == "reinstatements" || name == "publish_time" || name == "last_publish_time",
+                "{name}"
+            );
+        }
+        _ => {}
+    }
+}
+
 impl Run {
     /// The result of a run that must end well.
     #[track_caller]
@@ -164,9 +243,20 @@ impl Run {
             assert_eq!(lines.next(), None, "there is one {mark:?}\n{self}");
             first.to_owned()
         };
-        let (sentence, hint) = (found("error: "), found("hint: "));
         let last: Vec<&str> = self.stderr.lines().rev().take(2).collect();
-        assert!(last[0].starts_with("hint: ") && last[1].starts_with("error: "), "they are the last two lines\n{self}");
+        // For machines it is one object, which is the last line.
+        let object = last.first().and_then(|line| serde_json::from_str::<Value>(line).ok());
+        let (sentence, hint) = match object {
+            Some(object) => {
+                ["message", "hint"].map(|name| object["error"][name].as_str().unwrap_or_default().to_owned()).into()
+            }
+            None => {
+                let told = (found("error: "), found("hint: "));
+                let order = last[0].starts_with("hint: ") && last[1].starts_with("error: ");
+                assert!(order, "they are the last two lines\n{self}");
+                told
+            }
+        };
         for text in [&sentence, &hint] {
             assert!(text.len() >= 10 && text.len() < 240, "{self}");
             for noise in ["Error(", "Some(", "Err(", "panicked", "{ ", "0x17", "::"] {

@@ -3,6 +3,7 @@
 //!
 //! Results in JSON are compared with `tests/golden/`; `BACKSTOP_BLESS=1` writes those files anew.
 
+mod accounts;
 mod claims;
 mod command;
 mod complete;
@@ -12,7 +13,9 @@ mod deploy;
 mod desk;
 mod handover;
 mod localnet;
+mod machine;
 mod migrate;
+mod numbers;
 mod oversight;
 mod payout;
 mod plans;
@@ -22,6 +25,7 @@ mod protocol;
 mod refusals;
 mod reinsurance;
 mod scene;
+mod secrets;
 mod settings;
 mod surplus;
 mod treaty;

@@ -57,7 +57,7 @@ fn plans_are_shown_then_applied_once_and_then_nothing_is_left() {
     let founding = Founding::new();
     founding.desk.display("migrate-dry-run", founding.migrate("", &["--dry-run"]));
     assert_eq!(founding.desk.node.executed(), 0);
-    founding.migrate("", &[]).says(2, "nobody is there to confirm", "--help");
+    founding.migrate("", &[]).says(2, "nobody is there to confirm", "--yes");
     assert_eq!(founding.desk.node.executed(), 0);
 
     // The first two are applied; the folder goes on from there.

@@ -108,12 +108,12 @@ fn every_command_that_sends_shows_first_what_it_will_do_and_asks() {
             continue;
         }
         asked += 1;
-        run.says(2, "nobody is there to confirm: give --yes", "--help");
+        run.says(2, "nobody is there to confirm", "give --yes, or --dry-run");
         let lines: Vec<&str> = run.stderr.lines().collect();
         assert!(!lines[0].starts_with(' ') && lines[0].len() > 10, "a title comes first\n{run}");
         assert!(lines.iter().filter(|line| line.starts_with("  ")).count() >= 2, "then what matters about it\n{run}");
         assert!(lines.iter().any(|line| line.starts_with("  fee ") && line.ends_with(" SOL")), "and the fee\n{run}");
     }
-    assert_eq!(asked, 14, "all but leaving, thawing and the treaty");
+    assert_eq!(asked, 13, "all but leaving, thawing, lifting and the treaty");
     assert_eq!(scene.desk.node.asked("sendTransaction"), 0);
 }

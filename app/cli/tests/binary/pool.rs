@@ -1,6 +1,6 @@
 //! `backstop pool`.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, units};
 use crate::scene::Scene;
 use backstop::CreatePoolArgs;
 use backstop::state::{Access, Tranche, day_of};
@@ -64,11 +64,10 @@ fn capital_goes_in_and_out_by_the_command_line_alone() {
     let assets = || scene.desk.node.world().assets(&scene.person);
 
     let lamports = || scene.desk.node.world().cluster.svm().get_balance(&scene.person.id()).expect("it is there");
-    let costs =
-        |told: &Value| ["fee_lamports", "rent_lamports"].iter().filter_map(|cost| told[cost].as_u64()).sum::<u64>();
+    let costs = |told: &Value| units(told, "fee_lamports") + units(told, "rent_lamports");
     let before = lamports();
     let deposited = scene.desk.snapshot("pool-deposit", act(&["pool", "deposit", &id, "1000", "--tranche", "senior"]));
-    assert_eq!(deposited["shares"].as_u64(), Some(shares(&scene)));
+    assert_eq!(units(&deposited, "shares"), shares(&scene));
     assert_eq!(assets(), 4_000 * ONE);
     assert_eq!(before - lamports(), costs(&deposited), "fee and rent are told to the lamport");
 
@@ -78,14 +77,14 @@ fn capital_goes_in_and_out_by_the_command_line_alone() {
     let requested = scene.desk.snapshot("pool-exit-request", act(&half));
     assert_eq!(before - lamports(), costs(&requested), "fee and rent are told to the lamport");
     let ticket = requested["ticket"].as_str().expect("a ticket").to_owned();
-    assert_eq!(shares(&scene), deposited["shares"].as_u64().expect("a number") - 500_000_000_000);
+    assert_eq!(shares(&scene), units(&deposited, "shares") - 500_000_000_000);
     let list = ["pool", "exit", "list"];
     scene.desk.snapshot("pool-exit-list", act(&list));
     scene.desk.display("pool-exit-list", scene.desk.act(&scene.person.key, &list));
 
     act(&["pool", "exit", "claim", &ticket]).says(1, "(NothingToClaim, 6073)", "crank");
     let kept = scene.desk.snapshot("pool-exit-cancel", act(&["pool", "exit", "cancel", &ticket]));
-    assert_eq!(kept["shares"].as_u64(), Some(500_000_000_000));
+    assert_eq!(units(&kept, "shares"), 500_000_000_000);
 
     let all = scene.desk.json(act(&["pool", "exit", "request", &id, "--all", "--tranche", "senior"]));
     assert_eq!(shares(&scene), 0);
@@ -99,7 +98,7 @@ fn capital_goes_in_and_out_by_the_command_line_alone() {
     }
     let ticket = all["ticket"].as_str().expect("a ticket");
     let claimed = scene.desk.snapshot("pool-exit-claim", act(&["pool", "exit", "claim", ticket]));
-    let paid = claimed["amount"].as_u64().expect("a number");
+    let paid = units(&claimed, "amount");
     assert!((999 * ONE..=1_001 * ONE).contains(&paid), "{paid}");
     assert_eq!(assets(), 4_000 * ONE + paid);
     let said = scene.desk.act(&scene.person.key, &list);

@@ -1,7 +1,8 @@
 //! `backstop product`.
 
-use crate::desk::Run;
+use crate::desk::{Run, units};
 use crate::scene::Scene;
+use backstop::peril::evidence::Phase;
 use backstop::state::{Product, ProductState, Trigger};
 use backstop_tests::seeded;
 use solana_sdk::signer::Signer;
@@ -98,7 +99,8 @@ fn what_triggered_is_followed_by_a_fresh_product_with_the_same_terms() {
     assert_eq!((fresh.terms, fresh.covered_asset, fresh.pool), (old.terms, old.covered_asset, old.pool));
     let (fresh, old): (Trigger, Trigger) = (world.read(&fresh.trigger), world.read(&old.trigger));
     assert_eq!((fresh.terms, fresh.feed, fresh.source), (old.terms, old.feed, old.source));
-    assert!(fresh.is_quiet() && !old.is_quiet());
+    assert_eq!(fresh.phase(), Phase::Quiet);
+    assert_ne!(old.phase(), Phase::Quiet);
 }
 
 #[test]
@@ -109,6 +111,6 @@ fn anybody_releases_what_is_over() {
     scene.desk.node.world().cluster.airdrop(&somebody.pubkey(), 1_000_000_000);
     let sync = ["product", "sync", &scene.product(), "--output", "json"];
     let released = scene.desk.snapshot("product-sync", scene.desk.act(&somebody, &sync));
-    assert_eq!(released["exposure"], 0);
+    assert_eq!(units(&released, "exposure"), 0);
     assert_eq!(scene.desk.node.world().product(&scene.product).exposure, 0);
 }

@@ -1,6 +1,6 @@
 //! `backstop treaty`: reinsurance from its announcement to its end, by the command line alone.
 
-use crate::desk::{Desk, Run};
+use crate::desk::{Desk, Run, units};
 use backstop::state::{Cession, Treaty, TreatyKind, TreatyState, TreatyTerms};
 use backstop_client::instruction::{PoolKeys, ProductKeys, TreatyKeys};
 use backstop_client::{account, address};
@@ -69,27 +69,27 @@ fn a_quota_share_is_announced_accepted_and_ended() {
     let created = tower.desk.json(tower.create(&tower.owned, terms));
     let key = address::treaty(&tower.cedant.pool, 0).to_string();
     assert_eq!(created["treaty"], Value::from(key.as_str()));
-    assert_eq!(created["limit"], Value::from(60_000 * ONE));
+    assert_eq!((units(&created, "limit"), &created["limit"]), (60_000 * ONE, &Value::from("60000")));
     let treaty = tower.treaty(0);
     assert_eq!(treaty.kind, TreatyKind::QuotaShare { cession_bps: 3_000, commission_bps: 2_000 });
     assert_eq!((treaty.state, treaty.end_day - treaty.start_day), (TreatyState::Announced, 2));
-    assert_eq!(tower.look(&["treaty", "show", &key])["status"], "acceptable");
+    assert_eq!(tower.look(&["treaty", "show", &key])["state"], "acceptable");
 
     tower.govern(&["treaty", "accept", &key]).done();
     assert_eq!(tower.treaty(0).state, TreatyState::Active);
     let listed = tower.look(&["treaty", "list", "--pool", &tower.owned.pool.to_string()]);
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
-    assert_eq!((&listed[0]["status"], &listed[0]["limit_left"]), (&"accepted".into(), &Value::from(60_000 * ONE)));
+    assert_eq!((&listed[0]["state"], units(&listed[0], "limit_left")), (&"accepted".into(), 60_000 * ONE));
     let others = tower.look(&["treaty", "list", "--pool", &tower.open.pool.to_string()]);
     assert_eq!(others.as_array().map(Vec::len), Some(0));
 
     tower.advance(2);
-    assert_eq!(tower.look(&["treaty", "show", &key])["status"], "in-force");
+    assert_eq!(tower.look(&["treaty", "show", &key])["state"], "in-force");
     tower.anybody(&["treaty", "end", &key]).says(1, "may still be needed", "it ends from 2023-11-21");
     tower.advance(8);
-    assert_eq!(tower.look(&["treaty", "show", &key])["status"], "over");
+    assert_eq!(tower.look(&["treaty", "show", &key])["state"], "over");
     let ended = tower.desk.snapshot("treaty-end", tower.anybody(&["treaty", "end", &key]));
-    assert_eq!(ended["released"], Value::from(60_000 * ONE));
+    assert_eq!(units(&ended, "released"), 60_000 * ONE);
     let gone = account::find::<Treaty>(&tower.desk.node.world().cluster, &address::treaty(&tower.cedant.pool, 0));
     assert!(gone.expect("the cluster answers").is_none());
     tower.desk.look(&["treaty", "show", &key]).says(1, "there is no treaty", "check the address");
@@ -100,7 +100,7 @@ fn the_premium_of_a_layer_moves_when_it_is_accepted() {
     let tower = Tower::new();
     let terms = "--layer --attachment 10000 --rate-on-line-bps 500 --limit 10000 --start 2023-11-13 --end 2024-01-01";
     let created = tower.desk.json(tower.create(&tower.owned, terms));
-    assert_eq!(created["premium"], Value::from(500 * ONE));
+    assert_eq!(units(&created, "premium"), 500 * ONE);
     let key = address::treaty(&tower.cedant.pool, 0).to_string();
     let accepted = tower.govern(&["treaty", "accept", &key]);
     assert!(accepted.stderr.contains("20,000.00 USDT -> 19,500.00 USDT"), "{accepted}");
@@ -173,28 +173,25 @@ fn an_incident_calls_its_treaties_in_order_and_each_once() {
     let tower = Tower::at(scene);
     let product = tower.product.product.to_string();
     let incident = tower.look(&["incident", "show", &product]);
-    let owed: Vec<&Value> = incident["treaties"].as_array().expect("a list").iter().map(|row| &row["owed"]).collect();
-    assert_eq!(
-        owed,
-        [&Value::from(12_000 * ONE), &Value::from(10_000 * ONE)],
-        "what they owe is told before the calls"
-    );
+    let treaties = incident["treaties"].as_array().expect("a list");
+    let owed: Vec<u64> = treaties.iter().map(|row| units(row, "owed")).collect();
+    assert_eq!(owed, [12_000 * ONE, 10_000 * ONE], "what they owe is told before the calls");
 
     let premium = tower.desk.json(tower.anybody(&["treaty", "premium", &keys[0].treaty.to_string()]));
-    assert!(premium["amount"].as_u64() > Some(0), "{premium}");
+    assert!(units(&premium, "amount") > 0, "{premium}");
     let first = tower.desk.snapshot("incident-call", tower.anybody(&["incident", "call", &product]));
-    assert_eq!((&first["received"], &first["losses"]["surplus"]), (owed[0], owed[0]));
+    assert_eq!((units(&first, "received"), units(&first["losses"], "surplus")), (owed[0], owed[0]));
     tower.anybody(&["incident", "call", &product, "--skip"]).says(1, "(TreatyStillCallable, ", "treaty show");
     tower.advance(2);
     let skipped = tower.desk.json(tower.anybody(&["incident", "call", &product, "--skip"]));
-    assert_eq!((&skipped["owed"], &skipped["received"]), (owed[1], &Value::from(0)));
+    assert_eq!((units(&skipped, "owed"), units(&skipped, "received")), (owed[1], 0));
     tower.anybody(&["incident", "call", &product]).says(1, "all treaties of the incident are called", "incident show");
 
     let layer = keys[1].treaty.to_string();
     assert_eq!(tower.look(&["treaty", "show", &layer])["next"]["step"], "collect");
     let collected = tower.desk.snapshot("treaty-collect", tower.anybody(&["treaty", "collect", &layer]));
-    assert_eq!(collected["paid"], Value::from(10_000 * ONE));
-    assert_eq!(tower.look(&["treaty", "show", &layer])["uncollected"], Value::from(0));
+    assert_eq!(units(&collected, "paid"), 10_000 * ONE);
+    assert_eq!(units(&tower.look(&["treaty", "show", &layer]), "uncollected"), 0);
 }
 
 #[test]
@@ -203,7 +200,7 @@ fn surplus_moves_up_as_it_was_announced() {
     let (cedant, owned) = (tower.cedant.pool.to_string(), tower.owned.pool.to_string());
     let announce = ["treaty", "cede", "announce", "--cedant", &cedant, "--reinsurer", &owned, "1,500.5"];
     let announced = tower.desk.json(tower.govern(&announce));
-    assert_eq!(announced["amount"], Value::from(1_500_500_000));
+    assert_eq!(units(&announced, "amount"), 1_500_500_000);
     tower.govern(&announce).says(1, "announced a move already", "treaty cede execute");
     tower.govern(&["treaty", "cede", "execute", "--cedant", &cedant]).done();
     {

@@ -1,6 +1,6 @@
 //! `backstop pool contribute` and `backstop pool open-series`.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, units};
 use crate::scene::Scene;
 use backstop::state::Tranche;
 use backstop_tests::terms::{self, DAY, ONE};
@@ -15,7 +15,7 @@ fn a_gift_to_the_surplus_is_shown_and_taken() {
     let told = scene.desk.snapshot("pool-contribute", given);
     let after = scene.desk.node.world().pool(&scene.pool).surplus;
     assert_eq!(after - before, 1_000 * ONE + ONE / 2);
-    assert_eq!((told["surplus_before"].as_u64(), told["surplus_after"].as_u64()), (Some(before), Some(after)));
+    assert_eq!((units(&told, "surplus_before"), units(&told, "surplus_after")), (before, after));
     scene.act(&["pool", "contribute", &scene.pool(), "4000"]).says(1, "this needs 4,000", "smaller amount");
 }
 

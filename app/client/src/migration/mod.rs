@@ -15,6 +15,7 @@ pub mod plan;
 pub use difference::{Field, Item, Standing, Step, difference};
 pub use plan::Plan;
 
+use crate::text_file;
 use solana_sdk::hash::hash;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -96,7 +97,7 @@ fn read(file: &Path, given: &BTreeMap<String, String>, used: &mut BTreeSet<Strin
         move |why| PlanError::Unreadable { path, why }
     };
     let wrong = |why: toml::de::Error| PlanError::Wrong { path: path.clone(), why: in_one_line(&why) };
-    let text = std::fs::read_to_string(file).map_err(unreadable(file))?;
+    let text = text_file::read(file).map_err(unreadable(file))?;
     let mut table: toml::Table = text.parse().map_err(wrong)?;
     let own: BTreeMap<String, String> = match table.remove("values") {
         Some(values) => values.try_into().map_err(wrong)?,

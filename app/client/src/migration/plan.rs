@@ -1,9 +1,10 @@
 //! A plan as its file says it, and the program's own arguments that it comes to.
 
+use crate::redact;
 use crate::units::{self, Amount};
 use anchor_lang::prelude::Pubkey;
-use backstop::oracle::Source;
-use backstop::state::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Severity, TermsInput};
+use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductState, ProductTerms, TreatyKind, TreatyTerms};
 use backstop::{CreatePoolArgs, InitializeArgs};
 use serde::Deserialize;
@@ -28,7 +29,7 @@ macro_rules! written {
 
 written! {
     /// An address in base 58.
-    Key(Pubkey) = |text| text.parse().map_err(|_| format!("`{text}` is not an address"));
+    Key(Pubkey) = |text| text.parse().map_err(|_| format!("{} is not an address", redact::shown(text)));
     /// An amount of the pool's asset: `"1000.5"`.
     Tokens(Amount) = str::parse;
     /// A price: `"0.95"`; in 1e-8.
@@ -61,8 +62,8 @@ impl TryFrom<String> for PoolName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let parts = text.split_once('/').and_then(|(asset, id)| Some((asset.parse().ok()?, id.parse().ok()?)));
-        let (asset, id) = parts.ok_or_else(|| format!("`{text}` is not a pool: write MINT/NUMBER"))?;
+        let parts = text.split_once('/').and_then(|(asset, id)| Some((asset.parse().ok()?, units::whole(id)?)));
+        let (asset, id) = parts.ok_or_else(|| format!("{} is not a pool: write MINT/NUMBER", redact::shown(&text)))?;
         Ok(Self { asset, id })
     }
 }
@@ -298,7 +299,8 @@ impl ProductPlan {
         let (source, feed) = match self.source {
             SourceKind::PythReceiver => (Source::PythReceiver, units::feed_id(&self.feed)?),
             SourceKind::PythPush => {
-                let key: Pubkey = self.feed.parse().map_err(|_| format!("`{}` is not a price account", self.feed))?;
+                let key: Pubkey =
+                    self.feed.parse().map_err(|_| format!("{} is not a price account", redact::shown(&self.feed)))?;
                 (Source::PythPush, key.to_bytes())
             }
         };

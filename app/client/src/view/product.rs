@@ -2,7 +2,7 @@
 
 use crate::text::{duration, exact_price, percent, rate};
 use backstop::CreateProductArgs;
-use backstop::state::evidence::{Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Severity, Terms, TermsInput};
 use backstop::state::{Product, ProductState, ProductTerms, Trigger};
 
 /// Whether a product sells at `now`: `announced` before its notice is over.
@@ -43,14 +43,14 @@ pub fn evidence(terms: &Terms) -> String {
 
 /// How much it pays.
 pub fn payment(terms: &Terms) -> String {
-    if terms.severity != Terms::LINEAR {
-        return "the sum insured in full".into();
+    match terms.payout() {
+        Severity::Binary => "the sum insured in full".into(),
+        Severity::Linear { full_loss_price } => format!(
+            "by the mean price of that time: nothing at {}, all at {} and below, in proportion between",
+            exact_price(terms.threshold),
+            exact_price(full_loss_price)
+        ),
     }
-    format!(
-        "by the mean price of that time: nothing at {}, all at {} and below, in proportion between",
-        exact_price(terms.threshold),
-        exact_price(terms.full_loss_price)
-    )
 }
 
 /// What the risk keeper may set.
@@ -140,10 +140,30 @@ pub fn yearly_text(ppb: u64) -> String {
     percent(ppb.div_ceil(100_000))
 }
 
+/// Why wallets cannot read a product's link, if they cannot.
+pub fn link_problem(uri: &str) -> Option<String> {
+    let end = uri.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    let text = [".md", ".txt", ".html", ".htm", ".pdf", ".png", ".svg"].iter().find(|text| end.ends_with(**text));
+    let secure = ["https://", "ipfs://", "ar://"].iter().any(|scheme| uri.starts_with(scheme));
+    match text {
+        _ if !secure => Some("The NFTs' link is none that wallets follow: https://, ipfs:// or ar://.".into()),
+        Some(text) => Some(format!("The NFTs' link ends with {text}, which no wallet reads.")),
+        None => None,
+    }
+}
+
+/// What a product's link must point to, for whoever is about to fix it for good: wallets show what they read there.
+pub fn link_note(uri: &str) -> String {
+    let must = "It must point to a JSON file with name, description, image and external_url (the wording); wallets show a \
+                placeholder otherwise.";
+    let first = link_problem(uri).unwrap_or_else(|| "The NFTs carry the link for good.".into());
+    format!("{first} {must}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backstop::state::evidence::{Severity, TermsInput};
+    use backstop::peril::evidence::TermsInput;
 
     fn terms(severity: Severity, tolerance_seconds: u32) -> Terms {
         Terms::new(&TermsInput {
@@ -183,6 +203,19 @@ mod tests {
         let text = not_covered(&terms(Severity::Binary, 0), 2 * 86_400).join(" ");
         for fact in ["0.985", "4 h", "48 h", "the premium back", "the same part"] {
             assert!(text.contains(fact), "{fact}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_no_wallet_reads_is_told() {
+        for (uri, words) in [
+            ("https://a.example/x.json", "carry the link for good"),
+            ("ipfs://bafy", "carry the link for good"),
+            ("https://a.example/x.MD?v=1", "ends with .md"),
+            ("http://a.example/x.json", "none that wallets follow"),
+            ("", "none that wallets follow"),
+        ] {
+            assert!(super::link_note(uri).contains(words) && super::link_note(uri).contains("JSON"), "{uri}");
         }
     }
 }

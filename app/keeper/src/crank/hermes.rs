@@ -5,8 +5,8 @@ use crate::crank::plan::{Feed, can_be_posted};
 use crate::crank::price::{Gap, PriceError, PriceSource, Print, Step};
 use crate::crank::pyth::{Poster, Update};
 use backstop_client::cluster::{Cluster, ClusterError};
-use backstop_client::redact;
 use backstop_client::units::hex_bytes;
+use backstop_client::{redact, text_file};
 use base64::Engine;
 use serde::Deserialize;
 use solana_sdk::signer::Signer;
@@ -268,8 +268,7 @@ impl SignedFile {
 
     /// Reads the file. A line that is wrong is told, and keeps no other back.
     fn read(&mut self) -> Result<(), String> {
-        let text = std::fs::read_to_string(&self.path).map_err(|why| why.to_string())?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let text = text_file::read(&self.path).map_err(|why| why.to_string())?;
         let lines = text.lines().map(str::trim).enumerate();
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
         let mut wrong = None;

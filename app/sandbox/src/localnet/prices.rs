@@ -2,13 +2,12 @@
 
 use super::LocalnetError;
 use anchor_lang::prelude::Pubkey;
-use backstop_client::{price_account, units};
+use backstop_client::{price_account, text_file, units};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
-use std::str::FromStr;
 
 /// The feed that a new price file has, at 1.00 with a confidence of 0.0005.
 pub const FEED: &str = "USDC/USD";
@@ -90,7 +89,7 @@ pub(super) fn found(file: &Path) -> Result<(), LocalnetError> {
 ///
 /// Errors: [`LocalnetError::File`] if it cannot be read, [`LocalnetError::Prices`] if a line is not a price.
 pub fn read(file: &Path) -> Result<Vec<Quote>, LocalnetError> {
-    let text = fs::read_to_string(file).map_err(|why| LocalnetError::file(file, why))?;
+    let text = text_file::read(file).map_err(|why| LocalnetError::file(file, why))?;
     parse(&text).map_err(|why| LocalnetError::Prices { file: file.display().to_string(), why })
 }
 
@@ -99,7 +98,7 @@ fn parse(text: &str) -> Result<Vec<Quote>, String> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     for line in reader.deserialize() {
         let Line { feed, price, confidence } = line.map_err(|why| why.to_string())?;
-        let number = |text: &str| Decimal::from_str(text).map_err(|_| format!("{feed}: \"{text}\" is not a number"));
+        let number = |text: &str| units::number(text).ok_or_else(|| format!("{feed}: \"{text}\" is not a number"));
         let quote = Quote { price: number(&price)?, confidence: number(&confidence)?, feed };
         let is_name = (1..=32).contains(&quote.feed.len()) || units::feed_id(&quote.feed).is_ok();
         if !is_name {
@@ -108,9 +107,10 @@ fn parse(text: &str) -> Result<Vec<Quote>, String> {
         if quotes.iter().any(|known| known.feed == quote.feed) {
             return Err(format!("{} is there twice", quote.feed));
         }
-        if quote.price(0).is_none() {
+        if quote.price(0).is_none() || quote.confidence >= quote.price {
             return Err(format!(
-                "{}: price and confidence must be positive and have at most eight decimals, not {} and {}",
+                "{}: price and confidence must be positive, the confidence the smaller, and have at most eight decimals \
+                 after a point, not {} and {}",
                 quote.feed, quote.price, quote.confidence
             ));
         }
@@ -182,8 +182,9 @@ mod tests {
     fn a_line_that_is_no_price_is_named() {
         let refused = |line: &str| parse(&format!("feed,price,confidence\n{line}\n")).unwrap_err();
         assert!(refused("USDC/USD,0,0").starts_with("USDC/USD: price and confidence must be positive"));
-        assert!(refused("USDC/USD,-1,0").contains("-1"));
-        assert!(refused("USDC/USD,1,-1").contains("-1"));
+        for wrong in ["-1,0", "1,-1", "1e3,0", "1_5,0", "1,05"] {
+            assert!(parse(&format!("feed,price,confidence\nUSDC/USD,{wrong}\n")).is_err(), "{wrong}");
+        }
         assert!(refused("USDC/USD,0.123456789,0").contains("eight decimals"));
         assert_eq!(refused("USDC/USD,one,0"), "USDC/USD: \"one\" is not a number");
         assert!(refused("USDC/USD,1").contains("line: 2"));

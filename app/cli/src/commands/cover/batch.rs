@@ -1,8 +1,8 @@
 //! `backstop cover buy --receivers`: a cover for each of many wallets, a transaction each.
 
 use super::buy::{Account, Order, accounts_of};
-use crate::commands::args::{asset_text, require_tokens};
-use crate::commands::context::{Context, Preview, ROUNDS, UsageError, hinted, refused};
+use crate::commands::args::{Source, asset_text};
+use crate::commands::context::{Context, Preview, ROUNDS, UsageError, hinted, misused, refused};
 use crate::output::{BAD, GOOD, QUIET, WATCH, cell, exact_amount, listing, paint, table};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -15,7 +15,7 @@ use backstop_client::explain::explain;
 use backstop_client::transaction::{self, Pipeline};
 use backstop_client::view;
 use backstop_client::view::purchase::{free_numbers, rent};
-use backstop_client::{address, instruction as ix};
+use backstop_client::{address, instruction as ix, redact, text_file};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::collections::HashSet;
@@ -47,7 +47,8 @@ fn read_receivers(text: &str) -> Result<Vec<Pubkey>, UsageError> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let wrong = |what: &str| UsageError(format!("--receivers, line {}: `{line}` {what}", index + 1));
+        let shown = redact::shown(line);
+        let wrong = |what: &str| UsageError(format!("--receivers, line {}: {shown} {what}", index + 1));
         let receiver = line.parse().map_err(|_| wrong("is not an address"))?;
         if !seen.insert(receiver) {
             return Err(wrong("stands there twice"));
@@ -63,9 +64,9 @@ fn read_receivers(text: &str) -> Result<Vec<Pubkey>, UsageError> {
 /// Buys a cover for each wallet in a file. What cannot be bought is reported and stops nothing else.
 pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
     if context.options.handover.prints() {
-        return Err(UsageError("--print-tx prints one transaction: give --receiver".into()).into());
+        return Err(misused("--print-tx prints one transaction, and --receivers are many", "give --receiver"));
     }
-    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let text = text_file::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let receivers = read_receivers(&text)?;
     let cluster = context.cluster()?;
     let Order { keys, market, request, buyer, now, .. } = order;
@@ -79,7 +80,8 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
     let premiums: u64 = quotes.iter().map(|quote| quote.premium).sum();
     let most: u64 = quotes.iter().map(|quote| order.most(quote.premium)).sum();
     let decimals = market.pool.asset_decimals;
-    require_tokens(cluster, &keys.pool.assets_of(buyer), &keys.pool.asset_mint, premiums, decimals)?;
+    let source = Source::of(&keys.pool, buyer, decimals, order.from);
+    source.require(cluster, premiums)?;
     let numbers = free_numbers(cluster, keys, buyer, &receivers)?;
     let payer = context.payer()?;
     let accounts = accounts_of(cluster, &keys.pool, &receivers);
@@ -102,7 +104,7 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
                 signature: None,
                 error: None,
             };
-            (ix::buy_cover(keys, payer, *buyer, *receiver, arguments), row)
+            (source.take(ix::buy_cover(keys, payer, *buyer, *receiver, arguments)), row)
         })
         .collect();
 

@@ -2,7 +2,7 @@
 
 use super::batch;
 use super::quote::{Quoted, ask};
-use crate::commands::args::{Amount, ProductArg, asset_text, require_tokens};
+use crate::commands::args::{Amount, ProductArg, Source, asset_text, count};
 use crate::commands::context::{Context, Preview, event};
 use crate::output::exact_amount;
 use anchor_lang::prelude::Pubkey;
@@ -35,7 +35,7 @@ pub struct BuyArgs {
     /// Sum insured, in the pool's asset.
     sum: Amount,
     /// Whole days of protection.
-    #[arg(long)]
+    #[arg(long, value_parser = count::<u16>)]
     days: u16,
     /// Who gets the NFT, if not the signer.
     #[arg(long, value_name = "WALLET")]
@@ -46,6 +46,9 @@ pub struct BuyArgs {
     /// Most to pay for a cover; without it one percent more than now.
     #[arg(long, value_name = "AMOUNT")]
     max_premium: Option<Amount>,
+    /// Pay from this token account of the wallet, not from its associated one.
+    #[arg(long, value_name = "TOKEN_ACCOUNT")]
+    from: Option<Pubkey>,
 }
 
 #[derive(Serialize)]
@@ -136,6 +139,8 @@ pub struct Order {
     pub max_premium: Option<u64>,
     /// When the market was looked at.
     pub now: i64,
+    /// Where the premium comes from, if not from the buyer's associated account.
+    pub from: Option<Pubkey>,
 }
 
 impl Order {
@@ -156,6 +161,7 @@ pub fn run(args: &BuyArgs, context: &Context) -> Result<()> {
         buyer: context.wallet()?,
         max_premium: args.max_premium.map(|most| most.units(decimals)).transpose()?,
         now: cluster.now()?,
+        from: args.from,
     };
     match &args.receivers {
         Some(file) => batch::run(&order, file, context),
@@ -168,13 +174,13 @@ fn buy_one(order: &Order, receiver: Pubkey, context: &Context) -> Result<()> {
     let Order { keys, market, request, buyer, .. } = order;
     let quote = ask(market, *request, order.now)?;
     let max_premium = order.most(quote.premium);
-    let (assets, decimals) = (keys.pool.assets_of(buyer), market.pool.asset_decimals);
-    require_tokens(cluster, &assets, &keys.pool.asset_mint, quote.premium, decimals)?;
+    let source = Source::of(&keys.pool, buyer, market.pool.asset_decimals, order.from);
+    source.require(cluster, quote.premium)?;
     let nonce = free_numbers(cluster, keys, buyer, &[receiver])?[0];
     let rent_lamports = rent(cluster, market, &quote)?;
     let receiver_account = accounts_of(cluster, &keys.pool, &[receiver])[0];
     let arguments = BuyCoverArgs { nonce, request: *request, max_premium };
-    let instruction = ix::buy_cover(keys, context.payer()?, *buyer, receiver, arguments);
+    let instruction = source.take(ix::buy_cover(keys, context.payer()?, *buyer, receiver, arguments));
 
     context.carry_out(&[instruction], |receipt| {
         let bought: CoverBought = event(receipt)?;

@@ -47,7 +47,7 @@ pub fn run(args: &CancelArgs, context: &Context) -> Result<()> {
                 ("cover", address.to_string()),
                 ("protects until", moment(cover.end())),
                 ("refund", format!("{} of a premium of {}", asset(cancelled.refund), asset(cover.premium))),
-                ("fee", format!("{}, to the pool's surplus", asset(cancelled.fee))),
+                ("cancel fee", format!("{}, to the pool's surplus", asset(cancelled.fee))),
                 ("rent", format!("back to {}, that of the NFT's account to the holder", cover.rent_payer)),
             ],
             warnings: vec!["Nothing is insured by it afterwards; its NFT is burnt.".into()],

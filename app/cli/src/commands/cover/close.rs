@@ -1,13 +1,12 @@
 //! `backstop cover close`.
 
 use super::{CoverArg, require_holder};
-use crate::commands::context::{Context, Preview, hinted};
+use crate::commands::context::{Context, Preview, refused_with};
 use crate::output::{exact_amount, moment};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::error::BackstopError;
 use backstop_client::cluster::ClusterError;
-use backstop_client::explain::explain_refusal;
 use backstop_client::quote::Market;
 use backstop_client::view::OpenCover;
 use backstop_client::view::cover::Standing;
@@ -94,7 +93,7 @@ fn still_live(standing: Standing, release_time: i64) -> anyhow::Error {
         }
         _ => format!("it can be closed from {}, unless an event before its end is proven", moment(release_time)),
     };
-    hinted(explain_refusal(BackstopError::CoverStillLive).sentence, hint)
+    refused_with(BackstopError::CoverStillLive, hint)
 }
 
 /// Units of a mint that exist; none if it does not.

@@ -7,12 +7,11 @@ mod close;
 mod quote;
 mod show;
 
-use crate::commands::context::{Context, hinted};
+use crate::commands::context::{Context, hinted, refused_with};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::error::BackstopError;
 use backstop_client::account::AccountError;
-use backstop_client::explain::explain_refusal;
 use backstop_client::view::{OpenCover, holder_of};
 use backstop_client::{Cluster, address};
 use clap::Subcommand;
@@ -51,7 +50,9 @@ impl FromStr for CoverArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|_| format!("`{text}` is not the address of a cover or of its NFT"))
+        text.parse().map(Self).map_err(|_| {
+            format!("{} is not the address of a cover or of its NFT", backstop_client::redact::shown(text))
+        })
     }
 }
 
@@ -78,8 +79,7 @@ fn require_holder(cluster: &dyn Cluster, mint: &Pubkey, wallet: &Pubkey) -> Resu
             format!("move it to {own} first"),
         )),
         Some((holder, _)) => {
-            let sentence = explain_refusal(BackstopError::NotHolder).sentence;
-            Err(hinted(sentence, format!("{holder} holds it: sign with that wallet")))
+            Err(refused_with(BackstopError::NotHolder, format!("{holder} holds it: sign with that wallet")))
         }
         None => Err(hinted(
             format!("the NFT {mint} is burnt: nobody holds the cover"),

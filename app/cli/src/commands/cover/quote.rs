@@ -1,13 +1,12 @@
 //! `backstop cover quote`.
 
-use crate::commands::args::{Amount, ProductArg, asset_text};
-use crate::commands::context::{Context, hinted, refused};
+use crate::commands::args::{Amount, ProductArg, asset_text, count};
+use crate::commands::context::{Context, refused, refused_with};
 use crate::output::{card, moment, paragraph, percent, rate};
 use anyhow::Result;
 use backstop::error::BackstopError;
 use backstop::state::{CoverRequest, Quote, day_start, get_text};
 use backstop_client::Cluster;
-use backstop_client::explain::explain_refusal;
 use backstop_client::instruction::ProductKeys;
 use backstop_client::quote::Market;
 use backstop_client::view;
@@ -25,7 +24,7 @@ pub struct QuoteArgs {
     /// Sum insured, in the pool's asset.
     sum: Amount,
     /// Whole days of protection.
-    #[arg(long)]
+    #[arg(long, value_parser = count::<u16>)]
     days: u16,
 }
 
@@ -109,7 +108,7 @@ pub fn ask(market: &Market, request: CoverRequest, now: i64) -> Result<Quote> {
         match market.largest_sum(request.term_days, now) {
             Ok(largest) if limits.contains(&refusal) => {
                 let most = asset_text(&market.pool, largest);
-                hinted(explain_refusal(refusal).sentence, format!("one cover can insure {most} at most now"))
+                refused_with(refusal, format!("one cover can insure {most} at most now"))
             }
             _ => refused(refusal),
         }

@@ -6,7 +6,7 @@ use crate::commands::context::Context;
 use crate::output::{amount, card, listing, moment, percent, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::mint::{date_text, hex_text};
+use backstop::cpi::text::{date_text, hex_text};
 use backstop::state::{Claim, Cover, CoverState, Incident, Pool, Product, Trigger, get_text};
 use backstop_client::account::Decode;
 use backstop_client::quote::Market;
@@ -25,6 +25,9 @@ pub struct ListArgs {
     /// Those whose NFT this wallet holds; without --product and --pool the signer's.
     #[arg(long, value_name = "WALLET")]
     owner: Option<Pubkey>,
+    /// Those that this wallet bought, whoever holds them now.
+    #[arg(long, value_name = "WALLET", conflicts_with = "owner")]
+    buyer: Option<Pubkey>,
     /// Those of a product: its address, or MINT/POOL/PRODUCT.
     #[arg(long)]
     product: Option<ProductArg>,
@@ -115,15 +118,46 @@ fn held_by(cluster: &dyn Cluster, owner: &Pubkey) -> Result<Vec<(Pubkey, Cover)>
     Ok(decoded.collect())
 }
 
+/// How many numbers in a row that a buyer has not used end the search for more.
+const GAP: u64 = 256;
+
+/// The covers that a wallet bought. A cover does not name its buyer, but its NFT's address is made of product, buyer and
+/// a number: the numbers are tried from 0 on until [`GAP`] in a row fit no cover. Those that other programs numbered far
+/// apart are not found.
+fn bought_by(covers: Vec<(Pubkey, Cover)>, buyer: &Pubkey) -> Vec<(Pubkey, Cover)> {
+    let mut by_product: HashMap<Pubkey, HashMap<Pubkey, (Pubkey, Cover)>> = HashMap::new();
+    for (address, cover) in covers {
+        by_product.entry(cover.product).or_default().insert(cover.mint, (address, cover));
+    }
+    let mut bought = Vec::new();
+    for (product, mut covers) in by_product {
+        let (mut number, mut missed) = (0, 0);
+        while missed < GAP && !covers.is_empty() {
+            match covers.remove(&address::cover_mint(&product, buyer, number)) {
+                Some(cover) => {
+                    bought.push(cover);
+                    missed = 0;
+                }
+                None => missed += 1,
+            }
+            number += 1;
+        }
+    }
+    bought
+}
+
 pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let now = cluster.now()?;
-    let all = args.owner.is_none() && (args.product.is_some() || args.pool.is_some());
-    let covers = match (all, args.product) {
+    let all = args.owner.is_none() && (args.product.is_some() || args.pool.is_some() || args.buyer.is_some());
+    let mut covers = match (all, args.product) {
         // A cover names its product first, after the discriminator.
         (true, product) => account::list::<Cover>(cluster, product.map(|product| (0, product.0)))?,
         (false, _) => held_by(cluster, &args.owner.map_or_else(|| context.wallet(), Ok)?)?,
     };
+    if let Some(buyer) = &args.buyer {
+        covers = bought_by(covers, buyer);
+    }
     let mut products: HashMap<Pubkey, Product> = match args.product {
         Some(ProductArg(product)) => HashMap::from([(product, account::fetch(cluster, &product)?)]),
         None => account::list(cluster, args.pool.map(|pool| (0, pool.0)))?.into_iter().collect(),
@@ -227,7 +261,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let refund = (standing == Standing::Waiting || standing == Standing::InForce)
         .then(|| {
             let Market { mut product, mut pool, trigger, .. } = market.clone();
-            product.cancel(&mut pool, &trigger, &cover, now).ok().map(|cancelled| cancelled.refund)
+            product.cancel(&mut pool, &*trigger, &cover, now).ok().map(|cancelled| cancelled.refund)
         })
         .flatten();
     let shown = Shown {

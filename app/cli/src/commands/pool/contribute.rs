@@ -1,7 +1,8 @@
 //! `backstop pool contribute`.
 
-use crate::commands::args::{Amount, PoolArg, asset_text, require_tokens};
+use crate::commands::args::{Amount, PoolArg, Source, asset_text};
 use crate::commands::context::{Context, Preview};
+use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop_client::instruction as ix;
 use clap::Args;
@@ -15,6 +16,9 @@ pub struct ContributeArgs {
     pool: PoolArg,
     /// How much of the pool's asset.
     amount: Amount,
+    /// Pay from this token account of the wallet, not from its associated one.
+    #[arg(long, value_name = "TOKEN_ACCOUNT")]
+    from: Option<Pubkey>,
 }
 
 #[derive(Serialize)]
@@ -31,8 +35,9 @@ pub fn run(args: &ContributeArgs, context: &Context) -> Result<()> {
     let pool = args.pool.open(cluster)?;
     let (keys, giver) = (&pool.keys, context.wallet()?);
     let amount = args.amount.units(pool.decimals)?;
-    require_tokens(cluster, &keys.assets_of(&giver), &keys.asset_mint, amount, pool.decimals)?;
-    context.carry_out(&[ix::contribute_surplus(keys, giver, amount)], |_| {
+    let source = Source::of(keys, &giver, pool.decimals, args.from);
+    source.require(cluster, amount)?;
+    context.carry_out(&[source.take(ix::contribute_surplus(keys, giver, amount))], |_| {
         let surplus_before = pool.state.surplus;
         let surplus_after = surplus_before.saturating_add(amount);
         let preview = Preview {

@@ -1,14 +1,14 @@
 //! `backstop pool create`.
 
-use crate::commands::args::Amount;
+use crate::commands::args::{Amount, seconds};
 use crate::commands::context::{Context, Preview, UsageError, hinted};
-use crate::output::{duration, percent};
+use crate::output::percent;
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::CreatePoolArgs;
-use backstop::state::{Access, PoolKind, PoolTerms};
-use backstop_client::Cluster;
+use backstop::state::{Access, Pool, PoolKind, PoolTerms};
 use backstop_client::instruction::{self as ix, PoolKeys};
+use backstop_client::{Cluster, account};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -59,8 +59,8 @@ pub struct CreateArgs {
     #[arg(long, value_name = "ADDRESS")]
     deposit_authority: Option<Pubkey>,
     /// Time between a request to leave and the day that pays it: 1 to 90 days.
-    #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = humantime::parse_duration)]
-    cooldown: std::time::Duration,
+    #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = seconds)]
+    cooldown: u32,
     /// Least first deposit of a tranche.
     #[arg(long, value_name = "AMOUNT", default_value = "10")]
     min_first_deposit: Amount,
@@ -108,12 +108,14 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
     let no_mint = |sentence: String| hinted(sentence, "--mint names a mint of SPL Token or Token-2022; check --url");
     let mint = cluster.account(&args.mint)?.ok_or_else(|| no_mint(format!("there is no mint at {}", args.mint)))?;
     // A mint's decimals stand at byte 44 in both token programs.
-    let decimals = *mint.data.get(44).ok_or_else(|| no_mint(format!("the account {} is no mint", args.mint)))?;
+    let programs = [anchor_spl::token::ID, anchor_spl::token_2022::ID];
+    let byte = mint.data.get(44).filter(|_| programs.contains(&mint.owner));
+    let decimals = *byte.ok_or_else(|| no_mint(format!("the account {} is no mint", args.mint)))?;
     let terms = PoolTerms {
         min_first_deposit: args.min_first_deposit.units(decimals)?,
         min_ticket: args.min_ticket.units(decimals)?,
         min_sum_insured: args.min_sum_insured.units(decimals)?,
-        cooldown_seconds: u32::try_from(args.cooldown.as_secs()).unwrap_or(u32::MAX),
+        cooldown_seconds: args.cooldown,
         solvency_bps: args.solvency_bps,
         max_leverage_bps: args.max_leverage_bps,
         junior_weight_bps: args.junior_weight_bps,
@@ -126,7 +128,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         return Err(UsageError("the pool's terms are outside the program's bounds".into()).into());
     }
     let keys = PoolKeys::derive(args.mint, mint.owner, args.id);
-    if cluster.account(&keys.pool)?.is_some() {
+    if account::find::<Pool>(cluster, &keys.pool)?.is_some() {
         let hint = format!("`backstop pool show {}/{}` shows it; --id chooses another number", args.mint, args.id);
         return Err(hinted(format!("the pool {}/{} is there already", args.mint, args.id), hint));
     }
@@ -152,12 +154,15 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
             rows: vec![
                 ("address", keys.pool.to_string()),
                 ("asset", args.mint.to_string()),
-                ("cooldown", duration(terms.cooldown_seconds.into())),
+                ("cooldown", super::deposit::cooldown(terms.cooldown_seconds, "")),
                 ("leverage", percent(terms.max_leverage_bps.into())),
                 ("surplus takes", format!("{} of earned premium", percent(terms.surplus_bps.into()))),
                 ("junior weighs", percent(terms.junior_weight_bps.into())),
             ],
-            warnings: vec!["The terms never change.".into()],
+            warnings: vec![
+                "The terms never change.".into(),
+                "Share tokens have a name and no link: wallets show a placeholder in place of a picture.".into(),
+            ],
         };
         let details = Details {
             pool: keys.pool.to_string(),

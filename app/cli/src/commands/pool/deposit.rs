@@ -1,10 +1,11 @@
 //! `backstop pool deposit`.
 
-use crate::commands::args::{Amount, PoolArg, TrancheArg, require_tokens};
-use crate::commands::context::{Context, Preview, UsageError, hinted};
+use crate::commands::args::{Amount, PoolArg, Source, TrancheArg};
+use crate::commands::context::{Context, Preview, UsageError, hinted, misused, refused};
 use crate::commands::signer;
 use crate::output::{duration, exact_amount, percent, share_price, tidy_amount};
-use anyhow::{Result, anyhow};
+use anchor_lang::prelude::Pubkey;
+use anyhow::Result;
 use backstop::events::Deposited;
 use backstop::state::{Access, Pool, Tranche};
 use backstop_client::view::earnings::{self, Earnings};
@@ -32,6 +33,9 @@ pub struct DepositArgs {
     /// Fewest shares to accept; without it half a percent less than now.
     #[arg(long, value_name = "SHARES")]
     min_shares: Option<Amount>,
+    /// Pay from this token account of the wallet, not from its associated one.
+    #[arg(long, value_name = "TOKEN_ACCOUNT")]
+    from: Option<Pubkey>,
     /// Who admits depositors to a pool with an allow list, and signs with them. With --print-tx and without this the
     /// signature is left open.
     #[arg(long, value_name = "SIGNER")]
@@ -42,7 +46,13 @@ impl DepositArgs {
     /// Who must sign with the depositor, if the pool has an allow list.
     fn admission(&self, pool: &Pool, context: &Context) -> Result<Option<Box<dyn Signer>>> {
         if pool.access() != Access::AllowList {
-            return Ok(None);
+            return match self.deposit_authority {
+                Some(_) => Err(misused(
+                    "the pool has no allow list: nobody admits its depositors",
+                    "leave --deposit-authority out",
+                )),
+                None => Ok(None),
+            };
         }
         let unsigned = context.options.handover.prints() || context.options.dry_run;
         let uri = match &self.deposit_authority {
@@ -94,34 +104,29 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let pool = args.pool.open(cluster)?;
     let (keys, decimals, share_decimals) = (&pool.keys, pool.decimals, pool.share_decimals);
-    let (owner, payer) = (context.wallet()?, context.payer()?);
+    let owner = context.wallet()?;
     let tranche = Tranche::from(args.tranche);
     let amount = args.amount.units(decimals)?;
-    require_tokens(cluster, &keys.assets_of(&owner), &keys.asset_mint, amount, decimals)?;
+    let source = Source::of(keys, &owner, decimals, args.from);
+    source.require(cluster, amount)?;
 
-    let mut instructions = Vec::new();
-    let mut rent_lamports = 0;
-    if cluster.account(&keys.shares_of(&owner, tranche))?.is_none() {
-        let (mint, program) = (keys.share_mint(tranche), anchor_spl::token_2022::ID);
-        instructions.push(ix::create_associated_token(&payer, &owner, &mint, &program));
-        rent_lamports = cluster.rent(SHARE_ACCOUNT)?;
-    }
+    let mut instructions = context.create_if_missing(&owner, &keys.share_mint(tranche), &anchor_spl::token_2022::ID)?;
+    let rent_lamports = if instructions.is_empty() { 0 } else { cluster.rent(SHARE_ACCOUNT)? };
     // What the program's own books say now; the simulation says it again.
     let now = cluster.now()?;
     let mut books = pool.state.clone();
-    let refused = |_| anyhow!("the pool's books do not take this deposit");
-    books.accrue(now).map_err(refused)?;
-    let expected = match args.min_shares {
-        Some(_) => 0,
-        None => books.clone().deposit(tranche, amount, 0).unwrap_or_default(),
-    };
+    let refusal = |why| refused(backstop_client::quote::refusal(why));
+    books.accrue(now).map_err(refusal)?;
+    // A deposit that the books refuse is not tried with a price that nobody has agreed to.
+    let expected = books.clone().deposit(tranche, amount, 0).map_err(refusal)?;
     let min_shares = match args.min_shares {
         Some(shares) => shares.units(share_decimals)?,
         None => (u128::from(expected) * u128::from(SLIPPAGE_BPS) / 10_000) as u64,
     };
     let admission = args.admission(&pool.state, context)?;
     let admits = admission.is_some().then_some(pool.state.deposit_authority);
-    instructions.push(ix::deposit(keys, owner, admits, backstop::DepositArgs { tranche, amount, min_shares }));
+    let deposit = ix::deposit(keys, owner, admits, backstop::DepositArgs { tranche, amount, min_shares });
+    instructions.push(source.take(deposit));
 
     context.carry_out_with(admission.as_deref(), &instructions, |receipt| {
         let shares = transaction::events::<Deposited>(&receipt.logs).first().map_or(expected, |event| event.shares);
@@ -181,10 +186,7 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
                 ),
                 (
                     "cooldown",
-                    format!(
-                        "{} from a request to leave, then as capital is free",
-                        duration(books.terms.cooldown_seconds.into())
-                    ),
+                    cooldown(books.terms.cooldown_seconds, " from a request to leave") + ", as capital is free",
                 ),
             ],
             warnings: Vec::new(),
@@ -223,6 +225,13 @@ fn risk(books: &backstop::state::Pool, tranche: Tranche, asset: &dyn Fn(u64) -> 
             format!("loses after {} of surplus and {} of junior capital", asset(books.surplus), asset(junior))
         }
     }
+}
+
+/// How long leaving takes: exits are paid at midnight, so up to a day later than the cooldown says.
+pub fn cooldown(seconds: u32, from: &str) -> String {
+    let seconds = u64::from(seconds);
+    let most = seconds.saturating_add(backstop::constants::DAY.unsigned_abs());
+    format!("{}{from}, then at the next midnight UTC ({} at most)", duration(seconds), duration(most))
 }
 
 /// A ticker without the zeros that fill its field.

@@ -1,11 +1,9 @@
 //! `backstop pool exit`: leave a pool.
 
-use super::deposit::label;
-use crate::commands::args::{Amount, OpenPool, PoolArg, TrancheArg, token_amount};
-use crate::commands::context::{Context, Preview, event, hinted};
-use crate::output::{
-    self, QUIET, duration, exact_amount, listing, moment, paint, paragraph, share_price, table, tidy_amount,
-};
+use super::deposit::{cooldown, label};
+use crate::commands::args::{Amount, OpenPool, PoolArg, Source, TrancheArg, asset_text, bps};
+use crate::commands::context::{Context, Preview, event, hinted, misused, refused};
+use crate::output::{self, QUIET, exact_amount, listing, moment, paint, paragraph, share_price, table, tidy_amount};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::{Discriminator, Space};
@@ -43,16 +41,26 @@ impl ExitCommand {
 
 /// Burn shares for a ticket that is paid after the cooldown.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  backstop pool exit request POOL --tranche senior --all")]
+#[command(after_help = "Example:\n  backstop pool exit request POOL --tranche senior --all\n  \
+                        backstop pool exit request POOL --tranche senior --amount 500")]
 pub struct RequestArgs {
     /// The pool: its address, or MINT/NUMBER.
     pool: PoolArg,
     /// How many shares.
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(group = "part", required_unless_present_any = ["amount", "percent", "all"])]
     shares: Option<Amount>,
+    /// As many shares as are worth this much of the pool's asset now.
+    #[arg(long, group = "part")]
+    amount: Option<Amount>,
+    /// This part of the wallet's shares, such as 25%.
+    #[arg(long, group = "part", value_name = "PERCENT", value_parser = bps::<u16>)]
+    percent: Option<u16>,
     /// All shares of the wallet.
-    #[arg(long)]
+    #[arg(long, group = "part")]
     all: bool,
+    /// Shares in this token account of the wallet, not in its associated one.
+    #[arg(long, value_name = "TOKEN_ACCOUNT")]
+    from: Option<Pubkey>,
     /// Of which tranche.
     #[arg(long, value_enum)]
     tranche: TrancheArg,
@@ -83,6 +91,39 @@ pub struct ClaimArgs {
     ticket: Pubkey,
 }
 
+impl RequestArgs {
+    /// The shares that are meant.
+    fn part(&self, pool: &OpenPool, tranche: Tranche, held: u64, now: i64) -> Result<u64> {
+        if let Some(shares) = self.shares {
+            return shares.units(pool.share_decimals);
+        }
+        if let Some(percent) = self.percent {
+            if percent == 0 || percent > 10_000 {
+                return Err(misused(
+                    "--percent takes more than 0 and at most 100 percent",
+                    "--all leaves with everything",
+                ));
+            }
+            return Ok((u128::from(held) * u128::from(percent) / 10_000) as u64);
+        }
+        let Some(amount) = self.amount else { return Ok(held) };
+        let amount = amount.units(pool.decimals)?;
+        let mut books = pool.state.clone();
+        books.accrue(now).map_err(|why| refused(backstop_client::quote::refusal(why)))?;
+        let book = books.tranche(tranche);
+        let worth = book.worth_of_shares(held).unwrap_or_default();
+        if amount > worth {
+            let [amount, worth] = [amount, worth].map(|units| asset_text(&pool.state, units));
+            let sentence =
+                format!("this needs shares worth {amount}, and those that the wallet holds are worth {worth}");
+            return Err(hinted(sentence, "give --all to leave with all of them"));
+        }
+        // Rounded up, so that they are worth no less; what is asked for is worth no more than what is held.
+        let shares = (u128::from(amount) * u128::from(book.shares)).div_ceil(u128::from(book.assets.max(1)));
+        Ok(u64::try_from(shares).unwrap_or(u64::MAX).min(held))
+    }
+}
+
 #[derive(Serialize)]
 struct Requested {
     pool: String,
@@ -103,18 +144,23 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
     let (keys, decimals, share_decimals) = (&pool.keys, pool.decimals, pool.share_decimals);
     let (owner, payer) = (context.wallet()?, context.payer()?);
     let tranche = Tranche::from(args.tranche);
-    let held = token_amount(cluster, &keys.shares_of(&owner, tranche))?.unwrap_or_default();
+    let (mint, token_program) = (keys.share_mint(tranche), anchor_spl::token_2022::ID);
+    let source = Source {
+        owner: &owner,
+        mint: &mint,
+        token_program: &token_program,
+        decimals: share_decimals,
+        named: args.from,
+    };
+    let held = source.held(cluster)?;
     if held == 0 {
         let name = TrancheArg::name_of(tranche);
         return Err(hinted(
             format!("the wallet holds no {name} shares of this pool"),
-            "`backstop pool show --wallet` tells what it holds",
+            source.hint(cluster, 1)?.unwrap_or_else(|| "`backstop pool show --wallet` tells what it holds".into()),
         ));
     }
-    let shares = match args.shares {
-        Some(shares) => shares.units(share_decimals)?,
-        None => held,
-    };
+    let shares = args.part(&pool, tranche, held, cluster.now()?)?;
     if shares > held {
         let amounts = [shares, held].map(|shares| tidy_amount(shares, share_decimals));
         return Err(hinted(
@@ -127,9 +173,9 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
     let epoch_day = day_of(cluster.now()?.saturating_add(pool.state.terms.cooldown_seconds.into()));
     let tail = Some(pool.state.newest_exit_day).filter(|day| *day != 0);
     let ask = RequestExitArgs { nonce, tranche, shares, epoch_day };
-    let instruction = ix::request_exit(keys, owner, payer, tail, ask);
+    let instruction = source.take(ix::request_exit(keys, owner, payer, tail, ask));
     let mut rent_lamports = cluster.rent(ExitTicket::DISCRIMINATOR.len() + ExitTicket::INIT_SPACE)?;
-    if cluster.account(&address::exit_epoch(&keys.pool, epoch_day))?.is_none() {
+    if account::find::<ExitEpoch>(cluster, &address::exit_epoch(&keys.pool, epoch_day))?.is_none() {
         let epoch = cluster.rent(ExitEpoch::DISCRIMINATOR.len() + ExitEpoch::INIT_SPACE)?;
         rent_lamports = rent_lamports.saturating_add(epoch);
     }
@@ -148,7 +194,7 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
                 ("pool", keys.pool.to_string()),
                 ("value now", format!("{} {name}", tidy_amount(event.value, decimals))),
                 ("share price", share_price(book.assets, book.shares)),
-                ("cooldown", duration(pool.state.terms.cooldown_seconds.into())),
+                ("cooldown", cooldown(pool.state.terms.cooldown_seconds, "")),
                 ("paid from", format!("{}, as capital is free", moment(claimable_from))),
                 ("ticket", event.ticket.to_string()),
                 ("rent", format!("{} SOL, back when ticket and day are closed", exact_amount(rent_lamports, 9))),

@@ -1,15 +1,16 @@
 //! `backstop pool list` and `backstop pool show`.
 
 use super::deposit::label;
-use crate::commands::args::{OpenPool, PoolArg, TrancheArg, token_amount};
+use crate::commands::args::{OpenPool, PoolArg, TrancheArg, held};
 use crate::commands::context::Context;
 use crate::output::{
-    self, HEADING, QUIET, amount, duration, listing, moment, paint, paragraph, percent, share_price, table, tidy_amount,
+    self, HEADING, QUIET, amount, listing, moment, paint, paragraph, percent, share_price, table, tidy_amount,
 };
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::constants::SHARE_EXTRA_DECIMALS;
 use backstop::state::{Access, ExitEpoch, Pool, PoolKind, Product, Tranche, Treaty, day_start};
+use backstop_client::token::TokenAccount;
 use backstop_client::view::earnings::{self, Earnings};
 use backstop_client::{Cluster, account};
 use clap::Args;
@@ -235,11 +236,11 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         let mut shares = [0; 2];
         let mut worth = [0; 2];
         for tranche in Tranche::BOTH {
-            shares[tranche.index()] = token_amount(cluster, &keys.shares_of(&wallet, tranche))?.unwrap_or_default();
+            shares[tranche.index()] = held(cluster, &wallet, &keys.share_mint(tranche), &anchor_spl::token_2022::ID)?;
             worth[tranche.index()] =
                 state.tranche(tranche).worth_of_shares(shares[tranche.index()]).unwrap_or_default();
         }
-        let assets = token_amount(cluster, &keys.assets_of(&wallet))?.unwrap_or_default();
+        let assets = held(cluster, &wallet, &keys.asset_mint, &keys.asset_token_program)?;
         Ok(WalletView { address: wallet.to_string(), assets, shares, worth })
     });
     let shown = Shown {
@@ -250,7 +251,10 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         exit_reserves: state.exit_reserves,
         treaty_payable: state.treaty_payable,
         vault: keys.vault().to_string(),
-        vault_balance: token_amount(cluster, &keys.vault())?.unwrap_or_default(),
+        vault_balance: cluster
+            .account(&keys.vault())?
+            .and_then(|vault| TokenAccount::read(&vault))
+            .map_or(0, |vault| vault.amount),
         share_mints: keys.share_mints.map(|mint| mint.to_string()),
         cooldown_seconds: state.terms.cooldown_seconds,
         min_first_deposit: state.terms.min_first_deposit,
@@ -317,7 +321,7 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
         format!("{} for incidents, {} for exits", asset(shown.incident_reserves), asset(shown.exit_reserves)),
     );
     row("vault", format!("{}, books say {}", asset(shown.vault_balance), asset(shown.cash)));
-    row("cooldown", duration(shown.cooldown_seconds.into()));
+    row("cooldown", super::deposit::cooldown(shown.cooldown_seconds, ""));
     row(
         "smallest",
         format!(

@@ -1,20 +1,22 @@
 //! `backstop product create`.
 
-use crate::commands::args::{Amount, PoolArg, asset_text, bps, hundredths, price, rate, seconds};
+use crate::commands::args::{Amount, PoolArg, asset_text, bps, count, hundredths, price, rate, seconds};
 use crate::commands::context::{Context, Preview, UsageError, event, hinted};
 use crate::output::{exact_amount, moment, percent};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::CreateProductArgs;
+use backstop::cpi::text::hex_text;
 use backstop::events::ProductCreated;
-use backstop::mint::hex_text;
-use backstop::oracle::Source;
-use backstop::state::evidence::{Severity, Terms, TermsError, TermsInput};
+use backstop::peril::evidence::{Severity, Terms, TermsError, TermsInput};
+use backstop::peril::feed::Source;
 use backstop::state::{Product, ProductTerms, Trigger};
 use backstop_client::Cluster;
 use backstop_client::instruction::{self as ix, ProductKeys};
+use backstop_client::redact;
 use backstop_client::units::feed_id;
 use backstop_client::view;
+use backstop_client::view::product::link_note;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use solana_sdk::hash::hash;
@@ -56,7 +58,7 @@ pub struct CreateArgs {
     /// The wording: its sha256 is kept on chain.
     #[arg(long, value_name = "FILE")]
     wording: PathBuf,
-    /// Where the wording can be read: at most 96 letters of ASCII.
+    /// Link of the covers' NFTs, at most 96 letters of ASCII: to a JSON file that wallets read, which links to the wording.
     #[arg(long)]
     uri: String,
 
@@ -150,13 +152,13 @@ pub struct CreateArgs {
     #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "80%", help_heading = LIMITS)]
     cap: u16,
     /// Risk group, 0 to 15: products that fail together.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, help_heading = LIMITS)]
+    #[arg(long, value_name = "NUMBER", value_parser = count::<u32>, default_value_t = 0, help_heading = LIMITS)]
     risk_group: u32,
     /// Shortest protection.
-    #[arg(long, value_name = "DAYS", default_value_t = 7, help_heading = LIMITS)]
+    #[arg(long, value_name = "DAYS", value_parser = count::<u16>, default_value_t = 7, help_heading = LIMITS)]
     min_term_days: u16,
     /// Longest protection.
-    #[arg(long, value_name = "DAYS", default_value_t = 365, help_heading = LIMITS)]
+    #[arg(long, value_name = "DAYS", value_parser = count::<u16>, default_value_t = 365, help_heading = LIMITS)]
     max_term_days: u16,
     /// Time between purchase and protection: a day at least.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "1d", help_heading = LIMITS)]
@@ -226,7 +228,8 @@ impl CreateArgs {
                 Ok((Source::PythReceiver, feed))
             }
             SourceArg::PythPush => {
-                let wrong = |_| UsageError(format!("--feed {} is not the address of a price account", self.feed));
+                let shown = redact::shown(&self.feed);
+                let wrong = |_| UsageError(format!("--feed {shown} is not the address of a price account"));
                 Ok((Source::PythPush, self.feed.parse::<Pubkey>().map_err(wrong)?.to_bytes()))
             }
         }
@@ -316,12 +319,15 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
                         terms.max_term_days
                     ),
                 ),
-                ("wording", args.uri.clone()),
+                ("NFTs link to", args.uri.clone()),
                 ("its sha256", hex_text(&wording_hash)),
                 ("sells from", moment(sells_from)),
                 ("rent", format!("{} SOL", exact_amount(rent_lamports, 9))),
             ],
-            warnings: vec!["Condition, wording, limits and price terms never change; only the risk rate moves.".into()],
+            warnings: vec![
+                "Condition, wording, limits and price terms never change; only the risk rate moves.".into(),
+                link_note(&args.uri),
+            ],
         };
         let details = Details {
             product: keys.product.to_string(),

@@ -2,11 +2,11 @@
 
 use crate::commands::args::{PoolArg, ProductArg, asset_text};
 use crate::commands::context::Context;
-use crate::output::{amount, card, duration, exact_price, listing, moment, paragraph, percent, table, thousands};
+use crate::output::{amount, card, duration, exact_price, listing, moment, paragraph, percent, span, table, thousands};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
+use backstop::cpi::text::hex_text;
 use backstop::math::pricing::utilisation_bps;
-use backstop::mint::hex_text;
 use backstop::state::{CoverRequest, Incident, Pool, Product, Protocol, Trigger, get_text};
 use backstop_client::explain::explain_refusal;
 use backstop_client::instruction::ProductKeys;
@@ -329,7 +329,7 @@ fn last_price(shown: &Shown, now: i64) -> String {
         return "none was shown yet".into();
     }
     let age = u64::try_from(now.saturating_sub(shown.last_publish_time)).unwrap_or_default();
-    let age = humantime::format_duration(std::time::Duration::from_secs(age));
+    let age = span(i64::try_from(age).unwrap_or(i64::MAX));
     format!("{} ± {}, {age} old", exact_price(shown.last_price_e8), exact_price(shown.last_confidence_e8))
 }
 

@@ -6,7 +6,7 @@ use crate::output::moment_from;
 use crate::output::{amount, card, listing, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::mint::date_text;
+use backstop::cpi::text::date_text;
 use backstop::state::{CallState, Incident, Treaty, TreatyKind, TreatyState, day_of, get_text, unearned_between};
 use backstop_client::view::OpenTreaty;
 use backstop_client::view::treaty::{
@@ -51,6 +51,7 @@ struct Summary {
     label: String,
     decimals: u8,
     kind: &'static str,
+    #[serde(rename = "state")]
     status: &'static str,
     cession_bps: Option<u16>,
     commission_bps: Option<u16>,
@@ -129,7 +130,7 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
         if rows.is_empty() {
             return "No treaties.".into();
         }
-        let mut table = table(&["treaty", "kind", "left of limit", "until", "status"], &[2]);
+        let mut table = table(&["treaty", "kind", "left of limit", "until", "state"], &[2]);
         for row in rows {
             table.add_row([
                 row.treaty.clone(),
@@ -254,7 +255,7 @@ fn display(shown: &Shown, open: &OpenTreaty, now: i64) -> String {
     let asset = |units| format!("{} {}", amount(units, summary.decimals), summary.label);
     let mut rows = vec![
         ("treaty", summary.treaty.clone()),
-        ("status", format!("{}: {}", summary.status, meaning(summary.status))),
+        ("state", format!("{}: {}", summary.status, meaning(summary.status))),
         ("term", term(&open.state)),
         ("notice", format!("until {}", moment_from(summary.notice_until, now))),
         ("cedant", pool(&open.cedant)),

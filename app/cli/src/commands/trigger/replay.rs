@@ -1,10 +1,11 @@
 //! `backstop trigger replay`: prices of the past, shown to the real program.
 
+use crate::commands::CheckFailed;
 use crate::commands::args::{hundredths, price, seconds};
 use crate::commands::context::hinted;
-use crate::output::{Output, listing, table};
+use crate::output::{Output, listing, moment, span, table};
 use anyhow::{Context, Result};
-use backstop::state::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Severity, TermsInput};
 use backstop_sandbox::replay::{self, Replay, price_text};
 use clap::Args;
 use std::fs::File;
@@ -77,7 +78,14 @@ pub fn run(args: &ReplayArgs, output: Output) -> Result<()> {
         hinted(format!("cannot read {name}: {why}"), hint)
     })?;
     let found = replay::run(&prices, &args.condition())?;
-    output.print(&found, report)
+    output.print(&found, report)?;
+    match &found.first_refusal {
+        None => Ok(()),
+        Some(row) => {
+            let count = format!("{} of {} rows were refused", found.refused, found.observations);
+            Err(CheckFailed(format!("{count}, the first of {}: {}", moment(row.publish_time), row.why)).into())
+        }
+    }
 }
 
 /// The result for people.
@@ -91,9 +99,9 @@ fn report(found: &Replay) -> String {
         let mut table = table(&["event", "met", "confirmed", "good slots", "mean price", "pays"], &[3, 4, 5]);
         for fired in &found.fired {
             table.add_row([
-                date(fired.event_at),
-                date(fired.met_at),
-                date(fired.triggered_at),
+                moment(fired.event_at),
+                moment(fired.met_at),
+                moment(fired.triggered_at),
                 fired.good_slots.to_string(),
                 price_text(fired.twap_e8),
                 format!("{}.{:02} %", fired.severity_bps / 100, fired.severity_bps % 100),
@@ -101,16 +109,11 @@ fn report(found: &Replay) -> String {
         }
         text.push_str(&listing(&table));
     }
-    let credited = humantime::format_duration(std::time::Duration::from_secs(found.longest_credited_s));
+    let credited = span(i64::try_from(found.longest_credited_s).unwrap_or(i64::MAX));
     text.push_str(&format!("Longest credited: {credited}.\n"));
     text.push_str(&format!(
         "{} observations by the on-chain program, {} refused, in {:.1} s ({:.0} per second).",
         found.observations, found.refused, found.seconds, found.observations_per_second
     ));
     text
-}
-
-fn date(unix_seconds: i64) -> String {
-    let since = std::time::Duration::from_secs(u64::try_from(unix_seconds).unwrap_or(0));
-    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since).to_string()
 }
