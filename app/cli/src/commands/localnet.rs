@@ -179,7 +179,7 @@ fn binary() -> Result<PathBuf> {
 }
 
 /// How long the cluster takes to compile.
-const BUILD_TIME: &str = "(some 10 minutes of one processor core; 3 with four)";
+const BUILD_TIME: &str = "(15 to 20 minutes of one processor core, half of that with two)";
 
 /// The cluster's process, which ends with this one: it stops when its stdin ends.
 struct Cluster(Child);
@@ -332,7 +332,7 @@ fn fund(args: &FundArgs, output: Output) -> Result<()> {
         let tokens = |units, mint: &Mint| format!("{} {}", tidy_amount(units, mint.decimals), mint.label);
         let sol = tidy_amount(held.lamports, SOL_DECIMALS);
         let (usdt, usdc) = (tokens(held.asset, asset), tokens(held.covered, covered));
-        format!("{} holds {sol} SOL, {usdt}, {usdc} now.", held.address)
+        format!("{} holds now\n  {sol} SOL\n  {usdt}\n  {usdc}", held.address)
     })
 }
 

@@ -9,7 +9,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::bpf_loader_upgradeable;
 use backstop::constants::DAY;
 use backstop_client::cluster::rpc::RpcCluster;
-use backstop_client::cluster::{Cluster, ClusterError};
+use backstop_client::cluster::Cluster;
 use backstop_client::{address, price_account};
 use solana_commitment_config::CommitmentConfig;
 use std::fs;
