@@ -56,11 +56,14 @@ pub struct Hermes {
     early: Vec<Update>,
     /// What was said of slots in which nothing was shown.
     past: Vec<Update>,
-    /// Moments that were asked for, by feed: how often in vain, and when again. None: it was answered.
-    asked: HashMap<(i64, [u8; 32]), Option<(u32, Instant)>>,
+    /// Moments that were asked for, by feed.
+    asked: HashMap<(i64, [u8; 32]), Asked>,
     /// It has asked to be left alone until then.
     rests: Option<Instant>,
 }
+
+/// What became of a question: how often it was asked in vain, and when again. None: it was answered.
+type Asked = Option<(u32, Instant)>;
 
 impl Hermes {
     /// A service by its base address, with an API key if it asks for one; `payer` pays for and owns the price accounts.
