@@ -14,7 +14,10 @@
 use serde_json::{Map, Value};
 
 /// Amounts of the asset whose `decimals` stand in the same object or around it.
-const AMOUNTS: [&str; 76] = [
+const AMOUNTS: [&str; 79] = [
+    "deposit_earns",
+    "paid_at_most",
+    "worst_case",
     "amount",
     "assets",
     "assets_elsewhere",
