@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Mutation testing of the program's core (math, oracle, state) against its host tests, with cargo-mutants.
+# Mutation testing of the program's core (math, payout, peril, state) against its host tests, with cargo-mutants.
 #
 #   tests/mutants.sh                 every area, then the record and the score
 #   tests/mutants.sh AREA...         some areas: math oracle evidence pool product reinsurance rest
@@ -32,18 +32,18 @@ describe() {
             passes=("--lib" "--test math")
             ;;
         oracle)
-            modules="pub mod oracle; pub mod state { pub mod evidence; }"
-            files=("oracle/*.rs")
+            modules=$core
+            files=("peril/feed/*.rs")
             passes=("--lib" "--test oracle_rules")
             ;;
         evidence)
-            modules="pub mod oracle; pub mod state { pub mod evidence; }"
-            files=("state/evidence.rs")
+            modules=$core
+            files=("peril/*.rs" "peril/evidence/*.rs" "payout/*.rs")
             passes=("--test evidence_model" "--lib")
             ;;
         pool)
             modules=$core
-            files=("state/pool.rs" "state/exit.rs")
+            files=("state/pool/[!t]*.rs" "state/pool/terms.rs" "state/pool/tranche.rs" "state/exit.rs")
             passes=("--test state_pool" "--lib")
             ;;
         product)
@@ -53,13 +53,13 @@ describe() {
             ;;
         reinsurance)
             modules=$core
-            files=("state/reinsurance.rs" "state/treaty.rs" "state/incident.rs")
+            files=("state/pool/treaties.rs" "state/treaty.rs" "state/incident.rs")
             passes=("--test state_reinsurance" "--lib")
             ;;
         rest)
             modules=$core
-            files=("state/mod.rs" "state/ledger.rs" "state/protocol.rs" "state/trigger.rs")
-            passes=("--test state_rest" "--lib")
+            files=("state/mod.rs" "state/ledger.rs" "state/protocol.rs" "state/trigger.rs" "state/version.rs")
+            passes=("--test state_rest" "--test versions" "--lib")
             ;;
         *)
             echo "no area $1: math oracle evidence pool product reinsurance rest" >&2
@@ -68,8 +68,8 @@ describe() {
     esac
 }
 
-core='#[macro_use] pub mod error; pub mod constants; pub mod math; pub mod oracle; pub mod runtime; pub mod state;
-pub mod storage;
+core='#[macro_use] pub mod error; #[macro_use] mod stored; pub mod constants; pub mod cpi; pub mod math; pub mod payout;
+pub mod peril; pub mod state;
 use anchor_lang::prelude::*;
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");'
 

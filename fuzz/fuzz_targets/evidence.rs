@@ -6,8 +6,8 @@
 mod evidence_rule;
 
 use arbitrary::Arbitrary;
-use backstop::oracle::Observation;
-use backstop::state::evidence::{Evidence, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Evidence, Severity, Terms, TermsInput};
+use backstop::peril::feed::Observation;
 use evidence_rule::{Expected, Model};
 use libfuzzer_sys::fuzz_target;
 

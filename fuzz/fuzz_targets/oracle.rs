@@ -6,7 +6,7 @@
 #![no_main]
 
 use anchor_lang::prelude::Pubkey;
-use backstop::oracle::{self, MAX_AHEAD_SECONDS, OracleError, Source, pyth_push, pyth_receiver};
+use backstop::peril::feed::{self, MAX_AHEAD_SECONDS, OracleError, Source, pyth_push, pyth_receiver};
 use libfuzzer_sys::fuzz_target;
 
 const NOW: i64 = 1_700_000_000;
@@ -29,7 +29,7 @@ fuzz_target!(|input: &[u8]| {
         data[41..73].copy_from_slice(&FEED);
     }
     let before = data.clone();
-    let read = oracle::read(source, &key, &owner, &data, &FEED, NOW);
+    let read = feed::read(source, &key, &owner, &data, &FEED, NOW);
     assert_eq!(data, before);
     match read {
         Ok(print) => {
@@ -37,8 +37,8 @@ fuzz_target!(|input: &[u8]| {
             assert!(print.price > 0 && i64::try_from(print.price).is_ok());
             assert!(print.publish_time <= NOW + MAX_AHEAD_SECONDS);
             // A print does not get worse with time: only the future is refused.
-            assert_eq!(oracle::read(source, &key, &owner, &data, &FEED, NOW + 1_000_000), Ok(print));
-            let other = oracle::read(source, &Pubkey::new_from_array([8; 32]), &owner, &data, &[8; 32], NOW);
+            assert_eq!(feed::read(source, &key, &owner, &data, &FEED, NOW + 1_000_000), Ok(print));
+            let other = feed::read(source, &Pubkey::new_from_array([8; 32]), &owner, &data, &[8; 32], NOW);
             assert!(other.is_err(), "the print of one feed was taken for another");
         }
         Err(why) => assert!(owner == right_owner || why == OracleError::WrongOwner, "{why:?}"),

@@ -1,8 +1,8 @@
 //! Terms that a careful governance would choose; tests change what they are about.
 
 use anchor_lang::prelude::Pubkey;
-use backstop::oracle::Source;
-use backstop::state::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Severity, TermsInput};
+use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms};
 use backstop::{CreatePoolArgs, CreateProductArgs};
 use backstop_client::address;

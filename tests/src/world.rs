@@ -3,7 +3,7 @@
 use crate::terms::{self, DAY, FEED, HOUR};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::state::evidence::TermsInput;
+use backstop::peril::evidence::TermsInput;
 use backstop::state::{
     Cover, CoverRequest, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Tranche, Trigger, day_of,
 };

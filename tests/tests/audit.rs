@@ -2,13 +2,13 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{AccountSerialize, Discriminator};
+use backstop::CreateProductArgs;
 use backstop::constants::PAUSE_DEPOSITS;
-use backstop::oracle::Source;
+use backstop::peril::feed::Source;
 use backstop::state::{
     Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, ProductTerms, Protocol,
     Tranche, Treaty, Trigger, day_of,
 };
-use backstop::{CreateProductArgs, state::state_number};
 use backstop_client::account::Decode;
 use backstop_client::address;
 use backstop_client::audit::{self, Audit, Rule, Snapshot};
@@ -479,7 +479,7 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
         edit::<Product>(world, stress, |it| it.risk_rate_ppb = it.terms.risk_rate_ceiling_ppb + 1);
     });
     planter.plant(Rule::Products, stress, |world| {
-        edit::<Product>(world, stress, |it| it.state = state_number(backstop::state::ProductState::Over));
+        edit::<Product>(world, stress, |it| it.state = backstop::state::ProductState::Over.byte());
     });
 }
 

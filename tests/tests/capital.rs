@@ -8,7 +8,7 @@ use backstop::constants::DAY_BUCKETS;
 use backstop::error::BackstopError;
 use backstop::events::{Accrued, Deposited, IncidentFunded, SeriesOpened, SurplusContributed};
 use backstop::math::VIRTUAL_SHARES;
-use backstop::state::{Pool, Tranche, TrancheBook, day_of};
+use backstop::state::{CancelledExit, Pool, Tranche, TrancheBook, day_of};
 use backstop_client::cluster::{Cluster, Receipt};
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{address, transaction};
@@ -272,8 +272,8 @@ proptest! {
         let now = *pool.tranche(tranche);
         prop_assert!(now.worth_of_units(request.units).unwrap() <= request.value);
         prop_assert!(now.worth_of_units(book.units).unwrap() >= book.worth_of_units(book.units).unwrap());
-        if let Ok((value, issued)) = pool.cancel_exit(tranche, request.units) {
-            prop_assert!(value <= request.value && issued <= shares);
+        if let Ok(back) = pool.cancel_exit(tranche, request.units) {
+            prop_assert!(back.value <= request.value && back.shares <= shares);
             prop_assert!(price_has_not_fallen(&book, pool.tranche(tranche)));
             pool.invariant().unwrap();
         }
@@ -325,7 +325,7 @@ fn a_hundred_thousand_random_deposits_and_exits_never_lower_the_share_price() {
             }
             3 if !waiting.is_empty() => {
                 let units = waiting.swap_remove(random.random_range(0..waiting.len()));
-                let Ok((_, shares)) = pool.cancel_exit(tranche, units) else { continue };
+                let Ok(CancelledExit { shares, .. }) = pool.cancel_exit(tranche, units) else { continue };
                 held.push(shares);
             }
             _ => continue,

@@ -13,7 +13,7 @@ use anchor_spl::token_2022_extensions::spl_token_metadata_interface::instruction
 use anchor_spl::token_2022_extensions::spl_token_metadata_interface::state::{Field, TokenMetadata};
 use backstop::error::BackstopError;
 use backstop::events::{CoverBought, CoverCancelled, CoverClosed};
-use backstop::state::evidence::Phase;
+use backstop::peril::evidence::Phase;
 use backstop::state::{CoverRequest, CoverState, ProductState, Tranche, day_of};
 use backstop::{BuyCoverArgs, CreatePoolArgs};
 use backstop_client::cluster::Cluster;

@@ -3,7 +3,8 @@
 
 use backstop::constants::{ACTIVATION_BUCKETS, DAY_BUCKETS};
 use backstop::error::BackstopError;
-use backstop::state::evidence::{Severity, Terms, TermsInput};
+use backstop::peril::Condition;
+use backstop::peril::evidence::{Severity, Terms, TermsInput};
 use backstop::state::{
     Cover, CoverRequest, CoverState, Pool, PoolTerms, Product, ProductTerms, Quote, Tranche, Trigger, day_of,
 };
@@ -226,19 +227,19 @@ impl Bare {
     fn buy(&mut self, request: CoverRequest) -> Option<Quote> {
         self.trigger.evidence.last_publish_time = self.now;
         let (pool, product) = (self.pool.clone(), self.product.clone());
-        let sold = self.product.sell(&mut self.pool, &self.trigger, request, self.now);
+        let sold = self.product.sell(&mut self.pool, &*self.trigger, request, self.now);
         if sold.is_err() {
             // A failed transaction leaves nothing behind.
             (self.pool, self.product) = (pool, product);
         }
-        sold.ok()
+        sold.ok().map(|sale| sale.quote)
     }
 
     /// What `sync_product` does.
     fn sync(&mut self) {
         self.pool.accrue(self.now).unwrap();
         self.product.drift_level(self.now);
-        self.product.sync(&mut self.pool, &self.trigger, self.now).unwrap();
+        self.product.sync(&mut self.pool, &*self.trigger, self.now).unwrap();
         self.product.note_utilisation(&self.pool).unwrap();
     }
 
@@ -259,7 +260,7 @@ impl Bare {
             bought_at: 0,
             reserved: [0; 32],
         };
-        self.product.cancel(&mut self.pool, &self.trigger, &cover, self.now).unwrap();
+        self.product.cancel(&mut self.pool, &*self.trigger, &cover, self.now).unwrap();
     }
 }
 

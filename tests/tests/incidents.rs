@@ -7,7 +7,7 @@ use anchor_spl::token_2022::spl_token_2022;
 use backstop::BuyCoverArgs;
 use backstop::error::BackstopError;
 use backstop::events::{CoverSettled, IncidentClosed, IncidentFunded, IncidentOpened};
-use backstop::state::evidence::{Phase, Severity, TermsInput};
+use backstop::peril::evidence::{Phase, Severity, TermsInput};
 use backstop::state::{
     Claim, Cover, CoverRequest, CoverState, Incident, IncidentState, PoolTerms, ProductState, Tranche, day_of,
 };

@@ -10,7 +10,6 @@ use backstop::math::pricing::MAX_DRIFT_DAYS;
 use backstop::math::stream;
 use backstop::state::{
     Cover, CoverRequest, CoverState, Pool, Product, ProductState, ProductTerms, Quote, Tranche, Trigger, day_of,
-    state_number,
 };
 use backstop_client::address;
 use backstop_client::cluster::{Cluster, ClusterError};
@@ -209,7 +208,7 @@ fn random_product(random: &mut Random, market: &mut Market, now: i64, unit: u64)
     product.level_bps = u32::try_from(level).unwrap();
     product.level_at = now - random.pick(&[0, 1, 86_400, 5 * 86_400, 300 * 86_400]);
     product.utilisation_bps = random.pick(&[0, 5_000, 10_000, u32::MAX]);
-    let running = state_number(ProductState::Selling);
+    let running = ProductState::Selling.byte();
     product.state = if random.chance(96) { running } else { u8::try_from(random.between(1, 3)).unwrap() };
     product.sells_from = if random.chance(3) { now + 1 } else { now - random.pick(&[0, 1, DAY]) };
     product.notice_served = u8::from(random.chance(80));
@@ -277,7 +276,7 @@ fn random_request(random: &mut Random, market: &Market, now: i64) -> CoverReques
     let terms = &market.product.terms;
     let mut after = market.clone();
     after.pool.accrue(now).unwrap();
-    after.product.sync(&mut after.pool, &after.trigger, now).unwrap();
+    after.product.sync(&mut after.pool, &*after.trigger, now).unwrap();
     let room = after.product.capacity(&after.pool).unwrap().saturating_sub(after.product.exposure);
     let sum_insured = match random.below(20) {
         0 => room,
@@ -440,7 +439,7 @@ fn buying_and_cancelling_at_once_costs_in_every_market() {
         let mut round = market.clone();
         round.buy(request, now).unwrap();
         let cover = cover_of(&round, &quote, now);
-        let back = round.product.cancel(&mut round.pool, &round.trigger, &cover, now).unwrap();
+        let back = round.product.cancel(&mut round.pool, &*round.trigger, &cover, now).unwrap();
         assert!(back.refund < quote.premium, "{back:?} of {}", quote.premium);
         assert!(back.refund + back.fee <= quote.premium);
         round.pool.invariant().unwrap();
@@ -457,7 +456,7 @@ fn buying_and_cancelling_at_once_costs_in_every_market() {
         let mut later = market.clone();
         later.buy(request, now).unwrap();
         let pause = i64::try_from(random.below(u64::from(request.term_days) * 86_400)).unwrap();
-        let back = later.product.cancel(&mut later.pool, &later.trigger, &cover, now + pause).unwrap();
+        let back = later.product.cancel(&mut later.pool, &*later.trigger, &cover, now + pause).unwrap();
         assert!(back.refund < quote.premium);
     });
 }
@@ -655,7 +654,7 @@ fn no_sequence_of_calls_moves_the_level_faster_than_its_drift() {
                 1 if !covers.is_empty() => {
                     let cover = covers.swap_remove(usize::try_from(random.below(covers.len() as u64)).unwrap());
                     let mut tried = market.clone();
-                    if tried.product.cancel(&mut tried.pool, &tried.trigger, &cover, now).is_ok() {
+                    if tried.product.cancel(&mut tried.pool, &*tried.trigger, &cover, now).is_ok() {
                         market = tried;
                     }
                 }
@@ -663,7 +662,7 @@ fn no_sequence_of_calls_moves_the_level_faster_than_its_drift() {
                     // What `sync_product` does.
                     market.pool.accrue(now).unwrap();
                     market.product.drift_level(now);
-                    market.product.sync(&mut market.pool, &market.trigger, now).unwrap();
+                    market.product.sync(&mut market.pool, &*market.trigger, now).unwrap();
                     market.product.note_utilisation(&market.pool).unwrap();
                 }
             }

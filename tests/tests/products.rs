@@ -4,7 +4,7 @@ use anchor_lang::prelude::Pubkey;
 use backstop::CreateProductArgs;
 use backstop::constants::*;
 use backstop::error::BackstopError;
-use backstop::state::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Severity, TermsInput};
 use backstop::state::{PoolKind, Product, ProductState, Tranche, day_of};
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_tests::terms::{self, DAY, HOUR, MINUTE, ONE};

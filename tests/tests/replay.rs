@@ -1,6 +1,6 @@
 //! `backstop trigger replay`: real prices through the real program, and what it makes of files and boundaries.
 
-use backstop::state::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Severity, TermsInput};
 use backstop_sandbox::embedded::Price;
 use backstop_sandbox::replay::{self, Replay, ReplayError};
 use backstop_tests::fixtures;

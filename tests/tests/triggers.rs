@@ -3,8 +3,8 @@
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
 use backstop::events::{Observed, PhaseChanged};
-use backstop::oracle::{Observation, Source, pyth_push, pyth_receiver};
-use backstop::state::evidence::{Evidence, Phase, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Evidence, Phase, Severity, Terms, TermsInput};
+use backstop::peril::feed::{Observation, Source, pyth_push, pyth_receiver};
 use backstop::state::{CoverState, Tranche, Trigger};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};

@@ -3,8 +3,8 @@
 //! `backstop-localnet`, which must stand beside `backstop`: `cargo build -p backstop-sandbox --features localnet`.
 
 use anchor_lang::prelude::Pubkey;
-use backstop::oracle::pyth_receiver;
-use backstop::state::evidence::Phase;
+use backstop::peril::evidence::Phase;
+use backstop::peril::feed::pyth_receiver;
 use backstop::state::{Cover, CoverState, Incident, Trigger};
 use backstop_client::account::{self, Decode};
 use backstop_client::address;

@@ -4,7 +4,9 @@ use crate::cluster::{Cluster, ClusterError};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::system_program;
 use anchor_lang::{AccountDeserialize, Discriminator};
-use backstop::state::{Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Treaty, Trigger};
+use backstop::state::{
+    Cession, Cover, ExitEpoch, ExitTicket, InPlace, Incident, Pool, Product, Protocol, Treaty, Trigger,
+};
 use solana_sdk::account::Account;
 
 /// Why an account could not be read.
@@ -26,6 +28,16 @@ pub enum AccountError {
         /// Where.
         address: Pubkey,
     },
+    /// It is what was looked for, in a layout that this client does not know.
+    #[error(
+        "the {what} {address} was written by another version of the program than this client knows; update the client"
+    )]
+    Layout {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        address: Pubkey,
+    },
     /// The cluster did not answer.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -37,7 +49,8 @@ pub trait Decode: Sized {
     const WHAT: &'static str;
     /// The eight bytes that it begins with.
     const TAG: &'static [u8];
-    /// Decodes an account's bytes, discriminator included.
+    /// Decodes an account's bytes, discriminator included. `None` also for a layout, or a byte in place of an enum's
+    /// variant, that the program would refuse.
     fn decode(data: &[u8]) -> Option<Self>;
 }
 
@@ -60,7 +73,8 @@ macro_rules! decode_zero_copy {
             const TAG: &'static [u8] = <$type as Discriminator>::DISCRIMINATOR;
             fn decode(data: &[u8]) -> Option<Self> {
                 let body = data.strip_prefix(Self::TAG)?;
-                bytemuck::try_pod_read_unaligned(body.get(..size_of::<$type>())?).ok()
+                let account: Self = bytemuck::try_pod_read_unaligned(body.get(..size_of::<$type>())?).ok()?;
+                account.check().is_ok().then_some(account)
             }
         }
     )*};
@@ -90,8 +104,10 @@ pub fn is_bare(account: &Account) -> bool {
 /// Reads one account that may not exist. Lamports alone are none.
 pub fn find<T: Decode>(cluster: &dyn Cluster, address: &Pubkey) -> Result<Option<T>, AccountError> {
     let Some(account) = cluster.account(address)?.filter(|account| !is_bare(account)) else { return Ok(None) };
-    let decoded = (account.owner == backstop::ID).then(|| T::decode(&account.data)).flatten();
-    decoded.map(Some).ok_or(AccountError::Other { what: T::WHAT, address: *address })
+    if account.owner != backstop::ID || !account.data.starts_with(T::TAG) {
+        return Err(AccountError::Other { what: T::WHAT, address: *address });
+    }
+    T::decode(&account.data).map(Some).ok_or(AccountError::Layout { what: T::WHAT, address: *address })
 }
 
 /// Reads all accounts of a type, optionally those that hold `key` at `offset` after the discriminator.

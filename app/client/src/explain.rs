@@ -200,6 +200,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::AlreadyTriggered | E::AlreadyFunded | E::IncidentClosed => {
             "it is done already: `backstop incident list` tells where it stands"
         }
+        E::UnknownVersion | E::UnknownByte => "a newer version of the program wrote the account: update `backstop`",
         E::LaterRound => "the rounds before it are funded first; `backstop crank run --once` does all of it",
         E::NotEligible => "only covers in force at the event are paid; `backstop cover list` shows their days",
         E::WrongTreatyState | E::TreatyStillCallable => "`backstop treaty show` tells its state",

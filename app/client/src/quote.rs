@@ -72,7 +72,7 @@ impl Market {
         let mut books = self.clone();
         let mut fresh = || -> anchor_lang::Result<()> {
             books.pool.accrue(now)?;
-            books.product.sync(&mut books.pool, &books.trigger, now)?;
+            books.product.sync(&mut books.pool, &*books.trigger, now)?;
             books.product.drift_level(now);
             Ok(())
         };
@@ -85,7 +85,7 @@ impl Market {
     /// After a refusal the accounts may be half changed, as in a failed transaction: drop them.
     pub fn buy(&mut self, request: CoverRequest, now: i64) -> Result<Quote, BackstopError> {
         self.protocol.require_purchases_open(now).map_err(refusal)?;
-        self.product.sell(&mut self.pool, &self.trigger, request, now).map_err(refusal)
+        self.product.sell(&mut self.pool, &*self.trigger, request, now).map(|sale| sale.quote).map_err(refusal)
     }
 }
 

@@ -259,8 +259,7 @@ fn scalar(value: &str) -> Result<String, String> {
         Some('&' | '*' | '!' | '%' | '@' | '`' | ',' | ']' | '}') => Err("what begins so needs quotes".into()),
         _ => {
             let text = cut(text);
-            let asks = ["-", "?", ":"].iter().any(|mark| text == *mark)
-                || ["- ", "? ", ": "].iter().any(|mark| text.starts_with(mark));
+            let asks = ["-", "?", ":"].contains(&text) || ["- ", "? ", ": "].iter().any(|mark| text.starts_with(mark));
             if asks || text.contains(": ") || text.ends_with(':') {
                 return Err("it needs quotes".into());
             }

@@ -181,7 +181,7 @@ impl EmbeddedCluster {
     pub fn post_price(&self, address: Pubkey, feed: [u8; 32], price: Price) {
         let slot = self.svm().get_sysvar::<Clock>().slot;
         let data = price_account::price_update(address, feed, price, slot);
-        self.write(address, data, backstop::oracle::pyth_receiver::PROGRAM_ID);
+        self.write(address, data, backstop::peril::feed::pyth_receiver::PROGRAM_ID);
     }
 
     fn write(&self, address: Pubkey, data: Vec<u8>, owner: Pubkey) {

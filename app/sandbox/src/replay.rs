@@ -4,8 +4,8 @@ use crate::EmbeddedCluster;
 use crate::embedded::{Price, StartError};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::oracle::{RawPrice, Source};
-use backstop::state::evidence::{Class, Evidence, Phase, Terms, TermsError, TermsInput};
+use backstop::peril::evidence::{Class, Evidence, Phase, Terms, TermsError, TermsInput};
+use backstop::peril::feed::{RawPrice, Source};
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Trigger};
 use backstop::{CreatePoolArgs, CreateProductArgs, InitializeArgs, constants};
 use backstop_client::cluster::{ClusterError, Receipt};
@@ -22,9 +22,9 @@ use std::io::Read;
 use std::time::Instant;
 
 /// Decimals of the program's prices.
-const DECIMALS: u32 = backstop::oracle::PRICE_DECIMALS.unsigned_abs();
+const DECIMALS: u32 = backstop::peril::feed::PRICE_DECIMALS.unsigned_abs();
 /// Most decimals of a price update that the program takes.
-const MOST_DECIMALS: u32 = backstop::oracle::MIN_EXPONENT.unsigned_abs();
+const MOST_DECIMALS: u32 = backstop::peril::feed::MIN_EXPONENT.unsigned_abs();
 /// First second of the year 10000: what comes later was not meant as unix seconds.
 const END_OF_TIME: i64 = 253_402_300_800;
 

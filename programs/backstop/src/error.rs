@@ -81,6 +81,12 @@ refusals! {
     /// 6010
     #[msg("The clock stands before the last change of this account")]
     ClockWentBack = 10,
+    /// 6011
+    #[msg("The account has another layout version than this program reads")]
+    UnknownVersion = 11,
+    /// 6012
+    #[msg("A byte of the account stands for nothing that this program knows")]
+    UnknownByte = 12,
 
     // ---- roles and pause: 6020 (0x1784) ----
     /// 6020
@@ -300,7 +306,8 @@ refusals! {
     /// 6150
     #[msg("The trigger is not due to be confirmed")]
     NotDue = 150,
-    /// 6151
+    /// 6151: retired. Nothing is refused for a trigger that has triggered: prints are judged as in every other phase,
+    /// and to confirm it again changes nothing. The number stays taken, so that it never means something else.
     #[msg("The trigger has triggered")]
     AlreadyTriggered = 151,
     /// 6152

@@ -30,18 +30,18 @@
 
 #[macro_use]
 pub mod error;
+#[macro_use]
+mod stored;
 
 pub mod constants;
+pub mod cpi;
 pub mod events;
 pub mod instructions;
 pub mod math;
-pub mod mint;
-pub mod oracle;
-#[allow(unsafe_code)] // The border to the runtime: there and nowhere else.
-pub mod runtime;
+pub(crate) mod money;
+pub mod payout;
+pub mod peril;
 pub mod state;
-pub mod storage;
-pub mod token;
 
 use anchor_lang::prelude::*;
 
@@ -51,7 +51,7 @@ use state::{CoverRequest, ProductState, Quote, Tranche, TreatyTerms};
 
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");
 
-#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+#[cfg(all(target_os = "solana", entrypoint))]
 solana_security_txt::security_txt! {
     name: "Backstop",
     project_url: "https://backstop.example",

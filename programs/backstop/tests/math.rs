@@ -94,7 +94,8 @@ fn bps_u16() -> impl Strategy<Value = u16> {
     prop_oneof![4 => 0..=10_000u16, 1 => Just(0), 1 => Just(10_000), 1 => any::<u16>()]
 }
 
-/// 10,000 cases of each property; `BACKSTOP_CASES_FACTOR` multiplies them (0.05 for a quick look, 10 for a long search).
+/// 10,000 cases of each property; `BACKSTOP_CASES_FACTOR` multiplies them (0.05 for a quick look, 10 for a long
+/// search).
 fn config() -> ProptestConfig {
     let factor = std::env::var("BACKSTOP_CASES_FACTOR").ok().and_then(|factor| factor.parse::<f64>().ok());
     let cases = 10_000.0 * factor.unwrap_or(1.0);

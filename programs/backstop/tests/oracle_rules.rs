@@ -2,8 +2,8 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{AccountDeserialize, AccountSerialize, Discriminator};
-use backstop::oracle::*;
-use backstop::state::evidence::{Class, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Class, Severity, Terms, TermsInput};
+use backstop::peril::feed::*;
 use proptest::prelude::*;
 use pyth_sdk_solana::state::{PriceStatus, SolanaPriceAccount, load_price_account};
 use pyth_solana_receiver_sdk::price_update::{

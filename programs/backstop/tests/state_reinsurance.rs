@@ -2,6 +2,8 @@
 
 mod common;
 
+#[path = "reinsurance/agreements.rs"]
+mod agreements;
 #[path = "reinsurance/books.rs"]
 mod books;
 #[path = "reinsurance/incidents.rs"]

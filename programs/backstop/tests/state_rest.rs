@@ -5,8 +5,9 @@ mod common;
 use anchor_lang::prelude::*;
 use backstop::constants::{PAUSE_DEPOSITS, PAUSE_PURCHASES};
 use backstop::error::BackstopError::{self, *};
-use backstop::oracle::{OracleError, Source};
-use backstop::state::evidence::{EvidenceError, Phase};
+use backstop::peril::evidence::{EvidenceError, Phase};
+use backstop::peril::feed::{OracleError, Source};
+use backstop::peril::{AlertLevel, Condition, SaleLimits, Verdict};
 use backstop::state::*;
 use common::*;
 
@@ -142,22 +143,30 @@ fn an_alert_follows_the_phase_and_ends_with_the_funding() {
     for (phase, level) in phases.into_iter().zip(levels) {
         let mut trigger = trigger();
         trigger.evidence.phase = phase.byte();
-        assert_eq!((trigger.phase(), trigger.alert_level()), (phase, level));
+        assert_eq!((trigger.phase(), trigger.alert()), (phase, level));
+        (trigger.evidence.event_at, trigger.evidence.severity_bps) = (NOW - 7, 2_500);
+        let proven = (phase == Phase::Triggered).then_some(Verdict { event_at: NOW - 7, severity_bps: 2_500 });
+        assert_eq!(trigger.verdict(), proven);
+        match proven {
+            Some(verdict) => assert_eq!(trigger.require_verdict().unwrap(), verdict),
+            None => refused(trigger.require_verdict(), NotTriggered),
+        }
         assert_eq!(trigger.is_quiet(), phase == Phase::Quiet);
         match phase {
             Phase::Quiet => trigger.require_quiet().unwrap(),
             _ => refused(trigger.require_quiet(), TriggerNotQuiet),
         }
-        trigger.funded = 1;
+        trigger.end_alert();
         let funded = if phase == Phase::Triggered { AlertLevel::None } else { level };
-        assert_eq!(trigger.alert_level(), funded);
+        assert_eq!(trigger.alert(), funded);
     }
 }
 
 #[test]
 fn cover_is_sold_on_a_fresh_print_above_the_buffer_only() {
     let mut trigger = trigger();
-    let sellable = |trigger: &Trigger, now| trigger.require_sellable_print(3_600, 100, now);
+    let sellable =
+        |trigger: &Trigger, now| trigger.require_sellable(SaleLimits { max_age: 3_600, buffer_bps: 100 }, now);
     sellable(&trigger, NOW).unwrap();
     let published = trigger.evidence.last_publish_time;
     sellable(&trigger, published + 3_600).unwrap();
@@ -291,7 +300,7 @@ fn a_ledger_entry_neither_overflows_nor_falls_below_zero() {
 fn an_event_reads_the_buckets_that_a_sale_wrote() {
     let (mut pool, mut product, trigger) = (pool_with(0, 1_000_000, 0), product(), trigger());
     let request = CoverRequest { sum_insured: 10_000, term_days: 30 };
-    let quote = product.sell(&mut pool, &trigger, request, NOW).unwrap();
+    let quote = product.sell(&mut pool, &trigger, request, NOW).unwrap().quote;
     assert_eq!(product.affected(NOW).unwrap(), Affected { sums: 0, premiums: quote.premium });
     assert_eq!(product.affected(NOW + DAY).unwrap(), Affected { sums: 10_000, premiums: 0 });
     assert_eq!(product.affected(NOW + 31 * DAY).unwrap(), Affected { sums: 0, premiums: 0 });

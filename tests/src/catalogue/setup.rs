@@ -1,7 +1,7 @@
 //! What the market of a stage is made of.
 
 use crate::terms::{self, ONE};
-use backstop::state::evidence::TermsInput;
+use backstop::peril::evidence::TermsInput;
 use backstop::state::{Access, PoolTerms, ProductTerms};
 
 /// What a market is made of; the default is what most pools will look like.

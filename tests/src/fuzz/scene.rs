@@ -6,7 +6,7 @@ use crate::terms::{self, ONE};
 use crate::{World, seeded};
 use anchor_lang::prelude::Pubkey;
 use backstop::CreatePoolArgs;
-use backstop::state::evidence::{Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Severity, Terms, TermsInput};
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Tranche};
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};

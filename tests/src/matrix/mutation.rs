@@ -201,7 +201,7 @@ impl Maker<'_> {
             ("the system program", system_program::ID),
             ("SPL Token", token::ID),
             ("Token-2022", token_2022::ID),
-            ("the price oracle", backstop::oracle::pyth_receiver::PROGRAM_ID),
+            ("the price oracle", backstop::peril::feed::pyth_receiver::PROGRAM_ID),
             ("this program", backstop::ID),
         ];
         let mut owners = vec![(Kind::AttackersClone, "an attacker's program", attackers)];

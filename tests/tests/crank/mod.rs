@@ -12,7 +12,7 @@ mod watching;
 use anchor_lang::Space;
 use anchor_lang::prelude::{Pubkey, pubkey};
 use anchor_spl::token_2022::spl_token_2022;
-use backstop::state::evidence::Phase;
+use backstop::peril::evidence::Phase;
 use backstop::state::{CoverState, Incident, IncidentState, ProductState, Tranche, day_of};
 use backstop_client::address;
 use backstop_client::cluster::{Blockhash, Cluster, ClusterError};

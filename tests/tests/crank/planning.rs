@@ -1,7 +1,7 @@
 //! What is due, and what is worth a fee.
 
 use super::*;
-use backstop::oracle::{Observation, Source};
+use backstop::peril::feed::{Observation, Source};
 use backstop_keeper::crank::chain::{Chain, Depth, Whereabouts};
 use backstop_keeper::crank::plan::{self, Plan};
 use backstop_keeper::crank::work::Work;

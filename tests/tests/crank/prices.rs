@@ -1,7 +1,7 @@
 //! Prices from accounts, files and Hermes.
 
 use super::*;
-use backstop::oracle::{RawPrice, Source};
+use backstop::peril::feed::{RawPrice, Source};
 use backstop_keeper::crank::plan::Feed;
 use backstop_keeper::crank::pyth::{self, BRIDGE, Poster, RECEIVER, Update, tags};
 use backstop_keeper::crank::{Hermes, PriceError, PriceSource, SignedFile};

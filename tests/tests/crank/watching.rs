@@ -5,7 +5,7 @@ use super::*;
 use anchor_lang::Discriminator;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use backstop::CreateProductArgs;
-use backstop::oracle::{Observation, Source};
+use backstop::peril::feed::{Observation, Source};
 use backstop_keeper::crank::plan::Feed;
 use backstop_keeper::crank::price::Step;
 use backstop_keeper::crank::{Hermes, PriceError, PriceSource, Print};

@@ -7,8 +7,10 @@
 mod accounts;
 mod events;
 mod instructions;
+mod kept;
 mod parts;
 mod shape;
+mod versions;
 
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;

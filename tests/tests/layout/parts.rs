@@ -3,8 +3,8 @@
 use crate::layout::shape::{
     Fill, Pattern, Variants, borsh, borsh_pages, describe_variants, enum_layout, part, zero_copy_pages,
 };
-use backstop::oracle::Source;
-use backstop::state::evidence::{Evidence, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Evidence, Severity, Terms, TermsInput};
+use backstop::peril::feed::Source;
 use backstop::state::*;
 
 borsh_pages! { written by part;

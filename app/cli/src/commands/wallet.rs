@@ -114,7 +114,7 @@ pub fn balance(args: &BalanceArgs, context: &Context) -> Result<()> {
     let balance = Balance {
         wallet: wallet.to_string(),
         lamports: cluster.account(&wallet)?.map_or(0, |account| account.lamports),
-        explorer: explorer::account(&cluster.url(), &wallet.to_string()),
+        explorer: explorer::account(cluster.url(), &wallet.to_string()),
         pools: held,
     };
     context.options.output.print(&balance, display)

@@ -2,7 +2,7 @@
 
 use crate::desk::finish;
 use crate::scene::Scene;
-use backstop::state::evidence::Phase;
+use backstop::peril::evidence::Phase;
 use backstop_client::address;
 use backstop_sandbox::embedded::Price;
 use backstop_tests::seeded;

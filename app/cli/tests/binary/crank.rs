@@ -219,9 +219,13 @@ fn logs_say_what_was_done_for_whom_and_why_and_that_the_cluster_answers_again() 
     let crank = stage.start(&payer, &["--interval", "100ms", "--log-format", "json"]);
     stage.wait_until("everybody is paid", || stage.settled() == COVERS);
     // The node is out of order for a while.
-    stage.desk.node.set_faults(Faults { broken: 6, ..Faults::default() });
-    let before = stage.desk.node.asked("getMultipleAccounts");
-    stage.wait_until("it asks again", || stage.desk.node.asked("getMultipleAccounts") > before + 3);
+    let asked = |method: &str| stage.desk.node.asked(method);
+    stage.desk.node.set_faults(Faults::of("getProgramAccounts", Fault::Status(500, "out of order")));
+    let before = asked("getProgramAccounts");
+    stage.wait_until("passes are broken off", || asked("getProgramAccounts") > before + 8);
+    stage.desk.node.set_faults(Faults::default());
+    let before = asked("getMultipleAccounts");
+    stage.wait_until("passes go on", || asked("getMultipleAccounts") > before + 3);
     sleep(Duration::from_millis(500));
     let pid = crank.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());

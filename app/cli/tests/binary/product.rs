@@ -2,6 +2,7 @@
 
 use crate::desk::{Run, units};
 use crate::scene::Scene;
+use backstop::peril::evidence::Phase;
 use backstop::state::{Product, ProductState, Trigger};
 use backstop_tests::seeded;
 use solana_sdk::signer::Signer;
@@ -98,7 +99,8 @@ fn what_triggered_is_followed_by_a_fresh_product_with_the_same_terms() {
     assert_eq!((fresh.terms, fresh.covered_asset, fresh.pool), (old.terms, old.covered_asset, old.pool));
     let (fresh, old): (Trigger, Trigger) = (world.read(&fresh.trigger), world.read(&old.trigger));
     assert_eq!((fresh.terms, fresh.feed, fresh.source), (old.terms, old.feed, old.source));
-    assert!(fresh.is_quiet() && !old.is_quiet());
+    assert_eq!(fresh.phase(), Phase::Quiet);
+    assert_ne!(old.phase(), Phase::Quiet);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{Checks, Place, Rule, Snapshot, Subject};
 use crate::address;
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::*;
-use backstop::oracle::Source;
+use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, Tranche};
 use std::collections::BTreeSet;
 
@@ -107,7 +107,7 @@ pub(super) fn pool(place: &Place, checks: &mut Checks) {
         checks.same(Rule::Terms, subject, "product", *key, trigger.product);
         checks.same(Rule::Terms, subject, "pool", *pool_key, trigger.pool);
         checks.same(Rule::Terms, subject, "days that the ring reaches back", terms.ring_days(), product.ring_days);
-        let needed = terms.longest_wait_seconds().saturating_add(DAY.unsigned_abs());
+        let needed = terms.least_cooldown_seconds();
         let cooldown = u64::from(pool.terms.cooldown_seconds);
         checks.at_least(Rule::Terms, subject, "the pool's cooldown", needed, cooldown);
     }

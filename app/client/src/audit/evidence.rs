@@ -1,7 +1,7 @@
 //! Triggers: what their evidence says, worked out from the prints in the ring by the words of the condition.
 
 use super::{Checks, Place, Rule, Subject};
-use backstop::state::evidence::{Evidence, Phase, RING_SLOTS, Terms};
+use backstop::peril::evidence::{Evidence, Phase, RING_SLOTS, Terms};
 use backstop::state::{Product, ProductState, Trigger};
 
 /// Checks the triggers of a pool, and that products agree with them.

@@ -8,7 +8,8 @@ use anchor_spl::token_2022::spl_token_2022::extension::{BaseStateWithExtensions,
 use anchor_spl::token_2022::spl_token_2022::state::Mint;
 use backstop::constants::{ACTIVATION_RING, DAY_RING, RISK_GROUPS};
 use backstop::math::{MAX_TOTAL_EXPOSURE, stream};
-use backstop::state::{AlertLevel, Cover, CoverState, Product, ProductState, activation_day, day_of};
+use backstop::peril::{AlertLevel, Condition};
+use backstop::state::{Cover, CoverState, Product, ProductState, activation_day, day_of};
 use std::collections::BTreeMap;
 
 /// Checks products, covers, groups and the alert.
@@ -34,7 +35,7 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
         if let Some(group) = by_group.get_mut(usize::from(product.risk_group())) {
             *group += u128::from(product.exposure);
         }
-        let level = snapshot.triggers.get(&product.trigger).map_or(AlertLevel::None, |trigger| trigger.alert_level());
+        let level = snapshot.triggers.get(&product.trigger).map_or(AlertLevel::None, |trigger| trigger.alert());
         if product.exposure > 0 && level != AlertLevel::None {
             alerts += 1;
             due += u32::from(level == AlertLevel::Due);

@@ -10,9 +10,9 @@ use crate::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
 use crate::view::product::link_problem;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::cpi::text::{date_text, hex_text};
 use backstop::error::BackstopError;
-use backstop::mint::{date_text, hex_text};
-use backstop::state::evidence::Terms;
+use backstop::peril::evidence::Terms;
 use backstop::state::{
     Access, Pool, PoolKind, PoolTerms, Product, ProductState, ProductTerms, Protocol, Treaty, TreatyState, TreatyTerms,
     Trigger, day_of, get_text,
@@ -302,7 +302,7 @@ impl Chain<'_> {
         if known.kind != PoolKind::Cover {
             return Ok(item.conflict("A reinsurance pool has no products."));
         }
-        if u64::from(known.cooldown_seconds) < condition.longest_wait_seconds() + 86_400 {
+        if u64::from(known.cooldown_seconds) < condition.least_cooldown_seconds() {
             return Ok(item.conflict("The pool's cooldown is shorter than the condition takes, and a day."));
         }
         known.next.0 += 1;
@@ -424,25 +424,9 @@ fn may_be_accepted(
 ) -> Result<(), BackstopError> {
     let rules = || -> anchor_lang::Result<()> {
         let (mut cedant, mut reinsurer) = (*cedant, *reinsurer);
-        if now < treaty.notice_until {
-            return Err(BackstopError::NoticeNotOver.into());
-        }
-        if now >= treaty.start() {
-            return Err(BackstopError::WrongTreatyState.into());
-        }
-        cedant.require_no_alert()?;
-        cedant.require_no_exits_waiting(now)?;
-        reinsurer.require_no_exits_waiting(now)?;
         cedant.accrue(now)?;
         reinsurer.accrue(now)?;
-        let premium = treaty.premium_on_acceptance()?;
-        if premium > 0 {
-            cedant.pay_from_surplus(premium)?;
-            cedant.require_solvent(now)?;
-        }
-        cedant.put_in_force(*key, treaty)?;
-        reinsurer.stand_behind(*key, treaty)?;
-        reinsurer.require_solvent(now)
+        treaty.clone().accept(*key, &mut cedant, &mut reinsurer, now).map(drop)
     };
     rules().map_err(crate::quote::refusal)
 }

@@ -3,8 +3,8 @@
 use crate::redact;
 use crate::units::{self, Amount};
 use anchor_lang::prelude::Pubkey;
-use backstop::oracle::Source;
-use backstop::state::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Severity, TermsInput};
+use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductState, ProductTerms, TreatyKind, TreatyTerms};
 use backstop::{CreatePoolArgs, InitializeArgs};
 use serde::Deserialize;

@@ -1,7 +1,7 @@
 //! Where a cover stands, and what it would pay: by the program's own rules, on copies.
 
 use backstop::math::losses;
-use backstop::state::evidence::Phase;
+use backstop::peril::evidence::Phase;
 use backstop::state::{Claim, Cover, CoverState, Incident, IncidentState, Product, Trigger};
 
 /// Where a cover stands.

@@ -4,7 +4,7 @@ use super::Case;
 use crate::text::moment_from;
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::FUNDING_PATIENCE;
-use backstop::state::evidence::Phase;
+use backstop::peril::evidence::Phase;
 use backstop::state::{IncidentState, ProductState};
 use serde::Serialize;
 
@@ -84,8 +84,8 @@ mod tests {
     use super::*;
     use crate::instruction::{PoolKeys, ProductKeys};
     use crate::view::{OpenPool, OpenProduct};
-    use backstop::oracle::Observation;
-    use backstop::state::evidence::{Severity, Terms, TermsInput};
+    use backstop::peril::evidence::{Severity, Terms, TermsInput};
+    use backstop::peril::feed::Observation;
     use backstop::state::{Incident, NotedTreaty, Trigger};
 
     const START: i64 = 1_678_500_000;

@@ -2,7 +2,7 @@
 
 use crate::text::{duration, exact_price, percent, rate};
 use backstop::CreateProductArgs;
-use backstop::state::evidence::{Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Severity, Terms, TermsInput};
 use backstop::state::{Product, ProductState, ProductTerms, Trigger};
 
 /// Whether a product sells at `now`: `announced` before its notice is over.
@@ -43,14 +43,14 @@ pub fn evidence(terms: &Terms) -> String {
 
 /// How much it pays.
 pub fn payment(terms: &Terms) -> String {
-    if terms.severity != Terms::LINEAR {
-        return "the sum insured in full".into();
+    match terms.payout() {
+        Severity::Binary => "the sum insured in full".into(),
+        Severity::Linear { full_loss_price } => format!(
+            "by the mean price of that time: nothing at {}, all at {} and below, in proportion between",
+            exact_price(terms.threshold),
+            exact_price(full_loss_price)
+        ),
     }
-    format!(
-        "by the mean price of that time: nothing at {}, all at {} and below, in proportion between",
-        exact_price(terms.threshold),
-        exact_price(terms.full_loss_price)
-    )
 }
 
 /// What the risk keeper may set.
@@ -163,7 +163,7 @@ pub fn link_note(uri: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backstop::state::evidence::{Severity, TermsInput};
+    use backstop::peril::evidence::TermsInput;
 
     fn terms(severity: Severity, tolerance_seconds: u32) -> Terms {
         Terms::new(&TermsInput {

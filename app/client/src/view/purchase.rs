@@ -6,8 +6,8 @@ use crate::instruction::ProductKeys;
 use crate::quote::Market;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::system_program;
-use backstop::mint::{Metadata, amount_text, day_start_text, hex_text, mint_space};
-use backstop::state::{Cover, Quote, get_text};
+use backstop::cpi::mint::mint_space;
+use backstop::state::{Cover, Quote};
 use solana_sdk::account::Account;
 use std::collections::VecDeque;
 
@@ -56,17 +56,7 @@ pub fn free_numbers(
 /// Lamports of rent for cover, NFT and the receiver's account of it.
 pub fn rent(cluster: &dyn Cluster, market: &Market, quote: &Quote) -> Result<u64, ClusterError> {
     let (pool, product) = (&market.pool, &market.product);
-    // As `buy_cover` writes it.
-    let metadata = Metadata {
-        name: &format!("Backstop: {}", product.name()),
-        symbol: "COVER",
-        uri: product.uri(),
-        fields: &[
-            ("sum_insured", amount_text(quote.sum_insured, pool.asset_decimals, get_text(&pool.label))),
-            ("end", day_start_text(quote.end_day)),
-            ("wording_sha256", hex_text(&product.wording_hash)),
-        ],
-    };
+    let metadata = Cover::sold(quote, &product.terms, 0).nft(pool, product);
     let lengths = [8 + <Cover as anchor_lang::Space>::INIT_SPACE, mint_space(true) + metadata.space(), NFT_ACCOUNT];
     lengths.iter().try_fold(0u64, |sum, length| Ok(sum.saturating_add(cluster.rent(*length)?)))
 }

@@ -3,10 +3,10 @@
 
 use crate::text::exact_price;
 use anchor_lang::prelude::Pubkey;
-use backstop::mint::hex_text;
-use backstop::oracle::{Observation, Source};
+use backstop::cpi::text::hex_text;
+use backstop::peril::evidence::{Class, Evidence, Phase, RING_SLOTS, Terms, Window};
+use backstop::peril::feed::{Observation, Source};
 use backstop::state::Trigger;
-use backstop::state::evidence::{Class, Evidence, Phase, RING_SLOTS, Terms, Window};
 use rust_decimal::Decimal;
 
 /// Where a trigger stands.
@@ -170,7 +170,7 @@ fn closing(terms: &Terms, evidence: &Evidence, current: u64, now: i64) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backstop::state::evidence::{Severity, TermsInput};
+    use backstop::peril::evidence::{Severity, TermsInput};
 
     /// A slot boundary.
     pub const START: i64 = 1_678_500_000;

@@ -10,11 +10,12 @@ use anchor_lang::Space;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::constants::{MIN_SMALLEST_AMOUNT, TREATY_CALL_WINDOW};
-use backstop::oracle::Source;
-use backstop::state::evidence::{Class, Evidence, Phase, Terms};
+use backstop::peril::AlertLevel;
+use backstop::peril::evidence::{Class, Evidence, Phase, Severity, Terms};
+use backstop::peril::feed::Source;
 use backstop::state::{
-    CedantAlert, Claim, ExitEpoch, Incident, IncidentState, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyKind,
-    TreatyState, day_of,
+    Claim, ExitEpoch, Incident, IncidentState, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyKind, TreatyState,
+    day_of,
 };
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, PoolKeys, TreatyKeys};
@@ -415,18 +416,15 @@ impl Planner<'_> {
     }
 
     /// A reinsurance pool's cedants in the order of its books, and how deep the worst alert among them is.
-    fn cedants(&self, view: &PoolView) -> (Vec<Pubkey>, CedantAlert) {
+    fn cedants(&self, view: &PoolView) -> (Vec<Pubkey>, AlertLevel) {
         if view.books.kind() != PoolKind::Reinsurance {
-            return (Vec::new(), CedantAlert::None);
+            return (Vec::new(), AlertLevel::None);
         }
         let inward = view.books.inward.iter().filter(|inward| inward.treaty != Pubkey::default());
         let cedants: Vec<Pubkey> = inward.map(|inward| inward.cedant).collect();
-        let alert = |cedant: &Pubkey| match self.chain.pools.get(cedant).map(|view| &view.books) {
-            Some(books) if books.alerts == 0 => CedantAlert::None,
-            Some(books) if books.alerts_due == 0 => CedantAlert::Breaching,
-            _ => CedantAlert::Due,
-        };
-        let worst = cedants.iter().map(alert).max().unwrap_or(CedantAlert::None);
+        // A cedant that cannot be found may be in any alert.
+        let alert = |cedant: &Pubkey| self.chain.pools.get(cedant).map_or(AlertLevel::Due, |view| view.books.alert());
+        let worst = cedants.iter().map(alert).max().unwrap_or(AlertLevel::None);
         (cedants, worst)
     }
 
@@ -570,13 +568,14 @@ pub(super) fn price_text(price_e8: u64) -> String {
 /// Whether a higher breach price in a slot that already has one is higher by a hundredth of the price range that the
 /// severity is linear over.
 fn moves_severity(terms: &Terms, before: &Evidence, after: &Evidence, print: &Print) -> bool {
-    if terms.severity != Terms::LINEAR {
-        return false;
-    }
+    let full_loss_price = match terms.payout() {
+        Severity::Binary => return false,
+        Severity::Linear { full_loss_price } => full_loss_price,
+    };
     let Some(slot) = terms.slot_of(print.observation.publish_time) else { return false };
     let index = (slot % before.prices.len() as u64) as usize;
     let gained = after.prices[index].saturating_sub(before.prices[index]);
-    gained > 0 && gained >= terms.threshold.saturating_sub(terms.full_loss_price) / 100
+    gained > 0 && gained >= terms.threshold.saturating_sub(full_loss_price) / 100
 }
 
 /// Whether quota-share premium is worth handing over: about a day's worth at today's rate, or all of it once the
@@ -608,7 +607,7 @@ fn end_is_due(key: &Pubkey, treaty: &Treaty, cedant: &Pool, now: i64) -> bool {
 
 /// Whether settling an epoch would be taken, and fills it or pays at least a hundredth of what is exiting: each
 /// payment in parts rounds against those who leave.
-fn worth_settling(epoch: &ExitEpoch, mut books: Pool, cedants: CedantAlert, now: i64) -> bool {
+fn worth_settling(epoch: &ExitEpoch, mut books: Pool, cedants: AlertLevel, now: i64) -> bool {
     let exiting: u64 = Tranche::BOTH.iter().map(|tranche| books.tranche(*tranche).exiting).sum();
     let mut epoch = epoch.clone();
     let Ok(payment) = books.settle_epoch(&mut epoch, cedants, now) else { return false };
@@ -618,5 +617,8 @@ fn worth_settling(epoch: &ExitEpoch, mut books: Pool, cedants: CedantAlert, now:
 
 /// Whether a feed is one of the Pyth receiver, whose prints anyone may post.
 pub fn can_be_posted(feed: &Feed) -> bool {
-    feed.source == Source::PythReceiver.byte()
+    match Source::from_byte(feed.source) {
+        Some(Source::PythReceiver) => true,
+        Some(Source::PythPush) | None => false,
+    }
 }

@@ -1,9 +1,9 @@
 //! Where prices come from.
 
-use crate::crank::plan::{Feed, can_be_posted};
+use crate::crank::plan::Feed;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::oracle::{self, MAX_AHEAD_SECONDS, Observation, Source};
+use backstop::peril::feed::{self, MAX_AHEAD_SECONDS, Observation, Source};
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::price_account::standing_account;
 use solana_sdk::signature::Keypair;
@@ -134,11 +134,12 @@ pub struct Accounts {
 
 impl PriceSource for Accounts {
     fn prints(&mut self, cluster: &dyn Cluster, feeds: &[Feed], _now: i64) -> Result<Vec<Print>, PriceError> {
-        let standing = |feed: &Feed| {
+        let standing = |feed: &Feed| match Source::from_byte(feed.source)? {
+            Source::PythReceiver => Some(standing_account(&feed.feed)),
             // The push oracle's feed is the account itself.
-            if can_be_posted(feed) { standing_account(&feed.feed) } else { Pubkey::new_from_array(feed.feed) }
+            Source::PythPush => Some(Pubkey::new_from_array(feed.feed)),
         };
-        let mut addresses: Vec<Pubkey> = self.named.iter().copied().chain(feeds.iter().map(standing)).collect();
+        let mut addresses: Vec<Pubkey> = self.named.iter().copied().chain(feeds.iter().filter_map(standing)).collect();
         addresses.sort_unstable();
         addresses.dedup();
         let accounts = cluster.accounts(&addresses)?;
@@ -147,7 +148,7 @@ impl PriceSource for Accounts {
             let Some(read) = read else { continue };
             for feed in feeds {
                 let Some(source) = Source::from_byte(feed.source) else { continue };
-                if let Ok(observation) = oracle::read(source, &account, &read.owner, &read.data, &feed.feed, i64::MAX) {
+                if let Ok(observation) = feed::read(source, &account, &read.owner, &read.data, &feed.feed, i64::MAX) {
                     prints.push(Print { source: feed.source, feed: feed.feed, account, observation });
                 }
             }

@@ -10,7 +10,7 @@ use crate::crank::price::{Print, Step};
 use anchor_lang::prelude::{Pubkey, pubkey};
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::system_program;
-use backstop::oracle::{Observation, RawPrice, Source};
+use backstop::peril::feed::{Observation, RawPrice, Source};
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::transaction::MOST_BYTES;
 use pyth_solana_receiver_sdk::pda::{get_config_address, get_treasury_address};

@@ -3,7 +3,7 @@
 use crate::crank::chain::{Chain, ProductView};
 use crate::crank::plan::{Feed, Settings, can_be_posted, price_text, wanted, watched};
 use crate::crank::price::{Gap, Print};
-use backstop::state::evidence::Phase;
+use backstop::peril::evidence::Phase;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,7 +4,7 @@
 //! independent ways to the same numbers are what makes the demo a check.
 
 use super::prices::Print;
-use backstop::state::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Severity, TermsInput};
 use std::collections::BTreeMap;
 
 const FULL_BPS: u128 = 10_000;

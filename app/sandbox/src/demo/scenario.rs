@@ -1,7 +1,7 @@
 //! Who takes part, on which terms, and what has to come out.
 
 use super::prices::{self, Print};
-use backstop::state::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Severity, TermsInput};
 use backstop::state::{Access, PoolTerms, ProductTerms, Tranche, TreatyKind};
 
 pub(crate) const ONE: u64 = 1_000_000;

@@ -13,8 +13,8 @@ use crate::embedded::Price;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::error::BackstopError;
-use backstop::oracle::Source;
-use backstop::state::evidence::{Phase, Severity, TermsInput, Window};
+use backstop::peril::evidence::{Phase, Severity, TermsInput, Window};
+use backstop::peril::feed::Source;
 use backstop::state::{self, Access, CoverRequest, PoolKind, Tranche, Trigger};
 use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs};
 use backstop_client::address;
@@ -531,7 +531,7 @@ impl<'a> Story<'a> {
         let Trigger { terms, evidence, .. } = &trigger;
         let triggered = trigger.phase() == Phase::Triggered;
         let window = evidence.window(terms);
-        let known = evidence.head.saturating_sub(backstop::state::evidence::RING_SLOTS - 1)..=evidence.head;
+        let known = evidence.head.saturating_sub(backstop::peril::evidence::RING_SLOTS - 1)..=evidence.head;
         let slots = known.filter_map(|slot| {
             let breach_price_e8 = evidence.breach_price(slot);
             let recovered = evidence.is_recovered(slot);

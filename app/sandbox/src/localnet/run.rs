@@ -167,7 +167,7 @@ impl Localnet {
             let account = quote.account();
             let Some(price) = quote.price(now) else { continue };
             let data = price_account::price_update(account, quote.feed_id(), price, slot);
-            let owner = backstop::oracle::pyth_receiver::PROGRAM_ID;
+            let owner = backstop::peril::feed::pyth_receiver::PROGRAM_ID;
             let lamports = self.cluster.rent(data.len())?;
             self.surfnet.cheatcodes().set_account(&account, lamports, &data, &owner).map_err(failed)?;
             if !self.posted.contains(quote) {

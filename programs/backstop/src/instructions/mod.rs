@@ -4,8 +4,8 @@
 //! twice, which takes 600 compute units each. No two of one instruction are of the same type, and their discriminators
 //! tell the types apart; where two could be the same, a constraint refuses it.
 //!
-//! Accounts that a handler creates by hand have their seeds for the IDL alone (`cfg_attr`): [`crate::storage`] checks
-//! the address.
+//! Accounts that a handler creates by hand have their seeds for the IDL alone (`cfg_attr`): [`crate::cpi::records`]
+//! checks the address.
 
 pub mod cover;
 pub mod incident;
@@ -24,8 +24,6 @@ pub use treaty::*;
 pub use trigger::*;
 
 use crate::error::BackstopError;
-use crate::events::{Accrued, report};
-use crate::state::{Accrual, Pool};
 use anchor_lang::prelude::*;
 
 /// Refuses accounts beyond those that an instruction names.
@@ -37,31 +35,4 @@ pub(crate) fn no_more(accounts: &[AccountInfo]) -> Result<()> {
 /// Unix time of the cluster, in seconds.
 pub(crate) fn now() -> Result<i64> {
     Ok(Clock::get()?.unix_timestamp)
-}
-
-/// Reports an accrual that moved something.
-pub(crate) fn report_accrual(pool: Pubkey, at: i64, accrual: Accrual) -> Result<()> {
-    if accrual.earned > 0 {
-        report(&Accrued { pool, at, accrual })?;
-    }
-    Ok(())
-}
-
-/// What the pool's address signs with.
-pub(crate) struct PoolSigner {
-    asset_mint: Pubkey,
-    id: [u8; 2],
-    bump: [u8; 1],
-}
-
-impl PoolSigner {
-    /// The seeds of a pool.
-    pub fn of(pool: &Pool) -> Self {
-        Self { asset_mint: pool.asset_mint, id: pool.id.to_le_bytes(), bump: [pool.bump] }
-    }
-
-    /// The seeds in the form that a CPI takes.
-    pub fn seeds(&self) -> [&[u8]; 4] {
-        [crate::constants::POOL_SEED, self.asset_mint.as_ref(), &self.id, &self.bump]
-    }
 }

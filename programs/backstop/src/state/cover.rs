@@ -1,22 +1,24 @@
 //! A cover: one policy, held by whoever holds its NFT.
 
-use crate::constants::DAY;
+use crate::constants::{ACCOUNT_VERSION, DAY};
+use crate::cpi::mint::Metadata;
+use crate::cpi::text;
 use crate::error::BackstopError;
-use crate::state::{day_of, day_start};
+use crate::state::{Pool, Product, ProductTerms, Quote, day_of, day_start, get_text};
 use anchor_lang::prelude::*;
 
-/// Where a cover stands.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CoverState {
-    /// Sold, and neither paid nor cancelled.
-    Active,
-    /// Paid by an incident.
-    Settled,
+stored_enum! {
+    /// Where a cover stands.
+    pub enum CoverState {
+        /// Sold, and neither paid nor cancelled.
+        Active = 0,
+        /// Paid by an incident.
+        Settled = 1,
+    }
 }
 
 /// One policy on a product. Its terms never change.
-#[account]
-#[derive(Debug, PartialEq, Eq, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
 pub struct Cover {
     /// The product that this cover is on.
     pub product: Pubkey,
@@ -48,6 +50,8 @@ pub struct Cover {
     pub reserved: [u8; 32],
 }
 
+borsh_account!(Cover { keys: 3, discriminator: [104, 157, 160, 193, 104, 133, 228, 74] });
+
 /// What a cover is due of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
@@ -60,6 +64,42 @@ pub enum Claim {
 impl Cover {
     /// Where in the account its state is: behind the discriminator, three keys, version and bump.
     pub const STATE_AT: usize = 8 + 3 * 32 + 2;
+
+    /// The cover that a purchase at `now` sells. Its product, its mint, its bump and whoever pays its rent are for the
+    /// caller to fill in.
+    pub fn sold(quote: &Quote, terms: &ProductTerms, now: i64) -> Self {
+        Self {
+            product: Pubkey::default(),
+            mint: Pubkey::default(),
+            rent_payer: Pubkey::default(),
+            version: ACCOUNT_VERSION,
+            bump: 0,
+            state: CoverState::Active,
+            cancel_fee_bps: terms.cancel_fee_bps,
+            active_day: quote.active_day,
+            end_day: quote.end_day,
+            sum_insured: quote.sum_insured,
+            premium: quote.premium,
+            rate_q32: quote.rate_q32,
+            bought_at: now,
+            reserved: [0; 32],
+        }
+    }
+
+    /// What a wallet shows of the cover's NFT.
+    pub fn nft(&self, pool: &Pool, product: &Product) -> Metadata {
+        let sum = text::amount_text(self.sum_insured, pool.asset_decimals, get_text(&pool.label));
+        Metadata {
+            name: ["Backstop: ", product.name()].concat(),
+            symbol: "COVER".to_owned(),
+            uri: product.uri().to_owned(),
+            fields: vec![
+                ("sum_insured", sum),
+                ("end", text::day_start_text(self.end_day)),
+                ("wording_sha256", text::hex_text(&product.wording_hash)),
+            ],
+        }
+    }
 
     /// Unix second at which the protection begins.
     pub fn active_from(&self) -> i64 {

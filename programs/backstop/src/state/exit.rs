@@ -2,12 +2,11 @@
 
 use crate::error::BackstopError;
 use crate::math::exits;
-use crate::state::Tranche;
+use crate::state::{ByTranche, Tranche};
 use anchor_lang::prelude::*;
 
 /// One request to leave. It bears losses with its tranche and earns nothing.
-#[account]
-#[derive(Debug, PartialEq, Eq, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
 pub struct ExitTicket {
     /// The pool to leave.
     pub pool: Pubkey,
@@ -35,9 +34,10 @@ pub struct ExitTicket {
     pub reserved: [u8; 32],
 }
 
+borsh_account!(ExitTicket { keys: 3, discriminator: [137, 38, 96, 201, 22, 40, 172, 171] });
+
 /// All tickets whose cooldown ends on one UTC day, of both tranches. They are paid in one ratio.
-#[account]
-#[derive(Debug, PartialEq, Eq, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
 pub struct ExitEpoch {
     /// The pool.
     pub pool: Pubkey,
@@ -67,6 +67,8 @@ pub struct ExitEpoch {
     pub reserved: [u8; 32],
 }
 
+borsh_account!(ExitEpoch { keys: 2, discriminator: [250, 24, 250, 166, 89, 254, 36, 135] });
+
 impl ExitEpoch {
     /// All of a ticket open.
     pub const ALL_OPEN: u64 = exits::ALL_OPEN_Q63;
@@ -74,14 +76,6 @@ impl ExitEpoch {
     /// Whether everything that was asked for has been paid (or lost).
     pub fn is_filled(&self) -> bool {
         self.open_q63 == 0
-    }
-
-    fn units_mut(&mut self, tranche: Tranche) -> &mut u64 {
-        let [junior, senior] = &mut self.units;
-        match tranche {
-            Tranche::Junior => junior,
-            Tranche::Senior => senior,
-        }
     }
 
     /// Counts a new ticket in. A ticket of a new series takes the place of units whose series was wiped out: an epoch
@@ -93,7 +87,7 @@ impl ExitEpoch {
                 *kept = 0;
             }
         }
-        let sum = self.units_mut(tranche);
+        let sum = self.units.of_mut(tranche);
         *sum = sum.checked_add(units).ok_or(BackstopError::MathOverflow)?;
         self.tickets = self.tickets.checked_add(1).ok_or(BackstopError::MathOverflow)?;
         Ok(())
@@ -101,7 +95,7 @@ impl ExitEpoch {
 
     /// Whether a ticket's units are counted in this epoch: not if its series was wiped out before another began here.
     fn counts(&self, ticket: &ExitTicket) -> bool {
-        self.series.get(ticket.tranche.index()) == Some(&ticket.series)
+        *self.series.of(ticket.tranche) == ticket.series
     }
 
     /// Books what a ticket can claim now and returns it, in asset units rounded down.
@@ -109,11 +103,7 @@ impl ExitEpoch {
         if !self.counts(ticket) {
             return Ok(0);
         }
-        let [junior, senior] = self.paid_per_unit_q64;
-        let per_unit = match ticket.tranche {
-            Tranche::Junior => junior,
-            Tranche::Senior => senior,
-        };
+        let per_unit = *self.paid_per_unit_q64.of(ticket.tranche);
         let due = exits::claimable(ticket.units, per_unit).ok_or(BackstopError::MathOverflow)?;
         let amount = due.checked_sub(ticket.claimed).ok_or(BackstopError::InvariantViolated)?;
         ticket.claimed = due;
@@ -128,7 +118,7 @@ impl ExitEpoch {
             return Ok(0);
         }
         let open = exits::open_units(ticket.units, self.open_q63).ok_or(BackstopError::InvariantViolated)?;
-        let sum = self.units_mut(ticket.tranche);
+        let sum = self.units.of_mut(ticket.tranche);
         *sum = sum.checked_sub(ticket.units).ok_or(BackstopError::InvariantViolated)?;
         Ok(open)
     }

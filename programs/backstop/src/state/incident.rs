@@ -1,37 +1,41 @@
 //! An incident: one trigger of one product, the reserve set aside for it and the ratio at which its covers are paid.
 
 use crate::constants::*;
-use crate::error::BackstopError;
+use crate::error::{BackstopError, refuse};
 use crate::math::losses;
-use crate::state::{Claim, Cover, Pool, Treaty, TreatyKind};
+use crate::peril::{AlertLevel, Condition};
+use crate::state::{Claim, Cover, LossByLayer, Pool, Product, ProductState, Treaty, TreatyKind};
 use anchor_lang::prelude::*;
 
 /// Treaties that an incident can note: one quota share and the layers.
 pub const MAX_NOTED_TREATIES: usize = 1 + MAX_LAYERS;
 
-/// How far an incident is.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IncidentState {
-    /// Its treaties are being called.
-    Open,
-    /// Waits for its funding round.
-    Waiting,
-    /// Its reserve and ratio are fixed.
-    Funded,
-    /// What was left went to the surplus.
-    Closed,
+stored_enum! {
+    /// How far an incident is.
+    pub enum IncidentState {
+        /// Its treaties are being called.
+        Open = 0,
+        /// Waits for its funding round.
+        Waiting = 1,
+        /// Its reserve and ratio are fixed.
+        Funded = 2,
+        /// What was left went to the surplus.
+        Closed = 3,
+    }
 }
 
-/// How a noted treaty stands for an incident.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CallState {
-    /// Not called yet, or no treaty noted.
-    #[default]
-    Pending,
-    /// Called: what it could pay is in the incident's reserve.
-    Called,
-    /// Not called in time: what it owes can be collected into the surplus.
-    Skipped,
+stored_enum! {
+    /// How a noted treaty stands for an incident.
+    #[derive(Default)]
+    pub enum CallState {
+        /// Not called yet, or no treaty noted.
+        #[default]
+        Pending = 0,
+        /// Called: what it could pay is in the incident's reserve.
+        Called = 1,
+        /// Not called in time: what it owes can be collected into the surplus.
+        Skipped = 2,
+    }
 }
 
 /// A treaty that was in force at the event.
@@ -48,8 +52,7 @@ pub struct NotedTreaty {
 }
 
 /// One trigger of one product.
-#[account]
-#[derive(Debug, PartialEq, Eq, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
     /// The product.
     pub product: Pubkey,
@@ -101,7 +104,161 @@ pub struct Incident {
     pub reserved: [u8; 64],
 }
 
+borsh_account!(Incident { keys: 3, discriminator: [144, 81, 144, 130, 200, 193, 26, 111] });
+
+/// Whose incident it is, where, and who pays for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IncidentKeys {
+    /// The product.
+    pub product: Pubkey,
+    /// The product's pool.
+    pub pool: Pubkey,
+    /// Whoever pays the rent.
+    pub rent_payer: Pubkey,
+    /// Bump of the address.
+    pub bump: u8,
+}
+
+/// What opening an incident did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// When the event was.
+    pub event_at: i64,
+    /// Part of each sum insured that is lost, in basis points.
+    pub severity_bps: u16,
+    /// What its covers are due, in asset units.
+    pub gross: u64,
+    /// Exposure that ended with it, because nothing is due, in asset units.
+    pub released: u64,
+}
+
+/// What funding an incident did, in asset units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Funding {
+    /// What its covers are due.
+    pub gross: u64,
+    /// What treaties paid of it.
+    pub ceded: u64,
+    /// What the pool set aside of its own.
+    pub paid: u64,
+    /// Exposure that left pool and group.
+    pub released: u64,
+    /// How the pool's part fell on its layers.
+    pub losses: LossByLayer,
+}
+
 impl Incident {
+    /// Opens the incident of a triggered product, and ends the product.
+    ///
+    /// Gross is exact, from the buckets: the severity of the sums in force at the event, rounded up, so that the
+    /// payouts never exceed it, and the premiums of covers that were still waiting. With nothing due the incident is
+    /// closed at once, and exposure and alert end with it; else the treaties in force at the event are noted, and
+    /// without any it waits for its funding round.
+    ///
+    /// Errors: `NotTriggered`, `ProductOver`.
+    pub fn open(
+        &mut self,
+        keys: IncidentKeys,
+        pool: &mut Pool,
+        product: &mut Product,
+        condition: &mut impl Condition,
+        now: i64,
+    ) -> Result<Opening> {
+        let verdict = condition.require_verdict()?;
+        ensure!(product.state() != ProductState::Over, BackstopError::ProductOver);
+        let (event_at, severity_bps) = (verdict.event_at, verdict.severity_bps);
+        let affected = product.affected(event_at)?;
+        let gross = losses::gross(affected.sums, severity_bps, affected.premiums).ok_or(BackstopError::MathOverflow)?;
+        product.end_with(event_at);
+        *self = Incident {
+            product: keys.product,
+            pool: keys.pool,
+            rent_payer: keys.rent_payer,
+            version: ACCOUNT_VERSION,
+            bump: keys.bump,
+            state: IncidentState::Open,
+            severity_bps,
+            event_at,
+            opened_at: now,
+            funded_at: 0,
+            round: 0,
+            gross,
+            ceded: 0,
+            net: gross,
+            reserve: 0,
+            paid: 0,
+            exposure: product.exposure,
+            sums_left: affected.sums,
+            premiums_left: affected.premiums,
+            treaties: [NotedTreaty::default(); MAX_NOTED_TREATIES],
+            quota_share_owed: 0,
+            treaty_count: 0,
+            cursor: 0,
+            reserved: [0; 64],
+        };
+        let mut released = 0;
+        if gross == 0 {
+            self.end_alert(pool, product, condition)?;
+            product.note_incident_closed();
+            released = self.exposure;
+            self.state = IncidentState::Closed;
+            self.funded_at = now;
+        } else {
+            self.note_treaties(pool)?;
+            self.join_when_called(pool)?;
+        }
+        Ok(Opening { event_at, severity_bps, gross, released })
+    }
+
+    /// Sets aside what the incident is paid, once its funding round is due, and fixes its ratio for good; exposure and
+    /// alert of the product end.
+    ///
+    /// Errors: `TreatiesNotCalled`, `AlreadyFunded`, and those of [`Pool::fund_incident`].
+    pub fn fund(
+        &mut self,
+        pool: &mut Pool,
+        product: &mut Product,
+        condition: &mut impl Condition,
+        now: i64,
+    ) -> Result<Funding> {
+        match self.state {
+            IncidentState::Waiting => {}
+            IncidentState::Open => return Err(refuse(BackstopError::TreatiesNotCalled)),
+            IncidentState::Funded | IncidentState::Closed => return Err(refuse(BackstopError::AlreadyFunded)),
+        }
+        let (paid, losses) = pool.fund_incident(self.round, self.net, now)?;
+        self.end_alert(pool, product, condition)?;
+        self.reserve = self.ceded.checked_add(paid).ok_or(BackstopError::MathOverflow)?;
+        self.funded_at = now;
+        self.state = IncidentState::Funded;
+        Ok(Funding { gross: self.gross, ceded: self.ceded, paid, released: self.exposure, losses })
+    }
+
+    /// Moves what is left of the reserve to the surplus, once every cover is settled or the window for it is over.
+    /// Returns how much, in asset units. The account is closed with it.
+    ///
+    /// Errors: `NotFunded`, `IncidentInUse`.
+    pub fn wind_up(&self, pool: &mut Pool, product: &mut Product, now: i64) -> Result<u64> {
+        let to_surplus = match self.state {
+            IncidentState::Open | IncidentState::Waiting => return Err(refuse(BackstopError::NotFunded)),
+            IncidentState::Closed => 0,
+            IncidentState::Funded => {
+                ensure!(self.may_close(now), BackstopError::IncidentInUse);
+                self.reserve.saturating_sub(self.paid)
+            }
+        };
+        pool.release_incident_reserve(to_surplus)?;
+        product.note_incident_closed();
+        Ok(to_surplus)
+    }
+
+    /// Ends the product's alert, and takes its exposure out of pool and group.
+    fn end_alert(&self, pool: &mut Pool, product: &mut Product, condition: &mut impl Condition) -> Result<()> {
+        pool.move_alert(condition.alert(), AlertLevel::None, self.exposure)?;
+        condition.end_alert();
+        product.release_all(pool)
+    }
+
     /// Notes the treaties of the pool that were in force at the event: the quota share, then the layers upward by
     /// attachment.
     pub fn note_treaties(&mut self, pool: &Pool) -> Result<()> {

@@ -1,15 +1,16 @@
 //! The accounts: their fields, sizes, transitions and invariants. Rules live here and in [`crate::math`]; handlers
 //! only tie accounts together, move tokens and report.
 
+#[macro_use]
+pub mod version;
+
 pub mod cover;
-pub mod evidence;
 pub mod exit;
 pub mod incident;
 pub(crate) mod ledger;
 pub mod pool;
 pub mod product;
 pub mod protocol;
-pub mod reinsurance;
 pub mod treaty;
 pub mod trigger;
 
@@ -19,9 +20,9 @@ pub use incident::*;
 pub use pool::*;
 pub use product::*;
 pub use protocol::*;
-pub use reinsurance::*;
 pub use treaty::*;
 pub use trigger::*;
+pub use version::*;
 
 use crate::constants::DAY;
 use crate::error::BackstopError;

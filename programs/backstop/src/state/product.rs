@@ -6,21 +6,23 @@ use crate::math::capital::MAX_TOTAL_EXPOSURE;
 use crate::math::pricing::{self, Demand, Drift, Order, Price, PricingError};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::stream;
+use crate::peril::{Condition, SaleLimits};
 use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits, sum_days, take_days};
-use crate::state::{Accrual, Cover, Pool, Trigger, activation_day, day_of, day_start, get_text};
+use crate::state::{Accrual, Cover, Pool, activation_day, day_of, day_start, get_text};
 use anchor_lang::prelude::*;
 
-/// Whether a product sells.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProductState {
-    /// Sells, once its notice is over.
-    Selling,
-    /// Does not sell for now.
-    Frozen,
-    /// Sells no more; its covers run on.
-    RunOff,
-    /// An incident was opened on it.
-    Over,
+stored_enum! {
+    /// Whether a product sells.
+    pub enum ProductState {
+        /// Sells, once its notice is over.
+        Selling = 0,
+        /// Does not sell for now.
+        Frozen = 1,
+        /// Sells no more; its covers run on.
+        RunOff = 2,
+        /// An incident was opened on it.
+        Over = 3,
+    }
 }
 
 /// Price, limits and term bounds of a product, fixed when it is created except for the risk rate.
@@ -128,6 +130,11 @@ impl ProductTerms {
         Ok(())
     }
 
+    /// What the last price must be like for a sale.
+    pub fn sale_limits(&self) -> SaleLimits {
+        SaleLimits { max_age: self.max_price_age, buffer_bps: self.no_sale_buffer_bps }
+    }
+
     /// The demand curve.
     pub fn demand(&self) -> Demand {
         Demand {
@@ -212,6 +219,8 @@ pub struct Product {
 const _: () = assert!(core::mem::size_of::<Product>() == 5_248);
 const _: () = assert!(core::mem::align_of::<Product>() <= 8);
 
+in_place_account!(Product { state: ProductState });
+
 /// What a buyer asks for.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CoverRequest {
@@ -244,6 +253,17 @@ pub struct Quote {
     pub rate_q32: u64,
 }
 
+/// What selling a cover does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// The price, and what was sold for it.
+    pub quote: Quote,
+    /// Exposure of ended covers that was released before, in asset units.
+    pub released: u64,
+    /// What the pool earned up to now.
+    pub accrual: Accrual,
+}
+
 /// What giving a cover back does, in asset units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancellation {
@@ -271,12 +291,7 @@ impl Product {
 
     /// Whether the product sells.
     pub fn state(&self) -> ProductState {
-        match self.state {
-            0 => ProductState::Selling,
-            1 => ProductState::Frozen,
-            2 => ProductState::RunOff,
-            _ => ProductState::Over,
-        }
+        ProductState::stored(self.state)
     }
 
     /// The product's risk group.
@@ -305,7 +320,7 @@ impl Product {
                 | (ProductState::Selling | ProductState::Frozen, ProductState::RunOff)
         );
         ensure!(allowed, BackstopError::WrongProductState);
-        self.state = state_number(to);
+        self.state = to.byte();
         Ok(())
     }
 
@@ -359,17 +374,23 @@ impl Product {
     ///
     /// `quote` runs the same on copies, so a quote is what a purchase would cost at the same moment, and is refused
     /// where a purchase would be. The premium is rounded up.
-    pub fn sell(&mut self, pool: &mut Pool, trigger: &Trigger, request: CoverRequest, now: i64) -> Result<Quote> {
-        pool.accrue(now)?;
+    pub fn sell(
+        &mut self,
+        pool: &mut Pool,
+        condition: &impl Condition,
+        request: CoverRequest,
+        now: i64,
+    ) -> Result<Sale> {
+        let accrual = pool.accrue(now)?;
         ensure!(self.state() == ProductState::Selling, BackstopError::NotSelling);
         ensure!(now >= self.sells_from, BackstopError::NoticeNotOver);
         if self.notice_served == 0 {
             pool.require_no_exits_waiting(now)?;
             self.notice_served = 1;
         }
-        trigger.require_quiet()?;
-        trigger.require_sellable_print(self.terms.max_price_age, self.terms.no_sale_buffer_bps, now)?;
-        self.sync(pool, trigger, now)?;
+        condition.require_quiet()?;
+        condition.require_sellable(self.terms.sale_limits(), now)?;
+        let released = self.sync(pool, condition, now)?;
         self.drift_level(now);
 
         let CoverRequest { sum_insured, term_days } = request;
@@ -416,16 +437,24 @@ impl Product {
         self.covers_sold = self.covers_sold.saturating_add(1);
         self.note_utilisation(pool)?;
         let level_bps = self.level_bps;
-        Ok(Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 })
+        let quote =
+            Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 };
+        Ok(Sale { quote, released, accrual })
     }
 
-    /// Takes a cover back before its end, while the trigger is quiet.
+    /// Takes a cover back before its end, while the condition is quiet.
     ///
     /// Of the unearned premium, rounded down, the fee the cover was sold with stays, rounded up: one unit at least of
     /// any refund, so buying and cancelling at once always costs.
-    pub fn cancel(&mut self, pool: &mut Pool, trigger: &Trigger, cover: &Cover, now: i64) -> Result<Cancellation> {
+    pub fn cancel(
+        &mut self,
+        pool: &mut Pool,
+        condition: &impl Condition,
+        cover: &Cover,
+        now: i64,
+    ) -> Result<Cancellation> {
         ensure!(now < cover.end(), BackstopError::CoverEnded);
-        trigger.require_quiet()?;
+        condition.require_quiet()?;
         let accrual = pool.accrue(now)?;
         let unearned = fits(stream::unearned(cover.rate_q32, cover.seconds_left(now)))?.min(pool.unearned_premium);
         let fee = fits(mul_div(unearned, u64::from(cover.cancel_fee_bps), BPS, Rounding::Up))?;
@@ -465,11 +494,11 @@ impl Product {
         pool.release_exposure(self.risk_group(), cover.sum_insured)
     }
 
-    /// Releases the exposure of covers that ended before the trigger's ring begins. Does nothing while the trigger is
+    /// Releases the exposure of covers that ended before the trigger's ring begins. Does nothing while the condition is
     /// not quiet or the product is over. Returns what was released.
-    pub fn sync(&mut self, pool: &mut Pool, trigger: &Trigger, now: i64) -> Result<u64> {
+    pub fn sync(&mut self, pool: &mut Pool, condition: &impl Condition, now: i64) -> Result<u64> {
         let due_day = day_of(now).saturating_sub(self.ring_days);
-        if !trigger.is_quiet() || self.state() == ProductState::Over || due_day <= self.released_day {
+        if !condition.is_quiet() || self.state() == ProductState::Over || due_day <= self.released_day {
             return Ok(0);
         }
         // Covers end at most 511 days after the last released day: one turn of the ring sees them all.
@@ -506,7 +535,7 @@ impl Product {
 
     /// Ends the product: an incident was opened on it.
     pub fn end_with(&mut self, event_at: i64) {
-        self.state = state_number(ProductState::Over);
+        self.state = ProductState::Over.byte();
         self.event_at = event_at;
     }
 
@@ -514,6 +543,11 @@ impl Product {
     pub fn release_all(&mut self, pool: &mut Pool) -> Result<()> {
         let exposure = core::mem::take(&mut self.exposure);
         pool.release_exposure(self.risk_group(), exposure)
+    }
+
+    /// Notes that the product's incident is closed: its covers may be closed from now on.
+    pub fn note_incident_closed(&mut self) {
+        self.incident_closed = 1;
     }
 
     /// Whether a cover that was not paid can no longer be: it ended and was released, or the product's incident does
@@ -528,15 +562,5 @@ impl Product {
     /// Unix second at which a cover that ends on `day` begins to be releasable.
     pub fn release_time(&self, day: u32) -> i64 {
         day_start(day.saturating_add(self.ring_days))
-    }
-}
-
-/// The number that stands for a state in the account.
-pub const fn state_number(state: ProductState) -> u8 {
-    match state {
-        ProductState::Selling => 0,
-        ProductState::Frozen => 1,
-        ProductState::RunOff => 2,
-        ProductState::Over => 3,
     }
 }

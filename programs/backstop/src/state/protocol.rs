@@ -1,13 +1,12 @@
 //! The protocol's roles and its pause.
 
 use crate::constants::*;
+use crate::cpi::records::borrow_record;
 use crate::error::BackstopError;
-use crate::storage::borrow_record;
 use anchor_lang::prelude::*;
 
 /// The one account that names the roles. Nothing in it reaches money.
-#[account]
-#[derive(Debug, PartialEq, Eq, InitSpace)]
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
 pub struct Protocol {
     /// Creates pools, products and treaties, cedes surplus, freezes sales, appoints roles.
     pub governance: Pubkey,
@@ -26,6 +25,8 @@ pub struct Protocol {
     /// Room for later fields.
     pub reserved: [u8; 64],
 }
+
+borsh_account!(Protocol { keys: 4, discriminator: [45, 39, 101, 43, 115, 72, 131, 40] });
 
 /// A pause that ends by itself. Money paths never read it.
 #[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, Default, PartialEq, Eq)]

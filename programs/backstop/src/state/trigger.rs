@@ -2,9 +2,10 @@
 
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, mul_div};
-use crate::oracle::{self, Observation, OracleError, Source};
-use crate::state::AlertLevel;
-use crate::state::evidence::{Evidence, EvidenceError, Phase, Terms};
+use crate::payout::PayoutForm;
+use crate::peril::evidence::{Evidence, EvidenceError, Outcome, Phase, Terms};
+use crate::peril::feed::{self, Observation, OracleError, Source};
+use crate::peril::{AlertLevel, Condition, SaleLimits, Verdict};
 use anchor_lang::prelude::*;
 
 /// The oracle condition of a product.
@@ -37,12 +38,15 @@ pub struct Trigger {
 
 const _: () = assert!(core::mem::align_of::<Trigger>() <= 8);
 
+in_place_account!(Trigger { source: Source, evidence.phase: Phase, terms.severity: PayoutForm });
+
 impl Trigger {
     /// Bytes of the account, discriminator included.
     pub const SPACE: usize = 8 + core::mem::size_of::<Trigger>();
+
     /// Where the prices come from.
     pub fn source(&self) -> Source {
-        Source::from_byte(self.source).unwrap_or(Source::PythReceiver)
+        Source::stored(self.source)
     }
 
     /// The phase by the evidence as it was last brought up to date.
@@ -50,20 +54,32 @@ impl Trigger {
         self.evidence.phase()
     }
 
-    /// Whether nothing points to an event. A quiet trigger stays quiet until a print is shown.
-    pub fn is_quiet(&self) -> bool {
-        self.phase() == Phase::Quiet
+    /// Reads a price account by this trigger's source and feed.
+    pub fn read_print(&self, account: &AccountInfo, now: i64) -> Result<Observation> {
+        // What is borrowed here is an account of this program, passed twice.
+        let data = account.try_borrow_data().map_err(|_| BackstopError::OracleWrongOwner)?;
+        feed::read(self.source(), account.key, account.owner, &data, &self.feed, now)
+            .map_err(|error| BackstopError::from(error).into())
     }
 
-    /// Refuses unless quiet.
-    pub fn require_quiet(&self) -> Result<()> {
-        ensure!(self.is_quiet(), BackstopError::TriggerNotQuiet);
-        Ok(())
+    /// Shows a print: see [`Evidence::observe`].
+    pub fn observe(&mut self, print: &Observation, now: i64) -> Result<Outcome> {
+        Ok(self.evidence.observe(&self.terms, print, now).map_err(BackstopError::from)?)
     }
 
-    /// How the trigger counts in its pool's alert.
-    pub fn alert_level(&self) -> AlertLevel {
-        match self.phase() {
+    /// Brings the phase up to now.
+    pub fn refresh(&mut self, now: i64) -> Outcome {
+        self.evidence.refresh(&self.terms, now)
+    }
+
+    /// Makes the trigger final if its challenge is over; refuses before.
+    pub fn confirm(&mut self, now: i64) -> Result<Outcome> {
+        Ok(self.evidence.confirm(&self.terms, now).map_err(BackstopError::from)?)
+    }
+
+    /// How the trigger counts in its pool's alert in a phase.
+    pub fn alert_in(&self, phase: Phase) -> AlertLevel {
+        match phase {
             Phase::Quiet => AlertLevel::None,
             Phase::Breaching => AlertLevel::Breaching,
             Phase::Met => AlertLevel::Due,
@@ -71,26 +87,40 @@ impl Trigger {
             Phase::Triggered => AlertLevel::None,
         }
     }
+}
 
-    /// Refuses a sale on a last print that is too old or inside the no-sale buffer above the threshold.
-    pub fn require_sellable_print(&self, max_age: u32, buffer_bps: u32, now: i64) -> Result<()> {
+impl Condition for Trigger {
+    fn phase(&self) -> Phase {
+        self.evidence.phase()
+    }
+
+    fn alert(&self) -> AlertLevel {
+        self.alert_in(self.phase())
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        match self.phase() {
+            Phase::Quiet | Phase::Breaching | Phase::Met => None,
+            Phase::Triggered => {
+                Some(Verdict { event_at: self.evidence.event_at, severity_bps: self.evidence.severity_bps })
+            }
+        }
+    }
+
+    fn require_sellable(&self, limits: SaleLimits, now: i64) -> Result<()> {
         let published = self.evidence.last_publish_time;
         ensure!(published > 0, BackstopError::PrintTooOld);
         let age = now.saturating_sub(published);
-        ensure!(age <= i64::from(max_age), BackstopError::PrintTooOld);
+        ensure!(age <= i64::from(limits.max_age), BackstopError::PrintTooOld);
         let threshold = self.terms.threshold;
-        let buffer = mul_div(threshold, u64::from(buffer_bps), BPS, Rounding::Up).ok_or(BackstopError::MathOverflow)?;
-        let least = threshold.checked_add(buffer).ok_or(BackstopError::MathOverflow)?;
+        let buffer = mul_div(threshold, u64::from(limits.buffer_bps), BPS, Rounding::Up);
+        let least = buffer.and_then(|buffer| threshold.checked_add(buffer)).ok_or(BackstopError::MathOverflow)?;
         ensure!(self.evidence.last_price >= least, BackstopError::PriceInBuffer);
         Ok(())
     }
 
-    /// Reads a price account by this trigger's source and feed.
-    pub fn read_print(&self, account: &AccountInfo, now: i64) -> Result<Observation> {
-        // What is borrowed here is an account of this program, passed twice.
-        let data = account.try_borrow_data().map_err(|_| BackstopError::OracleWrongOwner)?;
-        oracle::read(self.source(), account.key, account.owner, &data, &self.feed, now)
-            .map_err(|error| BackstopError::from(error).into())
+    fn end_alert(&mut self) {
+        self.funded = 1;
     }
 }
 

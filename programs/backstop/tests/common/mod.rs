@@ -4,7 +4,7 @@
 use anchor_lang::error::Error;
 use anchor_lang::prelude::*;
 use backstop::error::BackstopError;
-use backstop::state::evidence::{Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Severity, Terms, TermsInput};
 use backstop::state::*;
 use bytemuck::Zeroable;
 
@@ -54,6 +54,7 @@ pub fn pool_terms() -> PoolTerms {
 /// A new cover pool.
 pub fn pool() -> Pool {
     let mut pool = Pool::zeroed();
+    pool.version = 1;
     pool.terms = pool_terms();
     pool.accrued_at = NOW;
     pool.share_mints = [key(1), key(2)];
@@ -106,6 +107,7 @@ pub fn condition() -> Terms {
 /// A quiet trigger with a fresh print of 1.00.
 pub fn trigger() -> Trigger {
     let mut trigger = Trigger::zeroed();
+    trigger.version = 1;
     trigger.product = key(20);
     trigger.terms = condition();
     trigger.evidence.last_price = 100_000_000;
@@ -205,6 +207,7 @@ pub fn product_terms() -> ProductTerms {
 /// A product that sells; its trigger's ring reaches two days back.
 pub fn product() -> Product {
     let mut product = Product::zeroed();
+    product.version = 1;
     product.terms = product_terms();
     product.risk_rate_ppb = 20_000_000;
     product.level_bps = 10_000;

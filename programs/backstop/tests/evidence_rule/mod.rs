@@ -2,8 +2,8 @@
 //!
 //! Property tests and the fuzz target `evidence` hold the program's machine against it.
 
-use backstop::oracle::Observation;
-use backstop::state::evidence::{Class, EvidenceError, Phase, Terms};
+use backstop::peril::evidence::{Class, EvidenceError, Phase, Terms};
+use backstop::peril::feed::Observation;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a set of prints says at a moment.

@@ -3,6 +3,7 @@
 use crate::common::*;
 use backstop::error::BackstopError::*;
 use backstop::math::MAX_TOTAL_EXPOSURE;
+use backstop::peril::AlertLevel;
 use backstop::state::*;
 
 #[test]

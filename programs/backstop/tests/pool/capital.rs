@@ -92,3 +92,24 @@ fn a_new_series_opens_only_after_the_old_one_was_wiped_out() {
     pool.tranches[0].series = 255;
     refused(pool.open_series(Tranche::Junior, key(7)), NoSeriesLeft);
 }
+
+#[test]
+fn a_product_is_admitted_by_a_cover_pool_that_outlasts_its_condition() {
+    let admit = |change: fn(&mut Pool)| {
+        let mut pool = pool_with(0, 0, 10_000);
+        change(&mut pool);
+        pool.admit_product(&key(40), &condition(), NOW).map(|admission| (admission, pool.products, pool.ring_days))
+    };
+    // A week's cooldown and three days; a ring of 256 slots of ten minutes reaches back two days.
+    let expected = Admission { id: 0, sells_from: NOW + 10 * DAY };
+    assert_eq!(admit(|_| {}).unwrap(), (expected, 1, 2));
+    let late = Admission { id: 7, sells_from: NOW };
+    let unused = |pool: &mut Pool| (pool.products, pool.ring_days, pool.in_use) = (7, 9, 0);
+    assert_eq!(admit(unused).unwrap(), (late, 8, 9));
+    refused(admit(|pool| pool.kind = 1), WrongPoolKind);
+    refused(admit(|pool| pool.asset_mint = key(40)), InsuresItsOwnAsset);
+    // An hour, ten minutes and an hour, and a day.
+    assert!(admit(|pool| pool.terms.cooldown_seconds = 7_800 + 86_400).is_ok());
+    refused(admit(|pool| pool.terms.cooldown_seconds = 7_800 + 86_399), CooldownTooShort);
+    refused(admit(|pool| pool.products = u16::MAX), NoIdLeft);
+}

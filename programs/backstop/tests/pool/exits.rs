@@ -3,6 +3,7 @@
 use crate::common::*;
 use backstop::error::BackstopError::*;
 use backstop::math::ALL_OPEN_Q63;
+use backstop::peril::AlertLevel;
 use backstop::state::*;
 
 /// An epoch of yesterday, alone in the queue, with the units of both tranches.
@@ -46,7 +47,7 @@ fn ticket(tranche: Tranche, units: u64) -> ExitTicket {
 fn a_request_turns_the_value_of_shares_into_units() {
     let mut pool = pool_with(0, 10_000, 20_000);
     let request = pool.request_exit(Tranche::Junior, 4_000_000, false).unwrap();
-    assert_eq!(request, ExitRequest { value: 4_000, units: 4_000_000 });
+    assert_eq!(request, Exit { value: 4_000, units: 4_000_000, to_surplus: 0 });
     let expected =
         TrancheBook { assets: 6_000, exiting: 4_000, shares: 6_000_000, units: 4_000_000, ..pool.tranches[0] };
     assert_eq!(pool.tranches[0], expected);
@@ -56,7 +57,7 @@ fn a_request_turns_the_value_of_shares_into_units() {
     pool.tranches[0].exiting = 2_000;
     pool.cash -= 2_000;
     let request = pool.request_exit(Tranche::Junior, 1_000_000, false).unwrap();
-    assert_eq!(request, ExitRequest { value: 1_000, units: 1_999_500 }); // 1,000 x 4,001,000 / 2,001
+    assert_eq!(request, Exit { value: 1_000, units: 1_999_500, to_surplus: 0 }); // 1,000 x 4,001,000 / 2,001
     pool.invariant().unwrap();
 }
 
@@ -89,7 +90,7 @@ fn dust_of_the_last_to_leave_goes_to_the_surplus() {
     pool.cash += 1_000_000;
     // 10^9 x 2,000,001 / 1,000,001,000 = 1,999,999.000001.
     let request = pool.request_exit(Tranche::Junior, 1_000_000_000, false).unwrap();
-    assert_eq!(request.value, 1_999_999);
+    assert_eq!((request.value, request.to_surplus), (1_999_999, 1));
     assert_eq!(layers(&pool), [1, 0, 1_999_999, 0, 0]);
     pool.invariant().unwrap();
 }
@@ -98,14 +99,15 @@ fn dust_of_the_last_to_leave_goes_to_the_surplus() {
 fn cancelling_buys_shares_with_what_the_units_are_worth() {
     let mut pool = pool_with(0, 10_000, 0);
     pool.request_exit(Tranche::Junior, 4_000_000, false).unwrap();
-    assert_eq!(pool.cancel_exit(Tranche::Junior, 1_000_000).unwrap(), (1_000, 1_000_000));
+    let back = CancelledExit { value: 1_000, shares: 1_000_000, to_surplus: 0 };
+    assert_eq!(pool.cancel_exit(Tranche::Junior, 1_000_000).unwrap(), back);
     assert_eq!(layers(&pool), [0, 7_000, 3_000, 0, 0]);
     assert_eq!((pool.tranches[0].shares, pool.tranches[0].units), (7_000_000, 3_000_000));
     pool.invariant().unwrap();
     // A third of what is exiting is lost: 3,000,000 units share 2,000.
     pool.tranches[0].exiting = 2_000;
     pool.cash -= 1_000;
-    let (value, shares) = pool.cancel_exit(Tranche::Junior, 3_000_000).unwrap();
+    let CancelledExit { value, shares, .. } = pool.cancel_exit(Tranche::Junior, 3_000_000).unwrap();
     // 3,000,000 x 2,001 / 3,001,000 = 2,000.3; 2,000 x 7,001,000 / 7,001.
     assert_eq!((value, shares), (2_000, 2_000_000));
     assert_eq!(layers(&pool), [0, 9_000, 0, 0, 0]);
@@ -122,7 +124,8 @@ fn dust_of_the_last_unit_goes_to_the_surplus() {
     pool.tranches[0].exiting = 5_000;
     pool.cash += 5_000;
     // 100 x 5,001 / 1,100 = 454.6: few units against the virtual position.
-    assert_eq!(pool.cancel_exit(Tranche::Junior, 100).unwrap().0, 454);
+    let back = pool.cancel_exit(Tranche::Junior, 100).unwrap();
+    assert_eq!((back.value, back.to_surplus), (454, 4_546));
     assert_eq!(layers(&pool), [4_546, 10_454, 0, 0, 0]);
     pool.invariant().unwrap();
 }
@@ -146,15 +149,15 @@ fn what_is_beyond_the_required_capital_is_free_and_no_more_than_the_pool_has() {
     let mut pool = pool_with(100, 200, 300);
     pool.tranches[1].exiting = 400;
     pool.add_exposure(0, 700).unwrap();
-    assert_eq!(pool.free_capital(TODAY - 1, CedantAlert::None, NOW).unwrap(), 300);
+    assert_eq!(pool.free_capital(TODAY - 1, AlertLevel::None, NOW).unwrap(), 300);
     // A quota share stands in for 40 % of 700.
     pool.quota_share.limit_left = 10_000;
     pool.quota_share.cession_bps = 4_000;
-    assert_eq!(pool.free_capital(TODAY - 1, CedantAlert::None, NOW).unwrap(), 580);
+    assert_eq!(pool.free_capital(TODAY - 1, AlertLevel::None, NOW).unwrap(), 580);
     pool.release_exposure(0, 700).unwrap();
-    assert_eq!(pool.free_capital(TODAY - 1, CedantAlert::None, NOW).unwrap(), 1_000);
+    assert_eq!(pool.free_capital(TODAY - 1, AlertLevel::None, NOW).unwrap(), 1_000);
     pool.add_exposure(0, 10_000).unwrap();
-    assert_eq!(pool.free_capital(TODAY - 1, CedantAlert::None, NOW).unwrap(), 0);
+    assert_eq!(pool.free_capital(TODAY - 1, AlertLevel::None, NOW).unwrap(), 0);
 }
 
 #[test]
@@ -164,39 +167,39 @@ fn an_alert_stops_exits_but_for_a_late_epoch_while_it_is_only_breaching() {
     pool.add_exposure(0, 600).unwrap();
     pool.add_exposure(1, 400).unwrap();
     // The root of 600^2 + 400^2 is 721.1.
-    assert_eq!(pool.free_capital(TODAY, CedantAlert::None, NOW).unwrap(), 1_278);
+    assert_eq!(pool.free_capital(TODAY, AlertLevel::None, NOW).unwrap(), 1_278);
     pool.move_alert(AlertLevel::None, AlertLevel::Breaching, 600).unwrap();
     let late = NOW + 31 * DAY;
-    refused(pool.free_capital(TODAY, CedantAlert::None, NOW), PoolInAlert);
-    refused(pool.free_capital(TODAY, CedantAlert::None, late), PoolInAlert);
+    refused(pool.free_capital(TODAY, AlertLevel::None, NOW), PoolInAlert);
+    refused(pool.free_capital(TODAY, AlertLevel::None, late), PoolInAlert);
     // The alert's 600 in full, and 400 for the rest.
-    assert_eq!(pool.free_capital(TODAY, CedantAlert::None, late + 1).unwrap(), 1_000);
-    assert_eq!(pool.free_capital(TODAY, CedantAlert::Breaching, late + 1).unwrap(), 1_000);
-    refused(pool.free_capital(TODAY, CedantAlert::Due, late + 1), PoolInAlert);
+    assert_eq!(pool.free_capital(TODAY, AlertLevel::None, late + 1).unwrap(), 1_000);
+    assert_eq!(pool.free_capital(TODAY, AlertLevel::Breaching, late + 1).unwrap(), 1_000);
+    refused(pool.free_capital(TODAY, AlertLevel::Due, late + 1), PoolInAlert);
     pool.move_alert(AlertLevel::Breaching, AlertLevel::Due, 600).unwrap();
-    refused(pool.free_capital(TODAY, CedantAlert::None, late + 1), PoolInAlert);
+    refused(pool.free_capital(TODAY, AlertLevel::None, late + 1), PoolInAlert);
 }
 
 #[test]
 fn an_alert_of_a_cedant_stops_exits_as_the_pools_own_does() {
     let mut pool = reinsurer_with(0, 2_000, 0);
     pool.inward[0].limit = 500;
-    assert_eq!(pool.free_capital(TODAY, CedantAlert::None, NOW).unwrap(), 1_500);
-    refused(pool.free_capital(TODAY, CedantAlert::Breaching, NOW), PoolInAlert);
-    refused(pool.free_capital(TODAY, CedantAlert::Due, NOW + 40 * DAY), PoolInAlert);
-    assert_eq!(pool.free_capital(TODAY, CedantAlert::Breaching, NOW + 40 * DAY).unwrap(), 1_500);
+    assert_eq!(pool.free_capital(TODAY, AlertLevel::None, NOW).unwrap(), 1_500);
+    refused(pool.free_capital(TODAY, AlertLevel::Breaching, NOW), PoolInAlert);
+    refused(pool.free_capital(TODAY, AlertLevel::Due, NOW + 40 * DAY), PoolInAlert);
+    assert_eq!(pool.free_capital(TODAY, AlertLevel::Breaching, NOW + 40 * DAY).unwrap(), 1_500);
 }
 
 #[test]
 fn an_epoch_is_paid_when_its_day_is_over_and_it_is_the_oldest() {
     let mut pool = pool_with(0, 10_000, 0);
     let mut epoch = epoch(&mut pool, TODAY, [0; 2]);
-    refused(pool.settle_epoch(&mut epoch, CedantAlert::None, NOW), EpochNotOver);
-    refused(pool.settle_epoch(&mut epoch, CedantAlert::None, NOW + DAY - 1), EpochNotOver);
+    refused(pool.settle_epoch(&mut epoch, AlertLevel::None, NOW), EpochNotOver);
+    refused(pool.settle_epoch(&mut epoch, AlertLevel::None, NOW + DAY - 1), EpochNotOver);
     let mut later = epoch.clone();
     later.day = TODAY + 1;
-    refused(pool.settle_epoch(&mut later, CedantAlert::None, NOW + 2 * DAY), NotOldestEpoch);
-    pool.settle_epoch(&mut epoch, CedantAlert::None, NOW + DAY).unwrap();
+    refused(pool.settle_epoch(&mut later, AlertLevel::None, NOW + 2 * DAY), NotOldestEpoch);
+    pool.settle_epoch(&mut epoch, AlertLevel::None, NOW + DAY).unwrap();
 }
 
 /// A pool of which 4,000 junior and 8,000 senior units of value leave by yesterday's epoch.
@@ -211,7 +214,7 @@ fn leaving() -> (Pool, ExitEpoch) {
 #[test]
 fn with_enough_free_capital_an_epoch_is_filled_and_leaves_the_queue() {
     let (mut pool, mut epoch) = leaving();
-    let payment = pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap();
+    let payment = pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap();
     pool.invariant().unwrap();
     assert_eq!(payment.paid, [4_000, 8_000]);
     assert_eq!(payment.closed_units, [4_000_000, 8_000_000]);
@@ -228,7 +231,7 @@ fn with_enough_free_capital_an_epoch_is_filled_and_leaves_the_queue() {
 fn a_filled_epoch_gives_way_to_the_next_one() {
     let (mut pool, mut first) = leaving();
     pool.enqueue_epoch(TODAY + 3, Some(&mut first)).unwrap();
-    pool.settle_epoch(&mut first, CedantAlert::None, NOW).unwrap();
+    pool.settle_epoch(&mut first, AlertLevel::None, NOW).unwrap();
     assert_eq!((pool.oldest_exit_day, pool.newest_exit_day), (TODAY + 3, TODAY + 3));
 }
 
@@ -237,7 +240,7 @@ fn with_too_little_both_tranches_are_paid_in_one_ratio_and_the_rest_stays_open()
     let (mut pool, mut epoch) = leaving();
     pool.add_exposure(0, 27_000).unwrap();
     // 3,000 of 12,000 are free: a quarter.
-    let payment = pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap();
+    let payment = pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap();
     pool.invariant().unwrap();
     assert_eq!(payment.paid, [1_000, 2_000]);
     assert_eq!(payment.closed_units, [1_000_000, 2_000_000]);
@@ -255,7 +258,7 @@ fn with_too_little_both_tranches_are_paid_in_one_ratio_and_the_rest_stays_open()
     assert_eq!((pool.exit_reserves, pool.cash), (2_001, 29_001));
     // The rest when capital is free again.
     pool.release_exposure(0, 27_000).unwrap();
-    assert_eq!(pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap().paid, [3_000, 6_000]);
+    assert_eq!(pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap().paid, [3_000, 6_000]);
     assert!(epoch.is_filled());
     assert_eq!(mine.units, 4_000_000);
     assert_eq!(epoch.claim(&mut mine).unwrap(), 3_000);
@@ -271,9 +274,9 @@ fn a_payment_that_does_not_fill_the_epoch_has_a_least_amount() {
         pool.add_exposure(0, 30_000 - free).unwrap();
         match reason {
             // Of 1,000 the rounding of both tranches takes one.
-            Some(reason) => refused(pool.settle_epoch(&mut epoch, CedantAlert::None, NOW), reason),
+            Some(reason) => refused(pool.settle_epoch(&mut epoch, AlertLevel::None, NOW), reason),
             None => {
-                let paid = pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap().paid;
+                let paid = pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap().paid;
                 assert_eq!(paid.iter().sum::<u64>(), 1_000);
             }
         }
@@ -282,7 +285,7 @@ fn a_payment_that_does_not_fill_the_epoch_has_a_least_amount() {
     let mut pool = pool_with(0, 10_000, 0);
     pool.request_exit(Tranche::Junior, 5_000, true).unwrap();
     let mut small = epoch(&mut pool, TODAY - 1, [5_000, 0]);
-    assert_eq!(pool.settle_epoch(&mut small, CedantAlert::None, NOW).unwrap().paid, [5, 0]);
+    assert_eq!(pool.settle_epoch(&mut small, AlertLevel::None, NOW).unwrap().paid, [5, 0]);
 }
 
 #[test]
@@ -290,12 +293,12 @@ fn units_of_a_series_that_was_wiped_out_are_paid_nothing() {
     // Wiped out and no new series yet.
     let (mut pool, mut epoch) = leaving();
     pool.tranches[0] = TrancheBook { wiped_out: 1, ..TrancheBook::default() };
-    assert_eq!(pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap().paid, [0, 8_000]);
+    assert_eq!(pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap().paid, [0, 8_000]);
     assert!(epoch.is_filled());
     // Wiped out, and others are leaving the new series.
     let (mut pool, mut epoch) = leaving();
     pool.tranches[0].series = 1;
-    assert_eq!(pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap().paid, [0, 8_000]);
+    assert_eq!(pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap().paid, [0, 8_000]);
     assert_eq!(pool.tranches[0].units, 4_000_000);
     pool.invariant().unwrap();
 }
@@ -307,7 +310,7 @@ fn what_units_without_owner_leave_behind_goes_to_the_surplus() {
     pool.tranches[0].exiting = 5_000;
     pool.cash += 5_000;
     let mut epoch = epoch(&mut pool, TODAY - 1, [100, 0]);
-    let payment = pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap();
+    let payment = pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap();
     assert_eq!((payment.paid, payment.to_surplus), ([454, 0], [4_546, 0]));
     assert_eq!(layers(&pool), [4_546, 10_000, 0, 0, 0]);
     pool.invariant().unwrap();
@@ -316,7 +319,7 @@ fn what_units_without_owner_leave_behind_goes_to_the_surplus() {
 #[test]
 fn what_rounding_left_in_an_epoch_goes_to_the_surplus() {
     let (mut pool, mut epoch) = leaving();
-    pool.settle_epoch(&mut epoch, CedantAlert::None, NOW).unwrap();
+    pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap();
     pool.sweep_exit_reserve(1).unwrap();
     assert_eq!((pool.exit_reserves, pool.surplus, pool.cash), (11_999, 1, 30_000));
     pool.invariant().unwrap();

@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use backstop::error::BackstopError::*;
+use backstop::peril::AlertLevel;
 use backstop::state::*;
 
 #[test]

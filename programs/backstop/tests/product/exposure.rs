@@ -48,11 +48,11 @@ fn nothing_is_released_while_the_trigger_moves_or_after_an_incident() {
     moving.evidence.phase = 1;
     assert_eq!(product.sync(&mut pool, &moving, NOW + 30 * DAY).unwrap(), 0);
     assert_eq!(product.released_day, TODAY - 2);
-    product.state = state_number(ProductState::Over);
+    product.state = ProductState::Over.byte();
     assert_eq!(product.sync(&mut pool, &trigger(), NOW + 30 * DAY).unwrap(), 0);
     assert_eq!((product.released_day, product.exposure), (TODAY - 2, 100));
     // Frozen and in run-off it is released like ever.
-    product.state = state_number(ProductState::RunOff);
+    product.state = ProductState::RunOff.byte();
     assert_eq!(product.sync(&mut pool, &trigger(), NOW + 30 * DAY).unwrap(), 100);
 }
 

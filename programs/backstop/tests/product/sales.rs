@@ -19,7 +19,7 @@ const YEARS_RATE: u64 = 5_432_816;
 #[test]
 fn a_sale_costs_risk_loading_and_demand_and_books_exposure_and_premium() {
     let (mut pool, mut product, trigger) = market();
-    let quote = product.sell(&mut pool, &trigger, a_year(1_000_000), NOW).unwrap();
+    let quote = product.sell(&mut pool, &trigger, a_year(1_000_000), NOW).unwrap().quote;
     pool.invariant().unwrap();
     let expected = Quote {
         premium: 40_000,
@@ -45,7 +45,7 @@ fn a_sale_costs_risk_loading_and_demand_and_books_exposure_and_premium() {
     assert_eq!((pool.unearned_premium, pool.cash, pool.rate_q32), (40_000, 10_040_000, YEARS_RATE));
     assert_eq!((pool.last_cover_end_day, pool.in_use), (TODAY + 366, 1));
     // The next one starts from that exposure.
-    let quote = product.sell(&mut pool, &trigger, a_year(2_000_000), NOW).unwrap();
+    let quote = product.sell(&mut pool, &trigger, a_year(2_000_000), NOW).unwrap().quote;
     assert_eq!(
         (quote.premium, quote.exposure, product.exposure, product.covers_sold),
         (80_000, 1_000_000, 3_000_000, 2)
@@ -136,7 +136,7 @@ fn a_sale_drifts_the_level_by_the_utilisation_noted_before() {
     let (mut pool, mut product, mut trigger) = market();
     product.utilisation_bps = 9_000;
     trigger.evidence.last_publish_time = NOW + DAY;
-    let quote = product.sell(&mut pool, &trigger, a_year(1_000_000), NOW + DAY).unwrap();
+    let quote = product.sell(&mut pool, &trigger, a_year(1_000_000), NOW + DAY).unwrap().quote;
     // 3 % and 1.02 x 1 % of 1,000,000.
     assert_eq!((quote.level_bps, quote.premium), (10_200, 40_200));
     assert_eq!(product.level_bps, 10_200);
@@ -144,7 +144,7 @@ fn a_sale_drifts_the_level_by_the_utilisation_noted_before() {
 
 /// The cover that a year's quote becomes.
 fn sold(pool: &mut Pool, product: &mut Product, trigger: &Trigger, sum: u64, now: i64) -> Cover {
-    let quote = product.sell(pool, trigger, a_year(sum), now).unwrap();
+    let quote = product.sell(pool, trigger, a_year(sum), now).unwrap().quote;
     Cover { rate_q32: quote.rate_q32, bought_at: now, ..cover(quote.active_day, quote.end_day, sum, quote.premium) }
 }
 

@@ -125,7 +125,7 @@ fn run_off_and_over_are_final_and_only_selling_and_frozen_go_both_ways() {
     for (number, from) in all.into_iter().enumerate() {
         for to in all {
             let mut product = product();
-            product.state = state_number(from);
+            product.state = from.byte();
             assert_eq!((usize::from(product.state), product.state()), (number, from));
             let allowed = matches!((from, to), (Selling, Frozen | RunOff) | (Frozen, Selling | RunOff));
             if allowed {

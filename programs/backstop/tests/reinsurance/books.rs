@@ -4,6 +4,7 @@ use crate::common::*;
 use anchor_lang::prelude::*;
 use anchor_lang::{Discriminator, ZeroCopy};
 use backstop::error::BackstopError::*;
+use backstop::peril::AlertLevel;
 use backstop::state::*;
 
 /// A layer of `limit` above `attachment` over a range of days.
@@ -263,7 +264,7 @@ fn account(address: Pubkey, pool: &Pool) -> AccountInfo<'static> {
 }
 
 /// The worst alert of a reinsurer whose cedants are in these states: (alerts, of which due).
-fn worst(states: &[(u32, u32)]) -> CedantAlert {
+fn worst(states: &[(u32, u32)]) -> AlertLevel {
     let mut pool = reinsurer_with(0, 0, 0);
     let mut accounts = vec![];
     for (number, (alerts, due)) in (1..).zip(states) {
@@ -278,10 +279,10 @@ fn worst(states: &[(u32, u32)]) -> CedantAlert {
 
 #[test]
 fn the_worst_alert_among_the_cedants_counts() {
-    assert_eq!(worst(&[]), CedantAlert::None);
-    assert_eq!(worst(&[(0, 0), (0, 0)]), CedantAlert::None);
-    assert_eq!(worst(&[(0, 0), (2, 0)]), CedantAlert::Breaching);
-    assert_eq!(worst(&[(2, 1), (2, 0), (0, 0)]), CedantAlert::Due);
+    assert_eq!(worst(&[]), AlertLevel::None);
+    assert_eq!(worst(&[(0, 0), (0, 0)]), AlertLevel::None);
+    assert_eq!(worst(&[(0, 0), (2, 0)]), AlertLevel::Breaching);
+    assert_eq!(worst(&[(2, 1), (2, 0), (0, 0)]), AlertLevel::Due);
 }
 
 #[test]

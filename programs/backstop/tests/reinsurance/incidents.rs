@@ -2,7 +2,10 @@
 
 use crate::common::*;
 use backstop::error::BackstopError::*;
+use backstop::peril::evidence::Phase;
+use backstop::peril::{AlertLevel, Condition};
 use backstop::state::*;
+use bytemuck::Zeroable;
 
 fn incident() -> Incident {
     Incident {
@@ -165,4 +168,120 @@ fn an_incident_closes_when_every_cover_is_settled_or_after_180_days() {
     (incident.sums_left, incident.premiums_left) = (0, 0);
     assert!(incident.may_close(NOW));
     assert!(incident.may_close(last));
+}
+
+// ---------------------------------------------------------------- opening, funding, closing
+
+const KEYS: IncidentKeys = IncidentKeys { product: PRODUCT, pool: POOL, rent_payer: PAYER, bump: 254 };
+const PRODUCT: anchor_lang::prelude::Pubkey = anchor_lang::prelude::Pubkey::new_from_array([20; 32]);
+const POOL: anchor_lang::prelude::Pubkey = anchor_lang::prelude::Pubkey::new_from_array([3; 32]);
+const PAYER: anchor_lang::prelude::Pubkey = anchor_lang::prelude::Pubkey::new_from_array([22; 32]);
+
+/// A pool, a product with an exposure of 10,000 of which half is in force now, and its trigger, triggered now at a
+/// severity, in an alert that is due.
+fn triggered(severity_bps: u16) -> (Pool, Product, Trigger) {
+    let (mut pool, mut product, mut trigger) = (pool_with(1_000, 20_000, 0), product(), trigger());
+    pool.add_exposure(3, 10_000).unwrap();
+    product.exposure = 10_000;
+    product.newest_activation_day = TODAY + 1;
+    product.activation_sums[(TODAY as usize + 1) % 32] = 5_000;
+    product.activation_premiums[(TODAY as usize + 1) % 32] = 70;
+    trigger.evidence.phase = Phase::Triggered.byte();
+    (trigger.evidence.event_at, trigger.evidence.severity_bps) = (NOW, severity_bps);
+    pool.move_alert(AlertLevel::None, AlertLevel::Due, 10_000).unwrap();
+    (pool, product, trigger)
+}
+
+fn empty() -> Incident {
+    Incident { state: IncidentState::Closed, ..incident() }
+}
+
+#[test]
+fn opening_tells_all_that_it_did_and_ends_the_product() {
+    let (mut pool, mut product, mut trigger) = triggered(2_501);
+    let mut incident = empty();
+    let opening = incident.open(KEYS, &mut pool, &mut product, &mut trigger, NOW + 5).unwrap();
+    // 5,000 x 25.01 % is 1,250.5, rounded up, and the premiums.
+    assert_eq!(opening, Opening { event_at: NOW, severity_bps: 2_501, gross: 1_251 + 70, released: 0 });
+    assert_eq!((product.state(), product.event_at, product.incident_closed), (ProductState::Over, NOW, 0));
+    let expected = Incident {
+        state: IncidentState::Waiting,
+        bump: 254,
+        severity_bps: 2_501,
+        opened_at: NOW + 5,
+        gross: 1_321,
+        net: 1_321,
+        exposure: 10_000,
+        sums_left: 5_000,
+        premiums_left: 70,
+        ..self::incident()
+    };
+    assert_eq!(incident, expected);
+    assert_eq!((pool.funding.waiting, pool.funding.waiting_net, pool.alerts), (1, 1_321, 1));
+    assert_eq!(trigger.alert(), AlertLevel::Due);
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn an_incident_with_nothing_due_is_closed_at_once_with_exposure_and_alert() {
+    let (mut pool, mut product, mut trigger) = triggered(0);
+    product.activation_premiums = Zeroable::zeroed();
+    let mut incident = empty();
+    let opening = incident.open(KEYS, &mut pool, &mut product, &mut trigger, NOW + 5).unwrap();
+    assert_eq!(opening, Opening { event_at: NOW, severity_bps: 0, gross: 0, released: 10_000 });
+    assert_eq!((incident.state, incident.funded_at, incident.treaty_count), (IncidentState::Closed, NOW + 5, 0));
+    assert_eq!((product.exposure, product.incident_closed), (0, 1));
+    assert_eq!((pool.alerts, pool.alerts_due, pool.total_exposure, pool.funding.waiting), (0, 0, 0, 0));
+    assert_eq!(trigger.alert(), AlertLevel::None);
+}
+
+#[test]
+fn an_incident_opens_once_and_only_after_its_trigger() {
+    let (pool, product, trigger) = triggered(10_000);
+    for phase in [Phase::Quiet, Phase::Breaching, Phase::Met] {
+        let (mut pool, mut product, mut trigger) = (pool, product, trigger);
+        trigger.evidence.phase = phase.byte();
+        refused(empty().open(KEYS, &mut pool, &mut product, &mut trigger, NOW), NotTriggered);
+    }
+    let (mut pool, mut product, mut trigger) = (pool, product, trigger);
+    empty().open(KEYS, &mut pool, &mut product, &mut trigger, NOW).unwrap();
+    refused(empty().open(KEYS, &mut pool, &mut product, &mut trigger, NOW), ProductOver);
+}
+
+#[test]
+fn funding_tells_all_that_it_did_and_ends_exposure_and_alert() {
+    let (mut pool, mut product, mut trigger) = triggered(10_000);
+    let mut incident = empty();
+    incident.open(KEYS, &mut pool, &mut product, &mut trigger, NOW).unwrap();
+    let mut called = incident.clone();
+    (called.state, called.ceded) = (IncidentState::Open, 7);
+    refused(called.fund(&mut pool, &mut product, &mut trigger, NOW), TreatiesNotCalled);
+
+    let funding = incident.fund(&mut pool, &mut product, &mut trigger, NOW + 9).unwrap();
+    let losses = LossByLayer { surplus: 1_000, junior_assets: 4_070, ..LossByLayer::default() };
+    assert_eq!(funding, Funding { gross: 5_070, ceded: 0, paid: 5_070, released: 10_000, losses });
+    assert_eq!((incident.state, incident.reserve, incident.funded_at), (IncidentState::Funded, 5_070, NOW + 9));
+    assert_eq!((pool.incident_reserves, pool.total_exposure, pool.alerts, product.exposure), (5_070, 0, 0, 0));
+    assert_eq!(trigger.alert(), AlertLevel::None);
+    pool.invariant().unwrap();
+    refused(incident.fund(&mut pool, &mut product, &mut trigger, NOW + 9), AlreadyFunded);
+    incident.state = IncidentState::Closed;
+    refused(incident.fund(&mut pool, &mut product, &mut trigger, NOW + 9), AlreadyFunded);
+}
+
+#[test]
+fn what_is_left_of_a_reserve_goes_to_the_surplus_once_it_is_not_needed() {
+    let (mut pool, mut product, mut trigger) = triggered(10_000);
+    let mut incident = empty();
+    incident.open(KEYS, &mut pool, &mut product, &mut trigger, NOW).unwrap();
+    refused(incident.wind_up(&mut pool, &mut product, NOW), NotFunded);
+    incident.fund(&mut pool, &mut product, &mut trigger, NOW).unwrap();
+    refused(incident.wind_up(&mut pool, &mut product, NOW), IncidentInUse);
+    assert_eq!(product.incident_closed, 0);
+    incident.paid = 5_000;
+    pool.pay_incident(5_000).unwrap();
+    (incident.sums_left, incident.premiums_left) = (0, 0);
+    assert_eq!(incident.wind_up(&mut pool, &mut product, NOW).unwrap(), 70);
+    assert_eq!((pool.incident_reserves, pool.surplus, product.incident_closed), (0, 70, 1));
+    pool.invariant().unwrap();
 }

@@ -3,10 +3,10 @@
 
 use super::{Model, N, Rule, need};
 use crate::fuzz::op::Op;
-use backstop::state::evidence::Terms;
+use backstop::peril::evidence::{Severity, Terms};
 use std::collections::BTreeMap;
 
-pub use backstop::state::evidence::Phase;
+pub use backstop::peril::evidence::Phase;
 
 /// What was shown to a trigger.
 #[derive(Clone, Debug)]
@@ -110,10 +110,11 @@ impl Evidence {
                     .collect();
                 let (sum, count) = (prices.iter().sum::<N>(), prices.len() as N);
                 let [threshold, full] = [self.terms.threshold, self.terms.full_loss_price].map(N::from);
-                self.severity = if self.terms.severity == Terms::BINARY {
-                    10_000
-                } else {
-                    ((threshold * count).saturating_sub(sum) * 10_000 / ((threshold - full) * count)).min(10_000)
+                self.severity = match self.terms.payout() {
+                    Severity::Binary => 10_000,
+                    Severity::Linear { .. } => {
+                        ((threshold * count).saturating_sub(sum) * 10_000 / ((threshold - full) * count)).min(10_000)
+                    }
                 };
                 self.event_at = window.0 * self.slot_seconds();
                 self.triggered_at = now;

@@ -6,7 +6,7 @@ use crate::commands::context::Context;
 use crate::output::{amount, card, listing, moment, percent, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::mint::{date_text, hex_text};
+use backstop::cpi::text::{date_text, hex_text};
 use backstop::state::{Claim, Cover, CoverState, Incident, Pool, Product, Trigger, get_text};
 use backstop_client::account::Decode;
 use backstop_client::quote::Market;
@@ -261,7 +261,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let refund = (standing == Standing::Waiting || standing == Standing::InForce)
         .then(|| {
             let Market { mut product, mut pool, trigger, .. } = market.clone();
-            product.cancel(&mut pool, &trigger, &cover, now).ok().map(|cancelled| cancelled.refund)
+            product.cancel(&mut pool, &*trigger, &cover, now).ok().map(|cancelled| cancelled.refund)
         })
         .flatten();
     let shown = Shown {

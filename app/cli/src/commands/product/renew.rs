@@ -5,7 +5,7 @@ use crate::commands::context::{Context, Preview, event, hinted};
 use crate::output::{exact_amount, moment};
 use anyhow::Result;
 use backstop::events::ProductCreated;
-use backstop::state::evidence::Phase;
+use backstop::peril::evidence::Phase;
 use backstop::state::{Product, ProductState, Trigger};
 use backstop_client::instruction::{self as ix, ProductKeys};
 use backstop_client::view::product::renewal;

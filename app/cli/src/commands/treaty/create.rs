@@ -1,18 +1,20 @@
 //! `backstop treaty create`.
 
 use crate::commands::args::{Amount, OpenPool, PoolArg, UtcDay, count};
-use crate::commands::context::{Context, Preview, UsageError, event, hinted};
+use crate::commands::context::{Context, Preview, UsageError, event, hinted, refused};
 use crate::output::moment_from;
+use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::constants::{
-    ACCOUNT_VERSION, MAX_CESSION_BPS, MAX_RATE_ON_LINE_BPS, MAX_REINSTATEMENT_PREMIUM_BPS, MAX_REINSTATEMENTS,
-    MAX_TREATY_DAYS,
+    MAX_CESSION_BPS, MAX_RATE_ON_LINE_BPS, MAX_REINSTATEMENT_PREMIUM_BPS, MAX_REINSTATEMENTS, MAX_TREATY_DAYS,
 };
+use backstop::cpi::text::date_text;
+use backstop::error::BackstopError;
 use backstop::events::TreatyCreated;
-use backstop::mint::date_text;
-use backstop::state::{PoolKind, Treaty, TreatyKind, TreatyState, TreatyTerms, day_of};
+use backstop::state::{PoolKind, Treaty, TreatyKind, TreatyTerms, day_of};
 use backstop_client::Cluster;
 use backstop_client::instruction::{self as ix, TreatyKeys};
+use backstop_client::quote::refusal;
 use backstop_client::view::treaty::{a_kind, asset, books, gets, gives, kind, part, pool, reinstatements, term};
 use clap::{ArgGroup, Args, value_parser};
 use serde::Serialize;
@@ -101,7 +103,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
     let notice_until = cedant.state.notice_ends_at(now).max(reinsurer.state.notice_ends_at(now));
     let terms = terms(args, &cedant, notice_until)?;
     let keys = TreatyKeys::derive(cedant.keys, reinsurer.keys.pool, cedant.state.treaties);
-    let treaty = announced(&keys, terms, notice_until, cedant.state.treaties);
+    let treaty = announced(&cedant, &reinsurer, terms, now)?;
     let instruction = ix::create_treaty(context.wallet()?, context.payer()?, &keys, terms);
     context.carry_out(&[instruction], |receipt| {
         let created = event::<TreatyCreated>(receipt)?;
@@ -195,51 +197,39 @@ fn terms(args: &CreateArgs, cedant: &OpenPool, notice_until: i64) -> Result<Trea
 }
 
 /// The treaty as the program would write it.
-fn announced(keys: &TreatyKeys, terms: TreatyTerms, notice_until: i64, id: u16) -> Treaty {
-    Treaty {
-        cedant: keys.cedant.pool,
-        reinsurer: keys.reinsurer,
-        rent_payer: Default::default(),
-        version: ACCOUNT_VERSION,
-        bump: 0,
-        state: TreatyState::Announced,
-        id,
-        kind: terms.kind,
-        limit: terms.limit,
-        limit_left: terms.limit,
-        notice_until,
-        start_day: terms.start_day,
-        end_day: terms.end_day,
-        premium: 0,
-        rate_q32: 0,
-        restored: 0,
-        uncollected: 0,
-        reserved: [0; 64],
-    }
+fn announced(cedant: &OpenPool, reinsurer: &OpenPool, terms: TreatyTerms, now: i64) -> Result<Treaty> {
+    let mut books = cedant.state.clone();
+    let to = (reinsurer.keys.pool, &*reinsurer.state);
+    Treaty::announce(terms, (cedant.keys.pool, &mut books), to, now).map_err(|error| refused(refusal(error)))
 }
 
 /// What would keep it from being accepted if it had to be today, by the program's own books.
 fn warnings(cedant: &OpenPool, reinsurer: &OpenPool, treaty: &Treaty, now: i64) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let (mut cedant_books, mut reinsurer_books) = (books(cedant, now), books(reinsurer, now));
-    if reinsurer_books.room_for_limits().is_ok_and(|room| room < treaty.limit) {
-        warnings.push("The reinsurer has too little capital for this limit now: it could not be accepted.".into());
-    }
-    if treaty.premium_on_acceptance().is_ok_and(|premium| premium > cedant_books.surplus) {
-        warnings.push("The cedant's surplus does not have the premium now: it could not be accepted.".into());
-    }
-    if cedant_books.put_in_force(Default::default(), treaty).is_err() {
-        let why = match treaty.kind {
-            TreatyKind::QuotaShare { .. } => "The cedant has a quota share: this one could not be accepted beside it.",
-            TreatyKind::ExcessOfLoss { .. } => {
-                "The cedant has four layers, or one that overlaps with this one: it could not be accepted beside it."
-            }
-        };
-        warnings.push(why.into());
-    }
-    if reinsurer_books.stand_behind(Default::default(), treaty).is_err() {
-        warnings.push("The reinsurer stands behind as many treaties as it can: it could not be accepted.".into());
-    }
+    let key = Pubkey::default();
+    let premium = treaty.premium_on_acceptance().unwrap_or(u64::MAX);
+    let cedant_side = treaty.bind_cedant(key, &mut books(cedant, now), now).map(drop);
+    let reinsurer_side = treaty.bind_reinsurer(key, &mut books(reinsurer, now), premium, now).map(drop);
+    let refusals = [reinsurer_side, cedant_side].map(|side| side.map_err(refusal).err());
+    let words = |side, refusal| match (side, refusal, treaty.kind) {
+        (0, BackstopError::NoTreatyPlace, _) => {
+            "The reinsurer stands behind as many treaties as it can: it could not be accepted."
+        }
+        (0, ..) => "The reinsurer has too little capital for this limit now: it could not be accepted.",
+        (_, BackstopError::SurplusTooSmall, _) => {
+            "The cedant's surplus does not have the premium now: it could not be accepted."
+        }
+        (_, BackstopError::BelowRequiredCapital, _) => {
+            "The cedant would have too little capital without the premium now: it could not be accepted."
+        }
+        (.., TreatyKind::QuotaShare { .. }) => {
+            "The cedant has a quota share: this one could not be accepted beside it."
+        }
+        (.., TreatyKind::ExcessOfLoss { .. }) => {
+            "The cedant has four layers, or one that overlaps with this one: it could not be accepted beside it."
+        }
+    };
+    let found = refusals.into_iter().enumerate().filter_map(|(side, refusal)| Some(words(side, refusal?)));
+    let mut warnings: Vec<String> = found.map(str::to_owned).collect();
     if let TreatyKind::QuotaShare { cession_bps, .. } = treaty.kind {
         warnings.push(format!(
             "Depositors of the cedant then earn {} less premium, and bear as much less of losses.",

@@ -6,7 +6,7 @@ use crate::output::moment_from;
 use crate::output::{amount, card, listing, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::mint::date_text;
+use backstop::cpi::text::date_text;
 use backstop::state::{CallState, Incident, Treaty, TreatyKind, TreatyState, day_of, get_text, unearned_between};
 use backstop_client::view::OpenTreaty;
 use backstop_client::view::treaty::{

@@ -8,9 +8,9 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::Result;
 use backstop::events::{Observed, PhaseChanged};
-use backstop::oracle;
+use backstop::peril::evidence::Phase;
+use backstop::peril::feed;
 use backstop::state::Trigger;
-use backstop::state::evidence::Phase;
 use backstop_client::cluster::Receipt;
 use backstop_client::view;
 use backstop_client::view::trigger::phase;
@@ -86,7 +86,7 @@ pub fn observe(args: &ObserveArgs, context: &Context) -> Result<()> {
         hinted(format!("there is no price account at {address}"), hint)
     })?;
     // What the program will read; if it refuses, the simulation says so in the program's own words.
-    let read = oracle::read(trigger.source(), &address, &found.owner, &found.data, &trigger.feed, cluster.now()?).ok();
+    let read = feed::read(trigger.source(), &address, &found.owner, &found.data, &trigger.feed, cluster.now()?).ok();
     carry_out(context, &product, &trigger, ix::observe(&product.keys, address), |receipt| {
         read.map(|print| Print {
             account: address.to_string(),
@@ -119,7 +119,7 @@ fn carry_out(
     context.carry_out(&[instruction], |receipt| {
         let before = trigger.phase();
         let changed = transaction::events::<PhaseChanged>(&receipt.logs).into_iter().next();
-        let after = changed.as_ref().map_or(before, |changed| Phase::from_byte(changed.after));
+        let after = changed.as_ref().and_then(|changed| Phase::from_byte(changed.after)).unwrap_or(before);
         let triggered = changed.filter(|_| after == Phase::Triggered);
         let print = print(receipt);
         let mut rows = vec![("trigger", product.keys.trigger().to_string())];

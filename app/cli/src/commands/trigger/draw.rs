@@ -2,7 +2,7 @@
 
 use crate::output::chart::{Chart, Level, Mark, SLOT_LEGEND, slot_mark, ticks};
 use crate::output::{ACCENT, BAD, GOOD, QUIET, WATCH, duration, exact_price, paint};
-use backstop::state::evidence::{Phase, RING_SLOTS, Terms};
+use backstop::peril::evidence::{Phase, RING_SLOTS, Terms};
 use backstop_client::view::trigger::Standing;
 
 /// Columns beside the plot: the margin, and how many slots count.
@@ -128,9 +128,9 @@ fn tick_seconds(column_seconds: i64) -> i64 {
 mod tests {
     use super::*;
     use crate::output::plain;
-    use backstop::oracle::Observation;
+    use backstop::peril::evidence::{Severity, TermsInput};
+    use backstop::peril::feed::Observation;
     use backstop::state::Trigger;
-    use backstop::state::evidence::{Severity, TermsInput};
 
     /// A slot boundary.
     const START: i64 = 1_678_500_000;

@@ -5,7 +5,7 @@ use crate::commands::args::{hundredths, price, seconds};
 use crate::commands::context::hinted;
 use crate::output::{Output, listing, moment, span, table};
 use anyhow::{Context, Result};
-use backstop::state::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Severity, TermsInput};
 use backstop_sandbox::replay::{self, Replay, price_text};
 use clap::Args;
 use std::fs::File;

@@ -7,8 +7,8 @@ use crate::output::{self, WATCH, amount, card, exact_price, moment, moment_from,
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::math::losses;
-use backstop::oracle::{Observation, Source};
-use backstop::state::evidence::{Phase, RING_SLOTS, Terms};
+use backstop::peril::evidence::{Phase, RING_SLOTS, Terms};
+use backstop::peril::feed::{Observation, Source};
 use backstop::state::{ProductState, Trigger, get_text};
 use backstop_client::Cluster;
 use backstop_client::price_account::standing_account;
@@ -155,7 +155,7 @@ fn view(case: &Case, standing: &Standing, now: i64) -> Shown {
             text: format!("{}: {}", view::product::condition(terms), view::product::evidence(terms)),
             threshold_e8: terms.threshold,
             recovery_e8: terms.recovery,
-            full_loss_e8: (terms.severity == Terms::LINEAR).then_some(terms.full_loss_price),
+            full_loss_e8: terms.payout().full_loss_price(),
             duration_seconds: terms.duration_seconds(),
             slot_seconds: terms.slot_seconds,
             tolerance_seconds: terms.tolerance_seconds(),

@@ -1,13 +1,14 @@
 //! Sells a cover; its NFT goes to the receiver.
 
 use crate::constants::*;
+use crate::cpi::mint::{self, Metadata, MintMaker};
+use crate::cpi::records::{NewAccount, require_address};
+use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{CoverBought, report};
-use crate::instructions::{PoolSigner, no_more, now, report_accrual};
-use crate::mint::{self, Metadata, MintMaker};
-use crate::state::{Cover, CoverRequest, CoverState, Pool, Product, Protocol, Trigger, get_text};
-use crate::storage::{NewAccount, require_address};
-use crate::token::{self, AssetTransfer};
+use crate::instructions::{no_more, now};
+use crate::money::{Asset, PoolSigner, Purse, Till, Vault, report_accrual};
+use crate::state::{Cover, CoverRequest, Load, Pool, Product, Protocol, Sale, Trigger};
 use anchor_lang::prelude::*;
 use anchor_spl::associated_token::AssociatedToken;
 use anchor_spl::token_2022::Token2022;
@@ -101,51 +102,39 @@ pub(crate) fn handle(ctx: Context<BuyCover>, args: BuyCoverArgs) -> Result<()> {
     let accounts = ctx.accounts;
     let now = now()?;
     Protocol::read_pause(&accounts.protocol)?.require_purchases_open(now)?;
-    let (cash, decimals, signer, event) = book(accounts, &args, now)?;
-    AssetTransfer {
-        token_program: &accounts.asset_token_program,
-        mint: &accounts.asset_mint,
-        from: &accounts.buyer_assets,
-        to: &accounts.vault,
-        authority: &accounts.buyer,
-        vault: &accounts.vault,
-        decimals,
-    }
-    .collect(event.premium, cash)?;
-    make_nft(accounts, args.nonce, &event, &signer)?;
+    let (vault, nft, event) = book(accounts, &args, now)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    let buyer = Purse { account: &accounts.buyer_assets, authority: &accounts.buyer };
+    vault.collect(&asset, &buyer, event.premium)?;
+    make_nft(accounts, args.nonce, &nft, &vault.signer(&asset))?;
     report(&event)?;
     Ok(())
 }
 
 /// Books the sale in product, pool and cover.
 #[inline(never)]
-fn book(accounts: &BuyCover, args: &BuyCoverArgs, now: i64) -> Result<(u64, u8, PoolSigner, CoverBought)> {
-    let mut pool = accounts.pool.load_mut()?;
-    let mut product = accounts.product.load_mut()?;
-    let accrual = pool.accrue(now)?;
-    let exposure_before = product.exposure;
-    let quote = product.sell(&mut pool, &*accounts.trigger.load()?, args.request, now)?;
+fn book<'a, 'info>(
+    accounts: &'a BuyCover<'info>,
+    args: &BuyCoverArgs,
+    now: i64,
+) -> Result<(Vault<'a, 'info>, Metadata, CoverBought)> {
+    let mut till = Till::untouched(&accounts.pool)?;
+    let mut product = accounts.product.write()?;
+    let Sale { quote, released, accrual } = product.sell(&mut till, &*accounts.trigger.read()?, args.request, now)?;
     ensure!(quote.premium <= args.max_premium, BackstopError::PremiumTooHigh);
-    pool.invariant()?;
     let mint = accounts.cover_mint.key();
     let bump = require_address(&accounts.cover, &[COVER_SEED, mint.as_ref()])?;
-    let seeds = [COVER_SEED, mint.as_ref(), &[bump]];
-    NewAccount { account: &accounts.cover, seeds: &seeds, payer: &accounts.payer }.create_with(&Cover {
+    let cover = Cover {
         product: accounts.product.key(),
         mint,
         rent_payer: accounts.payer.key(),
-        version: ACCOUNT_VERSION,
         bump,
-        state: CoverState::Active,
-        cancel_fee_bps: product.terms.cancel_fee_bps,
-        active_day: quote.active_day,
-        end_day: quote.end_day,
-        sum_insured: quote.sum_insured,
-        premium: quote.premium,
-        rate_q32: quote.rate_q32,
-        bought_at: now,
-        reserved: [0; 32],
-    })?;
+        ..Cover::sold(&quote, &product.terms, now)
+    };
+    let nft = cover.nft(&till, &product);
+    let vault = till.close_on(&accounts.vault)?;
+    let seeds = [COVER_SEED, mint.as_ref(), &[bump]];
+    NewAccount { account: &accounts.cover, seeds: &seeds, payer: &accounts.payer }.create_with(&cover)?;
     report_accrual(accounts.pool.key(), now, accrual)?;
     let event = CoverBought {
         pool: accounts.pool.key(),
@@ -159,25 +148,14 @@ fn book(accounts: &BuyCover, args: &BuyCoverArgs, now: i64) -> Result<(u64, u8, 
         active_day: quote.active_day,
         end_day: quote.end_day,
         level_bps: quote.level_bps,
-        released: exposure_before.saturating_sub(quote.exposure),
+        released,
     };
-    Ok((pool.cash, pool.asset_decimals, PoolSigner::of(&pool), event))
+    Ok((vault, nft, event))
 }
 
 /// Makes the NFT and hands it to the receiver.
 #[inline(never)]
-fn make_nft(accounts: &BuyCover, nonce: u64, sold: &CoverBought, signer: &PoolSigner) -> Result<()> {
-    let (name, uri, fields) = {
-        let pool = accounts.pool.load()?;
-        let product = accounts.product.load()?;
-        let sum = mint::amount_text(sold.sum_insured, pool.asset_decimals, get_text(&pool.label));
-        let fields = [
-            ("sum_insured", sum),
-            ("end", mint::day_start_text(sold.end_day)),
-            ("wording_sha256", mint::hex_text(&product.wording_hash)),
-        ];
-        (["Backstop: ", product.name()].concat(), product.uri().to_owned(), fields)
-    };
+fn make_nft(accounts: &BuyCover, nonce: u64, nft: &Metadata, signer: &PoolSigner) -> Result<()> {
     let (product, buyer, nonce) = (accounts.product.key(), accounts.buyer.key(), nonce.to_le_bytes());
     let bump = require_address(&accounts.cover_mint, &[COVER_MINT_SEED, product.as_ref(), buyer.as_ref(), &nonce])?;
     let pool_seeds = signer.seeds();
@@ -188,7 +166,7 @@ fn make_nft(accounts: &BuyCover, nonce: u64, sold: &CoverBought, signer: &PoolSi
         pool_seeds: &pool_seeds,
         payer: &accounts.payer,
     };
-    maker.make(0, true, &Metadata { name: &name, symbol: "COVER", uri: &uri, fields: &fields })?;
+    maker.make(0, true, nft)?;
     mint::create_associated(
         &accounts.payer,
         &accounts.receiver_nft,

@@ -1,11 +1,11 @@
 //! Gives a cover back for its unearned premium less the fee.
 
+use crate::cpi::{mint, token};
 use crate::error::BackstopError;
 use crate::events::{CoverCancelled, report};
-use crate::instructions::{PoolSigner, no_more, now, report_accrual};
-use crate::mint;
-use crate::state::{Cancellation, Cover, Pool, Product, Trigger};
-use crate::token::{self, AssetTransfer};
+use crate::instructions::{no_more, now};
+use crate::money::{Asset, Till, report_accrual};
+use crate::state::{Cancellation, Cover, Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 use anchor_spl::token_interface::TokenInterface;
@@ -78,28 +78,16 @@ pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     let holds = nft.mint == cover.mint && nft.owner == accounts.holder.key() && nft.amount == 1;
     ensure!(holds, BackstopError::NotHolder);
 
-    let (Cancellation { refund, fee, accrual }, cash, decimals, signer) = {
-        let mut pool = accounts.pool.load_mut()?;
-        let trigger = accounts.trigger.load()?;
-        let cancellation = accounts.product.load_mut()?.cancel(&mut pool, &trigger, cover, now)?;
-        pool.invariant()?;
-        (cancellation, pool.cash, pool.asset_decimals, PoolSigner::of(&pool))
-    };
-    if refund > 0 {
-        AssetTransfer {
-            token_program: &accounts.asset_token_program,
-            mint: &accounts.asset_mint,
-            from: &accounts.vault,
-            to: &accounts.destination,
-            authority: accounts.pool.as_ref(),
-            vault: &accounts.vault,
-            decimals,
-        }
-        .pay(refund, cash, &[&signer.seeds()])?;
-    }
-    mint::burn_nft(&accounts.cover_mint, &accounts.holder_nft, &accounts.holder)?;
-    mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &signer.seeds())?;
+    let mut till = Till::untouched(&accounts.pool)?;
+    let trigger = accounts.trigger.read()?;
+    let Cancellation { refund, fee, accrual } = accounts.product.write()?.cancel(&mut till, &*trigger, cover, now)?;
+    let vault = till.close_on(&accounts.vault)?;
     report_accrual(accounts.pool.key(), now, accrual)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    vault.pay(&asset, &accounts.destination, refund)?;
+    mint::burn_nft(&accounts.cover_mint, &accounts.holder_nft, &accounts.holder)?;
+    let signer = vault.signer(&asset);
+    mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &signer.seeds())?;
     report(&CoverCancelled {
         pool: accounts.pool.key(),
         product: accounts.product.key(),

@@ -1,11 +1,11 @@
 //! Closes a cover that can no longer be paid.
 
+use crate::cpi::{mint, token};
 use crate::error::{BackstopError, refuse};
 use crate::events::{CoverClosed, report};
-use crate::instructions::{PoolSigner, no_more};
-use crate::mint;
-use crate::state::{Cover, CoverState, Pool, Product};
-use crate::token;
+use crate::instructions::no_more;
+use crate::money::PoolSigner;
+use crate::state::{Cover, CoverState, Load, Pool, Product};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 
@@ -49,7 +49,7 @@ pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let cover = &accounts.cover;
-    let spent = cover.state == CoverState::Settled || accounts.product.load()?.is_spent(cover);
+    let spent = cover.state == CoverState::Settled || accounts.product.read()?.is_spent(cover);
     ensure!(spent, BackstopError::CoverStillLive);
     if token::mint_supply(&accounts.cover_mint)? > 0 {
         let (Some(holder), Some(nft)) = (&accounts.holder, &accounts.holder_nft) else {
@@ -60,7 +60,7 @@ pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
         ensure!(holds, BackstopError::NotHolder);
         mint::burn_nft(&accounts.cover_mint, nft, holder)?;
     }
-    let signer = PoolSigner::of(&*accounts.pool.load()?);
+    let signer = PoolSigner::of(&*accounts.pool.read()?);
     mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &signer.seeds())?;
     report(&CoverClosed { product: accounts.product.key(), cover: cover.key() })?;
     Ok(())

@@ -3,7 +3,7 @@
 use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
 use crate::instructions::{no_more, now};
-use crate::state::{CoverRequest, Pool, Product, Protocol, Quote, Trigger};
+use crate::state::{CoverRequest, Load, Pool, Product, Protocol, Quote, Trigger};
 use anchor_lang::prelude::*;
 
 /// Accounts of `quote`.
@@ -33,9 +33,9 @@ pub(crate) fn handle(ctx: Context<QuoteCover>, request: CoverRequest) -> Result<
     let accounts = &ctx.accounts;
     let now = now()?;
     Protocol::read_pause(&accounts.protocol)?.require_purchases_open(now)?;
-    let mut pool = boxed(&*accounts.pool.load()?);
-    let mut product = boxed(&*accounts.product.load()?);
-    product.sell(&mut pool, &*accounts.trigger.load()?, request, now)
+    let mut pool = boxed(&*accounts.pool.read()?);
+    let mut product = boxed(&*accounts.product.read()?);
+    Ok(product.sell(&mut pool, &*accounts.trigger.read()?, request, now)?.quote)
 }
 
 /// A copy on the heap: an account is larger than a stack frame, so the bytes go there without passing the stack.

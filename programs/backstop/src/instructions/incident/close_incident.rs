@@ -1,9 +1,10 @@
 //! Moves what is left of an incident to the surplus.
 
-use crate::error::{BackstopError, refuse};
+use crate::error::BackstopError;
 use crate::events::{IncidentClosed, report};
-use crate::instructions::{no_more, now, report_accrual};
-use crate::state::{Incident, IncidentState, Pool, Product};
+use crate::instructions::{no_more, now};
+use crate::money::Till;
+use crate::state::{Incident, Load, Pool, Product};
 use anchor_lang::prelude::*;
 
 /// Accounts of `close_incident`.
@@ -39,20 +40,9 @@ pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
     let accounts = &ctx.accounts;
     let now = now()?;
     let incident = &accounts.incident;
-    let mut pool = accounts.pool.load_mut()?;
-    let accrual = pool.accrue(now)?;
-    let to_surplus = match incident.state {
-        IncidentState::Open | IncidentState::Waiting => return Err(refuse(BackstopError::NotFunded)),
-        IncidentState::Closed => 0,
-        IncidentState::Funded => {
-            ensure!(incident.may_close(now), BackstopError::IncidentInUse);
-            incident.reserve.saturating_sub(incident.paid)
-        }
-    };
-    pool.release_incident_reserve(to_surplus)?;
-    pool.invariant()?;
-    accounts.product.load_mut()?.incident_closed = 1;
-    report_accrual(accounts.pool.key(), now, accrual)?;
+    let mut till = Till::open(&accounts.pool, now)?;
+    let to_surplus = incident.wind_up(&mut till, &mut *accounts.product.write()?, now)?;
+    till.close()?;
     report(&IncidentClosed { pool: accounts.pool.key(), incident: incident.key(), to_surplus })?;
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Sets aside what an incident is paid, and fixes its ratio.
 
-use crate::error::{BackstopError, refuse};
+use crate::error::BackstopError;
 use crate::events::{IncidentFunded, report};
-use crate::instructions::{no_more, now, report_accrual};
-use crate::state::{AlertLevel, Incident, IncidentState, Pool, Product, Trigger};
+use crate::instructions::{no_more, now};
+use crate::money::Till;
+use crate::state::{Incident, Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
 /// Accounts of `fund_incident`.
@@ -42,32 +43,18 @@ pub(crate) fn handle(ctx: Context<FundIncident>) -> Result<()> {
     let accounts = ctx.accounts;
     let now = now()?;
     let incident = &mut accounts.incident;
-    match incident.state {
-        IncidentState::Waiting => {}
-        IncidentState::Open => return Err(refuse(BackstopError::TreatiesNotCalled)),
-        IncidentState::Funded | IncidentState::Closed => return Err(refuse(BackstopError::AlreadyFunded)),
-    }
-    let mut pool = accounts.pool.load_mut()?;
-    let mut product = accounts.product.load_mut()?;
-    let mut trigger = accounts.trigger.load_mut()?;
-    let accrual = pool.accrue(now)?;
-    let (paid, losses) = pool.fund_incident(incident.round, incident.net, now)?;
-    pool.move_alert(trigger.alert_level(), AlertLevel::None, incident.exposure)?;
-    trigger.funded = 1;
-    product.release_all(&mut pool)?;
-    pool.invariant()?;
-    incident.reserve = incident.ceded.checked_add(paid).ok_or(BackstopError::MathOverflow)?;
-    incident.funded_at = now;
-    incident.state = IncidentState::Funded;
-    report_accrual(accounts.pool.key(), now, accrual)?;
+    let mut till = Till::open(&accounts.pool, now)?;
+    let mut product = accounts.product.write()?;
+    let funding = incident.fund(&mut till, &mut product, &mut *accounts.trigger.write()?, now)?;
+    till.close()?;
     report(&IncidentFunded {
         pool: accounts.pool.key(),
         incident: incident.key(),
-        gross: incident.gross,
-        ceded: incident.ceded,
-        paid,
-        released: incident.exposure,
-        losses,
+        gross: funding.gross,
+        ceded: funding.ceded,
+        paid: funding.paid,
+        released: funding.released,
+        losses: funding.losses,
     })?;
     Ok(())
 }

@@ -3,10 +3,9 @@
 use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{IncidentOpened, report};
-use crate::instructions::{no_more, now, report_accrual};
-use crate::math::losses;
-use crate::state::evidence::Phase;
-use crate::state::{AlertLevel, Incident, IncidentState, NotedTreaty, Pool, Product, ProductState, Trigger};
+use crate::instructions::{no_more, now};
+use crate::money::Till;
+use crate::state::{Incident, IncidentKeys, Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
 /// Accounts of `open_incident`.
@@ -52,69 +51,25 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let now = now()?;
-    let mut pool = accounts.pool.load_mut()?;
-    let mut product = accounts.product.load_mut()?;
-    let mut trigger = accounts.trigger.load_mut()?;
-    ensure!(trigger.phase() == Phase::Triggered, BackstopError::NotTriggered);
-    ensure!(product.state() != ProductState::Over, BackstopError::ProductOver);
-    let accrual = pool.accrue(now)?;
-    let event_at = trigger.evidence.event_at;
-    let severity_bps = trigger.evidence.severity_bps;
-    let affected = product.affected(event_at)?;
-    let gross = losses::gross(affected.sums, severity_bps, affected.premiums).ok_or(BackstopError::MathOverflow)?;
-    let exposure = product.exposure;
-    product.end_with(event_at);
-
-    let incident = &mut accounts.incident;
-    incident.set_inner(Incident {
+    let keys = IncidentKeys {
         product: accounts.product.key(),
         pool: accounts.pool.key(),
         rent_payer: accounts.payer.key(),
-        version: ACCOUNT_VERSION,
         bump: ctx.bumps.incident,
-        state: IncidentState::Open,
-        severity_bps,
-        event_at,
-        opened_at: now,
-        funded_at: 0,
-        round: 0,
-        gross,
-        ceded: 0,
-        net: gross,
-        reserve: 0,
-        paid: 0,
-        exposure,
-        sums_left: affected.sums,
-        premiums_left: affected.premiums,
-        treaties: [NotedTreaty::default(); crate::state::MAX_NOTED_TREATIES],
-        quota_share_owed: 0,
-        treaty_count: 0,
-        cursor: 0,
-        reserved: [0; 64],
-    });
-    let mut released = 0;
-    if gross == 0 {
-        pool.move_alert(trigger.alert_level(), AlertLevel::None, exposure)?;
-        trigger.funded = 1;
-        product.release_all(&mut pool)?;
-        product.incident_closed = 1;
-        released = exposure;
-        incident.state = IncidentState::Closed;
-        incident.funded_at = now;
-    } else {
-        incident.note_treaties(&pool)?;
-        incident.join_when_called(&mut pool)?;
-    }
-    pool.invariant()?;
-    report_accrual(accounts.pool.key(), now, accrual)?;
+    };
+    let incident = &mut accounts.incident;
+    let mut till = Till::open(&accounts.pool, now)?;
+    let mut product = accounts.product.write()?;
+    let opening = incident.open(keys, &mut till, &mut product, &mut *accounts.trigger.write()?, now)?;
+    till.close()?;
     report(&IncidentOpened {
         pool: accounts.pool.key(),
         product: accounts.product.key(),
         incident: incident.key(),
-        event_at,
-        severity_bps,
-        gross,
-        released,
+        event_at: opening.event_at,
+        severity_bps: opening.severity_bps,
+        gross: opening.gross,
+        released: opening.released,
     })?;
     Ok(())
 }

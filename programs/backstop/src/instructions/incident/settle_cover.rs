@@ -1,11 +1,12 @@
 //! Pays a cover to the holder of its NFT.
 
+use crate::cpi::records::{read_record, write_part};
+use crate::cpi::token;
 use crate::error::{BackstopError, refuse};
 use crate::events::{CoverSettled, report};
-use crate::instructions::{PoolSigner, no_more};
+use crate::instructions::no_more;
+use crate::money::{Asset, Payee, Till};
 use crate::state::{Claim, Cover, CoverState, Incident, IncidentState, Pool};
-use crate::storage::{read_record, write_part};
-use crate::token::{self, AssetTransfer};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -68,26 +69,12 @@ pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
     let (claim, amount) = incident.payout(&cover)?;
     incident.book_settlement(&cover, claim, amount)?;
     write_part(&accounts.incident, Incident::PAID_AT, &incident.settled_part())?;
-    write_part(&accounts.cover, Cover::STATE_AT, &[CoverState::Settled as u8])?;
-    let (cash, decimals, signer) = {
-        let mut pool = accounts.pool.load_mut()?;
-        pool.pay_incident(amount)?;
-        pool.invariant()?;
-        (pool.cash, pool.asset_decimals, PoolSigner::of(&pool))
-    };
-    if amount > 0 {
-        token::check_payout_account(&accounts.holder, &accounts.destination, accounts.asset_mint.key)?;
-        AssetTransfer {
-            token_program: &accounts.asset_token_program,
-            mint: &accounts.asset_mint,
-            from: &accounts.vault,
-            to: &accounts.destination,
-            authority: accounts.pool.as_ref(),
-            vault: &accounts.vault,
-            decimals,
-        }
-        .pay(amount, cash, &[&signer.seeds()])?;
-    }
+    write_part(&accounts.cover, Cover::STATE_AT, &[CoverState::Settled.byte()])?;
+    let mut till = Till::untouched(&accounts.pool)?;
+    till.pay_incident(amount)?;
+    let vault = till.close_on(&accounts.vault)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    vault.pay_owner(&asset, &Payee { owner: &accounts.holder, account: &accounts.destination }, amount)?;
     report(&CoverSettled {
         pool: accounts.pool.key(),
         incident: accounts.incident.key(),

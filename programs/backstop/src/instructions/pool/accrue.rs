@@ -1,6 +1,7 @@
 //! Earns premium up to now.
 
-use crate::instructions::{no_more, now, report_accrual};
+use crate::instructions::{no_more, now};
+use crate::money::Till;
 use crate::state::Pool;
 use anchor_lang::prelude::*;
 
@@ -17,10 +18,6 @@ pub struct Accrue<'info> {
 /// - any idle time is made up for in one call.
 pub(crate) fn handle(ctx: Context<Accrue>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
-    let now = now()?;
-    let mut pool = ctx.accounts.pool.load_mut()?;
-    let accrual = pool.accrue(now)?;
-    pool.invariant()?;
-    report_accrual(ctx.accounts.pool.key(), now, accrual)?;
+    Till::open(&ctx.accounts.pool, now()?)?.close()?;
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use crate::error::BackstopError;
 use crate::events::{ExitCancelled, ExitClaimed, report};
-use crate::instructions::{PoolSigner, no_more, now, report_accrual};
-use crate::state::{ExitEpoch, ExitTicket, Pool};
-use crate::token::{self, AssetTransfer};
+use crate::instructions::{no_more, now};
+use crate::money::{Asset, Till};
+use crate::state::{CancelledExit, ExitEpoch, ExitTicket, Pool};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 use anchor_spl::token_interface::TokenInterface;
@@ -69,48 +69,27 @@ pub struct CancelExit<'info> {
 /// - in an alert it is refused, like every other way into the staying capital.
 pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
-    let now = now()?;
     let accounts = ctx.accounts;
     let ticket = &mut accounts.ticket;
     let epoch = &mut accounts.epoch;
     let tranche = ticket.tranche;
-    let pool_key = accounts.pool.key();
+    let mut till = Till::open(&accounts.pool, now()?)?;
+    till.require_no_alert()?;
+    ensure!(till.tranche(tranche).series == ticket.series, BackstopError::SeriesOver);
     let claimed = epoch.claim(ticket)?;
-    let (units, value, shares, to_surplus, total_shares, cash, decimals, signer, accrual) = {
-        let mut pool = accounts.pool.load_mut()?;
-        pool.require_no_alert()?;
-        let accrual = pool.accrue(now)?;
-        ensure!(pool.tranche(tranche).series == ticket.series, BackstopError::SeriesOver);
-        let units = epoch.remove_ticket(ticket)?;
-        ensure!(units > 0, BackstopError::NothingOpen);
-        let surplus_before = pool.surplus;
-        let (value, shares) = pool.cancel_exit(tranche, units)?;
-        let to_surplus = pool.surplus.saturating_sub(surplus_before);
-        pool.pay_exit(claimed)?;
-        pool.invariant()?;
-        let total = pool.tranche(tranche).shares;
-        let signer = PoolSigner::of(&pool);
-        (units, value, shares, to_surplus, total, pool.cash, pool.asset_decimals, signer, accrual)
-    };
+    till.pay_exit(claimed)?;
+    let units = epoch.remove_ticket(ticket)?;
+    ensure!(units > 0, BackstopError::NothingOpen);
+    let CancelledExit { value, shares, to_surplus } = till.cancel_exit(tranche, units)?;
+    let issued = till.tranche(tranche).shares;
+    let vault = till.close_on(&accounts.vault)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    vault.pay(&asset, &accounts.owner_assets, claimed)?;
+    vault.issue(&asset, &accounts.share_mint, &accounts.owner_shares, shares, issued)?;
+    let (pool, ticket) = (accounts.pool.key(), ticket.key());
     if claimed > 0 {
-        AssetTransfer {
-            token_program: &accounts.asset_token_program,
-            mint: &accounts.asset_mint,
-            from: &accounts.vault,
-            to: &accounts.owner_assets,
-            authority: accounts.pool.as_ref(),
-            vault: &accounts.vault,
-            decimals,
-        }
-        .pay(claimed, cash, &[&signer.seeds()])?;
+        report(&ExitClaimed { pool, ticket, owner: accounts.owner.key(), amount: claimed, closed: true })?;
     }
-    token::mint_to(&accounts.share_mint, &accounts.owner_shares, accounts.pool.as_ref(), shares, &[&signer.seeds()])?;
-    ensure!(token::mint_supply(&accounts.share_mint)? <= total_shares, BackstopError::InvariantViolated);
-    report_accrual(pool_key, now, accrual)?;
-    let ticket = ticket.key();
-    if claimed > 0 {
-        report(&ExitClaimed { pool: pool_key, ticket, owner: accounts.owner.key(), amount: claimed, closed: true })?;
-    }
-    report(&ExitCancelled { pool: pool_key, ticket, tranche, units, value, shares, to_surplus })?;
+    report(&ExitCancelled { pool, ticket, tranche, units, value, shares, to_surplus })?;
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use crate::error::BackstopError;
 use crate::events::{ExitClaimed, report};
-use crate::instructions::{PoolSigner, no_more};
+use crate::instructions::no_more;
+use crate::money::{Asset, Payee, Till};
 use crate::state::{ExitEpoch, ExitTicket, Pool};
-use crate::token::{self, AssetTransfer};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -64,29 +64,15 @@ pub(crate) fn handle(ctx: Context<ClaimExit>) -> Result<()> {
     let ticket = &mut accounts.ticket;
     let epoch = &mut accounts.epoch;
     let amount = epoch.claim(ticket)?;
-    let (cash, decimals, signer, done) = {
-        let mut pool = accounts.pool.load_mut()?;
-        let book = pool.tranche(ticket.tranche);
-        let series_over = book.wiped_out != 0 || book.series != ticket.series;
-        let done = epoch.is_filled() || series_over;
-        ensure!(amount > 0 || done, BackstopError::NothingToClaim);
-        pool.pay_exit(amount)?;
-        pool.invariant()?;
-        (pool.cash, pool.asset_decimals, PoolSigner::of(&pool), done)
-    };
-    if amount > 0 {
-        token::check_payout_account(&accounts.owner, &accounts.destination, accounts.asset_mint.key)?;
-        AssetTransfer {
-            token_program: &accounts.asset_token_program,
-            mint: &accounts.asset_mint,
-            from: &accounts.vault,
-            to: &accounts.destination,
-            authority: accounts.pool.as_ref(),
-            vault: &accounts.vault,
-            decimals,
-        }
-        .pay(amount, cash, &[&signer.seeds()])?;
-    }
+    let mut till = Till::untouched(&accounts.pool)?;
+    let book = till.tranche(ticket.tranche);
+    let series_over = book.wiped_out != 0 || book.series != ticket.series;
+    let done = epoch.is_filled() || series_over;
+    ensure!(amount > 0 || done, BackstopError::NothingToClaim);
+    till.pay_exit(amount)?;
+    let vault = till.close_on(&accounts.vault)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    vault.pay_owner(&asset, &Payee { owner: &accounts.owner, account: &accounts.destination }, amount)?;
     report(&ExitClaimed {
         pool: accounts.pool.key(),
         ticket: ticket.key(),

@@ -3,6 +3,7 @@
 use crate::error::BackstopError;
 use crate::events::{ExitEpochClosed, report};
 use crate::instructions::no_more;
+use crate::money::Till;
 use crate::state::{ExitEpoch, Pool};
 use anchor_lang::prelude::*;
 
@@ -34,9 +35,9 @@ pub(crate) fn handle(ctx: Context<CloseExitEpoch>) -> Result<()> {
     let epoch = &ctx.accounts.epoch;
     ensure!(epoch.is_filled() && epoch.tickets == 0, BackstopError::EpochInUse);
     let to_surplus = epoch.reserve;
-    let mut pool = ctx.accounts.pool.load_mut()?;
-    pool.sweep_exit_reserve(to_surplus)?;
-    pool.invariant()?;
+    let mut till = Till::untouched(&ctx.accounts.pool)?;
+    till.sweep_exit_reserve(to_surplus)?;
+    till.close()?;
     report(&ExitEpochClosed { pool: ctx.accounts.pool.key(), day: epoch.day, to_surplus })?;
     Ok(())
 }

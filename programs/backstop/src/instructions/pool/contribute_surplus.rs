@@ -2,9 +2,9 @@
 
 use crate::error::BackstopError;
 use crate::events::{SurplusContributed, report};
-use crate::instructions::{no_more, now, report_accrual};
+use crate::instructions::{no_more, now};
+use crate::money::{Asset, Purse, Till};
 use crate::state::Pool;
-use crate::token::AssetTransfer;
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -38,25 +38,12 @@ pub struct ContributeSurplus<'info> {
 pub(crate) fn handle(ctx: Context<ContributeSurplus>, amount: u64) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
-    let now = now()?;
-    let (cash, decimals, accrual) = {
-        let mut pool = accounts.pool.load_mut()?;
-        let accrual = pool.accrue(now)?;
-        pool.contribute(amount)?;
-        pool.invariant()?;
-        (pool.cash, pool.asset_decimals, accrual)
-    };
-    AssetTransfer {
-        token_program: &accounts.asset_token_program,
-        mint: &accounts.asset_mint,
-        from: &accounts.contributor_assets,
-        to: &accounts.vault,
-        authority: &accounts.contributor,
-        vault: &accounts.vault,
-        decimals,
-    }
-    .collect(amount, cash)?;
-    report_accrual(accounts.pool.key(), now, accrual)?;
+    let mut till = Till::open(&accounts.pool, now()?)?;
+    till.contribute(amount)?;
+    let vault = till.close_on(&accounts.vault)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    let contributor = Purse { account: &accounts.contributor_assets, authority: &accounts.contributor };
+    vault.collect(&asset, &contributor, amount)?;
     report(&SurplusContributed { pool: accounts.pool.key(), contributor: accounts.contributor.key(), amount })?;
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! Creates a pool with its vault and share mints.
 
 use crate::constants::*;
+use crate::cpi::mint::MintMaker;
+use crate::cpi::records::NewAccount;
+use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{PoolCreated, report};
 use crate::instructions::{no_more, now};
-use crate::mint::{Metadata, MintMaker};
-use crate::state::{Access, Pool, PoolKind, PoolTerms, Protocol, Tranche, get_text, put_text};
-use crate::storage::NewAccount;
-use crate::token;
+use crate::money::asset::{check_asset, has_freeze_authority};
+use crate::state::{Access, Pool, PoolKind, PoolTerms, Protocol, Tranche, put_text, share_decimals, share_metadata};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 use anchor_spl::token_interface::{Mint, TokenInterface};
@@ -78,7 +79,7 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     args.terms.validate()?;
-    token::check_asset(&accounts.asset_mint)?;
+    check_asset(&accounts.asset_mint)?;
     let by_list = args.access == Access::AllowList;
     ensure!(by_list == (args.deposit_authority != Pubkey::default()), BackstopError::OutOfBounds);
     ensure!(args.label.len() <= MAX_LABEL, BackstopError::BadText);
@@ -97,15 +98,8 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
         pool.version = ACCOUNT_VERSION;
         pool.bump = ctx.bumps.pool;
         pool.vault_bump = ctx.bumps.vault;
-        pool.kind = match args.kind {
-            PoolKind::Cover => 0,
-            PoolKind::Reinsurance => 1,
-        };
-        pool.access = match args.access {
-            Access::Open => 0,
-            Access::AllowList => 1,
-            Access::ProtocolOnly => 2,
-        };
+        pool.kind = args.kind.byte();
+        pool.access = args.access.byte();
         pool.asset_decimals = accounts.asset_mint.decimals;
         pool.label = label;
         pool.accrued_at = now;
@@ -122,7 +116,7 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
         (Tranche::Junior, &accounts.junior_mint, ctx.bumps.junior_mint),
         (Tranche::Senior, &accounts.senior_mint, ctx.bumps.senior_mint),
     ] {
-        let names = share_metadata(&label, args.id, tranche, 0);
+        let shown = share_metadata(&label, args.id, tranche, 0);
         MintMaker {
             mint,
             mint_seeds: &[SHARES_SEED, pool_key.as_ref(), &[tranche.seed()], &[0], &[bump]],
@@ -130,7 +124,7 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
             pool_seeds: &pool_seeds,
             payer: &accounts.payer,
         }
-        .make(share_decimals(accounts.asset_mint.decimals), false, &names.shown())?;
+        .make(share_decimals(accounts.asset_mint.decimals), false, &shown)?;
     }
     report(&PoolCreated {
         pool: pool_key,
@@ -140,35 +134,7 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
         access: args.access,
         deposit_authority: args.deposit_authority,
         terms: args.terms,
-        asset_can_be_frozen: token::has_freeze_authority(&accounts.asset_mint),
+        asset_can_be_frozen: has_freeze_authority(&accounts.asset_mint),
     })?;
     Ok(())
-}
-
-/// Decimals of a share mint: the asset's and three more.
-pub(crate) fn share_decimals(asset_decimals: u8) -> u8 {
-    asset_decimals.saturating_add(SHARE_EXTRA_DECIMALS)
-}
-
-/// Name and symbol of a share mint.
-pub(crate) struct ShareNames {
-    name: String,
-    symbol: String,
-}
-
-impl ShareNames {
-    /// As the mint is made with them.
-    pub fn shown(&self) -> Metadata<'_> {
-        Metadata { name: &self.name, symbol: &self.symbol, uri: "", fields: &[] }
-    }
-}
-
-/// "Backstop USDC 0 Senior", "bUSDC-S"; later series count up: "Backstop USDC 0 Senior 2".
-pub(crate) fn share_metadata(label: &[u8], id: u16, tranche: Tranche, series: u8) -> ShareNames {
-    let label = get_text(label);
-    let word = tranche.name();
-    let initial = word.get(..1).unwrap_or(word);
-    let ordinal = u16::from(series).saturating_add(1);
-    let series = if series == 0 { String::new() } else { format!(" {ordinal}") };
-    ShareNames { name: format!("Backstop {label} {id} {word}{series}"), symbol: format!("b{label}-{initial}") }
 }

@@ -3,9 +3,9 @@
 use crate::constants::PROTOCOL;
 use crate::error::{BackstopError, refuse};
 use crate::events::{Deposited, report};
-use crate::instructions::{PoolSigner, no_more, now, report_accrual};
+use crate::instructions::{no_more, now};
+use crate::money::{Asset, Purse, Till};
 use crate::state::{Access, Pool, Protocol, Tranche};
-use crate::token::{self, AssetTransfer};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 use anchor_spl::token_interface::TokenInterface;
@@ -70,36 +70,23 @@ pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
     let accounts = &ctx.accounts;
     let now = now()?;
     Protocol::read_pause(&accounts.protocol)?.require_deposits_open(now)?;
-    let (shares, total_shares, cash, decimals, signer, accrual) = {
-        let mut pool = accounts.pool.load_mut()?;
-        match pool.access() {
-            Access::Open => {}
-            Access::AllowList => {
-                let admitted = accounts.deposit_authority.as_ref().map(|signer| signer.key());
-                ensure!(admitted == Some(pool.deposit_authority), BackstopError::DepositorNotAdmitted);
-            }
-            Access::ProtocolOnly => return Err(refuse(BackstopError::NoOutsideDeposits)),
+    let mut till = Till::open(&accounts.pool, now)?;
+    match till.access() {
+        Access::Open => {}
+        Access::AllowList => {
+            let admitted = accounts.deposit_authority.as_ref().map(|signer| signer.key());
+            ensure!(admitted == Some(till.deposit_authority), BackstopError::DepositorNotAdmitted);
         }
-        pool.require_no_alert()?;
-        let accrual = pool.accrue(now)?;
-        let shares = pool.deposit(args.tranche, args.amount, args.min_shares)?;
-        pool.invariant()?;
-        let total_shares = pool.tranche(args.tranche).shares;
-        (shares, total_shares, pool.cash, pool.asset_decimals, PoolSigner::of(&pool), accrual)
-    };
-    AssetTransfer {
-        token_program: &accounts.asset_token_program,
-        mint: &accounts.asset_mint,
-        from: &accounts.owner_assets,
-        to: &accounts.vault,
-        authority: &accounts.owner,
-        vault: &accounts.vault,
-        decimals,
+        Access::ProtocolOnly => return Err(refuse(BackstopError::NoOutsideDeposits)),
     }
-    .collect(args.amount, cash)?;
-    token::mint_to(&accounts.share_mint, &accounts.owner_shares, accounts.pool.as_ref(), shares, &[&signer.seeds()])?;
-    ensure!(token::mint_supply(&accounts.share_mint)? <= total_shares, BackstopError::InvariantViolated);
-    report_accrual(accounts.pool.key(), now, accrual)?;
+    till.require_no_alert()?;
+    let shares = till.deposit(args.tranche, args.amount, args.min_shares)?;
+    let issued = till.tranche(args.tranche).shares;
+    let vault = till.close_on(&accounts.vault)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    let owner = Purse { account: &accounts.owner_assets, authority: &accounts.owner };
+    vault.collect(&asset, &owner, args.amount)?;
+    vault.issue(&asset, &accounts.share_mint, &accounts.owner_shares, shares, issued)?;
     report(&Deposited {
         pool: accounts.pool.key(),
         tranche: args.tranche,

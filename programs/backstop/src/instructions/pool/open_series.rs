@@ -1,12 +1,12 @@
 //! Opens a new series of a tranche that was wiped out.
 
 use crate::constants::*;
+use crate::cpi::mint::MintMaker;
 use crate::error::BackstopError;
 use crate::events::{SeriesOpened, report};
-use crate::instructions::pool::create_pool::{share_decimals, share_metadata};
-use crate::instructions::{PoolSigner, no_more};
-use crate::mint::MintMaker;
-use crate::state::{Pool, Protocol, Tranche};
+use crate::instructions::no_more;
+use crate::money::{PoolSigner, Till};
+use crate::state::{Pool, Protocol, Tranche, share_decimals, share_metadata};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 
@@ -51,13 +51,12 @@ pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
     let accounts = &ctx.accounts;
     let pool_key = accounts.pool.key();
     let mint = accounts.share_mint.key();
-    let (series, decimals, names, signer) = {
-        let mut pool = accounts.pool.load_mut()?;
-        let series = pool.open_series(tranche, mint)?;
-        pool.invariant()?;
-        let names = share_metadata(&pool.label, pool.id, tranche, series);
-        (series, share_decimals(pool.asset_decimals), names, PoolSigner::of(&pool))
-    };
+    let mut till = Till::untouched(&accounts.pool)?;
+    let series = till.open_series(tranche, mint)?;
+    let shown = share_metadata(&till.label, till.id, tranche, series);
+    let decimals = share_decimals(till.asset_decimals);
+    let signer = PoolSigner::of(&till);
+    till.close()?;
     MintMaker {
         mint: &accounts.share_mint,
         mint_seeds: &[SHARES_SEED, pool_key.as_ref(), &[tranche.seed()], &[series], &[ctx.bumps.share_mint]],
@@ -65,7 +64,7 @@ pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
         pool_seeds: &signer.seeds(),
         payer: &accounts.payer,
     }
-    .make(decimals, false, &names.shown())?;
+    .make(decimals, false, &shown)?;
     report(&SeriesOpened { pool: pool_key, tranche, series, mint })?;
     Ok(())
 }

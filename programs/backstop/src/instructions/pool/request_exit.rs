@@ -1,12 +1,13 @@
 //! Burns shares for a ticket that is paid after the cooldown.
 
 use crate::constants::*;
+use crate::cpi::records::{NewAccount, read_record, require_address, write_record};
+use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{ExitRequested, report};
-use crate::instructions::{no_more, now, report_accrual};
-use crate::state::{ExitEpoch, ExitTicket, Pool, Tranche, day_of};
-use crate::storage::{NewAccount, read_record, require_address, write_record};
-use crate::token;
+use crate::instructions::{no_more, now};
+use crate::money::{Till, check_supply};
+use crate::state::{Exit, ExitEpoch, ExitTicket, Pool, Tranche, TrancheBook};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 
@@ -82,38 +83,32 @@ pub struct RequestExit<'info> {
 pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let now = now()?;
-    let pool_key = ctx.accounts.pool.key();
     let accounts = ctx.accounts;
+    let RequestExitArgs { tranche, shares, .. } = args;
     let held = token::read_account(&accounts.owner_shares)?.amount;
-    token::burn(&accounts.share_mint, &accounts.owner_shares, &accounts.owner, args.shares)?;
+    token::burn(&accounts.share_mint, &accounts.owner_shares, &accounts.owner, shares)?;
 
     // Taken out while the pool is borrowed from the accounts, and written with them at the end.
     let mut queue_tail = accounts.queue_tail.take();
-    let mut pool = accounts.pool.load_mut()?;
-    let accrual = pool.accrue(now)?;
-    let epoch_day = day_of(now.saturating_add(i64::from(pool.terms.cooldown_seconds)));
+    let mut till = Till::open(&accounts.pool, now)?;
+    let epoch_day = till.exit_day(now);
     ensure!(args.epoch_day == epoch_day, BackstopError::OutOfBounds);
-    let surplus_before = pool.surplus;
-    let request = pool.request_exit(args.tranche, args.shares, held == args.shares)?;
-    let to_surplus = pool.surplus.saturating_sub(surplus_before);
-    let book = *pool.tranche(args.tranche);
-    ensure!(token::mint_supply(&accounts.share_mint)? <= book.shares, BackstopError::InvariantViolated);
-
-    count_ticket(accounts, &args, &mut pool, queue_tail.as_deref_mut(), request.units)?;
-    pool.invariant()?;
-    drop(pool);
+    let Exit { value, units, to_surplus } = till.request_exit(tranche, shares, held == shares)?;
+    count_ticket(accounts, &args, &mut till, queue_tail.as_deref_mut(), units)?;
+    let TrancheBook { series, shares: issued, .. } = *till.tranche(tranche);
+    till.close()?;
+    check_supply(&accounts.share_mint, issued)?;
     accounts.queue_tail = queue_tail;
-    make_ticket(accounts, &args, book.series, request.units)?;
-    report_accrual(pool_key, now, accrual)?;
+    make_ticket(accounts, &args, series, units)?;
     report(&ExitRequested {
-        pool: pool_key,
+        pool: accounts.pool.key(),
         ticket: accounts.ticket.key(),
         owner: accounts.owner.key(),
-        tranche: args.tranche,
+        tranche,
         epoch_day,
-        shares: args.shares,
-        value: request.value,
-        units: request.units,
+        shares,
+        value,
+        units,
         to_surplus,
     })?;
     Ok(())

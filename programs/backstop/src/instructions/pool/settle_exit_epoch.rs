@@ -2,7 +2,8 @@
 
 use crate::error::BackstopError;
 use crate::events::{ExitEpochSettled, report};
-use crate::instructions::{now, report_accrual};
+use crate::instructions::now;
+use crate::money::Till;
 use crate::state::{ExitEpoch, Pool};
 use anchor_lang::prelude::*;
 
@@ -24,21 +25,18 @@ pub struct SettleExitEpoch<'info> {
 ///   exposure behind in full;
 /// - pays both tranches in one ratio, never more than is free, and moves nobody's share price;
 /// - a payment that does not fill the epoch has a least amount;
-/// - a reinsurance pool looks at the alerts of its cedants in the same way: all of them are passed as further accounts, in
-///   the order of its books; no other pool takes further accounts;
+/// - a reinsurance pool looks at the alerts of its cedants in the same way: all of them are passed as further accounts,
+///   in the order of its books; no other pool takes further accounts;
 /// - reads no pause.
 pub(crate) fn handle<'info>(ctx: Context<'info, SettleExitEpoch<'info>>) -> Result<()> {
     let now = now()?;
     let epoch = &mut ctx.accounts.epoch;
-    let mut pool = ctx.accounts.pool.load_mut()?;
-    let accrual = pool.accrue(now)?;
-    let cedants = pool.worst_cedant_alert(ctx.remaining_accounts)?;
-    let payment = pool.settle_epoch(epoch, cedants, now)?;
-    pool.invariant()?;
-    let pool = ctx.accounts.pool.key();
-    report_accrual(pool, now, accrual)?;
+    let mut till = Till::open(&ctx.accounts.pool, now)?;
+    let cedants = till.worst_cedant_alert(ctx.remaining_accounts)?;
+    let payment = till.settle_epoch(epoch, cedants, now)?;
+    till.close()?;
     report(&ExitEpochSettled {
-        pool,
+        pool: ctx.accounts.pool.key(),
         day: epoch.day,
         paid: payment.paid,
         closed_units: payment.closed_units,

@@ -4,9 +4,10 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{ProductCreated, report};
 use crate::instructions::{no_more, now};
-use crate::oracle::Source;
-use crate::state::evidence::{Terms, TermsInput};
-use crate::state::{Pool, PoolKind, Product, ProductTerms, Protocol, Trigger, day_of, put_text};
+use crate::money::Till;
+use crate::peril::evidence::{Terms, TermsInput};
+use crate::peril::feed::Source;
+use crate::state::{Admission, Pool, Product, ProductTerms, Protocol, Trigger, day_of, put_text};
 use anchor_lang::prelude::*;
 
 /// What a product is created with.
@@ -83,16 +84,9 @@ pub(crate) fn handle(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Re
     let product_key = accounts.product.key();
     let trigger_key = accounts.trigger.key();
 
-    let mut pool = accounts.pool.load_mut()?;
-    ensure!(pool.kind() == PoolKind::Cover, BackstopError::WrongPoolKind);
-    ensure!(pool.asset_mint != args.covered_asset, BackstopError::InsuresItsOwnAsset);
-    let needed = condition.longest_wait_seconds().saturating_add(DAY.unsigned_abs());
-    ensure!(u64::from(pool.terms.cooldown_seconds) >= needed, BackstopError::CooldownTooShort);
-    let id = pool.products;
-    pool.products = id.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
-    pool.ring_days = pool.ring_days.max(u16::try_from(ring_days).map_err(|_| BackstopError::TermsDoNotFit)?);
-    let sells_from = pool.notice_ends_at(now);
-    pool.invariant()?;
+    let mut till = Till::untouched(&accounts.pool)?;
+    let Admission { id, sells_from } = till.admit_product(&args.covered_asset, &condition, now)?;
+    till.close()?;
 
     let mut product = accounts.product.load_init()?;
     product.pool = pool_key;

@@ -4,7 +4,7 @@ use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
 use crate::events::{ProductStateSet, report};
 use crate::instructions::no_more;
-use crate::state::{Product, ProductState, Protocol};
+use crate::state::{Load, Product, ProductState, Protocol};
 use anchor_lang::prelude::*;
 
 /// Accounts of `set_product_state`.
@@ -26,7 +26,7 @@ pub struct SetProductState<'info> {
 /// - changes nothing for covers that were sold.
 pub(crate) fn handle(ctx: Context<SetProductState>, state: ProductState) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
-    ctx.accounts.product.load_mut()?.set_state(state)?;
+    ctx.accounts.product.write()?.set_state(state)?;
     report(&ProductStateSet { product: ctx.accounts.product.key(), state })?;
     Ok(())
 }

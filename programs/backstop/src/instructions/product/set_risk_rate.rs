@@ -4,7 +4,7 @@ use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
 use crate::events::{RiskRateSet, report};
 use crate::instructions::{no_more, now};
-use crate::state::{Product, Protocol};
+use crate::state::{Load, Product, Protocol};
 use anchor_lang::prelude::*;
 
 /// Accounts of `set_risk_rate`.
@@ -26,7 +26,7 @@ pub struct SetRiskRate<'info> {
 /// - covers that were sold keep their premium.
 pub(crate) fn handle(ctx: Context<SetRiskRate>, rate_ppb: u64) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
-    let mut product = ctx.accounts.product.load_mut()?;
+    let mut product = ctx.accounts.product.write()?;
     let before_ppb = product.risk_rate_ppb;
     product.set_risk_rate(rate_ppb, now()?)?;
     report(&RiskRateSet { product: ctx.accounts.product.key(), before_ppb, after_ppb: rate_ppb })?;

@@ -2,8 +2,9 @@
 
 use crate::error::BackstopError;
 use crate::events::{ExposureReleased, report};
-use crate::instructions::{no_more, now, report_accrual};
-use crate::state::{Pool, Product, Trigger};
+use crate::instructions::{no_more, now};
+use crate::money::Till;
+use crate::state::{Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
 /// Accounts of `sync_product`.
@@ -30,18 +31,15 @@ pub struct SyncProduct<'info> {
 pub(crate) fn handle(ctx: Context<SyncProduct>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let now = now()?;
-    let mut pool = ctx.accounts.pool.load_mut()?;
-    let mut product = ctx.accounts.product.load_mut()?;
-    let trigger = ctx.accounts.trigger.load()?;
-    let accrual = pool.accrue(now)?;
+    let mut till = Till::open(&ctx.accounts.pool, now)?;
+    let mut product = ctx.accounts.product.write()?;
+    let trigger = ctx.accounts.trigger.read()?;
     product.drift_level(now);
-    let amount = product.sync(&mut pool, &trigger, now)?;
-    product.note_utilisation(&pool)?;
-    pool.invariant()?;
-    let pool = ctx.accounts.pool.key();
-    report_accrual(pool, now, accrual)?;
+    let amount = product.sync(&mut till, &*trigger, now)?;
+    product.note_utilisation(&till)?;
+    till.close()?;
     if amount > 0 {
-        report(&ExposureReleased { pool, product: ctx.accounts.product.key(), amount })?;
+        report(&ExposureReleased { pool: ctx.accounts.pool.key(), product: ctx.accounts.product.key(), amount })?;
     }
     Ok(())
 }

@@ -64,7 +64,8 @@ pub(crate) fn handle(ctx: Context<Initialize>, args: InitializeArgs) -> Result<(
 
 /// The upgrade authority that a program's data names; refused if it names none.
 ///
-/// The loader's header: kind 3 (program data) as u32, the slot of the deployment as u64, then 1 and the authority, or 0.
+/// The loader's header: kind 3 (program data) as u32, the slot of the deployment as u64, then 1 and the authority, or
+/// 0.
 fn upgrade_authority(program_data: &AccountInfo) -> Result<Pubkey> {
     ensure!(*program_data.owner == bpf_loader_upgradeable::ID, BackstopError::WrongProgramData);
     let data = program_data.try_borrow_data()?;

@@ -3,9 +3,9 @@
 use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{TreatyAccepted, report};
-use crate::instructions::{PoolSigner, no_more, now, report_accrual};
-use crate::state::{Pool, Protocol, Treaty, TreatyState};
-use crate::token::{self, AssetTransfer};
+use crate::instructions::{no_more, now};
+use crate::money::{Asset, Till};
+use crate::state::{Acceptance, Pool, Protocol, Treaty};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -18,14 +18,10 @@ pub struct AcceptTreaty<'info> {
     #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
     pub protocol: Account<'info, Protocol>,
     /// The pool that cedes.
-    #[account(
-        mut,
-        constraint = cedant.load()?.vault == cedant_vault.key() @ BackstopError::WrongAccount,
-        has_one = asset_mint @ BackstopError::WrongAccount
-    )]
+    #[account(mut, has_one = asset_mint @ BackstopError::WrongAccount)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that reinsures.
-    #[account(mut, constraint = reinsurer.load()?.vault == reinsurer_vault.key() @ BackstopError::WrongAccount)]
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
     /// The treaty.
     #[account(
@@ -35,10 +31,10 @@ pub struct AcceptTreaty<'info> {
         has_one = reinsurer @ BackstopError::WrongParent
     )]
     pub treaty: Account<'info, Treaty>,
-    /// CHECK: the cedant's token account, by its address.
+    /// CHECK: the cedant's token account; the till checks its address.
     #[account(mut)]
     pub cedant_vault: UncheckedAccount<'info>,
-    /// CHECK: the reinsurer's token account, by its address.
+    /// CHECK: the reinsurer's token account; the till checks its address.
     #[account(mut)]
     pub reinsurer_vault: UncheckedAccount<'info>,
     /// CHECK: the pools' asset, by its address.
@@ -59,51 +55,18 @@ pub(crate) fn handle(ctx: Context<AcceptTreaty>) -> Result<()> {
     let now = now()?;
     let treaty = &mut accounts.treaty;
     let key = treaty.key();
-    treaty.require_state(TreatyState::Announced)?;
-    ensure!(now >= treaty.notice_until, BackstopError::NoticeNotOver);
-    ensure!(now < treaty.start(), BackstopError::WrongTreatyState);
-    let premium = treaty.premium_on_acceptance()?;
-    let (decimals, signer, cedant_cash, reinsurer_cash) = {
-        let mut cedant = accounts.cedant.load_mut()?;
-        let mut reinsurer = accounts.reinsurer.load_mut()?;
-        cedant.require_no_alert()?;
-        cedant.require_no_exits_waiting(now)?;
-        reinsurer.require_no_exits_waiting(now)?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
-        if premium > 0 {
-            cedant.pay_from_surplus(premium)?;
-            treaty.rate_q32 = reinsurer.stream_premium(premium, now, treaty.end_day)?;
-            cedant.require_solvent(now)?;
-        }
-        treaty.premium = premium;
-        treaty.state = TreatyState::Active;
-        cedant.put_in_force(key, treaty)?;
-        reinsurer.stand_behind(key, treaty)?;
-        reinsurer.require_solvent(now)?;
-        cedant.invariant()?;
-        reinsurer.invariant()?;
-        (cedant.asset_decimals, PoolSigner::of(&cedant), cedant.cash, reinsurer.cash)
-    };
-    if premium > 0 {
-        AssetTransfer {
-            token_program: &accounts.asset_token_program,
-            mint: &accounts.asset_mint,
-            from: &accounts.cedant_vault,
-            to: &accounts.reinsurer_vault,
-            authority: accounts.cedant.as_ref(),
-            vault: &accounts.cedant_vault,
-            decimals,
-        }
-        .pay(premium, cedant_cash, &[&signer.seeds()])?;
-        ensure!(token::vault_amount(&accounts.reinsurer_vault)? >= reinsurer_cash, BackstopError::VaultMismatch);
-    }
+    let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
+    let Acceptance { premium, rate_q32 } = treaty.accept(key, &mut cedant, &mut reinsurer, now)?;
+    let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
+    let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    cedant_vault.pay_pool(&asset, &reinsurer_vault, premium)?;
     report(&TreatyAccepted {
         treaty: key,
         cedant: accounts.cedant.key(),
         reinsurer: accounts.reinsurer.key(),
         premium,
-        rate_q32: treaty.rate_q32,
+        rate_q32,
     })?;
     Ok(())
 }

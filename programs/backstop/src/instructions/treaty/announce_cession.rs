@@ -4,7 +4,7 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{CessionAnnounced, report};
 use crate::instructions::{no_more, now};
-use crate::state::{Cession, Pool, PoolKind, Protocol};
+use crate::state::{Cession, Load, Pool, Protocol};
 use anchor_lang::prelude::*;
 
 /// Accounts of `announce_cession`.
@@ -42,32 +42,11 @@ pub struct AnnounceCession<'info> {
 pub(crate) fn handle(ctx: Context<AnnounceCession>, amount: u64) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
-    let now = now()?;
-    ensure!(amount > 0, BackstopError::AmountTooSmall);
-    let cedant = accounts.cedant.load()?;
-    cedant.require_kind(PoolKind::Cover)?;
-    let reinsurer = accounts.reinsurer.load()?;
-    reinsurer.require_kind(PoolKind::Reinsurance)?;
-    ensure!(cedant.asset_mint == reinsurer.asset_mint, BackstopError::WrongParent);
-    let from = cedant.notice_ends_at(now);
-    let until = from.saturating_add(CESSION_WINDOW);
-    accounts.cession.set_inner(Cession {
-        cedant: accounts.cedant.key(),
-        reinsurer: accounts.reinsurer.key(),
-        rent_payer: accounts.payer.key(),
-        version: ACCOUNT_VERSION,
-        bump: ctx.bumps.cession,
-        amount,
-        from,
-        until,
-        reserved: [0; 32],
-    });
-    report(&CessionAnnounced {
-        cedant: accounts.cedant.key(),
-        reinsurer: accounts.reinsurer.key(),
-        amount,
-        from,
-        until,
-    })?;
+    let (cedant, reinsurer) = (accounts.cedant.key(), accounts.reinsurer.key());
+    let (from, to) = (accounts.cedant.read()?, accounts.reinsurer.read()?);
+    let cession = Cession::announce(amount, (cedant, &from), (reinsurer, &to), now()?)?;
+    let Cession { from, until, .. } = cession;
+    accounts.cession.set_inner(Cession { rent_payer: accounts.payer.key(), bump: ctx.bumps.cession, ..cession });
+    report(&CessionAnnounced { cedant, reinsurer, amount, from, until })?;
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use crate::error::BackstopError;
 use crate::events::{TreatyCalled, report};
-use crate::instructions::{PoolSigner, no_more, now, report_accrual};
-use crate::state::{CallState, Incident, Pool, Treaty};
-use crate::token::{self, AssetTransfer};
+use crate::instructions::{no_more, now};
+use crate::money::{Asset, Till};
+use crate::state::{Incident, Pool, Treaty, TreatyCall};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -12,14 +12,10 @@ use anchor_spl::token_interface::TokenInterface;
 #[derive(Accounts)]
 pub struct CallTreaty<'info> {
     /// The pool that cedes.
-    #[account(
-        mut,
-        constraint = cedant.load()?.vault == cedant_vault.key() @ BackstopError::WrongAccount,
-        has_one = asset_mint @ BackstopError::WrongAccount
-    )]
+    #[account(mut, has_one = asset_mint @ BackstopError::WrongAccount)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that reinsures.
-    #[account(mut, constraint = reinsurer.load()?.vault == reinsurer_vault.key() @ BackstopError::WrongAccount)]
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
     /// The treaty.
     #[account(
@@ -32,10 +28,10 @@ pub struct CallTreaty<'info> {
     /// The incident.
     #[account(mut, dup, constraint = incident.pool == cedant.key() @ BackstopError::WrongParent)]
     pub incident: Account<'info, Incident>,
-    /// CHECK: the cedant's token account, by its address.
+    /// CHECK: the cedant's token account; the till checks its address.
     #[account(mut)]
     pub cedant_vault: UncheckedAccount<'info>,
-    /// CHECK: the reinsurer's token account, by its address.
+    /// CHECK: the reinsurer's token account; the till checks its address.
     #[account(mut)]
     pub reinsurer_vault: UncheckedAccount<'info>,
     /// CHECK: the pools' asset, by its address.
@@ -49,52 +45,22 @@ pub struct CallTreaty<'info> {
 /// - the quota share owes its part of the gross loss; a layer what is above its attachment, net of what the quota share
 ///   owes; each up to its limit;
 /// - the reinsurer pays what it owes, or what it has; its own loss falls on its surplus, junior, senior;
-/// - a layer's limit is restored as far as its terms and the reinsurer's solvency allow; the premium for it is taken off
-///   the payment and streams to the reinsurer until the treaty's end, for seven days at least; it is in proportion to what is
-///   restored, not to the time left, as the same event may yet bring another incident;
+/// - a layer's limit is restored as far as its terms and the reinsurer's solvency allow; the premium for it is taken
+///   off the payment and streams to the reinsurer until the treaty's end, for seven days at least; it is in proportion
+///   to what is restored, not to the time left, as the same event may yet bring another incident;
 /// - after the last one the incident waits for its funding round.
 pub(crate) fn handle(ctx: Context<CallTreaty>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let now = now()?;
-    let treaty = &mut accounts.treaty;
-    let incident = &mut accounts.incident;
+    let (treaty, incident) = (&mut accounts.treaty, &mut accounts.incident);
     let key = treaty.key();
-    incident.require_next(&key)?;
-    let owed = treaty.owes(incident.gross, incident.beyond_quota_share())?;
-    let (recovery, received, losses, decimals, signer, cedant_cash, reinsurer_cash) = {
-        let mut cedant = accounts.cedant.load_mut()?;
-        let mut reinsurer = accounts.reinsurer.load_mut()?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
-        let paid = owed.min(reinsurer.loss_capital()?);
-        reinsurer.note_open_limit(&key, treaty.open_limit(owed))?;
-        let losses = reinsurer.bear_loss(paid)?;
-        let recovery = treaty.use_limit(owed, paid, reinsurer.room_for_limits()?)?;
-        reinsurer.receive_reinstatement(recovery.reinstatement_premium, now, treaty.end_day)?;
-        reinsurer.note_open_limit(&key, treaty.open_limit(0))?;
-        let received = paid.saturating_sub(recovery.reinstatement_premium);
-        cedant.note_limit(&key, treaty.limit_left);
-        cedant.receive_recovery(received)?;
-        incident.book_call(treaty, CallState::Called, owed, received)?;
-        incident.join_when_called(&mut cedant)?;
-        cedant.invariant()?;
-        reinsurer.invariant()?;
-        (recovery, received, losses, cedant.asset_decimals, PoolSigner::of(&reinsurer), cedant.cash, reinsurer.cash)
-    };
-    if received > 0 {
-        AssetTransfer {
-            token_program: &accounts.asset_token_program,
-            mint: &accounts.asset_mint,
-            from: &accounts.reinsurer_vault,
-            to: &accounts.cedant_vault,
-            authority: accounts.reinsurer.as_ref(),
-            vault: &accounts.reinsurer_vault,
-            decimals,
-        }
-        .pay(received, reinsurer_cash, &[&signer.seeds()])?;
-        ensure!(token::vault_amount(&accounts.cedant_vault)? >= cedant_cash, BackstopError::VaultMismatch);
-    }
+    let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
+    let TreatyCall { recovery, received, losses } = treaty.call(key, incident, &mut cedant, &mut reinsurer, now)?;
+    let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
+    let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    reinsurer_vault.pay_pool(&asset, &cedant_vault, received)?;
     report(&TreatyCalled {
         treaty: key,
         cedant: accounts.cedant.key(),

@@ -3,9 +3,9 @@
 use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{SurplusCeded, report};
-use crate::instructions::{PoolSigner, no_more, now, report_accrual};
+use crate::instructions::{no_more, now};
+use crate::money::{Asset, Till};
 use crate::state::{Cession, Pool, Protocol};
-use crate::token::{self, AssetTransfer};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -18,14 +18,10 @@ pub struct CedeSurplus<'info> {
     #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
     pub protocol: Account<'info, Protocol>,
     /// The pool that gives.
-    #[account(
-        mut,
-        constraint = cedant.load()?.vault == cedant_vault.key() @ BackstopError::WrongAccount,
-        has_one = asset_mint @ BackstopError::WrongAccount
-    )]
+    #[account(mut, has_one = asset_mint @ BackstopError::WrongAccount)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that gets it.
-    #[account(mut, constraint = reinsurer.load()?.vault == reinsurer_vault.key() @ BackstopError::WrongAccount)]
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
     /// The announcement, closed here.
     #[account(
@@ -40,10 +36,10 @@ pub struct CedeSurplus<'info> {
     /// CHECK: gets the announcement's rent back.
     #[account(mut)]
     pub rent_payer: UncheckedAccount<'info>,
-    /// CHECK: the cedant's token account, by its address.
+    /// CHECK: the cedant's token account; the till checks its address.
     #[account(mut)]
     pub cedant_vault: UncheckedAccount<'info>,
-    /// CHECK: the reinsurer's token account, by its address.
+    /// CHECK: the reinsurer's token account; the till checks its address.
     #[account(mut)]
     pub reinsurer_vault: UncheckedAccount<'info>,
     /// CHECK: the pools' asset, by its address.
@@ -61,34 +57,12 @@ pub(crate) fn handle(ctx: Context<CedeSurplus>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let now = now()?;
-    let cession = &accounts.cession;
-    ensure!((cession.from..cession.until).contains(&now), BackstopError::CessionNotAnnounced);
-    let amount = cession.amount;
-    let (decimals, signer, cedant_cash, reinsurer_cash) = {
-        let mut cedant = accounts.cedant.load_mut()?;
-        let mut reinsurer = accounts.reinsurer.load_mut()?;
-        cedant.require_no_alert()?;
-        cedant.require_no_exits_waiting(now)?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
-        cedant.pay_from_surplus(amount)?;
-        cedant.require_solvent(now)?;
-        reinsurer.receive_surplus(amount)?;
-        cedant.invariant()?;
-        reinsurer.invariant()?;
-        (cedant.asset_decimals, PoolSigner::of(&cedant), cedant.cash, reinsurer.cash)
-    };
-    AssetTransfer {
-        token_program: &accounts.asset_token_program,
-        mint: &accounts.asset_mint,
-        from: &accounts.cedant_vault,
-        to: &accounts.reinsurer_vault,
-        authority: accounts.cedant.as_ref(),
-        vault: &accounts.cedant_vault,
-        decimals,
-    }
-    .pay(amount, cedant_cash, &[&signer.seeds()])?;
-    ensure!(token::vault_amount(&accounts.reinsurer_vault)? >= reinsurer_cash, BackstopError::VaultMismatch);
+    let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
+    let amount = accounts.cession.cede(&mut cedant, &mut reinsurer, now)?;
+    let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
+    let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    cedant_vault.pay_pool(&asset, &reinsurer_vault, amount)?;
     report(&SurplusCeded { cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key(), amount })?;
     Ok(())
 }

@@ -22,7 +22,7 @@ pub struct CloseCession<'info> {
 pub(crate) fn handle(ctx: Context<CloseCession>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let cession = &ctx.accounts.cession;
-    ensure!(now()? >= cession.until, BackstopError::CessionNotAnnounced);
+    cession.require_void(now()?)?;
     report(&CessionClosed { cedant: cession.cedant })?;
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use crate::error::BackstopError;
 use crate::events::{TreatyCollected, report};
-use crate::instructions::{PoolSigner, no_more, now, report_accrual};
-use crate::state::{Pool, Treaty};
-use crate::token::{self, AssetTransfer};
+use crate::instructions::{no_more, now};
+use crate::money::{Asset, Till};
+use crate::state::{Collection, Pool, Treaty};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -12,14 +12,10 @@ use anchor_spl::token_interface::TokenInterface;
 #[derive(Accounts)]
 pub struct CollectTreaty<'info> {
     /// The pool that cedes.
-    #[account(
-        mut,
-        constraint = cedant.load()?.vault == cedant_vault.key() @ BackstopError::WrongAccount,
-        has_one = asset_mint @ BackstopError::WrongAccount
-    )]
+    #[account(mut, has_one = asset_mint @ BackstopError::WrongAccount)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that reinsures.
-    #[account(mut, constraint = reinsurer.load()?.vault == reinsurer_vault.key() @ BackstopError::WrongAccount)]
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
     /// The treaty.
     #[account(
@@ -29,10 +25,10 @@ pub struct CollectTreaty<'info> {
         has_one = reinsurer @ BackstopError::WrongParent
     )]
     pub treaty: Account<'info, Treaty>,
-    /// CHECK: the cedant's token account, by its address.
+    /// CHECK: the cedant's token account; the till checks its address.
     #[account(mut)]
     pub cedant_vault: UncheckedAccount<'info>,
-    /// CHECK: the reinsurer's token account, by its address.
+    /// CHECK: the reinsurer's token account; the till checks its address.
     #[account(mut)]
     pub reinsurer_vault: UncheckedAccount<'info>,
     /// CHECK: the pools' asset, by its address.
@@ -51,34 +47,12 @@ pub(crate) fn handle(ctx: Context<CollectTreaty>) -> Result<()> {
     let now = now()?;
     let treaty = &mut accounts.treaty;
     let key = treaty.key();
-    let owed = core::mem::take(&mut treaty.uncollected);
-    ensure!(owed > 0, BackstopError::NothingOwed);
-    let (paid, losses, decimals, signer, cedant_cash, reinsurer_cash) = {
-        let mut cedant = accounts.cedant.load_mut()?;
-        let mut reinsurer = accounts.reinsurer.load_mut()?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
-        let paid = owed.min(reinsurer.loss_capital()?);
-        let losses = reinsurer.bear_loss(paid)?;
-        reinsurer.note_open_limit(&key, treaty.open_limit(0))?;
-        cedant.receive_surplus(paid)?;
-        cedant.invariant()?;
-        reinsurer.invariant()?;
-        (paid, losses, cedant.asset_decimals, PoolSigner::of(&reinsurer), cedant.cash, reinsurer.cash)
-    };
-    if paid > 0 {
-        AssetTransfer {
-            token_program: &accounts.asset_token_program,
-            mint: &accounts.asset_mint,
-            from: &accounts.reinsurer_vault,
-            to: &accounts.cedant_vault,
-            authority: accounts.reinsurer.as_ref(),
-            vault: &accounts.reinsurer_vault,
-            decimals,
-        }
-        .pay(paid, reinsurer_cash, &[&signer.seeds()])?;
-        ensure!(token::vault_amount(&accounts.cedant_vault)? >= cedant_cash, BackstopError::VaultMismatch);
-    }
+    let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
+    let Collection { owed, paid, losses } = treaty.collect(&key, &mut cedant, &mut reinsurer)?;
+    let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
+    let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    reinsurer_vault.pay_pool(&asset, &cedant_vault, paid)?;
     report(&TreatyCollected {
         treaty: key,
         cedant: accounts.cedant.key(),

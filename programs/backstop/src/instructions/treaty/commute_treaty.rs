@@ -3,9 +3,9 @@
 use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{TreatyCommuted, report};
-use crate::instructions::{PoolSigner, no_more, now, report_accrual};
-use crate::state::{Pool, Protocol, Treaty, TreatyState, day_of, day_start};
-use crate::token::{self, AssetTransfer};
+use crate::instructions::{no_more, now};
+use crate::money::{Asset, Till};
+use crate::state::{Commutation, Pool, Protocol, Treaty};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -18,14 +18,10 @@ pub struct CommuteTreaty<'info> {
     #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
     pub protocol: Account<'info, Protocol>,
     /// The pool that cedes.
-    #[account(
-        mut,
-        constraint = cedant.load()?.vault == cedant_vault.key() @ BackstopError::WrongAccount,
-        has_one = asset_mint @ BackstopError::WrongAccount
-    )]
+    #[account(mut, has_one = asset_mint @ BackstopError::WrongAccount)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that reinsures.
-    #[account(mut, constraint = reinsurer.load()?.vault == reinsurer_vault.key() @ BackstopError::WrongAccount)]
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
     /// The treaty.
     #[account(
@@ -35,10 +31,10 @@ pub struct CommuteTreaty<'info> {
         has_one = reinsurer @ BackstopError::WrongParent
     )]
     pub treaty: Account<'info, Treaty>,
-    /// CHECK: the cedant's token account, by its address.
+    /// CHECK: the cedant's token account; the till checks its address.
     #[account(mut)]
     pub cedant_vault: UncheckedAccount<'info>,
-    /// CHECK: the reinsurer's token account, by its address.
+    /// CHECK: the reinsurer's token account; the till checks its address.
     #[account(mut)]
     pub reinsurer_vault: UncheckedAccount<'info>,
     /// CHECK: the pools' asset, by its address.
@@ -49,8 +45,8 @@ pub struct CommuteTreaty<'info> {
 
 /// Specification:
 /// - only governance, within the term, and not while the cedant is in alert;
-/// - the last day is today, whose events are still covered; the unearned premium of a layer, from tomorrow on and rounded
-///   down, goes back to the cedant's surplus; the premium of reinstatements does not;
+/// - the last day is today, whose events are still covered; the unearned premium of a layer, from tomorrow on and
+///   rounded down, goes back to the cedant's surplus; the premium of reinstatements does not;
 /// - the cedant stays solvent without it; the limit stays backed until the cedant's ring no longer reaches back.
 pub(crate) fn handle(ctx: Context<CommuteTreaty>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
@@ -58,42 +54,17 @@ pub(crate) fn handle(ctx: Context<CommuteTreaty>) -> Result<()> {
     let now = now()?;
     let treaty = &mut accounts.treaty;
     let key = treaty.key();
-    treaty.require_state(TreatyState::Active)?;
-    let tomorrow = day_of(now).saturating_add(1);
-    ensure!(now >= treaty.start() && tomorrow < treaty.end_day, BackstopError::WrongTreatyState);
-    let (returned, decimals, signer, cedant_cash, reinsurer_cash) = {
-        let mut cedant = accounts.cedant.load_mut()?;
-        let mut reinsurer = accounts.reinsurer.load_mut()?;
-        cedant.require_no_alert()?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
-        let returned = reinsurer.return_premium(treaty.rate_q32, tomorrow, treaty.end_day)?;
-        cedant.receive_surplus(returned)?;
-        treaty.end_day = tomorrow;
-        cedant.shorten(&key, day_start(tomorrow));
-        cedant.require_solvent(now)?;
-        cedant.invariant()?;
-        reinsurer.invariant()?;
-        (returned, cedant.asset_decimals, PoolSigner::of(&reinsurer), cedant.cash, reinsurer.cash)
-    };
-    if returned > 0 {
-        AssetTransfer {
-            token_program: &accounts.asset_token_program,
-            mint: &accounts.asset_mint,
-            from: &accounts.reinsurer_vault,
-            to: &accounts.cedant_vault,
-            authority: accounts.reinsurer.as_ref(),
-            vault: &accounts.reinsurer_vault,
-            decimals,
-        }
-        .pay(returned, reinsurer_cash, &[&signer.seeds()])?;
-        ensure!(token::vault_amount(&accounts.cedant_vault)? >= cedant_cash, BackstopError::VaultMismatch);
-    }
+    let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
+    let Commutation { end_day, returned } = treaty.commute(&key, &mut cedant, &mut reinsurer, now)?;
+    let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
+    let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    reinsurer_vault.pay_pool(&asset, &cedant_vault, returned)?;
     report(&TreatyCommuted {
         treaty: key,
         cedant: accounts.cedant.key(),
         reinsurer: accounts.reinsurer.key(),
-        end_day: tomorrow,
+        end_day,
         returned,
     })?;
     Ok(())

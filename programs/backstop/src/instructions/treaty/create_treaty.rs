@@ -4,7 +4,8 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{TreatyCreated, report};
 use crate::instructions::{no_more, now};
-use crate::state::{Pool, PoolKind, Protocol, Treaty, TreatyState, TreatyTerms, day_of};
+use crate::money::Till;
+use crate::state::{Load, Pool, Protocol, Treaty, TreatyTerms};
 use anchor_lang::prelude::*;
 
 /// Accounts of `create_treaty`.
@@ -45,41 +46,14 @@ pub(crate) fn handle(ctx: Context<CreateTreaty>, terms: TreatyTerms) -> Result<(
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let now = now()?;
-    terms.validate()?;
     let (cedant_key, reinsurer_key) = (accounts.cedant.key(), accounts.reinsurer.key());
     ensure!(cedant_key != reinsurer_key, BackstopError::WrongPoolKind);
-    let mut cedant = accounts.cedant.load_mut()?;
-    let reinsurer = accounts.reinsurer.load()?;
-    cedant.require_kind(PoolKind::Cover)?;
-    reinsurer.require_kind(PoolKind::Reinsurance)?;
-    ensure!(cedant.asset_mint == reinsurer.asset_mint, BackstopError::WrongParent);
-    let notice_until = cedant.notice_ends_at(now).max(reinsurer.notice_ends_at(now));
-    ensure!(terms.start_day > day_of(notice_until), BackstopError::NoticeNotOver);
-    let ahead = terms.end_day.saturating_sub(day_of(now));
-    ensure!(ahead <= MAX_TERM_AND_RING_DAYS, BackstopError::BadTreatyTerms);
-    let id = cedant.treaties;
-    cedant.treaties = id.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
-    cedant.invariant()?;
-    accounts.treaty.set_inner(Treaty {
-        cedant: cedant_key,
-        reinsurer: reinsurer_key,
-        rent_payer: accounts.payer.key(),
-        version: ACCOUNT_VERSION,
-        bump: ctx.bumps.treaty,
-        state: TreatyState::Announced,
-        id,
-        kind: terms.kind,
-        limit: terms.limit,
-        limit_left: terms.limit,
-        notice_until,
-        start_day: terms.start_day,
-        end_day: terms.end_day,
-        premium: 0,
-        rate_q32: 0,
-        restored: 0,
-        uncollected: 0,
-        reserved: [0; 64],
-    });
+    let mut cedant = Till::untouched(&accounts.cedant)?;
+    let reinsurer = accounts.reinsurer.read()?;
+    let treaty = Treaty::announce(terms, (cedant_key, &mut cedant), (reinsurer_key, &reinsurer), now)?;
+    cedant.close()?;
+    let notice_until = treaty.notice_until;
+    accounts.treaty.set_inner(Treaty { rent_payer: accounts.payer.key(), bump: ctx.bumps.treaty, ..treaty });
     report(&TreatyCreated {
         treaty: accounts.treaty.key(),
         cedant: cedant_key,

@@ -2,8 +2,9 @@
 
 use crate::error::BackstopError;
 use crate::events::{TreatyEnded, report};
-use crate::instructions::{no_more, now, report_accrual};
-use crate::state::{Pool, Treaty, TreatyState};
+use crate::instructions::{no_more, now};
+use crate::money::Till;
+use crate::state::{Pool, Treaty};
 use anchor_lang::prelude::*;
 
 /// Accounts of `end_treaty`.
@@ -31,8 +32,8 @@ pub struct EndTreaty<'info> {
 }
 
 /// Specification:
-/// - anyone, once the cedant is in no alert, its longest ring no longer reaches back to the treaty's last day, and nothing
-///   is owed: neither a loss nor the quota share's premium;
+/// - anyone, once the cedant is in no alert, its longest ring no longer reaches back to the treaty's last day, and
+///   nothing is owed: neither a loss nor the quota share's premium;
 /// - a treaty that was never accepted ends once its term would have begun.
 pub(crate) fn handle(ctx: Context<EndTreaty>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
@@ -40,18 +41,13 @@ pub(crate) fn handle(ctx: Context<EndTreaty>) -> Result<()> {
     let now = now()?;
     let treaty = &accounts.treaty;
     let key = treaty.key();
-    if treaty.state == TreatyState::Announced {
-        ensure!(now >= treaty.start(), BackstopError::TreatyInUse);
+    if treaty.was_accepted() {
+        let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
+        treaty.end_accepted(&key, &mut cedant, &mut reinsurer, now)?;
+        cedant.close()?;
+        reinsurer.close()?;
     } else {
-        let mut cedant = accounts.cedant.load_mut()?;
-        let mut reinsurer = accounts.reinsurer.load_mut()?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
-        ensure!(cedant.treaty_is_over(treaty, now), BackstopError::TreatyInUse);
-        cedant.take_out_of_force(&key)?;
-        reinsurer.release_limit(&key)?;
-        cedant.invariant()?;
-        reinsurer.invariant()?;
+        treaty.end_announced(now)?;
     }
     report(&TreatyEnded { treaty: key, cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key() })?;
     Ok(())

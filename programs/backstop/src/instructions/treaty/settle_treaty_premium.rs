@@ -2,9 +2,9 @@
 
 use crate::error::BackstopError;
 use crate::events::{TreatyPremiumSettled, report};
-use crate::instructions::{PoolSigner, no_more, now, report_accrual};
-use crate::state::{Pool, ceded_premium_end};
-use crate::token::{self, AssetTransfer};
+use crate::instructions::{no_more, now};
+use crate::money::{Asset, Till};
+use crate::state::{CededPremium, Pool};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -14,18 +14,17 @@ pub struct SettleTreatyPremium<'info> {
     /// The pool that cedes.
     #[account(
         mut,
-        constraint = cedant.load()?.vault == cedant_vault.key() @ BackstopError::WrongAccount,
         constraint = cedant.load()?.quota_share.reinsurer == reinsurer.key() @ BackstopError::WrongParent,
         has_one = asset_mint @ BackstopError::WrongAccount
     )]
     pub cedant: AccountLoader<'info, Pool>,
     /// The pool that reinsures.
-    #[account(mut, constraint = reinsurer.load()?.vault == reinsurer_vault.key() @ BackstopError::WrongAccount)]
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
-    /// CHECK: the cedant's token account, by its address.
+    /// CHECK: the cedant's token account; the till checks its address.
     #[account(mut)]
     pub cedant_vault: UncheckedAccount<'info>,
-    /// CHECK: the reinsurer's token account, by its address.
+    /// CHECK: the reinsurer's token account; the till checks its address.
     #[account(mut)]
     pub reinsurer_vault: UncheckedAccount<'info>,
     /// CHECK: the pools' asset, by its address.
@@ -41,29 +40,12 @@ pub(crate) fn handle(ctx: Context<SettleTreatyPremium>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let now = now()?;
-    let (amount, rate_q32, end_day, decimals, signer, cedant_cash, reinsurer_cash) = {
-        let mut cedant = accounts.cedant.load_mut()?;
-        let mut reinsurer = accounts.reinsurer.load_mut()?;
-        report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
-        report_accrual(accounts.reinsurer.key(), now, reinsurer.accrue(now)?)?;
-        let amount = cedant.take_treaty_payable()?;
-        let end_day = ceded_premium_end(now);
-        let rate = reinsurer.stream_premium(amount, now, end_day)?;
-        cedant.invariant()?;
-        reinsurer.invariant()?;
-        (amount, rate, end_day, cedant.asset_decimals, PoolSigner::of(&cedant), cedant.cash, reinsurer.cash)
-    };
-    AssetTransfer {
-        token_program: &accounts.asset_token_program,
-        mint: &accounts.asset_mint,
-        from: &accounts.cedant_vault,
-        to: &accounts.reinsurer_vault,
-        authority: accounts.cedant.as_ref(),
-        vault: &accounts.cedant_vault,
-        decimals,
-    }
-    .pay(amount, cedant_cash, &[&signer.seeds()])?;
-    ensure!(token::vault_amount(&accounts.reinsurer_vault)? >= reinsurer_cash, BackstopError::VaultMismatch);
+    let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
+    let CededPremium { amount, rate_q32, end_day } = cedant.hand_premium_to(&mut reinsurer, now)?;
+    let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
+    let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
+    let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
+    cedant_vault.pay_pool(&asset, &reinsurer_vault, amount)?;
     report(&TreatyPremiumSettled {
         cedant: accounts.cedant.key(),
         reinsurer: accounts.reinsurer.key(),

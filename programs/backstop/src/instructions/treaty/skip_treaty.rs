@@ -1,10 +1,10 @@
 //! Skips a treaty that could not be called in time.
 
-use crate::constants::TREATY_CALL_WINDOW;
 use crate::error::BackstopError;
 use crate::events::{TreatySkipped, report};
-use crate::instructions::{no_more, now, report_accrual};
-use crate::state::{CallState, Incident, Pool, Treaty};
+use crate::instructions::{no_more, now};
+use crate::money::Till;
+use crate::state::{Incident, Pool, Treaty};
 use anchor_lang::prelude::*;
 
 /// Accounts of `skip_treaty`.
@@ -28,19 +28,11 @@ pub(crate) fn handle(ctx: Context<SkipTreaty>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let now = now()?;
-    let treaty = &mut accounts.treaty;
-    let incident = &mut accounts.incident;
+    let (treaty, incident) = (&mut accounts.treaty, &mut accounts.incident);
     let key = treaty.key();
-    incident.require_next(&key)?;
-    ensure!(now >= incident.opened_at.saturating_add(TREATY_CALL_WINDOW), BackstopError::TreatyStillCallable);
-    let owed = treaty.owes(incident.gross, incident.beyond_quota_share())?;
-    treaty.owe_later(owed)?;
-    let mut cedant = accounts.cedant.load_mut()?;
-    report_accrual(accounts.cedant.key(), now, cedant.accrue(now)?)?;
-    cedant.note_limit(&key, treaty.limit_left);
-    incident.book_call(treaty, CallState::Skipped, owed, 0)?;
-    incident.join_when_called(&mut cedant)?;
-    cedant.invariant()?;
+    let mut cedant = Till::open(&accounts.cedant, now)?;
+    let owed = treaty.skip(&key, incident, &mut cedant, now)?;
+    cedant.close()?;
     report(&TreatySkipped { treaty: key, cedant: accounts.cedant.key(), incident: incident.key(), owed })?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Makes a trigger final whose challenge is over.
 
-use crate::error::BackstopError;
-use crate::instructions::trigger::observe::settle_phase;
+use crate::instructions::trigger::observe::book_phase_change;
 use crate::instructions::trigger::refresh::Refresh;
 use crate::instructions::{no_more, now};
+use crate::state::Load;
 use anchor_lang::prelude::*;
 
 /// Specification:
@@ -13,12 +13,10 @@ pub(crate) fn handle(ctx: Context<Refresh>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let now = now()?;
-    let mut trigger = accounts.trigger.load_mut()?;
-    let before = trigger.alert_level();
-    let terms = trigger.terms;
-    let outcome = trigger.evidence.confirm(&terms, now).map_err(BackstopError::from)?;
+    let mut trigger = accounts.trigger.write()?;
+    let outcome = trigger.confirm(now)?;
     if outcome.phase_changed() {
-        settle_phase(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, outcome.before, before)?;
+        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome)?;
     }
     Ok(())
 }

@@ -3,8 +3,9 @@
 use crate::error::BackstopError;
 use crate::events::{Observed, PhaseChanged, report};
 use crate::instructions::{no_more, now};
-use crate::state::evidence::Phase;
-use crate::state::{AlertLevel, Pool, Product, Trigger};
+use crate::money::Till;
+use crate::peril::evidence::Outcome;
+use crate::state::{Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
 /// Accounts of `observe`.
@@ -35,11 +36,9 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let now = now()?;
-    let mut trigger = accounts.trigger.load_mut()?;
+    let mut trigger = accounts.trigger.write()?;
     let print = trigger.read_print(&accounts.price, now)?;
-    let before = trigger.alert_level();
-    let terms = trigger.terms;
-    let outcome = trigger.evidence.observe(&terms, &print, now).map_err(BackstopError::from)?;
+    let outcome = trigger.observe(&print, now)?;
     if outcome.changed {
         report(&Observed {
             trigger: accounts.trigger.key(),
@@ -49,29 +48,28 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
         })?;
     }
     if outcome.phase_changed() {
-        settle_phase(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, outcome.before, before)?;
+        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome)?;
     }
     Ok(())
 }
 
 /// Counts a change of phase in the pool's alert and reports it.
-pub(crate) fn settle_phase(
+pub(crate) fn book_phase_change(
     trigger: &Trigger,
     trigger_key: Pubkey,
     product: &AccountLoader<Product>,
     pool: &AccountLoader<Pool>,
-    phase_before: Phase,
-    alert_before: AlertLevel,
+    outcome: &Outcome,
 ) -> Result<()> {
-    let exposure = product.load()?.exposure;
-    let mut pool = pool.load_mut()?;
-    pool.move_alert(alert_before, trigger.alert_level(), exposure)?;
-    pool.invariant()?;
+    let exposure = product.read()?.exposure;
+    let mut till = Till::untouched(pool)?;
+    till.move_alert(trigger.alert_in(outcome.before), trigger.alert_in(outcome.after), exposure)?;
+    till.close()?;
     report(&PhaseChanged {
         trigger: trigger_key,
         product: product.key(),
-        before: phase_before.byte(),
-        after: trigger.phase().byte(),
+        before: outcome.before.byte(),
+        after: outcome.after.byte(),
         event_at: trigger.evidence.event_at,
         mean_price: trigger.evidence.mean_price,
     })?;

@@ -1,9 +1,9 @@
 //! Brings a trigger's phase up to now.
 
 use crate::error::BackstopError;
-use crate::instructions::trigger::observe::settle_phase;
+use crate::instructions::trigger::observe::book_phase_change;
 use crate::instructions::{no_more, now};
-use crate::state::{Pool, Product, Trigger};
+use crate::state::{Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
 /// Accounts of `refresh` and `confirm`.
@@ -29,12 +29,10 @@ pub(crate) fn handle(ctx: Context<Refresh>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let now = now()?;
-    let mut trigger = accounts.trigger.load_mut()?;
-    let before = trigger.alert_level();
-    let terms = trigger.terms;
-    let outcome = trigger.evidence.refresh(&terms, now);
+    let mut trigger = accounts.trigger.write()?;
+    let outcome = trigger.refresh(now);
     if outcome.phase_changed() {
-        settle_phase(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, outcome.before, before)?;
+        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome)?;
     }
     Ok(())
 }

@@ -1,13 +1,77 @@
-//! What treaties do to the books of the two pools.
+//! Treaties in a pool's books: as cedant what is in force for it, as reinsurer what it stands behind.
+//!
+//! What two pools agree and do together is in [`crate::state::treaty`].
 
-use crate::constants::*;
+use crate::constants::{CEDED_PREMIUM_DAYS, DAY, MIN_BPS};
 use crate::error::BackstopError;
-use crate::state::ledger::{bucket_mut, credit, debit, fits};
-use crate::state::{
-    InwardTreaty, LayerInForce, LossByLayer, Pool, PoolKind, QuotaShareInForce, Treaty, TreatyKind, day_of, day_start,
-    unearned_between,
-};
+use crate::math::capital;
+use crate::peril::AlertLevel;
+use crate::state::ledger::{debit, fits};
+use crate::state::{Load, LossByLayer, Pool, Treaty, TreatyKind, day_of, day_start};
 use anchor_lang::prelude::*;
+
+/// The quota share in force of a cover pool; all zero when there is none.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct QuotaShareInForce {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+    /// What the treaty can still pay, in asset units.
+    pub limit_left: u64,
+    /// First second of the term.
+    pub start: i64,
+    /// First second after the term.
+    pub end: i64,
+    /// Part of premium and loss that is ceded, in basis points.
+    pub cession_bps: u16,
+    /// Part of the ceded premium that the cedant keeps, in basis points.
+    pub commission_bps: u16,
+    /// Unused.
+    pub padding: [u8; 4],
+}
+
+/// An excess-of-loss layer in force of a cover pool; all zero when the place is free.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LayerInForce {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that reinsures.
+    pub reinsurer: Pubkey,
+    /// Net loss of an incident from which the layer pays, in asset units.
+    pub attachment: u64,
+    /// The layer's height above its attachment, in asset units.
+    pub limit: u64,
+    /// First second of the term.
+    pub start: i64,
+    /// First second after the term.
+    pub end: i64,
+}
+
+/// A treaty that a reinsurance pool stands behind; all zero when the place is free.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct InwardTreaty {
+    /// The treaty.
+    pub treaty: Pubkey,
+    /// The pool that cedes.
+    pub cedant: Pubkey,
+    /// Open limit that capital is held for, in asset units.
+    pub limit: u64,
+}
+
+/// Quota-share premium on its way to the reinsurer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CededPremium {
+    /// Asset units.
+    pub amount: u64,
+    /// Rate at which the reinsurer earns it, in Q32 asset units a second.
+    pub rate_q32: u64,
+    /// First UTC day on which all of it is earned.
+    pub end_day: u32,
+}
 
 impl Pool {
     // ---- as cedant ----
@@ -91,12 +155,6 @@ impl Pool {
         }
     }
 
-    /// Pays from the surplus; the surplus must have it.
-    pub fn pay_from_surplus(&mut self, amount: u64) -> Result<()> {
-        self.surplus = self.surplus.checked_sub(amount).ok_or(BackstopError::SurplusTooSmall)?;
-        debit(&mut self.cash, amount)
-    }
-
     /// Takes the quota share's premium out, for the reinsurer.
     pub fn take_treaty_payable(&mut self) -> Result<u64> {
         let amount = core::mem::take(&mut self.treaty_payable);
@@ -105,13 +163,30 @@ impl Pool {
         Ok(amount)
     }
 
-    /// Takes in what a treaty paid for an incident.
-    pub fn receive_recovery(&mut self, amount: u64) -> Result<()> {
-        credit(&mut self.incident_reserves, amount)?;
-        credit(&mut self.cash, amount)
+    /// Hands the quota share's premium to its reinsurer, who earns it over the next seven days, to a day boundary: a
+    /// deposit just before gains nothing by it.
+    pub fn hand_premium_to(&mut self, reinsurer: &mut Pool, now: i64) -> Result<CededPremium> {
+        let amount = self.take_treaty_payable()?;
+        let end_day = ceded_premium_end(now);
+        let rate_q32 = reinsurer.stream_premium(amount, now, end_day)?;
+        Ok(CededPremium { amount, rate_q32, end_day })
+    }
+
+    /// What the quota share stands in for, if its term has begun and ends after the last live cover.
+    pub fn reinsurance_credit(&self, required: u64, now: i64) -> u64 {
+        let treaty = &self.quota_share;
+        if treaty.limit_left == 0 || now < treaty.start || treaty.end < day_start(self.last_cover_end_day) {
+            return 0;
+        }
+        capital::quota_share_credit(treaty.limit_left, treaty.cession_bps, required, self.terms.max_credit_bps)
     }
 
     // ---- as reinsurer ----
+
+    /// Sum of the limits that this pool stands behind, in asset units.
+    pub fn open_limits(&self) -> Result<u64> {
+        fits(self.inward.iter().try_fold(0u64, |sum, treaty| sum.checked_add(treaty.limit)))
+    }
 
     /// Stands behind a treaty with capital for its whole limit.
     pub fn stand_behind(&mut self, key: Pubkey, treaty: &Treaty) -> Result<()> {
@@ -163,47 +238,20 @@ impl Pool {
         Ok(())
     }
 
-    /// Takes surplus in that another pool gave, or owed. It counts for capacity from the next day on.
-    pub fn receive_surplus(&mut self, amount: u64) -> Result<()> {
-        self.hold_capacity()?;
-        credit(&mut self.surplus, amount)?;
-        credit(&mut self.cash, amount)
-    }
-
-    /// Gives the unearned premium of a treaty back from the start of `today_after` on, and ends its stream there.
-    pub fn return_premium(&mut self, rate_q32: u64, today_after: u32, end_day: u32) -> Result<u64> {
-        let unearned = unearned_between(rate_q32, today_after, end_day)?.min(self.unearned_premium);
-        debit(bucket_mut(&mut self.rate_ends, end_day), rate_q32)?;
-        credit(bucket_mut(&mut self.rate_ends, today_after), rate_q32)?;
-        debit(&mut self.unearned_premium, unearned)?;
-        debit(&mut self.cash, unearned)?;
-        Ok(unearned)
-    }
-
     /// Refuses unless every cedant of this pool is passed, in the order of its books. Returns how deep the worst alert
-    /// among them is: 0 none, 1 only breaching, 2 more.
-    pub fn worst_cedant_alert<'info>(&self, cedants: &'info [AccountInfo<'info>]) -> Result<CedantAlert> {
-        let mut worst = CedantAlert::None;
+    /// among them is.
+    pub fn worst_cedant_alert<'info>(&self, cedants: &'info [AccountInfo<'info>]) -> Result<AlertLevel> {
+        let mut worst = AlertLevel::None;
         let mut passed = cedants.iter();
         for inward in self.inward.iter().filter(|inward| inward.treaty != Pubkey::default()) {
             let account = passed.next().ok_or(BackstopError::CedantsMissing)?;
             ensure!(*account.key == inward.cedant, BackstopError::CedantsMissing);
             let loader = AccountLoader::<Pool>::try_from(account)?;
-            let cedant = loader.load()?;
-            worst = worst.max(match (cedant.alerts, cedant.alerts_due) {
-                (0, _) => CedantAlert::None,
-                (_, 0) => CedantAlert::Breaching,
-                _ => CedantAlert::Due,
-            });
+            let cedant = loader.read()?;
+            worst = worst.max(cedant.alert());
         }
         ensure!(passed.next().is_none(), BackstopError::UnexpectedAccounts);
         Ok(worst)
-    }
-
-    /// Refuses a pool of another kind.
-    pub fn require_kind(&self, kind: PoolKind) -> Result<()> {
-        ensure!(self.kind() == kind, BackstopError::WrongPoolKind);
-        Ok(())
     }
 
     /// Whether a treaty's limit can no longer be needed: the cedant is in no alert and its longest ring no longer
@@ -218,17 +266,6 @@ impl Pool {
 pub fn ceded_premium_end(now: i64) -> u32 {
     let whole_days = CEDED_PREMIUM_DAYS.saturating_mul(DAY).saturating_add(DAY.saturating_sub(1));
     day_of(now.saturating_add(whole_days))
-}
-
-/// How deep the worst alert among a reinsurer's cedants is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CedantAlert {
-    /// No cedant is in alert.
-    None,
-    /// Every alert is only breaching.
-    Breaching,
-    /// A trigger is met, or an incident waits for its funding.
-    Due,
 }
 
 /// Frees the first place of the rest of a list; the others close up, in their order.

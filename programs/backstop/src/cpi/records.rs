@@ -1,8 +1,9 @@
 //! Accounts of this program that a handler creates, reads and writes itself: what Anchor writes out anew for each of
 //! them (`init`, `seeds`) is here once, and takes half as much.
 
+use crate::cpi::invoke::{Use, call};
 use crate::error::{BackstopError, refuse};
-use crate::runtime::{Use, call};
+use crate::state::{Versioned, require_version};
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::system_program;
 use core::cell::Ref;
@@ -77,7 +78,7 @@ impl NewAccount<'_, '_> {
 }
 
 /// Borrows the bytes of a record of this program.
-pub fn borrow_record<'a, T: Discriminator>(account: &'a AccountInfo) -> Result<Ref<'a, &'a mut [u8]>> {
+pub fn borrow_record<'a, T: Versioned>(account: &'a AccountInfo) -> Result<Ref<'a, &'a mut [u8]>> {
     if *account.owner != crate::ID {
         return Err(ErrorCode::AccountOwnedByWrongProgram.into());
     }
@@ -85,11 +86,12 @@ pub fn borrow_record<'a, T: Discriminator>(account: &'a AccountInfo) -> Result<R
     if !data.starts_with(T::DISCRIMINATOR) {
         return Err(ErrorCode::AccountDiscriminatorMismatch.into());
     }
+    require_version::<T>(&data)?;
     Ok(data)
 }
 
 /// Reads a record of this program.
-pub fn read_record<T: AccountDeserialize + Discriminator>(account: &AccountInfo) -> Result<T> {
+pub fn read_record<T: AccountDeserialize + Versioned>(account: &AccountInfo) -> Result<T> {
     T::try_deserialize_unchecked(&mut &borrow_record::<T>(account)?[..])
 }
 

@@ -1,7 +1,7 @@
-//! Reading a print: an oracle account's bytes become one [`Observation`] or a typed refusal.
+//! Reading a print: an oracle account's bytes become one [`Observation`] or a typed refusal. One file for each source.
 //!
 //! Nothing here looks at slots of the ledger: when an account was posted says nothing about how old its price is. An
-//! old print is a good print, because evidence is a set (see [`crate::state::evidence`]); only prints from the future
+//! old print is a good print, because evidence is a set (see [`crate::peril::evidence`]); only prints from the future
 //! are refused. Whoever calls [`read`] must read and act in one instruction: the account's owner may let anyone
 //! overwrite it between two.
 
@@ -19,32 +19,15 @@ pub const MAX_EXPONENT: i32 = 0;
 /// How far a print may be ahead of the cluster's clock, in seconds: the two clocks are not the same.
 pub const MAX_AHEAD_SECONDS: i64 = 5;
 
-/// Where a print comes from.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A `PriceUpdateV2` of the Pyth receiver program: a standing feed account or one that the caller posted. The feed
-    /// is Pyth's feed id.
-    PythReceiver,
-    /// A price account of the Pyth push oracle, for clusters that still run it. The feed is the account's own address.
-    PythPush,
-}
-
-impl Source {
-    /// The byte that stands for this source in a zero-copy account.
-    pub const fn byte(self) -> u8 {
-        match self {
-            Self::PythReceiver => 0,
-            Self::PythPush => 1,
-        }
-    }
-
-    /// The source that a byte stands for, if any.
-    pub const fn from_byte(byte: u8) -> Option<Self> {
-        match byte {
-            0 => Some(Self::PythReceiver),
-            1 => Some(Self::PythPush),
-            _ => None,
-        }
+stored_enum! {
+    /// Where a print comes from.
+    pub enum Source {
+        /// A `PriceUpdateV2` of the Pyth receiver program: a standing feed account or one that the caller posted. The
+        /// feed is Pyth's feed id.
+        PythReceiver = 0,
+        /// A price account of the Pyth push oracle, for clusters that still run it. The feed is the account's own
+        /// address.
+        PythPush = 1,
     }
 }
 
@@ -223,14 +206,5 @@ mod tests {
         assert!(print.normalise(i64::MAX).is_ok());
         print.publish_time = i64::MIN;
         assert!(print.normalise(i64::MIN).is_ok());
-    }
-
-    #[test]
-    fn a_source_survives_its_byte() {
-        for source in [Source::PythReceiver, Source::PythPush] {
-            assert_eq!(Source::from_byte(source.byte()), Some(source));
-        }
-        assert_eq!(Source::from_byte(2), None);
-        assert_eq!(Source::from_byte(255), None);
     }
 }

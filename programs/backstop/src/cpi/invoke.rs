@@ -67,9 +67,13 @@ const MOST_ACCOUNTS: usize = 8;
 
 /// Calls a program with these accounts, eight at most, in this order; `signer` holds the seeds of the addresses of this
 /// program that sign.
+///
+/// Every account must be one that the runtime passed to this instruction: the length of its data is read where the
+/// runtime's input keeps it, before the data. An [`AccountInfo`] that was made otherwise has no such place. So this is
+/// for the program alone, which makes none.
 #[cfg(target_os = "solana")]
 #[inline(never)]
-pub fn call(program: &Pubkey, accounts: &[(&AccountInfo, Use)], data: &[u8], signer: &[&[&[u8]]]) -> Result<()> {
+pub(crate) fn call(program: &Pubkey, accounts: &[(&AccountInfo, Use)], data: &[u8], signer: &[&[&[u8]]]) -> Result<()> {
     let mut metas = [const { MaybeUninit::<Meta>::uninit() }; MOST_ACCOUNTS];
     let mut infos = [const { MaybeUninit::<Info>::uninit() }; MOST_ACCOUNTS];
     ensure!(accounts.len() <= MOST_ACCOUNTS, BackstopError::UnexpectedAccounts);
@@ -85,8 +89,8 @@ pub fn call(program: &Pubkey, accounts: &[(&AccountInfo, Use)], data: &[u8], sig
         info.write(Info {
             key: account.key,
             lamports,
-            // SAFETY: every account here is one of the runtime's input, where the length of the data stands before it,
-            // aligned to 8 bytes.
+            // SAFETY: every account is one of the runtime's input, as the callers promise; there the length of the data
+            // stands before it, aligned to 8 bytes.
             data_len: unsafe { start.sub(8).cast::<u64>().read() },
             data: start,
             owner: account.owner,
@@ -119,7 +123,7 @@ pub fn call(program: &Pubkey, accounts: &[(&AccountInfo, Use)], data: &[u8], sig
 
 /// Off chain there is nobody to call.
 #[cfg(not(target_os = "solana"))]
-pub fn call(_: &Pubkey, _: &[(&AccountInfo, Use)], _: &[u8], _: &[&[&[u8]]]) -> Result<()> {
+pub(crate) fn call(_: &Pubkey, _: &[(&AccountInfo, Use)], _: &[u8], _: &[&[&[u8]]]) -> Result<()> {
     Err(ProgramError::UnsupportedSysvar.into())
 }
 
@@ -129,7 +133,7 @@ pub fn call(_: &Pubkey, _: &[(&AccountInfo, Use)], _: &[u8], _: &[&[&[u8]]]) -> 
 /// # Safety
 ///
 /// `input` must be the serialised instruction of the runtime, which calls this once.
-#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+#[cfg(all(target_os = "solana", entrypoint))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn entrypoint(input: *mut u8) -> u64 {
     // SAFETY: the runtime's own input, as its loader asks for.
@@ -141,7 +145,7 @@ pub unsafe extern "C" fn entrypoint(input: *mut u8) -> u64 {
     }
 }
 
-#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+#[cfg(all(target_os = "solana", entrypoint))]
 anchor_lang::solana_program::entrypoint::custom_heap_default!();
-#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+#[cfg(all(target_os = "solana", entrypoint))]
 anchor_lang::solana_program::entrypoint::custom_panic_default!();

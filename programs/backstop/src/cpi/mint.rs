@@ -1,12 +1,10 @@
 //! Token-2022 mints with metadata: the share mints and the cover NFTs.
 
-use crate::runtime::{Use, call};
-use crate::storage::NewAccount;
-use crate::token;
+use crate::cpi::invoke::{Use, call};
+use crate::cpi::records::NewAccount;
+use crate::cpi::token;
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::program_pack::Pack;
 use anchor_spl::token_2022::ID as TOKEN;
-use anchor_spl::token_2022::spl_token_2022::state::Mint;
 
 // Numbers of Token-2022's instructions, and of what they take.
 const SET_AUTHORITY: u8 = 6;
@@ -47,18 +45,19 @@ pub const fn mint_space(closable: bool) -> usize {
 }
 
 /// What a wallet shows of a mint.
-pub struct Metadata<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
     /// Name.
-    pub name: &'a str,
+    pub name: String,
     /// Symbol.
-    pub symbol: &'a str,
-    /// Where more is to be read.
-    pub uri: &'a str,
+    pub symbol: String,
+    /// Where more is to be read; may be empty.
+    pub uri: String,
     /// Further fields, in order.
-    pub fields: &'a [(&'static str, String)],
+    pub fields: Vec<(&'static str, String)>,
 }
 
-impl Metadata<'_> {
+impl Metadata {
     /// Bytes that the metadata takes in the mint, its header included.
     pub fn space(&self) -> usize {
         let text = |text: &str| text.len().saturating_add(4);
@@ -69,9 +68,9 @@ impl Metadata<'_> {
         // Update authority and mint come first.
         EXTENSION_HEADER
             .saturating_add(64)
-            .saturating_add(text(self.name))
-            .saturating_add(text(self.symbol))
-            .saturating_add(text(self.uri))
+            .saturating_add(text(&self.name))
+            .saturating_add(text(&self.symbol))
+            .saturating_add(text(&self.uri))
             .saturating_add(fields)
     }
 }
@@ -109,12 +108,12 @@ impl MintMaker<'_, '_> {
         let (mint, pool) = (self.mint, self.pool);
         let mut data = Vec::with_capacity(LONGEST_DATA);
         data.extend_from_slice(&INITIALIZE_METADATA);
-        for text in [shown.name, shown.symbol, shown.uri] {
+        for text in [&shown.name, &shown.symbol, &shown.uri] {
             put(&mut data, text);
         }
         let accounts = [(mint, Use::Write), (pool, Use::Read), (mint, Use::Read), (pool, Use::Sign)];
         call(&TOKEN, &accounts, &data, &[self.pool_seeds])?;
-        for (key, value) in shown.fields {
+        for (key, value) in &shown.fields {
             let mut data = Vec::with_capacity(LONGEST_DATA);
             data.extend_from_slice(&UPDATE_FIELD);
             data.push(FIELD_BY_KEY);
@@ -185,72 +184,11 @@ pub fn create_associated<'info>(
     call(&anchor_spl::associated_token::ID, &accounts, &[CREATE_ASSOCIATED], &[])
 }
 
-/// An amount of the asset in words, by its decimals: "1000 USDC", "0.5 USDC".
-pub fn amount_text(amount: u64, decimals: u8, label: &str) -> String {
-    let one = 10u64.saturating_pow(u32::from(decimals));
-    let whole = digits(amount.checked_div(one).unwrap_or(0), 1);
-    let part = amount.checked_rem(one).unwrap_or(0);
-    if part == 0 {
-        return [whole.as_str(), " ", label].concat();
-    }
-    let part = digits(part, usize::from(decimals));
-    [whole.as_str(), ".", part.trim_end_matches('0'), " ", label].concat()
-}
-
-/// A number in decimal digits, with leading zeros up to `width`.
-fn digits(mut number: u64, width: usize) -> String {
-    let mut text = Vec::with_capacity(20);
-    while number > 0 || text.len() < width {
-        text.push(b'0'.saturating_add(u8::try_from(number % 10).unwrap_or(0)));
-        number /= 10;
-    }
-    text.reverse();
-    String::from_utf8(text).unwrap_or_default()
-}
-
-/// A UTC day as a date: "2023-03-11". Civil-calendar arithmetic on days since 1970, without tables.
-pub fn date_text(day: u32) -> String {
-    // Days since 0000-03-01, in eras of 400 years (146,097 days), so that leap days end their years.
-    let days = u64::from(day).saturating_add(719_468);
-    let era = days / 146_097;
-    let of_era = days % 146_097;
-    let year_of_era =
-        (of_era.saturating_sub(of_era / 1_460).saturating_add(of_era / 36_524).saturating_sub(of_era / 146_096)) / 365;
-    let of_year = of_era.saturating_sub(
-        (year_of_era.saturating_mul(365)).saturating_add(year_of_era / 4).saturating_sub(year_of_era / 100),
-    );
-    let shifted_month = (of_year.saturating_mul(5).saturating_add(2)) / 153;
-    let day_of_month =
-        of_year.saturating_sub((shifted_month.saturating_mul(153).saturating_add(2)) / 5).saturating_add(1);
-    let month = if shifted_month < 10 { shifted_month.saturating_add(3) } else { shifted_month.saturating_sub(9) };
-    let year = year_of_era.saturating_add(era.saturating_mul(400)).saturating_add(u64::from(month <= 2));
-    [digits(year, 4), digits(month, 2), digits(day_of_month, 2)].join("-")
-}
-
-/// The moment at which a UTC day begins: "2023-03-11 00:00 UTC". A date alone would leave open whether its day is in.
-pub fn day_start_text(day: u32) -> String {
-    let mut text = date_text(day);
-    text.push_str(" 00:00 UTC");
-    text
-}
-
-/// Bytes in hexadecimal.
-pub fn hex_text(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| nibble.saturating_add(if nibble < 10 { b'0' } else { b'a' - 10 });
-    let mut text = Vec::with_capacity(bytes.len().saturating_mul(2));
-    for byte in bytes {
-        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-    }
-    String::from_utf8(text).unwrap_or_default()
-}
-
-/// Length of a mint without extensions, for the tests of the constants above.
-pub const BARE_MINT: usize = Mint::LEN;
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use anchor_spl::token_2022::spl_token_2022::extension::ExtensionType;
+    use anchor_spl::token_2022::spl_token_2022::state::Mint;
 
     #[test]
     fn mint_spaces_are_what_the_token_program_asks_for() {
@@ -292,49 +230,5 @@ mod tests {
         assert_eq!(field, texts(&[UPDATE_FIELD.as_slice(), &[FIELD_BY_KEY]].concat(), &["key", "value"]));
         let authority = metadata::update_authority(&TOKEN, &mint, &pool, None::<Pubkey>.try_into().unwrap()).data;
         assert_eq!(authority, [UPDATE_AUTHORITY.as_slice(), &NOBODY].concat());
-    }
-
-    #[test]
-    fn amounts_read_as_people_write_them() {
-        assert_eq!(amount_text(1_000_000_000, 6, "USDC"), "1000 USDC");
-        assert_eq!(amount_text(500_000, 6, "USDC"), "0.5 USDC");
-        assert_eq!(amount_text(1, 6, "USDC"), "0.000001 USDC");
-        assert_eq!(amount_text(7, 0, "X"), "7 X");
-    }
-
-    #[test]
-    fn days_read_as_dates() {
-        assert_eq!(date_text(0), "1970-01-01");
-        assert_eq!(date_text(19_427), "2023-03-11");
-        assert_eq!(date_text(11_016), "2000-02-29");
-        assert_eq!(date_text(20_777), "2026-11-20");
-        assert_eq!(day_start_text(20_777), "2026-11-20 00:00 UTC");
-    }
-
-    #[test]
-    fn every_day_of_two_centuries_follows_the_one_before() {
-        let (mut year, mut month, mut day) = (1970u32, 1u32, 1u32);
-        for number in 0..73_049 {
-            assert_eq!(date_text(number), format!("{year:04}-{month:02}-{day:02}"));
-            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-            let length = match month {
-                2 => 28 + u32::from(leap),
-                4 | 6 | 9 | 11 => 30,
-                _ => 31,
-            };
-            day += 1;
-            if day > length {
-                (month, day) = (month + 1, 1);
-            }
-            if month > 12 {
-                (year, month) = (year + 1, 1);
-            }
-        }
-        assert_eq!((year, month, day), (2170, 1, 1));
-    }
-
-    #[test]
-    fn bytes_read_as_hexadecimal() {
-        assert_eq!(hex_text(&[0, 255, 16]), "00ff10");
     }
 }

@@ -1,0 +1,68 @@
+//! The interface of every condition: what the rules of products, pools and incidents may know of one.
+
+use crate::error::BackstopError;
+use crate::peril::evidence::Phase;
+use anchor_lang::prelude::*;
+
+/// How deep something is in alert: a product by its condition, or a pool by its products. Ordered by depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AlertLevel {
+    /// Not in alert.
+    None,
+    /// Breaching.
+    Breaching,
+    /// Met, or triggered and not funded yet.
+    Due,
+}
+
+/// What a condition has proven. Final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// When the event was, in unix seconds.
+    pub event_at: i64,
+    /// Part of each sum insured that is lost, in basis points.
+    pub severity_bps: u16,
+}
+
+/// What the last price must be like for a sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaleLimits {
+    /// Oldest last price, in seconds.
+    pub max_age: u32,
+    /// Least distance of the last price from the threshold, in basis points of the threshold.
+    pub buffer_bps: u32,
+}
+
+/// What a product listens to, whatever it looks at.
+pub trait Condition {
+    /// How far it is, as of the last call that changed something.
+    fn phase(&self) -> Phase;
+
+    /// How it counts in its pool's alert.
+    fn alert(&self) -> AlertLevel;
+
+    /// What it has proven, once it is triggered.
+    fn verdict(&self) -> Option<Verdict>;
+
+    /// Refuses a sale while what is known is too old or too near to an event.
+    fn require_sellable(&self, limits: SaleLimits, now: i64) -> Result<()>;
+
+    /// Ends the alert of a triggered condition: what its incident pays is set aside, or nothing is due.
+    fn end_alert(&mut self);
+
+    /// Whether nothing points to an event. A quiet condition stays quiet until something is shown to it.
+    fn is_quiet(&self) -> bool {
+        self.phase() == Phase::Quiet
+    }
+
+    /// Refuses unless quiet.
+    fn require_quiet(&self) -> Result<()> {
+        ensure!(self.is_quiet(), BackstopError::TriggerNotQuiet);
+        Ok(())
+    }
+
+    /// What it has proven; refuses before.
+    fn require_verdict(&self) -> Result<Verdict> {
+        Ok(self.verdict().ok_or(BackstopError::NotTriggered)?)
+    }
+}

@@ -1,0 +1,183 @@
+//! Capital: how much there is, how much must stay, how it comes in, and how losses fall on it.
+
+use crate::error::BackstopError;
+use crate::math::{capital, losses, shares};
+use crate::state::ledger::{credit, debit, fits};
+use crate::state::{Pool, PoolKind, Tranche, TrancheBook};
+use anchor_lang::prelude::*;
+
+/// How a loss fell on the layers, in asset units.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LossByLayer {
+    /// Taken from the surplus.
+    pub surplus: u64,
+    /// Taken from the junior tranche's staying capital.
+    pub junior_assets: u64,
+    /// Taken from the junior tranche's exiting capital.
+    pub junior_exiting: u64,
+    /// Taken from the senior tranche's staying capital.
+    pub senior_assets: u64,
+    /// Taken from the senior tranche's exiting capital.
+    pub senior_exiting: u64,
+    /// What was left of a junior tranche that was wiped out, moved to the surplus.
+    pub junior_wiped: u64,
+    /// What was left of a senior tranche that was wiped out, moved to the surplus.
+    pub senior_wiped: u64,
+    /// Whether the loss wiped the junior tranche out: its shares and exit units are worth nothing any more.
+    pub junior_over: bool,
+    /// Whether the loss wiped the senior tranche out.
+    pub senior_over: bool,
+}
+
+impl Pool {
+    /// Surplus and both tranches without what has asked to leave, in asset units.
+    pub fn staying_capital(&self) -> Result<u64> {
+        let [junior, senior] = &self.tranches;
+        fits(self.surplus.checked_add(junior.assets).and_then(|sum| sum.checked_add(senior.assets)))
+    }
+
+    /// Everything that absorbs losses: surplus and both tranches with what has asked to leave, in asset units.
+    pub fn loss_capital(&self) -> Result<u64> {
+        let [junior, senior] = &self.tranches;
+        fits(self.surplus.checked_add(junior.total()).and_then(|sum| sum.checked_add(senior.total())))
+    }
+
+    /// Required capital: the square-root rule over risk groups, or all open limits of a reinsurance pool.
+    pub fn required_capital(&self) -> Result<u64> {
+        match self.kind() {
+            PoolKind::Cover => fits(capital::required(&self.group_exposures, self.terms.rho_bps)),
+            PoolKind::Reinsurance => self.open_limits(),
+        }
+    }
+
+    /// Capital that must stay in the pool, for its required capital and its leverage.
+    pub fn must_stay(&self, required: u64) -> Result<u64> {
+        fits(self.requirement(required).must_stay())
+    }
+
+    pub(super) fn requirement(&self, required: u64) -> capital::Requirement {
+        capital::Requirement {
+            required,
+            total_exposure: self.total_exposure,
+            solvency_bps: self.terms.solvency_bps,
+            max_leverage_bps: self.terms.max_leverage_bps,
+        }
+    }
+
+    /// Refuses if the pool, without what has asked to leave, is below its required capital.
+    pub fn require_solvent(&self, now: i64) -> Result<()> {
+        let required = self.required_capital()?;
+        let available = self.staying_capital()?.saturating_add(self.reinsurance_credit(required, now));
+        ensure!(available >= self.must_stay(required)?, BackstopError::BelowRequiredCapital);
+        Ok(())
+    }
+
+    /// Capital that caps are counted in: own staying capital, the lowest of now, the last day boundary and the moments
+    /// at which capital came in since, so that a deposit does not make cover cheaper at once.
+    pub fn capacity_capital(&self) -> Result<u64> {
+        Ok(self.staying_capital()?.min(self.capital_at_day))
+    }
+
+    /// Keeps capital that is about to come in from counting for capacity today: before the next day boundary cover is
+    /// sold as if it had not come.
+    pub(crate) fn hold_capacity(&mut self) -> Result<()> {
+        self.capital_at_day = self.capacity_capital()?;
+        Ok(())
+    }
+
+    /// Books a deposit and returns the shares it gives, rounded down.
+    pub fn deposit(&mut self, tranche: Tranche, amount: u64, min_shares: u64) -> Result<u64> {
+        self.hold_capacity()?;
+        let least = self.terms.min_first_deposit;
+        let book = self.tranche_mut(tranche);
+        ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
+        ensure!(amount > 0, BackstopError::AmountTooSmall);
+        ensure!(book.shares > 0 || amount >= least, BackstopError::FirstDepositTooSmall);
+        let issued = book.shares_for(amount)?;
+        ensure!(issued > 0, BackstopError::AmountTooSmall);
+        ensure!(issued >= min_shares, BackstopError::TooFewShares);
+        credit(&mut book.assets, amount)?;
+        credit(&mut book.shares, issued)?;
+        // After heavy losses exit units are many per asset: a tranche that could not become exit units takes no more.
+        let room = fits(book.assets.checked_mul(4))?;
+        book.units_for(room)?;
+        credit(&mut self.cash, amount)?;
+        self.in_use = 1;
+        Ok(issued)
+    }
+
+    /// Books a contribution to the surplus.
+    pub fn contribute(&mut self, amount: u64) -> Result<()> {
+        self.hold_capacity()?;
+        ensure!(amount > 0, BackstopError::AmountTooSmall);
+        credit(&mut self.surplus, amount)?;
+        credit(&mut self.cash, amount)
+    }
+
+    /// Takes a loss from surplus, junior and senior, in this order, and wipes out a tranche whose share price fell
+    /// below 1 % of its start; of a tranche that everybody is leaving, whose exit unit's price did. The caller books
+    /// where the loss goes. Refuses a loss above the capital.
+    pub fn take_loss(&mut self, loss: u64) -> Result<LossByLayer> {
+        let [junior, senior] = &self.tranches;
+        let layers = losses::Layers {
+            surplus: self.surplus,
+            junior_assets: junior.assets,
+            junior_exiting: junior.exiting,
+            senior_assets: senior.assets,
+            senior_exiting: senior.exiting,
+        };
+        let split = fits(losses::absorb(loss, &layers))?;
+        ensure!(split.total == loss, BackstopError::InvariantViolated);
+        let split = split.taken;
+        debit(&mut self.surplus, split.surplus)?;
+        let junior = self.tranche_mut(Tranche::Junior);
+        debit(&mut junior.assets, split.junior_assets)?;
+        debit(&mut junior.exiting, split.junior_exiting)?;
+        let senior = self.tranche_mut(Tranche::Senior);
+        debit(&mut senior.assets, split.senior_assets)?;
+        debit(&mut senior.exiting, split.senior_exiting)?;
+        let junior_wiped = self.wipe_out_if_due(Tranche::Junior)?;
+        let senior_wiped = self.wipe_out_if_due(Tranche::Senior)?;
+        Ok(LossByLayer {
+            surplus: split.surplus,
+            junior_assets: split.junior_assets,
+            junior_exiting: split.junior_exiting,
+            senior_assets: split.senior_assets,
+            senior_exiting: split.senior_exiting,
+            junior_wiped: junior_wiped.unwrap_or(0),
+            senior_wiped: senior_wiped.unwrap_or(0),
+            junior_over: junior_wiped.is_some(),
+            senior_over: senior_wiped.is_some(),
+        })
+    }
+
+    fn wipe_out_if_due(&mut self, tranche: Tranche) -> Result<Option<u64>> {
+        let book = self.tranche_mut(tranche);
+        let over = if book.shares > 0 {
+            shares::is_wiped_out(book.shares, book.assets)
+        } else {
+            // Exit units without value would make every new unit worth as little, and bar the tranche for deposits.
+            shares::is_wiped_out(book.units, book.exiting)
+        };
+        if !over {
+            return Ok(None);
+        }
+        let rest = book.total();
+        *book = TrancheBook { series: book.series, wiped_out: 1, ..TrancheBook::default() };
+        credit(&mut self.surplus, rest)?;
+        Ok(Some(rest))
+    }
+
+    /// Pays from the surplus; the surplus must have it.
+    pub fn pay_from_surplus(&mut self, amount: u64) -> Result<()> {
+        self.surplus = self.surplus.checked_sub(amount).ok_or(BackstopError::SurplusTooSmall)?;
+        debit(&mut self.cash, amount)
+    }
+
+    /// Takes surplus in that another pool gave, or owed. It counts for capacity from the next day on.
+    pub fn receive_surplus(&mut self, amount: u64) -> Result<()> {
+        self.hold_capacity()?;
+        credit(&mut self.surplus, amount)?;
+        credit(&mut self.cash, amount)
+    }
+}

@@ -1,0 +1,179 @@
+//! Exits: requests to leave, the queue of epochs, and what is set aside for them.
+
+use crate::constants::{LATE_EPOCH, MIN_EXIT_PAYMENT};
+use crate::error::BackstopError;
+use crate::math::{capital, exits};
+use crate::peril::AlertLevel;
+use crate::state::ledger::{credit, debit, fits};
+use crate::state::{ByTranche, ExitEpoch, Pool, Tranche, day_of, day_start};
+use anchor_lang::prelude::*;
+
+/// What a request to leave does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// Value that moves from `assets` to `exiting`.
+    pub value: u64,
+    /// Exit units it becomes.
+    pub units: u64,
+    /// Dust that the last shares leave behind, moved to the surplus.
+    pub to_surplus: u64,
+}
+
+/// What taking a request to leave back does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CancelledExit {
+    /// Value that moves from `exiting` to `assets`.
+    pub value: u64,
+    /// Shares it becomes.
+    pub shares: u64,
+    /// Dust that the last exit units leave behind, moved to the surplus.
+    pub to_surplus: u64,
+}
+
+/// How an exit epoch was paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochPayment {
+    /// Asset units set aside, by tranche.
+    pub paid: [u64; 2],
+    /// Exit units closed, by tranche.
+    pub closed_units: [u64; 2],
+    /// What exit units without owner left behind, moved to the surplus, by tranche.
+    pub to_surplus: [u64; 2],
+}
+
+impl Pool {
+    /// Moves the value of shares to the exiting class. Shares and units are rounded against who leaves.
+    ///
+    /// `whole_holding` allows a ticket below the smallest when nothing is kept back.
+    pub fn request_exit(&mut self, tranche: Tranche, amount: u64, whole_holding: bool) -> Result<Exit> {
+        let least = self.terms.min_ticket;
+        let book = self.tranche_mut(tranche);
+        ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
+        let value = book.worth_of_shares(amount)?;
+        ensure!(value > 0 && (value >= least || whole_holding), BackstopError::AmountTooSmall);
+        let units = book.units_for(value)?;
+        ensure!(units > 0, BackstopError::AmountTooSmall);
+        debit(&mut book.shares, amount)?;
+        debit(&mut book.assets, value)?;
+        credit(&mut book.exiting, value)?;
+        credit(&mut book.units, units)?;
+        let to_surplus = self.sweep(tranche)?;
+        Ok(Exit { value, units, to_surplus })
+    }
+
+    /// Buys shares at today's price with the value of open exit units.
+    pub fn cancel_exit(&mut self, tranche: Tranche, open_units: u64) -> Result<CancelledExit> {
+        self.hold_capacity()?;
+        let book = self.tranche_mut(tranche);
+        ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
+        let value = book.worth_of_units(open_units)?;
+        let issued = book.shares_for(value)?;
+        ensure!(issued > 0, BackstopError::AmountTooSmall);
+        debit(&mut book.units, open_units)?;
+        debit(&mut book.exiting, value)?;
+        credit(&mut book.assets, value)?;
+        credit(&mut book.shares, issued)?;
+        let to_surplus = self.sweep(tranche)?;
+        Ok(CancelledExit { value, shares: issued, to_surplus })
+    }
+
+    /// UTC day of the epoch that pays a request made now: the day that contains now and the cooldown.
+    pub fn exit_day(&self, now: i64) -> u32 {
+        day_of(now.saturating_add(i64::from(self.terms.cooldown_seconds)))
+    }
+
+    /// Appends an epoch to the queue, whose days only grow. `tail` is the newest epoch, required when there is one.
+    pub fn enqueue_epoch(&mut self, day: u32, tail: Option<&mut ExitEpoch>) -> Result<()> {
+        ensure!(day > self.newest_exit_day, BackstopError::ClockWentBack);
+        if self.newest_exit_day == 0 {
+            self.oldest_exit_day = day;
+        } else {
+            let tail = tail.ok_or(BackstopError::QueueTailMissing)?;
+            ensure!(tail.day == self.newest_exit_day, BackstopError::QueueTailMissing);
+            tail.next_day = day;
+        }
+        self.newest_exit_day = day;
+        Ok(())
+    }
+
+    /// Refuses while an exit epoch past its day is unfilled.
+    pub fn require_no_exits_waiting(&self, now: i64) -> Result<()> {
+        let waiting = self.oldest_exit_day != 0 && self.oldest_exit_day < day_of(now);
+        ensure!(!waiting, BackstopError::ExitsWaiting);
+        Ok(())
+    }
+
+    /// Capital that may be paid to the oldest epoch now.
+    ///
+    /// In an alert nothing is free, except for an epoch more than 30 days past its end in an alert that is only
+    /// breaching: then the alert's exposure stays behind in full, beside what the rest requires.
+    pub fn free_capital(&self, epoch_day: u32, cedants: AlertLevel, now: i64) -> Result<u64> {
+        let required = self.required_capital()?;
+        let must_stay = if self.alerts == 0 && cedants == AlertLevel::None {
+            self.must_stay(required)?
+        } else {
+            let late = now > day_start(epoch_day.saturating_add(1)).saturating_add(LATE_EPOCH);
+            ensure!(late && self.alerts_due == 0 && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
+            fits(self.requirement(required).must_stay_behind_alert(self.alert_exposure))?
+        };
+        let own = self.loss_capital()?;
+        let available = own.saturating_add(self.reinsurance_credit(required, now));
+        Ok(capital::free_capital(available, must_stay, own))
+    }
+
+    /// Pays the oldest epoch from free capital, both tranches in one ratio, into the exit reserves; takes it out of the
+    /// queue once it is filled.
+    ///
+    /// A payment that does not fill the epoch has a least amount: each rounds against those who leave, and nobody shall
+    /// wear an epoch down by settling it for a unit at a time.
+    pub fn settle_epoch(&mut self, epoch: &mut ExitEpoch, cedants: AlertLevel, now: i64) -> Result<EpochPayment> {
+        ensure!(epoch.day < day_of(now), BackstopError::EpochNotOver);
+        ensure!(epoch.day == self.oldest_exit_day, BackstopError::NotOldestEpoch);
+        let free = self.free_capital(epoch.day, cedants, now)?;
+        let mut units = epoch.units;
+        let mut totals = [exits::Queue { units: 0, exiting: 0 }; 2];
+        for (tranche, (units, total)) in Tranche::BOTH.iter().zip(units.iter_mut().zip(totals.iter_mut())) {
+            let book = self.tranche(*tranche);
+            // Units of a series that was wiped out are worth nothing.
+            if book.wiped_out != 0 || *epoch.series.of(*tranche) != book.series {
+                *units = 0;
+            }
+            *total = exits::Queue { units: book.units, exiting: book.exiting };
+        }
+        let fill = fits(exits::fill(epoch.open_q63, units, totals, free))?;
+        let paid_total = fits(fill.paid.iter().try_fold(0u64, |sum, paid| sum.checked_add(*paid)))?;
+        ensure!(paid_total >= MIN_EXIT_PAYMENT || fill.open_q63_after == 0, BackstopError::NothingFree);
+        let mut to_surplus = [0u64; 2];
+        for (tranche, swept) in Tranche::BOTH.into_iter().zip(to_surplus.iter_mut()) {
+            let book = self.tranche_mut(tranche);
+            debit(&mut book.units, *fill.closed_units.of(tranche))?;
+            debit(&mut book.exiting, *fill.paid.of(tranche))?;
+            *swept = self.sweep(tranche)?;
+        }
+        credit(&mut self.exit_reserves, paid_total)?;
+        epoch.reserve = fits(epoch.reserve.checked_add(paid_total))?;
+        epoch.open_q63 = fill.open_q63_after;
+        for (sum, delta) in epoch.paid_per_unit_q64.iter_mut().zip(fill.paid_per_unit_q64_delta) {
+            *sum = fits(sum.checked_add(delta))?;
+        }
+        if epoch.is_filled() {
+            self.oldest_exit_day = epoch.next_day;
+            if epoch.next_day == 0 {
+                self.newest_exit_day = 0;
+            }
+        }
+        Ok(EpochPayment { paid: fill.paid, closed_units: fill.closed_units, to_surplus })
+    }
+
+    /// Pays a claim out of the exit reserves.
+    pub fn pay_exit(&mut self, amount: u64) -> Result<()> {
+        debit(&mut self.exit_reserves, amount)?;
+        debit(&mut self.cash, amount)
+    }
+
+    /// Moves what rounding left in an epoch's reserve to the surplus.
+    pub fn sweep_exit_reserve(&mut self, amount: u64) -> Result<()> {
+        debit(&mut self.exit_reserves, amount)?;
+        credit(&mut self.surplus, amount)
+    }
+}

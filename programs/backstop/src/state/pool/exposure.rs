@@ -1,0 +1,79 @@
+//! Exposure: what the live covers could pay, by risk group, and which of it is in alert.
+
+use crate::error::BackstopError;
+use crate::math::capital;
+use crate::math::rounding::{BPS, Rounding, mul_div};
+use crate::peril::AlertLevel;
+use crate::state::Pool;
+use crate::state::ledger::{credit, debit, fits};
+use anchor_lang::prelude::*;
+
+impl Pool {
+    /// Adds exposure of a product to its group and the total.
+    pub fn add_exposure(&mut self, group: u8, amount: u64) -> Result<()> {
+        let entry = self.group_exposures.get_mut(usize::from(group)).ok_or(BackstopError::OutOfBounds)?;
+        credit(entry, amount)?;
+        credit(&mut self.total_exposure, amount)?;
+        ensure!(self.total_exposure <= capital::MAX_TOTAL_EXPOSURE, BackstopError::TooMuchExposure);
+        Ok(())
+    }
+
+    /// Releases exposure of a product from its group and the total.
+    pub fn release_exposure(&mut self, group: u8, amount: u64) -> Result<()> {
+        let entry = self.group_exposures.get_mut(usize::from(group)).ok_or(BackstopError::OutOfBounds)?;
+        debit(entry, amount)?;
+        debit(&mut self.total_exposure, amount)
+    }
+
+    /// Exposure of a risk group, in asset units.
+    pub fn group_exposure(&self, group: u8) -> u64 {
+        self.group_exposures.get(usize::from(group)).copied().unwrap_or(0)
+    }
+
+    /// Exposure that a product may reach: its own cap, and what its group's cap leaves beside the group's other
+    /// products.
+    pub fn product_capacity(&self, group: u8, product_cap_bps: u16, product_exposure: u64) -> Result<u64> {
+        let base = self.capacity_capital()?;
+        let cap = fits(mul_div(base, u64::from(product_cap_bps), BPS, Rounding::Down))?;
+        let group_cap = fits(mul_div(base, u64::from(self.terms.group_cap_bps), BPS, Rounding::Down))?;
+        let others = self.group_exposure(group).saturating_sub(product_exposure);
+        Ok(cap.min(group_cap.saturating_sub(others)))
+    }
+
+    /// Counts a product with exposure into the alert, out of it, or from breaching to due and back.
+    pub fn move_alert(&mut self, from: AlertLevel, to: AlertLevel, exposure: u64) -> Result<()> {
+        if exposure == 0 || from == to {
+            return Ok(());
+        }
+        if from != AlertLevel::None {
+            self.alerts = self.alerts.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
+            debit(&mut self.alert_exposure, exposure)?;
+        }
+        if from == AlertLevel::Due {
+            self.alerts_due = self.alerts_due.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
+        }
+        if to != AlertLevel::None {
+            self.alerts = fits(self.alerts.checked_add(1))?;
+            credit(&mut self.alert_exposure, exposure)?;
+        }
+        if to == AlertLevel::Due {
+            self.alerts_due = fits(self.alerts_due.checked_add(1))?;
+        }
+        Ok(())
+    }
+
+    /// How deep the pool is in alert: as deep as the worst of its products.
+    pub fn alert(&self) -> AlertLevel {
+        match (self.alerts, self.alerts_due) {
+            (0, _) => AlertLevel::None,
+            (_, 0) => AlertLevel::Breaching,
+            _ => AlertLevel::Due,
+        }
+    }
+
+    /// Refuses while a product of the pool is in alert.
+    pub fn require_no_alert(&self) -> Result<()> {
+        ensure!(self.alerts == 0, BackstopError::PoolInAlert);
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! A pool: its account and the sum that its books must give. Its rules are in rooms, one a subject.
+//!
+//! Every change of money goes through a method here that moves amounts between ledger entries; [`Pool::invariant`]
+//! says that none was lost or made.
+
+mod capital;
+mod crisis;
+mod exits;
+mod exposure;
+mod premium;
+mod terms;
+mod tranche;
+mod treaties;
+
+pub use capital::*;
+pub use crisis::*;
+pub use exits::*;
+pub use premium::*;
+pub use terms::*;
+pub use tranche::*;
+pub use treaties::*;
+
+use crate::constants::*;
+use crate::error::BackstopError;
+use anchor_lang::prelude::*;
+
+/// A pool of capital in one asset.
+#[account(zero_copy)]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// The asset's mint.
+    pub asset_mint: Pubkey,
+    /// The pool's token account.
+    pub vault: Pubkey,
+    /// Share mints of the current series, by tranche.
+    pub share_mints: [Pubkey; 2],
+    /// Whoever admits depositors, if access is by allow-list.
+    pub deposit_authority: Pubkey,
+    /// Whoever paid the rent of the pool.
+    pub rent_payer: Pubkey,
+
+    /// Terms fixed at creation.
+    pub terms: PoolTerms,
+    /// The pool's id within its asset.
+    pub id: u16,
+    /// Products created so far: the next product's id.
+    pub products: u16,
+    /// Longest trigger ring of the pool's products, in days.
+    pub ring_days: u16,
+    /// Layout version.
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// Bump of the vault's address.
+    pub vault_bump: u8,
+    /// [`PoolKind`] as a number.
+    pub kind: u8,
+    /// [`Access`] as a number.
+    pub access: u8,
+    /// Decimals of the asset.
+    pub asset_decimals: u8,
+    /// 1 once shares were issued or a cover was sold: from then on there is capital or a holder to give notice to.
+    pub in_use: u8,
+    /// Unused.
+    pub padding: [u8; 3],
+    /// Ticker of the asset as shown in names, padded with zeros.
+    pub label: [u8; 16],
+
+    /// Everything the books say the vault holds, in asset units.
+    pub cash: u64,
+    /// Protocol-owned capital, first to absorb losses.
+    pub surplus: u64,
+    /// The two tranches.
+    pub tranches: [TrancheBook; 2],
+    /// Premium received and not earned yet.
+    pub unearned_premium: u64,
+    /// Set aside for covers of funded incidents, and reinsurance received for open ones.
+    pub incident_reserves: u64,
+    /// Set aside for exits that were settled.
+    pub exit_reserves: u64,
+    /// Quota-share premium earned and not yet handed to the reinsurer.
+    pub treaty_payable: u64,
+
+    /// Unix second up to which premium was accrued.
+    pub accrued_at: i64,
+    /// Own capital without exiting value at the last day boundary, as the books stood when that day was first touched;
+    /// less if capital has left since and other capital has come in.
+    pub capital_at_day: u64,
+    /// Exposure of all products, in asset units.
+    pub total_exposure: u64,
+    /// Exposure by risk group, in asset units.
+    pub group_exposures: [u64; RISK_GROUPS],
+    /// Exposure of the products in alert, in asset units.
+    pub alert_exposure: u64,
+    /// Products in alert.
+    pub alerts: u32,
+    /// Products in alert that are more than breaching: met, or triggered and not funded.
+    pub alerts_due: u32,
+    /// First UTC day on which no cover sold so far is in force any more.
+    pub last_cover_end_day: u32,
+    /// Oldest unfilled exit epoch; 0 when the queue is empty.
+    pub oldest_exit_day: u32,
+    /// Newest exit epoch of the queue; 0 when the queue is empty.
+    pub newest_exit_day: u32,
+    /// Treaties of this pool as cedant so far: the next treaty's id.
+    pub treaties: u16,
+    /// Unused.
+    pub padding2: [u8; 2],
+    /// Incidents on their way to be funded.
+    pub funding: FundingQueue,
+    /// The quota share in force.
+    pub quota_share: QuotaShareInForce,
+    /// The excess-of-loss layers in force, upward by attachment.
+    pub layers: [LayerInForce; MAX_LAYERS],
+    /// The treaties that this pool stands behind.
+    pub inward: [InwardTreaty; MAX_INWARD_TREATIES],
+    /// Fraction of an asset unit of earned premium that is the surplus's and not booked, in basis points.
+    pub surplus_fraction_bps: u64,
+    /// Fraction of an asset unit of earned premium that is the junior tranche's and not booked, Q64.
+    pub junior_fraction_q64: u64,
+    /// Fraction of an asset unit of earned premium that is the quota share's and not booked, in parts of 100,000,000.
+    pub ceded_fraction_e8: u64,
+    /// Room for later fields.
+    pub reserved: [u64; 29],
+
+    /// Rate at which premium is earned now, in Q32 asset units a second.
+    pub rate_q32: u64,
+    /// Fraction of an asset unit earned and not booked, Q32.
+    pub fraction_q32: u64,
+    /// Rate that ends at the start of each UTC day, by day modulo 512.
+    pub rate_ends: [u64; DAY_BUCKETS],
+}
+
+const _: () = assert!(core::mem::size_of::<Pool>() == 6_064);
+const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
+
+in_place_account!(Pool { kind: PoolKind, access: Access });
+
+impl Pool {
+    /// Bytes of the account, discriminator included.
+    pub const SPACE: usize = 8 + core::mem::size_of::<Pool>();
+
+    /// Refuses if the books do not add up.
+    pub fn invariant(&self) -> Result<()> {
+        let [junior, senior] = &self.tranches;
+        let entries = [
+            self.surplus,
+            junior.assets,
+            junior.exiting,
+            senior.assets,
+            senior.exiting,
+            self.unearned_premium,
+            self.incident_reserves,
+            self.exit_reserves,
+            self.treaty_payable,
+        ];
+        let sum = entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(*entry));
+        ensure!(sum == Some(self.cash), BackstopError::InvariantViolated);
+        let exposure = self.group_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
+        ensure!(exposure == Some(self.total_exposure), BackstopError::InvariantViolated);
+        ensure!(self.alert_exposure <= self.total_exposure, BackstopError::InvariantViolated);
+        // Assets have shares that own them, and what is exiting has units.
+        let owned = |book: &TrancheBook| (book.shares > 0 || book.assets == 0) && (book.units > 0 || book.exiting == 0);
+        ensure!(owned(junior) && owned(senior), BackstopError::InvariantViolated);
+        Ok(())
+    }
+}

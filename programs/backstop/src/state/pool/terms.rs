@@ -1,0 +1,129 @@
+//! What a pool is: its kind, who may deposit, the terms that never change, and the notice that it gives.
+
+use crate::constants::*;
+use crate::error::BackstopError;
+use crate::math::capital;
+use crate::math::rounding::BPS;
+use crate::peril::evidence::Terms;
+use crate::state::Pool;
+use anchor_lang::prelude::*;
+
+stored_enum! {
+    /// What a pool stands behind.
+    pub enum PoolKind {
+        /// Products; it may cede.
+        Cover = 0,
+        /// Treaties of cover pools.
+        Reinsurance = 1,
+    }
+}
+
+stored_enum! {
+    /// Who may deposit into a pool.
+    pub enum Access {
+        /// Everybody.
+        Open = 0,
+        /// Whoever brings the deposit authority's signature.
+        AllowList = 1,
+        /// Nobody: the pool is fed by its surplus alone.
+        ProtocolOnly = 2,
+    }
+}
+
+/// The terms of a pool, fixed when it is created.
+#[zero_copy]
+#[derive(borsh::BorshSerialize, borsh::BorshDeserialize, Debug, PartialEq, Eq)]
+pub struct PoolTerms {
+    /// Least first deposit of a tranche, in asset units: makes the first-depositor attack unprofitable.
+    pub min_first_deposit: u64,
+    /// Least value of an exit ticket, in asset units, unless the whole holding leaves.
+    pub min_ticket: u64,
+    /// Least sum insured of a cover, in asset units.
+    pub min_sum_insured: u64,
+    /// Seconds between a request to leave and the day that pays it.
+    pub cooldown_seconds: u32,
+    /// Capital asked for per unit of required capital, in basis points (10,000 = once).
+    pub solvency_bps: u32,
+    /// Highest exposure per unit of capital, in basis points (10,000 = once).
+    pub max_leverage_bps: u32,
+    /// Weight of junior capital against senior when premium is shared, in basis points (10,000 = the same).
+    pub junior_weight_bps: u32,
+    /// Correlation between risk groups, in basis points (10,000 = full collateral).
+    pub rho_bps: u16,
+    /// Highest part of required capital that a quota share may stand in for, in basis points.
+    pub max_credit_bps: u16,
+    /// Part of earned premium that goes to the surplus, in basis points.
+    pub surplus_bps: u16,
+    /// Highest exposure of one risk group, as a part of own capital in basis points.
+    pub group_cap_bps: u16,
+}
+
+impl PoolTerms {
+    /// Refuses terms outside the hard bounds.
+    pub fn validate(&self) -> Result<()> {
+        let cooldown = i64::from(self.cooldown_seconds);
+        let smallest = [self.min_first_deposit, self.min_ticket, self.min_sum_insured];
+        let in_bounds =
+            smallest.iter().all(|least| (MIN_SMALLEST_AMOUNT..=capital::MAX_TOTAL_EXPOSURE).contains(least))
+                && (MIN_COOLDOWN..=MAX_COOLDOWN).contains(&cooldown)
+                && (MIN_BPS..=MAX_SOLVENCY_BPS).contains(&self.solvency_bps)
+                && (MIN_BPS..=MAX_LEVERAGE_BPS).contains(&self.max_leverage_bps)
+                && (MIN_BPS..=MAX_JUNIOR_WEIGHT_BPS).contains(&self.junior_weight_bps)
+                && u64::from(self.rho_bps) <= BPS
+                && self.max_credit_bps <= MAX_CREDIT_BPS
+                && self.surplus_bps <= MAX_SURPLUS_BPS
+                && (1..=BPS).contains(&u64::from(self.group_cap_bps));
+        ensure!(in_bounds, BackstopError::OutOfBounds);
+        Ok(())
+    }
+}
+
+/// What a pool gives to a product that it takes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The product's id within the pool.
+    pub id: u16,
+    /// When the notice ends and the product may sell.
+    pub sells_from: i64,
+}
+
+impl Pool {
+    /// What the pool stands behind.
+    pub fn kind(&self) -> PoolKind {
+        PoolKind::stored(self.kind)
+    }
+
+    /// Who may deposit.
+    pub fn access(&self) -> Access {
+        Access::stored(self.access)
+    }
+
+    /// When something announced now may begin: at once in a pool that nobody has entrusted anything to, else after the
+    /// cooldown and three days.
+    pub fn notice_ends_at(&self, now: i64) -> i64 {
+        if self.in_use == 0 {
+            return now;
+        }
+        now.saturating_add(i64::from(self.terms.cooldown_seconds)).saturating_add(NOTICE_MARGIN)
+    }
+
+    /// Takes in a product: only a cover pool does, not for its own asset, and only if its cooldown is at least a day longer
+    /// than the condition can take to be proven, so that nobody leaves on the news.
+    pub fn admit_product(&mut self, covered_asset: &Pubkey, condition: &Terms, now: i64) -> Result<Admission> {
+        self.require_kind(PoolKind::Cover)?;
+        ensure!(self.asset_mint != *covered_asset, BackstopError::InsuresItsOwnAsset);
+        let cooldown = u64::from(self.terms.cooldown_seconds);
+        ensure!(cooldown >= condition.least_cooldown_seconds(), BackstopError::CooldownTooShort);
+        let id = self.products;
+        self.products = id.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
+        let ring_days = u16::try_from(condition.ring_days()).map_err(|_| BackstopError::TermsDoNotFit)?;
+        self.ring_days = self.ring_days.max(ring_days);
+        Ok(Admission { id, sells_from: self.notice_ends_at(now) })
+    }
+
+    /// Refuses a pool of another kind.
+    pub fn require_kind(&self, kind: PoolKind) -> Result<()> {
+        ensure!(self.kind() == kind, BackstopError::WrongPoolKind);
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! The two tranches: their books, their shares, and a new series after one was wiped out.
+
+use crate::constants::SHARE_EXTRA_DECIMALS;
+use crate::cpi::mint::Metadata;
+use crate::error::BackstopError;
+use crate::math::shares;
+use crate::state::ledger::{credit, fits};
+use crate::state::{Pool, get_text};
+use anchor_lang::prelude::*;
+
+stored_enum! {
+    /// A class of a pool's capital. Junior absorbs losses before senior.
+    pub enum Tranche {
+        /// Absorbs losses after the surplus; earns with its weight.
+        Junior = 0,
+        /// Absorbs losses last.
+        Senior = 1,
+    }
+}
+
+impl Tranche {
+    /// Both tranches, in the order of their losses.
+    pub const BOTH: [Tranche; 2] = Tranche::ALL;
+
+    /// Position in arrays by tranche.
+    pub const fn index(self) -> usize {
+        match self {
+            Tranche::Junior => 0,
+            Tranche::Senior => 1,
+        }
+    }
+
+    /// The seed byte of the tranche.
+    pub const fn seed(self) -> u8 {
+        self.byte()
+    }
+
+    /// The word that share mints and events show.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Tranche::Junior => "Junior",
+            Tranche::Senior => "Senior",
+        }
+    }
+}
+
+/// A pair by tranche, the junior's first, as accounts, events and formulas keep it: the one place that says which is
+/// which.
+pub trait ByTranche<T> {
+    /// The tranche's part.
+    fn of(&self, tranche: Tranche) -> &T;
+
+    /// The tranche's part, to change.
+    fn of_mut(&mut self, tranche: Tranche) -> &mut T;
+}
+
+impl<T> ByTranche<T> for [T; 2] {
+    fn of(&self, tranche: Tranche) -> &T {
+        let [junior, senior] = self;
+        match tranche {
+            Tranche::Junior => junior,
+            Tranche::Senior => senior,
+        }
+    }
+
+    fn of_mut(&mut self, tranche: Tranche) -> &mut T {
+        let [junior, senior] = self;
+        match tranche {
+            Tranche::Junior => junior,
+            Tranche::Senior => senior,
+        }
+    }
+}
+
+/// The books of one tranche.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct TrancheBook {
+    /// Capital that stays, in asset units: earns premium, absorbs losses.
+    pub assets: u64,
+    /// Capital that has asked to leave, in asset units: absorbs losses, earns nothing.
+    pub exiting: u64,
+    /// Shares issued and not burnt by the program; holders may have burnt some themselves.
+    pub shares: u64,
+    /// Exit units of the open parts of all tickets.
+    pub units: u64,
+    /// Number of the tranche's share mint.
+    pub series: u8,
+    /// 1 once the series was wiped out and no new one is open.
+    pub wiped_out: u8,
+    /// Unused.
+    pub padding: [u8; 6],
+}
+
+impl TrancheBook {
+    /// Everything in the tranche that absorbs losses, in asset units.
+    pub fn total(&self) -> u64 {
+        self.assets.saturating_add(self.exiting)
+    }
+
+    /// What a number of shares is worth now, in asset units, rounded down.
+    pub fn worth_of_shares(&self, amount: u64) -> Result<u64> {
+        Ok(shares::worth(amount, self.shares, self.assets).ok_or(BackstopError::MathOverflow)?)
+    }
+
+    /// Shares that an amount buys now, rounded down.
+    pub fn shares_for(&self, amount: u64) -> Result<u64> {
+        fits(shares::issue(amount, self.shares, self.assets))
+    }
+
+    /// Exit units that a value becomes now, rounded down.
+    pub fn units_for(&self, value: u64) -> Result<u64> {
+        fits(shares::issue(value, self.units, self.exiting))
+    }
+
+    /// What a number of exit units is worth now, in asset units, rounded down; nothing once the series is over.
+    pub fn worth_of_units(&self, units: u64) -> Result<u64> {
+        if self.units == 0 {
+            return Ok(0);
+        }
+        Ok(shares::worth(units, self.units, self.exiting).ok_or(BackstopError::MathOverflow)?)
+    }
+}
+
+/// Decimals of a share mint: the asset's and three more.
+pub fn share_decimals(asset_decimals: u8) -> u8 {
+    asset_decimals.saturating_add(SHARE_EXTRA_DECIMALS)
+}
+
+/// What a wallet shows of a share mint: "Backstop USDC 0 Senior", "bUSDC-S"; later series count up: "Backstop USDC 0
+/// Senior 2".
+pub fn share_metadata(label: &[u8], id: u16, tranche: Tranche, series: u8) -> Metadata {
+    let label = get_text(label);
+    let word = tranche.name();
+    let initial = word.get(..1).unwrap_or(word);
+    let ordinal = u16::from(series).saturating_add(1);
+    let series = if series == 0 { String::new() } else { format!(" {ordinal}") };
+    Metadata {
+        name: format!("Backstop {label} {id} {word}{series}"),
+        symbol: format!("b{label}-{initial}"),
+        uri: String::new(),
+        fields: Vec::new(),
+    }
+}
+
+impl Pool {
+    /// The books of one tranche.
+    pub fn tranche(&self, tranche: Tranche) -> &TrancheBook {
+        self.tranches.of(tranche)
+    }
+
+    /// The books of one tranche, to change.
+    pub fn tranche_mut(&mut self, tranche: Tranche) -> &mut TrancheBook {
+        self.tranches.of_mut(tranche)
+    }
+
+    /// The current share mint of a tranche.
+    pub fn share_mint(&self, tranche: Tranche) -> Pubkey {
+        *self.share_mints.of(tranche)
+    }
+
+    /// Opens a new series of a tranche that was wiped out.
+    pub fn open_series(&mut self, tranche: Tranche, mint: Pubkey) -> Result<u8> {
+        *self.share_mints.of_mut(tranche) = mint;
+        let book = self.tranche_mut(tranche);
+        ensure!(book.wiped_out != 0, BackstopError::TrancheNotWipedOut);
+        book.series = book.series.checked_add(1).ok_or(BackstopError::NoSeriesLeft)?;
+        book.wiped_out = 0;
+        Ok(book.series)
+    }
+
+    /// A tranche without shares holds no assets, one without exit units nothing exiting: dust goes to the surplus.
+    pub(super) fn sweep(&mut self, tranche: Tranche) -> Result<u64> {
+        let book = self.tranche_mut(tranche);
+        let mut dust = 0u64;
+        if book.shares == 0 {
+            dust = core::mem::take(&mut book.assets);
+        }
+        if book.units == 0 {
+            dust = fits(dust.checked_add(core::mem::take(&mut book.exiting)))?;
+        }
+        credit(&mut self.surplus, dust)?;
+        Ok(dust)
+    }
+}

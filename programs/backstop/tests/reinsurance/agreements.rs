@@ -1,0 +1,168 @@
+//! What two pools agree and do together: treaties from their announcement to their end, and surplus that is ceded.
+
+use crate::common::*;
+use backstop::error::BackstopError::*;
+use backstop::state::*;
+
+/// A year's layer of 1,000 above 500, from ten days ahead: its premium is 100.
+fn terms() -> TreatyTerms {
+    TreatyTerms { kind: layer(500), limit: 1_000, start_day: TODAY + 10, end_day: TODAY + 20 }
+}
+
+fn announce(cedant: &mut Pool, reinsurer: &Pool, terms: TreatyTerms) -> anchor_lang::Result<Treaty> {
+    Treaty::announce(terms, (key(30), cedant), (key(31), reinsurer), NOW)
+}
+
+/// A pool without capital gives no notice.
+fn announced() -> (Treaty, Pool, Pool) {
+    let (mut cedant, reinsurer) = (pool_with(1_000, 0, 10_000), reinsurer_with(0, 0, 10_000));
+    cedant.in_use = 0;
+    let mut treaty = announce(&mut cedant, &reinsurer, TreatyTerms { start_day: TODAY + 11, ..terms() }).unwrap();
+    treaty.notice_until = NOW;
+    (treaty, cedant, reinsurer)
+}
+
+#[test]
+fn an_announcement_waits_for_the_notice_of_both_and_takes_the_next_id() {
+    let (mut cedant, mut reinsurer) = (pool_with(1_000, 0, 0), reinsurer_with(0, 0, 10_000));
+    cedant.treaties = 4;
+    reinsurer.terms.cooldown_seconds = 6 * 86_400;
+    let treaty = announce(&mut cedant, &reinsurer, terms()).unwrap();
+    assert_eq!((treaty.id, cedant.treaties), (4, 5));
+    assert_eq!((treaty.cedant, treaty.reinsurer), (key(30), key(31)));
+    // The cedant was never used; the reinsurer's cooldown and three days.
+    assert_eq!(treaty.notice_until, NOW + 9 * DAY);
+    assert_eq!((treaty.state, treaty.limit_left), (TreatyState::Announced, 1_000));
+    assert!(!treaty.was_accepted());
+
+    refused(announce(&mut cedant, &reinsurer, TreatyTerms { start_day: TODAY + 9, ..terms() }), NoticeNotOver);
+    let far = TreatyTerms { start_day: TODAY + 500, end_day: TODAY + 511, ..terms() };
+    refused(announce(&mut cedant, &reinsurer, far), BadTreatyTerms);
+    assert!(announce(&mut cedant, &reinsurer, TreatyTerms { end_day: TODAY + 510, ..far }).is_ok());
+    refused(announce(&mut cedant, &reinsurer, TreatyTerms { limit: 0, ..terms() }), BadTreatyTerms);
+    reinsurer.asset_mint = key(9);
+    refused(announce(&mut cedant, &reinsurer, terms()), WrongParent);
+    reinsurer.asset_mint = cedant.asset_mint;
+    refused(announce(&mut reinsurer.clone(), &cedant, terms()), WrongPoolKind);
+    let another = cedant;
+    refused(announce(&mut cedant, &another, terms()), WrongPoolKind);
+    cedant.treaties = u16::MAX;
+    refused(announce(&mut cedant, &reinsurer, terms()), NoIdLeft);
+}
+
+#[test]
+fn acceptance_moves_the_premium_and_says_so() {
+    let (mut treaty, mut cedant, mut reinsurer) = announced();
+    let accepted = treaty.accept(key(1), &mut cedant, &mut reinsurer, NOW).unwrap();
+    // 100 over 20 days, in Q32 a second, rounded down.
+    assert_eq!(accepted, Acceptance { premium: 100, rate_q32: (100 << 32) / (20 * 86_400) });
+    assert_eq!((treaty.premium, treaty.rate_q32, treaty.state), (100, accepted.rate_q32, TreatyState::Active));
+    assert!(treaty.was_accepted());
+    assert_eq!((cedant.surplus, cedant.cash), (900, 10_900));
+    assert_eq!((reinsurer.unearned_premium, reinsurer.cash), (100, 10_100));
+    assert_eq!((cedant.layers[0].treaty, reinsurer.inward[0].limit), (key(1), 1_000));
+    cedant.invariant().unwrap();
+    reinsurer.invariant().unwrap();
+    refused(treaty.accept(key(1), &mut cedant, &mut reinsurer, NOW), WrongTreatyState);
+}
+
+#[test]
+fn acceptance_is_refused_out_of_its_time_in_alert_and_without_the_money() {
+    let accept = |change: fn(&mut Treaty, &mut Pool, &mut Pool), now: i64| {
+        let (mut treaty, mut cedant, mut reinsurer) = announced();
+        change(&mut treaty, &mut cedant, &mut reinsurer);
+        treaty.accept(key(1), &mut cedant, &mut reinsurer, now)
+    };
+    assert!(accept(|_, _, _| {}, NOW).is_ok());
+    refused(accept(|treaty, _, _| treaty.notice_until += 1, NOW), NoticeNotOver);
+    refused(accept(|_, _, _| {}, NOW + 11 * DAY), WrongTreatyState);
+    refused(accept(|_, cedant, _| cedant.alerts = 1, NOW), PoolInAlert);
+    refused(accept(|_, cedant, _| cedant.oldest_exit_day = TODAY - 1, NOW), ExitsWaiting);
+    refused(accept(|_, _, reinsurer| reinsurer.oldest_exit_day = TODAY - 1, NOW), ExitsWaiting);
+    refused(accept(|_, cedant, _| cedant.surplus = 99, NOW), SurplusTooSmall);
+    let exposed = |_: &mut Treaty, cedant: &mut Pool, _: &mut Pool| cedant.add_exposure(0, 10_901).unwrap();
+    refused(accept(exposed, NOW), BelowRequiredCapital);
+    refused(accept(|_, _, reinsurer| reinsurer.tranches[1].assets = 999, NOW), BelowRequiredCapital);
+    let full = |_: &mut Treaty, _: &mut Pool, reinsurer: &mut Pool| {
+        reinsurer.inward.iter_mut().for_each(|inward| inward.treaty = key(7));
+    };
+    refused(accept(full, NOW), NoTreatyPlace);
+}
+
+#[test]
+fn commuting_gives_back_what_is_unearned_from_tomorrow_on() {
+    let (mut treaty, mut cedant, mut reinsurer) = announced();
+    treaty.start_day = TODAY + 1;
+    treaty.accept(key(1), &mut cedant, &mut reinsurer, NOW).unwrap();
+    let now = NOW + 3 * DAY;
+    refused(treaty.clone().commute(&key(1), &mut cedant, &mut reinsurer, NOW), WrongTreatyState);
+    refused(treaty.clone().commute(&key(1), &mut cedant, &mut reinsurer, NOW + 19 * DAY), WrongTreatyState);
+    cedant.accrue(now).unwrap();
+    reinsurer.accrue(now).unwrap();
+    let commuted = treaty.commute(&key(1), &mut cedant, &mut reinsurer, now).unwrap();
+    // 16 of 20 days of 100, rounded down twice.
+    assert_eq!(commuted, Commutation { end_day: TODAY + 4, returned: 79 });
+    assert_eq!((treaty.end_day, cedant.layers[0].end), (TODAY + 4, NOW + 4 * DAY));
+    assert_eq!(cedant.surplus, 979);
+    cedant.invariant().unwrap();
+    reinsurer.invariant().unwrap();
+}
+
+#[test]
+fn a_skipped_treaty_is_collected_once_as_far_as_the_reinsurer_has_it() {
+    let (mut treaty, mut cedant, mut reinsurer) = announced();
+    treaty.accept(key(1), &mut cedant, &mut reinsurer, NOW).unwrap();
+    refused(treaty.collect(&key(1), &mut cedant, &mut reinsurer), NothingOwed);
+    treaty.owe_later(700).unwrap();
+    reinsurer.cash -= 9_600;
+    reinsurer.tranches[1].assets = 400;
+    let collected = treaty.collect(&key(1), &mut cedant, &mut reinsurer).unwrap();
+    assert_eq!((collected.owed, collected.paid, collected.losses.senior_assets), (700, 400, 400));
+    assert_eq!((cedant.surplus, treaty.uncollected, reinsurer.inward[0].limit), (1_300, 0, 300));
+    cedant.invariant().unwrap();
+    reinsurer.invariant().unwrap();
+}
+
+#[test]
+fn a_treaty_ends_in_the_books_of_both_once_it_can_no_longer_be_needed() {
+    let (mut treaty, mut cedant, mut reinsurer) = announced();
+    refused(treaty.end_announced(treaty.start() - 1), TreatyInUse);
+    treaty.end_announced(treaty.start()).unwrap();
+    treaty.accept(key(1), &mut cedant, &mut reinsurer, NOW).unwrap();
+    cedant.ring_days = 2;
+    let over = treaty.end() + 2 * DAY;
+    refused(treaty.end_accepted(&key(1), &mut cedant, &mut reinsurer, over - 1), TreatyInUse);
+    treaty.end_accepted(&key(1), &mut cedant, &mut reinsurer, over).unwrap();
+    assert_eq!((cedant.layers[0], reinsurer.inward[0]), (LayerInForce::default(), InwardTreaty::default()));
+}
+
+#[test]
+fn quota_share_premium_is_handed_over_whole_and_earned_over_seven_days() {
+    let (mut cedant, mut reinsurer) = (pool_with(0, 0, 10_000), reinsurer_with(0, 0, 10_000));
+    refused(cedant.hand_premium_to(&mut reinsurer, NOW), NothingOwed);
+    cedant.treaty_payable = 70;
+    cedant.cash += 70;
+    let ceded = cedant.hand_premium_to(&mut reinsurer, NOW + 1).unwrap();
+    let rate_q32 = (70 << 32) / (8 * 86_400 - 1);
+    assert_eq!(ceded, CededPremium { amount: 70, rate_q32, end_day: TODAY + 8 });
+    assert_eq!((cedant.treaty_payable, cedant.cash, reinsurer.unearned_premium), (0, 10_000, 70));
+}
+
+#[test]
+fn surplus_is_ceded_within_seven_days_after_the_notice() {
+    let (mut cedant, mut reinsurer) = (pool_with(1_000, 0, 10_000), reinsurer_with(0, 0, 10_000));
+    let cession = |amount: u64, from: &Pool, to: &Pool| Cession::announce(amount, (key(30), from), (key(31), to), NOW);
+    refused(cession(0, &cedant, &reinsurer), AmountTooSmall);
+    refused(cession(1, &reinsurer, &reinsurer), WrongPoolKind);
+    refused(cession(1, &cedant, &cedant), WrongPoolKind);
+    let announced = cession(600, &cedant, &reinsurer).unwrap();
+    // A week's cooldown and three days, then a week.
+    assert_eq!((announced.from, announced.until), (NOW + 10 * DAY, NOW + 17 * DAY));
+    refused(announced.cede(&mut cedant, &mut reinsurer, announced.from - 1), CessionNotAnnounced);
+    refused(announced.cede(&mut cedant, &mut reinsurer, announced.until), CessionNotAnnounced);
+    refused(announced.require_void(announced.until - 1), CessionNotAnnounced);
+    announced.require_void(announced.until).unwrap();
+    assert_eq!(announced.cede(&mut cedant, &mut reinsurer, announced.from).unwrap(), 600);
+    assert_eq!((cedant.surplus, reinsurer.surplus), (400, 600));
+    refused(announced.cede(&mut cedant, &mut reinsurer, announced.from), SurplusTooSmall);
+}
