@@ -14,10 +14,7 @@
 use serde_json::{Map, Value};
 
 /// Amounts of the asset whose `decimals` stand in the same object or around it.
-const AMOUNTS: [&str; 79] = [
-    "deposit_earns",
-    "paid_at_most",
-    "worst_case",
+const AMOUNTS: [&str; 78] = [
     "amount",
     "assets",
     "assets_elsewhere",
@@ -29,6 +26,7 @@ const AMOUNTS: [&str; 79] = [
     "claimable",
     "claimed",
     "coming_30_days",
+    "deposit_earns",
     "due",
     "exit_reserves",
     "exiting",
@@ -52,6 +50,7 @@ const AMOUNTS: [&str; 79] = [
     "open",
     "owed",
     "paid",
+    "paid_at_most",
     "payout",
     "premium",
     "premium_a_year",

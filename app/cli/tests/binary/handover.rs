@@ -86,7 +86,8 @@ fn printing_asks_signs_nothing_and_tells_who_must_sign_and_until_when() {
     let said = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in [&format!("{} must sign, and pays the fee", stage.person.id()), "blockhash", "expires", "after block"]
     {
-        assert!(said.contains(words), "{words:?}\n{run}");
+        let told = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(words), "{words:?}\n{run}");
     }
     assert!(stage.is_untouched());
 
