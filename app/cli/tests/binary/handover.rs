@@ -83,7 +83,6 @@ fn printing_asks_signs_nothing_and_tells_who_must_sign_and_until_when() {
     let mut transaction = decode(run.done());
     assert_eq!(run.stdout.lines().count(), 1, "stdout is the transaction alone\n{run}");
     assert_eq!(transaction.signatures, [Signature::default()]);
-    let said = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in [&format!("{} must sign, and pays the fee", stage.person.id()), "blockhash", "expires", "after block"]
     {
         let told = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
