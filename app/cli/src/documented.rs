@@ -54,7 +54,8 @@ fn refusal(command: &str, whole: bool) -> Option<String> {
 
 /// Commands in code blocks; a line that ends with a backslash goes on in the next.
 fn blocks(text: &str) -> Vec<String> {
-    let joined = text.replace("\\\n", " ");
+    // What a shell fills in is a placeholder, too: `$POOL`.
+    let joined = text.replace("\\\n", " ").replace('$', "");
     let lines = joined.lines().map(str::trim).filter(|line| line.starts_with("backstop "));
     lines.map(str::to_owned).collect()
 }
@@ -63,7 +64,7 @@ fn blocks(text: &str) -> Vec<String> {
 fn inline(text: &str) -> Vec<String> {
     let sentences = text.lines().filter(|line| !line.starts_with("    "));
     let codes = sentences.flat_map(|line| line.split('`').skip(1).step_by(2));
-    codes.filter(|code| code.starts_with("backstop ")).map(str::to_owned).collect()
+    codes.filter(|code| code.starts_with("backstop ")).map(|code| code.replace('$', "")).collect()
 }
 
 #[test]

@@ -14,7 +14,7 @@
 use serde_json::{Map, Value};
 
 /// Amounts of the asset whose `decimals` stand in the same object or around it.
-const AMOUNTS: [&str; 77] = [
+const AMOUNTS: [&str; 78] = [
     "amount",
     "assets",
     "assets_elsewhere",
@@ -50,6 +50,7 @@ const AMOUNTS: [&str; 77] = [
     "open",
     "owed",
     "paid",
+    "paid_at_most",
     "payout",
     "premium",
     "premium_a_year",

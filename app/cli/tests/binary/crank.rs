@@ -166,7 +166,7 @@ fn a_round_without_a_fresh_price_is_told_and_fails_though_the_rest_is_done() {
     let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("it is JSON");
     assert_eq!(report["done"]["accrue"], 1, "{report}");
     assert_eq!((&report["feeds"][0]["fresh"], &report["feeds"][0]["age_seconds"]), (&false.into(), &172_800.into()));
-    assert!(run.stderr.contains("error: no fresh price of feed 0707"), "{run}");
+    assert!(run.stderr.contains("no fresh price of feed 0707"), "{run}");
     let text = scene.desk.act(&scene.person.key, &["crank", "run", "--once"]);
     assert!(text.stdout.contains("172800 s old, and 1860 s is the most"), "{text}");
     let dry = scene.act(&["crank", "run", "--dry-run"]);
