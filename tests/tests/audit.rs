@@ -367,7 +367,7 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
     planter.plant(Rule::Orphans, cover, |world| rewrite::<Cover>(world, cover, |it| it.product = Pubkey::default()));
     planter.plant(Rule::Address, pool, |world| edit::<Pool>(world, pool, |it| it.bump ^= 1));
     planter.plant(Rule::Address, pool, |world| edit::<Pool>(world, pool, |it| it.share_mints.swap(0, 1)));
-    planter.plant(Rule::Address, cover, |world| rewrite::<Cover>(world, cover, |it| it.version = 2));
+    planter.plant(Rule::Orphans, cover, |world| rewrite::<Cover>(world, cover, |it| it.version = 2));
     planter.plant(Rule::Rent, cover, |world| {
         let mut account = world.cluster.account(&cover).unwrap().unwrap();
         account.lamports -= 1;

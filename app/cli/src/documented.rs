@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 const PLACEHOLDERS: &[&str] =
     &["ACCOUNT", "ADDRESS", "ALICE", "COVER", "INCIDENT", "MULTISIG", "POOL", "PRODUCT", "TICKET", "TREATY", "WALLET"];
 const SOME_ADDRESS: &str = "11111111111111111111111111111112";
+/// 64 bytes of zero in base58.
+const SOME_SIGNATURE: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -34,7 +36,13 @@ fn words(command: &str) -> Vec<String> {
         0 => part.split_whitespace().map(str::to_owned).collect(),
         _ => vec![part.to_owned()],
     });
-    words.map(|word| if PLACEHOLDERS.contains(&word.as_str()) { SOME_ADDRESS.to_owned() } else { word }).collect()
+    words
+        .map(|word| match word.as_str() {
+            "ADDRESS=SIGNATURE" => format!("{SOME_ADDRESS}={SOME_SIGNATURE}"),
+            name if PLACEHOLDERS.contains(&name) => SOME_ADDRESS.to_owned(),
+            _ => word,
+        })
+        .collect()
 }
 
 /// Why this binary does not take a command; nothing if it does. `whole`: it is meant to be run as it stands, while one in

@@ -15,7 +15,7 @@ pub(super) fn protocol(snapshot: &Snapshot, checks: &mut Checks) {
     checks.same(Rule::Orphans, subject, "protocols", 1, snapshot.protocols.len());
     for (key, protocol) in &snapshot.protocols {
         let subject = Subject("protocol", *key);
-        place_of(checks, subject, &[PROTOCOL_SEED], protocol.bump, protocol.version);
+        place_of(checks, subject, &[PROTOCOL_SEED], protocol.bump);
         rent(snapshot, checks, subject);
         let roles = [
             ("governance", protocol.governance),
@@ -117,7 +117,7 @@ fn addresses(place: &Place, checks: &mut Checks) {
     let Place { snapshot, key, pool } = place;
     let subject = Subject("pool", *key);
     let seeds = [POOL_SEED, pool.asset_mint.as_ref(), &pool.id.to_le_bytes()];
-    place_of(checks, subject, &seeds, pool.bump, pool.version);
+    place_of(checks, subject, &seeds, pool.bump);
     let (vault, vault_bump) = Pubkey::find_program_address(&[VAULT_SEED, key.as_ref()], &backstop::ID);
     checks.same(Rule::Address, subject, "vault", vault, pool.vault);
     checks.same(Rule::Address, subject, "bump of the vault", vault_bump, pool.vault_bump);
@@ -127,45 +127,44 @@ fn addresses(place: &Place, checks: &mut Checks) {
     }
     for (key, product) in snapshot.products_of(key) {
         let seeds = [PRODUCT_SEED, product.pool.as_ref(), &product.id.to_le_bytes()];
-        place_of(checks, Subject("product", *key), &seeds, product.bump, product.version);
+        place_of(checks, Subject("product", *key), &seeds, product.bump);
         if let Some(trigger) = snapshot.triggers.get(&product.trigger) {
             let subject = Subject("trigger", product.trigger);
-            place_of(checks, subject, &[TRIGGER_SEED, key.as_ref()], trigger.bump, trigger.version);
+            place_of(checks, subject, &[TRIGGER_SEED, key.as_ref()], trigger.bump);
         }
         for (cover_key, cover) in snapshot.covers_of(key) {
             let subject = Subject("cover", *cover_key);
-            place_of(checks, subject, &[COVER_SEED, cover.mint.as_ref()], cover.bump, cover.version);
+            place_of(checks, subject, &[COVER_SEED, cover.mint.as_ref()], cover.bump);
         }
     }
     let of_pool = snapshot.incidents.iter().filter(|(_, incident)| incident.pool == *key);
     for (key, incident) in of_pool {
         let seeds = [INCIDENT_SEED, incident.product.as_ref()];
-        place_of(checks, Subject("incident", *key), &seeds, incident.bump, incident.version);
+        place_of(checks, Subject("incident", *key), &seeds, incident.bump);
     }
     for (key, epoch) in snapshot.epochs.iter().filter(|(_, epoch)| epoch.pool == *key) {
         let seeds = [EXIT_EPOCH_SEED, epoch.pool.as_ref(), &epoch.day.to_le_bytes()];
-        place_of(checks, Subject("exit epoch", *key), &seeds, epoch.bump, epoch.version);
+        place_of(checks, Subject("exit epoch", *key), &seeds, epoch.bump);
     }
     for (key, ticket) in snapshot.tickets.iter().filter(|(_, ticket)| ticket.pool == *key) {
         let seeds = [EXIT_SEED, ticket.pool.as_ref(), ticket.owner.as_ref(), &ticket.nonce.to_le_bytes()];
-        place_of(checks, Subject("exit ticket", *key), &seeds, ticket.bump, ticket.version);
+        place_of(checks, Subject("exit ticket", *key), &seeds, ticket.bump);
     }
     for (key, treaty) in snapshot.treaties.iter().filter(|(_, treaty)| treaty.cedant == *key) {
         let seeds = [TREATY_SEED, treaty.cedant.as_ref(), &treaty.id.to_le_bytes()];
-        place_of(checks, Subject("treaty", *key), &seeds, treaty.bump, treaty.version);
+        place_of(checks, Subject("treaty", *key), &seeds, treaty.bump);
     }
     for (key, cession) in snapshot.cessions.iter().filter(|(_, cession)| cession.cedant == *key) {
         let seeds = [CESSION_SEED, cession.cedant.as_ref()];
-        place_of(checks, Subject("cession", *key), &seeds, cession.bump, cession.version);
+        place_of(checks, Subject("cession", *key), &seeds, cession.bump);
     }
 }
 
 /// Checks that an account is where its seeds put it.
-fn place_of(checks: &mut Checks, subject: Subject, seeds: &[&[u8]], bump: u8, version: u8) {
+fn place_of(checks: &mut Checks, subject: Subject, seeds: &[&[u8]], bump: u8) {
     let (address, derived) = Pubkey::find_program_address(seeds, &backstop::ID);
     checks.same(Rule::Address, subject, "address", address, subject.1);
     checks.same(Rule::Address, subject, "bump", derived, bump);
-    checks.same(Rule::Address, subject, "layout version", ACCOUNT_VERSION, version);
 }
 
 fn rent(snapshot: &Snapshot, checks: &mut Checks, subject: Subject) {

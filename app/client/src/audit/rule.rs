@@ -31,7 +31,7 @@ macro_rules! rules {
 rules! {
     Roles, "roles", "every role is named, and a pause ends within six hours of its beginning";
     Orphans, "orphans", "every account of the program can be read and belongs to one that is there";
-    Address, "address", "addresses, bumps and layout versions are those that the seeds give";
+    Address, "address", "addresses and bumps are those that the seeds give";
     Rent, "rent", "every account is exempt from rent";
     Terms, "terms", "terms of pools, products and triggers are within their hard bounds";
     Ledger, "ledger", "the entries of the books sum to the cash that they state";
