@@ -2,7 +2,8 @@
 
 use anchor_lang::prelude::Pubkey;
 use backstop::BuyCoverArgs;
-use backstop::state::{Claim, CoverRequest, Tranche};
+use backstop::state::{Claim, Cover, CoverRequest, Tranche};
+use backstop_client::account::{self, AccountError};
 use backstop_client::instruction::{self as ix, ProductKeys};
 use backstop_client::quote::Market;
 use backstop_client::view::cover::{Basis, Payout, Standing, payout};
@@ -149,4 +150,19 @@ fn the_lowest_free_number_skips_covers_and_accounts_that_were_left_behind() {
     world.cluster.airdrop(&mint, 1_000_000);
     assert_eq!(free(&buyer.id()), 0, "lamports occupy nothing");
     buy(0);
+}
+
+#[test]
+fn a_list_with_an_account_that_cannot_be_read_is_refused_and_not_shortened() {
+    let (world, keys) = shop();
+    let (_, mint) = world.holder(&keys, 100 * ONE, 30);
+    let readable = || account::readable::<Cover>(&world.cluster, None).expect("the cluster answers").len();
+    assert_eq!((account::list::<Cover>(&world.cluster, None).expect("all are read").len(), readable()), (1, 1));
+    let cover = address::cover(&mint);
+    let mut other = world.cluster.account(&cover).unwrap().expect("it was bought");
+    other.data[<Cover as backstop::state::Versioned>::VERSION_AT] += 1;
+    world.cluster.set_account(cover, other);
+    let refused = account::list::<Cover>(&world.cluster, None).expect_err("one cannot be read");
+    assert!(matches!(refused, AccountError::Layout { what: "cover", address } if address == cover));
+    assert_eq!(readable(), 0);
 }

@@ -111,10 +111,26 @@ pub fn find<T: Decode>(cluster: &dyn Cluster, address: &Pubkey) -> Result<Option
 }
 
 /// Reads all accounts of a type, optionally those that hold `key` at `offset` after the discriminator.
+///
+/// Errors: [`AccountError::Layout`] if one of them cannot be read: a list that leaves something out would be taken for
+/// the whole. [`readable`] leaves it out.
 pub fn list<T: Decode>(
     cluster: &dyn Cluster,
     filter: Option<(usize, Pubkey)>,
 ) -> Result<Vec<(Pubkey, T)>, AccountError> {
+    let read = |(address, account): (Pubkey, Account)| {
+        let state = T::decode(&account.data).ok_or(AccountError::Layout { what: T::WHAT, address })?;
+        Ok((address, state))
+    };
+    cluster.program_accounts(T::TAG, filter)?.into_iter().map(read).collect()
+}
+
+/// [`list`] without what cannot be read: for whoever works through accounts one by one, and does not stop all of them for
+/// one.
+pub fn readable<T: Decode>(
+    cluster: &dyn Cluster,
+    filter: Option<(usize, Pubkey)>,
+) -> Result<Vec<(Pubkey, T)>, ClusterError> {
     let found = cluster.program_accounts(T::TAG, filter)?;
-    Ok(found.into_iter().filter_map(|(key, account)| Some((key, T::decode(&account.data)?))).collect())
+    Ok(found.into_iter().filter_map(|(address, account)| Some((address, T::decode(&account.data)?))).collect())
 }

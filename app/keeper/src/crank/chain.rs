@@ -17,9 +17,9 @@ use backstop::state::{
     Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, Treaty, Trigger,
     get_text,
 };
-use backstop_client::account::{self, AccountError, Decode};
+use backstop_client::account::{self, Decode};
 use backstop_client::address;
-use backstop_client::cluster::{Cluster, ClusterError, Silence};
+use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::explain::explain;
 use backstop_client::instruction::{PoolKeys, ProductKeys};
 use backstop_client::payee;
@@ -339,7 +339,7 @@ impl Chain {
         for (product, event_at) in incidents {
             let Some(keys) = self.products.get(&product).map(|view| view.keys.pool) else { continue };
             let is_open = |cover: &Cover| cover.state == CoverState::Active && cover.claim(event_at).is_some();
-            let mut open = self.known("covers of an incident", list::<Cover>(cluster, Some((0, product))));
+            let mut open = self.known("covers of an incident", account::readable::<Cover>(cluster, Some((0, product))));
             open.retain(|(_, cover)| is_open(cover));
             let found = self.find_nfts(cluster, &open, whereabouts);
             let owners: Vec<Pubkey> = found.iter().filter_map(|found| Some(found.place()?.1)).collect();
@@ -565,16 +565,8 @@ impl Found {
     }
 }
 
-fn list<T: Decode>(cluster: &dyn Cluster, filter: Option<(usize, Pubkey)>) -> Result<Vec<(Pubkey, T)>, ClusterError> {
-    account::list(cluster, filter).map_err(|error| match error {
-        AccountError::Cluster(error) => error,
-        // A list leaves out what it cannot decode.
-        other => Silence::unreadable("the cluster", other.to_string()).into(),
-    })
-}
-
 fn all<T: Decode>(cluster: &dyn Cluster) -> Result<Vec<(Pubkey, T)>, ClusterError> {
-    list(cluster, None)
+    account::readable(cluster, None)
 }
 
 /// Which of these accounts hold one unit of these mints, and for whom.

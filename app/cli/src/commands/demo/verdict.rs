@@ -55,7 +55,7 @@ pub fn lines(report: &Report) -> [String; 5] {
             ),
             paid(report, product),
             format!(
-                "The proof were signed prices: in {} nobody could contradict them.",
+                "Signed prices proved it: in {} nobody could contradict them.",
                 output::duration(product.challenge_seconds.into())
             ),
             borne(report),
