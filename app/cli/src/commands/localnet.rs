@@ -179,7 +179,7 @@ fn binary() -> Result<PathBuf> {
 }
 
 /// How long the cluster takes to compile.
-const BUILD_TIME: &str = "(15 to 20 minutes of one processor core, half of that with two)";
+const BUILD_TIME: &str = "(10 to 15 minutes of one processor core, half of that with two)";
 
 /// The cluster's process, which ends with this one: it stops when its stdin ends.
 struct Cluster(Child);
