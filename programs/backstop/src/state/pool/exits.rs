@@ -61,8 +61,10 @@ impl Pool {
         Ok(Exit { value, units, to_surplus })
     }
 
-    /// Buys shares at today's price with the value of open exit units.
+    /// Buys shares at today's price with the value of open exit units. Refused in an alert, like every other way into the
+    /// staying capital.
     pub fn cancel_exit(&mut self, tranche: Tranche, open_units: u64) -> Result<CancelledExit> {
+        self.require_no_alert()?;
         self.hold_capacity()?;
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
