@@ -7,4 +7,4 @@ pub mod till;
 
 pub(crate) use asset::{Asset, Payee, Purse};
 pub(crate) use signer::PoolSigner;
-pub(crate) use till::{Till, Vault, check_supply, report_accrual};
+pub(crate) use till::{Till, Vault, check_supply};
