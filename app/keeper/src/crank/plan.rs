@@ -94,7 +94,7 @@ pub(super) fn wanted(settings: &Settings, pool: Pubkey) -> bool {
 /// Whether anybody can lose or buy anything by the product's trigger.
 pub(super) fn watched(view: &ProductView) -> bool {
     match view.product.state() {
-        ProductState::Over => false,
+        ProductState::Announced | ProductState::Over => false,
         ProductState::Selling => true,
         ProductState::Frozen | ProductState::RunOff => view.product.exposure > 0,
     }

@@ -122,7 +122,7 @@ fn a_price_that_does_not_fit_is_refused_as_such() {
     let mut pool = pool_with(200_000_000_000_000_000, 0, 0);
     product.risk_rate_ppb = u64::MAX / 2;
     product.terms.max_sum_insured = u64::MAX;
-    refused(product.sell(&mut pool, &trigger, a_year(90_000_000_000_000_000), NOW), MathOverflow);
+    refused(product.sell(&mut pool, &trigger, a_year(90_000_000_000_000_000), NOW), AmountTooLarge);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::cpi::{mint, token};
 use crate::error::BackstopError;
 use crate::events::{CoverCancelled, report};
 use crate::instructions::{no_more, now};
-use crate::money::{Asset, Till, report_accrual};
+use crate::money::{Asset, Till};
 use crate::state::{Cancellation, Cover, Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
@@ -64,10 +64,11 @@ pub struct CancelCover<'info> {
 }
 
 /// Specification:
-/// - only the holder of the NFT, before the cover's end;
+/// - only the holder of the NFT, before the cover's end, and not on the UTC day of the purchase: on a later one nobody can
+///   make another cover of the same address;
 /// - only while the trigger is quiet;
 /// - refunds the unearned premium, rounded down, less the fee the cover was sold with, rounded up;
-/// - buying and cancelling at once always costs: the fee is at least one unit of a refund.
+/// - buying and cancelling always costs: the fee is at least one unit of a refund.
 pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
@@ -81,8 +82,9 @@ pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     let mut till = Till::untouched(&accounts.pool)?;
     let trigger = accounts.trigger.read()?;
     let Cancellation { refund, fee, accrual } = accounts.product.write()?.cancel(&mut till, &*trigger, cover, now)?;
+    till.report_accrual(now, accrual)?;
+    let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
-    report_accrual(accounts.pool.key(), now, accrual)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     vault.pay(&asset, &accounts.destination, refund)?;
     mint::burn_nft(&accounts.cover_mint, &accounts.holder_nft, &accounts.holder)?;
@@ -90,6 +92,7 @@ pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &signer.seeds())?;
     report(&CoverCancelled {
         pool: accounts.pool.key(),
+        sequence,
         product: accounts.product.key(),
         cover: cover.key(),
         sum_insured: cover.sum_insured,

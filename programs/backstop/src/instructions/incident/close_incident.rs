@@ -42,7 +42,8 @@ pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
     let incident = &accounts.incident;
     let mut till = Till::open(&accounts.pool, now)?;
     let to_surplus = incident.wind_up(&mut till, &mut *accounts.product.write()?, now)?;
+    let sequence = till.number_event();
     till.close()?;
-    report(&IncidentClosed { pool: accounts.pool.key(), incident: incident.key(), to_surplus })?;
+    report(&IncidentClosed { pool: accounts.pool.key(), sequence, incident: incident.key(), to_surplus })?;
     Ok(())
 }

@@ -61,9 +61,11 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
     let mut till = Till::open(&accounts.pool, now)?;
     let mut product = accounts.product.write()?;
     let opening = incident.open(keys, &mut till, &mut product, &mut *accounts.trigger.write()?, now)?;
+    let sequence = till.number_event();
     till.close()?;
     report(&IncidentOpened {
         pool: accounts.pool.key(),
+        sequence,
         product: accounts.product.key(),
         incident: incident.key(),
         event_at: opening.event_at,

@@ -81,14 +81,17 @@ pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
     ensure!(units > 0, BackstopError::NothingOpen);
     let CancelledExit { value, shares, to_surplus } = till.cancel_exit(tranche, units)?;
     let issued = till.tranche(tranche).shares;
+    let claim_sequence = if claimed > 0 { till.number_event() } else { 0 };
+    let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     vault.pay(&asset, &accounts.owner_assets, claimed)?;
     vault.issue(&asset, &accounts.share_mint, &accounts.owner_shares, shares, issued)?;
     let (pool, ticket) = (accounts.pool.key(), ticket.key());
     if claimed > 0 {
-        report(&ExitClaimed { pool, ticket, owner: accounts.owner.key(), amount: claimed, closed: true })?;
+        let owner = accounts.owner.key();
+        report(&ExitClaimed { pool, sequence: claim_sequence, ticket, owner, amount: claimed, closed: true })?;
     }
-    report(&ExitCancelled { pool, ticket, tranche, units, value, shares, to_surplus })?;
+    report(&ExitCancelled { pool, sequence, ticket, tranche, units, value, shares, to_surplus })?;
     Ok(())
 }
