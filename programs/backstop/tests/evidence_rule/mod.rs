@@ -3,6 +3,9 @@
 //!
 //! Property tests, the keeper's tests and the fuzz target `evidence` hold the program's machine against it.
 
+// Each of those that include it uses a part.
+#![allow(dead_code)]
+
 use backstop::peril::evidence::{Class, EvidenceError, Phase, Terms};
 use backstop::peril::feed::Observation;
 use std::collections::BTreeMap;
@@ -69,7 +72,7 @@ struct Cell {
 }
 
 /// A set of prints that were shown in their time.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Model {
     /// The trigger's terms.
     pub terms: Terms,
@@ -174,6 +177,11 @@ impl Model {
         cell.good = highest.filter(|_| !two(&cell.aboves));
         cell.is_recovered = two(&cell.recovered);
         None
+    }
+
+    /// Forgets what was shown in slots before one.
+    pub fn forget(&mut self, before: u64) {
+        self.cells = self.cells.split_off(&before);
     }
 
     /// Whether a slot is good.
