@@ -254,7 +254,7 @@ refusals! {
     #[msg("The last print is too old to sell on: show a newer one first")]
     PrintTooOld = 111,
     /// 6112
-    #[msg("The price is inside the no-sale buffer")]
+    #[msg("The price, less its confidences, is or was lately inside the no-sale buffer or below the recovery")]
     PriceInBuffer = 112,
     /// 6113
     #[msg("The sum insured is above the most for one cover")]
@@ -295,6 +295,9 @@ refusals! {
     /// 6125
     #[msg("A cover is not given back on the day of its purchase")]
     BoughtToday = 125,
+    /// 6126
+    #[msg("A product of the same risk group is in alert")]
+    GroupInAlert = 126,
 
     // ---- oracle and evidence: 6140 (0x17fc) ----
     /// 6140
@@ -322,7 +325,7 @@ refusals! {
     #[msg("The price is not trading")]
     OracleNotTrading = 147,
     /// 6148
-    #[msg("The slot of this breach is closed")]
+    #[msg("The slot of this print is closed: a recovered one is taken for a challenge, any other for half of it")]
     SlotClosed = 148,
     /// 6149
     #[msg("The print is older than the evidence reaches back")]
@@ -369,6 +372,9 @@ refusals! {
     /// 6179
     #[msg("The incident has covers to settle and its deadline is not over")]
     IncidentInUse = 179,
+    /// 6180
+    #[msg("The evidence is not final: the fall may still go on")]
+    NotFinal = 180,
 
     // ---- reinsurance: 6200 (0x1838) ----
     /// 6200

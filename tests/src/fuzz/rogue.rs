@@ -265,7 +265,7 @@ impl Run<'_> {
         for product in 0..driver.model.products.len() {
             driver.must(Op::Refresh { product })?;
             let entry = &driver.model.products[product];
-            if entry.trigger.phase == Phase::Triggered && entry.incident.is_none() {
+            if entry.trigger.phase == Phase::Final && entry.incident.is_none() {
                 driver.must(Op::OpenIncident { product })?;
             }
         }

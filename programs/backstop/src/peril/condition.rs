@@ -11,25 +11,31 @@ pub enum AlertLevel {
     None,
     /// Breaching.
     Breaching,
-    /// Met, or triggered and not funded yet.
+    /// Met, or triggered, and nothing set aside for it yet.
     Due,
 }
 
-/// What a condition has proven. Final.
+/// What a condition has proven. The event and the moment are fixed; the severity may still grow until it is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// When the event was, in unix seconds.
     pub event_at: i64,
-    /// Part of each sum insured that is lost, in basis points.
+    /// From when on it counts as proven, T, in unix seconds, whenever anybody called.
+    pub proven_at: i64,
+    /// Part of each sum insured that is lost by what is known, in basis points.
     pub severity_bps: u16,
+    /// The most that this part can still become, in basis points: itself, once final.
+    pub most_severity_bps: u16,
+    /// Whether the severity is fixed.
+    pub is_final: bool,
 }
 
-/// What the last price must be like for a sale.
+/// What prices must be like for a sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SaleLimits {
     /// Oldest last price, in seconds.
     pub max_age: u32,
-    /// Least distance of the last price from the threshold, in basis points of the threshold.
+    /// Least distance of prices, less their confidences, from the threshold, in basis points of the threshold.
     pub buffer_bps: u32,
 }
 
@@ -41,7 +47,7 @@ pub trait Condition {
     /// How it counts in its pool's alert.
     fn alert(&self) -> AlertLevel;
 
-    /// What it has proven, once it is triggered.
+    /// What it has proven, once it is triggered; as of the last call that changed something.
     fn verdict(&self) -> Option<Verdict>;
 
     /// Refuses a sale while what is known is too old or too near to an event.
@@ -64,5 +70,12 @@ pub trait Condition {
     /// What it has proven; refuses before.
     fn require_verdict(&self) -> Result<Verdict> {
         Ok(self.verdict().ok_or(BackstopError::NotTriggered)?)
+    }
+
+    /// What it has proven, once that is final; refuses before.
+    fn require_final_verdict(&self) -> Result<Verdict> {
+        let verdict = self.require_verdict()?;
+        ensure!(verdict.is_final, BackstopError::NotFinal);
+        Ok(verdict)
     }
 }

@@ -148,14 +148,14 @@ pub struct Funding {
 }
 
 impl Incident {
-    /// Opens the incident of a triggered product, and ends the product.
+    /// Opens the incident of a product whose evidence is final, and ends the product.
     ///
     /// Gross is exact, from the buckets: the severity of the sums in force at the event, rounded up, so that the
     /// payouts never exceed it, and the premiums of covers that were still waiting. With nothing due the incident is
     /// closed at once, and exposure and alert end with it; else the treaties in force at the event are noted, and
     /// without any it waits for its funding round.
     ///
-    /// Errors: `NotTriggered`, `ProductOver`.
+    /// Errors: `NotTriggered`, `NotFinal`, `ProductOver`.
     pub fn open(
         &mut self,
         keys: IncidentKeys,
@@ -164,7 +164,7 @@ impl Incident {
         condition: &mut impl Condition,
         now: i64,
     ) -> Result<Opening> {
-        let verdict = condition.require_verdict()?;
+        let verdict = condition.require_final_verdict()?;
         ensure!(product.state() != ProductState::Over, BackstopError::ProductOver);
         let (event_at, severity_bps) = (verdict.event_at, verdict.severity_bps);
         let affected = product.affected(event_at)?;
@@ -254,7 +254,7 @@ impl Incident {
 
     /// Ends the product's alert, and takes its exposure out of pool and group.
     fn end_alert(&self, pool: &mut Pool, product: &mut Product, condition: &mut impl Condition) -> Result<()> {
-        pool.move_alert(condition.alert(), AlertLevel::None, self.exposure)?;
+        pool.move_alert(product.risk_group(), condition.alert(), AlertLevel::None, self.exposure)?;
         condition.end_alert();
         product.release_all(pool)
     }

@@ -61,7 +61,8 @@ pub struct ProductTerms {
     pub waiting_seconds: u32,
     /// Oldest last print on which a cover is sold, in seconds.
     pub max_price_age: u32,
-    /// Distance of the last print from the threshold below which nothing is sold, in basis points of the threshold.
+    /// Distance of prices, less their confidences, from the threshold below which nothing is sold, in basis points of the
+    /// threshold.
     pub no_sale_buffer_bps: u32,
     /// Risk group: products that fail together.
     pub risk_group: u32,
@@ -138,7 +139,7 @@ impl ProductTerms {
         Ok(())
     }
 
-    /// What the last price must be like for a sale.
+    /// What prices must be like for a sale.
     pub fn sale_limits(&self) -> SaleLimits {
         SaleLimits { max_age: self.max_price_age, buffer_bps: self.no_sale_buffer_bps }
     }
@@ -424,6 +425,7 @@ impl Product {
             self.notice_served = 1;
         }
         condition.require_quiet()?;
+        pool.require_no_group_alert(self.risk_group())?;
         condition.require_sellable(self.terms.sale_limits(), now)?;
         let released = self.sync(pool, condition, now)?;
         self.drift_level(now);

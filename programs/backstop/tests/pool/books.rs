@@ -330,8 +330,13 @@ fn an_alert_counts_products_and_exposure_on_every_way_between_its_levels() {
         for to in [None, Breaching, Due] {
             let mut pool = pool();
             (pool.alerts, pool.alerts_due, pool.alert_exposure) = counts(from);
-            pool.move_alert(from, to, 70).unwrap();
+            pool.group_alerts[5] = pool.alerts as u16;
+            pool.move_alert(5, from, to, 70).unwrap();
             assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), counts(to), "{from:?} to {to:?}");
+            assert_eq!(u32::from(pool.group_alerts[5]), pool.alerts);
+            let refusal = pool.require_no_group_alert(5);
+            assert_eq!(refusal.is_err(), to != None);
+            pool.require_no_group_alert(4).unwrap();
         }
     }
 }
@@ -339,12 +344,13 @@ fn an_alert_counts_products_and_exposure_on_every_way_between_its_levels() {
 #[test]
 fn a_product_without_exposure_or_change_does_not_count_in_the_alert() {
     let mut pool = pool();
-    pool.move_alert(AlertLevel::None, AlertLevel::Due, 0).unwrap();
+    pool.move_alert(5, AlertLevel::None, AlertLevel::Due, 0).unwrap();
     assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), (0, 0, 0));
-    pool.move_alert(AlertLevel::Breaching, AlertLevel::Breaching, 70).unwrap();
-    pool.move_alert(AlertLevel::Due, AlertLevel::Due, 70).unwrap();
+    pool.move_alert(5, AlertLevel::Breaching, AlertLevel::Breaching, 70).unwrap();
+    pool.move_alert(5, AlertLevel::Due, AlertLevel::Due, 70).unwrap();
     assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), (0, 0, 0));
-    refused(pool.move_alert(AlertLevel::Breaching, AlertLevel::None, 70), InvariantViolated);
-    (pool.alerts, pool.alert_exposure) = (1, 70);
-    refused(pool.move_alert(AlertLevel::Due, AlertLevel::None, 70), InvariantViolated);
+    refused(pool.move_alert(5, AlertLevel::Breaching, AlertLevel::None, 70), InvariantViolated);
+    (pool.alerts, pool.alert_exposure, pool.group_alerts[5]) = (1, 70, 1);
+    refused(pool.move_alert(16, AlertLevel::Due, AlertLevel::None, 70), OutOfBounds);
+    refused(pool.move_alert(5, AlertLevel::Due, AlertLevel::None, 70), InvariantViolated);
 }

@@ -186,9 +186,9 @@ fn triggered(severity_bps: u16) -> (Pool, Product, Trigger) {
     product.newest_activation_day = TODAY + 1;
     product.activation_sums[(TODAY as usize + 1) % 32] = 5_000;
     product.activation_premiums[(TODAY as usize + 1) % 32] = 70;
-    trigger.evidence.phase = Phase::Triggered.byte();
+    trigger.evidence.phase = Phase::Final.byte();
     (trigger.evidence.event_at, trigger.evidence.severity_bps) = (NOW, severity_bps);
-    pool.move_alert(AlertLevel::None, AlertLevel::Due, 10_000).unwrap();
+    pool.move_alert(3, AlertLevel::None, AlertLevel::Due, 10_000).unwrap();
     (pool, product, trigger)
 }
 
@@ -243,6 +243,9 @@ fn an_incident_opens_once_and_only_after_its_trigger() {
         trigger.evidence.phase = phase.byte();
         refused(empty().open(KEYS, &mut pool, &mut product, &mut trigger, NOW), NotTriggered);
     }
+    let mut running_on = trigger;
+    running_on.evidence.phase = Phase::Triggered.byte();
+    refused(empty().open(KEYS, &mut { pool }, &mut { product }, &mut running_on, NOW), NotFinal);
     let (mut pool, mut product, mut trigger) = (pool, product, trigger);
     empty().open(KEYS, &mut pool, &mut product, &mut trigger, NOW).unwrap();
     refused(empty().open(KEYS, &mut pool, &mut product, &mut trigger, NOW), ProductOver);

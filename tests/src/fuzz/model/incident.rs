@@ -77,7 +77,7 @@ impl Model {
 
     fn open_incident(&mut self, product: usize) -> Rule {
         let entry = &self.products[product];
-        need(entry.trigger.phase == Phase::Triggered, "the trigger has not triggered")?;
+        need(entry.trigger.phase == Phase::Final, "the evidence is not final")?;
         need(entry.state != ProductState::Over, "the product is over")?;
         let pool = entry.pool;
         self.accrue(pool);

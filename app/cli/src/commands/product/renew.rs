@@ -5,7 +5,6 @@ use crate::commands::context::{Context, Preview, event, hinted};
 use crate::output::{exact_amount, moment};
 use anyhow::Result;
 use backstop::events::ConditionSet;
-use backstop::peril::evidence::Phase;
 use backstop::state::{Product, ProductState, Trigger};
 use backstop_client::instruction::ProductKeys;
 use backstop_client::view::product::{free_id, renewal};
@@ -42,7 +41,7 @@ pub fn run(args: &RenewArgs, context: &Context) -> Result<()> {
         let sentence = format!("{} has no condition yet: there is nothing to follow", old.state.name());
         return Err(hinted(sentence, "`backstop product create` makes another product beside it"));
     };
-    if old.state.state() != ProductState::Over && trigger.phase() != Phase::Triggered {
+    if old.state.state() != ProductState::Over && !trigger.phase().is_triggered() {
         let sentence = format!("{} has not triggered: there is nothing to follow", old.state.name());
         return Err(hinted(sentence, "`backstop product create` makes another product beside it"));
     }

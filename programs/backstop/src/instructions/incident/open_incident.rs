@@ -1,4 +1,4 @@
-//! Opens the incident of a trigger that has triggered.
+//! Opens the incident of a trigger whose evidence is final.
 
 use crate::constants::*;
 use crate::error::BackstopError;
@@ -41,7 +41,7 @@ pub struct OpenIncident<'info> {
 }
 
 /// Specification:
-/// - anyone, once the trigger has triggered; once per product;
+/// - anyone, once the trigger's evidence is final; once per product;
 /// - gross is exact, from the buckets: severity of the sums in force at the event, and the premiums of covers still
 ///   waiting; the severity's part is rounded up, so that the payouts never exceed it;
 /// - the product is over;

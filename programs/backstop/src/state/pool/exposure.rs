@@ -40,12 +40,15 @@ impl Pool {
         Ok(cap.min(group_cap.saturating_sub(others)))
     }
 
-    /// Counts a product with exposure into the alert, out of it, or from breaching to due and back.
-    pub fn move_alert(&mut self, from: AlertLevel, to: AlertLevel, exposure: u64) -> Result<()> {
+    /// Counts a product with exposure into the alert of the pool and of its risk group, out of it, or from breaching to
+    /// due and back.
+    pub fn move_alert(&mut self, group: u8, from: AlertLevel, to: AlertLevel, exposure: u64) -> Result<()> {
         if exposure == 0 || from == to {
             return Ok(());
         }
+        let of_group = self.group_alerts.get_mut(usize::from(group)).ok_or(BackstopError::OutOfBounds)?;
         if from != AlertLevel::None {
+            *of_group = of_group.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
             self.alerts = self.alerts.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
             debit(&mut self.alert_exposure, exposure)?;
         }
@@ -53,12 +56,19 @@ impl Pool {
             self.alerts_due = self.alerts_due.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
         }
         if to != AlertLevel::None {
+            *of_group = fits(of_group.checked_add(1))?;
             self.alerts = fits(self.alerts.checked_add(1))?;
             credit(&mut self.alert_exposure, exposure)?;
         }
         if to == AlertLevel::Due {
             self.alerts_due = fits(self.alerts_due.checked_add(1))?;
         }
+        Ok(())
+    }
+
+    /// Refuses while a product of a risk group is in alert: what fails together is not sold beside a failure.
+    pub fn require_no_group_alert(&self, group: u8) -> Result<()> {
+        ensure!(self.group_alerts.get(usize::from(group)) == Some(&0), BackstopError::GroupInAlert);
         Ok(())
     }
 
