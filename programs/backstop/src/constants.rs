@@ -54,6 +54,9 @@ pub const WEEK: i64 = 7 * DAY;
 /// Day buckets of a pool's premium stream and of a product's exposure: the longest term and the ring fit in with
 /// room to spare.
 pub use crate::math::stream::DAY_BUCKETS;
+
+/// Days of which a pool keeps what its tranches had earned: enough to tell a month, and a power of two.
+pub const EARNED_MARKS: usize = 32;
 /// Longest term of a cover plus the days its trigger's ring reaches back.
 pub const MAX_TERM_AND_RING_DAYS: u32 = 510;
 /// [`DAY_BUCKETS`] as a number of days.

@@ -522,7 +522,8 @@ fn what_is_settled_is_processed_before_a_print_is_written() {
         let mut observed = breached(&terms, 8);
         let now = t + late;
         observed.observe(&terms, &print(90 * CENT, 0, now), now).unwrap();
-        let facts = |evidence: &Evidence| (evidence.event_at, evidence.met_at, evidence.first_mean, evidence.severity_bps);
+        let facts =
+            |evidence: &Evidence| (evidence.event_at, evidence.met_at, evidence.first_mean, evidence.severity_bps);
         assert_eq!(facts(&observed), facts(&prompt), "{late}");
         prompt.refresh(&terms, now);
         assert_eq!(observed.phase(), prompt.phase());
@@ -816,9 +817,11 @@ fn terms_outside_the_hard_bounds_are_refused() {
     assert_eq!(with(&|t| t.recovery = 104_500_001), Some(BadPrices));
     assert_eq!(with(&|t| (t.threshold, t.recovery) = (MAX_PRICE, MAX_PRICE + 1)), Some(BadPrices));
     assert_eq!(with(&|t| (t.threshold, t.recovery) = (MAX_PRICE - 1, MAX_PRICE)), None);
-    let slots = |slot: u32| move |t: &mut TermsInput| {
-        (t.slot_seconds, t.tolerance_seconds, t.challenge_seconds) = (slot, slot, 12 * slot);
-        (t.duration_seconds, t.run_on_seconds, t.quiet_seconds) = (8 * slot, 0, 8 * slot);
+    let slots = |slot: u32| {
+        move |t: &mut TermsInput| {
+            (t.slot_seconds, t.tolerance_seconds, t.challenge_seconds) = (slot, slot, 12 * slot);
+            (t.duration_seconds, t.run_on_seconds, t.quiet_seconds) = (8 * slot, 0, 8 * slot);
+        }
     };
     assert_eq!(with(&|t| t.slot_seconds = 0), Some(BadSlot));
     assert_eq!(with(&slots(3_600)), None);
@@ -833,8 +836,10 @@ fn terms_outside_the_hard_bounds_are_refused() {
     assert_eq!(with(&|t| t.tolerance_seconds = 5_400), Some(BadTolerance));
     assert_eq!(with(&|t| t.tolerance_seconds = 0), Some(BadTolerance));
     assert_eq!(with(&|t| t.tolerance_seconds = 1_799), Some(BadTolerance));
-    let day = |tolerance: u32| move |t: &mut TermsInput| {
-        (t.duration_seconds, t.tolerance_seconds) = (48 * 1_800, tolerance * 1_800);
+    let day = |tolerance: u32| {
+        move |t: &mut TermsInput| {
+            (t.duration_seconds, t.tolerance_seconds) = (48 * 1_800, tolerance * 1_800);
+        }
     };
     assert_eq!((with(&day(3)), with(&day(4))), (Some(BadTolerance), None));
     assert_eq!((with(&day(12)), with(&day(13))), (None, Some(BadTolerance)));
@@ -868,9 +873,11 @@ fn terms_outside_the_hard_bounds_are_refused() {
     assert_eq!(with(&linear(80 * CENT, 10_000)), None);
     assert_eq!(with(&linear(80 * CENT, 10_001)), Some(BadSeverity));
     // need + tolerance + challenge + 32 slots fill the ring exactly, then pass it.
-    let reach = |slots: u32| move |t: &mut TermsInput| {
-        (t.duration_seconds, t.quiet_seconds) = (slots * 1_800, 255 * 1_800);
-        t.tolerance_seconds = 20 * 1_800;
+    let reach = |slots: u32| {
+        move |t: &mut TermsInput| {
+            (t.duration_seconds, t.quiet_seconds) = (slots * 1_800, 255 * 1_800);
+            t.tolerance_seconds = 20 * 1_800;
+        }
     };
     assert_eq!(with(&reach(256 - 32 - 12 - 20)), None);
     assert_eq!(with(&reach(256 - 32 - 12 - 19)), Some(BeyondRing));
@@ -928,7 +935,8 @@ fn no_number_makes_it_panic() {
             let head = any() >> 20;
             (evidence.head, evidence.next) = (head, head.saturating_sub(any() % 300));
             evidence.run.first = head.saturating_sub(any() % 300);
-            (evidence.run.sum, evidence.run.good, evidence.run.missing) = (any(), any() as u32 % 300, any() as u32 % 300);
+            (evidence.run.sum, evidence.run.good, evidence.run.missing) =
+                (any(), any() as u32 % 300, any() as u32 % 300);
             (evidence.window_first, evidence.window_last) = (any(), any());
             (evidence.newest_good, evidence.newest_recovered) = (any(), any());
             (evidence.met_at, evidence.phase) = (any() as i64, any() as u8);

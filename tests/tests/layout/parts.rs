@@ -33,6 +33,7 @@ zero_copy_pages! { read_in_place by part;
     QuotaShareInForce { treaty, reinsurer, limit_left, start, end, cession_bps, commission_bps, padding }
     LayerInForce { treaty, reinsurer, attachment, limit, start, end }
     InwardTreaty { treaty, cedant, limit }
+    EarnedMark { at, earned }
     FundingQueue {
         waiting_net, waiting_exposure, oldest_opened_at, round_capital, round_net, next_round, waiting, round_left,
         padding,

@@ -1,11 +1,11 @@
 //! Premium: how it streams in, how it is earned and shared out, and how what is unearned is given back.
 
-use crate::constants::DAY;
+use crate::constants::{DAY, EARNED_MARKS};
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, div, halves, mul_div, wide};
 use crate::math::stream;
 use crate::state::ledger::{bucket_mut, credit, debit, fits};
-use crate::state::{Pool, Tranche, day_of, day_start};
+use crate::state::{ByTranche, Pool, Tranche, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// What an accrual moved, in asset units.
@@ -21,6 +21,17 @@ pub struct Accrual {
     pub junior: u64,
     /// To the senior tranche.
     pub senior: u64,
+}
+
+/// What the tranches had earned at a moment: one is kept for each of the last days on which premium was earned, so that
+/// everybody can read off the chain what capital earned of late.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct EarnedMark {
+    /// The moment, in unix seconds; 0 where none was kept yet.
+    pub at: i64,
+    /// Premium that the tranches had earned by then since the pool began, junior and senior, in asset units.
+    pub earned: [u64; 2],
 }
 
 impl Accrual {
@@ -43,6 +54,7 @@ impl Pool {
         }
         if day_of(now) > day_of(self.accrued_at) {
             self.capital_at_day = self.staying_capital()?;
+            self.mark_earned(day_of(now));
         }
         // What is ceded changes where the quota share begins and ends.
         for until in [self.quota_share.start, self.quota_share.end, now] {
@@ -52,6 +64,26 @@ impl Pool {
             }
         }
         Ok(total)
+    }
+
+    /// Keeps what the tranches have earned up to the last accrual, once a day: before the first accrual of `today`, and when
+    /// the pool begins.
+    pub fn mark_earned(&mut self, today: u32) {
+        let place = today.checked_rem(EARNED_MARKS as u32).unwrap_or(0);
+        if let Some(mark) = self.earned_marks.get_mut(place as usize) {
+            *mark = EarnedMark { at: self.accrued_at, earned: self.earned };
+        }
+    }
+
+    /// What a tranche earned since a moment, in asset units, and since when exactly: since the newest mark that is not
+    /// after that moment, else since the oldest. Nothing, since the last accrual, where no mark was kept yet.
+    pub fn earned_since(&self, tranche: Tranche, moment: i64) -> (u64, i64) {
+        let kept = || self.earned_marks.iter().filter(|mark| mark.at > 0);
+        let before = kept().filter(|mark| mark.at <= moment).max_by_key(|mark| mark.at);
+        match before.or_else(|| kept().min_by_key(|mark| mark.at)) {
+            Some(mark) => (self.earned.of(tranche).saturating_sub(*mark.earned.of(tranche)), mark.at),
+            None => (0, self.accrued_at),
+        }
     }
 
     fn accrue_step(&mut self, until: i64) -> Result<Accrual> {
@@ -91,6 +123,10 @@ impl Pool {
         credit(&mut self.surplus, surplus)?;
         credit(&mut self.tranche_mut(Tranche::Junior).assets, junior)?;
         credit(&mut self.tranche_mut(Tranche::Senior).assets, senior)?;
+        // A total for readers never stops a pool.
+        for (total, part) in self.earned.iter_mut().zip([junior, senior]) {
+            *total = total.saturating_add(part);
+        }
         Ok(Accrual { earned, ceded, surplus, junior, senior })
     }
 
