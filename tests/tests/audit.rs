@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{AccountSerialize, Discriminator};
-use backstop::CreateProductArgs;
+use backstop_client::instruction::NewProduct;
 use backstop::constants::PAUSE_DEPOSITS;
 use backstop::peril::feed::Source;
 use backstop::state::{
@@ -64,7 +64,7 @@ impl Life {
         assert_ok(&world, "an empty pool");
         let stress = world.create_product(&pool, terms::stress());
         let other_group = ProductTerms { risk_group: 1, ..terms::product_terms() };
-        let args = CreateProductArgs { terms: other_group, ..terms::create_product(world.covered, terms::severe()) };
+        let args = NewProduct { terms: other_group, ..terms::create_product(world.covered, terms::severe()) };
         let severe = world.create_product_with(&pool, args);
         let senior = world.depositor(&pool, Tranche::Senior, 10_000 * ONE);
         let junior = world.depositor(&pool, Tranche::Junior, 5_000 * ONE + 7);
@@ -163,6 +163,7 @@ fn cover_pool_is_ok_from_its_first_deposit_to_the_end_of_its_incident() {
 
     // The other product sells on, takes a cover back, and releases the rest.
     let (holder, mint) = world.holder(&life.severe, 700 * ONE, 14);
+    world.next_day();
     world.run(&[&holder.key], &[ix::cancel_cover(&life.severe, holder.id(), mint, payer)]);
     assert_ok(world, "a cover taken back");
     world.advance(80 * DAY);
@@ -454,7 +455,7 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
     let epoch = address::exit_epoch(&pool, life.epoch_day);
     let ticket = address::exit_ticket(&pool, &life.senior.id(), life.tickets[0]);
     planter.plant(Rule::Queue, pool, |world| edit::<Pool>(world, pool, |it| it.oldest_exit_day = 0));
-    planter.plant(Rule::Queue, epoch, |world| rewrite::<ExitEpoch>(world, epoch, |it| it.next_day = 7));
+    planter.plant(Rule::Queue, pool, |world| edit::<Pool>(world, pool, |it| it.exit_days[3] ^= 1));
     planter.plant(Rule::Tickets, epoch, |world| rewrite::<ExitEpoch>(world, epoch, |it| it.units[1] += 1));
     planter.plant(Rule::Tickets, epoch, |world| rewrite::<ExitEpoch>(world, epoch, |it| it.tickets -= 1));
     planter.plant(Rule::Tickets, ticket, |world| rewrite::<ExitTicket>(world, ticket, |it| it.claimed = u64::MAX));

@@ -264,7 +264,7 @@ proptest! {
         let Ok(shares) = pool.deposit(tranche, amount, 0) else { return Ok(()) };
         prop_assert!(price_has_not_fallen(&book, pool.tranche(tranche)));
         pool.invariant().unwrap();
-        let Ok(request) = pool.request_exit(tranche, shares, true) else { return Ok(()) };
+        let Ok(request) = pool.request_exit(tranche, shares) else { return Ok(()) };
         prop_assert!(request.value <= amount);
         prop_assert!(price_has_not_fallen(&book, pool.tranche(tranche)));
         pool.invariant().unwrap();
@@ -316,7 +316,7 @@ fn a_hundred_thousand_random_deposits_and_exits_never_lower_the_share_price() {
             2 if !held.is_empty() => {
                 let place = random.random_range(0..held.len());
                 let part = random.random_range(1..=held[place]);
-                let Ok(request) = pool.request_exit(tranche, part, true) else { continue };
+                let Ok(request) = pool.request_exit(tranche, part) else { continue };
                 held[place] -= part;
                 if held[place] == 0 {
                     held.swap_remove(place);

@@ -207,7 +207,7 @@ fn an_address_that_was_sent_lamports_before_is_not_occupied() {
         world.cluster.airdrop(&address, 890_880);
     }
     let args = backstop::RequestExitArgs { nonce: 1, tranche: Tranche::Junior, shares: 50_000 * ONE, epoch_day: day };
-    world.run(&[&person.key], &[ix::request_exit(&keys, person.id(), world.payer.pubkey(), None, args)]);
+    world.run(&[&person.key], &[ix::request_exit(&keys, person.id(), world.payer.pubkey(), args)]);
     assert_books(&world.cluster, &keys.pool);
 }
 
@@ -845,6 +845,7 @@ fn pausing_everything_leaves_every_exit_and_settlement_working() {
     let giver = world.person(ONE);
     world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), ONE)]);
     let rent_payer = world.payer.pubkey();
+    world.next_day();
     world.run(&[&canceller.key], &[ix::cancel_cover(&other, canceller.id(), cancelled, rent_payer)]);
     let quarter = world.shares(&keys, &senior, Tranche::Senior) / 4;
     let kept = world.exit(&keys, &senior, Tranche::Senior, quarter);

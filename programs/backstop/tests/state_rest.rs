@@ -23,7 +23,7 @@ fn protocol() -> Protocol {
         pending_governance: Pubkey::default(),
         guardian: key(2),
         risk_keeper: key(3),
-        version: 1,
+        version: backstop::constants::ACCOUNT_VERSION,
         bump: 255,
         pause: Pause::default(),
         reserved: [0; 64],

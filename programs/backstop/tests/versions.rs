@@ -269,6 +269,6 @@ macro_rules! not_carried_over {
 fn what_layout_1_never_noted_is_refused_and_left_alone() {
     not_carried_over! {
         Pool "pool.bin", Product "product.bin", Trigger "trigger.bin", Cover "cover.bin", ExitTicket "exit_ticket.bin",
-        ExitEpoch "exit_epoch.bin", Incident "incident.bin", Treaty "treaty.bin", Cession "cession.bin"
+        ExitEpoch "exit_epoch.bin", Incident "incident.bin", Treaty "quota_share.bin", Cession "cession.bin"
     }
 }

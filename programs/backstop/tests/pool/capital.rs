@@ -139,6 +139,6 @@ fn a_tranche_holds_no_more_than_its_shares_and_units_can_count() {
     let shares = pool.tranches[1].shares;
     pool.request_exit(Tranche::Senior, shares).unwrap();
     pool.invariant().unwrap();
-    pool.contribute(MAX_TOTAL_EXPOSURE).unwrap();
+    pool.contribute(backstop::math::MAX_TOTAL_EXPOSURE).unwrap();
     refused(pool.contribute(1), AmountTooLarge);
 }

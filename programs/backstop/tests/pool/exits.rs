@@ -346,7 +346,7 @@ fn a_payment_that_does_not_fill_the_epoch_has_a_least_amount() {
         }
     }
     // One that fills it may be of any amount.
-    let mut pool = pool_with(0, 10_000, 0);
+    let mut pool = pool_with(0, 5, 0);
     pool.request_exit(Tranche::Junior, 5_000).unwrap();
     let mut small = epoch(&mut pool, TODAY - 1, [5_000, 0]);
     assert_eq!(pool.settle_epoch(&mut small, AlertLevel::None, NOW).unwrap().paid, [5, 0]);

@@ -170,16 +170,21 @@ fn a_cover_taken_back_refunds_what_is_unearned_less_a_fee() {
     assert_eq!(product.activation_premiums[(TODAY as usize + 1) % 32], 80_000);
     // The level drifted before, and the utilisation of now is noted.
     assert_eq!((product.level_bps > 10_000, product.utilisation_bps), (true, 2_500));
-    refused(product.cancel(&mut pool, &trigger, &Cover { sum_insured: 2_000_001, ..other }, NOW), InvariantViolated);
+    let more = Cover { sum_insured: 2_000_001, ..other };
+    refused(product.cancel(&mut pool, &trigger, &more, NOW + 183 * DAY), InvariantViolated);
 }
 
 #[test]
-fn buying_and_taking_back_at_once_costs_the_fee() {
+fn a_cover_is_not_taken_back_on_the_day_of_its_purchase_and_then_costs_the_fee() {
     let (mut pool, mut product, trigger) = market();
     let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
-    let cancellation = product.cancel(&mut pool, &trigger, &mine, NOW).unwrap();
-    // 39,999.99 and a tenth of it, rounded up.
-    assert_eq!((cancellation.refund, cancellation.fee), (35_999, 4_000));
+    assert_eq!(mine.bought_day(), TODAY);
+    for now in [NOW, NOW + DAY - 1] {
+        refused(product.cancel(&mut pool, &trigger, &mine, now), BoughtToday);
+    }
+    let cancellation = product.cancel(&mut pool, &trigger, &mine, NOW + DAY).unwrap();
+    // 365 of 366 days of 40,000 are 39,890.7, and a tenth of that, rounded up.
+    assert_eq!((cancellation.refund, cancellation.fee), (35_901, 3_989));
     assert_eq!((pool.rate_q32, pool.total_exposure, product.exposure, product.utilisation_bps), (0, 0, 0, 0));
     pool.invariant().unwrap();
 }
@@ -190,7 +195,7 @@ fn a_cover_is_not_taken_back_at_its_end_or_while_the_trigger_moves() {
     let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
     refused(product.cancel(&mut pool, &trigger, &mine, mine.end()), CoverEnded);
     trigger.evidence.phase = 2;
-    refused(product.cancel(&mut pool, &trigger, &mine, NOW), TriggerNotQuiet);
+    refused(product.cancel(&mut pool, &trigger, &mine, NOW + DAY), TriggerNotQuiet);
     trigger.evidence.phase = 0;
     product.cancel(&mut pool, &trigger, &mine, mine.end() - 1).unwrap();
 }
@@ -218,7 +223,7 @@ fn activation_days_share_a_bucket_only_after_32_days() {
     product.cancel(&mut pool, &trigger, &first, NOW + 32 * DAY).unwrap();
     assert_eq!(buckets(&product, &second), 2_000_000);
     assert_eq!(product.activation_premiums[second.active_day as usize % 32], second.premium);
-    product.cancel(&mut pool, &trigger, &second, NOW + 32 * DAY).unwrap();
+    product.cancel(&mut pool, &trigger, &second, NOW + 33 * DAY).unwrap();
     assert_eq!((buckets(&product, &second), product.exposure), (0, 0));
     pool.invariant().unwrap();
 }
