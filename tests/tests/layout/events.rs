@@ -30,7 +30,7 @@ borsh_pages! { all by told;
     CoverCancelled { pool, product, cover, sum_insured, refund, fee }
     CoverClosed { product, cover }
     Observed { trigger, price, confidence, publish_time }
-    PhaseChanged { trigger, product, before, after, event_at, mean_price }
+    PhaseChanged { trigger, product, before, after, event_at, mean_price, severity_bps }
     IncidentOpened { pool, product, incident, event_at, severity_bps, gross, released }
     IncidentFunded { pool, incident, gross, ceded, paid, released, losses }
     CoverSettled { pool, incident, cover, holder, amount, refund }
