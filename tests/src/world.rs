@@ -364,6 +364,17 @@ impl World {
         self.send(&[], &[ix::settle_cover(keys, holder.id(), *mint)])
     }
 
+    /// Shows two prices in the slot after the present one, so far apart that they count together.
+    #[track_caller]
+    pub fn recover(&self, keys: &ProductKeys, price_e8: i64) {
+        let terms = self.trigger(keys).terms;
+        let slot = i64::from(terms.slot_seconds);
+        self.cluster.set_time((self.now() / slot + 1) * slot);
+        self.print(keys, price_e8);
+        self.advance(terms.apart().into());
+        self.print(keys, price_e8);
+    }
+
     /// Shows a breach in every slot until the trigger's condition is met, then waits challenge and run-on out and confirms.
     #[track_caller]
     pub fn depeg(&self, keys: &ProductKeys, price_e8: i64) {

@@ -513,8 +513,8 @@ fn plant_in_an_incident(planter: &mut Planter, life: &Life) {
     planter.plant(Rule::Evidence, trigger, |world| edit::<Trigger>(world, trigger, |it| it.evidence.severity_bps -= 1));
     planter.plant(Rule::Evidence, trigger, |world| {
         edit::<Trigger>(world, trigger, |it| {
-            let slot = it.evidence.window_last as usize;
-            it.evidence.recovered[(slot % 256) / 64] |= 1 << (slot % 64);
+            let slot = it.evidence.window_last as usize % it.evidence.slots.len();
+            it.evidence.slots[slot].highest_breach += 80;
         });
     });
     planter.plant(Rule::Products, product, |world| edit::<Product>(world, product, |it| it.event_at += 1));

@@ -33,7 +33,8 @@ zero_copy_pages! { read_in_place by in_place;
         vault_bump, kind, access, asset_decimals, in_use, padding, label, uri, cash, surplus, tranches, unearned_premium,
         incident_reserves, exit_reserves, treaty_payable, accrued_at, capital_at_day, total_exposure, group_exposures,
         alert_exposure, alerts, alerts_due, last_cover_end_day, oldest_exit_day, newest_exit_day, treaties, padding2,
-        exit_days, funding, quota_share, layers, inward, surplus_fraction_bps, junior_fraction_q64, ceded_fraction_e8, events, reserved,
+        exit_days, funding, quota_share, layers, inward, surplus_fraction_bps, junior_fraction_q64, ceded_fraction_e8,
+        events, group_alerts, earned, earned_marks, reserved,
         rate_q32, fraction_q32, rate_ends,
     }
     Product {

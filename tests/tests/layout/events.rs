@@ -31,7 +31,7 @@ borsh_pages! { all by told;
     CoverCancelled { pool, sequence, product, cover, sum_insured, refund, fee }
     CoverClosed { pool, sequence, product, cover }
     Observed { trigger, price, confidence, publish_time }
-    PhaseChanged { pool, sequence, trigger, product, before, after, event_at, mean_price }
+    PhaseChanged { pool, sequence, trigger, product, before, after, event_at, mean_price, severity_bps }
     IncidentOpened { pool, sequence, product, incident, event_at, severity_bps, gross, released }
     IncidentFunded { pool, sequence, incident, gross, ceded, paid, released, losses }
     CoverSettled { pool, sequence, incident, cover, holder, amount, refund }
