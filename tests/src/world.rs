@@ -17,7 +17,7 @@ use backstop_sandbox::EmbeddedCluster;
 use backstop_sandbox::embedded::Price;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// The result of a transaction.
 pub type Outcome = Result<Receipt, ClusterError>;
@@ -42,6 +42,7 @@ pub struct World {
     /// The asset that is insured.
     pub covered: Pubkey,
     next: Cell<u64>,
+    heard: RefCell<Vec<Vec<String>>>,
 }
 
 /// Somebody with lamports and tokens.
@@ -104,6 +105,7 @@ impl World {
             asset: seeded(5).pubkey(),
             covered: seeded(6).pubkey(),
             next: Cell::new(1_000),
+            heard: RefCell::default(),
         };
         for key in [&world.payer, &world.governance, &world.guardian, &world.risk_keeper] {
             world.cluster.airdrop(&key.pubkey(), 1_000_000_000_000);
@@ -118,7 +120,16 @@ impl World {
     /// Sends instructions, paid and if needed signed by the payer, and signed by others where they must.
     pub fn send(&self, signers: &[&Keypair], instructions: &[Instruction]) -> Outcome {
         self.cluster.svm().expire_blockhash();
-        transaction::send(&self.cluster, &self.payer, signers, instructions)
+        let outcome = transaction::send(&self.cluster, &self.payer, signers, instructions);
+        if let Ok(receipt) = &outcome {
+            self.heard.borrow_mut().push(receipt.logs.clone());
+        }
+        outcome
+    }
+
+    /// The logs of all transactions that were accepted since this was asked for last, whoever sent them.
+    pub fn hear(&self) -> Vec<Vec<String>> {
+        self.heard.take()
     }
 
     /// Sends instructions that must succeed.

@@ -6,8 +6,8 @@ use backstop_client::instruction::NewProduct;
 use backstop::constants::PAUSE_DEPOSITS;
 use backstop::peril::feed::Source;
 use backstop::state::{
-    Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, ProductTerms, Protocol,
-    Tranche, Treaty, Trigger, day_of,
+    Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, ProductState, ProductTerms,
+    Protocol, Tranche, Treaty, Trigger, day_of,
 };
 use backstop_client::account::Decode;
 use backstop_client::address;
@@ -368,7 +368,7 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
     planter.plant(Rule::Orphans, cover, |world| rewrite::<Cover>(world, cover, |it| it.product = Pubkey::default()));
     planter.plant(Rule::Address, pool, |world| edit::<Pool>(world, pool, |it| it.bump ^= 1));
     planter.plant(Rule::Address, pool, |world| edit::<Pool>(world, pool, |it| it.share_mints.swap(0, 1)));
-    planter.plant(Rule::Orphans, cover, |world| rewrite::<Cover>(world, cover, |it| it.version = 2));
+    planter.plant(Rule::Orphans, cover, |world| rewrite::<Cover>(world, cover, |it| it.version = 1));
     planter.plant(Rule::Rent, cover, |world| {
         let mut account = world.cluster.account(&cover).unwrap().unwrap();
         account.lamports -= 1;
@@ -580,10 +580,34 @@ fn what_is_changed_by_hand_in_treaties_is_found_by_its_rule() {
 }
 
 #[test]
+fn product_without_a_condition_is_ok_in_every_state() {
+    let world = World::new();
+    let pool = world.create_pool(terms::create_pool(0));
+    world.depositor(&pool, Tranche::Senior, 1_000 * ONE);
+    let new = terms::create_product(world.covered, terms::stress());
+    let [kept, dropped] = [(); 2].map(|()| world.announce_product(&pool, &new));
+    assert_ok(&world, "two products without a condition");
+    let governance = world.governance.pubkey();
+    let run_off = ix::set_product_state(governance, pool.pool, dropped.product, ProductState::RunOff);
+    world.run(&[&world.governance], &[run_off]);
+    assert_ok(&world, "one of them run off");
+    world.run(&[&world.governance], &[ix::set_condition(governance, world.payer.pubkey(), &kept, new.condition())]);
+    assert_ok(&world, "the other with its condition");
+    // A trigger that no product names belongs to nobody.
+    edit::<Product>(&world, kept.product, |it| {
+        (it.trigger, it.state) = (Pubkey::default(), ProductState::Announced.byte());
+    });
+    let audit = audit::run(&world.cluster, None).expect("the cluster answers");
+    assert!(audit.findings().any(|finding| finding.rule == Rule::Terms), "a trigger without its product");
+}
+
+#[test]
 fn every_rule_is_broken_by_one_of_these_tests() {
     let source = include_str!("audit.rs");
     let planted = |rule: &&Rule| source.contains(&format!("planter.plant(Rule::{rule:?},"));
-    let missing: Vec<&Rule> = Rule::ALL.iter().filter(|rule| !planted(rule)).collect();
+    // Whether events were lost is asked of the transactions beside the accounts: `event_replay.rs` loses one.
+    let others = Rule::ALL.iter().filter(|rule| **rule != Rule::Events);
+    let missing: Vec<&Rule> = others.filter(|rule| !planted(rule)).collect();
     assert!(missing.is_empty(), "nothing breaks {missing:?}");
 }
 

@@ -317,12 +317,14 @@ fn capital_that_asked_to_leave_backs_no_new_cover() {
 }
 
 #[test]
-fn a_pool_richer_than_its_books_can_insure_goes_on_selling() {
-    // The most exposure that a pool's books hold is 1e17 units; this pool's capital is twice that.
+fn a_pool_as_rich_as_its_books_can_insure_goes_on_selling() {
+    // The most exposure that a pool's books hold is 1e17 units: so much is taken into its surplus, beside its tranches.
     let most = backstop::math::capital::MAX_TOTAL_EXPOSURE;
     let (world, pool, product) = selling();
     let giver = world.person(2 * most);
-    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 2 * most)]);
+    let give = |amount| world.send(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), amount)]);
+    assert_refused(give(2 * most), BackstopError::AmountTooLarge);
+    accepted(give(most));
     world.next_day();
     world.print(&product, HEALTHY);
     let buyer = world.person(CAPITAL);
@@ -787,7 +789,7 @@ fn the_longest_texts_fit_the_nft() {
     let (world, pool, _) = selling();
     let mut args = terms::create_product(world.covered, terms::stress());
     args.name = "n".repeat(48);
-    args.uri = "u".repeat(96);
+    args.uri = format!("https://{}", "u".repeat(88));
     let product = world.create_product_with(&pool, args);
     world.cluster.set_time(world.product(&product).sells_from);
     world.print(&product, HEALTHY);

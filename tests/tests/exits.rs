@@ -1193,7 +1193,6 @@ fn random_exits_with_losses_are_paid_in_order_and_leave_nothing_behind() {
     let world = World::unsigned();
     let mut args = terms::create_pool(0);
     args.terms.cooldown_seconds = u32::try_from(2 * DAY).unwrap();
-    args.terms.min_ticket = 1_000;
     let mut keys = world.create_pool(args);
     let mut products: Vec<ProductKeys> = (0..24).map(|_| world.create_product(&keys, terms::stress())).collect();
     let people: Vec<Person> = (0..6).map(|_| world.person(1_000_000_000 * ONE)).collect();

@@ -828,7 +828,11 @@ fn quote_premium_and_client_agree_bit_for_bit_in_ten_thousand_random_states() {
                 assert_eq!((cover.premium, cover.rate_q32), (quote.premium, quote.rate_q32));
                 assert_eq!((cover.active_day, cover.end_day), (quote.active_day, quote.end_day));
                 // Every byte of the books is what the client says it would be.
+                let before = market.pool.events;
                 market.buy(request, now).unwrap();
+                // But for the numbers of its events: the purchase, and the accrual before it.
+                market.pool.events = world.pool(&keys.pool).events;
+                assert!((1..=2).contains(&(market.pool.events - before)), "state {state}");
                 let same = (world.pool(&keys.pool) == *market.pool, world.product(&keys) == *market.product);
                 assert_eq!(same, (true, true), "state {state}: is the program built from these sources?");
                 sold += 1;

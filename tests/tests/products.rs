@@ -529,7 +529,7 @@ fn a_product_announced_to_an_unused_pool_gives_notice_if_the_pool_is_used_when_i
     let product = world.announce_product(&pool, &args);
     world.depositor(&pool, Tranche::Senior, 1_000 * ONE);
     accepted(set_condition(&world, &product, &args));
-    assert_eq!(world.product(&product).sells_from, world.now() + 10 * DAY);
+    assert_eq!(world.product(&product).sells_from, world.now() + MAX_COOLDOWN + 3 * DAY);
 }
 
 #[test]

@@ -43,8 +43,8 @@ impl Driver<'_> {
             feed.push((self.model.now, 100_000_000));
         }
         self.wait(DAY + 7_300)?;
-        for product in 0..self.model.products.len() {
-            if matches!(self.model.products[product].trigger.phase, Phase::Met) {
+        for product in self.model.with_condition() {
+            if self.model.products[product].trigger.phase == Phase::Met {
                 self.must(Op::Confirm { product })?;
             }
             self.must(Op::Refresh { product })?;
@@ -101,6 +101,7 @@ impl Driver<'_> {
             match &self.model.products[product].incident {
                 Some(incident) if incident.open => self.must(Op::CloseIncident { product })?,
                 Some(_) => {}
+                None if !self.model.products[product].has_condition => {}
                 None => self.must(Op::Sync { product })?,
             }
         }
@@ -150,7 +151,7 @@ impl Driver<'_> {
     fn end_covers(&mut self) -> Drained {
         // Beyond the longest term and ring.
         self.wait(450 * DAY)?;
-        for product in 0..self.model.products.len() {
+        for product in self.model.with_condition() {
             self.must(Op::Sync { product })?;
             if self.model.exposure(product) > 0 {
                 return self.strand("exposure outlives its covers", format!("product {product}"));

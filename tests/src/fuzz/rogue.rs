@@ -265,7 +265,7 @@ impl Run<'_> {
                 return Err(Failure { rule: "liveness of a true print".into(), detail: product.to_string() });
             }
         }
-        for product in 0..driver.model.products.len() {
+        for product in driver.model.with_condition() {
             driver.must(Op::Refresh { product })?;
             let entry = &driver.model.products[product];
             if entry.trigger.phase == Phase::Final && entry.incident.is_none() {
@@ -379,7 +379,7 @@ impl Run<'_> {
         for product in 4..self.driver.model.products.len() {
             let model = &self.driver.model;
             let (now, entry) = (model.now, &model.products[product]);
-            if entry.state == ProductState::Over || now < entry.sells_from {
+            if entry.state == ProductState::Over || !entry.has_condition || now < entry.sells_from {
                 continue;
             }
             let live = |cover: &&super::model::Cover| cover.product == product && cover.status == CoverStatus::Live;

@@ -103,6 +103,7 @@ fn pool_args(pool: usize, authority: Pubkey) -> CreatePoolArgs {
         surplus_bps: 500,
         min_first_deposit: 10 * TOKEN[1],
         min_ticket: TOKEN[1],
+        min_sum_insured: TOKEN[1],
         ..base
     };
     let (kind, access, terms) = match pool {

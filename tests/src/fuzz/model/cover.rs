@@ -115,6 +115,11 @@ fn integral(terms: &ProductTerms, exposure: N, capacity: N) -> N {
 }
 
 impl Model {
+    /// Products that have their condition.
+    pub fn with_condition(&self) -> Vec<usize> {
+        (0..self.products.len()).filter(|product| self.products[*product].has_condition).collect()
+    }
+
     /// Exposure of a product: its covers that are neither cancelled nor released.
     pub fn exposure(&self, product: usize) -> N {
         let entry = &self.products[product];

@@ -191,8 +191,10 @@ impl Model {
         class.shares += issued;
         books.sweep(tranche);
         self.tickets[ticket].open = false;
-        *self.shares.get_mut(&(owner, pool, tranche, series)).ok_or("there is no share account")? += issued;
-        Ok(())
+        let held = self.shares.get_mut(&(owner, pool, tranche, series)).ok_or("there is no share account")?;
+        *held += issued;
+        let held = *held;
+        need(self.is_ticket(pool, tranche, held), "less than can leave again")
     }
 
     /// The day of a pool's oldest unfilled epoch, if it is over.

@@ -81,6 +81,8 @@ pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result
     let now = now()?;
     let accounts = ctx.accounts;
     let RequestExitArgs { tranche, shares, epoch_day, .. } = args;
+    // The token program would take one account for both.
+    ensure!(accounts.owner_shares.key() != accounts.share_mint.key(), BackstopError::NotAToken);
     token::burn(&accounts.share_mint, &accounts.owner_shares, &accounts.owner, shares)?;
 
     let mut till = Till::open(&accounts.pool, now)?;

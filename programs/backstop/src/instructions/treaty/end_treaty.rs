@@ -41,7 +41,12 @@ pub(crate) fn handle(ctx: Context<EndTreaty>) -> Result<()> {
     let now = now()?;
     let treaty = &accounts.treaty;
     let key = treaty.key();
-    let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
+    // One that was never accepted stands in no books: nothing is earned for it.
+    let (mut cedant, mut reinsurer) = if treaty.was_accepted() {
+        Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?
+    } else {
+        (Till::untouched(&accounts.cedant)?, Till::untouched(&accounts.reinsurer)?)
+    };
     if treaty.was_accepted() {
         treaty.end_accepted(&key, &mut cedant, &mut reinsurer, now)?;
     } else {
