@@ -6,7 +6,7 @@
 //! prints at most, and with them the outcome is that of all prints, whatever others show. They are shown in calm times
 //! too, because a Breach may be shown when an Above no longer can.
 
-use backstop::peril::evidence::{Class, Evidence, Terms};
+use backstop::peril::evidence::{Class, Evidence, Phase, Terms};
 use backstop::peril::feed::Observation;
 use std::collections::BTreeMap;
 
@@ -28,6 +28,9 @@ struct Candidates {
 /// `sells_from` is the price, less confidences, below which nothing is sold, in 1e-8, or 0 while nothing is sold at all:
 /// the first print below it is worth showing, whatever it says of the condition.
 pub fn needed(terms: &Terms, evidence: &Evidence, prints: &[Observation], sells_from: u64, now: i64) -> Vec<usize> {
+    if evidence.phase() == Phase::Final {
+        return Vec::new();
+    }
     let mut slots = BTreeMap::<u64, Candidates>::new();
     for (place, print) in prints.iter().enumerate() {
         let Some(slot) = terms.slot_of(print.publish_time) else { continue };
@@ -77,8 +80,8 @@ pub fn needed(terms: &Terms, evidence: &Evidence, prints: &[Observation], sells_
         for place in pair.worthy(apart) {
             push(Some(place));
         }
-        // A later one may make a pair with it.
-        if !recovered.is_wide(apart) {
+        // A later one may make a pair with it, while the slot lasts.
+        if !recovered.is_wide(apart) && (now < terms.slot_end(slot) || !aboves.is_wide(apart)) {
             push(recovered.first_of_none());
         }
         let near = |place: &usize| prints.get(*place).is_some_and(|print| terms.least_price(print) < sells_from);

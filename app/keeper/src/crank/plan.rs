@@ -514,9 +514,6 @@ fn worthy_prints<'p>(view: &ProductView, prints: &'p [Print], now: i64) -> Vec<&
     let (trigger, terms) = (&view.trigger, &view.trigger.terms);
     let mut evidence = trigger.evidence;
     evidence.refresh(terms, now);
-    if evidence.phase() == Phase::Final {
-        return Vec::new();
-    }
     let of_feed = |print: &&Print| print.feed == trigger.feed && print.source == trigger.source && print.is_due(now);
     let mut candidates: Vec<&Print> = prints.iter().filter(of_feed).collect();
     candidates.sort_by_key(|print| print.observation.publish_time);

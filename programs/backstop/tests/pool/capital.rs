@@ -104,9 +104,9 @@ fn a_product_is_admitted_by_a_cover_pool_that_outlasts_its_condition() {
     assert_eq!(admit(|_| {}).unwrap(), (NOW + 10 * DAY, 2));
     let unused = |pool: &mut Pool| (pool.ring_days, pool.in_use) = (9, 0);
     assert_eq!(admit(unused).unwrap(), (NOW, 9));
-    // An hour, ten minutes and an hour, and a day.
-    assert!(admit(|pool| pool.terms.cooldown_seconds = 7_800 + 86_400).is_ok());
-    refused(admit(|pool| pool.terms.cooldown_seconds = 7_800 + 86_399), CooldownTooShort);
+    // An hour, ten minutes and two hours, and a day.
+    assert!(admit(|pool| pool.terms.cooldown_seconds = 11_400 + 86_400).is_ok());
+    refused(admit(|pool| pool.terms.cooldown_seconds = 11_400 + 86_399), CooldownTooShort);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use backstop::peril::feed::Observation;
 use std::collections::BTreeMap;
 
 #[path = "../../../../programs/backstop/tests/evidence_rule/mod.rs"]
-mod evidence_rule;
+pub mod evidence_rule;
 
 pub use backstop::peril::evidence::Phase;
 use evidence_rule::Expected;
