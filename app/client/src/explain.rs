@@ -112,7 +112,9 @@ fn failed_program(logs: &[String]) -> Option<Pubkey> {
 fn hint(refusal: BackstopError) -> &'static str {
     use BackstopError as E;
     match refusal {
-        E::AmountTooSmall => "`backstop pool show` tells the smallest amounts: less than a ticket cannot leave by itself",
+        E::AmountTooSmall => {
+            "`backstop pool show` tells the smallest amounts: less than a ticket cannot leave by itself"
+        }
         E::FirstDepositTooSmall => "`backstop pool show` tells the smallest amount",
         E::OutOfBounds => "the command's --help tells what it takes",
         E::NotUpgradeAuthority => "sign with the program's upgrade authority: `backstop program verify` shows it",
@@ -282,9 +284,10 @@ fn anchor(logs: &[String]) -> Option<Explanation> {
         "AccountNotInitialized" if account == "incident" => {
             Explanation::new("no incident is open for it", "`backstop incident list` shows all incidents")
         }
-        "AccountNotInitialized" if account == "trigger" => {
-            Explanation::new("the product is announced and has no condition yet", "`backstop product show` tells its state")
-        }
+        "AccountNotInitialized" if account == "trigger" => Explanation::new(
+            "the product is announced and has no condition yet",
+            "`backstop product show` tells its state",
+        ),
         "AccountNotInitialized" => {
             let hint = "create it first; for a token account: `spl-token create-account MINT`";
             Explanation::new(format!("the account `{account}` does not exist"), hint)

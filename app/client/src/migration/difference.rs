@@ -10,6 +10,7 @@ use crate::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys, TreatyKe
 use crate::view::product::link_problem;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::CreatePoolArgs;
 use backstop::cpi::text::{date_text, hex_text};
 use backstop::error::BackstopError;
 use backstop::peril::evidence::Terms;
@@ -17,7 +18,6 @@ use backstop::state::{
     Access, Pool, PoolKind, PoolTerms, Product, ProductState, ProductTerms, Protocol, Treaty, TreatyState, TreatyTerms,
     Trigger, day_of, get_text,
 };
-use backstop::CreatePoolArgs;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -325,9 +325,12 @@ impl Chain<'_> {
         }
         let problem = link_problem(&product.uri);
         let create = ix::create_product(governance, payer, &keys, product.announcement(plan.id));
-        let mut item = item
-            .step(Standing::Create, "Announce", governance, create)
-            .step(Standing::Create, "Set the condition of", governance, set_condition);
+        let mut item = item.step(Standing::Create, "Announce", governance, create).step(
+            Standing::Create,
+            "Set the condition of",
+            governance,
+            set_condition,
+        );
         item.notes.extend(problem);
         item.notes.push("Its link must lead to a JSON file for wallets: migrations/URI.md tells which.".into());
         Ok(state_step(item, Standing::Create, plan.state(), governance, keys))
@@ -368,7 +371,9 @@ impl Chain<'_> {
             });
         }
         if plan.id > cedant.next_treaty {
-            return Ok(item.conflict(format!("Treaties are numbered in order: the next one is {}.", cedant.next_treaty)));
+            return Ok(
+                item.conflict(format!("Treaties are numbered in order: the next one is {}.", cedant.next_treaty))
+            );
         }
         if cedant.kind != PoolKind::Cover || reinsurer.kind != PoolKind::Reinsurance {
             return Ok(item.conflict("A treaty is between a cover pool and a reinsurance pool."));

@@ -184,8 +184,7 @@ impl<'a> Story<'a> {
     ) -> Result<(), DemoError> {
         let deposit_authority = Pubkey::default();
         let uri = "https://backstop.example/files/usdt-pool.json".into();
-        let args =
-            CreatePoolArgs { id, kind, access, deposit_authority, label: "USDT".into(), uri, terms: POOL_TERMS };
+        let args = CreatePoolArgs { id, kind, access, deposit_authority, label: "USDT".into(), uri, terms: POOL_TERMS };
         let create = ix::create_pool(self.governance.pubkey(), self.chain.payer.pubkey(), &keys, args);
         self.chain.watch(name, keys);
         self.chain.run("a pool is created", "create_pool", &[&self.governance], &[create])?;

@@ -74,8 +74,7 @@ impl TreatyTerms {
             }
         };
         ensure!(self.limit <= crate::math::MAX_TOTAL_EXPOSURE, BackstopError::AmountTooLarge);
-        let in_bounds =
-            (1..=MAX_TREATY_DAYS).contains(&days) && self.limit >= MIN_SMALLEST_AMOUNT && shares;
+        let in_bounds = (1..=MAX_TREATY_DAYS).contains(&days) && self.limit >= MIN_SMALLEST_AMOUNT && shares;
         ensure!(in_bounds, BackstopError::BadTreatyTerms);
         Ok(())
     }

@@ -167,7 +167,8 @@ fn queue(pool: &Pool) -> Vec<u32> {
 fn epochs_queue_by_day_whoever_comes_first() {
     let mut pool = pool();
     assert_eq!((queue(&pool), pool.oldest_exit_day, pool.newest_exit_day), (vec![], 0, 0));
-    for (day, days) in [(101, vec![101]), (103, vec![101, 103]), (100, vec![100, 101, 103]), (101, vec![100, 101, 103])] {
+    for (day, days) in [(101, vec![101]), (103, vec![101, 103]), (100, vec![100, 101, 103]), (101, vec![100, 101, 103])]
+    {
         pool.enqueue_epoch(day).unwrap();
         assert_eq!(queue(&pool), days);
     }

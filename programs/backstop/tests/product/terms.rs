@@ -154,7 +154,10 @@ fn a_condition_is_set_once_on_an_announced_product_and_starts_its_days() {
     assert!(!product.has_condition());
     product.set_condition(key(21), 3, NOW + 10 * DAY, NOW + DAY + 5).unwrap();
     assert!(product.has_condition());
-    assert_eq!((product.trigger, product.state(), product.sells_from), (key(21), ProductState::Selling, NOW + 10 * DAY));
+    assert_eq!(
+        (product.trigger, product.state(), product.sells_from),
+        (key(21), ProductState::Selling, NOW + 10 * DAY)
+    );
     assert_eq!((product.ring_days, product.released_day, product.newest_activation_day), (3, TODAY - 2, TODAY + 1));
     assert_eq!(product.level_at, NOW + DAY + 5);
     refused(product.set_condition(key(21), 3, NOW, NOW), ConditionAlreadySet);

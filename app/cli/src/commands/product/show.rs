@@ -6,8 +6,8 @@ use crate::output::{amount, card, duration, exact_price, listing, moment, paragr
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::cpi::text::hex_text;
-use backstop::math::pricing::utilisation_bps;
 use backstop::error::BackstopError;
+use backstop::math::pricing::utilisation_bps;
 use backstop::peril::evidence::Phase;
 use backstop::state::{CoverRequest, Incident, Pool, Product, ProductState, Protocol, Trigger, get_text};
 use backstop_client::explain::explain_refusal;

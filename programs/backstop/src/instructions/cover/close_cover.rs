@@ -66,11 +66,6 @@ pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
     let sequence = till.number_event();
     till.close()?;
     mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &signer.seeds())?;
-    report(&CoverClosed {
-        pool: accounts.pool.key(),
-        sequence,
-        product: accounts.product.key(),
-        cover: cover.key(),
-    })?;
+    report(&CoverClosed { pool: accounts.pool.key(), sequence, product: accounts.product.key(), cover: cover.key() })?;
     Ok(())
 }

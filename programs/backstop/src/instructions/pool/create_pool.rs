@@ -8,7 +8,9 @@ use crate::error::BackstopError;
 use crate::events::{PoolCreated, report};
 use crate::instructions::{no_more, now};
 use crate::money::asset::{check_asset, has_freeze_authority};
-use crate::state::{Access, ByTranche, Pool, PoolKind, PoolTerms, Protocol, Tranche, put_text, put_uri, share_decimals, share_metadata};
+use crate::state::{
+    Access, ByTranche, Pool, PoolKind, PoolTerms, Protocol, Tranche, put_text, put_uri, share_decimals, share_metadata,
+};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 use anchor_spl::token_interface::{Mint, TokenInterface};

@@ -112,12 +112,7 @@ pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result
 /// Counts the ticket into the epoch of its day, which its first ticket creates. An epoch is known by its pool and day:
 /// nothing but this creates one, at their address.
 #[inline(never)]
-fn count_ticket(
-    accounts: &RequestExit,
-    args: &RequestExitArgs,
-    pool: &mut Pool,
-    units: u64,
-) -> Result<()> {
+fn count_ticket(accounts: &RequestExit, args: &RequestExitArgs, pool: &mut Pool, units: u64) -> Result<()> {
     let RequestExitArgs { epoch_day: day, tranche, .. } = *args;
     let pool_key = accounts.pool.key();
     let series = pool.tranches.map(|tranche| tranche.series);

@@ -34,11 +34,6 @@ pub(crate) fn handle(ctx: Context<SetProductState>, state: ProductState) -> Resu
     let mut till = Till::untouched(&ctx.accounts.pool)?;
     let sequence = till.number_event();
     till.close()?;
-    report(&ProductStateSet {
-        pool: ctx.accounts.pool.key(),
-        sequence,
-        product: ctx.accounts.product.key(),
-        state,
-    })?;
+    report(&ProductStateSet { pool: ctx.accounts.pool.key(), sequence, product: ctx.accounts.product.key(), state })?;
     Ok(())
 }

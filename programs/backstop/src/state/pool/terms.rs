@@ -67,15 +67,15 @@ impl PoolTerms {
         ensure!(self.min_first_deposit <= MAX_TRANCHE_ASSETS, BackstopError::AmountTooLarge);
         ensure!(self.min_sum_insured <= capital::MAX_TOTAL_EXPOSURE, BackstopError::AmountTooLarge);
         let in_bounds = smallest.iter().all(|least| *least >= floor)
-                && self.min_ticket <= floor.saturating_mul(MAX_SMALLEST_TICKET)
-                && (MIN_COOLDOWN..=MAX_COOLDOWN).contains(&cooldown)
-                && (MIN_BPS..=MAX_SOLVENCY_BPS).contains(&self.solvency_bps)
-                && (MIN_BPS..=MAX_LEVERAGE_BPS).contains(&self.max_leverage_bps)
-                && (MIN_BPS..=MAX_JUNIOR_WEIGHT_BPS).contains(&self.junior_weight_bps)
-                && u64::from(self.rho_bps) <= BPS
-                && self.max_credit_bps <= MAX_CREDIT_BPS
-                && self.surplus_bps <= MAX_SURPLUS_BPS
-                && (1..=BPS).contains(&u64::from(self.group_cap_bps));
+            && self.min_ticket <= floor.saturating_mul(MAX_SMALLEST_TICKET)
+            && (MIN_COOLDOWN..=MAX_COOLDOWN).contains(&cooldown)
+            && (MIN_BPS..=MAX_SOLVENCY_BPS).contains(&self.solvency_bps)
+            && (MIN_BPS..=MAX_LEVERAGE_BPS).contains(&self.max_leverage_bps)
+            && (MIN_BPS..=MAX_JUNIOR_WEIGHT_BPS).contains(&self.junior_weight_bps)
+            && u64::from(self.rho_bps) <= BPS
+            && self.max_credit_bps <= MAX_CREDIT_BPS
+            && self.surplus_bps <= MAX_SURPLUS_BPS
+            && (1..=BPS).contains(&u64::from(self.group_cap_bps));
         ensure!(in_bounds, BackstopError::OutOfBounds);
         Ok(())
     }
