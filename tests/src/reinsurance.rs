@@ -4,12 +4,12 @@ use crate::terms::{self, DAY, ONE};
 use crate::{Outcome, Person, World, assert_books, explain};
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
+use backstop::CreatePoolArgs;
 use backstop::state::{
     Access, Pool, PoolKind, Product, ProductTerms, Tranche, Treaty, TreatyKind, TreatyTerms, day_of,
 };
-use backstop::CreatePoolArgs;
-use backstop_client::instruction::NewProduct;
 use backstop_client::cluster::Cluster;
+use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
 use solana_sdk::signer::Signer;
 

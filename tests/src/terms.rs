@@ -1,12 +1,12 @@
 //! Terms that a careful governance would choose; tests change what they are about.
 
 use anchor_lang::prelude::Pubkey;
+use backstop::CreatePoolArgs;
 use backstop::peril::evidence::{Severity, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms};
-use backstop::CreatePoolArgs;
-use backstop_client::instruction::NewProduct;
 use backstop_client::address;
+use backstop_client::instruction::NewProduct;
 
 /// One token of the test assets, which have six decimals.
 pub const ONE: u64 = 1_000_000;

@@ -8,9 +8,9 @@ use backstop::state::{
     Cover, CoverRequest, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Tranche, Trigger, day_of,
 };
 use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, InitializeArgs, RequestExitArgs};
-use backstop_client::instruction::NewProduct;
 use backstop_client::account::{self, Decode};
 use backstop_client::cluster::{Cluster, ClusterError, Receipt};
+use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{address, transaction};
 use backstop_sandbox::EmbeddedCluster;
@@ -354,7 +354,12 @@ impl World {
     /// Buys a cover for oneself. Returns the NFT's mint with the outcome.
     pub fn buy(&self, keys: &ProductKeys, buyer: &Person, sum_insured: u64, term_days: u16) -> (Pubkey, Outcome) {
         let nonce = self.fresh();
-        let args = BuyCoverArgs { nonce, day: self.today(), request: CoverRequest { sum_insured, term_days }, max_premium: u64::MAX };
+        let args = BuyCoverArgs {
+            nonce,
+            day: self.today(),
+            request: CoverRequest { sum_insured, term_days },
+            max_premium: u64::MAX,
+        };
         let buy = ix::buy_cover(keys, self.payer.pubkey(), buyer.id(), buyer.id(), args);
         let mint = address::cover_mint(&keys.product, &buyer.id(), nonce, self.today());
         (mint, self.send(&[&buyer.key], &[budget(), buy]))

@@ -2,17 +2,17 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{AccountSerialize, Discriminator};
-use backstop_client::instruction::NewProduct;
 use backstop::constants::PAUSE_DEPOSITS;
 use backstop::peril::feed::Source;
 use backstop::state::{
-    Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, ProductState, ProductTerms,
-    Protocol, Tranche, Treaty, Trigger, day_of,
+    Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, ProductState,
+    ProductTerms, Protocol, Tranche, Treaty, Trigger, day_of,
 };
 use backstop_client::account::Decode;
 use backstop_client::address;
 use backstop_client::audit::{self, Audit, Rule, Snapshot};
 use backstop_client::cluster::{self, Blockhash, Cluster, ClusterError};
+use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
 use backstop_tests::reinsurance::{self as re, Scene};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};

@@ -151,7 +151,8 @@ fn a_purchase_above_the_maximum_premium_is_refused() {
     let (world, pool, product) = selling();
     let buyer = world.person(10_000 * ONE);
     let buy = |max_premium| {
-        let args = BuyCoverArgs { nonce: world.fresh(), day: world.today(), request: request(10_000 * ONE, 30), max_premium };
+        let args =
+            BuyCoverArgs { nonce: world.fresh(), day: world.today(), request: request(10_000 * ONE, 30), max_premium };
         let buy = ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), buyer.id(), args);
         world.send(&[&buyer.key], &[budget(), buy])
     };

@@ -830,7 +830,8 @@ fn dust_that_was_moved_to_another_account_is_no_ticket() {
     world.run(&[], &[ix::create_associated_token(&world.payer.pubkey(), &mule.id(), &mint, &token)]);
     let give = |shares: u64| {
         let [from, to] = [&whale, &mule].map(|person| keys.shares_of(&person.id(), SENIOR));
-        let give = spl_token_2022::instruction::transfer_checked(&token, &from, &mint, &to, &whale.id(), &[], shares, 9);
+        let give =
+            spl_token_2022::instruction::transfer_checked(&token, &from, &mint, &to, &whale.id(), &[], shares, 9);
         world.run(&[&whale.key], &[give.expect("the token program is Token-2022")]);
     };
     let ask = |shares| world.request_exit(&keys, &mule, SENIOR, shares).1;

@@ -206,7 +206,7 @@ impl Bare {
         let condition = Terms::new(condition).unwrap();
         let ring_days = condition.ring_days();
         terms.validate().unwrap();
-    terms.require_room_beside(ring_days).unwrap();
+        terms.require_room_beside(ring_days).unwrap();
         let mut pool: Box<Pool> = zeroed();
         pool.terms = PoolTerms { min_sum_insured: 1_000, ..terms::pool_terms() };
         pool.accrued_at = START;
@@ -510,7 +510,10 @@ fn run_chain(seed: u64, waiting_days: u32, steps: u64) {
         outcome.unwrap_or_else(|error| panic!("{}", explain(&error)));
         let cover = world.cover(&mint);
         let (active, end, sum, premium) = (cover.active_day, cover.end_day, cover.sum_insured, cover.premium);
-        models[0].sell(world.now(), Sold { id: u64::MAX, bought: cover.bought_day(), active, end, sum, premium, rate: cover.rate_q32 });
+        models[0].sell(
+            world.now(),
+            Sold { id: u64::MAX, bought: cover.bought_day(), active, end, sum, premium, rate: cover.rate_q32 },
+        );
     }
     world.advance(2 * DAY);
     world.depeg(keys, 80_000_000);

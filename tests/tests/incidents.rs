@@ -5,15 +5,15 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_spl::token::spl_token;
 use anchor_spl::token_2022::spl_token_2022;
 use backstop::BuyCoverArgs;
+use backstop::CreatePoolArgs;
 use backstop::error::BackstopError;
 use backstop::events::{CoverSettled, IncidentClosed, IncidentFunded, IncidentOpened};
 use backstop::peril::evidence::{Phase, Severity, TermsInput};
 use backstop::state::{
     Claim, Cover, CoverRequest, CoverState, Incident, IncidentState, PoolTerms, ProductState, Tranche, day_of,
 };
-use backstop::CreatePoolArgs;
-use backstop_client::instruction::NewProduct;
 use backstop_client::cluster::{Cluster, ClusterError};
+use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{account, address, transaction};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};

@@ -180,8 +180,7 @@ fn other_terms_of_a_pool_are_a_conflict_and_name_what_differs() {
     let items = difference(&world, &changed(&world, name, "threshold = \"0.95\"", "threshold = \"0.94\""));
     assert_eq!(standings(&items), [Standing::Conflict, Standing::Unchanged]);
     assert_eq!(items[0].fields[0].name, "threshold");
-    let items =
-        difference(&world, &changed(&world, name, "${files}/usdt-below-0.90", "${files}/usdc-below-0.90"));
+    let items = difference(&world, &changed(&world, name, "${files}/usdt-below-0.90", "${files}/usdc-below-0.90"));
     assert_eq!(items[1].fields[0].name, "uri");
     let items = difference(
         &world,

@@ -568,8 +568,7 @@ fn ids_are_named_and_must_be_free() {
     // Two proposals that were stored together are carried out in either order.
     let announce = |id: u16| {
         let keys = ProductKeys::derive(pool, id);
-        let create =
-            ix::create_product(world.governance.pubkey(), world.payer.pubkey(), &keys, args.announcement(id));
+        let create = ix::create_product(world.governance.pubkey(), world.payer.pubkey(), &keys, args.announcement(id));
         world.send(&[&world.governance], &[create])
     };
     for id in [1, 0, u16::MAX] {

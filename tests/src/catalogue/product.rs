@@ -3,8 +3,8 @@
 use super::stage::{Setup, Stage};
 use super::{Entry, Prepared, case};
 use crate::terms;
-use backstop_client::instruction::NewProduct;
 use backstop::state::ProductState;
+use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, ProductKeys};
 use solana_sdk::signer::Signer;
 
@@ -45,7 +45,11 @@ fn create_product(name: String, uri: String) -> Prepared {
     };
     let [first, second, third] = [(0, 2), (1, 2), (0, 3)].map(|(pool, id)| create(pool, id));
     let signers = [&governance, &stage.rent.insecure_clone()];
-    Prepared::new(stage.world, first, &signers).twin("another pool", second, &signers).twin("another id", third, &signers)
+    Prepared::new(stage.world, first, &signers).twin("another pool", second, &signers).twin(
+        "another id",
+        third,
+        &signers,
+    )
 }
 
 fn set_condition() -> Prepared {
@@ -60,9 +64,11 @@ fn set_condition() -> Prepared {
     };
     let [first, second, third] = [(0, 2), (0, 3), (1, 1)].map(|(pool, id)| set(pool, id));
     let signers = [&governance, &stage.rent.insecure_clone()];
-    Prepared::new(stage.world, first, &signers)
-        .twin("another product", second, &signers)
-        .twin("another pool", third, &signers)
+    Prepared::new(stage.world, first, &signers).twin("another product", second, &signers).twin(
+        "another pool",
+        third,
+        &signers,
+    )
 }
 
 fn set_product_state() -> Prepared {

@@ -14,8 +14,8 @@ use anchor_spl::token_2022_extensions::spl_token_metadata_interface::instruction
 use anchor_spl::{associated_token, token, token_2022};
 use backstop::state::{Access, CoverRequest, ExitTicket, PoolKind, Tranche, TreatyKind, TreatyTerms, day_of};
 use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, RequestExitArgs};
-use backstop_client::instruction::NewProduct;
 use backstop_client::cluster::Cluster;
+use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
 use backstop_sandbox::embedded::Price;
 use sha2::{Digest, Sha256};
@@ -323,13 +323,8 @@ impl Stage {
         use backstop::constants::{COVER_MINT_SEED, COVER_SEED};
         let (buyer, receiver) = (self.person(buyer).pubkey(), self.person(receiver).pubkey());
         let fits = |nonce: &u64| {
-            let seeds: [&[u8]; 5] = [
-                COVER_MINT_SEED,
-                product.product.as_ref(),
-                buyer.as_ref(),
-                &nonce.to_le_bytes(),
-                &day.to_le_bytes(),
-            ];
+            let seeds: [&[u8]; 5] =
+                [COVER_MINT_SEED, product.product.as_ref(), buyer.as_ref(), &nonce.to_le_bytes(), &day.to_le_bytes()];
             let (mint, bump) = Pubkey::find_program_address(&seeds, &backstop::ID);
             bump == u8::MAX
                 && first_try(&[COVER_SEED, mint.as_ref()], &backstop::ID)

@@ -15,7 +15,8 @@ use serde::Serialize;
 
 const EXAMPLE: &str = "\
 Example:
-  backstop pool create --mint EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v --id 0 --label USDC --cooldown 14d";
+  backstop pool create --mint EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v --id 0 --label USDC \\
+    --uri ipfs://bafkreiexample --cooldown 14d";
 
 /// What a pool stands behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -129,10 +130,9 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         group_cap_bps: args.group_cap_bps,
     };
     if terms.validate(decimals).is_err() {
-        return Err(hinted(
-            "the pool's terms are outside the program's bounds",
-            "`backstop pool create --help` tells the bounds of each; the smallest amounts are one whole token at least",
-        ));
+        let sentence =
+            "the pool's terms are outside the program's bounds; the smallest amounts are one whole token at least";
+        return Err(UsageError(sentence.into()).into());
     }
     let keys = PoolKeys::derive(args.mint, mint.owner, args.id);
     if account::find::<Pool>(cluster, &keys.pool)?.is_some() {
