@@ -4,6 +4,7 @@
 #[macro_use]
 pub mod version;
 
+pub mod cession;
 pub mod cover;
 pub mod exit;
 pub mod incident;
@@ -14,6 +15,7 @@ pub mod protocol;
 pub mod treaty;
 pub mod trigger;
 
+pub use cession::*;
 pub use cover::*;
 pub use exit::*;
 pub use incident::*;
