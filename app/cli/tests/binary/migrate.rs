@@ -76,7 +76,7 @@ fn plans_are_shown_then_applied_once_and_then_nothing_is_left() {
     assert_eq!(standings(&again), ["unchanged", "unchanged", "unchanged", "unchanged", "unchanged", "waits"]);
     let again = founding.json("0003_usdt_products.toml", &[]);
     assert_eq!(again["status"], "unchanged");
-    assert_eq!(founding.desk.node.executed(), 6);
+    assert_eq!(founding.desk.node.executed(), 8);
 }
 
 #[test]
