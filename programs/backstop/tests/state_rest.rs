@@ -148,13 +148,8 @@ fn an_alert_follows_the_phase_and_ends_with_the_funding() {
         trigger.evidence.severity_bps = 2_500;
         // While the run-on lasts it can become all; T is a challenge after the window's end.
         let (is_final, most_severity_bps) = (phase == Phase::Final, if phase == Phase::Final { 2_500 } else { 10_000 });
-        let verdict = Verdict {
-            event_at: NOW - 7,
-            proven_at: NOW + 7_200,
-            severity_bps: 2_500,
-            most_severity_bps,
-            is_final,
-        };
+        let verdict =
+            Verdict { event_at: NOW - 7, proven_at: NOW + 7_200, severity_bps: 2_500, most_severity_bps, is_final };
         let proven = phase.is_triggered().then_some(verdict);
         assert_eq!(trigger.verdict(), proven);
         match phase {

@@ -179,11 +179,7 @@ impl Evidence {
 
     /// The newest print shown; all zeros if none was.
     pub fn last_print(&self) -> Observation {
-        Observation {
-            price: self.last_price,
-            confidence: self.last_confidence,
-            publish_time: self.last_publish_time,
-        }
+        Observation { price: self.last_price, confidence: self.last_confidence, publish_time: self.last_publish_time }
     }
 
     /// Lowest price less its confidences that was shown since a time, in 1e-8, by whole slots; `None` if no print was.
