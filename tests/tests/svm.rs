@@ -6,6 +6,7 @@ mod capital_rules;
 mod compute_units;
 mod covers;
 mod event_replay;
+mod evidence_cases;
 mod exits;
 mod exposure_model;
 mod incidents;
