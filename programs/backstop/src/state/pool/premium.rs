@@ -69,8 +69,8 @@ impl Pool {
     /// Keeps what the tranches have earned up to the last accrual, once a day: before the first accrual of `today`, and when
     /// the pool begins.
     pub fn mark_earned(&mut self, today: u32) {
-        let place = today.checked_rem(EARNED_MARKS as u32).unwrap_or(0);
-        if let Some(mark) = self.earned_marks.get_mut(place as usize) {
+        let place = (today as usize).checked_rem(EARNED_MARKS);
+        if let Some(mark) = place.and_then(|place| self.earned_marks.get_mut(place)) {
             *mark = EarnedMark { at: self.accrued_at, earned: self.earned };
         }
     }
