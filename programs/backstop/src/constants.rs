@@ -35,6 +35,9 @@ pub const EXIT_SEED: &[u8] = b"exit";
 /// Seed of an `ExitEpoch`, followed by the pool and the UTC day.
 #[constant]
 pub const EXIT_EPOCH_SEED: &[u8] = b"exit_epoch";
+/// Seed of a `Crisis`, followed by the pool and the crisis's number.
+#[constant]
+pub const CRISIS_SEED: &[u8] = b"crisis";
 /// Seed of an `Incident`, followed by the product.
 #[constant]
 pub const INCIDENT_SEED: &[u8] = b"incident";
@@ -148,12 +151,10 @@ pub const MAX_RATE_ON_LINE_BPS: u16 = 5_000;
 pub const MAX_REINSTATEMENTS: u8 = 4;
 /// Highest premium of restoring a layer's whole limit, of its premium.
 pub const MAX_REINSTATEMENT_PREMIUM_BPS: u16 = 20_000;
-/// A treaty that was not called within this time is skipped; what it owes can be collected later.
+/// A crisis waits this long for its treaties, from when the last of its incidents is final; a later call still pays.
 pub const TREATY_CALL_WINDOW: i64 = 2 * DAY;
-/// A funding round waits at most this long for other alerts to end.
-pub const FUNDING_PATIENCE: i64 = 3 * DAY;
-/// What is left of an incident goes to the surplus this long after funding.
-pub const SETTLEMENT_WINDOW: i64 = 180 * DAY;
+/// Covers of an incident can be paid this long after it was proven; then what is left goes to the surplus.
+pub const SETTLEMENT_WINDOW: i64 = 365 * DAY;
 /// An announced cession of surplus is good for this long once its notice is over.
 pub const CESSION_WINDOW: i64 = WEEK;
 

@@ -10,10 +10,12 @@ use anchor_lang::prelude::*;
 stored_enum! {
     /// Where a cover stands.
     pub enum CoverState {
-        /// Sold, and neither paid nor cancelled.
+        /// Sold, and not cancelled; of an incident it may have been paid a part of its loss.
         Active = 0,
-        /// Paid by an incident.
+        /// Paid all that it can be paid by an incident.
         Settled = 1,
+        /// Its premium was given back by an incident that is final, and more may come for its loss.
+        Refunded = 2,
     }
 }
 
@@ -46,8 +48,10 @@ pub struct Cover {
     pub rate_q32: u64,
     /// Unix second of the purchase.
     pub bought_at: i64,
+    /// Paid for its loss so far, in asset units.
+    pub paid: u64,
     /// Room for later fields.
-    pub reserved: [u8; 32],
+    pub reserved: [u8; 24],
 }
 
 borsh_account!(Cover { keys: 3, discriminator: [104, 157, 160, 193, 104, 133, 228, 74] });
@@ -64,6 +68,9 @@ pub enum Claim {
 impl Cover {
     /// Where in the account its state is: behind the discriminator, three keys, version and bump.
     pub const STATE_AT: usize = 8 + 3 * 32 + 2;
+
+    /// Where what was paid is.
+    pub const PAID_AT: usize = Self::STATE_AT + 3 + 2 * 4 + 4 * 8;
 
     /// The cover that a purchase at `now` sells. Its product, its mint, its bump and whoever pays its rent are for the
     /// caller to fill in.
@@ -82,7 +89,8 @@ impl Cover {
             premium: quote.premium,
             rate_q32: quote.rate_q32,
             bought_at: now,
-            reserved: [0; 32],
+            paid: 0,
+            reserved: [0; 24],
         }
     }
 
@@ -128,9 +136,9 @@ impl Cover {
         }
     }
 
-    /// Refuses a cover that was paid.
-    pub fn require_active(&self) -> Result<()> {
-        ensure!(self.state == CoverState::Active, BackstopError::CoverNotActive);
+    /// Refuses a cover that was paid all that it can be paid.
+    pub fn require_open(&self) -> Result<()> {
+        ensure!(self.state != CoverState::Settled, BackstopError::CoverNotActive);
         Ok(())
     }
 }
@@ -159,20 +167,22 @@ mod tests {
             premium: 1,
             rate_q32: 0,
             bought_at: 0,
-            reserved: [0; 32],
+            paid: 0,
+            reserved: [0; 24],
         }
     }
 
     #[test]
-    fn the_state_is_where_the_account_has_it() {
-        let bytes = |state: CoverState| {
+    fn what_a_settlement_changes_is_where_the_account_has_it() {
+        let bytes = |state: CoverState, paid: u64| {
             let mut bytes = Vec::new();
-            Cover { state, ..cover(0, 1) }.try_serialize(&mut bytes).unwrap();
+            Cover { state, paid, ..cover(0, 1) }.try_serialize(&mut bytes).unwrap();
             bytes
         };
-        let mut settled = bytes(CoverState::Active);
+        let mut settled = bytes(CoverState::Active, 0);
         settled[Cover::STATE_AT] = CoverState::Settled as u8;
-        assert_eq!(settled, bytes(CoverState::Settled));
+        settled[Cover::PAID_AT..Cover::PAID_AT + 8].copy_from_slice(&513u64.to_le_bytes());
+        assert_eq!(settled, bytes(CoverState::Settled, 513));
     }
 
     #[test]

@@ -62,17 +62,19 @@ impl Pool {
         Ok(())
     }
 
-    /// How deep the pool is in alert: as deep as the worst of its products.
+    /// How deep the pool is in alert: as deep as the worst of its products; a crisis is as deep as it gets.
     pub fn alert(&self) -> AlertLevel {
         match (self.alerts, self.alerts_due) {
+            _ if self.in_crisis() => AlertLevel::Due,
             (0, _) => AlertLevel::None,
             (_, 0) => AlertLevel::Breaching,
             _ => AlertLevel::Due,
         }
     }
 
-    /// Refuses while a product of the pool is in alert.
+    /// Refuses while a product of the pool is in alert, or a crisis is open.
     pub fn require_no_alert(&self) -> Result<()> {
+        self.require_no_crisis()?;
         ensure!(self.alerts == 0, BackstopError::PoolInAlert);
         Ok(())
     }
