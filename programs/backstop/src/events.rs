@@ -232,6 +232,8 @@ pub struct ProductCreated {
     pub product: Pubkey,
     /// Its trigger.
     pub trigger: Pubkey,
+    /// Where it keeps the rates of its premium.
+    pub rates: Pubkey,
     /// The insured asset.
     pub covered_asset: Pubkey,
     /// Hash of the wording.
@@ -367,12 +369,20 @@ pub struct IncidentOpened {
     pub incident: Pubkey,
     /// Start of the event.
     pub event_at: i64,
+    /// End of its challenge, and of the protection of its covers.
+    pub ended_at: i64,
     /// Part of each sum insured that is lost, basis points.
     pub severity_bps: u16,
-    /// What its covers are due.
+    /// What its covers are due for their loss.
     pub gross: u64,
     /// Exposure released, if nothing is due.
     pub released: u64,
+    /// From unearned premium, set aside for covers that were waiting.
+    pub waiting_refunds: u64,
+    /// From unearned premium, set aside for covers in force.
+    pub loss_refunds: u64,
+    /// What else of the product's unearned premium was shared out, and how: all of it comes from there.
+    pub accrual: Accrual,
 }
 
 /// An incident was funded; its ratio is fixed.
@@ -405,10 +415,12 @@ pub struct CoverSettled {
     pub cover: Pubkey,
     /// The NFT's holder.
     pub holder: Pubkey,
-    /// Assets.
+    /// Paid for its loss, out of the incident's reserve.
     pub amount: u64,
-    /// Whether it was the premium of a cover still waiting.
-    pub refund: bool,
+    /// Premium given back, out of what was set aside for it.
+    pub refund: u64,
+    /// Whether the cover was still waiting.
+    pub waiting: bool,
 }
 
 /// An incident was closed.
@@ -418,8 +430,10 @@ pub struct IncidentClosed {
     pub pool: Pubkey,
     /// The incident.
     pub incident: Pubkey,
-    /// What was left, moved to the surplus.
-    pub to_surplus: u64,
+    /// What was left of its reserve, moved to the surplus.
+    pub reserve: u64,
+    /// What was left of the premium set aside, moved to the surplus.
+    pub refunds: u64,
 }
 
 /// A treaty was announced.

@@ -83,12 +83,12 @@ pub fn reserve(net: u64, capital: u64, round_net: u64) -> Option<u64> {
     mul_div(capital, net, round_net, Rounding::Down)
 }
 
-/// What an incident owes in full: `ceil(eligible_sums * severity / 10_000) + waiting_premiums`.
+/// What an incident owes in full: `ceil(eligible_sums * severity / 10_000)`.
 ///
 /// Rounds up, so that no rounding of the parts lets them sum to more, and payouts at `reserve /
-/// gross` never exceed the reserve. `None` if it does not fit or the severity is above 10,000 bps.
-pub fn gross(eligible_sums: u64, severity_bps: u16, waiting_premiums: u64) -> Option<u64> {
-    share(eligible_sums, severity_bps, Rounding::Up)?.checked_add(waiting_premiums)
+/// gross` never exceed the reserve. `None` if the severity is above 10,000 bps.
+pub fn gross(eligible_sums: u64, severity_bps: u16) -> Option<u64> {
+    share(eligible_sums, severity_bps, Rounding::Up)
 }
 
 /// What an eligible cover is paid: its claim `floor(sum_insured * severity / 10_000)`, in the
@@ -100,12 +100,14 @@ pub fn payout(sum_insured: u64, severity_bps: u16, reserve: u64, gross: u64) -> 
     in_ratio(share(sum_insured, severity_bps, Rounding::Down)?, reserve, gross)
 }
 
-/// What a cover that was still waiting at the event gets back: `floor(premium * min(1, reserve /
-/// gross))`.
+/// What of a cover's unearned premium is given back beside its claim: `floor(unearned * (10_000 -
+/// severity) / 10_000)`. What is insured no longer is the part that was not lost.
 ///
-/// Rounds down, against the holder. Always fits.
-pub fn refund(premium: u64, reserve: u64, gross: u64) -> Option<u64> {
-    in_ratio(premium, reserve, gross)
+/// Rounds down, against the holder, so that the refunds of many are at most that of their sum.
+/// `None` if the severity is above 10,000 bps.
+pub fn refund(unearned: u64, severity_bps: u16) -> Option<u64> {
+    let left = BPS.checked_sub(u64::from(severity_bps))?;
+    mul_div(unearned, left, BPS, Rounding::Down)
 }
 
 fn share(amount: u64, bps: u16, rounding: Rounding) -> Option<u64> {

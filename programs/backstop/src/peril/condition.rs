@@ -20,6 +20,8 @@ pub enum AlertLevel {
 pub struct Verdict {
     /// When the event was, in unix seconds.
     pub event_at: i64,
+    /// When it was proven, in unix seconds: the end of its challenge, whenever anybody called.
+    pub proven_at: i64,
     /// Part of each sum insured that is lost, in basis points.
     pub severity_bps: u16,
 }

@@ -4,7 +4,10 @@ use crate::constants::*;
 use crate::error::{BackstopError, refuse};
 use crate::math::losses;
 use crate::peril::{AlertLevel, Condition};
-use crate::state::{Claim, Cover, LossByLayer, Pool, Product, ProductState, Treaty, TreatyKind};
+use crate::state::ledger::{credit, debit};
+use crate::state::{
+    Accrual, Claim, Cover, EndedPremium, LossByLayer, Pool, Product, ProductState, Rates, Treaty, TreatyKind,
+};
 use anchor_lang::prelude::*;
 
 /// Treaties that an incident can note: one quota share and the layers.
@@ -70,13 +73,19 @@ pub struct Incident {
     pub severity_bps: u16,
     /// Start of the first slot of the evidence, unix seconds.
     pub event_at: i64,
+    /// When the protection of its covers ended: the end of the challenge. What they had not earned then is given back in
+    /// the part of them that was not lost.
+    pub ended_at: i64,
+    /// Up to when the pool had earned premium as it was opened: what covers that were waiting had not earned then is given
+    /// back.
+    pub accrued_at: i64,
     /// When the incident was opened.
     pub opened_at: i64,
     /// When it was funded; 0 before.
     pub funded_at: i64,
     /// Its funding round, once it waits.
     pub round: u32,
-    /// What its covers are due, in asset units.
+    /// What its covers are due for their loss, in asset units.
     pub gross: u64,
     /// What treaties paid of it, in asset units.
     pub ceded: u64,
@@ -84,7 +93,7 @@ pub struct Incident {
     pub net: u64,
     /// Set aside: what treaties paid and what the pool could bear, in asset units.
     pub reserve: u64,
-    /// Paid out so far, in asset units.
+    /// Paid out of the reserve so far, in asset units.
     pub paid: u64,
     /// Exposure of the product, in asset units.
     pub exposure: u64,
@@ -92,6 +101,8 @@ pub struct Incident {
     pub sums_left: u64,
     /// Premiums of covers waiting at the event and not settled yet, in asset units.
     pub premiums_left: u64,
+    /// Premium set aside to be given back and not given back yet, in asset units.
+    pub refunds_left: u64,
     /// Treaties noted, in the order in which they are called.
     pub treaties: [NotedTreaty; MAX_NOTED_TREATIES],
     /// What the quota share owes, in asset units: the layers pay beyond it.
@@ -119,17 +130,53 @@ pub struct IncidentKeys {
     pub bump: u8,
 }
 
-/// What opening an incident did.
+/// What opening an incident did. Amounts are in asset units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// When the event was.
     pub event_at: i64,
+    /// When the protection of the covers ended.
+    pub ended_at: i64,
     /// Part of each sum insured that is lost, in basis points.
     pub severity_bps: u16,
-    /// What its covers are due, in asset units.
+    /// What its covers are due for their loss.
     pub gross: u64,
-    /// Exposure that ended with it, because nothing is due, in asset units.
+    /// Exposure that ended with it, because nothing is due.
     pub released: u64,
+    /// Premium of covers that were waiting, set aside for them.
+    pub waiting_refunds: u64,
+    /// Premium of covers in force, set aside for them: of what they had not earned, the part that was not lost.
+    pub loss_refunds: u64,
+    /// The premium that is the pool's, and how it was shared out: what the covers had earned and, as late, what they had
+    /// not but the loss has.
+    pub accrual: Accrual,
+}
+
+/// What settling a cover pays, in asset units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payout {
+    /// What the cover is due.
+    pub claim: Claim,
+    /// For the loss, out of the reserve.
+    pub amount: u64,
+    /// Premium that is given back.
+    pub refund: u64,
+}
+
+impl Payout {
+    /// All that the holder gets. `None` if it does not fit.
+    pub fn total(&self) -> Option<u64> {
+        self.amount.checked_add(self.refund)
+    }
+}
+
+/// What is left of an incident that is closed, in asset units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindUp {
+    /// Of its reserve.
+    pub reserve: u64,
+    /// Of the premium that was set aside.
+    pub refunds: u64,
 }
 
 /// What funding an incident did, in asset units.
@@ -151,16 +198,18 @@ impl Incident {
     /// Opens the incident of a triggered product, and ends the product.
     ///
     /// Gross is exact, from the buckets: the severity of the sums in force at the event, rounded up, so that the
-    /// payouts never exceed it, and the premiums of covers that were still waiting. With nothing due the incident is
-    /// closed at once, and exposure and alert end with it; else the treaties in force at the event are noted, and
-    /// without any it waits for its funding round.
+    /// payouts never exceed it. Premium that is given back is no part of it and comes from the covers' own: it is set
+    /// aside, and the product's rates leave the pool's stream. With nothing due the incident is funded at once, and
+    /// exposure and alert end with it, closed if nothing is given back either; else the treaties in force at the event
+    /// are noted, and without any it waits for its funding round.
     ///
-    /// Errors: `NotTriggered`, `ProductOver`.
+    /// The pool is accrued: up to the beginning of the alert. Errors: `NotTriggered`, `ProductOver`.
     pub fn open(
         &mut self,
         keys: IncidentKeys,
         pool: &mut Pool,
         product: &mut Product,
+        rates: &mut Rates,
         condition: &mut impl Condition,
         now: i64,
     ) -> Result<Opening> {
@@ -168,7 +217,14 @@ impl Incident {
         ensure!(product.state() != ProductState::Over, BackstopError::ProductOver);
         let (event_at, severity_bps) = (verdict.event_at, verdict.severity_bps);
         let affected = product.affected(event_at)?;
-        let gross = losses::gross(affected.sums, severity_bps, affected.premiums).ok_or(BackstopError::MathOverflow)?;
+        let gross = losses::gross(affected.sums, severity_bps).ok_or(BackstopError::MathOverflow)?;
+        let ended = rates.end(product, pool, event_at, verdict.proven_at)?;
+        let mut accrual = pool.end_premium(&ended)?;
+        let loss_refunds = losses::refund(ended.loss, severity_bps).ok_or(BackstopError::MathOverflow)?;
+        let rest = pool.decide_set_aside(ended.loss, loss_refunds)?;
+        accrual.add(&rest).ok_or(BackstopError::MathOverflow)?;
+        let EndedPremium { waiting: waiting_refunds, accrued_at, ended_at, .. } = ended;
+        let refunds = waiting_refunds.checked_add(loss_refunds).ok_or(BackstopError::MathOverflow)?;
         product.end_with(event_at);
         *self = Incident {
             product: keys.product,
@@ -179,6 +235,8 @@ impl Incident {
             state: IncidentState::Open,
             severity_bps,
             event_at,
+            ended_at,
+            accrued_at,
             opened_at: now,
             funded_at: 0,
             round: 0,
@@ -190,6 +248,7 @@ impl Incident {
             exposure: product.exposure,
             sums_left: affected.sums,
             premiums_left: affected.premiums,
+            refunds_left: refunds,
             treaties: [NotedTreaty::default(); MAX_NOTED_TREATIES],
             quota_share_owed: 0,
             treaty_count: 0,
@@ -198,16 +257,19 @@ impl Incident {
         };
         let mut released = 0;
         if gross == 0 {
-            self.end_alert(pool, product, condition)?;
-            product.note_incident_closed();
+            self.end_alert(pool, product, condition, now)?;
             released = self.exposure;
-            self.state = IncidentState::Closed;
             self.funded_at = now;
+            self.state = IncidentState::Funded;
+            if refunds == 0 {
+                product.note_incident_closed();
+                self.state = IncidentState::Closed;
+            }
         } else {
             self.note_treaties(pool)?;
             self.join_when_called(pool)?;
         }
-        Ok(Opening { event_at, severity_bps, gross, released })
+        Ok(Opening { event_at, ended_at, severity_bps, gross, released, waiting_refunds, loss_refunds, accrual })
     }
 
     /// Sets aside what the incident is paid, once its funding round is due, and fixes its ratio for good; exposure and
@@ -227,34 +289,41 @@ impl Incident {
             IncidentState::Funded | IncidentState::Closed => return Err(refuse(BackstopError::AlreadyFunded)),
         }
         let (paid, losses) = pool.fund_incident(self.round, self.net, now)?;
-        self.end_alert(pool, product, condition)?;
+        self.end_alert(pool, product, condition, now)?;
         self.reserve = self.ceded.checked_add(paid).ok_or(BackstopError::MathOverflow)?;
         self.funded_at = now;
         self.state = IncidentState::Funded;
         Ok(Funding { gross: self.gross, ceded: self.ceded, paid, released: self.exposure, losses })
     }
 
-    /// Moves what is left of the reserve to the surplus, once every cover is settled or the window for it is over.
-    /// Returns how much, in asset units. The account is closed with it.
+    /// Moves what is left of the reserve and of the premium set aside to the surplus, once every cover is settled or the
+    /// window for it is over. The account is closed with it.
     ///
     /// Errors: `NotFunded`, `IncidentInUse`.
-    pub fn wind_up(&self, pool: &mut Pool, product: &mut Product, now: i64) -> Result<u64> {
-        let to_surplus = match self.state {
+    pub fn wind_up(&self, pool: &mut Pool, product: &mut Product, now: i64) -> Result<WindUp> {
+        let left = match self.state {
             IncidentState::Open | IncidentState::Waiting => return Err(refuse(BackstopError::NotFunded)),
-            IncidentState::Closed => 0,
+            IncidentState::Closed => WindUp::default(),
             IncidentState::Funded => {
                 ensure!(self.may_close(now), BackstopError::IncidentInUse);
-                self.reserve.saturating_sub(self.paid)
+                WindUp { reserve: self.reserve.saturating_sub(self.paid), refunds: self.refunds_left }
             }
         };
-        pool.release_incident_reserve(to_surplus)?;
+        pool.release_incident_reserve(left.reserve)?;
+        pool.release_premium_refunds(left.refunds)?;
         product.note_incident_closed();
-        Ok(to_surplus)
+        Ok(left)
     }
 
     /// Ends the product's alert, and takes its exposure out of pool and group.
-    fn end_alert(&self, pool: &mut Pool, product: &mut Product, condition: &mut impl Condition) -> Result<()> {
-        pool.move_alert(condition.alert(), AlertLevel::None, self.exposure)?;
+    fn end_alert(
+        &self,
+        pool: &mut Pool,
+        product: &mut Product,
+        condition: &mut impl Condition,
+        now: i64,
+    ) -> Result<()> {
+        pool.move_alert(condition.alert(), AlertLevel::None, self.exposure, now)?;
         condition.end_alert();
         product.release_all(pool)
     }
@@ -314,38 +383,48 @@ impl Incident {
         Ok(())
     }
 
-    /// What a cover is paid, rounded down: `sum x severity x ratio`, or `premium x ratio` if it was still waiting.
-    pub fn payout(&self, cover: &Cover) -> Result<(Claim, u64)> {
+    /// What a cover is paid, rounded down: `sum x severity x ratio` and, of the premium that it had not earned when the
+    /// protection ended, the part that was not lost; or all that it had not earned if it was still waiting. That is
+    /// paid from its own premium, in full and at once.
+    ///
+    /// Errors: `NotEligible`; `IncidentClosed`; `NotFunded` of a loss before the ratio is known.
+    pub fn payout(&self, cover: &Cover) -> Result<Payout> {
         let claim = cover.claim(self.event_at).ok_or(BackstopError::NotEligible)?;
-        let amount = match claim {
-            Claim::Loss => losses::payout(cover.sum_insured, self.severity_bps, self.reserve, self.gross),
-            Claim::Refund => losses::refund(cover.premium, self.reserve, self.gross),
+        ensure!(self.state != IncidentState::Closed, BackstopError::IncidentClosed);
+        let (amount, refund) = match claim {
+            Claim::Loss => {
+                ensure!(self.state == IncidentState::Funded, BackstopError::NotFunded);
+                let amount = losses::payout(cover.sum_insured, self.severity_bps, self.reserve, self.gross);
+                (amount, losses::refund(cover.unearned_at(self.ended_at)?, self.severity_bps))
+            }
+            Claim::Refund => (Some(0), Some(cover.unearned_at(self.accrued_at)?)),
         };
-        Ok((claim, amount.ok_or(BackstopError::MathOverflow)?))
+        let (amount, refund) = amount.zip(refund).ok_or(BackstopError::MathOverflow)?;
+        Ok(Payout { claim, amount, refund })
     }
 
-    /// Books the settlement of a cover.
-    pub fn book_settlement(&mut self, cover: &Cover, claim: Claim, amount: u64) -> Result<()> {
-        let left = match claim {
-            Claim::Loss => &mut self.sums_left,
-            Claim::Refund => &mut self.premiums_left,
-        };
-        let part = match claim {
-            Claim::Loss => cover.sum_insured,
-            Claim::Refund => cover.premium,
-        };
-        *left = left.checked_sub(part).ok_or(BackstopError::InvariantViolated)?;
-        self.paid = self.paid.checked_add(amount).ok_or(BackstopError::MathOverflow)?;
+    /// Settles a cover and books it. Returns what its holder is paid.
+    pub fn settle(&mut self, pool: &mut Pool, cover: &Cover) -> Result<Payout> {
+        let payout = self.payout(cover)?;
+        match payout.claim {
+            Claim::Loss => debit(&mut self.sums_left, cover.sum_insured)?,
+            Claim::Refund => debit(&mut self.premiums_left, cover.premium)?,
+        }
+        credit(&mut self.paid, payout.amount)?;
         ensure!(self.paid <= self.reserve, BackstopError::InvariantViolated);
-        Ok(())
+        debit(&mut self.refunds_left, payout.refund)?;
+        pool.pay_incident(payout.amount)?;
+        pool.pay_premium_refund(payout.refund)?;
+        Ok(payout)
     }
 
-    /// Where in the account the fields are that a settlement changes: `paid` and the three after it.
-    pub const PAID_AT: usize = 8 + 3 * 32 + 5 + 3 * 8 + 4 + 4 * 8;
+    /// Where in the account the fields are that a settlement changes: `paid` and the four after it.
+    pub const PAID_AT: usize = 8 + 3 * 32 + 5 + 5 * 8 + 4 + 4 * 8;
 
     /// These fields as the account holds them.
-    pub fn settled_part(&self) -> [u8; 32] {
-        bytemuck::cast([self.paid, self.exposure, self.sums_left, self.premiums_left].map(u64::to_le))
+    pub fn settled_part(&self) -> [u8; 40] {
+        let fields = [self.paid, self.exposure, self.sums_left, self.premiums_left, self.refunds_left];
+        bytemuck::cast(fields.map(u64::to_le))
     }
 
     /// Whether the incident may be closed: every cover is settled, or its window is over.
@@ -369,7 +448,8 @@ mod tests {
         };
         let mut patched = bytes(&incident);
         (incident.paid, incident.exposure, incident.sums_left, incident.premiums_left) = (1, 2 << 8, 3 << 16, u64::MAX);
-        patched[Incident::PAID_AT..Incident::PAID_AT + 32].copy_from_slice(&incident.settled_part());
+        incident.refunds_left = 7 << 24;
+        patched[Incident::PAID_AT..Incident::PAID_AT + 40].copy_from_slice(&incident.settled_part());
         assert_eq!(patched, bytes(&incident));
     }
 }

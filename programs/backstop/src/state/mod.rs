@@ -11,6 +11,7 @@ pub(crate) mod ledger;
 pub mod pool;
 pub mod product;
 pub mod protocol;
+pub mod rates;
 pub mod treaty;
 pub mod trigger;
 
@@ -20,6 +21,7 @@ pub use incident::*;
 pub use pool::*;
 pub use product::*;
 pub use protocol::*;
+pub use rates::*;
 pub use treaty::*;
 pub use trigger::*;
 pub use version::*;

@@ -102,7 +102,9 @@ impl Condition for Trigger {
         match self.phase() {
             Phase::Quiet | Phase::Breaching | Phase::Met => None,
             Phase::Triggered => {
-                Some(Verdict { event_at: self.evidence.event_at, severity_bps: self.evidence.severity_bps })
+                let evidence = &self.evidence;
+                let proven_at = evidence.met_at.saturating_add(i64::from(self.terms.challenge));
+                Some(Verdict { event_at: evidence.event_at, proven_at, severity_bps: evidence.severity_bps })
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::error::BackstopError;
 use crate::events::{IncidentClosed, report};
 use crate::instructions::{no_more, now};
 use crate::money::Till;
-use crate::state::{Incident, Load, Pool, Product};
+use crate::state::{Incident, Load, Pool, Product, WindUp};
 use anchor_lang::prelude::*;
 
 /// Accounts of `close_incident`.
@@ -41,8 +41,8 @@ pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
     let now = now()?;
     let incident = &accounts.incident;
     let mut till = Till::open(&accounts.pool, now)?;
-    let to_surplus = incident.wind_up(&mut till, &mut *accounts.product.write()?, now)?;
+    let WindUp { reserve, refunds } = incident.wind_up(&mut till, &mut *accounts.product.write()?, now)?;
     till.close()?;
-    report(&IncidentClosed { pool: accounts.pool.key(), incident: incident.key(), to_surplus })?;
+    report(&IncidentClosed { pool: accounts.pool.key(), incident: incident.key(), reserve, refunds })?;
     Ok(())
 }

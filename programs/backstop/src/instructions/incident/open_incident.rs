@@ -5,7 +5,7 @@ use crate::error::BackstopError;
 use crate::events::{IncidentOpened, report};
 use crate::instructions::{no_more, now};
 use crate::money::Till;
-use crate::state::{Incident, IncidentKeys, Load, Pool, Product, Trigger};
+use crate::state::{Incident, IncidentKeys, Load, Pool, Product, Rates, Trigger};
 use anchor_lang::prelude::*;
 
 /// Accounts of `open_incident`.
@@ -24,6 +24,9 @@ pub struct OpenIncident<'info> {
         has_one = trigger @ BackstopError::WrongParent
     )]
     pub product: AccountLoader<'info, Product>,
+    /// The product's rates.
+    #[account(mut, has_one = product @ BackstopError::WrongParent)]
+    pub rates: AccountLoader<'info, Rates>,
     /// The product's trigger.
     #[account(mut)]
     pub trigger: AccountLoader<'info, Trigger>,
@@ -42,11 +45,14 @@ pub struct OpenIncident<'info> {
 
 /// Specification:
 /// - anyone, once the trigger has triggered; once per product;
-/// - gross is exact, from the buckets: severity of the sums in force at the event, and the premiums of covers still
-///   waiting; the severity's part is rounded up, so that the payouts never exceed it;
-/// - the product is over;
+/// - gross is exact, from the buckets: severity of the sums in force at the event, rounded up, so that the payouts never
+///   exceed it; premium that is given back is no part of it, nor of what treaties owe;
+/// - the product is over and its premium ends: covers that were waiting get back what they had not earned when the alert
+///   began, covers in force the part that was not lost of what they had not earned when the challenge ended; the rest is
+///   the pool's, and what the loss has earned of it is not ceded;
 /// - the treaties in force at the event are noted; without any the incident waits for its funding round;
-/// - with nothing due the incident is closed at once, and exposure and alert end with it.
+/// - with nothing due the incident is funded at once, and exposure and alert end with it; with nothing to be given back
+///   either it is closed.
 pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
@@ -60,16 +66,21 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
     let incident = &mut accounts.incident;
     let mut till = Till::open(&accounts.pool, now)?;
     let mut product = accounts.product.write()?;
-    let opening = incident.open(keys, &mut till, &mut product, &mut *accounts.trigger.write()?, now)?;
+    let mut rates = accounts.rates.write()?;
+    let opening = incident.open(keys, &mut till, &mut product, &mut rates, &mut *accounts.trigger.write()?, now)?;
     till.close()?;
     report(&IncidentOpened {
         pool: accounts.pool.key(),
         product: accounts.product.key(),
         incident: incident.key(),
         event_at: opening.event_at,
+        ended_at: opening.ended_at,
         severity_bps: opening.severity_bps,
         gross: opening.gross,
         released: opening.released,
+        waiting_refunds: opening.waiting_refunds,
+        loss_refunds: opening.loss_refunds,
+        accrual: opening.accrual,
     })?;
     Ok(())
 }

@@ -48,7 +48,7 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
         })?;
     }
     if outcome.phase_changed() {
-        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome)?;
+        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome, now)?;
     }
     Ok(())
 }
@@ -60,10 +60,11 @@ pub(crate) fn book_phase_change(
     product: &AccountLoader<Product>,
     pool: &AccountLoader<Pool>,
     outcome: &Outcome,
+    now: i64,
 ) -> Result<()> {
     let exposure = product.read()?.exposure;
     let mut till = Till::untouched(pool)?;
-    till.move_alert(trigger.alert_in(outcome.before), trigger.alert_in(outcome.after), exposure)?;
+    till.move_alert(trigger.alert_in(outcome.before), trigger.alert_in(outcome.after), exposure, now)?;
     till.close()?;
     report(&PhaseChanged {
         trigger: trigger_key,

@@ -40,11 +40,13 @@ impl Pool {
         Ok(cap.min(group_cap.saturating_sub(others)))
     }
 
-    /// Counts a product with exposure into the alert, out of it, or from breaching to due and back.
-    pub fn move_alert(&mut self, from: AlertLevel, to: AlertLevel, exposure: u64) -> Result<()> {
+    /// Counts a product with exposure into the alert, out of it, or from breaching to due and back. Accrual stands from
+    /// the first alert to the end of the last.
+    pub fn move_alert(&mut self, from: AlertLevel, to: AlertLevel, exposure: u64, now: i64) -> Result<()> {
         if exposure == 0 || from == to {
             return Ok(());
         }
+        let before = self.alerts;
         if from != AlertLevel::None {
             self.alerts = self.alerts.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
             debit(&mut self.alert_exposure, exposure)?;
@@ -58,6 +60,11 @@ impl Pool {
         }
         if to == AlertLevel::Due {
             self.alerts_due = fits(self.alerts_due.checked_add(1))?;
+        }
+        match (before, self.alerts) {
+            (_, 0) => self.stands_since = 0,
+            (0, _) if self.stands_since == 0 => self.stands_since = now,
+            _ => {}
         }
         Ok(())
     }

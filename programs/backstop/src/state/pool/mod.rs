@@ -74,6 +74,10 @@ pub struct Pool {
     pub tranches: [TrancheBook; 2],
     /// Premium received and not earned yet.
     pub unearned_premium: u64,
+    /// Premium of covers that an incident ended, to be given back to their holders.
+    pub premium_refunds: u64,
+    /// Premium of covers that an incident ended, until it is known how much of it is given back.
+    pub set_aside: u64,
     /// Set aside for covers of funded incidents, and reinsurance received for open ones.
     pub incident_reserves: u64,
     /// Set aside for exits that were settled.
@@ -83,6 +87,11 @@ pub struct Pool {
 
     /// Unix second up to which premium was accrued.
     pub accrued_at: i64,
+    /// When the alert began that stops accrual: the moment at which the number of alerts last rose from zero; 0 while
+    /// there is none.
+    pub stands_since: i64,
+    /// Part of the unearned premium that covers have earned which were cancelled while accrual stood.
+    pub held_back_premium: u64,
     /// Own capital without exiting value at the last day boundary, as the books stood when that day was first touched;
     /// less if capital has left since and other capital has come in.
     pub capital_at_day: u64,
@@ -106,6 +115,12 @@ pub struct Pool {
     pub treaties: u16,
     /// Unused.
     pub padding2: [u8; 2],
+    /// UTC day that `capital_at_day` was noted on.
+    pub capital_day: u32,
+    /// Unused.
+    pub padding3: [u8; 4],
+    /// What came in late and is spread over time; it is never ceded.
+    pub second_stream: SecondStream,
     /// Incidents on their way to be funded.
     pub funding: FundingQueue,
     /// The quota share in force.
@@ -127,11 +142,15 @@ pub struct Pool {
     pub rate_q32: u64,
     /// Fraction of an asset unit earned and not booked, Q32.
     pub fraction_q32: u64,
+    /// Rate of covers that are not insured yet, in Q32 asset units a second: the sum of what is to start.
+    pub waiting_rate_q32: u64,
+    /// Rate that starts at the start of each UTC day, by day modulo 32.
+    pub rate_starts: [u64; START_BUCKETS],
     /// Rate that ends at the start of each UTC day, by day modulo 512.
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 6_064);
+const _: () = assert!(core::mem::size_of::<Pool>() == 6_064 + 32 + 24 + 264);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 in_place_account!(Pool { kind: PoolKind, access: Access });
@@ -150,6 +169,9 @@ impl Pool {
             senior.assets,
             senior.exiting,
             self.unearned_premium,
+            self.second_stream.amount,
+            self.premium_refunds,
+            self.set_aside,
             self.incident_reserves,
             self.exit_reserves,
             self.treaty_payable,
