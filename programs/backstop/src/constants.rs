@@ -20,6 +20,9 @@ pub const SHARES_SEED: &[u8] = b"shares";
 /// Seed of a `Product`, followed by the pool and the product's id.
 #[constant]
 pub const PRODUCT_SEED: &[u8] = b"product";
+/// Seed of a product's `Rates`, followed by the product.
+#[constant]
+pub const RATES_SEED: &[u8] = b"rates";
 /// Seed of a `Trigger`, followed by the product.
 #[constant]
 pub const TRIGGER_SEED: &[u8] = b"trigger";
@@ -56,17 +59,23 @@ pub const WEEK: i64 = 7 * DAY;
 /// Day buckets of a pool's premium stream and of a product's exposure: the longest term and the ring fit in with
 /// room to spare.
 pub use crate::math::stream::DAY_BUCKETS;
+/// Days ahead for which a pool knows what premium starts to be earned.
+pub use crate::math::stream::START_BUCKETS;
 /// Longest term of a cover plus the days its trigger's ring reaches back.
 pub const MAX_TERM_AND_RING_DAYS: u32 = 510;
 /// [`DAY_BUCKETS`] as a number of days.
 pub const DAY_RING: u32 = 512;
-/// Buckets by activation day of a product.
-pub const ACTIVATION_BUCKETS: usize = 32;
-/// [`ACTIVATION_BUCKETS`] as a number of days.
-pub const ACTIVATION_RING: u32 = 32;
-/// Longest waiting time plus the days a trigger's ring reaches back, so that every activation day that an incident can
-/// ask for still has its bucket.
+/// [`START_BUCKETS`] as a number of days.
+pub const START_RING: u32 = 32;
+/// Buckets of a product by the first insured day of its covers.
+pub const COVER_STARTS: usize = 64;
+/// [`COVER_STARTS`] as a number of days.
+pub const COVER_STARTS_RING: u32 = 64;
+/// Longest waiting time plus the days a trigger's ring reaches back, so that every first insured day that an incident
+/// can ask for still has its bucket: from the event, which is no further back than the ring before the alert, to the
+/// last start that the pool's stream can hold.
 pub const MAX_WAITING_AND_RING_DAYS: u32 = 30;
+const _: () = assert!(MAX_WAITING_AND_RING_DAYS + START_RING < COVER_STARTS_RING);
 /// Risk groups of a pool.
 pub const RISK_GROUPS: usize = 16;
 /// Excess-of-loss layers in force of a cedant.
@@ -84,6 +93,8 @@ pub const NOTICE_MARGIN: i64 = 3 * DAY;
 pub const LATE_EPOCH: i64 = 30 * DAY;
 /// Least payment to an exit epoch that does not fill it, in asset units: keeps what rounding takes below 0.2 % of it.
 pub const MIN_EXIT_PAYMENT: u64 = 1_000;
+/// Least time over which money that comes in late is spread.
+pub const LATE_STREAM: i64 = 90 * DAY;
 /// Days over which quota-share premium is earned by the reinsurer after it was settled.
 pub const CEDED_PREMIUM_DAYS: i64 = 7;
 

@@ -274,6 +274,9 @@ refusals! {
     /// 6122
     #[msg("The product is over")]
     ProductOver = 122,
+    /// 6123
+    #[msg("An alert has stopped the pool's accrual for too long to sell a cover that begins or ends so late")]
+    AccrualStands = 123,
 
     // ---- oracle and evidence: 6140 (0x17fc) ----
     /// 6140

@@ -28,7 +28,7 @@ impl<'a, 'info> Till<'a, 'info> {
     pub fn open(pool: &'a AccountLoader<'info, Pool>, now: i64) -> Result<Self> {
         let mut till = Self::untouched(pool)?;
         let accrual = till.books.accrue(now)?;
-        report_accrual(pool.key(), now, accrual)?;
+        report_accrual(pool.key(), till.books.accrued_at, accrual)?;
         Ok(till)
     }
 
@@ -90,7 +90,7 @@ impl DerefMut for Till<'_, '_> {
 /// Reports an accrual that moved something.
 #[inline(always)]
 pub fn report_accrual(pool: Pubkey, at: i64, accrual: Accrual) -> Result<()> {
-    if accrual.earned > 0 {
+    if accrual.earned > 0 || accrual.late > 0 {
         report(&Accrued { pool, at, accrual })?;
     }
     Ok(())

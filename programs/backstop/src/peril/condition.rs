@@ -11,17 +11,25 @@ pub enum AlertLevel {
     None,
     /// Breaching.
     Breaching,
-    /// Met, or triggered and not funded yet.
+    /// Met, or triggered and without an incident.
     Due,
 }
 
-/// What a condition has proven. Final.
+/// What a condition has proven. The event and the moment are fixed; the severity may still grow until it is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// When the event was, in unix seconds.
     pub event_at: i64,
-    /// Part of each sum insured that is lost, in basis points.
+    /// When it was proven, in unix seconds: the end of its challenge, whenever anybody called.
+    pub proven_at: i64,
+    /// Part of each sum insured that is lost by what is known, in basis points.
     pub severity_bps: u16,
+    /// The most that this part can still become, in basis points: itself, once final.
+    pub most_severity_bps: u16,
+    /// Whether the severity is fixed.
+    pub is_final: bool,
+    /// When it is fixed at the latest, in unix seconds, whatever is shown and whenever anybody calls.
+    pub final_by: i64,
 }
 
 /// What the last price must be like for a sale.
@@ -41,13 +49,16 @@ pub trait Condition {
     /// How it counts in its pool's alert.
     fn alert(&self) -> AlertLevel;
 
-    /// What it has proven, once it is triggered.
+    /// Number of its last alert in its pool.
+    fn alert_number(&self) -> u64;
+
+    /// What it has proven, once it is triggered; as of the last call that changed something.
     fn verdict(&self) -> Option<Verdict>;
 
     /// Refuses a sale while what is known is too old or too near to an event.
     fn require_sellable(&self, limits: SaleLimits, now: i64) -> Result<()>;
 
-    /// Ends the alert of a triggered condition: what its incident pays is set aside, or nothing is due.
+    /// Ends the alert of a triggered condition: its incident is opened.
     fn end_alert(&mut self);
 
     /// Whether nothing points to an event. A quiet condition stays quiet until something is shown to it.

@@ -4,6 +4,7 @@ use crate::constants::{ACCOUNT_VERSION, DAY};
 use crate::cpi::mint::Metadata;
 use crate::cpi::text;
 use crate::error::BackstopError;
+use crate::math::stream;
 use crate::state::{Pool, Product, ProductTerms, Quote, day_of, day_start, get_text};
 use anchor_lang::prelude::*;
 
@@ -61,7 +62,7 @@ borsh_account!(Cover { keys: 3, discriminator: [104, 157, 160, 193, 104, 133, 22
 pub enum Claim {
     /// It was in force at the event: its sum insured.
     Loss,
-    /// It was still waiting: its premium.
+    /// It was still waiting: the premium that it had not earned.
     Refund,
 }
 
@@ -119,9 +120,15 @@ impl Cover {
         day_start(self.end_day)
     }
 
-    /// Seconds from now to the end, for the unearned premium.
+    /// Seconds of protection that are left, all of them before it begins.
     pub fn seconds_left(&self, now: i64) -> u64 {
-        u64::try_from(self.end().saturating_sub(now)).unwrap_or(0)
+        u64::try_from(self.end().saturating_sub(now.max(self.active_from()))).unwrap_or(0)
+    }
+
+    /// What the rate has still to earn at a moment, in asset units, rounded down. Before the protection begins that is
+    /// the premium, but for a unit if the rate was rounded.
+    pub fn unearned_at(&self, now: i64) -> Result<u64> {
+        Ok(stream::unearned(self.rate_q32, self.seconds_left(now)).ok_or(BackstopError::MathOverflow)?)
     }
 
     /// What an event at `event_at` means for this cover: it was in force, was still waiting, or had ended.

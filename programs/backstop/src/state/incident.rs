@@ -125,7 +125,7 @@ pub struct IncidentKeys {
 }
 
 /// What an incident is due more than before, and what follows from it. Amounts are in asset units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Growth {
     /// Part of each sum insured that is lost now, in basis points.
     pub severity_bps: u16,
@@ -235,7 +235,7 @@ impl Incident {
         let accrual = pool.end_premium(&ended)?;
         let crisis = if most > 0 { pool.join_crisis(most, verdict.final_by, now)? } else { 0 };
         let released = product.exposure;
-        pool.move_alert(condition.alert_number(), condition.alert(), AlertLevel::None, released, now)?;
+        pool.move_alert(product.alert(condition.alert_number()), condition.alert(), AlertLevel::None, now)?;
         condition.end_alert();
         product.release_all(pool)?;
         product.end_with(event_at);

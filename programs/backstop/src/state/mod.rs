@@ -5,21 +5,25 @@
 pub mod version;
 
 pub mod cover;
+pub mod crisis;
 pub mod exit;
 pub mod incident;
 pub(crate) mod ledger;
 pub mod pool;
 pub mod product;
 pub mod protocol;
+pub mod rates;
 pub mod treaty;
 pub mod trigger;
 
 pub use cover::*;
+pub use crisis::*;
 pub use exit::*;
 pub use incident::*;
 pub use pool::*;
 pub use product::*;
 pub use protocol::*;
+pub use rates::*;
 pub use treaty::*;
 pub use trigger::*;
 pub use version::*;

@@ -7,7 +7,7 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::math::rounding::BPS;
 use crate::math::treaties::{self, Reinstatement};
-use crate::state::{Crisis, Incident, LossByLayer, Pool, PoolKind, Receipt, day_of, day_start};
+use crate::state::{CallState, Crisis, Incident, LossByLayer, Pool, PoolKind, Receipt, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// Which part of a cedant's losses a treaty pays.
@@ -249,8 +249,10 @@ impl Treaty {
         reinsurer: &mut Pool,
         now: i64,
     ) -> Result<TreatyCall> {
-        let owed = incident.owed_by(&key)?;
+        let noted = incident.noted(&key)?;
+        let owed = noted.owed.saturating_sub(noted.paid);
         let paid = owed.min(reinsurer.loss_capital()?);
+        ensure!(paid > 0 || noted.state == CallState::Pending, BackstopError::NothingOwed);
         let losses = reinsurer.pay_inward(&key, paid)?;
         let room = reinsurer.room_for_limits()?.min(incident.still_exposed);
         let (restored, reinstatement_premium) = self.reinstate(paid, room)?;

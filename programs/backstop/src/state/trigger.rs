@@ -24,16 +24,18 @@ pub struct Trigger {
     pub version: u8,
     /// Bump of the address.
     pub bump: u8,
-    /// 1 once the incident of this trigger is funded (or had nothing to fund).
-    pub funded: u8,
+    /// 1 once the incident of this trigger is open: it is in alert no longer.
+    pub opened: u8,
     /// Unused.
     pub padding: [u8; 4],
     /// Threshold, duration, tolerance, challenge, severity.
     pub terms: Terms,
     /// What was shown.
     pub evidence: Evidence,
+    /// Number of its last alert in its pool.
+    pub alert_number: u64,
     /// Room for later fields.
-    pub reserved: [u64; 16],
+    pub reserved: [u64; 15],
 }
 
 const _: () = assert!(core::mem::align_of::<Trigger>() <= 8);
@@ -83,7 +85,7 @@ impl Trigger {
             Phase::Quiet => AlertLevel::None,
             Phase::Breaching => AlertLevel::Breaching,
             Phase::Met => AlertLevel::Due,
-            Phase::Triggered if self.funded == 0 => AlertLevel::Due,
+            Phase::Triggered if self.opened == 0 => AlertLevel::Due,
             Phase::Triggered => AlertLevel::None,
         }
     }
@@ -98,11 +100,24 @@ impl Condition for Trigger {
         self.alert_in(self.phase())
     }
 
+    fn alert_number(&self) -> u64 {
+        self.alert_number
+    }
+
     fn verdict(&self) -> Option<Verdict> {
         match self.phase() {
             Phase::Quiet | Phase::Breaching | Phase::Met => None,
             Phase::Triggered => {
-                Some(Verdict { event_at: self.evidence.event_at, severity_bps: self.evidence.severity_bps })
+                let Evidence { event_at, met_at, severity_bps, .. } = self.evidence;
+                let proven_at = met_at.saturating_add(i64::from(self.terms.challenge));
+                Some(Verdict {
+                    event_at,
+                    proven_at,
+                    severity_bps,
+                    most_severity_bps: severity_bps,
+                    is_final: true,
+                    final_by: proven_at,
+                })
             }
         }
     }
@@ -120,7 +135,7 @@ impl Condition for Trigger {
     }
 
     fn end_alert(&mut self) {
-        self.funded = 1;
+        self.opened = 1;
     }
 }
 

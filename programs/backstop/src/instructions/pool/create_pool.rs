@@ -8,7 +8,9 @@ use crate::error::BackstopError;
 use crate::events::{PoolCreated, report};
 use crate::instructions::{no_more, now};
 use crate::money::asset::{check_asset, has_freeze_authority};
-use crate::state::{Access, Pool, PoolKind, PoolTerms, Protocol, Tranche, put_text, share_decimals, share_metadata};
+use crate::state::{
+    Access, Pool, PoolKind, PoolTerms, Protocol, Tranche, day_of, put_text, share_decimals, share_metadata,
+};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 use anchor_spl::token_interface::{Mint, TokenInterface};
@@ -103,6 +105,7 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
         pool.asset_decimals = accounts.asset_mint.decimals;
         pool.label = label;
         pool.accrued_at = now;
+        pool.capital_day = day_of(now);
         pool.invariant()?;
     }
     let asset_key = accounts.asset_mint.key();

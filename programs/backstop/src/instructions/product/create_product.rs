@@ -7,7 +7,7 @@ use crate::instructions::{no_more, now};
 use crate::money::Till;
 use crate::peril::evidence::{Terms, TermsInput};
 use crate::peril::feed::Source;
-use crate::state::{Admission, Pool, Product, ProductTerms, Protocol, Trigger, day_of, put_text};
+use crate::state::{Admission, Pool, Product, ProductTerms, Protocol, Rates, Trigger, day_of, put_text};
 use anchor_lang::prelude::*;
 
 /// What a product is created with.
@@ -54,6 +54,15 @@ pub struct CreateProduct<'info> {
         bump
     )]
     pub product: AccountLoader<'info, Product>,
+    /// Its rates, created here.
+    #[account(
+        init,
+        payer = payer,
+        space = Rates::SPACE,
+        seeds = [RATES_SEED, product.key().as_ref()],
+        bump
+    )]
+    pub rates: AccountLoader<'info, Rates>,
     /// Its trigger, created here.
     #[account(
         init,
@@ -72,6 +81,7 @@ pub struct CreateProduct<'info> {
 /// - the pool's asset is not the covered one;
 /// - every term is within its hard bounds, and trigger, wording, severity and waiting time never change;
 /// - the pool's cooldown is at least the trigger's duration, tolerance and challenge and one day more;
+/// - its shortest term outlasts the trigger's duration, tolerance and challenge by a day and more;
 /// - it sells only after notice, unless the pool has never had shares nor covers.
 pub(crate) fn handle(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
@@ -80,6 +90,7 @@ pub(crate) fn handle(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Re
     let condition = Terms::new(&args.condition).map_err(|_| BackstopError::BadTriggerTerms)?;
     let ring_days = condition.ring_days();
     args.terms.validate(ring_days)?;
+    args.terms.require_outlasts(condition.longest_wait_seconds())?;
     let pool_key = accounts.pool.key();
     let product_key = accounts.product.key();
     let trigger_key = accounts.trigger.key();
@@ -109,6 +120,12 @@ pub(crate) fn handle(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Re
     product.version = ACCOUNT_VERSION;
     product.bump = ctx.bumps.product;
 
+    let mut rates = accounts.rates.load_init()?;
+    rates.product = product_key;
+    rates.cleared_day = day_of(now);
+    rates.version = ACCOUNT_VERSION;
+    rates.bump = ctx.bumps.rates;
+
     let mut trigger = accounts.trigger.load_init()?;
     trigger.product = product_key;
     trigger.pool = pool_key;
@@ -122,6 +139,7 @@ pub(crate) fn handle(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Re
         pool: pool_key,
         product: product_key,
         trigger: trigger_key,
+        rates: accounts.rates.key(),
         covered_asset: args.covered_asset,
         wording_hash: args.wording_hash,
         sells_from,

@@ -48,22 +48,24 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
         })?;
     }
     if outcome.phase_changed() {
-        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome)?;
+        book_phase_change(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome, now)?;
     }
     Ok(())
 }
 
 /// Counts a change of phase in the pool's alert and reports it.
 pub(crate) fn book_phase_change(
-    trigger: &Trigger,
+    trigger: &mut Trigger,
     trigger_key: Pubkey,
     product: &AccountLoader<Product>,
     pool: &AccountLoader<Pool>,
     outcome: &Outcome,
+    now: i64,
 ) -> Result<()> {
-    let exposure = product.read()?.exposure;
+    let alert = product.read()?.alert(trigger.alert_number);
+    let (before, after) = (trigger.alert_in(outcome.before), trigger.alert_in(outcome.after));
     let mut till = Till::untouched(pool)?;
-    till.move_alert(trigger.alert_in(outcome.before), trigger.alert_in(outcome.after), exposure)?;
+    trigger.alert_number = till.move_alert(alert, before, after, now)?;
     till.close()?;
     report(&PhaseChanged {
         trigger: trigger_key,

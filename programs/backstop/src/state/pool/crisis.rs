@@ -8,10 +8,9 @@
 
 use crate::constants::TREATY_CALL_WINDOW;
 use crate::error::BackstopError;
-use crate::math::losses::{self, Layers};
 use crate::math::rounding::{Rounding, mul_div};
 use crate::state::ledger::{credit, debit, fits};
-use crate::state::{ByTranche, Crisis, LossByLayer, Pool, Tranche};
+use crate::state::{Crisis, LossByLayer, Pool, Tranche};
 use anchor_lang::prelude::*;
 
 /// The crisis of a pool. Between crises all of it is zero but the number.
@@ -47,7 +46,7 @@ pub struct CrisisBook {
 }
 
 /// What an incident was given, in asset units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Giving {
     /// All of it: the sum of the following.
     pub amount: u64,
@@ -60,7 +59,7 @@ pub struct Giving {
 }
 
 /// What closing a crisis did, in asset units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrisisClosing {
     /// Its number.
     pub number: u32,
@@ -80,7 +79,7 @@ pub struct CrisisClosing {
 }
 
 /// Where money went that came in for an incident, in asset units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// To the open crisis.
     pub recovered: u64,

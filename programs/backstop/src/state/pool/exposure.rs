@@ -8,6 +8,15 @@ use crate::state::Pool;
 use crate::state::ledger::{credit, debit, fits};
 use anchor_lang::prelude::*;
 
+/// A product's alert as its pool counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// Its number, from its beginning on.
+    pub number: u64,
+    /// The product's exposure, in asset units.
+    pub exposure: u64,
+}
+
 impl Pool {
     /// Adds exposure of a product to its group and the total.
     pub fn add_exposure(&mut self, group: u8, amount: u64) -> Result<()> {
@@ -40,11 +49,14 @@ impl Pool {
         Ok(cap.min(group_cap.saturating_sub(others)))
     }
 
-    /// Counts a product with exposure into the alert, out of it, or from breaching to due and back.
-    pub fn move_alert(&mut self, from: AlertLevel, to: AlertLevel, exposure: u64) -> Result<()> {
+    /// Counts a product with exposure into the alert, out of it, or from breaching to due and back. Returns the number of
+    /// its alert. Accrual stands from the first alert to the end of the last, and of the crisis that follows.
+    pub fn move_alert(&mut self, alert: Alert, from: AlertLevel, to: AlertLevel, now: i64) -> Result<u64> {
+        let Alert { mut number, exposure } = alert;
         if exposure == 0 || from == to {
-            return Ok(());
+            return Ok(number);
         }
+        let before = self.alerts;
         if from != AlertLevel::None {
             self.alerts = self.alerts.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
             debit(&mut self.alert_exposure, exposure)?;
@@ -59,7 +71,30 @@ impl Pool {
         if to == AlertLevel::Due {
             self.alerts_due = fits(self.alerts_due.checked_add(1))?;
         }
-        Ok(())
+        if from == AlertLevel::None {
+            credit(&mut self.alert_seq, 1)?;
+            number = self.alert_seq;
+            self.count_early(now)?;
+        }
+        if to == AlertLevel::None {
+            self.count_ended(number)?;
+        }
+        match (before, self.alerts) {
+            (_, 0) => {
+                self.alerts_since = 0;
+                if !self.in_crisis() {
+                    self.stands_since = 0;
+                }
+            }
+            (0, _) => {
+                self.alerts_since = now;
+                if self.stands_since == 0 {
+                    self.stands_since = now;
+                }
+            }
+            _ => {}
+        }
+        Ok(number)
     }
 
     /// How deep the pool is in alert: as deep as the worst of its products; a crisis is as deep as it gets.
