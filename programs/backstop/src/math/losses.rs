@@ -184,12 +184,11 @@ mod tests {
 
     #[test]
     fn gross_is_what_the_covers_can_claim_rounded_up() {
-        assert_eq!(gross(1_001, 5_000, 9), Some(510)); // 500.5 + 9
-        assert_eq!(gross(1_001, 10_000, 9), Some(1_010));
-        assert_eq!(gross(1_001, 0, 9), Some(9));
-        assert_eq!(gross(u64::MAX, 10_000, 0), Some(u64::MAX));
-        assert_eq!(gross(u64::MAX, 10_000, 1), None);
-        assert_eq!(gross(1, 10_001, 0), None);
+        assert_eq!(gross(1_001, 5_000), Some(501)); // 500.5
+        assert_eq!(gross(1_001, 10_000), Some(1_001));
+        assert_eq!(gross(1_001, 0), Some(0));
+        assert_eq!(gross(u64::MAX, 10_000), Some(u64::MAX));
+        assert_eq!(gross(1, 10_001), None);
     }
 
     #[test]
@@ -200,21 +199,26 @@ mod tests {
         assert_eq!(payout(999, 2_500, 350, 700), Some(124)); // 249.75 -> 249 -> 124.5
         assert_eq!(payout(1_000, 10_000, 0, 700), Some(0));
         assert_eq!(payout(1_000, 10_001, 1, 1), None);
-        assert_eq!(refund(33, 350, 700), Some(16));
-        assert_eq!(refund(33, 800, 700), Some(33));
+    }
+
+    #[test]
+    fn what_was_not_lost_of_the_premium_is_given_back() {
+        assert_eq!(refund(1_001, 0), Some(1_001));
+        assert_eq!(refund(1_001, 2_500), Some(750)); // 750.75
+        assert_eq!(refund(1_001, 10_000), Some(0));
+        assert_eq!(refund(u64::MAX, 0), Some(u64::MAX));
+        assert_eq!(refund(1, 10_001), None);
     }
 
     #[test]
     fn an_incident_that_owes_nothing_has_ratio_one() {
         assert_eq!(payout(1_000, 10_000, 0, 0), Some(1_000));
-        assert_eq!(refund(7, 0, 0), Some(7));
     }
 
     #[test]
     fn a_full_reserve_pays_everybody_in_full() {
-        let gross = gross(2_001, 3_333, 5).unwrap(); // 666.9 + 5 -> 672
-        assert_eq!(gross, 672);
+        let gross = gross(2_001, 3_333).unwrap(); // 666.9
+        assert_eq!(gross, 667);
         assert_eq!(payout(2_001, 3_333, gross, gross), Some(666));
-        assert_eq!(refund(5, gross, gross), Some(5));
     }
 }

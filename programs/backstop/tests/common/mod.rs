@@ -57,6 +57,7 @@ pub fn pool() -> Pool {
     pool.version = 1;
     pool.terms = pool_terms();
     pool.accrued_at = NOW;
+    pool.capital_day = TODAY;
     pool.share_mints = [key(1), key(2)];
     pool
 }
@@ -217,4 +218,13 @@ pub fn product() -> Product {
     product.ring_days = 2;
     product.released_day = TODAY - 2;
     product
+}
+
+/// The product's rates.
+pub fn rates() -> Rates {
+    let mut rates = Rates::zeroed();
+    rates.version = 1;
+    rates.product = key(20);
+    rates.cleared_day = TODAY;
+    rates
 }
