@@ -3,13 +3,15 @@
 mod common;
 mod crisis_rule;
 
+use anchor_lang::prelude::*;
+use backstop::constants::COVER_STARTS;
 use backstop::error::BackstopError;
 use backstop::peril::evidence::Phase;
 use backstop::peril::{AlertLevel, Condition, SaleLimits, Verdict};
-use backstop::state::*;
+use backstop::state::{self, *};
 use bytemuck::Zeroable;
 use common::*;
-use crisis_rule::*;
+use crisis_rule::{Books, Calling, Dice, Paid, Play, World, outcome, play};
 use std::collections::BTreeMap;
 
 const IN_TIME: [Calling; 4] = [
@@ -112,7 +114,7 @@ impl Condition for Evidence {
         self.verdict
     }
 
-    fn require_sellable(&self, _limits: SaleLimits, _now: i64) -> anchor_lang::Result<()> {
+    fn require_sellable(&self, _limits: SaleLimits, _now: i64) -> Result<()> {
         Ok(())
     }
 
@@ -126,7 +128,7 @@ struct Insured {
     product: Product,
     rates: Rates,
     evidence: Evidence,
-    incident: Option<backstop::state::Incident>,
+    incident: Option<state::Incident>,
     covers: Vec<Cover>,
     /// What each cover was paid, by the sum of its settlements.
     paid: Vec<u64>,
@@ -137,9 +139,9 @@ struct Program<'a> {
     rule: Books<'a>,
     pool: Pool,
     reinsurer: Pool,
-    treaties: Vec<(anchor_lang::prelude::Pubkey, Treaty)>,
+    treaties: Vec<(Pubkey, Treaty)>,
     insured: Vec<Insured>,
-    crises: Vec<backstop::state::Crisis>,
+    crises: Vec<state::Crisis>,
     dice: Dice,
 }
 
@@ -150,7 +152,7 @@ fn time(at: i64) -> i64 {
 }
 
 /// The same result, or the refusal that means that nothing would change.
-fn unless<T>(result: anchor_lang::Result<T>, refusal: BackstopError) -> Option<T> {
+fn unless<T>(result: Result<T>, refusal: BackstopError) -> Option<T> {
     match result {
         Ok(value) => Some(value),
         Err(error) => {
@@ -158,6 +160,12 @@ fn unless<T>(result: anchor_lang::Result<T>, refusal: BackstopError) -> Option<T
             None
         }
     }
+}
+
+/// The bytes of an account that is being created.
+fn unopened() -> state::Incident {
+    let zeros = [0; <state::Incident as Space>::INIT_SPACE];
+    AnchorDeserialize::deserialize(&mut &zeros[..]).unwrap()
 }
 
 impl<'a> Program<'a> {
@@ -279,8 +287,6 @@ impl Insured {
     }
 }
 
-const COVER_STARTS: usize = backstop::constants::COVER_STARTS;
-
 impl Play for Program<'_> {
     fn alert(&mut self, product: usize, at: i64) {
         Play::alert(&mut self.rule, product, at);
@@ -314,14 +320,14 @@ impl Play for Program<'_> {
             final_by: time(final_at),
         });
         let keys = IncidentKeys { product: key(20), pool: key(3), rent_payer: key(22), bump: 255 };
-        let mut new = backstop::state::Incident::default_for_tests();
+        let mut new = unopened();
         self.pool.accrue(time(at)).unwrap();
         let opening =
             unless(new.open(keys, &mut self.pool, product, rates, evidence, time(at)), BackstopError::CrisisNotClosed);
         assert_eq!(opening.is_some(), opened);
         if let Some(opening) = opening {
             if begins {
-                self.crises.push(backstop::state::Crisis::begin(key(3), key(22), 255, opening.crisis));
+                self.crises.push(state::Crisis::begin(key(3), key(22), 255, opening.crisis));
             }
             new.enter(self.crises.last_mut().unwrap()).unwrap();
             *incident = Some(new);

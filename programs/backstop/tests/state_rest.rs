@@ -145,7 +145,10 @@ fn an_alert_follows_the_phase_and_ends_with_the_funding() {
         trigger.evidence.phase = phase.byte();
         assert_eq!((trigger.phase(), trigger.alert()), (phase, level));
         (trigger.evidence.event_at, trigger.evidence.severity_bps) = (NOW - 7, 2_500);
-        let proven = (phase == Phase::Triggered).then_some(Verdict { event_at: NOW - 7, severity_bps: 2_500 });
+        // Proven at the end of the challenge, an hour after slot m, whenever anybody confirmed it.
+        (trigger.evidence.met_at, trigger.evidence.triggered_at) = (NOW + 100, NOW + 9_999);
+        let verdict = Verdict { event_at: NOW - 7, proven_at: NOW + 3_700, severity_bps: 2_500 };
+        let proven = (phase == Phase::Triggered).then_some(verdict);
         assert_eq!(trigger.verdict(), proven);
         match proven {
             Some(verdict) => assert_eq!(trigger.require_verdict().unwrap(), verdict),
@@ -300,7 +303,7 @@ fn a_ledger_entry_neither_overflows_nor_falls_below_zero() {
 fn an_event_reads_the_buckets_that_a_sale_wrote() {
     let (mut pool, mut product, trigger) = (pool_with(0, 1_000_000, 0), product(), trigger());
     let request = CoverRequest { sum_insured: 10_000, term_days: 30 };
-    let quote = product.sell(&mut pool, &trigger, request, NOW).unwrap().quote;
+    let quote = product.sell(&mut pool, &mut rates(), &trigger, request, NOW).unwrap().quote;
     assert_eq!(product.affected(NOW).unwrap(), Affected { sums: 0, premiums: quote.premium });
     assert_eq!(product.affected(NOW + DAY).unwrap(), Affected { sums: 10_000, premiums: 0 });
     assert_eq!(product.affected(NOW + 31 * DAY).unwrap(), Affected { sums: 0, premiums: 0 });

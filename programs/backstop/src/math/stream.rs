@@ -25,7 +25,7 @@ const ONE_Q32: u64 = 1 << 32;
 const FRACTION_Q32: u64 = 0xffff_ffff;
 
 /// What a stream earned over a time, and how it goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Walk {
     /// Whole units earned.
     pub earned: u64,

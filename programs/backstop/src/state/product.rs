@@ -225,7 +225,7 @@ pub struct Product {
     pub exposure_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Product>() == 5_248 - 512 + 2_560);
+const _: () = assert!(core::mem::size_of::<Product>() == 7_296);
 const _: () = assert!(core::mem::align_of::<Product>() <= 8);
 
 in_place_account!(Product { state: ProductState });

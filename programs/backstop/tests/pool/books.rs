@@ -15,7 +15,7 @@ fn tranches_have_their_places_seeds_and_names() {
 
 #[test]
 fn an_account_has_room_for_the_pool_and_its_discriminator() {
-    assert_eq!(Pool::SPACE, 6_064 + 8);
+    assert_eq!(Pool::SPACE, 6_384 + 8);
 }
 
 #[test]
@@ -209,7 +209,10 @@ fn every_entry_of_the_ledger_counts_in_the_invariant() {
         pool.incident_reserves = 7;
         pool.exit_reserves = 8;
         pool.treaty_payable = 9;
-        pool.cash = 45;
+        pool.second_stream.amount = 10;
+        pool.premium_refunds = 11;
+        pool.set_aside = 12;
+        pool.cash = 78;
         pool.group_exposures[2] = 10;
         pool.group_exposures[9] = 20;
         pool.total_exposure = 30;
@@ -217,7 +220,7 @@ fn every_entry_of_the_ledger_counts_in_the_invariant() {
         pool
     };
     whole().invariant().unwrap();
-    let changes: [fn(&mut Pool); 18] = [
+    let changes: [fn(&mut Pool); 21] = [
         |pool| pool.surplus += 1,
         |pool| pool.tranches[0].assets += 1,
         |pool| pool.tranches[0].exiting += 1,
@@ -227,6 +230,9 @@ fn every_entry_of_the_ledger_counts_in_the_invariant() {
         |pool| pool.incident_reserves += 1,
         |pool| pool.exit_reserves += 1,
         |pool| pool.treaty_payable += 1,
+        |pool| pool.second_stream.amount += 1,
+        |pool| pool.premium_refunds += 1,
+        |pool| pool.set_aside += 1,
         |pool| pool.cash -= 1,
         |pool| pool.group_exposures[9] -= 1,
         |pool| pool.total_exposure += 1,
@@ -305,21 +311,37 @@ fn an_alert_counts_products_and_exposure_on_every_way_between_its_levels() {
         for to in [None, Breaching, Due] {
             let mut pool = pool();
             (pool.alerts, pool.alerts_due, pool.alert_exposure) = counts(from);
-            pool.move_alert(from, to, 70).unwrap();
+            pool.move_alert(from, to, 70, NOW).unwrap();
             assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), counts(to), "{from:?} to {to:?}");
         }
     }
 }
 
 #[test]
+fn accrual_stands_from_the_first_alert_to_the_end_of_the_last() {
+    use AlertLevel::*;
+    let mut pool = pool();
+    pool.add_exposure(0, 10).unwrap();
+    pool.move_alert(None, Breaching, 4, NOW + 1).unwrap();
+    pool.move_alert(None, Due, 6, NOW + 2).unwrap();
+    pool.move_alert(Breaching, Due, 4, NOW + 3).unwrap();
+    pool.move_alert(Due, None, 4, NOW + 4).unwrap();
+    assert_eq!((pool.stands_since, pool.accrues_to(NOW), pool.accrues_to(NOW + 9)), (NOW + 1, NOW, NOW + 1));
+    pool.move_alert(Due, None, 6, NOW + 5).unwrap();
+    assert_eq!((pool.stands_since, pool.accrues_to(NOW + 9)), (0, NOW + 9));
+    pool.move_alert(None, Due, 6, NOW + 6).unwrap();
+    assert_eq!(pool.stands_since, NOW + 6);
+}
+
+#[test]
 fn a_product_without_exposure_or_change_does_not_count_in_the_alert() {
     let mut pool = pool();
-    pool.move_alert(AlertLevel::None, AlertLevel::Due, 0).unwrap();
+    pool.move_alert(AlertLevel::None, AlertLevel::Due, 0, NOW).unwrap();
     assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), (0, 0, 0));
-    pool.move_alert(AlertLevel::Breaching, AlertLevel::Breaching, 70).unwrap();
-    pool.move_alert(AlertLevel::Due, AlertLevel::Due, 70).unwrap();
+    pool.move_alert(AlertLevel::Breaching, AlertLevel::Breaching, 70, NOW).unwrap();
+    pool.move_alert(AlertLevel::Due, AlertLevel::Due, 70, NOW).unwrap();
     assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), (0, 0, 0));
-    refused(pool.move_alert(AlertLevel::Breaching, AlertLevel::None, 70), InvariantViolated);
+    refused(pool.move_alert(AlertLevel::Breaching, AlertLevel::None, 70, NOW), InvariantViolated);
     (pool.alerts, pool.alert_exposure) = (1, 70);
-    refused(pool.move_alert(AlertLevel::Due, AlertLevel::None, 70), InvariantViolated);
+    refused(pool.move_alert(AlertLevel::Due, AlertLevel::None, 70, NOW), InvariantViolated);
 }

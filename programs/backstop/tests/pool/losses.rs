@@ -95,8 +95,8 @@ fn what_an_incident_pays_or_gives_back_leaves_the_reserves() {
 fn waiting(capital: u64, net: u64, exposure: u64, other_alert: u64) -> Pool {
     let mut pool = pool_with(0, capital, 0);
     pool.add_exposure(0, exposure + other_alert).unwrap();
-    pool.move_alert(AlertLevel::None, AlertLevel::Due, exposure).unwrap();
-    pool.move_alert(AlertLevel::None, AlertLevel::Breaching, other_alert).unwrap();
+    pool.move_alert(AlertLevel::None, AlertLevel::Due, exposure, NOW).unwrap();
+    pool.move_alert(AlertLevel::None, AlertLevel::Breaching, other_alert, NOW).unwrap();
     assert_eq!(pool.join_funding_queue(net, exposure, NOW).unwrap(), 0);
     pool
 }
@@ -127,7 +127,7 @@ fn a_round_begins_at_once_if_capital_covers_it_and_every_other_alert() {
 fn a_round_begins_when_no_other_alert_is_left() {
     let mut pool = waiting(400, 500, 600, 1_000);
     assert!(!pool.funding_round_due(NOW).unwrap());
-    pool.move_alert(AlertLevel::Breaching, AlertLevel::None, 1_000).unwrap();
+    pool.move_alert(AlertLevel::Breaching, AlertLevel::None, 1_000, NOW).unwrap();
     assert!(pool.funding_round_due(NOW).unwrap());
 }
 
@@ -154,7 +154,7 @@ fn every_incident_of_a_round_gets_its_part_in_any_order() {
     for order in [[0, 1], [1, 0]] {
         let mut pool = waiting(1_000, 600, 600, 0);
         pool.add_exposure(1, 1_400).unwrap();
-        pool.move_alert(AlertLevel::None, AlertLevel::Due, 1_400).unwrap();
+        pool.move_alert(AlertLevel::None, AlertLevel::Due, 1_400, NOW).unwrap();
         pool.join_funding_queue(1_400, 1_400, NOW).unwrap();
         // 1,000 of capital for 2,000 of losses.
         let nets = [600, 1_400];

@@ -157,7 +157,7 @@ pub struct Pool {
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 6_064 + 32 + 24 + 264 + 184);
+const _: () = assert!(core::mem::size_of::<Pool>() == 6_568);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 in_place_account!(Pool { kind: PoolKind, access: Access });
