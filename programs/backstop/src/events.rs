@@ -2,8 +2,8 @@
 //! books. Amounts are in asset units, times in unix seconds, days in UTC days.
 
 use crate::state::{
-    Access, Accrual, CoverState, CrisisClosing, Giving, Growth, LossByLayer, PoolKind, PoolTerms, ProductState, Receipt,
-    Tranche, TreatyTerms,
+    Access, Accrual, CoverState, CrisisClosing, Giving, Growth, LossByLayer, PoolKind, PoolTerms, ProductState,
+    Receipt, Tranche, TreatyTerms,
 };
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::log::sol_log_data;

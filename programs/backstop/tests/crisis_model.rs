@@ -143,6 +143,8 @@ struct Program<'a> {
     insured: Vec<Insured>,
     crises: Vec<state::Crisis>,
     dice: Dice,
+    /// Whether premium is earned meanwhile, of which the rule knows nothing.
+    earns: bool,
 }
 
 const HOUR: i64 = 3_600;
@@ -207,16 +209,35 @@ impl<'a> Program<'a> {
         });
         let insured = insured.collect();
         pool.invariant().unwrap();
-        Self { rule: Books::new(world), pool, reinsurer, treaties, insured, crises: Vec::new(), dice }
+        Self { rule: Books::new(world), pool, reinsurer, treaties, insured, crises: Vec::new(), dice, earns: false }
+    }
+
+    /// Premium of other business for the next days, and some that ends soon.
+    fn earn(&mut self, premium: u64) {
+        self.pool.stream_premium(premium, NOW, TODAY + 9).unwrap();
+        self.pool.stream_premium(premium, NOW, TODAY + 2).unwrap();
+        self.earns = true;
     }
 
     /// What the rule and the program say of everybody, after every call.
-    fn compare(&mut self) {
+    fn compare(&mut self, at: i64) {
+        if self.earns && self.dice.one_in(2) {
+            self.pool.accrue(time(at)).unwrap();
+        }
         self.pool.invariant().unwrap();
         self.reinsurer.invariant().unwrap();
+        self.settle_one();
+        if !self.earns {
+            self.compare_with_rule();
+        }
+    }
+
+    fn compare_with_rule(&mut self) {
         assert!(self.rule.problems.is_empty(), "{:?}", self.rule.problems);
-        assert_eq!(self.pool.loss_capital().unwrap(), self.rule.capital, "capital");
-        assert_eq!(self.pool.in_crisis(), self.rule.open, "whether a crisis is open");
+        assert_eq!(self.pool.in_crisis(), self.rule.open, "whether a crisis is open\n{:#?}", self.rule);
+        let (layers, stream) = (layers(&self.pool), self.pool.second_stream);
+        let capital = self.pool.loss_capital().unwrap();
+        assert_eq!(capital, self.rule.capital, "capital of {layers:?}, {stream:?}\n{:#?}", self.rule);
         if self.rule.open {
             let (have, need) = self.rule.ratio().unwrap();
             assert_eq!(self.pool.crisis_ratio().unwrap(), (have, need));
@@ -232,7 +253,10 @@ impl<'a> Program<'a> {
                 assert_eq!((noted.owed, noted.paid), (*owed, *paid), "treaties of product {product}");
             }
         }
-        // Somebody settles a cover: it is never paid less in all, and what others are paid does not change.
+    }
+
+    /// Somebody settles a cover: it is never paid less in all, and what others are paid does not change.
+    fn settle_one(&mut self) {
         let product = self.dice.from(0, self.insured.len() as u64 - 1) as usize;
         let insured = &mut self.insured[product];
         if insured.incident.is_some() && !insured.covers.is_empty() {
@@ -279,8 +303,11 @@ impl Insured {
     fn settle(&mut self, cover: usize, pool: &mut Pool) {
         let incident = self.incident.as_mut().unwrap();
         let record = &mut self.covers[cover];
-        let refusal =
-            if record.state == CoverState::Settled { BackstopError::CoverNotActive } else { BackstopError::NothingOwed };
+        let refusal = if record.state == CoverState::Settled {
+            BackstopError::CoverNotActive
+        } else {
+            BackstopError::NothingOwed
+        };
         if let Some(payout) = unless(incident.settle(pool, record), refusal) {
             self.paid[cover] += payout.amount;
         }
@@ -293,9 +320,8 @@ impl Play for Program<'_> {
         let Insured { product, evidence, .. } = &mut self.insured[product];
         evidence.level = AlertLevel::Breaching;
         let alert = product.alert(0);
-        evidence.number =
-            self.pool.move_alert(alert, AlertLevel::None, AlertLevel::Breaching, time(at)).unwrap();
-        self.compare();
+        evidence.number = self.pool.move_alert(alert, AlertLevel::None, AlertLevel::Breaching, time(at)).unwrap();
+        self.compare(at);
     }
 
     fn clear(&mut self, product: usize, at: i64) {
@@ -304,7 +330,7 @@ impl Play for Program<'_> {
         evidence.level = AlertLevel::None;
         let alert = product.alert(evidence.number);
         self.pool.move_alert(alert, AlertLevel::Breaching, AlertLevel::None, time(at)).unwrap();
-        self.compare();
+        self.compare(at);
     }
 
     fn open(&mut self, product: usize, severity: u64, most: u64, final_at: i64, at: i64) -> bool {
@@ -332,7 +358,7 @@ impl Play for Program<'_> {
             new.enter(self.crises.last_mut().unwrap()).unwrap();
             *incident = Some(new);
         }
-        self.compare();
+        self.compare(at);
         opened
     }
 
@@ -346,7 +372,7 @@ impl Play for Program<'_> {
         self.pool.accrue(time(at)).unwrap();
         let crisis = &mut self.crises[incident.crisis as usize - 1];
         unless(incident.fund(&mut self.pool, crisis, evidence, time(at)), BackstopError::AlreadyFunded);
-        self.compare();
+        self.compare(at);
     }
 
     fn call(&mut self, product: usize, treaty: usize, at: i64) {
@@ -362,13 +388,13 @@ impl Play for Program<'_> {
             self.pool.second_stream.amount -= late;
             self.pool.surplus += late;
         }
-        self.compare();
+        self.compare(at);
     }
 
     fn gift(&mut self, amount: u64, at: i64) {
         Play::gift(&mut self.rule, amount, at);
         self.pool.contribute(amount).unwrap();
-        self.compare();
+        self.compare(at);
     }
 }
 
@@ -385,6 +411,30 @@ fn the_program_reaches_the_outcome_call_by_call_in_every_order() {
             program.settle_all();
         }
     }
+}
+
+/// Premium waits while a crisis or an alert lasts, so when somebody calls does not decide who has it.
+#[test]
+fn premium_that_is_earned_meanwhile_changes_nothing_by_the_order_of_calls() {
+    let mut dice = Dice::new(5);
+    let mut crises = [0u32; 5];
+    for _ in 0..histories(1_000) {
+        let world = World::random(&mut dice);
+        let premium = world.layers.iter().sum::<u64>() / 20;
+        let outcomes = IN_TIME.map(|calling| {
+            let mut program = Program::new(&world, Dice::new(dice.roll()));
+            program.earn(premium);
+            play(&world, &mut program, &mut dice, calling);
+            program.settle_all();
+            let of = |insured: &Insured| {
+                insured.incident.as_ref().map(|incident| (incident.crisis, incident.gross, incident.reserve))
+            };
+            program.insured.iter().map(of).collect::<Vec<_>>()
+        });
+        assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}\n{world:#?}");
+        crises[outcomes[0].iter().flatten().map(|(crisis, ..)| *crisis).max().unwrap_or(0) as usize] += 1;
+    }
+    assert!(crises[1] > 0 && crises[2] > 0, "{crises:?}");
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn a_trigger_reads_its_source() {
 }
 
 #[test]
-fn an_alert_follows_the_phase_and_ends_with_the_funding() {
+fn an_alert_follows_the_phase_and_ends_with_the_incident() {
     let phases = [Phase::Quiet, Phase::Breaching, Phase::Met, Phase::Triggered];
     let levels = [AlertLevel::None, AlertLevel::Breaching, AlertLevel::Due, AlertLevel::Due];
     for (phase, level) in phases.into_iter().zip(levels) {
@@ -147,7 +147,14 @@ fn an_alert_follows_the_phase_and_ends_with_the_funding() {
         (trigger.evidence.event_at, trigger.evidence.severity_bps) = (NOW - 7, 2_500);
         // Proven at the end of the challenge, an hour after slot m, whenever anybody confirmed it.
         (trigger.evidence.met_at, trigger.evidence.triggered_at) = (NOW + 100, NOW + 9_999);
-        let verdict = Verdict { event_at: NOW - 7, proven_at: NOW + 3_700, severity_bps: 2_500 };
+        let verdict = Verdict {
+            event_at: NOW - 7,
+            proven_at: NOW + 3_700,
+            severity_bps: 2_500,
+            most_severity_bps: 2_500,
+            is_final: true,
+            final_by: NOW + 3_700,
+        };
         let proven = (phase == Phase::Triggered).then_some(verdict);
         assert_eq!(trigger.verdict(), proven);
         match proven {

@@ -385,7 +385,8 @@ impl Incident {
         now: i64,
     ) -> Result<WindUp> {
         ensure!(self.may_close(now), BackstopError::IncidentInUse);
-        let mut left = WindUp { reserve: self.reserve.saturating_sub(self.paid), refunds: self.refunds_left, bucket: 0 };
+        let mut left =
+            WindUp { reserve: self.reserve.saturating_sub(self.paid), refunds: self.refunds_left, bucket: 0 };
         pool.release_incident_reserve(left.reserve)?;
         pool.release_premium_refunds(left.refunds)?;
         match crisis {

@@ -417,7 +417,10 @@ impl<'a> Books<'a> {
                 crisis.unfinal -= 1;
             }
         }
-        self.close(at);
+        // A crisis is closed with one of its own incidents.
+        if self.incidents[&product].crisis as usize == self.crises.len() {
+            self.close(at);
+        }
         let incident = &self.incidents[&product];
         let number = incident.crisis as usize - 1;
         let (gross, before) = (incident.gross, incident.reserve);

@@ -159,13 +159,13 @@ impl Pool {
     }
 
     /// Books that an incident of the open crisis is due more than before.
-    pub(crate) fn book_growth(&mut self, more: u64) -> Result<()> {
+    pub fn book_growth(&mut self, more: u64) -> Result<()> {
         debit(&mut self.crisis.growth, more)?;
         credit(&mut self.crisis.gross, more)
     }
 
     /// Books that an incident of the open crisis is final, `unused` below the most that it could have become.
-    pub(crate) fn book_final(&mut self, unused: u64) -> Result<()> {
+    pub fn book_final(&mut self, unused: u64) -> Result<()> {
         debit(&mut self.crisis.growth, unused)?;
         self.crisis.unfinal = self.crisis.unfinal.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
         Ok(())
