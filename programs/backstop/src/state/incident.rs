@@ -385,19 +385,15 @@ impl Incident {
         now: i64,
     ) -> Result<WindUp> {
         ensure!(self.may_close(now), BackstopError::IncidentInUse);
-        let mut left =
-            WindUp { reserve: self.reserve.saturating_sub(self.paid), refunds: self.refunds_left, bucket: 0 };
+        ensure!(self.crisis == crisis.as_ref().map_or(0, |crisis| crisis.number), BackstopError::WrongParent);
+        ensure!(crisis.as_ref().is_none_or(|crisis| crisis.closed), BackstopError::IncidentInUse);
+        let mut left = WindUp { reserve: self.reserve.saturating_sub(self.paid), refunds: self.refunds_left, bucket: 0 };
         pool.release_incident_reserve(left.reserve)?;
         pool.release_premium_refunds(left.refunds)?;
-        match crisis {
-            None => ensure!(self.crisis == 0, BackstopError::WrongParent),
-            Some(crisis) => {
-                ensure!(self.crisis == crisis.number, BackstopError::WrongParent);
-                ensure!(crisis.closed, BackstopError::IncidentInUse);
-                crisis.incidents = crisis.incidents.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
-                if crisis.incidents == 0 {
-                    left.bucket = pool.release_bucket(crisis)?;
-                }
+        if let Some(crisis) = crisis {
+            crisis.incidents = crisis.incidents.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
+            if crisis.incidents == 0 {
+                left.bucket = pool.release_bucket(crisis)?;
             }
         }
         product.note_incident_closed();
@@ -406,13 +402,10 @@ impl Incident {
 
     /// Moves the deadline to a year from now: while its vault is frozen nobody can be paid.
     pub fn extend(&mut self, crisis: Option<&mut Crisis>, now: i64) -> Result<()> {
+        ensure!(self.crisis == crisis.as_ref().map_or(0, |crisis| crisis.number), BackstopError::WrongParent);
         self.deadline = self.deadline.max(now.saturating_add(SETTLEMENT_WINDOW));
-        match crisis {
-            None => ensure!(self.crisis == 0, BackstopError::WrongParent),
-            Some(crisis) => {
-                ensure!(self.crisis == crisis.number, BackstopError::WrongParent);
-                crisis.until = crisis.until.max(self.deadline);
-            }
+        if let Some(crisis) = crisis {
+            crisis.until = crisis.until.max(self.deadline);
         }
         Ok(())
     }

@@ -36,11 +36,13 @@ fn a_claim_follows_the_event_to_the_second() {
 }
 
 #[test]
-fn a_cover_is_paid_once() {
+fn a_cover_is_open_until_it_is_paid_all_that_it_can_be() {
     let mut cover = cover(TODAY, TODAY + 7, 1, 1);
-    cover.require_active().unwrap();
+    cover.require_open().unwrap();
+    cover.state = CoverState::Refunded;
+    cover.require_open().unwrap();
     cover.state = CoverState::Settled;
-    refused(cover.require_active(), CoverNotActive);
+    refused(cover.require_open(), CoverNotActive);
 }
 
 #[test]
