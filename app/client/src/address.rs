@@ -38,6 +38,11 @@ pub fn product(pool: &Pubkey, id: u16) -> Pubkey {
     derive(&[PRODUCT_SEED, pool.as_ref(), &id.to_le_bytes()])
 }
 
+/// The rates of a product's premium.
+pub fn rates(product: &Pubkey) -> Pubkey {
+    derive(&[RATES_SEED, product.as_ref()])
+}
+
 /// The trigger of a product.
 pub fn trigger(product: &Pubkey) -> Pubkey {
     derive(&[TRIGGER_SEED, product.as_ref()])

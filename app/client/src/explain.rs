@@ -180,6 +180,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         }
         E::TrancheNotWipedOut => "a new series is opened only for a tranche that lost everything",
         E::TooMuchExposure | E::StreamFull => "the pool is at the end of its books: choose a smaller amount",
+        E::AccrualStands => "wait until the pool's alert is over, or choose a shorter term",
         E::WrongPoolKind => "`backstop pool list` shows each pool's kind",
         E::NoSeriesLeft | E::NoIdLeft => "create a new pool",
         E::NothingOpen => "claim the ticket instead: `backstop pool exit claim`",

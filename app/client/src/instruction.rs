@@ -76,6 +76,11 @@ impl ProductKeys {
         Self { pool, product: address::product(&pool.pool, id) }
     }
 
+    /// The rates of the product's premium.
+    pub fn rates(&self) -> Pubkey {
+        address::rates(&self.product)
+    }
+
     /// The product's trigger.
     pub fn trigger(&self) -> Pubkey {
         address::trigger(&self.product)
@@ -319,6 +324,7 @@ pub fn create_product(governance: Pubkey, payer: Pubkey, keys: &ProductKeys, arg
         protocol: address::protocol(),
         pool: keys.pool.pool,
         product: keys.product,
+        rates: keys.rates(),
         trigger: keys.trigger(),
         system_program: system_program::ID,
     };
@@ -372,6 +378,7 @@ pub fn buy_cover(
         protocol: address::protocol(),
         pool: keys.pool.pool,
         product: keys.product,
+        rates: keys.rates(),
         trigger: keys.trigger(),
         vault: keys.pool.vault(),
         asset_mint: keys.pool.asset_mint,
@@ -393,6 +400,7 @@ pub fn cancel_cover(keys: &ProductKeys, holder: Pubkey, cover_mint: Pubkey, rent
         destination: keys.pool.assets_of(&holder),
         pool: keys.pool.pool,
         product: keys.product,
+        rates: keys.rates(),
         trigger: keys.trigger(),
         vault: keys.pool.vault(),
         asset_mint: keys.pool.asset_mint,
@@ -446,6 +454,7 @@ pub fn open_incident(keys: &ProductKeys, payer: Pubkey) -> Instruction {
         payer,
         pool: keys.pool.pool,
         product: keys.product,
+        rates: keys.rates(),
         trigger: keys.trigger(),
         incident: keys.incident(),
         system_program: system_program::ID,

@@ -3,6 +3,7 @@
 use super::{Checks, Place, Rule, Subject, shown, sum};
 use anchor_lang::prelude::Pubkey;
 use backstop::math::losses;
+use backstop::peril::Condition;
 use backstop::state::{CallState, Claim, CoverState, Incident, IncidentState};
 
 /// Checks the incidents of a pool, its incident reserves and its funding queue.
@@ -20,6 +21,11 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     let booked = pool.incident_reserves;
     checks.same(Rule::IncidentReserves, subject, "reserves of the incidents", reserves, u128::from(booked));
     checks.figure(Rule::IncidentReserves, ["incident reserves", "of the incidents"], booked, shown(reserves));
+    let refunds = sum(incidents.iter().map(|(_, incident)| incident.refunds_left));
+    let booked = pool.premium_refunds;
+    checks.same(Rule::Refunds, subject, "premium to be given back", refunds, u128::from(booked));
+    checks.same(Rule::Refunds, subject, "premium that is not decided about", 0, pool.set_aside);
+    checks.figure(Rule::Refunds, ["premium to be given back", "by the incidents"], booked, shown(refunds));
     funding(place, checks, &incidents);
 }
 
@@ -45,6 +51,9 @@ fn found(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incide
     checks.same(rule, subject, "pool of its product", product.pool, incident.pool);
     checks.same(rule, subject, "event, by the trigger", trigger.evidence.event_at, incident.event_at);
     checks.same(rule, subject, "event, by the product", product.event_at, incident.event_at);
+    let ended_at = trigger.verdict().map_or(0, |verdict| verdict.proven_at.max(incident.accrued_at));
+    checks.same(rule, subject, "end of the protection", ended_at, incident.ended_at);
+    checks.at_most(rule, subject, "time up to which premium was earned", incident.opened_at, incident.accrued_at);
     checks.same(rule, subject, "severity in basis points", trigger.evidence.severity_bps, incident.severity_bps);
     let funded = matches!(incident.state, IncidentState::Funded | IncidentState::Closed);
     checks.same(rule, subject, "the trigger says that it is funded", funded, trigger.funded != 0);
@@ -84,7 +93,7 @@ fn claims(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incid
         return;
     }
     let rule = Rule::Claims;
-    let (mut sums, mut premiums, mut payouts) = (0u128, 0u128, 0u128);
+    let (mut sums, mut premiums, mut payouts, mut refunds) = (0u128, 0u128, 0u128, 0u128);
     let unsettled = place.snapshot.covers_of(&incident.product).filter(|(_, cover)| cover.state == CoverState::Active);
     for (_, cover) in unsettled {
         match cover.claim(incident.event_at) {
@@ -92,15 +101,18 @@ fn claims(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incid
             Some(Claim::Refund) => premiums += u128::from(cover.premium),
             None => continue,
         }
-        if incident.state == IncidentState::Funded {
-            payouts += incident.payout(cover).map_or(u128::MAX >> 1, |(_, amount)| u128::from(amount));
-        }
+        // What a loss gives back does not depend on the ratio, but is paid with it.
+        let funded = Incident { state: IncidentState::Funded, ..incident.clone() };
+        let (amount, refund) =
+            funded.payout(cover).map_or((u64::MAX, u64::MAX), |payout| (payout.amount, payout.refund));
+        payouts += u128::from(amount);
+        refunds += u128::from(refund);
     }
     checks.same(rule, subject, "sums insured to be settled", sums, u128::from(incident.sums_left));
     checks.same(rule, subject, "premiums to be given back", premiums, u128::from(incident.premiums_left));
     checks.figure(rule, ["sums to be settled", "of covers"], incident.sums_left, shown(sums));
-    let gross = losses::gross(incident.sums_left, incident.severity_bps, incident.premiums_left);
-    let gross = gross.unwrap_or(u64::MAX);
+    checks.at_least(Rule::Refunds, subject, "premium set aside", refunds, u128::from(incident.refunds_left));
+    let gross = losses::gross(incident.sums_left, incident.severity_bps).unwrap_or(u64::MAX);
     if incident.state == IncidentState::Funded {
         checks.at_least(rule, subject, "gross loss", gross, incident.gross);
         let left = incident.reserve.saturating_sub(incident.paid);

@@ -5,7 +5,7 @@ use crate::address;
 use crate::cluster::{Cluster, ClusterError};
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Tranche, Treaty, Trigger,
+    Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Tranche, Treaty, Trigger,
 };
 use solana_sdk::account::Account;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub pools: Decoded<Pool>,
     /// Products.
     pub products: Decoded<Product>,
+    /// Rates of products.
+    pub rates: Decoded<Rates>,
     /// Triggers.
     pub triggers: Decoded<Trigger>,
     /// Covers.
@@ -92,6 +94,7 @@ impl Snapshot {
             let known = keep(&mut snapshot.protocols, *key, data)
                 || keep(&mut snapshot.pools, *key, data)
                 || keep(&mut snapshot.products, *key, data)
+                || keep(&mut snapshot.rates, *key, data)
                 || keep(&mut snapshot.triggers, *key, data)
                 || keep(&mut snapshot.covers, *key, data)
                 || keep(&mut snapshot.tickets, *key, data)

@@ -2,7 +2,7 @@
 
 use backstop::math::losses;
 use backstop::peril::evidence::Phase;
-use backstop::state::{Claim, Cover, CoverState, Incident, IncidentState, Product, Trigger};
+use backstop::state::{Claim, Cover, CoverState, Incident, Product, Trigger};
 
 /// Where a cover stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Standing {
     /// What it means.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Waiting => "its waiting time runs: an event that begins now pays the premium back",
+            Self::Waiting => "its waiting time runs: an event that begins now gives the premium back",
             Self::InForce => "it protects",
             Self::Ending => "its term is over; an event before its end can still be proven",
             Self::Ended => "it is over and can be closed",
@@ -101,26 +101,25 @@ pub struct Payout {
     pub severity_bps: u16,
     /// What is due; `None` if the event does not concern the cover.
     pub claim: Option<Claim>,
-    /// In asset units; before funding on the assumption that the pool can pay everything.
+    /// For its loss, in asset units; before funding on the assumption that the pool can pay everything.
     pub amount: u64,
+    /// Premium that is given back, in asset units. It does not depend on what the pool has. Before there is an incident
+    /// it is reckoned for an alert that began, and a challenge that ended, now.
+    pub refund: u64,
 }
 
 /// What a cover was or would be paid. `None` if nothing can be said: no price was shown, or it can no longer be paid.
 pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now: i64) -> Option<Payout> {
     if let Some(incident) = incident {
-        let known = matches!(incident.state, IncidentState::Funded | IncidentState::Closed);
-        if known && incident.gross > 0 {
-            let paid = incident.payout(cover).ok();
-            return Some(Payout {
-                basis: Basis::Funded,
-                event_at: incident.event_at,
-                severity_bps: incident.severity_bps,
-                claim: paid.map(|(claim, _)| claim),
-                amount: paid.map_or(0, |(_, amount)| amount),
-            });
+        let (event_at, severity_bps) = (incident.event_at, incident.severity_bps);
+        if let Ok(paid) = incident.payout(cover) {
+            let backstop::state::Payout { claim, amount, refund } = paid;
+            return Some(Payout { basis: Basis::Funded, event_at, severity_bps, claim: Some(claim), amount, refund });
         }
-        return Some(in_full(cover, Basis::Incident, incident.event_at, incident.severity_bps));
+        let times = Times { waiting: incident.accrued_at, in_force: incident.ended_at };
+        return Some(in_full(cover, Basis::Incident, event_at, severity_bps, times));
     }
+    let times = Times { waiting: now, in_force: now };
     let (terms, evidence) = (&trigger.terms, &trigger.evidence);
     if let Some(window) = evidence.window(terms) {
         let severity_bps = match evidence.phase() {
@@ -130,24 +129,36 @@ pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now
                 terms.severity_bps(sum, count)
             }
         };
-        return Some(in_full(cover, Basis::Evidence, window.event_at, severity_bps));
+        return Some(in_full(cover, Basis::Evidence, window.event_at, severity_bps, times));
     }
     if evidence.last_publish_time == 0 {
         return None;
     }
     let breached = evidence.last_price < terms.threshold;
     let severity_bps = if breached { terms.severity_bps(evidence.last_price.into(), 1) } else { 0 };
-    Some(in_full(cover, Basis::LastPrice, now, severity_bps))
+    Some(in_full(cover, Basis::LastPrice, now, severity_bps, times))
+}
+
+/// Until when covers earned their premium.
+#[derive(Clone, Copy)]
+struct Times {
+    waiting: i64,
+    in_force: i64,
 }
 
 /// What a pool that can pay everything would pay.
-fn in_full(cover: &Cover, basis: Basis, event_at: i64, severity_bps: u16) -> Payout {
+fn in_full(cover: &Cover, basis: Basis, event_at: i64, severity_bps: u16, times: Times) -> Payout {
     let nothing_happens = basis == Basis::LastPrice && severity_bps == 0;
     let claim = cover.claim(event_at).filter(|_| !nothing_happens);
-    let amount = match claim {
-        Some(Claim::Loss) => losses::payout(cover.sum_insured, severity_bps, 1, 1),
-        Some(Claim::Refund) => losses::refund(cover.premium, 1, 1),
-        None => None,
+    let unearned = |at| cover.unearned_at(at).ok();
+    let (amount, refund) = match claim {
+        Some(Claim::Loss) => (
+            losses::payout(cover.sum_insured, severity_bps, 1, 1),
+            unearned(times.in_force).and_then(|unearned| losses::refund(unearned, severity_bps)),
+        ),
+        Some(Claim::Refund) => (None, unearned(times.waiting)),
+        None => (None, None),
     };
-    Payout { basis, event_at, severity_bps, claim, amount: amount.unwrap_or_default() }
+    let (amount, refund) = (amount.unwrap_or_default(), refund.unwrap_or_default());
+    Payout { basis, event_at, severity_bps, claim, amount, refund }
 }

@@ -331,14 +331,16 @@ impl Chain {
         wanted: &dyn Fn(&Pubkey) -> bool,
     ) {
         let to_settle = |incident: &&Incident| {
-            let left = incident.sums_left != 0 || incident.premiums_left != 0;
-            incident.state == IncidentState::Funded && left && wanted(&incident.pool)
+            // Premium is given back at once, a loss is paid from the reserve.
+            let losses = incident.state == IncidentState::Funded && incident.sums_left != 0;
+            let refunds = incident.state != IncidentState::Closed && incident.premiums_left != 0;
+            (losses || refunds) && wanted(&incident.pool)
         };
-        let incidents: Vec<(Pubkey, i64)> =
-            self.incidents.values().filter(to_settle).map(|incident| (incident.product, incident.event_at)).collect();
-        for (product, event_at) in incidents {
+        let incidents: Vec<(Pubkey, Incident)> =
+            self.incidents.values().filter(to_settle).map(|incident| (incident.product, incident.clone())).collect();
+        for (product, incident) in incidents {
             let Some(keys) = self.products.get(&product).map(|view| view.keys.pool) else { continue };
-            let is_open = |cover: &Cover| cover.state == CoverState::Active && cover.claim(event_at).is_some();
+            let is_open = |cover: &Cover| cover.state == CoverState::Active && incident.payout(cover).is_ok();
             let mut open = self.known("covers of an incident", account::readable::<Cover>(cluster, Some((0, product))));
             open.retain(|(_, cover)| is_open(cover));
             let found = self.find_nfts(cluster, &open, whereabouts);

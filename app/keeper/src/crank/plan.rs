@@ -269,7 +269,7 @@ impl Planner<'_> {
             let (Some(view), Some(incident)) = (chain.products.get(&product), chain.incidents.get(&product)) else {
                 continue;
             };
-            let amount = incident.payout(&open.cover).map_or(0, |(_, amount)| amount);
+            let amount = incident.payout(&open.cover).ok().and_then(|payout| payout.total()).unwrap_or(0);
             match self.settlement(view, incident, open, amount) {
                 Ok(work) => self.plan.due.push(work),
                 Err(why) => self.wait_for(Kind::SettleCover, incident.pool, open.address, amount, why),
@@ -499,8 +499,10 @@ impl Planner<'_> {
             self.plan.due.iter().filter(|work| accruing(work.kind)).map(|work| work.pool).collect();
         for (pool, view) in &self.chain.pools {
             let books = &view.books;
-            let turned = day_of(self.chain.now) > day_of(books.accrued_at);
-            if turned && books.unearned_premium > 0 && !touched.contains(pool) {
+            // In an alert nothing is earned after its beginning.
+            let turned = day_of(books.accrues_to(self.chain.now)) > day_of(books.accrued_at);
+            let earns = books.unearned_premium > 0 || books.second_stream.amount > 0;
+            if turned && earns && !touched.contains(pool) {
                 self.push(Kind::Accrue, *pool, *pool, ix::accrue(*pool));
             }
         }

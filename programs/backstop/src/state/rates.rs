@@ -52,7 +52,8 @@ pub struct StartBucket {
 }
 
 impl StartBucket {
-    fn due_q32(&self) -> u128 {
+    /// What all of them have to earn, Q32: the sum of rate times length.
+    pub fn due_q32(&self) -> u128 {
         u128::from(self.due_high) << 64 | u128::from(self.due_low)
     }
 
