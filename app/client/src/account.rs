@@ -5,7 +5,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::system_program;
 use anchor_lang::{AccountDeserialize, Discriminator};
 use backstop::state::{
-    Cession, Cover, ExitEpoch, ExitTicket, InPlace, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger,
+    Cession, Cover, Crisis, ExitEpoch, ExitTicket, InPlace, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger,
 };
 use solana_sdk::account::Account;
 
@@ -83,6 +83,7 @@ macro_rules! decode_zero_copy {
 decode_borsh!(
     Protocol => "protocol",
     Cover => "cover",
+    Crisis => "crisis",
     ExitTicket => "exit ticket",
     ExitEpoch => "exit epoch",
     Incident => "incident",

@@ -68,6 +68,11 @@ pub fn exit_epoch(pool: &Pubkey, day: u32) -> Pubkey {
     derive(&[EXIT_EPOCH_SEED, pool.as_ref(), &day.to_le_bytes()])
 }
 
+/// A crisis of a pool, by its number.
+pub fn crisis(pool: &Pubkey, number: u32) -> Pubkey {
+    derive(&[CRISIS_SEED, pool.as_ref(), &number.to_le_bytes()])
+}
+
 /// The incident of a product.
 pub fn incident(product: &Pubkey) -> Pubkey {
     derive(&[INCIDENT_SEED, product.as_ref()])

@@ -158,17 +158,20 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::OracleWrongFeed => "`backstop product show` tells the feed",
         E::NotDue => "`backstop trigger show` tells when the challenge time is over",
         E::NotTriggered => "no claim is open: `backstop trigger show` tells where the evidence stands",
-        E::TreatiesNotCalled => "call the treaties first; `backstop crank run --once` does all of it",
-        E::RoundNotDue => "another product's alert may still need the capital: try again when it is over",
-        E::NotFunded => "fund the incident first; `backstop crank run --once` does all of it",
         E::IncidentInUse => "settle its covers first; `backstop crank run --once` does all of it",
+        E::PoolInCrisis => "wait until the incidents are final: `backstop incident list` tells where they stand",
+        E::CrisisNotClosed | E::CrisisNotDue => {
+            "`backstop crank run --once` funds the incidents of a crisis, and closes it once that is due"
+        }
+        E::VaultFrozen => "only the asset's issuer can thaw it; `backstop incident extend` gives holders another year",
+        E::VaultNotFrozen => "a deadline moves only while nobody can be paid: settle the covers instead",
         E::TreatyInUse => "the treaty ends after its last incident is settled",
         E::MathOverflow => "choose a smaller amount",
         E::InvariantViolated | E::VaultMismatch => "this must not happen: report it with the command that caused it",
         E::UnexpectedAccounts | E::WrongAccount | E::WrongParent | E::WrongProgramData | E::WrongRentPayer => {
             "look again: what was read may have changed since; if not, this client and the program differ in version"
         }
-        E::QueueTailMissing | E::CedantsMissing | E::WrongTreatyOrder | E::TreatyAlreadyCalled => {
+        E::QueueTailMissing | E::CedantsMissing => {
             "somebody else was faster: look again and repeat"
         }
         E::BadText => "labels and names are short and of plain ASCII",
@@ -198,13 +201,20 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::SlotClosed | E::PrintBeforeRing => {
             "show newer prices: `backstop trigger show` tells where the evidence stands"
         }
-        E::AlreadyTriggered | E::AlreadyFunded | E::IncidentClosed => {
+        E::AlreadyTriggered | E::AlreadyFunded => {
             "it is done already: `backstop incident list` tells where it stands"
         }
         E::UnknownVersion | E::UnknownByte => "a newer version of the program wrote the account: update `backstop`",
-        E::LaterRound => "the rounds before it are funded first; `backstop crank run --once` does all of it",
+        E::TreatiesNotCalled
+        | E::RoundNotDue
+        | E::LaterRound
+        | E::NotFunded
+        | E::IncidentClosed
+        | E::WrongTreatyOrder
+        | E::TreatyAlreadyCalled
+        | E::TreatyStillCallable => "no program of this version refuses so: update `backstop`",
         E::NotEligible => "only covers in force at the event are paid; `backstop cover list` shows their days",
-        E::WrongTreatyState | E::TreatyStillCallable => "`backstop treaty show` tells its state",
+        E::WrongTreatyState => "`backstop treaty show` tells its state",
         E::NoTreatyPlace => "end a treaty that is over first: `backstop treaty end`",
         E::SurplusTooSmall => "`backstop pool show` tells the surplus",
         E::CessionNotAnnounced => "announce the cession anew",

@@ -32,6 +32,8 @@ fn ledger(place: &Place, checks: &mut Checks) {
         pool.premium_refunds,
         pool.set_aside,
         pool.incident_reserves,
+        pool.crisis_buckets,
+        pool.crisis.recovered,
         pool.exit_reserves,
         pool.treaty_payable,
     ]);

@@ -20,8 +20,8 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     let (mut alerts, mut due, mut alert_exposure) = (0u32, 0u32, 0u128);
     for (key, product) in snapshot.products_of(key) {
         let covers: Vec<(&Pubkey, &Cover)> = snapshot.covers_of(key).collect();
-        let funded = snapshot.triggers.get(&product.trigger).is_some_and(|trigger| trigger.funded != 0);
-        by_end(checks, Subject("product", *key), product, &covers, funded);
+        let opened = snapshot.triggers.get(&product.trigger).is_some_and(|trigger| trigger.opened != 0);
+        by_end(checks, Subject("product", *key), product, &covers, opened);
         by_activation(checks, Subject("product", *key), product, &covers);
         for (key, cover) in &covers {
             sold(place, checks, Subject("cover", **key), product, cover);
@@ -53,7 +53,7 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     checks.same(Rule::Alerts, subject, "products more than breaching", due, pool.alerts_due);
     checks.same(Rule::Alerts, subject, "exposure in alert", alert_exposure, u128::from(pool.alert_exposure));
     let stands = pool.stands_since != 0;
-    checks.same(Rule::Alerts, subject, "accrual stands", pool.alerts > 0, stands);
+    checks.same(Rule::Alerts, subject, "accrual stands", pool.alerts > 0 || pool.in_crisis(), stands);
     let latest = if stands { pool.stands_since } else { place.snapshot.now };
     checks.at_most(Rule::Alerts, subject, "time up to which premium is earned", latest, pool.accrued_at);
     checks.figure(
@@ -66,14 +66,13 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
 
 /// The exposure and its schedule, by the days on which covers end.
 ///
-/// Covers that ended before the trigger's ring begins are released, and no longer counted. While an incident is open,
-/// covers that had ended at the event may be closed, and those that waited settled, and still be counted; once it is
-/// funded nothing is.
-fn by_end(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Cover)], funded: bool) {
+/// Covers that ended before the trigger's ring begins are released, and no longer counted. Once its incident is open nothing
+/// is.
+fn by_end(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Cover)], opened: bool) {
     let rule = Rule::Exposure;
     let over = product.state() == ProductState::Over;
     let live = |cover: &Cover| cover.end_day > product.released_day && cover.state == CoverState::Active;
-    if funded {
+    if opened {
         checks.same(rule, subject, "exposure after the incident", 0, product.exposure);
         return;
     }

@@ -68,9 +68,9 @@ impl Standing {
 /// What an amount that a cover would pay is derived from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// The incident's reserve and ratio: exact.
+    /// The incident, which was given all that its covers are due.
     Funded,
-    /// The incident, before its reserve is known: the most that it can be.
+    /// The incident, which may be given more, or be due more: what is payable now may not be all.
     Incident,
     /// The evidence, of an event that is met or triggered.
     Evidence,
@@ -101,8 +101,12 @@ pub struct Payout {
     pub severity_bps: u16,
     /// What is due; `None` if the event does not concern the cover.
     pub claim: Option<Claim>,
-    /// For its loss, in asset units; before funding on the assumption that the pool can pay everything.
+    /// For its loss and payable now, in asset units; without an incident what a pool would pay that can pay everything.
     pub amount: u64,
+    /// For its loss and paid before, in asset units.
+    pub paid: u64,
+    /// For its loss in all at the severity so far, if all of it can be paid, in asset units.
+    pub in_full: u64,
     /// Premium that is given back, in asset units. It does not depend on what the pool has. Before there is an incident
     /// it is reckoned for an alert that began, and a challenge that ended, now.
     pub refund: u64,
@@ -111,13 +115,22 @@ pub struct Payout {
 /// What a cover was or would be paid. `None` if nothing can be said: no price was shown, or it can no longer be paid.
 pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now: i64) -> Option<Payout> {
     if let Some(incident) = incident {
-        let (event_at, severity_bps) = (incident.event_at, incident.severity_bps);
-        if let Ok(paid) = incident.payout(cover) {
-            let backstop::state::Payout { claim, amount, refund } = paid;
-            return Some(Payout { basis: Basis::Funded, event_at, severity_bps, claim: Some(claim), amount, refund });
-        }
-        let times = Times { waiting: incident.accrued_at, in_force: incident.ended_at };
-        return Some(in_full(cover, Basis::Incident, event_at, severity_bps, times));
+        let payable = incident.payout(cover).ok();
+        let basis = if incident.is_complete() { Basis::Funded } else { Basis::Incident };
+        let (gross, sums) = (incident.gross, incident.sums);
+        let claim = cover.claim(incident.event_at);
+        let in_full = claim.filter(|claim| *claim == Claim::Loss);
+        let in_full = in_full.and_then(|_| losses::payout(cover.sum_insured, gross, sums));
+        return Some(Payout {
+            basis,
+            event_at: incident.event_at,
+            severity_bps: incident.severity_bps,
+            claim,
+            amount: payable.map_or(0, |payout| payout.amount),
+            paid: cover.paid,
+            in_full: in_full.unwrap_or(0),
+            refund: payable.map_or(0, |payout| payout.refund),
+        });
     }
     let times = Times { waiting: now, in_force: now };
     let (terms, evidence) = (&trigger.terms, &trigger.evidence);
@@ -153,12 +166,12 @@ fn in_full(cover: &Cover, basis: Basis, event_at: i64, severity_bps: u16, times:
     let unearned = |at| cover.unearned_at(at).ok();
     let (amount, refund) = match claim {
         Some(Claim::Loss) => (
-            losses::payout(cover.sum_insured, severity_bps, 1, 1),
+            losses::claim(cover.sum_insured, severity_bps),
             unearned(times.in_force).and_then(|unearned| losses::refund(unearned, severity_bps)),
         ),
         Some(Claim::Refund) => (None, unearned(times.waiting)),
         None => (None, None),
     };
     let (amount, refund) = (amount.unwrap_or_default(), refund.unwrap_or_default());
-    Payout { basis, event_at, severity_bps, claim, amount, refund }
+    Payout { basis, event_at, severity_bps, claim, amount, paid: 0, in_full: amount, refund }
 }

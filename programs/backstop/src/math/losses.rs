@@ -77,6 +77,13 @@ pub fn gross(eligible_sums: u64, severity_bps: u16) -> Option<u64> {
     share(eligible_sums, severity_bps, Rounding::Up)
 }
 
+/// What a cover in force is due at a severity: `floor(sum_insured * severity / 10_000)`.
+///
+/// Rounds down, against the holder; a full reserve pays at least this. `None` if the severity is above 10,000 bps.
+pub fn claim(sum_insured: u64, severity_bps: u16) -> Option<u64> {
+    share(sum_insured, severity_bps, Rounding::Down)
+}
+
 /// What a cover in force is paid of its incident's reserve: `floor(sum_insured * reserve / sums)`, `sums` being all sums
 /// insured in force.
 ///
