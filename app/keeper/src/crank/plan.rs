@@ -496,7 +496,7 @@ impl Planner<'_> {
         for burnt in &chain.burnt_covers {
             let cover = &burnt.cover;
             let Some(view) = chain.products.get(&cover.product) else { continue };
-            if cover.require_active().is_err() || view.product.is_spent(cover) {
+            if cover.require_open().is_err() || view.product.is_spent(cover) {
                 let close = ix::close_cover(&view.keys, None, cover.mint, cover.rent_payer);
                 self.push(Kind::CloseCover, view.product.pool, burnt.address, close);
             }
