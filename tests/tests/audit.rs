@@ -414,10 +414,10 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
     planter.plant(Rule::Exposure, cover, |world| rewrite::<Cover>(world, cover, |it| it.sum_insured += 1));
     let begin = world.cover(&life.holders[3].1).active_day as usize;
     planter.plant(Rule::Activation, stress, |world| {
-        edit::<Product>(world, stress, |it| it.activation_premiums[begin % 32] -= 1);
+        edit::<Product>(world, stress, |it| it.starts[begin % 64].premium -= 1);
     });
     planter.plant(Rule::Activation, stress, |world| {
-        edit::<Product>(world, stress, |it| it.activation_sums[begin % 32] += 1);
+        edit::<Product>(world, stress, |it| it.starts[begin % 64].sum_insured += 1);
     });
     planter.plant(Rule::Groups, pool, |world| edit::<Pool>(world, pool, |it| it.group_exposures.swap(1, 2)));
     planter.plant(Rule::Groups, pool, |world| edit::<Pool>(world, pool, |it| it.total_exposure -= 1));

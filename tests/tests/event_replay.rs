@@ -5,8 +5,8 @@ use anchor_lang::{AnchorDeserialize, Discriminator, Event};
 use backstop::constants::{PAUSE_PURCHASES, TREATY_CALL_WINDOW};
 use backstop::events::*;
 use backstop::state::{
-    Access, ExitTicket, IncidentState, LossByLayer, Pool, PoolKind, Tranche, TrancheBook, TreatyKind, TreatyTerms,
-    day_of,
+    Access, Accrual, ExitTicket, IncidentState, LossByLayer, Pool, PoolKind, Tranche, TrancheBook, TreatyKind,
+    TreatyTerms, day_of,
 };
 use backstop::{CreatePoolArgs, DepositArgs};
 use backstop_client::account;
@@ -37,6 +37,7 @@ struct Books {
     surplus: u64,
     tranches: [Class; 2],
     unearned_premium: u64,
+    premium_refunds: u64,
     incident_reserves: u64,
     exit_reserves: u64,
     treaty_payable: u64,
@@ -52,6 +53,7 @@ impl Books {
         self.surplus
             + tranches
             + self.unearned_premium
+            + self.premium_refunds
             + self.incident_reserves
             + self.exit_reserves
             + self.treaty_payable
@@ -71,6 +73,7 @@ impl Books {
             surplus: pool.surplus,
             tranches: [class(&pool.tranches[0]), class(&pool.tranches[1])],
             unearned_premium: pool.unearned_premium,
+            premium_refunds: pool.premium_refunds,
             incident_reserves: pool.incident_reserves,
             exit_reserves: pool.exit_reserves,
             treaty_payable: pool.treaty_payable,
@@ -82,6 +85,14 @@ impl Books {
 
     fn class(&mut self, tranche: Tranche) -> &mut Class {
         &mut self.tranches[tranche.index()]
+    }
+
+    /// Where premium goes.
+    fn share_out(&mut self, accrual: &Accrual) {
+        self.treaty_payable += accrual.ceded;
+        self.surplus += accrual.surplus;
+        self.class(Tranche::Junior).assets += accrual.junior;
+        self.class(Tranche::Senior).assets += accrual.senior;
     }
 
     fn lose(&mut self, losses: &LossByLayer) {
@@ -154,12 +165,10 @@ impl Ledger {
                 ledger.pools.insert(event.pool, Books::default());
             },
             Accrued => |ledger, event| {
-                let (books, accrual) = (ledger.at(&event.pool), event.accrual);
-                books.unearned_premium -= accrual.earned;
-                books.treaty_payable += accrual.ceded;
-                books.surplus += accrual.surplus;
-                books.class(Tranche::Junior).assets += accrual.junior;
-                books.class(Tranche::Senior).assets += accrual.senior;
+                let books = ledger.at(&event.pool);
+                books.unearned_premium -= event.accrual.earned;
+                assert_eq!(event.accrual.late, 0, "nothing comes in late yet");
+                books.share_out(&event.accrual);
             },
             Deposited => |ledger, event| {
                 let books = ledger.at(&event.pool);
@@ -250,7 +259,15 @@ impl Ledger {
                 ledger.at(&event.pool).exposure -= event.amount;
             },
             IncidentOpened => |ledger, event| {
-                ledger.at(&event.pool).exposure -= event.released;
+                ledger.count("premium of covers that waited", event.waiting_refunds);
+                ledger.count("premium of covers in force", event.loss_refunds);
+                ledger.count("premium that a loss has earned", event.accrual.late);
+                let books = ledger.at(&event.pool);
+                let refunds = event.waiting_refunds + event.loss_refunds;
+                books.unearned_premium -= event.accrual.earned + event.accrual.late + refunds;
+                books.premium_refunds += refunds;
+                books.share_out(&event.accrual);
+                books.exposure -= event.released;
             },
             IncidentFunded => |ledger, event| {
                 let books = ledger.at(&event.pool);
@@ -261,12 +278,14 @@ impl Ledger {
             CoverSettled => |ledger, event| {
                 let books = ledger.at(&event.pool);
                 books.incident_reserves -= event.amount;
-                books.cash -= event.amount;
+                books.premium_refunds -= event.refund;
+                books.cash -= event.amount + event.refund;
             },
             IncidentClosed => |ledger, event| {
                 let books = ledger.at(&event.pool);
-                books.incident_reserves -= event.to_surplus;
-                books.surplus += event.to_surplus;
+                books.incident_reserves -= event.reserve;
+                books.premium_refunds -= event.refunds;
+                books.surplus += event.reserve + event.refunds;
             },
         }
         false

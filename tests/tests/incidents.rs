@@ -214,6 +214,21 @@ fn brute_force(covers: &[Cover], incident: &Incident) -> (u64, u64) {
     (sum(Claim::Loss, &|cover| cover.sum_insured), sum(Claim::Refund, &|cover| cover.premium))
 }
 
+/// What of its premium a cover gets back: what it had not earned when the alert began, if it was waiting at the event; the
+/// part that was not lost of what it had not earned when the challenge ended, if it was in force.
+fn premium_back(cover: &Cover, incident: &Incident) -> u64 {
+    let unearned = |at: i64| {
+        let seconds = (cover.end() - at.max(cover.active_from())).max(0);
+        (u128::from(cover.rate_q32) * u128::try_from(seconds).unwrap()) >> 32
+    };
+    let back = match cover.claim(incident.event_at) {
+        Some(Claim::Refund) => unearned(incident.accrued_at),
+        Some(Claim::Loss) => unearned(incident.ended_at) * (10_000 - u128::from(incident.severity_bps)) / 10_000,
+        None => 0,
+    };
+    u64::try_from(back).unwrap()
+}
+
 #[test]
 fn gross_is_the_sum_over_the_covers_to_the_unit() {
     let mut kinds = [0; 3];
@@ -261,7 +276,10 @@ fn gross_is_the_sum_over_the_covers_to_the_unit() {
         assert_eq!((incident.sums_left, incident.premiums_left), (sums, premiums));
         let severity = u128::from(incident.severity_bps);
         let loss = u64::try_from((u128::from(sums) * severity).div_ceil(10_000)).unwrap();
-        assert_eq!(incident.gross, loss + premiums);
+        assert_eq!(incident.gross, loss);
+        let back: u64 = covers.iter().map(|cover| premium_back(cover, &incident)).sum();
+        // Sums are rounded down once, each cover's part as well.
+        assert!((back..=back + held.len() as u64).contains(&incident.refunds_left), "{back} {}", incident.refunds_left);
 
         // Every cover is paid what it is due, or refused, and nothing but rounding is left.
         must(fund(&world, &product));
@@ -277,7 +295,7 @@ fn gross_is_the_sum_over_the_covers_to_the_unit() {
                 }
                 Some(Claim::Refund) => {
                     kinds[1] += 1;
-                    cover.premium
+                    0
                 }
                 None => {
                     kinds[2] += 1;
@@ -286,14 +304,15 @@ fn gross_is_the_sum_over_the_covers_to_the_unit() {
                 }
             };
             must(settled);
-            assert_eq!(world.assets(person) - before, due);
+            assert_eq!(world.assets(person) - before, due + premium_back(&cover, &incident));
             paid += due;
         }
         let incident = world.incident(&product);
         assert_eq!((incident.sums_left, incident.premiums_left, incident.paid), (0, 0, paid));
-        assert!(incident.reserve - paid <= held.len() as u64);
+        assert!(incident.reserve - paid <= held.len() as u64 && incident.refunds_left <= held.len() as u64);
         must(close(&world, &product));
-        assert_eq!(world.pool(&pool).incident_reserves, 0);
+        let books = world.pool(&pool);
+        assert_eq!((books.incident_reserves, books.premium_refunds, books.set_aside), (0, 0, 0));
         assert_books(&world.cluster, &pool.pool);
     }
     assert!(kinds.iter().all(|kind| *kind > 3), "in force, waiting, ended: {kinds:?}");
@@ -360,8 +379,8 @@ fn protection_begins_with_the_day_to_the_second_of_the_event() {
         world.open_and_fund(&product);
         let before = world.assets(&holder);
         must(world.settle(&product, &holder, &mint));
-        let due = if claim == Claim::Loss { 5_000 * ONE } else { cover.premium };
-        assert_eq!(world.assets(&holder) - before, due);
+        let loss = if claim == Claim::Loss { 5_000 * ONE } else { 0 };
+        assert_eq!(world.assets(&holder) - before, loss + premium_back(&cover, &world.incident(&product)));
     }
 }
 
@@ -380,8 +399,9 @@ fn a_cover_that_was_sold_on_pays_whoever_holds_it() {
     let mut mixed = ix::settle_cover(&product, seller.id(), mint);
     mixed.accounts[5].pubkey = address::associated_token(&buyer.id(), &mint, &TOKEN_2022);
     assert_no_byte(&world, &product, mixed, BackstopError::NotHolder);
+    let back = premium_back(&world.cover(&mint), &world.incident(&product));
     must(world.settle(&product, &buyer, &mint));
-    assert_eq!(world.assets(&buyer), 5_000 * ONE);
+    assert_eq!(world.assets(&buyer), 5_000 * ONE + back);
 }
 
 // ---------------------------------------------------------------- settling
@@ -391,10 +411,12 @@ fn a_cover_is_settled_once() {
     let world = World::new();
     let (pool, product, holder, mint) = funded(&world);
     let before = world.assets(&holder);
+    let back = premium_back(&world.cover(&mint), &world.incident(&product));
     let receipt = world.settle(&product, &holder, &mint).unwrap();
     let [event] = &transaction::events::<CoverSettled>(&receipt.logs)[..] else { panic!() };
-    assert_eq!((event.holder, event.amount, event.refund), (holder.id(), 5_000 * ONE, false));
-    assert_eq!(world.assets(&holder) - before, 5_000 * ONE);
+    assert_eq!((event.holder, event.amount, event.refund, event.waiting), (holder.id(), 5_000 * ONE, back, false));
+    assert!(back > 0);
+    assert_eq!(world.assets(&holder) - before, 5_000 * ONE + back);
     assert_eq!(world.cover(&mint).state, CoverState::Settled);
     let again = ix::settle_cover(&product, holder.id(), mint);
     assert_no_byte(&world, &product, again.clone(), BackstopError::CoverNotActive);
@@ -649,9 +671,10 @@ fn a_frozen_payout_account_stops_one_payout_and_no_other() {
     must(world.settle(&product, &other, &other_mint));
     assert_refused(close(&world, &product), BackstopError::IncidentInUse);
     // The holder can sign and name an account that is not frozen; or the issuer thaws it.
+    let back = premium_back(&world.cover(&mint), &world.incident(&product));
     let spare = spare_account(&world, &holder.id());
     must(world.send(&[&holder.key], &[settle_to(&product, &holder.id(), &mint, spare, true)]));
-    assert_eq!(world.tokens(&spare), 5_000 * ONE);
+    assert_eq!(world.tokens(&spare), 5_000 * ONE + back);
     must(close(&world, &product));
     assert_books(&world.cluster, &pool.pool);
 }
@@ -665,15 +688,17 @@ fn a_payout_that_rounds_to_nothing_still_settles_the_cover() {
     // One cover is in force and loses nothing: the mean is a breath below the threshold. Another is still waiting.
     let (waiting, waiting_mint) = world.holder(&product, 1_000 * ONE, 30);
     world.depeg(&product, 94_999_999);
-    world.open_and_fund(&product);
-    let premium = world.cover(&waiting_mint).premium;
+    must(open(&world, &product));
     let incident = world.incident(&product);
-    assert_eq!((incident.severity_bps, incident.gross), (0, premium));
+    assert_eq!((incident.severity_bps, incident.gross, incident.state), (0, 0, IncidentState::Funded));
+    // Nothing is lost, but the product is over: each gets back what it had not earned, one that waits all but a unit.
+    let [back, waited] = [&mint, &waiting_mint].map(|mint| premium_back(&world.cover(mint), &incident));
+    assert_eq!(waited, world.cover(&waiting_mint).premium - 1);
     let before = (world.assets(&holder), world.assets(&waiting));
     assert_refused(close(&world, &product), BackstopError::IncidentInUse);
     must(world.settle(&product, &holder, &mint));
     must(world.settle(&product, &waiting, &waiting_mint));
-    assert_eq!((world.assets(&holder), world.assets(&waiting)), (before.0, before.1 + premium));
+    assert_eq!((world.assets(&holder), world.assets(&waiting)), (before.0 + back, before.1 + waited));
     must(close(&world, &product));
 }
 
@@ -841,23 +866,25 @@ fn an_insolvent_pool_pays_every_cover_the_same_ratio_in_any_order_of_settlement(
         .zip(&premiums)
         .map(|((_, mint, _), premium)| {
             let cover = scene.world.cover(mint);
-            if cover.claim(scene.from) == Some(Claim::Loss) { cover.sum_insured } else { *premium }
+            if cover.claim(scene.from) == Some(Claim::Loss) { cover.sum_insured } else { *premium - 1 }
         })
         .collect();
-    assert_eq!(claims.iter().zip(&premiums).filter(|(claim, premium)| claim == premium).count(), 3);
+    assert_eq!(claims.iter().zip(&premiums).filter(|(claim, premium)| **claim == **premium - 1).count(), 3);
     for product in &scene.products {
         must(fund(&scene.world, product));
     }
     let (paid, incidents) = scene.settle_all(&[11, 0, 5, 3, 8, 1, 10, 4, 2, 9, 7, 6]);
     for (place, (paid, claim)) in paid.iter().zip(&claims).enumerate() {
         let incident = &incidents[scene.held[place].2];
-        let due = u128::from(*claim) * u128::from(incident.reserve) / u128::from(incident.gross);
-        assert_eq!(u128::from(*paid), due, "a cover in force or waiting gets its claim in the incident's ratio");
+        let ratio = [u128::from(incident.reserve), u128::from(incident.gross)];
+        let waits = *claim + 1 == premiums[place];
+        let due = if waits { u128::from(*claim) } else { u128::from(*claim) * ratio[0] / ratio[1] };
+        assert_eq!(u128::from(*paid), due, "a claim is paid in the incident's ratio, one that waits has its premium");
     }
     // Nothing but rounding is left, and it goes to the surplus.
     let pool = scene.world.pool(&scene.pool);
-    let left: u64 = incidents.iter().map(|incident| incident.reserve - incident.paid).sum();
-    assert!(left <= 12);
+    let left: u64 = incidents.iter().map(|incident| incident.reserve - incident.paid + incident.refunds_left).sum();
+    assert!(left <= 24);
     for product in &scene.products {
         must(close(&scene.world, product));
     }
@@ -980,16 +1007,22 @@ fn an_incident_that_owes_nothing_is_funded_and_closed_at_once() {
 }
 
 #[test]
-fn an_incident_of_no_severity_and_no_premium_owes_nothing() {
+fn an_incident_of_no_severity_gives_back_what_is_unearned() {
     let world = World::new();
     let (pool, product) = stage(&world);
-    world.holder(&product, 10_000 * ONE, 30);
+    let (holder, mint) = world.holder(&product, 10_000 * ONE, 30);
     world.advance(3 * DAY);
     world.depeg(&product, 94_999_999);
     must(open(&world, &product));
     let incident = world.incident(&product);
-    assert_eq!((incident.severity_bps, incident.gross, incident.state), (0, 0, IncidentState::Closed));
+    assert_eq!((incident.severity_bps, incident.gross, incident.state), (0, 0, IncidentState::Funded));
     assert_eq!((world.pool(&pool).alerts, world.pool(&pool).total_exposure), (0, 0));
+    let back = premium_back(&world.cover(&mint), &incident);
+    let before = (world.assets(&holder), world.pool(&pool).loss_capital().unwrap());
+    must(world.settle(&product, &holder, &mint));
+    assert_eq!(world.assets(&holder) - before.0, back);
+    assert_eq!(world.pool(&pool).loss_capital().unwrap(), before.1);
+    must(close(&world, &product));
 }
 
 // ---------------------------------------------------------------- funding rounds
@@ -1131,7 +1164,7 @@ fn an_incident_is_closed_once_all_is_settled_and_its_rent_goes_back() {
     let close = ix::close_incident(&product, rent_payer);
     let receipt = transaction::send(&world.cluster, &thief.key, &[], &[close]).unwrap();
     let [event] = &transaction::events::<IncidentClosed>(&receipt.logs)[..] else { panic!() };
-    assert_eq!((event.pool, event.incident, event.to_surplus), (pool.pool, product.incident(), 0));
+    assert_eq!((event.pool, event.incident, event.reserve), (pool.pool, product.incident(), 0));
     assert_eq!(lamports(&rent_payer), before + rent);
     assert!(world.cluster.account(&product.incident()).unwrap().is_none());
     assert_eq!(world.product(&product).incident_closed, 1);

@@ -9,7 +9,8 @@ use backstop::math::capital::MAX_TOTAL_EXPOSURE;
 use backstop::math::pricing::MAX_DRIFT_DAYS;
 use backstop::math::stream;
 use backstop::state::{
-    Cover, CoverRequest, CoverState, Pool, Product, ProductState, ProductTerms, Quote, Tranche, Trigger, day_of,
+    Cancellation, Cover, CoverRequest, CoverState, Pool, Product, ProductState, ProductTerms, Quote, Rates, Tranche,
+    Trigger, day_of,
 };
 use backstop_client::address;
 use backstop_client::cluster::{Cluster, ClusterError};
@@ -18,6 +19,7 @@ use backstop_client::quote::{self, Market};
 use backstop_client::transaction;
 use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::{World, assert_books, assert_refused, budget, explain};
+use bytemuck::Zeroable;
 use solana_sdk::account::Account;
 use solana_sdk::signer::Signer;
 use std::collections::BTreeMap;
@@ -174,8 +176,7 @@ fn random_covers(random: &mut Random, product: &mut Product, now: i64, exposure:
     product.released_day = touched - product.ring_days;
     product.newest_activation_day = touched;
     product.exposure_ends = [0; DAY_BUCKETS];
-    product.activation_sums = [0; 32];
-    product.activation_premiums = [0; 32];
+    product.starts = Zeroable::zeroed();
     product.exposure = 0;
     let mut covers = Vec::new();
     for _ in 0..random.below(12) {
@@ -191,9 +192,10 @@ fn random_covers(random: &mut Random, product: &mut Product, now: i64, exposure:
         let sum = exposure / covers.len() as u64;
         product.exposure += sum;
         product.exposure_ends[*end as usize % DAY_BUCKETS] += sum;
-        if active + 32 > product.newest_activation_day {
-            product.activation_sums[*active as usize % 32] += sum;
-            product.activation_premiums[*active as usize % 32] += random.below(sum + 1);
+        if active + 64 > product.newest_activation_day {
+            let start = &mut product.starts[*active as usize % 64];
+            start.sum_insured += sum;
+            start.premium += random.below(sum + 1);
         }
     }
     product.covers_sold = covers.len() as u64;
@@ -413,6 +415,13 @@ fn the_price_rises_with_the_term() {
     assert!(risen > 2_000, "{risen}");
 }
 
+/// Gives a cover back to a market whose rates are nothing but the cover's.
+fn cancel(market: &mut Market, cover: &Cover, now: i64) -> anchor_lang::Result<Cancellation> {
+    let mut rates = Rates::zeroed();
+    rates.ends[cover.end_day as usize % DAY_BUCKETS] = cover.rate_q32;
+    market.product.cancel(&mut market.pool, &mut rates, &*market.trigger, cover, now)
+}
+
 /// What a purchase would have written into its cover.
 fn cover_of(market: &Market, quote: &Quote, now: i64) -> Cover {
     Cover {
@@ -439,7 +448,7 @@ fn buying_and_cancelling_at_once_costs_in_every_market() {
         let mut round = market.clone();
         round.buy(request, now).unwrap();
         let cover = cover_of(&round, &quote, now);
-        let back = round.product.cancel(&mut round.pool, &*round.trigger, &cover, now).unwrap();
+        let back = cancel(&mut round, &cover, now).unwrap();
         assert!(back.refund < quote.premium, "{back:?} of {}", quote.premium);
         assert!(back.refund + back.fee <= quote.premium);
         round.pool.invariant().unwrap();
@@ -448,7 +457,7 @@ fn buying_and_cancelling_at_once_costs_in_every_market() {
         let mut quiet = market.clone();
         quiet.pool.accrue(now).unwrap();
         assert_eq!(round.pool.rate_q32, quiet.pool.rate_q32);
-        assert_eq!(round.pool.rate_ends, quiet.pool.rate_ends);
+        assert_eq!((round.pool.rate_ends, round.pool.waiting_rate_q32), (quiet.pool.rate_ends, 0));
         if let Ok(again) = round.quote(request, now) {
             assert!(again.premium >= quote.premium, "{} then {}", quote.premium, again.premium);
         }
@@ -456,7 +465,7 @@ fn buying_and_cancelling_at_once_costs_in_every_market() {
         let mut later = market.clone();
         later.buy(request, now).unwrap();
         let pause = i64::try_from(random.below(u64::from(request.term_days) * 86_400)).unwrap();
-        let back = later.product.cancel(&mut later.pool, &*later.trigger, &cover, now + pause).unwrap();
+        let back = cancel(&mut later, &cover, now + pause).unwrap();
         assert!(back.refund < quote.premium);
     });
 }
@@ -654,7 +663,7 @@ fn no_sequence_of_calls_moves_the_level_faster_than_its_drift() {
                 1 if !covers.is_empty() => {
                     let cover = covers.swap_remove(usize::try_from(random.below(covers.len() as u64)).unwrap());
                     let mut tried = market.clone();
-                    if tried.product.cancel(&mut tried.pool, &*tried.trigger, &cover, now).is_ok() {
+                    if cancel(&mut tried, &cover, now).is_ok() {
                         market = tried;
                     }
                 }

@@ -168,11 +168,20 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
         amount("vault", books.cash() + books.donated, *vault);
         amount("surplus", books.surplus, pool.surplus);
         amount("unearned premium", books.unearned, pool.unearned_premium);
+        amount("premium to be given back", books.refunds, pool.premium_refunds);
+        amount("premium set aside", 0, pool.set_aside);
+        amount("late money", 0, pool.second_stream.amount);
+        amount("premium held back", books.held_back, pool.held_back_premium);
         amount("incident reserves", books.incident_reserves, pool.incident_reserves);
         amount("exit reserves", books.exit_reserves, pool.exit_reserves);
         amount("treaty payable", books.payable, pool.treaty_payable);
         amount("capital at day", books.capital_at_day, pool.capital_at_day);
-        amount("stream rate", books.streams.iter().map(|stream| stream.rate).sum(), pool.rate_q32);
+        let begun = |begun: bool| {
+            let streams = books.streams.iter().filter(move |stream| (stream.from <= books.accrued_at) == begun);
+            streams.map(|stream| stream.rate).sum()
+        };
+        amount("stream rate", begun(true), pool.rate_q32);
+        amount("rate of what is to start", begun(false), pool.waiting_rate_q32);
         amount("fraction of premium", books.fractions[0], pool.fraction_q32);
         amount("fraction of surplus", books.fractions[1], pool.surplus_fraction_bps);
         amount("fraction of junior", books.fractions[2], pool.junior_fraction_q64);
@@ -193,6 +202,8 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
         check.same("next round", index, books.next_round, pool.funding.next_round);
         check.same("round left", index, model.round_left(index), pool.funding.round_left as usize);
         check.same("accrued at", index, books.accrued_at, pool.accrued_at);
+        check.same("stands since", index, books.stands_since.unwrap_or(0), pool.stands_since);
+        check.same("day of the capital", index, books.capital_day, pool.capital_day);
         check.same("last cover", index, books.last_cover_end_day, pool.last_cover_end_day);
         let queue = (books.queue.first().copied().unwrap_or(0), books.queue.last().copied().unwrap_or(0));
         check.same("queue", index, queue, (pool.oldest_exit_day, pool.newest_exit_day));
@@ -255,6 +266,9 @@ fn incidents(scene: &Scene, model: &Model, view: &View, check: &mut Check) {
         let amounts = [entry.gross, entry.ceded, entry.net, entry.reserve, entry.paid, entry.quota_share_owed];
         let kept =
             [incident.gross, incident.ceded, incident.net, incident.reserve, incident.paid, incident.quota_share_owed];
+        let (times, kept_times) = ((entry.ended_at, entry.accrued_at), (incident.ended_at, incident.accrued_at));
+        check.same("ended at, accrued at", index, times, kept_times);
+        check.amount("refunds left", index, entry.refunds_left, incident.refunds_left);
         check.same("gross, ceded, net, reserve, paid, quota share", index, amounts, kept.map(N::from));
         let left = model.affected(index, model.products[index].trigger.event_at);
         check.same("left", index, left, (incident.sums_left.into(), incident.premiums_left.into()));

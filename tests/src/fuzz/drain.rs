@@ -106,7 +106,8 @@ impl Driver<'_> {
         }
         for pool in 0..self.model.pools.len() {
             let alerts = self.model.alerts(pool);
-            if alerts.count > 0 || self.model.pools[pool].incident_reserves > 0 {
+            let books = &self.model.pools[pool];
+            if alerts.count > 0 || books.incident_reserves > 0 || books.refunds > 0 {
                 return self.strand("an alert or a reserve outlives its incidents", format!("pool {pool}: {alerts:?}"));
             }
         }
@@ -201,7 +202,7 @@ impl Driver<'_> {
     /// Books at the end: surplus, and what belongs to shares that were burnt past the program or are worth nothing.
     fn nothing_is_left(&mut self) -> Drained {
         for (pool, books) in self.model.pools.iter().enumerate() {
-            let left = books.unearned + books.incident_reserves + books.exit_reserves + books.payable;
+            let left = books.unearned + books.refunds + books.incident_reserves + books.exit_reserves + books.payable;
             // A ticket that is cancelled after a part of it was paid closes its open units rounded down: the rest of a unit,
             // worth less than a unit of the asset, is nobody's.
             let tickets = self.model.tickets.iter().filter(|ticket| ticket.pool == pool).count() as N;

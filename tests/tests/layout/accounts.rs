@@ -16,8 +16,8 @@ borsh_pages! { written by borsh;
         reserved,
     }
     Incident {
-        product, pool, rent_payer, version, bump, state, severity_bps, event_at, opened_at, funded_at, round, gross,
-        ceded, net, reserve, paid, exposure, sums_left, premiums_left, treaties, quota_share_owed, treaty_count,
+        product, pool, rent_payer, version, bump, state, severity_bps, event_at, ended_at, accrued_at, opened_at,
+        funded_at, round, gross, ceded, net, reserve, paid, exposure, sums_left, premiums_left, refunds_left, treaties, quota_share_owed, treaty_count,
         cursor, reserved,
     }
     Treaty {
@@ -31,17 +31,18 @@ zero_copy_pages! { read_in_place by in_place;
     Pool {
         asset_mint, vault, share_mints, deposit_authority, rent_payer, terms, id, products, ring_days, version, bump,
         vault_bump, kind, access, asset_decimals, in_use, padding, label, cash, surplus, tranches, unearned_premium,
-        incident_reserves, exit_reserves, treaty_payable, accrued_at, capital_at_day, total_exposure, group_exposures,
+        premium_refunds, set_aside, incident_reserves, exit_reserves, treaty_payable, accrued_at, stands_since, held_back_premium, capital_at_day, total_exposure, group_exposures,
         alert_exposure, alerts, alerts_due, last_cover_end_day, oldest_exit_day, newest_exit_day, treaties, padding2,
-        funding, quota_share, layers, inward, surplus_fraction_bps, junior_fraction_q64, ceded_fraction_e8, reserved,
-        rate_q32, fraction_q32, rate_ends,
+        capital_day, padding3, second_stream, funding, quota_share, layers, inward, surplus_fraction_bps, junior_fraction_q64, ceded_fraction_e8, reserved,
+        rate_q32, fraction_q32, waiting_rate_q32, rate_starts, rate_ends,
     }
     Product {
         pool, trigger, covered_asset, rent_payer, wording_hash, name, uri, terms, risk_rate_ppb, risk_rate_at,
         sells_from, level_at, event_at, exposure, covers_sold, level_bps, utilisation_bps, released_day,
         newest_activation_day, ring_days, id, version, bump, state, notice_served, incident_closed, padding, reserved,
-        activation_sums, activation_premiums, exposure_ends,
+        starts, exposure_ends,
     }
+    Rates { product, cleared_day, version, bump, padding, reserved, ends }
     Trigger { product, pool, feed, source, version, bump, funded, padding, terms, evidence, reserved }
 }
 

@@ -19,7 +19,7 @@ borsh_pages! { all by told;
     ExitClaimed { pool, ticket, owner, amount, closed }
     ExitEpochClosed { pool, day, to_surplus }
     SeriesOpened { pool, tranche, series, mint }
-    ProductCreated { pool, product, trigger, covered_asset, wording_hash, sells_from }
+    ProductCreated { pool, product, trigger, rates, covered_asset, wording_hash, sells_from }
     ProductStateSet { product, state }
     RiskRateSet { product, before_ppb, after_ppb }
     ExposureReleased { pool, product, amount }
@@ -31,10 +31,13 @@ borsh_pages! { all by told;
     CoverClosed { product, cover }
     Observed { trigger, price, confidence, publish_time }
     PhaseChanged { trigger, product, before, after, event_at, mean_price }
-    IncidentOpened { pool, product, incident, event_at, severity_bps, gross, released }
+    IncidentOpened {
+        pool, product, incident, event_at, ended_at, severity_bps, gross, released, waiting_refunds, loss_refunds,
+        accrual,
+    }
     IncidentFunded { pool, incident, gross, ceded, paid, released, losses }
-    CoverSettled { pool, incident, cover, holder, amount, refund }
-    IncidentClosed { pool, incident, to_surplus }
+    CoverSettled { pool, incident, cover, holder, amount, refund, waiting }
+    IncidentClosed { pool, incident, reserve, refunds }
     TreatyCreated { treaty, cedant, reinsurer, terms, notice_until }
     TreatyAccepted { treaty, cedant, reinsurer, premium, rate_q32 }
     TreatyPremiumSettled { cedant, reinsurer, amount, rate_q32, end_day }

@@ -7,7 +7,9 @@
 
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::ACCOUNT_VERSION;
-use backstop::state::{Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Treaty, Trigger};
+use backstop::state::{
+    Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger,
+};
 use backstop_client::account::Decode;
 use backstop_client::instruction as ix;
 use backstop_client::{Cluster, address};
@@ -60,6 +62,7 @@ fn written_now() -> Vec<Kept> {
     take(&stage, "Pool", "pool", cedant.pool);
     take(&stage, "Pool", "reinsurance_pool", reinsurer.pool);
     take(&stage, "Product", "product_over", product.product);
+    take(&stage, "Rates", "rates_over", product.rates());
     take(&stage, "Trigger", "trigger_triggered", product.trigger());
     take(&stage, "Incident", "incident", product.incident());
     take(&stage, "Cover", "cover_settled", address::cover(&stage.cover_mint(product, "carl")));
@@ -74,6 +77,7 @@ fn written_now() -> Vec<Kept> {
     let announce = ix::announce_cession(governance.pubkey(), rent, pool.pool, other, 1_000 * ONE);
     stage.act(&[governance], &[announce]);
     take(&stage, "Product", "product", product.product);
+    take(&stage, "Rates", "rates", product.rates());
     take(&stage, "Trigger", "trigger", product.trigger());
     let alice = stage.person("alice").pubkey();
     let ticket = address::exit_ticket(&pool.pool, &alice, stage.ticket_nonce(pool, "alice"));
@@ -110,7 +114,7 @@ fn read(kind: &str, bytes: &[u8]) -> Option<String> {
             }
         };
     }
-    of!(Protocol, Pool, Product, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Treaty, Cession)
+    of!(Protocol, Pool, Product, Rates, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Treaty, Cession)
 }
 
 #[test]

@@ -10,7 +10,7 @@ use backstop::state::*;
 borsh_pages! { written by part;
     Pause { bits, until, used_at }
     NotedTreaty { treaty, state, owed, paid }
-    Accrual { earned, ceded, surplus, junior, senior }
+    Accrual { earned, late, ceded, surplus, junior, senior }
     LossByLayer {
         surplus, junior_assets, junior_exiting, senior_assets, senior_exiting, junior_wiped, senior_wiped, junior_over,
         senior_over,
@@ -37,6 +37,8 @@ zero_copy_pages! { read_in_place by part;
         waiting_net, waiting_exposure, oldest_opened_at, round_capital, round_net, next_round, waiting, round_left,
         padding,
     }
+    SecondStream { amount, until }
+    StartBucket { sum_insured, premium, rate_q32, due_low, due_high }
     ProductTerms {
         risk_rate_ppb, risk_rate_floor_ppb, risk_rate_ceiling_ppb, risk_rate_step_ppb, demand_at_zero_ppb,
         demand_at_kink_ppb, demand_at_capacity_ppb, min_premium, max_sum_insured, loading_bps, level_bps,

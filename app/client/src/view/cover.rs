@@ -112,6 +112,13 @@ pub struct Payout {
     pub refund: u64,
 }
 
+impl Payout {
+    /// All that the holder gets, in asset units.
+    pub fn total(&self) -> u64 {
+        self.amount.saturating_add(self.refund)
+    }
+}
+
 /// What a cover was or would be paid. `None` if nothing can be said: no price was shown, or it can no longer be paid.
 pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now: i64) -> Option<Payout> {
     if let Some(incident) = incident {

@@ -29,8 +29,20 @@ pub struct Class {
 pub struct Stream {
     /// Units a second, times 2^32.
     pub rate: N,
+    /// The second from which on it is earned.
+    pub from: i64,
     /// The day on whose first second it ends.
     pub end_day: u32,
+    /// The cover whose premium it is; none of a treaty's.
+    pub cover: Option<usize>,
+}
+
+impl Stream {
+    /// What it earns between two moments, times 2^32.
+    pub fn earns(&self, from: i64, to: i64) -> N {
+        let seconds = to.min(start(self.end_day)) - from.max(self.from);
+        self.rate * seconds.max(0).unsigned_abs() as N
+    }
 }
 
 /// A pool.
@@ -52,6 +64,12 @@ pub struct Pool {
     pub classes: [Class; 2],
     /// Premium not earned yet.
     pub unearned: N,
+    /// Premium of ended products, for their holders.
+    pub refunds: N,
+    /// Part of the unearned premium that covers have earned which were cancelled while accrual stood.
+    pub held_back: N,
+    /// When the alert began that stops accrual.
+    pub stands_since: Option<i64>,
     /// Set aside for covers.
     pub incident_reserves: N,
     /// Set aside for exits.
@@ -62,8 +80,10 @@ pub struct Pool {
     pub donated: N,
     /// Last accrual.
     pub accrued_at: i64,
-    /// Capital that caps are counted in, besides what there is now.
+    /// Capital that caps are counted in, besides what there is now, and the day that it is of.
     pub capital_at_day: N,
+    /// That day.
+    pub capital_day: u32,
     /// Premiums being earned.
     pub streams: Vec<Stream>,
     /// Fractions carried: of premium (2^32), the surplus's part (bps), the junior's (2^64), the ceded (1e8).
@@ -98,7 +118,8 @@ impl Pool {
     /// What the vault must hold by the books.
     pub fn cash(&self) -> N {
         let classes: N = self.classes.iter().map(|class| class.assets + class.exiting).sum();
-        self.surplus + classes + self.unearned + self.incident_reserves + self.exit_reserves + self.payable
+        let reserves = self.incident_reserves + self.exit_reserves;
+        self.surplus + classes + self.unearned + self.refunds + reserves + self.payable
     }
 
     /// Capital without what has asked to leave.
@@ -126,11 +147,11 @@ impl Pool {
         self.queue.first().is_some_and(|oldest| *oldest < day(now))
     }
 
-    /// Takes premium in and streams it to the start of a day.
-    pub fn stream(&mut self, premium: N, now: i64, end_day: u32) -> N {
-        let seconds = u128::try_from(start(end_day) - now).expect("a term lies ahead");
+    /// Takes premium in and streams it from a moment to the start of a day.
+    pub fn stream(&mut self, premium: N, from: i64, end_day: u32, cover: Option<usize>) -> N {
+        let seconds = u128::try_from(start(end_day) - from).expect("a term lies ahead");
         let rate = (premium << 32) / seconds;
-        self.streams.push(Stream { rate, end_day });
+        self.streams.push(Stream { rate, from, end_day, cover });
         self.unearned += premium;
         rate
     }
@@ -198,11 +219,14 @@ impl Model {
         let treaty = self.pools[pool].quota_share.map(|treaty| &self.treaties[treaty]);
         let (from, to) = treaty.map_or((0, 0), |treaty| (start(treaty.start_day), start(treaty.end_day)));
         let books = &mut self.pools[pool];
+        if day(now) > books.capital_day {
+            books.capital_at_day = books.staying();
+            books.capital_day = day(now);
+        }
+        // In an alert nothing is earned after its beginning.
+        let now = books.stands_since.map_or(now, |since| since.min(now));
         if now <= books.accrued_at {
             return;
-        }
-        if day(now) > day(books.accrued_at) {
-            books.capital_at_day = books.staying();
         }
         for until in [from, to, now] {
             if until > self.pools[pool].accrued_at && until <= now {
@@ -212,29 +236,34 @@ impl Model {
     }
 
     fn accrue_until(&mut self, pool: usize, until: i64, from: i64, to: i64) {
-        let exposure = self.exposure_of_pool(pool);
-        let terms = self.pools[pool].quota_share.map(|treaty| self.treaties[treaty].clone());
         let books = &mut self.pools[pool];
         let begin = books.accrued_at;
         books.accrued_at = until;
         let mut sum = books.fractions[0];
-        for stream in &books.streams {
-            let seconds = (until.min(start(stream.end_day)) - begin).max(0);
-            sum += stream.rate * seconds.unsigned_abs() as N;
-        }
+        sum += books.streams.iter().map(|stream| stream.earns(begin, until)).sum::<N>();
         books.streams.retain(|stream| start(stream.end_day) > until);
         books.fractions[0] = sum & 0xffff_ffff;
-        let mut earned = (sum >> 32).min(books.unearned);
+        let mut earned = ((sum >> 32) + std::mem::take(&mut books.held_back)).min(books.unearned);
         if books.streams.iter().all(|stream| stream.rate == 0) {
             earned = books.unearned;
             books.fractions[0] = 0;
         }
+        books.unearned -= earned;
+        let ceding = (from..to).contains(&begin);
+        self.share_out(pool, earned, ceding);
+    }
+
+    /// Shares out what was earned and is in no entry any more; of it the quota share gets its part if `ceding`.
+    pub(super) fn share_out(&mut self, pool: usize, earned: N, ceding: bool) {
         if earned == 0 {
             return;
         }
+        let exposure = self.exposure_of_pool(pool);
+        let terms = self.pools[pool].quota_share.map(|treaty| self.treaties[treaty].clone());
+        let books = &mut self.pools[pool];
         let mut ceded = 0;
         if let Some((treaty, (cession, commission))) = terms.as_ref().and_then(|t| Some((t, t.quota_share()?)))
-            && (from..to).contains(&begin)
+            && ceding
             && treaty.limit_left > 0
         {
             let due = earned * cession * (BPS - commission) + books.fractions[3];
@@ -270,7 +299,6 @@ impl Model {
             surplus = kept;
             (0, 0)
         };
-        books.unearned -= earned;
         books.payable += ceded;
         books.surplus += surplus;
         books.classes[0].assets += to_junior;

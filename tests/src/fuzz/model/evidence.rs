@@ -91,6 +91,11 @@ impl Evidence {
         missing <= i64::from(self.terms.tolerance)
     }
 
+    /// When a window that triggered was proven: the end of its challenge.
+    pub fn proven_at(&self) -> i64 {
+        self.window().map_or(0, |window| self.contradicted_until(window))
+    }
+
     /// The last second at which a met window can be contradicted.
     fn contradicted_until(&self, window: Window) -> i64 {
         self.end(window.1) + i64::from(self.terms.challenge)

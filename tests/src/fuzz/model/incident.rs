@@ -15,7 +15,13 @@ pub struct Incident {
     pub funded_at: i64,
     /// Its round.
     pub round: u32,
-    /// What its covers are due.
+    /// When the protection of its covers ended.
+    pub ended_at: i64,
+    /// Up to when premium was earned.
+    pub accrued_at: i64,
+    /// Premium set aside to be given back, and not given back yet.
+    pub refunds_left: N,
+    /// What its covers are due for their loss.
     pub gross: N,
     /// What treaties paid.
     pub ceded: N,
@@ -83,8 +89,12 @@ impl Model {
         self.accrue(pool);
         let entry = &self.products[product];
         let (event_at, severity) = (entry.trigger.event_at, entry.trigger.severity);
-        let (sums, premiums) = self.affected(product, event_at);
-        let gross = ceil(sums * severity, BPS) + premiums;
+        let proven_at = entry.trigger.proven_at();
+        let (sums, _) = self.affected(product, event_at);
+        let gross = ceil(sums * severity, BPS);
+        let accrued_at = self.pools[pool].accrued_at;
+        let ended_at = proven_at.max(accrued_at);
+        let refunds = self.end_premium(product, event_at, ended_at, severity);
         let books = &self.pools[pool];
         let in_term = |treaty: &&usize| {
             let treaty = &self.treaties[**treaty];
@@ -94,6 +104,9 @@ impl Model {
             books.quota_share.iter().chain(books.layers.iter()).filter(in_term).copied().collect();
         let mut incident = Incident {
             state: IncidentState::Open,
+            ended_at,
+            accrued_at,
+            refunds_left: refunds,
             opened_at: self.now,
             funded_at: 0,
             round: 0,
@@ -109,18 +122,55 @@ impl Model {
         };
         if gross == 0 {
             incident.treaties.clear();
-            incident.state = IncidentState::Closed;
+            incident.state = if refunds == 0 { IncidentState::Closed } else { IncidentState::Funded };
             incident.funded_at = self.now;
         }
         let entry = &mut self.products[product];
         entry.state = ProductState::Over;
         entry.released = gross == 0;
-        entry.incident_closed = gross == 0;
+        entry.incident_closed = gross == 0 && refunds == 0;
         entry.incident = Some(incident);
         if gross > 0 {
             self.join_round(product);
         }
         Ok(())
+    }
+
+    /// Ends the premium of a product, cover by cover. What was earned and what the loss has earned is shared out; what is
+    /// to be given back is set aside, and returned.
+    fn end_premium(&mut self, product: usize, event_at: i64, ended_at: i64, severity: N) -> N {
+        let pool = self.products[product].pool;
+        let treaty = self.pools[pool].quota_share.map(|treaty| &self.treaties[treaty]);
+        let (from, to) = treaty.map_or((0, 0), |treaty| (start(treaty.start_day), start(treaty.end_day)));
+        let covers = &self.covers;
+        let books = &mut self.pools[pool];
+        let accrued_at = books.accrued_at;
+        let of_product = |stream: &super::Stream| stream.cover.is_some_and(|cover| covers[cover].product == product);
+        let (ended, kept) = std::mem::take(&mut books.streams).into_iter().partition(of_product);
+        books.streams = kept;
+        let ended: Vec<super::Stream> = ended;
+        let waited =
+            |stream: &super::Stream| stream.cover.is_some_and(|cover| start(covers[cover].active_day) > event_at);
+        let sum = |waiting: bool, from: i64, to: i64| -> N {
+            ended.iter().filter(|stream| waited(stream) == waiting).map(|stream| stream.earns(from, to)).sum::<N>()
+                >> 32
+        };
+        let waiting = sum(true, accrued_at, i64::MAX);
+        let loss = sum(false, ended_at, i64::MAX);
+        // Earned until the protection ended, cut where the cession changes.
+        let inside = |moment: i64| moment.clamp(accrued_at, ended_at);
+        let cuts = [accrued_at, inside(from), inside(to), ended_at];
+        let parts: Vec<(i64, N)> = cuts.windows(2).map(|cut| (cut[0], sum(false, cut[0], cut[1]))).collect();
+        let refunds = loss * (BPS - severity) / BPS;
+        books.unearned -= waiting + loss + parts.iter().map(|(_, earned)| earned).sum::<N>();
+        books.refunds += waiting + refunds;
+        for (at, earned) in parts {
+            self.share_out(pool, earned, (from..to).contains(&at));
+        }
+        self.share_out(pool, loss - refunds, false);
+        let last = self.pools[pool].last_cover_end_day;
+        self.note_cover_end(pool, last);
+        waiting + refunds
     }
 
     /// Once the last treaty was called, an incident waits for the next round.
@@ -176,31 +226,42 @@ impl Model {
         Ok(())
     }
 
-    /// What a cover is paid by its incident.
-    pub fn payout(&self, cover: usize) -> Rule<N> {
+    /// What a cover is paid by its incident: for its loss, and of its premium.
+    pub fn payout(&self, cover: usize) -> Rule<(N, N)> {
         let cover = &self.covers[cover];
         let product = &self.products[cover.product];
         let incident = product.incident.as_ref().filter(|incident| incident.open).ok_or("there is no incident")?;
-        need(incident.state == IncidentState::Funded, "the incident is not funded")?;
+        need(incident.state != IncidentState::Closed, "the incident is closed")?;
         need(cover.status == CoverStatus::Live, "the cover is not live")?;
-        let claim = match cover.affected(product.trigger.event_at).ok_or("the cover had ended")? {
-            true => cover.sum * product.trigger.severity / BPS,
-            false => cover.premium,
+        let unearned = |from: i64| {
+            let seconds = start(cover.end_day) - from.max(start(cover.active_day));
+            (cover.rate * seconds.max(0).unsigned_abs() as N) >> 32
         };
-        Ok(if incident.reserve >= incident.gross { claim } else { claim * incident.reserve / incident.gross })
+        if !cover.affected(product.trigger.event_at).ok_or("the cover had ended")? {
+            return Ok((0, unearned(incident.accrued_at)));
+        }
+        need(incident.state == IncidentState::Funded, "the incident is not funded")?;
+        let severity = product.trigger.severity;
+        let claim = cover.sum * severity / BPS;
+        let in_ratio =
+            if incident.reserve >= incident.gross { claim } else { claim * incident.reserve / incident.gross };
+        Ok((in_ratio, unearned(incident.ended_at) * (BPS - severity) / BPS))
     }
 
     fn settle(&mut self, cover: usize, holder: Who, to: Who, signed: bool) -> Rule {
-        let amount = self.payout(cover)?;
+        let (loss, refund) = self.payout(cover)?;
+        let amount = loss + refund;
         need(self.covers[cover].holder == Some(holder), "not the holder")?;
         let product = self.covers[cover].product;
         let pool = self.products[product].pool;
         self.covers[cover].status = CoverStatus::Settled;
         self.covers[cover].paid = amount;
         let incident = self.products[product].incident.as_mut().expect("there is one");
-        incident.paid += amount;
+        incident.paid += loss;
         need(incident.paid <= incident.reserve, "books: an incident's reserve")?;
-        take(&mut self.pools[pool].incident_reserves, amount, "books: incident reserves")?;
+        take(&mut incident.refunds_left, refund, "books: premium to be given back")?;
+        take(&mut self.pools[pool].incident_reserves, loss, "books: incident reserves")?;
+        take(&mut self.pools[pool].refunds, refund, "books: premium to be given back")?;
         if amount > 0 {
             need(signed || to == holder, "not the holder's account")?;
             self.receive(to, self.pools[pool].asset, amount)?;
@@ -222,7 +283,8 @@ impl Model {
             let left = incident.reserve - incident.paid;
             let books = &mut self.pools[pool];
             take(&mut books.incident_reserves, left, "books: incident reserves")?;
-            books.surplus += left;
+            take(&mut books.refunds, incident.refunds_left, "books: premium to be given back")?;
+            books.surplus += left + incident.refunds_left;
         }
         let entry = &mut self.products[product];
         entry.incident_closed = true;

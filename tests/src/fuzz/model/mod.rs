@@ -107,7 +107,14 @@ impl Model {
             Part::Incidents => self.apply_incident(op),
             Part::Reinsurance => self.apply_reinsurance(op),
             Part::Roles | Part::Tokens | Part::Clock => self.apply_roles(op),
+        }?;
+        for pool in 0..self.pools.len() {
+            let stands = self.alerts(pool).count > 0;
+            let now = self.now;
+            let books = &mut self.pools[pool];
+            books.stands_since = stands.then(|| books.stands_since.unwrap_or(now));
         }
+        Ok(())
     }
 
     /// Takes an asset out of somebody's account.

@@ -141,7 +141,7 @@ impl Model {
         };
         if premium > 0 {
             take(&mut self.pools[cedant].surplus, premium, "the surplus is too small")?;
-            self.treaties[index].rate = self.pools[reinsurer].stream(premium, now, end_day);
+            self.treaties[index].rate = self.pools[reinsurer].stream(premium, now, end_day, None);
             self.need_solvent(cedant)?;
         }
         match treaty.kind {
@@ -222,7 +222,7 @@ impl Model {
         if cost > 0 {
             let week = day(self.now + 8 * DAY - 1);
             let now = self.now;
-            self.pools[reinsurer].stream(cost, now, treaty.end_day.max(week));
+            self.pools[reinsurer].stream(cost, now, treaty.end_day.max(week), None);
         }
         self.pools[cedant].incident_reserves += paid - cost;
         self.book_call(product, &treaty, owed, paid - cost);
@@ -323,7 +323,7 @@ impl Model {
                 need(amount > 0, "nothing is owed")?;
                 // Earned over seven days at least, to a day boundary.
                 let (now, end_day) = (self.now, day(self.now + 8 * DAY - 1));
-                self.pools[reinsurer].stream(amount, now, end_day);
+                self.pools[reinsurer].stream(amount, now, end_day, None);
                 Ok(())
             }
             Op::CallTreaty { treaty, product } => self.call(treaty, product),
