@@ -36,7 +36,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         instruction: "fund_incident",
         cases: &[
-            case("usual", "from surplus and junior capital", || fund_incident(Stage::opened(Setup::default()))),
+            case("usual", "closes its crisis", || fund_incident(Stage::opened(Setup::default()))),
             case("worst", "wipes the junior tranche out, 480 idle days", || {
                 let stage = Stage::opened(Setup { junior: 1_000 * ONE, ..Setup::dear() });
                 stage.world.advance(480 * crate::terms::DAY);
@@ -51,6 +51,16 @@ pub const ENTRIES: &[Entry] = &[
             case("signed", "the holder signs and names another account", settle_cover_elsewhere),
             case("worst", "Token-2022 asset, called by anyone", || settle_cover(Setup::dear())),
         ],
+    },
+    Entry {
+        instruction: "extend_deadline",
+        cases: &[case("always", "the vault is frozen", || {
+            let stage = Stage::paid(Setup::default());
+            for pool in [0, 1] {
+                stage.freeze(pool);
+            }
+            three(stage, &[], |product| ix::extend_deadline(product, Some(1)))
+        })],
     },
     Entry {
         instruction: "close_incident",
@@ -81,16 +91,16 @@ fn three(stage: Stage, signers: &[&Keypair], build: impl Fn(&ProductKeys) -> Ins
 
 fn open_incident(stage: Stage) -> Prepared {
     let rent = stage.rent.insecure_clone();
-    three(stage, &[&rent], |product| ix::open_incident(product, rent.pubkey()))
+    three(stage, &[&rent], |product| ix::open_incident(product, rent.pubkey(), 1))
 }
 
 fn fund_incident(stage: Stage) -> Prepared {
-    three(stage, &[], ix::fund_incident)
+    three(stage, &[], |product| ix::fund_incident(product, 1))
 }
 
 fn close_incident(stage: Stage) -> Prepared {
     let rent = stage.rent.pubkey();
-    three(stage, &[], |product| ix::close_incident(product, rent))
+    three(stage, &[], |product| ix::close_incident(product, rent, Some((1, rent))))
 }
 
 fn settle_cover(setup: Setup) -> Prepared {

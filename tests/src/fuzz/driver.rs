@@ -309,7 +309,7 @@ impl<'a> Driver<'a> {
             Op::OpenIncident { product } => {
                 let pool = next.products[product].pool;
                 let incident = |entry: &&super::model::Product| {
-                    let open = |incident: &super::model::Incident| incident.funded_at == 0;
+                    let open = |incident: &super::model::Incident| incident.crisis != 0 && incident.reserve == 0;
                     entry.pool == pool && entry.incident.as_ref().is_some_and(open)
                 };
                 count(

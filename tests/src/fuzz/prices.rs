@@ -5,7 +5,7 @@ use super::driver::{Driver, Failure};
 use super::model::{Phase, Product};
 use super::op::Op;
 use super::rng::Rng;
-use backstop::state::{IncidentState, ProductState};
+use backstop::state::ProductState;
 
 impl Driver<'_> {
     /// The true price of a feed at a time, a little beside the level of the day.
@@ -91,7 +91,7 @@ impl Driver<'_> {
             }
         }
         for place in 0..3 {
-            if let Some(product) = self.incident(r[2] + place, IncidentState::Waiting) {
+            if let Some(product) = self.fundable(r[2] + place) {
                 self.step(Op::Fund { product })?;
             }
         }

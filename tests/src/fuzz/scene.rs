@@ -137,6 +137,7 @@ pub enum Derived {
     Product(usize, u16),
     Trigger(Pubkey),
     Incident(Pubkey),
+    Crisis(usize, u32),
     CoverMint(Pubkey, Pubkey, u64),
     Cover(Pubkey),
     Ticket(usize, Who, u64),
@@ -212,9 +213,13 @@ impl Scene {
                 last_cover_end_day: 0,
                 queue: Vec::new(),
                 in_use: false,
-                next_round: 0,
-                round_capital: 0,
-                round_net: 0,
+                crisis: None,
+                crises: 0,
+                closed: Vec::new(),
+                set_aside: 0,
+                late: (0, 0),
+                alert_seq: 0,
+                alerts_since: None,
                 quota_share: None,
                 layers: Vec::new(),
                 inward: Vec::new(),
@@ -257,6 +262,7 @@ impl Scene {
             Derived::Product(of, id) => address::product(&pool(of), id),
             Derived::Trigger(product) => address::trigger(&product),
             Derived::Incident(product) => address::incident(&product),
+            Derived::Crisis(of, number) => address::crisis(&pool(of), number),
             Derived::CoverMint(product, buyer, nonce) => address::cover_mint(&product, &buyer, nonce),
             Derived::Cover(mint) => address::cover(&mint),
             Derived::Ticket(of, owner, nonce) => address::exit_ticket(&pool(of), &self.people[owner], nonce),
@@ -296,6 +302,11 @@ impl Scene {
     /// A product's incident.
     pub fn incident(&self, model: &Model, product: usize) -> Pubkey {
         self.derive(Derived::Incident(self.product(model, product).product))
+    }
+
+    /// A crisis of a pool.
+    pub fn crisis(&self, pool: usize, number: u32) -> Pubkey {
+        self.derive(Derived::Crisis(pool, number))
     }
 
     /// A cover's NFT.

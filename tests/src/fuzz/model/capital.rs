@@ -94,12 +94,20 @@ pub struct Pool {
     pub queue: Vec<u32>,
     /// Whether anybody has entrusted anything to it.
     pub in_use: bool,
-    /// Funding: the next round, capital and net losses of the last one.
-    pub next_round: u32,
-    /// Capital when the last round began.
-    pub round_capital: N,
-    /// Net losses of the last round.
-    pub round_net: N,
+    /// The crisis that is open.
+    pub crisis: Option<super::Crisis>,
+    /// Crises so far.
+    pub crises: u32,
+    /// Crises that are closed and have incidents left.
+    pub closed: Vec<super::Closed>,
+    /// Premium of ended products that is not decided about.
+    pub set_aside: N,
+    /// What came in late and is spread over time, and when all of it is in.
+    pub late: (N, i64),
+    /// Alerts so far.
+    pub alert_seq: u64,
+    /// When the number of alerts last rose from zero.
+    pub alerts_since: Option<i64>,
     /// The quota share in force.
     pub quota_share: Option<usize>,
     /// Layers in force, upward.
@@ -118,8 +126,11 @@ impl Pool {
     /// What the vault must hold by the books.
     pub fn cash(&self) -> N {
         let classes: N = self.classes.iter().map(|class| class.assets + class.exiting).sum();
-        let reserves = self.incident_reserves + self.exit_reserves;
-        self.surplus + classes + self.unearned + self.refunds + reserves + self.payable
+        let crises: N = self.closed.iter().map(|closed| closed.bucket).sum();
+        let recovered = self.crisis.as_ref().map_or(0, |crisis| crisis.recovered);
+        let reserves = self.incident_reserves + crises + recovered + self.exit_reserves;
+        let premium = self.unearned + self.refunds + self.set_aside + self.late.0;
+        self.surplus + classes + premium + reserves + self.payable
     }
 
     /// Capital without what has asked to leave.
@@ -156,13 +167,15 @@ impl Pool {
         rate
     }
 
-    /// Lets a loss fall on surplus, junior, senior. A class below 1 % of its start is over, its rest goes to surplus.
-    pub fn lose(&mut self, loss: N) -> Rule {
+    /// Takes from surplus, junior, senior. Returns what came from surplus, junior staying and exiting, senior staying and
+    /// exiting.
+    pub fn bear(&mut self, loss: N) -> Rule<[N; 5]> {
         need(loss <= self.bearing(), "books: a loss above the capital")?;
         let first = loss.min(self.surplus);
         self.surplus -= first;
         let mut left = loss - first;
-        for class in &mut self.classes {
+        let mut taken = [first, 0, 0, 0, 0];
+        for (index, class) in self.classes.iter_mut().enumerate() {
             let total = class.assets + class.exiting;
             let part = left.min(total);
             // What leaves bears its part rounded up.
@@ -175,8 +188,15 @@ impl Pool {
             };
             class.exiting -= leaving;
             class.assets -= part - leaving;
+            (taken[1 + 2 * index], taken[2 + 2 * index]) = (part - leaving, leaving);
             left -= part;
         }
+        Ok(taken)
+    }
+
+    /// Lets a loss fall on surplus, junior, senior. A class below 1 % of its start is over, its rest goes to surplus.
+    pub fn lose(&mut self, loss: N) -> Rule {
+        self.bear(loss)?;
         for index in 0..2 {
             let class = &self.classes[index];
             let (claims, pot) =
@@ -249,13 +269,19 @@ impl Model {
             books.fractions[0] = 0;
         }
         books.unearned -= earned;
+        // Late money comes in evenly.
+        let (amount, end) = books.late;
+        let seconds = |from: i64, to: i64| (to - from).max(0).unsigned_abs() as N;
+        let late = if amount == 0 || until >= end { amount } else { amount * seconds(begin, until) / seconds(begin, end) };
+        books.late.0 -= late;
         let ceding = (from..to).contains(&begin);
-        self.share_out(pool, earned, ceding);
+        self.share_out(pool, earned, late, ceding);
     }
 
-    /// Shares out what was earned and is in no entry any more; of it the quota share gets its part if `ceding`.
-    pub(super) fn share_out(&mut self, pool: usize, earned: N, ceding: bool) {
-        if earned == 0 {
+    /// Shares out what was earned and what came late, which are in no entry any more; of the first the quota share gets
+    /// its part if `ceding`.
+    pub(super) fn share_out(&mut self, pool: usize, earned: N, late: N, ceding: bool) {
+        if earned == 0 && late == 0 {
             return;
         }
         let exposure = self.exposure_of_pool(pool);
@@ -274,7 +300,7 @@ impl Model {
                 ceded = ceded * treaty.limit_left / needed;
             }
         }
-        let kept = earned - ceded;
+        let kept = earned - ceded + late;
         let due = kept * N::from(books.terms.surplus_bps) + books.fractions[1];
         books.fractions[1] = due % BPS;
         let mut surplus = due / BPS;
@@ -351,7 +377,7 @@ impl Model {
 
     /// Refuses in an alert.
     pub fn need_no_alert(&self, pool: usize) -> Rule {
-        need(self.alerts(pool).count == 0, "the pool is in alert")
+        need(self.alerts(pool).count == 0 && self.pools[pool].crisis.is_none(), "the pool is in alert, or in a crisis")
     }
 
     pub(super) fn apply_capital(&mut self, op: &Op) -> Rule {

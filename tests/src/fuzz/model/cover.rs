@@ -41,6 +41,10 @@ pub struct Product {
     pub incident: Option<super::Incident>,
     /// Whether the incident is over.
     pub incident_closed: bool,
+    /// Whether its pool counts it in alert, and the number of its last one.
+    pub in_alert: bool,
+    /// That number.
+    pub alert_number: u64,
 }
 
 /// Where a cover stands.
@@ -81,6 +85,10 @@ pub struct Cover {
     pub status: CoverStatus,
     /// Paid by its incident, or given back when it was cancelled.
     pub paid: N,
+    /// Of that, for its loss.
+    pub loss_paid: N,
+    /// Whether an incident that is final has given its premium back.
+    pub refunded: bool,
 }
 
 impl Cover {
@@ -191,6 +199,7 @@ impl Model {
             entry.notice_served = true;
         }
         need(entry.trigger.phase == Phase::Quiet, "the trigger is not quiet")?;
+        need(self.pools[pool].crisis.is_none(), "the pool is in a crisis")?;
         let (published, price, _) = entry.trigger.last.ok_or("there is no print")?;
         need(now - published <= i64::from(entry.terms.max_price_age), "the last print is too old")?;
         let threshold = N::from(entry.trigger.terms.threshold);
@@ -231,6 +240,8 @@ impl Model {
             end_day,
             status: CoverStatus::Live,
             paid: 0,
+            loss_paid: 0,
+            refunded: false,
         })
     }
 
@@ -320,6 +331,8 @@ impl Model {
                     released: false,
                     incident: None,
                     incident_closed: false,
+                    in_alert: false,
+                    alert_number: 0,
                 };
                 books.products += 1;
                 books.ring_days = books.ring_days.max(ring_days);
@@ -376,7 +389,10 @@ impl Model {
             Op::CloseCover { cover, holder } => {
                 let entry = &self.covers[cover];
                 need(matches!(entry.status, CoverStatus::Live | CoverStatus::Settled), "there is no such cover")?;
-                need(entry.status == CoverStatus::Settled || self.is_spent(entry), "the cover is still live")?;
+                // Of a product that is over the holder may give up what could still come.
+                let given_up = self.products[entry.product].state == ProductState::Over && entry.holder.is_some();
+                let spent = entry.status == CoverStatus::Settled || self.is_spent(entry);
+                need(spent || given_up, "the cover is still live")?;
                 need(entry.holder.is_none() || entry.holder == holder, "not the holder")?;
                 // A holder that is named must have the NFT.
                 let entry = &mut self.covers[cover];

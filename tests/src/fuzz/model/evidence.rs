@@ -180,7 +180,7 @@ pub struct Alerts {
 }
 
 impl Model {
-    /// Products of a pool in alert: with exposure, and breaching, met, or triggered and not funded.
+    /// Products of a pool in alert: with exposure, and breaching, met, or triggered and without an incident.
     pub fn alerts(&self, pool: usize) -> Alerts {
         let mut alerts = Alerts::default();
         for (index, product) in self.products.iter().enumerate().filter(|(_, product)| product.pool == pool) {

@@ -2,7 +2,7 @@
 //!
 //! It shares data types with the program (terms, kinds, names) and no arithmetic: amounts are `u128`, time runs over
 //! lists of streams and covers instead of day buckets, evidence is the set of all prints ever taken, and what the
-//! program keeps in counters (exposure, alerts, funding rounds, open limits) is summed up here from what it stands for.
+//! program keeps in counters (exposure, alerts, open limits) is summed up here from what it stands for.
 
 mod capital;
 mod cover;
@@ -109,10 +109,7 @@ impl Model {
             Part::Roles | Part::Tokens | Part::Clock => self.apply_roles(op),
         }?;
         for pool in 0..self.pools.len() {
-            let stands = self.alerts(pool).count > 0;
-            let now = self.now;
-            let books = &mut self.pools[pool];
-            books.stands_since = stands.then(|| books.stands_since.unwrap_or(now));
+            self.count_alerts(pool);
         }
         Ok(())
     }

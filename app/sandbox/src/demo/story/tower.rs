@@ -139,24 +139,25 @@ impl Story<'_> {
         self.tower[number].premiums.extend((premium > 0).then_some((now, premium)));
     }
 
-    /// What people try while the treaties wait to be called.
-    pub(super) fn try_to_skip_the_tower(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
-        let call = ix::call_treaty(&self.tower[LAYER].treaty, keys);
-        self.attempt(JULIA, "calls the layer before the quota share", BackstopError::WrongTreatyOrder, &[call])?;
-        let fund = ix::fund_incident(keys);
-        self.attempt(ANNA, "funds the incident before its treaties", BackstopError::TreatiesNotCalled, &[fund])
+    /// The incident is given its part of what the pool has before its treaties pay, and people try to get around it.
+    pub(super) fn pay_before_the_treaties(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
+        let fund = ix::fund_incident(keys, CRISIS);
+        self.run("the incident is given its first part", "fund_incident", None, &[fund.clone()])?;
+        self.attempt(ANNA, "funds the incident twice", BackstopError::AlreadyFunded, &[fund])?;
+        let deposit = self.deposit_of(JULIA);
+        self.attempt(JULIA, "deposits while the crisis lasts", BackstopError::PoolInCrisis, &deposit)
     }
 
-    /// Calls the treaties in their order: the quota share, then the layer.
+    /// Calls the treaties, the layer first: their order changes nothing.
     pub(super) fn call_treaties(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
-        for (number, terms) in TOWER.iter().enumerate() {
+        for (number, terms) in TOWER.iter().enumerate().rev() {
             let Tier { reinsurer, treaty, .. } = self.tower[number];
             self.run("a reinsurer's premium is earned", "accrue", None, &[ix::accrue(reinsurer.pool)])?;
             let vaults = [reinsurer.vault(), self.pool.vault()];
             let capital = self.loss_capital(&reinsurer)?;
             let [paying, getting] = [self.chain.tokens(&vaults[0])?, self.chain.tokens(&vaults[1])?];
             let step = format!("the {} pool is called", terms.pool);
-            self.run(&step, "call_treaty", None, &[ix::call_treaty(&treaty, keys)])?;
+            self.run(&step, "call_treaty", None, &[ix::call_treaty(&treaty, keys, CRISIS)])?;
             let paid = paying.saturating_sub(self.chain.tokens(&vaults[0])?);
             let got = self.chain.tokens(&vaults[1])?.saturating_sub(getting);
             let after = self.loss_capital(&reinsurer)?;
@@ -198,6 +199,8 @@ impl Story<'_> {
     pub(super) fn treaty_reports(&self) -> Result<Vec<Treaty>, DemoError> {
         let report = |tier: &Tier| {
             let treaty: state::Treaty = self.chain.read(&tier.treaty.treaty)?;
+            let cedant: state::Pool = self.chain.read(&self.pool.pool)?;
+            let (limit_left, _) = cedant.limit_and_owed(&tier.treaty.treaty).unwrap_or_default();
             let mut report = Treaty {
                 key: tier.terms.key.into(),
                 address: tier.treaty.treaty.to_string(),
@@ -207,7 +210,7 @@ impl Story<'_> {
                 attachment: None,
                 rate_on_line_bps: None,
                 limit: treaty.limit,
-                limit_left: treaty.limit_left,
+                limit_left,
                 start: treaty.start(),
                 end: treaty.end(),
                 premium: tier.premium(),
@@ -309,15 +312,16 @@ impl Story<'_> {
         let expected = [TOWER[QUOTA_SHARE].limit - quota_share, TOWER[LAYER].limit - layer];
         let mut left = Vec::new();
         for tier in &self.tower {
-            let treaty: state::Treaty = self.chain.read(&tier.treaty.treaty)?;
+            let cedant: state::Pool = self.chain.read(&self.pool.pool)?;
+            let (limit_left, _) = cedant.limit_and_owed(&tier.treaty.treaty).unwrap_or_default();
             let pool: state::Pool = self.chain.read(&tier.reinsurer.pool)?;
             let held: u64 = pool.inward.iter().map(|inward| inward.limit).sum();
-            left.push(match treaty.limit_left == held {
+            left.push(match limit_left == held {
                 true => units(held),
-                false => format!("{} by the treaty, {} by the pool", units(treaty.limit_left), units(held)),
+                false => format!("{} by the cedant, {} by the pool", units(limit_left), units(held)),
             });
         }
-        let statement = "Each reinsurer stands behind what is left of its limit, by treaty and books";
+        let statement = "Each reinsurer stands behind what is left of its limit, by the books of both sides";
         self.check("limits", statement, list(expected), left.join(", "));
         Ok(())
     }
