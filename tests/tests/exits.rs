@@ -60,7 +60,7 @@ fn lamports(world: &World, address: &Pubkey) -> u64 {
 
 /// What an epoch could be paid now.
 fn free(world: &World, keys: &PoolKeys, day: u32) -> u64 {
-    world.pool(keys).free_capital(day, AlertLevel::None, world.now()).unwrap()
+    world.pool(keys).free_for_exits(day, AlertLevel::None, world.now()).unwrap()
 }
 
 /// A pool with products that nothing was sold of yet.

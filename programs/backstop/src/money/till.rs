@@ -145,7 +145,7 @@ impl<'info> Vault<'_, 'info> {
         if amount == 0 {
             return Ok(());
         }
-        to.check(asset.mint.key)?;
+        to.require_payable(asset.mint.key)?;
         self.pay(asset, to.account, amount)
     }
 

@@ -4,6 +4,7 @@
 #[macro_use]
 pub mod version;
 
+pub mod cession;
 pub mod cover;
 pub mod crisis;
 pub mod exit;
@@ -16,6 +17,7 @@ pub mod rates;
 pub mod treaty;
 pub mod trigger;
 
+pub use cession::*;
 pub use cover::*;
 pub use crisis::*;
 pub use exit::*;

@@ -149,15 +149,15 @@ fn what_is_beyond_the_required_capital_is_free_and_no_more_than_the_pool_has() {
     let mut pool = pool_with(100, 200, 300);
     pool.tranches[1].exiting = 400;
     pool.add_exposure(0, 700).unwrap();
-    assert_eq!(pool.free_capital(TODAY - 1, AlertLevel::None, NOW).unwrap(), 300);
+    assert_eq!(pool.free_for_exits(TODAY - 1, AlertLevel::None, NOW).unwrap(), 300);
     // A quota share stands in for 40 % of 700.
     pool.quota_share.limit_left = 10_000;
     pool.quota_share.cession_bps = 4_000;
-    assert_eq!(pool.free_capital(TODAY - 1, AlertLevel::None, NOW).unwrap(), 580);
+    assert_eq!(pool.free_for_exits(TODAY - 1, AlertLevel::None, NOW).unwrap(), 580);
     pool.release_exposure(0, 700).unwrap();
-    assert_eq!(pool.free_capital(TODAY - 1, AlertLevel::None, NOW).unwrap(), 1_000);
+    assert_eq!(pool.free_for_exits(TODAY - 1, AlertLevel::None, NOW).unwrap(), 1_000);
     pool.add_exposure(0, 10_000).unwrap();
-    assert_eq!(pool.free_capital(TODAY - 1, AlertLevel::None, NOW).unwrap(), 0);
+    assert_eq!(pool.free_for_exits(TODAY - 1, AlertLevel::None, NOW).unwrap(), 0);
 }
 
 #[test]
@@ -167,27 +167,27 @@ fn an_alert_stops_exits_but_for_a_late_epoch_while_it_is_only_breaching() {
     pool.add_exposure(0, 600).unwrap();
     pool.add_exposure(1, 400).unwrap();
     // The root of 600^2 + 400^2 is 721.1.
-    assert_eq!(pool.free_capital(TODAY, AlertLevel::None, NOW).unwrap(), 1_278);
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, NOW).unwrap(), 1_278);
     pool.move_alert(Alert { number: 0, exposure: 600 }, AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
     let late = NOW + 31 * DAY;
-    refused(pool.free_capital(TODAY, AlertLevel::None, NOW), PoolInAlert);
-    refused(pool.free_capital(TODAY, AlertLevel::None, late), PoolInAlert);
+    refused(pool.free_for_exits(TODAY, AlertLevel::None, NOW), PoolInAlert);
+    refused(pool.free_for_exits(TODAY, AlertLevel::None, late), PoolInAlert);
     // The alert's 600 in full, and 400 for the rest.
-    assert_eq!(pool.free_capital(TODAY, AlertLevel::None, late + 1).unwrap(), 1_000);
-    assert_eq!(pool.free_capital(TODAY, AlertLevel::Breaching, late + 1).unwrap(), 1_000);
-    refused(pool.free_capital(TODAY, AlertLevel::Due, late + 1), PoolInAlert);
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late + 1).unwrap(), 1_000);
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::Breaching, late + 1).unwrap(), 1_000);
+    refused(pool.free_for_exits(TODAY, AlertLevel::Due, late + 1), PoolInAlert);
     pool.move_alert(Alert { number: 0, exposure: 600 }, AlertLevel::Breaching, AlertLevel::Due, NOW).unwrap();
-    refused(pool.free_capital(TODAY, AlertLevel::None, late + 1), PoolInAlert);
+    refused(pool.free_for_exits(TODAY, AlertLevel::None, late + 1), PoolInAlert);
 }
 
 #[test]
 fn an_alert_of_a_cedant_stops_exits_as_the_pools_own_does() {
     let mut pool = reinsurer_with(0, 2_000, 0);
     pool.inward[0].limit = 500;
-    assert_eq!(pool.free_capital(TODAY, AlertLevel::None, NOW).unwrap(), 1_500);
-    refused(pool.free_capital(TODAY, AlertLevel::Breaching, NOW), PoolInAlert);
-    refused(pool.free_capital(TODAY, AlertLevel::Due, NOW + 40 * DAY), PoolInAlert);
-    assert_eq!(pool.free_capital(TODAY, AlertLevel::Breaching, NOW + 40 * DAY).unwrap(), 1_500);
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, NOW).unwrap(), 1_500);
+    refused(pool.free_for_exits(TODAY, AlertLevel::Breaching, NOW), PoolInAlert);
+    refused(pool.free_for_exits(TODAY, AlertLevel::Due, NOW + 40 * DAY), PoolInAlert);
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::Breaching, NOW + 40 * DAY).unwrap(), 1_500);
 }
 
 #[test]

@@ -272,13 +272,13 @@ fn in_a_crisis_a_late_epoch_is_paid_from_what_it_can_never_need() {
     pool.add_exposure(0, 700).unwrap();
     let mut pool = crisis(pool);
     let late = NOW + 31 * DAY + 1;
-    refused(pool.free_capital(TODAY, AlertLevel::None, late - 1), PoolInCrisis);
+    refused(pool.free_for_exits(TODAY, AlertLevel::None, late - 1), PoolInCrisis);
     // 2,000 less 500 of gross, 100 of growth, 700 exposed; given or not.
-    assert_eq!(pool.free_capital(TODAY, AlertLevel::None, late).unwrap(), 700);
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 700);
     pool.give(500, 0).unwrap();
-    assert_eq!(pool.free_capital(TODAY, AlertLevel::None, late).unwrap(), 700);
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 700);
     pool.add_exposure(0, 701).unwrap();
-    assert_eq!(pool.free_capital(TODAY, AlertLevel::None, late).unwrap(), 0);
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 0);
     assert_eq!(pool.alert(), AlertLevel::Due);
     refused(pool.require_no_alert(), PoolInCrisis);
 }

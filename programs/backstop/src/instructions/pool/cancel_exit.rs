@@ -74,7 +74,6 @@ pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
     let epoch = &mut accounts.epoch;
     let tranche = ticket.tranche;
     let mut till = Till::open(&accounts.pool, now()?)?;
-    till.require_no_alert()?;
     ensure!(till.tranche(tranche).series == ticket.series, BackstopError::SeriesOver);
     let claimed = epoch.claim(ticket)?;
     till.pay_exit(claimed)?;

@@ -65,9 +65,7 @@ pub(crate) fn handle(ctx: Context<ClaimExit>) -> Result<()> {
     let epoch = &mut accounts.epoch;
     let amount = epoch.claim(ticket)?;
     let mut till = Till::untouched(&accounts.pool)?;
-    let book = till.tranche(ticket.tranche);
-    let series_over = book.wiped_out != 0 || book.series != ticket.series;
-    let done = epoch.is_filled() || series_over;
+    let done = epoch.is_done_for(ticket, till.tranche(ticket.tranche));
     ensure!(amount > 0 || done, BackstopError::NothingToClaim);
     till.pay_exit(amount)?;
     let vault = till.close_on(&accounts.vault)?;

@@ -1,11 +1,11 @@
 //! Puts capital into a tranche for shares.
 
 use crate::constants::PROTOCOL;
-use crate::error::{BackstopError, refuse};
+use crate::error::BackstopError;
 use crate::events::{Deposited, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, Purse, Till};
-use crate::state::{Access, Pool, Protocol, Tranche};
+use crate::state::{Pool, Protocol, Tranche};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 use anchor_spl::token_interface::TokenInterface;
@@ -71,15 +71,7 @@ pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
     let now = now()?;
     Protocol::read_pause(&accounts.protocol)?.require_deposits_open(now)?;
     let mut till = Till::open(&accounts.pool, now)?;
-    match till.access() {
-        Access::Open => {}
-        Access::AllowList => {
-            let admitted = accounts.deposit_authority.as_ref().map(|signer| signer.key());
-            ensure!(admitted == Some(till.deposit_authority), BackstopError::DepositorNotAdmitted);
-        }
-        Access::ProtocolOnly => return Err(refuse(BackstopError::NoOutsideDeposits)),
-    }
-    till.require_no_alert()?;
+    till.admit_depositor(accounts.deposit_authority.as_ref().map(|signer| signer.key()))?;
     let shares = till.deposit(args.tranche, args.amount, args.min_shares)?;
     let issued = till.tranche(args.tranche).shares;
     let vault = till.close_on(&accounts.vault)?;

@@ -99,8 +99,10 @@ impl Pool {
         Ok(())
     }
 
-    /// Books a deposit and returns the shares it gives, rounded down.
+    /// Books a deposit and returns the shares it gives, rounded down. Refused in an alert: nobody buys in while the capital
+    /// may be lost already, at a price that does not say so.
     pub fn deposit(&mut self, tranche: Tranche, amount: u64, min_shares: u64) -> Result<u64> {
+        self.require_no_alert()?;
         self.hold_capacity()?;
         let least = self.terms.min_first_deposit;
         let book = self.tranche_mut(tranche);

@@ -1,11 +1,11 @@
 //! Exits: requests to leave, the queue of epochs, and what is set aside for them.
 
-use crate::constants::{LATE_EPOCH, MIN_EXIT_PAYMENT};
+use crate::constants::MIN_EXIT_PAYMENT;
 use crate::error::BackstopError;
 use crate::math::{capital, exits};
 use crate::peril::AlertLevel;
 use crate::state::ledger::{credit, debit, fits};
-use crate::state::{ByTranche, ExitEpoch, Pool, Tranche, day_of, day_start};
+use crate::state::{ByTranche, ExitEpoch, Pool, Tranche, day_of};
 use anchor_lang::prelude::*;
 
 /// What a request to leave does.
@@ -65,8 +65,10 @@ impl Pool {
         Ok(Exit { value, units, to_surplus })
     }
 
-    /// Buys shares at today's price with the value of open exit units.
+    /// Buys shares at today's price with the value of open exit units. Refused in an alert, like every other way into the
+    /// staying capital.
     pub fn cancel_exit(&mut self, tranche: Tranche, open_units: u64) -> Result<CancelledExit> {
+        self.require_no_alert()?;
         self.hold_capacity()?;
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
@@ -112,12 +114,12 @@ impl Pool {
     /// In an alert nothing is free, except for an epoch more than 30 days past its end in an alert that is only
     /// breaching: then the alert's exposure stays behind in full, beside what the rest requires. In a crisis nothing is
     /// free either, except for such an epoch and as far as the crisis has more than all that it may need.
-    pub fn free_capital(&self, epoch_day: u32, cedants: AlertLevel, now: i64) -> Result<u64> {
+    pub fn free_for_exits(&self, epoch_day: u32, cedants: AlertLevel, now: i64) -> Result<u64> {
         let required = self.required_capital()?;
         let must_stay = if self.alert() == AlertLevel::None && cedants == AlertLevel::None {
             self.must_stay(required)?
         } else {
-            let late = now > day_start(epoch_day.saturating_add(1)).saturating_add(LATE_EPOCH);
+            let late = ExitEpoch::is_late(epoch_day, now);
             ensure!(late || !self.in_crisis(), BackstopError::PoolInCrisis);
             let settled = self.in_crisis() || self.alerts_due == 0;
             ensure!(late && settled && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
@@ -137,7 +139,7 @@ impl Pool {
     pub fn settle_epoch(&mut self, epoch: &mut ExitEpoch, cedants: AlertLevel, now: i64) -> Result<EpochPayment> {
         ensure!(epoch.day < day_of(now), BackstopError::EpochNotOver);
         ensure!(epoch.day == self.oldest_exit_day, BackstopError::NotOldestEpoch);
-        let free = self.free_capital(epoch.day, cedants, now)?;
+        let free = self.free_for_exits(epoch.day, cedants, now)?;
         let mut units = epoch.units;
         let mut totals = [exits::Queue { units: 0, exiting: 0 }; 2];
         for (tranche, (units, total)) in Tranche::BOTH.iter().zip(units.iter_mut().zip(totals.iter_mut())) {

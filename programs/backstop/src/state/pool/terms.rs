@@ -1,7 +1,7 @@
 //! What a pool is: its kind, who may deposit, the terms that never change, and the notice that it gives.
 
 use crate::constants::*;
-use crate::error::BackstopError;
+use crate::error::{BackstopError, refuse};
 use crate::math::capital;
 use crate::math::rounding::BPS;
 use crate::peril::evidence::Terms;
@@ -96,6 +96,19 @@ impl Pool {
     /// Who may deposit.
     pub fn access(&self) -> Access {
         Access::stored(self.access)
+    }
+
+    /// Refuses a depositor whom the pool does not admit. `authority` is whoever signed beside it, for a pool with an
+    /// allow-list.
+    pub fn admit_depositor(&self, authority: Option<Pubkey>) -> Result<()> {
+        match self.access() {
+            Access::Open => {}
+            Access::AllowList => {
+                ensure!(authority == Some(self.deposit_authority), BackstopError::DepositorNotAdmitted);
+            }
+            Access::ProtocolOnly => return Err(refuse(BackstopError::NoOutsideDeposits)),
+        }
+        Ok(())
     }
 
     /// When something announced now may begin: at once in a pool that nobody has entrusted anything to, else after the
