@@ -389,8 +389,8 @@ impl Incident {
     ///
     /// Errors: `NotEligible`; `IncidentClosed`; `NotFunded` of a loss before the ratio is known.
     pub fn payout(&self, cover: &Cover) -> Result<Payout> {
-        let claim = cover.claim(self.event_at).ok_or(BackstopError::NotEligible)?;
         ensure!(self.state != IncidentState::Closed, BackstopError::IncidentClosed);
+        let claim = cover.claim(self.event_at).ok_or(BackstopError::NotEligible)?;
         let (amount, refund) = match claim {
             Claim::Loss => {
                 ensure!(self.state == IncidentState::Funded, BackstopError::NotFunded);
