@@ -819,8 +819,8 @@ fn a_cancellation_refunds_what_is_unearned_to_the_second_less_the_fee() {
     accepted(cancel(&world, &product, &holder, &mint));
     let fee = (unearned * u64::from(cover.cancel_fee_bps)).div_ceil(10_000);
     assert_eq!(world.assets(&holder) - before, unearned - fee);
-    // Earned and unearned are the whole premium but for the rate's rounding.
-    let earned = (u128::try_from(world.now() - cover.bought_at).unwrap() * u128::from(cover.rate_q32)) >> 32;
+    // Earned, from the first insured second, and unearned are the whole premium but for the rate's rounding.
+    let earned = (u128::try_from(world.now() - cover.active_from()).unwrap() * u128::from(cover.rate_q32)) >> 32;
     assert!(cover.premium - unearned - u64::try_from(earned).unwrap() <= 2);
     assert_books(&world.cluster, &pool.pool);
 }

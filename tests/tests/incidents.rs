@@ -54,6 +54,11 @@ fn funded(world: &World) -> (PoolKeys, ProductKeys, Person, Pubkey) {
     (pool, product, holder, mint)
 }
 
+/// What a cover of 10,000 is paid of a severity of 50 %: half of it, and half of what it had not earned.
+fn half_paid(world: &World, keys: &ProductKeys, mint: &Pubkey) -> u64 {
+    5_000 * ONE + premium_back(&world.cover(mint), &world.incident(keys))
+}
+
 fn open(world: &World, keys: &ProductKeys) -> Outcome {
     world.send(&[], &[ix::open_incident(keys, world.payer.pubkey())])
 }
@@ -376,7 +381,11 @@ fn protection_begins_with_the_day_to_the_second_of_the_event() {
         world.cluster.set_time(cover.active_from() - begins_before - 1);
         world.depeg(&product, HALF);
         assert_eq!(world.trigger(&product).evidence.event_at, cover.active_from() - begins_before);
-        world.open_and_fund(&product);
+        must(open(&world, &product));
+        // With nothing lost there is nothing to be funded.
+        if claim == Claim::Loss {
+            must(fund(&world, &product));
+        }
         let before = world.assets(&holder);
         must(world.settle(&product, &holder, &mint));
         let loss = if claim == Claim::Loss { 5_000 * ONE } else { 0 };
@@ -509,9 +518,9 @@ fn a_stranger_can_settle_to_the_holders_own_account_and_to_no_other() {
     let settle = ix::settle_cover(&product, holder.id(), mint);
     assert_no_byte(&world, &product, settle.clone(), BackstopError::NotOwnersAccount);
     world.cluster.set_account(associated, whole);
-    let before = world.assets(&holder);
+    let (before, due) = (world.assets(&holder), half_paid(&world, &product, &mint));
     must(transaction::send(&world.cluster, &thief.key, &[], &[settle]));
-    assert_eq!(world.assets(&holder) - before, 5_000 * ONE);
+    assert_eq!(world.assets(&holder) - before, due);
 }
 
 #[test]
@@ -558,13 +567,14 @@ fn a_holder_may_sign_and_name_another_account() {
     let destination = pool.assets_of(&friend.id());
     let settle = settle_to(&product, &holder.id(), &mint, destination, true);
     must(world.send(&[&holder.key], &[settle]));
-    assert_eq!(world.assets(&friend), 5_000 * ONE);
+    let due = half_paid(&world, &product, &mint);
+    assert_eq!(world.assets(&friend), due);
 
     let world = World::new();
     let (pool, product, holder, mint) = funded(&world);
     let spare = spare_account(&world, &holder.id());
     must(world.send(&[&holder.key], &[settle_to(&product, &holder.id(), &mint, spare, true)]));
-    assert_eq!(world.tokens(&spare), 5_000 * ONE);
+    assert_eq!(world.tokens(&spare), due);
     // Signed or not, the money must leave the vault, and arrive in the asset.
     let world_two = World::new();
     let (_, product, holder, mint) = funded(&world_two);
@@ -594,7 +604,7 @@ fn a_holder_that_is_a_programs_account_must_sign() {
     let spare = spare_account(&world, &vault);
     let by_itself = settle_to(&product, &vault, &mint, spare, true);
     must(send_as_anyone(&world, &[by_itself]));
-    assert_eq!((world.tokens(&spare), world.tokens(&associated)), (5_000 * ONE, 0));
+    assert_eq!((world.tokens(&spare), world.tokens(&associated)), (half_paid(&world, &product, &mint), 0));
     assert_books(&world.cluster, &pool.pool);
 }
 
@@ -647,7 +657,7 @@ fn a_closed_payout_account_stops_one_payout_and_only_for_as_long_as_it_is_closed
     assert_no_byte(&world, &product, close_now, BackstopError::IncidentInUse);
     let create = ix::create_associated_token(&world.payer.pubkey(), &holder.id(), &world.asset, &TOKEN);
     world.run(&[], &[create, settle]);
-    assert_eq!(world.assets(&holder), 5_000 * ONE);
+    assert_eq!(world.assets(&holder), half_paid(&world, &product, &mint));
     must(close(&world, &product));
 }
 
@@ -882,6 +892,7 @@ fn an_insolvent_pool_pays_every_cover_the_same_ratio_in_any_order_of_settlement(
         assert_eq!(u128::from(*paid), due, "a claim is paid in the incident's ratio, one that waits has its premium");
     }
     // Nothing but rounding is left, and it goes to the surplus.
+    scene.world.run(&[], &[ix::accrue(scene.pool.pool)]);
     let pool = scene.world.pool(&scene.pool);
     let left: u64 = incidents.iter().map(|incident| incident.reserve - incident.paid + incident.refunds_left).sum();
     assert!(left <= 24);
@@ -1187,11 +1198,11 @@ fn a_forfeited_cover_goes_to_the_surplus_after_180_days_to_the_second() {
     assert_no_byte(&world, &product, close_now.clone(), BackstopError::IncidentInUse);
     world.cluster.set_time(deadline);
     world.run(&[], &[ix::accrue(pool.pool)]);
-    let before = world.pool(&pool);
+    let (before, due) = (world.pool(&pool), half_paid(&world, &product, &mint));
     world.run(&[], &[close_now]);
     let after = world.pool(&pool);
-    assert_eq!((after.surplus, after.incident_reserves), (before.surplus + 5_000 * ONE, 0));
-    assert_eq!(after.cash, before.cash);
+    assert_eq!((after.surplus, after.incident_reserves), (before.surplus + due, 0));
+    assert_eq!((after.cash, after.premium_refunds), (before.cash, 0));
     // What is left of the cover can be closed by anyone.
     must(world.send(&[], &[close_cover]));
     assert!(world.cluster.account(&address::cover(&mint)).unwrap().is_none());
@@ -1205,9 +1216,9 @@ fn a_settled_cover_can_be_settled_until_the_incident_is_closed_and_not_after() {
     let deadline = world.incident(&product).funded_at + 180 * DAY;
     // The deadline itself takes nothing away: only closing does.
     world.cluster.set_time(deadline + 30 * DAY);
-    let before = world.assets(&holder);
+    let (before, due) = (world.assets(&holder), half_paid(&world, &product, &mint));
     must(world.settle(&product, &holder, &mint));
-    assert_eq!(world.assets(&holder) - before, 5_000 * ONE);
+    assert_eq!(world.assets(&holder) - before, due);
     must(close(&world, &product));
 }
 
@@ -1240,11 +1251,13 @@ fn an_incident_goes_with_its_own_product_pool_and_trigger_only() {
         instruction.accounts[place].pubkey = key;
         instruction
     };
-    // Payer, pool, product, trigger, incident.
+    // Payer, pool, product, rates, trigger, incident.
     for wrong in [
         swapped(ix::open_incident(&product, payer), 1, elsewhere.pool),
-        swapped(ix::open_incident(&product, payer), 3, sibling.trigger()),
-        swapped(ix::open_incident(&product, payer), 3, stranger.trigger()),
+        swapped(ix::open_incident(&product, payer), 3, sibling.rates()),
+        swapped(ix::open_incident(&product, payer), 3, stranger.rates()),
+        swapped(ix::open_incident(&product, payer), 4, sibling.trigger()),
+        swapped(ix::open_incident(&product, payer), 4, stranger.trigger()),
     ] {
         assert_no_byte(&world, &product, wrong, BackstopError::WrongParent);
     }

@@ -788,6 +788,9 @@ fn put(world: &World, keys: &ProductKeys, market: &Market, now: i64) {
     write_zero_copy(world, keys.pool.pool, &*market.pool);
     write_zero_copy(world, keys.product, &*market.product);
     write_zero_copy(world, keys.trigger(), &*market.trigger);
+    // Nobody else's rates: those of the states before are not these books'.
+    let rates: Rates = world.read(&keys.rates());
+    write_zero_copy(world, keys.rates(), &Rates { ends: [0; DAY_BUCKETS], ..rates });
     let mut vault = world.cluster.account(&keys.pool.vault()).unwrap().unwrap();
     vault.data[64..72].copy_from_slice(&market.pool.cash.to_le_bytes());
     world.cluster.set_account(keys.pool.vault(), vault);

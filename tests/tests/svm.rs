@@ -11,6 +11,7 @@ mod exposure_model;
 mod incidents;
 mod layout;
 mod negative_matrix;
+mod premium;
 mod pricing;
 mod products;
 mod reinsurance;

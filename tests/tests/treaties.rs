@@ -434,15 +434,14 @@ fn an_exhausted_quota_share_takes_no_premium() {
     let after = scene.accrue(&scene.cedant);
     assert!(after.unearned_premium < before.unearned_premium);
     assert_eq!(after.treaty_payable, before.treaty_payable);
-    // Nor once nothing is exposed any more, while premium of the ended products is still being earned.
+    // Nor once nothing is exposed any more: what was left of the ended products' premium is earned by then.
     scene.strike(&second);
     scene.call(&treaty, &second).unwrap();
     scene.fund(&second).unwrap();
     let before = scene.accrue(&scene.cedant);
-    assert_eq!(before.total_exposure, 0);
+    assert_eq!((before.total_exposure, before.unearned_premium), (0, 0));
     world.advance(10 * DAY);
     let after = scene.accrue(&scene.cedant);
-    assert!(after.unearned_premium < before.unearned_premium);
     assert_eq!(after.treaty_payable, before.treaty_payable);
     scene.assert_books();
 }
@@ -460,7 +459,7 @@ fn a_quota_share_takes_premium_of_its_term_only_however_seldom_somebody_accrues(
         scene.accept(&treaty).unwrap();
         world.next_day();
         world.holder(&scene.product, 100_000 * ONE, 40);
-        let cover_rate = world.pool(&scene.cedant).rate_q32;
+        let cover_rate = world.pool(&scene.cedant).waiting_rate_q32;
         if often {
             for day in 2..30 {
                 world.cluster.set_time(day_start(today + day) + 4_321);
@@ -658,6 +657,9 @@ fn nothing_is_commuted_begun_ended_or_ceded_around_an_alert() {
     assert_eq!(world.incident(&scene.product).ceded, 10_000 * ONE);
     refused_all(true);
     scene.fund(&scene.product).unwrap();
+    // Its part of what was earned in the alert, within its term, until the challenge ended.
+    assert_refused(scene.end(&treaty), BackstopError::TreatyInUse);
+    scene.settle_premium(&scene.owned).unwrap();
     scene.end(&treaty).unwrap();
     scene.accept(&waiting).unwrap();
     scene.assert_books();

@@ -1023,7 +1023,11 @@ fn a_cover_on_the_push_oracle_is_sold_triggered_and_paid() {
     must(world.send(&[], &[ix::confirm(&product)]));
     world.open_and_fund(&product);
     must(world.settle(&product, &holder, &mint));
-    assert_eq!(world.assets(&holder) - before, 5_000 * ONE);
+    // Half of the sum insured, and half of the premium of the time after the challenge.
+    let cover = world.cover(&mint);
+    let after = u64::try_from(cover.end() - end_of_challenge(from)).unwrap();
+    let unearned = u64::try_from((u128::from(cover.rate_q32) * u128::from(after)) >> 32).unwrap();
+    assert_eq!(world.assets(&holder) - before, 5_000 * ONE + unearned / 2);
     assert_books(&world.cluster, &pool.pool);
 }
 

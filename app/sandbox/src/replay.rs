@@ -443,8 +443,9 @@ fn product_args(covered_asset: Pubkey, condition: TermsInput) -> CreateProductAr
         drift_bps: 0,
         cap_bps: 1,
         cancel_fee_bps: 1,
-        min_term_days: 1,
-        max_term_days: 1,
+        // Longer than any condition can take to be proven.
+        min_term_days: 20,
+        max_term_days: 20,
     };
     CreateProductArgs {
         name: "Replay".into(),

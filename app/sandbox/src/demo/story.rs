@@ -79,6 +79,23 @@ struct Sold {
     onchain_days: (i64, i64),
 }
 
+impl Sold {
+    /// Its premium, as the pool earns it: from the first insured second to the end.
+    fn stream(&self) -> expect::Stream {
+        let Cover { premium, active_from, end, .. } = self.report;
+        expect::Stream { premium, from: active_from, to: end, until: end }
+    }
+}
+
+/// When the premium of the product that is over ceased to be earned.
+#[derive(Clone, Copy)]
+struct Ended {
+    /// When the alert began: up to then the pool had earned.
+    accrued_at: i64,
+    /// When the challenge ended, and the protection.
+    at: i64,
+}
+
 struct Story<'a> {
     scenario: &'a Scenario,
     chain: Chain,
@@ -97,6 +114,7 @@ struct Story<'a> {
     prints: Vec<PrintSeen>,
     moments: Vec<Moment>,
     incident: Option<Incident>,
+    ended: Option<Ended>,
     layers: Vec<Layer>,
     share_prices: Vec<SharePrices>,
     refusals: Vec<Refusal>,
@@ -137,6 +155,7 @@ impl<'a> Story<'a> {
             prints: Vec::new(),
             moments: Vec::new(),
             incident: None,
+            ended: None,
             layers: Vec::new(),
             share_prices: Vec::new(),
             refusals: Vec::new(),
@@ -265,6 +284,7 @@ impl<'a> Story<'a> {
                 end: active_from + i64::from(TERM_DAYS) * day,
                 due: "none".into(),
                 expected: 0,
+                premium_back: 0,
                 paid: 0,
             },
             product,
@@ -358,6 +378,8 @@ impl<'a> Story<'a> {
         let open = ix::open_incident(keys, self.chain.payer.pubkey(), CRISIS);
         self.run("the incident is opened", "open_incident", None, &[open])?;
         let opened: state::Incident = self.chain.read(&keys.incident())?;
+        let challenge = i64::from(PRODUCTS[STRESS].condition.challenge_seconds);
+        self.ended = Some(Ended { accrued_at: opened.accrued_at, at: self.scenario.stated.met_at + challenge });
         self.happened(What::IncidentOpened, None, Some(STRESS), Some(opened.gross));
         let before = self.loss_capital(&self.pool)?;
         self.pay_before_the_treaties(keys)?;

@@ -52,7 +52,7 @@ impl Tier {
                 TreatyKind::ExcessOfLoss { .. } => i64::from(first_day() + TREATY_DAYS) * day,
                 TreatyKind::QuotaShare { .. } => (at + 7 * day + day - 1).div_euclid(day) * day,
             };
-            Stream { premium: *premium, from: *at, to }
+            Stream { premium: *premium, from: *at, to, until: to }
         };
         self.premiums.iter().map(stream).collect()
     }
@@ -257,19 +257,37 @@ impl Story<'_> {
         let statement = "The layer was paid its rate on line for the whole term";
         self.check("layer_premium", statement, units(expected), units(self.tower[LAYER].premium()));
 
-        let earned = expect::earned(&self.sold_streams(), self.now());
-        let expected = expect::ceded_premium(earned, QUOTA_SHARE_BPS, COMMISSION_BPS);
+        let expected = expect::ceded_premium(self.premium_earned(), QUOTA_SHARE_BPS, COMMISSION_BPS);
         let statement = "The quota share was paid its part of every premium earned, less commission";
         self.check("quota_share_premium", statement, units(expected), units(self.tower[QUOTA_SHARE].premium()));
     }
 
-    /// Premiums of the covers, as the pool earns them.
-    fn sold_streams(&self) -> Vec<Stream> {
-        let stream = |sold: &Sold| {
-            let Cover { premium, bought_at, end, .. } = sold.report;
-            Stream { premium, from: bought_at, to: end }
-        };
-        self.covers.iter().map(stream).collect()
+    /// Premium of the covers that match, as the pool earns it.
+    fn sold_streams(&self, which: impl Fn(&Sold) -> bool) -> Vec<Stream> {
+        self.covers.iter().filter(|sold| which(sold)).map(Sold::stream).collect()
+    }
+
+    /// What the pool has earned by covers until now: of the product that is over until its incident's challenge ended, and
+    /// the same in two amounts of whole units, until the alert began and from then on.
+    fn premium_earned(&self) -> u64 {
+        let Some(ended) = self.ended else { return expect::earned(&self.sold_streams(|_| true), self.now()) };
+        let goes_on = self.sold_streams(|sold| sold.product != STRESS);
+        let over = self.sold_streams(|sold| sold.product == STRESS);
+        let in_force = self.sold_streams(|sold| sold.product == STRESS && sold.report.due == "loss");
+        // Fractions of a unit are carried from one accrual to the next.
+        let cut = over.into_iter().map(|stream| Stream { until: ended.accrued_at, ..stream });
+        let going_on: Vec<Stream> = goes_on.into_iter().chain(cut).collect();
+        expect::earned(&going_on, self.now()) + expect::earned_between(&in_force, ended.accrued_at, ended.at)
+    }
+
+    /// What else of the premium of the product that is over became capital: what was not earned, less what holders got.
+    fn premium_kept(&self) -> u64 {
+        let Some(ended) = self.ended else { return 0 };
+        let due = |due: &'static str| self.sold_streams(move |sold| sold.product == STRESS && sold.report.due == due);
+        let waiting = expect::earned_between(&due("refund"), ended.accrued_at, i64::MAX);
+        let loss = expect::earned_between(&due("loss"), ended.at, i64::MAX);
+        let back: u64 = self.covers.iter().map(|sold| sold.report.premium_back).sum();
+        waiting + loss - back
     }
 
     fn check_waterfall(&mut self) -> Result<(), DemoError> {
@@ -332,13 +350,14 @@ impl Story<'_> {
         let put_in: u64 = self.capital.iter().map(|capital| capital.amount).sum();
         let sold: u64 = self.covers.iter().map(|sold| sold.report.premium).sum();
         let paid_out: u64 = self.covers.iter().map(|sold| sold.report.expected).sum();
+        let premium_back: u64 = self.covers.iter().map(|sold| sold.report.premium_back).sum();
         let ceded: u64 = self.tower.iter().map(Tier::premium).sum();
         let recovered: u64 = self.tower.iter().map(Tier::paid).sum();
 
         // All that left the pool for the incident is paid out by now, and what rounding left went to the surplus.
-        let earned = expect::earned(&self.sold_streams(), now);
+        let earned = self.premium_earned() + self.premium_kept();
         let out = ceded + paid_out;
-        let mut capital = vec![(put_in + earned + recovered).saturating_sub(out)];
+        let mut capital = vec![(put_in + earned + recovered + premium_back).saturating_sub(out)];
         let mut vaults = vec![(put_in + sold + recovered).saturating_sub(out)];
         for tier in &self.tower {
             let earned = expect::earned(&tier.streams(), now);
