@@ -20,7 +20,8 @@ struct Input {
     need: u8,
     tolerance: u8,
     challenge: u8,
-    linear: bool,
+    /// Slots of the run-on; 0 pays everything at once.
+    run_on: u8,
     steps: Vec<Step>,
 }
 
@@ -41,11 +42,16 @@ fuzz_target!(|input: Input| {
     let terms = Terms::new(&TermsInput {
         threshold: 95 * CENT,
         recovery: 96 * CENT,
-        severity: if input.linear { Severity::Linear { full_loss_price: 80 * CENT } } else { Severity::Binary },
+        severity: match input.run_on {
+            0 => Severity::Binary,
+            _ => Severity::Linear { full_loss_price: 80 * CENT, min_severity_bps: 500 },
+        },
         duration_seconds: u32::from(input.need) * slot,
         slot_seconds: slot,
         tolerance_seconds: u32::from(input.tolerance) * slot,
         challenge_seconds: u32::from(input.challenge) * slot,
+        run_on_seconds: u32::from(input.run_on) * slot,
+        quiet_seconds: u32::from(input.need) * slot,
         confidence_multiplier: 200,
     });
     let Ok(terms) = terms else { return };
@@ -58,10 +64,6 @@ fuzz_target!(|input: Input| {
             confidence: u64::from(step.confidence) * CENT / 10,
             publish_time: now - i64::from(step.age),
         };
-        // Before the last trigger the model goes by the whole set; the machine stops there, as it should.
-        if matches!(model.at(now), Expected::Triggered { .. }) {
-            break;
-        }
         let before = evidence;
         let refusal = model.show(print, now);
         assert_eq!(evidence.observe(&terms, &print, now).err(), refusal);
@@ -77,9 +79,11 @@ fuzz_target!(|input: Input| {
                 let window = touched.window(&terms).expect("a met trigger has a window");
                 assert_eq!((window.first_slot, window.last_slot), (f, m));
             }
-            Expected::Triggered { event_at, met_at, mean, bps } => {
-                assert_eq!((touched.event_at, touched.met_at), (event_at, met_at));
-                assert_eq!((touched.mean_price, touched.severity_bps), (mean, bps));
+            Expected::Proven(proof) => {
+                assert_eq!((touched.event_at, touched.met_at), (proof.event_at, proof.met_at));
+                assert_eq!((touched.first_mean, touched.first_severity_bps), (proof.first_mean, proof.first_bps));
+                assert_eq!((touched.lowest_mean, touched.severity_bps), (proof.lowest_mean, proof.bps));
+                assert_eq!((touched.final_at != 0).then_some(touched.final_at), proof.final_at);
             }
             Expected::Quiet | Expected::Breaching => assert_eq!(touched.window(&terms), None),
         }

@@ -78,16 +78,18 @@ pub fn product_terms() -> ProductTerms {
     }
 }
 
-/// Below 0.95 for four hours, linear to 0.80: the "stress" condition of the demo.
+/// Below 0.95 for four hours, linear to 0.80: the "stress" condition of the demo. It is final when it is proven.
 pub fn stress() -> TermsInput {
     TermsInput {
         threshold: 95_000_000,
         recovery: 96_000_000,
-        severity: Severity::Linear { full_loss_price: 80_000_000 },
+        severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },
         duration_seconds: 4 * 3_600,
         slot_seconds: 1_800,
         tolerance_seconds: 1_800,
         challenge_seconds: 6 * 3_600,
+        run_on_seconds: 0,
+        quiet_seconds: 24 * 3_600,
         confidence_multiplier: 200,
     }
 }
@@ -102,6 +104,8 @@ pub fn severe() -> TermsInput {
         slot_seconds: 3_600,
         tolerance_seconds: 2 * 3_600,
         challenge_seconds: 6 * 3_600,
+        run_on_seconds: 0,
+        quiet_seconds: 24 * 3_600,
         confidence_multiplier: 200,
     }
 }

@@ -370,7 +370,18 @@ impl World {
         self.send(&[], &[ix::settle_cover(keys, holder.id(), *mint)])
     }
 
-    /// Shows a breach in every slot until the trigger's condition is met, then waits the challenge out and confirms.
+    /// Shows two prices in the slot after the present one, so far apart that they count together.
+    #[track_caller]
+    pub fn recover(&self, keys: &ProductKeys, price_e8: i64) {
+        let terms = self.trigger(keys).terms;
+        let slot = i64::from(terms.slot_seconds);
+        self.cluster.set_time((self.now() / slot + 1) * slot);
+        self.print(keys, price_e8);
+        self.advance(terms.apart().into());
+        self.print(keys, price_e8);
+    }
+
+    /// Shows a breach in every slot until the trigger's condition is met, then waits challenge and run-on out and confirms.
     #[track_caller]
     pub fn depeg(&self, keys: &ProductKeys, price_e8: i64) {
         let terms = self.trigger(keys).terms;
@@ -380,7 +391,7 @@ impl World {
             self.cluster.set_time(next);
             self.print(keys, price_e8);
         }
-        self.advance(slot + i64::from(terms.challenge) + 1);
+        self.advance(slot + i64::from(terms.challenge) + i64::from(terms.run_on));
         self.run(&[], &[ix::confirm(keys)]);
     }
 

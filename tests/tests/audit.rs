@@ -423,6 +423,7 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
     planter.plant(Rule::Groups, pool, |world| edit::<Pool>(world, pool, |it| it.total_exposure -= 1));
     planter.plant(Rule::Alerts, pool, |world| edit::<Pool>(world, pool, |it| it.alerts += 1));
     planter.plant(Rule::Alerts, pool, |world| edit::<Pool>(world, pool, |it| it.alert_exposure += 1));
+    planter.plant(Rule::Alerts, pool, |world| edit::<Pool>(world, pool, |it| it.group_alerts[7] += 1));
 
     planter.plant(Rule::Stream, pool, |world| edit::<Pool>(world, pool, |it| it.rate_q32 += 1));
     planter.plant(Rule::Stream, pool, |world| {
@@ -471,9 +472,16 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
     planter.plant(Rule::ExitReserves, epoch, |world| rewrite::<ExitEpoch>(world, epoch, |it| it.reserve /= 2));
 
     planter.plant(Rule::Evidence, trigger, |world| {
-        edit::<Trigger>(world, trigger, |it| it.evidence.newest_recovered += 1);
+        edit::<Trigger>(world, trigger, |it| it.evidence.newest_recovered = it.evidence.head);
     });
     planter.plant(Rule::Evidence, trigger, |world| edit::<Trigger>(world, trigger, |it| it.evidence.phase = 2));
+    planter.plant(Rule::Evidence, trigger, |world| edit::<Trigger>(world, trigger, |it| it.evidence.open_good += 1));
+    planter.plant(Rule::Evidence, trigger, |world| {
+        edit::<Trigger>(world, trigger, |it| {
+            let slot = it.evidence.head as usize % it.evidence.slots.len();
+            it.evidence.slots[slot].recovered_last = 1_801;
+        });
+    });
     planter.plant(Rule::Products, stress, |world| edit::<Product>(world, stress, |it| it.level_bps = 1));
     planter.plant(Rule::Products, stress, |world| {
         edit::<Product>(world, stress, |it| it.risk_rate_ppb = it.terms.risk_rate_ceiling_ppb + 1);
@@ -510,10 +518,14 @@ fn plant_in_an_incident(planter: &mut Planter, life: &Life) {
     });
     planter.plant(Rule::Exposure, product, |world| edit::<Product>(world, product, |it| it.exposure = 1));
     planter.plant(Rule::Evidence, trigger, |world| edit::<Trigger>(world, trigger, |it| it.evidence.severity_bps -= 1));
+    planter.plant(Rule::Evidence, trigger, |world| edit::<Trigger>(world, trigger, |it| it.evidence.final_at += 86_400));
+    planter.plant(Rule::Evidence, trigger, |world| {
+        edit::<Trigger>(world, trigger, |it| it.evidence.lowest_mean = it.evidence.first_mean + 1);
+    });
     planter.plant(Rule::Evidence, trigger, |world| {
         edit::<Trigger>(world, trigger, |it| {
-            let slot = it.evidence.window_last as usize;
-            it.evidence.recovered[(slot % 256) / 64] |= 1 << (slot % 64);
+            let slot = it.evidence.window_last as usize % it.evidence.slots.len();
+            it.evidence.slots[slot].highest_breach += 80;
         });
     });
     planter.plant(Rule::Products, product, |world| edit::<Product>(world, product, |it| it.event_at += 1));

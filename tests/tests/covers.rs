@@ -19,6 +19,7 @@ use backstop::{BuyCoverArgs, CreatePoolArgs};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{address, transaction};
+use backstop_sandbox::embedded::Price;
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_tests::{Outcome, Person, World, assert_books, assert_refused, budget, explain, seeded};
 use solana_sdk::account::Account;
@@ -357,7 +358,7 @@ fn nothing_is_sold_while_the_trigger_is_not_quiet() {
 
     world.advance(8 * HOUR);
     world.run(&[], &[ix::confirm(&product)]);
-    assert_eq!(world.trigger(&product).phase(), Phase::Triggered);
+    assert_eq!(world.trigger(&product).phase(), Phase::Final);
     assert_refused(buy(), BackstopError::TriggerNotQuiet);
 
     world.run(&[], &[ix::open_incident(&product, world.payer.pubkey())]);
@@ -373,6 +374,38 @@ fn a_trigger_that_recovered_sells_again() {
     world.print(&product, 90_000_000);
     assert_refused(world.buy(&product, &buyer, 1_000 * ONE, 30).1, BackstopError::TriggerNotQuiet);
     world.advance(HOUR);
+    world.print(&product, HEALTHY);
+    assert_refused(world.buy(&product, &buyer, 1_000 * ONE, 30).1, BackstopError::TriggerNotQuiet);
+    world.recover(&product, HEALTHY);
+    // Quiet, and for a day nothing is sold on what was low an hour ago: until the slot of the breach is a day old.
+    let quiet = i64::from(world.trigger(&product).terms.quiet);
+    let breached_until = (world.now() - HOUR) / 1_800 * 1_800;
+    assert_refused(world.buy(&product, &buyer, 1_000 * ONE, 30).1, BackstopError::PriceInBuffer);
+    world.cluster.set_time(breached_until + quiet - 1);
+    world.print(&product, HEALTHY);
+    assert_refused(world.buy(&product, &buyer, 1_000 * ONE, 30).1, BackstopError::PriceInBuffer);
+    world.cluster.set_time(breached_until + quiet);
+    world.print(&product, HEALTHY);
+    accepted(world.buy(&product, &buyer, 1_000 * ONE, 30).1);
+}
+
+#[test]
+fn nothing_is_sold_beside_an_alert_of_the_same_risk_group() {
+    let (world, pool, product) = selling();
+    let sibling = world.create_product(&pool, terms::stress());
+    let mut elsewhere = terms::create_product(world.covered, terms::stress());
+    elsewhere.terms.risk_group = 1;
+    let elsewhere = world.create_product_with(&pool, elsewhere);
+    world.advance(11 * DAY);
+    let buyer = world.person(10_000 * ONE);
+    world.holder(&sibling, 1_000 * ONE, 30);
+    for keys in [&product, &elsewhere] {
+        world.print(keys, HEALTHY);
+    }
+    world.print(&sibling, 90_000_000);
+    assert_refused(world.buy(&product, &buyer, 1_000 * ONE, 30).1, BackstopError::GroupInAlert);
+    accepted(world.buy(&elsewhere, &buyer, 1_000 * ONE, 30).1);
+    world.recover(&sibling, HEALTHY);
     world.print(&product, HEALTHY);
     accepted(world.buy(&product, &buyer, 1_000 * ONE, 30).1);
 }
@@ -408,10 +441,19 @@ fn nothing_is_sold_on_a_last_print_a_second_too_old() {
 fn nothing_is_sold_inside_the_no_sale_buffer() {
     let (world, _, product) = selling();
     let buyer = world.person(10_000 * ONE);
-    // The threshold 0.95 and 1 % of it; between it and the recovery at 0.96 a print says nothing.
-    for (price, sold) in [(95_949_999, false), (95_950_000, true), (95_000_000, false), (96_000_000, true)] {
-        world.advance(1);
-        world.print(&product, price);
+    // The recovery is above 1 % over the threshold: it must be reached, less two confidences, now and for a day before.
+    for (wait, price, confidence, sold) in [
+        (DAY, 96_000_000, 0, true),
+        (DAY, 97_000_000, 500_000, true),
+        (DAY, 97_000_000, 500_001, false),
+        (DAY, 95_999_999, 0, false),
+        (HOUR, 100_000_000, 0, false),
+        (2 * DAY, 100_000_000, 0, true),
+    ] {
+        world.advance(wait);
+        let account = seeded(7).pubkey();
+        world.cluster.post_price(account, terms::FEED, Price::e8(price, confidence, world.now()));
+        world.run(&[], &[ix::observe(&product, account)]);
         let outcome = world.buy(&product, &buyer, 1_000 * ONE, 30).1;
         match sold {
             true => accepted(outcome),
@@ -901,7 +943,7 @@ fn nothing_is_given_back_while_the_trigger_is_not_quiet() {
     world.print(&product, 90_000_000);
     assert_refused(cancel(&world, &product, &holder, &mint), BackstopError::TriggerNotQuiet);
     world.advance(HOUR);
-    world.print(&product, HEALTHY);
+    world.recover(&product, HEALTHY);
     accepted(cancel(&world, &product, &holder, &mint));
 }
 

@@ -270,7 +270,7 @@ fn severity_and_windows_in_the_book_are_what_the_evidence_machine_says() {
     let stress = backstop::peril::evidence::Terms::new(&terms::stress()).expect("valid");
     assert_eq!((stress.need, stress.tolerance, stress.challenge), (8, 1, 6 * 3_600), "the example of the page");
     says("evidence", &format!("`need` is {}, `tolerance` {}", stress.need, stress.tolerance));
-    let severity = stress.severity_bps(90_500_000, 1);
+    let severity = stress.severity_bps(90_500_000);
     says("evidence", &format!("a mean of 0.905: {} % of the sum insured", severity / 100));
 }
 

@@ -356,7 +356,8 @@ fn quick() -> TermsInput {
         slot_seconds: 300,
         duration_seconds: 3_600,
         tolerance_seconds: 600,
-        challenge_seconds: 3_600,
+        challenge_seconds: 7_200,
+        quiet_seconds: 3_600,
         severity: Severity::Binary,
         ..terms::stress()
     }
@@ -455,6 +456,7 @@ fn run_chain(seed: u64, waiting_days: u32, steps: u64) {
                         let expected = [
                             BackstopError::BeyondCapacity,
                             BackstopError::TriggerNotQuiet,
+                            BackstopError::GroupInAlert,
                             BackstopError::PrintTooOld,
                             BackstopError::PriceInBuffer,
                             BackstopError::AccrualStands,

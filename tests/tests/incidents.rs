@@ -690,25 +690,22 @@ fn a_frozen_payout_account_stops_one_payout_and_no_other() {
 }
 
 #[test]
-fn a_payout_that_rounds_to_nothing_still_settles_the_cover() {
+fn a_mean_just_below_the_threshold_pays_the_least_severity() {
     let world = World::new();
     let (_, product) = stage(&world);
     let (holder, mint) = world.holder(&product, 10_000 * ONE, 30);
     world.advance(3 * DAY);
-    // One cover is in force and loses nothing: the mean is a breath below the threshold. Another is still waiting.
+    // One cover is in force and loses the least: the mean is a breath below the threshold. Another is still waiting.
     let (waiting, waiting_mint) = world.holder(&product, 1_000 * ONE, 30);
     world.depeg(&product, 94_999_999);
     must(open(&world, &product));
     let incident = world.incident(&product);
-    assert_eq!((incident.severity_bps, incident.gross, incident.state), (0, 0, IncidentState::Funded));
-    // Nothing is lost, but the product is over: each gets back what it had not earned, one that waits all but a unit.
-    let [back, waited] = [&mint, &waiting_mint].map(|mint| premium_back(&world.cover(mint), &incident));
-    assert_eq!(waited, world.cover(&waiting_mint).premium - 1);
+    assert_eq!((incident.severity_bps, incident.gross), (500, 500 * ONE + premium));
     let before = (world.assets(&holder), world.assets(&waiting));
     assert_refused(close(&world, &product), BackstopError::IncidentInUse);
     must(world.settle(&product, &holder, &mint));
     must(world.settle(&product, &waiting, &waiting_mint));
-    assert_eq!((world.assets(&holder), world.assets(&waiting)), (before.0 + back, before.1 + waited));
+    assert_eq!((world.assets(&holder), world.assets(&waiting)), (before.0 + 500 * ONE, before.1 + premium));
     must(close(&world, &product));
 }
 
@@ -1018,15 +1015,17 @@ fn an_incident_that_owes_nothing_is_funded_and_closed_at_once() {
 }
 
 #[test]
-fn an_incident_of_no_severity_gives_back_what_is_unearned() {
+fn an_incident_of_covers_that_had_ended_owes_nothing() {
     let world = World::new();
     let (pool, product) = stage(&world);
-    let (holder, mint) = world.holder(&product, 10_000 * ONE, 30);
-    world.advance(3 * DAY);
+    world.holder(&product, 10_000 * ONE, 7);
+    // The cover is over, and the ring still reaches back to its end.
+    world.advance(10 * DAY);
     world.depeg(&product, 94_999_999);
+    assert_eq!(world.pool(&pool).total_exposure, 10_000 * ONE);
     must(open(&world, &product));
     let incident = world.incident(&product);
-    assert_eq!((incident.severity_bps, incident.gross, incident.state), (0, 0, IncidentState::Funded));
+    assert_eq!((incident.severity_bps, incident.gross, incident.state), (500, 0, IncidentState::Closed));
     assert_eq!((world.pool(&pool).alerts, world.pool(&pool).total_exposure), (0, 0));
     let back = premium_back(&world.cover(&mint), &incident);
     let before = (world.assets(&holder), world.pool(&pool).loss_capital().unwrap());
@@ -1093,7 +1092,9 @@ fn a_round_begins_as_soon_as_the_last_other_alert_ends() {
     // The others recover in their last slot: the condition of the longer two was not met after all.
     for (product, slot) in [(&second, 9), (&third, 11)] {
         assert_refused(fund(world, &first), BackstopError::RoundNotDue);
-        must(world.show_at(product, 97_000_000, scene.from + slot * 1_800 + 60));
+        for second in [60, 240] {
+            must(world.show_at(product, 97_000_000, scene.from + slot * 1_800 + second));
+        }
         assert_eq!(world.trigger(product).phase(), Phase::Quiet);
     }
     assert_eq!(world.pool(&scene.pool).alerts, 1);

@@ -95,8 +95,8 @@ fn random_terms(random: &mut Random, unit: u64, ring_days: u32) -> ProductTerms 
         min_level_bps: u32::try_from(min_level).unwrap(),
         max_level_bps: u32::try_from(max_level).unwrap(),
         waiting_seconds: u32::try_from(waiting_days * 86_400 - random.pick(&[0, 1, 43_200])).unwrap().max(86_400),
-        max_price_age: u32::try_from(random.between(1, 86_400)).unwrap(),
-        no_sale_buffer_bps: u32::try_from(random.between(50, 1_000)).unwrap(),
+        max_price_age: u32::try_from(random.between(1, 3_600)).unwrap(),
+        no_sale_buffer_bps: u32::try_from(random.between(100, 1_000)).unwrap(),
         risk_group: u32::try_from(random.below(16)).unwrap(),
         kink_bps: random.bps(1, 9_999),
         upper_mark_bps: marks[1],
@@ -227,6 +227,7 @@ fn random_product(random: &mut Random, market: &mut Market, now: i64, unit: u64)
 
 fn random_trigger(random: &mut Random, terms: &ProductTerms, trigger: &mut Trigger, now: i64) {
     trigger.terms.threshold = random.between(50_000_000, 99_000_000);
+    trigger.terms.recovery = trigger.terms.threshold + 1;
     let least = trigger.terms.threshold * (10_000 + u64::from(terms.no_sale_buffer_bps)) / 10_000;
     let above = random.below(20_000_000);
     trigger.evidence.last_price = match random.below(20) {

@@ -246,7 +246,7 @@ fn every_bound_of_the_limits_refuses_one_step_outside() {
         bound!("oldest oldest print", OutOfBounds, |a| a.terms.max_price_age = MAX_PRICE_AGE, {
             a.terms.max_price_age = MAX_PRICE_AGE + 1
         }),
-        bound!("narrowest buffer", OutOfBounds, |a| a.terms.no_sale_buffer_bps = 50, a.terms.no_sale_buffer_bps = 49),
+        bound!("narrowest buffer", OutOfBounds, |a| a.terms.no_sale_buffer_bps = 100, a.terms.no_sale_buffer_bps = 99),
         bound!("widest buffer", OutOfBounds, |a| a.terms.no_sale_buffer_bps = 10_000, {
             a.terms.no_sale_buffer_bps = 10_001
         }),
@@ -299,6 +299,28 @@ fn a_name_and_a_uri_are_short_printable_text() {
     ]);
 }
 
+fn linear(full_loss_price: u64, min_severity_bps: u16) -> Severity {
+    Severity::Linear { full_loss_price, min_severity_bps }
+}
+
+/// The stress condition with other lengths, in slots.
+fn in_slots(slot: u32, need: u32, tolerance: u32, challenge: u32) -> TermsInput {
+    TermsInput {
+        slot_seconds: slot,
+        duration_seconds: need * slot,
+        tolerance_seconds: tolerance * slot,
+        challenge_seconds: challenge * slot,
+        quiet_seconds: need * slot,
+        ..terms::stress()
+    }
+}
+
+/// A condition in slots of five minutes.
+fn five_minutes(condition: TermsInput) -> TermsInput {
+    TermsInput { slot_seconds: 300, tolerance_seconds: 300, ..condition }
+}
+
+
 fn seconds(hours: i64) -> u32 {
     u32::try_from(hours * HOUR).unwrap()
 }
@@ -309,58 +331,25 @@ fn every_bound_of_the_condition_refuses_one_step_outside() {
         bound!(
             "shortest slot",
             BadTriggerTerms,
-            |a| a.condition = TermsInput {
-                slot_seconds: 60,
-                duration_seconds: seconds(1),
-                tolerance_seconds: 0,
-                challenge_seconds: seconds(1),
-                ..a.condition
-            },
+            |a| a.condition = in_slots(60, 60, 5, 120),
             // A divisor of a day too.
-            a.condition = TermsInput {
-                slot_seconds: 48,
-                duration_seconds: seconds(1),
-                tolerance_seconds: 0,
-                challenge_seconds: seconds(1),
-                ..a.condition
-            }
+            a.condition = in_slots(48, 75, 7, 150)
         ),
-        bound!(
-            "longest slot",
-            BadTriggerTerms,
-            |a| a.condition =
-                TermsInput { slot_seconds: 3_600, duration_seconds: seconds(6), tolerance_seconds: 0, ..a.condition },
-            a.condition =
-                TermsInput { slot_seconds: 4_320, duration_seconds: 6 * 4_320, tolerance_seconds: 0, ..a.condition }
-        ),
-        bound!(
-            "a slot divides a day",
-            BadTriggerTerms,
-            |a| a.condition = TermsInput {
-                slot_seconds: 960,
-                duration_seconds: 9_600,
-                tolerance_seconds: 0,
-                challenge_seconds: 9_600,
-                ..a.condition
-            },
-            a.condition = TermsInput {
-                slot_seconds: 1_000,
-                duration_seconds: 10_000,
-                tolerance_seconds: 0,
-                challenge_seconds: 10_000,
-                ..a.condition
-            }
-        ),
+        bound!("longest slot", BadTriggerTerms, |a| a.condition = in_slots(3_600, 6, 1, 2), {
+            a.condition = in_slots(4_320, 6, 1, 2)
+        }),
+        bound!("a slot divides a day", BadTriggerTerms, |a| a.condition = in_slots(960, 10, 1, 10), {
+            a.condition = in_slots(1_000, 10, 1, 10)
+        }),
         bound!(
             "shortest duration",
             BadTriggerTerms,
             |a| a.condition =
-                TermsInput { slot_seconds: 300, duration_seconds: seconds(1), tolerance_seconds: 0, ..a.condition },
+                TermsInput { duration_seconds: seconds(1), quiet_seconds: seconds(1), ..five_minutes(a.condition) },
             a.condition = TermsInput {
-                slot_seconds: 300,
                 duration_seconds: seconds(1) - 300,
-                tolerance_seconds: 0,
-                ..a.condition
+                quiet_seconds: seconds(1),
+                ..five_minutes(a.condition)
             }
         ),
         bound!(
@@ -375,8 +364,17 @@ fn every_bound_of_the_condition_refuses_one_step_outside() {
             |a| a.condition.tolerance_seconds = 2 * 1_800,
             a.condition.tolerance_seconds = 3 * 1_800
         ),
-        bound!("shortest challenge", BadTriggerTerms, |a| a.condition.challenge_seconds = seconds(1), {
-            a.condition.challenge_seconds = seconds(1) - 1_800
+        bound!(
+            "tolerance a twelfth of the duration",
+            BadTriggerTerms,
+            |a| (a.condition.duration_seconds, a.condition.tolerance_seconds) = (seconds(12), 2 * 1_800),
+            (a.condition.duration_seconds, a.condition.tolerance_seconds) = (seconds(12), 1_800)
+        ),
+        bound!("a slot of tolerance", BadTriggerTerms, |a| a.condition.tolerance_seconds = 1_800, {
+            a.condition.tolerance_seconds = 0
+        }),
+        bound!("shortest challenge", BadTriggerTerms, |a| a.condition.challenge_seconds = seconds(2), {
+            a.condition.challenge_seconds = seconds(2) - 1_800
         }),
         bound!("longest challenge", BadTriggerTerms, |a| a.condition.challenge_seconds = seconds(24), {
             a.condition.challenge_seconds = seconds(24) + 1_800
@@ -385,14 +383,16 @@ fn every_bound_of_the_condition_refuses_one_step_outside() {
             "window, challenge and 32 spare slots in the ring",
             BadTriggerTerms,
             |a| a.condition = TermsInput {
-                duration_seconds: 176 * 1_800,
-                tolerance_seconds: 0,
+                duration_seconds: 156 * 1_800,
+                tolerance_seconds: 20 * 1_800,
+                quiet_seconds: 255 * 1_800,
                 challenge_seconds: seconds(24),
                 ..a.condition
             },
             a.condition = TermsInput {
-                duration_seconds: 177 * 1_800,
-                tolerance_seconds: 0,
+                duration_seconds: 157 * 1_800,
+                tolerance_seconds: 20 * 1_800,
+                quiet_seconds: 255 * 1_800,
                 challenge_seconds: seconds(24),
                 ..a.condition
             }
@@ -409,26 +409,53 @@ fn every_bound_of_the_condition_refuses_one_step_outside() {
         bound!("largest confidence multiplier", BadTriggerTerms, |a| a.condition.confidence_multiplier = 1_000, {
             a.condition.confidence_multiplier = 1_001
         }),
-        bound!("recovery at the threshold", BadTriggerTerms, |a| a.condition.recovery = a.condition.threshold, {
-            a.condition.recovery = a.condition.threshold - 1
+        bound!("smallest confidence multiplier", BadTriggerTerms, |a| a.condition.confidence_multiplier = 100, {
+            a.condition.confidence_multiplier = 99
+        }),
+        bound!("recovery above the threshold", BadTriggerTerms, |a| a.condition.recovery = a.condition.threshold + 1, {
+            a.condition.recovery = a.condition.threshold
+        }),
+        bound!("recovery within reach", BadTriggerTerms, |a| a.condition.recovery = 104_500_000, {
+            a.condition.recovery = 104_500_001
+        }),
+        bound!("longest run-on", BadTriggerTerms, |a| a.condition.run_on_seconds = seconds(14 * 24), {
+            a.condition.run_on_seconds = seconds(14 * 24) + 1_800
+        }),
+        bound!("quiet for the duration", BadTriggerTerms, |a| a.condition.quiet_seconds = seconds(4), {
+            a.condition.quiet_seconds = seconds(4) - 1_800
+        }),
+        bound!("quiet within the ring", BadTriggerTerms, |a| a.condition.quiet_seconds = 255 * 1_800, {
+            a.condition.quiet_seconds = 256 * 1_800
         }),
         bound!(
             "a threshold",
             BadTriggerTerms,
-            |a| a.condition = TermsInput { threshold: 1, severity: Severity::Binary, ..a.condition },
-            a.condition = TermsInput { threshold: 0, severity: Severity::Binary, ..a.condition }
+            |a| a.condition = TermsInput { threshold: 10, recovery: 11, severity: Severity::Binary, ..a.condition },
+            a.condition = TermsInput { threshold: 0, recovery: 0, severity: Severity::Binary, ..a.condition }
         ),
         bound!(
             "full loss above zero",
             BadTriggerTerms,
-            |a| a.condition.severity = Severity::Linear { full_loss_price: 1 },
-            a.condition.severity = Severity::Linear { full_loss_price: 0 }
+            |a| a.condition.severity = linear(1, 500),
+            a.condition.severity = linear(0, 500)
         ),
         bound!(
             "full loss below the threshold",
             BadTriggerTerms,
-            |a| a.condition.severity = Severity::Linear { full_loss_price: a.condition.threshold - 1 },
-            a.condition.severity = Severity::Linear { full_loss_price: a.condition.threshold }
+            |a| a.condition.severity = linear(a.condition.threshold - 1, 500),
+            a.condition.severity = linear(a.condition.threshold, 500)
+        ),
+        bound!(
+            "least severity",
+            BadTriggerTerms,
+            |a| a.condition.severity = linear(80_000_000, 500),
+            a.condition.severity = linear(80_000_000, 499)
+        ),
+        bound!(
+            "least severity of all",
+            BadTriggerTerms,
+            |a| a.condition.severity = linear(80_000_000, 10_000),
+            a.condition.severity = linear(80_000_000, 10_001)
         ),
     ]);
 }
@@ -726,6 +753,8 @@ fn nothing_is_released_while_the_trigger_is_not_quiet() {
     assert_eq!(sync(&world, &product).exposure, 1_000 * ONE);
     world.advance(HOUR);
     world.print(&product, HEALTHY);
+    assert_eq!(sync(&world, &product).exposure, 1_000 * ONE, "one price is no recovery");
+    world.recover(&product, HEALTHY);
     assert_eq!(sync(&world, &product).exposure, 0);
 }
 

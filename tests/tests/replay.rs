@@ -43,21 +43,29 @@ fn condition(prices: [u64; 2], [duration, slot, tolerance, challenge]: [u32; 4])
         slot_seconds: slot * 60,
         tolerance_seconds: tolerance * 60,
         challenge_seconds: challenge * 60,
+        run_on_seconds: 0,
+        quiet_seconds: duration * 60,
         confidence_multiplier: 200,
     }
 }
 
-/// Below 0.90 for an hour in slots of ten minutes, a challenge of an hour.
+/// Below 0.90 for an hour in slots of ten minutes, a challenge of two hours.
 fn hour() -> TermsInput {
-    condition([90_000_000, 95_000_000], [60, 10, 10, 60])
+    condition([90_000_000, 95_000_000], [60, 10, 10, 120])
+}
+
+/// The same by the mean price, everything at 0.70, with a run-on of so many slots.
+fn falling(run_on_slots: u32) -> TermsInput {
+    let severity = Severity::Linear { full_loss_price: 70_000_000, min_severity_bps: 500 };
+    TermsInput { severity, run_on_seconds: run_on_slots * 600, ..hour() }
 }
 
 /// First second of a slot of an hour condition.
 const T: i64 = 1_700_000_400;
 /// Seconds of a slot of an hour condition.
 const SLOT: i64 = 600;
-/// End of the challenge of a window that begins with the slot at `T`.
-const DUE: i64 = T + 6 * SLOT + 3_600;
+/// T of a window that begins with the slot at `T`: the end of its challenge.
+const DUE: i64 = T + 6 * SLOT + 7_200;
 
 /// A row, its price in hundredths.
 fn row(publish_time: i64, price: i64) -> Price {
@@ -78,15 +86,55 @@ fn run(prices: &[Price], condition: &TermsInput) -> Replay {
 #[test]
 fn the_depeg_of_march_2023_fires_the_stress_condition_once() {
     let Some(prices) = fixture() else { return };
-    let found = run(&prices, &terms::stress());
-    assert_eq!(found.fired.len(), 1);
-    let fired = &found.fired[0];
-    assert_eq!((fired.event_at, fired.met_at, fired.good_slots), (1_678_507_200, 1_678_521_600, 8));
-    assert_eq!(fired.twap_e8, 93_108_160);
-    // (0.95 - 0.93108160) / (0.95 - 0.80), rounded down.
-    assert_eq!(fired.severity_bps, 1_261);
+    let condition = TermsInput { run_on_seconds: 3 * 86_400, ..terms::stress() };
+    let found = run(&prices, &condition);
+    let [fired] = &found.fired[..] else { panic!("{:?}", found.fired) };
+    assert_eq!((fired.event_at, fired.met_at), (1_678_507_200, 1_678_523_400));
+    assert_eq!(fired.final_at, 1_678_523_400 + 6 * 3_600);
+    // (0.95 - 0.92542871) / (0.95 - 0.80), rounded down: 16.4 %, and 26.9 % once the run-on is over.
+    assert_eq!((fired.first_mean_e8, fired.first_severity_bps), (92_542_871, 1_638));
+    assert_eq!(fired.severity_bps, 2_691);
     assert_eq!(found.longest_credited_s, 4 * 3_600);
     assert_eq!((found.observations, found.refused), (400, 0));
+    // Without a run-on the first payment is all.
+    let [at_once] = &run(&prices, &terms::stress()).fired[..] else { panic!() };
+    assert_eq!((at_once.first_severity_bps, at_once.severity_bps), (1_638, 1_638));
+}
+
+#[test]
+fn a_coin_that_dips_for_45_minutes_on_one_venue_pays_nothing() {
+    // A price a minute; at 0.65 for 45 minutes, 0.998 before and after.
+    let begin = T / 1_800 * 1_800;
+    let minute = |minute: i64| {
+        let price = if (300..345).contains(&minute) { 6_500 } else { 9_980 };
+        Price { price, confidence: 0, exponent: -4, publish_time: begin + minute * 60 }
+    };
+    let prices: Vec<Price> = (0..900).map(minute).collect();
+    let found = run(&prices, &terms::stress());
+    assert_eq!((found.fired, found.refused), (vec![], 0));
+    // Minute 300 begins a slot: it and the next, which is back for its second half, are all that is below.
+    assert_eq!(found.longest_credited_s, 1_800);
+}
+
+#[test]
+fn a_coin_that_goes_to_nothing_within_days_pays_all_in_the_end() {
+    // Hourly: at 1.00, four hours at 0.94, then 2 cents an hour down to 0.10. The window is the first day of it.
+    let condition = TermsInput {
+        threshold: 95_000_000,
+        recovery: 96_000_000,
+        severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },
+        run_on_seconds: 3 * 86_400,
+        ..condition([95_000_000, 96_000_000], [24 * 60, 60, 2 * 60, 12 * 60])
+    };
+    let begin = T / 3_600 * 3_600;
+    let cents = |hour: i64| if hour < 10 { 100 } else { (94 - 2 * (hour - 13).max(0)).max(10) };
+    let prices: Vec<Price> = (0..120).map(|hour| row(begin + hour * 3_600, cents(hour))).collect();
+    let found = run(&prices, &condition);
+    let [fired] = &found.fired[..] else { panic!("{:?}", found.fired) };
+    assert_eq!((fired.event_at, fired.met_at), (begin + 10 * 3_600, begin + 34 * 3_600));
+    // 4 x 94 and 92, 90, ... 54: (376 + 20 x 73) / 24.
+    assert_eq!((fired.first_mean_e8, fired.first_severity_bps), (76_500_000, 10_000));
+    assert_eq!((fired.deepest_mean_e8, fired.severity_bps), (10_000_000, 10_000));
 }
 
 #[test]
@@ -94,7 +142,8 @@ fn the_depeg_of_march_2023_does_not_fire_the_severe_condition() {
     let Some(prices) = fixture() else { return };
     let found = run(&prices, &condition([90_000_000, 95_000_000], [24 * 60, 60, 2 * 60, 6 * 60]));
     assert_eq!(found.fired, []);
-    assert_eq!(found.longest_credited_s, 10_800);
+    // In the hours around the one that is wholly below 0.90 two prices at 0.90 or more lie six minutes apart.
+    assert_eq!(found.longest_credited_s, 3_600);
 }
 
 #[test]
@@ -103,8 +152,8 @@ fn the_depeg_of_march_2023_fires_a_one_hour_condition_once() {
     let found = run(&prices, &condition([90_000_000, 95_000_000], [60, 10, 10, 6 * 60]));
     assert_eq!(found.fired.len(), 1);
     let fired = &found.fired[0];
-    assert_eq!((fired.event_at, fired.met_at), (1_678_516_800, 1_678_520_400));
-    assert_eq!(fired.twap_e8, 89_623_360);
+    assert_eq!((fired.event_at, fired.met_at), (1_678_518_600, 1_678_522_200));
+    assert_eq!(fired.first_mean_e8, 89_017_941);
     assert_eq!(fired.severity_bps, 10_000);
 }
 
@@ -114,7 +163,7 @@ fn the_61_prints_of_march_2023_fire_the_stress_condition_and_not_the_severe_one(
     assert_eq!(prices.len(), 61);
     let found = run(&prices, &terms::stress());
     let [fired] = &found.fired[..] else { panic!("{:?}", found.fired) };
-    assert_eq!((fired.event_at, fired.met_at, fired.twap_e8), (1_678_510_800, 1_678_527_000, 90_965_000));
+    assert_eq!((fired.event_at, fired.met_at, fired.first_mean_e8), (1_678_510_800, 1_678_527_000, 90_965_000));
     assert_eq!((found.observations, found.refused), (61, 0));
     assert_eq!(run(&prices, &terms::severe()).fired, []);
 }
@@ -122,64 +171,80 @@ fn the_61_prints_of_march_2023_fire_the_stress_condition_and_not_the_severe_one(
 // ---------------------------------------------------------------- when a run ends and the next begins
 
 #[test]
-fn a_run_is_confirmed_by_the_first_row_later_than_its_challenge() {
-    for (later, confirmed) in [(DUE + 1, DUE + 2), (DUE + 900, DUE + 901)] {
-        let prices = [breach(T), vec![row(DUE - 1, 92), row(later, 92), row(later + 60, 92)]].concat();
-        let found = run(&prices, &hour());
+fn a_run_is_proven_a_challenge_after_its_end_whatever_rows_follow() {
+    let rows = [vec![], vec![row(DUE - 1, 92)], vec![row(DUE, 92)], vec![row(DUE + 900, 92), row(DUE + 960, 92)]];
+    for later in rows {
+        let found = run(&[breach(T), later].concat(), &hour());
         let [fired] = &found.fired[..] else { panic!("{:?}", found.fired) };
-        assert_eq!((fired.event_at, fired.met_at, fired.triggered_at), (T, T + 6 * SLOT, confirmed));
+        assert_eq!((fired.event_at, fired.met_at, fired.final_at), (T, T + 6 * SLOT, DUE));
     }
-}
-
-#[test]
-fn a_run_without_a_later_row_is_confirmed_at_the_end_of_the_file() {
-    let found = run(&breach(T), &hour());
-    assert_eq!(found.fired.len(), 1);
-    assert_eq!(found.fired[0].triggered_at, DUE + 1);
     let five = run(&breach(T)[..5], &hour());
     assert_eq!((five.fired.len(), five.longest_credited_s), (0, 3_000));
 }
 
+/// Two rows of a slot that count together.
+fn two(from: i64, price: i64) -> Vec<Price> {
+    vec![row(from, price), row(from + 60, price)]
+}
+
 #[test]
-fn a_recovery_in_the_last_slot_undoes_a_run_and_one_after_it_does_not() {
-    let contradicted = [breach(T), vec![row(T + 6 * SLOT - 1, 96)]].concat();
+fn two_recoveries_in_the_last_slot_undo_a_run_and_one_or_later_ones_do_not() {
+    let contradicted = [breach(T), two(T + 6 * SLOT - 61, 96)].concat();
     assert_eq!(run(&contradicted, &hour()).fired, []);
-    let too_late = [breach(T), vec![row(T + 6 * SLOT, 96), row(DUE, 96)]].concat();
+    let one = [breach(T), vec![row(T + 6 * SLOT - 1, 96)]].concat();
+    assert_eq!(run(&one, &hour()).fired.len(), 1);
+    let near = [breach(T), vec![row(T + 6 * SLOT - 60, 96), row(T + 6 * SLOT - 1, 96)]].concat();
+    assert_eq!(run(&near, &hour()).fired.len(), 1);
+    let too_late = [breach(T), two(T + 6 * SLOT, 96)].concat();
     assert_eq!(run(&too_late, &hour()).fired.len(), 1);
 }
 
 #[test]
-fn the_next_trigger_begins_empty_with_the_first_recovered_row() {
+fn the_run_on_deepens_what_is_paid_until_it_is_over_or_a_slot_is_recovered() {
+    // Six slots at 0.88, then 0.70: each later window takes one more of it in.
+    let fall = |slots: i64| -> Vec<Price> { (6..6 + slots).map(|slot| row(T + slot * SLOT, 70)).collect() };
+    let paid = |prices: Vec<Price>, run_on: u32| {
+        let found = run(&prices, &falling(run_on));
+        let [fired] = &found.fired[..] else { panic!("{:?}", found.fired) };
+        assert_eq!((fired.first_mean_e8, fired.first_severity_bps), (88_000_000, 1_000));
+        (fired.deepest_mean_e8, fired.severity_bps)
+    };
+    let all = [breach(T), fall(10)].concat();
+    assert_eq!(paid(all.clone(), 0), (88_000_000, 1_000));
+    // Two of six: (4 x 0.88 + 2 x 0.70) / 6 = 0.82; 8 of 20 cents.
+    assert_eq!(paid(all.clone(), 2), (82_000_000, 4_000));
+    assert_eq!(paid(all.clone(), 6), (70_000_000, 10_000));
+    assert_eq!(paid(all, 100), (70_000_000, 10_000));
+    let recovered = [breach(T), fall(2), two(T + 8 * SLOT, 95), (9..20).map(|s| row(T + s * SLOT, 70)).collect()];
+    let found = run(&recovered.concat(), &falling(100));
+    let paid: Vec<(i64, u16)> = found.fired.iter().map(|fired| (fired.event_at, fired.severity_bps)).collect();
+    // The recovered slot ends the run-on and begins the next trigger, which fires by itself.
+    assert_eq!(paid, [(T, 4_000), (T + 9 * SLOT, 10_000)]);
+}
+
+#[test]
+fn the_next_trigger_begins_empty_with_the_first_recovered_slot_after_the_run_on() {
     // Ten hours below without a recovery are one event, and what was shown before the recovery counts for nothing.
     let long: Vec<Price> = (0..60).map(|slot| row(T + slot * SLOT, 88)).collect();
     assert_eq!(run(&long, &hour()).fired.len(), 1);
     let again = T + 60 * SLOT;
-    let unclear = [long.clone(), vec![row(again, 94)], breach(again + SLOT)].concat();
-    assert_eq!(run(&unclear, &hour()).fired.len(), 1);
-    let twice = [long.clone(), vec![row(again, 95)], breach(again + SLOT)].concat();
+    for not_recovered in [two(again, 94), vec![row(again, 95)], vec![row(again, 95), row(again + 59, 95)]] {
+        let prices = [long.clone(), not_recovered, breach(again + SLOT)].concat();
+        assert_eq!(run(&prices, &hour()).fired.len(), 1);
+    }
+    let twice = [long.clone(), two(again, 95), breach(again + SLOT)].concat();
     let found = run(&twice, &hour());
     let events: Vec<i64> = found.fired.iter().map(|fired| fired.event_at).collect();
     assert_eq!(events, [T, again + SLOT]);
-    assert_eq!(found.observations, 67);
+    assert_eq!(found.observations, 68);
     // Five slots after the recovery are not six, however many came before it.
-    let short = [long, vec![row(again, 95)], breach(again + SLOT)[..5].to_vec()].concat();
+    let short = [long, two(again, 95), breach(again + SLOT)[..5].to_vec()].concat();
     assert_eq!(run(&short, &hour()).fired.len(), 1);
 }
 
 #[test]
-fn the_row_that_confirms_begins_the_next_trigger_if_it_is_recovered() {
-    let prices = [breach(T), vec![row(DUE + SLOT, 95)], breach(DUE + 2 * SLOT)].concat();
-    let found = run(&prices, &hour());
-    let events: Vec<i64> = found.fired.iter().map(|fired| fired.event_at).collect();
-    assert_eq!(events, [T, DUE + 2 * SLOT]);
-    // A recovery before the end of the challenge is shown to the trigger that waits, and begins no other.
-    let prices = [breach(T), vec![row(DUE - 1, 95)], breach(DUE + 2 * SLOT)].concat();
-    assert_eq!(run(&prices, &hour()).fired.len(), 1);
-}
-
-#[test]
-fn longest_credited_counts_a_slot_only_if_no_later_row_of_it_recovers() {
-    let prices = [breach(T)[..5].to_vec(), vec![row(T + 4 * SLOT + 1, 96), row(T + 5 * SLOT, 92)]].concat();
+fn longest_credited_counts_a_slot_only_if_no_later_rows_of_it_recover() {
+    let prices = [breach(T)[..5].to_vec(), two(T + 4 * SLOT + 1, 96), vec![row(T + 5 * SLOT, 92)]].concat();
     assert_eq!(run(&prices, &hour()).longest_credited_s, 4 * 600);
     // A slot without evidence is within the tolerance, a second one is not.
     let gap = [row(T, 88), row(T + SLOT, 88), row(T + 3 * SLOT, 88), row(T + 5 * SLOT, 88)];
@@ -202,7 +267,7 @@ fn confidence_counts_with_its_multiplier() {
     assert_eq!(run(&uncertain, &multiplier(199)).fired.len(), 1);
     // 0.88 + 2 x 0.01 is not below 0.90.
     assert_eq!(run(&uncertain, &multiplier(200)).fired, []);
-    assert_eq!(run(&uncertain, &multiplier(0)).fired.len(), 1);
+    assert_eq!(run(&uncertain, &multiplier(100)).fired.len(), 1);
 }
 
 #[test]
@@ -218,17 +283,27 @@ fn rows_that_the_program_refuses_are_counted_and_not_fatal() {
     assert_eq!(found.fired.len(), 1);
 }
 
+fn linear(full_loss_price: u64, min_severity_bps: u16) -> TermsInput {
+    TermsInput { severity: Severity::Linear { full_loss_price, min_severity_bps }, ..hour() }
+}
+
 #[test]
 fn a_condition_outside_the_hard_bounds_is_refused_in_words() {
     let refusals = [
-        (condition([90_000_000, 89_000_000], [60, 10, 10, 60]), "recovery"),
-        (condition([90_000_000, 95_000_000], [60, 7, 7, 63]), "slot"),
-        (condition([90_000_000, 95_000_000], [50, 10, 10, 60]), "duration"),
-        (condition([90_000_000, 95_000_000], [60, 10, 20, 60]), "tolerance"),
-        (condition([90_000_000, 95_000_000], [60, 10, 10, 50]), "challenge"),
-        (condition([90_000_000, 95_000_000], [240, 1, 0, 60]), "224 slots"),
+        (condition([90_000_000, 90_000_000], [60, 10, 10, 120]), "recovery"),
+        (condition([90_000_000, 95_000_000], [63, 7, 7, 126]), "slot"),
+        (condition([90_000_000, 95_000_000], [50, 10, 10, 120]), "duration"),
+        (condition([90_000_000, 95_000_000], [60, 10, 20, 120]), "tolerance"),
+        (condition([90_000_000, 95_000_000], [60, 10, 0, 120]), "tolerance"),
+        (condition([90_000_000, 95_000_000], [60, 10, 10, 110]), "challenge"),
+        (condition([90_000_000, 95_000_000], [100, 1, 10, 120]), "224 slots"),
+        (TermsInput { run_on_seconds: 600, ..hour() }, "run-on"),
+        (TermsInput { run_on_seconds: 601, ..falling(0) }, "run-on"),
+        (TermsInput { quiet_seconds: 3_000, ..hour() }, "quiet"),
         (TermsInput { confidence_multiplier: 1_001, ..hour() }, "multiplier"),
-        (TermsInput { severity: Severity::Linear { full_loss_price: 90_000_000 }, ..hour() }, "full-loss"),
+        (TermsInput { confidence_multiplier: 99, ..hour() }, "multiplier"),
+        (linear(90_000_000, 500), "full-loss"),
+        (linear(80_000_000, 499), "least severity"),
     ];
     for (input, word) in refusals {
         let refusal = replay::run(&breach(T), &input).unwrap_err().to_string();
@@ -249,17 +324,17 @@ fn ten_thousand_rows_take_seconds() {
 
 #[test]
 fn the_json_has_the_fields_that_machines_rely_on() {
-    let found = Replay { seconds: 0.5, observations_per_second: 12.0, ..run(&breach(T), &hour()) };
+    let found = Replay { seconds: 0.5, observations_per_second: 12.0, ..run(&breach(T), &falling(6)) };
     let expected = format!(
-        "{{\"fired\":[{{\"event_at\":{T},\"met_at\":{},\"triggered_at\":{},\"good_slots\":6,\"twap\":0.88000000,\
-         \"severity_bps\":10000}}],\"longest_credited_s\":3600,\"observations\":6,\"refused\":0,\"seconds\":0.5,\
+        "{{\"fired\":[{{\"event_at\":{T},\"met_at\":{},\"final_at\":{DUE},\"first_mean\":0.88000000,\
+         \"first_severity_bps\":1000,\"deepest_mean\":0.88000000,\"severity_bps\":1000}}],\
+         \"longest_credited_s\":3600,\"observations\":6,\"refused\":0,\"seconds\":0.5,\
          \"observations_per_second\":12.0}}",
         T + 3_600,
-        DUE + 1
     );
     assert_eq!(serde_json::to_string(&found).unwrap(), expected);
     let value: serde_json::Value = serde_json::from_str(&expected).unwrap();
-    assert_eq!(value["fired"][0]["twap"], 0.88);
+    assert_eq!(value["fired"][0]["first_mean"], 0.88);
 }
 
 // ---------------------------------------------------------------- files

@@ -641,7 +641,7 @@ fn nothing_is_commuted_begun_ended_or_ceded_around_an_alert() {
     refused_all(false);
     // A recovery ends it.
     world.advance(HOUR);
-    world.print(&scene.product, 100_000_000);
+    world.recover(&scene.product, 100_000_000);
     assert_eq!(world.pool(&scene.cedant).alerts, 0);
     // An event on the term's last day, confirmed after it; opened only when the ring no longer reaches back.
     world.cluster.set_time(end - 2 * HOUR);

@@ -16,7 +16,8 @@ use solana_sdk::account::Account;
 use solana_sdk::signer::Signer;
 
 const BREACH: i64 = 90_000_000;
-const UNCLEAR: i64 = 95_500_000;
+/// At or above the threshold and below the recovery.
+const ABOVE: i64 = 95_500_000;
 const RECOVERED: i64 = 96_000_000;
 
 /// Seconds of a slot of the stress condition.
@@ -114,9 +115,16 @@ fn show_run(world: &World, keys: &ProductKeys, from: i64, slots: i64) {
     }
 }
 
-/// The last second at which a window that begins at `from` can be contradicted.
-fn end_of_challenge(from: i64) -> i64 {
+/// T of a window that begins at `from`; a second before it can still be contradicted.
+fn proven_at(from: i64) -> i64 {
     from + NEED * SLOT + CHALLENGE
+}
+
+/// Shows two prices of a slot that count together, from a time in it on.
+#[track_caller]
+fn show_two(world: &World, keys: &ProductKeys, price: i64, published: i64) {
+    must(world.show_at(keys, price, published));
+    must(world.show_at(keys, price, published + SLOT / 10));
 }
 
 // ---------------------------------------------------------------- what is not a print
@@ -302,9 +310,15 @@ fn a_print_older_than_the_ring_is_refused() {
         post(&world, Price::e8(RECOVERED, 0, published));
         assert_no_byte(&world, &product, BackstopError::PrintBeforeRing);
     }
+    // What the ring still holds is settled, but for the challenge.
     post(&world, Price::e8(RECOVERED, 0, tail));
-    must(observe(&world, &product));
-    assert!(world.trigger(&product).evidence.is_recovered((tail / SLOT).unsigned_abs()));
+    assert_no_byte(&world, &product, BackstopError::SlotClosed);
+    let settled = now - CHALLENGE - SLOT;
+    post(&world, Price::e8(RECOVERED, 0, settled));
+    assert_no_byte(&world, &product, BackstopError::SlotClosed);
+    show_two(&world, &product, RECOVERED, settled + SLOT);
+    let trigger = world.trigger(&product);
+    assert!(trigger.evidence.is_recovered(&trigger.terms, ((settled + SLOT) / SLOT).unsigned_abs()));
 }
 
 #[test]
@@ -367,14 +381,17 @@ fn equal_prices_at_different_exponents_are_the_same_evidence() {
 fn confidence_makes_breach_and_recovery_harder_to_show() {
     let world = World::new();
     let (pool, _) = stage(&world, terms::stress());
+    world.advance(SLOT / 2);
     let now = world.now();
     let class = |price: i64, confidence: u64| {
         let product = world.create_product(&pool, terms::stress());
-        post(&world, Price::e8(price, confidence, now));
-        must(observe(&world, &product));
-        let evidence = world.trigger(&product).evidence;
+        for earlier in [SLOT / 10, 0] {
+            post(&world, Price::e8(price, confidence, now - earlier));
+            must(observe(&world, &product));
+        }
+        let Trigger { terms, evidence, .. } = world.trigger(&product);
         let slot = (now / SLOT).unsigned_abs();
-        (evidence.is_good(slot), evidence.is_recovered(slot))
+        (evidence.is_good(&terms, slot), evidence.is_recovered(&terms, slot))
     };
     // Breach: price + 2 confidence < 0.95. Recovered: price - 2 confidence >= 0.96.
     assert_eq!(class(94_999_999, 0), (true, false));
@@ -393,7 +410,7 @@ fn confidence_makes_breach_and_recovery_harder_to_show() {
 fn a_print_that_was_shown_before_changes_no_byte_of_the_books() {
     let world = World::new();
     let (_, product) = insured(&world, terms::stress());
-    for price in [BREACH, UNCLEAR, RECOVERED] {
+    for price in [BREACH, ABOVE, RECOVERED] {
         world.advance(60);
         post(&world, Price::e8(price, 0, world.now()));
         must(observe(&world, &product));
@@ -420,9 +437,9 @@ fn anyone_may_observe_refresh_and_confirm() {
         must(run(ix::observe(&product, price_account())));
     }
     must(run(ix::refresh(&product)));
-    world.cluster.set_time(end_of_challenge(from) + 1);
+    world.cluster.set_time(proven_at(from));
     must(run(ix::confirm(&product)));
-    assert_eq!(phase(&world, &product), Phase::Triggered);
+    assert_eq!(phase(&world, &product), Phase::Final);
 }
 
 #[test]
@@ -477,7 +494,9 @@ fn the_machine_on_chain_is_the_pure_machine_after_every_print() {
         duration_seconds: 3_600,
         slot_seconds: 600,
         tolerance_seconds: 600,
-        challenge_seconds: 3_600,
+        challenge_seconds: 7_200,
+        run_on_seconds: 3 * 3_600,
+        quiet_seconds: 3_600,
         ..terms::stress()
     };
     let mut ends = Vec::new();
@@ -488,7 +507,7 @@ fn the_machine_on_chain_is_the_pure_machine_after_every_print() {
         let mut pure: Evidence = world.trigger(&product).evidence;
         let mut dice = Dice(seed);
         // Some streams are mostly below, some mixed; some cranks sleep for days.
-        let recovery = 2 + dice.roll(60);
+        let recovery = 2 + dice.roll(9);
         for _ in 0..220 {
             world.advance(if dice.roll(90) == 0 { dice.roll(3 * DAY) } else { dice.roll(500) });
             let now = world.now();
@@ -496,7 +515,7 @@ fn the_machine_on_chain_is_the_pure_machine_after_every_print() {
             let publish_time = now + 8 - dice.roll(reach);
             let price = match dice.roll(recovery) {
                 0 => RECOVERED + dice.roll(3),
-                1 => UNCLEAR,
+                1 => ABOVE,
                 _ => BREACH + dice.roll(5) * 100,
             };
             let print = Observation { price: price.unsigned_abs(), confidence: 0, publish_time };
@@ -519,14 +538,14 @@ fn the_machine_on_chain_is_the_pure_machine_after_every_print() {
         }
         ends.push(pure.phase());
     }
-    assert!(ends.contains(&Phase::Triggered) && ends.iter().any(|end| *end != Phase::Triggered), "{ends:?}");
+    assert!(ends.contains(&Phase::Final) && ends.iter().any(|end| *end != Phase::Final), "{ends:?}");
 }
 
 #[test]
 fn a_hostile_crank_cannot_change_what_an_honest_one_shows_in_time() {
     // One trigger sees every print as it is published; for each of the others a hostile crank shows a choice of them in
-    // some order, and an honest one the rest as late as it may: breaches half a challenge after the end of the first slot
-    // of the event, the recovery that moves the event to that slot in the last second of the challenge.
+    // some order, and an honest one the rest as late as it may: what is no recovery half a challenge after the end of the
+    // first slot of the event, the two recoveries that move the event to that slot in the last second of their challenge.
     let condition = TermsInput { challenge_seconds: 86_400, ..terms::stress() };
     let world = World::unsigned();
     let (pool, honest) = insured(&world, condition);
@@ -536,8 +555,8 @@ fn a_hostile_crank_cannot_change_what_an_honest_one_shows_in_time() {
     let prints: Vec<(i64, i64)> = (0..9 * 4)
         .map(|quarter| {
             let price = match quarter {
-                2 => RECOVERED,
-                _ if quarter % 7 == 3 => UNCLEAR,
+                1 | 2 => RECOVERED,
+                _ if quarter % 7 == 3 => ABOVE,
                 _ => BREACH - quarter * 1_000,
             };
             (from + quarter * SLOT / 4, price)
@@ -558,28 +577,26 @@ fn a_hostile_crank_cannot_change_what_an_honest_one_shows_in_time() {
             must(world.show_at(keys, *price, *published));
         }
     }
-    world.cluster.set_time(event_at + SLOT + DAY / 2);
+    world.cluster.set_time(event_at + SLOT + DAY / 2 - 1);
     for keys in &others {
-        for (published, price) in
-            prints.iter().rev().filter(|(published, price)| *published >= event_at || *price > BREACH)
-        {
-            if *price != RECOVERED {
-                must(world.show_at(keys, *price, *published));
-            }
+        for (published, price) in prints.iter().rev().filter(|(published, _)| *published >= event_at) {
+            must(world.show_at(keys, *price, *published));
         }
     }
-    // Where the recovery was not shown yet, the window begins a slot earlier and is due a slot earlier.
-    let due = event_at + NEED * SLOT + DAY;
-    world.cluster.set_time(due - SLOT);
+    // Where the recoveries were not shown yet, the window begins a slot earlier.
+    world.cluster.set_time(event_at + DAY - 1);
     for keys in &others {
-        must(world.show_at(keys, RECOVERED, from + 2 * SLOT / 4));
+        for quarter in [2, 1] {
+            must(world.show_at(keys, RECOVERED, from + quarter * SLOT / 4));
+        }
     }
-    world.cluster.set_time(due + 1);
+    let due = event_at + NEED * SLOT + DAY;
+    world.cluster.set_time(due);
     let mut seen = Vec::new();
     for keys in [&honest].into_iter().chain(&others) {
         must(world.send(&[], &[ix::confirm(keys)]));
         let evidence = world.trigger(keys).evidence;
-        seen.push((evidence.event_at, evidence.met_at, evidence.mean_price, evidence.severity_bps));
+        seen.push((evidence.event_at, evidence.met_at, evidence.lowest_mean, evidence.severity_bps));
     }
     assert_eq!((seen[0].0, seen[0].1), (event_at, due - DAY));
     assert!(seen.iter().all(|result| *result == seen[0]), "{seen:?}");
@@ -592,51 +609,61 @@ fn a_breach_is_taken_until_half_a_challenge_after_its_slot_to_the_second() {
     let world = World::new();
     let (_, product) = stage(&world, terms::stress());
     let slot = world.now();
-    let last = slot + SLOT + CHALLENGE / 2;
+    let last = slot + SLOT + CHALLENGE / 2 - 1;
     world.cluster.set_time(last);
     must(world.show_at(&product, BREACH, slot + SLOT - 1));
     assert_eq!(phase(&world, &product), Phase::Breaching);
     world.cluster.set_time(last + 1);
     for published in [slot, slot + SLOT - 1] {
-        post(&world, Price::e8(BREACH - 1, 0, published));
-        assert_no_byte(&world, &product, BackstopError::SlotClosed);
+        for price in [BREACH - 1, ABOVE] {
+            post(&world, Price::e8(price, 0, published));
+            assert_no_byte(&world, &product, BackstopError::SlotClosed);
+        }
     }
-    // The next slot is open, and whatever is no breach is taken.
+    // The next slot is open, and a recovery is taken for the other half.
     must(world.show_at(&product, BREACH, slot + SLOT));
-    must(world.show_at(&product, UNCLEAR, slot));
     must(world.show_at(&product, RECOVERED, slot));
+    world.cluster.set_time(slot + SLOT + CHALLENGE - 1);
+    must(world.show_at(&product, RECOVERED, slot + 1));
+    world.cluster.set_time(slot + SLOT + CHALLENGE);
+    post(&world, Price::e8(RECOVERED, 0, slot + 2));
+    assert_no_byte(&world, &product, BackstopError::SlotClosed);
 }
 
 #[test]
-fn a_met_trigger_is_contradicted_until_the_end_of_its_challenge_and_confirmed_a_second_later() {
+fn a_met_trigger_is_contradicted_until_the_last_second_of_its_challenge_and_proven_at_its_end() {
     let world = World::new();
     let (_, product) = insured(&world, terms::stress());
     let from = world.now();
     show_run(&world, &product, from, NEED);
     assert_eq!(phase(&world, &product), Phase::Met);
-    let last = end_of_challenge(from);
+    let last = proven_at(from) - 1;
     world.cluster.set_time(last);
-    let before = snapshot(&world, &product);
+    let before = world.trigger(&product).evidence;
     assert_refused(world.send(&[], &[ix::confirm(&product)]), BackstopError::NotDue);
     must(world.send(&[], &[ix::refresh(&product)]));
-    assert_eq!(snapshot(&world, &product), before);
+    // All slots of the window but its last are settled and counted; nothing else is different.
+    let after = world.trigger(&product).evidence;
+    assert_eq!((after.phase(), after.window_last, after.run.good), (Phase::Met, before.window_last, 7));
 
-    // In that second a recovery still undoes it.
+    // In that second two recoveries of the last slot still undo it.
     let spared = World::new();
     let (_, same) = insured(&spared, terms::stress());
     show_run(&spared, &same, from, NEED);
     spared.cluster.set_time(last);
-    must(spared.show_at(&same, RECOVERED, from + SLOT));
-    assert_ne!(phase(&spared, &same), Phase::Met);
+    show_two(&spared, &same, RECOVERED, from + (NEED - 1) * SLOT);
+    assert_eq!(phase(&spared, &same), Phase::Quiet);
     spared.cluster.set_time(last + 1);
     assert_refused(spared.send(&[], &[ix::confirm(&same)]), BackstopError::NotDue);
 
-    // A second later the recovery itself brings the phase up to now first, and comes too late.
+    // A second later the slot is settled, and whatever is shown brings the phase up to now first.
     world.cluster.set_time(last + 1);
-    must(world.show_at(&product, RECOVERED, from + SLOT));
+    post(&world, Price::e8(RECOVERED, 0, from + (NEED - 1) * SLOT));
+    assert_no_byte(&world, &product, BackstopError::SlotClosed);
+    must(world.show(&product, RECOVERED));
     let evidence = world.trigger(&product).evidence;
-    assert_eq!(evidence.phase(), Phase::Triggered);
-    assert_eq!((evidence.event_at, evidence.met_at, evidence.triggered_at), (from, from + NEED * SLOT, last + 1));
+    assert_eq!(evidence.phase(), Phase::Final);
+    assert_eq!((evidence.event_at, evidence.met_at, evidence.final_at), (from, from + NEED * SLOT, last + 1));
 }
 
 #[test]
@@ -647,9 +674,9 @@ fn the_first_and_last_second_of_a_slot_belong_to_it() {
     world.cluster.set_time(from + 3 * SLOT);
     must(world.show_at(&product, BREACH, from + SLOT));
     must(world.show_at(&product, BREACH, from + 3 * SLOT - 1));
-    let evidence = world.trigger(&product).evidence;
+    let Trigger { terms, evidence, .. } = world.trigger(&product);
     let slot = (from / SLOT).unsigned_abs();
-    let good: Vec<bool> = (0..4).map(|next| evidence.is_good(slot + next)).collect();
+    let good: Vec<bool> = (0..4).map(|next| evidence.is_good(&terms, slot + next)).collect();
     assert_eq!(good, [false, true, true, false]);
 }
 
@@ -662,21 +689,24 @@ fn nobody_can_stretch_the_wait_or_cut_it() {
     let backwards = world.create_product(&pool, terms::stress());
     let from = world.now();
     show_run(&world, &in_time, from, NEED);
-    world.cluster.set_time(from + SLOT + CHALLENGE / 2);
-    for slot in 0..NEED {
+    world.cluster.set_time(from + SLOT + CHALLENGE / 2 - 1);
+    for slot in 0..NEED - 1 {
         must(world.show_at(&late, BREACH, from + slot * SLOT));
-        must(world.show_at(&backwards, BREACH, from + (NEED - 1 - slot) * SLOT));
+        must(world.show_at(&backwards, BREACH, from + (NEED - 2 - slot) * SLOT));
     }
     // Further prints before, between and after make no difference.
     must(world.show_at(&late, BREACH + 1, from + 3 * SLOT + 7));
-    must(world.show_at(&late, UNCLEAR, from - SLOT));
+    must(world.show_at(&late, ABOVE, from));
     world.cluster.set_time(from + NEED * SLOT);
     must(world.show_at(&late, BREACH, from + NEED * SLOT));
-    world.cluster.set_time(end_of_challenge(from));
+    for keys in [&late, &backwards] {
+        must(world.show_at(keys, BREACH, from + (NEED - 1) * SLOT));
+    }
+    world.cluster.set_time(proven_at(from) - 1);
     for keys in [&in_time, &late, &backwards] {
         assert_refused(world.send(&[], &[ix::confirm(keys)]), BackstopError::NotDue);
     }
-    world.cluster.set_time(end_of_challenge(from) + 1);
+    world.cluster.set_time(proven_at(from));
     for keys in [&in_time, &late, &backwards] {
         must(world.send(&[], &[ix::confirm(keys)]));
         let evidence = world.trigger(keys).evidence;
@@ -689,7 +719,7 @@ fn nobody_can_stretch_the_wait_or_cut_it() {
 #[test]
 fn a_late_crank_changes_neither_event_nor_severity_nor_who_is_paid() {
     let mut seen = Vec::new();
-    for delay in [1, HOUR, 30 * DAY, 400 * DAY] {
+    for delay in [0, HOUR, 30 * DAY, 400 * DAY] {
         let world = World::new();
         let (_, product) = stage(&world, terms::stress());
         let (holder, mint) = world.holder(&product, 10_000 * ONE, 30);
@@ -697,7 +727,7 @@ fn a_late_crank_changes_neither_event_nor_severity_nor_who_is_paid() {
         world.next_day();
         let from = world.now();
         show_run(&world, &product, from, NEED);
-        world.cluster.set_time(end_of_challenge(from) + delay);
+        world.cluster.set_time(proven_at(from) + delay);
         if delay == HOUR {
             // A crank that shows the wrong thing late confirms as well.
             must(world.show(&product, 100_000_000));
@@ -712,11 +742,11 @@ fn a_late_crank_changes_neither_event_nor_severity_nor_who_is_paid() {
         seen.push((
             evidence.event_at - from,
             evidence.met_at - from,
-            evidence.mean_price,
+            evidence.lowest_mean,
             incident.severity_bps,
             incident.gross,
         ));
-        assert_eq!(evidence.triggered_at, end_of_challenge(from) + delay);
+        assert_eq!(evidence.final_at, proven_at(from));
     }
     assert_eq!(seen[0], (0, NEED * SLOT, 90_000_000, 3_333, 3_333 * ONE));
     assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
@@ -729,12 +759,12 @@ fn a_halt_shorter_than_half_a_challenge_loses_no_evidence() {
     let from = world.now();
     // The cluster stops after two slots, for half a challenge; when it is back everything can be shown.
     show_run(&world, &product, from, 2);
-    world.cluster.set_time(from + 2 * SLOT + CHALLENGE / 2);
+    world.cluster.set_time(from + 3 * SLOT + CHALLENGE / 2 - 1);
     for slot in 2..NEED {
         must(world.show_at(&product, BREACH, from + slot * SLOT));
     }
     assert_eq!(phase(&world, &product), Phase::Met);
-    world.cluster.set_time(end_of_challenge(from) + 1);
+    world.cluster.set_time(proven_at(from));
     must(world.send(&[], &[ix::confirm(&product)]));
     assert_eq!(world.trigger(&product).evidence.event_at, from);
 }
@@ -746,7 +776,7 @@ fn a_halt_longer_than_half_a_challenge_costs_the_slots_that_closed_in_it() {
     let from = world.now();
     show_run(&world, &product, from, 2);
     // Slots 2 and 3 have closed: one more than the tolerance.
-    world.cluster.set_time(from + 4 * SLOT + CHALLENGE / 2 + 1);
+    world.cluster.set_time(from + 4 * SLOT + CHALLENGE / 2);
     for slot in 2..4 {
         post(&world, Price::e8(BREACH, 0, from + slot * SLOT));
         assert_no_byte(&world, &product, BackstopError::SlotClosed);
@@ -766,10 +796,10 @@ fn a_window_across_the_end_of_the_ring_is_a_window() {
     assert_eq!((from / SLOT) % 256, 252);
     world.cluster.set_time(from);
     show_run(&world, &product, from, NEED);
-    world.cluster.set_time(end_of_challenge(from) + 1);
+    world.cluster.set_time(proven_at(from));
     must(world.send(&[], &[ix::confirm(&product)]));
     let evidence = world.trigger(&product).evidence;
-    assert_eq!((evidence.event_at, evidence.met_at, evidence.mean_price), (from, from + NEED * SLOT, 90_000_000));
+    assert_eq!((evidence.event_at, evidence.met_at, evidence.first_mean), (from, from + NEED * SLOT, 90_000_000));
 }
 
 #[test]
@@ -782,14 +812,14 @@ fn a_ring_that_turns_forgets_its_oldest_slots_and_no_others() {
     // The ring's last slot is 255 after its first.
     world.cluster.set_time(from + 256 * SLOT);
     must(world.show_at(&product, BREACH, from + 256 * SLOT));
-    let evidence = world.trigger(&product).evidence;
-    let good: Vec<u64> = (slot..=slot + 256).filter(|slot| evidence.is_good(*slot)).collect();
+    let Trigger { terms, evidence, .. } = world.trigger(&product);
+    let good: Vec<u64> = (slot..=slot + 256).filter(|slot| evidence.is_good(&terms, *slot)).collect();
     assert_eq!(good, [slot + 1, slot + 2, slot + 256]);
     // After longer than a ring nothing is left, and the old places do not count for the new slots.
     world.cluster.set_time(from + 600 * SLOT);
     must(world.show_at(&product, BREACH, from + 600 * SLOT));
-    let evidence = world.trigger(&product).evidence;
-    let good: Vec<u64> = (slot..=slot + 600).filter(|slot| evidence.is_good(*slot)).collect();
+    let Trigger { terms, evidence, .. } = world.trigger(&product);
+    let good: Vec<u64> = (slot..=slot + 600).filter(|slot| evidence.is_good(&terms, *slot)).collect();
     assert_eq!(good, [slot + 600]);
 }
 
@@ -812,35 +842,39 @@ fn alert_count_and_exposure_follow_every_change_of_phase() {
         assert_eq!([phase(&world, &first), phase(&world, &second)], phases);
         assert_books(&world.cluster, &pool.pool);
     };
-    use Phase::{Breaching, Met, Quiet, Triggered};
+    use Phase::{Breaching, Final, Met, Quiet};
     step((0, 0, 0), [Quiet, Quiet]);
     world.print(&first, BREACH);
     step((1, 0, 10_000 * ONE), [Breaching, Quiet]);
     world.print(&second, BREACH);
     step((2, 0, 15_000 * ONE), [Breaching, Breaching]);
+    must(world.show_at(&first, RECOVERED, from));
+    step((2, 0, 15_000 * ONE), [Breaching, Breaching]);
+    world.cluster.set_time(from + SLOT / 10);
     world.print(&first, RECOVERED);
     step((1, 0, 5_000 * ONE), [Quiet, Breaching]);
     show_run(&world, &second, from, NEED);
     step((1, 1, 5_000 * ONE), [Quiet, Met]);
-    // A recovery in the first slot leaves seven good slots.
-    must(world.show_at(&second, RECOVERED, from));
+    // Two recoveries in the first slot leave seven good slots.
+    show_two(&world, &second, RECOVERED, from);
     step((1, 0, 5_000 * ONE), [Quiet, Breaching]);
     world.cluster.set_time(from + NEED * SLOT);
     world.print(&second, BREACH);
     step((1, 1, 5_000 * ONE), [Quiet, Met]);
-    // A recovery in the last slot leaves none after it.
-    world.print(&second, RECOVERED);
+    // Two recoveries in the last slot leave none after it.
+    world.advance(SLOT / 10);
+    show_two(&world, &second, RECOVERED, from + NEED * SLOT);
     step((0, 0, 0), [Quiet, Quiet]);
     let again = world.now() + SLOT;
     show_run(&world, &second, again, NEED);
     step((1, 1, 5_000 * ONE), [Quiet, Met]);
-    world.cluster.set_time(end_of_challenge(again) + 1);
+    world.cluster.set_time(proven_at(again));
     must(world.send(&[], &[ix::confirm(&second)]));
-    step((1, 1, 5_000 * ONE), [Quiet, Triggered]);
+    step((1, 1, 5_000 * ONE), [Quiet, Final]);
     must(world.send(&[], &[ix::open_incident(&second, world.payer.pubkey())]));
-    step((1, 1, 5_000 * ONE), [Quiet, Triggered]);
+    step((1, 1, 5_000 * ONE), [Quiet, Final]);
     must(world.send(&[], &[ix::fund_incident(&second)]));
-    step((0, 0, 0), [Quiet, Triggered]);
+    step((0, 0, 0), [Quiet, Final]);
 }
 
 #[test]
@@ -850,7 +884,7 @@ fn time_alone_ends_a_breach_once_too_many_slots_have_closed_without_one() {
     let from = world.now();
     world.print(&product, BREACH);
     // The slot after is within the tolerance; the one after that closes half a challenge after its end.
-    let last = from + 3 * SLOT + CHALLENGE / 2;
+    let last = from + 3 * SLOT + CHALLENGE / 2 - 1;
     let depositor = world.person(1_000 * ONE);
     for now in [from + 1, from + SLOT, last] {
         world.cluster.set_time(now);
@@ -883,9 +917,9 @@ fn a_product_without_exposure_triggers_without_freezing_the_pool() {
     show_run(&world, &product, from, NEED);
     assert_eq!((phase(&world, &product), alert(&world, &pool)), (Phase::Met, (0, 0, 0)));
     deposit();
-    world.cluster.set_time(end_of_challenge(from) + 1);
+    world.cluster.set_time(proven_at(from));
     must(world.send(&[], &[ix::confirm(&product)]));
-    assert_eq!((phase(&world, &product), alert(&world, &pool)), (Phase::Triggered, (0, 0, 0)));
+    assert_eq!((phase(&world, &product), alert(&world, &pool)), (Phase::Final, (0, 0, 0)));
     deposit();
     must(world.send(&[], &[ix::open_incident(&product, world.payer.pubkey())]));
     assert_eq!(alert(&world, &pool), (0, 0, 0));
@@ -894,15 +928,15 @@ fn a_product_without_exposure_triggers_without_freezing_the_pool() {
 }
 
 #[test]
-fn triggered_is_final() {
+fn once_final_nothing_changes() {
     let world = World::new();
     let (_, product) = insured(&world, terms::stress());
     let from = world.now();
     show_run(&world, &product, from, NEED);
-    world.cluster.set_time(end_of_challenge(from) + 1);
+    world.cluster.set_time(proven_at(from));
     must(world.send(&[], &[ix::confirm(&product)]));
     let before = world.cluster.account(&product.trigger()).unwrap();
-    let prints = [(RECOVERED, from), (RECOVERED, world.now()), (BREACH - 1, world.now()), (UNCLEAR, world.now())];
+    let prints = [(RECOVERED, world.now() - HOUR), (RECOVERED, world.now()), (BREACH - 1, world.now()), (ABOVE, world.now())];
     for (price, published) in prints {
         must(world.show_at(&product, price, published));
     }
@@ -929,10 +963,11 @@ fn events_tell_every_print_that_counts_and_every_change_of_phase() {
         (product.trigger(), product.product, 0, 1)
     );
     show_run(&world, &product, from, NEED);
-    world.cluster.set_time(end_of_challenge(from) + 1);
+    world.cluster.set_time(proven_at(from));
     let receipt = world.run(&[], &[ix::confirm(&product)]);
     let [change] = &transaction::events::<PhaseChanged>(&receipt.logs)[..] else { panic!() };
-    assert_eq!((change.before, change.after, change.event_at, change.mean_price), (2, 3, from, 90_000_000));
+    assert_eq!((change.before, change.after, change.event_at), (2, 4, from));
+    assert_eq!((change.mean_price, change.severity_bps), (90_000_000, 3_333));
     let again = world.run(&[], &[ix::confirm(&product)]);
     assert_eq!(transaction::events::<PhaseChanged>(&again.logs).len(), 0);
 }
@@ -949,16 +984,16 @@ fn severity_follows_the_highest_breach_of_each_slot() {
             must(world.show_at(&product, price, from + slot * SLOT + second));
         }
     }
-    world.cluster.set_time(end_of_challenge(from) + 1);
+    world.cluster.set_time(proven_at(from));
     must(world.send(&[], &[ix::confirm(&product)]));
     let evidence = world.trigger(&product).evidence;
     // Mean of 0.84 to 0.91; (0.95 - 0.875) / (0.95 - 0.80).
-    assert_eq!((evidence.mean_price, evidence.severity_bps), (87_500_000, 5_000));
+    assert_eq!((evidence.first_mean, evidence.severity_bps), (87_500_000, 5_000));
 }
 
 #[test]
-fn severity_stays_between_nothing_and_everything() {
-    for (price, expected) in [(94_999_999, 0), (94_985_000, 10), (80_000_000, 10_000), (1, 10_000)] {
+fn severity_stays_between_the_least_and_everything() {
+    for (price, expected) in [(94_999_999, 500), (94_235_000, 510), (80_000_000, 10_000), (1, 10_000)] {
         let world = World::new();
         let (_, product) = insured(&world, terms::stress());
         world.depeg(&product, price);
@@ -1019,7 +1054,7 @@ fn a_cover_on_the_push_oracle_is_sold_triggered_and_paid() {
         world.cluster.set_time(from + slot * SLOT);
         must(push(&world, &product, 87_500_000));
     }
-    world.cluster.set_time(end_of_challenge(from) + 1);
+    world.cluster.set_time(proven_at(from));
     must(world.send(&[], &[ix::confirm(&product)]));
     world.open_and_fund(&product);
     must(world.settle(&product, &holder, &mint));

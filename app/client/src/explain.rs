@@ -140,7 +140,12 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::ExitsWaiting => "exits that are due go first: `backstop crank run --once` settles them",
         E::RiskRateMovedToday => "the risk rate moves once a day",
         E::PrintTooOld => "show a newer price first: `backstop trigger observe`",
-        E::PriceInBuffer => "the price is too near to the threshold for sales; wait until it recovers",
+        E::PriceInBuffer => {
+            "the price is or was lately too near to the threshold for sales; wait until it has been above for the quiet time"
+        }
+        E::GroupInAlert => {
+            "another product on the same risk is under way: wait until it is over, `backstop pool show` tells"
+        }
         E::TriggerNotQuiet => {
             "the condition is under way: wait until it is over, `backstop trigger show` tells where it stands"
         }

@@ -4,7 +4,7 @@ use crate::EmbeddedCluster;
 use crate::embedded::{Price, StartError};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::peril::evidence::{Class, Evidence, Phase, Terms, TermsError, TermsInput};
+use backstop::peril::evidence::{Class, Evidence, Terms, TermsError, TermsInput};
 use backstop::peril::feed::{RawPrice, Source};
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Trigger};
 use backstop::{CreatePoolArgs, CreateProductArgs, InitializeArgs, constants};
@@ -85,21 +85,25 @@ pub struct RefusedRow {
     pub why: String,
 }
 
-/// A trigger that fired.
+/// A trigger that fired. Means are over the good slots of a window, of the highest Breach price shown, in 1e-8 and written
+/// with 8 decimals; severities are parts of a sum insured in basis points.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fired {
     /// Start of the evidence's first slot, in unix seconds.
     pub event_at: i64,
-    /// End of the evidence's last slot, in unix seconds.
+    /// End of slot m, in unix seconds.
     pub met_at: i64,
-    /// When it was confirmed, in unix seconds.
-    pub triggered_at: i64,
-    /// Good slots of the evidence.
-    pub good_slots: u64,
-    /// Mean, over the good slots, of the highest Breach price shown, in 1e-8; written with 8 decimals.
-    #[serde(rename = "twap", serialize_with = "with_8_decimals")]
-    pub twap_e8: u64,
-    /// Part of a sum insured that is paid, in basis points.
+    /// T, in unix seconds: a challenge later. Event and first payment are fixed.
+    pub final_at: i64,
+    /// Mean of the window that triggered.
+    #[serde(rename = "first_mean", serialize_with = "with_8_decimals")]
+    pub first_mean_e8: u64,
+    /// What it pays.
+    pub first_severity_bps: u16,
+    /// Lowest mean of that window and of those of the run-on.
+    #[serde(rename = "deepest_mean", serialize_with = "with_8_decimals")]
+    pub deepest_mean_e8: u64,
+    /// What is paid in the end, after the run-on.
     pub severity_bps: u16,
 }
 
@@ -224,14 +228,16 @@ fn in_units(value: Decimal, decimals: u32) -> Option<Decimal> {
 
 /// Shows every price, a second after it was published, to the real program.
 ///
-/// A trigger that is met is confirmed by the first row later than its challenge, or after the last row; the next one
-/// begins, empty, with the first Recovered row from then on. Rows in between are shown to the trigger that fired, for
-/// which they change nothing. Rows that the program refuses are counted.
+/// A trigger that fires takes prices until its run-on is over; then the replay rests until a slot in which two Recovered
+/// lie far enough apart, which may be the one that ends the run-on. The next trigger begins empty with that slot's prices.
+/// Rows while it rests are shown to the trigger that fired, for which they change nothing. After the last row time passes
+/// until all is final. Rows that the program refuses are counted.
 pub fn run(prices: &[Price], condition: &TermsInput) -> Result<Replay, ReplayError> {
     let terms = Terms::new(condition).map_err(|error| ReplayError::Terms(why(error)))?;
     let begin = prices.first().ok_or(ReplayError::Empty)?.publish_time;
     let mut stage = Stage::set(begin, *condition)?;
     let mut act = stage.begin_act()?;
+    let mut fired = Vec::new();
     let mut replay = Replay {
         fired: Vec::new(),
         longest_credited_s: 0,
@@ -242,32 +248,42 @@ pub fn run(prices: &[Price], condition: &TermsInput) -> Result<Replay, ReplayErr
         observations_per_second: 0.0,
     };
     let started = Instant::now();
-    for price in prices {
-        let now = price.publish_time.saturating_add(1);
-        stage.cluster.set_time(now);
-        if act.waits() && act.contradicted_until(&terms) < price.publish_time {
-            stage.confirm(&mut act)?;
-        }
-        if act.evidence.phase() == Phase::Triggered {
-            if class_of(price, &terms, now) == Some(Class::Recovered) {
-                replay.close(&act, &terms);
-                act = stage.begin_act()?;
+    let slots = prices.chunk_by(|one, next| terms.slot_of(one.publish_time) == terms.slot_of(next.publish_time));
+    for rows in slots {
+        // Rows are sorted: no earlier slot changes any more, and a window that holds by now is one that fires.
+        replay.credit(&act, &terms);
+        let slot = rows.first().and_then(|row| terms.slot_of(row.publish_time)).unwrap_or(0);
+        let window = act.evidence.window(&terms).filter(|window| window.last_slot < slot);
+        if let Some(window) = window
+            && has_two_recovered(rows, &terms)
+        {
+            if slot <= terms.last_of_run_on(window.last_slot) {
+                for row in rows {
+                    stage.cluster.set_time(row.publish_time.saturating_add(1));
+                    stage.show(&mut act, *row)?;
+                }
             }
-        } else if terms.slot_of(price.publish_time).is_some_and(|slot| slot > act.evidence.head) {
-            // Rows are sorted: no earlier slot changes any more.
-            replay.credit(&act, &terms);
+            fired.push(std::mem::replace(&mut act, stage.begin_act()?));
         }
-        replay.observations += 1;
-        if let Some(why) = stage.show(&mut act, *price)? {
-            replay.refused += 1;
-            replay.first_refusal.get_or_insert(RefusedRow { publish_time: price.publish_time, why });
+        for row in rows {
+            stage.cluster.set_time(row.publish_time.saturating_add(1).max(stage.cluster.time()));
+            replay.observations += 1;
+            if let Some(why) = stage.show(&mut act, *row)? {
+                replay.refused += 1;
+                replay.first_refusal.get_or_insert(RefusedRow { publish_time: row.publish_time, why });
+            }
         }
     }
-    if act.waits() {
-        stage.cluster.set_time(stage.cluster.time().max(act.contradicted_until(&terms).saturating_add(1)));
-        stage.confirm(&mut act)?;
+    replay.credit(&act, &terms);
+    fired.push(act);
+    for act in &mut fired {
+        if let Some(window) = act.evidence.window(&terms) {
+            let over = terms.settled_at(terms.last_of_run_on(window.last_slot));
+            stage.cluster.set_time(stage.cluster.time().max(over));
+            stage.refresh(act)?;
+            replay.close(act, &terms);
+        }
     }
-    replay.close(&act, &terms);
     replay.seconds = started.elapsed().as_secs_f64();
     replay.observations_per_second = replay.observations as f64 / replay.seconds.max(f64::MIN_POSITIVE);
     Ok(replay)
@@ -282,48 +298,45 @@ impl Replay {
 
     /// Takes the last state of a trigger in.
     fn close(&mut self, act: &Act, terms: &Terms) {
-        self.credit(act, terms);
         let evidence = &act.evidence;
-        if evidence.phase() != Phase::Triggered {
+        if !evidence.phase().is_triggered() {
             return;
         }
-        let good_slots = evidence.window(terms).map_or(0, |window| evidence.price_sum(&window).1);
         self.fired.push(Fired {
             event_at: evidence.event_at,
             met_at: evidence.met_at,
-            triggered_at: evidence.triggered_at,
-            good_slots,
-            twap_e8: evidence.mean_price,
+            final_at: evidence.met_at.saturating_add(i64::from(terms.challenge)),
+            first_mean_e8: evidence.first_mean,
+            first_severity_bps: evidence.first_severity_bps,
+            deepest_mean_e8: evidence.lowest_mean,
             severity_bps: evidence.severity_bps,
         });
     }
 }
 
+/// Whether two of a slot's prices are Recovered, by the program's own code, and lie far enough apart.
+fn has_two_recovered(slot: &[Price], terms: &Terms) -> bool {
+    let recovered = |price: &&Price| class_of(price, terms) == Some(Class::Recovered);
+    let mut times = slot.iter().filter(recovered).map(|price| price.publish_time);
+    let Some(first) = times.next() else { return false };
+    times.next_back().is_some_and(|last| last.saturating_sub(first) >= i64::from(terms.apart()))
+}
+
 /// What the program would make of a price, by its own code; `None` if it refuses it.
-fn class_of(price: &Price, terms: &Terms, now: i64) -> Option<Class> {
+fn class_of(price: &Price, terms: &Terms) -> Option<Class> {
     let raw = RawPrice {
         price: price.price,
         confidence: price.confidence,
         exponent: price.exponent,
         publish_time: price.publish_time,
     };
-    raw.normalise(now).ok().map(|print| terms.classify(&print))
+    raw.normalise(price.publish_time).ok().map(|print| terms.classify(&print))
 }
 
 /// One trigger, as the cluster holds it.
 struct Act {
     keys: ProductKeys,
     evidence: Evidence,
-}
-
-impl Act {
-    fn waits(&self) -> bool {
-        self.evidence.phase() == Phase::Met
-    }
-
-    fn contradicted_until(&self, terms: &Terms) -> i64 {
-        terms.contradicted_until(self.evidence.window_last)
-    }
 }
 
 /// A cluster with one pool, on which a product is created for each trigger.
@@ -386,8 +399,8 @@ impl Stage {
         }
     }
 
-    fn confirm(&self, act: &mut Act) -> Result<(), ReplayError> {
-        self.send(ix::confirm(&act.keys))?;
+    fn refresh(&self, act: &mut Act) -> Result<(), ReplayError> {
+        self.send(ix::refresh(&act.keys))?;
         self.read(act)
     }
 }
@@ -462,14 +475,20 @@ fn product_args(covered_asset: Pubkey, condition: TermsInput) -> CreateProductAr
 /// The bound that a condition breaks, in words.
 fn why(error: TermsError) -> &'static str {
     match error {
-        TermsError::BadPrices => "the threshold must be above 0 and the recovery at or above it",
+        TermsError::BadPrices => "the threshold is above 0, and the recovery above it by a tenth of it at most",
         TermsError::BadSlot => "a slot is 1 minute to 1 hour and divides a day",
         TermsError::BadDuration => "the duration is at least 1 hour and 6 slots, in whole slots",
-        TermsError::BadTolerance => "the tolerance is at most a quarter of the duration, in whole slots",
-        TermsError::BadChallenge => "the challenge is 1 to 24 hours, in whole slots",
+        TermsError::BadTolerance => {
+            "the tolerance is a slot and a twelfth of the duration at least and a quarter of it at most, in whole slots"
+        }
+        TermsError::BadChallenge => "the challenge is 2 to 24 hours, in whole slots",
         TermsError::BeyondRing => "duration, tolerance and challenge take more than 224 slots",
-        TermsError::BadConfidenceMultiplier => "the confidence multiplier is at most 10",
-        TermsError::BadSeverity => "the full-loss price is above 0 and below the threshold",
+        TermsError::BadRunOn => "the run-on is at most 14 days, in whole slots, and 0 where every trigger pays in full",
+        TermsError::BadQuiet => "the quiet time is the duration at least and 255 slots at most, in whole slots",
+        TermsError::BadConfidenceMultiplier => "the confidence multiplier is 1 to 10",
+        TermsError::BadSeverity => {
+            "the full-loss price is above 0 and below the threshold, and the least severity 5 to 100 %"
+        }
         TermsError::BadPadding => "a byte that means nothing is set",
     }
 }

@@ -148,9 +148,9 @@ pub const MAX_DRIFT_BPS: u16 = 2_000;
 /// Highest fee on a cancellation.
 pub const MAX_CANCEL_FEE_BPS: u16 = 5_000;
 /// Longest age of the last print at a purchase.
-pub const MAX_PRICE_AGE: u32 = 86_400;
-/// Least distance of the last print from the threshold at a purchase.
-pub const MIN_NO_SALE_BUFFER_BPS: u16 = 50;
+pub const MAX_PRICE_AGE: u32 = 3_600;
+/// Least distance of prices, less their confidences, from the threshold at a purchase.
+pub const MIN_NO_SALE_BUFFER_BPS: u16 = 100;
 
 /// Longest term of a treaty.
 pub const MAX_TREATY_DAYS: u32 = 365;

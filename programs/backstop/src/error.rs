@@ -242,7 +242,7 @@ refusals! {
     #[msg("The last print is too old to sell on: show a newer one first")]
     PrintTooOld = 111,
     /// 6112
-    #[msg("The price is inside the no-sale buffer")]
+    #[msg("The price, less its confidences, is or was lately inside the no-sale buffer or below the recovery")]
     PriceInBuffer = 112,
     /// 6113
     #[msg("The sum insured is above the most for one cover")]
@@ -277,6 +277,9 @@ refusals! {
     /// 6123
     #[msg("An alert has stopped the pool's accrual for too long to sell a cover that begins or ends so late")]
     AccrualStands = 123,
+    /// 6124
+    #[msg("A product of the same risk group is in alert")]
+    GroupInAlert = 124,
 
     // ---- oracle and evidence: 6140 (0x17fc) ----
     /// 6140
@@ -304,7 +307,7 @@ refusals! {
     #[msg("The price is not trading")]
     OracleNotTrading = 147,
     /// 6148
-    #[msg("The slot of this breach is closed")]
+    #[msg("The slot of this print is closed: a recovered one is taken for a challenge, any other for half of it")]
     SlotClosed = 148,
     /// 6149
     #[msg("The print is older than the evidence reaches back")]
@@ -351,6 +354,9 @@ refusals! {
     /// 6179
     #[msg("The incident has covers to settle and its deadline is not over, or its crisis is not closed")]
     IncidentInUse = 179,
+    /// 6180: retired. An incident is opened when it is proven, and grows until it is final.
+    #[msg("The evidence is not final: the fall may still go on")]
+    NotFinal = 180,
     /// 6181
     #[msg("The pool's last crisis is over and must be closed first: fund one of its incidents")]
     CrisisNotClosed = 181,

@@ -344,21 +344,23 @@ pub struct Observed {
     pub publish_time: i64,
 }
 
-/// A trigger's phase changed.
+/// A trigger's phase changed, or its run-on deepened the severity.
 #[event]
 pub struct PhaseChanged {
     /// The trigger.
     pub trigger: Pubkey,
     /// The product.
     pub product: Pubkey,
-    /// Phase before: 0 quiet, 1 breaching, 2 met, 3 triggered.
+    /// Phase before: 0 quiet, 1 breaching, 2 met, 3 triggered, 4 final.
     pub before: u8,
     /// Phase now.
     pub after: u8,
     /// Start of the evidence's first slot, if triggered.
     pub event_at: i64,
-    /// Mean price of the evidence, 1e-8, if triggered.
+    /// Lowest mean price of the evidence so far, 1e-8, if triggered.
     pub mean_price: u64,
+    /// What it pays, in basis points of a sum insured, if triggered.
+    pub severity_bps: u16,
 }
 
 /// An incident was opened; its product is over.

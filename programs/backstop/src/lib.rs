@@ -201,14 +201,14 @@ pub mod backstop {
         instructions::trigger::refresh::handle(ctx)
     }
 
-    /// Makes a trigger final whose challenge is over. Anyone.
+    /// Proves the event of a trigger whose challenge is over. Anyone.
     pub fn confirm(ctx: Context<Refresh>) -> Result<()> {
         instructions::trigger::confirm::handle(ctx)
     }
 
     // ---- incident ----
 
-    /// Opens the incident of a trigger that has triggered. Anyone.
+    /// Opens the incident of a trigger whose evidence is final. Anyone.
     pub fn open_incident(ctx: Context<OpenIncident>) -> Result<()> {
         instructions::incident::open_incident::handle(ctx)
     }

@@ -294,7 +294,9 @@ fn terms() -> Terms {
         duration_seconds: 3_600,
         slot_seconds: 600,
         tolerance_seconds: 600,
-        challenge_seconds: 3_600,
+        challenge_seconds: 7_200,
+        run_on_seconds: 0,
+        quiet_seconds: 86_400,
         confidence_multiplier: 200,
     })
     .unwrap()

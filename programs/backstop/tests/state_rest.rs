@@ -5,8 +5,8 @@ mod common;
 use anchor_lang::prelude::*;
 use backstop::constants::{PAUSE_DEPOSITS, PAUSE_PURCHASES};
 use backstop::error::BackstopError::{self, *};
-use backstop::peril::evidence::{EvidenceError, Phase};
-use backstop::peril::feed::{OracleError, Source};
+use backstop::peril::evidence::{Evidence, EvidenceError, Phase};
+use backstop::peril::feed::{Observation, OracleError, Source};
 use backstop::peril::{AlertLevel, Condition, SaleLimits, Verdict};
 use backstop::state::*;
 use common::*;
@@ -138,24 +138,25 @@ fn a_trigger_reads_its_source() {
 
 #[test]
 fn an_alert_follows_the_phase_and_ends_with_the_incident() {
-    let phases = [Phase::Quiet, Phase::Breaching, Phase::Met, Phase::Triggered];
-    let levels = [AlertLevel::None, AlertLevel::Breaching, AlertLevel::Due, AlertLevel::Due];
+    let phases = [Phase::Quiet, Phase::Breaching, Phase::Met, Phase::Triggered, Phase::Final];
+    let levels = [AlertLevel::None, AlertLevel::Breaching, AlertLevel::Due, AlertLevel::Due, AlertLevel::Due];
     for (phase, level) in phases.into_iter().zip(levels) {
         let mut trigger = trigger();
         trigger.evidence.phase = phase.byte();
         assert_eq!((trigger.phase(), trigger.alert()), (phase, level));
-        (trigger.evidence.event_at, trigger.evidence.severity_bps) = (NOW - 7, 2_500);
-        // Proven at the end of the challenge, an hour after slot m, whenever anybody confirmed it.
-        (trigger.evidence.met_at, trigger.evidence.triggered_at) = (NOW + 100, NOW + 9_999);
+        (trigger.evidence.event_at, trigger.evidence.met_at) = (NOW - 7, NOW);
+        trigger.evidence.severity_bps = 2_500;
+        // While the run-on lasts it can become all; T is a challenge after the window's end.
+        let (is_final, most_severity_bps) = (phase == Phase::Final, if phase == Phase::Final { 2_500 } else { 10_000 });
         let verdict = Verdict {
             event_at: NOW - 7,
-            proven_at: NOW + 3_700,
+            proven_at: NOW + 7_200,
             severity_bps: 2_500,
-            most_severity_bps: 2_500,
-            is_final: true,
-            final_by: NOW + 3_700,
+            most_severity_bps,
+            is_final,
+            final_by: trigger.verdict().map_or(0, |verdict| verdict.final_by),
         };
-        let proven = (phase == Phase::Triggered).then_some(verdict);
+        let proven = phase.is_triggered().then_some(verdict);
         assert_eq!(trigger.verdict(), proven);
         match proven {
             Some(verdict) => assert_eq!(trigger.require_verdict().unwrap(), verdict),
@@ -167,7 +168,7 @@ fn an_alert_follows_the_phase_and_ends_with_the_incident() {
             _ => refused(trigger.require_quiet(), TriggerNotQuiet),
         }
         trigger.end_alert();
-        let funded = if phase == Phase::Triggered { AlertLevel::None } else { level };
+        let funded = if phase.is_triggered() { AlertLevel::None } else { level };
         assert_eq!(trigger.alert(), funded);
     }
 }
@@ -176,26 +177,67 @@ fn an_alert_follows_the_phase_and_ends_with_the_incident() {
 fn cover_is_sold_on_a_fresh_print_above_the_buffer_only() {
     let mut trigger = trigger();
     let sellable =
-        |trigger: &Trigger, now| trigger.require_sellable(SaleLimits { max_age: 3_600, buffer_bps: 100 }, now);
+        |trigger: &Trigger, now| trigger.require_sellable(SaleLimits { max_age: 3_600, buffer_bps: 200 }, now);
     sellable(&trigger, NOW).unwrap();
     let published = trigger.evidence.last_publish_time;
     sellable(&trigger, published + 3_600).unwrap();
     refused(sellable(&trigger, published + 3_601), PrintTooOld);
-    // One hundredth above 0.95.
-    trigger.evidence.last_price = 95_950_000;
+    // Two hundredths above 0.95.
+    trigger.evidence.last_price = 96_900_000;
     sellable(&trigger, NOW).unwrap();
     trigger.evidence.last_price -= 1;
     refused(sellable(&trigger, NOW), PriceInBuffer);
+    // Twice the confidence is taken off.
+    (trigger.evidence.last_price, trigger.evidence.last_confidence) = (96_900_020, 10);
+    sellable(&trigger, NOW).unwrap();
+    trigger.evidence.last_confidence = 11;
+    refused(sellable(&trigger, NOW), PriceInBuffer);
+    trigger.evidence.last_confidence = 0;
     // The buffer is rounded up.
     trigger.terms.threshold = 95_000_001;
-    trigger.evidence.last_price = 95_950_001;
+    trigger.evidence.last_price = 96_900_001;
     refused(sellable(&trigger, NOW), PriceInBuffer);
-    trigger.evidence.last_price = 95_950_002;
+    trigger.evidence.last_price = 96_900_002;
+    sellable(&trigger, NOW).unwrap();
+    // A recovery above the buffer is what must be reached.
+    trigger.terms.recovery = 96_900_003;
+    refused(sellable(&trigger, NOW), PriceInBuffer);
+    trigger.terms.recovery = 96_900_002;
     sellable(&trigger, NOW).unwrap();
     trigger.terms.threshold = u64::MAX;
     refused(sellable(&trigger, NOW), MathOverflow);
     trigger.evidence.last_publish_time = 0;
     refused(sellable(&trigger, 100), PrintTooOld);
+}
+
+#[test]
+fn cover_is_sold_only_if_the_lowest_price_of_the_quiet_time_is_above_the_buffer() {
+    let terms = trigger().terms;
+    let limits = SaleLimits { max_age: 3_600, buffer_bps: 200 };
+    // A price in the buffer, a quiet time of a day ago and since; the newest is 1.00.
+    let with = |age: i64, price: u64, confidence: u64| {
+        let mut trigger = trigger();
+        trigger.evidence = Evidence::default();
+        let at = NOW - age;
+        let print = Observation { price, confidence, publish_time: at };
+        trigger.evidence.observe(&terms, &print, at).unwrap();
+        let print = Observation { price: 100_000_000, confidence: 0, publish_time: NOW };
+        trigger.evidence.observe(&terms, &print, NOW).unwrap();
+        assert!(trigger.is_quiet());
+        trigger.require_sellable(limits, NOW)
+    };
+    let day = 86_400;
+    with(60, 96_900_000, 0).unwrap();
+    refused(with(60, 96_899_999, 0), PriceInBuffer);
+    refused(with(60, 97_000_000, 50_001), PriceInBuffer);
+    with(60, 97_000_000, 50_000).unwrap();
+    // By whole slots: that of a day ago counts.
+    let into = NOW % 600;
+    refused(with(day + into, 96_000_000, 0), PriceInBuffer);
+    with(day + into + 1, 96_000_000, 0).unwrap();
+    // A print that says nothing of the condition counts: 0.96 with a confidence of 0.09, or 1.00 with one of 0.30.
+    refused(with(60, 96_000_000, 9_000_000), PriceInBuffer);
+    refused(with(60, 100_000_000, 30_000_000), PriceInBuffer);
 }
 
 #[test]

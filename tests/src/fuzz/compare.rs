@@ -1,6 +1,6 @@
 //! The chain against the model: every figure of every account, to the unit.
 
-use super::model::{CoverStatus, Model, N, Phase};
+use super::model::{CoverStatus, Model, N};
 use super::scene::Scene;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
@@ -275,14 +275,9 @@ fn products(model: &Model, view: &View, check: &mut Check) {
         check.same("alert number", index, entry.alert_number, trigger.alert_number);
         let last = (trigger.evidence.last_publish_time, trigger.evidence.last_price, trigger.evidence.last_confidence);
         check.same("last print", index, evidence.last.unwrap_or_default(), last);
-        let window = match evidence.phase {
-            Phase::Quiet | Phase::Breaching => (0, 0),
-            _ => evidence.window().unwrap_or((0, 0)),
-        };
         let kept = (trigger.evidence.window_first as i64, trigger.evidence.window_last as i64);
-        check.same("window", index, window, kept);
+        check.same("window", index, evidence.window, kept);
         check.same("event", index, evidence.event_at, trigger.evidence.event_at);
-        check.same("triggered at", index, evidence.triggered_at, trigger.evidence.triggered_at);
         check.same("severity", index, evidence.severity, N::from(trigger.evidence.severity_bps));
     }
 }

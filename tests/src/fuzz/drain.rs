@@ -44,11 +44,11 @@ impl Driver<'_> {
         }
         self.wait(DAY + 7_300)?;
         for product in 0..self.model.products.len() {
-            if self.model.products[product].trigger.phase == Phase::Met {
+            if matches!(self.model.products[product].trigger.phase, Phase::Met) {
                 self.must(Op::Confirm { product })?;
             }
             self.must(Op::Refresh { product })?;
-            if self.model.products[product].trigger.phase != Phase::Triggered {
+            if self.model.products[product].trigger.phase != Phase::Final {
                 self.print(product, 0)?;
                 let phase = self.model.products[product].trigger.phase;
                 if phase != Phase::Quiet {
@@ -65,7 +65,7 @@ impl Driver<'_> {
         self.fund_all()?;
         for product in 0..self.model.products.len() {
             let entry = &self.model.products[product];
-            if entry.trigger.phase == Phase::Triggered && entry.state != ProductState::Over {
+            if entry.trigger.phase.is_triggered() && entry.state != ProductState::Over {
                 self.must(Op::OpenIncident { product })?;
             }
         }

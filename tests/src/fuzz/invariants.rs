@@ -8,6 +8,7 @@ use super::scene::{OFFICIALS, Scene};
 use super::transaction::Failed;
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
+use backstop::peril::evidence::Evidence;
 use backstop::state::{Pool, PoolKind, ProductState, Tranche, TrancheBook};
 use solana_sdk::account::{AccountSharedData, ReadableAccount};
 use solana_sdk::instruction::InstructionError;
@@ -368,12 +369,19 @@ fn officials_take_nothing(step: &mut Step) -> Result<(), String> {
 fn triggers(step: &mut Step) -> Result<(), String> {
     for (index, ((_, was), (_, is))) in step.before.products.iter().zip(&step.after.products).enumerate() {
         let (was, is) = (was, is);
-        if was.evidence.event_at != 0 {
+        if was.evidence.final_at != 0 {
             let kept = was.evidence == is.evidence;
             holds(kept, || format!("trigger {index} changed after it was final"))?;
+        } else if was.evidence.event_at != 0 {
+            let fixed = |evidence: &Evidence| {
+                (evidence.event_at, evidence.met_at, evidence.first_mean, evidence.first_severity_bps)
+            };
+            holds(fixed(&was.evidence) == fixed(&is.evidence), || format!("trigger {index} moved its event"))?;
+            let grew = is.evidence.severity_bps >= was.evidence.severity_bps;
+            holds(grew, || format!("trigger {index} pays less than before"))?;
         } else if is.evidence.event_at != 0 {
             let due = is.evidence.met_at + i64::from(is.terms.challenge);
-            holds(step.model.now > due, || format!("trigger {index} is final before its challenge is over"))?;
+            holds(step.model.now >= due, || format!("trigger {index} is proven before its challenge is over"))?;
         }
     }
     Ok(())

@@ -226,7 +226,7 @@ impl Driver<'_> {
         self.event([r[0], 2 * (r[1] >> 1), r[2], r[3], r[4] | 2])?;
         for product in together {
             let entry = &self.model.products[product];
-            if entry.trigger.phase == Phase::Triggered && entry.incident.is_none() {
+            if entry.trigger.phase.is_triggered() && entry.incident.is_none() {
                 self.step(Op::OpenIncident { product })?;
                 self.step(Op::Fund { product })?;
             }

@@ -2,7 +2,7 @@
 
 use super::action::{Played, one_in, pick};
 use super::driver::{Driver, Failure};
-use super::model::{Phase, Product};
+use super::model::{Evidence, Phase, Product};
 use super::op::Op;
 use super::rng::Rng;
 use backstop::state::ProductState;
@@ -61,6 +61,27 @@ impl Driver<'_> {
         Some(Op::Observe { product, feed, price, confidence, publish_time })
     }
 
+    /// Selective prints: of a slot of the past hours a breach, one or two prices above the threshold, or one or two
+    /// recoveries, whatever the true price was. An oracle signs many prices; who shows them chooses.
+    pub(super) fn selective(&mut self, r: [u64; 5]) -> Played {
+        let Some(product) = self.product(r[0]) else { return Ok(()) };
+        let Evidence { terms, feed, .. } = self.model.products[product].trigger.clone();
+        let slot = i64::from(terms.slot_seconds);
+        let start = (self.model.now - (r[1] % 10_800) as i64) / slot * slot;
+        let price = match r[2] % 4 {
+            0 => terms.threshold - 1,
+            1 => terms.threshold,
+            2 => terms.recovery,
+            _ => terms.threshold - terms.threshold / 8,
+        };
+        let second = (r[3] % terms.slot_seconds as u64) as i64;
+        let apart = [0, i64::from(terms.apart()) - 1, i64::from(terms.apart())][(r[4] % 3) as usize];
+        for publish_time in [start + second, start + (second + apart) % slot] {
+            self.step(Op::Observe { product, feed, price, confidence: 0, publish_time })?;
+        }
+        Ok(())
+    }
+
     /// An honest keeper for some slots, with gaps.
     pub(super) fn slots(&mut self, r: [u64; 5]) -> Played {
         for slot in 0..1 + r[0] % 4 {
@@ -77,11 +98,11 @@ impl Driver<'_> {
         let left_out = |place: usize| one_in(5, r[0] >> (place % 60));
         for product in (0..self.model.products.len()).filter(|product| !left_out(*product)) {
             let entry = &self.model.products[product];
-            if entry.trigger.phase == Phase::Met {
+            if matches!(entry.trigger.phase, Phase::Met | Phase::Triggered) {
                 self.step(Op::Refresh { product })?;
             }
             let entry = &self.model.products[product];
-            if entry.trigger.phase == Phase::Triggered && entry.incident.is_none() {
+            if entry.trigger.phase.is_triggered() && entry.incident.is_none() {
                 self.step(Op::OpenIncident { product })?;
             }
         }
@@ -137,19 +158,38 @@ impl Driver<'_> {
         match r[4] % 8 {
             0 => return Ok(()),
             1 => {
-                // It was a thin market: somebody shows a recovery within the window.
+                // It was a thin market: somebody shows a recovery within the window, or that its price was above the
+                // threshold, by two prints that lie apart or, now and then, too near to one another.
                 let feed = feed as u8;
-                let publish_time = self.model.now - slot;
-                self.step(Op::Observe { product: target, feed, price: 99_000_000, confidence: 0, publish_time })?;
+                let price = if one_in(2, r[4] >> 16) { 99_000_000 } else { terms.threshold };
+                let apart = i64::from(terms.apart()) - i64::from(one_in(4, r[4] >> 24));
+                for publish_time in [self.model.now - slot, self.model.now - slot + apart] {
+                    let publish_time = publish_time.min(self.model.now);
+                    self.step(Op::Observe { product: target, feed, price, confidence: 0, publish_time })?;
+                }
             }
             _ => {}
         }
-        let wait = slot + i64::from(terms.challenge) + 1 + (r[4] >> 8) as i64 % 7_200;
+        let wait = slot + i64::from(terms.challenge) + (r[4] >> 8) as i64 % 7_200;
         self.step(Op::Time { to: self.model.now + wait })?;
         for product in 0..self.model.products.len() {
             if self.model.products[product].trigger.phase == Phase::Met {
                 self.step(Op::Confirm { product })?;
             }
+        }
+        // The run-on: the fall goes on for some slots, or it is over; then the severity is final.
+        if terms.run_on > 0 && one_in(2, r[1] >> 16) {
+            self.prices[feed].push((self.model.now, 50_000_000 + (r[1] >> 24) % 40_000_000));
+            for _ in 0..r[2] % u64::from(terms.need + 2) {
+                let next = (self.model.now / slot + 1) * slot;
+                self.step(Op::Time { to: next })?;
+                self.print(target, 0)?;
+            }
+            self.prices[feed].push((self.model.now + slot, 100_000_000));
+        }
+        if self.model.products[target].trigger.phase == Phase::Triggered && !one_in(5, r[3] >> 32) {
+            self.step(Op::Time { to: self.model.now + i64::from(terms.run_on) + i64::from(terms.challenge) })?;
+            self.step(Op::Refresh { product: target })?;
         }
         Ok(())
     }

@@ -264,7 +264,7 @@ impl Run<'_> {
         for product in 0..driver.model.products.len() {
             driver.must(Op::Refresh { product })?;
             let entry = &driver.model.products[product];
-            if entry.trigger.phase == Phase::Triggered && entry.incident.is_none() {
+            if entry.trigger.phase.is_triggered() && entry.incident.is_none() {
                 // A crisis that is over is closed first.
                 let pool = entry.pool;
                 for other in 0..driver.model.products.len() {

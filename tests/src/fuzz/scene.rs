@@ -50,7 +50,7 @@ pub fn design(design: usize) -> (ProductTerms, Terms) {
 
 /// The condition of a design.
 pub fn condition(design: usize) -> TermsInput {
-    let linear = Severity::Linear { full_loss_price: 80_000_000 };
+    let linear = Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 };
     let quick = TermsInput {
         threshold: 95_000_000,
         recovery: 96_000_000,
@@ -58,19 +58,23 @@ pub fn condition(design: usize) -> TermsInput {
         duration_seconds: 3_600,
         slot_seconds: 600,
         tolerance_seconds: 600,
-        challenge_seconds: 3_600,
+        challenge_seconds: 7_200,
+        run_on_seconds: 0,
+        quiet_seconds: 3_600,
         confidence_multiplier: 200,
     };
     match design {
         0 => quick,
         1 => terms::stress(),
-        2 => TermsInput { severity: linear, tolerance_seconds: 0, ..quick },
-        EVIL => TermsInput { threshold: 200_000_000, recovery: 240_000_000, ..quick },
+        2 => TermsInput { severity: linear, run_on_seconds: 21_600, ..quick },
+        EVIL => TermsInput { threshold: 200_000_000, recovery: 220_000_000, ..quick },
         _ => TermsInput {
             slot_seconds: 900,
             duration_seconds: 7_200,
             tolerance_seconds: 1_800,
             severity: linear,
+            run_on_seconds: 7_200,
+            quiet_seconds: 7_200,
             ..quick
         },
     }

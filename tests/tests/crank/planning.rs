@@ -39,16 +39,23 @@ fn quiet(price_e8: i64) -> (World, ProductKeys, Chain) {
 }
 
 #[test]
-fn a_print_is_shown_once_a_slot_unless_it_says_something_new() {
-    let (_, _, mut chain) = quiet(PAR);
+fn of_a_slot_two_prints_are_shown_that_count_together_and_whatever_says_something_new() {
+    let (world, product, mut chain) = quiet(PAR);
     let start = chain.now;
     let shown = |chain: &Chain, price| kinds(&planned(chain, &[print(price, chain.now)])) == [Kind::Observe];
-    chain.now = start + 600;
-    assert!(!shown(&chain, 100_000_001), "the slot is known to be without trouble");
+    chain.now = start + 179;
+    assert!(!shown(&chain, 100_000_001), "it lies too near to the first");
+    assert!(shown(&chain, 95_900_000), "a price that nothing is sold on");
     assert!(shown(&chain, 94_000_000), "a breach is news");
-    assert!(!shown(&chain, 95_500_000), "between threshold and recovery is no evidence");
-    chain.now = start + 1_799;
-    assert!(!shown(&chain, 100_000_000));
+    chain.now = start + 180;
+    assert!(shown(&chain, 100_000_001), "with the first it says that the slot is no evidence");
+    world.advance(180);
+    world.print(&product, PAR);
+    let mut chain = read(&world);
+    chain.now = start + 1_000;
+    assert!(!shown(&chain, 100_000_000), "the slot is known to be without trouble");
+    assert!(!shown(&chain, 96_000_000), "and one more changes nothing");
+    assert!(shown(&chain, 94_000_000), "a breach is news");
     chain.now = start + 1_800;
     assert!(shown(&chain, 100_000_000), "a new slot");
     let old = [print(100_000_000, start - 256 * 1_800)];
@@ -63,28 +70,36 @@ fn a_print_is_shown_once_a_slot_unless_it_says_something_new() {
 
 #[test]
 fn a_selling_product_gets_a_print_before_the_last_one_is_too_old_to_buy_on() {
-    let (_, product, mut chain) = quiet(PAR);
+    let (world, product, _) = quiet(PAR);
+    world.advance(180);
+    world.print(&product, PAR);
+    let mut chain = read(&world);
     let start = chain.now;
-    // Prices that are no evidence: only buyers need them.
-    let between = |chain: &Chain| kinds(&planned(chain, &[print(95_500_000, chain.now)]));
-    chain.now = start + 1_800;
-    assert_eq!(between(&chain), [], "half of the hour that a print is good for");
-    chain.now = start + 1_801;
-    assert_eq!(between(&chain), [Kind::Observe]);
+    // The slot is known to be without trouble: only buyers need more.
+    chain.products.get_mut(&product.product).unwrap().product.terms.max_price_age = 600;
+    let healthy = |chain: &Chain| kinds(&planned(chain, &[print(PAR as u64, chain.now)]));
+    chain.now = start + 300;
+    assert_eq!(healthy(&chain), [], "half of the time that a print is good for");
+    chain.now = start + 301;
+    assert_eq!(healthy(&chain), [Kind::Observe]);
     let view = chain.products.get_mut(&product.product).unwrap();
     view.product.set_state(ProductState::Frozen).unwrap();
-    assert_eq!(between(&chain), [], "nobody can buy, and nobody is insured");
+    assert_eq!(healthy(&chain), [], "nobody can buy, and nobody is insured");
 }
 
 #[test]
-fn a_higher_breach_price_is_shown_only_if_it_moves_the_severity_by_a_hundredth() {
+fn the_highest_breach_of_a_slot_is_shown_and_the_lowest_in_steps() {
     let (_, _, mut chain) = quiet(94_000_000);
+    let start = chain.now;
     chain.now += 600;
-    let shown = |price| kinds(&planned(&chain, &[print(price, chain.now)]));
-    // Severity is linear over 0.15: a hundredth is 0.0015.
-    assert_eq!(shown(94_149_999), []);
-    assert_eq!(shown(94_150_000), [Kind::Observe]);
-    assert_eq!(shown(93_000_000), [], "a lower one changes nothing");
+    let shown = |chain: &Chain, price| kinds(&planned(chain, &[print(price, start + 600)]));
+    assert_eq!(shown(&chain, 94_000_001), [Kind::Observe], "the severity goes by the highest");
+    // A hundredth of the threshold below the lowest, while the slot lasts.
+    assert_eq!(shown(&chain, 93_050_001), []);
+    assert_eq!(shown(&chain, 93_050_000), [Kind::Observe]);
+    chain.now = start + 1_800;
+    assert_eq!(shown(&chain, 93_999_999), [Kind::Observe], "once it is over the lowest of all");
+    assert_eq!(shown(&chain, 94_000_000), []);
 }
 
 #[test]

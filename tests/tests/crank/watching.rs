@@ -340,7 +340,7 @@ fn a_moment_is_asked_for_once_and_no_more_than_eight_in_a_pass() {
     world.holder(&product, 1_000 * ONE, 30);
     world.advance(3 * DAY);
     let payer = operator(&world);
-    // Prices that are neither breach nor recovery fill no slot.
+    // Two prices between threshold and recovery say that a slot is no evidence.
     let service = Service::start(|url| {
         let at = url.split(['/', '?']).nth(4)?.parse().ok()?;
         Some(update_of(FEED, 95_500_000, at))
@@ -354,9 +354,9 @@ fn a_moment_is_asked_for_once_and_no_more_than_eight_in_a_pass() {
         assert!(asked.len() <= 8, "{asked:?}");
         past.extend(asked);
     }
-    // A breach is taken for half a challenge, three hours: in six slots and what is left of a seventh.
+    // A breach is taken for half a challenge, three hours: in six slots, of which two moments each are asked for.
     let different: BTreeSet<&String> = past.iter().collect();
-    assert_eq!((past.len(), different.len()), (7, 7), "{past:?}");
+    assert_eq!((past.len(), different.len()), (12, 12), "{past:?}");
 }
 
 /// Makes a trigger final, whose challenge is over, and its incident funded.

@@ -33,7 +33,8 @@ zero_copy_pages! { read_in_place by in_place;
         vault_bump, kind, access, asset_decimals, in_use, padding, label, cash, surplus, tranches, unearned_premium,
         premium_refunds, set_aside, incident_reserves, exit_reserves, treaty_payable, accrued_at, stands_since, held_back_premium, capital_at_day, total_exposure, group_exposures,
         alert_exposure, alerts, alerts_due, last_cover_end_day, oldest_exit_day, newest_exit_day, treaties, padding2,
-        capital_day, padding3, second_stream, funding, quota_share, layers, inward, surplus_fraction_bps, junior_fraction_q64, ceded_fraction_e8, reserved,
+        capital_day, padding3, second_stream, crisis, quota_share, layers, inward, surplus_fraction_bps, junior_fraction_q64, ceded_fraction_e8,
+        group_alerts, reserved,
         rate_q32, fraction_q32, waiting_rate_q32, rate_starts, rate_ends,
     }
     Product {

@@ -30,10 +30,10 @@ borsh_pages! { all by told;
     CoverCancelled { pool, product, cover, sum_insured, refund, fee }
     CoverClosed { product, cover }
     Observed { trigger, price, confidence, publish_time }
-    PhaseChanged { trigger, product, before, after, event_at, mean_price }
+    PhaseChanged { trigger, product, before, after, event_at, mean_price, severity_bps }
     IncidentOpened {
-        pool, product, incident, event_at, ended_at, severity_bps, gross, released, waiting_refunds, loss_refunds,
-        accrual,
+        pool, product, incident, event_at, ended_at, final_at, crisis, released, most, waiting_refunds, set_aside,
+        accrual, growth,
     }
     IncidentFunded { pool, incident, gross, ceded, paid, released, losses }
     CoverSettled { pool, incident, cover, holder, amount, refund, waiting }

@@ -3,7 +3,7 @@
 use crate::layout::shape::{
     Fill, Pattern, Variants, borsh, borsh_pages, describe_variants, enum_layout, part, zero_copy_pages,
 };
-use backstop::peril::evidence::{Evidence, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Evidence, Run, Severity, Shown, Terms, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::*;
 
@@ -20,7 +20,7 @@ borsh_pages! { written by part;
     Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 }
     TermsInput {
         threshold, recovery, severity, duration_seconds, slot_seconds, tolerance_seconds, challenge_seconds,
-        confidence_multiplier,
+        run_on_seconds, quiet_seconds, confidence_multiplier,
     }
 }
 
@@ -46,12 +46,15 @@ zero_copy_pages! { read_in_place by part;
         upper_mark_bps, lower_mark_bps, drift_bps, cap_bps, cancel_fee_bps, min_term_days, max_term_days,
     }
     Terms {
-        threshold, recovery, full_loss_price, slot_seconds, challenge, need, tolerance, confidence_multiplier,
-        severity, padding,
+        threshold, recovery, full_loss_price, slot_seconds, challenge, run_on, quiet, need, tolerance,
+        confidence_multiplier, min_severity_bps, severity, padding,
     }
+    Shown { highest_breach, lowest, above_first, above_last, recovered_first, recovered_last }
+    Run { first, sum, good, missing }
     Evidence {
-        prices, breached, recovered, head, newest_recovered, newest_good, window_first, window_last, event_at, met_at,
-        triggered_at, last_price, last_confidence, last_publish_time, mean_price, severity_bps, phase, padding,
+        slots, head, next, run, newest_recovered, newest_good, window_first, window_last, event_at, met_at, final_at,
+        first_mean, lowest_mean, last_price, last_confidence, last_publish_time, open_good, first_severity_bps,
+        severity_bps, phase, padding,
     }
 }
 
@@ -69,7 +72,7 @@ enum_layout! {
 
 impl Pattern for Severity {
     fn pattern(fill: &mut Fill) -> Self {
-        Self::Linear { full_loss_price: u64::pattern(fill) }
+        Self::Linear { full_loss_price: u64::pattern(fill), min_severity_bps: u16::pattern(fill) }
     }
 }
 

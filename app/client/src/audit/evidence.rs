@@ -1,7 +1,7 @@
 //! Triggers: what their evidence says, worked out from the prints in the ring by the words of the condition.
 
 use super::{Checks, Place, Rule, Subject};
-use backstop::peril::evidence::{Evidence, Phase, RING_SLOTS, Terms};
+use backstop::peril::evidence::{Evidence, Phase, RING_SLOTS, Shown, SlotState, Terms};
 use backstop::state::{Product, ProductState, Trigger};
 
 /// Checks the triggers of a pool, and that products agree with them.
@@ -21,30 +21,31 @@ fn ring(evidence: &Evidence) -> std::ops::RangeInclusive<u64> {
     evidence.head.saturating_add(1).saturating_sub(RING_SLOTS).max(1)..=evidence.head
 }
 
-/// The window that meets the condition, as its first and last slot: the last is the earliest good slot from which
-/// `need` good ones can be counted back over at most `tolerance` that are not good, and none that is recovered.
-fn window(evidence: &Evidence, terms: &Terms) -> Option<(u64, u64)> {
-    let ring = ring(evidence);
-    ring.clone().filter(|last| evidence.is_good(*last)).find_map(|last| {
-        let (mut good, mut missing) = (0, 0);
-        for slot in (*ring.start()..=last).rev() {
-            if evidence.is_recovered(slot) {
-                return None;
-            }
-            if evidence.is_good(slot) {
+/// The window that ends in a slot, as its first slot and the mean of its highest breaches: `need` good slots counted back
+/// from it, with at most `tolerance` others among them, none recovered.
+fn window_to(evidence: &Evidence, terms: &Terms, last: u64) -> Option<(u64, u64)> {
+    if !evidence.is_good(terms, last) {
+        return None;
+    }
+    let (mut good, mut others, mut sum) = (0, 0, 0u128);
+    for slot in (*ring(evidence).start()..=last).rev() {
+        match evidence.state(terms, slot) {
+            SlotState::Recovered => return None,
+            SlotState::Good => {
                 good += 1;
-            } else {
-                missing += 1;
+                sum += u128::from(evidence.shown(slot).highest_breach);
             }
-            if missing > terms.tolerance {
-                return None;
-            }
-            if good == terms.need {
-                return Some((slot, last));
-            }
+            SlotState::Open => others += 1,
         }
-        None
-    })
+        if others > terms.tolerance {
+            return None;
+        }
+        if good == terms.need {
+            let mean = sum.checked_div(good.into()).unwrap_or(0);
+            return Some((slot, u64::try_from(mean).unwrap_or(u64::MAX)));
+        }
+    }
+    None
 }
 
 fn evidence(checks: &mut Checks, subject: Subject, trigger: &Trigger, now: i64) {
@@ -52,65 +53,89 @@ fn evidence(checks: &mut Checks, subject: Subject, trigger: &Trigger, now: i64) 
     let Trigger { terms, evidence, .. } = trigger;
     let ring = ring(evidence);
     checks.at_most(rule, subject, "newest slot", terms.slot_of(now).unwrap_or(0), evidence.head);
-    let newest_recovered = ring.clone().rev().find(|slot| evidence.is_recovered(*slot)).unwrap_or(0);
-    if evidence.newest_recovered >= *ring.start() || newest_recovered != 0 {
-        checks.same(rule, subject, "newest recovered slot", newest_recovered, evidence.newest_recovered);
+    checks.at_most(rule, subject, "first slot not processed", terms.first_unsettled(now), evidence.next);
+    for slot in ring.clone() {
+        shown(checks, subject, terms, &evidence.shown(slot));
     }
-    let newest_good = ring.clone().rev().find(|slot| evidence.is_good(*slot) && *slot > newest_recovered).unwrap_or(0);
-    if evidence.newest_good >= *ring.start() || newest_good != 0 {
-        checks.same(rule, subject, "newest good slot", newest_good, evidence.newest_good);
-    }
-    for slot in ring {
-        let kept = evidence.prices[(slot % RING_SLOTS) as usize];
-        match evidence.breach_price(slot) {
-            Some(price) => {
-                let breaches = (1..terms.threshold).contains(&price);
-                checks.note(
-                    rule,
-                    subject,
-                    "price of a breach",
-                    breaches,
-                    format_args!("below {}", terms.threshold),
-                    price,
-                );
-            }
-            None => checks.same(rule, subject, "price of a slot without a breach", 0, kept),
-        }
-    }
-
-    let (first, last) = window(evidence, terms).unwrap_or((0, 0));
-    checks.same(rule, subject, "first slot of the window", first, evidence.window_first);
-    checks.same(rule, subject, "last slot of the window", last, evidence.window_last);
     let phase = trigger.phase();
-    checks.at_most(rule, subject, "number of the phase", Phase::Triggered.byte(), evidence.phase);
-    // Time alone ends a breach, and ends the challenge of a met window; both are brought up to date by whoever calls.
+    checks.at_most(rule, subject, "number of the phase", Phase::Final.byte(), evidence.phase);
+    // Time alone ends a breach, and settles slots; both are brought up to date by whoever calls.
     let to_date = evidence.phase_at(terms, now);
     let allowed = phase == to_date
         || (phase == Phase::Breaching && to_date == Phase::Quiet)
-        || (phase == Phase::Met && to_date == Phase::Triggered);
+        || (phase == Phase::Met && to_date.is_triggered())
+        || (phase == Phase::Triggered && to_date == Phase::Final);
     checks.note(rule, subject, "phase", allowed, format_args!("{to_date:?}"), format_args!("{phase:?}"));
-    if phase == Phase::Triggered {
-        let contradicted_until = terms.contradicted_until(last);
-        checks.at_least(
-            rule,
-            subject,
-            "time of the confirmation",
-            contradicted_until.saturating_add(1),
-            evidence.triggered_at,
-        );
-        checks.same(rule, subject, "event", terms.slot_start(first), evidence.event_at);
-        checks.same(rule, subject, "time at which it was met", terms.slot_end(last), evidence.met_at);
-        let good = || (first..=last).filter(|slot| evidence.is_good(*slot));
-        let prices: u128 = good().filter_map(|slot| evidence.breach_price(slot)).map(u128::from).sum();
-        let number = u64::try_from(good().count()).unwrap_or(u64::MAX);
-        let severity = terms.severity_bps(prices, number);
-        checks.same(rule, subject, "severity in basis points", severity, evidence.severity_bps);
-        let mean = prices.checked_div(number.into()).unwrap_or(0);
-        checks.same(rule, subject, "mean price", mean, evidence.mean_price.into());
-    } else {
-        checks.same(rule, subject, "event before it has triggered", 0, evidence.event_at);
-        checks.same(rule, subject, "severity before it has triggered", 0, evidence.severity_bps);
-        checks.same(rule, subject, "mark of having an incident", 0, trigger.opened);
+    if phase.is_triggered() {
+        proven(checks, subject, trigger);
+        return;
+    }
+    let newest_recovered = ring.clone().rev().find(|slot| evidence.is_recovered(terms, *slot)).unwrap_or(0);
+    if evidence.newest_recovered >= *ring.start() || newest_recovered != 0 {
+        checks.same(rule, subject, "newest recovered slot", newest_recovered, evidence.newest_recovered);
+    }
+    let good = |slot: &u64| evidence.is_good(terms, *slot) && *slot > newest_recovered;
+    let newest_good = ring.clone().rev().find(good).unwrap_or(0);
+    if evidence.newest_good >= *ring.start() || newest_good != 0 {
+        checks.same(rule, subject, "newest good slot", newest_good, evidence.newest_good);
+    }
+    let open_good = ring.clone().filter(|slot| *slot >= evidence.next && evidence.is_good(terms, *slot)).count();
+    checks.same(rule, subject, "good slots not processed", open_good as u64, evidence.open_good.into());
+    let mut windows = ring.filter_map(|last| Some((window_to(evidence, terms, last)?.0, last)));
+    let (first, last) = windows.next().unwrap_or((0, 0));
+    checks.same(rule, subject, "first slot of the window", first, evidence.window_first);
+    checks.same(rule, subject, "last slot of the window", last, evidence.window_last);
+    if last != 0 {
+        checks.at_least(rule, subject, "last slot of a window that is not proven", evidence.next, last);
+    }
+    checks.same(rule, subject, "event before it has triggered", 0, evidence.event_at);
+    checks.same(rule, subject, "severity before it has triggered", 0, evidence.severity_bps);
+    checks.same(rule, subject, "mark of having an incident", 0, trigger.opened);
+}
+
+/// What was shown in one slot.
+fn shown(checks: &mut Checks, subject: Subject, terms: &Terms, shown: &Shown) {
+    let rule = Rule::Evidence;
+    let below = format_args!("below {}", terms.threshold);
+    let is_breach = shown.highest_breach < terms.threshold;
+    checks.note(rule, subject, "price of a breach", is_breach, below, shown.highest_breach);
+    if shown.highest_breach != 0 {
+        let lowest = (1..=shown.highest_breach).contains(&shown.lowest);
+        checks.holds(rule, subject, "the lowest price of a slot is not above its breach", lowest);
+    }
+    let spans = [(shown.above_first, shown.above_last), (shown.recovered_first, shown.recovered_last)];
+    let within = |(first, last): (u16, u16)| {
+        (first, last) == (0, 0) || (first >= 1 && first <= last && u32::from(last) <= terms.slot_seconds)
+    };
+    checks.holds(rule, subject, "seconds of a slot lie in it", spans.into_iter().all(within));
+    let [above, recovered] = spans;
+    let counted = recovered == (0, 0) || (above.0 != 0 && above.0 <= recovered.0 && above.1 >= recovered.1);
+    checks.holds(rule, subject, "a recovered price counts as one above", counted);
+}
+
+/// What follows from T on.
+fn proven(checks: &mut Checks, subject: Subject, trigger: &Trigger) {
+    let rule = Rule::Evidence;
+    let Trigger { terms, evidence, .. } = trigger;
+    let (first, last) = (evidence.window_first, evidence.window_last);
+    checks.same(rule, subject, "event", terms.slot_start(first), evidence.event_at);
+    checks.same(rule, subject, "time at which it was met", terms.slot_end(last), evidence.met_at);
+    // The ring has turned since, perhaps; while it has not, it holds the window.
+    if first >= *ring(evidence).start() {
+        let (window, mean) = window_to(evidence, terms, last).unwrap_or((0, 0));
+        checks.same(rule, subject, "first slot of the window", window, first);
+        checks.same(rule, subject, "first mean price", mean, evidence.first_mean);
+    }
+    checks.at_most(rule, subject, "lowest mean price", evidence.first_mean, evidence.lowest_mean);
+    let pays = |mean: u64| terms.severity_bps(mean);
+    checks.same(rule, subject, "first severity", pays(evidence.first_mean), evidence.first_severity_bps);
+    checks.same(rule, subject, "severity in basis points", pays(evidence.lowest_mean), evidence.severity_bps);
+    let is_final = trigger.phase() == Phase::Final;
+    checks.same(rule, subject, "whether it is final", is_final, evidence.final_at != 0);
+    if is_final {
+        let latest = terms.settled_at(terms.last_of_run_on(last));
+        checks.at_least(rule, subject, "time at which it was final", terms.settled_at(last), evidence.final_at);
+        checks.at_most(rule, subject, "time at which it was final", latest, evidence.final_at);
     }
 }
 
@@ -127,7 +152,7 @@ fn state(checks: &mut Checks, subject: Subject, product: &Product, trigger: &Tri
     checks.at_most(rule, subject, "number of the state", 3, product.state);
     let over = product.state() == ProductState::Over;
     if over {
-        let triggered = trigger.phase() == Phase::Triggered;
+        let triggered = trigger.phase().is_triggered();
         checks.holds(rule, subject, "a product that is over has a trigger that fired", triggered);
         checks.same(rule, subject, "event", trigger.evidence.event_at, product.event_at);
         let open = product.incident_closed == 0;

@@ -18,6 +18,7 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     let subject = Subject("pool", *key);
     let mut by_group = [0u128; RISK_GROUPS];
     let (mut alerts, mut due, mut alert_exposure) = (0u32, 0u32, 0u128);
+    let mut group_alerts = [0u16; RISK_GROUPS];
     for (key, product) in snapshot.products_of(key) {
         let covers: Vec<(&Pubkey, &Cover)> = snapshot.covers_of(key).collect();
         let opened = snapshot.triggers.get(&product.trigger).is_some_and(|trigger| trigger.opened != 0);
@@ -38,6 +39,9 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
         let level = snapshot.triggers.get(&product.trigger).map_or(AlertLevel::None, |trigger| trigger.alert());
         if product.exposure > 0 && level != AlertLevel::None {
             alerts += 1;
+            if let Some(group) = group_alerts.get_mut(usize::from(product.risk_group())) {
+                *group += 1;
+            }
             due += u32::from(level == AlertLevel::Due);
             alert_exposure += u128::from(product.exposure);
         }
@@ -50,6 +54,9 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     checks.at_most(Rule::Groups, subject, "exposure of the pool", MAX_TOTAL_EXPOSURE, pool.total_exposure);
     checks.figure(Rule::Groups, ["exposure", "of its products"], pool.total_exposure, shown(total));
     checks.same(Rule::Alerts, subject, "products in alert", alerts, pool.alerts);
+    for (expected, found) in group_alerts.into_iter().zip(pool.group_alerts) {
+        checks.same(Rule::Alerts, subject, "products of a risk group in alert", expected, found);
+    }
     checks.same(Rule::Alerts, subject, "products more than breaching", due, pool.alerts_due);
     checks.same(Rule::Alerts, subject, "exposure in alert", alert_exposure, u128::from(pool.alert_exposure));
     let stands = pool.stands_since != 0;

@@ -237,6 +237,8 @@ struct ConditionPlan {
     threshold: Price,
     recovery: Price,
     full_loss: Option<Price>,
+    min_severity: Option<Percent>,
+    run_on: Option<Duration>,
     duration: Duration,
     slot: Duration,
     tolerance: Duration,
@@ -277,6 +279,7 @@ struct LimitsPlan {
     waiting: Duration,
     max_price_age: Duration,
     no_sale_buffer: LargePercent,
+    quiet: Duration,
 }
 
 impl ProductPlan {
@@ -292,9 +295,12 @@ impl ProductPlan {
     /// The product's arguments, by the pool's decimals. Errors: an amount has too many decimals, or the feed is none.
     pub fn args(&self, decimals: u8) -> Result<backstop::CreateProductArgs, String> {
         let condition = &self.condition;
-        let severity = match condition.full_loss {
-            Some(price) => Severity::Linear { full_loss_price: price.0 },
-            None => Severity::Binary,
+        let (severity, run_on) = match (condition.full_loss, condition.min_severity, condition.run_on) {
+            (Some(price), Some(least), Some(run_on)) => {
+                (Severity::Linear { full_loss_price: price.0, min_severity_bps: least.0 }, run_on.0)
+            }
+            (None, None, None) => (Severity::Binary, 0),
+            _ => return Err("full_loss, min_severity and run_on go together: a product has all of them or none".into()),
         };
         let (source, feed) = match self.source {
             SourceKind::PythReceiver => (Source::PythReceiver, units::feed_id(&self.feed)?),
@@ -320,6 +326,8 @@ impl ProductPlan {
                 slot_seconds: condition.slot.0,
                 tolerance_seconds: condition.tolerance.0,
                 challenge_seconds: condition.challenge.0,
+                run_on_seconds: run_on,
+                quiet_seconds: self.limits.quiet.0,
                 confidence_multiplier: condition.confidence_multiplier.0,
             },
         })

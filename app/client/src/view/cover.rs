@@ -1,7 +1,6 @@
 //! Where a cover stands, and what it would pay: by the program's own rules, on copies.
 
 use backstop::math::losses;
-use backstop::peril::evidence::Phase;
 use backstop::state::{Claim, Cover, CoverState, Incident, Product, Trigger};
 
 /// Where a cover stands.
@@ -24,7 +23,7 @@ pub enum Standing {
 impl Standing {
     /// Where a cover stands at `now`.
     pub fn of(cover: &Cover, product: &Product, trigger: &Trigger, now: i64) -> Self {
-        let proven = trigger.phase() == Phase::Triggered && cover.claim(trigger.evidence.event_at).is_some();
+        let proven = trigger.phase().is_triggered() && cover.claim(trigger.evidence.event_at).is_some();
         if cover.state == CoverState::Settled {
             Self::Paid
         } else if product.is_spent(cover) {
@@ -142,11 +141,11 @@ pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now
     let times = Times { waiting: now, in_force: now };
     let (terms, evidence) = (&trigger.terms, &trigger.evidence);
     if let Some(window) = evidence.window(terms) {
-        let severity_bps = match evidence.phase() {
-            Phase::Triggered => evidence.severity_bps,
-            _ => {
-                let (sum, count) = evidence.price_sum(&window);
-                terms.severity_bps(sum, count)
+        let severity_bps = match evidence.phase().is_triggered() {
+            true => evidence.severity_bps,
+            false => {
+                let (sum, count) = evidence.price_sum(terms, &window);
+                terms.severity_bps(sum.checked_div(count).unwrap_or(0))
             }
         };
         return Some(in_full(cover, Basis::Evidence, window.event_at, severity_bps, times));
@@ -155,7 +154,7 @@ pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now
         return None;
     }
     let breached = evidence.last_price < terms.threshold;
-    let severity_bps = if breached { terms.severity_bps(evidence.last_price.into(), 1) } else { 0 };
+    let severity_bps = if breached { terms.severity_bps(evidence.last_price) } else { 0 };
     Some(in_full(cover, Basis::LastPrice, now, severity_bps, times))
 }
 

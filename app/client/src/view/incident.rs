@@ -47,8 +47,8 @@ pub fn next_step(case: &Case, open_cover: Option<Pubkey>, now: i64) -> Option<St
         let evidence = &case.trigger.evidence;
         let stored = case.trigger.phase();
         return match evidence.phase_at(&case.trigger.terms, now) {
-            Phase::Triggered if stored == Phase::Triggered => step("open", "incident open", now),
-            Phase::Triggered => step("confirm", "trigger confirm", now),
+            Phase::Triggered | Phase::Final if stored.is_triggered() => step("open", "incident open", now),
+            Phase::Triggered | Phase::Final => step("confirm", "trigger confirm", now),
             Phase::Met => {
                 let window = evidence.window(&case.trigger.terms)?;
                 step("confirm", "trigger confirm", window.contradicted_until.saturating_add(1))
@@ -107,11 +107,13 @@ mod tests {
         trigger.terms = Terms::new(&TermsInput {
             threshold: 95_000_000,
             recovery: 96_000_000,
-            severity: Severity::Binary,
+            severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },
             duration_seconds: 4 * 3_600,
             slot_seconds: 1_800,
-            tolerance_seconds: 0,
+            tolerance_seconds: 1_800,
             challenge_seconds: 6 * 3_600,
+            run_on_seconds: 86_400,
+            quiet_seconds: 86_400,
             confidence_multiplier: 200,
         })
         .expect("valid");
@@ -177,12 +179,15 @@ mod tests {
         assert_eq!(step(&case(3), START + 3 * SLOT), None, "breaching");
         assert_eq!(step(&case(3), START + 30 * SLOT), Some(("refresh", START + 30 * SLOT)), "no longer breaching");
         let mut met = case(8);
-        let due = START + 8 * SLOT + 6 * 3_600 + 1;
+        let due = START + 8 * SLOT + 6 * 3_600;
         assert_eq!(step(&met, now), Some(("confirm", due)));
         assert_eq!(step(&met, due), Some(("confirm", due)));
         let terms = met.trigger.terms;
         met.trigger.evidence.refresh(&terms, due);
-        assert_eq!(step(&met, due), Some(("open", due)));
+        assert_eq!(step(&met, due), Some(("open", due)), "while the run-on lasts");
+        let over = due + 86_400;
+        met.trigger.evidence.refresh(&terms, over);
+        assert_eq!(step(&met, over), Some(("open", over)));
         met.product.state.end_with(START);
         assert_eq!(step(&met, due), None, "its incident is closed");
     }

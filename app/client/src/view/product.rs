@@ -28,16 +28,17 @@ pub fn condition(terms: &Terms) -> String {
 
 /// How the condition is proven.
 pub fn evidence(terms: &Terms) -> String {
-    let unknown = match terms.tolerance_seconds() {
-        0 => "without a gap".to_owned(),
-        seconds => format!("up to {} without evidence", duration(seconds)),
-    };
     format!(
-        "signed prices in {} slots of {}, {unknown}; one at {} or above in between undoes it; final {} later",
+        "a signed price below {threshold} in each of {} slots of {}, and no two at {threshold} or above that lie {} apart \
+         in the same slot; up to {} between them need not be so; two at {} or above that lie so far apart in one slot undo \
+         it; proven {} later",
         terms.need,
         duration(terms.slot_seconds.into()),
+        duration(terms.apart().into()),
+        duration(terms.tolerance_seconds()),
         exact_price(terms.recovery),
         duration(terms.challenge.into()),
+        threshold = exact_price(terms.threshold),
     )
 }
 
@@ -45,11 +46,18 @@ pub fn evidence(terms: &Terms) -> String {
 pub fn payment(terms: &Terms) -> String {
     match terms.payout() {
         Severity::Binary => "the sum insured in full".into(),
-        Severity::Linear { full_loss_price } => format!(
-            "by the mean price of that time: nothing at {}, all at {} and below, in proportion between",
-            exact_price(terms.threshold),
-            exact_price(full_loss_price)
-        ),
+        Severity::Linear { full_loss_price, min_severity_bps } => {
+            let grows = match terms.run_on {
+                0 => String::new(),
+                run_on => format!("; it can grow for {} after, if the price falls on", duration(run_on.into())),
+            };
+            format!(
+                "by the mean price of that time: in proportion from {} down to {}, all there and below, and at least {}{grows}",
+                exact_price(terms.threshold),
+                exact_price(full_loss_price),
+                percent(min_severity_bps.into())
+            )
+        }
     }
 }
 
@@ -115,14 +123,13 @@ pub fn renewal(product: &Product, trigger: &Trigger) -> CreateProductArgs {
         condition: TermsInput {
             threshold: terms.threshold,
             recovery: terms.recovery,
-            severity: match terms.full_loss_price {
-                0 => Severity::Binary,
-                full_loss_price => Severity::Linear { full_loss_price },
-            },
+            severity: terms.payout(),
             duration_seconds: seconds(terms.duration_seconds()),
             slot_seconds: terms.slot_seconds,
             tolerance_seconds: seconds(terms.tolerance_seconds()),
             challenge_seconds: terms.challenge,
+            run_on_seconds: terms.run_on,
+            quiet_seconds: terms.quiet,
             confidence_multiplier: terms.confidence_multiplier,
         },
     }
@@ -165,15 +172,17 @@ mod tests {
     use super::*;
     use backstop::peril::evidence::TermsInput;
 
-    fn terms(severity: Severity, tolerance_seconds: u32) -> Terms {
+    fn terms(severity: Severity, run_on_seconds: u32) -> Terms {
         Terms::new(&TermsInput {
             threshold: 98_500_000,
             recovery: 99_000_000,
             severity,
             duration_seconds: 4 * 3_600,
             slot_seconds: 1_800,
-            tolerance_seconds,
+            tolerance_seconds: 1_800,
             challenge_seconds: 6 * 3_600,
+            run_on_seconds,
+            quiet_seconds: 86_400,
             confidence_multiplier: 200,
         })
         .expect("they are within bounds")
@@ -181,21 +190,27 @@ mod tests {
 
     #[test]
     fn terms_read_as_sentences_with_exact_prices() {
-        let linear = terms(Severity::Linear { full_loss_price: 80_000_000 }, 1_800);
+        let form = Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 };
+        let linear = terms(form, 3 * 86_400);
         assert_eq!(condition(&linear), "the price is below 0.985 for 4 h");
         assert_eq!(
             evidence(&linear),
-            "signed prices in 8 slots of 30 min, up to 30 min without evidence; one at 0.99 or above in between undoes it; \
-             final 6 h later"
+            "a signed price below 0.985 in each of 8 slots of 30 min, and no two at 0.985 or above that lie 3 min apart in \
+             the same slot; up to 30 min between them need not be so; two at 0.99 or above that lie so far apart in one slot \
+             undo it; proven 6 h later"
         );
-        assert!(payment(&linear).contains("nothing at 0.985, all at 0.80 and below"));
+        assert_eq!(
+            payment(&linear),
+            "by the mean price of that time: in proportion from 0.985 down to 0.80, all there and below, and at least 5 %; \
+             it can grow for 72 h after, if the price falls on"
+        );
+        assert!(payment(&terms(form, 0)).ends_with("and at least 5 %"));
     }
 
     #[test]
-    fn a_binary_product_without_tolerance_says_so() {
+    fn a_binary_product_says_so() {
         let binary = terms(Severity::Binary, 0);
         assert_eq!(payment(&binary), "the sum insured in full");
-        assert!(evidence(&binary).contains("without a gap"));
     }
 
     #[test]

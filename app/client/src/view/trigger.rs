@@ -16,6 +16,7 @@ pub const fn phase(phase: Phase) -> &'static str {
         Phase::Breaching => "breaching",
         Phase::Met => "met",
         Phase::Triggered => "triggered",
+        Phase::Final => "final",
     }
 }
 
@@ -23,6 +24,7 @@ pub const fn phase(phase: Phase) -> &'static str {
 pub const fn class(class: Class) -> &'static str {
     match class {
         Class::Breach => "breach",
+        Class::Above => "above",
         Class::Recovered => "recovered",
         Class::Unclear => "unclear",
     }
@@ -48,9 +50,10 @@ pub fn feed(trigger: &Trigger) -> String {
 pub fn counting(terms: &Terms) -> String {
     let times = Decimal::new(terms.confidence_multiplier.into(), 2).normalize();
     format!(
-        "price + {times} x confidence below {} counts, price - {times} x confidence at {} or more contradicts",
-        exact_price(terms.threshold),
-        exact_price(terms.recovery)
+        "price + {times} x confidence below {threshold} counts; of prices - {times} x confidence, two at {threshold} or more \
+         take a slot's count away and two at {} or more contradict it",
+        exact_price(terms.recovery),
+        threshold = exact_price(terms.threshold),
     )
 }
 
@@ -60,11 +63,13 @@ pub struct Standing {
     pub evidence: Evidence,
     /// The phase at the moment.
     pub phase: Phase,
-    /// The window that met the condition, while met or triggered; before, the earliest that could: if every slot from now
-    /// on brings a breach, and nothing else.
+    /// The window that met the condition, while met and once triggered; before, the earliest that could: if every slot from
+    /// now on brings a breach, and nothing else.
     pub window: Option<Window>,
-    /// Mean and severity of the evidence in that window so far, if there is any.
+    /// Mean and severity of the evidence in that window so far, if there is any; once triggered the lowest mean.
     pub so_far: Option<SoFar>,
+    /// When the severity is final at the latest, once triggered.
+    pub final_at: Option<i64>,
     /// Last second at which a breaching trigger is still breaching if nothing more is shown.
     pub breaching_until: Option<i64>,
     /// The slot that contains the moment.
@@ -117,6 +122,7 @@ impl Standing {
             phase,
             window,
             so_far: window.and_then(|window| so_far(terms, &evidence, &window)),
+            final_at: evidence.final_at_latest(terms),
             breaching_until: (phase == Phase::Breaching).then(|| breaching_until(terms, &evidence, now)).flatten(),
             current: current.map(|slot| OpenSlot::of(terms, slot)),
             closing: current.and_then(|slot| closing(terms, &evidence, slot, now)),
@@ -126,7 +132,7 @@ impl Standing {
 
     /// Whether the window is of evidence that was shown, and not of what could be shown.
     pub fn is_met(&self) -> bool {
-        matches!(self.phase, Phase::Met | Phase::Triggered)
+        matches!(self.phase, Phase::Met | Phase::Triggered | Phase::Final)
     }
 }
 
@@ -146,10 +152,13 @@ fn earliest_window(terms: &Terms, evidence: &Evidence, now: i64) -> Option<Windo
 }
 
 fn so_far(terms: &Terms, evidence: &Evidence, window: &Window) -> Option<SoFar> {
-    let (sum, good_slots) = evidence.price_sum(window);
-    let mean = sum.checked_div(u128::from(good_slots))?;
-    let severity_bps = terms.severity_bps(sum, good_slots);
-    Some(SoFar { mean_price_e8: u64::try_from(mean).unwrap_or(u64::MAX), good_slots, severity_bps })
+    if evidence.phase().is_triggered() {
+        let (mean_price_e8, severity_bps) = (evidence.lowest_mean, evidence.severity_bps);
+        return Some(SoFar { mean_price_e8, good_slots: terms.need.into(), severity_bps });
+    }
+    let (sum, good_slots) = evidence.price_sum(terms, window);
+    let mean_price_e8 = sum.checked_div(good_slots)?;
+    Some(SoFar { mean_price_e8, good_slots, severity_bps: terms.severity_bps(mean_price_e8) })
 }
 
 /// The phase ends by the closing of a slot, if nothing more is shown: the first after whose closing it is over.
@@ -163,7 +172,7 @@ fn breaching_until(terms: &Terms, evidence: &Evidence, now: i64) -> Option<i64> 
 fn closing(terms: &Terms, evidence: &Evidence, current: u64, now: i64) -> Option<OpenSlot> {
     let oldest = terms.first_slot_in_ring(now).max(1);
     let open = (oldest..current).rev().take_while(|slot| now <= terms.open_until(*slot));
-    let empty = open.filter(|slot| evidence.breach_price(*slot).is_none() && !evidence.is_recovered(*slot));
+    let empty = open.filter(|slot| evidence.breach_price(*slot).is_none() && !evidence.is_recovered(terms, *slot));
     empty.last().map(|slot| OpenSlot::of(terms, slot))
 }
 
@@ -180,11 +189,13 @@ mod tests {
         TermsInput {
             threshold: 95_000_000,
             recovery: 96_000_000,
-            severity: Severity::Linear { full_loss_price: 80_000_000 },
+            severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },
             duration_seconds: 4 * 3_600,
             slot_seconds: 1_800,
             tolerance_seconds: 1_800,
             challenge_seconds: 6 * 3_600,
+            run_on_seconds: 3 * 86_400,
+            quiet_seconds: 86_400,
             confidence_multiplier: 200,
         }
     }
@@ -243,7 +254,8 @@ mod tests {
     fn a_recovery_moves_the_earliest_window_behind_it() {
         let mut trigger = breached(3);
         show(&mut trigger, 99_000_000, START + 3 * SLOT);
-        let standing = Standing::of(&trigger, START + 3 * SLOT + 1);
+        show(&mut trigger, 99_000_000, START + 3 * SLOT + 180);
+        let standing = Standing::of(&trigger, START + 3 * SLOT + 181);
         assert_eq!(standing.phase, Phase::Quiet);
         assert_eq!(standing.window.map(|window| window.event_at), Some(START + 4 * SLOT));
         assert_eq!(standing.so_far, None);
@@ -256,6 +268,9 @@ mod tests {
         let at = |now| Standing::of(&trigger, now).phase;
         assert_eq!(at(window.contradicted_until), Phase::Met);
         assert_eq!(at(window.contradicted_until + 1), Phase::Triggered);
+        let standing = Standing::of(&trigger, window.contradicted_until + 1);
+        let over = window.contradicted_until + 1 + 3 * 86_400;
+        assert_eq!((standing.final_at, at(over - 1), at(over)), (Some(over), Phase::Triggered, Phase::Final));
     }
 
     #[test]
@@ -275,7 +290,8 @@ mod tests {
     #[test]
     fn which_prices_count_is_told_with_the_margin_of_confidence() {
         let terms = Terms::new(&TermsInput { confidence_multiplier: 150, ..input() }).expect("valid");
-        let said = "price + 1.5 x confidence below 0.95 counts, price - 1.5 x confidence at 0.96 or more contradicts";
+        let said = "price + 1.5 x confidence below 0.95 counts; of prices - 1.5 x confidence, two at 0.95 or more take a \
+                    slot's count away and two at 0.96 or more contradict it";
         assert_eq!(counting(&terms), said);
     }
 }

@@ -54,7 +54,7 @@ pub struct Hermes {
     latest: Vec<Update>,
     /// Of earlier answers, what was ahead of the clock.
     early: Vec<Update>,
-    /// What was said of slots in which nothing was shown.
+    /// What was said of slots of which not enough was shown.
     past: Vec<Update>,
     /// Moments that were asked for, by feed.
     asked: HashMap<(i64, [u8; 32]), Asked>,
@@ -185,13 +185,13 @@ impl PriceSource for Hermes {
         let moment = Instant::now();
         let mut moments: BTreeMap<i64, Vec<Gap>> = BTreeMap::new();
         for gap in gaps {
-            let is_due = match self.asked.get(&(gap.at(), gap.feed.feed)) {
+            let is_due = match self.asked.get(&(gap.at, gap.feed.feed)) {
                 None => true,
                 Some(None) => false,
                 Some(Some((_, again))) => *again <= moment,
             };
             if is_due {
-                moments.entry(gap.at()).or_default().push(*gap);
+                moments.entry(gap.at).or_default().push(*gap);
             }
         }
         let (mut found, mut failure) = (Vec::new(), None);

@@ -23,6 +23,7 @@
 //! ```
 
 pub mod chain;
+pub mod choice;
 mod execute;
 pub mod hermes;
 pub mod limits;

@@ -4,6 +4,7 @@
 //! copies of the accounts. What is added here is when it is *worth* a fee.
 
 use crate::crank::chain::{Chain, Destination, Held, OpenCover, PoolView, ProductView};
+use crate::crank::choice;
 use crate::crank::price::Print;
 use crate::crank::work::{Kind, Waiting, Work};
 use anchor_lang::Space;
@@ -11,8 +12,8 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::constants::{MIN_SMALLEST_AMOUNT, SETTLEMENT_WINDOW};
 use backstop::peril::AlertLevel;
-use backstop::peril::evidence::{Class, Evidence, Phase, Severity, Terms};
-use backstop::peril::feed::Source;
+use backstop::peril::evidence::{Class, Phase};
+use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
     CallState, Claim, Crisis, ExitEpoch, Incident, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyKind, TreatyState,
     day_of,
@@ -83,7 +84,7 @@ pub struct Feed {
 
 /// Feeds whose prints could matter now.
 pub fn feeds(chain: &Chain, settings: &Settings) -> Vec<Feed> {
-    let listening = |view: &&ProductView| watched(view) && view.trigger.phase() != Phase::Triggered;
+    let listening = |view: &&ProductView| watched(view) && view.trigger.phase() != Phase::Final;
     let products = chain.products.values().filter(|view| wanted(settings, view.product.pool)).filter(listening);
     let feeds = products.map(|view| Feed { source: view.trigger.source, feed: view.trigger.feed });
     feeds.collect::<BTreeSet<_>>().into_iter().collect()
@@ -96,7 +97,8 @@ pub(super) fn wanted(settings: &Settings, pool: Pubkey) -> bool {
 /// Whether anybody can lose or buy anything by the product's trigger.
 pub(super) fn watched(view: &ProductView) -> bool {
     match view.product.state() {
-        ProductState::Over => false,
+        // While an incident's run-on lasts, what it pays may grow.
+        ProductState::Over => view.trigger.phase() == Phase::Triggered,
         ProductState::Selling => true,
         ProductState::Frozen | ProductState::RunOff => view.product.exposure > 0,
     }
@@ -166,7 +168,7 @@ impl Planner<'_> {
         for view in self.chain.products.values() {
             let (pool, key) = (view.product.pool, view.product.trigger);
             let (trigger, phase) = (&view.trigger, view.trigger.phase());
-            if phase == Phase::Triggered {
+            if phase.is_triggered() {
                 // A crisis that is ripe is closed first: its incidents are funded.
                 let books = self.books(pool).filter(|books| !books.crisis_is_ripe(now));
                 if let Some(books) = books.filter(|_| view.product.state() != ProductState::Over) {
@@ -177,13 +179,12 @@ impl Planner<'_> {
                     work.creates = Some(8 + Incident::INIT_SPACE + crisis);
                     self.plan.due.push(work);
                 }
-                continue;
             }
-            if !watched(view) {
+            if phase == Phase::Final || !watched(view) {
                 continue;
             }
             let phase_now = trigger.evidence.phase_at(&trigger.terms, now);
-            if phase_now == Phase::Triggered {
+            if phase_now.is_triggered() && !phase.is_triggered() {
                 self.push(Kind::Confirm, pool, key, ix::confirm(&view.keys));
                 continue;
             }
@@ -518,46 +519,34 @@ impl Planner<'_> {
     }
 }
 
-/// The prints of a product's feed that are worth showing: the newest of them, then the others from old to new, each as
-/// it would stand after those before it.
+/// The prints of a product's feed that are worth showing: the newest of them, then the others from old to new. They are
+/// what [`choice::needed`] says, and while the product sells a new price once half its life is over.
 fn worthy_prints<'p>(view: &ProductView, prints: &'p [Print], now: i64) -> Vec<&'p Print> {
-    let trigger = &view.trigger;
+    let (trigger, terms) = (&view.trigger, &view.trigger.terms);
     let mut evidence = trigger.evidence;
-    evidence.refresh(&trigger.terms, now);
+    evidence.refresh(terms, now);
     let of_feed = |print: &&Print| print.feed == trigger.feed && print.source == trigger.source && print.is_due(now);
     let mut candidates: Vec<&Print> = prints.iter().filter(of_feed).collect();
     candidates.sort_by_key(|print| print.observation.publish_time);
-    let newest = candidates.iter().rposition(|print| worth_showing(view, &evidence, print, now));
-    let Some(newest) = newest.map(|index| candidates.remove(index)) else { return Vec::new() };
-    let mut worthy = vec![newest];
-    // What was shown is known now; who is refused changes nothing.
-    let _ = evidence.observe(&trigger.terms, &newest.observation, now);
-    for print in candidates {
-        if worthy.len() == PRINTS_A_PASS || evidence.phase() == Phase::Triggered {
-            break;
-        }
-        if worth_showing(view, &evidence, print, now) {
-            let _ = evidence.observe(&trigger.terms, &print.observation, now);
-            worthy.push(print);
-        }
+    candidates.dedup_by_key(|print| print.observation);
+    let observations: Vec<Observation> = candidates.iter().map(|print| print.observation).collect();
+    let sells = view.product.state() == ProductState::Selling;
+    let buffer_bps = u64::from(view.product.terms.no_sale_buffer_bps);
+    let boundary = u128::from(terms.threshold) * u128::from(buffer_bps + 10_000) / 10_000;
+    let sells_from = if sells { u64::try_from(boundary).unwrap_or(u64::MAX).max(terms.recovery) } else { 0 };
+    let mut places: BTreeSet<usize> =
+        choice::needed(terms, &evidence, &observations, sells_from, now).into_iter().collect();
+    let aged = |place: &usize| {
+        let time = observations.get(*place).map_or(0, |print| print.publish_time);
+        time.saturating_sub(evidence.last_publish_time) > i64::from(view.product.terms.max_price_age) / 2
+    };
+    if sells {
+        places.extend(observations.len().checked_sub(1).filter(aged));
     }
-    worthy
-}
-
-/// Whether a print says something that the evidence does not know yet: a breach or a recovery in a slot without one, a
-/// phase, a price that moves the severity, or, while the product sells, that the last print is getting old.
-fn worth_showing(view: &ProductView, before: &Evidence, print: &Print, now: i64) -> bool {
-    let terms = &view.trigger.terms;
-    let mut after = *before;
-    let Ok(outcome) = after.observe(terms, &print.observation, now) else { return false };
-    if !outcome.changed {
-        return false;
-    }
-    let news = before.breached != after.breached || before.recovered != after.recovered;
-    let aged = print.observation.publish_time.saturating_sub(before.last_publish_time);
-    let for_buyers =
-        view.product.state() == ProductState::Selling && aged > i64::from(view.product.terms.max_price_age) / 2;
-    news || before.phase() != after.phase() || for_buyers || moves_severity(terms, before, &after, print)
+    let newest = places.pop_last();
+    let taken = |print: &&Print| evidence.observe(terms, &print.observation, now).is_ok_and(|outcome| outcome.is_news);
+    let worthy = newest.into_iter().chain(places).filter_map(|place| candidates.get(place).copied());
+    worthy.filter(taken).take(PRINTS_A_PASS).collect()
 }
 
 /// What a print means for a product, for logs: `0.94000000 is a breach (below 0.95000000)`.
@@ -566,27 +555,15 @@ fn what_it_says(view: &ProductView, print: &Print) -> String {
     let price = price_text(print.observation.price);
     match terms.classify(&print.observation) {
         Class::Breach => format!("{price} is a breach: below {}", price_text(terms.threshold)),
+        Class::Above => format!("{price} is no breach: {} or more", price_text(terms.threshold)),
         Class::Recovered => format!("{price} is a recovery: {} or more", price_text(terms.recovery)),
-        Class::Unclear => format!("{price} is neither a breach nor a recovery; buyers need a new price"),
+        Class::Unclear => format!("{price} is too uncertain to be a breach or none; buyers need a new price"),
     }
 }
 
 /// A price in 1e-8 as people read it.
 pub(super) fn price_text(price_e8: u64) -> String {
     format!("{}.{:08}", price_e8 / 100_000_000, price_e8 % 100_000_000)
-}
-
-/// Whether a higher breach price in a slot that already has one is higher by a hundredth of the price range that the
-/// severity is linear over.
-fn moves_severity(terms: &Terms, before: &Evidence, after: &Evidence, print: &Print) -> bool {
-    let full_loss_price = match terms.payout() {
-        Severity::Binary => return false,
-        Severity::Linear { full_loss_price } => full_loss_price,
-    };
-    let Some(slot) = terms.slot_of(print.observation.publish_time) else { return false };
-    let index = (slot % before.prices.len() as u64) as usize;
-    let gained = after.prices[index].saturating_sub(before.prices[index]);
-    gained > 0 && gained >= terms.threshold.saturating_sub(full_loss_price) / 100
 }
 
 /// Whether quota-share premium is worth handing over: about a day's worth at today's rate, or all of it once the

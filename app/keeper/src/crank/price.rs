@@ -74,21 +74,25 @@ pub struct PrintKey {
     pub publish_time: i64,
 }
 
-/// A slot of a trigger's evidence in which nothing was shown, though it still can be.
+/// A moment of a slot of a trigger's evidence of which not enough was shown, though it still can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Gap {
     /// First second of the slot, unix seconds.
     pub from: i64,
     /// First second after it.
     pub until: i64,
+    /// The moment whose price is asked for.
+    pub at: i64,
     /// The feed.
     pub feed: Feed,
 }
 
 impl Gap {
-    /// The moment whose price is asked for: the middle of the slot.
-    pub fn at(&self) -> i64 {
-        self.from + (self.until - self.from) / 2
+    /// Two moments of a slot that lie far enough apart for their prices to count together: after a quarter of it, and
+    /// after three.
+    pub fn of(from: i64, until: i64, feed: Feed) -> [Self; 2] {
+        let quarter = (until - from) / 4;
+        [from + quarter, until - quarter].map(|at| Self { from, until, at, feed })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::crank::chain::{Chain, ProductView};
 use crate::crank::plan::{Feed, Settings, can_be_posted, price_text, wanted, watched};
 use crate::crank::price::{Gap, Print};
-use backstop::peril::evidence::Phase;
+use backstop::peril::evidence::{Phase, SlotState};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,7 +52,7 @@ impl FeedState {
 /// The products that listen: something is at stake, and their trigger is not final.
 fn listening<'c>(chain: &'c Chain, settings: &'c Settings) -> impl Iterator<Item = &'c ProductView> {
     let views = chain.products.values().filter(|view| wanted(settings, view.product.pool));
-    views.filter(|view| watched(view) && view.trigger.phase() != Phase::Triggered)
+    views.filter(|view| watched(view) && view.trigger.phase() != Phase::Final)
 }
 
 /// How every watched feed stands.
@@ -86,8 +86,9 @@ fn state(chain: &Chain, feed: Feed, views: &[&ProductView], prints: &[Print]) ->
     }
 }
 
-/// Slots in which nothing was shown though a breach still can be, of triggers that somebody is insured by and whose
-/// prices anyone may post; those that close first come first.
+/// Slots of triggers that somebody is insured by and whose prices anyone may post, in which what was shown can be a thin
+/// choice: nothing decisive though a breach and a contradiction are still taken, or a breach that nothing contradicts.
+/// Two moments of each; those that close first come first.
 pub fn gaps(chain: &Chain, settings: &Settings) -> Vec<Gap> {
     let mut gaps = BTreeSet::new();
     for view in listening(chain, settings).filter(|view| view.product.exposure > 0) {
@@ -95,11 +96,17 @@ pub fn gaps(chain: &Chain, settings: &Settings) -> Vec<Gap> {
         let (terms, evidence) = (&view.trigger.terms, &view.trigger.evidence);
         let Some(current) = terms.slot_of(chain.now).filter(|_| can_be_posted(&feed)) else { continue };
         for slot in (terms.first_slot_in_ring(chain.now)..current).rev() {
-            if chain.now > terms.open_until(slot) {
+            if chain.now > terms.contradicted_until(slot) {
                 break;
             }
-            if evidence.breach_price(slot).is_none() && !evidence.is_recovered(slot) {
-                gaps.insert(Gap { from: terms.slot_start(slot), until: terms.slot_end(slot), feed });
+            let shown = evidence.shown(slot);
+            let wanting = match shown.state(terms.apart()) {
+                SlotState::Good => true,
+                SlotState::Recovered => false,
+                SlotState::Open => chain.now <= terms.open_until(slot) && !shown.has_two_aboves(terms.apart()),
+            };
+            if wanting {
+                gaps.extend(Gap::of(terms.slot_start(slot), terms.slot_end(slot), feed));
             }
         }
     }

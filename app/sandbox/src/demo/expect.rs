@@ -32,15 +32,26 @@ pub struct Event {
 }
 
 /// What was shown in a slot.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Slot {
     highest_breach_e8: Option<u64>,
-    recovered: bool,
+    above: Vec<i64>,
+    recovered: Vec<i64>,
 }
 
 impl Slot {
-    fn is_good(&self) -> bool {
-        self.highest_breach_e8.is_some() && !self.recovered
+    /// Whether two of these moments lie a tenth of the slot and half a minute apart.
+    fn two(moments: &[i64], slot_seconds: i64) -> bool {
+        let apart = |one: &i64, other: &i64| other - one >= 30 && (other - one) * 10 >= slot_seconds;
+        moments.iter().any(|one| moments.iter().any(|other| apart(one, other)))
+    }
+
+    fn is_good(&self, slot_seconds: i64) -> bool {
+        self.highest_breach_e8.is_some() && !Self::two(&self.above, slot_seconds)
+    }
+
+    fn is_recovered(&self, slot_seconds: i64) -> bool {
+        Self::two(&self.recovered, slot_seconds)
     }
 }
 
@@ -58,13 +69,19 @@ pub fn condition(terms: &TermsInput, prints: &[Print], confidence_e8: u64) -> Ex
         if print.price_e8 + margin < terms.threshold {
             slot.highest_breach_e8 = slot.highest_breach_e8.max(Some(print.price_e8));
         }
-        slot.recovered |= print.price_e8 >= terms.recovery + margin;
+        if print.price_e8 >= terms.threshold + margin {
+            slot.above.push(print.publish_time);
+        }
+        if print.price_e8 >= terms.recovery + margin {
+            slot.recovered.push(print.publish_time);
+        }
     }
-    let good: Vec<i64> = slots.iter().filter(|(_, slot)| slot.is_good()).map(|(number, _)| *number).collect();
+    let is_good = |slot: &Slot| slot.is_good(slot_seconds);
+    let good: Vec<i64> = slots.iter().filter(|(_, slot)| is_good(slot)).map(|(number, _)| *number).collect();
     let admissible = |good_slots: &[i64]| {
         let (Some(first), Some(last)) = (good_slots.first(), good_slots.last()) else { return false };
         let missing = usize::try_from(last - first + 1).unwrap_or(usize::MAX) - good_slots.len();
-        missing <= tolerance && slots.range(first..=last).all(|(_, slot)| !slot.recovered)
+        missing <= tolerance && slots.range(first..=last).all(|(_, slot)| !slot.is_recovered(slot_seconds))
     };
 
     let credited = (1..=need).rev().find(|count| good.windows(*count).any(admissible)).unwrap_or(0);
@@ -77,18 +94,18 @@ pub fn condition(terms: &TermsInput, prints: &[Print], confidence_e8: u64) -> Ex
             event_at: window.first()? * slot_seconds,
             met_at: (window.last()? + 1) * slot_seconds,
             mean_price_e8: sum / count,
-            severity_bps: severity_bps(terms, sum, count),
+            severity_bps: severity_bps(terms, sum / count),
         })
     });
     Expected { event, credited: credited as u64 }
 }
 
-/// `(threshold - mean) / (threshold - full loss)` for the exact mean, between 0 and 1, or everything.
-fn severity_bps(terms: &TermsInput, price_sum: u64, count: u64) -> u16 {
-    let Severity::Linear { full_loss_price } = terms.severity else { return FULL_BPS as u16 };
-    let lost = u128::from((terms.threshold * count).saturating_sub(price_sum));
-    let full = u128::from((terms.threshold - full_loss_price) * count);
-    (lost * FULL_BPS / full).min(FULL_BPS) as u16
+/// `(threshold - mean) / (threshold - full loss)`, between the least severity and 1, or everything.
+fn severity_bps(terms: &TermsInput, mean: u64) -> u16 {
+    let Severity::Linear { full_loss_price, min_severity_bps } = terms.severity else { return FULL_BPS as u16 };
+    let lost = u128::from(terms.threshold.saturating_sub(mean));
+    let full = u128::from(terms.threshold - full_loss_price);
+    ((lost * FULL_BPS / full).min(FULL_BPS) as u16).max(min_severity_bps)
 }
 
 /// What an incident owes: the severity's part of the sums in force, rounded up.
@@ -191,11 +208,13 @@ mod tests {
         TermsInput {
             threshold: 100,
             recovery: 110,
-            severity: Severity::Linear { full_loss_price: 50 },
+            severity: Severity::Linear { full_loss_price: 50, min_severity_bps: 500 },
             duration_seconds: 6 * HOUR,
             slot_seconds: HOUR,
             tolerance_seconds: HOUR,
-            challenge_seconds: HOUR,
+            challenge_seconds: 2 * HOUR,
+            run_on_seconds: 0,
+            quiet_seconds: 24 * HOUR,
             confidence_multiplier: 200,
         }
     }
@@ -217,9 +236,19 @@ mod tests {
     }
 
     #[test]
-    fn a_recovery_breaks_a_window_and_a_price_between_does_not() {
-        assert!(condition(&terms(), &hourly(&[90, 90, 105, 90, 90, 90, 90]), 0).event.is_some());
-        assert!(condition(&terms(), &hourly(&[90, 90, 110, 90, 90, 90, 90]), 0).event.is_none());
+    fn two_recoveries_break_a_window_and_one_or_two_between_do_not() {
+        let with = |price_e8: u64, times: &[i64]| {
+            let mut prints = hourly(&[90, 90, 90, 90, 90, 90, 90]);
+            let more = times.iter().map(|second| Print { publish_time: i64::from(HOUR) * 12 + second, price_e8 });
+            prints.extend(more);
+            condition(&terms(), &prints, 0).event.map(|event| event.met_at)
+        };
+        // The sixth and the seventh good slot end in hours 16 and 17.
+        assert_eq!(with(110, &[]), Some(57_600));
+        assert_eq!(with(110, &[100]), Some(57_600));
+        assert_eq!(with(105, &[100, 460]), Some(61_200));
+        assert_eq!(with(110, &[100, 459]), Some(57_600));
+        assert_eq!(with(110, &[100, 460]), None);
     }
 
     #[test]

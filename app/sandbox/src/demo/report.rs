@@ -133,7 +133,7 @@ pub struct Product {
     pub event_at: Option<i64>,
     /// End of the window that triggered.
     pub met_at: Option<i64>,
-    /// When the trigger was confirmed.
+    /// When the event was proven: a challenge after the condition was met.
     pub triggered_at: Option<i64>,
     /// Mean price over the window, in 1e-8.
     pub mean_price_e8: Option<u64>,
@@ -156,8 +156,10 @@ pub struct Slot {
     pub end: i64,
     /// Highest breach price shown in it, in 1e-8.
     pub breach_price_e8: Option<u64>,
-    /// Whether a recovery was shown in it.
+    /// Whether it is recovered: two recoveries that lie apart were shown in it.
     pub recovered: bool,
+    /// Whether it is good: a breach was shown in it, and no two prices at the threshold or above that lie apart.
+    pub good: bool,
     /// Whether it lies in the window that triggered.
     pub in_window: bool,
 }

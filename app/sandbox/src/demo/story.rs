@@ -13,7 +13,7 @@ use crate::embedded::Price;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::error::BackstopError;
-use backstop::peril::evidence::{Phase, Severity, TermsInput, Window};
+use backstop::peril::evidence::{Phase, TermsInput, Window};
 use backstop::peril::feed::Source;
 use backstop::state::{self, Access, CoverRequest, PoolKind, Tranche, Trigger};
 use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs};
@@ -557,18 +557,19 @@ impl<'a> Story<'a> {
         let product: state::Product = self.chain.read(&keys.product)?;
         let trigger: Trigger = self.chain.read(&keys.trigger())?;
         let Trigger { terms, evidence, .. } = &trigger;
-        let triggered = trigger.phase() == Phase::Triggered;
+        let triggered = trigger.phase().is_triggered();
         let window = evidence.window(terms);
         let known = evidence.head.saturating_sub(backstop::peril::evidence::RING_SLOTS - 1)..=evidence.head;
         let slots = known.filter_map(|slot| {
             let breach_price_e8 = evidence.breach_price(slot);
-            let recovered = evidence.is_recovered(slot);
+            let recovered = evidence.is_recovered(terms, slot);
             let in_window = window.is_some_and(|window| (window.first_slot..=window.last_slot).contains(&slot));
             (breach_price_e8.is_some() || recovered || in_window).then(|| Slot {
                 start: terms.slot_start(slot),
                 end: terms.slot_end(slot),
                 breach_price_e8,
                 recovered,
+                good: evidence.is_good(terms, slot),
                 in_window,
             })
         });
@@ -579,10 +580,7 @@ impl<'a> Story<'a> {
             address: keys.product.to_string(),
             threshold_e8: terms.threshold,
             recovery_e8: terms.recovery,
-            full_loss_e8: match insured.condition.severity {
-                Severity::Linear { full_loss_price } => Some(full_loss_price),
-                Severity::Binary => None,
-            },
+            full_loss_e8: insured.condition.severity.full_loss_price(),
             duration_seconds,
             slot_seconds: terms.slot_seconds,
             tolerance_seconds,
@@ -594,8 +592,8 @@ impl<'a> Story<'a> {
             triggered,
             event_at: triggered.then_some(evidence.event_at),
             met_at: triggered.then_some(evidence.met_at),
-            triggered_at: triggered.then_some(evidence.triggered_at),
-            mean_price_e8: triggered.then_some(evidence.mean_price),
+            triggered_at: triggered.then(|| evidence.met_at + i64::from(terms.challenge)),
+            mean_price_e8: triggered.then_some(evidence.lowest_mean),
             severity_bps: triggered.then_some(evidence.severity_bps),
             exposure: product.exposure,
             paid: self.covers.iter().filter(|sold| sold.product == number).map(|sold| sold.report.paid).sum(),
@@ -726,6 +724,7 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Breaching => "breaching",
         Phase::Met => "met",
         Phase::Triggered => "triggered",
+        Phase::Final => "final",
     }
 }
 

@@ -1,17 +1,18 @@
 //! Linear: a proven loss pays by how far the mean price fell, from nothing at the threshold to all at the full-loss
-//! price.
+//! price, and at least a fixed part.
 
 use super::FULL_SEVERITY_BPS;
 
-/// `(threshold - mean) / (threshold - full_loss_price)`, between 0 and 1, in basis points rounded down. The mean is
-/// that of `count` prices with this sum, all in 1e-8. Nothing where the two prices are the same.
-pub fn severity_bps(threshold: u64, full_loss_price: u64, sum: u128, count: u64) -> u16 {
-    let times = |price: u64| u128::from(price).saturating_mul(u128::from(count));
-    let lost = times(threshold).saturating_sub(sum);
-    let full = times(threshold.saturating_sub(full_loss_price));
-    lost.saturating_mul(u128::from(FULL_SEVERITY_BPS))
+/// `max(min_severity_bps, (threshold - mean) / (threshold - full_loss_price))` in basis points, rounded down, at most
+/// all. Prices in 1e-8. The least part where the two prices are the same.
+pub fn severity_bps(threshold: u64, full_loss_price: u64, min_severity_bps: u16, mean: u64) -> u16 {
+    let lost = u128::from(threshold.saturating_sub(mean));
+    let full = u128::from(threshold.saturating_sub(full_loss_price));
+    let linear = lost
+        .saturating_mul(u128::from(FULL_SEVERITY_BPS))
         .checked_div(full)
-        .map_or(0, |bps| u16::try_from(bps).map_or(FULL_SEVERITY_BPS, |bps| bps.min(FULL_SEVERITY_BPS)))
+        .map_or(0, |bps| u16::try_from(bps).map_or(FULL_SEVERITY_BPS, |bps| bps.min(FULL_SEVERITY_BPS)));
+    linear.max(min_severity_bps)
 }
 
 #[cfg(test)]
@@ -19,14 +20,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mean_decides_between_nothing_and_all() {
-        // Threshold 100, all at 80: a quarter of the way is 95.
-        assert_eq!(severity_bps(100, 80, 100, 1), 0);
-        assert_eq!(severity_bps(100, 80, 95 * 4, 4), 2_500);
-        assert_eq!(severity_bps(100, 80, 95 * 4 + 1, 4), 2_375);
-        assert_eq!(severity_bps(100, 80, 80, 1), 10_000);
-        assert_eq!(severity_bps(100, 80, 10, 1), 10_000);
-        assert_eq!(severity_bps(100, 100, 10, 1), 0);
-        assert_eq!(severity_bps(100, 80, 0, 0), 0);
+    fn the_mean_decides_between_the_least_part_and_all() {
+        // Threshold 1,000, all at 800: a quarter of the way is 950, five hundredths 990.
+        assert_eq!(severity_bps(1_000, 800, 500, 1_000), 500);
+        assert_eq!(severity_bps(1_000, 800, 500, 991), 500);
+        assert_eq!(severity_bps(1_000, 800, 500, 989), 550);
+        assert_eq!(severity_bps(1_000, 800, 500, 950), 2_500);
+        assert_eq!(severity_bps(1_000, 800, 500, 801), 9_950);
+        assert_eq!(severity_bps(1_000, 800, 500, 800), 10_000);
+        assert_eq!(severity_bps(1_000, 800, 500, 10), 10_000);
+        assert_eq!(severity_bps(1_000, 800, 10_000, 999), 10_000);
+        assert_eq!(severity_bps(1_000, 1_000, 500, 10), 500);
+        // 1 of 30,000 is a third of a basis point: down.
+        assert_eq!(severity_bps(60_000, 30_000, 0, 59_999), 0);
+        assert_eq!(severity_bps(60_000, 30_000, 0, 59_997), 1);
     }
 }

@@ -9,16 +9,20 @@ use anchor_lang::prelude::*;
 
 /// All of a sum insured, in basis points.
 pub const FULL_SEVERITY_BPS: u16 = 10_000;
+/// Lowest least severity of a linear form, in basis points: who proves a loss is paid something.
+pub const MIN_SEVERITY_BPS: u16 = 500;
 
 /// How much of the sum insured a trigger pays.
 #[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// All of it.
     Binary,
-    /// `(threshold - mean) / (threshold - full_loss_price)` of it, between 0 and 1.
+    /// `(threshold - mean) / (threshold - full_loss_price)` of it, between the least severity and 1.
     Linear {
         /// Mean price at and below which everything is paid, in 1e-8; above 0 and below the threshold.
         full_loss_price: u64,
+        /// Least that a proven loss pays, in basis points of the sum insured; [`MIN_SEVERITY_BPS`] to all.
+        min_severity_bps: u16,
     },
 }
 
@@ -45,16 +49,26 @@ impl Severity {
     pub const fn full_loss_price(self) -> Option<u64> {
         match self {
             Self::Binary => None,
-            Self::Linear { full_loss_price } => Some(full_loss_price),
+            Self::Linear { full_loss_price, .. } => Some(full_loss_price),
         }
     }
 
-    /// What the mean of `count` prices below a threshold pays, given their sum in 1e-8: in basis points of the sum
-    /// insured, rounded down, against the claim. It takes the sum, so that the rounding of a mean does not enter.
-    pub fn severity_bps(self, threshold: u64, sum: u128, count: u64) -> u16 {
+    /// Least that a proven loss pays, in basis points of the sum insured, where it is not all.
+    pub const fn min_severity_bps(self) -> Option<u16> {
+        match self {
+            Self::Binary => None,
+            Self::Linear { min_severity_bps, .. } => Some(min_severity_bps),
+        }
+    }
+
+    /// What a mean price below a threshold pays, both in 1e-8: in basis points of the sum insured, rounded down, against
+    /// the claim.
+    pub fn severity_bps(self, threshold: u64, mean: u64) -> u16 {
         match self {
             Self::Binary => binary::severity_bps(),
-            Self::Linear { full_loss_price } => linear::severity_bps(threshold, full_loss_price, sum, count),
+            Self::Linear { full_loss_price, min_severity_bps } => {
+                linear::severity_bps(threshold, full_loss_price, min_severity_bps, mean)
+            }
         }
     }
 }

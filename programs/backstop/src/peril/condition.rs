@@ -20,7 +20,7 @@ pub enum AlertLevel {
 pub struct Verdict {
     /// When the event was, in unix seconds.
     pub event_at: i64,
-    /// When it was proven, in unix seconds: the end of its challenge, whenever anybody called.
+    /// From when on it counts as proven, T, in unix seconds, whenever anybody called.
     pub proven_at: i64,
     /// Part of each sum insured that is lost by what is known, in basis points.
     pub severity_bps: u16,
@@ -32,12 +32,12 @@ pub struct Verdict {
     pub final_by: i64,
 }
 
-/// What the last price must be like for a sale.
+/// What prices must be like for a sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SaleLimits {
     /// Oldest last price, in seconds.
     pub max_age: u32,
-    /// Least distance of the last price from the threshold, in basis points of the threshold.
+    /// Least distance of prices, less their confidences, from the threshold, in basis points of the threshold.
     pub buffer_bps: u32,
 }
 

@@ -61,7 +61,8 @@ pub struct ProductTerms {
     pub waiting_seconds: u32,
     /// Oldest last print on which a cover is sold, in seconds.
     pub max_price_age: u32,
-    /// Distance of the last print from the threshold below which nothing is sold, in basis points of the threshold.
+    /// Distance of prices, less their confidences, from the threshold below which nothing is sold, in basis points of the
+    /// threshold.
     pub no_sale_buffer_bps: u32,
     /// Risk group: products that fail together.
     pub risk_group: u32,
@@ -141,7 +142,7 @@ impl ProductTerms {
         Ok(())
     }
 
-    /// What the last price must be like for a sale.
+    /// What prices must be like for a sale.
     pub fn sale_limits(&self) -> SaleLimits {
         SaleLimits { max_age: self.max_price_age, buffer_bps: self.no_sale_buffer_bps }
     }
@@ -413,6 +414,7 @@ impl Product {
         }
         condition.require_quiet()?;
         pool.require_no_crisis()?;
+        pool.require_no_group_alert(self.risk_group())?;
         condition.require_sellable(self.terms.sale_limits(), now)?;
         let released = self.sync(pool, condition, now)?;
         self.drift_level(now);
@@ -555,7 +557,7 @@ impl Product {
 
     /// The product's alert with a number, as its pool counts it.
     pub fn alert(&self, number: u64) -> Alert {
-        Alert { number, exposure: self.exposure }
+        Alert { group: self.risk_group(), number, exposure: self.exposure }
     }
 
     /// What an event at `event_at` affects: the sums in force then, and the premiums of covers still waiting.

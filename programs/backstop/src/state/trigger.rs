@@ -2,7 +2,7 @@
 
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, mul_div};
-use crate::payout::PayoutForm;
+use crate::payout::{FULL_SEVERITY_BPS, PayoutForm};
 use crate::peril::evidence::{Evidence, EvidenceError, Outcome, Phase, Terms};
 use crate::peril::feed::{self, Observation, OracleError, Source};
 use crate::peril::{AlertLevel, Condition, SaleLimits, Verdict};
@@ -28,7 +28,7 @@ pub struct Trigger {
     pub opened: u8,
     /// Unused.
     pub padding: [u8; 4],
-    /// Threshold, duration, tolerance, challenge, severity.
+    /// Threshold, duration, tolerance, challenge, run-on, severity.
     pub terms: Terms,
     /// What was shown.
     pub evidence: Evidence,
@@ -74,9 +74,20 @@ impl Trigger {
         self.evidence.refresh(&self.terms, now)
     }
 
-    /// Makes the trigger final if its challenge is over; refuses before.
+    /// Brings the phase up to now if a window's last slot is settled; refuses before.
     pub fn confirm(&mut self, now: i64) -> Result<Outcome> {
         Ok(self.evidence.confirm(&self.terms, now).map_err(BackstopError::from)?)
+    }
+
+    fn verdict_with(&self, most_severity_bps: u16, is_final: bool) -> Verdict {
+        Verdict {
+            event_at: self.evidence.event_at,
+            proven_at: self.evidence.met_at.saturating_add(i64::from(self.terms.challenge)),
+            severity_bps: self.evidence.severity_bps,
+            most_severity_bps,
+            is_final,
+            final_by: self.terms.settled_at(self.terms.last_of_run_on(self.evidence.window_last)),
+        }
     }
 
     /// How the trigger counts in its pool's alert in a phase.
@@ -85,8 +96,8 @@ impl Trigger {
             Phase::Quiet => AlertLevel::None,
             Phase::Breaching => AlertLevel::Breaching,
             Phase::Met => AlertLevel::Due,
-            Phase::Triggered if self.opened == 0 => AlertLevel::Due,
-            Phase::Triggered => AlertLevel::None,
+            Phase::Triggered | Phase::Final if self.opened == 0 => AlertLevel::Due,
+            Phase::Triggered | Phase::Final => AlertLevel::None,
         }
     }
 }
@@ -107,18 +118,8 @@ impl Condition for Trigger {
     fn verdict(&self) -> Option<Verdict> {
         match self.phase() {
             Phase::Quiet | Phase::Breaching | Phase::Met => None,
-            Phase::Triggered => {
-                let Evidence { event_at, met_at, severity_bps, .. } = self.evidence;
-                let proven_at = met_at.saturating_add(i64::from(self.terms.challenge));
-                Some(Verdict {
-                    event_at,
-                    proven_at,
-                    severity_bps,
-                    most_severity_bps: severity_bps,
-                    is_final: true,
-                    final_by: proven_at,
-                })
-            }
+            Phase::Triggered => Some(self.verdict_with(FULL_SEVERITY_BPS, false)),
+            Phase::Final => Some(self.verdict_with(self.evidence.severity_bps, true)),
         }
     }
 
@@ -130,7 +131,11 @@ impl Condition for Trigger {
         let threshold = self.terms.threshold;
         let buffer = mul_div(threshold, u64::from(limits.buffer_bps), BPS, Rounding::Up);
         let least = buffer.and_then(|buffer| threshold.checked_add(buffer)).ok_or(BackstopError::MathOverflow)?;
-        ensure!(self.evidence.last_price >= least, BackstopError::PriceInBuffer);
+        let least = least.max(self.terms.recovery);
+        let last = self.terms.least_price(&self.evidence.last_print());
+        let since = now.saturating_sub(i64::from(self.terms.quiet));
+        let lowest = self.evidence.lowest_since(&self.terms, since).unwrap_or(last);
+        ensure!(last.min(lowest) >= least, BackstopError::PriceInBuffer);
         Ok(())
     }
 

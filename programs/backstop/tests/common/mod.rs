@@ -90,7 +90,7 @@ pub fn layers(pool: &Pool) -> [u64; 5] {
     [pool.surplus, junior.assets, junior.exiting, senior.assets, senior.exiting]
 }
 
-/// A condition: below 0.95 for an hour in slots of ten minutes, an hour to contradict it.
+/// A condition: below 0.95 for an hour in slots of ten minutes, two hours to contradict it.
 pub fn condition() -> Terms {
     Terms::new(&TermsInput {
         threshold: 95_000_000,
@@ -99,7 +99,9 @@ pub fn condition() -> Terms {
         duration_seconds: 3_600,
         slot_seconds: 600,
         tolerance_seconds: 600,
-        challenge_seconds: 3_600,
+        challenge_seconds: 7_200,
+        run_on_seconds: 0,
+        quiet_seconds: 86_400,
         confidence_multiplier: 200,
     })
     .unwrap()

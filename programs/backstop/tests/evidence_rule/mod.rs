@@ -1,36 +1,50 @@
-//! The evidence machine's rule as `docs/src/how/evidence.md` states it: a window over a set of prints, without a ring, caches or steps.
+//! The evidence machine's rule as `docs/src/how/evidence.md` states it: windows over a set of prints, without a ring,
+//! caches or steps. Written from the page alone.
 //!
-//! Property tests and the fuzz target `evidence` hold the program's machine against it.
+//! Property tests, the keeper's tests and the fuzz target `evidence` hold the program's machine against it.
+
+// Each of those that include it uses a part.
+#![allow(dead_code)]
 
 use backstop::peril::evidence::{Class, EvidenceError, Phase, Terms};
 use backstop::peril::feed::Observation;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What a set of prints says at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// Nothing is under way.
     Quiet,
-    /// Some breach stands that can still become a window.
+    /// Some good slot stands that can still become part of a window.
     Breaching,
-    /// The condition holds from slot `f` to slot `m`.
+    /// A window holds from slot `f` to slot `m`.
     Met {
         /// First slot of the window.
         f: u64,
         /// Last slot of the window.
         m: u64,
     },
-    /// A window stood through its challenge.
-    Triggered {
-        /// Start of the window's first slot.
-        event_at: i64,
-        /// End of its last slot.
-        met_at: i64,
-        /// Mean of its breach prices, 1e-8, rounded down.
-        mean: u64,
-        /// Part of a cover that is paid.
-        bps: u16,
-    },
+    /// A window held when its last slot settled.
+    Proven(Proof),
+}
+
+/// What is proven, once a window has held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Start of the window's first slot.
+    pub event_at: i64,
+    /// End of its last slot.
+    pub met_at: i64,
+    /// Mean of its highest breaches, 1e-8, rounded down.
+    pub first_mean: u64,
+    /// What that pays.
+    pub first_bps: u16,
+    /// Lowest such mean of that window and of the later ones so far.
+    pub lowest_mean: u64,
+    /// What that pays.
+    pub bps: u16,
+    /// When it was final, if it is.
+    pub final_at: Option<i64>,
 }
 
 impl Expected {
@@ -40,37 +54,49 @@ impl Expected {
             Self::Quiet => Phase::Quiet,
             Self::Breaching => Phase::Breaching,
             Self::Met { .. } => Phase::Met,
-            Self::Triggered { .. } => Phase::Triggered,
+            Self::Proven(Proof { final_at: None, .. }) => Phase::Triggered,
+            Self::Proven(_) => Phase::Final,
         }
     }
 }
 
-/// A set of prints, each with the first moment at which it was shown in its time.
-#[derive(Clone)]
+/// What was shown in a slot.
+#[derive(Clone, Debug, Default)]
+struct Cell {
+    breaches: Vec<u64>,
+    aboves: Vec<i64>,
+    recovered: Vec<i64>,
+    /// What follows: the highest of the breaches if the slot is good, and whether it is recovered.
+    good: Option<u64>,
+    is_recovered: bool,
+}
+
+/// A set of prints that were shown in their time.
+#[derive(Clone, Debug)]
 pub struct Model {
     /// The trigger's terms.
     pub terms: Terms,
-    shown: BTreeMap<Observation, i64>,
+    cells: BTreeMap<u64, Cell>,
 }
 
 impl Model {
     /// No prints.
     pub fn new(terms: Terms) -> Self {
-        Self { terms, shown: BTreeMap::new() }
+        Self { terms, cells: BTreeMap::new() }
     }
 
-    /// The set that is shown when every print is shown a second after it was published.
-    pub fn live(terms: Terms, prints: &[Observation]) -> Self {
+    /// The set of all of these prints, each shown in its time.
+    pub fn full(terms: Terms, prints: &[Observation]) -> Self {
         let mut model = Self::new(terms);
         for print in prints {
-            model.shown.insert(*print, print.publish_time + 1);
+            assert_eq!(model.show(*print, print.publish_time), None);
         }
         model
     }
 
     /// The slot of a moment.
     pub fn slot(&self, time: i64) -> u64 {
-        u64::try_from(time / i64::from(self.terms.slot_seconds)).unwrap()
+        u64::try_from(time / i64::from(self.terms.slot_seconds)).unwrap_or(0)
     }
 
     /// First second after a slot.
@@ -78,144 +104,180 @@ impl Model {
         i64::try_from(slot + 1).unwrap() * i64::from(self.terms.slot_seconds)
     }
 
+    fn start(&self, slot: u64) -> i64 {
+        self.end(slot) - i64::from(self.terms.slot_seconds)
+    }
+
     /// What a print says, by the confidence interval around its price.
     pub fn class(&self, print: &Observation) -> Class {
         let hundredths = |value: u64| i128::from(value) * 100;
         let margin = i128::from(self.terms.confidence_multiplier) * i128::from(print.confidence);
-        if hundredths(print.price) + margin < hundredths(self.terms.threshold) {
+        let (low, high) = (hundredths(print.price) - margin, hundredths(print.price) + margin);
+        if high < hundredths(self.terms.threshold) {
             Class::Breach
-        } else if hundredths(print.price) - margin >= hundredths(self.terms.recovery) {
+        } else if low >= hundredths(self.terms.recovery) {
             Class::Recovered
+        } else if low >= hundredths(self.terms.threshold) {
+            Class::Above
         } else {
             Class::Unclear
         }
     }
 
-    /// Whether a slot takes no more breaches.
-    pub fn is_closed(&self, slot: u64, now: i64) -> bool {
-        2 * (now - self.end(slot)) > i64::from(self.terms.challenge)
+    /// Whether half a challenge has passed since a slot's end.
+    pub fn is_past_half(&self, slot: u64, now: i64) -> bool {
+        2 * (now - self.end(slot)) >= i64::from(self.terms.challenge)
+    }
+
+    /// Whether a slot is settled.
+    pub fn is_settled(&self, slot: u64, now: i64) -> bool {
+        now >= self.end(slot) + i64::from(self.terms.challenge)
     }
 
     /// Why a print is not taken at a moment.
     pub fn refusal(&self, print: &Observation, now: i64) -> Option<EvidenceError> {
         let slot = self.slot(print.publish_time);
+        let closed = match self.class(print) {
+            Class::Recovered => self.is_settled(slot, now),
+            Class::Breach | Class::Above | Class::Unclear => self.is_past_half(slot, now),
+        };
         if slot > self.slot(now) {
             Some(EvidenceError::SlotNotBegun)
         } else if self.slot(now) - slot >= 256 {
             Some(EvidenceError::TooOld)
-        } else if self.class(print) == Class::Breach && self.is_closed(slot, now) {
-            Some(EvidenceError::SlotClosed)
         } else {
-            None
+            closed.then_some(EvidenceError::SlotClosed)
         }
     }
 
     /// Shows a print.
     pub fn show(&mut self, print: Observation, at: i64) -> Option<EvidenceError> {
         let refusal = self.refusal(&print, at);
-        if refusal.is_none() {
-            self.shown.entry(print).or_insert(at);
+        if refusal.is_some() {
+            return refusal;
         }
-        refusal
+        let class = self.class(&print);
+        let cell = self.cells.entry(self.slot(print.publish_time)).or_default();
+        match class {
+            Class::Breach => cell.breaches.push(print.price),
+            Class::Above => cell.aboves.push(print.publish_time),
+            Class::Recovered => {
+                cell.aboves.push(print.publish_time);
+                cell.recovered.push(print.publish_time);
+            }
+            Class::Unclear => {}
+        }
+        let slot_seconds = i64::from(self.terms.slot_seconds);
+        // Whether two moments lie far enough apart.
+        let two = |moments: &[i64]| {
+            let far = |one: &i64| moments.iter().any(|other| other - one >= 30 && (other - one) * 10 >= slot_seconds);
+            moments.iter().any(far)
+        };
+        let highest = cell.breaches.iter().copied().max();
+        cell.good = highest.filter(|_| !two(&cell.aboves));
+        cell.is_recovered = two(&cell.recovered);
+        None
     }
 
-    /// Highest Breach price of each slot that has one.
-    pub fn breaches(&self) -> BTreeMap<u64, u64> {
-        let mut highest = BTreeMap::new();
-        for print in self.shown.keys() {
-            if self.class(print) == Class::Breach {
-                let price = highest.entry(self.slot(print.publish_time)).or_insert(0);
-                *price = print.price.max(*price);
+    /// Forgets what was shown in slots before one.
+    pub fn forget(&mut self, before: u64) {
+        self.cells = self.cells.split_off(&before);
+    }
+
+    /// Whether a slot is good.
+    pub fn is_good(&self, slot: u64) -> bool {
+        self.cells.get(&slot).is_some_and(|cell| cell.good.is_some())
+    }
+
+    /// Whether a slot is recovered.
+    pub fn is_recovered(&self, slot: u64) -> bool {
+        self.cells.get(&slot).is_some_and(|cell| cell.is_recovered)
+    }
+
+    /// The window that ends in a slot and begins in none before `earliest`: its first slot, and the mean of its highest
+    /// breaches.
+    fn window(&self, m: u64, earliest: u64) -> Option<(u64, u64)> {
+        if !self.is_good(m) {
+            return None;
+        }
+        let (mut sum, mut good, mut others) = (0_u128, 0_u128, 0);
+        for slot in (earliest..=m).rev() {
+            match self.cells.get(&slot) {
+                Some(Cell { is_recovered: true, .. }) => return None,
+                Some(Cell { good: Some(highest), .. }) => {
+                    good += 1;
+                    sum += u128::from(*highest);
+                }
+                _ => others += 1,
+            }
+            if good == u128::from(self.terms.need) {
+                return Some((slot, u64::try_from(sum / good).unwrap()));
+            }
+            if others > self.terms.tolerance {
+                return None;
             }
         }
-        highest
+        None
     }
 
-    /// Slots of the Recovered prints, each with the moment of the first.
-    pub fn recoveries(&self) -> BTreeMap<u64, i64> {
-        let mut first = BTreeMap::new();
-        for (print, at) in &self.shown {
-            if self.class(print) == Class::Recovered {
-                let earliest = first.entry(self.slot(print.publish_time)).or_insert(*at);
-                *earliest = (*earliest).min(*at);
-            }
+    /// What a mean pays.
+    pub fn severity(&self, mean: u64) -> u16 {
+        let terms = &self.terms;
+        if terms.full_loss_price == 0 {
+            return 10_000;
         }
-        first
-    }
-
-    /// The condition at slot m, for a set of good slots and a set of recovered ones: slot f.
-    pub fn condition(&self, good: &BTreeSet<u64>, recovered: &BTreeSet<u64>, m: u64) -> Option<u64> {
-        let need = usize::from(self.terms.need);
-        let f = *good.range(..=m).rev().nth(need - 1)?;
-        let not_good = (f..=m).filter(|slot| !good.contains(slot)).count();
-        let holds = good.contains(&m)
-            && not_good <= usize::from(self.terms.tolerance)
-            && recovered.range(f..=m).next().is_none();
-        holds.then_some(f)
+        let (lost, all) = (terms.threshold.saturating_sub(mean), terms.threshold - terms.full_loss_price);
+        let linear = u128::from(lost) * 10_000 / u128::from(all);
+        u16::try_from(linear.min(10_000)).unwrap().max(terms.min_severity_bps)
     }
 
     /// What the set says at a moment.
     pub fn at(&self, now: i64) -> Expected {
-        let breaches = self.breaches();
-        let recoveries = self.recoveries();
-        let recovered_by = |moment: i64| -> BTreeSet<u64> {
-            let shown = |at: &i64| *at <= moment;
-            recoveries.iter().filter(|(_, at)| shown(at)).map(|(slot, _)| *slot).collect()
-        };
-        let good_without = |recovered: &BTreeSet<u64>| -> BTreeSet<u64> {
-            let slots = breaches.keys().copied();
-            slots.filter(|slot| !recovered.contains(slot)).collect()
-        };
-
-        // Triggered: the earliest window that nobody contradicted while its challenge ran.
-        for m in breaches.keys().copied() {
-            let last_word = self.end(m) + i64::from(self.terms.challenge);
-            if now <= last_word {
-                break;
-            }
-            let recovered = recovered_by(last_word);
-            let good = good_without(&recovered);
-            if let Some(f) = self.condition(&good, &recovered, m) {
-                let prices: Vec<u64> = good.range(f..=m).map(|slot| breaches[slot]).collect();
-                let sum: u64 = prices.iter().sum();
-                return Expected::Triggered {
-                    event_at: self.end(f) - i64::from(self.terms.slot_seconds),
-                    met_at: self.end(m),
-                    mean: sum / prices.len() as u64,
-                    bps: self.severity(&prices),
-                };
-            }
+        let slots = || self.cells.keys().copied();
+        let settled = |slot: &u64| self.is_settled(*slot, now);
+        let first = slots().filter(settled).find_map(|m| Some((m, self.window(m, 0)?)));
+        if let Some((m, (f, mean))) = first {
+            return Expected::Proven(self.proof(f, m, mean, now));
         }
-
-        let recovered = recovered_by(now);
-        let good = good_without(&recovered);
-        let mut windows = good.iter().filter_map(|m| Some((self.condition(&good, &recovered, *m)?, *m)));
-        if let Some((f, m)) = windows.next() {
+        if let Some((m, (f, _))) = slots().find_map(|m| Some((m, self.window(m, 0)?))) {
             return Expected::Met { f, m };
         }
-        let breaching = good.iter().any(|f| {
-            let mut closed = (*f..=self.slot(now)).filter(|slot| !good.contains(slot) && self.is_closed(*slot, now));
-            recovered.range(*f..).next().is_none() && closed.nth(usize::from(self.terms.tolerance)).is_none()
+        let here = self.slot(now);
+        let breaching = slots().filter(|slot| self.is_good(*slot)).any(|f| {
+            // More slots than that are past half a challenge without a print in them, since none is newer.
+            let newest = self.cells.keys().next_back().copied().unwrap_or(f);
+            let until = here.min(newest + u64::from(self.terms.challenge / self.terms.slot_seconds) + 70);
+            let late = (f..=until).filter(|slot| !self.is_good(*slot) && self.is_past_half(*slot, now)).count();
+            (f..=until).all(|slot| !self.is_recovered(slot)) && late <= usize::from(self.terms.tolerance)
         });
         if breaching { Expected::Breaching } else { Expected::Quiet }
     }
 
-    pub fn severity(&self, prices: &[u64]) -> u16 {
-        if self.terms.full_loss_price == 0 {
-            return 10_000;
+    /// The run-on of a window that held.
+    fn proof(&self, f: u64, m: u64, first_mean: u64, now: i64) -> Proof {
+        let challenge = i64::from(self.terms.challenge);
+        let over = self.end(m) + i64::from(self.terms.run_on);
+        let later = |slot: &u64| *slot > m && self.end(*slot) <= over;
+        let recovered = self.cells.keys().copied().filter(later).find(|slot| self.is_recovered(*slot));
+        let final_at = recovered.map_or(over, |slot| self.end(slot)) + challenge;
+        let counts = |slot: &u64| later(slot) && self.is_settled(*slot, now) && recovered.is_none_or(|end| *slot < end);
+        let means = self.cells.keys().copied().filter(counts).filter_map(|slot| Some(self.window(slot, f)?.1));
+        let lowest_mean = means.min().map_or(first_mean, |mean| mean.min(first_mean));
+        Proof {
+            event_at: self.start(f),
+            met_at: self.end(m),
+            first_mean,
+            first_bps: self.severity(first_mean),
+            lowest_mean,
+            bps: self.severity(lowest_mean),
+            final_at: (now >= final_at).then_some(final_at),
         }
-        let threshold = self.terms.threshold;
-        let lost: u128 = prices.iter().map(|price| u128::from(threshold - price)).sum();
-        let each = u128::from(threshold - self.terms.full_loss_price);
-        let full = each * prices.len() as u128;
-        u16::try_from((lost * 10_000 / full).min(10_000)).unwrap()
     }
 
-    /// Whether the set triggers once time has passed, and when at the earliest.
-    pub fn fires(&self) -> Option<(Expected, i64)> {
-        let ever = self.at(i64::MAX / 4);
-        match ever {
-            Expected::Triggered { met_at, .. } => Some((ever, met_at + i64::from(self.terms.challenge) + 1)),
+    /// What the set comes to, once time has passed.
+    pub fn outcome(&self) -> Option<Proof> {
+        match self.at(i64::MAX / 4) {
+            Expected::Proven(proof) => Some(proof),
             _ => None,
         }
     }

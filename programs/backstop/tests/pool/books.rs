@@ -311,9 +311,14 @@ fn an_alert_counts_products_and_exposure_on_every_way_between_its_levels() {
         for to in [None, Breaching, Due] {
             let mut pool = pool();
             (pool.alerts, pool.alerts_due, pool.alert_exposure) = counts(from);
-            let alert = Alert { number: 0, exposure: 70 };
+            pool.group_alerts[5] = pool.alerts as u16;
+            let alert = Alert { group: 5, number: 0, exposure: 70 };
             pool.move_alert(alert, from, to, NOW).unwrap();
             assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), counts(to), "{from:?} to {to:?}");
+            assert_eq!(u32::from(pool.group_alerts[5]), pool.alerts);
+            let refusal = pool.require_no_group_alert(5);
+            assert_eq!(refusal.is_err(), to != None);
+            pool.require_no_group_alert(4).unwrap();
         }
     }
 }
@@ -323,32 +328,30 @@ fn accrual_stands_from_the_first_alert_to_the_end_of_the_last() {
     use AlertLevel::*;
     let mut pool = pool();
     pool.add_exposure(0, 10).unwrap();
-    pool.move_alert(Alert { number: 0, exposure: 4 }, None, Breaching, NOW + 1).unwrap();
-    pool.move_alert(Alert { number: 0, exposure: 6 }, None, Due, NOW + 2).unwrap();
-    pool.move_alert(Alert { number: 0, exposure: 4 }, Breaching, Due, NOW + 3).unwrap();
-    pool.move_alert(Alert { number: 0, exposure: 4 }, Due, None, NOW + 4).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 4 }, None, Breaching, NOW + 1).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 6 }, None, Due, NOW + 2).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 4 }, Breaching, Due, NOW + 3).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 4 }, Due, None, NOW + 4).unwrap();
     assert_eq!((pool.stands_since, pool.accrues_to(NOW), pool.accrues_to(NOW + 9)), (NOW + 1, NOW, NOW + 1));
-    pool.move_alert(Alert { number: 0, exposure: 6 }, Due, None, NOW + 5).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 6 }, Due, None, NOW + 5).unwrap();
     assert_eq!((pool.stands_since, pool.accrues_to(NOW + 9)), (0, NOW + 9));
-    pool.move_alert(Alert { number: 0, exposure: 6 }, None, Due, NOW + 6).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 6 }, None, Due, NOW + 6).unwrap();
     assert_eq!(pool.stands_since, NOW + 6);
 }
 
 #[test]
 fn a_product_without_exposure_or_change_does_not_count_in_the_alert() {
     let mut pool = pool();
-    pool.move_alert(Alert { number: 0, exposure: 0 }, AlertLevel::None, AlertLevel::Due, NOW).unwrap();
+    let none = Alert { group: 5, number: 0, exposure: 0 };
+    pool.move_alert(none, AlertLevel::None, AlertLevel::Due, NOW).unwrap();
     assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), (0, 0, 0));
-    pool.move_alert(Alert { number: 0, exposure: 70 }, AlertLevel::Breaching, AlertLevel::Breaching, NOW).unwrap();
-    pool.move_alert(Alert { number: 0, exposure: 70 }, AlertLevel::Due, AlertLevel::Due, NOW).unwrap();
+    let alert = Alert { group: 5, number: 0, exposure: 70 };
+    pool.move_alert(alert, AlertLevel::Breaching, AlertLevel::Breaching, NOW).unwrap();
+    pool.move_alert(alert, AlertLevel::Due, AlertLevel::Due, NOW).unwrap();
     assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), (0, 0, 0));
-    refused(
-        pool.move_alert(Alert { number: 0, exposure: 70 }, AlertLevel::Breaching, AlertLevel::None, NOW),
-        InvariantViolated,
-    );
-    (pool.alerts, pool.alert_exposure) = (1, 70);
-    refused(
-        pool.move_alert(Alert { number: 0, exposure: 70 }, AlertLevel::Due, AlertLevel::None, NOW),
-        InvariantViolated,
-    );
+    refused(pool.move_alert(alert, AlertLevel::Breaching, AlertLevel::None, NOW), InvariantViolated);
+    (pool.alerts, pool.alert_exposure, pool.group_alerts[5]) = (1, 70, 1);
+    let nowhere = Alert { group: 16, ..alert };
+    refused(pool.move_alert(nowhere, AlertLevel::Due, AlertLevel::None, NOW), OutOfBounds);
+    refused(pool.move_alert(alert, AlertLevel::Due, AlertLevel::None, NOW), InvariantViolated);
 }

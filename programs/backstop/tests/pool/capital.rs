@@ -108,8 +108,8 @@ fn a_product_is_admitted_by_a_cover_pool_that_outlasts_its_condition() {
     assert_eq!(admit(unused).unwrap(), (late, 8, 9));
     refused(admit(|pool| pool.kind = 1), WrongPoolKind);
     refused(admit(|pool| pool.asset_mint = key(40)), InsuresItsOwnAsset);
-    // An hour, ten minutes and an hour, and a day.
-    assert!(admit(|pool| pool.terms.cooldown_seconds = 7_800 + 86_400).is_ok());
-    refused(admit(|pool| pool.terms.cooldown_seconds = 7_800 + 86_399), CooldownTooShort);
+    // An hour, ten minutes and two hours, and a day.
+    assert!(admit(|pool| pool.terms.cooldown_seconds = 11_400 + 86_400).is_ok());
+    refused(admit(|pool| pool.terms.cooldown_seconds = 11_400 + 86_399), CooldownTooShort);
     refused(admit(|pool| pool.products = u16::MAX), NoIdLeft);
 }

@@ -136,15 +136,15 @@ fn a_crisis_closes_when_all_is_final_early_alerts_have_ended_and_treaties_had_th
     let mut pool = pool_with(0, 1_000, 0);
     pool.add_exposure(0, 60).unwrap();
     let early =
-        pool.move_alert(Alert { number: 0, exposure: 50 }, AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
+        pool.move_alert(Alert { group: 0, number: 0, exposure: 50 }, AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
     let mut pool = crisis(pool);
     let last = NOW + 36_000;
     // Begins when the last is final: it does not hold the crisis open.
-    let late = pool.move_alert(Alert { number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, last).unwrap();
+    let late = pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, last).unwrap();
     assert_eq!((early, late, pool.crisis.early), (1, 2, 1));
     pool.crisis.uncalled = 1;
     let clear = |pool: &mut Pool, number, exposure, from| {
-        pool.move_alert(Alert { number, exposure }, from, AlertLevel::None, last).unwrap()
+        pool.move_alert(Alert { group: 0, number, exposure }, from, AlertLevel::None, last).unwrap()
     };
     let mut closed = pool;
     clear(&mut closed, early, 50, AlertLevel::Breaching);
@@ -173,8 +173,8 @@ fn an_incident_that_joins_makes_every_alert_hold_the_crisis_open() {
     let mut pool = crisis(pool_with(0, 1_000, 0));
     pool.add_exposure(0, 20).unwrap();
     let late = NOW + 36_000 - 1;
-    pool.move_alert(Alert { number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, late).unwrap();
-    pool.move_alert(Alert { number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, late + 9).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, late).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, late + 9).unwrap();
     assert_eq!((pool.crisis.early, pool.crisis.early_to), (1, 1));
     assert_eq!(pool.join_crisis(10, NOW, late + 10).unwrap(), 1);
     assert_eq!((pool.crisis.early, pool.crisis.early_to, pool.crisis.incidents), (2, 2, 2));

@@ -121,7 +121,8 @@ fn a_sale_has_conditions() {
     refused_after(|pool, _, _| pool.oldest_exit_day = TODAY - 1, ok, ExitsWaiting);
     refused_after(|_, _, trigger| trigger.evidence.phase = 1, ok, TriggerNotQuiet);
     refused_after(|_, _, trigger| trigger.evidence.last_publish_time = NOW - 3_601, ok, PrintTooOld);
-    refused_after(|_, _, trigger| trigger.evidence.last_price = 95_949_999, ok, PriceInBuffer);
+    refused_after(|_, _, trigger| trigger.evidence.last_price = 95_999_999, ok, PriceInBuffer);
+    refused_after(|pool, _, _| pool.group_alerts[3] = 1, ok, GroupInAlert);
     refused_after(|_, product, _| product.terms.cap_bps = 999, ok, BeyondCapacity);
     refused_after(|pool, _, _| pool.terms.group_cap_bps = 999, ok, BeyondCapacity);
     refused_after(|pool, _, _| pool.capital_at_day = 1_249_998, ok, BeyondCapacity);
@@ -137,7 +138,8 @@ fn a_sale_has_conditions() {
 fn a_sale_is_made_at_the_edge_of_its_conditions() {
     let (mut pool, mut product, mut trigger) = market();
     trigger.evidence.last_publish_time = NOW - 3_600;
-    trigger.evidence.last_price = 95_950_000;
+    trigger.evidence.last_price = 96_000_000;
+    pool.group_alerts[4] = 1;
     product.terms.cap_bps = 1_000;
     pool.add_exposure(4, 9_000_000).unwrap();
     let request = CoverRequest { sum_insured: 1_000_000, term_days: 7 };

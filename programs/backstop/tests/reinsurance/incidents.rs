@@ -185,7 +185,7 @@ fn triggered(severity_bps: u16) -> (Pool, Product, Rates, Trigger) {
     for day in [TODAY + 10, TODAY + 11] {
         rates.ends[day as usize % 512] = ONE_A_SECOND;
     }
-    trigger.evidence.phase = Phase::Triggered.byte();
+    trigger.evidence.phase = Phase::Final.byte();
     (trigger.evidence.event_at, trigger.evidence.severity_bps) = (NOW, severity_bps);
     trigger.evidence.met_at = NOW + 3_600;
     trigger.alert_number = pool.move_alert(product.alert(0), AlertLevel::None, AlertLevel::Due, NOW).unwrap();

@@ -200,11 +200,15 @@ impl Model {
         }
         need(entry.trigger.phase == Phase::Quiet, "the trigger is not quiet")?;
         need(self.pools[pool].crisis.is_none(), "the pool is in a crisis")?;
-        let (published, price, _) = entry.trigger.last.ok_or("there is no print")?;
+        need(!self.group_alert(product), "a product of the risk group is in alert")?;
+        let entry = &mut self.products[product];
+        let (published, _, _) = entry.trigger.last.ok_or("there is no print")?;
         need(now - published <= i64::from(entry.terms.max_price_age), "the last print is too old")?;
         let threshold = N::from(entry.trigger.terms.threshold);
         let least = threshold + ceil(threshold * N::from(entry.terms.no_sale_buffer_bps), BPS);
-        need(N::from(price) >= least, "the price is too near the threshold")?;
+        let least = least.max(N::from(entry.trigger.terms.recovery)) * 100;
+        let lowest = entry.trigger.lowest(now).ok_or("there is no print")?;
+        need(N::try_from(lowest).unwrap_or(0) >= least, "a price of the quiet time is too near the threshold")?;
         self.sync(product);
         self.drift(product);
         let capacity = self.capacity(product);

@@ -1,12 +1,17 @@
 //! Evidence: the set of prints that were taken, and what follows from it by the definition of
-//! `docs/src/how/evidence.md`.
+//! `docs/src/how/evidence.md`: the declarative rule of `programs/backstop/tests/evidence_rule`.
 
 use super::{Model, N, Rule, need};
 use crate::fuzz::op::Op;
-use backstop::peril::evidence::{Severity, Terms};
+use backstop::peril::evidence::Terms;
+use backstop::peril::feed::Observation;
 use std::collections::BTreeMap;
 
+#[path = "../../../../programs/backstop/tests/evidence_rule/mod.rs"]
+pub mod evidence_rule;
+
 pub use backstop::peril::evidence::Phase;
+use evidence_rule::Expected;
 
 /// What was shown to a trigger.
 #[derive(Clone, Debug)]
@@ -15,136 +20,85 @@ pub struct Evidence {
     pub terms: Terms,
     /// Which feed.
     pub feed: u8,
-    /// By slot: the highest breach price, and whether a recovery was shown.
-    pub slots: BTreeMap<i64, (Option<u64>, bool)>,
+    /// The set of prints, and what it says.
+    rule: evidence_rule::Model,
+    /// By slot, the lowest price less its confidences that was shown, in 1e-10.
+    lowest: BTreeMap<i64, i128>,
     /// The phase as last brought up to date.
     pub phase: Phase,
     /// The newest print: publish time, price, confidence.
     pub last: Option<(i64, u64, u64)>,
+    /// The window, while met and once triggered: its first and last slot; else zeros.
+    pub window: (i64, i64),
     /// Once triggered: when the event began.
     pub event_at: i64,
-    /// Once triggered: what is paid, in basis points.
+    /// Once triggered: what is paid so far, in basis points.
     pub severity: N,
-    /// Once triggered: when it was confirmed.
-    pub triggered_at: i64,
 }
-
-/// A window that meets the condition: its first and last slot.
-pub type Window = (i64, i64);
 
 impl Evidence {
     /// Nothing shown yet.
     pub fn new(terms: Terms, feed: u8) -> Self {
-        let slots = BTreeMap::new();
-        Self { terms, feed, slots, phase: Phase::Quiet, last: None, event_at: 0, severity: 0, triggered_at: 0 }
-    }
-
-    fn slot_seconds(&self) -> i64 {
-        i64::from(self.terms.slot_seconds)
+        Self {
+            terms,
+            feed,
+            rule: evidence_rule::Model::new(terms),
+            lowest: BTreeMap::new(),
+            phase: Phase::Quiet,
+            last: None,
+            window: (0, 0),
+            event_at: 0,
+            severity: 0,
+        }
     }
 
     fn slot(&self, time: i64) -> i64 {
-        time.div_euclid(self.slot_seconds())
+        time.div_euclid(i64::from(self.terms.slot_seconds))
     }
 
-    fn end(&self, slot: i64) -> i64 {
-        (slot + 1) * self.slot_seconds()
+    /// Lowest price less its confidences in the quiet time, by whole slots, and of the last print, in 1e-10.
+    pub fn lowest(&self, now: i64) -> Option<i128> {
+        let (_, price, confidence) = self.last?;
+        let since = self.slot(now - i64::from(self.terms.quiet));
+        let shown = self.lowest.range(since..).map(|(_, lowest)| *lowest);
+        shown.chain([self.less_doubt(price, confidence)]).min()
     }
 
-    fn is_closed(&self, slot: i64, now: i64) -> bool {
-        now > self.end(slot) + i64::from(self.terms.challenge / 2)
+    fn less_doubt(&self, price: u64, confidence: u64) -> i128 {
+        i128::from(price) * 100 - i128::from(confidence) * i128::from(self.terms.confidence_multiplier)
     }
 
-    fn good(&self, slot: i64) -> bool {
-        matches!(self.slots.get(&slot), Some((Some(_), false)))
-    }
-
-    fn recovered(&self, slot: i64) -> bool {
-        matches!(self.slots.get(&slot), Some((_, true)))
-    }
-
-    /// The earliest good slot m such that, f being the need-th good slot back from it, f..m holds at most `tolerance`
-    /// slots that are not good and none that is recovered.
-    pub fn window(&self) -> Option<Window> {
-        let newest = *self.slots.keys().next_back()?;
-        let recent = self.slots.range(newest - 400..);
-        let good: Vec<i64> = recent.map(|(slot, _)| *slot).filter(|slot| self.good(*slot)).collect();
-        let need = i64::from(self.terms.need);
-        let windows = good.windows(usize::from(self.terms.need)).map(|slots| (slots[0], slots[slots.len() - 1]));
-        let mut holding = windows.filter(|(first, last)| {
-            last - first + 1 - need <= i64::from(self.terms.tolerance)
-                && !(*first..=*last).any(|slot| self.recovered(slot))
-        });
-        holding.next()
-    }
-
-    /// Whether some good slot f has no recovered slot after it and at most `tolerance` closed ones that are not good.
-    fn breaching(&self, now: i64) -> bool {
-        let good = self.slots.keys().rev().copied().take_while(|slot| !self.recovered(*slot)).find(|s| self.good(*s));
-        let Some(first) = good else { return false };
-        let mut missing = 0;
-        let mut slot = first + 1;
-        while self.is_closed(slot, now) && missing <= i64::from(self.terms.tolerance) {
-            missing += 1;
-            slot += 1;
-        }
-        missing <= i64::from(self.terms.tolerance)
-    }
-
-    /// When a window that triggered was proven: the end of its challenge.
-    pub fn proven_at(&self) -> i64 {
-        self.window().map_or(0, |window| self.contradicted_until(window))
-    }
-
-    /// The last second at which a met window can be contradicted.
-    fn contradicted_until(&self, window: Window) -> i64 {
-        self.end(window.1) + i64::from(self.terms.challenge)
+    /// Once triggered: when that was proven, and when nothing can change any more what is paid.
+    pub fn proven_and_final(&self) -> (i64, i64) {
+        let (_, last) = self.window;
+        let met_at = (last + 1) * i64::from(self.terms.slot_seconds);
+        let proven_at = met_at + i64::from(self.terms.challenge);
+        (proven_at, self.terms.settled_at(self.terms.last_of_run_on(last.unsigned_abs())))
     }
 
     /// Brings the phase up to now.
-    fn refresh(&mut self, now: i64) {
-        if self.phase == Phase::Triggered {
+    pub(super) fn refresh(&mut self, now: i64) {
+        if self.phase == Phase::Final {
             return;
         }
-        self.phase = match self.window() {
-            Some(window) if now > self.contradicted_until(window) => {
-                let prices: Vec<N> = (window.0..=window.1)
-                    .filter(|slot| self.good(*slot))
-                    .filter_map(|slot| self.slots[&slot].0)
-                    .map(N::from)
-                    .collect();
-                let (sum, count) = (prices.iter().sum::<N>(), prices.len() as N);
-                let [threshold, full] = [self.terms.threshold, self.terms.full_loss_price].map(N::from);
-                self.severity = match self.terms.payout() {
-                    Severity::Binary => 10_000,
-                    Severity::Linear { .. } => {
-                        ((threshold * count).saturating_sub(sum) * 10_000 / ((threshold - full) * count)).min(10_000)
-                    }
-                };
-                self.event_at = window.0 * self.slot_seconds();
-                self.triggered_at = now;
-                Phase::Triggered
+        let expected = self.rule.at(now);
+        self.phase = expected.phase();
+        self.window = match expected {
+            Expected::Quiet | Expected::Breaching => (0, 0),
+            Expected::Met { f, m } => (f as i64, m as i64),
+            Expected::Proven(proof) => {
+                (self.event_at, self.severity) = (proof.event_at, proof.bps.into());
+                (self.slot(proof.event_at), self.slot(proof.met_at) - 1)
             }
-            Some(_) => Phase::Met,
-            None if self.breaching(now) => Phase::Breaching,
-            None => Phase::Quiet,
         };
     }
 
     fn observe(&mut self, price: u64, confidence: u64, at: i64, now: i64) -> Rule {
         need(at <= now + 5, "the print is from the future")?;
-        let slot = self.slot(at);
-        need(slot <= self.slot(now), "the slot has not begun")?;
-        let newest = self.slots.keys().next_back().copied().unwrap_or(0);
-        need(slot > newest.max(self.slot(now)) - 256, "the print is too old")?;
-        let margin = N::from(confidence) * N::from(self.terms.confidence_multiplier);
-        let (price_100, threshold, recovery) =
-            (N::from(price) * 100, N::from(self.terms.threshold) * 100, N::from(self.terms.recovery) * 100);
-        let breach = price_100 + margin < threshold;
-        let recovers = !breach && price_100 >= recovery + margin;
-        need(!breach || !self.is_closed(slot, now), "the slot is closed")?;
+        let print = Observation { price, confidence, publish_time: at };
+        need(self.rule.refusal(&print, now).is_none(), "the print is not taken at this time")?;
         self.refresh(now);
-        if self.phase == Phase::Triggered {
+        if self.phase == Phase::Final {
             return Ok(());
         }
         let newer = |(time, kept, doubt): (i64, u64, u64)| {
@@ -153,16 +107,14 @@ impl Evidence {
         if self.last.is_none_or(newer) {
             self.last = Some((at, price, confidence));
         }
-        if breach || recovers {
-            let entry = self.slots.entry(slot).or_default();
-            if breach {
-                entry.0 = Some(entry.0.unwrap_or(0).max(price));
-            } else {
-                entry.1 = true;
-            }
-            self.refresh(now);
+        let least = self.less_doubt(price, confidence);
+        let lowest = self.lowest.entry(self.slot(at)).or_insert(least);
+        *lowest = least.min(*lowest);
+        self.rule.show(print, now);
+        self.refresh(now);
+        if !self.phase.is_triggered() {
             // Far older ones are in no window and in no ring.
-            self.slots = self.slots.split_off(&(newest.max(slot) - 600));
+            self.rule.forget(self.rule.slot(now).saturating_sub(600));
         }
         Ok(())
     }
@@ -180,22 +132,34 @@ pub struct Alerts {
 }
 
 impl Model {
+    /// Whether a product of the same pool and risk group is in alert.
+    pub fn group_alert(&self, product: usize) -> bool {
+        let of = |index: usize| (self.products[index].pool, self.products[index].terms.risk_group);
+        (0..self.products.len()).any(|other| of(other) == of(product) && self.alert_of(other).0)
+    }
+
+    /// Whether a product is in alert, and whether it is more than breaching.
+    fn alert_of(&self, index: usize) -> (bool, bool) {
+        let funded = self.products[index].released;
+        let (alert, due) = match self.products[index].trigger.phase {
+            Phase::Quiet => (false, false),
+            Phase::Breaching => (true, false),
+            Phase::Met => (true, true),
+            Phase::Triggered | Phase::Final => (!funded, !funded),
+        };
+        let counts = self.exposure(index) > 0;
+        (alert && counts, due && counts)
+    }
+
     /// Products of a pool in alert: with exposure, and breaching, met, or triggered and without an incident.
     pub fn alerts(&self, pool: usize) -> Alerts {
         let mut alerts = Alerts::default();
-        for (index, product) in self.products.iter().enumerate().filter(|(_, product)| product.pool == pool) {
-            let funded = product.released;
-            let (alert, due) = match product.trigger.phase {
-                Phase::Quiet => (false, false),
-                Phase::Breaching => (true, false),
-                Phase::Met => (true, true),
-                Phase::Triggered => (!funded, !funded),
-            };
-            let exposure = self.exposure(index);
-            if alert && exposure > 0 {
+        for index in (0..self.products.len()).filter(|index| self.products[*index].pool == pool) {
+            let (alert, due) = self.alert_of(index);
+            if alert {
                 alerts.count += 1;
                 alerts.due += u32::from(due);
-                alerts.exposure += exposure;
+                alerts.exposure += self.exposure(index);
             }
         }
         alerts
@@ -217,7 +181,7 @@ impl Model {
             Op::Confirm { product } => {
                 let trigger = &mut self.products[product].trigger;
                 trigger.refresh(now);
-                need(trigger.phase == Phase::Triggered, "it is not due")
+                need(trigger.phase.is_triggered(), "it is not due")
             }
             _ => super::unknown(op, "evidence"),
         }

@@ -131,7 +131,7 @@ impl Model {
                 && match entry.trigger.phase {
                     Phase::Quiet => false,
                     Phase::Breaching | Phase::Met => true,
-                    Phase::Triggered => entry.incident.is_none(),
+                    Phase::Triggered | Phase::Final => entry.incident.is_none(),
                 };
             let entry = &mut self.products[product];
             let began = is && !entry.in_alert;
@@ -195,15 +195,16 @@ impl Model {
 
     fn open_incident(&mut self, product: usize) -> Rule {
         let entry = &self.products[product];
-        need(entry.trigger.phase == Phase::Triggered, "the trigger has not triggered")?;
+        need(entry.trigger.phase.is_triggered(), "no claim is open")?;
         need(entry.state != ProductState::Over, "the product is over")?;
         let pool = entry.pool;
         self.accrue(pool);
         let entry = &self.products[product];
         let (event_at, severity) = (entry.trigger.event_at, entry.trigger.severity);
-        let proven_at = entry.trigger.proven_at();
+        let is_final = entry.trigger.phase == Phase::Final;
+        let (proven_at, final_by) = entry.trigger.proven_and_final();
         let left = self.affected(product, event_at);
-        let most = ceil(left.0 * severity, BPS);
+        let most = ceil(left.0 * if is_final { severity } else { BPS }, BPS);
         let accrued_at = self.pools[pool].accrued_at;
         let ended_at = proven_at.max(accrued_at);
         let (waiting, loss) = self.end_premium(product, event_at, ended_at);
@@ -217,7 +218,7 @@ impl Model {
             }
             let open = books.crisis.as_mut().expect("it is open");
             open.growth += most;
-            open.final_at = open.final_at.max(proven_at);
+            open.final_at = open.final_at.max(final_by);
             open.early_to = books.alert_seq;
             open.until = open.until.max(proven_at + YEAR);
             crisis = open.number;
@@ -238,7 +239,7 @@ impl Model {
             opened_at: self.now,
             ended_at,
             accrued_at,
-            final_at: proven_at,
+            final_at: final_by,
             deadline: proven_at + YEAR,
             crisis,
             sums: left.0,
@@ -255,7 +256,7 @@ impl Model {
             open: true,
         };
         self.products[product].incident = Some(incident);
-        self.grow(product, severity, true);
+        self.grow(product, severity, is_final);
         let entry = &mut self.products[product];
         entry.incident_closed = entry.incident.as_ref().is_some_and(|it| it.crisis == 0 && it.refunds_left == 0);
         Ok(())
@@ -387,13 +388,16 @@ impl Model {
     fn fund(&mut self, product: usize) -> Rule {
         let pool = self.products[product].pool;
         let incident = self.products[product].incident.clone().filter(|incident| incident.open);
-        let incident = incident.ok_or("there is no incident")?;
+        let mut incident = incident.ok_or("there is no incident")?;
         need(incident.crisis != 0, "nothing is due")?;
         self.accrue(pool);
         let mut changed = false;
-        let (severity, growing) = (self.products[product].trigger.severity, incident.state == IncidentState::Growing);
-        if growing && severity > incident.severity {
-            self.grow(product, severity, false);
+        self.products[product].trigger.refresh(self.now);
+        let trigger = &self.products[product].trigger;
+        let (severity, is_final) = (trigger.severity, trigger.phase == Phase::Final);
+        if incident.state == IncidentState::Growing && (severity > incident.severity || is_final) {
+            self.grow(product, severity, is_final);
+            incident = self.products[product].incident.clone().expect("it is there");
             changed = true;
         }
         let is_open = |books: &super::Pool| books.crisis.as_ref().is_some_and(|open| open.number == incident.crisis);

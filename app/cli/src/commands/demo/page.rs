@@ -586,7 +586,7 @@ impl Page<'_> {
 /// The slots of a product's evidence.
 fn lane(product: &Product) -> Vec<(i64, i64, char, Style)> {
     let shown = product.slots.iter().map(|slot| {
-        let good = slot.breach_price_e8.is_some() && !slot.recovered;
+        let good = slot.good;
         let (shown, style) = slot_mark(slot.in_window, good);
         (slot.start, slot.end, shown, style)
     });

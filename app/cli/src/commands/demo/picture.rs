@@ -165,7 +165,7 @@ impl Picture<'_> {
             self.write(LEFT - 8.0, top + 13.0, &format!("text-anchor=\"end\" {}", fill(FAINT)), &product.key);
             self.line(LEFT, top + LANE + 2.0, RIGHT, top + LANE + 2.0, LINE, "");
             for slot in &product.slots {
-                let good = slot.breach_price_e8.is_some() && !slot.recovered;
+                let good = slot.good;
                 let colour = match (slot.in_window, good) {
                     (true, true) => GREEN,
                     (true, false) => "#b9d9c3",

@@ -162,7 +162,7 @@ struct Ended {
     pool: String,
     state: &'static str,
     event_at: i64,
-    triggered_at: i64,
+    proven_at: i64,
     severity_bps: u16,
     mean_price_e8: u64,
 }
@@ -181,7 +181,7 @@ fn ended(cluster: &dyn Cluster, pool: Option<PoolArg>, live: &HashSet<Pubkey>) -
     let mut rows: Vec<Ended> = over
         .iter()
         .filter_map(|(key, product)| {
-            let evidence = &triggers.get(&product.trigger)?.evidence;
+            let Trigger { terms, evidence, .. } = triggers.get(&product.trigger)?;
             Some(Ended {
                 incident: address::incident(key).to_string(),
                 product: key.to_string(),
@@ -189,13 +189,13 @@ fn ended(cluster: &dyn Cluster, pool: Option<PoolArg>, live: &HashSet<Pubkey>) -
                 pool: product.pool.to_string(),
                 state: "ended",
                 event_at: evidence.event_at,
-                triggered_at: evidence.triggered_at,
+                proven_at: evidence.met_at.saturating_add(i64::from(terms.challenge)),
                 severity_bps: evidence.severity_bps,
-                mean_price_e8: evidence.mean_price,
+                mean_price_e8: evidence.lowest_mean,
             })
         })
         .collect();
-    rows.sort_by(|left, right| (left.triggered_at, &left.incident).cmp(&(right.triggered_at, &right.incident)));
+    rows.sort_by(|left, right| (left.proven_at, &left.incident).cmp(&(right.proven_at, &right.incident)));
     Ok(rows)
 }
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 use backstop::CreateProductArgs;
 use backstop::cpi::text::hex_text;
 use backstop::events::ProductCreated;
-use backstop::peril::evidence::{Severity, Terms, TermsError, TermsInput};
+use backstop::peril::evidence::{RING_SLOTS, Severity, Terms, TermsError, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::{Product, ProductTerms, Trigger};
 use backstop_client::Cluster;
@@ -71,25 +71,32 @@ pub struct CreateArgs {
     /// A price below this is a breach.
     #[arg(long, value_name = "PRICE", value_parser = price, help_heading = CONDITION)]
     threshold: u64,
-    /// A price at or above this is a recovery; without it 1 % above the threshold.
+    /// A price at or above this is a recovery, at most 10 % above the threshold; without it 1 % above it.
     #[arg(long, value_name = "PRICE", value_parser = price, help_heading = CONDITION)]
     recovery: Option<u64>,
     /// Mean price at which everything is paid; without it every trigger pays in full.
     #[arg(long, value_name = "PRICE", value_parser = price, help_heading = CONDITION)]
     full_loss: Option<u64>,
+    /// With a full-loss price, least that a trigger pays, in percent of the sum insured: 5 % at least.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "5%", help_heading = CONDITION)]
+    min_severity: u16,
+    /// With a full-loss price, how long after the breach a fall may go on and be paid: whole slots, at most 14 days.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "3days", help_heading = CONDITION)]
+    run_on: u32,
     /// How long the breach must last: an hour and six slots at least.
     #[arg(long, value_name = "DURATION", value_parser = seconds, help_heading = CONDITION)]
     duration: u32,
     /// Length of a slot, of which each needs a price: 1 minute to 1 hour, a divisor of a day.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "30m", help_heading = CONDITION)]
     slot: u32,
-    /// How much of the breach may be without evidence: whole slots, at most a quarter of the duration.
+    /// How much of the breach need not be below the threshold: whole slots, a twelfth of the duration at least and a
+    /// quarter at most.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "30m", help_heading = CONDITION)]
     tolerance: u32,
-    /// How long a met trigger waits to be contradicted: 1 to 24 hours.
+    /// How long a met trigger waits to be contradicted: 2 to 24 hours.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "6h", help_heading = CONDITION)]
     challenge: u32,
-    /// How many confidences a price must be away from the threshold: at most 10.
+    /// How many confidences a price must be away from the threshold: 1 to 10.
     #[arg(long, value_name = "TIMES", value_parser = hundredths, default_value = "2", help_heading = CONDITION)]
     confidence_multiplier: u16,
 
@@ -163,28 +170,38 @@ pub struct CreateArgs {
     /// Time between purchase and protection: a day at least.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "1d", help_heading = LIMITS)]
     waiting: u32,
-    /// Oldest last price on which a cover is sold: a day at most.
+    /// Oldest last price on which a cover is sold: an hour at most.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "1h", help_heading = LIMITS)]
     max_price_age: u32,
-    /// No sales while the last price is less than this above the threshold, in percent of it: 0.5 % at least.
-    #[arg(long, value_name = "PERCENT", value_parser = bps::<u32>, default_value = "1%", help_heading = LIMITS)]
+    /// No sales while a price less its confidences is less than this above the threshold, in percent of it: 1 % at least.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u32>, default_value = "2%", help_heading = LIMITS)]
     no_sale_buffer: u32,
+    /// For how long no price may have been so near: whole slots, the duration at least; without it a day, if that fits.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, help_heading = LIMITS)]
+    quiet: Option<u32>,
 }
 
 impl CreateArgs {
     /// The condition in the program's units.
     fn condition(&self) -> TermsInput {
+        let (severity, run_on_seconds) = match self.full_loss {
+            Some(full_loss_price) => {
+                (Severity::Linear { full_loss_price, min_severity_bps: self.min_severity }, self.run_on)
+            }
+            None => (Severity::Binary, 0),
+        };
+        // The slots that the ring holds beside the one that is not over.
+        let longest = self.slot.saturating_mul(RING_SLOTS as u32 - 1);
         TermsInput {
             threshold: self.threshold,
             recovery: self.recovery.unwrap_or_else(|| self.threshold.saturating_add(self.threshold / 100)),
-            severity: match self.full_loss {
-                Some(full_loss_price) => Severity::Linear { full_loss_price },
-                None => Severity::Binary,
-            },
+            severity,
             duration_seconds: self.duration,
             slot_seconds: self.slot,
             tolerance_seconds: self.tolerance,
             challenge_seconds: self.challenge,
+            run_on_seconds,
+            quiet_seconds: self.quiet.unwrap_or_else(|| self.duration.max(86_400.min(longest))),
             confidence_multiplier: self.confidence_multiplier,
         }
     }
@@ -239,16 +256,22 @@ impl CreateArgs {
 /// What is wrong with a condition, by the flag that says it.
 fn wrong_condition(error: TermsError) -> UsageError {
     UsageError(String::from(match error {
-        TermsError::BadPrices => "--threshold is above zero, and --recovery is not below it",
+        TermsError::BadPrices => "--threshold is above zero, and --recovery above it by a tenth of it at most",
         TermsError::BadSlot => "--slot is 1 minute to 1 hour and divides a day",
         TermsError::BadDuration => "--duration is whole slots: six and an hour at least",
-        TermsError::BadTolerance => "--tolerance is whole slots: at most a quarter of --duration",
-        TermsError::BadChallenge => "--challenge is whole slots: 1 to 24 hours",
+        TermsError::BadTolerance => {
+            "--tolerance is whole slots: one and a twelfth of --duration at least, and a quarter of it at most"
+        }
+        TermsError::BadChallenge => "--challenge is whole slots: 2 to 24 hours",
+        TermsError::BadRunOn => "--run-on is whole slots: at most 14 days",
+        TermsError::BadQuiet => "--quiet is whole slots: --duration at least, and 255 slots at most",
         TermsError::BeyondRing => {
             "--duration, --tolerance and --challenge together are at most 224 slots: take longer slots with --slot"
         }
-        TermsError::BadConfidenceMultiplier => "--confidence-multiplier is at most 10",
-        TermsError::BadSeverity | TermsError::BadPadding => "--full-loss is above zero and below --threshold",
+        TermsError::BadConfidenceMultiplier => "--confidence-multiplier is 1 to 10",
+        TermsError::BadSeverity | TermsError::BadPadding => {
+            "--full-loss is above zero and below --threshold, and --min-severity 5 to 100 %"
+        }
     }))
 }
 
@@ -381,7 +404,9 @@ mod tests {
     fn flags_are_taken_in_their_units() {
         let args =
             parse(&["--full-loss", "0.8", "--max-level", "500%", "--waiting", "2days", "--max-sum-insured", "5"]);
-        assert_eq!(args.condition().severity, Severity::Linear { full_loss_price: 80_000_000 });
+        let condition = args.condition();
+        assert_eq!(condition.severity, Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 });
+        assert_eq!((condition.run_on_seconds, condition.quiet_seconds), (259_200, 86_400));
         let terms = args.terms(6).expect("the amounts fit");
         assert_eq!((terms.max_level_bps, terms.waiting_seconds, terms.max_sum_insured), (50_000, 172_800, 5_000_000));
     }
@@ -392,7 +417,11 @@ mod tests {
         let told = |more: &[&str]| wrong(parse(more));
         assert!(told(&["--full-loss", "0.95"]).contains("--full-loss"));
         assert!(told(&["--recovery", "0.9"]).contains("--recovery"));
-        let sevens = parse(&["--slot", "7m", "--tolerance", "0s", "--challenge", "7h"]);
+        assert!(told(&["--full-loss", "0.8", "--min-severity", "4%"]).contains("--min-severity"));
+        assert!(told(&["--full-loss", "0.8", "--run-on", "15days"]).contains("--run-on"));
+        assert!(told(&["--quiet", "3h"]).contains("--quiet"));
+        assert!(told(&["--tolerance", "0s"]).contains("--tolerance"));
+        let sevens = parse(&["--slot", "7m", "--tolerance", "14m", "--challenge", "7h"]);
         assert!(wrong(CreateArgs { duration: 7 * 3_600, ..sevens }).contains("--slot"));
         assert!(wrong(CreateArgs { duration: 15_000, ..parse(&[]) }).contains("--duration"));
         assert!(told(&["--tolerance", "90m"]).contains("--tolerance"));

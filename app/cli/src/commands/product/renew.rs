@@ -5,7 +5,6 @@ use crate::commands::context::{Context, Preview, event, hinted};
 use crate::output::{exact_amount, moment};
 use anyhow::Result;
 use backstop::events::ProductCreated;
-use backstop::peril::evidence::Phase;
 use backstop::state::{Product, ProductState, Trigger};
 use backstop_client::instruction::{self as ix, ProductKeys};
 use backstop_client::view::product::renewal;
@@ -39,7 +38,7 @@ pub fn run(args: &RenewArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let old = args.product.open(cluster)?;
     let trigger: Box<Trigger> = Box::new(account::fetch(cluster, &old.keys.trigger())?);
-    if old.state.state() != ProductState::Over && trigger.phase() != Phase::Triggered {
+    if old.state.state() != ProductState::Over && !trigger.phase().is_triggered() {
         let sentence = format!("{} has not triggered: there is nothing to follow", old.state.name());
         return Err(hinted(sentence, "`backstop product create` makes another product beside it"));
     }

@@ -120,7 +120,7 @@ fn carry_out(
         let before = trigger.phase();
         let changed = transaction::events::<PhaseChanged>(&receipt.logs).into_iter().next();
         let after = changed.as_ref().and_then(|changed| Phase::from_byte(changed.after)).unwrap_or(before);
-        let triggered = changed.filter(|_| after == Phase::Triggered);
+        let triggered = changed.filter(|_| after.is_triggered());
         let print = print(receipt);
         let mut rows = vec![("trigger", product.keys.trigger().to_string())];
         if let Some(print) = &print {
@@ -170,6 +170,7 @@ fn warning(before: Phase, after: Phase) -> Option<&'static str> {
         Phase::Met => {
             Some("The condition is met: until the challenge is over, a price that contradicts it undoes that.")
         }
-        Phase::Triggered => Some("This is final: the product is over, and its covers are paid."),
+        Phase::Triggered => Some("The event is proven: what its covers are paid can only grow until it is final."),
+        Phase::Final => Some("This is final: the product is over, and its covers are paid."),
     }
 }

@@ -21,7 +21,7 @@ const TICK_COLUMNS: i64 = 10;
 pub fn evidence(terms: &Terms, standing: &Standing, now: i64, width: usize) -> Option<String> {
     let most_columns = u64::try_from(width).ok()?.saturating_sub(BESIDE).max(LEAST_COLUMNS);
     let evidence = &standing.evidence;
-    let final_phase = standing.phase == Phase::Triggered;
+    let final_phase = standing.phase == Phase::Final;
     let oldest = evidence.head.saturating_add(1).saturating_sub(RING_SLOTS);
     let oldest = if final_phase { oldest } else { oldest.max(terms.first_slot_in_ring(now)) };
     let first = (oldest..=evidence.head).find(|slot| evidence.breach_price(*slot).is_some())?;
@@ -43,7 +43,7 @@ pub fn evidence(terms: &Terms, standing: &Standing, now: i64, width: usize) -> O
     let mut prices = Vec::new();
     for slot in first..=evidence.head {
         // A recovery does not keep its price: it was at the recovery or above.
-        let recovered = evidence.is_recovered(slot).then_some(terms.recovery);
+        let recovered = evidence.is_recovered(terms, slot).then_some(terms.recovery);
         if let Some(price) = recovered.or(evidence.breach_price(slot)) {
             prices.push((terms.slot_start(slot), price));
         }
@@ -101,7 +101,7 @@ fn lane(terms: &Terms, standing: &Standing, first: u64) -> Vec<(i64, i64, char, 
     let cells = (first..=evidence.head).map(|slot| {
         let window = standing.window.map(|window| window.first_slot..=window.last_slot);
         let in_window = window.is_some_and(|window| window.contains(&slot));
-        let good = evidence.is_good(slot);
+        let good = evidence.is_good(terms, slot);
         let (shown, style) = slot_mark(in_window, good);
         (terms.slot_start(slot), terms.slot_end(slot), shown, style)
     });
@@ -140,11 +140,13 @@ mod tests {
         TermsInput {
             threshold: 95_000_000,
             recovery: 96_000_000,
-            severity: Severity::Linear { full_loss_price: 80_000_000 },
+            severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },
             duration_seconds: 4 * 3_600,
             slot_seconds: 1_800,
             tolerance_seconds: 1_800,
             challenge_seconds: 6 * 3_600,
+            run_on_seconds: 3 * 86_400,
+            quiet_seconds: 86_400,
             confidence_multiplier: 200,
         }
     }
@@ -212,9 +214,11 @@ mod tests {
     fn a_whole_ring_fits_the_page() {
         let mut trigger = trigger();
         for slot in 0..250 {
-            // A recovery in every fifth slot: it is never met.
+            // Two recoveries in every fifth slot: it is never met.
             let price = if slot % 5 == 0 { 98_000_000 } else { 90_000_000 + slot * 1_000 };
-            show(&mut trigger, price, START + i64::try_from(slot).expect("small") * 1_800);
+            let start = START + i64::try_from(slot).expect("small") * 1_800;
+            show(&mut trigger, price, start);
+            show(&mut trigger, price, start + 180);
         }
         drawn(&trigger, START + 250 * 1_800).expect("there is evidence");
     }

@@ -1,7 +1,7 @@
 //! `backstop trigger replay`: prices of the past, shown to the real program.
 
 use crate::commands::CheckFailed;
-use crate::commands::args::{hundredths, price, seconds};
+use crate::commands::args::{bps, hundredths, price, seconds};
 use crate::commands::context::hinted;
 use crate::output::{Output, listing, moment, span, table};
 use anyhow::{Context, Result};
@@ -47,14 +47,22 @@ pub struct ReplayArgs {
     /// Mean price at which everything is paid; without it every trigger pays in full.
     #[arg(long, value_name = "PRICE", value_parser = price)]
     pub full_loss: Option<u64>,
+    /// With a full-loss price, least that a trigger pays, in percent of the sum insured.
+    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = bps::<u16>)]
+    pub min_severity: u16,
+    /// With a full-loss price, how long after the breach a fall may go on and be paid, e.g. 3days or 259200s.
+    #[arg(long, value_name = "DURATION", default_value = "3days", value_parser = seconds)]
+    pub run_on: u32,
 }
 
 impl ReplayArgs {
     /// The condition in the program's units.
     pub fn condition(&self) -> TermsInput {
-        let severity = match self.full_loss {
-            Some(full_loss_price) => Severity::Linear { full_loss_price },
-            None => Severity::Binary,
+        let (severity, run_on_seconds) = match self.full_loss {
+            Some(full_loss_price) => {
+                (Severity::Linear { full_loss_price, min_severity_bps: self.min_severity }, self.run_on)
+            }
+            None => (Severity::Binary, 0),
         };
         TermsInput {
             threshold: self.threshold,
@@ -64,6 +72,9 @@ impl ReplayArgs {
             slot_seconds: self.slot,
             tolerance_seconds: self.tolerance,
             challenge_seconds: self.challenge,
+            run_on_seconds,
+            // Nothing is sold in a replay.
+            quiet_seconds: self.duration,
             confidence_multiplier: self.confidence_multiplier,
         }
     }
@@ -88,6 +99,11 @@ pub fn run(args: &ReplayArgs, output: Output) -> Result<()> {
     }
 }
 
+/// Basis points in percent.
+fn part(bps: u16) -> String {
+    format!("{}.{:02} %", bps / 100, bps % 100)
+}
+
 /// The result for people.
 fn report(found: &Replay) -> String {
     let mut text = match found.fired.len() {
@@ -96,15 +112,16 @@ fn report(found: &Replay) -> String {
         times => format!("The trigger would have fired {times} times.\n"),
     };
     if !found.fired.is_empty() {
-        let mut table = table(&["event", "met", "confirmed", "good slots", "mean price", "pays"], &[3, 4, 5]);
+        let mut table = table(&["event", "met", "proven (T)", "mean price", "pays", "deepest", "in the end"], &[3, 4, 5, 6]);
         for fired in &found.fired {
             table.add_row([
                 moment(fired.event_at),
                 moment(fired.met_at),
-                moment(fired.triggered_at),
-                fired.good_slots.to_string(),
-                price_text(fired.twap_e8),
-                format!("{}.{:02} %", fired.severity_bps / 100, fired.severity_bps % 100),
+                moment(fired.final_at),
+                price_text(fired.first_mean_e8),
+                part(fired.first_severity_bps),
+                price_text(fired.deepest_mean_e8),
+                part(fired.severity_bps),
             ]);
         }
         text.push_str(&listing(&table));

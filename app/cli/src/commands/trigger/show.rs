@@ -56,7 +56,12 @@ struct Shown {
     breaching_until: Option<i64>,
     current_slot: Option<SlotSpan>,
     closing_slot: Option<SlotSpan>,
-    triggered_at: Option<i64>,
+    /// T: from when on event and first payment are fixed.
+    proven_at: Option<i64>,
+    /// When the severity is final: at the latest, while it is not.
+    final_at: Option<i64>,
+    /// What was due at T.
+    first_severity_bps: Option<u16>,
     mean_price_e8: Option<u64>,
     severity_bps: Option<u16>,
     /// Whether the product had its incident.
@@ -74,10 +79,13 @@ struct Condition {
     threshold_e8: u64,
     recovery_e8: u64,
     full_loss_e8: Option<u64>,
+    min_severity_bps: Option<u16>,
     duration_seconds: u64,
     slot_seconds: u32,
     tolerance_seconds: u64,
     challenge_seconds: u32,
+    run_on_seconds: u32,
+    quiet_seconds: u32,
     confidence_multiplier_hundredths: u16,
 }
 
@@ -117,6 +125,8 @@ struct SlotView {
     end: i64,
     breach_price_e8: Option<u64>,
     recovered: bool,
+    /// Whether it counts as one below the threshold.
+    good: bool,
     in_window: bool,
 }
 
@@ -140,7 +150,8 @@ fn view(case: &Case, standing: &Standing, now: i64) -> Shown {
     let OpenProduct { state, pool, keys } = &case.product;
     let trigger = &case.trigger;
     let (terms, evidence) = (&trigger.terms, &standing.evidence);
-    let triggered = standing.phase == Phase::Triggered;
+    let proven = standing.phase.is_triggered();
+    let is_final = standing.phase == Phase::Final;
     let so_far = standing.so_far;
     Shown {
         trigger: keys.trigger().to_string(),
@@ -156,10 +167,13 @@ fn view(case: &Case, standing: &Standing, now: i64) -> Shown {
             threshold_e8: terms.threshold,
             recovery_e8: terms.recovery,
             full_loss_e8: terms.payout().full_loss_price(),
+            min_severity_bps: terms.payout().min_severity_bps(),
             duration_seconds: terms.duration_seconds(),
             slot_seconds: terms.slot_seconds,
             tolerance_seconds: terms.tolerance_seconds(),
             challenge_seconds: terms.challenge,
+            run_on_seconds: terms.run_on,
+            quiet_seconds: terms.quiet,
             confidence_multiplier_hundredths: terms.confidence_multiplier,
         },
         now,
@@ -185,9 +199,11 @@ fn view(case: &Case, standing: &Standing, now: i64) -> Shown {
             is_met: standing.is_met(),
         }),
         breaching_until: standing.breaching_until,
-        current_slot: standing.current.filter(|_| !triggered).map(SlotSpan::from),
-        closing_slot: standing.closing.filter(|_| !triggered).map(SlotSpan::from),
-        triggered_at: (trigger.phase() == Phase::Triggered).then_some(evidence.triggered_at),
+        current_slot: standing.current.filter(|_| !is_final).map(SlotSpan::from),
+        closing_slot: standing.closing.filter(|_| !is_final).map(SlotSpan::from),
+        proven_at: proven.then(|| evidence.met_at.saturating_add(i64::from(terms.challenge))),
+        final_at: standing.final_at,
+        first_severity_bps: proven.then_some(evidence.first_severity_bps),
         mean_price_e8: so_far.map(|so_far| so_far.mean_price_e8),
         severity_bps: so_far.map(|so_far| so_far.severity_bps),
         is_over: state.state() == ProductState::Over,
@@ -217,13 +233,14 @@ fn slots(terms: &Terms, standing: &Standing) -> Vec<SlotView> {
     let oldest = evidence.head.saturating_add(1).saturating_sub(RING_SLOTS);
     let met = standing.window.filter(|_| standing.is_met());
     let known = (oldest..=evidence.head).filter_map(|slot| {
-        let (breach_price_e8, recovered) = (evidence.breach_price(slot), evidence.is_recovered(slot));
+        let (breach_price_e8, recovered) = (evidence.breach_price(slot), evidence.is_recovered(terms, slot));
         let in_window = met.is_some_and(|window| (window.first_slot..=window.last_slot).contains(&slot));
         (breach_price_e8.is_some() || recovered || in_window).then(|| SlotView {
             start: terms.slot_start(slot),
             end: terms.slot_end(slot),
             breach_price_e8,
             recovered,
+            good: evidence.is_good(terms, slot),
             in_window,
         })
     });
@@ -286,15 +303,23 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
         } else {
             row("could be met", format!("{}, if every slot from now on is a breach", moment_from(window.met_at, now)));
         }
-        if shown.phase != "triggered" {
-            let final_from = window.contradicted_until.saturating_add(1);
-            let name = if window.is_met { "final from" } else { "could be final" };
-            row(name, moment_from(final_from, now));
+        let name = match (shown.proven_at.is_some(), window.is_met) {
+            (true, _) => "proven",
+            (false, true) => "proven from",
+            (false, false) => "could be proven",
+        };
+        row(name, moment_from(window.contradicted_until.saturating_add(1), now));
+        if let Some(at) = shown.final_at.filter(|_| shown.phase == "triggered") {
+            row("final", format!("{} at the latest: until then the price can fall on and raise it", moment_from(at, now)));
         }
     }
     if let (Some(mean), Some(severity)) = (shown.mean_price_e8, shown.severity_bps) {
         row("mean price", price(mean));
-        let by_evidence = if shown.phase == "triggered" { "gets" } else { "would get" };
+        let by_evidence = match shown.phase {
+            "final" => "gets",
+            "triggered" => "gets at least",
+            _ => "would get",
+        };
         row("a cover", format!("in force at the event {by_evidence} {} of its sum insured", percent(severity.into())));
     }
     match shown.due {
@@ -317,9 +342,10 @@ fn phase_text(shown: &Shown) -> String {
             format!("breaching: no sales, deposits or exits; over after {until} if nothing more is shown")
         }
         "met" => "met: until the challenge is over, a price that contradicts it undoes it".into(),
-        _ => match shown.triggered_at {
-            Some(at) => format!("triggered: final since {}", moment_from(at, now)),
-            None => "triggered: nobody contradicted it in time".into(),
+        "triggered" => "triggered: the event is proven, and what is paid can only grow until it is final".into(),
+        _ => match shown.final_at {
+            Some(at) => format!("final since {}", moment_from(at, now)),
+            None => "final".into(),
         },
     };
     if shown.phase == shown.stored_phase {

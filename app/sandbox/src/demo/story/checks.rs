@@ -16,14 +16,14 @@ impl Story<'_> {
         let severe: Trigger = self.chain.read(&self.product(SEVERE).trigger())?;
         let evidence = &stress.evidence;
         let stated = self.scenario.stated;
-        self.check("stress_triggered", "The stress product triggered", "triggered", phase_name(stress.phase()));
+        self.check("stress_triggered", "The stress product triggered", "final", phase_name(stress.phase()));
         self.check("event_at", "Its event began at the time stated in advance", stated.event_at, evidence.event_at);
         self.check("met_at", "Its condition was met at the time stated in advance", stated.met_at, evidence.met_at);
         self.check(
             "mean_price",
             "Its mean price is the one stated in advance",
             stated.mean_price_e8,
-            evidence.mean_price,
+            evidence.lowest_mean,
         );
         self.check(
             "severity",
@@ -31,10 +31,10 @@ impl Story<'_> {
             stated.severity_bps,
             evidence.severity_bps,
         );
-        let found = (stress.phase() == Phase::Triggered).then_some(expect::Event {
+        let found = stress.phase().is_triggered().then_some(expect::Event {
             event_at: evidence.event_at,
             met_at: evidence.met_at,
-            mean_price_e8: evidence.mean_price,
+            mean_price_e8: evidence.lowest_mean,
             severity_bps: evidence.severity_bps,
         });
         let found = Expected { event: found, credited: evidence.longest_credited(&stress.terms).into() };
@@ -46,7 +46,7 @@ impl Story<'_> {
         let say = |triggered: bool, incident: bool, credited: u64| {
             format!("triggered: {triggered}, incident: {incident}, credited slots: {credited}")
         };
-        let triggered = severe.phase() == Phase::Triggered;
+        let triggered = severe.phase().is_triggered();
         let credited = severe.evidence.longest_credited(&severe.terms).into();
         self.check(
             "severe_not_triggered",

@@ -57,9 +57,12 @@ pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
     let crisis = accounts.crisis.as_deref_mut();
     let WindUp { reserve, refunds, bucket } = incident.wind_up(&mut till, &mut product, crisis, now)?;
     till.close()?;
-    if let Some(crisis) = accounts.crisis.as_ref().filter(|crisis| crisis.incidents == 0) {
+    if let Some(crisis) = &accounts.crisis {
         let payee = accounts.crisis_rent_payer.as_ref().filter(|payee| payee.key() == crisis.rent_payer);
-        crisis.close(payee.ok_or(BackstopError::WrongRentPayer)?.to_account_info())?;
+        let payee = payee.ok_or(BackstopError::WrongRentPayer)?;
+        if crisis.incidents == 0 {
+            crisis.close(payee.to_account_info())?;
+        }
     }
     report(&IncidentClosed { pool: accounts.pool.key(), incident: incident.key(), reserve, refunds, bucket })?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Opens the incident of a trigger that has triggered.
+//! Opens the incident of a trigger whose evidence is final.
 
 use crate::constants::*;
 use crate::cpi::records::{NewAccount, read_record, require_address, write_record};

@@ -1,4 +1,4 @@
-//! Makes a trigger final whose challenge is over.
+//! Proves the event of a trigger whose challenge is over.
 
 use crate::instructions::trigger::observe::book_phase_change;
 use crate::instructions::trigger::refresh::Refresh;
@@ -8,14 +8,14 @@ use anchor_lang::prelude::*;
 
 /// Specification:
 /// - anyone, once the condition is met and the challenge after its last slot is over; refused before;
-/// - final: event, mean price and severity never change again.
+/// - event and first severity never change again; the severity may grow until the run-on is over.
 pub(crate) fn handle(ctx: Context<Refresh>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let now = now()?;
     let mut trigger = accounts.trigger.write()?;
     let outcome = trigger.confirm(now)?;
-    if outcome.phase_changed() {
+    if outcome.phase_changed() || outcome.deepened {
         book_phase_change(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome, now)?;
     }
     Ok(())

@@ -29,7 +29,8 @@ pub struct Observe<'info> {
 
 /// Specification:
 /// - anyone, in every phase, with any signed print in its time;
-/// - a breach is taken until half a challenge after the end of its slot, a recovery until the trigger is confirmed;
+/// - every slot that is settled by now is processed first, in order, and only then is the print written;
+/// - a recovered print is taken for a challenge after the end of its slot, any other for half of it;
 /// - a print that was shown before changes nothing; a refused one changes no byte;
 /// - a change of phase is counted in the pool's alert, if the product has exposure.
 pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
@@ -39,7 +40,7 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
     let mut trigger = accounts.trigger.write()?;
     let print = trigger.read_print(&accounts.price, now)?;
     let outcome = trigger.observe(&print, now)?;
-    if outcome.changed {
+    if outcome.is_news {
         report(&Observed {
             trigger: accounts.trigger.key(),
             price: print.price,
@@ -47,13 +48,13 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
             publish_time: print.publish_time,
         })?;
     }
-    if outcome.phase_changed() {
+    if outcome.phase_changed() || outcome.deepened {
         book_phase_change(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome, now)?;
     }
     Ok(())
 }
 
-/// Counts a change of phase in the pool's alert and reports it.
+/// Counts a change of phase in the pool's alert and reports it, or a deeper severity.
 pub(crate) fn book_phase_change(
     trigger: &mut Trigger,
     trigger_key: Pubkey,
@@ -62,18 +63,21 @@ pub(crate) fn book_phase_change(
     outcome: &Outcome,
     now: i64,
 ) -> Result<()> {
-    let alert = product.read()?.alert(trigger.alert_number);
-    let (before, after) = (trigger.alert_in(outcome.before), trigger.alert_in(outcome.after));
-    let mut till = Till::untouched(pool)?;
-    trigger.alert_number = till.move_alert(alert, before, after, now)?;
-    till.close()?;
+    if outcome.phase_changed() {
+        let alert = product.read()?.alert(trigger.alert_number);
+        let (before, after) = (trigger.alert_in(outcome.before), trigger.alert_in(outcome.after));
+        let mut till = Till::untouched(pool)?;
+        trigger.alert_number = till.move_alert(alert, before, after, now)?;
+        till.close()?;
+    }
     report(&PhaseChanged {
         trigger: trigger_key,
         product: product.key(),
         before: outcome.before.byte(),
         after: outcome.after.byte(),
         event_at: trigger.evidence.event_at,
-        mean_price: trigger.evidence.mean_price,
+        mean_price: trigger.evidence.lowest_mean,
+        severity_bps: trigger.evidence.severity_bps,
     })?;
     Ok(())
 }

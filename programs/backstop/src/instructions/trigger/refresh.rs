@@ -31,7 +31,7 @@ pub(crate) fn handle(ctx: Context<Refresh>) -> Result<()> {
     let now = now()?;
     let mut trigger = accounts.trigger.write()?;
     let outcome = trigger.refresh(now);
-    if outcome.phase_changed() {
+    if outcome.phase_changed() || outcome.deepened {
         book_phase_change(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome, now)?;
     }
     Ok(())

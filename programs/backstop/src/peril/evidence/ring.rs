@@ -1,58 +1,153 @@
-//! The ring of slots: what was shown in the last 256 of them, and what was found in it so far.
+//! The ring of slots: what was shown in the last 256 of them, and what follows from the settled ones.
 
+use super::terms::Terms;
 use anchor_lang::prelude::*;
 
 /// Slots that the evidence reaches back.
 pub const RING_SLOTS: u64 = 256;
 /// The same as a length.
 pub const RING: usize = 256;
-/// Words of a bitmap with one bit for each slot of the ring.
-pub const RING_WORDS: usize = 4;
+
+/// What was shown in one slot. All zeros: nothing.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Highest Breach price, in 1e-8; 0: none.
+    pub highest_breach: u64,
+    /// Lowest price less its confidences, of any print, in 1e-8, rounded down and at least 1; 0: none.
+    pub lowest: u64,
+    /// Second of the slot in which the first Above was published, plus 1; 0: none. A Recovered is an Above too.
+    pub above_first: u16,
+    /// The same of the last Above.
+    pub above_last: u16,
+    /// The same of the first Recovered.
+    pub recovered_first: u16,
+    /// The same of the last Recovered.
+    pub recovered_last: u16,
+}
+
+const _: () = assert!(size_of::<Shown>() == 24);
+
+/// What a slot says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotState {
+    /// A Breach was shown in it, and no two Aboves.
+    Good,
+    /// Two Recovered were shown in it.
+    Recovered,
+    /// Neither.
+    Open,
+}
+
+impl Shown {
+    /// What the slot says, where two prints of a kind count if they are at least `apart` seconds from one another.
+    pub fn state(&self, apart: u16) -> SlotState {
+        if self.recovered_first != 0 && self.recovered_last.saturating_sub(self.recovered_first) >= apart {
+            SlotState::Recovered
+        } else if self.highest_breach != 0
+            && (self.above_first == 0 || self.above_last.saturating_sub(self.above_first) < apart)
+        {
+            SlotState::Good
+        } else {
+            SlotState::Open
+        }
+    }
+
+    /// Whether two Aboves were shown, at least `apart` seconds from one another.
+    pub fn has_two_aboves(&self, apart: u16) -> bool {
+        self.above_first != 0 && self.above_last.saturating_sub(self.above_first) >= apart
+    }
+
+    /// Highest Breach price, in 1e-8, if a Breach was shown.
+    pub fn breach(&self) -> Option<u64> {
+        (self.highest_breach != 0).then_some(self.highest_breach)
+    }
+
+    /// Widens the Aboves by one, `second` seconds into the slot.
+    pub(super) fn note_above(&mut self, second: u16) {
+        widen(&mut self.above_first, &mut self.above_last, second);
+    }
+
+    /// Widens the Recovered by one, `second` seconds into the slot.
+    pub(super) fn note_recovered(&mut self, second: u16) {
+        widen(&mut self.recovered_first, &mut self.recovered_last, second);
+    }
+}
+
+fn widen(first: &mut u16, last: &mut u16, second: u16) {
+    let mark = second.saturating_add(1);
+    if *first == 0 || mark < *first {
+        *first = mark;
+    }
+    if mark > *last {
+        *last = mark;
+    }
+}
+
+/// Consecutive slots that a window may lie in: none recovered, at most `tolerance` that are not good, at most `need`
+/// good ones, the first of them good.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// Its first slot. Without good slots: nothing.
+    pub first: u64,
+    /// Sum of its good slots' highest Breach prices, in 1e-8.
+    pub sum: u64,
+    /// How many slots are good.
+    pub good: u32,
+    /// How many are not.
+    pub missing: u32,
+}
 
 /// What was shown to a trigger, and what follows from it. All zeros is a new one.
 #[zero_copy]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// Highest Breach price shown in each slot of the ring, in 1e-8, at `slot % 256`; 0 where none was shown.
-    pub prices: [u64; RING],
-    /// Slots in which a Breach was shown.
-    pub breached: [u64; RING_WORDS],
-    /// Slots in which a Recovered was shown.
-    pub recovered: [u64; RING_WORDS],
-    /// Newest slot of the ring: the newest in which a Breach or a Recovered was shown. 0: none.
+    /// What was shown in each slot of the ring, at `slot % 256`.
+    pub slots: [Shown; RING],
+    /// Newest slot of the ring: the newest in which a print was shown. 0: none.
     pub head: u64,
-    /// Newest slot in which a Recovered was shown. 0: none.
+    /// The first slot that is not processed: all before it were settled when the last call was made.
+    pub next: u64,
+    /// The run of processed slots that ends before `next`.
+    pub run: Run,
+    /// Newest slot that is recovered. 0: none.
     pub newest_recovered: u64,
     /// Newest good slot, if it is newer than `newest_recovered`; else 0.
     pub newest_good: u64,
-    /// Slot f of the window while Met or Triggered; else 0.
+    /// Slot f of the window while Met, and once Triggered; else 0.
     pub window_first: u64,
-    /// Slot m of the window while Met or Triggered; else 0.
+    /// Slot m of the window while Met, and once Triggered; else 0.
     pub window_last: u64,
     /// Once Triggered: start of slot f, in unix seconds.
     pub event_at: i64,
-    /// Once Triggered: end of slot m, in unix seconds.
+    /// Once Triggered: end of slot m, in unix seconds. T is one challenge later.
     pub met_at: i64,
-    /// Once Triggered: when it was confirmed, in unix seconds. Nothing depends on it.
-    pub triggered_at: i64,
+    /// Once Final: from when on it was, in unix seconds.
+    pub final_at: i64,
+    /// Once Triggered: mean, over the good slots of f..m, of the highest Breach price shown, in 1e-8, rounded down.
+    pub first_mean: u64,
+    /// Once Triggered: lowest such mean of that window and of those of the run-on so far.
+    pub lowest_mean: u64,
     /// Price of the newest print shown, in 1e-8; of several in one second the lowest.
     pub last_price: u64,
     /// Confidence of the newest print shown, in 1e-8.
     pub last_confidence: u64,
     /// Publish time of the newest print shown, in unix seconds. 0: none.
     pub last_publish_time: i64,
-    /// Once Triggered: mean over the window's good slots of the highest Breach price shown, in 1e-8, rounded
-    /// down. For people to read: the severity is computed from the sum.
-    pub mean_price: u64,
-    /// Once Triggered: what is paid, in basis points of the sum insured.
+    /// Good slots that are not processed.
+    pub open_good: u32,
+    /// Once Triggered: what the mean of f..m pays, in basis points of the sum insured.
+    pub first_severity_bps: u16,
+    /// Once Triggered: what the lowest mean pays. It only grows, until Final.
     pub severity_bps: u16,
-    /// A [`Phase`], as of the last call that changed something.
+    /// A [`super::Phase`], as of the last call that changed something.
     pub phase: u8,
     /// Zero.
-    pub padding: [u8; 5],
+    pub padding: [u8; 7],
 }
 
-const _: () = assert!(size_of::<Evidence>() == 2_216 && align_of::<Evidence>() == 8);
+const _: () = assert!(size_of::<Evidence>() == 6_296 && align_of::<Evidence>() == 8);
 
 impl Default for Evidence {
     fn default() -> Self {
@@ -61,19 +156,34 @@ impl Default for Evidence {
 }
 
 impl Evidence {
-    /// Whether a slot of the ring is good.
-    pub fn is_good(&self, slot: u64) -> bool {
-        self.holds(slot) && self.good_bit(slot)
+    /// What was shown in a slot; nothing outside of the ring.
+    pub fn shown(&self, slot: u64) -> Shown {
+        if self.holds(slot) { self.kept(slot) } else { Shown::default() }
     }
 
-    /// Whether a Recovered was shown in a slot of the ring.
-    pub fn is_recovered(&self, slot: u64) -> bool {
-        self.holds(slot) && bit(&self.recovered, slot)
+    /// What a slot says.
+    pub fn state(&self, terms: &Terms, slot: u64) -> SlotState {
+        self.shown(slot).state(terms.apart())
     }
 
-    /// Highest Breach price shown in a slot of the ring, in 1e-8.
+    /// Whether a slot is good.
+    pub fn is_good(&self, terms: &Terms, slot: u64) -> bool {
+        self.state(terms, slot) == SlotState::Good
+    }
+
+    /// Whether a slot is recovered.
+    pub fn is_recovered(&self, terms: &Terms, slot: u64) -> bool {
+        self.state(terms, slot) == SlotState::Recovered
+    }
+
+    /// Highest Breach price shown in a slot, in 1e-8.
     pub fn breach_price(&self, slot: u64) -> Option<u64> {
-        (self.holds(slot) && bit(&self.breached, slot)).then(|| self.price_bits(slot))
+        self.shown(slot).breach()
+    }
+
+    /// Oldest slot of the ring.
+    pub fn tail(&self) -> u64 {
+        self.head.saturating_add(1).saturating_sub(RING_SLOTS).max(1)
     }
 
     /// Turns the ring forward to a slot, forgetting what falls out of it. An older slot turns nothing.
@@ -82,64 +192,33 @@ impl Evidence {
             return;
         };
         if ahead >= RING_SLOTS {
-            self.prices = [0; RING];
-            self.breached = [0; RING_WORDS];
-            self.recovered = [0; RING_WORDS];
+            bytemuck::bytes_of_mut(&mut self.slots).fill(0);
         } else {
             for fresh in self.head.saturating_add(1)..=slot {
-                if let Some(price) = self.prices.get_mut(place(fresh)) {
-                    *price = 0;
-                }
-                clear_bit(&mut self.breached, fresh);
-                clear_bit(&mut self.recovered, fresh);
+                *self.kept_mut(fresh) = Shown::default();
             }
         }
         self.head = slot;
     }
 
-    /// Oldest slot of the ring.
-    pub(super) fn tail(&self) -> u64 {
-        self.head.saturating_add(1).saturating_sub(RING_SLOTS).max(1)
-    }
-
     pub(super) fn holds(&self, slot: u64) -> bool {
-        (self.tail()..=self.head).contains(&slot)
+        slot <= self.head && slot >= self.tail()
     }
 
-    pub(super) fn good_bit(&self, slot: u64) -> bool {
-        bit(&self.breached, slot) && !bit(&self.recovered, slot)
+    /// What is kept at a slot's place: of that slot if the ring holds it.
+    #[expect(clippy::indexing_slicing, reason = "the place is below the length")]
+    pub(super) fn kept(&self, slot: u64) -> Shown {
+        self.slots[place(slot)]
     }
 
-    pub(super) fn price_bits(&self, slot: u64) -> u64 {
-        self.prices.get(place(slot)).copied().unwrap_or(0)
+    /// The same, to change it.
+    #[expect(clippy::indexing_slicing, reason = "the place is below the length")]
+    pub(super) fn kept_mut(&mut self, slot: u64) -> &mut Shown {
+        &mut self.slots[place(slot)]
     }
 }
 
 /// Where in the ring a slot is kept.
-pub(super) fn place(slot: u64) -> usize {
+const fn place(slot: u64) -> usize {
     (slot & 255) as usize
-}
-
-/// The word of a bitmap that has a slot's bit, and the bit.
-fn word_and_mask(slot: u64) -> (usize, u64) {
-    (((slot >> 6) & 3) as usize, 1_u64.wrapping_shl((slot & 63) as u32))
-}
-
-pub(super) fn bit(bitmap: &[u64; RING_WORDS], slot: u64) -> bool {
-    let (word, mask) = word_and_mask(slot);
-    bitmap.get(word).is_some_and(|word| word & mask != 0)
-}
-
-pub(super) fn set_bit(bitmap: &mut [u64; RING_WORDS], slot: u64) {
-    let (word, mask) = word_and_mask(slot);
-    if let Some(word) = bitmap.get_mut(word) {
-        *word |= mask;
-    }
-}
-
-fn clear_bit(bitmap: &mut [u64; RING_WORDS], slot: u64) {
-    let (word, mask) = word_and_mask(slot);
-    if let Some(word) = bitmap.get_mut(word) {
-        *word &= !mask;
-    }
 }

@@ -1,7 +1,7 @@
 //! The terms of a trigger: what a breach is, how long it must last, and what bounds that has.
 
 use super::ring::RING_SLOTS;
-use crate::payout::{PayoutForm, Severity};
+use crate::payout::{FULL_SEVERITY_BPS, MIN_SEVERITY_BPS, PayoutForm, Severity};
 use crate::peril::feed::Observation;
 use anchor_lang::prelude::*;
 
@@ -13,14 +13,26 @@ pub const MIN_SLOT_SECONDS: u32 = 60;
 pub const MAX_SLOT_SECONDS: u32 = 3_600;
 /// Shortest duration of a breach that triggers, in seconds.
 pub const MIN_DURATION_SECONDS: u64 = 3_600;
-/// Shortest challenge, in seconds.
-pub const MIN_CHALLENGE_SECONDS: u32 = 3_600;
+/// Shortest challenge, in seconds: half of it must be enough to look up a print and show it.
+pub const MIN_CHALLENGE_SECONDS: u32 = 7_200;
 /// Longest challenge, in seconds: old prints can be proven for about a day after the oracle changes its signers.
 pub const MAX_CHALLENGE_SECONDS: u32 = 86_400;
 /// Fewest good slots that trigger.
 pub const MIN_NEED: u16 = 6;
+/// Smallest confidence multiplier, in hundredths: what the oracle itself doubts is no evidence.
+pub const MIN_CONFIDENCE_MULTIPLIER: u16 = 100;
 /// Largest confidence multiplier, in hundredths.
 pub const MAX_CONFIDENCE_MULTIPLIER: u16 = 1_000;
+/// Highest recovery, in parts of a hundred of the threshold: one that is out of reach contradicts nothing.
+pub const MAX_RECOVERY_PERCENT: u64 = 110;
+/// Highest recovery, in 1e-8: sums of a window's prices fit 64 bits.
+pub const MAX_PRICE: u64 = i64::MAX as u64 / 256;
+/// A window may always be without evidence for this part of its slots, and for one at least.
+pub const LEAST_TOLERANCE_DIVISOR: u16 = 12;
+/// Longest run-on, in seconds.
+pub const MAX_RUN_ON_SECONDS: u32 = 14 * DAY_SECONDS;
+/// Least distance of two prints of a kind that count together, in seconds; and at least a tenth of a slot.
+pub const LEAST_APART_SECONDS: u32 = 30;
 
 const DAY_SECONDS: u32 = 86_400;
 const HUNDREDTHS: u64 = 100;
@@ -30,7 +42,7 @@ const HUNDREDTHS: u64 = 100;
 pub struct TermsInput {
     /// A Breach is below this price, in 1e-8.
     pub threshold: u64,
-    /// A Recovered is at or above this price, in 1e-8; at least the threshold.
+    /// A Recovered is at or above this price, in 1e-8; above the threshold, by a tenth of it at most.
     pub recovery: u64,
     /// How much is paid.
     pub severity: Severity,
@@ -38,10 +50,15 @@ pub struct TermsInput {
     pub duration_seconds: u32,
     /// Length of a slot, in seconds; 1 minute to 1 hour, a divisor of a day.
     pub slot_seconds: u32,
-    /// How long, within the window, nothing needs to be known, in seconds; a multiple of the slot.
+    /// How much of the window need not be below the threshold, in seconds; a multiple of the slot.
     pub tolerance_seconds: u32,
     /// How long a met trigger waits to be contradicted, in seconds; a multiple of the slot.
     pub challenge_seconds: u32,
+    /// How long after the window a fall may go on and deepen the severity, in seconds; a multiple of the slot; 0 for
+    /// Binary.
+    pub run_on_seconds: u32,
+    /// For how long no print may have been near the threshold when a cover is sold, in seconds; a multiple of the slot.
+    pub quiet_seconds: u32,
     /// How many confidences a price must be away from the threshold, in hundredths: 200 is two.
     pub confidence_multiplier: u16,
 }
@@ -49,21 +66,25 @@ pub struct TermsInput {
 /// Why terms are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TermsError {
-    /// The threshold is 0, or the recovery is below it or beyond any price.
+    /// The threshold is 0, or the recovery is not above it, or above it by more than a tenth, or beyond [`MAX_PRICE`].
     BadPrices,
     /// A slot is not 1 minute to 1 hour, or does not divide a day.
     BadSlot,
     /// The duration is below an hour or below six slots, or not whole slots.
     BadDuration,
-    /// The tolerance is more than a quarter of the duration, or not whole slots.
+    /// The tolerance is less than a twelfth of the duration or than a slot, more than a quarter, or not whole slots.
     BadTolerance,
-    /// The challenge is not 1 to 24 hours, or not whole slots.
+    /// The challenge is not 2 to 24 hours, or not whole slots.
     BadChallenge,
     /// Duration, tolerance and challenge together do not fit the ring.
     BeyondRing,
-    /// The confidence multiplier is above [`MAX_CONFIDENCE_MULTIPLIER`].
+    /// The run-on is longer than 14 days, not whole slots, or not 0 for Binary.
+    BadRunOn,
+    /// The quiet time is shorter than the duration, does not fit the ring, or is not whole slots.
+    BadQuiet,
+    /// The confidence multiplier is not between [`MIN_CONFIDENCE_MULTIPLIER`] and [`MAX_CONFIDENCE_MULTIPLIER`].
     BadConfidenceMultiplier,
-    /// The full-loss price does not fit the severity, or its kind is unknown.
+    /// Full-loss price or least severity do not fit the form, or the form is unknown.
     BadSeverity,
     /// Padding that is not zero.
     BadPadding,
@@ -74,9 +95,11 @@ pub enum TermsError {
 pub enum Class {
     /// Certainly below the threshold.
     Breach,
-    /// Certainly at or above the recovery.
+    /// Certainly at or above the threshold, and not certainly at or above the recovery.
+    Above,
+    /// Certainly at or above the recovery. It counts as an Above too.
     Recovered,
-    /// Neither: it has no effect.
+    /// Neither: no slot says anything by it. It still counts where a cover is sold.
     Unclear,
 }
 
@@ -94,19 +117,25 @@ pub struct Terms {
     pub slot_seconds: u32,
     /// How long a met trigger waits to be contradicted, in seconds.
     pub challenge: u32,
+    /// How long after the window a fall may deepen the severity, in seconds.
+    pub run_on: u32,
+    /// For how long no print may have been near the threshold when a cover is sold, in seconds.
+    pub quiet: u32,
     /// Good slots that trigger: duration / slot.
     pub need: u16,
-    /// Slots within a window that may be without evidence.
+    /// Slots within a window that need not be good.
     pub tolerance: u16,
     /// How many confidences a price must be away from the threshold, in hundredths.
     pub confidence_multiplier: u16,
+    /// Linear: least that a proven loss pays, in basis points of the sum insured. Binary: 0.
+    pub min_severity_bps: u16,
     /// A [`PayoutForm`].
     pub severity: u8,
     /// Zero.
-    pub padding: [u8; 1],
+    pub padding: [u8; 7],
 }
 
-const _: () = assert!(size_of::<Terms>() == 40 && align_of::<Terms>() == 8);
+const _: () = assert!(size_of::<Terms>() == 56 && align_of::<Terms>() == 8);
 
 impl Terms {
     /// Terms from prices and seconds, validated.
@@ -129,22 +158,27 @@ impl Terms {
             full_loss_price: input.severity.full_loss_price().unwrap_or(0),
             slot_seconds: input.slot_seconds,
             challenge: input.challenge_seconds,
+            run_on: input.run_on_seconds,
+            quiet: input.quiet_seconds,
             need: slots(input.duration_seconds, TermsError::BadDuration)?,
             tolerance: slots(input.tolerance_seconds, TermsError::BadTolerance)?,
             confidence_multiplier: input.confidence_multiplier,
+            min_severity_bps: input.severity.min_severity_bps().unwrap_or(0),
             severity: input.severity.form().byte(),
-            padding: [0],
+            padding: [0; 7],
         };
         terms.validate()?;
         Ok(terms)
     }
 
     /// The hard bounds of `docs/src/how/evidence.md`.
-    ///
-    /// Beyond them a recovery must be a price that can be shown (it fits an `i64`): evidence that nothing could
-    /// contradict would be none.
     pub fn validate(&self) -> core::result::Result<(), TermsError> {
-        if self.threshold == 0 || self.recovery < self.threshold || i64::try_from(self.recovery).is_err() {
+        let highest = self.threshold.saturating_mul(MAX_RECOVERY_PERCENT);
+        if self.threshold == 0
+            || self.recovery <= self.threshold
+            || self.recovery.saturating_mul(HUNDREDTHS) > highest
+            || self.recovery > MAX_PRICE
+        {
             return Err(TermsError::BadPrices);
         }
         if !(MIN_SLOT_SECONDS..=MAX_SLOT_SECONDS).contains(&self.slot_seconds)
@@ -155,11 +189,12 @@ impl Terms {
         if self.need < MIN_NEED || self.duration_seconds() < MIN_DURATION_SECONDS {
             return Err(TermsError::BadDuration);
         }
-        if u32::from(self.tolerance).saturating_mul(4) > u32::from(self.need) {
+        let least_tolerance = self.need.checked_div(LEAST_TOLERANCE_DIVISOR).unwrap_or(0).max(1);
+        if self.tolerance < least_tolerance || u32::from(self.tolerance).saturating_mul(4) > u32::from(self.need) {
             return Err(TermsError::BadTolerance);
         }
         if !(MIN_CHALLENGE_SECONDS..=MAX_CHALLENGE_SECONDS).contains(&self.challenge)
-            || self.challenge.checked_rem(self.slot_seconds) != Some(0)
+            || !self.is_whole_slots(self.challenge)
         {
             return Err(TermsError::BadChallenge);
         }
@@ -168,21 +203,47 @@ impl Terms {
         if reach.saturating_add(SPARE_SLOTS) > RING_SLOTS {
             return Err(TermsError::BeyondRing);
         }
-        if self.confidence_multiplier > MAX_CONFIDENCE_MULTIPLIER {
+        if self.run_on > MAX_RUN_ON_SECONDS || !self.is_whole_slots(self.run_on) {
+            return Err(TermsError::BadRunOn);
+        }
+        // The slot that is not over yet is part of the ring.
+        let quiet_slots = self.quiet.checked_div(self.slot_seconds).unwrap_or(0);
+        if u64::from(self.quiet) < self.duration_seconds()
+            || u64::from(quiet_slots) >= RING_SLOTS
+            || !self.is_whole_slots(self.quiet)
+        {
+            return Err(TermsError::BadQuiet);
+        }
+        if !(MIN_CONFIDENCE_MULTIPLIER..=MAX_CONFIDENCE_MULTIPLIER).contains(&self.confidence_multiplier) {
             return Err(TermsError::BadConfidenceMultiplier);
         }
-        let severity_fits = match PayoutForm::from_byte(self.severity) {
-            Some(PayoutForm::Binary) => self.full_loss_price == 0,
-            Some(PayoutForm::Linear) => (1..self.threshold).contains(&self.full_loss_price),
-            None => false,
-        };
-        if !severity_fits {
-            return Err(TermsError::BadSeverity);
+        match PayoutForm::from_byte(self.severity) {
+            Some(PayoutForm::Binary) => {
+                if self.full_loss_price != 0 || self.min_severity_bps != 0 {
+                    return Err(TermsError::BadSeverity);
+                }
+                // All is paid at once: there is nothing to deepen.
+                if self.run_on != 0 {
+                    return Err(TermsError::BadRunOn);
+                }
+            }
+            Some(PayoutForm::Linear) => {
+                if !(1..self.threshold).contains(&self.full_loss_price)
+                    || !(MIN_SEVERITY_BPS..=FULL_SEVERITY_BPS).contains(&self.min_severity_bps)
+                {
+                    return Err(TermsError::BadSeverity);
+                }
+            }
+            None => return Err(TermsError::BadSeverity),
         }
-        if self.padding != [0] {
+        if self.padding != [0; 7] {
             return Err(TermsError::BadPadding);
         }
         Ok(())
+    }
+
+    fn is_whole_slots(&self, seconds: u32) -> bool {
+        seconds.checked_rem(self.slot_seconds) == Some(0)
     }
 
     /// How long the price must be below the threshold, in seconds.
@@ -229,15 +290,32 @@ impl Terms {
         self.slot_start(slot.saturating_add(1))
     }
 
-    /// Last second at which a Breach in this slot is taken: half a challenge after the slot's end, rounded down, so
-    /// that at least the other half is left to contradict it.
+    /// Last second at which a Breach, an Above or an Unclear of this slot is taken: while less than half a challenge has
+    /// passed since the slot's end, so that at least the other half is left to contradict it.
     pub fn open_until(&self, slot: u64) -> i64 {
-        self.slot_end(slot).saturating_add(i64::from(self.challenge >> 1))
+        let half = self.challenge.saturating_sub(1) >> 1;
+        self.slot_end(slot).saturating_add(i64::from(half))
     }
 
-    /// Last second at which a Recovered contradicts a window that ends in this slot. It can be confirmed after it.
-    pub fn contradicted_until(&self, last_slot: u64) -> i64 {
-        self.slot_end(last_slot).saturating_add(i64::from(self.challenge))
+    /// First second at which a slot is settled: nothing in it changes any more. That of a window's last slot is T.
+    pub fn settled_at(&self, slot: u64) -> i64 {
+        self.slot_end(slot).saturating_add(i64::from(self.challenge))
+    }
+
+    /// Last second at which a Recovered of this slot is taken.
+    pub fn contradicted_until(&self, slot: u64) -> i64 {
+        self.settled_at(slot).saturating_sub(1)
+    }
+
+    /// The first slot that is not settled at a time.
+    pub fn first_unsettled(&self, now: i64) -> u64 {
+        self.slot_of(now.saturating_sub(i64::from(self.challenge))).unwrap_or(0)
+    }
+
+    /// The last slot that may deepen the severity of a window that ends in `last_slot`, unless a recovered one comes
+    /// before it.
+    pub fn last_of_run_on(&self, last_slot: u64) -> u64 {
+        last_slot.saturating_add(u64::from(self.run_on.checked_div(self.slot_seconds).unwrap_or(0)))
     }
 
     /// Oldest slot in which a print is taken at a time.
@@ -245,39 +323,73 @@ impl Terms {
         self.slot_of(now).unwrap_or(0).saturating_add(1).saturating_sub(RING_SLOTS)
     }
 
+    /// How far apart two prints of a kind must be to count, in seconds: a tenth of a slot, rounded up, and at least
+    /// [`LEAST_APART_SECONDS`].
+    pub fn apart(&self) -> u16 {
+        let apart = self.slot_seconds.div_ceil(10).max(LEAST_APART_SECONDS);
+        u16::try_from(apart).unwrap_or(u16::MAX)
+    }
+
+    /// How far into its slot a time is, in seconds.
+    pub(super) fn second_of_slot(&self, unix_seconds: i64) -> u16 {
+        let second = unix_seconds.checked_rem_euclid(i64::from(self.slot_seconds)).unwrap_or(0);
+        u16::try_from(second).unwrap_or(0)
+    }
+
     /// What a print says, exactly: 128-bit products, no rounding here (that of the price is the oracle's).
     ///
-    /// Breach if `price + k * confidence < threshold`; Recovered if `price - k * confidence >= recovery`.
+    /// Breach if `price + k * confidence < threshold`; Recovered if `price - k * confidence >= recovery`; Above if
+    /// `price - k * confidence >= threshold`.
     pub fn classify(&self, print: &Observation) -> Class {
-        let hundredths = |value: u64| u128::from(value).saturating_mul(u128::from(HUNDREDTHS));
         let price = hundredths(print.price);
-        let margin = u128::from(print.confidence).saturating_mul(u128::from(self.confidence_multiplier));
+        let margin = self.margin(print);
         if price.saturating_add(margin) < hundredths(self.threshold) {
             Class::Breach
         } else if price >= hundredths(self.recovery).saturating_add(margin) {
             Class::Recovered
+        } else if price >= hundredths(self.threshold).saturating_add(margin) {
+            Class::Above
         } else {
             Class::Unclear
         }
+    }
+
+    /// `price - k * confidence` in 1e-8, rounded down, and at least 1: what the price is at least.
+    pub fn least_price(&self, print: &Observation) -> u64 {
+        let least = hundredths(print.price).saturating_sub(self.margin(print));
+        let least = least.checked_div(u128::from(HUNDREDTHS)).unwrap_or(0);
+        u64::try_from(least).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Confidences of a print by the multiplier, in hundredths of 1e-8.
+    fn margin(&self, print: &Observation) -> u128 {
+        u128::from(print.confidence).saturating_mul(u128::from(self.confidence_multiplier))
     }
 
     /// How much is paid.
     pub fn payout(&self) -> Severity {
         match PayoutForm::stored(self.severity) {
             PayoutForm::Binary => Severity::Binary,
-            PayoutForm::Linear => Severity::Linear { full_loss_price: self.full_loss_price },
+            PayoutForm::Linear => Severity::Linear {
+                full_loss_price: self.full_loss_price,
+                min_severity_bps: self.min_severity_bps,
+            },
         }
     }
 
-    /// What the mean of `count` prices pays, given their sum in 1e-8: see [`Severity::severity_bps`].
-    pub fn severity_bps(&self, sum: u128, count: u64) -> u16 {
-        self.payout().severity_bps(self.threshold, sum, count)
+    /// What a mean price pays: see [`Severity::severity_bps`].
+    pub fn severity_bps(&self, mean: u64) -> u16 {
+        self.payout().severity_bps(self.threshold, mean)
     }
 
     /// Slots of the longest window: `need + tolerance`.
     pub(super) fn span(&self) -> u64 {
         u64::from(self.need).saturating_add(u64::from(self.tolerance))
     }
+}
+
+fn hundredths(value: u64) -> u128 {
+    u128::from(value).saturating_mul(u128::from(HUNDREDTHS))
 }
 
 fn signed(seconds: u64) -> i64 {

@@ -1,6 +1,6 @@
-//! Windows: the search for the earliest stretch of slots that meets the condition.
+//! Windows: stretches of slots that meet the condition.
 
-use super::ring::{Evidence, bit};
+use super::ring::{Evidence, Run, Shown, SlotState};
 use super::terms::Terms;
 
 /// A window of evidence that meets the condition.
@@ -14,33 +14,25 @@ pub struct Window {
     pub event_at: i64,
     /// End of slot m, in unix seconds.
     pub met_at: i64,
-    /// Last second at which it can be contradicted; it can be confirmed after it.
+    /// Last second at which it can be contradicted. A second later is T.
     pub contradicted_until: i64,
 }
 
 impl Evidence {
-    /// The window that meets the condition, while Met or Triggered.
+    /// The window that meets the condition, while Met and once Triggered.
     pub fn window(&self, terms: &Terms) -> Option<Window> {
-        if self.window_last == 0 {
-            return None;
-        }
-        Some(Window {
-            first_slot: self.window_first,
-            last_slot: self.window_last,
-            event_at: terms.slot_start(self.window_first),
-            met_at: terms.slot_end(self.window_last),
-            contradicted_until: terms.contradicted_until(self.window_last),
-        })
+        (self.window_last != 0).then(|| Window::of(terms, self.window_first, self.window_last))
     }
 
-    /// Sum, over the good slots of a window, of the highest Breach price shown, in 1e-8; and how many these are.
-    pub fn price_sum(&self, window: &Window) -> (u128, u64) {
-        let mut sum = 0_u128;
+    /// Sum, over the good slots of a window that the ring still holds, of the highest Breach price shown, in 1e-8; and
+    /// how many these are.
+    pub fn price_sum(&self, terms: &Terms, window: &Window) -> (u64, u64) {
+        let mut sum = 0_u64;
         let mut good = 0_u64;
         let first = window.first_slot.max(self.tail());
         for slot in first..=window.last_slot.min(self.head) {
-            if self.good_bit(slot) {
-                sum = sum.saturating_add(u128::from(self.price_bits(slot)));
+            if self.is_good(terms, slot) {
+                sum = sum.saturating_add(self.kept(slot).highest_breach);
                 good = good.saturating_add(1);
             }
         }
@@ -50,103 +42,90 @@ impl Evidence {
     /// Most good slots in any admissible window of the ring, at most `need`. A window is admissible if it holds no
     /// recovered slot and at most `tolerance` slots that are not good. Scans the ring: for clients.
     pub fn longest_credited(&self, terms: &Terms) -> u16 {
-        let mut run = Run::from(self.tail());
+        let mut run = Run::default();
         let mut most = 0;
         for slot in self.tail()..=self.head {
             self.extend(&mut run, terms, slot);
             most = run.good.max(most);
         }
-        u16::try_from(most).unwrap_or(u16::MAX).min(terms.need)
+        u16::try_from(most).unwrap_or(u16::MAX)
     }
 
-    /// Looks for an earlier window after a slot has become good: one that contains it.
-    pub(super) fn search_around(&mut self, terms: &Terms, slot: u64) {
-        let met = self.window_last != 0;
-        if met && slot > self.window_last {
-            return;
+    /// The earliest window that holds by what was shown and ends in a slot that is not processed.
+    pub(super) fn search(&self, terms: &Terms) -> Option<(u64, u64)> {
+        let need = u32::from(terms.need);
+        if self.run.good.saturating_add(self.open_good) < need {
+            return None;
         }
-        let (first, good) = self.reach_back(terms, slot);
-        let found = if good >= u64::from(terms.need) {
-            Some((first, slot))
-        } else if slot == self.head {
-            None
-        } else {
-            let newest = if met { self.window_last } else { self.head };
-            let farthest = slot.saturating_add(terms.span());
-            self.search(terms, first, newest.min(farthest))
-        };
-        if let Some(window) = found {
-            (self.window_first, self.window_last) = window;
-        }
-    }
-
-    /// Going back from a good slot: the first slot of the longest admissible window that ends there, or of the one
-    /// with `need` good slots, and how many good ones it has.
-    pub(super) fn reach_back(&self, terms: &Terms, slot: u64) -> (u64, u64) {
-        let mut first = slot;
-        let mut good = 1_u64;
-        let mut missing = 0_u64;
-        while good < u64::from(terms.need) && first > self.tail() {
-            let previous = first.saturating_sub(1);
-            if bit(&self.recovered, previous) {
-                break;
-            }
-            if bit(&self.breached, previous) {
-                good = good.saturating_add(1);
-            } else if missing < u64::from(terms.tolerance) {
-                missing = missing.saturating_add(1);
-            } else {
-                break;
-            }
-            first = previous;
-        }
-        (first, good)
-    }
-
-    /// The earliest window that holds within a range of slots: one pass with two ends.
-    pub(super) fn search(&self, terms: &Terms, from: u64, to: u64) -> Option<(u64, u64)> {
-        let mut run = Run::from(from);
-        for slot in from..=to {
-            self.extend(&mut run, terms, slot);
-            if run.good > 0 && run.good >= u64::from(terms.need) {
-                let first = (run.first..=slot).find(|slot| self.good_bit(*slot));
-                return first.map(|first| (first, slot));
+        let mut run = self.run;
+        for slot in self.next.max(self.tail())..=self.head {
+            if self.extend(&mut run, terms, slot) && run.good >= need {
+                return Some((run.first, slot));
             }
         }
         None
     }
 
-    /// Takes the next slot into an admissible run, and drops what keeps it from being one from its front.
-    fn extend(&self, run: &mut Run, terms: &Terms, slot: u64) {
-        if bit(&self.recovered, slot) {
-            *run = Run::from(slot.saturating_add(1));
+    /// Takes the next slot into a run, and drops what keeps it from being one from its front. Whether the slot is good:
+    /// then a run with `need` good slots is a window that ends in it.
+    pub(super) fn extend(&self, run: &mut Run, terms: &Terms, slot: u64) -> bool {
+        let apart = terms.apart();
+        let shown = if self.holds(slot) { self.kept(slot) } else { Shown::default() };
+        match shown.state(apart) {
+            SlotState::Recovered => {
+                *run = Run::default();
+                false
+            }
+            SlotState::Good => {
+                if run.good == 0 {
+                    *run = Run { first: slot, ..Run::default() };
+                }
+                run.good = run.good.saturating_add(1);
+                run.sum = run.sum.saturating_add(shown.highest_breach);
+                if run.good > u32::from(terms.need) {
+                    self.drop_first(run, apart, slot);
+                }
+                true
+            }
+            SlotState::Open => {
+                if run.good != 0 {
+                    run.missing = run.missing.saturating_add(1);
+                    while run.missing > u32::from(terms.tolerance) {
+                        self.drop_first(run, apart, slot);
+                    }
+                }
+                false
+            }
+        }
+    }
+
+    /// Drops the first good slot of a run that ends in `last`, and what is not good behind it.
+    fn drop_first(&self, run: &mut Run, apart: u16, last: u64) {
+        if run.good <= 1 {
+            *run = Run::default();
             return;
         }
-        if bit(&self.breached, slot) {
-            run.good = run.good.saturating_add(1);
-        } else {
-            run.missing = run.missing.saturating_add(1);
-        }
-        while run.missing > u64::from(terms.tolerance) {
-            if bit(&self.breached, run.first) {
-                run.good = run.good.saturating_sub(1);
-            } else {
-                run.missing = run.missing.saturating_sub(1);
-            }
+        run.good = run.good.saturating_sub(1);
+        run.sum = run.sum.saturating_sub(self.kept(run.first).highest_breach);
+        while run.first < last {
             run.first = run.first.saturating_add(1);
+            if self.kept(run.first).state(apart) == SlotState::Good {
+                break;
+            }
+            run.missing = run.missing.saturating_sub(1);
         }
     }
 }
 
-/// Consecutive slots without a recovered one, and with at most `tolerance` that are not good.
-struct Run {
-    first: u64,
-    good: u64,
-    missing: u64,
-}
-
-impl Run {
-    fn from(first: u64) -> Self {
-        Self { first, good: 0, missing: 0 }
+impl Window {
+    /// The window from slot f to slot m.
+    pub fn of(terms: &Terms, first_slot: u64, last_slot: u64) -> Self {
+        Self {
+            first_slot,
+            last_slot,
+            event_at: terms.slot_start(first_slot),
+            met_at: terms.slot_end(last_slot),
+            contradicted_until: terms.contradicted_until(last_slot),
+        }
     }
 }

@@ -11,6 +11,8 @@ use anchor_lang::prelude::*;
 /// A product's alert as its pool counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Alert {
+    /// The product's risk group.
+    pub group: u8,
     /// Its number, from its beginning on.
     pub number: u64,
     /// The product's exposure, in asset units.
@@ -49,15 +51,18 @@ impl Pool {
         Ok(cap.min(group_cap.saturating_sub(others)))
     }
 
-    /// Counts a product with exposure into the alert, out of it, or from breaching to due and back. Returns the number of
-    /// its alert. Accrual stands from the first alert to the end of the last, and of the crisis that follows.
+    /// Counts a product with exposure into the alert of the pool and of its risk group, out of it, or from breaching to
+    /// due and back. Returns the number of its alert. Accrual stands from the first alert to the end of the last, and of
+    /// the crisis that follows.
     pub fn move_alert(&mut self, alert: Alert, from: AlertLevel, to: AlertLevel, now: i64) -> Result<u64> {
-        let Alert { mut number, exposure } = alert;
+        let Alert { group, mut number, exposure } = alert;
         if exposure == 0 || from == to {
             return Ok(number);
         }
         let before = self.alerts;
+        let of_group = self.group_alerts.get_mut(usize::from(group)).ok_or(BackstopError::OutOfBounds)?;
         if from != AlertLevel::None {
+            *of_group = of_group.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
             self.alerts = self.alerts.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
             debit(&mut self.alert_exposure, exposure)?;
         }
@@ -65,6 +70,7 @@ impl Pool {
             self.alerts_due = self.alerts_due.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
         }
         if to != AlertLevel::None {
+            *of_group = fits(of_group.checked_add(1))?;
             self.alerts = fits(self.alerts.checked_add(1))?;
             credit(&mut self.alert_exposure, exposure)?;
         }
@@ -95,6 +101,12 @@ impl Pool {
             _ => {}
         }
         Ok(number)
+    }
+
+    /// Refuses while a product of a risk group is in alert: what fails together is not sold beside a failure.
+    pub fn require_no_group_alert(&self, group: u8) -> Result<()> {
+        ensure!(self.group_alerts.get(usize::from(group)) == Some(&0), BackstopError::GroupInAlert);
+        Ok(())
     }
 
     /// How deep the pool is in alert: as deep as the worst of its products; a crisis is as deep as it gets.

@@ -142,8 +142,10 @@ pub struct Pool {
     pub junior_fraction_q64: u64,
     /// Fraction of an asset unit of earned premium that is the quota share's and not booked, in parts of 100,000,000.
     pub ceded_fraction_e8: u64,
+    /// Products in alert, by risk group.
+    pub group_alerts: [u16; RISK_GROUPS],
     /// Room for later fields.
-    pub reserved: [u64; 29],
+    pub reserved: [u64; 25],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,
@@ -190,6 +192,8 @@ impl Pool {
         let exposure = self.group_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
         ensure!(exposure == Some(self.total_exposure), BackstopError::InvariantViolated);
         ensure!(self.alert_exposure <= self.total_exposure, BackstopError::InvariantViolated);
+        let alerts = self.group_alerts.iter().fold(0u32, |sum, group| sum.saturating_add(u32::from(*group)));
+        ensure!(alerts == self.alerts, BackstopError::InvariantViolated);
         // Assets have shares that own them, and what is exiting has units.
         let owned = |book: &TrancheBook| (book.shares > 0 || book.assets == 0) && (book.units > 0 || book.exiting == 0);
         ensure!(owned(junior) && owned(senior), BackstopError::InvariantViolated);
