@@ -5,6 +5,7 @@ mod capital;
 mod capital_rules;
 mod compute_units;
 mod covers;
+mod crisis;
 mod event_replay;
 mod exits;
 mod exposure_model;

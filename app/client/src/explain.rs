@@ -214,7 +214,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         | E::RoundNotDue
         | E::LaterRound
         | E::NotFunded
-        | E::IncidentClosed
+        | E::IncidentClosed | E::NotFinal
         | E::WrongTreatyOrder
         | E::TreatyAlreadyCalled
         | E::TreatyStillCallable => "no program of this version refuses so: update `backstop`",

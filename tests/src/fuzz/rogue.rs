@@ -7,7 +7,7 @@
 //! other. In both, honest moves have to succeed, and the model and the invariants hold after every transaction.
 
 use super::driver::{Driver, Failure};
-use super::model::{CoverStatus, DAY, N, Phase, day, start};
+use super::model::{CoverStatus, DAY, N, day, start};
 use super::op::Op;
 use super::rng::Rng;
 use super::scene::{EVIL, OFFICIALS, Scene, TOKEN, USERS};
@@ -333,7 +333,8 @@ impl Run<'_> {
             self.end.accomplice[asset] += cover.paid.saturating_sub(cover.premium);
         }
         for product in &model.products {
-            self.end.recovered += product.incident.as_ref().map_or(0, |incident| incident.ceded);
+            let noted = product.incident.iter().flat_map(|incident| &incident.noted);
+            self.end.recovered += noted.map(|noted| noted.paid).sum::<N>();
         }
     }
 
