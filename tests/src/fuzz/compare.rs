@@ -121,7 +121,7 @@ impl View {
     /// How many accounts of the program the model expects: the protocol, and all of these.
     fn accounts(&self, model: &Model) -> usize {
         1 + self.pools.len()
-            + 2 * self.products.len()
+            + 3 * self.products.len()
             + self.incidents.len()
             + self.crises.len()
             + self.covers.len()

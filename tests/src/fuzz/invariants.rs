@@ -125,6 +125,8 @@ fn ledger(pool: &Pool) -> N {
         pool.incident_reserves,
         pool.exit_reserves,
         pool.treaty_payable,
+        pool.crisis.recovered,
+        pool.crisis_buckets,
     ];
     classes + rest.iter().map(|entry| N::from(*entry)).sum::<N>()
 }
@@ -296,7 +298,8 @@ fn exposure_earns(step: &mut Step) -> Result<(), String> {
     let model = step.model;
     for (index, (pool, ..)) in step.after.pools.iter().enumerate() {
         // What an alert holds back was earned by covers that may have ended meanwhile.
-        if pool.kind() != PoolKind::Cover || pool.stands_since != 0 {
+        // Once that is over, the next accrual takes it in.
+        if pool.kind() != PoolKind::Cover || pool.stands_since != 0 || pool.accrued_at < model.now {
             continue;
         }
         let products = model.products.iter().enumerate();

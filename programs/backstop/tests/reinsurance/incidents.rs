@@ -187,7 +187,9 @@ fn triggered(severity_bps: u16) -> (Pool, Product, Rates, Trigger) {
     }
     trigger.evidence.phase = Phase::Final.byte();
     (trigger.evidence.event_at, trigger.evidence.severity_bps) = (NOW, severity_bps);
-    trigger.evidence.met_at = NOW + 3_600;
+    // Met in the slot that ends now: it is proven, and final, when its challenge is over.
+    trigger.evidence.met_at = NOW;
+    trigger.evidence.window_last = trigger.terms.slot_of(NOW).unwrap() - 1;
     trigger.alert_number = pool.move_alert(product.alert(0), AlertLevel::None, AlertLevel::Due, NOW).unwrap();
     (pool, product, rates, trigger)
 }

@@ -256,7 +256,8 @@ impl Model {
             open: true,
         };
         self.products[product].incident = Some(incident);
-        self.grow(product, severity, is_final);
+        // Without a loss nothing can grow.
+        self.grow(product, severity, is_final || crisis == 0);
         let entry = &mut self.products[product];
         entry.incident_closed = entry.incident.as_ref().is_some_and(|it| it.crisis == 0 && it.refunds_left == 0);
         Ok(())
