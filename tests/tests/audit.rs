@@ -523,7 +523,7 @@ fn plant_in_an_incident(planter: &mut Planter, life: &Life) {
     });
     planter.plant(Rule::Refunds, pool, |world| {
         edit::<Pool>(world, pool, |it| {
-            it.tranches[1].assets -= 1;
+            it.premium_refunds -= 1;
             it.set_aside += 1;
         });
     });
