@@ -40,7 +40,7 @@ const WRITE_LOCK: u64 = 300;
 const BUDGET: u64 = 2 * 150;
 
 /// Accounts that all users of a pool, a product or a treaty write to; the rest belong to one user.
-const SHARED: [&str; 17] = [
+const SHARED: [&str; 18] = [
     "cedant",
     "cedant_vault",
     "cession",
@@ -51,6 +51,7 @@ const SHARED: [&str; 17] = [
     "product",
     "protocol",
     "queue_tail",
+    "rates",
     "reinsurer",
     "reinsurer_vault",
     "senior_mint",

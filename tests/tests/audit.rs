@@ -7,7 +7,7 @@ use backstop::constants::PAUSE_DEPOSITS;
 use backstop::peril::feed::Source;
 use backstop::state::{
     Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, ProductTerms, Protocol,
-    Tranche, Treaty, Trigger, day_of,
+    Rates, Tranche, Treaty, Trigger, day_of,
 };
 use backstop_client::account::Decode;
 use backstop_client::address;
@@ -433,6 +433,19 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
         });
     });
     planter.plant(Rule::Stream, pool, |world| edit::<Pool>(world, pool, |it| it.fraction_q32 = 1 << 32));
+    planter.plant(Rule::Stream, pool, |world| edit::<Pool>(world, pool, |it| it.waiting_rate_q32 += 1));
+    planter.plant(Rule::Stream, pool, |world| {
+        edit::<Pool>(world, pool, |it| {
+            let day = it.accrued_at as usize / 86_400 + 1;
+            it.rate_starts[day % 32] += 1;
+        });
+    });
+    let rates = life.stress.rates();
+    planter.plant(Rule::Stream, rates, |world| edit::<Rates>(world, rates, |it| it.ends[end % 512] += 1));
+    planter.plant(Rule::Activation, stress, |world| {
+        edit::<Product>(world, stress, |it| it.starts[begin % 64].rate_q32 += 1);
+    });
+    planter.plant(Rule::Alerts, pool, |world| edit::<Pool>(world, pool, |it| it.stands_since = it.accrued_at));
     planter.plant(Rule::Unearned, pool, |world| {
         edit::<Pool>(world, pool, |it| {
             it.unearned_premium -= 1;
@@ -441,8 +454,8 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
     });
     planter.plant(Rule::Unearned, pool, |world| {
         edit::<Pool>(world, pool, |it| {
-            it.unearned_premium += 10;
-            it.cash += 10;
+            it.unearned_premium += 1_000;
+            it.cash += 1_000;
         });
     });
     planter.plant(Rule::Covers, cover, |world| rewrite::<Cover>(world, cover, |it| it.rate_q32 += 1));
@@ -506,6 +519,20 @@ fn plant_in_an_incident(planter: &mut Planter, life: &Life) {
         edit::<Pool>(world, pool, |it| {
             it.incident_reserves -= 1;
             it.surplus += 1;
+        });
+    });
+    planter.plant(Rule::Incidents, incident, |world| rewrite::<Incident>(world, incident, |it| it.ended_at += 1));
+    planter.plant(Rule::Refunds, incident, |world| rewrite::<Incident>(world, incident, |it| it.refunds_left -= 1));
+    planter.plant(Rule::Refunds, pool, |world| {
+        edit::<Pool>(world, pool, |it| {
+            it.premium_refunds -= 1;
+            it.surplus += 1;
+        });
+    });
+    planter.plant(Rule::Refunds, pool, |world| {
+        edit::<Pool>(world, pool, |it| {
+            it.premium_refunds -= 1;
+            it.set_aside += 1;
         });
     });
     planter.plant(Rule::Claims, incident, |world| rewrite::<Incident>(world, incident, |it| it.sums_left -= 1));

@@ -719,7 +719,7 @@ fn how_often_somebody_accrues_moves_nothing_from_one_to_another() {
         })
         .collect();
     world.next_day();
-    for (keys, product) in &pools {
+    for (_, product) in &pools {
         let (_, cover) = world.holder(product, 750 * ONE, 30);
         let a_second = world.cover(&cover).rate_q32;
         assert!((1 << 31..3 << 32).contains(&a_second), "{} units a second", a_second as f64 / 2f64.powi(32));

@@ -1,10 +1,11 @@
 //! The chain against the model: every figure of every account, to the unit.
 
-use super::model::{CoverStatus, Model, N};
+use super::model::{CoverStatus, Model, N, Stream, day};
 use super::scene::Scene;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    CallState, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, Protocol, Treaty, TreatyState, Trigger,
+    CallState, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product,
+    ProductState, Protocol, Rates, Treaty, TreatyState, Trigger,
 };
 use backstop_client::account::Decode;
 use backstop_client::address;
@@ -19,6 +20,8 @@ pub struct View {
     pub pools: Vec<(Pool, u64, [u64; 2])>,
     /// Products and triggers.
     pub products: Vec<(Product, Trigger)>,
+    /// Rates of the products' premium.
+    pub rates: Vec<Rates>,
     /// Incidents whose accounts are open, by product.
     pub incidents: BTreeMap<usize, Incident>,
     /// Crises whose accounts are open, by pool and number.
@@ -79,6 +82,7 @@ impl View {
         let mut view = Self {
             pools,
             products: Vec::new(),
+            rates: Vec::new(),
             incidents: BTreeMap::new(),
             crises: BTreeMap::new(),
             covers: BTreeMap::new(),
@@ -91,6 +95,7 @@ impl View {
             let keys = scene.product(model, index);
             let trigger = read(svm, &scene.trigger(model, index), "trigger")?;
             view.products.push((read(svm, &keys.product, "product")?, trigger));
+            view.rates.push(read(svm, &keys.rates(), "rates")?);
             if product.incident.as_ref().is_some_and(|incident| incident.open) {
                 view.incidents.insert(index, read(svm, &scene.incident(model, index), "incident")?);
             }
@@ -260,6 +265,20 @@ fn products(model: &Model, view: &View, check: &mut Check) {
     for (index, (entry, (product, trigger))) in model.products.iter().zip(&view.products).enumerate() {
         check.amount("product exposure", index, model.exposure(index), product.exposure);
         check.same("product state", index, entry.state, product.state());
+        let books = &model.pools[entry.pool];
+        let of_product = |stream: &&Stream| stream.cover.is_some_and(|cover| model.covers[cover].product == index);
+        let (rates, today) = (&view.rates[index], day(books.accrued_at));
+        // Buckets are emptied by the next sale: until then those of past days are still there.
+        for ahead in today + 1..=(today + 511).min(rates.cleared_day + 512) {
+            let ends = books.streams.iter().filter(of_product).filter(|stream| stream.end_day == ahead);
+            let kept = rates.ends[ahead as usize % 512];
+            check.amount("product's rates that end", index, ends.map(|stream| stream.rate).sum(), kept);
+        }
+        let starts = books.streams.iter().filter(of_product).filter(|stream| day(stream.from) > today);
+        let kept = product.starts_after(today).map(|(_, start)| N::from(start.rate_q32)).sum::<N>();
+        if entry.state != ProductState::Over {
+            check.same("product's rates that start", index, starts.map(|stream| stream.rate).sum::<N>(), kept);
+        }
         check.amount("risk rate", index, entry.risk_rate, product.risk_rate_ppb);
         check.same("risk rate at", index, entry.risk_rate_at, product.risk_rate_at);
         check.same("level", index, entry.level, N::from(product.level_bps));

@@ -297,9 +297,8 @@ fn refunds_spare_capital(step: &mut Step) -> Result<(), String> {
 fn exposure_earns(step: &mut Step) -> Result<(), String> {
     let model = step.model;
     for (index, (pool, ..)) in step.after.pools.iter().enumerate() {
-        // What an alert holds back was earned by covers that may have ended meanwhile.
-        // Once that is over, the next accrual takes it in.
-        if pool.kind() != PoolKind::Cover || pool.stands_since != 0 || pool.accrued_at < model.now {
+        // What is still to be accrued may be of covers that ended meanwhile, after an alert that held it back.
+        if pool.kind() != PoolKind::Cover || pool.accrued_at != model.now {
             continue;
         }
         let products = model.products.iter().enumerate();

@@ -4,7 +4,7 @@ use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
 use backstop::state::{
-    Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Treaty, Trigger, Versioned,
+    Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger, Versioned,
 };
 use backstop_client::{Cluster, transaction};
 use backstop_tests::catalogue::{Prepared, entries};
@@ -29,7 +29,7 @@ fn version_at(data: &[u8]) -> Option<usize> {
             [$(($name::DISCRIMINATOR, <$name as Versioned>::VERSION_AT)),+]
         };
     }
-    let known = find!(Protocol, Pool, Product, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Treaty, Cession);
+    let known = find!(Protocol, Pool, Product, Rates, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Treaty, Cession);
     assert_eq!(known.len(), idl::accounts().len(), "every account type is looked for");
     known.iter().find(|(discriminator, _)| data.starts_with(discriminator)).map(|(_, at)| *at)
 }

@@ -1,6 +1,7 @@
 //! Where a cover stands, and what it would pay: by the program's own rules, on copies.
 
 use backstop::math::losses;
+use backstop::peril::Condition;
 use backstop::state::{Claim, Cover, CoverState, Incident, Product, Trigger};
 
 /// Where a cover stands.
@@ -106,8 +107,8 @@ pub struct Payout {
     pub paid: u64,
     /// For its loss in all at the severity so far, if all of it can be paid, in asset units.
     pub in_full: u64,
-    /// Premium that is given back, in asset units. It does not depend on what the pool has. Before there is an incident
-    /// it is reckoned for an alert that began, and a challenge that ended, now.
+    /// Premium that is given back, in asset units. It does not depend on what the pool has. Without an incident it is for
+    /// an alert that began now and, if nothing is met, a challenge that ended now.
     pub refund: u64,
 }
 
@@ -138,8 +139,14 @@ pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now
             refund: payable.map_or(0, |payout| payout.refund),
         });
     }
-    let times = Times { waiting: now, in_force: now };
     let (terms, evidence) = (&trigger.terms, &trigger.evidence);
+    // Until when premium is earned: of what is proven the chain does not tell when the alert began, so the most that it
+    // can be is told.
+    let times = match (trigger.verdict(), evidence.window(terms)) {
+        (Some(verdict), _) => Times { waiting: 0, in_force: verdict.proven_at },
+        (None, Some(window)) => Times { waiting: now, in_force: window.contradicted_until },
+        (None, None) => Times { waiting: now, in_force: now },
+    };
     if let Some(window) = evidence.window(terms) {
         let severity_bps = match evidence.phase().is_triggered() {
             true => evidence.severity_bps,
