@@ -40,10 +40,11 @@ const WRITE_LOCK: u64 = 300;
 const BUDGET: u64 = 2 * 150;
 
 /// Accounts that all users of a pool, a product or a treaty write to; the rest belong to one user.
-const SHARED: [&str; 18] = [
+const SHARED: [&str; 19] = [
     "cedant",
     "cedant_vault",
     "cession",
+    "crisis",
     "epoch",
     "incident",
     "junior_mint",
@@ -61,11 +62,12 @@ const SHARED: [&str; 18] = [
     "vault",
 ];
 /// Accounts that belong to one user, one cover or one ticket.
-const OWN: [&str; 12] = [
+const OWN: [&str; 13] = [
     "buyer_assets",
     "contributor_assets",
     "cover",
     "cover_mint",
+    "crisis_rent_payer",
     "destination",
     "holder_nft",
     "owner_assets",

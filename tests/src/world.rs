@@ -384,6 +384,17 @@ impl World {
     /// Shows a breach in every slot until the trigger's condition is met, then waits challenge and run-on out and confirms.
     #[track_caller]
     pub fn depeg(&self, keys: &ProductKeys, price_e8: i64) {
+        self.depeg_until_proven(keys, price_e8);
+        let run_on = self.trigger(keys).terms.run_on;
+        if run_on > 0 {
+            self.advance(run_on.into());
+            self.run(&[], &[ix::refresh(keys)]);
+        }
+    }
+
+    /// The same without the run-on.
+    #[track_caller]
+    pub fn depeg_until_proven(&self, keys: &ProductKeys, price_e8: i64) {
         let terms = self.trigger(keys).terms;
         let slot = i64::from(terms.slot_seconds);
         for _ in 0..terms.need {
@@ -391,7 +402,7 @@ impl World {
             self.cluster.set_time(next);
             self.print(keys, price_e8);
         }
-        self.advance(slot + i64::from(terms.challenge) + i64::from(terms.run_on));
+        self.advance(slot + i64::from(terms.challenge));
         self.run(&[], &[ix::confirm(keys)]);
     }
 

@@ -112,7 +112,7 @@ impl Life {
         assert_ok(world, "a first breach");
         world.depeg(&life.stress, 87_500_000);
         assert_ok(world, "a trigger that fired");
-        world.run(&[], &[ix::open_incident(&life.stress, world.payer.pubkey())]);
+        world.run(&[], &[world.open_incident(&life.stress)]);
         assert_ok(world, "an open incident");
         life
     }
@@ -121,7 +121,7 @@ impl Life {
     fn with_a_funded_incident() -> Self {
         let life = Self::with_an_open_incident();
         let world = &life.world;
-        world.run(&[], &[ix::fund_incident(&life.stress)]);
+        world.run(&[], &[world.fund_incident(&life.stress)]);
         assert_ok(world, "a funded incident");
         let (holder, mint) = &life.holders[0];
         world.settle(&life.stress, holder, mint).unwrap_or_else(|error| panic!("{}", explain(&error)));

@@ -6,9 +6,9 @@ use anchor_spl::token_2022::spl_token_2022::instruction as token_2022;
 use backstop::DepositArgs;
 use backstop::constants::DAY_BUCKETS;
 use backstop::error::BackstopError;
-use backstop::events::{Accrued, Deposited, IncidentFunded, SeriesOpened, SurplusContributed};
+use backstop::events::{Accrued, CrisisClosed, Deposited, SeriesOpened, SurplusContributed};
 use backstop::math::VIRTUAL_SHARES;
-use backstop::state::{CancelledExit, Pool, Tranche, TrancheBook, day_of};
+use backstop::state::{CancelledExit, CrisisClosing, Pool, Tranche, TrancheBook, day_of};
 use backstop_client::cluster::{Cluster, Receipt};
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{address, transaction};
@@ -860,15 +860,15 @@ fn insure(world: &World, product: &ProductKeys, sum: u64) {
 }
 
 /// Brings a full loss on a product and funds it. Returns what the pool said of it.
-fn lose(world: &World, product: &ProductKeys) -> IncidentFunded {
+fn lose(world: &World, product: &ProductKeys) -> CrisisClosing {
     world.depeg(product, 80_000_000);
-    world.run(&[], &[ix::open_incident(product, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(product)]);
     fund(world, product)
 }
 
-fn fund(world: &World, product: &ProductKeys) -> IncidentFunded {
-    let receipt = world.run(&[], &[ix::fund_incident(product)]);
-    transaction::events::<IncidentFunded>(&receipt.logs).pop().expect("the incident was funded")
+fn fund(world: &World, product: &ProductKeys) -> CrisisClosing {
+    let receipt = world.run(&[], &[world.fund_incident(product)]);
+    transaction::events::<CrisisClosed>(&receipt.logs).pop().expect("that closes the crisis").closing
 }
 
 #[test]
@@ -890,11 +890,11 @@ fn losses_fall_on_surplus_then_junior_then_senior() {
 
     for (product, sum) in products.iter().zip([800 * ONE, 1_200 * ONE, 3_000 * ONE]) {
         world.depeg(product, 80_000_000);
-        world.run(&[], &[ix::open_incident(product, world.payer.pubkey())]);
+        world.run(&[], &[world.open_incident(product)]);
         let before = world.pool(&keys);
         let event = fund(&world, product);
         let after = world.pool(&keys);
-        assert_eq!((event.paid, event.gross), (sum, sum));
+        assert_eq!((event.resources, event.gross), (sum, sum));
         assert_eq!(after.incident_reserves, before.incident_reserves + sum);
         // Each layer gives all it has before the next gives anything.
         let surplus = sum.min(before.surplus);
@@ -1134,11 +1134,11 @@ fn deposits_are_refused_in_an_alert_and_taken_below_required_capital() {
     assert_eq!(world.assets(&person), 10_000 * ONE);
     world.depeg(&first, 80_000_000);
     assert_refused(deposit(SENIOR), BackstopError::PoolInAlert);
-    world.run(&[], &[ix::open_incident(&first, world.payer.pubkey())]);
-    assert_refused(deposit(SENIOR), BackstopError::PoolInAlert);
+    world.run(&[], &[world.open_incident(&first)]);
+    assert_refused(deposit(SENIOR), BackstopError::PoolInCrisis);
     // A gift is always welcome.
     world.run(&[&person.key], &[ix::contribute_surplus(&keys, person.id(), ONE)]);
-    world.run(&[], &[ix::fund_incident(&first)]);
+    world.run(&[], &[world.fund_incident(&first)]);
 
     // 6,000, the whole premium of what was lost and some against 6,000 of exposure, and then less: capital is taken in.
     let leaver = world.depositor(&keys, JUNIOR, 100 * ONE);

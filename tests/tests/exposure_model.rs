@@ -269,7 +269,8 @@ impl Bare {
             premium: sold.premium,
             rate_q32: sold.rate,
             bought_at: 0,
-            reserved: [0; 32],
+            paid: 0,
+            reserved: [0; 24],
         };
         self.product.cancel(&mut self.pool, &mut self.rates, &*self.trigger, &cover, self.now).unwrap();
     }
@@ -528,7 +529,7 @@ fn run_chain(seed: u64, waiting_days: u32, steps: u64) {
     world.advance(2 * DAY);
     world.depeg(keys, 80_000_000);
     let event = day_of(world.trigger(keys).evidence.event_at);
-    world.run(&[], &[ix::open_incident(keys, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(keys)]);
     let in_force = models[0].sum(|cover| cover.active <= event && event < cover.end, |cover| cover.sum);
     let waiting = models[0].sum(|cover| cover.active > event, |cover| cover.premium);
     assert!(in_force + waiting > 0);

@@ -60,15 +60,15 @@ fn half_paid(world: &World, keys: &ProductKeys, mint: &Pubkey) -> u64 {
 }
 
 fn open(world: &World, keys: &ProductKeys) -> Outcome {
-    world.send(&[], &[ix::open_incident(keys, world.payer.pubkey())])
+    world.send(&[], &[world.open_incident(keys)])
 }
 
 fn fund(world: &World, keys: &ProductKeys) -> Outcome {
-    world.send(&[], &[ix::fund_incident(keys)])
+    world.send(&[], &[world.fund_incident(keys)])
 }
 
 fn close(world: &World, keys: &ProductKeys) -> Outcome {
-    world.send(&[], &[ix::close_incident(keys, world.payer.pubkey())])
+    world.send(&[], &[world.close_incident(keys)])
 }
 
 /// Every account of the program, and some token accounts.
@@ -155,7 +155,7 @@ fn an_incident_opens_only_on_a_triggered_trigger_and_only_once() {
     let (_, product) = stage(&world);
     world.holder(&product, 10_000 * ONE, 30);
     world.advance(3 * DAY);
-    let open_now = || ix::open_incident(&product, world.payer.pubkey());
+    let open_now = || world.open_incident(&product);
     assert_no_byte(&world, &product, open_now(), BackstopError::NotTriggered);
     world.print(&product, HALF);
     assert_no_byte(&world, &product, open_now(), BackstopError::NotTriggered);
@@ -189,7 +189,7 @@ fn an_incident_takes_its_facts_from_the_trigger_and_its_sums_from_the_books() {
     world.advance(3 * DAY);
     world.depeg(&product, 94_000_001);
     let opened_at = world.now();
-    let receipt = world.run(&[], &[ix::open_incident(&product, world.payer.pubkey())]);
+    let receipt = world.run(&[], &[world.open_incident(&product)]);
     let evidence = world.trigger(&product).evidence;
     let incident = world.incident(&product);
     // (0.95 - 0.94000001) / 0.15, rounded down to a basis point.
@@ -453,10 +453,10 @@ fn nothing_is_settled_before_funding_or_after_closing() {
     must(open(&world, &product));
     let settle = ix::settle_cover(&product, holder.id(), mint);
     assert_no_byte(&world, &product, settle.clone(), BackstopError::NotFunded);
-    let close_now = ix::close_incident(&product, world.payer.pubkey());
+    let close_now = world.close_incident(&product);
     assert_no_byte(&world, &product, close_now, BackstopError::NotFunded);
     must(fund(&world, &product));
-    assert_no_byte(&world, &product, ix::fund_incident(&product), BackstopError::AlreadyFunded);
+    assert_no_byte(&world, &product, world.fund_incident(&product), BackstopError::AlreadyFunded);
     world.advance(180 * DAY);
     must(close(&world, &product));
     let before = snapshot(&world, &[product.pool.vault()]);
@@ -652,7 +652,7 @@ fn a_closed_payout_account_stops_one_payout_and_only_for_as_long_as_it_is_closed
     assert_no_byte(&world, &product, settle.clone(), BackstopError::NotAToken);
     must(world.settle(&product, &other, &other_mint));
     // The incident stays open for it until the deadline.
-    let close_now = ix::close_incident(&product, world.payer.pubkey());
+    let close_now = world.close_incident(&product);
     world.advance(179 * DAY);
     assert_no_byte(&world, &product, close_now, BackstopError::IncidentInUse);
     let create = ix::create_associated_token(&world.payer.pubkey(), &holder.id(), &world.asset, &TOKEN);
@@ -917,7 +917,7 @@ fn a_loss_beyond_the_junior_tranche_wipes_it_out_and_leaves_the_senior_one_its_r
     must(open(&world, &product));
     world.run(&[], &[ix::accrue(pool.pool)]);
     let before = world.pool(&pool);
-    let receipt = world.run(&[], &[ix::fund_incident(&product)]);
+    let receipt = world.run(&[], &[world.fund_incident(&product)]);
     let after = world.pool(&pool);
     let [event] = &transaction::events::<IncidentFunded>(&receipt.logs)[..] else { panic!() };
     let [junior_before, senior_before] = before.tranches;
@@ -990,7 +990,7 @@ fn an_incident_that_owes_nothing_is_funded_and_closed_at_once() {
     world.cluster.set_time(world.cover(&mint).end() + HOUR);
     world.depeg(&product, HALF);
     assert_eq!(world.pool(&pool).alerts_due, 1);
-    let receipt = world.run(&[], &[ix::open_incident(&product, world.payer.pubkey())]);
+    let receipt = world.run(&[], &[world.open_incident(&product)]);
     let [event] = &transaction::events::<IncidentOpened>(&receipt.logs)[..] else { panic!() };
     assert_eq!((event.gross, event.released), (0, 10_000 * ONE));
     let incident = world.incident(&product);
@@ -1002,7 +1002,7 @@ fn an_incident_that_owes_nothing_is_funded_and_closed_at_once() {
     assert_eq!((books.alerts, books.alerts_due, books.alert_exposure, books.total_exposure), (0, 0, 0, 0));
     assert_eq!((world.trigger(&product).funded, world.product(&product).incident_closed), (1, 1));
     // Nobody waits for it, nobody is paid by it.
-    assert_no_byte(&world, &product, ix::fund_incident(&product), BackstopError::AlreadyFunded);
+    assert_no_byte(&world, &product, world.fund_incident(&product), BackstopError::AlreadyFunded);
     assert_no_byte(&world, &product, ix::settle_cover(&product, holder.id(), mint), BackstopError::IncidentClosed);
     let depositor = world.person(100 * ONE);
     must(world.deposit(&pool, &depositor, Tranche::Senior, 100 * ONE));
@@ -1074,7 +1074,7 @@ fn a_round_waits_for_the_other_alerts_for_three_days_and_no_longer() {
     let [first, ..] = scene.products[..] else { panic!() };
     for wait in [0, HOUR, 3 * DAY - 1] {
         world.cluster.set_time(opened_at + wait);
-        assert_no_byte(world, &first, ix::fund_incident(&first), BackstopError::RoundNotDue);
+        assert_no_byte(world, &first, world.fund_incident(&first), BackstopError::RoundNotDue);
     }
     world.cluster.set_time(opened_at + 3 * DAY);
     must(fund(world, &first));
@@ -1118,7 +1118,7 @@ fn what_comes_after_a_round_has_begun_waits_for_the_next() {
     let rounds: Vec<u32> = scene.products.iter().map(|product| world.incident(product).round).collect();
     assert_eq!(rounds, [0, 0, 1]);
     // The round in progress is not over before its second incident is funded.
-    assert_no_byte(world, &third, ix::fund_incident(&third), BackstopError::RoundNotDue);
+    assert_no_byte(world, &third, world.fund_incident(&third), BackstopError::RoundNotDue);
     must(fund(world, &second));
     let [one, two] = [&first, &second].map(|product| world.incident(product));
     let ratio = |incident: &Incident| u128::from(incident.reserve) * 1_000_000 / u128::from(incident.gross);
@@ -1195,7 +1195,7 @@ fn a_forfeited_cover_goes_to_the_surplus_after_180_days_to_the_second() {
     assert_no_byte(&world, &product, close_cover.clone(), BackstopError::CoverStillLive);
     let deadline = world.incident(&product).funded_at + 180 * DAY;
     world.cluster.set_time(deadline - 1);
-    let close_now = ix::close_incident(&product, world.payer.pubkey());
+    let close_now = world.close_incident(&product);
     assert_no_byte(&world, &product, close_now.clone(), BackstopError::IncidentInUse);
     world.cluster.set_time(deadline);
     world.run(&[], &[ix::accrue(pool.pool)]);
@@ -1265,9 +1265,9 @@ fn an_incident_goes_with_its_own_product_pool_and_trigger_only() {
     must(open(&world, &product));
     // Pool, product, trigger, incident.
     for wrong in [
-        swapped(ix::fund_incident(&product), 0, elsewhere.pool),
-        swapped(ix::fund_incident(&product), 2, sibling.trigger()),
-        swapped(swapped(ix::fund_incident(&product), 1, sibling.product), 2, sibling.trigger()),
+        swapped(world.fund_incident(&product), 0, elsewhere.pool),
+        swapped(world.fund_incident(&product), 2, sibling.trigger()),
+        swapped(swapped(world.fund_incident(&product), 1, sibling.product), 2, sibling.trigger()),
     ] {
         assert_no_byte(&world, &product, wrong, BackstopError::WrongParent);
     }

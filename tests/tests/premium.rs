@@ -25,7 +25,7 @@ fn accrued(world: &World, pool: &PoolKeys) -> Pool {
 }
 
 fn open(world: &World, product: &ProductKeys) -> Incident {
-    world.run(&[], &[ix::open_incident(product, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(product)]);
     world.incident(product)
 }
 
@@ -62,13 +62,14 @@ fn a_refund_comes_from_its_own_premium_and_never_from_a_treaty_or_capital() {
         let (buyer, mint) = world.holder(&scene.product, 170_000 * ONE, 365);
         let premium = world.cover(&mint).premium;
         let before = layers(&accrued(world, &scene.cedant));
-        let limit = scene.treaty(&treaty).limit_left;
+        let limit = scene.left_and_owed(&treaty);
 
         world.depeg(&scene.product, SHALLOW);
         let incident = open(world, &scene.product);
         // Nothing is lost, so no treaty is noted and nothing is left to be funded.
-        assert_eq!((incident.gross, incident.treaty_count, incident.state), (0, 0, IncidentState::Funded));
-        assert_refused(scene.call(&treaty, &scene.product), BackstopError::TreatyAlreadyCalled);
+        assert_eq!((incident.gross, incident.treaty_count, incident.state), (0, 0, IncidentState::Final));
+        assert_eq!(incident.crisis, 0);
+        scene.call(&treaty, &scene.product).expect_err("there is no crisis to call a treaty for");
         let had = world.assets(&buyer);
         world.settle(&scene.product, &buyer, &mint).unwrap();
         // The whole premium but for the unit by which its rate was rounded down.
@@ -76,7 +77,7 @@ fn a_refund_comes_from_its_own_premium_and_never_from_a_treaty_or_capital() {
         let after = world.pool(&scene.cedant);
         assert_eq!(layers(&after), before, "capital neither paid nor earned");
         assert_eq!((after.unearned_premium, after.premium_refunds), (1, 0));
-        assert_eq!(scene.treaty(&treaty).limit_left, limit);
+        assert_eq!(scene.left_and_owed(&treaty), limit);
 
         // A year later the cedant has that unit, and no more.
         world.advance(375 * DAY);
@@ -131,7 +132,7 @@ fn an_insolvent_pool_gives_premium_back_in_full_and_keeps_none_beside_its_losses
     // Nothing is unearned but what rounding left: a unit of each cover, and of each part of what was divided.
     assert!(books.unearned_premium <= 4 + 3 * 5, "{}", books.unearned_premium);
     for product in &products {
-        world.run(&[], &[ix::fund_incident(product)]);
+        world.run(&[], &[world.fund_incident(product)]);
     }
     let incidents: Vec<Incident> = products.iter().map(|product| world.incident(product)).collect();
     let [gross, reserve] =
@@ -336,7 +337,7 @@ fn story(order: [usize; 2], wait: i64, accrue_often: bool) -> (Vec<u64>, u64) {
         open(&world, &products[place]);
     }
     for place in order {
-        world.run(&[], &[ix::fund_incident(&products[place])]);
+        world.run(&[], &[world.fund_incident(&products[place])]);
     }
     let mut paid = Vec::new();
     for (product, (person, mint)) in &held {

@@ -439,7 +439,8 @@ fn cover_of(market: &Market, quote: &Quote, now: i64) -> Cover {
         premium: quote.premium,
         rate_q32: quote.rate_q32,
         bought_at: now,
-        reserved: [0; 32],
+        paid: 0,
+        reserved: [0; 24],
     }
 }
 

@@ -506,7 +506,7 @@ fn a_product_that_is_over_stays_over() {
     world.holder(&product, 1_000 * ONE, 30);
     world.advance(3 * DAY);
     world.depeg(&product, 90_000_000);
-    world.run(&[], &[ix::open_incident(&product, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(&product)]);
     for state in [ProductState::Selling, ProductState::Frozen, ProductState::RunOff, ProductState::Over] {
         assert_refused(set_state(&world, &product, state), BackstopError::WrongProductState);
     }

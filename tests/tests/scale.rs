@@ -365,8 +365,8 @@ fn life(covers: u64, ends: Ends) -> Figures {
     stage.depeg(HALF);
     let product = &stage.products[0];
     stage.act(&[], &[ix::confirm(product)]);
-    stage.act(&[], &[ix::open_incident(product, stage.rent.pubkey())]);
-    stage.act(&[], &[budget(), ix::fund_incident(product)]);
+    stage.act(&[], &[ix::open_incident(product, stage.rent.pubkey(), 1)]);
+    stage.act(&[], &[budget(), ix::fund_incident(product, 1)]);
     figures.insert(("settle_cover", 1), units(&stage, &[], stage.settle("carl", 0)));
     stage.world.advance(170 * DAY);
     figures.insert(("settle_cover", 170), units(&stage, &[], stage.settle("carl", 0)));

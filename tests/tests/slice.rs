@@ -1,10 +1,8 @@
 //! The whole way once: capital in, cover sold, event shown, incident paid, capital out.
 
 use backstop::state::{CoverState, Tranche};
-use backstop_client::instruction as ix;
 use backstop_tests::terms::{self, ONE};
 use backstop_tests::{World, assert_books};
-use solana_sdk::signer::Signer;
 
 #[test]
 fn a_cover_pays_and_capital_leaves() {
@@ -31,7 +29,7 @@ fn a_cover_pays_and_capital_leaves() {
     assert_eq!(world.assets(&holder) - before, 3_333 * ONE + unearned * 6_667 / 10_000);
     assert_books(&world.cluster, &pool.pool);
     assert_eq!(world.pool(&pool).alerts, 0);
-    world.run(&[], &[ix::close_incident(&product, world.payer.pubkey())]);
+    world.run(&[], &[world.close_incident(&product)]);
 
     for (person, tranche) in [(&junior, Tranche::Junior), (&senior, Tranche::Senior)] {
         let shares = world.shares(&pool, person, tranche);

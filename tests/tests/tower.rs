@@ -359,7 +359,7 @@ fn run_tower(seed: u64) {
     }
     // Anything from a small part to all of it is lost.
     world.depeg(&scene.product, 80_000_000 + i64::try_from(random.below(15_000_000)).expect("a price"));
-    world.run(&[], &[ix::open_incident(&scene.product, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(&scene.product)]);
     let opened = world.incident(&scene.product);
     if opened.state == IncidentState::Closed {
         return;

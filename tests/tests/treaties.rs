@@ -427,7 +427,7 @@ fn an_exhausted_quota_share_takes_no_premium() {
     assert!((earned / 4).abs_diff(ceded) <= 1, "{ceded} of {earned}");
     scene.strike(&scene.product);
     scene.call(&treaty, &scene.product).unwrap();
-    assert_eq!(scene.treaty(&treaty).limit_left, 0);
+    assert_eq!(scene.left_and_owed(&treaty), (0, 0));
     scene.fund(&scene.product).unwrap();
     let before = scene.accrue(&scene.cedant);
     world.advance(10 * DAY);
@@ -436,7 +436,7 @@ fn an_exhausted_quota_share_takes_no_premium() {
     assert_eq!(after.treaty_payable, before.treaty_payable);
     // Nor once nothing is exposed any more: what was left of the ended products' premium is earned by then.
     scene.strike(&second);
-    scene.call(&treaty, &second).unwrap();
+    assert_refused(scene.call(&treaty, &second), BackstopError::NothingOwed);
     scene.fund(&second).unwrap();
     let before = scene.accrue(&scene.cedant);
     assert_eq!((before.total_exposure, before.unearned_premium), (0, 0));
@@ -575,7 +575,7 @@ fn an_event_of_the_day_of_commutation_is_still_covered_and_its_limit_still_backe
     scene.strike(&scene.product);
     assert_eq!(day_of(world.incident(&scene.product).event_at) + 1, scene.treaty(&treaty).end_day);
     scene.call(&treaty, &scene.product).unwrap();
-    assert_eq!(world.incident(&scene.product).ceded, 10_000 * ONE);
+    assert_eq!(world.incident(&scene.product).treaties[0].paid, 10_000 * ONE);
     scene.assert_books();
 }
 
@@ -628,12 +628,14 @@ fn nothing_is_commuted_begun_ended_or_ceded_around_an_alert() {
     let end = scene.treaty(&treaty).end();
 
     let refused_all = |ended: bool| {
-        assert_eq!(world.pool(&scene.cedant).alerts, 1);
+        let books = world.pool(&scene.cedant);
+        let refusal = if books.in_crisis() { BackstopError::PoolInCrisis } else { BackstopError::PoolInAlert };
+        assert_eq!(books.alerts, u32::from(!books.in_crisis()));
         if !ended {
-            assert_refused(scene.commute(&treaty), BackstopError::PoolInAlert);
+            assert_refused(scene.commute(&treaty), refusal);
         }
         assert_refused(scene.end(&treaty), BackstopError::TreatyInUse);
-        assert_refused(scene.accept(&waiting), BackstopError::PoolInAlert);
+        assert_refused(scene.accept(&waiting), refusal);
     };
     // One breach is enough.
     world.cluster.set_time(end - 3 * DAY);
@@ -651,10 +653,10 @@ fn nothing_is_commuted_begun_ended_or_ceded_around_an_alert() {
     scene.settle_premium(&scene.owned).unwrap();
     world.advance(12 * DAY);
     refused_all(true);
-    world.run(&[], &[ix::open_incident(&scene.product, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(&scene.product)]);
     refused_all(true);
     scene.call(&treaty, &scene.product).unwrap();
-    assert_eq!(world.incident(&scene.product).ceded, 10_000 * ONE);
+    assert_eq!(world.incident(&scene.product).treaties[0].paid, 10_000 * ONE);
     refused_all(true);
     scene.fund(&scene.product).unwrap();
     // Its part of what was earned in the alert, within its term, until the challenge ended.
@@ -718,10 +720,10 @@ fn exits_of_the_reinsurer_wait_for_its_cedants_alerts() {
     // An alert that is more than breaching stops that too.
     world.depeg(&scene.product, RUIN);
     assert_refused(settle(&[ours, theirs, ours]), BackstopError::PoolInAlert);
-    world.run(&[], &[ix::open_incident(&scene.product, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(&scene.product)]);
     scene.call(&first, &scene.product).unwrap();
-    scene.call(&third, &scene.product).unwrap();
-    assert_refused(settle(&[ours, theirs, ours]), BackstopError::PoolInAlert);
+    assert_refused(scene.call(&third, &scene.product), BackstopError::NothingOwed);
+    assert_refused(settle(&[ours, theirs, ours]), BackstopError::PoolInCrisis);
     scene.fund(&scene.product).unwrap();
     // What the loss and its limit took is gone from both; nothing more is free.
     let books = scene.accrue(open);

@@ -185,6 +185,10 @@ impl<'a> Driver<'a> {
     /// Sends an operation that would be accepted without the signatures that it needs: it must not be. Whether
     /// there was such an operation.
     fn step_unsigned(&mut self, op: Op) -> Result<bool, Failure> {
+        // A holder who is paid to the own account may sign, and need not.
+        if matches!(op, Op::Settle { holder, to, .. } if holder == to) {
+            return Ok(false);
+        }
         if self.model.clone().apply(&op).is_err() {
             return Ok(false);
         }

@@ -35,15 +35,16 @@ borsh_pages! { all by told;
         pool, product, incident, event_at, ended_at, final_at, crisis, released, most, waiting_refunds, set_aside,
         accrual, growth,
     }
-    IncidentFunded { pool, incident, gross, ceded, paid, released, losses }
-    CoverSettled { pool, incident, cover, holder, amount, refund, waiting }
-    IncidentClosed { pool, incident, reserve, refunds }
+    IncidentGrown { pool, incident, growth }
+    IncidentFunded { pool, incident, giving }
+    CrisisClosed { pool, closing }
+    DeadlineExtended { pool, incident, deadline }
+    CoverSettled { pool, incident, cover, holder, amount, refund, waiting, state }
+    IncidentClosed { pool, incident, reserve, refunds, bucket }
     TreatyCreated { treaty, cedant, reinsurer, terms, notice_until }
     TreatyAccepted { treaty, cedant, reinsurer, premium, rate_q32 }
     TreatyPremiumSettled { cedant, reinsurer, amount, rate_q32, end_day }
-    TreatyCalled { treaty, cedant, reinsurer, incident, owed, paid, restored, reinstatement_premium, losses }
-    TreatySkipped { treaty, cedant, incident, owed }
-    TreatyCollected { treaty, cedant, reinsurer, owed, paid, losses }
+    TreatyCalled { treaty, cedant, reinsurer, incident, owed, paid, restored, reinstatement_premium, receipt, losses }
     TreatyEnded { treaty, cedant, reinsurer }
     TreatyCommuted { treaty, cedant, reinsurer, end_day, returned }
     CessionAnnounced { cedant, reinsurer, amount, from, until }

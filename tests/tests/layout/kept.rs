@@ -51,9 +51,9 @@ fn written_now() -> Vec<Kept> {
     let ([cedant, _, reinsurer, ..], [product, ..], [quota_share, layer, _]) =
         (&stage.pools, &stage.products, &stage.treaties);
     for instruction in [
-        ix::call_treaty(quota_share, product),
-        ix::call_treaty(layer, product),
-        ix::fund_incident(product),
+        ix::call_treaty(quota_share, product, 1),
+        ix::call_treaty(layer, product, 1),
+        ix::fund_incident(product, 1),
         stage.settle("carl", 0),
     ] {
         stage.act(&[], &[budget(), instruction]);
@@ -65,6 +65,7 @@ fn written_now() -> Vec<Kept> {
     take(&stage, "Rates", "rates_over", product.rates());
     take(&stage, "Trigger", "trigger_triggered", product.trigger());
     take(&stage, "Incident", "incident", product.incident());
+    take(&stage, "Crisis", "crisis", product.crisis(1));
     take(&stage, "Cover", "cover_settled", address::cover(&stage.cover_mint(product, "carl")));
     take(&stage, "Cover", "cover", address::cover(&stage.cover_mint(product, "cora")));
     take(&stage, "Treaty", "quota_share", quota_share.treaty);
@@ -114,7 +115,7 @@ fn read(kind: &str, bytes: &[u8]) -> Option<String> {
             }
         };
     }
-    of!(Protocol, Pool, Product, Rates, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Treaty, Cession)
+    of!(Protocol, Pool, Product, Rates, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Crisis, Treaty, Cession)
 }
 
 #[test]
