@@ -545,7 +545,8 @@ fn plant_in_an_incident(planter: &mut Planter, life: &Life) {
     });
     planter.plant(Rule::Exposure, product, |world| edit::<Product>(world, product, |it| it.exposure = 1));
     planter.plant(Rule::Evidence, trigger, |world| edit::<Trigger>(world, trigger, |it| it.evidence.severity_bps -= 1));
-    planter.plant(Rule::Evidence, trigger, |world| edit::<Trigger>(world, trigger, |it| it.evidence.final_at += 86_400));
+    planter
+        .plant(Rule::Evidence, trigger, |world| edit::<Trigger>(world, trigger, |it| it.evidence.final_at += 86_400));
     planter.plant(Rule::Evidence, trigger, |world| {
         edit::<Trigger>(world, trigger, |it| it.evidence.lowest_mean = it.evidence.first_mean + 1);
     });

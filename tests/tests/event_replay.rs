@@ -369,7 +369,6 @@ impl Ledger {
                 reinsurer.lose(&event.losses);
                 reinsurer.unearned_premium += event.reinstatement_premium;
                 reinsurer.cash -= received;
-                let cedant = ledger.at(&event.cedant);
                 let receipt = event.receipt;
                 assert_eq!(receipt.recovered + receipt.late + receipt.to_stream, received);
                 ledger.count("late money for holders", receipt.late);

@@ -320,7 +320,6 @@ fn five_minutes(condition: TermsInput) -> TermsInput {
     TermsInput { slot_seconds: 300, tolerance_seconds: 300, ..condition }
 }
 
-
 fn seconds(hours: i64) -> u32 {
     u32::try_from(hours * HOUR).unwrap()
 }
@@ -412,9 +411,12 @@ fn every_bound_of_the_condition_refuses_one_step_outside() {
         bound!("smallest confidence multiplier", BadTriggerTerms, |a| a.condition.confidence_multiplier = 100, {
             a.condition.confidence_multiplier = 99
         }),
-        bound!("recovery above the threshold", BadTriggerTerms, |a| a.condition.recovery = a.condition.threshold + 1, {
-            a.condition.recovery = a.condition.threshold
-        }),
+        bound!(
+            "recovery above the threshold",
+            BadTriggerTerms,
+            |a| a.condition.recovery = a.condition.threshold + 1,
+            { a.condition.recovery = a.condition.threshold }
+        ),
         bound!("recovery within reach", BadTriggerTerms, |a| a.condition.recovery = 104_500_000, {
             a.condition.recovery = 104_500_001
         }),

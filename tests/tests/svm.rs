@@ -7,6 +7,7 @@ mod compute_units;
 mod covers;
 mod crisis;
 mod event_replay;
+mod evidence_cases;
 mod exits;
 mod exposure_model;
 mod incidents;

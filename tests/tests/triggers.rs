@@ -937,7 +937,8 @@ fn once_final_nothing_changes() {
     world.cluster.set_time(proven_at(from));
     must(world.send(&[], &[ix::confirm(&product)]));
     let before = world.cluster.account(&product.trigger()).unwrap();
-    let prints = [(RECOVERED, world.now() - HOUR), (RECOVERED, world.now()), (BREACH - 1, world.now()), (ABOVE, world.now())];
+    let prints =
+        [(RECOVERED, world.now() - HOUR), (RECOVERED, world.now()), (BREACH - 1, world.now()), (ABOVE, world.now())];
     for (price, published) in prints {
         must(world.show_at(&product, price, published));
     }

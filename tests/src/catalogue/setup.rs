@@ -59,13 +59,14 @@ impl Setup {
         Self { reinsured: true, ..self }
     }
 
-    /// The longest window of evidence that the ring can hold: 179 hours, of which 44 more may be without evidence.
+    /// The longest window of evidence that the ring can hold: 178 hours, of which 44 more need not be good.
     pub fn long_window(self) -> Self {
         let condition = TermsInput {
             slot_seconds: 3_600,
-            duration_seconds: 179 * 3_600,
+            duration_seconds: 178 * 3_600,
+            quiet_seconds: 178 * 3_600,
             tolerance_seconds: 44 * 3_600,
-            challenge_seconds: 3_600,
+            challenge_seconds: 2 * 3_600,
             ..self.condition
         };
         let pool = PoolTerms { cooldown_seconds: 30 * 86_400, ..self.pool };
@@ -73,6 +74,19 @@ impl Setup {
         let product =
             ProductTerms { min_term_days: 12, max_term_days: self.product.max_term_days.min(495), ..self.product };
         Self { condition, pool, product, term_days: self.term_days.min(495), ..self }
+    }
+
+    /// Slots of a minute, of which a challenge has as many as the ring leaves it.
+    pub fn short_slots(self) -> Self {
+        let condition = TermsInput {
+            slot_seconds: 60,
+            duration_seconds: 60 * 60,
+            tolerance_seconds: 15 * 60,
+            challenge_seconds: 149 * 60,
+            quiet_seconds: 255 * 60,
+            ..self.condition
+        };
+        Self { condition, ..self }
     }
 
     /// Everything that makes transactions dear and that terms can choose: a Token-2022 asset, the longest terms and

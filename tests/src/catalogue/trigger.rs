@@ -15,16 +15,32 @@ pub const ENTRIES: &[Entry] = &[
             case("usual", "a healthy price in a slot that has one", || observe(&[100_000_000], false, 100_100_000)),
             case("new slot", "a healthy price in the next slot", || observe(&[100_000_000], true, 100_100_000)),
             case("breach", "the first breach: the pool goes into alert", || observe(&[100_000_000], true, 90_000_000)),
-            case("recovery", "the end of a breach: the alert is over", || observe(&[90_000_000], true, 100_000_000)),
+            case("recovery", "two recoveries end a breach: the alert is over", observe_recovering),
             case("cut", "a late recovery cuts the longest window", observe_cutting),
-            case("worst", "a late breach completes the longest window", observe_completing),
+            case("complete", "a late breach completes the longest window", observe_completing),
+            case("late", "a price after a year of silence, where 149 slots were not settled", || {
+                let stage = every_other_slot();
+                stage.world.advance(365 * 86_400);
+                let price = stage.post(100_000_000, stage.world.now());
+                three(stage, |product| ix::observe(product, price))
+            }),
+            case("worst", "a breach where 149 slots are not settled, every other one good", || {
+                let stage = every_other_slot();
+                let price = stage.post(90_000_000, stage.world.now());
+                three(stage, |product| ix::observe(product, price))
+            }),
         ],
     },
     Entry {
         instruction: "refresh",
         cases: &[
             case("usual", "nothing to change", || refresh(Stage::sold(Setup::default()))),
-            case("worst", "the longest window becomes final", || refresh(met(true))),
+            case("window", "the longest window becomes final", || refresh(met(true))),
+            case("worst", "149 slots are settled at once, every other one good", || {
+                let stage = every_other_slot();
+                stage.world.advance(365 * 86_400);
+                refresh(stage)
+            }),
         ],
     },
     Entry {
@@ -61,8 +77,33 @@ fn observe(before: &[i64], next_slot: bool, price_e8: i64) -> Prepared {
     three(stage, |product| ix::observe(product, price))
 }
 
+/// Two recoveries after a breach: the second is still to be shown.
+fn observe_recovering() -> Prepared {
+    let stage = Stage::sold(Setup::default());
+    stage.next_slot();
+    stage.show(90_000_000);
+    stage.next_slot();
+    stage.show(100_000_000);
+    stage.world.advance(180);
+    let price = stage.post(100_000_000, stage.world.now());
+    three(stage, |product| ix::observe(product, price))
+}
+
+/// Every trigger has seen breaches in every other of the slots that are not settled, as many as there can be.
+fn every_other_slot() -> Stage {
+    let stage = Stage::sold(Setup::default().short_slots());
+    for slot in 0..150 {
+        stage.next_slot();
+        if slot % 2 == 0 {
+            stage.show(90_000_000 - slot);
+        }
+    }
+    stage.next_slot();
+    stage
+}
+
 /// The most slots that a window can span.
-const SPAN: u32 = 179 + 44;
+const SPAN: u32 = 178 + 44;
 
 /// Every trigger has seen the longest window it can have, with all the gaps that are tolerated, but for the breach in
 /// the slot before the last, which is still open. Returns that slot's last second.
@@ -85,7 +126,7 @@ fn met(over: bool) -> Stage {
     let (stage, open) = nearly_met();
     show_at(&stage, 90_000_000, open);
     if over {
-        stage.world.advance(2 * 3_600);
+        stage.world.advance(3 * 3_600);
     }
     stage
 }
@@ -105,9 +146,11 @@ fn observe_completing() -> Prepared {
 
 fn observe_cutting() -> Prepared {
     let stage = met(false);
-    let first = stage.world.trigger(&stage.products[0]).evidence.window_first;
-    let start = stage.world.trigger(&stage.products[0]).terms.slot_start(first);
-    let price = stage.post(100_000_000, start);
+    let trigger = stage.world.trigger(&stage.products[0]);
+    let start = trigger.terms.slot_start(trigger.evidence.window_last);
+    show_at(&stage, 100_000_000, start);
+    stage.world.advance(i64::from(trigger.terms.apart()));
+    let price = stage.post(100_000_000, start + i64::from(trigger.terms.apart()));
     three(stage, |product| ix::observe(product, price))
 }
 

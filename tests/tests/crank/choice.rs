@@ -55,7 +55,7 @@ fn last_moment(terms: &Terms, print: &Observation) -> i64 {
 
 fn outcome(evidence: &mut Evidence, terms: &Terms) -> Option<Proof> {
     evidence.refresh(terms, T0 + 60 * 86_400);
-    (evidence.met_at != 0).then(|| Proof {
+    (evidence.met_at != 0).then_some(Proof {
         event_at: evidence.event_at,
         met_at: evidence.met_at,
         first_mean: evidence.first_mean,

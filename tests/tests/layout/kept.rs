@@ -88,21 +88,35 @@ fn written_now() -> Vec<Kept> {
     kept
 }
 
-/// Every field of an account in words; lines that repeat are counted.
+/// Every field of an account in words; lines, and structures of a list, that repeat are counted.
 fn words(value: &impl Debug) -> String {
     let text = format!("{value:#?}");
-    let mut lines: Vec<(&str, usize)> = vec![];
-    for line in text.lines() {
-        match lines.last_mut() {
-            Some((last, times)) if *last == line => *times += 1,
-            _ => lines.push((line, 1)),
+    let mut pieces: Vec<(String, usize)> = vec![];
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let mut piece = line.to_owned();
+        // A structure of a list has a name and no field.
+        if line.ends_with(" {") && !line.contains(':') && line.starts_with(' ') {
+            let indent = line.len() - line.trim_start().len();
+            let close = format!("{}}},", " ".repeat(indent));
+            for inner in lines.by_ref() {
+                piece.push('\n');
+                piece.push_str(inner);
+                if inner == close {
+                    break;
+                }
+            }
+        }
+        match pieces.last_mut() {
+            Some((last, times)) if *last == piece => *times += 1,
+            _ => pieces.push((piece, 1)),
         }
     }
-    let word = |(line, times): (&str, usize)| match times {
-        1 => format!("{line}\n"),
-        _ => format!("{line} ({times} times)\n"),
+    let word = |(piece, times): (String, usize)| match times {
+        1 => format!("{piece}\n"),
+        _ => format!("{piece} ({times} times)\n"),
     };
-    lines.into_iter().map(word).collect()
+    pieces.into_iter().map(word).collect()
 }
 
 /// The fields of an account's bytes, read as the client reads them.

@@ -188,12 +188,14 @@ const SMALL: [&str; 29] = [
     "slot",
 ];
 /// Names of numbers that are counts.
-const COUNTS: [&str; 13] = [
+const COUNTS: [&str; 14] = [
     "compared",
     "day",
     "deadline",
+    "deepest_mean",
     "done_by_others",
     "findings",
+    "first_mean",
     "observations",
     "passes",
     "refused",
@@ -201,7 +203,6 @@ const COUNTS: [&str; 13] = [
     "tickets",
     "transactions",
     "transactions_lost",
-    "twap",
 ];
 
 /// That no number in a result could lose its last digits: amounts, prices and lamports are texts.

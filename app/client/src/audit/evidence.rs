@@ -54,8 +54,9 @@ fn evidence(checks: &mut Checks, subject: Subject, trigger: &Trigger, now: i64) 
     let ring = ring(evidence);
     checks.at_most(rule, subject, "newest slot", terms.slot_of(now).unwrap_or(0), evidence.head);
     checks.at_most(rule, subject, "first slot not processed", terms.first_unsettled(now), evidence.next);
-    for slot in ring.clone() {
-        shown(checks, subject, terms, &evidence.shown(slot));
+    let empty = Shown::default();
+    for shown in ring.clone().map(|slot| evidence.shown(slot)).filter(|shown| *shown != empty) {
+        self::shown(checks, subject, terms, &shown);
     }
     let phase = trigger.phase();
     checks.at_most(rule, subject, "number of the phase", Phase::Final.byte(), evidence.phase);

@@ -201,10 +201,10 @@ mod tests {
         );
         assert_eq!(
             payment(&linear),
-            "by the mean price of that time: in proportion from 0.985 down to 0.80, all there and below, and at least 5 %; \
+            "by the mean price of that time: in proportion from 0.985 down to 0.80, all there and below, and at least 5.00 %; \
              it can grow for 72 h after, if the price falls on"
         );
-        assert!(payment(&terms(form, 0)).ends_with("and at least 5 %"));
+        assert!(payment(&terms(form, 0)).ends_with("and at least 5.00 %"));
     }
 
     #[test]

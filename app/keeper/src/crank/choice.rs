@@ -73,7 +73,8 @@ pub fn needed(terms: &Terms, evidence: &Evidence, prints: &[Observation], sells_
         // Two Recovered say more than two Aboves; one of a kind is the first of two.
         let apart = terms.apart();
         let span = |first: u16, last: u16| (first != 0).then_some((first, last));
-        let recovered = Pair::of(terms, prints, &candidates.recovered, span(shown.recovered_first, shown.recovered_last));
+        let recovered =
+            Pair::of(terms, prints, &candidates.recovered, span(shown.recovered_first, shown.recovered_last));
         let aboves = Pair::of(terms, prints, &candidates.aboves, span(shown.above_first, shown.above_last));
         let pair = if recovered.is_wide(apart) { recovered } else { aboves };
         for place in pair.worthy(apart) {

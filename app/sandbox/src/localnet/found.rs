@@ -67,7 +67,8 @@ const PRODUCTS: [Insured; 2] = [
 pub(super) fn calm_from() -> Decimal {
     let least = |insured: &Insured| {
         let threshold = insured.condition.threshold;
-        threshold + threshold * u64::from(product_terms(insured.risk_rate_ppb).no_sale_buffer_bps) / 10_000
+        let buffer = threshold * u64::from(product_terms(insured.risk_rate_ppb).no_sale_buffer_bps) / 10_000;
+        (threshold + buffer).max(insured.condition.recovery)
     };
     let least = PRODUCTS.iter().map(least).max().unwrap_or(0);
     Decimal::from_i128_with_scale(least.into(), 8).normalize()

@@ -245,7 +245,8 @@ fn found_prices(file: &Path, keep: bool, tell: &mut dyn FnMut(&str)) -> Result<(
         for quote in before? {
             tell(&format!("goes on with {} at {}", quote.feed, quote.price));
             if quote.feed == prices::FEED && quote.price < found::calm_from() {
-                tell(&format!("covers are sold once it is at {} again", found::calm_from()));
+                let calm = found::calm_from();
+                tell(&format!("covers are sold once it is at {calm} again and has been for their quiet time"));
             }
         }
         return Ok(());

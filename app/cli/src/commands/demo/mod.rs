@@ -113,7 +113,7 @@ mod tests {
         check.actual = "quiet".into();
         let error = verdict(&report).expect_err("a check does not hold");
         assert!(error.is::<CheckFailed>());
-        assert!(error.to_string().contains("expected triggered, found quiet"), "{error}");
+        assert!(error.to_string().contains("expected final, found quiet"), "{error}");
         assert!(page::display(&report, 100).contains('✘'));
     }
 }

@@ -426,7 +426,7 @@ mod tests {
         assert!(wrong(CreateArgs { duration: 15_000, ..parse(&[]) }).contains("--duration"));
         assert!(told(&["--tolerance", "90m"]).contains("--tolerance"));
         assert!(told(&["--challenge", "25h"]).contains("--challenge"));
-        assert!(told(&["--slot", "1m", "--tolerance", "1m"]).contains("at most 224 slots"));
+        assert!(told(&["--slot", "1m", "--tolerance", "20m"]).contains("at most 224 slots"));
         assert!(told(&["--confidence-multiplier", "10.01"]).contains("--confidence-multiplier"));
     }
 

@@ -112,7 +112,8 @@ fn report(found: &Replay) -> String {
         times => format!("The trigger would have fired {times} times.\n"),
     };
     if !found.fired.is_empty() {
-        let mut table = table(&["event", "met", "proven (T)", "mean price", "pays", "deepest", "in the end"], &[3, 4, 5, 6]);
+        let mut table =
+            table(&["event", "met", "proven (T)", "mean price", "pays", "deepest", "in the end"], &[3, 4, 5, 6]);
         for fired in &found.fired {
             table.add_row([
                 moment(fired.event_at),

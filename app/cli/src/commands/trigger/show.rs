@@ -310,7 +310,10 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
         };
         row(name, moment_from(window.contradicted_until.saturating_add(1), now));
         if let Some(at) = shown.final_at.filter(|_| shown.phase == "triggered") {
-            row("final", format!("{} at the latest: until then the price can fall on and raise it", moment_from(at, now)));
+            row(
+                "final",
+                format!("{} at the latest: until then the price can fall on and raise it", moment_from(at, now)),
+            );
         }
     }
     if let (Some(mean), Some(severity)) = (shown.mean_price_e8, shown.severity_bps) {

@@ -179,11 +179,7 @@ impl Evidence {
 
     /// The newest print shown; all zeros if none was.
     pub fn last_print(&self) -> Observation {
-        Observation {
-            price: self.last_price,
-            confidence: self.last_confidence,
-            publish_time: self.last_publish_time,
-        }
+        Observation { price: self.last_price, confidence: self.last_confidence, publish_time: self.last_publish_time }
     }
 
     /// Lowest price less its confidences that was shown since a time, in 1e-8, by whole slots; `None` if no print was.
@@ -226,6 +222,7 @@ impl Evidence {
     /// Processes, in order, every slot that is settled by now. Whether that deepened the severity after T.
     fn settle(&mut self, terms: &Terms, now: i64) -> bool {
         let end = terms.first_unsettled(now);
+        let apart = terms.apart();
         let mut deepened = false;
         while self.next < end && self.final_at == 0 {
             if self.next > self.head && self.run.good == 0 {
@@ -239,20 +236,21 @@ impl Evidence {
             }
             let slot = self.next;
             self.next = slot.saturating_add(1);
-            deepened |= self.process(terms, slot);
+            deepened |= self.process(terms, apart, slot);
         }
         deepened
     }
 
     /// Processes one slot, the next in order. Whether it deepened the severity after T.
-    fn process(&mut self, terms: &Terms, slot: u64) -> bool {
+    fn process(&mut self, terms: &Terms, apart: u16, slot: u64) -> bool {
         let is_triggered = self.met_at != 0;
-        if is_triggered && self.is_recovered(terms, slot) {
+        let shown = self.shown(slot);
+        if is_triggered && shown.state(apart) == SlotState::Recovered {
             self.final_at = terms.settled_at(slot);
             return false;
         }
         let mut run = self.run;
-        let is_good = self.extend(&mut run, terms, slot);
+        let is_good = self.extend(&mut run, terms, apart, slot, &shown);
         self.run = run;
         let mut deepened = false;
         if is_good {
@@ -435,7 +433,7 @@ mod tests {
             if slot == evidence.next {
                 assert_eq!(evidence.run, run, "the run of processed slots");
             }
-            let good = evidence.extend(&mut run, terms, slot);
+            let good = evidence.extend(&mut run, terms, terms.apart(), slot, &evidence.shown(slot));
             if slot >= evidence.next {
                 open_good += u32::from(good);
                 if good && run.good >= u32::from(terms.need) && window == (0, 0) {

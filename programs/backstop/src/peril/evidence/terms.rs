@@ -370,10 +370,9 @@ impl Terms {
     pub fn payout(&self) -> Severity {
         match PayoutForm::stored(self.severity) {
             PayoutForm::Binary => Severity::Binary,
-            PayoutForm::Linear => Severity::Linear {
-                full_loss_price: self.full_loss_price,
-                min_severity_bps: self.min_severity_bps,
-            },
+            PayoutForm::Linear => {
+                Severity::Linear { full_loss_price: self.full_loss_price, min_severity_bps: self.min_severity_bps }
+            }
         }
     }
 

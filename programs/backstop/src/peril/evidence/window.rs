@@ -42,10 +42,11 @@ impl Evidence {
     /// Most good slots in any admissible window of the ring, at most `need`. A window is admissible if it holds no
     /// recovered slot and at most `tolerance` slots that are not good. Scans the ring: for clients.
     pub fn longest_credited(&self, terms: &Terms) -> u16 {
+        let apart = terms.apart();
         let mut run = Run::default();
         let mut most = 0;
         for slot in self.tail()..=self.head {
-            self.extend(&mut run, terms, slot);
+            self.extend(&mut run, terms, apart, slot, &self.kept(slot));
             most = run.good.max(most);
         }
         u16::try_from(most).unwrap_or(u16::MAX)
@@ -57,20 +58,20 @@ impl Evidence {
         if self.run.good.saturating_add(self.open_good) < need {
             return None;
         }
+        let apart = terms.apart();
         let mut run = self.run;
         for slot in self.next.max(self.tail())..=self.head {
-            if self.extend(&mut run, terms, slot) && run.good >= need {
+            if self.extend(&mut run, terms, apart, slot, &self.kept(slot)) && run.good >= need {
                 return Some((run.first, slot));
             }
         }
         None
     }
 
-    /// Takes the next slot into a run, and drops what keeps it from being one from its front. Whether the slot is good:
-    /// then a run with `need` good slots is a window that ends in it.
-    pub(super) fn extend(&self, run: &mut Run, terms: &Terms, slot: u64) -> bool {
-        let apart = terms.apart();
-        let shown = if self.holds(slot) { self.kept(slot) } else { Shown::default() };
+    /// Takes the next slot, with what was shown in it, into a run, and drops what keeps it from being one from its front.
+    /// Whether the slot is good: then a run with `need` good slots is a window that ends in it.
+    #[inline]
+    pub(super) fn extend(&self, run: &mut Run, terms: &Terms, apart: u16, slot: u64, shown: &Shown) -> bool {
         match shown.state(apart) {
             SlotState::Recovered => {
                 *run = Run::default();

@@ -192,7 +192,11 @@ impl Pool {
         let exposure = self.group_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
         ensure!(exposure == Some(self.total_exposure), BackstopError::InvariantViolated);
         ensure!(self.alert_exposure <= self.total_exposure, BackstopError::InvariantViolated);
-        let alerts = self.group_alerts.iter().fold(0u32, |sum, group| sum.saturating_add(u32::from(*group)));
+        // As words, because there is mostly no alert.
+        let alerts = match bytemuck::cast::<_, [u64; RISK_GROUPS / 4]>(self.group_alerts) {
+            [0, 0, 0, 0] => 0,
+            _ => self.group_alerts.iter().fold(0u32, |sum, group| sum.saturating_add(u32::from(*group))),
+        };
         ensure!(alerts == self.alerts, BackstopError::InvariantViolated);
         // Assets have shares that own them, and what is exiting has units.
         let owned = |book: &TrancheBook| (book.shares > 0 || book.assets == 0) && (book.units > 0 || book.exiting == 0);
