@@ -1146,7 +1146,7 @@ fn a_cover_that_the_incident_does_not_concern_is_closed_while_others_are_paid() 
     assert_eq!(world.incident(&product).gross, 1_000 * ONE);
     accepted(close(&world, &product, Some(&early), &early_mint));
     // Anybody else must wait until a cover is spent; its holder may give it up.
-    assert_refused(close(&world, &product, None, &late_mint), BackstopError::CoverStillLive);
+    assert_refused(close(&world, &product, None, &late_mint), BackstopError::HolderMustSign);
     accepted(close(&world, &product, Some(&late), &late_mint));
 }
 

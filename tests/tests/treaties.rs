@@ -723,7 +723,7 @@ fn exits_of_the_reinsurer_wait_for_its_cedants_alerts() {
     world.run(&[], &[world.open_incident(&scene.product)]);
     scene.call(&first, &scene.product).unwrap();
     assert_refused(scene.call(&third, &scene.product), BackstopError::NothingOwed);
-    assert_refused(settle(&[ours, theirs, ours]), BackstopError::PoolInCrisis);
+    assert_refused(settle(&[ours, theirs, ours]), BackstopError::PoolInAlert);
     scene.fund(&scene.product).unwrap();
     // What the loss and its limit took is gone from both; nothing more is free.
     let books = scene.accrue(open);

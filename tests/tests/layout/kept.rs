@@ -8,7 +8,7 @@
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::ACCOUNT_VERSION;
 use backstop::state::{
-    Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger,
+    Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger,
 };
 use backstop_client::account::Decode;
 use backstop_client::instruction as ix;

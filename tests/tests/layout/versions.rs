@@ -4,7 +4,7 @@ use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
 use backstop::state::{
-    Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger, Versioned,
+    Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger, Versioned,
 };
 use backstop_client::{Cluster, transaction};
 use backstop_tests::catalogue::{Prepared, entries};
