@@ -441,7 +441,10 @@ fn run_tower(seed: u64) {
     // In the end nothing is left of the treaties but what everybody has.
     let over = announced.iter().map(|(_, keys)| scene.treaty(keys).end_day).max().unwrap_or(day_of(world.now()));
     let ring_days = u32::from(world.pool(&scene.cedant).ring_days);
-    world.cluster.set_time(i64::from((over + ring_days).max(day_of(world.now()) + 8)) * DAY);
+    // What a ruined reinsurer owes is owed for a year.
+    let is_owed = announced.iter().any(|(_, keys)| scene.left_and_owed(keys).1 > 0);
+    let reach = over + ring_days + if is_owed { 400 } else { 0 };
+    world.cluster.set_time(i64::from(reach.max(day_of(world.now()) + 8)) * DAY);
     scene.accrue(&scene.cedant);
     for pool in [&scene.owned, &scene.open] {
         let _ = scene.settle_premium(pool);

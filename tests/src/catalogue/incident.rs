@@ -4,6 +4,7 @@ use super::stage::{HOLDERS, Setup, Stage};
 use super::{Entry, Prepared, account, case};
 use crate::terms::ONE;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, ProductKeys};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -99,8 +100,16 @@ fn fund_incident(stage: Stage) -> Prepared {
 }
 
 fn close_incident(stage: Stage) -> Prepared {
-    let rent = stage.rent.pubkey();
-    three(stage, &[], |product| ix::close_incident(product, rent, Some((1, rent))))
+    // Somebody else began the crisis.
+    let (rent, other) = (stage.rent.pubkey(), stage.world.payer.pubkey());
+    for product in &stage.products {
+        let address = product.crisis(1);
+        if let Some(mut account) = stage.world.cluster.account(&address).expect("the cluster answers") {
+            account.data[40..72].copy_from_slice(other.as_ref());
+            stage.world.cluster.set_account(address, account);
+        }
+    }
+    three(stage, &[], |product| ix::close_incident(product, rent, Some((1, other))))
 }
 
 fn settle_cover(setup: Setup) -> Prepared {

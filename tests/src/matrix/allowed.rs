@@ -70,6 +70,7 @@ pub const LIST: &[Allowed] = &[
     allow("set_risk_rate", "product", By::Type, SUBJECT),
     allow("close_cession", "cession", By::Type, SUBJECT),
     allow("call_treaty", "incident", OF_POOL, SUBJECT),
+    allow("extend_deadline", "incident", OF_POOL, SUBJECT),
     allow("create_treaty", "reinsurer", OF_KIND, REINSURER),
     allow("announce_cession", "reinsurer", OF_KIND, REINSURER),
     allow("deposit", "owner_assets", OF_OWNER, SOURCE),

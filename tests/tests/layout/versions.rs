@@ -12,14 +12,15 @@ use backstop_tests::{budget, idl};
 use solana_sdk::signature::Keypair;
 
 /// Accounts that an instruction does not read in its first case: whatever their bytes say, nothing follows from it.
-const NOT_READ: [(&str, &str); 5] = [
+const NOT_READ: [(&str, &str); 6] = [
     // They are for a change of phase.
     ("observe", "product"),
     ("observe", "pool"),
     ("refresh", "product"),
     ("refresh", "pool"),
-    // A cover that was paid is spent, whatever its product.
-    ("close_cover", "product"),
+    // Only its address and its vault count.
+    ("fund_incident", "product"),
+    ("extend_deadline", "pool"),
 ];
 
 /// Where an account of the program has its version, if it is one.

@@ -70,13 +70,13 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
     let incident = &mut accounts.incident;
     let mut till = Till::open(&accounts.pool, now)?;
     let begins = !till.in_crisis();
+    let number = till.crisis.number.saturating_add(u32::from(begins)).to_le_bytes();
+    let bump = require_address(&accounts.crisis, &[CRISIS_SEED, keys.pool.as_ref(), &number])?;
     let mut product = accounts.product.write()?;
     let mut rates = accounts.rates.write()?;
     let opening = incident.open(keys, &mut till, &mut product, &mut rates, &mut *accounts.trigger.write()?, now)?;
     till.close()?;
     if opening.crisis != 0 {
-        let number = opening.crisis.to_le_bytes();
-        let bump = require_address(&accounts.crisis, &[CRISIS_SEED, keys.pool.as_ref(), &number])?;
         let mut crisis = if begins {
             Crisis::begin(keys.pool, keys.rent_payer, bump, opening.crisis)
         } else {
