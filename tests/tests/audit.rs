@@ -158,7 +158,7 @@ fn cover_pool_is_ok_from_its_first_deposit_to_the_end_of_its_incident() {
         world.settle(&life.stress, holder, mint).unwrap_or_else(|error| panic!("{}", explain(&error)));
         assert_ok(world, "another paid cover");
     }
-    world.run(&[], &[ix::close_incident(&life.stress, payer)]);
+    world.run(&[], &[world.close_incident(&life.stress)]);
     assert_ok(world, "a closed incident");
 
     // The other product sells on, takes a cover back, and releases the rest.
@@ -272,19 +272,17 @@ fn pools_with_treaties_are_ok_through_calls_reinstatement_and_the_end() {
 }
 
 #[test]
-fn skipped_and_collected_treaty_is_ok() {
+fn treaty_that_is_called_late_is_ok() {
     let tower = Tower::in_force();
     let Tower { scene, treaties, .. } = &tower;
     scene.strike(&scene.product);
+    scene.fund(&scene.product).unwrap_or_else(|error| panic!("{}", explain(&error)));
+    assert_ok(&scene.world, "layers that lent");
     scene.world.advance(2 * DAY);
-    for treaty in treaties {
-        scene.skip(treaty, &scene.product).unwrap_or_else(|error| panic!("{}", explain(&error)));
-        assert_ok(&scene.world, "a skipped treaty");
-    }
     scene.fund(&scene.product).unwrap_or_else(|error| panic!("{}", explain(&error)));
     for treaty in treaties {
-        scene.collect(treaty).unwrap_or_else(|error| panic!("{}", explain(&error)));
-        assert_ok(&scene.world, "a collected treaty");
+        scene.call(treaty, &scene.product).unwrap_or_else(|error| panic!("{}", explain(&error)));
+        assert_ok(&scene.world, "a treaty that is called late");
     }
 }
 
@@ -512,8 +510,8 @@ fn plant_in_an_incident(planter: &mut Planter, life: &Life) {
     let cover = address::cover(&life.holders[1].1);
     planter.plant(Rule::Incidents, incident, |world| rewrite::<Incident>(world, incident, |it| it.severity_bps += 1));
     planter.plant(Rule::Incidents, incident, |world| rewrite::<Incident>(world, incident, |it| it.event_at += 1));
-    planter.plant(Rule::Incidents, incident, |world| rewrite::<Incident>(world, incident, |it| it.ceded += 1));
-    planter.plant(Rule::Incidents, trigger, |world| edit::<Trigger>(world, trigger, |it| it.funded ^= 1));
+    planter.plant(Rule::Incidents, incident, |world| rewrite::<Incident>(world, incident, |it| it.sums += 1));
+    planter.plant(Rule::Incidents, trigger, |world| edit::<Trigger>(world, trigger, |it| it.opened ^= 1));
     planter.plant(Rule::IncidentReserves, incident, |world| rewrite::<Incident>(world, incident, |it| it.paid += 1));
     planter.plant(Rule::IncidentReserves, pool, |world| {
         edit::<Pool>(world, pool, |it| {
@@ -570,13 +568,13 @@ fn what_is_changed_by_hand_in_an_incident_is_found_by_its_rule() {
     let life = Life::with_an_open_incident();
     let pool = life.pool.pool;
     let mut planter = Planter::new(&life.world);
-    planter.plant(Rule::Funding, pool, |world| edit::<Pool>(world, pool, |it| it.funding.waiting_net -= 1));
-    planter.plant(Rule::Funding, pool, |world| edit::<Pool>(world, pool, |it| it.funding.round_left += 1));
-    planter.plant(Rule::Funding, pool, |world| edit::<Pool>(world, pool, |it| it.funding.oldest_opened_at += 1));
+    planter.plant(Rule::Crises, pool, |world| edit::<Pool>(world, pool, |it| it.crisis.gross -= 1));
+    planter.plant(Rule::Crises, pool, |world| edit::<Pool>(world, pool, |it| it.crisis.unfinal += 1));
+    planter.plant(Rule::Crises, pool, |world| edit::<Pool>(world, pool, |it| it.crisis.final_at += 1));
     let incident = life.stress.incident();
     planter.plant(Rule::Claims, incident, |world| rewrite::<Incident>(world, incident, |it| it.gross += 1));
     planter.plant(Rule::Incidents, incident, |world| {
-        rewrite::<Incident>(world, incident, |it| it.state = IncidentState::Open);
+        rewrite::<Incident>(world, incident, |it| it.state = IncidentState::Growing);
     });
     let life = Life::with_a_funded_incident();
     plant_in_an_incident(&mut Planter::new(&life.world), &life);
@@ -594,7 +592,7 @@ fn plant_in_treaties(planter: &mut Planter, tower: &Tower) {
     planter.plant(Rule::Reinsurer, owned, |world| edit::<Pool>(world, owned, |it| it.inward[0] = Default::default()));
     planter.plant(Rule::Reinsurer, owned, |world| edit::<Pool>(world, owned, |it| it.inward[0].cedant = open));
     planter.plant(Rule::Treaties, layer, |world| rewrite::<Treaty>(world, layer, |it| it.premium -= 1));
-    planter.plant(Rule::Treaties, layer, |world| rewrite::<Treaty>(world, layer, |it| it.uncollected = it.limit + 1));
+    planter.plant(Rule::Treaties, layer, |world| rewrite::<Treaty>(world, layer, |it| it.restored = it.limit + 1));
     planter.plant(Rule::Treaties, quota_share, |world| rewrite::<Treaty>(world, quota_share, |it| it.id = 9));
     planter.plant(Rule::Stream, layer, |world| rewrite::<Treaty>(world, layer, |it| it.rate_q32 += 1));
     planter.plant(Rule::Unearned, owned, |world| {

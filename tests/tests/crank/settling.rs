@@ -241,7 +241,7 @@ fn a_bad_item_is_left_out_reported_and_waits_while_all_others_are_paid() {
         assert_eq!((world.assets(person), world.cover(mint).state), (*due, CoverState::Settled));
     }
     assert_eq!(world.cover(bad_mint).state, CoverState::Active);
-    assert_eq!(world.incident(&product).state, IncidentState::Funded, "the incident stays open for it");
+    assert_eq!(world.incident(&product).state, IncidentState::Final, "the incident stays open for it");
     // It is still known, and not tried again at once.
     world.cluster.set_account(address::cover(bad_mint), good);
     let again = crank.run_until_idle().unwrap();
