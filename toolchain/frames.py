@@ -8,8 +8,9 @@ further down silently overwrites its caller's variables. The compiler only warns
 the finished program does: every load and store relative to r10, and every address computed from it.
 
 A caller passes arguments beyond the fifth through the lowest bytes of the callee's frame, by stores above its
-own r10. Nobody but loads may touch the bytes that the program uses for this, so they count as taken in every
-frame.
+own r10, and always by r10 itself: another register that held an address in the frame may hold a quite different one
+where branches meet. Nobody but loads may touch the bytes that the program uses for this, so they count as taken in
+every frame.
 """
 import struct
 import sys
@@ -55,7 +56,7 @@ def measure(code):
             if target in base:
                 distance = base[target] + offset
                 accesses.append((pc, distance, False))
-                if distance >= 0:
+                if distance >= 0 and target == R10:
                     arguments = max(arguments, distance + STORES[opcode])
         elif opcode == MOV64 and source in base:
             derived[target] = base[source]

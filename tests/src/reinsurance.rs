@@ -168,6 +168,13 @@ impl Scene {
         self.world.cluster.set_account(address, account);
     }
 
+    /// What is left of a treaty's limit, and what it owes, by the cedant's books.
+    #[track_caller]
+    pub fn left_and_owed(&self, keys: &TreatyKeys) -> (u64, u64) {
+        let cedant = self.world.pool(&keys.cedant);
+        cedant.limit_and_owed(&keys.treaty).expect("the treaty is in force")
+    }
+
     /// A treaty's account.
     #[track_caller]
     pub fn treaty(&self, keys: &TreatyKeys) -> Treaty {
@@ -176,17 +183,7 @@ impl Scene {
 
     /// Calls a treaty for the incident of a product.
     pub fn call(&self, treaty: &TreatyKeys, product: &ProductKeys) -> Outcome {
-        self.world.send(&[], &[ix::call_treaty(treaty, product)])
-    }
-
-    /// Skips a treaty for the incident of a product.
-    pub fn skip(&self, treaty: &TreatyKeys, product: &ProductKeys) -> Outcome {
-        self.world.send(&[], &[ix::skip_treaty(treaty, product)])
-    }
-
-    /// Collects what a skipped treaty owes.
-    pub fn collect(&self, treaty: &TreatyKeys) -> Outcome {
-        self.world.send(&[], &[ix::collect_treaty(treaty)])
+        self.world.send(&[], &[ix::call_treaty(treaty, product, self.world.incident(product).crisis)])
     }
 
     /// Ends a treaty.
@@ -224,12 +221,12 @@ impl Scene {
     #[track_caller]
     pub fn strike(&self, product: &ProductKeys) {
         self.world.depeg(product, RUIN);
-        self.world.run(&[], &[ix::open_incident(product, self.world.payer.pubkey())]);
+        self.world.run(&[], &[self.world.open_incident(product)]);
     }
 
     /// Funds an incident.
     pub fn fund(&self, product: &ProductKeys) -> Outcome {
-        self.world.send(&[], &[ix::fund_incident(product)])
+        self.world.send(&[], &[self.world.fund_incident(product)])
     }
 
     /// Asserts the books of the three pools, and that what treaties can ask for is the same in all places that note it.
@@ -241,13 +238,13 @@ impl Scene {
         for reinsurer in [&self.owned, &self.open] {
             for inward in self.world.pool(reinsurer).inward.iter().filter(|inward| inward.treaty != Pubkey::default()) {
                 let treaty: Treaty = self.world.read(&inward.treaty);
-                assert_eq!(inward.limit, treaty.limit_left + treaty.uncollected, "what the reinsurer stands behind");
                 assert_eq!(inward.cedant, treaty.cedant);
                 assert_eq!(treaty.reinsurer, reinsurer.pool);
                 let cedant: Pool = self.world.read(&inward.cedant);
-                if cedant.quota_share.treaty == inward.treaty {
-                    assert_eq!(cedant.quota_share.limit_left, treaty.limit_left, "what the cedant counts on");
-                }
+                let (left, owed) = cedant.limit_and_owed(&inward.treaty).expect("it is in force");
+                let layer = cedant.layers.iter().find(|layer| layer.treaty == inward.treaty);
+                let later = layer.map_or(0, |layer| layer.restored_later);
+                assert_eq!(inward.limit, left + owed + later, "what the reinsurer stands behind");
             }
         }
     }

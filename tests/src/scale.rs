@@ -40,16 +40,18 @@ const WRITE_LOCK: u64 = 300;
 const BUDGET: u64 = 2 * 150;
 
 /// Accounts that all users of a pool, a product or a treaty write to; the rest belong to one user.
-const SHARED: [&str; 16] = [
+const SHARED: [&str; 18] = [
     "cedant",
     "cedant_vault",
     "cession",
+    "crisis",
     "epoch",
     "incident",
     "junior_mint",
     "pool",
     "product",
     "protocol",
+    "rates",
     "reinsurer",
     "reinsurer_vault",
     "senior_mint",
@@ -59,11 +61,12 @@ const SHARED: [&str; 16] = [
     "vault",
 ];
 /// Accounts that belong to one user, one cover or one ticket.
-const OWN: [&str; 12] = [
+const OWN: [&str; 13] = [
     "buyer_assets",
     "contributor_assets",
     "cover",
     "cover_mint",
+    "crisis_rent_payer",
     "destination",
     "holder_nft",
     "owner_assets",

@@ -5,7 +5,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::peril::evidence::TermsInput;
 use backstop::state::{
-    Cover, CoverRequest, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Tranche, Trigger, day_of,
+    Cover, Crisis, CoverRequest, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Tranche, Trigger, day_of,
 };
 use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, InitializeArgs, RequestExitArgs};
 use backstop_client::account::{self, Decode};
@@ -193,6 +193,29 @@ impl World {
     #[track_caller]
     pub fn trigger(&self, keys: &ProductKeys) -> Trigger {
         self.read(&keys.trigger())
+    }
+
+    /// `open_incident`, into the crisis that the pool's books say.
+    pub fn open_incident(&self, keys: &ProductKeys) -> Instruction {
+        ix::open_incident(keys, self.payer.pubkey(), ix::next_crisis(&self.pool(&keys.pool)))
+    }
+
+    /// `fund_incident`, of the incident's crisis.
+    pub fn fund_incident(&self, keys: &ProductKeys) -> Instruction {
+        ix::fund_incident(keys, self.incident(keys).crisis)
+    }
+
+    /// `close_incident`, with its crisis if it has one.
+    pub fn close_incident(&self, keys: &ProductKeys) -> Instruction {
+        let number = Some(self.incident(keys).crisis).filter(|number| *number != 0);
+        let crisis = number.map(|number| (number, self.crisis(keys, number).rent_payer));
+        ix::close_incident(keys, self.incident(keys).rent_payer, crisis)
+    }
+
+    /// A crisis of a product's pool.
+    #[track_caller]
+    pub fn crisis(&self, keys: &ProductKeys, number: u32) -> Crisis {
+        self.read(&keys.crisis(number))
     }
 
     /// A product's incident.
@@ -394,6 +417,17 @@ impl World {
     /// Shows a breach in every slot until the trigger's condition is met, then waits challenge and run-on out and confirms.
     #[track_caller]
     pub fn depeg(&self, keys: &ProductKeys, price_e8: i64) {
+        self.depeg_until_proven(keys, price_e8);
+        let run_on = self.trigger(keys).terms.run_on;
+        if run_on > 0 {
+            self.advance(run_on.into());
+            self.run(&[], &[ix::refresh(keys)]);
+        }
+    }
+
+    /// The same without the run-on.
+    #[track_caller]
+    pub fn depeg_until_proven(&self, keys: &ProductKeys, price_e8: i64) {
         let terms = self.trigger(keys).terms;
         let slot = i64::from(terms.slot_seconds);
         for _ in 0..terms.need {
@@ -401,15 +435,15 @@ impl World {
             self.cluster.set_time(next);
             self.print(keys, price_e8);
         }
-        self.advance(slot + i64::from(terms.challenge) + i64::from(terms.run_on));
+        self.advance(slot + i64::from(terms.challenge));
         self.run(&[], &[ix::confirm(keys)]);
     }
 
     /// Opens and funds the incident of a trigger that has triggered.
     #[track_caller]
     pub fn open_and_fund(&self, keys: &ProductKeys) {
-        self.run(&[], &[ix::open_incident(keys, self.payer.pubkey())]);
-        self.run(&[], &[ix::fund_incident(keys)]);
+        self.run(&[], &[self.open_incident(keys)]);
+        self.run(&[], &[self.fund_incident(keys)]);
     }
 }
 

@@ -6,7 +6,7 @@ use backstop::constants::PAUSE_DEPOSITS;
 use backstop::peril::feed::Source;
 use backstop::state::{
     Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, ProductState,
-    ProductTerms, Protocol, Tranche, Treaty, Trigger, day_of,
+    ProductTerms, Protocol, Rates, Tranche, Treaty, Trigger, day_of,
 };
 use backstop_client::account::Decode;
 use backstop_client::address;
@@ -112,7 +112,7 @@ impl Life {
         assert_ok(world, "a first breach");
         world.depeg(&life.stress, 87_500_000);
         assert_ok(world, "a trigger that fired");
-        world.run(&[], &[ix::open_incident(&life.stress, world.payer.pubkey())]);
+        world.run(&[], &[world.open_incident(&life.stress)]);
         assert_ok(world, "an open incident");
         life
     }
@@ -121,7 +121,7 @@ impl Life {
     fn with_a_funded_incident() -> Self {
         let life = Self::with_an_open_incident();
         let world = &life.world;
-        world.run(&[], &[ix::fund_incident(&life.stress)]);
+        world.run(&[], &[world.fund_incident(&life.stress)]);
         assert_ok(world, "a funded incident");
         let (holder, mint) = &life.holders[0];
         world.settle(&life.stress, holder, mint).unwrap_or_else(|error| panic!("{}", explain(&error)));
@@ -158,7 +158,7 @@ fn cover_pool_is_ok_from_its_first_deposit_to_the_end_of_its_incident() {
         world.settle(&life.stress, holder, mint).unwrap_or_else(|error| panic!("{}", explain(&error)));
         assert_ok(world, "another paid cover");
     }
-    world.run(&[], &[ix::close_incident(&life.stress, payer)]);
+    world.run(&[], &[world.close_incident(&life.stress)]);
     assert_ok(world, "a closed incident");
 
     // The other product sells on, takes a cover back, and releases the rest.
@@ -273,19 +273,17 @@ fn pools_with_treaties_are_ok_through_calls_reinstatement_and_the_end() {
 }
 
 #[test]
-fn skipped_and_collected_treaty_is_ok() {
+fn treaty_that_is_called_late_is_ok() {
     let tower = Tower::in_force();
     let Tower { scene, treaties, .. } = &tower;
     scene.strike(&scene.product);
+    scene.fund(&scene.product).unwrap_or_else(|error| panic!("{}", explain(&error)));
+    assert_ok(&scene.world, "layers that lent");
     scene.world.advance(2 * DAY);
-    for treaty in treaties {
-        scene.skip(treaty, &scene.product).unwrap_or_else(|error| panic!("{}", explain(&error)));
-        assert_ok(&scene.world, "a skipped treaty");
-    }
     scene.fund(&scene.product).unwrap_or_else(|error| panic!("{}", explain(&error)));
     for treaty in treaties {
-        scene.collect(treaty).unwrap_or_else(|error| panic!("{}", explain(&error)));
-        assert_ok(&scene.world, "a collected treaty");
+        scene.call(treaty, &scene.product).unwrap_or_else(|error| panic!("{}", explain(&error)));
+        assert_ok(&scene.world, "a treaty that is called late");
     }
 }
 
@@ -415,10 +413,10 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
     planter.plant(Rule::Exposure, cover, |world| rewrite::<Cover>(world, cover, |it| it.sum_insured += 1));
     let begin = world.cover(&life.holders[3].1).active_day as usize;
     planter.plant(Rule::Activation, stress, |world| {
-        edit::<Product>(world, stress, |it| it.activation_premiums[begin % 32] -= 1);
+        edit::<Product>(world, stress, |it| it.starts[begin % 64].premium -= 1);
     });
     planter.plant(Rule::Activation, stress, |world| {
-        edit::<Product>(world, stress, |it| it.activation_sums[begin % 32] += 1);
+        edit::<Product>(world, stress, |it| it.starts[begin % 64].sum_insured += 1);
     });
     planter.plant(Rule::Groups, pool, |world| edit::<Pool>(world, pool, |it| it.group_exposures.swap(1, 2)));
     planter.plant(Rule::Groups, pool, |world| edit::<Pool>(world, pool, |it| it.total_exposure -= 1));
@@ -434,6 +432,19 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
         });
     });
     planter.plant(Rule::Stream, pool, |world| edit::<Pool>(world, pool, |it| it.fraction_q32 = 1 << 32));
+    planter.plant(Rule::Stream, pool, |world| edit::<Pool>(world, pool, |it| it.waiting_rate_q32 += 1));
+    planter.plant(Rule::Stream, pool, |world| {
+        edit::<Pool>(world, pool, |it| {
+            let day = it.accrued_at as usize / 86_400 + 1;
+            it.rate_starts[day % 32] += 1;
+        });
+    });
+    let rates = life.stress.rates();
+    planter.plant(Rule::Stream, rates, |world| edit::<Rates>(world, rates, |it| it.ends[end % 512] += 1));
+    planter.plant(Rule::Activation, stress, |world| {
+        edit::<Product>(world, stress, |it| it.starts[begin % 64].rate_q32 += 1);
+    });
+    planter.plant(Rule::Alerts, pool, |world| edit::<Pool>(world, pool, |it| it.stands_since = it.accrued_at));
     planter.plant(Rule::Unearned, pool, |world| {
         edit::<Pool>(world, pool, |it| {
             it.unearned_premium -= 1;
@@ -442,8 +453,8 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
     });
     planter.plant(Rule::Unearned, pool, |world| {
         edit::<Pool>(world, pool, |it| {
-            it.unearned_premium += 10;
-            it.cash += 10;
+            it.unearned_premium += 1_000;
+            it.cash += 1_000;
         });
     });
     planter.plant(Rule::Covers, cover, |world| rewrite::<Cover>(world, cover, |it| it.rate_q32 += 1));
@@ -500,13 +511,27 @@ fn plant_in_an_incident(planter: &mut Planter, life: &Life) {
     let cover = address::cover(&life.holders[1].1);
     planter.plant(Rule::Incidents, incident, |world| rewrite::<Incident>(world, incident, |it| it.severity_bps += 1));
     planter.plant(Rule::Incidents, incident, |world| rewrite::<Incident>(world, incident, |it| it.event_at += 1));
-    planter.plant(Rule::Incidents, incident, |world| rewrite::<Incident>(world, incident, |it| it.ceded += 1));
-    planter.plant(Rule::Incidents, trigger, |world| edit::<Trigger>(world, trigger, |it| it.funded ^= 1));
+    planter.plant(Rule::Incidents, incident, |world| rewrite::<Incident>(world, incident, |it| it.sums += 1));
+    planter.plant(Rule::Incidents, trigger, |world| edit::<Trigger>(world, trigger, |it| it.opened ^= 1));
     planter.plant(Rule::IncidentReserves, incident, |world| rewrite::<Incident>(world, incident, |it| it.paid += 1));
     planter.plant(Rule::IncidentReserves, pool, |world| {
         edit::<Pool>(world, pool, |it| {
             it.incident_reserves -= 1;
             it.surplus += 1;
+        });
+    });
+    planter.plant(Rule::Incidents, incident, |world| rewrite::<Incident>(world, incident, |it| it.ended_at += 1));
+    planter.plant(Rule::Refunds, incident, |world| rewrite::<Incident>(world, incident, |it| it.refunds_left -= 1));
+    planter.plant(Rule::Refunds, pool, |world| {
+        edit::<Pool>(world, pool, |it| {
+            it.premium_refunds -= 1;
+            it.surplus += 1;
+        });
+    });
+    planter.plant(Rule::Refunds, pool, |world| {
+        edit::<Pool>(world, pool, |it| {
+            it.premium_refunds -= 1;
+            it.set_aside += 1;
         });
     });
     planter.plant(Rule::Claims, incident, |world| rewrite::<Incident>(world, incident, |it| it.sums_left -= 1));
@@ -544,13 +569,13 @@ fn what_is_changed_by_hand_in_an_incident_is_found_by_its_rule() {
     let life = Life::with_an_open_incident();
     let pool = life.pool.pool;
     let mut planter = Planter::new(&life.world);
-    planter.plant(Rule::Funding, pool, |world| edit::<Pool>(world, pool, |it| it.funding.waiting_net -= 1));
-    planter.plant(Rule::Funding, pool, |world| edit::<Pool>(world, pool, |it| it.funding.round_left += 1));
-    planter.plant(Rule::Funding, pool, |world| edit::<Pool>(world, pool, |it| it.funding.oldest_opened_at += 1));
+    planter.plant(Rule::Crises, pool, |world| edit::<Pool>(world, pool, |it| it.crisis.gross -= 1));
+    planter.plant(Rule::Crises, pool, |world| edit::<Pool>(world, pool, |it| it.crisis.unfinal += 1));
+    planter.plant(Rule::Crises, pool, |world| edit::<Pool>(world, pool, |it| it.crisis.final_at += 1));
     let incident = life.stress.incident();
     planter.plant(Rule::Claims, incident, |world| rewrite::<Incident>(world, incident, |it| it.gross += 1));
     planter.plant(Rule::Incidents, incident, |world| {
-        rewrite::<Incident>(world, incident, |it| it.state = IncidentState::Open);
+        rewrite::<Incident>(world, incident, |it| it.state = IncidentState::Growing);
     });
     let life = Life::with_a_funded_incident();
     plant_in_an_incident(&mut Planter::new(&life.world), &life);
@@ -568,7 +593,7 @@ fn plant_in_treaties(planter: &mut Planter, tower: &Tower) {
     planter.plant(Rule::Reinsurer, owned, |world| edit::<Pool>(world, owned, |it| it.inward[0] = Default::default()));
     planter.plant(Rule::Reinsurer, owned, |world| edit::<Pool>(world, owned, |it| it.inward[0].cedant = open));
     planter.plant(Rule::Treaties, layer, |world| rewrite::<Treaty>(world, layer, |it| it.premium -= 1));
-    planter.plant(Rule::Treaties, layer, |world| rewrite::<Treaty>(world, layer, |it| it.uncollected = it.limit + 1));
+    planter.plant(Rule::Treaties, layer, |world| rewrite::<Treaty>(world, layer, |it| it.restored = it.limit + 1));
     planter.plant(Rule::Treaties, quota_share, |world| rewrite::<Treaty>(world, quota_share, |it| it.id = 9));
     planter.plant(Rule::Stream, layer, |world| rewrite::<Treaty>(world, layer, |it| it.rate_q32 += 1));
     planter.plant(Rule::Unearned, owned, |world| {

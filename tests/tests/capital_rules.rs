@@ -902,7 +902,7 @@ fn pausing_everything_leaves_every_exit_and_settlement_working() {
     world.open_and_fund(&product);
     world.settle(&product, &holder, &cover).unwrap();
     assert_eq!(world.cover(&cover).state, CoverState::Settled);
-    world.run(&[], &[ix::close_incident(&product, rent_payer)]);
+    world.run(&[], &[world.close_incident(&product)]);
     world.run(&[&holder.key], &[ix::close_cover(&product, Some(holder.id()), cover, rent_payer)]);
     world.run(&[], &[ix::sync_product(&other)]);
 

@@ -364,7 +364,7 @@ fn nothing_is_sold_while_the_trigger_is_not_quiet() {
     assert_eq!(world.trigger(&product).phase(), Phase::Final);
     assert_refused(buy(), BackstopError::TriggerNotQuiet);
 
-    world.run(&[], &[ix::open_incident(&product, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(&product)]);
     assert_eq!(world.product(&product).state(), ProductState::Over);
     assert_refused(buy(), BackstopError::NotSelling);
 }
@@ -946,8 +946,8 @@ fn a_cancellation_refunds_what_is_unearned_to_the_second_less_the_fee() {
     accepted(cancel(&world, &product, &holder, &mint));
     let fee = (unearned * u64::from(cover.cancel_fee_bps)).div_ceil(10_000);
     assert_eq!(world.assets(&holder) - before, unearned - fee);
-    // Earned and unearned are the whole premium but for the rate's rounding.
-    let earned = (u128::try_from(world.now() - cover.bought_at).unwrap() * u128::from(cover.rate_q32)) >> 32;
+    // Earned, from the first insured second, and unearned are the whole premium but for the rate's rounding.
+    let earned = (u128::try_from(world.now() - cover.active_from()).unwrap() * u128::from(cover.rate_q32)) >> 32;
     assert!(cover.premium - unearned - u64::try_from(earned).unwrap() <= 2);
     assert_books(&world.cluster, &pool.pool);
 }
@@ -1219,7 +1219,7 @@ fn a_burnt_nft_forfeits_its_claim_and_keeps_nobody_from_theirs() {
     accepted(close(&world, &product, Some(&holder), &mint));
     world.advance(backstop::constants::SETTLEMENT_WINDOW);
     let surplus = world.pool(&pool).surplus;
-    world.run(&[], &[ix::close_incident(&product, world.payer.pubkey())]);
+    world.run(&[], &[world.close_incident(&product)]);
     assert!(world.pool(&pool).surplus >= surplus + 2_000 * ONE);
     accepted(close(&world, &product, None, &burnt));
     assert_books(&world.cluster, &pool.pool);
@@ -1234,10 +1234,12 @@ fn a_cover_that_the_incident_does_not_concern_is_closed_while_others_are_paid() 
     world.cluster.set_time(world.cover(&early_mint).end());
     world.depeg(&product, 80_000_000);
     assert_refused(close(&world, &product, Some(&early), &early_mint), BackstopError::CoverStillLive);
-    world.run(&[], &[ix::open_incident(&product, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(&product)]);
     assert_eq!(world.incident(&product).gross, 1_000 * ONE);
     accepted(close(&world, &product, Some(&early), &early_mint));
-    assert_refused(close(&world, &product, Some(&late), &late_mint), BackstopError::CoverStillLive);
+    // Anybody else must wait until a cover is spent; its holder may give it up.
+    assert_refused(close(&world, &product, None, &late_mint), BackstopError::HolderMustSign);
+    accepted(close(&world, &product, Some(&late), &late_mint));
 }
 
 #[test]
@@ -1249,7 +1251,7 @@ fn a_cover_is_closed_under_its_own_product_and_pool() {
     let other = world.create_product(&other_pool, terms::stress());
     world.advance(3 * DAY);
     world.depeg(&other, 90_000_000);
-    world.run(&[], &[ix::open_incident(&other, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(&other)]);
     let mut theft = ix::close_cover(&product, Some(holder.id()), mint, world.payer.pubkey());
     for account in &mut theft.accounts {
         match account.pubkey {

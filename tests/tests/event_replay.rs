@@ -3,15 +3,17 @@
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::{AnchorDeserialize, Discriminator, Event};
-use backstop::constants::{PAUSE_PURCHASES, TREATY_CALL_WINDOW};
+use backstop::constants::PAUSE_PURCHASES;
 use backstop::events::*;
+use backstop::peril::evidence::TermsInput;
 use backstop::state::{
-    Access, ExitTicket, IncidentState, LossByLayer, Pool, PoolKind, Tranche, TrancheBook, TreatyKind, TreatyTerms,
+    Access, Accrual, ExitTicket, Growth, LossByLayer, Pool, PoolKind, Tranche, TrancheBook, TreatyKind, TreatyTerms,
     day_of,
 };
 use backstop::{CreatePoolArgs, DepositArgs};
 use backstop_client::account;
 use backstop_client::audit::{self, Rule, Snapshot};
+use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
 use backstop_client::numbering::{NUMBERED, Number, Numbering};
 use backstop_client::transaction::events;
@@ -41,6 +43,11 @@ struct Books {
     surplus: u64,
     tranches: [Class; 2],
     unearned_premium: u64,
+    premium_refunds: u64,
+    set_aside: u64,
+    late: u64,
+    recovered: u64,
+    crisis_buckets: u64,
     incident_reserves: u64,
     exit_reserves: u64,
     treaty_payable: u64,
@@ -56,6 +63,11 @@ impl Books {
         self.surplus
             + tranches
             + self.unearned_premium
+            + self.premium_refunds
+            + self.set_aside
+            + self.late
+            + self.recovered
+            + self.crisis_buckets
             + self.incident_reserves
             + self.exit_reserves
             + self.treaty_payable
@@ -75,6 +87,11 @@ impl Books {
             surplus: pool.surplus,
             tranches: [class(&pool.tranches[0]), class(&pool.tranches[1])],
             unearned_premium: pool.unearned_premium,
+            premium_refunds: pool.premium_refunds,
+            set_aside: pool.set_aside,
+            late: pool.second_stream.amount,
+            recovered: pool.crisis.recovered,
+            crisis_buckets: pool.crisis_buckets,
             incident_reserves: pool.incident_reserves,
             exit_reserves: pool.exit_reserves,
             treaty_payable: pool.treaty_payable,
@@ -86,6 +103,38 @@ impl Books {
 
     fn class(&mut self, tranche: Tranche) -> &mut Class {
         &mut self.tranches[tranche.index()]
+    }
+
+    /// Where premium goes.
+    fn share_out(&mut self, accrual: &Accrual) {
+        self.treaty_payable += accrual.ceded;
+        self.surplus += accrual.surplus;
+        self.class(Tranche::Junior).assets += accrual.junior;
+        self.class(Tranche::Senior).assets += accrual.senior;
+    }
+
+    /// What is due more, and whose the premium is.
+    fn grow(&mut self, growth: &Growth) {
+        self.set_aside -= growth.loss_refunds + growth.accrual.late;
+        self.premium_refunds += growth.loss_refunds;
+        self.share_out(&growth.accrual);
+    }
+
+    /// What layers lent to a crisis comes back: each its own; of a tranche that nobody is left in, the surplus's.
+    fn take_back(&mut self, lent: &[u64; 5]) {
+        self.surplus += lent[0];
+        for (place, class) in self.tranches.iter_mut().enumerate() {
+            let [staying, exiting] = [lent[1 + 2 * place], lent[2 + 2 * place]];
+            match (class.shares > 0, class.units > 0) {
+                (true, true) => {
+                    class.assets += staying;
+                    class.exiting += exiting;
+                }
+                (true, false) => class.assets += staying + exiting,
+                (false, true) => class.exiting += staying + exiting,
+                (false, false) => self.surplus += staying + exiting,
+            }
+        }
     }
 
     fn lose(&mut self, losses: &LossByLayer) {
@@ -160,12 +209,10 @@ impl Ledger {
                 ledger.pools.insert(event.pool, Books::default());
             },
             Accrued => |ledger, event| {
-                let (books, accrual) = (ledger.at(&event.pool), event.accrual);
-                books.unearned_premium -= accrual.earned;
-                books.treaty_payable += accrual.ceded;
-                books.surplus += accrual.surplus;
-                books.class(Tranche::Junior).assets += accrual.junior;
-                books.class(Tranche::Senior).assets += accrual.senior;
+                let books = ledger.at(&event.pool);
+                books.unearned_premium -= event.accrual.earned;
+                books.late -= event.accrual.late;
+                books.share_out(&event.accrual);
             },
             Deposited => |ledger, event| {
                 let books = ledger.at(&event.pool);
@@ -256,23 +303,47 @@ impl Ledger {
                 ledger.at(&event.pool).exposure -= event.amount;
             },
             IncidentOpened => |ledger, event| {
-                ledger.at(&event.pool).exposure -= event.released;
+                ledger.count("premium of covers that waited", event.waiting_refunds);
+                ledger.count("premium of covers in force", event.growth.loss_refunds);
+                ledger.count("premium that a loss has earned", event.growth.accrual.late);
+                let books = ledger.at(&event.pool);
+                books.unearned_premium -= event.accrual.earned + event.waiting_refunds + event.set_aside;
+                books.premium_refunds += event.waiting_refunds;
+                books.set_aside += event.set_aside;
+                books.share_out(&event.accrual);
+                books.grow(&event.growth);
+                books.exposure -= event.released;
+            },
+            IncidentGrown => |ledger, event| {
+                ledger.at(&event.pool).grow(&event.growth);
             },
             IncidentFunded => |ledger, event| {
                 let books = ledger.at(&event.pool);
-                books.lose(&event.losses);
-                books.incident_reserves += event.paid;
-                books.exposure -= event.released;
+                books.lose(&event.giving.losses);
+                books.recovered -= event.giving.recovered;
+                books.crisis_buckets -= event.giving.bucket;
+                books.incident_reserves += event.giving.amount;
+            },
+            CrisisClosed => |ledger, event| {
+                let books = ledger.at(&event.pool);
+                books.take_back(&event.closing.restored);
+                books.lose(&event.closing.losses);
+                books.recovered = 0;
+                books.crisis_buckets += event.closing.bucket;
+                books.late += event.closing.to_stream;
             },
             CoverSettled => |ledger, event| {
                 let books = ledger.at(&event.pool);
                 books.incident_reserves -= event.amount;
-                books.cash -= event.amount;
+                books.premium_refunds -= event.refund;
+                books.cash -= event.amount + event.refund;
             },
             IncidentClosed => |ledger, event| {
                 let books = ledger.at(&event.pool);
-                books.incident_reserves -= event.to_surplus;
-                books.surplus += event.to_surplus;
+                books.incident_reserves -= event.reserve;
+                books.premium_refunds -= event.refunds;
+                books.crisis_buckets -= event.bucket;
+                books.surplus += event.reserve + event.refunds + event.bucket;
             },
         }
         false
@@ -304,17 +375,14 @@ impl Ledger {
                 reinsurer.lose(&event.losses);
                 reinsurer.unearned_premium += event.reinstatement_premium;
                 reinsurer.cash -= received;
+                let receipt = event.receipt;
+                assert_eq!(receipt.recovered + receipt.late + receipt.to_stream, received);
+                ledger.count("late money for holders", receipt.late);
                 let cedant = ledger.at(&event.cedant);
-                cedant.incident_reserves += received;
+                cedant.recovered += receipt.recovered;
+                cedant.crisis_buckets += receipt.late;
+                cedant.late += receipt.to_stream;
                 cedant.cash += received;
-            },
-            TreatyCollected => |ledger, event| {
-                let reinsurer = ledger.at(&event.reinsurer);
-                reinsurer.lose(&event.losses);
-                reinsurer.cash -= event.paid;
-                let cedant = ledger.at(&event.cedant);
-                cedant.surplus += event.paid;
-                cedant.cash += event.paid;
             },
             TreatyCommuted => |ledger, event| {
                 let reinsurer = ledger.at(&event.reinsurer);
@@ -365,8 +433,8 @@ macro_rules! still {
 
 still! {
     Initialized, GovernanceProposed, GovernanceAccepted, RolesSet, PauseSet, ProductCreated, ConditionSet,
-    ProductStateSet, RiskRateSet, CoverClosed, Observed, PhaseChanged, TreatyCreated, TreatySkipped, TreatyEnded, CessionAnnounced,
-    CessionClosed,
+    ProductStateSet, RiskRateSet, CoverClosed, Observed, PhaseChanged, TreatyCreated, TreatyEnded, CessionAnnounced,
+    CessionClosed, DeadlineExtended,
 }
 
 /// A product with what was sold on it.
@@ -438,7 +506,10 @@ impl Market {
         let mut risks = Vec::new();
         for id in 0..40 {
             let keys = ProductKeys::derive(cedant, id);
-            let mut args = terms::create_product(world.covered, terms::stress());
+            // Every third can grow for a day.
+            let run_on_seconds = if id % 3 == 0 { 86_400 } else { 0 };
+            let condition = TermsInput { run_on_seconds, ..terms::stress() };
+            let mut args = terms::create_product(world.covered, condition);
             args.terms.risk_group = u32::from(id % 4);
             run(&[governance], &args.instructions(governance.pubkey(), payer, &keys, id));
             risks.push(Risk { keys, covers: Vec::new() });
@@ -601,9 +672,10 @@ impl Market {
             }
             24 => {
                 let place = self.pick(self.treaties.len());
-                let collect = ix::collect_treaty(&self.treaties[place]);
-                let outcome = self.world.send(&[], &[collect]);
-                self.note(outcome)
+                let keys = self.treaties[place];
+                // Of what was owed and could not be paid, for an incident that is over.
+                let Some(product) = self.over.last().map(|risk| risk.keys) else { return false };
+                self.call(&keys, &product)
             }
             25 if self.draw(3) == 0 => self.cede(),
             _ => false,
@@ -630,28 +702,20 @@ impl Market {
         let Some(place) = self.risks.iter().position(|risk| risk.covers.len() > 1) else { return false };
         let risk = self.risks.remove(place);
         let product = risk.keys;
-        let payer = self.world.payer.pubkey();
         let price = 80_000_000 + i64::try_from(self.draw(10_000_000)).unwrap();
         // Prints move no money: their events are read from the log of the last one.
-        self.world.depeg(&product, price);
-        let outcome = self.world.send(&[], &[ix::open_incident(&product, payer)]);
+        self.world.depeg_until_proven(&product, price);
+        let outcome = self.world.send(&[], &[self.world.open_incident(&product)]);
         self.must(outcome);
-        while self.world.incident(&product).state == IncidentState::Open {
-            let incident = self.world.incident(&product);
-            let next = incident.treaties[usize::from(incident.cursor)].treaty;
-            let keys = *self.treaties.iter().find(|keys| keys.treaty == next).expect("a treaty of this pool");
-            let outcome = if self.draw(4) > 0 {
-                self.world.send(&[], &[ix::call_treaty(&keys, &product)])
-            } else {
-                self.world.advance(TREATY_CALL_WINDOW);
-                self.world.send(&[], &[ix::skip_treaty(&keys, &product)])
-            };
-            self.must(outcome);
-            self.check();
+        // Some treaties are called in time, others late or never: funding waits two days for them at most.
+        for keys in self.treaties.clone() {
+            if self.draw(4) > 0 {
+                self.call(&keys, &product);
+                self.check();
+            }
         }
-        if self.world.incident(&product).state == IncidentState::Waiting {
-            let outcome = self.world.send(&[], &[ix::fund_incident(&product)]);
-            self.must(outcome);
+        self.world.advance(2 * DAY);
+        while self.fund(&product) {
             self.check();
         }
         self.open_series();
@@ -659,10 +723,30 @@ impl Market {
             let outcome = self.world.settle(&product, &self.people[*holder], mint);
             self.note(outcome);
         }
-        let outcome = self.world.send(&[], &[ix::close_incident(&product, payer)]);
-        self.note(outcome);
+        if self.draw(2) == 0 {
+            let outcome = self.world.send(&[], &[self.world.close_incident(&product)]);
+            self.note(outcome);
+        }
         self.over.push(risk);
         true
+    }
+
+    /// Calls a treaty, if the incident is still there.
+    fn call(&mut self, keys: &TreatyKeys, product: &ProductKeys) -> bool {
+        let incident = self.world.cluster.account(&product.incident()).unwrap();
+        let Some(crisis) = incident.map(|_| self.world.incident(product).crisis).filter(|crisis| *crisis != 0) else {
+            return false;
+        };
+        let outcome = self.world.send(&[], &[ix::call_treaty(keys, product, crisis)]);
+        self.note(outcome)
+    }
+
+    fn fund(&mut self, product: &ProductKeys) -> bool {
+        if self.world.incident(product).crisis == 0 {
+            return false;
+        }
+        let outcome = self.world.send(&[], &[self.world.fund_incident(product)]);
+        self.note(outcome)
     }
 
     /// Opens the next series of what was wiped out.

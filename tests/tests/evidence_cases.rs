@@ -56,7 +56,7 @@ fn a_tenth_of_the_prints_proves_nothing_where_the_rest_is_above() {
     world.holder(&product, 100_000 * ONE, 30);
     world.advance(2 * DAY);
     assert_eq!(day(&world, &product, true), Phase::Quiet);
-    let open = ix::open_incident(&product, world.payer.pubkey());
+    let open = world.open_incident(&product);
     assert_refused(world.send(&[], &[open]), BackstopError::NotTriggered);
     assert_eq!(world.pool(&pool).alerts, 0);
     assert_books(&world.cluster, &pool.pool);
@@ -108,8 +108,11 @@ fn a_collapse_after_a_shallow_onset_is_paid_as_the_collapse_that_it_is() {
     let evidence = world.trigger(&product).evidence;
     // A thirtieth of a percent of the way is less than the least severity.
     assert_eq!((evidence.phase(), evidence.first_severity_bps), (Phase::Triggered, 500));
-    let open = ix::open_incident(&product, world.payer.pubkey());
-    assert_refused(world.send(&[], &[open]), BackstopError::NotFinal);
+    // The incident opens with that, and its cover is paid it at once.
+    world.open_and_fund(&product);
+    let before = world.assets(&holder);
+    world.settle(&product, &holder, &mint).unwrap();
+    assert_eq!(world.assets(&holder) - before, 500 * ONE);
     // Each half hour one more slot at 0.70 settles: after four hours the mean is 0.70.
     let mut severities = Vec::new();
     for slot in 1..=8 {
@@ -122,8 +125,7 @@ fn a_collapse_after_a_shallow_onset_is_paid_as_the_collapse_that_it_is() {
     world.cluster.set_time(proven + 3 * DAY);
     world.run(&[], &[ix::refresh(&product)]);
     assert_eq!(world.trigger(&product).phase(), Phase::Final);
-    world.open_and_fund(&product);
-    let before = world.assets(&holder);
+    world.run(&[], &[world.fund_incident(&product)]);
     world.settle(&product, &holder, &mint).unwrap();
     assert_eq!(world.assets(&holder) - before, 10_000 * ONE);
     assert_books(&world.cluster, &pool.pool);
@@ -144,9 +146,8 @@ fn one_print_at_the_threshold_a_slot_takes_a_proven_loss_away_from_nobody() {
     world.cluster.set_time(from + 4 * HOUR + 6 * HOUR + 3 * DAY);
     world.run(&[], &[ix::refresh(&product)]);
     world.open_and_fund(&product);
-    let before = world.assets(&holder);
     world.settle(&product, &holder, &mint).unwrap();
-    assert_eq!(world.assets(&holder) - before, 500 * ONE);
+    assert_eq!(world.incident(&product).paid, 500 * ONE);
 }
 
 /// Case 6: 80 hours at 0.80, one print of 0.97 in hour 23.
@@ -176,6 +177,7 @@ fn one_second_of_recovery_moves_no_event() {
     world.settle(&product, &old, &old_mint).unwrap();
     world.settle(&product, &late, &late_mint).unwrap();
     assert_eq!(world.assets(&old) - before.0, 20_000 * ONE);
-    assert_eq!(world.assets(&late) - before.1, premium);
+    // But for the unit by which its rate was rounded down.
+    assert_eq!(world.assets(&late) - before.1, premium - 1);
     assert_books(&world.cluster, &pool.pool);
 }

@@ -119,9 +119,9 @@ fn an_exit_in_waiting_bears_a_loss_in_proportion_and_gains_nothing() {
     assert_eq!(worth(&world, &keys, &ticket), 2_000 * ONE);
 
     world.depeg(&products[0], 80_000_000);
-    world.run(&[], &[ix::open_incident(&products[0], world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(&products[0])]);
     let before = *world.pool(&keys).tranche(SENIOR);
-    world.run(&[], &[ix::fund_incident(&products[0])]);
+    world.run(&[], &[world.fund_incident(&products[0])]);
     let after = *world.pool(&keys).tranche(SENIOR);
     // The same part of both, the odd unit from the ticket.
     let loss = u128::from(before.total() - after.total());
@@ -415,20 +415,20 @@ fn exits_do_not_settle_in_an_alert_and_claims_of_what_was_settled_go_on() {
     outcome.unwrap();
     let day = world.ticket(&keys, &late, second).epoch_day;
     pass(&world, day);
-    let refused = || {
+    let refused = |refusal| {
         let before = world.pool(&keys);
-        assert_refused(world.settle_epoch(&keys, day), BackstopError::PoolInAlert);
+        assert_refused(world.settle_epoch(&keys, day), refusal);
         assert_eq!(world.pool(&keys), before);
     };
     world.print(&products[0], 80_000_000);
-    refused();
+    refused(BackstopError::PoolInAlert);
     world.depeg(&products[0], 80_000_000);
-    refused();
-    world.run(&[], &[ix::open_incident(&products[0], world.payer.pubkey())]);
-    refused();
+    refused(BackstopError::PoolInAlert);
+    world.run(&[], &[world.open_incident(&products[0])]);
+    refused(BackstopError::PoolInCrisis);
     world.claim(&keys, &early, first).unwrap();
     assert_eq!(world.assets(&early), 1_000 * ONE - 1);
-    world.run(&[], &[ix::fund_incident(&products[0])]);
+    world.run(&[], &[world.fund_incident(&products[0])]);
     world.settle_epoch(&keys, day).unwrap();
     world.claim(&keys, &late, second).unwrap();
     assert_books(&world.cluster, &keys.pool);
@@ -1268,9 +1268,9 @@ fn random_exits_with_losses_are_paid_in_order_and_leave_nothing_behind() {
                     continue;
                 }
                 world.depeg(&product, rng.random_range(80_000_000..94_000_000));
-                world.run(&[], &[ix::open_incident(&product, world.payer.pubkey())]);
+                world.run(&[], &[world.open_incident(&product)]);
                 // With no cover in force there is nothing to fund.
-                let _ = world.send(&[], &[ix::fund_incident(&product)]);
+                let _ = world.send(&[], &[world.fund_incident(&product)]);
                 for tranche in Tranche::BOTH {
                     let book: TrancheBook = *world.pool(&keys).tranche(tranche);
                     if book.wiped_out != 0 {

@@ -7,7 +7,8 @@ use anchor_spl::token_2022::spl_token_2022;
 use backstop::BuyCoverArgs;
 use backstop::CreatePoolArgs;
 use backstop::error::BackstopError;
-use backstop::events::{CoverSettled, IncidentClosed, IncidentFunded, IncidentOpened};
+use backstop::events::{CoverSettled, CrisisClosed, IncidentClosed, IncidentOpened};
+use backstop::peril::Condition;
 use backstop::peril::evidence::{Phase, Severity, TermsInput};
 use backstop::state::{
     Claim, Cover, CoverRequest, CoverState, Incident, IncidentState, PoolTerms, ProductState, Tranche, day_of,
@@ -55,16 +56,21 @@ fn funded(world: &World) -> (PoolKeys, ProductKeys, Person, Pubkey) {
     (pool, product, holder, mint)
 }
 
+/// What a cover of 10,000 is paid of a severity of 50 %: half of it, and half of what it had not earned.
+fn half_paid(world: &World, keys: &ProductKeys, mint: &Pubkey) -> u64 {
+    5_000 * ONE + premium_back(&world.cover(mint), &world.incident(keys))
+}
+
 fn open(world: &World, keys: &ProductKeys) -> Outcome {
-    world.send(&[], &[ix::open_incident(keys, world.payer.pubkey())])
+    world.send(&[], &[world.open_incident(keys)])
 }
 
 fn fund(world: &World, keys: &ProductKeys) -> Outcome {
-    world.send(&[], &[ix::fund_incident(keys)])
+    world.send(&[], &[world.fund_incident(keys)])
 }
 
 fn close(world: &World, keys: &ProductKeys) -> Outcome {
-    world.send(&[], &[ix::close_incident(keys, world.payer.pubkey())])
+    world.send(&[], &[world.close_incident(keys)])
 }
 
 /// Every account of the program, and some token accounts.
@@ -151,7 +157,7 @@ fn an_incident_opens_only_on_a_triggered_trigger_and_only_once() {
     let (_, product) = stage(&world);
     world.holder(&product, 10_000 * ONE, 30);
     world.advance(3 * DAY);
-    let open_now = || ix::open_incident(&product, world.payer.pubkey());
+    let open_now = || world.open_incident(&product);
     assert_no_byte(&world, &product, open_now(), BackstopError::NotTriggered);
     world.print(&product, HALF);
     assert_no_byte(&world, &product, open_now(), BackstopError::NotTriggered);
@@ -171,7 +177,7 @@ fn an_incident_opens_only_on_a_triggered_trigger_and_only_once() {
     assert_eq!(snapshot(&world, &[]), before);
     // Not even once the first is gone.
     must(fund(&world, &product));
-    world.advance(200 * DAY);
+    world.advance(400 * DAY);
     must(close(&world, &product));
     assert_no_byte(&world, &product, open_now(), BackstopError::ProductOver);
 }
@@ -185,24 +191,26 @@ fn an_incident_takes_its_facts_from_the_trigger_and_its_sums_from_the_books() {
     world.advance(3 * DAY);
     world.depeg(&product, 94_000_001);
     let opened_at = world.now();
-    let receipt = world.run(&[], &[ix::open_incident(&product, world.payer.pubkey())]);
+    let receipt = world.run(&[], &[world.open_incident(&product)]);
     let evidence = world.trigger(&product).evidence;
     let incident = world.incident(&product);
     // (0.95 - 0.94000001) / 0.15, rounded down to a basis point.
     assert_eq!(incident.severity_bps, 666);
     assert_eq!((incident.product, incident.pool), (product.product, pool.pool));
-    assert_eq!((incident.event_at, incident.opened_at, incident.funded_at), (evidence.event_at, opened_at, 0));
+    assert_eq!((incident.event_at, incident.opened_at), (evidence.event_at, opened_at));
+    let proven_at = world.trigger(&product).verdict().unwrap().proven_at;
+    assert_eq!((incident.ended_at, incident.deadline), (proven_at, proven_at + 365 * DAY));
     let sums = 14_001 * ONE + 1;
     assert_eq!(incident.gross, (sums * 666).div_ceil(10_000));
-    assert_eq!((incident.sums_left, incident.premiums_left, incident.exposure), (sums, 0, sums));
-    assert_eq!((incident.net, incident.ceded, incident.reserve, incident.paid), (incident.gross, 0, 0, 0));
-    assert_eq!((incident.state, incident.treaty_count), (IncidentState::Waiting, 0));
+    assert_eq!((incident.sums, incident.sums_left, incident.premiums_left), (sums, sums, 0));
+    assert_eq!((incident.reserve, incident.paid, incident.crisis), (0, 0, 1));
+    assert_eq!((incident.state, incident.treaty_count), (IncidentState::Final, 0));
     let [event] = &transaction::events::<IncidentOpened>(&receipt.logs)[..] else { panic!() };
     assert_eq!(
-        (event.event_at, event.severity_bps, event.gross, event.released),
-        (incident.event_at, 666, incident.gross, 0)
+        (event.event_at, event.growth.severity_bps, event.growth.gross, event.released),
+        (incident.event_at, 666, incident.gross, sums)
     );
-    assert_eq!(world.pool(&pool).total_exposure, sums);
+    assert_eq!(world.pool(&pool).total_exposure, 0);
     assert_books(&world.cluster, &pool.pool);
 }
 
@@ -213,6 +221,21 @@ fn brute_force(covers: &[Cover], incident: &Incident) -> (u64, u64) {
         matching.map(amount).sum::<u64>()
     };
     (sum(Claim::Loss, &|cover| cover.sum_insured), sum(Claim::Refund, &|cover| cover.premium))
+}
+
+/// What of its premium a cover gets back: what it had not earned when the alert began, if it was waiting at the event; the
+/// part that was not lost of what it had not earned when the challenge ended, if it was in force.
+fn premium_back(cover: &Cover, incident: &Incident) -> u64 {
+    let unearned = |at: i64| {
+        let seconds = (cover.end() - at.max(cover.active_from())).max(0);
+        (u128::from(cover.rate_q32) * u128::try_from(seconds).unwrap()) >> 32
+    };
+    let back = match cover.claim(incident.event_at) {
+        Some(Claim::Refund) => unearned(incident.accrued_at),
+        Some(Claim::Loss) => unearned(incident.ended_at) * (10_000 - u128::from(incident.severity_bps)) / 10_000,
+        None => 0,
+    };
+    u64::try_from(back).unwrap()
 }
 
 #[test]
@@ -262,7 +285,10 @@ fn gross_is_the_sum_over_the_covers_to_the_unit() {
         assert_eq!((incident.sums_left, incident.premiums_left), (sums, premiums));
         let severity = u128::from(incident.severity_bps);
         let loss = u64::try_from((u128::from(sums) * severity).div_ceil(10_000)).unwrap();
-        assert_eq!(incident.gross, loss + premiums);
+        assert_eq!(incident.gross, loss);
+        let back: u64 = covers.iter().map(|cover| premium_back(cover, &incident)).sum();
+        // Sums are rounded down once, each cover's part as well.
+        assert!((back..=back + held.len() as u64).contains(&incident.refunds_left), "{back} {}", incident.refunds_left);
 
         // Every cover is paid what it is due, or refused, and nothing but rounding is left.
         must(fund(&world, &product));
@@ -274,11 +300,12 @@ fn gross_is_the_sum_over_the_covers_to_the_unit() {
             let due = match cover.claim(incident.event_at) {
                 Some(Claim::Loss) => {
                     kinds[0] += 1;
-                    u64::try_from(u128::from(cover.sum_insured) * severity / 10_000).unwrap()
+                    // Its part of what is due in all, which was rounded up once.
+                    u64::try_from(u128::from(cover.sum_insured) * u128::from(incident.gross) / u128::from(sums)).unwrap()
                 }
                 Some(Claim::Refund) => {
                     kinds[1] += 1;
-                    cover.premium
+                    0
                 }
                 None => {
                     kinds[2] += 1;
@@ -287,14 +314,15 @@ fn gross_is_the_sum_over_the_covers_to_the_unit() {
                 }
             };
             must(settled);
-            assert_eq!(world.assets(person) - before, due);
+            assert_eq!(world.assets(person) - before, due + premium_back(&cover, &incident));
             paid += due;
         }
         let incident = world.incident(&product);
         assert_eq!((incident.sums_left, incident.premiums_left, incident.paid), (0, 0, paid));
-        assert!(incident.reserve - paid <= held.len() as u64);
+        assert!(incident.reserve - paid <= held.len() as u64 && incident.refunds_left <= held.len() as u64);
         must(close(&world, &product));
-        assert_eq!(world.pool(&pool).incident_reserves, 0);
+        let books = world.pool(&pool);
+        assert_eq!((books.incident_reserves, books.premium_refunds, books.set_aside), (0, 0, 0));
         assert_books(&world.cluster, &pool.pool);
     }
     assert!(kinds.iter().all(|kind| *kind > 3), "in force, waiting, ended: {kinds:?}");
@@ -358,11 +386,15 @@ fn protection_begins_with_the_day_to_the_second_of_the_event() {
         world.cluster.set_time(cover.active_from() - begins_before - 1);
         world.depeg(&product, HALF);
         assert_eq!(world.trigger(&product).evidence.event_at, cover.active_from() - begins_before);
-        world.open_and_fund(&product);
+        must(open(&world, &product));
+        // With nothing lost there is nothing to be funded.
+        if claim == Claim::Loss {
+            must(fund(&world, &product));
+        }
         let before = world.assets(&holder);
         must(world.settle(&product, &holder, &mint));
-        let due = if claim == Claim::Loss { 5_000 * ONE } else { cover.premium };
-        assert_eq!(world.assets(&holder) - before, due);
+        let loss = if claim == Claim::Loss { 5_000 * ONE } else { 0 };
+        assert_eq!(world.assets(&holder) - before, loss + premium_back(&cover, &world.incident(&product)));
     }
 }
 
@@ -381,8 +413,9 @@ fn a_cover_that_was_sold_on_pays_whoever_holds_it() {
     let mut mixed = ix::settle_cover(&product, seller.id(), mint);
     mixed.accounts[5].pubkey = address::associated_token(&buyer.id(), &mint, &TOKEN_2022);
     assert_no_byte(&world, &product, mixed, BackstopError::NotHolder);
+    let back = premium_back(&world.cover(&mint), &world.incident(&product));
     must(world.settle(&product, &buyer, &mint));
-    assert_eq!(world.assets(&buyer), 5_000 * ONE);
+    assert_eq!(world.assets(&buyer), 5_000 * ONE + back);
 }
 
 // ---------------------------------------------------------------- settling
@@ -392,10 +425,12 @@ fn a_cover_is_settled_once() {
     let world = World::new();
     let (pool, product, holder, mint) = funded(&world);
     let before = world.assets(&holder);
+    let back = premium_back(&world.cover(&mint), &world.incident(&product));
     let receipt = world.settle(&product, &holder, &mint).unwrap();
     let [event] = &transaction::events::<CoverSettled>(&receipt.logs)[..] else { panic!() };
-    assert_eq!((event.holder, event.amount, event.refund), (holder.id(), 5_000 * ONE, false));
-    assert_eq!(world.assets(&holder) - before, 5_000 * ONE);
+    assert_eq!((event.holder, event.amount, event.refund, event.waiting), (holder.id(), 5_000 * ONE, back, false));
+    assert!(back > 0);
+    assert_eq!(world.assets(&holder) - before, 5_000 * ONE + back);
     assert_eq!(world.cover(&mint).state, CoverState::Settled);
     let again = ix::settle_cover(&product, holder.id(), mint);
     assert_no_byte(&world, &product, again.clone(), BackstopError::CoverNotActive);
@@ -414,20 +449,24 @@ fn a_cover_is_settled_once() {
 }
 
 #[test]
-fn nothing_is_settled_before_funding_or_after_closing() {
+fn before_funding_premium_alone_is_settled_and_nothing_after_closing() {
     let world = World::new();
     let (_, product) = stage(&world);
     let (holder, mint) = world.holder(&product, 10_000 * ONE, 30);
     world.advance(3 * DAY);
     world.depeg(&product, HALF);
     must(open(&world, &product));
-    let settle = ix::settle_cover(&product, holder.id(), mint);
-    assert_no_byte(&world, &product, settle.clone(), BackstopError::NotFunded);
-    let close_now = ix::close_incident(&product, world.payer.pubkey());
-    assert_no_byte(&world, &product, close_now, BackstopError::NotFunded);
+    let (settle, before) = (ix::settle_cover(&product, holder.id(), mint), world.assets(&holder));
+    let back = premium_back(&world.cover(&mint), &world.incident(&product));
+    must(world.settle(&product, &holder, &mint));
+    assert_eq!(world.assets(&holder) - before, back);
+    assert_eq!(world.cover(&mint).state, CoverState::Refunded);
+    assert_no_byte(&world, &product, settle.clone(), BackstopError::NothingOwed);
+    assert_no_byte(&world, &product, world.close_incident(&product), BackstopError::IncidentInUse);
     must(fund(&world, &product));
-    assert_no_byte(&world, &product, ix::fund_incident(&product), BackstopError::AlreadyFunded);
-    world.advance(180 * DAY);
+    assert_no_byte(&world, &product, world.fund_incident(&product), BackstopError::AlreadyFunded);
+    must(world.settle(&product, &holder, &mint));
+    assert_eq!(world.assets(&holder) - before, back + 5_000 * ONE);
     must(close(&world, &product));
     let before = snapshot(&world, &[product.pool.vault()]);
     assert!(world.send(&[], &[settle]).is_err());
@@ -488,9 +527,9 @@ fn a_stranger_can_settle_to_the_holders_own_account_and_to_no_other() {
     let settle = ix::settle_cover(&product, holder.id(), mint);
     assert_no_byte(&world, &product, settle.clone(), BackstopError::NotOwnersAccount);
     world.cluster.set_account(associated, whole);
-    let before = world.assets(&holder);
+    let (before, due) = (world.assets(&holder), half_paid(&world, &product, &mint));
     must(transaction::send(&world.cluster, &thief.key, &[], &[settle]));
-    assert_eq!(world.assets(&holder) - before, 5_000 * ONE);
+    assert_eq!(world.assets(&holder) - before, due);
 }
 
 #[test]
@@ -537,13 +576,14 @@ fn a_holder_may_sign_and_name_another_account() {
     let destination = pool.assets_of(&friend.id());
     let settle = settle_to(&product, &holder.id(), &mint, destination, true);
     must(world.send(&[&holder.key], &[settle]));
-    assert_eq!(world.assets(&friend), 5_000 * ONE);
+    let due = half_paid(&world, &product, &mint);
+    assert_eq!(world.assets(&friend), due);
 
     let world = World::new();
     let (pool, product, holder, mint) = funded(&world);
     let spare = spare_account(&world, &holder.id());
     must(world.send(&[&holder.key], &[settle_to(&product, &holder.id(), &mint, spare, true)]));
-    assert_eq!(world.tokens(&spare), 5_000 * ONE);
+    assert_eq!(world.tokens(&spare), due);
     // Signed or not, the money must leave the vault, and arrive in the asset.
     let world_two = World::new();
     let (_, product, holder, mint) = funded(&world_two);
@@ -573,7 +613,7 @@ fn a_holder_that_is_a_programs_account_must_sign() {
     let spare = spare_account(&world, &vault);
     let by_itself = settle_to(&product, &vault, &mint, spare, true);
     must(send_as_anyone(&world, &[by_itself]));
-    assert_eq!((world.tokens(&spare), world.tokens(&associated)), (5_000 * ONE, 0));
+    assert_eq!((world.tokens(&spare), world.tokens(&associated)), (half_paid(&world, &product, &mint), 0));
     assert_books(&world.cluster, &pool.pool);
 }
 
@@ -621,12 +661,12 @@ fn a_closed_payout_account_stops_one_payout_and_only_for_as_long_as_it_is_closed
     assert_no_byte(&world, &product, settle.clone(), BackstopError::NotAToken);
     must(world.settle(&product, &other, &other_mint));
     // The incident stays open for it until the deadline.
-    let close_now = ix::close_incident(&product, world.payer.pubkey());
-    world.advance(179 * DAY);
+    let close_now = world.close_incident(&product);
+    world.advance(364 * DAY);
     assert_no_byte(&world, &product, close_now, BackstopError::IncidentInUse);
     let create = ix::create_associated_token(&world.payer.pubkey(), &holder.id(), &world.asset, &TOKEN);
     world.run(&[], &[create, settle]);
-    assert_eq!(world.assets(&holder), 5_000 * ONE);
+    assert_eq!(world.assets(&holder), half_paid(&world, &product, &mint));
     must(close(&world, &product));
 }
 
@@ -650,9 +690,10 @@ fn a_frozen_payout_account_stops_one_payout_and_no_other() {
     must(world.settle(&product, &other, &other_mint));
     assert_refused(close(&world, &product), BackstopError::IncidentInUse);
     // The holder can sign and name an account that is not frozen; or the issuer thaws it.
+    let back = premium_back(&world.cover(&mint), &world.incident(&product));
     let spare = spare_account(&world, &holder.id());
     must(world.send(&[&holder.key], &[settle_to(&product, &holder.id(), &mint, spare, true)]));
-    assert_eq!(world.tokens(&spare), 5_000 * ONE);
+    assert_eq!(world.tokens(&spare), 5_000 * ONE + back);
     must(close(&world, &product));
     assert_books(&world.cluster, &pool.pool);
 }
@@ -666,15 +707,18 @@ fn a_mean_just_below_the_threshold_pays_the_least_severity() {
     // One cover is in force and loses the least: the mean is a breath below the threshold. Another is still waiting.
     let (waiting, waiting_mint) = world.holder(&product, 1_000 * ONE, 30);
     world.depeg(&product, 94_999_999);
-    world.open_and_fund(&product);
-    let premium = world.cover(&waiting_mint).premium;
+    must(open(&world, &product));
     let incident = world.incident(&product);
-    assert_eq!((incident.severity_bps, incident.gross), (500, 500 * ONE + premium));
+    assert_eq!((incident.severity_bps, incident.gross, incident.state), (500, 500 * ONE, IncidentState::Final));
+    must(fund(&world, &product));
+    // Each gets back what it had not earned, one that waits all but a unit.
+    let [back, waited] = [&mint, &waiting_mint].map(|mint| premium_back(&world.cover(mint), &incident));
+    assert_eq!(waited, world.cover(&waiting_mint).premium - 1);
     let before = (world.assets(&holder), world.assets(&waiting));
     assert_refused(close(&world, &product), BackstopError::IncidentInUse);
     must(world.settle(&product, &holder, &mint));
     must(world.settle(&product, &waiting, &waiting_mint));
-    assert_eq!((world.assets(&holder), world.assets(&waiting)), (before.0 + 500 * ONE, before.1 + premium));
+    assert_eq!((world.assets(&holder), world.assets(&waiting)), (before.0 + 500 * ONE + back, before.1 + waited));
     must(close(&world, &product));
 }
 
@@ -762,7 +806,9 @@ impl Insolvent {
             let (person, mint, product) = &self.held[*place];
             let before = self.world.assets(person);
             must(self.world.settle(&self.products[*product], person, mint));
-            paid[*place] = self.world.assets(person) - before;
+            // Of a loss in all, or the premium of one that waited.
+            let (loss, now) = (self.world.cover(mint).paid, self.world.assets(person) - before);
+            paid[*place] = if loss > 0 { loss } else { now };
         }
         let incidents = self.products.iter().map(|product| self.world.incident(product)).collect();
         assert_books(&self.world.cluster, &self.pool.pool);
@@ -784,13 +830,14 @@ fn incidents_that_are_ready_at_different_times_are_paid_the_same_in_any_order_of
         scene.depeg();
         let last = scene.due(2);
         if number % 2 == 0 {
-            // A crank that does each thing as soon as it can, and tries to be first at the money.
+            // A crank that does each thing as soon as it can, and pays at once what it can.
             for place in 0..3 {
                 world.cluster.set_time(scene.due(place));
                 scene.confirm_and_open(place);
                 if place < 2 {
                     for early in 0..=place {
-                        assert_refused(fund(world, &scene.products[early]), BackstopError::RoundNotDue);
+                        let _ = fund(world, &scene.products[early]);
+                        let _ = world.settle(&scene.products[early], &scene.held[3 * early].0, &scene.held[3 * early].1);
                     }
                 }
             }
@@ -842,23 +889,30 @@ fn an_insolvent_pool_pays_every_cover_the_same_ratio_in_any_order_of_settlement(
         .zip(&premiums)
         .map(|((_, mint, _), premium)| {
             let cover = scene.world.cover(mint);
-            if cover.claim(scene.from) == Some(Claim::Loss) { cover.sum_insured } else { *premium }
+            if cover.claim(scene.from) == Some(Claim::Loss) { cover.sum_insured } else { *premium - 1 }
         })
         .collect();
-    assert_eq!(claims.iter().zip(&premiums).filter(|(claim, premium)| claim == premium).count(), 3);
+    assert_eq!(claims.iter().zip(&premiums).filter(|(claim, premium)| **claim == **premium - 1).count(), 3);
     for product in &scene.products {
         must(fund(&scene.world, product));
     }
     let (paid, incidents) = scene.settle_all(&[11, 0, 5, 3, 8, 1, 10, 4, 2, 9, 7, 6]);
     for (place, (paid, claim)) in paid.iter().zip(&claims).enumerate() {
         let incident = &incidents[scene.held[place].2];
-        let due = u128::from(*claim) * u128::from(incident.reserve) / u128::from(incident.gross);
-        assert_eq!(u128::from(*paid), due, "a cover in force or waiting gets its claim in the incident's ratio");
+        let ratio = [u128::from(incident.reserve), u128::from(incident.gross)];
+        let waits = *claim + 1 == premiums[place];
+        let due = if waits { u128::from(*claim) } else { u128::from(*claim) * ratio[0] / ratio[1] };
+        assert_eq!(u128::from(*paid), due, "a claim is paid in the incident's ratio, one that waits has its premium");
     }
     // Nothing but rounding is left, and it goes to the surplus.
+    scene.world.run(&[], &[ix::accrue(scene.pool.pool)]);
     let pool = scene.world.pool(&scene.pool);
-    let left: u64 = incidents.iter().map(|incident| incident.reserve - incident.paid).sum();
-    assert!(left <= 12);
+    let left: u64 = incidents.iter().map(|incident| incident.reserve - incident.paid + incident.refunds_left).sum();
+    let left = left + pool.crisis_buckets;
+    assert!(left <= 27);
+    // Short of what is due, incidents wait for late money until their deadlines.
+    assert_refused(close(&scene.world, &scene.products[0]), BackstopError::IncidentInUse);
+    scene.world.cluster.set_time(incidents.iter().map(|incident| incident.deadline).max().unwrap());
     for product in &scene.products {
         must(close(&scene.world, product));
     }
@@ -883,16 +937,16 @@ fn a_loss_beyond_the_junior_tranche_wipes_it_out_and_leaves_the_senior_one_its_r
     must(open(&world, &product));
     world.run(&[], &[ix::accrue(pool.pool)]);
     let before = world.pool(&pool);
-    let receipt = world.run(&[], &[ix::fund_incident(&product)]);
+    let receipt = world.run(&[], &[world.fund_incident(&product)]);
     let after = world.pool(&pool);
-    let [event] = &transaction::events::<IncidentFunded>(&receipt.logs)[..] else { panic!() };
+    let [CrisisClosed { closing: event, .. }] = &transaction::events::<CrisisClosed>(&receipt.logs)[..] else { panic!() };
     let [junior_before, senior_before] = before.tranches;
     assert_eq!(event.losses.surplus, before.surplus);
     assert_eq!(event.losses.junior_assets, junior_before.assets);
     assert_eq!(event.losses.junior_exiting, junior_before.exiting);
     let rest = 60_000 * ONE - before.surplus - junior_before.total();
     assert_eq!((event.losses.senior_assets, event.losses.senior_exiting), (rest, 0));
-    assert_eq!((event.paid, event.ceded, event.released), (60_000 * ONE, 0, 60_000 * ONE));
+    assert_eq!((event.resources, event.gross), (60_000 * ONE, 60_000 * ONE));
     let [junior_after, senior_after] = after.tranches;
     assert_eq!((junior_after.wiped_out, junior_after.total(), junior_after.shares, junior_after.units), (1, 0, 0, 0));
     assert_eq!((senior_after.wiped_out, senior_after.assets), (0, senior_before.assets - rest));
@@ -941,8 +995,10 @@ fn a_loss_of_everything_wipes_out_both_tranches_and_the_books_stand() {
     let reserved: u64 = scene.products.iter().map(|product| world.incident(product).reserve).sum();
     // All of it, but for the rounding of three reserves down.
     assert_eq!((pool.incident_reserves, pool.total_exposure, pool.alerts), (reserved, 0, 0));
-    assert!(capital - reserved < 3);
-    assert_eq!((junior.total(), senior.total(), pool.surplus), (0, 0, capital - reserved));
+    assert_eq!(capital - reserved, pool.crisis_buckets);
+    assert!(pool.crisis_buckets < 3);
+    // Units of premium that rates left over.
+    assert!(junior.total() + senior.total() == 0 && pool.surplus < 10, "{}", pool.surplus);
 }
 
 // ---------------------------------------------------------------- nothing due
@@ -956,20 +1012,17 @@ fn an_incident_that_owes_nothing_is_funded_and_closed_at_once() {
     world.cluster.set_time(world.cover(&mint).end() + HOUR);
     world.depeg(&product, HALF);
     assert_eq!(world.pool(&pool).alerts_due, 1);
-    let receipt = world.run(&[], &[ix::open_incident(&product, world.payer.pubkey())]);
+    let receipt = world.run(&[], &[world.open_incident(&product)]);
     let [event] = &transaction::events::<IncidentOpened>(&receipt.logs)[..] else { panic!() };
-    assert_eq!((event.gross, event.released), (0, 10_000 * ONE));
+    assert_eq!((event.growth.gross, event.released, event.crisis), (0, 10_000 * ONE, 0));
     let incident = world.incident(&product);
-    assert_eq!(
-        (incident.state, incident.gross, incident.reserve, incident.funded_at),
-        (IncidentState::Closed, 0, 0, world.now())
-    );
+    assert_eq!((incident.state, incident.gross, incident.reserve), (IncidentState::Final, 0, 0));
     let books = world.pool(&pool);
     assert_eq!((books.alerts, books.alerts_due, books.alert_exposure, books.total_exposure), (0, 0, 0, 0));
-    assert_eq!((world.trigger(&product).funded, world.product(&product).incident_closed), (1, 1));
+    assert_eq!((world.trigger(&product).opened, world.product(&product).incident_closed), (1, 1));
     // Nobody waits for it, nobody is paid by it.
-    assert_no_byte(&world, &product, ix::fund_incident(&product), BackstopError::AlreadyFunded);
-    assert_no_byte(&world, &product, ix::settle_cover(&product, holder.id(), mint), BackstopError::IncidentClosed);
+    assert!(fund(&world, &product).is_err());
+    assert_no_byte(&world, &product, ix::settle_cover(&product, holder.id(), mint), BackstopError::NotEligible);
     let depositor = world.person(100 * ONE);
     must(world.deposit(&pool, &depositor, Tranche::Senior, 100 * ONE));
     let close_cover = ix::close_cover(&product, Some(holder.id()), mint, world.payer.pubkey());
@@ -978,118 +1031,6 @@ fn an_incident_that_owes_nothing_is_funded_and_closed_at_once() {
     must(close(&world, &product));
     assert_eq!(world.pool(&pool).surplus, surplus);
     assert_books(&world.cluster, &pool.pool);
-}
-
-#[test]
-fn an_incident_of_covers_that_had_ended_owes_nothing() {
-    let world = World::new();
-    let (pool, product) = stage(&world);
-    world.holder(&product, 10_000 * ONE, 7);
-    // The cover is over, and the ring still reaches back to its end.
-    world.advance(10 * DAY);
-    world.depeg(&product, 94_999_999);
-    assert_eq!(world.pool(&pool).total_exposure, 10_000 * ONE);
-    must(open(&world, &product));
-    let incident = world.incident(&product);
-    assert_eq!((incident.severity_bps, incident.gross, incident.state), (500, 0, IncidentState::Closed));
-    assert_eq!((world.pool(&pool).alerts, world.pool(&pool).total_exposure), (0, 0));
-}
-
-// ---------------------------------------------------------------- funding rounds
-
-#[test]
-fn a_round_begins_at_once_where_capital_covers_all_other_alerts_too() {
-    let world = World::new();
-    let (pool, first) = stage(&world);
-    let second = world.create_product(&pool, terms::stress());
-    world.holder(&first, 10_000 * ONE, 60);
-    world.advance(11 * DAY);
-    world.holder(&second, 5_000 * ONE, 60);
-    world.advance(3 * DAY);
-    world.depeg(&first, HALF);
-    world.print(&second, HALF);
-    assert_eq!(world.pool(&pool).alerts, 2);
-    must(open(&world, &first));
-    must(fund(&world, &first));
-    let incident = world.incident(&first);
-    assert_eq!((incident.reserve, incident.gross), (5_000 * ONE, 5_000 * ONE));
-    let books = world.pool(&pool);
-    assert_eq!((books.alerts, books.alert_exposure), (1, 5_000 * ONE));
-}
-
-/// One incident of an insolvent pool, opened while the two other triggers are met.
-fn first_of_three() -> Insolvent {
-    let scene = Insolvent::new();
-    scene.depeg();
-    scene.world.cluster.set_time(scene.due(0));
-    scene.confirm_and_open(0);
-    scene
-}
-
-#[test]
-fn a_round_waits_for_the_other_alerts_for_three_days_and_no_longer() {
-    let scene = first_of_three();
-    let world = &scene.world;
-    let opened_at = world.now();
-    let [first, ..] = scene.products[..] else { panic!() };
-    for wait in [0, HOUR, 3 * DAY - 1] {
-        world.cluster.set_time(opened_at + wait);
-        assert_no_byte(world, &first, ix::fund_incident(&first), BackstopError::RoundNotDue);
-    }
-    world.cluster.set_time(opened_at + 3 * DAY);
-    must(fund(world, &first));
-    // It has not waited in vain: alone it is paid in full.
-    let incident = world.incident(&first);
-    assert_eq!(incident.reserve, incident.gross);
-    assert_books(&world.cluster, &scene.pool.pool);
-}
-
-#[test]
-fn a_round_begins_as_soon_as_the_last_other_alert_ends() {
-    let scene = first_of_three();
-    let world = &scene.world;
-    let [first, second, third] = scene.products[..] else { panic!() };
-    // The others recover in their last slot: the condition of the longer two was not met after all.
-    for (product, slot) in [(&second, 9), (&third, 11)] {
-        assert_refused(fund(world, &first), BackstopError::RoundNotDue);
-        for second in [60, 240] {
-            must(world.show_at(product, 97_000_000, scene.from + slot * 1_800 + second));
-        }
-        assert_eq!(world.trigger(product).phase(), Phase::Quiet);
-    }
-    assert_eq!(world.pool(&scene.pool).alerts, 1);
-    must(fund(world, &first));
-    let incident = world.incident(&first);
-    assert_eq!(incident.reserve, incident.gross);
-}
-
-#[test]
-fn what_comes_after_a_round_has_begun_waits_for_the_next() {
-    let scene = first_of_three();
-    let world = &scene.world;
-    let opened_at = world.now();
-    let [first, second, third] = scene.products[..] else { panic!() };
-    world.cluster.set_time(scene.due(1));
-    scene.confirm_and_open(1);
-    // The third stays met, and nobody confirms it for three days.
-    world.cluster.set_time(opened_at + 3 * DAY);
-    must(fund(world, &first));
-    scene.confirm_and_open(2);
-    let rounds: Vec<u32> = scene.products.iter().map(|product| world.incident(product).round).collect();
-    assert_eq!(rounds, [0, 0, 1]);
-    // The round in progress is not over before its second incident is funded.
-    assert_no_byte(world, &third, ix::fund_incident(&third), BackstopError::RoundNotDue);
-    must(fund(world, &second));
-    let [one, two] = [&first, &second].map(|product| world.incident(product));
-    let ratio = |incident: &Incident| u128::from(incident.reserve) * 1_000_000 / u128::from(incident.gross);
-    assert!(ratio(&one).abs_diff(ratio(&two)) <= 1);
-    assert!(ratio(&one) < 1_000_000);
-    // The next round has what premium was earned in between.
-    must(fund(world, &third));
-    let three = world.incident(&third);
-    assert!(ratio(&three) < 10_000, "{}", ratio(&three));
-    assert_eq!(world.pool(&scene.pool).alerts, 0);
-    assert_books(&world.cluster, &scene.pool.pool);
 }
 
 #[test]
@@ -1106,7 +1047,7 @@ fn capital_cannot_slip_away_between_trigger_and_funding() {
     assert!(day_of(world.now()) > day);
     assert_refused(world.settle_epoch(&pool, day), BackstopError::PoolInAlert);
     must(open(&world, &product));
-    assert_refused(world.settle_epoch(&pool, day), BackstopError::PoolInAlert);
+    assert_refused(world.settle_epoch(&pool, day), BackstopError::PoolInCrisis);
     let before = world.pool(&pool).tranches[1].exiting;
     must(fund(&world, &product));
     must(world.settle_epoch(&pool, day));
@@ -1124,27 +1065,30 @@ fn an_incident_is_closed_once_all_is_settled_and_its_rent_goes_back() {
     let world = World::new();
     let (pool, product, holder, mint) = funded(&world);
     let rent_payer = world.payer.pubkey();
-    assert_no_byte(&world, &product, ix::close_incident(&product, rent_payer), BackstopError::IncidentInUse);
+    assert_no_byte(&world, &product, world.close_incident(&product), BackstopError::IncidentInUse);
     must(world.settle(&product, &holder, &mint));
     let thief = world.person(0);
-    let to_thief = ix::close_incident(&product, thief.id());
+    let to_thief = ix::close_incident(&product, thief.id(), Some((1, rent_payer)));
+    let crisis_to_thief = ix::close_incident(&product, rent_payer, Some((1, thief.id())));
+    assert_no_byte(&world, &product, crisis_to_thief, BackstopError::WrongRentPayer);
     assert_no_byte(&world, &product, to_thief, BackstopError::WrongRentPayer);
-    let rent = world.cluster.account(&product.incident()).unwrap().unwrap().lamports;
     let lamports = |address: &Pubkey| world.cluster.account(address).unwrap().unwrap().lamports;
+    let rent = lamports(&product.incident()) + lamports(&product.crisis(1));
     let before = lamports(&rent_payer);
     // Anyone closes it.
-    let close = ix::close_incident(&product, rent_payer);
+    let close = world.close_incident(&product);
     let receipt = transaction::send(&world.cluster, &thief.key, &[], &[close]).unwrap();
     let [event] = &transaction::events::<IncidentClosed>(&receipt.logs)[..] else { panic!() };
-    assert_eq!((event.pool, event.incident, event.to_surplus), (pool.pool, product.incident(), 0));
+    assert_eq!((event.pool, event.incident, event.reserve), (pool.pool, product.incident(), 0));
     assert_eq!(lamports(&rent_payer), before + rent);
     assert!(world.cluster.account(&product.incident()).unwrap().is_none());
+    assert!(world.cluster.account(&product.crisis(1)).unwrap().is_none());
     assert_eq!(world.product(&product).incident_closed, 1);
     assert_books(&world.cluster, &pool.pool);
 }
 
 #[test]
-fn a_forfeited_cover_goes_to_the_surplus_after_180_days_to_the_second() {
+fn a_forfeited_cover_goes_to_the_surplus_after_a_year_to_the_second() {
     let world = World::new();
     let (pool, product, holder, mint) = funded(&world);
     let held = address::associated_token(&holder.id(), &mint, &TOKEN_2022);
@@ -1153,17 +1097,17 @@ fn a_forfeited_cover_goes_to_the_surplus_after_180_days_to_the_second() {
     assert_no_byte(&world, &product, ix::settle_cover(&product, holder.id(), mint), BackstopError::NotHolder);
     let close_cover = ix::close_cover(&product, None, mint, world.payer.pubkey());
     assert_no_byte(&world, &product, close_cover.clone(), BackstopError::CoverStillLive);
-    let deadline = world.incident(&product).funded_at + 180 * DAY;
+    let deadline = world.incident(&product).deadline;
     world.cluster.set_time(deadline - 1);
-    let close_now = ix::close_incident(&product, world.payer.pubkey());
+    let close_now = world.close_incident(&product);
     assert_no_byte(&world, &product, close_now.clone(), BackstopError::IncidentInUse);
     world.cluster.set_time(deadline);
     world.run(&[], &[ix::accrue(pool.pool)]);
-    let before = world.pool(&pool);
+    let (before, due) = (world.pool(&pool), half_paid(&world, &product, &mint));
     world.run(&[], &[close_now]);
     let after = world.pool(&pool);
-    assert_eq!((after.surplus, after.incident_reserves), (before.surplus + 5_000 * ONE, 0));
-    assert_eq!(after.cash, before.cash);
+    assert_eq!((after.surplus, after.incident_reserves), (before.surplus + due, 0));
+    assert_eq!((after.cash, after.premium_refunds), (before.cash, 0));
     // What is left of the cover can be closed by anyone.
     must(world.send(&[], &[close_cover]));
     assert!(world.cluster.account(&address::cover(&mint)).unwrap().is_none());
@@ -1174,12 +1118,12 @@ fn a_forfeited_cover_goes_to_the_surplus_after_180_days_to_the_second() {
 fn a_settled_cover_can_be_settled_until_the_incident_is_closed_and_not_after() {
     let world = World::new();
     let (_, product, holder, mint) = funded(&world);
-    let deadline = world.incident(&product).funded_at + 180 * DAY;
+    let deadline = world.incident(&product).deadline;
     // The deadline itself takes nothing away: only closing does.
     world.cluster.set_time(deadline + 30 * DAY);
-    let before = world.assets(&holder);
+    let (before, due) = (world.assets(&holder), half_paid(&world, &product, &mint));
     must(world.settle(&product, &holder, &mint));
-    assert_eq!(world.assets(&holder) - before, 5_000 * ONE);
+    assert_eq!(world.assets(&holder) - before, due);
     must(close(&world, &product));
 }
 
@@ -1207,33 +1151,34 @@ fn an_incident_goes_with_its_own_product_pool_and_trigger_only() {
     world.holder(&product, 10_000 * ONE, 30);
     world.advance(3 * DAY);
     world.depeg(&product, HALF);
-    let payer = world.payer.pubkey();
     let swapped = |mut instruction: Instruction, place: usize, key: Pubkey| {
         instruction.accounts[place].pubkey = key;
         instruction
     };
-    // Payer, pool, product, trigger, incident.
+    // Payer, pool, product, rates, trigger, incident.
     for wrong in [
-        swapped(ix::open_incident(&product, payer), 1, elsewhere.pool),
-        swapped(ix::open_incident(&product, payer), 3, sibling.trigger()),
-        swapped(ix::open_incident(&product, payer), 3, stranger.trigger()),
+        swapped(world.open_incident(&product), 1, elsewhere.pool),
+        swapped(world.open_incident(&product), 3, sibling.rates()),
+        swapped(world.open_incident(&product), 3, stranger.rates()),
+        swapped(world.open_incident(&product), 4, sibling.trigger()),
+        swapped(world.open_incident(&product), 4, stranger.trigger()),
     ] {
         assert_no_byte(&world, &product, wrong, BackstopError::WrongParent);
     }
     must(open(&world, &product));
     // Pool, product, trigger, incident.
     for wrong in [
-        swapped(ix::fund_incident(&product), 0, elsewhere.pool),
-        swapped(ix::fund_incident(&product), 2, sibling.trigger()),
-        swapped(swapped(ix::fund_incident(&product), 1, sibling.product), 2, sibling.trigger()),
+        swapped(world.fund_incident(&product), 0, elsewhere.pool),
+        swapped(world.fund_incident(&product), 2, sibling.trigger()),
+        swapped(swapped(world.fund_incident(&product), 1, sibling.product), 2, sibling.trigger()),
     ] {
         assert_no_byte(&world, &product, wrong, BackstopError::WrongParent);
     }
     must(fund(&world, &product));
-    world.advance(180 * DAY);
+    world.advance(365 * DAY);
     for wrong in [
-        swapped(ix::close_incident(&product, payer), 0, elsewhere.pool),
-        swapped(ix::close_incident(&product, payer), 1, sibling.product),
+        swapped(swapped(world.close_incident(&product), 0, elsewhere.pool), 1, elsewhere.vault()),
+        swapped(world.close_incident(&product), 2, sibling.product),
     ] {
         assert_no_byte(&world, &product, wrong, BackstopError::WrongParent);
     }

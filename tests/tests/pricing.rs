@@ -9,7 +9,8 @@ use backstop::math::capital::MAX_TOTAL_EXPOSURE;
 use backstop::math::pricing::MAX_DRIFT_DAYS;
 use backstop::math::stream;
 use backstop::state::{
-    Cover, CoverRequest, CoverState, Pool, Product, ProductState, ProductTerms, Quote, Tranche, Trigger, day_of,
+    Cancellation, Cover, CoverRequest, CoverState, Pool, Product, ProductState, ProductTerms, Quote, Rates, Tranche,
+    Trigger, day_of,
 };
 use backstop_client::address;
 use backstop_client::cluster::{Cluster, ClusterError};
@@ -18,6 +19,7 @@ use backstop_client::quote::{self, Market};
 use backstop_client::transaction;
 use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::{World, assert_books, assert_refused, budget, explain};
+use bytemuck::Zeroable;
 use solana_sdk::account::Account;
 use solana_sdk::signer::Signer;
 use std::collections::BTreeMap;
@@ -175,8 +177,7 @@ fn random_covers(random: &mut Random, product: &mut Product, now: i64, exposure:
     product.released_day = touched - product.ring_days;
     product.newest_activation_day = touched;
     product.exposure_ends = [0; DAY_BUCKETS];
-    product.activation_sums = [0; 32];
-    product.activation_premiums = [0; 32];
+    product.starts = Zeroable::zeroed();
     product.exposure = 0;
     let mut covers = Vec::new();
     for _ in 0..random.below(12) {
@@ -192,9 +193,10 @@ fn random_covers(random: &mut Random, product: &mut Product, now: i64, exposure:
         let sum = exposure / covers.len() as u64;
         product.exposure += sum;
         product.exposure_ends[*end as usize % DAY_BUCKETS] += sum;
-        if active + 32 > product.newest_activation_day {
-            product.activation_sums[*active as usize % 32] += sum;
-            product.activation_premiums[*active as usize % 32] += random.below(sum + 1);
+        if active + 64 > product.newest_activation_day {
+            let start = &mut product.starts[*active as usize % 64];
+            start.sum_insured += sum;
+            start.premium += random.below(sum + 1);
         }
     }
     product.covers_sold = covers.len() as u64;
@@ -415,6 +417,13 @@ fn the_price_rises_with_the_term() {
     assert!(risen > 2_000, "{risen}");
 }
 
+/// Gives a cover back to a market whose rates are nothing but the cover's.
+fn cancel(market: &mut Market, cover: &Cover, now: i64) -> anchor_lang::Result<Cancellation> {
+    let mut rates = Rates::zeroed();
+    rates.ends[cover.end_day as usize % DAY_BUCKETS] = cover.rate_q32;
+    market.product.cancel(&mut market.pool, &mut rates, &*market.trigger, cover, now)
+}
+
 /// What a purchase would have written into its cover.
 fn cover_of(market: &Market, quote: &Quote, now: i64) -> Cover {
     Cover {
@@ -431,7 +440,8 @@ fn cover_of(market: &Market, quote: &Quote, now: i64) -> Cover {
         premium: quote.premium,
         rate_q32: quote.rate_q32,
         bought_at: now,
-        reserved: [0; 32],
+        paid: 0,
+        reserved: [0; 24],
     }
 }
 
@@ -441,11 +451,11 @@ fn buying_and_cancelling_as_soon_as_can_be_costs_in_every_market() {
         let mut round = market.clone();
         round.buy(request, now).unwrap();
         let cover = cover_of(&round, &quote, now);
-        let refused = round.clone().product.cancel(&mut round.pool.clone(), &*round.trigger, &cover, now);
+        let refused = cancel(&mut round.clone(), &cover, now);
         assert_eq!(refused.map_err(quote::refusal), Err(BackstopError::BoughtToday));
         // The first second at which it can be given back.
         let then = i64::from(day_of(now) + 1) * DAY;
-        let back = round.product.cancel(&mut round.pool, &*round.trigger, &cover, then).unwrap();
+        let back = cancel(&mut round, &cover, then).unwrap();
         assert!(back.refund < quote.premium, "{back:?} of {}", quote.premium);
         assert!(back.refund + back.fee <= quote.premium);
         round.pool.invariant().unwrap();
@@ -454,12 +464,12 @@ fn buying_and_cancelling_as_soon_as_can_be_costs_in_every_market() {
         let mut quiet = market.clone();
         quiet.pool.accrue(then).unwrap();
         assert_eq!(round.pool.rate_q32, quiet.pool.rate_q32);
-        assert_eq!(round.pool.rate_ends, quiet.pool.rate_ends);
+        assert_eq!((round.pool.rate_ends, round.pool.waiting_rate_q32), (quiet.pool.rate_ends, 0));
         // Waiting does not make it cheaper either.
         let mut later = market.clone();
         later.buy(request, now).unwrap();
         let pause = i64::try_from(random.below(u64::from(request.term_days) * 86_400)).unwrap();
-        let back = later.product.cancel(&mut later.pool, &*later.trigger, &cover, then + pause).unwrap();
+        let back = cancel(&mut later, &cover, then + pause).unwrap();
         assert!(back.refund < quote.premium);
     });
 }
@@ -657,7 +667,7 @@ fn no_sequence_of_calls_moves_the_level_faster_than_its_drift() {
                 1 if !covers.is_empty() => {
                     let cover = covers.swap_remove(usize::try_from(random.below(covers.len() as u64)).unwrap());
                     let mut tried = market.clone();
-                    if tried.product.cancel(&mut tried.pool, &*tried.trigger, &cover, now).is_ok() {
+                    if cancel(&mut tried, &cover, now).is_ok() {
                         market = tried;
                     }
                 }
@@ -782,6 +792,9 @@ fn put(world: &World, keys: &ProductKeys, market: &Market, now: i64) {
     write_zero_copy(world, keys.pool.pool, &*market.pool);
     write_zero_copy(world, keys.product, &*market.product);
     write_zero_copy(world, keys.trigger(), &*market.trigger);
+    // Nobody else's rates: those of the states before are not these books'.
+    let rates: Rates = world.read(&keys.rates());
+    write_zero_copy(world, keys.rates(), &Rates { ends: [0; DAY_BUCKETS], ..rates });
     let mut vault = world.cluster.account(&keys.pool.vault()).unwrap().unwrap();
     vault.data[64..72].copy_from_slice(&market.pool.cash.to_le_bytes());
     world.cluster.set_account(keys.pool.vault(), vault);

@@ -262,7 +262,9 @@ fn every_bound_of_the_limits_refuses_one_step_outside() {
         bound!("highest cancellation fee", OutOfBounds, |a| a.terms.cancel_fee_bps = MAX_CANCEL_FEE_BPS, {
             a.terms.cancel_fee_bps = MAX_CANCEL_FEE_BPS + 1
         }),
-        bound!("shortest term", OutOfBounds, |a| a.terms.min_term_days = 1, a.terms.min_term_days = 0),
+        // Duration, tolerance and challenge are ten and a half hours: a day, and more than one beyond it.
+        bound!("shortest term", TermsDoNotFit, |a| a.terms.min_term_days = 3, a.terms.min_term_days = 2),
+        bound!("a term at all", OutOfBounds, |a| a.terms.min_term_days = 3, a.terms.min_term_days = 0),
         bound!("terms in order", OutOfBounds, |a| a.terms.min_term_days = a.terms.max_term_days, {
             a.terms.min_term_days = a.terms.max_term_days + 1
         }),
@@ -670,7 +672,7 @@ fn a_product_that_is_over_stays_over() {
     world.holder(&product, 1_000 * ONE, 30);
     world.advance(3 * DAY);
     world.depeg(&product, 90_000_000);
-    world.run(&[], &[ix::open_incident(&product, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(&product)]);
     for state in [ProductState::Selling, ProductState::Frozen, ProductState::RunOff, ProductState::Over] {
         assert_refused(set_state(&world, &product, state), BackstopError::WrongProductState);
     }

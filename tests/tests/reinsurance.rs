@@ -20,6 +20,11 @@ fn tower(now: i64) -> [TreatyTerms; 3] {
     ]
 }
 
+/// What treaties have paid for the incident of the scene's product.
+fn recovered(scene: &Scene) -> u64 {
+    scene.world.incident(&scene.product).treaties.iter().map(|noted| noted.paid).sum()
+}
+
 #[test]
 fn a_tower_pays_quota_share_then_layers_upward_then_the_cedants_capital_and_adds_up() {
     let scene = Scene::new();
@@ -44,9 +49,7 @@ fn a_tower_pays_quota_share_then_layers_upward_then_the_cedants_capital_and_adds
     let called = |amount| (CallState::Called, amount, amount);
     // 30 % of 100,000; of the 70,000 beyond, what is between 10,000 and 30,000, and between 30,000 and 50,000.
     assert_eq!(paid, [called(30_000 * ONE), called(20_000 * ONE), called(20_000 * ONE)]);
-    assert_eq!(incident.ceded, 70_000 * ONE);
-    assert_eq!(incident.net, 30_000 * ONE);
-    assert_eq!(incident.state, IncidentState::Waiting);
+    assert_eq!(recovered(&scene), 70_000 * ONE);
     let now_owned = scene.accrue(&scene.owned).loss_capital().unwrap();
     let now_open = scene.accrue(&scene.open).loss_capital().unwrap();
     assert_eq!(owned - now_owned, 30_000 * ONE);
@@ -77,8 +80,9 @@ fn a_small_loss_stays_below_the_layers_and_is_shared_by_the_quota_share() {
     let treaties = scene.in_force([(&scene.owned, share), (&scene.open, low), (&scene.open, high)]);
     scene.insured(&scene.product, 14_285_714_285);
     scene.strike(&scene.product);
-    for treaty in &treaties {
-        scene.call(treaty, &scene.product).unwrap();
+    scene.call(&treaties[0], &scene.product).unwrap();
+    for layer in &treaties[1..] {
+        assert_refused(scene.call(layer, &scene.product), BackstopError::NothingOwed);
     }
     let incident = scene.world.incident(&scene.product);
     let [share, low, high, ..] = incident.treaties;
@@ -86,30 +90,35 @@ fn a_small_loss_stays_below_the_layers_and_is_shared_by_the_quota_share() {
     assert_eq!(share.paid, 4_285_714_285);
     // The rest is the attachment to the unit.
     assert_eq!((low.paid, high.paid), (0, 0));
-    assert_eq!(incident.net, 10_000 * ONE);
+    assert_eq!(incident.gross - recovered(&scene), 10_000 * ONE);
     assert_eq!((low.state, high.state), (CallState::Called, CallState::Called));
     scene.assert_books();
 }
 
 #[test]
-fn a_treaty_is_called_in_its_order_once_per_incident_and_funding_waits_for_it() {
+fn treaties_are_called_in_any_order_and_pay_once_what_they_owe() {
     let scene = Scene::new();
     let [share, low, _] = tower(scene.world.now());
     let [share, low] = scene.in_force([(&scene.owned, share), (&scene.open, low)]);
     scene.insured(&scene.product, SUM);
     scene.strike(&scene.product);
-    assert_refused(scene.fund(&scene.product), BackstopError::TreatiesNotCalled);
-    assert_refused(scene.call(&low, &scene.product), BackstopError::WrongTreatyOrder);
-    scene.call(&share, &scene.product).unwrap();
-    assert_refused(scene.call(&share, &scene.product), BackstopError::WrongTreatyOrder);
-    assert_refused(scene.fund(&scene.product), BackstopError::TreatiesNotCalled);
-    scene.call(&low, &scene.product).unwrap();
-    for treaty in [&share, &low] {
-        assert_refused(scene.call(treaty, &scene.product), BackstopError::TreatyAlreadyCalled);
-        assert_refused(scene.skip(treaty, &scene.product), BackstopError::TreatyAlreadyCalled);
-    }
+    // Holders are given something before anybody called.
     scene.fund(&scene.product).unwrap();
-    assert_refused(scene.call(&low, &scene.product), BackstopError::TreatyAlreadyCalled);
+    assert_eq!(scene.world.incident(&scene.product).reserve, SUM);
+    assert_refused(scene.fund(&scene.product), BackstopError::AlreadyFunded);
+    assert!(scene.world.pool(&scene.cedant).in_crisis(), "treaties that were not called keep it open for two days");
+    let lent = scene.world.pool(&scene.cedant).loss_capital().unwrap();
+    scene.call(&low, &scene.product).unwrap();
+    assert_refused(scene.call(&low, &scene.product), BackstopError::NothingOwed);
+    scene.call(&share, &scene.product).unwrap();
+    for treaty in [&share, &low] {
+        assert_refused(scene.call(treaty, &scene.product), BackstopError::NothingOwed);
+    }
+    // What was lent is given back as far as treaties paid.
+    scene.fund(&scene.product).unwrap();
+    let books = scene.world.pool(&scene.cedant);
+    assert!(!books.in_crisis());
+    assert_eq!(books.loss_capital().unwrap() - lent, 50_000 * ONE);
     scene.assert_books();
 }
 
@@ -135,10 +144,9 @@ fn a_treaty_pays_only_for_events_inside_its_term() {
         let incident = scene.world.incident(&scene.product);
         assert_eq!(incident.event_at, i64::from(today + 5) * DAY);
         assert_eq!(incident.treaty_count, if covered { 2 } else { 0 });
-        let expected = if covered { IncidentState::Open } else { IncidentState::Waiting };
-        assert_eq!(incident.state, expected);
+        assert_eq!(incident.state, IncidentState::Final);
         if !covered {
-            assert_refused(scene.call(&treaties[0], &scene.product), BackstopError::TreatyAlreadyCalled);
+            assert_refused(scene.call(&treaties[0], &scene.product), BackstopError::WrongParent);
             scene.fund(&scene.product).unwrap();
         }
         scene.assert_books();
@@ -160,31 +168,33 @@ fn of_two_layers_at_one_height_the_one_whose_term_holds_the_event_pays() {
         let incident = world.incident(&scene.product);
         assert_eq!(incident.treaty_count, 1);
         assert_eq!(incident.treaties[0].treaty, layers[pays].treaty);
-        assert_refused(scene.call(&layers[1 - pays], &scene.product), BackstopError::WrongTreatyOrder);
+        assert_refused(scene.call(&layers[1 - pays], &scene.product), BackstopError::WrongParent);
         scene.call(&layers[pays], &scene.product).unwrap();
-        assert_eq!(world.incident(&scene.product).ceded, 20_000 * ONE);
+        assert_eq!(recovered(&scene), 20_000 * ONE);
         scene.fund(&scene.product).unwrap();
         scene.assert_books();
     }
 }
 
 #[test]
-fn a_skipped_layer_is_not_reinstated_when_it_is_collected() {
+fn a_layer_that_is_called_late_is_not_reinstated_beyond_what_was_exposed_at_the_event() {
     let scene = Scene::new();
     let world = &scene.world;
     let [treaty] = scene.in_force([(&scene.owned, reinstated(world.now(), 0, 20_000 * ONE, 2, 10_000))]);
     scene.insured(&scene.product, 15_000 * ONE);
     scene.strike(&scene.product);
+    assert_eq!(world.incident(&scene.product).still_exposed, 0);
     scene.freeze(&scene.owned, true);
     world.advance(2 * DAY);
-    scene.skip(&treaty, &scene.product).unwrap();
+    scene.fund(&scene.product).unwrap();
     scene.freeze(&scene.owned, false);
-    let before = scene.accrue(&scene.cedant).surplus;
-    scene.collect(&treaty).unwrap();
-    // In full, without a premium taken off; the limit stays used.
-    assert_eq!(world.pool(&scene.cedant).surplus - before, 15_000 * ONE);
-    let after = scene.treaty(&treaty);
-    assert_eq!((after.limit_left, after.restored, after.uncollected), (5_000 * ONE, 0, 0));
+    let before = scene.accrue(&scene.cedant);
+    scene.call(&treaty, &scene.product).unwrap();
+    // In full, without a premium taken off, and over time; the limit stays used.
+    let after = world.pool(&scene.cedant);
+    assert_eq!(after.second_stream.amount - before.second_stream.amount, 15_000 * ONE);
+    assert_eq!(scene.left_and_owed(&treaty), (5_000 * ONE, 0));
+    assert_eq!(scene.treaty(&treaty).restored, 0);
     scene.assert_books();
 }
 
@@ -198,7 +208,7 @@ fn a_treaty_that_was_not_accepted_pays_nothing() {
     scene.insured(&scene.product, SUM);
     scene.strike(&scene.product);
     assert_eq!(scene.world.incident(&scene.product).treaty_count, 0);
-    assert_refused(scene.call(&announced, &scene.product), BackstopError::TreatyAlreadyCalled);
+    assert_refused(scene.call(&announced, &scene.product), BackstopError::WrongParent);
 }
 
 #[test]
@@ -222,19 +232,27 @@ fn reinstatements_cost_what_the_terms_say_and_end_when_used_up() {
     for (product, (owed, restored, cost)) in products.iter().zip(expected) {
         scene.strike(product);
         let before = scene.accrue(&scene.open);
-        scene.call(&treaty, product).unwrap();
-        limit_left = limit_left - owed + restored;
+        let called = scene.call(&treaty, product);
+        if owed == 0 {
+            assert_refused(called, BackstopError::NothingOwed);
+        } else {
+            called.unwrap();
+        }
+        limit_left -= owed;
         let incident = world.incident(product);
         let [noted, ..] = incident.treaties;
-        assert_eq!(noted.owed, owed * ONE);
-        assert_eq!(noted.paid, (owed - cost) * ONE);
-        assert_eq!(incident.net, (16_000 - owed + cost) * ONE);
-        assert_eq!(scene.treaty(&treaty).limit_left, limit_left * ONE);
+        assert_eq!((noted.owed, noted.paid), (owed * ONE, owed * ONE));
+        let books = world.pool(&scene.cedant);
+        assert_eq!(books.crisis.recovered, (owed - cost) * ONE);
+        // What is restored serves only what happens after this crisis.
+        assert_eq!(scene.left_and_owed(&treaty), (limit_left * ONE, 0));
+        limit_left += restored;
         let after = world.pool(&scene.open);
         assert_eq!(before.loss_capital().unwrap() - after.loss_capital().unwrap(), owed * ONE);
         assert_eq!(after.unearned_premium - before.unearned_premium, cost * ONE);
         scene.assert_books();
         scene.fund(product).unwrap();
+        assert_eq!(scene.left_and_owed(&treaty), (limit_left * ONE, 0));
     }
     assert_eq!(scene.treaty(&treaty).restored, 20_000 * ONE);
 }
@@ -245,7 +263,9 @@ fn a_limit_is_restored_only_as_far_as_the_reinsurer_is_solvent_for_it() {
     let world = &scene.world;
     // All of the protocol's own pool stands behind it: after a loss of 60,000, 40,000 are left for the limit of 40,000.
     let terms = reinstated(world.now(), 0, OWNED, 4, 10_000);
+    let second = world.create_product(&scene.cedant, terms::stress());
     let [treaty] = scene.in_force([(&scene.owned, terms)]);
+    world.holder(&second, 60_000 * ONE, 30);
     scene.insured(&scene.product, 60_000 * ONE);
     scene.strike(&scene.product);
     // What the pool has earned by now is all that it can restore.
@@ -254,9 +274,9 @@ fn a_limit_is_restored_only_as_far_as_the_reinsurer_is_solvent_for_it() {
     scene.call(&treaty, &scene.product).unwrap();
     let after = scene.treaty(&treaty);
     assert_eq!(after.restored, earned);
-    assert_eq!(after.limit_left, 40_000 * ONE + earned);
+    assert_eq!(scene.left_and_owed(&treaty), (40_000 * ONE, 0));
     let cost = treaties::layer_premium(OWNED, 500).unwrap() * earned / OWNED;
-    let paid = 60_000 * ONE - scene.world.incident(&scene.product).ceded;
+    let paid = 60_000 * ONE - world.pool(&scene.cedant).crisis.recovered;
     assert!((cost..=cost + 1).contains(&paid), "{paid} for restoring, expected {cost}");
     let pool = world.pool(&scene.owned);
     assert_eq!(pool.surplus, pool.open_limits().unwrap());
@@ -269,7 +289,9 @@ fn the_premium_of_a_reinstatement_on_the_last_day_streams_for_a_week() {
     let world = &scene.world;
     let now = world.now();
     let kind = reinstated(now, 0, ONE, 1, 20_000).kind;
+    let second = world.create_product(&scene.cedant, terms::stress());
     let [treaty] = scene.in_force([(&scene.owned, over(now, 6, kind, 10_000 * ONE))]);
+    world.holder(&second, 60_000 * ONE, 30);
     scene.insured(&scene.product, SUM);
     scene.strike(&scene.product);
     world.cluster.set_time(i64::from(scene.treaty(&treaty).end_day) * DAY - 1);
@@ -299,14 +321,14 @@ fn an_exhausted_treaty_pays_what_is_left_and_never_blocks_the_incident() {
     world.advance(3 * DAY);
     for (product, owed) in [(&scene.product, 10_000), (&second, 5_000), (&third, 0)] {
         scene.strike(product);
-        scene.call(&treaty, product).unwrap();
-        let incident = world.incident(product);
-        assert_eq!(incident.ceded, owed * ONE);
+        let called = scene.call(&treaty, product);
+        assert_eq!(called.is_ok(), owed > 0);
+        assert_eq!(world.incident(product).treaties[0].paid, owed * ONE);
         scene.assert_books();
         scene.fund(product).unwrap();
         assert_eq!(world.incident(product).reserve, 20_000 * ONE);
     }
-    assert_eq!(scene.treaty(&treaty).limit_left, 0);
+    assert_eq!(scene.left_and_owed(&treaty), (0, 0));
 }
 
 #[test]
@@ -322,11 +344,9 @@ fn an_insolvent_reinsurer_pays_what_it_has_and_the_rest_falls_on_the_cedant() {
     assert_eq!((noted.owed, noted.paid), (30_000 * ONE, 7 * ONE));
     // The layer looks at the loss net of what the quota share owes, not of what it could pay.
     scene.call(&low, &scene.product).unwrap();
-    let incident = scene.world.incident(&scene.product);
-    assert_eq!(incident.ceded, 20_007 * ONE);
-    assert_eq!(incident.net, SUM - 20_007 * ONE);
-    assert_eq!(scene.treaty(&share).limit_left, 20_000 * ONE);
-    assert_eq!(scene.treaty(&share).uncollected, 0);
+    assert_eq!(recovered(&scene), 20_007 * ONE);
+    // The rest stays owed.
+    assert_eq!(scene.left_and_owed(&share), (20_000 * ONE, 29_993 * ONE));
     scene.fund(&scene.product).unwrap();
     assert_eq!(scene.world.incident(&scene.product).reserve, SUM);
     scene.assert_books();
@@ -366,53 +386,50 @@ fn a_reinsurers_loss_falls_on_its_surplus_then_junior_then_senior_and_exiting_ca
 }
 
 #[test]
-fn a_frozen_reinsurer_never_blocks_an_incident_and_pays_later_into_the_surplus() {
+fn a_frozen_reinsurer_never_blocks_an_incident_and_pays_later() {
     let scene = Scene::new();
     let world = &scene.world;
     let [share, low, _] = tower(world.now());
     let [share, low] = scene.in_force([(&scene.owned, share), (&scene.open, low)]);
     let (holder, mint) = scene.insured(&scene.product, SUM);
     scene.strike(&scene.product);
-    let opened_at = world.incident(&scene.product).opened_at;
+    let final_at = world.incident(&scene.product).final_at;
     scene.freeze(&scene.owned, true);
     scene.assert_frozen(scene.call(&share, &scene.product));
-    assert_refused(scene.skip(&share, &scene.product), BackstopError::TreatyStillCallable);
-    world.cluster.set_time(opened_at + 2 * DAY - 1);
-    assert_refused(scene.skip(&share, &scene.product), BackstopError::TreatyStillCallable);
-    world.cluster.set_time(opened_at + 2 * DAY);
-    assert_refused(scene.skip(&low, &scene.product), BackstopError::WrongTreatyOrder);
-    scene.skip(&share, &scene.product).unwrap();
-    scene.assert_books();
-    let treaty = scene.treaty(&share);
-    assert_eq!((treaty.limit_left, treaty.uncollected), (20_000 * ONE, 30_000 * ONE));
-    // One that can still pay is still called, and looks at what is beyond the quota share as if it had paid.
+    assert_eq!(scene.left_and_owed(&share), (20_000 * ONE, 30_000 * ONE));
+    // One that can still pay is called, and looks at what is beyond the quota share as if it had paid.
     scene.call(&low, &scene.product).unwrap();
-    let incident = world.incident(&scene.product);
-    let [noted, low_noted, ..] = incident.treaties;
-    assert_eq!((noted.state, noted.owed, noted.paid), (CallState::Skipped, 30_000 * ONE, 0));
+    let [noted, low_noted, ..] = world.incident(&scene.product).treaties;
+    assert_eq!((noted.state, noted.owed, noted.paid), (CallState::Pending, 30_000 * ONE, 0));
     assert_eq!((low_noted.state, low_noted.paid), (CallState::Called, 20_000 * ONE));
-    assert_eq!(incident.net, 80_000 * ONE);
+    // The holder is paid at once; the crisis is closed two days later without it.
     scene.fund(&scene.product).unwrap();
     let before = world.assets(&holder);
     world.settle(&scene.product, &holder, &mint).unwrap();
     assert_eq!(world.assets(&holder) - before, SUM);
+    world.cluster.set_time(final_at + 2 * DAY - 1);
+    assert_refused(scene.fund(&scene.product), BackstopError::AlreadyFunded);
+    world.cluster.set_time(final_at + 2 * DAY);
+    scene.fund(&scene.product).unwrap();
+    assert!(!world.pool(&scene.cedant).in_crisis());
+    scene.assert_books();
 
-    scene.assert_frozen(scene.collect(&share));
-    assert_eq!(scene.treaty(&share).uncollected, 30_000 * ONE);
+    // Nobody is short, so what comes later is the pool's, over time.
     scene.freeze(&scene.owned, false);
     let cedant = scene.accrue(&scene.cedant);
     let owned = scene.accrue(&scene.owned);
-    scene.collect(&share).unwrap();
-    assert_eq!(world.pool(&scene.cedant).surplus - cedant.surplus, 30_000 * ONE);
+    scene.call(&share, &scene.product).unwrap();
+    let after = world.pool(&scene.cedant);
+    assert_eq!(after.second_stream.amount - cedant.second_stream.amount, 30_000 * ONE);
     assert_eq!(owned.surplus - world.pool(&scene.owned).surplus, 30_000 * ONE);
     assert_eq!(world.pool(&scene.owned).open_limits().unwrap(), 20_000 * ONE);
-    assert_eq!(scene.treaty(&share).uncollected, 0);
-    assert_refused(scene.collect(&share), BackstopError::NothingOwed);
+    assert_eq!(scene.left_and_owed(&share), (20_000 * ONE, 0));
+    assert_refused(scene.call(&share, &scene.product), BackstopError::NothingOwed);
     scene.assert_books();
 }
 
 #[test]
-fn what_is_uncollected_keeps_its_capital_and_its_treaty_until_it_is_paid() {
+fn what_is_owed_keeps_its_capital_and_its_treaty_until_it_is_paid_or_a_year_is_over() {
     let scene = Scene::new();
     let world = &scene.world;
     let terms = over(world.now(), 10, quota_share(world.now(), 5_000, 0, ONE).kind, 50_000 * ONE);
@@ -421,20 +438,27 @@ fn what_is_uncollected_keeps_its_capital_and_its_treaty_until_it_is_paid() {
     scene.strike(&scene.product);
     scene.freeze(&scene.owned, true);
     world.advance(2 * DAY);
-    scene.skip(&treaty, &scene.product).unwrap();
     scene.fund(&scene.product).unwrap();
     world.advance(40 * DAY);
     scene.freeze(&scene.owned, false);
     scene.settle_premium(&scene.owned).unwrap();
     assert_eq!(world.pool(&scene.owned).open_limits().unwrap(), 50_000 * ONE);
     assert_refused(scene.end(&treaty), BackstopError::TreatyInUse);
-    // A reinsurer that is short pays what it has, and then nothing is owed any more.
+    // A reinsurer that is short pays what it has; the rest stays owed.
     scene.ruin(&scene.owned, 20_000 * ONE);
-    let before = scene.accrue(&scene.cedant).surplus;
-    let earned = scene.accrue(&scene.owned).surplus;
-    scene.collect(&treaty).unwrap();
-    assert_eq!(world.pool(&scene.cedant).surplus - before, earned);
+    let before = scene.accrue(&scene.cedant).second_stream.amount;
+    let has = scene.accrue(&scene.owned).surplus;
+    scene.call(&treaty, &scene.product).unwrap();
+    assert_eq!(world.pool(&scene.cedant).second_stream.amount - before, has);
     assert_eq!(world.pool(&scene.owned).surplus, 0);
+    assert_eq!(scene.left_and_owed(&treaty), (0, 50_000 * ONE - has));
+    assert_refused(scene.end(&treaty), BackstopError::TreatyInUse);
+    // It has more later, and pays that.
+    scene.contribute(&scene.owned, 10_000 * ONE);
+    scene.call(&treaty, &scene.product).unwrap();
+    assert_eq!(scene.left_and_owed(&treaty), (0, 40_000 * ONE - has));
+    scene.accrue(&scene.cedant);
+    world.advance(400 * DAY);
     scene.end(&treaty).unwrap();
     assert_eq!(world.pool(&scene.owned).open_limits().unwrap(), 0);
     scene.assert_books();
@@ -458,7 +482,6 @@ fn a_treaty_of_another_pool_or_for_another_pools_incident_is_refused() {
     assert_refused(scene.call(&dressed, &scene.product), BackstopError::WrongParent);
     let dressed = ix::TreatyKeys { cedant: scene.cedant, ..theirs };
     assert_refused(scene.call(&dressed, &scene.product), BackstopError::WrongParent);
-    assert_refused(scene.skip(&dressed, &scene.product), BackstopError::WrongParent);
     scene.call(&ours, &scene.product).unwrap();
     scene.assert_books();
 }

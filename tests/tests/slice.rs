@@ -1,10 +1,8 @@
 //! The whole way once: capital in, cover sold, event shown, incident paid, capital out.
 
 use backstop::state::{CoverState, Tranche};
-use backstop_client::instruction as ix;
 use backstop_tests::terms::{self, ONE};
 use backstop_tests::{World, assert_books};
-use solana_sdk::signer::Signer;
 
 #[test]
 fn a_cover_pays_and_capital_leaves() {
@@ -17,6 +15,7 @@ fn a_cover_pays_and_capital_leaves() {
     let (holder, mint) = world.holder(&product, 10_000 * ONE, 30);
     assert_books(&world.cluster, &pool.pool);
     let before = world.assets(&holder);
+    let cover = world.cover(&mint);
 
     world.advance(3 * terms::DAY);
     world.depeg(&product, 90_000_000);
@@ -24,11 +23,13 @@ fn a_cover_pays_and_capital_leaves() {
     world.open_and_fund(&product);
     world.settle(&product, &holder, &mint).unwrap();
     assert_eq!(world.cover(&mint).state, CoverState::Settled);
-    // (0.95 - 0.90) / (0.95 - 0.80) of 10,000.
-    assert_eq!(world.assets(&holder) - before, 3_333 * ONE);
+    // (0.95 - 0.90) / (0.95 - 0.80) of 10,000, and 66.67 % of the premium of the time after the challenge.
+    let after = u64::try_from(cover.end() - world.incident(&product).ended_at).unwrap();
+    let unearned = u64::try_from((u128::from(cover.rate_q32) * u128::from(after)) >> 32).unwrap();
+    assert_eq!(world.assets(&holder) - before, 3_333 * ONE + unearned * 6_667 / 10_000);
     assert_books(&world.cluster, &pool.pool);
     assert_eq!(world.pool(&pool).alerts, 0);
-    world.run(&[], &[ix::close_incident(&product, world.payer.pubkey())]);
+    world.run(&[], &[world.close_incident(&product)]);
 
     for (person, tranche) in [(&junior, Tranche::Junior), (&senior, Tranche::Senior)] {
         let shares = world.shares(&pool, person, tranche);

@@ -3,16 +3,12 @@
 
 use anchor_lang::prelude::Pubkey;
 use backstop::math::losses::{self, Layers};
-use backstop::state::{
-    CallState, Incident, IncidentState, MAX_NOTED_TREATIES, NotedTreaty, Pool, Treaty, TreatyKind, TreatyState,
-    TreatyTerms, day_of,
-};
-use backstop_client::instruction::{self as ix, PoolKeys, TreatyKeys};
+use backstop::state::{Pool, Treaty, TreatyKind, TreatyState, TreatyTerms, day_of};
+use backstop_client::instruction::{PoolKeys, TreatyKeys};
 use backstop_tests::reinsurance::{Scene, over};
 use backstop_tests::terms::{DAY, ONE};
 use backstop_tests::{World, assert_refused};
 use proptest::prelude::*;
-use solana_sdk::signer::Signer;
 
 // ---- the model ----
 
@@ -23,11 +19,11 @@ enum Share {
     Layer { from: i128, left: i128 },
 }
 
-/// What each share owes of a loss. A loss is a line from 0: the quota share takes its part of every unit until its limit
-/// is used; of the line that is left, a layer takes what lies between its attachment and its top.
+/// What each share owes of a loss. A loss is a line from 0: the quota share's is a part of every unit, and it owes that
+/// until its limit is used; of the line that is left, a layer takes what lies between its attachment and its top.
 fn owed_by_model(gross: i128, shares: &[Share]) -> Vec<i128> {
     let quota = |share: &Share| match *share {
-        Share::Quota { bps, left } => (gross * bps).div_euclid(10_000).min(left),
+        Share::Quota { bps, .. } => (gross * bps).div_euclid(10_000),
         Share::Layer { .. } => 0,
     };
     let line = gross - shares.iter().map(quota).sum::<i128>();
@@ -35,7 +31,7 @@ fn owed_by_model(gross: i128, shares: &[Share]) -> Vec<i128> {
     shares
         .iter()
         .map(|share| match *share {
-            Share::Quota { .. } => quota(share),
+            Share::Quota { left, .. } => quota(share).min(left),
             Share::Layer { from, left } => cut(from, from + left),
         })
         .collect()
@@ -91,7 +87,7 @@ fn random_tower() -> impl Strategy<Value = RandomTower> {
         .prop_map(|(quota, layers, means, gross, capital)| RandomTower { quota, layers, means, gross, capital })
 }
 
-fn treaty(kind: TreatyKind, limit: u64, left: u64) -> Treaty {
+fn treaty(kind: TreatyKind, limit: u64) -> Treaty {
     Treaty {
         cedant: Pubkey::default(),
         reinsurer: Pubkey::default(),
@@ -102,45 +98,18 @@ fn treaty(kind: TreatyKind, limit: u64, left: u64) -> Treaty {
         id: 0,
         kind,
         limit,
-        limit_left: left,
         notice_until: 0,
         start_day: 1,
         end_day: 2,
         premium: 0,
         rate_q32: 0,
         restored: 0,
-        uncollected: 0,
         reserved: [0; 64],
     }
 }
 
-fn incident(gross: u64, count: usize) -> Incident {
-    Incident {
-        product: Pubkey::default(),
-        pool: Pubkey::default(),
-        rent_payer: Pubkey::default(),
-        version: 1,
-        bump: 0,
-        state: IncidentState::Open,
-        severity_bps: 10_000,
-        event_at: DAY,
-        opened_at: DAY,
-        funded_at: 0,
-        round: 0,
-        gross,
-        ceded: 0,
-        net: gross,
-        reserve: 0,
-        paid: 0,
-        exposure: gross,
-        sums_left: gross,
-        premiums_left: 0,
-        treaties: [NotedTreaty::default(); MAX_NOTED_TREATIES],
-        quota_share_owed: 0,
-        treaty_count: u8::try_from(count).expect("a few"),
-        cursor: 0,
-        reserved: [0; 64],
-    }
+fn key(place: usize) -> Pubkey {
+    Pubkey::new_from_array([u8::try_from(place + 1).expect("a few"); 32])
 }
 
 proptest! {
@@ -151,7 +120,7 @@ proptest! {
         let mut treaties = Vec::new();
         let mut shares = Vec::new();
         if let Some((cession_bps, left)) = tower.quota {
-            treaties.push(treaty(TreatyKind::QuotaShare { cession_bps, commission_bps: 0 }, left, left));
+            treaties.push((treaty(TreatyKind::QuotaShare { cession_bps, commission_bps: 0 }, left), left));
             shares.push(Share::Quota { bps: i128::from(cession_bps), left: wide(left) });
         }
         let mut from = 0u64;
@@ -164,31 +133,42 @@ proptest! {
                 reinstatements: 0,
                 reinstatement_premium_bps: 0,
             };
-            treaties.push(treaty(kind, *limit, left));
+            treaties.push((treaty(kind, *limit), left));
             shares.push(Share::Layer { from: wide(from), left: wide(left) });
             from += limit;
         }
 
-        // The program's own sequence.
-        let mut incident = incident(tower.gross, treaties.len());
-        for (treaty, means) in treaties.iter_mut().zip(&tower.means) {
-            let owed = treaty.owes(incident.gross, incident.beyond_quota_share()).unwrap();
-            let recovery = treaty.use_limit(owed, owed.min(*means), 0).unwrap();
-            incident.book_call(treaty, CallState::Called, recovery.owed, recovery.paid).unwrap();
+        // The program's own sequence: what they come to owe, of a part of the loss first and then of all of it.
+        let mut pool: Box<Pool> = bytemuck::allocation::zeroed_box();
+        for (place, (treaty, left)) in treaties.iter().enumerate() {
+            pool.put_in_force(key(place), treaty).unwrap();
+            if pool.quota_share.treaty == key(place) {
+                pool.quota_share.limit_left = *left;
+            }
+            if let Some(layer) = pool.layers.iter_mut().find(|layer| layer.treaty == key(place)) {
+                layer.limit_left = *left;
+            }
         }
-        let net = incident.gross - incident.ceded;
+        let mut owed_by_program = vec![0; treaties.len()];
+        for gross in [tower.gross / 3, tower.gross] {
+            let ceded = pool.ceded_loss(&key(0), gross).unwrap();
+            for (place, owed) in owed_by_program.iter_mut().enumerate() {
+                *owed += pool.owe(&key(place), gross, ceded, *owed).unwrap();
+            }
+        }
+        let paid: Vec<u64> = owed_by_program.iter().zip(&tower.means).map(|(owed, means)| *owed.min(means)).collect();
+        let ceded: u64 = paid.iter().sum();
         let [surplus, junior_assets, junior_exiting, senior_assets, senior_exiting] = tower.capital;
         let layers = Layers { surplus, junior_assets, junior_exiting, senior_assets, senior_exiting };
-        let reserve = losses::reserve(net, layers.capital().unwrap(), net).unwrap();
+        let reserve = (tower.gross - ceded).min(layers.capital().unwrap());
         let split = losses::absorb(reserve, &layers).unwrap();
 
         // Against the model, share by share.
         let owed = owed_by_model(wide(tower.gross), &shares);
         let mut paid_in_all = 0;
-        for ((noted, owed), means) in incident.treaties.iter().zip(&owed).zip(&tower.means) {
-            prop_assert_eq!(wide(noted.owed), *owed);
-            prop_assert_eq!(wide(noted.paid), (*owed).min(wide(*means)));
-            paid_in_all += wide(noted.paid);
+        for ((program, owed), means) in owed_by_program.iter().zip(&owed).zip(&tower.means) {
+            prop_assert_eq!(wide(*program), *owed);
+            paid_in_all += (*owed).min(wide(*means));
         }
         let row = [surplus, junior_assets + junior_exiting, senior_assets + senior_exiting].map(wide);
         let (taken, unpaid) = down_the_row(wide(tower.gross) - paid_in_all, &row);
@@ -197,12 +177,12 @@ proptest! {
         prop_assert_eq!([split.taken.surplus, of_junior, of_senior].map(wide).to_vec(), taken);
 
         // Conservation: everything that was paid, and what nobody has, is the loss.
-        let ceded: u64 = incident.treaties.iter().map(|noted| noted.paid).sum();
         prop_assert_eq!(wide(ceded + split.total) + unpaid, wide(tower.gross));
         // Terms: none owes more than its limit; what is used of the limit is what it owes.
-        for (treaty, share) in treaties.iter().zip(&shares) {
+        for (place, share) in shares.iter().enumerate() {
             let (Share::Quota { left, .. } | Share::Layer { left, .. }) = *share;
-            prop_assert!(wide(treaty.limit_left) <= left);
+            let (left_now, owed) = pool.limit_and_owed(&key(place)).expect("it is in force");
+            prop_assert_eq!(wide(left_now + owed), left);
         }
         // Order: a layer owes something only if the line reaches it, and then all layers below owe all they have left.
         let owed_of_layers = owed.iter().zip(&shares).filter_map(|(owed, share)| match share {
@@ -233,26 +213,25 @@ proptest! {
             reinstatements: times,
             reinstatement_premium_bps: premium_bps,
         };
-        let mut treaty = treaty(kind, limit, limit);
+        let mut treaty = treaty(kind, limit);
         treaty.premium = treaty.premium_on_acceptance().unwrap();
         let premium = wide(treaty.premium);
         prop_assert_eq!(premium, (wide(limit) * i128::from(rate_bps) + 9_999) / 10_000);
         let (mut left, mut restored_in_all) = (wide(limit), 0);
+        let whole = (premium * i128::from(premium_bps) + 9_999) / 10_000;
+        let cost_of = |restored: i128| (whole * restored + wide(limit) - 1) / wide(limit);
         for (loss, means, room) in calls {
-            let owed = treaty.owes(loss, loss).unwrap();
-            prop_assert_eq!(wide(owed), wide(loss).min(left));
-            let paid = owed.min(means);
-            let recovery = treaty.use_limit(owed, paid, room).unwrap();
-            let restored = wide(paid).min(wide(room)).min(wide(limit) * i128::from(times) - restored_in_all);
-            prop_assert_eq!(wide(recovery.restored), restored);
-            left = left - wide(owed) + restored;
-            restored_in_all += restored;
-            prop_assert_eq!(wide(treaty.limit_left), left);
+            let owed = wide(loss).min(left);
+            let paid = owed.min(wide(means));
+            let (restored, cost) = treaty.reinstate(u64::try_from(paid).unwrap(), room).unwrap();
+            let expected = paid.min(wide(room)).min(wide(limit) * i128::from(times) - restored_in_all);
+            prop_assert_eq!(wide(restored), expected);
+            left = left - owed + expected;
             prop_assert!(left <= wide(limit));
-            // In proportion to what is restored, rounded up, and never more than the payment.
-            let whole = (premium * i128::from(premium_bps) + 9_999) / 10_000;
-            let cost = ((whole * restored + wide(limit) - 1) / wide(limit)).min(wide(paid));
-            prop_assert_eq!(wide(recovery.reinstatement_premium), cost);
+            // In proportion to all that is restored, rounded up as if it were at once, and never more than the payment.
+            prop_assert_eq!(wide(cost), (cost_of(restored_in_all + expected) - cost_of(restored_in_all)).min(paid));
+            restored_in_all += expected;
+            prop_assert_eq!(wide(treaty.restored), restored_in_all);
         }
         prop_assert!(restored_in_all <= wide(limit) * i128::from(times));
     }
@@ -310,7 +289,7 @@ fn random_treaties(random: &mut Random, now: i64) -> Vec<(bool, TreatyTerms)> {
 }
 
 /// What the model expects of a call, from the books just before it.
-fn expected_call(reinsurer: &Pool, treaty: &Treaty, owed: i128) -> (i128, i128, i128) {
+fn expected_call(reinsurer: &Pool, treaty: &Treaty, owed: i128, exposed: i128) -> (i128, i128, i128) {
     let capital = wide(reinsurer.loss_capital().unwrap());
     let paid = owed.min(capital);
     let TreatyKind::ExcessOfLoss { reinstatements, reinstatement_premium_bps, .. } = treaty.kind else {
@@ -318,7 +297,7 @@ fn expected_call(reinsurer: &Pool, treaty: &Treaty, owed: i128) -> (i128, i128, 
     };
     // Solvent at once the open limits.
     let open: i128 = reinsurer.inward.iter().map(|inward| wide(inward.limit)).sum();
-    let room = (capital - paid - (open - owed)).max(0);
+    let room = (capital - paid - (open - paid)).max(0).min(exposed);
     let restorable = wide(treaty.limit) * i128::from(reinstatements) - wide(treaty.restored);
     let restored = paid.min(restorable).min(room);
     let whole = (wide(treaty.premium) * i128::from(reinstatement_premium_bps) + 9_999) / 10_000;
@@ -356,9 +335,9 @@ fn run_tower(seed: u64) {
     }
     // Anything from a small part to all of it is lost.
     world.depeg(&scene.product, 80_000_000 + i64::try_from(random.below(15_000_000)).expect("a price"));
-    world.run(&[], &[ix::open_incident(&scene.product, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(&scene.product)]);
     let opened = world.incident(&scene.product);
-    if opened.state == IncidentState::Closed {
+    if opened.crisis == 0 {
         return;
     }
     assert_eq!(usize::from(opened.treaty_count), announced.len());
@@ -369,10 +348,10 @@ fn run_tower(seed: u64) {
             let treaty = scene.treaty(keys);
             match treaty.kind {
                 TreatyKind::QuotaShare { cession_bps, .. } => {
-                    Share::Quota { bps: i128::from(cession_bps), left: wide(treaty.limit_left) }
+                    Share::Quota { bps: i128::from(cession_bps), left: wide(treaty.limit) }
                 }
                 TreatyKind::ExcessOfLoss { attachment, .. } => {
-                    Share::Layer { from: wide(attachment), left: wide(treaty.limit_left) }
+                    Share::Layer { from: wide(attachment), left: wide(treaty.limit) }
                 }
             }
         })
@@ -387,32 +366,40 @@ fn run_tower(seed: u64) {
         world.cluster.set_time(opened.opened_at + 2 * DAY);
     }
 
+    // Layers of one tower, called from the top or from below.
+    let mut order: Vec<usize> = (0..announced.len()).collect();
+    if random.one_in(2) {
+        order.reverse();
+    }
     let mut ceded = 0;
     let mut collectable = Vec::new();
-    for ((owned, keys), owed) in announced.iter().zip(owed_by_each) {
-        let pool = reinsurer_of(*owned);
+    for place in order {
+        let ((owned, keys), owed) = (announced[place], owed_by_each[place]);
+        let pool = reinsurer_of(owned);
         let before = scene.accrue(pool);
-        let treaty = scene.treaty(keys);
-        let (paid, restored, cost) = expected_call(&before, &treaty, owed);
-        let outcome = scene.call(keys, &scene.product);
-        if frozen == Some(*owned) && paid > cost {
+        let treaty = scene.treaty(&keys);
+        let (paid, restored, cost) = expected_call(&before, &treaty, owed, wide(opened.still_exposed));
+        let (left, owes) = scene.left_and_owed(&keys);
+        assert_eq!(wide(owes), owed);
+        assert_eq!(wide(left), wide(treaty.limit) - owed);
+        let outcome = scene.call(&keys, &scene.product);
+        if owed == 0 {
+            assert_refused(outcome, backstop::error::BackstopError::NothingOwed);
+        } else if frozen == Some(owned) && paid > cost {
             scene.assert_frozen(outcome);
-            scene.skip(keys, &scene.product).unwrap();
-            assert_eq!(wide(scene.treaty(keys).uncollected), owed);
-            collectable.push((pool, *keys, owed));
+            collectable.push((*pool, keys));
         } else {
             outcome.unwrap();
             let after = world.pool(pool);
             assert_eq!(wide(before.loss_capital().unwrap()) - paid, wide(after.loss_capital().unwrap()));
             assert_eq!(wide(before.unearned_premium) + cost, wide(after.unearned_premium));
-            assert_eq!(wide(treaty.limit_left) - owed + restored, wide(scene.treaty(keys).limit_left));
+            assert_eq!(scene.left_and_owed(&keys), (left, u64::try_from(owed - paid).unwrap()));
+            assert_eq!(scene.treaty(&keys).restored - treaty.restored, u64::try_from(restored).unwrap());
             ceded += paid - cost;
         }
         scene.assert_books();
     }
-    let waiting = world.incident(&scene.product);
-    assert_eq!(wide(waiting.ceded), ceded);
-    assert_eq!(wide(waiting.net), wide(opened.gross) - ceded);
+    assert_eq!(wide(world.pool(&scene.cedant).crisis.recovered), ceded);
 
     // The rest is the cedant's: surplus, junior, senior.
     let before = scene.accrue(&scene.cedant);
@@ -420,7 +407,7 @@ fn run_tower(seed: u64) {
     let after = world.pool(&scene.cedant);
     let [junior, senior] = before.tranches;
     let row = [wide(before.surplus), wide(junior.assets), wide(senior.assets)];
-    let (taken, unpaid) = down_the_row(wide(waiting.net), &row);
+    let (taken, unpaid) = down_the_row(wide(opened.gross) - ceded, &row);
     let [junior_after, senior_after] = after.tranches;
     let gone =
         [before.surplus - after.surplus, junior.assets - junior_after.assets, senior.assets - senior_after.assets];
@@ -428,29 +415,36 @@ fn run_tower(seed: u64) {
     assert_eq!(unpaid, 0, "this cedant can always pay");
     let funded = world.incident(&scene.product);
     assert_eq!(funded.reserve, opened.gross);
-    assert_eq!(wide(funded.ceded) + taken.iter().sum::<i128>(), wide(opened.gross));
+    assert_eq!(ceded + taken.iter().sum::<i128>(), wide(opened.gross));
     world.settle(&scene.product, &holder, &mint).unwrap();
     scene.assert_books();
 
-    // What was skipped is collected, as far as there is something.
+    // What is owed is called for later, as far as there is something; nobody is short, so it comes to the pool over time.
     if let Some(owned) = frozen {
         scene.freeze(reinsurer_of(owned), false);
     }
-    for (pool, keys, owed) in collectable {
-        let capital = wide(scene.accrue(pool).loss_capital().unwrap());
-        let surplus = scene.accrue(&scene.cedant).surplus;
-        scene.collect(&keys).unwrap();
-        let paid = wide(world.pool(&scene.cedant).surplus - surplus);
-        assert_eq!(paid, owed.min(capital));
-        assert_eq!(capital - wide(world.pool(pool).loss_capital().unwrap()), paid);
-        assert_refused(scene.collect(&keys), backstop::error::BackstopError::NothingOwed);
+    for (pool, keys) in collectable {
+        let capital = wide(scene.accrue(&pool).loss_capital().unwrap());
+        let late = scene.accrue(&scene.cedant).second_stream.amount;
+        let (_, owed) = scene.left_and_owed(&keys);
+        let unearned = wide(world.pool(&pool).unearned_premium);
+        scene.call(&keys, &scene.product).unwrap();
+        let cost = wide(world.pool(&pool).unearned_premium) - unearned;
+        let paid = wide(world.pool(&scene.cedant).second_stream.amount - late) + cost;
+        assert_eq!(paid, wide(owed).min(capital));
+        assert_eq!(capital - wide(world.pool(&pool).loss_capital().unwrap()), paid);
+        let again = scene.call(&keys, &scene.product);
+        assert_refused(again, backstop::error::BackstopError::NothingOwed);
         scene.assert_books();
     }
 
     // In the end nothing is left of the treaties but what everybody has.
     let over = announced.iter().map(|(_, keys)| scene.treaty(keys).end_day).max().unwrap_or(day_of(world.now()));
     let ring_days = u32::from(world.pool(&scene.cedant).ring_days);
-    world.cluster.set_time(i64::from((over + ring_days).max(day_of(world.now()) + 8)) * DAY);
+    // What a ruined reinsurer owes is owed for a year.
+    let is_owed = announced.iter().any(|(_, keys)| scene.left_and_owed(keys).1 > 0);
+    let reach = over + ring_days + if is_owed { 400 } else { 0 };
+    world.cluster.set_time(i64::from(reach.max(day_of(world.now()) + 8)) * DAY);
     scene.accrue(&scene.cedant);
     for pool in [&scene.owned, &scene.open] {
         let _ = scene.settle_premium(pool);

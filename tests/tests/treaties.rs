@@ -426,22 +426,21 @@ fn an_exhausted_quota_share_takes_no_premium() {
     assert!((earned / 4).abs_diff(ceded) <= 1, "{ceded} of {earned}");
     scene.strike(&scene.product);
     scene.call(&treaty, &scene.product).unwrap();
-    assert_eq!(scene.treaty(&treaty).limit_left, 0);
+    assert_eq!(scene.left_and_owed(&treaty), (0, 0));
     scene.fund(&scene.product).unwrap();
     let before = scene.accrue(&scene.cedant);
     world.advance(10 * DAY);
     let after = scene.accrue(&scene.cedant);
     assert!(after.unearned_premium < before.unearned_premium);
     assert_eq!(after.treaty_payable, before.treaty_payable);
-    // Nor once nothing is exposed any more, while premium of the ended products is still being earned.
+    // Nor once nothing is exposed any more: what was left of the ended products' premium is earned by then.
     scene.strike(&second);
-    scene.call(&treaty, &second).unwrap();
+    assert_refused(scene.call(&treaty, &second), BackstopError::NothingOwed);
     scene.fund(&second).unwrap();
     let before = scene.accrue(&scene.cedant);
-    assert_eq!(before.total_exposure, 0);
+    assert_eq!((before.total_exposure, before.unearned_premium), (0, 0));
     world.advance(10 * DAY);
     let after = scene.accrue(&scene.cedant);
-    assert!(after.unearned_premium < before.unearned_premium);
     assert_eq!(after.treaty_payable, before.treaty_payable);
     scene.assert_books();
 }
@@ -459,7 +458,7 @@ fn a_quota_share_takes_premium_of_its_term_only_however_seldom_somebody_accrues(
         scene.accept(&treaty).unwrap();
         world.next_day();
         world.holder(&scene.product, 100_000 * ONE, 40);
-        let cover_rate = world.pool(&scene.cedant).rate_q32;
+        let cover_rate = world.pool(&scene.cedant).waiting_rate_q32;
         if often {
             for day in 2..30 {
                 world.cluster.set_time(day_start(today + day) + 4_321);
@@ -575,7 +574,7 @@ fn an_event_of_the_day_of_commutation_is_still_covered_and_its_limit_still_backe
     scene.strike(&scene.product);
     assert_eq!(day_of(world.incident(&scene.product).event_at) + 1, scene.treaty(&treaty).end_day);
     scene.call(&treaty, &scene.product).unwrap();
-    assert_eq!(world.incident(&scene.product).ceded, 10_000 * ONE);
+    assert_eq!(world.incident(&scene.product).treaties[0].paid, 10_000 * ONE);
     scene.assert_books();
 }
 
@@ -628,12 +627,14 @@ fn nothing_is_commuted_begun_ended_or_ceded_around_an_alert() {
     let end = scene.treaty(&treaty).end();
 
     let refused_all = |ended: bool| {
-        assert_eq!(world.pool(&scene.cedant).alerts, 1);
+        let books = world.pool(&scene.cedant);
+        let refusal = if books.in_crisis() { BackstopError::PoolInCrisis } else { BackstopError::PoolInAlert };
+        assert_eq!(books.alerts, u32::from(!books.in_crisis()));
         if !ended {
-            assert_refused(scene.commute(&treaty), BackstopError::PoolInAlert);
+            assert_refused(scene.commute(&treaty), refusal);
         }
         assert_refused(scene.end(&treaty), BackstopError::TreatyInUse);
-        assert_refused(scene.accept(&waiting), BackstopError::PoolInAlert);
+        assert_refused(scene.accept(&waiting), refusal);
     };
     // One breach is enough.
     world.cluster.set_time(end - 3 * DAY);
@@ -651,12 +652,15 @@ fn nothing_is_commuted_begun_ended_or_ceded_around_an_alert() {
     scene.settle_premium(&scene.owned).unwrap();
     world.advance(12 * DAY);
     refused_all(true);
-    world.run(&[], &[ix::open_incident(&scene.product, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(&scene.product)]);
     refused_all(true);
     scene.call(&treaty, &scene.product).unwrap();
-    assert_eq!(world.incident(&scene.product).ceded, 10_000 * ONE);
+    assert_eq!(world.incident(&scene.product).treaties[0].paid, 10_000 * ONE);
     refused_all(true);
     scene.fund(&scene.product).unwrap();
+    // Its part of what was earned in the alert, within its term, until the challenge ended.
+    assert_refused(scene.end(&treaty), BackstopError::TreatyInUse);
+    scene.settle_premium(&scene.owned).unwrap();
     scene.end(&treaty).unwrap();
     scene.accept(&waiting).unwrap();
     scene.assert_books();
@@ -715,9 +719,9 @@ fn exits_of_the_reinsurer_wait_for_its_cedants_alerts() {
     // An alert that is more than breaching stops that too.
     world.depeg(&scene.product, RUIN);
     assert_refused(settle(&[ours, theirs, ours]), BackstopError::PoolInAlert);
-    world.run(&[], &[ix::open_incident(&scene.product, world.payer.pubkey())]);
+    world.run(&[], &[world.open_incident(&scene.product)]);
     scene.call(&first, &scene.product).unwrap();
-    scene.call(&third, &scene.product).unwrap();
+    assert_refused(scene.call(&third, &scene.product), BackstopError::NothingOwed);
     assert_refused(settle(&[ours, theirs, ours]), BackstopError::PoolInAlert);
     scene.fund(&scene.product).unwrap();
     // What the loss and its limit took is gone from both; nothing more is free.

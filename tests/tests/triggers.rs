@@ -871,9 +871,10 @@ fn alert_count_and_exposure_follow_every_change_of_phase() {
     world.cluster.set_time(proven_at(again));
     must(world.send(&[], &[ix::confirm(&second)]));
     step((1, 1, 5_000 * ONE), [Quiet, Final]);
-    must(world.send(&[], &[ix::open_incident(&second, world.payer.pubkey())]));
-    step((1, 1, 5_000 * ONE), [Quiet, Final]);
-    must(world.send(&[], &[ix::fund_incident(&second)]));
+    must(world.send(&[], &[world.open_incident(&second)]));
+    step((0, 0, 0), [Quiet, Final]);
+    assert!(world.pool(&pool).in_crisis());
+    must(world.send(&[], &[world.fund_incident(&second)]));
     step((0, 0, 0), [Quiet, Final]);
 }
 
@@ -921,7 +922,7 @@ fn a_product_without_exposure_triggers_without_freezing_the_pool() {
     must(world.send(&[], &[ix::confirm(&product)]));
     assert_eq!((phase(&world, &product), alert(&world, &pool)), (Phase::Final, (0, 0, 0)));
     deposit();
-    must(world.send(&[], &[ix::open_incident(&product, world.payer.pubkey())]));
+    must(world.send(&[], &[world.open_incident(&product)]));
     assert_eq!(alert(&world, &pool), (0, 0, 0));
     deposit();
     assert_books(&world.cluster, &pool.pool);
@@ -1059,7 +1060,11 @@ fn a_cover_on_the_push_oracle_is_sold_triggered_and_paid() {
     must(world.send(&[], &[ix::confirm(&product)]));
     world.open_and_fund(&product);
     must(world.settle(&product, &holder, &mint));
-    assert_eq!(world.assets(&holder) - before, 5_000 * ONE);
+    // Half of the sum insured, and half of the premium of the time after the challenge.
+    let cover = world.cover(&mint);
+    let after = u64::try_from(cover.end() - proven_at(from)).unwrap();
+    let unearned = u64::try_from((u128::from(cover.rate_q32) * u128::from(after)) >> 32).unwrap();
+    assert_eq!(world.assets(&holder) - before, 5_000 * ONE + unearned / 2);
     assert_books(&world.cluster, &pool.pool);
 }
 

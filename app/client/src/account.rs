@@ -5,7 +5,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::system_program;
 use anchor_lang::{AccountDeserialize, Discriminator};
 use backstop::state::{
-    Cession, Cover, ExitEpoch, ExitTicket, InPlace, Incident, Pool, Product, Protocol, Treaty, Trigger,
+    Cession, Cover, Crisis, ExitEpoch, ExitTicket, InPlace, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger,
 };
 use solana_sdk::account::Account;
 
@@ -89,13 +89,14 @@ macro_rules! decode_zero_copy {
 decode_borsh!(
     Protocol => "protocol",
     Cover => "cover",
+    Crisis => "crisis",
     ExitTicket => "exit ticket",
     ExitEpoch => "exit epoch",
     Incident => "incident",
     Treaty => "treaty",
     Cession => "cession"
 );
-decode_zero_copy!(Pool => "pool", Product => "product", Trigger => "trigger");
+decode_zero_copy!(Pool => "pool", Product => "product", Rates => "rates", Trigger => "trigger");
 
 /// Reads one account.
 pub fn fetch<T: Decode>(cluster: &dyn Cluster, address: &Pubkey) -> Result<T, AccountError> {

@@ -38,6 +38,11 @@ pub fn product(pool: &Pubkey, id: u16) -> Pubkey {
     derive(&[PRODUCT_SEED, pool.as_ref(), &id.to_le_bytes()])
 }
 
+/// The rates of a product's premium.
+pub fn rates(product: &Pubkey) -> Pubkey {
+    derive(&[RATES_SEED, product.as_ref()])
+}
+
 /// The trigger of a product.
 pub fn trigger(product: &Pubkey) -> Pubkey {
     derive(&[TRIGGER_SEED, product.as_ref()])
@@ -61,6 +66,11 @@ pub fn exit_ticket(pool: &Pubkey, owner: &Pubkey, nonce: u64) -> Pubkey {
 /// The exit epoch of a UTC day.
 pub fn exit_epoch(pool: &Pubkey, day: u32) -> Pubkey {
     derive(&[EXIT_EPOCH_SEED, pool.as_ref(), &day.to_le_bytes()])
+}
+
+/// A crisis of a pool, by its number.
+pub fn crisis(pool: &Pubkey, number: u32) -> Pubkey {
+    derive(&[CRISIS_SEED, pool.as_ref(), &number.to_le_bytes()])
 }
 
 /// The incident of a product.

@@ -149,7 +149,6 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::GroupInAlert => {
             "another product on the same risk is under way: wait until it is over, `backstop pool show` tells"
         }
-        E::NotFinal => "the price can still fall on and raise what is due: `backstop trigger show` tells until when",
         E::TriggerNotQuiet => {
             "the condition is under way: wait until it is over, `backstop trigger show` tells where it stands"
         }
@@ -167,10 +166,13 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::OracleWrongFeed => "`backstop product show` tells the feed",
         E::NotDue => "`backstop trigger show` tells when the challenge time is over",
         E::NotTriggered => "no claim is open: `backstop trigger show` tells where the evidence stands",
-        E::TreatiesNotCalled => "call the treaties first; `backstop crank run --once` does all of it",
-        E::RoundNotDue => "another product's alert may still need the capital: try again when it is over",
-        E::NotFunded => "fund the incident first; `backstop crank run --once` does all of it",
         E::IncidentInUse => "settle its covers first; `backstop crank run --once` does all of it",
+        E::PoolInCrisis => "wait until the incidents are final: `backstop incident list` tells where they stand",
+        E::CrisisNotClosed | E::CrisisNotDue => {
+            "`backstop crank run --once` funds the incidents of a crisis, and closes it once that is due"
+        }
+        E::VaultFrozen => "only the asset's issuer can thaw it; `backstop incident extend` gives holders another year",
+        E::VaultNotFrozen => "a deadline moves only while nobody can be paid: settle the covers instead",
         E::TreatyInUse => "the treaty ends after its last incident is settled",
         E::MathOverflow => "choose a smaller amount",
         E::AmountTooLarge => "docs/src/how/capital.md tells the greatest amounts, by the asset's decimals",
@@ -186,7 +188,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::UnexpectedAccounts | E::WrongAccount | E::WrongParent | E::WrongProgramData | E::WrongRentPayer => {
             "look again: what was read may have changed since; if not, this client and the program differ in version"
         }
-        E::QueueTailMissing | E::CedantsMissing | E::WrongTreatyOrder | E::TreatyAlreadyCalled => {
+        E::QueueTailMissing | E::CedantsMissing => {
             "somebody else was faster: look again and repeat"
         }
         E::BadText => "labels and names are short and of plain ASCII",
@@ -198,6 +200,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         }
         E::TrancheNotWipedOut => "a new series is opened only for a tranche that lost everything",
         E::TooMuchExposure | E::StreamFull => "the pool is at the end of its books: choose a smaller amount",
+        E::AccrualStands => "wait until the pool's alert is over, or choose a shorter term",
         E::WrongPoolKind => "`backstop pool list` shows each pool's kind",
         E::NoSeriesLeft | E::NoIdLeft => "create a new pool",
         E::NothingOpen => "claim the ticket instead: `backstop pool exit claim`",
@@ -215,13 +218,20 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::SlotClosed | E::PrintBeforeRing => {
             "show newer prices: `backstop trigger show` tells where the evidence stands"
         }
-        E::AlreadyTriggered | E::AlreadyFunded | E::IncidentClosed => {
+        E::AlreadyTriggered | E::AlreadyFunded => {
             "it is done already: `backstop incident list` tells where it stands"
         }
         E::UnknownVersion | E::UnknownByte => "a newer version of the program wrote the account: update `backstop`",
-        E::LaterRound => "the rounds before it are funded first; `backstop crank run --once` does all of it",
+        E::TreatiesNotCalled
+        | E::RoundNotDue
+        | E::LaterRound
+        | E::NotFunded
+        | E::IncidentClosed | E::NotFinal
+        | E::WrongTreatyOrder
+        | E::TreatyAlreadyCalled
+        | E::TreatyStillCallable => "no program of this version refuses so: update `backstop`",
         E::NotEligible => "only covers in force at the event are paid; `backstop cover list` shows their days",
-        E::WrongTreatyState | E::TreatyStillCallable => "`backstop treaty show` tells its state",
+        E::WrongTreatyState => "`backstop treaty show` tells its state",
         E::NoTreatyPlace => "end a treaty that is over first: `backstop treaty end`",
         E::SurplusTooSmall => "`backstop pool show` tells the surplus",
         E::CessionNotAnnounced => "announce the cession anew",

@@ -80,9 +80,19 @@ impl ProductKeys {
         Self { pool, product: address::product(&pool.pool, id) }
     }
 
+    /// The rates of the product's premium.
+    pub fn rates(&self) -> Pubkey {
+        address::rates(&self.product)
+    }
+
     /// The product's trigger.
     pub fn trigger(&self) -> Pubkey {
         address::trigger(&self.product)
+    }
+
+    /// A crisis of the product's pool, by its number.
+    pub fn crisis(&self, number: u32) -> Pubkey {
+        address::crisis(&self.pool.pool, number)
     }
 
     /// The product's incident.
@@ -363,6 +373,7 @@ pub fn create_product(governance: Pubkey, payer: Pubkey, keys: &ProductKeys, arg
         protocol: address::protocol(),
         pool: keys.pool.pool,
         product: keys.product,
+        rates: keys.rates(),
         system_program: system_program::ID,
     };
     build(accounts, data::CreateProduct { args })
@@ -429,6 +440,7 @@ pub fn buy_cover(
         protocol: address::protocol(),
         pool: keys.pool.pool,
         product: keys.product,
+        rates: keys.rates(),
         trigger: keys.trigger(),
         vault: keys.pool.vault(),
         asset_mint: keys.pool.asset_mint,
@@ -450,6 +462,7 @@ pub fn cancel_cover(keys: &ProductKeys, holder: Pubkey, cover_mint: Pubkey, rent
         destination: keys.pool.assets_of(&holder),
         pool: keys.pool.pool,
         product: keys.product,
+        rates: keys.rates(),
         trigger: keys.trigger(),
         vault: keys.pool.vault(),
         asset_mint: keys.pool.asset_mint,
@@ -497,26 +510,34 @@ pub fn confirm(keys: &ProductKeys) -> Instruction {
     build(refresh_accounts(keys), data::Confirm {})
 }
 
-/// `open_incident`.
-pub fn open_incident(keys: &ProductKeys, payer: Pubkey) -> Instruction {
+/// `open_incident`. `crisis` is what [`next_crisis`] tells of the pool.
+pub fn open_incident(keys: &ProductKeys, payer: Pubkey, crisis: u32) -> Instruction {
     let accounts = accounts::OpenIncident {
         payer,
         pool: keys.pool.pool,
         product: keys.product,
+        rates: keys.rates(),
         trigger: keys.trigger(),
         incident: keys.incident(),
+        crisis: keys.crisis(crisis),
         system_program: system_program::ID,
     };
     build(accounts, data::OpenIncident {})
 }
 
-/// `fund_incident`.
-pub fn fund_incident(keys: &ProductKeys) -> Instruction {
+/// The number of the crisis that an incident opened now becomes part of: of the open one, or the next.
+pub fn next_crisis(pool: &Pool) -> u32 {
+    pool.crisis.number.saturating_add(u32::from(!pool.in_crisis()))
+}
+
+/// `fund_incident`, of a crisis.
+pub fn fund_incident(keys: &ProductKeys, crisis: u32) -> Instruction {
     let accounts = accounts::FundIncident {
         pool: keys.pool.pool,
         product: keys.product,
         trigger: keys.trigger(),
         incident: keys.incident(),
+        crisis: keys.crisis(crisis),
     };
     build(accounts, data::FundIncident {})
 }
@@ -542,11 +563,29 @@ pub fn settle_cover_from(keys: &ProductKeys, holder: Pubkey, nft: Pubkey, cover_
     build(accounts, data::SettleCover {})
 }
 
-/// `close_incident`.
-pub fn close_incident(keys: &ProductKeys, rent_payer: Pubkey) -> Instruction {
-    let accounts =
-        accounts::CloseIncident { pool: keys.pool.pool, product: keys.product, incident: keys.incident(), rent_payer };
+/// `close_incident`. `crisis` is the number of its crisis, if it has one, and whoever paid the rent of that.
+pub fn close_incident(keys: &ProductKeys, rent_payer: Pubkey, crisis: Option<(u32, Pubkey)>) -> Instruction {
+    let accounts = accounts::CloseIncident {
+        pool: keys.pool.pool,
+        vault: keys.pool.vault(),
+        product: keys.product,
+        incident: keys.incident(),
+        rent_payer,
+        crisis: crisis.map(|(number, _)| keys.crisis(number)),
+        crisis_rent_payer: crisis.map(|(_, rent_payer)| rent_payer),
+    };
     build(accounts, data::CloseIncident {})
+}
+
+/// `extend_deadline`, of an incident of a crisis, or of none.
+pub fn extend_deadline(keys: &ProductKeys, crisis: Option<u32>) -> Instruction {
+    let accounts = accounts::ExtendDeadline {
+        pool: keys.pool.pool,
+        vault: keys.pool.vault(),
+        incident: keys.incident(),
+        crisis: crisis.map(|number| keys.crisis(number)),
+    };
+    build(accounts, data::ExtendDeadline {})
 }
 
 /// What instructions need to know of a treaty: both pools, of one asset.
@@ -610,39 +649,20 @@ pub fn settle_treaty_premium(cedant: &PoolKeys, reinsurer: Pubkey) -> Instructio
     build(accounts, data::SettleTreatyPremium {})
 }
 
-/// `call_treaty`, for the incident of a product of the cedant.
-pub fn call_treaty(keys: &TreatyKeys, product: &ProductKeys) -> Instruction {
+/// `call_treaty`, for the incident of a product of the cedant, which is part of a crisis.
+pub fn call_treaty(keys: &TreatyKeys, product: &ProductKeys, crisis: u32) -> Instruction {
     let accounts = accounts::CallTreaty {
         cedant: keys.cedant.pool,
         reinsurer: keys.reinsurer,
         treaty: keys.treaty,
         incident: product.incident(),
+        crisis: product.crisis(crisis),
         cedant_vault: keys.cedant.vault(),
         reinsurer_vault: address::vault(&keys.reinsurer),
         asset_mint: keys.cedant.asset_mint,
         asset_token_program: keys.cedant.asset_token_program,
     };
     build(accounts, data::CallTreaty {})
-}
-
-/// `skip_treaty`, for the incident of a product of the cedant.
-pub fn skip_treaty(keys: &TreatyKeys, product: &ProductKeys) -> Instruction {
-    let accounts = accounts::SkipTreaty { cedant: keys.cedant.pool, treaty: keys.treaty, incident: product.incident() };
-    build(accounts, data::SkipTreaty {})
-}
-
-/// `collect_treaty`.
-pub fn collect_treaty(keys: &TreatyKeys) -> Instruction {
-    let accounts = accounts::CollectTreaty {
-        cedant: keys.cedant.pool,
-        reinsurer: keys.reinsurer,
-        treaty: keys.treaty,
-        cedant_vault: keys.cedant.vault(),
-        reinsurer_vault: address::vault(&keys.reinsurer),
-        asset_mint: keys.cedant.asset_mint,
-        asset_token_program: keys.cedant.asset_token_program,
-    };
-    build(accounts, data::CollectTreaty {})
 }
 
 /// `end_treaty`.

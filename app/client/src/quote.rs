@@ -1,4 +1,4 @@
-//! What a cover would cost: the program's own [`Product::sell`], run here on copies of its accounts.
+//! What a cover would cost: the program's own [`Product::price`], run here on copies of its accounts.
 //!
 //! There is no second pricing function. A [`Market`] is the four accounts that decide about a sale; [`Market::quote`]
 //! answers, or refuses, what the `quote` instruction and a purchase would at the same moment, bit for bit.
@@ -86,7 +86,7 @@ impl Market {
     /// After a refusal the accounts may be half changed, as in a failed transaction: drop them.
     pub fn buy(&mut self, request: CoverRequest, now: i64) -> Result<Quote, BackstopError> {
         self.protocol.require_purchases_open(now).map_err(refusal)?;
-        self.product.sell(&mut self.pool, &*self.trigger, request, now).map(|sale| sale.quote).map_err(refusal)
+        self.product.price(&mut self.pool, &*self.trigger, request, now).map(|sale| sale.quote).map_err(refusal)
     }
 }
 

@@ -461,8 +461,9 @@ fn product(covered_asset: Pubkey, condition: TermsInput) -> NewProduct {
         drift_bps: 0,
         cap_bps: 1,
         cancel_fee_bps: 1,
-        min_term_days: 1,
-        max_term_days: 1,
+        // Longer than any condition can take to be proven.
+        min_term_days: 20,
+        max_term_days: 20,
     };
     NewProduct {
         name: "Replay".into(),

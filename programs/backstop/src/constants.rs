@@ -20,6 +20,9 @@ pub const SHARES_SEED: &[u8] = b"shares";
 /// Seed of a `Product`, followed by the pool and the product's id.
 #[constant]
 pub const PRODUCT_SEED: &[u8] = b"product";
+/// Seed of a product's `Rates`, followed by the product.
+#[constant]
+pub const RATES_SEED: &[u8] = b"rates";
 /// Seed of a `Trigger`, followed by the product.
 #[constant]
 pub const TRIGGER_SEED: &[u8] = b"trigger";
@@ -36,6 +39,9 @@ pub const EXIT_SEED: &[u8] = b"exit";
 /// Seed of an `ExitEpoch`, followed by the pool and the UTC day.
 #[constant]
 pub const EXIT_EPOCH_SEED: &[u8] = b"exit_epoch";
+/// Seed of a `Crisis`, followed by the pool and the crisis's number.
+#[constant]
+pub const CRISIS_SEED: &[u8] = b"crisis";
 /// Seed of an `Incident`, followed by the product.
 #[constant]
 pub const INCIDENT_SEED: &[u8] = b"incident";
@@ -54,6 +60,8 @@ pub const WEEK: i64 = 7 * DAY;
 /// Day buckets of a pool's premium stream and of a product's exposure: the longest term and the ring fit in with
 /// room to spare.
 pub use crate::math::stream::DAY_BUCKETS;
+/// Days ahead for which a pool knows what premium starts to be earned.
+pub use crate::math::stream::START_BUCKETS;
 
 /// Days of which a pool keeps what its tranches had earned: enough to tell a month, and a power of two.
 pub const EARNED_MARKS: usize = 32;
@@ -61,13 +69,17 @@ pub const EARNED_MARKS: usize = 32;
 pub const MAX_TERM_AND_RING_DAYS: u32 = 510;
 /// [`DAY_BUCKETS`] as a number of days.
 pub const DAY_RING: u32 = 512;
-/// Buckets by activation day of a product.
-pub const ACTIVATION_BUCKETS: usize = 32;
-/// [`ACTIVATION_BUCKETS`] as a number of days.
-pub const ACTIVATION_RING: u32 = 32;
-/// Longest waiting time plus the days a trigger's ring reaches back, so that every activation day that an incident can
-/// ask for still has its bucket.
+/// [`START_BUCKETS`] as a number of days.
+pub const START_RING: u32 = 32;
+/// Buckets of a product by the first insured day of its covers.
+pub const COVER_STARTS: usize = 64;
+/// [`COVER_STARTS`] as a number of days.
+pub const COVER_STARTS_RING: u32 = 64;
+/// Longest waiting time plus the days a trigger's ring reaches back, so that every first insured day that an incident
+/// can ask for still has its bucket: from the event, which is no further back than the ring before the alert, to the
+/// last start that the pool's stream can hold.
 pub const MAX_WAITING_AND_RING_DAYS: u32 = 30;
+const _: () = assert!(MAX_WAITING_AND_RING_DAYS + START_RING < COVER_STARTS_RING);
 /// Risk groups of a pool.
 pub const RISK_GROUPS: usize = 16;
 /// Excess-of-loss layers in force of a cedant.
@@ -90,6 +102,8 @@ pub const EXIT_QUEUE_DAYS: u32 = 1_024;
 pub const EXIT_QUEUE_WORDS: usize = 16;
 /// Least payment to an exit epoch that does not fill it, in asset units: keeps what rounding takes below 0.2 % of it.
 pub const MIN_EXIT_PAYMENT: u64 = 1_000;
+/// Least time over which money that comes in late is spread.
+pub const LATE_STREAM: i64 = 90 * DAY;
 /// Days over which quota-share premium is earned by the reinsurer after it was settled.
 pub const CEDED_PREMIUM_DAYS: i64 = 7;
 
@@ -167,12 +181,10 @@ pub const MAX_RATE_ON_LINE_BPS: u16 = 5_000;
 pub const MAX_REINSTATEMENTS: u8 = 4;
 /// Highest premium of restoring a layer's whole limit, of its premium.
 pub const MAX_REINSTATEMENT_PREMIUM_BPS: u16 = 20_000;
-/// A treaty that was not called within this time is skipped; what it owes can be collected later.
+/// A crisis waits this long for its treaties, from when the last of its incidents is final; a later call still pays.
 pub const TREATY_CALL_WINDOW: i64 = 2 * DAY;
-/// A funding round waits at most this long for other alerts to end.
-pub const FUNDING_PATIENCE: i64 = 3 * DAY;
-/// What is left of an incident goes to the surplus this long after funding.
-pub const SETTLEMENT_WINDOW: i64 = 180 * DAY;
+/// Covers of an incident can be paid this long after it was proven; then what is left goes to the surplus.
+pub const SETTLEMENT_WINDOW: i64 = 365 * DAY;
 /// An announced cession of surplus is good for this long once its notice is over.
 pub const CESSION_WINDOW: i64 = WEEK;
 

@@ -175,6 +175,9 @@ refusals! {
     /// 6054
     #[msg("The tranche's series has no number left")]
     NoSeriesLeft = 54,
+    /// 6055
+    #[msg("The pool is in a crisis: incidents share what there is until all of them are final")]
+    PoolInCrisis = 55,
 
     // ---- exits: 6070 (0x17b6) ----
     /// 6070
@@ -298,6 +301,9 @@ refusals! {
     /// 6126
     #[msg("A product of the same risk group is in alert")]
     GroupInAlert = 126,
+    /// 6127
+    #[msg("An alert has stopped the pool's accrual for too long to sell a cover that begins or ends so late")]
+    AccrualStands = 127,
 
     // ---- oracle and evidence: 6140 (0x17fc) ----
     /// 6140
@@ -345,22 +351,22 @@ refusals! {
     /// 6170
     #[msg("The trigger has not triggered")]
     NotTriggered = 170,
-    /// 6171
+    /// 6171: retired. An incident is given its part whether its treaties were called or not.
     #[msg("The incident's treaties are not all called")]
     TreatiesNotCalled = 171,
-    /// 6172
+    /// 6172: retired. There are no funding rounds: incidents share one ratio, which only rises.
     #[msg("The funding round cannot begin yet: other alerts may still need the capital")]
     RoundNotDue = 172,
-    /// 6173
+    /// 6173: retired, with the funding rounds.
     #[msg("The incident belongs to a later funding round")]
     LaterRound = 173,
     /// 6174
-    #[msg("The incident is funded")]
+    #[msg("The incident has been given all that there is for it now")]
     AlreadyFunded = 174,
-    /// 6175
+    /// 6175: retired. A cover can be settled from the opening on, for what is there.
     #[msg("The incident is not funded")]
     NotFunded = 175,
-    /// 6176
+    /// 6176: retired, with that state.
     #[msg("The incident is closed")]
     IncidentClosed = 176,
     /// 6177
@@ -370,11 +376,23 @@ refusals! {
     #[msg("A holder that is not a wallet must sign")]
     ProgramHolderMustSign = 178,
     /// 6179
-    #[msg("The incident has covers to settle and its deadline is not over")]
+    #[msg("The incident has covers to settle and its deadline is not over, or its crisis is not closed")]
     IncidentInUse = 179,
-    /// 6180
+    /// 6180: retired. An incident is opened when it is proven, and grows until it is final.
     #[msg("The evidence is not final: the fall may still go on")]
     NotFinal = 180,
+    /// 6181
+    #[msg("The pool's last crisis is over and must be closed first: fund one of its incidents")]
+    CrisisNotClosed = 181,
+    /// 6182
+    #[msg("The crisis is not due to close")]
+    CrisisNotDue = 182,
+    /// 6183
+    #[msg("The pool's vault is frozen: nobody could be paid")]
+    VaultFrozen = 183,
+    /// 6184
+    #[msg("The pool's vault is not frozen")]
+    VaultNotFrozen = 184,
 
     // ---- reinsurance: 6200 (0x1838) ----
     /// 6200
@@ -386,13 +404,13 @@ refusals! {
     /// 6202
     #[msg("The pool has no place for a further treaty")]
     NoTreatyPlace = 202,
-    /// 6203
+    /// 6203: retired. Treaties are called in any order.
     #[msg("The treaty is called in its order")]
     WrongTreatyOrder = 203,
-    /// 6204
+    /// 6204: retired. A treaty is called again whenever it owes more.
     #[msg("The treaty was called or skipped for this incident")]
     TreatyAlreadyCalled = 204,
-    /// 6205
+    /// 6205: retired. No treaty is skipped: what it owes can be called for at any time.
     #[msg("The treaty can still be called")]
     TreatyStillCallable = 205,
     /// 6206

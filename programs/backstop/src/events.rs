@@ -14,7 +14,10 @@
 
 use crate::peril::evidence::TermsInput;
 use crate::peril::feed::Source;
-use crate::state::{Access, Accrual, LossByLayer, PoolKind, PoolTerms, ProductState, Tranche, TreatyTerms};
+use crate::state::{
+    Access, Accrual, CoverState, CrisisClosing, Giving, Growth, LossByLayer, PoolKind, PoolTerms, ProductState,
+    Receipt, Tranche, TreatyTerms,
+};
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::log::sol_log_data;
 
@@ -267,6 +270,8 @@ pub struct ProductCreated {
     pub product: Pubkey,
     /// Its id within the pool.
     pub id: u16,
+    /// Where it keeps the rates of its premium.
+    pub rates: Pubkey,
     /// The insured asset.
     pub covered_asset: Pubkey,
     /// Hash of the wording.
@@ -447,15 +452,40 @@ pub struct IncidentOpened {
     pub incident: Pubkey,
     /// Start of the event.
     pub event_at: i64,
-    /// Part of each sum insured that is lost, basis points.
-    pub severity_bps: u16,
-    /// What its covers are due.
-    pub gross: u64,
-    /// Exposure released, if nothing is due.
+    /// End of its challenge, and of the protection of its covers.
+    pub ended_at: i64,
+    /// When the severity is final at the latest.
+    pub final_at: i64,
+    /// Number of its crisis; 0 if nothing is due.
+    pub crisis: u32,
+    /// Exposure released.
     pub released: u64,
+    /// What its gross can become at the most.
+    pub most: u64,
+    /// From unearned premium, set aside for covers that were waiting.
+    pub waiting_refunds: u64,
+    /// From unearned premium, set aside until the severity is final.
+    pub set_aside: u64,
+    /// What the product's covers had earned, and how it was shared out: all of it comes from unearned premium.
+    pub accrual: Accrual,
+    /// What its covers are due so far; if that is final, premium that was set aside is given back with it.
+    pub growth: Growth,
 }
 
-/// An incident was funded; its ratio is fixed.
+/// An incident's covers are due more, or its severity is final.
+#[event]
+pub struct IncidentGrown {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The incident.
+    pub incident: Pubkey,
+    /// What changed. Refunds, and what was shared out, come from the premium that was set aside.
+    pub growth: Growth,
+}
+
+/// An incident was given its part of what there is.
 #[event]
 pub struct IncidentFunded {
     /// The pool.
@@ -464,16 +494,32 @@ pub struct IncidentFunded {
     pub sequence: u64,
     /// The incident.
     pub incident: Pubkey,
-    /// What its covers are due.
-    pub gross: u64,
-    /// What treaties paid.
-    pub ceded: u64,
-    /// What the pool set aside.
-    pub paid: u64,
-    /// Exposure released.
-    pub released: u64,
-    /// Where it came from.
-    pub losses: LossByLayer,
+    /// How much, and where it came from.
+    pub giving: Giving,
+}
+
+/// A crisis was closed: what there is for its incidents is fixed, but for money that comes late.
+#[event]
+pub struct CrisisClosed {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// What that did.
+    pub closing: CrisisClosing,
+}
+
+/// The deadline of an incident moved, because its pool's vault is frozen.
+#[event]
+pub struct DeadlineExtended {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The incident.
+    pub incident: Pubkey,
+    /// Until when its covers can be paid now.
+    pub deadline: i64,
 }
 
 /// A cover was paid.
@@ -489,10 +535,14 @@ pub struct CoverSettled {
     pub cover: Pubkey,
     /// The NFT's holder.
     pub holder: Pubkey,
-    /// Assets.
+    /// Paid for its loss, out of the incident's reserve.
     pub amount: u64,
-    /// Whether it was the premium of a cover still waiting.
-    pub refund: bool,
+    /// Premium given back, out of what was set aside for it.
+    pub refund: u64,
+    /// Whether the cover was still waiting.
+    pub waiting: bool,
+    /// Where the cover stands now.
+    pub state: CoverState,
 }
 
 /// An incident was closed.
@@ -504,8 +554,12 @@ pub struct IncidentClosed {
     pub sequence: u64,
     /// The incident.
     pub incident: Pubkey,
-    /// What was left, moved to the surplus.
-    pub to_surplus: u64,
+    /// What was left of its reserve, moved to the surplus.
+    pub reserve: u64,
+    /// What was left of the premium set aside, moved to the surplus.
+    pub refunds: u64,
+    /// What was left of its crisis, if it was the last of it, moved to the surplus.
+    pub bucket: u64,
 }
 
 /// A treaty was announced.
@@ -588,42 +642,8 @@ pub struct TreatyCalled {
     pub restored: u64,
     /// What that cost: it stays with the reinsurer as unearned premium, the cedant gets the rest.
     pub reinstatement_premium: u64,
-    /// Where the reinsurer's loss came from.
-    pub losses: LossByLayer,
-}
-
-/// A treaty was skipped for an incident.
-#[event]
-pub struct TreatySkipped {
-    /// The treaty.
-    pub treaty: Pubkey,
-    /// The pool that cedes.
-    pub cedant: Pubkey,
-    /// The event's number in the pool that cedes.
-    pub cedant_sequence: u64,
-    /// The incident.
-    pub incident: Pubkey,
-    /// What can be collected later.
-    pub owed: u64,
-}
-
-/// A skipped treaty paid into the cedant's surplus.
-#[event]
-pub struct TreatyCollected {
-    /// The treaty.
-    pub treaty: Pubkey,
-    /// The pool that cedes.
-    pub cedant: Pubkey,
-    /// The event's number in the pool that cedes.
-    pub cedant_sequence: u64,
-    /// The pool that reinsures.
-    pub reinsurer: Pubkey,
-    /// The event's number in the pool that reinsures.
-    pub reinsurer_sequence: u64,
-    /// What it owed.
-    pub owed: u64,
-    /// What the reinsurer paid.
-    pub paid: u64,
+    /// Where the rest went.
+    pub receipt: Receipt,
     /// Where the reinsurer's loss came from.
     pub losses: LossByLayer,
 }

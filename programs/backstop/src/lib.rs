@@ -218,17 +218,22 @@ pub mod backstop {
         instructions::incident::open_incident::handle(ctx)
     }
 
-    /// Sets aside what an incident is paid, and fixes its ratio. Anyone.
+    /// Gives an incident its part of what there is, and closes its crisis once that is due. Anyone, again and again.
     pub fn fund_incident(ctx: Context<FundIncident>) -> Result<()> {
         instructions::incident::fund_incident::handle(ctx)
     }
 
-    /// Pays a cover to the holder of its NFT. Anyone, to a wallet; other holders sign.
+    /// Pays a cover to the holder of its NFT what is there for it. Anyone, again, to a wallet; other holders sign.
     pub fn settle_cover(ctx: Context<SettleCover>) -> Result<()> {
         instructions::incident::settle_cover::handle(ctx)
     }
 
-    /// Moves what is left of an incident to the surplus. Anyone, once all is settled or 180 days after funding.
+    /// Gives the holders of an incident another year, while the pool's vault is frozen. Anyone.
+    pub fn extend_deadline(ctx: Context<ExtendDeadline>) -> Result<()> {
+        instructions::incident::extend_deadline::handle(ctx)
+    }
+
+    /// Moves what is left of an incident to the surplus. Anyone, once all is paid in full or its deadline is over.
     pub fn close_incident(ctx: Context<CloseIncident>) -> Result<()> {
         instructions::incident::close_incident::handle(ctx)
     }
@@ -250,19 +255,9 @@ pub mod backstop {
         instructions::treaty::settle_treaty_premium::handle(ctx)
     }
 
-    /// Calls the next treaty of an incident: the reinsurer pays its part. Anyone.
+    /// Calls a treaty for an incident: the reinsurer pays what it owes of it. Anyone, again when more is owed.
     pub fn call_treaty(ctx: Context<CallTreaty>) -> Result<()> {
         instructions::treaty::call_treaty::handle(ctx)
-    }
-
-    /// Skips the next treaty of an incident that could not be called for two days. Anyone.
-    pub fn skip_treaty(ctx: Context<SkipTreaty>) -> Result<()> {
-        instructions::treaty::skip_treaty::handle(ctx)
-    }
-
-    /// Collects what a skipped treaty owes into the cedant's surplus. Anyone.
-    pub fn collect_treaty(ctx: Context<CollectTreaty>) -> Result<()> {
-        instructions::treaty::collect_treaty::handle(ctx)
     }
 
     /// Ends a treaty that can no longer be needed and releases its limit. Anyone.

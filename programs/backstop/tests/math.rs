@@ -7,7 +7,8 @@
 
 use backstop::math::{
     ALL_OPEN_Q63, BPS, DAY_BUCKETS, Demand, Fill, Layers, MAX_TOTAL_EXPOSURE, Order, Price, PricingError, Queue,
-    Requirement, Rounding, VIRTUAL_SHARES, Walk, capital, exits, losses, mul_div, pricing, rounding, shares, stream,
+    Requirement, Rounding, START_BUCKETS, Stream, VIRTUAL_SHARES, Walk, capital, exits, losses, mul_div, pricing,
+    rounding, shares, stream,
 };
 use num_bigint::BigUint;
 use proptest::prelude::*;
@@ -349,76 +350,58 @@ proptest! {
     }
 
     #[test]
-    fn a_funding_round_never_reserves_more_than_its_capital(
-        nets in prop::collection::vec(money(), 1..8), capital in money(), any_net in any_amount(),
-    ) {
-        let round: u64 = nets.iter().sum();
-        let mut reserved = big(0u8);
-        for &net in &nets {
-            let reserve = losses::reserve(net, capital, round).expect("part of the round");
-            let model = if round == 0 { big(0u8) } else { big(net).min(floor(big(capital) * net, big(round))) };
-            prop_assert_eq!(big(reserve), model);
-            reserved += reserve;
-        }
-        prop_assert!(reserved <= big(capital));
-        if capital >= round {
-            prop_assert_eq!(reserved, big(round));
-        }
-        prop_assert_eq!(losses::reserve(any_net, capital, round).is_some(), any_net <= round);
-    }
-
-    #[test]
-    fn payouts_and_refunds_never_exceed_the_reserve(
-        sums in prop::collection::vec(money(), 0..12), premiums in prop::collection::vec(0..=1_000_000_000u64, 0..6),
+    fn payouts_never_exceed_the_reserve_nor_refunds_the_part_that_was_not_lost(
+        sums in prop::collection::vec(money(), 1..12), premiums in prop::collection::vec(0..=1_000_000_000u64, 0..6),
         severity in 0..=10_000u16, part in 0..=1_000_000u32,
     ) {
         let eligible: u64 = sums.iter().sum();
-        let waiting: u64 = premiums.iter().sum();
-        let gross = losses::gross(eligible, severity, waiting).expect("fits");
-        prop_assert_eq!(big(gross), ceil(big(eligible) * severity, big(BPS)) + waiting);
+        let unearned: u64 = premiums.iter().sum();
+        let gross = losses::gross(eligible, severity).expect("fits");
+        prop_assert_eq!(big(gross), ceil(big(eligible) * severity, big(BPS)));
 
         let reserve = to_u64(big(gross) * part / 1_000_000u32).expect("fits");
         let mut paid = big(0u8);
         for &sum in &sums {
-            let payout = losses::payout(sum, severity, reserve, gross).expect("fits");
+            let Some(payout) = losses::payout(sum, reserve, eligible) else {
+                prop_assert_eq!(eligible, 0);
+                continue;
+            };
             paid += payout;
-            // Less than 2 units below the exact share, and never above it.
-            if gross != 0 {
-                let exact = floor(big(sum) * severity * reserve, big(gross) * BPS);
-                prop_assert!(big(payout) <= exact && big(payout) + 1u8 >= exact);
-            }
+            prop_assert_eq!(big(payout), floor(big(sum) * reserve, big(eligible)));
+            // In full at least what was insured, at the severity.
             if reserve == gross {
-                prop_assert_eq!(big(payout), floor(big(sum) * severity, big(BPS)));
+                prop_assert!(big(payout) >= floor(big(sum) * severity, big(BPS)));
             }
-        }
-        for &premium in &premiums {
-            let refund = losses::refund(premium, reserve, gross).expect("fits");
-            if gross != 0 {
-                prop_assert_eq!(big(refund), floor(big(premium) * reserve, big(gross)));
-            }
-            paid += refund;
         }
         prop_assert!(paid <= big(reserve));
+        let refunds = premiums.iter().map(|&premium| losses::refund(premium, severity).expect("fits"));
+        prop_assert!(refunds.sum::<u64>() <= losses::refund(unearned, severity).expect("fits"));
     }
 
     #[test]
     fn settlement_is_total(
-        sum in any_amount(), severity in bps_u16(), reserve in any_amount(), gross in any_amount(),
-        premiums in any_amount(),
+        sum in any_amount(), severity in bps_u16(), reserve in any_amount(), sums in any_amount(),
     ) {
         let valid = severity <= 10_000;
-        let claim = floor(big(sum) * severity, big(BPS));
-        let in_ratio = |claim: BigUint| if reserve >= gross { claim } else { floor(claim * reserve, big(gross)) };
-        prop_assert_eq!(losses::payout(sum, severity, reserve, gross), valid.then(|| to_u64(in_ratio(claim))).flatten());
-        prop_assert_eq!(losses::refund(sum, reserve, gross), to_u64(in_ratio(big(sum))));
-        let model = ceil(big(sum) * severity, big(BPS)) + premiums;
-        prop_assert_eq!(losses::gross(sum, severity, premiums), valid.then(|| to_u64(model)).flatten());
+        let part = if sums == 0 || sum > sums { None } else { to_u64(floor(big(sum) * reserve, big(sums))) };
+        prop_assert_eq!(losses::payout(sum, reserve, sums), part);
+        let kept = valid.then(|| to_u64(floor(big(sum) * (10_000 - severity.min(10_000)), big(BPS)))).flatten();
+        prop_assert_eq!(losses::refund(sum, severity), kept);
+        let model = ceil(big(sum) * severity, big(BPS));
+        prop_assert_eq!(losses::gross(sum, severity), valid.then(|| to_u64(model)).flatten());
     }
 }
 
-/// A stream: the rate that ends on each of the 512 days after `from`, and the times to walk to. Its
-/// rate is the sum of them.
-fn streams() -> impl Strategy<Value = (i64, Vec<(usize, u64)>, u64, Vec<i64>)> {
+/// A rate of a stream: how many days after the first it starts (0: it has started) and ends, and what it is.
+#[derive(Clone, Copy, Debug)]
+struct Streamed {
+    start: usize,
+    end: usize,
+    rate: u64,
+}
+
+/// A stream: its rates, and the times to walk to.
+fn streams() -> impl Strategy<Value = (i64, Vec<Streamed>, u64, Vec<i64>)> {
     let rate = prop_oneof![1..=10u64, 1..=1u64 << 33, 1..=1u64 << 55];
     let pace = (0..3usize, any::<u32>(), any::<bool>()).prop_map(|(size, n, whole_days)| {
         let step = i64::from(n) % ([3, 60, 600][size] * DAY + 1);
@@ -426,31 +409,41 @@ fn streams() -> impl Strategy<Value = (i64, Vec<(usize, u64)>, u64, Vec<i64>)> {
     });
     (
         prop_oneof![0..=2_000_000_000i64, (0..=20_000i64).prop_map(|day| day * DAY)],
-        prop::collection::vec((0..512usize, rate), 0..20),
+        prop::collection::vec((0..=32usize, 0..512usize, rate), 0..20).prop_map(|rates| {
+            rates
+                .into_iter()
+                .map(|(start, end, rate)| Streamed { start: if start > end { 0 } else { start }, end, rate })
+                .collect()
+        }),
         0..1u64 << 32,
         prop::collection::vec(pace, 1..5),
     )
 }
 
-/// The model: what each rate earns until the start of its day, in 2^-32 units.
-fn rates_earn(from: i64, to: i64, rates: &[(usize, u64)]) -> BigUint {
-    let day = from.div_euclid(DAY);
-    rates
-        .iter()
-        .map(|&(ahead, rate)| {
-            let end = (day + 1 + i64::try_from(ahead).expect("small")) * DAY;
-            big(rate) * u64::try_from(to.min(end) - from).expect("in the future")
-        })
-        .sum()
+/// First second of the day so many days after that of `from`.
+fn day_after(from: i64, ahead: usize) -> i64 {
+    (from.div_euclid(DAY) + i64::try_from(ahead).expect("small")) * DAY
 }
 
-fn buckets(from: i64, rates: &[(usize, u64)]) -> [u64; DAY_BUCKETS] {
-    let mut ends = [0; DAY_BUCKETS];
-    for &(ahead, rate) in rates {
-        let end = from + i64::try_from(ahead + 1).expect("small") * DAY;
-        ends[stream::bucket(end).expect("after 1970")] += rate;
+/// The model: what each rate earns from the start of its first day to that of its last, in 2^-32 units.
+fn rates_earn(from: i64, to: i64, rates: &[Streamed]) -> BigUint {
+    let seconds = |rate: &Streamed| {
+        let start = if rate.start == 0 { from } else { day_after(from, rate.start) };
+        u64::try_from((to.min(day_after(from, rate.end + 1)) - start).max(0)).expect("not negative")
+    };
+    rates.iter().map(|rate| big(rate.rate) * seconds(rate)).sum()
+}
+
+fn buckets(from: i64, rates: &[Streamed]) -> ([u64; START_BUCKETS], [u64; DAY_BUCKETS]) {
+    let (mut starts, mut ends) = ([0; START_BUCKETS], [0; DAY_BUCKETS]);
+    let bucket = |ahead| stream::bucket(day_after(from, ahead)).expect("after 1970");
+    for rate in rates {
+        ends[bucket(rate.end + 1)] += rate.rate;
+        if rate.start != 0 {
+            starts[bucket(rate.start) % START_BUCKETS] += rate.rate;
+        }
     }
-    ends
+    (starts, ends)
 }
 
 /// Days are looked at eight at a time: whichever of the eight something ends on, it ends there.
@@ -464,9 +457,10 @@ fn a_rate_ends_on_its_day_among_any_of_eight_neighbours() {
             ends[1 + place as usize] = on(place) * ONE;
         }
         let rate = u64::from(days.count_ones()) * ONE;
-        let walk = stream::accrue(rate, 0, 0, 20 * DAY, &mut ends).unwrap();
+        let stream = Stream { rate_q32: rate, ..Stream::default() };
+        let walk = stream::accrue(&stream, 0, 20 * DAY, &mut [0; START_BUCKETS], &mut ends).unwrap();
         let earned = (0..8).map(|place| on(place) * (1 + place) * 86_400).sum();
-        assert_eq!(walk, Walk { earned, rate_q32: 0, fraction_q32: 0 }, "{days:b}");
+        assert_eq!(walk, Walk { earned, ..Walk::default() }, "{days:b}");
         assert_eq!(ends, [0; DAY_BUCKETS], "{days:b}");
     }
 }
@@ -539,37 +533,51 @@ proptest! {
     fn a_stream_earns_what_each_of_its_rates_earns_in_any_steps(
         (from, rates, fraction, steps) in streams(),
     ) {
-        let mut ends = buckets(from, &rates);
-        let mut walk = Walk { earned: 0, rate_q32: rates.iter().map(|&(_, rate)| rate).sum(), fraction_q32: fraction };
+        let (mut starts, mut ends) = buckets(from, &rates);
+        let sum = |test: &dyn Fn(&Streamed) -> bool| {
+            rates.iter().filter(|rate| test(rate)).map(|rate| rate.rate).sum::<u64>()
+        };
+        let mut stream = Stream {
+            rate_q32: sum(&|rate| rate.start == 0),
+            waiting_q32: sum(&|rate| rate.start != 0),
+            fraction_q32: fraction,
+        };
         let (mut now, mut earned) = (from, big(0u8));
         for step in steps {
-            walk = stream::accrue(walk.rate_q32, walk.fraction_q32, now, now + step, &mut ends).expect("fits");
+            let walk = stream::accrue(&stream, now, now + step, &mut starts, &mut ends).expect("fits");
+            stream.rate_q32 = walk.rate_q32;
+            stream.waiting_q32 -= walk.started_q32;
+            stream.fraction_q32 = walk.fraction_q32;
             now += step;
             earned += walk.earned;
             prop_assert_eq!((&earned << 32u8) + walk.fraction_q32, rates_earn(from, now, &rates) + fraction);
             prop_assert!(walk.fraction_q32 < 1 << 32);
-            // The books stay whole: the rate is the sum of the buckets.
-            prop_assert_eq!(ends.iter().sum::<u64>(), walk.rate_q32);
-            let next_day = (now.div_euclid(DAY) + 1) * DAY;
-            let live = rates.iter().filter(|&&(ahead, _)| {
-                (from.div_euclid(DAY) + 1 + i64::try_from(ahead).expect("small")) * DAY >= next_day
-            });
-            prop_assert_eq!(live.map(|&(_, rate)| rate).sum::<u64>(), walk.rate_q32);
+            // The books stay whole: what is live and what is yet to start is the sum of what is to end.
+            prop_assert_eq!(ends.iter().sum::<u64>(), stream.rate_q32 + stream.waiting_q32);
+            prop_assert_eq!(starts.iter().sum::<u64>(), stream.waiting_q32);
+            let ended = |rate: &Streamed| day_after(from, rate.end + 1) <= now;
+            let started = |rate: &Streamed| rate.start == 0 || day_after(from, rate.start) <= now;
+            prop_assert_eq!(stream.rate_q32, sum(&|rate| started(rate) && !ended(rate)));
         }
     }
 
     #[test]
-    fn accrual_never_panics_and_its_rate_never_rises(
-        rate in any_amount(), fraction in any_amount(), from in any::<i64>(), to in any::<i64>(),
-        filled in prop::collection::vec((0..512usize, any_amount()), 0..9),
+    fn accrual_never_panics_and_its_rate_rises_by_what_starts_at_most(
+        rate in any_amount(), waiting in any_amount(), fraction in any_amount(), from in any::<i64>(),
+        to in any::<i64>(), filled in prop::collection::vec((0..512usize, any_amount(), any::<bool>()), 0..9),
     ) {
-        let mut ends = [0; DAY_BUCKETS];
-        for (at, ending) in filled {
-            ends[at] = ending;
+        let (mut starts, mut ends) = ([0; START_BUCKETS], [0; DAY_BUCKETS]);
+        for (at, amount, starting) in filled {
+            if starting {
+                starts[at % START_BUCKETS] = amount;
+            } else {
+                ends[at] = amount;
+            }
         }
         let before = ends;
-        if let Some(walk) = stream::accrue(rate, fraction, from, to, &mut ends) {
-            prop_assert!(walk.rate_q32 <= rate);
+        let stream = Stream { rate_q32: rate, waiting_q32: waiting, fraction_q32: fraction };
+        if let Some(walk) = stream::accrue(&stream, from, to, &mut starts, &mut ends) {
+            prop_assert!(walk.rate_q32 <= rate.saturating_add(walk.started_q32));
             prop_assert!(ends.iter().zip(&before).all(|(after, before)| after == before || *after == 0));
         }
         prop_assert_eq!(stream::bucket(from).is_some(), from >= 0);

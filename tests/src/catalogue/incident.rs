@@ -4,6 +4,7 @@ use super::stage::{HOLDERS, Setup, Stage};
 use super::{Entry, Prepared, account, case};
 use crate::terms::ONE;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, ProductKeys};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -36,7 +37,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         instruction: "fund_incident",
         cases: &[
-            case("usual", "from surplus and junior capital", || fund_incident(Stage::opened(Setup::default()))),
+            case("usual", "closes its crisis", || fund_incident(Stage::opened(Setup::default()))),
             case("worst", "wipes the junior tranche out, 480 idle days", || {
                 let stage = Stage::opened(Setup { junior: 1_000 * ONE, ..Setup::dear() });
                 stage.world.advance(480 * crate::terms::DAY);
@@ -51,6 +52,16 @@ pub const ENTRIES: &[Entry] = &[
             case("signed", "the holder signs and names another account", settle_cover_elsewhere),
             case("worst", "Token-2022 asset, called by anyone", || settle_cover(Setup::dear())),
         ],
+    },
+    Entry {
+        instruction: "extend_deadline",
+        cases: &[case("always", "the vault is frozen", || {
+            let stage = Stage::paid(Setup::default());
+            for pool in [0, 1] {
+                stage.freeze(pool);
+            }
+            three(stage, &[], |product| ix::extend_deadline(product, Some(1)))
+        })],
     },
     Entry {
         instruction: "close_incident",
@@ -81,16 +92,24 @@ fn three(stage: Stage, signers: &[&Keypair], build: impl Fn(&ProductKeys) -> Ins
 
 fn open_incident(stage: Stage) -> Prepared {
     let rent = stage.rent.insecure_clone();
-    three(stage, &[&rent], |product| ix::open_incident(product, rent.pubkey()))
+    three(stage, &[&rent], |product| ix::open_incident(product, rent.pubkey(), 1))
 }
 
 fn fund_incident(stage: Stage) -> Prepared {
-    three(stage, &[], ix::fund_incident)
+    three(stage, &[], |product| ix::fund_incident(product, 1))
 }
 
 fn close_incident(stage: Stage) -> Prepared {
-    let rent = stage.rent.pubkey();
-    three(stage, &[], |product| ix::close_incident(product, rent))
+    // Somebody else began the crisis.
+    let (rent, other) = (stage.rent.pubkey(), stage.world.payer.pubkey());
+    for product in &stage.products {
+        let address = product.crisis(1);
+        if let Some(mut account) = stage.world.cluster.account(&address).expect("the cluster answers") {
+            account.data[40..72].copy_from_slice(other.as_ref());
+            stage.world.cluster.set_account(address, account);
+        }
+    }
+    three(stage, &[], |product| ix::close_incident(product, rent, Some((1, other))))
 }
 
 fn settle_cover(setup: Setup) -> Prepared {

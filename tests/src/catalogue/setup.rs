@@ -70,7 +70,9 @@ impl Setup {
             ..self.condition
         };
         let pool = PoolTerms { cooldown_seconds: 30 * 86_400, ..self.pool };
-        let product = ProductTerms { max_term_days: self.product.max_term_days.min(495), ..self.product };
+        // The shortest term outlasts all of it, 224 hours, by a day and more.
+        let product =
+            ProductTerms { min_term_days: 12, max_term_days: self.product.max_term_days.min(495), ..self.product };
         Self { condition, pool, product, term_days: self.term_days.min(495), ..self }
     }
 

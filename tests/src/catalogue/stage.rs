@@ -183,16 +183,24 @@ impl Stage {
     pub fn opened(setup: Setup) -> Self {
         let stage = Self::triggered(setup);
         for product in &stage.products {
-            stage.act(&[], &[ix::open_incident(product, stage.rent.pubkey())]);
+            stage.act(&[], &[ix::open_incident(product, stage.rent.pubkey(), 1)]);
         }
         stage
+    }
+
+    /// Freezes a pool's vault, as an issuer can.
+    pub fn freeze(&self, pool: usize) {
+        let vault = self.pools[pool].vault();
+        let mut account = self.world.cluster.account(&vault).expect("the cluster answers").expect("it is there");
+        account.data[108] = 2;
+        self.world.cluster.set_account(vault, account);
     }
 
     /// The same with every incident funded.
     pub fn paid(setup: Setup) -> Self {
         let stage = Self::opened(setup);
         for product in &stage.products {
-            stage.act(&[], &[budget(), ix::fund_incident(product)]);
+            stage.act(&[], &[budget(), ix::fund_incident(product, 1)]);
         }
         stage
     }

@@ -31,22 +31,8 @@ pub const ENTRIES: &[Entry] = &[
         instruction: "call_treaty",
         cases: &[
             case("usual", "a quota share", || call_treaty(Setup::default(), 0)),
-            case("layer", "a layer that is restored, the last to be called", || call_layer(Setup::default(), 0)),
+            case("layer", "a layer that is restored", || call_layer(Setup::default(), 0)),
             case("worst", "the same, Token-2022 asset, 480 days late", || call_layer(Setup::dear(), 480)),
-        ],
-    },
-    Entry {
-        instruction: "skip_treaty",
-        cases: &[
-            case("usual", "after two days", || skip_treaty(Setup::default(), 2)),
-            case("worst", "after 480 days", || skip_treaty(Setup::dear(), 480)),
-        ],
-    },
-    Entry {
-        instruction: "collect_treaty",
-        cases: &[
-            case("usual", "one idle day", || collect_treaty(Setup::default(), 1)),
-            case("worst", "Token-2022 asset, 470 idle days", || collect_treaty(Setup::dear(), 470)),
         ],
     },
     Entry {
@@ -131,14 +117,14 @@ fn call_treaty(setup: Setup, days: i64) -> Prepared {
     stage.world.advance(days * DAY);
     let [quota_share, layer, elsewhere] = &stage.treaties;
     let [here, beside, there] = &stage.products;
-    let first = ix::call_treaty(quota_share, here);
-    let incident = ix::call_treaty(quota_share, beside);
-    let cedant = ix::call_treaty(elsewhere, there);
-    let too_early = ix::call_treaty(layer, here);
+    let first = ix::call_treaty(quota_share, here, 1);
+    let incident = ix::call_treaty(quota_share, beside, 1);
+    let cedant = ix::call_treaty(elsewhere, there, 1);
+    let treaty = ix::call_treaty(layer, here, 1);
     Prepared::new(stage.world, first, &[])
         .twin("another incident", incident, &[])
         .twin("another cedant", cedant, &[])
-        .trap("a layer before the quota share", too_early, &[])
+        .twin("another reinsurer", treaty, &[])
 }
 
 fn call_layer(setup: Setup, days: i64) -> Prepared {
@@ -146,43 +132,16 @@ fn call_layer(setup: Setup, days: i64) -> Prepared {
     let [quota_share, layer, _] = &stage.treaties;
     let [here, beside, _] = &stage.products;
     for product in [here, beside] {
-        stage.act(&[], &[ix::call_treaty(quota_share, product)]);
+        stage.act(&[], &[ix::call_treaty(quota_share, product, 1)]);
     }
     stage.world.advance(days * DAY);
-    let [first, incident] = [here, beside].map(|product| ix::call_treaty(layer, product));
-    let again = ix::call_treaty(quota_share, here);
+    let [first, incident] = [here, beside].map(|product| ix::call_treaty(layer, product, 1));
+    let again = ix::call_treaty(quota_share, here, 1);
     Prepared::new(stage.world, first, &[]).twin("another incident", incident, &[]).trap(
         "the quota share once more",
         again,
         &[],
     )
-}
-
-fn skip_treaty(setup: Setup, days: i64) -> Prepared {
-    let stage = Stage::opened(setup.reinsured());
-    stage.world.advance(days * DAY);
-    let [quota_share, layer, elsewhere] = &stage.treaties;
-    let [here, beside, there] = &stage.products;
-    let first = ix::skip_treaty(quota_share, here);
-    let incident = ix::skip_treaty(quota_share, beside);
-    let cedant = ix::skip_treaty(elsewhere, there);
-    let too_early = ix::skip_treaty(layer, here);
-    Prepared::new(stage.world, first, &[])
-        .twin("another incident", incident, &[])
-        .twin("another cedant", cedant, &[])
-        .trap("a layer before the quota share", too_early, &[])
-}
-
-fn collect_treaty(setup: Setup, days: i64) -> Prepared {
-    let stage = Stage::opened(setup.reinsured());
-    stage.world.advance(2 * DAY);
-    let [quota_share, layer, elsewhere] = &stage.treaties;
-    let [here, _, there] = &stage.products;
-    for (treaty, product) in [(quota_share, here), (layer, here), (elsewhere, there)] {
-        stage.act(&[], &[budget(), ix::skip_treaty(treaty, product)]);
-    }
-    stage.rest(days);
-    three(stage, &[], [0, 1, 2], ix::collect_treaty)
 }
 
 fn end_treaty(setup: Setup, days: i64) -> Prepared {

@@ -6,7 +6,6 @@ use super::model::{CoverStatus, DAY, N, Phase, day, start};
 use super::op::{Op, Who};
 use super::rng::Rng;
 use super::scene::{OFFICIALS, PEOPLE, TOKEN, USERS};
-use backstop::state::IncidentState;
 
 /// An intention.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +31,8 @@ kinds! {
     Deposit 60, Contribute 8, Accrue 6, RequestExit 34, CancelExit 12, SettleEpochs 50, ClaimExit 40, CloseEpoch 12,
     OpenSeries 24, CreateProduct 14, SetCondition 6, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
     PrintTrue 60, PrintOld 40, Selective 20, Slots 40, Shock 8, Event 16, Refresh 10, Confirm 14, OpenIncident 16, Fund 20, Keeper 40,
-    Settle 70, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, SkipTreaty 24,
-    CollectTreaty 14, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 8, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
+    Settle 70, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
+    ExtendDeadline 2, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 8, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
     Minutes 40, Hours 25, NextDay 45, Week 8, Months 1,
     // Hostile ones.
@@ -134,14 +133,14 @@ impl Driver<'_> {
                 self.product_where(r[0], |p| p.trigger.phase == Phase::Met).map(|p| Op::Confirm { product: p })
             }
             Kind::OpenIncident => {
-                let triggered = |p: &super::model::Product| p.trigger.phase == Phase::Final && p.incident.is_none();
+                let triggered = |p: &super::model::Product| p.trigger.phase.is_triggered() && p.incident.is_none();
                 self.product_where(r[0], triggered).map(|product| Op::OpenIncident { product })
             }
-            Kind::Fund => self.incident(r[0], IncidentState::Waiting).map(|product| Op::Fund { product }),
+            Kind::Fund => self.fundable(r[0]).map(|product| Op::Fund { product }),
             Kind::Keeper => return self.keeper(r),
             Kind::Settle => self.payable(r[0]).map(|cover| self.settle(cover, r)),
             Kind::CloseIncident => {
-                self.incident(r[0], IncidentState::Funded).map(|product| Op::CloseIncident { product })
+                self.incident(r[0], |_| true).map(|product| Op::CloseIncident { product })
             }
             Kind::CreateTreaty => Some(self.create_treaty(r)),
             Kind::Squeeze => return self.squeeze(r),
@@ -156,9 +155,9 @@ impl Driver<'_> {
                 reinsurer.map(|reinsurer| Op::SettlePremium { cedant: 0, reinsurer })
             }
             Kind::CallTreaty => self.next_treaty(r[0]).map(|(treaty, product)| Op::CallTreaty { treaty, product }),
-            Kind::SkipTreaty => return self.skip(r),
-            Kind::CollectTreaty => {
-                self.treaty(r[0], |treaty| treaty.uncollected > 0).map(|treaty| Op::CollectTreaty { treaty })
+            Kind::FirstCaller => return self.first_caller(r),
+            Kind::ExtendDeadline => {
+                self.incident(r[0], |_| true).map(|product| Op::ExtendDeadline { product })
             }
             Kind::EndTreaty => self.treaty(r[0], |_| true).map(|treaty| Op::EndTreaty { treaty }),
             Kind::CommuteTreaty => {

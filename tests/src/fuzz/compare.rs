@@ -1,10 +1,11 @@
 //! The chain against the model: every figure of every account, to the unit.
 
-use super::model::{CoverStatus, Model, N};
+use super::model::{CoverStatus, Model, N, Stream, day};
 use super::scene::Scene;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Treaty, TreatyState, Trigger,
+    CallState, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product,
+    ProductState, Protocol, Rates, Treaty, TreatyState, Trigger,
 };
 use backstop_client::account::Decode;
 use backstop_client::address;
@@ -19,8 +20,12 @@ pub struct View {
     pub pools: Vec<(Pool, u64, [u64; 2])>,
     /// Products and triggers.
     pub products: Vec<(Product, Trigger)>,
+    /// Rates of the products' premium.
+    pub rates: Vec<Rates>,
     /// Incidents whose accounts are open, by product.
     pub incidents: BTreeMap<usize, Incident>,
+    /// Crises whose accounts are open, by pool and number.
+    pub crises: BTreeMap<(usize, u32), Crisis>,
     /// Covers whose accounts are open.
     pub covers: BTreeMap<usize, Cover>,
     /// Tickets whose accounts are open.
@@ -77,7 +82,9 @@ impl View {
         let mut view = Self {
             pools,
             products: Vec::new(),
+            rates: Vec::new(),
             incidents: BTreeMap::new(),
+            crises: BTreeMap::new(),
             covers: BTreeMap::new(),
             tickets: BTreeMap::new(),
             epochs: Vec::new(),
@@ -91,8 +98,15 @@ impl View {
                 false => bytemuck::Zeroable::zeroed(),
             };
             view.products.push((read(svm, &keys.product, "product")?, trigger));
+            view.rates.push(read(svm, &keys.rates(), "rates")?);
             if product.incident.as_ref().is_some_and(|incident| incident.open) {
                 view.incidents.insert(index, read(svm, &scene.incident(model, index), "incident")?);
+            }
+        }
+        for (pool, books) in model.pools.iter().enumerate() {
+            let open = books.crisis.as_ref().map(|crisis| crisis.number);
+            for number in books.closed.iter().map(|closed| closed.number).chain(open) {
+                view.crises.insert((pool, number), read(svm, &scene.crisis(pool, number), "crisis")?);
             }
         }
         for (index, cover) in model.covers.iter().enumerate() {
@@ -115,9 +129,10 @@ impl View {
     /// How many accounts of the program the model expects: the protocol, and all of these.
     fn accounts(&self, model: &Model) -> usize {
         1 + self.pools.len()
-            + self.products.len()
+            + 2 * self.products.len()
             + model.products.iter().filter(|product| product.has_condition).count()
             + self.incidents.len()
+            + self.crises.len()
             + self.covers.len()
             + self.tickets.len()
             + self.epochs.len()
@@ -172,31 +187,36 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
         amount("vault", books.cash() + books.donated, *vault);
         amount("surplus", books.surplus, pool.surplus);
         amount("unearned premium", books.unearned, pool.unearned_premium);
+        amount("premium to be given back", books.refunds, pool.premium_refunds);
+        amount("premium set aside", books.set_aside, pool.set_aside);
+        amount("late money", books.late.0, pool.second_stream.amount);
+        amount("left of crises", books.closed.iter().map(|closed| closed.bucket).sum(), pool.crisis_buckets);
+        amount("premium held back", books.held_back, pool.held_back_premium);
         amount("incident reserves", books.incident_reserves, pool.incident_reserves);
         amount("exit reserves", books.exit_reserves, pool.exit_reserves);
         amount("treaty payable", books.payable, pool.treaty_payable);
         amount("capital at day", books.capital_at_day, pool.capital_at_day);
-        amount("stream rate", books.streams.iter().map(|stream| stream.rate).sum(), pool.rate_q32);
+        let begun = |begun: bool| {
+            let streams = books.streams.iter().filter(move |stream| (stream.from <= books.accrued_at) == begun);
+            streams.map(|stream| stream.rate).sum()
+        };
+        amount("stream rate", begun(true), pool.rate_q32);
+        amount("rate of what is to start", begun(false), pool.waiting_rate_q32);
         amount("fraction of premium", books.fractions[0], pool.fraction_q32);
         amount("fraction of surplus", books.fractions[1], pool.surplus_fraction_bps);
         amount("fraction of junior", books.fractions[2], pool.junior_fraction_q64);
         amount("fraction of cession", books.fractions[3], pool.ceded_fraction_e8);
         amount("exposure", model.exposure_of_pool(index), pool.total_exposure);
-        amount("round capital", books.round_capital, pool.funding.round_capital);
-        amount("round net", books.round_net, pool.funding.round_net);
         let alerts = model.alerts(index);
         amount("alert exposure", alerts.exposure, pool.alert_exposure);
-        let (net, exposure, oldest, count) = model.waiting_for_next(index);
-        amount("waiting net", net, pool.funding.waiting_net);
-        amount("waiting exposure", exposure, pool.funding.waiting_exposure);
         check.same("alerts", index, (alerts.count, alerts.due), (pool.alerts, pool.alerts_due));
-        check.same("waiting", index, count, pool.funding.waiting as usize);
-        if count > 0 {
-            check.same("oldest opened", index, oldest, pool.funding.oldest_opened_at);
-        }
-        check.same("next round", index, books.next_round, pool.funding.next_round);
-        check.same("round left", index, model.round_left(index), pool.funding.round_left as usize);
+        check.same("alerts so far", index, books.alert_seq, pool.alert_seq);
+        check.same("alerts since", index, books.alerts_since.unwrap_or(0), pool.alerts_since);
+        check.same("end of late money", index, books.late, (pool.second_stream.amount.into(), pool.second_stream.until));
+        crisis(model, index, pool, check);
         check.same("accrued at", index, books.accrued_at, pool.accrued_at);
+        check.same("stands since", index, books.stands_since.unwrap_or(0), pool.stands_since);
+        check.same("day of the capital", index, books.capital_day, pool.capital_day);
         check.same("last cover", index, books.last_cover_end_day, pool.last_cover_end_day);
         let queue = (books.queue.first().copied().unwrap_or(0), books.queue.last().copied().unwrap_or(0));
         check.same("queue", index, queue, (pool.oldest_exit_day, pool.newest_exit_day));
@@ -221,10 +241,48 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
     }
 }
 
+/// The crisis that is open: what the model sums up over incidents and alerts is what the books keep.
+fn crisis(model: &Model, index: usize, pool: &Pool, check: &mut Check) {
+    let (books, kept) = (&model.pools[index], &pool.crisis);
+    check.same("crises so far", index, books.crises, kept.number);
+    let Some(crisis) = &books.crisis else {
+        let none = backstop::state::CrisisBook { number: kept.number, ..Default::default() };
+        check.same("no crisis", index, none, *kept);
+        return;
+    };
+    let members = || model.members(index, crisis.number);
+    let amounts = [crisis.gross, crisis.growth, crisis.given, crisis.recovered];
+    let figures = [kept.gross, kept.growth, kept.given, kept.recovered].map(N::from);
+    check.same("gross, growth, given, recovered", index, amounts, figures);
+    check.same("gross of the incidents", index, members().map(|incident| incident.gross).sum(), N::from(kept.gross));
+    check.same("given to the incidents", index, members().map(|incident| incident.reserve).sum(), N::from(kept.given));
+    check.same("given by layers", index, crisis.taken, kept.taken.map(N::from));
+    check.same("last final, last early alert", index, (crisis.final_at, crisis.early_to), (kept.final_at, kept.early_to));
+    let unfinal = members().filter(|incident| incident.state == IncidentState::Growing).count();
+    let uncalled = members().flat_map(|incident| &incident.noted).filter(|noted| noted.pending).count();
+    let counts = [members().count(), unfinal, uncalled, model.early(index)];
+    let figures = [kept.incidents, kept.unfinal, kept.uncalled, kept.early].map(|count| count as usize);
+    check.same("incidents, not final, not called, early alerts", index, counts, figures);
+}
+
 fn products(model: &Model, view: &View, check: &mut Check) {
     for (index, (entry, (product, trigger))) in model.products.iter().zip(&view.products).enumerate() {
         check.amount("product exposure", index, model.exposure(index), product.exposure);
         check.same("product state", index, entry.state, product.state());
+        let books = &model.pools[entry.pool];
+        let of_product = |stream: &&Stream| stream.cover.is_some_and(|cover| model.covers[cover].product == index);
+        let (rates, today) = (&view.rates[index], day(books.accrued_at));
+        // Buckets are emptied by the next sale: until then those of past days are still there.
+        for ahead in today + 1..=(today + 511).min(rates.cleared_day + 512) {
+            let ends = books.streams.iter().filter(of_product).filter(|stream| stream.end_day == ahead);
+            let kept = rates.ends[ahead as usize % 512];
+            check.amount("product's rates that end", index, ends.map(|stream| stream.rate).sum(), kept);
+        }
+        let starts = books.streams.iter().filter(of_product).filter(|stream| day(stream.from) > today);
+        let kept = product.starts_after(today).map(|(_, start)| N::from(start.rate_q32)).sum::<N>();
+        if entry.state != ProductState::Over {
+            check.same("product's rates that start", index, starts.map(|stream| stream.rate).sum::<N>(), kept);
+        }
         check.amount("risk rate", index, entry.risk_rate, product.risk_rate_ppb);
         check.same("risk rate at", index, entry.risk_rate_at, product.risk_rate_at);
         check.same("level", index, entry.level, N::from(product.level_bps));
@@ -237,7 +295,8 @@ fn products(model: &Model, view: &View, check: &mut Check) {
         check.same("incident closed", index, entry.incident_closed, product.incident_closed == 1);
         let evidence = &entry.trigger;
         check.same("phase", index, evidence.phase, trigger.phase());
-        check.same("funded", index, entry.released, trigger.funded == 1);
+        check.same("opened", index, entry.released, trigger.opened == 1);
+        check.same("alert number", index, entry.alert_number, trigger.alert_number);
         let last = (trigger.evidence.last_publish_time, trigger.evidence.last_price, trigger.evidence.last_confidence);
         check.same("last print", index, evidence.last.unwrap_or_default(), last);
         let kept = (trigger.evidence.window_first as i64, trigger.evidence.window_last as i64);
@@ -251,17 +310,34 @@ fn incidents(scene: &Scene, model: &Model, view: &View, check: &mut Check) {
     for (&index, incident) in &view.incidents {
         let entry = model.products[index].incident.as_ref().expect("an open incident is in the model");
         check.same("incident state", index, entry.state, incident.state);
-        check.same("opened at", index, (entry.opened_at, entry.funded_at), (incident.opened_at, incident.funded_at));
-        let amounts = [entry.gross, entry.ceded, entry.net, entry.reserve, entry.paid, entry.quota_share_owed];
-        let kept =
-            [incident.gross, incident.ceded, incident.net, incident.reserve, incident.paid, incident.quota_share_owed];
-        check.same("gross, ceded, net, reserve, paid, quota share", index, amounts, kept.map(N::from));
-        let left = model.affected(index, model.products[index].trigger.event_at);
-        check.same("left", index, left, (incident.sums_left.into(), incident.premiums_left.into()));
-        check.same("cursor", index, entry.cursor, usize::from(incident.cursor));
-        let noted = incident.treaties.iter().take(incident.treaty_count.into()).map(|noted| noted.treaty);
-        let treaties = entry.treaties.iter().map(|treaty| scene.treaty(model, *treaty));
-        check.same("treaties noted", index, treaties.collect::<Vec<_>>(), noted.collect());
+        let times = [entry.opened_at, entry.ended_at, entry.accrued_at, entry.final_at, entry.deadline];
+        let kept = [incident.opened_at, incident.ended_at, incident.accrued_at, incident.final_at, incident.deadline];
+        check.same("opened, ended, accrued, final at, deadline", index, times, kept);
+        check.same("crisis", index, entry.crisis, incident.crisis);
+        let amounts = [entry.sums, entry.gross, entry.reserve, entry.paid, entry.loss_premium, entry.still_exposed];
+        let kept = [incident.sums, incident.gross, incident.reserve, incident.paid];
+        let kept = [kept[0], kept[1], kept[2], kept[3], incident.loss_premium, incident.still_exposed].map(N::from);
+        check.same("sums, gross, reserve, paid, loss premium, still exposed", index, amounts, kept);
+        check.amount("refunds left", index, entry.refunds_left, incident.refunds_left);
+        check.same("left", index, entry.left, (incident.sums_left.into(), incident.premiums_left.into()));
+        let noted = incident.treaties.iter().take(incident.treaty_count.into());
+        let noted = noted.map(|noted| {
+            let pending = noted.state == CallState::Pending;
+            (noted.treaty, N::from(noted.owed), N::from(noted.paid), pending)
+        });
+        let of = |noted: &super::model::Noted| (scene.treaty(model, noted.treaty), noted.owed, noted.paid, noted.pending);
+        check.same("treaties noted", index, entry.noted.iter().map(of).collect::<Vec<_>>(), noted.collect());
+    }
+    for ((pool, number), crisis) in &view.crises {
+        let books = &model.pools[*pool];
+        let closed = books.closed.iter().find(|closed| closed.number == *number);
+        let entry = closed.map_or((0, 0, 0), |closed| (closed.gross, closed.resources, closed.bucket));
+        let kept = (crisis.gross.into(), crisis.resources.into(), crisis.bucket.into());
+        check.same("gross, resources, bucket of a crisis", *pool, entry, kept);
+        let until = closed.map(|closed| closed.until).or(books.crisis.as_ref().map(|crisis| crisis.until));
+        check.same("deadline of a crisis", *pool, until.unwrap_or(0), crisis.until);
+        check.same("it is closed", *pool, closed.is_some(), crisis.closed);
+        check.same("its incidents", *pool, model.members(*pool, *number).count(), crisis.incidents as usize);
     }
 }
 
@@ -286,9 +362,9 @@ fn exits(model: &Model, view: &View, check: &mut Check) {
 fn treaties(scene: &Scene, model: &Model, svm: &LiteSVM, view: &View, check: &mut Check) -> Result<(), Difference> {
     for (&index, treaty) in &view.treaties {
         let entry = &model.treaties[index];
-        let amounts = [entry.limit_left, entry.uncollected, entry.restored, entry.premium, entry.rate];
-        let kept = [treaty.limit_left, treaty.uncollected, treaty.restored, treaty.premium, treaty.rate_q32];
-        check.same("limit left, uncollected, restored, premium, rate", index, amounts, kept.map(N::from));
+        let amounts = [entry.restored, entry.premium, entry.rate];
+        let kept = [treaty.restored, treaty.premium, treaty.rate_q32];
+        check.same("restored, premium, rate", index, amounts, kept.map(N::from));
         check.same("in force", index, entry.active, treaty.state == TreatyState::Active);
         let kept = (treaty.notice_until, treaty.start_day, treaty.end_day);
         check.same("treaty term", index, (entry.notice_until, entry.start_day, entry.end_day), kept);
@@ -299,6 +375,13 @@ fn treaties(scene: &Scene, model: &Model, svm: &LiteSVM, view: &View, check: &mu
         check.same("quota share", index, quota_share, pool.quota_share.treaty);
         let limit = books.quota_share.map_or(0, |treaty| model.treaties[treaty].limit_left);
         check.amount("limit of the quota share", index, limit, pool.quota_share.limit_left);
+        for treaty in books.quota_share.iter().chain(&books.layers) {
+            let (entry, address) = (&model.treaties[*treaty], key(treaty));
+            let kept = pool.limit_and_owed(&address).map(|(left, owed)| (N::from(left), N::from(owed)));
+            check.same("limit left, owed", index, Some((entry.limit_left, entry.owed)), kept);
+            let layer = pool.layers.iter().find(|layer| layer.treaty == address);
+            check.amount("restored for later", index, entry.later, layer.map_or(0, |layer| layer.restored_later));
+        }
         let end = books.quota_share.map_or(0, |treaty| super::model::start(model.treaties[treaty].end_day));
         check.same("end of the quota share", index, end, pool.quota_share.end);
         let in_force = pool.layers.iter().map(|layer| layer.treaty).filter(|key| *key != Pubkey::default());

@@ -4,7 +4,7 @@ use super::driver::{Driver, Failure};
 use super::model::{CoverStatus, DAY, N, Phase, day, start};
 use super::op::Op;
 use super::scene::USERS;
-use backstop::state::{IncidentState, ProductState, Tranche};
+use backstop::state::{ProductState, Tranche};
 
 type Drained = Result<(), Failure>;
 
@@ -60,43 +60,35 @@ impl Driver<'_> {
     }
 
     fn end_incidents(&mut self) -> Drained {
+        // A crisis that is over is closed before the next begins.
+        self.wait(2 * DAY)?;
+        self.fund_all()?;
         for product in 0..self.model.products.len() {
             let entry = &self.model.products[product];
-            if entry.trigger.phase == Phase::Final && entry.state != ProductState::Over {
+            if entry.trigger.phase.is_triggered() && entry.state != ProductState::Over {
                 self.must(Op::OpenIncident { product })?;
             }
         }
-        // Half of the treaties are called, the others skipped and collected later.
-        let mut skip = false;
+        // Half of the treaties are called in time, the others late.
+        let mut late = false;
         while let Some((treaty, product)) = self.next_treaty(0) {
-            skip = !skip;
-            if skip {
+            late = !late;
+            if late {
                 self.wait(2 * DAY)?;
-                self.must(Op::SkipTreaty { treaty, product })?;
-            } else {
-                self.must(Op::CallTreaty { treaty, product })?;
+                self.fund_all()?;
             }
+            self.must(Op::CallTreaty { treaty, product })?;
         }
-        self.wait(3 * DAY)?;
-        // A round in progress first, then the next.
-        for _ in 0..2 {
-            for product in 0..self.model.products.len() {
-                let entry = &self.model.products[product];
-                let Some(incident) = &entry.incident else { continue };
-                let (pool, round) = (&self.model.pools[entry.pool], incident.round);
-                let turn = round + 1 == pool.next_round || self.model.round_left(entry.pool) == 0;
-                if incident.state == IncidentState::Waiting && turn {
-                    self.must(Op::Fund { product })?;
-                }
-            }
-        }
+        self.wait(2 * DAY)?;
+        self.fund_all()?;
+        self.fund_all()?;
         for cover in 0..self.model.covers.len() {
             if let (true, Some(holder)) = (self.model.payout(cover).is_ok(), self.model.covers[cover].holder) {
                 self.must(Op::Settle { cover, holder, to: holder, signed: false })?;
             }
         }
-        // What nobody can claim is open until the settlement window is over.
-        self.wait(181 * DAY)?;
+        // What nobody can claim is open until the deadline.
+        self.wait(366 * DAY)?;
         for product in 0..self.model.products.len() {
             match &self.model.products[product].incident {
                 Some(incident) if incident.open => self.must(Op::CloseIncident { product })?,
@@ -107,8 +99,21 @@ impl Driver<'_> {
         }
         for pool in 0..self.model.pools.len() {
             let alerts = self.model.alerts(pool);
-            if alerts.count > 0 || self.model.pools[pool].incident_reserves > 0 {
+            let books = &self.model.pools[pool];
+            let crises = books.crisis.is_some() || !books.closed.is_empty();
+            if alerts.count > 0 || crises || books.incident_reserves > 0 || books.refunds + books.set_aside > 0 {
                 return self.strand("an alert or a reserve outlives its incidents", format!("pool {pool}: {alerts:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Funds every incident that there is something for.
+    fn fund_all(&mut self) -> Drained {
+        for product in 0..self.model.products.len() {
+            let op = Op::Fund { product };
+            if self.model.clone().apply(&op).is_ok() {
+                self.must(op)?;
             }
         }
         Ok(())
@@ -176,9 +181,6 @@ impl Driver<'_> {
             self.must(Op::SettlePremium { cedant: 0, reinsurer: self.model.treaties[treaty].reinsurer })?;
         }
         for treaty in 0..self.model.treaties.len() {
-            if self.model.treaties[treaty].uncollected > 0 {
-                self.must(Op::CollectTreaty { treaty })?;
-            }
             if self.model.treaties[treaty].open {
                 self.must(Op::EndTreaty { treaty })?;
             }
@@ -222,7 +224,8 @@ impl Driver<'_> {
     /// Books at the end: surplus, and what belongs to shares that were burnt past the program or are worth nothing.
     fn nothing_is_left(&mut self) -> Drained {
         for (pool, books) in self.model.pools.iter().enumerate() {
-            let left = books.unearned + books.incident_reserves + books.exit_reserves + books.payable;
+            let premium = books.unearned + books.refunds + books.set_aside + books.late.0;
+            let left = premium + books.incident_reserves + books.exit_reserves + books.payable;
             // A ticket that is cancelled after a part of it was paid closes its open units rounded down: the rest of a unit,
             // worth less than a unit of the asset, is nobody's.
             let tickets = self.model.tickets.iter().filter(|ticket| ticket.pool == pool).count() as N;

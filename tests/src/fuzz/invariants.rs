@@ -1,4 +1,4 @@
-//! What must hold after every operation, whatever came before: invariants numbered I1 to I14, in plain
+//! What must hold after every operation, whatever came before: invariants numbered I1 to I17, in plain
 //! words, on the chain's own accounts. I11 (votes within locked weight) has no subject here: nobody votes.
 
 use super::compare::View;
@@ -9,7 +9,7 @@ use super::transaction::Failed;
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
 use backstop::peril::evidence::Evidence;
-use backstop::state::{IncidentState, Pool, Tranche, TrancheBook};
+use backstop::state::{Pool, PoolKind, ProductState, Tranche, TrancheBook};
 use solana_sdk::account::{AccountSharedData, ReadableAccount};
 use solana_sdk::instruction::InstructionError;
 use solana_sdk::transaction::TransactionError;
@@ -60,7 +60,7 @@ pub struct Invariant {
 }
 
 /// All invariants, in order.
-pub const ALL: [Invariant; 13] = [
+pub const ALL: [Invariant; 16] = [
     Invariant { number: "I1", says: "every vault holds at least what the books say", check: vaults_cover_the_books },
     Invariant { number: "I2", says: "the books are the sum of everybody's claims", check: books_are_the_claims },
     Invariant {
@@ -94,6 +94,13 @@ pub const ALL: [Invariant; 13] = [
         check: refusals_are_typed,
     },
     Invariant { number: "I14", says: "an operation stays within its compute units", check: compute_units },
+    Invariant { number: "I15", says: "premium that goes back never lowers capital", check: refunds_spare_capital },
+    Invariant { number: "I16", says: "capital that stands behind nothing earns nothing", check: exposure_earns },
+    Invariant {
+        number: "I17",
+        says: "a product pays out and gives back no more than its reserve and its own premium",
+        check: products_pay_from_their_own,
+    },
 ];
 
 fn holds(condition: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
@@ -109,7 +116,18 @@ fn vaults_cover_the_books(step: &mut Step) -> Result<(), String> {
 
 fn ledger(pool: &Pool) -> N {
     let classes: N = pool.tranches.iter().map(|book| N::from(book.assets) + N::from(book.exiting)).sum();
-    let rest = [pool.surplus, pool.unearned_premium, pool.incident_reserves, pool.exit_reserves, pool.treaty_payable];
+    let rest = [
+        pool.surplus,
+        pool.unearned_premium,
+        pool.second_stream.amount,
+        pool.premium_refunds,
+        pool.set_aside,
+        pool.incident_reserves,
+        pool.exit_reserves,
+        pool.treaty_payable,
+        pool.crisis.recovered,
+        pool.crisis_buckets,
+    ];
     classes + rest.iter().map(|entry| N::from(*entry)).sum::<N>()
 }
 
@@ -143,23 +161,26 @@ fn books_are_the_claims(step: &mut Step) -> Result<(), String> {
         for (book, open) in pool.tranches.iter().zip(open_units) {
             holds(open <= N::from(book.units), || format!("pool {index}: {open} open units of {}", book.units))?;
         }
-        let mut reserved = 0;
+        let (mut reserved, mut set_aside) = (0, 0);
         for (product, incident) in &view.incidents {
             if model.products[*product].pool != index {
                 continue;
             }
-            reserved += match incident.state {
-                IncidentState::Open | IncidentState::Waiting => incident.ceded,
-                IncidentState::Funded => incident.reserve - incident.paid,
-                IncidentState::Closed => 0,
-            };
+            reserved += incident.reserve - incident.paid;
             let covers = model.covers.iter().enumerate().filter(|(_, cover)| cover.product == *product);
-            let due: N = covers.filter_map(|(cover, _)| model.payout(cover).ok()).sum();
+            let due = covers.filter_map(|(cover, _)| model.payout(cover).ok());
+            let (due, refunds) = due.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
             let left = N::from(incident.reserve.saturating_sub(incident.paid));
             holds(due <= left, || format!("product {product}: {due} is due of {left} left"))?;
+            let left = incident.refunds_left;
+            holds(refunds <= N::from(left), || format!("product {product}: {refunds} go back of {left} set aside"))?;
+            set_aside += left;
         }
         holds(reserved == pool.incident_reserves, || {
             format!("pool {index}: incidents hold {reserved}, the books {}", pool.incident_reserves)
+        })?;
+        holds(set_aside == pool.premium_refunds, || {
+            format!("pool {index}: incidents give {set_aside} back, the books {}", pool.premium_refunds)
         })?;
         let exposure: u64 = pool.group_exposures.iter().sum();
         holds(exposure == pool.total_exposure, || format!("pool {index}: groups sum to {exposure}"))?;
@@ -171,7 +192,7 @@ fn books_are_the_claims(step: &mut Step) -> Result<(), String> {
 fn losers(step: &Step) -> Vec<usize> {
     match *step.op {
         Op::Fund { product } => vec![step.model.products[product].pool],
-        Op::CallTreaty { treaty, .. } | Op::CollectTreaty { treaty } => vec![step.model.treaties[treaty].reinsurer],
+        Op::CallTreaty { treaty, .. } => vec![step.model.treaties[treaty].reinsurer],
         _ => Vec::new(),
     }
 }
@@ -245,13 +266,61 @@ fn covers_pay_once(step: &mut Step) -> Result<(), String> {
     let account = step.scene.assets_of(to, asset);
     let arrived = step.changes.iter().find(|change| change.key == account);
     let arrived = arrived.map_or(0, |change| units(change.after.as_ref()) - units(change.before.as_ref()));
-    holds(step.paid.insert(cover, arrived.into()).is_none(), || format!("cover {cover} was paid twice"))?;
+    // It may be paid again, and all of it together is what the model says.
+    let paid = step.paid.entry(cover).or_default();
+    *paid += N::from(arrived);
+    let paid = *paid;
+    holds(paid == entry.paid, || format!("cover {cover} was paid {paid} in all, and is due {}", entry.paid))?;
     let event_at = step.model.products[entry.product].trigger.event_at;
-    let most = if entry.affected(event_at) == Some(true) { entry.sum } else { entry.premium };
-    holds(N::from(arrived) <= most, || format!("cover {cover} was paid {arrived} of {most}"))?;
+    // A loss pays the sum insured at most, and gives back the premium at most.
+    let most = entry.premium + if entry.affected(event_at) == Some(true) { entry.sum } else { 0 };
+    holds(paid <= most, || format!("cover {cover} was paid {paid} of {most}"))?;
     for (product, incident) in &step.after.incidents {
         let sound = incident.paid <= incident.reserve && incident.reserve <= incident.gross;
         holds(sound, || format!("the incident of product {product} pays more than it has: {incident:?}"))?;
+    }
+    Ok(())
+}
+
+fn refunds_spare_capital(step: &mut Step) -> Result<(), String> {
+    if !matches!(step.op, Op::Settle { .. } | Op::OpenIncident { .. } | Op::CancelCover { .. } | Op::Accrue { .. }) {
+        return Ok(());
+    }
+    let capital = |pool: &Pool| pool.loss_capital().map_err(|error| error.to_string());
+    for (index, ((before, ..), (after, ..))) in step.before.pools.iter().zip(&step.after.pools).enumerate() {
+        let (was, is) = (capital(before)?, capital(after)?);
+        holds(is >= was, || format!("pool {index}: capital fell from {was} to {is} by {}", step.op.name()))?;
+    }
+    Ok(())
+}
+
+fn exposure_earns(step: &mut Step) -> Result<(), String> {
+    let model = step.model;
+    for (index, (pool, ..)) in step.after.pools.iter().enumerate() {
+        // What is still to be accrued may be of covers that ended meanwhile, after an alert that held it back.
+        if pool.kind() != PoolKind::Cover || pool.accrued_at != model.now {
+            continue;
+        }
+        let products = model.products.iter().enumerate();
+        let live = products.filter(|(_, product)| product.pool == index && product.state != ProductState::Over);
+        let exposed: N = live.map(|(product, _)| model.exposure(product)).sum();
+        holds(pool.rate_q32 == 0 || exposed > 0, || {
+            format!("pool {index} earns {} a second and stands behind nothing", pool.rate_q32)
+        })?;
+    }
+    Ok(())
+}
+
+fn products_pay_from_their_own(step: &mut Step) -> Result<(), String> {
+    let model = step.model;
+    for (index, product) in model.products.iter().enumerate() {
+        let covers = || model.covers.iter().filter(|cover| cover.product == index);
+        let paid: N = covers().map(|cover| cover.paid).sum();
+        let premium: N = covers().map(|cover| cover.premium).sum();
+        let reserve = product.incident.as_ref().map_or(0, |incident| incident.reserve);
+        holds(paid <= reserve + premium, || {
+            format!("product {index} paid {paid} of a reserve of {reserve} and a premium of {premium}")
+        })?;
     }
     Ok(())
 }
@@ -278,10 +347,10 @@ fn own_signature(step: &mut Step) -> Result<(), String> {
 }
 
 /// What users have in a pool, entry by entry: neither surplus nor unearned premium, which accrual moves.
-fn users_part(pool: &Pool) -> [u64; 6] {
+fn users_part(pool: &Pool) -> [u64; 7] {
     let [junior, senior] = &pool.tranches;
-    let reserves = [pool.exit_reserves, pool.incident_reserves];
-    [junior.assets, junior.exiting, senior.assets, senior.exiting, reserves[0], reserves[1]]
+    let [exits, incidents, refunds] = [pool.exit_reserves, pool.incident_reserves, pool.premium_refunds];
+    [junior.assets, junior.exiting, senior.assets, senior.exiting, exits, incidents, refunds]
 }
 
 fn officials_take_nothing(step: &mut Step) -> Result<(), String> {

@@ -241,7 +241,7 @@ impl Driver<'_> {
         self.event([r[0], 2 * (r[1] >> 1), r[2], r[3], r[4] | 2])?;
         for product in together {
             let entry = &self.model.products[product];
-            if entry.trigger.phase == Phase::Final && entry.incident.is_none() {
+            if entry.trigger.phase.is_triggered() && entry.incident.is_none() {
                 self.step(Op::OpenIncident { product })?;
                 self.step(Op::Fund { product })?;
             }
@@ -276,15 +276,28 @@ impl Driver<'_> {
         self.settle_epochs(r)
     }
 
-    pub(super) fn skip(&mut self, r: [u64; 5]) -> Played {
-        let Some((treaty, product)) = self.next_treaty(r[0]) else { return Ok(()) };
-        let opened_at = self.model.products[product].incident.as_ref().map_or(0, |incident| incident.opened_at);
-        // Mostly somebody waits until it may be skipped.
-        let due = opened_at + 2 * DAY;
-        if !one_in(4, r[1]) && due > self.model.now {
-            self.step(Op::Time { to: due })?;
+    /// Somebody in a hurry: calls the treaties of one incident alone and has it funded before anybody else's, or waits
+    /// until the time for treaties is over. It must bring nobody more than the others.
+    pub(super) fn first_caller(&mut self, r: [u64; 5]) -> Played {
+        let Some(product) = self.incident(r[0], |incident| incident.crisis != 0) else { return Ok(()) };
+        if one_in(4, r[1]) {
+            self.step(Op::Time { to: self.model.now + 2 * DAY })?;
         }
-        self.step(Op::SkipTreaty { treaty, product }).map(|_| ())
+        let noted = |driver: &Self| -> Vec<usize> {
+            let incident = driver.model.products[product].incident.as_ref();
+            incident.map_or(Vec::new(), |incident| incident.noted.iter().map(|noted| noted.treaty).collect())
+        };
+        if one_in(2, r[2]) {
+            for treaty in noted(self) {
+                self.step(Op::CallTreaty { treaty, product })?;
+            }
+        }
+        self.step(Op::Fund { product })?;
+        if let Some(cover) = self.payable(r[3]).filter(|cover| self.model.covers[*cover].product == product) {
+            let op = self.settle(cover, [0, r[3] >> 8, r[4], 0, 0]);
+            self.step(op)?;
+        }
+        Ok(())
     }
 
     pub(super) fn cede(&mut self, r: [u64; 5]) -> Played {

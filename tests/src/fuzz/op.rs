@@ -101,6 +101,7 @@ operations! {
         Fund "fund_incident" { product: usize }
         /// `signed`: the holder signs, so that any account may be named.
         Settle "settle_cover" { cover: usize, holder: Who, to: Who, signed: bool }
+        ExtendDeadline "extend_deadline" { product: usize }
         CloseIncident "close_incident" { product: usize }
     }
     // ---- reinsurance ----
@@ -109,8 +110,6 @@ operations! {
         AcceptTreaty "accept_treaty" { treaty: usize, by: Who }
         SettlePremium "settle_treaty_premium" { cedant: usize, reinsurer: usize }
         CallTreaty "call_treaty" { treaty: usize, product: usize }
-        SkipTreaty "skip_treaty" { treaty: usize, product: usize }
-        CollectTreaty "collect_treaty" { treaty: usize }
         EndTreaty "end_treaty" { treaty: usize }
         CommuteTreaty "commute_treaty" { treaty: usize, by: Who }
         AnnounceCession "announce_cession" { cedant: usize, reinsurer: usize, amount: u64, by: Who }

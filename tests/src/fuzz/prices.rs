@@ -5,7 +5,7 @@ use super::driver::{Driver, Failure};
 use super::model::{Evidence, Phase, Product};
 use super::op::Op;
 use super::rng::Rng;
-use backstop::state::{IncidentState, ProductState};
+use backstop::state::ProductState;
 
 impl Driver<'_> {
     /// The true price of a feed at a time, a little beside the level of the day.
@@ -102,7 +102,7 @@ impl Driver<'_> {
                 self.step(Op::Refresh { product })?;
             }
             let entry = &self.model.products[product];
-            if entry.trigger.phase == Phase::Final && entry.incident.is_none() {
+            if entry.trigger.phase.is_triggered() && entry.incident.is_none() {
                 self.step(Op::OpenIncident { product })?;
             }
         }
@@ -112,7 +112,7 @@ impl Driver<'_> {
             }
         }
         for place in 0..3 {
-            if let Some(product) = self.incident(r[2] + place, IncidentState::Waiting) {
+            if let Some(product) = self.fundable(r[2] + place) {
                 self.step(Op::Fund { product })?;
             }
         }

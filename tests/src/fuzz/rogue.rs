@@ -7,11 +7,11 @@
 //! other. In both, honest moves have to succeed, and the model and the invariants hold after every transaction.
 
 use super::driver::{Driver, Failure};
-use super::model::{CoverStatus, DAY, N, Phase, day, start};
+use super::model::{CoverStatus, DAY, N, day, start};
 use super::op::Op;
 use super::rng::Rng;
 use super::scene::{EVIL, OFFICIALS, Scene, TOKEN, USERS};
-use backstop::state::{IncidentState, ProductState, Tranche, TreatyKind, TreatyTerms};
+use backstop::state::{ProductState, Tranche, TreatyKind, TreatyTerms};
 
 /// Who of the officials attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +88,7 @@ pub const ATTACKS: &[(&str, u64)] = &[
     ("fund_incident", 1),
     ("close_incident", 1),
     ("end_treaty", 1),
-    ("collect_treaty", 1),
-    ("skip_treaty", 1),
+    ("extend_deadline", 1),
     ("close_cession", 1),
     ("settle_treaty_premium", 1),
     ("refresh", 1),
@@ -268,7 +267,15 @@ impl Run<'_> {
         for product in driver.model.with_condition() {
             driver.must(Op::Refresh { product })?;
             let entry = &driver.model.products[product];
-            if entry.trigger.phase == Phase::Final && entry.incident.is_none() {
+            if entry.trigger.phase.is_triggered() && entry.incident.is_none() {
+                // A crisis that is over is closed first.
+                let pool = entry.pool;
+                for other in 0..driver.model.products.len() {
+                    let fund = Op::Fund { product: other };
+                    if driver.model.is_ripe(pool) && driver.model.clone().apply(&fund).is_ok() {
+                        driver.must(fund)?;
+                    }
+                }
                 driver.must(Op::OpenIncident { product })?;
             }
         }
@@ -276,9 +283,9 @@ impl Run<'_> {
             driver.must(Op::CallTreaty { treaty, product })?;
         }
         for product in 0..driver.model.products.len() {
-            let waits = |incident: &super::model::Incident| incident.state == IncidentState::Waiting;
-            if driver.model.products[product].incident.as_ref().is_some_and(waits) {
-                driver.step(Op::Fund { product })?;
+            let fund = Op::Fund { product };
+            if driver.model.clone().apply(&fund).is_ok() {
+                driver.must(fund)?;
             }
         }
         for cover in 0..driver.model.covers.len() {
@@ -329,7 +336,8 @@ impl Run<'_> {
             self.end.accomplice[asset] += cover.paid.saturating_sub(cover.premium);
         }
         for product in &model.products {
-            self.end.recovered += product.incident.as_ref().map_or(0, |incident| incident.ceded);
+            let noted = product.incident.iter().flat_map(|incident| &incident.noted);
+            self.end.recovered += noted.map(|noted| noted.paid).sum::<N>();
         }
     }
 
@@ -474,10 +482,7 @@ impl Run<'_> {
             "fund_incident" => Some(Op::Fund { product }),
             "close_incident" => Some(Op::CloseIncident { product }),
             "end_treaty" => there(Op::EndTreaty { treaty }),
-            "collect_treaty" => there(Op::CollectTreaty { treaty }),
-            "skip_treaty" => {
-                self.driver.next_treaty(number()).map(|(treaty, product)| Op::SkipTreaty { treaty, product })
-            }
+            "extend_deadline" => Some(Op::ExtendDeadline { product }),
             "close_cession" => Some(Op::CloseCession { cedant: (number() % 2) as usize }),
             "settle_treaty_premium" => model.pools[0]
                 .quota_share

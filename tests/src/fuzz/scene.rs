@@ -142,6 +142,7 @@ pub enum Derived {
     Product(usize, u16),
     Trigger(Pubkey),
     Incident(Pubkey),
+    Crisis(usize, u32),
     CoverMint(Pubkey, Pubkey, u64, u32),
     Cover(Pubkey),
     Ticket(usize, Who, u64),
@@ -202,20 +203,28 @@ impl Scene {
                 surplus: 0,
                 classes: Default::default(),
                 unearned: 0,
+                refunds: 0,
+                held_back: 0,
+                stands_since: None,
                 incident_reserves: 0,
                 exit_reserves: 0,
                 payable: 0,
                 donated: 0,
                 accrued_at: self.begun,
                 capital_at_day: 0,
+                capital_day: super::model::day(self.begun),
                 streams: Vec::new(),
                 fractions: [0; 4],
                 last_cover_end_day: 0,
                 queue: Vec::new(),
                 in_use: false,
-                next_round: 0,
-                round_capital: 0,
-                round_net: 0,
+                crisis: None,
+                crises: 0,
+                closed: Vec::new(),
+                set_aside: 0,
+                late: (0, 0),
+                alert_seq: 0,
+                alerts_since: None,
                 quota_share: None,
                 layers: Vec::new(),
                 inward: Vec::new(),
@@ -258,6 +267,7 @@ impl Scene {
             Derived::Product(of, id) => address::product(&pool(of), id),
             Derived::Trigger(product) => address::trigger(&product),
             Derived::Incident(product) => address::incident(&product),
+            Derived::Crisis(of, number) => address::crisis(&pool(of), number),
             Derived::CoverMint(product, buyer, nonce, day) => address::cover_mint(&product, &buyer, nonce, day),
             Derived::Cover(mint) => address::cover(&mint),
             Derived::Ticket(of, owner, nonce) => address::exit_ticket(&pool(of), &self.people[owner], nonce),
@@ -297,6 +307,11 @@ impl Scene {
     /// A product's incident.
     pub fn incident(&self, model: &Model, product: usize) -> Pubkey {
         self.derive(Derived::Incident(self.product(model, product).product))
+    }
+
+    /// A crisis of a pool.
+    pub fn crisis(&self, pool: usize, number: u32) -> Pubkey {
+        self.derive(Derived::Crisis(pool, number))
     }
 
     /// A cover's NFT.

@@ -2,9 +2,9 @@
 
 use super::action::pick;
 use super::driver::Driver;
-use super::model::{N, Product, Treaty};
+use super::model::{Incident, N, Product, Treaty};
 use super::op::{Op, Who};
-use backstop::state::{IncidentState, ProductState, Tranche};
+use backstop::state::{ProductState, Tranche};
 
 impl Driver<'_> {
     pub(super) fn later(&self, seconds: i64) -> Op {
@@ -24,9 +24,17 @@ impl Driver<'_> {
         pick(&found, r)
     }
 
-    pub(super) fn incident(&self, r: u64, state: IncidentState) -> Option<usize> {
-        let in_state = |incident: &super::model::Incident| incident.open && incident.state == state;
-        self.product_where(r, |product| product.incident.as_ref().is_some_and(in_state))
+    /// A product whose incident is open and passes a test.
+    pub(super) fn incident(&self, r: u64, test: impl Fn(&Incident) -> bool) -> Option<usize> {
+        self.product_where(r, |product| product.incident.as_ref().is_some_and(|it| it.open && test(it)))
+    }
+
+    /// An incident for which there is something.
+    pub(super) fn fundable(&self, r: u64) -> Option<usize> {
+        let funds = |product: &usize| self.model.clone().apply(&Op::Fund { product: *product }).is_ok();
+        let open = |product: &usize| self.model.products[*product].incident.as_ref().is_some_and(|it| it.open);
+        let found: Vec<usize> = (0..self.model.products.len()).filter(open).filter(funds).collect();
+        pick(&found, r)
     }
 
     pub(super) fn treaty(&self, r: u64, test: impl Fn(&Treaty) -> bool) -> Option<usize> {
@@ -36,11 +44,12 @@ impl Driver<'_> {
         pick(&found, r)
     }
 
-    /// An open incident and the treaty that it calls next.
+    /// An open incident and a treaty that owes it something, in no order.
     pub fn next_treaty(&self, r: u64) -> Option<(usize, usize)> {
-        let product = self.incident(r, IncidentState::Open)?;
+        let product = self.incident(r, |incident| incident.noted.iter().any(|noted| noted.pending))?;
         let incident = self.model.products[product].incident.as_ref()?;
-        Some((*incident.treaties.get(incident.cursor)?, product))
+        let pending: Vec<usize> = incident.noted.iter().filter(|it| it.pending).map(|noted| noted.treaty).collect();
+        Some((pick(&pending, r >> 8)?, product))
     }
 
     pub(super) fn ticket(&self, r: u64) -> Option<usize> {

@@ -75,6 +75,7 @@ impl Scene {
         let payer = self.world.payer.pubkey();
         let person = |who: Who| self.people[who];
         let product = |product: usize| self.product(model, product);
+        let crisis = |product: usize| model.products[product].incident.as_ref().map_or(0, |incident| incident.crisis);
         let treaty = |treaty: usize| {
             let (cedant, reinsurer) = (model.treaties[treaty].cedant, model.treaties[treaty].reinsurer);
             TreatyKeys {
@@ -165,8 +166,12 @@ impl Scene {
             Op::Observe { product: of, .. } => ix::observe(&product(of), seeded(PRICE).pubkey()),
             Op::Refresh { product: of } => ix::refresh(&product(of)),
             Op::Confirm { product: of } => ix::confirm(&product(of)),
-            Op::OpenIncident { product: of } => ix::open_incident(&product(of), payer),
-            Op::Fund { product: of } => ix::fund_incident(&product(of)),
+            Op::OpenIncident { product: of } => {
+                let books = &model.pools[model.products[of].pool];
+                let next = books.crises + u32::from(books.crisis.is_none());
+                ix::open_incident(&product(of), payer, next)
+            }
+            Op::Fund { product: of } => ix::fund_incident(&product(of), crisis(of)),
             Op::Settle { cover, holder, to, signed } => {
                 let keys = product(model.covers[cover].product);
                 let mut settle = ix::settle_cover(&keys, person(holder), self.cover_mint(model, cover));
@@ -174,7 +179,13 @@ impl Scene {
                 replace(&mut settle, 7, keys.pool.assets_of(&person(to)));
                 settle
             }
-            Op::CloseIncident { product: of } => ix::close_incident(&product(of), payer),
+            Op::CloseIncident { product: of } => {
+                let number = Some(crisis(of)).filter(|number| *number != 0);
+                ix::close_incident(&product(of), payer, number.map(|number| (number, payer)))
+            }
+            Op::ExtendDeadline { product: of } => {
+                ix::extend_deadline(&product(of), Some(crisis(of)).filter(|number| *number != 0))
+            }
             Op::CreateTreaty { cedant, reinsurer, terms, by } => {
                 let id = model.pools[cedant].treaties;
                 let keys = TreatyKeys {
@@ -188,9 +199,9 @@ impl Scene {
             Op::SettlePremium { cedant, reinsurer } => {
                 ix::settle_treaty_premium(&self.pool(model, cedant), self.pools[reinsurer].pool)
             }
-            Op::CallTreaty { treaty: of, product: event } => ix::call_treaty(&treaty(of), &product(event)),
-            Op::SkipTreaty { treaty: of, product: event } => ix::skip_treaty(&treaty(of), &product(event)),
-            Op::CollectTreaty { treaty: of } => ix::collect_treaty(&treaty(of)),
+            Op::CallTreaty { treaty: of, product: event } => {
+                ix::call_treaty(&treaty(of), &product(event), crisis(event))
+            }
             Op::EndTreaty { treaty: of } => ix::end_treaty(&treaty(of), payer),
             Op::CommuteTreaty { treaty: of, by } => ix::commute_treaty(person(by), &treaty(of)),
             Op::AnnounceCession { cedant, reinsurer, amount, by } => {

@@ -70,7 +70,7 @@ pub const LIST: &[Allowed] = &[
     allow("set_product_state", "product", By::Type, SUBJECT),
     allow("set_risk_rate", "product", By::Type, SUBJECT),
     allow("call_treaty", "incident", OF_POOL, SUBJECT),
-    allow("skip_treaty", "incident", OF_POOL, SUBJECT),
+    allow("extend_deadline", "incident", OF_POOL, SUBJECT),
     allow("create_treaty", "reinsurer", OF_KIND, REINSURER),
     allow("announce_cession", "reinsurer", OF_KIND, REINSURER),
     allow("deposit", "owner_assets", OF_OWNER, SOURCE),

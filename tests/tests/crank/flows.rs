@@ -14,6 +14,7 @@ fn a_depeg_is_observed_confirmed_funded_and_paid_by_crank_passes_alone() {
     world.advance(3 * DAY);
     breach_for_long(&world, &product, HALF, &payer);
     assert_eq!(world.trigger(&product).phase(), Phase::Met);
+    let due: Vec<u64> = holders.iter().map(|(_, mint)| 500 * ONE + half_back(&world, mint)).collect();
     let report = run(&world, &payer);
     assert_eq!(report.count("confirm"), 1);
     assert_eq!(report.count("open_incident"), 1);
@@ -21,8 +22,8 @@ fn a_depeg_is_observed_confirmed_funded_and_paid_by_crank_passes_alone() {
     assert_eq!(report.count("settle_cover"), 7);
     assert_eq!(report.count("close_incident"), 1);
     assert_eq!((report.skipped.len(), report.waiting.len()), (0, 0));
-    for ((person, mint), before) in holders.iter().zip(before) {
-        assert_eq!(world.assets(person) - before, 500 * ONE);
+    for (((person, mint), before), due) in holders.iter().zip(before).zip(due) {
+        assert_eq!(world.assets(person) - before, due);
         assert_eq!(world.cover(mint).state, CoverState::Settled);
     }
     assert_eq!(world.product(&product).state(), ProductState::Over);
@@ -102,8 +103,9 @@ fn quota_share_premium_is_handed_over_about_once_a_day_and_the_rest_at_the_end()
     let world = &scene.world;
     let terms = over(world.now(), 20, QuotaShare { cession_bps: 3_000, commission_bps: 0 }, 50_000 * ONE);
     let [treaty] = scene.in_force([(&scene.owned, terms)]);
-    world.holder(&scene.product, 50_000 * ONE, 7);
+    let (_, cover) = world.holder(&scene.product, 50_000 * ONE, 7);
     let payer = operator(world);
+    world.cluster.set_time(world.cover(&cover).active_from());
     run(world, &payer);
     let mut settled = 0;
     for _ in 0..24 {
@@ -136,13 +138,13 @@ fn an_incident_calls_its_treaties_and_is_paid_with_their_money() {
     let report = run(world, &payer);
     assert_eq!((report.count("call_treaty"), report.count("fund_incident")), (2, 1));
     assert_eq!(world.assets(&person) - before, 40_000 * ONE);
-    let [share, excess] = treaties.map(|treaty| scene.treaty(&treaty));
-    assert_eq!((share.limit_left, excess.limit_left), (38_000 * ONE, 0));
+    let [share, excess] = treaties.map(|treaty| scene.left_and_owed(&treaty));
+    assert_eq!((share, excess), ((38_000 * ONE, 0), (0, 0)));
     scene.assert_books();
 }
 
 #[test]
-fn a_treaty_that_cannot_be_called_is_skipped_after_two_days_and_collected_once_it_can_pay() {
+fn a_treaty_that_cannot_be_called_stops_nobody_and_is_called_once_it_can_pay() {
     let scene = Scene::new();
     let world = &scene.world;
     let [treaty] = scene.in_force([(&scene.owned, quota_share(world.now(), 3_000, 0, 50_000 * ONE))]);
@@ -153,19 +155,21 @@ fn a_treaty_that_cannot_be_called_is_skipped_after_two_days_and_collected_once_i
     scene.freeze(&scene.owned, true);
     let report = run(world, &payer);
     assert_eq!((report.count("open_incident"), report.count("call_treaty")), (1, 0));
-    let [waiting] = &report.waiting[..] else { panic!("{:?}", report.waiting) };
-    assert_eq!((waiting.kind.name(), waiting.why), ("call_treaty", "a pool's vault is frozen"));
-    world.advance(2 * DAY - 1);
-    assert_eq!(run(world, &payer).count("skip_treaty"), 0);
-    world.advance(1);
-    let report = run(world, &payer);
-    assert_eq!((report.count("skip_treaty"), report.count("settle_cover")), (1, 1));
+    // The holder is paid at once.
+    assert_eq!((report.count("fund_incident"), report.count("settle_cover")), (1, 1));
     assert_eq!(world.assets(&person) - before, 40_000 * ONE);
-    assert_eq!(scene.treaty(&treaty).uncollected, 12_000 * ONE);
-    let surplus = world.pool(&scene.cedant).surplus;
+    let waiting: Vec<_> = report.waiting.iter().map(|waiting| (waiting.kind.name(), waiting.why)).collect();
+    // Its part of what was earned in the alert waits as well.
+    let why = "a pool's vault is frozen";
+    assert_eq!(waiting, [("call_treaty", why), ("settle_treaty_premium", why)]);
+    world.advance(2 * DAY);
+    assert_eq!(run(world, &payer).count("fund_incident"), 1, "it closes the crisis");
+    assert!(!world.pool(&scene.cedant).in_crisis());
+    assert_eq!(scene.left_and_owed(&treaty), (38_000 * ONE, 12_000 * ONE));
+    let late = world.pool(&scene.cedant).second_stream.amount;
     scene.freeze(&scene.owned, false);
-    assert_eq!(run(world, &payer).count("collect_treaty"), 1);
-    assert_eq!(world.pool(&scene.cedant).surplus, surplus + 12_000 * ONE);
+    assert_eq!(run(world, &payer).count("call_treaty"), 1);
+    assert_eq!(world.pool(&scene.cedant).second_stream.amount, late + 12_000 * ONE);
     scene.assert_books();
 }
 
@@ -232,7 +236,7 @@ fn what_anyone_may_close_is_closed_to_whoever_paid_for_it() {
 }
 
 #[test]
-fn a_treaty_whose_call_is_refused_for_another_reason_is_called_until_it_may_be_skipped() {
+fn a_treaty_whose_call_is_refused_for_another_reason_stops_nobody() {
     let scene = Scene::new();
     let world = &scene.world;
     scene.in_force([(&scene.owned, quota_share(world.now(), 3_000, 0, 50_000 * ONE))]);
@@ -246,13 +250,11 @@ fn a_treaty_whose_call_is_refused_for_another_reason_is_called_until_it_may_be_s
     let report = run(world, &payer);
     assert_eq!((report.count("open_incident"), report.count("call_treaty")), (1, 0));
     assert!(report.skipped.iter().any(|skipped| skipped.kind == "call_treaty"), "{:?}", report.skipped);
+    assert_eq!((report.count("fund_incident"), report.count("settle_cover")), (1, 1));
     world.advance(2 * DAY);
-    let delays = Delays { first: Duration::ZERO, ..options().delays };
-    let mut crank = crank(&world.cluster, &payer, Options { delays, ..options() });
-    let report = crank.pass().unwrap();
-    assert_eq!(report.count("skip_treaty"), 0, "it is called once more first");
-    let report = crank.run_until_idle().unwrap();
-    assert_eq!((report.count("skip_treaty"), report.count("settle_cover")), (1, 1));
+    let report = run(world, &payer);
+    assert!(report.skipped.iter().any(|skipped| skipped.kind == "call_treaty"), "it is called again");
+    assert!(!world.pool(&scene.cedant).in_crisis());
 }
 
 #[test]

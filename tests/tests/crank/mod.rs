@@ -95,6 +95,14 @@ fn breach_for_long(world: &World, keys: &ProductKeys, price_e8: i64, payer: &Key
     world.advance(slot + i64::from(terms.challenge) + 1);
 }
 
+/// What a cover gets back of its premium beside half of its sum, when its trigger can first be confirmed: half of what it
+/// had not earned at the end of the challenge, the second before.
+fn half_back(world: &World, mint: &Pubkey) -> u64 {
+    let cover = world.cover(mint);
+    let seconds = u128::try_from(cover.end() - (world.now() - 1)).unwrap();
+    u64::try_from((u128::from(cover.rate_q32) * seconds) >> 32).unwrap() / 2
+}
+
 /// Many covers of various sums, whose trigger can be confirmed: the holders with what each is due.
 fn owed(world: &World, product: &ProductKeys, covers: u64, payer: &Keypair) -> Vec<(Person, Pubkey, u64)> {
     world.print(product, PAR);
@@ -106,10 +114,16 @@ fn owed(world: &World, product: &ProductKeys, covers: u64, payer: &Keypair) -> V
         world.cluster.set_tokens(&person.id(), &world.asset, 0);
         (person, mint, sum / 2)
     };
-    let holders = (0..covers).map(insure).collect();
+    let holders: Vec<(Person, Pubkey, u64)> = (0..covers).map(insure).collect();
     world.advance(3 * DAY);
     breach_for_long(world, product, HALF, payer);
     holders
+        .into_iter()
+        .map(|(person, mint, half)| {
+            let due = half + half_back(world, &mint);
+            (person, mint, due)
+        })
+        .collect()
 }
 
 #[track_caller]
@@ -119,6 +133,7 @@ fn assert_paid_once(world: &World, pool: &PoolKeys, product: &ProductKeys, holde
         assert_eq!(world.cover(mint).state, CoverState::Settled);
     }
     assert!(world.cluster.account(&product.incident()).unwrap().is_none(), "the incident is closed");
-    assert_eq!(world.pool(pool).incident_reserves, 0);
+    let books = world.pool(pool);
+    assert_eq!((books.incident_reserves, books.premium_refunds), (0, 0));
     assert_books(&world.cluster, &pool.pool);
 }

@@ -22,7 +22,7 @@ fn print(price_e8: u64, publish_time: i64) -> Print {
 }
 
 fn planned(chain: &Chain, prints: &[Print]) -> Plan {
-    plan::plan(chain, prints, &Settings::default(), &Pubkey::default(), &BTreeSet::new())
+    plan::plan(chain, prints, &Settings::default(), &Pubkey::default())
 }
 
 fn kinds(plan: &Plan) -> Vec<Kind> {

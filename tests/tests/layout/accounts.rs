@@ -8,7 +8,7 @@ borsh_pages! { written by borsh;
     Protocol { governance, pending_governance, guardian, risk_keeper, version, bump, pause, reserved }
     Cover {
         product, mint, rent_payer, version, bump, state, cancel_fee_bps, active_day, end_day, sum_insured, premium,
-        rate_q32, bought_at, reserved,
+        rate_q32, bought_at, paid, reserved,
     }
     ExitTicket { pool, owner, rent_payer, version, bump, tranche, series, epoch_day, units, claimed, nonce, reserved }
     ExitEpoch {
@@ -16,13 +16,14 @@ borsh_pages! { written by borsh;
         reserved,
     }
     Incident {
-        product, pool, rent_payer, version, bump, state, severity_bps, event_at, opened_at, funded_at, round, gross,
-        ceded, net, reserve, paid, exposure, sums_left, premiums_left, treaties, quota_share_owed, treaty_count,
-        cursor, reserved,
+        product, pool, rent_payer, version, bump, state, severity_bps, most_severity_bps, event_at, ended_at,
+        accrued_at, opened_at, final_at, deadline, crisis, sums, gross, loss_premium, reserve, paid, sums_left,
+        premiums_left, refunds_left, still_exposed, treaties, treaty_count, reserved,
     }
+    Crisis { pool, rent_payer, version, bump, closed, number, incidents, gross, resources, bucket, until, reserved }
     Treaty {
-        cedant, reinsurer, rent_payer, version, bump, state, id, kind, limit, limit_left, notice_until, start_day,
-        end_day, premium, rate_q32, restored, uncollected, reserved,
+        cedant, reinsurer, rent_payer, version, bump, state, id, kind, limit, notice_until, start_day, end_day,
+        premium, rate_q32, restored, reserved,
     }
     Cession { cedant, reinsurer, rent_payer, version, bump, amount, from, until, reserved }
 }
@@ -30,20 +31,22 @@ borsh_pages! { written by borsh;
 zero_copy_pages! { read_in_place by in_place;
     Pool {
         asset_mint, vault, share_mints, deposit_authority, rent_payer, terms, id, products, ring_days, version, bump,
-        vault_bump, kind, access, asset_decimals, in_use, padding, label, uri, cash, surplus, tranches, unearned_premium,
-        incident_reserves, exit_reserves, treaty_payable, accrued_at, capital_at_day, total_exposure, group_exposures,
-        alert_exposure, alerts, alerts_due, last_cover_end_day, oldest_exit_day, newest_exit_day, treaties, padding2,
-        exit_days, funding, quota_share, layers, inward, surplus_fraction_bps, junior_fraction_q64, ceded_fraction_e8,
-        events, group_alerts, earned, earned_marks, reserved,
-        rate_q32, fraction_q32, rate_ends,
+        vault_bump, kind, access, asset_decimals, in_use, padding, label, uri, cash, surplus, tranches,
+        unearned_premium, premium_refunds, set_aside, incident_reserves, crisis_buckets, exit_reserves, treaty_payable,
+        accrued_at, stands_since, alerts_since, alert_seq, held_back_premium, capital_at_day, total_exposure,
+        group_exposures, alert_exposure, alerts, alerts_due, last_cover_end_day, oldest_exit_day, newest_exit_day,
+        treaties, padding2, exit_days, capital_day, padding3, second_stream, crisis, quota_share, layers, inward,
+        surplus_fraction_bps, junior_fraction_q64, ceded_fraction_e8, events, group_alerts, earned, earned_marks,
+        reserved, rate_q32, fraction_q32, waiting_rate_q32, rate_starts, rate_ends,
     }
     Product {
         pool, trigger, covered_asset, rent_payer, wording_hash, name, uri, terms, risk_rate_ppb, risk_rate_at,
         sells_from, level_at, event_at, exposure, covers_sold, level_bps, utilisation_bps, released_day,
         newest_activation_day, ring_days, id, version, bump, state, notice_served, incident_closed, padding, reserved,
-        activation_sums, activation_premiums, exposure_ends,
+        starts, exposure_ends,
     }
-    Trigger { product, pool, feed, source, version, bump, funded, padding, terms, evidence, reserved }
+    Rates { product, cleared_day, version, bump, padding, reserved, ends }
+    Trigger { product, pool, feed, source, version, bump, opened, padding, terms, evidence, alert_number, reserved }
 }
 
 fn borsh<T: Shaped + Discriminator + Space>() -> (&'static str, String) {

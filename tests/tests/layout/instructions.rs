@@ -50,12 +50,11 @@ borsh_pages! { all by told;
     FundIncident {}
     SettleCover {}
     CloseIncident {}
+    ExtendDeadline {}
     CreateTreaty { terms }
     AcceptTreaty {}
     SettleTreatyPremium {}
     CallTreaty {}
-    SkipTreaty {}
-    CollectTreaty {}
     EndTreaty {}
     CommuteTreaty {}
     AnnounceCession { amount }

@@ -7,7 +7,9 @@
 
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::ACCOUNT_VERSION;
-use backstop::state::{Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Treaty, Trigger};
+use backstop::state::{
+    Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger,
+};
 use backstop_client::account::Decode;
 use backstop_client::instruction as ix;
 use backstop_client::{Cluster, address};
@@ -49,9 +51,9 @@ fn written_now() -> Vec<Kept> {
     let ([cedant, _, reinsurer, ..], [product, ..], [quota_share, layer, _]) =
         (&stage.pools, &stage.products, &stage.treaties);
     for instruction in [
-        ix::call_treaty(quota_share, product),
-        ix::call_treaty(layer, product),
-        ix::fund_incident(product),
+        ix::call_treaty(quota_share, product, 1),
+        ix::call_treaty(layer, product, 1),
+        ix::fund_incident(product, 1),
         stage.settle("carl", 0),
     ] {
         stage.act(&[], &[budget(), instruction]);
@@ -60,8 +62,10 @@ fn written_now() -> Vec<Kept> {
     take(&stage, "Pool", "pool", cedant.pool);
     take(&stage, "Pool", "reinsurance_pool", reinsurer.pool);
     take(&stage, "Product", "product_over", product.product);
+    take(&stage, "Rates", "rates_over", product.rates());
     take(&stage, "Trigger", "trigger_triggered", product.trigger());
     take(&stage, "Incident", "incident", product.incident());
+    take(&stage, "Crisis", "crisis", product.crisis(1));
     take(&stage, "Cover", "cover_settled", address::cover(&stage.cover_mint(product, "carl")));
     take(&stage, "Cover", "cover", address::cover(&stage.cover_mint(product, "cora")));
     take(&stage, "Treaty", "quota_share", quota_share.treaty);
@@ -74,6 +78,7 @@ fn written_now() -> Vec<Kept> {
     let announce = ix::announce_cession(governance.pubkey(), rent, pool.pool, other, 1_000 * ONE);
     stage.act(&[governance], &[announce]);
     take(&stage, "Product", "product", product.product);
+    take(&stage, "Rates", "rates", product.rates());
     take(&stage, "Trigger", "trigger", product.trigger());
     let alice = stage.person("alice").pubkey();
     let ticket = address::exit_ticket(&pool.pool, &alice, stage.ticket_nonce(pool, "alice"));
@@ -124,7 +129,7 @@ fn read(kind: &str, bytes: &[u8]) -> Option<String> {
             }
         };
     }
-    of!(Protocol, Pool, Product, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Treaty, Cession)
+    of!(Protocol, Pool, Product, Rates, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Crisis, Treaty, Cession)
 }
 
 #[test]

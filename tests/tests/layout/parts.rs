@@ -10,11 +10,15 @@ use backstop::state::*;
 borsh_pages! { written by part;
     Pause { bits, until, used_at }
     NotedTreaty { treaty, state, owed, paid }
-    Accrual { earned, ceded, surplus, junior, senior }
+    Accrual { earned, late, ceded, surplus, junior, senior }
     LossByLayer {
         surplus, junior_assets, junior_exiting, senior_assets, senior_exiting, junior_wiped, senior_wiped, junior_over,
         senior_over,
     }
+    Growth { severity_bps, gross, owed, is_final, loss_refunds, accrual }
+    Giving { amount, recovered, bucket, losses }
+    CrisisClosing { number, gross, resources, bucket, restored, losses, to_stream }
+    Receipt { recovered, late, to_stream }
     CoverRequest { sum_insured, term_days }
     TreatyTerms { kind, limit, start_day, end_day }
     Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 }
@@ -30,14 +34,16 @@ zero_copy_pages! { read_in_place by part;
         junior_weight_bps, rho_bps, max_credit_bps, surplus_bps, group_cap_bps,
     }
     TrancheBook { assets, exiting, shares, units, series, wiped_out, padding }
-    QuotaShareInForce { treaty, reinsurer, limit_left, start, end, cession_bps, commission_bps, padding }
-    LayerInForce { treaty, reinsurer, attachment, limit, start, end }
-    InwardTreaty { treaty, cedant, limit }
+    QuotaShareInForce { treaty, reinsurer, limit_left, owed, start, end, cession_bps, commission_bps, padding }
+    LayerInForce { treaty, reinsurer, attachment, limit, limit_left, owed, restored_later, start, end }
     EarnedMark { at, earned }
-    FundingQueue {
-        waiting_net, waiting_exposure, oldest_opened_at, round_capital, round_net, next_round, waiting, round_left,
+    CrisisBook {
+        gross, growth, given, recovered, final_at, early_to, taken, number, incidents, unfinal, uncalled, early,
         padding,
     }
+    InwardTreaty { treaty, cedant, limit }
+    SecondStream { amount, until }
+    StartBucket { sum_insured, premium, rate_q32, due_low, due_high }
     ProductTerms {
         risk_rate_ppb, risk_rate_floor_ppb, risk_rate_ceiling_ppb, risk_rate_step_ppb, demand_at_zero_ppb,
         demand_at_kink_ppb, demand_at_capacity_ppb, min_premium, max_sum_insured, loading_bps, level_bps,
@@ -62,9 +68,9 @@ enum_layout! {
     Access { Open, AllowList, ProtocolOnly }
     Tranche { Junior, Senior }
     ProductState { Selling, Frozen, RunOff, Over, Announced }
-    CoverState { Active, Settled }
-    IncidentState { Open, Waiting, Funded, Closed }
-    CallState { Pending, Called, Skipped }
+    CoverState { Active, Settled, Refunded }
+    IncidentState { Growing, Final }
+    CallState { Called, Pending }
     TreatyState { Announced, Active, Ended }
     Source { PythReceiver, PythPush }
 }

@@ -4,7 +4,7 @@ use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
 use backstop::state::{
-    Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Treaty, Trigger, Versioned,
+    Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger, Versioned,
 };
 use backstop_client::{Cluster, transaction};
 use backstop_tests::catalogue::{Prepared, entries};
@@ -12,14 +12,15 @@ use backstop_tests::{budget, idl};
 use solana_sdk::signature::Keypair;
 
 /// Accounts that an instruction does not read in its first case: whatever their bytes say, nothing follows from it.
-const NOT_READ: [(&str, &str); 5] = [
+const NOT_READ: [(&str, &str); 6] = [
     // They are for a change of phase.
     ("observe", "product"),
     ("observe", "pool"),
     ("refresh", "product"),
     ("refresh", "pool"),
-    // A cover that was paid is spent, whatever its product.
-    ("close_cover", "product"),
+    // Only its address and its vault count.
+    ("fund_incident", "product"),
+    ("extend_deadline", "pool"),
 ];
 
 /// Where an account of the program has its version, if it is one.
@@ -29,7 +30,7 @@ fn version_at(data: &[u8]) -> Option<usize> {
             [$(($name::DISCRIMINATOR, <$name as Versioned>::VERSION_AT)),+]
         };
     }
-    let known = find!(Protocol, Pool, Product, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Treaty, Cession);
+    let known = find!(Protocol, Pool, Product, Rates, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Crisis, Treaty, Cession);
     assert_eq!(known.len(), idl::accounts().len(), "every account type is looked for");
     known.iter().find(|(discriminator, _)| data.starts_with(discriminator)).map(|(_, at)| *at)
 }

@@ -14,7 +14,7 @@
 use serde_json::{Map, Value};
 
 /// Amounts of the asset whose `decimals` stand in the same object or around it.
-const AMOUNTS: [&str; 78] = [
+const AMOUNTS: [&str; 82] = [
     "amount",
     "assets",
     "assets_elsewhere",
@@ -38,6 +38,7 @@ const AMOUNTS: [&str; 78] = [
     "junior_worth",
     "largest_sum",
     "limit",
+    "late_money",
     "limit_left",
     "max_premium",
     "max_sum_insured",
@@ -54,9 +55,12 @@ const AMOUNTS: [&str; 78] = [
     "payout",
     "premium",
     "premium_a_year",
+    "premium_refunds",
+    "premium_to_begin",
     "premiums_left",
     "received",
     "refund",
+    "refunds_left",
     "reinstatement_premium",
     "reinsurer_capital",
     "reinsurer_open_limits",

@@ -60,3 +60,10 @@ impl Scene {
         self.desk.display(name, self.desk.look(arguments));
     }
 }
+
+/// Half of the premium that a cover had not earned when its incident's challenge ended.
+pub fn half_back(world: &World, product: &ProductKeys, mint: &Pubkey) -> u64 {
+    let cover = world.cover(mint);
+    let seconds = u128::try_from(cover.end() - world.incident(product).ended_at).expect("it was in force");
+    u64::try_from((u128::from(cover.rate_q32) * seconds) >> 32).expect("it fits") / 2
+}

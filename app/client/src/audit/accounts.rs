@@ -56,16 +56,19 @@ pub(super) fn of_pool(place: &Place) -> BTreeSet<Pubkey> {
     let products: BTreeSet<&Pubkey> =
         snapshot.products.iter().filter(|(_, product)| product.pool == *pool).map(|(key, _)| key).collect();
     let triggers = snapshot.triggers.iter().filter(|(_, trigger)| products.contains(&trigger.product));
+    let rates = snapshot.rates.iter().filter(|(_, rates)| products.contains(&rates.product));
     let covers = snapshot.covers.iter().filter(|(_, cover)| products.contains(&cover.product));
     let incidents = snapshot.incidents.iter().filter(|(_, incident)| incident.pool == *pool);
+    let crises = snapshot.crises.iter().filter(|(_, crisis)| crisis.pool == *pool);
     let epochs = snapshot.epochs.iter().filter(|(_, epoch)| epoch.pool == *pool);
     let tickets = snapshot.tickets.iter().filter(|(_, ticket)| ticket.pool == *pool);
     let treaties = snapshot.treaties.iter().filter(|(_, treaty)| [treaty.cedant, treaty.reinsurer].contains(pool));
     let cessions = snapshot.cessions.iter().filter(|(_, cession)| cession.cedant == *pool);
     let keys = products.iter().copied().chain(triggers.map(|(key, _)| key)).chain(covers.map(|(key, _)| key));
     let keys = keys.chain(incidents.map(|(key, _)| key)).chain(epochs.map(|(key, _)| key));
+    let keys = keys.chain(crises.map(|(key, _)| key));
     let keys = keys.chain(tickets.map(|(key, _)| key)).chain(treaties.map(|(key, _)| key));
-    let keys = keys.chain(cessions.map(|(key, _)| key));
+    let keys = keys.chain(cessions.map(|(key, _)| key)).chain(rates.map(|(key, _)| key));
     keys.chain([pool]).copied().collect()
 }
 
@@ -109,6 +112,8 @@ pub(super) fn pool(place: &Place, checks: &mut Checks) {
             continue;
         };
         let terms = &trigger.terms;
+        let outlasts = product.terms.require_outlasts(terms.longest_wait_seconds()).is_ok();
+        checks.holds(Rule::Terms, subject, "the shortest term outlasts the condition", outlasts);
         let subject = Subject("trigger", product.trigger);
         checks.holds(Rule::Terms, subject, "the condition is within bounds", terms.validate().is_ok());
         checks.holds(Rule::Terms, subject, "the source is known", Source::from_byte(trigger.source).is_some());
@@ -140,6 +145,9 @@ fn addresses(place: &Place, checks: &mut Checks) {
             let subject = Subject("trigger", product.trigger);
             place_of(checks, subject, &[TRIGGER_SEED, key.as_ref()], trigger.bump);
         }
+        for (rates_key, rates) in snapshot.rates.iter().filter(|(_, rates)| rates.product == *key) {
+            place_of(checks, Subject("rates", *rates_key), &[RATES_SEED, key.as_ref()], rates.bump);
+        }
         for (cover_key, cover) in snapshot.covers_of(key) {
             let subject = Subject("cover", *cover_key);
             place_of(checks, subject, &[COVER_SEED, cover.mint.as_ref()], cover.bump);
@@ -149,6 +157,10 @@ fn addresses(place: &Place, checks: &mut Checks) {
     for (key, incident) in of_pool {
         let seeds = [INCIDENT_SEED, incident.product.as_ref()];
         place_of(checks, Subject("incident", *key), &seeds, incident.bump);
+    }
+    for (key, crisis) in snapshot.crises.iter().filter(|(_, crisis)| crisis.pool == *key) {
+        let seeds = [CRISIS_SEED, crisis.pool.as_ref(), &crisis.number.to_le_bytes()];
+        place_of(checks, Subject("crisis", *key), &seeds, crisis.bump);
     }
     for (key, epoch) in snapshot.epochs.iter().filter(|(_, epoch)| epoch.pool == *key) {
         let seeds = [EXIT_EPOCH_SEED, epoch.pool.as_ref(), &epoch.day.to_le_bytes()];

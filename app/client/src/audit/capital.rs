@@ -28,7 +28,12 @@ fn ledger(place: &Place, checks: &mut Checks) {
         senior.assets,
         senior.exiting,
         pool.unearned_premium,
+        pool.second_stream.amount,
+        pool.premium_refunds,
+        pool.set_aside,
         pool.incident_reserves,
+        pool.crisis_buckets,
+        pool.crisis.recovered,
         pool.exit_reserves,
         pool.treaty_payable,
     ]);

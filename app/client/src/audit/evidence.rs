@@ -91,7 +91,7 @@ fn evidence(checks: &mut Checks, subject: Subject, trigger: &Trigger, now: i64) 
     }
     checks.same(rule, subject, "event before it has triggered", 0, evidence.event_at);
     checks.same(rule, subject, "severity before it has triggered", 0, evidence.severity_bps);
-    checks.same(rule, subject, "mark of being funded", 0, trigger.funded);
+    checks.same(rule, subject, "mark of having an incident", 0, trigger.opened);
 }
 
 /// What was shown in one slot.
@@ -162,6 +162,6 @@ fn state(checks: &mut Checks, subject: Subject, product: &Product, trigger: &Tri
         checks.same(rule, subject, "event before it is over", 0, product.event_at);
         checks.same(rule, subject, "mark of a closed incident", 0, product.incident_closed);
         checks.same(rule, subject, "incidents before it is over", false, incident);
-        checks.same(rule, subject, "mark of being funded", 0, trigger.funded);
+        checks.same(rule, subject, "mark of having an incident", 0, trigger.opened);
     }
 }

@@ -6,7 +6,7 @@ use anchor_lang::solana_program::program_option::COption;
 use anchor_spl::token_2022::spl_token_2022::extension::mint_close_authority::MintCloseAuthority;
 use anchor_spl::token_2022::spl_token_2022::extension::{BaseStateWithExtensions, StateWithExtensions};
 use anchor_spl::token_2022::spl_token_2022::state::Mint;
-use backstop::constants::{ACTIVATION_RING, DAY_RING, RISK_GROUPS};
+use backstop::constants::{COVER_STARTS_RING, DAY_RING, RISK_GROUPS};
 use backstop::math::{MAX_TOTAL_EXPOSURE, stream};
 use backstop::peril::{AlertLevel, Condition};
 use backstop::state::{Cover, CoverState, Product, ProductState, activation_day, day_of};
@@ -21,9 +21,9 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     let mut group_alerts = [0u16; RISK_GROUPS];
     for (key, product) in snapshot.products_of(key) {
         let covers: Vec<(&Pubkey, &Cover)> = snapshot.covers_of(key).collect();
-        let funded = snapshot.triggers.get(&product.trigger).is_some_and(|trigger| trigger.funded != 0);
-        by_end(checks, Subject("product", *key), product, &covers, funded);
-        by_activation(checks, Subject("product", *key), product, &covers, funded);
+        let opened = snapshot.triggers.get(&product.trigger).is_some_and(|trigger| trigger.opened != 0);
+        by_end(checks, Subject("product", *key), product, &covers, opened);
+        by_activation(checks, Subject("product", *key), product, &covers);
         for (key, cover) in &covers {
             sold(place, checks, Subject("cover", **key), product, cover);
             nft(place, checks, cover);
@@ -59,6 +59,10 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     }
     checks.same(Rule::Alerts, subject, "products more than breaching", due, pool.alerts_due);
     checks.same(Rule::Alerts, subject, "exposure in alert", alert_exposure, u128::from(pool.alert_exposure));
+    let stands = pool.stands_since != 0;
+    checks.same(Rule::Alerts, subject, "accrual stands", pool.alerts > 0 || pool.in_crisis(), stands);
+    let latest = if stands { pool.stands_since } else { place.snapshot.now };
+    checks.at_most(Rule::Alerts, subject, "time up to which premium is earned", latest, pool.accrued_at);
     checks.figure(
         Rule::Alerts,
         ["exposure in alert", "of products in alert"],
@@ -69,13 +73,13 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
 
 /// The exposure and its schedule, by the days on which covers end.
 ///
-/// Covers that ended before the trigger's ring begins are released, and no longer counted. While an incident is open,
-/// covers that had ended at the event may be closed and still be counted; once it is funded nothing is.
-fn by_end(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Cover)], funded: bool) {
+/// Covers that ended before the trigger's ring begins are released, and no longer counted. Once its incident is open nothing
+/// is.
+fn by_end(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Cover)], opened: bool) {
     let rule = Rule::Exposure;
     let over = product.state() == ProductState::Over;
     let live = |cover: &Cover| cover.end_day > product.released_day && cover.state == CoverState::Active;
-    if funded {
+    if opened {
         checks.same(rule, subject, "exposure after the incident", 0, product.exposure);
         return;
     }
@@ -89,8 +93,8 @@ fn by_end(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&
         let bucket = product.exposure_ends[(day % DAY_RING) as usize];
         scheduled += u128::from(bucket);
         let expected = ending.get(&day).copied().unwrap_or(0);
-        if over && day <= day_of(product.event_at) {
-            checks.at_least(rule, subject, "exposure that ends on a day before the event", expected, bucket.into());
+        if over {
+            checks.at_least(rule, subject, "exposure that ends on a day, after the event", expected, bucket.into());
         } else {
             checks.same(rule, subject, "exposure that ends on a day", expected, bucket.into());
         }
@@ -101,27 +105,30 @@ fn by_end(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&
     checks.figure(rule, ["exposure", "of live covers"], product.exposure, shown(by_covers));
 }
 
-/// Sums and premiums by the day on which protection begins, for the 32 days that have a bucket.
+/// Sums, premiums and rates by the day on which protection begins, for the 64 days that have a bucket.
 ///
 /// A bucket may count covers that were closed meanwhile: released ones, and those that an incident has settled or does
 /// not concern. It is exact for the days on which no cover that is gone can have begun.
-fn by_activation(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Cover)], funded: bool) {
+fn by_activation(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Cover)]) {
     let rule = Rule::Activation;
     let newest = product.newest_activation_day;
     let over = product.state() == ProductState::Over;
-    for day in newest.saturating_add(1).saturating_sub(ACTIVATION_RING)..=newest {
+    for day in newest.saturating_add(1).saturating_sub(COVER_STARTS_RING)..=newest {
         let of_day = || covers.iter().filter(|(_, cover)| cover.active_day == day);
-        let place = (day % ACTIVATION_RING) as usize;
+        let start = product.starts[(day % COVER_STARTS_RING) as usize];
+        let due = |cover: &Cover| u128::from(cover.rate_q32) * u128::from(cover.seconds_left(0));
         let sides = [
-            ("sums", sum(of_day().map(|(_, cover)| cover.sum_insured)), product.activation_sums[place]),
-            ("premiums", sum(of_day().map(|(_, cover)| cover.premium)), product.activation_premiums[place]),
+            ("sums", sum(of_day().map(|(_, cover)| cover.sum_insured)), start.sum_insured.into()),
+            ("premiums", sum(of_day().map(|(_, cover)| cover.premium)), start.premium.into()),
+            ("rates", sum(of_day().map(|(_, cover)| cover.rate_q32)), start.rate_q32.into()),
+            ("premium by rates", of_day().map(|(_, cover)| due(cover)).sum(), start.due_q32()),
         ];
         for (what, expected, found) in sides {
-            let all_are_here = !over || (!funded && day >= day_of(product.event_at));
-            if all_are_here && day >= product.released_day {
-                checks.same(rule, subject, what, expected, found.into());
+            // Covers that waited may be settled, and closed, from the opening of their incident on.
+            if !over && day >= product.released_day {
+                checks.same(rule, subject, what, expected, found);
             } else {
-                checks.at_least(rule, subject, what, expected, found.into());
+                checks.at_least(rule, subject, what, expected, found);
             }
         }
     }
@@ -144,10 +151,13 @@ fn sold(place: &Place, checks: &mut Checks, subject: Subject, product: &Product,
     let days = cover.end_day.saturating_sub(cover.active_day);
     let in_bounds = (u32::from(terms.min_term_days)..=u32::from(terms.max_term_days)).contains(&days);
     checks.holds(rule, subject, "the term is one that the product sells", in_bounds);
-    let seconds = cover.seconds_left(cover.bought_at);
+    let seconds = cover.seconds_left(0);
     let rate = stream::rate_q32(cover.premium, seconds).unwrap_or(u64::MAX);
     checks.same(rule, subject, "rate", rate, cover.rate_q32);
-    checks.at_least(rule, subject, "the pool's last day with a cover", cover.end_day, place.pool.last_cover_end_day);
+    let pool = place.pool;
+    if product.state() != ProductState::Over && cover.end_day > day_of(pool.accrued_at) {
+        checks.at_least(rule, subject, "the pool's last day with a cover", cover.end_day, pool.last_cover_end_day);
+    }
     if cover.state == CoverState::Settled {
         checks.holds(rule, subject, "a paid cover's product is over", product.state() == ProductState::Over);
     }

@@ -1,11 +1,12 @@
-//! Incidents against products, triggers, treaties and covers; reserves and the funding queue.
+//! Incidents against products, triggers, treaties and covers; their crises, reserves and refunds.
 
 use super::{Checks, Place, Rule, Subject, shown, sum};
 use anchor_lang::prelude::Pubkey;
 use backstop::math::losses;
-use backstop::state::{CallState, Claim, CoverState, Incident, IncidentState};
+use backstop::peril::Condition;
+use backstop::state::{CallState, Claim, CoverState, Crisis, CrisisBook, Incident, IncidentState};
 
-/// Checks the incidents of a pool, its incident reserves and its funding queue.
+/// Checks the incidents of a pool, its crises, and what it has set aside for them.
 pub(super) fn check(place: &Place, checks: &mut Checks) {
     let Place { snapshot, key, pool } = place;
     let subject = Subject("pool", *key);
@@ -16,20 +17,18 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
         treaties(checks, Subject("incident", **key), incident);
         claims(place, checks, Subject("incident", **key), incident);
     }
-    let reserves = sum(incidents.iter().map(|(_, incident)| held(incident)));
+    let reserves = sum(incidents.iter().map(|(_, incident)| incident.reserve.saturating_sub(incident.paid)));
     let booked = pool.incident_reserves;
     checks.same(Rule::IncidentReserves, subject, "reserves of the incidents", reserves, u128::from(booked));
     checks.figure(Rule::IncidentReserves, ["incident reserves", "of the incidents"], booked, shown(reserves));
-    funding(place, checks, &incidents);
-}
-
-/// What the pool holds for an incident: recoveries before it is funded, the reserve less payouts after.
-fn held(incident: &Incident) -> u64 {
-    match incident.state {
-        IncidentState::Open | IncidentState::Waiting => incident.ceded,
-        IncidentState::Funded => incident.reserve.saturating_sub(incident.paid),
-        IncidentState::Closed => 0,
-    }
+    let refunds = sum(incidents.iter().map(|(_, incident)| incident.refunds_left));
+    let booked = pool.premium_refunds;
+    checks.same(Rule::Refunds, subject, "premium to be given back", refunds, u128::from(booked));
+    let undecided = sum(incidents.iter().map(|(_, incident)| incident.loss_premium));
+    checks.same(Rule::Refunds, subject, "premium that is not decided about", undecided, pool.set_aside.into());
+    checks.figure(Rule::Refunds, ["premium to be given back", "by the incidents"], booked, shown(refunds));
+    open_crisis(place, checks, &incidents);
+    crises(place, checks, &incidents);
 }
 
 /// What the trigger found, and how far the incident is.
@@ -45,91 +44,128 @@ fn found(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incide
     checks.same(rule, subject, "pool of its product", product.pool, incident.pool);
     checks.same(rule, subject, "event, by the trigger", trigger.evidence.event_at, incident.event_at);
     checks.same(rule, subject, "event, by the product", product.event_at, incident.event_at);
-    checks.same(rule, subject, "severity in basis points", trigger.evidence.severity_bps, incident.severity_bps);
-    let funded = matches!(incident.state, IncidentState::Funded | IncidentState::Closed);
-    checks.same(rule, subject, "the trigger says that it is funded", funded, trigger.funded != 0);
-    checks.same(rule, subject, "it has a time of funding", funded, incident.funded_at != 0);
-    if !funded {
-        checks.same(rule, subject, "exposure of the product", product.exposure, incident.exposure);
-        checks.same(rule, subject, "reserve before funding", 0, incident.reserve);
+    let ended_at = trigger.verdict().map_or(0, |verdict| verdict.proven_at.max(incident.accrued_at));
+    checks.same(rule, subject, "end of the protection", ended_at, incident.ended_at);
+    checks.at_most(rule, subject, "time up to which premium was earned", incident.opened_at, incident.accrued_at);
+    checks.same(rule, subject, "the trigger says that it is open", 1, trigger.opened);
+    checks.same(rule, subject, "exposure of the product", 0, product.exposure);
+    // The evidence may be ahead of what is booked, until somebody funds the incident again.
+    checks.at_most(rule, subject, "severity in basis points", trigger.evidence.severity_bps, incident.severity_bps);
+    let is_final = incident.state == IncidentState::Final;
+    if is_final && incident.crisis != 0 {
+        checks.same(rule, subject, "final severity", trigger.evidence.severity_bps, incident.severity_bps);
     }
-    let limit = incident.ceded.saturating_add(incident.net);
-    checks.at_most(rule, subject, "reserve", limit, incident.reserve);
+    checks.same(rule, subject, "premium is decided about", is_final, is_final && incident.loss_premium == 0);
+    let gross = losses::gross(incident.sums, incident.severity_bps).unwrap_or(u64::MAX);
+    checks.same(rule, subject, "gross loss", gross, incident.gross);
+    checks.same(rule, subject, "it has a crisis", incident.gross > 0, incident.crisis != 0);
+    checks.at_most(rule, subject, "reserve", incident.gross, incident.reserve);
     checks.at_most(rule, subject, "paid out", incident.reserve, incident.paid);
 }
 
-/// What treaties paid of the incident, by its notes.
+/// What treaties owe of the incident and have paid, by its notes.
 fn treaties(checks: &mut Checks, subject: Subject, incident: &Incident) {
     let rule = Rule::Incidents;
     let noted = &incident.treaties;
-    let ceded = sum(noted.iter().map(|noted| noted.paid));
-    checks.same(rule, subject, "paid by treaties", ceded, u128::from(incident.ceded));
     checks.at_most(rule, subject, "treaties noted", noted.len(), usize::from(incident.treaty_count));
-    checks.at_most(rule, subject, "treaties called", incident.treaty_count, incident.cursor);
-    for (place, noted) in noted.iter().enumerate() {
-        let called = place < usize::from(incident.cursor);
-        checks.same(rule, subject, "a treaty was called in its turn", called, noted.state != CallState::Pending);
+    let owed = sum(noted.iter().map(|noted| noted.owed));
+    checks.at_most(rule, subject, "owed by treaties", u128::from(incident.gross), owed);
+    for noted in noted {
         checks.at_most(rule, subject, "paid by a treaty", noted.owed, noted.paid);
+        let pending = noted.state == CallState::Pending;
+        checks.holds(rule, subject, "a treaty that is to be called owes something", !pending || noted.owed > noted.paid);
     }
-    let all_called = incident.cursor == incident.treaty_count;
-    let open = incident.state == IncidentState::Open;
-    checks.same(rule, subject, "it waits for its treaties", !all_called, open);
-    let net = if open { incident.gross } else { incident.gross.saturating_sub(incident.ceded) };
-    checks.same(rule, subject, "net loss", net, incident.net);
 }
 
-/// Claims of the covers that are not settled yet. Once an incident is closed its covers may be gone.
+/// Claims of the covers that are not paid all yet. Holders may have given theirs up.
 fn claims(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incident) {
-    if incident.state == IncidentState::Closed {
+    let rule = Rule::Claims;
+    let (mut sums, mut premiums, mut payouts, mut refunds) = (0u128, 0u128, 0u128, 0u128);
+    let mut paid = 0u128;
+    for (_, cover) in place.snapshot.covers_of(&incident.product) {
+        paid += u128::from(cover.paid);
+        let Some(claim) = cover.claim(incident.event_at).filter(|_| cover.state != CoverState::Settled) else {
+            continue;
+        };
+        match claim {
+            Claim::Loss => sums += u128::from(cover.sum_insured),
+            Claim::Refund => premiums += u128::from(cover.premium),
+        }
+        let (amount, refund) = incident.payout(cover).map_or((0, 0), |payout| (payout.amount, payout.refund));
+        payouts += u128::from(amount);
+        refunds += u128::from(refund);
+    }
+    checks.at_least(rule, subject, "sums insured to be settled", sums, u128::from(incident.sums_left));
+    checks.at_least(rule, subject, "premiums to be given back", premiums, u128::from(incident.premiums_left));
+    checks.figure(rule, ["sums to be settled", "of covers"], incident.sums_left, shown(sums));
+    checks.at_least(Rule::Refunds, subject, "premium set aside", refunds, u128::from(incident.refunds_left));
+    checks.at_least(rule, subject, "paid out, by its covers", paid, u128::from(incident.paid));
+    let left = incident.reserve.saturating_sub(incident.paid);
+    checks.at_least(rule, subject, "reserve that is left for its covers", payouts, u128::from(left));
+    checks.figure(rule, ["reserve that is left", "payouts due"], left, shown(payouts));
+}
+
+/// The crisis that is open, by its incidents.
+fn open_crisis(place: &Place, checks: &mut Checks, incidents: &[(&Pubkey, &Incident)]) {
+    let rule = Rule::Crises;
+    let book = &place.pool.crisis;
+    let subject = Subject("pool", place.key);
+    if book.incidents == 0 {
+        let closed = CrisisBook { number: book.number, ..CrisisBook::default() };
+        checks.holds(rule, subject, "between crises nothing is booked", *book == closed);
         return;
     }
-    let rule = Rule::Claims;
-    let (mut sums, mut premiums, mut payouts) = (0u128, 0u128, 0u128);
-    let unsettled = place.snapshot.covers_of(&incident.product).filter(|(_, cover)| cover.state == CoverState::Active);
-    for (_, cover) in unsettled {
-        match cover.claim(incident.event_at) {
-            Some(Claim::Loss) => sums += u128::from(cover.sum_insured),
-            Some(Claim::Refund) => premiums += u128::from(cover.premium),
-            None => continue,
-        }
-        if incident.state == IncidentState::Funded {
-            payouts += incident.payout(cover).map_or(u128::MAX >> 1, |(_, amount)| u128::from(amount));
-        }
-    }
-    checks.same(rule, subject, "sums insured to be settled", sums, u128::from(incident.sums_left));
-    checks.same(rule, subject, "premiums to be given back", premiums, u128::from(incident.premiums_left));
-    checks.figure(rule, ["sums to be settled", "of covers"], incident.sums_left, shown(sums));
-    let gross = losses::gross(incident.sums_left, incident.severity_bps, incident.premiums_left);
-    let gross = gross.unwrap_or(u64::MAX);
-    if incident.state == IncidentState::Funded {
-        checks.at_least(rule, subject, "gross loss", gross, incident.gross);
-        let left = incident.reserve.saturating_sub(incident.paid);
-        checks.at_least(rule, subject, "reserve that is left for its covers", payouts, u128::from(left));
-        checks.figure(rule, ["reserve that is left", "payouts due"], left, shown(payouts));
-    } else {
-        checks.same(rule, subject, "gross loss", gross, incident.gross);
-        checks.same(rule, subject, "paid out before funding", 0, incident.paid);
-    }
+    let of_it: Vec<&Incident> =
+        incidents.iter().map(|(_, incident)| *incident).filter(|incident| incident.crisis == book.number).collect();
+    let growing = || of_it.iter().filter(|incident| incident.state == IncidentState::Growing);
+    let growth = growing().map(|incident| {
+        let most = losses::gross(incident.sums, incident.most_severity_bps).unwrap_or(u64::MAX);
+        most.saturating_sub(incident.gross)
+    });
+    let pending = of_it.iter().flat_map(|incident| &incident.treaties).filter(|noted| noted.state == CallState::Pending);
+    checks.same(rule, subject, "incidents", of_it.len(), book.incidents as usize);
+    checks.same(rule, subject, "gross", sum(of_it.iter().map(|incident| incident.gross)), book.gross.into());
+    checks.same(rule, subject, "what the gross can still grow", sum(growth), book.growth.into());
+    checks.same(rule, subject, "given", sum(of_it.iter().map(|incident| incident.reserve)), book.given.into());
+    checks.at_most(rule, subject, "given by the layers", u128::from(book.given), sum(book.taken));
+    checks.same(rule, subject, "incidents that are not final", growing().count(), book.unfinal as usize);
+    checks.same(rule, subject, "calls of treaties to come", pending.count(), book.uncalled as usize);
+    checks.at_most(rule, subject, "alerts that hold it open", place.pool.alerts, book.early);
+    let last = of_it.iter().map(|incident| incident.final_at).max().unwrap_or(0);
+    checks.same(rule, subject, "when the last is final", last, book.final_at);
 }
 
-/// Incidents that wait: those of the next round, and those of the round in progress.
-fn funding(place: &Place, checks: &mut Checks, incidents: &[(&Pubkey, &Incident)]) {
-    let rule = Rule::Funding;
-    let queue = &place.pool.funding;
-    let subject = Subject("pool", place.key);
-    let waiting: Vec<&Incident> =
-        incidents.iter().map(|(_, it)| *it).filter(|it| it.state == IncidentState::Waiting).collect();
-    let next: Vec<&&Incident> = waiting.iter().filter(|it| it.round == queue.next_round).collect();
-    let now: Vec<&&Incident> = waiting.iter().filter(|it| it.round.checked_add(1) == Some(queue.next_round)).collect();
-    checks.same(rule, subject, "incidents of this round or the next", waiting.len(), next.len() + now.len());
-    checks.same(rule, subject, "incidents that wait", next.len(), queue.waiting as usize);
-    checks.same(rule, subject, "their net losses", sum(next.iter().map(|it| it.net)), queue.waiting_net.into());
-    let exposure = sum(next.iter().map(|it| it.exposure));
-    checks.same(rule, subject, "their exposure", exposure, queue.waiting_exposure.into());
-    if let Some(oldest) = next.iter().map(|it| it.opened_at).min() {
-        checks.same(rule, subject, "when the oldest was opened", oldest, queue.oldest_opened_at);
+/// The accounts of crises, by their incidents.
+fn crises(place: &Place, checks: &mut Checks, incidents: &[(&Pubkey, &Incident)]) {
+    let rule = Rule::Crises;
+    let snapshot = place.snapshot;
+    let crises: Vec<(&Pubkey, &Crisis)> = snapshot.crises.iter().filter(|(_, crisis)| crisis.pool == place.key).collect();
+    for (key, crisis) in &crises {
+        let subject = Subject("crisis", **key);
+        let of_it: Vec<&Incident> =
+            incidents.iter().map(|(_, incident)| *incident).filter(|incident| incident.crisis == crisis.number).collect();
+        checks.same(rule, subject, "incidents that are not closed", of_it.len(), crisis.incidents as usize);
+        let is_open = place.pool.in_crisis() && place.pool.crisis.number == crisis.number;
+        checks.same(rule, subject, "it is closed", !is_open, crisis.closed);
+        checks.at_most(rule, subject, "what there is for it", crisis.gross, crisis.resources);
+        let last = of_it.iter().map(|incident| incident.deadline).max().unwrap_or(0);
+        checks.at_least(rule, subject, "its deadline", last, crisis.until);
+        if !crisis.closed {
+            continue;
+        }
+        let due = |incident: &&Incident| {
+            let due = u128::from(incident.gross) * u128::from(crisis.resources) / u128::from(crisis.gross.max(1));
+            due.saturating_sub(incident.reserve.into())
+        };
+        let to_give: u128 = of_it.iter().map(due).sum();
+        checks.at_least(rule, subject, "what its incidents were not given yet", to_give, crisis.bucket.into());
+        checks.figure(rule, ["left of a crisis", "to be given"], crisis.bucket, shown(to_give));
     }
-    checks.same(rule, subject, "incidents of the round in progress", now.len(), queue.round_left as usize);
-    let net = sum(now.iter().map(|it| it.net));
-    checks.at_least(rule, subject, "net losses of the round in progress", net, queue.round_net.into());
+    let buckets = sum(crises.iter().map(|(_, crisis)| crisis.bucket));
+    let subject = Subject("pool", place.key);
+    checks.same(rule, subject, "left of crises", buckets, u128::from(place.pool.crisis_buckets));
+    let known = incidents.iter().all(|(_, incident)| {
+        incident.crisis == 0 || crises.iter().any(|(_, crisis)| crisis.number == incident.crisis)
+    });
+    checks.holds(rule, subject, "every incident of a loss has its crisis", known);
 }

@@ -1,9 +1,10 @@
 //! The premium stream against the covers and treaties that feed it.
 
 use super::{Checks, DUST, Place, Rule, Subject, shown, sum};
-use backstop::constants::DAY_RING;
-use backstop::state::{Pool, PoolKind, ProductState, Treaty, TreatyState, day_of, day_start};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::address;
+use backstop::constants::{DAY_RING, START_RING};
+use backstop::state::{Cover, Pool, PoolKind, ProductState, Treaty, TreatyState, day_of, day_start};
+use std::collections::BTreeMap;
 
 /// One unit of a Q32 number.
 const ONE_Q32: u128 = 1 << 32;
@@ -13,18 +14,25 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     let pool = place.pool;
     let subject = Subject("pool", place.key);
     let rule = Rule::Stream;
-    checks.same(rule, subject, "rate, by its days", sum(pool.rate_ends), u128::from(pool.rate_q32));
+    let (rate, waiting) = (u128::from(pool.rate_q32), u128::from(pool.waiting_rate_q32));
+    checks.same(rule, subject, "rates, by the days on which they end", sum(pool.rate_ends), rate + waiting);
+    checks.same(rule, subject, "rates, by the days on which they start", sum(pool.rate_starts), waiting);
     checks.at_most(rule, subject, "time of the last accrual", place.snapshot.now, pool.accrued_at);
     checks.holds(rule, subject, "fractions are below one", fractions_are_below_one(pool));
-    let (rates, more) = rates(place);
+    let ends = ends(place);
     for (day, rate) in days(pool) {
-        let expected = rates.get(&day).copied().unwrap_or(0);
-        if more.contains(&day) {
-            checks.at_least(rule, subject, "rates that end on a day", expected, rate.into());
-        } else {
-            checks.same(rule, subject, "rates that end on a day", expected, rate.into());
+        let expected = ends.get(&day).copied().unwrap_or(0);
+        match pool.kind() {
+            PoolKind::Cover => checks.same(rule, subject, "rates that end on a day", expected, rate.into()),
+            PoolKind::Reinsurance => checks.at_least(rule, subject, "rates that end on a day", expected, rate.into()),
         }
     }
+    let starts = starts(place);
+    for (day, rate) in days_of_starts(pool) {
+        let expected = starts.get(&day).copied().unwrap_or(0);
+        checks.same(rule, subject, "rates that start on a day", expected, rate.into());
+    }
+    of_products(place, checks);
     unearned(place, checks);
 }
 
@@ -41,38 +49,64 @@ fn days(pool: &Pool) -> impl Iterator<Item = (u32, u64)> {
         .map(|day| (day, pool.rate_ends[(day % DAY_RING) as usize]))
 }
 
-/// The rates that must end on each day, and the days on which more may.
+/// The days after the last accrual, each with the rate that starts at its start.
+fn days_of_starts(pool: &Pool) -> impl Iterator<Item = (u32, u64)> {
+    let today = day_of(pool.accrued_at);
+    (today.saturating_add(1)..=today.saturating_add(START_RING))
+        .map(|day| (day, pool.rate_starts[(day % START_RING) as usize]))
+}
+
+/// The rates that must end on each day.
 ///
-/// In a cover pool they are those of its covers; more only where a cover of a product that is over is gone before its
-/// premium is earned, which the product's own schedule shows. In a reinsurance pool they are those of its treaties;
-/// more on any day, for quota-share premium that was handed over and for reinstatements, of which no account keeps a
-/// note.
-fn rates(place: &Place) -> (BTreeMap<u32, u128>, BTreeSet<u32>) {
+/// In a cover pool they are those of its covers, and nothing else: a product that is over has none. In a reinsurance pool
+/// they are those of its treaties, and more for quota-share premium that was handed over and for reinstatements, of which
+/// no account keeps a note.
+fn ends(place: &Place) -> BTreeMap<u32, u128> {
+    match place.pool.kind() {
+        PoolKind::Cover => by_day(streaming(place).map(|cover| (cover.end_day, cover.rate_q32))),
+        PoolKind::Reinsurance => by_day(treaties(place).map(|treaty| (treaty.end_day, treaty.rate_q32))),
+    }
+}
+
+/// The rates that must start on each day: those of covers.
+fn starts(place: &Place) -> BTreeMap<u32, u128> {
+    by_day(streaming(place).map(|cover| (cover.active_day, cover.rate_q32)))
+}
+
+fn by_day(rates: impl Iterator<Item = (u32, u64)>) -> BTreeMap<u32, u128> {
+    let mut sums = BTreeMap::new();
+    rates.for_each(|(day, rate)| *sums.entry(day).or_default() += u128::from(rate));
+    sums
+}
+
+/// Covers of products of the pool that are not over.
+fn streaming<'a>(place: &'a Place) -> impl Iterator<Item = &'a Cover> {
+    let products = place.snapshot.products_of(&place.key);
+    let live = products.into_iter().filter(|(_, product)| product.state() != ProductState::Over);
+    live.flat_map(|(key, _)| place.snapshot.covers_of(key).map(|(_, cover)| cover))
+}
+
+/// Each product's own rates, of which its part of the pool's stream is taken out when it is over.
+fn of_products(place: &Place, checks: &mut Checks) {
     let Place { snapshot, key, pool } = place;
-    let (mut rates, mut more) = (BTreeMap::<u32, u128>::new(), BTreeSet::new());
-    match pool.kind() {
-        PoolKind::Cover => {
-            for (key, product) in snapshot.products_of(key) {
-                let mut sums = BTreeMap::<u32, u128>::new();
-                for (_, cover) in snapshot.covers_of(key) {
-                    *rates.entry(cover.end_day).or_default() += u128::from(cover.rate_q32);
-                    *sums.entry(cover.end_day).or_default() += u128::from(cover.sum_insured);
-                }
-                if product.state() == ProductState::Over {
-                    let scheduled = |day: u32| u128::from(product.exposure_ends[(day % DAY_RING) as usize]);
-                    let here = |day: u32| sums.get(&day).copied().unwrap_or(0);
-                    more.extend(days(pool).map(|(day, _)| day).filter(|day| here(*day) != scheduled(*day)));
-                }
-            }
-        }
-        PoolKind::Reinsurance => {
-            for treaty in treaties(place) {
-                *rates.entry(treaty.end_day).or_default() += u128::from(treaty.rate_q32);
-            }
-            more.extend(days(pool).map(|(day, _)| day));
+    for (key, product) in snapshot.products_of(key) {
+        let subject = Subject("rates", address::rates(key));
+        let Some(rates) = snapshot.rates.get(&subject.1) else {
+            checks.holds(Rule::Stream, subject, "a product's rates are there", false);
+            continue;
+        };
+        checks.same(Rule::Stream, subject, "product", *key, rates.product);
+        let covers = snapshot.covers_of(key).filter(|_| product.state() != ProductState::Over);
+        let sums = by_day(covers.map(|(_, cover)| (cover.end_day, cover.rate_q32)));
+        let today = day_of(pool.accrued_at);
+        for day in today.saturating_add(1)..today.saturating_add(DAY_RING) {
+            // Buckets are emptied by the next sale: until then those of days that are past are still there.
+            let turned = day <= rates.cleared_day.saturating_add(DAY_RING);
+            let found = if turned { rates.ends[(day % DAY_RING) as usize] } else { 0 };
+            let expected = sums.get(&day).copied().unwrap_or(0);
+            checks.same(Rule::Stream, subject, "rates that end on a day", expected, found.into());
         }
     }
-    (rates, more)
 }
 
 /// Treaties that this pool reinsures.
@@ -86,11 +120,17 @@ fn treaties<'a>(place: &'a Place) -> impl Iterator<Item = &'a Treaty> {
 fn unearned(place: &Place, checks: &mut Checks) {
     let Place { snapshot, key, pool } = place;
     let seconds = |day| u128::from(day_start(day).saturating_sub(pool.accrued_at).unsigned_abs());
-    let to_earn_q32 = days(pool).map(|(day, rate)| u128::from(rate).saturating_mul(seconds(day))).sum::<u128>();
+    let of_days = |(day, rate): (u32, u64)| u128::from(rate).saturating_mul(seconds(day));
+    let to_earn_q32 = days(pool).map(of_days).sum::<u128>().saturating_sub(days_of_starts(pool).map(of_days).sum());
     let to_earn = to_earn_q32.saturating_add(pool.fraction_q32.into()).div_ceil(ONE_Q32);
-    let sold = sum(snapshot.products_of(key).iter().map(|(_, product)| product.covers_sold));
+    let to_earn = to_earn.saturating_add(pool.held_back_premium.into());
+    let products = snapshot.products_of(key);
+    let sold = sum(products.iter().map(|(_, product)| product.covers_sold));
+    let over = products.iter().filter(|(_, product)| product.state() == ProductState::Over).count();
     let dust = match pool.kind() {
-        PoolKind::Cover => sold,
+        // Of a cover what rounding its rate down leaves and, if it was cancelled, rounding twice more; of a product that
+        // is over five roundings.
+        PoolKind::Cover => sold.saturating_mul(3).saturating_add(over as u128 * 5),
         PoolKind::Reinsurance => u128::from(DUST),
     };
     let subject = Subject("pool", *key);

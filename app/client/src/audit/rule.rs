@@ -39,10 +39,10 @@ rules! {
     Shares, "shares", "no more shares exist than the books say, and only the pool can make more";
     Tranches, "tranches", "assets have shares that own them, exiting value has units, and a wiped-out tranche is empty";
     Exposure, "exposure", "a product's exposure is the sum of its live covers, by the day on which they end";
-    Activation, "activation", "sums and premiums by activation day are those of the covers";
+    Activation, "activation", "sums, premiums and rates by activation day are those of the covers";
     Groups, "groups", "exposure of pool and risk groups is the sum of the products'";
-    Alerts, "alerts", "the alert counts products whose triggers are breaching, met or not funded, and their exposure";
-    Stream, "stream", "premium is earned at the rates of covers and treaties, each until its own day";
+    Alerts, "alerts", "the alert counts products whose triggers are breaching, met or without an incident, and their exposure, and stops accrual";
+    Stream, "stream", "premium is earned at the rates of covers and treaties, each from and until its own day";
     Unearned, "unearned", "unearned premium is what the stream has still to earn, and rounding's dust";
     Covers, "covers", "every cover has the terms that its product sells, and a rate that earns its premium";
     Nfts, "nfts", "every cover has one NFT or none, which nobody can make more of";
@@ -51,9 +51,10 @@ rules! {
     Units, "units", "open exit units of the books are those of the epochs, and rounding's dust";
     ExitReserves, "exit-reserves", "exit reserves are the epochs', and cover what their tickets can claim";
     Incidents, "incidents", "an incident says what its product's trigger found, and counts what treaties paid";
-    IncidentReserves, "incident-reserves", "incident reserves are what the incidents have received and not paid out";
+    IncidentReserves, "incident-reserves", "incident reserves are what the incidents were given and have not paid out";
     Claims, "claims", "an incident's claims are those of its unsettled covers, and its reserve covers them";
-    Funding, "funding", "the funding queue counts the incidents that wait, and what they need";
+    Refunds, "refunds", "premium that is set aside is the incidents', and covers what their covers get back";
+    Crises, "crises", "a crisis is the sum of its incidents, and has for each of them what it was promised";
     Cedant, "cedant", "reinsurance in force in a cedant's books is what its treaties say";
     Reinsurer, "reinsurer", "a reinsurer stands behind each of its treaties with the limit that can still be asked for";
     Treaties, "treaties", "treaties are between pools that fit, within their limits, and paid for";

@@ -5,7 +5,7 @@ use crate::address;
 use crate::cluster::{Cluster, ClusterError};
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    Cession, Cover, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Tranche, Treaty, Trigger,
+    Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Tranche, Treaty, Trigger,
 };
 use solana_sdk::account::Account;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub pools: Decoded<Pool>,
     /// Products.
     pub products: Decoded<Product>,
+    /// Rates of products.
+    pub rates: Decoded<Rates>,
     /// Triggers.
     pub triggers: Decoded<Trigger>,
     /// Covers.
@@ -54,6 +56,8 @@ pub struct Snapshot {
     pub epochs: Decoded<ExitEpoch>,
     /// Incidents.
     pub incidents: Decoded<Incident>,
+    /// Crises.
+    pub crises: Decoded<Crisis>,
     /// Treaties.
     pub treaties: Decoded<Treaty>,
     /// Announced cessions of surplus.
@@ -92,11 +96,13 @@ impl Snapshot {
             let known = keep(&mut snapshot.protocols, *key, data)
                 || keep(&mut snapshot.pools, *key, data)
                 || keep(&mut snapshot.products, *key, data)
+                || keep(&mut snapshot.rates, *key, data)
                 || keep(&mut snapshot.triggers, *key, data)
                 || keep(&mut snapshot.covers, *key, data)
                 || keep(&mut snapshot.tickets, *key, data)
                 || keep(&mut snapshot.epochs, *key, data)
                 || keep(&mut snapshot.incidents, *key, data)
+                || keep(&mut snapshot.crises, *key, data)
                 || keep(&mut snapshot.treaties, *key, data)
                 || keep(&mut snapshot.cessions, *key, data);
             if !known {

@@ -36,8 +36,6 @@ fn terms(place: &Place, checks: &mut Checks, subject: Subject, treaty: &Treaty) 
     let Treaty { kind, limit, start_day, end_day, .. } = *treaty;
     let valid = TreatyTerms { kind, limit, start_day, end_day }.validate().is_ok();
     checks.holds(rule, subject, "terms are within bounds", valid);
-    let asked_for = u128::from(treaty.limit_left).saturating_add(treaty.uncollected.into());
-    checks.at_most(rule, subject, "limit left and uncollected", u128::from(limit), asked_for);
     checks.holds(rule, subject, "an ended treaty is gone", treaty.state != TreatyState::Ended);
     let restorable = match kind {
         TreatyKind::QuotaShare { .. } => 0,
@@ -49,8 +47,7 @@ fn terms(place: &Place, checks: &mut Checks, subject: Subject, treaty: &Treaty) 
     checks.same(rule, subject, "premium for the term", premium, treaty.premium);
     checks.same(rule, subject, "its premium is earned", premium > 0, treaty.rate_q32 > 0);
     if !active {
-        let untouched = treaty.limit_left == limit && treaty.uncollected == 0 && treaty.restored == 0;
-        checks.holds(rule, subject, "nothing of its limit is used before it is accepted", untouched);
+        checks.same(rule, subject, "limit restored before it is accepted", 0, treaty.restored);
     }
 }
 
@@ -71,11 +68,11 @@ fn cedant(place: &Place, checks: &mut Checks) {
     checks.same(rule, subject, "treaties in force", treaties.len(), in_force);
     for (key, treaty) in &treaties {
         let subject = Subject("treaty", **key);
+        owes(place, checks, subject, key, treaty);
         match treaty.kind {
             TreatyKind::QuotaShare { cession_bps, commission_bps } => {
                 checks.same(rule, subject, "quota share", **key, quota_share.treaty);
                 checks.same(rule, subject, "reinsurer", treaty.reinsurer, quota_share.reinsurer);
-                checks.same(rule, subject, "limit left", treaty.limit_left, quota_share.limit_left);
                 checks.same(rule, subject, "begin", treaty.start(), quota_share.start);
                 checks.same(rule, subject, "end", treaty.end(), quota_share.end);
                 checks.same(rule, subject, "cession in basis points", cession_bps, quota_share.cession_bps);
@@ -102,6 +99,26 @@ fn cedant(place: &Place, checks: &mut Checks) {
     }
 }
 
+/// What a treaty can still come to pay, by its cedant's books: its limit left, what was restored, and what it owes.
+fn asked_for(cedant: &Pool, key: &Pubkey) -> Option<u64> {
+    let (limit_left, owed) = cedant.limit_and_owed(key)?;
+    let layer = cedant.layers.iter().find(|layer| layer.treaty == *key);
+    let later = layer.map_or(0, |layer| layer.restored_later);
+    limit_left.checked_add(owed)?.checked_add(later)
+}
+
+/// What a treaty owes, by the incidents that noted it.
+fn owes(place: &Place, checks: &mut Checks, subject: Subject, key: &Pubkey, treaty: &Treaty) {
+    let incidents = place.snapshot.incidents.values().filter(|incident| incident.pool == place.key);
+    let noted = incidents.flat_map(|incident| &incident.treaties).filter(|noted| noted.treaty == *key);
+    let owed = sum(noted.map(|noted| noted.owed.saturating_sub(noted.paid)));
+    let (_, booked) = place.pool.limit_and_owed(key).unwrap_or_default();
+    // What is owed for an incident that is closed is owed on, until the treaty is over.
+    checks.at_least(Rule::Cedant, subject, "owed to incidents", owed, booked.into());
+    let asked_for = asked_for(place.pool, key).unwrap_or(u64::MAX);
+    checks.at_most(Rule::Cedant, subject, "limit left and owed", treaty.limit, asked_for);
+}
+
 fn reinsurer(place: &Place, checks: &mut Checks) {
     let rule = Rule::Reinsurer;
     let subject = Subject("pool", place.key);
@@ -111,14 +128,15 @@ fn reinsurer(place: &Place, checks: &mut Checks) {
     let mut limits = 0u128;
     for (key, treaty) in &treaties {
         let subject = Subject("treaty", **key);
-        let asked_for = treaty.limit_left.saturating_add(treaty.uncollected);
+        let cedant = place.snapshot.pools.get(&treaty.cedant);
+        let asked_for = cedant.and_then(|cedant| asked_for(cedant, key)).unwrap_or(0);
         limits += u128::from(asked_for);
         let Some(inward) = stands_behind.iter().find(|inward| inward.treaty == **key) else {
             checks.holds(rule, subject, "its reinsurer stands behind it", false);
             continue;
         };
         checks.same(rule, subject, "cedant", treaty.cedant, inward.cedant);
-        checks.same(rule, subject, "limit left and uncollected", asked_for, inward.limit);
+        checks.same(rule, subject, "limit left and owed", asked_for, inward.limit);
     }
     let booked = sum(place.pool.inward.iter().map(|inward| inward.limit));
     checks.same(rule, subject, "open limits", limits, booked);

@@ -1,7 +1,8 @@
 //! Where a cover stands, and what it would pay: by the program's own rules, on copies.
 
 use backstop::math::losses;
-use backstop::state::{Claim, Cover, CoverState, Incident, IncidentState, Product, Trigger};
+use backstop::peril::Condition;
+use backstop::state::{Claim, Cover, CoverState, Incident, Product, Trigger};
 
 /// Where a cover stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl Standing {
     /// What it means.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Waiting => "its waiting time runs: an event that begins now pays the premium back",
+            Self::Waiting => "its waiting time runs: an event that begins now gives the premium back",
             Self::InForce => "it protects",
             Self::Ending => "its term is over; an event before its end can still be proven",
             Self::Ended => "it is over and can be closed",
@@ -67,9 +68,9 @@ impl Standing {
 /// What an amount that a cover would pay is derived from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// The incident's reserve and ratio: exact.
+    /// The incident, which was given all that its covers are due.
     Funded,
-    /// The incident, before its reserve is known: the most that it can be.
+    /// The incident, which may be given more, or be due more: what is payable now may not be all.
     Incident,
     /// The evidence, of an event that is met or triggered.
     Evidence,
@@ -100,27 +101,52 @@ pub struct Payout {
     pub severity_bps: u16,
     /// What is due; `None` if the event does not concern the cover.
     pub claim: Option<Claim>,
-    /// In asset units; before funding on the assumption that the pool can pay everything.
+    /// For its loss and payable now, in asset units; without an incident what a pool would pay that can pay everything.
     pub amount: u64,
+    /// For its loss and paid before, in asset units.
+    pub paid: u64,
+    /// For its loss in all at the severity so far, if all of it can be paid, in asset units.
+    pub in_full: u64,
+    /// Premium that is given back, in asset units. It does not depend on what the pool has. Without an incident it is for
+    /// an alert that began now and, if nothing is met, a challenge that ended now.
+    pub refund: u64,
+}
+
+impl Payout {
+    /// All that the holder gets, in asset units.
+    pub fn total(&self) -> u64 {
+        self.amount.saturating_add(self.refund)
+    }
 }
 
 /// What a cover was or would be paid. `None` if nothing can be said: no price was shown, or it can no longer be paid.
 pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now: i64) -> Option<Payout> {
     if let Some(incident) = incident {
-        let known = matches!(incident.state, IncidentState::Funded | IncidentState::Closed);
-        if known && incident.gross > 0 {
-            let paid = incident.payout(cover).ok();
-            return Some(Payout {
-                basis: Basis::Funded,
-                event_at: incident.event_at,
-                severity_bps: incident.severity_bps,
-                claim: paid.map(|(claim, _)| claim),
-                amount: paid.map_or(0, |(_, amount)| amount),
-            });
-        }
-        return Some(in_full(cover, Basis::Incident, incident.event_at, incident.severity_bps));
+        let payable = incident.payout(cover).ok();
+        let basis = if incident.is_complete() { Basis::Funded } else { Basis::Incident };
+        let (gross, sums) = (incident.gross, incident.sums);
+        let claim = cover.claim(incident.event_at);
+        let in_full = claim.filter(|claim| *claim == Claim::Loss);
+        let in_full = in_full.and_then(|_| losses::payout(cover.sum_insured, gross, sums));
+        return Some(Payout {
+            basis,
+            event_at: incident.event_at,
+            severity_bps: incident.severity_bps,
+            claim,
+            amount: payable.map_or(0, |payout| payout.amount),
+            paid: cover.paid,
+            in_full: in_full.unwrap_or(0),
+            refund: payable.map_or(0, |payout| payout.refund),
+        });
     }
     let (terms, evidence) = (&trigger.terms, &trigger.evidence);
+    // Until when premium is earned: of what is proven the chain does not tell when the alert began, so the most that it
+    // can be is told.
+    let times = match (trigger.verdict(), evidence.window(terms)) {
+        (Some(verdict), _) => Times { waiting: 0, in_force: verdict.proven_at },
+        (None, Some(window)) => Times { waiting: now, in_force: window.contradicted_until },
+        (None, None) => Times { waiting: now, in_force: now },
+    };
     if let Some(window) = evidence.window(terms) {
         let severity_bps = match evidence.phase().is_triggered() {
             true => evidence.severity_bps,
@@ -129,24 +155,36 @@ pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now
                 terms.severity_bps(sum.checked_div(count).unwrap_or(0))
             }
         };
-        return Some(in_full(cover, Basis::Evidence, window.event_at, severity_bps));
+        return Some(in_full(cover, Basis::Evidence, window.event_at, severity_bps, times));
     }
     if evidence.last_publish_time == 0 {
         return None;
     }
     let breached = evidence.last_price < terms.threshold;
     let severity_bps = if breached { terms.severity_bps(evidence.last_price) } else { 0 };
-    Some(in_full(cover, Basis::LastPrice, now, severity_bps))
+    Some(in_full(cover, Basis::LastPrice, now, severity_bps, times))
+}
+
+/// Until when covers earned their premium.
+#[derive(Clone, Copy)]
+struct Times {
+    waiting: i64,
+    in_force: i64,
 }
 
 /// What a pool that can pay everything would pay.
-fn in_full(cover: &Cover, basis: Basis, event_at: i64, severity_bps: u16) -> Payout {
+fn in_full(cover: &Cover, basis: Basis, event_at: i64, severity_bps: u16, times: Times) -> Payout {
     let nothing_happens = basis == Basis::LastPrice && severity_bps == 0;
     let claim = cover.claim(event_at).filter(|_| !nothing_happens);
-    let amount = match claim {
-        Some(Claim::Loss) => losses::payout(cover.sum_insured, severity_bps, 1, 1),
-        Some(Claim::Refund) => losses::refund(cover.premium, 1, 1),
-        None => None,
+    let unearned = |at| cover.unearned_at(at).ok();
+    let (amount, refund) = match claim {
+        Some(Claim::Loss) => (
+            losses::claim(cover.sum_insured, severity_bps),
+            unearned(times.in_force).and_then(|unearned| losses::refund(unearned, severity_bps)),
+        ),
+        Some(Claim::Refund) => (None, unearned(times.waiting)),
+        None => (None, None),
     };
-    Payout { basis, event_at, severity_bps, claim, amount: amount.unwrap_or_default() }
+    let (amount, refund) = (amount.unwrap_or_default(), refund.unwrap_or_default());
+    Payout { basis, event_at, severity_bps, claim, amount, paid: 0, in_full: amount, refund }
 }

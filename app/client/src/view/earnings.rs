@@ -12,10 +12,11 @@
 //! | worst case of a deposit | the tranche's loss, if all that the pool stands behind were due today, x deposit / the tranche's capital, rounded up |
 //!
 //! What is ahead is certain as far as covers were sold and paid: their premium is in the vault and is earned by the second.
-//! It holds if nobody deposits, leaves, buys or cancels, and no loss comes. What was earned is premium, before any loss; a
-//! pool keeps a mark for each day on which something was earned, so the time that is told is a little more than 30 days,
-//! or less in a pool that is younger. The worst case leaves reinsurance out, which may not pay; a reinsurance pool stands
-//! behind the limits of its treaties.
+//! It holds if nobody deposits, leaves, buys or cancels, no loss comes, and an alert, in which nothing is earned, is over
+//! now: what it held back is earned then and not counted. What was earned is premium, before any loss; a pool keeps a
+//! mark for each day on which something was earned, so the time that is told is a little more than 30 days, or less in a
+//! pool that is younger. The worst case leaves reinsurance out, which may not pay; a reinsurance pool stands behind the
+//! limits of its treaties.
 
 use backstop::constants::{DAY, SHARE_EXTRA_DECIMALS};
 use backstop::state::{Pool, Tranche};
@@ -97,7 +98,7 @@ fn up_to(pool: &Pool, at: i64) -> Option<Pool> {
 
 /// What a tranche earns in the seconds from now on.
 fn coming(pool: &Pool, tranche: Tranche, now: i64, seconds: i64) -> Option<u64> {
-    let mut books = up_to(pool, now)?;
+    let mut books = up_to(&Pool { stands_since: 0, ..*pool }, now)?;
     let earned = books.accrue(now.checked_add(seconds)?).ok()?;
     Some(match tranche {
         Tranche::Junior => earned.junior,

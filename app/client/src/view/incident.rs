@@ -3,18 +3,15 @@
 use super::Case;
 use crate::text::moment_from;
 use anchor_lang::prelude::Pubkey;
-use backstop::constants::FUNDING_PATIENCE;
 use backstop::peril::evidence::Phase;
-use backstop::state::{IncidentState, ProductState};
+use backstop::state::{CallState, IncidentState, NotedTreaty, ProductState};
 use serde::Serialize;
 
 /// How far an incident is.
 pub const fn state(state: IncidentState) -> &'static str {
     match state {
-        IncidentState::Open => "open",
-        IncidentState::Waiting => "waiting",
-        IncidentState::Funded => "funded",
-        IncidentState::Closed => "closed",
+        IncidentState::Growing => "growing",
+        IncidentState::Final => "final",
     }
 }
 
@@ -50,10 +47,8 @@ pub fn next_step(case: &Case, open_cover: Option<Pubkey>, now: i64) -> Option<St
         let evidence = &case.trigger.evidence;
         let stored = case.trigger.phase();
         return match evidence.phase_at(&case.trigger.terms, now) {
-            Phase::Final if stored == Phase::Final => step("open", "incident open", now),
-            Phase::Triggered | Phase::Final if !stored.is_triggered() => step("confirm", "trigger confirm", now),
-            Phase::Final => step("refresh", "trigger refresh", now),
-            Phase::Triggered => step("refresh", "trigger refresh", evidence.final_at_latest(&case.trigger.terms)?),
+            Phase::Triggered | Phase::Final if stored.is_triggered() => step("open", "incident open", now),
+            Phase::Triggered | Phase::Final => step("confirm", "trigger confirm", now),
             Phase::Met => {
                 let window = evidence.window(&case.trigger.terms)?;
                 step("confirm", "trigger confirm", window.contradicted_until.saturating_add(1))
@@ -62,22 +57,36 @@ pub fn next_step(case: &Case, open_cover: Option<Pubkey>, now: i64) -> Option<St
             _ => None,
         };
     };
-    match incident.state {
-        IncidentState::Open => step("call", "incident call", now),
-        IncidentState::Waiting => {
-            let mut books = case.product.pool.state.clone();
-            let is_due = books.accrue(now).is_ok() && books.fund_incident(incident.round, incident.net, now).is_ok();
-            let latest = case.product.pool.state.funding.oldest_opened_at.saturating_add(FUNDING_PATIENCE);
-            step("fund", "incident fund", if is_due { now } else { latest })
-        }
-        IncidentState::Funded if !incident.may_close(now) => {
-            let command = match open_cover {
-                Some(cover) => format!("backstop incident settle {cover}"),
-                None => "backstop crank run --once".into(),
-            };
-            Some(Step { step: "settle", command, from: now })
-        }
-        IncidentState::Funded | IncidentState::Closed => step("close", "incident close", now),
+    let (mut books, mut crisis, mut trigger) =
+        (case.product.pool.state.clone(), case.crisis.clone(), case.trigger.clone());
+    trigger.refresh(now);
+    let accrued = books.accrue(now).is_ok();
+    let is_pending = |noted: &NotedTreaty| noted.state == CallState::Pending;
+    if incident.treaties.iter().any(is_pending) {
+        return step("call", "incident call", now);
+    }
+    if let Some(crisis) = crisis.as_mut()
+        && accrued
+        && incident.clone().fund(&mut books, crisis, &*trigger, now).is_ok()
+    {
+        return step("fund", "incident fund", now);
+    }
+    let is_closed = case.crisis.as_ref().is_none_or(|crisis| crisis.closed);
+    if is_closed && incident.may_close(now) {
+        return step("close", "incident close", now);
+    }
+    if incident.reserve > incident.paid || incident.premiums_left > 0 || incident.refunds_left > 0 {
+        let command = match open_cover {
+            Some(cover) => format!("backstop incident settle {cover}"),
+            None => "backstop crank run --once".into(),
+        };
+        return Some(Step { step: "settle", command, from: now });
+    }
+    if is_closed {
+        step("close", "incident close", incident.deadline)
+    } else {
+        // It waits for its evidence, for other incidents, or for alerts.
+        step("fund", "incident fund", books.crisis.final_at.max(now))
     }
 }
 
@@ -88,7 +97,7 @@ mod tests {
     use crate::view::{OpenPool, OpenProduct};
     use backstop::peril::evidence::{Severity, Terms, TermsInput};
     use backstop::peril::feed::Observation;
-    use backstop::state::{Incident, NotedTreaty, Trigger};
+    use backstop::state::{Crisis, Incident, Trigger};
 
     const START: i64 = 1_678_500_000;
     const SLOT: i64 = 1_800;
@@ -118,9 +127,10 @@ mod tests {
             OpenPool { state: Box::new(bytemuck::Zeroable::zeroed()), keys: pool, decimals: 6, share_decimals: 9 };
         let state = Box::new(bytemuck::Zeroable::zeroed());
         let product = OpenProduct { state, pool: open, keys: ProductKeys::derive(pool, 0) };
-        Case { product, trigger, incident: None }
+        Case { product, trigger, incident: None, crisis: None }
     }
 
+    /// An incident that is due 10, of a crisis that was closed with all of it.
     fn incident(state: IncidentState) -> Incident {
         Incident {
             product: Pubkey::default(),
@@ -130,24 +140,32 @@ mod tests {
             bump: 0,
             state,
             severity_bps: 10_000,
+            most_severity_bps: 10_000,
             event_at: START,
+            ended_at: START,
+            accrued_at: START,
             opened_at: START,
-            funded_at: START,
-            round: 0,
+            final_at: START,
+            deadline: START + 1_000,
+            crisis: 1,
+            sums: 10,
             gross: 10,
-            ceded: 0,
-            net: 10,
-            reserve: 0,
+            loss_premium: 0,
+            reserve: 10,
             paid: 0,
-            exposure: 10,
             sums_left: 10,
             premiums_left: 0,
+            refunds_left: 0,
+            still_exposed: 0,
             treaties: [NotedTreaty::default(); backstop::state::MAX_NOTED_TREATIES],
-            quota_share_owed: 0,
             treaty_count: 0,
-            cursor: 0,
             reserved: [0; 64],
         }
+    }
+
+    fn crisis(resources: u64) -> Crisis {
+        let begun = Crisis::begin(Pubkey::default(), Pubkey::default(), 0, 1);
+        Crisis { closed: true, gross: 10, resources, bucket: resources, ..begun }
     }
 
     fn step(case: &Case, now: i64) -> Option<(&'static str, i64)> {
@@ -166,9 +184,8 @@ mod tests {
         assert_eq!(step(&met, due), Some(("confirm", due)));
         let terms = met.trigger.terms;
         met.trigger.evidence.refresh(&terms, due);
+        assert_eq!(step(&met, due), Some(("open", due)), "while the run-on lasts");
         let over = due + 86_400;
-        assert_eq!(step(&met, due), Some(("refresh", over)));
-        assert_eq!(step(&met, over), Some(("refresh", over)));
         met.trigger.evidence.refresh(&terms, over);
         assert_eq!(step(&met, over), Some(("open", over)));
         met.product.state.end_with(START);
@@ -179,32 +196,24 @@ mod tests {
     fn an_incident_says_what_is_next() {
         let mut case = case(8);
         let now = START + 60;
-        for (state, expected) in [(IncidentState::Open, "call"), (IncidentState::Closed, "close")] {
-            case.incident = Some(incident(state));
-            assert_eq!(step(&case, now), Some((expected, now)));
-        }
-        case.incident = Some(incident(IncidentState::Funded));
+        case.crisis = Some(crisis(10));
+        let mut pending = incident(IncidentState::Growing);
+        pending.treaties[0].state = CallState::Pending;
+        case.incident = Some(pending);
+        assert_eq!(step(&case, now), Some(("call", now)));
+        case.incident = Some(incident(IncidentState::Final));
         assert_eq!(step(&case, now), Some(("settle", now)));
         let cover = Pubkey::new_from_array([5; 32]);
         let named = next_step(&case, Some(cover), now).expect("there is one");
         assert_eq!(named.command, format!("backstop incident settle {cover}"));
-        let settled = Incident { sums_left: 0, ..incident(IncidentState::Funded) };
-        case.incident = Some(settled);
+        case.incident = Some(Incident { sums_left: 0, paid: 10, ..incident(IncidentState::Final) });
         assert_eq!(step(&case, now), Some(("close", now)));
-    }
-
-    #[test]
-    fn an_incident_that_waits_is_funded_as_soon_as_the_programs_books_allow_it() {
-        let mut case = case(8);
-        let now = START + 60;
-        case.incident = Some(incident(IncidentState::Waiting));
-        let pool = &mut case.product.pool.state;
-        pool.accrued_at = START;
-        pool.join_funding_queue(10, 10, START).expect("there is room");
-        // Another product's alert, and capital for one of them only.
-        (pool.alerts, pool.alert_exposure, pool.surplus) = (2, 20, 10);
-        assert_eq!(step(&case, now), Some(("fund", START + FUNDING_PATIENCE)));
-        case.product.pool.state.surplus = 20;
+        // Short of what it is due it waits for late money until its deadline.
+        case.incident = Some(Incident { reserve: 4, paid: 4, ..incident(IncidentState::Final) });
+        case.crisis = Some(crisis(4));
+        assert_eq!(step(&case, now), Some(("close", START + 1_000)));
+        case.crisis = Some(crisis(6));
+        case.product.pool.state.crisis_buckets = 6;
         assert_eq!(step(&case, now), Some(("fund", now)));
     }
 }

@@ -7,7 +7,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::instruction::{PoolKeys, ProductKeys, TreatyKeys};
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::SHARE_EXTRA_DECIMALS;
-use backstop::state::{Cover, CoverState, Incident, Pool, Product, Treaty, Trigger};
+use backstop::state::{Cover, CoverState, Crisis, Incident, Pool, Product, Treaty, Trigger};
 
 /// A pool that was read.
 pub struct OpenPool {
@@ -124,6 +124,8 @@ pub struct Case {
     pub trigger: Box<Trigger>,
     /// Its incident.
     pub incident: Option<Incident>,
+    /// The crisis that its incident is part of.
+    pub crisis: Option<Crisis>,
 }
 
 impl Case {
@@ -131,15 +133,20 @@ impl Case {
     pub fn read(cluster: &dyn Cluster, address: Pubkey) -> Result<Self, AccountError> {
         let product = OpenProduct::find(cluster, address)?;
         let trigger = Box::new(account::trigger_of(cluster, product.keys.product, &product.state)?);
-        let incident = account::find(cluster, &product.keys.incident())?;
-        Ok(Self { product, trigger, incident })
+        let incident: Option<Incident> = account::find(cluster, &product.keys.incident())?;
+        let number = incident.as_ref().map(|incident| incident.crisis).filter(|number| *number != 0);
+        let crisis = match number {
+            Some(number) => account::find(cluster, &product.keys.crisis(number))?,
+            None => None,
+        };
+        Ok(Self { product, trigger, incident, crisis })
     }
 
     /// The product's covers, the open ones first, then by address.
     pub fn covers(&self, cluster: &dyn Cluster) -> Result<Vec<(Pubkey, Cover)>, AccountError> {
         let of_product = Some((COVER_PRODUCT_OFFSET, self.product.keys.product));
         let mut covers = account::list::<Cover>(cluster, of_product)?;
-        covers.sort_by_key(|(address, cover)| (cover.state != CoverState::Active, *address));
+        covers.sort_by_key(|(address, cover)| (cover.state == CoverState::Settled, *address));
         Ok(covers)
     }
 }

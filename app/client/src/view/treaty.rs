@@ -2,6 +2,7 @@
 
 use super::OpenPool;
 use crate::text::{rate, tidy_amount};
+use anchor_lang::prelude::Pubkey;
 
 use backstop::cpi::text::date_text;
 use backstop::state::{Pool, Treaty, TreatyKind, TreatyState, day_start, get_text};
@@ -93,14 +94,14 @@ pub fn term(treaty: &Treaty) -> String {
 }
 
 /// How far a treaty is.
-pub fn status(treaty: &Treaty, cedant: &Pool, now: i64) -> &'static str {
+pub fn status(key: &Pubkey, treaty: &Treaty, cedant: &Pool, now: i64) -> &'static str {
     match treaty.state {
         TreatyState::Announced if now < treaty.notice_until => "announced",
         TreatyState::Announced if now < treaty.start() => "acceptable",
         TreatyState::Announced => "lapsed",
         TreatyState::Active if now < treaty.start() => "accepted",
         TreatyState::Active if now < treaty.end() => "in-force",
-        TreatyState::Active if cedant.treaty_is_over(treaty, now) => "over",
+        TreatyState::Active if cedant.treaty_is_over(key, treaty, now) => "over",
         TreatyState::Active => "run-off",
         TreatyState::Ended => "ended",
     }
@@ -129,7 +130,6 @@ pub fn meaning(status: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anchor_lang::prelude::Pubkey;
 
     /// A treaty of a limit of 10,000 units, for the 365 days from day 20,000 on.
     pub fn treaty(kind: TreatyKind) -> Treaty {
@@ -143,14 +143,12 @@ mod tests {
             id: 0,
             kind,
             limit: 10_000,
-            limit_left: 10_000,
             notice_until: 19_990 * 86_400,
             start_day: 20_000,
             end_day: 20_365,
             premium: 0,
             rate_q32: 0,
             restored: 0,
-            uncollected: 0,
             reserved: [0; 64],
         }
     }
@@ -179,18 +177,19 @@ mod tests {
         let mut cedant: Box<Pool> = Box::new(bytemuck::Zeroable::zeroed());
         cedant.ring_days = 6;
         let mut treaty = layer(0);
-        let at = |treaty: &Treaty, day: i64| status(treaty, &cedant, day * 86_400);
-        assert_eq!(at(&treaty, 19_989), "announced");
-        assert_eq!(at(&treaty, 19_990), "acceptable");
-        assert_eq!(at(&treaty, 20_000), "lapsed");
+        let key = Pubkey::new_from_array([7; 32]);
+        let at = |treaty: &Treaty, cedant: &Pool, day: i64| status(&key, treaty, cedant, day * 86_400);
+        assert_eq!(at(&treaty, &cedant, 19_989), "announced");
+        assert_eq!(at(&treaty, &cedant, 19_990), "acceptable");
+        assert_eq!(at(&treaty, &cedant, 20_000), "lapsed");
         treaty.state = TreatyState::Active;
-        assert_eq!(at(&treaty, 19_999), "accepted");
-        assert_eq!(at(&treaty, 20_000), "in-force");
-        assert_eq!(at(&treaty, 20_365), "run-off");
-        assert_eq!(at(&treaty, 20_371), "over");
+        assert_eq!(at(&treaty, &cedant, 19_999), "accepted");
+        assert_eq!(at(&treaty, &cedant, 20_000), "in-force");
+        assert_eq!(at(&treaty, &cedant, 20_365), "run-off");
+        assert_eq!(at(&treaty, &cedant, 20_371), "over");
         assert_eq!(released_from(&treaty, &cedant), 20_371 * 86_400);
-        treaty.uncollected = 1;
-        assert_eq!(at(&treaty, 20_371), "run-off");
+        (cedant.layers[0].treaty, cedant.layers[0].owed) = (key, 1);
+        assert_eq!(at(&treaty, &cedant, 20_371), "run-off");
         for status in ["announced", "acceptable", "lapsed", "accepted", "in-force", "run-off", "over"] {
             assert!(!meaning(status).is_empty(), "{status}");
         }

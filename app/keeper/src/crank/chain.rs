@@ -13,10 +13,7 @@
 
 use crate::crank::limits::Delays;
 use anchor_lang::prelude::Pubkey;
-use backstop::state::{
-    Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, Treaty, Trigger,
-    get_text,
-};
+use backstop::state::{Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Treaty, Trigger, get_text};
 use backstop_client::account::{self, Decode};
 use backstop_client::address;
 use backstop_client::cluster::{Cluster, ClusterError};
@@ -77,7 +74,7 @@ pub enum Held {
     Unknown,
 }
 
-/// A cover of a funded incident that nobody has settled yet.
+/// A cover of an incident that can be paid, or that must be known of before the incident is closed.
 #[derive(Clone, Debug)]
 pub struct OpenCover {
     /// The cover's address.
@@ -142,6 +139,8 @@ pub struct Chain {
     pub products: BTreeMap<Pubkey, ProductView>,
     /// Incidents by their product.
     pub incidents: BTreeMap<Pubkey, Incident>,
+    /// Crises by pool and number.
+    pub crises: BTreeMap<(Pubkey, u32), Crisis>,
     /// Treaties by address.
     pub treaties: BTreeMap<Pubkey, Treaty>,
     /// Exit epochs by pool and day.
@@ -150,7 +149,7 @@ pub struct Chain {
     pub tickets: Vec<TicketView>,
     /// Announced cessions of surplus.
     pub cessions: Vec<(Pubkey, Cession)>,
-    /// Covers of funded incidents to be settled.
+    /// Covers of incidents to be settled.
     pub open_covers: Vec<OpenCover>,
     /// Covers whose NFT is burnt; looked for only when asked.
     pub burnt_covers: Vec<BurntCover>,
@@ -277,6 +276,8 @@ impl Chain {
     pub fn read_rest(&mut self, cluster: &dyn Cluster, whereabouts: &mut Whereabouts, depth: Depth, pools: &[Pubkey]) {
         let incidents = self.known("incidents", all::<Incident>(cluster));
         self.incidents = incidents.into_iter().map(|(_, incident)| (incident.product, incident)).collect();
+        let crises = self.known("crises", all::<Crisis>(cluster));
+        self.crises = crises.into_iter().map(|(_, crisis)| ((crisis.pool, crisis.number), crisis)).collect();
         self.treaties = self.known("treaties", all::<Treaty>(cluster)).into_iter().collect();
         let epochs = self.known("exit epochs", all::<ExitEpoch>(cluster));
         self.epochs = epochs.into_iter().map(|(_, epoch)| ((epoch.pool, epoch.day), epoch)).collect();
@@ -334,15 +335,20 @@ impl Chain {
         whereabouts: &mut Whereabouts,
         wanted: &dyn Fn(&Pubkey) -> bool,
     ) {
+        // Premium is given back at once, a loss is paid from the reserve as it is given.
         let to_settle = |incident: &&Incident| {
-            let left = incident.sums_left != 0 || incident.premiums_left != 0;
-            incident.state == IncidentState::Funded && left && wanted(&incident.pool)
+            (incident.sums_left != 0 || incident.premiums_left != 0) && wanted(&incident.pool)
         };
-        let incidents: Vec<(Pubkey, i64)> =
-            self.incidents.values().filter(to_settle).map(|incident| (incident.product, incident.event_at)).collect();
-        for (product, event_at) in incidents {
+        let now = self.now;
+        let incidents: Vec<(Pubkey, Incident)> =
+            self.incidents.values().filter(to_settle).map(|incident| (incident.product, incident.clone())).collect();
+        for (product, incident) in incidents {
             let Some(keys) = self.products.get(&product).map(|view| view.keys.pool) else { continue };
-            let is_open = |cover: &Cover| cover.state == CoverState::Active && cover.claim(event_at).is_some();
+            // Before an incident is closed it must be known of every cover whether it could still be paid.
+            let is_open = |cover: &Cover| {
+                let concerned = cover.state != CoverState::Settled && cover.claim(incident.event_at).is_some();
+                concerned && (incident.may_close(now) || incident.payout(cover).is_ok())
+            };
             let mut open = self.known("covers of an incident", account::readable::<Cover>(cluster, Some((0, product))));
             open.retain(|(_, cover)| is_open(cover));
             let found = self.find_nfts(cluster, &open, whereabouts);

@@ -260,8 +260,7 @@ impl<'a> Crank<'a> {
 
     /// Everything that is due but prices to be shown.
     fn plan(&self, chain: &Chain) -> Plan {
-        let failing = self.back_off.failing();
-        let mut plan = plan::plan(chain, &[], &self.options.settings, &self.payer.pubkey(), &failing);
+        let mut plan = plan::plan(chain, &[], &self.options.settings, &self.payer.pubkey());
         plan.waiting.extend(self.strangers(chain));
         plan
     }

@@ -6,16 +6,16 @@
 use crate::crank::chain::{Chain, Destination, Held, OpenCover, PoolView, ProductView};
 use crate::crank::choice;
 use crate::crank::price::Print;
-use crate::crank::work::{Item, Kind, Waiting, Work};
+use crate::crank::work::{Kind, Waiting, Work};
 use anchor_lang::Space;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::constants::{MIN_SMALLEST_AMOUNT, TREATY_CALL_WINDOW};
+use backstop::constants::{MIN_SMALLEST_AMOUNT, SETTLEMENT_WINDOW};
 use backstop::peril::AlertLevel;
 use backstop::peril::evidence::{Class, Phase};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
-    Claim, ExitEpoch, Incident, IncidentState, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyKind, TreatyState,
+    CallState, Claim, Crisis, ExitEpoch, Incident, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyKind, TreatyState,
     day_of,
 };
 use backstop_client::address;
@@ -30,6 +30,8 @@ pub const NO_ACCOUNT: &str = "its owner has no account of the asset";
 const STILL_PAYABLE: &str = "its time is over, but covers could still be paid, or nobody says that they could not";
 /// Most prints that one trigger is shown in a pass.
 const PRINTS_A_PASS: usize = 24;
+/// What rent counts for each account beside its bytes.
+const BYTES_BESIDE_DATA: usize = 128;
 /// Bytes of a token account, for its rent.
 const TOKEN_ACCOUNT_BYTES: usize = 165;
 
@@ -106,11 +108,10 @@ pub(super) fn watched(view: &ProductView) -> bool {
 
 /// Derives what is due.
 ///
-/// `prints` are prices that could be shown; `failing` is work that was tried and refused lately: a treaty whose call
-/// keeps failing is skipped once the program allows it.
-pub fn plan(chain: &Chain, prints: &[Print], settings: &Settings, payer: &Pubkey, failing: &BTreeSet<Item>) -> Plan {
+/// `prints` are prices that could be shown.
+pub fn plan(chain: &Chain, prints: &[Print], settings: &Settings, payer: &Pubkey) -> Plan {
     let created = BTreeSet::new();
-    let mut planner = Planner { chain, prints, settings, payer, failing, created, plan: Plan::default() };
+    let mut planner = Planner { chain, prints, settings, payer, created, plan: Plan::default() };
     planner.triggers();
     planner.incidents();
     planner.covers();
@@ -129,8 +130,8 @@ pub fn plan(chain: &Chain, prints: &[Print], settings: &Settings, payer: &Pubkey
 
 /// Of what is due, the prints to be shown. It needs no more of the chain than [`Chain::watch`] reads.
 pub fn observations(chain: &Chain, prints: &[Print], settings: &Settings, payer: &Pubkey) -> Vec<Work> {
-    let (failing, created) = (BTreeSet::new(), BTreeSet::new());
-    let mut planner = Planner { chain, prints, settings, payer, failing: &failing, created, plan: Plan::default() };
+    let created = BTreeSet::new();
+    let mut planner = Planner { chain, prints, settings, payer, created, plan: Plan::default() };
     planner.triggers();
     let mut due = planner.plan.due;
     due.retain(|work| work.kind == Kind::Observe && wanted(settings, work.pool));
@@ -142,7 +143,6 @@ struct Planner<'a> {
     prints: &'a [Print],
     settings: &'a Settings,
     payer: &'a Pubkey,
-    failing: &'a BTreeSet<Item>,
     /// Accounts that work planned so far creates.
     created: BTreeSet<Pubkey>,
     plan: Plan,
@@ -170,16 +170,19 @@ impl Planner<'_> {
         for view in self.chain.products.values() {
             let (pool, key) = (view.product.pool, view.product.trigger);
             let (trigger, phase) = (&view.trigger, view.trigger.phase());
-            if phase == Phase::Final {
-                if view.product.state() != ProductState::Over {
-                    let mut work = Work::new(Kind::OpenIncident, pool, key, ix::open_incident(&view.keys, *self.payer));
+            if phase.is_triggered() {
+                // A crisis that is ripe is closed first: its incidents are funded.
+                let books = self.books(pool).filter(|books| !books.crisis_is_ripe(now));
+                if let Some(books) = books.filter(|_| view.product.state() != ProductState::Over) {
+                    let open = ix::open_incident(&view.keys, *self.payer, ix::next_crisis(&books));
+                    let mut work = Work::new(Kind::OpenIncident, pool, key, open);
                     work.product = Some(view.keys.product);
-                    work.creates = Some(8 + Incident::INIT_SPACE);
+                    let crisis = if books.in_crisis() { 0 } else { BYTES_BESIDE_DATA + 8 + Crisis::INIT_SPACE };
+                    work.creates = Some(8 + Incident::INIT_SPACE + crisis);
                     self.plan.due.push(work);
                 }
-                continue;
             }
-            if !watched(view) {
+            if phase == Phase::Final || !watched(view) {
                 continue;
             }
             let phase_now = trigger.evidence.phase_at(&trigger.terms, now);
@@ -227,43 +230,66 @@ impl Planner<'_> {
         for (product, incident) in &chain.incidents {
             let Some(view) = chain.products.get(product) else { continue };
             let (pool, key) = (incident.pool, view.keys.incident());
-            match incident.state {
-                IncidentState::Open => self.call_next(view, incident),
-                IncidentState::Waiting => {
-                    let funds = |mut books: Pool| books.fund_incident(incident.round, incident.net, chain.now).is_ok();
-                    // One a pass: each changes what the next finds.
-                    if self.books(pool).is_some_and(funds) && fundable.insert(pool) {
-                        self.push(Kind::FundIncident, pool, key, ix::fund_incident(&view.keys));
-                    }
+            let crisis = chain.crises.get(&(pool, incident.crisis));
+            if incident.crisis != 0 {
+                let Some(crisis) = crisis else { continue };
+                self.calls(view, incident);
+                // One a pass: each changes what the next finds.
+                if self.is_worth_funding(view, incident, crisis) && fundable.insert(pool) {
+                    self.push(Kind::FundIncident, pool, key, ix::fund_incident(&view.keys, crisis.number));
                 }
-                IncidentState::Funded if !incident.may_close(chain.now) => {}
+            }
+            let frozen = self.frozen(&[pool]);
+            if frozen && incident.deadline.saturating_sub(chain.now) < SETTLEMENT_WINDOW / 2 {
+                let number = crisis.map(|crisis| crisis.number);
+                self.push(Kind::ExtendDeadline, pool, key, ix::extend_deadline(&view.keys, number));
+                continue;
+            }
+            let (Some(mut books), mut product_state) = (self.books(pool), view.product) else { continue };
+            let mut copy = crisis.cloned();
+            if frozen || incident.wind_up(&mut books, &mut product_state, copy.as_mut(), chain.now).is_err() {
+                continue;
+            }
+            if self.nothing_is_payable(product, incident) {
+                let of_crisis = crisis.map(|crisis| (crisis.number, crisis.rent_payer));
+                let close = ix::close_incident(&view.keys, incident.rent_payer, of_crisis);
+                self.push(Kind::CloseIncident, pool, key, close);
+            } else {
                 // Its time is over, and there are covers that could still be paid, or nobody knows.
-                IncidentState::Funded if !self.nothing_is_payable(product, incident) => {
-                    self.wait(Kind::CloseIncident, pool, key, STILL_PAYABLE);
-                }
-                IncidentState::Funded | IncidentState::Closed => {
-                    self.push(Kind::CloseIncident, pool, key, ix::close_incident(&view.keys, incident.rent_payer));
-                }
+                self.wait(Kind::CloseIncident, pool, key, STILL_PAYABLE);
             }
         }
     }
 
-    /// Calls the next treaty of an incident, for as long as it is open; skips it only if calling fails and the window
-    /// for it is over: what a call brings goes to the covers, what is collected later to the surplus.
-    fn call_next(&mut self, view: &ProductView, incident: &Incident) {
-        let Some(noted) = incident.treaties.get(usize::from(incident.cursor)) else { return };
-        let Some(treaty) = self.chain.treaties.get(&noted.treaty) else { return };
-        let keys = TreatyKeys { cedant: view.keys.pool, reinsurer: treaty.reinsurer, treaty: noted.treaty };
-        let key = view.keys.incident();
-        let window_over = self.chain.now >= incident.opened_at.saturating_add(TREATY_CALL_WINDOW);
-        let frozen = self.frozen(&[treaty.cedant, treaty.reinsurer]);
-        if frozen && !window_over {
-            self.wait(Kind::CallTreaty, incident.pool, key, VAULT_FROZEN);
-        } else if window_over && (frozen || self.failing.contains(&(Kind::CallTreaty, key))) {
-            self.push(Kind::SkipTreaty, incident.pool, key, ix::skip_treaty(&keys, &view.keys));
-        } else {
-            self.push(Kind::CallTreaty, incident.pool, key, ix::call_treaty(&keys, &view.keys));
+    /// Calls the treaties that owe something of an incident: at once, and again when a reinsurer that could not pay has
+    /// all that it owes.
+    fn calls(&mut self, view: &ProductView, incident: &Incident) {
+        for noted in incident.treaties.iter().take(usize::from(incident.treaty_count)) {
+            let Some(treaty) = self.chain.treaties.get(&noted.treaty) else { continue };
+            let owed = noted.owed.saturating_sub(noted.paid);
+            let has = self.books(treaty.reinsurer).and_then(|books| books.loss_capital().ok()).unwrap_or(0);
+            if noted.state != CallState::Pending && (owed == 0 || has < owed) {
+                continue;
+            }
+            let keys = TreatyKeys { cedant: view.keys.pool, reinsurer: treaty.reinsurer, treaty: noted.treaty };
+            if self.frozen(&[treaty.cedant, treaty.reinsurer]) {
+                self.wait(Kind::CallTreaty, incident.pool, noted.treaty, VAULT_FROZEN);
+            } else {
+                let call = ix::call_treaty(&keys, &view.keys, incident.crisis);
+                self.push(Kind::CallTreaty, incident.pool, noted.treaty, call);
+            }
         }
+    }
+
+    /// Whether funding an incident would bring its covers something worth a fee: what is due to them has grown or is
+    /// final, its crisis is over, or there is at least the smallest amount for them, or all that they are due.
+    fn is_worth_funding(&self, view: &ProductView, incident: &Incident, crisis: &Crisis) -> bool {
+        let Some(mut books) = self.books(incident.pool) else { return false };
+        let (mut incident, mut crisis, mut trigger) = (incident.clone(), crisis.clone(), view.trigger);
+        trigger.refresh(self.chain.now);
+        let Ok(funding) = incident.fund(&mut books, &mut crisis, &trigger, self.chain.now) else { return false };
+        let enough = funding.giving.amount >= MIN_SMALLEST_AMOUNT || incident.reserve == incident.gross;
+        funding.growth.is_some() || funding.closing.is_some() || (funding.giving.amount > 0 && enough)
     }
 
     fn covers(&mut self) {
@@ -273,7 +299,8 @@ impl Planner<'_> {
             let (Some(view), Some(incident)) = (chain.products.get(&product), chain.incidents.get(&product)) else {
                 continue;
             };
-            let amount = incident.payout(&open.cover).map_or(0, |(_, amount)| amount);
+            let Ok(payout) = incident.payout(&open.cover) else { continue };
+            let amount = payout.total().unwrap_or(0);
             match self.settlement(view, incident, open, amount) {
                 Ok(work) => self.plan.due.push(work),
                 Err(why) => self.wait_for(Kind::SettleCover, incident.pool, open.address, amount, why),
@@ -281,13 +308,13 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether everything that an incident has not paid yet is of covers that are surely burnt. Closing it gives the
-    /// rest away: so it takes proof, not silence.
+    /// Whether everything that an incident has not paid yet is of covers that are surely burnt, or for which there is
+    /// nothing. Closing it gives the rest away: so it takes proof, not silence.
     fn nothing_is_payable(&self, product: &Pubkey, incident: &Incident) -> bool {
-        let burnt = self.chain.open_covers.iter().filter(|open| open.cover.product == *product);
-        let burnt = burnt.filter(|open| open.held == Held::Burnt);
+        let unpayable = self.chain.open_covers.iter().filter(|open| open.cover.product == *product);
+        let unpayable = unpayable.filter(|open| open.held == Held::Burnt || incident.payout(&open.cover).is_err());
         let (mut sums, mut premiums) = (0_u64, 0_u64);
-        for open in burnt {
+        for open in unpayable {
             match open.cover.claim(incident.event_at) {
                 Some(Claim::Loss) => sums = sums.saturating_add(open.cover.sum_insured),
                 Some(Claim::Refund) => premiums = premiums.saturating_add(open.cover.premium),
@@ -375,27 +402,10 @@ impl Planner<'_> {
                 continue;
             };
             let keys = TreatyKeys { cedant: view.keys, reinsurer: treaty.reinsurer, treaty: *key };
-            if self.collection_is_due(treaty, &cedant) {
-                if self.frozen(&[treaty.cedant, treaty.reinsurer]) {
-                    self.wait(Kind::CollectTreaty, treaty.cedant, *key, VAULT_FROZEN);
-                    continue;
-                }
-                self.push(Kind::CollectTreaty, treaty.cedant, *key, ix::collect_treaty(&keys));
-            } else if end_is_due(key, treaty, &cedant, chain.now) {
+            if end_is_due(key, treaty, &cedant, chain.now) {
                 self.push(Kind::EndTreaty, treaty.cedant, *key, ix::end_treaty(&keys, treaty.rent_payer));
             }
         }
-    }
-
-    /// Collecting ends the debt, whatever the reinsurer has: so it waits until the reinsurer can pay in full, or until
-    /// nothing but the debt keeps the treaty open.
-    fn collection_is_due(&self, treaty: &Treaty, cedant: &Pool) -> bool {
-        let in_full = || {
-            let capital = self.books(treaty.reinsurer).and_then(|books| books.loss_capital().ok());
-            capital.is_some_and(|capital| capital >= treaty.uncollected)
-        };
-        let last = || cedant.treaty_is_over(&Treaty { uncollected: 0, ..treaty.clone() }, self.chain.now);
-        treaty.uncollected > 0 && (in_full() || last())
     }
 
     // ---- exits ----
@@ -487,7 +497,7 @@ impl Planner<'_> {
         for burnt in &chain.burnt_covers {
             let cover = &burnt.cover;
             let Some(view) = chain.products.get(&cover.product) else { continue };
-            if cover.require_active().is_err() || view.product.is_spent(cover) {
+            if cover.require_open().is_err() || view.product.is_spent(cover) {
                 let close = ix::close_cover(&view.keys, None, cover.mint, cover.rent_payer);
                 self.push(Kind::CloseCover, view.product.pool, burnt.address, close);
             }
@@ -501,8 +511,10 @@ impl Planner<'_> {
             self.plan.due.iter().filter(|work| accruing(work.kind)).map(|work| work.pool).collect();
         for (pool, view) in &self.chain.pools {
             let books = &view.books;
-            let turned = day_of(self.chain.now) > day_of(books.accrued_at);
-            if turned && books.unearned_premium > 0 && !touched.contains(pool) {
+            // In an alert nothing is earned after its beginning.
+            let turned = day_of(books.accrues_to(self.chain.now)) > day_of(books.accrued_at);
+            let earns = books.unearned_premium > 0 || books.second_stream.amount > 0;
+            if turned && earns && !touched.contains(pool) {
                 self.push(Kind::Accrue, *pool, *pool, ix::accrue(*pool));
             }
         }
@@ -578,7 +590,7 @@ fn end_is_due(key: &Pubkey, treaty: &Treaty, cedant: &Pool, now: i64) -> bool {
         TreatyState::Active => {
             let paid = !matches!(treaty.kind, TreatyKind::QuotaShare { .. }) || cedant.treaty_payable == 0;
             let in_force = cedant.quota_share.treaty == *key || cedant.layers.iter().any(|layer| layer.treaty == *key);
-            paid && in_force && cedant.treaty_is_over(treaty, now)
+            paid && in_force && cedant.treaty_is_over(key, treaty, now)
         }
         TreatyState::Ended => false,
     }

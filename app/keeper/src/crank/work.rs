@@ -20,18 +20,16 @@ pub enum Kind {
     Confirm,
     /// Opens an incident.
     OpenIncident,
-    /// Calls an incident's next treaty.
+    /// Calls a treaty for what it owes of an incident.
     CallTreaty,
-    /// Skips a treaty that cannot be called.
-    SkipTreaty,
-    /// Sets an incident's reserve aside.
+    /// Gives an incident its part of what there is, and closes its crisis.
     FundIncident,
     /// Pays a cover.
     SettleCover,
     /// Ends an incident.
     CloseIncident,
-    /// Collects what a skipped treaty owes.
-    CollectTreaty,
+    /// Gives holders another year while the vault is frozen.
+    ExtendDeadline,
     /// Hands quota-share premium over.
     SettleTreatyPremium,
     /// Ends a treaty.
@@ -61,11 +59,10 @@ impl Kind {
             Self::Confirm => "confirm",
             Self::OpenIncident => "open_incident",
             Self::CallTreaty => "call_treaty",
-            Self::SkipTreaty => "skip_treaty",
             Self::FundIncident => "fund_incident",
             Self::SettleCover => "settle_cover",
             Self::CloseIncident => "close_incident",
-            Self::CollectTreaty => "collect_treaty",
+            Self::ExtendDeadline => "extend_deadline",
             Self::SettleTreatyPremium => "settle_treaty_premium",
             Self::EndTreaty => "end_treaty",
             Self::SyncProduct => "sync_product",
@@ -86,13 +83,12 @@ impl Kind {
             Self::Observe => "the price says something new",
             Self::Refresh => "time has changed where the condition stands",
             Self::Confirm => "the challenge time is over",
-            Self::OpenIncident => "its condition is final",
-            Self::CallTreaty => "the treaty is next to be called",
-            Self::SkipTreaty => "the treaty cannot be called, and the time for it is over",
-            Self::FundIncident => "its treaties are called",
-            Self::SettleCover => "its incident is funded",
+            Self::OpenIncident => "its event is proven",
+            Self::CallTreaty => "the treaty owes its part",
+            Self::FundIncident => "there is more for it, or its crisis is over",
+            Self::SettleCover => "its incident has something for it",
             Self::CloseIncident => "nothing is left to be paid",
-            Self::CollectTreaty => "the reinsurer can pay what it owes",
+            Self::ExtendDeadline => "the vault is frozen and nobody can be paid",
             Self::SettleTreatyPremium => "the reinsurer is owed premium",
             Self::EndTreaty => "the treaty is over",
             Self::SyncProduct => "covers have ended",

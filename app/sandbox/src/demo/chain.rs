@@ -167,6 +167,9 @@ impl Chain {
                 + senior.assets
                 + senior.exiting
                 + pool.unearned_premium
+                + pool.second_stream.amount
+                + pool.premium_refunds
+                + pool.set_aside
                 + pool.incident_reserves
                 + pool.exit_reserves
                 + pool.treaty_payable;

@@ -108,11 +108,14 @@ fn severity_bps(terms: &TermsInput, mean: u64) -> u16 {
     ((lost * FULL_BPS / full).min(FULL_BPS) as u16).max(min_severity_bps)
 }
 
-/// What an incident owes: the severity's part of the sums in force, rounded up, and the premiums of covers that had not
-/// begun.
-pub fn gross(sums_in_force: u64, severity_bps: u16, waiting_premiums: u64) -> u64 {
-    let part = (u128::from(sums_in_force) * u128::from(severity_bps)).div_ceil(FULL_BPS);
-    part as u64 + waiting_premiums
+/// What an incident owes: the severity's part of the sums in force, rounded up.
+pub fn gross(sums_in_force: u64, severity_bps: u16) -> u64 {
+    (u128::from(sums_in_force) * u128::from(severity_bps)).div_ceil(FULL_BPS) as u64
+}
+
+/// What is given back of premium that was not earned when the protection ended: the part that was not lost, rounded down.
+pub fn given_back(unearned: u64, severity_bps: u16) -> u64 {
+    (u128::from(unearned) * (FULL_BPS - u128::from(severity_bps)) / FULL_BPS) as u64
 }
 
 /// What a claim is paid when a pool set `reserve` aside for claims of `gross`: rounded down.
@@ -158,19 +161,33 @@ pub struct Stream {
     pub from: i64,
     /// When all of it is earned, in unix seconds.
     pub to: i64,
+    /// When it stops to be earned: `to`, unless an incident ends it before.
+    pub until: i64,
 }
 
-/// What is earned of premiums at a time. Each has a rate with 32 bits of fraction, rounded down; whole units count.
-pub fn earned(streams: &[Stream], at: i64) -> u64 {
-    let earned_q32: u128 = streams
-        .iter()
-        .map(|stream| {
-            let seconds = (stream.to - stream.from).unsigned_abs();
-            let passed = (at.min(stream.to) - stream.from).max(0).unsigned_abs();
-            (u128::from(stream.premium) << 32) / u128::from(seconds) * u128::from(passed)
-        })
-        .sum();
+impl Stream {
+    /// What is earned between two moments, with 32 bits of fraction: the rate is rounded down to these.
+    fn earned_q32(&self, from: i64, to: i64) -> u128 {
+        let seconds = (self.to - self.from).unsigned_abs();
+        let passed = (to.min(self.until) - from.max(self.from)).max(0).unsigned_abs();
+        (u128::from(self.premium) << 32) / u128::from(seconds) * u128::from(passed)
+    }
+
+    /// What is not earned at a time, in whole units.
+    pub fn unearned(&self, at: i64) -> u64 {
+        (self.earned_q32(at, i64::MAX) >> 32) as u64
+    }
+}
+
+/// What is earned of premiums between two moments, in whole units of all of it.
+pub fn earned_between(streams: &[Stream], from: i64, to: i64) -> u64 {
+    let earned_q32: u128 = streams.iter().map(|stream| stream.earned_q32(from, to)).sum();
     (earned_q32 >> 32) as u64
+}
+
+/// What is earned of premiums until a time.
+pub fn earned(streams: &[Stream], at: i64) -> u64 {
+    earned_between(streams, i64::MIN, at)
 }
 
 /// What a quota share gets of earned premium: its part less the commission. Fractions of a unit are carried from one
@@ -256,8 +273,13 @@ mod tests {
 
     #[test]
     fn premium_is_earned_by_the_second_and_ceded_in_part() {
-        let streams = [Stream { premium: 100, from: 0, to: 100 }, Stream { premium: 10, from: 50, to: 70 }];
+        let streams = [
+            Stream { premium: 100, from: 0, to: 100, until: 100 },
+            Stream { premium: 10, from: 50, to: 70, until: 70 },
+        ];
         assert_eq!([0, 50, 60, 70, 200].map(|at| earned(&streams, at)), [0, 50, 65, 80, 110]);
+        assert_eq!([(0, 60), (50, 60), (69, 99)].map(|(from, to)| earned_between(&streams, from, to)), [65, 15, 30]);
+        assert_eq!([0, 30, 100].map(|at| streams[0].unearned(at)), [100, 70, 0]);
         assert_eq!(ceded_premium(65, 3_000, 2_000), 15);
         assert_eq!(ceded_premium(100, 3_000, 0), 30);
     }
@@ -265,7 +287,8 @@ mod tests {
     #[test]
     fn claims_are_rounded_down_and_their_sum_up() {
         assert_eq!(claim(1_001, 5_000), 500);
-        assert_eq!(gross(1_001, 5_000, 9), 510);
+        assert_eq!(gross(1_001, 5_000), 501);
+        assert_eq!(given_back(1_001, 2_500), 750);
         assert_eq!(payout(500, 255, 510), 250);
         assert_eq!(payout(500, 0, 0), 500);
     }

@@ -187,6 +187,8 @@ pub struct Cover {
     pub due: String,
     /// What the rules say it is paid.
     pub expected: u64,
+    /// How much of that is premium that is given back.
+    pub premium_back: u64,
     /// What arrived in the holder's wallet.
     pub paid: u64,
 }

@@ -79,6 +79,23 @@ struct Sold {
     onchain_days: (i64, i64),
 }
 
+impl Sold {
+    /// Its premium, as the pool earns it: from the first insured second to the end.
+    fn stream(&self) -> expect::Stream {
+        let Cover { premium, active_from, end, .. } = self.report;
+        expect::Stream { premium, from: active_from, to: end, until: end }
+    }
+}
+
+/// When the premium of the product that is over ceased to be earned.
+#[derive(Clone, Copy)]
+struct Ended {
+    /// When the alert began: up to then the pool had earned.
+    accrued_at: i64,
+    /// When the challenge ended, and the protection.
+    at: i64,
+}
+
 struct Story<'a> {
     scenario: &'a Scenario,
     chain: Chain,
@@ -97,6 +114,7 @@ struct Story<'a> {
     prints: Vec<PrintSeen>,
     moments: Vec<Moment>,
     incident: Option<Incident>,
+    ended: Option<Ended>,
     layers: Vec<Layer>,
     share_prices: Vec<SharePrices>,
     refusals: Vec<Refusal>,
@@ -137,6 +155,7 @@ impl<'a> Story<'a> {
             prints: Vec::new(),
             moments: Vec::new(),
             incident: None,
+            ended: None,
             layers: Vec::new(),
             share_prices: Vec::new(),
             refusals: Vec::new(),
@@ -268,6 +287,7 @@ impl<'a> Story<'a> {
                 end: active_from + i64::from(TERM_DAYS) * day,
                 due: "none".into(),
                 expected: 0,
+                premium_back: 0,
                 paid: 0,
             },
             product,
@@ -316,10 +336,7 @@ impl<'a> Story<'a> {
                 let (_, buy) = self.buy(EVE, STRESS, 10_000 * ONE, u64::MAX);
                 let tried = "buys cover while the price is falling";
                 self.attempt(EVE, tried, BackstopError::TriggerNotQuiet, &[buy])?;
-                let owner = self.id(EVE);
-                let args = DepositArgs { tranche: Tranche::Senior, amount: 100 * ONE, min_shares: 0 };
-                let create = self.create_share_account(&self.pool, owner, Tranche::Senior);
-                let deposit = [create, ix::deposit(&self.pool, owner, None, args)];
+                let deposit = self.deposit_of(EVE);
                 let tried = "deposits while the pool is in alert";
                 self.attempt(EVE, tried, BackstopError::PoolInAlert, &deposit)
             }
@@ -330,6 +347,14 @@ impl<'a> Story<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A deposit into the senior tranche that somebody tries.
+    fn deposit_of(&self, name: &str) -> [Instruction; 2] {
+        let owner = self.id(name);
+        let args = DepositArgs { tranche: Tranche::Senior, amount: 100 * ONE, min_shares: 0 };
+        let create = self.create_share_account(&self.pool, owner, Tranche::Senior);
+        [create, ix::deposit(&self.pool, owner, None, args)]
     }
 
     /// If the stress trigger's challenge is over before the next price: confirm, open, fund, pay.
@@ -345,22 +370,25 @@ impl<'a> Story<'a> {
         self.happened(What::Confirmed, None, Some(STRESS), None);
         self.open_and_fund(&keys)?;
         self.pay(&keys)?;
-        let close = ix::close_incident(&keys, self.chain.payer.pubkey());
+        let payer = self.chain.payer.pubkey();
+        let close = ix::close_incident(&keys, payer, Some((CRISIS, payer)));
         self.run("the incident is closed", "close_incident", None, &[close])?;
         self.happened(What::IncidentClosed, None, Some(STRESS), None);
         Ok(())
     }
 
     fn open_and_fund(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
-        let open = ix::open_incident(keys, self.chain.payer.pubkey());
+        let open = ix::open_incident(keys, self.chain.payer.pubkey(), CRISIS);
         self.run("the incident is opened", "open_incident", None, &[open])?;
         let opened: state::Incident = self.chain.read(&keys.incident())?;
+        let challenge = i64::from(PRODUCTS[STRESS].condition.challenge_seconds);
+        self.ended = Some(Ended { accrued_at: opened.accrued_at, at: self.scenario.stated.met_at + challenge });
         self.happened(What::IncidentOpened, None, Some(STRESS), Some(opened.gross));
-        self.try_to_skip_the_tower(keys)?;
-        self.call_treaties(keys)?;
         let before = self.loss_capital(&self.pool)?;
+        self.pay_before_the_treaties(keys)?;
+        self.call_treaties(keys)?;
 
-        self.run("the incident is funded", "fund_incident", None, &[ix::fund_incident(keys)])?;
+        self.run("the incident is funded", "fund_incident", None, &[ix::fund_incident(keys, CRISIS)])?;
         let funded: state::Incident = self.chain.read(&keys.incident())?;
         self.happened(What::IncidentFunded, None, Some(STRESS), Some(funded.reserve));
         self.layers = layers(before, self.loss_capital(&self.pool)?);
@@ -371,12 +399,12 @@ impl<'a> Story<'a> {
             event_at: funded.event_at,
             severity_bps: funded.severity_bps,
             gross: funded.gross,
-            ceded: funded.ceded,
+            ceded: funded.treaties.iter().map(|noted| noted.paid).sum(),
             reserve: funded.reserve,
             ratio_bps: expect::payout(10_000, funded.reserve, funded.gross),
             paid: 0,
             opened_at: funded.opened_at,
-            funded_at: funded.funded_at,
+            funded_at: self.now(),
         });
         Ok(())
     }
@@ -411,7 +439,7 @@ impl<'a> Story<'a> {
             let again = ix::settle_cover(keys, self.id(holder), *mint);
             self.attempt(holder, "has the same cover paid twice", BackstopError::CoverNotActive, &[again])?;
         }
-        let open = ix::open_incident(&self.product(SEVERE), self.chain.payer.pubkey());
+        let open = ix::open_incident(&self.product(SEVERE), self.chain.payer.pubkey(), CRISIS + 1);
         self.attempt(CHEN, "claims on the severe product", BackstopError::NotTriggered, &[open])
     }
 
@@ -703,6 +731,9 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Final => "final",
     }
 }
+
+/// Number of the crisis that the stress event begins: the pool's first.
+const CRISIS: u32 = 1;
 
 /// A keypair that is the same in every run.
 fn keypair(number: u8) -> Keypair {

@@ -208,7 +208,7 @@ impl<'a> Founder<'a> {
                 covered_asset: self.keys.id(COVERED),
                 terms: ProductTerms {
                     max_price_age: DAY,
-                    min_term_days: 1,
+                    min_term_days: 4,
                     max_term_days: 90,
                     ..product_terms(insured.risk_rate_ppb)
                 },

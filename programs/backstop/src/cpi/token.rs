@@ -60,6 +60,11 @@ pub fn read_account(account: &AccountInfo) -> Result<TokenAccount> {
     Ok(TokenAccount { mint: key_at(&data, 0)?, owner: key_at(&data, 32)?, amount: u64_at(&data, 64)? })
 }
 
+/// Whether a token account whose identity is known is frozen by the asset's issuer: a pool's vault.
+pub fn is_frozen(vault: &AccountInfo) -> Result<bool> {
+    Ok(vault.try_borrow_data()?.get(108) == Some(&2))
+}
+
 /// Units in a token account whose identity is known: a pool's vault, or one that its token program has just credited.
 pub fn account_amount(account: &AccountInfo) -> Result<u64> {
     u64_at(&account.try_borrow_data()?, 64)

@@ -69,43 +69,41 @@ fn from_tranche(loss: u64, assets: u64, exiting: u64) -> Option<(u64, u64)> {
     Some((loss.checked_sub(share)?, share))
 }
 
-/// The reserve of one incident of a funding round: `min(net, floor(capital * net / round_net))`.
-///
-/// Rounds down, against the incident, so that the reserves of a round never exceed the capital it
-/// began with. `None` if the incident's net loss exceeds the round's, of which it is a part.
-pub fn reserve(net: u64, capital: u64, round_net: u64) -> Option<u64> {
-    if net > round_net {
-        return None;
-    }
-    if capital >= round_net {
-        return Some(net);
-    }
-    mul_div(capital, net, round_net, Rounding::Down)
-}
-
-/// What an incident owes in full: `ceil(eligible_sums * severity / 10_000) + waiting_premiums`.
+/// What an incident owes in full: `ceil(eligible_sums * severity / 10_000)`.
 ///
 /// Rounds up, so that no rounding of the parts lets them sum to more, and payouts at `reserve /
-/// gross` never exceed the reserve. `None` if it does not fit or the severity is above 10,000 bps.
-pub fn gross(eligible_sums: u64, severity_bps: u16, waiting_premiums: u64) -> Option<u64> {
-    share(eligible_sums, severity_bps, Rounding::Up)?.checked_add(waiting_premiums)
+/// gross` never exceed the reserve. `None` if the severity is above 10,000 bps.
+pub fn gross(eligible_sums: u64, severity_bps: u16) -> Option<u64> {
+    share(eligible_sums, severity_bps, Rounding::Up)
 }
 
-/// What an eligible cover is paid: its claim `floor(sum_insured * severity / 10_000)`, in the
-/// incident's ratio `min(1, reserve / gross)`.
+/// What a cover in force is due at a severity: `floor(sum_insured * severity / 10_000)`.
 ///
-/// Rounds down at both steps, against the holder, by less than 2 units in all. `None` if the
-/// severity is above 10,000 bps.
-pub fn payout(sum_insured: u64, severity_bps: u16, reserve: u64, gross: u64) -> Option<u64> {
-    in_ratio(share(sum_insured, severity_bps, Rounding::Down)?, reserve, gross)
+/// Rounds down, against the holder; a full reserve pays at least this. `None` if the severity is above 10,000 bps.
+pub fn claim(sum_insured: u64, severity_bps: u16) -> Option<u64> {
+    share(sum_insured, severity_bps, Rounding::Down)
 }
 
-/// What a cover that was still waiting at the event gets back: `floor(premium * min(1, reserve /
-/// gross))`.
+/// What a cover in force is paid of its incident's reserve: `floor(sum_insured * reserve / sums)`, `sums` being all sums
+/// insured in force.
 ///
-/// Rounds down, against the holder. Always fits.
-pub fn refund(premium: u64, reserve: u64, gross: u64) -> Option<u64> {
-    in_ratio(premium, reserve, gross)
+/// Rounds down, against the holder, so that the payouts never exceed the reserve; by less than a unit of what a full
+/// reserve pays. `None` if the sum is not a part of the sums.
+pub fn payout(sum_insured: u64, reserve: u64, sums: u64) -> Option<u64> {
+    if sum_insured > sums {
+        return None;
+    }
+    mul_div(sum_insured, reserve, sums, Rounding::Down)
+}
+
+/// What of a cover's unearned premium is given back beside its claim: `floor(unearned * (10_000 -
+/// severity) / 10_000)`. What is insured no longer is the part that was not lost.
+///
+/// Rounds down, against the holder, so that the refunds of many are at most that of their sum.
+/// `None` if the severity is above 10,000 bps.
+pub fn refund(unearned: u64, severity_bps: u16) -> Option<u64> {
+    let left = BPS.checked_sub(u64::from(severity_bps))?;
+    mul_div(unearned, left, BPS, Rounding::Down)
 }
 
 fn share(amount: u64, bps: u16, rounding: Rounding) -> Option<u64> {
@@ -117,15 +115,6 @@ fn share(amount: u64, bps: u16, rounding: Rounding) -> Option<u64> {
         return None;
     }
     mul_div(amount, bps, BPS, rounding)
-}
-
-/// The ratio is kept as the two amounts that make it, exact, and one 64-bit division when they are
-/// small.
-fn in_ratio(claim: u64, reserve: u64, gross: u64) -> Option<u64> {
-    if reserve >= gross {
-        return Some(claim);
-    }
-    mul_div(claim, reserve, gross, Rounding::Down)
 }
 
 #[cfg(test)]
@@ -171,48 +160,36 @@ mod tests {
     }
 
     #[test]
-    fn a_round_shares_what_there_is() {
-        assert_eq!(reserve(30, 100, 90), Some(30));
-        assert_eq!(reserve(30, 50, 90), Some(16)); // 16.7
-        assert_eq!(reserve(60, 50, 90), Some(33)); // 33.3
-        assert_eq!(reserve(30, 0, 90), Some(0));
-        assert_eq!(reserve(0, 0, 0), Some(0));
-        assert_eq!(reserve(31, 100, 30), None);
-    }
-
-    #[test]
     fn gross_is_what_the_covers_can_claim_rounded_up() {
-        assert_eq!(gross(1_001, 5_000, 9), Some(510)); // 500.5 + 9
-        assert_eq!(gross(1_001, 10_000, 9), Some(1_010));
-        assert_eq!(gross(1_001, 0, 9), Some(9));
-        assert_eq!(gross(u64::MAX, 10_000, 0), Some(u64::MAX));
-        assert_eq!(gross(u64::MAX, 10_000, 1), None);
-        assert_eq!(gross(1, 10_001, 0), None);
+        assert_eq!(gross(1_001, 5_000), Some(501)); // 500.5
+        assert_eq!(gross(1_001, 10_000), Some(1_001));
+        assert_eq!(gross(1_001, 0), Some(0));
+        assert_eq!(gross(u64::MAX, 10_000), Some(u64::MAX));
+        assert_eq!(gross(1, 10_001), None);
     }
 
     #[test]
-    fn payouts_follow_severity_and_ratio() {
-        assert_eq!(payout(1_000, 10_000, 700, 700), Some(1_000));
-        assert_eq!(payout(1_000, 2_500, 700, 700), Some(250));
-        assert_eq!(payout(1_000, 2_500, 350, 700), Some(125));
-        assert_eq!(payout(999, 2_500, 350, 700), Some(124)); // 249.75 -> 249 -> 124.5
-        assert_eq!(payout(1_000, 10_000, 0, 700), Some(0));
-        assert_eq!(payout(1_000, 10_001, 1, 1), None);
-        assert_eq!(refund(33, 350, 700), Some(16));
-        assert_eq!(refund(33, 800, 700), Some(33));
+    fn payouts_are_parts_of_the_reserve_by_sum_insured() {
+        assert_eq!(payout(1_000, 700, 1_000), Some(700));
+        assert_eq!(payout(1_000, 500, 2_001), Some(249)); // 249.9
+        assert_eq!(payout(1_001, 500, 2_001), Some(250)); // 250.1
+        assert_eq!(payout(1_000, 0, 2_000), Some(0));
+        assert_eq!(payout(u64::MAX, u64::MAX, u64::MAX), Some(u64::MAX));
+        assert_eq!(payout(2, 1, 1), None);
     }
 
     #[test]
-    fn an_incident_that_owes_nothing_has_ratio_one() {
-        assert_eq!(payout(1_000, 10_000, 0, 0), Some(1_000));
-        assert_eq!(refund(7, 0, 0), Some(7));
+    fn a_refund_is_the_part_that_was_not_lost() {
+        assert_eq!(refund(101, 2_500), Some(75)); // 75.75
+        assert_eq!(refund(101, 10_000), Some(0));
+        assert_eq!(refund(101, 10_001), None);
     }
 
     #[test]
-    fn a_full_reserve_pays_everybody_in_full() {
-        let gross = gross(2_001, 3_333, 5).unwrap(); // 666.9 + 5 -> 672
-        assert_eq!(gross, 672);
-        assert_eq!(payout(2_001, 3_333, gross, gross), Some(666));
-        assert_eq!(refund(5, gross, gross), Some(5));
+    fn a_full_reserve_pays_everybody_at_least_his_part_in_full() {
+        let gross = gross(2_001, 3_333).unwrap(); // 666.9 -> 667
+        assert_eq!(gross, 667);
+        assert_eq!(payout(2_001, gross, 2_001), Some(667));
+        assert_eq!([700, 1_301].map(|sum| payout(sum, gross, 2_001).unwrap()), [233, 433]); // 233.3, 433.6
     }
 }

@@ -42,4 +42,4 @@ pub use losses::{Layers, LossSplit};
 pub use pricing::{Demand, Order, Price, PricingError};
 pub use rounding::{BPS, Rounding, mul_div};
 pub use shares::VIRTUAL_SHARES;
-pub use stream::{DAY_BUCKETS, SECONDS_PER_DAY, Walk};
+pub use stream::{DAY_BUCKETS, SECONDS_PER_DAY, START_BUCKETS, Stream, Walk};

@@ -28,7 +28,7 @@ impl<'a, 'info> Till<'a, 'info> {
     pub fn open(pool: &'a AccountLoader<'info, Pool>, now: i64) -> Result<Self> {
         let mut till = Self::untouched(pool)?;
         let accrual = till.books.accrue(now)?;
-        till.report_accrual(now, accrual)?;
+        till.report_accrual(accrual)?;
         Ok(till)
     }
 
@@ -48,10 +48,11 @@ impl<'a, 'info> Till<'a, 'info> {
         Ok(Self { pool, books: pool.write()? })
     }
 
-    /// Reports an accrual that moved something.
+    /// Reports an accrual that moved something, as of the moment up to which it went.
     #[inline(always)]
-    pub fn report_accrual(&mut self, at: i64, accrual: Accrual) -> Result<()> {
-        if accrual.earned > 0 {
+    pub fn report_accrual(&mut self, accrual: Accrual) -> Result<()> {
+        if accrual.earned > 0 || accrual.late > 0 {
+            let at = self.books.accrued_at;
             report(&Accrued { pool: self.pool.key(), sequence: self.books.number_event(), at, accrual })?;
         }
         Ok(())

@@ -11,7 +11,7 @@ pub enum AlertLevel {
     None,
     /// Breaching.
     Breaching,
-    /// Met, or triggered, and nothing set aside for it yet.
+    /// Met, or triggered and without an incident.
     Due,
 }
 
@@ -28,6 +28,8 @@ pub struct Verdict {
     pub most_severity_bps: u16,
     /// Whether the severity is fixed.
     pub is_final: bool,
+    /// When it is fixed at the latest, in unix seconds, whatever is shown and whenever anybody calls.
+    pub final_by: i64,
 }
 
 /// What prices must be like for a sale.
@@ -47,13 +49,16 @@ pub trait Condition {
     /// How it counts in its pool's alert.
     fn alert(&self) -> AlertLevel;
 
+    /// Number of its last alert in its pool.
+    fn alert_number(&self) -> u64;
+
     /// What it has proven, once it is triggered; as of the last call that changed something.
     fn verdict(&self) -> Option<Verdict>;
 
     /// Refuses a sale while what is known is too old or too near to an event.
     fn require_sellable(&self, limits: SaleLimits, now: i64) -> Result<()>;
 
-    /// Ends the alert of a triggered condition: what its incident pays is set aside, or nothing is due.
+    /// Ends the alert of a triggered condition: its incident is opened.
     fn end_alert(&mut self);
 
     /// Whether nothing points to an event. A quiet condition stays quiet until something is shown to it.
@@ -70,12 +75,5 @@ pub trait Condition {
     /// What it has proven; refuses before.
     fn require_verdict(&self) -> Result<Verdict> {
         Ok(self.verdict().ok_or(BackstopError::NotTriggered)?)
-    }
-
-    /// What it has proven, once that is final; refuses before.
-    fn require_final_verdict(&self) -> Result<Verdict> {
-        let verdict = self.require_verdict()?;
-        ensure!(verdict.is_final, BackstopError::NotFinal);
-        Ok(verdict)
     }
 }

@@ -4,16 +4,19 @@ use crate::constants::{ACCOUNT_VERSION, DAY};
 use crate::cpi::mint::Metadata;
 use crate::cpi::text;
 use crate::error::BackstopError;
+use crate::math::stream;
 use crate::state::{Pool, Product, ProductTerms, Quote, day_of, day_start, get_text};
 use anchor_lang::prelude::*;
 
 stored_enum! {
     /// Where a cover stands.
     pub enum CoverState {
-        /// Sold, and neither paid nor cancelled.
+        /// Sold, and not cancelled; of an incident it may have been paid a part of its loss.
         Active = 0,
-        /// Paid by an incident.
+        /// Paid all that it can be paid by an incident.
         Settled = 1,
+        /// Its premium was given back by an incident that is final, and more may come for its loss.
+        Refunded = 2,
     }
 }
 
@@ -46,8 +49,10 @@ pub struct Cover {
     pub rate_q32: u64,
     /// Unix second of the purchase.
     pub bought_at: i64,
+    /// Paid for its loss so far, in asset units.
+    pub paid: u64,
     /// Room for later fields.
-    pub reserved: [u8; 32],
+    pub reserved: [u8; 24],
 }
 
 borsh_account!(Cover { keys: 3, discriminator: [104, 157, 160, 193, 104, 133, 228, 74] });
@@ -57,13 +62,16 @@ borsh_account!(Cover { keys: 3, discriminator: [104, 157, 160, 193, 104, 133, 22
 pub enum Claim {
     /// It was in force at the event: its sum insured.
     Loss,
-    /// It was still waiting: its premium.
+    /// It was still waiting: the premium that it had not earned.
     Refund,
 }
 
 impl Cover {
     /// Where in the account its state is: behind the discriminator, three keys, version and bump.
     pub const STATE_AT: usize = 8 + 3 * 32 + 2;
+
+    /// Where what was paid is.
+    pub const PAID_AT: usize = Self::STATE_AT + 3 + 2 * 4 + 4 * 8;
 
     /// The cover that a purchase at `now` sells. Its product, its mint, its bump and whoever pays its rent are for the
     /// caller to fill in.
@@ -82,7 +90,8 @@ impl Cover {
             premium: quote.premium,
             rate_q32: quote.rate_q32,
             bought_at: now,
-            reserved: [0; 32],
+            paid: 0,
+            reserved: [0; 24],
         }
     }
 
@@ -123,9 +132,15 @@ impl Cover {
         day_start(self.end_day)
     }
 
-    /// Seconds from now to the end, for the unearned premium.
+    /// Seconds of protection that are left, all of them before it begins.
     pub fn seconds_left(&self, now: i64) -> u64 {
-        u64::try_from(self.end().saturating_sub(now)).unwrap_or(0)
+        u64::try_from(self.end().saturating_sub(now.max(self.active_from()))).unwrap_or(0)
+    }
+
+    /// What the rate has still to earn at a moment, in asset units, rounded down. Before the protection begins that is
+    /// the premium, but for a unit if the rate was rounded.
+    pub fn unearned_at(&self, now: i64) -> Result<u64> {
+        Ok(stream::unearned(self.rate_q32, self.seconds_left(now)).ok_or(BackstopError::MathOverflow)?)
     }
 
     /// What an event at `event_at` means for this cover: it was in force, was still waiting, or had ended.
@@ -140,9 +155,9 @@ impl Cover {
         }
     }
 
-    /// Refuses a cover that was paid.
-    pub fn require_active(&self) -> Result<()> {
-        ensure!(self.state == CoverState::Active, BackstopError::CoverNotActive);
+    /// Refuses a cover that was paid all that it can be paid.
+    pub fn require_open(&self) -> Result<()> {
+        ensure!(self.state != CoverState::Settled, BackstopError::CoverNotActive);
         Ok(())
     }
 }
@@ -171,20 +186,22 @@ mod tests {
             premium: 1,
             rate_q32: 0,
             bought_at: 0,
-            reserved: [0; 32],
+            paid: 0,
+            reserved: [0; 24],
         }
     }
 
     #[test]
-    fn the_state_is_where_the_account_has_it() {
-        let bytes = |state: CoverState| {
+    fn what_a_settlement_changes_is_where_the_account_has_it() {
+        let bytes = |state: CoverState, paid: u64| {
             let mut bytes = Vec::new();
-            Cover { state, ..cover(0, 1) }.try_serialize(&mut bytes).unwrap();
+            Cover { state, paid, ..cover(0, 1) }.try_serialize(&mut bytes).unwrap();
             bytes
         };
-        let mut settled = bytes(CoverState::Active);
+        let mut settled = bytes(CoverState::Active, 0);
         settled[Cover::STATE_AT] = CoverState::Settled as u8;
-        assert_eq!(settled, bytes(CoverState::Settled));
+        settled[Cover::PAID_AT..Cover::PAID_AT + 8].copy_from_slice(&513u64.to_le_bytes());
+        assert_eq!(settled, bytes(CoverState::Settled, 513));
     }
 
     #[test]

@@ -1,10 +1,13 @@
-//! An incident: one trigger of one product, the reserve set aside for it and the ratio at which its covers are paid.
+//! An incident: one trigger of one product, what its covers are due, and the reserve that they are paid from.
 
 use crate::constants::*;
-use crate::error::{BackstopError, refuse};
+use crate::error::BackstopError;
 use crate::math::losses;
 use crate::peril::{AlertLevel, Condition};
-use crate::state::{Claim, Cover, LossByLayer, Pool, Product, ProductState, Treaty, TreatyKind};
+use crate::state::ledger::{credit, debit, fits};
+use crate::state::{
+    Accrual, Claim, Cover, CoverState, Crisis, CrisisClosing, EndedPremium, Giving, Pool, Product, ProductState, Rates,
+};
 use anchor_lang::prelude::*;
 
 /// Treaties that an incident can note: one quota share and the layers.
@@ -13,14 +16,10 @@ pub const MAX_NOTED_TREATIES: usize = 1 + MAX_LAYERS;
 stored_enum! {
     /// How far an incident is.
     pub enum IncidentState {
-        /// Its treaties are being called.
-        Open = 0,
-        /// Waits for its funding round.
-        Waiting = 1,
-        /// Its reserve and ratio are fixed.
-        Funded = 2,
-        /// What was left went to the surplus.
-        Closed = 3,
+        /// Its severity can still grow.
+        Growing = 0,
+        /// Its severity is final.
+        Final = 1,
     }
 }
 
@@ -28,13 +27,11 @@ stored_enum! {
     /// How a noted treaty stands for an incident.
     #[derive(Default)]
     pub enum CallState {
-        /// Not called yet, or no treaty noted.
+        /// It was called for all that it has come to owe: it has paid it, or what it could.
         #[default]
-        Pending = 0,
-        /// Called: what it could pay is in the incident's reserve.
-        Called = 1,
-        /// Not called in time: what it owes can be collected into the surplus.
-        Skipped = 2,
+        Called = 0,
+        /// It has come to owe more since it was called.
+        Pending = 1,
     }
 }
 
@@ -45,9 +42,9 @@ pub struct NotedTreaty {
     pub treaty: Pubkey,
     /// How it stands.
     pub state: CallState,
-    /// What it owes, in asset units.
+    /// What it has come to owe, paid or not, in asset units.
     pub owed: u64,
-    /// What it paid, in asset units.
+    /// What it paid of that, in asset units.
     pub paid: u64,
 }
 
@@ -66,40 +63,48 @@ pub struct Incident {
     pub bump: u8,
     /// How far the incident is.
     pub state: IncidentState,
-    /// Part of each sum insured that is lost, in basis points.
+    /// Part of each sum insured that is lost, in basis points. It never falls.
     pub severity_bps: u16,
+    /// The most that this can become, in basis points, as of the opening.
+    pub most_severity_bps: u16,
     /// Start of the first slot of the evidence, unix seconds.
     pub event_at: i64,
+    /// When the protection of its covers ended: the end of the challenge. What they had not earned then is given back in
+    /// the part of them that was not lost.
+    pub ended_at: i64,
+    /// Up to when the pool had earned premium as it was opened: what covers that were waiting had not earned then is given
+    /// back.
+    pub accrued_at: i64,
     /// When the incident was opened.
     pub opened_at: i64,
-    /// When it was funded; 0 before.
-    pub funded_at: i64,
-    /// Its funding round, once it waits.
-    pub round: u32,
-    /// What its covers are due, in asset units.
+    /// When its severity is final at the latest.
+    pub final_at: i64,
+    /// Until when its covers can be paid, and money that comes late goes to them first.
+    pub deadline: i64,
+    /// Number of its crisis within the pool; 0 if nothing is due for any loss.
+    pub crisis: u32,
+    /// Sums insured that were in force at the event, in asset units.
+    pub sums: u64,
+    /// What its covers are due for their loss, in asset units.
     pub gross: u64,
-    /// What treaties paid of it, in asset units.
-    pub ceded: u64,
-    /// What the pool has to bear, in asset units.
-    pub net: u64,
-    /// Set aside: what treaties paid and what the pool could bear, in asset units.
+    /// Premium that is set aside until the severity is final, in asset units.
+    pub loss_premium: u64,
+    /// What it was given for its covers so far, in asset units.
     pub reserve: u64,
-    /// Paid out so far, in asset units.
+    /// Paid out of the reserve so far, in asset units.
     pub paid: u64,
-    /// Exposure of the product, in asset units.
-    pub exposure: u64,
-    /// Sums insured of affected covers not settled yet, in asset units.
+    /// Sums insured of affected covers not paid in full yet, in asset units.
     pub sums_left: u64,
     /// Premiums of covers waiting at the event and not settled yet, in asset units.
     pub premiums_left: u64,
-    /// Treaties noted, in the order in which they are called.
+    /// Premium set aside to be given back and not given back yet, in asset units.
+    pub refunds_left: u64,
+    /// Exposure of the pool's other products as the incident was opened, in asset units: what a restored limit serves.
+    pub still_exposed: u64,
+    /// Treaties noted: the quota share, then the layers upward.
     pub treaties: [NotedTreaty; MAX_NOTED_TREATIES],
-    /// What the quota share owes, in asset units: the layers pay beyond it.
-    pub quota_share_owed: u64,
     /// How many treaties are noted.
     pub treaty_count: u8,
-    /// The treaty to be called next.
-    pub cursor: u8,
     /// Room for later fields.
     pub reserved: [u8; 64],
 }
@@ -119,144 +124,290 @@ pub struct IncidentKeys {
     pub bump: u8,
 }
 
-/// What opening an incident did.
+/// What an incident is due more than before, and what follows from it. Amounts are in asset units.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Part of each sum insured that is lost now, in basis points.
+    pub severity_bps: u16,
+    /// What its covers are due for their loss now.
+    pub gross: u64,
+    /// What each noted treaty owes more than before.
+    pub owed: [u64; MAX_NOTED_TREATIES],
+    /// Whether the severity is final with it.
+    pub is_final: bool,
+    /// Of the premium that was set aside until then, what is given back to holders.
+    pub loss_refunds: u64,
+    /// The rest of it, and how it was shared out.
+    pub accrual: Accrual,
+}
+
+/// What opening an incident did. Amounts are in asset units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// When the event was.
     pub event_at: i64,
-    /// Part of each sum insured that is lost, in basis points.
-    pub severity_bps: u16,
-    /// What its covers are due, in asset units.
-    pub gross: u64,
-    /// Exposure that ended with it, because nothing is due, in asset units.
+    /// When the protection of the covers ended.
+    pub ended_at: i64,
+    /// When the severity is final at the latest.
+    pub final_at: i64,
+    /// Number of the crisis that it belongs to; 0 if nothing is due.
+    pub crisis: u32,
+    /// What its gross can become at the most.
+    pub most: u64,
+    /// Exposure that ended with it.
     pub released: u64,
+    /// Premium of covers that were waiting, set aside for them.
+    pub waiting_refunds: u64,
+    /// Premium of covers in force that they had not earned, set aside until the severity is final.
+    pub set_aside: u64,
+    /// The premium that the covers had earned, and how it was shared out.
+    pub accrual: Accrual,
+    /// What its covers are due so far.
+    pub growth: Growth,
 }
 
-/// What funding an incident did, in asset units.
+/// What settling a cover pays, in asset units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payout {
+    /// What the cover is due.
+    pub claim: Claim,
+    /// For the loss, out of the reserve: beyond what was paid before.
+    pub amount: u64,
+    /// Premium that is given back.
+    pub refund: u64,
+    /// Where the cover stands now.
+    pub state: CoverState,
+}
+
+impl Payout {
+    /// All that the holder gets. `None` if it does not fit.
+    pub fn total(&self) -> Option<u64> {
+        self.amount.checked_add(self.refund)
+    }
+}
+
+/// What is left of an incident that is closed, in asset units: it goes to the surplus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindUp {
+    /// Of its reserve.
+    pub reserve: u64,
+    /// Of the premium that was set aside.
+    pub refunds: u64,
+    /// Of its crisis, if it was the last of it.
+    pub bucket: u64,
+}
+
+/// What funding an incident did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Funding {
-    /// What its covers are due.
-    pub gross: u64,
-    /// What treaties paid of it.
-    pub ceded: u64,
-    /// What the pool set aside of its own.
-    pub paid: u64,
-    /// Exposure that left pool and group.
-    pub released: u64,
-    /// How the pool's part fell on its layers.
-    pub losses: LossByLayer,
+    /// What its covers are due more than before, if anything changed.
+    pub growth: Option<Growth>,
+    /// The end of its crisis, if it was due.
+    pub closing: Option<CrisisClosing>,
+    /// What it was given.
+    pub giving: Giving,
 }
 
 impl Incident {
-    /// Opens the incident of a product whose evidence is final, and ends the product.
+    /// Opens the incident of a triggered product, and ends the product with its exposure, its alert and its premium.
     ///
-    /// Gross is exact, from the buckets: the severity of the sums in force at the event, rounded up, so that the
-    /// payouts never exceed it, and the premiums of covers that were still waiting. With nothing due the incident is
-    /// closed at once, and exposure and alert end with it; else the treaties in force at the event are noted, and
-    /// without any it waits for its funding round.
+    /// Gross is exact, from the buckets: the severity so far of the sums in force at the event, rounded up, so that the
+    /// payouts never exceed it. With a loss the incident becomes part of the pool's crisis, or begins one, and the
+    /// treaties in force at the event are noted and come to owe their parts. Premium that is given back is no part of
+    /// any of it and comes from the covers' own.
     ///
-    /// Errors: `NotTriggered`, `NotFinal`, `ProductOver`.
+    /// The pool is accrued: up to the beginning of the alert. Errors: `NotTriggered`, `ProductOver`, `CrisisNotClosed`.
     pub fn open(
         &mut self,
         keys: IncidentKeys,
         pool: &mut Pool,
         product: &mut Product,
+        rates: &mut Rates,
         condition: &mut impl Condition,
         now: i64,
     ) -> Result<Opening> {
-        let verdict = condition.require_final_verdict()?;
+        let verdict = condition.require_verdict()?;
         ensure!(product.state() != ProductState::Over, BackstopError::ProductOver);
-        let (event_at, severity_bps) = (verdict.event_at, verdict.severity_bps);
+        let event_at = verdict.event_at;
         let affected = product.affected(event_at)?;
-        let gross = losses::gross(affected.sums, severity_bps, affected.premiums).ok_or(BackstopError::MathOverflow)?;
+        let most = fits(losses::gross(affected.sums, verdict.most_severity_bps))?;
+        let ended = rates.end(product, pool, event_at, verdict.proven_at)?;
+        let accrual = pool.end_premium(&ended)?;
+        let crisis = if most > 0 { pool.join_crisis(most, verdict.final_by, now)? } else { 0 };
+        let released = product.exposure;
+        pool.move_alert(product.alert(condition.alert_number()), condition.alert(), AlertLevel::None, now)?;
+        condition.end_alert();
+        product.release_all(pool)?;
         product.end_with(event_at);
+        let EndedPremium { waiting: waiting_refunds, loss: set_aside, accrued_at, ended_at, .. } = ended;
         *self = Incident {
             product: keys.product,
             pool: keys.pool,
             rent_payer: keys.rent_payer,
             version: ACCOUNT_VERSION,
             bump: keys.bump,
-            state: IncidentState::Open,
-            severity_bps,
+            state: IncidentState::Growing,
+            severity_bps: 0,
+            most_severity_bps: verdict.most_severity_bps,
             event_at,
+            ended_at,
+            accrued_at,
             opened_at: now,
-            funded_at: 0,
-            round: 0,
-            gross,
-            ceded: 0,
-            net: gross,
+            final_at: verdict.final_by,
+            deadline: verdict.proven_at.saturating_add(SETTLEMENT_WINDOW),
+            crisis,
+            sums: affected.sums,
+            gross: 0,
+            loss_premium: set_aside,
             reserve: 0,
             paid: 0,
-            exposure: product.exposure,
             sums_left: affected.sums,
             premiums_left: affected.premiums,
+            refunds_left: waiting_refunds,
+            still_exposed: pool.total_exposure,
             treaties: [NotedTreaty::default(); MAX_NOTED_TREATIES],
-            quota_share_owed: 0,
             treaty_count: 0,
-            cursor: 0,
             reserved: [0; 64],
         };
-        let mut released = 0;
-        if gross == 0 {
-            self.end_alert(pool, product, condition)?;
-            product.note_incident_closed();
-            released = self.exposure;
-            self.state = IncidentState::Closed;
-            self.funded_at = now;
-        } else {
+        if crisis != 0 {
             self.note_treaties(pool)?;
-            self.join_when_called(pool)?;
         }
-        Ok(Opening { event_at, severity_bps, gross, released })
+        // Without a loss nothing can grow.
+        let growth = self.grow_to(pool, verdict.severity_bps, verdict.is_final || crisis == 0)?;
+        if crisis == 0 && self.refunds_left == 0 {
+            product.note_incident_closed();
+        }
+        let final_at = verdict.final_by;
+        Ok(Opening {
+            event_at,
+            ended_at,
+            final_at,
+            crisis,
+            most,
+            released,
+            waiting_refunds,
+            set_aside,
+            accrual,
+            growth,
+        })
     }
 
-    /// Sets aside what the incident is paid, once its funding round is due, and fixes its ratio for good; exposure and
-    /// alert of the product end.
+    /// Counts an incident of a loss in the account of its crisis.
+    pub fn enter(&self, crisis: &mut Crisis) -> Result<()> {
+        crisis.incidents = fits(crisis.incidents.checked_add(1))?;
+        crisis.until = crisis.until.max(self.deadline);
+        Ok(())
+    }
+
+    /// Brings what its covers are due up to a severity, and with it what treaties owe; makes it final.
+    fn grow_to(&mut self, pool: &mut Pool, severity_bps: u16, is_final: bool) -> Result<Growth> {
+        let severity_bps = self.severity_bps.max(severity_bps);
+        let gross = fits(losses::gross(self.sums, severity_bps))?;
+        let more = gross.saturating_sub(self.gross);
+        (self.severity_bps, self.gross) = (severity_bps, gross);
+        let mut growth = Growth { severity_bps, gross, is_final, ..Growth::default() };
+        if self.crisis != 0 {
+            pool.book_growth(more)?;
+            growth.owed = self.owe(pool)?;
+        }
+        if is_final {
+            if self.crisis != 0 {
+                let most = fits(losses::gross(self.sums, self.most_severity_bps))?;
+                pool.book_final(most.saturating_sub(gross))?;
+            }
+            let loss = core::mem::take(&mut self.loss_premium);
+            growth.loss_refunds = fits(losses::refund(loss, severity_bps))?;
+            growth.accrual = pool.decide_set_aside(loss, growth.loss_refunds)?;
+            credit(&mut self.refunds_left, growth.loss_refunds)?;
+            self.state = IncidentState::Final;
+        }
+        Ok(growth)
+    }
+
+    /// Books what the noted treaties have come to owe by now. Returns how much each owes more.
+    fn owe(&mut self, pool: &mut Pool) -> Result<[u64; MAX_NOTED_TREATIES]> {
+        let [first, ..] = &self.treaties;
+        let ceded = pool.ceded_loss(&first.treaty, self.gross)?;
+        let mut owed = [0; MAX_NOTED_TREATIES];
+        let noted = self.treaties.iter_mut().take(usize::from(self.treaty_count));
+        for (noted, owed) in noted.zip(owed.iter_mut()) {
+            *owed = pool.owe(&noted.treaty, self.gross, ceded, noted.owed)?;
+            credit(&mut noted.owed, *owed)?;
+            if *owed > 0 && noted.state == CallState::Called {
+                noted.state = CallState::Pending;
+                pool.crisis.uncalled = fits(pool.crisis.uncalled.checked_add(1))?;
+            }
+        }
+        Ok(owed)
+    }
+
+    /// Brings the incident up to the evidence, closes its crisis if that is due, and brings its reserve up to its part:
+    /// in any order with other calls, and again.
     ///
-    /// Errors: `TreatiesNotCalled`, `AlreadyFunded`, and those of [`Pool::fund_incident`].
+    /// Errors: `WrongParent` for another crisis; `AlreadyFunded` if nothing would change.
     pub fn fund(
         &mut self,
         pool: &mut Pool,
-        product: &mut Product,
-        condition: &mut impl Condition,
+        crisis: &mut Crisis,
+        condition: &impl Condition,
         now: i64,
     ) -> Result<Funding> {
-        match self.state {
-            IncidentState::Waiting => {}
-            IncidentState::Open => return Err(refuse(BackstopError::TreatiesNotCalled)),
-            IncidentState::Funded | IncidentState::Closed => return Err(refuse(BackstopError::AlreadyFunded)),
-        }
-        let (paid, losses) = pool.fund_incident(self.round, self.net, now)?;
-        self.end_alert(pool, product, condition)?;
-        self.reserve = self.ceded.checked_add(paid).ok_or(BackstopError::MathOverflow)?;
-        self.funded_at = now;
-        self.state = IncidentState::Funded;
-        Ok(Funding { gross: self.gross, ceded: self.ceded, paid, released: self.exposure, losses })
-    }
-
-    /// Moves what is left of the reserve to the surplus, once every cover is settled or the window for it is over.
-    /// Returns how much, in asset units. The account is closed with it.
-    ///
-    /// Errors: `NotFunded`, `IncidentInUse`.
-    pub fn wind_up(&self, pool: &mut Pool, product: &mut Product, now: i64) -> Result<u64> {
-        let to_surplus = match self.state {
-            IncidentState::Open | IncidentState::Waiting => return Err(refuse(BackstopError::NotFunded)),
-            IncidentState::Closed => 0,
-            IncidentState::Funded => {
-                ensure!(self.may_close(now), BackstopError::IncidentInUse);
-                self.reserve.saturating_sub(self.paid)
+        ensure!(self.crisis == crisis.number, BackstopError::WrongParent);
+        let mut growth = None;
+        if self.state == IncidentState::Growing {
+            let verdict = condition.require_verdict()?;
+            if verdict.severity_bps > self.severity_bps || verdict.is_final {
+                growth = Some(self.grow_to(pool, verdict.severity_bps, verdict.is_final)?);
             }
+        }
+        let due = !crisis.closed && pool.crisis_is_due(now);
+        let closing = if due { Some(pool.close_crisis(crisis, now)?) } else { None };
+        let giving = if crisis.closed {
+            pool.give_from_bucket(crisis, self.gross, self.reserve)?
+        } else {
+            pool.give(self.gross, self.reserve)?
         };
-        pool.release_incident_reserve(to_surplus)?;
-        product.note_incident_closed();
-        Ok(to_surplus)
+        credit(&mut self.reserve, giving.amount)?;
+        let changed = growth.is_some() || closing.is_some() || giving.amount > 0;
+        ensure!(changed, BackstopError::AlreadyFunded);
+        Ok(Funding { growth, closing, giving })
     }
 
-    /// Ends the product's alert, and takes its exposure out of pool and group.
-    fn end_alert(&self, pool: &mut Pool, product: &mut Product, condition: &mut impl Condition) -> Result<()> {
-        pool.move_alert(product.risk_group(), condition.alert(), AlertLevel::None, self.exposure)?;
-        condition.end_alert();
-        product.release_all(pool)
+    /// Moves what is left of the reserve and of the premium set aside to the surplus, once every cover is paid in full or
+    /// the deadline is over; with the last incident of a crisis what is left of that. The account is closed with it.
+    ///
+    /// `crisis` is the incident's, unless nothing was due. Errors: `WrongParent`, `IncidentInUse`.
+    pub fn wind_up(
+        &self,
+        pool: &mut Pool,
+        product: &mut Product,
+        crisis: Option<&mut Crisis>,
+        now: i64,
+    ) -> Result<WindUp> {
+        ensure!(self.may_close(now), BackstopError::IncidentInUse);
+        ensure!(self.crisis == crisis.as_ref().map_or(0, |crisis| crisis.number), BackstopError::WrongParent);
+        ensure!(crisis.as_ref().is_none_or(|crisis| crisis.closed), BackstopError::IncidentInUse);
+        let mut left = WindUp { reserve: self.reserve.saturating_sub(self.paid), refunds: self.refunds_left, bucket: 0 };
+        pool.release_incident_reserve(left.reserve)?;
+        pool.release_premium_refunds(left.refunds)?;
+        if let Some(crisis) = crisis {
+            crisis.incidents = crisis.incidents.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
+            if crisis.incidents == 0 {
+                left.bucket = pool.release_bucket(crisis)?;
+            }
+        }
+        product.note_incident_closed();
+        Ok(left)
+    }
+
+    /// Moves the deadline to a year from now: while its vault is frozen nobody can be paid.
+    pub fn extend(&mut self, crisis: Option<&mut Crisis>, now: i64) -> Result<()> {
+        ensure!(self.crisis == crisis.as_ref().map_or(0, |crisis| crisis.number), BackstopError::WrongParent);
+        self.deadline = self.deadline.max(now.saturating_add(SETTLEMENT_WINDOW));
+        if let Some(crisis) = crisis {
+            crisis.until = crisis.until.max(self.deadline);
+        }
+        Ok(())
     }
 
     /// Notes the treaties of the pool that were in force at the event: the quota share, then the layers upward by
@@ -276,82 +427,100 @@ impl Incident {
         Ok(())
     }
 
-    /// Refuses any treaty but the next one to be called.
-    pub fn require_next(&self, treaty: &Pubkey) -> Result<()> {
-        ensure!(self.state == IncidentState::Open, BackstopError::TreatyAlreadyCalled);
-        let next = self.treaties.get(usize::from(self.cursor));
-        ensure!(next.is_some_and(|next| next.treaty == *treaty), BackstopError::WrongTreatyOrder);
-        Ok(())
+    /// How a treaty stands that the incident noted.
+    ///
+    /// Errors: `WrongParent` if it did not.
+    pub fn noted(&self, treaty: &Pubkey) -> Result<&NotedTreaty> {
+        let noted = self.treaties.iter().take(usize::from(self.treaty_count)).find(|noted| noted.treaty == *treaty);
+        Ok(noted.ok_or(BackstopError::WrongParent)?)
     }
 
-    /// Gross loss less what the quota share owes: what the layers look at.
-    pub fn beyond_quota_share(&self) -> u64 {
-        self.gross.saturating_sub(self.quota_share_owed)
-    }
-
-    /// Books the call of the next treaty.
-    pub fn book_call(&mut self, treaty: &Treaty, state: CallState, owed: u64, paid: u64) -> Result<()> {
-        let next = self.treaties.get_mut(usize::from(self.cursor)).ok_or(BackstopError::WrongTreatyOrder)?;
-        next.state = state;
-        next.owed = owed;
-        next.paid = paid;
-        if matches!(treaty.kind, TreatyKind::QuotaShare { .. }) {
-            self.quota_share_owed = owed;
+    /// Books that a treaty was called and paid.
+    pub(crate) fn book_call(&mut self, treaty: &Pubkey, paid: u64, cedant: &mut Pool) -> Result<()> {
+        let noted = self.treaties.iter_mut().find(|noted| noted.treaty == *treaty);
+        let noted = noted.ok_or(BackstopError::WrongParent)?;
+        credit(&mut noted.paid, paid)?;
+        if noted.state == CallState::Pending {
+            noted.state = CallState::Called;
+            if cedant.in_crisis() && self.crisis == cedant.crisis.number {
+                let uncalled = cedant.crisis.uncalled.checked_sub(1);
+                cedant.crisis.uncalled = uncalled.ok_or(BackstopError::InvariantViolated)?;
+            }
         }
-        self.ceded = self.ceded.checked_add(paid).ok_or(BackstopError::MathOverflow)?;
-        self.cursor = self.cursor.saturating_add(1);
         Ok(())
     }
 
-    /// Lets the incident wait for its funding round once its last treaty was called or skipped.
-    pub fn join_when_called(&mut self, pool: &mut Pool) -> Result<()> {
-        if self.cursor < self.treaty_count {
-            return Ok(());
-        }
-        self.net = self.gross.saturating_sub(self.ceded);
-        self.round = pool.join_funding_queue(self.net, self.exposure, self.opened_at)?;
-        self.state = IncidentState::Waiting;
-        Ok(())
+    /// Whether nothing more can come for its covers: its severity is final, and it was given all of it.
+    pub fn is_complete(&self) -> bool {
+        self.state == IncidentState::Final && self.reserve == self.gross
     }
 
-    /// What a cover is paid, rounded down: `sum x severity x ratio`, or `premium x ratio` if it was still waiting.
-    pub fn payout(&self, cover: &Cover) -> Result<(Claim, u64)> {
+    /// What a cover is paid now, rounded down.
+    ///
+    /// One in force at the event: `sum x reserve / sums in force`, less what it was paid before, and once the severity is
+    /// final the part that was not lost of the premium that it had not earned when the protection ended. One that was
+    /// still waiting: all that it had not earned. Premium is paid from the covers' own, in full.
+    ///
+    /// Errors: `NotEligible`, `CoverNotActive`, `NothingOwed`.
+    pub fn payout(&self, cover: &Cover) -> Result<Payout> {
         let claim = cover.claim(self.event_at).ok_or(BackstopError::NotEligible)?;
-        let amount = match claim {
-            Claim::Loss => losses::payout(cover.sum_insured, self.severity_bps, self.reserve, self.gross),
-            Claim::Refund => losses::refund(cover.premium, self.reserve, self.gross),
-        };
-        Ok((claim, amount.ok_or(BackstopError::MathOverflow)?))
+        cover.require_open()?;
+        match claim {
+            Claim::Refund => {
+                let refund = cover.unearned_at(self.accrued_at)?;
+                Ok(Payout { claim, amount: 0, refund, state: CoverState::Settled })
+            }
+            Claim::Loss => {
+                let due = fits(losses::payout(cover.sum_insured, self.reserve, self.sums))?;
+                let amount = due.saturating_sub(cover.paid);
+                let refunds = self.state == IncidentState::Final && cover.state == CoverState::Active;
+                let refund = if refunds {
+                    fits(losses::refund(cover.unearned_at(self.ended_at)?, self.severity_bps))?
+                } else {
+                    0
+                };
+                let state = match self.state {
+                    IncidentState::Final if self.is_complete() => CoverState::Settled,
+                    IncidentState::Final => CoverState::Refunded,
+                    IncidentState::Growing => cover.state,
+                };
+                ensure!(amount > 0 || refund > 0 || state == CoverState::Settled, BackstopError::NothingOwed);
+                Ok(Payout { claim, amount, refund, state })
+            }
+        }
     }
 
-    /// Books the settlement of a cover.
-    pub fn book_settlement(&mut self, cover: &Cover, claim: Claim, amount: u64) -> Result<()> {
-        let left = match claim {
-            Claim::Loss => &mut self.sums_left,
-            Claim::Refund => &mut self.premiums_left,
-        };
-        let part = match claim {
-            Claim::Loss => cover.sum_insured,
-            Claim::Refund => cover.premium,
-        };
-        *left = left.checked_sub(part).ok_or(BackstopError::InvariantViolated)?;
-        self.paid = self.paid.checked_add(amount).ok_or(BackstopError::MathOverflow)?;
+    /// Settles a cover as far as there is something for it, and books it. Returns what its holder is paid.
+    pub fn settle(&mut self, pool: &mut Pool, cover: &mut Cover) -> Result<Payout> {
+        let payout = self.payout(cover)?;
+        if payout.state == CoverState::Settled {
+            match payout.claim {
+                Claim::Loss => debit(&mut self.sums_left, cover.sum_insured)?,
+                Claim::Refund => debit(&mut self.premiums_left, cover.premium)?,
+            }
+        }
+        credit(&mut cover.paid, payout.amount)?;
+        cover.state = payout.state;
+        credit(&mut self.paid, payout.amount)?;
         ensure!(self.paid <= self.reserve, BackstopError::InvariantViolated);
-        Ok(())
+        debit(&mut self.refunds_left, payout.refund)?;
+        pool.pay_incident(payout.amount)?;
+        pool.pay_premium_refund(payout.refund)?;
+        Ok(payout)
     }
 
     /// Where in the account the fields are that a settlement changes: `paid` and the three after it.
-    pub const PAID_AT: usize = 8 + 3 * 32 + 5 + 3 * 8 + 4 + 4 * 8;
+    pub const PAID_AT: usize = 8 + 3 * 32 + 7 + 6 * 8 + 4 + 4 * 8;
 
     /// These fields as the account holds them.
     pub fn settled_part(&self) -> [u8; 32] {
-        bytemuck::cast([self.paid, self.exposure, self.sums_left, self.premiums_left].map(u64::to_le))
+        bytemuck::cast([self.paid, self.sums_left, self.premiums_left, self.refunds_left].map(u64::to_le))
     }
 
-    /// Whether the incident may be closed: every cover is settled, or its window is over.
+    /// Whether the incident may be closed: every cover is paid in full, or the deadline is over.
     pub fn may_close(&self, now: i64) -> bool {
-        let settled = self.sums_left == 0 && self.premiums_left == 0;
-        settled || now >= self.funded_at.saturating_add(SETTLEMENT_WINDOW)
+        let settled = self.is_complete() && self.sums_left == 0 && self.premiums_left == 0;
+        settled || now >= self.deadline
     }
 }
 
@@ -368,7 +537,8 @@ mod tests {
             bytes
         };
         let mut patched = bytes(&incident);
-        (incident.paid, incident.exposure, incident.sums_left, incident.premiums_left) = (1, 2 << 8, 3 << 16, u64::MAX);
+        (incident.paid, incident.sums_left, incident.premiums_left) = (1, 2 << 8, u64::MAX);
+        incident.refunds_left = 7 << 24;
         patched[Incident::PAID_AT..Incident::PAID_AT + 32].copy_from_slice(&incident.settled_part());
         assert_eq!(patched, bytes(&incident));
     }

@@ -22,7 +22,7 @@ pub(crate) fn debit(entry: &mut u64, amount: u64) -> Result<()> {
 }
 
 /// Place of a day in a ring of `N` buckets.
-const fn place<const N: usize>(day: u32) -> usize {
+pub(crate) const fn place<const N: usize>(day: u32) -> usize {
     // A power of two, so that days that follow one another have places that do, and a mask finds them.
     const { assert!(N.is_power_of_two()) };
     (day as usize) & const { N - 1 }

@@ -6,22 +6,26 @@ pub mod version;
 
 pub mod cession;
 pub mod cover;
+pub mod crisis;
 pub mod exit;
 pub mod incident;
 pub(crate) mod ledger;
 pub mod pool;
 pub mod product;
 pub mod protocol;
+pub mod rates;
 pub mod treaty;
 pub mod trigger;
 
 pub use cession::*;
 pub use cover::*;
+pub use crisis::*;
 pub use exit::*;
 pub use incident::*;
 pub use pool::*;
 pub use product::*;
 pub use protocol::*;
+pub use rates::*;
 pub use treaty::*;
 pub use trigger::*;
 pub use version::*;

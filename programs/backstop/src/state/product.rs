@@ -5,10 +5,13 @@ use crate::error::BackstopError;
 use crate::math::capital::MAX_TOTAL_EXPOSURE;
 use crate::math::pricing::{self, Demand, Drift, Order, Price, PricingError};
 use crate::math::rounding::{BPS, Rounding, mul_div};
-use crate::math::stream;
+use crate::math::stream::SECONDS_PER_DAY;
+use crate::peril::evidence::Terms;
 use crate::peril::{Condition, SaleLimits};
-use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits, sum_days, take_days};
-use crate::state::{Accrual, Cover, Pool, activation_day, day_of, day_start, get_text};
+use crate::state::ledger::{bucket_mut, credit, debit, fits, place, sum_days, take_days};
+use crate::state::{
+    Accrual, Alert, Cover, Pool, Rates, StartBucket, StreamedCover, activation_day, day_of, day_start, get_text,
+};
 use anchor_lang::prelude::*;
 
 stored_enum! {
@@ -90,7 +93,17 @@ impl ProductTerms {
         u64::from(self.waiting_seconds).div_ceil(86_400).try_into().unwrap_or(u32::MAX)
     }
 
-    /// Refuses terms outside the hard bounds. What couples them to a condition is in [`Self::require_room_beside`].
+    /// Refuses a shortest term that does not outlast the time that an event can take to be proven by a day and more, so
+    /// that no cover which waited at an event has ended when the insured time is over.
+    pub fn require_outlasts(&self, longest_wait_seconds: u64) -> Result<()> {
+        let wait_days = longest_wait_seconds.div_ceil(SECONDS_PER_DAY);
+        let outlasts = u64::from(self.min_term_days) > wait_days.saturating_add(1);
+        ensure!(outlasts, BackstopError::TermsDoNotFit);
+        Ok(())
+    }
+
+    /// Refuses terms outside the hard bounds. What couples them to a condition is in [`Self::require_room_beside`] and
+    /// [`Self::require_outlasts`].
     pub fn validate(&self) -> Result<()> {
         ensure!(self.max_sum_insured <= MAX_TOTAL_EXPOSURE, BackstopError::AmountTooLarge);
         let rates = [
@@ -217,15 +230,13 @@ pub struct Product {
     /// Room for later fields.
     pub reserved: [u64; 16],
 
-    /// Sums insured by activation day, modulo 32.
-    pub activation_sums: [u64; ACTIVATION_BUCKETS],
-    /// Premiums by activation day, modulo 32.
-    pub activation_premiums: [u64; ACTIVATION_BUCKETS],
+    /// Covers by their first insured UTC day, modulo 64.
+    pub starts: [StartBucket; COVER_STARTS],
     /// Sums insured by the UTC day on which they end, modulo 512.
     pub exposure_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Product>() == 5_248);
+const _: () = assert!(core::mem::size_of::<Product>() == 7_296);
 const _: () = assert!(core::mem::align_of::<Product>() <= 8);
 
 in_place_account!(Product { state: ProductState });
@@ -334,9 +345,11 @@ impl Product {
 
     /// Gives the product its condition, once and for good. It sells once its notice is over, which begins now; so do its
     /// day buckets and the drift of its level. Refuses terms that do not fit beside the condition.
-    pub fn set_condition(&mut self, trigger: Pubkey, ring_days: u32, sells_from: i64, now: i64) -> Result<()> {
+    pub fn set_condition(&mut self, trigger: Pubkey, condition: &Terms, sells_from: i64, now: i64) -> Result<()> {
         self.require_no_condition()?;
+        let ring_days = condition.ring_days();
         self.terms.require_room_beside(ring_days)?;
+        self.terms.require_outlasts(condition.longest_wait_seconds())?;
         self.trigger = trigger;
         self.state = ProductState::Selling.byte();
         self.sells_from = sells_from;
@@ -407,10 +420,24 @@ impl Product {
     }
 
     /// Sells a cover: checks every condition of a sale, prices it, and books exposure, premium, stream and level.
-    ///
-    /// `quote` runs the same on copies, so a quote is what a purchase would cost at the same moment, and is refused
-    /// where a purchase would be. The premium is rounded up.
     pub fn sell(
+        &mut self,
+        pool: &mut Pool,
+        rates: &mut Rates,
+        condition: &impl Condition,
+        request: CoverRequest,
+        now: i64,
+    ) -> Result<Sale> {
+        let sale = self.price(pool, condition, request, now)?;
+        rates.add(&StreamedCover::of_quote(&sale.quote), pool.accrued_at)?;
+        Ok(sale)
+    }
+
+    /// All of a sale but for what the product keeps in its rates, which refuses nothing.
+    ///
+    /// `quote` runs it on copies, so a quote is what a purchase would cost at the same moment, and is refused where a
+    /// purchase would be. The premium is rounded up.
+    pub fn price(
         &mut self,
         pool: &mut Pool,
         condition: &impl Condition,
@@ -425,6 +452,7 @@ impl Product {
             self.notice_served = 1;
         }
         condition.require_quiet()?;
+        pool.require_no_crisis()?;
         pool.require_no_group_alert(self.risk_group())?;
         condition.require_sellable(self.terms.sale_limits(), now)?;
         let released = self.sync(pool, condition, now)?;
@@ -461,14 +489,12 @@ impl Product {
 
         // The new cover counts among the live ones before its own solvency is asked for: a treaty that ends before it
         // stands in for nothing.
-        pool.last_cover_end_day = pool.last_cover_end_day.max(end_day);
+        let rate_q32 = pool.stream_cover(premium, active_day, end_day)?;
         pool.add_exposure(group, sum_insured)?;
         pool.require_solvent(now)?;
         pool.in_use = 1;
-        let rate_q32 = pool.stream_premium(premium, now, end_day)?;
         self.open_activation_day(active_day);
-        credit(bucket_mut(&mut self.activation_sums, active_day), sum_insured)?;
-        credit(bucket_mut(&mut self.activation_premiums, active_day), premium)?;
+        self.start_mut(active_day).add(&StreamedCover { sum_insured, premium, rate_q32, active_day, end_day })?;
         credit(bucket_mut(&mut self.exposure_ends, end_day), sum_insured)?;
         credit(&mut self.exposure, sum_insured)?;
         self.covers_sold = self.covers_sold.saturating_add(1);
@@ -481,11 +507,13 @@ impl Product {
 
     /// Takes a cover back before its end, while the condition is quiet, but not on the day of its purchase.
     ///
-    /// Of the unearned premium, rounded down, the fee the cover was sold with stays, rounded up: one unit at least of
-    /// any refund.
+    /// Of the unearned premium the fee the cover was sold with stays, rounded up: one unit at least of any refund, so
+    /// buying and cancelling always costs. Before the first insured day all of the premium is unearned, from there on
+    /// what its rate has still to earn, rounded down.
     pub fn cancel(
         &mut self,
         pool: &mut Pool,
+        rates: &mut Rates,
         condition: &impl Condition,
         cover: &Cover,
         now: i64,
@@ -494,10 +522,11 @@ impl Product {
         cover.require_kept_overnight(now)?;
         condition.require_quiet()?;
         let accrual = pool.accrue(now)?;
-        let unearned = fits(stream::unearned(cover.rate_q32, cover.seconds_left(now)))?.min(pool.unearned_premium);
+        let unearned = if now < cover.active_from() { cover.premium } else { cover.unearned_at(now)? };
         let fee = fits(mul_div(unearned, u64::from(cover.cancel_fee_bps), BPS, Rounding::Up))?;
         let refund = unearned.saturating_sub(fee);
-        pool.end_stream_early(cover.rate_q32, cover.end_day)?;
+        rates.remove(&StreamedCover::of(cover))?;
+        pool.end_cover_early(cover.rate_q32, cover.active_day, cover.end_day, now)?;
         pool.refund_premium(refund, fee)?;
         self.drift_level(now);
         self.remove_cover(pool, cover)?;
@@ -508,25 +537,36 @@ impl Product {
     /// Clears the buckets of activation days that come into the ring.
     fn open_activation_day(&mut self, day: u32) {
         let first =
-            self.newest_activation_day.saturating_add(1).max(day.saturating_add(1).saturating_sub(ACTIVATION_RING));
+            self.newest_activation_day.saturating_add(1).max(day.saturating_add(1).saturating_sub(COVER_STARTS_RING));
         for newer in first..=day {
-            *bucket_mut(&mut self.activation_sums, newer) = 0;
-            *bucket_mut(&mut self.activation_premiums, newer) = 0;
+            *self.start_mut(newer) = StartBucket::default();
         }
         self.newest_activation_day = self.newest_activation_day.max(day);
     }
 
     /// Whether an activation day still has its bucket.
     fn has_activation_bucket(&self, day: u32) -> bool {
-        day <= self.newest_activation_day && day.saturating_add(ACTIVATION_RING) > self.newest_activation_day
+        day <= self.newest_activation_day && day.saturating_add(COVER_STARTS_RING) > self.newest_activation_day
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "the place is below the length")]
+    fn start_mut(&mut self, day: u32) -> &mut StartBucket {
+        &mut self.starts[place::<COVER_STARTS>(day)]
+    }
+
+    /// The buckets of first insured days after a day, oldest first, as far as they are kept.
+    #[expect(clippy::indexing_slicing, reason = "the place is below the length")]
+    pub fn starts_after(&self, day: u32) -> impl Iterator<Item = (u32, &StartBucket)> {
+        let kept = self.newest_activation_day.saturating_sub(COVER_STARTS_RING);
+        let first = day.max(kept).saturating_add(1);
+        (first..=self.newest_activation_day).map(|day| (day, &self.starts[place::<COVER_STARTS>(day)]))
     }
 
     /// Takes a cancelled cover out of exposure and buckets.
     fn remove_cover(&mut self, pool: &mut Pool, cover: &Cover) -> Result<()> {
         debit(bucket_mut(&mut self.exposure_ends, cover.end_day), cover.sum_insured)?;
         if self.has_activation_bucket(cover.active_day) {
-            debit(bucket_mut(&mut self.activation_sums, cover.active_day), cover.sum_insured)?;
-            debit(bucket_mut(&mut self.activation_premiums, cover.active_day), cover.premium)?;
+            self.start_mut(cover.active_day).remove(&StreamedCover::of(cover))?;
         }
         debit(&mut self.exposure, cover.sum_insured)?;
         pool.release_exposure(self.risk_group(), cover.sum_insured)
@@ -555,16 +595,19 @@ impl Product {
 
     // ---- incidents ----
 
+    /// The product's alert with a number, as its pool counts it.
+    pub fn alert(&self, number: u64) -> Alert {
+        Alert { group: self.risk_group(), number, exposure: self.exposure }
+    }
+
     /// What an event at `event_at` affects: the sums in force then, and the premiums of covers still waiting.
     pub fn affected(&self, event_at: i64) -> Result<Affected> {
         let event_day = day_of(event_at);
         let mut sums = self.exposure;
         let mut premiums = 0u64;
-        for day in event_day.saturating_add(1)..=self.newest_activation_day {
-            if self.has_activation_bucket(day) {
-                debit(&mut sums, bucket(&self.activation_sums, day))?;
-                premiums = fits(premiums.checked_add(bucket(&self.activation_premiums, day)))?;
-            }
+        for (_, start) in self.starts_after(event_day) {
+            debit(&mut sums, start.sum_insured)?;
+            credit(&mut premiums, start.premium)?;
         }
         let last = event_day.min(self.released_day.saturating_add(DAY_RING));
         debit(&mut sums, sum_days(&self.exposure_ends, self.released_day.saturating_add(1), last)?)?;

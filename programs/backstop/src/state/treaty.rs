@@ -7,7 +7,7 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::math::rounding::BPS;
 use crate::math::treaties::{self, Reinstatement};
-use crate::state::{CallState, Incident, LossByLayer, Pool, PoolKind, day_of, day_start};
+use crate::state::{CallState, Crisis, Incident, LossByLayer, Pool, PoolKind, Receipt, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// Which part of a cedant's losses a treaty pays.
@@ -101,8 +101,6 @@ pub struct Treaty {
     pub kind: TreatyKind,
     /// The most it pays (quota share: over its term; layer: for one incident), in asset units.
     pub limit: u64,
-    /// What is left of the limit, in asset units.
-    pub limit_left: u64,
     /// When its notice ends.
     pub notice_until: i64,
     /// First UTC day of the term.
@@ -115,26 +113,11 @@ pub struct Treaty {
     pub rate_q32: u64,
     /// What of the limit was restored so far, in asset units.
     pub restored: u64,
-    /// What incidents that skipped the treaty can still collect, in asset units.
-    pub uncollected: u64,
     /// Room for later fields.
     pub reserved: [u8; 64],
 }
 
 borsh_account!(Treaty { keys: 3, discriminator: [77, 157, 32, 199, 11, 117, 80, 92] });
-
-/// What a call of a treaty moves, in asset units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recovery {
-    /// What the reinsurer owes.
-    pub owed: u64,
-    /// What it loses: as much of it as it has.
-    pub paid: u64,
-    /// What of the limit was restored.
-    pub restored: u64,
-    /// What the restoring costs, taken off the payment.
-    pub reinstatement_premium: u64,
-}
 
 /// What accepting a treaty does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,24 +128,21 @@ pub struct Acceptance {
     pub rate_q32: u64,
 }
 
-/// What calling a treaty for an incident does.
+/// What calling a treaty for an incident does, in asset units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TreatyCall {
-    /// What is owed, lost and restored.
-    pub recovery: Recovery,
-    /// What the cedant receives, in asset units: the payment less the premium of restoring the limit.
-    pub received: u64,
-    /// How the payment fell on the reinsurer.
-    pub losses: LossByLayer,
-}
-
-/// What collecting from a skipped treaty does, in asset units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Collection {
-    /// What was owed.
+    /// What it owed.
     pub owed: u64,
-    /// What the reinsurer had of it.
+    /// What the reinsurer loses: as much of it as it has.
     pub paid: u64,
+    /// What of the limit was restored.
+    pub restored: u64,
+    /// What the restoring costs, taken off the payment.
+    pub reinstatement_premium: u64,
+    /// What the cedant receives: the payment less the premium of restoring the limit.
+    pub received: u64,
+    /// Where that went.
+    pub receipt: Receipt,
     /// How the payment fell on the reinsurer.
     pub losses: LossByLayer,
 }
@@ -207,14 +187,12 @@ impl Treaty {
             id,
             kind: terms.kind,
             limit: terms.limit,
-            limit_left: terms.limit,
             notice_until,
             start_day: terms.start_day,
             end_day: terms.end_day,
             premium: 0,
             rate_q32: 0,
             restored: 0,
-            uncollected: 0,
             reserved: [0; 64],
         })
     }
@@ -256,55 +234,34 @@ impl Treaty {
         Ok(rate_q32)
     }
 
-    /// Calls the treaty for an incident whose next one it is: the reinsurer bears what it owes, or what it has of it; a
-    /// layer's limit is restored as far as its terms and the reinsurer's solvency allow; the cedant receives the rest.
+    /// Calls the treaty for an incident: the reinsurer pays what it owes, or what it has of it, and the rest stays owed;
+    /// a layer's limit is restored, for later events, as far as its terms, the reinsurer's solvency and what was still
+    /// exposed when the incident opened allow. What the cedant receives is the crisis's.
+    ///
+    /// Errors: `WrongParent` for a treaty that the incident did not note, `NothingOwed`.
     pub fn call(
         &mut self,
         key: Pubkey,
         incident: &mut Incident,
+        crisis: &mut Crisis,
         cedant: &mut Pool,
         reinsurer: &mut Pool,
         now: i64,
     ) -> Result<TreatyCall> {
-        incident.require_next(&key)?;
-        let owed = self.owes(incident.gross, incident.beyond_quota_share())?;
+        let noted = incident.noted(&key)?;
+        let owed = noted.owed.saturating_sub(noted.paid);
         let paid = owed.min(reinsurer.loss_capital()?);
-        reinsurer.note_open_limit(&key, self.open_limit(owed))?;
-        let losses = reinsurer.bear_loss(paid)?;
-        let recovery = self.use_limit(owed, paid, reinsurer.room_for_limits()?)?;
-        reinsurer.receive_reinstatement(recovery.reinstatement_premium, now, self.end_day)?;
-        reinsurer.note_open_limit(&key, self.open_limit(0))?;
-        let received = paid.saturating_sub(recovery.reinstatement_premium);
-        cedant.note_limit(&key, self.limit_left);
-        cedant.receive_recovery(received)?;
-        incident.book_call(self, CallState::Called, owed, received)?;
-        incident.join_when_called(cedant)?;
-        Ok(TreatyCall { recovery, received, losses })
-    }
-
-    /// Skips the treaty for an incident that has been open for two days. What it owes stays owed and backed. Returns
-    /// it.
-    pub fn skip(&mut self, key: &Pubkey, incident: &mut Incident, cedant: &mut Pool, now: i64) -> Result<u64> {
-        incident.require_next(key)?;
-        ensure!(now >= incident.opened_at.saturating_add(TREATY_CALL_WINDOW), BackstopError::TreatyStillCallable);
-        let owed = self.owes(incident.gross, incident.beyond_quota_share())?;
-        self.owe_later(owed)?;
-        cedant.note_limit(key, self.limit_left);
-        incident.book_call(self, CallState::Skipped, owed, 0)?;
-        incident.join_when_called(cedant)?;
-        Ok(owed)
-    }
-
-    /// Collects what incidents that skipped the treaty are owed, or what the reinsurer has of it, into the cedant's
-    /// surplus; then nothing is owed any more. It restores no limit.
-    pub fn collect(&mut self, key: &Pubkey, cedant: &mut Pool, reinsurer: &mut Pool) -> Result<Collection> {
-        let owed = core::mem::take(&mut self.uncollected);
-        ensure!(owed > 0, BackstopError::NothingOwed);
-        let paid = owed.min(reinsurer.loss_capital()?);
-        let losses = reinsurer.bear_loss(paid)?;
-        reinsurer.note_open_limit(key, self.open_limit(0))?;
-        cedant.receive_surplus(paid)?;
-        Ok(Collection { owed, paid, losses })
+        ensure!(paid > 0 || noted.state == CallState::Pending, BackstopError::NothingOwed);
+        let losses = reinsurer.pay_inward(&key, paid)?;
+        let room = reinsurer.room_for_limits()?.min(incident.still_exposed);
+        let (restored, reinstatement_premium) = self.reinstate(paid, room)?;
+        reinsurer.receive_reinstatement(reinstatement_premium, now, self.end_day)?;
+        reinsurer.restore_inward(&key, restored)?;
+        let received = paid.saturating_sub(reinstatement_premium);
+        cedant.note_payment(&key, paid, restored)?;
+        incident.book_call(&key, paid, cedant)?;
+        let receipt = cedant.receive_recovery(crisis, received, now)?;
+        Ok(TreatyCall { owed, paid, restored, reinstatement_premium, received, receipt, losses })
     }
 
     /// Makes today the last day of the term: the unearned premium of a layer goes back to the cedant's surplus from
@@ -335,7 +292,7 @@ impl Treaty {
 
     /// Ends a treaty that can no longer be needed: takes it out of force and releases its limit.
     pub fn end_accepted(&self, key: &Pubkey, cedant: &mut Pool, reinsurer: &mut Pool, now: i64) -> Result<()> {
-        ensure!(cedant.treaty_is_over(self, now), BackstopError::TreatyInUse);
+        ensure!(cedant.treaty_is_over(key, self, now), BackstopError::TreatyInUse);
         cedant.take_out_of_force(key)?;
         reinsurer.release_limit(key)
     }
@@ -368,50 +325,22 @@ impl Treaty {
         }
     }
 
-    /// What the treaty owes of an incident. `beyond_quota_share` is the gross loss less what the quota share owes.
-    pub fn owes(&self, gross: u64, beyond_quota_share: u64) -> Result<u64> {
-        Ok(match self.kind {
-            TreatyKind::QuotaShare { cession_bps, .. } => {
-                treaties::quota_share_owes(gross, cession_bps, self.limit_left).ok_or(BackstopError::MathOverflow)?
-            }
-            TreatyKind::ExcessOfLoss { attachment, .. } => {
-                treaties::layer_owes(beyond_quota_share, attachment, self.limit_left)
-            }
-        })
-    }
-
-    /// What the reinsurer must hold capital for once `owed` more is paid: the limit left and what is uncollected.
-    pub fn open_limit(&self, owed: u64) -> u64 {
-        self.limit_left.saturating_sub(owed).saturating_add(self.uncollected)
-    }
-
-    /// Uses the limit for what is owed but cannot be called now; it can be collected later.
-    pub fn owe_later(&mut self, owed: u64) -> Result<()> {
-        self.limit_left = self.limit_left.checked_sub(owed).ok_or(BackstopError::InvariantViolated)?;
-        self.uncollected = self.uncollected.checked_add(owed).ok_or(BackstopError::MathOverflow)?;
-        Ok(())
-    }
-
-    /// Uses the limit for what is owed and restores it as far as the terms and the reinsurer's `room` allow.
+    /// Restores a layer's limit as far as its terms and `room` allow. Returns what is restored, and what it costs: as
+    /// much as if all that was restored so far had been at once, so that calls in parts cost no more.
     ///
-    /// `paid` is what the reinsurer could pay of what it owes; `room` the limit that it is solvent for after the loss.
-    pub fn use_limit(&mut self, owed: u64, paid: u64, room: u64) -> Result<Recovery> {
-        self.limit_left = self.limit_left.checked_sub(owed).ok_or(BackstopError::InvariantViolated)?;
-        let mut recovery = Recovery { owed, paid, restored: 0, reinstatement_premium: 0 };
-        if let TreatyKind::ExcessOfLoss { reinstatements, reinstatement_premium_bps, .. } = self.kind {
-            let in_all = self.limit.saturating_mul(u64::from(reinstatements));
-            let terms = Reinstatement {
-                limit: self.limit,
-                premium: self.premium,
-                restorable: in_all.saturating_sub(self.restored),
-                premium_bps: reinstatement_premium_bps,
-            };
-            let (restored, cost) = terms.restore(paid, room).ok_or(BackstopError::MathOverflow)?;
-            self.restored = self.restored.checked_add(restored).ok_or(BackstopError::MathOverflow)?;
-            self.limit_left = self.limit_left.checked_add(restored).ok_or(BackstopError::MathOverflow)?;
-            recovery.restored = restored;
-            recovery.reinstatement_premium = cost;
-        }
-        Ok(recovery)
+    /// `paid` is what the reinsurer has paid now; `room` the limit that it is solvent for after that.
+    pub fn reinstate(&mut self, paid: u64, room: u64) -> Result<(u64, u64)> {
+        let TreatyKind::ExcessOfLoss { reinstatements, reinstatement_premium_bps, .. } = self.kind else {
+            return Ok((0, 0));
+        };
+        let terms = Reinstatement {
+            limit: self.limit,
+            premium: self.premium,
+            restorable: self.limit.saturating_mul(u64::from(reinstatements)),
+            premium_bps: reinstatement_premium_bps,
+        };
+        let (restored, cost) = terms.restore(self.restored, paid, room).ok_or(BackstopError::MathOverflow)?;
+        self.restored = self.restored.checked_add(restored).ok_or(BackstopError::MathOverflow)?;
+        Ok((restored, cost))
     }
 }

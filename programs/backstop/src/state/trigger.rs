@@ -24,16 +24,18 @@ pub struct Trigger {
     pub version: u8,
     /// Bump of the address.
     pub bump: u8,
-    /// 1 once the incident of this trigger is funded (or had nothing to fund).
-    pub funded: u8,
+    /// 1 once the incident of this trigger is open: it is in alert no longer.
+    pub opened: u8,
     /// Unused.
     pub padding: [u8; 4],
     /// Threshold, duration, tolerance, challenge, run-on, severity.
     pub terms: Terms,
     /// What was shown.
     pub evidence: Evidence,
+    /// Number of its last alert in its pool.
+    pub alert_number: u64,
     /// Room for later fields.
-    pub reserved: [u64; 16],
+    pub reserved: [u64; 15],
 }
 
 const _: () = assert!(core::mem::align_of::<Trigger>() <= 8);
@@ -84,6 +86,7 @@ impl Trigger {
             severity_bps: self.evidence.severity_bps,
             most_severity_bps,
             is_final,
+            final_by: self.terms.settled_at(self.terms.last_of_run_on(self.evidence.window_last)),
         }
     }
 
@@ -93,7 +96,7 @@ impl Trigger {
             Phase::Quiet => AlertLevel::None,
             Phase::Breaching => AlertLevel::Breaching,
             Phase::Met => AlertLevel::Due,
-            Phase::Triggered | Phase::Final if self.funded == 0 => AlertLevel::Due,
+            Phase::Triggered | Phase::Final if self.opened == 0 => AlertLevel::Due,
             Phase::Triggered | Phase::Final => AlertLevel::None,
         }
     }
@@ -106,6 +109,10 @@ impl Condition for Trigger {
 
     fn alert(&self) -> AlertLevel {
         self.alert_in(self.phase())
+    }
+
+    fn alert_number(&self) -> u64 {
+        self.alert_number
     }
 
     fn verdict(&self) -> Option<Verdict> {
@@ -133,7 +140,7 @@ impl Condition for Trigger {
     }
 
     fn end_alert(&mut self) {
-        self.funded = 1;
+        self.opened = 1;
     }
 }
 

@@ -130,7 +130,7 @@ impl<T: InPlace> Load<T> for AccountLoader<'_, T> {
 
 /// Makes a structure that is read in place an account with a version, and names its bytes that stand for variants.
 macro_rules! in_place_account {
-    ($name:ident { $($($field:ident).+: $stored:ident),+ $(,)? }) => {
+    ($name:ident { $($($field:ident).+: $stored:ident),* $(,)? }) => {
         impl $crate::state::Versioned for $name {
             const VERSION_AT: usize = 8 + core::mem::offset_of!($name, version);
         }
@@ -140,7 +140,7 @@ macro_rules! in_place_account {
             fn check(&self) -> Result<()> {
                 let version = <Self as $crate::state::Versioned>::VERSION;
                 ensure!(self.version == version, $crate::error::BackstopError::UnknownVersion);
-                let known = $($stored::knows(self.$($field).+))&&+;
+                let known = true $(&& $stored::knows(self.$($field).+))*;
                 ensure!(known, $crate::error::BackstopError::UnknownByte);
                 Ok(())
             }

@@ -58,6 +58,7 @@ pub fn pool() -> Pool {
     pool.version = ACCOUNT_VERSION;
     pool.terms = pool_terms();
     pool.accrued_at = NOW;
+    pool.capital_day = TODAY;
     pool.share_mints = [key(1), key(2)];
     pool
 }
@@ -134,7 +135,8 @@ pub fn cover(active_day: u32, end_day: u32, sum_insured: u64, premium: u64) -> C
         premium,
         rate_q32: 0,
         bought_at: NOW - DAY,
-        reserved: [0; 32],
+        paid: 0,
+        reserved: [0; 24],
     }
 }
 
@@ -150,14 +152,12 @@ pub fn treaty(kind: TreatyKind, limit: u64) -> Treaty {
         id: 0,
         kind,
         limit,
-        limit_left: limit,
         notice_until: NOW,
         start_day: TODAY,
         end_day: TODAY + 30,
         premium: 0,
         rate_q32: 0,
         restored: 0,
-        uncollected: 0,
         reserved: [0; 64],
     }
 }
@@ -220,4 +220,13 @@ pub fn product() -> Product {
     product.ring_days = 2;
     product.released_day = TODAY - 2;
     product
+}
+
+/// The product's rates.
+pub fn rates() -> Rates {
+    let mut rates = Rates::zeroed();
+    rates.version = 1;
+    rates.product = key(20);
+    rates.cleared_day = TODAY;
+    rates
 }

@@ -234,7 +234,10 @@ fn every_entry_of_the_ledger_counts_in_the_invariant() {
         pool.incident_reserves = 7;
         pool.exit_reserves = 8;
         pool.treaty_payable = 9;
-        pool.cash = 45;
+        pool.second_stream.amount = 10;
+        pool.premium_refunds = 11;
+        pool.set_aside = 12;
+        pool.cash = 78;
         pool.group_exposures[2] = 10;
         pool.group_exposures[9] = 20;
         pool.total_exposure = 30;
@@ -242,7 +245,7 @@ fn every_entry_of_the_ledger_counts_in_the_invariant() {
         pool
     };
     whole().invariant().unwrap();
-    let changes: [fn(&mut Pool); 18] = [
+    let changes: [fn(&mut Pool); 21] = [
         |pool| pool.surplus += 1,
         |pool| pool.tranches[0].assets += 1,
         |pool| pool.tranches[0].exiting += 1,
@@ -252,6 +255,9 @@ fn every_entry_of_the_ledger_counts_in_the_invariant() {
         |pool| pool.incident_reserves += 1,
         |pool| pool.exit_reserves += 1,
         |pool| pool.treaty_payable += 1,
+        |pool| pool.second_stream.amount += 1,
+        |pool| pool.premium_refunds += 1,
+        |pool| pool.set_aside += 1,
         |pool| pool.cash -= 1,
         |pool| pool.group_exposures[9] -= 1,
         |pool| pool.total_exposure += 1,
@@ -331,7 +337,8 @@ fn an_alert_counts_products_and_exposure_on_every_way_between_its_levels() {
             let mut pool = pool();
             (pool.alerts, pool.alerts_due, pool.alert_exposure) = counts(from);
             pool.group_alerts[5] = pool.alerts as u16;
-            pool.move_alert(5, from, to, 70).unwrap();
+            let alert = Alert { group: 5, number: 0, exposure: 70 };
+            pool.move_alert(alert, from, to, NOW).unwrap();
             assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), counts(to), "{from:?} to {to:?}");
             assert_eq!(u32::from(pool.group_alerts[5]), pool.alerts);
             let refusal = pool.require_no_group_alert(5);
@@ -342,15 +349,34 @@ fn an_alert_counts_products_and_exposure_on_every_way_between_its_levels() {
 }
 
 #[test]
+fn accrual_stands_from_the_first_alert_to_the_end_of_the_last() {
+    use AlertLevel::*;
+    let mut pool = pool();
+    pool.add_exposure(0, 10).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 4 }, None, Breaching, NOW + 1).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 6 }, None, Due, NOW + 2).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 4 }, Breaching, Due, NOW + 3).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 4 }, Due, None, NOW + 4).unwrap();
+    assert_eq!((pool.stands_since, pool.accrues_to(NOW), pool.accrues_to(NOW + 9)), (NOW + 1, NOW, NOW + 1));
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 6 }, Due, None, NOW + 5).unwrap();
+    assert_eq!((pool.stands_since, pool.accrues_to(NOW + 9)), (0, NOW + 9));
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 6 }, None, Due, NOW + 6).unwrap();
+    assert_eq!(pool.stands_since, NOW + 6);
+}
+
+#[test]
 fn a_product_without_exposure_or_change_does_not_count_in_the_alert() {
     let mut pool = pool();
-    pool.move_alert(5, AlertLevel::None, AlertLevel::Due, 0).unwrap();
+    let none = Alert { group: 5, number: 0, exposure: 0 };
+    pool.move_alert(none, AlertLevel::None, AlertLevel::Due, NOW).unwrap();
     assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), (0, 0, 0));
-    pool.move_alert(5, AlertLevel::Breaching, AlertLevel::Breaching, 70).unwrap();
-    pool.move_alert(5, AlertLevel::Due, AlertLevel::Due, 70).unwrap();
+    let alert = Alert { group: 5, number: 0, exposure: 70 };
+    pool.move_alert(alert, AlertLevel::Breaching, AlertLevel::Breaching, NOW).unwrap();
+    pool.move_alert(alert, AlertLevel::Due, AlertLevel::Due, NOW).unwrap();
     assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), (0, 0, 0));
-    refused(pool.move_alert(5, AlertLevel::Breaching, AlertLevel::None, 70), InvariantViolated);
+    refused(pool.move_alert(alert, AlertLevel::Breaching, AlertLevel::None, NOW), InvariantViolated);
     (pool.alerts, pool.alert_exposure, pool.group_alerts[5]) = (1, 70, 1);
-    refused(pool.move_alert(16, AlertLevel::Due, AlertLevel::None, 70), OutOfBounds);
-    refused(pool.move_alert(5, AlertLevel::Due, AlertLevel::None, 70), InvariantViolated);
+    let nowhere = Alert { group: 16, ..alert };
+    refused(pool.move_alert(nowhere, AlertLevel::Due, AlertLevel::None, NOW), OutOfBounds);
+    refused(pool.move_alert(alert, AlertLevel::Due, AlertLevel::None, NOW), InvariantViolated);
 }

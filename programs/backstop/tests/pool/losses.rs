@@ -80,8 +80,7 @@ fn units_without_value_do_not_wipe_out_a_tranche_that_has_holders() {
 #[test]
 fn what_an_incident_pays_or_gives_back_leaves_the_reserves() {
     let mut pool = pool_with(0, 1_000, 0);
-    pool.receive_recovery(300).unwrap();
-    assert_eq!((pool.incident_reserves, pool.cash), (300, 1_300));
+    (pool.incident_reserves, pool.cash) = (300, 1_300);
     pool.pay_incident(120).unwrap();
     assert_eq!((pool.incident_reserves, pool.cash), (180, 1_180));
     pool.release_incident_reserve(80).unwrap();
@@ -91,108 +90,195 @@ fn what_an_incident_pays_or_gives_back_leaves_the_reserves() {
     refused(pool.release_incident_reserve(101), InvariantViolated);
 }
 
-/// A pool in which an incident with this net loss and exposure waits, opened now, and others are in alert.
-fn waiting(capital: u64, net: u64, exposure: u64, other_alert: u64) -> Pool {
-    let mut pool = pool_with(0, capital, 0);
-    pool.add_exposure(0, exposure + other_alert).unwrap();
-    pool.move_alert(0, AlertLevel::None, AlertLevel::Due, exposure).unwrap();
-    pool.move_alert(0, AlertLevel::None, AlertLevel::Breaching, other_alert).unwrap();
-    assert_eq!(pool.join_funding_queue(net, exposure, NOW).unwrap(), 0);
+/// A crisis of a pool that has only begun: an incident that can come to 600, final in ten hours.
+fn crisis(mut pool: Pool) -> Pool {
+    assert_eq!(pool.join_crisis(600, NOW + 36_000, NOW).unwrap(), pool.crisis.number);
+    pool.book_growth(500).unwrap();
     pool
 }
 
-#[test]
-fn incidents_wait_together_from_when_the_oldest_was_opened() {
-    let mut pool = pool();
-    pool.funding.next_round = 6;
-    pool.funding.oldest_opened_at = 1;
-    assert_eq!(pool.join_funding_queue(10, 20, NOW).unwrap(), 6);
-    assert_eq!(pool.funding.oldest_opened_at, NOW);
-    pool.join_funding_queue(1, 2, NOW + 5).unwrap();
-    assert_eq!(pool.funding.oldest_opened_at, NOW);
-    pool.join_funding_queue(100, 200, NOW - 5).unwrap();
-    let queue = pool.funding;
-    assert_eq!((queue.oldest_opened_at, queue.waiting), (NOW - 5, 3));
-    assert_eq!((queue.waiting_net, queue.waiting_exposure), (111, 222));
-    refused(pool.join_funding_queue(u64::MAX, 0, NOW), MathOverflow);
+fn account(number: u32) -> Crisis {
+    Crisis { until: NOW + DAY, ..Crisis::begin(key(3), key(22), 255, number) }
 }
 
 #[test]
-fn a_round_begins_at_once_if_capital_covers_it_and_every_other_alert() {
-    assert!(waiting(1_500, 500, 600, 1_000).funding_round_due(NOW).unwrap());
-    assert!(!waiting(1_499, 500, 600, 1_000).funding_round_due(NOW).unwrap());
-}
-
-#[test]
-fn a_round_begins_when_no_other_alert_is_left() {
-    let mut pool = waiting(400, 500, 600, 1_000);
-    assert!(!pool.funding_round_due(NOW).unwrap());
-    pool.move_alert(0, AlertLevel::Breaching, AlertLevel::None, 1_000).unwrap();
-    assert!(pool.funding_round_due(NOW).unwrap());
-}
-
-#[test]
-fn a_round_waits_three_days_at_most() {
-    let pool = waiting(400, 500, 600, 1_000);
-    assert!(!pool.funding_round_due(NOW + 3 * DAY - 1).unwrap());
-    assert!(pool.funding_round_due(NOW + 3 * DAY).unwrap());
-}
-
-#[test]
-fn no_round_begins_during_another_or_without_incidents() {
-    let mut pool = waiting(10_000, 500, 600, 0);
-    assert!(pool.funding_round_due(NOW).unwrap());
-    pool.funding.round_left = 1;
-    assert!(!pool.funding_round_due(NOW).unwrap());
-    let idle = pool_with(0, 10_000, 0);
-    assert!(!idle.funding_round_due(NOW).unwrap());
-    assert!(!idle.funding_round_due(i64::MAX).unwrap());
-}
-
-#[test]
-fn every_incident_of_a_round_gets_its_part_in_any_order() {
-    for order in [[0, 1], [1, 0]] {
-        let mut pool = waiting(1_000, 600, 600, 0);
-        pool.add_exposure(1, 1_400).unwrap();
-        pool.move_alert(0, AlertLevel::None, AlertLevel::Due, 1_400).unwrap();
-        pool.join_funding_queue(1_400, 1_400, NOW).unwrap();
-        // 1,000 of capital for 2,000 of losses.
-        let nets = [600, 1_400];
-        let mut paid = [0; 2];
-        for (call, incident) in order.into_iter().enumerate() {
-            let (amount, split) = pool.fund_incident(0, nets[incident], NOW).unwrap();
-            assert_eq!(split.junior_assets, amount);
-            paid[incident] = amount;
-            assert_eq!(usize::try_from(pool.funding.round_left).unwrap(), 1 - call);
-            pool.invariant().unwrap();
-        }
-        assert_eq!(paid, [300, 700]);
-        assert_eq!((pool.incident_reserves, pool.cash), (1_000, 1_000));
-        let queue = pool.funding;
-        assert_eq!((queue.round_capital, queue.round_net, queue.next_round), (1_000, 2_000, 1));
-        assert_eq!((queue.waiting, queue.waiting_net, queue.waiting_exposure), (0, 0, 0));
-        // A round has as many calls as incidents.
-        refused(pool.fund_incident(0, 1, NOW), InvariantViolated);
-    }
-}
-
-#[test]
-fn a_later_incident_waits_for_the_next_round() {
-    let mut pool = waiting(10_000, 500, 600, 0);
-    pool.join_funding_queue(100, 0, NOW).unwrap();
-    assert_eq!(pool.fund_incident(0, 500, NOW).unwrap().0, 500);
-    assert_eq!(pool.join_funding_queue(70, 0, NOW).unwrap(), 1);
-    refused(pool.fund_incident(1, 70, NOW), RoundNotDue);
-    refused(pool.fund_incident(2, 70, NOW), LaterRound);
-    assert_eq!(pool.fund_incident(0, 100, NOW).unwrap().0, 100);
-    assert_eq!(pool.fund_incident(1, 70, NOW).unwrap().0, 70);
-    refused(pool.fund_incident(0, 100, NOW), LaterRound);
-    assert_eq!(layers(&pool), [0, 9_330, 0, 0, 0]);
+fn an_open_crisis_gives_by_its_ratio_of_treaties_money_first_and_wipes_nothing_out() {
+    let mut pool = pool_with(100, 400, 0);
+    pool.add_exposure(0, 400).unwrap();
+    let mut pool = crisis(pool);
+    // 500 for 500 of gross, 100 that it can grow, 400 exposed: one half.
+    assert_eq!(pool.crisis_ratio().unwrap(), (500, 1_000));
+    let losses = LossByLayer { surplus: 100, junior_assets: 150, ..LossByLayer::default() };
+    let given = Giving { amount: 250, recovered: 0, bucket: 0, losses };
+    assert_eq!(pool.give(500, 0).unwrap(), given);
+    assert_eq!((pool.crisis.given, pool.crisis.taken, pool.incident_reserves), (250, [100, 150, 0, 0, 0], 250));
+    // Nothing more, until there is.
+    assert_eq!(pool.give(500, 250).unwrap().amount, 0);
+    let mut crisis = account(1);
+    assert_eq!(
+        pool.receive_recovery(&mut crisis, 120, NOW).unwrap(),
+        Receipt { recovered: 120, late: 0, to_stream: 0 }
+    );
+    assert_eq!(pool.crisis_ratio().unwrap(), (620, 1_000));
+    let more = pool.give(500, 250).unwrap();
+    assert_eq!((more.amount, more.recovered, more.losses), (60, 60, LossByLayer::default()));
+    pool.release_exposure(0, 400).unwrap();
+    // All of the rest, to the last unit of a tranche that is not wiped out by it.
+    assert_eq!(pool.crisis_ratio().unwrap(), (600, 600));
+    let rest = pool.give(500, 310).unwrap();
+    assert_eq!((rest.amount, rest.recovered, rest.losses.junior_assets), (190, 60, 130));
+    assert_eq!((pool.tranches[0].assets, pool.tranches[0].wiped_out), (120, 0));
     pool.invariant().unwrap();
 }
 
 #[test]
-fn an_incident_that_is_more_than_its_round_is_refused() {
-    let mut pool = waiting(10_000, 500, 600, 0);
-    refused(pool.fund_incident(0, 501, NOW), MathOverflow);
+fn a_crisis_closes_when_all_is_final_early_alerts_have_ended_and_treaties_had_their_time() {
+    let mut pool = pool_with(0, 1_000, 0);
+    pool.add_exposure(0, 60).unwrap();
+    let early =
+        pool.move_alert(Alert { group: 0, number: 0, exposure: 50 }, AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
+    let mut pool = crisis(pool);
+    let last = NOW + 36_000;
+    // Begins when the last is final: it does not hold the crisis open.
+    let late = pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, last).unwrap();
+    assert_eq!((early, late, pool.crisis.early), (1, 2, 1));
+    pool.crisis.uncalled = 1;
+    let clear = |pool: &mut Pool, number, exposure, from| {
+        pool.move_alert(Alert { group: 0, number, exposure }, from, AlertLevel::None, last).unwrap()
+    };
+    let mut closed = pool;
+    clear(&mut closed, early, 50, AlertLevel::Breaching);
+    assert!(!closed.crisis_is_ripe(last - 1) && closed.crisis_is_ripe(last));
+    refused(closed.close_crisis(&mut account(1), last), CrisisNotDue);
+    // A ripe one takes no incident in.
+    refused(closed.join_crisis(1, last, last), CrisisNotClosed);
+    closed.book_final(100).unwrap();
+    assert!(!closed.crisis_is_due(last + 2 * DAY - 1) && closed.crisis_is_due(last + 2 * DAY));
+    closed.crisis.uncalled = 0;
+    assert!(closed.crisis_is_due(last) && !pool.crisis_is_ripe(last + 9 * DAY));
+    // The end of a late alert changes nothing for it.
+    clear(&mut pool, late, 10, AlertLevel::Due);
+    assert_eq!((pool.crisis.early, pool.alerts), (1, 1));
+    let closing = closed.close_crisis(&mut account(1), last).unwrap();
+    assert_eq!((closing.number, closing.gross, closing.resources, closing.bucket), (1, 500, 500, 500));
+    assert_eq!(closed.crisis, CrisisBook { number: 1, ..CrisisBook::default() });
+    // Accrual stands on where it did: there was an alert all the time.
+    assert_eq!((closed.stands_since, closed.crisis_buckets, closed.tranches[0].assets), (NOW, 500, 500));
+    closed.invariant().unwrap();
+    refused(closed.close_crisis(&mut account(1), last), CrisisNotDue);
+}
+
+#[test]
+fn an_incident_that_joins_makes_every_alert_hold_the_crisis_open() {
+    let mut pool = crisis(pool_with(0, 1_000, 0));
+    pool.add_exposure(0, 20).unwrap();
+    let late = NOW + 36_000 - 1;
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, late).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, late + 9).unwrap();
+    assert_eq!((pool.crisis.early, pool.crisis.early_to), (1, 1));
+    assert_eq!(pool.join_crisis(10, NOW, late + 10).unwrap(), 1);
+    assert_eq!((pool.crisis.early, pool.crisis.early_to, pool.crisis.incidents), (2, 2, 2));
+    // What is final earlier moves nothing forward.
+    assert_eq!((pool.crisis.final_at, pool.crisis.growth), (NOW + 36_000, 110));
+}
+
+/// Who bears a loss does not depend on what was given before a treaty paid: closing puts back what was lent.
+#[test]
+fn layers_bear_the_whole_loss_at_once_whatever_was_given_before() {
+    let end = NOW + 36_000;
+    let mut all = Vec::new();
+    for fund_first in [true, false] {
+        let mut pool = pool_with(50, 300, 500);
+        (pool.tranches[0].exiting, pool.tranches[0].units, pool.cash) = (100, 100_000, 950);
+        let mut pool = crisis(pool);
+        let mut crisis = account(1);
+        let first = if fund_first { pool.give(500, 0).unwrap().amount } else { 0 };
+        pool.receive_recovery(&mut crisis, 200, NOW).unwrap();
+        pool.book_final(100).unwrap();
+        let closing = pool.close_crisis(&mut crisis, end).unwrap();
+        assert_eq!((closing.resources, closing.bucket, closing.to_stream), (500, 500 - first, 0));
+        assert_eq!(closing.restored.iter().sum::<u64>(), first);
+        assert_eq!(pool.give_from_bucket(&mut crisis, 500, first).unwrap().amount, 500 - first);
+        assert_eq!((crisis.bucket, pool.crisis_buckets, pool.incident_reserves), (0, 0, 500));
+        pool.invariant().unwrap();
+        all.push(layers(&pool));
+    }
+    // 300 of 500 are the pool's: the surplus, and of the juniors' 400 the rest pro rata, odd units on who leaves.
+    assert_eq!(all, [[0, 113, 37, 500, 0]; 2]);
+}
+
+#[test]
+fn a_tranche_is_wiped_out_only_when_the_crisis_closes() {
+    let mut pool = crisis(pool_with(0, 500, 100));
+    pool.give(500, 0).unwrap();
+    assert_eq!((pool.tranches[0].assets, pool.tranches[0].wiped_out), (0, 0));
+    let mut saved = pool;
+    for (pool, recovered, over) in [(&mut pool, 0, 1), (&mut saved, 495, 0)] {
+        let mut crisis = account(1);
+        pool.receive_recovery(&mut crisis, recovered, NOW).unwrap();
+        pool.book_final(100).unwrap();
+        pool.close_crisis(&mut crisis, NOW + 36_000).unwrap();
+        assert_eq!((pool.tranches[0].assets, pool.tranches[0].wiped_out), (recovered, over));
+        pool.invariant().unwrap();
+    }
+}
+
+#[test]
+fn who_asks_to_leave_in_a_crisis_takes_his_part_of_what_was_lent_along() {
+    let mut pool = crisis(pool_with(0, 1_000, 0));
+    pool.terms.min_ticket = 1;
+    pool.give(500, 0).unwrap();
+    // Half of the shares, at 500 for all of them.
+    pool.request_exit(Tranche::Junior, 500_000, false).unwrap();
+    assert_eq!(pool.crisis.taken, [0, 250, 250, 0, 0]);
+    let mut crisis = account(1);
+    pool.receive_recovery(&mut crisis, 500, NOW).unwrap();
+    pool.book_final(100).unwrap();
+    pool.close_crisis(&mut crisis, NOW + 36_000).unwrap();
+    assert_eq!(layers(&pool), [0, 500, 500, 0, 0]);
+    pool.invariant().unwrap();
+
+    // If everybody asks to leave nobody is left to take what was lent, but who leaves.
+    let mut pool = self::crisis(pool_with(0, 1_000, 0));
+    pool.give(500, 0).unwrap();
+    pool.request_exit(Tranche::Junior, 1_000_000, true).unwrap();
+    assert_eq!((pool.tranches[0].assets, pool.crisis.taken), (0, [0, 0, 500, 0, 0]));
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn money_that_comes_late_goes_to_holders_as_far_as_they_are_short_until_their_deadline() {
+    let mut pool = crisis(pool_with(0, 200, 0));
+    pool.book_final(100).unwrap();
+    let mut crisis = account(1);
+    pool.close_crisis(&mut crisis, NOW + 36_000).unwrap();
+    assert_eq!((crisis.gross, crisis.resources, crisis.bucket), (500, 200, 200));
+    let late = pool.receive_recovery(&mut crisis, 250, NOW + DAY - 1).unwrap();
+    assert_eq!(late, Receipt { recovered: 0, late: 250, to_stream: 0 });
+    let rest = { pool }.receive_recovery(&mut crisis.clone(), 80, NOW + DAY - 1).unwrap();
+    assert_eq!(rest, Receipt { recovered: 0, late: 50, to_stream: 30 });
+    let too_late = pool.receive_recovery(&mut crisis, 80, NOW + DAY).unwrap();
+    assert_eq!(too_late, Receipt { recovered: 0, late: 0, to_stream: 80 });
+    assert_eq!((crisis.resources, crisis.bucket, pool.crisis_buckets, pool.second_stream.amount), (450, 450, 450, 80));
+    assert_eq!(pool.give_from_bucket(&mut crisis, 300, 0).unwrap().amount, 270);
+    assert_eq!(pool.release_bucket(&mut crisis).unwrap(), 180);
+    assert_eq!((pool.surplus, pool.crisis_buckets), (180, 0));
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn in_a_crisis_a_late_epoch_is_paid_from_what_it_can_never_need() {
+    let mut pool = pool_with(0, 2_000, 0);
+    pool.add_exposure(0, 700).unwrap();
+    let mut pool = crisis(pool);
+    let late = NOW + 31 * DAY + 1;
+    refused(pool.free_for_exits(TODAY, AlertLevel::None, late - 1), PoolInCrisis);
+    // 2,000 less 500 of gross, 100 of growth, 700 exposed; given or not.
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 700);
+    pool.give(500, 0).unwrap();
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 700);
+    pool.add_exposure(0, 701).unwrap();
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 0);
+    assert_eq!(pool.alert(), AlertLevel::Due);
+    refused(pool.require_no_alert(), PoolInCrisis);
 }

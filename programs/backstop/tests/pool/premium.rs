@@ -15,7 +15,7 @@ fn earning(surplus: u64, junior: u64, senior: u64) -> Pool {
 fn accrued(pool: &mut Pool, until: i64) -> Accrual {
     let accrual = pool.accrue(until).unwrap();
     pool.invariant().unwrap();
-    assert_eq!(accrual.earned, accrual.ceded + accrual.surplus + accrual.junior + accrual.senior);
+    assert_eq!(accrual.earned + accrual.late, accrual.ceded + accrual.surplus + accrual.junior + accrual.senior);
     accrual
 }
 
@@ -53,7 +53,7 @@ fn earned_premium_goes_to_surplus_and_by_weight_to_the_tranches() {
     let mut pool = earning(0, 1_000_000, 1_000_000);
     // 1,000 seconds: a tenth to the surplus, the rest 2 to 1.
     let accrual = accrued(&mut pool, NOW + 1_000);
-    assert_eq!(accrual, Accrual { earned: 1_000, ceded: 0, surplus: 100, junior: 600, senior: 300 });
+    assert_eq!(accrual, Accrual { earned: 1_000, surplus: 100, junior: 600, senior: 300, ..Accrual::default() });
     assert_eq!(layers(&pool), [100, 1_000_600, 0, 1_000_300, 0]);
     assert_eq!((pool.unearned_premium, pool.accrued_at), (863_000, NOW + 1_000));
 }
@@ -163,7 +163,7 @@ fn a_quota_share_gets_its_part_of_what_is_earned_within_its_term() {
     cede(&mut pool, NOW + 100, NOW + 300, 1_000);
     // 30 % of 200 seconds; a tenth of the rest to the surplus.
     let accrual = accrued(&mut pool, NOW + 1_000);
-    assert_eq!(accrual, Accrual { earned: 1_000, ceded: 60, surplus: 94, junior: 846, senior: 0 });
+    assert_eq!(accrual, Accrual { earned: 1_000, ceded: 60, surplus: 94, junior: 846, ..Accrual::default() });
     assert_eq!((pool.treaty_payable, pool.accrued_at), (60, NOW + 1_000));
 }
 
@@ -205,21 +205,143 @@ fn premium_is_ceded_as_far_as_the_limit_covers_what_is_exposed() {
     }
 }
 
+/// A pool with a cover that earns one unit a second from the day after tomorrow on, for ten days.
+fn with_cover() -> Pool {
+    let mut pool = pool_with(0, 1_000_000, 0);
+    pool.terms.surplus_bps = 0;
+    assert_eq!(pool.stream_cover(864_000, TODAY + 2, TODAY + 12).unwrap(), ONE_A_SECOND);
+    pool.invariant().unwrap();
+    pool
+}
+
+#[test]
+fn a_covers_premium_is_earned_from_its_first_insured_day_to_its_end() {
+    let mut pool = with_cover();
+    assert_eq!((pool.rate_q32, pool.waiting_rate_q32, pool.last_cover_end_day), (0, ONE_A_SECOND, TODAY + 12));
+    // Nothing before, though no cover is live: its premium waits.
+    assert_eq!(accrued(&mut pool, NOW + 2 * DAY - 1).earned, 0);
+    assert_eq!(accrued(&mut pool, NOW + 2 * DAY).earned, 0);
+    assert_eq!((pool.rate_q32, pool.waiting_rate_q32), (ONE_A_SECOND, 0));
+    assert_eq!(accrued(&mut pool, NOW + 2 * DAY + 7).earned, 7);
+    assert_eq!(accrued(&mut pool, NOW + 50 * DAY).earned, 863_993);
+    assert_eq!((pool.rate_q32, pool.unearned_premium), (0, 0));
+}
+
+#[test]
+fn a_cover_that_cannot_be_streamed_is_refused() {
+    let mut pool = pool();
+    pool.accrued_at = NOW + 1;
+    refused(pool.stream_cover(1, TODAY, TODAY + 9), BadTerm);
+    refused(pool.stream_cover(1, TODAY + 9, TODAY + 9), BadTerm);
+    refused(pool.stream_cover(1, TODAY + 33, TODAY + 40), AccrualStands);
+    refused(pool.stream_cover(1, TODAY + 1, TODAY + 512), AccrualStands);
+    pool.stream_cover(1, TODAY + 32, TODAY + 511).unwrap();
+    pool.rate_q32 = u64::MAX - (pool.waiting_rate_q32 - 1);
+    refused(pool.stream_cover(1, TODAY + 32, TODAY + 511), StreamFull);
+}
+
 #[test]
 fn a_cancelled_cover_takes_its_rate_and_its_premium_out() {
-    let mut pool = earning(0, 1_000_000, 0);
-    pool.stream_premium(86_400, NOW, TODAY + 1).unwrap();
+    let mut pool = with_cover();
+    pool.stream_cover(86_400, TODAY + 2, TODAY + 3).unwrap();
     pool.capital_at_day = u64::MAX;
-    pool.end_stream_early(ONE_A_SECOND, TODAY + 1).unwrap();
-    assert_eq!((pool.rate_q32, pool.rate_ends[(TODAY as usize + 1) % 512]), (ONE_A_SECOND, 0));
+    pool.end_cover_early(ONE_A_SECOND, TODAY + 2, TODAY + 3, NOW).unwrap();
+    assert_eq!((pool.waiting_rate_q32, pool.rate_starts[(TODAY as usize + 2) % 32]), (ONE_A_SECOND, ONE_A_SECOND));
+    assert_eq!(pool.rate_ends[(TODAY as usize + 3) % 512], 0);
     pool.refund_premium(80_000, 6_400).unwrap();
     pool.invariant().unwrap();
     assert_eq!((pool.unearned_premium, pool.cash, pool.surplus), (864_000, 1_870_400, 6_400));
     // The fee counts for capacity from tomorrow on.
     assert_eq!(pool.capital_at_day, 1_000_000);
-    refused(pool.end_stream_early(ONE_A_SECOND, TODAY + 1), InvariantViolated);
+    refused(pool.end_cover_early(ONE_A_SECOND, TODAY + 2, TODAY + 3, NOW), InvariantViolated);
     refused(pool.refund_premium(864_000, 1), InvariantViolated);
     refused(pool.refund_premium(u64::MAX, 1), MathOverflow);
+}
+
+#[test]
+fn an_alert_stops_accrual_and_what_it_held_back_is_earned_after_it() {
+    let mut pool = earning(0, 1_000_000, 0);
+    pool.stands_since = NOW + 100;
+    assert_eq!(accrued(&mut pool, NOW + 90).earned, 90);
+    assert_eq!(accrued(&mut pool, NOW + 3 * DAY).earned, 10);
+    assert_eq!(accrued(&mut pool, NOW + 5 * DAY), Accrual::default());
+    assert_eq!(pool.accrued_at, NOW + 100);
+    // Capital is noted by the day all the same.
+    assert_eq!((pool.capital_day, pool.capital_at_day), (TODAY + 5, pool.staying_capital().unwrap()));
+    pool.stands_since = 0;
+    assert_eq!(accrued(&mut pool, NOW + 5 * DAY).earned, 5 * 86_400 - 100);
+}
+
+#[test]
+fn capacity_does_not_rise_within_a_day_because_accrual_stands() {
+    let mut pool = earning(0, 1_000_000, 0);
+    pool.stands_since = NOW + 100;
+    accrued(&mut pool, NOW + 2 * DAY);
+    let before = pool.capacity_capital().unwrap();
+    pool.contribute(500_000).unwrap();
+    accrued(&mut pool, NOW + 2 * DAY + 9);
+    assert_eq!(pool.capacity_capital().unwrap(), before);
+    accrued(&mut pool, NOW + 3 * DAY);
+    // With the 100 that were earned on the day before.
+    assert_eq!((before, pool.capacity_capital().unwrap()), (1_000_000, 1_500_100));
+}
+
+#[test]
+fn the_premium_of_a_product_that_is_over_is_divided_and_never_ceded_beyond_what_was_earned() {
+    let mut pool = earning(0, 1_000_000, 0);
+    cede(&mut pool, NOW + 100, NOW + 300, 1_000_000);
+    let part = |from, amount| EarnedPart { from, amount };
+    let ended = EndedPremium {
+        accrued_at: NOW,
+        ended_at: NOW + 400,
+        earned: [part(NOW, 100), part(NOW + 100, 200), part(NOW + 300, 100)],
+        waiting: 1_000,
+        loss: 5_000,
+    };
+    let accrual = pool.end_premium(&ended).unwrap();
+    // 30 % of the 200 within the term.
+    assert_eq!((accrual.earned, accrual.late, accrual.ceded, accrual.surplus), (400, 0, 60, 34));
+    assert_eq!((pool.unearned_premium, pool.premium_refunds, pool.set_aside), (857_600, 1_000, 5_000));
+    pool.invariant().unwrap();
+    let rest = pool.decide_set_aside(5_000, 3_000).unwrap();
+    assert_eq!((rest.earned, rest.late, rest.ceded, rest.surplus, rest.junior), (0, 2_000, 0, 200, 1_800));
+    assert_eq!((pool.premium_refunds, pool.set_aside), (4_000, 0));
+    pool.invariant().unwrap();
+    refused(pool.decide_set_aside(1, 0), InvariantViolated);
+    pool.pay_premium_refund(3_999).unwrap();
+    refused(pool.pay_premium_refund(2), InvariantViolated);
+    let surplus = pool.surplus;
+    pool.release_premium_refunds(1).unwrap();
+    assert_eq!((pool.premium_refunds, pool.surplus), (0, surplus + 1));
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn late_money_comes_in_evenly_and_is_not_ceded() {
+    let mut pool = pool_with(0, 1_000_000, 0);
+    pool.terms.surplus_bps = 0;
+    cede(&mut pool, NOW, NOW + 500 * DAY, 1_000_000);
+    pool.cash += 9_000;
+    pool.stream_late(9_000).unwrap();
+    assert_eq!(pool.second_stream, SecondStream { amount: 9_000, until: NOW + 90 * DAY });
+    pool.invariant().unwrap();
+    let accrual = accrued(&mut pool, NOW + 30 * DAY);
+    assert_eq!((accrual.earned, accrual.late, accrual.ceded, accrual.junior), (0, 3_000, 0, 3_000));
+    // 6,000 over 60 days and 3,000 over 90 go on as one, over 70.
+    pool.cash += 3_000;
+    pool.stream_late(3_000).unwrap();
+    assert_eq!(pool.second_stream, SecondStream { amount: 9_000, until: NOW + 100 * DAY });
+    // It stands with the rest.
+    pool.stands_since = NOW + 31 * DAY;
+    assert_eq!(accrued(&mut pool, NOW + 99 * DAY).late, 128); // 9,000 / 70 = 128.6
+    pool.stands_since = 0;
+    assert_eq!(accrued(&mut pool, NOW + 100 * DAY).late, 8_872);
+    assert_eq!(pool.second_stream.amount, 0);
+    // Four cooldowns, if these are longer.
+    pool.terms.cooldown_seconds = 30 * 86_400;
+    pool.cash += 1;
+    pool.stream_late(1).unwrap();
+    assert_eq!(pool.second_stream.until, NOW + 220 * DAY);
 }
 
 #[test]

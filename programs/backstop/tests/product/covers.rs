@@ -10,6 +10,20 @@ fn a_cover_protects_whole_days() {
     assert_eq!((cover.active_from(), cover.end()), (NOW, NOW + 7 * DAY));
     assert_eq!(cover.seconds_left(NOW + 7 * DAY - 5), 5);
     assert_eq!((cover.seconds_left(NOW + 7 * DAY), cover.seconds_left(NOW + 8 * DAY)), (0, 0));
+    assert_eq!((cover.seconds_left(NOW), cover.seconds_left(NOW - 9)), (7 * 86_400, 7 * 86_400));
+}
+
+#[test]
+fn a_cover_has_its_premium_to_earn_until_it_begins_and_less_by_the_second_from_then_on() {
+    let exact = Cover { rate_q32: ONE_A_SECOND, ..cover(TODAY, TODAY + 7, 1, 604_800) };
+    assert_eq!(exact.unearned_at(NOW - DAY).unwrap(), 604_800);
+    assert_eq!(exact.unearned_at(NOW + 5).unwrap(), 604_795);
+    assert_eq!(exact.unearned_at(NOW + 7 * DAY).unwrap(), 0);
+    // 100 x 2^32 / 604,800 = 710,146.3: a unit is lost to the rounding of the rate.
+    let rounded = Cover { rate_q32: 710_146, ..cover(TODAY, TODAY + 7, 1, 100) };
+    assert_eq!(rounded.unearned_at(NOW).unwrap(), 99);
+    let beyond = Cover { rate_q32: u64::MAX, ..cover(0, u32::MAX, 1, 1) };
+    refused(beyond.unearned_at(0), MathOverflow);
 }
 
 #[test]
@@ -22,11 +36,13 @@ fn a_claim_follows_the_event_to_the_second() {
 }
 
 #[test]
-fn a_cover_is_paid_once() {
+fn a_cover_is_open_until_it_is_paid_all_that_it_can_be() {
     let mut cover = cover(TODAY, TODAY + 7, 1, 1);
-    cover.require_active().unwrap();
+    cover.require_open().unwrap();
+    cover.state = CoverState::Refunded;
+    cover.require_open().unwrap();
     cover.state = CoverState::Settled;
-    refused(cover.require_active(), CoverNotActive);
+    refused(cover.require_open(), CoverNotActive);
 }
 
 #[test]

@@ -69,8 +69,7 @@ fn an_event_affects_covers_in_force_and_the_premiums_of_those_that_wait() {
     // Two of them were bought lately: one begins tomorrow, one the day after.
     product.newest_activation_day = TODAY + 2;
     for (day, premium) in [(TODAY + 1, 7), (TODAY + 2, 20)] {
-        product.activation_sums[day as usize % 32] = 100;
-        product.activation_premiums[day as usize % 32] = premium;
+        product.starts[day as usize % 64] = StartBucket { sum_insured: 100, premium, ..StartBucket::default() };
     }
     let affected = |day: u32, seconds: i64| product.affected(i64::from(day) * DAY + seconds).unwrap();
     assert_eq!(affected(TODAY, 0), Affected { sums: 100, premiums: 27 });
@@ -87,13 +86,12 @@ fn an_event_affects_covers_in_force_and_the_premiums_of_those_that_wait() {
 #[test]
 fn an_activation_day_beyond_the_ring_of_buckets_waits_no_more() {
     let (_, mut product) = with_ends(&[TODAY + 40]);
-    product.newest_activation_day = TODAY + 32;
-    // Its bucket is that of 32 days later, where 60 were sold.
-    product.activation_sums[(TODAY as usize + 32) % 32] = 60;
-    product.activation_premiums[(TODAY as usize + 32) % 32] = 6;
+    product.newest_activation_day = TODAY + 64;
+    // Its bucket is that of 64 days later, where 60 were sold.
+    product.starts[(TODAY as usize + 64) % 64] = StartBucket { sum_insured: 60, premium: 6, ..StartBucket::default() };
     assert_eq!(product.affected(NOW - DAY).unwrap(), Affected { sums: 40, premiums: 6 });
     // Books that do not add up are refused.
-    product.activation_sums[(TODAY as usize + 31) % 32] = 60;
+    product.starts[(TODAY as usize + 63) % 64].sum_insured = 60;
     refused(product.affected(NOW - DAY), InvariantViolated);
 }
 

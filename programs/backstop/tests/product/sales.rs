@@ -9,17 +9,50 @@ fn market() -> (Pool, Product, Trigger) {
     (pool_with(0, 4_000_000, 6_000_000), product(), trigger())
 }
 
+/// Sells with rates of which nothing is asked afterwards.
+fn sell(
+    product: &mut Product,
+    pool: &mut Pool,
+    trigger: &Trigger,
+    request: CoverRequest,
+    now: i64,
+) -> anchor_lang::Result<Sale> {
+    product.sell(pool, &mut rates(), trigger, request, now)
+}
+
+/// Takes a cover back whose rate the product has.
+fn cancel(
+    product: &mut Product,
+    pool: &mut Pool,
+    trigger: &Trigger,
+    cover: &Cover,
+    now: i64,
+) -> anchor_lang::Result<Cancellation> {
+    let mut rates = rates();
+    rates.ends[cover.end_day as usize % 512] = cover.rate_q32 + 7;
+    let done = product.cancel(pool, &mut rates, trigger, cover, now);
+    if done.is_ok() {
+        assert_eq!(rates.ends[cover.end_day as usize % 512], 7);
+    }
+    done
+}
+
 fn a_year(sum_insured: u64) -> CoverRequest {
     CoverRequest { sum_insured, term_days: 365 }
 }
 
-/// Rate of 40,000 over the 366 days from today to the end: 40,000 x 2^32 / 31,622,400 = 5,432,816.6.
-const YEARS_RATE: u64 = 5_432_816;
+/// Rate of 40,000 over the 365 insured days: 40,000 x 2^32 / 31,536,000 = 5,447,700.8.
+const YEARS_RATE: u64 = 5_447_700;
+
+/// The bucket of covers that begin on a day.
+fn starts(product: &Product, day: u32) -> StartBucket {
+    product.starts[day as usize % 64]
+}
 
 #[test]
 fn a_sale_costs_risk_loading_and_demand_and_books_exposure_and_premium() {
     let (mut pool, mut product, trigger) = market();
-    let quote = product.sell(&mut pool, &trigger, a_year(1_000_000), NOW).unwrap().quote;
+    let quote = sell(&mut product, &mut pool, &trigger, a_year(1_000_000), NOW).unwrap().quote;
     pool.invariant().unwrap();
     let expected = Quote {
         premium: 40_000,
@@ -35,24 +68,31 @@ fn a_sale_costs_risk_loading_and_demand_and_books_exposure_and_premium() {
     assert_eq!(quote, expected);
     assert_eq!((product.exposure, product.covers_sold, product.utilisation_bps), (1_000_000, 1, 1_250));
     assert_eq!(product.notice_served, 1);
-    assert_eq!(
-        (product.activation_sums[(TODAY as usize + 1) % 32], product.newest_activation_day),
-        (1_000_000, TODAY + 1)
-    );
-    assert_eq!(product.activation_premiums[(TODAY as usize + 1) % 32], 40_000);
+    let expected = StartBucket {
+        sum_insured: 1_000_000,
+        premium: 40_000,
+        rate_q32: YEARS_RATE,
+        due_low: YEARS_RATE * 365 * 86_400,
+        due_high: 0,
+    };
+    assert_eq!((starts(&product, TODAY + 1), product.newest_activation_day), (expected, TODAY + 1));
     assert_eq!(product.exposure_ends[(TODAY as usize + 366) % 512], 1_000_000);
     assert_eq!((pool.group_exposure(3), pool.total_exposure), (1_000_000, 1_000_000));
-    assert_eq!((pool.unearned_premium, pool.cash, pool.rate_q32), (40_000, 10_040_000, YEARS_RATE));
+    assert_eq!((pool.unearned_premium, pool.cash), (40_000, 10_040_000));
+    // It is earned from the first insured day on.
+    assert_eq!((pool.rate_q32, pool.waiting_rate_q32), (0, YEARS_RATE));
+    assert_eq!(pool.rate_starts[(TODAY as usize + 1) % 32], YEARS_RATE);
+    assert_eq!(pool.rate_ends[(TODAY as usize + 366) % 512], YEARS_RATE);
     assert_eq!((pool.last_cover_end_day, pool.in_use), (TODAY + 366, 1));
     // The next one starts from that exposure.
-    let quote = product.sell(&mut pool, &trigger, a_year(2_000_000), NOW).unwrap().quote;
+    let quote = sell(&mut product, &mut pool, &trigger, a_year(2_000_000), NOW).unwrap().quote;
     assert_eq!(
         (quote.premium, quote.exposure, product.exposure, product.covers_sold),
         (80_000, 1_000_000, 3_000_000, 2)
     );
-    assert_eq!(product.activation_premiums[(TODAY as usize + 1) % 32], 120_000);
+    assert_eq!(starts(&product, TODAY + 1).premium, 120_000);
     // A shorter one does not bring the last end forward.
-    product.sell(&mut pool, &trigger, CoverRequest { sum_insured: 5_000, term_days: 7 }, NOW).unwrap();
+    sell(&mut product, &mut pool, &trigger, CoverRequest { sum_insured: 5_000, term_days: 7 }, NOW).unwrap();
     assert_eq!(pool.last_cover_end_day, TODAY + 366);
     pool.invariant().unwrap();
 }
@@ -61,7 +101,7 @@ fn a_sale_costs_risk_loading_and_demand_and_books_exposure_and_premium() {
 fn the_first_sale_of_an_idle_pool_puts_it_in_use() {
     let (mut pool, mut product, trigger) = market();
     pool.in_use = 0;
-    product.sell(&mut pool, &trigger, a_year(1_000_000), NOW).unwrap();
+    sell(&mut product, &mut pool, &trigger, a_year(1_000_000), NOW).unwrap();
     assert_eq!(pool.in_use, 1);
 }
 
@@ -70,7 +110,7 @@ fn the_first_sale_of_an_idle_pool_puts_it_in_use() {
 fn refused_after(change: fn(&mut Pool, &mut Product, &mut Trigger), request: CoverRequest, reason: BackstopError) {
     let (mut pool, mut product, mut trigger) = market();
     change(&mut pool, &mut product, &mut trigger);
-    refused(product.sell(&mut pool, &trigger, request, NOW), reason);
+    refused(sell(&mut product, &mut pool, &trigger, request, NOW), reason);
 }
 
 #[test]
@@ -103,7 +143,7 @@ fn a_sale_is_made_at_the_edge_of_its_conditions() {
     product.terms.cap_bps = 1_000;
     pool.add_exposure(4, 9_000_000).unwrap();
     let request = CoverRequest { sum_insured: 1_000_000, term_days: 7 };
-    product.sell(&mut pool, &trigger, request, NOW).unwrap();
+    sell(&mut product, &mut pool, &trigger, request, NOW).unwrap();
     assert_eq!(product.utilisation_bps, 10_000);
 }
 
@@ -112,19 +152,19 @@ fn exits_are_in_the_way_of_a_new_product_only() {
     let (mut pool, mut product, trigger) = market();
     pool.oldest_exit_day = TODAY - 1;
     product.notice_served = 1;
-    product.sell(&mut pool, &trigger, a_year(1_000_000), NOW).unwrap();
+    sell(&mut product, &mut pool, &trigger, a_year(1_000_000), NOW).unwrap();
 }
 
 #[test]
 fn a_price_that_does_not_fit_is_refused_as_such() {
     let (mut pool, mut product, trigger) = market();
     product.risk_rate_ppb = u64::MAX;
-    refused(product.sell(&mut pool, &trigger, a_year(1_000_000), NOW), MathOverflow);
+    refused(sell(&mut product, &mut pool, &trigger, a_year(1_000_000), NOW), MathOverflow);
     // 10^17 at 2.7 x 10^10 times itself a year.
     let mut pool = pool_with(200_000_000_000_000_000, 0, 0);
     product.risk_rate_ppb = u64::MAX / 2;
     product.terms.max_sum_insured = u64::MAX;
-    refused(product.sell(&mut pool, &trigger, a_year(90_000_000_000_000_000), NOW), AmountTooLarge);
+    refused(sell(&mut product, &mut pool, &trigger, a_year(90_000_000_000_000_000), NOW), AmountTooLarge);
 }
 
 #[test]
@@ -138,7 +178,7 @@ fn a_sale_drifts_the_level_by_the_utilisation_noted_before() {
     let (mut pool, mut product, mut trigger) = market();
     product.utilisation_bps = 9_000;
     trigger.evidence.last_publish_time = NOW + DAY;
-    let quote = product.sell(&mut pool, &trigger, a_year(1_000_000), NOW + DAY).unwrap().quote;
+    let quote = sell(&mut product, &mut pool, &trigger, a_year(1_000_000), NOW + DAY).unwrap().quote;
     // 3 % and 1.02 x 1 % of 1,000,000.
     assert_eq!((quote.level_bps, quote.premium), (10_200, 40_200));
     assert_eq!(product.level_bps, 10_200);
@@ -146,7 +186,7 @@ fn a_sale_drifts_the_level_by_the_utilisation_noted_before() {
 
 /// The cover that a year's quote becomes.
 fn sold(pool: &mut Pool, product: &mut Product, trigger: &Trigger, sum: u64, now: i64) -> Cover {
-    let quote = product.sell(pool, trigger, a_year(sum), now).unwrap().quote;
+    let quote = sell(product, pool, trigger, a_year(sum), now).unwrap().quote;
     Cover { rate_q32: quote.rate_q32, bought_at: now, ..cover(quote.active_day, quote.end_day, sum, quote.premium) }
 }
 
@@ -156,22 +196,25 @@ fn a_cover_taken_back_refunds_what_is_unearned_less_a_fee() {
     let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
     let other = sold(&mut pool, &mut product, &trigger, 2_000_000, NOW);
     product.utilisation_bps = 9_000;
-    // Half of the 366 days: 19,999.99 and a fee of a tenth, rounded up.
-    let cancellation = product.cancel(&mut pool, &trigger, &mine, NOW + 183 * DAY).unwrap();
+    // 183 of the 365 days: 20,054.79 and a fee of a tenth, rounded up.
+    let cancellation = cancel(&mut product, &mut pool, &trigger, &mine, NOW + 183 * DAY).unwrap();
     pool.invariant().unwrap();
-    assert_eq!((cancellation.refund, cancellation.fee), (17_999, 2_000));
-    // 60,000 of both covers, of which the surplus has a tenth.
-    assert_eq!((cancellation.accrual.earned, cancellation.accrual.surplus), (59_999, 5_999));
-    assert_eq!((pool.surplus, pool.cash), (7_999, 10_102_001));
+    assert_eq!((cancellation.refund, cancellation.fee), (18_048, 2_006));
+    // 182 of 365 days of both covers, 59,835.6, of which the surplus has a tenth.
+    assert_eq!((cancellation.accrual.earned, cancellation.accrual.surplus), (59_835, 5_983));
+    assert_eq!((pool.surplus, pool.cash), (7_989, 10_101_952));
     assert_eq!(pool.rate_q32, other.rate_q32);
     assert_eq!((product.exposure, pool.group_exposure(3), pool.total_exposure), (2_000_000, 2_000_000, 2_000_000));
     assert_eq!(product.exposure_ends[(TODAY as usize + 366) % 512], 2_000_000);
-    assert_eq!(product.activation_sums[(TODAY as usize + 1) % 32], 2_000_000);
-    assert_eq!(product.activation_premiums[(TODAY as usize + 1) % 32], 80_000);
+    let left = starts(&product, TODAY + 1);
+    assert_eq!((left.sum_insured, left.premium, left.rate_q32), (2_000_000, 80_000, other.rate_q32));
+    assert_eq!((left.due_low, left.due_high), (other.rate_q32 * 365 * 86_400, 0));
     // The level drifted before, and the utilisation of now is noted.
     assert_eq!((product.level_bps > 10_000, product.utilisation_bps), (true, 2_500));
-    let more = Cover { sum_insured: 2_000_001, ..other };
-    refused(product.cancel(&mut pool, &trigger, &more, NOW + 183 * DAY), InvariantViolated);
+    refused(
+        cancel(&mut product, &mut pool, &trigger, &Cover { sum_insured: 2_000_001, ..other }, NOW + 183 * DAY),
+        InvariantViolated,
+    );
 }
 
 #[test]
@@ -180,11 +223,12 @@ fn a_cover_is_not_taken_back_on_the_day_of_its_purchase_and_then_costs_the_fee()
     let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
     assert_eq!(mine.bought_day(), TODAY);
     for now in [NOW, NOW + DAY - 1] {
-        refused(product.cancel(&mut pool, &trigger, &mine, now), BoughtToday);
+        refused(cancel(&mut product, &mut pool, &trigger, &mine, now), BoughtToday);
     }
-    let cancellation = product.cancel(&mut pool, &trigger, &mine, NOW + DAY).unwrap();
+    let cancellation = cancel(&mut product, &mut pool, &trigger, &mine, NOW + DAY).unwrap();
     // 365 of 366 days of 40,000 are 39,890.7, and a tenth of that, rounded up.
     assert_eq!((cancellation.refund, cancellation.fee), (35_901, 3_989));
+    assert_eq!((pool.waiting_rate_q32, pool.unearned_premium), (0, 0));
     assert_eq!((pool.rate_q32, pool.total_exposure, product.exposure, product.utilisation_bps), (0, 0, 0, 0));
     pool.invariant().unwrap();
 }
@@ -193,11 +237,11 @@ fn a_cover_is_not_taken_back_on_the_day_of_its_purchase_and_then_costs_the_fee()
 fn a_cover_is_not_taken_back_at_its_end_or_while_the_trigger_moves() {
     let (mut pool, mut product, mut trigger) = market();
     let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
-    refused(product.cancel(&mut pool, &trigger, &mine, mine.end()), CoverEnded);
+    refused(cancel(&mut product, &mut pool, &trigger, &mine, mine.end()), CoverEnded);
     trigger.evidence.phase = 2;
-    refused(product.cancel(&mut pool, &trigger, &mine, NOW + DAY), TriggerNotQuiet);
+    refused(cancel(&mut product, &mut pool, &trigger, &mine, NOW + DAY), TriggerNotQuiet);
     trigger.evidence.phase = 0;
-    product.cancel(&mut pool, &trigger, &mine, mine.end() - 1).unwrap();
+    cancel(&mut product, &mut pool, &trigger, &mine, mine.end() - 1).unwrap();
 }
 
 /// Sells a cover today and one that many days later.
@@ -210,20 +254,20 @@ fn two_sales(days: i64) -> (Pool, Product, Trigger, [Cover; 2]) {
 }
 
 #[test]
-fn activation_days_share_a_bucket_only_after_32_days() {
-    let buckets = |product: &Product, cover: &Cover| product.activation_sums[cover.active_day as usize % 32];
-    let (mut pool, mut product, trigger, [first, second]) = two_sales(31);
+fn first_insured_days_share_a_bucket_only_after_64_days() {
+    let buckets = |product: &Product, cover: &Cover| starts(product, cover.active_day).sum_insured;
+    let (mut pool, mut product, trigger, [first, second]) = two_sales(63);
     assert_eq!((buckets(&product, &first), buckets(&product, &second)), (1_000_000, 2_000_000));
-    product.cancel(&mut pool, &trigger, &first, NOW + 31 * DAY).unwrap();
+    cancel(&mut product, &mut pool, &trigger, &first, NOW + 63 * DAY).unwrap();
     assert_eq!((buckets(&product, &first), buckets(&product, &second)), (0, 2_000_000));
     // The later sale took the bucket over: the first cover is no longer in it.
-    let (mut pool, mut product, trigger, [first, second]) = two_sales(32);
+    let (mut pool, mut product, trigger, [first, second]) = two_sales(64);
     assert_eq!(buckets(&product, &first), 2_000_000);
-    assert_eq!(product.activation_premiums[second.active_day as usize % 32], second.premium);
-    product.cancel(&mut pool, &trigger, &first, NOW + 32 * DAY).unwrap();
+    assert_eq!(starts(&product, second.active_day).premium, second.premium);
+    cancel(&mut product, &mut pool, &trigger, &first, NOW + 64 * DAY).unwrap();
     assert_eq!(buckets(&product, &second), 2_000_000);
-    assert_eq!(product.activation_premiums[second.active_day as usize % 32], second.premium);
-    product.cancel(&mut pool, &trigger, &second, NOW + 33 * DAY).unwrap();
+    assert_eq!(starts(&product, second.active_day).premium, second.premium);
+    cancel(&mut product, &mut pool, &trigger, &second, NOW + 65 * DAY).unwrap();
     assert_eq!((buckets(&product, &second), product.exposure), (0, 0));
     pool.invariant().unwrap();
 }
@@ -231,7 +275,93 @@ fn activation_days_share_a_bucket_only_after_32_days() {
 #[test]
 fn a_long_pause_between_sales_clears_every_activation_bucket() {
     let (_, product, _, [_, second]) = two_sales(100);
-    assert_eq!(product.activation_sums.iter().sum::<u64>(), 2_000_000);
-    assert_eq!(product.activation_premiums.iter().sum::<u64>(), second.premium);
+    assert_eq!(product.starts.iter().map(|start| start.sum_insured).sum::<u64>(), 2_000_000);
+    assert_eq!(product.starts.iter().map(|start| start.premium).sum::<u64>(), second.premium);
     assert_eq!(product.newest_activation_day, TODAY + 101);
+}
+
+#[test]
+fn a_cover_taken_back_gets_its_premium_before_the_first_insured_second_and_by_rate_from_it_on() {
+    for (now, refund, fee) in [(NOW + DAY - 1, 36_000, 4_000), (NOW + DAY, 35_999, 4_000)] {
+        let (mut pool, mut product, trigger) = market();
+        let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
+        let cancellation = cancel(&mut product, &mut pool, &trigger, &mine, now).unwrap();
+        // By rate 39,999.998 are left at the first second: 39,999, of which a tenth is rounded up.
+        assert_eq!((cancellation.refund, cancellation.fee), (refund, fee));
+        assert_eq!((pool.rate_q32, pool.waiting_rate_q32, pool.held_back_premium), (0, 0, 0));
+        pool.invariant().unwrap();
+    }
+}
+
+/// A cover bought while another product's alert stops the pool's accrual.
+#[test]
+fn what_a_cover_earned_while_accrual_stood_is_earned_once_it_goes_on() {
+    let (mut pool, mut product, trigger) = market();
+    pool.terms.surplus_bps = 0;
+    let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
+    let other = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
+    pool.stands_since = NOW + 10 * DAY;
+    let early = cancel(&mut product, &mut pool, &trigger, &mine, NOW + 20 * DAY).unwrap();
+    // Both earned for nine days: 1,972.6. Mine has 346 days left, 37,917.8; of the ten between, 1,095.9 are held back.
+    assert_eq!((early.accrual.earned, early.refund + early.fee, pool.held_back_premium), (1_972, 37_917, 1_095));
+    assert_eq!((pool.accrued_at, pool.rate_q32), (NOW + 10 * DAY, other.rate_q32));
+    pool.invariant().unwrap();
+    pool.stands_since = 0;
+    let later = pool.accrue(NOW + 20 * DAY).unwrap();
+    // What was held back, and as much of the other cover; the fraction of the first nine days makes it one more.
+    assert_eq!((later.earned, pool.held_back_premium), (1_095 + 1_096, 0));
+    assert_eq!(pool.unearned_premium, 80_000 - 1_972 - 37_917 - 2_191);
+}
+
+#[test]
+fn a_cover_that_began_while_accrual_stood_leaves_both_rings() {
+    let (mut pool, mut product, trigger) = market();
+    let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
+    pool.stands_since = NOW + 1;
+    let early = cancel(&mut product, &mut pool, &trigger, &mine, NOW + 2 * DAY).unwrap();
+    // One insured day, 109.6, is held back; 364 days are given back: 39,890.4.
+    assert_eq!((early.accrual.earned, early.refund + early.fee, pool.held_back_premium), (0, 39_890, 109));
+    assert_eq!((pool.rate_q32, pool.waiting_rate_q32), (0, 0));
+    assert!(pool.rate_starts.iter().chain(&pool.rate_ends).all(|rate| *rate == 0));
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn while_accrual_stands_nothing_is_sold_that_its_buckets_do_not_reach() {
+    let (mut pool, mut product, mut trigger) = market();
+    pool.stands_since = NOW + 5;
+    let week = CoverRequest { sum_insured: 1_000_000, term_days: 7 };
+    // It begins a day later: 32 days ahead is the last.
+    trigger.evidence.last_publish_time = NOW + 32 * DAY;
+    sell(&mut product, &mut pool, &trigger, week, NOW + 31 * DAY).unwrap();
+    refused(sell(&mut product, &mut pool, &trigger, week, NOW + 31 * DAY + 1), AccrualStands);
+    product.terms.max_term_days = 600;
+    let long = CoverRequest { term_days: 500, ..week };
+    refused(sell(&mut product, &mut pool, &trigger, long, NOW + 11 * DAY), AccrualStands);
+    sell(&mut product, &mut pool, &trigger, long, NOW + 10 * DAY).unwrap();
+    // Once it goes on, both are sold again.
+    pool.stands_since = 0;
+    sell(&mut product, &mut pool, &trigger, week, NOW + 31 * DAY + 1).unwrap();
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn the_last_day_with_a_cover_follows_the_covers_that_are_left() {
+    let (mut pool, mut product, trigger) = market();
+    let of_days = |pool: &mut Pool, product: &mut Product, term_days| {
+        let request = CoverRequest { sum_insured: 2_000, term_days };
+        let quote = sell(product, pool, &trigger, request, NOW).unwrap().quote;
+        Cover { rate_q32: quote.rate_q32, ..cover(quote.active_day, quote.end_day, 2_000, quote.premium) }
+    };
+    let month = of_days(&mut pool, &mut product, 30);
+    let year = of_days(&mut pool, &mut product, 365);
+    let same = of_days(&mut pool, &mut product, 365);
+    assert_eq!(pool.last_cover_end_day, TODAY + 366);
+    cancel(&mut product, &mut pool, &trigger, &year, NOW + 2 * DAY).unwrap();
+    assert_eq!(pool.last_cover_end_day, TODAY + 366);
+    cancel(&mut product, &mut pool, &trigger, &same, NOW + 2 * DAY).unwrap();
+    assert_eq!(pool.last_cover_end_day, TODAY + 31);
+    // Of covers that have ended nothing is known any more: at the latest on the day up to which premium is earned.
+    cancel(&mut product, &mut pool, &trigger, &month, NOW + 3 * DAY).unwrap();
+    assert_eq!(pool.last_cover_end_day, TODAY + 3);
 }

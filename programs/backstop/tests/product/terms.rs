@@ -112,7 +112,8 @@ fn the_demand_curve_is_that_of_the_terms() {
 
 #[test]
 fn an_account_has_room_for_the_product_and_its_discriminator() {
-    assert_eq!(Product::SPACE, 5_248 + 8);
+    assert_eq!(Product::SPACE, 7_296 + 8);
+    assert_eq!(Rates::SPACE, 4_200 + 8);
 }
 
 #[test]

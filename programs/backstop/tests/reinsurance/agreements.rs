@@ -32,7 +32,7 @@ fn an_announcement_waits_for_the_notice_of_both_and_takes_the_next_id() {
     assert_eq!((treaty.cedant, treaty.reinsurer), (key(30), key(31)));
     // The cedant was never used; the reinsurer's cooldown and three days.
     assert_eq!(treaty.notice_until, NOW + 9 * DAY);
-    assert_eq!((treaty.state, treaty.limit_left), (TreatyState::Announced, 1_000));
+    assert_eq!((treaty.state, treaty.limit), (TreatyState::Announced, 1_000));
     assert!(!treaty.was_accepted());
 
     refused(announce(&mut cedant, &reinsurer, TreatyTerms { start_day: TODAY + 9, ..terms() }), NoticeNotOver);
@@ -109,18 +109,17 @@ fn commuting_gives_back_what_is_unearned_from_tomorrow_on() {
 }
 
 #[test]
-fn a_skipped_treaty_is_collected_once_as_far_as_the_reinsurer_has_it() {
+fn a_treaty_that_owes_is_not_over_but_a_year_later() {
     let (mut treaty, mut cedant, mut reinsurer) = announced();
     treaty.accept(key(1), &mut cedant, &mut reinsurer, NOW).unwrap();
-    refused(treaty.collect(&key(1), &mut cedant, &mut reinsurer), NothingOwed);
-    treaty.owe_later(700).unwrap();
-    reinsurer.cash -= 9_600;
-    reinsurer.tranches[1].assets = 400;
-    let collected = treaty.collect(&key(1), &mut cedant, &mut reinsurer).unwrap();
-    assert_eq!((collected.owed, collected.paid, collected.losses.senior_assets), (700, 400, 400));
-    assert_eq!((cedant.surplus, treaty.uncollected, reinsurer.inward[0].limit), (1_300, 0, 300));
-    cedant.invariant().unwrap();
-    reinsurer.invariant().unwrap();
+    cedant.ring_days = 2;
+    let over = treaty.end() + 2 * DAY;
+    assert!(cedant.treaty_is_over(&key(1), &treaty, over));
+    cedant.layers[0].owed = 1;
+    assert!(!cedant.treaty_is_over(&key(1), &treaty, over + 365 * DAY - 1));
+    assert!(cedant.treaty_is_over(&key(1), &treaty, over + 365 * DAY));
+    cedant.crisis.incidents = 1;
+    assert!(!cedant.treaty_is_over(&key(1), &treaty, over + 365 * DAY));
 }
 
 #[test]

@@ -24,12 +24,13 @@ fn in_force(pool: &Pool) -> Vec<(u8, u64)> {
 #[test]
 fn one_quota_share_is_in_force_with_its_terms() {
     let mut pool = pool();
-    let treaty = Treaty { limit_left: 900, ..treaty(QUOTA_SHARE, 1_000) };
+    let treaty = treaty(QUOTA_SHARE, 900);
     pool.put_in_force(key(9), &treaty).unwrap();
     let expected = QuotaShareInForce {
         treaty: key(9),
         reinsurer: key(31),
         limit_left: 900,
+        owed: 0,
         start: NOW,
         end: NOW + 30 * DAY,
         cession_bps: 4_000,
@@ -39,11 +40,9 @@ fn one_quota_share_is_in_force_with_its_terms() {
     assert_eq!(pool.quota_share, expected);
     refused(pool.put_in_force(key(8), &treaty), NoTreatyPlace);
     pool.shorten(&key(8), NOW);
-    pool.note_limit(&key(8), 5);
     assert_eq!(pool.quota_share, expected);
     pool.shorten(&key(9), NOW + DAY);
-    pool.note_limit(&key(9), 5);
-    assert_eq!((pool.quota_share.end, pool.quota_share.limit_left), (NOW + DAY, 5));
+    assert_eq!(pool.quota_share.end, NOW + DAY);
     pool.treaty_payable = 1;
     refused(pool.take_out_of_force(&key(9)), TreatyInUse);
     pool.treaty_payable = 0;
@@ -64,6 +63,9 @@ fn layers_are_in_force_upward_by_attachment_and_close_up() {
         reinsurer: key(31),
         attachment: 100,
         limit: 100,
+        limit_left: 100,
+        owed: 0,
+        restored_later: 0,
         start: NOW,
         end: NOW + 30 * DAY,
     };
@@ -120,10 +122,8 @@ fn a_cedant_pays_from_its_surplus_and_hands_over_what_was_ceded() {
     (pool.treaty_payable, pool.cash) = (70, 1_070);
     assert_eq!(pool.take_treaty_payable().unwrap(), 70);
     assert_eq!((pool.treaty_payable, pool.cash), (0, 1_000));
-    pool.receive_recovery(300).unwrap();
-    assert_eq!((pool.incident_reserves, pool.cash), (300, 1_300));
     pool.receive_surplus(20).unwrap();
-    assert_eq!((pool.surplus, pool.cash), (20, 1_320));
+    assert_eq!((pool.surplus, pool.cash), (20, 1_020));
     pool.invariant().unwrap();
 }
 
@@ -131,20 +131,23 @@ fn a_cedant_pays_from_its_surplus_and_hands_over_what_was_ceded() {
 fn a_reinsurer_stands_behind_eight_treaties_in_their_order() {
     let mut pool = reinsurer_with(0, 10_000, 0);
     for number in 1..=8 {
-        let treaty = Treaty { cedant: key(100 + number), limit_left: u64::from(number), ..treaty(QUOTA_SHARE, 500) };
+        let treaty = Treaty { cedant: key(100 + number), ..treaty(QUOTA_SHARE, u64::from(number)) };
         pool.stand_behind(key(number), &treaty).unwrap();
     }
     assert_eq!(pool.inward[2], InwardTreaty { treaty: key(3), cedant: key(103), limit: 3 });
     assert_eq!(pool.open_limits().unwrap(), 36);
     refused(pool.stand_behind(key(9), &treaty(QUOTA_SHARE, 500)), NoTreatyPlace);
-    pool.note_open_limit(&key(3), 30).unwrap();
+    pool.restore_inward(&key(3), 27).unwrap();
     assert_eq!((pool.inward[2].limit, pool.open_limits().unwrap()), (30, 63));
     pool.release_limit(&key(2)).unwrap();
     let treaties = pool.inward.map(|inward| inward.treaty.to_bytes()[0]);
     assert_eq!(treaties, [1, 3, 4, 5, 6, 7, 8, 0]);
     assert_eq!(pool.open_limits().unwrap(), 61);
     refused(pool.release_limit(&key(2)), WrongTreatyState);
-    refused(pool.note_open_limit(&key(2), 1), WrongTreatyState);
+    refused(pool.restore_inward(&key(2), 1), WrongTreatyState);
+    assert_eq!(pool.pay_inward(&key(3), 10).unwrap().junior_assets, 10);
+    assert_eq!((pool.inward[1].limit, pool.cash), (20, 9_990));
+    refused(pool.pay_inward(&key(3), 21), InvariantViolated);
 }
 
 #[test]
@@ -238,11 +241,10 @@ fn a_treatys_limit_can_go_once_nothing_can_ask_for_it() {
     pool.ring_days = 2;
     let treaty = treaty(QUOTA_SHARE, 1_000);
     let over = NOW + 32 * DAY;
-    assert!(pool.treaty_is_over(&treaty, over));
-    assert!(!pool.treaty_is_over(&treaty, over - 1));
-    assert!(!pool.treaty_is_over(&Treaty { uncollected: 1, ..treaty.clone() }, over));
+    assert!(pool.treaty_is_over(&key(9), &treaty, over));
+    assert!(!pool.treaty_is_over(&key(9), &treaty, over - 1));
     pool.alerts = 1;
-    assert!(!pool.treaty_is_over(&treaty, over));
+    assert!(!pool.treaty_is_over(&key(9), &treaty, over));
 }
 
 // ---------------------------------------------------------------- cedants of a reinsurer

@@ -66,53 +66,35 @@ fn a_layer_is_paid_for_when_it_begins_and_a_quota_share_is_not() {
 }
 
 #[test]
-fn a_quota_share_owes_of_the_gross_loss_and_a_layer_of_what_is_beyond_it() {
-    let quota_share = Treaty { limit_left: 700, ..treaty(QUOTA_SHARE, 1_000) };
-    assert_eq!(quota_share.owes(1_001, 1).unwrap(), 400);
-    assert_eq!(quota_share.owes(5_000, 1).unwrap(), 700);
-    let layer = Treaty { limit_left: 300, ..treaty(layer(100), 1_000) };
-    assert_eq!(layer.owes(9_999, 100).unwrap(), 0);
-    assert_eq!(layer.owes(9_999, 350).unwrap(), 250);
-    assert_eq!(layer.owes(9_999, 1_000).unwrap(), 300);
-}
-
-#[test]
-fn what_is_owed_later_leaves_the_limit_and_stays_open() {
-    let mut treaty = treaty(QUOTA_SHARE, 1_000);
-    assert_eq!(treaty.open_limit(300), 700);
-    treaty.owe_later(300).unwrap();
-    assert_eq!((treaty.limit_left, treaty.uncollected), (700, 300));
-    assert_eq!(treaty.open_limit(0), 1_000);
-    assert_eq!(treaty.open_limit(200), 800);
-    refused(treaty.owe_later(701), InvariantViolated);
-}
-
-#[test]
-fn using_a_quota_share_restores_nothing() {
-    let mut treaty = treaty(QUOTA_SHARE, 1_000);
-    let recovery = treaty.use_limit(400, 350, u64::MAX).unwrap();
-    assert_eq!(recovery, Recovery { owed: 400, paid: 350, restored: 0, reinstatement_premium: 0 });
-    assert_eq!((treaty.limit_left, treaty.restored), (600, 0));
-    refused(treaty.use_limit(601, 0, 0), InvariantViolated);
+fn a_quota_share_owes_of_the_gross_loss_and_a_layer_of_the_rest_each_up_to_what_is_left() {
+    let mut pool = pool();
+    pool.put_in_force(key(9), &treaty(QUOTA_SHARE, 700)).unwrap();
+    pool.put_in_force(key(1), &treaty(layer(100), 300)).unwrap();
+    assert_eq!(pool.ceded_loss(&key(9), 1_001).unwrap(), 400);
+    assert_eq!(pool.ceded_loss(&key(1), 1_001).unwrap(), 0);
+    assert_eq!(pool.owe(&key(9), 1_001, 400, 0).unwrap(), 400);
+    assert_eq!(pool.owe(&key(1), 300, 120, 0).unwrap(), 80);
+    // As the loss grows only what is more is owed, and the layer looks at what the quota share takes of it, whether or
+    // not its limit suffices.
+    assert_eq!(pool.owe(&key(9), 2_000, 800, 400).unwrap(), 300);
+    assert_eq!(pool.owe(&key(1), 2_000, 800, 80).unwrap(), 220);
+    assert_eq!((pool.limit_and_owed(&key(9)), pool.limit_and_owed(&key(1))), (Some((0, 700)), Some((0, 300))));
+    // Another incident finds nothing left.
+    assert_eq!((pool.owe(&key(9), 9_999, 4_000, 0).unwrap(), pool.owe(&key(1), 9_999, 0, 0).unwrap()), (0, 0));
+    assert_eq!(pool.limit_and_owed(&key(2)), None);
+    refused(pool.owe(&key(2), 1, 0, 0), WrongTreatyState);
 }
 
 #[test]
 fn a_layers_limit_is_restored_as_often_as_agreed_and_as_far_as_there_is_room() {
+    assert_eq!(treaty(QUOTA_SHARE, 1_000).reinstate(350, u64::MAX).unwrap(), (0, 0));
     let mut treaty = Treaty { premium: 100, ..treaty(layer(0), 1_000) };
-    let recovery = treaty.use_limit(600, 600, u64::MAX).unwrap();
-    assert_eq!(recovery, Recovery { owed: 600, paid: 600, restored: 600, reinstatement_premium: 60 });
-    assert_eq!((treaty.limit_left, treaty.restored), (1_000, 600));
+    assert_eq!(treaty.reinstate(600, u64::MAX).unwrap(), (600, 60));
     // Room for 300 only.
-    let recovery = treaty.use_limit(1_000, 1_000, 300).unwrap();
-    assert_eq!(recovery, Recovery { owed: 1_000, paid: 1_000, restored: 300, reinstatement_premium: 30 });
-    assert_eq!((treaty.limit_left, treaty.restored), (300, 900));
-    // Of what was paid, not of what was owed.
-    let recovery = treaty.use_limit(300, 200, u64::MAX).unwrap();
-    assert_eq!((recovery.restored, recovery.reinstatement_premium), (200, 20));
-    assert_eq!((treaty.limit_left, treaty.restored), (200, 1_100));
+    assert_eq!(treaty.reinstate(1_000, 300).unwrap(), (300, 30));
+    assert_eq!(treaty.reinstate(200, u64::MAX).unwrap(), (200, 20));
     // Twice the limit in all.
-    treaty.limit_left = 1_000;
-    assert_eq!(treaty.use_limit(1_000, 1_000, u64::MAX).unwrap().restored, 900);
-    assert_eq!(treaty.use_limit(900, 900, u64::MAX).unwrap().restored, 0);
-    assert_eq!((treaty.limit_left, treaty.restored), (0, 2_000));
+    assert_eq!(treaty.reinstate(1_000, u64::MAX).unwrap(), (900, 90));
+    assert_eq!(treaty.reinstate(900, u64::MAX).unwrap(), (0, 0));
+    assert_eq!(treaty.restored, 2_000);
 }

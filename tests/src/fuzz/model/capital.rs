@@ -29,8 +29,20 @@ pub struct Class {
 pub struct Stream {
     /// Units a second, times 2^32.
     pub rate: N,
+    /// The second from which on it is earned.
+    pub from: i64,
     /// The day on whose first second it ends.
     pub end_day: u32,
+    /// The cover whose premium it is; none of a treaty's.
+    pub cover: Option<usize>,
+}
+
+impl Stream {
+    /// What it earns between two moments, times 2^32.
+    pub fn earns(&self, from: i64, to: i64) -> N {
+        let seconds = to.min(start(self.end_day)) - from.max(self.from);
+        self.rate * seconds.max(0).unsigned_abs() as N
+    }
 }
 
 /// A pool.
@@ -52,6 +64,12 @@ pub struct Pool {
     pub classes: [Class; 2],
     /// Premium not earned yet.
     pub unearned: N,
+    /// Premium of ended products, for their holders.
+    pub refunds: N,
+    /// Part of the unearned premium that covers have earned which were cancelled while accrual stood.
+    pub held_back: N,
+    /// When the alert began that stops accrual.
+    pub stands_since: Option<i64>,
     /// Set aside for covers.
     pub incident_reserves: N,
     /// Set aside for exits.
@@ -62,8 +80,10 @@ pub struct Pool {
     pub donated: N,
     /// Last accrual.
     pub accrued_at: i64,
-    /// Capital that caps are counted in, besides what there is now.
+    /// Capital that caps are counted in, besides what there is now, and the day that it is of.
     pub capital_at_day: N,
+    /// That day.
+    pub capital_day: u32,
     /// Premiums being earned.
     pub streams: Vec<Stream>,
     /// Fractions carried: of premium (2^32), the surplus's part (bps), the junior's (2^64), the ceded (1e8).
@@ -74,12 +94,20 @@ pub struct Pool {
     pub queue: Vec<u32>,
     /// Whether anybody has entrusted anything to it.
     pub in_use: bool,
-    /// Funding: the next round, capital and net losses of the last one.
-    pub next_round: u32,
-    /// Capital when the last round began.
-    pub round_capital: N,
-    /// Net losses of the last round.
-    pub round_net: N,
+    /// The crisis that is open.
+    pub crisis: Option<super::Crisis>,
+    /// Crises so far.
+    pub crises: u32,
+    /// Crises that are closed and have incidents left.
+    pub closed: Vec<super::Closed>,
+    /// Premium of ended products that is not decided about.
+    pub set_aside: N,
+    /// What came in late and is spread over time, and when all of it is in.
+    pub late: (N, i64),
+    /// Alerts so far.
+    pub alert_seq: u64,
+    /// When the number of alerts last rose from zero.
+    pub alerts_since: Option<i64>,
     /// The quota share in force.
     pub quota_share: Option<usize>,
     /// Layers in force, upward.
@@ -98,7 +126,11 @@ impl Pool {
     /// What the vault must hold by the books.
     pub fn cash(&self) -> N {
         let classes: N = self.classes.iter().map(|class| class.assets + class.exiting).sum();
-        self.surplus + classes + self.unearned + self.incident_reserves + self.exit_reserves + self.payable
+        let crises: N = self.closed.iter().map(|closed| closed.bucket).sum();
+        let recovered = self.crisis.as_ref().map_or(0, |crisis| crisis.recovered);
+        let reserves = self.incident_reserves + crises + recovered + self.exit_reserves;
+        let premium = self.unearned + self.refunds + self.set_aside + self.late.0;
+        self.surplus + classes + premium + reserves + self.payable
     }
 
     /// Capital without what has asked to leave.
@@ -126,22 +158,24 @@ impl Pool {
         self.queue.first().is_some_and(|oldest| *oldest < day(now))
     }
 
-    /// Takes premium in and streams it to the start of a day.
-    pub fn stream(&mut self, premium: N, now: i64, end_day: u32) -> N {
-        let seconds = u128::try_from(start(end_day) - now).expect("a term lies ahead");
+    /// Takes premium in and streams it from a moment to the start of a day.
+    pub fn stream(&mut self, premium: N, from: i64, end_day: u32, cover: Option<usize>) -> N {
+        let seconds = u128::try_from(start(end_day) - from).expect("a term lies ahead");
         let rate = (premium << 32) / seconds;
-        self.streams.push(Stream { rate, end_day });
+        self.streams.push(Stream { rate, from, end_day, cover });
         self.unearned += premium;
         rate
     }
 
-    /// Lets a loss fall on surplus, junior, senior. A class below 1 % of its start is over, its rest goes to surplus.
-    pub fn lose(&mut self, loss: N) -> Rule {
+    /// Takes from surplus, junior, senior. Returns what came from surplus, junior staying and exiting, senior staying and
+    /// exiting.
+    pub fn bear(&mut self, loss: N) -> Rule<[N; 5]> {
         need(loss <= self.bearing(), "books: a loss above the capital")?;
         let first = loss.min(self.surplus);
         self.surplus -= first;
         let mut left = loss - first;
-        for class in &mut self.classes {
+        let mut taken = [first, 0, 0, 0, 0];
+        for (index, class) in self.classes.iter_mut().enumerate() {
             let total = class.assets + class.exiting;
             let part = left.min(total);
             // What leaves bears its part rounded up.
@@ -154,8 +188,15 @@ impl Pool {
             };
             class.exiting -= leaving;
             class.assets -= part - leaving;
+            (taken[1 + 2 * index], taken[2 + 2 * index]) = (part - leaving, leaving);
             left -= part;
         }
+        Ok(taken)
+    }
+
+    /// Lets a loss fall on surplus, junior, senior. A class below 1 % of its start is over, its rest goes to surplus.
+    pub fn lose(&mut self, loss: N) -> Rule {
+        self.bear(loss)?;
         for index in 0..2 {
             let class = &self.classes[index];
             let (claims, pot) =
@@ -198,11 +239,14 @@ impl Model {
         let treaty = self.pools[pool].quota_share.map(|treaty| &self.treaties[treaty]);
         let (from, to) = treaty.map_or((0, 0), |treaty| (start(treaty.start_day), start(treaty.end_day)));
         let books = &mut self.pools[pool];
+        if day(now) > books.capital_day {
+            books.capital_at_day = books.staying();
+            books.capital_day = day(now);
+        }
+        // In an alert nothing is earned after its beginning.
+        let now = books.stands_since.map_or(now, |since| since.min(now));
         if now <= books.accrued_at {
             return;
-        }
-        if day(now) > day(books.accrued_at) {
-            books.capital_at_day = books.staying();
         }
         for until in [from, to, now] {
             if until > self.pools[pool].accrued_at && until <= now {
@@ -212,29 +256,40 @@ impl Model {
     }
 
     fn accrue_until(&mut self, pool: usize, until: i64, from: i64, to: i64) {
-        let exposure = self.exposure_of_pool(pool);
-        let terms = self.pools[pool].quota_share.map(|treaty| self.treaties[treaty].clone());
         let books = &mut self.pools[pool];
         let begin = books.accrued_at;
         books.accrued_at = until;
         let mut sum = books.fractions[0];
-        for stream in &books.streams {
-            let seconds = (until.min(start(stream.end_day)) - begin).max(0);
-            sum += stream.rate * seconds.unsigned_abs() as N;
-        }
+        sum += books.streams.iter().map(|stream| stream.earns(begin, until)).sum::<N>();
         books.streams.retain(|stream| start(stream.end_day) > until);
         books.fractions[0] = sum & 0xffff_ffff;
-        let mut earned = (sum >> 32).min(books.unearned);
+        let mut earned = ((sum >> 32) + std::mem::take(&mut books.held_back)).min(books.unearned);
         if books.streams.iter().all(|stream| stream.rate == 0) {
             earned = books.unearned;
             books.fractions[0] = 0;
         }
-        if earned == 0 {
+        books.unearned -= earned;
+        // Late money comes in evenly.
+        let (amount, end) = books.late;
+        let seconds = |from: i64, to: i64| (to - from).max(0).unsigned_abs() as N;
+        let late = if amount == 0 || until >= end { amount } else { amount * seconds(begin, until) / seconds(begin, end) };
+        books.late.0 -= late;
+        let ceding = (from..to).contains(&begin);
+        self.share_out(pool, earned, late, ceding);
+    }
+
+    /// Shares out what was earned and what came late, which are in no entry any more; of the first the quota share gets
+    /// its part if `ceding`.
+    pub(super) fn share_out(&mut self, pool: usize, earned: N, late: N, ceding: bool) {
+        if earned == 0 && late == 0 {
             return;
         }
+        let exposure = self.exposure_of_pool(pool);
+        let terms = self.pools[pool].quota_share.map(|treaty| self.treaties[treaty].clone());
+        let books = &mut self.pools[pool];
         let mut ceded = 0;
         if let Some((treaty, (cession, commission))) = terms.as_ref().and_then(|t| Some((t, t.quota_share()?)))
-            && (from..to).contains(&begin)
+            && ceding
             && treaty.limit_left > 0
         {
             let due = earned * cession * (BPS - commission) + books.fractions[3];
@@ -245,7 +300,7 @@ impl Model {
                 ceded = ceded * treaty.limit_left / needed;
             }
         }
-        let kept = earned - ceded;
+        let kept = earned - ceded + late;
         let due = kept * N::from(books.terms.surplus_bps) + books.fractions[1];
         books.fractions[1] = due % BPS;
         let mut surplus = due / BPS;
@@ -270,7 +325,6 @@ impl Model {
             surplus = kept;
             (0, 0)
         };
-        books.unearned -= earned;
         books.payable += ceded;
         books.surplus += surplus;
         books.classes[0].assets += to_junior;
@@ -323,7 +377,7 @@ impl Model {
 
     /// Refuses in an alert.
     pub fn need_no_alert(&self, pool: usize) -> Rule {
-        need(self.alerts(pool).count == 0, "the pool is in alert")
+        need(self.alerts(pool).count == 0 && self.pools[pool].crisis.is_none(), "the pool is in alert, or in a crisis")
     }
 
     pub(super) fn apply_capital(&mut self, op: &Op) -> Rule {

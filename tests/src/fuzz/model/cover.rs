@@ -45,6 +45,10 @@ pub struct Product {
     pub incident: Option<super::Incident>,
     /// Whether the incident is over.
     pub incident_closed: bool,
+    /// Whether its pool counts it in alert, and the number of its last one.
+    pub in_alert: bool,
+    /// That number.
+    pub alert_number: u64,
 }
 
 /// Where a cover stands.
@@ -85,8 +89,12 @@ pub struct Cover {
     pub end_day: u32,
     /// Where it stands.
     pub status: CoverStatus,
-    /// Paid by its incident.
+    /// Paid by its incident, or given back when it was cancelled.
     pub paid: N,
+    /// Of that, for its loss.
+    pub loss_paid: N,
+    /// Whether an incident that is final has given its premium back.
+    pub refunded: bool,
 }
 
 impl Cover {
@@ -202,6 +210,7 @@ impl Model {
             entry.notice_served = true;
         }
         need(entry.trigger.phase == Phase::Quiet, "the trigger is not quiet")?;
+        need(self.pools[pool].crisis.is_none(), "the pool is in a crisis")?;
         need(!self.group_alert(product), "a product of the risk group is in alert")?;
         let entry = &mut self.products[product];
         let (published, _, _) = entry.trigger.last.ok_or("there is no print")?;
@@ -229,6 +238,9 @@ impl Model {
         let yearly = sum * technical + ceil(entry.level * demanded, BPS);
         let premium = ceil(yearly * N::from(days), 365 * 1_000_000_000).max(N::from(terms.min_premium));
         let books = &mut self.pools[pool];
+        // The buckets of premium begin where accrual stands.
+        let ahead = |of: u32| of - day(books.accrued_at);
+        need(ahead(active_day) <= 32 && ahead(end_day) < 512, "accrual stands for too long")?;
         books.last_cover_end_day = books.last_cover_end_day.max(end_day);
         books.in_use = true;
         Ok(Cover {
@@ -244,6 +256,8 @@ impl Model {
             end_day,
             status: CoverStatus::Live,
             paid: 0,
+            loss_paid: 0,
+            refunded: false,
         })
     }
 
@@ -254,7 +268,8 @@ impl Model {
     }
 
     fn cancel(&mut self, cover: usize, by: Who) -> Rule {
-        let Cover { product, holder, rate, end_day, status, bought_day, .. } = self.covers[cover].clone();
+        let Cover { product, holder, premium, rate, active_day, end_day, status, bought_day, .. } =
+            self.covers[cover].clone();
         need(status == CoverStatus::Live && holder == Some(by), "not a live cover's holder")?;
         let pool = self.products[product].pool;
         let now = self.now;
@@ -264,10 +279,14 @@ impl Model {
         self.accrue(pool);
         let terms_fee = N::from(self.products[product].terms.cancel_fee_bps);
         let books = &mut self.pools[pool];
-        let unearned = ((rate * (start(end_day) - now).unsigned_abs() as N) >> 32).min(books.unearned);
+        let began = now >= start(active_day);
+        let unearned = if began { (rate * (start(end_day) - now).unsigned_abs() as N) >> 32 } else { premium };
         let fee = ceil(unearned * terms_fee, BPS);
-        let stream = books.streams.iter().position(|stream| (stream.rate, stream.end_day) == (rate, end_day));
-        books.streams.remove(stream.ok_or("books: the cover's stream is gone")?);
+        let stream = books.streams.iter().position(|stream| stream.cover == Some(cover));
+        let stream = books.streams.remove(stream.ok_or("books: the cover's stream is gone")?);
+        books.held_back += stream.earns(books.accrued_at, now) >> 32;
+        self.note_cover_end(pool, end_day);
+        let books = &mut self.pools[pool];
         books.hold();
         books.unearned -= unearned;
         books.surplus += fee;
@@ -278,8 +297,21 @@ impl Model {
         self.drift(product);
         self.covers[cover].status = CoverStatus::Cancelled;
         self.covers[cover].holder = None;
+        self.covers[cover].paid = unearned - fee;
         self.note_utilisation(product);
         Ok(())
+    }
+
+    /// The end of the last cover whose premium is still earned, if it may have been on this day; else the last day up to
+    /// which premium was earned.
+    pub(super) fn note_cover_end(&mut self, pool: usize, end_day: u32) {
+        let books = &mut self.pools[pool];
+        if end_day < books.last_cover_end_day {
+            return;
+        }
+        let last = books.streams.iter().filter(|stream| stream.cover.is_some()).map(|stream| stream.end_day).max();
+        let accrued = day(books.accrued_at).min(books.last_cover_end_day);
+        books.last_cover_end_day = last.unwrap_or(0).max(accrued);
     }
 
     /// Whether a cover that was not paid can no longer be.
@@ -319,6 +351,8 @@ impl Model {
                     released: false,
                     incident: None,
                     incident_closed: false,
+                    in_alert: false,
+                    alert_number: 0,
                 };
                 books.products += 1;
                 self.products.push(product);
@@ -373,10 +407,11 @@ impl Model {
                 need(self.roles.paused & 2 == 0 || self.now >= self.roles.paused_until, "purchases are paused")?;
                 let pool = self.products[product].pool;
                 let cover = self.sell(product, N::from(sum), days)?;
-                let (premium, end_day) = (cover.premium, cover.end_day);
+                let (premium, begins, end_day) = (cover.premium, start(cover.active_day), cover.end_day);
+                let index = self.covers.len();
                 self.covers.push(cover);
                 self.need_solvent(pool)?;
-                let rate = self.pools[pool].stream(premium, self.now, end_day);
+                let rate = self.pools[pool].stream(premium, begins, end_day, Some(index));
                 need(premium <= N::from(max_premium) && premium <= MOST, "the premium is too high")?;
                 let last = self.covers.last_mut().expect("it was pushed");
                 (last.buyer, last.nonce, last.holder, last.rate) = (who, nonce, Some(receiver), rate);
@@ -387,7 +422,10 @@ impl Model {
             Op::CloseCover { cover, holder } => {
                 let entry = &self.covers[cover];
                 need(matches!(entry.status, CoverStatus::Live | CoverStatus::Settled), "there is no such cover")?;
-                need(entry.status == CoverStatus::Settled || self.is_spent(entry), "the cover is still live")?;
+                // Of a product that is over the holder may give up what could still come.
+                let given_up = self.products[entry.product].state == ProductState::Over && entry.holder.is_some();
+                let spent = entry.status == CoverStatus::Settled || self.is_spent(entry);
+                need(spent || given_up, "the cover is still live")?;
                 need(entry.holder.is_none() || entry.holder == holder, "not the holder")?;
                 // A holder that is named must have the NFT.
                 let entry = &mut self.covers[cover];

@@ -68,8 +68,16 @@ impl Evidence {
         i128::from(price) * 100 - i128::from(confidence) * i128::from(self.terms.confidence_multiplier)
     }
 
+    /// Once triggered: when that was proven, and when nothing can change any more what is paid.
+    pub fn proven_and_final(&self) -> (i64, i64) {
+        let (_, last) = self.window;
+        let met_at = (last + 1) * i64::from(self.terms.slot_seconds);
+        let proven_at = met_at + i64::from(self.terms.challenge);
+        (proven_at, self.terms.settled_at(self.terms.last_of_run_on(last.unsigned_abs())))
+    }
+
     /// Brings the phase up to now.
-    fn refresh(&mut self, now: i64) {
+    pub(super) fn refresh(&mut self, now: i64) {
         if self.phase == Phase::Final {
             return;
         }
@@ -143,7 +151,7 @@ impl Model {
         (alert && counts, due && counts)
     }
 
-    /// Products of a pool in alert: with exposure, and breaching, met, or triggered and not funded.
+    /// Products of a pool in alert: with exposure, and breaching, met, or triggered and without an incident.
     pub fn alerts(&self, pool: usize) -> Alerts {
         let mut alerts = Alerts::default();
         for index in (0..self.products.len()).filter(|index| self.products[*index].pool == pool) {

@@ -102,9 +102,18 @@ impl Model {
         let units = issue(value, class.units, class.exiting)?;
         need(units > 0, "the ticket is too small")?;
         take(&mut class.shares, shares, "books: shares")?;
+        let assets = class.assets;
         take(&mut class.assets, value, "books: assets")?;
         class.exiting += value;
         class.units += units;
+        // Who leaves in a crisis takes his part of what was lent along.
+        let nobody_stays = class.shares == 0;
+        if let Some(crisis) = &mut books.crisis {
+            let staying = crisis.taken[1 + 2 * tranche];
+            let moved = if nobody_stays { staying } else { staying * value / assets };
+            crisis.taken[1 + 2 * tranche] -= moved;
+            crisis.taken[2 + 2 * tranche] += moved;
+        }
         books.sweep(tranche);
         let epoch_day = day(now + i64::from(books.terms.cooldown_seconds)) + ahead;
         let series_now = [books.classes[0].series, books.classes[1].series];
@@ -207,17 +216,25 @@ impl Model {
         let books = &self.pools[pool];
         let own = self.alerts(pool);
         let cedants: Vec<_> = books.inward.iter().map(|treaty| self.alerts(self.treaties[*treaty].cedant)).collect();
-        let any = own.count > 0 || cedants.iter().any(|alert| alert.count > 0);
+        let in_crisis = |pool: usize| self.pools[pool].crisis.is_some();
+        let cedants_in_crisis = books.inward.iter().any(|treaty| in_crisis(self.treaties[*treaty].cedant));
+        let any = own.count > 0 || in_crisis(pool) || cedants_in_crisis || cedants.iter().any(|alert| alert.count > 0);
         let mut stay = self.must_stay(pool);
         if any {
             let late = self.now > start(epoch_day + 1) + 30 * DAY;
-            let due = own.due > 0 || cedants.iter().any(|alert| alert.due > 0);
+            let own_due = own.due > 0 && !in_crisis(pool);
+            let due = own_due || cedants_in_crisis || cedants.iter().any(|alert| alert.due > 0);
             need(late && !due, "the pool is in alert")?;
             let rest = self.exposure_of_pool(pool).saturating_sub(own.exposure).min(self.required(pool));
             stay = stay.max(own.exposure + ceil(rest * N::from(books.terms.solvency_bps), BPS));
         }
         let available = books.bearing() + self.credit(pool);
-        Ok(available.saturating_sub(stay).min(books.bearing()))
+        let free = available.saturating_sub(stay).min(books.bearing());
+        // In a crisis what it has beyond all that it may need.
+        Ok(match &books.crisis {
+            None => free,
+            Some(crisis) => free.min((books.bearing() + crisis.given + crisis.recovered).saturating_sub(self.needed(pool))),
+        })
     }
 
     pub(super) fn settle_epoch(&mut self, pool: usize, epoch_day: u32, all_cedants: bool) -> Rule {

@@ -1,8 +1,24 @@
-//! Incidents: what is due, funding rounds, payouts.
+//! Incidents: what is due, the crisis that they share, payouts.
 
 use super::{BPS, CoverStatus, DAY, Model, N, Phase, Rule, ceil, need, start, take};
 use crate::fuzz::op::{Op, Who};
 use backstop::state::{IncidentState, ProductState};
+
+/// A year.
+const YEAR: i64 = 365 * DAY;
+
+/// A treaty that an incident noted.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// Which.
+    pub treaty: usize,
+    /// What it has come to owe.
+    pub owed: N,
+    /// What of that it paid.
+    pub paid: N,
+    /// Whether it owes more than when it was called last.
+    pub pending: bool,
+}
 
 /// An incident.
 #[derive(Clone, Debug)]
@@ -11,32 +27,82 @@ pub struct Incident {
     pub state: IncidentState,
     /// When it was opened.
     pub opened_at: i64,
-    /// When it was funded.
-    pub funded_at: i64,
-    /// Its round.
-    pub round: u32,
-    /// What its covers are due.
+    /// When the protection of its covers ended.
+    pub ended_at: i64,
+    /// Up to when premium was earned.
+    pub accrued_at: i64,
+    /// When it is final.
+    pub final_at: i64,
+    /// Until when it pays.
+    pub deadline: i64,
+    /// Its crisis; 0 without a loss.
+    pub crisis: u32,
+    /// Sums insured in force at the event.
+    pub sums: N,
+    /// Severity that is booked, and the most that it can be.
+    pub severity: N,
+    /// That.
+    pub most: N,
+    /// What its covers are due for their loss.
     pub gross: N,
-    /// What treaties paid.
-    pub ceded: N,
-    /// What the pool bears.
-    pub net: N,
-    /// Set aside.
+    /// Premium that is not decided about.
+    pub loss_premium: N,
+    /// Premium set aside to be given back, and not given back yet.
+    pub refunds_left: N,
+    /// Given for its covers.
     pub reserve: N,
     /// Paid out.
     pub paid: N,
-    /// Treaties noted, in the order of calls.
-    pub treaties: Vec<usize>,
-    /// How many were called or skipped.
-    pub cursor: usize,
-    /// What the quota share owes.
-    pub quota_share_owed: N,
+    /// Sums and premiums of covers that are not settled.
+    pub left: (N, N),
+    /// What else was exposed when it was opened.
+    pub still_exposed: N,
+    /// Treaties noted.
+    pub noted: Vec<Noted>,
     /// Whether its account is open.
     pub open: bool,
 }
 
+/// A crisis that is open.
+#[derive(Clone, Debug, Default)]
+pub struct Crisis {
+    /// Its number.
+    pub number: u32,
+    /// Due so far.
+    pub gross: N,
+    /// What that can still become more.
+    pub growth: N,
+    /// Given.
+    pub given: N,
+    /// Paid by treaties and not given.
+    pub recovered: N,
+    /// When the last incident is final.
+    pub final_at: i64,
+    /// Given by surplus, junior staying and exiting, senior staying and exiting.
+    pub taken: [N; 5],
+    /// The last alert that holds it open.
+    pub early_to: u64,
+    /// The last deadline of its incidents.
+    pub until: i64,
+}
+
+/// A crisis that is closed.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    /// Its number.
+    pub number: u32,
+    /// What is due.
+    pub gross: N,
+    /// What there is for it.
+    pub resources: N,
+    /// What of that was not given.
+    pub bucket: N,
+    /// Until when late money goes to it first.
+    pub until: i64,
+}
+
 impl Model {
-    /// Sums insured and premiums that an event affects and that are not settled.
+    /// Sums insured and premiums that an event affects.
     pub fn affected(&self, product: usize, event_at: i64) -> (N, N) {
         let released_day = self.products[product].released_day;
         let mut left = (0, 0);
@@ -51,156 +117,370 @@ impl Model {
         left
     }
 
-    /// Incidents of a pool that wait for a round.
-    fn waiting(&self, pool: usize, round: u32) -> Vec<usize> {
-        let products = self.products.iter().enumerate().filter(|(_, product)| product.pool == pool);
-        let waits = |incident: &Incident| incident.state == IncidentState::Waiting && incident.round == round;
-        products.filter(|(_, product)| product.incident.as_ref().is_some_and(waits)).map(|(index, _)| index).collect()
-    }
-
-    /// Net losses, exposure, oldest opening and number of the incidents that wait for the next round.
-    pub fn waiting_for_next(&self, pool: usize) -> (N, N, i64, usize) {
-        let waiting = self.waiting(pool, self.pools[pool].next_round);
-        let incidents = || waiting.iter().filter_map(|product| self.products[*product].incident.as_ref());
-        let net = incidents().map(|incident| incident.net).sum();
-        let oldest = incidents().map(|incident| incident.opened_at).min().unwrap_or(0);
-        (net, waiting.iter().map(|product| self.exposure(*product)).sum(), oldest, waiting.len())
-    }
-
-    /// Incidents of the last round that are not funded.
-    pub fn round_left(&self, pool: usize) -> usize {
-        match self.pools[pool].next_round {
-            0 => 0,
-            next => self.waiting(pool, next - 1).len(),
+    /// Counts the alerts of a pool that have begun and ended since: by what is, not by what was called.
+    pub(super) fn count_alerts(&mut self, pool: usize) {
+        let now = self.now;
+        let before = self.in_alert(pool).count();
+        for product in 0..self.products.len() {
+            let exposed = self.exposure(product) > 0;
+            let entry = &self.products[product];
+            if entry.pool != pool {
+                continue;
+            }
+            let is = exposed
+                && match entry.trigger.phase {
+                    Phase::Quiet => false,
+                    Phase::Breaching | Phase::Met => true,
+                    Phase::Triggered | Phase::Final => entry.incident.is_none(),
+                };
+            let entry = &mut self.products[product];
+            let began = is && !entry.in_alert;
+            entry.in_alert = is;
+            if began {
+                let books = &mut self.pools[pool];
+                books.alert_seq += 1;
+                entry.alert_number = books.alert_seq;
+                if let Some(crisis) = books.crisis.as_mut().filter(|crisis| now < crisis.final_at) {
+                    crisis.early_to = books.alert_seq;
+                }
+            }
         }
+        let count = self.in_alert(pool).count();
+        let books = &mut self.pools[pool];
+        if count == 0 {
+            books.alerts_since = None;
+        } else if before == 0 {
+            books.alerts_since = Some(now);
+        }
+        let stands = count > 0 || books.crisis.is_some();
+        books.stands_since = stands.then(|| books.stands_since.unwrap_or(now));
+    }
+
+    fn in_alert(&self, pool: usize) -> impl Iterator<Item = &super::Product> {
+        self.products.iter().filter(move |product| product.pool == pool && product.in_alert)
+    }
+
+    /// Alerts that hold a pool's crisis open.
+    pub fn early(&self, pool: usize) -> usize {
+        let to = self.pools[pool].crisis.as_ref().map_or(0, |crisis| crisis.early_to);
+        self.in_alert(pool).filter(|product| product.alert_number <= to).count()
+    }
+
+    /// Incidents of a crisis of a pool whose accounts are open.
+    pub fn members(&self, pool: usize, crisis: u32) -> impl Iterator<Item = &Incident> {
+        let of_pool = self.products.iter().filter(move |product| product.pool == pool);
+        let incidents = of_pool.filter_map(|product| product.incident.as_ref());
+        incidents.filter(move |incident| incident.open && incident.crisis == crisis && crisis != 0)
+    }
+
+    /// What a pool's open crisis may need: what is due, what that can grow, and all that is exposed beside.
+    pub fn needed(&self, pool: usize) -> N {
+        let crisis = self.pools[pool].crisis.as_ref().expect("a crisis is open");
+        crisis.gross + crisis.growth + self.exposure_of_pool(pool)
+    }
+
+    /// Whether nothing can change any more what the incidents of the open crisis are due.
+    pub fn is_ripe(&self, pool: usize) -> bool {
+        let crisis = self.pools[pool].crisis.as_ref();
+        crisis.is_some_and(|crisis| self.early(pool) == 0 && self.now >= crisis.final_at)
+    }
+
+    fn is_due(&self, pool: usize) -> bool {
+        let Some(crisis) = &self.pools[pool].crisis else { return false };
+        let members = || self.members(pool, crisis.number);
+        let is_final = members().all(|incident| incident.state == IncidentState::Final);
+        let called = members().all(|incident| incident.noted.iter().all(|noted| !noted.pending));
+        self.is_ripe(pool) && is_final && (called || self.now >= crisis.final_at + 2 * DAY)
     }
 
     fn open_incident(&mut self, product: usize) -> Rule {
         let entry = &self.products[product];
-        need(entry.trigger.phase == Phase::Final, "the evidence is not final")?;
+        need(entry.trigger.phase.is_triggered(), "no claim is open")?;
         need(entry.state != ProductState::Over, "the product is over")?;
         let pool = entry.pool;
         self.accrue(pool);
         let entry = &self.products[product];
         let (event_at, severity) = (entry.trigger.event_at, entry.trigger.severity);
-        let (sums, premiums) = self.affected(product, event_at);
-        let gross = ceil(sums * severity, BPS) + premiums;
+        let is_final = entry.trigger.phase == Phase::Final;
+        let (proven_at, final_by) = entry.trigger.proven_and_final();
+        let left = self.affected(product, event_at);
+        let most = ceil(left.0 * if is_final { severity } else { BPS }, BPS);
+        let accrued_at = self.pools[pool].accrued_at;
+        let ended_at = proven_at.max(accrued_at);
+        let (waiting, loss) = self.end_premium(product, event_at, ended_at);
+        let mut crisis = 0;
+        if most > 0 {
+            need(!self.is_ripe(pool), "the crisis before is to be closed first")?;
+            let books = &mut self.pools[pool];
+            if books.crisis.is_none() {
+                books.crises += 1;
+                books.crisis = Some(Crisis { number: books.crises, ..Crisis::default() });
+            }
+            let open = books.crisis.as_mut().expect("it is open");
+            open.growth += most;
+            open.final_at = open.final_at.max(final_by);
+            open.early_to = books.alert_seq;
+            open.until = open.until.max(proven_at + YEAR);
+            crisis = open.number;
+        }
+        let entry = &mut self.products[product];
+        entry.state = ProductState::Over;
+        entry.released = true;
+        let still_exposed = self.exposure_of_pool(pool);
         let books = &self.pools[pool];
         let in_term = |treaty: &&usize| {
             let treaty = &self.treaties[**treaty];
             (start(treaty.start_day)..start(treaty.end_day)).contains(&event_at)
         };
-        let treaties: Vec<usize> =
-            books.quota_share.iter().chain(books.layers.iter()).filter(in_term).copied().collect();
-        let mut incident = Incident {
-            state: IncidentState::Open,
+        let treaties = books.quota_share.iter().chain(books.layers.iter()).filter(in_term).filter(|_| crisis != 0);
+        let note = |treaty: &usize| Noted { treaty: *treaty, owed: 0, paid: 0, pending: false };
+        let incident = Incident {
+            state: IncidentState::Growing,
             opened_at: self.now,
-            funded_at: 0,
-            round: 0,
-            gross,
-            ceded: 0,
-            net: gross,
+            ended_at,
+            accrued_at,
+            final_at: final_by,
+            deadline: proven_at + YEAR,
+            crisis,
+            sums: left.0,
+            severity: 0,
+            most,
+            gross: 0,
+            loss_premium: loss,
+            refunds_left: waiting,
             reserve: 0,
             paid: 0,
-            treaties,
-            cursor: 0,
-            quota_share_owed: 0,
+            left,
+            still_exposed,
+            noted: treaties.map(note).collect(),
             open: true,
         };
-        if gross == 0 {
-            incident.treaties.clear();
-            incident.state = IncidentState::Closed;
-            incident.funded_at = self.now;
-        }
+        self.products[product].incident = Some(incident);
+        // Without a loss nothing can grow.
+        self.grow(product, severity, is_final || crisis == 0);
         let entry = &mut self.products[product];
-        entry.state = ProductState::Over;
-        entry.released = gross == 0;
-        entry.incident_closed = gross == 0;
-        entry.incident = Some(incident);
-        if gross > 0 {
-            self.join_round(product);
-        }
+        entry.incident_closed = entry.incident.as_ref().is_some_and(|it| it.crisis == 0 && it.refunds_left == 0);
         Ok(())
     }
 
-    /// Once the last treaty was called, an incident waits for the next round.
-    pub(super) fn join_round(&mut self, product: usize) {
-        let next = self.pools[self.products[product].pool].next_round;
-        let incident = self.products[product].incident.as_mut().expect("the incident is there");
-        if incident.cursor == incident.treaties.len() {
-            incident.net = incident.gross.saturating_sub(incident.ceded);
-            incident.round = next;
-            incident.state = IncidentState::Waiting;
+    /// Books a severity: what is due, what treaties owe of it and, if it is final, whose the premium is.
+    fn grow(&mut self, product: usize, severity: N, is_final: bool) {
+        let entry = &self.products[product];
+        let pool = entry.pool;
+        let mut incident = entry.incident.clone().expect("the incident is there");
+        let gross = ceil(incident.sums * severity, BPS);
+        let more = gross - incident.gross;
+        (incident.severity, incident.gross) = (severity, gross);
+        if let Some(crisis) = self.pools[pool].crisis.as_mut().filter(|crisis| crisis.number == incident.crisis) {
+            crisis.gross += more;
+            crisis.growth -= more;
+            if is_final {
+                crisis.growth -= incident.most - gross;
+            }
         }
+        let cession = |noted: &Noted| self.treaties[noted.treaty].quota_share().map_or(0, |(cession, _)| cession);
+        let ceded = gross * incident.noted.iter().map(cession).sum::<N>() / BPS;
+        for noted in &mut incident.noted {
+            let treaty = &mut self.treaties[noted.treaty];
+            let more = treaty.due(gross, ceded).saturating_sub(noted.owed).min(treaty.limit_left);
+            treaty.limit_left -= more;
+            treaty.owed += more;
+            noted.owed += more;
+            noted.pending |= more > 0;
+        }
+        if is_final {
+            incident.state = IncidentState::Final;
+            let loss = std::mem::take(&mut incident.loss_premium);
+            let refunds = loss * (BPS - severity) / BPS;
+            incident.refunds_left += refunds;
+            let books = &mut self.pools[pool];
+            books.set_aside -= loss;
+            books.refunds += refunds;
+            self.share_out(pool, 0, loss - refunds, false);
+        }
+        self.products[product].incident = Some(incident);
     }
 
-    /// Whether the next round may begin.
-    fn round_due(&self, pool: usize) -> bool {
-        let (net, exposure, oldest, count) = self.waiting_for_next(pool);
-        let alerts = self.alerts(pool);
-        let others = alerts.exposure.saturating_sub(exposure);
-        let alone = alerts.count as usize == count;
-        count > 0
-            && self.round_left(pool) == 0
-            && (self.pools[pool].bearing() >= net + others || alone || self.now >= oldest + 3 * DAY)
+    /// Ends the premium of a product, cover by cover. What was earned is shared out. What is given back to covers that
+    /// waited, and what is not decided about, is set aside, and returned.
+    fn end_premium(&mut self, product: usize, event_at: i64, ended_at: i64) -> (N, N) {
+        let pool = self.products[product].pool;
+        let treaty = self.pools[pool].quota_share.map(|treaty| &self.treaties[treaty]);
+        let (from, to) = treaty.map_or((0, 0), |treaty| (start(treaty.start_day), start(treaty.end_day)));
+        let covers = &self.covers;
+        let books = &mut self.pools[pool];
+        let accrued_at = books.accrued_at;
+        let of_product = |stream: &super::Stream| stream.cover.is_some_and(|cover| covers[cover].product == product);
+        let (ended, kept) = std::mem::take(&mut books.streams).into_iter().partition(of_product);
+        books.streams = kept;
+        let ended: Vec<super::Stream> = ended;
+        let waited =
+            |stream: &super::Stream| stream.cover.is_some_and(|cover| start(covers[cover].active_day) > event_at);
+        let sum = |waiting: bool, from: i64, to: i64| -> N {
+            ended.iter().filter(|stream| waited(stream) == waiting).map(|stream| stream.earns(from, to)).sum::<N>()
+                >> 32
+        };
+        let waiting = sum(true, accrued_at, i64::MAX);
+        let loss = sum(false, ended_at, i64::MAX);
+        // Earned until the protection ended, cut where the cession changes.
+        let inside = |moment: i64| moment.clamp(accrued_at, ended_at);
+        let cuts = [accrued_at, inside(from), inside(to), ended_at];
+        let parts: Vec<(i64, N)> = cuts.windows(2).map(|cut| (cut[0], sum(false, cut[0], cut[1]))).collect();
+        books.unearned -= waiting + loss + parts.iter().map(|(_, earned)| earned).sum::<N>();
+        books.refunds += waiting;
+        books.set_aside += loss;
+        for (at, earned) in parts {
+            self.share_out(pool, earned, 0, (from..to).contains(&at));
+        }
+        let last = self.pools[pool].last_cover_end_day;
+        self.note_cover_end(pool, last);
+        (waiting, loss)
+    }
+
+    /// Closes the open crisis of a pool.
+    fn close_crisis(&mut self, pool: usize) -> Rule {
+        let books = &mut self.pools[pool];
+        let crisis = books.crisis.take().expect("a crisis is open");
+        let [surplus, layers @ ..] = crisis.taken;
+        let lent: N = crisis.taken.iter().sum();
+        books.surplus += surplus;
+        for (class, lent) in books.classes.iter_mut().zip(layers.chunks(2)) {
+            let both = lent[0] + lent[1];
+            match (class.shares > 0, class.units > 0) {
+                (true, true) => {
+                    class.assets += lent[0];
+                    class.exiting += lent[1];
+                }
+                (true, false) => class.assets += both,
+                (false, true) => class.exiting += both,
+                (false, false) => books.surplus += both,
+            }
+        }
+        let recovered = crisis.recovered + crisis.given - lent;
+        let resources = crisis.gross.min(books.bearing() + recovered);
+        books.lose(resources.saturating_sub(recovered))?;
+        let bucket = resources - crisis.given;
+        let (gross, until) = (crisis.gross, crisis.until);
+        books.closed.push(Closed { number: crisis.number, gross, resources, bucket, until });
+        books.stands_since = books.alerts_since;
+        for layer in books.layers.clone() {
+            let treaty = &mut self.treaties[layer];
+            treaty.limit_left += std::mem::take(&mut treaty.later);
+        }
+        self.come_late(pool, recovered.saturating_sub(resources));
+        Ok(())
+    }
+
+    /// Spreads money that is in no entry over 90 days or four cooldowns; with what is not in yet it goes on as one.
+    pub(super) fn come_late(&mut self, pool: usize, amount: N) {
+        if amount == 0 {
+            return;
+        }
+        let books = &mut self.pools[pool];
+        let now = books.accrued_at;
+        let until = now + (4 * i64::from(books.terms.cooldown_seconds)).max(90 * DAY);
+        let left = |until: i64| (until - now).max(0).unsigned_abs() as N;
+        let (before, end) = books.late;
+        let sum = before + amount;
+        let ahead = ceil(before * left(end) + amount * left(until), sum);
+        books.late = (sum, now + i64::try_from(ahead).expect("it fits"));
     }
 
     fn fund(&mut self, product: usize) -> Rule {
         let pool = self.products[product].pool;
-        let incident = self.products[product].incident.clone().ok_or("there is no incident")?;
-        need(incident.state == IncidentState::Waiting, "the incident does not wait")?;
+        let incident = self.products[product].incident.clone().filter(|incident| incident.open);
+        let mut incident = incident.ok_or("there is no incident")?;
+        need(incident.crisis != 0, "nothing is due")?;
         self.accrue(pool);
-        if incident.round == self.pools[pool].next_round {
-            need(self.round_due(pool), "the round is not due")?;
-            let (net, ..) = self.waiting_for_next(pool);
-            let books = &mut self.pools[pool];
-            (books.round_capital, books.round_net) = (books.bearing(), net);
-            books.next_round += 1;
+        let mut changed = false;
+        self.products[product].trigger.refresh(self.now);
+        let trigger = &self.products[product].trigger;
+        let (severity, is_final) = (trigger.severity, trigger.phase == Phase::Final);
+        if incident.state == IncidentState::Growing && (severity > incident.severity || is_final) {
+            self.grow(product, severity, is_final);
+            incident = self.products[product].incident.clone().expect("it is there");
+            changed = true;
         }
-        let books = &mut self.pools[pool];
-        need(incident.round + 1 == books.next_round, "a later round")?;
-        let paid = if books.round_capital >= books.round_net {
-            incident.net
+        let is_open = |books: &super::Pool| books.crisis.as_ref().is_some_and(|open| open.number == incident.crisis);
+        if is_open(&self.pools[pool]) && self.is_due(pool) {
+            self.close_crisis(pool)?;
+            changed = true;
+        }
+        let part = |gross: N, have: N, of: N| if have >= of { gross } else { gross * have / of };
+        let amount = if is_open(&self.pools[pool]) {
+            let needed = self.needed(pool);
+            let books = &mut self.pools[pool];
+            let mut crisis = books.crisis.clone().expect("it is open");
+            let have = books.bearing() + crisis.given + crisis.recovered;
+            let amount = part(incident.gross, have, needed).saturating_sub(incident.reserve);
+            let recovered = amount.min(crisis.recovered);
+            crisis.recovered -= recovered;
+            crisis.given += amount;
+            let taken = books.bear(amount - recovered)?;
+            crisis.taken.iter_mut().zip(taken).for_each(|(sum, part)| *sum += part);
+            books.crisis = Some(crisis);
+            amount
         } else {
-            books.round_capital * incident.net / books.round_net
+            let closed = self.pools[pool].closed.iter_mut().find(|closed| closed.number == incident.crisis);
+            let closed = closed.ok_or("books: the crisis is gone")?;
+            let amount = part(incident.gross, closed.resources, closed.gross).saturating_sub(incident.reserve);
+            take(&mut closed.bucket, amount, "books: a crisis")?;
+            amount
         };
-        books.lose(paid)?;
-        books.incident_reserves += paid;
-        let now = self.now;
-        let entry = &mut self.products[product];
-        entry.released = true;
-        let incident = entry.incident.as_mut().expect("it was there");
-        incident.reserve = incident.ceded + paid;
-        incident.funded_at = now;
-        incident.state = IncidentState::Funded;
+        need(changed || amount > 0, "there is nothing more")?;
+        self.pools[pool].incident_reserves += amount;
+        self.products[product].incident.as_mut().expect("it is there").reserve += amount;
         Ok(())
     }
 
-    /// What a cover is paid by its incident.
-    pub fn payout(&self, cover: usize) -> Rule<N> {
+    /// What a cover is paid by its incident now: for its loss, of its premium, and whether nothing more can come.
+    pub fn payout(&self, cover: usize) -> Rule<(N, N, bool)> {
         let cover = &self.covers[cover];
         let product = &self.products[cover.product];
         let incident = product.incident.as_ref().filter(|incident| incident.open).ok_or("there is no incident")?;
-        need(incident.state == IncidentState::Funded, "the incident is not funded")?;
         need(cover.status == CoverStatus::Live, "the cover is not live")?;
-        let claim = match cover.affected(product.trigger.event_at).ok_or("the cover had ended")? {
-            true => cover.sum * product.trigger.severity / BPS,
-            false => cover.premium,
+        let unearned = |from: i64| {
+            let seconds = start(cover.end_day) - from.max(start(cover.active_day));
+            (cover.rate * seconds.max(0).unsigned_abs() as N) >> 32
         };
-        Ok(if incident.reserve >= incident.gross { claim } else { claim * incident.reserve / incident.gross })
+        if !cover.affected(product.trigger.event_at).ok_or("the cover had ended")? {
+            return Ok((0, unearned(incident.accrued_at), true));
+        }
+        let is_final = incident.state == IncidentState::Final;
+        let loss = (cover.sum * incident.reserve / incident.sums).saturating_sub(cover.loss_paid);
+        let back = is_final && !cover.refunded;
+        let refund = if back { unearned(incident.ended_at) * (BPS - incident.severity) / BPS } else { 0 };
+        let all = is_final && incident.reserve == incident.gross;
+        need(loss > 0 || refund > 0 || all, "there is nothing more")?;
+        Ok((loss, refund, all))
     }
 
     fn settle(&mut self, cover: usize, holder: Who, to: Who, signed: bool) -> Rule {
-        let amount = self.payout(cover)?;
+        let (loss, refund, all) = self.payout(cover)?;
+        let amount = loss + refund;
         need(self.covers[cover].holder == Some(holder), "not the holder")?;
         let product = self.covers[cover].product;
-        let pool = self.products[product].pool;
-        self.covers[cover].status = CoverStatus::Settled;
-        self.covers[cover].paid = amount;
+        let (pool, event_at) = (self.products[product].pool, self.products[product].trigger.event_at);
+        let entry = &mut self.covers[cover];
+        entry.paid += amount;
+        entry.loss_paid += loss;
+        let is_loss = entry.affected(event_at) == Some(true);
+        let (sum, premium) = (entry.sum, entry.premium);
         let incident = self.products[product].incident.as_mut().expect("there is one");
-        incident.paid += amount;
+        entry.refunded |= is_loss && incident.state == IncidentState::Final;
+        if all {
+            entry.status = CoverStatus::Settled;
+            if is_loss {
+                take(&mut incident.left.0, sum, "books: sums left")?;
+            } else {
+                take(&mut incident.left.1, premium, "books: premiums left")?;
+            }
+        }
+        incident.paid += loss;
         need(incident.paid <= incident.reserve, "books: an incident's reserve")?;
-        take(&mut self.pools[pool].incident_reserves, amount, "books: incident reserves")?;
+        take(&mut incident.refunds_left, refund, "books: premium to be given back")?;
+        take(&mut self.pools[pool].incident_reserves, loss, "books: incident reserves")?;
+        take(&mut self.pools[pool].refunds, refund, "books: premium to be given back")?;
         if amount > 0 {
             need(signed || to == holder, "not the holder's account")?;
             self.receive(to, self.pools[pool].asset, amount)?;
@@ -208,25 +488,33 @@ impl Model {
         Ok(())
     }
 
+    /// Whether an incident can be closed.
+    pub fn is_over(&self, product: usize) -> bool {
+        let entry = &self.products[product];
+        let Some(incident) = entry.incident.as_ref().filter(|incident| incident.open) else { return false };
+        let all = incident.state == IncidentState::Final && incident.reserve == incident.gross;
+        let settled = all && incident.left == (0, 0);
+        let open = self.pools[entry.pool].crisis.as_ref().is_some_and(|open| open.number == incident.crisis);
+        (settled || self.now >= incident.deadline) && !open
+    }
+
     fn close_incident(&mut self, product: usize) -> Rule {
         let pool = self.products[product].pool;
-        let event_at = self.products[product].trigger.event_at;
-        let incident = self.products[product].incident.clone().filter(|incident| incident.open);
-        let incident = incident.ok_or("there is no incident")?;
-        let funded = matches!(incident.state, IncidentState::Funded | IncidentState::Closed);
-        need(funded, "the incident is not funded")?;
         self.accrue(pool);
-        if incident.state == IncidentState::Funded {
-            let settled = self.affected(product, event_at) == (0, 0);
-            need(settled || self.now >= incident.funded_at + 180 * DAY, "the incident is in use")?;
-            let left = incident.reserve - incident.paid;
-            let books = &mut self.pools[pool];
-            take(&mut books.incident_reserves, left, "books: incident reserves")?;
-            books.surplus += left;
-        }
+        need(self.is_over(product), "the incident is in use")?;
         let entry = &mut self.products[product];
         entry.incident_closed = true;
-        entry.incident.as_mut().expect("it was there").open = false;
+        let incident = entry.incident.as_mut().expect("it is open");
+        incident.open = false;
+        let (left, refunds, crisis) = (incident.reserve - incident.paid, incident.refunds_left, incident.crisis);
+        let last = self.members(pool, crisis).next().is_none();
+        let books = &mut self.pools[pool];
+        take(&mut books.incident_reserves, left, "books: incident reserves")?;
+        take(&mut books.refunds, refunds, "books: premium to be given back")?;
+        books.surplus += left + refunds;
+        if last && let Some(place) = books.closed.iter().position(|closed| closed.number == crisis) {
+            books.surplus += books.closed.remove(place).bucket;
+        }
         Ok(())
     }
 
@@ -239,6 +527,7 @@ impl Model {
             }
             Op::Settle { cover, holder, to, signed } => self.settle(cover, holder, to, signed),
             Op::CloseIncident { product } => self.close_incident(product),
+            Op::ExtendDeadline { .. } => Err("the vault is not frozen"),
             _ => super::unknown(op, "incident"),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! It shares data types with the program (terms, kinds, names) and no arithmetic: amounts are `u128`, time runs over
 //! lists of streams and covers instead of day buckets, evidence is the set of all prints ever taken, and what the
-//! program keeps in counters (exposure, alerts, funding rounds, open limits) is summed up here from what it stands for.
+//! program keeps in counters (exposure, alerts, open limits) is summed up here from what it stands for.
 
 mod capital;
 mod cover;
@@ -116,7 +116,11 @@ impl Model {
             Part::Incidents => self.apply_incident(op),
             Part::Reinsurance => self.apply_reinsurance(op),
             Part::Roles | Part::Tokens | Part::Clock => self.apply_roles(op),
+        }?;
+        for pool in 0..self.pools.len() {
+            self.count_alerts(pool);
         }
+        Ok(())
     }
 
     /// Takes an asset out of somebody's account.

@@ -2,7 +2,7 @@
 
 use super::{BPS, DAY, Model, N, Rule, ceil, day, need, start, take};
 use crate::fuzz::op::{Op, Who};
-use backstop::state::{IncidentState, PoolKind, TreatyKind, TreatyTerms};
+use backstop::state::{PoolKind, TreatyKind, TreatyTerms};
 
 /// A treaty.
 #[derive(Clone, Debug)]
@@ -35,8 +35,10 @@ pub struct Treaty {
     pub rate: N,
     /// Restored so far.
     pub restored: N,
-    /// Owed and not collected.
-    pub uncollected: N,
+    /// What of that serves events after the crisis that is open.
+    pub later: N,
+    /// Owed and not paid.
+    pub owed: N,
 }
 
 impl Treaty {
@@ -50,16 +52,17 @@ impl Treaty {
 
     /// What the reinsurer must hold capital for.
     pub fn open_limit(&self) -> N {
-        self.limit_left + self.uncollected
+        self.limit_left + self.later + self.owed
     }
 
-    /// What it owes of a loss: gross, and net of what the quota share owes.
-    fn owes(&self, gross: N, beyond: N) -> N {
-        let due = match self.kind {
-            TreatyKind::QuotaShare { cession_bps, .. } => gross * N::from(cession_bps) / BPS,
-            TreatyKind::ExcessOfLoss { attachment, .. } => beyond.saturating_sub(N::from(attachment)),
-        };
-        due.min(self.limit_left)
+    /// What it takes of a gross loss, of which quota shares take `ceded`, before what is left of its limit.
+    pub fn due(&self, gross: N, ceded: N) -> N {
+        match self.kind {
+            TreatyKind::QuotaShare { .. } => ceded,
+            TreatyKind::ExcessOfLoss { attachment, .. } => {
+                (gross - ceded).saturating_sub(N::from(attachment)).min(self.limit)
+            }
+        }
     }
 }
 
@@ -119,7 +122,8 @@ impl Model {
             premium: 0,
             rate: 0,
             restored: 0,
-            uncollected: 0,
+            later: 0,
+            owed: 0,
         });
         Ok(())
     }
@@ -141,7 +145,7 @@ impl Model {
         };
         if premium > 0 {
             take(&mut self.pools[cedant].surplus, premium, "the surplus is too small")?;
-            self.treaties[index].rate = self.pools[reinsurer].stream(premium, now, end_day);
+            self.treaties[index].rate = self.pools[reinsurer].stream(premium, now, end_day, None);
             self.need_solvent(cedant)?;
         }
         match treaty.kind {
@@ -174,35 +178,19 @@ impl Model {
         self.need_solvent(reinsurer)
     }
 
-    /// The treaty that an incident calls next, if it is this one.
-    fn next_call(&self, index: usize, product: usize) -> Rule<(Treaty, N)> {
+    fn call(&mut self, index: usize, product: usize) -> Rule {
         let treaty = self.treaty(index)?;
         let entry = &self.products[product];
         let incident = entry.incident.as_ref().filter(|incident| incident.open).ok_or("there is no incident")?;
         need(entry.pool == treaty.cedant, "of another pool")?;
-        need(incident.state == IncidentState::Open, "its treaties are called")?;
-        need(incident.treaties.get(incident.cursor) == Some(&index), "not the next one")?;
-        let owed = treaty.owes(incident.gross, incident.gross.saturating_sub(incident.quota_share_owed));
-        Ok((treaty, owed))
-    }
-
-    fn book_call(&mut self, product: usize, treaty: &Treaty, owed: N, received: N) {
-        let incident = self.products[product].incident.as_mut().expect("there is one");
-        if treaty.quota_share().is_some() {
-            incident.quota_share_owed = owed;
-        }
-        incident.ceded += received;
-        incident.cursor += 1;
-        self.join_round(product);
-    }
-
-    fn call(&mut self, index: usize, product: usize) -> Rule {
-        let (treaty, owed) = self.next_call(index, product)?;
+        let noted = incident.noted.iter().find(|noted| noted.treaty == index).ok_or("it was not noted")?.clone();
+        let (crisis, still_exposed) = (incident.crisis, incident.still_exposed);
         let Treaty { cedant, reinsurer, limit, .. } = treaty;
         self.accrue(cedant);
         self.accrue(reinsurer);
-        let paid = owed.min(self.pools[reinsurer].bearing());
-        self.treaties[index].limit_left -= owed;
+        let paid = (noted.owed - noted.paid).min(self.pools[reinsurer].bearing());
+        need(paid > 0 || noted.pending, "nothing is owed")?;
+        self.treaties[index].owed -= paid;
         self.pools[reinsurer].lose(paid)?;
         let mut cost = 0;
         if let TreatyKind::ExcessOfLoss { reinstatements, reinstatement_premium_bps, .. } = treaty.kind {
@@ -211,34 +199,42 @@ impl Model {
             let held = ceil(self.required(reinsurer) * solvency, BPS);
             let room = self.pools[reinsurer].staying().saturating_sub(held) * BPS / solvency;
             let restorable = (limit * N::from(reinstatements)).saturating_sub(treaty.restored);
-            let restored = paid.min(restorable).min(room);
+            let restored = paid.min(restorable).min(room).min(still_exposed);
             if restored > 0 {
+                // As much as if all of it had been restored at once.
                 let whole = ceil(treaty.premium * N::from(reinstatement_premium_bps), BPS);
-                cost = ceil(whole * restored, limit).min(paid);
+                let of = |restored: N| ceil(whole * restored, limit);
+                cost = (of(treaty.restored + restored) - of(treaty.restored)).min(paid);
             }
-            self.treaties[index].restored += restored;
-            self.treaties[index].limit_left += restored;
+            let in_crisis = self.pools[cedant].crisis.is_some();
+            let entry = &mut self.treaties[index];
+            entry.restored += restored;
+            *(if in_crisis { &mut entry.later } else { &mut entry.limit_left }) += restored;
         }
         if cost > 0 {
             let week = day(self.now + 8 * DAY - 1);
             let now = self.now;
-            self.pools[reinsurer].stream(cost, now, treaty.end_day.max(week));
+            self.pools[reinsurer].stream(cost, now, treaty.end_day.max(week), None);
         }
-        self.pools[cedant].incident_reserves += paid - cost;
-        self.book_call(product, &treaty, owed, paid - cost);
-        Ok(())
-    }
-
-    fn collect(&mut self, index: usize) -> Rule {
-        let Treaty { cedant, reinsurer, uncollected, .. } = self.treaty(index)?;
-        need(uncollected > 0, "nothing is owed")?;
-        self.accrue(cedant);
-        self.accrue(reinsurer);
-        let paid = uncollected.min(self.pools[reinsurer].bearing());
-        self.pools[reinsurer].lose(paid)?;
-        self.treaties[index].uncollected = 0;
-        self.pools[cedant].hold();
-        self.pools[cedant].surplus += paid;
+        let incident = self.products[product].incident.as_mut().expect("there is one");
+        let noted = incident.noted.iter_mut().find(|noted| noted.treaty == index).expect("it was noted");
+        noted.paid += paid;
+        noted.pending = false;
+        let received = paid - cost;
+        let now = self.now;
+        let books = &mut self.pools[cedant];
+        match books.crisis.as_mut().filter(|open| open.number == crisis) {
+            Some(open) => open.recovered += received,
+            None => {
+                let closed = books.closed.iter_mut().find(|closed| closed.number == crisis);
+                let closed = closed.ok_or("books: the crisis is gone")?;
+                let short = if now < closed.until { closed.gross - closed.resources } else { 0 };
+                let late = received.min(short);
+                closed.resources += late;
+                closed.bucket += late;
+                self.come_late(cedant, received - late);
+            }
+        }
         Ok(())
     }
 
@@ -250,11 +246,14 @@ impl Model {
             self.treaties[index].open = false;
             return Ok(());
         }
-        let Treaty { cedant, reinsurer, end_day, uncollected, .. } = treaty;
+        let Treaty { cedant, reinsurer, end_day, owed, .. } = treaty;
         self.accrue(cedant);
         self.accrue(reinsurer);
-        let over = now >= start(end_day + self.pools[cedant].ring_days);
-        need(self.alerts(cedant).count == 0 && over && uncollected == 0, "the treaty is in use")?;
+        let reach = start(end_day + self.pools[cedant].ring_days);
+        let quiet = self.alerts(cedant).count == 0 && self.pools[cedant].crisis.is_none();
+        // What could not be paid for a year is owed no longer.
+        let paid = owed == 0 || now >= reach + 365 * DAY;
+        need(quiet && now >= reach && paid, "the treaty is in use")?;
         let books = &mut self.pools[cedant];
         if books.quota_share == Some(index) {
             need(books.payable == 0, "premium is owed")?;
@@ -323,21 +322,10 @@ impl Model {
                 need(amount > 0, "nothing is owed")?;
                 // Earned over seven days at least, to a day boundary.
                 let (now, end_day) = (self.now, day(self.now + 8 * DAY - 1));
-                self.pools[reinsurer].stream(amount, now, end_day);
+                self.pools[reinsurer].stream(amount, now, end_day, None);
                 Ok(())
             }
             Op::CallTreaty { treaty, product } => self.call(treaty, product),
-            Op::SkipTreaty { treaty, product } => {
-                let (entry, owed) = self.next_call(treaty, product)?;
-                let incident = self.products[product].incident.as_ref().expect("there is one");
-                need(self.now >= incident.opened_at + 2 * DAY, "it can still be called")?;
-                self.accrue(entry.cedant);
-                self.treaties[treaty].limit_left -= owed;
-                self.treaties[treaty].uncollected += owed;
-                self.book_call(product, &entry, owed, 0);
-                Ok(())
-            }
-            Op::CollectTreaty { treaty } => self.collect(treaty),
             Op::EndTreaty { treaty } => self.end(treaty),
             Op::CommuteTreaty { treaty, by } => {
                 governs(self, by)?;

@@ -7,7 +7,7 @@ use crate::output::{amount, card, listing, moment, percent, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::cpi::text::{date_text, hex_text};
-use backstop::state::{Claim, Cover, CoverState, Incident, Pool, Product, Trigger, get_text};
+use backstop::state::{Claim, Cover, CoverState, Incident, Pool, Product, Rates, Trigger, get_text};
 use backstop_client::account::Decode;
 use backstop_client::quote::Market;
 use backstop_client::view;
@@ -81,8 +81,8 @@ impl Row {
     /// Notes what it was paid: exact while its incident is there.
     fn with_payout(mut self, payout: Option<Payout>) -> Self {
         match payout {
-            Some(payout) if payout.basis == Basis::Funded => self.paid = Some(payout.amount),
-            Some(payout) => self.paid_at_most = Some(payout.amount),
+            Some(payout) if payout.basis == Basis::Funded => self.paid = Some(payout.total()),
+            Some(payout) => self.paid_at_most = Some(payout.total()),
             None => {}
         }
         self
@@ -246,7 +246,10 @@ struct PayoutView {
     event_at: i64,
     severity_bps: u16,
     due: Option<&'static str>,
+    /// For the loss.
     amount: u64,
+    /// Premium that is given back.
+    refund: u64,
 }
 
 pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
@@ -260,8 +263,9 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let due = payout(&cover, &market.trigger, incident.as_ref(), now);
     let refund = (standing == Standing::Waiting || standing == Standing::InForce)
         .then(|| {
+            let mut rates: Rates = account::fetch(cluster, &product.keys.rates()).ok()?;
             let Market { mut product, mut pool, trigger, .. } = market.clone();
-            product.cancel(&mut pool, &*trigger, &cover, now).ok().map(|cancelled| cancelled.refund)
+            product.cancel(&mut pool, &mut rates, &*trigger, &cover, now).ok().map(|cancelled| cancelled.refund)
         })
         .flatten();
     let shown = Shown {
@@ -283,6 +287,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
             severity_bps: due.severity_bps,
             due: due.claim.map(claim_name),
             amount: due.amount,
+            refund: due.refund,
         }),
     };
     context.options.output.print(&shown, |shown| {
@@ -334,33 +339,44 @@ fn claim_name(claim: Claim) -> &'static str {
 }
 
 fn payout_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
-    let why = match (due.basis, due.claim) {
+    let severity = percent(due.severity_bps.into());
+    match (due.basis, due.claim) {
         (Basis::LastPrice, None) => return "nothing at the last price".into(),
         (_, None) => return format!("nothing: it had ended when the event began on {}", moment(due.event_at)),
-        (_, Some(Claim::Refund)) => "the premium, as it was still waiting".to_owned(),
-        (_, Some(Claim::Loss)) => format!("{} of the sum insured", percent(due.severity_bps.into())),
-    };
+        (_, Some(Claim::Refund)) => return refund_text(due, asset),
+        (_, Some(Claim::Loss)) => {}
+    }
     let basis = match due.basis {
         Basis::Funded => "of the reserve set aside",
         Basis::Incident => "if the pool can pay everything",
         Basis::Evidence => "by the evidence shown, if the pool can pay everything",
         Basis::LastPrice => "if the mean of an event that begins now were the last price",
     };
-    format!("{}: {why}, {basis}", asset(due.amount))
+    format!("{}: {severity} of the sum insured, {basis}{}", asset(due.amount), premium_text(due, asset))
+}
+
+/// What a cover that was still waiting gets: its own premium, whatever the pool has.
+fn refund_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
+    format!("{}: the premium that it had not earned, as it was still waiting", asset(due.refund))
+}
+
+/// What of its premium a cover gets back beside its claim.
+fn premium_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
+    if due.refund == 0 { String::new() } else { format!("; and {} of its premium", asset(due.refund)) }
 }
 
 /// What a cover was paid. Once its incident is closed, the chain no longer tells the ratio.
 fn paid_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
-    let why = match due.claim {
-        Some(Claim::Refund) => "the premium, as it was still waiting".to_owned(),
-        _ => format!("{} of the sum insured", percent(due.severity_bps.into())),
-    };
+    if due.claim == Some(Claim::Refund) {
+        return refund_text(due, asset);
+    }
+    let severity = percent(due.severity_bps.into());
+    let (amount, premium) = (asset(due.amount), premium_text(due, asset));
     match due.basis {
-        Basis::Funded => format!("{}: {why}, of the reserve set aside", asset(due.amount)),
+        Basis::Funded => format!("{amount}: {severity} of the sum insured, of the reserve set aside{premium}"),
         _ => format!(
-            "{} at most: {why}; all of it, unless the pool had too little, which the chain does not keep once the incident \
-             has ended",
-            asset(due.amount)
+            "{amount} at most: {severity} of the sum insured; all of it, unless the pool had too little, which the chain \
+             does not keep once the incident has ended; and of its premium what was not earned and not lost"
         ),
     }
 }
@@ -372,9 +388,13 @@ mod tests {
     #[test]
     fn a_payout_is_told_with_its_reason() {
         let asset = |units: u64| format!("{units} USDC");
-        let due = |basis, claim, amount| Payout { basis, event_at: 0, severity_bps: 2_690, claim, amount };
+        let due = |basis, claim, amount| Payout { basis, event_at: 0, severity_bps: 2_690, claim, amount, refund: 4 };
         let text = payout_text(&due(Basis::Evidence, Some(Claim::Loss), 269), &asset);
-        assert_eq!(text, "269 USDC: 26.90 % of the sum insured, by the evidence shown, if the pool can pay everything");
+        assert_eq!(
+            text,
+            "269 USDC: 26.90 % of the sum insured, by the evidence shown, if the pool can pay everything; and 4 USDC of its \
+             premium"
+        );
         assert!(payout_text(&due(Basis::Funded, Some(Claim::Refund), 4), &asset).contains("the premium"));
         assert_eq!(payout_text(&due(Basis::LastPrice, None, 0), &asset), "nothing at the last price");
         assert!(payout_text(&due(Basis::Incident, None, 0), &asset).contains("had ended"));

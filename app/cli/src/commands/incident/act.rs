@@ -247,8 +247,10 @@ struct Settled {
     holder: String,
     destination: String,
     amount: u64,
-    /// Whether it is the premium of a cover that was not in force yet.
-    refund: bool,
+    /// Premium that is given back.
+    refund: u64,
+    /// Whether the cover was not in force yet.
+    waiting: bool,
     decimals: u8,
 }
 
@@ -268,17 +270,18 @@ pub fn settle(args: &SettleArgs, context: &Context) -> Result<()> {
         let settled = event::<CoverSettled>(receipt)?;
         let destination = keys.pool.assets_of(&holder).to_string();
         let preview = Preview {
-            title: format!("Pay {} to {holder}", asset(&product, settled.amount)),
+            title: format!("Pay {} to {holder}", asset(&product, settled.amount.saturating_add(settled.refund))),
             rows: vec![
                 ("cover", key.to_string()),
                 ("insured", asset(&product, cover.sum_insured)),
                 (
                     "why",
-                    match settled.refund {
-                        true => "not in force at the event: the premium goes back".into(),
+                    match settled.waiting {
+                        true => "not in force at the event: the premium that it had not earned goes back".into(),
                         false => "in force at the event".into(),
                     },
                 ),
+                ("premium back", asset(&product, settled.refund)),
                 ("to", destination.clone()),
             ],
             warnings: Vec::new(),
@@ -290,6 +293,7 @@ pub fn settle(args: &SettleArgs, context: &Context) -> Result<()> {
             destination,
             amount: settled.amount,
             refund: settled.refund,
+            waiting: settled.waiting,
             decimals: product.pool.decimals,
         };
         Ok((preview, details))
@@ -310,10 +314,11 @@ pub fn close(args: &CloseArgs, context: &Context) -> Result<()> {
     let product = &case.product;
     context.carry_out(&[ix::close_incident(&product.keys, incident.rent_payer)], |receipt| {
         let closed = event::<IncidentClosed>(receipt)?;
+        let to_surplus = closed.reserve.saturating_add(closed.refunds);
         let preview = Preview {
             title: format!("Close the incident of {}", product.state.name()),
             rows: vec![
-                ("to the surplus", asset(product, closed.to_surplus)),
+                ("to the surplus", asset(product, to_surplus)),
                 ("rent goes to", incident.rent_payer.to_string()),
             ],
             warnings: match incident.sums_left > 0 || incident.premiums_left > 0 {
@@ -321,11 +326,8 @@ pub fn close(args: &CloseArgs, context: &Context) -> Result<()> {
                 false => Vec::new(),
             },
         };
-        let details = Closed {
-            incident: product.keys.incident().to_string(),
-            to_surplus: closed.to_surplus,
-            decimals: product.pool.decimals,
-        };
+        let details =
+            Closed { incident: product.keys.incident().to_string(), to_surplus, decimals: product.pool.decimals };
         Ok((preview, details))
     })
 }

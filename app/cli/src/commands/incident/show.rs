@@ -11,8 +11,8 @@ use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::constants::{SETTLEMENT_WINDOW, TREATY_CALL_WINDOW};
 use backstop::state::{
-    CallState, Claim, Cover, CoverState, Incident, IncidentState, LossByLayer, Product, Treaty, TreatyKind, Trigger,
-    get_text,
+    CallState, Claim, Cover, CoverState, Incident, IncidentState, LossByLayer, Payout, Product, Treaty, TreatyKind,
+    Trigger, get_text,
 };
 use backstop_client::view;
 use backstop_client::view::Case;
@@ -214,6 +214,8 @@ struct Shown {
     /// Sums insured and premiums of covers that are not settled yet.
     sums_left: u64,
     premiums_left: u64,
+    /// Premium set aside to be given back, and not given back yet.
+    refunds_left: u64,
     /// When what is left goes to the surplus, whether all is settled or not; once funded.
     deadline: Option<i64>,
     next: Option<Step>,
@@ -268,10 +270,12 @@ struct CoverRow {
     premium: u64,
     /// `loss`: in force at the event. `refund`: not in force yet, the premium goes back.
     claim: &'static str,
-    /// What it is due in full.
+    /// What it is due in full, with what of its premium is given back.
     due: u64,
-    /// What it is paid; once funded.
+    /// What it is paid; once that is known.
     payout: Option<u64>,
+    /// Premium that is given back: part of both.
+    refund: u64,
     settled: bool,
 }
 
@@ -296,6 +300,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         covers,
         sums_left: incident.sums_left,
         premiums_left: incident.premiums_left,
+        refunds_left: incident.refunds_left,
         deadline: (incident.state == IncidentState::Funded)
             .then(|| incident.funded_at.saturating_add(SETTLEMENT_WINDOW)),
         next: next_step(&case, open_cover, now),
@@ -349,10 +354,9 @@ fn losses(case: &Case, incident: &Incident, now: i64) -> Option<Losses> {
 }
 
 fn cover_row(address: Pubkey, cover: &Cover, incident: &Incident) -> Option<CoverRow> {
-    let (claim, payout) = incident.payout(cover).ok()?;
-    let in_full = Incident { reserve: incident.gross, ..incident.clone() };
-    let (_, due) = in_full.payout(cover).ok()?;
-    let is_funded = matches!(incident.state, IncidentState::Funded | IncidentState::Closed);
+    let in_full = Incident { reserve: incident.gross, state: IncidentState::Funded, ..incident.clone() };
+    let Payout { claim, amount, refund } = in_full.payout(cover).ok()?;
+    let paid = incident.payout(cover).ok().and_then(|payout| payout.total());
     Some(CoverRow {
         cover: address.to_string(),
         mint: cover.mint.to_string(),
@@ -362,8 +366,9 @@ fn cover_row(address: Pubkey, cover: &Cover, incident: &Incident) -> Option<Cove
             Claim::Loss => "loss",
             Claim::Refund => "refund",
         },
-        due,
-        payout: is_funded.then_some(payout),
+        due: amount.saturating_add(refund),
+        payout: paid,
+        refund,
         settled: cover.state == CoverState::Settled,
     })
 }
@@ -404,6 +409,9 @@ fn display(shown: &Shown, now: i64) -> String {
             let falls = losses.as_ref().map(|losses| format!(": {}", losses.text(decimals))).unwrap_or_default();
             ("the pool bears", format!("{}{falls}", asset(net)))
         })),
+    }
+    if shown.refunds_left > 0 {
+        rows.push(("premium back", format!("{} left to be given back", asset(shown.refunds_left))));
     }
     rows.push(("covers", format!("{} settled, {} open", shown.covers_settled, shown.covers_open)));
     if let Some(deadline) = shown.deadline {

@@ -77,6 +77,11 @@ const EARNINGS_NOTE: &str = "junior/yr and senior/yr: what premium in force earn
 
 const YEAR: u128 = 365 * 86_400;
 
+/// What a rate earns in a year, in asset units.
+fn a_year(rate_q32: u64) -> u64 {
+    u64::try_from((u128::from(rate_q32) * YEAR) >> 32).unwrap_or(u64::MAX)
+}
+
 /// A pool's figures as they are at `now`, premium earned since the last accrual included.
 fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
     let mut books = *pool;
@@ -118,7 +123,7 @@ fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
         required_capital: required,
         must_stay: books.must_stay(required).unwrap_or(u64::MAX),
         total_exposure: books.total_exposure,
-        premium_a_year: u64::try_from((u128::from(books.rate_q32) * YEAR) >> 32).unwrap_or(u64::MAX),
+        premium_a_year: a_year(books.rate_q32),
         in_use_bps: earnings::in_use_bps(&books, now),
         alerts: books.alerts,
     }
@@ -158,6 +163,15 @@ struct Shown {
     summary: Summary,
     cash: u64,
     unearned_premium: u64,
+    /// What covers will add a year to the premium that is earned, once they begin.
+    premium_to_begin: u64,
+    /// When an alert stopped the earning of premium; nothing is earned until it is over.
+    stands_since: Option<i64>,
+    /// Premium of ended products, to be given back to their holders.
+    premium_refunds: u64,
+    /// Late money that is spread over time, and until when.
+    late_money: u64,
+    late_money_until: Option<i64>,
     incident_reserves: u64,
     exit_reserves: u64,
     treaty_payable: u64,
@@ -247,6 +261,11 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         summary: summary(keys.pool, &state, now),
         cash: state.cash,
         unearned_premium: state.unearned_premium,
+        premium_to_begin: a_year(state.waiting_rate_q32),
+        stands_since: (state.stands_since != 0).then_some(state.stands_since),
+        premium_refunds: state.premium_refunds,
+        late_money: state.second_stream.amount,
+        late_money_until: (state.second_stream.amount > 0).then_some(state.second_stream.until),
         incident_reserves: state.incident_reserves,
         exit_reserves: state.exit_reserves,
         treaty_payable: state.treaty_payable,
@@ -314,13 +333,32 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
             asset(senior.worst_case)
         )
     });
+    let to_begin = match shown.premium_to_begin {
+        0 => String::new(),
+        more => format!(", {} more of covers that have not begun", asset(more)),
+    };
     row(
         "premium",
-        format!("{} a year now, {} not earned yet", asset(pool.premium_a_year), asset(shown.unearned_premium)),
+        format!(
+            "{} a year now{to_begin}; {} not earned yet",
+            asset(pool.premium_a_year),
+            asset(shown.unearned_premium)
+        ),
     );
+    if let Some(since) = shown.stands_since {
+        row("earning stopped", format!("on {}: until the alert is over nothing is earned", moment(since)));
+    }
+    if let Some(until) = shown.late_money_until {
+        row("late money", format!("{} coming in until {}", asset(shown.late_money), moment(until)));
+    }
     row(
         "set aside",
-        format!("{} for incidents, {} for exits", asset(shown.incident_reserves), asset(shown.exit_reserves)),
+        format!(
+            "{} for incidents, {} of premium to be given back, {} for exits",
+            asset(shown.incident_reserves),
+            asset(shown.premium_refunds),
+            asset(shown.exit_reserves)
+        ),
     );
     row("vault", format!("{}, books say {}", asset(shown.vault_balance), asset(shown.cash)));
     row("cooldown", super::deposit::cooldown(shown.cooldown_seconds, ""));

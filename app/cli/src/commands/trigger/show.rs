@@ -225,7 +225,7 @@ fn due(case: &Case, standing: &Standing) -> Option<u64> {
         return None;
     }
     let affected = product.affected(window.event_at).ok()?;
-    losses::gross(affected.sums, so_far.severity_bps, affected.premiums)
+    losses::gross(affected.sums, so_far.severity_bps)
 }
 
 fn slots(terms: &Terms, standing: &Standing) -> Vec<SlotView> {

@@ -62,7 +62,9 @@ impl Story<'_> {
         let stated = self.scenario.stated;
         let reserve_and_gross = self.incident.as_ref().map_or((0, 0), |incident| (incident.reserve, incident.gross));
         let (reserve, gross) = reserve_and_gross;
+        let ended = self.ended;
         for sold in &mut self.covers {
+            let stream = sold.stream();
             let cover = &mut sold.report;
             let claim = if sold.product != STRESS || cover.end <= stated.event_at {
                 0
@@ -71,27 +73,32 @@ impl Story<'_> {
                 expect::claim(cover.sum_insured, stated.severity_bps)
             } else {
                 cover.due = "refund".into();
-                cover.premium
+                0
             };
-            cover.expected = expect::payout(claim, reserve, gross);
+            // Of its premium: what it had not earned when the alert began, if it had not begun at the event; the part that
+            // was not lost of what it had not earned when the challenge was over, if it was in force.
+            let back = match (cover.due.as_str(), ended) {
+                ("refund", Some(ended)) => stream.unearned(ended.accrued_at),
+                ("loss", Some(ended)) => expect::given_back(stream.unearned(ended.at), stated.severity_bps),
+                _ => 0,
+            };
+            cover.expected = expect::payout(claim, reserve, gross) + back;
+            cover.premium_back = back;
         }
         let reports: Vec<Cover> = self.covers.iter().map(|sold| sold.report.clone()).collect();
         for cover in &reports {
             self.owed_to(&cover.holder, cover.expected);
             let statement = match cover.due.as_str() {
-                "loss" => format!("{} was paid sum insured x severity x ratio", cover.holder),
+                "loss" => format!("{} was paid sum insured x severity x ratio, and premium back", cover.holder),
                 "refund" => format!("{} bought too late and got the premium back", cover.holder),
                 _ => format!("{} is due nothing on the {} cover, which lives on", cover.holder, cover.product),
             };
             let name = format!("paid_{}_{}", cover.holder.to_lowercase(), cover.product);
             self.check(&name, &statement, units(cover.expected), units(cover.paid));
         }
-        let sums = |due: &str, of: fn(&Cover) -> u64| reports.iter().filter(|cover| cover.due == due).map(of).sum();
-        let owed = expect::gross(
-            sums("loss", |cover| cover.sum_insured),
-            stated.severity_bps,
-            sums("refund", |cover| cover.premium),
-        );
+        let sums =
+            |due: &str, of: fn(&Cover) -> u64| reports.iter().filter(|cover| cover.due == due).map(of).sum::<u64>();
+        let owed = expect::gross(sums("loss", |cover| cover.sum_insured), stated.severity_bps);
         self.check("gross", "The incident owes what its covers are due, to the unit", units(owed), units(gross));
 
         let dates = |sold: &Sold| (sold.report.active_from, sold.report.end);

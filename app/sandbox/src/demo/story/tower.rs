@@ -52,7 +52,7 @@ impl Tier {
                 TreatyKind::ExcessOfLoss { .. } => i64::from(first_day() + TREATY_DAYS) * day,
                 TreatyKind::QuotaShare { .. } => (at + 7 * day + day - 1).div_euclid(day) * day,
             };
-            Stream { premium: *premium, from: *at, to }
+            Stream { premium: *premium, from: *at, to, until: to }
         };
         self.premiums.iter().map(stream).collect()
     }
@@ -139,24 +139,25 @@ impl Story<'_> {
         self.tower[number].premiums.extend((premium > 0).then_some((now, premium)));
     }
 
-    /// What people try while the treaties wait to be called.
-    pub(super) fn try_to_skip_the_tower(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
-        let call = ix::call_treaty(&self.tower[LAYER].treaty, keys);
-        self.attempt(JULIA, "calls the layer before the quota share", BackstopError::WrongTreatyOrder, &[call])?;
-        let fund = ix::fund_incident(keys);
-        self.attempt(ANNA, "funds the incident before its treaties", BackstopError::TreatiesNotCalled, &[fund])
+    /// The incident is given its part of what the pool has before its treaties pay, and people try to get around it.
+    pub(super) fn pay_before_the_treaties(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
+        let fund = ix::fund_incident(keys, CRISIS);
+        self.run("the incident is given its first part", "fund_incident", None, &[fund.clone()])?;
+        self.attempt(ANNA, "funds the incident twice", BackstopError::AlreadyFunded, &[fund])?;
+        let deposit = self.deposit_of(JULIA);
+        self.attempt(JULIA, "deposits while the crisis lasts", BackstopError::PoolInCrisis, &deposit)
     }
 
-    /// Calls the treaties in their order: the quota share, then the layer.
+    /// Calls the treaties, the layer first: their order changes nothing.
     pub(super) fn call_treaties(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
-        for (number, terms) in TOWER.iter().enumerate() {
+        for (number, terms) in TOWER.iter().enumerate().rev() {
             let Tier { reinsurer, treaty, .. } = self.tower[number];
             self.run("a reinsurer's premium is earned", "accrue", None, &[ix::accrue(reinsurer.pool)])?;
             let vaults = [reinsurer.vault(), self.pool.vault()];
             let capital = self.loss_capital(&reinsurer)?;
             let [paying, getting] = [self.chain.tokens(&vaults[0])?, self.chain.tokens(&vaults[1])?];
             let step = format!("the {} pool is called", terms.pool);
-            self.run(&step, "call_treaty", None, &[ix::call_treaty(&treaty, keys)])?;
+            self.run(&step, "call_treaty", None, &[ix::call_treaty(&treaty, keys, CRISIS)])?;
             let paid = paying.saturating_sub(self.chain.tokens(&vaults[0])?);
             let got = self.chain.tokens(&vaults[1])?.saturating_sub(getting);
             let after = self.loss_capital(&reinsurer)?;
@@ -198,6 +199,8 @@ impl Story<'_> {
     pub(super) fn treaty_reports(&self) -> Result<Vec<Treaty>, DemoError> {
         let report = |tier: &Tier| {
             let treaty: state::Treaty = self.chain.read(&tier.treaty.treaty)?;
+            let cedant: state::Pool = self.chain.read(&self.pool.pool)?;
+            let (limit_left, _) = cedant.limit_and_owed(&tier.treaty.treaty).unwrap_or_default();
             let mut report = Treaty {
                 key: tier.terms.key.into(),
                 address: tier.treaty.treaty.to_string(),
@@ -207,7 +210,7 @@ impl Story<'_> {
                 attachment: None,
                 rate_on_line_bps: None,
                 limit: treaty.limit,
-                limit_left: treaty.limit_left,
+                limit_left,
                 start: treaty.start(),
                 end: treaty.end(),
                 premium: tier.premium(),
@@ -254,19 +257,37 @@ impl Story<'_> {
         let statement = "The layer was paid its rate on line for the whole term";
         self.check("layer_premium", statement, units(expected), units(self.tower[LAYER].premium()));
 
-        let earned = expect::earned(&self.sold_streams(), self.now());
-        let expected = expect::ceded_premium(earned, QUOTA_SHARE_BPS, COMMISSION_BPS);
+        let expected = expect::ceded_premium(self.premium_earned(), QUOTA_SHARE_BPS, COMMISSION_BPS);
         let statement = "The quota share was paid its part of every premium earned, less commission";
         self.check("quota_share_premium", statement, units(expected), units(self.tower[QUOTA_SHARE].premium()));
     }
 
-    /// Premiums of the covers, as the pool earns them.
-    fn sold_streams(&self) -> Vec<Stream> {
-        let stream = |sold: &Sold| {
-            let Cover { premium, bought_at, end, .. } = sold.report;
-            Stream { premium, from: bought_at, to: end }
-        };
-        self.covers.iter().map(stream).collect()
+    /// Premium of the covers that match, as the pool earns it.
+    fn sold_streams(&self, which: impl Fn(&Sold) -> bool) -> Vec<Stream> {
+        self.covers.iter().filter(|sold| which(sold)).map(Sold::stream).collect()
+    }
+
+    /// What the pool has earned by covers until now: of the product that is over until its incident's challenge ended, and
+    /// the same in two amounts of whole units, until the alert began and from then on.
+    fn premium_earned(&self) -> u64 {
+        let Some(ended) = self.ended else { return expect::earned(&self.sold_streams(|_| true), self.now()) };
+        let goes_on = self.sold_streams(|sold| sold.product != STRESS);
+        let over = self.sold_streams(|sold| sold.product == STRESS);
+        let in_force = self.sold_streams(|sold| sold.product == STRESS && sold.report.due == "loss");
+        // Fractions of a unit are carried from one accrual to the next.
+        let cut = over.into_iter().map(|stream| Stream { until: ended.accrued_at, ..stream });
+        let going_on: Vec<Stream> = goes_on.into_iter().chain(cut).collect();
+        expect::earned(&going_on, self.now()) + expect::earned_between(&in_force, ended.accrued_at, ended.at)
+    }
+
+    /// What else of the premium of the product that is over became capital: what was not earned, less what holders got.
+    fn premium_kept(&self) -> u64 {
+        let Some(ended) = self.ended else { return 0 };
+        let due = |due: &'static str| self.sold_streams(move |sold| sold.product == STRESS && sold.report.due == due);
+        let waiting = expect::earned_between(&due("refund"), ended.accrued_at, i64::MAX);
+        let loss = expect::earned_between(&due("loss"), ended.at, i64::MAX);
+        let back: u64 = self.covers.iter().map(|sold| sold.report.premium_back).sum();
+        waiting + loss - back
     }
 
     fn check_waterfall(&mut self) -> Result<(), DemoError> {
@@ -309,15 +330,16 @@ impl Story<'_> {
         let expected = [TOWER[QUOTA_SHARE].limit - quota_share, TOWER[LAYER].limit - layer];
         let mut left = Vec::new();
         for tier in &self.tower {
-            let treaty: state::Treaty = self.chain.read(&tier.treaty.treaty)?;
+            let cedant: state::Pool = self.chain.read(&self.pool.pool)?;
+            let (limit_left, _) = cedant.limit_and_owed(&tier.treaty.treaty).unwrap_or_default();
             let pool: state::Pool = self.chain.read(&tier.reinsurer.pool)?;
             let held: u64 = pool.inward.iter().map(|inward| inward.limit).sum();
-            left.push(match treaty.limit_left == held {
+            left.push(match limit_left == held {
                 true => units(held),
-                false => format!("{} by the treaty, {} by the pool", units(treaty.limit_left), units(held)),
+                false => format!("{} by the cedant, {} by the pool", units(limit_left), units(held)),
             });
         }
-        let statement = "Each reinsurer stands behind what is left of its limit, by treaty and books";
+        let statement = "Each reinsurer stands behind what is left of its limit, by the books of both sides";
         self.check("limits", statement, list(expected), left.join(", "));
         Ok(())
     }
@@ -328,13 +350,14 @@ impl Story<'_> {
         let put_in: u64 = self.capital.iter().map(|capital| capital.amount).sum();
         let sold: u64 = self.covers.iter().map(|sold| sold.report.premium).sum();
         let paid_out: u64 = self.covers.iter().map(|sold| sold.report.expected).sum();
+        let premium_back: u64 = self.covers.iter().map(|sold| sold.report.premium_back).sum();
         let ceded: u64 = self.tower.iter().map(Tier::premium).sum();
         let recovered: u64 = self.tower.iter().map(Tier::paid).sum();
 
         // All that left the pool for the incident is paid out by now, and what rounding left went to the surplus.
-        let earned = expect::earned(&self.sold_streams(), now);
+        let earned = self.premium_earned() + self.premium_kept();
         let out = ceded + paid_out;
-        let mut capital = vec![(put_in + earned + recovered).saturating_sub(out)];
+        let mut capital = vec![(put_in + earned + recovered + premium_back).saturating_sub(out)];
         let mut vaults = vec![(put_in + sold + recovered).saturating_sub(out)];
         for tier in &self.tower {
             let earned = expect::earned(&tier.streams(), now);

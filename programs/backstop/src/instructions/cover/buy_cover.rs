@@ -8,7 +8,7 @@ use crate::error::BackstopError;
 use crate::events::{CoverBought, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, PoolSigner, Purse, Till, Vault};
-use crate::state::{Cover, CoverRequest, Load, Pool, Product, Protocol, Sale, Trigger, day_of};
+use crate::state::{Cover, CoverRequest, Load, Pool, Product, Protocol, Rates, Sale, Trigger, day_of};
 use anchor_lang::prelude::*;
 use anchor_spl::associated_token::AssociatedToken;
 use anchor_spl::token_2022::Token2022;
@@ -61,6 +61,9 @@ pub struct BuyCover<'info> {
         has_one = trigger @ BackstopError::WrongParent
     )]
     pub product: AccountLoader<'info, Product>,
+    /// The product's rates.
+    #[account(mut, has_one = product @ BackstopError::WrongParent)]
+    pub rates: AccountLoader<'info, Rates>,
     /// The product's trigger.
     pub trigger: AccountLoader<'info, Trigger>,
     /// CHECK: the pool's token account, by its address.
@@ -102,7 +105,7 @@ pub struct BuyCover<'info> {
 /// Specification:
 /// - refused while purchases are paused, and for every reason in [`Product::sell`];
 /// - refused above `max_premium`;
-/// - the premium is rounded up and streams to the pool until the cover's end;
+/// - the premium is rounded up and streams to the pool from the first insured day to the cover's end;
 /// - the NFT's supply is one and its metadata fixed for good;
 /// - the address of the NFT's mint holds the buyer's key and number: nobody else can occupy it;
 /// - it holds the UTC day, which must be today's: it is free on no later day, and a cover is not given back on its first.
@@ -131,9 +134,10 @@ fn book<'a, 'info>(
 ) -> Result<(Vault<'a, 'info>, Metadata, CoverBought)> {
     let mut till = Till::untouched(&accounts.pool)?;
     let mut product = accounts.product.write()?;
-    let Sale { quote, released, accrual } = product.sell(&mut till, &*accounts.trigger.read()?, args.request, now)?;
+    let (mut rates, trigger) = (accounts.rates.write()?, accounts.trigger.read()?);
+    let Sale { quote, released, accrual } = product.sell(&mut till, &mut rates, &*trigger, args.request, now)?;
     ensure!(quote.premium <= args.max_premium, BackstopError::PremiumTooHigh);
-    till.report_accrual(now, accrual)?;
+    till.report_accrual(accrual)?;
     let sequence = till.number_event();
     let mint = accounts.cover_mint.key();
     let bump = require_address(&accounts.cover, &[COVER_SEED, mint.as_ref()])?;

@@ -5,7 +5,7 @@ use crate::error::BackstopError;
 use crate::events::{CoverCancelled, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, Till};
-use crate::state::{Cancellation, Cover, Load, Pool, Product, Trigger};
+use crate::state::{Cancellation, Cover, Load, Pool, Product, Rates, Trigger};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 use anchor_spl::token_interface::TokenInterface;
@@ -35,6 +35,9 @@ pub struct CancelCover<'info> {
         has_one = trigger @ BackstopError::WrongParent
     )]
     pub product: AccountLoader<'info, Product>,
+    /// The product's rates.
+    #[account(mut, has_one = product @ BackstopError::WrongParent)]
+    pub rates: AccountLoader<'info, Rates>,
     /// The product's trigger.
     pub trigger: AccountLoader<'info, Trigger>,
     /// CHECK: the pool's token account, by its address.
@@ -67,22 +70,25 @@ pub struct CancelCover<'info> {
 /// - only the holder of the NFT, before the cover's end, and not on the UTC day of the purchase: on a later one nobody can
 ///   make another cover of the same address;
 /// - only while the trigger is quiet;
-/// - refunds the unearned premium, rounded down, less the fee the cover was sold with, rounded up;
+/// - refunds the unearned premium less the fee the cover was sold with, rounded up: all of the premium before the first
+///   insured day, from there on what its rate has still to earn, rounded down;
 /// - buying and cancelling always costs: the fee is at least one unit of a refund.
 pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let now = now()?;
     let cover = &accounts.cover;
-    cover.require_active()?;
+    cover.require_open()?;
     let nft = token::read_account(&accounts.holder_nft)?;
     let holds = nft.mint == cover.mint && nft.owner == accounts.holder.key() && nft.amount == 1;
     ensure!(holds, BackstopError::NotHolder);
 
     let mut till = Till::untouched(&accounts.pool)?;
     let trigger = accounts.trigger.read()?;
-    let Cancellation { refund, fee, accrual } = accounts.product.write()?.cancel(&mut till, &*trigger, cover, now)?;
-    till.report_accrual(now, accrual)?;
+    let mut rates = accounts.rates.write()?;
+    let mut product = accounts.product.write()?;
+    let Cancellation { refund, fee, accrual } = product.cancel(&mut till, &mut rates, &*trigger, cover, now)?;
+    till.report_accrual(accrual)?;
     let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };

@@ -5,7 +5,7 @@ use crate::error::{BackstopError, refuse};
 use crate::events::{CoverClosed, report};
 use crate::instructions::no_more;
 use crate::money::{PoolSigner, Till};
-use crate::state::{Cover, CoverState, Load, Pool, Product};
+use crate::state::{Cover, CoverState, Load, Pool, Product, ProductState};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 
@@ -43,16 +43,21 @@ pub struct CloseCover<'info> {
 }
 
 /// Specification:
-/// - only after a payout, or once the cover can no longer be paid;
+/// - only once the cover was paid all that it can be, or can no longer be paid; the holder of one that an incident may
+///   still pay more can give that up;
 /// - the holder burns the NFT; once it is burnt, anyone closes what is left;
 /// - the rent goes to whoever paid it.
 pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let cover = &accounts.cover;
-    let spent = cover.state == CoverState::Settled || accounts.product.read()?.is_spent(cover);
-    ensure!(spent, BackstopError::CoverStillLive);
-    if token::mint_supply(&accounts.cover_mint)? > 0 {
+    let (over, spent) = {
+        let product = accounts.product.read()?;
+        (product.state() == ProductState::Over, cover.state == CoverState::Settled || product.is_spent(cover))
+    };
+    let held = token::mint_supply(&accounts.cover_mint)? > 0;
+    ensure!(spent || (over && held), BackstopError::CoverStillLive);
+    if held {
         let (Some(holder), Some(nft)) = (&accounts.holder, &accounts.holder_nft) else {
             return Err(refuse(BackstopError::HolderMustSign));
         };

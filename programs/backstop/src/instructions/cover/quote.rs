@@ -35,7 +35,7 @@ pub(crate) fn handle(ctx: Context<QuoteCover>, request: CoverRequest) -> Result<
     Protocol::read_pause(&accounts.protocol)?.require_purchases_open(now)?;
     let mut pool = boxed(&*accounts.pool.read()?);
     let mut product = boxed(&*accounts.product.read()?);
-    Ok(product.sell(&mut pool, &*accounts.trigger.read()?, request, now)?.quote)
+    Ok(product.price(&mut pool, &*accounts.trigger.read()?, request, now)?.quote)
 }
 
 /// A copy on the heap: an account is larger than a stack frame, so the bytes go there without passing the stack.

@@ -1,10 +1,11 @@
-//! Sets aside what an incident is paid, and fixes its ratio.
+//! Gives an incident its part of what there is, and closes its crisis once that is due.
 
 use crate::error::BackstopError;
-use crate::events::{IncidentFunded, report};
+use crate::events::{CrisisClosed, IncidentFunded, IncidentGrown, report};
+use crate::instructions::trigger::observe::book_phase_change;
 use crate::instructions::{no_more, now};
 use crate::money::Till;
-use crate::state::{Incident, Load, Pool, Product, Trigger};
+use crate::state::{Crisis, Funding, Incident, Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
 /// Accounts of `fund_incident`.
@@ -14,11 +15,7 @@ pub struct FundIncident<'info> {
     #[account(mut)]
     pub pool: AccountLoader<'info, Pool>,
     /// The product.
-    #[account(
-        mut,
-        has_one = pool @ BackstopError::WrongParent,
-        has_one = trigger @ BackstopError::WrongParent
-    )]
+    #[account(has_one = pool @ BackstopError::WrongParent, has_one = trigger @ BackstopError::WrongParent)]
     pub product: AccountLoader<'info, Product>,
     /// The product's trigger.
     #[account(mut)]
@@ -31,32 +28,41 @@ pub struct FundIncident<'info> {
         has_one = product @ BackstopError::WrongParent
     )]
     pub incident: Account<'info, Incident>,
+    /// The crisis that the incident is part of.
+    #[account(mut, dup, has_one = pool @ BackstopError::WrongParent)]
+    pub crisis: Account<'info, Crisis>,
 }
 
 /// Specification:
-/// - anyone, once the incident's treaties are called and its funding round is due;
-/// - the incident gets its net loss, or its part of the capital that its round began with: the same in any order;
-/// - the loss falls on surplus, junior, senior; the product's exposure leaves pool and group; its alert ends;
-/// - the ratio never changes again.
+/// - anyone, at any time, in any order with other calls, and again; refused if nothing would change;
+/// - first the incident is brought up to the evidence: a deeper severity raises what its covers are due and what
+///   treaties owe; once final, the premium that was set aside is given back in the part that was not lost;
+/// - then its crisis is closed, if that is due: what there is for its incidents is fixed, and the loss falls on surplus,
+///   junior, senior as a whole;
+/// - then its reserve is brought up to `floor(gross x ratio)` of an open crisis, or to `floor(gross x resources / gross of
+///   all)` of a closed one.
 pub(crate) fn handle(ctx: Context<FundIncident>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let now = now()?;
-    let incident = &mut accounts.incident;
+    let mut trigger = accounts.trigger.write()?;
+    let outcome = trigger.refresh(now);
+    if outcome.phase_changed() {
+        let key = accounts.trigger.key();
+        book_phase_change(&mut trigger, key, &accounts.product, &accounts.pool, &outcome, now)?;
+    }
+    let (pool, incident) = (accounts.pool.key(), &mut accounts.incident);
     let mut till = Till::open(&accounts.pool, now)?;
-    let mut product = accounts.product.write()?;
-    let funding = incident.fund(&mut till, &mut product, &mut *accounts.trigger.write()?, now)?;
-    let sequence = till.number_event();
+    let Funding { growth, closing, giving } = incident.fund(&mut till, &mut accounts.crisis, &*trigger, now)?;
+    if let Some(growth) = growth {
+        report(&IncidentGrown { pool, sequence: till.number_event(), incident: incident.key(), growth })?;
+    }
+    if let Some(closing) = closing {
+        report(&CrisisClosed { pool, sequence: till.number_event(), closing })?;
+    }
+    if giving.amount > 0 {
+        report(&IncidentFunded { pool, sequence: till.number_event(), incident: incident.key(), giving })?;
+    }
     till.close()?;
-    report(&IncidentFunded {
-        pool: accounts.pool.key(),
-        sequence,
-        incident: incident.key(),
-        gross: funding.gross,
-        ceded: funding.ceded,
-        paid: funding.paid,
-        released: funding.released,
-        losses: funding.losses,
-    })?;
     Ok(())
 }

@@ -2,11 +2,11 @@
 
 use crate::cpi::records::{read_record, write_part};
 use crate::cpi::token;
-use crate::error::{BackstopError, refuse};
+use crate::error::BackstopError;
 use crate::events::{CoverSettled, report};
 use crate::instructions::no_more;
 use crate::money::{Asset, Payee, Till};
-use crate::state::{Claim, Cover, CoverState, Incident, IncidentState, Pool};
+use crate::state::{Claim, Cover, Incident, Pool};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -45,45 +45,46 @@ pub struct SettleCover<'info> {
 /// Specification:
 /// - anyone, to the associated token account of the NFT's holder if that is a wallet; any holder may sign and name
 ///   another account, and a holder that is a program's account must;
-/// - pays `floor(sum x severity x ratio)`, or `floor(premium x ratio)` if the cover was still waiting at the event;
-/// - each cover once; a cover that had ended is not eligible;
-/// - what cannot be paid stays open until the incident is closed.
+/// - pays `floor(sum x reserve / sums in force)`, less what the cover was paid before, as soon and as often as there is
+///   more; once the severity is final, beside it and once, the part that was not lost of the premium that the cover had
+///   not earned when its protection ended; refused if there is nothing more now;
+/// - pays a cover that was still waiting at the event what it had not earned of its premium when the alert began, in
+///   full and at once, whatever the pool has;
+/// - a cover that had ended is not eligible;
+/// - what cannot be paid stays open until the incident is closed; whoever holds the NFT then gets it.
 pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let mut incident: Incident = read_record(&accounts.incident)?;
-    let cover: Cover = read_record(&accounts.cover)?;
+    let mut cover: Cover = read_record(&accounts.cover)?;
     ensure!(incident.pool == accounts.pool.key(), BackstopError::WrongParent);
     ensure!(cover.product == incident.product, BackstopError::WrongParent);
-    match incident.state {
-        IncidentState::Funded => {}
-        IncidentState::Open | IncidentState::Waiting => return Err(refuse(BackstopError::NotFunded)),
-        IncidentState::Closed => return Err(refuse(BackstopError::IncidentClosed)),
-    }
-    cover.require_active()?;
+    cover.require_open()?;
     ensure!(*accounts.nft.owner == anchor_spl::token_2022::ID, BackstopError::NotHolder);
     let nft = token::read_account(&accounts.nft)?;
     let holds = nft.mint == cover.mint && nft.owner == accounts.holder.key() && nft.amount == 1;
     ensure!(holds, BackstopError::NotHolder);
 
-    let (claim, amount) = incident.payout(&cover)?;
-    incident.book_settlement(&cover, claim, amount)?;
-    write_part(&accounts.incident, Incident::PAID_AT, &incident.settled_part())?;
-    write_part(&accounts.cover, Cover::STATE_AT, &[CoverState::Settled.byte()])?;
     let mut till = Till::untouched(&accounts.pool)?;
-    till.pay_incident(amount)?;
+    let payout = incident.settle(&mut till, &mut cover)?;
+    let total = payout.total().ok_or(BackstopError::MathOverflow)?;
+    write_part(&accounts.incident, Incident::PAID_AT, &incident.settled_part())?;
+    write_part(&accounts.cover, Cover::STATE_AT, &[cover.state.byte()])?;
+    write_part(&accounts.cover, Cover::PAID_AT, &cover.paid.to_le_bytes())?;
     let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
-    vault.pay_owner(&asset, &Payee { owner: &accounts.holder, account: &accounts.destination }, amount)?;
+    vault.pay_owner(&asset, &Payee { owner: &accounts.holder, account: &accounts.destination }, total)?;
     report(&CoverSettled {
         pool: accounts.pool.key(),
         sequence,
         incident: accounts.incident.key(),
         cover: accounts.cover.key(),
         holder: accounts.holder.key(),
-        amount,
-        refund: claim == Claim::Refund,
+        amount: payout.amount,
+        refund: payout.refund,
+        waiting: payout.claim == Claim::Refund,
+        state: payout.state,
     })?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::error::BackstopError;
 use crate::events::{ProductCreated, report};
 use crate::instructions::{no_more, now};
 use crate::money::Till;
-use crate::state::{Pool, Product, ProductState, ProductTerms, Protocol, put_text, put_uri};
+use crate::state::{Pool, Product, ProductState, ProductTerms, Protocol, Rates, day_of, put_text, put_uri};
 use anchor_lang::prelude::*;
 
 /// What a product is announced with. Its condition follows: see [`crate::SetConditionArgs`].
@@ -49,7 +49,14 @@ pub struct CreateProduct<'info> {
     )]
     #[cfg_attr(not(feature = "idl-build"), account(mut))]
     pub product: UncheckedAccount<'info>,
-    /// Creates the account.
+    /// CHECK: its rates, created here; their address is derived from the product.
+    #[cfg_attr(
+        feature = "idl-build",
+        account(mut, seeds = [RATES_SEED, product.key().as_ref()], bump)
+    )]
+    #[cfg_attr(not(feature = "idl-build"), account(mut))]
+    pub rates: UncheckedAccount<'info>,
+    /// Creates the accounts.
     pub system_program: Program<'info, System>,
 }
 
@@ -90,11 +97,22 @@ pub(crate) fn handle(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Re
     product.bump = bump;
     product.state = ProductState::Announced.byte();
 
+    let bump = require_address(&accounts.rates, &[RATES_SEED, product_key.as_ref()])?;
+    let seeds = [RATES_SEED, product_key.as_ref(), &[bump]];
+    let new = NewAccount { account: &accounts.rates, seeds: &seeds, payer: &accounts.payer };
+    let mut rates = new.create_in_place::<Rates>()?;
+    rates.product = product_key;
+    // The first cover is sold later: all buckets are empty until then.
+    rates.cleared_day = day_of(now);
+    rates.version = ACCOUNT_VERSION;
+    rates.bump = bump;
+
     report(&ProductCreated {
         pool: pool_key,
         sequence,
         product: product_key,
         id: args.id,
+        rates: accounts.rates.key(),
         covered_asset: args.covered_asset,
         wording_hash: args.wording_hash,
     })?;

@@ -4,7 +4,7 @@ use crate::error::BackstopError;
 use crate::events::{TreatyCalled, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, Till};
-use crate::state::{Incident, Pool, Treaty, TreatyCall};
+use crate::state::{Crisis, Incident, Pool, Treaty, TreatyCall};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -28,6 +28,13 @@ pub struct CallTreaty<'info> {
     /// The incident.
     #[account(mut, dup, constraint = incident.pool == cedant.key() @ BackstopError::WrongParent)]
     pub incident: Account<'info, Incident>,
+    /// The crisis that the incident is part of.
+    #[account(
+        mut,
+        dup,
+        constraint = crisis.pool == cedant.key() && crisis.number == incident.crisis @ BackstopError::WrongParent
+    )]
+    pub crisis: Account<'info, Crisis>,
     /// CHECK: the cedant's token account; the till checks its address.
     #[account(mut)]
     pub cedant_vault: UncheckedAccount<'info>,
@@ -41,14 +48,17 @@ pub struct CallTreaty<'info> {
 }
 
 /// Specification:
-/// - anyone, in the order in which the incident noted its treaties, each once;
-/// - the quota share owes its part of the gross loss; a layer what is above its attachment, net of what the quota share
-///   owes; each up to its limit;
-/// - the reinsurer pays what it owes, or what it has; its own loss falls on its surplus, junior, senior;
-/// - a layer's limit is restored as far as its terms and the reinsurer's solvency allow; the premium for it is taken
-///   off the payment and streams to the reinsurer until the treaty's end, for seven days at least; it is in proportion
-///   to what is restored, not to the time left, as the same event may yet bring another incident;
-/// - after the last one the incident waits for its funding round.
+/// - anyone, at any time, in any order, and again when more is owed or the reinsurer has more;
+/// - what is owed was reckoned when the incident's gross was booked: the quota share its part of that, a layer what is
+///   above its attachment, net of the quota share's part; each up to what was left of its limit;
+/// - the reinsurer pays what is owed, or what it has of it, and the rest stays owed; its own loss falls on its surplus,
+///   junior, senior;
+/// - a layer's limit is restored, for later events only, as far as its terms and the reinsurer's solvency allow, and for
+///   no more than was still exposed when the incident opened; the premium for it is taken off the payment and streams to
+///   the reinsurer until the treaty's end, for seven days at least; it is in proportion to what is restored, not to the
+///   time left;
+/// - what is received belongs to the incident's crisis, not to the incident; after that is closed, to its holders as far
+///   as they are short and until their deadline, and the rest over time to the pool.
 pub(crate) fn handle(ctx: Context<CallTreaty>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
@@ -56,12 +66,13 @@ pub(crate) fn handle(ctx: Context<CallTreaty>) -> Result<()> {
     let (treaty, incident) = (&mut accounts.treaty, &mut accounts.incident);
     let key = treaty.key();
     let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
-    let TreatyCall { recovery, received, losses } = treaty.call(key, incident, &mut cedant, &mut reinsurer, now)?;
+    let call = treaty.call(key, incident, &mut accounts.crisis, &mut cedant, &mut reinsurer, now)?;
     let (cedant_sequence, reinsurer_sequence) = (cedant.number_event(), reinsurer.number_event());
     let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
     let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
-    reinsurer_vault.pay_pool(&asset, &cedant_vault, received)?;
+    reinsurer_vault.pay_pool(&asset, &cedant_vault, call.received)?;
+    let TreatyCall { owed, paid, restored, reinstatement_premium, receipt, losses, .. } = call;
     report(&TreatyCalled {
         treaty: key,
         cedant: accounts.cedant.key(),
@@ -69,10 +80,11 @@ pub(crate) fn handle(ctx: Context<CallTreaty>) -> Result<()> {
         reinsurer: accounts.reinsurer.key(),
         reinsurer_sequence,
         incident: incident.key(),
-        owed: recovery.owed,
-        paid: recovery.paid,
-        restored: recovery.restored,
-        reinstatement_premium: recovery.reinstatement_premium,
+        owed,
+        paid,
+        restored,
+        reinstatement_premium,
+        receipt,
         losses,
     })?;
     Ok(())

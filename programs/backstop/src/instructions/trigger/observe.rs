@@ -49,26 +49,25 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
         })?;
     }
     if outcome.phase_changed() || outcome.deepened {
-        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome)?;
+        book_phase_change(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome, now)?;
     }
     Ok(())
 }
 
 /// Counts a change of phase in the pool's alert and reports it, or a deeper severity.
 pub(crate) fn book_phase_change(
-    trigger: &Trigger,
+    trigger: &mut Trigger,
     trigger_key: Pubkey,
     product: &AccountLoader<Product>,
     pool: &AccountLoader<Pool>,
     outcome: &Outcome,
+    now: i64,
 ) -> Result<()> {
-    let (group, exposure) = {
-        let product = product.read()?;
-        (product.risk_group(), product.exposure)
-    };
+    let alert = product.read()?.alert(trigger.alert_number);
     let mut till = Till::untouched(pool)?;
     if outcome.phase_changed() {
-        till.move_alert(group, trigger.alert_in(outcome.before), trigger.alert_in(outcome.after), exposure)?;
+        let (before, after) = (trigger.alert_in(outcome.before), trigger.alert_in(outcome.after));
+        trigger.alert_number = till.move_alert(alert, before, after, now)?;
     }
     let sequence = till.number_event();
     till.close()?;

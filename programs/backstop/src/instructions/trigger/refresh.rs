@@ -32,7 +32,7 @@ pub(crate) fn handle(ctx: Context<Refresh>) -> Result<()> {
     let mut trigger = accounts.trigger.write()?;
     let outcome = trigger.refresh(now);
     if outcome.phase_changed() || outcome.deepened {
-        book_phase_change(&trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome)?;
+        book_phase_change(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome, now)?;
     }
     Ok(())
 }

@@ -30,6 +30,20 @@ pub struct LossByLayer {
     pub senior_over: bool,
 }
 
+impl LossByLayer {
+    /// A loss that wiped nothing out.
+    pub fn of(taken: &losses::Layers) -> Self {
+        Self {
+            surplus: taken.surplus,
+            junior_assets: taken.junior_assets,
+            junior_exiting: taken.junior_exiting,
+            senior_assets: taken.senior_assets,
+            senior_exiting: taken.senior_exiting,
+            ..Self::default()
+        }
+    }
+}
+
 impl Pool {
     /// Surplus and both tranches without what has asked to leave, in asset units.
     pub fn staying_capital(&self) -> Result<u64> {
@@ -121,10 +135,9 @@ impl Pool {
         credit(&mut self.cash, amount)
     }
 
-    /// Takes a loss from surplus, junior and senior, in this order, and wipes out a tranche whose share price fell
-    /// below 1 % of its start; of a tranche that everybody is leaving, whose exit unit's price did. The caller books
-    /// where the loss goes. Refuses a loss above the capital.
-    pub fn take_loss(&mut self, loss: u64) -> Result<LossByLayer> {
+    /// Takes from surplus, junior and senior, in this order. The caller books where it goes. Refuses more than the
+    /// capital.
+    pub(super) fn take(&mut self, loss: u64) -> Result<losses::Layers> {
         let [junior, senior] = &self.tranches;
         let layers = losses::Layers {
             surplus: self.surplus,
@@ -143,18 +156,22 @@ impl Pool {
         let senior = self.tranche_mut(Tranche::Senior);
         debit(&mut senior.assets, split.senior_assets)?;
         debit(&mut senior.exiting, split.senior_exiting)?;
+        Ok(split)
+    }
+
+    /// Takes a loss from surplus, junior and senior, in this order, and wipes out a tranche whose share price fell
+    /// below 1 % of its start; of a tranche that everybody is leaving, whose exit unit's price did. The caller books
+    /// where the loss goes. Refuses a loss above the capital.
+    pub fn take_loss(&mut self, loss: u64) -> Result<LossByLayer> {
+        let split = self.take(loss)?;
         let junior_wiped = self.wipe_out_if_due(Tranche::Junior)?;
         let senior_wiped = self.wipe_out_if_due(Tranche::Senior)?;
         Ok(LossByLayer {
-            surplus: split.surplus,
-            junior_assets: split.junior_assets,
-            junior_exiting: split.junior_exiting,
-            senior_assets: split.senior_assets,
-            senior_exiting: split.senior_exiting,
             junior_wiped: junior_wiped.unwrap_or(0),
             senior_wiped: senior_wiped.unwrap_or(0),
             junior_over: junior_wiped.is_some(),
             senior_over: senior_wiped.is_some(),
+            ..LossByLayer::of(&split)
         })
     }
 

@@ -1,81 +1,315 @@
-//! A crisis: incidents wait for a round, are funded together from the capital that there is, and are paid from the
-//! reserve.
+//! A crisis: every incident that is open at once shares one ratio, and nobody is first in it.
+//!
+//! It begins with the first incident. While it lasts, nothing is sold, deposited, ceded or released to leave, premium
+//! waits, and each incident may be given its part of what there is, over and over: the ratio only rises. Once all its
+//! incidents are final, the alerts that began before that have ended and its treaties were called, or had two days to
+//! be, it is closed in one step: the layers bear what treaties did not, and what each incident is paid is fixed but for
+//! money that comes late.
 
-use crate::constants::FUNDING_PATIENCE;
+use crate::constants::TREATY_CALL_WINDOW;
 use crate::error::BackstopError;
-use crate::math::losses;
+use crate::math::rounding::{Rounding, mul_div};
 use crate::state::ledger::{credit, debit, fits};
-use crate::state::{LossByLayer, Pool};
+use crate::state::{Crisis, LossByLayer, Pool, Tranche};
 use anchor_lang::prelude::*;
 
-/// Incidents whose treaties were called, on their way to be funded together.
+/// The crisis of a pool. Between crises all of it is zero but the number.
 #[zero_copy]
-#[derive(Debug, PartialEq, Eq)]
-pub struct FundingQueue {
-    /// Net losses of the incidents that wait for the next round, in asset units.
-    pub waiting_net: u64,
-    /// Exposure of their products, in asset units.
-    pub waiting_exposure: u64,
-    /// When the oldest of them was opened.
-    pub oldest_opened_at: i64,
-    /// Capital when the round in progress began, in asset units.
-    pub round_capital: u64,
-    /// Net losses of the round in progress, in asset units.
-    pub round_net: u64,
-    /// Number of the round that waiting incidents will join.
-    pub next_round: u32,
-    /// How many incidents wait.
-    pub waiting: u32,
-    /// Incidents of the round in progress that are not funded yet.
-    pub round_left: u32,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct CrisisBook {
+    /// What the covers of its incidents are due so far, in asset units.
+    pub gross: u64,
+    /// What that can still become more, while not every incident is final, in asset units.
+    pub growth: u64,
+    /// Given to its incidents so far, of the layers and of what treaties paid, in asset units.
+    pub given: u64,
+    /// Paid by treaties and not given yet, in asset units.
+    pub recovered: u64,
+    /// When the last of its incidents is final.
+    pub final_at: i64,
+    /// Number of the last alert that holds the crisis open: it began before `final_at`.
+    pub early_to: u64,
+    /// What the layers have given: surplus, junior staying and exiting, senior staying and exiting, in asset units.
+    pub taken: [u64; 5],
+    /// Crises of the pool so far: the number of the open one, or of the last.
+    pub number: u32,
+    /// Its incidents; none means that no crisis is open.
+    pub incidents: u32,
+    /// Incidents whose final severity is not booked yet.
+    pub unfinal: u32,
+    /// Calls of treaties that are owed something by none: one for each incident and treaty.
+    pub uncalled: u32,
+    /// Alerts numbered up to `early_to` that have not ended.
+    pub early: u32,
     /// Unused.
     pub padding: [u8; 4],
 }
 
+/// What an incident was given, in asset units.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Giving {
+    /// All of it: the sum of the following.
+    pub amount: u64,
+    /// Of what treaties paid.
+    pub recovered: u64,
+    /// Of what was left in the bucket of a closed crisis.
+    pub bucket: u64,
+    /// Of the layers of an open crisis.
+    pub losses: LossByLayer,
+}
+
+/// What closing a crisis did, in asset units.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrisisClosing {
+    /// Its number.
+    pub number: u32,
+    /// What its covers are due.
+    pub gross: u64,
+    /// What there is for them.
+    pub resources: u64,
+    /// What of that is not in a reserve yet.
+    pub bucket: u64,
+    /// What the layers had given and take back, before they bear the loss as a whole: surplus, junior staying and
+    /// exiting, senior staying and exiting.
+    pub restored: [u64; 5],
+    /// How the loss fell on them.
+    pub losses: LossByLayer,
+    /// What treaties paid beyond all that is due, to the second stream.
+    pub to_stream: u64,
+}
+
+/// Where money went that came in for an incident, in asset units.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// To the open crisis.
+    pub recovered: u64,
+    /// To the holders of a closed one that are short.
+    pub late: u64,
+    /// To the pool's second stream.
+    pub to_stream: u64,
+}
+
 impl Pool {
-    /// Lets an incident whose treaties were called wait for the next funding round. Returns the round's number.
-    pub fn join_funding_queue(&mut self, net: u64, exposure: u64, opened_at: i64) -> Result<u32> {
-        let queue = &mut self.funding;
-        queue.oldest_opened_at = if queue.waiting == 0 { opened_at } else { queue.oldest_opened_at.min(opened_at) };
-        queue.waiting = fits(queue.waiting.checked_add(1))?;
-        queue.waiting_net = fits(queue.waiting_net.checked_add(net))?;
-        queue.waiting_exposure = fits(queue.waiting_exposure.checked_add(exposure))?;
-        Ok(queue.next_round)
+    /// Whether a crisis is open.
+    pub fn in_crisis(&self) -> bool {
+        self.crisis.incidents > 0
     }
 
-    /// Whether the next funding round may begin: no round is in progress, and either capital covers the round and the
-    /// exposure of all other alerts, or no other alert is left, or the oldest incident has waited three days.
-    pub fn funding_round_due(&self, now: i64) -> Result<bool> {
-        let queue = &self.funding;
-        if queue.round_left != 0 || queue.waiting == 0 {
-            return Ok(false);
-        }
-        let others = self.alert_exposure.saturating_sub(queue.waiting_exposure);
-        let covered = self.loss_capital()? >= fits(queue.waiting_net.checked_add(others))?;
-        let waited = now >= queue.oldest_opened_at.saturating_add(FUNDING_PATIENCE);
-        Ok(covered || self.alerts == queue.waiting || waited)
+    /// Refuses while a crisis is open.
+    pub fn require_no_crisis(&self) -> Result<()> {
+        ensure!(!self.in_crisis(), BackstopError::PoolInCrisis);
+        Ok(())
     }
 
-    /// What an incident of a round gets: its net loss, or its part of the capital that was there when the round began.
-    /// Begins the round with its first call. The result is the same in any order of calls.
-    pub fn fund_incident(&mut self, round: u32, net: u64, now: i64) -> Result<(u64, LossByLayer)> {
-        if round == self.funding.next_round {
-            ensure!(self.funding_round_due(now)?, BackstopError::RoundNotDue);
-            let capital = self.loss_capital()?;
-            let queue = &mut self.funding;
-            queue.round_capital = capital;
-            queue.round_net = core::mem::take(&mut queue.waiting_net);
-            queue.round_left = core::mem::take(&mut queue.waiting);
-            queue.waiting_exposure = 0;
-            queue.next_round = fits(queue.next_round.checked_add(1))?;
+    /// Whether nothing can change any more what the incidents of the open crisis are due: they are final, and the
+    /// alerts that began before that have ended. What it still waits for are calls.
+    pub fn crisis_is_ripe(&self, now: i64) -> bool {
+        self.in_crisis() && self.crisis.early == 0 && now >= self.crisis.final_at
+    }
+
+    /// Whether the open crisis is to be closed: it is ripe, every incident's final severity is booked, and its treaties
+    /// were called or had two days to be.
+    pub fn crisis_is_due(&self, now: i64) -> bool {
+        let book = &self.crisis;
+        let called = book.uncalled == 0 || now >= book.final_at.saturating_add(TREATY_CALL_WINDOW);
+        self.crisis_is_ripe(now) && book.unfinal == 0 && called
+    }
+
+    /// What the open crisis has for what it may need, and that need: together the ratio. It only rises: exposure ends
+    /// or becomes gross, what can grow is in it from the start, and no capital leaves.
+    ///
+    /// The need is the gross of the incidents, what it can still become, and the exposure of every other product.
+    pub fn crisis_ratio(&self) -> Result<(u64, u64)> {
+        let need = fits(self.crisis_need())?;
+        Ok((self.crisis_means()?.min(need), need))
+    }
+
+    fn crisis_need(&self) -> Option<u64> {
+        self.crisis.gross.checked_add(self.crisis.growth)?.checked_add(self.total_exposure)
+    }
+
+    fn crisis_means(&self) -> Result<u64> {
+        let own = self.loss_capital()?;
+        fits(own.checked_add(self.crisis.given).and_then(|sum| sum.checked_add(self.crisis.recovered)))
+    }
+
+    /// Capital that the open crisis leaves free: what it has beyond all that it may need.
+    pub fn free_in_crisis(&self) -> Result<u64> {
+        Ok(self.crisis_means()?.saturating_sub(fits(self.crisis_need())?))
+    }
+
+    /// Takes an incident into the open crisis, or begins one with it. `most` is what its gross can become at the most,
+    /// in asset units. Returns the number of the crisis.
+    ///
+    /// Every alert that runs now began before this incident is final, and holds the crisis open. A crisis that is ripe
+    /// takes none in: it is closed first.
+    pub fn join_crisis(&mut self, most: u64, final_at: i64, now: i64) -> Result<u32> {
+        ensure!(!self.crisis_is_ripe(now), BackstopError::CrisisNotClosed);
+        let (alerts, alert_seq) = (self.alerts, self.alert_seq);
+        let book = &mut self.crisis;
+        if book.incidents == 0 {
+            book.number = fits(book.number.checked_add(1))?;
         }
-        let queue = &mut self.funding;
-        ensure!(round.checked_add(1) == Some(queue.next_round), BackstopError::LaterRound);
-        queue.round_left = queue.round_left.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
-        let paid = fits(losses::reserve(net, queue.round_capital, queue.round_net))?;
-        let split = self.take_loss(paid)?;
-        credit(&mut self.incident_reserves, paid)?;
-        Ok((paid, split))
+        book.incidents = fits(book.incidents.checked_add(1))?;
+        book.unfinal = fits(book.unfinal.checked_add(1))?;
+        credit(&mut book.growth, most)?;
+        book.final_at = book.final_at.max(final_at);
+        (book.early, book.early_to) = (alerts, alert_seq);
+        Ok(book.number)
+    }
+
+    /// Books that an incident of the open crisis is due more than before.
+    pub fn book_growth(&mut self, more: u64) -> Result<()> {
+        debit(&mut self.crisis.growth, more)?;
+        credit(&mut self.crisis.gross, more)
+    }
+
+    /// Books that an incident of the open crisis is final, `unused` below the most that it could have become.
+    pub fn book_final(&mut self, unused: u64) -> Result<()> {
+        debit(&mut self.crisis.growth, unused)?;
+        self.crisis.unfinal = self.crisis.unfinal.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
+        Ok(())
+    }
+
+    /// Counts an alert that began now: whether it holds the open crisis open.
+    pub(super) fn count_early(&mut self, now: i64) -> Result<()> {
+        let book = &mut self.crisis;
+        if book.incidents > 0 && now < book.final_at {
+            book.early = fits(book.early.checked_add(1))?;
+            book.early_to = self.alert_seq;
+        }
+        Ok(())
+    }
+
+    /// Counts the end of the alert with a number.
+    pub(super) fn count_ended(&mut self, number: u64) -> Result<()> {
+        let book = &mut self.crisis;
+        if book.incidents > 0 && number <= book.early_to {
+            book.early = book.early.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
+        }
+        Ok(())
+    }
+
+    /// Brings what an incident of the open crisis was given up to its part, `floor(gross x ratio)`: of what treaties
+    /// paid first, then of the layers.
+    pub fn give(&mut self, gross: u64, reserve: u64) -> Result<Giving> {
+        let (have, need) = self.crisis_ratio()?;
+        let amount = due_of(gross, have, need)?.saturating_sub(reserve);
+        let recovered = amount.min(self.crisis.recovered);
+        let losses = self.lend(amount.saturating_sub(recovered))?;
+        debit(&mut self.crisis.recovered, recovered)?;
+        credit(&mut self.crisis.given, amount)?;
+        credit(&mut self.incident_reserves, amount)?;
+        Ok(Giving { amount, recovered, bucket: 0, losses })
+    }
+
+    /// Brings what an incident of a closed crisis was given up to its part, `floor(gross x resources / gross of all)`.
+    pub fn give_from_bucket(&mut self, crisis: &mut Crisis, gross: u64, reserve: u64) -> Result<Giving> {
+        let amount = due_of(gross, crisis.resources, crisis.gross)?.saturating_sub(reserve);
+        debit(&mut crisis.bucket, amount)?;
+        debit(&mut self.crisis_buckets, amount)?;
+        credit(&mut self.incident_reserves, amount)?;
+        Ok(Giving { amount, bucket: amount, ..Giving::default() })
+    }
+
+    /// Takes from the layers in the order of losses, wiping nothing out: until a crisis is closed nobody knows what
+    /// treaties still bring.
+    fn lend(&mut self, amount: u64) -> Result<LossByLayer> {
+        let split = self.take(amount)?;
+        let parts =
+            [split.surplus, split.junior_assets, split.junior_exiting, split.senior_assets, split.senior_exiting];
+        for (taken, part) in self.crisis.taken.iter_mut().zip(parts) {
+            credit(taken, part)?;
+        }
+        Ok(LossByLayer::of(&split))
+    }
+
+    /// Closes the open crisis: what there is for its incidents is fixed, and what of it they were not given yet goes
+    /// from the layers into the crisis's own account.
+    ///
+    /// The layers take back what they lent and bear the whole loss at once, so that when somebody called what has no
+    /// part in who bears it. Only now a tranche may be wiped out.
+    ///
+    /// Errors: `CrisisNotDue`.
+    pub fn close_crisis(&mut self, crisis: &mut Crisis, now: i64) -> Result<CrisisClosing> {
+        ensure!(self.crisis_is_due(now), BackstopError::CrisisNotDue);
+        let book = self.crisis;
+        let gross = book.gross;
+        let lent = fits(book.taken.iter().try_fold(0u64, |sum, taken| sum.checked_add(*taken)))?;
+        let recovered = fits(book.given.checked_sub(lent).and_then(|given| given.checked_add(book.recovered)))?;
+        self.take_back(&book.taken)?;
+        let resources = gross.min(fits(self.loss_capital()?.checked_add(recovered))?);
+        let losses = self.take_loss(resources.saturating_sub(recovered))?;
+        let bucket = resources.checked_sub(book.given).ok_or(BackstopError::InvariantViolated)?;
+        credit(&mut self.crisis_buckets, bucket)?;
+        let to_stream = recovered.saturating_sub(resources);
+        self.crisis = CrisisBook { number: book.number, ..CrisisBook::default() };
+        self.stands_since = self.alerts_since;
+        if to_stream > 0 {
+            self.stream_late(to_stream)?;
+        }
+        for layer in &mut self.layers {
+            let restored = core::mem::take(&mut layer.restored_later);
+            credit(&mut layer.limit_left, restored)?;
+        }
+        (crisis.gross, crisis.resources, crisis.bucket, crisis.closed) = (gross, resources, bucket, true);
+        Ok(CrisisClosing { number: book.number, gross, resources, bucket, restored: book.taken, losses, to_stream })
+    }
+
+    /// Puts back what the layers lent to a crisis, each its own. What nobody is left for goes to whoever is left in the
+    /// tranche, else to the surplus.
+    fn take_back(&mut self, lent: &[u64; 5]) -> Result<()> {
+        let [surplus, junior_assets, junior_exiting, senior_assets, senior_exiting] = *lent;
+        let mut unowned = surplus;
+        for (tranche, staying, exiting) in
+            [(Tranche::Junior, junior_assets, junior_exiting), (Tranche::Senior, senior_assets, senior_exiting)]
+        {
+            let book = self.tranche_mut(tranche);
+            let both = fits(staying.checked_add(exiting))?;
+            match (book.shares > 0, book.units > 0) {
+                (true, true) => {
+                    credit(&mut book.assets, staying)?;
+                    credit(&mut book.exiting, exiting)?;
+                }
+                (true, false) => credit(&mut book.assets, both)?,
+                (false, true) => credit(&mut book.exiting, both)?,
+                (false, false) => credit(&mut unowned, both)?,
+            }
+        }
+        credit(&mut self.surplus, unowned)
+    }
+
+    /// Whoever asks to leave in a crisis takes his part of what his tranche has lent along: `value` of `assets` before.
+    pub(super) fn move_lent(&mut self, tranche: Tranche, value: u64, assets: u64) -> Result<()> {
+        let nobody_stays = self.tranche(tranche).shares == 0;
+        let [_, junior_staying, junior_exiting, senior_staying, senior_exiting] = &mut self.crisis.taken;
+        let (staying, exiting) = match tranche {
+            Tranche::Junior => (junior_staying, junior_exiting),
+            Tranche::Senior => (senior_staying, senior_exiting),
+        };
+        let moved = if nobody_stays { *staying } else { fits(mul_div(*staying, value, assets, Rounding::Down))? };
+        debit(staying, moved)?;
+        credit(exiting, moved)
+    }
+
+    /// Takes money in that was paid for an incident of a crisis: into the crisis while it is open; later to its holders,
+    /// as far as they are short and until its deadline, and the rest over time to the pool.
+    pub fn receive_recovery(&mut self, crisis: &mut Crisis, amount: u64, now: i64) -> Result<Receipt> {
+        credit(&mut self.cash, amount)?;
+        if !crisis.closed {
+            credit(&mut self.crisis.recovered, amount)?;
+            return Ok(Receipt { recovered: amount, ..Receipt::default() });
+        }
+        let short = if now < crisis.until { crisis.gross.saturating_sub(crisis.resources) } else { 0 };
+        let late = amount.min(short);
+        credit(&mut crisis.resources, late)?;
+        credit(&mut crisis.bucket, late)?;
+        credit(&mut self.crisis_buckets, late)?;
+        let to_stream = amount.saturating_sub(late);
+        if to_stream > 0 {
+            self.stream_late(to_stream)?;
+        }
+        Ok(Receipt { recovered: 0, late, to_stream })
     }
 
     /// Pays a cover out of the incident reserves.
@@ -90,9 +324,19 @@ impl Pool {
         credit(&mut self.surplus, amount)
     }
 
-    /// Takes in what a treaty paid for an incident.
-    pub fn receive_recovery(&mut self, amount: u64) -> Result<()> {
-        credit(&mut self.incident_reserves, amount)?;
-        credit(&mut self.cash, amount)
+    /// Moves what is left in the bucket of a crisis, once its last incident is closed, to the surplus.
+    pub fn release_bucket(&mut self, crisis: &mut Crisis) -> Result<u64> {
+        let left = core::mem::take(&mut crisis.bucket);
+        debit(&mut self.crisis_buckets, left)?;
+        credit(&mut self.surplus, left)?;
+        Ok(left)
     }
+}
+
+/// An incident's part in a ratio, rounded down, so that the parts never exceed what there is.
+fn due_of(gross: u64, have: u64, need: u64) -> Result<u64> {
+    if have >= need {
+        return Ok(gross);
+    }
+    fits(mul_div(gross, have, need, Rounding::Down))
 }

@@ -54,6 +54,7 @@ impl Pool {
         let least = self.terms.min_ticket;
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
+        let assets = book.assets;
         let value = book.worth_of_shares(amount)?;
         ensure!(value > 0 && book.is_ticket(amount, least)?, BackstopError::AmountTooSmall);
         let units = book.units_for(value)?;
@@ -62,6 +63,9 @@ impl Pool {
         debit(&mut book.assets, value)?;
         credit(&mut book.exiting, value)?;
         credit(&mut book.units, units)?;
+        if self.in_crisis() {
+            self.move_lent(tranche, value, assets)?;
+        }
         let to_surplus = self.sweep(tranche)?;
         Ok(Exit { value, units, to_surplus })
     }
@@ -143,21 +147,23 @@ impl Pool {
     /// Capital that may be paid to the oldest epoch now.
     ///
     /// In an alert nothing is free, except for an epoch more than 30 days past its end in an alert that is only
-    /// breaching: then the alert's exposure stays behind in full, beside what the rest requires.
+    /// breaching: then the alert's exposure stays behind in full, beside what the rest requires. In a crisis nothing is
+    /// free either, except for such an epoch and as far as the crisis has more than all that it may need.
     pub fn free_for_exits(&self, epoch_day: u32, cedants: AlertLevel, now: i64) -> Result<u64> {
         let required = self.required_capital()?;
-        let must_stay = if self.alerts == 0 && cedants == AlertLevel::None {
+        let must_stay = if self.alert() == AlertLevel::None && cedants == AlertLevel::None {
             self.must_stay(required)?
         } else {
-            ensure!(
-                ExitEpoch::is_late(epoch_day, now) && self.alerts_due == 0 && cedants != AlertLevel::Due,
-                BackstopError::PoolInAlert
-            );
+            let late = ExitEpoch::is_late(epoch_day, now);
+            ensure!(late || !self.in_crisis(), BackstopError::PoolInCrisis);
+            let settled = self.in_crisis() || self.alerts_due == 0;
+            ensure!(late && settled && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
             fits(self.requirement(required).must_stay_behind_alert(self.alert_exposure))?
         };
         let own = self.loss_capital()?;
         let available = own.saturating_add(self.reinsurance_credit(required, now));
-        Ok(capital::free_capital(available, must_stay, own))
+        let free = capital::free_capital(available, must_stay, own);
+        Ok(if self.in_crisis() { free.min(self.free_in_crisis()?) } else { free })
     }
 
     /// Pays the oldest epoch from free capital, both tranches in one ratio, into the exit reserves; takes it out of the

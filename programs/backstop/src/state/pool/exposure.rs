@@ -8,6 +8,17 @@ use crate::state::Pool;
 use crate::state::ledger::{credit, debit, fits};
 use anchor_lang::prelude::*;
 
+/// A product's alert as its pool counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// The product's risk group.
+    pub group: u8,
+    /// Its number, from its beginning on.
+    pub number: u64,
+    /// The product's exposure, in asset units.
+    pub exposure: u64,
+}
+
 impl Pool {
     /// Adds exposure of a product to its group and the total.
     pub fn add_exposure(&mut self, group: u8, amount: u64) -> Result<()> {
@@ -41,11 +52,14 @@ impl Pool {
     }
 
     /// Counts a product with exposure into the alert of the pool and of its risk group, out of it, or from breaching to
-    /// due and back.
-    pub fn move_alert(&mut self, group: u8, from: AlertLevel, to: AlertLevel, exposure: u64) -> Result<()> {
+    /// due and back. Returns the number of its alert. Accrual stands from the first alert to the end of the last, and of
+    /// the crisis that follows.
+    pub fn move_alert(&mut self, alert: Alert, from: AlertLevel, to: AlertLevel, now: i64) -> Result<u64> {
+        let Alert { group, mut number, exposure } = alert;
         if exposure == 0 || from == to {
-            return Ok(());
+            return Ok(number);
         }
+        let before = self.alerts;
         let of_group = self.group_alerts.get_mut(usize::from(group)).ok_or(BackstopError::OutOfBounds)?;
         if from != AlertLevel::None {
             *of_group = of_group.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
@@ -63,7 +77,30 @@ impl Pool {
         if to == AlertLevel::Due {
             self.alerts_due = fits(self.alerts_due.checked_add(1))?;
         }
-        Ok(())
+        if from == AlertLevel::None {
+            credit(&mut self.alert_seq, 1)?;
+            number = self.alert_seq;
+            self.count_early(now)?;
+        }
+        if to == AlertLevel::None {
+            self.count_ended(number)?;
+        }
+        match (before, self.alerts) {
+            (_, 0) => {
+                self.alerts_since = 0;
+                if !self.in_crisis() {
+                    self.stands_since = 0;
+                }
+            }
+            (0, _) => {
+                self.alerts_since = now;
+                if self.stands_since == 0 {
+                    self.stands_since = now;
+                }
+            }
+            _ => {}
+        }
+        Ok(number)
     }
 
     /// Refuses while a product of a risk group is in alert: what fails together is not sold beside a failure.
@@ -72,17 +109,19 @@ impl Pool {
         Ok(())
     }
 
-    /// How deep the pool is in alert: as deep as the worst of its products.
+    /// How deep the pool is in alert: as deep as the worst of its products; a crisis is as deep as it gets.
     pub fn alert(&self) -> AlertLevel {
         match (self.alerts, self.alerts_due) {
+            _ if self.in_crisis() => AlertLevel::Due,
             (0, _) => AlertLevel::None,
             (_, 0) => AlertLevel::Breaching,
             _ => AlertLevel::Due,
         }
     }
 
-    /// Refuses while a product of the pool is in alert.
+    /// Refuses while a product of the pool is in alert, or a crisis is open.
     pub fn require_no_alert(&self) -> Result<()> {
+        self.require_no_crisis()?;
         ensure!(self.alerts == 0, BackstopError::PoolInAlert);
         Ok(())
     }

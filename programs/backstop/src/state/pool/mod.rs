@@ -15,6 +15,7 @@ mod treaties;
 pub use capital::*;
 pub use crisis::*;
 pub use exits::*;
+pub use exposure::*;
 pub use premium::*;
 pub use terms::*;
 pub use tranche::*;
@@ -76,8 +77,14 @@ pub struct Pool {
     pub tranches: [TrancheBook; 2],
     /// Premium received and not earned yet.
     pub unearned_premium: u64,
-    /// Set aside for covers of funded incidents, and reinsurance received for open ones.
+    /// Premium of covers that an incident ended, to be given back to their holders.
+    pub premium_refunds: u64,
+    /// Premium of covers that an incident ended, until it is known how much of it is given back.
+    pub set_aside: u64,
+    /// Given to incidents for their covers and not paid yet.
     pub incident_reserves: u64,
+    /// What closed crises have for their incidents and have not given them yet.
+    pub crisis_buckets: u64,
     /// Set aside for exits that were settled.
     pub exit_reserves: u64,
     /// Quota-share premium earned and not yet handed to the reinsurer.
@@ -85,6 +92,15 @@ pub struct Pool {
 
     /// Unix second up to which premium was accrued.
     pub accrued_at: i64,
+    /// When the alert began that stops accrual: the moment at which the number of alerts last rose from zero, or before
+    /// the crisis that is open; 0 while there is neither.
+    pub stands_since: i64,
+    /// The moment at which the number of alerts last rose from zero; 0 while there is none.
+    pub alerts_since: i64,
+    /// Alerts of the pool so far: each has a number.
+    pub alert_seq: u64,
+    /// Part of the unearned premium that covers have earned which were cancelled while accrual stood.
+    pub held_back_premium: u64,
     /// Own capital without exiting value at the last day boundary, as the books stood when that day was first touched;
     /// less if capital has left since and other capital has come in.
     pub capital_at_day: u64,
@@ -96,7 +112,7 @@ pub struct Pool {
     pub alert_exposure: u64,
     /// Products in alert.
     pub alerts: u32,
-    /// Products in alert that are more than breaching: met, or triggered and not funded.
+    /// Products in alert that are more than breaching: met, or triggered and without an incident.
     pub alerts_due: u32,
     /// First UTC day on which no cover sold so far is in force any more.
     pub last_cover_end_day: u32,
@@ -110,8 +126,14 @@ pub struct Pool {
     pub padding2: [u8; 2],
     /// The days from the oldest to the newest epoch that have one: bit `day % 64` of word `day / 64 % 16`.
     pub exit_days: [u64; EXIT_QUEUE_WORDS],
-    /// Incidents on their way to be funded.
-    pub funding: FundingQueue,
+    /// UTC day that `capital_at_day` was noted on.
+    pub capital_day: u32,
+    /// Unused.
+    pub padding3: [u8; 4],
+    /// What came in late and is spread over time; it is never ceded.
+    pub second_stream: SecondStream,
+    /// The crisis that is open.
+    pub crisis: CrisisBook,
     /// The quota share in force.
     pub quota_share: QuotaShareInForce,
     /// The excess-of-loss layers in force, upward by attachment.
@@ -139,6 +161,10 @@ pub struct Pool {
     pub rate_q32: u64,
     /// Fraction of an asset unit earned and not booked, Q32.
     pub fraction_q32: u64,
+    /// Rate of covers that are not insured yet, in Q32 asset units a second: the sum of what is to start.
+    pub waiting_rate_q32: u64,
+    /// Rate that starts at the start of each UTC day, by day modulo 32.
+    pub rate_starts: [u64; START_BUCKETS],
     /// Rate that ends at the start of each UTC day, by day modulo 512.
     pub rate_ends: [u64; DAY_BUCKETS],
 }
@@ -169,7 +195,12 @@ impl Pool {
             senior.assets,
             senior.exiting,
             self.unearned_premium,
+            self.second_stream.amount,
+            self.premium_refunds,
+            self.set_aside,
             self.incident_reserves,
+            self.crisis_buckets,
+            self.crisis.recovered,
             self.exit_reserves,
             self.treaty_payable,
         ];

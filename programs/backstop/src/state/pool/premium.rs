@@ -1,18 +1,34 @@
 //! Premium: how it streams in, how it is earned and shared out, and how what is unearned is given back.
+//!
+//! A cover's premium is earned from its first insured day to its end. While the pool is in alert nothing is earned: who
+//! is due what of an incident does not depend on when anybody calls. What an alert held back is earned once it is over.
 
-use crate::constants::{DAY, EARNED_MARKS};
+use crate::constants::{DAY, DAY_RING, EARNED_MARKS, LATE_STREAM, START_RING};
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, div, halves, mul_div, wide};
-use crate::math::stream;
-use crate::state::ledger::{bucket_mut, credit, debit, fits};
-use crate::state::{ByTranche, Pool, Tranche, day_of, day_start};
+use crate::math::stream::{self, Stream};
+use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits};
+use crate::state::{ByTranche, EndedPremium, Pool, Tranche, day_of, day_start};
 use anchor_lang::prelude::*;
 
-/// What an accrual moved, in asset units.
+/// Money that reaches the pool late, spread over time: whoever comes in just before it gains little by it.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SecondStream {
+    /// What is not in yet, in asset units.
+    pub amount: u64,
+    /// Unix second at which all of it is in.
+    pub until: i64,
+}
+
+/// What an accrual moved, in asset units. `earned` and `late` together are the sum of the others.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accrual {
-    /// Premium earned, the sum of the following.
+    /// Premium earned.
     pub earned: u64,
+    /// What is shared out as premium is but never ceded: of the second stream, or what an incident leaves of its covers'
+    /// premium.
+    pub late: u64,
     /// To the quota share's reinsurer.
     pub ceded: u64,
     /// To the surplus.
@@ -35,8 +51,9 @@ pub struct EarnedMark {
 }
 
 impl Accrual {
-    fn add(&mut self, other: &Accrual) -> Option<()> {
+    pub(crate) fn add(&mut self, other: &Accrual) -> Option<()> {
         self.earned = self.earned.checked_add(other.earned)?;
+        self.late = self.late.checked_add(other.late)?;
         self.ceded = self.ceded.checked_add(other.ceded)?;
         self.surplus = self.surplus.checked_add(other.surplus)?;
         self.junior = self.junior.checked_add(other.junior)?;
@@ -46,15 +63,19 @@ impl Accrual {
 }
 
 impl Pool {
-    /// Earns premium up to `now` and shares it out. A clock behind the last accrual changes nothing.
+    /// Earns premium up to `now` and shares it out; in an alert, up to its beginning and no further. A clock behind the
+    /// last accrual changes nothing.
     pub fn accrue(&mut self, now: i64) -> Result<Accrual> {
         let mut total = Accrual::default();
+        let today = day_of(now);
+        if today > self.capital_day {
+            self.capital_at_day = self.staying_capital()?;
+            self.capital_day = today;
+            self.mark_earned(today);
+        }
+        let now = self.accrues_to(now);
         if now <= self.accrued_at {
             return Ok(total);
-        }
-        if day_of(now) > day_of(self.accrued_at) {
-            self.capital_at_day = self.staying_capital()?;
-            self.mark_earned(day_of(now));
         }
         // What is ceded changes where the quota share begins and ends.
         for until in [self.quota_share.start, self.quota_share.end, now] {
@@ -64,6 +85,11 @@ impl Pool {
             }
         }
         Ok(total)
+    }
+
+    /// The moment up to which premium is earned at `now`: in an alert its beginning.
+    pub fn accrues_to(&self, now: i64) -> i64 {
+        if self.stands_since == 0 { now } else { now.min(self.stands_since) }
     }
 
     /// Keeps what the tranches have earned up to the last accrual, once a day: before the first accrual of `today`, and when
@@ -89,21 +115,34 @@ impl Pool {
     fn accrue_step(&mut self, until: i64) -> Result<Accrual> {
         let from = self.accrued_at;
         self.accrued_at = until;
-        let walk = fits(stream::accrue(self.rate_q32, self.fraction_q32, from, until, &mut self.rate_ends))?;
+        let stream =
+            Stream { rate_q32: self.rate_q32, waiting_q32: self.waiting_rate_q32, fraction_q32: self.fraction_q32 };
+        let walk = fits(stream::accrue(&stream, from, until, &mut self.rate_starts, &mut self.rate_ends))?;
         self.rate_q32 = walk.rate_q32;
+        self.waiting_rate_q32 = self.waiting_rate_q32.saturating_sub(walk.started_q32);
         self.fraction_q32 = walk.fraction_q32;
-        let mut earned = walk.earned.min(self.unearned_premium);
-        if self.rate_q32 == 0 {
-            // No cover is live: what rounding the rates down has left is earned now.
+        let held_back = core::mem::take(&mut self.held_back_premium);
+        let mut earned = walk.earned.saturating_add(held_back).min(self.unearned_premium);
+        if self.rate_q32 == 0 && self.waiting_rate_q32 == 0 {
+            // No cover is live or waiting: what rounding the rates down has left is earned now.
             earned = self.unearned_premium;
             self.fraction_q32 = 0;
         }
-        if earned == 0 {
+        let late = self.second_stream.come_in(from, until)?;
+        debit(&mut self.unearned_premium, earned)?;
+        self.share_out(earned, late, from)
+    }
+
+    /// Shares out what the pool has earned, at `at`, and what came late: of the first the quota share's part is ceded
+    /// if it is in force then; of all that is kept a part goes to the surplus and the rest to the tranches. The caller
+    /// has taken both out of where they were.
+    pub fn share_out(&mut self, earned: u64, late: u64, at: i64) -> Result<Accrual> {
+        if earned == 0 && late == 0 {
             return Ok(Accrual::default());
         }
-        let in_term = from >= self.quota_share.start && from < self.quota_share.end;
+        let in_term = at >= self.quota_share.start && at < self.quota_share.end;
         let ceded = if in_term { self.ceded_premium(earned)? } else { 0 };
-        let kept = fits(earned.checked_sub(ceded))?;
+        let kept = fits(earned.checked_sub(ceded).and_then(|kept| kept.checked_add(late)))?;
         let mut surplus = self.surplus_of(kept)?;
         let for_tranches = fits(kept.checked_sub(surplus))?;
         let [junior_book, senior_book] = &self.tranches;
@@ -118,7 +157,6 @@ impl Pool {
             surplus = kept;
             (0, 0)
         };
-        debit(&mut self.unearned_premium, earned)?;
         credit(&mut self.treaty_payable, ceded)?;
         credit(&mut self.surplus, surplus)?;
         credit(&mut self.tranche_mut(Tranche::Junior).assets, junior)?;
@@ -127,7 +165,7 @@ impl Pool {
         for (total, part) in self.earned.iter_mut().zip([junior, senior]) {
             *total = total.saturating_add(part);
         }
-        Ok(Accrual { earned, ceded, surplus, junior, senior })
+        Ok(Accrual { earned, late, ceded, surplus, junior, senior })
     }
 
     /// The surplus's part of premium. The fraction of a unit is carried, so that many small accruals share out what one
@@ -176,11 +214,36 @@ impl Pool {
         fits(mul_div(ceded, treaty.limit_left, needed, Rounding::Down))
     }
 
-    /// Takes a premium in and streams it from `now` to the start of `end_day`. Returns the rate, rounded down.
+    /// Takes a premium in and streams it from now, up to which the pool is accrued, to the start of `end_day`. Returns
+    /// the rate, rounded down.
     pub fn stream_premium(&mut self, premium: u64, now: i64, end_day: u32) -> Result<u64> {
         let seconds = u64::try_from(day_start(end_day).saturating_sub(now)).map_err(|_| BackstopError::BadTerm)?;
-        let rate = stream::rate_q32(premium, seconds).ok_or(BackstopError::StreamFull)?;
+        let rate = self.take_premium_in(premium, seconds, end_day)?;
         self.rate_q32 = self.rate_q32.checked_add(rate).ok_or(BackstopError::StreamFull)?;
+        Ok(rate)
+    }
+
+    /// Takes a cover's premium in and streams it from the start of its first insured day to its end. Returns the rate,
+    /// rounded down.
+    ///
+    /// Refuses a cover that the buckets do not reach: they begin where accrual stands, so a long alert of one product
+    /// ends in selling nothing that begins or ends too far ahead.
+    pub fn stream_cover(&mut self, premium: u64, active_day: u32, end_day: u32) -> Result<u64> {
+        let from = day_of(self.accrued_at);
+        let in_reach = active_day.saturating_sub(from) <= START_RING && end_day.saturating_sub(from) < DAY_RING;
+        ensure!(in_reach, BackstopError::AccrualStands);
+        ensure!(from < active_day && active_day < end_day, BackstopError::BadTerm);
+        let rate = self.take_premium_in(premium, seconds_between(active_day, end_day), end_day)?;
+        self.waiting_rate_q32 = self.waiting_rate_q32.checked_add(rate).ok_or(BackstopError::StreamFull)?;
+        // The sum of all rates fits, so that it does whatever of them has started.
+        ensure!(self.rate_q32.checked_add(self.waiting_rate_q32).is_some(), BackstopError::StreamFull);
+        credit(bucket_mut(&mut self.rate_starts, active_day), rate)?;
+        self.last_cover_end_day = self.last_cover_end_day.max(end_day);
+        Ok(rate)
+    }
+
+    fn take_premium_in(&mut self, premium: u64, seconds: u64, end_day: u32) -> Result<u64> {
+        let rate = stream::rate_q32(premium, seconds).ok_or(BackstopError::StreamFull)?;
         let bucket = bucket_mut(&mut self.rate_ends, end_day);
         *bucket = bucket.checked_add(rate).ok_or(BackstopError::StreamFull)?;
         credit(&mut self.unearned_premium, premium)?;
@@ -188,10 +251,35 @@ impl Pool {
         Ok(rate)
     }
 
-    /// Takes a rate that ends on `end_day` out of the stream again.
-    pub fn end_stream_early(&mut self, rate_q32: u64, end_day: u32) -> Result<()> {
-        debit(&mut self.rate_q32, rate_q32)?;
-        debit(bucket_mut(&mut self.rate_ends, end_day), rate_q32)
+    /// Takes a cancelled cover's rate out of the stream again. What it has earned while accrual stands is kept for the
+    /// next accrual.
+    pub fn end_cover_early(&mut self, rate_q32: u64, active_day: u32, end_day: u32, now: i64) -> Result<()> {
+        let accrued_at = self.accrued_at;
+        if active_day > day_of(accrued_at) {
+            debit(bucket_mut(&mut self.rate_starts, active_day), rate_q32)?;
+            debit(&mut self.waiting_rate_q32, rate_q32)?;
+        } else {
+            debit(&mut self.rate_q32, rate_q32)?;
+        }
+        debit(bucket_mut(&mut self.rate_ends, end_day), rate_q32)?;
+        let since = accrued_at.max(day_start(active_day));
+        if let Ok(seconds @ 1..) = u64::try_from(now.saturating_sub(since)) {
+            credit(&mut self.held_back_premium, fits(stream::unearned(rate_q32, seconds))?)?;
+        }
+        self.note_cover_end(end_day);
+        Ok(())
+    }
+
+    /// Looks for the end of the last live cover anew, if it may have been on `end_day`.
+    pub(crate) fn note_cover_end(&mut self, end_day: u32) {
+        if end_day < self.last_cover_end_day {
+            return;
+        }
+        // Covers that end on the last accrued day or before have no bucket any more.
+        let first = day_of(self.accrued_at);
+        while self.last_cover_end_day > first && bucket(&self.rate_ends, self.last_cover_end_day) == 0 {
+            self.last_cover_end_day = self.last_cover_end_day.saturating_sub(1);
+        }
     }
 
     /// Takes unearned premium out for a cancelled cover: `refund` leaves the pool, `fee` goes to the surplus.
@@ -200,6 +288,56 @@ impl Pool {
         debit(&mut self.unearned_premium, fits(refund.checked_add(fee))?)?;
         debit(&mut self.cash, refund)?;
         credit(&mut self.surplus, fee)
+    }
+
+    // ---- the premium of a product that is over ----
+
+    /// Takes the premium of a product that is over out of what is unearned: what it has earned up to the end of its
+    /// covers is shared out, `waiting` is set aside to be given back, and `loss` until it is known how much of it is.
+    pub fn end_premium(&mut self, ended: &EndedPremium) -> Result<Accrual> {
+        let mut total = Accrual::default();
+        for part in &ended.earned {
+            debit(&mut self.unearned_premium, part.amount)?;
+            fits(total.add(&self.share_out(part.amount, 0, part.from)?))?;
+        }
+        debit(&mut self.unearned_premium, fits(ended.waiting.checked_add(ended.loss))?)?;
+        credit(&mut self.premium_refunds, ended.waiting)?;
+        credit(&mut self.set_aside, ended.loss)?;
+        Ok(total)
+    }
+
+    /// Decides about premium that was set aside: `refunds` of it are given back to holders; the rest is the pool's, at
+    /// once and undivided by treaties.
+    ///
+    /// At once, because it is earned by the loss: whoever bears that gets it, and nobody who comes in later.
+    pub fn decide_set_aside(&mut self, loss: u64, refunds: u64) -> Result<Accrual> {
+        debit(&mut self.set_aside, loss)?;
+        credit(&mut self.premium_refunds, refunds)?;
+        self.share_out(0, fits(loss.checked_sub(refunds))?, self.accrued_at)
+    }
+
+    /// Gives premium back to the holder of a cover.
+    pub fn pay_premium_refund(&mut self, amount: u64) -> Result<()> {
+        debit(&mut self.premium_refunds, amount)?;
+        debit(&mut self.cash, amount)
+    }
+
+    /// Moves premium that nobody took back to the surplus.
+    pub fn release_premium_refunds(&mut self, amount: u64) -> Result<()> {
+        debit(&mut self.premium_refunds, amount)?;
+        credit(&mut self.surplus, amount)
+    }
+
+    /// Spreads money that comes in late over a time in which nobody can come and leave for its sake: 90 days, or four
+    /// cooldowns if these are longer. With what is not in yet it goes on as one: ends are averaged by amount. The
+    /// caller has put it into the cash, and accrued the pool.
+    pub fn stream_late(&mut self, amount: u64) -> Result<()> {
+        let cooldowns = i64::from(self.terms.cooldown_seconds).saturating_mul(4);
+        let until = self.accrued_at.saturating_add(cooldowns.max(LATE_STREAM));
+        let before = self.second_stream;
+        let sum = fits(before.amount.checked_add(amount))?;
+        self.second_stream = SecondStream { amount: sum, until: before.average(amount, until, self.accrued_at)? };
+        Ok(())
     }
 
     /// Gives the unearned premium of a treaty back from the start of `today_after` on, and ends its stream there.
@@ -213,9 +351,35 @@ impl Pool {
     }
 }
 
+impl SecondStream {
+    /// What comes in between two moments, rounded down; all that is left at its end.
+    fn come_in(&mut self, from: i64, to: i64) -> Result<u64> {
+        if self.amount == 0 {
+            return Ok(0);
+        }
+        let part = fits(stream::spread(self.amount, from, to, self.until))?;
+        debit(&mut self.amount, part)?;
+        Ok(part)
+    }
+
+    /// The end of this stream and another amount together, by amount, rounded up.
+    fn average(&self, amount: u64, until: i64, now: i64) -> Result<i64> {
+        let left = |until: i64| u64::try_from(until.saturating_sub(now)).unwrap_or(0);
+        let weighted = fits(wide(self.amount, left(self.until)).checked_add(wide(amount, left(until))))?;
+        let sum = fits(self.amount.checked_add(amount))?;
+        let ahead = div(weighted, sum, Rounding::Up).and_then(|ahead| i64::try_from(ahead).ok()).unwrap_or(0);
+        Ok(now.saturating_add(ahead))
+    }
+}
+
+/// Seconds between the starts of two days.
+fn seconds_between(from_day: u32, to_day: u32) -> u64 {
+    u64::from(to_day.saturating_sub(from_day)).saturating_mul(DAY.unsigned_abs())
+}
+
 /// Unearned part of a premium stream from the start of one day to the start of another, rounded down.
 pub fn unearned_between(rate_q32: u64, from_day: u32, to_day: u32) -> Result<u64> {
-    let seconds = u64::from(to_day.saturating_sub(from_day)).saturating_mul(DAY.unsigned_abs());
+    let seconds = seconds_between(from_day, to_day);
     Ok(mul_div(rate_q32, seconds, 1 << 32, Rounding::Down).ok_or(BackstopError::MathOverflow)?)
 }
 

@@ -2,11 +2,12 @@
 //!
 //! What two pools agree and do together is in [`crate::state::treaty`].
 
-use crate::constants::{CEDED_PREMIUM_DAYS, DAY, MIN_BPS};
+use crate::constants::{CEDED_PREMIUM_DAYS, DAY, MIN_BPS, SETTLEMENT_WINDOW};
 use crate::error::BackstopError;
-use crate::math::capital;
+use crate::math::rounding::{BPS, Rounding, mul_div};
+use crate::math::{capital, treaties};
 use crate::peril::AlertLevel;
-use crate::state::ledger::{debit, fits};
+use crate::state::ledger::{credit, debit, fits};
 use crate::state::{Load, LossByLayer, Pool, Treaty, TreatyKind, day_of, day_start};
 use anchor_lang::prelude::*;
 
@@ -18,8 +19,10 @@ pub struct QuotaShareInForce {
     pub treaty: Pubkey,
     /// The pool that reinsures.
     pub reinsurer: Pubkey,
-    /// What the treaty can still pay, in asset units.
+    /// What the treaty can still come to owe, in asset units.
     pub limit_left: u64,
+    /// What it owes incidents and has not paid, in asset units.
+    pub owed: u64,
     /// First second of the term.
     pub start: i64,
     /// First second after the term.
@@ -44,6 +47,12 @@ pub struct LayerInForce {
     pub attachment: u64,
     /// The layer's height above its attachment, in asset units.
     pub limit: u64,
+    /// What the treaty can still come to owe, in asset units.
+    pub limit_left: u64,
+    /// What it owes incidents and has not paid, in asset units.
+    pub owed: u64,
+    /// What of the limit was restored in a crisis: it serves later events only, from its end on, in asset units.
+    pub restored_later: u64,
     /// First second of the term.
     pub start: i64,
     /// First second after the term.
@@ -88,7 +97,8 @@ impl Pool {
                 self.quota_share = QuotaShareInForce {
                     treaty: key,
                     reinsurer: treaty.reinsurer,
-                    limit_left: treaty.limit_left,
+                    limit_left: treaty.limit,
+                    owed: 0,
                     start,
                     end,
                     cession_bps,
@@ -117,6 +127,9 @@ impl Pool {
                     reinsurer: treaty.reinsurer,
                     attachment,
                     limit: treaty.limit,
+                    limit_left: treaty.limit,
+                    owed: 0,
+                    restored_later: 0,
                     start,
                     end,
                 };
@@ -148,11 +161,52 @@ impl Pool {
         }
     }
 
-    /// Notes what is left of the quota share's limit.
-    pub fn note_limit(&mut self, key: &Pubkey, limit_left: u64) {
+    /// What a treaty in force can still come to owe, and what it owes; `None` if it is not in force.
+    pub fn limit_and_owed(&self, key: &Pubkey) -> Option<(u64, u64)> {
         if self.quota_share.treaty == *key {
-            self.quota_share.limit_left = limit_left;
+            return Some((self.quota_share.limit_left, self.quota_share.owed));
         }
+        let layer = self.layers.iter().find(|layer| layer.treaty == *key)?;
+        Some((layer.limit_left, layer.owed))
+    }
+
+    /// What the quota share takes of a gross loss before its limit, rounded down; nothing if it is not the treaty.
+    pub fn ceded_loss(&self, key: &Pubkey, gross: u64) -> Result<u64> {
+        if self.quota_share.treaty != *key {
+            return Ok(0);
+        }
+        fits(mul_div(gross, u64::from(self.quota_share.cession_bps), BPS, Rounding::Down))
+    }
+
+    /// Uses a treaty's limit for what it comes to owe an incident: the quota share what it takes of the gross loss, a
+    /// layer what is above its attachment of the rest, whether or not the quota share's limit sufficed. `before` is
+    /// what it came to owe the incident before. Returns how much more it owes.
+    pub fn owe(&mut self, key: &Pubkey, gross: u64, ceded: u64, before: u64) -> Result<u64> {
+        let (due, limit_left, owed) = if self.quota_share.treaty == *key {
+            (ceded, &mut self.quota_share.limit_left, &mut self.quota_share.owed)
+        } else {
+            let layer = self.layers.iter_mut().find(|layer| layer.treaty == *key);
+            let layer = layer.ok_or(BackstopError::WrongTreatyState)?;
+            let due = treaties::layer_owes(gross.saturating_sub(ceded), layer.attachment, layer.limit);
+            (due, &mut layer.limit_left, &mut layer.owed)
+        };
+        let more = due.saturating_sub(before).min(*limit_left);
+        debit(limit_left, more)?;
+        credit(owed, more)?;
+        Ok(more)
+    }
+
+    /// Notes that a treaty paid of what it owes, and what of a layer's limit was restored: for later events only, so
+    /// not before an open crisis ends.
+    pub(crate) fn note_payment(&mut self, key: &Pubkey, paid: u64, restored: u64) -> Result<()> {
+        if self.quota_share.treaty == *key {
+            return debit(&mut self.quota_share.owed, paid);
+        }
+        let in_crisis = self.in_crisis();
+        let layer = self.layers.iter_mut().find(|layer| layer.treaty == *key);
+        let layer = layer.ok_or(BackstopError::WrongTreatyState)?;
+        debit(&mut layer.owed, paid)?;
+        credit(if in_crisis { &mut layer.restored_later } else { &mut layer.limit_left }, restored)
     }
 
     /// Takes the quota share's premium out, for the reinsurer.
@@ -192,7 +246,7 @@ impl Pool {
     pub fn stand_behind(&mut self, key: Pubkey, treaty: &Treaty) -> Result<()> {
         let place = self.inward.iter_mut().find(|inward| inward.treaty == Pubkey::default());
         *place.ok_or(BackstopError::NoTreatyPlace)? =
-            InwardTreaty { treaty: key, cedant: treaty.cedant, limit: treaty.limit_left };
+            InwardTreaty { treaty: key, cedant: treaty.cedant, limit: treaty.limit };
         Ok(())
     }
 
@@ -204,11 +258,20 @@ impl Pool {
         Ok(())
     }
 
-    /// Notes what a treaty can still ask for: its limit left and what is uncollected.
-    pub fn note_open_limit(&mut self, key: &Pubkey, limit: u64) -> Result<()> {
+    /// Bears what a treaty pays: its open limit, what it can still ask for, is so much less.
+    pub fn pay_inward(&mut self, key: &Pubkey, paid: u64) -> Result<LossByLayer> {
+        debit(self.open_limit_mut(key)?, paid)?;
+        self.bear_loss(paid)
+    }
+
+    /// Stands behind a limit that was restored.
+    pub fn restore_inward(&mut self, key: &Pubkey, restored: u64) -> Result<()> {
+        credit(self.open_limit_mut(key)?, restored)
+    }
+
+    fn open_limit_mut(&mut self, key: &Pubkey) -> Result<&mut u64> {
         let place = self.inward.iter_mut().find(|inward| inward.treaty == *key);
-        place.ok_or(BackstopError::WrongTreatyState)?.limit = limit;
-        Ok(())
+        Ok(&mut place.ok_or(BackstopError::WrongTreatyState)?.limit)
     }
 
     /// Limit that the pool could take on beyond its open ones and still be solvent.
@@ -254,11 +317,14 @@ impl Pool {
         Ok(worst)
     }
 
-    /// Whether a treaty's limit can no longer be needed: the cedant is in no alert and its longest ring no longer
-    /// reaches back to the treaty's last day.
-    pub fn treaty_is_over(&self, treaty: &Treaty, now: i64) -> bool {
-        let reach = treaty.end_day.saturating_add(u32::from(self.ring_days));
-        self.alerts == 0 && now >= day_start(reach) && treaty.uncollected == 0
+    /// Whether a treaty's limit can no longer be needed: the cedant is in no alert and in no crisis, its longest ring no
+    /// longer reaches back to the treaty's last day, and nothing is owed. What a reinsurer could not pay for a year is
+    /// owed no longer.
+    pub fn treaty_is_over(&self, key: &Pubkey, treaty: &Treaty, now: i64) -> bool {
+        let reach = day_start(treaty.end_day.saturating_add(u32::from(self.ring_days)));
+        let (_, owed) = self.limit_and_owed(key).unwrap_or_default();
+        let settled = owed == 0 || now >= reach.saturating_add(SETTLEMENT_WINDOW);
+        self.alerts == 0 && !self.in_crisis() && now >= reach && settled
     }
 }
 

@@ -1,0 +1,55 @@
+//! The account of a crisis: what it comes to once it is closed, for its incidents to be given.
+
+use crate::constants::ACCOUNT_VERSION;
+use anchor_lang::prelude::*;
+
+/// One crisis of a pool: the incidents that share one ratio. While it is open the pool's own books hold its figures.
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
+pub struct Crisis {
+    /// The pool.
+    pub pool: Pubkey,
+    /// Whoever paid the rent of the crisis.
+    pub rent_payer: Pubkey,
+    /// Layout version.
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// Whether it is closed: what follows stands but for money that comes late.
+    pub closed: bool,
+    /// Number of the crisis within its pool, from 1.
+    pub number: u32,
+    /// Its incidents that are not closed yet.
+    pub incidents: u32,
+    /// What its covers are due, in asset units.
+    pub gross: u64,
+    /// What there is for them: its incidents are given `floor(gross of each x resources / gross)`, in asset units.
+    pub resources: u64,
+    /// What of that was not given to an incident yet, in asset units.
+    pub bucket: u64,
+    /// Until when money that comes late goes to its holders first: the last deadline of its incidents.
+    pub until: i64,
+    /// Room for later fields.
+    pub reserved: [u8; 64],
+}
+
+borsh_account!(Crisis { keys: 2, discriminator: [115, 61, 203, 250, 106, 16, 83, 208] });
+
+impl Crisis {
+    /// A crisis that begins with its first incident.
+    pub fn begin(pool: Pubkey, rent_payer: Pubkey, bump: u8, number: u32) -> Self {
+        Self {
+            pool,
+            rent_payer,
+            version: ACCOUNT_VERSION,
+            bump,
+            closed: false,
+            number,
+            incidents: 0,
+            gross: 0,
+            resources: 0,
+            bucket: 0,
+            until: 0,
+            reserved: [0; 64],
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! A crisis through the real program: incidents that are open together share one ratio, which only rises, and no order
+//! of calls changes what anybody gets.
+
+use backstop::error::BackstopError;
+use backstop::peril::evidence::TermsInput;
+use backstop::state::{CoverState, PoolKind, PoolTerms, ProductTerms, Tranche};
+use backstop::{CreatePoolArgs, CreateProductArgs};
+use backstop_client::cluster::Cluster;
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_tests::reinsurance::{RUIN, Scene, quota_share};
+use backstop_tests::terms::{self, DAY, HOUR, ONE};
+use backstop_sandbox::embedded::Price;
+use backstop_tests::{Outcome, Person, World, assert_books, assert_refused, explain, seeded};
+use solana_sdk::signer::Signer;
+
+/// A year, in which holders have to be paid.
+const YEAR: i64 = 365 * DAY;
+
+/// A product, and the one cover on it.
+struct Insured {
+    keys: ProductKeys,
+    holder: Person,
+    mint: anchor_lang::prelude::Pubkey,
+}
+
+/// Products, each in a risk group of its own, that the pool holds to be independent of the others.
+struct Stage {
+    scene: Scene,
+    pool: PoolKeys,
+    products: Vec<ProductKeys>,
+    insured: Vec<Insured>,
+}
+
+#[track_caller]
+fn must(outcome: Outcome) {
+    outcome.unwrap_or_else(|error| panic!("{}", explain(&error)));
+}
+
+impl Stage {
+    /// The products, and a pool without capital: nothing needs notice yet.
+    fn new(conditions: &[TermsInput]) -> Self {
+        let mut scene = Scene::new();
+        let terms = PoolTerms { rho_bps: 0, ..terms::pool_terms() };
+        let pool = scene.world.create_pool(CreatePoolArgs { terms, kind: PoolKind::Cover, ..terms::create_pool(3) });
+        let mut products = Vec::new();
+        for (group, condition) in conditions.iter().enumerate() {
+            let terms = ProductTerms { risk_group: group.try_into().unwrap(), cap_bps: 10_000, ..terms::product_terms() };
+            let args = CreateProductArgs { terms, ..terms::create_product(scene.world.covered, *condition) };
+            products.push(scene.world.create_product_with(&pool, args));
+        }
+        scene.cedant = pool;
+        Self { scene, pool, products, insured: Vec::new() }
+    }
+
+    fn world(&self) -> &World {
+        &self.scene.world
+    }
+
+    /// Junior and senior capital, one part in four junior.
+    fn capital(&self, amount: u64) {
+        self.world().depositor(&self.pool, Tranche::Junior, amount / 4);
+        self.world().depositor(&self.pool, Tranche::Senior, amount - amount / 4);
+        self.world().next_day();
+    }
+
+    /// One cover of a sum on each product, in force.
+    fn insure(&mut self, sum: u64) {
+        for keys in self.products.clone() {
+            let (holder, mint) = self.world().holder(&keys, sum, 30);
+            self.insured.push(Insured { keys, holder, mint });
+        }
+        self.world().advance(3 * DAY);
+    }
+
+    /// Shows a price to some products in every slot of half an hour.
+    fn fall(&self, products: &[ProductKeys], slots: i64) {
+        let world = self.world();
+        for _ in 0..slots {
+            world.cluster.set_time((world.now() / 1_800 + 1) * 1_800);
+            products.iter().for_each(|keys| world.print(keys, RUIN));
+        }
+    }
+
+    fn confirm(&self, keys: &ProductKeys) {
+        self.world().run(&[], &[ix::confirm(keys)]);
+    }
+
+    fn open(&self, keys: &ProductKeys) -> Outcome {
+        self.world().send(&[], &[self.world().open_incident(keys)])
+    }
+
+    fn fund(&self, keys: &ProductKeys) -> Outcome {
+        self.world().send(&[], &[self.world().fund_incident(keys)])
+    }
+
+    /// Funds whatever there is more for, until there is nothing.
+    fn fund_all(&self) {
+        while self.products.iter().filter(|keys| self.is_open(keys)).any(|keys| self.fund(keys).is_ok()) {}
+        assert_books(&self.world().cluster, &self.pool.pool);
+    }
+
+    /// Pays every holder who can be paid. Returns what each was given for the loss: one cover is all of its incident.
+    fn settle_all(&self) -> Vec<u64> {
+        for Insured { keys, holder, mint } in &self.insured {
+            let _ = self.world().settle(keys, holder, mint);
+        }
+        self.insured.iter().filter(|insured| self.is_open(&insured.keys)).map(|insured| self.paid(insured)).collect()
+    }
+
+    fn paid(&self, insured: &Insured) -> u64 {
+        let incident = self.world().incident(&insured.keys);
+        assert_eq!(incident.paid, incident.reserve);
+        incident.paid
+    }
+
+    fn is_open(&self, keys: &ProductKeys) -> bool {
+        self.world().cluster.account(&keys.incident()).unwrap().is_some()
+    }
+
+    fn assets(&self) -> Vec<u64> {
+        self.insured.iter().map(|insured| self.world().assets(&insured.holder)).collect()
+    }
+}
+
+/// Below 0.90 for 96 hours.
+fn late() -> TermsInput {
+    let (duration_seconds, quiet_seconds) = (96 * 3_600, 96 * 3_600);
+    TermsInput { duration_seconds, quiet_seconds, tolerance_seconds: 12 * 3_600, ..terms::severe() }
+}
+
+/// A pool of 300,000 that insures 165,000 three times, and a quota share of 30 % with a limit of 100,000.
+fn three_of_165_000() -> (Stage, TreatyKeys) {
+    let mut stage = Stage::new(&[terms::stress(), terms::stress(), terms::stress()]);
+    let now = stage.world().now();
+    // From the day after tomorrow: tomorrow it is accepted.
+    let mut terms = quota_share(now + DAY, 3_000, 0, 100_000 * ONE);
+    terms.end_day -= 1;
+    let treaty = stage.scene.announced(&stage.scene.owned, terms);
+    stage.capital(300_000 * ONE);
+    must(stage.scene.accept(&treaty));
+    stage.world().next_day();
+    stage.insure(165_000 * ONE);
+    stage.fall(&stage.products, 8);
+    stage.world().advance(7 * HOUR);
+    stage.products.iter().for_each(|keys| stage.confirm(keys));
+    (stage, treaty)
+}
+
+#[test]
+fn case_3_whoever_calls_the_treaty_first_holders_of_all_incidents_are_paid_the_same_part() {
+    let orders: [[usize; 3]; 3] = [[0, 1, 2], [2, 0, 1], [1, 2, 0]];
+    let mut ends: Vec<Vec<u64>> = Vec::new();
+    for (number, order) in orders.into_iter().enumerate() {
+        let (stage, treaty) = three_of_165_000();
+        let world = stage.world();
+        // Each order in another rhythm: all opened at first, or each opened, called for and funded in turn.
+        for product in order.map(|index| stage.products[index]) {
+            must(stage.open(&product));
+            if number != 0 {
+                let _ = stage.scene.call(&treaty, &product);
+                let _ = stage.fund(&product);
+            }
+            if number == 2 {
+                stage.settle_all();
+            }
+        }
+        for product in order.map(|index| stage.products[index]) {
+            let _ = stage.scene.call(&treaty, &product);
+        }
+        assert_eq!(stage.scene.left_and_owed(&treaty), (0, 0), "the whole limit is paid, whoever called for it");
+        stage.fund_all();
+        let reserves = stage.settle_all();
+        assert_eq!(reserves[0], reserves[1]);
+        assert_eq!(reserves[0], reserves[2]);
+        // All that there is goes to the holders: 300,000, the limit of 100,000, and premium that was earned.
+        let sum: u64 = reserves.iter().sum();
+        assert!((400_000 * ONE..410_000 * ONE).contains(&sum), "{sum}");
+        let books = world.pool(&stage.pool);
+        let (left, treaty_debt) = (books.loss_capital().unwrap(), books.crisis_buckets);
+        assert!(left + treaty_debt < 10, "{left} are left, {treaty_debt} not given");
+        assert_eq!(books.tranches.map(|book| book.wiped_out), [1, 1]);
+        ends.push(stage.assets());
+    }
+    assert_eq!(ends[0], ends[1]);
+    assert_eq!(ends[0], ends[2]);
+}
+
+#[test]
+fn case_7_an_early_incident_and_one_four_days_later_are_paid_in_one_ratio() {
+    let late = late();
+    let mut stage = Stage::new(&[terms::stress(), late]);
+    stage.capital(200_000 * ONE);
+    stage.insure(140_000 * ONE);
+    let [early, late] = [stage.products[0], stage.products[1]];
+    let world = stage.world();
+    stage.fall(&[early, late], 8);
+    stage.fall(&[late], 13);
+    stage.confirm(&early);
+    must(stage.open(&early));
+    must(stage.fund(&early));
+    let first = world.incident(&early);
+    // 200,000 and some premium for 280,000, whether that comes or not.
+    let ratio = |reserve: u64| reserve * 1_000 / (140_000 * ONE);
+    assert!((714..735).contains(&ratio(first.reserve)), "{}", ratio(first.reserve));
+    must(world.settle(&early, &stage.insured[0].holder, &stage.insured[0].mint));
+    assert_eq!(world.cover(&stage.insured[0].mint).state, CoverState::Refunded, "more may come");
+    assert_refused(stage.fund(&early), BackstopError::AlreadyFunded);
+    // While that lasts nobody comes in or leaves.
+    let newcomer = world.person(1_000 * ONE);
+    assert_refused(world.deposit(&stage.pool, &newcomer, Tranche::Senior, 1_000 * ONE), BackstopError::PoolInCrisis);
+
+    stage.fall(&[late], 2 * 92);
+    world.advance(9 * HOUR);
+    stage.confirm(&late);
+    must(stage.open(&late));
+    stage.fund_all();
+    let reserves = stage.settle_all();
+    assert_eq!(reserves[0], reserves[1]);
+    assert!((714..735).contains(&ratio(reserves[0])), "{}", ratio(reserves[0]));
+    assert!(reserves[0] >= first.reserve, "a ratio only rises");
+    assert!(world.pool(&stage.pool).loss_capital().unwrap() < 3);
+    assert!(world.crisis(&early, 1).closed);
+    assert_eq!(world.pool(&stage.pool).crisis.number, 1);
+}
+
+#[test]
+fn an_early_incident_is_paid_in_full_when_the_other_alert_goes_away() {
+    let late = late();
+    let mut stage = Stage::new(&[terms::stress(), late]);
+    stage.capital(200_000 * ONE);
+    stage.insure(140_000 * ONE);
+    let [early, late] = [stage.products[0], stage.products[1]];
+    let world = stage.world();
+    stage.fall(&[early, late], 8);
+    stage.fall(&[late], 13);
+    stage.confirm(&early);
+    must(stage.open(&early));
+    must(stage.fund(&early));
+    assert!(world.incident(&early).reserve < 110_000 * ONE);
+    for _ in 0..3 {
+        world.recover(&late, 100_000_000);
+    }
+    world.advance(DAY);
+    world.print(&late, 100_000_000);
+    assert_eq!(world.pool(&stage.pool).alerts, 0);
+    stage.fund_all();
+    assert_eq!(world.incident(&early).reserve, 140_000 * ONE);
+    must(world.settle(&early, &stage.insured[0].holder, &stage.insured[0].mint));
+    assert_eq!(world.cover(&stage.insured[0].mint).state, CoverState::Settled);
+    assert!(world.pool(&stage.pool).loss_capital().unwrap() > 60_000 * ONE);
+}
+
+#[test]
+fn case_16_what_a_treaty_pays_late_goes_to_the_holders_who_are_short_and_not_past_them() {
+    let (stage, treaty) = three_of_165_000();
+    let world = stage.world();
+    for product in &stage.products {
+        must(stage.open(product));
+    }
+    // The issuer has the reinsurer's vault frozen: nothing can be called.
+    stage.scene.freeze(&stage.scene.owned, true);
+    assert!(stage.scene.call(&treaty, &stage.products[0]).is_err());
+    assert_eq!(stage.scene.left_and_owed(&treaty), (0, 100_000 * ONE));
+    world.advance(2 * DAY);
+    stage.fund_all();
+    let before: u64 = stage.settle_all().iter().sum();
+    assert!((300_000 * ONE..310_000 * ONE).contains(&before), "{before}");
+    assert!(world.crisis(&stage.products[0], 1).closed, "closed without it");
+    let surplus = world.pool(&stage.pool).surplus;
+    stage.scene.freeze(&stage.scene.owned, false);
+    for product in &stage.products {
+        must(stage.scene.call(&treaty, product));
+    }
+    let books = world.pool(&stage.pool);
+    assert_eq!(books.surplus, surplus, "nothing of it goes to the surplus");
+    assert_eq!(books.crisis_buckets, 100_000 * ONE);
+    stage.fund_all();
+    let after: u64 = stage.settle_all().iter().sum();
+    assert!((100_000 * ONE - 3..=100_000 * ONE).contains(&(after - before)), "{}", after - before);
+    let reserves = stage.settle_all();
+    assert_eq!([reserves[0]; 2], [reserves[1], reserves[2]]);
+}
+
+#[test]
+fn while_a_vault_is_frozen_no_incident_closes_and_holders_are_given_another_year() {
+    let mut stage = Stage::new(&[terms::stress()]);
+    stage.capital(200_000 * ONE);
+    stage.insure(100_000 * ONE);
+    let keys = stage.products[0];
+    let world = stage.world();
+    stage.fall(&[keys], 8);
+    world.advance(7 * HOUR);
+    stage.confirm(&keys);
+    must(stage.open(&keys));
+    stage.fund_all();
+    let deadline = world.incident(&keys).deadline;
+    assert_refused(world.send(&[], &[ix::extend_deadline(&keys, Some(1))]), BackstopError::VaultNotFrozen);
+    assert_refused(world.send(&[], &[world.close_incident(&keys)]), BackstopError::IncidentInUse);
+    stage.scene.freeze(&stage.pool, true);
+    stage.scene.assert_frozen(world.settle(&keys, &stage.insured[0].holder, &stage.insured[0].mint));
+    world.cluster.set_time(deadline + 1);
+    assert_refused(world.send(&[], &[world.close_incident(&keys)]), BackstopError::VaultFrozen);
+    must(world.send(&[], &[ix::extend_deadline(&keys, Some(1))]));
+    assert_eq!(world.incident(&keys).deadline, deadline + 1 + YEAR);
+    assert_eq!(world.crisis(&keys, 1).until, deadline + 1 + YEAR);
+    stage.scene.freeze(&stage.pool, false);
+    assert_refused(world.send(&[], &[world.close_incident(&keys)]), BackstopError::IncidentInUse);
+    must(world.settle(&keys, &stage.insured[0].holder, &stage.insured[0].mint));
+    assert_eq!(world.cover(&stage.insured[0].mint).state, CoverState::Settled);
+    must(world.send(&[], &[world.close_incident(&keys)]));
+}
+
+#[test]
+fn an_incident_opens_when_it_is_proven_and_is_paid_again_as_it_grows() {
+    let growing = TermsInput { run_on_seconds: 86_400, ..terms::stress() };
+    let mut stage = Stage::new(&[growing]);
+    stage.capital(200_000 * ONE);
+    stage.insure(100_000 * ONE);
+    let keys = stage.products[0];
+    let Insured { holder, mint, .. } = &stage.insured[0];
+    let world = stage.world();
+    let show = |price: i64, slots: i64| {
+        for _ in 0..slots {
+            world.cluster.set_time((world.now() / 1_800 + 1) * 1_800);
+            let account = seeded(7).pubkey();
+            world.cluster.post_price(account, terms::FEED, Price::e8(price, 0, world.now()));
+            world.run(&[], &[ix::observe(&keys, account)]);
+        }
+    };
+    // Half is due by the first four hours.
+    show(87_500_000, 8 + 13);
+    stage.confirm(&keys);
+    must(stage.open(&keys));
+    must(stage.fund(&keys));
+    let (first, held) = (world.incident(&keys), world.assets(holder));
+    assert_eq!((first.severity_bps, first.gross), (5_000, 50_000 * ONE));
+    // There is enough for all that it can still become.
+    assert_eq!(first.reserve, 50_000 * ONE);
+    must(world.settle(&keys, holder, mint));
+    assert_eq!(world.assets(holder) - held, 50_000 * ONE, "for the loss; premium is decided about at the end");
+    // The price falls on: four hours at 0.80 are all.
+    show(RUIN, 10 + 12);
+    must(stage.fund(&keys));
+    let second = world.incident(&keys);
+    assert!(second.severity_bps > first.severity_bps);
+    must(world.settle(&keys, holder, mint));
+    world.cluster.set_time(second.final_at);
+    must(stage.fund(&keys));
+    stage.fund_all();
+    must(world.settle(&keys, holder, mint));
+    let last = world.incident(&keys);
+    assert_eq!((last.severity_bps, last.reserve, last.paid), (10_000, 100_000 * ONE, 100_000 * ONE));
+    assert_eq!(world.assets(holder) - held, 100_000 * ONE);
+    assert_eq!(world.cover(mint).state, CoverState::Settled);
+    assert!(world.crisis(&keys, 1).closed);
+    must(world.send(&[], &[world.close_incident(&keys)]));
+    assert_books(&world.cluster, &stage.pool.pool);
+}
