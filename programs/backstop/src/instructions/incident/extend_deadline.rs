@@ -4,6 +4,7 @@ use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{DeadlineExtended, report};
 use crate::instructions::{no_more, now};
+use crate::money::Till;
 use crate::state::{Crisis, Incident, Pool};
 use anchor_lang::prelude::*;
 
@@ -11,7 +12,7 @@ use anchor_lang::prelude::*;
 #[derive(Accounts)]
 pub struct ExtendDeadline<'info> {
     /// The product's pool.
-    #[account(has_one = vault @ BackstopError::WrongAccount)]
+    #[account(mut, has_one = vault @ BackstopError::WrongAccount)]
     pub pool: AccountLoader<'info, Pool>,
     /// CHECK: the pool's token account, by its address.
     pub vault: UncheckedAccount<'info>,
@@ -32,7 +33,10 @@ pub(crate) fn handle(ctx: Context<ExtendDeadline>) -> Result<()> {
     ensure!(token::is_frozen(&accounts.vault)?, BackstopError::VaultNotFrozen);
     let incident = &mut accounts.incident;
     incident.extend(accounts.crisis.as_deref_mut(), now()?)?;
+    let mut till = Till::untouched(&accounts.pool)?;
+    let sequence = till.number_event();
+    till.close()?;
     let (pool, deadline) = (accounts.pool.key(), incident.deadline);
-    report(&DeadlineExtended { pool, incident: incident.key(), deadline })?;
+    report(&DeadlineExtended { pool, sequence, incident: incident.key(), deadline })?;
     Ok(())
 }

@@ -55,6 +55,7 @@ pub struct SetCondition<'info> {
 /// - every term of the condition is within its hard bounds, and none ever changes;
 /// - the product's terms leave room for the condition's ring in its day buckets;
 /// - the pool's cooldown is at least the condition's duration, tolerance and challenge and one day more;
+/// - the product's shortest term outlasts these by a day and more;
 /// - the notice begins now: the product sells once it is over, at once in a pool that never had shares nor covers.
 pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
@@ -69,7 +70,7 @@ pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Resu
     let sells_from = till.admit_condition(&condition, now)?;
     let sequence = till.number_event();
     till.close()?;
-    accounts.product.write()?.set_condition(trigger_key, condition.ring_days(), sells_from, now)?;
+    accounts.product.write()?.set_condition(trigger_key, &condition, sells_from, now)?;
 
     let seeds = [TRIGGER_SEED, product_key.as_ref(), &[bump]];
     let new = NewAccount { account: &accounts.trigger, seeds: &seeds, payer: &accounts.payer };
