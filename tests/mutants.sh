@@ -53,7 +53,7 @@ describe() {
             ;;
         reinsurance)
             modules=$core
-            files=("state/pool/treaties.rs" "state/treaty.rs" "state/incident.rs")
+            files=("state/pool/treaties.rs" "state/treaty.rs" "state/cession.rs" "state/incident.rs")
             passes=("--test state_reinsurance" "--lib")
             ;;
         rest)

@@ -22,7 +22,7 @@ pub struct SolanaConfig {
     pub keypair_path: String,
     /// Names of addresses.
     pub address_labels: BTreeMap<String, String>,
-    /// How sure the cluster must be of what it says. Empty: `confirmed`.
+    /// How sure the cluster must be of what it says. Empty: nobody chose.
     pub commitment: String,
     /// The line that `commitment` is on, if the file has one.
     pub commitment_line: Option<usize>,
@@ -71,7 +71,7 @@ impl Default for SolanaConfig {
             websocket_url: String::new(),
             keypair_path: keypair.to_string_lossy().into_owned(),
             address_labels: [("1".repeat(32), "System Program".into())].into(),
-            commitment: "confirmed".into(),
+            commitment: String::new(),
             commitment_line: None,
         }
     }

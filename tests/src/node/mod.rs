@@ -16,7 +16,7 @@ pub use chain::{Fault, Faults, Rule};
 use crate::World;
 use chain::Chain;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -35,6 +35,8 @@ struct Shared {
     world: Mutex<World>,
     chain: Mutex<Chain>,
     asked: Mutex<BTreeMap<String, u64>>,
+    /// How sure the answers had to be, since somebody looked.
+    commitments: Mutex<BTreeSet<String>>,
     /// Requests that are never answered.
     held: Mutex<Vec<Request>>,
 }
@@ -49,6 +51,7 @@ impl Node {
             world: Mutex::new(world),
             chain: Mutex::new(chain),
             asked: Mutex::default(),
+            commitments: Mutex::default(),
             held: Mutex::default(),
         });
         let thread = std::thread::spawn({
@@ -76,6 +79,11 @@ impl Node {
     /// How often a method was asked for.
     pub fn asked(&self, method: &str) -> u64 {
         lock(&self.shared.asked).get(method).copied().unwrap_or_default()
+    }
+
+    /// How sure the answers had to be, by the requests since this was called last.
+    pub fn commitments(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.shared.commitments)).into_iter().collect()
     }
 
     /// Transactions that were executed, failed ones included.
@@ -178,6 +186,8 @@ impl Shared {
     fn counted(&self, asked: &Value) -> Option<Value> {
         let method = asked["method"].as_str().unwrap_or_default();
         *lock(&self.asked).entry(method.to_owned()).or_default() += 1;
+        let levels = asked["params"].as_array().into_iter().flatten().filter_map(|part| part["commitment"].as_str());
+        lock(&self.commitments).extend(levels.map(str::to_owned));
         self.answer(asked)
     }
 

@@ -12,7 +12,7 @@ borsh_pages! { written by borsh;
     }
     ExitTicket { pool, owner, rent_payer, version, bump, tranche, series, epoch_day, units, claimed, nonce, reserved }
     ExitEpoch {
-        pool, rent_payer, version, bump, series, day, next_day, tickets, units, open_q63, paid_per_unit_q64, reserve,
+        pool, rent_payer, version, bump, series, day, tickets, units, open_q63, paid_per_unit_q64, reserve,
         reserved,
     }
     Incident {
@@ -30,10 +30,10 @@ borsh_pages! { written by borsh;
 zero_copy_pages! { read_in_place by in_place;
     Pool {
         asset_mint, vault, share_mints, deposit_authority, rent_payer, terms, id, products, ring_days, version, bump,
-        vault_bump, kind, access, asset_decimals, in_use, padding, label, cash, surplus, tranches, unearned_premium,
+        vault_bump, kind, access, asset_decimals, in_use, padding, label, uri, cash, surplus, tranches, unearned_premium,
         premium_refunds, set_aside, incident_reserves, exit_reserves, treaty_payable, accrued_at, stands_since, held_back_premium, capital_at_day, total_exposure, group_exposures,
         alert_exposure, alerts, alerts_due, last_cover_end_day, oldest_exit_day, newest_exit_day, treaties, padding2,
-        capital_day, padding3, second_stream, funding, quota_share, layers, inward, surplus_fraction_bps, junior_fraction_q64, ceded_fraction_e8, reserved,
+        capital_day, padding3, second_stream, exit_days, funding, quota_share, layers, inward, surplus_fraction_bps, junior_fraction_q64, ceded_fraction_e8, events, reserved,
         rate_q32, fraction_q32, waiting_rate_q32, rate_starts, rate_ends,
     }
     Product {

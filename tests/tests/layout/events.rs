@@ -9,44 +9,45 @@ borsh_pages! { all by told;
     GovernanceAccepted { before, governance }
     RolesSet { guardian, risk_keeper }
     PauseSet { bits, until }
-    PoolCreated { pool, asset_mint, id, kind, access, deposit_authority, terms, asset_can_be_frozen }
-    Accrued { pool, at, accrual }
-    Deposited { pool, tranche, owner, amount, shares }
-    SurplusContributed { pool, contributor, amount }
-    ExitRequested { pool, ticket, owner, tranche, epoch_day, shares, value, units, to_surplus }
-    ExitCancelled { pool, ticket, tranche, units, value, shares, to_surplus }
-    ExitEpochSettled { pool, day, paid, closed_units, to_surplus, open_q63 }
-    ExitClaimed { pool, ticket, owner, amount, closed }
-    ExitEpochClosed { pool, day, to_surplus }
-    SeriesOpened { pool, tranche, series, mint }
-    ProductCreated { pool, product, trigger, rates, covered_asset, wording_hash, sells_from }
-    ProductStateSet { product, state }
-    RiskRateSet { product, before_ppb, after_ppb }
-    ExposureReleased { pool, product, amount }
+    PoolCreated { pool, sequence, asset_mint, id, kind, access, deposit_authority, terms, asset_can_be_frozen }
+    Accrued { pool, sequence, at, accrual }
+    Deposited { pool, sequence, tranche, owner, amount, shares }
+    SurplusContributed { pool, sequence, contributor, amount }
+    ExitRequested { pool, sequence, ticket, owner, tranche, epoch_day, shares, value, units, to_surplus }
+    ExitCancelled { pool, sequence, ticket, tranche, units, value, shares, to_surplus }
+    ExitEpochSettled { pool, sequence, day, paid, closed_units, to_surplus, open_q63 }
+    ExitClaimed { pool, sequence, ticket, owner, amount, closed }
+    ExitEpochClosed { pool, sequence, day, to_surplus }
+    SeriesOpened { pool, sequence, tranche, series, mint }
+    ProductCreated { pool, sequence, product, rates, id, covered_asset, wording_hash }
+    ConditionSet { pool, sequence, product, trigger, source, feed, condition, sells_from }
+    ProductStateSet { pool, sequence, product, state }
+    RiskRateSet { pool, sequence, product, before_ppb, after_ppb }
+    ExposureReleased { pool, sequence, product, amount }
     CoverBought {
-        pool, product, cover, buyer, receiver, sum_insured, premium, rate_q32, active_day, end_day, level_bps,
+        pool, sequence, product, cover, buyer, receiver, sum_insured, premium, rate_q32, active_day, end_day, level_bps,
         released,
     }
-    CoverCancelled { pool, product, cover, sum_insured, refund, fee }
-    CoverClosed { product, cover }
+    CoverCancelled { pool, sequence, product, cover, sum_insured, refund, fee }
+    CoverClosed { pool, sequence, product, cover }
     Observed { trigger, price, confidence, publish_time }
-    PhaseChanged { trigger, product, before, after, event_at, mean_price }
+    PhaseChanged { pool, sequence, trigger, product, before, after, event_at, mean_price }
     IncidentOpened {
-        pool, product, incident, event_at, ended_at, severity_bps, gross, released, waiting_refunds, loss_refunds,
+        pool, sequence, product, incident, event_at, ended_at, severity_bps, gross, released, waiting_refunds, loss_refunds,
         accrual,
     }
-    IncidentFunded { pool, incident, gross, ceded, paid, released, losses }
-    CoverSettled { pool, incident, cover, holder, amount, refund, waiting }
-    IncidentClosed { pool, incident, reserve, refunds }
-    TreatyCreated { treaty, cedant, reinsurer, terms, notice_until }
-    TreatyAccepted { treaty, cedant, reinsurer, premium, rate_q32 }
-    TreatyPremiumSettled { cedant, reinsurer, amount, rate_q32, end_day }
-    TreatyCalled { treaty, cedant, reinsurer, incident, owed, paid, restored, reinstatement_premium, losses }
-    TreatySkipped { treaty, cedant, incident, owed }
-    TreatyCollected { treaty, cedant, reinsurer, owed, paid, losses }
-    TreatyEnded { treaty, cedant, reinsurer }
-    TreatyCommuted { treaty, cedant, reinsurer, end_day, returned }
-    CessionAnnounced { cedant, reinsurer, amount, from, until }
-    SurplusCeded { cedant, reinsurer, amount }
-    CessionClosed { cedant }
+    IncidentFunded { pool, sequence, incident, gross, ceded, paid, released, losses }
+    CoverSettled { pool, sequence, incident, cover, holder, amount, refund, waiting }
+    IncidentClosed { pool, sequence, incident, reserve, refunds }
+    TreatyCreated { treaty, cedant, cedant_sequence, reinsurer, reinsurer_sequence, terms, notice_until }
+    TreatyAccepted { treaty, cedant, cedant_sequence, reinsurer, reinsurer_sequence, premium, rate_q32 }
+    TreatyPremiumSettled { cedant, cedant_sequence, reinsurer, reinsurer_sequence, amount, rate_q32, end_day }
+    TreatyCalled { treaty, cedant, cedant_sequence, reinsurer, reinsurer_sequence, incident, owed, paid, restored, reinstatement_premium, losses }
+    TreatySkipped { treaty, cedant, cedant_sequence, incident, owed }
+    TreatyCollected { treaty, cedant, cedant_sequence, reinsurer, reinsurer_sequence, owed, paid, losses }
+    TreatyEnded { treaty, cedant, cedant_sequence, reinsurer, reinsurer_sequence }
+    TreatyCommuted { treaty, cedant, cedant_sequence, reinsurer, reinsurer_sequence, end_day, returned }
+    CessionAnnounced { cedant, cedant_sequence, reinsurer, reinsurer_sequence, amount, from, until }
+    SurplusCeded { cedant, cedant_sequence, reinsurer, reinsurer_sequence, amount }
+    CessionClosed { cedant, cedant_sequence }
 }

@@ -59,7 +59,7 @@ enum_layout! {
     PoolKind { Cover, Reinsurance }
     Access { Open, AllowList, ProtocolOnly }
     Tranche { Junior, Senior }
-    ProductState { Selling, Frozen, RunOff, Over }
+    ProductState { Selling, Frozen, RunOff, Over, Announced }
     CoverState { Active, Settled }
     IncidentState { Open, Waiting, Funded, Closed }
     CallState { Pending, Called, Skipped }

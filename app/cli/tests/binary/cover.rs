@@ -5,7 +5,7 @@ use crate::scene::Scene;
 use anchor_lang::prelude::Pubkey;
 use backstop_client::{Cluster, address, instruction as ix};
 use backstop_tests::terms::{DAY, HOUR, ONE};
-use backstop_tests::{Faults, seeded};
+use backstop_tests::{Fault, Faults, seeded};
 use solana_sdk::signer::Signer;
 
 #[test]
@@ -37,11 +37,33 @@ fn a_cover_is_bought_at_the_price_that_was_quoted_and_given_back() {
 
     let cover = bought["cover"].as_str().expect("an address");
     let cancel = ["cover", "cancel", cover];
+    scene.act(&cancel).says(1, "(BoughtToday, ", "cancel it tomorrow");
+    scene.desk.node.world().next_day();
     scene.desk.act(&scene.holder.key, &cancel).says(1, "(NotHolder, ", "sign with that wallet");
     let cancelled = scene.desk.snapshot("cover-cancel", scene.act(&cancel));
     let refund = units(&cancelled, "refund");
     assert_eq!(scene.desk.node.world().assets(&scene.person), before - paid + refund);
     scene.act(&cancel).refused(1);
+}
+
+#[test]
+fn a_cover_is_bought_and_found_at_a_node_that_takes_few_addresses_at_once() {
+    let scene = Scene::new();
+    for (most, amount) in [(75, "1000"), (5, "2000"), (1, "3000")] {
+        scene.desk.node.set_faults(Faults::of("getMultipleAccounts", Fault::Most(most)));
+        let bought = scene.desk.json(scene.act(&["cover", "buy", &scene.product(), amount, "--days", "30"]));
+        let cover = bought["cover"].as_str().expect("an address");
+        let listed = scene.desk.json(scene.desk.look(&[
+            "cover",
+            "list",
+            "--buyer",
+            &scene.person.id().to_string(),
+            "--output",
+            "json",
+        ]));
+        let found = listed.as_array().into_iter().flatten().find(|listed| listed["cover"] == cover);
+        assert_eq!(found.map(|found| &found["sum_insured"]), Some(&amount.into()), "{most}: {listed}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use solana_sdk::signer::keypair::write_keypair_file;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -294,6 +294,40 @@ pub fn finish_with(command: &mut Command, input: &str) -> Run {
     stdin.write_all(input.as_bytes()).expect("it reads");
     drop(stdin);
     read(child.wait_with_output().expect("it ends"))
+}
+
+/// Runs the binary in a terminal of its own. Whenever some words have been shown, in their order, something is typed.
+/// Returns the exit code, 128 and the signal if one ended it, and everything that was shown.
+#[cfg(target_os = "linux")]
+pub fn in_a_terminal(desk: &Desk, arguments: &[&str], dialogue: &[(&str, &str)]) -> (i32, String) {
+    let words = [&[env!("CARGO_BIN_EXE_backstop")], arguments].concat();
+    let line: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--flush", "--command", &line.join(" "), "/dev/null"]);
+    command.env("HOME", desk.home()).env("TERM", "xterm").env("SHELL", "/bin/sh").current_dir(desk.home());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("`script` gives a terminal");
+    let mut typing = child.stdin.take().expect("it is piped");
+    let mut screen = child.stdout.take().expect("it is piped");
+    let (mut shown, mut seen) = (Vec::new(), 0);
+    let mut dialogue = dialogue.iter();
+    let mut next = dialogue.next();
+    let mut piece = [0; 4096];
+    while let Ok(read @ 1..) = screen.read(&mut piece) {
+        shown.extend_from_slice(&piece[..read]);
+        while let Some((words, typed)) = next {
+            let text = String::from_utf8_lossy(&shown[seen..]).into_owned();
+            if !text.contains(words) {
+                break;
+            }
+            seen = shown.len();
+            typing.write_all(typed.as_bytes()).expect("it reads");
+            typing.flush().expect("it reads");
+            next = dialogue.next();
+        }
+    }
+    let code = child.wait().expect("it ends").code().expect("it exits");
+    (code, String::from_utf8_lossy(&shown).into_owned())
 }
 
 fn read(output: std::process::Output) -> Run {

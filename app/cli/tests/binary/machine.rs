@@ -71,7 +71,7 @@ fn settings_are_told_with_where_they_come_from() {
     scene.desk.snapshot("config-get", finish(scene.desk.bare().args(["config", "get", "--output", "json"])));
     let bare = told(&mut scene.desk.bare());
     has(&bare, "cluster", "https://api.mainnet-beta.solana.com", "default");
-    has(&bare, "commitment", "confirmed", "default");
+    has(&bare, "commitment", "finalized", "default");
     let file = told(scene.desk.bare().args(["--config", &config]));
     has(&file, "cluster", "https://api.devnet.solana.com", "configuration file");
     has(&file, "signer", "a.json", "configuration file");
@@ -79,6 +79,46 @@ fn settings_are_told_with_where_they_come_from() {
     let given = told(scene.desk.bare().args(["--config", &config, "--url", "l", "--keypair", &keypair]));
     has(&given, "cluster", "http://localhost:8899", "command line or environment");
     has(&given, "signer", &keypair, "command line or environment");
+}
+
+#[test]
+fn without_a_word_of_anybody_a_network_must_be_final_and_this_machine_confirmed() {
+    let scene = Scene::new();
+    let file = |name: &str, line: &str| {
+        scene.desk.write(name, &format!("json_rpc_url: devnet\nkeypair_path: 'a.json'\n{line}"))
+    };
+    let (silent, says) = (file("silent.yml", ""), file("says.yml", "commitment: processed\n"));
+    let commitment = |arguments: &[&str]| {
+        let run = finish(scene.desk.bare().args(["config", "get", "--output", "json"]).args(arguments));
+        let settings: Vec<Value> = serde_json::from_str(run.done()).expect("JSON");
+        let found = settings.iter().find(|setting| setting["name"] == "commitment").expect("it is told");
+        ["value", "source"].map(|name| found[name].as_str().expect("a text").to_owned())
+    };
+    let url = scene.desk.node.url();
+    for (arguments, value, source) in [
+        (&[][..], "finalized", "default"),
+        (&["--url", "https://rpc.example"], "finalized", "default"),
+        (&["--url", "http://localhost.example:8899"], "finalized", "default"),
+        (&["--url", "http://10.0.0.1:8899"], "finalized", "default"),
+        (&["--url", "devnet"], "finalized", "default"),
+        (&["--url", "localhost"], "confirmed", "default"),
+        (&["--url", "http://[::1]:8899"], "confirmed", "default"),
+        (&["--url", url], "confirmed", "default"),
+        (&["--config", &silent], "finalized", "default"),
+        (&["--config", &silent, "--url", url], "confirmed", "default"),
+        (&["--config", &says], "processed", "configuration file"),
+        (&["--config", &says, "--url", url], "processed", "configuration file"),
+        (&["--config", &says, "--commitment", "finalized"], "finalized", "command line or environment"),
+        (&["--url", url, "--commitment", "finalized"], "finalized", "command line or environment"),
+    ] {
+        assert_eq!(commitment(arguments), [value, source], "{arguments:?}");
+    }
+    // What is told is what a node is asked for.
+    assert_eq!(scene.desk.node.commitments(), Vec::<String>::new(), "nobody was asked");
+    for (arguments, level) in [(&[][..], "confirmed"), (&["--commitment", "finalized"], "finalized")] {
+        scene.desk.look(&[&["pool", "list"], arguments].concat()).done();
+        assert_eq!(scene.desk.node.commitments(), [level], "{arguments:?}");
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Whatever goes wrong is told in one clear sentence with a hint, by the right exit code, and changes nothing.
 
-use crate::desk::{Desk, Run, finish};
+use crate::desk::{Desk, Run, finish, in_a_terminal};
 use anchor_lang::prelude::Pubkey;
 use backstop::state::Tranche;
 use backstop_client::instruction::{self as ix, PoolKeys};
 use backstop_tests::terms::{self, ONE};
-use backstop_tests::{Faults, Person, World};
+use backstop_tests::{Fault, Faults, Person, Rule, World};
 use solana_sdk::account::Account;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -97,6 +97,57 @@ fn nobody_there_to_confirm_exits_with_2_and_sends_nothing() {
     assert!(run.stderr.contains("Deposit 10"), "the preview is shown before\n{run}");
     assert_eq!(stage.desk.node.asked("sendTransaction"), 0);
     stage.is_untouched();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn whoever_leaves_with_ctrl_c_sends_nothing_and_finds_the_terminal_as_it_was() {
+    let stage = Stage::new();
+    let pool = stage.pool.pool.to_string();
+    let keypair = stage.desk.keypair(&stage.person.key);
+    let url = stage.desk.node.url();
+    let deposit = ["--url", url, "--keypair", &keypair, "pool", "deposit", &pool, "10", "--tranche", "senior"];
+    let hides = |shown: &str| shown.contains("\u{1b}[?25l") && !shown.contains("\u{1b}[?25h");
+
+    // At the question.
+    let (code, shown) = in_a_terminal(&stage.desk, &deposit, &[("[y/N]", "\u{3}")]);
+    assert_eq!(code, 130, "{shown}");
+    assert!(shown.contains("Deposit 10") && !hides(&shown), "{shown}");
+    assert_eq!(stage.desk.node.asked("sendTransaction"), 0);
+    // Whoever says no, or nothing, too.
+    for answer in ["n\n", "\n", "yess\n", "\u{4}"] {
+        let (code, shown) = in_a_terminal(&stage.desk, &deposit, &[("[y/N]", answer)]);
+        assert_eq!(code, 1, "{answer:?}\n{shown}");
+        assert!(shown.contains("not confirmed: nothing was sent") && !hides(&shown), "{answer:?}\n{shown}");
+    }
+    assert_eq!(stage.desk.node.asked("sendTransaction"), 0);
+    stage.is_untouched();
+
+    // While it waits: the signature is there to look up.
+    stage.desk.node.set_faults(Faults { lost: u32::MAX, blocks_per_look: 0, ..Faults::default() });
+    let (code, shown) =
+        in_a_terminal(&stage.desk, &deposit, &[("[y/N]", "y\n"), ("waiting for confirmation", "\u{3}")]);
+    assert_eq!(code, 130, "{shown}");
+    assert!(shown.contains("Sending") && !hides(&shown), "{shown}");
+    stage.is_untouched();
+
+    // And whoever says yes deposits.
+    stage.desk.node.set_faults(Faults::default());
+    let (code, shown) = in_a_terminal(&stage.desk, &deposit, &[("[y/N]", "y\n")]);
+    assert_eq!(code, 0, "{shown}");
+    assert_eq!(stage.desk.node.world().pool(&stage.pool).cash, 10 * ONE, "{shown}");
+}
+
+#[test]
+fn a_long_silence_is_told_with_who_is_silent() {
+    let stage = Stage::new();
+    let rules = vec![Rule::once("getProgramAccounts", Fault::Slow(4_500))];
+    stage.desk.node.set_faults(Faults { rules, ..Faults::default() });
+    let run = stage.desk.look(&["pool", "list"]);
+    assert!(run.done().contains("USDT #0"), "{run}");
+    assert_eq!(run.stderr.matches(&format!("waiting for {} ...", stage.desk.node.url())).count(), 1, "{run}");
+    let quick = stage.desk.look(&["pool", "list"]);
+    assert!(!quick.stderr.contains("waiting for"), "{quick}");
 }
 
 #[test]
@@ -228,7 +279,7 @@ fn a_protocol_that_is_not_set_up_is_told_so() {
     let world = World::uninitialised();
     let (governance, mint) = (world.governance.insecure_clone(), world.asset.to_string());
     let desk = Desk::new(world);
-    let run = desk.act(&governance, &["pool", "create", "--mint", &mint, "--label", "USDT"]);
+    let run = desk.act(&governance, &["pool", "create", "--mint", &mint, "--label", "USDT", "--uri", "ipfs://pool"]);
     run.says(1, "protocol", "backstop init");
 }
 
@@ -236,7 +287,7 @@ fn a_protocol_that_is_not_set_up_is_told_so() {
 fn who_is_not_governance_cannot_create_a_pool() {
     let stage = Stage::new();
     let mint = stage.pool.asset_mint.to_string();
-    let create = ["pool", "create", "--mint", &mint, "--id", "1", "--label", "USDT"];
+    let create = ["pool", "create", "--mint", &mint, "--id", "1", "--label", "USDT", "--uri", "ipfs://pool"];
     let run = stage.desk.act(&stage.person.key, &create);
     run.says(1, "Only governance may do this (NotGovernance, 6021)", "--keypair");
 }

@@ -130,7 +130,7 @@ impl Case {
     /// Reads a case by the product, its trigger or its incident.
     pub fn read(cluster: &dyn Cluster, address: Pubkey) -> Result<Self, AccountError> {
         let product = OpenProduct::find(cluster, address)?;
-        let trigger = Box::new(account::fetch(cluster, &product.keys.trigger())?);
+        let trigger = Box::new(account::trigger_of(cluster, product.keys.product, &product.state)?);
         let incident = account::find(cluster, &product.keys.incident())?;
         Ok(Self { product, trigger, incident })
     }

@@ -94,7 +94,7 @@ pub(super) fn wanted(settings: &Settings, pool: Pubkey) -> bool {
 /// Whether anybody can lose or buy anything by the product's trigger.
 pub(super) fn watched(view: &ProductView) -> bool {
     match view.product.state() {
-        ProductState::Over => false,
+        ProductState::Announced | ProductState::Over => false,
         ProductState::Selling => true,
         ProductState::Frozen | ProductState::RunOff => view.product.exposure > 0,
     }
@@ -439,9 +439,7 @@ impl Planner<'_> {
                 continue;
             };
             let Ok(amount) = epoch.clone().claim(&mut ticket.clone()) else { continue };
-            let book = pool.books.tranche(ticket.tranche);
-            let series_over = book.wiped_out != 0 || book.series != ticket.series;
-            let done = epoch.is_filled() || series_over;
+            let done = epoch.is_done_for(ticket, pool.books.tranche(ticket.tranche));
             if !done && amount < pool.books.terms.min_ticket {
                 continue;
             }
@@ -467,13 +465,13 @@ impl Planner<'_> {
     fn housekeeping(&mut self) {
         let chain = self.chain;
         for ((pool, day), epoch) in &chain.epochs {
-            if epoch.is_filled() && epoch.tickets == 0 {
+            if epoch.may_close() {
                 let close = ix::close_exit_epoch(*pool, *day, epoch.rent_payer);
                 self.push(Kind::CloseExitEpoch, *pool, address::exit_epoch(pool, *day), close);
             }
         }
         for (key, cession) in &chain.cessions {
-            if chain.now >= cession.until {
+            if cession.is_void(chain.now) {
                 self.push(
                     Kind::CloseCession,
                     cession.cedant,

@@ -65,6 +65,8 @@ impl Layout {
             json_rpc_url: self.rpc.clone(),
             websocket_url: self.websocket.clone(),
             keypair_path: self.wallets["alice"].keypair.display().to_string(),
+            // One node takes nothing back, and is final only after many slots.
+            commitment: "confirmed".into(),
             ..SolanaConfig::default()
         };
         config.save(&self.config).map_err(|why| LocalnetError::file(&self.config, why))?;

@@ -2,9 +2,11 @@
 //! once the books are closed, and an [`Asset`] is what is moved. Nothing else in the program transfers a unit.
 
 pub mod asset;
+pub mod payee;
 pub mod signer;
 pub mod till;
 
-pub(crate) use asset::{Asset, Payee, Purse};
+pub(crate) use asset::{Asset, Purse};
+pub(crate) use payee::Payee;
 pub(crate) use signer::PoolSigner;
-pub(crate) use till::{Till, Vault, check_supply, report_accrual};
+pub(crate) use till::{Till, Vault, check_supply};

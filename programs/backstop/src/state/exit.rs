@@ -1,8 +1,9 @@
 //! Leaving a pool: a ticket for each request, an epoch for each day.
 
+use crate::constants::LATE_EPOCH;
 use crate::error::BackstopError;
 use crate::math::exits;
-use crate::state::{ByTranche, Tranche};
+use crate::state::{ByTranche, Tranche, TrancheBook, day_start};
 use anchor_lang::prelude::*;
 
 /// One request to leave. It bears losses with its tranche and earns nothing.
@@ -51,8 +52,6 @@ pub struct ExitEpoch {
     pub series: [u8; 2],
     /// UTC day of the epoch.
     pub day: u32,
-    /// UTC day of the next epoch in the queue; 0 when this is the last one.
-    pub next_day: u32,
     /// Tickets that are neither closed nor cancelled.
     pub tickets: u32,
     /// Units of the tickets, by tranche, as they were requested.
@@ -76,6 +75,22 @@ impl ExitEpoch {
     /// Whether everything that was asked for has been paid (or lost).
     pub fn is_filled(&self) -> bool {
         self.open_q63 == 0
+    }
+
+    /// Whether the epoch of a day has waited so long that an alert which is only breaching keeps it no longer: more than
+    /// 30 days past its end.
+    pub fn is_late(day: u32, now: i64) -> bool {
+        now > day_start(day.saturating_add(1)).saturating_add(LATE_EPOCH)
+    }
+
+    /// Whether a ticket will be paid no more: the epoch is filled, or the ticket's series is over.
+    pub fn is_done_for(&self, ticket: &ExitTicket, book: &TrancheBook) -> bool {
+        self.is_filled() || book.wiped_out != 0 || book.series != ticket.series
+    }
+
+    /// Whether nothing depends on the epoch any more.
+    pub fn may_close(&self) -> bool {
+        self.is_filled() && self.tickets == 0
     }
 
     /// Counts a new ticket in. A ticket of a new series takes the place of units whose series was wiped out: an epoch

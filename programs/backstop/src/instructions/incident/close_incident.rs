@@ -42,7 +42,8 @@ pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
     let incident = &accounts.incident;
     let mut till = Till::open(&accounts.pool, now)?;
     let WindUp { reserve, refunds } = incident.wind_up(&mut till, &mut *accounts.product.write()?, now)?;
+    let sequence = till.number_event();
     till.close()?;
-    report(&IncidentClosed { pool: accounts.pool.key(), incident: incident.key(), reserve, refunds })?;
+    report(&IncidentClosed { pool: accounts.pool.key(), sequence, incident: incident.key(), reserve, refunds })?;
     Ok(())
 }

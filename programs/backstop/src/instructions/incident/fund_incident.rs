@@ -46,9 +46,11 @@ pub(crate) fn handle(ctx: Context<FundIncident>) -> Result<()> {
     let mut till = Till::open(&accounts.pool, now)?;
     let mut product = accounts.product.write()?;
     let funding = incident.fund(&mut till, &mut product, &mut *accounts.trigger.write()?, now)?;
+    let sequence = till.number_event();
     till.close()?;
     report(&IncidentFunded {
         pool: accounts.pool.key(),
+        sequence,
         incident: incident.key(),
         gross: funding.gross,
         ceded: funding.ceded,

@@ -68,9 +68,11 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
     let mut product = accounts.product.write()?;
     let mut rates = accounts.rates.write()?;
     let opening = incident.open(keys, &mut till, &mut product, &mut rates, &mut *accounts.trigger.write()?, now)?;
+    let sequence = till.number_event();
     till.close()?;
     report(&IncidentOpened {
         pool: accounts.pool.key(),
+        sequence,
         product: accounts.product.key(),
         incident: incident.key(),
         event_at: opening.event_at,

@@ -65,16 +65,16 @@ pub(crate) fn handle(ctx: Context<ClaimExit>) -> Result<()> {
     let epoch = &mut accounts.epoch;
     let amount = epoch.claim(ticket)?;
     let mut till = Till::untouched(&accounts.pool)?;
-    let book = till.tranche(ticket.tranche);
-    let series_over = book.wiped_out != 0 || book.series != ticket.series;
-    let done = epoch.is_filled() || series_over;
+    let done = epoch.is_done_for(ticket, till.tranche(ticket.tranche));
     ensure!(amount > 0 || done, BackstopError::NothingToClaim);
     till.pay_exit(amount)?;
+    let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     vault.pay_owner(&asset, &Payee { owner: &accounts.owner, account: &accounts.destination }, amount)?;
     report(&ExitClaimed {
         pool: accounts.pool.key(),
+        sequence,
         ticket: ticket.key(),
         owner: accounts.owner.key(),
         amount,

@@ -33,11 +33,12 @@ pub struct CloseExitEpoch<'info> {
 pub(crate) fn handle(ctx: Context<CloseExitEpoch>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let epoch = &ctx.accounts.epoch;
-    ensure!(epoch.is_filled() && epoch.tickets == 0, BackstopError::EpochInUse);
+    ensure!(epoch.may_close(), BackstopError::EpochInUse);
     let to_surplus = epoch.reserve;
     let mut till = Till::untouched(&ctx.accounts.pool)?;
     till.sweep_exit_reserve(to_surplus)?;
+    let sequence = till.number_event();
     till.close()?;
-    report(&ExitEpochClosed { pool: ctx.accounts.pool.key(), day: epoch.day, to_surplus })?;
+    report(&ExitEpochClosed { pool: ctx.accounts.pool.key(), sequence, day: epoch.day, to_surplus })?;
     Ok(())
 }

@@ -32,7 +32,14 @@ pub(crate) fn handle(ctx: Context<SkipTreaty>) -> Result<()> {
     let key = treaty.key();
     let mut cedant = Till::open(&accounts.cedant, now)?;
     let owed = treaty.skip(&key, incident, &mut cedant, now)?;
+    let cedant_sequence = cedant.number_event();
     cedant.close()?;
-    report(&TreatySkipped { treaty: key, cedant: accounts.cedant.key(), incident: incident.key(), owed })?;
+    report(&TreatySkipped {
+        treaty: key,
+        cedant: accounts.cedant.key(),
+        cedant_sequence,
+        incident: incident.key(),
+        owed,
+    })?;
     Ok(())
 }

@@ -65,8 +65,11 @@ pub(crate) fn book_phase_change(
     let exposure = product.read()?.exposure;
     let mut till = Till::untouched(pool)?;
     till.move_alert(trigger.alert_in(outcome.before), trigger.alert_in(outcome.after), exposure, now)?;
+    let sequence = till.number_event();
     till.close()?;
     report(&PhaseChanged {
+        pool: pool.key(),
+        sequence,
         trigger: trigger_key,
         product: product.key(),
         before: outcome.before.byte(),
