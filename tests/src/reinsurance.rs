@@ -4,11 +4,12 @@ use crate::terms::{self, DAY, ONE};
 use crate::{Outcome, Person, World, assert_books, explain};
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
+use backstop::CreatePoolArgs;
 use backstop::state::{
     Access, Pool, PoolKind, Product, ProductTerms, Tranche, Treaty, TreatyKind, TreatyTerms, day_of,
 };
-use backstop::{CreatePoolArgs, CreateProductArgs};
 use backstop_client::cluster::Cluster;
+use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
 use solana_sdk::signer::Signer;
 
@@ -152,7 +153,7 @@ impl Scene {
     pub fn second_group(&self) -> ProductKeys {
         let world = &self.world;
         let terms = ProductTerms { risk_group: 1, ..terms::product_terms() };
-        let args = CreateProductArgs { terms, ..terms::create_product(world.covered, terms::stress()) };
+        let args = NewProduct { terms, ..terms::create_product(world.covered, terms::stress()) };
         let keys = world.create_product_with(&self.cedant, args);
         let mut product = world.product(&keys);
         product.sells_from = world.now();

@@ -40,7 +40,7 @@ const WRITE_LOCK: u64 = 300;
 const BUDGET: u64 = 2 * 150;
 
 /// Accounts that all users of a pool, a product or a treaty write to; the rest belong to one user.
-const SHARED: [&str; 19] = [
+const SHARED: [&str; 18] = [
     "cedant",
     "cedant_vault",
     "cession",
@@ -51,7 +51,6 @@ const SHARED: [&str; 19] = [
     "pool",
     "product",
     "protocol",
-    "queue_tail",
     "rates",
     "reinsurer",
     "reinsurer_vault",

@@ -1,11 +1,12 @@
 //! Terms that a careful governance would choose; tests change what they are about.
 
 use anchor_lang::prelude::Pubkey;
+use backstop::CreatePoolArgs;
 use backstop::peril::evidence::{Severity, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms};
-use backstop::{CreatePoolArgs, CreateProductArgs};
 use backstop_client::address;
+use backstop_client::instruction::NewProduct;
 
 /// One token of the test assets, which have six decimals.
 pub const ONE: u64 = 1_000_000;
@@ -43,6 +44,7 @@ pub fn create_pool(id: u16) -> CreatePoolArgs {
         access: Access::Open,
         deposit_authority: Pubkey::default(),
         label: "USDT".into(),
+        uri: "https://backstop.example/files/usdt-pool.json".into(),
         terms: pool_terms(),
     }
 }
@@ -111,10 +113,10 @@ pub fn severe() -> TermsInput {
 }
 
 /// A product on the covered asset of a world.
-pub fn create_product(covered_asset: Pubkey, condition: TermsInput) -> CreateProductArgs {
-    CreateProductArgs {
+pub fn create_product(covered_asset: Pubkey, condition: TermsInput) -> NewProduct {
+    NewProduct {
         name: "USDC below 0.95 for 4h".into(),
-        uri: "https://backstop.example/wording/usdc-stress".into(),
+        uri: "https://backstop.example/files/usdc-stress.json".into(),
         wording_hash: [9; 32],
         covered_asset,
         terms: product_terms(),

@@ -7,16 +7,17 @@ use backstop::peril::evidence::TermsInput;
 use backstop::state::{
     Cover, Crisis, CoverRequest, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Tranche, Trigger, day_of,
 };
-use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs};
+use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, InitializeArgs, RequestExitArgs};
 use backstop_client::account::{self, Decode};
 use backstop_client::cluster::{Cluster, ClusterError, Receipt};
+use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{address, transaction};
 use backstop_sandbox::EmbeddedCluster;
 use backstop_sandbox::embedded::Price;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// The result of a transaction.
 pub type Outcome = Result<Receipt, ClusterError>;
@@ -41,6 +42,7 @@ pub struct World {
     /// The asset that is insured.
     pub covered: Pubkey,
     next: Cell<u64>,
+    heard: RefCell<Vec<Vec<String>>>,
 }
 
 /// Somebody with lamports and tokens.
@@ -103,6 +105,7 @@ impl World {
             asset: seeded(5).pubkey(),
             covered: seeded(6).pubkey(),
             next: Cell::new(1_000),
+            heard: RefCell::default(),
         };
         for key in [&world.payer, &world.governance, &world.guardian, &world.risk_keeper] {
             world.cluster.airdrop(&key.pubkey(), 1_000_000_000_000);
@@ -117,7 +120,16 @@ impl World {
     /// Sends instructions, paid and if needed signed by the payer, and signed by others where they must.
     pub fn send(&self, signers: &[&Keypair], instructions: &[Instruction]) -> Outcome {
         self.cluster.svm().expire_blockhash();
-        transaction::send(&self.cluster, &self.payer, signers, instructions)
+        let outcome = transaction::send(&self.cluster, &self.payer, signers, instructions);
+        if let Ok(receipt) = &outcome {
+            self.heard.borrow_mut().push(receipt.logs.clone());
+        }
+        outcome
+    }
+
+    /// The logs of all transactions that were accepted since this was asked for last, whoever sent them.
+    pub fn hear(&self) -> Vec<Vec<String>> {
+        self.heard.take()
     }
 
     /// Sends instructions that must succeed.
@@ -139,6 +151,11 @@ impl World {
     /// Moves the clock to the first second of the next UTC day.
     pub fn next_day(&self) {
         self.cluster.set_time((i64::from(day_of(self.now())) + 1) * DAY);
+    }
+
+    /// The cluster's UTC day.
+    pub fn today(&self) -> u32 {
+        day_of(self.now())
     }
 
     /// A number that no call before has returned.
@@ -284,11 +301,10 @@ impl World {
 
     /// Requests an exit. Returns the ticket's number with the outcome.
     pub fn request_exit(&self, keys: &PoolKeys, person: &Person, tranche: Tranche, shares: u64) -> (u64, Outcome) {
-        let pool = self.pool(keys);
         let nonce = self.fresh();
-        let epoch_day = day_of(self.now() + i64::from(pool.terms.cooldown_seconds));
+        let epoch_day = self.pool(keys).exit_day(self.now());
         let args = RequestExitArgs { nonce, tranche, shares, epoch_day };
-        let request = ix::request_exit(keys, person.id(), self.payer.pubkey(), Some(pool.newest_exit_day), args);
+        let request = ix::request_exit(keys, person.id(), self.payer.pubkey(), args);
         (nonce, self.send(&[&person.key], &[request]))
     }
 
@@ -313,12 +329,24 @@ impl World {
 
     // ---- products and covers ----
 
-    /// Creates a product that must be accepted.
+    /// Announces a product, which must be accepted, and sets its condition.
     #[track_caller]
-    pub fn create_product_with(&self, pool: &PoolKeys, args: CreateProductArgs) -> ProductKeys {
-        let keys = ProductKeys::derive(*pool, self.pool(pool).products);
-        let create = ix::create_product(self.governance.pubkey(), self.payer.pubkey(), &keys, args);
-        self.run(&[&self.governance], &[create]);
+    pub fn create_product_with(&self, pool: &PoolKeys, product: NewProduct) -> ProductKeys {
+        let id = self.pool(pool).products;
+        let keys = ProductKeys::derive(*pool, id);
+        let both = product.instructions(self.governance.pubkey(), self.payer.pubkey(), &keys, id);
+        self.run(&[&self.governance], &both);
+        keys
+    }
+
+    /// Announces a product, which must be accepted, and sets no condition.
+    #[track_caller]
+    pub fn announce_product(&self, pool: &PoolKeys, product: &NewProduct) -> ProductKeys {
+        let id = self.pool(pool).products;
+        let keys = ProductKeys::derive(*pool, id);
+        let announcement = product.announcement(id);
+        let announce = ix::create_product(self.governance.pubkey(), self.payer.pubkey(), &keys, announcement);
+        self.run(&[&self.governance], &[announce]);
         keys
     }
 
@@ -349,9 +377,14 @@ impl World {
     /// Buys a cover for oneself. Returns the NFT's mint with the outcome.
     pub fn buy(&self, keys: &ProductKeys, buyer: &Person, sum_insured: u64, term_days: u16) -> (Pubkey, Outcome) {
         let nonce = self.fresh();
-        let args = BuyCoverArgs { nonce, request: CoverRequest { sum_insured, term_days }, max_premium: u64::MAX };
+        let args = BuyCoverArgs {
+            nonce,
+            day: self.today(),
+            request: CoverRequest { sum_insured, term_days },
+            max_premium: u64::MAX,
+        };
         let buy = ix::buy_cover(keys, self.payer.pubkey(), buyer.id(), buyer.id(), args);
-        let mint = address::cover_mint(&keys.product, &buyer.id(), nonce);
+        let mint = address::cover_mint(&keys.product, &buyer.id(), nonce, self.today());
         (mint, self.send(&[&buyer.key], &[budget(), buy]))
     }
 

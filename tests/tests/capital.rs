@@ -70,23 +70,23 @@ fn first_depositor_with_one_unit_and_a_donation_takes_nothing_from_the_second() 
     let world = World::new();
     let mut args = terms::create_pool(0);
     // The least that the bounds allow, to make it as easy as can be.
-    args.terms.min_first_deposit = 1_000;
-    args.terms.min_ticket = 1_000;
+    args.terms.min_first_deposit = ONE;
+    args.terms.min_ticket = ONE;
     let keys = world.create_pool(args);
     let attacker = world.person(3_000_000_000_000);
     assert_refused(world.deposit(&keys, &attacker, JUNIOR, 1), BackstopError::FirstDepositTooSmall);
-    assert_refused(world.deposit(&keys, &attacker, JUNIOR, 999), BackstopError::FirstDepositTooSmall);
+    assert_refused(world.deposit(&keys, &attacker, JUNIOR, ONE - 1), BackstopError::FirstDepositTooSmall);
 
     // Down to one unit by leaving with the rest.
-    world.deposit(&keys, &attacker, JUNIOR, 2_000).unwrap();
-    world.exit(&keys, &attacker, JUNIOR, 1_999_000);
+    world.deposit(&keys, &attacker, JUNIOR, 2 * ONE).unwrap();
+    world.exit(&keys, &attacker, JUNIOR, (2 * ONE - 1) * 1_000);
     let book = *world.pool(&keys).tranche(JUNIOR);
     assert_eq!((book.assets, book.shares), (1, 1_000));
     donate(&world, &keys, &attacker, 1_000_000_000_000);
     world.run(&[&attacker.key], &[ix::contribute_surplus(&keys, attacker.id(), 1_000_000_000_000)]);
     assert_eq!(*world.pool(&keys).tranche(JUNIOR), book);
 
-    for amount in [1, 2, 999, 1_000, 1_000_001, 10_000_000_007, 1_000_000_000_000] {
+    for amount in [ONE, 1_000_001, 1_999_999, 10_000_000_007, 1_000_000_000_000] {
         let second = world.person(amount);
         world.deposit(&keys, &second, JUNIOR, amount).unwrap();
         assert_eq!(worth(&world, &keys, &second, JUNIOR), amount);
@@ -172,9 +172,7 @@ fn first_deposit_and_every_later_one_have_their_least_amount() {
 
 /// A pool whose share prices are no round numbers: both tranches have earned premium, and one has lost.
 fn odd_pool(world: &World) -> (PoolKeys, ProductKeys) {
-    let mut args = terms::create_pool(0);
-    args.terms.min_ticket = 1_000;
-    let keys = world.create_pool(args);
+    let keys = world.create_pool(terms::create_pool(0));
     let product = world.create_product(&keys, terms::stress());
     let other = world.create_product(&keys, terms::stress());
     world.depositor(&keys, JUNIOR, 12_345_678_901);
@@ -199,26 +197,29 @@ fn deposit_then_exit_at_once_never_gains() {
         for amount in [1, 2, 3, 999, 1_000, 1_001, 999_999, 1_000_001, 33_333_333, 12_345_678_901, 5_000_000_000_000] {
             let person = world.person(amount);
             let before = *world.pool(&keys).tranche(tranche);
-            if world.deposit(&keys, &person, tranche, amount).is_err() {
-                assert!(amount < 2, "{amount} buys a share");
+            // Less than a ticket does not come in; what comes in can leave.
+            if let Err(refused) = world.deposit(&keys, &person, tranche, amount) {
+                assert_refused(Err(refused), BackstopError::AmountTooSmall);
+                assert!(amount <= ONE + 1, "{amount} comes in");
                 continue;
             }
             let shares = world.shares(&keys, &person, tranche);
             let now = world.now();
             let (nonce, outcome) = world.request_exit(&keys, &person, tranche, shares);
-            let Ok(_) = outcome else {
-                assert_refused(outcome, BackstopError::AmountTooSmall);
-                assert!(amount < 3, "{amount} can leave");
-                continue;
-            };
+            assert!(outcome.is_ok(), "{amount} can leave");
             assert_eq!(world.now(), now);
             let ticket = world.ticket(&keys, &person, nonce);
             let book = *world.pool(&keys).tranche(tranche);
             assert!(book.worth_of_units(ticket.units).unwrap() <= amount);
             assert!(price_has_not_fallen(&before, &book), "{before:?} {book:?}");
-            // And back again: no more shares than before.
-            world.run(&[&person.key], &[ix::cancel_exit(&keys, &ticket)]);
-            assert!(world.shares(&keys, &person, tranche) <= shares);
+            // And back again: no more shares than before, and no less than could leave once more.
+            match world.send(&[&person.key], &[ix::cancel_exit(&keys, &ticket)]) {
+                Ok(_) => assert!(world.shares(&keys, &person, tranche) <= shares),
+                Err(refused) => {
+                    assert_refused(Err(refused), BackstopError::AmountTooSmall);
+                    assert!(amount <= ONE + 2, "{amount} comes back");
+                }
+            }
             assert_books(&world.cluster, &keys.pool);
         }
     }
@@ -264,7 +265,7 @@ proptest! {
         let Ok(shares) = pool.deposit(tranche, amount, 0) else { return Ok(()) };
         prop_assert!(price_has_not_fallen(&book, pool.tranche(tranche)));
         pool.invariant().unwrap();
-        let Ok(request) = pool.request_exit(tranche, shares, true) else { return Ok(()) };
+        let Ok(request) = pool.request_exit(tranche, shares) else { return Ok(()) };
         prop_assert!(request.value <= amount);
         prop_assert!(price_has_not_fallen(&book, pool.tranche(tranche)));
         pool.invariant().unwrap();
@@ -316,7 +317,7 @@ fn a_hundred_thousand_random_deposits_and_exits_never_lower_the_share_price() {
             2 if !held.is_empty() => {
                 let place = random.random_range(0..held.len());
                 let part = random.random_range(1..=held[place]);
-                let Ok(request) = pool.request_exit(tranche, part, true) else { continue };
+                let Ok(request) = pool.request_exit(tranche, part) else { continue };
                 held[place] -= part;
                 if held[place] == 0 {
                     held.swap_remove(place);
@@ -343,7 +344,6 @@ fn random_deposits_and_exits_on_the_cluster_never_lower_the_share_price() {
     let world = World::unsigned();
     let mut args = terms::create_pool(0);
     args.terms.cooldown_seconds = 2 * 86_400;
-    args.terms.min_ticket = 1_000;
     let keys = world.create_pool(args);
     let product = world.create_product(&keys, terms::stress());
     world.depositor(&keys, JUNIOR, 1_000_000_007);
@@ -360,7 +360,7 @@ fn random_deposits_and_exits_on_the_cluster_never_lower_the_share_price() {
         let tranche = if random.random() { JUNIOR } else { SENIOR };
         let accepted = match random.random_range(0..8) {
             0 | 1 => {
-                let bits = random.random_range(30..60);
+                let bits = random.random_range(30..48);
                 world.deposit(&keys, person, tranche, random.random::<u64>() >> bits).is_ok()
             }
             2 | 3 => {
@@ -414,7 +414,7 @@ fn amounts_at_the_end_of_all_numbers_are_refused_and_change_nothing() {
     let before = world.pool(&keys);
     for amount in [u64::MAX - 100 * ONE, u64::MAX / 1_000, u64::MAX / 2_000] {
         for tranche in Tranche::BOTH {
-            assert_refused(world.deposit(&keys, &person, tranche, amount), BackstopError::MathOverflow);
+            assert_refused(world.deposit(&keys, &person, tranche, amount), BackstopError::AmountTooLarge);
         }
     }
     let shares = world.shares(&keys, &person, JUNIOR);
@@ -427,9 +427,12 @@ fn amounts_at_the_end_of_all_numbers_are_refused_and_change_nothing() {
     assert_refused(contribute(0), BackstopError::AmountTooSmall);
     assert_eq!(world.pool(&keys), before);
 
-    // A surplus as large as numbers go stops nobody from earning or leaving.
-    contribute(u64::MAX - 100 * ONE).unwrap();
-    assert_eq!(world.pool(&keys).cash, u64::MAX);
+    // A surplus as large as a pool takes stops nobody from earning or leaving.
+    let most = backstop::constants::MAX_SURPLUS;
+    assert_refused(contribute(most + 1), BackstopError::AmountTooLarge);
+    contribute(most).unwrap();
+    assert_refused(contribute(1), BackstopError::AmountTooLarge);
+    assert_eq!(world.pool(&keys).cash, most + 100 * ONE);
     world.advance(DAY);
     world.run(&[], &[ix::accrue(keys.pool)]);
     let nonce = world.exit(&keys, &person, JUNIOR, shares);
@@ -437,7 +440,8 @@ fn amounts_at_the_end_of_all_numbers_are_refused_and_change_nothing() {
     world.cluster.set_time((i64::from(day) + 1) * DAY);
     world.settle_epoch(&keys, day).unwrap();
     world.claim(&keys, &person, nonce).unwrap();
-    assert_eq!(world.assets(&person), 100 * ONE - 1);
+    let kept = u64::MAX - 100 * ONE - most;
+    assert_eq!(world.assets(&person), kept + 100 * ONE - 1);
     assert_books(&world.cluster, &keys.pool);
 }
 

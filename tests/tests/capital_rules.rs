@@ -59,20 +59,20 @@ const BOUNDS: [Bound; 11] = [
     Bound {
         name: "first deposit",
         set: |terms, value| terms.min_first_deposit = value,
-        accepted: &[1_000, MOST],
-        refused: &[0, 999, MOST + 1, u64::MAX],
+        accepted: &[ONE, 4_000_000_000 * ONE],
+        refused: &[0, 1_000, ONE - 1],
     },
     Bound {
         name: "ticket",
         set: |terms, value| terms.min_ticket = value,
-        accepted: &[1_000, MOST],
-        refused: &[0, 999, MOST + 1, u64::MAX],
+        accepted: &[ONE, 1_000 * ONE],
+        refused: &[0, ONE - 1, 1_000 * ONE + 1, u64::MAX],
     },
     Bound {
         name: "sum insured",
         set: |terms, value| terms.min_sum_insured = value,
-        accepted: &[1_000, MOST],
-        refused: &[0, 999, MOST + 1, u64::MAX],
+        accepted: &[ONE, MOST],
+        refused: &[0, ONE - 1],
     },
     Bound {
         name: "cooldown",
@@ -207,7 +207,7 @@ fn an_address_that_was_sent_lamports_before_is_not_occupied() {
         world.cluster.airdrop(&address, 890_880);
     }
     let args = backstop::RequestExitArgs { nonce: 1, tranche: Tranche::Junior, shares: 50_000 * ONE, epoch_day: day };
-    world.run(&[&person.key], &[ix::request_exit(&keys, person.id(), world.payer.pubkey(), None, args)]);
+    world.run(&[&person.key], &[ix::request_exit(&keys, person.id(), world.payer.pubkey(), args)]);
     assert_books(&world.cluster, &keys.pool);
 }
 
@@ -347,6 +347,42 @@ fn an_extension_for_accounts_is_no_extension_of_a_mint() {
 }
 
 #[test]
+fn smallest_amounts_beyond_the_greatest_are_refused_as_such() {
+    let world = World::new();
+    for set in [
+        (|terms: &mut PoolTerms| terms.min_first_deposit = 4_000_000_000 * ONE + 1) as fn(&mut PoolTerms),
+        |terms| terms.min_first_deposit = u64::MAX,
+        |terms| terms.min_sum_insured = MOST + 1,
+        |terms| terms.min_sum_insured = u64::MAX,
+    ] {
+        let mut args = terms::create_pool(0);
+        set(&mut args.terms);
+        assert_refused(create_of_asset(&world, args), BackstopError::AmountTooLarge);
+    }
+}
+
+#[test]
+fn share_tokens_carry_the_uri_of_their_pool_in_both_tranches() {
+    let world = World::new();
+    let args = terms::create_pool(0);
+    let keys = world.create_pool(args.clone());
+    assert_eq!(backstop::state::get_text(&world.pool(&keys).uri), args.uri);
+    for tranche in Tranche::BOTH {
+        let account = world.cluster.account(&keys.share_mint(tranche)).unwrap().unwrap();
+        let text = String::from_utf8_lossy(&account.data).into_owned();
+        assert!(text.contains(&args.uri), "{}", tranche.name());
+    }
+    // What the program takes, and what it refuses with a reason.
+    let create = |id, uri: &str| create_of_asset(&world, CreatePoolArgs { uri: uri.into(), ..terms::create_pool(id) });
+    create(1, &format!("https://{}", "u".repeat(88))).unwrap();
+    assert_refused(create(2, &format!("https://{}", "u".repeat(89))), BackstopError::BadText);
+    for uri in ["", "http://a", "ipfs://", "https://a b", "javascript:alert(1)", "HTTPS://a"] {
+        assert_refused(create(2, uri), BackstopError::BadUri);
+    }
+    create(2, "ar://a").unwrap();
+}
+
+#[test]
 fn a_mint_of_something_else_is_no_asset() {
     let world = World::new();
     let person = world.person(5);
@@ -365,7 +401,11 @@ fn an_asset_has_at_most_nine_decimals() {
         let mint = seeded(number).pubkey();
         world.cluster.create_mint(mint, decimals, &world.payer.pubkey());
         let keys = PoolKeys::derive(mint, anchor_spl::token::ID, 0);
-        create(&world, &keys, terms::create_pool(0)).unwrap();
+        let mut args = terms::create_pool(0);
+        let least = backstop::constants::least_smallest_amount(decimals);
+        let PoolTerms { min_first_deposit, min_ticket, min_sum_insured, .. } = &mut args.terms;
+        (*min_first_deposit, *min_ticket, *min_sum_insured) = (least, least, least);
+        create(&world, &keys, args).unwrap();
         let share = world.cluster.account(&keys.share_mint(Tranche::Junior)).unwrap().unwrap();
         assert_eq!(share.data[44], decimals + 3);
     }
@@ -845,6 +885,7 @@ fn pausing_everything_leaves_every_exit_and_settlement_working() {
     let giver = world.person(ONE);
     world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), ONE)]);
     let rent_payer = world.payer.pubkey();
+    world.next_day();
     world.run(&[&canceller.key], &[ix::cancel_cover(&other, canceller.id(), cancelled, rent_payer)]);
     let quarter = world.shares(&keys, &senior, Tranche::Senior) / 4;
     let kept = world.exit(&keys, &senior, Tranche::Senior, quarter);

@@ -151,7 +151,8 @@ fn a_purchase_above_the_maximum_premium_is_refused() {
     let (world, pool, product) = selling();
     let buyer = world.person(10_000 * ONE);
     let buy = |max_premium| {
-        let args = BuyCoverArgs { nonce: world.fresh(), request: request(10_000 * ONE, 30), max_premium };
+        let args =
+            BuyCoverArgs { nonce: world.fresh(), day: world.today(), request: request(10_000 * ONE, 30), max_premium };
         let buy = ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), buyer.id(), args);
         world.send(&[&buyer.key], &[budget(), buy])
     };
@@ -318,12 +319,14 @@ fn capital_that_asked_to_leave_backs_no_new_cover() {
 }
 
 #[test]
-fn a_pool_richer_than_its_books_can_insure_goes_on_selling() {
-    // The most exposure that a pool's books hold is 1e17 units; this pool's capital is twice that.
+fn a_pool_as_rich_as_its_books_can_insure_goes_on_selling() {
+    // The most exposure that a pool's books hold is 1e17 units: so much is taken into its surplus, beside its tranches.
     let most = backstop::math::capital::MAX_TOTAL_EXPOSURE;
     let (world, pool, product) = selling();
     let giver = world.person(2 * most);
-    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 2 * most)]);
+    let give = |amount| world.send(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), amount)]);
+    assert_refused(give(2 * most), BackstopError::AmountTooLarge);
+    accepted(give(most));
     world.next_day();
     world.print(&product, HEALTHY);
     let buyer = world.person(CAPITAL);
@@ -497,7 +500,7 @@ fn a_frozen_product_sells_nothing_and_a_thawed_one_does() {
     let (world, _, product) = selling();
     let buyer = world.person(10_000 * ONE);
     let set = |state| {
-        let set = ix::set_product_state(world.governance.pubkey(), product.product, state);
+        let set = ix::set_product_state(world.governance.pubkey(), product.pool.pool, product.product, state);
         world.run(&[&world.governance], &[set]);
     };
     set(ProductState::Frozen);
@@ -515,7 +518,7 @@ fn a_purchase_takes_no_account_of_another_pool_or_product() {
     let other = world.create_product(&other_pool, terms::stress());
     let sibling = world.create_product(&pool, terms::severe());
     let buyer = world.person(10_000 * ONE);
-    let args = BuyCoverArgs { nonce: 1, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+    let args = BuyCoverArgs { nonce: 1, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
     let buy = ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), buyer.id(), args);
     let place = |key: Pubkey| buy.accounts.iter().position(|account| account.pubkey == key).unwrap();
     let cases = [
@@ -541,7 +544,7 @@ fn a_pool_and_its_vault_do_not_sell_the_product_of_another_pool() {
     let (world, pool, product) = selling();
     let other_pool = world.create_pool(terms::create_pool(1));
     let buyer = world.person(10_000 * ONE);
-    let args = BuyCoverArgs { nonce: 1, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+    let args = BuyCoverArgs { nonce: 1, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
     let mut buy = ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), buyer.id(), args);
     for account in &mut buy.accounts {
         match account.pubkey {
@@ -558,10 +561,10 @@ fn payer_buyer_and_receiver_may_be_three() {
     let (world, _, product) = selling();
     let (payer, buyer, receiver) = (world.person(0), world.person(10_000 * ONE), world.person(0));
     let before = (lamports(&world, &payer.id()), lamports(&world, &buyer.id()), lamports(&world, &receiver.id()));
-    let args = BuyCoverArgs { nonce: 1, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+    let args = BuyCoverArgs { nonce: 1, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
     let buy = ix::buy_cover(&product, payer.id(), buyer.id(), receiver.id(), args);
     world.run(&[&payer.key, &buyer.key], &[budget(), buy]);
-    let mint = address::cover_mint(&product.product, &buyer.id(), 1);
+    let mint = address::cover_mint(&product.product, &buyer.id(), 1, world.today());
     assert_eq!(world.cover(&mint).rent_payer, payer.id());
     assert_eq!(world.tokens(&nft_of(&receiver.id(), &mint)), 1);
     assert_eq!(world.assets(&buyer), 10_000 * ONE - world.cover(&mint).premium);
@@ -577,10 +580,11 @@ fn payer_buyer_and_receiver_may_be_three() {
 fn one_wallet_may_be_payer_buyer_receiver_and_holder() {
     let (world, pool, product) = selling();
     let person = world.person(10_000 * ONE);
-    let args = BuyCoverArgs { nonce: 1, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+    let args = BuyCoverArgs { nonce: 1, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
     let buy = ix::buy_cover(&product, person.id(), person.id(), person.id(), args);
     world.run(&[&person.key], &[budget(), buy]);
-    let mint = address::cover_mint(&product.product, &person.id(), 1);
+    let mint = address::cover_mint(&product.product, &person.id(), 1, world.today());
+    world.next_day();
     let cancel = ix::cancel_cover(&product, person.id(), mint, person.id());
     world.run(&[&person.key], &[cancel]);
     assert!(!exists(&world, &mint));
@@ -594,15 +598,16 @@ fn an_account_of_a_program_buys_and_another_receives() {
     let (buyer, _) = Pubkey::find_program_address(&[b"buyer"], &Pubkey::new_unique());
     let (receiver, _) = Pubkey::find_program_address(&[b"receiver"], &Pubkey::new_unique());
     world.cluster.set_tokens(&buyer, &world.asset, 10_000 * ONE);
-    let args = BuyCoverArgs { nonce: 7, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+    let args = BuyCoverArgs { nonce: 7, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
     let buy = ix::buy_cover(&product, world.payer.pubkey(), buyer, receiver, args);
     send_unsigned(&world, &[budget(), buy]).unwrap();
-    let mint = address::cover_mint(&product.product, &buyer, 7);
+    let mint = address::cover_mint(&product.product, &buyer, 7, world.today());
     assert_eq!(world.tokens(&nft_of(&receiver, &mint)), 1);
     assert_eq!(world.tokens(&nft_of(&buyer, &mint)), 0);
     // The buyer account needs no lamports, the receiver need not exist.
     assert!(!exists(&world, &buyer) && !exists(&world, &receiver));
     // It gives the cover back as well.
+    world.next_day();
     world.cluster.set_tokens(&receiver, &world.asset, 0);
     let cancel = ix::cancel_cover(&product, receiver, mint, world.payer.pubkey());
     send_unsigned(&world, &[cancel]).unwrap();
@@ -626,7 +631,7 @@ fn send_unsigned(world: &World, instructions: &[Instruction]) -> Outcome {
 fn nobody_spends_for_a_buyer_who_did_not_sign() {
     let (world, _, product) = selling();
     let (thief, victim) = (world.person(0), world.person(10_000 * ONE));
-    let args = BuyCoverArgs { nonce: 1, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+    let args = BuyCoverArgs { nonce: 1, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
     let mut unsigned = ix::buy_cover(&product, thief.id(), victim.id(), thief.id(), args.clone());
     let buyer = unsigned.accounts.iter_mut().find(|account| account.pubkey == victim.id()).unwrap();
     buyer.is_signer = false;
@@ -644,9 +649,9 @@ fn nobody_spends_for_a_buyer_who_did_not_sign() {
 fn the_nft_goes_to_the_associated_account_of_the_receiver_and_nowhere_else() {
     let (world, _, product) = selling();
     let (buyer, receiver) = (world.person(10_000 * ONE), world.person(0));
-    let args = BuyCoverArgs { nonce: 1, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+    let args = BuyCoverArgs { nonce: 1, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
     let mut buy = ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), receiver.id(), args);
-    let mint = address::cover_mint(&product.product, &buyer.id(), 1);
+    let mint = address::cover_mint(&product.product, &buyer.id(), 1, world.today());
     let place = buy.accounts.iter().position(|account| account.pubkey == nft_of(&receiver.id(), &mint)).unwrap();
     buy.accounts[place].pubkey = nft_of(&buyer.id(), &mint);
     assert!(world.send(&[&buyer.key], &[budget(), buy]).is_err());
@@ -659,7 +664,7 @@ fn the_nft_goes_to_the_associated_account_of_the_receiver_and_nowhere_else() {
 fn two_buyers_use_one_number_side_by_side() {
     let (world, pool, product) = selling();
     let (first, second) = (world.person(10_000 * ONE), world.person(10_000 * ONE));
-    let args = BuyCoverArgs { nonce: 1, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+    let args = BuyCoverArgs { nonce: 1, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
     // The first sees the second's purchase coming and takes its number.
     for buyer in [&first, &second] {
         let buy = ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), second.id(), args.clone());
@@ -670,21 +675,94 @@ fn two_buyers_use_one_number_side_by_side() {
 }
 
 #[test]
-fn one_buyer_uses_a_number_once_at_a_time() {
+fn one_buyer_uses_a_number_once_a_day() {
     let (world, pool, product) = selling();
     let (buyer, receiver) = (world.person(10_000 * ONE), world.person(0));
-    let args = BuyCoverArgs { nonce: 1, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+    let args = BuyCoverArgs { nonce: 1, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
     let buy = |to: &Person| ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), to.id(), args.clone());
     world.run(&[&buyer.key], &[budget(), buy(&buyer)]);
     assert!(world.send(&[&buyer.key], &[budget(), buy(&buyer)]).is_err());
     assert!(world.send(&[&buyer.key], &[budget(), buy(&receiver)]).is_err());
     assert_eq!(world.product(&product).covers_sold, 1);
-    // Once given back it is free again, for a receiver who has not held it.
-    let mint = address::cover_mint(&product.product, &buyer.id(), 1);
-    accepted(cancel(&world, &product, &buyer, &mint));
-    world.run(&[&buyer.key], &[budget(), buy(&receiver)]);
-    assert_eq!(world.tokens(&nft_of(&receiver.id(), &mint)), 1);
+    // The next day has its own numbers: another cover of the same number stands at another address.
+    world.next_day();
+    world.print(&product, HEALTHY);
+    let args = BuyCoverArgs { day: world.today(), ..args.clone() };
+    let next = ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), receiver.id(), args);
+    world.run(&[&buyer.key], &[budget(), next]);
+    let [first, second] = [1, 0].map(|ago| address::cover_mint(&product.product, &buyer.id(), 1, world.today() - ago));
+    assert_eq!((world.tokens(&nft_of(&buyer.id(), &first)), world.tokens(&nft_of(&receiver.id(), &second))), (1, 1));
     assert_books(&world.cluster, &pool.pool);
+}
+
+/// Case 12: an NFT that is shown to a buyer is cancelled and bought again in one transaction: 100,000 for 365 days become 1
+/// for 7, under the same mint and in the same account.
+#[test]
+fn no_address_has_a_second_life() {
+    let (world, pool, product) = selling();
+    let seller = world.person(CAPITAL);
+    let (nonce, first_day) = (42, world.today());
+    let buy = |day, sum_insured, term_days| {
+        let args = BuyCoverArgs { nonce, day, request: request(sum_insured, term_days), max_premium: u64::MAX };
+        ix::buy_cover(&product, world.payer.pubkey(), seller.id(), seller.id(), args)
+    };
+    let mint = address::cover_mint(&product.product, &seller.id(), nonce, first_day);
+    world.run(&[&seller.key], &[budget(), buy(first_day, 100_000 * ONE, 365)]);
+    let bought = world.cover(&mint);
+    assert_eq!((bought.sum_insured, bought.bought_day()), (100_000 * ONE, first_day));
+    let back = || {
+        [
+            ix::cancel_cover(&product, seller.id(), mint, world.payer.pubkey()),
+            ix::close_nft_account(&seller.id(), &mint),
+        ]
+    };
+    let [cancel, close] = back();
+    let swap = [budget(), cancel.clone(), close.clone(), buy(first_day, ONE, 7)];
+    assert_refused(world.send(&[&seller.key], &swap), BackstopError::BoughtToday);
+    assert_refused(world.send(&[&seller.key], &[cancel]), BackstopError::BoughtToday);
+    // To the last second of the day; then it can be given back, and its address is nobody's any more.
+    world.cluster.set_time(i64::from(first_day + 1) * DAY - 1);
+    assert_refused(world.send(&[&seller.key], &back()), BackstopError::BoughtToday);
+    assert_eq!(world.cover(&mint), bought);
+    world.advance(1);
+    world.print(&product, HEALTHY);
+    let swap = [back().as_slice(), &[budget(), buy(first_day, ONE, 7)]].concat();
+    assert_refused(world.send(&[&seller.key], &swap), BackstopError::WrongPurchaseDay);
+    // A purchase of today under yesterday's address is another address than the one that is passed.
+    let mut today = buy(first_day + 1, ONE, 7);
+    let place = today.accounts.iter().position(|account| {
+        account.pubkey == address::cover_mint(&product.product, &seller.id(), nonce, first_day + 1)
+    });
+    today.accounts[place.unwrap()].pubkey = mint;
+    assert!(world.send(&[&seller.key], &[back().as_slice(), &[budget(), today]].concat()).is_err());
+    assert_eq!(world.cover(&mint), bought);
+    world.run(&[&seller.key], &back());
+    assert!(!exists(&world, &mint) && !exists(&world, &address::cover(&mint)));
+    for day in [first_day, first_day + 2] {
+        assert_refused(world.send(&[&seller.key], &[budget(), buy(day, ONE, 7)]), BackstopError::WrongPurchaseDay);
+    }
+    assert!(!exists(&world, &mint));
+    assert_books(&world.cluster, &pool.pool);
+}
+
+#[test]
+fn a_purchase_that_was_built_before_midnight_is_refused_after_it() {
+    let (world, _, product) = selling();
+    let buyer = world.person(10_000 * ONE);
+    let buy = |world: &World| {
+        let args =
+            BuyCoverArgs { nonce: 1, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+        ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), buyer.id(), args)
+    };
+    world.cluster.set_time(i64::from(world.today() + 1) * DAY - 1);
+    let late = buy(&world);
+    world.advance(1);
+    world.print(&product, HEALTHY);
+    let refused = world.send(&[&buyer.key], &[budget(), late]).expect_err("it names yesterday");
+    let told = backstop_client::explain::explain(&refused);
+    assert!(told.sentence.contains("another UTC day than today"), "{}", told.sentence);
+    assert!(told.hint.is_some_and(|hint| hint.contains("build it again")));
+    world.run(&[&buyer.key], &[budget(), buy(&world)]);
 }
 
 #[test]
@@ -693,16 +771,18 @@ fn lamports_sent_in_advance_stop_no_purchase() {
     // A lamport, the rent of an empty account, and more than all rents.
     for (nonce, gift) in [(1, 1), (2, 890_880), (3, 1_000_000_000)] {
         let buyer = world.person(10_000 * ONE);
-        let mint = address::cover_mint(&product.product, &buyer.id(), nonce);
+        let mint = address::cover_mint(&product.product, &buyer.id(), nonce, world.today());
         for target in [mint, address::cover(&mint), nft_of(&buyer.id(), &mint)] {
             let account = Account { lamports: gift, ..Account::default() };
             world.cluster.set_account(target, account);
         }
-        let args = BuyCoverArgs { nonce, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+        let args = BuyCoverArgs { nonce, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
         let buy = ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), buyer.id(), args);
         accepted(world.send(&[&buyer.key], &[budget(), buy]));
         assert_eq!(world.tokens(&nft_of(&buyer.id(), &mint)), 1);
         assert_eq!(world.cover(&mint).mint, mint);
+        world.next_day();
+        world.print(&product, HEALTHY);
         accepted(cancel(&world, &product, &buyer, &mint));
     }
     assert_books(&world.cluster, &pool.pool);
@@ -712,7 +792,7 @@ fn lamports_sent_in_advance_stop_no_purchase() {
 fn nobody_creates_the_account_of_the_receiver_before_the_mint_is_there() {
     let (world, _, product) = selling();
     let buyer = world.person(10_000 * ONE);
-    let mint = address::cover_mint(&product.product, &buyer.id(), 1);
+    let mint = address::cover_mint(&product.product, &buyer.id(), 1, world.today());
     let occupy = ix::create_associated_token(&world.payer.pubkey(), &buyer.id(), &mint, &TOKEN_2022);
     assert!(world.send(&[], &[occupy]).is_err());
 }
@@ -735,12 +815,12 @@ fn the_nft_shows_the_terms_of_the_cover() {
     let shown = mint_state(&world, &mint).get_variable_len_extension::<TokenMetadata>().unwrap();
     assert_eq!(shown.name, "Backstop: USDC below 0.95 for 4h");
     assert_eq!(shown.symbol, "COVER");
-    assert_eq!(shown.uri, "https://backstop.example/wording/usdc-stress");
+    assert_eq!(shown.uri, "https://backstop.example/files/usdc-stress.json");
     // Bought on 12 November, waiting until the 14th, 30 days.
     let fields = [
-        ("sum_insured", "1234.5 USDT"),
-        ("end", "2023-12-14 00:00 UTC"),
-        ("wording_sha256", "0909090909090909090909090909090909090909090909090909090909090909"),
+        ("Sum insured at purchase", "1234.5 USDT"),
+        ("End at purchase", "2023-12-14 00:00 UTC"),
+        ("Wording SHA-256", "0909090909090909090909090909090909090909090909090909090909090909"),
     ];
     assert_eq!(shown.additional_metadata, fields.map(|(key, value)| (key.to_string(), value.to_string())));
     assert_eq!(world.cover(&mint).end(), 1_702_512_000, "2023-12-14 00:00 UTC");
@@ -752,7 +832,7 @@ fn the_longest_texts_fit_the_nft() {
     let (world, pool, _) = selling();
     let mut args = terms::create_product(world.covered, terms::stress());
     args.name = "n".repeat(48);
-    args.uri = "u".repeat(96);
+    args.uri = format!("https://{}", "u".repeat(88));
     let product = world.create_product_with(&pool, args);
     world.cluster.set_time(world.product(&product).sells_from);
     world.print(&product, HEALTHY);
@@ -798,8 +878,8 @@ fn nobody_changes_the_nft_not_even_with_the_signature_of_the_pool() {
         let new = Some(signer);
         let attempts = [
             metadata::update_field(&TOKEN_2022, &mint, &signer, Field::Name, "another".into()),
-            metadata::update_field(&TOKEN_2022, &mint, &signer, Field::Key("end".into()), "never".into()),
-            metadata::remove_key(&TOKEN_2022, &mint, &signer, "end".into(), true),
+            metadata::update_field(&TOKEN_2022, &mint, &signer, Field::Key("End at purchase".into()), "never".into()),
+            metadata::remove_key(&TOKEN_2022, &mint, &signer, "End at purchase".into(), true),
             metadata::update_authority(&TOKEN_2022, &mint, &signer, new.try_into().unwrap()),
             metadata_pointer::instruction::update(&TOKEN_2022, &mint, &signer, &[], new).unwrap(),
             token_2022::mint_to(&TOKEN_2022, &mint, &nft, &signer, &[], 1).unwrap(),
@@ -825,21 +905,28 @@ fn set_authority(mint: &Pubkey, new: Option<Pubkey>, kind: AuthorityType, signer
 // ---------------------------------------------------------------- giving back
 
 #[test]
-fn buying_and_cancelling_at_once_always_costs() {
+fn buying_and_cancelling_on_the_next_day_always_costs() {
     let (world, pool, product) = selling();
     for (sum, days) in [(ONE, 7), (ONE, 365), (17_777_777, 30), (1_000 * ONE, 7), (100_000 * ONE, 365)] {
         let buyer = world.person(CAPITAL);
+        world.print(&product, HEALTHY);
         let (mint, outcome) = world.buy(&product, &buyer, sum, days);
         accepted(outcome);
-        let premium = world.cover(&mint).premium;
+        let cover = world.cover(&mint);
+        let premium = cover.premium;
+        world.next_day();
+        // Nothing is earned yet; from the first insured second on it is what the rate has still to earn.
+        assert!(world.now() <= cover.active_from());
+        let left = u128::try_from(cover.end() - cover.active_from()).unwrap();
+        let by_rate = u64::try_from((u128::from(cover.rate_q32) * left) >> 32).unwrap();
+        let unearned = if world.now() < cover.active_from() { premium } else { by_rate };
+        assert!(premium - unearned <= 1);
         let surplus = world.pool(&pool).surplus;
         let receipt = cancel(&world, &product, &buyer, &mint).unwrap();
         let event = transaction::events::<CoverCancelled>(&receipt.logs).remove(0);
         assert_eq!(world.assets(&buyer), CAPITAL - premium + event.refund);
         let cost = premium - event.refund;
-        // A tenth of it, rounded up, and what rounding the rate down keeps.
-        assert!(cost >= premium.div_ceil(10), "{cost} of {premium}");
-        assert!(cost <= premium.div_ceil(10) + 2, "{cost} of {premium}");
+        assert_eq!(cost, premium - unearned + unearned.div_ceil(10), "a tenth of it, rounded up");
         assert_eq!(world.pool(&pool).surplus - surplus, event.fee, "the fee goes to the surplus");
         assert_eq!(event.fee, (event.fee + event.refund).div_ceil(10));
         assert_eq!(world.product(&product).exposure, 0);
@@ -886,6 +973,7 @@ fn only_the_holder_of_the_nft_gives_a_cover_back() {
     let (world, _, product) = selling();
     let (buyer, mint) = world.holder(&product, 1_000 * ONE, 30);
     let (stranger, friend) = (world.person(0), world.person(0));
+    world.next_day();
     // A stranger, with an account of his own or with the holder's.
     world.run(&[], &[ix::create_associated_token(&world.payer.pubkey(), &stranger.id(), &mint, &TOKEN_2022)]);
     assert_refused(cancel(&world, &product, &stranger, &mint), BackstopError::NotHolder);
@@ -905,6 +993,7 @@ fn an_nft_of_another_cover_gives_none_back() {
     let (world, _, product) = selling();
     let (small, small_mint) = world.holder(&product, ONE, 30);
     let (_, large_mint) = world.holder(&product, 10_000 * ONE, 30);
+    world.next_day();
     let mut theft = ix::cancel_cover(&product, small.id(), large_mint, world.payer.pubkey());
     theft.accounts[1].pubkey = nft_of(&small.id(), &small_mint);
     assert_refused(world.send(&[&small.key], &[theft]), BackstopError::NotHolder);
@@ -919,6 +1008,7 @@ fn a_cover_is_given_back_under_its_own_product_and_pool() {
     let (world, pool, product) = selling();
     let (holder, mint) = world.holder(&product, 1_000 * ONE, 30);
     let sibling = world.create_product(&pool, terms::severe());
+    world.next_day();
     let mut theft = ix::cancel_cover(&product, holder.id(), mint, world.payer.pubkey());
     for account in &mut theft.accounts {
         match account.pubkey {
@@ -952,10 +1042,11 @@ fn neither_pause_nor_freeze_nor_run_off_keeps_a_cover_from_being_given_back() {
     let (world, _, product) = selling();
     let holders = [30, 40, 50].map(|days| world.holder(&product, 1_000 * ONE, days));
     let both = backstop::constants::PAUSE_PURCHASES | backstop::constants::PAUSE_DEPOSITS;
+    world.next_day();
     world.run(&[&world.guardian], &[ix::pause(world.guardian.pubkey(), both)]);
     accepted(cancel(&world, &product, &holders[0].0, &holders[0].1));
     for (state, (holder, mint)) in [ProductState::Frozen, ProductState::RunOff].into_iter().zip(&holders[1..]) {
-        let set = ix::set_product_state(world.governance.pubkey(), product.product, state);
+        let set = ix::set_product_state(world.governance.pubkey(), product.pool.pool, product.product, state);
         world.run(&[&world.governance], &[set]);
         accepted(cancel(&world, &product, holder, mint));
     }
@@ -978,6 +1069,7 @@ fn a_settled_cover_is_not_given_back() {
 fn the_vault_is_no_place_for_a_refund() {
     let (world, pool, product) = selling();
     let (holder, mint) = world.holder(&product, 1_000 * ONE, 30);
+    world.next_day();
     let mut back = ix::cancel_cover(&product, holder.id(), mint, world.payer.pubkey());
     let place = back.accounts.iter().position(|a| a.pubkey == pool.assets_of(&holder.id())).unwrap();
     back.accounts[place].pubkey = pool.vault();
@@ -989,11 +1081,12 @@ fn cover_and_mint_give_their_rent_back_to_whoever_paid_it() {
     let (world, _, product) = selling();
     let (payer, buyer, friend) = (world.person(0), world.person(10_000 * ONE), world.person(0));
     let start = lamports(&world, &payer.id());
-    let args = BuyCoverArgs { nonce: 1, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+    let args = BuyCoverArgs { nonce: 1, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
     let buy = ix::buy_cover(&product, payer.id(), buyer.id(), buyer.id(), args);
     world.run(&[&payer.key, &buyer.key], &[budget(), buy]);
-    let mint = address::cover_mint(&product.product, &buyer.id(), 1);
+    let mint = address::cover_mint(&product.product, &buyer.id(), 1, world.today());
     sell_nft(&world, &buyer, &friend, &mint);
+    world.next_day();
     // Nobody else gets it.
     let wrong = ix::cancel_cover(&product, friend.id(), mint, friend.id());
     assert_refused(world.send(&[&friend.key], &[wrong]), BackstopError::WrongRentPayer);
@@ -1099,6 +1192,7 @@ fn a_burnt_nft_blocks_nothing_and_anyone_closes_its_accounts() {
     assert_refused(cancel(&world, &product, &holder, &mint), BackstopError::NotHolder);
     // Others buy and give back as before.
     let (other, other_mint) = world.holder(&product, 1_000 * ONE, 7);
+    world.next_day();
     accepted(cancel(&world, &product, &other, &other_mint));
     world.cluster.set_time(release_time(&world, &product, &mint));
     world.run(&[], &[ix::sync_product(&product)]);
@@ -1180,18 +1274,19 @@ fn a_cover_is_closed_under_its_own_product_and_pool() {
 fn a_purchase_fits_one_transaction_with_room_to_spare() {
     let (world, _, product) = selling();
     let (payer, buyer, receiver) = (world.person(0), world.person(10_000 * ONE), world.person(0));
-    let args = BuyCoverArgs { nonce: 1, request: request(1_000 * ONE, 30), max_premium: u64::MAX };
+    let args = BuyCoverArgs { nonce: 1, day: world.today(), request: request(1_000 * ONE, 30), max_premium: u64::MAX };
     let buy = ix::buy_cover(&product, payer.id(), buyer.id(), receiver.id(), args);
     let accounts = buy.accounts.len();
     let signed = transaction::sign(&world.cluster, &payer.key, &[&buyer.key], &[budget(), buy]).unwrap();
     let keys = signed.message.static_account_keys().len();
     let bytes = 1 + 64 * signed.signatures.len() + signed.message.serialize().len();
     let receipt = world.cluster.send(&signed).unwrap();
-    let mint = address::cover_mint(&product.product, &buyer.id(), 1);
+    let mint = address::cover_mint(&product.product, &buyer.id(), 1, world.today());
     let rent = |address: &Pubkey| lamports(&world, address);
     let rents = [rent(&mint), rent(&address::cover(&mint)), rent(&nft_of(&receiver.id(), &mint))];
     let quote = world.run(&[], &[ix::quote(&product, request(1_000 * ONE, 30))]).compute_units;
     let back = world.cluster.set_tokens(&receiver.id(), &world.asset, 0);
+    world.next_day();
     let cancelled = world.run(&[&receiver.key], &[ix::cancel_cover(&product, receiver.id(), mint, payer.id())]);
     assert!(world.tokens(&back) > 0);
     let (holder, mint) = world.holder(&product, 1_000 * ONE, 7);
@@ -1209,11 +1304,11 @@ fn a_purchase_fits_one_transaction_with_room_to_spare() {
 }
 
 #[test]
-fn the_number_of_a_cover_is_part_of_its_address() {
+fn number_and_day_of_a_cover_are_part_of_its_address() {
     let product = seeded(1).pubkey();
-    let buyer = seeded(2).pubkey();
+    let [buyer, other] = [2, 3].map(|number| seeded(number).pubkey());
+    let all = [(buyer, 0, 7), (buyer, 1, 7), (buyer, u64::MAX, 7), (buyer, 0, 8), (other, 0, 7)];
     let mints: std::collections::HashSet<_> =
-        [0, 1, u64::MAX].map(|nonce| address::cover_mint(&product, &buyer, nonce)).into_iter().collect();
-    assert_eq!(mints.len(), 3);
-    assert_ne!(address::cover_mint(&product, &buyer, 1), address::cover_mint(&product, &seeded(3).pubkey(), 1));
+        all.iter().map(|(buyer, nonce, day)| address::cover_mint(&product, buyer, *nonce, *day)).collect();
+    assert_eq!(mints.len(), all.len());
 }

@@ -1,6 +1,7 @@
 //! The events are complete: whoever reads nothing but them knows the books of every pool, to the unit.
 
 use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::{AnchorDeserialize, Discriminator, Event};
 use backstop::constants::PAUSE_PURCHASES;
 use backstop::events::*;
@@ -11,12 +12,15 @@ use backstop::state::{
 };
 use backstop::{CreatePoolArgs, DepositArgs};
 use backstop_client::account;
+use backstop_client::audit::{self, Rule, Snapshot};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_client::numbering::{NUMBERED, Number, Numbering};
 use backstop_client::transaction::events;
 use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::world::Outcome;
-use backstop_tests::{Person, World, assert_books, explain, idl};
+use backstop_tests::{Person, World, assert_books, budget, explain, idl};
+use base64::Engine;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use solana_sdk::signer::Signer;
@@ -158,6 +162,8 @@ struct Ledger {
     pools: BTreeMap<Pubkey, Books>,
     /// How often each event came, and each dust that was swept.
     seen: BTreeMap<&'static str, usize>,
+    /// The numbers of the events.
+    numbering: Numbering,
 }
 
 /// An event in a line of a log, if it is of this type.
@@ -400,10 +406,13 @@ impl Ledger {
 
     /// Asserts that a pool's books are what the events say.
     #[track_caller]
-    fn check(&self, world: &World, keys: &PoolKeys) {
+    fn check(&mut self, world: &World, keys: &PoolKeys) {
+        // Also of transactions that a helper sent: what they reported moves nothing in the books.
+        world.hear().iter().for_each(|logs| self.numbering.read(logs));
         let tickets: Vec<(Pubkey, ExitTicket)> = account::list(&world.cluster, None).unwrap();
         let own = tickets.into_iter().filter(|(_, ticket)| ticket.pool == keys.pool).map(|(key, _)| key).collect();
         let told = &self.pools[&keys.pool];
+        assert_eq!(self.numbering.missing(&keys.pool, world.pool(keys).events), [], "events were lost");
         assert_eq!(*told, Books::of(&world.pool(keys), own));
         assert_eq!(told.sum(), told.cash, "the ledger adds up");
         assert_books(&world.cluster, &keys.pool);
@@ -423,7 +432,7 @@ macro_rules! still {
 }
 
 still! {
-    Initialized, GovernanceProposed, GovernanceAccepted, RolesSet, PauseSet, ProductCreated, ProductStateSet,
+    Initialized, GovernanceProposed, GovernanceAccepted, RolesSet, PauseSet, ProductCreated, ConditionSet, ProductStateSet,
     RiskRateSet, CoverClosed, Observed, PhaseChanged, TreatyCreated, TreatyEnded, CessionAnnounced, CessionClosed,
     DeadlineExtended,
 }
@@ -461,7 +470,6 @@ impl Market {
         let pool = |id, kind| {
             let mut args = CreatePoolArgs { kind, access: Access::Open, ..terms::create_pool(id) };
             args.terms.cooldown_seconds = u32::try_from(2 * DAY).unwrap();
-            args.terms.min_ticket = 1_000;
             args.terms.rho_bps = 2_500;
             args
         };
@@ -503,7 +511,7 @@ impl Market {
             let condition = TermsInput { run_on_seconds, ..terms::stress() };
             let mut args = terms::create_product(world.covered, condition);
             args.terms.risk_group = u32::from(id % 4);
-            run(&[governance], &[ix::create_product(governance.pubkey(), payer, &keys, args)]);
+            run(&[governance], &args.instructions(governance.pubkey(), payer, &keys, id));
             risks.push(Risk { keys, covers: Vec::new() });
         }
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
@@ -794,7 +802,7 @@ impl Market {
     }
 
     #[track_caller]
-    fn check(&self) {
+    fn check(&mut self) {
         for keys in [&self.cedant, &self.reinsurer] {
             self.ledger.check(&self.world, keys);
         }
@@ -861,4 +869,91 @@ fn a_refused_instruction_reports_nothing() {
     let args = DepositArgs { tranche: Tranche::Junior, amount: ONE, min_shares: 0 };
     let error = world.send(&[&person.key], &[ix::deposit(&keys, person.id(), None, args)]).unwrap_err();
     assert!(!explain(&error).contains("Program data: "));
+}
+
+/// Events that have no number: they concern no pool, or repeat what a trigger's account keeps.
+const UNNUMBERED: [&str; 6] =
+    ["Initialized", "GovernanceProposed", "GovernanceAccepted", "RolesSet", "PauseSet", "Observed"];
+
+#[test]
+fn every_event_of_a_pool_has_a_number() {
+    let mut named: Vec<&str> = NUMBERED.iter().chain(&UNNUMBERED).copied().collect();
+    named.sort_unstable();
+    let mut declared = idl::events();
+    declared.sort_unstable();
+    assert_eq!(named, declared, "app/client/src/numbering.rs reads the numbers of every event");
+}
+
+/// Case 18: whoever sends a transaction cuts its log before the program comes to speak. The event is gone, and its number
+/// tells so; what it reported is in the instruction and the accounts.
+fn drowned(flood: Vec<Instruction>) {
+    let world = World::unsigned();
+    let mut ledger = Ledger::default();
+    let keys = PoolKeys::derive(world.asset, anchor_spl::token::ID, 0);
+    let (governance, payer) = (&world.governance, world.payer.pubkey());
+    let create = ix::create_pool(governance.pubkey(), payer, &keys, terms::create_pool(0));
+    ledger.read(&world.run(&[governance], &[create]).logs);
+    let person = world.person(5_000 * ONE);
+    ledger.read(&world.deposit(&keys, &person, Tranche::Senior, 1_000 * ONE).expect("it is taken").logs);
+    ledger.check(&world, &keys);
+
+    let args = DepositArgs { tranche: Tranche::Senior, amount: 10 * ONE, min_shares: 0 };
+    let deposit = ix::deposit(&keys, person.id(), None, args);
+    let before = world.pool(&keys);
+    let receipt = world.run(&[&person.key], &[vec![budget()], flood, vec![deposit.clone()]].concat());
+    assert!(receipt.logs.iter().any(|line| line.contains("truncated")), "the log is cut");
+    assert!(events::<Deposited>(&receipt.logs).is_empty(), "the event is gone");
+    ledger.read(&receipt.logs);
+    // The next event shows the gap; without one the account does.
+    let lost = before.events + 1;
+    world.hear().iter().for_each(|logs| ledger.numbering.read(logs));
+    assert_eq!(ledger.numbering.missing(&keys.pool, world.pool(&keys).events), [lost..=lost]);
+    ledger.read(&world.deposit(&keys, &person, Tranche::Senior, ONE).expect("it is taken").logs);
+    world.hear().iter().for_each(|logs| ledger.numbering.read(logs));
+    assert_eq!(world.pool(&keys).events, lost + 1);
+    assert_eq!(ledger.numbering.missing(&keys.pool, lost + 1), [lost..=lost]);
+    let snapshot = Snapshot::read(&world.cluster).expect("the cluster answers");
+    let audit = audit::audit_with_events(&snapshot, None, &ledger.numbering);
+    let found: Vec<String> = audit.findings().map(ToString::to_string).collect();
+    let expected = format!("events: pool {}: events read: expected 1 to {}, found all but {lost}", keys.pool, lost + 1);
+    assert_eq!(found, [expected]);
+    assert!(audit.findings().all(|finding| finding.rule == Rule::Events));
+
+    // The instruction says what was asked for, and the program's own rule on the books before what came of it.
+    let data = backstop::instruction::Deposit::deserialize(&mut &deposit.data[8..]).expect("it is a deposit");
+    let mut books = before;
+    let shares = books.deposit(data.args.tranche, data.args.amount, data.args.min_shares).expect("it was taken");
+    ledger.read(&[line(&Deposited {
+        pool: keys.pool,
+        sequence: lost,
+        tranche: data.args.tranche,
+        owner: person.id(),
+        amount: data.args.amount,
+        shares,
+    })]);
+    // As it was read from no frame of the program, its number is noted by hand.
+    ledger.numbering.note(Number { pool: keys.pool, sequence: lost });
+    ledger.check(&world, &keys);
+    let audit = audit::audit_with_events(&snapshot, None, &ledger.numbering);
+    assert!(audit.is_ok());
+}
+
+/// An event as a line of a log.
+fn line<E: anchor_lang::AnchorSerialize + Discriminator>(event: &E) -> String {
+    let mut bytes = E::DISCRIMINATOR.to_vec();
+    event.serialize(&mut bytes).expect("a vector grows");
+    format!("Program data: {}", base64::engine::general_purpose::STANDARD.encode(bytes))
+}
+
+#[test]
+fn a_deposit_that_is_drowned_by_52_accruals_leaves_a_gap() {
+    let world = World::unsigned();
+    let pool = PoolKeys::derive(world.asset, anchor_spl::token::ID, 0).pool;
+    drowned(vec![ix::accrue(pool); 52]);
+}
+
+#[test]
+fn a_deposit_that_is_drowned_by_45_memos_leaves_a_gap() {
+    let memo = anchor_lang::prelude::pubkey!("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr");
+    drowned(vec![Instruction { program_id: memo, accounts: vec![], data: vec![] }; 45]);
 }

@@ -2,6 +2,7 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use anchor_spl::token_2022::spl_token_2022;
 use backstop::RequestExitArgs;
 use backstop::constants::MIN_EXIT_PAYMENT;
 use backstop::error::BackstopError;
@@ -14,7 +15,7 @@ use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{account, address, transaction};
 use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::world::Outcome;
-use backstop_tests::{Person, World, assert_books, assert_refused, explain, seeded};
+use backstop_tests::{Person, World, assert_books, assert_refused, seeded};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use solana_sdk::account::Account;
@@ -217,7 +218,7 @@ fn only_the_owner_cancels_and_not_in_an_alert() {
 }
 
 #[test]
-fn a_ticket_has_a_least_value_unless_it_is_the_whole_holding() {
+fn a_ticket_has_a_least_value_whoever_asks() {
     let world = World::new();
     let (keys, _) = pool_with_products(&world, 0);
     let person = world.depositor(&keys, JUNIOR, 100 * ONE);
@@ -225,6 +226,7 @@ fn a_ticket_has_a_least_value_unless_it_is_the_whole_holding() {
     assert_refused(refused(0), BackstopError::AmountTooSmall);
     assert_refused(refused(1_000 * ONE - 1), BackstopError::AmountTooSmall);
     refused(1_000 * ONE).unwrap();
+    // Half a token stays, and it is all that anybody has: the last shares of a tranche may leave.
     refused(98_500 * ONE).unwrap();
     assert_refused(refused(499 * ONE), BackstopError::AmountTooSmall);
     refused(500 * ONE).unwrap();
@@ -252,11 +254,11 @@ fn a_tickets_epoch_is_the_day_that_contains_now_and_the_cooldown() {
         let person = world.depositor(&keys, JUNIOR, 100 * ONE);
         let today = day_of(world.now()) + 1;
         world.cluster.set_time(i64::from(today) * DAY + second);
-        // The day of the epoch is the caller's to name, and must be the right one.
-        for wrong in [today + days - 1, today + days + 1] {
+        // The day of the epoch is the caller's to name, and must be this one or the next.
+        for wrong in [today + days - 1, today + days + 2] {
             let args = RequestExitArgs { nonce: 5, tranche: JUNIOR, shares: 50_000 * ONE, epoch_day: wrong };
-            let request = ix::request_exit(&keys, person.id(), world.payer.pubkey(), None, args);
-            assert_refused(world.send(&[&person.key], &[request]), BackstopError::OutOfBounds);
+            let request = ix::request_exit(&keys, person.id(), world.payer.pubkey(), args);
+            assert_refused(world.send(&[&person.key], &[request]), BackstopError::WrongExitDay);
             assert!(!exists(&world, &address::exit_epoch(&keys.pool, wrong)));
         }
         let (_, ticket) = exit_worth(&world, &keys, &person, JUNIOR, 50 * ONE);
@@ -722,7 +724,7 @@ fn a_programs_address_that_holds_a_ticket_must_sign_for_its_payout() {
     send_unsigned(&world, ix::deposit(&keys, owner, None, args)).unwrap();
     let epoch_day = day_of(world.now() + 7 * DAY);
     let args = RequestExitArgs { nonce: 1, tranche: SENIOR, shares: 500_000 * ONE, epoch_day };
-    send_unsigned(&world, ix::request_exit(&keys, owner, world.payer.pubkey(), None, args)).unwrap();
+    send_unsigned(&world, ix::request_exit(&keys, owner, world.payer.pubkey(), args)).unwrap();
     pass(&world, epoch_day);
     world.settle_epoch(&keys, epoch_day).unwrap();
     let ticket: ExitTicket = world.read(&address::exit_ticket(&keys.pool, &owner, 1));
@@ -738,76 +740,125 @@ fn a_programs_address_that_holds_a_ticket_must_sign_for_its_payout() {
 
 // ---- the queue ----
 
-/// Asks to leave with the newest epoch and the queue's tail as given.
-fn request_with_tail(world: &World, keys: &PoolKeys, person: &Person, tail: Option<Pubkey>) -> Outcome {
-    let pool = world.pool(keys);
-    let epoch_day = day_of(world.now() + i64::from(pool.terms.cooldown_seconds));
+/// A request to leave of 10 tokens that names the epoch `ahead` days after that of its day, as it is built now.
+fn stored(world: &World, keys: &PoolKeys, person: &Person, ahead: u32) -> Instruction {
+    let epoch_day = world.pool(keys).exit_day(world.now()) + ahead;
     let args = RequestExitArgs { nonce: world.fresh(), tranche: SENIOR, shares: 10_000 * ONE, epoch_day };
-    // Any day stands for the tail; its place is then filled with what is asked for.
-    let mut request = ix::request_exit(keys, person.id(), world.payer.pubkey(), tail.map(|_| 1), args);
-    for account in request.accounts.iter_mut() {
-        if account.pubkey == address::exit_epoch(&keys.pool, 1) {
-            account.pubkey = tail.unwrap();
+    ix::request_exit(keys, person.id(), world.payer.pubkey(), args)
+}
+
+/// Case 19: a request that a multisig stores was good on the day alone on which it was built, and only if nobody else
+/// left meanwhile.
+#[test]
+fn a_stored_request_is_good_today_and_tomorrow_whatever_others_do() {
+    let world = World::new();
+    let (keys, _) = pool_with_products(&world, 0);
+    let (dao, other) = (world.depositor(&keys, SENIOR, 1_000 * ONE), world.depositor(&keys, SENIOR, 1_000 * ONE));
+    let send = |request: &Instruction| world.send(&[&dao.key], std::slice::from_ref(request));
+    let first = world.pool(&keys).exit_day(world.now());
+    let [today, tomorrow, later] = [0, 1, 1].map(|ahead| stored(&world, &keys, &dao, ahead));
+    // On the day on which it is built, behind nobody, before the epoch of the day itself has a ticket.
+    send(&tomorrow).unwrap();
+    assert_eq!(queue_of(&world, &keys), [first + 1]);
+    world.exit(&keys, &other, SENIOR, 10_000 * ONE);
+    assert_eq!(queue_of(&world, &keys), [first, first + 1], "an older day goes before, though it came later");
+    // On the next day, after others have left on both: some into the epoch of the day, one into the one after.
+    world.next_day();
+    assert_refused(send(&today), BackstopError::WrongExitDay);
+    let request = stored(&world, &keys, &other, 1);
+    world.run(&[&other.key], &[request]);
+    assert_eq!(queue_of(&world, &keys), [first, first + 1, first + 2]);
+    send(&later).unwrap();
+    assert_eq!(world.epoch(&keys, first + 1).tickets, 2);
+    // On the third day it is over: the epoch would come a day early.
+    let late = stored(&world, &keys, &dao, 1);
+    world.advance(2 * DAY);
+    assert_refused(send(&late), BackstopError::WrongExitDay);
+    check_exits(&world, &keys);
+    // All are paid in the order of their days.
+    pass(&world, first + 2);
+    for wrong in [first + 1, first + 2] {
+        assert_refused(world.settle_epoch(&keys, wrong), BackstopError::NotOldestEpoch);
+    }
+    for day in [first, first + 1, first + 2] {
+        world.settle_epoch(&keys, day).unwrap();
+    }
+    assert!(queue_of(&world, &keys).is_empty());
+    check_exits(&world, &keys);
+}
+
+/// Case 19, the other side: nobody is paid sooner by naming a day.
+#[test]
+fn naming_a_day_never_shortens_the_cooldown() {
+    let world = World::new();
+    let (keys, _) = pool_with_products(&world, 0);
+    let person = world.depositor(&keys, SENIOR, 1_000 * ONE);
+    let cooldown = i64::from(world.pool(&keys).terms.cooldown_seconds);
+    for second in [0, 1, DAY - 1] {
+        world.next_day();
+        world.advance(second);
+        for ahead in [0, 1] {
+            let request = stored(&world, &keys, &person, ahead);
+            let asked = world.now();
+            world.run(&[&person.key], &[request]);
+            // An epoch is paid once its day is over.
+            let paid_from = i64::from(world.pool(&keys).exit_day(asked) + ahead + 1) * DAY;
+            assert!(paid_from > asked + cooldown, "{second} {ahead}");
         }
     }
-    world.send(&[&person.key], &[request])
+    check_exits(&world, &keys);
 }
 
-#[test]
-fn a_new_epoch_is_linked_to_the_newest_and_to_no_other() {
-    let world = World::new();
-    let (keys, _) = pool_with_products(&world, 0);
-    let other = world.create_pool(terms::create_pool(1));
-    let person = world.depositor(&keys, SENIOR, 1_000 * ONE);
-    let elsewhere = world.depositor(&other, SENIOR, 1_000 * ONE);
-    let epoch = |keys: &PoolKeys, day| address::exit_epoch(&keys.pool, day);
-    let (nonce, _) = exit_worth(&world, &keys, &person, SENIOR, 10 * ONE);
-    let first = world.ticket(&keys, &person, nonce).epoch_day;
-    world.advance(DAY);
-    world.exit(&keys, &person, SENIOR, 10_000 * ONE);
-    exit_worth(&world, &other, &elsewhere, SENIOR, 10 * ONE);
-    world.advance(DAY);
-
-    let before = world.pool(&keys);
-    let ticket = address::exit_ticket(&keys.pool, &person.id(), nonce);
-    assert_refused(request_with_tail(&world, &keys, &person, None), BackstopError::QueueTailMissing);
-    let not_newest = request_with_tail(&world, &keys, &person, Some(epoch(&keys, first)));
-    assert_refused(not_newest, BackstopError::QueueTailMissing);
-    let of_another_pool = request_with_tail(&world, &keys, &person, Some(epoch(&other, first + 1)));
-    assert_refused(of_another_pool, BackstopError::WrongParent);
-    // The new epoch itself, a ticket, and the pool in the tail's place.
-    for tail in [epoch(&keys, first + 2), ticket, keys.pool] {
-        assert!(request_with_tail(&world, &keys, &person, Some(tail)).is_err());
+/// Days in the queue.
+fn queue_of(world: &World, keys: &PoolKeys) -> Vec<u32> {
+    let pool = world.pool(keys);
+    match pool.oldest_exit_day {
+        0 => Vec::new(),
+        oldest => (oldest..=pool.newest_exit_day).filter(|day| pool.is_queued(*day)).collect(),
     }
-    assert_eq!(world.pool(&keys), before);
-    assert!(!exists(&world, &epoch(&keys, first + 2)));
-    request_with_tail(&world, &keys, &person, Some(epoch(&keys, first + 1))).unwrap();
-    let days: Vec<u32> = (0..3).map(|place| world.epoch(&keys, first + place).next_day).collect();
-    assert_eq!(days, [first + 1, first + 2, 0]);
-    let pool = world.pool(&keys);
-    assert_eq!((pool.oldest_exit_day, pool.newest_exit_day), (first, first + 2));
 }
 
+/// Case 17: the smallest ticket bound nobody, as the whole of a holding was free of it and dust can be moved.
 #[test]
-fn an_epoch_passed_twice_is_refused_and_counts_every_ticket() {
-    // Written back twice, the second time as it was before, it would lose the ticket that was just added.
+fn dust_that_was_moved_to_another_account_is_no_ticket() {
     let world = World::new();
     let (keys, _) = pool_with_products(&world, 0);
-    let person = world.depositor(&keys, SENIOR, 1_000 * ONE);
-    let (_, ticket) = exit_worth(&world, &keys, &person, SENIOR, 10 * ONE);
-    let epoch = address::exit_epoch(&keys.pool, ticket.epoch_day);
-    let before = (world.pool(&keys), world.epoch(&keys, ticket.epoch_day));
-    let error = request_with_tail(&world, &keys, &person, Some(epoch)).expect_err("the epoch is there twice");
-    assert!(error.to_string().contains("custom program error: 0x7f8"), "{}", explain(&error));
-    assert_eq!((world.pool(&keys), world.epoch(&keys, ticket.epoch_day)), before);
-    // A further ticket of the same day needs no tail, and an older one in its place does no harm.
-    world.advance(DAY);
-    world.exit(&keys, &person, SENIOR, 10_000 * ONE);
-    request_with_tail(&world, &keys, &person, Some(epoch)).unwrap();
-    let pool = world.pool(&keys);
-    let units: u64 = (0..2).map(|place| world.epoch(&keys, ticket.epoch_day + place).units[1]).sum();
-    assert_eq!(units, pool.tranche(SENIOR).units);
-    assert_eq!(world.epoch(&keys, ticket.epoch_day).next_day, ticket.epoch_day + 1);
+    let whale = world.depositor(&keys, SENIOR, 1_000 * ONE);
+    let mule = world.person(0);
+    let token = anchor_spl::token_2022::ID;
+    let mint = keys.share_mint(SENIOR);
+    world.run(&[], &[ix::create_associated_token(&world.payer.pubkey(), &mule.id(), &mint, &token)]);
+    let give = |shares: u64| {
+        let [from, to] = [&whale, &mule].map(|person| keys.shares_of(&person.id(), SENIOR));
+        let give =
+            spl_token_2022::instruction::transfer_checked(&token, &from, &mint, &to, &whale.id(), &[], shares, 9);
+        world.run(&[&whale.key], &[give.expect("the token program is Token-2022")]);
+    };
+    let ask = |shares| world.request_exit(&keys, &mule, SENIOR, shares).1;
+    give(2_000);
+    assert_refused(ask(2_000), BackstopError::AmountTooSmall);
+    // A unit less than the smallest ticket, and the smallest ticket: one token.
+    give(1_000 * ONE - 2_001);
+    assert_refused(ask(1_000 * ONE - 1), BackstopError::AmountTooSmall);
+    give(1);
+    ask(1_000 * ONE).unwrap();
+    check_exits(&world, &keys);
+}
+
+/// Whoever comes in can leave again: a deposit that would leave less than a ticket is refused.
+#[test]
+fn a_deposit_leaves_nobody_with_less_than_can_leave_again() {
+    let world = World::new();
+    let (keys, _) = pool_with_products(&world, 0);
+    world.depositor(&keys, SENIOR, 1_000 * ONE);
+    let person = world.person(10 * ONE);
+    assert_refused(world.deposit(&keys, &person, SENIOR, ONE - 1), BackstopError::AmountTooSmall);
+    world.deposit(&keys, &person, SENIOR, ONE).unwrap();
+    // Whoever has a ticket may add any amount to it.
+    world.deposit(&keys, &person, SENIOR, 1).unwrap();
+    let shares = world.shares(&keys, &person, SENIOR);
+    world.exit(&keys, &person, SENIOR, shares);
+    check_exits(&world, &keys);
 }
 
 #[test]
@@ -865,10 +916,7 @@ fn a_number_is_used_for_one_ticket_at_a_time() {
     let epoch_day = day_of(world.now() + i64::from(world.pool(&keys).terms.cooldown_seconds));
     let args =
         RequestExitArgs { nonce: 5, tranche: JUNIOR, shares: world.shares(&keys, &person, JUNIOR) / 4, epoch_day };
-    let request = || {
-        let tail = Some(world.pool(&keys).newest_exit_day);
-        ix::request_exit(&keys, person.id(), world.payer.pubkey(), tail, args.clone())
-    };
+    let request = || ix::request_exit(&keys, person.id(), world.payer.pubkey(), args.clone());
     world.run(&[&person.key], &[request()]);
     let ticket = world.ticket(&keys, &person, 5);
     let state = || (world.pool(&keys), world.epoch(&keys, epoch_day), world.shares(&keys, &person, JUNIOR));
@@ -1049,7 +1097,7 @@ fn tickets_and_epochs_give_their_rent_back_to_whoever_paid_it() {
     let epoch_day = day_of(world.now() + 7 * DAY);
     let request = |sponsor: &Person, nonce| {
         let args = RequestExitArgs { nonce, tranche: SENIOR, shares: 100_000 * ONE, epoch_day };
-        let request = ix::request_exit(&keys, person.id(), sponsor.id(), None, args);
+        let request = ix::request_exit(&keys, person.id(), sponsor.id(), args);
         world.run(&[&person.key, &sponsor.key], &[request]);
     };
     let before = [lamports(&world, &sponsor.id()), lamports(&world, &second.id())];
@@ -1101,12 +1149,10 @@ fn check_exits(world: &World, keys: &PoolKeys) {
     assert_eq!(reserves, pool.exit_reserves, "the reserves of the epochs are the pool's");
 
     // The queue: from the oldest to the newest, by day, through every epoch that is not filled, and no other.
-    let mut queue = Vec::new();
-    let mut day = pool.oldest_exit_day;
-    while day != 0 {
-        queue.push(day);
-        day = world.epoch(keys, day).next_day;
-    }
+    let queue: Vec<u32> = match pool.oldest_exit_day {
+        0 => Vec::new(),
+        oldest => (oldest..=pool.newest_exit_day).filter(|day| pool.is_queued(*day)).collect(),
+    };
     assert_eq!(queue.last().copied().unwrap_or(0), pool.newest_exit_day);
     let mut unfilled: Vec<u32> =
         epochs.iter().filter(|(_, epoch)| !epoch.is_filled()).map(|(_, epoch)| epoch.day).collect();
@@ -1148,7 +1194,6 @@ fn random_exits_with_losses_are_paid_in_order_and_leave_nothing_behind() {
     let world = World::unsigned();
     let mut args = terms::create_pool(0);
     args.terms.cooldown_seconds = u32::try_from(2 * DAY).unwrap();
-    args.terms.min_ticket = 1_000;
     let mut keys = world.create_pool(args);
     let mut products: Vec<ProductKeys> = (0..24).map(|_| world.create_product(&keys, terms::stress())).collect();
     let people: Vec<Person> = (0..6).map(|_| world.person(1_000_000_000 * ONE)).collect();

@@ -65,6 +65,7 @@ impl Random {
 #[derive(Clone, Copy, Debug)]
 struct Sold {
     id: u64,
+    bought: u32,
     active: u32,
     end: u32,
     sum: u64,
@@ -108,9 +109,10 @@ impl Model {
         self.covers.push(cover);
     }
 
-    /// Covers that one may try to give back: all that have not ended.
+    /// Covers that one may try to give back: all that have not ended and were not bought today.
     fn current(&self, now: i64) -> Vec<Sold> {
-        self.covers.iter().filter(|cover| i64::from(cover.end) * DAY > now).copied().collect()
+        let current = |cover: &&Sold| i64::from(cover.end) * DAY > now && cover.bought < day_of(now);
+        self.covers.iter().filter(current).copied().collect()
     }
 
     fn cancel(&mut self, id: u64) {
@@ -211,7 +213,8 @@ impl Bare {
     fn new(terms: ProductTerms, condition: &TermsInput) -> Self {
         let condition = Terms::new(condition).unwrap();
         let ring_days = condition.ring_days();
-        terms.validate(ring_days).unwrap();
+        terms.validate().unwrap();
+        terms.require_room_beside(ring_days).unwrap();
         let mut pool: Box<Pool> = zeroed();
         pool.terms = PoolTerms { min_sum_insured: 1_000, ..terms::pool_terms() };
         pool.accrued_at = START;
@@ -259,7 +262,7 @@ impl Bare {
             product: Default::default(),
             mint: Default::default(),
             rent_payer: Default::default(),
-            version: 1,
+            version: backstop::constants::ACCOUNT_VERSION,
             bump: 0,
             state: CoverState::Active,
             cancel_fee_bps: self.product.terms.cancel_fee_bps,
@@ -268,7 +271,7 @@ impl Bare {
             sum_insured: sold.sum,
             premium: sold.premium,
             rate_q32: sold.rate,
-            bought_at: 0,
+            bought_at: i64::from(sold.bought) * DAY,
             paid: 0,
             reserved: [0; 24],
         };
@@ -292,6 +295,7 @@ fn run_bare(seed: u64, terms: ProductTerms, condition: &TermsInput, steps: u64) 
                 if let Some(quote) = bare.buy(request) {
                     let cover = Sold {
                         id: step,
+                        bought: day_of(bare.now),
                         active: quote.active_day,
                         end: quote.end_day,
                         sum: quote.sum_insured,
@@ -443,6 +447,7 @@ fn run_chain(seed: u64, waiting_days: u32, steps: u64) {
                             world.now(),
                             Sold {
                                 id,
+                                bought: cover.bought_day(),
                                 active: cover.active_day,
                                 end: cover.end_day,
                                 sum: cover.sum_insured,
@@ -524,7 +529,10 @@ fn run_chain(seed: u64, waiting_days: u32, steps: u64) {
         outcome.unwrap_or_else(|error| panic!("{}", explain(&error)));
         let cover = world.cover(&mint);
         let (active, end, sum, premium) = (cover.active_day, cover.end_day, cover.sum_insured, cover.premium);
-        models[0].sell(world.now(), Sold { id: u64::MAX, active, end, sum, premium, rate: cover.rate_q32 });
+        models[0].sell(
+            world.now(),
+            Sold { id: u64::MAX, bought: cover.bought_day(), active, end, sum, premium, rate: cover.rate_q32 },
+        );
     }
     world.advance(2 * DAY);
     world.depeg(keys, 80_000_000);

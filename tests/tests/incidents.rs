@@ -5,6 +5,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_spl::token::spl_token;
 use anchor_spl::token_2022::spl_token_2022;
 use backstop::BuyCoverArgs;
+use backstop::CreatePoolArgs;
 use backstop::error::BackstopError;
 use backstop::events::{CoverSettled, CrisisClosed, IncidentClosed, IncidentOpened};
 use backstop::peril::Condition;
@@ -12,8 +13,8 @@ use backstop::peril::evidence::{Phase, Severity, TermsInput};
 use backstop::state::{
     Claim, Cover, CoverRequest, CoverState, Incident, IncidentState, PoolTerms, ProductState, Tranche, day_of,
 };
-use backstop::{CreatePoolArgs, CreateProductArgs};
 use backstop_client::cluster::{Cluster, ClusterError};
+use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{account, address, transaction};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
@@ -125,10 +126,10 @@ fn buy_for(world: &World, keys: &ProductKeys, receiver: Pubkey, sum_insured: u64
     let buyer = world.person(sum_insured);
     let nonce = world.fresh();
     let request = CoverRequest { sum_insured, term_days: 30 };
-    let args = BuyCoverArgs { nonce, request, max_premium: u64::MAX };
+    let args = BuyCoverArgs { nonce, day: world.today(), request, max_premium: u64::MAX };
     let buy = ix::buy_cover(keys, world.payer.pubkey(), buyer.id(), receiver, args);
     world.run(&[&buyer.key], &[budget(), buy]);
-    address::cover_mint(&keys.product, &buyer.id(), nonce)
+    address::cover_mint(&keys.product, &buyer.id(), nonce, world.today())
 }
 
 /// Hands a cover's NFT on.
@@ -724,7 +725,7 @@ fn a_mean_just_below_the_threshold_pays_the_least_severity() {
 // ---------------------------------------------------------------- pools that cannot pay everything
 
 /// A product in a risk group of its own, of a duration in slots of half an hour, paid in full.
-fn binary(world: &World, group: u32, slots: u32) -> CreateProductArgs {
+fn binary(world: &World, group: u32, slots: u32) -> NewProduct {
     let condition = TermsInput {
         severity: Severity::Binary,
         duration_seconds: slots * 1_800,

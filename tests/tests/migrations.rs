@@ -58,6 +58,11 @@ fn plan(text: &str) -> Result<Plan, PlanError> {
     migration::load(&file, &BTreeMap::new()).map(|mut plans| plans.remove(0))
 }
 
+/// A committed plan.
+fn plans_of(world: &World, name: &str) -> Vec<Plan> {
+    changed(world, name, "[values]", "[values]")
+}
+
 /// A committed plan with a text in it changed.
 fn changed(world: &World, name: &str, from: &str, to: &str) -> Vec<Plan> {
     let folder = tempfile::tempdir().unwrap();
@@ -175,8 +180,7 @@ fn other_terms_of_a_pool_are_a_conflict_and_name_what_differs() {
     let items = difference(&world, &changed(&world, name, "threshold = \"0.95\"", "threshold = \"0.94\""));
     assert_eq!(standings(&items), [Standing::Conflict, Standing::Unchanged]);
     assert_eq!(items[0].fields[0].name, "threshold");
-    let items =
-        difference(&world, &changed(&world, name, "${wordings}/usdt-below-0.90", "${wordings}/usdc-below-0.90"));
+    let items = difference(&world, &changed(&world, name, "${files}/usdt-below-0.90", "${files}/usdc-below-0.90"));
     assert_eq!(items[1].fields[0].name, "uri");
     let items = difference(
         &world,
@@ -230,15 +234,25 @@ fn other_roles_are_appointed_and_another_governance_is_proposed() {
 }
 
 #[test]
-fn what_no_pool_stands_for_and_what_is_out_of_order_conflicts() {
+fn what_no_pool_stands_for_conflicts_and_numbers_need_no_order() {
     let world = World::new();
     let missing = difference(&world, &changed(&world, "0003_usdt_products.toml", "id = 0", "id = 0"));
     assert_eq!(standings(&missing), [Standing::Conflict; 2]);
     let pool = world.create_pool(terms::create_pool(0));
     let ahead = difference(&world, &changed(&world, "0003_usdt_products.toml", "id = 1\n", "id = 2\n"));
-    assert_eq!(standings(&ahead), [Standing::Create, Standing::Conflict], "{ahead:?}");
-    assert!(ahead[1].notes[0].contains("numbered in order"), "{ahead:?}");
-    assert_eq!(world.pool(&pool).products, 0);
+    assert_eq!(standings(&ahead), [Standing::Create; 2], "{ahead:?}");
+    let twice = difference(&world, &changed(&world, "0003_usdt_products.toml", "id = 1\n", "id = 0\n"));
+    assert_eq!(standings(&twice), [Standing::Create, Standing::Conflict], "{twice:?}");
+    assert!(twice[1].notes[0].contains("Another plan makes the same product"), "{twice:?}");
+    // Announced, and stopped before the condition: the next run sets it.
+    apply(&world, &ahead[0].steps[0]);
+    let rest = difference(&world, &plans_of(&world, "0003_usdt_products.toml"));
+    assert_eq!((rest[0].standing, rest[0].steps.len()), (Standing::Change, 1), "{rest:?}");
+    assert!(rest[0].steps[0].what.starts_with("Set the condition of"), "{rest:?}");
+    apply(&world, &rest[0].steps[0]);
+    let rest = difference(&world, &plans_of(&world, "0003_usdt_products.toml"));
+    assert_eq!(rest[0].standing, Standing::Unchanged, "{rest:?}");
+    assert_eq!(world.pool(&pool).products, 1);
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Products: who makes and changes them, every bound of their terms, notice, risk rate, release of exposure.
 
 use anchor_lang::prelude::Pubkey;
-use backstop::CreateProductArgs;
+use anchor_lang::solana_program::instruction::Instruction;
 use backstop::constants::*;
 use backstop::error::BackstopError;
 use backstop::peril::evidence::{Severity, TermsInput};
 use backstop::state::{PoolKind, Product, ProductState, Tranche, day_of};
-use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::address;
+use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_tests::terms::{self, DAY, HOUR, MINUTE, ONE};
-use backstop_tests::{Outcome, World, assert_books, assert_refused, explain};
+use backstop_tests::{Outcome, World, assert_books, assert_refused, budget, explain};
 use solana_sdk::signer::Signer;
 
 const HEALTHY: i64 = 100_000_000;
@@ -33,23 +34,24 @@ fn selling() -> (World, PoolKeys, ProductKeys) {
     (world, pool, product)
 }
 
-fn create(world: &World, pool: &PoolKeys, args: CreateProductArgs) -> Outcome {
-    let keys = ProductKeys::derive(*pool, world.pool(pool).products);
-    let create = ix::create_product(world.governance.pubkey(), world.payer.pubkey(), &keys, args);
-    world.send(&[&world.governance], &[create])
+fn create(world: &World, pool: &PoolKeys, args: NewProduct) -> Outcome {
+    let id = world.pool(pool).products;
+    let keys = ProductKeys::derive(*pool, id);
+    let both = args.instructions(world.governance.pubkey(), world.payer.pubkey(), &keys, id);
+    world.send(&[&world.governance], &both)
 }
 
-fn product_args(world: &World) -> CreateProductArgs {
+fn product_args(world: &World) -> NewProduct {
     terms::create_product(world.covered, terms::stress())
 }
 
 fn set_state(world: &World, product: &ProductKeys, state: ProductState) -> Outcome {
-    let set = ix::set_product_state(world.governance.pubkey(), product.product, state);
+    let set = ix::set_product_state(world.governance.pubkey(), product.pool.pool, product.product, state);
     world.send(&[&world.governance], &[set])
 }
 
 fn set_risk_rate(world: &World, product: &ProductKeys, rate_ppb: u64) -> Outcome {
-    let set = ix::set_risk_rate(world.risk_keeper.pubkey(), product.product, rate_ppb);
+    let set = ix::set_risk_rate(world.risk_keeper.pubkey(), product.pool.pool, product.product, rate_ppb);
     world.send(&[&world.risk_keeper], &[set])
 }
 
@@ -91,9 +93,12 @@ fn only_governance_creates_products() {
     let (world, pool) = empty_pool();
     let keys = ProductKeys::derive(pool, 0);
     let stranger = world.person(0);
-    let create = ix::create_product(stranger.id(), world.payer.pubkey(), &keys, product_args(&world));
+    let [create, set] = product_args(&world).instructions(stranger.id(), world.payer.pubkey(), &keys, 0);
     assert_refused(world.send(&[&stranger.key], &[create]), BackstopError::NotGovernance);
     assert_eq!(world.pool(&pool).products, 0);
+    world.announce_product(&pool, &product_args(&world));
+    assert_refused(world.send(&[&stranger.key], &[set]), BackstopError::NotGovernance);
+    assert!(!world.product(&keys).has_condition());
 }
 
 #[test]
@@ -133,8 +138,8 @@ fn the_cooldown_covers_duration_tolerance_challenge_and_a_day() {
 /// Something one may ask of a product: the last thing that is accepted, and one step beyond.
 struct Bound {
     what: &'static str,
-    inside: fn(&mut CreateProductArgs),
-    outside: fn(&mut CreateProductArgs),
+    inside: fn(&mut NewProduct),
+    outside: fn(&mut NewProduct),
     error: BackstopError,
 }
 
@@ -236,6 +241,9 @@ fn every_bound_of_the_limits_refuses_one_step_outside() {
         bound!("most for one cover above zero", OutOfBounds, |a| a.terms.max_sum_insured = 1, {
             a.terms.max_sum_insured = 0
         }),
+        bound!("most for one cover", AmountTooLarge, |a| a.terms.max_sum_insured = 100_000_000_000_000_000, {
+            a.terms.max_sum_insured = 100_000_000_000_000_001
+        }),
         bound!("lowest cap", OutOfBounds, |a| a.terms.cap_bps = 1, a.terms.cap_bps = 0),
         bound!("highest cap", OutOfBounds, |a| a.terms.cap_bps = 10_000, a.terms.cap_bps = 10_001),
         bound!("last risk group", OutOfBounds, |a| a.terms.risk_group = 15, a.terms.risk_group = 16),
@@ -294,8 +302,13 @@ fn a_name_and_a_uri_are_short_printable_text() {
         bound!("plain name", BadText, |a| a.name = "USDC below 0.90".into(), a.name = "USDС below 0.90".into()),
         bound!("name on one line", BadText, |a| a.name = "a b".into(), a.name = "a\nb".into()),
         bound!("name without margin", BadText, |a| a.name = "a".into(), a.name = "a ".into()),
-        bound!("longest uri", BadText, |a| a.uri = "u".repeat(96), a.uri = "u".repeat(97)),
-        bound!("shortest uri", BadText, |a| a.uri = "u".into(), a.uri = String::new()),
+        bound!("longest uri", BadText, |a| a.uri = format!("ipfs://{}", "u".repeat(89)), {
+            a.uri = format!("ipfs://{}", "u".repeat(90))
+        }),
+        bound!("shortest uri", BadUri, |a| a.uri = "ar://u".into(), a.uri = "ar://".into()),
+        bound!("a uri that wallets open", BadUri, |a| a.uri = "https://u".into(), a.uri = "http://u".into()),
+        bound!("a uri without a space", BadUri, |a| a.uri = "https://a/b".into(), a.uri = "https://a b".into()),
+        bound!("a plain uri", BadText, |a| a.uri = "ipfs://a".into(), a.uri = "ipfs://\u{430}".into()),
     ]);
 }
 
@@ -462,13 +475,164 @@ fn every_bound_of_the_condition_refuses_one_step_outside() {
     ]);
 }
 
+// ---------------------------------------------------------------- the condition
+
+fn set_condition(world: &World, product: &ProductKeys, args: &NewProduct) -> Outcome {
+    let set = ix::set_condition(world.governance.pubkey(), world.payer.pubkey(), product, args.condition());
+    world.send(&[&world.governance], &[set])
+}
+
+#[test]
+fn a_product_is_announced_without_a_condition_and_does_nothing_before_it_has_one() {
+    let (world, pool, _) = selling();
+    let args = product_args(&world);
+    let product = world.announce_product(&pool, &args);
+    let announced = world.product(&product);
+    assert_eq!((announced.state(), announced.trigger), (ProductState::Announced, Pubkey::default()));
+    assert_eq!((announced.sells_from, announced.id), (0, 1));
+    let before = world.pool(&pool);
+    // There is no trigger to pass: what needs one finds nothing.
+    let buyer = world.person(1_000 * ONE);
+    let sync = || world.send(&[], &[ix::sync_product(&product)]);
+    assert!(world.buy(&product, &buyer, 1_000 * ONE, 30).1.is_err() && world.show(&product, HEALTHY).is_err());
+    assert!(sync().is_err());
+    // Nor does another product's stand in for it.
+    let mut with_another = ix::sync_product(&product);
+    with_another.accounts[2].pubkey = address::trigger(&ProductKeys::derive(pool, 0).product);
+    assert_refused(world.send(&[], &[with_another]), BackstopError::WrongParent);
+    for state in [ProductState::Selling, ProductState::Frozen, ProductState::Announced, ProductState::Over] {
+        assert_refused(set_state(&world, &product, state), BackstopError::WrongProductState);
+    }
+    assert_eq!((world.product(&product), world.pool(&pool)), (announced, before));
+    accepted(set_condition(&world, &product, &args));
+    accepted(sync());
+    assert_books(&world.cluster, &pool.pool);
+}
+
+#[test]
+fn the_notice_begins_with_the_condition() {
+    let (world, pool, _) = selling();
+    let args = product_args(&world);
+    let product = world.announce_product(&pool, &args);
+    world.advance(30 * DAY);
+    accepted(set_condition(&world, &product, &args));
+    let set = world.product(&product);
+    assert_eq!((set.sells_from, set.level_at), (world.now() + 10 * DAY, world.now()), "the cooldown and three days");
+    assert_eq!((set.level_bps, set.newest_activation_day), (args.terms.level_bps, world.today()));
+    world.cluster.set_time(set.sells_from - 1);
+    assert_refused(try_to_buy(&world, &product), BackstopError::NoticeNotOver);
+    world.cluster.set_time(set.sells_from);
+    accepted(try_to_buy(&world, &product));
+    assert_books(&world.cluster, &pool.pool);
+}
+
+#[test]
+fn a_product_announced_to_an_unused_pool_gives_notice_if_the_pool_is_used_when_its_condition_comes() {
+    let (world, pool) = empty_pool();
+    let args = product_args(&world);
+    let product = world.announce_product(&pool, &args);
+    world.depositor(&pool, Tranche::Senior, 1_000 * ONE);
+    accepted(set_condition(&world, &product, &args));
+    assert_eq!(world.product(&product).sells_from, world.now() + MAX_COOLDOWN + 3 * DAY);
+}
+
+#[test]
+fn a_condition_is_set_once_and_for_good() {
+    let (world, pool, product) = selling();
+    let args = product_args(&world);
+    let before = (world.product(&product), world.trigger(&product), world.pool(&pool));
+    let mut other = args.clone();
+    other.condition = terms::severe();
+    assert_refused(set_condition(&world, &product, &other), BackstopError::ConditionAlreadySet);
+    assert_refused(set_condition(&world, &product, &args), BackstopError::ConditionAlreadySet);
+    assert_eq!((world.product(&product), world.trigger(&product), world.pool(&pool)), before);
+    // A product that was run off without one gets none.
+    let bare = world.announce_product(&pool, &args);
+    accepted(set_state(&world, &bare, ProductState::RunOff));
+    assert_refused(set_condition(&world, &bare, &args), BackstopError::WrongProductState);
+    assert_refused(set_state(&world, &bare, ProductState::Selling), BackstopError::WrongProductState);
+    assert!(!world.product(&bare).has_condition());
+}
+
+#[test]
+fn lamports_at_its_addresses_keep_no_product_from_being_made() {
+    let (world, pool) = empty_pool();
+    let keys = ProductKeys::derive(pool, 0);
+    for key in [keys.product, keys.trigger()] {
+        world.cluster.airdrop(&key, 1_000_000);
+    }
+    accepted(create(&world, &pool, product_args(&world)));
+    assert!(world.product(&keys).has_condition());
+}
+
+#[test]
+fn ids_are_named_and_must_be_free() {
+    let (world, pool) = empty_pool();
+    let args = product_args(&world);
+    // Two proposals that were stored together are carried out in either order.
+    let announce = |id: u16| {
+        let keys = ProductKeys::derive(pool, id);
+        let create = ix::create_product(world.governance.pubkey(), world.payer.pubkey(), &keys, args.announcement(id));
+        world.send(&[&world.governance], &[create])
+    };
+    for id in [1, 0, u16::MAX] {
+        accepted(announce(id));
+        assert_eq!(world.product(&ProductKeys::derive(pool, id)).id, id);
+    }
+    let before = world.pool(&pool);
+    assert_refused(announce(1), BackstopError::IdTaken);
+    assert_eq!((world.pool(&pool), before.products), (before, 3));
+    // An account that is not at the address of the id.
+    let keys = ProductKeys::derive(pool, 7);
+    let create = ix::create_product(world.governance.pubkey(), world.payer.pubkey(), &keys, args.announcement(8));
+    let error = world.send(&[&world.governance], &[create]).expect_err("it is another address");
+    assert!(error.to_string().contains("0x7d6"), "a constraint on seeds: {}", explain(&error));
+}
+
+#[test]
+fn governance_may_pay_the_rent_itself() {
+    let (world, pool) = empty_pool();
+    let governance = world.governance.pubkey();
+    world.cluster.airdrop(&governance, 1_000_000_000);
+    let both = product_args(&world).instructions(governance, governance, &ProductKeys::derive(pool, 0), 0);
+    world.run(&[&world.governance], &both);
+    assert_eq!(world.product(&ProductKeys::derive(pool, 0)).rent_payer, governance);
+}
+
+/// Bytes of an instruction inside a multisig's stored proposal, and what a transaction that stores it has beside them.
+fn stored(instruction: &Instruction) -> usize {
+    let keys: std::collections::BTreeSet<Pubkey> =
+        instruction.accounts.iter().map(|meta| meta.pubkey).chain([instruction.program_id]).collect();
+    // In the proposal: three counts, the keys, the program's index, two lengths, an index for each account, the data.
+    let proposal = 4 + 32 * keys.len() + 1 + 1 + instruction.accounts.len() + 2 + instruction.data.len();
+    // Around it (Squads v4, `vault_transaction_create`): two signatures, the header, seven keys, the blockhash, and the
+    // instruction's own counts, indices, discriminator, vault index, lengths and an empty memo.
+    proposal + (1 + 2 * 64) + 3 + (1 + 7 * 32) + 32 + (1 + 1 + 1 + 5 + 2) + (8 + 1 + 1 + 4 + 1)
+}
+
+#[test]
+fn announcing_a_product_and_setting_its_condition_each_fit_a_stored_transaction() {
+    let (world, pool) = empty_pool();
+    let mut args = product_args(&world);
+    (args.name, args.uri) = ("n".repeat(48), format!("https://{}", "u".repeat(88)));
+    let governance = world.governance.pubkey();
+    let keys = ProductKeys::derive(pool, 0);
+    let [announce, set] = args.instructions(governance, world.payer.pubkey(), &keys, 0);
+    assert!(stored(&announce) <= 1_232 - 100, "{} bytes", stored(&announce));
+    assert!(stored(&set) <= 1_232 - 100, "{} bytes", stored(&set));
+    // And both fit one transaction that is sent directly.
+    let message = solana_sdk::message::Message::new(&[budget(), announce, set], Some(&world.payer.pubkey()));
+    let bytes = 1 + 64 * usize::from(message.header.num_required_signatures) + message.serialize().len();
+    assert!(bytes <= 1_232, "{bytes} bytes");
+}
+
 // ---------------------------------------------------------------- state
 
 #[test]
 fn only_governance_changes_the_state_of_a_product() {
     let (world, _, product) = selling();
     let stranger = world.person(0);
-    let set = ix::set_product_state(stranger.id(), product.product, ProductState::Frozen);
+    let set = ix::set_product_state(stranger.id(), product.pool.pool, product.product, ProductState::Frozen);
     assert_refused(world.send(&[&stranger.key], &[set]), BackstopError::NotGovernance);
     assert_eq!(world.product(&product).state(), ProductState::Selling);
 }
@@ -601,7 +765,7 @@ fn only_the_risk_keeper_moves_the_risk_rate() {
     let (world, _, product) = selling();
     world.advance(DAY);
     for outsider in [&world.governance, &world.guardian, &world.payer] {
-        let set = ix::set_risk_rate(outsider.pubkey(), product.product, 21_000_000);
+        let set = ix::set_risk_rate(outsider.pubkey(), product.pool.pool, product.product, 21_000_000);
         assert_refused(world.send(&[outsider], &[set]), BackstopError::NotRiskKeeper);
     }
     assert_eq!(world.product(&product).risk_rate_ppb, 20_000_000);

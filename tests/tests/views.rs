@@ -115,7 +115,7 @@ fn the_rent_that_is_told_is_what_a_purchase_takes() {
     let quote = market.quote(request, world.now()).expect("it is for sale");
     let told = rent(&world.cluster, &market, &quote).expect("the cluster answers");
     let (buyer, payer) = (world.person(1_000 * ONE), world.person(0));
-    let args = BuyCoverArgs { nonce: 0, request, max_premium: quote.premium };
+    let args = BuyCoverArgs { nonce: 0, day: world.today(), request, max_premium: quote.premium };
     let lamports = |key: &Pubkey| world.cluster.account(key).unwrap().map_or(0, |account| account.lamports);
     let before = lamports(&payer.id());
     let buy = ix::buy_cover(&keys, payer.id(), buyer.id(), buyer.id(), args);
@@ -124,34 +124,34 @@ fn the_rent_that_is_told_is_what_a_purchase_takes() {
 }
 
 #[test]
-fn the_lowest_free_number_skips_covers_and_accounts_that_were_left_behind() {
+fn the_lowest_free_number_skips_covers_of_the_day_and_accounts_that_were_left_behind() {
     let (world, keys) = shop();
     let (buyer, other) = (world.person(1_000 * ONE), world.person(0));
-    let free = |receiver: &Pubkey| free_numbers(&world.cluster, &keys, &buyer.id(), &[*receiver]).unwrap()[0];
+    let free = |receivers: &[Pubkey]| {
+        free_numbers(&world.cluster, &keys, &buyer.id(), world.today(), receivers).expect("the cluster answers")
+    };
     let buy = |nonce| {
         let request = CoverRequest { sum_insured: 100 * ONE, term_days: 30 };
-        let args = BuyCoverArgs { nonce, request, max_premium: u64::MAX };
+        let args = BuyCoverArgs { nonce, day: world.today(), request, max_premium: u64::MAX };
         let buy = ix::buy_cover(&keys, world.payer.pubkey(), buyer.id(), buyer.id(), args);
         world.run(&[&buyer.key], &[budget(), buy]);
     };
-    assert_eq!(free(&buyer.id()), 0);
+    assert_eq!(free(&[buyer.id()]), [0]);
     buy(0);
     buy(2);
-    assert_eq!(free(&buyer.id()), 1);
-    let several = free_numbers(&world.cluster, &keys, &buyer.id(), &[buyer.id(), other.id(), buyer.id()]);
-    assert_eq!(several.unwrap(), [1, 3, 4]);
-
-    let mint = address::cover_mint(&keys.product, &buyer.id(), 0);
-    let cancel = ix::cancel_cover(&keys, buyer.id(), mint, world.payer.pubkey());
-    world.run(&[&buyer.key], &[cancel]);
-    assert_eq!(free(&buyer.id()), 1, "the buyer's empty account of the first NFT is still there");
-    assert_eq!(free(&other.id()), 0);
-    world.run(&[&buyer.key], &[ix::close_nft_account(&buyer.id(), &mint)]);
-    assert_eq!(free(&buyer.id()), 0);
-
-    world.cluster.airdrop(&mint, 1_000_000);
-    assert_eq!(free(&buyer.id()), 0, "lamports occupy nothing");
-    buy(0);
+    assert_eq!(free(&[buyer.id()]), [1]);
+    assert_eq!(free(&[buyer.id(), other.id(), buyer.id()]), [1, 3, 4]);
+    // Somebody made the receiver's account of an NFT that is not there; lamports alone occupy nothing.
+    let mint = |nonce| address::cover_mint(&keys.product, &buyer.id(), nonce, world.today());
+    world.cluster.airdrop(&mint(1), 1_000_000);
+    assert_eq!(free(&[buyer.id()]), [1]);
+    let left = address::associated_token(&other.id(), &mint(1), &anchor_spl::token_2022::ID);
+    let nft = world.cluster.account(&address::associated_token(&buyer.id(), &mint(0), &anchor_spl::token_2022::ID));
+    world.cluster.set_account(left, nft.unwrap().expect("it was bought"));
+    assert_eq!((free(&[buyer.id()]), free(&[other.id()])), (vec![1], vec![3]));
+    // Every day has its own numbers, whatever became of those of the day before.
+    world.next_day();
+    assert_eq!(free(&[buyer.id(), other.id()]), [0, 1]);
 }
 
 #[test]

@@ -137,6 +137,7 @@ fn told(error: &anyhow::Error) -> Explanation {
         None if error.is::<UsageError>() => hint("see --help"),
         None => match error.downcast_ref() {
             Some(AccountError::Missing { what, .. } | AccountError::Other { what, .. }) => Some(where_to_look(what)),
+            Some(AccountError::NoCondition { .. }) => hint("`backstop product show` tells its state"),
             _ if error.root_cause().is::<std::io::Error>() => hint("check the path, and who may read it"),
             _ => None,
         },

@@ -38,6 +38,12 @@ pub enum AccountError {
         /// Where.
         address: Pubkey,
     },
+    /// The product has nothing to listen to yet, or never will.
+    #[error("the product {product} is announced and has no condition yet")]
+    NoCondition {
+        /// The product.
+        product: Pubkey,
+    },
     /// The cluster did not answer.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -134,4 +140,13 @@ pub fn readable<T: Decode>(
 ) -> Result<Vec<(Pubkey, T)>, ClusterError> {
     let found = cluster.program_accounts(T::TAG, filter)?;
     Ok(found.into_iter().filter_map(|(address, account)| Some((address, T::decode(&account.data)?))).collect())
+}
+/// Reads the trigger of a product that was read.
+///
+/// Errors: those of [`fetch`], and [`AccountError::NoCondition`].
+pub fn trigger_of(cluster: &dyn Cluster, address: Pubkey, product: &Product) -> Result<Trigger, AccountError> {
+    if !product.has_condition() {
+        return Err(AccountError::NoCondition { product: address });
+    }
+    fetch(cluster, &product.trigger)
 }

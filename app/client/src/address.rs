@@ -48,9 +48,9 @@ pub fn trigger(product: &Pubkey) -> Pubkey {
     derive(&[TRIGGER_SEED, product.as_ref()])
 }
 
-/// The NFT's mint of a cover.
-pub fn cover_mint(product: &Pubkey, buyer: &Pubkey, nonce: u64) -> Pubkey {
-    derive(&[COVER_MINT_SEED, product.as_ref(), buyer.as_ref(), &nonce.to_le_bytes()])
+/// The NFT's mint of a cover that is bought on a UTC day.
+pub fn cover_mint(product: &Pubkey, buyer: &Pubkey, nonce: u64, day: u32) -> Pubkey {
+    derive(&[COVER_MINT_SEED, product.as_ref(), buyer.as_ref(), &nonce.to_le_bytes(), &day.to_le_bytes()])
 }
 
 /// The cover of an NFT's mint.

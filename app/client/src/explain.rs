@@ -112,7 +112,10 @@ fn failed_program(logs: &[String]) -> Option<Pubkey> {
 fn hint(refusal: BackstopError) -> &'static str {
     use BackstopError as E;
     match refusal {
-        E::AmountTooSmall | E::FirstDepositTooSmall => "`backstop pool show` tells the smallest amount",
+        E::AmountTooSmall => {
+            "`backstop pool show` tells the smallest amounts: less than a ticket cannot leave by itself"
+        }
+        E::FirstDepositTooSmall => "`backstop pool show` tells the smallest amount",
         E::OutOfBounds => "the command's --help tells what it takes",
         E::NotUpgradeAuthority => "sign with the program's upgrade authority: `backstop program verify` shows it",
         E::NotGovernance | E::NotGuardian | E::NotRiskKeeper | E::NotPendingGovernance => {
@@ -172,6 +175,15 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::VaultNotFrozen => "a deadline moves only while nobody can be paid: settle the covers instead",
         E::TreatyInUse => "the treaty ends after its last incident is settled",
         E::MathOverflow => "choose a smaller amount",
+        E::AmountTooLarge => "docs/src/how/capital.md tells the greatest amounts, by the asset's decimals",
+        E::BadUri => "give the address of a JSON file for wallets: migrations/URI.md tells which",
+        E::IdTaken => "choose another number: `backstop product list` shows those that are taken",
+        E::WrongExitDay | E::WrongPurchaseDay => {
+            "the UTC day has changed since the transaction was built: build it again"
+        }
+        E::ExitQueueFull => "settle the oldest epochs first; `backstop crank run --once` settles what can be paid",
+        E::ConditionAlreadySet => "a condition is set once: another condition is another product",
+        E::BoughtToday => "cancel it tomorrow: the day ends at midnight UTC",
         E::InvariantViolated | E::VaultMismatch => "this must not happen: report it with the command that caused it",
         E::UnexpectedAccounts | E::WrongAccount | E::WrongParent | E::WrongProgramData | E::WrongRentPayer => {
             "look again: what was read may have changed since; if not, this client and the program differ in version"
@@ -288,6 +300,10 @@ fn anchor(logs: &[String]) -> Option<Explanation> {
         "AccountNotInitialized" if account == "incident" => {
             Explanation::new("no incident is open for it", "`backstop incident list` shows all incidents")
         }
+        "AccountNotInitialized" if account == "trigger" => Explanation::new(
+            "the product is announced and has no condition yet",
+            "`backstop product show` tells its state",
+        ),
         "AccountNotInitialized" => {
             let hint = "create it first; for a token account: `spl-token create-account MINT`";
             Explanation::new(format!("the account `{account}` does not exist"), hint)

@@ -4,8 +4,12 @@ use crate::address;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas, system_program};
-use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, Tranche, TreatyTerms};
-use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs};
+use backstop::peril::evidence::TermsInput;
+use backstop::peril::feed::Source;
+use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, ProductTerms, Tranche, TreatyTerms};
+use backstop::{
+    BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs,
+};
 use backstop::{accounts, instruction as data};
 
 const TOKEN_2022: Pubkey = anchor_spl::token_2022::ID;
@@ -226,15 +230,8 @@ pub fn contribute_surplus(keys: &PoolKeys, contributor: Pubkey, amount: u64) -> 
     build(accounts, data::ContributeSurplus { amount })
 }
 
-/// `request_exit`. `queue_tail` is the day of the newest epoch in the queue, if there is one.
-pub fn request_exit(
-    keys: &PoolKeys,
-    owner: Pubkey,
-    payer: Pubkey,
-    queue_tail: Option<u32>,
-    args: RequestExitArgs,
-) -> Instruction {
-    let tail = queue_tail.filter(|day| *day != 0 && *day != args.epoch_day);
+/// `request_exit`. A request that names the epoch of tomorrow's day is good today and tomorrow.
+pub fn request_exit(keys: &PoolKeys, owner: Pubkey, payer: Pubkey, args: RequestExitArgs) -> Instruction {
     let accounts = accounts::RequestExit {
         owner,
         payer,
@@ -243,7 +240,6 @@ pub fn request_exit(
         owner_shares: keys.shares_of(&owner, args.tranche),
         ticket: address::exit_ticket(&keys.pool, &owner, args.nonce),
         epoch: address::exit_epoch(&keys.pool, args.epoch_day),
-        queue_tail: tail.map(|day| address::exit_epoch(&keys.pool, day)),
         token_2022_program: TOKEN_2022,
         system_program: system_program::ID,
     };
@@ -321,7 +317,55 @@ pub fn open_series(governance: Pubkey, payer: Pubkey, pool: Pubkey, tranche: Tra
     build(accounts, data::OpenSeries { tranche })
 }
 
-/// `create_product`.
+/// A product with its condition: what [`create_product`] and [`set_condition`] take together.
+#[derive(Clone, Debug)]
+pub struct NewProduct {
+    /// Name, as covers show it.
+    pub name: String,
+    /// Where wallets find the file that shows the product's covers.
+    pub uri: String,
+    /// Sha-256 of the wording.
+    pub wording_hash: [u8; 32],
+    /// The asset whose failure is insured.
+    pub covered_asset: Pubkey,
+    /// Price, limits, term bounds.
+    pub terms: ProductTerms,
+    /// Where prices come from.
+    pub source: Source,
+    /// The feed: a Pyth feed id, or for the push oracle the price account.
+    pub feed: [u8; 32],
+    /// The condition.
+    pub condition: TermsInput,
+}
+
+impl NewProduct {
+    /// What announces it, under an id.
+    pub fn announcement(&self, id: u16) -> CreateProductArgs {
+        CreateProductArgs {
+            id,
+            name: self.name.clone(),
+            uri: self.uri.clone(),
+            wording_hash: self.wording_hash,
+            covered_asset: self.covered_asset,
+            terms: self.terms,
+        }
+    }
+
+    /// What sets its condition.
+    pub fn condition(&self) -> SetConditionArgs {
+        SetConditionArgs { source: self.source, feed: self.feed, condition: self.condition }
+    }
+
+    /// Both instructions, in their order: they fit one transaction. `keys` are those of the id.
+    pub fn instructions(&self, governance: Pubkey, payer: Pubkey, keys: &ProductKeys, id: u16) -> [Instruction; 2] {
+        [
+            create_product(governance, payer, keys, self.announcement(id)),
+            set_condition(governance, payer, keys, self.condition()),
+        ]
+    }
+}
+
+/// `create_product`, of the product with the id of its keys.
 pub fn create_product(governance: Pubkey, payer: Pubkey, keys: &ProductKeys, args: CreateProductArgs) -> Instruction {
     let accounts = accounts::CreateProduct {
         governance,
@@ -330,21 +374,34 @@ pub fn create_product(governance: Pubkey, payer: Pubkey, keys: &ProductKeys, arg
         pool: keys.pool.pool,
         product: keys.product,
         rates: keys.rates(),
-        trigger: keys.trigger(),
         system_program: system_program::ID,
     };
     build(accounts, data::CreateProduct { args })
 }
 
+/// `set_condition`.
+pub fn set_condition(governance: Pubkey, payer: Pubkey, keys: &ProductKeys, args: SetConditionArgs) -> Instruction {
+    let accounts = accounts::SetCondition {
+        governance,
+        payer,
+        protocol: address::protocol(),
+        pool: keys.pool.pool,
+        product: keys.product,
+        trigger: keys.trigger(),
+        system_program: system_program::ID,
+    };
+    build(accounts, data::SetCondition { args })
+}
+
 /// `set_product_state`.
-pub fn set_product_state(governance: Pubkey, product: Pubkey, state: ProductState) -> Instruction {
-    let accounts = accounts::SetProductState { governance, protocol: address::protocol(), product };
+pub fn set_product_state(governance: Pubkey, pool: Pubkey, product: Pubkey, state: ProductState) -> Instruction {
+    let accounts = accounts::SetProductState { governance, protocol: address::protocol(), pool, product };
     build(accounts, data::SetProductState { state })
 }
 
 /// `set_risk_rate`.
-pub fn set_risk_rate(risk_keeper: Pubkey, product: Pubkey, rate_ppb: u64) -> Instruction {
-    let accounts = accounts::SetRiskRate { risk_keeper, protocol: address::protocol(), product };
+pub fn set_risk_rate(risk_keeper: Pubkey, pool: Pubkey, product: Pubkey, rate_ppb: u64) -> Instruction {
+    let accounts = accounts::SetRiskRate { risk_keeper, protocol: address::protocol(), pool, product };
     build(accounts, data::SetRiskRate { rate_ppb })
 }
 
@@ -373,7 +430,7 @@ pub fn buy_cover(
     receiver: Pubkey,
     args: BuyCoverArgs,
 ) -> Instruction {
-    let cover_mint = address::cover_mint(&keys.product, &buyer, args.nonce);
+    let cover_mint = address::cover_mint(&keys.product, &buyer, args.nonce, args.day);
     let accounts = accounts::BuyCover {
         payer,
         buyer,
@@ -670,6 +727,6 @@ pub fn cede_surplus(governance: Pubkey, cedant: &PoolKeys, reinsurer: Pubkey, re
 
 /// `close_cession`.
 pub fn close_cession(cedant: Pubkey, rent_payer: Pubkey) -> Instruction {
-    let accounts = accounts::CloseCession { cession: address::cession(&cedant), rent_payer };
+    let accounts = accounts::CloseCession { cedant, cession: address::cession(&cedant), rent_payer };
     build(accounts, data::CloseCession {})
 }

@@ -10,7 +10,7 @@
 //! | doing | [`instruction`] builds, [`transaction::Pipeline`] simulates, signs, sends and confirms |
 //! | signing elsewhere | [`handover`]: what multisigs, DAOs and offline keys take, and what comes back |
 //! | failures | [`explain::explain`]: the program's words, and what to do |
-//! | checking | [`audit`]: every rule of the books, from chain data alone; [`deployment`]: the program's bytes |
+//! | checking | [`audit`]: every rule of the books, from chain data alone; [`numbering`]: whether events were lost; [`deployment`]: the program's bytes |
 //! | founding | [`migration`]: plans of what must be on chain, and the steps that are missing |
 //!
 //! The example `protect_user` of `backstop-sandbox` buys a cover for another wallet with these, start to end.
@@ -24,6 +24,7 @@ pub mod explain;
 pub mod handover;
 pub mod instruction;
 pub mod migration;
+pub mod numbering;
 pub mod payee;
 pub mod price_account;
 pub mod quote;

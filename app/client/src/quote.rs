@@ -31,13 +31,14 @@ pub struct Market {
 impl Market {
     /// Reads the accounts of a product.
     ///
-    /// Errors: an account is missing, is another, or the cluster does not answer.
+    /// Errors: an account is missing, is another, the product has no condition, or the cluster does not answer.
     pub fn fetch(cluster: &dyn Cluster, keys: &ProductKeys) -> Result<Self, AccountError> {
+        let product = Box::new(account::fetch(cluster, &keys.product)?);
         Ok(Self {
             protocol: account::fetch(cluster, &address::protocol())?,
             pool: Box::new(account::fetch(cluster, &keys.pool.pool)?),
-            product: Box::new(account::fetch(cluster, &keys.product)?),
-            trigger: Box::new(account::fetch(cluster, &keys.trigger())?),
+            trigger: Box::new(account::trigger_of(cluster, keys.product, &product)?),
+            product,
         })
     }
 

@@ -8,7 +8,7 @@
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, anyhow, ensure};
 use backstop::BuyCoverArgs;
-use backstop::state::{Cover, CoverRequest, Tranche};
+use backstop::state::{Cover, CoverRequest, Tranche, day_of};
 use backstop_client::explain::{explain, explain_refusal};
 use backstop_client::instruction::{self as ix, ProductKeys};
 use backstop_client::quote::Market;
@@ -24,7 +24,7 @@ struct Wish {
     sum_insured: u64,
     term_days: u16,
     highest_premium: u64,
-    /// The protocol's own number for the purchase: buying twice under one number is refused.
+    /// The protocol's own number for the purchase: buying twice under one number on one day is refused.
     nonce: u64,
 }
 
@@ -37,19 +37,22 @@ fn protect(
 ) -> Result<(Pubkey, Cover)> {
     // The program's own pricing, run here on the accounts as they are.
     let request = CoverRequest { sum_insured: wish.sum_insured, term_days: wish.term_days };
+    let now = cluster.now()?;
     let quote = Market::fetch(cluster, product)?
-        .quote(request, cluster.now()?)
+        .quote(request, now)
         .map_err(|refusal| anyhow!(explain_refusal(refusal).sentence))?;
     ensure!(quote.premium <= wish.highest_premium, "{} is more than the user's limit", quote.premium);
 
-    // `max_premium` is what protects the buyer if others buy first.
-    let order = BuyCoverArgs { nonce: wish.nonce, request, max_premium: wish.highest_premium };
+    // `max_premium` is what protects the buyer if others buy first. The day stands in the cover's address: what was not
+    // executed before midnight UTC never is, so it can be built again without buying twice.
+    let day = day_of(now);
+    let order = BuyCoverArgs { nonce: wish.nonce, day, request, max_premium: wish.highest_premium };
     let buyer = protocol.pubkey();
     let instruction = ix::buy_cover(product, buyer, buyer, wish.user, order);
     let sent = Pipeline::new(cluster, protocol).send(&[instruction]);
     sent.map_err(|failure| anyhow!(explain(&failure).sentence))?;
 
-    let mint = address::cover_mint(&product.product, &buyer, wish.nonce);
+    let mint = address::cover_mint(&product.product, &buyer, wish.nonce, day);
     Ok((mint, account::fetch(cluster, &address::cover(&mint))?))
 }
 

@@ -7,10 +7,10 @@ use anchor_lang::solana_program::instruction::Instruction;
 use backstop::peril::evidence::{Class, Evidence, Terms, TermsError, TermsInput};
 use backstop::peril::feed::{RawPrice, Source};
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Trigger};
-use backstop::{CreatePoolArgs, CreateProductArgs, InitializeArgs, constants};
+use backstop::{CreatePoolArgs, InitializeArgs, constants};
 use backstop_client::cluster::{ClusterError, Receipt};
 use backstop_client::explain::explain_refusal;
-use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_client::{account, transaction, units};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -349,6 +349,8 @@ struct Stage {
     products: u16,
 }
 
+/// Decimals of the asset that nobody pays with.
+const ASSET_DECIMALS: u8 = 6;
 /// The feed that is replayed.
 const FEED: [u8; 32] = [1; 32];
 
@@ -358,7 +360,7 @@ impl Stage {
         let id = key.pubkey();
         let cluster = EmbeddedCluster::try_start_unsigned(now, &id)?;
         cluster.airdrop(&id, 100_000_000_000_000);
-        cluster.create_mint(asset.pubkey(), 6, &id);
+        cluster.create_mint(asset.pubkey(), ASSET_DECIMALS, &id);
         let pool = PoolKeys::derive(asset.pubkey(), anchor_spl::token::ID, 0);
         let stage = Self { cluster, key, pool, price: price.pubkey(), condition, products: 0 };
         let roles = InitializeArgs { governance: id, guardian: id, risk_keeper: id };
@@ -373,10 +375,12 @@ impl Stage {
 
     /// Creates a product with an empty trigger.
     fn begin_act(&mut self) -> Result<Act, ReplayError> {
-        let keys = ProductKeys::derive(self.pool, self.products);
+        let (key, id) = (self.key.pubkey(), self.products);
+        let keys = ProductKeys::derive(self.pool, id);
         self.products += 1;
-        let id = self.key.pubkey();
-        self.send(ix::create_product(id, id, &keys, product_args(self.price, self.condition)))?;
+        for instruction in product(self.price, self.condition).instructions(key, key, &keys, id) {
+            self.send(instruction)?;
+        }
         let mut act = Act { keys, evidence: Evidence::default() };
         self.read(&mut act)?;
         Ok(act)
@@ -407,13 +411,14 @@ impl Stage {
 
 /// A pool whose cooldown suits every trigger.
 fn pool_args() -> CreatePoolArgs {
-    let least = constants::MIN_SMALLEST_AMOUNT;
+    let least = constants::least_smallest_amount(ASSET_DECIMALS);
     CreatePoolArgs {
         id: 0,
         kind: PoolKind::Cover,
         access: Access::Open,
         deposit_authority: Pubkey::default(),
         label: "REPLAY".into(),
+        uri: "ipfs://replay".into(),
         terms: PoolTerms {
             min_first_deposit: least,
             min_ticket: least,
@@ -431,7 +436,7 @@ fn pool_args() -> CreatePoolArgs {
 }
 
 /// A product that sells nothing: only its trigger is of interest.
-fn product_args(covered_asset: Pubkey, condition: TermsInput) -> CreateProductArgs {
+fn product(covered_asset: Pubkey, condition: TermsInput) -> NewProduct {
     let terms = ProductTerms {
         risk_rate_ppb: 1,
         risk_rate_floor_ppb: 1,
@@ -460,9 +465,9 @@ fn product_args(covered_asset: Pubkey, condition: TermsInput) -> CreateProductAr
         min_term_days: 20,
         max_term_days: 20,
     };
-    CreateProductArgs {
+    NewProduct {
         name: "Replay".into(),
-        uri: "replay".into(),
+        uri: "ipfs://replay".into(),
         wording_hash: [0; 32],
         covered_asset,
         terms,

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 
 /// Layout version written into every account; a later layout raises it.
-pub const ACCOUNT_VERSION: u8 = 1;
+pub const ACCOUNT_VERSION: u8 = 2;
 
 /// Seed of the one `Protocol` account.
 #[constant]
@@ -26,7 +26,8 @@ pub const RATES_SEED: &[u8] = b"rates";
 /// Seed of a `Trigger`, followed by the product.
 #[constant]
 pub const TRIGGER_SEED: &[u8] = b"trigger";
-/// Seed of a cover's NFT mint, followed by the product, the buyer and the buyer's nonce.
+/// Seed of a cover's NFT mint, followed by the product, the buyer, the buyer's nonce and the UTC day of the purchase: no
+/// address has a second life.
 #[constant]
 pub const COVER_MINT_SEED: &[u8] = b"cover_mint";
 /// Seed of a `Cover`, followed by its NFT mint.
@@ -91,6 +92,11 @@ pub const MIN_COOLDOWN: i64 = DAY;
 pub const NOTICE_MARGIN: i64 = 3 * DAY;
 /// An epoch this long past its end settles in spite of an alert that is only breaching.
 pub const LATE_EPOCH: i64 = 30 * DAY;
+/// Days that the queue of exit epochs spans at most, from the oldest unfilled epoch to the newest: two years and nine
+/// months, while no cover holds capital for longer than 541 days.
+pub const EXIT_QUEUE_DAYS: u32 = 1_024;
+/// [`EXIT_QUEUE_DAYS`] in words of 64 bits.
+pub const EXIT_QUEUE_WORDS: usize = 16;
 /// Least payment to an exit epoch that does not fill it, in asset units: keeps what rounding takes below 0.2 % of it.
 pub const MIN_EXIT_PAYMENT: u64 = 1_000;
 /// Least time over which money that comes in late is spread.
@@ -119,9 +125,17 @@ pub const MAX_CREDIT_BPS: u16 = 5_000;
 pub const MAX_SURPLUS_BPS: u16 = 3_000;
 /// Highest weight of a junior unit of capital against a senior one when premium is shared (ten to one).
 pub const MAX_JUNIOR_WEIGHT_BPS: u32 = 100_000;
-/// Least of the three smallest amounts (first deposit, ticket, sum insured) a pool may set, in asset units: dust would
-/// make cranks pay for nothing.
+/// Least of the three smallest amounts (first deposit, ticket, sum insured) a pool may set, in asset units, if one whole
+/// token of the asset is less: dust would make cranks pay for nothing. See [`least_smallest_amount`].
 pub const MIN_SMALLEST_AMOUNT: u64 = 1_000;
+/// Largest smallest ticket a pool may set, in whole tokens of its asset: less than a ticket cannot leave by itself.
+pub const MAX_SMALLEST_TICKET: u64 = 1_000;
+/// Most that a tranche holds, staying and exiting, in asset units: a tranche of which everything asks to leave at four times its
+/// value still has its shares and units in 64 bits. With 6 decimals 4,000,000,000 whole tokens, with 9 decimals
+/// 4,000,000.
+pub const MAX_TRANCHE_ASSETS: u64 = 4_000_000_000_000_000;
+/// Most that a pool's surplus takes in by a contribution, in asset units: as much as a pool can be exposed to.
+pub const MAX_SURPLUS: u64 = crate::math::MAX_TOTAL_EXPOSURE;
 
 /// Digits that a share mint has beyond its asset, because one unit of asset is first worth 1,000 units of shares.
 pub const SHARE_EXTRA_DECIMALS: u8 = 3;
@@ -132,8 +146,10 @@ pub const MAX_ASSET_DECIMALS: u8 = 9;
 pub const MAX_LABEL: usize = 10;
 /// Bytes of a product's name.
 pub const MAX_NAME: usize = 48;
-/// Bytes of a product's URI.
+/// Bytes of the URI of a product, or of a pool.
 pub const MAX_URI: usize = 96;
+/// What a URI begins with: where wallets know how to look.
+pub const URI_SCHEMES: [&str; 3] = ["ipfs://", "ar://", "https://"];
 
 /// Highest rate anywhere on a price curve, and of the risk rate: 1,000 % a year.
 pub use crate::math::pricing::MAX_RATE_PPB;
@@ -168,6 +184,11 @@ pub const TREATY_CALL_WINDOW: i64 = 2 * DAY;
 pub const SETTLEMENT_WINDOW: i64 = 365 * DAY;
 /// An announced cession of surplus is good for this long once its notice is over.
 pub const CESSION_WINDOW: i64 = WEEK;
+
+/// Least of the three smallest amounts a pool may set, in asset units: one whole token of its asset, or 1,000 units.
+pub fn least_smallest_amount(asset_decimals: u8) -> u64 {
+    10u64.saturating_pow(u32::from(asset_decimals)).max(MIN_SMALLEST_AMOUNT)
+}
 
 /// Compile-time address of the one `Protocol` account and its bump.
 pub const PROTOCOL: (Pubkey, u8) = {

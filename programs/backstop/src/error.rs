@@ -87,6 +87,15 @@ refusals! {
     /// 6012
     #[msg("A byte of the account stands for nothing that this program knows")]
     UnknownByte = 12,
+    /// 6013
+    #[msg("The amount is larger than the books can hold")]
+    AmountTooLarge = 13,
+    /// 6014
+    #[msg("The URI does not begin with ipfs://, ar:// or https://, or has a space in it")]
+    BadUri = 14,
+    /// 6015
+    #[msg("The number is taken: an account stands at its address")]
+    IdTaken = 15,
 
     // ---- roles and pause: 6020 (0x1784) ----
     /// 6020
@@ -189,7 +198,7 @@ refusals! {
     /// 6075
     #[msg("The epoch is still needed: it is not filled, or tickets are left")]
     EpochInUse = 75,
-    /// 6076
+    /// 6076: retired. Epochs are no longer linked to one another: the pool keeps the days of its queue.
     #[msg("The last epoch of the queue must be passed to be linked to the new one")]
     QueueTailMissing = 76,
     /// 6077
@@ -201,6 +210,12 @@ refusals! {
     /// 6079
     #[msg("All the reinsurer's cedants must be passed, in the order of its books")]
     CedantsMissing = 79,
+    /// 6080
+    #[msg("The request names an epoch that is neither that of its day nor of the day after: build it again")]
+    WrongExitDay = 80,
+    /// 6081
+    #[msg("The queue of exits is too long: its oldest epoch has waited for years")]
+    ExitQueueFull = 81,
 
     // ---- products and price: 6090 (0x17ca) ----
     /// 6090
@@ -275,11 +290,20 @@ refusals! {
     #[msg("The product is over")]
     ProductOver = 122,
     /// 6123
-    #[msg("An alert has stopped the pool's accrual for too long to sell a cover that begins or ends so late")]
-    AccrualStands = 123,
+    #[msg("The product has its condition already")]
+    ConditionAlreadySet = 123,
     /// 6124
+    #[msg("The purchase names another UTC day than today: build it again")]
+    WrongPurchaseDay = 124,
+    /// 6125
+    #[msg("A cover is not given back on the day of its purchase")]
+    BoughtToday = 125,
+    /// 6126
+    #[msg("An alert has stopped the pool's accrual for too long to sell a cover that begins or ends so late")]
+    AccrualStands = 127,
+    /// 6126
     #[msg("A product of the same risk group is in alert")]
-    GroupInAlert = 124,
+    GroupInAlert = 126,
 
     // ---- oracle and evidence: 6140 (0x17fc) ----
     /// 6140

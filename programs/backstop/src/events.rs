@@ -1,6 +1,19 @@
 //! What the program reports: past tense, one event for each change, complete enough that replaying them rebuilds the
 //! books. Amounts are in asset units, times in unix seconds, days in UTC days.
+//!
+//! # Numbers
+//!
+//! A log is cut after 10,000 bytes, and whoever sends a transaction can fill it with other things first. So every event
+//! of a pool has its number, `sequence`: 1 for the first, and one more each time. A number that is absent is an event that
+//! was lost; [`crate::state::Pool::events`] is the number of the last one. An event of two pools has a number in each:
+//! `cedant_sequence` and `reinsurer_sequence`. What a lost event reported is in its transaction's instructions, which
+//! are never cut, and in the accounts.
+//!
+//! Without a number are what concerns no pool (roles and the pause), and [`Observed`], which repeats what is kept in the
+//! trigger's evidence.
 
+use crate::peril::evidence::TermsInput;
+use crate::peril::feed::Source;
 use crate::state::{
     Access, Accrual, CoverState, CrisisClosing, Giving, Growth, LossByLayer, PoolKind, PoolTerms, ProductState,
     Receipt, Tranche, TreatyTerms,
@@ -75,6 +88,8 @@ pub struct PauseSet {
 pub struct PoolCreated {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// Its asset.
     pub asset_mint: Pubkey,
     /// Its id within the asset.
@@ -96,6 +111,8 @@ pub struct PoolCreated {
 pub struct Accrued {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// Up to when.
     pub at: i64,
     /// How it was shared out.
@@ -107,6 +124,8 @@ pub struct Accrued {
 pub struct Deposited {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The tranche.
     pub tranche: Tranche,
     /// Whoever deposited.
@@ -122,6 +141,8 @@ pub struct Deposited {
 pub struct SurplusContributed {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// Whoever gave.
     pub contributor: Pubkey,
     /// Assets.
@@ -133,6 +154,8 @@ pub struct SurplusContributed {
 pub struct ExitRequested {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The ticket.
     pub ticket: Pubkey,
     /// Its owner.
@@ -156,6 +179,8 @@ pub struct ExitRequested {
 pub struct ExitCancelled {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The ticket.
     pub ticket: Pubkey,
     /// The tranche.
@@ -175,6 +200,8 @@ pub struct ExitCancelled {
 pub struct ExitEpochSettled {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The epoch's day.
     pub day: u32,
     /// Set aside, by tranche.
@@ -192,6 +219,8 @@ pub struct ExitEpochSettled {
 pub struct ExitClaimed {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The ticket.
     pub ticket: Pubkey,
     /// Its owner.
@@ -207,6 +236,8 @@ pub struct ExitClaimed {
 pub struct ExitEpochClosed {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The epoch's day.
     pub day: u32,
     /// What rounding left, moved to the surplus.
@@ -218,6 +249,8 @@ pub struct ExitEpochClosed {
 pub struct SeriesOpened {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The tranche.
     pub tranche: Tranche,
     /// The series now.
@@ -226,28 +259,53 @@ pub struct SeriesOpened {
     pub mint: Pubkey,
 }
 
-/// A product was announced.
+/// A product was announced. It sells nothing before its condition is set.
 #[event]
 pub struct ProductCreated {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The product.
     pub product: Pubkey,
-    /// Its trigger.
-    pub trigger: Pubkey,
     /// Where it keeps the rates of its premium.
     pub rates: Pubkey,
+    /// Its id within the pool.
+    pub id: u16,
     /// The insured asset.
     pub covered_asset: Pubkey,
     /// Hash of the wording.
     pub wording_hash: [u8; 32],
-    /// When it may sell.
+}
+
+/// A product was given its condition; its notice began.
+#[event]
+pub struct ConditionSet {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The product.
+    pub product: Pubkey,
+    /// The trigger that holds the condition.
+    pub trigger: Pubkey,
+    /// Where prices come from.
+    pub source: Source,
+    /// The feed: a Pyth feed id, or for the push oracle the price account.
+    pub feed: [u8; 32],
+    /// The condition.
+    pub condition: TermsInput,
+    /// When the product may sell.
     pub sells_from: i64,
 }
 
 /// A product was frozen, thawed or run off.
 #[event]
 pub struct ProductStateSet {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The product.
     pub product: Pubkey,
     /// Its state now.
@@ -257,6 +315,10 @@ pub struct ProductStateSet {
 /// The risk rate of new covers moved.
 #[event]
 pub struct RiskRateSet {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The product.
     pub product: Pubkey,
     /// Rate before, parts per billion a year.
@@ -270,6 +332,8 @@ pub struct RiskRateSet {
 pub struct ExposureReleased {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The product.
     pub product: Pubkey,
     /// Sums insured.
@@ -281,6 +345,8 @@ pub struct ExposureReleased {
 pub struct CoverBought {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The product.
     pub product: Pubkey,
     /// The cover.
@@ -310,6 +376,8 @@ pub struct CoverBought {
 pub struct CoverCancelled {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The product.
     pub product: Pubkey,
     /// The cover.
@@ -325,6 +393,10 @@ pub struct CoverCancelled {
 /// A cover that could no longer be paid was closed.
 #[event]
 pub struct CoverClosed {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The product.
     pub product: Pubkey,
     /// The cover.
@@ -347,6 +419,10 @@ pub struct Observed {
 /// A trigger's phase changed, or its run-on deepened the severity.
 #[event]
 pub struct PhaseChanged {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The trigger.
     pub trigger: Pubkey,
     /// The product.
@@ -368,6 +444,8 @@ pub struct PhaseChanged {
 pub struct IncidentOpened {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The product.
     pub product: Pubkey,
     /// The incident.
@@ -399,6 +477,8 @@ pub struct IncidentOpened {
 pub struct IncidentGrown {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The incident.
     pub incident: Pubkey,
     /// What changed. Refunds, and what was shared out, come from the premium that was set aside.
@@ -410,6 +490,8 @@ pub struct IncidentGrown {
 pub struct IncidentFunded {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The incident.
     pub incident: Pubkey,
     /// How much, and where it came from.
@@ -421,6 +503,8 @@ pub struct IncidentFunded {
 pub struct CrisisClosed {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// What that did.
     pub closing: CrisisClosing,
 }
@@ -430,6 +514,8 @@ pub struct CrisisClosed {
 pub struct DeadlineExtended {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The incident.
     pub incident: Pubkey,
     /// Until when its covers can be paid now.
@@ -441,6 +527,8 @@ pub struct DeadlineExtended {
 pub struct CoverSettled {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The incident.
     pub incident: Pubkey,
     /// The cover.
@@ -462,6 +550,8 @@ pub struct CoverSettled {
 pub struct IncidentClosed {
     /// The pool.
     pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
     /// The incident.
     pub incident: Pubkey,
     /// What was left of its reserve, moved to the surplus.
@@ -479,8 +569,12 @@ pub struct TreatyCreated {
     pub treaty: Pubkey,
     /// The pool that cedes.
     pub cedant: Pubkey,
+    /// The event's number in the pool that cedes.
+    pub cedant_sequence: u64,
     /// The pool that reinsures.
     pub reinsurer: Pubkey,
+    /// The event's number in the pool that reinsures.
+    pub reinsurer_sequence: u64,
     /// Its terms, which never change; commuting ends the term early.
     pub terms: TreatyTerms,
     /// When its notice ends.
@@ -494,8 +588,12 @@ pub struct TreatyAccepted {
     pub treaty: Pubkey,
     /// The pool that cedes.
     pub cedant: Pubkey,
+    /// The event's number in the pool that cedes.
+    pub cedant_sequence: u64,
     /// The pool that reinsures.
     pub reinsurer: Pubkey,
+    /// The event's number in the pool that reinsures.
+    pub reinsurer_sequence: u64,
     /// Premium paid for the term, from surplus to unearned premium.
     pub premium: u64,
     /// Rate at which it is earned, Q32 a second.
@@ -507,8 +605,12 @@ pub struct TreatyAccepted {
 pub struct TreatyPremiumSettled {
     /// The pool that cedes.
     pub cedant: Pubkey,
+    /// The event's number in the pool that cedes.
+    pub cedant_sequence: u64,
     /// The pool that reinsures.
     pub reinsurer: Pubkey,
+    /// The event's number in the pool that reinsures.
+    pub reinsurer_sequence: u64,
     /// From the cedant's payable to the reinsurer's unearned premium.
     pub amount: u64,
     /// Rate at which it is earned, Q32 a second.
@@ -524,8 +626,12 @@ pub struct TreatyCalled {
     pub treaty: Pubkey,
     /// The pool that cedes.
     pub cedant: Pubkey,
+    /// The event's number in the pool that cedes.
+    pub cedant_sequence: u64,
     /// The pool that reinsures.
     pub reinsurer: Pubkey,
+    /// The event's number in the pool that reinsures.
+    pub reinsurer_sequence: u64,
     /// The incident.
     pub incident: Pubkey,
     /// What it owed.
@@ -549,8 +655,12 @@ pub struct TreatyEnded {
     pub treaty: Pubkey,
     /// The pool that cedes.
     pub cedant: Pubkey,
+    /// The event's number in the pool that cedes.
+    pub cedant_sequence: u64,
     /// The pool that reinsures.
     pub reinsurer: Pubkey,
+    /// The event's number in the pool that reinsures.
+    pub reinsurer_sequence: u64,
 }
 
 /// A treaty's term was ended by agreement.
@@ -560,8 +670,12 @@ pub struct TreatyCommuted {
     pub treaty: Pubkey,
     /// The pool that cedes.
     pub cedant: Pubkey,
+    /// The event's number in the pool that cedes.
+    pub cedant_sequence: u64,
     /// The pool that reinsures.
     pub reinsurer: Pubkey,
+    /// The event's number in the pool that reinsures.
+    pub reinsurer_sequence: u64,
     /// First day after the term.
     pub end_day: u32,
     /// Unearned premium, back to the cedant's surplus.
@@ -573,8 +687,12 @@ pub struct TreatyCommuted {
 pub struct CessionAnnounced {
     /// The pool that cedes.
     pub cedant: Pubkey,
+    /// The event's number in the pool that cedes.
+    pub cedant_sequence: u64,
     /// The pool that reinsures.
     pub reinsurer: Pubkey,
+    /// The event's number in the pool that reinsures.
+    pub reinsurer_sequence: u64,
     /// Surplus to move.
     pub amount: u64,
     /// When it may be moved.
@@ -588,8 +706,12 @@ pub struct CessionAnnounced {
 pub struct SurplusCeded {
     /// The pool that cedes.
     pub cedant: Pubkey,
+    /// The event's number in the pool that cedes.
+    pub cedant_sequence: u64,
     /// The pool that reinsures.
     pub reinsurer: Pubkey,
+    /// The event's number in the pool that reinsures.
+    pub reinsurer_sequence: u64,
     /// Assets.
     pub amount: u64,
 }
@@ -599,4 +721,6 @@ pub struct SurplusCeded {
 pub struct CessionClosed {
     /// The pool that cedes.
     pub cedant: Pubkey,
+    /// The event's number in the pool that cedes.
+    pub cedant_sequence: u64,
 }

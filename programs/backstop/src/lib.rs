@@ -147,9 +147,14 @@ pub mod backstop {
 
     // ---- product ----
 
-    /// Creates a product with its trigger; it sells once its notice is over. Only governance.
+    /// Announces a product; it sells nothing before its condition is set. Only governance.
     pub fn create_product(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Result<()> {
         instructions::product::create_product::handle(ctx, args)
+    }
+
+    /// Gives a product its condition, once and for good; it sells once its notice is over. Only governance.
+    pub fn set_condition(ctx: Context<SetCondition>, args: SetConditionArgs) -> Result<()> {
+        instructions::product::set_condition::handle(ctx, args)
     }
 
     /// Freezes, thaws or runs off a product. Only governance.

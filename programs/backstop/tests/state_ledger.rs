@@ -26,7 +26,7 @@ proptest! {
             let (before, copy) = (prices(&pool), pool);
             let done = match operation {
                 0 | 1 => pool.deposit(tranche, amount, 0).map(drop),
-                2 => pool.request_exit(tranche, amount * 1_000, true).map(drop),
+                2 => pool.request_exit(tranche, amount * 1_000).map(drop),
                 3 => {
                     let open = pool.tranche(tranche).units.min(amount * 1_000);
                     pool.cancel_exit(tranche, open).map(drop)

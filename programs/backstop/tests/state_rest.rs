@@ -23,7 +23,7 @@ fn protocol() -> Protocol {
         pending_governance: Pubkey::default(),
         guardian: key(2),
         risk_keeper: key(3),
-        version: 1,
+        version: backstop::constants::ACCOUNT_VERSION,
         bump: 255,
         pause: Pause::default(),
         reserved: [0; 64],
@@ -342,7 +342,7 @@ fn exposure_is_found_on_any_of_eight_neighbouring_days() {
 #[test]
 fn a_ledger_entry_neither_overflows_nor_falls_below_zero() {
     let mut pool = pool_with(5, 0, 0);
-    refused(pool.contribute(u64::MAX), MathOverflow);
+    refused(pool.contribute(u64::MAX), AmountTooLarge);
     refused(pool.release_incident_reserve(1), InvariantViolated);
     pool.contribute(7).unwrap();
     assert_eq!((pool.surplus, pool.cash), (12, 12));

@@ -5,6 +5,7 @@ mod common;
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::entrypoint;
 use anchor_lang::{AccountDeserialize, AccountSerialize, Discriminator, Space};
+use backstop::constants::ACCOUNT_VERSION;
 use backstop::error::BackstopError::*;
 use backstop::state::*;
 use common::*;
@@ -23,13 +24,13 @@ fn bytes<T: Versioned + AccountSerialize + AnchorDeserialize + Space>(version: u
 
 macro_rules! written_by_borsh {
     ($($name:ident),+) => {$(
-        let read = $name::try_deserialize(&mut &bytes::<$name>(1)[..]).unwrap();
+        let read = $name::try_deserialize(&mut &bytes::<$name>(ACCOUNT_VERSION)[..]).unwrap();
         // The byte that is looked at is the field.
-        assert_eq!(read.version, 1, stringify!($name));
-        for version in [0, 2, 255] {
+        assert_eq!(read.version, ACCOUNT_VERSION, stringify!($name));
+        for version in [0, 1, 3, 255] {
             refused($name::try_deserialize(&mut &bytes::<$name>(version)[..]), UnknownVersion);
         }
-        let short = bytes::<$name>(1)[..$name::VERSION_AT].to_vec();
+        let short = bytes::<$name>(ACCOUNT_VERSION)[..$name::VERSION_AT].to_vec();
         refused($name::try_deserialize(&mut &short[..]), UnknownVersion);
         // Another account's discriminator is refused before anything behind it is looked at.
         let mut other = bytes::<$name>(2);
@@ -48,7 +49,7 @@ fn a_record_is_read_only_in_the_layout_that_the_program_knows() {
 
 #[test]
 fn a_record_with_a_byte_that_stands_for_nothing_is_refused() {
-    let mut cover = bytes::<Cover>(1);
+    let mut cover = bytes::<Cover>(ACCOUNT_VERSION);
     cover[Cover::STATE_AT] = 3;
     let error = Cover::try_deserialize(&mut &cover[..]).unwrap_err();
     assert_eq!(error, ErrorCode::AccountDidNotDeserialize.into());
@@ -58,12 +59,12 @@ macro_rules! read_in_place {
     ($($name:ident { $($($field:ident).+ < $count:literal),+ })+) => {$(
         let good = || {
             let mut account: Box<$name> = bytemuck::allocation::zeroed_box();
-            account.version = 1;
+            account.version = ACCOUNT_VERSION;
             account
         };
         good().check().unwrap();
-        assert_eq!(bytemuck::bytes_of(&*good())[$name::VERSION_AT - 8], 1, stringify!($name));
-        for version in [0, 2, 255] {
+        assert_eq!(bytemuck::bytes_of(&*good())[$name::VERSION_AT - 8], ACCOUNT_VERSION, stringify!($name));
+        for version in [0, 1, 3, 255] {
             let mut account = good();
             account.version = version;
             refused(account.check(), UnknownVersion);
@@ -85,7 +86,7 @@ macro_rules! read_in_place {
 fn an_account_in_place_is_read_only_if_version_and_variants_are_known() {
     read_in_place! {
         Pool { kind < 2, access < 3 }
-        Product { state < 4 }
+        Product { state < 5 }
         Trigger { source < 2, evidence.phase < 5, terms.severity < 2 }
     }
 }
@@ -99,7 +100,7 @@ fn leaked(data: Vec<u8>) -> &'static AccountInfo<'static> {
 
 fn loaded(change: impl FnOnce(&mut Pool)) -> AccountLoader<'static, Pool> {
     let mut pool: Box<Pool> = bytemuck::allocation::zeroed_box();
-    pool.version = 1;
+    pool.version = ACCOUNT_VERSION;
     change(&mut pool);
     let data = [Pool::DISCRIMINATOR, bytemuck::bytes_of(&*pool)].concat();
     // In place means aligned: an account's data begins on a boundary of eight bytes, and its fields eight further on.
@@ -114,9 +115,9 @@ fn loaded(change: impl FnOnce(&mut Pool)) -> AccountLoader<'static, Pool> {
 
 #[test]
 fn loading_looks_at_version_and_variants_both_to_read_and_to_write() {
-    assert_eq!(loaded(|_| ()).read().unwrap().version, 1);
+    assert_eq!(loaded(|_| ()).read().unwrap().version, ACCOUNT_VERSION);
     loaded(|_| ()).write().unwrap().cash = 5;
-    for version in [0, 2] {
+    for version in [0, 1, 3] {
         refused(loaded(|pool| pool.version = version).read(), UnknownVersion);
         refused(loaded(|pool| pool.version = version).write(), UnknownVersion);
     }
@@ -126,10 +127,10 @@ fn loading_looks_at_version_and_variants_both_to_read_and_to_write() {
 
 #[test]
 fn the_pause_is_read_from_a_known_layout_only() {
-    let mut data = bytes::<Protocol>(1);
+    let mut data = bytes::<Protocol>(ACCOUNT_VERSION);
     data[Protocol::VERSION_AT + 2] = 3;
     assert_eq!(Protocol::read_pause(leaked(data.clone())).unwrap().bits, 3);
-    data[Protocol::VERSION_AT] = 2;
+    data[Protocol::VERSION_AT] = 1;
     refused(Protocol::read_pause(leaked(data)), UnknownVersion);
 }
 
@@ -231,11 +232,43 @@ fn a_later_layout_and_other_accounts_are_refused_and_left_alone() {
     refused(result, UnknownVersion);
 }
 
+/// The bytes of an account as layout 1 had it, written by the program of that layout.
+fn kept<T: Discriminator>(file: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/accounts/v1/");
+    let data = std::fs::read([folder, file].concat()).unwrap();
+    assert!(data.starts_with(T::DISCRIMINATOR), "{file}");
+    data
+}
+
 #[test]
-fn accounts_of_this_program_have_one_layout_so_far_and_no_step() {
-    let (result, data) = run(backstop::ID, &bytes::<Cover>(1), upgrade::<Cover>);
-    assert_eq!((result.unwrap(), data), (0, bytes::<Cover>(1)));
-    let (result, _) = run(backstop::ID, &bytes::<Cover>(0), upgrade::<Cover>);
-    refused(result, UnknownVersion);
-    assert_eq!((Pool::STEPS.len(), Pool::VERSION), (0, 1));
+fn the_protocol_of_layout_1_is_carried_over_with_every_field() {
+    let old = kept::<Protocol>("protocol.bin");
+    assert_eq!(old[Protocol::VERSION_AT], 1);
+    refused(Protocol::try_deserialize(&mut &old[..]), UnknownVersion);
+    let (steps, new) = run(backstop::ID, &old, upgrade::<Protocol>);
+    assert_eq!(steps.unwrap(), 1);
+    let mut expected = old;
+    expected[Protocol::VERSION_AT] = 2;
+    assert_eq!(new, expected);
+    let protocol = Protocol::try_deserialize(&mut &new[..]).unwrap();
+    assert_eq!((protocol.version, &new[8..40]), (2, protocol.governance.as_ref()));
+}
+
+macro_rules! not_carried_over {
+    ($($name:ident $file:literal),+) => {$(
+        let old = kept::<$name>($file);
+        assert_eq!(old[$name::VERSION_AT], 1, $file);
+        refused(require_version::<$name>(&old), UnknownVersion);
+        let (result, left) = run(backstop::ID, &old, upgrade::<$name>);
+        refused(result, UnknownVersion);
+        assert!(left == old, "{} is left as it is", $file);
+    )+};
+}
+
+#[test]
+fn what_layout_1_never_noted_is_refused_and_left_alone() {
+    not_carried_over! {
+        Pool "pool.bin", Product "product.bin", Trigger "trigger.bin", Cover "cover.bin", ExitTicket "exit_ticket.bin",
+        ExitEpoch "exit_epoch.bin", Incident "incident.bin", Treaty "quota_share.bin", Cession "cession.bin"
+    }
 }

@@ -3,8 +3,8 @@
 use super::stage::{Setup, Stage};
 use super::{Entry, Prepared, case};
 use crate::terms;
-use backstop::CreateProductArgs;
 use backstop::state::ProductState;
+use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, ProductKeys};
 use solana_sdk::signer::Signer;
 
@@ -14,9 +14,12 @@ pub const ENTRIES: &[Entry] = &[
         instruction: "create_product",
         cases: &[
             case("usual", "", || create_product("USDC below 0.90 for 24h".into(), "https://a.example/b".into())),
-            case("worst", "the longest name and URI", || create_product("n".repeat(48), "u".repeat(96))),
+            case("worst", "the longest name and URI", || {
+                create_product("n".repeat(48), format!("https://{}", "u".repeat(88)))
+            }),
         ],
     },
+    Entry { instruction: "set_condition", cases: &[case("always", "", set_condition)] },
     Entry { instruction: "set_product_state", cases: &[case("always", "", set_product_state)] },
     Entry { instruction: "set_risk_rate", cases: &[case("always", "", set_risk_rate)] },
     Entry {
@@ -31,24 +34,49 @@ pub const ENTRIES: &[Entry] = &[
 fn create_product(name: String, uri: String) -> Prepared {
     let stage = Stage::funded(Setup::default());
     let governance = stage.world.governance.insecure_clone();
-    let create = |keys: ProductKeys| {
-        let args = CreateProductArgs {
+    let create = |pool: usize, id: u16| {
+        let new = NewProduct {
             name: name.clone(),
             uri: uri.clone(),
             ..terms::create_product(stage.world.covered, stage.setup.condition)
         };
-        ix::create_product(governance.pubkey(), stage.rent.pubkey(), &keys, args)
+        let keys = ProductKeys::derive(stage.pools[pool], id);
+        ix::create_product(governance.pubkey(), stage.rent.pubkey(), &keys, new.announcement(id))
     };
-    let [first, second] = [(0, 2), (1, 1)].map(|(pool, id)| create(ProductKeys::derive(stage.pools[pool], id)));
+    let [first, second, third] = [(0, 2), (1, 2), (0, 3)].map(|(pool, id)| create(pool, id));
     let signers = [&governance, &stage.rent.insecure_clone()];
-    Prepared::new(stage.world, first, &signers).twin("another pool", second, &signers)
+    Prepared::new(stage.world, first, &signers).twin("another pool", second, &signers).twin(
+        "another id",
+        third,
+        &signers,
+    )
+}
+
+fn set_condition() -> Prepared {
+    let stage = Stage::funded(Setup::default());
+    let governance = stage.world.governance.insecure_clone();
+    let new = terms::create_product(stage.world.covered, stage.setup.condition);
+    let set = |pool: usize, id: u16| {
+        let keys = ProductKeys::derive(stage.pools[pool], id);
+        let [announce, condition] = new.instructions(governance.pubkey(), stage.rent.pubkey(), &keys, id);
+        stage.act(&[&governance], &[announce]);
+        condition
+    };
+    let [first, second, third] = [(0, 2), (0, 3), (1, 1)].map(|(pool, id)| set(pool, id));
+    let signers = [&governance, &stage.rent.insecure_clone()];
+    Prepared::new(stage.world, first, &signers).twin("another product", second, &signers).twin(
+        "another pool",
+        third,
+        &signers,
+    )
 }
 
 fn set_product_state() -> Prepared {
     let stage = Stage::sold(Setup::default());
     let governance = stage.world.governance.insecure_clone();
     let freeze = |product: usize| {
-        ix::set_product_state(governance.pubkey(), stage.products[product].product, ProductState::Frozen)
+        let ProductKeys { pool, product } = stage.products[product];
+        ix::set_product_state(governance.pubkey(), pool.pool, product, ProductState::Frozen)
     };
     let [first, second] = [freeze(0), freeze(1)];
     Prepared::new(stage.world, first, &[&governance]).twin("another product", second, &[&governance])
@@ -58,7 +86,10 @@ fn set_risk_rate() -> Prepared {
     let stage = Stage::sold(Setup::default());
     let keeper = stage.world.risk_keeper.insecure_clone();
     let rate = stage.setup.product.risk_rate_ppb + stage.setup.product.risk_rate_step_ppb;
-    let set = |product: usize| ix::set_risk_rate(keeper.pubkey(), stage.products[product].product, rate);
+    let set = |product: usize| {
+        let ProductKeys { pool, product } = stage.products[product];
+        ix::set_risk_rate(keeper.pubkey(), pool.pool, product, rate)
+    };
     let [first, second] = [set(0), set(1)];
     Prepared::new(stage.world, first, &[&keeper]).twin("another product", second, &[&keeper])
 }

@@ -13,14 +13,16 @@ use anchor_spl::token_2022::spl_token_2022::{self, extension::ExtensionType, ext
 use anchor_spl::token_2022_extensions::spl_token_metadata_interface::instruction as metadata;
 use anchor_spl::{associated_token, token, token_2022};
 use backstop::state::{Access, CoverRequest, ExitTicket, PoolKind, Tranche, TreatyKind, TreatyTerms, day_of};
-use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, RequestExitArgs};
+use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, RequestExitArgs};
 use backstop_client::cluster::Cluster;
+use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
 use backstop_sandbox::embedded::Price;
 use sha2::{Digest, Sha256};
 use solana_sdk::account::Account;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
+use std::cell::Cell;
 
 /// Senior depositors and the index of their pool.
 pub const SENIORS: [(&str, usize); 3] = [("alice", 0), ("anna", 0), ("bea", 1)];
@@ -56,7 +58,12 @@ pub struct Stage {
     /// A quota share of the first pool with the first reinsurer, a layer with the second; a quota share of the second
     /// pool.
     pub treaties: [TreatyKeys; 3],
+    /// The day on which the covers were sold.
+    sold_on: Cell<u32>,
 }
+
+/// Pools of the products, and their ids.
+const PRODUCTS: [(usize, u16); 3] = [(0, 0), (0, 1), (1, 0)];
 
 /// The key that belongs to a label.
 pub fn key(label: &str) -> Keypair {
@@ -83,11 +90,12 @@ impl Stage {
         let mut fitting = (0..=u16::MAX).filter(|id| pool_on_first_try(&asset, *id));
         let ids = [(); 5].map(|()| fitting.next().expect("every sixteenth id fits"));
         let pools = ids.map(|id| PoolKeys::derive(asset, asset_program, id));
-        let products = [(0, 0), (0, 1), (1, 0)].map(|(pool, id)| ProductKeys::derive(pools[pool], id));
+        let products = PRODUCTS.map(|(pool, id)| ProductKeys::derive(pools[pool], id));
         let [first, second] = REINSURERS.map(|reinsurer| pools[reinsurer].pool);
         let treaties = [(0, first, 0), (0, second, 1), (1, first, 0)]
             .map(|(cedant, reinsurer, id)| TreatyKeys::derive(pools[cedant], reinsurer, id));
-        Self { world, setup, asset, asset_program, rent, ids, pools, products, treaties }
+        let sold_on = Cell::new(0);
+        Self { world, setup, asset, asset_program, rent, ids, pools, products, treaties, sold_on }
     }
 
     /// The pools and their products, and a reinsurance pool of another asset.
@@ -100,8 +108,8 @@ impl Stage {
         let args = CreatePoolArgs { kind: PoolKind::Reinsurance, ..terms::create_pool(0) };
         let create = ix::create_pool(stage.world.governance.pubkey(), stage.rent.pubkey(), &other, args);
         stage.act(&[&stage.world.governance], &[budget(), create]);
-        for product in &stage.products {
-            stage.act(&[&stage.world.governance], &[stage.create_product(product)]);
+        for product in 0..stage.products.len() {
+            stage.act(&[&stage.world.governance], &stage.create_product(product));
         }
         stage
     }
@@ -152,6 +160,7 @@ impl Stage {
     pub fn sold(setup: Setup) -> Self {
         let stage = Self::funded(setup);
         stage.show(100_000_000);
+        stage.sold_on.set(stage.world.today());
         for (name, product) in HOLDERS {
             stage.enter(name, stage.setup.sum_insured);
             stage.act(&[&stage.person(name)], &[budget(), stage.buy(&stage.products[product], name, name)]);
@@ -313,12 +322,17 @@ impl Stage {
         keys.into_iter().find(fits).expect("every second key fits")
     }
 
-    /// The number under which somebody buys a cover.
+    /// The number under which somebody buys a cover today.
     pub fn cover_nonce(&self, product: &ProductKeys, buyer: &str, receiver: &str) -> u64 {
+        self.cover_nonce_of(product, buyer, receiver, self.world.today())
+    }
+
+    fn cover_nonce_of(&self, product: &ProductKeys, buyer: &str, receiver: &str, day: u32) -> u64 {
         use backstop::constants::{COVER_MINT_SEED, COVER_SEED};
         let (buyer, receiver) = (self.person(buyer).pubkey(), self.person(receiver).pubkey());
         let fits = |nonce: &u64| {
-            let seeds: [&[u8]; 4] = [COVER_MINT_SEED, product.product.as_ref(), buyer.as_ref(), &nonce.to_le_bytes()];
+            let seeds: [&[u8]; 5] =
+                [COVER_MINT_SEED, product.product.as_ref(), buyer.as_ref(), &nonce.to_le_bytes(), &day.to_le_bytes()];
             let (mint, bump) = Pubkey::find_program_address(&seeds, &backstop::ID);
             bump == u8::MAX
                 && first_try(&[COVER_SEED, mint.as_ref()], &backstop::ID)
@@ -327,10 +341,11 @@ impl Stage {
         (0..).find(fits).expect("every eighth number fits")
     }
 
-    /// The NFT's mint of the cover that somebody bought.
+    /// The NFT's mint of the cover that somebody bought when all covers were.
     pub fn cover_mint(&self, product: &ProductKeys, holder: &str) -> Pubkey {
-        let nonce = self.cover_nonce(product, holder, holder);
-        backstop_client::address::cover_mint(&product.product, &self.person(holder).pubkey(), nonce)
+        let day = self.sold_on.get();
+        let nonce = self.cover_nonce_of(product, holder, holder, day);
+        backstop_client::address::cover_mint(&product.product, &self.person(holder).pubkey(), nonce, day)
     }
 
     /// The number under which somebody leaves.
@@ -371,14 +386,15 @@ impl Stage {
         ix::create_pool(self.world.governance.pubkey(), self.rent.pubkey(), &self.pools[pool], args)
     }
 
-    /// Creates one of the products.
-    pub fn create_product(&self, keys: &ProductKeys) -> Instruction {
-        let args = CreateProductArgs {
+    /// Announces one of the products and sets its condition.
+    pub fn create_product(&self, product: usize) -> [Instruction; 2] {
+        let new = NewProduct {
             name: self.setup.name.into(),
             terms: self.setup.product,
             ..terms::create_product(self.world.covered, self.setup.condition)
         };
-        ix::create_product(self.world.governance.pubkey(), self.rent.pubkey(), keys, args)
+        let (keys, id) = (&self.products[product], PRODUCTS[product].1);
+        new.instructions(self.world.governance.pubkey(), self.rent.pubkey(), keys, id)
     }
 
     /// Creates somebody's share account, and deposits.
@@ -393,14 +409,13 @@ impl Stage {
     /// Somebody asks to leave with a part of the shares, in hundredths.
     pub fn request_exit(&self, pool: &PoolKeys, name: &str, hundredths: u64) -> Instruction {
         let owner = self.person(name).pubkey();
-        let books = self.world.pool(pool);
         let is_junior = JUNIORS.iter().any(|(junior, _)| *junior == name);
         let tranche = if is_junior { Tranche::Junior } else { Tranche::Senior };
         let shares = self.world.tokens(&pool.shares_of(&owner, tranche)) / 100 * hundredths;
-        let epoch_day = day_of(self.world.now() + i64::from(books.terms.cooldown_seconds));
+        let epoch_day = self.world.pool(pool).exit_day(self.world.now());
         let nonce = self.ticket_nonce(pool, name);
         let args = RequestExitArgs { nonce, tranche, shares, epoch_day };
-        ix::request_exit(pool, owner, self.rent.pubkey(), Some(books.newest_exit_day), args)
+        ix::request_exit(pool, owner, self.rent.pubkey(), args)
     }
 
     /// Pays somebody's cover on a product.
@@ -418,6 +433,7 @@ impl Stage {
     pub fn buy_as(&self, product: &ProductKeys, buyer: &str, receiver: &str, nonce: u64) -> Instruction {
         let args = BuyCoverArgs {
             nonce,
+            day: self.world.today(),
             request: CoverRequest { sum_insured: self.setup.sum_insured, term_days: self.setup.term_days },
             max_premium: self.setup.sum_insured,
         };

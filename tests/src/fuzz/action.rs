@@ -29,7 +29,7 @@ macro_rules! kinds {
 
 kinds! {
     Deposit 60, Contribute 8, Accrue 6, RequestExit 34, CancelExit 12, SettleEpochs 50, ClaimExit 40, CloseEpoch 12,
-    OpenSeries 24, CreateProduct 14, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
+    OpenSeries 24, CreateProduct 14, SetCondition 6, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
     PrintTrue 60, PrintOld 40, Selective 20, Slots 40, Shock 8, Event 16, Refresh 10, Confirm 14, OpenIncident 16, Fund 20, Keeper 40,
     Settle 70, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
     ExtendDeadline 2, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 8, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
@@ -107,7 +107,8 @@ impl Driver<'_> {
                 })
             }
             Kind::OpenSeries => self.open_series(r),
-            Kind::CreateProduct => self.create_product(r),
+            Kind::CreateProduct => return self.create_product(r),
+            Kind::SetCondition => self.set_condition(r),
             Kind::SetProductState => self.set_product_state(r),
             Kind::SetRiskRate => self.product(r[0]).map(|product| {
                 let rate = self.model.products[product].risk_rate as u64;

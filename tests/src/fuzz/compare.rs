@@ -93,7 +93,10 @@ impl View {
         };
         for (index, product) in model.products.iter().enumerate() {
             let keys = scene.product(model, index);
-            let trigger = read(svm, &scene.trigger(model, index), "trigger")?;
+            let trigger = match product.has_condition {
+                true => read(svm, &scene.trigger(model, index), "trigger")?,
+                false => bytemuck::Zeroable::zeroed(),
+            };
             view.products.push((read(svm, &keys.product, "product")?, trigger));
             view.rates.push(read(svm, &keys.rates(), "rates")?);
             if product.incident.as_ref().is_some_and(|incident| incident.open) {
@@ -126,7 +129,8 @@ impl View {
     /// How many accounts of the program the model expects: the protocol, and all of these.
     fn accounts(&self, model: &Model) -> usize {
         1 + self.pools.len()
-            + 3 * self.products.len()
+            + 2 * self.products.len()
+            + model.products.iter().filter(|product| product.has_condition).count()
             + self.incidents.len()
             + self.crises.len()
             + self.covers.len()
@@ -285,6 +289,7 @@ fn products(model: &Model, view: &View, check: &mut Check) {
         check.same("level at", index, entry.level_at, product.level_at);
         check.same("utilisation", index, entry.utilisation, N::from(product.utilisation_bps));
         check.same("released day", index, entry.released_day, product.released_day);
+        check.same("has a condition", index, entry.has_condition, product.has_condition());
         check.same("sells from", index, entry.sells_from, product.sells_from);
         check.same("notice served", index, entry.notice_served, product.notice_served == 1);
         check.same("incident closed", index, entry.incident_closed, product.incident_closed == 1);

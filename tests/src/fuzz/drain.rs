@@ -43,8 +43,8 @@ impl Driver<'_> {
             feed.push((self.model.now, 100_000_000));
         }
         self.wait(DAY + 7_300)?;
-        for product in 0..self.model.products.len() {
-            if matches!(self.model.products[product].trigger.phase, Phase::Met) {
+        for product in self.model.with_condition() {
+            if self.model.products[product].trigger.phase == Phase::Met {
                 self.must(Op::Confirm { product })?;
             }
             self.must(Op::Refresh { product })?;
@@ -93,6 +93,7 @@ impl Driver<'_> {
             match &self.model.products[product].incident {
                 Some(incident) if incident.open => self.must(Op::CloseIncident { product })?,
                 Some(_) => {}
+                None if !self.model.products[product].has_condition => {}
                 None => self.must(Op::Sync { product })?,
             }
         }
@@ -119,15 +120,35 @@ impl Driver<'_> {
     }
 
     fn everybody_leaves(&mut self) -> Drained {
+        self.gather_dust()?;
         for ((who, pool, tranche, series), held) in self.model.shares.clone() {
             let class = &self.model.pools[pool].classes[tranche];
-            if class.series != series || class.over || super::model::worth(held, class.shares, class.assets) == 0 {
+            let worth = super::model::worth(held, class.shares, class.assets);
+            if class.series != series || class.over || worth == 0 || !self.model.is_ticket(pool, tranche, held) {
                 continue;
             }
             self.model.nonce += 1;
             let nonce = self.model.nonce;
             let (tranche, shares) = (Tranche::BOTH[tranche], u64::try_from(held).expect("it fits"));
-            self.must(Op::RequestExit { pool, who, tranche, shares, nonce })?;
+            self.must(Op::RequestExit { pool, who, tranche, shares, ahead: 0, nonce })?;
+        }
+        Ok(())
+    }
+
+    /// Whoever has less than a ticket gives it to whoever has the most: together they can leave.
+    fn gather_dust(&mut self) -> Drained {
+        for ((from, pool, tranche, series), held) in self.model.shares.clone() {
+            let class = &self.model.pools[pool].classes[tranche];
+            if class.series != series || class.over || held == 0 || self.model.is_ticket(pool, tranche, held) {
+                continue;
+            }
+            let of_class = |(_, p, t, s): &(usize, usize, usize, u8)| (*p, *t, *s) == (pool, tranche, series);
+            let all = self.model.shares.iter().filter(|(key, _)| of_class(key));
+            let Some((&(to, ..), _)) = all.max_by_key(|(_, held)| **held) else { continue };
+            if to != from {
+                let amount = u64::try_from(held).expect("it fits");
+                self.must(Op::MoveShares { pool, tranche: Tranche::BOTH[tranche], from, to, amount })?;
+            }
         }
         Ok(())
     }
@@ -135,7 +156,7 @@ impl Driver<'_> {
     fn end_covers(&mut self) -> Drained {
         // Beyond the longest term and ring.
         self.wait(450 * DAY)?;
-        for product in 0..self.model.products.len() {
+        for product in self.model.with_condition() {
             self.must(Op::Sync { product })?;
             if self.model.exposure(product) > 0 {
                 return self.strand("exposure outlives its covers", format!("product {product}"));
@@ -222,8 +243,10 @@ impl Driver<'_> {
                 if class.shares == 0 && class.assets > 0 {
                     return self.strand("assets without shares", format!("pool {pool}: {class:?}"));
                 }
-                // Shares that are worth less than a unit of the asset.
-                if !class.over && super::model::worth(held, class.shares, class.assets) > USERS as N {
+                // Shares that are worth less than a unit of the asset, or together are less than a ticket, because others
+                // were burnt past the program.
+                let bound = held > 0 && !self.model.is_ticket(pool, tranche, held);
+                if !class.over && !bound && super::model::worth(held, class.shares, class.assets) > USERS as N {
                     return self.strand("shares of value", format!("pool {pool}: {held} of {class:?}"));
                 }
             }

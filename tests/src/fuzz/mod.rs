@@ -75,7 +75,9 @@ fn play_through(driver: &mut Driver, actions: &[Action]) -> Result<(), Failure> 
     driver.totals.sequences += 1;
     let by = driver.model.roles.governance;
     for (pool, design) in [(0, 0), (0, 1), (1, 0), (1, 2), (1, 3)] {
+        let product = driver.model.products.len();
         driver.must(Op::CreateProduct { pool, design, by })?;
+        driver.must(Op::SetCondition { product, by })?;
     }
     // Before anything is entrusted to the pools no notice is needed: most sequences begin with treaties.
     for action in actions.iter().take(3).filter(|action| action.r[0] % 4 != 0) {

@@ -33,7 +33,8 @@ impl Driver<'_> {
         self.model.nonce += 1;
         let nonce = self.model.nonce;
         let (who, pool, tranche, held) = self.shares(r[0])?;
-        Some(Op::RequestExit { pool, who, tranche, shares: part(held, r[1]), nonce })
+        let ahead = [0, 0, 0, 1, 1, 2][index(6, r[2])];
+        Some(Op::RequestExit { pool, who, tranche, shares: part(held, r[1]), ahead, nonce })
     }
 
     pub(super) fn cancel_exit(&self, ticket: usize, by: Option<Who>) -> Op {
@@ -62,10 +63,24 @@ impl Driver<'_> {
         pick(&over, r[0]).map(|(pool, tranche)| Op::OpenSeries { pool, tranche, by: self.model.roles.governance })
     }
 
-    pub(super) fn create_product(&self, r: [u64; 5]) -> Option<Op> {
+    pub(super) fn create_product(&mut self, r: [u64; 5]) -> Played {
         let live = self.model.products.iter().filter(|product| product.state != ProductState::Over).count();
-        let design = index(DESIGNS, r[1]);
-        (live < 7).then_some(Op::CreateProduct { pool: index(2, r[0]), design, by: self.model.roles.governance })
+        if live >= 7 {
+            return Ok(());
+        }
+        let (design, by, product) = (index(DESIGNS, r[1]), self.model.roles.governance, self.model.products.len());
+        let created = self.step(Op::CreateProduct { pool: index(2, r[0]), design, by })?;
+        // Now and then the condition is left for later.
+        if created && !one_in(4, r[2]) {
+            self.step(Op::SetCondition { product, by })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_condition(&self, r: [u64; 5]) -> Option<Op> {
+        let waits = self.product_where(r[0], |product| product.state == ProductState::Announced);
+        let any = (0..self.model.products.len()).nth(index(self.model.products.len(), r[1]));
+        waits.or(any).map(|product| Op::SetCondition { product, by: self.model.roles.governance })
     }
 
     pub(super) fn set_product_state(&self, r: [u64; 5]) -> Option<Op> {
@@ -246,7 +261,7 @@ impl Driver<'_> {
         let Some((&(owner, _, tranche, _), &held)) = largest.max_by_key(|(_, held)| **held) else { return Ok(()) };
         let shares = u64::try_from(held).unwrap_or(u64::MAX) / (1 + r[3] % 2);
         let tranche = Tranche::BOTH[tranche];
-        self.step(Op::RequestExit { pool, who: owner, tranche, shares, nonce })?;
+        self.step(Op::RequestExit { pool, who: owner, tranche, shares, ahead: 0, nonce })?;
         for part in 0..3 {
             self.step(Op::Time { to: self.model.now + [4, 1, 8][part] * DAY })?;
             self.print_all(false)?;

@@ -70,7 +70,8 @@ operations! {
         Deposit "deposit" { pool: usize, who: Who, tranche: Tranche, amount: u64, min_shares: u64, admitted_by: Option<Who> }
         Contribute "contribute_surplus" { pool: usize, who: Who, amount: u64 }
         Accrue "accrue" { pool: usize }
-        RequestExit "request_exit" { pool: usize, who: Who, tranche: Tranche, shares: u64, nonce: u64 }
+        /// `ahead`: days after the first epoch that the request may name.
+        RequestExit "request_exit" { pool: usize, who: Who, tranche: Tranche, shares: u64, ahead: u32, nonce: u64 }
         CancelExit "cancel_exit" { ticket: usize, by: Who }
         SettleEpoch "settle_exit_epoch" { pool: usize, day: u32, all_cedants: bool }
         ClaimExit "claim_exit" { ticket: usize, to: Who }
@@ -80,6 +81,7 @@ operations! {
     // ---- products and covers ----
     Covers {
         CreateProduct "create_product" { pool: usize, design: usize, by: Who }
+        SetCondition "set_condition" { product: usize, by: Who }
         SetProductState "set_product_state" { product: usize, state: ProductState, by: Who }
         SetRiskRate "set_risk_rate" { product: usize, rate_ppb: u64, by: Who }
         Sync "sync_product" { product: usize }

@@ -36,8 +36,8 @@ impl Driver<'_> {
     }
 
     pub(super) fn print_all(&mut self, except_one: bool) -> Played {
-        let live: Vec<usize> =
-            (0..self.model.products.len()).filter(|p| self.model.products[*p].state != ProductState::Over).collect();
+        let live = |product: &usize| self.model.products[*product].state != ProductState::Over;
+        let live: Vec<usize> = self.model.with_condition().into_iter().filter(live).collect();
         for product in live.into_iter().skip(usize::from(except_one)) {
             self.print(product, 0)?;
         }
@@ -143,7 +143,8 @@ impl Driver<'_> {
             self.step(Op::Time { to: next })?;
             for product in 0..self.model.products.len() {
                 let entry = &self.model.products[product];
-                let watches = usize::from(entry.trigger.feed) == feed && entry.state != ProductState::Over;
+                let listens = entry.has_condition && entry.state != ProductState::Over;
+                let watches = listens && usize::from(entry.trigger.feed) == feed;
                 // Now and then a slot goes without a print, mostly not the target's.
                 let kept_back = one_in(9, r[3] >> (round % 60)) && (product != target || round % 4 == 1);
                 if watches && !kept_back {

@@ -70,6 +70,7 @@ pub struct End {
 /// What an attack may call, by the name of the instruction, and how often.
 pub const ATTACKS: &[(&str, u64)] = &[
     ("create_product", 2),
+    ("set_condition", 2),
     ("set_product_state", 2),
     ("set_roles", 1),
     ("propose_governance", 1),
@@ -187,7 +188,9 @@ impl Run<'_> {
     fn set_up(&mut self, rng: &mut Rng) -> Moved {
         let by = self.driver.model.roles.governance;
         for (pool, design) in [(0, 0), (0, 1), (1, 2), (1, 3)] {
+            let product = self.driver.model.products.len();
             self.driver.must(Op::CreateProduct { pool, design, by })?;
+            self.driver.must(Op::SetCondition { product, by })?;
         }
         for pool in 0..4 {
             let amount = (1_000 + rng.below(20_000)) * TOKEN[self.driver.model.pools[pool].asset];
@@ -246,7 +249,7 @@ impl Run<'_> {
                 self.driver.model.nonce += 1;
                 let nonce = self.driver.model.nonce;
                 let (tranche, shares) = (Tranche::BOTH[tranche], u64::try_from(held).expect("it fits"));
-                self.driver.must(Op::RequestExit { pool, who, tranche, shares, nonce })?;
+                self.driver.must(Op::RequestExit { pool, who, tranche, shares, ahead: 0, nonce })?;
             }
         }
         Ok(())
@@ -261,7 +264,7 @@ impl Run<'_> {
                 return Err(Failure { rule: "liveness of a true print".into(), detail: product.to_string() });
             }
         }
-        for product in 0..driver.model.products.len() {
+        for product in driver.model.with_condition() {
             driver.must(Op::Refresh { product })?;
             let entry = &driver.model.products[product];
             if entry.trigger.phase.is_triggered() && entry.incident.is_none() {
@@ -384,7 +387,7 @@ impl Run<'_> {
         for product in 4..self.driver.model.products.len() {
             let model = &self.driver.model;
             let (now, entry) = (model.now, &model.products[product]);
-            if entry.state == ProductState::Over || now < entry.sells_from {
+            if entry.state == ProductState::Over || !entry.has_condition || now < entry.sells_from {
                 continue;
             }
             let live = |cover: &&super::model::Cover| cover.product == product && cover.status == CoverStatus::Live;
@@ -427,6 +430,7 @@ impl Run<'_> {
         match name {
             "create_product" => governs(Op::CreateProduct { pool: (number() % 2) as usize, design: EVIL, by })
                 .filter(|_| model.products.len() < 10),
+            "set_condition" => governs(Op::SetCondition { product: model.products.len() - 1, by }),
             "set_product_state" => {
                 let state =
                     [ProductState::Frozen, ProductState::Selling, ProductState::RunOff][(number() % 3) as usize];

@@ -103,6 +103,7 @@ fn pool_args(pool: usize, authority: Pubkey) -> CreatePoolArgs {
         surplus_bps: 500,
         min_first_deposit: 10 * TOKEN[1],
         min_ticket: TOKEN[1],
+        min_sum_insured: TOKEN[1],
         ..base
     };
     let (kind, access, terms) = match pool {
@@ -113,7 +114,7 @@ fn pool_args(pool: usize, authority: Pubkey) -> CreatePoolArgs {
     };
     let deposit_authority = if access == Access::AllowList { authority } else { Pubkey::default() };
     let id = u16::try_from(pool).expect("there are few");
-    CreatePoolArgs { id, kind, access, deposit_authority, label: "USDT".into(), terms }
+    CreatePoolArgs { id, kind, access, deposit_authority, label: "USDT".into(), uri: "ipfs://pool".into(), terms }
 }
 
 /// Which asset a pool holds.
@@ -142,7 +143,7 @@ pub enum Derived {
     Trigger(Pubkey),
     Incident(Pubkey),
     Crisis(usize, u32),
-    CoverMint(Pubkey, Pubkey, u64),
+    CoverMint(Pubkey, Pubkey, u64, u32),
     Cover(Pubkey),
     Ticket(usize, Who, u64),
     Epoch(usize, u32),
@@ -267,7 +268,7 @@ impl Scene {
             Derived::Trigger(product) => address::trigger(&product),
             Derived::Incident(product) => address::incident(&product),
             Derived::Crisis(of, number) => address::crisis(&pool(of), number),
-            Derived::CoverMint(product, buyer, nonce) => address::cover_mint(&product, &buyer, nonce),
+            Derived::CoverMint(product, buyer, nonce, day) => address::cover_mint(&product, &buyer, nonce, day),
             Derived::Cover(mint) => address::cover(&mint),
             Derived::Ticket(of, owner, nonce) => address::exit_ticket(&pool(of), &self.people[owner], nonce),
             Derived::Epoch(of, day) => address::exit_epoch(&pool(of), day),
@@ -317,7 +318,7 @@ impl Scene {
     pub fn cover_mint(&self, model: &Model, cover: usize) -> Pubkey {
         let entry = &model.covers[cover];
         let product = self.product(model, entry.product).product;
-        self.derive(Derived::CoverMint(product, self.people[entry.buyer], entry.nonce))
+        self.derive(Derived::CoverMint(product, self.people[entry.buyer], entry.nonce, entry.bought_day))
     }
 
     /// A cover.

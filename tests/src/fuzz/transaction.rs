@@ -7,7 +7,8 @@ use crate::{seeded, terms};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use backstop::state::{CoverRequest, ExitTicket, Tranche};
-use backstop::{BuyCoverArgs, CreateProductArgs, DepositArgs, RequestExitArgs};
+use backstop::{BuyCoverArgs, DepositArgs, RequestExitArgs};
+use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, ProductKeys, TreatyKeys};
 use backstop_sandbox::embedded::Price;
 use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
@@ -96,12 +97,11 @@ impl Scene {
                 ix::contribute_surplus(&self.pool(model, pool), person(who), amount)
             }
             Op::Accrue { pool } => ix::accrue(self.pools[pool].pool),
-            Op::RequestExit { pool, who, tranche, shares, nonce } => {
-                let books = &model.pools[pool];
-                let epoch_day = super::model::day(model.now + i64::from(books.terms.cooldown_seconds));
+            Op::RequestExit { pool, who, tranche, shares, ahead, nonce } => {
+                let cooldown = i64::from(model.pools[pool].terms.cooldown_seconds);
+                let epoch_day = super::model::day(model.now + cooldown) + ahead;
                 let args = RequestExitArgs { nonce, tranche, shares, epoch_day };
-                let tail = books.queue.last().copied();
-                ix::request_exit(&self.pool(model, pool), person(who), payer, tail, args)
+                ix::request_exit(&self.pool(model, pool), person(who), payer, args)
             }
             Op::CancelExit { ticket, by } => {
                 let entry = &model.tickets[ticket];
@@ -137,23 +137,22 @@ impl Scene {
                 let id = model.pools[pool].products;
                 let keys =
                     ProductKeys { pool: self.pool(model, pool), product: self.derive(Derived::Product(pool, id)) };
-                let args = CreateProductArgs {
-                    terms: design(number).0,
-                    feed: feed_id(feed_of(number)),
-                    ..terms::create_product(self.world.covered, condition(number))
-                };
-                ix::create_product(person(by), payer, &keys, args)
+                ix::create_product(person(by), payer, &keys, self.new_product(number).announcement(id))
+            }
+            Op::SetCondition { product: of, by } => {
+                let new = self.new_product(model.products[of].design);
+                ix::set_condition(person(by), payer, &product(of), new.condition())
             }
             Op::SetProductState { product: of, state, by } => {
-                ix::set_product_state(person(by), product(of).product, state)
+                ix::set_product_state(person(by), product(of).pool.pool, product(of).product, state)
             }
             Op::SetRiskRate { product: of, rate_ppb, by } => {
-                ix::set_risk_rate(person(by), product(of).product, rate_ppb)
+                ix::set_risk_rate(person(by), product(of).pool.pool, product(of).product, rate_ppb)
             }
             Op::Sync { product: of } => ix::sync_product(&product(of)),
             Op::Buy { product: of, who, receiver, sum, days, max_premium, nonce } => {
                 let request = CoverRequest { sum_insured: sum, term_days: days };
-                let args = BuyCoverArgs { nonce, request, max_premium };
+                let args = BuyCoverArgs { nonce, day: super::model::day(model.now), request, max_premium };
                 ix::buy_cover(&product(of), payer, person(who), person(receiver), args)
             }
             Op::CancelCover { cover, by } => {
@@ -281,6 +280,15 @@ impl Scene {
     fn move_assets(&self, from: Who, to: Pubkey, asset: usize, amount: u64) -> Instruction {
         let source = self.assets_of(from, asset);
         transfer(source, self.mints[asset], to, self.people[from], amount, [6, 8][asset], true)
+    }
+
+    /// A product of a design, with its condition.
+    fn new_product(&self, number: usize) -> NewProduct {
+        NewProduct {
+            terms: design(number).0,
+            feed: feed_id(feed_of(number)),
+            ..terms::create_product(self.world.covered, condition(number))
+        }
     }
 
     fn ticket_account(&self, ticket: &Ticket) -> ExitTicket {

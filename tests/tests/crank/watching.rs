@@ -4,8 +4,8 @@ use super::prices::{Trusting, base64, update_of};
 use super::*;
 use anchor_lang::Discriminator;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
-use backstop::CreateProductArgs;
 use backstop::peril::feed::{Observation, Source};
+use backstop_client::instruction::NewProduct;
 use backstop_keeper::crank::plan::Feed;
 use backstop_keeper::crank::price::Step;
 use backstop_keeper::crank::{Hermes, PriceError, PriceSource, Print};
@@ -16,7 +16,7 @@ const OTHER: [u8; 32] = [8; 32];
 /// A pool with two products that listen to different feeds.
 fn two_products(world: &World) -> (PoolKeys, ProductKeys, ProductKeys) {
     let (pool, product) = stage(world);
-    let other = CreateProductArgs { feed: OTHER, ..terms::create_product(world.covered, terms::stress()) };
+    let other = NewProduct { feed: OTHER, ..terms::create_product(world.covered, terms::stress()) };
     (pool, product, world.create_product_with(&pool, other))
 }
 
@@ -83,7 +83,8 @@ fn a_feed_that_nothing_depends_on_is_not_watched() {
     let (_, product) = stage(&world);
     let payer = operator(&world);
     assert_eq!(run(&world, &payer).feeds.len(), 1, "it sells");
-    let freeze = ix::set_product_state(world.governance.pubkey(), product.product, ProductState::Frozen);
+    let freeze =
+        ix::set_product_state(world.governance.pubkey(), product.pool.pool, product.product, ProductState::Frozen);
     world.run(&[&world.governance], &[freeze]);
     assert_eq!(run(&world, &payer).feeds, [], "nobody can buy, and nobody is insured");
 }

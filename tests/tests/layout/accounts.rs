@@ -12,7 +12,7 @@ borsh_pages! { written by borsh;
     }
     ExitTicket { pool, owner, rent_payer, version, bump, tranche, series, epoch_day, units, claimed, nonce, reserved }
     ExitEpoch {
-        pool, rent_payer, version, bump, series, day, next_day, tickets, units, open_q63, paid_per_unit_q64, reserve,
+        pool, rent_payer, version, bump, series, day, tickets, units, open_q63, paid_per_unit_q64, reserve,
         reserved,
     }
     Incident {

@@ -9,26 +9,27 @@ borsh_pages! { all by told;
     GovernanceAccepted { before, governance }
     RolesSet { guardian, risk_keeper }
     PauseSet { bits, until }
-    PoolCreated { pool, asset_mint, id, kind, access, deposit_authority, terms, asset_can_be_frozen }
-    Accrued { pool, at, accrual }
-    Deposited { pool, tranche, owner, amount, shares }
-    SurplusContributed { pool, contributor, amount }
-    ExitRequested { pool, ticket, owner, tranche, epoch_day, shares, value, units, to_surplus }
-    ExitCancelled { pool, ticket, tranche, units, value, shares, to_surplus }
-    ExitEpochSettled { pool, day, paid, closed_units, to_surplus, open_q63 }
-    ExitClaimed { pool, ticket, owner, amount, closed }
-    ExitEpochClosed { pool, day, to_surplus }
-    SeriesOpened { pool, tranche, series, mint }
-    ProductCreated { pool, product, trigger, rates, covered_asset, wording_hash, sells_from }
-    ProductStateSet { product, state }
-    RiskRateSet { product, before_ppb, after_ppb }
-    ExposureReleased { pool, product, amount }
+    PoolCreated { pool, sequence, asset_mint, id, kind, access, deposit_authority, terms, asset_can_be_frozen }
+    Accrued { pool, sequence, at, accrual }
+    Deposited { pool, sequence, tranche, owner, amount, shares }
+    SurplusContributed { pool, sequence, contributor, amount }
+    ExitRequested { pool, sequence, ticket, owner, tranche, epoch_day, shares, value, units, to_surplus }
+    ExitCancelled { pool, sequence, ticket, tranche, units, value, shares, to_surplus }
+    ExitEpochSettled { pool, sequence, day, paid, closed_units, to_surplus, open_q63 }
+    ExitClaimed { pool, sequence, ticket, owner, amount, closed }
+    ExitEpochClosed { pool, sequence, day, to_surplus }
+    SeriesOpened { pool, sequence, tranche, series, mint }
+    ProductCreated { pool, sequence, product, rates, id, covered_asset, wording_hash }
+    ConditionSet { pool, sequence, product, trigger, source, feed, condition, sells_from }
+    ProductStateSet { pool, sequence, product, state }
+    RiskRateSet { pool, sequence, product, before_ppb, after_ppb }
+    ExposureReleased { pool, sequence, product, amount }
     CoverBought {
-        pool, product, cover, buyer, receiver, sum_insured, premium, rate_q32, active_day, end_day, level_bps,
+        pool, sequence, product, cover, buyer, receiver, sum_insured, premium, rate_q32, active_day, end_day, level_bps,
         released,
     }
-    CoverCancelled { pool, product, cover, sum_insured, refund, fee }
-    CoverClosed { product, cover }
+    CoverCancelled { pool, sequence, product, cover, sum_insured, refund, fee }
+    CoverClosed { pool, sequence, product, cover }
     Observed { trigger, price, confidence, publish_time }
     PhaseChanged { trigger, product, before, after, event_at, mean_price, severity_bps }
     IncidentOpened {

@@ -2,16 +2,19 @@
 
 use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
-use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs};
+use backstop::{
+    BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs,
+};
 
 // What instructions take.
 borsh_pages! { arguments by part;
     InitializeArgs { governance, guardian, risk_keeper }
-    CreatePoolArgs { id, kind, access, deposit_authority, label, terms }
+    CreatePoolArgs { id, kind, access, deposit_authority, label, uri, terms }
     DepositArgs { tranche, amount, min_shares }
     RequestExitArgs { nonce, tranche, shares, epoch_day }
-    CreateProductArgs { name, uri, wording_hash, covered_asset, terms, source, feed, condition }
-    BuyCoverArgs { nonce, request, max_premium }
+    CreateProductArgs { id, name, uri, wording_hash, covered_asset, terms }
+    SetConditionArgs { source, feed, condition }
+    BuyCoverArgs { nonce, day, request, max_premium }
 }
 
 // The instructions.
@@ -32,6 +35,7 @@ borsh_pages! { all by told;
     CloseExitEpoch {}
     OpenSeries { tranche }
     CreateProduct { args }
+    SetCondition { args }
     SetProductState { state }
     SetRiskRate { rate_ppb }
     SyncProduct {}

@@ -66,7 +66,7 @@ enum_layout! {
     PoolKind { Cover, Reinsurance }
     Access { Open, AllowList, ProtocolOnly }
     Tranche { Junior, Senior }
-    ProductState { Selling, Frozen, RunOff, Over }
+    ProductState { Selling, Frozen, RunOff, Over, Announced }
     CoverState { Active, Settled, Refunded }
     IncidentState { Growing, Final }
     CallState { Called, Pending }

@@ -47,6 +47,7 @@ fn a_strangers_lamports_do_not_stop_a_deposit() {
 fn a_strangers_lamports_do_not_stop_a_cancellation() {
     let scene = Scene::new();
     let cover = address::cover(&scene.cover).to_string();
+    scene.desk.node.world().next_day();
     scene.lose_assets_account(&scene.holder.id());
     let cancelled = scene.desk.act(&scene.holder.key, &["cover", "cancel", &cover, "--output", "json"]);
     let refund = units(&scene.desk.json(cancelled), "refund");
@@ -91,6 +92,7 @@ fn an_account_that_cannot_be_paid_is_told_with_its_reason() {
     let whole = scene.desk.node.world().cluster.account(&account).expect("read").expect("it is there");
     let restore = || scene.desk.node.world().cluster.set_account(account, whole.clone());
 
+    scene.desk.node.world().next_day();
     scene.rewrite(&account, |data| data[108] = 2);
     cancel().says(1, "is frozen by its mint's authority", "thaw");
     restore();
@@ -141,5 +143,5 @@ fn lamports_at_the_address_of_a_pool_do_not_stand_in_its_way() {
     let scene = Scene::new();
     let mint = scene.pool.asset_mint.to_string();
     scene.dust(&address::pool(&scene.pool.asset_mint, 3));
-    scene.govern(&["pool", "create", "--mint", &mint, "--id", "3", "--label", "USDT"]).done();
+    scene.govern(&["pool", "create", "--mint", &mint, "--id", "3", "--label", "USDT", "--uri", "ipfs://pool"]).done();
 }

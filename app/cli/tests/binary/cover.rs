@@ -37,6 +37,8 @@ fn a_cover_is_bought_at_the_price_that_was_quoted_and_given_back() {
 
     let cover = bought["cover"].as_str().expect("an address");
     let cancel = ["cover", "cancel", cover];
+    scene.act(&cancel).says(1, "(BoughtToday, ", "cancel it tomorrow");
+    scene.desk.node.world().next_day();
     scene.desk.act(&scene.holder.key, &cancel).says(1, "(NotHolder, ", "sign with that wallet");
     let cancelled = scene.desk.snapshot("cover-cancel", scene.act(&cancel));
     let refund = units(&cancelled, "refund");

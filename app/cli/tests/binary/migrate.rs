@@ -68,15 +68,15 @@ fn plans_are_shown_then_applied_once_and_then_nothing_is_left() {
     let migration = founding.desk.snapshot("migrate", migration);
     assert_eq!(migration["status"], "confirmed");
     assert_eq!(standings(&migration), ["unchanged", "unchanged", "create", "create", "create", "create"]);
-    assert_eq!(migration["done"].as_array().map(Vec::len), Some(4));
-    assert_eq!(founding.desk.node.executed(), 6);
+    assert_eq!(migration["done"].as_array().map(Vec::len), Some(6));
+    assert_eq!(founding.desk.node.executed(), 8);
 
     let again = founding.json("", &["--yes"]);
     assert_eq!(again["status"], "waits");
     assert_eq!(standings(&again), ["unchanged", "unchanged", "unchanged", "unchanged", "unchanged", "waits"]);
     let again = founding.json("0003_usdt_products.toml", &[]);
     assert_eq!(again["status"], "unchanged");
-    assert_eq!(founding.desk.node.executed(), 6);
+    assert_eq!(founding.desk.node.executed(), 8);
 }
 
 #[test]

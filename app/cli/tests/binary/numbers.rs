@@ -44,7 +44,7 @@ fn an_amount_that_is_not_one_is_refused_before_the_network_is_asked() {
             vec!["cover", "buy", &product, "10", "--days", "30", "--max-premium", wrong],
             vec!["cover", "buy", &product, "10", "--days", wrong],
             vec!["product", "set-rate", &product, wrong],
-            vec!["pool", "create", "--mint", &pool, "--label", "A", "--cooldown", wrong],
+            vec!["pool", "create", "--mint", &pool, "--label", "A", "--uri", "ipfs://pool", "--cooldown", wrong],
         ] {
             let run = scene.desk.act(&scene.person.key, &line);
             assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{line:?}\n{run}");
@@ -64,7 +64,8 @@ fn an_amount_that_is_not_one_is_refused_before_the_network_is_asked() {
 fn groups_of_three_and_a_point_are_taken_as_they_stand() {
     let scene = Scene::new();
     let pool = scene.pool();
-    for (text, amount) in [("1,000.50", 1_000_500_000), ("1_000", 1_000 * ONE), ("0.5", ONE / 2), ("1000", 1_000 * ONE)]
+    for (text, amount) in
+        [("1,000.50", 1_000_500_000), ("1_000", 1_000 * ONE), ("1.5", 3 * ONE / 2), ("1000", 1_000 * ONE)]
     {
         let line = ["pool", "deposit", &pool, text, "--tranche", "senior", "--dry-run"];
         let told = scene.desk.json(scene.act(&line));

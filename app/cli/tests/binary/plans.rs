@@ -36,7 +36,7 @@ fn commands(scene: &Scene) -> Vec<(Keypair, Vec<String>)> {
         (&governance, format!("product freeze {product}")),
         (&governance, format!("product thaw {product}")),
         (&governance, format!("product run-off {product}")),
-        (&governance, format!("pool create --mint {mint} --id 1 --label USDT --kind reinsurance")),
+        (&governance, format!("pool create --mint {mint} --id 1 --label USDT --uri ipfs://pool --kind reinsurance")),
         (
             &governance,
             format!(

@@ -39,6 +39,8 @@ fn a_pool_is_created_by_governance() {
         "7",
         "--label",
         "USDT",
+        "--uri",
+        "ipfs://pool",
         "--cooldown",
         "7d",
         "--output",
@@ -52,7 +54,8 @@ fn a_pool_is_created_by_governance() {
 
     let again = desk.act(&governance, &create);
     again.says(1, &format!("the pool {mint}/7 is there already"), "--id");
-    let create = ["pool", "create", "--mint", &mint_text, "--id", "8", "--label", "USDT", "--cooldown", "1h"];
+    let create =
+        ["pool", "create", "--mint", &mint_text, "--id", "8", "--label", "USDT", "--uri", "ar://a", "--cooldown", "1h"];
     desk.act(&governance, &create).says(2, "outside the program's bounds", "--help");
 }
 

@@ -279,7 +279,7 @@ fn a_protocol_that_is_not_set_up_is_told_so() {
     let world = World::uninitialised();
     let (governance, mint) = (world.governance.insecure_clone(), world.asset.to_string());
     let desk = Desk::new(world);
-    let run = desk.act(&governance, &["pool", "create", "--mint", &mint, "--label", "USDT"]);
+    let run = desk.act(&governance, &["pool", "create", "--mint", &mint, "--label", "USDT", "--uri", "ipfs://pool"]);
     run.says(1, "protocol", "backstop init");
 }
 
@@ -287,7 +287,7 @@ fn a_protocol_that_is_not_set_up_is_told_so() {
 fn who_is_not_governance_cannot_create_a_pool() {
     let stage = Stage::new();
     let mint = stage.pool.asset_mint.to_string();
-    let create = ["pool", "create", "--mint", &mint, "--id", "1", "--label", "USDT"];
+    let create = ["pool", "create", "--mint", &mint, "--id", "1", "--label", "USDT", "--uri", "ipfs://pool"];
     let run = stage.desk.act(&stage.person.key, &create);
     run.says(1, "Only governance may do this (NotGovernance, 6021)", "--keypair");
 }

@@ -80,7 +80,8 @@ pub(super) fn pool(place: &Place, checks: &mut Checks) {
         rent(snapshot, checks, Subject("account", account));
     }
     let subject = Subject("pool", *pool_key);
-    checks.holds(Rule::Terms, subject, "terms are within bounds", pool.terms.validate().is_ok());
+    let fits = pool.terms.validate(pool.asset_decimals).is_ok();
+    checks.holds(Rule::Terms, subject, "terms are within bounds", fits);
     checks.at_most(Rule::Terms, subject, "number of the kind", 1, pool.kind);
     checks.at_most(Rule::Terms, subject, "number of the access", 2, pool.access);
     checks.at_most(Rule::Terms, subject, "decimals of the asset", MAX_ASSET_DECIMALS, pool.asset_decimals);
@@ -96,9 +97,16 @@ pub(super) fn pool(place: &Place, checks: &mut Checks) {
     checks.same(Rule::Terms, subject, "longest ring in days", longest, u32::from(pool.ring_days));
     for (key, product) in products {
         let subject = Subject("product", *key);
-        let fits = product.terms.validate(product.ring_days).is_ok();
+        let fits = product.terms.validate().and_then(|()| product.terms.require_room_beside(product.ring_days));
+        let fits = fits.is_ok();
         checks.holds(Rule::Terms, subject, "terms are within bounds", fits);
         checks.holds(Rule::Terms, subject, "the pool's asset is not covered", product.covered_asset != pool.asset_mint);
+        if !product.has_condition() {
+            let derived = address::trigger(key);
+            let absent = !snapshot.triggers.contains_key(&derived);
+            checks.holds(Rule::Terms, subject, "a product without condition has no trigger", absent);
+            continue;
+        }
         let Some(trigger) = snapshot.triggers.get(&product.trigger) else {
             checks.holds(Rule::Terms, subject, "the trigger is there", false);
             continue;

@@ -150,7 +150,7 @@ fn state(checks: &mut Checks, subject: Subject, product: &Product, trigger: &Tri
     checks.at_least(rule, subject, "level", terms.min_level_bps, product.level_bps);
     checks.at_most(rule, subject, "level", terms.max_level_bps, product.level_bps);
     checks.at_most(rule, subject, "time of the level", now, product.level_at);
-    checks.at_most(rule, subject, "number of the state", 3, product.state);
+    checks.at_most(rule, subject, "number of the state", 4, product.state);
     let over = product.state() == ProductState::Over;
     if over {
         let triggered = trigger.phase().is_triggered();

@@ -42,16 +42,16 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
 fn queue(place: &Place, checks: &mut Checks, epochs: &BTreeMap<u32, (&Pubkey, &ExitEpoch)>) {
     let pool = place.pool;
     let subject = Subject("pool", place.key);
-    let mut unfilled: Vec<u32> = epochs.values().filter(|(_, epoch)| !epoch.is_filled()).map(|(_, e)| e.day).collect();
+    let unfilled: Vec<u32> = epochs.values().filter(|(_, epoch)| !epoch.is_filled()).map(|(_, e)| e.day).collect();
     checks.same(Rule::Queue, subject, "oldest epoch", unfilled.first().copied().unwrap_or(0), pool.oldest_exit_day);
     checks.same(Rule::Queue, subject, "newest epoch", unfilled.last().copied().unwrap_or(0), pool.newest_exit_day);
-    // Each names the next one; the last names none.
-    unfilled.push(0);
-    for days in unfilled.windows(2) {
-        if let Some((key, epoch)) = epochs.get(&days[0]) {
-            checks.same(Rule::Queue, Subject("exit epoch", **key), "next epoch", days[1], epoch.next_day);
-        }
+    // The pool keeps one bit for each of their days, and no other.
+    for day in &unfilled {
+        checks.holds(Rule::Queue, subject, "the day of an unfilled epoch is in the queue", pool.is_queued(*day));
     }
+    let bits: u32 = pool.exit_days.iter().map(|word| word.count_ones()).sum();
+    let days = u32::try_from(unfilled.len()).unwrap_or(u32::MAX);
+    checks.same(Rule::Queue, subject, "days in the queue", days, bits);
 }
 
 /// What a ticket was paid in all; nothing if its units are not counted in the epoch: their series was wiped out.

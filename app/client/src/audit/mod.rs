@@ -39,11 +39,13 @@ pub use rule::Rule;
 pub use snapshot::Snapshot;
 
 use crate::cluster::{Cluster, ClusterError};
+use crate::numbering::Numbering;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{Pool, get_text};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
+use std::ops::RangeInclusive;
 
 /// What rounding may leave in one place, where nobody has counted how often something was rounded: units of the asset,
 /// or of an exit.
@@ -157,14 +159,24 @@ pub fn run(cluster: &dyn Cluster, only: Option<&Pubkey>) -> Result<Audit, Cluste
 
 /// Audits accounts that were read. With `only`, one pool is reported.
 pub fn audit(snapshot: &Snapshot, only: Option<&Pubkey>) -> Audit {
+    audit_with(snapshot, only, None)
+}
+
+/// Audits accounts that were read, and whether `events`, those that were read of the transactions, are all that the
+/// pools have numbered. With `only`, one pool is reported.
+pub fn audit_with_events(snapshot: &Snapshot, only: Option<&Pubkey>, events: &Numbering) -> Audit {
+    audit_with(snapshot, only, Some(events))
+}
+
+fn audit_with(snapshot: &Snapshot, only: Option<&Pubkey>, events: Option<&Numbering>) -> Audit {
     let mut protocol = Checks::default();
     accounts::protocol(snapshot, &mut protocol);
     let wanted = snapshot.pools.iter().filter(|(key, _)| only.is_none_or(|only| only == *key));
-    let pools = wanted.map(|(key, pool)| audit_pool(snapshot, key, pool)).collect();
+    let pools = wanted.map(|(key, pool)| audit_pool(snapshot, key, pool, events)).collect();
     Audit { at: snapshot.now, slots: snapshot.slots, protocol: protocol.into_outcomes(), pools }
 }
 
-fn audit_pool(snapshot: &Snapshot, key: &Pubkey, pool: &Pool) -> Report {
+fn audit_pool(snapshot: &Snapshot, key: &Pubkey, pool: &Pool, events: Option<&Numbering>) -> Report {
     let mut checks = Checks::default();
     let place = Place { snapshot, key: *key, pool };
     accounts::pool(&place, &mut checks);
@@ -175,6 +187,9 @@ fn audit_pool(snapshot: &Snapshot, key: &Pubkey, pool: &Pool) -> Report {
     incidents::check(&place, &mut checks);
     treaties::check(&place, &mut checks);
     evidence::check(&place, &mut checks);
+    if let Some(events) = events {
+        numbers(&place, &mut checks, events);
+    }
     Report {
         pool: key.to_string(),
         name: format!("{} {}", get_text(&pool.label), pool.id),
@@ -182,6 +197,19 @@ fn audit_pool(snapshot: &Snapshot, key: &Pubkey, pool: &Pool) -> Report {
         steady: accounts::of_pool(&place).iter().all(|account| !snapshot.changed.contains(account)),
         outcomes: checks.into_outcomes(),
     }
+}
+
+/// Checks that no event of a pool was lost, and names those that were.
+fn numbers(place: &Place, checks: &mut Checks, events: &Numbering) {
+    let last = place.pool.events;
+    let range = |range: &RangeInclusive<u64>| match range.start() == range.end() {
+        true => range.start().to_string(),
+        false => format!("{} to {}", range.start(), range.end()),
+    };
+    let missing: Vec<String> = events.missing(&place.key, last).iter().map(range).collect();
+    let found = format!("all but {}", missing.join(", "));
+    let subject = Subject("pool", place.key);
+    checks.note(Rule::Events, subject, "events read", missing.is_empty(), format_args!("1 to {last}"), found);
 }
 
 /// A pool among all accounts.

@@ -59,6 +59,7 @@ rules! {
     Reinsurer, "reinsurer", "a reinsurer stands behind each of its treaties with the limit that can still be asked for";
     Treaties, "treaties", "treaties are between pools that fit, within their limits, and paid for";
     Evidence, "evidence", "a trigger's phase, event and severity are what the prints shown say";
+    Events, "events", "every event that a pool has numbered was read";
     Products, "products", "prices are within their bounds, and products, triggers and incidents agree on what is over";
 }
 

@@ -6,10 +6,11 @@ use crate::account::{self, AccountError};
 use crate::address;
 use crate::cluster::Cluster;
 use crate::deployment::Deployment;
-use crate::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use crate::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys, TreatyKeys};
 use crate::view::product::link_problem;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::CreatePoolArgs;
 use backstop::cpi::text::{date_text, hex_text};
 use backstop::error::BackstopError;
 use backstop::peril::evidence::Terms;
@@ -17,9 +18,8 @@ use backstop::state::{
     Access, Pool, PoolKind, PoolTerms, Product, ProductState, ProductTerms, Protocol, Treaty, TreatyState, TreatyTerms,
     Trigger, day_of, get_text,
 };
-use backstop::{CreatePoolArgs, CreateProductArgs};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 /// Byte of a mint that holds its decimals, in both token programs.
@@ -137,8 +137,10 @@ struct Known {
     cooldown_seconds: u32,
     /// As it is stored, if it is there.
     stored: Option<Box<Pool>>,
-    /// Ids of the next product and the next treaty.
-    next: (u16, u16),
+    /// Ids of products that plans so far make.
+    planned: BTreeSet<u16>,
+    /// Id of the next treaty.
+    next_treaty: u16,
 }
 
 impl Item {
@@ -221,7 +223,8 @@ impl Chain<'_> {
                     decimals: stored.asset_decimals,
                     kind: stored.kind(),
                     cooldown_seconds: stored.terms.cooldown_seconds,
-                    next: (stored.products, stored.treaties),
+                    planned: BTreeSet::new(),
+                    next_treaty: stored.treaties,
                     stored: Some(Box::new(stored)),
                 };
                 self.pools.insert(name, known);
@@ -250,7 +253,7 @@ impl Chain<'_> {
             let item = Item { fields: differing(&FixedPool::of(&args), &FixedPool::stored(stored)), ..item };
             return Ok(fixed(item, "The terms of a pool never change: other terms are another pool."));
         }
-        if args.terms.validate().is_err() {
+        if args.terms.validate(decimals).is_err() {
             return Ok(item.conflict("The program takes no such terms: one of them is outside its bounds."));
         }
         let Some(governance) = self.governance else { return Ok(no_protocol(item)) };
@@ -261,7 +264,8 @@ impl Chain<'_> {
             kind: args.kind,
             cooldown_seconds: args.terms.cooldown_seconds,
             stored: None,
-            next: (0, 0),
+            planned: BTreeSet::new(),
+            next_treaty: 0,
         };
         self.pools.insert(name, known);
         let create = ix::create_pool(governance, self.payer, &keys, args);
@@ -274,48 +278,62 @@ impl Chain<'_> {
             Item::new(format!("product {}, {}/{}/{}", plan.name, plan.pool.asset, plan.pool.id, plan.id), address);
         let (cluster, payer, governance) = (self.cluster, self.payer, self.governance);
         let Some(known) = self.known(plan.pool)? else { return Ok(item.conflict(NO_POOL)) };
-        let args = match plan.args(known.decimals) {
-            Ok(args) => args,
+        let product = match plan.product(known.decimals) {
+            Ok(product) => product,
             Err(why) => return Ok(item.conflict(why + ".")),
         };
-        let Ok(condition) = Terms::new(&args.condition) else {
+        let Ok(condition) = Terms::new(&product.condition) else {
             return Ok(item.conflict("The program takes no such condition: a part of it is outside its bounds."));
         };
-        if args.terms.validate(condition.ring_days()).is_err() {
+        let terms = &product.terms;
+        if terms.validate().and_then(|()| terms.require_room_beside(condition.ring_days())).is_err() {
             return Ok(item.conflict("The program takes no such price or limits: one is outside its bounds."));
         }
         let keys = ProductKeys { pool: known.keys, product: address };
         let Some(governance) = governance else { return Ok(no_protocol(item)) };
-        if plan.id < known.next.0 {
-            let Some(stored) = account::find::<Product>(cluster, &address)? else {
-                return Ok(item.conflict("Another plan makes the same product."));
+        let cooldown_fits = u64::from(known.cooldown_seconds) >= condition.least_cooldown_seconds();
+        let set_condition = ix::set_condition(governance, payer, &keys, product.condition());
+        if let Some(stored) = account::find::<Product>(cluster, &address)? {
+            let trigger = match stored.has_condition() {
+                true => Some(account::trigger_of(cluster, address, &stored)?),
+                false => None,
             };
-            let trigger: Trigger = account::fetch(cluster, &keys.trigger())?;
-            let planned = FixedProduct::of(&args, condition);
-            let item = Item { fields: differing(&planned, &FixedProduct::stored(&stored, &trigger)), ..item };
+            let planned = FixedProduct::of(&product, condition);
+            let found = FixedProduct::stored(&stored, trigger.as_ref(), &planned);
+            let item = Item { fields: differing(&planned, &found), ..item };
             let item = fixed(item, "A product never changes but for its state: another risk is another product.");
-            return Ok(product_state(item, &stored, plan.state(), governance));
+            if stored.state() != ProductState::Announced || item.standing == Standing::Conflict {
+                return Ok(product_state(item, &stored, plan.state(), governance));
+            }
+            if plan.state() == ProductState::RunOff {
+                return Ok(product_state(item, &stored, plan.state(), governance));
+            }
+            if !cooldown_fits {
+                return Ok(item.conflict(SHORT_COOLDOWN));
+            }
+            let item = item.step(Standing::Change, "Set the condition of", governance, set_condition);
+            return Ok(state_step(item, Standing::Change, plan.state(), governance, keys));
         }
-        if plan.id > known.next.0 {
-            return Ok(item.conflict(format!("Products are numbered in order: the next one is {}.", known.next.0)));
+        if !known.planned.insert(plan.id) {
+            return Ok(item.conflict("Another plan makes the same product."));
         }
         if known.kind != PoolKind::Cover {
             return Ok(item.conflict("A reinsurance pool has no products."));
         }
-        if u64::from(known.cooldown_seconds) < condition.least_cooldown_seconds() {
-            return Ok(item.conflict("The pool's cooldown is shorter than the condition takes, and a day."));
+        if !cooldown_fits {
+            return Ok(item.conflict(SHORT_COOLDOWN));
         }
-        known.next.0 += 1;
-        let problem = link_problem(&args.uri);
-        let create = ix::create_product(governance, payer, &keys, args);
-        let mut item = item.step(Standing::Create, "Create", governance, create);
+        let problem = link_problem(&product.uri);
+        let create = ix::create_product(governance, payer, &keys, product.announcement(plan.id));
+        let mut item = item.step(Standing::Create, "Announce", governance, create).step(
+            Standing::Create,
+            "Set the condition of",
+            governance,
+            set_condition,
+        );
         item.notes.extend(problem);
         item.notes.push("Its link must lead to a JSON file for wallets: migrations/URI.md tells which.".into());
-        if plan.state() != ProductState::Selling {
-            let set = ix::set_product_state(governance, address, plan.state());
-            item = item.step(Standing::Create, "Set the state of", governance, set);
-        }
-        Ok(item)
+        Ok(state_step(item, Standing::Create, plan.state(), governance, keys))
     }
 
     fn treaty(&mut self, plan: &TreatyPlan) -> Result<Item, AccountError> {
@@ -331,7 +349,7 @@ impl Chain<'_> {
         };
         let keys = TreatyKeys { cedant: cedant.keys, reinsurer: reinsurer.keys.pool, treaty: address };
         let Some(governance) = governance else { return Ok(no_protocol(item)) };
-        if plan.id < cedant.next.1 {
+        if plan.id < cedant.next_treaty {
             let Some(stored) = account::find::<Treaty>(cluster, &address)? else {
                 let mut item = item;
                 item.notes.push("The treaty has ended.".into());
@@ -352,8 +370,10 @@ impl Chain<'_> {
                 Err(why) => item.waits(format!("It cannot be accepted yet: {why}.")),
             });
         }
-        if plan.id > cedant.next.1 {
-            return Ok(item.conflict(format!("Treaties are numbered in order: the next one is {}.", cedant.next.1)));
+        if plan.id > cedant.next_treaty {
+            return Ok(
+                item.conflict(format!("Treaties are numbered in order: the next one is {}.", cedant.next_treaty))
+            );
         }
         if cedant.kind != PoolKind::Cover || reinsurer.kind != PoolKind::Reinsurance {
             return Ok(item.conflict("A treaty is between a cover pool and a reinsurance pool."));
@@ -372,7 +392,7 @@ impl Chain<'_> {
                 item.conflict(format!("Its notice ends too late: announced now, it begins on {earliest} at best."))
             );
         }
-        cedant.next.1 += 1;
+        cedant.next_treaty += 1;
         let create = ix::create_treaty(governance, payer, &keys, terms);
         let mut item = item.step(Standing::Create, "Announce", governance, create);
         if plan.accepted {
@@ -383,6 +403,7 @@ impl Chain<'_> {
     }
 }
 
+const SHORT_COOLDOWN: &str = "The pool's cooldown is shorter than the condition takes, and a day.";
 const NO_POOL: &str = "Its pool is not there, and no plan before makes it.";
 
 fn no_protocol(item: Item) -> Item {
@@ -392,6 +413,15 @@ fn no_protocol(item: Item) -> Item {
 /// A conflict, if anything differs that never changes.
 fn fixed(item: Item, why: &str) -> Item {
     if item.fields.is_empty() { item } else { item.conflict(why) }
+}
+
+/// Brings a product that has just got its condition, and so sells, into its state.
+fn state_step(item: Item, standing: Standing, planned: ProductState, governance: Pubkey, keys: ProductKeys) -> Item {
+    if planned == ProductState::Selling {
+        return item;
+    }
+    let set = ix::set_product_state(governance, keys.pool.pool, keys.product, planned);
+    item.step(standing, "Set the state of", governance, set)
 }
 
 /// Brings a product that is there into its state, if that can be.
@@ -410,7 +440,7 @@ fn product_state(item: Item, stored: &Product, planned: ProductState, governance
     if copy.set_state(planned).is_err() {
         return item.conflict("A product that runs off never sells again.");
     }
-    let set = ix::set_product_state(governance, item.address, planned);
+    let set = ix::set_product_state(governance, stored.pool, item.address, planned);
     item.step(Standing::Change, "Set the state of", governance, set)
 }
 
@@ -439,13 +469,14 @@ struct FixedPool {
     access: Access,
     deposit_authority: Pubkey,
     label: String,
+    uri: String,
     terms: PoolTerms,
 }
 
 impl FixedPool {
     fn of(args: &CreatePoolArgs) -> Self {
-        let CreatePoolArgs { kind, access, deposit_authority, label, terms, .. } = args.clone();
-        Self { kind, access, deposit_authority, label, terms }
+        let CreatePoolArgs { kind, access, deposit_authority, label, uri, terms, .. } = args.clone();
+        Self { kind, access, deposit_authority, label, uri, terms }
     }
 
     fn stored(pool: &Pool) -> Self {
@@ -454,6 +485,7 @@ impl FixedPool {
             access: pool.access(),
             deposit_authority: pool.deposit_authority,
             label: get_text(&pool.label).to_owned(),
+            uri: get_text(&pool.uri).to_owned(),
             terms: pool.terms,
         }
     }
@@ -474,29 +506,30 @@ struct FixedProduct {
 }
 
 impl FixedProduct {
-    fn of(args: &CreateProductArgs, condition: Terms) -> Self {
+    fn of(product: &NewProduct, condition: Terms) -> Self {
         Self {
-            name: args.name.clone(),
-            uri: args.uri.clone(),
-            wording_sha256: hex_text(&args.wording_hash),
-            covered_asset: args.covered_asset,
-            source: args.source.byte(),
-            feed: hex_text(&args.feed),
-            terms: args.terms,
+            name: product.name.clone(),
+            uri: product.uri.clone(),
+            wording_sha256: hex_text(&product.wording_hash),
+            covered_asset: product.covered_asset,
+            source: product.source.byte(),
+            feed: hex_text(&product.feed),
+            terms: product.terms,
             condition,
         }
     }
 
-    fn stored(product: &Product, trigger: &Trigger) -> Self {
+    /// What is stored. A product without condition differs from the plan in none.
+    fn stored(product: &Product, trigger: Option<&Trigger>, planned: &Self) -> Self {
         Self {
             name: product.name().to_owned(),
             uri: product.uri().to_owned(),
             wording_sha256: hex_text(&product.wording_hash),
             covered_asset: product.covered_asset,
-            source: trigger.source,
-            feed: hex_text(&trigger.feed),
+            source: trigger.map_or(planned.source, |trigger| trigger.source),
+            feed: trigger.map_or_else(|| planned.feed.clone(), |trigger| hex_text(&trigger.feed)),
             terms: product.terms,
-            condition: trigger.terms,
+            condition: trigger.map_or(planned.condition, |trigger| trigger.terms),
         }
     }
 }

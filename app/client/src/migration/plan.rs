@@ -1,5 +1,6 @@
 //! A plan as its file says it, and the program's own arguments that it comes to.
 
+use crate::instruction::NewProduct;
 use crate::redact;
 use crate::units::{self, Amount};
 use anchor_lang::prelude::Pubkey;
@@ -126,6 +127,7 @@ pub struct PoolPlan {
     /// Asset and number.
     pub pool: PoolName,
     label: String,
+    uri: String,
     kind: Kind,
     access: AccessKind,
     deposit_authority: Option<Key>,
@@ -171,6 +173,7 @@ impl PoolPlan {
             },
             deposit_authority: self.deposit_authority.map_or_else(Pubkey::default, |key| key.0),
             label: self.label.clone(),
+            uri: self.uri.clone(),
             terms: PoolTerms {
                 min_first_deposit: terms.min_first_deposit.0.units(decimals)?,
                 min_ticket: terms.min_ticket.0.units(decimals)?,
@@ -214,7 +217,7 @@ pub struct ProductPlan {
     pub id: u16,
     /// Name, as covers show it.
     pub name: String,
-    /// Where the wording can be read.
+    /// Where wallets find the file that shows the product's covers.
     pub uri: String,
     /// The file with the wording, from the plan's folder.
     pub wording: String,
@@ -292,8 +295,8 @@ impl ProductPlan {
         }
     }
 
-    /// The product's arguments, by the pool's decimals. Errors: an amount has too many decimals, or the feed is none.
-    pub fn args(&self, decimals: u8) -> Result<backstop::CreateProductArgs, String> {
+    /// The product with its condition, by the pool's decimals. Errors: an amount has too many decimals, or the feed is none.
+    pub fn product(&self, decimals: u8) -> Result<NewProduct, String> {
         let condition = &self.condition;
         let (severity, run_on) = match (condition.full_loss, condition.min_severity, condition.run_on) {
             (Some(price), Some(least), Some(run_on)) => {
@@ -310,7 +313,7 @@ impl ProductPlan {
                 (Source::PythPush, key.to_bytes())
             }
         };
-        Ok(backstop::CreateProductArgs {
+        Ok(NewProduct {
             name: self.name.clone(),
             uri: self.uri.clone(),
             wording_hash: self.wording_hash,

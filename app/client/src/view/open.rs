@@ -132,7 +132,7 @@ impl Case {
     /// Reads a case by the product, its trigger or its incident.
     pub fn read(cluster: &dyn Cluster, address: Pubkey) -> Result<Self, AccountError> {
         let product = OpenProduct::find(cluster, address)?;
-        let trigger = Box::new(account::fetch(cluster, &product.keys.trigger())?);
+        let trigger = Box::new(account::trigger_of(cluster, product.keys.product, &product.state)?);
         let incident: Option<Incident> = account::find(cluster, &product.keys.incident())?;
         let number = incident.as_ref().map(|incident| incident.crisis).filter(|number| *number != 0);
         let crisis = match number {

@@ -1,13 +1,18 @@
 //! What a product promises, and what it does not, in words.
 
+use crate::account::{self, AccountError};
+use crate::address;
+use crate::cluster::Cluster;
+use crate::instruction::NewProduct;
 use crate::text::{duration, exact_price, percent, rate};
-use backstop::CreateProductArgs;
+use crate::view::open::OpenPool;
 use backstop::peril::evidence::{Severity, Terms, TermsInput};
 use backstop::state::{Product, ProductState, ProductTerms, Trigger};
 
-/// Whether a product sells at `now`: `announced` before its notice is over.
+/// Whether a product sells at `now`: `announced` before its notice is over, `no condition` before it has begun.
 pub fn state(product: &Product, now: i64) -> &'static str {
     match product.state() {
+        ProductState::Announced => "no condition",
         ProductState::Selling if now < product.sells_from => "announced",
         ProductState::Selling => "selling",
         ProductState::Frozen => "frozen",
@@ -107,12 +112,23 @@ pub fn not_covered(terms: &Terms, waiting_seconds: u32) -> Vec<String> {
     ]
 }
 
+/// A number that no product of a pool has: as many as were announced so far, or the next that is free.
+///
+/// Errors: the cluster does not answer.
+pub fn free_id(cluster: &dyn Cluster, pool: &OpenPool) -> Result<u16, AccountError> {
+    let mut id = pool.state.products;
+    while account::find::<Product>(cluster, &address::product(&pool.keys.pool, id))?.is_some() {
+        id = id.wrapping_add(1);
+    }
+    Ok(id)
+}
+
 /// What creates a product with the terms of another one, at the risk rate that this one has now.
-pub fn renewal(product: &Product, trigger: &Trigger) -> CreateProductArgs {
+pub fn renewal(product: &Product, trigger: &Trigger) -> NewProduct {
     // What was created from whole seconds gives them back.
     let seconds = |seconds: u64| u32::try_from(seconds).unwrap_or(u32::MAX);
     let terms = &trigger.terms;
-    CreateProductArgs {
+    NewProduct {
         name: product.name().to_owned(),
         uri: product.uri().to_owned(),
         wording_hash: product.wording_hash,

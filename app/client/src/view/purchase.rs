@@ -17,15 +17,16 @@ const NFT_ACCOUNT: usize = 170;
 const NUMBERS_AT_ONCE: u64 = 100;
 const TOKEN_2022: Pubkey = anchor_spl::token_2022::ID;
 
-/// A number of the buyer for each receiver, as low as can be, of which neither the NFT nor the receiver's account of it
-/// exists. A cancelled cover frees its number again once its NFT's account is closed.
+/// A number of the buyer for each receiver, as low as can be, of which neither the NFT of a day nor the receiver's account
+/// of it exists. Every day has its own numbers, and none of them is ever free again once it was used.
 pub fn free_numbers(
     cluster: &dyn Cluster,
     keys: &ProductKeys,
     buyer: &Pubkey,
+    day: u32,
     receivers: &[Pubkey],
 ) -> Result<Vec<u64>, ClusterError> {
-    let mint = |number| address::cover_mint(&keys.product, buyer, number);
+    let mint = |number| address::cover_mint(&keys.product, buyer, number, day);
     // Lamports that somebody sent to an address do not occupy it.
     let is_free = |account: Option<Account>| account.is_none_or(|account| account.owner == system_program::ID);
     let mut numbers: Vec<Option<u64>> = vec![None; receivers.len()];

@@ -233,6 +233,10 @@ impl Chain {
         let mut untriggered = 0;
         for (key, product) in all::<Product>(cluster)? {
             let Some(pool) = chain.pools.get(&product.pool) else { continue };
+            // Announced, and nothing to listen to yet: nobody can lose or buy anything by it.
+            if !product.has_condition() {
+                continue;
+            }
             let keys = ProductKeys { pool: pool.keys, product: key };
             match triggers.get(&product.trigger) {
                 Some(trigger) => {

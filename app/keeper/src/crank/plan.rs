@@ -109,6 +109,7 @@ pub(super) fn payable(incident: &Incident, cover: &Cover) -> Option<u64> {
 /// Whether anybody can lose or buy anything by the product's trigger.
 pub(super) fn watched(view: &ProductView) -> bool {
     match view.product.state() {
+        ProductState::Announced => false,
         // While an incident's run-on lasts, what it pays may grow.
         ProductState::Over => view.trigger.phase() == Phase::Triggered,
         ProductState::Selling => true,

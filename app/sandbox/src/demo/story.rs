@@ -15,10 +15,10 @@ use anchor_lang::solana_program::instruction::Instruction;
 use backstop::error::BackstopError;
 use backstop::peril::evidence::{Phase, TermsInput, Window};
 use backstop::peril::feed::Source;
-use backstop::state::{self, Access, CoverRequest, PoolKind, Tranche, Trigger};
-use backstop::{BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs};
+use backstop::state::{self, Access, CoverRequest, PoolKind, Tranche, Trigger, day_of};
+use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, InitializeArgs};
 use backstop_client::address;
-use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_client::quote;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -174,10 +174,10 @@ impl<'a> Story<'a> {
         self.run("the protocol is created", "initialize", None, &[ix::initialize(payer, payer, roles)])?;
         self.create_pool("cover", self.pool, 0, PoolKind::Cover, Access::Open)?;
         self.announce_treaties()?;
-        for (keys, insured) in self.products.iter().zip(&PRODUCTS) {
-            let args = CreateProductArgs {
+        for (id, (keys, insured)) in (0..).zip(self.products.iter().zip(&PRODUCTS)) {
+            let product = NewProduct {
                 name: insured.name.into(),
-                uri: format!("https://backstop.example/wording/usdc-{}", insured.key),
+                uri: format!("https://backstop.example/files/usdc-{}.json", insured.key),
                 wording_hash: [9; 32],
                 covered_asset: self.covered,
                 terms: product_terms(insured.risk_rate_ppb),
@@ -185,8 +185,10 @@ impl<'a> Story<'a> {
                 feed: FEED,
                 condition: insured.condition,
             };
-            let create = ix::create_product(governance, payer, keys, args);
-            self.chain.run("a product is created", "create_product", &[&self.governance], &[create])?;
+            let [announce, condition] = product.instructions(governance, payer, keys, id);
+            let signers = [&self.governance];
+            self.chain.run("a product is announced", "create_product", &signers, &[announce])?;
+            self.chain.run("its condition is set", "set_condition", &signers, &[condition])?;
         }
         Ok(())
     }
@@ -200,7 +202,8 @@ impl<'a> Story<'a> {
         access: Access,
     ) -> Result<(), DemoError> {
         let deposit_authority = Pubkey::default();
-        let args = CreatePoolArgs { id, kind, access, deposit_authority, label: "USDT".into(), terms: POOL_TERMS };
+        let uri = "https://backstop.example/files/usdt-pool.json".into();
+        let args = CreatePoolArgs { id, kind, access, deposit_authority, label: "USDT".into(), uri, terms: POOL_TERMS };
         let create = ix::create_pool(self.governance.pubkey(), self.chain.payer.pubkey(), &keys, args);
         self.chain.watch(name, keys);
         self.chain.run("a pool is created", "create_pool", &[&self.governance], &[create])?;
@@ -663,8 +666,9 @@ impl<'a> Story<'a> {
         self.next_nonce += 1;
         let (keys, id, nonce) = (self.product(product), self.id(buyer), self.next_nonce);
         let request = CoverRequest { sum_insured, term_days: TERM_DAYS };
-        let args = BuyCoverArgs { nonce, request, max_premium };
-        let mint = address::cover_mint(&keys.product, &id, nonce);
+        let day = day_of(self.now());
+        let args = BuyCoverArgs { nonce, day, request, max_premium };
+        let mint = address::cover_mint(&keys.product, &id, nonce, day);
         (mint, ix::buy_cover(&keys, self.chain.payer.pubkey(), id, id, args))
     }
 

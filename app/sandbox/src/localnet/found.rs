@@ -12,9 +12,9 @@ use anchor_spl::token::{self, spl_token};
 use backstop::peril::evidence::{Severity, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Tranche, TreatyKind, TreatyTerms, day_of};
-use backstop::{CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs};
+use backstop::{CreatePoolArgs, DepositArgs, InitializeArgs};
 use backstop_client::cluster::{Cluster, ClusterError};
-use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys, TreatyKeys};
 use backstop_client::transaction::{Pipeline, PriorityFee};
 use rust_decimal::Decimal;
 use solana_sdk::signer::Signer;
@@ -192,6 +192,7 @@ impl<'a> Founder<'a> {
             access,
             deposit_authority: Pubkey::default(),
             label: ASSET_LABEL.into(),
+            uri: "https://backstop.example/files/localnet-pool.json".into(),
             // As short as the products' triggers let it be, in whole days.
             terms: PoolTerms { cooldown_seconds: 2 * DAY, ..POOL_TERMS },
         };
@@ -199,10 +200,10 @@ impl<'a> Founder<'a> {
     }
 
     fn products(&self) -> Result<(), LocalnetError> {
-        for ((name, keys), insured) in self.founded.products.iter().zip(&PRODUCTS) {
-            let args = CreateProductArgs {
+        for (id, ((name, keys), insured)) in (0..).zip(self.founded.products.iter().zip(&PRODUCTS)) {
+            let product = NewProduct {
                 name: (*name).into(),
-                uri: "https://backstop.example/wording/localnet".into(),
+                uri: "https://backstop.example/files/localnet.json".into(),
                 wording_hash: [0; 32],
                 covered_asset: self.keys.id(COVERED),
                 terms: ProductTerms {
@@ -215,7 +216,7 @@ impl<'a> Founder<'a> {
                 feed: prices::feed_id(prices::FEED),
                 condition: insured.condition,
             };
-            self.send("a product is created", &[ix::create_product(self.admin, self.admin, keys, args)])?;
+            self.send("a product is created", &product.instructions(self.admin, self.admin, keys, id))?;
         }
         Ok(())
     }

@@ -3,10 +3,10 @@
 
 use crate::cpi::invoke::{Use, call};
 use crate::error::{BackstopError, refuse};
-use crate::state::{Versioned, require_version};
+use crate::state::{InPlace, Versioned, require_version};
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::system_program;
-use core::cell::Ref;
+use core::cell::{Ref, RefMut};
 
 // Numbers of the system program's instructions.
 const CREATE_ACCOUNT: [u8; 4] = [0, 0, 0, 0];
@@ -65,6 +65,21 @@ impl NewAccount<'_, '_> {
         }
         call(system, &[new], &[&ALLOCATE, size.as_slice()].concat(), signer)?;
         call(system, &[new], &[&ASSIGN, owner.as_ref()].concat(), signer)
+    }
+
+    /// Creates an account that is read in place, all zero, for the caller to fill in.
+    ///
+    /// Errors: `IdTaken` if an account stands at the address already.
+    pub fn create_in_place<T: InPlace>(&self) -> Result<RefMut<'_, T>> {
+        ensure!(self.account.data_is_empty(), BackstopError::IdTaken);
+        let space = size_of::<T>().saturating_add(8);
+        self.create(crate::ID, space, 0)?;
+        // The call did not tell the list of accounts that this one has grown.
+        self.account.resize(space)?;
+        let mut data = self.account.try_borrow_mut_data()?;
+        let discriminator = data.get_mut(..T::DISCRIMINATOR.len()).ok_or(ErrorCode::AccountDidNotSerialize)?;
+        discriminator.copy_from_slice(T::DISCRIMINATOR);
+        Ok(RefMut::map(data, |data| bytemuck::from_bytes_mut(data.get_mut(8..).unwrap_or(&mut []))))
     }
 
     /// Creates the account and writes a record of this program into it.

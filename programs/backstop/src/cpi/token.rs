@@ -65,9 +65,9 @@ pub fn is_frozen(vault: &AccountInfo) -> Result<bool> {
     Ok(vault.try_borrow_data()?.get(108) == Some(&2))
 }
 
-/// Units in a token account whose identity is known: a pool's vault.
-pub fn vault_amount(vault: &AccountInfo) -> Result<u64> {
-    u64_at(&vault.try_borrow_data()?, 64)
+/// Units in a token account whose identity is known: a pool's vault, or one that its token program has just credited.
+pub fn account_amount(account: &AccountInfo) -> Result<u64> {
+    u64_at(&account.try_borrow_data()?, 64)
 }
 
 /// Units in existence of a mint whose identity is known: a share mint or a cover's NFT.

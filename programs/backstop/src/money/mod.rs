@@ -9,4 +9,4 @@ pub mod till;
 pub(crate) use asset::{Asset, Purse};
 pub(crate) use payee::Payee;
 pub(crate) use signer::PoolSigner;
-pub(crate) use till::{Till, Vault, check_supply, report_accrual};
+pub(crate) use till::{Till, Vault, check_supply};

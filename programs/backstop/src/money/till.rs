@@ -28,7 +28,7 @@ impl<'a, 'info> Till<'a, 'info> {
     pub fn open(pool: &'a AccountLoader<'info, Pool>, now: i64) -> Result<Self> {
         let mut till = Self::untouched(pool)?;
         let accrual = till.books.accrue(now)?;
-        report_accrual(pool.key(), till.books.accrued_at, accrual)?;
+        till.report_accrual(accrual)?;
         Ok(till)
     }
 
@@ -46,6 +46,16 @@ impl<'a, 'info> Till<'a, 'info> {
     #[inline(always)]
     pub fn untouched(pool: &'a AccountLoader<'info, Pool>) -> Result<Self> {
         Ok(Self { pool, books: pool.write()? })
+    }
+
+    /// Reports an accrual that moved something, up to where the books have earned.
+    #[inline(always)]
+    pub fn report_accrual(&mut self, accrual: Accrual) -> Result<()> {
+        if accrual.earned > 0 || accrual.late > 0 {
+            let (sequence, at) = (self.books.number_event(), self.books.accrued_at);
+            report(&Accrued { pool: self.pool.key(), sequence, at, accrual })?;
+        }
+        Ok(())
     }
 
     /// Checks that the books add up, and closes them.
@@ -87,15 +97,6 @@ impl DerefMut for Till<'_, '_> {
     }
 }
 
-/// Reports an accrual that moved something.
-#[inline(always)]
-pub fn report_accrual(pool: Pubkey, at: i64, accrual: Accrual) -> Result<()> {
-    if accrual.earned > 0 || accrual.late > 0 {
-        report(&Accrued { pool, at, accrual })?;
-    }
-    Ok(())
-}
-
 /// Refuses if there are more shares than the books issued; holders may have burnt some.
 pub fn check_supply(mint: &AccountInfo, issued: u64) -> Result<()> {
     ensure!(token::mint_supply(mint)? <= issued, BackstopError::InvariantViolated);
@@ -121,7 +122,7 @@ impl<'info> Vault<'_, 'info> {
     /// Takes `amount` in from somebody who signed.
     #[inline(never)]
     pub fn collect(&self, asset: &Asset<'_, 'info>, from: &Purse<'_, 'info>, amount: u64) -> Result<()> {
-        let before = token::vault_amount(self.account)?;
+        let before = token::account_amount(self.account)?;
         asset.transfer(from.account, self.account, from.authority, self.decimals, amount, &[])?;
         self.check(before.checked_add(amount))
     }
@@ -133,7 +134,7 @@ impl<'info> Vault<'_, 'info> {
         if amount == 0 {
             return Ok(());
         }
-        let before = token::vault_amount(self.account)?;
+        let before = token::account_amount(self.account)?;
         asset.transfer(self.account, to, self.pool, self.decimals, amount, &[&self.signer(asset).seeds()])?;
         self.check(before.checked_sub(amount))
     }
@@ -155,7 +156,7 @@ impl<'info> Vault<'_, 'info> {
         if amount == 0 {
             return Ok(());
         }
-        let theirs = token::vault_amount(to.account)?;
+        let theirs = token::account_amount(to.account)?;
         self.pay(asset, to.account, amount)?;
         to.check(theirs.checked_add(amount))
     }
@@ -176,7 +177,7 @@ impl<'info> Vault<'_, 'info> {
     /// Refuses unless the vault holds just what it must after a movement, and at least the books' cash.
     #[inline(always)]
     fn check(&self, expected: Option<u64>) -> Result<()> {
-        let held = token::vault_amount(self.account)?;
+        let held = token::account_amount(self.account)?;
         ensure!(expected == Some(held) && held >= self.cash, BackstopError::VaultMismatch);
         Ok(())
     }

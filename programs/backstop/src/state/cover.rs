@@ -103,11 +103,23 @@ impl Cover {
             symbol: "COVER".to_owned(),
             uri: product.uri().to_owned(),
             fields: vec![
-                ("sum_insured", sum),
-                ("end", text::day_start_text(self.end_day)),
-                ("wording_sha256", text::hex_text(&product.wording_hash)),
+                ("Sum insured at purchase", sum),
+                ("End at purchase", text::day_start_text(self.end_day)),
+                ("Wording SHA-256", text::hex_text(&product.wording_hash)),
             ],
         }
+    }
+
+    /// UTC day of the purchase: it stands in the address of the NFT's mint.
+    pub fn bought_day(&self) -> u32 {
+        day_of(self.bought_at)
+    }
+
+    /// Refuses on the day of the purchase: whatever stands at the cover's address stands there for good, since a mint
+    /// that is closed on a later day can never be made again.
+    pub fn require_kept_overnight(&self, now: i64) -> Result<()> {
+        ensure!(day_of(now) > self.bought_day(), BackstopError::BoughtToday);
+        Ok(())
     }
 
     /// Unix second at which the protection begins.
@@ -164,7 +176,7 @@ mod tests {
             product: Pubkey::default(),
             mint: Pubkey::default(),
             rent_payer: Pubkey::default(),
-            version: 1,
+            version: ACCOUNT_VERSION,
             bump: 0,
             state: CoverState::Active,
             cancel_fee_bps: 0,

@@ -52,8 +52,6 @@ pub struct ExitEpoch {
     pub series: [u8; 2],
     /// UTC day of the epoch.
     pub day: u32,
-    /// UTC day of the next epoch in the queue; 0 when this is the last one.
-    pub next_day: u32,
     /// Tickets that are neither closed nor cancelled.
     pub tickets: u32,
     /// Units of the tickets, by tranche, as they were requested.

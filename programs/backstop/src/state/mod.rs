@@ -30,7 +30,7 @@ pub use treaty::*;
 pub use trigger::*;
 pub use version::*;
 
-use crate::constants::DAY;
+use crate::constants::{DAY, URI_SCHEMES};
 use crate::error::BackstopError;
 use anchor_lang::prelude::*;
 use core::ffi::CStr;
@@ -54,6 +54,13 @@ pub fn put_text<const N: usize>(text: &str) -> Result<[u8; N]> {
     ensure!(printable && !text.is_empty() && text.trim() == text, BackstopError::BadText);
     field.get_mut(..text.len()).ok_or(BackstopError::BadText)?.copy_from_slice(text.as_bytes());
     Ok(field)
+}
+
+/// Copies a URI into a fixed field, as [`put_text`] does; refuses one that no wallet knows how to open.
+pub fn put_uri<const N: usize>(uri: &str) -> Result<[u8; N]> {
+    let known = URI_SCHEMES.iter().any(|scheme| uri.len() > scheme.len() && uri.starts_with(scheme));
+    ensure!(known && !uri.contains(' '), BackstopError::BadUri);
+    put_text(uri)
 }
 
 /// The text of a field that [`put_text`] filled.

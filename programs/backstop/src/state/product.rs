@@ -24,6 +24,8 @@ stored_enum! {
         RunOff = 2,
         /// An incident was opened on it.
         Over = 3,
+        /// Announced: it has no condition yet, and sells nothing.
+        Announced = 4,
     }
 }
 
@@ -99,8 +101,9 @@ impl ProductTerms {
         Ok(())
     }
 
-    /// Refuses terms outside the hard bounds, or that the day buckets cannot hold beside a ring of `ring_days`.
-    pub fn validate(&self, ring_days: u32) -> Result<()> {
+    /// Refuses terms outside the hard bounds. What couples them to a condition is in [`Self::require_room_beside`].
+    pub fn validate(&self) -> Result<()> {
+        ensure!(self.max_sum_insured <= MAX_TOTAL_EXPOSURE, BackstopError::AmountTooLarge);
         let rates = [
             self.risk_rate_ceiling_ppb,
             self.demand_at_zero_ppb,
@@ -134,6 +137,11 @@ impl ProductTerms {
             && (1..=MAX_CANCEL_FEE_BPS).contains(&self.cancel_fee_bps)
             && (1..=self.max_term_days).contains(&self.min_term_days);
         ensure!(in_bounds, BackstopError::OutOfBounds);
+        self.require_room_beside(1)
+    }
+
+    /// Refuses terms that the day buckets cannot hold beside a condition whose ring spans `ring_days`, one at least.
+    pub fn require_room_beside(&self, ring_days: u32) -> Result<()> {
         // From a purchase to the end at the latest: the waiting time, the rest of its day, the term.
         let longest = u32::from(self.max_term_days).saturating_add(self.waiting_days()).saturating_add(1);
         let fits = longest.saturating_add(ring_days) <= MAX_TERM_AND_RING_DAYS
@@ -164,17 +172,17 @@ impl ProductTerms {
 pub struct Product {
     /// The pool that pays.
     pub pool: Pubkey,
-    /// The oracle condition and its evidence.
+    /// The oracle condition and its evidence; the zero address before it is set.
     pub trigger: Pubkey,
     /// The asset whose failure is insured; never the pool's own.
     pub covered_asset: Pubkey,
-    /// Whoever paid the rent of product and trigger.
+    /// Whoever paid the rent of the product.
     pub rent_payer: Pubkey,
     /// Sha-256 of the wording behind the URI.
     pub wording_hash: [u8; 32],
     /// Name, padded with zeros.
     pub name: [u8; MAX_NAME],
-    /// Where the wording is, padded with zeros.
+    /// Where wallets find the file that shows the product's covers, padded with zeros.
     pub uri: [u8; MAX_URI],
     /// Price, limits, term bounds.
     pub terms: ProductTerms,
@@ -183,7 +191,7 @@ pub struct Product {
     pub risk_rate_ppb: u64,
     /// When the risk rate last moved.
     pub risk_rate_at: i64,
-    /// When the notice ends.
+    /// When the notice ends; 0 before the condition is set, as the notice has not begun.
     pub sells_from: i64,
     /// Unix second up to which the level was drifted.
     pub level_at: i64,
@@ -321,13 +329,40 @@ impl Product {
 
     // ---- governance and risk keeper ----
 
-    /// Freezes, thaws or runs off the product. Run-off and over are final.
+    /// Whether the product has its condition. One that was run off before has none, and gets none.
+    pub fn has_condition(&self) -> bool {
+        self.trigger != Pubkey::default()
+    }
+
+    /// Refuses unless the product waits for its condition.
+    pub fn require_no_condition(&self) -> Result<()> {
+        ensure!(!self.has_condition(), BackstopError::ConditionAlreadySet);
+        ensure!(self.state() == ProductState::Announced, BackstopError::WrongProductState);
+        Ok(())
+    }
+
+    /// Gives the product its condition, once and for good. It sells once its notice is over, which begins now; so do its
+    /// day buckets and the drift of its level. Refuses terms that do not fit beside the condition.
+    pub fn set_condition(&mut self, trigger: Pubkey, ring_days: u32, sells_from: i64, now: i64) -> Result<()> {
+        self.require_no_condition()?;
+        self.terms.require_room_beside(ring_days)?;
+        self.trigger = trigger;
+        self.state = ProductState::Selling.byte();
+        self.sells_from = sells_from;
+        self.level_at = now;
+        self.released_day = day_of(now).saturating_sub(ring_days);
+        self.newest_activation_day = day_of(now);
+        self.ring_days = ring_days;
+        Ok(())
+    }
+
+    /// Freezes, thaws or runs off the product. Run-off and over are final. Without a condition it can only be run off.
     pub fn set_state(&mut self, to: ProductState) -> Result<()> {
         let allowed = matches!(
             (self.state(), to),
             (ProductState::Selling, ProductState::Frozen)
                 | (ProductState::Frozen, ProductState::Selling)
-                | (ProductState::Selling | ProductState::Frozen, ProductState::RunOff)
+                | (ProductState::Announced | ProductState::Selling | ProductState::Frozen, ProductState::RunOff)
         );
         ensure!(allowed, BackstopError::WrongProductState);
         self.state = to.byte();
@@ -444,7 +479,7 @@ impl Product {
         };
         let premium = pricing::premium(&order, &price).map_err(|error| match error {
             PricingError::BeyondCapacity => BackstopError::BeyondCapacity,
-            PricingError::Overflow => BackstopError::MathOverflow,
+            PricingError::Overflow => BackstopError::AmountTooLarge,
         })?;
         let exposure = self.exposure;
 
@@ -466,7 +501,7 @@ impl Product {
         Ok(Sale { quote, released, accrual })
     }
 
-    /// Takes a cover back before its end, while the condition is quiet.
+    /// Takes a cover back before its end, while the condition is quiet, but not on the day of its purchase.
     ///
     /// Of the unearned premium the fee the cover was sold with stays, rounded up: one unit at least of any refund, so
     /// buying and cancelling always costs. Before the first insured day all of the premium is unearned, from there on
@@ -480,6 +515,7 @@ impl Product {
         now: i64,
     ) -> Result<Cancellation> {
         ensure!(now < cover.end(), BackstopError::CoverEnded);
+        cover.require_kept_overnight(now)?;
         condition.require_quiet()?;
         let accrual = pool.accrue(now)?;
         let unearned = if now < cover.active_from() { cover.premium } else { cover.unearned_at(now)? };

@@ -3,6 +3,7 @@
 use crate::constants::*;
 use crate::cpi::records::borrow_record;
 use crate::error::BackstopError;
+use crate::state::Step;
 use anchor_lang::prelude::*;
 
 /// The one account that names the roles. Nothing in it reaches money.
@@ -26,7 +27,16 @@ pub struct Protocol {
     pub reserved: [u8; 64],
 }
 
-borsh_account!(Protocol { keys: 4, discriminator: [45, 39, 101, 43, 115, 72, 131, 40] });
+borsh_account!(Protocol {
+    keys: 4,
+    discriminator: [45, 39, 101, 43, 115, 72, 131, 40],
+    steps: &[Step { from: 1, space: 8 + Protocol::INIT_SPACE, rewrite: same_fields }],
+});
+
+/// Layout 2 of the protocol has the fields of layout 1 where they were.
+fn same_fields(_: &mut [u8]) -> Result<()> {
+    Ok(())
+}
 
 /// A pause that ends by itself. Money paths never read it.
 #[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, Default, PartialEq, Eq)]

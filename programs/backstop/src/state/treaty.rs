@@ -73,9 +73,8 @@ impl TreatyTerms {
                     && reinstatement_premium_bps <= MAX_REINSTATEMENT_PREMIUM_BPS
             }
         };
-        let in_bounds = (1..=MAX_TREATY_DAYS).contains(&days)
-            && (MIN_SMALLEST_AMOUNT..=crate::math::MAX_TOTAL_EXPOSURE).contains(&self.limit)
-            && shares;
+        ensure!(self.limit <= crate::math::MAX_TOTAL_EXPOSURE, BackstopError::AmountTooLarge);
+        let in_bounds = (1..=MAX_TREATY_DAYS).contains(&days) && self.limit >= MIN_SMALLEST_AMOUNT && shares;
         ensure!(in_bounds, BackstopError::BadTreatyTerms);
         Ok(())
     }

@@ -13,6 +13,12 @@
 //! (Anchor's own `load` does not look), `AccountDeserialize` for those that Borsh writes. Clients go through the same
 //! functions.
 //!
+//! # Layout 2
+//!
+//! Layout 1 was never deployed. Of its accounts only the protocol is carried over, whose fields are the same: for the
+//! others layout 2 needs what layout 1 never noted, such as the days of the exit queue, the number of a pool's last event
+//! or the day that a cover's address holds. They are refused with [`BackstopError::UnknownVersion`] and left as they are.
+//!
 //! # Changing a layout
 //!
 //! 1. Raise the type's [`Versioned::VERSION`]; new accounts are written with it.
@@ -148,13 +154,14 @@ macro_rules! in_place_account {
 /// An account that Borsh writes begins with keys, and its version follows them; `keys` is how many they are. The
 /// discriminator is the beginning of the sha-256 of "account:" and the name, as Anchor has it.
 macro_rules! borsh_account {
-    ($name:ident { keys: $keys:literal, discriminator: $discriminator:expr $(,)? }) => {
+    ($name:ident { keys: $keys:literal, discriminator: $discriminator:expr $(, steps: $steps:expr)? $(,)? }) => {
         impl anchor_lang::Discriminator for $name {
             const DISCRIMINATOR: &'static [u8] = &$discriminator;
         }
 
         impl $crate::state::Versioned for $name {
             const VERSION_AT: usize = 8 + 32 * $keys;
+            $(const STEPS: &'static [$crate::state::Step] = $steps;)?
         }
 
         impl anchor_lang::Owner for $name {

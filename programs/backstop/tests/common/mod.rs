@@ -3,6 +3,7 @@
 
 use anchor_lang::error::Error;
 use anchor_lang::prelude::*;
+use backstop::constants::ACCOUNT_VERSION;
 use backstop::error::BackstopError;
 use backstop::peril::evidence::{Severity, Terms, TermsInput};
 use backstop::state::*;
@@ -54,7 +55,7 @@ pub fn pool_terms() -> PoolTerms {
 /// A new cover pool.
 pub fn pool() -> Pool {
     let mut pool = Pool::zeroed();
-    pool.version = 1;
+    pool.version = ACCOUNT_VERSION;
     pool.terms = pool_terms();
     pool.accrued_at = NOW;
     pool.capital_day = TODAY;
@@ -110,7 +111,7 @@ pub fn condition() -> Terms {
 /// A quiet trigger with a fresh print of 1.00.
 pub fn trigger() -> Trigger {
     let mut trigger = Trigger::zeroed();
-    trigger.version = 1;
+    trigger.version = ACCOUNT_VERSION;
     trigger.product = key(20);
     trigger.terms = condition();
     trigger.evidence.last_price = 100_000_000;
@@ -124,7 +125,7 @@ pub fn cover(active_day: u32, end_day: u32, sum_insured: u64, premium: u64) -> C
         product: key(20),
         mint: key(21),
         rent_payer: key(22),
-        version: 1,
+        version: ACCOUNT_VERSION,
         bump: 255,
         state: CoverState::Active,
         cancel_fee_bps: 1_000,
@@ -133,7 +134,7 @@ pub fn cover(active_day: u32, end_day: u32, sum_insured: u64, premium: u64) -> C
         sum_insured,
         premium,
         rate_q32: 0,
-        bought_at: NOW,
+        bought_at: NOW - DAY,
         paid: 0,
         reserved: [0; 24],
     }
@@ -145,7 +146,7 @@ pub fn treaty(kind: TreatyKind, limit: u64) -> Treaty {
         cedant: key(30),
         reinsurer: key(31),
         rent_payer: key(32),
-        version: 1,
+        version: ACCOUNT_VERSION,
         bump: 255,
         state: TreatyState::Active,
         id: 0,
@@ -209,7 +210,7 @@ pub fn product_terms() -> ProductTerms {
 /// A product that sells; its trigger's ring reaches two days back.
 pub fn product() -> Product {
     let mut product = Product::zeroed();
-    product.version = 1;
+    product.version = ACCOUNT_VERSION;
     product.terms = product_terms();
     product.risk_rate_ppb = 20_000_000;
     product.level_bps = 10_000;

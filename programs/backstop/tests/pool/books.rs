@@ -1,7 +1,7 @@
 //! Terms, reading, the invariant, exposure and alerts.
 
 use crate::common::*;
-use backstop::error::BackstopError::*;
+use backstop::error::BackstopError::{self, *};
 use backstop::math::MAX_TOTAL_EXPOSURE;
 use backstop::peril::AlertLevel;
 use backstop::state::*;
@@ -15,15 +15,14 @@ fn tranches_have_their_places_seeds_and_names() {
 
 #[test]
 fn an_account_has_room_for_the_pool_and_its_discriminator() {
-    assert_eq!(Pool::SPACE, 6_568 + 8);
+    assert_eq!(Pool::SPACE, 6_800 + 8);
 }
 
 #[test]
 fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
-    pool_terms().validate().unwrap();
+    pool_terms().validate(0).unwrap();
     let day = 86_400;
     type Change = fn(&mut PoolTerms, u64);
-    let small: [Change; 3] = [|t, n| t.min_first_deposit = n, |t, n| t.min_ticket = n, |t, n| t.min_sum_insured = n];
     let rest: [(Change, u64, u64); 7] = [
         (|t, n| t.cooldown_seconds = n as u32, day, 90 * day),
         (|t, n| t.solvency_bps = n as u32, 10_000, 100_000),
@@ -34,17 +33,43 @@ fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
         (|t, n| t.surplus_bps = n as u16, 0, 3_000),
     ];
     let rho: (Change, u64, u64) = (|t, n| t.rho_bps = n as u16, 0, 10_000);
-    let small = small.map(|change| (change, 1_000, MAX_TOTAL_EXPOSURE));
-    for (index, (change, least, most)) in small.into_iter().chain(rest).chain([rho]).enumerate() {
+    for (index, (change, least, most)) in rest.into_iter().chain([rho]).enumerate() {
         let with = |value| {
             let mut terms = pool_terms();
             change(&mut terms, value);
-            terms.validate()
+            terms.validate(0)
         };
         assert!(with(least).is_ok() && with(most).is_ok(), "term {index}");
         refused(with(most + 1), OutOfBounds);
         if least > 0 {
             refused(with(least - 1), OutOfBounds);
+        }
+    }
+}
+
+#[test]
+fn the_smallest_amounts_are_at_least_one_whole_token() {
+    type Change = fn(&mut PoolTerms, u64);
+    let small: [(Change, u64, BackstopError); 3] = [
+        (|t, n| t.min_first_deposit = n, 4_000_000_000_000_000, AmountTooLarge),
+        (|t, n| t.min_ticket = n, 0, OutOfBounds),
+        (|t, n| t.min_sum_insured = n, MAX_TOTAL_EXPOSURE, AmountTooLarge),
+    ];
+    for (change, most, reason) in small {
+        // An asset without decimals, and those with few, count 1,000 units at least.
+        for (decimals, least) in [(0, 1_000), (3, 1_000), (4, 10_000), (6, 1_000_000), (9, 1_000_000_000)] {
+            let with = |value| {
+                let mut terms =
+                    PoolTerms { min_first_deposit: least, min_ticket: least, min_sum_insured: least, ..pool_terms() };
+                change(&mut terms, value);
+                terms.validate(decimals)
+            };
+            with(least).unwrap();
+            refused(with(least - 1), OutOfBounds);
+            // A ticket is at most a thousand times the least: whoever has less cannot leave by himself.
+            let most = if most == 0 { 1_000 * least } else { most };
+            with(most).unwrap();
+            refused(with(most + 1), reason);
         }
     }
 }

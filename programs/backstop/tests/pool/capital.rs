@@ -39,7 +39,7 @@ fn a_tranche_that_could_not_become_exit_units_takes_no_more() {
     pool.tranches[0].exiting = 1 << 20;
     // Four times the assets would become 4 x assets x 2^42 units; 2^62 of 2^64 are taken.
     assert!(pool.deposit(Tranche::Junior, 1_000, 0).is_ok());
-    refused(pool.deposit(Tranche::Junior, 1 << 20, 0), MathOverflow);
+    refused(pool.deposit(Tranche::Junior, 1 << 20, 0), AmountTooLarge);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn capital_that_comes_in_counts_for_capacity_from_the_next_day_on() {
     ];
     for (index, come_in) in come_in.into_iter().enumerate() {
         let mut pool = pool_with(0, 10_000, 0);
-        pool.request_exit(Tranche::Junior, 1_000_000, false).unwrap();
+        pool.request_exit(Tranche::Junior, 1_000_000).unwrap();
         assert_eq!((pool.capital_at_day, pool.capacity_capital().unwrap()), (10_000, 9_000));
         come_in(&mut pool);
         pool.invariant().unwrap();
@@ -73,7 +73,7 @@ fn anyone_may_give_to_the_surplus() {
     assert_eq!((pool.surplus, pool.cash), (6, 16));
     pool.invariant().unwrap();
     refused(pool.contribute(0), AmountTooSmall);
-    refused(pool.contribute(u64::MAX), MathOverflow);
+    refused(pool.contribute(u64::MAX), AmountTooLarge);
 }
 
 #[test]
@@ -98,18 +98,47 @@ fn a_product_is_admitted_by_a_cover_pool_that_outlasts_its_condition() {
     let admit = |change: fn(&mut Pool)| {
         let mut pool = pool_with(0, 0, 10_000);
         change(&mut pool);
-        pool.admit_product(&key(40), &condition(), NOW).map(|admission| (admission, pool.products, pool.ring_days))
+        pool.admit_condition(&condition(), NOW).map(|sells_from| (sells_from, pool.ring_days))
     };
     // A week's cooldown and three days; a ring of 256 slots of ten minutes reaches back two days.
-    let expected = Admission { id: 0, sells_from: NOW + 10 * DAY };
-    assert_eq!(admit(|_| {}).unwrap(), (expected, 1, 2));
-    let late = Admission { id: 7, sells_from: NOW };
-    let unused = |pool: &mut Pool| (pool.products, pool.ring_days, pool.in_use) = (7, 9, 0);
-    assert_eq!(admit(unused).unwrap(), (late, 8, 9));
-    refused(admit(|pool| pool.kind = 1), WrongPoolKind);
-    refused(admit(|pool| pool.asset_mint = key(40)), InsuresItsOwnAsset);
+    assert_eq!(admit(|_| {}).unwrap(), (NOW + 10 * DAY, 2));
+    let unused = |pool: &mut Pool| (pool.ring_days, pool.in_use) = (9, 0);
+    assert_eq!(admit(unused).unwrap(), (NOW, 9));
     // An hour, ten minutes and two hours, and a day.
     assert!(admit(|pool| pool.terms.cooldown_seconds = 11_400 + 86_400).is_ok());
     refused(admit(|pool| pool.terms.cooldown_seconds = 11_400 + 86_399), CooldownTooShort);
-    refused(admit(|pool| pool.products = u16::MAX), NoIdLeft);
+}
+
+#[test]
+fn a_product_is_announced_by_a_cover_pool_for_another_asset_than_its_own() {
+    let announce = |change: fn(&mut Pool)| {
+        let mut pool = pool_with(0, 0, 10_000);
+        change(&mut pool);
+        pool.announce_product(&key(40)).map(|()| pool.products)
+    };
+    assert_eq!(announce(|pool| pool.products = 7).unwrap(), 8);
+    refused(announce(|pool| pool.kind = 1), WrongPoolKind);
+    refused(announce(|pool| pool.asset_mint = key(40)), InsuresItsOwnAsset);
+    refused(announce(|pool| pool.products = u16::MAX), NoIdLeft);
+}
+
+#[test]
+fn a_tranche_holds_no_more_than_its_shares_and_units_can_count() {
+    // Four thousand million whole tokens of six decimals, in two steps; a unit more is refused with a reason.
+    let most = 4_000_000_000_000_000;
+    let mut pool = pool_with(0, 0, 0);
+    pool.deposit(Tranche::Senior, most - 10_000, 0).unwrap();
+    refused(pool.clone().deposit(Tranche::Senior, 10_001, 0), AmountTooLarge);
+    pool.deposit(Tranche::Senior, 10_000, 0).unwrap();
+    refused(pool.clone().deposit(Tranche::Senior, 1, 0), AmountTooLarge);
+    // What is exiting counts too, and the other tranche does not.
+    pool.request_exit(Tranche::Senior, most).unwrap();
+    refused(pool.clone().deposit(Tranche::Senior, 1, 0), AmountTooLarge);
+    pool.deposit(Tranche::Junior, most, 0).unwrap();
+    // All of it can leave.
+    let shares = pool.tranches[1].shares;
+    pool.request_exit(Tranche::Senior, shares).unwrap();
+    pool.invariant().unwrap();
+    pool.contribute(backstop::math::MAX_TOTAL_EXPOSURE).unwrap();
+    refused(pool.contribute(1), AmountTooLarge);
 }

@@ -1,6 +1,7 @@
 //! Leaving: tickets, the queue of epochs, and what may be paid when.
 
 use crate::common::*;
+use backstop::constants::ACCOUNT_VERSION;
 use backstop::error::BackstopError::*;
 use backstop::math::ALL_OPEN_Q63;
 use backstop::peril::AlertLevel;
@@ -8,17 +9,21 @@ use backstop::state::*;
 
 /// An epoch of yesterday, alone in the queue, with the units of both tranches.
 fn epoch(pool: &mut Pool, day: u32, units: [u64; 2]) -> ExitEpoch {
-    pool.enqueue_epoch(day, None).unwrap();
+    pool.enqueue_epoch(day).unwrap();
+    ExitEpoch { day, tickets: 1, units, ..bare_epoch(pool) }
+}
+
+/// An epoch without tickets, in no queue.
+fn bare_epoch(pool: &Pool) -> ExitEpoch {
     ExitEpoch {
         pool: key(3),
         rent_payer: key(4),
-        version: 1,
+        version: ACCOUNT_VERSION,
         bump: 255,
         series: [pool.tranches[0].series, pool.tranches[1].series],
-        day,
-        next_day: 0,
-        tickets: 1,
-        units,
+        day: 0,
+        tickets: 0,
+        units: [0; 2],
         open_q63: ExitEpoch::ALL_OPEN,
         paid_per_unit_q64: [0; 2],
         reserve: 0,
@@ -31,7 +36,7 @@ fn ticket(tranche: Tranche, units: u64) -> ExitTicket {
         pool: key(3),
         owner: key(5),
         rent_payer: key(4),
-        version: 1,
+        version: ACCOUNT_VERSION,
         bump: 255,
         tranche,
         series: 0,
@@ -46,7 +51,7 @@ fn ticket(tranche: Tranche, units: u64) -> ExitTicket {
 #[test]
 fn a_request_turns_the_value_of_shares_into_units() {
     let mut pool = pool_with(0, 10_000, 20_000);
-    let request = pool.request_exit(Tranche::Junior, 4_000_000, false).unwrap();
+    let request = pool.request_exit(Tranche::Junior, 4_000_000).unwrap();
     assert_eq!(request, Exit { value: 4_000, units: 4_000_000, to_surplus: 0 });
     let expected =
         TrancheBook { assets: 6_000, exiting: 4_000, shares: 6_000_000, units: 4_000_000, ..pool.tranches[0] };
@@ -56,23 +61,46 @@ fn a_request_turns_the_value_of_shares_into_units() {
     // Half of what is exiting is lost: a unit is worth half, so a value is twice the units.
     pool.tranches[0].exiting = 2_000;
     pool.cash -= 2_000;
-    let request = pool.request_exit(Tranche::Junior, 1_000_000, false).unwrap();
+    let request = pool.request_exit(Tranche::Junior, 1_000_000).unwrap();
     assert_eq!(request, Exit { value: 1_000, units: 1_999_500, to_surplus: 0 }); // 1,000 x 4,001,000 / 2,001
     pool.invariant().unwrap();
 }
 
 #[test]
-fn a_ticket_is_refused_when_it_is_too_small_unless_everything_leaves() {
+fn a_ticket_is_refused_when_it_is_too_small_whoever_asks() {
     let mut pool = pool_with(0, 10_000, 0);
     let untouched = pool;
-    refused(pool.request_exit(Tranche::Junior, 999_000, false), AmountTooSmall);
-    refused(pool.request_exit(Tranche::Junior, 999, true), AmountTooSmall);
-    refused(pool.request_exit(Tranche::Senior, 1_000, true), InvariantViolated);
+    refused(pool.request_exit(Tranche::Junior, 999_999), AmountTooSmall);
+    refused(pool.request_exit(Tranche::Junior, 999), AmountTooSmall);
+    refused(pool.request_exit(Tranche::Senior, 1_000), AmountTooSmall);
+    refused(pool.request_exit(Tranche::Senior, 1_000_000), InvariantViolated);
     pool = untouched;
-    assert_eq!(pool.request_exit(Tranche::Junior, 999_000, true).unwrap().value, 999);
-    assert_eq!(pool.request_exit(Tranche::Junior, 1_000_000, false).unwrap().value, 1_000);
+    assert_eq!(pool.request_exit(Tranche::Junior, 1_000_000).unwrap().value, 1_000);
     pool.tranches[0].wiped_out = 1;
-    refused(pool.request_exit(Tranche::Junior, 1_000_000, false), TrancheWipedOut);
+    refused(pool.request_exit(Tranche::Junior, 1_000_000), TrancheWipedOut);
+}
+
+#[test]
+fn a_loss_makes_the_smallest_ticket_smaller_and_a_gain_makes_it_fewer_shares() {
+    // 90 % are lost: what the smallest ticket of 1,000 bought at the start, 1,000,000 shares, is worth 100 and may go.
+    let mut pool = pool_with(0, 10_000, 0);
+    (pool.tranches[0].assets, pool.cash) = (1_000, 1_000);
+    refused(pool.request_exit(Tranche::Junior, 999_999), AmountTooSmall);
+    // 1,000,000 x 1,001 / 10,001,000 = 100.09
+    assert_eq!(pool.request_exit(Tranche::Junior, 1_000_000).unwrap().value, 100);
+    // Capital doubled: half as many shares are worth the smallest ticket.
+    let mut pool = pool_with(0, 10_000, 0);
+    (pool.tranches[0].assets, pool.cash) = (20_000, 20_000);
+    // 500,024 x 20,001 / 10,001,000 = 999.998; one share more: 1,000.0001.
+    refused(pool.request_exit(Tranche::Junior, 500_024), AmountTooSmall);
+    assert_eq!(pool.request_exit(Tranche::Junior, 500_026).unwrap().value, 1_000);
+}
+
+#[test]
+fn the_last_shares_of_a_tranche_may_leave_whatever_they_are_worth() {
+    let mut pool = pool_with(0, 10, 0);
+    refused(pool.request_exit(Tranche::Junior, 9_999), AmountTooSmall);
+    assert_eq!(pool.request_exit(Tranche::Junior, 10_000).unwrap().value, 10);
 }
 
 #[test]
@@ -80,7 +108,7 @@ fn a_request_that_becomes_no_unit_is_refused() {
     let mut pool = pool_with(0, 10_000, 0);
     pool.tranches[0].units = 1;
     pool.tranches[0].exiting = 100_000_000;
-    refused(pool.request_exit(Tranche::Junior, 1_000_000, false), AmountTooSmall);
+    refused(pool.request_exit(Tranche::Junior, 1_000_000), AmountTooSmall);
 }
 
 #[test]
@@ -89,7 +117,7 @@ fn dust_of_the_last_to_leave_goes_to_the_surplus() {
     pool.tranches[0].assets += 1_000_000;
     pool.cash += 1_000_000;
     // 10^9 x 2,000,001 / 1,000,001,000 = 1,999,999.000001.
-    let request = pool.request_exit(Tranche::Junior, 1_000_000_000, false).unwrap();
+    let request = pool.request_exit(Tranche::Junior, 1_000_000_000).unwrap();
     assert_eq!((request.value, request.to_surplus), (1_999_999, 1));
     assert_eq!(layers(&pool), [1, 0, 1_999_999, 0, 0]);
     pool.invariant().unwrap();
@@ -98,7 +126,7 @@ fn dust_of_the_last_to_leave_goes_to_the_surplus() {
 #[test]
 fn cancelling_buys_shares_with_what_the_units_are_worth() {
     let mut pool = pool_with(0, 10_000, 0);
-    pool.request_exit(Tranche::Junior, 4_000_000, false).unwrap();
+    pool.request_exit(Tranche::Junior, 4_000_000).unwrap();
     let back = CancelledExit { value: 1_000, shares: 1_000_000, to_surplus: 0 };
     assert_eq!(pool.cancel_exit(Tranche::Junior, 1_000_000).unwrap(), back);
     assert_eq!(layers(&pool), [0, 7_000, 3_000, 0, 0]);
@@ -130,18 +158,54 @@ fn dust_of_the_last_unit_goes_to_the_surplus() {
     pool.invariant().unwrap();
 }
 
+/// The days in the queue.
+fn queue(pool: &Pool) -> Vec<u32> {
+    (pool.oldest_exit_day..=pool.newest_exit_day).filter(|day| pool.is_queued(*day)).collect()
+}
+
 #[test]
-fn epochs_queue_by_day_and_the_newest_is_their_tail() {
+fn epochs_queue_by_day_whoever_comes_first() {
     let mut pool = pool();
-    let mut first = epoch(&mut pool, 100, [0; 2]);
-    assert_eq!((pool.oldest_exit_day, pool.newest_exit_day), (100, 100));
-    refused(pool.enqueue_epoch(100, Some(&mut first)), ClockWentBack);
-    refused(pool.enqueue_epoch(101, None), QueueTailMissing);
-    let mut other = first.clone();
-    other.day = 99;
-    refused(pool.enqueue_epoch(101, Some(&mut other)), QueueTailMissing);
-    pool.enqueue_epoch(103, Some(&mut first)).unwrap();
-    assert_eq!((pool.oldest_exit_day, pool.newest_exit_day, first.next_day), (100, 103, 103));
+    assert_eq!((queue(&pool), pool.oldest_exit_day, pool.newest_exit_day), (vec![], 0, 0));
+    for (day, days) in [(101, vec![101]), (103, vec![101, 103]), (100, vec![100, 101, 103]), (101, vec![100, 101, 103])]
+    {
+        pool.enqueue_epoch(day).unwrap();
+        assert_eq!(queue(&pool), days);
+    }
+    assert_eq!((pool.oldest_exit_day, pool.newest_exit_day), (100, 103));
+}
+
+#[test]
+fn the_queue_gives_its_days_back_in_order_across_words_and_around_the_ring() {
+    for first in [1u32, 63, 64, 1_000, 1_023, 1_024, TODAY] {
+        let days = [0, 1, 2, 62, 63, 64, 65, 127, 128, 700, 959, 960, 1_022, 1_023].map(|ahead| first + ahead);
+        let mut pool = pool_with(0, 0, 1_000_000);
+        for day in days.into_iter().rev() {
+            pool.enqueue_epoch(day).unwrap();
+        }
+        assert_eq!(queue(&pool), days);
+        refused(pool.enqueue_epoch(first + 1_024), ExitQueueFull);
+        let now = i64::from(first + 2_000) * DAY;
+        for (place, day) in days.into_iter().enumerate() {
+            assert_eq!(queue(&pool), days[place..], "from {first}");
+            let mut epoch = ExitEpoch { day, ..bare_epoch(&pool) };
+            pool.settle_epoch(&mut epoch, AlertLevel::None, now).unwrap();
+            assert!(epoch.is_filled());
+        }
+        assert_eq!((queue(&pool), pool.oldest_exit_day, pool.newest_exit_day, pool.exit_days), (vec![], 0, 0, [0; 16]));
+    }
+}
+
+#[test]
+fn a_request_names_the_epoch_of_its_day_or_of_the_day_after() {
+    // A cooldown of seven days: today's epoch is that of today and seven.
+    let pool = pool_with(0, 10_000, 0);
+    for (now, earliest) in [(NOW, TODAY + 7), (NOW + DAY - 1, TODAY + 7), (NOW + DAY, TODAY + 8)] {
+        refused(pool.require_exit_day(earliest - 1, now), WrongExitDay);
+        pool.require_exit_day(earliest, now).unwrap();
+        pool.require_exit_day(earliest + 1, now).unwrap();
+        refused(pool.require_exit_day(earliest + 2, now), WrongExitDay);
+    }
 }
 
 #[test]
@@ -205,8 +269,8 @@ fn an_epoch_is_paid_when_its_day_is_over_and_it_is_the_oldest() {
 /// A pool of which 4,000 junior and 8,000 senior units of value leave by yesterday's epoch.
 fn leaving() -> (Pool, ExitEpoch) {
     let mut pool = pool_with(0, 10_000, 20_000);
-    pool.request_exit(Tranche::Junior, 4_000_000, false).unwrap();
-    pool.request_exit(Tranche::Senior, 8_000_000, false).unwrap();
+    pool.request_exit(Tranche::Junior, 4_000_000).unwrap();
+    pool.request_exit(Tranche::Senior, 8_000_000).unwrap();
     let epoch = epoch(&mut pool, TODAY - 1, [4_000_000, 8_000_000]);
     (pool, epoch)
 }
@@ -230,7 +294,7 @@ fn with_enough_free_capital_an_epoch_is_filled_and_leaves_the_queue() {
 #[test]
 fn a_filled_epoch_gives_way_to_the_next_one() {
     let (mut pool, mut first) = leaving();
-    pool.enqueue_epoch(TODAY + 3, Some(&mut first)).unwrap();
+    pool.enqueue_epoch(TODAY + 3).unwrap();
     pool.settle_epoch(&mut first, AlertLevel::None, NOW).unwrap();
     assert_eq!((pool.oldest_exit_day, pool.newest_exit_day), (TODAY + 3, TODAY + 3));
 }
@@ -282,8 +346,8 @@ fn a_payment_that_does_not_fill_the_epoch_has_a_least_amount() {
         }
     }
     // One that fills it may be of any amount.
-    let mut pool = pool_with(0, 10_000, 0);
-    pool.request_exit(Tranche::Junior, 5_000, true).unwrap();
+    let mut pool = pool_with(0, 5, 0);
+    pool.request_exit(Tranche::Junior, 5_000).unwrap();
     let mut small = epoch(&mut pool, TODAY - 1, [5_000, 0]);
     assert_eq!(pool.settle_epoch(&mut small, AlertLevel::None, NOW).unwrap().paid, [5, 0]);
 }

@@ -8,8 +8,8 @@ use backstop::state::*;
 #[test]
 fn a_loss_falls_on_surplus_then_junior_then_senior() {
     let mut pool = pool_with(100, 10_000, 20_000);
-    pool.request_exit(Tranche::Junior, 4_000_000, false).unwrap();
-    pool.request_exit(Tranche::Senior, 5_000_000, false).unwrap();
+    pool.request_exit(Tranche::Junior, 4_000_000).unwrap();
+    pool.request_exit(Tranche::Senior, 5_000_000).unwrap();
     let split = pool.take_loss(1_100).unwrap();
     let expected = LossByLayer { surplus: 100, junior_assets: 600, junior_exiting: 400, ..LossByLayer::default() };
     assert_eq!(split, expected);

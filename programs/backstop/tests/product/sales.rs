@@ -164,7 +164,7 @@ fn a_price_that_does_not_fit_is_refused_as_such() {
     let mut pool = pool_with(200_000_000_000_000_000, 0, 0);
     product.risk_rate_ppb = u64::MAX / 2;
     product.terms.max_sum_insured = u64::MAX;
-    refused(sell(&mut product, &mut pool, &trigger, a_year(90_000_000_000_000_000), NOW), MathOverflow);
+    refused(sell(&mut product, &mut pool, &trigger, a_year(90_000_000_000_000_000), NOW), AmountTooLarge);
 }
 
 #[test]
@@ -211,22 +211,27 @@ fn a_cover_taken_back_refunds_what_is_unearned_less_a_fee() {
     assert_eq!((left.due_low, left.due_high), (other.rate_q32 * 365 * 86_400, 0));
     // The level drifted before, and the utilisation of now is noted.
     assert_eq!((product.level_bps > 10_000, product.utilisation_bps), (true, 2_500));
-    refused(
-        cancel(&mut product, &mut pool, &trigger, &Cover { sum_insured: 2_000_001, ..other }, NOW),
-        InvariantViolated,
-    );
+    let more = Cover { sum_insured: 2_000_001, ..other };
+    refused(cancel(&mut product, &mut pool, &trigger, &more, NOW + 183 * DAY), InvariantViolated);
 }
 
 #[test]
-fn buying_and_taking_back_at_once_costs_the_fee() {
+fn a_cover_is_not_taken_back_on_the_day_of_its_purchase_and_then_costs_the_fee() {
     let (mut pool, mut product, trigger) = market();
     let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
-    let cancellation = cancel(&mut product, &mut pool, &trigger, &mine, NOW).unwrap();
-    // Nothing is earned before the first insured day: 40,000 less a tenth.
-    assert_eq!((cancellation.refund, cancellation.fee), (36_000, 4_000));
-    assert_eq!((pool.waiting_rate_q32, pool.unearned_premium), (0, 0));
+    assert_eq!(mine.bought_day(), TODAY);
+    for now in [NOW, NOW + DAY - 1] {
+        refused(cancel(&mut product, &mut pool, &trigger, &mine, now), BoughtToday);
+    }
+    let cancellation = cancel(&mut product, &mut pool, &trigger, &mine, NOW + DAY).unwrap();
+    // Its first insured second: what its rate has still to earn, less a tenth rounded up.
+    assert_eq!((cancellation.refund, cancellation.fee), (35_999, 4_000));
+    // What rounding left is earned with the next accrual: nothing else can come of it.
+    assert_eq!((pool.waiting_rate_q32, pool.unearned_premium), (0, 1));
     assert_eq!((pool.rate_q32, pool.total_exposure, product.exposure, product.utilisation_bps), (0, 0, 0, 0));
     pool.invariant().unwrap();
+    assert_eq!(pool.accrue(NOW + 2 * DAY).unwrap().earned, 1);
+    assert_eq!(pool.unearned_premium, 0);
 }
 
 #[test]
@@ -235,7 +240,7 @@ fn a_cover_is_not_taken_back_at_its_end_or_while_the_trigger_moves() {
     let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
     refused(cancel(&mut product, &mut pool, &trigger, &mine, mine.end()), CoverEnded);
     trigger.evidence.phase = 2;
-    refused(cancel(&mut product, &mut pool, &trigger, &mine, NOW), TriggerNotQuiet);
+    refused(cancel(&mut product, &mut pool, &trigger, &mine, NOW + DAY), TriggerNotQuiet);
     trigger.evidence.phase = 0;
     cancel(&mut product, &mut pool, &trigger, &mine, mine.end() - 1).unwrap();
 }
@@ -263,7 +268,7 @@ fn first_insured_days_share_a_bucket_only_after_64_days() {
     cancel(&mut product, &mut pool, &trigger, &first, NOW + 64 * DAY).unwrap();
     assert_eq!(buckets(&product, &second), 2_000_000);
     assert_eq!(starts(&product, second.active_day).premium, second.premium);
-    cancel(&mut product, &mut pool, &trigger, &second, NOW + 64 * DAY).unwrap();
+    cancel(&mut product, &mut pool, &trigger, &second, NOW + 65 * DAY).unwrap();
     assert_eq!((buckets(&product, &second), product.exposure), (0, 0));
     pool.invariant().unwrap();
 }
@@ -278,8 +283,10 @@ fn a_long_pause_between_sales_clears_every_activation_bucket() {
 
 #[test]
 fn a_cover_taken_back_gets_its_premium_before_the_first_insured_second_and_by_rate_from_it_on() {
-    for (now, refund, fee) in [(NOW + DAY - 1, 36_000, 4_000), (NOW + DAY, 35_999, 4_000)] {
+    for (now, refund, fee) in [(NOW + 2 * DAY - 1, 36_000, 4_000), (NOW + 2 * DAY, 35_999, 4_000)] {
         let (mut pool, mut product, trigger) = market();
+        // A day longer, so that there is one between the purchase and the first insured second.
+        product.terms.waiting_seconds = 2 * 86_400;
         let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
         let cancellation = cancel(&mut product, &mut pool, &trigger, &mine, now).unwrap();
         // By rate 39,999.998 are left at the first second: 39,999, of which a tenth is rounded up.

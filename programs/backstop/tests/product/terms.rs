@@ -8,7 +8,7 @@ type Change = fn(&mut ProductTerms, u64);
 
 #[test]
 fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
-    product_terms().validate(2).unwrap();
+    product_terms().validate().unwrap();
     let most_rate = 10_000_000_000;
     let bounds: [(&str, Change, u64, u64); 21] = [
         // The rates of the curve rise: each is bounded by its neighbours.
@@ -38,7 +38,7 @@ fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
         let with = |value| {
             let mut terms = product_terms();
             change(&mut terms, value);
-            terms.validate(2)
+            terms.validate()
         };
         assert!(with(least).is_ok() && with(most).is_ok(), "{name}");
         refused(with(most + 1), OutOfBounds);
@@ -55,11 +55,18 @@ fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
         let with = |value| {
             let mut terms = product_terms();
             change(&mut terms, value);
-            terms.validate(2)
+            terms.validate()
         };
         assert!(with(least).is_ok(), "{name}");
         refused(with(least - 1), OutOfBounds);
     }
+}
+
+#[test]
+fn the_largest_sum_is_what_a_pool_can_be_exposed_to() {
+    let with = |max_sum_insured| ProductTerms { max_sum_insured, ..product_terms() }.validate();
+    with(100_000_000_000_000_000).unwrap();
+    refused(with(100_000_000_000_000_001), AmountTooLarge);
 }
 
 #[test]
@@ -68,9 +75,9 @@ fn every_rate_of_the_curve_has_the_same_highest_value() {
     terms.demand_at_capacity_ppb = 10_000_000_000;
     terms.demand_at_kink_ppb = 10_000_000_000;
     terms.demand_at_zero_ppb = 10_000_000_000;
-    terms.validate(2).unwrap();
+    terms.validate().unwrap();
     terms.demand_at_capacity_ppb += 1;
-    refused(terms.validate(2), OutOfBounds);
+    refused(terms.validate(), OutOfBounds);
 }
 
 #[test]
@@ -79,7 +86,7 @@ fn terms_and_ring_together_fit_the_day_buckets() {
         let mut terms = product_terms();
         terms.max_term_days = term;
         terms.waiting_seconds = waiting;
-        terms.validate(ring)
+        terms.require_room_beside(ring)
     };
     // Term, waiting time, the rest of its day and the ring: 510 days.
     fits(506, 86_400, 2).unwrap();
@@ -122,13 +129,14 @@ fn group_name_and_uri_are_read_from_their_fields() {
 #[test]
 fn run_off_and_over_are_final_and_only_selling_and_frozen_go_both_ways() {
     use ProductState::*;
-    let all = [Selling, Frozen, RunOff, Over];
+    let all = [Selling, Frozen, RunOff, Over, Announced];
     for (number, from) in all.into_iter().enumerate() {
         for to in all {
             let mut product = product();
             product.state = from.byte();
             assert_eq!((usize::from(product.state), product.state()), (number, from));
-            let allowed = matches!((from, to), (Selling, Frozen | RunOff) | (Frozen, Selling | RunOff));
+            let allowed =
+                matches!((from, to), (Selling, Frozen | RunOff) | (Frozen, Selling | RunOff) | (Announced, RunOff));
             if allowed {
                 product.set_state(to).unwrap();
                 assert_eq!(product.state(), to);
@@ -138,6 +146,32 @@ fn run_off_and_over_are_final_and_only_selling_and_frozen_go_both_ways() {
             }
         }
     }
+}
+
+#[test]
+fn a_condition_is_set_once_on_an_announced_product_and_starts_its_days() {
+    let announced = || Product { state: ProductState::Announced.byte(), sells_from: 0, ..product() };
+    let mut product = announced();
+    assert!(!product.has_condition());
+    product.set_condition(key(21), 3, NOW + 10 * DAY, NOW + DAY + 5).unwrap();
+    assert!(product.has_condition());
+    assert_eq!(
+        (product.trigger, product.state(), product.sells_from),
+        (key(21), ProductState::Selling, NOW + 10 * DAY)
+    );
+    assert_eq!((product.ring_days, product.released_day, product.newest_activation_day), (3, TODAY - 2, TODAY + 1));
+    assert_eq!(product.level_at, NOW + DAY + 5);
+    refused(product.set_condition(key(21), 3, NOW, NOW), ConditionAlreadySet);
+    for state in [ProductState::Selling, ProductState::Frozen, ProductState::RunOff, ProductState::Over] {
+        let mut product = Product { state: state.byte(), ..announced() };
+        refused(product.set_condition(key(21), 3, NOW, NOW), WrongProductState);
+    }
+    // A ring for which the longest term leaves no room.
+    let mut product = announced();
+    product.terms.max_term_days = 506;
+    refused(product.set_condition(key(21), 3, NOW, NOW), TermsDoNotFit);
+    assert!(!product.has_condition());
+    product.set_condition(key(21), 2, NOW, NOW).unwrap();
 }
 
 #[test]

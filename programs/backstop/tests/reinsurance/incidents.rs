@@ -1,6 +1,7 @@
 //! An incident: treaties noted and called, the ratio, payouts and its end.
 
 use crate::common::*;
+use backstop::constants::ACCOUNT_VERSION;
 use backstop::error::BackstopError::*;
 use backstop::peril::evidence::Phase;
 use backstop::peril::{AlertLevel, Condition, SaleLimits, Verdict};
@@ -12,7 +13,7 @@ fn incident() -> Incident {
         product: key(20),
         pool: key(3),
         rent_payer: key(22),
-        version: 1,
+        version: ACCOUNT_VERSION,
         bump: 255,
         state: IncidentState::Growing,
         severity_bps: 5_000,

@@ -43,11 +43,11 @@ fn terms_have_hard_bounds() {
         TreatyTerms { end_day: TODAY - 1, ..quota_share(1, 0) },
         TreatyTerms { end_day: TODAY + 366, ..quota_share(1, 0) },
         TreatyTerms { limit: 999, ..quota_share(1, 0) },
-        TreatyTerms { limit: MAX_TOTAL_EXPOSURE + 1, ..quota_share(1, 0) },
     ];
     for terms in refused_terms {
         refused(terms.validate(), BadTreatyTerms);
     }
+    refused(TreatyTerms { limit: MAX_TOTAL_EXPOSURE + 1, ..quota_share(1, 0) }.validate(), AmountTooLarge);
 }
 
 #[test]

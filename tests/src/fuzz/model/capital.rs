@@ -407,8 +407,10 @@ impl Model {
                 let (series, asset) = (class.series, books.asset);
                 books.in_use = true;
                 self.spend(who, asset, amount)?;
-                *self.shares.entry((who, pool, tranche, series)).or_default() += issued;
-                Ok(())
+                let held = self.shares.entry((who, pool, tranche, series)).or_default();
+                *held += issued;
+                let held = *held;
+                need(self.is_ticket(pool, tranche, held), "less than can leave again")
             }
             Op::Contribute { pool, who, amount } => {
                 self.accrue(pool);
@@ -423,8 +425,8 @@ impl Model {
                 self.accrue(pool);
                 Ok(())
             }
-            Op::RequestExit { pool, who, tranche, shares, nonce } => {
-                self.request_exit(pool, who, tranche.index(), N::from(shares), nonce)
+            Op::RequestExit { pool, who, tranche, shares, ahead, nonce } => {
+                self.request_exit(pool, who, tranche.index(), N::from(shares), ahead, nonce)
             }
             Op::CancelExit { ticket, by } => self.cancel_exit(ticket, by),
             Op::SettleEpoch { pool, day, all_cedants } => self.settle_epoch(pool, day, all_cedants),

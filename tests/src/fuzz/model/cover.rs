@@ -11,6 +11,10 @@ pub struct Product {
     pub pool: usize,
     /// Its number in the pool.
     pub id: u16,
+    /// Which of the designs it is.
+    pub design: usize,
+    /// Whether its condition is set.
+    pub has_condition: bool,
     /// Price, limits, bounds.
     pub terms: ProductTerms,
     /// Whether it sells.
@@ -69,6 +73,8 @@ pub struct Cover {
     pub buyer: Who,
     /// The buyer's number.
     pub nonce: u64,
+    /// The day of the purchase.
+    pub bought_day: u32,
     /// Who holds the NFT; `None` once it is burnt.
     pub holder: Option<Who>,
     /// Sum insured.
@@ -117,6 +123,11 @@ fn integral(terms: &ProductTerms, exposure: N, capacity: N) -> N {
 }
 
 impl Model {
+    /// Products that have their condition.
+    pub fn with_condition(&self) -> Vec<usize> {
+        (0..self.products.len()).filter(|product| self.products[*product].has_condition).collect()
+    }
+
     /// Exposure of a product: its covers that are neither cancelled nor released.
     pub fn exposure(&self, product: usize) -> N {
         let entry = &self.products[product];
@@ -236,6 +247,7 @@ impl Model {
             product,
             buyer: 0,
             nonce: 0,
+            bought_day: day(now),
             holder: None,
             sum,
             premium,
@@ -256,11 +268,13 @@ impl Model {
     }
 
     fn cancel(&mut self, cover: usize, by: Who) -> Rule {
-        let Cover { product, holder, premium, rate, active_day, end_day, status, .. } = self.covers[cover].clone();
+        let Cover { product, holder, premium, rate, active_day, end_day, status, bought_day, .. } =
+            self.covers[cover].clone();
         need(status == CoverStatus::Live && holder == Some(by), "not a live cover's holder")?;
         let pool = self.products[product].pool;
         let now = self.now;
         need(now < start(end_day), "the cover has ended")?;
+        need(day(now) > bought_day, "it was bought today")?;
         need(self.products[product].trigger.phase == Phase::Quiet, "the trigger is not quiet")?;
         self.accrue(pool);
         let terms_fee = N::from(self.products[product].terms.cancel_fee_bps);
@@ -320,16 +334,18 @@ impl Model {
                 let product = Product {
                     pool,
                     id: books.products,
+                    design,
+                    has_condition: false,
                     terms,
-                    state: ProductState::Selling,
-                    sells_from: books.notice(now),
+                    state: ProductState::Announced,
+                    sells_from: 0,
                     notice_served: false,
                     risk_rate: N::from(terms.risk_rate_ppb),
                     risk_rate_at: now,
                     level: N::from(terms.level_bps),
                     level_at: now,
                     utilisation: 0,
-                    released_day: day(now) - ring_days,
+                    released_day: 0,
                     ring_days,
                     trigger: Evidence::new(trigger, crate::fuzz::scene::feed_of(design)),
                     released: false,
@@ -339,16 +355,29 @@ impl Model {
                     alert_number: 0,
                 };
                 books.products += 1;
-                books.ring_days = books.ring_days.max(ring_days);
                 self.products.push(product);
+                Ok(())
+            }
+            Op::SetCondition { product, by } => {
+                need(by == self.roles.governance, "only governance")?;
+                let now = self.now;
+                let entry = &mut self.products[product];
+                need(entry.state == ProductState::Announced, "it has its condition, or sells no more")?;
+                let books = &mut self.pools[entry.pool];
+                books.ring_days = books.ring_days.max(entry.ring_days);
+                entry.state = ProductState::Selling;
+                entry.has_condition = true;
+                entry.sells_from = books.notice(now);
+                entry.level_at = now;
+                entry.released_day = day(now) - entry.ring_days;
                 Ok(())
             }
             Op::SetProductState { product, state, by } => {
                 need(by == self.roles.governance, "only governance")?;
                 let entry = &mut self.products[product];
-                use ProductState::{Frozen, RunOff, Selling};
-                let allowed =
-                    matches!((entry.state, state), (Selling, Frozen) | (Frozen, Selling) | (Selling | Frozen, RunOff));
+                use ProductState::{Announced, Frozen, RunOff, Selling};
+                let runs_off = matches!((entry.state, state), (Announced | Selling | Frozen, RunOff));
+                let allowed = runs_off || matches!((entry.state, state), (Selling, Frozen) | (Frozen, Selling));
                 need(allowed, "no such change")?;
                 entry.state = state;
                 Ok(())

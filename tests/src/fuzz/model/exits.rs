@@ -78,19 +78,27 @@ impl Model {
         found.ok_or("there is no such epoch")
     }
 
-    pub(super) fn request_exit(&mut self, pool: usize, who: Who, tranche: usize, shares: N, nonce: u64) -> Rule {
+    pub(super) fn request_exit(
+        &mut self,
+        pool: usize,
+        who: Who,
+        tranche: usize,
+        shares: N,
+        ahead: u32,
+        nonce: u64,
+    ) -> Rule {
+        need(ahead <= 1, "neither its day's epoch nor the next")?;
         let series = self.pools[pool].classes[tranche].series;
         let held = self.shares.get_mut(&(who, pool, tranche, series)).ok_or("there is no share account")?;
-        let whole = *held == shares;
         take(held, shares, "not enough shares")?;
         self.accrue(pool);
         let now = self.now;
+        let large = self.is_ticket(pool, tranche, shares);
         let books = &mut self.pools[pool];
-        let least = N::from(books.terms.min_ticket);
         let class = &mut books.classes[tranche];
         need(!class.over, "the tranche was wiped out")?;
         let value = worth(shares, class.shares, class.assets);
-        need(value > 0 && (value >= least || whole), "the ticket is too small")?;
+        need(value > 0 && large, "the ticket is too small")?;
         let units = issue(value, class.units, class.exiting)?;
         need(units > 0, "the ticket is too small")?;
         take(&mut class.shares, shares, "books: shares")?;
@@ -107,7 +115,7 @@ impl Model {
             crisis.taken[2 + 2 * tranche] += moved;
         }
         books.sweep(tranche);
-        let epoch_day = day(now + i64::from(books.terms.cooldown_seconds));
+        let epoch_day = day(now + i64::from(books.terms.cooldown_seconds)) + ahead;
         let series_now = [books.classes[0].series, books.classes[1].series];
         match self.epochs.iter_mut().find(|epoch| (epoch.pool, epoch.day) == (pool, epoch_day)) {
             Some(epoch) => epoch.series = series_now,
@@ -115,11 +123,20 @@ impl Model {
                 let epoch = Epoch { pool, day: epoch_day, series: series_now, open: ALL, per_unit: [0; 2], paid: 0 };
                 self.epochs.push(epoch);
                 self.pools[pool].queue.push(epoch_day);
+                self.pools[pool].queue.sort_unstable();
             }
         }
         let ticket = Ticket { pool, owner: who, tranche, series, day: epoch_day, units, claimed: 0, nonce, open: true };
         self.tickets.push(ticket);
         Ok(())
+    }
+
+    /// Whether somebody can leave with shares: they are worth the smallest ticket, or were at the start, or are all.
+    pub fn is_ticket(&self, pool: usize, tranche: usize, shares: N) -> bool {
+        let books = &self.pools[pool];
+        let (least, class) = (N::from(books.terms.min_ticket), &books.classes[tranche]);
+        let value = worth(shares, class.shares, class.assets);
+        value >= least || shares >= least * 1_000 || shares == class.shares
     }
 
     /// What a ticket can claim now.
@@ -183,8 +200,10 @@ impl Model {
         class.shares += issued;
         books.sweep(tranche);
         self.tickets[ticket].open = false;
-        *self.shares.get_mut(&(owner, pool, tranche, series)).ok_or("there is no share account")? += issued;
-        Ok(())
+        let held = self.shares.get_mut(&(owner, pool, tranche, series)).ok_or("there is no share account")?;
+        *held += issued;
+        let held = *held;
+        need(self.is_ticket(pool, tranche, held), "less than can leave again")
     }
 
     /// The day of a pool's oldest unfilled epoch, if it is over.

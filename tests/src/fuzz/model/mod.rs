@@ -100,6 +100,15 @@ pub struct Model {
 impl Model {
     /// What an operation does, or why it must be refused. A refusal leaves the model half changed: work on a copy.
     pub fn apply(&mut self, op: &Op) -> Rule {
+        if let Op::Buy { product, .. }
+        | Op::Sync { product }
+        | Op::Observe { product, .. }
+        | Op::Refresh { product }
+        | Op::Confirm { product }
+        | Op::OpenIncident { product } = *op
+        {
+            need(self.products[product].has_condition, "the product has no condition")?;
+        }
         match op.part() {
             Part::Capital => self.apply_capital(op),
             Part::Covers => self.apply_cover(op),

@@ -9,7 +9,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::{Context as _, Result};
 use backstop::BuyCoverArgs;
 use backstop::error::BackstopError;
-use backstop::state::{Pool, get_text};
+use backstop::state::{Pool, day_of, get_text};
 use backstop_client::cluster::{ClusterError, Receipt};
 use backstop_client::explain::explain;
 use backstop_client::transaction::{self, Pipeline};
@@ -82,7 +82,8 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
     let decimals = market.pool.asset_decimals;
     let source = Source::of(&keys.pool, buyer, decimals, order.from);
     source.require(cluster, premiums)?;
-    let numbers = free_numbers(cluster, keys, buyer, &receivers)?;
+    let day = day_of(*now);
+    let numbers = free_numbers(cluster, keys, buyer, day, &receivers)?;
     let payer = context.payer()?;
     let accounts = accounts_of(cluster, &keys.pool, &receivers);
     let purchases: Vec<_> = receivers
@@ -92,8 +93,8 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
         .zip(&accounts)
         .map(|(((receiver, quote), nonce), receiver_account)| {
             let max_premium = order.most(quote.premium);
-            let arguments = BuyCoverArgs { nonce, request: *request, max_premium };
-            let mint = address::cover_mint(&keys.product, buyer, nonce);
+            let arguments = BuyCoverArgs { nonce, day, request: *request, max_premium };
+            let mint = address::cover_mint(&keys.product, buyer, nonce, day);
             let row = Row {
                 receiver: receiver.to_string(),
                 cover: address::cover(&mint).to_string(),

@@ -9,7 +9,7 @@ use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::BuyCoverArgs;
 use backstop::events::CoverBought;
-use backstop::state::{CoverRequest, Pool, Quote, get_text};
+use backstop::state::{CoverRequest, Pool, Quote, day_of, get_text};
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::payee::{self, Destination};
 use backstop_client::quote::Market;
@@ -176,10 +176,11 @@ fn buy_one(order: &Order, receiver: Pubkey, context: &Context) -> Result<()> {
     let max_premium = order.most(quote.premium);
     let source = Source::of(&keys.pool, buyer, market.pool.asset_decimals, order.from);
     source.require(cluster, quote.premium)?;
-    let nonce = free_numbers(cluster, keys, buyer, &[receiver])?[0];
+    let day = day_of(order.now);
+    let nonce = free_numbers(cluster, keys, buyer, day, &[receiver])?[0];
     let rent_lamports = rent(cluster, market, &quote)?;
     let receiver_account = accounts_of(cluster, &keys.pool, &[receiver])[0];
-    let arguments = BuyCoverArgs { nonce, request: *request, max_premium };
+    let arguments = BuyCoverArgs { nonce, day, request: *request, max_premium };
     let instruction = source.take(ix::buy_cover(keys, context.payer()?, *buyer, receiver, arguments));
 
     context.carry_out(&[instruction], |receipt| {
@@ -193,7 +194,7 @@ fn buy_one(order: &Order, receiver: Pubkey, context: &Context) -> Result<()> {
             ..quote
         };
         let quoted = Quoted::new(keys, market, request.term_days, &quote);
-        let mint = address::cover_mint(&keys.product, buyer, nonce);
+        let mint = address::cover_mint(&keys.product, buyer, nonce, day);
         let mut preview = Preview {
             title: format!("Buy {} of cover: {}", asset_text(&market.pool, quoted.sum_insured), quoted.product_name),
             rows: quoted.rows(market),

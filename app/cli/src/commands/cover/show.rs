@@ -121,19 +121,19 @@ fn held_by(cluster: &dyn Cluster, owner: &Pubkey) -> Result<Vec<(Pubkey, Cover)>
 /// How many numbers in a row that a buyer has not used end the search for more.
 const GAP: u64 = 256;
 
-/// The covers that a wallet bought. A cover does not name its buyer, but its NFT's address is made of product, buyer and
-/// a number: the numbers are tried from 0 on until [`GAP`] in a row fit no cover. Those that other programs numbered far
-/// apart are not found.
+/// The covers that a wallet bought. A cover does not name its buyer, but its NFT's address is made of product, buyer, a
+/// number and the day of the purchase: for each day on which covers were bought the numbers are tried from 0 on until
+/// [`GAP`] in a row fit no cover. Those that other programs numbered far apart are not found.
 fn bought_by(covers: Vec<(Pubkey, Cover)>, buyer: &Pubkey) -> Vec<(Pubkey, Cover)> {
-    let mut by_product: HashMap<Pubkey, HashMap<Pubkey, (Pubkey, Cover)>> = HashMap::new();
+    let mut by_day: HashMap<(Pubkey, u32), HashMap<Pubkey, (Pubkey, Cover)>> = HashMap::new();
     for (address, cover) in covers {
-        by_product.entry(cover.product).or_default().insert(cover.mint, (address, cover));
+        by_day.entry((cover.product, cover.bought_day())).or_default().insert(cover.mint, (address, cover));
     }
     let mut bought = Vec::new();
-    for (product, mut covers) in by_product {
+    for ((product, day), mut covers) in by_day {
         let (mut number, mut missed) = (0, 0);
         while missed < GAP && !covers.is_empty() {
-            match covers.remove(&address::cover_mint(&product, buyer, number)) {
+            match covers.remove(&address::cover_mint(&product, buyer, number, day)) {
                 Some(cover) => {
                     bought.push(cover);
                     missed = 0;

@@ -8,13 +8,15 @@ use anyhow::Result;
 use backstop::CreatePoolArgs;
 use backstop::state::{Access, Pool, PoolKind, PoolTerms};
 use backstop_client::instruction::{self as ix, PoolKeys};
+use backstop_client::view::product::link_note;
 use backstop_client::{Cluster, account};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 const EXAMPLE: &str = "\
 Example:
-  backstop pool create --mint EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v --id 0 --label USDC --cooldown 14d";
+  backstop pool create --mint EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v --id 0 --label USDC \\
+    --uri ipfs://bafkreiexample --cooldown 14d";
 
 /// What a pool stands behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,6 +51,9 @@ pub struct CreateArgs {
     /// Ticker of the asset, shown in names.
     #[arg(long)]
     label: String,
+    /// Link of the share tokens, at most 96 letters of ASCII: to a JSON file that wallets read.
+    #[arg(long)]
+    uri: String,
     /// What the pool stands behind.
     #[arg(long, value_enum, default_value_t = Kind::Cover)]
     kind: Kind,
@@ -64,7 +69,7 @@ pub struct CreateArgs {
     /// Least first deposit of a tranche.
     #[arg(long, value_name = "AMOUNT", default_value = "10")]
     min_first_deposit: Amount,
-    /// Least value of an exit ticket.
+    /// Least value of an exit ticket: whoever has less cannot leave by himself.
     #[arg(long, value_name = "AMOUNT", default_value = "1")]
     min_ticket: Amount,
     /// Least sum insured.
@@ -124,8 +129,10 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         surplus_bps: args.surplus_bps,
         group_cap_bps: args.group_cap_bps,
     };
-    if terms.validate().is_err() {
-        return Err(UsageError("the pool's terms are outside the program's bounds".into()).into());
+    if terms.validate(decimals).is_err() {
+        let sentence =
+            "the pool's terms are outside the program's bounds; the smallest amounts are one whole token at least";
+        return Err(UsageError(sentence.into()).into());
     }
     let keys = PoolKeys::derive(args.mint, mint.owner, args.id);
     if account::find::<Pool>(cluster, &keys.pool)?.is_some() {
@@ -145,6 +152,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         },
         deposit_authority: args.deposit_authority.unwrap_or_default(),
         label: args.label.clone(),
+        uri: args.uri.clone(),
         terms,
     };
     let instruction = ix::create_pool(context.wallet()?, context.payer()?, &keys, create);
@@ -158,11 +166,9 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
                 ("leverage", percent(terms.max_leverage_bps.into())),
                 ("surplus takes", format!("{} of earned premium", percent(terms.surplus_bps.into()))),
                 ("junior weighs", percent(terms.junior_weight_bps.into())),
+                ("shares link to", args.uri.clone()),
             ],
-            warnings: vec![
-                "The terms never change.".into(),
-                "Share tokens have a name and no link: wallets show a placeholder in place of a picture.".into(),
-            ],
+            warnings: vec!["The terms never change.".into(), link_note(&args.uri)],
         };
         let details = Details {
             pool: keys.pool.to_string(),

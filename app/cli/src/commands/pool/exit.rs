@@ -10,7 +10,7 @@ use anchor_lang::{Discriminator, Space};
 use anyhow::Result;
 use backstop::RequestExitArgs;
 use backstop::events::{ExitCancelled, ExitClaimed, ExitRequested};
-use backstop::state::{ExitEpoch, ExitTicket, Tranche, day_of, day_start};
+use backstop::state::{ExitEpoch, ExitTicket, Tranche, day_start};
 use backstop_client::{Cluster, account, address, instruction as ix};
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -170,10 +170,11 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
     }
     let tickets = account::list::<ExitTicket>(cluster, Some((OWNER_OFFSET, owner)))?;
     let nonce = tickets.iter().map(|(_, ticket)| ticket.nonce + 1).max().unwrap_or_default();
-    let epoch_day = day_of(cluster.now()?.saturating_add(pool.state.terms.cooldown_seconds.into()));
-    let tail = Some(pool.state.newest_exit_day).filter(|day| *day != 0);
+    // What is signed elsewhere is sent later: it names the day after, with which it is good today and tomorrow.
+    let later = u32::from(context.options.handover.prints());
+    let epoch_day = pool.state.exit_day(cluster.now()?).saturating_add(later);
     let ask = RequestExitArgs { nonce, tranche, shares, epoch_day };
-    let instruction = source.take(ix::request_exit(keys, owner, payer, tail, ask));
+    let instruction = source.take(ix::request_exit(keys, owner, payer, ask));
     let mut rent_lamports = cluster.rent(ExitTicket::DISCRIMINATOR.len() + ExitTicket::INIT_SPACE)?;
     if account::find::<ExitEpoch>(cluster, &address::exit_epoch(&keys.pool, epoch_day))?.is_none() {
         let epoch = cluster.rent(ExitEpoch::DISCRIMINATOR.len() + ExitEpoch::INIT_SPACE)?;

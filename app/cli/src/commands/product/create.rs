@@ -5,18 +5,17 @@ use crate::commands::context::{Context, Preview, UsageError, event, hinted};
 use crate::output::{exact_amount, moment, percent};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::CreateProductArgs;
 use backstop::cpi::text::hex_text;
-use backstop::events::ProductCreated;
+use backstop::events::ConditionSet;
 use backstop::peril::evidence::{RING_SLOTS, Severity, Terms, TermsError, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::{Product, ProductTerms, Trigger};
 use backstop_client::Cluster;
-use backstop_client::instruction::{self as ix, ProductKeys};
+use backstop_client::instruction::{NewProduct, ProductKeys};
 use backstop_client::redact;
 use backstop_client::units::feed_id;
 use backstop_client::view;
-use backstop_client::view::product::link_note;
+use backstop_client::view::product::{free_id, link_note};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use solana_sdk::hash::hash;
@@ -43,7 +42,7 @@ enum SourceArg {
     PythPush,
 }
 
-/// Create a product with its trigger. Governance signs; only the risk rate ever changes.
+/// Announce a product and set its condition, in one transaction. Governance signs; only the risk rate ever changes.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct CreateArgs {
@@ -299,14 +298,15 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let pool = args.pool.open(cluster)?;
     let terms = args.terms(pool.decimals)?;
-    if terms.validate(shown.ring_days()).is_err() {
+    if terms.validate().and_then(|()| terms.require_room_beside(shown.ring_days())).is_err() {
         return Err(hinted(
             "price, limits or terms are outside the program's bounds",
             "`backstop product create --help` tells the bounds of each; a longer --slot leaves less room for --max-term-days",
         ));
     }
-    let keys = ProductKeys::derive(pool.keys, pool.state.products);
-    let create = CreateProductArgs {
+    let id = free_id(cluster, &pool)?;
+    let keys = ProductKeys::derive(pool.keys, id);
+    let product = NewProduct {
         name: args.name.clone(),
         uri: args.uri.clone(),
         wording_hash,
@@ -317,11 +317,11 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         condition,
     };
     let rent_lamports = cluster.rent(Product::SPACE)?.saturating_add(cluster.rent(Trigger::SPACE)?);
-    let instruction = ix::create_product(context.wallet()?, context.payer()?, &keys, create);
-    context.carry_out(&[instruction], |receipt| {
-        let sells_from = event::<ProductCreated>(receipt)?.sells_from;
+    let instructions = product.instructions(context.wallet()?, context.payer()?, &keys, id);
+    context.carry_out(&instructions, |receipt| {
+        let sells_from = event::<ConditionSet>(receipt)?.sells_from;
         let preview = Preview {
-            title: format!("Create the product {}", args.name),
+            title: format!("Announce the product {} and set its condition", args.name),
             rows: vec![
                 ("address", keys.product.to_string()),
                 ("pool", keys.pool.pool.to_string()),
@@ -343,7 +343,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
                     ),
                 ),
                 ("NFTs link to", args.uri.clone()),
-                ("its sha256", hex_text(&wording_hash)),
+                ("wording sha256", hex_text(&wording_hash)),
                 ("sells from", moment(sells_from)),
                 ("rent", format!("{} SOL", exact_amount(rent_lamports, 9))),
             ],
@@ -395,7 +395,8 @@ mod tests {
         let condition = Terms::new(&args.condition()).expect("the condition is within bounds");
         assert_eq!(condition.recovery, 95_950_000);
         let terms = args.terms(6).expect("the amounts fit");
-        assert!(terms.validate(condition.ring_days()).is_ok());
+        terms.validate().expect("they are within bounds");
+        assert!(terms.require_room_beside(condition.ring_days()).is_ok());
         assert_eq!((terms.risk_rate_floor_ppb, terms.risk_rate_ceiling_ppb), (5_000_000, 200_000_000));
         assert_eq!((terms.min_premium, terms.loading_bps, terms.kink_bps), (10_000, 5_000, 8_000));
     }

@@ -44,7 +44,7 @@ pub fn set_rate(args: &SetRateArgs, context: &Context) -> Result<()> {
     if moved.product.set_risk_rate(args.rate, now).is_err() {
         return Err(out_of_reach(&state, now));
     }
-    let instruction = ix::set_risk_rate(context.wallet()?, keys.product, args.rate);
+    let instruction = ix::set_risk_rate(context.wallet()?, keys.pool.pool, keys.product, args.rate);
     context.carry_out(&[instruction], |_| {
         let terms = &state.terms;
         let sum_insured = market.pool.terms.min_sum_insured.saturating_mul(1_000).min(terms.max_sum_insured);
@@ -134,7 +134,7 @@ pub fn set_state(args: &StateArgs, change: Change, context: &Context) -> Result<
         let sentence = explain_refusal(BackstopError::WrongProductState).sentence;
         return Err(hinted(sentence, format!("the product is {} now", view::product::state(&state, now))));
     }
-    let instruction = ix::set_product_state(context.wallet()?, keys.product, to);
+    let instruction = ix::set_product_state(context.wallet()?, keys.pool.pool, keys.product, to);
     context.carry_out(&[instruction], |_| {
         let (before, after) = (view::product::state(&state, now), view::product::state(&changed, now));
         let preview = Preview {

@@ -4,10 +4,10 @@ use crate::commands::args::{ProductArg, asset_text};
 use crate::commands::context::{Context, Preview, event, hinted};
 use crate::output::{exact_amount, moment};
 use anyhow::Result;
-use backstop::events::ProductCreated;
+use backstop::events::ConditionSet;
 use backstop::state::{Product, ProductState, Trigger};
-use backstop_client::instruction::{self as ix, ProductKeys};
-use backstop_client::view::product::renewal;
+use backstop_client::instruction::ProductKeys;
+use backstop_client::view::product::{free_id, renewal};
 use backstop_client::{Cluster, account, view};
 use clap::Args;
 use serde::Serialize;
@@ -37,18 +37,22 @@ struct Details {
 pub fn run(args: &RenewArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let old = args.product.open(cluster)?;
-    let trigger: Box<Trigger> = Box::new(account::fetch(cluster, &old.keys.trigger())?);
+    let Some(trigger) = account::find::<Trigger>(cluster, &old.keys.trigger())?.map(Box::new) else {
+        let sentence = format!("{} has no condition yet: there is nothing to follow", old.state.name());
+        return Err(hinted(sentence, "`backstop product create` makes another product beside it"));
+    };
     if old.state.state() != ProductState::Over && !trigger.phase().is_triggered() {
         let sentence = format!("{} has not triggered: there is nothing to follow", old.state.name());
         return Err(hinted(sentence, "`backstop product create` makes another product beside it"));
     }
-    let keys = ProductKeys::derive(old.keys.pool, old.pool.state.products);
-    let create = renewal(&old.state, &trigger);
-    let (terms, condition) = (create.terms, trigger.terms);
+    let id = free_id(cluster, &old.pool)?;
+    let keys = ProductKeys::derive(old.keys.pool, id);
+    let product = renewal(&old.state, &trigger);
+    let (terms, condition) = (product.terms, trigger.terms);
     let rent_lamports = cluster.rent(Product::SPACE)?.saturating_add(cluster.rent(Trigger::SPACE)?);
-    let instruction = ix::create_product(context.wallet()?, context.payer()?, &keys, create);
-    context.carry_out(&[instruction], |receipt| {
-        let sells_from = event::<ProductCreated>(receipt)?.sells_from;
+    let instructions = product.instructions(context.wallet()?, context.payer()?, &keys, id);
+    context.carry_out(&instructions, |receipt| {
+        let sells_from = event::<ConditionSet>(receipt)?.sells_from;
         let preview = Preview {
             title: format!("Follow {} by a fresh product", old.state.name()),
             rows: vec![

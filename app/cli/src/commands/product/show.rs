@@ -6,12 +6,15 @@ use crate::output::{amount, card, duration, exact_price, listing, moment, paragr
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::cpi::text::hex_text;
+use backstop::error::BackstopError;
 use backstop::math::pricing::utilisation_bps;
-use backstop::state::{CoverRequest, Incident, Pool, Product, Protocol, Trigger, get_text};
+use backstop::peril::evidence::Phase;
+use backstop::state::{CoverRequest, Incident, Pool, Product, ProductState, Protocol, Trigger, get_text};
 use backstop_client::explain::explain_refusal;
 use backstop_client::instruction::ProductKeys;
 use backstop_client::quote::Market;
 use backstop_client::view;
+use backstop_client::view::OpenProduct;
 use backstop_client::{Cluster, account, address};
 use clap::Args;
 use serde::Serialize;
@@ -75,6 +78,31 @@ struct Example {
     rate_ppb: u64,
 }
 
+/// A product without condition: nothing is sold, and nothing is known of a price.
+fn without_condition(address: Pubkey, product: &Product, pool: &Pool, now: i64) -> Summary {
+    Summary {
+        product: address.to_string(),
+        pool: product.pool.to_string(),
+        id: product.id,
+        name: product.name().to_owned(),
+        label: get_text(&pool.label).to_owned(),
+        decimals: pool.asset_decimals,
+        state: view::product::state(product, now),
+        phase: view::trigger::phase(Phase::Quiet),
+        exposure: 0,
+        capacity: product.capacity(pool).unwrap_or_default(),
+        utilisation_bps: 0,
+        level_bps: product.level_bps,
+        risk_rate_ppb: product.risk_rate_ppb,
+        covers_sold: 0,
+        sells_from: 0,
+        largest_sum: None,
+        example: None,
+        refusal: Some(format!("{:?}", BackstopError::NotSelling)),
+        reason: Some("its condition is not set".into()),
+    }
+}
+
 fn summary(address: Pubkey, market: &Market, now: i64) -> Summary {
     let Market { pool, product, trigger, .. } = market.up_to_date(now);
     let capacity = product.capacity(&pool).unwrap_or_default();
@@ -130,9 +158,12 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
         let of_pool = args.pool.map(|pool| (32, pool.0));
         let triggers: HashMap<Pubkey, Trigger> = account::list(cluster, of_pool)?.into_iter().collect();
         for (address, product) in products {
-            let (Some(pool), Some(trigger)) = (pools.get(&product.pool), triggers.get(&product.trigger)) else {
+            let Some(pool) = pools.get(&product.pool) else { continue };
+            if !product.has_condition() {
+                rows.push(without_condition(address, &product, pool, now));
                 continue;
-            };
+            }
+            let Some(trigger) = triggers.get(&product.trigger) else { continue };
             let market = Market {
                 protocol: protocol.clone(),
                 pool: Box::new(*pool),
@@ -214,7 +245,11 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let open = args.product.open(cluster)?;
     let keys: ProductKeys = open.keys;
-    let (now, market) = (cluster.now()?, Market::fetch(cluster, &keys)?);
+    let now = cluster.now()?;
+    if !open.state.has_condition() {
+        return show_announced(&open, now, context);
+    }
+    let market = Market::fetch(cluster, &keys)?;
     let incident: Option<Incident> = account::find(cluster, &keys.incident())?;
     let Market { pool, product, trigger, .. } = &market;
     let (terms, condition) = (&product.terms, &trigger.terms);
@@ -266,6 +301,45 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     })
 }
 
+/// A product that has no condition yet, or was run off before it had one.
+#[derive(Serialize)]
+struct Announced {
+    #[serde(flatten)]
+    summary: Summary,
+    covered_asset: String,
+    uri: String,
+    wording_sha256: String,
+}
+
+fn show_announced(open: &OpenProduct, now: i64, context: &Context) -> Result<()> {
+    let (product, pool) = (&open.state, &open.pool.state);
+    let shown = Announced {
+        summary: without_condition(open.keys.product, product, pool, now),
+        covered_asset: product.covered_asset.to_string(),
+        uri: product.uri().to_owned(),
+        wording_sha256: hex_text(&product.wording_hash),
+    };
+    context.options.output.print(&shown, |shown| {
+        let terms = &product.terms;
+        let state = match product.state() {
+            ProductState::Announced => "announced, no condition yet: its notice begins when governance sets it".into(),
+            _ => format!("{}, and it never had a condition", shown.summary.state),
+        };
+        let rows = [
+            ("address", shown.summary.product.clone()),
+            ("pool", format!("{} {}", shown.summary.pool, shown.summary.label)),
+            ("state", state),
+            ("insures", shown.covered_asset.clone()),
+            ("risk rate", view::product::risk_rate(shown.summary.risk_rate_ppb, terms)),
+            ("demand rate", view::product::demand_rate(terms)),
+            ("term", format!("{} to {} days", terms.min_term_days, terms.max_term_days)),
+            ("NFTs link to", shown.uri.clone()),
+            ("wording sha256", shown.wording_sha256.clone()),
+        ];
+        card(&shown.summary.name, &rows)
+    })
+}
+
 fn rows(shown: &Shown, market: &Market, asset: &dyn Fn(u64) -> String, now: i64) -> Vec<(&'static str, String)> {
     let (summary, terms, condition) = (&shown.summary, &market.product.terms, &market.trigger.terms);
     let costs = match (&summary.example, &summary.reason) {
@@ -307,8 +381,8 @@ fn rows(shown: &Shown, market: &Market, asset: &dyn Fn(u64) -> String, now: i64)
         ("waiting time", format!("{}, then from the next midnight UTC", duration(terms.waiting_seconds.into()))),
         ("cancelling", format!("the unearned premium less {}", percent(terms.cancel_fee_bps.into()))),
         ("covers sold", thousands(summary.covers_sold)),
-        ("wording", shown.uri.clone()),
-        ("its sha256", shown.wording_sha256.clone()),
+        ("NFTs link to", shown.uri.clone()),
+        ("wording sha256", shown.wording_sha256.clone()),
     ]
 }
 

@@ -73,7 +73,7 @@ struct Print {
 
 fn open(cluster: &dyn Cluster, product: ProductArg) -> Result<(OpenProduct, Box<Trigger>)> {
     let product = product.find(cluster)?;
-    let trigger = Box::new(account::fetch(cluster, &product.keys.trigger())?);
+    let trigger = Box::new(account::trigger_of(cluster, product.keys.product, &product.state)?);
     Ok((product, trigger))
 }
 

@@ -7,8 +7,8 @@ use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{CoverBought, report};
 use crate::instructions::{no_more, now};
-use crate::money::{Asset, PoolSigner, Purse, Till, Vault, report_accrual};
-use crate::state::{Cover, CoverRequest, Load, Pool, Product, Protocol, Rates, Sale, Trigger};
+use crate::money::{Asset, PoolSigner, Purse, Till, Vault};
+use crate::state::{Cover, CoverRequest, Load, Pool, Product, Protocol, Rates, Sale, Trigger, day_of};
 use anchor_lang::prelude::*;
 use anchor_spl::associated_token::AssociatedToken;
 use anchor_spl::token_2022::Token2022;
@@ -17,8 +17,10 @@ use anchor_spl::token_interface::TokenInterface;
 /// What a buyer asks for.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
 pub struct BuyCoverArgs {
-    /// The buyer's number for the cover.
+    /// The buyer's number for the cover, free on this day.
     pub nonce: u64,
+    /// Today's UTC day: it stands in the address of the NFT's mint.
+    pub day: u32,
     /// Sum insured and term.
     pub request: CoverRequest,
     /// The most the buyer would pay, in asset units.
@@ -69,12 +71,18 @@ pub struct BuyCover<'info> {
     pub vault: UncheckedAccount<'info>,
     /// CHECK: the pool's asset, by its address.
     pub asset_mint: UncheckedAccount<'info>,
-    /// CHECK: the NFT's mint, created here; its address is derived from product, buyer and the buyer's number.
+    /// CHECK: the NFT's mint, created here; its address is derived from product, buyer, the buyer's number and the day.
     #[cfg_attr(
         feature = "idl-build",
         account(
             mut,
-            seeds = [COVER_MINT_SEED, product.key().as_ref(), buyer.key().as_ref(), &args.nonce.to_le_bytes()],
+            seeds = [
+                COVER_MINT_SEED,
+                product.key().as_ref(),
+                buyer.key().as_ref(),
+                &args.nonce.to_le_bytes(),
+                &args.day.to_le_bytes()
+            ],
             bump
         )
     )]
@@ -99,17 +107,20 @@ pub struct BuyCover<'info> {
 /// - refused above `max_premium`;
 /// - the premium is rounded up and streams to the pool from the first insured day to the cover's end;
 /// - the NFT's supply is one and its metadata fixed for good;
-/// - the address of the NFT's mint holds the buyer's key and number: nobody else can occupy it.
+/// - the address of the NFT's mint holds the buyer's key and number: nobody else can occupy it;
+/// - it holds the UTC day, which must be today's: it is free on no later day, and a cover is not given back on its first.
+///   What was shown under an address never becomes something else.
 pub(crate) fn handle(ctx: Context<BuyCover>, args: BuyCoverArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let now = now()?;
+    ensure!(args.day == day_of(now), BackstopError::WrongPurchaseDay);
     Protocol::read_pause(&accounts.protocol)?.require_purchases_open(now)?;
     let (vault, nft, event) = book(accounts, &args, now)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     let buyer = Purse { account: &accounts.buyer_assets, authority: &accounts.buyer };
     vault.collect(&asset, &buyer, event.premium)?;
-    make_nft(accounts, args.nonce, &nft, &vault.signer(&asset))?;
+    make_nft(accounts, &args, &nft, &vault.signer(&asset))?;
     report(&event)?;
     Ok(())
 }
@@ -126,6 +137,8 @@ fn book<'a, 'info>(
     let (mut rates, trigger) = (accounts.rates.write()?, accounts.trigger.read()?);
     let Sale { quote, released, accrual } = product.sell(&mut till, &mut rates, &*trigger, args.request, now)?;
     ensure!(quote.premium <= args.max_premium, BackstopError::PremiumTooHigh);
+    till.report_accrual(accrual)?;
+    let sequence = till.number_event();
     let mint = accounts.cover_mint.key();
     let bump = require_address(&accounts.cover, &[COVER_SEED, mint.as_ref()])?;
     let cover = Cover {
@@ -136,13 +149,12 @@ fn book<'a, 'info>(
         ..Cover::sold(&quote, &product.terms, now)
     };
     let nft = cover.nft(&till, &product);
-    let accrued_at = till.accrued_at;
     let vault = till.close_on(&accounts.vault)?;
     let seeds = [COVER_SEED, mint.as_ref(), &[bump]];
     NewAccount { account: &accounts.cover, seeds: &seeds, payer: &accounts.payer }.create_with(&cover)?;
-    report_accrual(accounts.pool.key(), accrued_at, accrual)?;
     let event = CoverBought {
         pool: accounts.pool.key(),
+        sequence,
         product: accounts.product.key(),
         cover: accounts.cover.key(),
         buyer: accounts.buyer.key(),
@@ -160,13 +172,15 @@ fn book<'a, 'info>(
 
 /// Makes the NFT and hands it to the receiver.
 #[inline(never)]
-fn make_nft(accounts: &BuyCover, nonce: u64, nft: &Metadata, signer: &PoolSigner) -> Result<()> {
-    let (product, buyer, nonce) = (accounts.product.key(), accounts.buyer.key(), nonce.to_le_bytes());
-    let bump = require_address(&accounts.cover_mint, &[COVER_MINT_SEED, product.as_ref(), buyer.as_ref(), &nonce])?;
+fn make_nft(accounts: &BuyCover, args: &BuyCoverArgs, nft: &Metadata, signer: &PoolSigner) -> Result<()> {
+    let (product, buyer) = (accounts.product.key(), accounts.buyer.key());
+    let (nonce, day) = (args.nonce.to_le_bytes(), args.day.to_le_bytes());
+    let seeds = [COVER_MINT_SEED, product.as_ref(), buyer.as_ref(), &nonce, &day];
+    let bump = require_address(&accounts.cover_mint, &seeds)?;
     let pool_seeds = signer.seeds();
     let maker = MintMaker {
         mint: &accounts.cover_mint,
-        mint_seeds: &[COVER_MINT_SEED, product.as_ref(), buyer.as_ref(), &nonce, &[bump]],
+        mint_seeds: &[COVER_MINT_SEED, product.as_ref(), buyer.as_ref(), &nonce, &day, &[bump]],
         pool: accounts.pool.as_ref(),
         pool_seeds: &pool_seeds,
         payer: &accounts.payer,

@@ -4,7 +4,7 @@ use crate::cpi::{mint, token};
 use crate::error::BackstopError;
 use crate::events::{CoverCancelled, report};
 use crate::instructions::{no_more, now};
-use crate::money::{Asset, Till, report_accrual};
+use crate::money::{Asset, Till};
 use crate::state::{Cancellation, Cover, Load, Pool, Product, Rates, Trigger};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
@@ -67,7 +67,8 @@ pub struct CancelCover<'info> {
 }
 
 /// Specification:
-/// - only the holder of the NFT, before the cover's end;
+/// - only the holder of the NFT, before the cover's end, and not on the UTC day of the purchase: on a later one nobody can
+///   make another cover of the same address;
 /// - only while the trigger is quiet;
 /// - refunds the unearned premium less the fee the cover was sold with, rounded up: all of the premium before the first
 ///   insured day, from there on what its rate has still to earn, rounded down;
@@ -87,9 +88,9 @@ pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     let mut rates = accounts.rates.write()?;
     let mut product = accounts.product.write()?;
     let Cancellation { refund, fee, accrual } = product.cancel(&mut till, &mut rates, &*trigger, cover, now)?;
-    let accrued_at = till.accrued_at;
+    till.report_accrual(accrual)?;
+    let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
-    report_accrual(accounts.pool.key(), accrued_at, accrual)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     vault.pay(&asset, &accounts.destination, refund)?;
     mint::burn_nft(&accounts.cover_mint, &accounts.holder_nft, &accounts.holder)?;
@@ -97,6 +98,7 @@ pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &signer.seeds())?;
     report(&CoverCancelled {
         pool: accounts.pool.key(),
+        sequence,
         product: accounts.product.key(),
         cover: cover.key(),
         sum_insured: cover.sum_insured,

@@ -4,7 +4,7 @@ use crate::cpi::{mint, token};
 use crate::error::{BackstopError, refuse};
 use crate::events::{CoverClosed, report};
 use crate::instructions::no_more;
-use crate::money::PoolSigner;
+use crate::money::{PoolSigner, Till};
 use crate::state::{Cover, CoverState, Load, Pool, Product, ProductState};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
@@ -18,6 +18,7 @@ pub struct CloseCover<'info> {
     #[account(mut)]
     pub holder_nft: Option<UncheckedAccount<'info>>,
     /// The product's pool, which may close the mint.
+    #[account(mut)]
     pub pool: AccountLoader<'info, Pool>,
     /// The product.
     #[account(has_one = pool @ BackstopError::WrongParent)]
@@ -65,8 +66,11 @@ pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
         ensure!(holds, BackstopError::NotHolder);
         mint::burn_nft(&accounts.cover_mint, nft, holder)?;
     }
-    let signer = PoolSigner::of(&*accounts.pool.read()?);
+    let mut till = Till::untouched(&accounts.pool)?;
+    let signer = PoolSigner::of(&till);
+    let sequence = till.number_event();
+    till.close()?;
     mint::close_mint(&accounts.cover_mint, &accounts.rent_payer, accounts.pool.as_ref(), &signer.seeds())?;
-    report(&CoverClosed { product: accounts.product.key(), cover: cover.key() })?;
+    report(&CoverClosed { pool: accounts.pool.key(), sequence, product: accounts.product.key(), cover: cover.key() })?;
     Ok(())
 }

@@ -57,6 +57,7 @@ pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
     let mut product = accounts.product.write()?;
     let crisis = accounts.crisis.as_deref_mut();
     let WindUp { reserve, refunds, bucket } = incident.wind_up(&mut till, &mut product, crisis, now)?;
+    let sequence = till.number_event();
     till.close()?;
     if let Some(crisis) = &accounts.crisis {
         let payee = accounts.crisis_rent_payer.as_ref().filter(|payee| payee.key() == crisis.rent_payer);
@@ -65,6 +66,7 @@ pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
             crisis.close(payee.to_account_info())?;
         }
     }
-    report(&IncidentClosed { pool: accounts.pool.key(), incident: incident.key(), reserve, refunds, bucket })?;
+    let (pool, incident) = (accounts.pool.key(), incident.key());
+    report(&IncidentClosed { pool, sequence, incident, reserve, refunds, bucket })?;
     Ok(())
 }

@@ -4,14 +4,14 @@ use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{DeadlineExtended, report};
 use crate::instructions::{no_more, now};
-use crate::state::{Crisis, Incident, Pool};
+use crate::state::{Crisis, Incident, Load, Pool};
 use anchor_lang::prelude::*;
 
 /// Accounts of `extend_deadline`.
 #[derive(Accounts)]
 pub struct ExtendDeadline<'info> {
     /// The product's pool.
-    #[account(has_one = vault @ BackstopError::WrongAccount)]
+    #[account(mut, has_one = vault @ BackstopError::WrongAccount)]
     pub pool: AccountLoader<'info, Pool>,
     /// CHECK: the pool's token account, by its address.
     pub vault: UncheckedAccount<'info>,
@@ -32,7 +32,8 @@ pub(crate) fn handle(ctx: Context<ExtendDeadline>) -> Result<()> {
     ensure!(token::is_frozen(&accounts.vault)?, BackstopError::VaultNotFrozen);
     let incident = &mut accounts.incident;
     incident.extend(accounts.crisis.as_deref_mut(), now()?)?;
+    let sequence = accounts.pool.write()?.number_event();
     let (pool, deadline) = (accounts.pool.key(), incident.deadline);
-    report(&DeadlineExtended { pool, incident: incident.key(), deadline })?;
+    report(&DeadlineExtended { pool, sequence, incident: incident.key(), deadline })?;
     Ok(())
 }

@@ -75,6 +75,7 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
     let mut product = accounts.product.write()?;
     let mut rates = accounts.rates.write()?;
     let opening = incident.open(keys, &mut till, &mut product, &mut rates, &mut *accounts.trigger.write()?, now)?;
+    let sequence = till.number_event();
     till.close()?;
     if opening.crisis != 0 {
         let mut crisis = if begins {
@@ -92,6 +93,7 @@ pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
     }
     report(&IncidentOpened {
         pool: accounts.pool.key(),
+        sequence,
         product: accounts.product.key(),
         incident: incident.key(),
         event_at: opening.event_at,

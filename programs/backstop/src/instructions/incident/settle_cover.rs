@@ -71,11 +71,13 @@ pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
     write_part(&accounts.incident, Incident::PAID_AT, &incident.settled_part())?;
     write_part(&accounts.cover, Cover::STATE_AT, &[cover.state.byte()])?;
     write_part(&accounts.cover, Cover::PAID_AT, &cover.paid.to_le_bytes())?;
+    let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     vault.pay_owner(&asset, &Payee { owner: &accounts.holder, account: &accounts.destination }, total)?;
     report(&CoverSettled {
         pool: accounts.pool.key(),
+        sequence,
         incident: accounts.incident.key(),
         cover: accounts.cover.key(),
         holder: accounts.holder.key(),

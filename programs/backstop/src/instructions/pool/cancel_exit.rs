@@ -1,5 +1,6 @@
 //! Turns the open part of a ticket into shares at today's price.
 
+use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{ExitCancelled, ExitClaimed, report};
 use crate::instructions::{no_more, now};
@@ -66,6 +67,7 @@ pub struct CancelExit<'info> {
 /// - only the owner, while a part is open and the series is not over;
 /// - pays what was settled before;
 /// - the open units buy shares at today's price: gains since the request are given up;
+/// - refused if its owner would then hold less than could leave again: such a ticket is paid;
 /// - in an alert it is refused, like every other way into the staying capital.
 pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
@@ -80,15 +82,21 @@ pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
     let units = epoch.remove_ticket(ticket)?;
     ensure!(units > 0, BackstopError::NothingOpen);
     let CancelledExit { value, shares, to_surplus } = till.cancel_exit(tranche, units)?;
-    let issued = till.tranche(tranche).shares;
+    let book = *till.tranche(tranche);
+    let min_ticket = till.terms.min_ticket;
+    let claim_sequence = if claimed > 0 { till.number_event() } else { 0 };
+    let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     vault.pay(&asset, &accounts.owner_assets, claimed)?;
-    vault.issue(&asset, &accounts.share_mint, &accounts.owner_shares, shares, issued)?;
+    vault.issue(&asset, &accounts.share_mint, &accounts.owner_shares, shares, book.shares)?;
+    let held = token::account_amount(&accounts.owner_shares)?;
+    ensure!(book.is_ticket(held, min_ticket)?, BackstopError::AmountTooSmall);
     let (pool, ticket) = (accounts.pool.key(), ticket.key());
     if claimed > 0 {
-        report(&ExitClaimed { pool, ticket, owner: accounts.owner.key(), amount: claimed, closed: true })?;
+        let owner = accounts.owner.key();
+        report(&ExitClaimed { pool, sequence: claim_sequence, ticket, owner, amount: claimed, closed: true })?;
     }
-    report(&ExitCancelled { pool, ticket, tranche, units, value, shares, to_surplus })?;
+    report(&ExitCancelled { pool, sequence, ticket, tranche, units, value, shares, to_surplus })?;
     Ok(())
 }

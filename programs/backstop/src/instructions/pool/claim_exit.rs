@@ -68,11 +68,13 @@ pub(crate) fn handle(ctx: Context<ClaimExit>) -> Result<()> {
     let done = epoch.is_done_for(ticket, till.tranche(ticket.tranche));
     ensure!(amount > 0 || done, BackstopError::NothingToClaim);
     till.pay_exit(amount)?;
+    let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     vault.pay_owner(&asset, &Payee { owner: &accounts.owner, account: &accounts.destination }, amount)?;
     report(&ExitClaimed {
         pool: accounts.pool.key(),
+        sequence,
         ticket: ticket.key(),
         owner: accounts.owner.key(),
         amount,

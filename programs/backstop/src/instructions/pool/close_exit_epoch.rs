@@ -37,7 +37,8 @@ pub(crate) fn handle(ctx: Context<CloseExitEpoch>) -> Result<()> {
     let to_surplus = epoch.reserve;
     let mut till = Till::untouched(&ctx.accounts.pool)?;
     till.sweep_exit_reserve(to_surplus)?;
+    let sequence = till.number_event();
     till.close()?;
-    report(&ExitEpochClosed { pool: ctx.accounts.pool.key(), day: epoch.day, to_surplus })?;
+    report(&ExitEpochClosed { pool: ctx.accounts.pool.key(), sequence, day: epoch.day, to_surplus })?;
     Ok(())
 }

@@ -40,10 +40,16 @@ pub(crate) fn handle(ctx: Context<ContributeSurplus>, amount: u64) -> Result<()>
     let accounts = &ctx.accounts;
     let mut till = Till::open(&accounts.pool, now()?)?;
     till.contribute(amount)?;
+    let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     let contributor = Purse { account: &accounts.contributor_assets, authority: &accounts.contributor };
     vault.collect(&asset, &contributor, amount)?;
-    report(&SurplusContributed { pool: accounts.pool.key(), contributor: accounts.contributor.key(), amount })?;
+    report(&SurplusContributed {
+        pool: accounts.pool.key(),
+        sequence,
+        contributor: accounts.contributor.key(),
+        amount,
+    })?;
     Ok(())
 }

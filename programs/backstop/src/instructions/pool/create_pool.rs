@@ -9,7 +9,8 @@ use crate::events::{PoolCreated, report};
 use crate::instructions::{no_more, now};
 use crate::money::asset::{check_asset, has_freeze_authority};
 use crate::state::{
-    Access, Pool, PoolKind, PoolTerms, Protocol, Tranche, day_of, put_text, share_decimals, share_metadata,
+    Access, ByTranche, Pool, PoolKind, PoolTerms, Protocol, Tranche, day_of, put_text, put_uri, share_decimals,
+    share_metadata,
 };
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
@@ -28,6 +29,8 @@ pub struct CreatePoolArgs {
     pub deposit_authority: Pubkey,
     /// Ticker of the asset, shown in the names of shares and covers.
     pub label: String,
+    /// Where wallets find the file that shows the pool's shares; 96 bytes at most.
+    pub uri: String,
     /// Terms that never change.
     pub terms: PoolTerms,
 }
@@ -75,20 +78,22 @@ pub struct CreatePool<'info> {
 /// Specification:
 /// - only governance;
 /// - the asset has no extension that can move, freeze, tax, hook or hide balances;
-/// - every term is within its hard bounds, and none ever changes;
+/// - every term is within its hard bounds, and none ever changes; the smallest amounts are at least one whole token;
+/// - the share mints carry the URI, which begins with ipfs://, ar:// or https://;
 /// - access by allow-list names its signer, every other kind names none.
 pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
-    args.terms.validate()?;
     check_asset(&accounts.asset_mint)?;
+    args.terms.validate(accounts.asset_mint.decimals)?;
     let by_list = args.access == Access::AllowList;
     ensure!(by_list == (args.deposit_authority != Pubkey::default()), BackstopError::OutOfBounds);
     ensure!(args.label.len() <= MAX_LABEL, BackstopError::BadText);
     let label = put_text(&args.label)?;
+    let uri = put_uri(&args.uri)?;
 
     let now = now()?;
-    {
+    let (sequence, shown) = {
         let mut pool = accounts.pool.load_init()?;
         pool.asset_mint = accounts.asset_mint.key();
         pool.vault = accounts.vault.key();
@@ -104,10 +109,13 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
         pool.access = args.access.byte();
         pool.asset_decimals = accounts.asset_mint.decimals;
         pool.label = label;
+        pool.uri = uri;
         pool.accrued_at = now;
         pool.capital_day = day_of(now);
+        let sequence = pool.number_event();
         pool.invariant()?;
-    }
+        (sequence, Tranche::BOTH.map(|tranche| share_metadata(&pool, tranche, 0)))
+    };
     let asset_key = accounts.asset_mint.key();
     let pool_key = accounts.pool.key();
     let vault_seeds = [VAULT_SEED, pool_key.as_ref(), &[ctx.bumps.vault]];
@@ -119,7 +127,6 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
         (Tranche::Junior, &accounts.junior_mint, ctx.bumps.junior_mint),
         (Tranche::Senior, &accounts.senior_mint, ctx.bumps.senior_mint),
     ] {
-        let shown = share_metadata(&label, args.id, tranche, 0);
         MintMaker {
             mint,
             mint_seeds: &[SHARES_SEED, pool_key.as_ref(), &[tranche.seed()], &[0], &[bump]],
@@ -127,10 +134,11 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
             pool_seeds: &pool_seeds,
             payer: &accounts.payer,
         }
-        .make(share_decimals(accounts.asset_mint.decimals), false, &shown)?;
+        .make(share_decimals(accounts.asset_mint.decimals), false, shown.of(tranche))?;
     }
     report(&PoolCreated {
         pool: pool_key,
+        sequence,
         asset_mint: asset_key,
         id: args.id,
         kind: args.kind,

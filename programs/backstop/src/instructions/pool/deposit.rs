@@ -1,6 +1,7 @@
 //! Puts capital into a tranche for shares.
 
 use crate::constants::PROTOCOL;
+use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{Deposited, report};
 use crate::instructions::{no_more, now};
@@ -62,7 +63,8 @@ pub struct Deposit<'info> {
 /// Specification:
 /// - refused while deposits are paused, while the pool is in alert, and for whom the pool does not admit;
 /// - shares are rounded down, and refused below `min_shares`;
-/// - a tranche's first deposit has a least amount;
+/// - a tranche's first deposit has a least amount, and no deposit leaves its owner with less than could leave again;
+/// - a tranche holds no more than the books can count;
 /// - a wiped-out tranche takes none;
 /// - the vault gains exactly the amount, and no more shares exist than the books say.
 pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
@@ -73,14 +75,19 @@ pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
     let mut till = Till::open(&accounts.pool, now)?;
     till.admit_depositor(accounts.deposit_authority.as_ref().map(|signer| signer.key()))?;
     let shares = till.deposit(args.tranche, args.amount, args.min_shares)?;
-    let issued = till.tranche(args.tranche).shares;
+    let book = *till.tranche(args.tranche);
+    let min_ticket = till.terms.min_ticket;
+    let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     let owner = Purse { account: &accounts.owner_assets, authority: &accounts.owner };
     vault.collect(&asset, &owner, args.amount)?;
-    vault.issue(&asset, &accounts.share_mint, &accounts.owner_shares, shares, issued)?;
+    vault.issue(&asset, &accounts.share_mint, &accounts.owner_shares, shares, book.shares)?;
+    let held = token::account_amount(&accounts.owner_shares)?;
+    ensure!(book.is_ticket(held, min_ticket)?, BackstopError::AmountTooSmall);
     report(&Deposited {
         pool: accounts.pool.key(),
+        sequence,
         tranche: args.tranche,
         owner: accounts.owner.key(),
         amount: args.amount,

@@ -45,7 +45,7 @@ pub struct OpenSeries<'info> {
 
 /// Specification:
 /// - only governance, only for a tranche that was wiped out;
-/// - old shares stay worth nothing: the new series has its own mint.
+/// - old shares stay worth nothing: the new series has its own mint, with the URI of the pool.
 pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
@@ -53,9 +53,10 @@ pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
     let mint = accounts.share_mint.key();
     let mut till = Till::untouched(&accounts.pool)?;
     let series = till.open_series(tranche, mint)?;
-    let shown = share_metadata(&till.label, till.id, tranche, series);
+    let shown = share_metadata(&till, tranche, series);
     let decimals = share_decimals(till.asset_decimals);
     let signer = PoolSigner::of(&till);
+    let sequence = till.number_event();
     till.close()?;
     MintMaker {
         mint: &accounts.share_mint,
@@ -65,6 +66,6 @@ pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
         payer: &accounts.payer,
     }
     .make(decimals, false, &shown)?;
-    report(&SeriesOpened { pool: pool_key, tranche, series, mint })?;
+    report(&SeriesOpened { pool: pool_key, sequence, tranche, series, mint })?;
     Ok(())
 }

@@ -20,7 +20,8 @@ pub struct RequestExitArgs {
     pub tranche: Tranche,
     /// Shares to burn.
     pub shares: u64,
-    /// Day of the epoch: the UTC day that contains now and the cooldown.
+    /// Day of the epoch: the UTC day that contains now and the cooldown, or the day after. Whoever signs today what is
+    /// sent tomorrow names the day after.
     pub epoch_day: u32,
 }
 
@@ -60,14 +61,6 @@ pub struct RequestExit<'info> {
     )]
     #[cfg_attr(not(feature = "idl-build"), account(mut))]
     pub epoch: UncheckedAccount<'info>,
-    /// The newest epoch of the queue, needed when the epoch is a new one and the queue is not empty.
-    #[account(
-        mut,
-        dup,
-        constraint = queue_tail.pool == pool.key() @ BackstopError::WrongParent,
-        constraint = queue_tail.key() != epoch.key() @ ErrorCode::ConstraintDuplicateMutableAccount
-    )]
-    pub queue_tail: Option<Account<'info, ExitEpoch>>,
     /// The shares' token program.
     pub token_2022_program: Program<'info, Token2022>,
     /// Creates the accounts.
@@ -77,31 +70,33 @@ pub struct RequestExit<'info> {
 /// Specification:
 /// - always open: no pause, no alert stops it;
 /// - value and units are rounded down;
-/// - a ticket below the pool's smallest is refused, unless it is the whole holding;
-/// - its epoch is the UTC day that contains `now + cooldown`;
+/// - a ticket below the pool's smallest is refused, but for as many shares as that bought at the start, and for all
+///   shares there are: not for the whole of an account, as anybody can move dust to a new one;
+/// - its epoch is that of the UTC day that contains `now + cooldown`, or of the day after: a request that names tomorrow's
+///   epoch is good today and tomorrow;
+/// - epochs are paid in the order of their days, whoever asked first;
 /// - the ticket bears losses with its tranche from now on, and earns nothing.
 pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let now = now()?;
     let accounts = ctx.accounts;
-    let RequestExitArgs { tranche, shares, .. } = args;
-    let held = token::read_account(&accounts.owner_shares)?.amount;
+    let RequestExitArgs { tranche, shares, epoch_day, .. } = args;
+    // The token program would take one account for both.
+    ensure!(accounts.owner_shares.key() != accounts.share_mint.key(), BackstopError::NotAToken);
     token::burn(&accounts.share_mint, &accounts.owner_shares, &accounts.owner, shares)?;
 
-    // Taken out while the pool is borrowed from the accounts, and written with them at the end.
-    let mut queue_tail = accounts.queue_tail.take();
     let mut till = Till::open(&accounts.pool, now)?;
-    let epoch_day = till.exit_day(now);
-    ensure!(args.epoch_day == epoch_day, BackstopError::OutOfBounds);
-    let Exit { value, units, to_surplus } = till.request_exit(tranche, shares, held == shares)?;
-    count_ticket(accounts, &args, &mut till, queue_tail.as_deref_mut(), units)?;
+    till.require_exit_day(epoch_day, now)?;
+    let Exit { value, units, to_surplus } = till.request_exit(tranche, shares)?;
+    count_ticket(accounts, &args, &mut till, units)?;
     let TrancheBook { series, shares: issued, .. } = *till.tranche(tranche);
+    let sequence = till.number_event();
     till.close()?;
     check_supply(&accounts.share_mint, issued)?;
-    accounts.queue_tail = queue_tail;
     make_ticket(accounts, &args, series, units)?;
     report(&ExitRequested {
         pool: accounts.pool.key(),
+        sequence,
         ticket: accounts.ticket.key(),
         owner: accounts.owner.key(),
         tranche,
@@ -117,13 +112,7 @@ pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result
 /// Counts the ticket into the epoch of its day, which its first ticket creates. An epoch is known by its pool and day:
 /// nothing but this creates one, at their address.
 #[inline(never)]
-fn count_ticket(
-    accounts: &RequestExit,
-    args: &RequestExitArgs,
-    pool: &mut Pool,
-    queue_tail: Option<&mut ExitEpoch>,
-    units: u64,
-) -> Result<()> {
+fn count_ticket(accounts: &RequestExit, args: &RequestExitArgs, pool: &mut Pool, units: u64) -> Result<()> {
     let RequestExitArgs { epoch_day: day, tranche, .. } = *args;
     let pool_key = accounts.pool.key();
     let series = pool.tranches.map(|tranche| tranche.series);
@@ -142,7 +131,6 @@ fn count_ticket(
         bump,
         series,
         day,
-        next_day: 0,
         tickets: 0,
         units: [0; 2],
         open_q63: ExitEpoch::ALL_OPEN,
@@ -151,7 +139,7 @@ fn count_ticket(
         reserved: [0; 32],
     };
     epoch.add_ticket(tranche, series, units)?;
-    pool.enqueue_epoch(day, queue_tail)?;
+    pool.enqueue_epoch(day)?;
     let seeds = [EXIT_EPOCH_SEED, pool_key.as_ref(), &day_seed, &[bump]];
     NewAccount { account: &accounts.epoch, seeds: &seeds, payer: &accounts.payer }.create_with(&epoch)
 }

@@ -34,9 +34,11 @@ pub(crate) fn handle<'info>(ctx: Context<'info, SettleExitEpoch<'info>>) -> Resu
     let mut till = Till::open(&ctx.accounts.pool, now)?;
     let cedants = till.worst_cedant_alert(ctx.remaining_accounts)?;
     let payment = till.settle_epoch(epoch, cedants, now)?;
+    let sequence = till.number_event();
     till.close()?;
     report(&ExitEpochSettled {
         pool: ctx.accounts.pool.key(),
+        sequence,
         day: epoch.day,
         paid: payment.paid,
         closed_units: payment.closed_units,

@@ -4,7 +4,8 @@ use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
 use crate::events::{ProductStateSet, report};
 use crate::instructions::no_more;
-use crate::state::{Load, Product, ProductState, Protocol};
+use crate::money::Till;
+use crate::state::{Load, Pool, Product, ProductState, Protocol};
 use anchor_lang::prelude::*;
 
 /// Accounts of `set_product_state`.
@@ -15,18 +16,24 @@ pub struct SetProductState<'info> {
     /// The protocol.
     #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
     pub protocol: Account<'info, Protocol>,
-    /// The product.
+    /// The product's pool, which numbers its events.
     #[account(mut)]
+    pub pool: AccountLoader<'info, Pool>,
+    /// The product.
+    #[account(mut, has_one = pool @ BackstopError::WrongParent)]
     pub product: AccountLoader<'info, Product>,
 }
 
 /// Specification:
 /// - only governance;
-/// - selling to frozen and back; from both to run-off, which is final;
+/// - selling to frozen and back; from both to run-off, which is final; a product without condition to run-off only;
 /// - changes nothing for covers that were sold.
 pub(crate) fn handle(ctx: Context<SetProductState>, state: ProductState) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     ctx.accounts.product.write()?.set_state(state)?;
-    report(&ProductStateSet { product: ctx.accounts.product.key(), state })?;
+    let mut till = Till::untouched(&ctx.accounts.pool)?;
+    let sequence = till.number_event();
+    till.close()?;
+    report(&ProductStateSet { pool: ctx.accounts.pool.key(), sequence, product: ctx.accounts.product.key(), state })?;
     Ok(())
 }

@@ -4,7 +4,8 @@ use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
 use crate::events::{RiskRateSet, report};
 use crate::instructions::{no_more, now};
-use crate::state::{Load, Product, Protocol};
+use crate::money::Till;
+use crate::state::{Load, Pool, Product, Protocol};
 use anchor_lang::prelude::*;
 
 /// Accounts of `set_risk_rate`.
@@ -15,8 +16,11 @@ pub struct SetRiskRate<'info> {
     /// The protocol.
     #[account(address = PROTOCOL.0, has_one = risk_keeper @ BackstopError::NotRiskKeeper)]
     pub protocol: Account<'info, Protocol>,
-    /// The product.
+    /// The product's pool, which numbers its events.
     #[account(mut)]
+    pub pool: AccountLoader<'info, Pool>,
+    /// The product.
+    #[account(mut, has_one = pool @ BackstopError::WrongParent)]
     pub product: AccountLoader<'info, Product>,
 }
 
@@ -29,6 +33,15 @@ pub(crate) fn handle(ctx: Context<SetRiskRate>, rate_ppb: u64) -> Result<()> {
     let mut product = ctx.accounts.product.write()?;
     let before_ppb = product.risk_rate_ppb;
     product.set_risk_rate(rate_ppb, now()?)?;
-    report(&RiskRateSet { product: ctx.accounts.product.key(), before_ppb, after_ppb: rate_ppb })?;
+    let mut till = Till::untouched(&ctx.accounts.pool)?;
+    let sequence = till.number_event();
+    till.close()?;
+    report(&RiskRateSet {
+        pool: ctx.accounts.pool.key(),
+        sequence,
+        product: ctx.accounts.product.key(),
+        before_ppb,
+        after_ppb: rate_ppb,
+    })?;
     Ok(())
 }

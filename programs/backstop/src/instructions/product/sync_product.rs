@@ -37,9 +37,11 @@ pub(crate) fn handle(ctx: Context<SyncProduct>) -> Result<()> {
     product.drift_level(now);
     let amount = product.sync(&mut till, &*trigger, now)?;
     product.note_utilisation(&till)?;
+    let sequence = if amount > 0 { till.number_event() } else { 0 };
     till.close()?;
     if amount > 0 {
-        report(&ExposureReleased { pool: ctx.accounts.pool.key(), product: ctx.accounts.product.key(), amount })?;
+        let (pool, product) = (ctx.accounts.pool.key(), ctx.accounts.product.key());
+        report(&ExposureReleased { pool, sequence, product, amount })?;
     }
     Ok(())
 }

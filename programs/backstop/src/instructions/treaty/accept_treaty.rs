@@ -57,6 +57,7 @@ pub(crate) fn handle(ctx: Context<AcceptTreaty>) -> Result<()> {
     let key = treaty.key();
     let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
     let Acceptance { premium, rate_q32 } = treaty.accept(key, &mut cedant, &mut reinsurer, now)?;
+    let (cedant_sequence, reinsurer_sequence) = (cedant.number_event(), reinsurer.number_event());
     let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
     let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
@@ -64,7 +65,9 @@ pub(crate) fn handle(ctx: Context<AcceptTreaty>) -> Result<()> {
     report(&TreatyAccepted {
         treaty: key,
         cedant: accounts.cedant.key(),
+        cedant_sequence,
         reinsurer: accounts.reinsurer.key(),
+        reinsurer_sequence,
         premium,
         rate_q32,
     })?;

@@ -4,7 +4,8 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{CessionAnnounced, report};
 use crate::instructions::{no_more, now};
-use crate::state::{Cession, Load, Pool, Protocol};
+use crate::money::Till;
+use crate::state::{Cession, Pool, Protocol};
 use anchor_lang::prelude::*;
 
 /// Accounts of `announce_cession`.
@@ -19,8 +20,10 @@ pub struct AnnounceCession<'info> {
     #[account(address = PROTOCOL.0, has_one = governance @ BackstopError::NotGovernance)]
     pub protocol: Account<'info, Protocol>,
     /// The cover pool that gives.
+    #[account(mut)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The reinsurance pool that gets it.
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
     /// The announcement, created here; one at a time for a pool.
     #[account(
@@ -43,10 +46,14 @@ pub(crate) fn handle(ctx: Context<AnnounceCession>, amount: u64) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let (cedant, reinsurer) = (accounts.cedant.key(), accounts.reinsurer.key());
-    let (from, to) = (accounts.cedant.read()?, accounts.reinsurer.read()?);
-    let cession = Cession::announce(amount, (cedant, &from), (reinsurer, &to), now()?)?;
+    ensure!(cedant != reinsurer, BackstopError::WrongPoolKind);
+    let (mut giver, mut taker) = (Till::untouched(&accounts.cedant)?, Till::untouched(&accounts.reinsurer)?);
+    let cession = Cession::announce(amount, (cedant, &giver), (reinsurer, &taker), now()?)?;
+    let (cedant_sequence, reinsurer_sequence) = (giver.number_event(), taker.number_event());
+    giver.close()?;
+    taker.close()?;
     let Cession { from, until, .. } = cession;
     accounts.cession.set_inner(Cession { rent_payer: accounts.payer.key(), bump: ctx.bumps.cession, ..cession });
-    report(&CessionAnnounced { cedant, reinsurer, amount, from, until })?;
+    report(&CessionAnnounced { cedant, cedant_sequence, reinsurer, reinsurer_sequence, amount, from, until })?;
     Ok(())
 }

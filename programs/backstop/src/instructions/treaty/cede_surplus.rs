@@ -59,10 +59,17 @@ pub(crate) fn handle(ctx: Context<CedeSurplus>) -> Result<()> {
     let now = now()?;
     let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
     let amount = accounts.cession.cede(&mut cedant, &mut reinsurer, now)?;
+    let (cedant_sequence, reinsurer_sequence) = (cedant.number_event(), reinsurer.number_event());
     let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
     let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     cedant_vault.pay_pool(&asset, &reinsurer_vault, amount)?;
-    report(&SurplusCeded { cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key(), amount })?;
+    report(&SurplusCeded {
+        cedant: accounts.cedant.key(),
+        cedant_sequence,
+        reinsurer: accounts.reinsurer.key(),
+        reinsurer_sequence,
+        amount,
+    })?;
     Ok(())
 }

@@ -56,6 +56,7 @@ pub(crate) fn handle(ctx: Context<CommuteTreaty>) -> Result<()> {
     let key = treaty.key();
     let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
     let Commutation { end_day, returned } = treaty.commute(&key, &mut cedant, &mut reinsurer, now)?;
+    let (cedant_sequence, reinsurer_sequence) = (cedant.number_event(), reinsurer.number_event());
     let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
     let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
@@ -63,7 +64,9 @@ pub(crate) fn handle(ctx: Context<CommuteTreaty>) -> Result<()> {
     report(&TreatyCommuted {
         treaty: key,
         cedant: accounts.cedant.key(),
+        cedant_sequence,
         reinsurer: accounts.reinsurer.key(),
+        reinsurer_sequence,
         end_day,
         returned,
     })?;

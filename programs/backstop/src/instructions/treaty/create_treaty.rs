@@ -5,7 +5,7 @@ use crate::error::BackstopError;
 use crate::events::{TreatyCreated, report};
 use crate::instructions::{no_more, now};
 use crate::money::Till;
-use crate::state::{Load, Pool, Protocol, Treaty, TreatyTerms};
+use crate::state::{Pool, Protocol, Treaty, TreatyTerms};
 use anchor_lang::prelude::*;
 
 /// Accounts of `create_treaty`.
@@ -23,6 +23,7 @@ pub struct CreateTreaty<'info> {
     #[account(mut)]
     pub cedant: AccountLoader<'info, Pool>,
     /// The reinsurance pool that will reinsure.
+    #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
     /// The treaty, created here.
     #[account(
@@ -49,15 +50,19 @@ pub(crate) fn handle(ctx: Context<CreateTreaty>, terms: TreatyTerms) -> Result<(
     let (cedant_key, reinsurer_key) = (accounts.cedant.key(), accounts.reinsurer.key());
     ensure!(cedant_key != reinsurer_key, BackstopError::WrongPoolKind);
     let mut cedant = Till::untouched(&accounts.cedant)?;
-    let reinsurer = accounts.reinsurer.read()?;
+    let mut reinsurer = Till::untouched(&accounts.reinsurer)?;
     let treaty = Treaty::announce(terms, (cedant_key, &mut cedant), (reinsurer_key, &reinsurer), now)?;
+    let (cedant_sequence, reinsurer_sequence) = (cedant.number_event(), reinsurer.number_event());
     cedant.close()?;
+    reinsurer.close()?;
     let notice_until = treaty.notice_until;
     accounts.treaty.set_inner(Treaty { rent_payer: accounts.payer.key(), bump: ctx.bumps.treaty, ..treaty });
     report(&TreatyCreated {
         treaty: accounts.treaty.key(),
         cedant: cedant_key,
+        cedant_sequence,
         reinsurer: reinsurer_key,
+        reinsurer_sequence,
         terms,
         notice_until,
     })?;

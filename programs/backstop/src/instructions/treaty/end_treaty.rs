@@ -41,14 +41,26 @@ pub(crate) fn handle(ctx: Context<EndTreaty>) -> Result<()> {
     let now = now()?;
     let treaty = &accounts.treaty;
     let key = treaty.key();
+    // One that was never accepted stands in no books: nothing is earned for it.
+    let (mut cedant, mut reinsurer) = if treaty.was_accepted() {
+        Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?
+    } else {
+        (Till::untouched(&accounts.cedant)?, Till::untouched(&accounts.reinsurer)?)
+    };
     if treaty.was_accepted() {
-        let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
         treaty.end_accepted(&key, &mut cedant, &mut reinsurer, now)?;
-        cedant.close()?;
-        reinsurer.close()?;
     } else {
         treaty.end_announced(now)?;
     }
-    report(&TreatyEnded { treaty: key, cedant: accounts.cedant.key(), reinsurer: accounts.reinsurer.key() })?;
+    let (cedant_sequence, reinsurer_sequence) = (cedant.number_event(), reinsurer.number_event());
+    cedant.close()?;
+    reinsurer.close()?;
+    report(&TreatyEnded {
+        treaty: key,
+        cedant: accounts.cedant.key(),
+        cedant_sequence,
+        reinsurer: accounts.reinsurer.key(),
+        reinsurer_sequence,
+    })?;
     Ok(())
 }

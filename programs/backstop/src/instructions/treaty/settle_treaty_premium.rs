@@ -42,13 +42,16 @@ pub(crate) fn handle(ctx: Context<SettleTreatyPremium>) -> Result<()> {
     let now = now()?;
     let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
     let CededPremium { amount, rate_q32, end_day } = cedant.hand_premium_to(&mut reinsurer, now)?;
+    let (cedant_sequence, reinsurer_sequence) = (cedant.number_event(), reinsurer.number_event());
     let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
     let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     cedant_vault.pay_pool(&asset, &reinsurer_vault, amount)?;
     report(&TreatyPremiumSettled {
         cedant: accounts.cedant.key(),
+        cedant_sequence,
         reinsurer: accounts.reinsurer.key(),
+        reinsurer_sequence,
         amount,
         rate_q32,
         end_day,

@@ -63,14 +63,17 @@ pub(crate) fn book_phase_change(
     outcome: &Outcome,
     now: i64,
 ) -> Result<()> {
+    let mut till = Till::untouched(pool)?;
     if outcome.phase_changed() {
         let alert = product.read()?.alert(trigger.alert_number);
         let (before, after) = (trigger.alert_in(outcome.before), trigger.alert_in(outcome.after));
-        let mut till = Till::untouched(pool)?;
         trigger.alert_number = till.move_alert(alert, before, after, now)?;
-        till.close()?;
     }
+    let sequence = till.number_event();
+    till.close()?;
     report(&PhaseChanged {
+        pool: pool.key(),
+        sequence,
         trigger: trigger_key,
         product: product.key(),
         before: outcome.before.byte(),

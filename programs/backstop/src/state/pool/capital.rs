@@ -1,6 +1,7 @@
 //! Capital: how much there is, how much must stay, how it comes in, and how losses fall on it.
 
-use crate::error::BackstopError;
+use crate::constants::{MAX_SURPLUS, MAX_TRANCHE_ASSETS};
+use crate::error::{BackstopError, refuse};
 use crate::math::{capital, losses, shares};
 use crate::state::ledger::{credit, debit, fits};
 use crate::state::{Pool, PoolKind, Tranche, TrancheBook};
@@ -109,14 +110,16 @@ impl Pool {
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
         ensure!(amount > 0, BackstopError::AmountTooSmall);
         ensure!(book.shares > 0 || amount >= least, BackstopError::FirstDepositTooSmall);
-        let issued = book.shares_for(amount)?;
+        let total = book.total().checked_add(amount);
+        ensure!(total.is_some_and(|total| total <= MAX_TRANCHE_ASSETS), BackstopError::AmountTooLarge);
+        let issued = book.shares_for(amount).map_err(|_| refuse(BackstopError::AmountTooLarge))?;
         ensure!(issued > 0, BackstopError::AmountTooSmall);
         ensure!(issued >= min_shares, BackstopError::TooFewShares);
         credit(&mut book.assets, amount)?;
         credit(&mut book.shares, issued)?;
         // After heavy losses exit units are many per asset: a tranche that could not become exit units takes no more.
-        let room = fits(book.assets.checked_mul(4))?;
-        book.units_for(room)?;
+        let room = book.assets.saturating_mul(4);
+        book.units_for(room).map_err(|_| refuse(BackstopError::AmountTooLarge))?;
         credit(&mut self.cash, amount)?;
         self.in_use = 1;
         Ok(issued)
@@ -126,6 +129,8 @@ impl Pool {
     pub fn contribute(&mut self, amount: u64) -> Result<()> {
         self.hold_capacity()?;
         ensure!(amount > 0, BackstopError::AmountTooSmall);
+        let surplus = self.surplus.checked_add(amount);
+        ensure!(surplus.is_some_and(|surplus| surplus <= MAX_SURPLUS), BackstopError::AmountTooLarge);
         credit(&mut self.surplus, amount)?;
         credit(&mut self.cash, amount)
     }

@@ -1,6 +1,6 @@
 //! Exits: requests to leave, the queue of epochs, and what is set aside for them.
 
-use crate::constants::MIN_EXIT_PAYMENT;
+use crate::constants::{EXIT_QUEUE_DAYS, EXIT_QUEUE_WORDS, MIN_EXIT_PAYMENT};
 use crate::error::BackstopError;
 use crate::math::{capital, exits};
 use crate::peril::AlertLevel;
@@ -41,17 +41,22 @@ pub struct EpochPayment {
     pub to_surplus: [u64; 2],
 }
 
+/// Where a day stands in the queue: its word, and its bit in it.
+fn queue_place(day: u32) -> (usize, u64) {
+    let word = usize::try_from(day / 64).unwrap_or(0) % EXIT_QUEUE_WORDS;
+    (word, 1u64.wrapping_shl(day))
+}
+
 impl Pool {
-    /// Moves the value of shares to the exiting class. Shares and units are rounded against who leaves.
-    ///
-    /// `whole_holding` allows a ticket below the smallest when nothing is kept back.
-    pub fn request_exit(&mut self, tranche: Tranche, amount: u64, whole_holding: bool) -> Result<Exit> {
+    /// Moves the value of shares to the exiting class. Shares and units are rounded against who leaves. Refuses less
+    /// than a ticket: see [`crate::state::TrancheBook::is_ticket`].
+    pub fn request_exit(&mut self, tranche: Tranche, amount: u64) -> Result<Exit> {
         let least = self.terms.min_ticket;
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
         let assets = book.assets;
         let value = book.worth_of_shares(amount)?;
-        ensure!(value > 0 && (value >= least || whole_holding), BackstopError::AmountTooSmall);
+        ensure!(value > 0 && book.is_ticket(amount, least)?, BackstopError::AmountTooSmall);
         let units = book.units_for(value)?;
         ensure!(units > 0, BackstopError::AmountTooSmall);
         debit(&mut book.shares, amount)?;
@@ -88,17 +93,47 @@ impl Pool {
         day_of(now.saturating_add(i64::from(self.terms.cooldown_seconds)))
     }
 
-    /// Appends an epoch to the queue, whose days only grow. `tail` is the newest epoch, required when there is one.
-    pub fn enqueue_epoch(&mut self, day: u32, tail: Option<&mut ExitEpoch>) -> Result<()> {
-        ensure!(day > self.newest_exit_day, BackstopError::ClockWentBack);
-        if self.newest_exit_day == 0 {
-            self.oldest_exit_day = day;
-        } else {
-            let tail = tail.ok_or(BackstopError::QueueTailMissing)?;
-            ensure!(tail.day == self.newest_exit_day, BackstopError::QueueTailMissing);
-            tail.next_day = day;
+    /// Refuses an epoch that a request made now cannot join: it is that of its day or of the day after, so that a
+    /// request which names tomorrow's is good today and tomorrow. Nobody's cooldown becomes shorter by it.
+    pub fn require_exit_day(&self, day: u32, now: i64) -> Result<()> {
+        let earliest = self.exit_day(now);
+        ensure!((earliest..=earliest.saturating_add(1)).contains(&day), BackstopError::WrongExitDay);
+        Ok(())
+    }
+
+    /// Puts the epoch of a day into the queue, in the order of its day, whoever asked first.
+    pub fn enqueue_epoch(&mut self, day: u32) -> Result<()> {
+        let oldest = if self.oldest_exit_day == 0 { day } else { self.oldest_exit_day.min(day) };
+        let newest = self.newest_exit_day.max(day);
+        ensure!(newest.saturating_sub(oldest) < EXIT_QUEUE_DAYS, BackstopError::ExitQueueFull);
+        let (word, bit) = queue_place(day);
+        *self.exit_days.get_mut(word).ok_or(BackstopError::MathOverflow)? |= bit;
+        (self.oldest_exit_day, self.newest_exit_day) = (oldest, newest);
+        Ok(())
+    }
+
+    /// Whether the epoch of a day stands in the queue.
+    pub fn is_queued(&self, day: u32) -> bool {
+        let (word, bit) = queue_place(day);
+        let set = self.exit_days.get(word).is_some_and(|word| word & bit != 0);
+        set && (self.oldest_exit_day..=self.newest_exit_day).contains(&day) && day != 0
+    }
+
+    /// Takes the oldest epoch, which is filled, out of the queue: the next day of the queue is the oldest now.
+    fn dequeue_oldest(&mut self) -> Result<()> {
+        let (word, bit) = queue_place(self.oldest_exit_day);
+        *self.exit_days.get_mut(word).ok_or(BackstopError::MathOverflow)? &= !bit;
+        let mut day = self.oldest_exit_day.saturating_add(1);
+        while day <= self.newest_exit_day {
+            let (word, _) = queue_place(day);
+            let rest = self.exit_days.get(word).map_or(0, |word| word.wrapping_shr(day));
+            if rest != 0 {
+                self.oldest_exit_day = day.saturating_add(rest.trailing_zeros());
+                return Ok(());
+            }
+            day = (day | 63).saturating_add(1);
         }
-        self.newest_exit_day = day;
+        (self.oldest_exit_day, self.newest_exit_day) = (0, 0);
         Ok(())
     }
 
@@ -167,10 +202,7 @@ impl Pool {
             *sum = fits(sum.checked_add(delta))?;
         }
         if epoch.is_filled() {
-            self.oldest_exit_day = epoch.next_day;
-            if epoch.next_day == 0 {
-                self.newest_exit_day = 0;
-            }
+            self.dequeue_oldest()?;
         }
         Ok(EpochPayment { paid: fill.paid, closed_units: fill.closed_units, to_surplus })
     }

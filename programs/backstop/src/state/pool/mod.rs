@@ -44,7 +44,7 @@ pub struct Pool {
     pub terms: PoolTerms,
     /// The pool's id within its asset.
     pub id: u16,
-    /// Products created so far: the next product's id.
+    /// Products announced so far.
     pub products: u16,
     /// Longest trigger ring of the pool's products, in days.
     pub ring_days: u16,
@@ -66,6 +66,8 @@ pub struct Pool {
     pub padding: [u8; 3],
     /// Ticker of the asset as shown in names, padded with zeros.
     pub label: [u8; 16],
+    /// Where wallets find the file that shows the pool's shares, padded with zeros.
+    pub uri: [u8; MAX_URI],
 
     /// Everything the books say the vault holds, in asset units.
     pub cash: u64,
@@ -130,6 +132,8 @@ pub struct Pool {
     pub second_stream: SecondStream,
     /// The crisis that is open.
     pub crisis: CrisisBook,
+    /// The days from the oldest to the newest epoch that have one: bit `day % 64` of word `day / 64 % 16`.
+    pub exit_days: [u64; EXIT_QUEUE_WORDS],
     /// The quota share in force.
     pub quota_share: QuotaShareInForce,
     /// The excess-of-loss layers in force, upward by attachment.
@@ -142,6 +146,8 @@ pub struct Pool {
     pub junior_fraction_q64: u64,
     /// Fraction of an asset unit of earned premium that is the quota share's and not booked, in parts of 100,000,000.
     pub ceded_fraction_e8: u64,
+    /// Number of the last event of this pool; the first has 1. See [`crate::events`].
+    pub events: u64,
     /// Products in alert, by risk group.
     pub group_alerts: [u16; RISK_GROUPS],
     /// Room for later fields.
@@ -159,7 +165,7 @@ pub struct Pool {
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 6_568);
+const _: () = assert!(core::mem::size_of::<Pool>() == 6_800);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 in_place_account!(Pool { kind: PoolKind, access: Access });
@@ -167,6 +173,13 @@ in_place_account!(Pool { kind: PoolKind, access: Access });
 impl Pool {
     /// Bytes of the account, discriminator included.
     pub const SPACE: usize = 8 + core::mem::size_of::<Pool>();
+
+    /// The number of an event that is about to be reported: one more than that of the one before.
+    #[inline(always)]
+    pub fn number_event(&mut self) -> u64 {
+        self.events = self.events.saturating_add(1);
+        self.events
+    }
 
     /// Refuses if the books do not add up.
     pub fn invariant(&self) -> Result<()> {

@@ -36,7 +36,7 @@ stored_enum! {
 pub struct PoolTerms {
     /// Least first deposit of a tranche, in asset units: makes the first-depositor attack unprofitable.
     pub min_first_deposit: u64,
-    /// Least value of an exit ticket, in asset units, unless the whole holding leaves.
+    /// Least value of an exit ticket, in asset units; after losses, of as many shares as that bought at the start.
     pub min_ticket: u64,
     /// Least sum insured of a cover, in asset units.
     pub min_sum_insured: u64,
@@ -59,32 +59,26 @@ pub struct PoolTerms {
 }
 
 impl PoolTerms {
-    /// Refuses terms outside the hard bounds.
-    pub fn validate(&self) -> Result<()> {
+    /// Refuses terms outside the hard bounds, for an asset with these decimals.
+    pub fn validate(&self, asset_decimals: u8) -> Result<()> {
         let cooldown = i64::from(self.cooldown_seconds);
+        let floor = least_smallest_amount(asset_decimals);
         let smallest = [self.min_first_deposit, self.min_ticket, self.min_sum_insured];
-        let in_bounds =
-            smallest.iter().all(|least| (MIN_SMALLEST_AMOUNT..=capital::MAX_TOTAL_EXPOSURE).contains(least))
-                && (MIN_COOLDOWN..=MAX_COOLDOWN).contains(&cooldown)
-                && (MIN_BPS..=MAX_SOLVENCY_BPS).contains(&self.solvency_bps)
-                && (MIN_BPS..=MAX_LEVERAGE_BPS).contains(&self.max_leverage_bps)
-                && (MIN_BPS..=MAX_JUNIOR_WEIGHT_BPS).contains(&self.junior_weight_bps)
-                && u64::from(self.rho_bps) <= BPS
-                && self.max_credit_bps <= MAX_CREDIT_BPS
-                && self.surplus_bps <= MAX_SURPLUS_BPS
-                && (1..=BPS).contains(&u64::from(self.group_cap_bps));
+        ensure!(self.min_first_deposit <= MAX_TRANCHE_ASSETS, BackstopError::AmountTooLarge);
+        ensure!(self.min_sum_insured <= capital::MAX_TOTAL_EXPOSURE, BackstopError::AmountTooLarge);
+        let in_bounds = smallest.iter().all(|least| *least >= floor)
+            && self.min_ticket <= floor.saturating_mul(MAX_SMALLEST_TICKET)
+            && (MIN_COOLDOWN..=MAX_COOLDOWN).contains(&cooldown)
+            && (MIN_BPS..=MAX_SOLVENCY_BPS).contains(&self.solvency_bps)
+            && (MIN_BPS..=MAX_LEVERAGE_BPS).contains(&self.max_leverage_bps)
+            && (MIN_BPS..=MAX_JUNIOR_WEIGHT_BPS).contains(&self.junior_weight_bps)
+            && u64::from(self.rho_bps) <= BPS
+            && self.max_credit_bps <= MAX_CREDIT_BPS
+            && self.surplus_bps <= MAX_SURPLUS_BPS
+            && (1..=BPS).contains(&u64::from(self.group_cap_bps));
         ensure!(in_bounds, BackstopError::OutOfBounds);
         Ok(())
     }
-}
-
-/// What a pool gives to a product that it takes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admission {
-    /// The product's id within the pool.
-    pub id: u16,
-    /// When the notice ends and the product may sell.
-    pub sells_from: i64,
 }
 
 impl Pool {
@@ -120,18 +114,22 @@ impl Pool {
         now.saturating_add(i64::from(self.terms.cooldown_seconds)).saturating_add(NOTICE_MARGIN)
     }
 
-    /// Takes in a product: only a cover pool does, not for its own asset, and only if its cooldown is at least a day longer
-    /// than the condition can take to be proven, so that nobody leaves on the news.
-    pub fn admit_product(&mut self, covered_asset: &Pubkey, condition: &Terms, now: i64) -> Result<Admission> {
+    /// Takes in a product that is announced: only a cover pool does, and not for its own asset.
+    pub fn announce_product(&mut self, covered_asset: &Pubkey) -> Result<()> {
         self.require_kind(PoolKind::Cover)?;
         ensure!(self.asset_mint != *covered_asset, BackstopError::InsuresItsOwnAsset);
+        self.products = self.products.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
+        Ok(())
+    }
+
+    /// Takes in the condition of a product: only if the cooldown is at least a day longer than the condition can take to
+    /// be proven, so that nobody leaves on the news. Returns when the notice, which begins now, is over.
+    pub fn admit_condition(&mut self, condition: &Terms, now: i64) -> Result<i64> {
         let cooldown = u64::from(self.terms.cooldown_seconds);
         ensure!(cooldown >= condition.least_cooldown_seconds(), BackstopError::CooldownTooShort);
-        let id = self.products;
-        self.products = id.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
         let ring_days = u16::try_from(condition.ring_days()).map_err(|_| BackstopError::TermsDoNotFit)?;
         self.ring_days = self.ring_days.max(ring_days);
-        Ok(Admission { id, sells_from: self.notice_ends_at(now) })
+        Ok(self.notice_ends_at(now))
     }
 
     /// Refuses a pool of another kind.

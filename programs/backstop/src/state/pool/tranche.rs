@@ -108,6 +108,16 @@ impl TrancheBook {
         fits(shares::issue(amount, self.shares, self.assets))
     }
 
+    /// Whether shares are enough to leave with: they are worth the pool's smallest ticket, or are as many as that bought
+    /// at the start, so that a loss bars nobody, or are all there are.
+    ///
+    /// It looks at nothing but the amount: whoever could leave with less by having no more would move it to an account
+    /// of its own first.
+    pub fn is_ticket(&self, shares: u64, min_ticket: u64) -> Result<bool> {
+        let at_start = min_ticket.saturating_mul(shares::VIRTUAL_SHARES);
+        Ok(shares == self.shares || shares >= at_start || self.worth_of_shares(shares)? >= min_ticket)
+    }
+
     /// Exit units that a value becomes now, rounded down.
     pub fn units_for(&self, value: u64) -> Result<u64> {
         fits(shares::issue(value, self.units, self.exiting))
@@ -128,9 +138,9 @@ pub fn share_decimals(asset_decimals: u8) -> u8 {
 }
 
 /// What a wallet shows of a share mint: "Backstop USDC 0 Senior", "bUSDC-S"; later series count up: "Backstop USDC 0
-/// Senior 2".
-pub fn share_metadata(label: &[u8], id: u16, tranche: Tranche, series: u8) -> Metadata {
-    let label = get_text(label);
+/// Senior 2". The URI is the pool's, for both tranches and every series.
+pub fn share_metadata(pool: &Pool, tranche: Tranche, series: u8) -> Metadata {
+    let (label, id) = (get_text(&pool.label), pool.id);
     let word = tranche.name();
     let initial = word.get(..1).unwrap_or(word);
     let ordinal = u16::from(series).saturating_add(1);
@@ -138,7 +148,7 @@ pub fn share_metadata(label: &[u8], id: u16, tranche: Tranche, series: u8) -> Me
     Metadata {
         name: format!("Backstop {label} {id} {word}{series}"),
         symbol: format!("b{label}-{initial}"),
-        uri: String::new(),
+        uri: get_text(&pool.uri).to_owned(),
         fields: Vec::new(),
     }
 }
