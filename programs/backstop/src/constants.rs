@@ -62,6 +62,9 @@ pub const WEEK: i64 = 7 * DAY;
 pub use crate::math::stream::DAY_BUCKETS;
 /// Days ahead for which a pool knows what premium starts to be earned.
 pub use crate::math::stream::START_BUCKETS;
+
+/// Days of which a pool keeps what its tranches had earned: enough to tell a month, and a power of two.
+pub const EARNED_MARKS: usize = 32;
 /// Longest term of a cover plus the days its trigger's ring reaches back.
 pub const MAX_TERM_AND_RING_DAYS: u32 = 510;
 /// [`DAY_BUCKETS`] as a number of days.

@@ -299,11 +299,11 @@ refusals! {
     #[msg("A cover is not given back on the day of its purchase")]
     BoughtToday = 125,
     /// 6126
-    #[msg("An alert has stopped the pool's accrual for too long to sell a cover that begins or ends so late")]
-    AccrualStands = 127,
-    /// 6126
     #[msg("A product of the same risk group is in alert")]
     GroupInAlert = 126,
+    /// 6127
+    #[msg("An alert has stopped the pool's accrual for too long to sell a cover that begins or ends so late")]
+    AccrualStands = 127,
 
     // ---- oracle and evidence: 6140 (0x17fc) ----
     /// 6140

@@ -84,7 +84,14 @@ fn a_selling_product_gets_a_print_before_the_last_one_is_too_old_to_buy_on() {
     assert_eq!(healthy(&chain), [Kind::Observe]);
     let view = chain.products.get_mut(&product.product).unwrap();
     view.product.set_state(ProductState::Frozen).unwrap();
-    assert_eq!(healthy(&chain), [], "nobody can buy, and nobody is insured");
+    assert_eq!(healthy(&chain), [], "nobody can buy now");
+    // What is near the boundary is shown all the same: the first to buy after the thaw must not be ahead of the evidence.
+    let view = chain.products.get(&product.product).unwrap();
+    let boundary = (view.trigger.terms.threshold * (10_000 + u64::from(view.product.terms.no_sale_buffer_bps)))
+        .div_ceil(10_000)
+        .max(view.trigger.terms.recovery);
+    assert_eq!(kinds(&planned(&chain, &[print(boundary, chain.now)])), []);
+    assert_eq!(kinds(&planned(&chain, &[print(boundary - 1, chain.now)])), [Kind::Observe]);
 }
 
 #[test]

@@ -83,10 +83,14 @@ fn a_feed_that_nothing_depends_on_is_not_watched() {
     let (_, product) = stage(&world);
     let payer = operator(&world);
     assert_eq!(run(&world, &payer).feeds.len(), 1, "it sells");
-    let freeze =
-        ix::set_product_state(world.governance.pubkey(), product.pool.pool, product.product, ProductState::Frozen);
-    world.run(&[&world.governance], &[freeze]);
-    assert_eq!(run(&world, &payer).feeds, [], "nobody can buy, and nobody is insured");
+    let set = |state| {
+        let set = ix::set_product_state(world.governance.pubkey(), product.pool.pool, product.product, state);
+        world.run(&[&world.governance], &[set]);
+    };
+    set(ProductState::Frozen);
+    assert_eq!(run(&world, &payer).feeds.len(), 1, "it may sell again, and must know the lows by then");
+    set(ProductState::RunOff);
+    assert_eq!(run(&world, &payer).feeds, [], "nobody will buy, and nobody is insured");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //!
 //! | figure | formula |
 //! |---|---|
+//! | earned of late | what the tranche has earned in all, less what it had at the last mark of 30 days ago or before |
 //! | earned in the coming days | the premium that [`Pool::accrue`] gives the tranche from now to then |
 //! | a year, of the tranche | that of the coming 24 hours x 365 / the tranche's assets, rounded down |
 //! | since the tranche began | share price - 1; losses included |
@@ -12,9 +13,10 @@
 //!
 //! What is ahead is certain as far as covers were sold and paid: their premium is in the vault and is earned by the second.
 //! It holds if nobody deposits, leaves, buys or cancels, no loss comes, and an alert, in which nothing is earned, is over
-//! now: what it held back is earned then and not counted. What capital earned in the past 30 days the
-//! chain does not tell: it keeps a share price, and none of the past. The worst case leaves reinsurance out, which may not
-//! pay; a reinsurance pool stands behind the limits of its treaties.
+//! now: what it held back is earned then and not counted. What was earned is premium, before any loss; a pool keeps a
+//! mark for each day on which something was earned, so the time that is told is a little more than 30 days, or less in a
+//! pool that is younger. The worst case leaves reinsurance out, which may not pay; a reinsurance pool stands behind the
+//! limits of its treaties.
 
 use backstop::constants::{DAY, SHARE_EXTRA_DECIMALS};
 use backstop::state::{Pool, Tranche};
@@ -23,9 +25,16 @@ use serde::Serialize;
 /// How far ahead earnings are told, in days.
 pub const DAYS_AHEAD: i64 = 30;
 
+/// What was earned of late is told for so many days.
+pub const DAYS_BACK: i64 = 30;
+
 /// What a tranche earns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Earnings {
+    /// Premium that it earned since `earned_from`, in asset units.
+    pub earned: u64,
+    /// Unix second from which `earned` counts: [`DAYS_BACK`] days ago or a little more, or later in a younger pool.
+    pub earned_from: i64,
     /// Premium of the coming [`DAYS_AHEAD`] days, in asset units.
     pub coming_30_days: u64,
     /// By the premium of the coming 24 hours, in basis points of the tranche's assets a year. 0 without assets.
@@ -37,11 +46,14 @@ pub struct Earnings {
 /// What a tranche earns at `now`.
 pub fn earnings(pool: &Pool, tranche: Tranche, now: i64) -> Earnings {
     let coming = |seconds: i64| coming(pool, tranche, now, seconds).unwrap_or_default();
-    let book = up_to(pool, now).unwrap_or(*pool);
-    let book = book.tranche(tranche);
+    let books = up_to(pool, now).unwrap_or(*pool);
+    let (earned, earned_from) = books.earned_since(tranche, now.saturating_sub(DAYS_BACK * DAY));
+    let book = books.tranche(tranche);
     let yearly = u128::from(coming(DAY)) * 365 * 10_000;
     let a_year = yearly.checked_div(book.assets.into()).unwrap_or_default();
     Earnings {
+        earned,
+        earned_from,
         coming_30_days: coming(DAYS_AHEAD * DAY),
         a_year_bps: u64::try_from(a_year).unwrap_or(u64::MAX),
         since_start_bps: since_start_bps(book.assets, book.shares),
@@ -121,6 +133,7 @@ mod tests {
         }
         pool.cash = 410 * ONE;
         pool.accrued_at = NOW;
+        pool.mark_earned(20_000);
         pool
     }
 
@@ -142,13 +155,42 @@ mod tests {
     }
 
     #[test]
+    fn what_was_earned_of_late_is_told_to_the_unit_and_from_when() {
+        let mut pool = earning();
+        let told = |pool: &Pool, tranche, now| {
+            let Earnings { earned, earned_from, .. } = earnings(pool, tranche, now);
+            (earned, earned_from)
+        };
+        assert_eq!(told(&pool, Tranche::Junior, NOW), (0, NOW));
+        // Nobody has accrued yet: what is due is told all the same. 0.09 a day for both, 0.036 of it junior at first.
+        assert_eq!(told(&pool, Tranche::Senior, NOW + 10 * DAY), (540_000, NOW));
+        let (mut total, mut at) = ([0u64; 2], [[0u64; 2]; 71]);
+        for day in 0..=70 {
+            let accrual = pool.accrue(NOW + day * DAY + 3_600).expect("it accrues");
+            total = [total[0] + accrual.junior, total[1] + accrual.senior];
+            at[day as usize] = total;
+            let now = NOW + day * DAY + 7_200;
+            let (from, before) = match day - 30 {
+                mark @ 0.. => (NOW + mark * DAY + 3_600, at[mark as usize]),
+                _ => (NOW, [0; 2]),
+            };
+            let later = up_to(&pool, now).expect("it accrues");
+            for (index, tranche) in Tranche::BOTH.into_iter().enumerate() {
+                assert_eq!(told(&pool, tranche, now), (later.earned[index] - before[index], from), "day {day}");
+            }
+        }
+        // After a long silence the last mark before counts: nothing is told of less than 30 days.
+        assert_eq!(told(&pool, Tranche::Junior, NOW + 300 * DAY).1, NOW + 70 * DAY + 3_600);
+    }
+
+    #[test]
     fn what_runs_out_is_earned_no_longer() {
         let late = NOW + 95 * DAY;
         let junior = earnings(&earning(), Tranche::Junior, late);
         // Five days are left, and what junior capital earned meanwhile weighs double, too.
         assert_eq!(junior.coming_30_days, 181_803);
         assert_eq!(earnings(&earning(), Tranche::Junior, NOW + 100 * DAY).coming_30_days, 0);
-        assert_eq!(earnings(&pool(), Tranche::Senior, NOW), Earnings::default());
+        assert_eq!(earnings(&pool(), Tranche::Senior, NOW), Earnings { earned_from: NOW, ..Earnings::default() });
     }
 
     #[test]

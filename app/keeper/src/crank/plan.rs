@@ -112,8 +112,9 @@ pub(super) fn watched(view: &ProductView) -> bool {
         ProductState::Announced => false,
         // While an incident's run-on lasts, what it pays may grow.
         ProductState::Over => view.trigger.phase() == Phase::Triggered,
-        ProductState::Selling => true,
-        ProductState::Frozen | ProductState::RunOff => view.product.exposure > 0,
+        // A frozen one may sell again: the lows of its quiet time must be known by then.
+        ProductState::Selling | ProductState::Frozen => true,
+        ProductState::RunOff => view.product.exposure > 0,
     }
 }
 
@@ -542,17 +543,18 @@ fn worthy_prints<'p>(view: &ProductView, prints: &'p [Print], now: i64) -> Vec<&
     candidates.sort_by_key(|print| print.observation.publish_time);
     candidates.dedup_by_key(|print| print.observation);
     let observations: Vec<Observation> = candidates.iter().map(|print| print.observation).collect();
-    let sells = view.product.state() == ProductState::Selling;
+    let state = view.product.state();
     let buffer_bps = u64::from(view.product.terms.no_sale_buffer_bps);
-    let boundary = u128::from(terms.threshold) * u128::from(buffer_bps + 10_000) / 10_000;
-    let sells_from = if sells { u64::try_from(boundary).unwrap_or(u64::MAX).max(terms.recovery) } else { 0 };
+    let boundary = (u128::from(terms.threshold) * u128::from(buffer_bps + 10_000)).div_ceil(10_000);
+    let may_sell = matches!(state, ProductState::Selling | ProductState::Frozen);
+    let sells_from = if may_sell { u64::try_from(boundary).unwrap_or(u64::MAX).max(terms.recovery) } else { 0 };
     let mut places: BTreeSet<usize> =
         choice::needed(terms, &evidence, &observations, sells_from, now).into_iter().collect();
     let aged = |place: &usize| {
         let time = observations.get(*place).map_or(0, |print| print.publish_time);
         time.saturating_sub(evidence.last_publish_time) > i64::from(view.product.terms.max_price_age) / 2
     };
-    if sells {
+    if state == ProductState::Selling && evidence.phase() == Phase::Quiet {
         places.extend(observations.len().checked_sub(1).filter(aged));
     }
     let newest = places.pop_last();

@@ -3,7 +3,7 @@
 use crate::commands::args::{Amount, PoolArg, Source, TrancheArg};
 use crate::commands::context::{Context, Preview, UsageError, hinted, misused, refused};
 use crate::commands::signer;
-use crate::output::{duration, exact_amount, percent, share_price, tidy_amount};
+use crate::output::{duration, exact_amount, moment, percent, share_price, tidy_amount};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::events::Deposited;
@@ -155,6 +155,7 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
                     "your part",
                     percent((u128::from(amount) * 10_000 / u128::from(after.max(1))) as u64) + " of the tranche",
                 ),
+                ("earned", format!("{} by the whole tranche since {}", asset(earns.earned), moment(earns.earned_from))),
                 (
                     "earns",
                     format!(

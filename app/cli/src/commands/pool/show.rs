@@ -72,8 +72,8 @@ struct TrancheView {
 
 /// What the figures of earnings are, and are not.
 const EARNINGS_NOTE: &str = "junior/yr and senior/yr: what premium in force earns on the capital, at the rate of the coming 24 \
-                             hours. The chain does not tell what was earned in the past 30 days: `pool show` tells what \
-                             the coming 30 bring, and what a share gained since it began.";
+                             hours. `pool show` tells what was earned in the past 30 days, what the coming 30 bring, and \
+                             what a share gained since it began.";
 
 const YEAR: u128 = 365 * 86_400;
 
@@ -296,7 +296,9 @@ pub(super) fn earnings_text(earnings: &Earnings, asset: &dyn Fn(u64) -> String) 
     let since = earnings.since_start_bps;
     let sign = if since < 0 { "-" } else { "+" };
     format!(
-        "{} a year by premium in force: {} in the coming 30 days; {sign}{} since its shares began",
+        "{} since {}; {} a year by premium in force: {} in the coming 30 days; {sign}{} since its shares began",
+        asset(earnings.earned),
+        moment(earnings.earned_from),
         percent(earnings.a_year_bps),
         asset(earnings.coming_30_days),
         percent(since.unsigned_abs())

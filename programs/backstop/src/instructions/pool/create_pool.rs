@@ -112,6 +112,7 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
         pool.uri = uri;
         pool.accrued_at = now;
         pool.capital_day = day_of(now);
+        pool.mark_earned(day_of(now));
         let sequence = pool.number_event();
         pool.invariant()?;
         (sequence, Tranche::BOTH.map(|tranche| share_metadata(&pool, tranche, 0)))

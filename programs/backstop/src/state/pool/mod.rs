@@ -150,6 +150,10 @@ pub struct Pool {
     pub events: u64,
     /// Products in alert, by risk group.
     pub group_alerts: [u16; RISK_GROUPS],
+    /// Premium that the tranches have earned since the pool began, junior and senior, in asset units; never less.
+    pub earned: [u64; 2],
+    /// The same at the end of each of the last days on which something was earned, by day modulo 32.
+    pub earned_marks: [EarnedMark; EARNED_MARKS],
     /// Room for later fields.
     pub reserved: [u64; 25],
 
@@ -165,7 +169,7 @@ pub struct Pool {
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 6_800);
+const _: () = assert!(core::mem::size_of::<Pool>() == 7_584);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 in_place_account!(Pool { kind: PoolKind, access: Access });

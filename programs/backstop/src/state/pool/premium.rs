@@ -3,12 +3,12 @@
 //! A cover's premium is earned from its first insured day to its end. While the pool is in alert nothing is earned: who
 //! is due what of an incident does not depend on when anybody calls. What an alert held back is earned once it is over.
 
-use crate::constants::{DAY, DAY_RING, LATE_STREAM, START_RING};
+use crate::constants::{DAY, DAY_RING, EARNED_MARKS, LATE_STREAM, START_RING};
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, div, halves, mul_div, wide};
 use crate::math::stream::{self, Stream};
 use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits};
-use crate::state::{EndedPremium, Pool, Tranche, day_of, day_start};
+use crate::state::{ByTranche, EndedPremium, Pool, Tranche, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// Money that reaches the pool late, spread over time: whoever comes in just before it gains little by it.
@@ -39,6 +39,17 @@ pub struct Accrual {
     pub senior: u64,
 }
 
+/// What the tranches had earned at a moment: one is kept for each of the last days on which premium was earned, so that
+/// everybody can read off the chain what capital earned of late.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct EarnedMark {
+    /// The moment, in unix seconds; 0 where none was kept yet.
+    pub at: i64,
+    /// Premium that the tranches had earned by then since the pool began, junior and senior, in asset units.
+    pub earned: [u64; 2],
+}
+
 impl Accrual {
     pub(crate) fn add(&mut self, other: &Accrual) -> Option<()> {
         self.earned = self.earned.checked_add(other.earned)?;
@@ -60,6 +71,7 @@ impl Pool {
         if today > self.capital_day {
             self.capital_at_day = self.staying_capital()?;
             self.capital_day = today;
+            self.mark_earned(today);
         }
         let now = self.accrues_to(now);
         if now <= self.accrued_at {
@@ -78,6 +90,26 @@ impl Pool {
     /// The moment up to which premium is earned at `now`: in an alert its beginning.
     pub fn accrues_to(&self, now: i64) -> i64 {
         if self.stands_since == 0 { now } else { now.min(self.stands_since) }
+    }
+
+    /// Keeps what the tranches have earned up to the last accrual, once a day: before the first accrual of `today`, and when
+    /// the pool begins.
+    pub fn mark_earned(&mut self, today: u32) {
+        let place = (today as usize).checked_rem(EARNED_MARKS);
+        if let Some(mark) = place.and_then(|place| self.earned_marks.get_mut(place)) {
+            *mark = EarnedMark { at: self.accrued_at, earned: self.earned };
+        }
+    }
+
+    /// What a tranche earned since a moment, in asset units, and since when exactly: since the newest mark that is not
+    /// after that moment, else since the oldest. Nothing, since the last accrual, where no mark was kept yet.
+    pub fn earned_since(&self, tranche: Tranche, moment: i64) -> (u64, i64) {
+        let kept = || self.earned_marks.iter().filter(|mark| mark.at > 0);
+        let before = kept().filter(|mark| mark.at <= moment).max_by_key(|mark| mark.at);
+        match before.or_else(|| kept().min_by_key(|mark| mark.at)) {
+            Some(mark) => (self.earned.of(tranche).saturating_sub(*mark.earned.of(tranche)), mark.at),
+            None => (0, self.accrued_at),
+        }
     }
 
     fn accrue_step(&mut self, until: i64) -> Result<Accrual> {
@@ -129,6 +161,10 @@ impl Pool {
         credit(&mut self.surplus, surplus)?;
         credit(&mut self.tranche_mut(Tranche::Junior).assets, junior)?;
         credit(&mut self.tranche_mut(Tranche::Senior).assets, senior)?;
+        // A total for readers never stops a pool.
+        for (total, part) in self.earned.iter_mut().zip([junior, senior]) {
+            *total = total.saturating_add(part);
+        }
         Ok(Accrual { earned, late, ceded, surplus, junior, senior })
     }
 
