@@ -240,8 +240,8 @@ fn what_must_not_work_is_refused_for_its_own_reason() {
         "TriggerNotQuiet",
         "PoolInAlert",
         "NotDue",
-        "WrongTreatyOrder",
-        "TreatiesNotCalled",
+        "AlreadyFunded",
+        "PoolInCrisis",
         "CoverNotActive",
         "NotTriggered",
     ];

@@ -241,7 +241,7 @@ fn numbers_in_the_book_are_what_the_program_computes() {
     // Incidents and exits.
     let reserve = |gross: u64, capital: u64| if capital >= 90 { gross } else { gross * capital / 90 };
     says("incidents", &format!("they get {} and {}", reserve(30, 50), reserve(60, 50)));
-    says("incidents", &format!("With\n100 they get {} and {}", reserve(30, 100), reserve(60, 100)));
+    says("incidents", &format!("With 100 they get {} and {}", reserve(30, 100), reserve(60, 100)));
     says("incidents", &format!("half the gross given: {} USDC", losses::payout(1_000, 125, 1_000).expect("it fits")));
     let queues = [exits::Queue { units: 1_000_000, exiting: 1_000 }, exits::Queue { units: 2_000_000, exiting: 2_000 }];
     let fill = exits::fill(exits::ALL_OPEN_Q63, [1_000_000, 2_000_000], queues, 1_500).expect("it fits");

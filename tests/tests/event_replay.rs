@@ -432,9 +432,9 @@ macro_rules! still {
 }
 
 still! {
-    Initialized, GovernanceProposed, GovernanceAccepted, RolesSet, PauseSet, ProductCreated, ConditionSet,
-    ProductStateSet, RiskRateSet, CoverClosed, Observed, PhaseChanged, TreatyCreated, TreatyEnded, CessionAnnounced,
-    CessionClosed, DeadlineExtended,
+    Initialized, GovernanceProposed, GovernanceAccepted, RolesSet, PauseSet, ProductCreated, ConditionSet, ProductStateSet,
+    RiskRateSet, CoverClosed, Observed, PhaseChanged, TreatyCreated, TreatyEnded, CessionAnnounced, CessionClosed,
+    DeadlineExtended,
 }
 
 /// A product with what was sold on it.

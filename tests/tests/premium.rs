@@ -1,10 +1,9 @@
 //! Premium from its first insured second to what an incident makes of it: whose it is, and that no order of calls and no
 //! newcomer changes that.
 
-use backstop::CreateProductArgs;
 use backstop::error::BackstopError;
 use backstop::state::{Claim, Cover, Incident, IncidentState, Pool, PoolTerms, ProductTerms, Tranche, day_of};
-use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_tests::reinsurance::{RUIN, Scene, layer, quota_share};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_tests::{Person, World, assert_books, assert_refused};
@@ -40,7 +39,7 @@ fn simple() -> (World, PoolKeys, ProductKeys) {
     let world = World::unsigned();
     let pool = world.create_pool(terms::create_pool(0));
     let product = ProductTerms { risk_rate_ppb: 60_000_000, cap_bps: 10_000, ..terms::product_terms() };
-    let args = CreateProductArgs { terms: product, ..terms::create_product(world.covered, terms::stress()) };
+    let args = NewProduct { terms: product, ..terms::create_product(world.covered, terms::stress()) };
     let product = world.create_product_with(&pool, args);
     (world, pool, product)
 }
@@ -97,7 +96,7 @@ fn an_insolvent_pool_gives_premium_back_in_full_and_keeps_none_beside_its_losses
     let products: Vec<ProductKeys> = (0..3)
         .map(|group| {
             let terms = ProductTerms { risk_group: group, ..terms::product_terms() };
-            let args = CreateProductArgs { terms, ..terms::create_product(world.covered, terms::stress()) };
+            let args = NewProduct { terms, ..terms::create_product(world.covered, terms::stress()) };
             world.create_product_with(&pool, args)
         })
         .collect();
@@ -292,7 +291,7 @@ fn story(order: [usize; 2], wait: i64, accrue_often: bool) -> (Vec<u64>, u64) {
     let products: Vec<ProductKeys> = (0..2)
         .map(|group| {
             let terms = ProductTerms { risk_group: group, ..terms::product_terms() };
-            let args = CreateProductArgs { terms, ..terms::create_product(world.covered, terms::stress()) };
+            let args = NewProduct { terms, ..terms::create_product(world.covered, terms::stress()) };
             world.create_product_with(&pool, args)
         })
         .collect();
@@ -383,7 +382,7 @@ fn a_cover_that_is_cancelled_in_another_products_alert_leaves_what_it_earned() {
     let pool = world.create_pool(terms::create_pool(0));
     let [product, other] = [0, 1].map(|group| {
         let terms = ProductTerms { risk_group: group, ..terms::product_terms() };
-        let args = CreateProductArgs { terms, ..terms::create_product(world.covered, terms::stress()) };
+        let args = NewProduct { terms, ..terms::create_product(world.covered, terms::stress()) };
         world.create_product_with(&pool, args)
     });
     world.depositor(&pool, Tranche::Senior, 300_000 * ONE);
@@ -420,7 +419,7 @@ fn an_alert_of_a_month_stops_sales_of_the_whole_pool_until_it_is_over() {
     let pool = world.create_pool(terms::create_pool(0));
     let [product, other] = [0, 1].map(|group| {
         let terms = ProductTerms { risk_group: group, ..terms::product_terms() };
-        let args = CreateProductArgs { terms, ..terms::create_product(world.covered, terms::stress()) };
+        let args = NewProduct { terms, ..terms::create_product(world.covered, terms::stress()) };
         world.create_product_with(&pool, args)
     });
     world.depositor(&pool, Tranche::Senior, 300_000 * ONE);

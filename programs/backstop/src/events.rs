@@ -268,10 +268,10 @@ pub struct ProductCreated {
     pub sequence: u64,
     /// The product.
     pub product: Pubkey,
-    /// Its id within the pool.
-    pub id: u16,
     /// Where it keeps the rates of its premium.
     pub rates: Pubkey,
+    /// Its id within the pool.
+    pub id: u16,
     /// The insured asset.
     pub covered_asset: Pubkey,
     /// Hash of the wording.

@@ -233,7 +233,7 @@ pub mod backstop {
         instructions::incident::extend_deadline::handle(ctx)
     }
 
-    /// Moves what is left of an incident to the surplus. Anyone, once all is paid in full or its deadline is over.
+    /// Moves what is left of an incident to the surplus. Anyone, once all is paid in full, by treaties too, or its deadline is over.
     pub fn close_incident(ctx: Context<CloseIncident>) -> Result<()> {
         instructions::incident::close_incident::handle(ctx)
     }

@@ -253,7 +253,7 @@ fn a_treaty_whose_call_is_refused_for_another_reason_stops_nobody() {
     assert_eq!((report.count("fund_incident"), report.count("settle_cover")), (1, 1));
     world.advance(2 * DAY);
     let report = run(world, &payer);
-    assert!(report.skipped.iter().any(|skipped| skipped.kind == "call_treaty"), "it is called again");
+    assert!(report.skipped.iter().any(|skipped| skipped.kind == "call_treaty"), "{:?}", report);
     assert!(!world.pool(&scene.cedant).in_crisis());
 }
 

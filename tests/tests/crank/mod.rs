@@ -14,7 +14,7 @@ use anchor_lang::Space;
 use anchor_lang::prelude::{Pubkey, pubkey};
 use anchor_spl::token_2022::spl_token_2022;
 use backstop::peril::evidence::Phase;
-use backstop::state::{CoverState, Incident, IncidentState, ProductState, Tranche, day_of};
+use backstop::state::{CoverState, Crisis, Incident, IncidentState, ProductState, Tranche, day_of};
 use backstop_client::address;
 use backstop_client::cluster::{Blockhash, Cluster, ClusterError};
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};

@@ -328,7 +328,8 @@ fn a_missing_payout_account_is_created_unless_that_is_turned_off_and_counted_onc
     let after = world.cluster.account(&payer.pubkey()).unwrap().unwrap().lamports;
     assert_eq!(report.rent, 11 * world.cluster.rent(165).unwrap(), "eleven accounts");
     // The rent of the incident, which this crank's wallet had paid for, is back.
-    let incident = world.cluster.rent(8 + Incident::INIT_SPACE).unwrap();
+    let rent = |space| world.cluster.rent(8 + space).unwrap();
+    let incident = rent(Incident::INIT_SPACE) + rent(Crisis::INIT_SPACE);
     assert_eq!(before + incident - after, report.fees + report.rent, "what is reported is what was paid");
     assert_eq!(world.assets(first), holders[0].2 + holders[1].2);
     assert_books(&world.cluster, &pool.pool);
@@ -344,7 +345,8 @@ fn those_who_can_be_paid_come_before_those_for_whom_an_account_is_created() {
         world.cluster.set_account(terms::assets_of(&person.id(), &world.asset), Account::default());
     }
     // Enough for confirming, opening, funding and two transactions, and for no account; a tenth is for prices alone.
-    let rent = world.cluster.rent(8 + Incident::INIT_SPACE).unwrap();
+    let rent = |space| world.cluster.rent(8 + space).unwrap();
+    let rent = rent(Incident::INIT_SPACE) + rent(Crisis::INIT_SPACE);
     let budget = Some((rent + 5 * 5_000) * 10 / 9 + 1_000);
     let report = crank(&world.cluster, &payer, Options { budget, ..options() }).run_until_idle().unwrap();
     assert!(report.out_of_budget);
@@ -397,7 +399,8 @@ fn a_used_up_budget_stops_sending_and_not_the_crank() {
     let holders = owed(&world, &product, 30, &payer);
     // Confirm, open, fund, and the incident's rent; then settlements of 5,000 lamports each.
     let before = world.cluster.account(&payer.pubkey()).unwrap().unwrap().lamports;
-    let rent = world.cluster.rent(8 + Incident::INIT_SPACE).unwrap();
+    let rent = |space| world.cluster.rent(8 + space).unwrap();
+    let rent = rent(Incident::INIT_SPACE) + rent(Crisis::INIT_SPACE);
     // A tenth of it is for prices alone.
     let budget = Some((rent + 3 * 5_000 + 2 * 5_000 + 4_000) * 10 / 9);
     let mut crank = crank(&world.cluster, &payer, Options { budget, ..options() });

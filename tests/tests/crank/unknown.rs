@@ -43,7 +43,7 @@ fn a_holder_who_cannot_be_looked_up_is_unknown_and_never_burnt_and_keeps_nobody_
     assert!(report.unknown.iter().any(|unknown| unknown.what == "holders of covers" && unknown.items == 3));
     assert!(report.complaints().iter().any(|complaint| complaint.contains("the node refuses nft_accounts")));
     // Half a year later, too.
-    world.advance(181 * DAY);
+    world.advance(366 * DAY);
     assert_eq!(first.run_until_idle().unwrap().count("close_incident"), 0);
     cluster.refuse(&[]);
     let report = crank(&cluster, &payer, options()).run_until_idle().unwrap();
@@ -95,7 +95,8 @@ fn what_is_optional_has_a_fallback() {
         let table_from = if method == "slot" { 1 } else { usize::MAX };
         let report = crank(&cluster, &payer, Options { table_from, ..options() }).run_until_idle().unwrap();
         assert_eq!(report.count("settle_cover"), 3, "{method}: {report:?}");
-        assert_eq!(report.rent, world.cluster.rent(8 + Incident::INIT_SPACE).unwrap(), "{method}");
+        let rent = |space| world.cluster.rent(8 + space).unwrap();
+        assert_eq!(report.rent, rent(Incident::INIT_SPACE) + rent(Crisis::INIT_SPACE), "{method}");
         assert_paid_once(&world, &pool, &product, &holders);
     }
 }
@@ -139,7 +140,7 @@ fn fifty_burnt_covers_cost_no_look_up_after_the_first_pass() {
     // The pool's vault.
     assert_eq!(cluster.asked.borrow().get("accounts"), Some(&1), "{:?}", cluster.asked.borrow());
     // They can never be paid: the incident ends when its time is over.
-    world.advance(181 * DAY);
+    world.advance(366 * DAY);
     let report = crank.run_until_idle().unwrap();
     assert_eq!(report.count("close_incident"), 1, "{report:?}");
     assert_books(&world.cluster, &pool.pool);
@@ -160,7 +161,7 @@ fn a_mint_that_a_node_does_not_know_is_not_burnt() {
     cluster.refuse(&["nft_accounts"]);
     let report = first.run_until_idle().unwrap();
     assert_eq!((report.count("settle_cover"), report.waiting[0].why), (1, "nobody says who holds it"));
-    world.advance(181 * DAY);
+    world.advance(366 * DAY);
     assert_eq!(first.run_until_idle().unwrap().count("close_incident"), 0);
     assert_eq!(crank(&world.cluster, &payer, options()).run_until_idle().unwrap().count("settle_cover"), 1);
     assert_eq!(world.assets(person), *due);
@@ -176,7 +177,7 @@ fn an_incident_is_not_closed_because_a_node_leaves_its_covers_out() {
     // It lags behind the purchases: the list is empty, and no error.
     cluster.unlisted.borrow_mut().push((Cover::TAG, false));
     crank(&cluster, &payer, options()).run_until_idle().unwrap();
-    world.advance(181 * DAY);
+    world.advance(366 * DAY);
     let report = crank(&cluster, &payer, options()).run_until_idle().unwrap();
     assert_eq!(report.count("close_incident"), 0);
     assert!(report.waiting.iter().any(|waiting| waiting.kind.name() == "close_incident"), "{:?}", report.waiting);

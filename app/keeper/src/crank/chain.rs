@@ -12,6 +12,7 @@
 //! | accounts of those who are paid | noted; that payment waits for the next pass | simulation refuses it |
 
 use crate::crank::limits::Delays;
+use crate::crank::plan::payable;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Treaty, Trigger, get_text};
 use backstop_client::account::{self, Decode};
@@ -347,7 +348,7 @@ impl Chain {
             // Before an incident is closed it must be known of every cover whether it could still be paid.
             let is_open = |cover: &Cover| {
                 let concerned = cover.state != CoverState::Settled && cover.claim(incident.event_at).is_some();
-                concerned && (incident.may_close(now) || incident.payout(cover).is_ok())
+                concerned && (incident.may_close(now) || payable(&incident, cover).is_some())
             };
             let mut open = self.known("covers of an incident", account::readable::<Cover>(cluster, Some((0, product))));
             open.retain(|(_, cover)| is_open(cover));

@@ -8,14 +8,16 @@ use crate::crank::choice;
 use crate::crank::price::Print;
 use crate::crank::work::{Kind, Waiting, Work};
 use anchor_lang::Space;
+use anchor_lang::error::Error;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::constants::{MIN_SMALLEST_AMOUNT, SETTLEMENT_WINDOW};
+use backstop::error::BackstopError;
 use backstop::peril::AlertLevel;
 use backstop::peril::evidence::{Class, Phase};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
-    CallState, Claim, Crisis, ExitEpoch, Incident, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyKind, TreatyState,
+    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyKind, TreatyState,
     day_of,
 };
 use backstop_client::address;
@@ -92,6 +94,16 @@ pub fn feeds(chain: &Chain, settings: &Settings) -> Vec<Feed> {
 
 pub(super) fn wanted(settings: &Settings, pool: Pubkey) -> bool {
     settings.pools.is_empty() || settings.pools.contains(&pool)
+}
+
+/// What an incident would pay a cover now. `None` if there is nothing more; accounts that do not fit together are tried
+/// all the same, so that the refusal is reported.
+pub(super) fn payable(incident: &Incident, cover: &Cover) -> Option<u64> {
+    match incident.payout(cover) {
+        Ok(payout) => payout.total(),
+        Err(Error::AnchorError(error)) => (error.error_code_number == u32::from(BackstopError::MathOverflow)).then_some(0),
+        Err(_) => None,
+    }
 }
 
 /// Whether anybody can lose or buy anything by the product's trigger.
@@ -299,8 +311,7 @@ impl Planner<'_> {
             let (Some(view), Some(incident)) = (chain.products.get(&product), chain.incidents.get(&product)) else {
                 continue;
             };
-            let Ok(payout) = incident.payout(&open.cover) else { continue };
-            let amount = payout.total().unwrap_or(0);
+            let Some(amount) = payable(incident, &open.cover) else { continue };
             match self.settlement(view, incident, open, amount) {
                 Ok(work) => self.plan.due.push(work),
                 Err(why) => self.wait_for(Kind::SettleCover, incident.pool, open.address, amount, why),

@@ -171,6 +171,8 @@ impl Chain {
                 + pool.premium_refunds
                 + pool.set_aside
                 + pool.incident_reserves
+                + pool.crisis.recovered
+                + pool.crisis_buckets
                 + pool.exit_reserves
                 + pool.treaty_payable;
             let cash = pool.cash;

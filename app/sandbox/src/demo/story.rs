@@ -388,7 +388,17 @@ impl<'a> Story<'a> {
         self.pay_before_the_treaties(keys)?;
         self.call_treaties(keys)?;
 
-        self.run("the incident is funded", "fund_incident", None, &[ix::fund_incident(keys, CRISIS)])?;
+        // Time may have ended what was an alert of the other product. If it did not, the crisis stays open for it.
+        let now = self.now();
+        let severe: state::Trigger = self.chain.read(&self.product(SEVERE).trigger())?;
+        if severe.evidence.phase_at(&severe.terms, now) != severe.evidence.phase() {
+            let refresh = ix::refresh(&self.product(SEVERE));
+            self.run("the other trigger is brought up to now", "refresh", None, &[refresh])?;
+        }
+        let books: state::Pool = self.chain.read(&self.pool.pool)?;
+        if books.crisis_is_due(now) {
+            self.run("the incident is funded", "fund_incident", None, &[ix::fund_incident(keys, CRISIS)])?;
+        }
         let funded: state::Incident = self.chain.read(&keys.incident())?;
         self.happened(What::IncidentFunded, None, Some(STRESS), Some(funded.reserve));
         self.layers = layers(before, self.loss_capital(&self.pool)?);
@@ -439,7 +449,8 @@ impl<'a> Story<'a> {
             let again = ix::settle_cover(keys, self.id(holder), *mint);
             self.attempt(holder, "has the same cover paid twice", BackstopError::CoverNotActive, &[again])?;
         }
-        let open = ix::open_incident(&self.product(SEVERE), self.chain.payer.pubkey(), CRISIS + 1);
+        let books: state::Pool = self.chain.read(&self.pool.pool)?;
+        let open = ix::open_incident(&self.product(SEVERE), self.chain.payer.pubkey(), ix::next_crisis(&books));
         self.attempt(CHEN, "claims on the severe product", BackstopError::NotTriggered, &[open])
     }
 

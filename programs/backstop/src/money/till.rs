@@ -48,12 +48,12 @@ impl<'a, 'info> Till<'a, 'info> {
         Ok(Self { pool, books: pool.write()? })
     }
 
-    /// Reports an accrual that moved something, as of the moment up to which it went.
+    /// Reports an accrual that moved something, up to where the books have earned.
     #[inline(always)]
     pub fn report_accrual(&mut self, accrual: Accrual) -> Result<()> {
         if accrual.earned > 0 || accrual.late > 0 {
-            let at = self.books.accrued_at;
-            report(&Accrued { pool: self.pool.key(), sequence: self.books.number_event(), at, accrual })?;
+            let (sequence, at) = (self.books.number_event(), self.books.accrued_at);
+            report(&Accrued { pool: self.pool.key(), sequence, at, accrual })?;
         }
         Ok(())
     }

@@ -517,9 +517,11 @@ impl Incident {
         bytemuck::cast([self.paid, self.sums_left, self.premiums_left, self.refunds_left].map(u64::to_le))
     }
 
-    /// Whether the incident may be closed: every cover is paid in full, or the deadline is over.
+    /// Whether the incident may be closed: every cover is paid in full and treaties have paid what they owe, or the
+    /// deadline is over. Without the incident no treaty can be called for it.
     pub fn may_close(&self, now: i64) -> bool {
-        let settled = self.is_complete() && self.sums_left == 0 && self.premiums_left == 0;
+        let paid = self.treaties.iter().all(|noted| noted.paid == noted.owed);
+        let settled = self.is_complete() && self.sums_left == 0 && self.premiums_left == 0 && paid;
         settled || now >= self.deadline
     }
 }

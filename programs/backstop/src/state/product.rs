@@ -6,7 +6,6 @@ use crate::math::capital::MAX_TOTAL_EXPOSURE;
 use crate::math::pricing::{self, Demand, Drift, Order, Price, PricingError};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::stream::SECONDS_PER_DAY;
-use crate::peril::evidence::Terms;
 use crate::peril::{Condition, SaleLimits};
 use crate::state::ledger::{bucket_mut, credit, debit, fits, place, sum_days, take_days};
 use crate::state::{
@@ -102,8 +101,7 @@ impl ProductTerms {
         Ok(())
     }
 
-    /// Refuses terms outside the hard bounds. What couples them to a condition is in [`Self::require_room_beside`] and
-    /// [`Self::require_outlasts`].
+    /// Refuses terms outside the hard bounds. What couples them to a condition is in [`Self::require_room_beside`].
     pub fn validate(&self) -> Result<()> {
         ensure!(self.max_sum_insured <= MAX_TOTAL_EXPOSURE, BackstopError::AmountTooLarge);
         let rates = [
@@ -345,11 +343,9 @@ impl Product {
 
     /// Gives the product its condition, once and for good. It sells once its notice is over, which begins now; so do its
     /// day buckets and the drift of its level. Refuses terms that do not fit beside the condition.
-    pub fn set_condition(&mut self, trigger: Pubkey, condition: &Terms, sells_from: i64, now: i64) -> Result<()> {
+    pub fn set_condition(&mut self, trigger: Pubkey, ring_days: u32, sells_from: i64, now: i64) -> Result<()> {
         self.require_no_condition()?;
-        let ring_days = condition.ring_days();
         self.terms.require_room_beside(ring_days)?;
-        self.terms.require_outlasts(condition.longest_wait_seconds())?;
         self.trigger = trigger;
         self.state = ProductState::Selling.byte();
         self.sells_from = sells_from;

@@ -229,7 +229,7 @@ fn who_asks_to_leave_in_a_crisis_takes_his_part_of_what_was_lent_along() {
     pool.terms.min_ticket = 1;
     pool.give(500, 0).unwrap();
     // Half of the shares, at 500 for all of them.
-    pool.request_exit(Tranche::Junior, 500_000, false).unwrap();
+    pool.request_exit(Tranche::Junior, 500_000).unwrap();
     assert_eq!(pool.crisis.taken, [0, 250, 250, 0, 0]);
     let mut crisis = account(1);
     pool.receive_recovery(&mut crisis, 500, NOW).unwrap();
@@ -241,7 +241,7 @@ fn who_asks_to_leave_in_a_crisis_takes_his_part_of_what_was_lent_along() {
     // If everybody asks to leave nobody is left to take what was lent, but who leaves.
     let mut pool = self::crisis(pool_with(0, 1_000, 0));
     pool.give(500, 0).unwrap();
-    pool.request_exit(Tranche::Junior, 1_000_000, true).unwrap();
+    pool.request_exit(Tranche::Junior, 1_000_000).unwrap();
     assert_eq!((pool.tranches[0].assets, pool.crisis.taken), (0, [0, 0, 500, 0, 0]));
     pool.invariant().unwrap();
 }

@@ -211,10 +211,8 @@ fn a_cover_taken_back_refunds_what_is_unearned_less_a_fee() {
     assert_eq!((left.due_low, left.due_high), (other.rate_q32 * 365 * 86_400, 0));
     // The level drifted before, and the utilisation of now is noted.
     assert_eq!((product.level_bps > 10_000, product.utilisation_bps), (true, 2_500));
-    refused(
-        cancel(&mut product, &mut pool, &trigger, &Cover { sum_insured: 2_000_001, ..other }, NOW + 183 * DAY),
-        InvariantViolated,
-    );
+    let more = Cover { sum_insured: 2_000_001, ..other };
+    refused(cancel(&mut product, &mut pool, &trigger, &more, NOW + 183 * DAY), InvariantViolated);
 }
 
 #[test]
@@ -226,11 +224,14 @@ fn a_cover_is_not_taken_back_on_the_day_of_its_purchase_and_then_costs_the_fee()
         refused(cancel(&mut product, &mut pool, &trigger, &mine, now), BoughtToday);
     }
     let cancellation = cancel(&mut product, &mut pool, &trigger, &mine, NOW + DAY).unwrap();
-    // 365 of 366 days of 40,000 are 39,890.7, and a tenth of that, rounded up.
-    assert_eq!((cancellation.refund, cancellation.fee), (35_901, 3_989));
-    assert_eq!((pool.waiting_rate_q32, pool.unearned_premium), (0, 0));
+    // Its first insured second: what its rate has still to earn, less a tenth rounded up.
+    assert_eq!((cancellation.refund, cancellation.fee), (35_999, 4_000));
+    // What rounding left is earned with the next accrual: nothing else can come of it.
+    assert_eq!((pool.waiting_rate_q32, pool.unearned_premium), (0, 1));
     assert_eq!((pool.rate_q32, pool.total_exposure, product.exposure, product.utilisation_bps), (0, 0, 0, 0));
     pool.invariant().unwrap();
+    assert_eq!(pool.accrue(NOW + 2 * DAY).unwrap().earned, 1);
+    assert_eq!(pool.unearned_premium, 0);
 }
 
 #[test]
@@ -282,8 +283,10 @@ fn a_long_pause_between_sales_clears_every_activation_bucket() {
 
 #[test]
 fn a_cover_taken_back_gets_its_premium_before_the_first_insured_second_and_by_rate_from_it_on() {
-    for (now, refund, fee) in [(NOW + DAY - 1, 36_000, 4_000), (NOW + DAY, 35_999, 4_000)] {
+    for (now, refund, fee) in [(NOW + 2 * DAY - 1, 36_000, 4_000), (NOW + 2 * DAY, 35_999, 4_000)] {
         let (mut pool, mut product, trigger) = market();
+        // A day longer, so that there is one between the purchase and the first insured second.
+        product.terms.waiting_seconds = 2 * 86_400;
         let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
         let cancellation = cancel(&mut product, &mut pool, &trigger, &mine, now).unwrap();
         // By rate 39,999.998 are left at the first second: 39,999, of which a tenth is rounded up.

@@ -493,7 +493,8 @@ impl Model {
         let entry = &self.products[product];
         let Some(incident) = entry.incident.as_ref().filter(|incident| incident.open) else { return false };
         let all = incident.state == IncidentState::Final && incident.reserve == incident.gross;
-        let settled = all && incident.left == (0, 0);
+        let paid = incident.noted.iter().all(|noted| noted.paid == noted.owed);
+        let settled = all && paid && incident.left == (0, 0);
         let open = self.pools[entry.pool].crisis.as_ref().is_some_and(|open| open.number == incident.crisis);
         (settled || self.now >= incident.deadline) && !open
     }

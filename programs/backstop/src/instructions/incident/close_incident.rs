@@ -41,7 +41,8 @@ pub struct CloseIncident<'info> {
 }
 
 /// Specification:
-/// - anyone, once every cover is paid in full or the deadline is over, and not before the crisis is closed;
+/// - anyone, once every cover is paid in full and treaties have paid what they owe, or the deadline is over; and not
+///   before the crisis is closed;
 /// - not while the vault is frozen, for then nobody could be paid: the deadline can be moved;
 /// - what is left (rounding, holders that could not be paid, forfeited NFTs) goes to the surplus, and with the last
 ///   incident of a crisis what is left of that;
@@ -65,13 +66,7 @@ pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
             crisis.close(payee.to_account_info())?;
         }
     }
-    report(&IncidentClosed {
-        pool: accounts.pool.key(),
-        sequence,
-        incident: incident.key(),
-        reserve,
-        refunds,
-        bucket,
-    })?;
+    let (pool, incident) = (accounts.pool.key(), incident.key());
+    report(&IncidentClosed { pool, sequence, incident, reserve, refunds, bucket })?;
     Ok(())
 }

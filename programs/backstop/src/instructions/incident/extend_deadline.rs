@@ -4,8 +4,7 @@ use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{DeadlineExtended, report};
 use crate::instructions::{no_more, now};
-use crate::money::Till;
-use crate::state::{Crisis, Incident, Pool};
+use crate::state::{Crisis, Incident, Load, Pool};
 use anchor_lang::prelude::*;
 
 /// Accounts of `extend_deadline`.
@@ -33,9 +32,7 @@ pub(crate) fn handle(ctx: Context<ExtendDeadline>) -> Result<()> {
     ensure!(token::is_frozen(&accounts.vault)?, BackstopError::VaultNotFrozen);
     let incident = &mut accounts.incident;
     incident.extend(accounts.crisis.as_deref_mut(), now()?)?;
-    let mut till = Till::untouched(&accounts.pool)?;
-    let sequence = till.number_event();
-    till.close()?;
+    let sequence = accounts.pool.write()?.number_event();
     let (pool, deadline) = (accounts.pool.key(), incident.deadline);
     report(&DeadlineExtended { pool, sequence, incident: incident.key(), deadline })?;
     Ok(())

@@ -54,14 +54,15 @@ pub(crate) fn handle(ctx: Context<FundIncident>) -> Result<()> {
     let (pool, incident) = (accounts.pool.key(), &mut accounts.incident);
     let mut till = Till::open(&accounts.pool, now)?;
     let Funding { growth, closing, giving } = incident.fund(&mut till, &mut accounts.crisis, &*trigger, now)?;
+    let incident = incident.key();
     if let Some(growth) = growth {
-        report(&IncidentGrown { pool, sequence: till.number_event(), incident: incident.key(), growth })?;
+        report(&IncidentGrown { pool, sequence: till.number_event(), incident, growth })?;
     }
     if let Some(closing) = closing {
         report(&CrisisClosed { pool, sequence: till.number_event(), closing })?;
     }
     if giving.amount > 0 {
-        report(&IncidentFunded { pool, sequence: till.number_event(), incident: incident.key(), giving })?;
+        report(&IncidentFunded { pool, sequence: till.number_event(), incident, giving })?;
     }
     till.close()?;
     Ok(())

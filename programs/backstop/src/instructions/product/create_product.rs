@@ -49,11 +49,8 @@ pub struct CreateProduct<'info> {
     )]
     #[cfg_attr(not(feature = "idl-build"), account(mut))]
     pub product: UncheckedAccount<'info>,
-    /// CHECK: its rates, created here; their address is derived from the product.
-    #[cfg_attr(
-        feature = "idl-build",
-        account(mut, seeds = [RATES_SEED, product.key().as_ref()], bump)
-    )]
+    /// CHECK: the product's rates, created here; their address is derived from the product.
+    #[cfg_attr(feature = "idl-build", account(mut, seeds = [RATES_SEED, product.key().as_ref()], bump))]
     #[cfg_attr(not(feature = "idl-build"), account(mut))]
     pub rates: UncheckedAccount<'info>,
     /// Creates the accounts.
@@ -96,13 +93,13 @@ pub(crate) fn handle(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Re
     product.version = ACCOUNT_VERSION;
     product.bump = bump;
     product.state = ProductState::Announced.byte();
+    drop(product);
 
     let bump = require_address(&accounts.rates, &[RATES_SEED, product_key.as_ref()])?;
     let seeds = [RATES_SEED, product_key.as_ref(), &[bump]];
     let new = NewAccount { account: &accounts.rates, seeds: &seeds, payer: &accounts.payer };
     let mut rates = new.create_in_place::<Rates>()?;
     rates.product = product_key;
-    // The first cover is sold later: all buckets are empty until then.
     rates.cleared_day = day_of(now);
     rates.version = ACCOUNT_VERSION;
     rates.bump = bump;
@@ -111,8 +108,8 @@ pub(crate) fn handle(ctx: Context<CreateProduct>, args: CreateProductArgs) -> Re
         pool: pool_key,
         sequence,
         product: product_key,
-        id: args.id,
         rates: accounts.rates.key(),
+        id: args.id,
         covered_asset: args.covered_asset,
         wording_hash: args.wording_hash,
     })?;

@@ -54,8 +54,8 @@ pub struct SetCondition<'info> {
 /// - only governance; once, and not for a product that was run off;
 /// - every term of the condition is within its hard bounds, and none ever changes;
 /// - the product's terms leave room for the condition's ring in its day buckets;
+/// - the product's shortest term outlasts the condition's duration, tolerance and challenge by a day and more;
 /// - the pool's cooldown is at least the condition's duration, tolerance and challenge and one day more;
-/// - the product's shortest term outlasts these by a day and more;
 /// - the notice begins now: the product sells once it is over, at once in a pool that never had shares nor covers.
 pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
@@ -64,13 +64,14 @@ pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Resu
     let (pool_key, product_key, trigger_key) = (accounts.pool.key(), accounts.product.key(), accounts.trigger.key());
     accounts.product.read()?.require_no_condition()?;
     let condition = Terms::new(&args.condition).map_err(|_| BackstopError::BadTriggerTerms)?;
+    accounts.product.read()?.terms.require_outlasts(condition.longest_wait_seconds())?;
     let bump = require_address(&accounts.trigger, &[TRIGGER_SEED, product_key.as_ref()])?;
 
     let mut till = Till::untouched(&accounts.pool)?;
     let sells_from = till.admit_condition(&condition, now)?;
     let sequence = till.number_event();
     till.close()?;
-    accounts.product.write()?.set_condition(trigger_key, &condition, sells_from, now)?;
+    accounts.product.write()?.set_condition(trigger_key, condition.ring_days(), sells_from, now)?;
 
     let seeds = [TRIGGER_SEED, product_key.as_ref(), &[bump]];
     let new = NewAccount { account: &accounts.trigger, seeds: &seeds, payer: &accounts.payer };

@@ -63,9 +63,9 @@ pub(crate) fn book_phase_change(
     outcome: &Outcome,
     now: i64,
 ) -> Result<()> {
-    let alert = product.read()?.alert(trigger.alert_number);
     let mut till = Till::untouched(pool)?;
     if outcome.phase_changed() {
+        let alert = product.read()?.alert(trigger.alert_number);
         let (before, after) = (trigger.alert_in(outcome.before), trigger.alert_in(outcome.after));
         trigger.alert_number = till.move_alert(alert, before, after, now)?;
     }

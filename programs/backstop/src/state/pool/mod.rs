@@ -124,8 +124,6 @@ pub struct Pool {
     pub treaties: u16,
     /// Unused.
     pub padding2: [u8; 2],
-    /// The days from the oldest to the newest epoch that have one: bit `day % 64` of word `day / 64 % 16`.
-    pub exit_days: [u64; EXIT_QUEUE_WORDS],
     /// UTC day that `capital_at_day` was noted on.
     pub capital_day: u32,
     /// Unused.
@@ -134,6 +132,8 @@ pub struct Pool {
     pub second_stream: SecondStream,
     /// The crisis that is open.
     pub crisis: CrisisBook,
+    /// The days from the oldest to the newest epoch that have one: bit `day % 64` of word `day / 64 % 16`.
+    pub exit_days: [u64; EXIT_QUEUE_WORDS],
     /// The quota share in force.
     pub quota_share: QuotaShareInForce,
     /// The excess-of-loss layers in force, upward by attachment.
@@ -169,7 +169,7 @@ pub struct Pool {
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 7_080);
+const _: () = assert!(core::mem::size_of::<Pool>() == 7_584);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 in_place_account!(Pool { kind: PoolKind, access: Access });
