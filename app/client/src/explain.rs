@@ -188,9 +188,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::UnexpectedAccounts | E::WrongAccount | E::WrongParent | E::WrongProgramData | E::WrongRentPayer => {
             "look again: what was read may have changed since; if not, this client and the program differ in version"
         }
-        E::QueueTailMissing | E::CedantsMissing => {
-            "somebody else was faster: look again and repeat"
-        }
+        E::QueueTailMissing | E::CedantsMissing => "somebody else was faster: look again and repeat",
         E::BadText => "labels and names are short and of plain ASCII",
         E::ClockWentBack => "wait a moment and repeat",
         E::NoPauseLeft => "a pause comes free seven days after it was used",
@@ -218,15 +216,14 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::SlotClosed | E::PrintBeforeRing => {
             "show newer prices: `backstop trigger show` tells where the evidence stands"
         }
-        E::AlreadyTriggered | E::AlreadyFunded => {
-            "it is done already: `backstop incident list` tells where it stands"
-        }
+        E::AlreadyTriggered | E::AlreadyFunded => "it is done already: `backstop incident list` tells where it stands",
         E::UnknownVersion | E::UnknownByte => "a newer version of the program wrote the account: update `backstop`",
         E::TreatiesNotCalled
         | E::RoundNotDue
         | E::LaterRound
         | E::NotFunded
-        | E::IncidentClosed | E::NotFinal
+        | E::IncidentClosed
+        | E::NotFinal
         | E::WrongTreatyOrder
         | E::TreatyAlreadyCalled
         | E::TreatyStillCallable => "no program of this version refuses so: update `backstop`",

@@ -73,7 +73,12 @@ fn treaties(checks: &mut Checks, subject: Subject, incident: &Incident) {
     for noted in noted {
         checks.at_most(rule, subject, "paid by a treaty", noted.owed, noted.paid);
         let pending = noted.state == CallState::Pending;
-        checks.holds(rule, subject, "a treaty that is to be called owes something", !pending || noted.owed > noted.paid);
+        checks.holds(
+            rule,
+            subject,
+            "a treaty that is to be called owes something",
+            !pending || noted.owed > noted.paid,
+        );
     }
 }
 
@@ -122,7 +127,8 @@ fn open_crisis(place: &Place, checks: &mut Checks, incidents: &[(&Pubkey, &Incid
         let most = losses::gross(incident.sums, incident.most_severity_bps).unwrap_or(u64::MAX);
         most.saturating_sub(incident.gross)
     });
-    let pending = of_it.iter().flat_map(|incident| &incident.treaties).filter(|noted| noted.state == CallState::Pending);
+    let pending =
+        of_it.iter().flat_map(|incident| &incident.treaties).filter(|noted| noted.state == CallState::Pending);
     checks.same(rule, subject, "incidents", of_it.len(), book.incidents as usize);
     checks.same(rule, subject, "gross", sum(of_it.iter().map(|incident| incident.gross)), book.gross.into());
     checks.same(rule, subject, "what the gross can still grow", sum(growth), book.growth.into());
@@ -139,11 +145,15 @@ fn open_crisis(place: &Place, checks: &mut Checks, incidents: &[(&Pubkey, &Incid
 fn crises(place: &Place, checks: &mut Checks, incidents: &[(&Pubkey, &Incident)]) {
     let rule = Rule::Crises;
     let snapshot = place.snapshot;
-    let crises: Vec<(&Pubkey, &Crisis)> = snapshot.crises.iter().filter(|(_, crisis)| crisis.pool == place.key).collect();
+    let crises: Vec<(&Pubkey, &Crisis)> =
+        snapshot.crises.iter().filter(|(_, crisis)| crisis.pool == place.key).collect();
     for (key, crisis) in &crises {
         let subject = Subject("crisis", **key);
-        let of_it: Vec<&Incident> =
-            incidents.iter().map(|(_, incident)| *incident).filter(|incident| incident.crisis == crisis.number).collect();
+        let of_it: Vec<&Incident> = incidents
+            .iter()
+            .map(|(_, incident)| *incident)
+            .filter(|incident| incident.crisis == crisis.number)
+            .collect();
         checks.same(rule, subject, "incidents that are not closed", of_it.len(), crisis.incidents as usize);
         let is_open = place.pool.in_crisis() && place.pool.crisis.number == crisis.number;
         checks.same(rule, subject, "it is closed", !is_open, crisis.closed);
@@ -164,8 +174,8 @@ fn crises(place: &Place, checks: &mut Checks, incidents: &[(&Pubkey, &Incident)]
     let buckets = sum(crises.iter().map(|(_, crisis)| crisis.bucket));
     let subject = Subject("pool", place.key);
     checks.same(rule, subject, "left of crises", buckets, u128::from(place.pool.crisis_buckets));
-    let known = incidents.iter().all(|(_, incident)| {
-        incident.crisis == 0 || crises.iter().any(|(_, crisis)| crisis.number == incident.crisis)
-    });
+    let known = incidents
+        .iter()
+        .all(|(_, incident)| incident.crisis == 0 || crises.iter().any(|(_, crisis)| crisis.number == incident.crisis));
     checks.holds(rule, subject, "every incident of a loss has its crisis", known);
 }

@@ -111,6 +111,17 @@ impl OpenTreaty {
     pub fn asset(&self, units: u64) -> String {
         treaty::asset(&self.cedant, units)
     }
+
+    /// What it owes incidents and has not paid.
+    pub fn owed(&self) -> u64 {
+        treaty::owed(&self.keys.treaty, &self.cedant.state)
+    }
+
+    /// Limit that the reinsurer holds capital for.
+    pub fn open_limit(&self) -> u64 {
+        let inward = self.reinsurer.state.inward.iter().find(|inward| inward.treaty == self.keys.treaty);
+        inward.map_or(0, |inward| inward.limit)
+    }
 }
 
 /// Where the product stands in a cover, after the discriminator.

@@ -6,17 +6,21 @@ use crate::commands::args::{OpenProduct, ProductArg, asset_text};
 use crate::commands::context::{Context, Preview, event, hinted};
 use crate::commands::cover::CoverArg;
 use crate::output::{moment, percent};
+use anchor_lang::{AnchorDeserialize, Discriminator, Event};
 use anyhow::{Result, anyhow};
-use backstop::events::{CoverSettled, IncidentClosed, IncidentFunded, IncidentOpened, TreatyCalled, TreatySkipped};
-use backstop::state::Treaty;
+use backstop::events::{
+    CoverSettled, CrisisClosed, DeadlineExtended, IncidentClosed, IncidentFunded, IncidentGrown, IncidentOpened,
+    TreatyCalled,
+};
+use backstop::state::{CallState, Giving, IncidentState, LossByLayer, Treaty};
 use backstop_client::instruction::{self as ix, TreatyKeys};
 use backstop_client::view::Case;
 use backstop_client::view::{OpenCover, holder_of};
-use backstop_client::{Cluster, account};
+use backstop_client::{Cluster, account, transaction};
 use clap::Args;
 use serde::Serialize;
 
-/// Open the incident of a trigger that is final. Anyone may.
+/// Open the incident of a trigger that has triggered. Anyone may.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  backstop incident open PRODUCT")]
 pub struct OpenArgs {
@@ -30,12 +34,9 @@ pub struct OpenArgs {
 pub struct CallArgs {
     /// The product, its trigger or its incident.
     product: ProductArg,
-    /// Skip it: two days after the opening, if it cannot be called. What it owes can be collected later.
-    #[arg(long)]
-    skip: bool,
 }
 
-/// Set aside what an incident's covers are paid. Anyone may, once its treaties are called and its round is due.
+/// Bring an incident up to its evidence, and what is set aside for its covers up to its part. Anyone may, and again.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  backstop incident fund PRODUCT")]
 pub struct FundArgs {
@@ -43,7 +44,7 @@ pub struct FundArgs {
     product: ProductArg,
 }
 
-/// Pay a cover to the wallet that holds its NFT. Anyone may, once the incident is funded.
+/// Pay a cover to the wallet that holds its NFT. Anyone may, as often as there is more for it.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  backstop incident settle COVER")]
 pub struct SettleArgs {
@@ -51,7 +52,15 @@ pub struct SettleArgs {
     cover: CoverArg,
 }
 
-/// Move what is left of an incident to the pool's surplus. Anyone may, once all covers are settled or after 180 days.
+/// Move the deadline of an incident to a year from now. Anyone may, while the issuer has frozen the pool's vault.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop incident extend PRODUCT")]
+pub struct ExtendArgs {
+    /// The product, its trigger or its incident.
+    product: ProductArg,
+}
+
+/// Move what is left of an incident to the pool's surplus. Anyone may, once all covers are paid in full or after a year.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  backstop incident close PRODUCT")]
 pub struct CloseArgs {
@@ -71,27 +80,40 @@ struct Opened {
     event_at: i64,
     severity_bps: u16,
     gross: u64,
+    /// What can become due at the most, if the fall goes on.
+    most: u64,
+    /// Number of its crisis within the pool; 0 if nothing is due for any loss.
+    crisis: u32,
+    /// When its severity is final at the latest.
+    final_at: i64,
     decimals: u8,
-    /// Whether nothing is due, so that it is over at once.
+    /// Whether nothing is due for any loss.
     is_closed: bool,
 }
 
 pub fn open(args: &OpenArgs, context: &Context) -> Result<()> {
     let product = args.product.find(context.cluster()?)?;
-    let instruction = ix::open_incident(&product.keys, context.payer()?);
+    let instruction = ix::open_incident(&product.keys, context.payer()?, ix::next_crisis(&product.pool.state));
     context.carry_out(&[instruction], |receipt| {
         let opened = event::<IncidentOpened>(receipt)?;
-        let is_closed = opened.gross == 0;
+        let (growth, is_closed) = (opened.growth, opened.crisis == 0);
+        let mut rows = vec![
+            ("incident", opened.incident.to_string()),
+            ("event", moment(opened.event_at)),
+            ("severity", format!("{} of each sum insured", percent(growth.severity_bps.into()))),
+            ("due", asset(&product, growth.gross)),
+        ];
+        if !growth.is_final {
+            let most = asset(&product, opened.most);
+            rows.push(("at the most", format!("{most}, final by {}", moment(opened.final_at))));
+        }
         let preview = Preview {
             title: format!("Open the incident of {}", product.state.name()),
-            rows: vec![
-                ("incident", opened.incident.to_string()),
-                ("event", moment(opened.event_at)),
-                ("severity", format!("{} of each sum insured", percent(opened.severity_bps.into()))),
-                ("due", asset(&product, opened.gross)),
-            ],
+            rows,
             warnings: vec![match is_closed {
-                true => "Nothing is due: the incident is over at once, and the product with it.".into(),
+                true => {
+                    "Nothing is due for a loss: the product is over, and covers that waited get premium back.".into()
+                }
                 false => "The product is over: it never sells again.".into(),
             }],
         };
@@ -99,8 +121,11 @@ pub fn open(args: &OpenArgs, context: &Context) -> Result<()> {
             incident: opened.incident.to_string(),
             product: product.keys.product.to_string(),
             event_at: opened.event_at,
-            severity_bps: opened.severity_bps,
-            gross: opened.gross,
+            severity_bps: growth.severity_bps,
+            gross: growth.gross,
+            most: opened.most,
+            crisis: opened.crisis,
+            final_at: opened.final_at,
             decimals: product.pool.decimals,
             is_closed,
         };
@@ -112,15 +137,14 @@ pub fn open(args: &OpenArgs, context: &Context) -> Result<()> {
 struct Called {
     incident: String,
     treaty: String,
-    skipped: bool,
     owed: u64,
-    /// What arrives in the incident's reserve.
+    /// What arrives in the crisis.
     received: u64,
     reinstatement_premium: u64,
     restored: u64,
     decimals: u8,
     /// Where the reinsurer's loss comes from.
-    losses: Option<Losses>,
+    losses: Losses,
 }
 
 pub fn call(args: &CallArgs, context: &Context) -> Result<()> {
@@ -128,59 +152,45 @@ pub fn call(args: &CallArgs, context: &Context) -> Result<()> {
     let case = Case::read(cluster, args.product.0)?;
     let incident = require_incident(&case, cluster.now()?)?;
     let product = &case.product;
-    let next = incident.treaties.get(usize::from(incident.cursor)).filter(|_| incident.cursor < incident.treaty_count);
-    let next = next.ok_or_else(|| {
+    let mut noted = incident.treaties.iter().take(incident.treaty_count.into());
+    let pending = noted.clone().find(|noted| noted.state == CallState::Pending);
+    // One that was called and could not pay all of it can be called again.
+    let next = pending.or_else(|| noted.find(|noted| noted.paid < noted.owed)).ok_or_else(|| {
         let hint = format!("`backstop incident show {}` tells what is next", product.keys.product);
-        hinted("all treaties of the incident are called", hint)
+        hinted("no treaty owes the incident anything", hint)
     })?;
     let treaty: Treaty = account::fetch(cluster, &next.treaty)?;
     let keys = TreatyKeys { cedant: product.keys.pool, reinsurer: treaty.reinsurer, treaty: next.treaty };
-    let instruction = match args.skip {
-        true => ix::skip_treaty(&keys, &product.keys),
-        false => ix::call_treaty(&keys, &product.keys),
-    };
-    context.carry_out(&[instruction], |receipt| {
-        let mut called = Called {
+    context.carry_out(&[ix::call_treaty(&keys, &product.keys, incident.crisis)], |receipt| {
+        let paid = event::<TreatyCalled>(receipt)?;
+        let losses = Losses::from(&paid.losses);
+        let received = paid.paid.saturating_sub(paid.reinstatement_premium);
+        let mut rows = vec![
+            ("treaty", keys.treaty.to_string()),
+            ("reinsurer", keys.reinsurer.to_string()),
+            ("owes", asset(product, paid.owed)),
+            ("pays", asset(product, received)),
+            ("of its capital", losses.text(product.pool.decimals)),
+        ];
+        if paid.restored > 0 {
+            let premium = asset(product, paid.reinstatement_premium);
+            rows.push(("limit restored", format!("{} for {premium}", asset(product, paid.restored))));
+        }
+        let warnings = match paid.paid < paid.owed {
+            true => vec!["The reinsurer has less than it owes: it pays what it has, and owes the rest.".into()],
+            false => Vec::new(),
+        };
+        let preview = Preview { title: format!("Call a treaty for {}", product.state.name()), rows, warnings };
+        let called = Called {
             incident: product.keys.incident().to_string(),
             treaty: keys.treaty.to_string(),
-            skipped: args.skip,
-            owed: 0,
-            received: 0,
-            reinstatement_premium: 0,
-            restored: 0,
+            owed: paid.owed,
+            received,
+            reinstatement_premium: paid.reinstatement_premium,
+            restored: paid.restored,
             decimals: product.pool.decimals,
-            losses: None,
+            losses,
         };
-        let mut preview = Preview {
-            title: format!("{} a treaty for {}", if args.skip { "Skip" } else { "Call" }, product.state.name()),
-            rows: vec![("treaty", called.treaty.clone()), ("reinsurer", keys.reinsurer.to_string())],
-            warnings: Vec::new(),
-        };
-        if args.skip {
-            called.owed = event::<TreatySkipped>(receipt)?.owed;
-            preview.rows.push(("owes", asset(product, called.owed)));
-            preview
-                .warnings
-                .push("What it owes no longer helps this incident: it can be collected into the surplus.".into());
-        } else {
-            let paid = event::<TreatyCalled>(receipt)?;
-            let losses = Losses::from(&paid.losses);
-            called.owed = paid.owed;
-            called.received = paid.paid.saturating_sub(paid.reinstatement_premium);
-            called.reinstatement_premium = paid.reinstatement_premium;
-            called.restored = paid.restored;
-            preview.rows.push(("owes", asset(product, paid.owed)));
-            preview.rows.push(("pays", asset(product, called.received)));
-            preview.rows.push(("of its capital", losses.text(product.pool.decimals)));
-            if paid.restored > 0 {
-                let premium = asset(product, paid.reinstatement_premium);
-                preview.rows.push(("limit restored", format!("{} for {premium}", asset(product, paid.restored))));
-            }
-            if paid.paid < paid.owed {
-                preview.warnings.push("The reinsurer has less than it owes: it pays what it has.".into());
-            }
-            called.losses = Some(losses);
-        }
         Ok((preview, called))
     })
 }
@@ -188,51 +198,85 @@ pub fn call(args: &CallArgs, context: &Context) -> Result<()> {
 #[derive(Serialize)]
 struct Funded {
     incident: String,
+    severity_bps: u16,
+    is_final: bool,
     gross: u64,
-    ceded: u64,
-    /// What the pool itself sets aside.
-    borne: u64,
+    /// What is set aside with it.
+    given: u64,
+    /// Of that, what treaties paid, and what a closed crisis had left.
+    recovered: u64,
+    bucket: u64,
+    /// All that is set aside for its covers, and how much of what they are due that is.
+    reserve: u64,
     ratio_bps: u64,
+    /// Whether its crisis is closed with it: from then on only late money raises the ratio.
+    closes_crisis: bool,
     losses: Losses,
     decimals: u8,
+}
+
+/// An event that a transaction may report.
+fn find_event<E: Event + AnchorDeserialize + Discriminator>(logs: &[String]) -> Option<E> {
+    transaction::events(logs).into_iter().next()
 }
 
 pub fn fund(args: &FundArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let case = Case::read(cluster, args.product.0)?;
-    require_incident(&case, cluster.now()?)?;
+    let incident = require_incident(&case, cluster.now()?)?;
     let product = &case.product;
-    context.carry_out(&[ix::fund_incident(&product.keys)], |receipt| {
-        let funded = event::<IncidentFunded>(receipt)?;
-        let losses = Losses::from(&funded.losses);
-        let reserve = u128::from(funded.ceded) + u128::from(funded.paid);
-        let ratio = (reserve * 10_000).checked_div(funded.gross.into());
+    context.carry_out(&[ix::fund_incident(&product.keys, incident.crisis)], |receipt| {
+        let grown = find_event::<IncidentGrown>(&receipt.logs).map(|grown| grown.growth);
+        let closing = find_event::<CrisisClosed>(&receipt.logs).map(|closed| closed.closing);
+        let giving = find_event::<IncidentFunded>(&receipt.logs).map_or(Giving::default(), |funded| funded.giving);
+        let severity_bps = grown.map_or(incident.severity_bps, |growth| growth.severity_bps);
+        let gross = grown.map_or(incident.gross, |growth| growth.gross);
+        let is_final = grown.map_or(incident.state == IncidentState::Final, |growth| growth.is_final);
+        let reserve = incident.reserve.saturating_add(giving.amount);
+        let ratio = (u128::from(reserve) * 10_000).checked_div(gross.into());
         let ratio_bps = ratio.and_then(|ratio| u64::try_from(ratio).ok()).unwrap_or(10_000);
-        let mut preview = Preview {
-            title: format!("Fund the incident of {}", product.state.name()),
-            rows: vec![
-                ("due", asset(product, funded.gross)),
-                ("treaties paid", asset(product, funded.ceded)),
-                ("the pool bears", asset(product, funded.paid)),
-                ("it falls", losses.text(product.pool.decimals)),
-                ("claims are paid", percent(ratio_bps)),
-            ],
-            warnings: Vec::new(),
-        };
+        // Closing a crisis is when its loss falls on the layers as a whole.
+        let fell: LossByLayer = closing.map_or(giving.losses, |closing| closing.losses);
+        let losses = Losses::from(&fell);
+        let mut rows = vec![
+            ("severity", format!("{} of each sum insured", percent(severity_bps.into()))),
+            ("due", asset(product, gross)),
+            ("set aside", format!("{}, {} in all", asset(product, giving.amount), asset(product, reserve))),
+            ("treaties paid", asset(product, giving.recovered)),
+            ("it falls", losses.text(product.pool.decimals)),
+            ("claims are paid", percent(ratio_bps)),
+        ];
+        if giving.bucket > 0 {
+            rows.insert(4, ("its crisis had", asset(product, giving.bucket)));
+        }
+        let mut warnings = Vec::new();
         if ratio_bps < 10_000 {
-            preview
-                .warnings
-                .push("The pool cannot pay all that is due: every cover is paid the same part, for good.".into());
+            warnings.push(
+                match (closing.is_some() || case.crisis.as_ref().is_some_and(|crisis| crisis.closed), is_final) {
+                    (true, _) => "The pool cannot pay all that is due: more comes only if treaties pay late.".into(),
+                    (false, true) => {
+                        "The part can still rise: until its crisis is closed capital is held for what else may be due."
+                            .into()
+                    }
+                    (false, false) => "The part can still rise, and so can what is due: the fall may go on.".into(),
+                },
+            );
         }
-        if funded.losses.junior_over || funded.losses.senior_over {
-            preview.warnings.push("A tranche is wiped out by it: its shares are worth nothing any more.".into());
+        if fell.junior_over || fell.senior_over {
+            warnings.push("A tranche is wiped out by it: its shares are worth nothing any more.".into());
         }
+        let preview = Preview { title: format!("Fund the incident of {}", product.state.name()), rows, warnings };
         let details = Funded {
             incident: product.keys.incident().to_string(),
-            gross: funded.gross,
-            ceded: funded.ceded,
-            borne: funded.paid,
+            severity_bps,
+            is_final,
+            gross,
+            given: giving.amount,
+            recovered: giving.recovered,
+            bucket: giving.bucket,
+            reserve,
             ratio_bps,
+            closes_crisis: closing.is_some(),
             losses,
             decimals: product.pool.decimals,
         };
@@ -312,9 +356,10 @@ pub fn close(args: &CloseArgs, context: &Context) -> Result<()> {
     let case = Case::read(cluster, args.product.0)?;
     let incident = require_incident(&case, cluster.now()?)?;
     let product = &case.product;
-    context.carry_out(&[ix::close_incident(&product.keys, incident.rent_payer)], |receipt| {
+    let crisis = case.crisis.as_ref().map(|crisis| (crisis.number, crisis.rent_payer));
+    context.carry_out(&[ix::close_incident(&product.keys, incident.rent_payer, crisis)], |receipt| {
         let closed = event::<IncidentClosed>(receipt)?;
-        let to_surplus = closed.reserve.saturating_add(closed.refunds);
+        let to_surplus = closed.reserve.saturating_add(closed.refunds).saturating_add(closed.bucket);
         let preview = Preview {
             title: format!("Close the incident of {}", product.state.name()),
             rows: vec![
@@ -329,5 +374,28 @@ pub fn close(args: &CloseArgs, context: &Context) -> Result<()> {
         let details =
             Closed { incident: product.keys.incident().to_string(), to_surplus, decimals: product.pool.decimals };
         Ok((preview, details))
+    })
+}
+
+#[derive(Serialize)]
+struct Extended {
+    incident: String,
+    deadline: i64,
+}
+
+pub fn extend(args: &ExtendArgs, context: &Context) -> Result<()> {
+    let cluster = context.cluster()?;
+    let case = Case::read(cluster, args.product.0)?;
+    let incident = require_incident(&case, cluster.now()?)?;
+    let product = &case.product;
+    let crisis = (incident.crisis != 0).then_some(incident.crisis);
+    context.carry_out(&[ix::extend_deadline(&product.keys, crisis)], |receipt| {
+        let extended = event::<DeadlineExtended>(receipt)?;
+        let preview = Preview {
+            title: format!("Move the deadline of the incident of {}", product.state.name()),
+            rows: vec![("deadline", format!("{} -> {}", moment(incident.deadline), moment(extended.deadline)))],
+            warnings: Vec::new(),
+        };
+        Ok((preview, Extended { incident: product.keys.incident().to_string(), deadline: extended.deadline }))
     })
 }

@@ -5,7 +5,6 @@ mod case;
 mod show;
 
 use case::require_incident;
-pub use show::Losses;
 
 use crate::commands::context::Context;
 use clap::Subcommand;
@@ -19,6 +18,7 @@ pub enum IncidentCommand {
     Call(act::CallArgs),
     Fund(act::FundArgs),
     Settle(act::SettleArgs),
+    Extend(act::ExtendArgs),
     Close(act::CloseArgs),
 }
 
@@ -32,6 +32,7 @@ impl IncidentCommand {
             Self::Call(args) => act::call(&args, context),
             Self::Fund(args) => act::fund(&args, context),
             Self::Settle(args) => act::settle(&args, context),
+            Self::Extend(args) => act::extend(&args, context),
             Self::Close(args) => act::close(&args, context),
         }
     }

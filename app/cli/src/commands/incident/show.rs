@@ -9,10 +9,8 @@ use crate::output::{
 };
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::constants::{SETTLEMENT_WINDOW, TREATY_CALL_WINDOW};
 use backstop::state::{
-    CallState, Claim, Cover, CoverState, Incident, IncidentState, LossByLayer, Payout, Product, Treaty, TreatyKind,
-    Trigger, get_text,
+    CallState, Claim, Cover, CoverState, Incident, LossByLayer, Payout, Product, Treaty, TreatyKind, Trigger, get_text,
 };
 use backstop_client::view;
 use backstop_client::view::Case;
@@ -56,20 +54,26 @@ struct Summary {
     state: &'static str,
     event_at: i64,
     opened_at: i64,
-    funded_at: Option<i64>,
+    /// When its severity is final at the latest.
+    final_at: i64,
     severity_bps: u16,
+    /// What the severity could become at the most when it was opened.
+    most_severity_bps: u16,
     gross: u64,
-    /// What treaties have paid of it.
+    /// Number of its crisis within the pool; 0 if nothing is due for any loss.
+    crisis: u32,
+    /// What treaties owe for it, and have paid.
     ceded: u64,
-    /// Set aside for the covers, once funded.
-    reserve: Option<u64>,
-    /// What each claim is paid of itself, rounded down, once funded.
-    ratio_bps: Option<u64>,
+    recovered: u64,
+    /// Set aside for the covers so far.
+    reserve: u64,
+    /// What each claim is paid of itself so far, rounded down.
+    ratio_bps: u64,
     paid: u64,
 }
 
 fn summary(address: Pubkey, incident: &Incident, product: &Product, pool: &OpenPool) -> Summary {
-    let is_funded = matches!(incident.state, IncidentState::Funded | IncidentState::Closed);
+    let noted = || incident.treaties.iter().take(incident.treaty_count.into());
     Summary {
         incident: address.to_string(),
         product: incident.product.to_string(),
@@ -80,15 +84,18 @@ fn summary(address: Pubkey, incident: &Incident, product: &Product, pool: &OpenP
         state: view::incident::state(incident.state),
         event_at: incident.event_at,
         opened_at: incident.opened_at,
-        funded_at: is_funded.then_some(incident.funded_at),
+        final_at: incident.final_at,
         severity_bps: incident.severity_bps,
+        most_severity_bps: incident.most_severity_bps,
         gross: incident.gross,
-        ceded: incident.ceded,
-        reserve: is_funded.then_some(incident.reserve),
-        ratio_bps: is_funded.then(|| {
+        crisis: incident.crisis,
+        ceded: noted().fold(0, |sum: u64, noted| sum.saturating_add(noted.owed)),
+        recovered: noted().fold(0, |sum: u64, noted| sum.saturating_add(noted.paid)),
+        reserve: incident.reserve,
+        ratio_bps: {
             let ratio = (u128::from(incident.reserve) * 10_000).checked_div(incident.gross.into());
             ratio.and_then(|ratio| u64::try_from(ratio).ok()).unwrap_or(10_000)
-        }),
+        },
         paid: incident.paid,
     }
 }
@@ -125,7 +132,7 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
                     row.state.to_owned(),
                     percent(row.severity_bps.into()),
                     format!("{} {}", amount(row.gross, row.decimals), row.label),
-                    row.ratio_bps.map(percent).unwrap_or_default(),
+                    percent(row.ratio_bps),
                 ]),
                 Row::Ended(row) => {
                     let (event, severity) = (moment(row.event_at), percent(row.severity_bps.into()));
@@ -203,10 +210,10 @@ fn ended(cluster: &dyn Cluster, pool: Option<PoolArg>, live: &HashSet<Pubkey>) -
 struct Shown {
     #[serde(flatten)]
     summary: Summary,
-    /// What the pool itself has to bear: all that treaties did not pay; once they are called.
-    net: Option<u64>,
+    /// Whether its crisis is closed: what there is for its covers is fixed, but for money that comes late.
+    crisis_closed: bool,
     treaties: Vec<TreatyRow>,
-    /// How the pool's part would fall on its capital, if it were funded now; `None` unless it waits for that.
+    /// What funding it now would take from the pool's capital; `None` if that is nothing.
     losses: Option<Losses>,
     covers: Vec<CoverRow>,
     covers_open: usize,
@@ -216,8 +223,8 @@ struct Shown {
     premiums_left: u64,
     /// Premium set aside to be given back, and not given back yet.
     refunds_left: u64,
-    /// When what is left goes to the surplus, whether all is settled or not; once funded.
-    deadline: Option<i64>,
+    /// When what is left goes to the surplus, whether all is paid or not.
+    deadline: i64,
     next: Option<Step>,
 }
 
@@ -226,11 +233,9 @@ struct TreatyRow {
     treaty: String,
     kind: &'static str,
     state: &'static str,
-    /// What it owes; for one that is not called yet, by its terms as they are now.
+    /// What it has come to owe, paid or not.
     owed: u64,
     paid: u64,
-    /// From when on it can be skipped, if it is not called.
-    skippable_from: Option<i64>,
 }
 
 /// A loss by the capital that bears it.
@@ -270,10 +275,12 @@ struct CoverRow {
     premium: u64,
     /// `loss`: in force at the event. `refund`: not in force yet, the premium goes back.
     claim: &'static str,
-    /// What it is due in full, with what of its premium is given back.
+    /// What it is due in full by the severity so far, with what of its premium is given back.
     due: u64,
-    /// What it is paid; once that is known.
-    payout: Option<u64>,
+    /// What it was paid for its loss so far.
+    paid: u64,
+    /// What settling it now would pay.
+    payout: u64,
     /// Premium that is given back: part of both.
     refund: u64,
     settled: bool,
@@ -292,7 +299,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let covers_open = open.len();
     let shown = Shown {
         summary: summary(case.product.keys.incident(), incident, &case.product.state, pool),
-        net: (incident.state != IncidentState::Open).then_some(incident.net),
+        crisis_closed: case.crisis.as_ref().is_some_and(|crisis| crisis.closed),
         treaties: treaties(cluster, incident)?,
         losses: losses(&case, incident, now),
         covers_open,
@@ -301,29 +308,17 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         sums_left: incident.sums_left,
         premiums_left: incident.premiums_left,
         refunds_left: incident.refunds_left,
-        deadline: (incident.state == IncidentState::Funded)
-            .then(|| incident.funded_at.saturating_add(SETTLEMENT_WINDOW)),
+        deadline: incident.deadline,
         next: next_step(&case, open_cover, now),
     };
     context.options.output.print(&shown, |shown| display(shown, now))
 }
 
-/// How the noted treaties stand. What one that was not called owes, the program's own terms say, the ones before it called.
+/// How the noted treaties stand.
 fn treaties(cluster: &dyn Cluster, incident: &Incident) -> Result<Vec<TreatyRow>> {
     let mut rows = Vec::new();
-    let mut ahead = incident.clone();
     for noted in incident.treaties.iter().take(incident.treaty_count.into()) {
         let treaty: Option<Treaty> = account::find(cluster, &noted.treaty)?;
-        let pending = noted.state == CallState::Pending;
-        let owed = match &treaty {
-            Some(treaty) if pending => {
-                let owed = treaty.owes(ahead.gross, ahead.beyond_quota_share()).unwrap_or_default();
-                // Only a copy: nothing depends on what the reinsurer can pay of it.
-                let _ = ahead.book_call(treaty, CallState::Called, owed, owed);
-                owed
-            }
-            _ => noted.owed,
-        };
         rows.push(TreatyRow {
             treaty: noted.treaty.to_string(),
             kind: treaty.map_or("ended", |treaty| match treaty.kind {
@@ -333,30 +328,30 @@ fn treaties(cluster: &dyn Cluster, incident: &Incident) -> Result<Vec<TreatyRow>
             state: match noted.state {
                 CallState::Pending => "pending",
                 CallState::Called => "called",
-                CallState::Skipped => "skipped",
             },
-            owed,
+            owed: noted.owed,
             paid: noted.paid,
-            skippable_from: pending.then(|| incident.opened_at.saturating_add(TREATY_CALL_WINDOW)),
         });
     }
     Ok(rows)
 }
 
 fn losses(case: &Case, incident: &Incident, now: i64) -> Option<Losses> {
-    if incident.state != IncidentState::Waiting {
-        return None;
-    }
-    let mut books = case.product.pool.state.clone();
+    let (mut books, mut crisis) = (case.product.pool.state.clone(), case.crisis.clone()?);
+    let mut trigger = case.trigger.clone();
+    trigger.refresh(now);
     books.accrue(now).ok()?;
-    let (_, losses) = books.fund_incident(incident.round, incident.net, now).ok()?;
+    let funding = incident.clone().fund(&mut books, &mut crisis, &*trigger, now).ok()?;
+    let losses = funding.closing.map_or(funding.giving.losses, |closing| closing.losses);
     Some(Losses::from(&losses))
 }
 
 fn cover_row(address: Pubkey, cover: &Cover, incident: &Incident) -> Option<CoverRow> {
-    let in_full = Incident { reserve: incident.gross, state: IncidentState::Funded, ..incident.clone() };
-    let Payout { claim, amount, refund } = in_full.payout(cover).ok()?;
-    let paid = incident.payout(cover).ok().and_then(|payout| payout.total());
+    let in_full = Incident { reserve: incident.gross, ..incident.clone() };
+    // What it was due is asked as if nothing of it were paid yet.
+    let unpaid = Cover { paid: 0, state: CoverState::Active, ..cover.clone() };
+    let Payout { claim, amount, refund, .. } = in_full.payout(&unpaid).ok()?;
+    let paid_now = incident.payout(cover).ok().and_then(|payout| payout.total());
     Some(CoverRow {
         cover: address.to_string(),
         mint: cover.mint.to_string(),
@@ -367,7 +362,8 @@ fn cover_row(address: Pubkey, cover: &Cover, incident: &Incident) -> Option<Cove
             Claim::Refund => "refund",
         },
         due: amount.saturating_add(refund),
-        payout: paid,
+        paid: cover.paid,
+        payout: paid_now.unwrap_or_default(),
         refund,
         settled: cover.state == CoverState::Settled,
     })
@@ -383,40 +379,31 @@ fn display(shown: &Shown, now: i64) -> String {
         ("pool", incident.pool.clone()),
         ("event", moment_from(incident.event_at, now)),
         ("opened", moment_from(incident.opened_at, now)),
-        ("state", state_text(shown).into()),
+        ("state", state_text(shown, now)),
         ("severity", format!("{} of each sum insured", percent(incident.severity_bps.into()))),
         ("due", asset(incident.gross)),
     ];
     for treaty in &shown.treaties {
         let owed = asset(treaty.owed);
-        let said = match (treaty.state, treaty.skippable_from) {
-            ("pending", Some(from)) => format!("owes {owed}, can be skipped from {}", moment_from(from, now)),
-            ("skipped", _) => format!("skipped, {owed} can be collected into the surplus"),
+        let said = match treaty.state {
             _ if treaty.paid == treaty.owed => format!("paid {owed}"),
+            "pending" if treaty.paid == 0 => format!("owes {owed}"),
             _ => format!("paid {} of {owed}", asset(treaty.paid)),
         };
         rows.push((treaty.kind, format!("{} {said}", treaty.treaty)));
     }
-    match (&shown.losses, incident.reserve) {
-        (_, Some(reserve)) => {
-            rows.push(("the pool bore", asset(reserve.saturating_sub(incident.ceded))));
-            let ratio = incident.ratio_bps.unwrap_or_default();
-            rows.push(("set aside", format!("{}, {} of what is due", asset(reserve), percent(ratio))));
-            let left = reserve.saturating_sub(incident.paid);
-            rows.push(("paid", format!("{}, {} left", asset(incident.paid), asset(left))));
-        }
-        (losses, None) => rows.extend(shown.net.map(|net| {
-            let falls = losses.as_ref().map(|losses| format!(": {}", losses.text(decimals))).unwrap_or_default();
-            ("the pool bears", format!("{}{falls}", asset(net)))
-        })),
+    let ratio = percent(incident.ratio_bps);
+    rows.push(("set aside", format!("{}, {ratio} of what is due", asset(incident.reserve))));
+    let left = incident.reserve.saturating_sub(incident.paid);
+    rows.push(("paid", format!("{}, {} left", asset(incident.paid), asset(left))));
+    if let Some(losses) = &shown.losses {
+        rows.push(("funding it now", format!("takes {}", losses.text(decimals))));
     }
     if shown.refunds_left > 0 {
         rows.push(("premium back", format!("{} left to be given back", asset(shown.refunds_left))));
     }
     rows.push(("covers", format!("{} settled, {} open", shown.covers_settled, shown.covers_open)));
-    if let Some(deadline) = shown.deadline {
-        rows.push(("deadline", format!("{}: what is left then goes to the surplus", moment_from(deadline, now))));
-    }
+    rows.push(("deadline", format!("{}: what is left then goes to the surplus", moment_from(shown.deadline, now))));
     rows.push(("next", shown.next.as_ref().map_or_else(|| "nothing".into(), |step| step.text(now))));
     let mut text = card(&incident.product_name, &rows);
     if !shown.covers.is_empty() {
@@ -430,26 +417,31 @@ fn display(shown: &Shown, now: i64) -> String {
     text
 }
 
-fn state_text(shown: &Shown) -> &'static str {
-    match shown.summary.state {
-        "open" => "open: its treaties are being called",
-        "waiting" => "waiting for its funding round",
-        "funded" => "funded: reserve and ratio are fixed",
-        _ => "closed: nothing was due",
+fn state_text(shown: &Shown, now: i64) -> String {
+    let incident = &shown.summary;
+    match (incident.state, incident.crisis, shown.crisis_closed) {
+        (_, 0, _) => "nothing is due for a loss".into(),
+        ("growing", ..) => {
+            let most = percent(incident.most_severity_bps.into());
+            format!("growing: up to {most} until {}; more is set aside then", moment_from(incident.final_at, now))
+        }
+        (_, _, false) => "final; what is set aside can rise until its crisis is closed".into(),
+        (_, _, true) => "final, and its crisis is closed: what there is for it is fixed".into(),
     }
 }
 
 fn covers_table(shown: &Shown) -> Table {
     let decimals = shown.summary.decimals;
-    let amount_name = if shown.summary.reserve.is_some() { "payout" } else { "due" };
-    let mut covers = table(&["cover", "insured", "claim", amount_name, ""], &[1, 3]);
+    let mut covers = table(&["cover", "insured", "claim", "due", "paid", "now", ""], &[1, 3, 4, 5]);
     for cover in shown.covers.iter().take(COVERS_SHOWN) {
         let (mark, style) = if cover.settled { ("paid", GOOD) } else { ("open", QUIET) };
         covers.add_row([
             cell(&cover.cover, anstyle::Style::new()),
             cell(amount(cover.sum_insured, decimals), anstyle::Style::new()),
             cell(cover.claim, anstyle::Style::new()),
-            cell(amount(cover.payout.unwrap_or(cover.due), decimals), anstyle::Style::new()),
+            cell(amount(cover.due, decimals), anstyle::Style::new()),
+            cell(amount(cover.paid, decimals), anstyle::Style::new()),
+            cell(amount(cover.payout, decimals), anstyle::Style::new()),
             cell(mark, style),
         ]);
     }

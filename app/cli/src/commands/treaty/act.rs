@@ -1,13 +1,12 @@
-//! `backstop treaty accept`, `premium`, `collect`, `commute` and `end`.
+//! `backstop treaty accept`, `premium`, `commute` and `end`.
 
 use crate::commands::context::{Context, Preview, event, hinted};
-use crate::commands::incident::Losses;
 use crate::output::moment;
 use crate::output::moment_from;
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::events::{TreatyAccepted, TreatyCollected, TreatyCommuted, TreatyPremiumSettled};
-use backstop::state::{TreatyState, day_start};
+use backstop::events::{TreatyAccepted, TreatyCommuted, TreatyPremiumSettled};
+use backstop::state::day_start;
 use backstop_client::view::OpenTreaty;
 use backstop_client::view::treaty::{
     a_kind, books, gets, gives, kind, pool, reinstatements, released_from, status, term,
@@ -29,14 +28,6 @@ pub struct AcceptArgs {
 #[command(after_help = "Example:\n  backstop treaty premium TREATY")]
 pub struct PremiumArgs {
     /// The quota share.
-    treaty: Pubkey,
-}
-
-/// Collect what a treaty owes to incidents that skipped it, into the cedant's surplus. Anyone may.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  backstop treaty collect TREATY")]
-pub struct CollectArgs {
-    /// The treaty.
     treaty: Pubkey,
 }
 
@@ -73,7 +64,7 @@ pub fn accept(args: &AcceptArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let now = cluster.now()?;
     let treaty = OpenTreaty::read(cluster, args.treaty)?;
-    match status(&treaty.state, &treaty.cedant.state, now) {
+    match status(&args.treaty, &treaty.state, &treaty.cedant.state, now) {
         "announced" => {
             let (from, until) = (moment_from(treaty.state.notice_until, now), moment_from(treaty.state.start(), now));
             return Err(hinted("the treaty's notice is not over", format!("accept it from {from} until {until}")));
@@ -102,10 +93,7 @@ pub fn accept(args: &AcceptArgs, context: &Context) -> Result<()> {
         }
         rows.extend([
             ("reinsurer", pool(&treaty.reinsurer)),
-            (
-                "open limits",
-                format!("{} -> {}", amount(limits), amount(limits.saturating_add(treaty.state.limit_left))),
-            ),
+            ("open limits", format!("{} -> {}", amount(limits), amount(limits.saturating_add(treaty.state.limit)))),
             ("its capital", amount(reinsurer.staying_capital().unwrap_or_default())),
             ("term", term(&treaty.state)),
         ]);
@@ -169,44 +157,6 @@ pub fn premium(args: &PremiumArgs, context: &Context) -> Result<()> {
 }
 
 #[derive(Serialize)]
-struct Collected {
-    treaty: String,
-    owed: u64,
-    paid: u64,
-    losses: Losses,
-    decimals: u8,
-}
-
-pub fn collect(args: &CollectArgs, context: &Context) -> Result<()> {
-    let treaty = OpenTreaty::read(context.cluster()?, args.treaty)?;
-    context.carry_out(&[ix::collect_treaty(&treaty.keys)], |receipt| {
-        let collected = event::<TreatyCollected>(receipt)?;
-        let losses = Losses::from(&collected.losses);
-        let preview = Preview {
-            title: format!("Collect {}", treaty.asset(collected.paid)),
-            rows: vec![
-                ("owed", treaty.asset(collected.owed)),
-                ("from", pool(&treaty.reinsurer)),
-                ("of its capital", losses.text(treaty.cedant.decimals)),
-                ("to the surplus of", pool(&treaty.cedant)),
-            ],
-            warnings: match collected.paid < collected.owed {
-                true => vec!["The reinsurer has less than it owes: the rest is never paid.".into()],
-                false => Vec::new(),
-            },
-        };
-        let details = Collected {
-            treaty: args.treaty.to_string(),
-            owed: collected.owed,
-            paid: collected.paid,
-            losses,
-            decimals: treaty.cedant.decimals,
-        };
-        Ok((preview, details))
-    })
-}
-
-#[derive(Serialize)]
 struct Commuted {
     treaty: String,
     end: i64,
@@ -251,7 +201,7 @@ struct Ended {
 /// Refuses a treaty that the program would not end yet, with what it waits for.
 fn require_over(treaty: &OpenTreaty, now: i64) -> Result<()> {
     let (state, cedant) = (&treaty.state, &treaty.cedant.state);
-    let hint = match status(state, cedant, now) {
+    let hint = match status(&treaty.keys.treaty, state, cedant, now) {
         "announced" | "acceptable" => {
             format!("a treaty that is not accepted ends from {} on", moment_from(state.start(), now))
         }
@@ -260,9 +210,7 @@ fn require_over(treaty: &OpenTreaty, now: i64) -> Result<()> {
             return Ok(());
         }
         "over" => format!("hand its premium over first: `backstop treaty premium {}`", treaty.keys.treaty),
-        _ if state.uncollected > 0 => {
-            format!("collect what it owes first: `backstop treaty collect {}`", treaty.keys.treaty)
-        }
+        _ if treaty.owed() > 0 => "call it first: `backstop incident call` for the incidents that it owes".into(),
         "run-off" if cedant.alerts > 0 => "wait until the cedant's alert is over: `backstop trigger show` tells".into(),
         _ => format!(
             "it ends from {} on, when no event of its term can be proven any more",
@@ -279,8 +227,7 @@ pub fn end(args: &EndArgs, context: &Context) -> Result<()> {
     require_over(&treaty, now)?;
     let rent_payer = treaty.state.rent_payer;
     context.carry_out(&[ix::end_treaty(&treaty.keys, rent_payer)], |_| {
-        let was_accepted = treaty.state.state != TreatyState::Announced;
-        let released = if was_accepted { treaty.state.open_limit(0) } else { 0 };
+        let released = treaty.open_limit();
         let preview = Preview {
             title: format!("End {}", a_kind(&treaty.state.kind)),
             rows: vec![

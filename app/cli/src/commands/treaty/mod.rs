@@ -16,7 +16,6 @@ pub enum TreatyCommand {
     List(show::ListArgs),
     Show(show::ShowArgs),
     Premium(act::PremiumArgs),
-    Collect(act::CollectArgs),
     Commute(act::CommuteArgs),
     End(act::EndArgs),
     /// Move surplus of a cover pool up to a reinsurance pool: announce, wait out the notice, execute.
@@ -33,7 +32,6 @@ impl TreatyCommand {
             Self::List(args) => show::list(&args, context),
             Self::Show(args) => show::show(&args, context),
             Self::Premium(args) => act::premium(&args, context),
-            Self::Collect(args) => act::collect(&args, context),
             Self::Commute(args) => act::commute(&args, context),
             Self::End(args) => act::end(&args, context),
             Self::Cede(command) => command.run(context),

@@ -10,7 +10,7 @@ use backstop::cpi::text::date_text;
 use backstop::state::{CallState, Incident, Treaty, TreatyKind, TreatyState, day_of, get_text, unearned_between};
 use backstop_client::view::OpenTreaty;
 use backstop_client::view::treaty::{
-    a_kind, books, gets, gives, kind, meaning, pool, reinstatements, released_from, status, term,
+    a_kind, books, gets, gives, kind, limit_left, meaning, pool, reinstatements, released_from, status, term,
 };
 use backstop_client::{Cluster, account};
 use clap::Args;
@@ -60,6 +60,7 @@ struct Summary {
     reinstatements: Option<u8>,
     reinstatement_premium_bps: Option<u16>,
     limit: u64,
+    /// What it can still come to owe.
     limit_left: u64,
     notice_until: i64,
     /// First second of the term.
@@ -77,7 +78,7 @@ fn summary(address: Pubkey, treaty: &Treaty, cedant: &OpenPool, now: i64) -> Sum
         label: get_text(&cedant.state.label).into(),
         decimals: cedant.decimals,
         kind: kind(&treaty.kind),
-        status: status(treaty, &cedant.state, now),
+        status: status(&address, treaty, &cedant.state, now),
         cession_bps: None,
         commission_bps: None,
         attachment: None,
@@ -85,7 +86,7 @@ fn summary(address: Pubkey, treaty: &Treaty, cedant: &OpenPool, now: i64) -> Sum
         reinstatements: None,
         reinstatement_premium_bps: None,
         limit: treaty.limit,
-        limit_left: treaty.limit_left,
+        limit_left: limit_left(&address, treaty, &cedant.state),
         notice_until: treaty.notice_until,
         start: treaty.start(),
         end: treaty.end(),
@@ -151,8 +152,8 @@ struct Shown {
     /// What of the limit was used so far, restored parts included.
     used: u64,
     restored: u64,
-    /// What incidents that skipped it can still collect.
-    uncollected: u64,
+    /// What it owes incidents and has not paid.
+    owed: u64,
     /// Premium: of a layer what was paid or would be paid for the term; of a quota share what the cedant owes now.
     premium: u64,
     /// What of a layer's premium would go back if its term were ended today.
@@ -175,7 +176,7 @@ struct IncidentRow {
 
 #[derive(Serialize)]
 struct Next {
-    /// `accept`, `premium`, `collect` or `end`.
+    /// `accept`, `premium` or `end`.
     step: &'static str,
     command: String,
     from: i64,
@@ -200,9 +201,9 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let unearned = if is_active { unearned_between(treaty.rate_q32, tomorrow, treaty.end_day)? } else { 0 };
     let shown = Shown {
         summary: summary(args.treaty, treaty, &open.cedant, now),
-        used: treaty.limit.saturating_add(treaty.restored).saturating_sub(treaty.limit_left),
+        used: treaty.limit.saturating_add(treaty.restored).saturating_sub(limit_left(&args.treaty, treaty, &cedant)),
         restored: treaty.restored,
-        uncollected: treaty.uncollected,
+        owed: open.owed(),
         premium,
         unearned,
         incidents: incidents(cluster, treaty.cedant, args.treaty)?,
@@ -223,7 +224,6 @@ fn incidents(cluster: &dyn Cluster, cedant: Pubkey, treaty: Pubkey) -> Result<Ve
             state: match noted.state {
                 CallState::Pending => "pending",
                 CallState::Called => "called",
-                CallState::Skipped => "skipped",
             },
             owed: noted.owed,
             paid: noted.paid,
@@ -240,10 +240,9 @@ fn next(open: &OpenTreaty, premium: u64, now: i64) -> Option<Next> {
         let command = format!("backstop treaty {step} {}", open.keys.treaty);
         Some(Next { step, command, from, until })
     };
-    match status(treaty, &open.cedant.state, now) {
+    match status(&open.keys.treaty, treaty, &open.cedant.state, now) {
         "announced" => next("accept", treaty.notice_until, Some(treaty.start())),
         "acceptable" => next("accept", now, Some(treaty.start())),
-        _ if treaty.uncollected > 0 => next("collect", now, None),
         _ if premium > 0 && matches!(treaty.kind, TreatyKind::QuotaShare { .. }) => next("premium", now, None),
         "lapsed" | "over" => next("end", now, None),
         _ => next("end", released_from(treaty, &open.cedant.state).max(now), None),
@@ -279,8 +278,8 @@ fn display(shown: &Shown, open: &OpenTreaty, now: i64) -> String {
     } else if open.state.state == TreatyState::Active {
         rows.push(("premium", format!("{} paid, {} not earned yet", asset(shown.premium), asset(shown.unearned))));
     }
-    if shown.uncollected > 0 {
-        rows.push(("uncollected", asset(shown.uncollected)));
+    if shown.owed > 0 {
+        rows.push(("owed", asset(shown.owed)));
     }
     for incident in &shown.incidents {
         let paid = format!("{} owed, {} paid", asset(incident.owed), asset(incident.paid));
