@@ -57,15 +57,16 @@ numbered! {
     CoverClosed { pool sequence }
     PhaseChanged { pool sequence }
     IncidentOpened { pool sequence }
+    IncidentGrown { pool sequence }
     IncidentFunded { pool sequence }
+    CrisisClosed { pool sequence }
+    DeadlineExtended { pool sequence }
     CoverSettled { pool sequence }
     IncidentClosed { pool sequence }
     TreatyCreated { cedant cedant_sequence, reinsurer reinsurer_sequence }
     TreatyAccepted { cedant cedant_sequence, reinsurer reinsurer_sequence }
     TreatyPremiumSettled { cedant cedant_sequence, reinsurer reinsurer_sequence }
     TreatyCalled { cedant cedant_sequence, reinsurer reinsurer_sequence }
-    TreatySkipped { cedant cedant_sequence }
-    TreatyCollected { cedant cedant_sequence, reinsurer reinsurer_sequence }
     TreatyEnded { cedant cedant_sequence, reinsurer reinsurer_sequence }
     TreatyCommuted { cedant cedant_sequence, reinsurer reinsurer_sequence }
     CessionAnnounced { cedant cedant_sequence, reinsurer reinsurer_sequence }
