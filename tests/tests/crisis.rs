@@ -4,9 +4,9 @@
 use backstop::error::BackstopError;
 use backstop::peril::evidence::TermsInput;
 use backstop::state::{CoverState, PoolKind, PoolTerms, ProductTerms, Tranche};
-use backstop::{CreatePoolArgs, CreateProductArgs};
+use backstop::CreatePoolArgs;
 use backstop_client::cluster::Cluster;
-use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys, TreatyKeys};
 use backstop_tests::reinsurance::{RUIN, Scene, quota_share};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_sandbox::embedded::Price;
@@ -45,7 +45,7 @@ impl Stage {
         let mut products = Vec::new();
         for (group, condition) in conditions.iter().enumerate() {
             let terms = ProductTerms { risk_group: group.try_into().unwrap(), cap_bps: 10_000, ..terms::product_terms() };
-            let args = CreateProductArgs { terms, ..terms::create_product(scene.world.covered, *condition) };
+            let args = NewProduct { terms, ..terms::create_product(scene.world.covered, *condition) };
             products.push(scene.world.create_product_with(&pool, args));
         }
         scene.cedant = pool;

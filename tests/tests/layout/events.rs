@@ -31,24 +31,27 @@ borsh_pages! { all by told;
     CoverCancelled { pool, sequence, product, cover, sum_insured, refund, fee }
     CoverClosed { pool, sequence, product, cover }
     Observed { trigger, price, confidence, publish_time }
-    PhaseChanged { trigger, product, before, after, event_at, mean_price, severity_bps }
+    PhaseChanged { pool, sequence, trigger, product, before, after, event_at, mean_price, severity_bps }
     IncidentOpened {
-        pool, product, incident, event_at, ended_at, final_at, crisis, released, most, waiting_refunds, set_aside,
-        accrual, growth,
+        pool, sequence, product, incident, event_at, ended_at, final_at, crisis, released, most, waiting_refunds,
+        set_aside, accrual, growth,
     }
-    IncidentGrown { pool, incident, growth }
-    IncidentFunded { pool, incident, giving }
-    CrisisClosed { pool, closing }
-    DeadlineExtended { pool, incident, deadline }
-    CoverSettled { pool, incident, cover, holder, amount, refund, waiting, state }
-    IncidentClosed { pool, incident, reserve, refunds, bucket }
-    TreatyCreated { treaty, cedant, reinsurer, terms, notice_until }
-    TreatyAccepted { treaty, cedant, reinsurer, premium, rate_q32 }
-    TreatyPremiumSettled { cedant, reinsurer, amount, rate_q32, end_day }
-    TreatyCalled { treaty, cedant, reinsurer, incident, owed, paid, restored, reinstatement_premium, receipt, losses }
-    TreatyEnded { treaty, cedant, reinsurer }
-    TreatyCommuted { treaty, cedant, reinsurer, end_day, returned }
-    CessionAnnounced { cedant, reinsurer, amount, from, until }
-    SurplusCeded { cedant, reinsurer, amount }
-    CessionClosed { cedant }
+    IncidentGrown { pool, sequence, incident, growth }
+    IncidentFunded { pool, sequence, incident, giving }
+    CrisisClosed { pool, sequence, closing }
+    DeadlineExtended { pool, sequence, incident, deadline }
+    CoverSettled { pool, sequence, incident, cover, holder, amount, refund, waiting, state }
+    IncidentClosed { pool, sequence, incident, reserve, refunds, bucket }
+    TreatyCreated { treaty, cedant, cedant_sequence, reinsurer, reinsurer_sequence, terms, notice_until }
+    TreatyAccepted { treaty, cedant, cedant_sequence, reinsurer, reinsurer_sequence, premium, rate_q32 }
+    TreatyPremiumSettled { cedant, cedant_sequence, reinsurer, reinsurer_sequence, amount, rate_q32, end_day }
+    TreatyCalled {
+        treaty, cedant, cedant_sequence, reinsurer, reinsurer_sequence, incident, owed, paid, restored,
+        reinstatement_premium, receipt, losses,
+    }
+    TreatyEnded { treaty, cedant, cedant_sequence, reinsurer, reinsurer_sequence }
+    TreatyCommuted { treaty, cedant, cedant_sequence, reinsurer, reinsurer_sequence, end_day, returned }
+    CessionAnnounced { cedant, cedant_sequence, reinsurer, reinsurer_sequence, amount, from, until }
+    SurplusCeded { cedant, cedant_sequence, reinsurer, reinsurer_sequence, amount }
+    CessionClosed { cedant, cedant_sequence }
 }

@@ -36,6 +36,7 @@ zero_copy_pages! { read_in_place by part;
     TrancheBook { assets, exiting, shares, units, series, wiped_out, padding }
     QuotaShareInForce { treaty, reinsurer, limit_left, owed, start, end, cession_bps, commission_bps, padding }
     LayerInForce { treaty, reinsurer, attachment, limit, limit_left, owed, restored_later, start, end }
+    EarnedMark { at, earned }
     CrisisBook {
         gross, growth, given, recovered, final_at, early_to, taken, number, incidents, unfinal, uncalled, early,
         padding,
