@@ -34,7 +34,7 @@ fn a_holder_without_a_token_account_is_paid_into_a_new_one() {
 }
 
 #[test]
-fn what_was_paid_is_told_as_long_as_the_chain_keeps_it() {
+fn what_was_paid_is_told_after_the_incident_too() {
     let scene = funded();
     let cover = scene.cover.to_string();
     let holder = scene.holder.id().to_string();
@@ -49,7 +49,7 @@ fn what_was_paid_is_told_as_long_as_the_chain_keeps_it() {
     assert_eq!(row(&scene), (paid.clone(), Value::Null));
     assert!(scene.desk.look(&list).done().contains("paid 5,013.23"));
     let listed = |scene: &Scene| scene.desk.json(scene.desk.look(&["incident", "list", "--output", "json"]))[0].clone();
-    assert_eq!(listed(&scene)["state"], "funded");
+    assert_eq!(listed(&scene)["state"], "final");
 
     // The incident is closed: its event and severity are still there, its sums and its ratio are not.
     scene.desk.json(scene.act(&["incident", "close", &scene.product()]));
@@ -57,9 +57,11 @@ fn what_was_paid_is_told_as_long_as_the_chain_keeps_it() {
     assert_eq!((&ended["state"], &ended["severity_bps"]), (&Value::from("ended"), &Value::from(5_000)));
     assert_eq!(ended["gross"], Value::Null);
     assert!(scene.desk.look(&["incident", "list"]).done().contains("ended"));
-    assert_eq!(row(&scene), (Value::Null, paid));
-    assert!(scene.desk.look(&list).done().contains("paid, at most"));
-    assert!(scene.desk.look(&["cover", "show", &cover]).done().contains("5,000.00 USDT at most: 50.00 %"));
+    // What a cover was paid for its loss it keeps itself.
+    assert_eq!(row(&scene), (paid, Value::Null));
+    assert!(scene.desk.look(&list).done().contains("paid 5,013.23"));
+    let shown = scene.desk.look(&["cover", "show", &cover]);
+    assert!(shown.done().contains("5,000.00 USDT of 5,000.00 USDT, 50.00 %"), "{shown}");
 }
 
 #[test]

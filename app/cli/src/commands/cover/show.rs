@@ -51,9 +51,9 @@ struct Row {
     bought_at: i64,
     active_from: i64,
     end: i64,
-    /// What it was paid, if it was.
+    /// What it was paid, with premium that was given back, if it was paid all.
     paid: Option<u64>,
-    /// What it was due in full, if it was paid and the chain no longer tells how much of that the pool could pay.
+    /// What it got at most, if it was waiting and the chain no longer tells until when it had earned its premium.
     paid_at_most: Option<u64>,
 }
 
@@ -78,12 +78,13 @@ impl Row {
         }
     }
 
-    /// Notes what it was paid: exact while its incident is there.
-    fn with_payout(mut self, payout: Option<Payout>) -> Self {
-        match payout {
-            Some(payout) if payout.basis == Basis::Funded => self.paid = Some(payout.total()),
-            Some(payout) => self.paid_at_most = Some(payout.total()),
-            None => {}
+    /// Notes what it was paid: for a loss its account tells that, for a cover that waited its incident, while it is there.
+    fn with_payout(mut self, cover: &Cover, payout: Option<Payout>) -> Self {
+        match payout.map(|payout| (payout.claim, payout.refund, payout.basis)) {
+            Some((Some(Claim::Loss), refund, _)) => self.paid = Some(cover.paid.saturating_add(refund)),
+            Some((Some(Claim::Refund), refund, Basis::Funded | Basis::Incident)) => self.paid = Some(refund),
+            Some((Some(Claim::Refund), refund, _)) => self.paid_at_most = Some(refund),
+            Some((None, ..)) | None => {}
         }
         self
     }
@@ -191,8 +192,8 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<()> {
             let trigger = triggers.get(&product.trigger)?;
             let standing = Standing::of(cover, product, trigger, now);
             let incident = incidents.get(&cover.product);
-            let paid = (standing == Standing::Paid).then(|| payout(cover, trigger, incident, now)).flatten();
-            wanted.then(|| Row::new(address, cover, product, pool, standing).with_payout(paid))
+            let paid = (standing == Standing::Paid).then(|| payout(&unpaid(cover), trigger, incident, now)).flatten();
+            wanted.then(|| Row::new(address, cover, product, pool, standing).with_payout(cover, paid))
         })
         .collect();
     rows.sort_by(|left, right| (left.end, &left.cover).cmp(&(right.end, &right.cover)));
@@ -246,8 +247,12 @@ struct PayoutView {
     event_at: i64,
     severity_bps: u16,
     due: Option<&'static str>,
-    /// For the loss.
+    /// For the loss, now.
     amount: u64,
+    /// For the loss, before.
+    paid: u64,
+    /// For the loss in all, by the severity so far.
+    in_full: u64,
     /// Premium that is given back.
     refund: u64,
 }
@@ -260,7 +265,9 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let incident: Option<Incident> = account::find(cluster, &product.keys.incident())?;
     let holder = holder_of(cluster, &cover.mint)?;
     let standing = Standing::of(&cover, &books.product, &market.trigger, now);
-    let due = payout(&cover, &market.trigger, incident.as_ref(), now);
+    let is_paid = standing == Standing::Paid;
+    let asked = if is_paid { unpaid(&cover) } else { cover.clone() };
+    let due = payout(&asked, &market.trigger, incident.as_ref(), now).map(|due| Payout { paid: cover.paid, ..due });
     let refund = (standing == Standing::Waiting || standing == Standing::InForce)
         .then(|| {
             let mut rates: Rates = account::fetch(cluster, &product.keys.rates()).ok()?;
@@ -270,7 +277,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         .flatten();
     let shown = Shown {
         row: Row::new(&address, &cover, &books.product, &books.pool, standing)
-            .with_payout(due.filter(|_| standing == Standing::Paid)),
+            .with_payout(&cover, due.filter(|_| is_paid)),
         cancel_fee_bps: cover.cancel_fee_bps,
         refund,
         closable_from: (standing == Standing::Ending).then(|| market.product.release_time(cover.end_day)),
@@ -286,8 +293,10 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
             event_at: due.event_at,
             severity_bps: due.severity_bps,
             due: due.claim.map(claim_name),
-            amount: due.amount,
-            refund: due.refund,
+            amount: if is_paid { 0 } else { due.amount },
+            paid: due.paid,
+            in_full: due.in_full,
+            refund: if is_paid { 0 } else { due.refund },
         }),
     };
     context.options.output.print(&shown, |shown| {
@@ -311,9 +320,8 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
             rows.push(("incident", incident.to_owned()));
         }
         if let Some(due) = due.filter(|_| standing != Standing::Ended) {
-            let paid = standing == Standing::Paid;
-            let told = if paid { paid_text(&due, &asset) } else { payout_text(&due, &asset) };
-            rows.push((if paid { "paid" } else { "would pay" }, told));
+            let told = if is_paid { paid_text(&due, &asset) } else { payout_text(&due, &asset) };
+            rows.push((if is_paid { "paid" } else { "would pay" }, told));
         }
         match shown.refund {
             Some(refund) => rows.push(("cancelling", format!("pays {} back now", asset(refund)))),
@@ -331,6 +339,11 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     })
 }
 
+/// A cover as it was before it was paid all: what it was due is asked of that.
+fn unpaid(cover: &Cover) -> Cover {
+    Cover { state: CoverState::Active, ..cover.clone() }
+}
+
 fn claim_name(claim: Claim) -> &'static str {
     match claim {
         Claim::Loss => "loss",
@@ -346,13 +359,16 @@ fn payout_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
         (_, Some(Claim::Refund)) => return refund_text(due, asset),
         (_, Some(Claim::Loss)) => {}
     }
+    let premium = premium_text(due, asset);
     let basis = match due.basis {
-        Basis::Funded => "of the reserve set aside",
-        Basis::Incident => "if the pool can pay everything",
+        Basis::Funded | Basis::Incident => {
+            let (now, before, all) = (asset(due.amount), asset(due.paid), asset(due.in_full));
+            return format!("{now} now, after {before}: of {all}, {severity} of the sum insured{premium}");
+        }
         Basis::Evidence => "by the evidence shown, if the pool can pay everything",
         Basis::LastPrice => "if the mean of an event that begins now were the last price",
     };
-    format!("{}: {severity} of the sum insured, {basis}{}", asset(due.amount), premium_text(due, asset))
+    format!("{}: {severity} of the sum insured, {basis}{premium}", asset(due.amount))
 }
 
 /// What a cover that was still waiting gets: its own premium, whatever the pool has.
@@ -365,19 +381,16 @@ fn premium_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
     if due.refund == 0 { String::new() } else { format!("; and {} of its premium", asset(due.refund)) }
 }
 
-/// What a cover was paid. Once its incident is closed, the chain no longer tells the ratio.
+/// What a cover was paid: for its loss it keeps that itself.
 fn paid_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
-    if due.claim == Some(Claim::Refund) {
-        return refund_text(due, asset);
-    }
-    let severity = percent(due.severity_bps.into());
-    let (amount, premium) = (asset(due.amount), premium_text(due, asset));
-    match due.basis {
-        Basis::Funded => format!("{amount}: {severity} of the sum insured, of the reserve set aside{premium}"),
-        _ => format!(
-            "{amount} at most: {severity} of the sum insured; all of it, unless the pool had too little, which the chain \
-             does not keep once the incident has ended; and of its premium what was not earned and not lost"
-        ),
+    match due.claim {
+        Some(Claim::Refund) if matches!(due.basis, Basis::Funded | Basis::Incident) => refund_text(due, asset),
+        Some(Claim::Refund) => format!("at most {}", refund_text(due, asset)),
+        _ => {
+            let (severity, premium) = (percent(due.severity_bps.into()), premium_text(due, asset));
+            let (paid, all) = (asset(due.paid), asset(due.in_full));
+            format!("{paid} of {all}, {severity} of the sum insured{premium}")
+        }
     }
 }
 
@@ -388,14 +401,31 @@ mod tests {
     #[test]
     fn a_payout_is_told_with_its_reason() {
         let asset = |units: u64| format!("{units} USDC");
-        let due = |basis, claim, amount| Payout { basis, event_at: 0, severity_bps: 2_690, claim, amount, refund: 4 };
+        let due = |basis, claim, amount| Payout {
+            basis,
+            event_at: 0,
+            severity_bps: 2_690,
+            claim,
+            amount,
+            paid: 100,
+            in_full: 400,
+            refund: 4,
+        };
         let text = payout_text(&due(Basis::Evidence, Some(Claim::Loss), 269), &asset);
         assert_eq!(
             text,
             "269 USDC: 26.90 % of the sum insured, by the evidence shown, if the pool can pay everything; and 4 USDC of its \
              premium"
         );
+        let text = payout_text(&due(Basis::Incident, Some(Claim::Loss), 269), &asset);
+        assert_eq!(
+            text,
+            "269 USDC now, after 100 USDC: of 400 USDC, 26.90 % of the sum insured; and 4 USDC of its premium"
+        );
+        let text = paid_text(&due(Basis::Evidence, Some(Claim::Loss), 0), &asset);
+        assert_eq!(text, "100 USDC of 400 USDC, 26.90 % of the sum insured; and 4 USDC of its premium");
         assert!(payout_text(&due(Basis::Funded, Some(Claim::Refund), 4), &asset).contains("the premium"));
+        assert!(paid_text(&due(Basis::Evidence, Some(Claim::Refund), 0), &asset).starts_with("at most 4 USDC"));
         assert_eq!(payout_text(&due(Basis::LastPrice, None, 0), &asset), "nothing at the last price");
         assert!(payout_text(&due(Basis::Incident, None, 0), &asset).contains("had ended"));
     }
