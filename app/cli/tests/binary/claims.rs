@@ -4,6 +4,7 @@ use crate::desk::finish;
 use crate::scene::{Scene, half_back};
 use backstop::peril::evidence::Phase;
 use backstop_client::address;
+use backstop_client::cluster::Cluster;
 use backstop_sandbox::embedded::Price;
 use backstop_tests::seeded;
 use backstop_tests::terms::{FEED, HOUR, MINUTE, ONE};
@@ -89,7 +90,19 @@ fn a_depeg_is_paid_by_the_command_line_alone() {
     scene.desk.snapshot("incident-open", scene.act(&["incident", "open", &product]));
     scene.shows("incident-show-open", &["incident", "show", &product]);
     let cover = address::cover(&scene.cover).to_string();
-    scene.act(&["incident", "settle", &cover]).says(1, "(NotFunded, ", "fund");
+    scene.act(&["incident", "settle", &cover]).says(1, "(NothingOwed, ", "incident show");
+    // While the asset's issuer has the vault frozen nobody can be paid: the deadline can be moved.
+    scene.act(&["incident", "extend", &product]).says(1, "(VaultNotFrozen, ", "");
+    let vault = scene.pool.vault();
+    let set_frozen = |state: u8| {
+        let world = world();
+        let mut account = world.cluster.account(&vault).expect("the cluster answers").expect("the vault is there");
+        account.data[108] = state;
+        world.cluster.set_account(vault, account);
+    };
+    set_frozen(2);
+    scene.desk.snapshot("incident-extend", scene.act(&["incident", "extend", &product]));
+    set_frozen(1);
     scene.desk.snapshot("incident-fund", scene.act(&["incident", "fund", &product]));
     scene.shows("incident-list", &["incident", "list"]);
     let before = world().assets(&scene.holder);
