@@ -90,7 +90,7 @@ fn a_depeg_is_paid_by_the_command_line_alone() {
     scene.desk.snapshot("incident-open", scene.act(&["incident", "open", &product]));
     scene.shows("incident-show-open", &["incident", "show", &product]);
     let cover = address::cover(&scene.cover).to_string();
-    scene.act(&["incident", "settle", &cover]).says(1, "(NothingOwed, ", "incident show");
+    scene.act(&["incident", "settle", &cover]).says(1, "(NothingOwed, ", "nothing to do");
     // While the asset's issuer has the vault frozen nobody can be paid: the deadline can be moved.
     scene.act(&["incident", "extend", &product]).says(1, "(VaultNotFrozen, ", "");
     let vault = scene.pool.vault();

@@ -326,7 +326,11 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         match shown.refund {
             Some(refund) => rows.push(("cancelling", format!("pays {} back now", asset(refund)))),
             None if standing == Standing::Waiting || standing == Standing::InForce => {
-                rows.push(("cancelling", "not now: the trigger is not quiet".into()));
+                let why = match cover.require_kept_overnight(now) {
+                    Ok(()) => "not now: the trigger is not quiet",
+                    Err(_) => "from the day after its purchase on (UTC)",
+                };
+                rows.push(("cancelling", why.into()));
             }
             None => {}
         }
