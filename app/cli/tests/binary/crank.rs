@@ -245,7 +245,7 @@ fn logs_say_what_was_done_for_whom_and_why_and_that_the_cluster_answers_again() 
     assert!(shown["product"].as_str().is_some_and(|name| !name.is_empty()), "{shown}");
     assert_eq!(shown["why"], "0.94000000 is a breach: below 0.95000000");
     let paid = lines.iter().find(|line| line["kind"] == "settle_cover").unwrap_or_else(|| panic!("{logs}"));
-    assert_eq!((&paid["pool"], &paid["why"]), (&"USDT".into(), &"its incident is funded".into()), "{paid}");
+    assert_eq!((&paid["pool"], &paid["why"]), (&"USDT".into(), &"its incident has something for it".into()), "{paid}");
     assert!(paid["amount"].as_str().is_some_and(|amount| amount.ends_with("000.000000")), "{paid}");
     assert!(paid["signature"].is_string() && paid["items"].is_u64(), "{paid}");
     assert!(found("the cluster answers again").is_some(), "{logs}");
