@@ -188,8 +188,9 @@ const SMALL: [&str; 29] = [
     "slot",
 ];
 /// Names of numbers that are counts.
-const COUNTS: [&str; 14] = [
+const COUNTS: [&str; 15] = [
     "compared",
+    "crisis",
     "day",
     "deadline",
     "deepest_mean",
