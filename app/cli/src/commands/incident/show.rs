@@ -432,16 +432,15 @@ fn state_text(shown: &Shown, now: i64) -> String {
 
 fn covers_table(shown: &Shown) -> Table {
     let decimals = shown.summary.decimals;
-    let mut covers = table(&["cover", "insured", "claim", "due", "paid", "now", ""], &[1, 3, 4, 5]);
+    let mut covers = table(&["cover", "insured", "claim", "payout", ""], &[1, 3]);
     for cover in shown.covers.iter().take(COVERS_SHOWN) {
         let (mark, style) = if cover.settled { ("paid", GOOD) } else { ("open", QUIET) };
         covers.add_row([
             cell(&cover.cover, anstyle::Style::new()),
             cell(amount(cover.sum_insured, decimals), anstyle::Style::new()),
             cell(cover.claim, anstyle::Style::new()),
-            cell(amount(cover.due, decimals), anstyle::Style::new()),
-            cell(amount(cover.paid, decimals), anstyle::Style::new()),
-            cell(amount(cover.payout, decimals), anstyle::Style::new()),
+            // What it has been paid, and what settling it now would add.
+            cell(amount(cover.paid.saturating_add(cover.payout), decimals), anstyle::Style::new()),
             cell(mark, style),
         ]);
     }
