@@ -7,7 +7,7 @@ mod evidence_rule;
 
 use backstop::peril::evidence::*;
 use backstop::peril::feed::Observation;
-use evidence_rule::{Expected, Model};
+use evidence_rule::{Expected, Model, Proof, last_moment, terms};
 use std::path::PathBuf;
 
 const T0: i64 = 1_700_006_400; // 2023-11-15 00:00:00 UTC
@@ -15,23 +15,6 @@ const CENT: u64 = 1_000_000;
 const LINEAR: Severity = Severity::Linear { full_loss_price: 80 * CENT, min_severity_bps: 500 };
 
 // ---------------------------------------------------------------- terms and prints
-
-/// Lengths in slots.
-fn terms(slot: u32, need: u32, tolerance: u32, challenge: u32, run_on: u32, severity: Severity) -> Terms {
-    Terms::new(&TermsInput {
-        threshold: 95 * CENT,
-        recovery: 97 * CENT,
-        severity,
-        duration_seconds: need * slot,
-        slot_seconds: slot,
-        tolerance_seconds: tolerance * slot,
-        challenge_seconds: challenge * slot,
-        run_on_seconds: run_on * slot,
-        quiet_seconds: need * slot,
-        confidence_multiplier: 200,
-    })
-    .unwrap()
-}
 
 /// Ten-minute slots, an hour of breach, two hours of challenge, two hours of run-on.
 fn small() -> Terms {
@@ -111,15 +94,6 @@ fn random_prints(random: &mut Random, terms: &Terms) -> Vec<Observation> {
     prints.sort();
     prints.sort_by_key(|print| print.publish_time);
     prints
-}
-
-/// The last second at which a print is taken.
-fn last_moment(terms: &Terms, print: &Observation) -> i64 {
-    let slot = terms.slot_of(print.publish_time).unwrap();
-    match terms.classify(print) {
-        Class::Recovered => terms.contradicted_until(slot),
-        Class::Breach | Class::Above | Class::Unclear => terms.open_until(slot),
-    }
 }
 
 /// When prints are shown.
@@ -211,16 +185,7 @@ fn event_t_and_payments_of_100_000_sets_depend_on_nothing_but_the_set() {
                 severity = evidence.severity_bps;
             }
             evidence.refresh(&terms, T0 + 60 * 86_400);
-            let found = (evidence.met_at != 0).then_some(evidence_rule::Proof {
-                event_at: evidence.event_at,
-                met_at: evidence.met_at,
-                first_mean: evidence.first_mean,
-                first_bps: evidence.first_severity_bps,
-                lowest_mean: evidence.lowest_mean,
-                bps: evidence.severity_bps,
-                final_at: Some(evidence.final_at),
-            });
-            assert_eq!(found, expected, "seed {seed}, {moments:?}");
+            assert_eq!(Proof::of(&evidence), expected, "seed {seed}, {moments:?}");
         }
         if let Some(proof) = expected {
             proven += 1;

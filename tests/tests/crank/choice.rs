@@ -1,30 +1,15 @@
 //! Which prints a crank shows: with them the outcome is that of all prints, by the declarative rule.
 
-use backstop::peril::evidence::{Class, Evidence, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Evidence, Severity, Terms};
 use backstop::peril::feed::Observation;
 use backstop_keeper::crank::choice;
-use backstop_tests::fuzz::model::evidence_rule::{Model, Proof};
+use backstop_tests::fuzz::model::evidence_rule::{Model, Proof, last_moment, terms};
 use backstop_tests::fuzz::rng::Rng;
 use std::collections::BTreeMap;
 
 const T0: i64 = 1_700_006_400;
 const CENT: u64 = 1_000_000;
-
-fn terms(slot: u32, need: u32, tolerance: u32, challenge: u32, run_on: u32) -> Terms {
-    Terms::new(&TermsInput {
-        threshold: 95 * CENT,
-        recovery: 97 * CENT,
-        severity: Severity::Linear { full_loss_price: 80 * CENT, min_severity_bps: 500 },
-        duration_seconds: need * slot,
-        slot_seconds: slot,
-        tolerance_seconds: tolerance * slot,
-        challenge_seconds: challenge * slot,
-        run_on_seconds: run_on * slot,
-        quiet_seconds: need * slot,
-        confidence_multiplier: 200,
-    })
-    .unwrap()
-}
+const LINEAR: Severity = Severity::Linear { full_loss_price: 80 * CENT, min_severity_bps: 500 };
 
 /// Prices that wander around the threshold, up to six a slot.
 fn prices(rng: &mut Rng, terms: &Terms) -> Vec<Observation> {
@@ -45,25 +30,9 @@ fn prices(rng: &mut Rng, terms: &Terms) -> Vec<Observation> {
     prints
 }
 
-fn last_moment(terms: &Terms, print: &Observation) -> i64 {
-    let slot = terms.slot_of(print.publish_time).unwrap();
-    match terms.classify(print) {
-        Class::Recovered => terms.contradicted_until(slot),
-        Class::Breach | Class::Above | Class::Unclear => terms.open_until(slot),
-    }
-}
-
 fn outcome(evidence: &mut Evidence, terms: &Terms) -> Option<Proof> {
     evidence.refresh(terms, T0 + 60 * 86_400);
-    (evidence.met_at != 0).then_some(Proof {
-        event_at: evidence.event_at,
-        met_at: evidence.met_at,
-        first_mean: evidence.first_mean,
-        first_bps: evidence.first_severity_bps,
-        lowest_mean: evidence.lowest_mean,
-        bps: evidence.severity_bps,
-        final_at: Some(evidence.final_at),
-    })
+    Proof::of(evidence)
 }
 
 /// Shows what the crank chooses of these prints.
@@ -76,7 +45,7 @@ fn crank(evidence: &mut Evidence, terms: &Terms, known: &[Observation], now: i64
 }
 
 fn many() -> impl Iterator<Item = (Rng, Terms, Vec<Observation>)> {
-    let all = [terms(3_600, 6, 1, 2, 8), terms(1_800, 8, 2, 12, 0), terms(600, 6, 1, 12, 20)];
+    let all = [terms(3_600, 6, 1, 2, 8, LINEAR), terms(1_800, 8, 2, 12, 0, LINEAR), terms(600, 6, 1, 12, 20, LINEAR)];
     (0..3_000).map(move |seed| {
         let mut rng = Rng::new(seed);
         let terms = all[rng.below(3) as usize];
@@ -141,7 +110,7 @@ fn a_crank_that_sees_each_price_as_it_is_published_reaches_the_same() {
 
 #[test]
 fn calm_prices_cost_two_prints_a_slot_and_a_price_near_the_threshold_is_shown_to_keep_sales_shut() {
-    let terms = terms(1_800, 8, 1, 12, 0);
+    let terms = terms(1_800, 8, 1, 12, 0, LINEAR);
     let mut evidence = Evidence::default();
     let mut shown = BTreeMap::new();
     for minute in 0..600 {

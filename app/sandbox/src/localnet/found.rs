@@ -207,7 +207,7 @@ impl<'a> Founder<'a> {
                 wording_hash: [0; 32],
                 covered_asset: self.keys.id(COVERED),
                 terms: ProductTerms {
-                    max_price_age: DAY,
+                    max_price_age: HOUR,
                     min_term_days: 4,
                     max_term_days: 90,
                     ..product_terms(insured.risk_rate_ppb)

@@ -6,7 +6,7 @@
 // Each of those that include it uses a part.
 #![allow(dead_code)]
 
-use backstop::peril::evidence::{Class, EvidenceError, Phase, Terms};
+use backstop::peril::evidence::{Class, Evidence, EvidenceError, Phase, Severity, Terms, TermsInput};
 use backstop::peril::feed::Observation;
 use std::collections::BTreeMap;
 
@@ -45,6 +45,47 @@ pub struct Proof {
     pub bps: u16,
     /// When it was final, if it is.
     pub final_at: Option<i64>,
+}
+
+impl Proof {
+    /// What the machine has proven, if it has, once it is final.
+    pub fn of(evidence: &Evidence) -> Option<Self> {
+        (evidence.met_at != 0).then_some(Self {
+            event_at: evidence.event_at,
+            met_at: evidence.met_at,
+            first_mean: evidence.first_mean,
+            first_bps: evidence.first_severity_bps,
+            lowest_mean: evidence.lowest_mean,
+            bps: evidence.severity_bps,
+            final_at: Some(evidence.final_at),
+        })
+    }
+}
+
+/// Terms below 0.95, recovered at 0.97, of lengths in slots.
+pub fn terms(slot: u32, need: u32, tolerance: u32, challenge: u32, run_on: u32, severity: Severity) -> Terms {
+    Terms::new(&TermsInput {
+        threshold: 95_000_000,
+        recovery: 97_000_000,
+        severity,
+        duration_seconds: need * slot,
+        slot_seconds: slot,
+        tolerance_seconds: tolerance * slot,
+        challenge_seconds: challenge * slot,
+        run_on_seconds: run_on * slot,
+        quiet_seconds: need * slot,
+        confidence_multiplier: 200,
+    })
+    .expect("they are within the bounds")
+}
+
+/// The last second in which a print may be shown.
+pub fn last_moment(terms: &Terms, print: &Observation) -> i64 {
+    let slot = terms.slot_of(print.publish_time).expect("it has a slot");
+    match terms.classify(print) {
+        Class::Recovered => terms.contradicted_until(slot),
+        Class::Breach | Class::Above | Class::Unclear => terms.open_until(slot),
+    }
 }
 
 impl Expected {

@@ -120,25 +120,18 @@ fn summary(address: Pubkey, market: &Market, now: i64) -> Summary {
         })
     });
     Summary {
-        product: address.to_string(),
-        pool: product.pool.to_string(),
-        id: product.id,
-        name: product.name().to_owned(),
-        label: get_text(&pool.label).to_owned(),
-        decimals: pool.asset_decimals,
-        state: view::product::state(&product, now),
         phase: view::trigger::phase(trigger.evidence.phase_at(&trigger.terms, now)),
         exposure: product.exposure,
         capacity,
         utilisation_bps: utilisation_bps(product.exposure, capacity),
-        level_bps: product.level_bps,
-        risk_rate_ppb: product.risk_rate_ppb,
         covers_sold: product.covers_sold,
         sells_from: product.sells_from,
         largest_sum: largest.ok(),
         example,
         refusal: largest.err().map(|refusal| format!("{refusal:?}")),
         reason: largest.err().map(|refusal| explain_refusal(refusal).sentence),
+        // Name, place and price are told alike.
+        ..without_condition(address, &product, &pool, now)
     }
 }
 
