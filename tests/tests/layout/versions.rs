@@ -29,7 +29,8 @@ fn version_at(data: &[u8]) -> Option<usize> {
             [$(($name::DISCRIMINATOR, <$name as Versioned>::VERSION_AT)),+]
         };
     }
-    let known = find!(Protocol, Pool, Product, Rates, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Crisis, Treaty, Cession);
+    let known =
+        find!(Protocol, Pool, Product, Rates, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Crisis, Treaty, Cession);
     assert_eq!(known.len(), idl::accounts().len(), "every account type is looked for");
     known.iter().find(|(discriminator, _)| data.starts_with(discriminator)).map(|(_, at)| *at)
 }
