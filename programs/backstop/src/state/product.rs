@@ -494,6 +494,7 @@ impl Product {
         let rate_q32 = pool.stream_cover(premium, active_day, end_day)?;
         pool.add_exposure(group, sum_insured)?;
         pool.require_solvent(now)?;
+        pool.require_first_loss()?;
         pool.in_use = 1;
         self.open_activation_day(active_day);
         self.start_mut(active_day).add(&StreamedCover { sum_insured, premium, rate_q32, active_day, end_day })?;

@@ -134,14 +134,49 @@ fn required_capital_is_the_square_root_rule_or_the_open_limits() {
     pool.group_exposures[15] = 400;
     pool.inward[0].limit = 11;
     pool.inward[7].limit = 22;
-    assert_eq!(pool.required_capital().unwrap(), 700);
+    let required = |pool: &mut Pool| {
+        pool.renew_required().unwrap();
+        pool.required_capital().unwrap()
+    };
+    assert_eq!(required(&mut pool), 700);
     pool.terms.rho_bps = 0;
-    assert_eq!(pool.required_capital().unwrap(), 500);
+    assert_eq!(required(&mut pool), 500);
     pool.kind = 1;
-    assert_eq!(pool.required_capital().unwrap(), 33);
+    assert_eq!(required(&mut pool), 33);
     assert_eq!(pool.open_limits().unwrap(), 33);
     pool.inward[1].limit = u64::MAX;
     refused(pool.open_limits(), MathOverflow);
+    refused(pool.renew_required(), MathOverflow);
+}
+
+#[test]
+fn required_capital_is_renewed_with_every_change_of_exposure() {
+    let mut pool = pool();
+    pool.terms.rho_bps = 0;
+    for (group, amount, required) in [(0, 300, 300), (1, 400, 500), (2, 1_200, 1_300)] {
+        pool.add_exposure(group, amount).unwrap();
+        assert_eq!(pool.required, required);
+    }
+    pool.release_exposure(2, 1_200).unwrap();
+    assert_eq!(pool.required, 500);
+}
+
+#[test]
+fn a_sale_needs_its_part_of_required_capital_from_surplus_and_junior() {
+    let mut pool = pool_with(100, 200, 10_000);
+    pool.terms.first_loss_bps = 3_000;
+    pool.add_exposure(0, 1_000).unwrap();
+    pool.require_first_loss().unwrap();
+    // 300.3 is rounded up.
+    pool.add_exposure(0, 1).unwrap();
+    refused(pool.require_first_loss(), FirstLossTooSmall);
+    pool.release_exposure(0, 1).unwrap();
+    // What is leaving stands in front of nothing new.
+    pool.terms.min_ticket = 1;
+    pool.request_exit(Tranche::Junior, 10_000).unwrap();
+    refused(pool.require_first_loss(), FirstLossTooSmall);
+    pool.terms.first_loss_bps = 0;
+    pool.require_first_loss().unwrap();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::constants::{MAX_SURPLUS, MAX_TRANCHE_ASSETS};
 use crate::error::{BackstopError, refuse};
+use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::{capital, losses, shares};
 use crate::state::ledger::{credit, debit, fits};
 use crate::state::{Pool, PoolKind, Tranche, TrancheBook};
@@ -91,6 +92,15 @@ impl Pool {
         let required = self.required_capital()?;
         let available = self.staying_capital()?.saturating_add(self.reinsurance_credit(required, now));
         ensure!(available >= self.must_stay(required)?, BackstopError::BelowRequiredCapital);
+        Ok(())
+    }
+
+    /// Refuses a sale unless surplus and what stays in the junior tranche are the part of required capital that the pool's
+    /// terms ask for, rounded up: somebody stands in front of the senior tranche.
+    pub fn require_first_loss(&self) -> Result<()> {
+        let least = fits(mul_div(self.required, self.terms.first_loss_bps.into(), BPS, Rounding::Up))?;
+        let in_front = self.surplus.saturating_add(self.tranche(Tranche::Junior).assets);
+        ensure!(in_front >= least, BackstopError::FirstLossTooSmall);
         Ok(())
     }
 

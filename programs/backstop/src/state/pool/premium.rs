@@ -189,15 +189,12 @@ impl Pool {
     /// In a crisis that is as if it had not begun: what a layer has lent to it is the layer's, and what its incidents are
     /// due, or can still be, is exposed as their products were.
     fn by_exposed_capital(&mut self, premium: u64) -> Result<sharing::ByLayer> {
-        let [junior, senior] = &self.tranches;
-        let [surplus_lent, junior_lent @ .., _, _] = &self.crisis.taken;
-        let [.., senior_staying_lent, senior_exiting_lent] = &self.crisis.taken;
-        let lent = |first: u64, second: u64| first.saturating_add(second);
-        let capital = sharing::ByLayer {
-            surplus: self.surplus.saturating_add(*surplus_lent),
-            junior: junior.total().saturating_add(junior_lent.iter().fold(0, |sum, part| lent(sum, *part))),
-            senior: senior.total().saturating_add(lent(*senior_staying_lent, *senior_exiting_lent)),
-        };
+        let [junior, senior] = Tranche::BOTH.map(|tranche| {
+            let (staying, exiting) = self.with_lent(tranche);
+            staying.saturating_add(exiting)
+        });
+        let [surplus_lent, ..] = self.crisis.taken;
+        let capital = sharing::ByLayer { surplus: self.surplus.saturating_add(surplus_lent), junior, senior };
         let due = self.crisis.gross.saturating_add(self.crisis.growth);
         let exposed = sharing::exposed(self.required.saturating_add(due), &capital);
         let mut fractions =
@@ -207,21 +204,27 @@ impl Pool {
         Ok(shared)
     }
 
+    /// What stays in a tranche and what is exiting, with what each has lent to the open crisis.
+    fn with_lent(&self, tranche: Tranche) -> (u64, u64) {
+        let [_, junior_staying, junior_exiting, senior_staying, senior_exiting] = self.crisis.taken;
+        let (staying, exiting) = match tranche {
+            Tranche::Junior => (junior_staying, junior_exiting),
+            Tranche::Senior => (senior_staying, senior_exiting),
+        };
+        let book = self.tranche(tranche);
+        (book.assets.saturating_add(staying), book.exiting.saturating_add(exiting))
+    }
+
     /// Books what a tranche earns. Returns what of it stays in it and what is added to what is exiting; the rest is the
     /// caller's, for the surplus: what falls on exiting capital that is not kept waiting, or on capital that nobody owns.
     fn earn(&mut self, tranche: Tranche, premium: u64, kept_waiting: bool) -> Result<(u64, u64)> {
         if premium == 0 {
             return Ok((0, 0));
         }
-        let [_, junior_staying, junior_exiting, senior_staying, senior_exiting] = self.crisis.taken;
-        let lent = match tranche {
-            Tranche::Junior => (junior_staying, junior_exiting),
-            Tranche::Senior => (senior_staying, senior_exiting),
-        };
+        let (staying, exiting) = self.with_lent(tranche);
         let fraction = self.exiting_fractions_q64.of_mut(tranche);
-        let book = self.tranches.of_mut(tranche);
-        let (staying, exiting) = (book.assets.saturating_add(lent.0), book.exiting.saturating_add(lent.1));
         let for_exiting = fits(sharing::part(premium, exiting, staying, fraction))?;
+        let book = self.tranche_mut(tranche);
         let for_staying = if book.shares > 0 { fits(premium.checked_sub(for_exiting))? } else { 0 };
         let for_exiting = if kept_waiting && book.units > 0 { for_exiting } else { 0 };
         credit(&mut book.assets, for_staying)?;
