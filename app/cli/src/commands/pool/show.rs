@@ -64,6 +64,7 @@ struct TrancheView {
     shares: u64,
     share_price: String,
     wiped_out: bool,
+    in_ruin: bool,
     #[serde(flatten)]
     earnings: Earnings,
     /// What the tranche loses if all that the pool stands behind were due today, without reinsurance.
@@ -115,6 +116,7 @@ fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
                 shares: book.shares,
                 share_price: share_price(book.assets, book.shares),
                 wiped_out: book.wiped_out != 0,
+                in_ruin: book.is_in_ruin(),
                 earnings: earnings::earnings(&books, tranche, now),
                 worst_case: earnings::worst_case(&books, tranche, book.total(), 0, now),
             }
@@ -300,11 +302,13 @@ pub(super) fn earnings_text(earnings: &Earnings, asset: &dyn Fn(u64) -> String) 
     let since = earnings.since_start_bps;
     let sign = if since < 0 { "-" } else { "+" };
     format!(
-        "{} since {}; {} a year by premium in force: {} in the coming 30 days; {sign}{} since its shares began",
+        "{} since {}; {} a year by premium in force: {} in the coming 30 days, {} of it is exposed; {sign}{} since its \
+         shares began",
         asset(earnings.earned),
         moment(earnings.earned_from),
         percent(earnings.a_year_bps),
         asset(earnings.coming_30_days),
+        percent(earnings.exposed_bps),
         percent(since.unsigned_abs())
     )
 }
@@ -320,7 +324,11 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
     row("capital", format!("{}, of which {} must stay", asset(pool.staying_capital), asset(pool.must_stay)));
     row("surplus", asset(pool.surplus));
     for tranche in &pool.tranches {
-        let state = if tranche.wiped_out { ", wiped out" } else { "" };
+        let state = match (tranche.wiped_out, tranche.in_ruin) {
+            (true, _) => ", wiped out",
+            (_, true) => ", in ruin: it takes no deposits",
+            _ => "",
+        };
         let exiting = if tranche.exiting > 0 { format!(", {} leaving", asset(tranche.exiting)) } else { String::new() };
         row(tranche.name, format!("{} at {} a share{exiting}{state}", asset(tranche.assets), tranche.share_price));
     }

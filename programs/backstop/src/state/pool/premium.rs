@@ -184,11 +184,11 @@ impl Pool {
         carried(premium, u64::from(self.terms.surplus_bps), BPS, &mut self.surplus_fraction_bps)
     }
 
-    /// What of premium falls on each layer, by what of it is exposed.
+    /// What of each layer is exposed: what required capital takes of surplus, junior and senior, in this order.
     ///
     /// In a crisis that is as if it had not begun: what a layer has lent to it is the layer's, and what its incidents are
     /// due, or can still be, is exposed as their products were.
-    fn by_exposed_capital(&mut self, premium: u64) -> Result<sharing::ByLayer> {
+    pub fn exposed_capital(&self) -> sharing::ByLayer {
         let [junior, senior] = Tranche::BOTH.map(|tranche| {
             let (staying, exiting) = self.with_lent(tranche);
             staying.saturating_add(exiting)
@@ -196,7 +196,12 @@ impl Pool {
         let [surplus_lent, ..] = self.crisis.taken;
         let capital = sharing::ByLayer { surplus: self.surplus.saturating_add(surplus_lent), junior, senior };
         let due = self.crisis.gross.saturating_add(self.crisis.growth);
-        let exposed = sharing::exposed(self.required.saturating_add(due), &capital);
+        sharing::exposed(self.required.saturating_add(due), &capital)
+    }
+
+    /// What of premium falls on each layer, by what of it is exposed.
+    fn by_exposed_capital(&mut self, premium: u64) -> Result<sharing::ByLayer> {
+        let exposed = self.exposed_capital();
         let mut fractions =
             sharing::Fractions { junior_q64: self.junior_fraction_q64, senior_q64: self.senior_fraction_q64 };
         let shared = fits(sharing::by_exposure(premium, &exposed, self.terms.junior_weight_bps, &mut fractions))?;
