@@ -111,6 +111,8 @@ impl Books {
         self.surplus += accrual.surplus;
         self.class(Tranche::Junior).assets += accrual.junior;
         self.class(Tranche::Senior).assets += accrual.senior;
+        self.class(Tranche::Junior).exiting += accrual.junior_exiting;
+        self.class(Tranche::Senior).exiting += accrual.senior_exiting;
     }
 
     /// What is due more, and whose the premium is.
@@ -273,8 +275,11 @@ impl Ledger {
                 books.surplus += event.to_surplus;
             },
             SeriesOpened => |ledger, event| {
-                let class = ledger.at(&event.pool).class(event.tranche);
-                assert!(class.over);
+                let books = ledger.at(&event.pool);
+                let class = books.class(event.tranche);
+                assert_eq!((class.exiting, class.assets), (0, event.to_surplus));
+                books.surplus += event.to_surplus;
+                let class = books.class(event.tranche);
                 *class = Class { series: event.series, ..Class::default() };
             },
         }

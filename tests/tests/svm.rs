@@ -9,6 +9,7 @@ mod crisis;
 mod event_replay;
 mod evidence_cases;
 mod exits;
+mod exposed;
 mod exposure_model;
 mod incidents;
 mod layout;

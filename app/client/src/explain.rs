@@ -126,8 +126,14 @@ fn hint(refusal: BackstopError) -> &'static str {
         }
         E::NoOutsideDeposits | E::DepositorNotAdmitted => "choose another pool: `backstop pool list`",
         E::TrancheWipedOut | E::SeriesOver => "governance can open a new series; the old shares have lost everything",
+        E::TrancheInRuin => {
+            "choose the other tranche or another pool: a further loss would take the deposit along with what is left"
+        }
         E::TooFewShares => "the share price moved: look again, or accept fewer with --min-shares",
         E::PoolInAlert => "wait until the alert is over: `backstop trigger show` tells where it stands",
+        E::FirstLossTooSmall => {
+            "wait for covers to end, or for capital in surplus and junior tranche: `backstop pool show` tells both"
+        }
         E::BelowRequiredCapital => {
             "the pool backs covers with all its capital: wait for covers to end, or for deposits"
         }
@@ -196,7 +202,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::AssetExtensionRefused | E::AssetDecimalsRefused | E::NotAToken => {
             "choose a plain mint of SPL Token or Token-2022 as the asset"
         }
-        E::TrancheNotWipedOut => "a new series is opened only for a tranche that lost everything",
+        E::TrancheNotWipedOut => "a new series is opened only for a tranche that lost everything, or that is in ruin and as good as empty",
         E::TooMuchExposure | E::StreamFull => "the pool is at the end of its books: choose a smaller amount",
         E::AccrualStands => "wait until the pool's alert is over, or choose a shorter term",
         E::WrongPoolKind => "`backstop pool list` shows each pool's kind",

@@ -178,6 +178,12 @@ refusals! {
     /// 6055
     #[msg("The pool is in a crisis: incidents share what there is until all of them are final")]
     PoolInCrisis = 55,
+    /// 6056
+    #[msg("A share or an exit unit of the tranche is worth less than a tenth of its start: it takes no deposits")]
+    TrancheInRuin = 56,
+    /// 6057
+    #[msg("Surplus and junior capital are too small a part of required capital to sell more")]
+    FirstLossTooSmall = 57,
 
     // ---- exits: 6070 (0x17b6) ----
     /// 6070

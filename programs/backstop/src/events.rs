@@ -257,6 +257,8 @@ pub struct SeriesOpened {
     pub series: u8,
     /// Its share mint.
     pub mint: Pubkey,
+    /// What a deserted series had left, moved to the surplus.
+    pub to_surplus: u64,
 }
 
 /// A product was announced. It sells nothing before its condition is set.

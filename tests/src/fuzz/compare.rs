@@ -205,6 +205,10 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
         amount("fraction of premium", books.fractions[0], pool.fraction_q32);
         amount("fraction of surplus", books.fractions[1], pool.surplus_fraction_bps);
         amount("fraction of junior", books.fractions[2], pool.junior_fraction_q64);
+        amount("fraction of senior", books.fractions[4], pool.senior_fraction_q64);
+        amount("fraction of what leaves junior", books.fractions[5], pool.exiting_fractions_q64[0]);
+        amount("fraction of what leaves senior", books.fractions[6], pool.exiting_fractions_q64[1]);
+        amount("required capital", model.required(index), pool.required);
         amount("fraction of cession", books.fractions[3], pool.ceded_fraction_e8);
         amount("exposure", model.exposure_of_pool(index), pool.total_exposure);
         let alerts = model.alerts(index);

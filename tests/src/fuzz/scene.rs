@@ -214,7 +214,7 @@ impl Scene {
                 capital_at_day: 0,
                 capital_day: super::model::day(self.begun),
                 streams: Vec::new(),
-                fractions: [0; 4],
+                fractions: [0; 7],
                 last_cover_end_day: 0,
                 queue: Vec::new(),
                 in_use: false,

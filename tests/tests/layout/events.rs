@@ -18,7 +18,7 @@ borsh_pages! { all by told;
     ExitEpochSettled { pool, sequence, day, paid, closed_units, to_surplus, open_q63 }
     ExitClaimed { pool, sequence, ticket, owner, amount, closed }
     ExitEpochClosed { pool, sequence, day, to_surplus }
-    SeriesOpened { pool, sequence, tranche, series, mint }
+    SeriesOpened { pool, sequence, tranche, series, mint, to_surplus }
     ProductCreated { pool, sequence, product, rates, id, covered_asset, wording_hash }
     ConditionSet { pool, sequence, product, trigger, source, feed, condition, sells_from }
     ProductStateSet { pool, sequence, product, state }

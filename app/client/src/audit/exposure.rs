@@ -53,6 +53,9 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     checks.same(Rule::Groups, subject, "exposure of the pool", total, u128::from(pool.total_exposure));
     checks.at_most(Rule::Groups, subject, "exposure of the pool", MAX_TOTAL_EXPOSURE, pool.total_exposure);
     checks.figure(Rule::Groups, ["exposure", "of its products"], pool.total_exposure, shown(total));
+    let mut anew = **pool;
+    let required = anew.renew_required().map_or(u64::MAX, |()| anew.required);
+    checks.same(Rule::Groups, subject, "required capital", required, pool.required);
     checks.same(Rule::Alerts, subject, "products in alert", alerts, pool.alerts);
     for (expected, found) in group_alerts.into_iter().zip(pool.group_alerts) {
         checks.same(Rule::Alerts, subject, "products of a risk group in alert", expected, found);

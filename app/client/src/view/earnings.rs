@@ -6,6 +6,7 @@
 //! |---|---|
 //! | earned of late | what the tranche has earned in all, less what it had at the last mark of 30 days ago or before |
 //! | earned in the coming days | the premium that [`Pool::accrue`] gives the tranche from now to then |
+//! | exposed | what required capital takes of the tranche, after the surplus and, for senior, the junior tranche / its capital, what leaves included |
 //! | a year, of the tranche | that of the coming 24 hours x 365 / the tranche's assets, rounded down |
 //! | since the tranche began | share price - 1; losses included |
 //! | in use | required capital / capital that stays, rounded up |
@@ -19,7 +20,8 @@
 //! limits of its treaties.
 
 use backstop::constants::{DAY, SHARE_EXTRA_DECIMALS};
-use backstop::state::{Pool, Tranche};
+use backstop::math::ByLayer;
+use backstop::state::{ByTranche, Pool, Tranche};
 use serde::Serialize;
 
 /// How far ahead earnings are told, in days.
@@ -39,6 +41,8 @@ pub struct Earnings {
     pub coming_30_days: u64,
     /// By the premium of the coming 24 hours, in basis points of the tranche's assets a year. 0 without assets.
     pub a_year_bps: u64,
+    /// What of the tranche's capital is exposed, in basis points, rounded down: premium follows it. 0 without capital.
+    pub exposed_bps: u64,
     /// What a share is worth beyond what it began at, in basis points; below zero after a loss. 0 without shares.
     pub since_start_bps: i64,
 }
@@ -56,8 +60,17 @@ pub fn earnings(pool: &Pool, tranche: Tranche, now: i64) -> Earnings {
         earned_from,
         coming_30_days: coming(DAYS_AHEAD * DAY),
         a_year_bps: u64::try_from(a_year).unwrap_or(u64::MAX),
+        exposed_bps: exposed_bps(&books, tranche),
         since_start_bps: since_start_bps(book.assets, book.shares),
     }
+}
+
+fn exposed_bps(books: &Pool, tranche: Tranche) -> u64 {
+    let ByLayer { junior, senior, .. } = books.exposed_capital();
+    let exposed = *[junior, senior].of(tranche);
+    let part = (u128::from(exposed) * 10_000).checked_div(books.tranche(tranche).total().into()).unwrap_or_default();
+    // In a crisis more is exposed than is left.
+    u64::try_from(part).unwrap_or(u64::MAX).min(10_000)
 }
 
 /// Basis points of its capital that a pool needs for what it stands behind; above 10,000 if it has too little. Rounded up.
@@ -133,15 +146,16 @@ mod tests {
         }
         pool.cash = 410 * ONE;
         pool.accrued_at = NOW;
+        pool.terms.rho_bps = 10_000;
         pool.mark_earned(20_000);
         pool
     }
 
-    /// The same with a cover of 100 days that cost 100 a day in thousandths, all in all 10.
+    /// The same without surplus, with premium that costs 100 a day in thousandths over 100 days, all in all 10.
     fn earning() -> Pool {
         let mut pool = pool();
+        pool.surplus = 0;
         pool.stream_premium(10 * ONE, NOW, 20_100).expect("the stream is taken");
-        pool.cash += 10 * ONE;
         pool
     }
 
@@ -152,6 +166,22 @@ mod tests {
         assert_eq!((junior.coming_30_days, senior.coming_30_days), (1_080_000, 1_620_000));
         // 0.036 a day of 100, 0.054 of 300.
         assert_eq!((junior.a_year_bps, senior.a_year_bps), (1_314, 657));
+    }
+
+    #[test]
+    fn premium_follows_what_is_exposed() {
+        // Of 0.09 a day: 50 of junior capital are exposed, 100 of junior and 100 of senior, everything.
+        for (required, exposed, coming) in [
+            (50, [5_000, 0], [2_700_000, 0]),
+            (200, [10_000, 3_333], [1_800_000, 900_000]),
+            (1_000, [10_000, 10_000], [1_080_000, 1_620_000]),
+        ] {
+            let mut pool = earning();
+            pool.add_exposure(3, required * ONE).expect("it fits");
+            let told = Tranche::BOTH.map(|tranche| earnings(&pool, tranche, NOW));
+            assert_eq!(told.map(|earnings| earnings.exposed_bps), exposed);
+            assert_eq!(told.map(|earnings| earnings.coming_30_days), coming);
+        }
     }
 
     #[test]
@@ -187,10 +217,11 @@ mod tests {
     fn what_runs_out_is_earned_no_longer() {
         let late = NOW + 95 * DAY;
         let junior = earnings(&earning(), Tranche::Junior, late);
-        // Five days are left, and what junior capital earned meanwhile weighs double, too.
-        assert_eq!(junior.coming_30_days, 181_803);
+        // Five days are left: 0.45, of which 103.42 of junior capital and 0.95 of surplus weigh double against 305.13.
+        assert_eq!(junior.coming_30_days, 181_131);
         assert_eq!(earnings(&earning(), Tranche::Junior, NOW + 100 * DAY).coming_30_days, 0);
-        assert_eq!(earnings(&pool(), Tranche::Senior, NOW), Earnings { earned_from: NOW, ..Earnings::default() });
+        let nothing = Earnings { earned_from: NOW, exposed_bps: 10_000, ..Earnings::default() };
+        assert_eq!(earnings(&pool(), Tranche::Senior, NOW), nothing);
     }
 
     #[test]
@@ -221,8 +252,7 @@ mod tests {
     fn capital_in_use_is_what_the_pool_needs_of_what_it_has() {
         let mut pool = pool();
         assert_eq!(in_use_bps(&pool, NOW), 0);
-        pool.terms.rho_bps = 10_000;
-        pool.group_exposures[0] = 205 * ONE;
+        pool.add_exposure(0, 205 * ONE).expect("it fits");
         assert_eq!(in_use_bps(&pool, NOW), 5_000);
         pool.surplus = 0;
         pool.tranches = bytemuck::Zeroable::zeroed();

@@ -14,6 +14,7 @@
 //! | [`exits`] | one payment to an exit epoch | exits |
 //! | [`losses`] | who bears a loss, what an incident pays | capital, incidents |
 //! | [`treaties`] | what reinsurance owes and costs | reinsurance |
+//! | [`sharing`] | who earns what of premium, by exposed capital | premium |
 //! | [`pricing`] | the demand curve, premiums, the level | premium |
 #![deny(
     missing_docs,
@@ -32,6 +33,7 @@ pub mod exits;
 pub mod losses;
 pub mod pricing;
 pub mod rounding;
+pub mod sharing;
 pub mod shares;
 pub mod stream;
 pub mod treaties;
@@ -42,4 +44,5 @@ pub use losses::{Layers, LossSplit};
 pub use pricing::{Demand, Order, Price, PricingError};
 pub use rounding::{BPS, Rounding, mul_div};
 pub use shares::VIRTUAL_SHARES;
+pub use sharing::{ByLayer, Fractions};
 pub use stream::{DAY_BUCKETS, SECONDS_PER_DAY, START_BUCKETS, Stream, Walk};

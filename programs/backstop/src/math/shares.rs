@@ -38,14 +38,23 @@ pub fn worth(part: u64, claims: u64, assets: u64) -> Option<u64> {
     u64::try_from(product.checked_div(all)?).ok()
 }
 
-/// Whether the share price has fallen below 1 % of its start: `(assets + 1) / (shares + V) < 1 /
-/// (100 V)`.
-///
-/// Exact. Such a tranche is wiped out (`docs/src/how/capital.md`).
-pub fn is_wiped_out(shares: u64, assets: u64) -> bool {
-    const FALL: u64 = VIRTUAL_SHARES.saturating_mul(100);
-    let pot = wide(assets, FALL).saturating_add(u128::from(FALL));
-    pot < u128::from(shares).saturating_add(u128::from(VIRTUAL_SHARES))
+/// Whether the price of claims has fallen below 1 % of its start. Exact. A tranche is wiped out if that of its shares or
+/// that of its exit units has (`docs/src/how/capital.md`). Never where there are no claims.
+pub fn is_wiped_out(claims: u64, assets: u64) -> bool {
+    is_below_start(claims, assets, 100)
+}
+
+/// Whether the price of claims has fallen below 10 % of its start. Exact. A tranche of which that of the shares or that of
+/// the exit units has takes no deposits. Never where there are no claims.
+pub fn is_in_ruin(claims: u64, assets: u64) -> bool {
+    is_below_start(claims, assets, 10)
+}
+
+/// Whether `(assets + 1) / (claims + V) < 1 / (part V)`.
+fn is_below_start(claims: u64, assets: u64, part: u64) -> bool {
+    let fall = VIRTUAL_SHARES.saturating_mul(part);
+    let pot = wide(assets, fall).saturating_add(u128::from(fall));
+    pot < u128::from(claims).saturating_add(u128::from(VIRTUAL_SHARES))
 }
 
 #[cfg(test)]
@@ -113,5 +122,15 @@ mod tests {
         assert!(is_wiped_out(999_001, 9));
         assert!(!is_wiped_out(u64::MAX, u64::MAX));
         assert!(is_wiped_out(u64::MAX, 0));
+    }
+
+    #[test]
+    fn in_ruin_is_below_ten_percent_of_the_start() {
+        assert!(!is_in_ruin(0, 0));
+        // Exactly 10 %: (99 + 1) * 10,000 = 999,000 + 1,000.
+        assert!(!is_in_ruin(999_000, 99));
+        assert!(is_in_ruin(999_001, 99));
+        assert!(is_in_ruin(999_000, 98));
+        assert!(!is_in_ruin(u64::MAX, u64::MAX));
     }
 }

@@ -15,7 +15,7 @@ fn tranches_have_their_places_seeds_and_names() {
 
 #[test]
 fn an_account_has_room_for_the_pool_and_its_discriminator() {
-    assert_eq!(Pool::SPACE, 7_584 + 8);
+    assert_eq!(Pool::SPACE, 7_592 + 8);
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
     pool_terms().validate(0).unwrap();
     let day = 86_400;
     type Change = fn(&mut PoolTerms, u64);
-    let rest: [(Change, u64, u64); 7] = [
+    let rest: [(Change, u64, u64); 9] = [
         (|t, n| t.cooldown_seconds = n as u32, day, 90 * day),
         (|t, n| t.solvency_bps = n as u32, 10_000, 100_000),
         (|t, n| t.max_leverage_bps = n as u32, 10_000, 100_000),
@@ -31,6 +31,8 @@ fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
         (|t, n| t.group_cap_bps = n as u16, 1, 10_000),
         (|t, n| t.max_credit_bps = n as u16, 0, 5_000),
         (|t, n| t.surplus_bps = n as u16, 0, 3_000),
+        (|t, n| t.first_loss_bps = n as u16, 0, 10_000),
+        (|t, n| t.seasoning_days = n as u16, 1, 30),
     ];
     let rho: (Change, u64, u64) = (|t, n| t.rho_bps = n as u16, 0, 10_000);
     for (index, (change, least, most)) in rest.into_iter().chain([rho]).enumerate() {
@@ -132,14 +134,49 @@ fn required_capital_is_the_square_root_rule_or_the_open_limits() {
     pool.group_exposures[15] = 400;
     pool.inward[0].limit = 11;
     pool.inward[7].limit = 22;
-    assert_eq!(pool.required_capital().unwrap(), 700);
+    let required = |pool: &mut Pool| {
+        pool.renew_required().unwrap();
+        pool.required_capital().unwrap()
+    };
+    assert_eq!(required(&mut pool), 700);
     pool.terms.rho_bps = 0;
-    assert_eq!(pool.required_capital().unwrap(), 500);
+    assert_eq!(required(&mut pool), 500);
     pool.kind = 1;
-    assert_eq!(pool.required_capital().unwrap(), 33);
+    assert_eq!(required(&mut pool), 33);
     assert_eq!(pool.open_limits().unwrap(), 33);
     pool.inward[1].limit = u64::MAX;
     refused(pool.open_limits(), MathOverflow);
+    refused(pool.renew_required(), MathOverflow);
+}
+
+#[test]
+fn required_capital_is_renewed_with_every_change_of_exposure() {
+    let mut pool = pool();
+    pool.terms.rho_bps = 0;
+    for (group, amount, required) in [(0, 300, 300), (1, 400, 500), (2, 1_200, 1_300)] {
+        pool.add_exposure(group, amount).unwrap();
+        assert_eq!(pool.required, required);
+    }
+    pool.release_exposure(2, 1_200).unwrap();
+    assert_eq!(pool.required, 500);
+}
+
+#[test]
+fn a_sale_needs_its_part_of_required_capital_from_surplus_and_junior() {
+    let mut pool = pool_with(100, 200, 10_000);
+    pool.terms.first_loss_bps = 3_000;
+    pool.add_exposure(0, 1_000).unwrap();
+    pool.require_first_loss().unwrap();
+    // 300.3 is rounded up.
+    pool.add_exposure(0, 1).unwrap();
+    refused(pool.require_first_loss(), FirstLossTooSmall);
+    pool.release_exposure(0, 1).unwrap();
+    // What is leaving stands in front of nothing new.
+    pool.terms.min_ticket = 1;
+    pool.request_exit(Tranche::Junior, 10_000).unwrap();
+    refused(pool.require_first_loss(), FirstLossTooSmall);
+    pool.terms.first_loss_bps = 0;
+    pool.require_first_loss().unwrap();
 }
 
 #[test]

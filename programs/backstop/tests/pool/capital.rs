@@ -34,12 +34,82 @@ fn a_deposit_is_refused_when_it_is_too_small_or_buys_too_little() {
 
 #[test]
 fn a_tranche_that_could_not_become_exit_units_takes_no_more() {
-    let mut pool = pool_with(0, 10_000, 0);
-    pool.tranches[0].units = 1 << 62;
-    pool.tranches[0].exiting = 1 << 20;
-    // Four times the assets would become 4 x assets x 2^42 units; 2^62 of 2^64 are taken.
-    assert!(pool.deposit(Tranche::Junior, 1_000, 0).is_ok());
-    refused(pool.deposit(Tranche::Junior, 1 << 20, 0), AmountTooLarge);
+    let thousand = 1_000_000_000_000_000;
+    let mut pool = pool_with(0, thousand / 2, 0);
+    // Units at a ninth of what they began at: not in ruin yet.
+    pool.tranches[0].units = 9_000_000_000;
+    pool.tranches[0].exiting = 1_000_000;
+    // Four times the assets would become 36,000 x assets units: 2^64 of them at 512 x 10^12.
+    assert!(pool.deposit(Tranche::Junior, thousand / 100, 0).is_ok());
+    refused(pool.deposit(Tranche::Junior, thousand / 100, 0), AmountTooLarge);
+}
+
+#[test]
+fn a_tranche_in_ruin_takes_no_deposits() {
+    // 1,000,000 claims are in ruin when (assets + 1) x 10,000 < 1,001,000: below 100.1 - 1.
+    for (left, ruin) in [(100, false), (99, true)] {
+        let mut pool = pool();
+        pool.tranches[0] = TrancheBook { assets: left, shares: 1_000_000, ..TrancheBook::default() };
+        let deposit = pool.deposit(Tranche::Junior, 10_000, 0);
+        if ruin { refused(deposit, TrancheInRuin) } else { assert!(deposit.is_ok()) }
+        // By what exit units are worth as well: a loss that wipes those out would take the deposit along.
+        let mut pool = pool_with(0, 1_000, 0);
+        (pool.tranches[0].exiting, pool.tranches[0].units) = (left, 1_000_000);
+        let deposit = pool.deposit(Tranche::Junior, 10_000, 0);
+        if ruin { refused(deposit, TrancheInRuin) } else { assert!(deposit.is_ok()) }
+        // The senior tranche is none of that.
+        assert!(pool.deposit(Tranche::Senior, 10_000, 0).is_ok());
+    }
+}
+
+#[test]
+fn a_fresh_deposit_loses_nine_tenths_at_least_before_the_tranche_is_wiped_out() {
+    // At the edge of ruin, half of the old claims leaving: 100 of 1,000 are left of each.
+    for fresh in [10_000, 1_000_000] {
+        let mut pool = pool();
+        pool.tranches[0] =
+            TrancheBook { assets: 100, exiting: 100, shares: 1_000_000, units: 1_000_000, ..TrancheBook::default() };
+        pool.cash = 200;
+        let shares = pool.deposit(Tranche::Junior, fresh, 0).unwrap();
+        let all = fresh + 200;
+        let mut hit = pool;
+        assert!(!hit.take_loss(all * 89 / 100).unwrap().junior_over);
+        assert!(hit.tranches[0].worth_of_shares(shares).unwrap() >= fresh * 10 / 100);
+        assert!(pool.take_loss(all * 92 / 100).unwrap().junior_over);
+    }
+}
+
+#[test]
+fn a_deserted_ruin_opens_a_new_series_and_a_tranche_that_somebody_is_in_does_not() {
+    // Shares at 1.1 % of their start, worth 999 together: a ticket is 1,000.
+    let deserted = TrancheBook { assets: 999, shares: 90_000_000, series: 2, ..TrancheBook::default() };
+    let with = |book: TrancheBook| {
+        let mut pool = pool();
+        pool.tranches[0] = book;
+        pool.cash = book.total();
+        pool
+    };
+    let mut pool = with(deserted);
+    let opened = pool.open_series(Tranche::Junior, key(7)).unwrap();
+    assert_eq!(opened, NewSeries { series: 3, to_surplus: 999 });
+    assert_eq!(pool.tranches[0], TrancheBook { series: 3, ..TrancheBook::default() });
+    assert_eq!((pool.surplus, pool.share_mints[0]), (999, key(7)));
+    pool.invariant().unwrap();
+    assert!(pool.deposit(Tranche::Junior, 10_000, 0).is_ok());
+    for (book, what) in [
+        (TrancheBook { assets: 1_000, ..deserted }, "worth a ticket"),
+        (TrancheBook { shares: 9_000_000, ..deserted }, "at 11 % of the start"),
+        (TrancheBook { exiting: 1, units: 1, ..deserted }, "somebody waits to leave"),
+        (TrancheBook::default(), "nobody was ever in it"),
+    ] {
+        let mut pool = with(book);
+        let opened = pool.open_series(Tranche::Junior, key(7));
+        assert!(opened.is_err(), "{what}");
+        refused(opened, TrancheNotWipedOut);
+    }
+    let mut pool = with(deserted);
+    pool.alerts = 1;
+    refused(pool.open_series(Tranche::Junior, key(7)), PoolInAlert);
 }
 
 #[test]
@@ -84,7 +154,7 @@ fn a_new_series_opens_only_after_the_old_one_was_wiped_out() {
         let mut pool = crate::common::pool();
         pool.tranche_mut(tranche).wiped_out = 1;
         pool.tranche_mut(tranche).series = 4;
-        assert_eq!(pool.open_series(tranche, key(7)).unwrap(), 5);
+        assert_eq!(pool.open_series(tranche, key(7)).unwrap(), NewSeries { series: 5, to_surplus: 0 });
         assert_eq!((pool.tranche(tranche).series, pool.tranche(tranche).wiped_out), (5, 0));
         assert_eq!(pool.share_mints, mints);
     }

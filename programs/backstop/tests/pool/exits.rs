@@ -249,6 +249,7 @@ fn an_alert_stops_exits_but_for_a_late_epoch_while_it_is_only_breaching() {
 fn an_alert_of_a_cedant_stops_exits_as_the_pools_own_does() {
     let mut pool = reinsurer_with(0, 2_000, 0);
     pool.inward[0].limit = 500;
+    pool.renew_required().unwrap();
     assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, NOW).unwrap(), 1_500);
     refused(pool.free_for_exits(TODAY, AlertLevel::Breaching, NOW), PoolInAlert);
     refused(pool.free_for_exits(TODAY, AlertLevel::Due, NOW + 40 * DAY), PoolInAlert);

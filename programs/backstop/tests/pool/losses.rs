@@ -67,14 +67,19 @@ fn a_tranche_that_everybody_is_leaving_is_wiped_out_by_the_price_of_its_units() 
     }
 }
 
+/// A share left behind looks like one at its first price, whatever was lost: the units tell.
 #[test]
-fn units_without_value_do_not_wipe_out_a_tranche_that_has_holders() {
-    let mut pool = pool_with(0, 1_000, 0);
-    pool.tranches[0].units = 1_000_000;
-    pool.tranches[0].exiting = 0;
-    let split = pool.take_loss(1).unwrap();
-    assert!(!split.junior_over && !split.senior_over);
-    assert_eq!(pool.tranches[0].wiped_out, 0);
+fn units_without_value_wipe_a_tranche_out_whatever_a_share_is_worth() {
+    for (shares, assets) in [(1, 0), (1_000_000, 1_000)] {
+        let mut pool = pool();
+        let book = TrancheBook { assets, shares, units: 1_000_000, exiting: 10, ..TrancheBook::default() };
+        pool.tranches[0] = book;
+        // A unit of loss falls on what is leaving: 10 of 10 are at 1 % of the start, 9 below it.
+        let split = pool.take_loss(1).unwrap();
+        assert!(split.junior_over && !split.senior_over);
+        assert_eq!((split.junior_exiting, split.junior_wiped, pool.surplus), (1, 9 + assets, 9 + assets));
+        assert_eq!(pool.tranches[0], TrancheBook { wiped_out: 1, ..TrancheBook::default() });
+    }
 }
 
 #[test]

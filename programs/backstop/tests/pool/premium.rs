@@ -15,7 +15,8 @@ fn earning(surplus: u64, junior: u64, senior: u64) -> Pool {
 fn accrued(pool: &mut Pool, until: i64) -> Accrual {
     let accrual = pool.accrue(until).unwrap();
     pool.invariant().unwrap();
-    assert_eq!(accrual.earned + accrual.late, accrual.ceded + accrual.surplus + accrual.junior + accrual.senior);
+    let Accrual { earned, late, ceded, surplus, junior, senior, junior_exiting, senior_exiting } = accrual;
+    assert_eq!(earned + late, ceded + surplus + junior + senior + junior_exiting + senior_exiting);
     accrual
 }
 
@@ -107,16 +108,101 @@ fn a_tranche_alone_earns_everything_that_is_not_the_surplus() {
 }
 
 #[test]
-fn without_assets_senior_holders_come_first_then_junior_holders_then_the_surplus() {
-    for (junior_shares, senior_shares, expected) in
-        [(5, 5, [10, 0, 90]), (0, 5, [10, 0, 90]), (5, 0, [10, 90, 0]), (0, 0, [100, 0, 0])]
-    {
+fn what_nobody_has_capital_for_is_the_surpluss() {
+    for (junior_shares, senior_shares) in [(5, 5), (0, 5), (5, 0), (0, 0)] {
         let mut pool = earning(0, 0, 0);
         pool.tranches[0].shares = junior_shares;
         pool.tranches[1].shares = senior_shares;
         let accrual = accrued(&mut pool, NOW + 100);
-        assert_eq!([accrual.surplus, accrual.junior, accrual.senior], expected);
+        assert_eq!(accrual, Accrual { earned: 100, surplus: 100, ..Accrual::default() });
     }
+}
+
+/// A pool that stands behind `required` and earns 1,000 without a part for the surplus as such.
+fn earned_thousand(required: u64, change: fn(&mut Pool)) -> Accrual {
+    let mut pool = pool_with(100_000, 200_000, 400_000);
+    pool.terms.surplus_bps = 0;
+    pool.stream_premium(864_000, NOW, TODAY + 10).unwrap();
+    pool.add_exposure(0, required).unwrap();
+    change(&mut pool);
+    accrued(&mut pool, NOW + 1_000)
+}
+
+#[test]
+fn premium_follows_required_capital_through_the_layers() {
+    for (required, [surplus, junior, senior]) in [
+        (1, [1_000, 0, 0]),
+        (100_000, [1_000, 0, 0]),
+        (125_000, [800, 200, 0]),     // 100,000 and 25,000
+        (300_000, [334, 666, 0]),     // 100,000 and 200,000: 333.3 and 666.7
+        (500_000, [250, 500, 250]),   // 200,000, 400,000 and 200,000, the first two doubled
+        (700_000, [200, 400, 400]),   // everything
+        (1_000_000, [200, 400, 400]), // more than there is
+        (0, [200, 400, 400]),         // nothing: by capital
+    ] {
+        let accrual = earned_thousand(required, |_| {});
+        assert_eq!([accrual.surplus, accrual.junior, accrual.senior], [surplus, junior, senior], "{required}");
+    }
+}
+
+#[test]
+fn senior_capital_that_is_not_exposed_takes_nothing_from_anybody() {
+    let alone = earned_thousand(500_000, |_| {});
+    let beside_much_more = earned_thousand(500_000, |pool| {
+        pool.deposit(Tranche::Senior, 100_000_000, 0).unwrap();
+    });
+    assert_eq!(beside_much_more, alone);
+}
+
+#[test]
+fn who_stays_does_not_earn_for_who_leaves() {
+    // Half of the junior tranche and a quarter of the senior one leave: their halves and quarters go to the surplus.
+    let leave = |pool: &mut Pool| {
+        pool.request_exit(Tranche::Junior, 100_000_000).unwrap();
+        pool.request_exit(Tranche::Senior, 100_000_000).unwrap();
+    };
+    let accrual = earned_thousand(500_000, leave);
+    assert_eq!([accrual.surplus, accrual.junior, accrual.senior], [250 + 250 + 62, 250, 188]);
+    assert_eq!((accrual.junior_exiting, accrual.senior_exiting), (0, 0));
+}
+
+#[test]
+fn who_is_kept_past_his_day_earns_and_only_from_then_on() {
+    // A unit a second from 1,000 seconds before the end of the epoch's day; three quarters of the capital leave.
+    let midnight = NOW + DAY;
+    let mut pool = pool_with(0, 0, 400_000);
+    pool.accrued_at = midnight - 1_000;
+    pool.terms.surplus_bps = 0;
+    pool.stream_premium(9 * 86_400 + 1_000, pool.accrued_at, TODAY + 10).unwrap();
+    pool.request_exit(Tranche::Senior, 300_000_000).unwrap();
+    pool.add_exposure(0, 400_000).unwrap();
+    pool.enqueue_epoch(TODAY).unwrap();
+    let mut split = pool;
+    // Before midnight 750 to the surplus, which by that has 1,500 of 400,750 parts: 3.7 of the second 1,000. Of the 996
+    // others 300,000 of 400,250 are the leavers': 746.5.
+    let accrual = accrued(&mut pool, midnight + 1_000);
+    let expected = Accrual { earned: 2_000, surplus: 754, senior: 500, senior_exiting: 746, ..Accrual::default() };
+    assert_eq!(accrual, expected);
+    assert_eq!(layers(&pool), [754, 0, 0, 100_500, 300_746]);
+    // Premium that stayers earned is told apart.
+    assert_eq!(pool.earned, [0, 500]);
+    // Whoever accrues at midnight, too, changes nothing.
+    accrued(&mut split, midnight);
+    accrued(&mut split, midnight + 1_000);
+    assert_eq!(split, pool);
+}
+
+#[test]
+fn what_a_layer_has_lent_to_a_crisis_earns_as_if_it_had_not() {
+    // 500,000 are required for another product, and an incident is due 100,000, of which the layers have lent half.
+    let accrual = earned_thousand(400_000, |pool| {
+        pool.crisis.incidents = 1;
+        (pool.crisis.gross, pool.crisis.given, pool.crisis.growth) = (90_000, 50_000, 10_000);
+        pool.crisis.taken = [50_000, 0, 0, 0, 0];
+        pool.surplus -= 50_000;
+        pool.incident_reserves += 50_000;
+    });
+    assert_eq!([accrual.surplus, accrual.junior, accrual.senior], [250, 500, 250]);
 }
 
 #[test]
@@ -161,9 +247,10 @@ fn cede(pool: &mut Pool, start: i64, end: i64, limit_left: u64) {
 fn a_quota_share_gets_its_part_of_what_is_earned_within_its_term() {
     let mut pool = earning(0, 1_000_000, 0);
     cede(&mut pool, NOW + 100, NOW + 300, 1_000);
-    // 30 % of 200 seconds; a tenth of the rest to the surplus.
+    // 30 % of 200 seconds; a tenth of the rest to the surplus, and the rest to the junior tranche, but for a fraction: 24
+    // that the surplus has by then earn 0.03.
     let accrual = accrued(&mut pool, NOW + 1_000);
-    assert_eq!(accrual, Accrual { earned: 1_000, ceded: 60, surplus: 94, junior: 846, ..Accrual::default() });
+    assert_eq!(accrual, Accrual { earned: 1_000, ceded: 60, surplus: 95, junior: 845, ..Accrual::default() });
     assert_eq!((pool.treaty_payable, pool.accrued_at), (60, NOW + 1_000));
 }
 
@@ -299,8 +386,8 @@ fn the_premium_of_a_product_that_is_over_is_divided_and_never_ceded_beyond_what_
         loss: 5_000,
     };
     let accrual = pool.end_premium(&ended).unwrap();
-    // 30 % of the 200 within the term.
-    assert_eq!((accrual.earned, accrual.late, accrual.ceded, accrual.surplus), (400, 0, 60, 34));
+    // 30 % of the 200 within the term; of the 340 a tenth to the surplus, and a fraction on what that has.
+    assert_eq!((accrual.earned, accrual.late, accrual.ceded, accrual.surplus), (400, 0, 60, 35));
     assert_eq!((pool.unearned_premium, pool.premium_refunds, pool.set_aside), (857_600, 1_000, 5_000));
     pool.invariant().unwrap();
     let rest = pool.decide_set_aside(5_000, 3_000).unwrap();

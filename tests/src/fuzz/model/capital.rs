@@ -37,6 +37,14 @@ pub struct Stream {
     pub cover: Option<usize>,
 }
 
+impl Class {
+    /// Whether a share or an exit unit is worth less than a part of what it began at.
+    pub fn is_below(&self, part: N) -> bool {
+        let below = |claims: N, pot: N| (pot + 1) * part * V < claims + V;
+        below(self.shares, self.assets) || below(self.units, self.exiting)
+    }
+}
+
 impl Stream {
     /// What it earns between two moments, times 2^32.
     pub fn earns(&self, from: i64, to: i64) -> N {
@@ -86,8 +94,9 @@ pub struct Pool {
     pub capital_day: u32,
     /// Premiums being earned.
     pub streams: Vec<Stream>,
-    /// Fractions carried: of premium (2^32), the surplus's part (bps), the junior's (2^64), the ceded (1e8).
-    pub fractions: [N; 4],
+    /// Fractions carried: of premium (2^32), the surplus's part (bps), the junior's (2^64), the ceded (1e8), the senior's,
+    /// and those of what leaves junior and senior (2^64).
+    pub fractions: [N; 7],
     /// End of the last cover sold.
     pub last_cover_end_day: u32,
     /// Days of unfilled epochs, oldest first.
@@ -194,14 +203,12 @@ impl Pool {
         Ok(taken)
     }
 
-    /// Lets a loss fall on surplus, junior, senior. A class below 1 % of its start is over, its rest goes to surplus.
+    /// Lets a loss fall on surplus, junior, senior. A class of which a share or an exit unit is below 1 % of its start is over, its rest goes to surplus.
     pub fn lose(&mut self, loss: N) -> Rule {
         self.bear(loss)?;
         for index in 0..2 {
             let class = &self.classes[index];
-            let (claims, pot) =
-                if class.shares > 0 { (class.shares, class.assets) } else { (class.units, class.exiting) };
-            if (pot + 1) * 100 * V < claims + V {
+            if class.is_below(100) {
                 self.surplus += class.assets + class.exiting;
                 self.classes[index] = Class { series: class.series, over: true, ..Class::default() };
             }
@@ -248,7 +255,10 @@ impl Model {
         if now <= books.accrued_at {
             return;
         }
-        for until in [from, to, now] {
+        let waits_from = self.pools[pool].queue.first().map_or(0, |oldest| start(oldest + 1));
+        let mut cuts = [from, to, waits_from, now];
+        cuts.sort_unstable();
+        for until in cuts {
             if until > self.pools[pool].accrued_at && until <= now {
                 self.accrue_until(pool, until, from, to);
             }
@@ -276,15 +286,17 @@ impl Model {
             if amount == 0 || until >= end { amount } else { amount * seconds(begin, until) / seconds(begin, end) };
         books.late.0 -= late;
         let ceding = (from..to).contains(&begin);
-        self.share_out(pool, earned, late, ceding);
+        self.share_out(pool, earned, late, ceding, begin);
     }
 
-    /// Shares out what was earned and what came late, which are in no entry any more; of the first the quota share gets
-    /// its part if `ceding`.
-    pub(super) fn share_out(&mut self, pool: usize, earned: N, late: N, ceding: bool) {
+    /// Shares out what was earned from `at` on and what came late, which are in no entry any more; of the first the quota
+    /// share gets its part if `ceding`.
+    pub(super) fn share_out(&mut self, pool: usize, earned: N, late: N, ceding: bool, at: i64) {
         if earned == 0 && late == 0 {
             return;
         }
+        let required = self.required(pool);
+        let kept_waiting = self.pools[pool].exits_wait(at);
         let exposure = self.exposure_of_pool(pool);
         let terms = self.pools[pool].quota_share.map(|treaty| self.treaties[treaty].clone());
         let books = &mut self.pools[pool];
@@ -304,32 +316,54 @@ impl Model {
         let kept = earned - ceded + late;
         let due = kept * N::from(books.terms.surplus_bps) + books.fractions[1];
         books.fractions[1] = due % BPS;
-        let mut surplus = due / BPS;
-        let rest = kept - surplus;
-        let [junior, senior] = &books.classes;
-        let (to_junior, to_senior) = if junior.assets > 0 || senior.assets > 0 {
-            let weighted = junior.assets * N::from(books.terms.junior_weight_bps) / BPS;
-            let part = if senior.assets == 0 {
-                rest
-            } else {
-                let share = ceil(weighted << 64, weighted + senior.assets).min(MOST);
-                let due = rest * share + books.fractions[2];
-                books.fractions[2] = due & MOST;
-                due >> 64
-            };
-            (part, rest - part)
-        } else if senior.shares > 0 {
-            (0, rest)
-        } else if junior.shares > 0 {
-            (rest, 0)
-        } else {
-            surplus = kept;
-            (0, 0)
+        let rest = kept - due / BPS;
+        // Required capital is filled from surplus, junior and senior; what they have lent to a crisis is theirs, and what
+        // its incidents may cost is required.
+        let (lent, due) = books.crisis.as_ref().map_or(([0; 5], 0), |open| (open.taken, open.gross + open.growth));
+        let with_lent = |index: usize| {
+            let class = &books.classes[index];
+            (class.assets + lent[1 + 2 * index], class.exiting + lent[2 + 2 * index])
         };
+        let capital = [books.surplus + lent[0], with_lent(0).0 + with_lent(0).1, with_lent(1).0 + with_lent(1).1];
+        let mut left = if required + due == 0 { capital.iter().sum() } else { required + due };
+        let exposed = capital.map(|layer| {
+            let part = layer.min(left);
+            left -= part;
+            part
+        });
+        let weighted = |amount: N| amount * N::from(books.terms.junior_weight_bps) / BPS;
+        let (surplus, junior, senior) = (weighted(exposed[0]), weighted(exposed[1]), exposed[2]);
+        // What `own` of `own + others` earns, with its fraction.
+        let part = |amount: N, own: N, others: N, fraction: &mut N| {
+            if own == 0 || others == 0 {
+                return if own == 0 { 0 } else { amount };
+            }
+            let due = amount * ceil(own << 64, own + others).min(MOST) + *fraction;
+            *fraction = due & MOST;
+            due >> 64
+        };
+        let mut fractions = books.fractions;
+        let to_junior = part(rest, junior, surplus + senior, &mut fractions[2]);
+        let to_senior = part(rest - to_junior, senior, surplus, &mut fractions[4]);
+        let mut to_tranches = 0;
+        let mut gains = [[0; 2]; 2];
+        for (index, premium) in [to_junior, to_senior].into_iter().enumerate().filter(|(_, premium)| *premium > 0) {
+            let (staying, exiting) = with_lent(index);
+            let class = &books.classes[index];
+            let leaving = part(premium, exiting, staying, &mut fractions[5 + index]);
+            gains[index] = [
+                if class.shares > 0 { premium - leaving } else { 0 },
+                if kept_waiting && class.units > 0 { leaving } else { 0 },
+            ];
+            to_tranches += gains[index].iter().sum::<N>();
+        }
+        books.fractions = fractions;
         books.payable += ceded;
-        books.surplus += surplus;
-        books.classes[0].assets += to_junior;
-        books.classes[1].assets += to_senior;
+        books.surplus += kept - to_tranches;
+        for (class, [staying, exiting]) in books.classes.iter_mut().zip(gains) {
+            class.assets += staying;
+            class.exiting += exiting;
+        }
     }
 
     /// Required capital: all open limits, or the square-root rule over risk groups.
@@ -376,6 +410,13 @@ impl Model {
         need(self.pools[pool].staying() + self.credit(pool) >= self.must_stay(pool), "below required capital")
     }
 
+    /// Refuses a sale without the part of required capital that surplus and junior are to stand for.
+    pub fn need_first_loss(&self, pool: usize) -> Rule {
+        let books = &self.pools[pool];
+        let least = ceil(self.required(pool) * N::from(books.terms.first_loss_bps), BPS);
+        need(books.surplus + books.classes[0].assets >= least, "surplus and junior are too small")
+    }
+
     /// Refuses in an alert.
     pub fn need_no_alert(&self, pool: usize) -> Rule {
         need(self.alerts(pool).count == 0 && self.pools[pool].crisis.is_none(), "the pool is in alert, or in a crisis")
@@ -399,6 +440,7 @@ impl Model {
                 let least = N::from(books.terms.min_first_deposit);
                 let class = &mut books.classes[tranche];
                 need(!class.over, "the tranche was wiped out")?;
+                need(!class.is_below(10), "the tranche is in ruin")?;
                 need(class.shares > 0 || amount >= least, "the first deposit is too small")?;
                 let issued = issue(amount, class.shares, class.assets)?;
                 need(issued > 0 && issued >= N::from(min_shares), "too few shares")?;
@@ -445,10 +487,18 @@ impl Model {
             }
             Op::OpenSeries { pool, tranche, by } => {
                 need(by == self.roles.governance, "only governance")?;
-                let class = &mut self.pools[pool].classes[tranche.index()];
-                need(class.over, "the tranche was not wiped out")?;
-                class.over = false;
-                class.series += 1;
+                let books = &self.pools[pool];
+                let class = &books.classes[tranche.index()];
+                if !class.over {
+                    let worth_little = class.assets < N::from(books.terms.min_ticket);
+                    let deserted = class.units == 0 && class.is_below(10) && worth_little;
+                    need(deserted, "the tranche was not wiped out, nor is it deserted")?;
+                    self.need_no_alert(pool)?;
+                }
+                let books = &mut self.pools[pool];
+                let class = &mut books.classes[tranche.index()];
+                books.surplus += class.assets;
+                *class = Class { series: class.series + 1, ..Class::default() };
                 Ok(())
             }
             _ => super::unknown(op, "capital"),

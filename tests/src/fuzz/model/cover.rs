@@ -411,6 +411,7 @@ impl Model {
                 let index = self.covers.len();
                 self.covers.push(cover);
                 self.need_solvent(pool)?;
+                self.need_first_loss(pool)?;
                 let rate = self.pools[pool].stream(premium, begins, end_day, Some(index));
                 need(premium <= N::from(max_premium) && premium <= MOST, "the premium is too high")?;
                 let last = self.covers.last_mut().expect("it was pushed");

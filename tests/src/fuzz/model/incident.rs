@@ -296,7 +296,8 @@ impl Model {
             let books = &mut self.pools[pool];
             books.set_aside -= loss;
             books.refunds += refunds;
-            self.share_out(pool, 0, loss - refunds, false);
+            let at = books.accrued_at;
+            self.share_out(pool, 0, loss - refunds, false, at);
         }
         self.products[product].incident = Some(incident);
     }
@@ -330,7 +331,7 @@ impl Model {
         books.refunds += waiting;
         books.set_aside += loss;
         for (at, earned) in parts {
-            self.share_out(pool, earned, 0, (from..to).contains(&at));
+            self.share_out(pool, earned, 0, (from..to).contains(&at), at);
         }
         let last = self.pools[pool].last_cover_end_day;
         self.note_cover_end(pool, last);

@@ -159,9 +159,10 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
                 (
                     "earns",
                     format!(
-                        "{} a year by premium in force: {} in the coming 30 days",
+                        "{} a year by premium in force: {} in the coming 30 days; {} of the tranche is exposed",
                         percent(earns.a_year_bps),
-                        asset(deposit_earns)
+                        asset(deposit_earns),
+                        percent(earns.exposed_bps)
                     ),
                 ),
                 ("risk", risk(&books, tranche, &asset)),

@@ -2,6 +2,8 @@
 
 use crate::commands::args::{PoolArg, TrancheArg};
 use crate::commands::context::{Context, Preview, event};
+use crate::commands::pool::deposit::label;
+use crate::output::tidy_amount;
 use anyhow::Result;
 use backstop::events::SeriesOpened;
 use backstop::state::Tranche;
@@ -9,13 +11,14 @@ use backstop_client::instruction as ix;
 use clap::Args;
 use serde::Serialize;
 
-/// Let a tranche that was wiped out take deposits again, for shares of a new series. Governance signs.
+/// Let a tranche that was wiped out, or that is in ruin and as good as empty, take deposits again, for shares of a new series.
+/// Governance signs.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  backstop pool open-series POOL --tranche junior")]
 pub struct OpenSeriesArgs {
     /// The pool: its address, or MINT/NUMBER.
     pool: PoolArg,
-    /// The tranche that was wiped out.
+    /// The tranche.
     #[arg(long, value_enum)]
     tranche: TrancheArg,
 }
@@ -26,6 +29,7 @@ struct Details {
     tranche: &'static str,
     series: u8,
     share_mint: String,
+    to_surplus: u64,
 }
 
 pub fn run(args: &OpenSeriesArgs, context: &Context) -> Result<()> {
@@ -36,16 +40,21 @@ pub fn run(args: &OpenSeriesArgs, context: &Context) -> Result<()> {
     context.carry_out(&[open], |receipt| {
         let opened: SeriesOpened = event(receipt)?;
         let name = TrancheArg::name_of(tranche);
-        let preview = Preview {
+        let mut preview = Preview {
             title: format!("Open series {} of the {name} tranche", opened.series),
             rows: vec![("pool", pool.keys.pool.to_string()), ("share mint", opened.mint.to_string())],
-            warnings: vec!["Shares of the old series stay worth nothing.".into()],
+            warnings: vec!["Shares of the old series are worth nothing.".into()],
         };
+        if opened.to_surplus > 0 {
+            let left = format!("{} {}", tidy_amount(opened.to_surplus, pool.decimals), label(&pool.state.label));
+            preview.rows.push(("left in the old series", format!("{left}, to the surplus")));
+        }
         let details = Details {
             pool: pool.keys.pool.to_string(),
             tranche: name,
             series: opened.series,
             share_mint: opened.mint.to_string(),
+            to_surplus: opened.to_surplus,
         };
         Ok((preview, details))
     })

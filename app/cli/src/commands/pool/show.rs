@@ -64,6 +64,7 @@ struct TrancheView {
     shares: u64,
     share_price: String,
     wiped_out: bool,
+    in_ruin: bool,
     #[serde(flatten)]
     earnings: Earnings,
     /// What the tranche loses if all that the pool stands behind were due today, without reinsurance.
@@ -115,6 +116,7 @@ fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
                 shares: book.shares,
                 share_price: share_price(book.assets, book.shares),
                 wiped_out: book.wiped_out != 0,
+                in_ruin: book.is_in_ruin(),
                 earnings: earnings::earnings(&books, tranche, now),
                 worst_case: earnings::worst_case(&books, tranche, book.total(), 0, now),
             }
@@ -186,6 +188,8 @@ struct Shown {
     max_leverage_bps: u32,
     surplus_bps: u16,
     junior_weight_bps: u32,
+    first_loss_bps: u16,
+    seasoning_days: u16,
     products: Vec<ProductRow>,
     treaties: Vec<String>,
     exits: Vec<EpochRow>,
@@ -283,6 +287,8 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         max_leverage_bps: state.terms.max_leverage_bps,
         surplus_bps: state.terms.surplus_bps,
         junior_weight_bps: state.terms.junior_weight_bps,
+        first_loss_bps: state.terms.first_loss_bps,
+        seasoning_days: state.terms.seasoning_days,
         products,
         treaties,
         exits,
@@ -296,11 +302,13 @@ pub(super) fn earnings_text(earnings: &Earnings, asset: &dyn Fn(u64) -> String) 
     let since = earnings.since_start_bps;
     let sign = if since < 0 { "-" } else { "+" };
     format!(
-        "{} since {}; {} a year by premium in force: {} in the coming 30 days; {sign}{} since its shares began",
+        "{} since {}; {} a year by premium in force: {} in the coming 30 days, {} of it is exposed; {sign}{} since its \
+         shares began",
         asset(earnings.earned),
         moment(earnings.earned_from),
         percent(earnings.a_year_bps),
         asset(earnings.coming_30_days),
+        percent(earnings.exposed_bps),
         percent(since.unsigned_abs())
     )
 }
@@ -316,7 +324,11 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
     row("capital", format!("{}, of which {} must stay", asset(pool.staying_capital), asset(pool.must_stay)));
     row("surplus", asset(pool.surplus));
     for tranche in &pool.tranches {
-        let state = if tranche.wiped_out { ", wiped out" } else { "" };
+        let state = match (tranche.wiped_out, tranche.in_ruin) {
+            (true, _) => ", wiped out",
+            (_, true) => ", in ruin: it takes no deposits",
+            _ => "",
+        };
         let exiting = if tranche.exiting > 0 { format!(", {} leaving", asset(tranche.exiting)) } else { String::new() };
         row(tranche.name, format!("{} at {} a share{exiting}{state}", asset(tranche.assets), tranche.share_price));
     }
@@ -377,6 +389,14 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
             "{} to the surplus; junior capital weighs {}",
             percent(shown.surplus_bps.into()),
             percent(shown.junior_weight_bps.into())
+        ),
+    );
+    row(
+        "sales",
+        format!(
+            "on capital that has stayed {} days, with a first loss of {} of what is required",
+            shown.seasoning_days,
+            percent(shown.first_loss_bps.into())
         ),
     );
     if pool.alerts > 0 {

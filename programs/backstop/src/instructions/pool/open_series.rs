@@ -1,4 +1,4 @@
-//! Opens a new series of a tranche that was wiped out.
+//! Opens a new series of a tranche that was wiped out, or that is in ruin and deserted.
 
 use crate::constants::*;
 use crate::cpi::mint::MintMaker;
@@ -6,7 +6,7 @@ use crate::error::BackstopError;
 use crate::events::{SeriesOpened, report};
 use crate::instructions::no_more;
 use crate::money::{PoolSigner, Till};
-use crate::state::{Pool, Protocol, Tranche, share_decimals, share_metadata};
+use crate::state::{NewSeries, Pool, Protocol, Tranche, share_decimals, share_metadata};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 
@@ -44,15 +44,16 @@ pub struct OpenSeries<'info> {
 }
 
 /// Specification:
-/// - only governance, only for a tranche that was wiped out;
-/// - old shares stay worth nothing: the new series has its own mint, with the URI of the pool.
+/// - only governance, only for a tranche that was wiped out, or one below a tenth of its start that nobody waits to leave
+///   and whose shares together are worth less than a ticket, outside of alerts and crises: that rest goes to the surplus;
+/// - old shares are worth nothing: the new series has its own mint, with the URI of the pool.
 pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let pool_key = accounts.pool.key();
     let mint = accounts.share_mint.key();
     let mut till = Till::untouched(&accounts.pool)?;
-    let series = till.open_series(tranche, mint)?;
+    let NewSeries { series, to_surplus } = till.open_series(tranche, mint)?;
     let shown = share_metadata(&till, tranche, series);
     let decimals = share_decimals(till.asset_decimals);
     let signer = PoolSigner::of(&till);
@@ -66,6 +67,6 @@ pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
         payer: &accounts.payer,
     }
     .make(decimals, false, &shown)?;
-    report(&SeriesOpened { pool: pool_key, sequence, tranche, series, mint })?;
+    report(&SeriesOpened { pool: pool_key, sequence, tranche, series, mint, to_surplus })?;
     Ok(())
 }

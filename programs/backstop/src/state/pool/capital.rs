@@ -2,6 +2,7 @@
 
 use crate::constants::{MAX_SURPLUS, MAX_TRANCHE_ASSETS};
 use crate::error::{BackstopError, refuse};
+use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::{capital, losses, shares};
 use crate::state::ledger::{credit, debit, fits};
 use crate::state::{Pool, PoolKind, Tranche, TrancheBook};
@@ -57,12 +58,19 @@ impl Pool {
         fits(self.surplus.checked_add(junior.total()).and_then(|sum| sum.checked_add(senior.total())))
     }
 
-    /// Required capital: the square-root rule over risk groups, or all open limits of a reinsurance pool.
+    /// Required capital: the square-root rule over risk groups, or all open limits of a reinsurance pool. As it was when
+    /// one of these last changed.
     pub fn required_capital(&self) -> Result<u64> {
-        match self.kind() {
-            PoolKind::Cover => fits(capital::required(&self.group_exposures, self.terms.rho_bps)),
-            PoolKind::Reinsurance => self.open_limits(),
-        }
+        Ok(self.required)
+    }
+
+    /// Works required capital out anew. Whatever changes exposure or an open limit calls this.
+    pub fn renew_required(&mut self) -> Result<()> {
+        self.required = match self.kind() {
+            PoolKind::Cover => fits(capital::required(&self.group_exposures, self.terms.rho_bps))?,
+            PoolKind::Reinsurance => self.open_limits()?,
+        };
+        Ok(())
     }
 
     /// Capital that must stay in the pool, for its required capital and its leverage.
@@ -87,6 +95,15 @@ impl Pool {
         Ok(())
     }
 
+    /// Refuses a sale unless surplus and what stays in the junior tranche are the part of required capital that the pool's
+    /// terms ask for, rounded up: somebody stands in front of the senior tranche.
+    pub fn require_first_loss(&self) -> Result<()> {
+        let least = fits(mul_div(self.required, self.terms.first_loss_bps.into(), BPS, Rounding::Up))?;
+        let in_front = self.surplus.saturating_add(self.tranche(Tranche::Junior).assets);
+        ensure!(in_front >= least, BackstopError::FirstLossTooSmall);
+        Ok(())
+    }
+
     /// Capital that caps are counted in: own staying capital, the lowest of now, the last day boundary and the moments
     /// at which capital came in since, so that a deposit does not make cover cheaper at once.
     pub fn capacity_capital(&self) -> Result<u64> {
@@ -101,13 +118,15 @@ impl Pool {
     }
 
     /// Books a deposit and returns the shares it gives, rounded down. Refused in an alert: nobody buys in while the capital
-    /// may be lost already, at a price that does not say so.
+    /// may be lost already, at a price that does not say so. Refused by a tranche in ruin: a further loss that wipes it
+    /// out would take what came in fresh along.
     pub fn deposit(&mut self, tranche: Tranche, amount: u64, min_shares: u64) -> Result<u64> {
         self.require_no_alert()?;
         self.hold_capacity()?;
         let least = self.terms.min_first_deposit;
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
+        ensure!(!book.is_in_ruin(), BackstopError::TrancheInRuin);
         ensure!(amount > 0, BackstopError::AmountTooSmall);
         ensure!(book.shares > 0 || amount >= least, BackstopError::FirstDepositTooSmall);
         let total = book.total().checked_add(amount);
@@ -159,9 +178,9 @@ impl Pool {
         Ok(split)
     }
 
-    /// Takes a loss from surplus, junior and senior, in this order, and wipes out a tranche whose share price fell
-    /// below 1 % of its start; of a tranche that everybody is leaving, whose exit unit's price did. The caller books
-    /// where the loss goes. Refuses a loss above the capital.
+    /// Takes a loss from surplus, junior and senior, in this order, and wipes out a tranche whose share price, or whose
+    /// exit units' price, fell below 1 % of its start. The caller books where the loss goes. Refuses a loss above the
+    /// capital.
     pub fn take_loss(&mut self, loss: u64) -> Result<LossByLayer> {
         let split = self.take(loss)?;
         let junior_wiped = self.wipe_out_if_due(Tranche::Junior)?;
@@ -177,12 +196,10 @@ impl Pool {
 
     fn wipe_out_if_due(&mut self, tranche: Tranche) -> Result<Option<u64>> {
         let book = self.tranche_mut(tranche);
-        let over = if book.shares > 0 {
-            shares::is_wiped_out(book.shares, book.assets)
-        } else {
-            // Exit units without value would make every new unit worth as little, and bar the tranche for deposits.
-            shares::is_wiped_out(book.units, book.exiting)
-        };
+        // Also exit units alone: without value they would make every new unit worth as little, and a share that somebody
+        // left behind would keep the tranche so.
+        let over =
+            shares::is_wiped_out(book.shares, book.assets) || shares::is_wiped_out(book.units, book.exiting);
         if !over {
             return Ok(None);
         }

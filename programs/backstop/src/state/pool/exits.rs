@@ -5,7 +5,7 @@ use crate::error::BackstopError;
 use crate::math::{capital, exits};
 use crate::peril::AlertLevel;
 use crate::state::ledger::{credit, debit, fits};
-use crate::state::{ByTranche, ExitEpoch, Pool, Tranche, day_of};
+use crate::state::{ByTranche, ExitEpoch, Pool, Tranche, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// What a request to leave does.
@@ -137,10 +137,20 @@ impl Pool {
         Ok(())
     }
 
+    /// When the day of the oldest unfilled epoch is over, in unix seconds; `None` if the queue is empty.
+    pub fn exits_wait_from(&self) -> Option<i64> {
+        let day = self.oldest_exit_day;
+        (day != 0).then(|| day_start(day.saturating_add(1)))
+    }
+
+    /// Whether at a moment the oldest epoch is past its day and unfilled.
+    pub fn exits_wait(&self, at: i64) -> bool {
+        self.exits_wait_from().is_some_and(|from| at >= from)
+    }
+
     /// Refuses while an exit epoch past its day is unfilled.
     pub fn require_no_exits_waiting(&self, now: i64) -> Result<()> {
-        let waiting = self.oldest_exit_day != 0 && self.oldest_exit_day < day_of(now);
-        ensure!(!waiting, BackstopError::ExitsWaiting);
+        ensure!(!self.exits_wait(now), BackstopError::ExitsWaiting);
         Ok(())
     }
 

@@ -26,14 +26,15 @@ impl Pool {
         credit(entry, amount)?;
         credit(&mut self.total_exposure, amount)?;
         ensure!(self.total_exposure <= capital::MAX_TOTAL_EXPOSURE, BackstopError::TooMuchExposure);
-        Ok(())
+        self.renew_required()
     }
 
     /// Releases exposure of a product from its group and the total.
     pub fn release_exposure(&mut self, group: u8, amount: u64) -> Result<()> {
         let entry = self.group_exposures.get_mut(usize::from(group)).ok_or(BackstopError::OutOfBounds)?;
         debit(entry, amount)?;
-        debit(&mut self.total_exposure, amount)
+        debit(&mut self.total_exposure, amount)?;
+        self.renew_required()
     }
 
     /// Exposure of a risk group, in asset units.

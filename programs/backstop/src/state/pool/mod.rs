@@ -106,6 +106,8 @@ pub struct Pool {
     pub capital_at_day: u64,
     /// Exposure of all products, in asset units.
     pub total_exposure: u64,
+    /// Required capital, renewed whenever exposure, or a limit that the pool stands behind, changes, in asset units.
+    pub required: u64,
     /// Exposure by risk group, in asset units.
     pub group_exposures: [u64; RISK_GROUPS],
     /// Exposure of the products in alert, in asset units.
@@ -144,18 +146,24 @@ pub struct Pool {
     pub surplus_fraction_bps: u64,
     /// Fraction of an asset unit of earned premium that is the junior tranche's and not booked, Q64.
     pub junior_fraction_q64: u64,
+    /// Fraction of an asset unit of earned premium that is the senior tranche's and not booked, Q64.
+    pub senior_fraction_q64: u64,
+    /// Fraction of an asset unit of a tranche's premium that falls on what is exiting and is not booked, junior and senior,
+    /// Q64.
+    pub exiting_fractions_q64: [u64; 2],
     /// Fraction of an asset unit of earned premium that is the quota share's and not booked, in parts of 100,000,000.
     pub ceded_fraction_e8: u64,
     /// Number of the last event of this pool; the first has 1. See [`crate::events`].
     pub events: u64,
     /// Products in alert, by risk group.
     pub group_alerts: [u16; RISK_GROUPS],
-    /// Premium that the tranches have earned since the pool began, junior and senior, in asset units; never less.
+    /// Premium that what stays in the tranches has earned since the pool began, junior and senior, in asset units; never
+    /// less.
     pub earned: [u64; 2],
     /// The same at the end of each of the last days on which something was earned, by day modulo 32.
     pub earned_marks: [EarnedMark; EARNED_MARKS],
     /// Room for later fields.
-    pub reserved: [u64; 25],
+    pub reserved: [u64; 21],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,
@@ -169,7 +177,7 @@ pub struct Pool {
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 7_584);
+const _: () = assert!(core::mem::size_of::<Pool>() == 7_592);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 in_place_account!(Pool { kind: PoolKind, access: Access });

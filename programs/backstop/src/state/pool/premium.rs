@@ -5,10 +5,11 @@
 
 use crate::constants::{DAY, DAY_RING, EARNED_MARKS, LATE_STREAM, START_RING};
 use crate::error::BackstopError;
-use crate::math::rounding::{BPS, Rounding, div, halves, mul_div, wide};
+use crate::math::rounding::{BPS, Rounding, div, mul_div, wide};
+use crate::math::sharing;
 use crate::math::stream::{self, Stream};
 use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits};
-use crate::state::{ByTranche, EndedPremium, Pool, Tranche, day_of, day_start};
+use crate::state::{ByTranche, EndedPremium, Pool, QuotaShareInForce, Tranche, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// Money that reaches the pool late, spread over time: whoever comes in just before it gains little by it.
@@ -33,10 +34,14 @@ pub struct Accrual {
     pub ceded: u64,
     /// To the surplus.
     pub surplus: u64,
-    /// To the junior tranche.
+    /// To what stays in the junior tranche.
     pub junior: u64,
-    /// To the senior tranche.
+    /// To what stays in the senior tranche.
     pub senior: u64,
+    /// To those who leave the junior tranche and are kept past their day.
+    pub junior_exiting: u64,
+    /// To those who leave the senior tranche and are kept past their day.
+    pub senior_exiting: u64,
 }
 
 /// What the tranches had earned at a moment: one is kept for each of the last days on which premium was earned, so that
@@ -46,7 +51,7 @@ pub struct Accrual {
 pub struct EarnedMark {
     /// The moment, in unix seconds; 0 where none was kept yet.
     pub at: i64,
-    /// Premium that the tranches had earned by then since the pool began, junior and senior, in asset units.
+    /// Premium that what stays in the tranches had earned by then since the pool began, junior and senior, in asset units.
     pub earned: [u64; 2],
 }
 
@@ -58,6 +63,8 @@ impl Accrual {
         self.surplus = self.surplus.checked_add(other.surplus)?;
         self.junior = self.junior.checked_add(other.junior)?;
         self.senior = self.senior.checked_add(other.senior)?;
+        self.junior_exiting = self.junior_exiting.checked_add(other.junior_exiting)?;
+        self.senior_exiting = self.senior_exiting.checked_add(other.senior_exiting)?;
         Some(())
     }
 }
@@ -77,14 +84,22 @@ impl Pool {
         if now <= self.accrued_at {
             return Ok(total);
         }
-        // What is ceded changes where the quota share begins and ends.
-        for until in [self.quota_share.start, self.quota_share.end, now] {
-            if until > self.accrued_at && until <= now {
-                let step = self.accrue_step(until)?;
-                fits(total.add(&step))?;
+        loop {
+            let until = self.sharing_changes_at().map_or(now, |change| change.min(now));
+            let step = self.accrue_step(until)?;
+            fits(total.add(&step))?;
+            if until >= now {
+                return Ok(total);
             }
         }
-        Ok(total)
+    }
+
+    /// The next moment after the last accrual from which premium is shared out otherwise: the quota share begins or ends,
+    /// or the day of the oldest exit epoch is over.
+    fn sharing_changes_at(&self) -> Option<i64> {
+        let QuotaShareInForce { start, end, .. } = self.quota_share;
+        let changes = [start, end, self.exits_wait_from().unwrap_or(0)];
+        changes.into_iter().filter(|change| *change > self.accrued_at).min()
     }
 
     /// The moment up to which premium is earned at `now`: in an alert its beginning.
@@ -134,8 +149,11 @@ impl Pool {
     }
 
     /// Shares out what the pool has earned, at `at`, and what came late: of the first the quota share's part is ceded
-    /// if it is in force then; of all that is kept a part goes to the surplus and the rest to the tranches. The caller
-    /// has taken both out of where they were.
+    /// if it is in force then; of all that is kept a part goes to the surplus, and the rest to the layers by what of them
+    /// is exposed. The caller has taken both out of where they were.
+    ///
+    /// Required capital is filled from surplus, junior and senior, in this order ([`sharing::exposed`]). What falls on the
+    /// exiting part of a tranche goes to the surplus, but to those who leave while they are kept past their day.
     pub fn share_out(&mut self, earned: u64, late: u64, at: i64) -> Result<Accrual> {
         if earned == 0 && late == 0 {
             return Ok(Accrual::default());
@@ -143,29 +161,21 @@ impl Pool {
         let in_term = at >= self.quota_share.start && at < self.quota_share.end;
         let ceded = if in_term { self.ceded_premium(earned)? } else { 0 };
         let kept = fits(earned.checked_sub(ceded).and_then(|kept| kept.checked_add(late)))?;
-        let mut surplus = self.surplus_of(kept)?;
-        let for_tranches = fits(kept.checked_sub(surplus))?;
-        let [junior_book, senior_book] = &self.tranches;
-        let (junior, senior) = if junior_book.assets > 0 || senior_book.assets > 0 {
-            let junior = self.junior_of(for_tranches)?;
-            (junior, fits(for_tranches.checked_sub(junior))?)
-        } else if senior_book.shares > 0 {
-            (0, for_tranches)
-        } else if junior_book.shares > 0 {
-            (for_tranches, 0)
-        } else {
-            surplus = kept;
-            (0, 0)
-        };
+        let fee = self.surplus_of(kept)?;
+        let by_layer = self.by_exposed_capital(fits(kept.checked_sub(fee))?)?;
+        let kept_waiting = self.exits_wait(at);
+        let (junior, junior_exiting) = self.earn(Tranche::Junior, by_layer.junior, kept_waiting)?;
+        let (senior, senior_exiting) = self.earn(Tranche::Senior, by_layer.senior, kept_waiting)?;
+        let of_tranches = [junior, junior_exiting, senior, senior_exiting];
+        let for_tranches = fits(of_tranches.iter().try_fold(0u64, |sum, part| sum.checked_add(*part)))?;
+        let surplus = fits(kept.checked_sub(for_tranches))?;
         credit(&mut self.treaty_payable, ceded)?;
         credit(&mut self.surplus, surplus)?;
-        credit(&mut self.tranche_mut(Tranche::Junior).assets, junior)?;
-        credit(&mut self.tranche_mut(Tranche::Senior).assets, senior)?;
         // A total for readers never stops a pool.
         for (total, part) in self.earned.iter_mut().zip([junior, senior]) {
             *total = total.saturating_add(part);
         }
-        Ok(Accrual { earned, late, ceded, surplus, junior, senior })
+        Ok(Accrual { earned, late, ceded, surplus, junior, senior, junior_exiting, senior_exiting })
     }
 
     /// The surplus's part of premium. The fraction of a unit is carried, so that many small accruals share out what one
@@ -174,25 +184,57 @@ impl Pool {
         carried(premium, u64::from(self.terms.surplus_bps), BPS, &mut self.surplus_fraction_bps)
     }
 
-    /// The junior tranche's part of what both tranches earn, by `assets x weight` against the senior's assets; the rest
-    /// is the senior's. The fraction of a unit is carried. Call only if one of them has assets.
-    fn junior_of(&mut self, premium: u64) -> Result<u64> {
-        let [junior, senior] = &self.tranches;
-        // Accrual must never stop a pool: what does not fit is as good as everything.
-        let weight_bps = u64::from(self.terms.junior_weight_bps);
-        let weighted = mul_div(junior.assets, weight_bps, BPS, Rounding::Down).unwrap_or(u64::MAX);
-        if senior.assets == 0 {
-            return Ok(premium);
+    /// What of each layer is exposed: what required capital takes of surplus, junior and senior, in this order.
+    ///
+    /// In a crisis that is as if it had not begun: what a layer has lent to it is the layer's, and what its incidents are
+    /// due, or can still be, is exposed as their products were.
+    pub fn exposed_capital(&self) -> sharing::ByLayer {
+        let [junior, senior] = Tranche::BOTH.map(|tranche| {
+            let (staying, exiting) = self.with_lent(tranche);
+            staying.saturating_add(exiting)
+        });
+        let [surplus_lent, ..] = self.crisis.taken;
+        let capital = sharing::ByLayer { surplus: self.surplus.saturating_add(surplus_lent), junior, senior };
+        let due = self.crisis.gross.saturating_add(self.crisis.growth);
+        sharing::exposed(self.required.saturating_add(due), &capital)
+    }
+
+    /// What of premium falls on each layer, by what of it is exposed.
+    fn by_exposed_capital(&mut self, premium: u64) -> Result<sharing::ByLayer> {
+        let exposed = self.exposed_capital();
+        let mut fractions =
+            sharing::Fractions { junior_q64: self.junior_fraction_q64, senior_q64: self.senior_fraction_q64 };
+        let shared = fits(sharing::by_exposure(premium, &exposed, self.terms.junior_weight_bps, &mut fractions))?;
+        (self.junior_fraction_q64, self.senior_fraction_q64) = (fractions.junior_q64, fractions.senior_q64);
+        Ok(shared)
+    }
+
+    /// What stays in a tranche and what is exiting, with what each has lent to the open crisis.
+    fn with_lent(&self, tranche: Tranche) -> (u64, u64) {
+        let [_, junior_staying, junior_exiting, senior_staying, senior_exiting] = self.crisis.taken;
+        let (staying, exiting) = match tranche {
+            Tranche::Junior => (junior_staying, junior_exiting),
+            Tranche::Senior => (senior_staying, senior_exiting),
+        };
+        let book = self.tranche(tranche);
+        (book.assets.saturating_add(staying), book.exiting.saturating_add(exiting))
+    }
+
+    /// Books what a tranche earns. Returns what of it stays in it and what is added to what is exiting; the rest is the
+    /// caller's, for the surplus: what falls on exiting capital that is not kept waiting, or on capital that nobody owns.
+    fn earn(&mut self, tranche: Tranche, premium: u64, kept_waiting: bool) -> Result<(u64, u64)> {
+        if premium == 0 {
+            return Ok((0, 0));
         }
-        let weights = weighted.saturating_add(senior.assets);
-        // Rounded up by less than a unit in 2^64, so that an exact part comes out exact; below 2^64, because `weighted`
-        // is below `weights`.
-        let part_q64 = fits(div(u128::from(weighted) << 64, weights, Rounding::Up))?;
-        let part_q64 = u64::try_from(part_q64).unwrap_or(u64::MAX);
-        let due_q64 = fits(wide(premium, part_q64).checked_add(u128::from(self.junior_fraction_q64)))?;
-        let (fraction, whole) = halves(due_q64);
-        self.junior_fraction_q64 = fraction;
-        Ok(whole)
+        let (staying, exiting) = self.with_lent(tranche);
+        let fraction = self.exiting_fractions_q64.of_mut(tranche);
+        let for_exiting = fits(sharing::part(premium, exiting, staying, fraction))?;
+        let book = self.tranche_mut(tranche);
+        let for_staying = if book.shares > 0 { fits(premium.checked_sub(for_exiting))? } else { 0 };
+        let for_exiting = if kept_waiting && book.units > 0 { for_exiting } else { 0 };
+        credit(&mut book.assets, for_staying)?;
+        credit(&mut book.exiting, for_exiting)?;
+        Ok((for_staying, for_exiting))
     }
 
     /// Quota-share premium of earned premium: the cession less the commission, in the proportion in which the limit

@@ -78,7 +78,7 @@ impl<T> ByTranche<T> for [T; 2] {
 pub struct TrancheBook {
     /// Capital that stays, in asset units: earns premium, absorbs losses.
     pub assets: u64,
-    /// Capital that has asked to leave, in asset units: absorbs losses, earns nothing.
+    /// Capital that has asked to leave, in asset units: absorbs losses, and earns nothing unless it is kept past its day.
     pub exiting: u64,
     /// Shares issued and not burnt by the program; holders may have burnt some themselves.
     pub shares: u64,
@@ -92,10 +92,24 @@ pub struct TrancheBook {
     pub padding: [u8; 6],
 }
 
+/// A new series of a tranche.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewSeries {
+    /// Number of its share mint.
+    pub series: u8,
+    /// What a deserted series had left, moved to the surplus, in asset units.
+    pub to_surplus: u64,
+}
+
 impl TrancheBook {
     /// Everything in the tranche that absorbs losses, in asset units.
     pub fn total(&self) -> u64 {
         self.assets.saturating_add(self.exiting)
+    }
+
+    /// Whether a share or an exit unit is worth less than a tenth of what it began at.
+    pub fn is_in_ruin(&self) -> bool {
+        shares::is_in_ruin(self.shares, self.assets) || shares::is_in_ruin(self.units, self.exiting)
     }
 
     /// What a number of shares is worth now, in asset units, rounded down.
@@ -169,14 +183,25 @@ impl Pool {
         *self.share_mints.of(tranche)
     }
 
-    /// Opens a new series of a tranche that was wiped out.
-    pub fn open_series(&mut self, tranche: Tranche, mint: Pubkey) -> Result<u8> {
+    /// Opens a new series of a tranche that was wiped out, or that is in ruin and deserted: nobody waits to leave it, and
+    /// all of its shares together are worth less than a ticket, which goes to the surplus. So nobody's dust keeps a tranche
+    /// closed.
+    ///
+    /// Errors: `TrancheNotWipedOut`, `NoSeriesLeft`; in an alert or a crisis, while nobody knows what shares are worth, a
+    /// deserted tranche waits: `PoolInAlert`, `PoolInCrisis`.
+    pub fn open_series(&mut self, tranche: Tranche, mint: Pubkey) -> Result<NewSeries> {
+        let least = self.terms.min_ticket;
+        let TrancheBook { assets, shares, units, series, wiped_out, .. } = *self.tranche(tranche);
+        if wiped_out == 0 {
+            let deserted = units == 0 && shares::is_in_ruin(shares, assets) && assets < least;
+            ensure!(deserted, BackstopError::TrancheNotWipedOut);
+            self.require_no_alert()?;
+        }
         *self.share_mints.of_mut(tranche) = mint;
-        let book = self.tranche_mut(tranche);
-        ensure!(book.wiped_out != 0, BackstopError::TrancheNotWipedOut);
-        book.series = book.series.checked_add(1).ok_or(BackstopError::NoSeriesLeft)?;
-        book.wiped_out = 0;
-        Ok(book.series)
+        let series = series.checked_add(1).ok_or(BackstopError::NoSeriesLeft)?;
+        *self.tranche_mut(tranche) = TrancheBook { series, ..TrancheBook::default() };
+        credit(&mut self.surplus, assets)?;
+        Ok(NewSeries { series, to_surplus: assets })
     }
 
     /// A tranche without shares holds no assets, one without exit units nothing exiting: dust goes to the surplus.

@@ -247,7 +247,7 @@ impl Pool {
         let place = self.inward.iter_mut().find(|inward| inward.treaty == Pubkey::default());
         *place.ok_or(BackstopError::NoTreatyPlace)? =
             InwardTreaty { treaty: key, cedant: treaty.cedant, limit: treaty.limit };
-        Ok(())
+        self.renew_required()
     }
 
     /// Releases the limit of an ended treaty. The others close up, in their order.
@@ -255,18 +255,20 @@ impl Pool {
         let index = self.inward.iter().position(|inward| inward.treaty == *key);
         let rest = index.and_then(|index| self.inward.get_mut(index..)).ok_or(BackstopError::WrongTreatyState)?;
         close_up(rest);
-        Ok(())
+        self.renew_required()
     }
 
     /// Bears what a treaty pays: its open limit, what it can still ask for, is so much less.
     pub fn pay_inward(&mut self, key: &Pubkey, paid: u64) -> Result<LossByLayer> {
         debit(self.open_limit_mut(key)?, paid)?;
+        self.renew_required()?;
         self.bear_loss(paid)
     }
 
     /// Stands behind a limit that was restored.
     pub fn restore_inward(&mut self, key: &Pubkey, restored: u64) -> Result<()> {
-        credit(self.open_limit_mut(key)?, restored)
+        credit(self.open_limit_mut(key)?, restored)?;
+        self.renew_required()
     }
 
     fn open_limit_mut(&mut self, key: &Pubkey) -> Result<&mut u64> {

@@ -1,0 +1,234 @@
+//! Who earns premium, through the real program: capital that is exposed, by what of it is. And tranches in ruin: nobody's
+//! dust inherits one or keeps it closed, and no fresh money comes in under an old loss.
+
+use backstop::error::BackstopError;
+use backstop::state::{Pool, ProductTerms, TrancheBook, Tranche};
+use backstop_client::address;
+use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
+use backstop_tests::reinsurance::RUIN;
+use backstop_tests::terms::{self, DAY, ONE};
+use backstop_tests::{Person, World, assert_books, assert_refused};
+use solana_sdk::signer::Signer;
+
+const JUNIOR: Tranche = Tranche::Junior;
+const SENIOR: Tranche = Tranche::Senior;
+
+/// A pool with one product that may take all of its capital.
+fn one_product(world: &World) -> (PoolKeys, ProductKeys) {
+    let pool = world.create_pool(terms::create_pool(0));
+    let product = world.create_product_with(&pool, product(world, 0));
+    (pool, product)
+}
+
+fn product(world: &World, risk_group: u8) -> NewProduct {
+    let terms = ProductTerms { cap_bps: 10_000, risk_group, ..terms::product_terms() };
+    NewProduct { terms, ..terms::create_product(world.covered, terms::stress()) }
+}
+
+/// What somebody's shares are worth.
+fn worth(world: &World, pool: &PoolKeys, person: &Person, tranche: Tranche) -> u64 {
+    world.pool(pool).tranche(tranche).worth_of_shares(world.shares(pool, person, tranche)).unwrap()
+}
+
+/// The pool's books when all of a year's premium is earned.
+fn a_year_later(world: &World, pool: &PoolKeys) -> Pool {
+    world.advance(367 * DAY);
+    world.run(&[], &[ix::accrue(pool.pool)]);
+    assert_books(&world.cluster, &pool.pool);
+    let books = world.pool(pool);
+    assert_eq!(books.unearned_premium, 0);
+    books
+}
+
+/// Two amounts that only rounding tells apart.
+#[track_caller]
+fn near(found: u64, expected: u64) {
+    assert!(found.abs_diff(expected) <= 2, "{found} instead of {expected}");
+}
+
+#[test]
+fn a_depositor_of_ten_on_a_surplus_of_a_million_earns_nothing_that_the_surplus_stands_for() {
+    let world = World::new();
+    let (pool, product) = one_product(&world);
+    let giver = world.person(1_000_000 * ONE);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 1_000_000 * ONE)]);
+    let ten = world.depositor(&pool, JUNIOR, 10 * ONE);
+    world.next_day();
+    let (_, cover) = world.holder(&product, 500_000 * ONE, 365);
+    let premium = world.cover(&cover).premium;
+    assert!(premium > 20_000 * ONE, "{premium}");
+    // The surplus alone is twice what is required: it was 22,113 of 24,570 for the ten.
+    let books = a_year_later(&world, &pool);
+    assert_eq!((worth(&world, &pool, &ten, JUNIOR), books.surplus), (10 * ONE, 1_000_000 * ONE + premium));
+}
+
+#[test]
+fn ten_dollars_that_are_exposed_earn_for_ten_dollars() {
+    let world = World::new();
+    let (pool, product) = one_product(&world);
+    let giver = world.person(100_000 * ONE);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 100_000 * ONE)]);
+    let ten = world.depositor(&pool, JUNIOR, 10 * ONE);
+    world.next_day();
+    // All 100,010 are required.
+    let (_, cover) = world.holder(&product, 100_010 * ONE, 365);
+    let premium = world.cover(&cover).premium;
+    a_year_later(&world, &pool);
+    near(worth(&world, &pool, &ten, JUNIOR), 10 * ONE + premium * 9 / 10 / 10_001);
+}
+
+#[test]
+fn ten_million_of_senior_that_nothing_needs_take_nothing_from_the_junior_tranches_year() {
+    for much_more in [0, 10_000_000 * ONE] {
+        let world = World::new();
+        let (pool, product) = one_product(&world);
+        let junior = world.depositor(&pool, JUNIOR, 50_000 * ONE);
+        world.depositor(&pool, SENIOR, 150_000 * ONE);
+        world.next_day();
+        let (_, cover) = world.holder(&product, 100_000 * ONE, 365);
+        if much_more > 0 {
+            world.depositor(&pool, SENIOR, much_more);
+        }
+        let premium = world.cover(&cover).premium;
+        let books = a_year_later(&world, &pool);
+        // Of the 100,000 required 50,000 are junior's, which weigh double, and 50,000 senior's: two thirds of nine tenths.
+        near(worth(&world, &pool, &junior, JUNIOR), 50_000 * ONE + premium * 6 / 10);
+        near(books.tranche(SENIOR).assets, 150_000 * ONE + much_more + premium * 3 / 10);
+        assert_eq!(books.earned[1] + books.earned[0] + books.surplus, premium);
+    }
+}
+
+#[test]
+fn who_stays_last_does_not_earn_for_those_who_are_kept_and_these_do() {
+    let world = World::new();
+    let (pool, product) = one_product(&world);
+    let locked = world.depositor(&pool, SENIOR, 100_000 * ONE);
+    let stays = world.depositor(&pool, SENIOR, 10 * ONE);
+    world.next_day();
+    let (_, cover) = world.holder(&product, 100_000 * ONE, 365);
+    let cover = world.cover(&cover);
+    let nonce = world.exit(&pool, &locked, SENIOR, world.shares(&pool, &locked, SENIOR));
+    let day = world.ticket(&pool, &locked, nonce).epoch_day;
+    let waits_from = (i64::from(day) + 1) * DAY;
+    world.cluster.set_time(waits_from);
+    world.run(&[], &[ix::accrue(pool.pool)]);
+    // Before its day is over the part of what leaves, 100,000 of 100,010, goes to the surplus.
+    let earned = |seconds: i64| u64::try_from((u128::from(cover.rate_q32) * seconds as u128) >> 32).unwrap();
+    let before = earned(waits_from - cover.active_from());
+    let [surplus, staying] = [world.pool(&pool).surplus, world.pool(&pool).tranche(SENIOR).assets];
+    near(staying, 10 * ONE + before * 9 / 10 / 10_001);
+    near(surplus, before - before * 9 / 10 / 10_001);
+    assert_eq!(world.pool(&pool).tranche(SENIOR).exiting, 100_000 * ONE);
+    // From then on it is kept against its will, and earns: the surplus takes its place first, at twice the weight.
+    world.cluster.set_time(waits_from + 300 * DAY);
+    world.run(&[], &[ix::accrue(pool.pool)]);
+    assert_books(&world.cluster, &pool.pool);
+    let books = world.pool(&pool);
+    let rest = u128::from(earned(waits_from + 300 * DAY - cover.active_from()) - before) * 9 / 10;
+    let (in_front, required) = (u128::from(surplus), u128::from(100_000 * ONE));
+    let senior = rest * (required - in_front) / (required + in_front);
+    let kept = u64::try_from(senior * required / (required + u128::from(staying))).unwrap();
+    near(books.tranche(SENIOR).exiting, 100_000 * ONE + kept);
+    near(worth(&world, &pool, &stays, SENIOR), staying + u64::try_from(senior).unwrap() - kept);
+    // Ten earn for ten: it was 6,568 of 7,408.
+    assert!(worth(&world, &pool, &stays, SENIOR) < 11 * ONE);
+    assert!(kept > 4_000 * ONE, "{kept}");
+}
+
+#[test]
+fn shares_that_survive_a_ruin_as_dust_inherit_no_premium() {
+    let world = World::new();
+    let (pool, product) = one_product(&world);
+    let senior = world.depositor(&pool, SENIOR, 100_000 * ONE);
+    let dust = world.depositor(&pool, SENIOR, 10 * ONE);
+    world.next_day();
+    world.holder(&product, 100_000 * ONE, 365);
+    world.advance(3 * DAY);
+    world.exit(&pool, &senior, SENIOR, world.shares(&pool, &senior, SENIOR));
+    world.exit(&pool, &dust, SENIOR, world.shares(&pool, &dust, SENIOR) - 98_000);
+    world.depeg(&product, RUIN);
+    world.open_and_fund(&product);
+    // 98,000 shares of nothing are at 1.01 % of their start: the exit units, which have lost everything, tell.
+    let over = TrancheBook { wiped_out: 1, ..TrancheBook::default() };
+    assert_eq!(*world.pool(&pool).tranche(SENIOR), over);
+    let books = a_year_later(&world, &pool);
+    assert_eq!(*books.tranche(SENIOR), over);
+    assert_refused(world.request_exit(&pool, &dust, SENIOR, 98_000).1, BackstopError::TrancheWipedOut);
+}
+
+#[test]
+fn a_share_left_behind_does_not_keep_a_lost_tranche_closed() {
+    let world = World::new();
+    let (pool, product) = one_product(&world);
+    let junior = world.depositor(&pool, JUNIOR, 20_000 * ONE);
+    let one_share = world.depositor(&pool, JUNIOR, 10 * ONE);
+    world.depositor(&pool, SENIOR, 80_000 * ONE);
+    world.next_day();
+    world.holder(&product, 50_000 * ONE, 30);
+    world.advance(3 * DAY);
+    world.exit(&pool, &junior, JUNIOR, world.shares(&pool, &junior, JUNIOR));
+    world.exit(&pool, &one_share, JUNIOR, world.shares(&pool, &one_share, JUNIOR) - 1);
+    world.depeg(&product, RUIN);
+    world.open_and_fund(&product);
+    assert_eq!(*world.pool(&pool).tranche(JUNIOR), TrancheBook { wiped_out: 1, ..TrancheBook::default() });
+    let open = ix::open_series(world.governance.pubkey(), world.payer.pubkey(), pool.pool, JUNIOR, 1);
+    world.run(&[&world.governance], &[open]);
+    let renewed = PoolKeys::of(pool.pool, &world.pool(&pool), pool.asset_token_program);
+    assert_eq!(renewed.share_mint(JUNIOR), address::share_mint(&pool.pool, JUNIOR, 1));
+    let newcomer = world.depositor(&renewed, JUNIOR, 1_000 * ONE);
+    assert_eq!(worth(&world, &renewed, &newcomer, JUNIOR), 1_000 * ONE);
+    assert_books(&world.cluster, &pool.pool);
+}
+
+#[test]
+fn no_fresh_money_comes_into_a_tranche_that_the_next_loss_may_end() {
+    let world = World::new();
+    let pool = world.create_pool(terms::create_pool(0));
+    let [first, second] = [0, 1].map(|group| world.create_product_with(&pool, product(&world, group)));
+    let old = world.depositor(&pool, JUNIOR, 10_000 * ONE);
+    world.depositor(&pool, SENIOR, 200_000 * ONE);
+    world.next_day();
+    world.holder(&first, 9_880 * ONE, 30);
+    world.holder(&second, 22_000 * ONE, 60);
+    world.advance(3 * DAY);
+    world.depeg(&first, RUIN);
+    world.open_and_fund(&first);
+    // A little more than 1.2 % of its start is left of the junior tranche: not over, but in ruin.
+    let book = *world.pool(&pool).tranche(JUNIOR);
+    assert_eq!((book.wiped_out, book.is_in_ruin()), (0, true));
+    assert!((120 * ONE..200 * ONE).contains(&book.assets), "{}", book.assets);
+    // It was 100,000 that 22,000 of loss took in full.
+    let fresh = world.person(100_000 * ONE);
+    assert_refused(world.deposit(&pool, &fresh, JUNIOR, 100_000 * ONE), BackstopError::TrancheInRuin);
+    world.deposit(&pool, &fresh, SENIOR, 100_000 * ONE).unwrap();
+    // Whoever is in it may leave, and governance opens no new series over his head.
+    let open = ix::open_series(world.governance.pubkey(), world.payer.pubkey(), pool.pool, JUNIOR, 1);
+    assert_refused(world.send(&[&world.governance], &[open]), BackstopError::TrancheNotWipedOut);
+    world.exit(&pool, &old, JUNIOR, world.shares(&pool, &old, JUNIOR) / 2);
+    world.depeg(&second, RUIN);
+    world.open_and_fund(&second);
+    let books = world.pool(&pool);
+    assert_eq!(books.tranche(JUNIOR).wiped_out, 1);
+    // A third of what the senior tranche lost beyond the junior one and the surplus.
+    assert!(worth(&world, &pool, &fresh, SENIOR) > 92_000 * ONE);
+    assert_books(&world.cluster, &pool.pool);
+}
+
+#[test]
+fn a_sale_needs_its_part_of_required_capital_from_surplus_and_junior() {
+    let world = World::new();
+    let mut args = terms::create_pool(0);
+    args.terms.first_loss_bps = 2_000;
+    let pool = world.create_pool(args);
+    let product = world.create_product_with(&pool, product(&world, 0));
+    world.depositor(&pool, JUNIOR, 10_000 * ONE);
+    world.depositor(&pool, SENIOR, 90_000 * ONE);
+    world.next_day();
+    let buyer = world.person(100_000 * ONE);
+    assert_refused(world.buy(&product, &buyer, 50_000 * ONE + 1, 30).1, BackstopError::FirstLossTooSmall);
+    world.buy(&product, &buyer, 50_000 * ONE, 30).1.unwrap();
+    assert_refused(world.buy(&product, &buyer, ONE, 30).1, BackstopError::FirstLossTooSmall);
+    let giver = world.person(100 * ONE);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 100 * ONE)]);
+    world.buy(&product, &buyer, 500 * ONE, 30).1.unwrap();
+}
