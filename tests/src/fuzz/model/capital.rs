@@ -337,7 +337,24 @@ impl Model {
         if books.kind == PoolKind::Reinsurance {
             return books.inward.iter().map(|treaty| self.treaties[*treaty].open_limit()).sum();
         }
-        let groups: Vec<N> = (0..16).map(|group| self.exposure_of_group(pool, group)).collect();
+        self.required_of((0..16).map(|group| self.exposure_of_group(pool, group)).collect(), pool)
+    }
+
+    /// Required capital of what is not in alert.
+    fn required_beside_alerts(&self, pool: usize) -> N {
+        if self.pools[pool].kind == PoolKind::Reinsurance {
+            return self.required(pool);
+        }
+        let quiet = |group: u32| {
+            let products = (0..self.products.len()).filter(|index| self.products[*index].pool == pool);
+            let of_group = products.filter(|index| self.products[*index].terms.risk_group == group);
+            of_group.filter(|index| !self.alert_of(*index).0).map(|index| self.exposure(index)).sum()
+        };
+        self.required_of((0..16).map(quiet).collect(), pool)
+    }
+
+    fn required_of(&self, groups: Vec<N>, pool: usize) -> N {
+        let books = &self.pools[pool];
         let sum: N = groups.iter().sum();
         let squares: N = groups.iter().map(|group| group * group).sum();
         let rho = N::from(books.terms.rho_bps);
@@ -351,8 +368,8 @@ impl Model {
         low
     }
 
-    /// What the quota share stands in for.
-    pub fn credit(&self, pool: usize) -> N {
+    /// What the quota share stands in for of what is required.
+    fn credit(&self, pool: usize, required: N) -> N {
         let books = &self.pools[pool];
         let Some(treaty) = books.quota_share.map(|treaty| &self.treaties[treaty]) else { return 0 };
         if self.now < start(treaty.start_day) || treaty.end_day < books.last_cover_end_day {
@@ -360,19 +377,28 @@ impl Model {
         }
         let (cession, _) = treaty.quota_share().expect("the quota share is one");
         let part = cession.min(N::from(books.terms.max_credit_bps));
-        treaty.limit_left.min(self.required(pool) * part / BPS)
+        treaty.limit_left.min(required * part / BPS)
     }
 
-    /// Capital that must stay.
-    pub fn must_stay(&self, pool: usize) -> N {
+    /// Own capital with which it is just solvent: what is in alert and what incidents are due in full and without credit,
+    /// beside what the rest requires; no less than without an alert.
+    pub fn least_capital(&self, pool: usize) -> N {
         let terms = &self.pools[pool].terms;
-        let for_losses = ceil(self.required(pool) * N::from(terms.solvency_bps), BPS);
-        for_losses.max(ceil(self.exposure_of_pool(pool) * BPS, N::from(terms.max_leverage_bps)))
+        let of = |required: N, exposure: N| {
+            let for_losses = ceil(required * N::from(terms.solvency_bps), BPS);
+            let stays = for_losses.max(ceil(exposure * BPS, N::from(terms.max_leverage_bps)));
+            stays.saturating_sub(self.credit(pool, required))
+        };
+        let crisis = self.pools[pool].crisis.as_ref();
+        let due = crisis.map_or(0, |it| (it.gross + it.growth).saturating_sub(it.given + it.recovered));
+        let (alert, exposure) = (self.alerts(pool).exposure, self.exposure_of_pool(pool));
+        let all = of(self.required(pool), exposure);
+        if due + alert == 0 { all } else { all.max(due + alert + of(self.required_beside_alerts(pool), exposure - alert)) }
     }
 
     /// Refuses below required capital.
     pub fn need_solvent(&self, pool: usize) -> Rule {
-        need(self.pools[pool].staying() + self.credit(pool) >= self.must_stay(pool), "below required capital")
+        need(self.pools[pool].staying() >= self.least_capital(pool), "below required capital")
     }
 
     /// Refuses in an alert.

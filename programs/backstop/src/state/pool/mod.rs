@@ -150,12 +150,14 @@ pub struct Pool {
     pub events: u64,
     /// Products in alert, by risk group.
     pub group_alerts: [u16; RISK_GROUPS],
+    /// Exposure of the products in alert, by risk group, in asset units.
+    pub group_alert_exposures: [u64; RISK_GROUPS],
     /// Premium that the tranches have earned since the pool began, junior and senior, in asset units; never less.
     pub earned: [u64; 2],
     /// The same at the end of each of the last days on which something was earned, by day modulo 32.
     pub earned_marks: [EarnedMark; EARNED_MARKS],
     /// Room for later fields.
-    pub reserved: [u64; 25],
+    pub reserved: [u64; 9],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,
@@ -209,6 +211,10 @@ impl Pool {
         let exposure = self.group_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
         ensure!(exposure == Some(self.total_exposure), BackstopError::InvariantViolated);
         ensure!(self.alert_exposure <= self.total_exposure, BackstopError::InvariantViolated);
+        if self.alert_exposure > 0 {
+            let alerts = self.group_alert_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
+            ensure!(alerts == Some(self.alert_exposure), BackstopError::InvariantViolated);
+        }
         // As words, because there is mostly no alert.
         let alerts = match bytemuck::cast::<_, [u64; RISK_GROUPS / 4]>(self.group_alerts) {
             [0, 0, 0, 0] => 0,
