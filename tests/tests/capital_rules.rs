@@ -55,7 +55,7 @@ fn small<T: TryFrom<u64>>(value: u64) -> T {
     T::try_from(value).unwrap_or_else(|_| panic!("{value} does not fit"))
 }
 
-const BOUNDS: [Bound; 11] = [
+const BOUNDS: [Bound; 13] = [
     Bound {
         name: "first deposit",
         set: |terms, value| terms.min_first_deposit = value,
@@ -121,6 +121,18 @@ const BOUNDS: [Bound; 11] = [
         set: |terms, value| terms.group_cap_bps = small(value),
         accepted: &[1, 10_000],
         refused: &[0, 10_001, u16::MAX as u64],
+    },
+    Bound {
+        name: "first loss",
+        set: |terms, value| terms.first_loss_bps = small(value),
+        accepted: &[0, 10_000],
+        refused: &[10_001, u16::MAX as u64],
+    },
+    Bound {
+        name: "seasoning",
+        set: |terms, value| terms.seasoning_days = small(value),
+        accepted: &[1, 30],
+        refused: &[0, 31, u16::MAX as u64],
     },
 ];
 

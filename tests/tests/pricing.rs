@@ -106,6 +106,8 @@ fn random_terms(random: &mut Random, unit: u64, ring_days: u32) -> ProductTerms 
         cancel_fee_bps: random.bps(1, 5_000),
         min_term_days: random.bps(1, max_term),
         max_term_days: random.bps(max_term, max_term),
+        daily_bps: random.bps(1, 10_000),
+        padding: [0; 6],
     };
     terms.validate().unwrap();
     terms.require_room_beside(ring_days).unwrap();

@@ -431,6 +431,9 @@ fn pool_args() -> CreatePoolArgs {
             max_credit_bps: 0,
             surplus_bps: 0,
             group_cap_bps: 10_000,
+            first_loss_bps: 0,
+            seasoning_days: 1,
+            padding: [0; 4],
         },
     }
 }
@@ -464,6 +467,8 @@ fn product(covered_asset: Pubkey, condition: TermsInput) -> NewProduct {
         // Longer than any condition can take to be proven.
         min_term_days: 20,
         max_term_days: 20,
+        daily_bps: 10_000,
+        padding: [0; 6],
     };
     NewProduct {
         name: "Replay".into(),

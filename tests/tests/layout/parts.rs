@@ -32,6 +32,7 @@ zero_copy_pages! { read_in_place by part;
     PoolTerms {
         min_first_deposit, min_ticket, min_sum_insured, cooldown_seconds, solvency_bps, max_leverage_bps,
         junior_weight_bps, rho_bps, max_credit_bps, surplus_bps, group_cap_bps,
+        first_loss_bps, seasoning_days, padding,
     }
     TrancheBook { assets, exiting, shares, units, series, wiped_out, padding }
     QuotaShareInForce { treaty, reinsurer, limit_left, owed, start, end, cession_bps, commission_bps, padding }
@@ -49,6 +50,7 @@ zero_copy_pages! { read_in_place by part;
         demand_at_kink_ppb, demand_at_capacity_ppb, min_premium, max_sum_insured, loading_bps, level_bps,
         min_level_bps, max_level_bps, waiting_seconds, max_price_age, no_sale_buffer_bps, risk_group, kink_bps,
         upper_mark_bps, lower_mark_bps, drift_bps, cap_bps, cancel_fee_bps, min_term_days, max_term_days,
+        daily_bps, padding,
     }
     Terms {
         threshold, recovery, full_loss_price, slot_seconds, challenge, run_on, quiet, need, tolerance,

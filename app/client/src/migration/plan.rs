@@ -148,6 +148,8 @@ struct PoolTermsPlan {
     max_reinsurance_credit: Percent,
     premium_to_surplus: Percent,
     group_cap: Percent,
+    first_loss: Percent,
+    seasoning_days: u16,
 }
 
 impl PoolPlan {
@@ -186,6 +188,9 @@ impl PoolPlan {
                 max_credit_bps: terms.max_reinsurance_credit.0,
                 surplus_bps: terms.premium_to_surplus.0,
                 group_cap_bps: terms.group_cap.0,
+                first_loss_bps: terms.first_loss.0,
+                seasoning_days: terms.seasoning_days,
+                padding: [0; 4],
             },
         })
     }
@@ -276,6 +281,7 @@ struct PricePlan {
 struct LimitsPlan {
     max_sum_insured: Tokens,
     cap: Percent,
+    daily: Percent,
     risk_group: u32,
     min_term_days: u16,
     max_term_days: u16,
@@ -364,6 +370,8 @@ impl ProductPlan {
             cancel_fee_bps: price.cancel_fee.0,
             min_term_days: limits.min_term_days,
             max_term_days: limits.max_term_days,
+            daily_bps: limits.daily.0,
+            padding: [0; 6],
         })
     }
 }

@@ -216,6 +216,9 @@ pub(crate) const POOL_TERMS: PoolTerms = PoolTerms {
     max_credit_bps: 0,
     surplus_bps: 1_000,
     group_cap_bps: 10_000,
+    first_loss_bps: 0,
+    seasoning_days: 1,
+    padding: [0; 4],
 };
 
 /// Terms of a product with this risk rate: half as much loading, and demand from 0 to 5 % at the kink and 20 % at capacity.
@@ -247,5 +250,7 @@ pub(crate) const fn product_terms(risk_rate_ppb: u64) -> ProductTerms {
         cancel_fee_bps: 1_000,
         min_term_days: 7,
         max_term_days: 365,
+        daily_bps: 10_000,
+        padding: [0; 6],
     }
 }

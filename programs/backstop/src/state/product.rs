@@ -84,6 +84,10 @@ pub struct ProductTerms {
     pub min_term_days: u16,
     /// Longest protection, in days.
     pub max_term_days: u16,
+    /// Most that is sold in a UTC day, as a part of capacity in basis points.
+    pub daily_bps: u16,
+    /// Unused.
+    pub padding: [u8; 6],
 }
 
 impl ProductTerms {
@@ -135,7 +139,9 @@ impl ProductTerms {
             && self.drift_bps <= MAX_DRIFT_BPS
             && (1..=MIN_BPS).contains(&u32::from(self.cap_bps))
             && (1..=MAX_CANCEL_FEE_BPS).contains(&self.cancel_fee_bps)
-            && (1..=self.max_term_days).contains(&self.min_term_days);
+            && (1..=self.max_term_days).contains(&self.min_term_days)
+            && (1..=MIN_BPS).contains(&u32::from(self.daily_bps))
+            && self.padding == [0; 6];
         ensure!(in_bounds, BackstopError::OutOfBounds);
         self.require_room_beside(1)
     }
@@ -234,7 +240,7 @@ pub struct Product {
     pub exposure_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Product>() == 7_296);
+const _: () = assert!(core::mem::size_of::<Product>() == 7_304);
 const _: () = assert!(core::mem::align_of::<Product>() <= 8);
 
 in_place_account!(Product { state: ProductState });

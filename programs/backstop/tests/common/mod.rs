@@ -49,6 +49,9 @@ pub fn pool_terms() -> PoolTerms {
         max_credit_bps: 5_000,
         surplus_bps: 1_000,
         group_cap_bps: 10_000,
+        first_loss_bps: 0,
+        seasoning_days: 1,
+        padding: [0; 4],
     }
 }
 
@@ -204,6 +207,8 @@ pub fn product_terms() -> ProductTerms {
         cancel_fee_bps: 1_000,
         min_term_days: 7,
         max_term_days: 365,
+        daily_bps: 10_000,
+        padding: [0; 6],
     }
 }
 

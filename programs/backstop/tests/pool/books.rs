@@ -15,7 +15,7 @@ fn tranches_have_their_places_seeds_and_names() {
 
 #[test]
 fn an_account_has_room_for_the_pool_and_its_discriminator() {
-    assert_eq!(Pool::SPACE, 7_584 + 8);
+    assert_eq!(Pool::SPACE, 7_592 + 8);
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
     pool_terms().validate(0).unwrap();
     let day = 86_400;
     type Change = fn(&mut PoolTerms, u64);
-    let rest: [(Change, u64, u64); 7] = [
+    let rest: [(Change, u64, u64); 9] = [
         (|t, n| t.cooldown_seconds = n as u32, day, 90 * day),
         (|t, n| t.solvency_bps = n as u32, 10_000, 100_000),
         (|t, n| t.max_leverage_bps = n as u32, 10_000, 100_000),
@@ -31,6 +31,8 @@ fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
         (|t, n| t.group_cap_bps = n as u16, 1, 10_000),
         (|t, n| t.max_credit_bps = n as u16, 0, 5_000),
         (|t, n| t.surplus_bps = n as u16, 0, 3_000),
+        (|t, n| t.first_loss_bps = n as u16, 0, 10_000),
+        (|t, n| t.seasoning_days = n as u16, 1, 30),
     ];
     let rho: (Change, u64, u64) = (|t, n| t.rho_bps = n as u16, 0, 10_000);
     for (index, (change, least, most)) in rest.into_iter().chain([rho]).enumerate() {

@@ -10,7 +10,7 @@ type Change = fn(&mut ProductTerms, u64);
 fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
     product_terms().validate().unwrap();
     let most_rate = 10_000_000_000;
-    let bounds: [(&str, Change, u64, u64); 21] = [
+    let bounds: [(&str, Change, u64, u64); 22] = [
         // The rates of the curve rise: each is bounded by its neighbours.
         ("ceiling", |t, n| t.risk_rate_ceiling_ppb = n, 20_000_000, most_rate),
         ("rate", |t, n| t.risk_rate_ppb = n, 5_000_000, 200_000_000),
@@ -30,6 +30,7 @@ fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
         ("upper mark", |t, n| t.upper_mark_bps = n as u16, 5_000, 10_000),
         ("drift", |t, n| t.drift_bps = n as u16, 0, 2_000),
         ("cap", |t, n| t.cap_bps = n as u16, 1, 10_000),
+        ("daily part", |t, n| t.daily_bps = n as u16, 1, 10_000),
         ("cancellation fee", |t, n| t.cancel_fee_bps = n as u16, 1, 5_000),
         ("shortest term", |t, n| t.min_term_days = n as u16, 1, 365),
         ("at kink", |t, n| t.demand_at_kink_ppb = n, 10_000_000, 10_000_000),
@@ -112,7 +113,7 @@ fn the_demand_curve_is_that_of_the_terms() {
 
 #[test]
 fn an_account_has_room_for_the_product_and_its_discriminator() {
-    assert_eq!(Product::SPACE, 7_296 + 8);
+    assert_eq!(Product::SPACE, 7_304 + 8);
     assert_eq!(Rates::SPACE, 4_200 + 8);
 }
 

@@ -1,8 +1,8 @@
 //! `backstop pool create`.
 
-use crate::commands::args::{Amount, seconds};
+use crate::commands::args::{Amount, count, seconds};
 use crate::commands::context::{Context, Preview, UsageError, hinted};
-use crate::output::percent;
+use crate::output::{duration, percent};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::CreatePoolArgs;
@@ -96,6 +96,12 @@ pub struct CreateArgs {
     /// Highest exposure of one risk group, as a part of capital: 1 to 10000.
     #[arg(long, value_name = "BPS", default_value_t = 10_000)]
     group_cap_bps: u16,
+    /// Least surplus and junior capital at a sale, as a part of required capital: up to 10000.
+    #[arg(long, value_name = "BPS", default_value_t = 1_000)]
+    first_loss_bps: u16,
+    /// Whole days that capital must have stayed before it counts for capacity: 1 to 30. A new pool sells nothing before.
+    #[arg(long, value_name = "DAYS", value_parser = count::<u16>, default_value_t = 7)]
+    seasoning_days: u16,
 }
 
 #[derive(Serialize)]
@@ -128,6 +134,9 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         max_credit_bps: args.max_credit_bps,
         surplus_bps: args.surplus_bps,
         group_cap_bps: args.group_cap_bps,
+        first_loss_bps: args.first_loss_bps,
+        seasoning_days: args.seasoning_days,
+        padding: [0; 4],
     };
     if terms.validate(decimals).is_err() {
         let sentence =
@@ -155,6 +164,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         uri: args.uri.clone(),
         terms,
     };
+    let seasoning = u64::from(terms.seasoning_days).saturating_mul(86_400);
     let instruction = ix::create_pool(context.wallet()?, context.payer()?, &keys, create);
     context.carry_out(&[instruction], |_| {
         let preview = Preview {
@@ -164,6 +174,8 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
                 ("asset", args.mint.to_string()),
                 ("cooldown", super::deposit::cooldown(terms.cooldown_seconds, "")),
                 ("leverage", percent(terms.max_leverage_bps.into())),
+                ("first loss", format!("{} of what is required, at a sale", percent(terms.first_loss_bps.into()))),
+                ("seasoning", format!("capital counts for sales after {}", duration(seasoning))),
                 ("surplus takes", format!("{} of earned premium", percent(terms.surplus_bps.into()))),
                 ("junior weighs", percent(terms.junior_weight_bps.into())),
                 ("shares link to", args.uri.clone()),

@@ -186,6 +186,8 @@ struct Shown {
     max_leverage_bps: u32,
     surplus_bps: u16,
     junior_weight_bps: u32,
+    first_loss_bps: u16,
+    seasoning_days: u16,
     products: Vec<ProductRow>,
     treaties: Vec<String>,
     exits: Vec<EpochRow>,
@@ -283,6 +285,8 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         max_leverage_bps: state.terms.max_leverage_bps,
         surplus_bps: state.terms.surplus_bps,
         junior_weight_bps: state.terms.junior_weight_bps,
+        first_loss_bps: state.terms.first_loss_bps,
+        seasoning_days: state.terms.seasoning_days,
         products,
         treaties,
         exits,
@@ -377,6 +381,14 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
             "{} to the surplus; junior capital weighs {}",
             percent(shown.surplus_bps.into()),
             percent(shown.junior_weight_bps.into())
+        ),
+    );
+    row(
+        "sales",
+        format!(
+            "on capital that has stayed {} days, with a first loss of {} of what is required",
+            shown.seasoning_days,
+            percent(shown.first_loss_bps.into())
         ),
     );
     if pool.alerts > 0 {

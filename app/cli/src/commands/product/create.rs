@@ -157,6 +157,9 @@ pub struct CreateArgs {
     /// Highest sum of all covers, in percent of the pool's own capital.
     #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "80%", help_heading = LIMITS)]
     cap: u16,
+    /// Most that is sold in a UTC day, in percent of capacity.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "25%", help_heading = LIMITS)]
+    daily: u16,
     /// Risk group, 0 to 15: products that fail together.
     #[arg(long, value_name = "NUMBER", value_parser = count::<u32>, default_value_t = 0, help_heading = LIMITS)]
     risk_group: u32,
@@ -233,6 +236,8 @@ impl CreateArgs {
             cancel_fee_bps: self.cancel_fee,
             min_term_days: self.min_term_days,
             max_term_days: self.max_term_days,
+            daily_bps: self.daily,
+            padding: [0; 6],
         })
     }
 
@@ -335,8 +340,9 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
                 (
                     "limits",
                     format!(
-                        "{} of the pool's capital, one cover {} at most, {} to {} days",
+                        "{} of the pool's capital, {} of that a day, one cover {} at most, {} to {} days",
                         percent(terms.cap_bps.into()),
+                        percent(terms.daily_bps.into()),
                         asset_text(&pool.state, terms.max_sum_insured),
                         terms.min_term_days,
                         terms.max_term_days

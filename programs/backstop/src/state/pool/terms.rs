@@ -56,6 +56,12 @@ pub struct PoolTerms {
     pub surplus_bps: u16,
     /// Highest exposure of one risk group, as a part of own capital in basis points.
     pub group_cap_bps: u16,
+    /// Least surplus and junior capital at a sale, as a part of required capital in basis points.
+    pub first_loss_bps: u16,
+    /// Whole days that capital must have stayed before it counts for capacity.
+    pub seasoning_days: u16,
+    /// Unused.
+    pub padding: [u8; 4],
 }
 
 impl PoolTerms {
@@ -75,7 +81,10 @@ impl PoolTerms {
             && u64::from(self.rho_bps) <= BPS
             && self.max_credit_bps <= MAX_CREDIT_BPS
             && self.surplus_bps <= MAX_SURPLUS_BPS
-            && (1..=BPS).contains(&u64::from(self.group_cap_bps));
+            && (1..=BPS).contains(&u64::from(self.group_cap_bps))
+            && u64::from(self.first_loss_bps) <= BPS
+            && (1..=MAX_SEASONING_DAYS).contains(&self.seasoning_days)
+            && self.padding == [0; 4];
         ensure!(in_bounds, BackstopError::OutOfBounds);
         Ok(())
     }
