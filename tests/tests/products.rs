@@ -2,10 +2,11 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::BuyCoverArgs;
 use backstop::constants::*;
 use backstop::error::BackstopError;
 use backstop::peril::evidence::{Severity, TermsInput};
-use backstop::state::{PoolKind, Product, ProductState, Tranche, day_of};
+use backstop::state::{CoverRequest, PoolKind, Product, ProductState, Tranche, day_of};
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_tests::terms::{self, DAY, HOUR, MINUTE, ONE};
@@ -705,6 +706,48 @@ fn a_product_does_not_sell_a_second_before_its_notice_is_over() {
     assert_refused(try_to_buy(&world, &product), BackstopError::NoticeNotOver);
     assert_eq!(world.product(&product).notice_served, 0);
     world.cluster.set_time(sells_from);
+    accepted(try_to_buy(&world, &product));
+}
+
+#[test]
+fn a_product_frozen_for_two_hundred_days_is_not_thawed_for_one_purchase() {
+    let world = World::new();
+    let pool = world.create_pool(terms::create_pool(0));
+    let product = world.create_product(&pool, terms::stress());
+    accepted(set_state(&world, &product, ProductState::Frozen));
+    world.depositor(&pool, Tranche::Senior, 1_000_000 * ONE);
+    world.advance(200 * DAY);
+    world.run(&[], &[ix::accrue(pool.pool)]);
+    world.next_day();
+    world.print(&product, HEALTHY);
+    // Thawed, bought out and frozen again in one transaction.
+    let insider = world.person(100_000 * ONE);
+    let set = |state| ix::set_product_state(world.governance.pubkey(), pool.pool, product.product, state);
+    let args = BuyCoverArgs {
+        nonce: 1,
+        day: world.today(),
+        request: CoverRequest { sum_insured: 700_000 * ONE, term_days: 30 },
+        max_premium: u64::MAX,
+    };
+    let buy = ix::buy_cover(&product, world.payer.pubkey(), insider.id(), insider.id(), args);
+    let all = [budget(), set(ProductState::Selling), buy, set(ProductState::Frozen)];
+    assert_refused(world.send(&[&world.governance, &insider.key], &all), BackstopError::NoticeNotOver);
+    // What is thawed sells after the cooldown and three days.
+    accepted(set_state(&world, &product, ProductState::Selling));
+    let sells_from = world.product(&product).sells_from;
+    assert_eq!(sells_from, world.now() + 10 * DAY);
+    world.cluster.set_time(sells_from - 1);
+    assert_refused(try_to_buy(&world, &product), BackstopError::NoticeNotOver);
+    world.cluster.set_time(sells_from);
+    accepted(try_to_buy(&world, &product));
+}
+
+#[test]
+fn a_freeze_of_seven_days_needs_no_notice() {
+    let (world, _, product) = selling();
+    accepted(set_state(&world, &product, ProductState::Frozen));
+    world.advance(7 * DAY);
+    accepted(set_state(&world, &product, ProductState::Selling));
     accepted(try_to_buy(&world, &product));
 }
 

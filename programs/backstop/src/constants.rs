@@ -93,6 +93,8 @@ pub const MAX_COOLDOWN: i64 = 90 * DAY;
 pub const MIN_COOLDOWN: i64 = DAY;
 /// Time beyond the cooldown that a notice runs, so that capital which disagrees can have left before it ends.
 pub const NOTICE_MARGIN: i64 = 3 * DAY;
+/// A product that was frozen for longer needs notice again before it sells.
+pub const FROZEN_WITHOUT_NOTICE: i64 = WEEK;
 /// An epoch this long past its end settles in spite of an alert that is only breaching.
 pub const LATE_EPOCH: i64 = 30 * DAY;
 /// Days that the queue of exit epochs spans at most, from the oldest unfilled epoch to the newest: two years and nine

@@ -41,7 +41,7 @@ zero_copy_pages! { read_in_place by in_place;
     }
     Product {
         pool, trigger, covered_asset, rent_payer, wording_hash, name, uri, terms, risk_rate_ppb, risk_rate_at,
-        sells_from, level_at, event_at, exposure, covers_sold, level_bps, utilisation_bps, released_day,
+        sells_from, level_at, frozen_at, thawed_at, event_at, exposure, covers_sold, level_bps, utilisation_bps, released_day,
         newest_activation_day, ring_days, id, version, bump, state, notice_served, incident_closed, padding, reserved,
         starts, exposure_ends,
     }

@@ -323,10 +323,11 @@ fn every_entry_of_the_ledger_counts_in_the_invariant() {
         pool.group_exposures[9] = 20;
         pool.total_exposure = 30;
         pool.alert_exposure = 30;
+        (pool.group_alert_exposures[2], pool.group_alert_exposures[9]) = (10, 20);
         pool
     };
     whole().invariant().unwrap();
-    let changes: [fn(&mut Pool); 21] = [
+    let changes: [fn(&mut Pool); 22] = [
         |pool| pool.surplus += 1,
         |pool| pool.tranches[0].assets += 1,
         |pool| pool.tranches[0].exiting += 1,
@@ -343,6 +344,7 @@ fn every_entry_of_the_ledger_counts_in_the_invariant() {
         |pool| pool.group_exposures[9] -= 1,
         |pool| pool.total_exposure += 1,
         |pool| pool.alert_exposure += 1,
+        |pool| pool.group_alert_exposures[9] -= 1,
         |pool| pool.surplus = u64::MAX,
         // Capital that nobody owns.
         |pool| pool.tranches[0].shares = 0,
