@@ -2,11 +2,11 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::BuyCoverArgs;
 use backstop::constants::*;
 use backstop::error::BackstopError;
 use backstop::peril::evidence::{Severity, TermsInput};
 use backstop::state::{CoverRequest, PoolKind, Product, ProductState, Tranche, day_of};
+use backstop::{BuyCoverArgs, DepositArgs};
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_tests::terms::{self, DAY, HOUR, MINUTE, ONE};
@@ -694,6 +694,44 @@ fn a_product_of_an_unused_pool_needs_no_notice() {
     accepted(try_to_buy(&world, &product));
     assert_eq!(world.product(&product).notice_served, 1);
     assert_books(&world.cluster, &pool.pool);
+}
+
+#[test]
+fn a_product_that_lands_before_the_first_deposit_stops_it() {
+    let (world, pool) = empty_pool();
+    let seen = world.pool(&pool).seen();
+    let person = world.person(1_000_000 * ONE);
+    let deposit = |seen| {
+        let mint = pool.share_mint(Tranche::Senior);
+        let args = DepositArgs { tranche: Tranche::Senior, amount: 1_000_000 * ONE, min_shares: 0, seen };
+        let account =
+            ix::create_associated_token(&person.id(), &person.id(), &mint, &anchor_spl::token_2022::ID);
+        world.send(&[&person.key], &[account, ix::deposit(&pool, person.id(), None, args)])
+    };
+    // While the deposit is on its way governance announces a product, which in an unused pool needs no notice.
+    let product = world.announce_product(&pool, &product_args(&world));
+    assert_eq!(world.pool(&pool).seen(), seen, "without a condition it sells nothing");
+    let [_, set] = product_args(&world).instructions(world.governance.pubkey(), world.payer.pubkey(), &product, 0);
+    world.run(&[&world.governance], &[set]);
+    assert_refused(deposit(seen), BackstopError::NotSeen);
+    assert_eq!(world.assets(&person), 1_000_000 * ONE);
+    // Who looks again may take it or leave it.
+    accepted(deposit(world.pool(&pool).seen()));
+}
+
+#[test]
+fn surplus_that_was_given_makes_later_products_wait() {
+    let world = World::new();
+    let pool = world.create_pool(terms::create_pool(0));
+    let least = world.pool(&pool).terms.min_first_deposit;
+    let giver = world.person(least);
+    let give = |amount| world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), amount)]);
+    let wait = || world.product(&world.create_product(&pool, terms::stress())).sells_from - world.now();
+    // A stranger's cents make nobody wait.
+    give(least - 1);
+    assert_eq!(wait(), 0);
+    give(1);
+    assert_eq!(wait(), 10 * DAY);
 }
 
 #[test]

@@ -96,6 +96,9 @@ refusals! {
     /// 6015
     #[msg("The number is taken: an account stands at its address")]
     IdTaken = 15,
+    /// 6016
+    #[msg("The pool stands behind a product or a treaty that the depositor has not seen")]
+    NotSeen = 16,
 
     // ---- roles and pause: 6020 (0x1784) ----
     /// 6020

@@ -221,7 +221,7 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
         let queue = (books.queue.first().copied().unwrap_or(0), books.queue.last().copied().unwrap_or(0));
         check.same("queue", index, queue, (pool.oldest_exit_day, pool.newest_exit_day));
         check.same("in use", index, books.in_use, pool.in_use == 1);
-        check.same("counts", index, (books.products, books.treaties), (pool.products, pool.treaties));
+        check.same("counts", index, (books.products, books.seen()), (pool.products, pool.seen()));
         for group in 0..16 {
             let chain = pool.group_exposures[group as usize];
             check.amount("group exposure", index, model.exposure_of_group(index, group), chain);

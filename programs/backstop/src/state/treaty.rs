@@ -159,12 +159,12 @@ pub struct Commutation {
 impl Treaty {
     // ---- its life ----
 
-    /// Announces a treaty between two pools and gives it the cedant's next id. It may be accepted once the notice of
+    /// Announces a treaty between two pools and gives it the cedant's next id; the reinsurer counts it. It may be accepted once the notice of
     /// both is over, and begins after that. Whoever pays its rent, and its bump, are for the caller to fill in.
     pub fn announce(
         terms: TreatyTerms,
         (cedant_key, cedant): (Pubkey, &mut Pool),
-        (reinsurer_key, reinsurer): (Pubkey, &Pool),
+        (reinsurer_key, reinsurer): (Pubkey, &mut Pool),
         now: i64,
     ) -> Result<Self> {
         terms.validate()?;
@@ -177,6 +177,7 @@ impl Treaty {
         ensure!(ahead <= MAX_TERM_AND_RING_DAYS, BackstopError::BadTreatyTerms);
         let id = cedant.treaties;
         cedant.treaties = id.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
+        reinsurer.treaties = reinsurer.treaties.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
         Ok(Self {
             cedant: cedant_key,
             reinsurer: reinsurer_key,

@@ -2,7 +2,7 @@
 
 use super::{BPS, DAY, MOST, Model, N, Rule, ceil, day, need, start, take};
 use crate::fuzz::op::{Op, Who};
-use backstop::state::{Access, PoolKind, PoolTerms};
+use backstop::state::{Access, PoolKind, PoolTerms, Seen};
 
 /// The virtual claims in every pot.
 pub const V: N = 1_000;
@@ -116,8 +116,10 @@ pub struct Pool {
     pub inward: Vec<usize>,
     /// Products created.
     pub products: u16,
-    /// Treaties announced.
+    /// Treaties announced, ceding or reinsuring.
     pub treaties: u16,
+    /// Products that have their condition.
+    pub conditions: u16,
     /// Longest ring.
     pub ring_days: u32,
 }
@@ -146,6 +148,11 @@ impl Pool {
     /// When something announced now may begin.
     pub fn notice(&self, now: i64) -> i64 {
         if self.in_use { now + i64::from(self.terms.cooldown_seconds) + 3 * DAY } else { now }
+    }
+
+    /// What somebody who deposits now has seen.
+    pub fn seen(&self) -> Seen {
+        Seen { products: self.conditions, treaties: self.treaties }
     }
 
     /// Capital that comes in counts for capacity from the next day on.
@@ -444,6 +451,7 @@ impl Model {
                 books.hold();
                 need(amount > 0, "nothing is given")?;
                 books.surplus += N::from(amount);
+                books.in_use |= books.surplus >= N::from(books.terms.min_first_deposit);
                 let asset = books.asset;
                 self.spend(who, asset, N::from(amount))
             }

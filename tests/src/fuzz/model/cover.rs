@@ -371,6 +371,7 @@ impl Model {
                 need(entry.state == ProductState::Announced, "it has its condition, or sells no more")?;
                 let books = &mut self.pools[entry.pool];
                 books.ring_days = books.ring_days.max(entry.ring_days);
+                books.conditions += 1;
                 entry.state = ProductState::Selling;
                 entry.has_condition = true;
                 entry.sells_from = books.notice(now);

@@ -107,6 +107,7 @@ impl Model {
         need(terms.end_day - day(now) <= 510, "it ends too late")?;
         let id = self.pools[cedant].treaties;
         self.pools[cedant].treaties += 1;
+        self.pools[reinsurer].treaties += 1;
         self.treaties.push(Treaty {
             cedant,
             id,
@@ -174,6 +175,8 @@ impl Model {
         need(self.pools[reinsurer].inward.len() < 8, "there is no place")?;
         self.pools[reinsurer].inward.push(index);
         self.treaties[index].active = true;
+        self.pools[cedant].in_use = true;
+        self.pools[reinsurer].in_use = true;
         self.treaties[index].premium = premium;
         self.need_solvent(reinsurer)
     }
@@ -283,6 +286,7 @@ impl Model {
         books.unearned -= returned;
         self.pools[cedant].hold();
         self.pools[cedant].surplus += returned;
+        self.pools[cedant].in_use |= returned > 0;
         self.treaties[index].end_day = tomorrow;
         self.need_solvent(cedant)
     }
@@ -299,6 +303,7 @@ impl Model {
         self.need_solvent(cedant)?;
         self.pools[reinsurer].hold();
         self.pools[reinsurer].surplus += amount;
+        self.pools[reinsurer].in_use = true;
         Ok(())
     }
 

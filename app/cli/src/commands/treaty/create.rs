@@ -199,7 +199,8 @@ fn terms(args: &CreateArgs, cedant: &OpenPool, notice_until: i64) -> Result<Trea
 /// The treaty as the program would write it.
 fn announced(cedant: &OpenPool, reinsurer: &OpenPool, terms: TreatyTerms, now: i64) -> Result<Treaty> {
     let mut books = cedant.state.clone();
-    let to = (reinsurer.keys.pool, &*reinsurer.state);
+    let mut others = reinsurer.state.clone();
+    let to = (reinsurer.keys.pool, &mut *others);
     Treaty::announce(terms, (cedant.keys.pool, &mut books), to, now).map_err(|error| refused(refusal(error)))
 }
 

@@ -155,13 +155,17 @@ impl Pool {
         Ok(issued)
     }
 
-    /// Books a contribution to the surplus.
+    /// Books a contribution to the surplus. A surplus of at least the least first deposit is entrusted to the pool: less
+    /// does not make its governance wait.
     pub fn contribute(&mut self, amount: u64) -> Result<()> {
         self.hold_capacity()?;
         ensure!(amount > 0, BackstopError::AmountTooSmall);
         let surplus = self.surplus.checked_add(amount);
         ensure!(surplus.is_some_and(|surplus| surplus <= MAX_SURPLUS), BackstopError::AmountTooLarge);
         credit(&mut self.surplus, amount)?;
+        if self.surplus >= self.terms.min_first_deposit {
+            self.in_use = 1;
+        }
         credit(&mut self.cash, amount)
     }
 
@@ -231,6 +235,9 @@ impl Pool {
     /// Takes surplus in that another pool gave, or owed. It counts for capacity from the next day on.
     pub fn receive_surplus(&mut self, amount: u64) -> Result<()> {
         self.hold_capacity()?;
+        if amount > 0 {
+            self.in_use = 1;
+        }
         credit(&mut self.surplus, amount)?;
         credit(&mut self.cash, amount)
     }

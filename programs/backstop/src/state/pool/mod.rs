@@ -60,7 +60,8 @@ pub struct Pool {
     pub access: u8,
     /// Decimals of the asset.
     pub asset_decimals: u8,
-    /// 1 once shares were issued or a cover was sold: from then on there is capital or a holder to give notice to.
+    /// 1 once somebody has entrusted something to the pool, to whom notice is given from then on: shares were issued, a
+    /// cover sold, a treaty accepted on either side, or surplus received (of contributions the least first deposit).
     pub in_use: u8,
     /// Unused.
     pub padding: [u8; 3],
@@ -120,10 +121,11 @@ pub struct Pool {
     pub oldest_exit_day: u32,
     /// Newest exit epoch of the queue; 0 when the queue is empty.
     pub newest_exit_day: u32,
-    /// Treaties of this pool as cedant so far: the next treaty's id.
+    /// Treaties announced so far: of a pool that cedes the next treaty's id, of one that reinsures those that it may come
+    /// to stand behind.
     pub treaties: u16,
-    /// Unused.
-    pub padding2: [u8; 2],
+    /// Products that have been given their condition so far.
+    pub conditions: u16,
     /// UTC day that `capital_at_day` was noted on.
     pub capital_day: u32,
     /// Unused.
