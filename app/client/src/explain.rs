@@ -206,6 +206,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::EpochInUse => "it is closed after its last ticket; `backstop crank run --once` settles it",
         E::InsuresItsOwnAsset => "a pool cannot pay in what it insures: choose a pool of another asset",
         E::CooldownTooShort => "choose a pool with a longer cooldown, or a trigger that decides sooner",
+        E::AttachmentTooLow => "announce a layer that begins higher: `backstop pool show` tells the cedant's capital",
         E::TermsDoNotFit | E::BadTriggerTerms | E::BadTreatyTerms => {
             "the bounds are in the program's documentation of the terms"
         }

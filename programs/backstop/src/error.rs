@@ -225,7 +225,7 @@ refusals! {
     #[msg("The pool pays in the asset that this product insures")]
     InsuresItsOwnAsset = 90,
     /// 6091
-    #[msg("The pool's cooldown is shorter than this trigger needs")]
+    #[msg("The cooldown is shorter than the trigger needs, or the reinsurer's than the cedant's")]
     CooldownTooShort = 91,
     /// 6092
     #[msg("The term, the waiting time and the trigger's ring do not fit together")]
@@ -428,6 +428,9 @@ refusals! {
     /// 6209
     #[msg("Nothing is owed")]
     NothingOwed = 209,
+    /// 6210
+    #[msg("The layer's attachment is below 1 % of the cedant's capital")]
+    AttachmentTooLow = 210,
 }
 
 impl BackstopError {

@@ -323,9 +323,11 @@ fn incidents(scene: &Scene, model: &Model, view: &View, check: &mut Check) {
         let noted = incident.treaties.iter().take(incident.treaty_count.into());
         let noted = noted.map(|noted| {
             let pending = noted.state == CallState::Pending;
-            (noted.treaty, N::from(noted.owed), N::from(noted.paid), pending)
+            (noted.treaty, [noted.owed, noted.paid, noted.restored].map(N::from), pending)
         });
-        let of = |noted: &super::model::Noted| (scene.treaty(model, noted.treaty), noted.owed, noted.paid, noted.pending);
+        let of = |noted: &super::model::Noted| {
+            (scene.treaty(model, noted.treaty), [noted.owed, noted.paid, noted.restored], noted.pending)
+        };
         check.same("treaties noted", index, entry.noted.iter().map(of).collect::<Vec<_>>(), noted.collect());
     }
     for ((pool, number), crisis) in &view.crises {

@@ -26,7 +26,7 @@ fn announced() -> (Treaty, Pool, Pool) {
 fn an_announcement_waits_for_the_notice_of_both_and_takes_the_next_id() {
     let (mut cedant, mut reinsurer) = (pool_with(1_000, 0, 0), reinsurer_with(0, 0, 10_000));
     cedant.treaties = 4;
-    reinsurer.terms.cooldown_seconds = 6 * 86_400;
+    (cedant.terms.cooldown_seconds, reinsurer.terms.cooldown_seconds) = (5 * 86_400, 6 * 86_400);
     let treaty = announce(&mut cedant, &mut reinsurer, terms()).unwrap();
     assert_eq!((treaty.id, cedant.treaties, reinsurer.treaties), (4, 5, 1));
     assert_eq!((treaty.cedant, treaty.reinsurer), (key(30), key(31)));
@@ -40,6 +40,10 @@ fn an_announcement_waits_for_the_notice_of_both_and_takes_the_next_id() {
     refused(announce(&mut cedant, &mut reinsurer, far), BadTreatyTerms);
     assert!(announce(&mut cedant, &mut reinsurer, TreatyTerms { end_day: TODAY + 510, ..far }).is_ok());
     refused(announce(&mut cedant, &mut reinsurer, TreatyTerms { limit: 0, ..terms() }), BadTreatyTerms);
+    // Nobody leaves the reinsurer on news that its cedants' providers cannot leave on.
+    cedant.terms.cooldown_seconds = 6 * 86_400 + 1;
+    refused(announce(&mut cedant, &mut reinsurer, terms()), CooldownTooShort);
+    cedant.terms.cooldown_seconds = 6 * 86_400;
     reinsurer.asset_mint = key(9);
     refused(announce(&mut cedant, &mut reinsurer, terms()), WrongParent);
     reinsurer.asset_mint = cedant.asset_mint;
@@ -83,6 +87,14 @@ fn acceptance_is_refused_out_of_its_time_in_alert_and_without_the_money() {
     refused(accept(|_, cedant, _| cedant.oldest_exit_day = TODAY - 1, NOW), ExitsWaiting);
     refused(accept(|_, _, reinsurer| reinsurer.oldest_exit_day = TODAY - 1, NOW), ExitsWaiting);
     refused(accept(|_, cedant, _| cedant.surplus = 99, NOW), SurplusTooSmall);
+    // 1 % of 11,000, and of 11,001.
+    assert!(accept(|treaty, _, _| treaty.kind = layer(110), NOW).is_ok());
+    refused(accept(|treaty, _, _| treaty.kind = layer(109), NOW), AttachmentTooLow);
+    let richer = |treaty: &mut Treaty, cedant: &mut Pool, _: &mut Pool| {
+        treaty.kind = layer(110);
+        (cedant.tranches[1].exiting, cedant.tranches[1].units, cedant.cash) = (1, 1_000, 11_001);
+    };
+    refused(accept(richer, NOW), AttachmentTooLow);
     let exposed = |_: &mut Treaty, cedant: &mut Pool, _: &mut Pool| cedant.add_exposure(0, 10_901).unwrap();
     refused(accept(exposed, NOW), BelowRequiredCapital);
     refused(accept(|_, _, reinsurer| reinsurer.tranches[1].assets = 999, NOW), BelowRequiredCapital);
@@ -93,20 +105,23 @@ fn acceptance_is_refused_out_of_its_time_in_alert_and_without_the_money() {
 }
 
 #[test]
-fn commuting_gives_back_what_is_unearned_from_tomorrow_on() {
+fn commuting_ends_the_term_in_three_days_and_gives_back_what_is_unearned_then() {
     let (mut treaty, mut cedant, mut reinsurer) = announced();
     treaty.start_day = TODAY + 1;
     treaty.accept(key(1), &mut cedant, &mut reinsurer, NOW).unwrap();
     let now = NOW + 3 * DAY;
     refused(treaty.clone().commute(&key(1), &mut cedant, &mut reinsurer, NOW), WrongTreatyState);
-    refused(treaty.clone().commute(&key(1), &mut cedant, &mut reinsurer, NOW + 19 * DAY), WrongTreatyState);
+    refused(treaty.clone().commute(&key(1), &mut cedant, &mut reinsurer, NOW + 16 * DAY), WrongTreatyState);
+    let last = |now| treaty.clone().commute(&key(1), &mut { cedant }, &mut { reinsurer }, now);
+    assert_eq!(last(NOW + 16 * DAY - 1).unwrap().end_day, TODAY + 19);
     cedant.accrue(now).unwrap();
     reinsurer.accrue(now).unwrap();
     let commuted = treaty.commute(&key(1), &mut cedant, &mut reinsurer, now).unwrap();
-    // 16 of 20 days of 100, rounded down twice.
-    assert_eq!(commuted, Commutation { end_day: TODAY + 4, returned: 79 });
-    assert_eq!((treaty.end_day, cedant.layers[0].end), (TODAY + 4, NOW + 4 * DAY));
-    assert_eq!(cedant.surplus, 979);
+    // 13 of 20 days of 100, rounded down twice.
+    assert_eq!(commuted, Commutation { end_day: TODAY + 7, returned: 64 });
+    assert_eq!((treaty.end_day, cedant.layers[0].end), (TODAY + 7, NOW + 7 * DAY));
+    assert_eq!(cedant.surplus, 964);
+    refused(treaty.commute(&key(1), &mut cedant, &mut reinsurer, now + DAY), WrongTreatyState);
     cedant.invariant().unwrap();
     reinsurer.invariant().unwrap();
 }

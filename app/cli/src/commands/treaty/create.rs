@@ -56,7 +56,7 @@ pub struct CreateArgs {
     attachment: Option<Amount>,
     /// Layer: premium for the term, as a part of the limit.
     #[arg(long, value_name = "BPS", requires = "layer",
-          value_parser = value_parser!(u16).range(1..=i64::from(MAX_RATE_ON_LINE_BPS)))]
+          value_parser = value_parser!(u16).range(i64::from(MIN_RATE_ON_LINE_BPS)..=i64::from(MAX_RATE_ON_LINE_BPS)))]
     rate_on_line_bps: Option<u16>,
     /// Layer: how often the limit is restored.
     #[arg(long, value_name = "TIMES", requires = "layer",

@@ -42,6 +42,7 @@ pub struct CreateTreaty<'info> {
 /// - only governance;
 /// - only from a cover pool to a reinsurance pool of the same asset, so that there are no circles;
 /// - every term is within its hard bounds;
+/// - the reinsurer's cooldown is at least the cedant's: nobody leaves on the cedant's news;
 /// - it may be accepted once both pools' notice is over, and begins after that.
 pub(crate) fn handle(ctx: Context<CreateTreaty>, terms: TreatyTerms) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
