@@ -116,9 +116,19 @@ impl Scene {
         terms: TreatyTerms,
     ) -> (TreatyKeys, Outcome) {
         let world = &self.world;
+        [cedant, reinsurer].into_iter().for_each(|pool| self.write_off_notice(pool));
         let keys = TreatyKeys::derive(*cedant, reinsurer.pool, world.pool(cedant).treaties);
         let create = ix::create_treaty(world.governance.pubkey(), world.payer.pubkey(), &keys, terms);
         (keys, world.send(&[&world.governance], &[create]))
+    }
+
+    /// Writes the notice off that surplus and treaties bring, as long as there are no shares and covers: so the treaties of
+    /// a case are in the place where it wants them.
+    fn write_off_notice(&self, pool: &PoolKeys) {
+        let books = self.world.pool(pool);
+        if books.in_use == 1 && books.total_exposure == 0 && books.tranches.iter().all(|book| book.shares == 0) {
+            self.edit(pool, |books| books.in_use = 0);
+        }
     }
 
     /// Announces a treaty that must be taken.

@@ -281,7 +281,7 @@ impl World {
 
     /// Deposits, creating the share account on the way.
     pub fn deposit(&self, keys: &PoolKeys, person: &Person, tranche: Tranche, amount: u64) -> Outcome {
-        let args = DepositArgs { tranche, amount, min_shares: 0 };
+        let args = DepositArgs { tranche, amount, min_shares: 0, seen: self.pool(keys).seen() };
         let account = ix::create_associated_token(
             &self.payer.pubkey(),
             &person.id(),

@@ -422,6 +422,7 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
     planter.plant(Rule::Alerts, pool, |world| edit::<Pool>(world, pool, |it| it.alerts += 1));
     planter.plant(Rule::Alerts, pool, |world| edit::<Pool>(world, pool, |it| it.alert_exposure += 1));
     planter.plant(Rule::Alerts, pool, |world| edit::<Pool>(world, pool, |it| it.group_alerts[7] += 1));
+    planter.plant(Rule::Alerts, pool, |world| edit::<Pool>(world, pool, |it| it.group_alert_exposures[7] += 1));
 
     planter.plant(Rule::Stream, pool, |world| edit::<Pool>(world, pool, |it| it.rate_q32 += 1));
     planter.plant(Rule::Stream, pool, |world| {

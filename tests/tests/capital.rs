@@ -146,7 +146,7 @@ fn a_deposit_that_gives_fewer_shares_than_asked_for_is_refused() {
     world.cluster.set_tokens(&person.id(), &world.asset, 100 * ONE);
     let before = world.pool(&keys);
     let deposit = |min_shares| {
-        let args = DepositArgs { tranche: JUNIOR, amount: 7 * ONE, min_shares };
+        let args = DepositArgs { tranche: JUNIOR, amount: 7 * ONE, min_shares, seen: world.pool(&keys).seen() };
         world.send(&[&person.key], &[ix::deposit(&keys, person.id(), None, args)])
     };
     assert_refused(deposit(7_000 * ONE + 1), BackstopError::TooFewShares);
@@ -454,7 +454,7 @@ fn a_deposit_goes_only_to_the_accounts_of_its_own_pool() {
     let victim = world.depositor(&keys, SENIOR, 100 * ONE);
     world.cluster.set_tokens(&person.id(), &world.asset, 100 * ONE);
     world.cluster.set_tokens(&victim.id(), &world.asset, 100 * ONE);
-    let args = DepositArgs { tranche: JUNIOR, amount: 20 * ONE, min_shares: 0 };
+    let args = DepositArgs { tranche: JUNIOR, amount: 20 * ONE, min_shares: 0, seen: world.pool(&keys).seen() };
     let with = |from: Pubkey, to: Pubkey| {
         let mut call = ix::deposit(&keys, person.id(), None, args.clone());
         for account in call.accounts.iter_mut().filter(|account| account.pubkey == from) {
@@ -1213,7 +1213,7 @@ fn what_capital_instructions_cost_stays_within_a_budget() {
         &anchor_spl::token_2022::ID,
     );
     world.run(&[], &[shares]);
-    let args = DepositArgs { tranche: SENIOR, amount: 3_000 * ONE, min_shares: 1 };
+    let args = DepositArgs { tranche: SENIOR, amount: 3_000 * ONE, min_shares: 1, seen: world.pool(&keys).seen() };
     note("deposit", world.run(&[&person.key], &[ix::deposit(&keys, person.id(), None, args)]), 30_000);
     let part = world.shares(&keys, &person, SENIOR) / 4;
     let (first, outcome) = world.request_exit(&keys, &person, SENIOR, part);

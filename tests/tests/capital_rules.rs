@@ -584,7 +584,7 @@ fn share_mints_show_a_name_that_nobody_can_change_and_cannot_be_frozen() {
 // ---- depositors ----
 
 fn deposit_with(world: &World, keys: &PoolKeys, person: &Person, authority: Option<&Keypair>, signs: bool) -> Outcome {
-    let args = DepositArgs { tranche: Tranche::Junior, amount: 20 * ONE, min_shares: 0 };
+    let args = DepositArgs { tranche: Tranche::Junior, amount: 20 * ONE, min_shares: 0, seen: world.pool(&keys).seen() };
     let shares = ix::create_associated_token(
         &world.payer.pubkey(),
         &person.id(),
@@ -942,7 +942,7 @@ fn accounts_beyond_those_that_an_instruction_names_are_refused() {
     let ticket = world.ticket(&keys, &person, nonce);
     let day = ticket.epoch_day;
     let governance = world.governance.pubkey();
-    let args = DepositArgs { tranche: Tranche::Junior, amount: ONE, min_shares: 0 };
+    let args = DepositArgs { tranche: Tranche::Junior, amount: ONE, min_shares: 0, seen: world.pool(&keys).seen() };
     let calls: Vec<(&Keypair, Instruction)> = vec![
         (&person.key, ix::deposit(&keys, person.id(), None, args)),
         (&world.payer, ix::accrue(keys.pool)),

@@ -505,9 +505,6 @@ impl Market {
             treaties.push(keys);
         }
         let people: Vec<Person> = (0..5).map(|_| world.person(1_000_000_000 * ONE)).collect();
-        let giver = &people[0];
-        run(&[&giver.key], &[ix::contribute_surplus(&cedant, giver.id(), 300 * ONE)]);
-        run(&[&giver.key], &[ix::contribute_surplus(&reinsurer, giver.id(), 2_000 * ONE)]);
         let mut risks = Vec::new();
         for id in 0..40 {
             let keys = ProductKeys::derive(cedant, id);
@@ -519,6 +516,10 @@ impl Market {
             run(&[governance], &args.instructions(governance.pubkey(), payer, &keys, id));
             risks.push(Risk { keys, covers: Vec::new() });
         }
+        // What is given makes all that is announced later wait.
+        let giver = &people[0];
+        run(&[&giver.key], &[ix::contribute_surplus(&cedant, giver.id(), 300 * ONE)]);
+        run(&[&giver.key], &[ix::contribute_surplus(&reinsurer, giver.id(), 2_000 * ONE)]);
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let (over, tickets) = (Vec::new(), Vec::new());
         let mut market = Self { world, ledger, cedant, reinsurer, treaties, risks, over, people, tickets, rng };
@@ -871,7 +872,7 @@ fn a_refused_instruction_reports_nothing() {
     let world = World::new();
     let keys = world.create_pool(terms::create_pool(0));
     let person = world.person(ONE);
-    let args = DepositArgs { tranche: Tranche::Junior, amount: ONE, min_shares: 0 };
+    let args = DepositArgs { tranche: Tranche::Junior, amount: ONE, min_shares: 0, seen: world.pool(&keys).seen() };
     let error = world.send(&[&person.key], &[ix::deposit(&keys, person.id(), None, args)]).unwrap_err();
     assert!(!explain(&error).contains("Program data: "));
 }
@@ -902,7 +903,7 @@ fn drowned(flood: Vec<Instruction>) {
     ledger.read(&world.deposit(&keys, &person, Tranche::Senior, 1_000 * ONE).expect("it is taken").logs);
     ledger.check(&world, &keys);
 
-    let args = DepositArgs { tranche: Tranche::Senior, amount: 10 * ONE, min_shares: 0 };
+    let args = DepositArgs { tranche: Tranche::Senior, amount: 10 * ONE, min_shares: 0, seen: world.pool(&keys).seen() };
     let deposit = ix::deposit(&keys, person.id(), None, args);
     let before = world.pool(&keys);
     let receipt = world.run(&[&person.key], &[vec![budget()], flood, vec![deposit.clone()]].concat());

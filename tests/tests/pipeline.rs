@@ -6,7 +6,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::{AnchorDeserialize, Discriminator};
 use backstop::DepositArgs;
 use backstop::error::BackstopError;
-use backstop::state::{Pool, Tranche};
+use backstop::state::{Pool, Seen, Tranche};
 use backstop_client::account;
 use backstop_client::cluster::rpc::RpcCluster;
 use backstop_client::cluster::{Cluster, ClusterError};
@@ -44,7 +44,8 @@ impl Stage {
     pub fn deposit(&self, amount: u64) -> Vec<Instruction> {
         let owner = self.person.id();
         let (mint, program) = (self.pool.share_mint(Tranche::Senior), anchor_spl::token_2022::ID);
-        let args = DepositArgs { tranche: Tranche::Senior, amount, min_shares: 0 };
+        let seen = Seen { products: 0, treaties: 0 };
+        let args = DepositArgs { tranche: Tranche::Senior, amount, min_shares: 0, seen };
         vec![ix::create_associated_token(&owner, &owner, &mint, &program), ix::deposit(&self.pool, owner, None, args)]
     }
 

@@ -509,7 +509,8 @@ fn a_deposit_before_a_purchase_in_one_transaction_changes_neither_price_nor_capa
         &pool.share_mint(Tranche::Junior),
         &anchor_spl::token_2022::ID,
     );
-    let args = backstop::DepositArgs { tranche: Tranche::Junior, amount: CAPITAL * 5, min_shares: 0 };
+    let seen = world.pool(&pool).seen();
+    let args = backstop::DepositArgs { tranche: Tranche::Junior, amount: CAPITAL * 5, min_shares: 0, seen };
     let deposit = ix::deposit(&pool, buyer.id(), None, args);
     let buy = |nonce, request| {
         let args = BuyCoverArgs { nonce, day: world.today(), request, max_premium: u64::MAX };

@@ -5,7 +5,8 @@ use anchor_lang::solana_program::instruction::Instruction;
 use backstop::constants::*;
 use backstop::error::BackstopError;
 use backstop::peril::evidence::{Severity, TermsInput};
-use backstop::state::{PoolKind, Product, ProductState, Tranche, day_of};
+use backstop::state::{CoverRequest, PoolKind, Product, ProductState, Tranche, day_of};
+use backstop::{BuyCoverArgs, DepositArgs};
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_tests::terms::{self, DAY, HOUR, MINUTE, ONE};
@@ -696,6 +697,44 @@ fn a_product_of_an_unused_pool_needs_no_notice() {
 }
 
 #[test]
+fn a_product_that_lands_before_the_first_deposit_stops_it() {
+    let (world, pool) = empty_pool();
+    let seen = world.pool(&pool).seen();
+    let person = world.person(1_000_000 * ONE);
+    let deposit = |seen| {
+        let mint = pool.share_mint(Tranche::Senior);
+        let args = DepositArgs { tranche: Tranche::Senior, amount: 1_000_000 * ONE, min_shares: 0, seen };
+        let account =
+            ix::create_associated_token(&person.id(), &person.id(), &mint, &anchor_spl::token_2022::ID);
+        world.send(&[&person.key], &[account, ix::deposit(&pool, person.id(), None, args)])
+    };
+    // While the deposit is on its way governance announces a product, which in an unused pool needs no notice.
+    let product = world.announce_product(&pool, &product_args(&world));
+    assert_eq!(world.pool(&pool).seen(), seen, "without a condition it sells nothing");
+    let [_, set] = product_args(&world).instructions(world.governance.pubkey(), world.payer.pubkey(), &product, 0);
+    world.run(&[&world.governance], &[set]);
+    assert_refused(deposit(seen), BackstopError::NotSeen);
+    assert_eq!(world.assets(&person), 1_000_000 * ONE);
+    // Who looks again may take it or leave it.
+    accepted(deposit(world.pool(&pool).seen()));
+}
+
+#[test]
+fn surplus_that_was_given_makes_later_products_wait() {
+    let world = World::new();
+    let pool = world.create_pool(terms::create_pool(0));
+    let least = world.pool(&pool).terms.min_first_deposit;
+    let giver = world.person(least);
+    let give = |amount| world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), amount)]);
+    let wait = || world.product(&world.create_product(&pool, terms::stress())).sells_from - world.now();
+    // A stranger's cents make nobody wait.
+    give(least - 1);
+    assert_eq!(wait(), 0);
+    give(1);
+    assert_eq!(wait(), 10 * DAY);
+}
+
+#[test]
 fn a_product_does_not_sell_a_second_before_its_notice_is_over() {
     let (world, pool, _) = selling();
     let product = world.create_product(&pool, terms::stress());
@@ -705,6 +744,48 @@ fn a_product_does_not_sell_a_second_before_its_notice_is_over() {
     assert_refused(try_to_buy(&world, &product), BackstopError::NoticeNotOver);
     assert_eq!(world.product(&product).notice_served, 0);
     world.cluster.set_time(sells_from);
+    accepted(try_to_buy(&world, &product));
+}
+
+#[test]
+fn a_product_frozen_for_two_hundred_days_is_not_thawed_for_one_purchase() {
+    let world = World::new();
+    let pool = world.create_pool(terms::create_pool(0));
+    let product = world.create_product(&pool, terms::stress());
+    accepted(set_state(&world, &product, ProductState::Frozen));
+    world.depositor(&pool, Tranche::Senior, 1_000_000 * ONE);
+    world.advance(200 * DAY);
+    world.run(&[], &[ix::accrue(pool.pool)]);
+    world.next_day();
+    world.print(&product, HEALTHY);
+    // Thawed, bought out and frozen again in one transaction.
+    let insider = world.person(100_000 * ONE);
+    let set = |state| ix::set_product_state(world.governance.pubkey(), pool.pool, product.product, state);
+    let args = BuyCoverArgs {
+        nonce: 1,
+        day: world.today(),
+        request: CoverRequest { sum_insured: 700_000 * ONE, term_days: 30 },
+        max_premium: u64::MAX,
+    };
+    let buy = ix::buy_cover(&product, world.payer.pubkey(), insider.id(), insider.id(), args);
+    let all = [budget(), set(ProductState::Selling), buy, set(ProductState::Frozen)];
+    assert_refused(world.send(&[&world.governance, &insider.key], &all), BackstopError::NoticeNotOver);
+    // What is thawed sells after the cooldown and three days.
+    accepted(set_state(&world, &product, ProductState::Selling));
+    let sells_from = world.product(&product).sells_from;
+    assert_eq!(sells_from, world.now() + 10 * DAY);
+    world.cluster.set_time(sells_from - 1);
+    assert_refused(try_to_buy(&world, &product), BackstopError::NoticeNotOver);
+    world.cluster.set_time(sells_from);
+    accepted(try_to_buy(&world, &product));
+}
+
+#[test]
+fn a_freeze_of_seven_days_needs_no_notice() {
+    let (world, _, product) = selling();
+    accepted(set_state(&world, &product, ProductState::Frozen));
+    world.advance(7 * DAY);
+    accepted(set_state(&world, &product, ProductState::Selling));
     accepted(try_to_buy(&world, &product));
 }
 

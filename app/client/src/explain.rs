@@ -129,6 +129,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::TrancheInRuin => {
             "choose the other tranche or another pool: a further loss would take the deposit along with what is left"
         }
+        E::NotSeen => "something was announced meanwhile: `backstop pool show` and `backstop product list` tell, then try again",
         E::TooFewShares => "the share price moved: look again, or accept fewer with --min-shares",
         E::PoolInAlert => "wait until the alert is over: `backstop trigger show` tells where it stands",
         E::FirstLossTooSmall => {
@@ -211,6 +212,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::EpochInUse => "it is closed after its last ticket; `backstop crank run --once` settles it",
         E::InsuresItsOwnAsset => "a pool cannot pay in what it insures: choose a pool of another asset",
         E::CooldownTooShort => "choose a pool with a longer cooldown, or a trigger that decides sooner",
+        E::AttachmentTooLow => "announce a layer that begins higher: `backstop pool show` tells the cedant's capital",
         E::TermsDoNotFit | E::BadTriggerTerms | E::BadTreatyTerms => {
             "the bounds are in the program's documentation of the terms"
         }

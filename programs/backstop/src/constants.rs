@@ -93,6 +93,8 @@ pub const MAX_COOLDOWN: i64 = 90 * DAY;
 pub const MIN_COOLDOWN: i64 = DAY;
 /// Time beyond the cooldown that a notice runs, so that capital which disagrees can have left before it ends.
 pub const NOTICE_MARGIN: i64 = 3 * DAY;
+/// A product that was frozen for longer needs notice again before it sells.
+pub const FROZEN_WITHOUT_NOTICE: i64 = WEEK;
 /// An epoch this long past its end settles in spite of an alert that is only breaching.
 pub const LATE_EPOCH: i64 = 30 * DAY;
 /// Days that the queue of exit epochs spans at most, from the oldest unfilled epoch to the newest: two years and nine
@@ -177,6 +179,13 @@ pub const MIN_NO_SALE_BUFFER_BPS: u16 = 100;
 pub const MAX_TREATY_DAYS: u32 = 365;
 /// Highest cession of a quota share: the cedant keeps a part of every risk it takes.
 pub const MAX_CESSION_BPS: u16 = 9_000;
+/// Least premium of a layer for its term, of its limit: a layer for next to nothing would be a gift of the reinsurer's
+/// capital.
+pub const MIN_RATE_ON_LINE_BPS: u16 = 50;
+/// Least attachment of a layer, of what the cedant has to bear losses when it accepts: it bears a part of its own.
+pub const MIN_ATTACHMENT_BPS: u64 = 100;
+/// Time from the call that commutes a treaty to the day that is its last.
+pub const COMMUTATION_NOTICE: i64 = 3 * DAY;
 /// Highest premium of a layer for its term, of its limit.
 pub const MAX_RATE_ON_LINE_BPS: u16 = 5_000;
 /// Most often that a layer's limit is restored.

@@ -96,6 +96,9 @@ refusals! {
     /// 6015
     #[msg("The number is taken: an account stands at its address")]
     IdTaken = 15,
+    /// 6016
+    #[msg("The pool stands behind a product or a treaty that the depositor has not seen")]
+    NotSeen = 16,
 
     // ---- roles and pause: 6020 (0x1784) ----
     /// 6020
@@ -228,7 +231,7 @@ refusals! {
     #[msg("The pool pays in the asset that this product insures")]
     InsuresItsOwnAsset = 90,
     /// 6091
-    #[msg("The pool's cooldown is shorter than this trigger needs")]
+    #[msg("The cooldown is shorter than the trigger needs, or the reinsurer's than the cedant's")]
     CooldownTooShort = 91,
     /// 6092
     #[msg("The term, the waiting time and the trigger's ring do not fit together")]
@@ -431,6 +434,9 @@ refusals! {
     /// 6209
     #[msg("Nothing is owed")]
     NothingOwed = 209,
+    /// 6210
+    #[msg("The layer's attachment is below 1 % of the cedant's capital")]
+    AttachmentTooLow = 210,
 }
 
 impl BackstopError {

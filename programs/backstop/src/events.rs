@@ -312,6 +312,8 @@ pub struct ProductStateSet {
     pub product: Pubkey,
     /// Its state now.
     pub state: ProductState,
+    /// When it may sell, if it is not frozen or over.
+    pub sells_from: i64,
 }
 
 /// The risk rate of new covers moved.

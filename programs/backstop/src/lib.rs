@@ -265,7 +265,7 @@ pub mod backstop {
         instructions::treaty::end_treaty::handle(ctx)
     }
 
-    /// Ends a treaty's term today and returns unearned premium. Only governance.
+    /// Ends a treaty's term in three days and returns unearned premium. Only governance.
     pub fn commute_treaty(ctx: Context<CommuteTreaty>) -> Result<()> {
         instructions::treaty::commute_treaty::handle(ctx)
     }

@@ -272,34 +272,24 @@ proptest! {
 
     #[test]
     fn what_must_stay_is_the_stricter_of_two_rules(
-        requirement in any_requirement(), alert in any_amount(), available in any_amount(),
-        own in any_amount(),
+        requirement in any_requirement(), amount in any_amount(), available in any_amount(),
     ) {
         let Requirement { required, total_exposure, solvency_bps, max_leverage_bps } = requirement;
         let for_losses = ceil(big(required) * solvency_bps, big(BPS));
         let model = (max_leverage_bps != 0)
             .then(|| for_losses.max(ceil(big(total_exposure) * BPS, big(max_leverage_bps))));
         let must_stay = requirement.must_stay();
-        prop_assert_eq!(must_stay, model.clone().and_then(to_u64));
+        prop_assert_eq!(must_stay, model.and_then(to_u64));
 
         let model_met = big(available) * BPS >= big(required) * solvency_bps
             && big(total_exposure) * BPS <= big(available) * max_leverage_bps;
         prop_assert_eq!(requirement.is_met_by(available), model_met);
         if let Some(must_stay) = must_stay {
-            // Solvent exactly from there on, and still solvent after the free capital has left.
+            // Solvent exactly from there on.
             prop_assert!(requirement.is_met_by(must_stay));
             prop_assert!(must_stay == 0 || !requirement.is_met_by(must_stay - 1));
-            let free = capital::free_capital(available, must_stay, own);
-            prop_assert!(free <= own && free <= available);
-            prop_assert_eq!(free == 0 || requirement.is_met_by(available - free), true);
-            prop_assert!(free == own || free == available.saturating_sub(must_stay));
         }
-
-        let rest = total_exposure.saturating_sub(alert).min(required);
-        let behind = ceil(big(rest) * solvency_bps, big(BPS)) + alert;
-        let model = model.map(|ordinary| ordinary.max(behind)).and_then(to_u64);
-        prop_assert_eq!(requirement.must_stay_behind_alert(alert), model);
-        prop_assert_eq!(capital::scale_up(alert, solvency_bps), to_u64(ceil(big(alert) * solvency_bps, big(BPS))));
+        prop_assert_eq!(capital::scale_up(amount, solvency_bps), to_u64(ceil(big(amount) * solvency_bps, big(BPS))));
     }
 
     #[test]

@@ -403,7 +403,8 @@ impl Stage {
         let mint = pool.share_mint(tranche);
         let account = ix::create_associated_token(&self.rent.pubkey(), &owner, &mint, &token_2022::ID);
         let admission = (self.setup.access == Access::AllowList).then(|| key("admission").pubkey());
-        (account, ix::deposit(pool, owner, admission, DepositArgs { tranche, amount, min_shares: 1 }))
+        let args = DepositArgs { tranche, amount, min_shares: 1, seen: self.world.pool(pool).seen() };
+        (account, ix::deposit(pool, owner, admission, args))
     }
 
     /// Somebody asks to leave with a part of the shares, in hundredths.

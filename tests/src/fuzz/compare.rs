@@ -230,7 +230,7 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
         let queue = (books.queue.first().copied().unwrap_or(0), books.queue.last().copied().unwrap_or(0));
         check.same("queue", index, queue, (pool.oldest_exit_day, pool.newest_exit_day));
         check.same("in use", index, books.in_use, pool.in_use == 1);
-        check.same("counts", index, (books.products, books.treaties), (pool.products, pool.treaties));
+        check.same("counts", index, (books.products, books.seen()), (pool.products, pool.seen()));
         for group in 0..16 {
             let chain = pool.group_exposures[group as usize];
             check.amount("group exposure", index, model.exposure_of_group(index, group), chain);
@@ -337,10 +337,11 @@ fn incidents(scene: &Scene, model: &Model, view: &View, check: &mut Check) {
         let noted = incident.treaties.iter().take(incident.treaty_count.into());
         let noted = noted.map(|noted| {
             let pending = noted.state == CallState::Pending;
-            (noted.treaty, N::from(noted.owed), N::from(noted.paid), pending)
+            (noted.treaty, [noted.owed, noted.paid, noted.restored].map(N::from), pending)
         });
-        let of =
-            |noted: &super::model::Noted| (scene.treaty(model, noted.treaty), noted.owed, noted.paid, noted.pending);
+        let of = |noted: &super::model::Noted| {
+            (scene.treaty(model, noted.treaty), [noted.owed, noted.paid, noted.restored], noted.pending)
+        };
         check.same("treaties noted", index, entry.noted.iter().map(of).collect::<Vec<_>>(), noted.collect());
     }
     for ((pool, number), crisis) in &view.crises {

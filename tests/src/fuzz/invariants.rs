@@ -233,12 +233,12 @@ fn capacity(step: &mut Step) -> Result<(), String> {
             let (exposure, capacity) = (model.exposure(product), model.capacity(product));
             holds(exposure <= capacity, || format!("exposure {exposure} is above the capacity {capacity}"))?;
             let pool = model.products[product].pool;
-            let (held, needed) = (model.pools[pool].staying() + model.credit(pool), model.must_stay(pool));
+            let (held, needed) = (model.pools[pool].staying(), model.least_capital(pool));
             holds(held >= needed, || format!("{held} stands behind what requires {needed}"))
         }
         Op::SettleEpoch { pool, .. } if step.outcome.is_ok() => {
             let paid = step.after.pools[pool].0.exit_reserves > step.before.pools[pool].0.exit_reserves;
-            let (held, needed) = (model.pools[pool].bearing() + model.credit(pool), model.must_stay(pool));
+            let (held, needed) = (model.pools[pool].bearing(), model.least_capital(pool));
             holds(!paid || held >= needed, || format!("an exit left {held} behind what requires {needed}"))
         }
         _ => Ok(()),

@@ -162,7 +162,7 @@ impl Driver<'_> {
             },
             _ => TreatyKind::ExcessOfLoss {
                 attachment: (r[3] >> 8) % 6 * 1_000 * TOKEN[0],
-                rate_on_line_bps: 1 + (r[3] >> 24) as u16 % 1_000,
+                rate_on_line_bps: 45 + (r[3] >> 24) as u16 % 1_000,
                 reinstatements: (r[3] >> 40) as u8 % 3,
                 reinstatement_premium_bps: (r[3] >> 48) as u16 % 20_000,
             },

@@ -192,10 +192,7 @@ impl Run<'_> {
             self.driver.must(Op::CreateProduct { pool, design, by })?;
             self.driver.must(Op::SetCondition { product, by })?;
         }
-        for pool in 0..4 {
-            let amount = (1_000 + rng.below(20_000)) * TOKEN[self.driver.model.pools[pool].asset];
-            self.driver.must(Op::Contribute { pool, who: 6, amount })?;
-        }
+        let mut announced = Vec::new();
         if self.attack.reinsured {
             let start_day = day(self.driver.model.now) + 1;
             let share = TreatyKind::QuotaShare { cession_bps: 500 + rng.below(5_000) as u16, commission_bps: 1_000 };
@@ -208,10 +205,17 @@ impl Run<'_> {
             for (kind, reinsurer) in [(share, 2), (layer, 3)] {
                 let limit = (300 + rng.below(300)) * TOKEN[0];
                 let terms = TreatyTerms { kind, limit, start_day, end_day: start_day + 90 };
-                let treaty = self.driver.model.treaties.len();
+                announced.push(self.driver.model.treaties.len());
                 self.driver.must(Op::CreateTreaty { cedant: 0, reinsurer, terms, by })?;
-                self.driver.must(Op::AcceptTreaty { treaty, by })?;
             }
+        }
+        // From here on all that is announced needs notice.
+        for pool in 0..4 {
+            let amount = (1_000 + rng.below(20_000)) * TOKEN[self.driver.model.pools[pool].asset];
+            self.driver.must(Op::Contribute { pool, who: 6, amount })?;
+        }
+        for treaty in announced {
+            self.driver.must(Op::AcceptTreaty { treaty, by })?;
         }
         for who in 0..4 {
             for (pool, tranche) in

@@ -230,6 +230,7 @@ impl Scene {
                 inward: Vec::new(),
                 products: 0,
                 treaties: 0,
+                conditions: 0,
                 ring_days: 0,
             }
         });

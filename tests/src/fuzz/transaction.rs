@@ -89,7 +89,7 @@ impl Scene {
             Op::Time { .. } => return Vec::new(),
             Op::Deposit { pool, who, tranche, amount, min_shares, admitted_by } => {
                 let keys = self.pool(model, pool);
-                let args = DepositArgs { tranche, amount, min_shares };
+                let args = DepositArgs { tranche, amount, min_shares, seen: model.pools[pool].seen() };
                 let deposit = ix::deposit(&keys, person(who), admitted_by.map(person), args);
                 return with(self.open_account(model, who, pool, tranche), deposit);
             }

@@ -83,7 +83,7 @@ fn a_selling_product_gets_a_print_before_the_last_one_is_too_old_to_buy_on() {
     chain.now = start + 301;
     assert_eq!(healthy(&chain), [Kind::Observe]);
     let view = chain.products.get_mut(&product.product).unwrap();
-    view.product.set_state(ProductState::Frozen).unwrap();
+    view.product.state = ProductState::Frozen.byte();
     assert_eq!(healthy(&chain), [], "nobody can buy now");
     // What is near the boundary is shown all the same: the first to buy after the thaw must not be ahead of the evidence.
     let view = chain.products.get(&product.product).unwrap();

@@ -10,7 +10,7 @@ use backstop::{
 borsh_pages! { arguments by part;
     InitializeArgs { governance, guardian, risk_keeper }
     CreatePoolArgs { id, kind, access, deposit_authority, label, uri, terms }
-    DepositArgs { tranche, amount, min_shares }
+    DepositArgs { tranche, amount, min_shares, seen }
     RequestExitArgs { nonce, tranche, shares, epoch_day }
     CreateProductArgs { id, name, uri, wording_hash, covered_asset, terms }
     SetConditionArgs { source, feed, condition }

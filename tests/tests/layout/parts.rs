@@ -9,7 +9,8 @@ use backstop::state::*;
 
 borsh_pages! { written by part;
     Pause { bits, until, used_at }
-    NotedTreaty { treaty, state, owed, paid }
+    NotedTreaty { treaty, state, owed, paid, restored }
+    Seen { products, treaties }
     Accrual { earned, late, ceded, surplus, junior, senior }
     LossByLayer {
         surplus, junior_assets, junior_exiting, senior_assets, senior_exiting, junior_wiped, senior_wiped, junior_over,

@@ -90,6 +90,8 @@ pub(super) fn pool(place: &Place, checks: &mut Checks) {
     checks.same(Rule::Terms, subject, "a deposit authority is named", by_list, names_authority);
     let products = snapshot.products_of(pool_key);
     checks.same(Rule::Terms, subject, "products", usize::from(pool.products), products.len());
+    let with_condition = products.iter().filter(|(_, product)| product.has_condition()).count();
+    checks.same(Rule::Terms, subject, "products with a condition", with_condition, usize::from(pool.conditions));
     if pool.kind() == PoolKind::Reinsurance {
         checks.same(Rule::Terms, subject, "products of a reinsurance pool", 0, pool.products);
     }

@@ -18,7 +18,7 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     let subject = Subject("pool", *key);
     let mut by_group = [0u128; RISK_GROUPS];
     let (mut alerts, mut due, mut alert_exposure) = (0u32, 0u32, 0u128);
-    let mut group_alerts = [0u16; RISK_GROUPS];
+    let mut group_alerts = [(0u16, 0u64); RISK_GROUPS];
     for (key, product) in snapshot.products_of(key) {
         let covers: Vec<(&Pubkey, &Cover)> = snapshot.covers_of(key).collect();
         let opened = snapshot.triggers.get(&product.trigger).is_some_and(|trigger| trigger.opened != 0);
@@ -40,7 +40,7 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
         if product.exposure > 0 && level != AlertLevel::None {
             alerts += 1;
             if let Some(group) = group_alerts.get_mut(usize::from(product.risk_group())) {
-                *group += 1;
+                *group = (group.0 + 1, group.1.saturating_add(product.exposure));
             }
             due += u32::from(level == AlertLevel::Due);
             alert_exposure += u128::from(product.exposure);
@@ -57,8 +57,10 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     let required = anew.renew_required().map_or(u64::MAX, |()| anew.required);
     checks.same(Rule::Groups, subject, "required capital", required, pool.required);
     checks.same(Rule::Alerts, subject, "products in alert", alerts, pool.alerts);
-    for (expected, found) in group_alerts.into_iter().zip(pool.group_alerts) {
-        checks.same(Rule::Alerts, subject, "products of a risk group in alert", expected, found);
+    let of_groups = pool.group_alerts.into_iter().zip(pool.group_alert_exposures);
+    for (expected, found) in group_alerts.into_iter().zip(of_groups) {
+        checks.same(Rule::Alerts, subject, "products of a risk group in alert", expected.0, found.0);
+        checks.same(Rule::Alerts, subject, "exposure of a risk group in alert", expected.1, found.1);
     }
     checks.same(Rule::Alerts, subject, "products more than breaching", due, pool.alerts_due);
     checks.same(Rule::Alerts, subject, "exposure in alert", alert_exposure, u128::from(pool.alert_exposure));

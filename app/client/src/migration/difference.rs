@@ -436,8 +436,7 @@ fn product_state(item: Item, stored: &Product, planned: ProductState, governance
     }
     let (chain, plan) = (format!("{:?}", stored.state()), format!("{planned:?}"));
     item.fields.push(Field { name: "state".into(), chain, plan });
-    let mut copy = *stored;
-    if copy.set_state(planned).is_err() {
+    if stored.require_may_become(planned).is_err() {
         return item.conflict("A product that runs off never sells again.");
     }
     let set = ix::set_product_state(governance, stored.pool, item.address, planned);

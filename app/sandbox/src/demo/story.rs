@@ -236,7 +236,8 @@ impl<'a> Story<'a> {
                 ("surplus", 0)
             }
             Some(tranche) => {
-                let args = DepositArgs { tranche, amount, min_shares: 0 };
+                let seen = self.seen(&pool)?;
+                let args = DepositArgs { tranche, amount, min_shares: 0, seen };
                 let deposit = [self.create_share_account(&pool, owner, tranche), ix::deposit(&pool, owner, None, args)];
                 self.run(&format!("{who} deposits"), "deposit", Some(who), &deposit)?;
                 let layer = if tranche == Tranche::Junior { "junior" } else { "senior" };
@@ -336,7 +337,7 @@ impl<'a> Story<'a> {
                 let (_, buy) = self.buy(EVE, STRESS, 10_000 * ONE, u64::MAX);
                 let tried = "buys cover while the price is falling";
                 self.attempt(EVE, tried, BackstopError::TriggerNotQuiet, &[buy])?;
-                let deposit = self.deposit_of(EVE);
+                let deposit = self.deposit_of(EVE)?;
                 let tried = "deposits while the pool is in alert";
                 self.attempt(EVE, tried, BackstopError::PoolInAlert, &deposit)
             }
@@ -350,11 +351,16 @@ impl<'a> Story<'a> {
     }
 
     /// A deposit into the senior tranche that somebody tries.
-    fn deposit_of(&self, name: &str) -> [Instruction; 2] {
-        let owner = self.id(name);
-        let args = DepositArgs { tranche: Tranche::Senior, amount: 100 * ONE, min_shares: 0 };
+    fn deposit_of(&self, name: &str) -> Result<[Instruction; 2], DemoError> {
+        let (owner, seen) = (self.id(name), self.seen(&self.pool)?);
+        let args = DepositArgs { tranche: Tranche::Senior, amount: 100 * ONE, min_shares: 0, seen };
         let create = self.create_share_account(&self.pool, owner, Tranche::Senior);
-        [create, ix::deposit(&self.pool, owner, None, args)]
+        Ok([create, ix::deposit(&self.pool, owner, None, args)])
+    }
+
+    /// What a depositor who looks now sees of what a pool stands behind.
+    fn seen(&self, pool: &PoolKeys) -> Result<state::Seen, DemoError> {
+        Ok(self.chain.read::<state::Pool>(&pool.pool)?.seen())
     }
 
     /// Once the stress trigger's challenge is over before the next price: confirm, open, fund, call, pay, close. As long as

@@ -11,7 +11,7 @@ use anchor_lang::solana_program::system_instruction;
 use anchor_spl::token::{self, spl_token};
 use backstop::peril::evidence::{Severity, TermsInput};
 use backstop::peril::feed::Source;
-use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Tranche, TreatyKind, TreatyTerms, day_of};
+use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Seen, Tranche, TreatyKind, TreatyTerms, day_of};
 use backstop::{CreatePoolArgs, DepositArgs, InitializeArgs};
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys, TreatyKeys};
@@ -227,10 +227,12 @@ impl<'a> Founder<'a> {
         let give = surplus.map(|(keys, amount)| ix::contribute_surplus(keys, self.admin, amount));
         self.send("the surplus is given", &give)?;
         let carol = self.keys.id(CAROL);
+        let products = u16::try_from(PRODUCTS.len()).unwrap_or(u16::MAX);
+        let seen = Seen { products, treaties: 1 };
         for (tranche, amount) in [(Tranche::Junior, JUNIOR), (Tranche::Senior, SENIOR)] {
             let shares = pool.share_mint(tranche);
             let account = ix::create_associated_token(&self.admin, &carol, &shares, &anchor_spl::token_2022::ID);
-            let args = DepositArgs { tranche, amount, min_shares: 0 };
+            let args = DepositArgs { tranche, amount, min_shares: 0, seen };
             self.send("the first capital is put in", &[account, ix::deposit(pool, carol, None, args)])?;
         }
         Ok(())

@@ -80,24 +80,6 @@ impl Requirement {
         ten_thousandfold >= wide(self.required, u64::from(self.solvency_bps))
             && wide(self.total_exposure, BPS) <= wide(available, u64::from(self.max_leverage_bps))
     }
-
-    /// What must stay when an old epoch settles in spite of an alert: the exposure in alert in
-    /// full, with nothing for diversification, and the ordinary demand for the rest:
-    /// `max(must_stay, alert + ceil(min(required, total_exposure - alert) * solvency))`.
-    ///
-    /// Rounds up, against whoever wants to leave. `None` if it does not fit or the leverage is 0.
-    pub fn must_stay_behind_alert(&self, alert_exposure: u64) -> Option<u64> {
-        // The books keep alert <= total; if they did not, the alert alone would decide.
-        let rest = self.total_exposure.saturating_sub(alert_exposure).min(self.required);
-        let behind_alert = alert_exposure.checked_add(scale_up(rest, self.solvency_bps)?)?;
-        Some(self.must_stay()?.max(behind_alert))
-    }
-}
-
-/// The largest payment after which at least `must_stay` of `available` is left, and no more than
-/// `own_capital`, which is what the pool can pay from. Exact; 0 if nothing may leave.
-pub fn free_capital(available: u64, must_stay: u64, own_capital: u64) -> u64 {
-    available.saturating_sub(must_stay).min(own_capital)
 }
 
 /// What a quota share counts as capital of the cedant:
@@ -177,25 +159,6 @@ mod tests {
         assert!(requirement(100, 481).is_met_by(121));
         assert!(!requirement(100, 481).is_met_by(120));
         assert!(requirement(0, 0).is_met_by(0));
-    }
-
-    #[test]
-    fn an_alert_is_left_behind_in_full() {
-        // 60 in alert, and 1.2 * min(100, 140) for the others.
-        assert_eq!(requirement(100, 200).must_stay_behind_alert(60), Some(180));
-        // Everything in alert: exactly it, unless the ordinary demand is higher.
-        assert_eq!(requirement(100, 200).must_stay_behind_alert(200), Some(200));
-        assert_eq!(requirement(200, 200).must_stay_behind_alert(200), Some(240));
-        assert_eq!(requirement(100, 200).must_stay_behind_alert(0), Some(120));
-        assert_eq!(requirement(100, 200).must_stay_behind_alert(u64::MAX), Some(u64::MAX));
-    }
-
-    #[test]
-    fn only_what_need_not_stay_is_free() {
-        assert_eq!(free_capital(100, 30, 100), 70);
-        assert_eq!(free_capital(100, 30, 50), 50); // the rest is the reinsurer's
-        assert_eq!(free_capital(30, 100, 50), 0);
-        assert_eq!(free_capital(u64::MAX, 0, u64::MAX), u64::MAX);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::math::losses;
 use crate::peril::{AlertLevel, Condition};
 use crate::state::ledger::{credit, debit, fits};
 use crate::state::{
-    Accrual, Claim, Cover, CoverState, Crisis, CrisisClosing, EndedPremium, Giving, Pool, Product, ProductState, Rates,
+    Accrual, Claim, Cover, CoverState, Crisis, CrisisClosing, EndedPremium, Giving, Pool, Product, ProductState, Rates, Treaty,
 };
 use anchor_lang::prelude::*;
 
@@ -46,6 +46,8 @@ pub struct NotedTreaty {
     pub owed: u64,
     /// What it paid of that, in asset units.
     pub paid: u64,
+    /// What of a layer's limit was restored with that, in asset units.
+    pub restored: u64,
 }
 
 /// One trigger of one product.
@@ -106,7 +108,7 @@ pub struct Incident {
     /// How many treaties are noted.
     pub treaty_count: u8,
     /// Room for later fields.
-    pub reserved: [u8; 64],
+    pub reserved: [u8; 24],
 }
 
 borsh_account!(Incident { keys: 3, discriminator: [144, 81, 144, 130, 200, 193, 26, 111] });
@@ -267,7 +269,7 @@ impl Incident {
             still_exposed: pool.total_exposure,
             treaties: [NotedTreaty::default(); MAX_NOTED_TREATIES],
             treaty_count: 0,
-            reserved: [0; 64],
+            reserved: [0; 24],
         };
         if crisis != 0 {
             self.note_treaties(pool)?;
@@ -436,11 +438,19 @@ impl Incident {
         Ok(noted.ok_or(BackstopError::WrongParent)?)
     }
 
-    /// Books that a treaty was called and paid.
-    pub(crate) fn book_call(&mut self, treaty: &Pubkey, paid: u64, cedant: &mut Pool) -> Result<()> {
+    /// What of a treaty's limit may be restored with a payment for the incident: in all calls together no more than what
+    /// was still exposed when it opened, and nothing if the term was over at its T. For what could serve no later event
+    /// nobody pays.
+    pub fn restorable(&self, treaty: &Treaty, noted: &NotedTreaty) -> u64 {
+        if self.ended_at >= treaty.end() { 0 } else { self.still_exposed.saturating_sub(noted.restored) }
+    }
+
+    /// Books that a treaty was called and paid, and what of its limit was restored.
+    pub(crate) fn book_call(&mut self, treaty: &Pubkey, paid: u64, restored: u64, cedant: &mut Pool) -> Result<()> {
         let noted = self.treaties.iter_mut().find(|noted| noted.treaty == *treaty);
         let noted = noted.ok_or(BackstopError::WrongParent)?;
         credit(&mut noted.paid, paid)?;
+        credit(&mut noted.restored, restored)?;
         if noted.state == CallState::Pending {
             noted.state = CallState::Called;
             if cedant.in_crisis() && self.crisis == cedant.crisis.number {

@@ -201,6 +201,10 @@ pub struct Product {
     pub sells_from: i64,
     /// Unix second up to which the level was drifted.
     pub level_at: i64,
+    /// When the freeze began that a thaw is measured by; 0 before the first.
+    pub frozen_at: i64,
+    /// From when on it sells again since the last thaw; 0 before the first.
+    pub thawed_at: i64,
     /// The event that ended the product; 0 before.
     pub event_at: i64,
     /// What the live covers could pay, in asset units.
@@ -232,7 +236,7 @@ pub struct Product {
     /// Unused.
     pub padding: [u8; 5],
     /// Room for later fields.
-    pub reserved: [u64; 16],
+    pub reserved: [u64; 14],
 
     /// Covers by their first insured UTC day, modulo 64.
     pub starts: [StartBucket; COVER_STARTS],
@@ -362,8 +366,9 @@ impl Product {
         Ok(())
     }
 
-    /// Freezes, thaws or runs off the product. Run-off and over are final. Without a condition it can only be run off.
-    pub fn set_state(&mut self, to: ProductState) -> Result<()> {
+    /// Refuses a change of state that is not to be had. Run-off and over are final. Without a condition it can only be
+    /// run off.
+    pub fn require_may_become(&self, to: ProductState) -> Result<()> {
         let allowed = matches!(
             (self.state(), to),
             (ProductState::Selling, ProductState::Frozen)
@@ -371,7 +376,32 @@ impl Product {
                 | (ProductState::Announced | ProductState::Selling | ProductState::Frozen, ProductState::RunOff)
         );
         ensure!(allowed, BackstopError::WrongProductState);
+        Ok(())
+    }
+
+    /// Freezes, thaws or runs off the product.
+    ///
+    /// Who deposits beside a frozen product does not count with its sales. So after more than seven days its thaw is
+    /// announced like a new product, and capital can leave before it sells. A thaw that sells for less than seven days
+    /// ends no freeze: nobody keeps a product frozen and at hand by thawing it for a moment now and then.
+    pub fn set_state(&mut self, to: ProductState, pool: &Pool, now: i64) -> Result<()> {
+        self.require_may_become(to)?;
         self.state = to.byte();
+        match to {
+            ProductState::Frozen => {
+                if now >= self.thawed_at.saturating_add(FROZEN_WITHOUT_NOTICE) {
+                    self.frozen_at = now;
+                }
+            }
+            ProductState::Selling => {
+                if now > self.frozen_at.saturating_add(FROZEN_WITHOUT_NOTICE) {
+                    self.sells_from = self.sells_from.max(pool.notice_ends_at(now));
+                    self.notice_served = 0;
+                }
+                self.thawed_at = now.max(self.sells_from);
+            }
+            ProductState::RunOff | ProductState::Over | ProductState::Announced => {}
+        }
         Ok(())
     }
 

@@ -5,8 +5,9 @@
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::math::rounding::BPS;
+use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::treaties::{self, Reinstatement};
+use crate::state::ledger::fits;
 use crate::state::{CallState, Crisis, Incident, LossByLayer, Pool, PoolKind, Receipt, day_of, day_start};
 use anchor_lang::prelude::*;
 
@@ -60,15 +61,16 @@ pub struct TreatyTerms {
 
 impl TreatyTerms {
     /// Refuses terms outside the hard bounds: a term of 1 to 365 days that the premium stream can hold, a limit that
-    /// pools can hold capital for, parts between nothing and all.
+    /// pools can hold capital for, parts between nothing and all, a layer above something and for something.
     pub fn validate(&self) -> Result<()> {
         let days = self.end_day.saturating_sub(self.start_day);
         let shares = match self.kind {
             TreatyKind::QuotaShare { cession_bps, commission_bps } => {
                 (1..=MAX_CESSION_BPS).contains(&cession_bps) && u64::from(commission_bps) < BPS
             }
-            TreatyKind::ExcessOfLoss { rate_on_line_bps, reinstatements, reinstatement_premium_bps, .. } => {
-                (1..=MAX_RATE_ON_LINE_BPS).contains(&rate_on_line_bps)
+            TreatyKind::ExcessOfLoss { attachment, rate_on_line_bps, reinstatements, reinstatement_premium_bps } => {
+                attachment > 0
+                    && (MIN_RATE_ON_LINE_BPS..=MAX_RATE_ON_LINE_BPS).contains(&rate_on_line_bps)
                     && reinstatements <= MAX_REINSTATEMENTS
                     && reinstatement_premium_bps <= MAX_REINSTATEMENT_PREMIUM_BPS
             }
@@ -150,7 +152,7 @@ pub struct TreatyCall {
 /// What ending a treaty's term early does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commutation {
-    /// First UTC day after the term: tomorrow.
+    /// First UTC day after the term.
     pub end_day: u32,
     /// Unearned premium that the cedant gets back, in asset units.
     pub returned: u64,
@@ -159,24 +161,32 @@ pub struct Commutation {
 impl Treaty {
     // ---- its life ----
 
-    /// Announces a treaty between two pools and gives it the cedant's next id. It may be accepted once the notice of
-    /// both is over, and begins after that. Whoever pays its rent, and its bump, are for the caller to fill in.
+    /// Announces a treaty between two pools and gives it the cedant's next id; the reinsurer counts it. It may be accepted
+    /// once the notice of both is over, and begins after that. Whoever pays its rent, and its bump, are for the caller to
+    /// fill in.
+    ///
+    /// Errors: `CooldownTooShort` for a reinsurer whose providers could leave on news of the cedant, before it is proven.
     pub fn announce(
         terms: TreatyTerms,
         (cedant_key, cedant): (Pubkey, &mut Pool),
-        (reinsurer_key, reinsurer): (Pubkey, &Pool),
+        (reinsurer_key, reinsurer): (Pubkey, &mut Pool),
         now: i64,
     ) -> Result<Self> {
         terms.validate()?;
         cedant.require_kind(PoolKind::Cover)?;
         reinsurer.require_kind(PoolKind::Reinsurance)?;
         ensure!(cedant.asset_mint == reinsurer.asset_mint, BackstopError::WrongParent);
+        ensure!(
+            reinsurer.terms.cooldown_seconds >= cedant.terms.cooldown_seconds,
+            BackstopError::CooldownTooShort
+        );
         let notice_until = cedant.notice_ends_at(now).max(reinsurer.notice_ends_at(now));
         ensure!(terms.start_day > day_of(notice_until), BackstopError::NoticeNotOver);
         let ahead = terms.end_day.saturating_sub(day_of(now));
         ensure!(ahead <= MAX_TERM_AND_RING_DAYS, BackstopError::BadTreatyTerms);
         let id = cedant.treaties;
         cedant.treaties = id.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
+        reinsurer.treaties = reinsurer.treaties.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
         Ok(Self {
             cedant: cedant_key,
             reinsurer: reinsurer_key,
@@ -213,9 +223,15 @@ impl Treaty {
         Ok(Acceptance { premium: self.premium, rate_q32: self.rate_q32 })
     }
 
-    /// The cedant's side of an acceptance: it pays a layer's premium from its surplus, stays solvent, and has a place
-    /// for the treaty. Returns the premium.
+    /// The cedant's side of an acceptance: it bears a part of its own below a layer, pays its premium from its surplus,
+    /// stays solvent, and has a place for the treaty. Returns the premium.
+    ///
+    /// Errors: `AttachmentTooLow`, `SurplusTooSmall`, `BelowRequiredCapital`, those of [`Pool::put_in_force`].
     pub fn bind_cedant(&self, key: Pubkey, cedant: &mut Pool, now: i64) -> Result<u64> {
+        if let TreatyKind::ExcessOfLoss { attachment, .. } = self.kind {
+            let least = fits(mul_div(cedant.loss_capital()?, MIN_ATTACHMENT_BPS, BPS, Rounding::Up))?;
+            ensure!(attachment >= least, BackstopError::AttachmentTooLow);
+        }
         let premium = self.premium_on_acceptance()?;
         if premium > 0 {
             cedant.pay_from_surplus(premium)?;
@@ -253,30 +269,31 @@ impl Treaty {
         let paid = owed.min(reinsurer.loss_capital()?);
         ensure!(paid > 0 || noted.state == CallState::Pending, BackstopError::NothingOwed);
         let losses = reinsurer.pay_inward(&key, paid)?;
-        let room = reinsurer.room_for_limits()?.min(incident.still_exposed);
+        let room = reinsurer.room_for_limits()?.min(incident.restorable(self, noted));
         let (restored, reinstatement_premium) = self.reinstate(paid, room)?;
         reinsurer.receive_reinstatement(reinstatement_premium, now, self.end_day)?;
         reinsurer.restore_inward(&key, restored)?;
         let received = paid.saturating_sub(reinstatement_premium);
         cedant.note_payment(&key, paid, restored)?;
-        incident.book_call(&key, paid, cedant)?;
+        incident.book_call(&key, paid, restored, cedant)?;
         let receipt = cedant.receive_recovery(crisis, received, now)?;
         Ok(TreatyCall { owed, paid, restored, reinstatement_premium, received, receipt, losses })
     }
 
-    /// Makes today the last day of the term: the unearned premium of a layer goes back to the cedant's surplus from
-    /// tomorrow on, and the cedant stays solvent. The limit stays backed until the treaty can no longer be needed.
+    /// Makes the day in three days the last of the term: what shows by then is still covered, so that nobody lets a treaty
+    /// go when a price begins to fall. The premium of a layer that is unearned after that goes back to the cedant's surplus,
+    /// and the cedant stays solvent. The limit stays backed until the treaty can no longer be needed.
     pub fn commute(&mut self, key: &Pubkey, cedant: &mut Pool, reinsurer: &mut Pool, now: i64) -> Result<Commutation> {
         self.require_state(TreatyState::Active)?;
-        let tomorrow = day_of(now).saturating_add(1);
-        ensure!(now >= self.start() && tomorrow < self.end_day, BackstopError::WrongTreatyState);
+        let end_day = day_of(now.saturating_add(COMMUTATION_NOTICE)).saturating_add(1);
+        ensure!(now >= self.start() && end_day < self.end_day, BackstopError::WrongTreatyState);
         cedant.require_no_alert()?;
-        let returned = reinsurer.return_premium(self.rate_q32, tomorrow, self.end_day)?;
+        let returned = reinsurer.return_premium(self.rate_q32, end_day, self.end_day)?;
         cedant.receive_surplus(returned)?;
-        self.end_day = tomorrow;
-        cedant.shorten(key, day_start(tomorrow));
+        self.end_day = end_day;
+        cedant.shorten(key, day_start(end_day));
         cedant.require_solvent(now)?;
-        Ok(Commutation { end_day: tomorrow, returned })
+        Ok(Commutation { end_day, returned })
     }
 
     /// Whether the treaty was accepted, so that both pools have it in their books.

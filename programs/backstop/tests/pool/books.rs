@@ -228,6 +228,85 @@ fn a_pool_is_solvent_down_to_the_last_unit_that_must_stay() {
     refused(pool.require_solvent(NOW), BelowRequiredCapital);
 }
 
+/// A pool of 1,000 at a solvency of 120 %, without correlation, with 400 of group 0 in alert beside 300 of group 1.
+fn beside_an_alert() -> Pool {
+    let mut pool = pool_with(0, 1_000, 0);
+    (pool.terms.rho_bps, pool.terms.solvency_bps) = (0, 12_000);
+    pool.add_exposure(0, 400).unwrap();
+    pool.add_exposure(1, 300).unwrap();
+    let alert = Alert { group: 0, number: 0, exposure: 400 };
+    pool.move_alert(alert, AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
+    pool.invariant().unwrap();
+    pool
+}
+
+#[test]
+fn capital_that_may_be_lost_already_backs_nothing_else() {
+    let mut pool = beside_an_alert();
+    // Without the alert 1.2 times the root of 400^2 + 300^2, with it 400 in full and 1.2 x 300.
+    assert_eq!(pool.must_stay(pool.required_capital().unwrap()).unwrap(), 600);
+    assert_eq!(pool.least_capital(NOW).unwrap(), 760);
+    // The last unit of exposure that the rest of the capital backs: 1.2 x 500.
+    pool.add_exposure(1, 200).unwrap();
+    pool.require_solvent(NOW).unwrap();
+    pool.add_exposure(1, 1).unwrap();
+    refused(pool.require_solvent(NOW), BelowRequiredCapital);
+    // The alert's own group is no exception, and what is in alert is not counted twice.
+    let mut pool = beside_an_alert();
+    pool.add_exposure(0, 400).unwrap();
+    assert_eq!(pool.least_capital(NOW).unwrap(), 1_026); // the root of 800^2 + 300^2 is 854.4: 1.2 x 855
+    pool.terms.solvency_bps = 10_000;
+    assert_eq!(pool.least_capital(NOW).unwrap(), 900); // 400, and the root of 400^2 + 300^2
+    // It ends, and all is as before it.
+    let alert = Alert { group: 0, number: 1, exposure: 400 };
+    pool.move_alert(alert, AlertLevel::Breaching, AlertLevel::None, NOW).unwrap();
+    assert_eq!(pool.least_capital(NOW).unwrap(), 855);
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn full_collateral_asks_no_more_beside_an_alert_than_without_one() {
+    let mut pool = beside_an_alert();
+    pool.terms.rho_bps = 10_000;
+    assert_eq!(pool.least_capital(NOW).unwrap(), 840); // 1.2 x 700
+    pool.terms.solvency_bps = 10_000;
+    assert_eq!(pool.least_capital(NOW).unwrap(), 700);
+}
+
+#[test]
+fn leverage_is_that_of_what_is_left_beside_an_alert() {
+    let mut pool = beside_an_alert();
+    (pool.terms.solvency_bps, pool.terms.max_leverage_bps) = (10_000, 20_000);
+    for group in 1..10 {
+        pool.add_exposure(group, 100).unwrap();
+    }
+    // 400, and half of 1,200; the root of 400^2 + 8 x 100^2 is 489.9.
+    assert_eq!(pool.least_capital(NOW).unwrap(), 1_000);
+    pool.require_solvent(NOW).unwrap();
+}
+
+#[test]
+fn no_treaty_stands_in_for_an_alert() {
+    let mut pool = beside_an_alert();
+    pool.terms.solvency_bps = 10_000;
+    (pool.quota_share.limit_left, pool.quota_share.cession_bps, pool.quota_share.end) = (10_000, 5_000, NOW + DAY);
+    // 400, and half of 300: whether the treaty pays for the alert depends on when its event was.
+    assert_eq!(pool.least_capital(NOW).unwrap(), 550);
+    pool.quota_share.limit_left = 100;
+    assert_eq!(pool.least_capital(NOW).unwrap(), 600);
+}
+
+#[test]
+fn what_incidents_are_due_stays_beside_the_rest() {
+    let mut pool = beside_an_alert();
+    (pool.crisis.incidents, pool.crisis.gross, pool.crisis.growth, pool.crisis.given) = (1, 100, 60, 30);
+    assert_eq!((pool.due_in_crisis().unwrap(), pool.least_capital(NOW).unwrap()), (130, 890));
+    pool.crisis.recovered = 20;
+    assert_eq!((pool.due_in_crisis().unwrap(), pool.least_capital(NOW).unwrap()), (110, 870));
+    pool.crisis.recovered = 200;
+    assert_eq!((pool.due_in_crisis().unwrap(), pool.least_capital(NOW).unwrap()), (0, 760));
+}
+
 #[test]
 fn an_alert_and_an_unfilled_epoch_past_its_day_are_in_the_way() {
     let mut pool = pool();
@@ -279,10 +358,11 @@ fn every_entry_of_the_ledger_counts_in_the_invariant() {
         pool.group_exposures[9] = 20;
         pool.total_exposure = 30;
         pool.alert_exposure = 30;
+        (pool.group_alert_exposures[2], pool.group_alert_exposures[9]) = (10, 20);
         pool
     };
     whole().invariant().unwrap();
-    let changes: [fn(&mut Pool); 21] = [
+    let changes: [fn(&mut Pool); 22] = [
         |pool| pool.surplus += 1,
         |pool| pool.tranches[0].assets += 1,
         |pool| pool.tranches[0].exiting += 1,
@@ -299,6 +379,7 @@ fn every_entry_of_the_ledger_counts_in_the_invariant() {
         |pool| pool.group_exposures[9] -= 1,
         |pool| pool.total_exposure += 1,
         |pool| pool.alert_exposure += 1,
+        |pool| pool.group_alert_exposures[9] -= 1,
         |pool| pool.surplus = u64::MAX,
         // Capital that nobody owns.
         |pool| pool.tranches[0].shares = 0,
@@ -374,10 +455,12 @@ fn an_alert_counts_products_and_exposure_on_every_way_between_its_levels() {
             let mut pool = pool();
             (pool.alerts, pool.alerts_due, pool.alert_exposure) = counts(from);
             pool.group_alerts[5] = pool.alerts as u16;
+            pool.group_alert_exposures[5] = pool.alert_exposure;
             let alert = Alert { group: 5, number: 0, exposure: 70 };
             pool.move_alert(alert, from, to, NOW).unwrap();
             assert_eq!((pool.alerts, pool.alerts_due, pool.alert_exposure), counts(to), "{from:?} to {to:?}");
             assert_eq!(u32::from(pool.group_alerts[5]), pool.alerts);
+            assert_eq!(pool.group_alert_exposures[5], pool.alert_exposure);
             let refusal = pool.require_no_group_alert(5);
             assert_eq!(refusal.is_err(), to != None);
             pool.require_no_group_alert(4).unwrap();

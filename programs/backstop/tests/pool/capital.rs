@@ -180,6 +180,38 @@ fn a_product_is_admitted_by_a_cover_pool_that_outlasts_its_condition() {
 }
 
 #[test]
+fn whoever_deposits_has_seen_every_condition_and_treaty() {
+    let mut pool = pool();
+    assert_eq!(pool.seen(), Seen { products: 0, treaties: 0 });
+    let before = pool.seen();
+    pool.announce_product(&key(40)).unwrap();
+    // Without a condition it is nothing to stand behind yet.
+    pool.require_seen(before).unwrap();
+    pool.admit_condition(&condition(), NOW).unwrap();
+    refused(pool.require_seen(before), NotSeen);
+    pool.require_seen(pool.seen()).unwrap();
+    pool.treaties = 3;
+    refused(pool.require_seen(Seen { products: 1, treaties: 2 }), NotSeen);
+    pool.require_seen(Seen { products: 2, treaties: 3 }).unwrap();
+    pool.conditions = u16::MAX;
+    refused(pool.admit_condition(&condition(), NOW), NoIdLeft);
+}
+
+#[test]
+fn a_pool_is_in_use_once_surplus_is_entrusted_to_it_or_a_treaty_binds_it() {
+    let mut pool = pool();
+    pool.contribute(9_999).unwrap();
+    assert_eq!(pool.in_use, 0, "less than the least first deposit makes nobody wait");
+    pool.contribute(1).unwrap();
+    assert_eq!((pool.in_use, pool.notice_ends_at(NOW)), (1, NOW + 10 * DAY));
+    let mut pool = crate::common::pool();
+    pool.receive_surplus(0).unwrap();
+    assert_eq!(pool.in_use, 0);
+    pool.receive_surplus(1).unwrap();
+    assert_eq!(pool.in_use, 1);
+}
+
+#[test]
 fn a_product_is_announced_by_a_cover_pool_for_another_asset_than_its_own() {
     let announce = |change: fn(&mut Pool)| {
         let mut pool = pool_with(0, 0, 10_000);

@@ -239,6 +239,9 @@ fn an_alert_stops_exits_but_for_a_late_epoch_while_it_is_only_breaching() {
     refused(pool.free_for_exits(TODAY, AlertLevel::None, late), PoolInAlert);
     // The alert's 600 in full, and 400 for the rest.
     assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late + 1).unwrap(), 1_000);
+    pool.terms.solvency_bps = 15_000;
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late + 1).unwrap(), 800); // 600, and 1.5 x 400
+    pool.terms.solvency_bps = 10_000;
     assert_eq!(pool.free_for_exits(TODAY, AlertLevel::Breaching, late + 1).unwrap(), 1_000);
     refused(pool.free_for_exits(TODAY, AlertLevel::Due, late + 1), PoolInAlert);
     pool.move_alert(Alert { group: 0, number: 0, exposure: 600 }, AlertLevel::Breaching, AlertLevel::Due, NOW).unwrap();

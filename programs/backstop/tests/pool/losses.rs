@@ -284,6 +284,10 @@ fn in_a_crisis_a_late_epoch_is_paid_from_what_it_can_never_need() {
     assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 700);
     pool.give(500, 0).unwrap();
     assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 700);
+    // What is due does not stand behind the rest: 100 are not given yet, and 1.5 x 700 must stay of 1,500.
+    pool.terms.solvency_bps = 15_000;
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 350);
+    pool.terms.solvency_bps = 10_000;
     pool.add_exposure(0, 701).unwrap();
     assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 0);
     assert_eq!(pool.alert(), AlertLevel::Due);

@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use backstop::error::BackstopError::{self, *};
+use backstop::peril::AlertLevel;
 use backstop::state::*;
 
 /// A pool of 10,000,000 and a product of it.
@@ -132,6 +133,31 @@ fn a_sale_has_conditions() {
     refused_after(nothing, a_year(5_000_001), CoverTooLarge);
     refused_after(nothing, CoverRequest { sum_insured: 1_000_000, term_days: 6 }, BadTerm);
     refused_after(nothing, CoverRequest { sum_insured: 1_000_000, term_days: 366 }, BadTerm);
+}
+
+#[test]
+fn beside_an_alert_of_another_group_only_what_is_left_of_the_capital_sells() {
+    // 10,000,000 without correlation, 7,000,000 of it in alert: 3,000,000 are left for group 3.
+    let beside = |pool: &mut Pool| {
+        pool.terms.rho_bps = 0;
+        pool.add_exposure(4, 7_000_000).unwrap();
+        let alert = Alert { group: 4, number: 0, exposure: 7_000_000 };
+        pool.move_alert(alert, AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
+    };
+    let request = CoverRequest { sum_insured: 3_000_000, term_days: 7 };
+    let (mut pool, mut product, trigger) = market();
+    beside(&mut pool);
+    sell(&mut product, &mut pool, &trigger, request, NOW).unwrap();
+    let more = CoverRequest { sum_insured: 3_000_001, ..request };
+    let (mut pool, mut product, trigger) = market();
+    beside(&mut pool);
+    refused(sell(&mut product, &mut pool, &trigger, more, NOW), BelowRequiredCapital);
+    // Calm, the root of 7,000,000^2 + 3,000,001^2 is far below what there is.
+    let (mut pool, mut product, trigger) = market();
+    beside(&mut pool);
+    let alert = Alert { group: 4, number: 1, exposure: 7_000_000 };
+    pool.move_alert(alert, AlertLevel::Breaching, AlertLevel::None, NOW).unwrap();
+    sell(&mut product, &mut pool, &trigger, more, NOW).unwrap();
 }
 
 #[test]

@@ -139,14 +139,59 @@ fn run_off_and_over_are_final_and_only_selling_and_frozen_go_both_ways() {
             let allowed =
                 matches!((from, to), (Selling, Frozen | RunOff) | (Frozen, Selling | RunOff) | (Announced, RunOff));
             if allowed {
-                product.set_state(to).unwrap();
+                product.set_state(to, &pool(), NOW).unwrap();
                 assert_eq!(product.state(), to);
             } else {
-                refused(product.set_state(to), WrongProductState);
+                refused(product.set_state(to, &pool(), NOW), WrongProductState);
                 assert_eq!(product.state(), from);
             }
         }
     }
+}
+
+/// A pool of a week's cooldown, that others have entrusted capital to: its notice is ten days.
+fn entrusted() -> Pool {
+    pool_with(0, 10_000, 0)
+}
+
+#[test]
+fn what_was_frozen_for_more_than_seven_days_sells_only_after_notice() {
+    use ProductState::*;
+    for (days, seconds, sells_from) in [(7, 0, NOW - DAY), (7, 1, NOW + 17 * DAY + 1), (200, 0, NOW + 210 * DAY)] {
+        let mut product = Product { sells_from: NOW - DAY, notice_served: 1, ..product() };
+        product.set_state(Frozen, &entrusted(), NOW).unwrap();
+        assert_eq!((product.frozen_at, product.sells_from), (NOW, NOW - DAY));
+        product.set_state(Selling, &entrusted(), NOW + days * DAY + seconds).unwrap();
+        let noticed = sells_from > NOW;
+        assert_eq!((product.sells_from, product.notice_served), (sells_from, u8::from(!noticed)), "{days} {seconds}");
+    }
+    // A pool that nobody has entrusted anything to needs none; a notice that is still running is not cut short.
+    let mut product = Product { sells_from: NOW + 90 * DAY, ..product() };
+    product.set_state(Frozen, &entrusted(), NOW).unwrap();
+    product.set_state(Selling, &pool(), NOW + 8 * DAY).unwrap();
+    assert_eq!(product.sells_from, NOW + 90 * DAY);
+}
+
+#[test]
+fn a_thaw_for_a_moment_now_and_then_keeps_no_product_at_hand() {
+    use ProductState::*;
+    let pool = entrusted();
+    let mut product = Product { sells_from: NOW, ..product() };
+    product.set_state(Frozen, &pool, NOW).unwrap();
+    for day in [3, 6] {
+        product.set_state(Selling, &pool, NOW + day * DAY).unwrap();
+        product.set_state(Frozen, &pool, NOW + day * DAY).unwrap();
+        assert_eq!((product.frozen_at, product.sells_from), (NOW, NOW));
+    }
+    product.set_state(Selling, &pool, NOW + 8 * DAY).unwrap();
+    assert_eq!((product.sells_from, product.thawed_at), (NOW + 18 * DAY, NOW + 18 * DAY));
+    // It is a new freeze once it has sold for seven days.
+    product.set_state(Frozen, &pool, NOW + 25 * DAY - 1).unwrap();
+    assert_eq!(product.frozen_at, NOW);
+    product.set_state(Selling, &pool, NOW + 25 * DAY - 1).unwrap();
+    assert_eq!(product.sells_from, NOW + 35 * DAY - 1);
+    product.set_state(Frozen, &pool, NOW + 42 * DAY - 1).unwrap();
+    assert_eq!(product.frozen_at, NOW + 42 * DAY - 1);
 }
 
 #[test]

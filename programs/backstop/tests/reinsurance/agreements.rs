@@ -9,15 +9,15 @@ fn terms() -> TreatyTerms {
     TreatyTerms { kind: layer(500), limit: 1_000, start_day: TODAY + 10, end_day: TODAY + 20 }
 }
 
-fn announce(cedant: &mut Pool, reinsurer: &Pool, terms: TreatyTerms) -> anchor_lang::Result<Treaty> {
+fn announce(cedant: &mut Pool, reinsurer: &mut Pool, terms: TreatyTerms) -> anchor_lang::Result<Treaty> {
     Treaty::announce(terms, (key(30), cedant), (key(31), reinsurer), NOW)
 }
 
 /// A pool without capital gives no notice.
 fn announced() -> (Treaty, Pool, Pool) {
-    let (mut cedant, reinsurer) = (pool_with(1_000, 0, 10_000), reinsurer_with(0, 0, 10_000));
+    let (mut cedant, mut reinsurer) = (pool_with(1_000, 0, 10_000), reinsurer_with(0, 0, 10_000));
     cedant.in_use = 0;
-    let mut treaty = announce(&mut cedant, &reinsurer, TreatyTerms { start_day: TODAY + 11, ..terms() }).unwrap();
+    let mut treaty = announce(&mut cedant, &mut reinsurer, TreatyTerms { start_day: TODAY + 11, ..terms() }).unwrap();
     treaty.notice_until = NOW;
     (treaty, cedant, reinsurer)
 }
@@ -26,28 +26,34 @@ fn announced() -> (Treaty, Pool, Pool) {
 fn an_announcement_waits_for_the_notice_of_both_and_takes_the_next_id() {
     let (mut cedant, mut reinsurer) = (pool_with(1_000, 0, 0), reinsurer_with(0, 0, 10_000));
     cedant.treaties = 4;
-    reinsurer.terms.cooldown_seconds = 6 * 86_400;
-    let treaty = announce(&mut cedant, &reinsurer, terms()).unwrap();
-    assert_eq!((treaty.id, cedant.treaties), (4, 5));
+    (cedant.terms.cooldown_seconds, reinsurer.terms.cooldown_seconds) = (5 * 86_400, 6 * 86_400);
+    let treaty = announce(&mut cedant, &mut reinsurer, terms()).unwrap();
+    assert_eq!((treaty.id, cedant.treaties, reinsurer.treaties), (4, 5, 1));
     assert_eq!((treaty.cedant, treaty.reinsurer), (key(30), key(31)));
     // The cedant was never used; the reinsurer's cooldown and three days.
     assert_eq!(treaty.notice_until, NOW + 9 * DAY);
     assert_eq!((treaty.state, treaty.limit), (TreatyState::Announced, 1_000));
     assert!(!treaty.was_accepted());
 
-    refused(announce(&mut cedant, &reinsurer, TreatyTerms { start_day: TODAY + 9, ..terms() }), NoticeNotOver);
+    refused(announce(&mut cedant, &mut reinsurer, TreatyTerms { start_day: TODAY + 9, ..terms() }), NoticeNotOver);
     let far = TreatyTerms { start_day: TODAY + 500, end_day: TODAY + 511, ..terms() };
-    refused(announce(&mut cedant, &reinsurer, far), BadTreatyTerms);
-    assert!(announce(&mut cedant, &reinsurer, TreatyTerms { end_day: TODAY + 510, ..far }).is_ok());
-    refused(announce(&mut cedant, &reinsurer, TreatyTerms { limit: 0, ..terms() }), BadTreatyTerms);
+    refused(announce(&mut cedant, &mut reinsurer, far), BadTreatyTerms);
+    assert!(announce(&mut cedant, &mut reinsurer, TreatyTerms { end_day: TODAY + 510, ..far }).is_ok());
+    refused(announce(&mut cedant, &mut reinsurer, TreatyTerms { limit: 0, ..terms() }), BadTreatyTerms);
+    // Nobody leaves the reinsurer on news that its cedants' providers cannot leave on.
+    cedant.terms.cooldown_seconds = 6 * 86_400 + 1;
+    refused(announce(&mut cedant, &mut reinsurer, terms()), CooldownTooShort);
+    cedant.terms.cooldown_seconds = 6 * 86_400;
     reinsurer.asset_mint = key(9);
-    refused(announce(&mut cedant, &reinsurer, terms()), WrongParent);
+    refused(announce(&mut cedant, &mut reinsurer, terms()), WrongParent);
     reinsurer.asset_mint = cedant.asset_mint;
-    refused(announce(&mut reinsurer.clone(), &cedant, terms()), WrongPoolKind);
-    let another = cedant;
-    refused(announce(&mut cedant, &another, terms()), WrongPoolKind);
+    refused(announce(&mut reinsurer.clone(), &mut cedant, terms()), WrongPoolKind);
+    let mut another = cedant;
+    refused(announce(&mut cedant, &mut another, terms()), WrongPoolKind);
     cedant.treaties = u16::MAX;
-    refused(announce(&mut cedant, &reinsurer, terms()), NoIdLeft);
+    refused(announce(&mut cedant, &mut reinsurer, terms()), NoIdLeft);
+    (cedant.treaties, reinsurer.treaties) = (0, u16::MAX);
+    refused(announce(&mut cedant, &mut reinsurer, terms()), NoIdLeft);
 }
 
 #[test]
@@ -58,6 +64,7 @@ fn acceptance_moves_the_premium_and_says_so() {
     assert_eq!(accepted, Acceptance { premium: 100, rate_q32: (100 << 32) / (20 * 86_400) });
     assert_eq!((treaty.premium, treaty.rate_q32, treaty.state), (100, accepted.rate_q32, TreatyState::Active));
     assert!(treaty.was_accepted());
+    assert_eq!((cedant.in_use, reinsurer.in_use), (1, 1));
     assert_eq!((cedant.surplus, cedant.cash), (900, 10_900));
     assert_eq!((reinsurer.unearned_premium, reinsurer.cash), (100, 10_100));
     assert_eq!((cedant.layers[0].treaty, reinsurer.inward[0].limit), (key(1), 1_000));
@@ -80,6 +87,14 @@ fn acceptance_is_refused_out_of_its_time_in_alert_and_without_the_money() {
     refused(accept(|_, cedant, _| cedant.oldest_exit_day = TODAY - 1, NOW), ExitsWaiting);
     refused(accept(|_, _, reinsurer| reinsurer.oldest_exit_day = TODAY - 1, NOW), ExitsWaiting);
     refused(accept(|_, cedant, _| cedant.surplus = 99, NOW), SurplusTooSmall);
+    // 1 % of 11,000, and of 11,001.
+    assert!(accept(|treaty, _, _| treaty.kind = layer(110), NOW).is_ok());
+    refused(accept(|treaty, _, _| treaty.kind = layer(109), NOW), AttachmentTooLow);
+    let richer = |treaty: &mut Treaty, cedant: &mut Pool, _: &mut Pool| {
+        treaty.kind = layer(110);
+        (cedant.tranches[1].exiting, cedant.tranches[1].units, cedant.cash) = (1, 1_000, 11_001);
+    };
+    refused(accept(richer, NOW), AttachmentTooLow);
     let exposed = |_: &mut Treaty, cedant: &mut Pool, _: &mut Pool| cedant.add_exposure(0, 10_901).unwrap();
     refused(accept(exposed, NOW), BelowRequiredCapital);
     refused(accept(|_, _, reinsurer| reinsurer.tranches[1].assets = 999, NOW), BelowRequiredCapital);
@@ -90,20 +105,23 @@ fn acceptance_is_refused_out_of_its_time_in_alert_and_without_the_money() {
 }
 
 #[test]
-fn commuting_gives_back_what_is_unearned_from_tomorrow_on() {
+fn commuting_ends_the_term_in_three_days_and_gives_back_what_is_unearned_then() {
     let (mut treaty, mut cedant, mut reinsurer) = announced();
     treaty.start_day = TODAY + 1;
     treaty.accept(key(1), &mut cedant, &mut reinsurer, NOW).unwrap();
     let now = NOW + 3 * DAY;
     refused(treaty.clone().commute(&key(1), &mut cedant, &mut reinsurer, NOW), WrongTreatyState);
-    refused(treaty.clone().commute(&key(1), &mut cedant, &mut reinsurer, NOW + 19 * DAY), WrongTreatyState);
+    refused(treaty.clone().commute(&key(1), &mut cedant, &mut reinsurer, NOW + 16 * DAY), WrongTreatyState);
+    let last = |now| treaty.clone().commute(&key(1), &mut { cedant }, &mut { reinsurer }, now);
+    assert_eq!(last(NOW + 16 * DAY - 1).unwrap().end_day, TODAY + 19);
     cedant.accrue(now).unwrap();
     reinsurer.accrue(now).unwrap();
     let commuted = treaty.commute(&key(1), &mut cedant, &mut reinsurer, now).unwrap();
-    // 16 of 20 days of 100, rounded down twice.
-    assert_eq!(commuted, Commutation { end_day: TODAY + 4, returned: 79 });
-    assert_eq!((treaty.end_day, cedant.layers[0].end), (TODAY + 4, NOW + 4 * DAY));
-    assert_eq!(cedant.surplus, 979);
+    // 13 of 20 days of 100, rounded down twice.
+    assert_eq!(commuted, Commutation { end_day: TODAY + 7, returned: 64 });
+    assert_eq!((treaty.end_day, cedant.layers[0].end), (TODAY + 7, NOW + 7 * DAY));
+    assert_eq!(cedant.surplus, 964);
+    refused(treaty.commute(&key(1), &mut cedant, &mut reinsurer, now + DAY), WrongTreatyState);
     cedant.invariant().unwrap();
     reinsurer.invariant().unwrap();
 }

@@ -36,7 +36,7 @@ fn incident() -> Incident {
         still_exposed: 0,
         treaties: [NotedTreaty::default(); MAX_NOTED_TREATIES],
         treaty_count: 0,
-        reserved: [0; 64],
+        reserved: [0; 24],
     }
 }
 
@@ -458,6 +458,47 @@ fn an_incident_grows_until_it_is_final_and_its_treaties_owe_with_it() {
     assert_eq!((incident.refunds_left, growth.accrual.late), (864_000 + 85_680, 771_120));
     pool.invariant().unwrap();
     reinsurer.invariant().unwrap();
+}
+
+#[test]
+fn a_limit_is_restored_for_what_is_still_exposed_in_all_calls_together_and_within_the_term() {
+    let treaty = treaty(layer(500), 1_000);
+    let mut incident = Incident { still_exposed: 150, ..incident() };
+    let restorable = |incident: &Incident| incident.restorable(&treaty, &incident.treaties[0]);
+    incident.treaties[0].treaty = key(9);
+    assert_eq!(restorable(&incident), 150);
+    incident.treaties[0].restored = 100;
+    assert_eq!(restorable(&incident), 50);
+    incident.treaties[0].restored = 151;
+    assert_eq!(restorable(&incident), 0);
+    // Nothing is restored for events after the term.
+    incident.treaties[0].restored = 0;
+    incident.ended_at = treaty.end() - 1;
+    assert_eq!(restorable(&incident), 150);
+    incident.ended_at = treaty.end();
+    assert_eq!(restorable(&incident), 0);
+}
+
+#[test]
+fn calls_in_parts_restore_no_more_than_one() {
+    let (mut pool, mut reinsurer) = (pool_with(1_000, 0, 10_000), reinsurer_with(0, 0, 5_000));
+    let mut treaty = Treaty { premium: 100, ..treaty(layer(500), 1_000) };
+    pool.put_in_force(key(9), &treaty).unwrap();
+    reinsurer.stand_behind(key(9), &treaty).unwrap();
+    let mut incident = Incident { still_exposed: 150, treaty_count: 1, ..incident() };
+    incident.treaties[0] = NotedTreaty { treaty: key(9), owed: 100, ..NotedTreaty::default() };
+    let mut crisis = crisis_of(&incident);
+    (pool.crisis.incidents, pool.crisis.number) = (1, 1);
+    (pool.layers[0].limit_left, pool.layers[0].owed) = (700, 300);
+    let mut call = |incident: &mut Incident| {
+        let called = treaty.call(key(9), incident, &mut crisis, &mut pool, &mut reinsurer, NOW).unwrap();
+        (called.paid, called.restored, called.reinstatement_premium, called.received)
+    };
+    // 10 % of what is restored; 150 are restored in all, though 300 were paid.
+    assert_eq!(call(&mut incident), (100, 100, 10, 90));
+    incident.treaties[0].owed = 300;
+    assert_eq!(call(&mut incident), (200, 50, 5, 195));
+    assert_eq!((incident.treaties[0].restored, pool.layers[0].restored_later), (150, 150));
 }
 
 #[test]

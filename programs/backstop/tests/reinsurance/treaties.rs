@@ -14,7 +14,7 @@ fn quota_share(cession_bps: u16, commission_bps: u16) -> TreatyTerms {
 }
 
 fn excess(rate_on_line_bps: u16, reinstatements: u8, reinstatement_premium_bps: u16) -> TreatyTerms {
-    terms(TreatyKind::ExcessOfLoss { attachment: 0, rate_on_line_bps, reinstatements, reinstatement_premium_bps })
+    terms(TreatyKind::ExcessOfLoss { attachment: 1, rate_on_line_bps, reinstatements, reinstatement_premium_bps })
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn terms_have_hard_bounds() {
     let taken = [
         quota_share(1, 0),
         quota_share(9_000, 9_999),
-        excess(1, 0, 0),
+        excess(50, 0, 0),
         excess(5_000, 4, 20_000),
         TreatyTerms { end_day: TODAY + 1, ..quota_share(1, 0) },
         TreatyTerms { end_day: TODAY + 365, ..quota_share(1, 0) },
@@ -35,10 +35,16 @@ fn terms_have_hard_bounds() {
         quota_share(0, 0),
         quota_share(9_001, 0),
         quota_share(1, 10_000),
-        excess(0, 0, 0),
+        excess(49, 0, 0),
+        terms(TreatyKind::ExcessOfLoss {
+            attachment: 0,
+            rate_on_line_bps: 50,
+            reinstatements: 0,
+            reinstatement_premium_bps: 0,
+        }),
         excess(5_001, 0, 0),
-        excess(1, 5, 0),
-        excess(1, 0, 20_001),
+        excess(50, 5, 0),
+        excess(50, 0, 20_001),
         TreatyTerms { end_day: TODAY, ..quota_share(1, 0) },
         TreatyTerms { end_day: TODAY - 1, ..quota_share(1, 0) },
         TreatyTerms { end_day: TODAY + 366, ..quota_share(1, 0) },

@@ -2,7 +2,7 @@
 
 use super::{BPS, DAY, MOST, Model, N, Rule, ceil, day, need, start, take};
 use crate::fuzz::op::{Op, Who};
-use backstop::state::{Access, PoolKind, PoolTerms};
+use backstop::state::{Access, PoolKind, PoolTerms, Seen};
 
 /// The virtual claims in every pot.
 pub const V: N = 1_000;
@@ -125,8 +125,10 @@ pub struct Pool {
     pub inward: Vec<usize>,
     /// Products created.
     pub products: u16,
-    /// Treaties announced.
+    /// Treaties announced, ceding or reinsuring.
     pub treaties: u16,
+    /// Products that have their condition.
+    pub conditions: u16,
     /// Longest ring.
     pub ring_days: u32,
 }
@@ -155,6 +157,11 @@ impl Pool {
     /// When something announced now may begin.
     pub fn notice(&self, now: i64) -> i64 {
         if self.in_use { now + i64::from(self.terms.cooldown_seconds) + 3 * DAY } else { now }
+    }
+
+    /// What somebody who deposits now has seen.
+    pub fn seen(&self) -> Seen {
+        Seen { products: self.conditions, treaties: self.treaties }
     }
 
     /// Capital that comes in counts for capacity from the next day on.
@@ -372,7 +379,24 @@ impl Model {
         if books.kind == PoolKind::Reinsurance {
             return books.inward.iter().map(|treaty| self.treaties[*treaty].open_limit()).sum();
         }
-        let groups: Vec<N> = (0..16).map(|group| self.exposure_of_group(pool, group)).collect();
+        self.required_of((0..16).map(|group| self.exposure_of_group(pool, group)).collect(), pool)
+    }
+
+    /// Required capital of what is not in alert.
+    fn required_beside_alerts(&self, pool: usize) -> N {
+        if self.pools[pool].kind == PoolKind::Reinsurance {
+            return self.required(pool);
+        }
+        let quiet = |group: u32| {
+            let products = (0..self.products.len()).filter(|index| self.products[*index].pool == pool);
+            let of_group = products.filter(|index| self.products[*index].terms.risk_group == group);
+            of_group.filter(|index| !self.alert_of(*index).0).map(|index| self.exposure(index)).sum()
+        };
+        self.required_of((0..16).map(quiet).collect(), pool)
+    }
+
+    fn required_of(&self, groups: Vec<N>, pool: usize) -> N {
+        let books = &self.pools[pool];
         let sum: N = groups.iter().sum();
         let squares: N = groups.iter().map(|group| group * group).sum();
         let rho = N::from(books.terms.rho_bps);
@@ -386,8 +410,8 @@ impl Model {
         low
     }
 
-    /// What the quota share stands in for.
-    pub fn credit(&self, pool: usize) -> N {
+    /// What the quota share stands in for of what is required.
+    fn credit(&self, pool: usize, required: N) -> N {
         let books = &self.pools[pool];
         let Some(treaty) = books.quota_share.map(|treaty| &self.treaties[treaty]) else { return 0 };
         if self.now < start(treaty.start_day) || treaty.end_day < books.last_cover_end_day {
@@ -395,19 +419,28 @@ impl Model {
         }
         let (cession, _) = treaty.quota_share().expect("the quota share is one");
         let part = cession.min(N::from(books.terms.max_credit_bps));
-        treaty.limit_left.min(self.required(pool) * part / BPS)
+        treaty.limit_left.min(required * part / BPS)
     }
 
-    /// Capital that must stay.
-    pub fn must_stay(&self, pool: usize) -> N {
+    /// Own capital with which it is just solvent: what is in alert and what incidents are due in full and without credit,
+    /// beside what the rest requires; no less than without an alert.
+    pub fn least_capital(&self, pool: usize) -> N {
         let terms = &self.pools[pool].terms;
-        let for_losses = ceil(self.required(pool) * N::from(terms.solvency_bps), BPS);
-        for_losses.max(ceil(self.exposure_of_pool(pool) * BPS, N::from(terms.max_leverage_bps)))
+        let of = |required: N, exposure: N| {
+            let for_losses = ceil(required * N::from(terms.solvency_bps), BPS);
+            let stays = for_losses.max(ceil(exposure * BPS, N::from(terms.max_leverage_bps)));
+            stays.saturating_sub(self.credit(pool, required))
+        };
+        let crisis = self.pools[pool].crisis.as_ref();
+        let due = crisis.map_or(0, |it| (it.gross + it.growth).saturating_sub(it.given + it.recovered));
+        let (alert, exposure) = (self.alerts(pool).exposure, self.exposure_of_pool(pool));
+        let all = of(self.required(pool), exposure);
+        if due + alert == 0 { all } else { all.max(due + alert + of(self.required_beside_alerts(pool), exposure - alert)) }
     }
 
     /// Refuses below required capital.
     pub fn need_solvent(&self, pool: usize) -> Rule {
-        need(self.pools[pool].staying() + self.credit(pool) >= self.must_stay(pool), "below required capital")
+        need(self.pools[pool].staying() >= self.least_capital(pool), "below required capital")
     }
 
     /// Refuses a sale without the part of required capital that surplus and junior are to stand for.
@@ -461,6 +494,7 @@ impl Model {
                 books.hold();
                 need(amount > 0, "nothing is given")?;
                 books.surplus += N::from(amount);
+                books.in_use |= books.surplus >= N::from(books.terms.min_first_deposit);
                 let asset = books.asset;
                 self.spend(who, asset, N::from(amount))
             }

@@ -23,6 +23,10 @@ pub struct Product {
     pub sells_from: i64,
     /// Whether the notice was served.
     pub notice_served: bool,
+    /// When its freeze began.
+    pub frozen_at: i64,
+    /// From when on it sold again.
+    pub thawed_at: Option<i64>,
     /// Risk rate now.
     pub risk_rate: N,
     /// When it moved.
@@ -340,6 +344,8 @@ impl Model {
                     state: ProductState::Announced,
                     sells_from: 0,
                     notice_served: false,
+                    frozen_at: 0,
+                    thawed_at: None,
                     risk_rate: N::from(terms.risk_rate_ppb),
                     risk_rate_at: now,
                     level: N::from(terms.level_bps),
@@ -365,6 +371,7 @@ impl Model {
                 need(entry.state == ProductState::Announced, "it has its condition, or sells no more")?;
                 let books = &mut self.pools[entry.pool];
                 books.ring_days = books.ring_days.max(entry.ring_days);
+                books.conditions += 1;
                 entry.state = ProductState::Selling;
                 entry.has_condition = true;
                 entry.sells_from = books.notice(now);
@@ -374,12 +381,25 @@ impl Model {
             }
             Op::SetProductState { product, state, by } => {
                 need(by == self.roles.governance, "only governance")?;
+                let now = self.now;
+                let notice = self.pools[self.products[product].pool].notice(now);
                 let entry = &mut self.products[product];
                 use ProductState::{Announced, Frozen, RunOff, Selling};
                 let runs_off = matches!((entry.state, state), (Announced | Selling | Frozen, RunOff));
                 let allowed = runs_off || matches!((entry.state, state), (Selling, Frozen) | (Frozen, Selling));
                 need(allowed, "no such change")?;
                 entry.state = state;
+                // Frozen for more than seven days, not counting sales of less: its notice runs again.
+                if state == Frozen && entry.thawed_at.is_none_or(|thawed| now - thawed >= 7 * DAY) {
+                    entry.frozen_at = now;
+                }
+                if state == Selling {
+                    if now - entry.frozen_at > 7 * DAY {
+                        entry.sells_from = entry.sells_from.max(notice);
+                        entry.notice_served = false;
+                    }
+                    entry.thawed_at = Some(now.max(entry.sells_from));
+                }
                 Ok(())
             }
             Op::SetRiskRate { product, rate_ppb, by } => {

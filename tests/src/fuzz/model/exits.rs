@@ -1,6 +1,6 @@
 //! Exits: tickets, epochs, the queue.
 
-use super::{BPS, DAY, MOST, Model, N, Rule, ceil, day, issue, need, start, take, worth};
+use super::{DAY, MOST, Model, N, Rule, day, issue, need, start, take, worth};
 use crate::fuzz::op::Who;
 
 /// A request to leave.
@@ -219,17 +219,13 @@ impl Model {
         let in_crisis = |pool: usize| self.pools[pool].crisis.is_some();
         let cedants_in_crisis = books.inward.iter().any(|treaty| in_crisis(self.treaties[*treaty].cedant));
         let any = own.count > 0 || in_crisis(pool) || cedants_in_crisis || cedants.iter().any(|alert| alert.count > 0);
-        let mut stay = self.must_stay(pool);
         if any {
             let late = self.now > start(epoch_day + 1) + 30 * DAY;
             let own_due = own.due > 0 && !in_crisis(pool);
             let due = own_due || cedants_in_crisis || cedants.iter().any(|alert| alert.due > 0);
             need(late && !due, "the pool is in alert")?;
-            let rest = self.exposure_of_pool(pool).saturating_sub(own.exposure).min(self.required(pool));
-            stay = stay.max(own.exposure + ceil(rest * N::from(books.terms.solvency_bps), BPS));
         }
-        let available = books.bearing() + self.credit(pool);
-        let free = available.saturating_sub(stay).min(books.bearing());
+        let free = books.bearing().saturating_sub(self.least_capital(pool));
         // In a crisis what it has beyond all that it may need.
         Ok(match &books.crisis {
             None => free,

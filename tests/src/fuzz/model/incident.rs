@@ -16,6 +16,8 @@ pub struct Noted {
     pub owed: N,
     /// What of that it paid.
     pub paid: N,
+    /// What of its limit was restored with that.
+    pub restored: N,
     /// Whether it owes more than when it was called last.
     pub pending: bool,
 }
@@ -233,7 +235,7 @@ impl Model {
             (start(treaty.start_day)..start(treaty.end_day)).contains(&event_at)
         };
         let treaties = books.quota_share.iter().chain(books.layers.iter()).filter(in_term).filter(|_| crisis != 0);
-        let note = |treaty: &usize| Noted { treaty: *treaty, owed: 0, paid: 0, pending: false };
+        let note = |treaty: &usize| Noted { treaty: *treaty, owed: 0, paid: 0, restored: 0, pending: false };
         let incident = Incident {
             state: IncidentState::Growing,
             opened_at: self.now,

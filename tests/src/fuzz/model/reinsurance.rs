@@ -83,8 +83,9 @@ fn valid(terms: &TreatyTerms) -> bool {
         TreatyKind::QuotaShare { cession_bps, commission_bps } => {
             (1..=9_000).contains(&cession_bps) && commission_bps < 10_000
         }
-        TreatyKind::ExcessOfLoss { rate_on_line_bps, reinstatements, reinstatement_premium_bps, .. } => {
-            (1..=5_000).contains(&rate_on_line_bps) && reinstatements <= 4 && reinstatement_premium_bps <= 20_000
+        TreatyKind::ExcessOfLoss { attachment, rate_on_line_bps, reinstatements, reinstatement_premium_bps } => {
+            let price = (50..=5_000).contains(&rate_on_line_bps) && reinstatement_premium_bps <= 20_000;
+            attachment > 0 && price && reinstatements <= 4
         }
     };
     (1..=365).contains(&days) && terms.limit >= 1_000 && shares
@@ -101,12 +102,15 @@ impl Model {
         need(kinds == (PoolKind::Cover, PoolKind::Reinsurance), "pools of the wrong kind")?;
         need(self.pools[cedant].asset == self.pools[reinsurer].asset, "another asset")?;
         need(valid(terms), "terms out of bounds")?;
+        let cooldown = |pool: usize| self.pools[pool].terms.cooldown_seconds;
+        need(cooldown(reinsurer) >= cooldown(cedant), "the reinsurer's providers could leave earlier")?;
         let now = self.now;
         let notice_until = self.pools[cedant].notice(now).max(self.pools[reinsurer].notice(now));
         need(terms.start_day > day(notice_until), "it begins within the notice")?;
         need(terms.end_day - day(now) <= 510, "it ends too late")?;
         let id = self.pools[cedant].treaties;
         self.pools[cedant].treaties += 1;
+        self.pools[reinsurer].treaties += 1;
         self.treaties.push(Treaty {
             cedant,
             id,
@@ -143,6 +147,9 @@ impl Model {
             TreatyKind::QuotaShare { .. } => 0,
             TreatyKind::ExcessOfLoss { rate_on_line_bps, .. } => ceil(limit * N::from(rate_on_line_bps), BPS),
         };
+        if let TreatyKind::ExcessOfLoss { attachment, .. } = treaty.kind {
+            need(N::from(attachment) >= ceil(self.pools[cedant].bearing(), 100), "the layer begins too low")?;
+        }
         if premium > 0 {
             take(&mut self.pools[cedant].surplus, premium, "the surplus is too small")?;
             self.treaties[index].rate = self.pools[reinsurer].stream(premium, now, end_day, None);
@@ -174,6 +181,8 @@ impl Model {
         need(self.pools[reinsurer].inward.len() < 8, "there is no place")?;
         self.pools[reinsurer].inward.push(index);
         self.treaties[index].active = true;
+        self.pools[cedant].in_use = true;
+        self.pools[reinsurer].in_use = true;
         self.treaties[index].premium = premium;
         self.need_solvent(reinsurer)
     }
@@ -184,7 +193,7 @@ impl Model {
         let incident = entry.incident.as_ref().filter(|incident| incident.open).ok_or("there is no incident")?;
         need(entry.pool == treaty.cedant, "of another pool")?;
         let noted = incident.noted.iter().find(|noted| noted.treaty == index).ok_or("it was not noted")?.clone();
-        let (crisis, still_exposed) = (incident.crisis, incident.still_exposed);
+        let (crisis, still_exposed, ended_at) = (incident.crisis, incident.still_exposed, incident.ended_at);
         let Treaty { cedant, reinsurer, limit, .. } = treaty;
         self.accrue(cedant);
         self.accrue(reinsurer);
@@ -192,14 +201,17 @@ impl Model {
         need(paid > 0 || noted.pending, "nothing is owed")?;
         self.treaties[index].owed -= paid;
         self.pools[reinsurer].lose(paid)?;
-        let mut cost = 0;
+        let (mut cost, mut restored_now) = (0, 0);
         if let TreatyKind::ExcessOfLoss { reinstatements, reinstatement_premium_bps, .. } = treaty.kind {
             // What the reinsurer could take on beyond its open limits and still be solvent.
             let solvency = N::from(self.pools[reinsurer].terms.solvency_bps);
             let held = ceil(self.required(reinsurer) * solvency, BPS);
             let room = self.pools[reinsurer].staying().saturating_sub(held) * BPS / solvency;
             let restorable = (limit * N::from(reinstatements)).saturating_sub(treaty.restored);
-            let restored = paid.min(restorable).min(room).min(still_exposed);
+            // In all calls for the incident no more than was still exposed, and nothing after the term.
+            let in_term = ended_at < start(treaty.end_day);
+            let exposed = if in_term { still_exposed.saturating_sub(noted.restored) } else { 0 };
+            let restored = paid.min(restorable).min(room).min(exposed);
             if restored > 0 {
                 // As much as if all of it had been restored at once.
                 let whole = ceil(treaty.premium * N::from(reinstatement_premium_bps), BPS);
@@ -209,6 +221,7 @@ impl Model {
             let in_crisis = self.pools[cedant].crisis.is_some();
             let entry = &mut self.treaties[index];
             entry.restored += restored;
+            restored_now = restored;
             *(if in_crisis { &mut entry.later } else { &mut entry.limit_left }) += restored;
         }
         if cost > 0 {
@@ -219,6 +232,7 @@ impl Model {
         let incident = self.products[product].incident.as_mut().expect("there is one");
         let noted = incident.noted.iter_mut().find(|noted| noted.treaty == index).expect("it was noted");
         noted.paid += paid;
+        noted.restored += restored_now;
         noted.pending = false;
         let received = paid - cost;
         let now = self.now;
@@ -267,23 +281,24 @@ impl Model {
 
     fn commute(&mut self, index: usize) -> Rule {
         let Treaty { cedant, reinsurer, rate, start_day, end_day, active, .. } = self.treaty(index)?;
-        let tomorrow = day(self.now) + 1;
+        let last = day(self.now) + 4;
         need(active, "it is not in force")?;
-        need(self.now >= start(start_day) && tomorrow < end_day, "it is not within its term")?;
+        need(self.now >= start(start_day) && last < end_day, "it is not within its term")?;
         self.need_no_alert(cedant)?;
         self.accrue(cedant);
         self.accrue(reinsurer);
         let books = &mut self.pools[reinsurer];
-        let seconds = u128::from(end_day - tomorrow) * DAY.unsigned_abs() as N;
+        let seconds = u128::from(end_day - last) * DAY.unsigned_abs() as N;
         let returned = ((rate * seconds) >> 32).min(books.unearned);
         if rate > 0 {
             let stream = books.streams.iter_mut().find(|stream| (stream.rate, stream.end_day) == (rate, end_day));
-            stream.ok_or("books: the treaty's stream is gone")?.end_day = tomorrow;
+            stream.ok_or("books: the treaty's stream is gone")?.end_day = last;
         }
         books.unearned -= returned;
         self.pools[cedant].hold();
         self.pools[cedant].surplus += returned;
-        self.treaties[index].end_day = tomorrow;
+        self.pools[cedant].in_use |= returned > 0;
+        self.treaties[index].end_day = last;
         self.need_solvent(cedant)
     }
 
@@ -299,6 +314,7 @@ impl Model {
         self.need_solvent(cedant)?;
         self.pools[reinsurer].hold();
         self.pools[reinsurer].surplus += amount;
+        self.pools[reinsurer].in_use = true;
         Ok(())
     }
 

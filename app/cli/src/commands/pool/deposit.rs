@@ -7,7 +7,7 @@ use crate::output::{duration, exact_amount, moment, percent, share_price, tidy_a
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::events::Deposited;
-use backstop::state::{Access, Pool, Tranche};
+use backstop::state::{Access, Pool, Seen, Tranche};
 use backstop_client::view::earnings::{self, Earnings};
 use backstop_client::{Cluster, instruction as ix, transaction};
 use clap::Args;
@@ -95,6 +95,13 @@ struct Details {
     worst_case: u64,
 }
 
+/// How much a pool stands behind, in numbers: with what comes later the deposit is refused.
+fn stands_behind(Seen { products, treaties }: Seen) -> String {
+    let of = |number: u16, one, more| format!("{number} {}", if number == 1 { one } else { more });
+    let (products, treaties) = (of(products, "product", "products"), of(treaties, "treaty", "treaties"));
+    format!("{products} and {treaties} so far; refused if more are announced before it lands")
+}
+
 /// Bytes of an associated account of shares: a plain one and the mark that its owner never changes.
 const SHARE_ACCOUNT: usize = 170;
 /// What of the expected shares is asked for at least, in basis points.
@@ -125,7 +132,9 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
     };
     let admission = args.admission(&pool.state, context)?;
     let admits = admission.is_some().then_some(pool.state.deposit_authority);
-    let deposit = ix::deposit(keys, owner, admits, backstop::DepositArgs { tranche, amount, min_shares });
+    // What is announced between this look at the pool and the deposit is refused there.
+    let seen = pool.state.seen();
+    let deposit = ix::deposit(keys, owner, admits, backstop::DepositArgs { tranche, amount, min_shares, seen });
     instructions.push(source.take(deposit));
 
     context.carry_out_with(admission.as_deref(), &instructions, |receipt| {
@@ -178,6 +187,7 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
                     "in use",
                     format!("{} of the pool's capital, this included", percent(earnings::in_use_bps(&with_it, now))),
                 ),
+                ("stands behind", stands_behind(seen)),
                 (
                     "exposure",
                     format!(

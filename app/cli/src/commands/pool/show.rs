@@ -123,7 +123,7 @@ fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
         }),
         staying_capital: books.staying_capital().unwrap_or_default(),
         required_capital: required,
-        must_stay: books.must_stay(required).unwrap_or(u64::MAX),
+        must_stay: books.least_capital(now).unwrap_or(u64::MAX),
         total_exposure: books.total_exposure,
         premium_a_year: a_year(books.rate_q32),
         in_use_bps: earnings::in_use_bps(&books, now),

@@ -118,6 +118,7 @@ struct StateSet {
     product: String,
     before: &'static str,
     after: &'static str,
+    sells_from: i64,
 }
 
 pub fn set_state(args: &StateArgs, change: Change, context: &Context) -> Result<()> {
@@ -130,23 +131,26 @@ pub fn set_state(args: &StateArgs, change: Change, context: &Context) -> Result<
         Change::RunOff => ("Run off", ProductState::RunOff, Some("It will never sell again.")),
     };
     let mut changed = state.clone();
-    if changed.set_state(to).is_err() {
+    if changed.set_state(to, &pool.state, now).is_err() {
         let sentence = explain_refusal(BackstopError::WrongProductState).sentence;
         return Err(hinted(sentence, format!("the product is {} now", view::product::state(&state, now))));
     }
     let instruction = ix::set_product_state(context.wallet()?, keys.pool.pool, keys.product, to);
     context.carry_out(&[instruction], |_| {
         let (before, after) = (view::product::state(&state, now), view::product::state(&changed, now));
-        let preview = Preview {
-            title: format!("{title} {}", state.name()),
-            rows: vec![
-                ("product", keys.product.to_string()),
-                ("state", format!("{after}, now {before}")),
-                ("stays insured", asset_text(&pool.state, state.exposure)),
-            ],
-            warnings: warning.map(str::to_owned).into_iter().collect(),
-        };
-        Ok((preview, StateSet { product: keys.product.to_string(), before, after }))
+        let mut rows = vec![
+            ("product", keys.product.to_string()),
+            ("state", format!("{after}, now {before}")),
+            ("stays insured", asset_text(&pool.state, state.exposure)),
+        ];
+        let mut warnings: Vec<String> = warning.map(str::to_owned).into_iter().collect();
+        if changed.sells_from > state.sells_from {
+            rows.push(("sells from", moment(changed.sells_from)));
+            warnings.push("It was frozen for more than seven days: its notice runs again.".into());
+        }
+        let preview = Preview { title: format!("{title} {}", state.name()), rows, warnings };
+        let (product, sells_from) = (keys.product.to_string(), changed.sells_from);
+        Ok((preview, StateSet { product, before, after, sells_from }))
     })
 }
 

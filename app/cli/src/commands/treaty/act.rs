@@ -31,7 +31,7 @@ pub struct PremiumArgs {
     treaty: Pubkey,
 }
 
-/// End a treaty's term today, by agreement of both sides. Governance signs.
+/// End a treaty's term in three days, by agreement of both sides. Governance signs.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  backstop treaty commute TREATY")]
 pub struct CommuteArgs {
@@ -172,7 +172,7 @@ pub fn commute(args: &CommuteArgs, context: &Context) -> Result<()> {
         let commuted = event::<TreatyCommuted>(receipt)?;
         let end = day_start(commuted.end_day);
         let preview = Preview {
-            title: format!("End the term of {} today", a_kind(&treaty.state.kind)),
+            title: format!("End the term of {} in three days", a_kind(&treaty.state.kind)),
             rows: vec![
                 ("treaty", args.treaty.to_string()),
                 ("cedant", pool(&treaty.cedant)),
@@ -180,7 +180,7 @@ pub fn commute(args: &CommuteArgs, context: &Context) -> Result<()> {
                 ("reinsurer", pool(&treaty.reinsurer)),
                 ("term ends", format!("{}, and not {}", moment(end), moment(treaty.state.end()))),
             ],
-            warnings: vec!["Events from tomorrow on are no longer reinsured by it.".into()],
+            warnings: vec![format!("Events from {} on are no longer reinsured by it.", moment(end))],
         };
         let decimals = treaty.cedant.decimals;
         Ok((preview, Commuted { treaty: args.treaty.to_string(), end, returned: commuted.returned, decimals }))

@@ -56,7 +56,7 @@ pub struct CreateArgs {
     attachment: Option<Amount>,
     /// Layer: premium for the term, as a part of the limit.
     #[arg(long, value_name = "BPS", requires = "layer",
-          value_parser = value_parser!(u16).range(1..=i64::from(MAX_RATE_ON_LINE_BPS)))]
+          value_parser = value_parser!(u16).range(i64::from(MIN_RATE_ON_LINE_BPS)..=i64::from(MAX_RATE_ON_LINE_BPS)))]
     rate_on_line_bps: Option<u16>,
     /// Layer: how often the limit is restored.
     #[arg(long, value_name = "TIMES", requires = "layer",
@@ -199,7 +199,8 @@ fn terms(args: &CreateArgs, cedant: &OpenPool, notice_until: i64) -> Result<Trea
 /// The treaty as the program would write it.
 fn announced(cedant: &OpenPool, reinsurer: &OpenPool, terms: TreatyTerms, now: i64) -> Result<Treaty> {
     let mut books = cedant.state.clone();
-    let to = (reinsurer.keys.pool, &*reinsurer.state);
+    let mut others = reinsurer.state.clone();
+    let to = (reinsurer.keys.pool, &mut *others);
     Treaty::announce(terms, (cedant.keys.pool, &mut books), to, now).map_err(|error| refused(refusal(error)))
 }
 

@@ -90,7 +90,8 @@ impl Story<'_> {
             }
         }
         let (pool, owner) = (self.tower[QUOTA_SHARE].reinsurer, self.id(EVE));
-        let args = DepositArgs { tranche: Tranche::Junior, amount: 100 * ONE, min_shares: 0 };
+        let seen = self.seen(&pool)?;
+        let args = DepositArgs { tranche: Tranche::Junior, amount: 100 * ONE, min_shares: 0, seen };
         let create = self.create_share_account(&pool, owner, Tranche::Junior);
         let deposit = [create, ix::deposit(&pool, owner, None, args)];
         let tried = "deposits into the protocol-owned pool";
@@ -144,7 +145,7 @@ impl Story<'_> {
         let fund = ix::fund_incident(keys, CRISIS);
         self.run("the incident is given its first part", "fund_incident", None, std::slice::from_ref(&fund))?;
         self.attempt(ANNA, "funds the incident twice", BackstopError::AlreadyFunded, &[fund])?;
-        let deposit = self.deposit_of(JULIA);
+        let deposit = self.deposit_of(JULIA)?;
         self.attempt(JULIA, "deposits while the crisis lasts", BackstopError::PoolInCrisis, &deposit)
     }
 

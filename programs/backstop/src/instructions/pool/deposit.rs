@@ -6,7 +6,7 @@ use crate::error::BackstopError;
 use crate::events::{Deposited, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, Purse, Till};
-use crate::state::{Pool, Protocol, Tranche};
+use crate::state::{Pool, Protocol, Seen, Tranche};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 use anchor_spl::token_interface::TokenInterface;
@@ -20,6 +20,8 @@ pub struct DepositArgs {
     pub amount: u64,
     /// Least shares to accept.
     pub min_shares: u64,
+    /// What the depositor has seen of what the pool stands behind.
+    pub seen: Seen,
 }
 
 /// Accounts of `deposit`.
@@ -62,6 +64,7 @@ pub struct Deposit<'info> {
 
 /// Specification:
 /// - refused while deposits are paused, while the pool is in alert, and for whom the pool does not admit;
+/// - refused if the pool stands behind more products or treaties than the depositor has seen;
 /// - shares are rounded down, and refused below `min_shares`;
 /// - a tranche's first deposit has a least amount, and no deposit leaves its owner with less than could leave again;
 /// - a tranche holds no more than the books can count;
@@ -74,6 +77,7 @@ pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
     Protocol::read_pause(&accounts.protocol)?.require_deposits_open(now)?;
     let mut till = Till::open(&accounts.pool, now)?;
     till.admit_depositor(accounts.deposit_authority.as_ref().map(|signer| signer.key()))?;
+    till.require_seen(args.seen)?;
     let shares = till.deposit(args.tranche, args.amount, args.min_shares)?;
     let book = *till.tranche(args.tranche);
     let min_ticket = till.terms.min_ticket;

@@ -3,7 +3,7 @@
 use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
 use crate::events::{ProductStateSet, report};
-use crate::instructions::no_more;
+use crate::instructions::{no_more, now};
 use crate::money::Till;
 use crate::state::{Load, Pool, Product, ProductState, Protocol};
 use anchor_lang::prelude::*;
@@ -27,13 +27,16 @@ pub struct SetProductState<'info> {
 /// Specification:
 /// - only governance;
 /// - selling to frozen and back; from both to run-off, which is final; a product without condition to run-off only;
+/// - what was frozen for more than seven days sells only after notice, as a new product does;
 /// - changes nothing for covers that were sold.
 pub(crate) fn handle(ctx: Context<SetProductState>, state: ProductState) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
-    ctx.accounts.product.write()?.set_state(state)?;
+    let (pool, product) = (ctx.accounts.pool.key(), ctx.accounts.product.key());
     let mut till = Till::untouched(&ctx.accounts.pool)?;
-    let sequence = till.number_event();
+    let mut entry = ctx.accounts.product.write()?;
+    entry.set_state(state, &till, now()?)?;
+    let (sequence, sells_from) = (till.number_event(), entry.sells_from);
     till.close()?;
-    report(&ProductStateSet { pool: ctx.accounts.pool.key(), sequence, product: ctx.accounts.product.key(), state })?;
+    report(&ProductStateSet { pool, sequence, product, state, sells_from })?;
     Ok(())
 }

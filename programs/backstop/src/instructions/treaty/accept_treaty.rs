@@ -46,6 +46,7 @@ pub struct AcceptTreaty<'info> {
 /// Specification:
 /// - only governance, once the notice is over and before the term begins;
 /// - not while an exit past its day is unfilled in either pool, nor while the cedant is in alert;
+/// - a layer's attachment is at least 1 % of what the cedant has to bear losses;
 /// - the reinsurer stays solvent for all its open limits, this one included;
 /// - a layer's premium for the whole term is paid from the cedant's surplus, and the cedant stays solvent;
 /// - the reinsurer earns it from now to the end of the term: from now on its capital is held for the limit.

@@ -54,7 +54,8 @@ pub struct CallTreaty<'info> {
 /// - the reinsurer pays what is owed, or what it has of it, and the rest stays owed; its own loss falls on its surplus,
 ///   junior, senior;
 /// - a layer's limit is restored, for later events only, as far as its terms and the reinsurer's solvency allow, and for
-///   no more than was still exposed when the incident opened; the premium for it is taken off the payment and streams to
+///   no more than was still exposed when the incident opened, in all calls for it, and for nothing if the term was over
+///   by then; the premium for it is taken off the payment and streams to
 ///   the reinsurer until the treaty's end, for seven days at least; it is in proportion to what is restored, not to the
 ///   time left;
 /// - what is received belongs to the incident's crisis, not to the incident; after that is closed, to its holders as far

@@ -1,4 +1,4 @@
-//! Ends a treaty's term today, by agreement of both sides.
+//! Ends a treaty's term in three days, by agreement of both sides.
 
 use crate::constants::*;
 use crate::error::BackstopError;
@@ -45,8 +45,8 @@ pub struct CommuteTreaty<'info> {
 
 /// Specification:
 /// - only governance, within the term, and not while the cedant is in alert;
-/// - the last day is today, whose events are still covered; the unearned premium of a layer, from tomorrow on and
-///   rounded down, goes back to the cedant's surplus; the premium of reinstatements does not;
+/// - the last day is the one in three days, whose events are still covered; the premium of a layer that is unearned from
+///   the day after on, rounded down, goes back to the cedant's surplus; the premium of reinstatements does not;
 /// - the cedant stays solvent without it; the limit stays backed until the cedant's ring no longer reaches back.
 pub(crate) fn handle(ctx: Context<CommuteTreaty>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;

@@ -42,6 +42,7 @@ pub struct CreateTreaty<'info> {
 /// - only governance;
 /// - only from a cover pool to a reinsurance pool of the same asset, so that there are no circles;
 /// - every term is within its hard bounds;
+/// - the reinsurer's cooldown is at least the cedant's: nobody leaves on the cedant's news;
 /// - it may be accepted once both pools' notice is over, and begins after that.
 pub(crate) fn handle(ctx: Context<CreateTreaty>, terms: TreatyTerms) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
@@ -51,7 +52,7 @@ pub(crate) fn handle(ctx: Context<CreateTreaty>, terms: TreatyTerms) -> Result<(
     ensure!(cedant_key != reinsurer_key, BackstopError::WrongPoolKind);
     let mut cedant = Till::untouched(&accounts.cedant)?;
     let mut reinsurer = Till::untouched(&accounts.reinsurer)?;
-    let treaty = Treaty::announce(terms, (cedant_key, &mut cedant), (reinsurer_key, &reinsurer), now)?;
+    let treaty = Treaty::announce(terms, (cedant_key, &mut cedant), (reinsurer_key, &mut reinsurer), now)?;
     let (cedant_sequence, reinsurer_sequence) = (cedant.number_event(), reinsurer.number_event());
     cedant.close()?;
     reinsurer.close()?;

@@ -75,23 +75,53 @@ impl Pool {
 
     /// Capital that must stay in the pool, for its required capital and its leverage.
     pub fn must_stay(&self, required: u64) -> Result<u64> {
-        fits(self.requirement(required).must_stay())
+        fits(self.requirement(required, self.total_exposure).must_stay())
     }
 
-    pub(super) fn requirement(&self, required: u64) -> capital::Requirement {
+    fn requirement(&self, required: u64, total_exposure: u64) -> capital::Requirement {
         capital::Requirement {
             required,
-            total_exposure: self.total_exposure,
+            total_exposure,
             solvency_bps: self.terms.solvency_bps,
             max_leverage_bps: self.terms.max_leverage_bps,
         }
     }
 
+    /// Own capital with which the pool is just solvent, in asset units: the one measure of every sale, exit, treaty and
+    /// cession.
+    ///
+    /// Capital that may be lost already backs nothing else. So the exposure in alert, and what incidents are due and were
+    /// not given yet, is kept in full, without diversification and without a treaty's credit, beside what everything else
+    /// requires by itself: nothing is counted twice. Never less than what would be kept without the alert.
+    pub fn least_capital(&self, now: i64) -> Result<u64> {
+        let required = self.required_capital()?;
+        let least = self.must_stay(required)?.saturating_sub(self.reinsurance_credit(required, now));
+        let lost = fits(self.due_in_crisis()?.checked_add(self.alert_exposure))?;
+        if lost == 0 {
+            return Ok(least);
+        }
+        let required = self.required_beside_alerts()?;
+        let others = self.total_exposure.saturating_sub(self.alert_exposure);
+        let must_stay = fits(self.requirement(required, others).must_stay())?;
+        let beside = must_stay.saturating_sub(self.reinsurance_credit(required, now));
+        Ok(least.max(fits(lost.checked_add(beside))?))
+    }
+
+    /// Required capital of the exposure that is not in alert.
+    fn required_beside_alerts(&self) -> Result<u64> {
+        if self.kind() == PoolKind::Reinsurance {
+            return self.open_limits();
+        }
+        let mut others = self.group_exposures;
+        for (group, alert) in others.iter_mut().zip(&self.group_alert_exposures) {
+            debit(group, *alert)?;
+        }
+        fits(capital::required(&others, self.terms.rho_bps))
+    }
+
     /// Refuses if the pool, without what has asked to leave, is below its required capital.
     pub fn require_solvent(&self, now: i64) -> Result<()> {
-        let required = self.required_capital()?;
-        let available = self.staying_capital()?.saturating_add(self.reinsurance_credit(required, now));
-        ensure!(available >= self.must_stay(required)?, BackstopError::BelowRequiredCapital);
+        ensure!(self.staying_capital()? >= self.least_capital(now)?, BackstopError::BelowRequiredCapital);
         Ok(())
     }
 
@@ -144,13 +174,17 @@ impl Pool {
         Ok(issued)
     }
 
-    /// Books a contribution to the surplus.
+    /// Books a contribution to the surplus. A surplus of at least the least first deposit is entrusted to the pool: less
+    /// does not make its governance wait.
     pub fn contribute(&mut self, amount: u64) -> Result<()> {
         self.hold_capacity()?;
         ensure!(amount > 0, BackstopError::AmountTooSmall);
         let surplus = self.surplus.checked_add(amount);
         ensure!(surplus.is_some_and(|surplus| surplus <= MAX_SURPLUS), BackstopError::AmountTooLarge);
         credit(&mut self.surplus, amount)?;
+        if self.surplus >= self.terms.min_first_deposit {
+            self.in_use = 1;
+        }
         credit(&mut self.cash, amount)
     }
 
@@ -218,6 +252,9 @@ impl Pool {
     /// Takes surplus in that another pool gave, or owed. It counts for capacity from the next day on.
     pub fn receive_surplus(&mut self, amount: u64) -> Result<()> {
         self.hold_capacity()?;
+        if amount > 0 {
+            self.in_use = 1;
+        }
         credit(&mut self.surplus, amount)?;
         credit(&mut self.cash, amount)
     }

@@ -133,6 +133,13 @@ impl Pool {
         fits(own.checked_add(self.crisis.given).and_then(|sum| sum.checked_add(self.crisis.recovered)))
     }
 
+    /// What the incidents of the open crisis are due, or can still become due, and were not given, in asset units: less
+    /// what treaties have paid for it.
+    pub fn due_in_crisis(&self) -> Result<u64> {
+        let due = fits(self.crisis.gross.checked_add(self.crisis.growth))?;
+        Ok(due.saturating_sub(self.crisis.given).saturating_sub(self.crisis.recovered))
+    }
+
     /// Capital that the open crisis leaves free: what it has beyond all that it may need.
     pub fn free_in_crisis(&self) -> Result<u64> {
         Ok(self.crisis_means()?.saturating_sub(fits(self.crisis_need())?))

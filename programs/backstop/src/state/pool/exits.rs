@@ -2,7 +2,7 @@
 
 use crate::constants::{EXIT_QUEUE_DAYS, EXIT_QUEUE_WORDS, MIN_EXIT_PAYMENT};
 use crate::error::BackstopError;
-use crate::math::{capital, exits};
+use crate::math::exits;
 use crate::peril::AlertLevel;
 use crate::state::ledger::{credit, debit, fits};
 use crate::state::{ByTranche, ExitEpoch, Pool, Tranche, day_of, day_start};
@@ -160,19 +160,13 @@ impl Pool {
     /// breaching: then the alert's exposure stays behind in full, beside what the rest requires. In a crisis nothing is
     /// free either, except for such an epoch and as far as the crisis has more than all that it may need.
     pub fn free_for_exits(&self, epoch_day: u32, cedants: AlertLevel, now: i64) -> Result<u64> {
-        let required = self.required_capital()?;
-        let must_stay = if self.alert() == AlertLevel::None && cedants == AlertLevel::None {
-            self.must_stay(required)?
-        } else {
+        if self.alert() != AlertLevel::None || cedants != AlertLevel::None {
             let late = ExitEpoch::is_late(epoch_day, now);
             ensure!(late || !self.in_crisis(), BackstopError::PoolInCrisis);
             let settled = self.in_crisis() || self.alerts_due == 0;
             ensure!(late && settled && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
-            fits(self.requirement(required).must_stay_behind_alert(self.alert_exposure))?
-        };
-        let own = self.loss_capital()?;
-        let available = own.saturating_add(self.reinsurance_credit(required, now));
-        let free = capital::free_capital(available, must_stay, own);
+        }
+        let free = self.loss_capital()?.saturating_sub(self.least_capital(now)?);
         Ok(if self.in_crisis() { free.min(self.free_in_crisis()?) } else { free })
     }
 

@@ -61,11 +61,14 @@ impl Pool {
             return Ok(number);
         }
         let before = self.alerts;
-        let of_group = self.group_alerts.get_mut(usize::from(group)).ok_or(BackstopError::OutOfBounds)?;
+        let place = usize::from(group);
+        let of_group = self.group_alerts.get_mut(place).ok_or(BackstopError::OutOfBounds)?;
+        let group_exposure = self.group_alert_exposures.get_mut(place).ok_or(BackstopError::OutOfBounds)?;
         if from != AlertLevel::None {
             *of_group = of_group.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
             self.alerts = self.alerts.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
             debit(&mut self.alert_exposure, exposure)?;
+            debit(group_exposure, exposure)?;
         }
         if from == AlertLevel::Due {
             self.alerts_due = self.alerts_due.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
@@ -74,6 +77,7 @@ impl Pool {
             *of_group = fits(of_group.checked_add(1))?;
             self.alerts = fits(self.alerts.checked_add(1))?;
             credit(&mut self.alert_exposure, exposure)?;
+            credit(group_exposure, exposure)?;
         }
         if to == AlertLevel::Due {
             self.alerts_due = fits(self.alerts_due.checked_add(1))?;

@@ -60,7 +60,8 @@ pub struct Pool {
     pub access: u8,
     /// Decimals of the asset.
     pub asset_decimals: u8,
-    /// 1 once shares were issued or a cover was sold: from then on there is capital or a holder to give notice to.
+    /// 1 once somebody has entrusted something to the pool, to whom notice is given from then on: shares were issued, a
+    /// cover sold, a treaty accepted on either side, or surplus received (of contributions the least first deposit).
     pub in_use: u8,
     /// Unused.
     pub padding: [u8; 3],
@@ -122,10 +123,11 @@ pub struct Pool {
     pub oldest_exit_day: u32,
     /// Newest exit epoch of the queue; 0 when the queue is empty.
     pub newest_exit_day: u32,
-    /// Treaties of this pool as cedant so far: the next treaty's id.
+    /// Treaties announced so far: of a pool that cedes the next treaty's id, of one that reinsures those that it may come
+    /// to stand behind.
     pub treaties: u16,
-    /// Unused.
-    pub padding2: [u8; 2],
+    /// Products that have been given their condition so far.
+    pub conditions: u16,
     /// UTC day that `capital_at_day` was noted on.
     pub capital_day: u32,
     /// Unused.
@@ -157,13 +159,15 @@ pub struct Pool {
     pub events: u64,
     /// Products in alert, by risk group.
     pub group_alerts: [u16; RISK_GROUPS],
+    /// Exposure of the products in alert, by risk group, in asset units.
+    pub group_alert_exposures: [u64; RISK_GROUPS],
     /// Premium that what stays in the tranches has earned since the pool began, junior and senior, in asset units; never
     /// less.
     pub earned: [u64; 2],
     /// The same at the end of each of the last days on which something was earned, by day modulo 32.
     pub earned_marks: [EarnedMark; EARNED_MARKS],
     /// Room for later fields.
-    pub reserved: [u64; 21],
+    pub reserved: [u64; 5],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,
@@ -217,6 +221,10 @@ impl Pool {
         let exposure = self.group_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
         ensure!(exposure == Some(self.total_exposure), BackstopError::InvariantViolated);
         ensure!(self.alert_exposure <= self.total_exposure, BackstopError::InvariantViolated);
+        if self.alert_exposure > 0 {
+            let alerts = self.group_alert_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
+            ensure!(alerts == Some(self.alert_exposure), BackstopError::InvariantViolated);
+        }
         // As words, because there is mostly no alert.
         let alerts = match bytemuck::cast::<_, [u64; RISK_GROUPS / 4]>(self.group_alerts) {
             [0, 0, 0, 0] => 0,

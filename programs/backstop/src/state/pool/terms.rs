@@ -90,7 +90,29 @@ impl PoolTerms {
     }
 }
 
+/// How much a pool stands behind, in numbers that only grow: whoever deposits says what he has seen of it.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Products with their condition.
+    pub products: u16,
+    /// Treaties announced, ceding or reinsuring.
+    pub treaties: u16,
+}
+
 impl Pool {
+    /// What there is to see before a deposit.
+    pub fn seen(&self) -> Seen {
+        Seen { products: self.conditions, treaties: self.treaties }
+    }
+
+    /// Refuses whoever has not seen all that the pool stands behind: what is announced in a pool that nobody has
+    /// entrusted anything to needs no notice, and might land just before the first deposit.
+    pub fn require_seen(&self, seen: Seen) -> Result<()> {
+        let all = self.conditions <= seen.products && self.treaties <= seen.treaties;
+        ensure!(all, BackstopError::NotSeen);
+        Ok(())
+    }
+
     /// What the pool stands behind.
     pub fn kind(&self) -> PoolKind {
         PoolKind::stored(self.kind)
@@ -137,6 +159,7 @@ impl Pool {
         let cooldown = u64::from(self.terms.cooldown_seconds);
         ensure!(cooldown >= condition.least_cooldown_seconds(), BackstopError::CooldownTooShort);
         let ring_days = u16::try_from(condition.ring_days()).map_err(|_| BackstopError::TermsDoNotFit)?;
+        self.conditions = self.conditions.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
         self.ring_days = self.ring_days.max(ring_days);
         Ok(self.notice_ends_at(now))
     }

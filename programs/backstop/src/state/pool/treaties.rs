@@ -90,6 +90,7 @@ impl Pool {
     /// Layers whose terms have a day in common may not overlap, so that a loss is never paid twice. A layer of a later
     /// term may: the next year's can be accepted while this year's still runs.
     pub fn put_in_force(&mut self, key: Pubkey, treaty: &Treaty) -> Result<()> {
+        self.in_use = 1;
         let (start, end) = (treaty.start(), treaty.end());
         match treaty.kind {
             TreatyKind::QuotaShare { cession_bps, commission_bps } => {
@@ -244,6 +245,7 @@ impl Pool {
 
     /// Stands behind a treaty with capital for its whole limit.
     pub fn stand_behind(&mut self, key: Pubkey, treaty: &Treaty) -> Result<()> {
+        self.in_use = 1;
         let place = self.inward.iter_mut().find(|inward| inward.treaty == Pubkey::default());
         *place.ok_or(BackstopError::NoTreatyPlace)? =
             InwardTreaty { treaty: key, cedant: treaty.cedant, limit: treaty.limit };
