@@ -11,7 +11,8 @@ use libfuzzer_sys::fuzz_target;
 struct Input {
     sum_insured: u64,
     part: u64,
-    seconds: u32,
+    insured_seconds: u32,
+    held_seconds: u32,
     exposure_before: u64,
     capacity: u64,
     technical_ppb: u64,
@@ -54,7 +55,8 @@ fuzz_target!(|input: Input| {
     };
     let order = Order {
         sum_insured: input.sum_insured,
-        seconds: input.seconds.into(),
+        insured_seconds: input.insured_seconds.into(),
+        held_seconds: input.held_seconds.into(),
         exposure_before: input.exposure_before,
         capacity: input.capacity,
     };
@@ -78,7 +80,8 @@ fuzz_target!(|input: Input| {
     }
     // Not less for more time, risk or demand.
     let more = [
-        premium(&Order { seconds: order.seconds + 1, ..order }, &price),
+        premium(&Order { insured_seconds: order.insured_seconds + 1, ..order }, &price),
+        premium(&Order { held_seconds: order.held_seconds + 1, ..order }, &price),
         premium(&order, &Price { technical_ppb: price.technical_ppb.saturating_add(1), ..price }),
         premium(&order, &Price { level_bps: price.level_bps.saturating_add(1), ..price }),
     ];

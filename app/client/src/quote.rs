@@ -73,8 +73,8 @@ impl Market {
         let mut books = self.clone();
         let mut fresh = || -> anchor_lang::Result<()> {
             books.pool.accrue(now)?;
+            books.product.drift_level(&books.pool, now)?;
             books.product.sync(&mut books.pool, &*books.trigger, now)?;
-            books.product.drift_level(now);
             Ok(())
         };
         if fresh().is_ok() { books } else { self.clone() }

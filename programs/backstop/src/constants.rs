@@ -65,6 +65,10 @@ pub use crate::math::stream::START_BUCKETS;
 
 /// Days of which a pool keeps what its tranches had earned: enough to tell a month, and a power of two.
 pub const EARNED_MARKS: usize = 32;
+/// Days of which a pool keeps the lowest staying capital.
+pub const CAPITAL_LOWS: usize = 32;
+/// [`CAPITAL_LOWS`] as a number of days.
+pub const CAPITAL_LOWS_RING: u32 = 32;
 /// Longest term of a cover plus the days its trigger's ring reaches back.
 pub const MAX_TERM_AND_RING_DAYS: u32 = 510;
 /// [`DAY_BUCKETS`] as a number of days.
@@ -95,6 +99,10 @@ pub const MIN_COOLDOWN: i64 = DAY;
 pub const NOTICE_MARGIN: i64 = 3 * DAY;
 /// A product that was frozen for longer needs notice again before it sells.
 pub const FROZEN_WITHOUT_NOTICE: i64 = WEEK;
+/// Alerts hold a pool if more than this part of its loss capital is exposed to them: a two hundredth, 0.5 %.
+pub const SMALL_ALERT_DIVISOR: u64 = 200;
+/// An alert that is met holds a pool after this long, however small: its challenge is over by then.
+pub const SMALL_ALERT_TIME: i64 = DAY;
 /// An epoch this long past its end settles in spite of an alert that is only breaching.
 pub const LATE_EPOCH: i64 = 30 * DAY;
 /// Days that the queue of exit epochs spans at most, from the oldest unfilled epoch to the newest: two years and nine
@@ -162,6 +170,8 @@ pub const URI_SCHEMES: [&str; 3] = ["ipfs://", "ar://", "https://"];
 pub use crate::math::pricing::MAX_RATE_PPB;
 /// Highest loading on the risk rate (ten times).
 pub const MAX_LOADING_BPS: u32 = 100_000;
+/// Utilisation that counts at most for the market's level, in basis points of capacity: twice.
+pub const MAX_UTILISATION_BPS: u32 = 20_000;
 /// Bounds of the market's level.
 pub const MIN_LEVEL_BPS: u32 = 100;
 /// Bounds of the market's level.

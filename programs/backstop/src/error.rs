@@ -225,6 +225,9 @@ refusals! {
     /// 6081
     #[msg("The queue of exits is too long: its oldest epoch has waited for years")]
     ExitQueueFull = 81,
+    /// 6082
+    #[msg("A request to leave is not taken back on its day")]
+    AskedToday = 82,
 
     // ---- products and price: 6090 (0x17ca) ----
     /// 6090
@@ -313,6 +316,9 @@ refusals! {
     /// 6127
     #[msg("An alert has stopped the pool's accrual for too long to sell a cover that begins or ends so late")]
     AccrualStands = 127,
+    /// 6128
+    #[msg("The product has sold as much today as it sells in a day")]
+    SoldOutToday = 128,
 
     // ---- oracle and evidence: 6140 (0x17fc) ----
     /// 6140

@@ -475,10 +475,11 @@ fn prices() -> impl Strategy<Value = Price> {
 }
 
 fn orders() -> impl Strategy<Value = Order> {
-    (money(), 0..=512 * 86_400u64, any::<u64>(), any::<u64>()).prop_map(|(capacity, seconds, before, sum)| {
+    let seconds = || 0..=512 * 86_400u64;
+    (money(), seconds(), seconds(), any::<u64>(), any::<u64>()).prop_map(|(capacity, insured_seconds, held_seconds, before, sum)| {
         let exposure_before = before % (capacity + 1);
         let sum_insured = sum % (capacity - exposure_before + 1);
-        Order { sum_insured, seconds, exposure_before, capacity }
+        Order { sum_insured, insured_seconds, held_seconds, exposure_before, capacity }
     })
 }
 
@@ -508,8 +509,8 @@ fn model_premium(order: &Order, price: &Price) -> BigUint {
     let area = |exposure| model_integral(exposure, order.capacity, &price.demand);
     let area = area(order.exposure_before + order.sum_insured) - area(order.exposure_before);
     let demand = ceil(area * price.level_bps, big(BPS));
-    let yearly = big(order.sum_insured) * price.technical_ppb + demand;
-    ceil(yearly * order.seconds, big(YEAR) * 1_000_000_000u64).max(big(price.min_premium))
+    let risk = big(order.sum_insured) * price.technical_ppb * order.insured_seconds;
+    ceil(risk + demand * order.held_seconds, big(YEAR) * 1_000_000_000u64).max(big(price.min_premium))
 }
 
 fn fits(premium: BigUint) -> Result<u64, PricingError> {
@@ -607,13 +608,14 @@ proptest! {
 
     #[test]
     fn pricing_is_total(
-        sum_insured in any_amount(), seconds in any_amount(), exposure_before in any_amount(), capacity in any_amount(),
+        sum_insured in any_amount(), seconds in any::<[u64; 2]>(), exposure_before in any_amount(), capacity in any_amount(),
         rates in any::<[u64; 4]>(), level_bps in any::<u32>(), kink_bps in bps_u16(), min_premium in any_amount(),
     ) {
         let [technical_ppb, at_zero_ppb, at_kink_ppb, at_capacity_ppb] = rates;
         let demand = Demand { at_zero_ppb, at_kink_ppb, at_capacity_ppb, kink_bps };
         let price = Price { technical_ppb, level_bps, demand, min_premium };
-        let order = Order { sum_insured, seconds, exposure_before, capacity };
+        let [insured_seconds, held_seconds] = seconds;
+        let order = Order { sum_insured, insured_seconds, held_seconds, exposure_before, capacity };
         if let Ok(premium) = pricing::premium(&order, &price) {
             prop_assert_eq!(big(premium), model_premium(&order, &price));
         }
@@ -648,10 +650,12 @@ proptest! {
         if let Ok(base) = cost(&order, &price) {
             prop_assert!(base >= price.min_premium);
             let riskier = Price { technical_ppb: price.technical_ppb + more, ..price };
-            let longer = Order { seconds: order.seconds + more, ..order };
+            let longer = Order { insured_seconds: order.insured_seconds + more, ..order };
+            let held = Order { held_seconds: order.held_seconds + more, ..order };
             let dearer = Price { level_bps: price.level_bps + u32::try_from(more).expect("small"), ..price };
             let larger = Order { sum_insured: order.sum_insured + more, ..order };
-            for changed in [cost(&order, &riskier), cost(&longer, &price), cost(&order, &dearer), cost(&larger, &price)] {
+            let changes = [cost(&longer, &price), cost(&held, &price), cost(&order, &dearer), cost(&larger, &price)];
+            for changed in changes.into_iter().chain([cost(&order, &riskier)]) {
                 prop_assert!(changed.is_err() || changed.is_ok_and(|cost| cost >= base));
             }
         }

@@ -29,7 +29,7 @@ proptest! {
                 2 => pool.request_exit(tranche, amount * 1_000).map(drop),
                 3 => {
                     let open = pool.tranche(tranche).units.min(amount * 1_000);
-                    pool.cancel_exit(tranche, open).map(drop)
+                    pool.cancel_exit(tranche, open, TODAY - 1).map(drop)
                 }
                 4 => pool.stream_premium(amount, now, TODAY + 400).map(drop),
                 5 => {

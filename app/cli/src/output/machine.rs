@@ -14,7 +14,7 @@
 use serde_json::{Map, Value};
 
 /// Amounts of the asset whose `decimals` stand in the same object or around it.
-const AMOUNTS: [&str; 84] = [
+const AMOUNTS: [&str; 85] = [
     "amount",
     "assets",
     "assets_elsewhere",
@@ -43,6 +43,7 @@ const AMOUNTS: [&str; 84] = [
     "in_full",
     "incident_reserves",
     "junior",
+    "left_today",
     "junior_worth",
     "largest_sum",
     "late_money",

@@ -65,7 +65,13 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     checks.same(Rule::Alerts, subject, "products more than breaching", due, pool.alerts_due);
     checks.same(Rule::Alerts, subject, "exposure in alert", alert_exposure, u128::from(pool.alert_exposure));
     let stands = pool.stands_since != 0;
-    checks.same(Rule::Alerts, subject, "accrual stands", pool.alerts > 0 || pool.in_crisis(), stands);
+    let held = pool.alerts_since != 0;
+    checks.same(Rule::Alerts, subject, "accrual stands", held || pool.in_crisis(), stands);
+    checks.holds(Rule::Alerts, subject, "what holds the pool is an alert", alerts > 0 || !held);
+    // In a crisis the layers have lent, and what they have back decides.
+    let small = pool.in_crisis() || pool.alerts_are_small();
+    checks.holds(Rule::Alerts, subject, "alerts that are not small hold the pool", held || small);
+    checks.same(Rule::Alerts, subject, "time since which alerts are due is known", due > 0, pool.due_since != 0);
     let latest = if stands { pool.stands_since } else { place.snapshot.now };
     checks.at_most(Rule::Alerts, subject, "time up to which premium is earned", latest, pool.accrued_at);
     checks.figure(

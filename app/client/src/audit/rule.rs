@@ -41,7 +41,7 @@ rules! {
     Exposure, "exposure", "a product's exposure is the sum of its live covers, by the day on which they end";
     Activation, "activation", "sums, premiums and rates by activation day are those of the covers";
     Groups, "groups", "exposure of pool and risk groups is the sum of the products', and required capital is what it asks for";
-    Alerts, "alerts", "the alert counts products whose triggers are breaching, met or without an incident, and their exposure, and stops accrual";
+    Alerts, "alerts", "the alert counts products whose triggers are breaching, met or without an incident, and their exposure, and stops accrual unless it is small";
     Stream, "stream", "premium is earned at the rates of covers and treaties, each from and until its own day";
     Unearned, "unearned", "unearned premium is what the stream has still to earn, and rounding's dust";
     Covers, "covers", "every cover has the terms that its product sells, and a rate that earns its premium";

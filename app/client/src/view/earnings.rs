@@ -111,7 +111,7 @@ fn up_to(pool: &Pool, at: i64) -> Option<Pool> {
 
 /// What a tranche earns in the seconds from now on.
 fn coming(pool: &Pool, tranche: Tranche, now: i64, seconds: i64) -> Option<u64> {
-    let mut books = up_to(&Pool { stands_since: 0, ..*pool }, now)?;
+    let mut books = up_to(&Pool { stands_since: 0, alerts: 0, ..*pool }, now)?;
     let earned = books.accrue(now.checked_add(seconds)?).ok()?;
     Some(match tranche {
         Tranche::Junior => earned.junior,

@@ -133,7 +133,9 @@ pub struct Order {
     /// The sum to insure, in units of the asset.
     pub sum_insured: u64,
     /// How long it is insured, in seconds.
-    pub seconds: u64,
+    pub insured_seconds: u64,
+    /// How long it takes room, in seconds: from the purchase to the release of its exposure.
+    pub held_seconds: u64,
     /// Exposure without this cover.
     pub exposure_before: u64,
     /// Exposure that may not be exceeded with it.
@@ -157,14 +159,16 @@ pub struct Price {
 ///
 /// ```text
 /// demand  = ceil(level * (A(exposure with it) - A(exposure before)) / 10_000)
-/// premium = max(min_premium, ceil((sum_insured * technical + demand) * seconds / (365 days * 1e9)))
+/// charge  = ceil((sum_insured * technical * insured_seconds + demand * held_seconds) / (365 days * 1e9))
+/// premium = max(min_premium, charge)
 /// ```
 ///
+/// Risk is paid for as long as the cover is insured, room for as long as it takes room from others.
 /// Rounds up, against the buyer: an order in parts never costs less than the whole. It rises with
-/// the sum, the term, the risk and the level; with utilisation too, except that the floors in A let
+/// the sum, both times, the risk and the level; with utilisation too, except that the floors in A let
 /// it fall by at most 1 unit. Every number on the way fits for exposure up to
 /// [`MAX_TOTAL_EXPOSURE`], a technical rate up to 2e10 ppb, a curve up to [`MAX_RATE_PPB`], a level
-/// up to 100,000 bps and a term up to 512 days: `1e17 * (2e10 + 10 * 1e10) * 4.5e7 < 2^119`.
+/// up to 100,000 bps and times up to 512 days: `1e17 * (2e10 + 10 * 1e10) * 4.5e7 < 2^119`.
 ///
 /// Errors: `BeyondCapacity` if the sum is more than capacity leaves; `Overflow` if a number does
 /// not fit.
@@ -184,8 +188,8 @@ fn charge(order: &Order, price: &Price, exposure_after: u64) -> Option<u64> {
         BPS => area,
         level => div(scale(area, level)?, BPS, Rounding::Up)?,
     };
-    let yearly = wide(order.sum_insured, price.technical_ppb).checked_add(demand)?;
-    let numerator = scale(yearly, order.seconds)?;
+    let risk = scale(wide(order.sum_insured, price.technical_ppb), order.insured_seconds)?;
+    let numerator = risk.checked_add(scale(demand, order.held_seconds)?)?;
     let charge = u64::try_from(div(numerator, PREMIUM_DIVISOR, Rounding::Up)?).ok()?;
     Some(charge.max(price.min_premium))
 }
@@ -259,7 +263,7 @@ mod tests {
     const YEAR: u64 = SECONDS_PER_YEAR;
 
     fn order(sum_insured: u64, exposure_before: u64) -> Order {
-        Order { sum_insured, seconds: YEAR, exposure_before, capacity: 1_000_000 }
+        Order { sum_insured, insured_seconds: YEAR, held_seconds: YEAR, exposure_before, capacity: 1_000_000 }
     }
 
     #[test]
@@ -301,8 +305,11 @@ mod tests {
     fn a_premium_is_technical_and_demand_for_the_term() {
         // 2 % technical + 1.5 % demand of 400,000.
         assert_eq!(premium(&order(400_000, 0), &PRICE), Ok(14_000));
-        let half_year = Order { seconds: YEAR / 2, ..order(400_000, 0) };
+        let half_year = Order { insured_seconds: YEAR / 2, held_seconds: YEAR / 2, ..order(400_000, 0) };
         assert_eq!(premium(&half_year, &PRICE), Ok(7_000));
+        // Insured for half a year, in the way of others for a whole one: 4,000 of risk and 6,000 of demand.
+        let held_on = Order { insured_seconds: YEAR / 2, ..order(400_000, 0) };
+        assert_eq!(premium(&held_on, &PRICE), Ok(10_000));
         // The level scales demand alone: 8,000 + 1.5 * 6,000.
         let dear = Price { level_bps: 15_000, ..PRICE };
         assert_eq!(premium(&order(400_000, 0), &dear), Ok(17_000));
@@ -317,7 +324,7 @@ mod tests {
         let free = Price { min_premium: 0, ..PRICE };
         assert_eq!(premium(&order(1, 0), &free), Ok(1));
         assert_eq!(premium(&order(0, 0), &free), Ok(0));
-        let moment = Order { seconds: 1, ..order(400_000, 0) };
+        let moment = Order { insured_seconds: 1, held_seconds: 1, ..order(400_000, 0) };
         assert_eq!(premium(&moment, &free), Ok(1));
     }
 
@@ -354,12 +361,17 @@ mod tests {
             kink_bps: 5_000,
         };
         let price = Price { technical_ppb: 0, level_bps: 100_000, demand, min_premium: 0 };
-        let order =
-            Order { sum_insured: MAX_TOTAL_EXPOSURE, seconds: YEAR, exposure_before: 0, capacity: MAX_TOTAL_EXPOSURE };
+        let order = Order {
+            sum_insured: MAX_TOTAL_EXPOSURE,
+            insured_seconds: YEAR,
+            held_seconds: YEAR,
+            exposure_before: 0,
+            capacity: MAX_TOTAL_EXPOSURE,
+        };
         assert_eq!(premium(&order, &price), Ok(10_000_000_000_000_000_000));
         // Ten times the sum for 512 days does not fit 64 bits at 1,000 % and level 10; at level 1
         // it does.
-        let long = Order { seconds: 512 * 86_400, ..order };
+        let long = Order { insured_seconds: 512 * 86_400, held_seconds: 512 * 86_400, ..order };
         let price = Price { technical_ppb: MAX_RATE_PPB, level_bps: 10_000, ..price };
         assert_eq!(premium(&long, &price), Ok(2_805_479_452_054_794_521)); // 2e18 * 512 / 365, up
         let dearest = Price { level_bps: 100_000, ..price };

@@ -31,8 +31,10 @@ pub struct ExitTicket {
     pub claimed: u64,
     /// The owner's number for the ticket, part of its address.
     pub nonce: u64,
+    /// UTC day of the request.
+    pub asked_on: u32,
     /// Room for later fields.
-    pub reserved: [u8; 32],
+    pub reserved: [u8; 28],
 }
 
 borsh_account!(ExitTicket { keys: 3, discriminator: [137, 38, 96, 201, 22, 40, 172, 171] });

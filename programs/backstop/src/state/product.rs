@@ -3,7 +3,7 @@
 use crate::constants::*;
 use crate::error::BackstopError;
 use crate::math::capital::MAX_TOTAL_EXPOSURE;
-use crate::math::pricing::{self, Demand, Drift, Order, Price, PricingError};
+use crate::math::pricing::{self, Demand, Drift, MAX_DRIFT_DAYS, Order, Price, PricingError};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::stream::SECONDS_PER_DAY;
 use crate::peril::{Condition, SaleLimits};
@@ -161,6 +161,17 @@ impl ProductTerms {
         SaleLimits { max_age: self.max_price_age, buffer_bps: self.no_sale_buffer_bps }
     }
 
+    /// How the level drifts.
+    pub fn drift(&self) -> Drift {
+        Drift {
+            upper_mark_bps: u32::from(self.upper_mark_bps),
+            lower_mark_bps: u32::from(self.lower_mark_bps),
+            drift_bps_per_day: u32::from(self.drift_bps),
+            min_level_bps: self.min_level_bps,
+            max_level_bps: self.max_level_bps,
+        }
+    }
+
     /// The demand curve.
     pub fn demand(&self) -> Demand {
         Demand {
@@ -199,7 +210,7 @@ pub struct Product {
     pub risk_rate_at: i64,
     /// When the notice ends; 0 before the condition is set, as the notice has not begun.
     pub sells_from: i64,
-    /// Unix second up to which the level was drifted.
+    /// Unix second up to which utilisation is counted for the level, which was drifted up to the day of it.
     pub level_at: i64,
     /// When the freeze began that a thaw is measured by; 0 before the first.
     pub frozen_at: i64,
@@ -213,7 +224,7 @@ pub struct Product {
     pub covers_sold: u64,
     /// Level of the demand curve now, in basis points.
     pub level_bps: u32,
-    /// Utilisation after the last change, in basis points of capacity.
+    /// Average utilisation of the last whole day that the level was drifted by, in basis points of capacity.
     pub utilisation_bps: u32,
     /// Covers that ended on this UTC day or before are released.
     pub released_day: u32,
@@ -221,6 +232,8 @@ pub struct Product {
     pub newest_activation_day: u32,
     /// Days that the trigger's ring reaches back, rounded up.
     pub ring_days: u32,
+    /// UTC day that `sold_today` is of.
+    pub sold_day: u32,
     /// The product's id within its pool.
     pub id: u16,
     /// Layout version.
@@ -234,9 +247,15 @@ pub struct Product {
     /// 1 once the product's incident is closed.
     pub incident_closed: u8,
     /// Unused.
-    pub padding: [u8; 5],
+    pub padding: [u8; 1],
+    /// Sums insured that were sold on `sold_day`, in asset units.
+    pub sold_today: u64,
+    /// Utilisation of the UTC day of `level_at` so far, in basis points of capacity times seconds.
+    pub utilisation_seconds: u64,
+    /// Exposure of the group's other products at `level_at`, in asset units.
+    pub others_exposure: u64,
     /// Room for later fields.
-    pub reserved: [u64; 14],
+    pub reserved: [u64; 11],
 
     /// Covers by their first insured UTC day, modulo 64.
     pub starts: [StartBucket; COVER_STARTS],
@@ -419,22 +438,65 @@ impl Product {
 
     // ---- price ----
 
-    /// Drifts the level for the whole days since its last change, by the utilisation noted then, at most seven.
-    pub fn drift_level(&mut self, now: i64) {
-        let days = day_of(now).saturating_sub(day_of(self.level_at));
-        if days == 0 {
-            return;
+    /// Counts utilisation up to `now`, and drifts the level by the average of each whole day that is over, the newest
+    /// seven at most. Whatever changes the exposure calls this first; the pool is accrued.
+    ///
+    /// Utilisation is the exposure in a capacity of seasoned capital: to move the level takes capital that is away for a
+    /// day, or cover that stays for one. What is done and undone in a moment weighs as much as a moment. Of two exposures
+    /// of the group's other products, now and when it was counted last, the lower is taken, for the same reason.
+    pub fn drift_level(&mut self, pool: &Pool, now: i64) -> Result<()> {
+        let (today, counted) = (day_of(now), day_of(self.level_at));
+        let others_now = pool.group_exposure(self.risk_group()).saturating_sub(self.exposure);
+        let others = others_now.min(self.others_exposure);
+        if today > counted {
+            let settled = self.utilisation(pool, pool.capital_day.saturating_sub(1), others)?;
+            let rest = seconds_between(self.level_at, day_start(counted.saturating_add(1)));
+            let of_day = self.utilisation_seconds.saturating_add(u64::from(settled).saturating_mul(rest));
+            let average = u32::try_from(of_day / SECONDS_PER_DAY).unwrap_or(u32::MAX);
+            let days = u64::from(today.saturating_sub(counted));
+            let drift = self.terms.drift();
+            if days <= MAX_DRIFT_DAYS {
+                self.level_bps = pricing::level_after(self.level_bps, average, 1, &drift);
+            }
+            self.level_bps = pricing::level_after(self.level_bps, settled, days.saturating_sub(1), &drift);
+            self.utilisation_bps = if days == 1 { average } else { settled };
+            self.utilisation_seconds = 0;
+            self.level_at = day_start(today);
         }
-        let terms = &self.terms;
-        let drift = Drift {
-            upper_mark_bps: u32::from(terms.upper_mark_bps),
-            lower_mark_bps: u32::from(terms.lower_mark_bps),
-            drift_bps_per_day: u32::from(terms.drift_bps),
-            min_level_bps: terms.min_level_bps,
-            max_level_bps: terms.max_level_bps,
-        };
-        self.level_bps = pricing::level_after(self.level_bps, self.utilisation_bps, u64::from(days), &drift);
-        self.level_at = now;
+        let seconds = seconds_between(self.level_at, now);
+        if seconds > 0 {
+            let utilisation = u64::from(self.utilisation(pool, pool.capital_day, others)?);
+            self.utilisation_seconds = self.utilisation_seconds.saturating_add(utilisation.saturating_mul(seconds));
+            self.level_at = now;
+        }
+        self.others_exposure = others_now;
+        Ok(())
+    }
+
+    /// The exposure in a capacity of the capital that was seasoned on a day, beside an exposure of the group's other
+    /// products, in basis points; more than twice the capacity counts as twice.
+    fn utilisation(&self, pool: &Pool, day: u32, others: u64) -> Result<u32> {
+        if self.exposure == 0 {
+            return Ok(0);
+        }
+        let capacity = pool.capacity_of(pool.seasoned_capital(day), self.terms.cap_bps, others)?;
+        let capacity = capacity.min(MAX_TOTAL_EXPOSURE);
+        Ok(pricing::utilisation_bps(self.exposure, capacity).min(MAX_UTILISATION_BPS))
+    }
+
+    /// What of a capacity the product may still sell on a UTC day, in asset units: no more in a day than a part of it.
+    pub fn left_today(&self, capacity: u64, today: u32) -> Result<u64> {
+        let most = fits(mul_div(capacity, u64::from(self.terms.daily_bps), BPS, Rounding::Down))?;
+        Ok(most.saturating_sub(if self.sold_day == today { self.sold_today } else { 0 }))
+    }
+
+    /// Counts a sum among what is sold today.
+    fn count_sale(&mut self, sum_insured: u64, capacity: u64, today: u32) -> Result<()> {
+        ensure!(sum_insured <= self.left_today(capacity, today)?, BackstopError::SoldOutToday);
+        if self.sold_day != today {
+            (self.sold_day, self.sold_today) = (today, 0);
+        }
+        credit(&mut self.sold_today, sum_insured)
     }
 
     /// Exposure that the product may reach, in asset units: its own cap, what its group's cap leaves, and what a pool's
@@ -442,13 +504,6 @@ impl Product {
     pub fn capacity(&self, pool: &Pool) -> Result<u64> {
         let capacity = pool.product_capacity(self.risk_group(), self.terms.cap_bps, self.exposure)?;
         Ok(capacity.min(MAX_TOTAL_EXPOSURE))
-    }
-
-    /// Notes the utilisation that the level will drift by.
-    pub fn note_utilisation(&mut self, pool: &Pool) -> Result<()> {
-        let capacity = self.capacity(pool)?;
-        self.utilisation_bps = pricing::utilisation_bps(self.exposure, capacity);
-        Ok(())
     }
 
     /// Sells a cover: checks every condition of a sale, prices it, and books exposure, premium, stream and level.
@@ -487,8 +542,8 @@ impl Product {
         pool.require_no_crisis()?;
         pool.require_no_group_alert(self.risk_group())?;
         condition.require_sellable(self.terms.sale_limits(), now)?;
+        self.drift_level(pool, now)?;
         let released = self.sync(pool, condition, now)?;
-        self.drift_level(now);
 
         let CoverRequest { sum_insured, term_days } = request;
         ensure!(sum_insured >= pool.terms.min_sum_insured, BackstopError::AmountTooSmall);
@@ -503,7 +558,8 @@ impl Product {
         let technical_ppb = fits(pricing::technical_ppb(self.risk_rate_ppb, self.terms.loading_bps))?;
         let order = Order {
             sum_insured,
-            seconds: u64::from(term_days).saturating_mul(DAY.unsigned_abs()),
+            insured_seconds: u64::from(term_days).saturating_mul(SECONDS_PER_DAY),
+            held_seconds: seconds_between(now, self.release_time(end_day)),
             exposure_before: self.exposure,
             capacity,
         };
@@ -518,6 +574,7 @@ impl Product {
             PricingError::Overflow => BackstopError::AmountTooLarge,
         })?;
         let exposure = self.exposure;
+        self.count_sale(sum_insured, capacity, day_of(now))?;
 
         // The new cover counts among the live ones before its own solvency is asked for: a treaty that ends before it
         // stands in for nothing.
@@ -531,7 +588,6 @@ impl Product {
         credit(bucket_mut(&mut self.exposure_ends, end_day), sum_insured)?;
         credit(&mut self.exposure, sum_insured)?;
         self.covers_sold = self.covers_sold.saturating_add(1);
-        self.note_utilisation(pool)?;
         let level_bps = self.level_bps;
         let quote =
             Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 };
@@ -555,15 +611,14 @@ impl Product {
         cover.require_kept_overnight(now)?;
         condition.require_quiet()?;
         let accrual = pool.accrue(now)?;
+        self.drift_level(pool, now)?;
         let unearned = if now < cover.active_from() { cover.premium } else { cover.unearned_at(now)? };
         let fee = fits(mul_div(unearned, u64::from(cover.cancel_fee_bps), BPS, Rounding::Up))?;
         let refund = unearned.saturating_sub(fee);
         rates.remove(&StreamedCover::of(cover))?;
         pool.end_cover_early(cover.rate_q32, cover.active_day, cover.end_day, now)?;
         pool.refund_premium(refund, fee)?;
-        self.drift_level(now);
         self.remove_cover(pool, cover)?;
-        self.note_utilisation(pool)?;
         Ok(Cancellation { refund, fee, accrual })
     }
 
@@ -677,4 +732,9 @@ impl Product {
     pub fn release_time(&self, day: u32) -> i64 {
         day_start(day.saturating_add(self.ring_days))
     }
+}
+
+/// Seconds from one moment to a later one; 0 if it is not later.
+fn seconds_between(from: i64, to: i64) -> u64 {
+    u64::try_from(to.saturating_sub(from)).unwrap_or(0)
 }

@@ -2,7 +2,7 @@
 //! a new one in place.
 //!
 //! Every account has one byte for its version, written when it is created. Two things of an account never move: the
-//! discriminator at its beginning, and this byte ([`Versioned::VERSION_AT`]). Everything else may.
+//! discriminator at its beginning, and this byte ([`Versioned::VERSION_AT`]), from layout 2 on. Everything else may.
 //!
 //! # Reading
 //!
@@ -18,6 +18,8 @@
 //! Layout 1 was never deployed. Of its accounts only the protocol is carried over, whose fields are the same: for the
 //! others layout 2 needs what layout 1 never noted, such as the days of the exit queue, the number of a pool's last event
 //! or the day that a cover's address holds. They are refused with [`BackstopError::UnknownVersion`] and left as they are.
+//! In pools and products the byte has another place than in layout 1, as their terms, which stand before it, have grown:
+//! what stood there is the version of no layout.
 //!
 //! # Changing a layout
 //!

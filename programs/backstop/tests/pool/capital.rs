@@ -113,27 +113,107 @@ fn a_deserted_ruin_opens_a_new_series_and_a_tranche_that_somebody_is_in_does_not
 }
 
 #[test]
-fn capital_that_comes_in_counts_for_capacity_from_the_next_day_on() {
-    let come_in: [fn(&mut Pool); 4] = [
+fn capital_that_comes_in_counts_for_capacity_once_it_is_seasoned() {
+    let come_in: [fn(&mut Pool); 3] = [
         |pool| {
             pool.deposit(Tranche::Junior, 500, 0).unwrap();
         },
         |pool| pool.contribute(500).unwrap(),
         |pool| pool.receive_surplus(500).unwrap(),
-        |pool| {
-            pool.cancel_exit(Tranche::Junior, 500_000).unwrap();
-        },
     ];
-    for (index, come_in) in come_in.into_iter().enumerate() {
-        let mut pool = pool_with(0, 10_000, 0);
-        pool.request_exit(Tranche::Junior, 1_000_000).unwrap();
-        assert_eq!((pool.capital_at_day, pool.capacity_capital().unwrap()), (10_000, 9_000));
-        come_in(&mut pool);
-        pool.invariant().unwrap();
-        assert_eq!(pool.capital_at_day, 9_000, "{index}");
-        assert_eq!(pool.capacity_capital().unwrap(), 9_000, "{index}");
-        assert_eq!(pool.staying_capital().unwrap(), 9_500, "{index}");
+    for days in [1, 2, 7, 30] {
+        for come_in in come_in {
+            let mut pool = pool_with(0, 10_000, 0);
+            pool.terms.seasoning_days = days;
+            // A second before midnight, over as many midnights as the terms say.
+            pool.accrue(NOW + DAY - 1).unwrap();
+            come_in(&mut pool);
+            pool.invariant().unwrap();
+            assert_eq!((pool.staying_capital().unwrap(), pool.capacity_capital().unwrap()), (10_500, 10_000));
+            let seasoned = NOW + i64::from(days) * DAY;
+            for touched in [true, false] {
+                let mut pool = pool;
+                // Days on which nothing happens count too.
+                (1..i64::from(days)).filter(|_| touched).for_each(|day| {
+                    pool.accrue(NOW + day * DAY).unwrap();
+                });
+                pool.accrue(seasoned - 1).unwrap();
+                assert_eq!(pool.capacity_capital().unwrap(), 10_000, "{days} days");
+                pool.accrue(seasoned).unwrap();
+                assert_eq!(pool.capacity_capital().unwrap(), 10_500, "{days} days");
+            }
+        }
     }
+}
+
+#[test]
+fn a_new_pool_has_no_capacity_before_its_capital_is_seasoned() {
+    let mut pool = pool();
+    pool.terms.seasoning_days = 7;
+    pool.contribute(500).unwrap();
+    pool.accrue(NOW + 7 * DAY - 1).unwrap();
+    assert_eq!(pool.capacity_capital().unwrap(), 0);
+    pool.accrue(NOW + 7 * DAY).unwrap();
+    assert_eq!(pool.capacity_capital().unwrap(), 500);
+    // However long nothing happens, the ring forgets what it was.
+    let mut later = pool;
+    later.contribute(1).unwrap();
+    later.accrue(NOW + 400 * DAY).unwrap();
+    assert!(later.capital_lows.iter().all(|low| *low == 501));
+}
+
+#[test]
+fn capital_that_leaves_and_other_capital_that_comes_on_one_day_are_the_low_of_it() {
+    let mut pool = pool_with(0, 10_000, 0);
+    pool.terms.seasoning_days = 2;
+    pool.take_loss(4_000).unwrap();
+    pool.cash -= 4_000;
+    pool.accrue(NOW + 1).unwrap();
+    pool.contribute(4_000).unwrap();
+    assert_eq!((pool.staying_capital().unwrap(), pool.capacity_capital().unwrap()), (10_000, 6_000));
+    pool.accrue(NOW + DAY).unwrap();
+    assert_eq!(pool.capacity_capital().unwrap(), 6_000);
+    pool.accrue(NOW + 2 * DAY).unwrap();
+    assert_eq!(pool.capacity_capital().unwrap(), 10_000);
+}
+
+#[test]
+fn an_exit_lowers_capacity_while_it_stands_and_not_once_it_is_taken_back() {
+    for (asked, back) in [(0, DAY), (DAY - 1, DAY), (5, 3 * DAY + 7), (5, 40 * DAY)] {
+        let mut pool = pool_with(0, 10_000, 0);
+        pool.terms.seasoning_days = 7;
+        pool.accrue(NOW + asked).unwrap();
+        pool.request_exit(Tranche::Junior, 6_000_000).unwrap();
+        assert_eq!(pool.capacity_capital().unwrap(), 4_000);
+        // Whoever brings a unit cannot make the moment last.
+        pool.accrue(NOW + asked).unwrap();
+        pool.contribute(1).unwrap();
+        refused(pool.cancel_exit(Tranche::Junior, 6_000_000, TODAY), AskedToday);
+        pool.accrue(NOW + back).unwrap();
+        assert_eq!(pool.capacity_capital().unwrap(), 4_001);
+        pool.cancel_exit(Tranche::Junior, 6_000_000, TODAY).unwrap();
+        pool.invariant().unwrap();
+        // As if it had not asked: the unit counts when it is seasoned.
+        assert_eq!(pool.capacity_capital().unwrap(), if back > 7 * DAY { 10_001 } else { 10_000 }, "after {back}");
+        pool.accrue(NOW + back + 7 * DAY).unwrap();
+        assert_eq!(pool.capacity_capital().unwrap(), 10_001);
+    }
+}
+
+#[test]
+fn unseasoned_capital_is_not_seasoned_by_asking_to_leave_and_staying() {
+    let mut pool = pool_with(0, 10_000, 0);
+    pool.terms.seasoning_days = 7;
+    pool.accrue(NOW + DAY - 1).unwrap();
+    let shares = pool.deposit(Tranche::Junior, 90_000, 0).unwrap();
+    let units = pool.request_exit(Tranche::Junior, shares).unwrap().units;
+    pool.accrue(NOW + DAY).unwrap();
+    pool.cancel_exit(Tranche::Junior, units, TODAY).unwrap();
+    assert_eq!((pool.staying_capital().unwrap(), pool.capacity_capital().unwrap()), (100_000, 10_000));
+    pool.accrue(NOW + 7 * DAY - 1).unwrap();
+    assert_eq!(pool.capacity_capital().unwrap(), 10_000);
+    pool.accrue(NOW + 7 * DAY).unwrap();
+    assert_eq!(pool.capacity_capital().unwrap(), 100_000);
 }
 
 #[test]

@@ -44,7 +44,8 @@ fn ticket(tranche: Tranche, units: u64) -> ExitTicket {
         units,
         claimed: 0,
         nonce: 0,
-        reserved: [0; 32],
+        asked_on: TODAY - 8,
+        reserved: [0; 28],
     }
 }
 
@@ -128,21 +129,21 @@ fn cancelling_buys_shares_with_what_the_units_are_worth() {
     let mut pool = pool_with(0, 10_000, 0);
     pool.request_exit(Tranche::Junior, 4_000_000).unwrap();
     let back = CancelledExit { value: 1_000, shares: 1_000_000, to_surplus: 0 };
-    assert_eq!(pool.cancel_exit(Tranche::Junior, 1_000_000).unwrap(), back);
+    assert_eq!(pool.cancel_exit(Tranche::Junior, 1_000_000, TODAY - 1).unwrap(), back);
     assert_eq!(layers(&pool), [0, 7_000, 3_000, 0, 0]);
     assert_eq!((pool.tranches[0].shares, pool.tranches[0].units), (7_000_000, 3_000_000));
     pool.invariant().unwrap();
     // A third of what is exiting is lost: 3,000,000 units share 2,000.
     pool.tranches[0].exiting = 2_000;
     pool.cash -= 1_000;
-    let CancelledExit { value, shares, .. } = pool.cancel_exit(Tranche::Junior, 3_000_000).unwrap();
+    let CancelledExit { value, shares, .. } = pool.cancel_exit(Tranche::Junior, 3_000_000, TODAY - 1).unwrap();
     // 3,000,000 x 2,001 / 3,001,000 = 2,000.3; 2,000 x 7,001,000 / 7,001.
     assert_eq!((value, shares), (2_000, 2_000_000));
     assert_eq!(layers(&pool), [0, 9_000, 0, 0, 0]);
     pool.invariant().unwrap();
-    refused(pool.cancel_exit(Tranche::Junior, 0), AmountTooSmall);
+    refused(pool.cancel_exit(Tranche::Junior, 0, TODAY - 1), AmountTooSmall);
     pool.tranches[0].wiped_out = 1;
-    refused(pool.cancel_exit(Tranche::Junior, 0), TrancheWipedOut);
+    refused(pool.cancel_exit(Tranche::Junior, 0, TODAY - 1), TrancheWipedOut);
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn dust_of_the_last_unit_goes_to_the_surplus() {
     pool.tranches[0].exiting = 5_000;
     pool.cash += 5_000;
     // 100 x 5,001 / 1,100 = 454.6: few units against the virtual position.
-    let back = pool.cancel_exit(Tranche::Junior, 100).unwrap();
+    let back = pool.cancel_exit(Tranche::Junior, 100, TODAY - 1).unwrap();
     assert_eq!((back.value, back.to_surplus), (454, 4_546));
     assert_eq!(layers(&pool), [4_546, 10_454, 0, 0, 0]);
     pool.invariant().unwrap();

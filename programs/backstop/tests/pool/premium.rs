@@ -220,13 +220,14 @@ fn a_rate_ends_on_its_day_and_what_rounding_left_is_earned_then() {
 #[test]
 fn capital_is_noted_when_a_day_is_first_touched_and_not_before() {
     let mut pool = earning(0, 1_000_000, 0);
-    pool.capital_at_day = 7;
+    pool.capital_lows[TODAY as usize % 32] = 7;
     accrued(&mut pool, NOW + DAY - 1);
-    assert_eq!(pool.capital_at_day, 7);
+    assert_eq!((pool.capital_day, pool.capital_lows[TODAY as usize % 32]), (TODAY, 7));
     let staying = pool.staying_capital().unwrap();
     accrued(&mut pool, NOW + DAY + 5);
     // As the books stood before that day's premium.
-    assert_eq!(pool.capital_at_day, staying);
+    assert_eq!((pool.capital_day, pool.capital_lows[(TODAY as usize + 1) % 32]), (TODAY + 1, staying));
+    assert_eq!(pool.capital_lows[TODAY as usize % 32], 7);
     assert!(pool.staying_capital().unwrap() > staying);
 }
 
@@ -331,15 +332,12 @@ fn a_cover_that_cannot_be_streamed_is_refused() {
 fn a_cancelled_cover_takes_its_rate_and_its_premium_out() {
     let mut pool = with_cover();
     pool.stream_cover(86_400, TODAY + 2, TODAY + 3).unwrap();
-    pool.capital_at_day = u64::MAX;
     pool.end_cover_early(ONE_A_SECOND, TODAY + 2, TODAY + 3, NOW).unwrap();
     assert_eq!((pool.waiting_rate_q32, pool.rate_starts[(TODAY as usize + 2) % 32]), (ONE_A_SECOND, ONE_A_SECOND));
     assert_eq!(pool.rate_ends[(TODAY as usize + 3) % 512], 0);
     pool.refund_premium(80_000, 6_400).unwrap();
     pool.invariant().unwrap();
     assert_eq!((pool.unearned_premium, pool.cash, pool.surplus), (864_000, 1_870_400, 6_400));
-    // The fee counts for capacity from tomorrow on.
-    assert_eq!(pool.capital_at_day, 1_000_000);
     refused(pool.end_cover_early(ONE_A_SECOND, TODAY + 2, TODAY + 3, NOW), InvariantViolated);
     refused(pool.refund_premium(864_000, 1), InvariantViolated);
     refused(pool.refund_premium(u64::MAX, 1), MathOverflow);
@@ -354,7 +352,8 @@ fn an_alert_stops_accrual_and_what_it_held_back_is_earned_after_it() {
     assert_eq!(accrued(&mut pool, NOW + 5 * DAY), Accrual::default());
     assert_eq!(pool.accrued_at, NOW + 100);
     // Capital is noted by the day all the same.
-    assert_eq!((pool.capital_day, pool.capital_at_day), (TODAY + 5, pool.staying_capital().unwrap()));
+    assert_eq!(pool.capital_day, TODAY + 5);
+    assert_eq!(pool.capital_lows[(TODAY as usize + 5) % 32], pool.staying_capital().unwrap());
     pool.stands_since = 0;
     assert_eq!(accrued(&mut pool, NOW + 5 * DAY).earned, 5 * 86_400 - 100);
 }

@@ -5,8 +5,17 @@ use backstop::error::BackstopError::{self, *};
 use backstop::peril::AlertLevel;
 use backstop::state::*;
 
-/// A pool of 10,000,000 and a product of it.
+/// A pool of 10,000,000 and a product of it that asks for 4 % of risk and nothing for demand.
 fn market() -> (Pool, Product, Trigger) {
+    let mut product = product();
+    let terms = &mut product.terms;
+    (terms.demand_at_zero_ppb, terms.demand_at_kink_ppb, terms.demand_at_capacity_ppb) = (0, 0, 0);
+    terms.loading_bps = 10_000;
+    (pool_with(0, 4_000_000, 6_000_000), product, trigger())
+}
+
+/// The same with 3 % of risk and 1 % of demand.
+fn market_with_demand() -> (Pool, Product, Trigger) {
     (pool_with(0, 4_000_000, 6_000_000), product(), trigger())
 }
 
@@ -51,7 +60,7 @@ fn starts(product: &Product, day: u32) -> StartBucket {
 }
 
 #[test]
-fn a_sale_costs_risk_loading_and_demand_and_books_exposure_and_premium() {
+fn a_sale_costs_risk_and_loading_and_books_exposure_and_premium() {
     let (mut pool, mut product, trigger) = market();
     let quote = sell(&mut product, &mut pool, &trigger, a_year(1_000_000), NOW).unwrap().quote;
     pool.invariant().unwrap();
@@ -63,11 +72,12 @@ fn a_sale_costs_risk_loading_and_demand_and_books_exposure_and_premium() {
         exposure: 0,
         capacity: 8_000_000,
         level_bps: 10_000,
-        technical_ppb: 30_000_000,
+        technical_ppb: 40_000_000,
         rate_q32: YEARS_RATE,
     };
     assert_eq!(quote, expected);
-    assert_eq!((product.exposure, product.covers_sold, product.utilisation_bps), (1_000_000, 1, 1_250));
+    assert_eq!((product.exposure, product.covers_sold), (1_000_000, 1));
+    assert_eq!((product.sold_day, product.sold_today), (TODAY, 1_000_000));
     assert_eq!(product.notice_served, 1);
     let expected = StartBucket {
         sum_insured: 1_000_000,
@@ -126,7 +136,9 @@ fn a_sale_has_conditions() {
     refused_after(|pool, _, _| pool.group_alerts[3] = 1, ok, GroupInAlert);
     refused_after(|_, product, _| product.terms.cap_bps = 999, ok, BeyondCapacity);
     refused_after(|pool, _, _| pool.terms.group_cap_bps = 999, ok, BeyondCapacity);
-    refused_after(|pool, _, _| pool.capital_at_day = 1_249_998, ok, BeyondCapacity);
+    refused_after(|pool, _, _| pool.capital_lows[TODAY as usize % 32] = 1_249_998, ok, BeyondCapacity);
+    // An eighth of 8,000,000 is sold, less is not.
+    refused_after(|_, product, _| product.terms.daily_bps = 1_249, ok, SoldOutToday);
     refused_after(|pool, _, _| pool.add_exposure(4, 9_000_001).unwrap(), ok, BelowRequiredCapital);
     let nothing = |_: &mut Pool, _: &mut Product, _: &mut Trigger| ();
     refused_after(nothing, a_year(999), AmountTooSmall);
@@ -169,8 +181,9 @@ fn a_sale_is_made_at_the_edge_of_its_conditions() {
     product.terms.cap_bps = 1_000;
     pool.add_exposure(4, 9_000_000).unwrap();
     let request = CoverRequest { sum_insured: 1_000_000, term_days: 7 };
-    sell(&mut product, &mut pool, &trigger, request, NOW).unwrap();
-    assert_eq!(product.utilisation_bps, 10_000);
+    product.terms.daily_bps = 10_000;
+    let quote = sell(&mut product, &mut pool, &trigger, request, NOW).unwrap().quote;
+    assert_eq!((quote.capacity, product.exposure), (1_000_000, 1_000_000));
 }
 
 #[test]
@@ -200,14 +213,103 @@ fn however_much_capital_there_is_a_product_goes_on_selling() {
 }
 
 #[test]
-fn a_sale_drifts_the_level_by_the_utilisation_noted_before() {
-    let (mut pool, mut product, mut trigger) = market();
-    product.utilisation_bps = 9_000;
+fn a_sale_drifts_the_level_by_the_utilisation_of_the_days_before() {
+    let (mut pool, mut product, mut trigger) = market_with_demand();
+    pool.add_exposure(3, 7_000_000).unwrap();
+    product.exposure = 7_000_000;
     trigger.evidence.last_publish_time = NOW + DAY;
     let quote = sell(&mut product, &mut pool, &trigger, a_year(1_000_000), NOW + DAY).unwrap().quote;
-    // 3 % and 1.02 x 1 % of 1,000,000.
-    assert_eq!((quote.level_bps, quote.premium), (10_200, 40_200));
-    assert_eq!(product.level_bps, 10_200);
+    // Seven eighths were used all day. 3 % of 1,000,000 for a year, and 1.02 x 1 % for the 368 days until the release of
+    // a cover that ends 366 days later, with a ring of two: 10,283.8.
+    assert_eq!((quote.level_bps, quote.premium), (10_200, 40_284));
+    assert_eq!((product.level_bps, product.utilisation_bps), (10_200, 8_750));
+}
+
+#[test]
+fn demand_is_paid_from_the_purchase_to_the_release_and_risk_while_insured() {
+    let (mut pool, mut product, trigger) = market_with_demand();
+    let week = CoverRequest { sum_insured: 1_000_000, term_days: 7 };
+    let quote = sell(&mut product, &mut pool, &trigger, week, NOW).unwrap().quote;
+    // Bought a day before it begins, held by the ring for two days after its end: 30,000 x 7 + 10,000 x 10 a year.
+    assert_eq!((quote.active_day, quote.end_day, product.release_time(quote.end_day)), (TODAY + 1, TODAY + 8, NOW + 10 * DAY));
+    assert_eq!(quote.premium, 850); // 310,000 / 365 = 849.3
+    // A ring that reaches further back holds longer: what keeps room from others pays for it.
+    product.ring_days = 12;
+    let quote = sell(&mut product, &mut pool, &trigger, week, NOW).unwrap().quote;
+    assert_eq!(quote.premium, 1_124); // 410,000 / 365 = 1,123.3
+}
+
+#[test]
+fn a_product_sells_a_part_of_its_capacity_a_day() {
+    let (mut pool, mut product, mut trigger) = market();
+    product.terms.daily_bps = 2_500;
+    let of = |sum_insured| CoverRequest { sum_insured, term_days: 7 };
+    // A quarter of 8,000,000, in parts.
+    sell(&mut product, &mut pool, &trigger, of(1_500_000), NOW).unwrap();
+    assert_eq!(product.left_today(8_000_000, TODAY).unwrap(), 500_000);
+    trigger.evidence.last_publish_time = NOW + DAY - 1;
+    refused(sell(&mut product, &mut pool, &trigger, of(500_001), NOW + DAY - 1), SoldOutToday);
+    sell(&mut product, &mut pool, &trigger, of(500_000), NOW + DAY - 1).unwrap();
+    refused(sell(&mut product, &mut pool, &trigger, of(1_000), NOW + DAY - 1), SoldOutToday);
+    trigger.evidence.last_publish_time = NOW + DAY;
+    assert_eq!(product.left_today(8_000_000, TODAY + 1).unwrap(), 2_000_000);
+    sell(&mut product, &mut pool, &trigger, of(2_000_000), NOW + DAY).unwrap();
+    assert_eq!((product.sold_day, product.sold_today), (TODAY + 1, 2_000_000));
+}
+
+#[test]
+fn the_level_follows_the_average_of_a_day_and_no_moment_of_it() {
+    let (mut pool, mut product, mut trigger) = market();
+    trigger.evidence.last_publish_time = NOW + DAY;
+    product.terms.max_sum_insured = 8_000_000;
+    let of = |sum_insured| CoverRequest { sum_insured, term_days: 7 };
+    // Half a day empty, half a day full: 5,000 bps, which is at the lower mark and above no mark.
+    sell(&mut product, &mut pool, &trigger, of(8_000_000), NOW + DAY / 2).unwrap();
+    pool.accrue(NOW + DAY).unwrap();
+    product.drift_level(&pool, NOW + DAY).unwrap();
+    assert_eq!((product.utilisation_bps, product.level_bps), (5_000, 10_000));
+    // A day that is full: the level rises once.
+    pool.accrue(NOW + 2 * DAY).unwrap();
+    product.drift_level(&pool, NOW + 2 * DAY).unwrap();
+    assert_eq!((product.utilisation_bps, product.level_bps), (10_000, 10_200));
+    // However often it is counted.
+    let mut often = (pool, product);
+    for hour in 49..72 {
+        often.0.accrue(NOW + hour * 3_600).unwrap();
+        often.1.drift_level(&often.0, NOW + hour * 3_600).unwrap();
+    }
+    for (pool, product) in [(&mut pool, &mut product), (&mut often.0, &mut often.1)] {
+        pool.accrue(NOW + 3 * DAY).unwrap();
+        product.drift_level(pool, NOW + 3 * DAY).unwrap();
+        assert_eq!((product.utilisation_bps, product.level_bps), (10_000, 10_404));
+    }
+}
+
+#[test]
+fn neither_an_exit_of_a_moment_nor_a_neighbour_of_a_moment_moves_the_level() {
+    let (mut pool, mut product, _) = market();
+    pool.terms.group_cap_bps = 8_000;
+    pool.add_exposure(3, 4_800_000).unwrap();
+    product.exposure = 4_800_000;
+    // 6,000 bps of 8,000,000. Three fifths of the capital ask to leave a second before midnight: what is left is full.
+    pool.accrue(NOW + DAY - 1).unwrap();
+    pool.request_exit(Tranche::Senior, 6_000_000_000).unwrap();
+    product.drift_level(&pool, NOW + DAY - 1).unwrap();
+    assert_eq!(pool.capacity_capital().unwrap(), 4_000_000);
+    pool.accrue(NOW + DAY).unwrap();
+    product.drift_level(&pool, NOW + DAY).unwrap();
+    assert_eq!((product.utilisation_bps, product.level_bps), (6_000, 10_000));
+    pool.cancel_exit(Tranche::Senior, pool.tranches[1].units, TODAY).unwrap();
+    assert_eq!(pool.capacity_capital().unwrap(), 10_000_000);
+    // A neighbour of the risk group that fills the group's cap for the moment of midnight.
+    pool.accrue(NOW + 2 * DAY).unwrap();
+    pool.add_exposure(3, 3_200_000).unwrap();
+    product.drift_level(&pool, NOW + 2 * DAY).unwrap();
+    assert_eq!((product.utilisation_bps, product.level_bps), (6_000, 10_000));
+    // What stays for the day does: 4,800,000 of the 4,800,000 that the group's cap leaves.
+    pool.accrue(NOW + 3 * DAY).unwrap();
+    product.drift_level(&pool, NOW + 3 * DAY).unwrap();
+    assert_eq!((product.utilisation_bps, product.level_bps), (10_000, 10_200));
 }
 
 /// The cover that a year's quote becomes.
@@ -221,7 +323,6 @@ fn a_cover_taken_back_refunds_what_is_unearned_less_a_fee() {
     let (mut pool, mut product, trigger) = market();
     let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
     let other = sold(&mut pool, &mut product, &trigger, 2_000_000, NOW);
-    product.utilisation_bps = 9_000;
     // 183 of the 365 days: 20,054.79 and a fee of a tenth, rounded up.
     let cancellation = cancel(&mut product, &mut pool, &trigger, &mine, NOW + 183 * DAY).unwrap();
     pool.invariant().unwrap();
@@ -235,8 +336,9 @@ fn a_cover_taken_back_refunds_what_is_unearned_less_a_fee() {
     let left = starts(&product, TODAY + 1);
     assert_eq!((left.sum_insured, left.premium, left.rate_q32), (2_000_000, 80_000, other.rate_q32));
     assert_eq!((left.due_low, left.due_high), (other.rate_q32 * 365 * 86_400, 0));
-    // The level drifted before, and the utilisation of now is noted.
-    assert_eq!((product.level_bps > 10_000, product.utilisation_bps), (true, 2_500));
+    // The level drifted before, by 3,000,000 of 8,000,000 on each of seven days: 10,000 9,800 9,604 9,412 9,224 9,040
+    // 8,860 8,683.
+    assert_eq!((product.level_bps, product.utilisation_bps), (8_683, 3_750));
     let more = Cover { sum_insured: 2_000_001, ..other };
     refused(cancel(&mut product, &mut pool, &trigger, &more, NOW + 183 * DAY), InvariantViolated);
 }
@@ -254,7 +356,7 @@ fn a_cover_is_not_taken_back_on_the_day_of_its_purchase_and_then_costs_the_fee()
     assert_eq!((cancellation.refund, cancellation.fee), (35_999, 4_000));
     // What rounding left is earned with the next accrual: nothing else can come of it.
     assert_eq!((pool.waiting_rate_q32, pool.unearned_premium), (0, 1));
-    assert_eq!((pool.rate_q32, pool.total_exposure, product.exposure, product.utilisation_bps), (0, 0, 0, 0));
+    assert_eq!((pool.rate_q32, pool.total_exposure, product.exposure, product.utilisation_bps), (0, 0, 0, 1_250));
     pool.invariant().unwrap();
     assert_eq!(pool.accrue(NOW + 2 * DAY).unwrap().earned, 1);
     assert_eq!(pool.unearned_premium, 0);

@@ -241,13 +241,15 @@ fn the_risk_rate_moves_once_in_24_hours_by_a_step_within_its_bounds() {
 
 #[test]
 fn the_level_drifts_by_whole_days_at_most_seven() {
-    let after = |utilisation, now| {
-        let mut product = product();
-        product.utilisation_bps = utilisation;
-        product.drift_level(now);
+    let after = |utilisation: u64, now| {
+        let (mut pool, mut product) = (pool_with(0, 0, 10_000_000), product());
+        product.exposure = 800 * utilisation;
+        pool.add_exposure(3, product.exposure).unwrap();
+        pool.accrue(now).unwrap();
+        product.drift_level(&pool, now).unwrap();
         (product.level_bps, product.level_at)
     };
-    assert_eq!(after(9_000, NOW + DAY - 1), (10_000, NOW));
+    assert_eq!(after(9_000, NOW + DAY - 1), (10_000, NOW + DAY - 1));
     assert_eq!(after(9_000, NOW + DAY), (10_200, NOW + DAY));
     assert_eq!(after(9_000, NOW + 2 * DAY + 5), (10_404, NOW + 2 * DAY + 5));
     assert_eq!(after(1_000, NOW + DAY), (9_800, NOW + DAY));

@@ -272,6 +272,8 @@ fn worst(states: &[(u32, u32)]) -> AlertLevel {
     for (number, (alerts, due)) in (1..).zip(states) {
         let mut cedant = crate::common::pool();
         (cedant.alerts, cedant.alerts_due) = (*alerts, *due);
+        // A unit in alert of no capital at all is not small.
+        cedant.alert_exposure = u64::from(*alerts);
         pool.inward[usize::from(number) - 1] =
             InwardTreaty { treaty: key(number), cedant: key(100 + number), limit: 1 };
         accounts.push(account(key(100 + number), &cedant));

@@ -9,6 +9,7 @@ use crate::output::{
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::constants::SHARE_EXTRA_DECIMALS;
+use backstop::peril::AlertLevel;
 use backstop::state::{Access, ExitEpoch, Pool, PoolKind, Product, Tranche, Treaty, day_start};
 use backstop_client::token::TokenAccount;
 use backstop_client::view::earnings::{self, Earnings};
@@ -54,6 +55,8 @@ struct Summary {
     /// Required capital over capital that stays.
     in_use_bps: u64,
     alerts: u32,
+    /// Whether the alerts, or a crisis, stop deposits, exits and earning.
+    alerts_hold: bool,
 }
 
 #[derive(Serialize)]
@@ -128,6 +131,7 @@ fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
         premium_a_year: a_year(books.rate_q32),
         in_use_bps: earnings::in_use_bps(&books, now),
         alerts: books.alerts,
+        alerts_hold: books.alert() != AlertLevel::None,
     }
 }
 
@@ -400,7 +404,12 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
         ),
     );
     if pool.alerts > 0 {
-        row("alerts", format!("{}: no deposits now, exits wait behind the exposed sums", pool.alerts));
+        let what = if pool.alerts_hold {
+            "no deposits and no exits now"
+        } else {
+            "small ones, which stop neither deposits nor exits; what they expose stays"
+        };
+        row("alerts", format!("{}: {what}", pool.alerts));
     }
     for product in &shown.products {
         row("product", format!("{} {}, {} insured", product.product, product.name, asset(product.exposure)));

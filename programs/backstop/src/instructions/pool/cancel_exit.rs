@@ -64,11 +64,12 @@ pub struct CancelExit<'info> {
 }
 
 /// Specification:
-/// - only the owner, while a part is open and the series is not over;
+/// - only the owner, while a part is open and the series is not over, and not on the day of the request;
 /// - pays what was settled before;
 /// - the open units buy shares at today's price: gains since the request are given up;
 /// - refused if its owner would then hold less than could leave again: such a ticket is paid;
-/// - in an alert it is refused, like every other way into the staying capital.
+/// - its days count for capacity as if it had not asked;
+/// - while alerts hold the pool it is refused, like every other way into the staying capital.
 pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
@@ -81,7 +82,7 @@ pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
     till.pay_exit(claimed)?;
     let units = epoch.remove_ticket(ticket)?;
     ensure!(units > 0, BackstopError::NothingOpen);
-    let CancelledExit { value, shares, to_surplus } = till.cancel_exit(tranche, units)?;
+    let CancelledExit { value, shares, to_surplus } = till.cancel_exit(tranche, units, ticket.asked_on)?;
     let book = *till.tranche(tranche);
     let min_ticket = till.terms.min_ticket;
     let claim_sequence = if claimed > 0 { till.number_event() } else { 0 };

@@ -7,7 +7,7 @@ use crate::error::BackstopError;
 use crate::events::{ExitRequested, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Till, check_supply};
-use crate::state::{Exit, ExitEpoch, ExitTicket, Pool, Tranche, TrancheBook};
+use crate::state::{Exit, ExitEpoch, ExitTicket, Pool, Tranche, TrancheBook, day_of};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 
@@ -93,7 +93,7 @@ pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result
     let sequence = till.number_event();
     till.close()?;
     check_supply(&accounts.share_mint, issued)?;
-    make_ticket(accounts, &args, series, units)?;
+    make_ticket(accounts, &args, series, units, day_of(now))?;
     report(&ExitRequested {
         pool: accounts.pool.key(),
         sequence,
@@ -146,7 +146,13 @@ fn count_ticket(accounts: &RequestExit, args: &RequestExitArgs, pool: &mut Pool,
 
 /// Creates the ticket.
 #[inline(never)]
-fn make_ticket(accounts: &RequestExit, args: &RequestExitArgs, series: u8, units: u64) -> Result<()> {
+fn make_ticket(
+    accounts: &RequestExit,
+    args: &RequestExitArgs,
+    series: u8,
+    units: u64,
+    asked_on: u32,
+) -> Result<()> {
     let (pool, owner) = (accounts.pool.key(), accounts.owner.key());
     let nonce = args.nonce.to_le_bytes();
     let bump = require_address(&accounts.ticket, &[EXIT_SEED, pool.as_ref(), owner.as_ref(), &nonce])?;
@@ -163,6 +169,7 @@ fn make_ticket(accounts: &RequestExit, args: &RequestExitArgs, series: u8, units
         units,
         claimed: 0,
         nonce: args.nonce,
-        reserved: [0; 32],
+        asked_on,
+        reserved: [0; 28],
     })
 }

@@ -21,8 +21,8 @@ pub struct SettleExitEpoch<'info> {
 /// Specification:
 /// - anyone, once the epoch's day is over; again whenever capital comes free, until it is filled;
 /// - only the oldest unfilled epoch;
-/// - not in an alert, except for an epoch 30 days late in an alert that is only breaching, which leaves the alert's
-///   exposure behind in full;
+/// - whatever is in alert stays behind in full; while alerts are small, as much that they stay so;
+/// - not while alerts hold the pool, except for an epoch 30 days late in an alert that is only breaching;
 /// - pays both tranches in one ratio, never more than is free, and moves nobody's share price;
 /// - a payment that does not fill the epoch has a least amount;
 /// - a reinsurance pool looks at the alerts of its cedants in the same way: all of them are passed as further accounts,

@@ -34,9 +34,8 @@ pub(crate) fn handle(ctx: Context<SyncProduct>) -> Result<()> {
     let mut till = Till::open(&ctx.accounts.pool, now)?;
     let mut product = ctx.accounts.product.write()?;
     let trigger = ctx.accounts.trigger.read()?;
-    product.drift_level(now);
+    product.drift_level(&till, now)?;
     let amount = product.sync(&mut till, &*trigger, now)?;
-    product.note_utilisation(&till)?;
     let sequence = if amount > 0 { till.number_event() } else { 0 };
     till.close()?;
     if amount > 0 {

@@ -1,10 +1,10 @@
 //! Capital: how much there is, how much must stay, how it comes in, and how losses fall on it.
 
-use crate::constants::{MAX_SURPLUS, MAX_TRANCHE_ASSETS};
+use crate::constants::{CAPITAL_LOWS_RING, MAX_SURPLUS, MAX_TRANCHE_ASSETS};
 use crate::error::{BackstopError, refuse};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::{capital, losses, shares};
-use crate::state::ledger::{credit, debit, fits};
+use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits};
 use crate::state::{Pool, PoolKind, Tranche, TrancheBook};
 use anchor_lang::prelude::*;
 
@@ -134,25 +134,54 @@ impl Pool {
         Ok(())
     }
 
-    /// Capital that caps are counted in: own staying capital, the lowest of now, the last day boundary and the moments
-    /// at which capital came in since, so that a deposit does not make cover cheaper at once.
+    /// Capital that caps are counted in: own staying capital, the lowest of now and of the last days, today among them,
+    /// as many as the pool's terms say. Capital that comes in makes cover neither cheaper nor more before it has stayed
+    /// over so many midnights.
     pub fn capacity_capital(&self) -> Result<u64> {
-        Ok(self.staying_capital()?.min(self.capital_at_day))
+        Ok(self.staying_capital()?.min(self.seasoned_capital(self.capital_day)))
     }
 
-    /// Keeps capital that is about to come in from counting for capacity today: before the next day boundary cover is
-    /// sold as if it had not come.
-    pub(crate) fn hold_capacity(&mut self) -> Result<()> {
-        self.capital_at_day = self.capacity_capital()?;
+    /// The lowest staying capital of the last days up to `last_day`, as many as the pool's terms say, without the moment:
+    /// what asked to leave today still counts. Utilisation is measured by it, so that nothing done and undone in a
+    /// moment moves it.
+    pub fn seasoned_capital(&self, last_day: u32) -> u64 {
+        let first = last_day.saturating_add(1).saturating_sub(u32::from(self.terms.seasoning_days));
+        (first..=last_day).fold(u64::MAX, |low, day| low.min(bucket(&self.capital_lows, day)))
+    }
+
+    /// Notes how low the staying capital is before anything moves it, and begins a new day: the days on which nothing
+    /// happened were as low as now. Everything that moves capital earns premium first, and this before that.
+    pub(super) fn note_low(&mut self, today: u32) -> Result<()> {
+        let staying = self.staying_capital()?;
+        let low = bucket_mut(&mut self.capital_lows, self.capital_day);
+        *low = (*low).min(staying.saturating_add(self.asked_today));
+        if today > self.capital_day {
+            let first = self.capital_day.max(today.saturating_sub(CAPITAL_LOWS_RING)).saturating_add(1);
+            for day in first..=today {
+                *bucket_mut(&mut self.capital_lows, day) = staying;
+            }
+            self.asked_today = 0;
+            self.capital_day = today;
+            self.mark_earned(today);
+        }
         Ok(())
     }
 
-    /// Books a deposit and returns the shares it gives, rounded down. Refused in an alert: nobody buys in while the capital
-    /// may be lost already, at a price that does not say so. Refused by a tranche in ruin: a further loss that wipes it
-    /// out would take what came in fresh along.
+    /// Puts `value` back into the lows of the days after `asked_on`: it asked to leave then, was here all the time, and
+    /// stays after all.
+    pub(super) fn raise_lows(&mut self, value: u64, asked_on: u32) {
+        let first = asked_on.max(self.capital_day.saturating_sub(CAPITAL_LOWS_RING)).saturating_add(1);
+        for day in first..=self.capital_day {
+            let low = bucket_mut(&mut self.capital_lows, day);
+            *low = low.saturating_add(value);
+        }
+    }
+
+    /// Books a deposit and returns the shares it gives, rounded down. Refused while alerts hold the pool: nobody buys in
+    /// while more than a little of the capital may be lost already, at a price that does not say so. Refused by a tranche
+    /// in ruin: a further loss that wipes it out would take what came in fresh along.
     pub fn deposit(&mut self, tranche: Tranche, amount: u64, min_shares: u64) -> Result<u64> {
-        self.require_no_alert()?;
-        self.hold_capacity()?;
+        self.require_not_held()?;
         let least = self.terms.min_first_deposit;
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
@@ -177,7 +206,6 @@ impl Pool {
     /// Books a contribution to the surplus. A surplus of at least the least first deposit is entrusted to the pool: less
     /// does not make its governance wait.
     pub fn contribute(&mut self, amount: u64) -> Result<()> {
-        self.hold_capacity()?;
         ensure!(amount > 0, BackstopError::AmountTooSmall);
         let surplus = self.surplus.checked_add(amount);
         ensure!(surplus.is_some_and(|surplus| surplus <= MAX_SURPLUS), BackstopError::AmountTooLarge);
@@ -249,9 +277,8 @@ impl Pool {
         debit(&mut self.cash, amount)
     }
 
-    /// Takes surplus in that another pool gave, or owed. It counts for capacity from the next day on.
+    /// Takes surplus in that another pool gave, or owed.
     pub fn receive_surplus(&mut self, amount: u64) -> Result<()> {
-        self.hold_capacity()?;
         if amount > 0 {
             self.in_use = 1;
         }

@@ -156,6 +156,9 @@ impl Pool {
         let book = &mut self.crisis;
         if book.incidents == 0 {
             book.number = fits(book.number.checked_add(1))?;
+            if self.stands_since == 0 {
+                self.stands_since = now;
+            }
         }
         book.incidents = fits(book.incidents.checked_add(1))?;
         book.unfinal = fits(book.unfinal.checked_add(1))?;
@@ -251,6 +254,7 @@ impl Pool {
         credit(&mut self.crisis_buckets, bucket)?;
         let to_stream = recovered.saturating_sub(resources);
         self.crisis = CrisisBook { number: book.number, ..CrisisBook::default() };
+        self.note_held(now);
         self.stands_since = self.alerts_since;
         if to_stream > 0 {
             self.stream_late(to_stream)?;

@@ -63,6 +63,7 @@ impl Pool {
         debit(&mut book.assets, value)?;
         credit(&mut book.exiting, value)?;
         credit(&mut book.units, units)?;
+        self.asked_today = self.asked_today.saturating_add(value);
         if self.in_crisis() {
             self.move_lent(tranche, value, assets)?;
         }
@@ -70,11 +71,14 @@ impl Pool {
         Ok(Exit { value, units, to_surplus })
     }
 
-    /// Buys shares at today's price with the value of open exit units. Refused in an alert, like every other way into the
-    /// staying capital.
-    pub fn cancel_exit(&mut self, tranche: Tranche, open_units: u64) -> Result<CancelledExit> {
-        self.require_no_alert()?;
-        self.hold_capacity()?;
+    /// Buys shares at today's price with the value of open exit units, which asked to leave on a day before today.
+    /// Refused while alerts hold the pool, like every other way into the staying capital.
+    ///
+    /// The capital was in the pool all the time and bore its losses: from now on its days count for capacity as if it had
+    /// not asked, so that asking and taking it back makes cover neither scarcer nor dearer than the exit itself did.
+    pub fn cancel_exit(&mut self, tranche: Tranche, open_units: u64, asked_on: u32) -> Result<CancelledExit> {
+        self.require_not_held()?;
+        ensure!(self.capital_day > asked_on, BackstopError::AskedToday);
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
         let value = book.worth_of_units(open_units)?;
@@ -84,6 +88,7 @@ impl Pool {
         debit(&mut book.exiting, value)?;
         credit(&mut book.assets, value)?;
         credit(&mut book.shares, issued)?;
+        self.raise_lows(value, asked_on);
         let to_surplus = self.sweep(tranche)?;
         Ok(CancelledExit { value, shares: issued, to_surplus })
     }
@@ -156,18 +161,25 @@ impl Pool {
 
     /// Capital that may be paid to the oldest epoch now.
     ///
-    /// In an alert nothing is free, except for an epoch more than 30 days past its end in an alert that is only
-    /// breaching: then the alert's exposure stays behind in full, beside what the rest requires. In a crisis nothing is
-    /// free either, except for such an epoch and as far as the crisis has more than all that it may need.
+    /// Whatever is in alert stays behind in full, beside what the rest requires. While alerts are small no more is free
+    /// than leaves them small. While they hold the pool nothing is free, except for an epoch more than 30 days past its
+    /// end in an alert that is only breaching. In a crisis nothing is free either, except for such an epoch and as far as
+    /// the crisis has more than all that it may need.
     pub fn free_for_exits(&self, epoch_day: u32, cedants: AlertLevel, now: i64) -> Result<u64> {
-        if self.alert() != AlertLevel::None || cedants != AlertLevel::None {
+        let held = self.alert() != AlertLevel::None;
+        if held || cedants != AlertLevel::None {
             let late = ExitEpoch::is_late(epoch_day, now);
             ensure!(late || !self.in_crisis(), BackstopError::PoolInCrisis);
             let settled = self.in_crisis() || self.alerts_due == 0;
             ensure!(late && settled && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
         }
-        let free = self.loss_capital()?.saturating_sub(self.least_capital(now)?);
-        Ok(if self.in_crisis() { free.min(self.free_in_crisis()?) } else { free })
+        let own = self.loss_capital()?;
+        let free = own.saturating_sub(self.least_capital(now)?);
+        Ok(match held {
+            true if self.in_crisis() => free.min(self.free_in_crisis()?),
+            true => free,
+            false => free.min(own.saturating_sub(self.keeps_alerts_small())),
+        })
     }
 
     /// Pays the oldest epoch from free capital, both tranches in one ratio, into the exit reserves; takes it out of the

@@ -1,5 +1,6 @@
 //! Exposure: what the live covers could pay, by risk group, and which of it is in alert.
 
+use crate::constants::{SMALL_ALERT_DIVISOR, SMALL_ALERT_TIME};
 use crate::error::BackstopError;
 use crate::math::capital;
 use crate::math::rounding::{BPS, Rounding, mul_div};
@@ -45,22 +46,25 @@ impl Pool {
     /// Exposure that a product may reach: its own cap, and what its group's cap leaves beside the group's other
     /// products.
     pub fn product_capacity(&self, group: u8, product_cap_bps: u16, product_exposure: u64) -> Result<u64> {
-        let base = self.capacity_capital()?;
-        let cap = fits(mul_div(base, u64::from(product_cap_bps), BPS, Rounding::Down))?;
-        let group_cap = fits(mul_div(base, u64::from(self.terms.group_cap_bps), BPS, Rounding::Down))?;
         let others = self.group_exposure(group).saturating_sub(product_exposure);
+        self.capacity_of(self.capacity_capital()?, product_cap_bps, others)
+    }
+
+    /// The same of any capital, beside an exposure of the group's other products.
+    pub fn capacity_of(&self, capital: u64, product_cap_bps: u16, others: u64) -> Result<u64> {
+        let cap = fits(mul_div(capital, u64::from(product_cap_bps), BPS, Rounding::Down))?;
+        let group_cap = fits(mul_div(capital, u64::from(self.terms.group_cap_bps), BPS, Rounding::Down))?;
         Ok(cap.min(group_cap.saturating_sub(others)))
     }
 
     /// Counts a product with exposure into the alert of the pool and of its risk group, out of it, or from breaching to
-    /// due and back. Returns the number of its alert. Accrual stands from the first alert to the end of the last, and of
-    /// the crisis that follows.
+    /// due and back. Returns the number of its alert. Accrual stands while the alerts hold the pool, and the crisis that
+    /// follows.
     pub fn move_alert(&mut self, alert: Alert, from: AlertLevel, to: AlertLevel, now: i64) -> Result<u64> {
         let Alert { group, mut number, exposure } = alert;
         if exposure == 0 || from == to {
             return Ok(number);
         }
-        let before = self.alerts;
         let place = usize::from(group);
         let of_group = self.group_alerts.get_mut(place).ok_or(BackstopError::OutOfBounds)?;
         let group_exposure = self.group_alert_exposures.get_mut(place).ok_or(BackstopError::OutOfBounds)?;
@@ -90,21 +94,18 @@ impl Pool {
         if to == AlertLevel::None {
             self.count_ended(number)?;
         }
-        match (before, self.alerts) {
-            (_, 0) => {
-                self.alerts_since = 0;
-                if !self.in_crisis() {
-                    self.stands_since = 0;
-                }
-            }
-            (0, _) => {
-                self.alerts_since = now;
-                if self.stands_since == 0 {
-                    self.stands_since = now;
-                }
-            }
-            _ => {}
+        if self.alerts_due == 0 {
+            self.due_since = 0;
+        } else if self.due_since == 0 {
+            self.due_since = now;
         }
+        if to == AlertLevel::None && self.alerts_are_small() {
+            self.alerts_since = 0;
+        }
+        if !self.in_crisis() {
+            self.stands_since = self.alerts_since;
+        }
+        self.note_held(now);
         Ok(number)
     }
 
@@ -114,17 +115,61 @@ impl Pool {
         Ok(())
     }
 
-    /// How deep the pool is in alert: as deep as the worst of its products; a crisis is as deep as it gets.
+    /// Loss capital that keeps the exposure in alert small: two hundred times that. What does not fit is out of reach.
+    pub fn keeps_alerts_small(&self) -> u64 {
+        self.alert_exposure.saturating_mul(SMALL_ALERT_DIVISOR)
+    }
+
+    /// Whether all alerts together are small: their exposure is at most 0.5 % of the loss capital. It is so without any.
+    pub fn alerts_are_small(&self) -> bool {
+        self.loss_capital().is_ok_and(|capital| self.keeps_alerts_small() <= capital)
+    }
+
+    /// Whether the alerts hold the pool: they stop exits, deposits and accrual. Small ones do not; one that was found not
+    /// to be small does until an alert ends and leaves only small ones, so that a gift ends nothing.
+    pub fn alerts_hold(&self) -> bool {
+        self.alerts > 0 && (self.alerts_since != 0 || !self.alerts_are_small())
+    }
+
+    /// Finds out whether the alerts have come to hold the pool: from now on if they are not small any more, as capital
+    /// has left, and however small they are once one has been due for a day.
+    ///
+    /// So accrual never goes further than a day beyond the end of a challenge, by which no cover has ended that waited
+    /// at the event: the shortest term is longer.
+    pub(super) fn note_held(&mut self, now: i64) {
+        if self.alerts == 0 || self.alerts_since != 0 {
+            return;
+        }
+        let due_long = self.due_since.saturating_add(SMALL_ALERT_TIME);
+        if self.alerts_due > 0 && now >= due_long {
+            self.alerts_since = due_long;
+        } else if !self.alerts_are_small() {
+            self.alerts_since = now;
+        }
+        if !self.in_crisis() {
+            self.stands_since = self.alerts_since;
+        }
+    }
+
+    /// How deep the pool is in alert: as deep as the worst of its products; a crisis is as deep as it gets. Small alerts
+    /// are none.
     pub fn alert(&self) -> AlertLevel {
-        match (self.alerts, self.alerts_due) {
+        match (self.alerts_hold(), self.alerts_due) {
             _ if self.in_crisis() => AlertLevel::Due,
-            (0, _) => AlertLevel::None,
+            (false, _) => AlertLevel::None,
             (_, 0) => AlertLevel::Breaching,
             _ => AlertLevel::Due,
         }
     }
 
-    /// Refuses while a product of the pool is in alert, or a crisis is open.
+    /// Refuses while alerts hold the pool, or a crisis is open.
+    pub fn require_not_held(&self) -> Result<()> {
+        self.require_no_crisis()?;
+        ensure!(!self.alerts_hold(), BackstopError::PoolInAlert);
+        Ok(())
+    }
+
+    /// Refuses while a product of the pool is in alert, however small, or a crisis is open.
     pub fn require_no_alert(&self) -> Result<()> {
         self.require_no_crisis()?;
         ensure!(self.alerts == 0, BackstopError::PoolInAlert);

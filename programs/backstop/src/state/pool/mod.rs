@@ -93,18 +93,19 @@ pub struct Pool {
 
     /// Unix second up to which premium was accrued.
     pub accrued_at: i64,
-    /// When the alert began that stops accrual: the moment at which the number of alerts last rose from zero, or before
-    /// the crisis that is open; 0 while there is neither.
+    /// Since when accrual stands: since the alerts hold the pool, or did before the crisis that is open; 0 while neither
+    /// does.
     pub stands_since: i64,
-    /// The moment at which the number of alerts last rose from zero; 0 while there is none.
+    /// Since when the alerts hold the pool, being more than small; 0 while they do not.
     pub alerts_since: i64,
     /// Alerts of the pool so far: each has a number.
     pub alert_seq: u64,
     /// Part of the unearned premium that covers have earned which were cancelled while accrual stood.
     pub held_back_premium: u64,
-    /// Own capital without exiting value at the last day boundary, as the books stood when that day was first touched;
-    /// less if capital has left since and other capital has come in.
-    pub capital_at_day: u64,
+    /// When the number of alerts that are more than breaching last rose from zero; 0 while there is none.
+    pub due_since: i64,
+    /// What has asked to leave on `capital_day`, in asset units: it lowers the capital of the days after.
+    pub asked_today: u64,
     /// Exposure of all products, in asset units.
     pub total_exposure: u64,
     /// Required capital, renewed whenever exposure, or a limit that the pool stands behind, changes, in asset units.
@@ -128,7 +129,7 @@ pub struct Pool {
     pub treaties: u16,
     /// Products that have been given their condition so far.
     pub conditions: u16,
-    /// UTC day that `capital_at_day` was noted on.
+    /// Newest UTC day in `capital_lows`.
     pub capital_day: u32,
     /// Unused.
     pub padding3: [u8; 4],
@@ -166,6 +167,9 @@ pub struct Pool {
     pub earned: [u64; 2],
     /// The same at the end of each of the last days on which something was earned, by day modulo 32.
     pub earned_marks: [EarnedMark; EARNED_MARKS],
+    /// Lowest staying capital of each of the last days, by day modulo 32, in asset units; what asked to leave on a day
+    /// counts until its end.
+    pub capital_lows: [u64; CAPITAL_LOWS],
     /// Room for later fields.
     pub reserved: [u64; 5],
 
@@ -181,7 +185,7 @@ pub struct Pool {
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 7_592);
+const _: () = assert!(core::mem::size_of::<Pool>() == 7_856);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 in_place_account!(Pool { kind: PoolKind, access: Access });

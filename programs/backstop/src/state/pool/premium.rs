@@ -1,7 +1,7 @@
 //! Premium: how it streams in, how it is earned and shared out, and how what is unearned is given back.
 //!
-//! A cover's premium is earned from its first insured day to its end. While the pool is in alert nothing is earned: who
-//! is due what of an incident does not depend on when anybody calls. What an alert held back is earned once it is over.
+//! A cover's premium is earned from its first insured day to its end. While alerts hold the pool nothing is earned: who
+//! is due what of an incident does not depend on when anybody calls. What they held back is earned once they are over.
 
 use crate::constants::{DAY, DAY_RING, EARNED_MARKS, LATE_STREAM, START_RING};
 use crate::error::BackstopError;
@@ -70,16 +70,12 @@ impl Accrual {
 }
 
 impl Pool {
-    /// Earns premium up to `now` and shares it out; in an alert, up to its beginning and no further. A clock behind the
-    /// last accrual changes nothing.
+    /// Earns premium up to `now` and shares it out; while alerts hold the pool, up to when they began to and no further. A
+    /// clock behind the last accrual changes nothing.
     pub fn accrue(&mut self, now: i64) -> Result<Accrual> {
         let mut total = Accrual::default();
-        let today = day_of(now);
-        if today > self.capital_day {
-            self.capital_at_day = self.staying_capital()?;
-            self.capital_day = today;
-            self.mark_earned(today);
-        }
+        self.note_low(day_of(now))?;
+        self.note_held(now);
         let now = self.accrues_to(now);
         if now <= self.accrued_at {
             return Ok(total);
@@ -102,7 +98,7 @@ impl Pool {
         changes.into_iter().filter(|change| *change > self.accrued_at).min()
     }
 
-    /// The moment up to which premium is earned at `now`: in an alert its beginning.
+    /// The moment up to which premium is earned at `now`: while alerts hold the pool, when they began to.
     pub fn accrues_to(&self, now: i64) -> i64 {
         if self.stands_since == 0 { now } else { now.min(self.stands_since) }
     }
@@ -326,7 +322,6 @@ impl Pool {
 
     /// Takes unearned premium out for a cancelled cover: `refund` leaves the pool, `fee` goes to the surplus.
     pub fn refund_premium(&mut self, refund: u64, fee: u64) -> Result<()> {
-        self.hold_capacity()?;
         debit(&mut self.unearned_premium, fits(refund.checked_add(fee))?)?;
         debit(&mut self.cash, refund)?;
         credit(&mut self.surplus, fee)
