@@ -17,8 +17,8 @@ use backstop::peril::AlertLevel;
 use backstop::peril::evidence::{Class, Phase};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
-    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyKind, TreatyState,
-    day_of,
+    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyKind,
+    TreatyState, day_of,
 };
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, PoolKeys, TreatyKeys};
@@ -101,7 +101,9 @@ pub(super) fn wanted(settings: &Settings, pool: Pubkey) -> bool {
 pub(super) fn payable(incident: &Incident, cover: &Cover) -> Option<u64> {
     match incident.payout(cover) {
         Ok(payout) => payout.total(),
-        Err(Error::AnchorError(error)) => (error.error_code_number == u32::from(BackstopError::MathOverflow)).then_some(0),
+        Err(Error::AnchorError(error)) => {
+            (error.error_code_number == u32::from(BackstopError::MathOverflow)).then_some(0)
+        }
         Err(_) => None,
     }
 }
