@@ -151,7 +151,8 @@ fn shares_that_survive_a_ruin_as_dust_inherit_no_premium() {
     world.open_and_fund(&product);
     // All of the premium was earned by the loss of 100,000, and bore it: what is left is theirs who bore the rest.
     let book = *world.pool(&pool).tranche(SENIOR);
-    assert_eq!((book.assets + book.exiting, world.pool(&pool).surplus), (10 * ONE + premium, 0));
+    assert_eq!(world.pool(&pool).surplus, 0);
+    near(book.assets + book.exiting, 10 * ONE + premium);
     assert!((book.shares, book.wiped_out) == (98_000, 0) && book.is_in_ruin());
     // It was 11,834 within the year, for 98,000 shares worth 0.0001: they have their part of what is left, and no more.
     assert!(worth(&world, &pool, &dust, SENIOR) <= 98);
