@@ -418,6 +418,7 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
         edit::<Product>(world, stress, |it| it.starts[begin % 64].sum_insured += 1);
     });
     planter.plant(Rule::Groups, pool, |world| edit::<Pool>(world, pool, |it| it.group_exposures.swap(1, 2)));
+    planter.plant(Rule::Groups, pool, |world| edit::<Pool>(world, pool, |it| it.required -= 1));
     planter.plant(Rule::Groups, pool, |world| edit::<Pool>(world, pool, |it| it.total_exposure -= 1));
     planter.plant(Rule::Alerts, pool, |world| edit::<Pool>(world, pool, |it| it.alerts += 1));
     planter.plant(Rule::Alerts, pool, |world| edit::<Pool>(world, pool, |it| it.alert_exposure += 1));

@@ -6,7 +6,7 @@ use anchor_spl::token_2022::spl_token_2022;
 use backstop::RequestExitArgs;
 use backstop::constants::MIN_EXIT_PAYMENT;
 use backstop::error::BackstopError;
-use backstop::events::{ExitCancelled, ExitClaimed, ExitEpochClosed, ExitEpochSettled, ExitRequested};
+use backstop::events::{Accrued, ExitCancelled, ExitClaimed, ExitEpochClosed, ExitEpochSettled, ExitRequested};
 use backstop::math::exits::{ALL_OPEN_Q63, open_units};
 use backstop::peril::AlertLevel;
 use backstop::state::{ExitEpoch, ExitTicket, Pool, Tranche, TrancheBook, day_of};
@@ -172,7 +172,8 @@ fn cancel_exit_gives_up_the_gains() {
     world.run(&[], &[ix::accrue(keys.pool)]);
     let before = world.pool(&keys);
     let gained = before.tranche(SENIOR).assets - 4_000 * ONE;
-    assert!(gained > ONE);
+    // Half of it: what falls on what is leaving is the surplus's.
+    assert!(gained > ONE / 4 && gained < before.surplus, "{gained}");
     let receipt = cancel(&world, &keys, &wavers, nonce).unwrap();
     let [event] = &transaction::events::<ExitCancelled>(&receipt.logs)[..] else { panic!("one event") };
     assert_eq!((event.units, event.value, event.tranche), (ticket.units, 4_000 * ONE, SENIOR));
@@ -458,11 +459,19 @@ fn exits_do_not_settle_below_required_capital_and_only_down_to_it() {
     // Once the covers have run out and were released, all of it is.
     world.cluster.set_time((i64::from(ticket.epoch_day) + 300) * DAY);
     assert_eq!(world.pool(&keys).total_exposure, 8_000 * ONE);
+    // Kept past its day it earns as what stays does: 5,000 less what was paid beside 5,000.
+    let before = world.pool(&keys);
+    let receipt = world.run(&[], &[ix::accrue(keys.pool)]);
+    let kept = transaction::events::<Accrued>(&receipt.logs).pop().expect("premium is earned").accrual;
+    let [staying, exiting] = [before.tranche(SENIOR).assets, before.tranche(SENIOR).exiting].map(u128::from);
+    let expected = u128::from(kept.senior) * exiting / staying;
+    assert!(u128::from(kept.senior_exiting).abs_diff(expected) <= 2, "{kept:?}");
+    assert!(kept.senior_exiting > 100 * ONE);
     world.run(&[], &[ix::sync_product(&product)]);
     world.settle_epoch(&keys, ticket.epoch_day).unwrap();
     world.claim(&keys, &person, nonce).unwrap();
     // Two payments, each rounded down.
-    assert_eq!(world.assets(&person), 5_000 * ONE - 2);
+    assert_eq!(world.assets(&person), 5_000 * ONE + kept.senior_exiting - 2);
     assert_books(&world.cluster, &keys.pool);
 }
 

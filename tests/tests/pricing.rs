@@ -226,6 +226,7 @@ fn random_product(random: &mut Random, market: &mut Market, now: i64, unit: u64)
     }
     pool.group_exposures[usize::try_from(terms.risk_group).unwrap()] += product.exposure;
     pool.total_exposure = pool.group_exposures.iter().sum();
+    pool.required = pool.renew_required().map_or(u64::MAX, |()| pool.required);
 }
 
 fn random_trigger(random: &mut Random, terms: &ProductTerms, trigger: &mut Trigger, now: i64) {

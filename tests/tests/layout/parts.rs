@@ -11,7 +11,7 @@ borsh_pages! { written by part;
     Pause { bits, until, used_at }
     NotedTreaty { treaty, state, owed, paid, restored }
     Seen { products, treaties }
-    Accrual { earned, late, ceded, surplus, junior, senior }
+    Accrual { earned, late, ceded, surplus, junior, senior, junior_exiting, senior_exiting }
     LossByLayer {
         surplus, junior_assets, junior_exiting, senior_assets, senior_exiting, junior_wiped, senior_wiped, junior_over,
         senior_over,
