@@ -139,7 +139,7 @@ impl Model {
     }
 
     /// Whether a product is in alert, and whether it is more than breaching.
-    fn alert_of(&self, index: usize) -> (bool, bool) {
+    pub(super) fn alert_of(&self, index: usize) -> (bool, bool) {
         let funded = self.products[index].released;
         let (alert, due) = match self.products[index].trigger.phase {
             Phase::Quiet => (false, false),

@@ -281,7 +281,6 @@ impl Model {
             stream.ok_or("books: the treaty's stream is gone")?.end_day = tomorrow;
         }
         books.unearned -= returned;
-        self.pools[cedant].hold();
         self.pools[cedant].surplus += returned;
         self.treaties[index].end_day = tomorrow;
         self.need_solvent(cedant)
@@ -297,7 +296,6 @@ impl Model {
         self.accrue(reinsurer);
         take(&mut self.pools[cedant].surplus, amount, "the surplus is too small")?;
         self.need_solvent(cedant)?;
-        self.pools[reinsurer].hold();
         self.pools[reinsurer].surplus += amount;
         Ok(())
     }
