@@ -228,15 +228,17 @@ fn numbers_in_the_book_are_what_the_program_computes() {
     };
     let premium = |sum: u64, before: u64| {
         let (sum_insured, exposure_before) = (sum * one, before * one);
-        let order = Order { sum_insured, seconds: 30 * 86_400, exposure_before, capacity: 160_000 * one };
+        // Held for its waiting day, its 30 days and the two of its ring.
+        let (insured_seconds, held_seconds, capacity) = (30 * 86_400, 33 * 86_400, 160_000 * one);
+        let order = Order { sum_insured, insured_seconds, held_seconds, exposure_before, capacity };
         pricing::premium(&order, &price).expect("there is capacity")
     };
     says("premium", &format!("cost {} USDC", tokens(premium(1_000, 0))));
     says("premium", &format!("cost {} when 127,000", tokens(premium(1_000, 127_000))));
     says("premium", &format!("and {} when 159,000 are", tokens(premium(1_000, 159_000))));
     let halves = [premium(500, 0), premium(500, 500)];
-    says("premium", &format!("costs {} and {}: the same", tokens(halves[0]), tokens(halves[1])));
-    assert_eq!(halves[0] + halves[1], premium(1_000, 0));
+    says("premium", &format!("costs {} and {}: a unit more", tokens(halves[0]), tokens(halves[1])));
+    assert_eq!(halves[0] + halves[1], premium(1_000, 0) + 1);
 
     // Incidents and exits.
     let reserve = |gross: u64, capital: u64| if capital >= 90 { gross } else { gross * capital / 90 };

@@ -220,7 +220,7 @@ impl Bare {
         pool.accrued_at = START;
         pool.capital_day = day_of(START);
         pool.surplus = 1_000_000 * ONE;
-        pool.capital_at_day = pool.surplus;
+        pool.capital_lows = [pool.surplus; 32];
         pool.cash = pool.surplus;
         let mut product: Box<Product> = zeroed();
         product.terms = terms;
@@ -252,9 +252,8 @@ impl Bare {
     /// What `sync_product` does.
     fn sync(&mut self) {
         self.pool.accrue(self.now).unwrap();
-        self.product.drift_level(self.now);
+        self.product.drift_level(&self.pool, self.now).unwrap();
         self.product.sync(&mut self.pool, &*self.trigger, self.now).unwrap();
-        self.product.note_utilisation(&self.pool).unwrap();
     }
 
     fn cancel(&mut self, sold: &Sold) {

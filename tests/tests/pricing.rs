@@ -106,7 +106,7 @@ fn random_terms(random: &mut Random, unit: u64, ring_days: u32) -> ProductTerms 
         cancel_fee_bps: random.bps(1, 5_000),
         min_term_days: random.bps(1, max_term),
         max_term_days: random.bps(max_term, max_term),
-        daily_bps: random.bps(1, 10_000),
+        daily_bps: random.pick(&[10_000, 10_000, 2_500, 100]),
         padding: [0; 6],
     };
     terms.validate().unwrap();
@@ -136,7 +136,9 @@ fn random_pool(random: &mut Random, pool: &mut Pool, now: i64, unit: u64) {
         }
     }
     let staying = pool.staying_capital().unwrap();
-    pool.capital_at_day = random.pick(&[staying, staying, staying / 2, staying * 2, 0]);
+    pool.terms.seasoning_days = random.pick(&[1, 7, 30]);
+    pool.capital_day = today - random.pick(&[0, 0, 1, 5, 100]);
+    pool.capital_lows = [random.pick(&[staying, staying, staying / 2, staying * 2, 0]); 32];
     let idle = [0, random.below(86_400), random.below(40 * 86_400), random.below(700 * 86_400)];
     pool.accrued_at = now - i64::try_from(random.pick(&idle)).unwrap();
     pool.rate_ends = [0; DAY_BUCKETS];
@@ -212,7 +214,7 @@ fn random_product(random: &mut Random, market: &mut Market, now: i64, unit: u64)
     let level = random.between(u64::from(terms.min_level_bps), u64::from(terms.max_level_bps));
     product.level_bps = u32::try_from(level).unwrap();
     product.level_at = now - random.pick(&[0, 1, 86_400, 5 * 86_400, 300 * 86_400]);
-    product.utilisation_bps = random.pick(&[0, 5_000, 10_000, u32::MAX]);
+    product.others_exposure = random.pick(&[0, unit / 20, unit]);
     let running = ProductState::Selling.byte();
     product.state = if random.chance(96) { running } else { u8::try_from(random.between(1, 3)).unwrap() };
     product.sells_from = if random.chance(3) { now + 1 } else { now - random.pick(&[0, 1, DAY]) };
@@ -284,7 +286,9 @@ fn random_request(random: &mut Random, market: &Market, now: i64) -> CoverReques
     let mut after = market.clone();
     after.pool.accrue(now).unwrap();
     after.product.sync(&mut after.pool, &*after.trigger, now).unwrap();
-    let room = after.product.capacity(&after.pool).unwrap().saturating_sub(after.product.exposure);
+    let capacity = after.product.capacity(&after.pool).unwrap();
+    let left_today = after.product.left_today(capacity, day_of(now)).unwrap();
+    let room = capacity.saturating_sub(after.product.exposure).min(left_today);
     let sum_insured = match random.below(20) {
         0 => room,
         1 => room.saturating_add(1),
@@ -484,10 +488,9 @@ fn a_deposit_in_the_same_transaction_does_not_make_cover_cheaper() {
         let mut richer = market.clone();
         richer.pool.accrue(now).unwrap();
         let amount = random.between(1, 2 * quote.capacity);
-        let moved = match random.below(3) {
+        let moved = match random.below(2) {
             0 => richer.pool.contribute(amount).is_ok(),
-            1 => richer.pool.deposit(Tranche::Junior, amount.max(10 * ONE), 0).is_ok(),
-            _ => richer.pool.cancel_exit(Tranche::Senior, richer.pool.tranches[1].units / 2).is_ok(),
+            _ => richer.pool.deposit(Tranche::Junior, amount.max(10 * ONE), 0).is_ok(),
         };
         if moved {
             let after = richer.quote(request, now).unwrap();
@@ -602,23 +605,24 @@ fn the_level_moves_once_a_day_however_often_it_is_touched() {
 fn the_level_rises_while_the_product_is_sought_and_stays_within_its_bounds() {
     let (world, _, product) = selling();
     world.holder(&product, CAPITAL * 7 / 10, 365);
-    assert!(world.product(&product).utilisation_bps > 8_000);
     let terms = world.product(&product).terms;
     let mut expected = world.product(&product).level_bps;
     for _ in 0..75 {
         world.next_day();
         expected = drifted(expected, true, 1, &terms);
-        assert_eq!(sync(&world, &product).level_bps, expected);
+        let after = sync(&world, &product);
+        // Seven tenths of the capital are seven eighths of the capacity; premium that is earned makes it a little less.
+        assert_eq!(after.level_bps, expected);
+        assert!((8_600..=8_750).contains(&after.utilisation_bps), "{}", after.utilisation_bps);
     }
     assert_eq!(expected, terms.max_level_bps);
 }
 
 #[test]
-fn the_level_drifts_by_the_utilisation_noted_at_the_last_change_not_by_what_a_deposit_makes_of_it() {
+fn the_level_drifts_by_the_utilisation_of_its_days_not_by_what_a_deposit_makes_of_it() {
     let (world, pool, product) = selling();
     world.holder(&product, CAPITAL * 7 / 10, 365);
     let before = world.product(&product);
-    assert!(before.utilisation_bps > 8_000);
     // Five days of demand; then somebody brings capital that would make it look like none, and waits a boundary.
     world.advance(4 * DAY);
     world.depositor(&pool, Tranche::Senior, CAPITAL * 20);
@@ -626,11 +630,13 @@ fn the_level_drifts_by_the_utilisation_noted_at_the_last_change_not_by_what_a_de
     world.print(&product, HEALTHY);
     let quote = market(&world, &product).quote(thousand(), world.now()).unwrap();
     assert_eq!(quote.level_bps, drifted(before.level_bps, true, 5, &before.terms));
-    // Noted from now on.
+    // It counts from that boundary on.
     let after = sync(&world, &product);
-    assert!(after.utilisation_bps < 5_000);
+    assert!(after.utilisation_bps > 8_000);
     world.next_day();
-    assert_eq!(sync(&world, &product).level_bps, drifted(after.level_bps, false, 1, &after.terms));
+    let later = sync(&world, &product);
+    assert_eq!(later.level_bps, drifted(after.level_bps, false, 1, &after.terms));
+    assert!(later.utilisation_bps < 5_000);
 }
 
 #[test]
@@ -642,9 +648,9 @@ fn giving_a_cover_back_does_not_undo_the_days_of_demand_before() {
     world.run(&[&holder.key], &[ix::cancel_cover(&product, holder.id(), mint, world.payer.pubkey())]);
     let after = world.product(&product);
     assert_eq!(after.level_bps, drifted(before.level_bps, true, 5, &before.terms));
-    assert_eq!(after.utilisation_bps, 0);
     world.next_day();
-    assert_eq!(sync(&world, &product).level_bps, drifted(after.level_bps, false, 1, &before.terms));
+    let later = sync(&world, &product);
+    assert_eq!((later.level_bps, later.utilisation_bps), (drifted(after.level_bps, false, 1, &before.terms), 0));
 }
 
 #[test]
@@ -678,9 +684,8 @@ fn no_sequence_of_calls_moves_the_level_faster_than_its_drift() {
                 _ => {
                     // What `sync_product` does.
                     market.pool.accrue(now).unwrap();
-                    market.product.drift_level(now);
+                    market.product.drift_level(&market.pool, now).unwrap();
                     market.product.sync(&mut market.pool, &*market.trigger, now).unwrap();
-                    market.product.note_utilisation(&market.pool).unwrap();
                 }
             }
             let level = market.product.level_bps;
@@ -690,7 +695,7 @@ fn no_sequence_of_calls_moves_the_level_faster_than_its_drift() {
 }
 
 #[test]
-fn exposure_without_capital_is_utilisation_without_end_and_refuses_sales() {
+fn exposure_without_capital_counts_as_twice_the_capacity_and_refuses_sales() {
     let (_, _, base) = base(&World::unsigned());
     let mut random = Random(9);
     let mut seen = 0;
@@ -704,11 +709,11 @@ fn exposure_without_capital_is_utilisation_without_end_and_refuses_sales() {
         market.pool.unearned_premium = 0;
         let request = random_request(&mut random, &market, now);
         assert!(market.quote(request, now).is_err());
-        market.product.note_utilisation(&market.pool).unwrap();
-        assert_eq!(market.product.utilisation_bps, u32::MAX);
         let before = market.product.level_bps;
         market.product.level_at = now - 8 * DAY;
-        market.product.drift_level(now);
+        (market.pool.capital_day, market.pool.capital_lows) = (day_of(now), [0; 32]);
+        market.product.drift_level(&market.pool, now).unwrap();
+        assert_eq!(market.product.utilisation_bps, 20_000);
         let terms = market.product.terms;
         assert_eq!(market.product.level_bps, drifted(before, true, 7, &terms));
         seen += 1;

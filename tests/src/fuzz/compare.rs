@@ -195,7 +195,7 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
         amount("incident reserves", books.incident_reserves, pool.incident_reserves);
         amount("exit reserves", books.exit_reserves, pool.exit_reserves);
         amount("treaty payable", books.payable, pool.treaty_payable);
-        amount("capital at day", books.capital_at_day, pool.capital_at_day);
+        amount("asked to leave today", books.asked_today, pool.asked_today);
         let begun = |begun: bool| {
             let streams = books.streams.iter().filter(move |stream| (stream.from <= books.accrued_at) == begun);
             streams.map(|stream| stream.rate).sum()
@@ -215,6 +215,11 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
         amount("alert exposure", alerts.exposure, pool.alert_exposure);
         check.same("alerts", index, (alerts.count, alerts.due), (pool.alerts, pool.alerts_due));
         check.same("alerts so far", index, books.alert_seq, pool.alert_seq);
+        check.same("due since", index, books.due_since.unwrap_or(0), pool.due_since);
+        for day in books.capital_day - 31..=books.capital_day {
+            let low = books.lows.get(&day).copied().unwrap_or(0);
+            check.amount("lowest capital of a day", index, low, pool.capital_lows[day as usize % 32]);
+        }
         check.same("alerts since", index, books.alerts_since.unwrap_or(0), pool.alerts_since);
         check.same(
             "end of late money",
@@ -301,7 +306,11 @@ fn products(model: &Model, view: &View, check: &mut Check) {
         check.same("risk rate at", index, entry.risk_rate_at, product.risk_rate_at);
         check.same("level", index, entry.level, N::from(product.level_bps));
         check.same("level at", index, entry.level_at, product.level_at);
-        check.same("utilisation", index, entry.utilisation, N::from(product.utilisation_bps));
+        let utilisation = (entry.utilisation, entry.utilisation_seconds, entry.others);
+        let kept = [u64::from(product.utilisation_bps), product.utilisation_seconds, product.others_exposure];
+        check.same("utilisation", index, utilisation, kept.map(N::from).into());
+        let sold = model.covers.iter().filter(|cover| (cover.product, cover.bought_day) == (index, product.sold_day));
+        check.amount("sold in a day", index, sold.map(|cover| cover.sum).sum(), product.sold_today);
         check.same("released day", index, entry.released_day, product.released_day);
         check.same("has a condition", index, entry.has_condition, product.has_condition());
         check.same("sells from", index, entry.sells_from, product.sells_from);

@@ -43,6 +43,7 @@ pub fn design(design: usize) -> (ProductTerms, Terms) {
         cancel_fee_bps: [1_000, 1, 5_000, 333, 1][design],
         drift_bps: [200, 2_000, 0, 777, 0][design],
         waiting_seconds: [86_400, 90_000, 259_200, 86_400, 86_400][design],
+        daily_bps: [10_000, 5_000, 8_000, 2_500, 10_000][design],
         ..terms::product_terms()
     };
     (product, condition)
@@ -101,6 +102,7 @@ fn pool_args(pool: usize, authority: Pubkey) -> CreatePoolArgs {
         junior_weight_bps: 15_000,
         group_cap_bps: 9_500,
         surplus_bps: 500,
+        seasoning_days: 3,
         min_first_deposit: 10 * TOKEN[1],
         min_ticket: TOKEN[1],
         min_sum_insured: TOKEN[1],
@@ -211,8 +213,9 @@ impl Scene {
                 payable: 0,
                 donated: 0,
                 accrued_at: self.begun,
-                capital_at_day: 0,
+                lows: BTreeMap::from([(super::model::day(self.begun), 0)]),
                 capital_day: super::model::day(self.begun),
+                asked_today: 0,
                 streams: Vec::new(),
                 fractions: [0; 7],
                 last_cover_end_day: 0,
@@ -225,6 +228,7 @@ impl Scene {
                 late: (0, 0),
                 alert_seq: 0,
                 alerts_since: None,
+                due_since: None,
                 quota_share: None,
                 layers: Vec::new(),
                 inward: Vec::new(),

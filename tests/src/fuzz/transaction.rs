@@ -304,7 +304,8 @@ impl Scene {
             units: 0,
             claimed: 0,
             nonce: ticket.nonce,
-            reserved: [0; 32],
+            asked_on: 0,
+            reserved: [0; 28],
         }
     }
 }

@@ -10,7 +10,9 @@ borsh_pages! { written by borsh;
         product, mint, rent_payer, version, bump, state, cancel_fee_bps, active_day, end_day, sum_insured, premium,
         rate_q32, bought_at, paid, reserved,
     }
-    ExitTicket { pool, owner, rent_payer, version, bump, tranche, series, epoch_day, units, claimed, nonce, reserved }
+    ExitTicket {
+        pool, owner, rent_payer, version, bump, tranche, series, epoch_day, units, claimed, nonce, asked_on, reserved,
+    }
     ExitEpoch {
         pool, rent_payer, version, bump, series, day, tickets, units, open_q63, paid_per_unit_q64, reserve,
         reserved,
@@ -33,18 +35,18 @@ zero_copy_pages! { read_in_place by in_place;
         asset_mint, vault, share_mints, deposit_authority, rent_payer, terms, id, products, ring_days, version, bump,
         vault_bump, kind, access, asset_decimals, in_use, padding, label, uri, cash, surplus, tranches,
         unearned_premium, premium_refunds, set_aside, incident_reserves, crisis_buckets, exit_reserves, treaty_payable,
-        accrued_at, stands_since, alerts_since, alert_seq, held_back_premium, capital_at_day, total_exposure,
+        accrued_at, stands_since, alerts_since, alert_seq, held_back_premium, due_since, asked_today, total_exposure,
         required, group_exposures, alert_exposure, alerts, alerts_due, last_cover_end_day, oldest_exit_day, newest_exit_day,
         treaties, conditions, capital_day, padding3, second_stream, crisis, exit_days, quota_share, layers, inward,
         surplus_fraction_bps, junior_fraction_q64, senior_fraction_q64, exiting_fractions_q64, ceded_fraction_e8, events,
-        group_alerts, group_alert_exposures, earned, earned_marks, reserved, rate_q32, fraction_q32, waiting_rate_q32,
-        rate_starts, rate_ends,
+        group_alerts, group_alert_exposures, earned, earned_marks, capital_lows, reserved, rate_q32, fraction_q32,
+        waiting_rate_q32, rate_starts, rate_ends,
     }
     Product {
         pool, trigger, covered_asset, rent_payer, wording_hash, name, uri, terms, risk_rate_ppb, risk_rate_at,
         sells_from, level_at, frozen_at, thawed_at, event_at, exposure, covers_sold, level_bps, utilisation_bps, released_day,
-        newest_activation_day, ring_days, id, version, bump, state, notice_served, incident_closed, padding, reserved,
-        starts, exposure_ends,
+        newest_activation_day, ring_days, sold_day, id, version, bump, state, notice_served, incident_closed, padding,
+        sold_today, utilisation_seconds, others_exposure, reserved, starts, exposure_ends,
     }
     Rates { product, cleared_day, version, bump, padding, reserved, ends }
     Trigger { product, pool, feed, source, version, bump, opened, padding, terms, evidence, alert_number, reserved }

@@ -3,6 +3,7 @@
 use super::{BPS, DAY, MOST, Model, N, Rule, ceil, day, need, start, take};
 use crate::fuzz::op::{Op, Who};
 use backstop::state::{Access, PoolKind, PoolTerms, Seen};
+use std::collections::BTreeMap;
 
 /// The virtual claims in every pot.
 pub const V: N = 1_000;
@@ -76,7 +77,7 @@ pub struct Pool {
     pub refunds: N,
     /// Part of the unearned premium that covers have earned which were cancelled while accrual stood.
     pub held_back: N,
-    /// When the alert began that stops accrual.
+    /// Since when accrual stands.
     pub stands_since: Option<i64>,
     /// Set aside for covers.
     pub incident_reserves: N,
@@ -88,10 +89,12 @@ pub struct Pool {
     pub donated: N,
     /// Last accrual.
     pub accrued_at: i64,
-    /// Capital that caps are counted in, besides what there is now, and the day that it is of.
-    pub capital_at_day: N,
-    /// That day.
+    /// Lowest staying capital of each day so far.
+    pub lows: BTreeMap<u32, N>,
+    /// The newest of these days.
     pub capital_day: u32,
+    /// What has asked to leave on it.
+    pub asked_today: N,
     /// Premiums being earned.
     pub streams: Vec<Stream>,
     /// Fractions carried: of premium (2^32), the surplus's part (bps), the junior's (2^64), the ceded (1e8), the senior's,
@@ -115,8 +118,10 @@ pub struct Pool {
     pub late: (N, i64),
     /// Alerts so far.
     pub alert_seq: u64,
-    /// When the number of alerts last rose from zero.
+    /// Since when alerts hold the pool.
     pub alerts_since: Option<i64>,
+    /// When the number of alerts that are due last rose from zero.
+    pub due_since: Option<i64>,
     /// The quota share in force.
     pub quota_share: Option<usize>,
     /// Layers in force, upward.
@@ -164,9 +169,22 @@ impl Pool {
         Seen { products: self.conditions, treaties: self.treaties }
     }
 
-    /// Capital that comes in counts for capacity from the next day on.
-    pub fn hold(&mut self) {
-        self.capital_at_day = self.capital_at_day.min(self.staying());
+    /// The lowest staying capital of the seasoning days up to a day.
+    pub fn seasoned(&self, last: u32) -> N {
+        let first = last + 1 - u32::from(self.terms.seasoning_days);
+        (first..=last).map(|day| self.lows.get(&day).copied().unwrap_or(0)).min().expect("there is a day at least")
+    }
+
+    /// Notes the low of the day before anything moves, and that of the days on which nothing happened.
+    fn note_low(&mut self, today: u32) {
+        let staying = self.staying();
+        let low = self.lows.entry(self.capital_day).or_default();
+        *low = (*low).min(staying + self.asked_today);
+        if today > self.capital_day {
+            self.lows.extend((self.capital_day + 1..=today).map(|day| (day, staying)));
+            self.asked_today = 0;
+            self.capital_day = today;
+        }
     }
 
     /// Whether an epoch past its day is unfilled.
@@ -252,12 +270,10 @@ impl Model {
         let now = self.now;
         let treaty = self.pools[pool].quota_share.map(|treaty| &self.treaties[treaty]);
         let (from, to) = treaty.map_or((0, 0), |treaty| (start(treaty.start_day), start(treaty.end_day)));
+        self.pools[pool].note_low(day(now));
+        self.note_held(pool);
         let books = &mut self.pools[pool];
-        if day(now) > books.capital_day {
-            books.capital_at_day = books.staying();
-            books.capital_day = day(now);
-        }
-        // In an alert nothing is earned after its beginning.
+        // While alerts hold the pool nothing is earned after they began to.
         let now = books.stands_since.map_or(now, |since| since.min(now));
         if now <= books.accrued_at {
             return;
@@ -455,6 +471,11 @@ impl Model {
         need(self.alerts(pool).count == 0 && self.pools[pool].crisis.is_none(), "the pool is in alert, or in a crisis")
     }
 
+    /// Refuses while alerts hold the pool.
+    pub fn need_not_held(&self, pool: usize) -> Rule {
+        need(!self.is_held(pool) && self.pools[pool].crisis.is_none(), "alerts hold the pool, or it is in a crisis")
+    }
+
     pub(super) fn apply_capital(&mut self, op: &Op) -> Rule {
         match *op {
             Op::Deposit { pool, who, tranche, amount, min_shares, admitted_by } => {
@@ -465,11 +486,10 @@ impl Model {
                     Access::AllowList => need(admitted_by == Some(books.authority), "not admitted")?,
                     Access::ProtocolOnly => return Err("no outside deposits"),
                 }
-                self.need_no_alert(pool)?;
                 self.accrue(pool);
+                self.need_not_held(pool)?;
                 let (amount, tranche) = (N::from(amount), tranche.index());
                 let books = &mut self.pools[pool];
-                books.hold();
                 let least = N::from(books.terms.min_first_deposit);
                 let class = &mut books.classes[tranche];
                 need(!class.over, "the tranche was wiped out")?;
@@ -491,7 +511,6 @@ impl Model {
             Op::Contribute { pool, who, amount } => {
                 self.accrue(pool);
                 let books = &mut self.pools[pool];
-                books.hold();
                 need(amount > 0, "nothing is given")?;
                 books.surplus += N::from(amount);
                 books.in_use |= books.surplus >= N::from(books.terms.min_first_deposit);

@@ -35,8 +35,12 @@ pub struct Product {
     pub level: N,
     /// When it was drifted.
     pub level_at: i64,
-    /// Utilisation noted.
+    /// Average utilisation of the last whole day.
     pub utilisation: N,
+    /// Utilisation of the present day so far, times seconds.
+    pub utilisation_seconds: N,
+    /// Exposure of the group's other products when it was last counted.
+    pub others: N,
     /// Covers that ended until this day are released.
     pub released_day: u32,
     /// Days of its ring.
@@ -49,8 +53,10 @@ pub struct Product {
     pub incident: Option<super::Incident>,
     /// Whether the incident is over.
     pub incident_closed: bool,
-    /// Whether its pool counts it in alert, and the number of its last one.
+    /// Whether its pool counts it in alert, whether as more than breaching, and the number of its last one.
     pub in_alert: bool,
+    /// Whether it is more than breaching.
+    pub is_due: bool,
     /// That number.
     pub alert_number: u64,
 }
@@ -161,37 +167,62 @@ impl Model {
     pub fn capacity(&self, product: usize) -> N {
         let entry = &self.products[product];
         let books = &self.pools[entry.pool];
-        let base = books.staying().min(books.capital_at_day);
-        let group = self.exposure_of_group(entry.pool, entry.terms.risk_group);
-        let others = group - self.exposure(product);
+        let base = books.staying().min(books.seasoned(books.capital_day));
+        self.capacity_of(product, base, self.others(product))
+    }
+
+    /// Exposure of the other products of its group.
+    fn others(&self, product: usize) -> N {
+        let entry = &self.products[product];
+        self.exposure_of_group(entry.pool, entry.terms.risk_group) - self.exposure(product)
+    }
+
+    fn capacity_of(&self, product: usize, base: N, others: N) -> N {
+        let entry = &self.products[product];
+        let books = &self.pools[entry.pool];
         let group_cap = (base * N::from(books.terms.group_cap_bps) / BPS).saturating_sub(others);
         (base * N::from(entry.terms.cap_bps) / BPS).min(group_cap).min(100_000_000_000_000_000)
     }
 
-    fn note_utilisation(&mut self, product: usize) {
-        let (exposure, capacity) = (self.exposure(product), self.capacity(product));
-        let part = if exposure == 0 { Some(0) } else { (exposure * BPS).checked_div(capacity) };
-        self.products[product].utilisation = part.unwrap_or(N::MAX).min(N::from(u32::MAX));
-    }
-
+    /// Counts utilisation, and drifts the level by the average of the days that are over. The pool is accrued.
     fn drift(&mut self, product: usize) {
         let now = self.now;
+        let entry = &self.products[product];
+        let books = &self.pools[entry.pool];
+        let (others_now, exposure) = (self.others(product), self.exposure(product));
+        let others = others_now.min(entry.others);
+        let used = |last: u32| {
+            let capacity = self.capacity_of(product, books.seasoned(last), others);
+            let part = if exposure == 0 { Some(0) } else { (exposure * BPS).checked_div(capacity) };
+            part.unwrap_or(N::MAX).min(20_000)
+        };
+        let (before, today) = (used(books.capital_day - 1), used(books.capital_day));
+        let seconds = |from: i64, to: i64| (to - from).max(0).unsigned_abs() as N;
         let entry = &mut self.products[product];
-        let days = day(now).saturating_sub(day(entry.level_at)).min(7);
-        if days == 0 {
-            return;
+        let counted = day(entry.level_at);
+        // The averages of the days that are over.
+        let mut averages = Vec::new();
+        if day(now) > counted {
+            let rest = seconds(entry.level_at, start(counted + 1));
+            averages.push((entry.utilisation_seconds + before * rest) / DAY.unsigned_abs() as N);
+            averages.extend((counted + 1..day(now)).map(|_| before));
+            entry.utilisation_seconds = 0;
+            entry.level_at = start(day(now));
         }
         let terms = &entry.terms;
         let drift = N::from(terms.drift_bps);
-        for _ in 0..days {
-            if entry.utilisation > N::from(terms.upper_mark_bps) {
+        for used in averages.iter().skip(averages.len().saturating_sub(7)) {
+            if *used > N::from(terms.upper_mark_bps) {
                 entry.level += ceil(entry.level * drift, BPS);
-            } else if entry.utilisation < N::from(terms.lower_mark_bps) {
+            } else if *used < N::from(terms.lower_mark_bps) {
                 entry.level -= entry.level * drift / BPS;
             }
             entry.level = entry.level.clamp(N::from(terms.min_level_bps), N::from(terms.max_level_bps));
         }
+        entry.utilisation = averages.last().copied().unwrap_or(entry.utilisation);
+        entry.utilisation_seconds += today * seconds(entry.level_at, now);
         entry.level_at = now;
+        entry.others = others_now;
     }
 
     fn sync(&mut self, product: usize) {
@@ -224,8 +255,8 @@ impl Model {
         let least = least.max(N::from(entry.trigger.terms.recovery)) * 100;
         let lowest = entry.trigger.lowest(now).ok_or("there is no print")?;
         need(N::try_from(lowest).unwrap_or(0) >= least, "a price of the quiet time is too near the threshold")?;
-        self.sync(product);
         self.drift(product);
+        self.sync(product);
         let capacity = self.capacity(product);
         let exposure = self.exposure(product);
         let entry = &self.products[product];
@@ -234,13 +265,19 @@ impl Model {
         need(sum <= N::from(terms.max_sum_insured), "the sum is too large")?;
         need((terms.min_term_days..=terms.max_term_days).contains(&days), "the term is out of bounds")?;
         need(exposure + sum <= capacity, "beyond capacity")?;
+        let of_today = self.covers.iter().filter(|cover| (cover.product, cover.bought_day) == (product, day(now)));
+        let sold: N = of_today.map(|cover| cover.sum).sum();
+        need(sold + sum <= capacity * N::from(terms.daily_bps) / BPS, "as much was sold today as is in a day")?;
         // The first day that begins at or after now and the waiting time.
         let active_day = day(now + i64::from(terms.waiting_seconds) + DAY - 1);
         let end_day = active_day + u32::from(days);
         let technical = ceil(entry.risk_rate * (BPS + N::from(terms.loading_bps)), BPS);
         let demanded = integral(terms, exposure + sum, capacity) - integral(terms, exposure, capacity);
-        let yearly = sum * technical + ceil(entry.level * demanded, BPS);
-        let premium = ceil(yearly * N::from(days), 365 * 1_000_000_000).max(N::from(terms.min_premium));
+        let second = |seconds: i64| seconds.unsigned_abs() as N;
+        let risk = sum * technical * N::from(days) * second(DAY);
+        let held = second(start(end_day + entry.ring_days) - now);
+        let due = risk + ceil(entry.level * demanded, BPS) * held;
+        let premium = ceil(due, 365 * second(DAY) * 1_000_000_000).max(N::from(terms.min_premium));
         let books = &mut self.pools[pool];
         // The buckets of premium begin where accrual stands.
         let ahead = |of: u32| of - day(books.accrued_at);
@@ -281,6 +318,7 @@ impl Model {
         need(day(now) > bought_day, "it was bought today")?;
         need(self.products[product].trigger.phase == Phase::Quiet, "the trigger is not quiet")?;
         self.accrue(pool);
+        self.drift(product);
         let terms_fee = N::from(self.products[product].terms.cancel_fee_bps);
         let books = &mut self.pools[pool];
         let began = now >= start(active_day);
@@ -291,18 +329,15 @@ impl Model {
         books.held_back += stream.earns(books.accrued_at, now) >> 32;
         self.note_cover_end(pool, end_day);
         let books = &mut self.pools[pool];
-        books.hold();
         books.unearned -= unearned;
         books.surplus += fee;
         let asset = books.asset;
         if unearned > fee {
             self.receive(by, asset, unearned - fee)?;
         }
-        self.drift(product);
         self.covers[cover].status = CoverStatus::Cancelled;
         self.covers[cover].holder = None;
         self.covers[cover].paid = unearned - fee;
-        self.note_utilisation(product);
         Ok(())
     }
 
@@ -351,6 +386,8 @@ impl Model {
                     level: N::from(terms.level_bps),
                     level_at: now,
                     utilisation: 0,
+                    utilisation_seconds: 0,
+                    others: 0,
                     released_day: 0,
                     ring_days,
                     trigger: Evidence::new(trigger, crate::fuzz::scene::feed_of(design)),
@@ -358,6 +395,7 @@ impl Model {
                     incident: None,
                     incident_closed: false,
                     in_alert: false,
+                    is_due: false,
                     alert_number: 0,
                 };
                 books.products += 1;
@@ -420,7 +458,6 @@ impl Model {
                 self.accrue(self.products[product].pool);
                 self.drift(product);
                 self.sync(product);
-                self.note_utilisation(product);
                 Ok(())
             }
             Op::Buy { product, who, receiver, sum, days, max_premium, nonce } => {
@@ -436,7 +473,6 @@ impl Model {
                 need(premium <= N::from(max_premium) && premium <= MOST, "the premium is too high")?;
                 let last = self.covers.last_mut().expect("it was pushed");
                 (last.buyer, last.nonce, last.holder, last.rate) = (who, nonce, Some(receiver), rate);
-                self.note_utilisation(product);
                 self.spend(who, self.pools[pool].asset, premium)
             }
             Op::CancelCover { cover, by } => self.cancel(cover, by),

@@ -22,6 +22,8 @@ pub struct Ticket {
     pub claimed: N,
     /// Its number.
     pub nonce: u64,
+    /// The day of the request.
+    pub asked_on: u32,
     /// Whether its account is open.
     pub open: bool,
 }
@@ -106,6 +108,7 @@ impl Model {
         take(&mut class.assets, value, "books: assets")?;
         class.exiting += value;
         class.units += units;
+        books.asked_today += value;
         // Who leaves in a crisis takes his part of what was lent along.
         let nobody_stays = class.shares == 0;
         if let Some(crisis) = &mut books.crisis {
@@ -126,7 +129,8 @@ impl Model {
                 self.pools[pool].queue.sort_unstable();
             }
         }
-        let ticket = Ticket { pool, owner: who, tranche, series, day: epoch_day, units, claimed: 0, nonce, open: true };
+        let (asked_on, day, claimed) = (day(now), epoch_day, 0);
+        let ticket = Ticket { pool, owner: who, tranche, series, day, units, claimed, nonce, asked_on, open: true };
         self.tickets.push(ticket);
         Ok(())
     }
@@ -177,19 +181,18 @@ impl Model {
     }
 
     pub(super) fn cancel_exit(&mut self, ticket: usize, by: Who) -> Rule {
-        let Ticket { pool, owner, tranche, series, day, units, open, .. } = self.tickets[ticket].clone();
+        let Ticket { pool, owner, tranche, series, day, units, asked_on, open, .. } = self.tickets[ticket].clone();
         need(open && by == owner, "not the ticket's owner")?;
         self.pay_ticket(ticket, owner)?;
-        self.need_no_alert(pool)?;
         self.accrue(pool);
+        self.need_not_held(pool)?;
+        need(self.pools[pool].capital_day > asked_on, "it was asked for today")?;
         let epoch = &self.epochs[self.epoch(pool, day)?];
         let open_units = if epoch.series[tranche] == series { open_part(units, epoch.open) } else { 0 };
         let books = &mut self.pools[pool];
         let class = &mut books.classes[tranche];
         need(class.series == series && !class.over, "the series is over")?;
         need(open_units > 0, "nothing is open")?;
-        // The staying capital before, for the capacity of the day.
-        books.hold();
         let class = &mut books.classes[tranche];
         let value = worth(open_units, class.units, class.exiting);
         let issued = issue(value, class.shares, class.assets)?;
@@ -198,6 +201,8 @@ impl Model {
         take(&mut class.exiting, value, "books: exiting")?;
         class.assets += value;
         class.shares += issued;
+        // As if it had not asked.
+        books.lows.range_mut(asked_on + 1..).for_each(|(_, low)| *low += value);
         books.sweep(tranche);
         self.tickets[ticket].open = false;
         let held = self.shares.get_mut(&(owner, pool, tranche, series)).ok_or("there is no share account")?;
@@ -215,23 +220,21 @@ impl Model {
     pub fn free(&self, pool: usize, epoch_day: u32) -> Rule<N> {
         let books = &self.pools[pool];
         let own = self.alerts(pool);
-        let cedants: Vec<_> = books.inward.iter().map(|treaty| self.alerts(self.treaties[*treaty].cedant)).collect();
         let in_crisis = |pool: usize| self.pools[pool].crisis.is_some();
-        let cedants_in_crisis = books.inward.iter().any(|treaty| in_crisis(self.treaties[*treaty].cedant));
-        let any = own.count > 0 || in_crisis(pool) || cedants_in_crisis || cedants.iter().any(|alert| alert.count > 0);
-        if any {
+        let held = |pool: usize| in_crisis(pool) || self.is_held(pool);
+        let due = |pool: usize| in_crisis(pool) || (self.is_held(pool) && self.alerts(pool).due > 0);
+        let cedants = || books.inward.iter().map(|treaty| self.treaties[*treaty].cedant);
+        if held(pool) || cedants().any(held) {
             let late = self.now > start(epoch_day + 1) + 30 * DAY;
             let own_due = own.due > 0 && !in_crisis(pool);
-            let due = own_due || cedants_in_crisis || cedants.iter().any(|alert| alert.due > 0);
-            need(late && !due, "the pool is in alert")?;
+            need(late && !own_due && !cedants().any(due), "the pool is in alert")?;
         }
         let free = books.bearing().saturating_sub(self.least_capital(pool));
-        // In a crisis what it has beyond all that it may need.
+        // In a crisis what it has beyond all that it may need; else what leaves small alerts small.
         Ok(match &books.crisis {
-            None => free,
-            Some(crisis) => {
-                free.min((books.bearing() + crisis.given + crisis.recovered).saturating_sub(self.needed(pool)))
-            }
+            None if held(pool) => free,
+            None => free.min(books.bearing().saturating_sub(own.exposure * 200)),
+            Some(crisis) => free.min((books.bearing() + crisis.given + crisis.recovered).saturating_sub(self.needed(pool))),
         })
     }
 

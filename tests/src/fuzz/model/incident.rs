@@ -122,22 +122,17 @@ impl Model {
     /// Counts the alerts of a pool that have begun and ended since: by what is, not by what was called.
     pub(super) fn count_alerts(&mut self, pool: usize) {
         let now = self.now;
-        let before = self.in_alert(pool).count();
+        let (mut changed, mut ended) = (false, false);
         for product in 0..self.products.len() {
-            let exposed = self.exposure(product) > 0;
-            let entry = &self.products[product];
-            if entry.pool != pool {
+            if self.products[product].pool != pool {
                 continue;
             }
-            let is = exposed
-                && match entry.trigger.phase {
-                    Phase::Quiet => false,
-                    Phase::Breaching | Phase::Met => true,
-                    Phase::Triggered | Phase::Final => entry.incident.is_none(),
-                };
+            let (is, due) = self.alert_of(product);
             let entry = &mut self.products[product];
             let began = is && !entry.in_alert;
-            entry.in_alert = is;
+            changed |= (is, due) != (entry.in_alert, entry.is_due);
+            ended |= entry.in_alert && !is;
+            (entry.in_alert, entry.is_due) = (is, due);
             if began {
                 let books = &mut self.pools[pool];
                 books.alert_seq += 1;
@@ -147,15 +142,45 @@ impl Model {
                 }
             }
         }
-        let count = self.in_alert(pool).count();
-        let books = &mut self.pools[pool];
-        if count == 0 {
-            books.alerts_since = None;
-        } else if before == 0 {
-            books.alerts_since = Some(now);
+        if !changed {
+            return;
         }
-        let stands = count > 0 || books.crisis.is_some();
-        books.stands_since = stands.then(|| books.stands_since.unwrap_or(now));
+        let due = self.alerts(pool).due > 0;
+        let small = self.alerts_are_small(pool);
+        let books = &mut self.pools[pool];
+        books.due_since = due.then(|| books.due_since.unwrap_or(now));
+        if ended && small {
+            books.alerts_since = None;
+        }
+        if books.crisis.is_none() {
+            books.stands_since = books.alerts_since;
+        }
+        self.note_held(pool);
+    }
+
+    /// Whether the exposure in alert is at most a two hundredth of what absorbs losses.
+    fn alerts_are_small(&self, pool: usize) -> bool {
+        self.alerts(pool).exposure * 200 <= self.pools[pool].bearing()
+    }
+
+    /// Whether alerts hold a pool.
+    pub fn is_held(&self, pool: usize) -> bool {
+        self.alerts(pool).count > 0 && (self.pools[pool].alerts_since.is_some() || !self.alerts_are_small(pool))
+    }
+
+    /// Finds out whether alerts have come to hold a pool: they are not small, or one has been due for a day.
+    pub(super) fn note_held(&mut self, pool: usize) {
+        let now = self.now;
+        let (alerts, small) = (self.alerts(pool), self.alerts_are_small(pool));
+        let books = &mut self.pools[pool];
+        if alerts.count == 0 || books.alerts_since.is_some() {
+            return;
+        }
+        let due_long = books.due_since.map(|since| since + DAY).filter(|long| now >= *long);
+        books.alerts_since = due_long.or((!small).then_some(now));
+        if books.crisis.is_none() {
+            books.stands_since = books.alerts_since;
+        }
     }
 
     fn in_alert(&self, pool: usize) -> impl Iterator<Item = &super::Product> {
@@ -216,6 +241,7 @@ impl Model {
             let books = &mut self.pools[pool];
             if books.crisis.is_none() {
                 books.crises += 1;
+                books.stands_since = books.stands_since.or(Some(self.now));
                 books.crisis = Some(Crisis { number: books.crises, ..Crisis::default() });
             }
             let open = books.crisis.as_mut().expect("it is open");
@@ -228,6 +254,7 @@ impl Model {
         let entry = &mut self.products[product];
         entry.state = ProductState::Over;
         entry.released = true;
+        self.count_alerts(pool);
         let still_exposed = self.exposure_of_pool(pool);
         let books = &self.pools[pool];
         let in_term = |treaty: &&usize| {
@@ -365,6 +392,8 @@ impl Model {
         let bucket = resources - crisis.given;
         let (gross, until) = (crisis.gross, crisis.until);
         books.closed.push(Closed { number: crisis.number, gross, resources, bucket, until });
+        self.note_held(pool);
+        let books = &mut self.pools[pool];
         books.stands_since = books.alerts_since;
         for layer in books.layers.clone() {
             let treaty = &mut self.treaties[layer];

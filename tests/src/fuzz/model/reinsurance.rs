@@ -295,7 +295,6 @@ impl Model {
             stream.ok_or("books: the treaty's stream is gone")?.end_day = last;
         }
         books.unearned -= returned;
-        self.pools[cedant].hold();
         self.pools[cedant].surplus += returned;
         self.pools[cedant].in_use |= returned > 0;
         self.treaties[index].end_day = last;
@@ -312,7 +311,6 @@ impl Model {
         self.accrue(reinsurer);
         take(&mut self.pools[cedant].surplus, amount, "the surplus is too small")?;
         self.need_solvent(cedant)?;
-        self.pools[reinsurer].hold();
         self.pools[reinsurer].surplus += amount;
         self.pools[reinsurer].in_use = true;
         Ok(())
