@@ -306,12 +306,15 @@ impl Model {
         let mut surplus = due / BPS;
         let rest = kept - surplus;
         let [junior, senior] = &books.classes;
-        let (to_junior, to_senior) = if junior.assets > 0 || senior.assets > 0 {
-            let weighted = junior.assets * N::from(books.terms.junior_weight_bps) / BPS;
-            let part = if senior.assets == 0 {
+        // With what they have lent to a crisis: when somebody called plays no part.
+        let lent = books.crisis.as_ref().map_or([0; 5], |crisis| crisis.taken);
+        let (first, last) = (junior.assets + lent[1], senior.assets + lent[3]);
+        let (to_junior, to_senior) = if first > 0 || last > 0 {
+            let weighted = first * N::from(books.terms.junior_weight_bps) / BPS;
+            let part = if last == 0 {
                 rest
             } else {
-                let share = ceil(weighted << 64, weighted + senior.assets).min(MOST);
+                let share = ceil(weighted << 64, weighted + last).min(MOST);
                 let due = rest * share + books.fractions[2];
                 books.fractions[2] = due & MOST;
                 due >> 64

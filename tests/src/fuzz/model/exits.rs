@@ -222,19 +222,13 @@ impl Model {
         let mut stay = self.must_stay(pool);
         if any {
             let late = self.now > start(epoch_day + 1) + 30 * DAY;
-            let own_due = own.due > 0 && !in_crisis(pool);
-            let due = own_due || cedants_in_crisis || cedants.iter().any(|alert| alert.due > 0);
+            let due = own.due > 0 || in_crisis(pool) || cedants_in_crisis || cedants.iter().any(|alert| alert.due > 0);
             need(late && !due, "the pool is in alert")?;
             let rest = self.exposure_of_pool(pool).saturating_sub(own.exposure).min(self.required(pool));
             stay = stay.max(own.exposure + ceil(rest * N::from(books.terms.solvency_bps), BPS));
         }
         let available = books.bearing() + self.credit(pool);
-        let free = available.saturating_sub(stay).min(books.bearing());
-        // In a crisis what it has beyond all that it may need.
-        Ok(match &books.crisis {
-            None => free,
-            Some(crisis) => free.min((books.bearing() + crisis.given + crisis.recovered).saturating_sub(self.needed(pool))),
-        })
+        Ok(available.saturating_sub(stay).min(books.bearing()))
     }
 
     pub(super) fn settle_epoch(&mut self, pool: usize, epoch_day: u32, all_cedants: bool) -> Rule {

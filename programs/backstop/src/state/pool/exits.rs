@@ -146,24 +146,23 @@ impl Pool {
 
     /// Capital that may be paid to the oldest epoch now.
     ///
-    /// In an alert nothing is free, except for an epoch more than 30 days past its end in an alert that is only
-    /// breaching: then the alert's exposure stays behind in full, beside what the rest requires. In a crisis nothing is
-    /// free either, except for such an epoch and as far as the crisis has more than all that it may need.
+    /// In a crisis nothing is free: who is paid before it is closed would escape a loss that is due already, or lose what
+    /// his tranche has only lent. In an alert nothing is free, except for an epoch more than 30 days
+    /// past its end in an alert that is only breaching: then the alert's exposure stays behind in full, beside what the
+    /// rest requires.
     pub fn free_for_exits(&self, epoch_day: u32, cedants: AlertLevel, now: i64) -> Result<u64> {
         let required = self.required_capital()?;
         let must_stay = if self.alert() == AlertLevel::None && cedants == AlertLevel::None {
             self.must_stay(required)?
         } else {
+            self.require_no_crisis()?;
             let late = ExitEpoch::is_late(epoch_day, now);
-            ensure!(late || !self.in_crisis(), BackstopError::PoolInCrisis);
-            let settled = self.in_crisis() || self.alerts_due == 0;
-            ensure!(late && settled && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
+            ensure!(late && self.alerts_due == 0 && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
             fits(self.requirement(required).must_stay_behind_alert(self.alert_exposure))?
         };
         let own = self.loss_capital()?;
         let available = own.saturating_add(self.reinsurance_credit(required, now));
-        let free = capital::free_capital(available, must_stay, own);
-        Ok(if self.in_crisis() { free.min(self.free_in_crisis()?) } else { free })
+        Ok(capital::free_capital(available, must_stay, own))
     }
 
     /// Pays the oldest epoch from free capital, both tranches in one ratio, into the exit reserves; takes it out of the

@@ -155,7 +155,7 @@ pub struct Pool {
     /// The same at the end of each of the last days on which something was earned, by day modulo 32.
     pub earned_marks: [EarnedMark; EARNED_MARKS],
     /// Room for later fields.
-    pub reserved: [u64; 25],
+    pub reserved: [u64; 24],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,

@@ -146,8 +146,9 @@ impl Pool {
         let mut surplus = self.surplus_of(kept)?;
         let for_tranches = fits(kept.checked_sub(surplus))?;
         let [junior_book, senior_book] = &self.tranches;
-        let (junior, senior) = if junior_book.assets > 0 || senior_book.assets > 0 {
-            let junior = self.junior_of(for_tranches)?;
+        let staying = self.staying_with_lent();
+        let (junior, senior) = if staying != [0, 0] {
+            let junior = self.junior_of(for_tranches, staying)?;
             (junior, fits(for_tranches.checked_sub(junior))?)
         } else if senior_book.shares > 0 {
             (0, for_tranches)
@@ -174,17 +175,24 @@ impl Pool {
         carried(premium, u64::from(self.terms.surplus_bps), BPS, &mut self.surplus_fraction_bps)
     }
 
-    /// The junior tranche's part of what both tranches earn, by `assets x weight` against the senior's assets; the rest
-    /// is the senior's. The fraction of a unit is carried. Call only if one of them has assets.
-    fn junior_of(&mut self, premium: u64) -> Result<u64> {
+    /// What stays in the tranches, junior and senior, with what it has lent to an open crisis: whether somebody called for
+    /// that before or after has no part in who earns.
+    fn staying_with_lent(&self) -> [u64; 2] {
         let [junior, senior] = &self.tranches;
+        let [_, junior_lent, _, senior_lent, _] = self.crisis.taken;
+        [junior.assets.saturating_add(junior_lent), senior.assets.saturating_add(senior_lent)]
+    }
+
+    /// The junior tranche's part of what both tranches earn, by `capital x weight` against the senior's capital; the rest
+    /// is the senior's. The fraction of a unit is carried. Call only if one of them has capital.
+    fn junior_of(&mut self, premium: u64, [junior, senior]: [u64; 2]) -> Result<u64> {
         // Accrual must never stop a pool: what does not fit is as good as everything.
         let weight_bps = u64::from(self.terms.junior_weight_bps);
-        let weighted = mul_div(junior.assets, weight_bps, BPS, Rounding::Down).unwrap_or(u64::MAX);
-        if senior.assets == 0 {
+        let weighted = mul_div(junior, weight_bps, BPS, Rounding::Down).unwrap_or(u64::MAX);
+        if senior == 0 {
             return Ok(premium);
         }
-        let weights = weighted.saturating_add(senior.assets);
+        let weights = weighted.saturating_add(senior);
         // Rounded up by less than a unit in 2^64, so that an exact part comes out exact; below 2^64, because `weighted`
         // is below `weights`.
         let part_q64 = fits(div(u128::from(weighted) << 64, weights, Rounding::Up))?;
