@@ -309,3 +309,26 @@ fn premium_that_a_crisis_shares_out_does_not_depend_on_what_was_lent_before() {
     }
     assert_eq!(parts[0], parts[1]);
 }
+
+/// What a tranche has lent is part of what its shares and units are worth: who asks to leave while next to nothing else is
+/// left takes nothing from those who asked before, and loses nothing to them.
+#[test]
+fn units_are_priced_with_what_was_lent() {
+    for left in [1, 2, 5, 50, 1_000, 100_000] {
+        let mut pool = pool_with(0, 60_000_000_000, 0);
+        let book = &mut pool.tranches[0];
+        (book.exiting, book.units) = (40_000_000_000, 40_000_000_000_000);
+        (pool.cash, pool.terms.min_ticket) = (100_000_000_000, 1);
+        let loss = 100_000_000_000 - left;
+        pool.join_crisis(loss, NOW + 36_000, NOW).unwrap();
+        pool.book_growth(loss).unwrap();
+        pool.give(loss, 0).unwrap();
+        // Half of those who stay.
+        let _ = pool.request_exit(Tranche::Junior, 30_000_000_000_000);
+        pool.receive_recovery(&mut account(1), loss, NOW).unwrap();
+        pool.book_final(0).unwrap();
+        pool.close_crisis(&mut account(1), NOW + 36_000).unwrap();
+        let before = pool.tranches[0].worth_of_units(40_000_000_000_000).unwrap();
+        assert!(before.abs_diff(40_000_000_000) <= 2, "{left} left: {before}");
+    }
+}
