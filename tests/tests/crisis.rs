@@ -357,3 +357,227 @@ fn an_incident_opens_when_it_is_proven_and_is_paid_again_as_it_grows() {
     must(world.send(&[], &[world.close_incident(&keys)]));
     assert_books(&world.cluster, &stage.pool.pool);
 }
+
+// ---- a second reading: who is first gains nothing ----
+
+/// What everybody in a pool has, and what it pays: of the surplus, the tranches staying and exiting, and treaties' money.
+fn ends(stage: &Stage) -> [u64; 6] {
+    let books = stage.world().pool(&stage.pool);
+    let [junior, senior] = &books.tranches;
+    [books.surplus, junior.assets, junior.exiting, senior.assets, senior.exiting, books.second_stream.amount]
+}
+
+/// A product that is insured for all that the pool has for longer than an epoch takes to be late, and somebody who has asked
+/// to leave junior with all of it.
+struct Late {
+    stage: Stage,
+    leaver: Person,
+    ticket: u64,
+    treaty: Option<TreatyKeys>,
+}
+
+impl Late {
+    fn new(junior: u64, layer: Option<(u64, u64)>) -> Self {
+        let mut stage = Stage::new(&[terms::stress()]);
+        let now = stage.world().now();
+        let treaty = layer.map(|(attachment, limit)| {
+            stage.scene.contribute(&stage.pool, 5_000 * ONE);
+            let terms = backstop_tests::reinsurance::layer(now + DAY, attachment, limit);
+            let terms = backstop::state::TreatyTerms { end_day: terms.end_day - 1, ..terms };
+            stage.scene.announced(&stage.scene.owned, terms)
+        });
+        let leaver = stage.world().depositor(&stage.pool, Tranche::Junior, junior);
+        stage.world().depositor(&stage.pool, Tranche::Senior, 200_000 * ONE - junior);
+        stage.world().next_day();
+        if let Some(treaty) = &treaty {
+            must(stage.scene.accept(treaty));
+        }
+        stage.world().next_day();
+        let keys = stage.products[0];
+        let (holder, mint) = stage.world().holder(&keys, 200_000 * ONE, 60);
+        stage.insured.push(Insured { keys, holder, mint });
+        let shares = stage.world().shares(&stage.pool, &leaver, Tranche::Junior);
+        let ticket = stage.world().exit(&stage.pool, &leaver, Tranche::Junior, shares);
+        stage.world().advance(41 * DAY);
+        // Half of the sum is lost; the severity is final when it is proven.
+        for _ in 0..8 {
+            stage.world().cluster.set_time((stage.world().now() / 1_800 + 1) * 1_800);
+            stage.world().print(&keys, 87_500_000);
+        }
+        stage.world().advance(7 * HOUR);
+        stage.confirm(&keys);
+        must(stage.open(&keys));
+        assert_eq!(stage.world().incident(&keys).gross, 100_000 * ONE);
+        Self { stage, leaver, ticket, treaty }
+    }
+
+    fn settle_epoch(&self) -> Outcome {
+        let day = self.stage.world().ticket(&self.stage.pool, &self.leaver, self.ticket).epoch_day;
+        self.stage.world().settle_epoch(&self.stage.pool, day)
+    }
+
+    /// Funds, settles and claims what there is, and returns what the leaver has.
+    fn end(&self) -> u64 {
+        let world = self.stage.world();
+        self.stage.fund_all();
+        let _ = self.settle_epoch();
+        let _ = world.claim(&self.stage.pool, &self.leaver, self.ticket);
+        world.assets(&self.leaver)
+    }
+}
+
+#[test]
+fn who_leaves_late_bears_a_loss_that_is_due_whether_or_not_it_was_funded_before() {
+    let funded = Late::new(50_000 * ONE, None);
+    let after = funded.end();
+    let unfunded = Late::new(50_000 * ONE, None);
+    let _ = unfunded.settle_epoch();
+    let before = unfunded.end();
+    assert_eq!(before, after, "the leaver's capital stood first for a loss of 100,000");
+}
+
+#[test]
+fn who_leaves_late_keeps_what_a_treaty_brings_back_whether_or_not_it_was_called_before() {
+    let called = Late::new(100_000 * ONE, Some((50_000 * ONE, 50_000 * ONE)));
+    must(called.stage.scene.call(&called.treaty.unwrap(), &called.stage.products[0]));
+    let before = called.end();
+    let lent = Late::new(100_000 * ONE, Some((50_000 * ONE, 50_000 * ONE)));
+    must(lent.stage.fund(&lent.stage.products[0]));
+    let _ = lent.settle_epoch();
+    must(lent.stage.scene.call(&lent.treaty.unwrap(), &lent.stage.products[0]));
+    assert_eq!(lent.end(), before, "{:?} {:?}", ends(&lent.stage), ends(&called.stage));
+}
+
+#[test]
+fn a_crisis_that_is_opened_late_still_gives_its_treaties_time_to_be_called() {
+    let worlds = [false, true].map(|called_first| {
+        let mut stage = Stage::new(&[terms::stress()]);
+        let now = stage.world().now();
+        stage.scene.contribute(&stage.pool, 5_000 * ONE);
+        let terms = backstop_tests::reinsurance::layer(now + DAY, 20_000 * ONE, 50_000 * ONE);
+        let terms = backstop::state::TreatyTerms { end_day: terms.end_day - 1, ..terms };
+        let treaty = stage.scene.announced(&stage.scene.owned, terms);
+        stage.capital(200_000 * ONE);
+        must(stage.scene.accept(&treaty));
+        stage.world().next_day();
+        stage.insure(70_000 * ONE);
+        let keys = stage.products[0];
+        stage.fall(&[keys], 8);
+        // Nobody calls for three days.
+        stage.world().advance(3 * DAY);
+        stage.confirm(&keys);
+        must(stage.open(&keys));
+        if called_first {
+            must(stage.scene.call(&treaty, &keys));
+        }
+        must(stage.fund(&keys));
+        if !called_first {
+            must(stage.scene.call(&treaty, &keys));
+        }
+        stage.fund_all();
+        ends(&stage)
+    });
+    assert_eq!(worlds[0], worlds[1], "what the treaty pays restores what the layers gave");
+}
+
+#[test]
+fn the_order_in_which_incidents_are_opened_does_not_change_how_much_premium_is_ceded() {
+    let worlds = [[0, 1], [1, 0]].map(|order| {
+        let mut stage = Stage::new(&[terms::stress(), terms::stress()]);
+        let now = stage.world().now();
+        let mut terms = quota_share(now + DAY, 3_000, 0, 100_000 * ONE);
+        terms.end_day -= 1;
+        let treaty = stage.scene.announced(&stage.scene.owned, terms);
+        stage.capital(270_000 * ONE);
+        must(stage.scene.accept(&treaty));
+        stage.world().next_day();
+        for (product, sum) in [(0, 250_000), (1, 150_000)] {
+            let keys = stage.products[product];
+            let (holder, mint) = stage.world().holder(&keys, sum * ONE, 30);
+            stage.insured.push(Insured { keys, holder, mint });
+        }
+        stage.world().advance(3 * DAY);
+        stage.fall(&stage.products, 8);
+        stage.world().advance(7 * HOUR);
+        stage.products.iter().for_each(|keys| stage.confirm(keys));
+        for product in order {
+            must(stage.open(&stage.products[product]));
+        }
+        for keys in &stage.products {
+            let _ = stage.scene.call(&treaty, keys);
+        }
+        stage.fund_all();
+        stage.settle_all()
+    });
+    assert_eq!(worlds[0], worlds[1]);
+}
+
+#[test]
+fn a_limit_is_restored_for_no_more_than_what_is_still_exposed_however_often_its_treaty_is_called() {
+    let worlds = [false, true].map(|twice| {
+        let growing = TermsInput { run_on_seconds: 86_400, ..terms::stress() };
+        let mut stage = Stage::new(&[growing, terms::stress()]);
+        let now = stage.world().now();
+        stage.scene.contribute(&stage.pool, 10_000 * ONE);
+        stage.scene.contribute(&stage.scene.owned, 300_000 * ONE);
+        let terms = backstop_tests::reinsurance::reinstated(now + DAY, 20_000 * ONE, 100_000 * ONE, 1, 10_000);
+        let terms = backstop::state::TreatyTerms { end_day: terms.end_day - 1, ..terms };
+        let treaty = stage.scene.announced(&stage.scene.owned, terms);
+        stage.capital(200_000 * ONE);
+        must(stage.scene.accept(&treaty));
+        stage.world().next_day();
+        for (product, sum) in [(0, 180_000), (1, 20_000)] {
+            let keys = stage.products[product];
+            let (holder, mint) = stage.world().holder(&keys, sum * ONE, 30);
+            stage.insured.push(Insured { keys, holder, mint });
+        }
+        stage.world().advance(3 * DAY);
+        let keys = stage.products[0];
+        let show = |price: i64, slots: i64| {
+            for _ in 0..slots {
+                stage.world().cluster.set_time((stage.world().now() / 1_800 + 1) * 1_800);
+                stage.world().print(&keys, price);
+            }
+        };
+        show(87_500_000, 8 + 13);
+        stage.confirm(&keys);
+        must(stage.open(&keys));
+        if twice {
+            must(stage.scene.call(&treaty, &keys));
+        }
+        show(RUIN, 10 + 12);
+        must(stage.fund(&keys));
+        must(stage.scene.call(&treaty, &keys));
+        (stage.world().incident(&keys).still_exposed, stage.scene.treaty(&treaty).restored)
+    });
+    assert_eq!(worlds[0], (20_000 * ONE, 20_000 * ONE));
+    assert_eq!(worlds[1], worlds[0]);
+}
+
+#[test]
+fn what_a_loss_leaves_of_premium_is_shared_out_alike_whether_or_not_the_layers_have_lent_before() {
+    let worlds = [false, true].map(|early| {
+        let growing = TermsInput { run_on_seconds: 86_400, ..terms::stress() };
+        let mut stage = Stage::new(&[growing]);
+        stage.capital(200_000 * ONE);
+        stage.insure(80_000 * ONE);
+        let keys = stage.products[0];
+        for _ in 0..8 + 13 {
+            stage.world().cluster.set_time((stage.world().now() / 1_800 + 1) * 1_800);
+            stage.world().print(&keys, 87_500_000);
+        }
+        stage.confirm(&keys);
+        must(stage.open(&keys));
+        if early {
+            must(stage.fund(&keys));
+        }
+        stage.world().cluster.set_time(stage.world().incident(&keys).final_at);
+        stage.fund_all();
+        assert!(stage.world().crisis(&keys, 1).closed);
+        ends(&stage)
+    });
+    let [late, early] = worlds;
+    // Fractions that are carried apart.
+    let alike = late.iter().zip(early).all(|(late, early)| late.abs_diff(early) <= 1);
+    assert!(alike, "{late:?} {early:?}");
+}

@@ -20,6 +20,8 @@ const DAY: i64 = 86_400;
 /// A user may have less by one part in this: rounding, and premium shared out at other moments, which moves it between
 /// junior and senior.
 const DUST: u128 = 1_000_000_000;
+/// Units by which what all users have together can differ: each holding's worth is rounded down.
+const ROUNDING: u128 = 20;
 
 /// Each official alone, then all.
 fn rogues(number: u64) -> Rogues {
@@ -109,7 +111,9 @@ fn after_the_notice_officials_reach_what_was_announced_and_those_who_left_lose_n
         let [honest, attacked] = twice(&scene, attack);
         attacks = [attacks[0] + attacked.attacks[0], attacks[1] + attacked.attacks[1]];
         transactions += honest.transactions + attacked.transactions;
-        accomplice = [0, 1].map(|asset| accomplice[asset] + attacked.accomplice[asset]);
+        let took =
+            [0, 1].map(|asset| attacked.users[ACCOMPLICE][asset].saturating_sub(honest.users[ACCOMPLICE][asset]));
+        accomplice = [0, 1].map(|asset| accomplice[asset] + took[asset]);
         let unpaid = unpaid(&honest, &attacked);
         for asset in 0..2 {
             let lost = |user: usize| shortfall(&honest, &attacked, user, asset);
@@ -120,8 +124,16 @@ fn after_the_notice_officials_reach_what_was_announced_and_those_who_left_lose_n
             let lost: u128 = (0..ACCOMPLICE).map(lost).sum();
             // Reinsurance and cessions are of the first asset.
             let of_treaties = attacked.announced + attacked.ceded_premium + unpaid;
-            let granted = attacked.accomplice[asset] + if asset == 0 { of_treaties } else { 0 };
-            assert!(lost <= granted, "{attack:?}: {lost} less of asset {asset}, {granted} was granted: {attacked:?}");
+            let granted = took[asset] + if asset == 0 { of_treaties } else { 0 };
+            // What nobody took is still theirs, though not any one's: the surplus's part of the accomplice's premium, say.
+            let all =
+                |end: &End| end.common[asset] + end.users[..ACCOMPLICE].iter().map(|user| user[asset]).sum::<u128>();
+            let told = || format!("{lost} less, of all {} after {}, granted {granted}", all(&attacked), all(&honest));
+            assert!(all(&honest) <= all(&attacked) + granted + ROUNDING, "{attack:?}, asset {asset}: {}", told());
+            // Nor does it go from one user to another. What there is more in common may be the accomplice's money.
+            let [had, have] = [&honest, &attacked].map(|end| end.common[asset]);
+            let spent = honest.users[ACCOMPLICE][asset].saturating_sub(attacked.users[ACCOMPLICE][asset]);
+            assert!(lost <= granted + have.saturating_sub(had + spent), "{attack:?}, asset {asset}: {}", told());
         }
         // Full collateral: a cover of the first pool is paid in full, whatever else is sold beside it.
         for (cover, (paid, still)) in honest.paid.iter().zip(&attacked.paid).enumerate() {

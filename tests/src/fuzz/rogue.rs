@@ -11,7 +11,7 @@ use super::model::{CoverStatus, DAY, N, day, start};
 use super::op::Op;
 use super::rng::Rng;
 use super::scene::{EVIL, OFFICIALS, Scene, TOKEN, USERS};
-use backstop::state::{ProductState, Tranche, TreatyKind, TreatyTerms};
+use backstop::state::{PoolKind, ProductState, Tranche, TreatyKind, TreatyTerms};
 
 /// Who of the officials attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,18 +49,19 @@ pub const LEAVERS: [usize; 2] = [0, 2];
 pub struct End {
     /// What every user has of each asset.
     pub users: Vec<[N; 2]>,
+    /// What users have of each asset in common: what their pools hold that is no one's share, as surplus and premium that is
+    /// not earned yet.
+    pub common: [N; 2],
     /// What every cover was paid.
     pub paid: Vec<N>,
     /// What reinsurance paid to cedants.
     pub recovered: N,
-    /// Premium that the quota share took.
+    /// Premium that the quota share took: what was handed over for it.
     pub ceded_premium: N,
-    /// Surplus ceded and premiums of layers: what was announced.
+    /// Surplus ceded and premiums of layers, as they were paid: what was announced.
     pub announced: N,
     /// Limits of treaties that were commuted while in force: protection that ended without notice.
     pub commuted: N,
-    /// What the accomplice's covers paid beyond their premiums, by asset.
-    pub accomplice: [N; 2],
     /// Attacks accepted and refused.
     pub attacks: [u64; 2],
     /// Transactions.
@@ -334,11 +335,11 @@ impl Run<'_> {
             users[ticket.owner][books.asset] += model.claimable(ticket);
         }
         self.end.users = users;
-        self.end.paid = model.covers.iter().map(|cover| cover.paid).collect();
-        for cover in model.covers.iter().filter(|cover| cover.buyer == ACCOMPLICE) {
-            let asset = model.pools[model.products[cover.product].pool].asset;
-            self.end.accomplice[asset] += cover.paid.saturating_sub(cover.premium);
+        for books in model.pools.iter().filter(|books| books.kind == PoolKind::Cover) {
+            let owned: N = books.classes.iter().map(|class| class.assets + class.exiting).sum();
+            self.end.common[books.asset] += books.cash() - owned - books.exit_reserves;
         }
+        self.end.paid = model.covers.iter().map(|cover| cover.paid).collect();
         for product in &model.products {
             let noted = product.incident.iter().flat_map(|incident| &incident.noted);
             self.end.recovered += noted.map(|noted| noted.paid).sum::<N>();
@@ -354,8 +355,7 @@ impl Run<'_> {
         let heist = if self.attack.rogues.governance { self.heist()? } else { Vec::new() };
         let random = (0..self.rng.below(4)).filter_map(|_| self.random_attack()).collect::<Vec<_>>();
         for op in heist.into_iter().chain(random) {
-            let ceded: N = self.driver.model.pools.iter().map(|pool| pool.payable).sum();
-            let surplus = self.driver.model.pools[0].surplus + self.driver.model.pools[1].surplus;
+            let before = self.with_reinsurers();
             let limit = match op {
                 Op::CommuteTreaty { treaty, .. } => self.driver.model.treaties[treaty].open_limit(),
                 _ => 0,
@@ -365,23 +365,22 @@ impl Run<'_> {
             if !accepted {
                 continue;
             }
-            let model = &self.driver.model;
             match op {
                 Op::CedeSurplus { .. } | Op::AcceptTreaty { .. } => {
-                    // Accrual in the same transaction can only have added to the surplus.
-                    let now = model.pools[0].surplus + model.pools[1].surplus;
-                    let paid = match op {
-                        Op::AcceptTreaty { treaty, .. } => model.treaties[treaty].premium,
-                        _ => surplus.saturating_sub(now),
-                    };
-                    self.end.announced += paid;
+                    self.end.announced += self.with_reinsurers() - before;
                 }
-                Op::SettlePremium { .. } => self.end.ceded_premium += ceded,
+                Op::SettlePremium { .. } => self.end.ceded_premium += self.with_reinsurers() - before,
                 Op::CommuteTreaty { .. } => self.end.commuted += limit,
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// What the reinsurers hold: the same transaction may accrue, which moves premium within a pool and nothing between two.
+    fn with_reinsurers(&self) -> N {
+        let reinsurers = self.driver.model.pools.iter().filter(|books| books.kind == PoolKind::Reinsurance);
+        reinsurers.map(|books| books.cash()).sum()
     }
 
     /// The robbery that notice is against: a product that nearly every price triggers, insured by the accomplice as far as

@@ -40,7 +40,7 @@ zero_copy_pages! { read_in_place by part;
     LayerInForce { treaty, reinsurer, attachment, limit, limit_left, owed, restored_later, start, end }
     EarnedMark { at, earned }
     CrisisBook {
-        gross, growth, given, recovered, final_at, early_to, taken, number, incidents, unfinal, uncalled, early,
+        gross, growth, given, recovered, final_at, owed_at, early_to, taken, number, incidents, unfinal, uncalled, early,
         padding,
     }
     InwardTreaty { treaty, cedant, limit }

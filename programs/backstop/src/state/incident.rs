@@ -275,7 +275,7 @@ impl Incident {
             self.note_treaties(pool)?;
         }
         // Without a loss nothing can grow.
-        let growth = self.grow_to(pool, verdict.severity_bps, verdict.is_final || crisis == 0)?;
+        let growth = self.grow_to(pool, verdict.severity_bps, verdict.is_final || crisis == 0, now)?;
         if crisis == 0 && self.refunds_left == 0 {
             product.note_incident_closed();
         }
@@ -302,7 +302,7 @@ impl Incident {
     }
 
     /// Brings what its covers are due up to a severity, and with it what treaties owe; makes it final.
-    fn grow_to(&mut self, pool: &mut Pool, severity_bps: u16, is_final: bool) -> Result<Growth> {
+    fn grow_to(&mut self, pool: &mut Pool, severity_bps: u16, is_final: bool, now: i64) -> Result<Growth> {
         let severity_bps = self.severity_bps.max(severity_bps);
         let gross = fits(losses::gross(self.sums, severity_bps))?;
         let more = gross.saturating_sub(self.gross);
@@ -310,7 +310,7 @@ impl Incident {
         let mut growth = Growth { severity_bps, gross, is_final, ..Growth::default() };
         if self.crisis != 0 {
             pool.book_growth(more)?;
-            growth.owed = self.owe(pool)?;
+            growth.owed = self.owe(pool, now)?;
         }
         if is_final {
             if self.crisis != 0 {
@@ -327,7 +327,7 @@ impl Incident {
     }
 
     /// Books what the noted treaties have come to owe by now. Returns how much each owes more.
-    fn owe(&mut self, pool: &mut Pool) -> Result<[u64; MAX_NOTED_TREATIES]> {
+    fn owe(&mut self, pool: &mut Pool, now: i64) -> Result<[u64; MAX_NOTED_TREATIES]> {
         let [first, ..] = &self.treaties;
         let ceded = pool.ceded_loss(&first.treaty, self.gross)?;
         let mut owed = [0; MAX_NOTED_TREATIES];
@@ -335,6 +335,9 @@ impl Incident {
         for (noted, owed) in noted.zip(owed.iter_mut()) {
             *owed = pool.owe(&noted.treaty, self.gross, ceded, noted.owed)?;
             credit(&mut noted.owed, *owed)?;
+            if *owed > 0 {
+                pool.crisis.owed_at = now;
+            }
             if *owed > 0 && noted.state == CallState::Called {
                 noted.state = CallState::Pending;
                 pool.crisis.uncalled = fits(pool.crisis.uncalled.checked_add(1))?;
@@ -359,7 +362,7 @@ impl Incident {
         if self.state == IncidentState::Growing {
             let verdict = condition.require_verdict()?;
             if verdict.severity_bps > self.severity_bps || verdict.is_final {
-                growth = Some(self.grow_to(pool, verdict.severity_bps, verdict.is_final)?);
+                growth = Some(self.grow_to(pool, verdict.severity_bps, verdict.is_final, now)?);
             }
         }
         let due = !crisis.closed && pool.crisis_is_due(now);

@@ -254,6 +254,8 @@ pub struct Crisis {
     pub given: u64,
     pub recovered: u64,
     pub final_at: i64,
+    /// When a treaty last came to owe more.
+    pub owed_at: i64,
     pub unfinal: u32,
     pub uncalled: u32,
     /// Alerts that hold it open: those numbered up to `early_to`.
@@ -378,12 +380,12 @@ impl<'a> Books<'a> {
         crisis.unfinal += 1;
         crisis.final_at = crisis.final_at.max(final_at);
         (crisis.early, crisis.early_to) = (alerts, alert_seq);
-        self.book(product);
+        self.book(product, at);
         true
     }
 
     /// Books what an incident's gross is now, and with it what its treaties owe.
-    fn book(&mut self, product: usize) {
+    fn book(&mut self, product: usize, at: i64) {
         let incident = self.incidents.get_mut(&product).unwrap();
         let gross = part_up(self.world.products[product].0, incident.severity);
         let crisis = &mut self.crises[incident.crisis as usize - 1];
@@ -395,6 +397,9 @@ impl<'a> Books<'a> {
             let owed = (due - incident.owed[treaty]).min(self.limits[treaty]);
             self.limits[treaty] -= owed;
             incident.owed[treaty] += owed;
+            if owed > 0 {
+                crisis.owed_at = at;
+            }
             if owed > 0 && incident.called[treaty] {
                 incident.called[treaty] = false;
                 crisis.uncalled += 1;
@@ -408,7 +413,7 @@ impl<'a> Books<'a> {
         if !incident.booked_final {
             incident.severity = severity;
             let is_final = at >= incident.final_at;
-            self.book(product);
+            self.book(product, at);
             if is_final {
                 let incident = self.incidents.get_mut(&product).unwrap();
                 incident.booked_final = true;
@@ -458,7 +463,7 @@ impl<'a> Books<'a> {
         let ripe = self.ripe(at);
         let capital = self.capital;
         let Some(crisis) = self.current() else { return };
-        let called = crisis.uncalled == 0 || at >= crisis.final_at + TREATY_HOURS;
+        let called = crisis.uncalled == 0 || at >= crisis.final_at.max(crisis.owed_at) + TREATY_HOURS;
         if !ripe || crisis.unfinal > 0 || !called {
             return;
         }
@@ -644,7 +649,9 @@ pub fn play(world: &World, play: &mut impl Play, dice: &mut Dice, calling: Calli
     if calling.in_time {
         end(last, true, dice, &mut call);
     } else {
+        // What is booked as late as that leaves as much time again.
         end(last + TREATY_HOURS, false, dice, &mut call);
-        end(last + TREATY_HOURS + 100, true, dice, &mut call);
+        end(last + 2 * TREATY_HOURS, false, dice, &mut call);
+        end(last + 2 * TREATY_HOURS + 100, true, dice, &mut call);
     }
 }

@@ -274,22 +274,68 @@ fn money_that_comes_late_goes_to_holders_as_far_as_they_are_short_until_their_de
 }
 
 #[test]
-fn in_a_crisis_a_late_epoch_is_paid_from_what_it_can_never_need() {
-    let mut pool = pool_with(0, 2_000, 0);
-    pool.add_exposure(0, 700).unwrap();
-    let mut pool = crisis(pool);
+fn in_a_crisis_no_epoch_is_paid_however_late_and_whatever_is_there() {
+    let mut pool = crisis(pool_with(0, 2_000, 0));
     let late = NOW + 31 * DAY + 1;
-    refused(pool.free_for_exits(TODAY, AlertLevel::None, late - 1), PoolInCrisis);
-    // 2,000 less 500 of gross, 100 of growth, 700 exposed; given or not.
-    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 700);
+    refused(pool.free_for_exits(TODAY, AlertLevel::None, late), PoolInCrisis);
     pool.give(500, 0).unwrap();
-    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 700);
-    // What is due does not stand behind the rest: 100 are not given yet, and 1.5 x 700 must stay of 1,500.
-    pool.terms.solvency_bps = 15_000;
-    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 350);
-    pool.terms.solvency_bps = 10_000;
-    pool.add_exposure(0, 701).unwrap();
-    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 0);
+    refused(pool.free_for_exits(TODAY, AlertLevel::None, late), PoolInCrisis);
     assert_eq!(pool.alert(), AlertLevel::Due);
     refused(pool.require_no_alert(), PoolInCrisis);
+    pool.book_final(100).unwrap();
+    pool.close_crisis(&mut account(1), late).unwrap();
+    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 1_500);
+}
+
+#[test]
+fn treaties_have_two_days_to_be_called_from_when_they_came_to_owe() {
+    let mut pool = crisis(pool_with(0, 1_000, 0));
+    pool.book_final(100).unwrap();
+    let last = NOW + 36_000;
+    // The incident was opened, or its last severity booked, three days after it was final.
+    (pool.crisis.uncalled, pool.crisis.owed_at) = (1, last + 3 * DAY);
+    assert!(!pool.crisis_is_due(last + 5 * DAY - 1) && pool.crisis_is_due(last + 5 * DAY));
+    pool.crisis.uncalled = 0;
+    assert!(pool.crisis_is_due(last + 3 * DAY));
+}
+
+/// What is shared out while layers have lent goes by what they would have, had they not yet.
+#[test]
+fn premium_that_a_crisis_shares_out_does_not_depend_on_what_was_lent_before() {
+    let mut parts = Vec::new();
+    for fund_first in [true, false] {
+        let mut pool = crisis(pool_with(0, 600, 900));
+        pool.set_aside = 100;
+        pool.cash += 100;
+        if fund_first {
+            pool.give(500, 0).unwrap();
+        }
+        let accrual = pool.decide_set_aside(100, 0).unwrap();
+        parts.push([accrual.surplus, accrual.junior, accrual.senior]);
+        pool.invariant().unwrap();
+    }
+    assert_eq!(parts[0], parts[1]);
+}
+
+/// What a tranche has lent is part of what its shares and units are worth: who asks to leave while next to nothing else is
+/// left takes nothing from those who asked before, and loses nothing to them.
+#[test]
+fn units_are_priced_with_what_was_lent() {
+    for left in [1, 2, 5, 50, 1_000, 100_000] {
+        let mut pool = pool_with(0, 60_000_000_000, 0);
+        let book = &mut pool.tranches[0];
+        (book.exiting, book.units) = (40_000_000_000, 40_000_000_000_000);
+        (pool.cash, pool.terms.min_ticket) = (100_000_000_000, 1);
+        let loss = 100_000_000_000 - left;
+        pool.join_crisis(loss, NOW + 36_000, NOW).unwrap();
+        pool.book_growth(loss).unwrap();
+        pool.give(loss, 0).unwrap();
+        // Half of those who stay.
+        let _ = pool.request_exit(Tranche::Junior, 30_000_000_000_000);
+        pool.receive_recovery(&mut account(1), loss, NOW).unwrap();
+        pool.book_final(0).unwrap();
+        pool.close_crisis(&mut account(1), NOW + 36_000).unwrap();
+        let before = pool.tranches[0].worth_of_units(40_000_000_000_000).unwrap();
+        assert!(before.abs_diff(40_000_000_000) <= 2, "{left} left: {before}");
+    }
 }

@@ -226,16 +226,11 @@ impl Model {
         let cedants = || books.inward.iter().map(|treaty| self.treaties[*treaty].cedant);
         if held(pool) || cedants().any(held) {
             let late = self.now > start(epoch_day + 1) + 30 * DAY;
-            let own_due = own.due > 0 && !in_crisis(pool);
-            need(late && !own_due && !cedants().any(due), "the pool is in alert")?;
+            need(late && !in_crisis(pool) && !due(pool) && !cedants().any(due), "the pool is in alert")?;
         }
         let free = books.bearing().saturating_sub(self.least_capital(pool));
-        // In a crisis what it has beyond all that it may need; else what leaves small alerts small.
-        Ok(match &books.crisis {
-            None if held(pool) => free,
-            None => free.min(books.bearing().saturating_sub(own.exposure * 200)),
-            Some(crisis) => free.min((books.bearing() + crisis.given + crisis.recovered).saturating_sub(self.needed(pool))),
-        })
+        // Small alerts stay small by what is left.
+        Ok(if held(pool) { free } else { free.min(books.bearing().saturating_sub(own.exposure * 200)) })
     }
 
     pub(super) fn settle_epoch(&mut self, pool: usize, epoch_day: u32, all_cedants: bool) -> Rule {

@@ -80,6 +80,8 @@ pub struct Crisis {
     pub recovered: N,
     /// When the last incident is final.
     pub final_at: i64,
+    /// When a treaty last came to owe more.
+    pub owed_at: i64,
     /// Given by surplus, junior staying and exiting, senior staying and exiting.
     pub taken: [N; 5],
     /// The last alert that holds it open.
@@ -217,7 +219,7 @@ impl Model {
         let members = || self.members(pool, crisis.number);
         let is_final = members().all(|incident| incident.state == IncidentState::Final);
         let called = members().all(|incident| incident.noted.iter().all(|noted| !noted.pending));
-        self.is_ripe(pool) && is_final && (called || self.now >= crisis.final_at + 2 * DAY)
+        self.is_ripe(pool) && is_final && (called || self.now >= crisis.final_at.max(crisis.owed_at) + 2 * DAY)
     }
 
     fn open_incident(&mut self, product: usize) -> Rule {
@@ -307,6 +309,7 @@ impl Model {
                 crisis.growth -= incident.most - gross;
             }
         }
+        let mut owes = false;
         let cession = |noted: &Noted| self.treaties[noted.treaty].quota_share().map_or(0, |(cession, _)| cession);
         let ceded = gross * incident.noted.iter().map(cession).sum::<N>() / BPS;
         for noted in &mut incident.noted {
@@ -316,6 +319,10 @@ impl Model {
             treaty.owed += more;
             noted.owed += more;
             noted.pending |= more > 0;
+            owes |= more > 0;
+        }
+        if let Some(crisis) = self.pools[pool].crisis.as_mut().filter(|_| owes) {
+            crisis.owed_at = self.now;
         }
         if is_final {
             incident.state = IncidentState::Final;

@@ -27,6 +27,8 @@ pub struct CrisisBook {
     pub recovered: u64,
     /// When the last of its incidents is final.
     pub final_at: i64,
+    /// When a treaty last came to owe more.
+    pub owed_at: i64,
     /// Number of the last alert that holds the crisis open: it began before `final_at`.
     pub early_to: u64,
     /// What the layers have given: surplus, junior staying and exiting, senior staying and exiting, in asset units.
@@ -111,7 +113,8 @@ impl Pool {
     /// were called or had two days to be.
     pub fn crisis_is_due(&self, now: i64) -> bool {
         let book = &self.crisis;
-        let called = book.uncalled == 0 || now >= book.final_at.saturating_add(TREATY_CALL_WINDOW);
+        let owed_at = book.final_at.max(book.owed_at);
+        let called = book.uncalled == 0 || now >= owed_at.saturating_add(TREATY_CALL_WINDOW);
         self.crisis_is_ripe(now) && book.unfinal == 0 && called
     }
 
@@ -138,11 +141,6 @@ impl Pool {
     pub fn due_in_crisis(&self) -> Result<u64> {
         let due = fits(self.crisis.gross.checked_add(self.crisis.growth))?;
         Ok(due.saturating_sub(self.crisis.given).saturating_sub(self.crisis.recovered))
-    }
-
-    /// Capital that the open crisis leaves free: what it has beyond all that it may need.
-    pub fn free_in_crisis(&self) -> Result<u64> {
-        Ok(self.crisis_means()?.saturating_sub(fits(self.crisis_need())?))
     }
 
     /// Takes an incident into the open crisis, or begins one with it. `most` is what its gross can become at the most,

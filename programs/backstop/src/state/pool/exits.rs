@@ -161,25 +161,20 @@ impl Pool {
 
     /// Capital that may be paid to the oldest epoch now.
     ///
-    /// Whatever is in alert stays behind in full, beside what the rest requires. While alerts are small no more is free
-    /// than leaves them small. While they hold the pool nothing is free, except for an epoch more than 30 days past its
-    /// end in an alert that is only breaching. In a crisis nothing is free either, except for such an epoch and as far as
-    /// the crisis has more than all that it may need.
+    /// In a crisis nothing is free: who is paid before it is closed would escape a loss that is due already, or lose what
+    /// his tranche has only lent. Whatever is in alert stays behind in full, beside what the rest requires. While alerts
+    /// are small no more is free than leaves them small. While they hold the pool nothing is free, except for an epoch more
+    /// than 30 days past its end in an alert that is only breaching.
     pub fn free_for_exits(&self, epoch_day: u32, cedants: AlertLevel, now: i64) -> Result<u64> {
-        let held = self.alert() != AlertLevel::None;
+        self.require_no_crisis()?;
+        let held = self.alerts_hold();
         if held || cedants != AlertLevel::None {
             let late = ExitEpoch::is_late(epoch_day, now);
-            ensure!(late || !self.in_crisis(), BackstopError::PoolInCrisis);
-            let settled = self.in_crisis() || self.alerts_due == 0;
-            ensure!(late && settled && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
+            ensure!(late && self.alert() != AlertLevel::Due && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
         }
         let own = self.loss_capital()?;
         let free = own.saturating_sub(self.least_capital(now)?);
-        Ok(match held {
-            true if self.in_crisis() => free.min(self.free_in_crisis()?),
-            true => free,
-            false => free.min(own.saturating_sub(self.keeps_alerts_small())),
-        })
+        Ok(if held { free } else { free.min(own.saturating_sub(self.keeps_alerts_small())) })
     }
 
     /// Pays the oldest epoch from free capital, both tranches in one ratio, into the exit reserves; takes it out of the

@@ -171,7 +171,7 @@ pub struct Pool {
     /// counts until its end.
     pub capital_lows: [u64; CAPITAL_LOWS],
     /// Room for later fields.
-    pub reserved: [u64; 5],
+    pub reserved: [u64; 4],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,
