@@ -159,7 +159,7 @@ mod tests {
             still_exposed: 0,
             treaties: [NotedTreaty::default(); backstop::state::MAX_NOTED_TREATIES],
             treaty_count: 0,
-            reserved: [0; 64],
+            reserved: [0; 24],
         }
     }
 
