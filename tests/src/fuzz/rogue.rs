@@ -354,8 +354,11 @@ impl Run<'_> {
         let heist = if self.attack.rogues.governance { self.heist()? } else { Vec::new() };
         let random = (0..self.rng.below(4)).filter_map(|_| self.random_attack()).collect::<Vec<_>>();
         for op in heist.into_iter().chain(random) {
-            let ceded: N = self.driver.model.pools.iter().map(|pool| pool.payable).sum();
-            let surplus = self.driver.model.pools[0].surplus + self.driver.model.pools[1].surplus;
+            let ceded: N = self.driver.model.pools.iter().flat_map(|pool| pool.payable.values()).sum();
+            let announced = match op {
+                Op::CedeSurplus { cedant, .. } => self.driver.model.cessions.get(&cedant).map_or(0, |it| it.amount),
+                _ => 0,
+            };
             let limit = match op {
                 Op::CommuteTreaty { treaty, .. } => self.driver.model.treaties[treaty].open_limit(),
                 _ => 0,
@@ -367,15 +370,8 @@ impl Run<'_> {
             }
             let model = &self.driver.model;
             match op {
-                Op::CedeSurplus { .. } | Op::AcceptTreaty { .. } => {
-                    // Accrual in the same transaction can only have added to the surplus.
-                    let now = model.pools[0].surplus + model.pools[1].surplus;
-                    let paid = match op {
-                        Op::AcceptTreaty { treaty, .. } => model.treaties[treaty].premium,
-                        _ => surplus.saturating_sub(now),
-                    };
-                    self.end.announced += paid;
-                }
+                Op::CedeSurplus { .. } => self.end.announced += announced,
+                Op::AcceptTreaty { treaty, .. } => self.end.announced += model.treaties[treaty].premium,
                 Op::SettlePremium { .. } => self.end.ceded_premium += ceded,
                 Op::CommuteTreaty { .. } => self.end.commuted += limit,
                 _ => {}
@@ -489,8 +485,9 @@ impl Run<'_> {
             "extend_deadline" => Some(Op::ExtendDeadline { product }),
             "close_cession" => Some(Op::CloseCession { cedant: (number() % 2) as usize }),
             "settle_treaty_premium" => model.pools[0]
-                .quota_share
-                .map(|treaty| Op::SettlePremium { cedant: 0, reinsurer: model.treaties[treaty].reinsurer }),
+                .quota_shares
+                .first()
+                .map(|(treaty, _)| Op::SettlePremium { cedant: 0, reinsurer: model.treaties[*treaty].reinsurer }),
             "refresh" => Some(Op::Refresh { product }),
             "settle_exit_epoch" => {
                 self.driver.model.queue_due(0).map(|day| Op::SettleEpoch { pool: 0, day, all_cedants: true })

@@ -3,7 +3,7 @@
 //! A cover's premium is earned from its first insured day to its end. While the pool is in alert nothing is earned: who
 //! is due what of an incident does not depend on when anybody calls. What an alert held back is earned once it is over.
 
-use crate::constants::{DAY, DAY_RING, EARNED_MARKS, LATE_STREAM, START_RING};
+use crate::constants::{DAY, DAY_RING, EARNED_MARKS, LATE_STREAM, MAX_QUOTA_SHARES, START_RING};
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, div, halves, mul_div, wide};
 use crate::math::stream::{self, Stream};
@@ -29,8 +29,8 @@ pub struct Accrual {
     /// What is shared out as premium is but never ceded: of the second stream, or what an incident leaves of its covers'
     /// premium.
     pub late: u64,
-    /// To the quota share's reinsurer.
-    pub ceded: u64,
+    /// To the reinsurers of the quota shares in force, each in its place.
+    pub ceded: [u64; MAX_QUOTA_SHARES],
     /// To the surplus.
     pub surplus: u64,
     /// To the junior tranche.
@@ -54,7 +54,9 @@ impl Accrual {
     pub(crate) fn add(&mut self, other: &Accrual) -> Option<()> {
         self.earned = self.earned.checked_add(other.earned)?;
         self.late = self.late.checked_add(other.late)?;
-        self.ceded = self.ceded.checked_add(other.ceded)?;
+        for (ceded, more) in self.ceded.iter_mut().zip(other.ceded) {
+            *ceded = ceded.checked_add(more)?;
+        }
         self.surplus = self.surplus.checked_add(other.surplus)?;
         self.junior = self.junior.checked_add(other.junior)?;
         self.senior = self.senior.checked_add(other.senior)?;
@@ -77,8 +79,9 @@ impl Pool {
         if now <= self.accrued_at {
             return Ok(total);
         }
-        // What is ceded changes where the quota share begins and ends.
-        for until in [self.quota_share.start, self.quota_share.end, now] {
+        // What is ceded changes where a quota share begins and ends; the first ends before the second begins.
+        let [first, second] = &self.quota_shares;
+        for until in [first.start, first.end, second.start, second.end, now] {
             if until > self.accrued_at && until <= now {
                 let step = self.accrue_step(until)?;
                 fits(total.add(&step))?;
@@ -140,8 +143,11 @@ impl Pool {
         if earned == 0 && late == 0 {
             return Ok(Accrual::default());
         }
-        let in_term = at >= self.quota_share.start && at < self.quota_share.end;
-        let ceded = if in_term { self.ceded_premium(earned)? } else { 0 };
+        let place = self.quota_share_at(at);
+        let ceded = match place {
+            Some(place) => self.ceded_premium(place, earned)?,
+            None => 0,
+        };
         let kept = fits(earned.checked_sub(ceded).and_then(|kept| kept.checked_add(late)))?;
         let mut surplus = self.surplus_of(kept)?;
         let for_tranches = fits(kept.checked_sub(surplus))?;
@@ -157,7 +163,13 @@ impl Pool {
             surplus = kept;
             (0, 0)
         };
-        credit(&mut self.treaty_payable, ceded)?;
+        let mut ceded_by = [0; MAX_QUOTA_SHARES];
+        for ((index, payable), by) in self.treaty_payable.iter_mut().enumerate().zip(&mut ceded_by) {
+            if place == Some(index) {
+                credit(payable, ceded)?;
+                *by = ceded;
+            }
+        }
         credit(&mut self.surplus, surplus)?;
         credit(&mut self.tranche_mut(Tranche::Junior).assets, junior)?;
         credit(&mut self.tranche_mut(Tranche::Senior).assets, senior)?;
@@ -165,7 +177,7 @@ impl Pool {
         for (total, part) in self.earned.iter_mut().zip([junior, senior]) {
             *total = total.saturating_add(part);
         }
-        Ok(Accrual { earned, late, ceded, surplus, junior, senior })
+        Ok(Accrual { earned, late, ceded: ceded_by, surplus, junior, senior })
     }
 
     /// The surplus's part of premium. The fraction of a unit is carried, so that many small accruals share out what one
@@ -198,8 +210,8 @@ impl Pool {
     /// Quota-share premium of earned premium: the cession less the commission, in the proportion in which the limit
     /// that is left still covers the cession of the exposure. The fraction of a unit is carried, as long as all is
     /// covered; what is not is rounded down, for the cedant.
-    fn ceded_premium(&mut self, earned: u64) -> Result<u64> {
-        let treaty = self.quota_share;
+    fn ceded_premium(&mut self, place: usize, earned: u64) -> Result<u64> {
+        let treaty = *self.quota_shares.get(place).ok_or(BackstopError::InvariantViolated)?;
         if treaty.limit_left == 0 {
             // Also when nothing is exposed any more: after an incident its covers' premium is still being earned.
             return Ok(0);
