@@ -171,6 +171,12 @@ impl Scene {
         keys
     }
 
+    /// A further product of the cedant, like the first, before anybody deposits.
+    pub fn another_product(&self) -> ProductKeys {
+        self.write_off_notice(&self.cedant);
+        self.world.create_product(&self.cedant, terms::stress())
+    }
+
     /// Writes bytes into an account.
     fn write(&self, address: Pubkey, at: usize, bytes: &[u8]) {
         let mut account = self.world.cluster.account(&address).expect("the cluster answers").expect("it is there");

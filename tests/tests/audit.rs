@@ -586,8 +586,9 @@ fn plant_in_treaties(planter: &mut Planter, tower: &Tower) {
     let scene = &tower.scene;
     let (cedant, open, owned) = (scene.cedant.pool, scene.open.pool, scene.owned.pool);
     let [quota_share, layer] = [tower.treaties[0].treaty, tower.treaties[1].treaty];
-    planter.plant(Rule::Cedant, cedant, |world| edit::<Pool>(world, cedant, |it| it.quota_share.limit_left += 1));
-    planter.plant(Rule::Cedant, cedant, |world| edit::<Pool>(world, cedant, |it| it.quota_share.cession_bps += 1));
+    planter.plant(Rule::Cedant, cedant, |world| edit::<Pool>(world, cedant, |it| it.quota_shares[0].limit_left += 1));
+    planter.plant(Rule::Cedant, cedant, |world| edit::<Pool>(world, cedant, |it| it.quota_shares[0].cession_bps += 1));
+    planter.plant(Rule::Cedant, cedant, |world| edit::<Pool>(world, cedant, |it| it.treaty_payable[1] += 1));
     planter.plant(Rule::Cedant, cedant, |world| edit::<Pool>(world, cedant, |it| it.layers[0].attachment += 1));
     planter.plant(Rule::Cedant, cedant, |world| edit::<Pool>(world, cedant, |it| it.layers[1] = it.layers[0]));
     planter.plant(Rule::Reinsurer, open, |world| edit::<Pool>(world, open, |it| it.inward[0].limit -= 1));

@@ -8,10 +8,11 @@ use backstop::constants::DAY_BUCKETS;
 use backstop::error::BackstopError;
 use backstop::events::{Accrued, CrisisClosed, Deposited, SeriesOpened, SurplusContributed};
 use backstop::math::VIRTUAL_SHARES;
-use backstop::state::{CancelledExit, CrisisClosing, Pool, Tranche, TrancheBook, day_of};
+use backstop::state::{CancelledExit, CrisisClosing, Pool, ProductTerms, Tranche, TrancheBook, day_of};
 use backstop_client::cluster::{Cluster, Receipt};
-use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_client::{address, transaction};
+use backstop_tests::reinsurance::RUIN;
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_tests::{Person, World, assert_books, assert_refused, explain, seeded};
 use proptest::prelude::*;
@@ -571,7 +572,7 @@ fn premium_is_earned_by_the_second_and_shared_by_weight() {
     let earned = u64::try_from((u128::from(rate) * 100_000) >> 32).unwrap();
     let shared = accrued(&receipt);
     assert_eq!(shared.earned, earned);
-    assert_eq!((shared.ceded, shared.surplus), (0, earned / 10));
+    assert_eq!((shared.ceded, shared.surplus), ([0; 2], earned / 10));
     // Of the 50,000 required junior's 20,000 weigh double against 30,000 of senior's 60,000.
     let tranches = earned - earned / 10;
     assert_eq!((shared.junior, shared.senior), (tranches * 4 / 7, tranches - tranches * 4 / 7));
@@ -765,10 +766,10 @@ fn premium_accrued_in_any_steps_is_shared_out_as_in_one() {
         pool.accrued_at = 20_000 * DAY;
         pool.deposit(JUNIOR, random.random_range(10 * ONE..1_000_000 * ONE), 0).unwrap();
         pool.deposit(SENIOR, random.random_range(10 * ONE..1_000_000 * ONE), 0).unwrap();
-        pool.quota_share.cession_bps = random.random_range(1..=9_000);
-        pool.quota_share.commission_bps = random.random_range(0..9_999);
-        pool.quota_share.limit_left = u64::MAX;
-        pool.quota_share.end = i64::MAX;
+        pool.quota_shares[0].cession_bps = random.random_range(1..=9_000);
+        pool.quota_shares[0].commission_bps = random.random_range(0..9_999);
+        pool.quota_shares[0].limit_left = u64::MAX;
+        pool.quota_shares[0].end = i64::MAX;
         pool.stream_premium(random.random_range(1..40_000), pool.accrued_at, 20_001).unwrap();
         let mut stepwise = pool.clone();
         let end = pool.accrued_at + 20_000;
@@ -778,12 +779,12 @@ fn premium_accrued_in_any_steps_is_shared_out_as_in_one() {
             let step = random.random_range(1..60);
             let part = stepwise.accrue(end.min(stepwise.accrued_at + step)).unwrap();
             earned += part.earned;
-            ceded += part.ceded;
+            ceded += part.ceded[0];
             surplus += part.surplus;
             junior += part.junior;
             stepwise.invariant().unwrap();
         }
-        assert_eq!((earned, ceded), (once.earned, once.ceded));
+        assert_eq!((earned, ceded), (once.earned, once.ceded[0]));
         // The weights of the layers move with what they earn, by far less than a unit here.
         assert!(surplus.abs_diff(once.surplus) <= 1, "{surplus} {}", once.surplus);
         assert!(junior.abs_diff(once.junior) <= 1, "{junior} {}", once.junior);
@@ -1127,6 +1128,47 @@ fn capital_that_has_asked_to_leave_carries_no_new_cover() {
     let buyer = world.person(1_000 * ONE);
     assert_refused(world.buy(&product, &buyer, 51 * ONE, 30).1, BackstopError::BeyondCapacity);
     world.buy(&product, &buyer, 50 * ONE, 30).1.unwrap();
+}
+
+/// Case 9: 58,000 were sold beside a loss of 80,000 that was due from the same 100,000, and 20,104 of them paid.
+#[test]
+fn other_groups_sell_on_what_an_alert_leaves_of_the_capital() {
+    let world = World::new();
+    let mut args = terms::create_pool(0);
+    args.terms.rho_bps = 0;
+    let keys = world.create_pool(args);
+    let [lost, other] = [0, 1].map(|risk_group| {
+        let terms = ProductTerms { risk_group, cap_bps: 10_000, ..terms::product_terms() };
+        world.create_product_with(&keys, NewProduct { terms, ..terms::create_product(world.covered, terms::stress()) })
+    });
+    world.depositor(&keys, SENIOR, 100_000 * ONE);
+    world.next_day();
+    world.holder(&lost, 80_000 * ONE, 30);
+    world.advance(3 * DAY);
+    world.print(&lost, RUIN);
+    world.print(&other, 100_000_000);
+    let books = world.pool(&keys);
+    assert_eq!((books.alerts, books.alert_exposure), (1, 80_000 * ONE));
+    let buyer = world.person(10_000 * ONE);
+    let buy = |sum| world.buy(&other, &buyer, sum, 30).1;
+    assert_refused(buy(58_000 * ONE), BackstopError::BelowRequiredCapital);
+    // What is left: 20,000, and what three days have earned.
+    world.run(&[], &[ix::accrue(keys.pool)]);
+    let left = world.pool(&keys).staying_capital().unwrap() - 80_000 * ONE;
+    assert!((20_000 * ONE..20_100 * ONE).contains(&left), "{left}");
+    assert_refused(buy(left + 1), BackstopError::BelowRequiredCapital);
+    buy(left).unwrap();
+    assert_books(&world.cluster, &keys.pool);
+    // Both fail, one after the other, and both are paid in full.
+    world.depeg(&lost, RUIN);
+    world.open_and_fund(&lost);
+    assert!(!world.pool(&keys).in_crisis());
+    world.advance(3 * DAY);
+    world.depeg(&other, RUIN);
+    world.open_and_fund(&other);
+    let incident = world.incident(&other);
+    assert_eq!((incident.gross, incident.reserve), (left, left));
+    assert_books(&world.cluster, &keys.pool);
 }
 
 #[test]

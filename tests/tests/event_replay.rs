@@ -94,7 +94,7 @@ impl Books {
             crisis_buckets: pool.crisis_buckets,
             incident_reserves: pool.incident_reserves,
             exit_reserves: pool.exit_reserves,
-            treaty_payable: pool.treaty_payable,
+            treaty_payable: pool.treaty_payable.iter().sum(),
             exposure: pool.total_exposure,
             cash: pool.cash,
             tickets,
@@ -107,7 +107,7 @@ impl Books {
 
     /// Where premium goes.
     fn share_out(&mut self, accrual: &Accrual) {
-        self.treaty_payable += accrual.ceded;
+        self.treaty_payable += accrual.ceded.iter().sum::<u64>();
         self.surplus += accrual.surplus;
         self.class(Tranche::Junior).assets += accrual.junior;
         self.class(Tranche::Senior).assets += accrual.senior;

@@ -51,7 +51,7 @@ fn a_refund_comes_from_its_own_premium_and_never_from_a_treaty_or_capital() {
     for with_layer in [true, false] {
         let scene = Scene::new();
         let world = &scene.world;
-        let terms = layer(world.now(), 1_000 * ONE, 50_000 * ONE);
+        let terms = layer(world.now(), 2_200 * ONE, 50_000 * ONE);
         let treaty = scene.announced(&scene.owned, terms);
         scene.capital();
         if with_layer {
@@ -225,12 +225,15 @@ fn a_cover_that_was_cancelled_takes_no_credit_away() {
     let before = world.pool(&scene.cedant);
     assert_eq!((credit(before), before.last_cover_end_day), (75_000 * ONE, world.cover(&month).end_day));
     let (dust, mint) = world.holder(&scene.product, ONE, 365);
-    assert_eq!(credit(world.pool(&scene.cedant)), 0, "the treaty ends before that cover");
+    // What outlasts the treaty is backed without it, and takes nothing of its credit away: half of 150,001.
+    let with_it = world.pool(&scene.cedant);
+    assert_eq!((credit(with_it), with_it.quota_shares[0].outlasting), (75_000 * ONE + ONE / 2, ONE));
     world.next_day();
     let cancel = ix::cancel_cover(&scene.product, dust.id(), mint, world.payer.pubkey());
     world.run(&[&dust.key], &[cancel]);
     let after = world.pool(&scene.cedant);
     assert_eq!((credit(after), after.last_cover_end_day), (75_000 * ONE, before.last_cover_end_day));
+    assert_eq!(after.quota_shares[0].outlasting, 0);
 }
 
 #[test]

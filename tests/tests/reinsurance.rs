@@ -136,7 +136,7 @@ fn a_treaty_pays_only_for_events_inside_its_term() {
             ..over(now, 1, kind, 10_000 * ONE)
         };
         let share = terms(TreatyKind::QuotaShare { cession_bps: 3_000, commission_bps: 0 });
-        let low = terms(layer(now, 1_000 * ONE, ONE).kind);
+        let low = terms(layer(now, 3_000 * ONE, ONE).kind);
         let treaties = scene.in_force([(&scene.owned, share), (&scene.open, low)]);
         scene.world.holder(&scene.product, SUM, 30);
         scene.world.cluster.set_time(i64::from(today + 5) * DAY - 1);
@@ -180,8 +180,8 @@ fn of_two_layers_at_one_height_the_one_whose_term_holds_the_event_pays() {
 fn a_layer_that_is_called_late_is_not_reinstated_beyond_what_was_exposed_at_the_event() {
     let scene = Scene::new();
     let world = &scene.world;
-    let [treaty] = scene.in_force([(&scene.owned, reinstated(world.now(), 0, 20_000 * ONE, 2, 10_000))]);
-    scene.insured(&scene.product, 15_000 * ONE);
+    let [treaty] = scene.in_force([(&scene.owned, reinstated(world.now(), 2_200 * ONE, 20_000 * ONE, 2, 10_000))]);
+    scene.insured(&scene.product, 17_200 * ONE);
     scene.strike(&scene.product);
     assert_eq!(world.incident(&scene.product).still_exposed, 0);
     scene.freeze(&scene.owned, true);
@@ -196,6 +196,27 @@ fn a_layer_that_is_called_late_is_not_reinstated_beyond_what_was_exposed_at_the_
     assert_eq!(scene.left_and_owed(&treaty), (5_000 * ONE, 0));
     assert_eq!(scene.treaty(&treaty).restored, 0);
     scene.assert_books();
+}
+
+/// Case 17: 30,000 were owed and 28,500 received, for a limit that nothing could use any more.
+#[test]
+fn a_reinstatement_with_nothing_exposed_costs_nothing() {
+    for (rate_on_line_bps, reinstatement_premium_bps) in [(500, 10_000), (5_000, 20_000)] {
+        let scene = Scene::new();
+        let kind = TreatyKind::ExcessOfLoss {
+            attachment: 20_000 * ONE,
+            rate_on_line_bps,
+            reinstatements: 1,
+            reinstatement_premium_bps,
+        };
+        let [treaty] = scene.in_force([(&scene.owned, over(scene.world.now(), 365, kind, 30_000 * ONE))]);
+        scene.insured(&scene.product, 120_000 * ONE);
+        scene.strike(&scene.product);
+        scene.call(&treaty, &scene.product).unwrap();
+        assert_eq!(recovered(&scene), 30_000 * ONE);
+        assert_eq!((scene.treaty(&treaty).restored, scene.left_and_owed(&treaty)), (0, (0, 0)));
+        scene.assert_books();
+    }
 }
 
 #[test]
@@ -215,15 +236,15 @@ fn a_treaty_that_was_not_accepted_pays_nothing() {
 fn reinstatements_cost_what_the_terms_say_and_end_when_used_up() {
     let scene = Scene::new();
     let world = &scene.world;
-    // 20,000 from 1,000, restored once and a half as dear as at first: 5 % on line is 1,000, restoring all is 1,500.
-    let terms = reinstated(world.now(), 1_000 * ONE, 20_000 * ONE, 1, 15_000);
+    // 20,000 from 3,000, restored once and a half as dear as at first: 5 % on line is 1,000, restoring all is 1,500.
+    let terms = reinstated(world.now(), 3_000 * ONE, 20_000 * ONE, 1, 15_000);
     let products: Vec<_> = std::iter::once(scene.product)
-        .chain((0..3).map(|_| world.create_product(&scene.cedant, terms::stress())))
+        .chain((0..3).map(|_| scene.another_product()))
         .collect();
     let [treaty] = scene.in_force([(&scene.open, terms)]);
     assert_eq!(scene.treaty(&treaty).premium, 1_000 * ONE);
     for product in &products {
-        world.holder(product, 16_000 * ONE, 60);
+        world.holder(product, 18_000 * ONE, 60);
     }
     world.advance(3 * DAY);
     // What is owed, restored and paid for restoring: 15,000 of it; the 5,000 that are left to restore; nothing.
@@ -262,11 +283,11 @@ fn a_limit_is_restored_only_as_far_as_the_reinsurer_is_solvent_for_it() {
     let scene = Scene::new();
     let world = &scene.world;
     // All of the protocol's own pool stands behind it: after a loss of 60,000, 40,000 are left for the limit of 40,000.
-    let terms = reinstated(world.now(), 0, OWNED, 4, 10_000);
-    let second = world.create_product(&scene.cedant, terms::stress());
+    let terms = reinstated(world.now(), 2_200 * ONE, OWNED, 4, 10_000);
+    let second = scene.another_product();
     let [treaty] = scene.in_force([(&scene.owned, terms)]);
     world.holder(&second, 60_000 * ONE, 30);
-    scene.insured(&scene.product, 60_000 * ONE);
+    scene.insured(&scene.product, 62_200 * ONE);
     scene.strike(&scene.product);
     // What the pool has earned by now is all that it can restore.
     let earned = scene.accrue(&scene.owned).surplus - OWNED;
@@ -288,8 +309,8 @@ fn the_premium_of_a_reinstatement_on_the_last_day_streams_for_a_week() {
     let scene = Scene::new();
     let world = &scene.world;
     let now = world.now();
-    let kind = reinstated(now, 0, ONE, 1, 20_000).kind;
-    let second = world.create_product(&scene.cedant, terms::stress());
+    let kind = reinstated(now, 2_200 * ONE, ONE, 1, 20_000).kind;
+    let second = scene.another_product();
     let [treaty] = scene.in_force([(&scene.owned, over(now, 6, kind, 10_000 * ONE))]);
     world.holder(&second, 60_000 * ONE, 30);
     scene.insured(&scene.product, SUM);
@@ -311,8 +332,8 @@ fn the_premium_of_a_reinstatement_on_the_last_day_streams_for_a_week() {
 fn an_exhausted_treaty_pays_what_is_left_and_never_blocks_the_incident() {
     let scene = Scene::new();
     let world = &scene.world;
-    let second = world.create_product(&scene.cedant, terms::stress());
-    let third = world.create_product(&scene.cedant, terms::stress());
+    let second = scene.another_product();
+    let third = scene.another_product();
     let terms = quota_share(world.now(), 5_000, 0, 15_000 * ONE);
     let [treaty] = scene.in_force([(&scene.owned, terms)]);
     for product in [&scene.product, &second, &third] {
@@ -356,7 +377,7 @@ fn an_insolvent_reinsurer_pays_what_it_has_and_the_rest_falls_on_the_cedant() {
 fn a_reinsurers_loss_falls_on_its_surplus_then_junior_then_senior_and_exiting_capital_bears_its_part() {
     let scene = Scene::new();
     let world = &scene.world;
-    let terms = layer(world.now(), 0, 100_000 * ONE);
+    let terms = layer(world.now(), 2_200 * ONE, 100_000 * ONE);
     let treaty = scene.announced(&scene.open, terms);
     let [_, _, junior, senior] = scene.capital();
     scene.contribute(&scene.open, 10_000 * ONE);
@@ -376,7 +397,7 @@ fn a_reinsurers_loss_falls_on_its_surplus_then_junior_then_senior_and_exiting_ca
     let [junior_before, senior_before] = before.tranches;
     assert_eq!((junior.assets, junior.exiting), (0, 0));
     assert_eq!((junior.wiped_out, senior.wiped_out), (1, 0));
-    let on_senior = SUM - before.surplus - junior_before.total();
+    let on_senior = SUM - 2_200 * ONE - before.surplus - junior_before.total();
     assert_eq!(senior_before.total() - senior.total(), on_senior);
     let exiting_lost = senior_before.exiting - senior.exiting;
     let part = u128::from(on_senior) * u128::from(senior_before.exiting) / u128::from(senior_before.total());

@@ -142,8 +142,8 @@ proptest! {
         let mut pool: Box<Pool> = bytemuck::allocation::zeroed_box();
         for (place, (treaty, left)) in treaties.iter().enumerate() {
             pool.put_in_force(key(place), treaty).unwrap();
-            if pool.quota_share.treaty == key(place) {
-                pool.quota_share.limit_left = *left;
+            if pool.quota_shares[0].treaty == key(place) {
+                pool.quota_shares[0].limit_left = *left;
             }
             if let Some(layer) = pool.layers.iter_mut().find(|layer| layer.treaty == key(place)) {
                 layer.limit_left = *left;
@@ -272,12 +272,13 @@ fn random_treaties(random: &mut Random, now: i64) -> Vec<(bool, TreatyTerms)> {
         let limit = 1_000 + random.below(60_000 * ONE);
         taken(random, kind, limit);
     }
-    let mut from = 0;
+    // 1 % of the cedant's capital at the least, and half a percent on line.
+    let mut from = 2_400 * ONE;
     for _ in 0..random.below(5) {
         from += if random.one_in(3) { 0 } else { random.below(20_000 * ONE) };
         let kind = TreatyKind::ExcessOfLoss {
             attachment: from,
-            rate_on_line_bps: 1 + u16::try_from(random.below(900)).expect("a part"),
+            rate_on_line_bps: 50 + u16::try_from(random.below(900)).expect("a part"),
             reinstatements: u8::try_from(random.below(3)).expect("a few"),
             reinstatement_premium_bps: u16::try_from(random.below(20_001)).expect("a part"),
         };

@@ -5,7 +5,7 @@ use backstop::error::BackstopError;
 use backstop::state::{Cession, Tranche, TreatyKind, TreatyState, TreatyTerms, ceded_premium_end, day_of, day_start};
 use backstop_client::account;
 use backstop_client::cluster::Cluster;
-use backstop_client::instruction::{self as ix, PoolKeys};
+use backstop_client::instruction::{self as ix, PoolKeys, TreatyKeys};
 use backstop_client::{address, transaction};
 use backstop_tests::reinsurance::{OWNED, RUIN, SURPLUS, Scene, layer, over, quota_share};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
@@ -49,7 +49,7 @@ fn only_governance_announces_accepts_and_commutes() {
     let world = &scene.world;
     let stranger = world.person(0);
     let terms = quota_share(world.now(), 3_000, 0, 10_000 * ONE);
-    let keys = ix::TreatyKeys::derive(scene.cedant, scene.owned.pool, 0);
+    let keys = TreatyKeys::derive(scene.cedant, scene.owned.pool, 0);
     let create = ix::create_treaty(stranger.id(), world.payer.pubkey(), &keys, terms);
     assert_refused(world.send(&[&stranger.key], &[create]), BackstopError::NotGovernance);
     let treaty = scene.announced(&scene.owned, terms);
@@ -78,7 +78,8 @@ fn terms_outside_the_hard_bounds_are_refused() {
         TreatyTerms { kind: share(0, 0), ..good },
         TreatyTerms { kind: share(9_001, 0), ..good },
         TreatyTerms { kind: share(3_000, 10_000), ..good },
-        TreatyTerms { kind: excess(0, 0, 0), ..good },
+        TreatyTerms { kind: excess(49, 0, 0), ..good },
+        TreatyTerms { kind: layer(now, 0, ONE).kind, ..good },
         TreatyTerms { kind: excess(5_001, 0, 0), ..good },
         TreatyTerms { kind: excess(500, 5, 0), ..good },
         TreatyTerms { kind: excess(500, 1, 20_001), ..good },
@@ -95,9 +96,117 @@ fn terms_outside_the_hard_bounds_are_refused() {
     }
     let furthest = TreatyTerms { start_day: day_of(now) + 145, end_day: day_of(now) + 510, ..good };
     scene.announced(&scene.owned, furthest);
-    let edge = TreatyTerms { kind: excess(5_000, 4, 20_000), ..good };
-    scene.announced(&scene.owned, edge);
+    for kind in [excess(5_000, 4, 20_000), excess(50, 0, 0)] {
+        scene.announced(&scene.owned, TreatyTerms { kind, ..good });
+    }
     scene.announced(&scene.owned, TreatyTerms { kind: share(9_000, 9_999), limit: 1_000, ..good });
+}
+
+/// Case 8: governance once emptied a protocol-owned reinsurer through a cedant of its own within two days.
+#[test]
+fn a_protocol_owned_reinsurer_gives_notice_and_no_layer_for_nothing() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let mut args = terms::create_pool(9);
+    args.access = backstop::state::Access::AllowList;
+    args.deposit_authority = world.governance.pubkey();
+    args.terms.cooldown_seconds = u32::try_from(2 * DAY).unwrap();
+    let sham = world.create_pool(args);
+    let announce = |id, terms| {
+        let keys = TreatyKeys::derive(sham, scene.owned.pool, id);
+        let create = ix::create_treaty(world.governance.pubkey(), world.payer.pubkey(), &keys, terms);
+        (keys, world.send(&[&world.governance], &[create]))
+    };
+    // Surplus was given to it: it gives notice by its own cooldown, whoever cedes.
+    let at_once = layer(world.now(), ONE, OWNED);
+    assert_refused(announce(0, at_once).1, BackstopError::NoticeNotOver);
+    let start_day = day_of(world.now() + NOTICE) + 1;
+    let noticed = TreatyTerms { start_day, end_day: start_day + 30, ..at_once };
+    let (low, outcome) = announce(0, noticed);
+    outcome.unwrap();
+    let fair = TreatyTerms { kind: layer(0, 101 * ONE, OWNED).kind, ..noticed };
+    let (fair, outcome) = announce(1, fair);
+    outcome.unwrap();
+    scene.contribute(&sham, 10_100 * ONE);
+    world.advance(NOTICE - 1);
+    assert_refused(scene.accept(&fair), BackstopError::NoticeNotOver);
+    world.advance(1);
+    // 1 % of 10,100; 5 % of 100,000 is paid for it.
+    assert_refused(scene.accept(&low), BackstopError::AttachmentTooLow);
+    scene.accept(&fair).unwrap();
+    assert_eq!(world.pool(&scene.owned).unearned_premium, 5_000 * ONE);
+    // Whoever cedes is in use, too: what it insures then needs notice.
+    let product = world.create_product(&sham, terms::stress());
+    assert_eq!(world.product(&product).sells_from, world.now() + 5 * DAY);
+    assert_books(&world.cluster, &sham.pool);
+    scene.assert_books();
+}
+
+#[test]
+fn a_reinsurers_cooldown_is_no_shorter_than_its_cedants() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let terms = quota_share(world.now(), 3_000, 0, 1_000 * ONE);
+    let mut args = terms::create_pool(9);
+    args.terms.cooldown_seconds += 1;
+    let patient = world.create_pool(args);
+    assert_refused(scene.announce_between(&patient, &scene.owned, terms).1, BackstopError::CooldownTooShort);
+    assert_eq!((world.pool(&patient).treaties, world.pool(&scene.owned).treaties), (0, 0));
+    scene.announced(&scene.owned, terms);
+    assert_eq!((world.pool(&scene.cedant).treaties, world.pool(&scene.owned).treaties), (1, 1));
+}
+
+/// Case 17: the next quota share could not be accepted before the ring had passed the end of this one, and whoever waited
+/// to leave a full pool stopped it.
+#[test]
+fn a_quota_share_is_renewed_without_a_gap_whoever_waits_to_leave() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let kind = quota_share(world.now(), 5_000, 0, ONE).kind;
+    let this = over(world.now(), 30, kind, 40_000 * ONE);
+    let first = scene.announced(&scene.owned, this);
+    let [_, senior, ..] = scene.capital();
+    scene.accept(&first).unwrap();
+    world.next_day();
+    // 170,000 for longer than the treaty: all of 220,000 but 50,000 is needed, and a senior of 150,000 wants to leave.
+    world.holder(&scene.product, 170_000 * ONE, 60);
+    let nonce = world.exit(&scene.cedant, &senior, Tranche::Senior, world.shares(&scene.cedant, &senior, Tranche::Senior));
+    let day = world.ticket(&scene.cedant, &senior, nonce).epoch_day;
+    let from = TreatyTerms { start_day: this.end_day, end_day: this.end_day + 300, ..this };
+    let worse = scene.announced(&scene.owned, TreatyTerms { limit: from.limit - 1, ..from });
+    let next = scene.announced(&scene.owned, from);
+    let overlapping = scene.announced(&scene.owned, TreatyTerms { start_day: from.start_day - 1, ..from });
+    world.advance(NOTICE);
+    world.settle_epoch(&scene.cedant, day).unwrap();
+    let reserves = world.pool(&scene.cedant).exit_reserves;
+    assert!((50_000 * ONE..50_500 * ONE).contains(&reserves), "{reserves}");
+    assert_refused(scene.accept(&worse), BackstopError::ExitsWaiting);
+    assert_refused(scene.accept(&overlapping), BackstopError::ExitsWaiting);
+    scene.accept(&next).unwrap();
+    let in_force = world.pool(&scene.cedant).quota_shares.map(|share| share.treaty);
+    assert_eq!(in_force, [first.treaty, next.treaty]);
+    // The next one stands in for 40,000 of what outlasts the first: those who leave get them.
+    world.settle_epoch(&scene.cedant, day).unwrap();
+    assert_eq!(world.pool(&scene.cedant).exit_reserves - reserves, 40_000 * ONE);
+    scene.assert_books();
+
+    // Each has its own premium, handed over together to the one reinsurer.
+    world.cluster.set_time(day_start(this.end_day + 5) - 1);
+    let [of_first, of_next] = scene.accrue(&scene.cedant).treaty_payable;
+    assert!(of_first > 0 && of_next > 0, "{of_first} {of_next}");
+    let owned = scene.accrue(&scene.owned);
+    scene.settle_premium(&scene.owned).unwrap();
+    assert_eq!(world.pool(&scene.owned).unearned_premium - owned.unearned_premium, of_first + of_next);
+    assert_eq!(world.pool(&scene.cedant).treaty_payable, [0; 2]);
+    assert_refused(scene.settle_premium(&scene.owned), BackstopError::NothingOwed);
+    // An event of its term is its own.
+    scene.strike(&scene.product);
+    let incident = world.incident(&scene.product);
+    assert_eq!((incident.treaty_count, incident.treaties[0].treaty), (1, next.treaty));
+    scene.call(&next, &scene.product).unwrap();
+    assert_eq!(world.incident(&scene.product).treaties[0].paid, 40_000 * ONE);
+    assert_refused(scene.call(&first, &scene.product), BackstopError::WrongParent);
+    scene.assert_books();
 }
 
 #[test]
@@ -168,7 +277,7 @@ fn the_same_capital_cannot_back_two_treaties() {
     let owned = world.pool(&scene.owned);
     assert_eq!(owned.open_limits().unwrap(), owned.surplus);
     // One more treaty of the first cedant, on the last unit of capital.
-    let (third, outcome) = scene.announce(&scene.owned, layer(now, ONE, 1_000));
+    let (third, outcome) = scene.announce(&scene.owned, layer(now, 3_000 * ONE, 1_000));
     outcome.unwrap();
     assert_refused(scene.accept(&third), BackstopError::BelowRequiredCapital);
     scene.assert_books();
@@ -199,7 +308,7 @@ fn a_pool_has_one_quota_share_four_layers_and_no_overlap_in_height_and_time() {
     scene.contribute(&scene.open, OWNED);
     let take = |terms| scene.accept(&scene.announced(&scene.open, terms));
     take(quota_share(now, 3_000, 0, 1_000 * ONE)).unwrap();
-    assert_refused(take(quota_share(now, 3_000, 0, 1_000 * ONE)), BackstopError::NoTreatyPlace);
+    assert_refused(take(quota_share(now, 3_000, 0, 1_000 * ONE)), BackstopError::BadTreatyTerms);
     take(layer(now, 20_000 * ONE, 10_000 * ONE)).unwrap();
     for (attachment, limit) in [(29_999_999_999, 1_000), (15_000 * ONE, 5_001 * ONE), (10_000 * ONE, 30_000 * ONE)] {
         assert_refused(take(layer(now, attachment, limit)), BackstopError::BadTreatyTerms);
@@ -243,8 +352,8 @@ fn a_layer_is_paid_for_from_the_cedants_surplus_alone() {
     let world = &scene.world;
     // 5 % of 400,000 and a bit is more than the surplus, whatever the tranches hold.
     scene.contribute(&scene.owned, 400_000 * ONE);
-    let dear = scene.announced(&scene.owned, layer(world.now(), ONE, 400_000 * ONE + 1));
-    let fitting = scene.announced(&scene.owned, layer(world.now(), ONE, 400_000 * ONE));
+    let dear = scene.announced(&scene.owned, layer(world.now(), 3_000 * ONE, 400_000 * ONE + 1));
+    let fitting = scene.announced(&scene.owned, layer(world.now(), 3_000 * ONE, 400_000 * ONE));
     scene.capital();
     assert_refused(scene.accept(&dear), BackstopError::SurplusTooSmall);
     scene.accept(&fitting).unwrap();
@@ -258,7 +367,7 @@ fn a_layer_is_paid_for_from_the_cedants_surplus_alone() {
 fn a_layer_is_not_paid_for_with_surplus_that_solvency_needs() {
     let scene = Scene::new();
     let start_day = day_of(scene.world.now()) + 5;
-    let terms = TreatyTerms { start_day, end_day: start_day + 30, ..layer(0, ONE, 10_000 * ONE) };
+    let terms = TreatyTerms { start_day, end_day: start_day + 30, ..layer(0, 3_000 * ONE, 10_000 * ONE) };
     let treaty = scene.announced(&scene.owned, terms);
     scene.capital();
     scene.world.next_day();
@@ -290,12 +399,12 @@ fn an_announced_treaty_that_was_not_accepted_ends_once_its_term_would_have_begun
 #[test]
 fn premium_streamed_and_returned_is_the_premium_agreed_to_the_unit() {
     // Awkward limits, and commutation at odd times, or never.
-    let cases = [(0, 0), (3, 7 * HOUR + 11), (1, 0), (200, DAY - 1), (363, 12 * HOUR + 1), (0, 1)];
+    let cases = [(0, 0), (3, 7 * HOUR + 11), (1, 0), (200, DAY - 1), (360, 12 * HOUR + 1), (0, 1)];
     for (index, (day, second)) in cases.into_iter().enumerate() {
         let scene = Scene::new();
         let world = &scene.world;
         let limit = 10_000 * ONE + 7_919 * index as u64 + 1;
-        let treaty = scene.announced(&scene.owned, layer(world.now(), ONE, limit));
+        let treaty = scene.announced(&scene.owned, layer(world.now(), 200 * ONE, limit));
         world.advance(5 * HOUR + 17);
         scene.accept(&treaty).unwrap();
         let premium = scene.treaty(&treaty).premium;
@@ -312,10 +421,10 @@ fn premium_streamed_and_returned_is_the_premium_agreed_to_the_unit() {
             scene.commute(&treaty).unwrap();
             returned = world.pool(&scene.cedant).surplus - before;
             assert!(returned > 0);
-            // A commuted treaty runs until the end of today.
-            let tomorrow = day_of(world.now()) + 1;
-            assert_eq!(scene.treaty(&treaty).end_day, tomorrow);
-            let seconds = u64::try_from((i64::from(terms.end_day) - i64::from(tomorrow)) * DAY).unwrap();
+            // A commuted treaty runs until the end of the day in three days.
+            let end_day = day_of(world.now() + 3 * DAY) + 1;
+            assert_eq!(scene.treaty(&treaty).end_day, end_day);
+            let seconds = u64::try_from((i64::from(terms.end_day) - i64::from(end_day)) * DAY).unwrap();
             let all = u64::try_from(terms.end() - (world_start() + 5 * HOUR + 17)).unwrap();
             let exact = u128::from(premium) * u128::from(seconds) / u128::from(all);
             assert!(exact.abs_diff(u128::from(returned)) <= 1, "{returned} returned, {exact} by the days");
@@ -343,7 +452,7 @@ fn commuting_one_of_two_layers_leaves_the_others_stream_as_it_was() {
     let world = &scene.world;
     let now = world.now();
     let [one, other] = scene.in_force([
-        (&scene.owned, layer(now, ONE, 20_000 * ONE)),
+        (&scene.owned, layer(now, 3_000 * ONE, 20_000 * ONE)),
         (&scene.owned, layer(now, 30_000 * ONE, 7_777_777_777)),
     ]);
     world.advance(30 * DAY + 12_345);
@@ -368,16 +477,16 @@ fn a_quota_share_takes_its_part_of_earned_premium_less_the_commission() {
     let after = scene.accrue(&scene.cedant);
     let earned = before.unearned_premium - after.unearned_premium;
     // 40 % of it, less a quarter.
-    assert_eq!(after.treaty_payable - before.treaty_payable, earned * 3 / 10);
+    assert_eq!(after.treaty_payable[0] - before.treaty_payable[0], earned * 3 / 10);
     let owned = scene.accrue(&scene.owned);
     scene.settle_premium(&scene.owned).unwrap();
-    assert_eq!(world.pool(&scene.cedant).treaty_payable, 0);
-    assert_eq!(world.pool(&scene.owned).unearned_premium - owned.unearned_premium, after.treaty_payable);
+    assert_eq!(world.pool(&scene.cedant).treaty_payable[0], 0);
+    assert_eq!(world.pool(&scene.owned).unearned_premium - owned.unearned_premium, after.treaty_payable[0]);
     assert_eq!(world.pool(&scene.owned).surplus, owned.surplus);
     assert_refused(scene.settle_premium(&scene.owned), BackstopError::NothingOwed);
     assert_refused(scene.settle_premium(&scene.open), BackstopError::WrongParent);
     world.cluster.set_time(day_start(ceded_premium_end(world.now())));
-    assert_eq!(scene.accrue(&scene.owned).surplus - owned.surplus, after.treaty_payable);
+    assert_eq!(scene.accrue(&scene.owned).surplus - owned.surplus, after.treaty_payable[0]);
     scene.assert_books();
 }
 
@@ -389,7 +498,7 @@ fn premium_settled_in_one_go_cannot_be_sniped_by_a_deposit() {
     world.holder(&scene.product, 100_000 * ONE, 365);
     // Nobody settles for half a year.
     world.advance(180 * DAY);
-    let payable = scene.accrue(&scene.cedant).treaty_payable;
+    let payable = scene.accrue(&scene.cedant).treaty_payable[0];
     assert!(payable > 100 * ONE);
     // As much again as all of the reinsurer's seniors, just before.
     let sniper = world.depositor(&scene.open, Tranche::Senior, 150_000 * ONE);
@@ -413,7 +522,7 @@ fn premium_settled_in_one_go_cannot_be_sniped_by_a_deposit() {
 fn an_exhausted_quota_share_takes_no_premium() {
     let scene = Scene::new();
     let world = &scene.world;
-    let second = world.create_product(&scene.cedant, terms::stress());
+    let second = scene.another_product();
     let [treaty] = scene.in_force([(&scene.owned, quota_share(world.now(), 5_000, 0, 10_000 * ONE))]);
     world.holder(&scene.product, 20_000 * ONE, 60);
     world.holder(&second, 20_000 * ONE, 60);
@@ -422,7 +531,7 @@ fn an_exhausted_quota_share_takes_no_premium() {
     world.advance(3 * DAY);
     let after = scene.accrue(&scene.cedant);
     let earned = before.unearned_premium - after.unearned_premium;
-    let ceded = after.treaty_payable - before.treaty_payable;
+    let ceded = after.treaty_payable[0] - before.treaty_payable[0];
     assert!((earned / 4).abs_diff(ceded) <= 1, "{ceded} of {earned}");
     scene.strike(&scene.product);
     scene.call(&treaty, &scene.product).unwrap();
@@ -432,7 +541,7 @@ fn an_exhausted_quota_share_takes_no_premium() {
     world.advance(10 * DAY);
     let after = scene.accrue(&scene.cedant);
     assert!(after.unearned_premium < before.unearned_premium);
-    assert_eq!(after.treaty_payable, before.treaty_payable);
+    assert_eq!(after.treaty_payable[0], before.treaty_payable[0]);
     // Nor once nothing is exposed any more: what was left of the ended products' premium is earned by then.
     scene.strike(&second);
     assert_refused(scene.call(&treaty, &second), BackstopError::NothingOwed);
@@ -441,7 +550,7 @@ fn an_exhausted_quota_share_takes_no_premium() {
     assert_eq!((before.total_exposure, before.unearned_premium), (0, 0));
     world.advance(10 * DAY);
     let after = scene.accrue(&scene.cedant);
-    assert_eq!(after.treaty_payable, before.treaty_payable);
+    assert_eq!(after.treaty_payable[0], before.treaty_payable[0]);
     scene.assert_books();
 }
 
@@ -466,7 +575,7 @@ fn a_quota_share_takes_premium_of_its_term_only_however_seldom_somebody_accrues(
             }
         }
         world.cluster.set_time(day_start(today + 30));
-        let payable = scene.accrue(&scene.cedant).treaty_payable;
+        let payable = scene.accrue(&scene.cedant).treaty_payable[0];
         let of_term = (u128::from(cover_rate) * 10 * 86_400 * 4 / 10) >> 32;
         assert!(of_term.abs_diff(u128::from(payable)) <= 30, "{payable} ceded, {of_term} by the days");
         scene.assert_books();
@@ -478,7 +587,7 @@ fn a_quota_share_takes_premium_of_its_term_only_however_seldom_somebody_accrues(
 // ---- credit ----
 
 #[test]
-fn credit_for_a_quota_share_that_ends_before_the_last_live_cover_is_zero() {
+fn a_cover_that_outlasts_the_quota_share_is_not_sold_on_its_credit() {
     for (days, term_days, credited) in [(40, 39, true), (40, 40, false), (365, 300, true)] {
         let scene = Scene::new();
         let kind = quota_share(0, 5_000, 0, ONE).kind;
@@ -518,7 +627,7 @@ fn a_quota_share_gives_no_credit_before_its_term_and_layers_give_none() {
         start_day: today + 2,
         end_day: today + 300,
     };
-    let low = layer(scene.world.now(), ONE, 50_000 * ONE);
+    let low = layer(scene.world.now(), 3_000 * ONE, 50_000 * ONE);
     scene.in_force([(&scene.owned, later), (&scene.open, low)]);
     assert_refused(buy_beyond_own_capital(&scene, 1_000 * ONE, 30), BackstopError::BelowRequiredCapital);
     let pool = scene.world.pool(&scene.cedant);
@@ -535,42 +644,46 @@ fn a_cedant_that_needs_its_quota_share_cannot_commute_it() {
     assert_refused(scene.commute(&treaty), BackstopError::BelowRequiredCapital);
     scene.contribute(&scene.cedant, 1_000 * ONE);
     scene.commute(&treaty).unwrap();
-    // What was commuted stands in for nothing.
+    // What was commuted stands in for nothing that may outlast it, and nothing is sold on it.
     let pool = scene.world.pool(&scene.cedant);
-    assert_eq!(pool.reinsurance_credit(pool.required_capital().unwrap(), scene.world.now()), 0);
+    assert_eq!(pool.quota_shares[0].outlasting, pool.total_exposure);
+    assert_eq!(pool.least_capital(scene.world.now()).unwrap(), pool.required_capital().unwrap());
     scene.assert_books();
 }
 
 // ---- commutation, release, alerts ----
 
 #[test]
-fn a_treaty_is_commuted_within_its_term_and_not_on_its_last_day() {
+fn a_treaty_is_commuted_within_its_term_and_not_when_it_ends_as_early_anyway() {
     let scene = Scene::new();
     let world = &scene.world;
     let now = world.now();
-    let kind = layer(now, ONE, ONE).kind;
-    let terms = TreatyTerms { start_day: day_of(now) + 3, end_day: day_of(now) + 6, ..over(now, 1, kind, 1_000 * ONE) };
+    let kind = layer(now, 200 * ONE, ONE).kind;
+    let terms = TreatyTerms { start_day: day_of(now) + 3, end_day: day_of(now) + 10, ..over(now, 1, kind, 1_000 * ONE) };
     let treaty = scene.announced(&scene.owned, terms);
     assert_refused(scene.commute(&treaty), BackstopError::WrongTreatyState);
     scene.accept(&treaty).unwrap();
     world.cluster.set_time(day_start(terms.start_day) - 1);
     assert_refused(scene.commute(&treaty), BackstopError::WrongTreatyState);
-    world.cluster.set_time(day_start(terms.end_day) - DAY);
+    world.cluster.set_time(day_start(terms.end_day) - 4 * DAY);
     assert_refused(scene.commute(&treaty), BackstopError::WrongTreatyState);
-    world.cluster.set_time(day_start(terms.end_day) - DAY - 1);
+    world.cluster.set_time(day_start(terms.end_day) - 4 * DAY - 1);
     scene.commute(&treaty).unwrap();
+    assert_eq!(scene.treaty(&treaty).end_day, terms.end_day - 1);
     assert_refused(scene.commute(&treaty), BackstopError::WrongTreatyState);
     assert_eq!(world.pool(&scene.owned).open_limits().unwrap(), 1_000 * ONE);
     scene.assert_books();
 }
 
 #[test]
-fn an_event_of_the_day_of_commutation_is_still_covered_and_its_limit_still_backed() {
+fn an_event_three_days_after_a_commutation_is_still_covered_and_its_limit_still_backed() {
     let scene = Scene::new();
     let world = &scene.world;
     let [treaty] = scene.in_force([(&scene.owned, quota_share(world.now(), 5_000, 0, 50_000 * ONE))]);
     scene.insured(&scene.product, 20_000 * ONE);
     scene.commute(&treaty).unwrap();
+    // The last slot of three days, which governance might have seen coming, and the rest of that day.
+    world.advance(3 * DAY);
     scene.strike(&scene.product);
     assert_eq!(day_of(world.incident(&scene.product).event_at) + 1, scene.treaty(&treaty).end_day);
     scene.call(&treaty, &scene.product).unwrap();
@@ -583,7 +696,7 @@ fn a_limit_is_released_once_the_ring_no_longer_reaches_back_to_the_terms_last_da
     let scene = Scene::new();
     let world = &scene.world;
     let share = over(world.now(), 10, quota_share(0, 5_000, 0, ONE).kind, 50_000 * ONE);
-    let low = over(world.now(), 10, layer(0, ONE, ONE).kind, 10_000 * ONE);
+    let low = over(world.now(), 10, layer(0, 3_000 * ONE, ONE).kind, 10_000 * ONE);
     let [treaty, low] = scene.in_force([(&scene.owned, share), (&scene.open, low)]);
     world.holder(&scene.product, 20_000 * ONE, 60);
     let ring_days = i64::from(world.pool(&scene.cedant).ring_days);
@@ -609,7 +722,7 @@ fn a_limit_is_released_once_the_ring_no_longer_reaches_back_to_the_terms_last_da
     sent.unwrap();
     assert_eq!(world.cluster.account(&world.payer.pubkey()).unwrap().unwrap().lamports, held + rent);
     assert_eq!(world.pool(&scene.owned).open_limits().unwrap(), 0);
-    assert_eq!(world.pool(&scene.cedant).quota_share, Default::default());
+    assert_eq!(world.pool(&scene.cedant).quota_shares[0], Default::default());
     scene.assert_books();
 }
 
@@ -619,7 +732,7 @@ fn nothing_is_commuted_begun_ended_or_ceded_around_an_alert() {
     let world = &scene.world;
     let now = world.now();
     let kind = quota_share(0, 5_000, 0, ONE).kind;
-    let later = TreatyTerms { start_day: day_of(now) + 60, end_day: day_of(now) + 90, ..layer(now, ONE, 1_000 * ONE) };
+    let later = TreatyTerms { start_day: day_of(now) + 60, end_day: day_of(now) + 90, ..layer(now, 3_000 * ONE, 1_000 * ONE) };
     let waiting = scene.announced(&scene.owned, later);
     let [treaty] = scene.in_force([(&scene.owned, over(now, 12, kind, 50_000 * ONE))]);
     announce(&scene, &scene.cedant, &scene.owned, ONE).unwrap();
@@ -637,7 +750,7 @@ fn nothing_is_commuted_begun_ended_or_ceded_around_an_alert() {
         assert_refused(scene.accept(&waiting), refusal);
     };
     // One breach is enough.
-    world.cluster.set_time(end - 3 * DAY);
+    world.cluster.set_time(end - 6 * DAY);
     world.print(&scene.product, RUIN);
     refused_all(false);
     // A recovery ends it.
@@ -852,6 +965,7 @@ fn surplus_is_ceded_from_cover_pools_to_reinsurance_pools_never_to_a_wallet() {
     assert!(world.send(&[&world.governance], &[to_wallet]).is_err());
     // Nor is a wallet's token account the pool's vault.
     announce(&scene, &scene.cedant, &scene.owned, ONE).unwrap();
+    world.advance(NOTICE);
     let thief = world.person(0);
     let mut cede = ix::cede_surplus(governance, &scene.cedant, scene.owned.pool, payer);
     let vault = scene.owned.vault();

@@ -86,6 +86,8 @@ pub const MAX_WAITING_AND_RING_DAYS: u32 = 30;
 const _: () = assert!(MAX_WAITING_AND_RING_DAYS + START_RING < COVER_STARTS_RING);
 /// Risk groups of a pool.
 pub const RISK_GROUPS: usize = 16;
+/// Quota shares in force of a cedant, one after the other: the next is there before this one ends.
+pub const MAX_QUOTA_SHARES: usize = 2;
 /// Excess-of-loss layers in force of a cedant.
 pub const MAX_LAYERS: usize = 4;
 /// Treaties that one reinsurance pool may stand behind: its exits look at every cedant.

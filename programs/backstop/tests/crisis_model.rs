@@ -4,7 +4,7 @@ mod common;
 mod crisis_rule;
 
 use anchor_lang::prelude::*;
-use backstop::constants::COVER_STARTS;
+use backstop::constants::{COVER_STARTS, DAY_BUCKETS};
 use backstop::error::BackstopError;
 use backstop::peril::evidence::Phase;
 use backstop::peril::{AlertLevel, Condition, SaleLimits, Verdict};
@@ -288,6 +288,8 @@ impl Insured {
         product.terms.risk_group = number as u32;
         product.newest_activation_day = TODAY + 20;
         product.starts[(TODAY as usize + 20) % COVER_STARTS].sum_insured = waiting;
+        // All of it ends within the treaties' terms.
+        product.exposure_ends[(TODAY as usize + 200) % DAY_BUCKETS] = sums + waiting;
         let mut covers = Vec::new();
         let mut left = sums;
         while left > 0 {

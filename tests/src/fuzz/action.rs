@@ -149,7 +149,9 @@ impl Driver<'_> {
                 self.treaty(r[0], |treaty| !treaty.active).map(|treaty| Op::AcceptTreaty { treaty, by })
             }
             Kind::SettlePremium => {
-                let reinsurer = self.model.pools[0].quota_share.map(|treaty| self.model.treaties[treaty].reinsurer);
+                let shares = &self.model.pools[0].quota_shares;
+                let share = shares.get(index(shares.len().max(1), r[0]));
+                let reinsurer = share.map(|(treaty, _)| self.model.treaties[*treaty].reinsurer);
                 reinsurer.map(|reinsurer| Op::SettlePremium { cedant: 0, reinsurer })
             }
             Kind::CallTreaty => self.next_treaty(r[0]).map(|(treaty, product)| Op::CallTreaty { treaty, product }),

@@ -194,7 +194,10 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
         amount("premium held back", books.held_back, pool.held_back_premium);
         amount("incident reserves", books.incident_reserves, pool.incident_reserves);
         amount("exit reserves", books.exit_reserves, pool.exit_reserves);
-        amount("treaty payable", books.payable, pool.treaty_payable);
+        for (place, payable) in pool.treaty_payable.iter().enumerate() {
+            let share = books.quota_shares.get(place).and_then(|(treaty, _)| books.payable.get(treaty));
+            amount("treaty payable", share.copied().unwrap_or(0), *payable);
+        }
         amount("asked to leave today", books.asked_today, pool.asked_today);
         let begun = |begun: bool| {
             let streams = books.streams.iter().filter(move |stream| (stream.from <= books.accrued_at) == begun);
@@ -396,19 +399,23 @@ fn treaties(scene: &Scene, model: &Model, svm: &LiteSVM, view: &View, check: &mu
     }
     let key = |treaty: &usize| scene.treaty(model, *treaty);
     for (index, (books, (pool, ..))) in model.pools.iter().zip(&view.pools).enumerate() {
-        let quota_share = books.quota_share.as_ref().map_or(Pubkey::default(), key);
-        check.same("quota share", index, quota_share, pool.quota_share.treaty);
-        let limit = books.quota_share.map_or(0, |treaty| model.treaties[treaty].limit_left);
-        check.amount("limit of the quota share", index, limit, pool.quota_share.limit_left);
-        for treaty in books.quota_share.iter().chain(&books.layers) {
+        let shares = books.quota_shares.iter().map(|(treaty, outlasting)| {
+            let end = super::model::start(model.treaties[*treaty].end_day);
+            // Of a term that is over nobody asks what outlasts it.
+            (key(treaty), end, if model.now < end { *outlasting } else { 0 })
+        });
+        let kept = pool.quota_shares.iter().filter(|share| share.treaty != Pubkey::default()).map(|share| {
+            let outlasting = if model.now < share.end { share.outlasting.into() } else { 0 };
+            (share.treaty, share.end, outlasting)
+        });
+        check.same("quota shares, ends, what outlasts", index, shares.collect::<Vec<_>>(), kept.collect());
+        for treaty in books.quota_shares.iter().map(|(treaty, _)| treaty).chain(&books.layers) {
             let (entry, address) = (&model.treaties[*treaty], key(treaty));
             let kept = pool.limit_and_owed(&address).map(|(left, owed)| (N::from(left), N::from(owed)));
             check.same("limit left, owed", index, Some((entry.limit_left, entry.owed)), kept);
             let layer = pool.layers.iter().find(|layer| layer.treaty == address);
             check.amount("restored for later", index, entry.later, layer.map_or(0, |layer| layer.restored_later));
         }
-        let end = books.quota_share.map_or(0, |treaty| super::model::start(model.treaties[treaty].end_day));
-        check.same("end of the quota share", index, end, pool.quota_share.end);
         let in_force = pool.layers.iter().map(|layer| layer.treaty).filter(|key| *key != Pubkey::default());
         check.same("layers", index, books.layers.iter().map(key).collect::<Vec<_>>(), in_force.collect());
         let inward = pool.inward.iter().filter(|inward| inward.treaty != Pubkey::default());

@@ -5,6 +5,7 @@ use super::model::{CoverStatus, DAY, N, Phase, day, start};
 use super::op::Op;
 use super::scene::USERS;
 use backstop::state::{ProductState, Tranche};
+use std::collections::BTreeSet;
 
 type Drained = Result<(), Failure>;
 
@@ -175,10 +176,10 @@ impl Driver<'_> {
         for pool in 0..self.model.pools.len() {
             self.must(Op::Accrue { pool })?;
         }
-        if let Some(treaty) = self.model.pools[0].quota_share
-            && self.model.pools[0].payable > 0
-        {
-            self.must(Op::SettlePremium { cedant: 0, reinsurer: self.model.treaties[treaty].reinsurer })?;
+        let owed = self.model.pools[0].payable.iter().filter(|(_, payable)| **payable > 0);
+        let owed: BTreeSet<usize> = owed.map(|(treaty, _)| self.model.treaties[*treaty].reinsurer).collect();
+        for reinsurer in owed {
+            self.must(Op::SettlePremium { cedant: 0, reinsurer })?;
         }
         for treaty in 0..self.model.treaties.len() {
             if self.model.treaties[treaty].open {
@@ -225,7 +226,7 @@ impl Driver<'_> {
     fn nothing_is_left(&mut self) -> Drained {
         for (pool, books) in self.model.pools.iter().enumerate() {
             let premium = books.unearned + books.refunds + books.set_aside + books.late.0;
-            let left = premium + books.incident_reserves + books.exit_reserves + books.payable;
+            let left = premium + books.incident_reserves + books.exit_reserves + books.payable.values().sum::<N>();
             // A ticket that is cancelled after a part of it was paid closes its open units rounded down: the rest of a unit,
             // worth less than a unit of the asset, is nobody's.
             let tickets = self.model.tickets.iter().filter(|ticket| ticket.pool == pool).count() as N;

@@ -124,7 +124,7 @@ fn ledger(pool: &Pool) -> N {
         pool.set_aside,
         pool.incident_reserves,
         pool.exit_reserves,
-        pool.treaty_payable,
+        pool.treaty_payable.iter().sum(),
         pool.crisis.recovered,
         pool.crisis_buckets,
     ];

@@ -154,6 +154,10 @@ impl Driver<'_> {
         let now = self.model.now;
         let notice = self.model.pools[cedant].notice(now).max(self.model.pools[reinsurer].notice(now));
         let start_day = day(notice) + 1 + (r[2] % 3) as u32;
+        // Half of them where the quota share in force ends, or would end.
+        let last = self.model.pools[cedant].quota_shares.last().map(|(treaty, _)| &self.model.treaties[*treaty]);
+        let next = last.filter(|last| r[3] % 5 == 0 && last.end_day > day(notice));
+        let start_day = next.map_or(start_day, |last| last.end_day);
         let end_day = start_day + 1 + (r[2] >> 8) as u32 % 60;
         let kind = match r[3] % 5 {
             0 | 1 => TreatyKind::QuotaShare {
@@ -167,6 +171,8 @@ impl Driver<'_> {
                 reinstatement_premium_bps: (r[3] >> 48) as u16 % 20_000,
             },
         };
+        // Half of these on the same terms.
+        let kind = next.filter(|_| one_in(2, r[3] >> 40)).map_or(kind, |last| last.kind);
         let limit = (1 + r[4] % 8) * [500, 2_500][index(2, r[4] >> 8)] * TOKEN[0];
         let terms = TreatyTerms { kind, limit, start_day, end_day };
         Op::CreateTreaty { cedant, reinsurer, terms, by: self.model.roles.governance }

@@ -488,8 +488,9 @@ impl Run<'_> {
             "extend_deadline" => Some(Op::ExtendDeadline { product }),
             "close_cession" => Some(Op::CloseCession { cedant: (number() % 2) as usize }),
             "settle_treaty_premium" => model.pools[0]
-                .quota_share
-                .map(|treaty| Op::SettlePremium { cedant: 0, reinsurer: model.treaties[treaty].reinsurer }),
+                .quota_shares
+                .first()
+                .map(|(treaty, _)| Op::SettlePremium { cedant: 0, reinsurer: model.treaties[*treaty].reinsurer }),
             "refresh" => Some(Op::Refresh { product }),
             "settle_exit_epoch" => {
                 self.driver.model.queue_due(0).map(|day| Op::SettleEpoch { pool: 0, day, all_cedants: true })

@@ -36,7 +36,9 @@ zero_copy_pages! { read_in_place by part;
         first_loss_bps, seasoning_days, padding,
     }
     TrancheBook { assets, exiting, shares, units, series, wiped_out, padding }
-    QuotaShareInForce { treaty, reinsurer, limit_left, owed, start, end, cession_bps, commission_bps, padding }
+    QuotaShareInForce {
+        treaty, reinsurer, limit_left, owed, start, end, outlasting, cession_bps, commission_bps, padding,
+    }
     LayerInForce { treaty, reinsurer, attachment, limit, limit_left, owed, restored_later, start, end }
     EarnedMark { at, earned }
     CrisisBook {

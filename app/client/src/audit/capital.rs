@@ -35,7 +35,7 @@ fn ledger(place: &Place, checks: &mut Checks) {
         pool.crisis_buckets,
         pool.crisis.recovered,
         pool.exit_reserves,
-        pool.treaty_payable,
+        pool.treaty_payable.iter().sum(),
     ]);
     let subject = Subject("pool", place.key);
     checks.same(Rule::Ledger, subject, "sum of the entries", u128::from(pool.cash), entries);

@@ -2,7 +2,7 @@
 
 use super::{Checks, Place, Rule, Subject, shown, sum};
 use anchor_lang::prelude::Pubkey;
-use backstop::state::{Pool, PoolKind, Treaty, TreatyKind, TreatyState, TreatyTerms};
+use backstop::state::{Cover, CoverState, Pool, PoolKind, Treaty, TreatyKind, TreatyState, TreatyTerms};
 
 /// Checks treaties that a pool cedes to and those that it reinsures, and its announced cession.
 pub(super) fn check(place: &Place, checks: &mut Checks) {
@@ -62,8 +62,8 @@ fn cedant(place: &Place, checks: &mut Checks) {
     let pool = place.pool;
     let subject = Subject("pool", place.key);
     let treaties = active(place, |treaty| treaty.cedant);
-    let quota_share = &pool.quota_share;
-    let in_force = [quota_share.treaty].into_iter().chain(pool.layers.iter().map(|layer| layer.treaty));
+    let quota_shares = || pool.quota_shares.iter().filter(|share| share.treaty != Pubkey::default());
+    let in_force = quota_shares().map(|share| share.treaty).chain(pool.layers.iter().map(|layer| layer.treaty));
     let in_force = in_force.filter(|treaty| *treaty != Pubkey::default()).count();
     checks.same(rule, subject, "treaties in force", treaties.len(), in_force);
     for (key, treaty) in &treaties {
@@ -71,12 +71,20 @@ fn cedant(place: &Place, checks: &mut Checks) {
         owes(place, checks, subject, key, treaty);
         match treaty.kind {
             TreatyKind::QuotaShare { cession_bps, commission_bps } => {
-                checks.same(rule, subject, "quota share", **key, quota_share.treaty);
-                checks.same(rule, subject, "reinsurer", treaty.reinsurer, quota_share.reinsurer);
-                checks.same(rule, subject, "begin", treaty.start(), quota_share.start);
-                checks.same(rule, subject, "end", treaty.end(), quota_share.end);
-                checks.same(rule, subject, "cession in basis points", cession_bps, quota_share.cession_bps);
-                checks.same(rule, subject, "commission in basis points", commission_bps, quota_share.commission_bps);
+                let Some(share) = pool.quota_share(key) else {
+                    checks.holds(rule, subject, "its quota share is in force", false);
+                    continue;
+                };
+                checks.same(rule, subject, "reinsurer", treaty.reinsurer, share.reinsurer);
+                checks.same(rule, subject, "begin", treaty.start(), share.start);
+                checks.same(rule, subject, "end", treaty.end(), share.end);
+                checks.same(rule, subject, "cession in basis points", cession_bps, share.cession_bps);
+                checks.same(rule, subject, "commission in basis points", commission_bps, share.commission_bps);
+                if place.snapshot.now < share.end {
+                    let least = outlasting(place, treaty.end_day);
+                    let counted = u128::from(share.outlasting);
+                    checks.at_least(rule, subject, "exposure that outlasts it", least, counted);
+                }
             }
             TreatyKind::ExcessOfLoss { attachment, .. } => {
                 let Some(layer) = pool.layers.iter().find(|layer| layer.treaty == **key) else {
@@ -94,9 +102,22 @@ fn cedant(place: &Place, checks: &mut Checks) {
     let upward =
         pool.layers.iter().filter(|layer| layer.treaty != Pubkey::default()).is_sorted_by_key(|l| l.attachment);
     checks.holds(rule, subject, "layers stand upward by attachment", upward);
-    if quota_share.treaty == Pubkey::default() {
-        checks.same(rule, subject, "premium owed without a quota share", 0, pool.treaty_payable);
+    let in_turn = quota_shares().is_sorted_by(|this, next| this.end <= next.start);
+    checks.holds(rule, subject, "quota shares follow one another", in_turn);
+    for (share, payable) in pool.quota_shares.iter().zip(pool.treaty_payable) {
+        if share.treaty == Pubkey::default() {
+            checks.same(rule, subject, "premium owed without a quota share", 0, payable);
+        }
     }
+}
+
+/// Exposure of a pool's covers that end after a day, as far as products have not released them.
+fn outlasting(place: &Place, end_day: u32) -> u128 {
+    let products = place.snapshot.products_of(&place.key).into_iter();
+    let live = products.filter(|(_, product)| product.exposure > 0);
+    let covers = live.flat_map(|(key, _)| place.snapshot.covers_of(key));
+    let outlast = |cover: &&Cover| cover.state == CoverState::Active && cover.end_day > end_day;
+    covers.map(|(_, cover)| cover).filter(outlast).map(|cover| u128::from(cover.sum_insured)).sum()
 }
 
 /// What a treaty can still come to pay, by its cedant's books: its limit left, what was restored, and what it owes.

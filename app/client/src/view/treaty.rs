@@ -115,20 +115,12 @@ pub fn released_from(treaty: &Treaty, cedant: &Pool) -> i64 {
 
 /// What a treaty can still come to owe by its cedant's books: its limit while these do not have it.
 pub fn limit_left(key: &Pubkey, treaty: &Treaty, cedant: &Pool) -> u64 {
-    let layer = || cedant.layers.iter().find(|layer| layer.treaty == *key);
-    match cedant.quota_share.treaty == *key {
-        true => cedant.quota_share.limit_left,
-        false => layer().map_or(treaty.limit, |layer| layer.limit_left),
-    }
+    cedant.limit_and_owed(key).map_or(treaty.limit, |(left, _)| left)
 }
 
 /// What a treaty owes incidents of its cedant and has not paid.
 pub fn owed(key: &Pubkey, cedant: &Pool) -> u64 {
-    let layer = || cedant.layers.iter().find(|layer| layer.treaty == *key);
-    match cedant.quota_share.treaty == *key {
-        true => cedant.quota_share.owed,
-        false => layer().map_or(0, |layer| layer.owed),
-    }
+    cedant.limit_and_owed(key).map_or(0, |(_, owed)| owed)
 }
 
 /// What a status means.

@@ -399,14 +399,13 @@ impl Planner<'_> {
     fn treaties(&mut self) {
         let chain = self.chain;
         for (pool, view) in &chain.pools {
-            if let Some(books) = self.books(*pool)
-                && premium_is_due(&books, chain.now)
-            {
-                if self.frozen(&[*pool, books.quota_share.reinsurer]) {
+            let Some(books) = self.books(*pool) else { continue };
+            for reinsurer in premium_is_due(&books, chain.now) {
+                if self.frozen(&[*pool, reinsurer]) {
                     self.wait(Kind::SettleTreatyPremium, *pool, *pool, VAULT_FROZEN);
                     continue;
                 }
-                let settle = ix::settle_treaty_premium(&view.keys, books.quota_share.reinsurer);
+                let settle = ix::settle_treaty_premium(&view.keys, reinsurer);
                 self.push(Kind::SettleTreatyPremium, *pool, *pool, settle);
             }
         }
@@ -582,18 +581,18 @@ pub(super) fn price_text(price_e8: u64) -> String {
     format!("{}.{:08}", price_e8 / 100_000_000, price_e8 % 100_000_000)
 }
 
-/// Whether quota-share premium is worth handing over: about a day's worth at today's rate, or all of it once the
+/// Reinsurers to whom quota-share premium is worth handing over: about a day's worth at today's rate, or all of it once the
 /// treaty is over. Nothing on chain says when it was last done, and nothing needs to.
-fn premium_is_due(books: &Pool, now: i64) -> bool {
-    let treaty = &books.quota_share;
-    if books.treaty_payable == 0 || treaty.reinsurer == Pubkey::default() {
-        return false;
-    }
+fn premium_is_due(books: &Pool, now: i64) -> BTreeSet<Pubkey> {
     let earned_a_day = (u128::from(books.rate_q32) * 86_400) >> 32;
-    let kept_bps = 10_000_u128.saturating_sub(u128::from(treaty.commission_bps));
-    let ceded_a_day = earned_a_day * u128::from(treaty.cession_bps) * kept_bps / 100_000_000;
-    let enough = u128::from(MIN_SMALLEST_AMOUNT).max(ceded_a_day);
-    now >= treaty.end || u128::from(books.treaty_payable) >= enough
+    let in_force = books.quota_shares.iter().zip(books.treaty_payable);
+    let due = in_force.filter(|(treaty, payable)| {
+        let kept_bps = 10_000_u128.saturating_sub(u128::from(treaty.commission_bps));
+        let ceded_a_day = earned_a_day * u128::from(treaty.cession_bps) * kept_bps / 100_000_000;
+        let enough = u128::from(MIN_SMALLEST_AMOUNT).max(ceded_a_day);
+        *payable > 0 && (now >= treaty.end || u128::from(*payable) >= enough)
+    });
+    due.map(|(treaty, _)| treaty.reinsurer).collect()
 }
 
 /// Whether a treaty can be ended.
@@ -601,9 +600,8 @@ fn end_is_due(key: &Pubkey, treaty: &Treaty, cedant: &Pool, now: i64) -> bool {
     match treaty.state {
         TreatyState::Announced => now >= treaty.start(),
         TreatyState::Active => {
-            let paid = !matches!(treaty.kind, TreatyKind::QuotaShare { .. }) || cedant.treaty_payable == 0;
-            let in_force = cedant.quota_share.treaty == *key || cedant.layers.iter().any(|layer| layer.treaty == *key);
-            paid && in_force && cedant.treaty_is_over(key, treaty, now)
+            let paid = cedant.payable_of(key) == 0;
+            paid && cedant.limit_and_owed(key).is_some() && cedant.treaty_is_over(key, treaty, now)
         }
         TreatyState::Ended => false,
     }

@@ -174,7 +174,7 @@ impl Chain {
                 + pool.crisis.recovered
                 + pool.crisis_buckets
                 + pool.exit_reserves
-                + pool.treaty_payable;
+                + pool.treaty_payable.iter().sum::<u64>();
             let cash = pool.cash;
             let what = format!("{name} pool: the vault holds {vault}, the books say {cash}");
             found.push((Rule::Vault, vault >= cash, what));

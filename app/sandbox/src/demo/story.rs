@@ -586,7 +586,7 @@ impl<'a> Story<'a> {
             unearned_premium: pool.unearned_premium,
             incident_reserves: pool.incident_reserves,
             exit_reserves: pool.exit_reserves,
-            treaty_payable: pool.treaty_payable,
+            treaty_payable: pool.treaty_payable.iter().sum(),
         })
     }
 

@@ -416,12 +416,12 @@ impl Incident {
         Ok(())
     }
 
-    /// Notes the treaties of the pool that were in force at the event: the quota share, then the layers upward by
+    /// Notes the treaties of the pool that were in force at the event: the one quota share of that moment, then the layers upward by
     /// attachment.
     pub fn note_treaties(&mut self, pool: &Pool) -> Result<()> {
-        let quota_share = (pool.quota_share.treaty, pool.quota_share.start, pool.quota_share.end);
+        let quota_shares = pool.quota_shares.iter().map(|share| (share.treaty, share.start, share.end));
         let layers = pool.layers.iter().map(|layer| (layer.treaty, layer.start, layer.end));
-        let in_force = core::iter::once(quota_share)
+        let in_force = quota_shares
             .chain(layers)
             .filter(|(_, start, end)| (*start..*end).contains(&self.event_at));
         let mut count = 0u8;

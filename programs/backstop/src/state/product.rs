@@ -9,7 +9,7 @@ use crate::math::stream::SECONDS_PER_DAY;
 use crate::peril::{Condition, SaleLimits};
 use crate::state::ledger::{bucket_mut, credit, debit, fits, place, sum_days, take_days};
 use crate::state::{
-    Accrual, Alert, Cover, Pool, Rates, StartBucket, StreamedCover, activation_day, day_of, day_start, get_text,
+    Accrual, Alert, Cover, Pool, QuotaShareInForce, Rates, StartBucket, StreamedCover, activation_day, day_of, day_start, get_text,
 };
 use anchor_lang::prelude::*;
 
@@ -576,10 +576,10 @@ impl Product {
         let exposure = self.exposure;
         self.count_sale(sum_insured, capacity, day_of(now))?;
 
-        // The new cover counts among the live ones before its own solvency is asked for: a treaty that ends before it
-        // stands in for nothing.
+        // The new cover counts before solvency is asked for, also for the time in which it outlasts treaties.
         let rate_q32 = pool.stream_cover(premium, active_day, end_day)?;
         pool.add_exposure(group, sum_insured)?;
+        pool.count_outlasting(end_day, sum_insured)?;
         pool.require_solvent(now)?;
         pool.require_first_loss()?;
         pool.in_use = 1;
@@ -657,6 +657,7 @@ impl Product {
             self.start_mut(cover.active_day).remove(&StreamedCover::of(cover))?;
         }
         debit(&mut self.exposure, cover.sum_insured)?;
+        pool.uncount_outlasting(cover.end_day, cover.sum_insured);
         pool.release_exposure(self.risk_group(), cover.sum_insured)
     }
 
@@ -710,6 +711,14 @@ impl Product {
 
     /// Takes the whole exposure out of pool and group: the incident is funded.
     pub fn release_all(&mut self, pool: &mut Pool) -> Result<()> {
+        // Of a term that is over nobody asks any more what outlasts it.
+        let running = |share: &QuotaShareInForce| share.treaty != Pubkey::default() && share.end > pool.accrued_at;
+        let mut outlasting = pool.quota_shares.map(|share| if running(&share) { self.exposure } else { 0 });
+        for (left, share) in outlasting.iter_mut().zip(&mut pool.quota_shares).filter(|(left, _)| **left > 0) {
+            let last = day_of(share.end).min(self.released_day.saturating_add(DAY_RING));
+            debit(left, sum_days(&self.exposure_ends, self.released_day.saturating_add(1), last)?)?;
+            share.outlasting = share.outlasting.saturating_sub(*left);
+        }
         let exposure = core::mem::take(&mut self.exposure);
         pool.release_exposure(self.risk_group(), exposure)
     }

@@ -133,6 +133,9 @@ pub struct EarnedPart {
     pub amount: u64,
 }
 
+/// Parts of the time from A to T at the most: it may be cut where each quota share begins and ends.
+pub const EARNED_PARTS: usize = 1 + 2 * MAX_QUOTA_SHARES;
+
 /// What an incident makes of its product's unearned premium, in asset units, each rounded down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EndedPremium {
@@ -140,9 +143,9 @@ pub struct EndedPremium {
     pub accrued_at: i64,
     /// T: the moment at which the protection of the covers in force ended. What these had not earned then is the loss's.
     pub ended_at: i64,
-    /// What the covers in force earned from there to the end of their protection, cut where the quota share begins and
-    /// ends.
-    pub earned: [EarnedPart; 3],
+    /// What the covers in force earned from there to the end of their protection, cut where a quota share begins or ends;
+    /// parts that there are not are nothing.
+    pub earned: [EarnedPart; EARNED_PARTS],
     /// What the covers that were waiting at the event had not earned.
     pub waiting: u64,
     /// What the covers in force had not earned when their protection ended.
@@ -189,9 +192,16 @@ impl Rates {
         let ended_at = ended_at.max(accrued_at);
         self.turn(accrued_at)?;
         // Moments at which the unearned premium is asked for, in their order; the inner ones where the cession changes.
-        let inside = |time: i64| time.clamp(accrued_at, ended_at);
-        let (first, second) = (inside(pool.quota_share.start), inside(pool.quota_share.end));
-        let mut moments = [accrued_at, first, second, ended_at].map(Moment::at);
+        let [first, second] = &pool.quota_shares;
+        let mut all = [Moment::at(accrued_at); EARNED_PARTS + 1];
+        let (mut latest, mut count) = (accrued_at, 1usize);
+        for time in [first.start, first.end, second.start, second.end, ended_at] {
+            if time > latest && time <= ended_at {
+                *all.get_mut(count).ok_or(BackstopError::InvariantViolated)? = Moment::at(time);
+                (latest, count) = (time, count.saturating_add(1));
+            }
+        }
+        let moments = all.get_mut(..count).ok_or(BackstopError::InvariantViolated)?;
 
         let today = day_of(accrued_at);
         let last = today.saturating_add(DAY_RING).saturating_sub(1);
@@ -218,15 +228,17 @@ impl Rates {
         debit(&mut pool.rate_q32, in_force)?;
         pool.note_cover_end(pool.last_cover_end_day);
 
-        let [at_accrual, at_first, at_second, at_end] = moments;
-        let part = |from: &Moment, to: &Moment| -> Result<EarnedPart> {
-            let earned = from.in_force()?.checked_sub(to.in_force()?).ok_or(BackstopError::InvariantViolated)?;
-            Ok(EarnedPart { from: from.at, amount: units(earned)? })
-        };
+        let [at_accrual, later @ ..] = &*moments else { return Err(BackstopError::InvariantViolated.into()) };
+        let at_end = later.last().unwrap_or(at_accrual);
+        let mut earned = [EarnedPart::default(); EARNED_PARTS];
+        for (part, (from, to)) in earned.iter_mut().zip(moments.iter().zip(later)) {
+            let amount = from.in_force()?.checked_sub(to.in_force()?).ok_or(BackstopError::InvariantViolated)?;
+            *part = EarnedPart { from: from.at, amount: units(amount)? };
+        }
         Ok(EndedPremium {
             accrued_at,
             ended_at,
-            earned: [part(&at_accrual, &at_first)?, part(&at_first, &at_second)?, part(&at_second, &at_end)?],
+            earned,
             waiting: units(at_accrual.waiting)?,
             loss: units(at_end.in_force()?)?,
         })

@@ -209,13 +209,16 @@ impl Treaty {
 
     /// Puts the treaty in force, after its notice and before its term: the cedant pays a layer's premium and stays
     /// solvent, the reinsurer earns it from now to the end of the term and is solvent for the limit. Not while an exit
-    /// past its day is unfilled in either pool, nor while the cedant is in alert.
+    /// past its day is unfilled in either pool, nor while the cedant is in alert. The renewal of a quota share on terms no
+    /// worse costs those who leave the cedant nothing: it does not wait for them.
     pub fn accept(&mut self, key: Pubkey, cedant: &mut Pool, reinsurer: &mut Pool, now: i64) -> Result<Acceptance> {
         self.require_state(TreatyState::Announced)?;
         ensure!(now >= self.notice_until, BackstopError::NoticeNotOver);
         ensure!(now < self.start(), BackstopError::WrongTreatyState);
         cedant.require_no_alert()?;
-        cedant.require_no_exits_waiting(now)?;
+        if !cedant.renews(self) {
+            cedant.require_no_exits_waiting(now)?;
+        }
         reinsurer.require_no_exits_waiting(now)?;
         self.premium = self.bind_cedant(key, cedant, now)?;
         self.rate_q32 = self.bind_reinsurer(key, reinsurer, self.premium, now)?;

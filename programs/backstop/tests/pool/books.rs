@@ -179,26 +179,85 @@ fn a_sale_needs_its_part_of_required_capital_from_surplus_and_junior() {
     pool.require_first_loss().unwrap();
 }
 
+/// A quota share of half, from NOW on for 30 days.
+fn half(limit_left: u64) -> QuotaShareInForce {
+    QuotaShareInForce {
+        treaty: key(9),
+        limit_left,
+        start: NOW,
+        end: NOW + 30 * DAY,
+        cession_bps: 5_000,
+        ..QuotaShareInForce::default()
+    }
+}
+
 #[test]
-fn a_quota_share_stands_in_for_capital_only_while_it_covers_every_live_cover() {
+fn a_quota_share_stands_in_for_capital_within_its_term() {
     let mut pool = pool();
-    pool.last_cover_end_day = TODAY + 30;
-    pool.quota_share.limit_left = 1_000;
-    pool.quota_share.cession_bps = 3_000;
-    pool.quota_share.start = NOW;
-    pool.quota_share.end = NOW + 30 * DAY;
+    pool.quota_shares[0] = QuotaShareInForce { cession_bps: 3_000, ..half(1_000) };
     assert_eq!(pool.reinsurance_credit(2_000, NOW), 600);
     assert_eq!(pool.reinsurance_credit(2_000, NOW - 1), 0);
-    assert_eq!(pool.reinsurance_credit(2_000, NOW + 10), 600);
-    pool.quota_share.end = NOW + 30 * DAY - 1;
-    assert_eq!(pool.reinsurance_credit(2_000, NOW), 0);
-    pool.quota_share.end = NOW + 31 * DAY;
-    assert_eq!(pool.reinsurance_credit(2_000, NOW), 600);
+    assert_eq!(pool.reinsurance_credit(2_000, NOW + 30 * DAY - 1), 600);
+    assert_eq!(pool.reinsurance_credit(2_000, NOW + 30 * DAY), 0);
     assert_eq!(pool.reinsurance_credit(20_000, NOW), 1_000);
     pool.terms.max_credit_bps = 1_000;
     assert_eq!(pool.reinsurance_credit(2_000, NOW), 200);
-    pool.quota_share.limit_left = 0;
+    pool.quota_shares[0].limit_left = 0;
     assert_eq!(pool.reinsurance_credit(2_000, NOW), 0);
+}
+
+#[test]
+fn what_outlasts_a_quota_share_is_backed_without_its_credit() {
+    let mut pool = pool_with(0, 1_000, 0);
+    pool.quota_shares[0] = half(10_000);
+    // 2,000 are backed by 1,000 and as much credit.
+    pool.add_exposure(0, 2_000).unwrap();
+    assert_eq!(pool.least_capital(NOW).unwrap(), 1_000);
+    // A cover of a unit for a year takes nothing of it away; one more than there is capital is refused.
+    pool.count_outlasting(TODAY + 365, 1).unwrap();
+    assert_eq!((pool.quota_shares[0].outlasting, pool.least_capital(NOW).unwrap()), (1, 1_000));
+    pool.count_outlasting(TODAY + 31, 999).unwrap();
+    pool.require_solvent(NOW).unwrap();
+    pool.count_outlasting(TODAY + 31, 1).unwrap();
+    assert_eq!(pool.least_capital(NOW).unwrap(), 1_001);
+    refused(pool.require_solvent(NOW), BelowRequiredCapital);
+    // One that ends with the term does not outlast it, and one that is given back no longer does.
+    pool.count_outlasting(TODAY + 30, 500).unwrap();
+    assert_eq!(pool.quota_shares[0].outlasting, 1_001);
+    pool.uncount_outlasting(TODAY + 30, 500);
+    pool.uncount_outlasting(TODAY + 31, 1);
+    assert_eq!(pool.quota_shares[0].outlasting, 1_000);
+    pool.require_solvent(NOW).unwrap();
+    // Beside an alert it is asked for beside it, and never for more than is there.
+    let alert = Alert { group: 0, number: 0, exposure: 300 };
+    pool.move_alert(alert, AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
+    assert_eq!(pool.least_capital(NOW).unwrap(), 1_300); // 300, and 1,000 without credit
+    pool.quota_shares[0].outlasting = 9_999;
+    assert_eq!(pool.least_capital(NOW).unwrap(), 2_000);
+}
+
+#[test]
+fn the_next_quota_share_stands_in_for_what_outlasts_the_first() {
+    let mut pool = pool_with(0, 1_000, 0);
+    let next = QuotaShareInForce { treaty: key(8), start: NOW + 30 * DAY, end: NOW + 60 * DAY, ..half(10_000) };
+    pool.quota_shares = [half(10_000), next];
+    pool.add_exposure(0, 2_000).unwrap();
+    pool.count_outlasting(TODAY + 60, 2_000).unwrap();
+    assert_eq!(pool.quota_shares.map(|share| share.outlasting), [2_000, 0]);
+    pool.require_solvent(NOW).unwrap();
+    // By its own limit.
+    pool.quota_shares[1].limit_left = 999;
+    assert_eq!(pool.least_capital(NOW).unwrap(), 1_001);
+    pool.quota_shares[1].limit_left = 1_000;
+    // What outlasts both is the pool's alone, whichever of them runs.
+    pool.count_outlasting(TODAY + 61, 1_001).unwrap();
+    for now in [NOW, NOW + 30 * DAY] {
+        assert_eq!(pool.least_capital(now).unwrap(), 1_001);
+    }
+    pool.uncount_outlasting(TODAY + 61, 1_001);
+    // A gap of a day is one in which it stands alone.
+    pool.quota_shares[1].start += DAY;
+    assert_eq!(pool.least_capital(NOW).unwrap(), 2_000);
 }
 
 #[test]
@@ -221,8 +280,7 @@ fn a_pool_is_solvent_down_to_the_last_unit_that_must_stay() {
     // What has asked to leave does not count, and what a quota share pays does.
     pool.tranches[1].exiting = 1_000;
     refused(pool.require_solvent(NOW), BelowRequiredCapital);
-    pool.quota_share.limit_left = 1;
-    pool.quota_share.cession_bps = 1_000;
+    pool.quota_shares[0] = half(1);
     pool.require_solvent(NOW).unwrap();
     pool.add_exposure(3, 1).unwrap();
     refused(pool.require_solvent(NOW), BelowRequiredCapital);
@@ -289,10 +347,10 @@ fn leverage_is_that_of_what_is_left_beside_an_alert() {
 fn no_treaty_stands_in_for_an_alert() {
     let mut pool = beside_an_alert();
     pool.terms.solvency_bps = 10_000;
-    (pool.quota_share.limit_left, pool.quota_share.cession_bps, pool.quota_share.end) = (10_000, 5_000, NOW + DAY);
+    pool.quota_shares[0] = half(10_000);
     // 400, and half of 300: whether the treaty pays for the alert depends on when its event was.
     assert_eq!(pool.least_capital(NOW).unwrap(), 550);
-    pool.quota_share.limit_left = 100;
+    pool.quota_shares[0].limit_left = 100;
     assert_eq!(pool.least_capital(NOW).unwrap(), 600);
 }
 
@@ -357,7 +415,7 @@ fn every_entry_of_the_ledger_counts_in_the_invariant() {
         pool.unearned_premium = 6;
         pool.incident_reserves = 7;
         pool.exit_reserves = 8;
-        pool.treaty_payable = 9;
+        pool.treaty_payable[0] = 9;
         pool.second_stream.amount = 10;
         pool.premium_refunds = 11;
         pool.set_aside = 12;
@@ -379,7 +437,7 @@ fn every_entry_of_the_ledger_counts_in_the_invariant() {
         |pool| pool.unearned_premium += 1,
         |pool| pool.incident_reserves += 1,
         |pool| pool.exit_reserves += 1,
-        |pool| pool.treaty_payable += 1,
+        |pool| pool.treaty_payable[0] += 1,
         |pool| pool.second_stream.amount += 1,
         |pool| pool.premium_refunds += 1,
         |pool| pool.set_aside += 1,

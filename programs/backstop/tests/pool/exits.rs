@@ -216,8 +216,8 @@ fn what_is_beyond_the_required_capital_is_free_and_no_more_than_the_pool_has() {
     pool.add_exposure(0, 700).unwrap();
     assert_eq!(pool.free_for_exits(TODAY - 1, AlertLevel::None, NOW).unwrap(), 300);
     // A quota share stands in for 40 % of 700.
-    pool.quota_share.limit_left = 10_000;
-    pool.quota_share.cession_bps = 4_000;
+    (pool.quota_shares[0].limit_left, pool.quota_shares[0].cession_bps) = (10_000, 4_000);
+    pool.quota_shares[0].end = NOW + 1;
     assert_eq!(pool.free_for_exits(TODAY - 1, AlertLevel::None, NOW).unwrap(), 580);
     pool.release_exposure(0, 700).unwrap();
     assert_eq!(pool.free_for_exits(TODAY - 1, AlertLevel::None, NOW).unwrap(), 1_000);

@@ -16,7 +16,8 @@ fn accrued(pool: &mut Pool, until: i64) -> Accrual {
     let accrual = pool.accrue(until).unwrap();
     pool.invariant().unwrap();
     let Accrual { earned, late, ceded, surplus, junior, senior, junior_exiting, senior_exiting } = accrual;
-    assert_eq!(earned + late, ceded + surplus + junior + senior + junior_exiting + senior_exiting);
+    let shared = [surplus, junior, senior, junior_exiting, senior_exiting];
+    assert_eq!(earned + late, ceded.iter().chain(&shared).sum::<u64>());
     accrual
 }
 
@@ -233,7 +234,7 @@ fn capital_is_noted_when_a_day_is_first_touched_and_not_before() {
 
 /// A quota share of 40 % less a quarter, from a second to another.
 fn cede(pool: &mut Pool, start: i64, end: i64, limit_left: u64) {
-    pool.quota_share = QuotaShareInForce {
+    pool.quota_shares[0] = QuotaShareInForce {
         treaty: key(9),
         limit_left,
         start,
@@ -251,27 +252,52 @@ fn a_quota_share_gets_its_part_of_what_is_earned_within_its_term() {
     // 30 % of 200 seconds; a tenth of the rest to the surplus, and the rest to the junior tranche, but for a fraction: 24
     // that the surplus has by then earn 0.03.
     let accrual = accrued(&mut pool, NOW + 1_000);
-    assert_eq!(accrual, Accrual { earned: 1_000, ceded: 60, surplus: 95, junior: 845, ..Accrual::default() });
-    assert_eq!((pool.treaty_payable, pool.accrued_at), (60, NOW + 1_000));
+    assert_eq!(accrual, Accrual { earned: 1_000, ceded: [60, 0], surplus: 95, junior: 845, ..Accrual::default() });
+    assert_eq!((pool.treaty_payable[0], pool.accrued_at), (60, NOW + 1_000));
+}
+
+#[test]
+fn two_quota_shares_one_after_the_other_get_each_its_part_by_its_own_terms() {
+    let mut pool = earning(0, 1_000_000, 0);
+    cede(&mut pool, NOW + 100, NOW + 300, 1_000);
+    // 20 %, without a commission, from where the first ends.
+    pool.quota_shares[1] = QuotaShareInForce {
+        treaty: key(8),
+        limit_left: 1_000,
+        start: NOW + 300,
+        end: NOW + 800,
+        cession_bps: 2_000,
+        ..QuotaShareInForce::default()
+    };
+    let mut often = pool;
+    // 30 % of 200 seconds, then 20 % of 500; a tenth of the rest to the surplus.
+    let accrual = accrued(&mut pool, NOW + 1_000);
+    assert_eq!(accrual, Accrual { earned: 1_000, ceded: [60, 100], surplus: 84, junior: 756, ..Accrual::default() });
+    assert_eq!((pool.treaty_payable, pool.accrued_at), ([60, 100], NOW + 1_000));
+    // However often somebody accrues.
+    for second in [99, 100, 101, 299, 300, 301, 550, 799, 800, 1_000] {
+        accrued(&mut often, NOW + second);
+    }
+    assert_eq!((often.treaty_payable, often.surplus), (pool.treaty_payable, pool.surplus));
 }
 
 #[test]
 fn a_quota_share_that_is_over_or_has_not_begun_gets_nothing() {
     let mut pool = earning(0, 1_000_000, 0);
     cede(&mut pool, NOW + 500, NOW + 600, 1_000);
-    assert_eq!(accrued(&mut pool, NOW + 499).ceded, 0);
-    assert_eq!(accrued(&mut pool, NOW + 500).ceded, 0);
-    assert_eq!(accrued(&mut pool, NOW + 510).ceded, 3);
-    assert_eq!(accrued(&mut pool, NOW + 600).ceded, 27);
-    assert_eq!(accrued(&mut pool, NOW + 700).ceded, 0);
-    assert_eq!(accrued(&mut pool, NOW + 1_700).ceded, 0);
+    assert_eq!(accrued(&mut pool, NOW + 499).ceded[0], 0);
+    assert_eq!(accrued(&mut pool, NOW + 500).ceded[0], 0);
+    assert_eq!(accrued(&mut pool, NOW + 510).ceded[0], 3);
+    assert_eq!(accrued(&mut pool, NOW + 600).ceded[0], 27);
+    assert_eq!(accrued(&mut pool, NOW + 700).ceded[0], 0);
+    assert_eq!(accrued(&mut pool, NOW + 1_700).ceded[0], 0);
 }
 
 #[test]
 fn fractions_of_ceded_premium_are_carried() {
     let mut pool = earning(0, 1_000_000, 0);
     cede(&mut pool, NOW, NOW + DAY, 1_000);
-    let ceded: Vec<u64> = (1..=10).map(|second| accrued(&mut pool, NOW + second).ceded).collect();
+    let ceded: Vec<u64> = (1..=10).map(|second| accrued(&mut pool, NOW + second).ceded[0]).collect();
     assert_eq!(ceded, [0, 0, 0, 1, 0, 0, 1, 0, 0, 1]); // 0.3 a second
 }
 
@@ -289,7 +315,7 @@ fn premium_is_ceded_as_far_as_the_limit_covers_what_is_exposed() {
         let mut pool = earning(0, 1_000_000, 0);
         cede(&mut pool, NOW, NOW + DAY, limit_left);
         pool.add_exposure(0, exposure).unwrap();
-        assert_eq!(accrued(&mut pool, NOW + 1_000).ceded, ceded, "{limit_left} of {exposure}");
+        assert_eq!(accrued(&mut pool, NOW + 1_000).ceded[0], ceded, "{limit_left} of {exposure}");
     }
 }
 
@@ -380,17 +406,17 @@ fn the_premium_of_a_product_that_is_over_is_divided_and_never_ceded_beyond_what_
     let ended = EndedPremium {
         accrued_at: NOW,
         ended_at: NOW + 400,
-        earned: [part(NOW, 100), part(NOW + 100, 200), part(NOW + 300, 100)],
+        earned: [part(NOW, 100), part(NOW + 100, 200), part(NOW + 300, 100), part(0, 0), part(0, 0)],
         waiting: 1_000,
         loss: 5_000,
     };
     let accrual = pool.end_premium(&ended).unwrap();
     // 30 % of the 200 within the term; of the 340 a tenth to the surplus, and a fraction on what that has.
-    assert_eq!((accrual.earned, accrual.late, accrual.ceded, accrual.surplus), (400, 0, 60, 35));
+    assert_eq!((accrual.earned, accrual.late, accrual.ceded, accrual.surplus), (400, 0, [60, 0], 35));
     assert_eq!((pool.unearned_premium, pool.premium_refunds, pool.set_aside), (857_600, 1_000, 5_000));
     pool.invariant().unwrap();
     let rest = pool.decide_set_aside(5_000, 3_000).unwrap();
-    assert_eq!((rest.earned, rest.late, rest.ceded, rest.surplus, rest.junior), (0, 2_000, 0, 200, 1_800));
+    assert_eq!((rest.earned, rest.late, rest.ceded, rest.surplus, rest.junior), (0, 2_000, [0; 2], 200, 1_800));
     assert_eq!((pool.premium_refunds, pool.set_aside), (4_000, 0));
     pool.invariant().unwrap();
     refused(pool.decide_set_aside(1, 0), InvariantViolated);
@@ -412,7 +438,7 @@ fn late_money_comes_in_evenly_and_is_not_ceded() {
     assert_eq!(pool.second_stream, SecondStream { amount: 9_000, until: NOW + 90 * DAY });
     pool.invariant().unwrap();
     let accrual = accrued(&mut pool, NOW + 30 * DAY);
-    assert_eq!((accrual.earned, accrual.late, accrual.ceded, accrual.junior), (0, 3_000, 0, 3_000));
+    assert_eq!((accrual.earned, accrual.late, accrual.ceded, accrual.junior), (0, 3_000, [0; 2], 3_000));
     // 6,000 over 60 days and 3,000 over 90 go on as one, over 70.
     pool.cash += 3_000;
     pool.stream_late(3_000).unwrap();

@@ -105,6 +105,23 @@ fn acceptance_is_refused_out_of_its_time_in_alert_and_without_the_money() {
 }
 
 #[test]
+fn whoever_waits_to_leave_the_cedant_does_not_stop_a_renewal_on_terms_no_worse() {
+    let accept = |limit, change: fn(&mut Pool, &mut Pool)| {
+        let (mut treaty, mut cedant, mut reinsurer) = announced();
+        let this = Treaty { start_day: TODAY, end_day: TODAY + 11, ..crate::common::treaty(QUOTA_SHARE, 900) };
+        cedant.put_in_force(key(9), &this).unwrap();
+        (treaty.kind, treaty.limit) = (QUOTA_SHARE, limit);
+        change(&mut cedant, &mut reinsurer);
+        treaty.accept(key(1), &mut cedant, &mut reinsurer, NOW)
+    };
+    assert!(accept(900, |cedant, _| cedant.oldest_exit_day = TODAY - 1).is_ok());
+    refused(accept(899, |cedant, _| cedant.oldest_exit_day = TODAY - 1), ExitsWaiting);
+    // The reinsurer's capital is bound by it: who waits to leave there is paid first.
+    refused(accept(900, |_, reinsurer| reinsurer.oldest_exit_day = TODAY - 1), ExitsWaiting);
+    refused(accept(900, |cedant, _| cedant.alerts = 1), PoolInAlert);
+}
+
+#[test]
 fn commuting_ends_the_term_in_three_days_and_gives_back_what_is_unearned_then() {
     let (mut treaty, mut cedant, mut reinsurer) = announced();
     treaty.start_day = TODAY + 1;
@@ -156,13 +173,14 @@ fn a_treaty_ends_in_the_books_of_both_once_it_can_no_longer_be_needed() {
 #[test]
 fn quota_share_premium_is_handed_over_whole_and_earned_over_seven_days() {
     let (mut cedant, mut reinsurer) = (pool_with(0, 0, 10_000), reinsurer_with(0, 0, 10_000));
-    refused(cedant.hand_premium_to(&mut reinsurer, NOW), NothingOwed);
-    cedant.treaty_payable = 70;
+    cedant.put_in_force(key(9), &treaty(QUOTA_SHARE, 900)).unwrap();
+    refused(cedant.hand_premium_to((&key(31), &mut reinsurer), NOW), NothingOwed);
+    cedant.treaty_payable[0] = 70;
     cedant.cash += 70;
-    let ceded = cedant.hand_premium_to(&mut reinsurer, NOW + 1).unwrap();
+    let ceded = cedant.hand_premium_to((&key(31), &mut reinsurer), NOW + 1).unwrap();
     let rate_q32 = (70 << 32) / (8 * 86_400 - 1);
     assert_eq!(ceded, CededPremium { amount: 70, rate_q32, end_day: TODAY + 8 });
-    assert_eq!((cedant.treaty_payable, cedant.cash, reinsurer.unearned_premium), (0, 10_000, 70));
+    assert_eq!((cedant.treaty_payable[0], cedant.cash, reinsurer.unearned_premium), (0, 10_000, 70));
 }
 
 #[test]

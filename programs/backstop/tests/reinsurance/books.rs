@@ -33,22 +33,87 @@ fn one_quota_share_is_in_force_with_its_terms() {
         owed: 0,
         start: NOW,
         end: NOW + 30 * DAY,
+        outlasting: 0,
         cession_bps: 4_000,
         commission_bps: 2_500,
         padding: [0; 4],
     };
-    assert_eq!(pool.quota_share, expected);
-    refused(pool.put_in_force(key(8), &treaty), NoTreatyPlace);
+    assert_eq!(pool.quota_shares[0], expected);
+    refused(pool.put_in_force(key(8), &treaty), BadTreatyTerms);
     pool.shorten(&key(8), NOW);
-    assert_eq!(pool.quota_share, expected);
+    assert_eq!(pool.quota_shares[0], expected);
     pool.shorten(&key(9), NOW + DAY);
-    assert_eq!(pool.quota_share.end, NOW + DAY);
-    pool.treaty_payable = 1;
+    assert_eq!(pool.quota_shares[0].end, NOW + DAY);
+    pool.treaty_payable[0] = 1;
     refused(pool.take_out_of_force(&key(9)), TreatyInUse);
-    pool.treaty_payable = 0;
+    pool.treaty_payable[0] = 0;
     pool.take_out_of_force(&key(9)).unwrap();
-    assert_eq!(pool.quota_share, QuotaShareInForce::default());
+    assert_eq!(pool.quota_shares[0], QuotaShareInForce::default());
     refused(pool.take_out_of_force(&key(9)), WrongTreatyState);
+}
+
+#[test]
+fn two_quota_shares_are_in_force_one_after_the_other_each_with_what_it_is_owed() {
+    let over = |number: u8, from: u32, to: u32| {
+        (key(number), Treaty { start_day: TODAY + from, end_day: TODAY + to, ..treaty(QUOTA_SHARE, 900) })
+    };
+    let keys = |pool: &Pool| pool.quota_shares.map(|share| share.treaty.to_bytes()[0]);
+    let mut pool = pool();
+    (pool.total_exposure, pool.group_exposures[0], pool.last_cover_end_day) = (70, 70, TODAY + 40);
+    let (later, next) = over(1, 30, 60);
+    pool.put_in_force(later, &next).unwrap();
+    pool.treaty_payable[0] = 5;
+    // No second in common, whichever is accepted first.
+    for (from, to) in [(30, 60), (0, 31), (59, 90), (40, 50), (0, 90)] {
+        let (treaty, terms) = over(3, from, to);
+        refused(pool.put_in_force(treaty, &terms), BadTreatyTerms);
+    }
+    let (first, this) = over(2, 0, 30);
+    pool.put_in_force(first, &this).unwrap();
+    assert_eq!((keys(&pool), pool.treaty_payable), ([2, 1], [0, 5]));
+    // Of what was sold before nobody knows how much ends when: all of it may outlast the first, and none the second.
+    assert_eq!(pool.quota_shares.map(|share| share.outlasting), [70, 0]);
+    assert_eq!((pool.payable_of(&key(1)), pool.payable_of(&key(2)), pool.payable_of(&key(3))), (5, 0, 0));
+    assert_eq!((pool.quota_share_at(NOW), pool.quota_share_at(NOW + 30 * DAY)), (Some(0), Some(1)));
+    assert_eq!((pool.quota_share_at(NOW - 1), pool.quota_share_at(NOW + 60 * DAY)), (None, None));
+    let (third, terms) = over(3, 60, 90);
+    refused(pool.put_in_force(third, &terms), NoTreatyPlace);
+    // The first is over: the second closes up, with what it is owed.
+    refused(pool.take_out_of_force(&key(1)), TreatyInUse);
+    pool.take_out_of_force(&key(2)).unwrap();
+    assert_eq!((keys(&pool), pool.treaty_payable), ([1, 0], [5, 0]));
+    pool.put_in_force(third, &terms).unwrap();
+    assert_eq!(keys(&pool), [1, 3]);
+    // Cut short, all may outlast it.
+    pool.shorten(&key(1), NOW + 35 * DAY);
+    assert_eq!((pool.quota_shares[0].end, pool.quota_shares[0].outlasting), (NOW + 35 * DAY, 70));
+}
+
+#[test]
+fn a_renewal_goes_on_at_once_on_terms_no_worse() {
+    let mut pool = pool();
+    pool.put_in_force(key(9), &treaty(QUOTA_SHARE, 900)).unwrap();
+    let next = |cession_bps, commission_bps, limit, from| Treaty {
+        start_day: TODAY + from,
+        end_day: TODAY + from + 30,
+        ..treaty(TreatyKind::QuotaShare { cession_bps, commission_bps }, limit)
+    };
+    assert!(pool.renews(&next(4_000, 2_500, 900, 30)));
+    assert!(pool.renews(&next(4_000, 2_501, 901, 30)));
+    for worse in [
+        next(4_001, 2_500, 900, 30),
+        next(3_999, 2_500, 900, 30),
+        next(4_000, 2_499, 900, 30),
+        next(4_000, 2_500, 899, 30),
+        next(4_000, 2_500, 900, 31),
+        Treaty { start_day: TODAY + 30, end_day: TODAY + 60, ..treaty(layer(1), 900) },
+    ] {
+        assert!(!pool.renews(&worse), "{worse:?}");
+    }
+    // Of a limit that was used only what is left counts; where nothing is in force nothing is renewed.
+    pool.quota_shares[0].limit_left = 800;
+    assert!(pool.renews(&next(4_000, 2_500, 800, 30)));
+    assert!(!crate::common::pool().renews(&next(4_000, 2_500, 900, 0)));
 }
 
 #[test]
@@ -118,10 +183,13 @@ fn a_cedant_pays_from_its_surplus_and_hands_over_what_was_ceded() {
     refused(pool.pay_from_surplus(101), SurplusTooSmall);
     pool.pay_from_surplus(100).unwrap();
     assert_eq!((pool.surplus, pool.cash), (0, 1_000));
-    refused(pool.take_treaty_payable(), NothingOwed);
-    (pool.treaty_payable, pool.cash) = (70, 1_070);
-    assert_eq!(pool.take_treaty_payable().unwrap(), 70);
-    assert_eq!((pool.treaty_payable, pool.cash), (0, 1_000));
+    refused(pool.take_treaty_payable(&key(31)), WrongParent);
+    pool.put_in_force(key(9), &treaty(QUOTA_SHARE, 900)).unwrap();
+    refused(pool.take_treaty_payable(&key(31)), NothingOwed);
+    refused(pool.take_treaty_payable(&key(30)), WrongParent);
+    (pool.treaty_payable[0], pool.cash) = (70, 1_070);
+    assert_eq!(pool.take_treaty_payable(&key(31)).unwrap(), 70);
+    assert_eq!((pool.treaty_payable[0], pool.cash), (0, 1_000));
     pool.receive_surplus(20).unwrap();
     assert_eq!((pool.surplus, pool.cash), (20, 1_020));
     pool.invariant().unwrap();

@@ -43,8 +43,8 @@ fn incident() -> Incident {
 /// A pool with a quota share and layers, each with its term.
 fn pool_with_treaties(quota_share: (i64, i64), layers: &[(i64, i64)]) -> Pool {
     let mut pool = pool();
-    pool.quota_share.treaty = key(9);
-    (pool.quota_share.start, pool.quota_share.end) = quota_share;
+    pool.quota_shares[0].treaty = key(9);
+    (pool.quota_shares[0].start, pool.quota_shares[0].end) = quota_share;
     for (number, (layer, (start, end))) in (1..).zip(pool.layers.iter_mut().zip(layers)) {
         (layer.treaty, layer.start, layer.end) = (key(number), *start, *end);
     }
@@ -273,12 +273,12 @@ fn opening_leaves_other_premium_alone_and_cedes_what_was_earned_in_the_term() {
     let (mut pool, mut product, mut rates, mut trigger) = triggered(10_000);
     pool.stream_premium(864_000, NOW, TODAY + 10).unwrap();
     pool.stream_cover(10 * 86_400, TODAY + 1, TODAY + 11).unwrap();
-    let treaty = &mut pool.quota_share;
+    let treaty = &mut pool.quota_shares[0];
     (treaty.treaty, treaty.limit_left, treaty.cession_bps) = (key(9), 1 << 40, 5_000);
     (treaty.start, treaty.end) = (NOW + 200, NOW + 1_200);
     let opening = empty().open(KEYS, &mut pool, &mut product, &mut rates, &mut trigger, NOW + 9_000).unwrap();
     let rest = opening.growth.accrual;
-    assert_eq!((opening.accrual.earned, opening.accrual.ceded, rest.late, rest.ceded), (7_200, 500, 856_800, 0));
+    assert_eq!((opening.accrual.earned, opening.accrual.ceded, rest.late, rest.ceded), (7_200, [500, 0], 856_800, [0, 0]));
     assert_eq!((opening.waiting_refunds, opening.growth.loss_refunds), (864_000, 0));
     assert_eq!((pool.rate_q32, pool.waiting_rate_q32, pool.unearned_premium), (ONE_A_SECOND, ONE_A_SECOND, 1_728_000));
     pool.invariant().unwrap();
@@ -429,7 +429,7 @@ fn an_incident_grows_until_it_is_final_and_its_treaties_owe_with_it() {
     let mut quota_share = treaty(QUOTA_SHARE, 1_500);
     let call = quota_share.call(key(9), &mut incident, &mut crisis, &mut pool, &mut reinsurer, NOW + 7_200).unwrap();
     assert_eq!((call.owed, call.paid, call.received, call.receipt.recovered), (1_000, 1_000, 1_000, 1_000));
-    assert_eq!((pool.crisis.uncalled, pool.crisis.recovered, pool.quota_share.owed), (1, 1_000, 0));
+    assert_eq!((pool.crisis.uncalled, pool.crisis.recovered, pool.quota_shares[0].owed), (1, 1_000, 0));
     let again = quota_share.call(key(9), &mut incident, &mut crisis, &mut pool, &mut reinsurer, NOW + 7_200);
     refused(again, NothingOwed);
 
@@ -441,12 +441,12 @@ fn an_incident_grows_until_it_is_final_and_its_treaties_owe_with_it() {
     assert_eq!((pool.crisis.uncalled, pool.crisis.growth, funding.giving.amount), (2, 500, 4_500));
     // The reinsurer has 100 for 500: the rest stays owed, and is paid when it has more.
     let call = quota_share.call(key(9), &mut incident, &mut crisis, &mut pool, &mut reinsurer, NOW + DAY).unwrap();
-    assert_eq!((call.owed, call.paid, pool.quota_share.owed, pool.crisis.uncalled), (500, 100, 400, 1));
+    assert_eq!((call.owed, call.paid, pool.quota_shares[0].owed, pool.crisis.uncalled), (500, 100, 400, 1));
     let again = quota_share.call(key(9), &mut incident, &mut crisis, &mut pool, &mut reinsurer, NOW + DAY);
     refused(again, NothingOwed);
     reinsurer.contribute(5_000).unwrap();
     let call = quota_share.call(key(9), &mut incident, &mut crisis, &mut pool, &mut reinsurer, NOW + DAY).unwrap();
-    assert_eq!((call.paid, pool.quota_share.owed, reinsurer.inward[0].limit), (400, 0, 0));
+    assert_eq!((call.paid, pool.quota_shares[0].owed, reinsurer.inward[0].limit), (400, 0, 0));
 
     // It can no longer fall, and what was not lost of the premium is given back once it is final.
     evidence.0.severity_bps = 8_000;

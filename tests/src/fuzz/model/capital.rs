@@ -83,8 +83,8 @@ pub struct Pool {
     pub incident_reserves: N,
     /// Set aside for exits.
     pub exit_reserves: N,
-    /// Quota-share premium not handed over.
-    pub payable: N,
+    /// Quota-share premium not handed over, by treaty.
+    pub payable: BTreeMap<usize, N>,
     /// What was sent to the vault past the books.
     pub donated: N,
     /// Last accrual.
@@ -122,8 +122,8 @@ pub struct Pool {
     pub alerts_since: Option<i64>,
     /// When the number of alerts that are due last rose from zero.
     pub due_since: Option<i64>,
-    /// The quota share in force.
-    pub quota_share: Option<usize>,
+    /// The quota shares in force, in their order, each with the exposure that outlasts it.
+    pub quota_shares: Vec<(usize, N)>,
     /// Layers in force, upward.
     pub layers: Vec<usize>,
     /// Treaties that it stands behind, in the order of its books.
@@ -146,7 +146,7 @@ impl Pool {
         let recovered = self.crisis.as_ref().map_or(0, |crisis| crisis.recovered);
         let reserves = self.incident_reserves + crises + recovered + self.exit_reserves;
         let premium = self.unearned + self.refunds + self.set_aside + self.late.0;
-        self.surplus + classes + premium + reserves + self.payable
+        self.surplus + classes + premium + reserves + self.payable.values().sum::<N>()
     }
 
     /// Capital without what has asked to leave.
@@ -268,8 +268,8 @@ impl Model {
     /// Brings a pool's premium up to now.
     pub fn accrue(&mut self, pool: usize) {
         let now = self.now;
-        let treaty = self.pools[pool].quota_share.map(|treaty| &self.treaties[treaty]);
-        let (from, to) = treaty.map_or((0, 0), |treaty| (start(treaty.start_day), start(treaty.end_day)));
+        let terms = |(treaty, _): &(usize, N)| [self.treaties[*treaty].start_day, self.treaties[*treaty].end_day];
+        let mut cuts: Vec<i64> = self.pools[pool].quota_shares.iter().flat_map(terms).map(start).collect();
         self.pools[pool].note_low(day(now));
         self.note_held(pool);
         let books = &mut self.pools[pool];
@@ -278,17 +278,17 @@ impl Model {
         if now <= books.accrued_at {
             return;
         }
-        let waits_from = self.pools[pool].queue.first().map_or(0, |oldest| start(oldest + 1));
-        let mut cuts = [from, to, waits_from, now];
+        cuts.extend(self.pools[pool].queue.first().map(|oldest| start(oldest + 1)));
+        cuts.push(now);
         cuts.sort_unstable();
         for until in cuts {
             if until > self.pools[pool].accrued_at && until <= now {
-                self.accrue_until(pool, until, from, to);
+                self.accrue_until(pool, until);
             }
         }
     }
 
-    fn accrue_until(&mut self, pool: usize, until: i64, from: i64, to: i64) {
+    fn accrue_until(&mut self, pool: usize, until: i64) {
         let books = &mut self.pools[pool];
         let begin = books.accrued_at;
         books.accrued_at = until;
@@ -308,24 +308,31 @@ impl Model {
         let late =
             if amount == 0 || until >= end { amount } else { amount * seconds(begin, until) / seconds(begin, end) };
         books.late.0 -= late;
-        let ceding = (from..to).contains(&begin);
-        self.share_out(pool, earned, late, ceding, begin);
+        self.share_out(pool, earned, late, begin);
     }
 
-    /// Shares out what was earned from `at` on and what came late, which are in no entry any more; of the first the quota
-    /// share gets its part if `ceding`.
-    pub(super) fn share_out(&mut self, pool: usize, earned: N, late: N, ceding: bool, at: i64) {
+    /// The quota share within whose term a moment is.
+    fn quota_share_at(&self, pool: usize, at: i64) -> Option<usize> {
+        let in_term = |treaty: &usize| {
+            (start(self.treaties[*treaty].start_day)..start(self.treaties[*treaty].end_day)).contains(&at)
+        };
+        self.pools[pool].quota_shares.iter().map(|(treaty, _)| *treaty).find(in_term)
+    }
+
+    /// Shares out what was earned, at `at`, and what came late, which are in no entry any more; of the first the quota
+    /// share of that moment gets its part.
+    pub(super) fn share_out(&mut self, pool: usize, earned: N, late: N, at: i64) {
         if earned == 0 && late == 0 {
             return;
         }
         let required = self.required(pool);
         let kept_waiting = self.pools[pool].exits_wait(at);
         let exposure = self.exposure_of_pool(pool);
-        let terms = self.pools[pool].quota_share.map(|treaty| self.treaties[treaty].clone());
+        let index = self.quota_share_at(pool, at);
+        let terms = index.map(|treaty| self.treaties[treaty].clone());
         let books = &mut self.pools[pool];
         let mut ceded = 0;
         if let Some((treaty, (cession, commission))) = terms.as_ref().and_then(|t| Some((t, t.quota_share()?)))
-            && ceding
             && treaty.limit_left > 0
         {
             let due = earned * cession * (BPS - commission) + books.fractions[3];
@@ -381,7 +388,9 @@ impl Model {
             to_tranches += gains[index].iter().sum::<N>();
         }
         books.fractions = fractions;
-        books.payable += ceded;
+        if let Some(treaty) = index {
+            *books.payable.entry(treaty).or_default() += ceded;
+        }
         books.surplus += kept - to_tranches;
         for (class, [staying, exiting]) in books.classes.iter_mut().zip(gains) {
             class.assets += staying;
@@ -426,32 +435,41 @@ impl Model {
         low
     }
 
-    /// What the quota share stands in for of what is required.
-    fn credit(&self, pool: usize, required: N) -> N {
-        let books = &self.pools[pool];
-        let Some(treaty) = books.quota_share.map(|treaty| &self.treaties[treaty]) else { return 0 };
-        if self.now < start(treaty.start_day) || treaty.end_day < books.last_cover_end_day {
-            return 0;
-        }
+    /// What a quota share stands in for of what is required.
+    fn credit(&self, pool: usize, treaty: Option<usize>, required: N) -> N {
+        let Some(treaty) = treaty.map(|treaty| &self.treaties[treaty]) else { return 0 };
         let (cession, _) = treaty.quota_share().expect("the quota share is one");
-        let part = cession.min(N::from(books.terms.max_credit_bps));
+        let part = cession.min(N::from(self.pools[pool].terms.max_credit_bps));
         treaty.limit_left.min(required * part / BPS)
     }
 
-    /// Own capital with which it is just solvent: what is in alert and what incidents are due in full and without credit,
-    /// beside what the rest requires; no less than without an alert.
+    /// Own capital with which it is just solvent, now and when the quota shares in force have ended: what is in alert and
+    /// what incidents are due in full and without credit, beside what the rest requires; no less than without an alert.
     pub fn least_capital(&self, pool: usize) -> N {
-        let terms = &self.pools[pool].terms;
-        let of = |required: N, exposure: N| {
+        let (terms, shares) = (&self.pools[pool].terms, &self.pools[pool].quota_shares);
+        let of = |required: N, exposure: N, treaty: Option<usize>| {
             let for_losses = ceil(required * N::from(terms.solvency_bps), BPS);
             let stays = for_losses.max(ceil(exposure * BPS, N::from(terms.max_leverage_bps)));
-            stays.saturating_sub(self.credit(pool, required))
+            stays.saturating_sub(self.credit(pool, treaty, required))
         };
         let crisis = self.pools[pool].crisis.as_ref();
         let due = crisis.map_or(0, |it| (it.gross + it.growth).saturating_sub(it.given + it.recovered));
         let (alert, exposure) = (self.alerts(pool).exposure, self.exposure_of_pool(pool));
-        let all = of(self.required(pool), exposure);
-        if due + alert == 0 { all } else { all.max(due + alert + of(self.required_beside_alerts(pool), exposure - alert)) }
+        let (lost, others) = (due + alert, exposure - alert);
+        let required = if lost == 0 { self.required(pool) } else { self.required_beside_alerts(pool) };
+        let now = self.quota_share_at(pool, self.now);
+        let mut least = of(self.required(pool), exposure, now).max(lost + of(required, others, now));
+        let place = shares.iter().position(|(treaty, _)| Some(*treaty) == now);
+        for (index, (treaty, outlasting)) in shares.iter().enumerate().skip(place.unwrap_or(shares.len())) {
+            let next = shares.get(index + 1).map(|(next, _)| *next);
+            let next = next.filter(|next| self.treaties[*next].start_day == self.treaties[*treaty].end_day);
+            let left = (*outlasting).min(others);
+            least = least.max(lost + of(required.min(left), left, next));
+            if next.is_none() {
+                break;
+            }
+        }
+        least
     }
 
     /// Refuses below required capital.

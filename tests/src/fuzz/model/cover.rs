@@ -184,6 +184,35 @@ impl Model {
         (base * N::from(entry.terms.cap_bps) / BPS).min(group_cap).min(100_000_000_000_000_000)
     }
 
+    /// Counts a cover among what outlasts quota shares, or no longer.
+    fn count_outlasting(&mut self, pool: usize, end_day: u32, sum: N, sold: bool) {
+        let ends: Vec<u32> =
+            self.pools[pool].quota_shares.iter().map(|(treaty, _)| self.treaties[*treaty].end_day).collect();
+        for ((_, outlasting), end) in self.pools[pool].quota_shares.iter_mut().zip(ends) {
+            if end_day > end {
+                *outlasting = if sold { *outlasting + sum } else { outlasting.saturating_sub(sum) };
+            }
+        }
+    }
+
+    /// Takes a product that is over out of what outlasts quota shares whose terms run.
+    pub(super) fn forget_outlasting(&mut self, product: usize) {
+        let pool = self.products[product].pool;
+        let (released_day, accrued_at) = (self.products[product].released_day, self.pools[pool].accrued_at);
+        for place in 0..self.pools[pool].quota_shares.len() {
+            let end_day = self.treaties[self.pools[pool].quota_shares[place].0].end_day;
+            let counted = |cover: &&Cover| {
+                let live = cover.product == product && cover.status != CoverStatus::Cancelled;
+                live && cover.end_day > released_day.max(end_day)
+            };
+            let sum: N = self.covers.iter().filter(counted).map(|cover| cover.sum).sum();
+            if start(end_day) > accrued_at {
+                let outlasting = &mut self.pools[pool].quota_shares[place].1;
+                *outlasting = outlasting.saturating_sub(sum);
+            }
+        }
+    }
+
     /// Counts utilisation, and drifts the level by the average of the days that are over. The pool is accrued.
     fn drift(&mut self, product: usize) {
         let now = self.now;
@@ -309,7 +338,7 @@ impl Model {
     }
 
     fn cancel(&mut self, cover: usize, by: Who) -> Rule {
-        let Cover { product, holder, premium, rate, active_day, end_day, status, bought_day, .. } =
+        let Cover { product, holder, sum, premium, rate, active_day, end_day, status, bought_day, .. } =
             self.covers[cover].clone();
         need(status == CoverStatus::Live && holder == Some(by), "not a live cover's holder")?;
         let pool = self.products[product].pool;
@@ -335,6 +364,7 @@ impl Model {
         if unearned > fee {
             self.receive(by, asset, unearned - fee)?;
         }
+        self.count_outlasting(pool, end_day, sum, false);
         self.covers[cover].status = CoverStatus::Cancelled;
         self.covers[cover].holder = None;
         self.covers[cover].paid = unearned - fee;
@@ -466,6 +496,7 @@ impl Model {
                 let cover = self.sell(product, N::from(sum), days)?;
                 let (premium, begins, end_day) = (cover.premium, start(cover.active_day), cover.end_day);
                 let index = self.covers.len();
+                self.count_outlasting(pool, end_day, cover.sum, true);
                 self.covers.push(cover);
                 self.need_solvent(pool)?;
                 self.need_first_loss(pool)?;

@@ -253,6 +253,7 @@ impl Model {
             open.until = open.until.max(proven_at + YEAR);
             crisis = open.number;
         }
+        self.forget_outlasting(product);
         let entry = &mut self.products[product];
         entry.state = ProductState::Over;
         entry.released = true;
@@ -263,7 +264,8 @@ impl Model {
             let treaty = &self.treaties[**treaty];
             (start(treaty.start_day)..start(treaty.end_day)).contains(&event_at)
         };
-        let treaties = books.quota_share.iter().chain(books.layers.iter()).filter(in_term).filter(|_| crisis != 0);
+        let shares = books.quota_shares.iter().map(|(treaty, _)| treaty);
+        let treaties = shares.chain(books.layers.iter()).filter(in_term).filter(|_| crisis != 0);
         let note = |treaty: &usize| Noted { treaty: *treaty, owed: 0, paid: 0, restored: 0, pending: false };
         let incident = Incident {
             state: IncidentState::Growing,
@@ -332,8 +334,8 @@ impl Model {
             let books = &mut self.pools[pool];
             books.set_aside -= loss;
             books.refunds += refunds;
-            let at = books.accrued_at;
-            self.share_out(pool, 0, loss - refunds, false, at);
+            let at = self.pools[pool].accrued_at;
+            self.share_out(pool, 0, loss - refunds, at);
         }
         self.products[product].incident = Some(incident);
     }
@@ -342,8 +344,8 @@ impl Model {
     /// waited, and what is not decided about, is set aside, and returned.
     fn end_premium(&mut self, product: usize, event_at: i64, ended_at: i64) -> (N, N) {
         let pool = self.products[product].pool;
-        let treaty = self.pools[pool].quota_share.map(|treaty| &self.treaties[treaty]);
-        let (from, to) = treaty.map_or((0, 0), |treaty| (start(treaty.start_day), start(treaty.end_day)));
+        let terms = |(treaty, _): &(usize, N)| [self.treaties[*treaty].start_day, self.treaties[*treaty].end_day];
+        let turns: Vec<i64> = self.pools[pool].quota_shares.iter().flat_map(terms).map(start).collect();
         let covers = &self.covers;
         let books = &mut self.pools[pool];
         let accrued_at = books.accrued_at;
@@ -361,13 +363,13 @@ impl Model {
         let loss = sum(false, ended_at, i64::MAX);
         // Earned until the protection ended, cut where the cession changes.
         let inside = |moment: i64| moment.clamp(accrued_at, ended_at);
-        let cuts = [accrued_at, inside(from), inside(to), ended_at];
+        let cuts = [vec![accrued_at], turns.into_iter().map(inside).collect(), vec![ended_at]].concat();
         let parts: Vec<(i64, N)> = cuts.windows(2).map(|cut| (cut[0], sum(false, cut[0], cut[1]))).collect();
         books.unearned -= waiting + loss + parts.iter().map(|(_, earned)| earned).sum::<N>();
         books.refunds += waiting;
         books.set_aside += loss;
         for (at, earned) in parts {
-            self.share_out(pool, earned, 0, (from..to).contains(&at), at);
+            self.share_out(pool, earned, 0, at);
         }
         let last = self.pools[pool].last_cover_end_day;
         self.note_cover_end(pool, last);

@@ -140,7 +140,16 @@ impl Model {
         need(now >= treaty.notice_until, "the notice is not over")?;
         need(now < start(start_day), "its term has begun")?;
         self.need_no_alert(cedant)?;
-        need(!self.pools[cedant].exits_wait(now) && !self.pools[reinsurer].exits_wait(now), "exits wait")?;
+        // The renewal of a quota share on terms no worse does not wait for those who leave the cedant.
+        let renews = treaty.quota_share().is_some_and(|(cession, commission)| {
+            self.pools[cedant].quota_shares.iter().map(|(other, _)| &self.treaties[*other]).any(|other| {
+                let (same, less) = other.quota_share().expect("it is one");
+                let no_worse = same == cession && less <= commission && other.limit_left <= limit;
+                other.end_day == start_day && no_worse
+            })
+        });
+        need(renews || !self.pools[cedant].exits_wait(now), "exits wait")?;
+        need(!self.pools[reinsurer].exits_wait(now), "exits wait")?;
         self.accrue(cedant);
         self.accrue(reinsurer);
         let premium = match treaty.kind {
@@ -157,8 +166,15 @@ impl Model {
         }
         match treaty.kind {
             TreatyKind::QuotaShare { .. } => {
-                need(self.pools[cedant].quota_share.is_none(), "there is a quota share")?;
-                self.pools[cedant].quota_share = Some(index);
+                let others = &self.pools[cedant].quota_shares;
+                let terms = |treaty: usize| (self.treaties[treaty].start_day, self.treaties[treaty].end_day);
+                for (from, to) in others.iter().map(|(other, _)| terms(*other)) {
+                    need(end_day <= from || to <= start_day, "it overlaps another quota share")?;
+                }
+                need(others.len() < 2, "there are two quota shares")?;
+                let place = others.iter().filter(|(other, _)| terms(*other).0 < start_day).count();
+                let outlasting = self.outlasting(cedant, end_day);
+                self.pools[cedant].quota_shares.insert(place, (index, outlasting));
             }
             TreatyKind::ExcessOfLoss { attachment, .. } => {
                 let top = N::from(attachment) + limit;
@@ -269,10 +285,9 @@ impl Model {
         let paid = owed == 0 || now >= reach + 365 * DAY;
         need(quiet && now >= reach && paid, "the treaty is in use")?;
         let books = &mut self.pools[cedant];
-        if books.quota_share == Some(index) {
-            need(books.payable == 0, "premium is owed")?;
-            books.quota_share = None;
-        }
+        need(books.payable.get(&index).is_none_or(|payable| *payable == 0), "premium is owed")?;
+        books.payable.remove(&index);
+        books.quota_shares.retain(|(share, _)| *share != index);
         books.layers.retain(|layer| *layer != index);
         self.pools[reinsurer].inward.retain(|inward| *inward != index);
         self.treaties[index].open = false;
@@ -298,7 +313,15 @@ impl Model {
         self.pools[cedant].surplus += returned;
         self.pools[cedant].in_use |= returned > 0;
         self.treaties[index].end_day = last;
+        let outlasting = self.outlasting(cedant, last);
+        let shares = self.pools[cedant].quota_shares.iter_mut();
+        shares.filter(|(share, _)| *share == index).for_each(|(_, count)| *count = outlasting);
         self.need_solvent(cedant)
+    }
+
+    /// What may outlast a day of what was sold before: all of it, if any does.
+    fn outlasting(&self, cedant: usize, end_day: u32) -> N {
+        if self.pools[cedant].last_cover_end_day > end_day { self.exposure_of_pool(cedant) } else { 0 }
     }
 
     fn cede(&mut self, cedant: usize) -> Rule {
@@ -328,11 +351,14 @@ impl Model {
                 self.accept(treaty)
             }
             Op::SettlePremium { cedant, reinsurer } => {
-                let treaty = self.pools[cedant].quota_share.ok_or("there is no quota share")?;
-                need(self.treaties[treaty].reinsurer == reinsurer, "not the reinsurer")?;
                 self.accrue(cedant);
                 self.accrue(reinsurer);
-                let amount = std::mem::take(&mut self.pools[cedant].payable);
+                let theirs = |treaty: &usize| self.treaties[*treaty].reinsurer == reinsurer;
+                let shares = self.pools[cedant].quota_shares.iter().map(|(treaty, _)| *treaty);
+                let shares: Vec<usize> = shares.filter(theirs).collect();
+                need(!shares.is_empty(), "not the reinsurer")?;
+                let payable = &mut self.pools[cedant].payable;
+                let amount: N = shares.iter().filter_map(|treaty| payable.remove(treaty)).sum();
                 need(amount > 0, "nothing is owed")?;
                 // Earned over seven days at least, to a day boundary.
                 let (now, end_day) = (self.now, day(self.now + 8 * DAY - 1));

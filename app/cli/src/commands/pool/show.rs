@@ -276,7 +276,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         late_money_until: (state.second_stream.amount > 0).then_some(state.second_stream.until),
         incident_reserves: state.incident_reserves,
         exit_reserves: state.exit_reserves,
-        treaty_payable: state.treaty_payable,
+        treaty_payable: state.treaty_payable.iter().sum(),
         vault: keys.vault().to_string(),
         vault_balance: cluster
             .account(&keys.vault())?

@@ -206,9 +206,7 @@ fn require_over(treaty: &OpenTreaty, now: i64) -> Result<()> {
             format!("a treaty that is not accepted ends from {} on", moment_from(state.start(), now))
         }
         "lapsed" => return Ok(()),
-        "over" if cedant.quota_share.treaty != treaty.keys.treaty || books(&treaty.cedant, now).treaty_payable == 0 => {
-            return Ok(());
-        }
+        "over" if books(&treaty.cedant, now).payable_of(&treaty.keys.treaty) == 0 => return Ok(()),
         "over" => format!("hand its premium over first: `backstop treaty premium {}`", treaty.keys.treaty),
         _ if treaty.owed() > 0 => "call it first: `backstop incident call` for the incidents that it owes".into(),
         "run-off" if cedant.alerts > 0 => "wait until the cedant's alert is over: `backstop trigger show` tells".into(),

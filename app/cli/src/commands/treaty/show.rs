@@ -191,10 +191,8 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let treaty = &open.state;
     let is_active = treaty.state == TreatyState::Active;
     let is_quota_share = matches!(treaty.kind, TreatyKind::QuotaShare { .. });
-    let in_force = cedant.quota_share.treaty == args.treaty;
     let premium = match is_quota_share {
-        true if in_force => cedant.treaty_payable,
-        true => 0,
+        true => cedant.payable_of(&args.treaty),
         false => treaty.premium_on_acceptance()?,
     };
     let tomorrow = day_of(now).saturating_add(1).max(treaty.start_day);

@@ -122,7 +122,7 @@ impl Story<'_> {
     /// Hands the quota share's part of the premium earned so far to its reinsurer, if there is any.
     pub(super) fn cede_premium(&mut self) -> Result<(), DemoError> {
         let pool: state::Pool = self.chain.read(&self.pool.pool)?;
-        if pool.treaty_payable == 0 {
+        if pool.payable_of(&self.tower[QUOTA_SHARE].treaty.treaty) == 0 {
             return Ok(());
         }
         let reinsurer = self.tower[QUOTA_SHARE].reinsurer;

@@ -45,7 +45,9 @@ pub struct AcceptTreaty<'info> {
 
 /// Specification:
 /// - only governance, once the notice is over and before the term begins;
-/// - not while an exit past its day is unfilled in either pool, nor while the cedant is in alert;
+/// - not while an exit past its day is unfilled in either pool (but for the renewal of a quota share on terms no worse, in
+///   the cedant), nor while the cedant is in alert;
+/// - two quota shares at most, of terms that do not overlap, and four layers that do not overlap in height and time;
 /// - a layer's attachment is at least 1 % of what the cedant has to bear losses;
 /// - the reinsurer stays solvent for all its open limits, this one included;
 /// - a layer's premium for the whole term is paid from the cedant's surplus, and the cedant stays solvent;

@@ -12,13 +12,9 @@ use anchor_spl::token_interface::TokenInterface;
 #[derive(Accounts)]
 pub struct SettleTreatyPremium<'info> {
     /// The pool that cedes.
-    #[account(
-        mut,
-        constraint = cedant.load()?.quota_share.reinsurer == reinsurer.key() @ BackstopError::WrongParent,
-        has_one = asset_mint @ BackstopError::WrongAccount
-    )]
+    #[account(mut, has_one = asset_mint @ BackstopError::WrongAccount)]
     pub cedant: AccountLoader<'info, Pool>,
-    /// The pool that reinsures.
+    /// The pool that reinsures, by a quota share in force.
     #[account(mut)]
     pub reinsurer: AccountLoader<'info, Pool>,
     /// CHECK: the cedant's token account; the till checks its address.
@@ -34,14 +30,14 @@ pub struct SettleTreatyPremium<'info> {
 }
 
 /// Specification:
-/// - anyone, at any time there is something owed;
+/// - anyone, at any time there is something owed to a reinsurer, of all its quota shares in force;
 /// - the reinsurer earns it over the next seven days, to a day boundary: a deposit just before gains nothing by it.
 pub(crate) fn handle(ctx: Context<SettleTreatyPremium>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let now = now()?;
     let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
-    let CededPremium { amount, rate_q32, end_day } = cedant.hand_premium_to(&mut reinsurer, now)?;
+    let CededPremium { amount, rate_q32, end_day } = cedant.hand_premium_to((&accounts.reinsurer.key(), &mut reinsurer), now)?;
     let (cedant_sequence, reinsurer_sequence) = (cedant.number_event(), reinsurer.number_event());
     let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
     let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;

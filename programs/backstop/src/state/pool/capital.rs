@@ -93,18 +93,38 @@ impl Pool {
     /// Capital that may be lost already backs nothing else. So the exposure in alert, and what incidents are due and were
     /// not given yet, is kept in full, without diversification and without a treaty's credit, beside what everything else
     /// requires by itself: nothing is counted twice. Never less than what would be kept without the alert.
+    ///
+    /// A quota share's credit ends with its term. So what outlasts it must be backed without it, by the next one in force if
+    /// that takes over at once, and what outlasts both by own capital alone.
     pub fn least_capital(&self, now: i64) -> Result<u64> {
         let required = self.required_capital()?;
-        let least = self.must_stay(required)?.saturating_sub(self.reinsurance_credit(required, now));
+        let place = self.quota_share_at(now);
+        let mut least = self.net_of_credit(required, self.total_exposure, place)?;
         let lost = fits(self.due_in_crisis()?.checked_add(self.alert_exposure))?;
-        if lost == 0 {
+        if lost == 0 && place.is_none() {
             return Ok(least);
         }
-        let required = self.required_beside_alerts()?;
-        let others = self.total_exposure.saturating_sub(self.alert_exposure);
-        let must_stay = fits(self.requirement(required, others).must_stay())?;
-        let beside = must_stay.saturating_sub(self.reinsurance_credit(required, now));
-        Ok(least.max(fits(lost.checked_add(beside))?))
+        let (mut others, mut needed) = (self.total_exposure, required);
+        if lost > 0 {
+            others = self.total_exposure.saturating_sub(self.alert_exposure);
+            needed = self.required_beside_alerts()?;
+            least = least.max(fits(lost.checked_add(self.net_of_credit(needed, others, place)?))?);
+        }
+        let mut ending = place;
+        while let Some(share) = ending.and_then(|place| self.quota_shares.get(place)) {
+            // A part of the exposure requires no more than it is, nor than the whole does.
+            let left = share.outlasting.min(others);
+            let next = ending.and_then(|place| self.successor_of(place));
+            least = least.max(fits(lost.checked_add(self.net_of_credit(left.min(needed), left, next)?))?);
+            ending = next;
+        }
+        Ok(least)
+    }
+
+    /// Own capital that an exposure asks for beside the credit of a quota share.
+    fn net_of_credit(&self, required: u64, exposure: u64, place: Option<usize>) -> Result<u64> {
+        let must_stay = fits(self.requirement(required, exposure).must_stay())?;
+        Ok(must_stay.saturating_sub(self.credit_of(place, required)))
     }
 
     /// Required capital of the exposure that is not in alert.

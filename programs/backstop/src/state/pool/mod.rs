@@ -88,8 +88,8 @@ pub struct Pool {
     pub crisis_buckets: u64,
     /// Set aside for exits that were settled.
     pub exit_reserves: u64,
-    /// Quota-share premium earned and not yet handed to the reinsurer.
-    pub treaty_payable: u64,
+    /// Premium earned and not yet handed to the reinsurer, of each quota share in force.
+    pub treaty_payable: [u64; MAX_QUOTA_SHARES],
 
     /// Unix second up to which premium was accrued.
     pub accrued_at: i64,
@@ -139,8 +139,8 @@ pub struct Pool {
     pub crisis: CrisisBook,
     /// The days from the oldest to the newest epoch that have one: bit `day % 64` of word `day / 64 % 16`.
     pub exit_days: [u64; EXIT_QUEUE_WORDS],
-    /// The quota share in force.
-    pub quota_share: QuotaShareInForce,
+    /// The quota shares in force, by the beginning of their terms, which have no second in common.
+    pub quota_shares: [QuotaShareInForce; MAX_QUOTA_SHARES],
     /// The excess-of-loss layers in force, upward by attachment.
     pub layers: [LayerInForce; MAX_LAYERS],
     /// The treaties that this pool stands behind.
@@ -185,7 +185,7 @@ pub struct Pool {
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 7_856);
+const _: () = assert!(core::mem::size_of::<Pool>() == 7_984);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 in_place_account!(Pool { kind: PoolKind, access: Access });
@@ -218,9 +218,9 @@ impl Pool {
             self.crisis_buckets,
             self.crisis.recovered,
             self.exit_reserves,
-            self.treaty_payable,
         ];
-        let sum = entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(*entry));
+        let entries = entries.iter().chain(&self.treaty_payable);
+        let sum = { entries }.try_fold(0u64, |sum, entry| sum.checked_add(*entry));
         ensure!(sum == Some(self.cash), BackstopError::InvariantViolated);
         let exposure = self.group_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
         ensure!(exposure == Some(self.total_exposure), BackstopError::InvariantViolated);

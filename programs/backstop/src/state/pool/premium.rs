@@ -3,13 +3,13 @@
 //! A cover's premium is earned from its first insured day to its end. While alerts hold the pool nothing is earned: who
 //! is due what of an incident does not depend on when anybody calls. What they held back is earned once they are over.
 
-use crate::constants::{DAY, DAY_RING, EARNED_MARKS, LATE_STREAM, START_RING};
+use crate::constants::{DAY, DAY_RING, EARNED_MARKS, LATE_STREAM, MAX_QUOTA_SHARES, START_RING};
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, div, mul_div, wide};
 use crate::math::sharing;
 use crate::math::stream::{self, Stream};
 use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits};
-use crate::state::{ByTranche, EndedPremium, Pool, QuotaShareInForce, Tranche, day_of, day_start};
+use crate::state::{ByTranche, EndedPremium, Pool, Tranche, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// Money that reaches the pool late, spread over time: whoever comes in just before it gains little by it.
@@ -30,8 +30,8 @@ pub struct Accrual {
     /// What is shared out as premium is but never ceded: of the second stream, or what an incident leaves of its covers'
     /// premium.
     pub late: u64,
-    /// To the quota share's reinsurer.
-    pub ceded: u64,
+    /// To the reinsurers of the quota shares in force, each in its place.
+    pub ceded: [u64; MAX_QUOTA_SHARES],
     /// To the surplus.
     pub surplus: u64,
     /// To what stays in the junior tranche.
@@ -59,7 +59,9 @@ impl Accrual {
     pub(crate) fn add(&mut self, other: &Accrual) -> Option<()> {
         self.earned = self.earned.checked_add(other.earned)?;
         self.late = self.late.checked_add(other.late)?;
-        self.ceded = self.ceded.checked_add(other.ceded)?;
+        for (ceded, more) in self.ceded.iter_mut().zip(other.ceded) {
+            *ceded = ceded.checked_add(more)?;
+        }
         self.surplus = self.surplus.checked_add(other.surplus)?;
         self.junior = self.junior.checked_add(other.junior)?;
         self.senior = self.senior.checked_add(other.senior)?;
@@ -90,11 +92,11 @@ impl Pool {
         }
     }
 
-    /// The next moment after the last accrual from which premium is shared out otherwise: the quota share begins or ends,
-    /// or the day of the oldest exit epoch is over.
+    /// The next moment after the last accrual from which premium is shared out otherwise: a quota share begins or ends, or
+    /// the day of the oldest exit epoch is over.
     fn sharing_changes_at(&self) -> Option<i64> {
-        let QuotaShareInForce { start, end, .. } = self.quota_share;
-        let changes = [start, end, self.exits_wait_from().unwrap_or(0)];
+        let [first, second] = &self.quota_shares;
+        let changes = [first.start, first.end, second.start, second.end, self.exits_wait_from().unwrap_or(0)];
         changes.into_iter().filter(|change| *change > self.accrued_at).min()
     }
 
@@ -154,8 +156,11 @@ impl Pool {
         if earned == 0 && late == 0 {
             return Ok(Accrual::default());
         }
-        let in_term = at >= self.quota_share.start && at < self.quota_share.end;
-        let ceded = if in_term { self.ceded_premium(earned)? } else { 0 };
+        let place = self.quota_share_at(at);
+        let ceded = match place {
+            Some(place) => self.ceded_premium(place, earned)?,
+            None => 0,
+        };
         let kept = fits(earned.checked_sub(ceded).and_then(|kept| kept.checked_add(late)))?;
         let fee = self.surplus_of(kept)?;
         let by_layer = self.by_exposed_capital(fits(kept.checked_sub(fee))?)?;
@@ -165,13 +170,19 @@ impl Pool {
         let of_tranches = [junior, junior_exiting, senior, senior_exiting];
         let for_tranches = fits(of_tranches.iter().try_fold(0u64, |sum, part| sum.checked_add(*part)))?;
         let surplus = fits(kept.checked_sub(for_tranches))?;
-        credit(&mut self.treaty_payable, ceded)?;
+        let mut ceded_by = [0; MAX_QUOTA_SHARES];
+        for ((index, payable), by) in self.treaty_payable.iter_mut().enumerate().zip(&mut ceded_by) {
+            if place == Some(index) {
+                credit(payable, ceded)?;
+                *by = ceded;
+            }
+        }
         credit(&mut self.surplus, surplus)?;
         // A total for readers never stops a pool.
         for (total, part) in self.earned.iter_mut().zip([junior, senior]) {
             *total = total.saturating_add(part);
         }
-        Ok(Accrual { earned, late, ceded, surplus, junior, senior, junior_exiting, senior_exiting })
+        Ok(Accrual { earned, late, ceded: ceded_by, surplus, junior, senior, junior_exiting, senior_exiting })
     }
 
     /// The surplus's part of premium. The fraction of a unit is carried, so that many small accruals share out what one
@@ -236,8 +247,8 @@ impl Pool {
     /// Quota-share premium of earned premium: the cession less the commission, in the proportion in which the limit
     /// that is left still covers the cession of the exposure. The fraction of a unit is carried, as long as all is
     /// covered; what is not is rounded down, for the cedant.
-    fn ceded_premium(&mut self, earned: u64) -> Result<u64> {
-        let treaty = self.quota_share;
+    fn ceded_premium(&mut self, place: usize, earned: u64) -> Result<u64> {
+        let treaty = *self.quota_shares.get(place).ok_or(BackstopError::InvariantViolated)?;
         if treaty.limit_left == 0 {
             // Also when nothing is exposed any more: after an incident its covers' premium is still being earned.
             return Ok(0);

@@ -11,7 +11,7 @@ use crate::state::ledger::{credit, debit, fits};
 use crate::state::{Load, LossByLayer, Pool, Treaty, TreatyKind, day_of, day_start};
 use anchor_lang::prelude::*;
 
-/// The quota share in force of a cover pool; all zero when there is none.
+/// A quota share in force of a cover pool; all zero when the place is free.
 #[zero_copy]
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct QuotaShareInForce {
@@ -27,6 +27,9 @@ pub struct QuotaShareInForce {
     pub start: i64,
     /// First second after the term.
     pub end: i64,
+    /// Exposure of covers that end after the term, in asset units; of those that were sold before the treaty was accepted,
+    /// or its term cut short, at the most. Of use, and kept up, until the term is over.
+    pub outlasting: u64,
     /// Part of premium and loss that is ceded, in basis points.
     pub cession_bps: u16,
     /// Part of the ceded premium that the cedant keeps, in basis points.
@@ -85,27 +88,43 @@ pub struct CededPremium {
 impl Pool {
     // ---- as cedant ----
 
-    /// Puts an accepted treaty in force: the one quota share, or a layer in the order of attachments.
+    /// Puts an accepted treaty in force: a quota share in the order of terms, a layer in the order of attachments.
     ///
-    /// Layers whose terms have a day in common may not overlap, so that a loss is never paid twice. A layer of a later
-    /// term may: the next year's can be accepted while this year's still runs.
+    /// Quota shares may not overlap in time, layers not in height and time, so that a loss is never paid twice. What begins
+    /// when the other ends may: the next year's treaty can be accepted while this year's still runs.
     pub fn put_in_force(&mut self, key: Pubkey, treaty: &Treaty) -> Result<()> {
         self.in_use = 1;
         let (start, end) = (treaty.start(), treaty.end());
         match treaty.kind {
             TreatyKind::QuotaShare { cession_bps, commission_bps } => {
-                ensure!(self.quota_share.treaty == Pubkey::default(), BackstopError::NoTreatyPlace);
-                self.quota_share = QuotaShareInForce {
+                let taken = |share: &QuotaShareInForce| share.treaty != Pubkey::default();
+                let overlaps =
+                    self.quota_shares.iter().any(|share| taken(share) && start < share.end && share.start < end);
+                ensure!(!overlaps, BackstopError::BadTreatyTerms);
+                let [.., last] = &self.quota_shares;
+                ensure!(!taken(last), BackstopError::NoTreatyPlace);
+                let outlasting = self.outlasting(end);
+                let before = |share: &QuotaShareInForce| taken(share) && share.start < start;
+                let index = self.quota_shares.iter().filter(|share| before(share)).count();
+                let shares = self.quota_shares.get_mut(index..).ok_or(BackstopError::NoTreatyPlace)?;
+                shares.rotate_right(1);
+                let place = shares.first_mut().ok_or(BackstopError::NoTreatyPlace)?;
+                *place = QuotaShareInForce {
                     treaty: key,
                     reinsurer: treaty.reinsurer,
                     limit_left: treaty.limit,
                     owed: 0,
                     start,
                     end,
+                    outlasting,
                     cession_bps,
                     commission_bps,
                     padding: [0; 4],
                 };
+                // What the others are owed moves along; the last place was free and owes nothing.
+                if let Some(payable) = self.treaty_payable.get_mut(index..) {
+                    payable.rotate_right(1);
+                }
             }
             TreatyKind::ExcessOfLoss { attachment, .. } => {
                 let top = fits(attachment.checked_add(treaty.limit))?;
@@ -141,9 +160,11 @@ impl Pool {
 
     /// Takes an ended treaty out of force.
     pub fn take_out_of_force(&mut self, key: &Pubkey) -> Result<()> {
-        if self.quota_share.treaty == *key {
-            ensure!(self.treaty_payable == 0, BackstopError::TreatyInUse);
-            self.quota_share = QuotaShareInForce::default();
+        if let Some(index) = self.quota_share_place(key) {
+            let payable = self.treaty_payable.get_mut(index..).ok_or(BackstopError::WrongTreatyState)?;
+            ensure!(payable.first() == Some(&0), BackstopError::TreatyInUse);
+            close_up(payable);
+            close_up(self.quota_shares.get_mut(index..).ok_or(BackstopError::WrongTreatyState)?);
             return Ok(());
         }
         let index = self.layers.iter().position(|layer| layer.treaty == *key);
@@ -154,37 +175,60 @@ impl Pool {
 
     /// Ends a treaty's term early.
     pub fn shorten(&mut self, key: &Pubkey, end: i64) {
-        if self.quota_share.treaty == *key {
-            self.quota_share.end = end;
+        let outlasting = self.outlasting(end);
+        for share in self.quota_shares.iter_mut().filter(|share| share.treaty == *key) {
+            (share.end, share.outlasting) = (end, outlasting);
         }
         for layer in self.layers.iter_mut().filter(|layer| layer.treaty == *key) {
             layer.end = end;
         }
     }
 
+    /// Where a quota share stands.
+    fn quota_share_place(&self, key: &Pubkey) -> Option<usize> {
+        self.quota_shares.iter().position(|share| share.treaty == *key)
+    }
+
+    /// A quota share in force, by its treaty.
+    pub fn quota_share(&self, key: &Pubkey) -> Option<&QuotaShareInForce> {
+        self.quota_shares.iter().find(|share| share.treaty == *key)
+    }
+
+    fn quota_share_mut(&mut self, key: &Pubkey) -> Option<&mut QuotaShareInForce> {
+        self.quota_shares.iter_mut().find(|share| share.treaty == *key)
+    }
+
+    /// Place of the quota share within whose term a moment is.
+    pub fn quota_share_at(&self, at: i64) -> Option<usize> {
+        self.quota_shares.iter().position(|share| at >= share.start && at < share.end)
+    }
+
+    /// Premium that a quota share has earned and was not handed, in asset units; 0 if it is not in force.
+    pub fn payable_of(&self, key: &Pubkey) -> u64 {
+        self.quota_share_place(key).and_then(|index| self.treaty_payable.get(index)).copied().unwrap_or(0)
+    }
+
     /// What a treaty in force can still come to owe, and what it owes; `None` if it is not in force.
     pub fn limit_and_owed(&self, key: &Pubkey) -> Option<(u64, u64)> {
-        if self.quota_share.treaty == *key {
-            return Some((self.quota_share.limit_left, self.quota_share.owed));
+        if let Some(share) = self.quota_share(key) {
+            return Some((share.limit_left, share.owed));
         }
         let layer = self.layers.iter().find(|layer| layer.treaty == *key)?;
         Some((layer.limit_left, layer.owed))
     }
 
-    /// What the quota share takes of a gross loss before its limit, rounded down; nothing if it is not the treaty.
+    /// What a quota share takes of a gross loss before its limit, rounded down; nothing if the treaty is none.
     pub fn ceded_loss(&self, key: &Pubkey, gross: u64) -> Result<u64> {
-        if self.quota_share.treaty != *key {
-            return Ok(0);
-        }
-        fits(mul_div(gross, u64::from(self.quota_share.cession_bps), BPS, Rounding::Down))
+        let cession_bps = self.quota_share(key).map_or(0, |share| share.cession_bps);
+        fits(mul_div(gross, u64::from(cession_bps), BPS, Rounding::Down))
     }
 
     /// Uses a treaty's limit for what it comes to owe an incident: the quota share what it takes of the gross loss, a
     /// layer what is above its attachment of the rest, whether or not the quota share's limit sufficed. `before` is
     /// what it came to owe the incident before. Returns how much more it owes.
     pub fn owe(&mut self, key: &Pubkey, gross: u64, ceded: u64, before: u64) -> Result<u64> {
-        let (due, limit_left, owed) = if self.quota_share.treaty == *key {
-            (ceded, &mut self.quota_share.limit_left, &mut self.quota_share.owed)
+        let (due, limit_left, owed) = if let Some(share) = self.quota_shares.iter_mut().find(|it| it.treaty == *key) {
+            (ceded, &mut share.limit_left, &mut share.owed)
         } else {
             let layer = self.layers.iter_mut().find(|layer| layer.treaty == *key);
             let layer = layer.ok_or(BackstopError::WrongTreatyState)?;
@@ -200,8 +244,8 @@ impl Pool {
     /// Notes that a treaty paid of what it owes, and what of a layer's limit was restored: for later events only, so
     /// not before an open crisis ends.
     pub(crate) fn note_payment(&mut self, key: &Pubkey, paid: u64, restored: u64) -> Result<()> {
-        if self.quota_share.treaty == *key {
-            return debit(&mut self.quota_share.owed, paid);
+        if let Some(share) = self.quota_share_mut(key) {
+            return debit(&mut share.owed, paid);
         }
         let in_crisis = self.in_crisis();
         let layer = self.layers.iter_mut().find(|layer| layer.treaty == *key);
@@ -210,30 +254,80 @@ impl Pool {
         credit(if in_crisis { &mut layer.restored_later } else { &mut layer.limit_left }, restored)
     }
 
-    /// Takes the quota share's premium out, for the reinsurer.
-    pub fn take_treaty_payable(&mut self) -> Result<u64> {
-        let amount = core::mem::take(&mut self.treaty_payable);
+    /// Takes out what a reinsurer is due of premium, by all its quota shares in force.
+    ///
+    /// Errors: `WrongParent` if it has none, `NothingOwed`.
+    pub fn take_treaty_payable(&mut self, reinsurer: &Pubkey) -> Result<u64> {
+        let (mut found, mut amount) = (false, 0);
+        for (share, payable) in self.quota_shares.iter().zip(&mut self.treaty_payable) {
+            if share.treaty != Pubkey::default() && share.reinsurer == *reinsurer {
+                credit(&mut amount, core::mem::take(payable))?;
+                found = true;
+            }
+        }
+        ensure!(found, BackstopError::WrongParent);
         ensure!(amount > 0, BackstopError::NothingOwed);
         debit(&mut self.cash, amount)?;
         Ok(amount)
     }
 
-    /// Hands the quota share's premium to its reinsurer, who earns it over the next seven days, to a day boundary: a
-    /// deposit just before gains nothing by it.
-    pub fn hand_premium_to(&mut self, reinsurer: &mut Pool, now: i64) -> Result<CededPremium> {
-        let amount = self.take_treaty_payable()?;
+    /// Hands quota-share premium to its reinsurer, who earns it over the next seven days, to a day boundary: a deposit just
+    /// before gains nothing by it.
+    pub fn hand_premium_to(&mut self, (key, reinsurer): (&Pubkey, &mut Pool), now: i64) -> Result<CededPremium> {
+        let amount = self.take_treaty_payable(key)?;
         let end_day = ceded_premium_end(now);
         let rate_q32 = reinsurer.stream_premium(amount, now, end_day)?;
         Ok(CededPremium { amount, rate_q32, end_day })
     }
 
-    /// What the quota share stands in for, if its term has begun and ends after the last live cover.
+    /// What the quota share within whose term `now` is stands in for of required capital.
     pub fn reinsurance_credit(&self, required: u64, now: i64) -> u64 {
-        let treaty = &self.quota_share;
-        if treaty.limit_left == 0 || now < treaty.start || treaty.end < day_start(self.last_cover_end_day) {
-            return 0;
+        self.credit_of(self.quota_share_at(now), required)
+    }
+
+    /// What the quota share in a place stands in for.
+    pub(super) fn credit_of(&self, place: Option<usize>, required: u64) -> u64 {
+        let Some(share) = place.and_then(|place| self.quota_shares.get(place)) else { return 0 };
+        capital::quota_share_credit(share.limit_left, share.cession_bps, required, self.terms.max_credit_bps)
+    }
+
+    /// The quota share that takes over when the one in a place ends, if one does without a gap.
+    pub(super) fn successor_of(&self, place: usize) -> Option<usize> {
+        let this = self.quota_shares.get(place)?;
+        self.quota_shares.iter().position(|next| next.treaty != Pubkey::default() && next.start == this.end)
+    }
+
+    /// Exposure that may outlast a moment: how much of what was sold so far does nobody has counted, so all of it, if any.
+    fn outlasting(&self, end: i64) -> u64 {
+        if day_start(self.last_cover_end_day) > end { self.total_exposure } else { 0 }
+    }
+
+    /// Counts a cover that is sold among what outlasts the quota shares in force.
+    pub fn count_outlasting(&mut self, end_day: u32, sum_insured: u64) -> Result<()> {
+        for share in self.quota_shares.iter_mut().filter(|share| outlasts(share, end_day)) {
+            credit(&mut share.outlasting, sum_insured)?;
         }
-        capital::quota_share_credit(treaty.limit_left, treaty.cession_bps, required, self.terms.max_credit_bps)
+        Ok(())
+    }
+
+    /// Takes a cover that is given back out of that. Nothing that pays or ends waits for this figure: it is a bound.
+    pub fn uncount_outlasting(&mut self, end_day: u32, sum_insured: u64) {
+        for share in self.quota_shares.iter_mut().filter(|share| outlasts(share, end_day)) {
+            share.outlasting = share.outlasting.saturating_sub(sum_insured);
+        }
+    }
+
+    /// Whether a quota share goes on where one in force ends, on terms no worse: the same cession, no smaller commission,
+    /// and no smaller limit than is left. Those who wait to leave lose nothing by it.
+    pub fn renews(&self, treaty: &Treaty) -> bool {
+        let TreatyKind::QuotaShare { cession_bps, commission_bps } = treaty.kind else { return false };
+        self.quota_shares.iter().any(|share| {
+            share.treaty != Pubkey::default()
+                && share.end == treaty.start()
+                && share.cession_bps == cession_bps
+                && share.commission_bps <= commission_bps
+                && share.limit_left <= treaty.limit
+        })
     }
 
     // ---- as reinsurer ----
@@ -336,6 +430,11 @@ impl Pool {
 pub fn ceded_premium_end(now: i64) -> u32 {
     let whole_days = CEDED_PREMIUM_DAYS.saturating_mul(DAY).saturating_add(DAY.saturating_sub(1));
     day_of(now.saturating_add(whole_days))
+}
+
+/// Whether a cover that ends on a day outlasts a quota share.
+fn outlasts(share: &QuotaShareInForce, end_day: u32) -> bool {
+    share.treaty != Pubkey::default() && day_start(end_day) > share.end
 }
 
 /// Frees the first place of the rest of a list; the others close up, in their order.
