@@ -2,7 +2,7 @@
 //! dust inherits one or keeps it closed, and no fresh money comes in under an old loss.
 
 use backstop::error::BackstopError;
-use backstop::state::{Pool, ProductTerms, TrancheBook, Tranche};
+use backstop::state::{Pool, ProductTerms, Tranche, TrancheBook};
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_tests::reinsurance::RUIN;

@@ -204,7 +204,9 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::AssetExtensionRefused | E::AssetDecimalsRefused | E::NotAToken => {
             "choose a plain mint of SPL Token or Token-2022 as the asset"
         }
-        E::TrancheNotWipedOut => "a new series is opened only for a tranche that lost everything, or that is in ruin and as good as empty",
+        E::TrancheNotWipedOut => {
+            "a new series is opened only for a tranche that lost everything, or that is in ruin and as good as empty"
+        }
         E::TooMuchExposure | E::StreamFull => "the pool is at the end of its books: choose a smaller amount",
         E::AccrualStands => "wait until the pool's alert is over, or choose a shorter term",
         E::WrongPoolKind => "`backstop pool list` shows each pool's kind",

@@ -140,7 +140,7 @@ pub mod backstop {
         instructions::pool::close_exit_epoch::handle(ctx)
     }
 
-    /// Opens a new series of a tranche that was wiped out. Only governance.
+    /// Opens a new series of a tranche that was wiped out, or that is in ruin and deserted. Only governance.
     pub fn open_series(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
         instructions::pool::open_series::handle(ctx, tranche)
     }

@@ -6,9 +6,9 @@
 //! depends.
 
 use backstop::math::{
-    ALL_OPEN_Q63, BPS, DAY_BUCKETS, Demand, Fill, Layers, MAX_TOTAL_EXPOSURE, Order, Price, PricingError, Queue,
-    Requirement, Rounding, START_BUCKETS, Stream, VIRTUAL_SHARES, Walk, capital, exits, losses, mul_div, pricing,
-    rounding, shares, stream,
+    ALL_OPEN_Q63, BPS, ByLayer, DAY_BUCKETS, Demand, Fill, Fractions, Layers, MAX_TOTAL_EXPOSURE, Order, Price,
+    PricingError, Queue, Requirement, Rounding, START_BUCKETS, Stream, VIRTUAL_SHARES, Walk, capital, exits, losses,
+    mul_div, pricing, rounding, shares, sharing, stream,
 };
 use num_bigint::BigUint;
 use proptest::prelude::*;
@@ -204,6 +204,38 @@ proptest! {
         let claims = (edge + 1) * 100_000 - VIRTUAL_SHARES - 1 + near;
         prop_assert_eq!(shares::is_wiped_out(claims, edge), model(claims, edge));
         prop_assert_eq!(shares::is_wiped_out(claims, edge), near == 2);
+    }
+
+    // Sharing
+
+    #[test]
+    fn premium_is_shared_out_whole_and_by_exposed_capital(
+        premium in any_amount(), required in any_amount(), surplus in any_amount(), junior in any_amount(),
+        senior in any_amount(), weight in 10_000..=100_000u32, fractions in any::<[u64; 2]>(),
+    ) {
+        let capital = ByLayer { surplus, junior, senior };
+        let exposed = sharing::exposed(required, &capital);
+        let all = [exposed.surplus, exposed.junior, exposed.senior].map(u128::from).iter().sum::<u128>();
+        let there = u128::from(surplus) + u128::from(junior) + u128::from(senior);
+        prop_assert_eq!(all, if required == 0 { there } else { there.min(required.into()) });
+        // A layer is exposed only if those before it are, wholly.
+        prop_assert!(exposed.junior == 0 || exposed.surplus == surplus);
+        prop_assert!(exposed.senior == 0 || exposed.junior == junior);
+        let [junior_q64, senior_q64] = fractions;
+        let mut fractions = Fractions { junior_q64, senior_q64 };
+        let shared = sharing::by_exposure(premium, &exposed, weight, &mut fractions).expect("it always fits");
+        let parts = [shared.surplus, shared.junior, shared.senior];
+        prop_assert_eq!(parts.iter().map(|part| u128::from(*part)).sum::<u128>(), u128::from(premium));
+        prop_assert!(exposed.junior > 0 || shared.junior == 0);
+        prop_assert!(exposed.senior > 0 || shared.senior == 0);
+        // Never more for a layer than for its exposed part, by weight, where weights fit.
+        let weighted = |amount: u64| big(amount) * weight / 10_000u32;
+        let (a, b, c) = (weighted(exposed.surplus), weighted(exposed.junior), big(exposed.senior));
+        let whole = &a + &b + &c;
+        if whole < big(u64::MAX) && whole > big(0u8) {
+            prop_assert!(big(shared.junior) <= big(premium) * &b / &whole + 2u8);
+            prop_assert!(big(shared.senior) <= big(premium) * &c / &whole + 3u8);
+        }
     }
 
     // Stream

@@ -33,8 +33,8 @@ pub mod exits;
 pub mod losses;
 pub mod pricing;
 pub mod rounding;
-pub mod sharing;
 pub mod shares;
+pub mod sharing;
 pub mod stream;
 pub mod treaties;
 

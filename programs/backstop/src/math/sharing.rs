@@ -2,7 +2,7 @@
 //!
 //! Required capital is filled from the layers in the order in which they bear losses: surplus, junior, senior. What falls
 //! on a layer is exposed. Surplus and junior count with the junior's weight, because a loss takes them first. Capital that
-//! nothing stands in front of earns nothing, and takes nothing from what is exposed.
+//! is not exposed earns nothing, and takes nothing from what is.
 
 use super::rounding::{BPS, Rounding, div, halves, mul_div, wide};
 
@@ -146,8 +146,7 @@ mod tests {
         let all = layers(u64::MAX, u64::MAX, u64::MAX);
         for fraction in [0, u64::MAX] {
             let mut fractions = Fractions { junior_q64: fraction, senior_q64: fraction };
-            let ByLayer { surplus, junior, senior } =
-                by_exposure(u64::MAX, &all, u32::MAX, &mut fractions).unwrap();
+            let ByLayer { surplus, junior, senior } = by_exposure(u64::MAX, &all, u32::MAX, &mut fractions).unwrap();
             assert_eq!(u128::from(surplus) + u128::from(junior) + u128::from(senior), u128::from(u64::MAX));
         }
     }

@@ -6,7 +6,7 @@ use crate::math::exits;
 use crate::state::{ByTranche, Tranche, TrancheBook, day_start};
 use anchor_lang::prelude::*;
 
-/// One request to leave. It bears losses with its tranche and earns nothing.
+/// One request to leave. It bears losses with its tranche, and earns nothing but while the queue is kept past its day.
 #[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
 pub struct ExitTicket {
     /// The pool to leave.

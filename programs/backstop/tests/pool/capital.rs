@@ -51,12 +51,20 @@ fn a_tranche_in_ruin_takes_no_deposits() {
         let mut pool = pool();
         pool.tranches[0] = TrancheBook { assets: left, shares: 1_000_000, ..TrancheBook::default() };
         let deposit = pool.deposit(Tranche::Junior, 10_000, 0);
-        if ruin { refused(deposit, TrancheInRuin) } else { assert!(deposit.is_ok()) }
+        if ruin {
+            refused(deposit, TrancheInRuin)
+        } else {
+            assert!(deposit.is_ok())
+        }
         // By what exit units are worth as well: a loss that wipes those out would take the deposit along.
         let mut pool = pool_with(0, 1_000, 0);
         (pool.tranches[0].exiting, pool.tranches[0].units) = (left, 1_000_000);
         let deposit = pool.deposit(Tranche::Junior, 10_000, 0);
-        if ruin { refused(deposit, TrancheInRuin) } else { assert!(deposit.is_ok()) }
+        if ruin {
+            refused(deposit, TrancheInRuin)
+        } else {
+            assert!(deposit.is_ok())
+        }
         // The senior tranche is none of that.
         assert!(pool.deposit(Tranche::Senior, 10_000, 0).is_ok());
     }

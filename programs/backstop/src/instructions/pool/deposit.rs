@@ -68,7 +68,7 @@ pub struct Deposit<'info> {
 /// - shares are rounded down, and refused below `min_shares`;
 /// - a tranche's first deposit has a least amount, and no deposit leaves its owner with less than could leave again;
 /// - a tranche holds no more than the books can count;
-/// - a wiped-out tranche takes none;
+/// - a tranche that is wiped out or in ruin takes none;
 /// - the vault gains exactly the amount, and no more shares exist than the books say.
 pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;

@@ -75,7 +75,7 @@ pub struct RequestExit<'info> {
 /// - its epoch is that of the UTC day that contains `now + cooldown`, or of the day after: a request that names tomorrow's
 ///   epoch is good today and tomorrow;
 /// - epochs are paid in the order of their days, whoever asked first;
-/// - the ticket bears losses with its tranche from now on, and earns nothing.
+/// - the ticket bears losses with its tranche from now on, and earns nothing but while the queue is kept past its day.
 pub(crate) fn handle(ctx: Context<RequestExit>, args: RequestExitArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let now = now()?;

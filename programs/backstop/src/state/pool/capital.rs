@@ -280,8 +280,7 @@ impl Pool {
         let book = self.tranche_mut(tranche);
         // Also exit units alone: without value they would make every new unit worth as little, and a share that somebody
         // left behind would keep the tranche so.
-        let over =
-            shares::is_wiped_out(book.shares, book.assets) || shares::is_wiped_out(book.units, book.exiting);
+        let over = shares::is_wiped_out(book.shares, book.assets) || shares::is_wiped_out(book.units, book.exiting);
         if !over {
             return Ok(None);
         }

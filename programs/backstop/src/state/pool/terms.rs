@@ -46,7 +46,8 @@ pub struct PoolTerms {
     pub solvency_bps: u32,
     /// Highest exposure per unit of capital, in basis points (10,000 = once).
     pub max_leverage_bps: u32,
-    /// Weight of junior capital against senior when premium is shared, in basis points (10,000 = the same).
+    /// Weight of exposed surplus and junior capital against senior when premium is shared, in basis points (10,000 = the
+    /// same).
     pub junior_weight_bps: u32,
     /// Correlation between risk groups, in basis points (10,000 = full collateral).
     pub rho_bps: u16,
