@@ -328,7 +328,9 @@ fn a_hundred_thousand_random_deposits_and_exits_never_lower_the_share_price() {
             }
             3 if !waiting.is_empty() => {
                 let units = waiting.swap_remove(random.random_range(0..waiting.len()));
-                let Ok(CancelledExit { shares, .. }) = pool.cancel_exit(tranche, units, pool.capital_day - 1) else { continue };
+                let Ok(CancelledExit { shares, .. }) = pool.cancel_exit(tranche, units, pool.capital_day - 1) else {
+                    continue;
+                };
                 held.push(shares);
             }
             _ => continue,

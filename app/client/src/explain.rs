@@ -129,7 +129,9 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::TrancheInRuin => {
             "choose the other tranche or another pool: a further loss would take the deposit along with what is left"
         }
-        E::NotSeen => "something was announced meanwhile: `backstop pool show` and `backstop product list` tell, then try again",
+        E::NotSeen => {
+            "something was announced meanwhile: `backstop pool show` and `backstop product list` tell, then try again"
+        }
         E::TooFewShares => "the share price moved: look again, or accept fewer with --min-shares",
         E::PoolInAlert => "wait until the alert is over: `backstop trigger show` tells where it stands",
         E::FirstLossTooSmall => {

@@ -9,6 +9,13 @@ use std::collections::BTreeMap;
 
 /// Hours that a crisis waits for its treaties.
 pub const TREATY_HOURS: i64 = 48;
+/// Hours that it waits for alerts that began before its last incident was final.
+const EARLY_HOURS: i64 = 30 * 24;
+
+/// Hours from when the last incident is final to when nothing is waited for but calls.
+fn early_wait(alerts_are_over: bool) -> i64 {
+    if alerts_are_over { 0 } else { EARLY_HOURS }
+}
 
 /// Random numbers that a seed gives: SplitMix64.
 pub struct Dice(u64);
@@ -175,7 +182,9 @@ pub fn outcome(world: &World) -> (BTreeMap<usize, Paid>, u64) {
                  capital: &mut u64,
                  limits: &mut Vec<u64>,
                  paid: &mut BTreeMap<usize, Paid>| {
-        let Some(open) = crisis.take_if(|crisis| crisis.early.is_empty() && at >= crisis.final_at) else { return };
+        let Some(open) = crisis.take_if(|crisis| at >= crisis.final_at + early_wait(crisis.early.is_empty())) else {
+            return;
+        };
         let gross: Vec<u64> = open.members.iter().map(|p| part_up(world.products[*p].0, severity[p])).collect();
         let all: u64 = gross.iter().sum();
         let mut recovered = 0;
@@ -318,7 +327,7 @@ impl<'a> Books<'a> {
     }
 
     fn ripe(&self, at: i64) -> bool {
-        self.crises.last().is_some_and(|crisis| self.open && crisis.early == 0 && at >= crisis.final_at)
+        self.crises.last().is_some_and(|crisis| self.open && at >= crisis.final_at + early_wait(crisis.early == 0))
     }
 
     /// The ratio of an open crisis as two numbers.

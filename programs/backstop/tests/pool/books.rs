@@ -565,13 +565,13 @@ fn small_alerts_hold_nothing_and_one_that_is_more_holds_all_until_one_ends() {
     pool.move_alert(alert_of(4_999), None, Breaching, NOW + 2).unwrap();
     assert_eq!((pool.alerts, pool.alert_exposure, pool.stands_since, pool.alerts_hold()), (2, 5_000, 0, false));
     assert_eq!((pool.alert(), pool.accrues_to(NOW + 9)), (None, NOW + 9));
-    pool.require_not_held().unwrap();
+    pool.require_takes_capital().unwrap();
     refused(pool.require_no_alert(), PoolInAlert);
     refused(pool.require_no_group_alert(0), GroupInAlert);
     // A unit more is not: since when it began.
     pool.move_alert(alert_of(1), None, Breaching, NOW + 3).unwrap();
     assert_eq!((pool.stands_since, pool.alerts_since, pool.alert()), (NOW + 3, NOW + 3, Breaching));
-    refused(pool.require_not_held(), PoolInAlert);
+    refused(pool.require_takes_capital(), PoolInAlert);
     refused(pool.deposit(Tranche::Junior, 100_000, 0), PoolInAlert);
     // A gift does not end it.
     pool.contribute(1_000_000).unwrap();
@@ -580,7 +580,7 @@ fn small_alerts_hold_nothing_and_one_that_is_more_holds_all_until_one_ends() {
     // One that ends and leaves only small ones does.
     pool.move_alert(alert_of(1), Breaching, None, NOW + 5).unwrap();
     assert_eq!((pool.stands_since, pool.alerts_since, pool.alerts_hold()), (0, 0, false));
-    pool.require_not_held().unwrap();
+    pool.require_takes_capital().unwrap();
 }
 
 #[test]
@@ -590,7 +590,7 @@ fn alerts_that_capital_leaves_behind_hold_from_when_that_is_found_out() {
     pool.move_alert(alert_of(5_000), AlertLevel::None, AlertLevel::Breaching, NOW + 1).unwrap();
     pool.pay_from_surplus(1).unwrap();
     assert!(pool.alerts_hold());
-    refused(pool.require_not_held(), PoolInAlert);
+    refused(pool.require_takes_capital(), PoolInAlert);
     pool.accrue(NOW + 7).unwrap();
     assert_eq!((pool.stands_since, pool.accrues_to(NOW + 9)), (NOW + 7, NOW + 7));
 }

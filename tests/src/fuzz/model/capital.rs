@@ -332,15 +332,22 @@ impl Model {
         let terms = index.map(|treaty| self.treaties[treaty].clone());
         let books = &mut self.pools[pool];
         let mut ceded = 0;
+        // In a crisis by what there was as it began.
+        let begun = books.crisis.as_ref().zip(index).map(|(crisis, treaty)| {
+            let limit = crisis.limits.iter().find(|(noted, _)| *noted == treaty).map_or(0, |(_, limit)| *limit);
+            (limit, crisis.exposed)
+        });
+        let now = |treaty: &super::Treaty| (treaty.limit_left, exposure);
         if let Some((treaty, (cession, commission))) = terms.as_ref().and_then(|t| Some((t, t.quota_share()?)))
-            && treaty.limit_left > 0
+            && let (limit, exposure) = begun.unwrap_or(now(treaty))
+            && limit > 0
         {
             let due = earned * cession * (BPS - commission) + books.fractions[3];
             books.fractions[3] = due % (BPS * BPS);
             ceded = due / (BPS * BPS);
             let needed = ceil(exposure * cession, BPS);
-            if treaty.limit_left < needed {
-                ceded = ceded * treaty.limit_left / needed;
+            if limit < needed {
+                ceded = ceded * limit / needed;
             }
         }
         let kept = earned - ceded + late;
@@ -489,9 +496,10 @@ impl Model {
         need(self.alerts(pool).count == 0 && self.pools[pool].crisis.is_none(), "the pool is in alert, or in a crisis")
     }
 
-    /// Refuses while alerts hold the pool.
-    pub fn need_not_held(&self, pool: usize) -> Rule {
-        need(!self.is_held(pool) && self.pools[pool].crisis.is_none(), "alerts hold the pool, or it is in a crisis")
+    /// Refuses while alerts hold the pool, or one is due.
+    pub fn need_takes_capital(&self, pool: usize) -> Rule {
+        let calm = !self.is_held(pool) && self.alerts(pool).due == 0 && self.pools[pool].crisis.is_none();
+        need(calm, "alerts hold the pool, one is due, or it is in a crisis")
     }
 
     pub(super) fn apply_capital(&mut self, op: &Op) -> Rule {
@@ -505,7 +513,7 @@ impl Model {
                     Access::ProtocolOnly => return Err("no outside deposits"),
                 }
                 self.accrue(pool);
-                self.need_not_held(pool)?;
+                self.need_takes_capital(pool)?;
                 let (amount, tranche) = (N::from(amount), tranche.index());
                 let books = &mut self.pools[pool];
                 let least = N::from(books.terms.min_first_deposit);

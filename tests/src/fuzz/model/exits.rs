@@ -99,21 +99,22 @@ impl Model {
         let books = &mut self.pools[pool];
         let class = &mut books.classes[tranche];
         need(!class.over, "the tranche was wiped out")?;
-        let value = worth(shares, class.shares, class.assets);
-        need(value > 0 && large, "the ticket is too small")?;
-        let units = issue(value, class.units, class.exiting)?;
+        // What was lent to a crisis counts, and goes along.
+        let taken = books.crisis.as_ref().map_or([0; 5], |crisis| crisis.taken);
+        let (staying, exiting) = (class.assets + taken[1 + 2 * tranche], class.exiting + taken[2 + 2 * tranche]);
+        let whole = worth(shares, class.shares, staying);
+        need(whole > 0 && large, "the ticket is too small")?;
+        let units = issue(whole, class.units, exiting)?;
+        let value = if staying == class.assets { whole } else { class.assets * whole / staying };
         need(units > 0, "the ticket is too small")?;
         take(&mut class.shares, shares, "books: shares")?;
-        let assets = class.assets;
         take(&mut class.assets, value, "books: assets")?;
         class.exiting += value;
         class.units += units;
         books.asked_today += value;
-        // Who leaves in a crisis takes his part of what was lent along.
         let nobody_stays = class.shares == 0;
         if let Some(crisis) = &mut books.crisis {
-            let staying = crisis.taken[1 + 2 * tranche];
-            let moved = if nobody_stays { staying } else { staying * value / assets };
+            let moved = if nobody_stays { crisis.taken[1 + 2 * tranche] } else { whole - value };
             crisis.taken[1 + 2 * tranche] -= moved;
             crisis.taken[2 + 2 * tranche] += moved;
         }
@@ -185,7 +186,7 @@ impl Model {
         need(open && by == owner, "not the ticket's owner")?;
         self.pay_ticket(ticket, owner)?;
         self.accrue(pool);
-        self.need_not_held(pool)?;
+        self.need_takes_capital(pool)?;
         need(self.pools[pool].capital_day > asked_on, "it was asked for today")?;
         let epoch = &self.epochs[self.epoch(pool, day)?];
         let open_units = if epoch.series[tranche] == series { open_part(units, epoch.open) } else { 0 };

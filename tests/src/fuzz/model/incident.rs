@@ -84,6 +84,10 @@ pub struct Crisis {
     pub owed_at: i64,
     /// Given by surplus, junior staying and exiting, senior staying and exiting.
     pub taken: [N; 5],
+    /// Exposure of the pool as it began.
+    pub exposed: N,
+    /// What each quota share could come to owe as it began.
+    pub limits: Vec<(usize, N)>,
     /// The last alert that holds it open.
     pub early_to: u64,
     /// The last deadline of its incidents.
@@ -211,7 +215,7 @@ impl Model {
     /// Whether nothing can change any more what the incidents of the open crisis are due.
     pub fn is_ripe(&self, pool: usize) -> bool {
         let crisis = self.pools[pool].crisis.as_ref();
-        crisis.is_some_and(|crisis| self.early(pool) == 0 && self.now >= crisis.final_at)
+        crisis.is_some_and(|crisis| self.now >= crisis.final_at + if self.early(pool) == 0 { 0 } else { 30 * DAY })
     }
 
     fn is_due(&self, pool: usize) -> bool {
@@ -240,11 +244,14 @@ impl Model {
         let mut crisis = 0;
         if most > 0 {
             need(!self.is_ripe(pool), "the crisis before is to be closed first")?;
+            let exposed = self.exposure_of_pool(pool);
+            let limit = |(treaty, _): &(usize, N)| (*treaty, self.treaties[*treaty].limit_left);
+            let limits = self.pools[pool].quota_shares.iter().map(limit).collect();
             let books = &mut self.pools[pool];
             if books.crisis.is_none() {
                 books.crises += 1;
                 books.stands_since = books.stands_since.or(Some(self.now));
-                books.crisis = Some(Crisis { number: books.crises, ..Crisis::default() });
+                books.crisis = Some(Crisis { number: books.crises, exposed, limits, ..Crisis::default() });
             }
             let open = books.crisis.as_mut().expect("it is open");
             open.growth += most;

@@ -201,7 +201,7 @@ impl Pool {
     /// while more than a little of the capital may be lost already, at a price that does not say so. Refused by a tranche
     /// in ruin: a further loss that wipes it out would take what came in fresh along.
     pub fn deposit(&mut self, tranche: Tranche, amount: u64, min_shares: u64) -> Result<u64> {
-        self.require_not_held()?;
+        self.require_takes_capital()?;
         let least = self.terms.min_first_deposit;
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);

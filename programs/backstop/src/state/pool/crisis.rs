@@ -6,7 +6,7 @@
 //! be, it is closed in one step: the layers bear what treaties did not, and what each incident is paid is fixed but for
 //! money that comes late.
 
-use crate::constants::TREATY_CALL_WINDOW;
+use crate::constants::{EARLY_ALERT_WINDOW, MAX_QUOTA_SHARES, TREATY_CALL_WINDOW};
 use crate::error::BackstopError;
 use crate::math::rounding::{Rounding, mul_div};
 use crate::state::ledger::{credit, debit, fits};
@@ -45,6 +45,11 @@ pub struct CrisisBook {
     pub early: u32,
     /// Unused.
     pub padding: [u8; 4],
+    /// Exposure of the pool as it began, in asset units: with what the quota shares could come to owe then it says what
+    /// part of the premium of its products is ceded, in whatever order their incidents are opened.
+    pub exposed: u64,
+    /// What the quota shares could come to owe as it began, in asset units, each in its place.
+    pub limits: [u64; MAX_QUOTA_SHARES],
 }
 
 /// What an incident was given, in asset units.
@@ -104,9 +109,11 @@ impl Pool {
     }
 
     /// Whether nothing can change any more what the incidents of the open crisis are due: they are final, and the
-    /// alerts that began before that have ended. What it still waits for are calls.
+    /// alerts that began before that have ended, or had 30 days to. What it still waits for are calls.
     pub fn crisis_is_ripe(&self, now: i64) -> bool {
-        self.in_crisis() && self.crisis.early == 0 && now >= self.crisis.final_at
+        let final_at = self.crisis.final_at;
+        let alerts_are_over = self.crisis.early == 0 || now >= final_at.saturating_add(EARLY_ALERT_WINDOW);
+        self.in_crisis() && alerts_are_over && now >= final_at
     }
 
     /// Whether the open crisis is to be closed: it is ripe, every incident's final severity is booked, and its treaties
@@ -154,6 +161,10 @@ impl Pool {
         let book = &mut self.crisis;
         if book.incidents == 0 {
             book.number = fits(book.number.checked_add(1))?;
+            book.exposed = self.total_exposure;
+            for (limit, quota_share) in book.limits.iter_mut().zip(&self.quota_shares) {
+                *limit = quota_share.limit_left;
+            }
             if self.stands_since == 0 {
                 self.stands_since = now;
             }
@@ -288,15 +299,15 @@ impl Pool {
         credit(&mut self.surplus, unowned)
     }
 
-    /// Whoever asks to leave in a crisis takes his part of what his tranche has lent along: `value` of `assets` before.
-    pub(super) fn move_lent(&mut self, tranche: Tranche, value: u64, assets: u64) -> Result<()> {
+    /// Whoever asks to leave in a crisis takes along what of his part his tranche has lent; who stays last, all of it.
+    pub(super) fn move_lent(&mut self, tranche: Tranche, amount: u64) -> Result<()> {
         let nobody_stays = self.tranche(tranche).shares == 0;
         let [_, junior_staying, junior_exiting, senior_staying, senior_exiting] = &mut self.crisis.taken;
         let (staying, exiting) = match tranche {
             Tranche::Junior => (junior_staying, junior_exiting),
             Tranche::Senior => (senior_staying, senior_exiting),
         };
-        let moved = if nobody_stays { *staying } else { fits(mul_div(*staying, value, assets, Rounding::Down))? };
+        let moved = if nobody_stays { *staying } else { amount };
         debit(staying, moved)?;
         credit(exiting, moved)
     }

@@ -2,7 +2,8 @@
 
 use crate::constants::{EXIT_QUEUE_DAYS, EXIT_QUEUE_WORDS, MIN_EXIT_PAYMENT};
 use crate::error::BackstopError;
-use crate::math::exits;
+use crate::math::rounding::{Rounding, mul_div};
+use crate::math::{exits, shares};
 use crate::peril::AlertLevel;
 use crate::state::ledger::{credit, debit, fits};
 use crate::state::{ByTranche, ExitEpoch, Pool, Tranche, day_of, day_start};
@@ -52,20 +53,23 @@ impl Pool {
     /// than a ticket: see [`crate::state::TrancheBook::is_ticket`].
     pub fn request_exit(&mut self, tranche: Tranche, amount: u64) -> Result<Exit> {
         let least = self.terms.min_ticket;
+        // What a tranche has lent to an open crisis is part of what its shares and its units are worth.
+        let (staying, exiting) = self.with_lent(tranche);
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
-        let assets = book.assets;
-        let value = book.worth_of_shares(amount)?;
-        ensure!(value > 0 && book.is_ticket(amount, least)?, BackstopError::AmountTooSmall);
-        let units = book.units_for(value)?;
+        let worth = fits(shares::worth(amount, book.shares, staying))?;
+        ensure!(worth > 0 && book.is_ticket(amount, least)?, BackstopError::AmountTooSmall);
+        let units = fits(shares::issue(worth, book.units, exiting))?;
         ensure!(units > 0, BackstopError::AmountTooSmall);
+        let lent = staying > book.assets;
+        let value = if lent { fits(mul_div(book.assets, worth, staying, Rounding::Down))? } else { worth };
         debit(&mut book.shares, amount)?;
         debit(&mut book.assets, value)?;
         credit(&mut book.exiting, value)?;
         credit(&mut book.units, units)?;
         self.asked_today = self.asked_today.saturating_add(value);
-        if self.in_crisis() {
-            self.move_lent(tranche, value, assets)?;
+        if lent {
+            self.move_lent(tranche, fits(worth.checked_sub(value))?)?;
         }
         let to_surplus = self.sweep(tranche)?;
         Ok(Exit { value, units, to_surplus })
@@ -77,7 +81,7 @@ impl Pool {
     /// The capital was in the pool all the time and bore its losses: from now on its days count for capacity as if it had
     /// not asked, so that asking and taking it back makes cover neither scarcer nor dearer than the exit itself did.
     pub fn cancel_exit(&mut self, tranche: Tranche, open_units: u64, asked_on: u32) -> Result<CancelledExit> {
-        self.require_not_held()?;
+        self.require_takes_capital()?;
         ensure!(self.capital_day > asked_on, BackstopError::AskedToday);
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);

@@ -162,10 +162,11 @@ impl Pool {
         }
     }
 
-    /// Refuses while alerts hold the pool, or a crisis is open.
-    pub fn require_not_held(&self) -> Result<()> {
+    /// Refuses unless the pool takes capital in: no crisis is open, alerts do not hold it, and none, however small, is more
+    /// than breaching. Who comes in just before an incident is opened would share in what it leaves of its premium.
+    pub fn require_takes_capital(&self) -> Result<()> {
         self.require_no_crisis()?;
-        ensure!(!self.alerts_hold(), BackstopError::PoolInAlert);
+        ensure!(!self.alerts_hold() && self.alerts_due == 0, BackstopError::PoolInAlert);
         Ok(())
     }
 

@@ -171,7 +171,7 @@ pub struct Pool {
     /// counts until its end.
     pub capital_lows: [u64; CAPITAL_LOWS],
     /// Room for later fields.
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 16],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,
@@ -185,7 +185,7 @@ pub struct Pool {
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 7_984);
+const _: () = assert!(core::mem::size_of::<Pool>() == 8_104);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 in_place_account!(Pool { kind: PoolKind, access: Access });

@@ -217,7 +217,7 @@ impl Pool {
     }
 
     /// What stays in a tranche and what is exiting, with what each has lent to the open crisis.
-    fn with_lent(&self, tranche: Tranche) -> (u64, u64) {
+    pub(super) fn with_lent(&self, tranche: Tranche) -> (u64, u64) {
         let [_, junior_staying, junior_exiting, senior_staying, senior_exiting] = self.crisis.taken;
         let (staying, exiting) = match tranche {
             Tranche::Junior => (junior_staying, junior_exiting),
@@ -249,18 +249,24 @@ impl Pool {
     /// covered; what is not is rounded down, for the cedant.
     fn ceded_premium(&mut self, place: usize, earned: u64) -> Result<u64> {
         let treaty = *self.quota_shares.get(place).ok_or(BackstopError::InvariantViolated)?;
-        if treaty.limit_left == 0 {
+        // In a crisis as it began: the order in which incidents are opened has no part in it.
+        let (limit, exposed) = if self.in_crisis() {
+            (*self.crisis.limits.get(place).ok_or(BackstopError::InvariantViolated)?, self.crisis.exposed)
+        } else {
+            (treaty.limit_left, self.total_exposure)
+        };
+        if limit == 0 {
             // Also when nothing is exposed any more: after an incident its covers' premium is still being earned.
             return Ok(0);
         }
         let kept_bps = BPS.saturating_sub(u64::from(treaty.commission_bps));
         let part = u64::from(treaty.cession_bps).saturating_mul(kept_bps);
         let ceded = carried(earned, part, BPS.saturating_mul(BPS), &mut self.ceded_fraction_e8)?;
-        let needed = fits(mul_div(self.total_exposure, u64::from(treaty.cession_bps), BPS, Rounding::Up))?;
-        if treaty.limit_left >= needed {
+        let needed = fits(mul_div(exposed, u64::from(treaty.cession_bps), BPS, Rounding::Up))?;
+        if limit >= needed {
             return Ok(ceded);
         }
-        fits(mul_div(ceded, treaty.limit_left, needed, Rounding::Down))
+        fits(mul_div(ceded, limit, needed, Rounding::Down))
     }
 
     /// Takes a premium in and streams it from now, up to which the pool is accrued, to the start of `end_day`. Returns
