@@ -326,6 +326,7 @@ fn capital_that_may_be_lost_already_backs_nothing_else() {
 fn full_collateral_asks_no_more_beside_an_alert_than_without_one() {
     let mut pool = beside_an_alert();
     pool.terms.rho_bps = 10_000;
+    pool.add_exposure(1, 0).unwrap(); // required capital is worked out anew
     assert_eq!(pool.least_capital(NOW).unwrap(), 840); // 1.2 x 700
     pool.terms.solvency_bps = 10_000;
     assert_eq!(pool.least_capital(NOW).unwrap(), 700);
