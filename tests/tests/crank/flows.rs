@@ -118,7 +118,7 @@ fn quota_share_premium_is_handed_over_about_once_a_day_and_the_rest_at_the_end()
     let last = run(world, &payer);
     assert_eq!((last.count("settle_treaty_premium"), last.count("end_treaty")), (1, 1));
     assert!(world.cluster.account(&treaty.treaty).unwrap().is_none());
-    assert_eq!(world.pool(&scene.cedant).treaty_payable, 0);
+    assert_eq!(world.pool(&scene.cedant).treaty_payable, [0; 2]);
     scene.assert_books();
 }
 
@@ -129,7 +129,7 @@ fn an_incident_calls_its_treaties_and_is_paid_with_their_money() {
     let now = world.now();
     let treaties = scene.in_force([
         (&scene.owned, quota_share(now, 3_000, 0, 50_000 * ONE)),
-        (&scene.open, layer(now, 1_000 * ONE, 20_000 * ONE)),
+        (&scene.open, layer(now, 3_000 * ONE, 20_000 * ONE)),
     ]);
     let (person, _) = scene.insured(&scene.product, 40_000 * ONE);
     let before = world.assets(&person);
@@ -178,7 +178,7 @@ fn a_reinsurers_exits_are_settled_with_its_cedants_and_wait_for_their_alerts() {
     let scene = Scene::new();
     let world = &scene.world;
     let now = world.now();
-    let first = scene.announced(&scene.open, layer(now, 1_000 * ONE, 20_000 * ONE));
+    let first = scene.announced(&scene.open, layer(now, 3_000 * ONE, 20_000 * ONE));
     let second = scene.announced(&scene.open, layer(now, 30_000 * ONE, 20_000 * ONE));
     let [_, _, _, senior] = scene.capital();
     scene.accept(&first).unwrap();

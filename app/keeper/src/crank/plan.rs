@@ -17,7 +17,7 @@ use backstop::peril::AlertLevel;
 use backstop::peril::evidence::{Class, Phase};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
-    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyKind, TreatyState,
+    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyState,
     day_of,
 };
 use backstop_client::address;
