@@ -301,7 +301,8 @@ fn gross_is_the_sum_over_the_covers_to_the_unit() {
                 Some(Claim::Loss) => {
                     kinds[0] += 1;
                     // Its part of what is due in all, which was rounded up once.
-                    u64::try_from(u128::from(cover.sum_insured) * u128::from(incident.gross) / u128::from(sums)).unwrap()
+                    u64::try_from(u128::from(cover.sum_insured) * u128::from(incident.gross) / u128::from(sums))
+                        .unwrap()
                 }
                 Some(Claim::Refund) => {
                     kinds[1] += 1;
@@ -837,7 +838,8 @@ fn incidents_that_are_ready_at_different_times_are_paid_the_same_in_any_order_of
                 if place < 2 {
                     for early in 0..=place {
                         let _ = fund(world, &scene.products[early]);
-                        let _ = world.settle(&scene.products[early], &scene.held[3 * early].0, &scene.held[3 * early].1);
+                        let _ =
+                            world.settle(&scene.products[early], &scene.held[3 * early].0, &scene.held[3 * early].1);
                     }
                 }
             }
@@ -939,7 +941,9 @@ fn a_loss_beyond_the_junior_tranche_wipes_it_out_and_leaves_the_senior_one_its_r
     let before = world.pool(&pool);
     let receipt = world.run(&[], &[world.fund_incident(&product)]);
     let after = world.pool(&pool);
-    let [CrisisClosed { closing: event, .. }] = &transaction::events::<CrisisClosed>(&receipt.logs)[..] else { panic!() };
+    let [CrisisClosed { closing: event, .. }] = &transaction::events::<CrisisClosed>(&receipt.logs)[..] else {
+        panic!()
+    };
     let [junior_before, senior_before] = before.tranches;
     assert_eq!(event.losses.surplus, before.surplus);
     assert_eq!(event.losses.junior_assets, junior_before.assets);

@@ -33,7 +33,8 @@ fn every_random_sequence_keeps_the_books_the_promises_and_the_model() {
         let never = |name: &&str| totals.kinds.get(*name).is_none_or(|[accepted, _]| *accepted == 0);
         // Nobody freezes a vault here, so a deadline is never extended.
         let beside = ["Time", "ExtendDeadline"];
-        let never: Vec<&str> = ALL.iter().map(|(name, _)| *name).filter(|name| !beside.contains(name)).filter(never).collect();
+        let never: Vec<&str> =
+            ALL.iter().map(|(name, _)| *name).filter(|name| !beside.contains(name)).filter(never).collect();
         assert!(
             never.is_empty(),
             "{never:?} were never accepted: tests/src/fuzz/action.rs needs a Kind with a weight that leads to them"

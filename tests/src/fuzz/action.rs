@@ -139,9 +139,7 @@ impl Driver<'_> {
             Kind::Fund => self.fundable(r[0]).map(|product| Op::Fund { product }),
             Kind::Keeper => return self.keeper(r),
             Kind::Settle => self.payable(r[0]).map(|cover| self.settle(cover, r)),
-            Kind::CloseIncident => {
-                self.incident(r[0], |_| true).map(|product| Op::CloseIncident { product })
-            }
+            Kind::CloseIncident => self.incident(r[0], |_| true).map(|product| Op::CloseIncident { product }),
             Kind::CreateTreaty => Some(self.create_treaty(r)),
             Kind::Squeeze => return self.squeeze(r),
             Kind::Ruin => return self.ruin(r),
@@ -158,9 +156,7 @@ impl Driver<'_> {
             }
             Kind::CallTreaty => self.next_treaty(r[0]).map(|(treaty, product)| Op::CallTreaty { treaty, product }),
             Kind::FirstCaller => return self.first_caller(r),
-            Kind::ExtendDeadline => {
-                self.incident(r[0], |_| true).map(|product| Op::ExtendDeadline { product })
-            }
+            Kind::ExtendDeadline => self.incident(r[0], |_| true).map(|product| Op::ExtendDeadline { product }),
             Kind::EndTreaty => self.treaty(r[0], |_| true).map(|treaty| Op::EndTreaty { treaty }),
             Kind::CommuteTreaty => {
                 let by = self.model.roles.governance;

@@ -56,6 +56,14 @@ fn found(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incide
         checks.same(rule, subject, "final severity", trigger.evidence.severity_bps, incident.severity_bps);
     }
     checks.same(rule, subject, "premium is decided about", is_final, is_final && incident.loss_premium == 0);
+    // What is over has no exposure, but its buckets still say what was in force.
+    let mut in_force = *product;
+    in_force.exposure = product.exposure_ends.iter().fold(0, |sum: u64, end| sum.saturating_add(*end));
+    let affected = in_force.affected(incident.event_at);
+    let (sums, premiums) = affected.map_or((0, 0), |affected| (affected.sums, affected.premiums));
+    checks.same(rule, subject, "sums insured in force at the event", sums, incident.sums);
+    checks.at_most(Rule::Claims, subject, "sums insured to be settled", incident.sums, incident.sums_left);
+    checks.at_most(Rule::Claims, subject, "premiums to be given back", premiums, incident.premiums_left);
     let gross = losses::gross(incident.sums, incident.severity_bps).unwrap_or(u64::MAX);
     checks.same(rule, subject, "gross loss", gross, incident.gross);
     checks.same(rule, subject, "it has a crisis", incident.gross > 0, incident.crisis != 0);
@@ -87,11 +95,15 @@ fn claims(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incid
     let rule = Rule::Claims;
     let (mut sums, mut premiums, mut payouts, mut refunds) = (0u128, 0u128, 0u128, 0u128);
     let mut paid = 0u128;
-    for (_, cover) in place.snapshot.covers_of(&incident.product) {
+    for (key, cover) in place.snapshot.covers_of(&incident.product) {
         paid += u128::from(cover.paid);
-        let Some(claim) = cover.claim(incident.event_at).filter(|_| cover.state != CoverState::Settled) else {
+        let Some(claim) = cover.claim(incident.event_at) else { continue };
+        if cover.state == CoverState::Settled {
+            let due = losses::payout(cover.sum_insured, incident.gross, incident.sums).unwrap_or(0);
+            let due = if claim == Claim::Loss { due } else { 0 };
+            checks.same(rule, Subject("cover", *key), "paid in all, once it is settled", due, cover.paid);
             continue;
-        };
+        }
         match claim {
             Claim::Loss => sums += u128::from(cover.sum_insured),
             Claim::Refund => premiums += u128::from(cover.premium),

@@ -14,7 +14,9 @@
 use crate::crank::limits::Delays;
 use crate::crank::plan::payable;
 use anchor_lang::prelude::Pubkey;
-use backstop::state::{Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Treaty, Trigger, get_text};
+use backstop::state::{
+    Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Treaty, Trigger, get_text,
+};
 use backstop_client::account::{self, Decode};
 use backstop_client::address;
 use backstop_client::cluster::{Cluster, ClusterError};
@@ -337,9 +339,8 @@ impl Chain {
         wanted: &dyn Fn(&Pubkey) -> bool,
     ) {
         // Premium is given back at once, a loss is paid from the reserve as it is given.
-        let to_settle = |incident: &&Incident| {
-            (incident.sums_left != 0 || incident.premiums_left != 0) && wanted(&incident.pool)
-        };
+        let to_settle =
+            |incident: &&Incident| (incident.sums_left != 0 || incident.premiums_left != 0) && wanted(&incident.pool);
         let now = self.now;
         let incidents: Vec<(Pubkey, Incident)> =
             self.incidents.values().filter(to_settle).map(|incident| (incident.product, incident.clone())).collect();

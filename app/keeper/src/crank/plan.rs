@@ -101,7 +101,9 @@ pub(super) fn wanted(settings: &Settings, pool: Pubkey) -> bool {
 pub(super) fn payable(incident: &Incident, cover: &Cover) -> Option<u64> {
     match incident.payout(cover) {
         Ok(payout) => payout.total(),
-        Err(Error::AnchorError(error)) => (error.error_code_number == u32::from(BackstopError::MathOverflow)).then_some(0),
+        Err(Error::AnchorError(error)) => {
+            (error.error_code_number == u32::from(BackstopError::MathOverflow)).then_some(0)
+        }
         Err(_) => None,
     }
 }

@@ -363,27 +363,31 @@ impl<'a> Story<'a> {
         Ok(self.chain.read::<state::Pool>(&pool.pool)?.seen())
     }
 
-    /// If the stress trigger's challenge is over before the next price: confirm, open, fund, pay.
+    /// Once the stress trigger's challenge is over before the next price: confirm, open, fund, call, pay, close. As long as
+    /// the other product may fall as well, its holders' part of the capital waits for them: the rest is paid after a
+    /// later price.
     fn settle_if_due(&mut self, next_at: Option<i64>) -> Result<(), DemoError> {
-        let Some(window) = self.window(STRESS)? else { return Ok(()) };
-        let due_at = window.contradicted_until + 1;
-        if self.incident.is_some() || next_at.is_some_and(|next| next <= due_at) {
-            return Ok(());
-        }
-        self.chain.cluster.set_time(due_at.max(self.now()));
         let keys = self.product(STRESS);
-        self.run("the trigger is confirmed", "confirm", None, &[ix::confirm(&keys)])?;
-        self.happened(What::Confirmed, None, Some(STRESS), None);
-        self.open_and_fund(&keys)?;
-        self.pay(&keys)?;
-        let payer = self.chain.payer.pubkey();
-        let close = ix::close_incident(&keys, payer, Some((CRISIS, payer)));
-        self.run("the incident is closed", "close_incident", None, &[close])?;
-        self.happened(What::IncidentClosed, None, Some(STRESS), None);
+        if self.incident.is_none() {
+            let Some(window) = self.window(STRESS)? else { return Ok(()) };
+            let due_at = window.contradicted_until + 1;
+            if next_at.is_some_and(|next| next <= due_at) {
+                return Ok(());
+            }
+            self.chain.cluster.set_time(due_at.max(self.now()));
+            self.run("the trigger is confirmed", "confirm", None, &[ix::confirm(&keys)])?;
+            self.happened(What::Confirmed, None, Some(STRESS), None);
+            self.open(&keys)?;
+        }
+        if self.moments.iter().all(|moment| moment.what != What::IncidentClosed) {
+            self.fund(&keys)?;
+            self.pay(&keys)?;
+            self.close_if_paid(&keys)?;
+        }
         Ok(())
     }
 
-    fn open_and_fund(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
+    fn open(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
         let open = ix::open_incident(keys, self.chain.payer.pubkey(), CRISIS);
         self.run("the incident is opened", "open_incident", None, &[open])?;
         let opened: state::Incident = self.chain.read(&keys.incident())?;
@@ -391,9 +395,13 @@ impl<'a> Story<'a> {
         self.ended = Some(Ended { accrued_at: opened.accrued_at, at: self.scenario.stated.met_at + challenge });
         self.happened(What::IncidentOpened, None, Some(STRESS), Some(opened.gross));
         let before = self.loss_capital(&self.pool)?;
+        self.layers = layers(before, before);
         self.pay_before_the_treaties(keys)?;
-        self.call_treaties(keys)?;
+        self.call_treaties(keys)
+    }
 
+    /// Gives the incident all that is there for it now, if that is more than it has.
+    fn fund(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
         // Time may have ended what was an alert of the other product. If it did not, the crisis stays open for it.
         let now = self.now();
         let severe: state::Trigger = self.chain.read(&self.product(SEVERE).trigger())?;
@@ -401,14 +409,26 @@ impl<'a> Story<'a> {
             let refresh = ix::refresh(&self.product(SEVERE));
             self.run("the other trigger is brought up to now", "refresh", None, &[refresh])?;
         }
-        let books: state::Pool = self.chain.read(&self.pool.pool)?;
-        if books.crisis_is_due(now) {
+        let mut books: state::Pool = self.chain.read(&self.pool.pool)?;
+        let opened: state::Incident = self.chain.read(&keys.incident())?;
+        let first = self.incident.is_none();
+        let due = books.crisis_is_due(now);
+        let mut gets_more = || books.give(opened.gross, opened.reserve).is_ok_and(|giving| giving.amount > 0);
+        if due || gets_more() {
             self.run("the incident is funded", "fund_incident", None, &[ix::fund_incident(keys, CRISIS)])?;
+        } else if !first {
+            return Ok(());
         }
         let funded: state::Incident = self.chain.read(&keys.incident())?;
         self.happened(What::IncidentFunded, None, Some(STRESS), Some(funded.reserve));
+        let mut before = [0; 3];
+        for (before, layer) in before.iter_mut().zip(&self.layers) {
+            *before = layer.before;
+        }
         self.layers = layers(before, self.loss_capital(&self.pool)?);
-        self.note_share_prices("after_payout")?;
+        if first {
+            self.note_share_prices("after_payout")?;
+        }
         self.incident = Some(Incident {
             address: keys.incident().to_string(),
             product: PRODUCTS[STRESS].key.into(),
@@ -418,46 +438,58 @@ impl<'a> Story<'a> {
             ceded: funded.treaties.iter().map(|noted| noted.paid).sum(),
             reserve: funded.reserve,
             ratio_bps: expect::payout(10_000, funded.reserve, funded.gross),
-            paid: 0,
+            paid: funded.paid,
             opened_at: funded.opened_at,
             funded_at: self.now(),
         });
         Ok(())
     }
 
-    /// Pays every cover of the product, called by somebody who holds none.
+    /// Pays every cover of the product that is due something, called by somebody who holds none.
     fn pay(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
-        let due: Vec<(usize, &'static str, Pubkey)> = self
-            .covers
-            .iter()
-            .enumerate()
-            .filter(|(_, sold)| sold.product == STRESS)
-            .filter_map(|(number, sold)| Some((number, self.name_of(&sold.report.holder)?, sold.mint)))
-            .collect();
-        for (number, holder, mint) in &due {
+        let incident: state::Incident = self.chain.read(&keys.incident())?;
+        for number in 0..self.covers.len() {
+            let Sold { product, mint, ref report, .. } = self.covers[number];
+            let Some(holder) = self.name_of(&report.holder) else { continue };
+            let cover: state::Cover = self.chain.read(&address::cover(&mint))?;
+            if product != STRESS || incident.payout(&cover).is_err() {
+                continue;
+            }
+            let what = if report.active_from > self.now() { What::PremiumReturned } else { What::CoverPaid };
             let before = self.balance(holder)?;
-            let settle = ix::settle_cover(keys, self.id(holder), *mint);
+            let settle = ix::settle_cover(keys, self.id(holder), mint);
             self.run(&format!("{holder}'s cover is paid"), "settle_cover", None, &[settle])?;
             let paid = self.balance(holder)? - before;
-            let what = if self.covers[*number].report.active_from > self.now() {
-                What::PremiumReturned
-            } else {
-                What::CoverPaid
-            };
-            self.covers[*number].report.paid = paid;
+            self.covers[number].report.paid += paid;
             self.happened(what, Some(holder), Some(STRESS), Some(paid));
         }
         let settled: state::Incident = self.chain.read(&keys.incident())?;
         if let Some(incident) = &mut self.incident {
             incident.paid = settled.paid;
         }
-        if let Some((_, holder, mint)) = due.first() {
-            let again = ix::settle_cover(keys, self.id(holder), *mint);
+        Ok(())
+    }
+
+    /// Closes the incident once everybody is paid in full and its crisis is over, and tries to get more out of it.
+    fn close_if_paid(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
+        let paid: state::Incident = self.chain.read(&keys.incident())?;
+        let books: state::Pool = self.chain.read(&self.pool.pool)?;
+        if books.in_crisis() || !paid.may_close(self.now()) {
+            return Ok(());
+        }
+        let first = self.covers.iter().find(|sold| sold.product == STRESS);
+        let first = first.and_then(|sold| Some((self.name_of(&sold.report.holder)?, sold.mint)));
+        if let Some((holder, mint)) = first {
+            let again = ix::settle_cover(keys, self.id(holder), mint);
             self.attempt(holder, "has the same cover paid twice", BackstopError::CoverNotActive, &[again])?;
         }
-        let books: state::Pool = self.chain.read(&self.pool.pool)?;
-        let open = ix::open_incident(&self.product(SEVERE), self.chain.payer.pubkey(), ix::next_crisis(&books));
-        self.attempt(CHEN, "claims on the severe product", BackstopError::NotTriggered, &[open])
+        let payer = self.chain.payer.pubkey();
+        let open = ix::open_incident(&self.product(SEVERE), payer, ix::next_crisis(&books));
+        self.attempt(CHEN, "claims on the severe product", BackstopError::NotTriggered, &[open])?;
+        let close = ix::close_incident(keys, payer, Some((CRISIS, payer)));
+        self.run("the incident is closed", "close_incident", None, &[close])?;
+        self.happened(What::IncidentClosed, None, Some(STRESS), None);
+        Ok(())
     }
 
     // ---- what it comes to ----

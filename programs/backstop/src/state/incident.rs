@@ -389,7 +389,8 @@ impl Incident {
         ensure!(self.may_close(now), BackstopError::IncidentInUse);
         ensure!(self.crisis == crisis.as_ref().map_or(0, |crisis| crisis.number), BackstopError::WrongParent);
         ensure!(crisis.as_ref().is_none_or(|crisis| crisis.closed), BackstopError::IncidentInUse);
-        let mut left = WindUp { reserve: self.reserve.saturating_sub(self.paid), refunds: self.refunds_left, bucket: 0 };
+        let mut left =
+            WindUp { reserve: self.reserve.saturating_sub(self.paid), refunds: self.refunds_left, bucket: 0 };
         pool.release_incident_reserve(left.reserve)?;
         pool.release_premium_refunds(left.refunds)?;
         if let Some(crisis) = crisis {

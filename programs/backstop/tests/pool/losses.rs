@@ -135,12 +135,14 @@ fn an_open_crisis_gives_by_its_ratio_of_treaties_money_first_and_wipes_nothing_o
 fn a_crisis_closes_when_all_is_final_early_alerts_have_ended_and_treaties_had_their_time() {
     let mut pool = pool_with(0, 1_000, 0);
     pool.add_exposure(0, 60).unwrap();
-    let early =
-        pool.move_alert(Alert { group: 0, number: 0, exposure: 50 }, AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
+    let early = pool
+        .move_alert(Alert { group: 0, number: 0, exposure: 50 }, AlertLevel::None, AlertLevel::Breaching, NOW)
+        .unwrap();
     let mut pool = crisis(pool);
     let last = NOW + 36_000;
     // Begins when the last is final: it does not hold the crisis open.
-    let late = pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, last).unwrap();
+    let late =
+        pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, last).unwrap();
     assert_eq!((early, late, pool.crisis.early), (1, 2, 1));
     pool.crisis.uncalled = 1;
     let clear = |pool: &mut Pool, number, exposure, from| {

@@ -229,7 +229,9 @@ impl Model {
         // In a crisis what it has beyond all that it may need.
         Ok(match &books.crisis {
             None => free,
-            Some(crisis) => free.min((books.bearing() + crisis.given + crisis.recovered).saturating_sub(self.needed(pool))),
+            Some(crisis) => {
+                free.min((books.bearing() + crisis.given + crisis.recovered).saturating_sub(self.needed(pool)))
+            }
         })
     }
 

@@ -143,7 +143,7 @@ impl Story<'_> {
     /// The incident is given its part of what the pool has before its treaties pay, and people try to get around it.
     pub(super) fn pay_before_the_treaties(&mut self, keys: &ProductKeys) -> Result<(), DemoError> {
         let fund = ix::fund_incident(keys, CRISIS);
-        self.run("the incident is given its first part", "fund_incident", None, &[fund.clone()])?;
+        self.run("the incident is given its first part", "fund_incident", None, std::slice::from_ref(&fund))?;
         self.attempt(ANNA, "funds the incident twice", BackstopError::AlreadyFunded, &[fund])?;
         let deposit = self.deposit_of(JULIA)?;
         self.attempt(JULIA, "deposits while the crisis lasts", BackstopError::PoolInCrisis, &deposit)
