@@ -898,7 +898,8 @@ fn drowned(flood: Vec<Instruction>) {
     ledger.read(&world.deposit(&keys, &person, Tranche::Senior, 1_000 * ONE).expect("it is taken").logs);
     ledger.check(&world, &keys);
 
-    let args = DepositArgs { tranche: Tranche::Senior, amount: 10 * ONE, min_shares: 0, seen: world.pool(&keys).seen() };
+    let args =
+        DepositArgs { tranche: Tranche::Senior, amount: 10 * ONE, min_shares: 0, seen: world.pool(&keys).seen() };
     let deposit = ix::deposit(&keys, person.id(), None, args);
     let before = world.pool(&keys);
     let receipt = world.run(&[&person.key], &[vec![budget()], flood, vec![deposit.clone()]].concat());

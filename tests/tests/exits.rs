@@ -720,7 +720,8 @@ fn a_programs_address_that_holds_a_ticket_must_sign_for_its_payout() {
     world.cluster.set_tokens(&owner, &world.asset, 500 * ONE);
     let token = anchor_spl::token_2022::ID;
     world.run(&[], &[ix::create_associated_token(&world.payer.pubkey(), &owner, &keys.share_mint(SENIOR), &token)]);
-    let args = backstop::DepositArgs { tranche: SENIOR, amount: 500 * ONE, min_shares: 0, seen: world.pool(&keys).seen() };
+    let args =
+        backstop::DepositArgs { tranche: SENIOR, amount: 500 * ONE, min_shares: 0, seen: world.pool(&keys).seen() };
     send_unsigned(&world, ix::deposit(&keys, owner, None, args)).unwrap();
     let epoch_day = day_of(world.now() + 7 * DAY);
     let args = RequestExitArgs { nonce: 1, tranche: SENIOR, shares: 500_000 * ONE, epoch_day };

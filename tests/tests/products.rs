@@ -704,8 +704,7 @@ fn a_product_that_lands_before_the_first_deposit_stops_it() {
     let deposit = |seen| {
         let mint = pool.share_mint(Tranche::Senior);
         let args = DepositArgs { tranche: Tranche::Senior, amount: 1_000_000 * ONE, min_shares: 0, seen };
-        let account =
-            ix::create_associated_token(&person.id(), &person.id(), &mint, &anchor_spl::token_2022::ID);
+        let account = ix::create_associated_token(&person.id(), &person.id(), &mint, &anchor_spl::token_2022::ID);
         world.send(&[&person.key], &[account, ix::deposit(&pool, person.id(), None, args)])
     };
     // While the deposit is on its way governance announces a product, which in an unused pool needs no notice.

@@ -238,9 +238,7 @@ fn reinstatements_cost_what_the_terms_say_and_end_when_used_up() {
     let world = &scene.world;
     // 20,000 from 3,000, restored once and a half as dear as at first: 5 % on line is 1,000, restoring all is 1,500.
     let terms = reinstated(world.now(), 3_000 * ONE, 20_000 * ONE, 1, 15_000);
-    let products: Vec<_> = std::iter::once(scene.product)
-        .chain((0..3).map(|_| scene.another_product()))
-        .collect();
+    let products: Vec<_> = std::iter::once(scene.product).chain((0..3).map(|_| scene.another_product())).collect();
     let [treaty] = scene.in_force([(&scene.open, terms)]);
     assert_eq!(scene.treaty(&treaty).premium, 1_000 * ONE);
     for product in &products {

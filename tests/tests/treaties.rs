@@ -171,7 +171,8 @@ fn a_quota_share_is_renewed_without_a_gap_whoever_waits_to_leave() {
     world.next_day();
     // 170,000 for longer than the treaty: all of 220,000 but 50,000 is needed, and a senior of 150,000 wants to leave.
     world.holder(&scene.product, 170_000 * ONE, 60);
-    let nonce = world.exit(&scene.cedant, &senior, Tranche::Senior, world.shares(&scene.cedant, &senior, Tranche::Senior));
+    let nonce =
+        world.exit(&scene.cedant, &senior, Tranche::Senior, world.shares(&scene.cedant, &senior, Tranche::Senior));
     let day = world.ticket(&scene.cedant, &senior, nonce).epoch_day;
     let from = TreatyTerms { start_day: this.end_day, end_day: this.end_day + 300, ..this };
     let worse = scene.announced(&scene.owned, TreatyTerms { limit: from.limit - 1, ..from });
@@ -660,7 +661,8 @@ fn a_treaty_is_commuted_within_its_term_and_not_when_it_ends_as_early_anyway() {
     let world = &scene.world;
     let now = world.now();
     let kind = layer(now, 200 * ONE, ONE).kind;
-    let terms = TreatyTerms { start_day: day_of(now) + 3, end_day: day_of(now) + 10, ..over(now, 1, kind, 1_000 * ONE) };
+    let terms =
+        TreatyTerms { start_day: day_of(now) + 3, end_day: day_of(now) + 10, ..over(now, 1, kind, 1_000 * ONE) };
     let treaty = scene.announced(&scene.owned, terms);
     assert_refused(scene.commute(&treaty), BackstopError::WrongTreatyState);
     scene.accept(&treaty).unwrap();
@@ -733,7 +735,8 @@ fn nothing_is_commuted_begun_ended_or_ceded_around_an_alert() {
     let world = &scene.world;
     let now = world.now();
     let kind = quota_share(0, 5_000, 0, ONE).kind;
-    let later = TreatyTerms { start_day: day_of(now) + 60, end_day: day_of(now) + 90, ..layer(now, 3_000 * ONE, 1_000 * ONE) };
+    let later =
+        TreatyTerms { start_day: day_of(now) + 60, end_day: day_of(now) + 90, ..layer(now, 3_000 * ONE, 1_000 * ONE) };
     let waiting = scene.announced(&scene.owned, later);
     let [treaty] = scene.in_force([(&scene.owned, over(now, 12, kind, 50_000 * ONE))]);
     announce(&scene, &scene.cedant, &scene.owned, ONE).unwrap();

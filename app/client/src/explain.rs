@@ -126,7 +126,9 @@ fn hint(refusal: BackstopError) -> &'static str {
         }
         E::NoOutsideDeposits | E::DepositorNotAdmitted => "choose another pool: `backstop pool list`",
         E::TrancheWipedOut | E::SeriesOver => "governance can open a new series; the old shares have lost everything",
-        E::NotSeen => "something was announced meanwhile: `backstop pool show` and `backstop product list` tell, then try again",
+        E::NotSeen => {
+            "something was announced meanwhile: `backstop pool show` and `backstop product list` tell, then try again"
+        }
         E::TooFewShares => "the share price moved: look again, or accept fewer with --min-shares",
         E::PoolInAlert => "wait until the alert is over: `backstop trigger show` tells where it stands",
         E::BelowRequiredCapital => {

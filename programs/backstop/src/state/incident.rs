@@ -6,7 +6,8 @@ use crate::math::losses;
 use crate::peril::{AlertLevel, Condition};
 use crate::state::ledger::{credit, debit, fits};
 use crate::state::{
-    Accrual, Claim, Cover, CoverState, Crisis, CrisisClosing, EndedPremium, Giving, Pool, Product, ProductState, Rates, Treaty,
+    Accrual, Claim, Cover, CoverState, Crisis, CrisisClosing, EndedPremium, Giving, Pool, Product, ProductState, Rates,
+    Treaty,
 };
 use anchor_lang::prelude::*;
 
@@ -418,9 +419,7 @@ impl Incident {
     pub fn note_treaties(&mut self, pool: &Pool) -> Result<()> {
         let quota_shares = pool.quota_shares.iter().map(|share| (share.treaty, share.start, share.end));
         let layers = pool.layers.iter().map(|layer| (layer.treaty, layer.start, layer.end));
-        let in_force = quota_shares
-            .chain(layers)
-            .filter(|(_, start, end)| (*start..*end).contains(&self.event_at));
+        let in_force = quota_shares.chain(layers).filter(|(_, start, end)| (*start..*end).contains(&self.event_at));
         let mut count = 0u8;
         for (noted, (treaty, _, _)) in self.treaties.iter_mut().zip(in_force) {
             *noted = NotedTreaty { treaty, ..NotedTreaty::default() };

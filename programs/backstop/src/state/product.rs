@@ -9,7 +9,8 @@ use crate::math::stream::SECONDS_PER_DAY;
 use crate::peril::{Condition, SaleLimits};
 use crate::state::ledger::{bucket_mut, credit, debit, fits, place, sum_days, take_days};
 use crate::state::{
-    Accrual, Alert, Cover, Pool, QuotaShareInForce, Rates, StartBucket, StreamedCover, activation_day, day_of, day_start, get_text,
+    Accrual, Alert, Cover, Pool, QuotaShareInForce, Rates, StartBucket, StreamedCover, activation_day, day_of,
+    day_start, get_text,
 };
 use anchor_lang::prelude::*;
 

@@ -176,10 +176,7 @@ impl Treaty {
         cedant.require_kind(PoolKind::Cover)?;
         reinsurer.require_kind(PoolKind::Reinsurance)?;
         ensure!(cedant.asset_mint == reinsurer.asset_mint, BackstopError::WrongParent);
-        ensure!(
-            reinsurer.terms.cooldown_seconds >= cedant.terms.cooldown_seconds,
-            BackstopError::CooldownTooShort
-        );
+        ensure!(reinsurer.terms.cooldown_seconds >= cedant.terms.cooldown_seconds, BackstopError::CooldownTooShort);
         let notice_until = cedant.notice_ends_at(now).max(reinsurer.notice_ends_at(now));
         ensure!(terms.start_day > day_of(notice_until), BackstopError::NoticeNotOver);
         let ahead = terms.end_day.saturating_sub(day_of(now));

@@ -15,7 +15,10 @@ fn earning(surplus: u64, junior: u64, senior: u64) -> Pool {
 fn accrued(pool: &mut Pool, until: i64) -> Accrual {
     let accrual = pool.accrue(until).unwrap();
     pool.invariant().unwrap();
-    assert_eq!(accrual.earned + accrual.late, accrual.ceded.iter().sum::<u64>() + accrual.surplus + accrual.junior + accrual.senior);
+    assert_eq!(
+        accrual.earned + accrual.late,
+        accrual.ceded.iter().sum::<u64>() + accrual.surplus + accrual.junior + accrual.senior
+    );
     accrual
 }
 

@@ -278,7 +278,10 @@ fn opening_leaves_other_premium_alone_and_cedes_what_was_earned_in_the_term() {
     (treaty.start, treaty.end) = (NOW + 200, NOW + 1_200);
     let opening = empty().open(KEYS, &mut pool, &mut product, &mut rates, &mut trigger, NOW + 9_000).unwrap();
     let rest = opening.growth.accrual;
-    assert_eq!((opening.accrual.earned, opening.accrual.ceded, rest.late, rest.ceded), (7_200, [500, 0], 856_800, [0, 0]));
+    assert_eq!(
+        (opening.accrual.earned, opening.accrual.ceded, rest.late, rest.ceded),
+        (7_200, [500, 0], 856_800, [0, 0])
+    );
     assert_eq!((opening.waiting_refunds, opening.growth.loss_refunds), (864_000, 0));
     assert_eq!((pool.rate_q32, pool.waiting_rate_q32, pool.unearned_premium), (ONE_A_SECOND, ONE_A_SECOND, 1_728_000));
     pool.invariant().unwrap();

@@ -37,7 +37,8 @@ pub(crate) fn handle(ctx: Context<SettleTreatyPremium>) -> Result<()> {
     let accounts = ctx.accounts;
     let now = now()?;
     let (mut cedant, mut reinsurer) = Till::open_both(&accounts.cedant, &accounts.reinsurer, now)?;
-    let CededPremium { amount, rate_q32, end_day } = cedant.hand_premium_to((&accounts.reinsurer.key(), &mut reinsurer), now)?;
+    let CededPremium { amount, rate_q32, end_day } =
+        cedant.hand_premium_to((&accounts.reinsurer.key(), &mut reinsurer), now)?;
     let (cedant_sequence, reinsurer_sequence) = (cedant.number_event(), reinsurer.number_event());
     let cedant_vault = cedant.close_on(&accounts.cedant_vault)?;
     let reinsurer_vault = reinsurer.close_on(&accounts.reinsurer_vault)?;
