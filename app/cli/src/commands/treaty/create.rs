@@ -7,6 +7,7 @@ use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::constants::{
     MAX_CESSION_BPS, MAX_RATE_ON_LINE_BPS, MAX_REINSTATEMENT_PREMIUM_BPS, MAX_REINSTATEMENTS, MAX_TREATY_DAYS,
+    MIN_RATE_ON_LINE_BPS,
 };
 use backstop::cpi::text::date_text;
 use backstop::error::BackstopError;
