@@ -81,6 +81,7 @@ impl Scene {
         let scene = Self { world, cedant, product, owned, open };
         scene.contribute(&scene.cedant, SURPLUS);
         scene.contribute(&scene.owned, OWNED);
+        [&scene.cedant, &scene.owned].into_iter().for_each(|pool| scene.write_off_notice(pool));
         scene
     }
 

@@ -118,6 +118,7 @@ fn a_protocol_owned_reinsurer_gives_notice_and_no_layer_for_nothing() {
         (keys, world.send(&[&world.governance], &[create]))
     };
     // Surplus was given to it: it gives notice by its own cooldown, whoever cedes.
+    scene.contribute(&scene.owned, ONE);
     let at_once = layer(world.now(), ONE, OWNED);
     assert_refused(announce(0, at_once).1, BackstopError::NoticeNotOver);
     let start_day = day_of(world.now() + NOTICE) + 1;
@@ -968,7 +969,6 @@ fn surplus_is_ceded_from_cover_pools_to_reinsurance_pools_never_to_a_wallet() {
     assert!(world.send(&[&world.governance], &[to_wallet]).is_err());
     // Nor is a wallet's token account the pool's vault.
     announce(&scene, &scene.cedant, &scene.owned, ONE).unwrap();
-    world.advance(NOTICE);
     let thief = world.person(0);
     let mut cede = ix::cede_surplus(governance, &scene.cedant, scene.owned.pool, payer);
     let vault = scene.owned.vault();

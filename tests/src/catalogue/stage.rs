@@ -447,7 +447,7 @@ impl Stage {
 fn kinds() -> [TreatyKind; 3] {
     let quota_share = TreatyKind::QuotaShare { cession_bps: 3_000, commission_bps: 2_500 };
     let layer = TreatyKind::ExcessOfLoss {
-        attachment: 1_000 * ONE,
+        attachment: 3_000 * ONE,
         rate_on_line_bps: 500,
         reinstatements: 2,
         reinstatement_premium_bps: 10_000,

@@ -128,7 +128,8 @@ fn call_treaty(setup: Setup, days: i64) -> Prepared {
 }
 
 fn call_layer(setup: Setup, days: i64) -> Prepared {
-    let stage = Stage::opened(setup.reinsured());
+    // A third of one cover, net of the quota share, is above the layer's attachment.
+    let stage = Stage::opened(Setup { sum_insured: 15_000 * ONE, ..setup.reinsured() });
     let [quota_share, layer, _] = &stage.treaties;
     let [here, beside, _] = &stage.products;
     for product in [here, beside] {

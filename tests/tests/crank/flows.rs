@@ -129,7 +129,7 @@ fn an_incident_calls_its_treaties_and_is_paid_with_their_money() {
     let now = world.now();
     let treaties = scene.in_force([
         (&scene.owned, quota_share(now, 3_000, 0, 50_000 * ONE)),
-        (&scene.open, layer(now, 1_000 * ONE, 20_000 * ONE)),
+        (&scene.open, layer(now, 3_000 * ONE, 20_000 * ONE)),
     ]);
     let (person, _) = scene.insured(&scene.product, 40_000 * ONE);
     let before = world.assets(&person);
@@ -178,7 +178,7 @@ fn a_reinsurers_exits_are_settled_with_its_cedants_and_wait_for_their_alerts() {
     let scene = Scene::new();
     let world = &scene.world;
     let now = world.now();
-    let first = scene.announced(&scene.open, layer(now, 1_000 * ONE, 20_000 * ONE));
+    let first = scene.announced(&scene.open, layer(now, 3_000 * ONE, 20_000 * ONE));
     let second = scene.announced(&scene.open, layer(now, 30_000 * ONE, 20_000 * ONE));
     let [_, _, _, senior] = scene.capital();
     scene.accept(&first).unwrap();
