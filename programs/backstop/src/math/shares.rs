@@ -53,6 +53,10 @@ pub fn is_in_ruin(claims: u64, assets: u64) -> bool {
 /// Whether `(assets + 1) / (claims + V) < 1 / (part V)`.
 fn is_below_start(claims: u64, assets: u64, part: u64) -> bool {
     let fall = VIRTUAL_SHARES.saturating_mul(part);
+    // Mostly without a wide product: claims below `assets * fall` leave room for V in one more `fall`.
+    if claims.checked_div(fall).is_some_and(|least| least < assets) {
+        return false;
+    }
     let pot = wide(assets, fall).saturating_add(u128::from(fall));
     pot < u128::from(claims).saturating_add(u128::from(VIRTUAL_SHARES))
 }

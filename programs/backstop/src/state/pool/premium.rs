@@ -82,20 +82,26 @@ impl Pool {
         if now <= self.accrued_at {
             return Ok(total);
         }
-        loop {
-            let until = self.sharing_changes_at().map_or(now, |change| change.min(now));
+        // Mostly nothing changes on the way.
+        while let Some(until) = self.sharing_changes_at().filter(|change| *change < now) {
             let step = self.accrue_step(until)?;
             fits(total.add(&step))?;
-            if until >= now {
-                return Ok(total);
-            }
         }
+        let last = self.accrue_step(now)?;
+        if total == Accrual::default() {
+            return Ok(last);
+        }
+        fits(total.add(&last))?;
+        Ok(total)
     }
 
     /// The next moment after the last accrual from which premium is shared out otherwise: a quota share begins or ends, or
     /// the day of the oldest exit epoch is over.
     fn sharing_changes_at(&self) -> Option<i64> {
         let [first, second] = &self.quota_shares;
+        if first.end.max(second.end) <= self.accrued_at && self.oldest_exit_day == 0 {
+            return None;
+        }
         let changes = [first.start, first.end, second.start, second.end, self.exits_wait_from().unwrap_or(0)];
         changes.into_iter().filter(|change| *change > self.accrued_at).min()
     }
@@ -196,12 +202,16 @@ impl Pool {
     /// In a crisis that is as if it had not begun: what a layer has lent to it is the layer's, and what its incidents are
     /// due, or can still be, is exposed as their products were.
     pub fn exposed_capital(&self) -> sharing::ByLayer {
-        let [junior, senior] = Tranche::BOTH.map(|tranche| {
-            let (staying, exiting) = self.with_lent(tranche);
-            staying.saturating_add(exiting)
-        });
-        let [surplus_lent, ..] = self.crisis.taken;
-        let capital = sharing::ByLayer { surplus: self.surplus.saturating_add(surplus_lent), junior, senior };
+        let [junior, senior] = &self.tranches;
+        let mut capital = sharing::ByLayer { surplus: self.surplus, junior: junior.total(), senior: senior.total() };
+        if !self.in_crisis() {
+            return sharing::exposed(self.required, &capital);
+        }
+        let [surplus_lent, junior_staying, junior_exiting, senior_staying, senior_exiting] = self.crisis.taken;
+        let both = u64::saturating_add;
+        capital.surplus = both(capital.surplus, surplus_lent);
+        capital.junior = both(capital.junior, both(junior_staying, junior_exiting));
+        capital.senior = both(capital.senior, both(senior_staying, senior_exiting));
         let due = self.crisis.gross.saturating_add(self.crisis.growth);
         sharing::exposed(self.required.saturating_add(due), &capital)
     }
@@ -232,6 +242,12 @@ impl Pool {
     fn earn(&mut self, tranche: Tranche, premium: u64, kept_waiting: bool) -> Result<(u64, u64)> {
         if premium == 0 {
             return Ok((0, 0));
+        }
+        let in_crisis = self.in_crisis();
+        let book = self.tranche_mut(tranche);
+        if book.exiting == 0 && book.shares > 0 && !in_crisis {
+            credit(&mut book.assets, premium)?;
+            return Ok((premium, 0));
         }
         let (staying, exiting) = self.with_lent(tranche);
         let fraction = self.exiting_fractions_q64.of_mut(tranche);
