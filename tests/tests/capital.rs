@@ -214,6 +214,7 @@ fn deposit_then_exit_at_once_never_gains() {
             assert!(book.worth_of_units(ticket.units).unwrap() <= amount);
             assert!(price_has_not_fallen(&before, &book), "{before:?} {book:?}");
             // And back again: no more shares than before, and no less than could leave once more.
+            world.next_day();
             match world.send(&[&person.key], &[ix::cancel_exit(&keys, &ticket)]) {
                 Ok(_) => assert!(world.shares(&keys, &person, tranche) <= shares),
                 Err(refused) => {
@@ -328,9 +329,8 @@ fn a_hundred_thousand_random_deposits_and_exits_never_lower_the_share_price() {
             }
             3 if !waiting.is_empty() => {
                 let units = waiting.swap_remove(random.random_range(0..waiting.len()));
-                let Ok(CancelledExit { shares, .. }) = pool.cancel_exit(tranche, units, pool.capital_day - 1) else {
-                    continue;
-                };
+                pool.capital_day = 1;
+                let Ok(CancelledExit { shares, .. }) = pool.cancel_exit(tranche, units, 0) else { continue };
                 held.push(shares);
             }
             _ => continue,
@@ -502,6 +502,7 @@ fn shares_burnt_directly_through_the_token_program_stop_nothing() {
     let ticket = world.exit(&keys, &leaves, SENIOR, world.shares(&keys, &leaves, SENIOR));
     world.holder(&product, 200 * ONE, 30);
     let kept = world.exit(&keys, &burns, SENIOR, 100_000 * ONE);
+    world.next_day();
     world.run(&[&burns.key], &[ix::cancel_exit(&keys, &world.ticket(&keys, &burns, kept))]);
     burn(&world, &keys, &burns, SENIOR, world.shares(&keys, &burns, SENIOR));
     world.advance(DAY);
@@ -960,6 +961,7 @@ fn a_wiped_out_tranche_takes_no_deposit_until_a_new_series_and_its_old_tickets_c
     let over = BackstopError::TrancheWipedOut;
     assert_refused(world.deposit(&keys, &newcomer, JUNIOR, 100 * ONE), over);
     assert_refused(world.request_exit(&keys, &stays, JUNIOR, world.shares(&keys, &stays, JUNIOR)).1, over);
+    world.next_day();
     let cancel = ix::cancel_exit(&keys, &world.ticket(&keys, &waits, ticket));
     assert_refused(world.send(&[&waits.key], &[cancel]), over);
     world.deposit(&keys, &newcomer, SENIOR, 100 * ONE).unwrap();

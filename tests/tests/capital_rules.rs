@@ -904,6 +904,7 @@ fn pausing_everything_leaves_every_exit_and_settlement_working() {
     let kept = world.exit(&keys, &senior, Tranche::Senior, quarter);
     let given_up = world.exit(&keys, &senior, Tranche::Senior, quarter);
     let ticket = world.ticket(&keys, &senior, given_up);
+    world.next_day();
     world.run(&[&senior.key], &[ix::cancel_exit(&keys, &ticket)]);
     let day = ticket.epoch_day;
     world.cluster.set_time((i64::from(day) + 1) * DAY);

@@ -923,7 +923,8 @@ fn a_number_is_used_for_one_ticket_at_a_time() {
     let world = World::new();
     let keys = world.create_pool(terms::create_pool(0));
     let person = world.depositor(&keys, JUNIOR, 100 * ONE);
-    let epoch_day = day_of(world.now() + i64::from(world.pool(&keys).terms.cooldown_seconds));
+    // Tomorrow's, which is good on both days.
+    let epoch_day = world.pool(&keys).exit_day(world.now()) + 1;
     let args =
         RequestExitArgs { nonce: 5, tranche: JUNIOR, shares: world.shares(&keys, &person, JUNIOR) / 4, epoch_day };
     let request = || ix::request_exit(&keys, person.id(), world.payer.pubkey(), args.clone());
@@ -935,6 +936,7 @@ fn a_number_is_used_for_one_ticket_at_a_time() {
     assert!(world.send(&[&person.key], &[request()]).is_err());
     assert_eq!(state(), before);
     assert_eq!(world.ticket(&keys, &person, 5), ticket);
+    world.next_day();
     world.run(&[&person.key], &[ix::cancel_exit(&keys, &ticket)]);
     let both = world.send(&[&person.key], &[request(), request()]);
     assert!(both.is_err());
@@ -971,8 +973,8 @@ fn an_epoch_whose_tickets_were_all_cancelled_is_passed_over() {
     let (keys, _) = pool_with_products(&world, 0);
     let person = world.depositor(&keys, SENIOR, 1_000 * ONE);
     let (nonce, ticket) = exit_worth(&world, &keys, &person, SENIOR, 10 * ONE);
-    cancel(&world, &keys, &person, nonce).unwrap();
     world.advance(DAY);
+    cancel(&world, &keys, &person, nonce).unwrap();
     let next = world.exit(&keys, &person, SENIOR, 10_000 * ONE);
     pass(&world, ticket.epoch_day + 1);
     let payer = world.payer.pubkey();
@@ -1121,6 +1123,7 @@ fn tickets_and_epochs_give_their_rent_back_to_whoever_paid_it() {
     assert_eq!(lamports(&world, &second.id()), before[1] - 2 * ticket_rent);
 
     // By cancelling, by claiming, and the epoch with its last ticket; each refused while it is needed.
+    world.next_day();
     cancel(&world, &keys, &person, 2).unwrap();
     assert_eq!(lamports(&world, &second.id()), before[1] - ticket_rent);
     pass(&world, epoch_day);

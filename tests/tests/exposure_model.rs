@@ -220,7 +220,7 @@ impl Bare {
         pool.accrued_at = START;
         pool.capital_day = day_of(START);
         pool.surplus = 1_000_000 * ONE;
-        pool.capital_lows = [pool.surplus; 32];
+        (pool.capital_lows, pool.unasked_lows) = ([pool.surplus; 32], [pool.surplus; 32]);
         pool.cash = pool.surplus;
         let mut product: Box<Product> = zeroed();
         product.terms = terms;

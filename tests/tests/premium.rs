@@ -430,7 +430,7 @@ fn an_alert_of_a_month_stops_sales_of_the_whole_pool_until_it_is_over() {
     });
     world.depositor(&pool, Tranche::Senior, 300_000 * ONE);
     world.next_day();
-    world.holder(&other, 1_000 * ONE, 60);
+    world.holder(&other, 2_000 * ONE, 60);
     world.advance(HOUR);
     world.print(&other, RUIN);
     assert_eq!(world.pool(&pool).stands_since, world.now());

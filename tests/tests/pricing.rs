@@ -139,6 +139,7 @@ fn random_pool(random: &mut Random, pool: &mut Pool, now: i64, unit: u64) {
     pool.terms.seasoning_days = random.pick(&[1, 7, 30]);
     pool.capital_day = today - random.pick(&[0, 0, 1, 5, 100]);
     pool.capital_lows = [random.pick(&[staying, staying, staying / 2, staying * 2, 0]); 32];
+    pool.unasked_lows = pool.capital_lows;
     let idle = [0, random.below(86_400), random.below(40 * 86_400), random.below(700 * 86_400)];
     pool.accrued_at = now - i64::try_from(random.pick(&idle)).unwrap();
     pool.rate_ends = [0; DAY_BUCKETS];
@@ -404,8 +405,8 @@ fn the_price_rises_with_the_risk_rate() {
     sellable(4, 3_000, |random, market, request, now, quote| {
         let mut riskier = market.clone();
         riskier.product.risk_rate_ppb += random.between(1, 1_000_000_000);
+        // The largest premiums of the shortest terms are more than a stream carries.
         let later = match riskier.quote(request, now) {
-            // So dear that the stream cannot carry it beside the others.
             Err(BackstopError::StreamFull) => return,
             later => later.unwrap(),
         };
@@ -716,7 +717,7 @@ fn exposure_without_capital_counts_as_twice_the_capacity_and_refuses_sales() {
         assert!(market.quote(request, now).is_err());
         let before = market.product.level_bps;
         market.product.level_at = now - 8 * DAY;
-        (market.pool.capital_day, market.pool.capital_lows) = (day_of(now), [0; 32]);
+        (market.pool.capital_day, market.pool.unasked_lows) = (day_of(now), [0; 32]);
         market.product.drift_level(&market.pool, now).unwrap();
         assert_eq!(market.product.utilisation_bps, 20_000);
         let terms = market.product.terms;

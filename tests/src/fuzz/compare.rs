@@ -220,8 +220,9 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
         check.same("alerts so far", index, books.alert_seq, pool.alert_seq);
         check.same("due since", index, books.due_since.unwrap_or(0), pool.due_since);
         for day in books.capital_day - 31..=books.capital_day {
-            let low = books.lows.get(&day).copied().unwrap_or(0);
-            check.amount("lowest capital of a day", index, low, pool.capital_lows[day as usize % 32]);
+            let lows = books.lows.get(&day).copied().unwrap_or_default();
+            check.amount("lowest capital of a day", index, lows[0], pool.capital_lows[day as usize % 32]);
+            check.amount("the same with what asked on it", index, lows[1], pool.unasked_lows[day as usize % 32]);
         }
         check.same("alerts since", index, books.alerts_since.unwrap_or(0), pool.alerts_since);
         check.same(

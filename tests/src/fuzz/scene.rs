@@ -213,7 +213,7 @@ impl Scene {
                 payable: BTreeMap::new(),
                 donated: 0,
                 accrued_at: self.begun,
-                lows: BTreeMap::from([(super::model::day(self.begun), 0)]),
+                lows: BTreeMap::from([(super::model::day(self.begun), [0; 2])]),
                 capital_day: super::model::day(self.begun),
                 asked_today: 0,
                 streams: Vec::new(),

@@ -75,7 +75,7 @@ pub fn pool_with(surplus: u64, junior: u64, senior: u64) -> Pool {
         book.shares = assets * 1_000;
     }
     pool.cash = surplus + junior + senior;
-    pool.capital_lows = [pool.cash; 32];
+    (pool.capital_lows, pool.unasked_lows) = ([pool.cash; 32], [pool.cash; 32]);
     pool.in_use = u8::from(junior + senior > 0);
     pool.invariant().unwrap();
     pool

@@ -89,8 +89,8 @@ pub struct Pool {
     pub donated: N,
     /// Last accrual.
     pub accrued_at: i64,
-    /// Lowest staying capital of each day so far.
-    pub lows: BTreeMap<u32, N>,
+    /// Lowest staying capital of each day so far, and with what asked to leave on it.
+    pub lows: BTreeMap<u32, [N; 2]>,
     /// The newest of these days.
     pub capital_day: u32,
     /// What has asked to leave on it.
@@ -169,19 +169,20 @@ impl Pool {
         Seen { products: self.conditions, treaties: self.treaties }
     }
 
-    /// The lowest staying capital of the seasoning days up to a day.
-    pub fn seasoned(&self, last: u32) -> N {
+    /// The lowest staying capital of the seasoning days up to a day, and with what asked to leave on each until its end.
+    pub fn seasoned(&self, last: u32) -> [N; 2] {
         let first = last + 1 - u32::from(self.terms.seasoning_days);
-        (first..=last).map(|day| self.lows.get(&day).copied().unwrap_or(0)).min().expect("there is a day at least")
+        let of = |place: usize| (first..=last).map(move |day| self.lows.get(&day).map_or(0, |lows| lows[place])).min();
+        [0, 1].map(|place| of(place).expect("there is a day at least"))
     }
 
     /// Notes the low of the day before anything moves, and that of the days on which nothing happened.
     fn note_low(&mut self, today: u32) {
         let staying = self.staying();
-        let low = self.lows.entry(self.capital_day).or_default();
-        *low = (*low).min(staying + self.asked_today);
+        let lows = self.lows.entry(self.capital_day).or_default();
+        *lows = [lows[0].min(staying), lows[1].min(staying + self.asked_today)];
         if today > self.capital_day {
-            self.lows.extend((self.capital_day + 1..=today).map(|day| (day, staying)));
+            self.lows.extend((self.capital_day + 1..=today).map(|day| (day, [staying; 2])));
             self.asked_today = 0;
             self.capital_day = today;
         }

@@ -167,7 +167,7 @@ impl Model {
     pub fn capacity(&self, product: usize) -> N {
         let entry = &self.products[product];
         let books = &self.pools[entry.pool];
-        let base = books.staying().min(books.seasoned(books.capital_day));
+        let base = books.staying().min(books.seasoned(books.capital_day)[0]);
         self.capacity_of(product, base, self.others(product))
     }
 
@@ -221,7 +221,7 @@ impl Model {
         let (others_now, exposure) = (self.others(product), self.exposure(product));
         let others = others_now.min(entry.others);
         let used = |last: u32| {
-            let capacity = self.capacity_of(product, books.seasoned(last), others);
+            let capacity = self.capacity_of(product, books.seasoned(last)[1], others);
             let part = if exposure == 0 { Some(0) } else { (exposure * BPS).checked_div(capacity) };
             part.unwrap_or(N::MAX).min(20_000)
         };

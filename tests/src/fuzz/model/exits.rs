@@ -203,7 +203,10 @@ impl Model {
         class.assets += value;
         class.shares += issued;
         // As if it had not asked.
-        books.lows.range_mut(asked_on + 1..).for_each(|(_, low)| *low += value);
+        if let Some(lows) = books.lows.get_mut(&asked_on) {
+            lows[0] = (lows[0] + value).min(lows[1]);
+        }
+        books.lows.range_mut(asked_on + 1..).for_each(|(_, lows)| *lows = lows.map(|low| low + value));
         books.sweep(tranche);
         self.tickets[ticket].open = false;
         let held = self.shares.get_mut(&(owner, pool, tranche, series)).ok_or("there is no share account")?;

@@ -1,6 +1,6 @@
 //! Capital: how much there is, how much must stay, how it comes in, and how losses fall on it.
 
-use crate::constants::{CAPITAL_LOWS_RING, MAX_SURPLUS, MAX_TRANCHE_ASSETS};
+use crate::constants::{CAPITAL_LOWS, CAPITAL_LOWS_RING, MAX_SURPLUS, MAX_TRANCHE_ASSETS};
 use crate::error::{BackstopError, refuse};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::{capital, losses, shares};
@@ -158,15 +158,18 @@ impl Pool {
     /// as many as the pool's terms say. Capital that comes in makes cover neither cheaper nor more before it has stayed
     /// over so many midnights.
     pub fn capacity_capital(&self) -> Result<u64> {
-        Ok(self.staying_capital()?.min(self.seasoned_capital(self.capital_day)))
+        Ok(self.staying_capital()?.min(self.lowest(&self.capital_lows, self.capital_day)))
     }
 
-    /// The lowest staying capital of the last days up to `last_day`, as many as the pool's terms say, without the moment:
-    /// what asked to leave today still counts. Utilisation is measured by it, so that nothing done and undone in a
-    /// moment moves it.
+    /// The lowest staying capital of the seasoning days up to `last_day`, where what asks to leave on a day counts until
+    /// its end. Utilisation is measured by it, so that nothing done and undone around a midnight moves it.
     pub fn seasoned_capital(&self, last_day: u32) -> u64 {
+        self.lowest(&self.unasked_lows, last_day)
+    }
+
+    fn lowest(&self, lows: &[u64; CAPITAL_LOWS], last_day: u32) -> u64 {
         let first = last_day.saturating_add(1).saturating_sub(u32::from(self.terms.seasoning_days));
-        (first..=last_day).fold(u64::MAX, |low, day| low.min(bucket(&self.capital_lows, day)))
+        (first..=last_day).fold(u64::MAX, |low, day| low.min(bucket(lows, day)))
     }
 
     /// Notes how low the staying capital is before anything moves it, and begins a new day: the days on which nothing
@@ -174,11 +177,14 @@ impl Pool {
     pub(super) fn note_low(&mut self, today: u32) -> Result<()> {
         let staying = self.staying_capital()?;
         let low = bucket_mut(&mut self.capital_lows, self.capital_day);
-        *low = (*low).min(staying.saturating_add(self.asked_today));
+        *low = (*low).min(staying);
+        let unasked = bucket_mut(&mut self.unasked_lows, self.capital_day);
+        *unasked = (*unasked).min(staying.saturating_add(self.asked_today));
         if today > self.capital_day {
             let first = self.capital_day.max(today.saturating_sub(CAPITAL_LOWS_RING)).saturating_add(1);
             for day in first..=today {
                 *bucket_mut(&mut self.capital_lows, day) = staying;
+                *bucket_mut(&mut self.unasked_lows, day) = staying;
             }
             self.asked_today = 0;
             self.capital_day = today;
@@ -187,13 +193,20 @@ impl Pool {
         Ok(())
     }
 
-    /// Puts `value` back into the lows of the days after `asked_on`: it asked to leave then, was here all the time, and
-    /// stays after all.
+    /// Puts `value` back into the lows of the days from `asked_on` on: it asked to leave then, was here all the time, and
+    /// stays after all. Of the day itself no more than there was with all that asked on it, as its low may be older.
     pub(super) fn raise_lows(&mut self, value: u64, asked_on: u32) {
-        let first = asked_on.max(self.capital_day.saturating_sub(CAPITAL_LOWS_RING)).saturating_add(1);
-        for day in first..=self.capital_day {
-            let low = bucket_mut(&mut self.capital_lows, day);
-            *low = low.saturating_add(value);
+        let oldest = self.capital_day.saturating_sub(CAPITAL_LOWS_RING).saturating_add(1);
+        if asked_on >= oldest {
+            let most = bucket(&self.unasked_lows, asked_on);
+            let low = bucket_mut(&mut self.capital_lows, asked_on);
+            *low = low.saturating_add(value).min(most);
+        }
+        for day in asked_on.saturating_add(1).max(oldest)..=self.capital_day {
+            for lows in [&mut self.capital_lows, &mut self.unasked_lows] {
+                let low = bucket_mut(lows, day);
+                *low = low.saturating_add(value);
+            }
         }
     }
 

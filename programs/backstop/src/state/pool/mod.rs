@@ -104,7 +104,7 @@ pub struct Pool {
     pub held_back_premium: u64,
     /// When the number of alerts that are more than breaching last rose from zero; 0 while there is none.
     pub due_since: i64,
-    /// What has asked to leave on `capital_day`, in asset units: it lowers the capital of the days after.
+    /// What has asked to leave on `capital_day`, in asset units.
     pub asked_today: u64,
     /// Exposure of all products, in asset units.
     pub total_exposure: u64,
@@ -167,9 +167,10 @@ pub struct Pool {
     pub earned: [u64; 2],
     /// The same at the end of each of the last days on which something was earned, by day modulo 32.
     pub earned_marks: [EarnedMark; EARNED_MARKS],
-    /// Lowest staying capital of each of the last days, by day modulo 32, in asset units; what asked to leave on a day
-    /// counts until its end.
+    /// Lowest staying capital of each of the last days, by day modulo 32, in asset units.
     pub capital_lows: [u64; CAPITAL_LOWS],
+    /// The same, if what asks to leave on a day counts until its end.
+    pub unasked_lows: [u64; CAPITAL_LOWS],
     /// Room for later fields.
     pub reserved: [u64; 16],
 
@@ -185,7 +186,7 @@ pub struct Pool {
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 8_104);
+const _: () = assert!(core::mem::size_of::<Pool>() == 8_360);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 in_place_account!(Pool { kind: PoolKind, access: Access });
