@@ -30,6 +30,7 @@ struct Details {
     series: u8,
     share_mint: String,
     to_surplus: u64,
+    decimals: u8,
 }
 
 pub fn run(args: &OpenSeriesArgs, context: &Context) -> Result<()> {
@@ -55,6 +56,7 @@ pub fn run(args: &OpenSeriesArgs, context: &Context) -> Result<()> {
             series: opened.series,
             share_mint: opened.mint.to_string(),
             to_surplus: opened.to_surplus,
+            decimals: pool.decimals,
         };
         Ok((preview, details))
     })
