@@ -1,15 +1,15 @@
 //! A crisis through the real program: incidents that are open together share one ratio, which only rises, and no order
 //! of calls changes what anybody gets.
 
+use backstop::CreatePoolArgs;
 use backstop::error::BackstopError;
 use backstop::peril::evidence::TermsInput;
 use backstop::state::{CoverState, PoolKind, PoolTerms, ProductTerms, Tranche};
-use backstop::CreatePoolArgs;
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_sandbox::embedded::Price;
 use backstop_tests::reinsurance::{RUIN, Scene, quota_share};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
-use backstop_sandbox::embedded::Price;
 use backstop_tests::{Outcome, Person, World, assert_books, assert_refused, explain, seeded};
 use solana_sdk::signer::Signer;
 
@@ -44,7 +44,8 @@ impl Stage {
         let pool = scene.world.create_pool(CreatePoolArgs { terms, kind: PoolKind::Cover, ..terms::create_pool(3) });
         let mut products = Vec::new();
         for (group, condition) in conditions.iter().enumerate() {
-            let terms = ProductTerms { risk_group: group.try_into().unwrap(), cap_bps: 10_000, ..terms::product_terms() };
+            let terms =
+                ProductTerms { risk_group: group.try_into().unwrap(), cap_bps: 10_000, ..terms::product_terms() };
             let args = NewProduct { terms, ..terms::create_product(scene.world.covered, *condition) };
             products.push(scene.world.create_product_with(&pool, args));
         }

@@ -486,11 +486,13 @@ fn prices() -> impl Strategy<Value = Price> {
 
 fn orders() -> impl Strategy<Value = Order> {
     let seconds = || 0..=512 * 86_400u64;
-    (money(), seconds(), seconds(), any::<u64>(), any::<u64>()).prop_map(|(capacity, insured_seconds, held_seconds, before, sum)| {
-        let exposure_before = before % (capacity + 1);
-        let sum_insured = sum % (capacity - exposure_before + 1);
-        Order { sum_insured, insured_seconds, held_seconds, exposure_before, capacity }
-    })
+    (money(), seconds(), seconds(), any::<u64>(), any::<u64>()).prop_map(
+        |(capacity, insured_seconds, held_seconds, before, sum)| {
+            let exposure_before = before % (capacity + 1);
+            let sum_insured = sum % (capacity - exposure_before + 1);
+            Order { sum_insured, insured_seconds, held_seconds, exposure_before, capacity }
+        },
+    )
 }
 
 fn model_kink(capacity: u64, demand: &Demand) -> u64 {

@@ -218,7 +218,12 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
             check.amount("the same with what asked on it", index, lows[1], pool.unasked_lows[day as usize % 32]);
         }
         check.same("alerts since", index, books.alerts_since.unwrap_or(0), pool.alerts_since);
-        check.same("end of late money", index, books.late, (pool.second_stream.amount.into(), pool.second_stream.until));
+        check.same(
+            "end of late money",
+            index,
+            books.late,
+            (pool.second_stream.amount.into(), pool.second_stream.until),
+        );
         crisis(model, index, pool, check);
         check.same("accrued at", index, books.accrued_at, pool.accrued_at);
         check.same("stands since", index, books.stands_since.unwrap_or(0), pool.stands_since);
@@ -263,7 +268,12 @@ fn crisis(model: &Model, index: usize, pool: &Pool, check: &mut Check) {
     check.same("gross of the incidents", index, members().map(|incident| incident.gross).sum(), N::from(kept.gross));
     check.same("given to the incidents", index, members().map(|incident| incident.reserve).sum(), N::from(kept.given));
     check.same("given by layers", index, crisis.taken, kept.taken.map(N::from));
-    check.same("last final, last early alert", index, (crisis.final_at, crisis.early_to), (kept.final_at, kept.early_to));
+    check.same(
+        "last final, last early alert",
+        index,
+        (crisis.final_at, crisis.early_to),
+        (kept.final_at, kept.early_to),
+    );
     let unfinal = members().filter(|incident| incident.state == IncidentState::Growing).count();
     let uncalled = members().flat_map(|incident| &incident.noted).filter(|noted| noted.pending).count();
     let counts = [members().count(), unfinal, uncalled, model.early(index)];
@@ -335,7 +345,8 @@ fn incidents(scene: &Scene, model: &Model, view: &View, check: &mut Check) {
             let pending = noted.state == CallState::Pending;
             (noted.treaty, N::from(noted.owed), N::from(noted.paid), pending)
         });
-        let of = |noted: &super::model::Noted| (scene.treaty(model, noted.treaty), noted.owed, noted.paid, noted.pending);
+        let of =
+            |noted: &super::model::Noted| (scene.treaty(model, noted.treaty), noted.owed, noted.paid, noted.pending);
         check.same("treaties noted", index, entry.noted.iter().map(of).collect::<Vec<_>>(), noted.collect());
     }
     for ((pool, number), crisis) in &view.crises {

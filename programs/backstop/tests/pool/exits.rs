@@ -233,7 +233,8 @@ fn an_alert_stops_exits_but_for_a_late_epoch_while_it_is_only_breaching() {
     pool.add_exposure(1, 400).unwrap();
     // The root of 600^2 + 400^2 is 721.1.
     assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, NOW).unwrap(), 1_278);
-    pool.move_alert(Alert { group: 0, number: 0, exposure: 600 }, AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
+    pool.move_alert(Alert { group: 0, number: 0, exposure: 600 }, AlertLevel::None, AlertLevel::Breaching, NOW)
+        .unwrap();
     let late = NOW + 31 * DAY;
     refused(pool.free_for_exits(TODAY, AlertLevel::None, NOW), PoolInAlert);
     refused(pool.free_for_exits(TODAY, AlertLevel::None, late), PoolInAlert);

@@ -205,7 +205,10 @@ fn demand_is_paid_from_the_purchase_to_the_release_and_risk_while_insured() {
     let week = CoverRequest { sum_insured: 1_000_000, term_days: 7 };
     let quote = sell(&mut product, &mut pool, &trigger, week, NOW).unwrap().quote;
     // Bought a day before it begins, held by the ring for two days after its end: 30,000 x 7 + 10,000 x 10 a year.
-    assert_eq!((quote.active_day, quote.end_day, product.release_time(quote.end_day)), (TODAY + 1, TODAY + 8, NOW + 10 * DAY));
+    assert_eq!(
+        (quote.active_day, quote.end_day, product.release_time(quote.end_day)),
+        (TODAY + 1, TODAY + 8, NOW + 10 * DAY)
+    );
     assert_eq!(quote.premium, 850); // 310,000 / 365 = 849.3
     // A ring that reaches further back holds longer: what keeps room from others pays for it.
     product.ring_days = 12;

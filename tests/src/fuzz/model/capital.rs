@@ -289,7 +289,8 @@ impl Model {
         // Late money comes in evenly.
         let (amount, end) = books.late;
         let seconds = |from: i64, to: i64| (to - from).max(0).unsigned_abs() as N;
-        let late = if amount == 0 || until >= end { amount } else { amount * seconds(begin, until) / seconds(begin, end) };
+        let late =
+            if amount == 0 || until >= end { amount } else { amount * seconds(begin, until) / seconds(begin, end) };
         books.late.0 -= late;
         let ceding = (from..to).contains(&begin);
         self.share_out(pool, earned, late, ceding);

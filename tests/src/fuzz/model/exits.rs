@@ -241,7 +241,9 @@ impl Model {
         Ok(match &books.crisis {
             None if held(pool) => free,
             None => free.min(books.bearing().saturating_sub(own.exposure * 200)),
-            Some(crisis) => free.min((books.bearing() + crisis.given + crisis.recovered).saturating_sub(self.needed(pool))),
+            Some(crisis) => {
+                free.min((books.bearing() + crisis.given + crisis.recovered).saturating_sub(self.needed(pool)))
+            }
         })
     }
 

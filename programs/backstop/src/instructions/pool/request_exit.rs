@@ -146,13 +146,7 @@ fn count_ticket(accounts: &RequestExit, args: &RequestExitArgs, pool: &mut Pool,
 
 /// Creates the ticket.
 #[inline(never)]
-fn make_ticket(
-    accounts: &RequestExit,
-    args: &RequestExitArgs,
-    series: u8,
-    units: u64,
-    asked_on: u32,
-) -> Result<()> {
+fn make_ticket(accounts: &RequestExit, args: &RequestExitArgs, series: u8, units: u64, asked_on: u32) -> Result<()> {
     let (pool, owner) = (accounts.pool.key(), accounts.owner.key());
     let nonce = args.nonce.to_le_bytes();
     let bump = require_address(&accounts.ticket, &[EXIT_SEED, pool.as_ref(), owner.as_ref(), &nonce])?;
