@@ -290,12 +290,13 @@ fn the_same_capital_cannot_back_two_treaties() {
 fn capital_that_has_asked_to_leave_backs_no_treaty() {
     let scene = Scene::new();
     let world = &scene.world;
-    let treaty = scene.announced(&scene.open, quota_share(world.now(), 3_000, 0, 200_000 * ONE));
+    let treaty = scene.announced(&scene.open, quota_share(world.now() + DAY, 3_000, 0, 200_000 * ONE));
     let [_, _, _, senior] = scene.capital();
     let shares = world.shares(&scene.open, &senior, Tranche::Senior);
     let nonce = world.exit(&scene.open, &senior, Tranche::Senior, shares / 1_000);
     assert_refused(scene.accept(&treaty), BackstopError::BelowRequiredCapital);
     let ticket = world.ticket(&scene.open, &senior, nonce);
+    world.next_day();
     world.run(&[&senior.key], &[ix::cancel_exit(&scene.open, &ticket)]);
     // What rounding took from the cancelled exit is missing now.
     scene.contribute(&scene.open, 10);

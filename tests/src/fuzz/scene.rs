@@ -102,7 +102,6 @@ fn pool_args(pool: usize, authority: Pubkey) -> CreatePoolArgs {
         junior_weight_bps: 15_000,
         group_cap_bps: 9_500,
         surplus_bps: 500,
-        seasoning_days: 3,
         min_first_deposit: 10 * TOKEN[1],
         min_ticket: TOKEN[1],
         min_sum_insured: TOKEN[1],

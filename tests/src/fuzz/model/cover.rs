@@ -171,6 +171,14 @@ impl Model {
         self.capacity_of(product, base, self.others(product))
     }
 
+    /// What it may still sell today.
+    pub fn left_today(&self, product: usize) -> N {
+        let today = day(self.now);
+        let of_today = self.covers.iter().filter(|cover| (cover.product, cover.bought_day) == (product, today));
+        let most = self.capacity(product) * N::from(self.products[product].terms.daily_bps) / BPS;
+        most.saturating_sub(of_today.map(|cover| cover.sum).sum())
+    }
+
     /// Exposure of the other products of its group.
     fn others(&self, product: usize) -> N {
         let entry = &self.products[product];
@@ -294,9 +302,7 @@ impl Model {
         need(sum <= N::from(terms.max_sum_insured), "the sum is too large")?;
         need((terms.min_term_days..=terms.max_term_days).contains(&days), "the term is out of bounds")?;
         need(exposure + sum <= capacity, "beyond capacity")?;
-        let of_today = self.covers.iter().filter(|cover| (cover.product, cover.bought_day) == (product, day(now)));
-        let sold: N = of_today.map(|cover| cover.sum).sum();
-        need(sold + sum <= capacity * N::from(terms.daily_bps) / BPS, "as much was sold today as is in a day")?;
+        need(sum <= self.left_today(product), "as much was sold today as is in a day")?;
         // The first day that begins at or after now and the waiting time.
         let active_day = day(now + i64::from(terms.waiting_seconds) + DAY - 1);
         let end_day = active_day + u32::from(days);
