@@ -654,7 +654,7 @@ fn premium_of_the_time_before_is_earned_before_anybody_comes_or_goes() {
     let returned = worth(&world, &keys, &returns, SENIOR);
     let nonce = world.exit(&keys, &returns, SENIOR, world.shares(&keys, &returns, SENIOR));
 
-    // The same for who goes and who comes back: each step of ten minutes belongs to those who were there.
+    // The same for who goes and who comes back the day after: each step belongs to those who were there.
     let minutes = 600;
     let part = u64::try_from((rate * minutes as u128) >> 32).unwrap();
     world.advance(minutes);
@@ -663,8 +663,9 @@ fn premium_of_the_time_before_is_earned_before_anybody_comes_or_goes() {
     let due = u128::from(share) * u128::from(before.assets + part) / u128::from(before.shares);
     let value = u128::from(leave(&world, &keys, &leaves, SENIOR));
     assert!(value.abs_diff(due) <= 2, "{value} of {due}");
-    world.advance(minutes);
+    world.advance(DAY);
     let book = *world.pool(&keys).tranche(SENIOR);
+    let part = u64::try_from((rate * DAY as u128) >> 32).unwrap();
     let part = part * book.assets / (book.assets + book.exiting);
     world.run(&[&returns.key], &[ix::cancel_exit(&keys, &world.ticket(&keys, &returns, nonce))]);
     let bought = u128::from(world.shares(&keys, &returns, SENIOR));

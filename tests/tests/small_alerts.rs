@@ -53,13 +53,17 @@ fn stage(sum: u64) -> Stage {
 fn a_dollar_in_alert_stops_neither_exits_nor_deposits_nor_earning() {
     let Stage { world, pool, stress, leaver, ticket, .. } = stage(ONE);
     world.print(&stress, LOW);
+    world.run(&[], &[ix::accrue(pool.pool)]);
     let books = world.pool(&pool);
     assert_eq!((books.alerts, books.alert_exposure, books.alerts_hold(), books.stands_since), (1, ONE, false, 0));
+    // Since its day is over who leaves earns again.
+    let due = books.tranche(Tranche::Senior).exiting;
+    assert!(due > 100_000 * ONE - 1, "{due}");
     // Who asked to leave is paid.
     must(world.settle_epoch(&pool, books.oldest_exit_day));
     must(world.claim(&pool, &leaver, ticket));
     // Rounded against whoever leaves.
-    assert_eq!(world.assets(&leaver), 100_000 * ONE - 1);
+    assert_eq!(world.assets(&leaver), due - 1);
     // Others come in, and one takes his request back.
     let newcomer = world.depositor(&pool, Tranche::Senior, 50_000 * ONE);
     let half = world.shares(&pool, &newcomer, Tranche::Senior) / 2;

@@ -215,7 +215,8 @@ impl Model {
     /// Whether nothing can change any more what the incidents of the open crisis are due.
     pub fn is_ripe(&self, pool: usize) -> bool {
         let crisis = self.pools[pool].crisis.as_ref();
-        crisis.is_some_and(|crisis| self.now >= crisis.final_at + if self.early(pool) == 0 { 0 } else { 30 * DAY })
+        let waited = |crisis: &Crisis| self.alerts(pool).due == 0 && self.now >= crisis.final_at + 30 * DAY;
+        crisis.is_some_and(|crisis| self.now >= crisis.final_at && (self.early(pool) == 0 || waited(crisis)))
     }
 
     fn is_due(&self, pool: usize) -> bool {

@@ -109,11 +109,12 @@ impl Pool {
     }
 
     /// Whether nothing can change any more what the incidents of the open crisis are due: they are final, and the
-    /// alerts that began before that have ended, or had 30 days to. What it still waits for are calls.
+    /// alerts that began before that have ended, or had 30 days to come to anything. What it still waits for are calls.
     pub fn crisis_is_ripe(&self, now: i64) -> bool {
         let final_at = self.crisis.final_at;
-        let alerts_are_over = self.crisis.early == 0 || now >= final_at.saturating_add(EARLY_ALERT_WINDOW);
-        self.in_crisis() && alerts_are_over && now >= final_at
+        // One that is due can be ended by anybody, who opens its incident.
+        let waited_for = self.alerts_due == 0 && now >= final_at.saturating_add(EARLY_ALERT_WINDOW);
+        self.in_crisis() && now >= final_at && (self.crisis.early == 0 || waited_for)
     }
 
     /// Whether the open crisis is to be closed: it is ripe, every incident's final severity is booked, and its treaties
