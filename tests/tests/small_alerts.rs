@@ -63,7 +63,7 @@ fn a_dollar_in_alert_stops_neither_exits_nor_deposits_nor_earning() {
     must(world.settle_epoch(&pool, books.oldest_exit_day));
     must(world.claim(&pool, &leaver, ticket));
     // Rounded against whoever leaves.
-    assert_eq!(world.assets(&leaver), due - 1);
+    assert!((due - 2..due).contains(&world.assets(&leaver)), "{} of {due}", world.assets(&leaver));
     // Others come in, and one takes his request back.
     let newcomer = world.depositor(&pool, Tranche::Senior, 50_000 * ONE);
     let half = world.shares(&pool, &newcomer, Tranche::Senior) / 2;

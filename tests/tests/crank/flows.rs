@@ -184,7 +184,7 @@ fn a_reinsurers_exits_are_settled_with_its_cedants_and_wait_for_their_alerts() {
     scene.accept(&first).unwrap();
     scene.accept(&second).unwrap();
     world.next_day();
-    world.holder(&scene.product, 1_000 * ONE, 30);
+    world.holder(&scene.product, 5_000 * ONE, 30);
     world.exit(&scene.open, &senior, Tranche::Senior, 10_000 * ONE * 1_000);
     let payer = operator(world);
     world.advance(9 * DAY);

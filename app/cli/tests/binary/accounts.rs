@@ -68,10 +68,11 @@ fn a_strangers_lamports_do_not_stop_an_exit() {
     scene.desk.node.world().cluster.set_account(shares, Account::default());
     scene.dust(&shares);
     scene.lose_assets_account(&scene.person.id());
+    scene.desk.node.world().advance(DAY);
     scene.act(&["pool", "exit", "cancel", &tickets[0]]).done();
     assert!(scene.desk.node.world().shares(&scene.pool, &scene.person, Tranche::Senior) > 0);
 
-    scene.desk.node.world().advance(9 * DAY);
+    scene.desk.node.world().advance(8 * DAY);
     let keeper = scene.desk.node.world().person(0);
     scene.desk.node.world().cluster.airdrop(&keeper.id(), 1_000_000_000);
     // It exits with 3, as no price is fresh; the epoch is settled all the same.

@@ -47,7 +47,7 @@ fn what_was_paid_is_told_after_the_incident_too() {
     let back = half_back(&scene.desk.node.world(), &scene.product, &scene.cover);
     let paid = Value::from(format!("5013.{:06}", back - 13 * ONE));
     assert_eq!(row(&scene), (paid.clone(), Value::Null));
-    assert!(scene.desk.look(&list).done().contains("paid 5,013.23"));
+    assert!(scene.desk.look(&list).done().contains("paid 5,013.58"));
     let listed = |scene: &Scene| scene.desk.json(scene.desk.look(&["incident", "list", "--output", "json"]))[0].clone();
     assert_eq!(listed(&scene)["state"], "final");
 
@@ -59,7 +59,7 @@ fn what_was_paid_is_told_after_the_incident_too() {
     assert!(scene.desk.look(&["incident", "list"]).done().contains("ended"));
     // What a cover was paid for its loss it keeps itself.
     assert_eq!(row(&scene), (paid, Value::Null));
-    assert!(scene.desk.look(&list).done().contains("paid 5,013.23"));
+    assert!(scene.desk.look(&list).done().contains("paid 5,013.58"));
     let shown = scene.desk.look(&["cover", "show", &cover]);
     assert!(shown.done().contains("5,000.00 USDT of 5,000.00 USDT, 50.00 %"), "{shown}");
 }

@@ -5,7 +5,7 @@ use crate::scene::Scene;
 use backstop::CreatePoolArgs;
 use backstop::state::{Access, Tranche, day_of};
 use backstop_client::address;
-use backstop_tests::terms::{self, ONE};
+use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::{World, seeded};
 use base64::Engine;
 use serde_json::Value;
@@ -86,6 +86,8 @@ fn capital_goes_in_and_out_by_the_command_line_alone() {
     scene.desk.display("pool-exit-list", scene.desk.act(&scene.person.key, &list));
 
     act(&["pool", "exit", "claim", &ticket]).says(1, "(NothingToClaim, 6073)", "crank");
+    act(&["pool", "exit", "cancel", &ticket]).says(1, "(AskedToday, 6082)", "tomorrow");
+    scene.desk.node.world().advance(DAY);
     let kept = scene.desk.snapshot("pool-exit-cancel", act(&["pool", "exit", "cancel", &ticket]));
     assert_eq!(units(&kept, "shares"), 500_000_000_000);
 

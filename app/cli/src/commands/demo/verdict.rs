@@ -117,7 +117,7 @@ mod tests {
         let report = demo::run().expect("the demo plays to its end");
         let said = lines(&report);
         assert_eq!(said[0], "USDC fell to 0.88 on 11 Mar 2023, and was below 0.95 for 4 h.");
-        assert_eq!(said[1], "Anna and Boris were insured and got 23,039.62 USDT: no claim, no vote.");
+        assert_eq!(said[1], "Anna and Boris were insured and got 23,054.99 USDT: no claim, no vote.");
         assert_eq!(said[3], "Reinsurers bore 56 % of it, the pool itself 44 %; senior lost nothing.");
         let text = output::plain(&display(&report, 80));
         for line in &said {

@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(parsed("--limit 10 --days 30").err(), Some(E::MissingRequiredArgument));
         assert_eq!(parsed("--quota-share --limit 10 --days 30").err(), Some(E::MissingRequiredArgument));
         assert_eq!(parsed("--layer --attachment 5 --limit 10 --days 30").err(), Some(E::MissingRequiredArgument));
-        let both = "--quota-share --layer --cession-bps 1 --attachment 5 --rate-on-line-bps 2 --limit 10 --days 30";
+        let both = "--quota-share --layer --cession-bps 1 --attachment 5 --rate-on-line-bps 200 --limit 10 --days 30";
         assert_eq!(parsed(both).err(), Some(E::ArgumentConflict));
         let mixed = "--quota-share --cession-bps 1 --reinstatements 2 --limit 10 --days 30";
         assert_eq!(parsed(mixed).err(), Some(E::MissingRequiredArgument));

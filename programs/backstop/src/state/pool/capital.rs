@@ -182,7 +182,7 @@ impl Pool {
         *unasked = (*unasked).min(staying.saturating_add(self.asked_today));
         if today > self.capital_day {
             let first = self.capital_day.max(today.saturating_sub(CAPITAL_LOWS_RING)).saturating_add(1);
-            for day in first..=today {
+            for day in first..today.saturating_add(1) {
                 *bucket_mut(&mut self.capital_lows, day) = staying;
                 *bucket_mut(&mut self.unasked_lows, day) = staying;
             }

@@ -75,24 +75,24 @@ impl Pool {
     /// Earns premium up to `now` and shares it out; while alerts hold the pool, up to when they began to and no further. A
     /// clock behind the last accrual changes nothing.
     pub fn accrue(&mut self, now: i64) -> Result<Accrual> {
-        let mut total = Accrual::default();
         self.note_low(day_of(now))?;
         self.note_held(now);
         let now = self.accrues_to(now);
         if now <= self.accrued_at {
-            return Ok(total);
+            return Ok(Accrual::default());
         }
+        let change = |pool: &Self| pool.sharing_changes_at().filter(|change| *change < now);
         // Mostly nothing changes on the way.
-        while let Some(until) = self.sharing_changes_at().filter(|change| *change < now) {
+        let Some(mut until) = change(self) else { return self.accrue_step(now) };
+        let mut total = Accrual::default();
+        loop {
             let step = self.accrue_step(until)?;
             fits(total.add(&step))?;
+            if until == now {
+                return Ok(total);
+            }
+            until = change(self).unwrap_or(now);
         }
-        let last = self.accrue_step(now)?;
-        if total == Accrual::default() {
-            return Ok(last);
-        }
-        fits(total.add(&last))?;
-        Ok(total)
     }
 
     /// The next moment after the last accrual from which premium is shared out otherwise: a quota share begins or ends, or
@@ -173,15 +173,13 @@ impl Pool {
         let kept_waiting = self.exits_wait(at);
         let (junior, junior_exiting) = self.earn(Tranche::Junior, by_layer.junior, kept_waiting)?;
         let (senior, senior_exiting) = self.earn(Tranche::Senior, by_layer.senior, kept_waiting)?;
-        let of_tranches = [junior, junior_exiting, senior, senior_exiting];
-        let for_tranches = fits(of_tranches.iter().try_fold(0u64, |sum, part| sum.checked_add(*part)))?;
-        let surplus = fits(kept.checked_sub(for_tranches))?;
+        let of_junior = junior.saturating_add(junior_exiting);
+        let of_senior = senior.saturating_add(senior_exiting);
+        let surplus = fits(kept.checked_sub(of_junior).and_then(|rest| rest.checked_sub(of_senior)))?;
         let mut ceded_by = [0; MAX_QUOTA_SHARES];
-        for ((index, payable), by) in self.treaty_payable.iter_mut().enumerate().zip(&mut ceded_by) {
-            if place == Some(index) {
-                credit(payable, ceded)?;
-                *by = ceded;
-            }
+        if let Some(place) = place {
+            credit(self.treaty_payable.get_mut(place).ok_or(BackstopError::InvariantViolated)?, ceded)?;
+            *ceded_by.get_mut(place).ok_or(BackstopError::InvariantViolated)? = ceded;
         }
         credit(&mut self.surplus, surplus)?;
         // A total for readers never stops a pool.
