@@ -698,7 +698,7 @@ mod tests {
     #[test]
     fn the_display_names_the_outcome() {
         let text = output::plain(&display(&REPORT, 100));
-        for said in ["0.90965", "26.90 %", "16,258.37", "6,796.62", "OracleWrongOwner", "▲ event", "settle_cover"] {
+        for said in ["0.90965", "26.90 %", "16,258.36", "6,796.62", "OracleWrongOwner", "▲ event", "settle_cover"] {
             assert!(text.contains(said), "{said} is not in:\n{text}");
         }
         assert!(!text.contains('✘'), "{text}");
