@@ -114,7 +114,7 @@ fn a_flash_exit_every_night_for_a_month_leaves_the_level_where_it_would_be() {
             if attacked {
                 must(world.send(&[&whale.key], &[budget(), sync.clone(), cancel]));
             }
-            world.run(&[], &[sync.clone()]);
+            world.run(&[], std::slice::from_ref(&sync));
         }
         assert_books(&world.cluster, &pool.pool);
         world.product(&product).level_bps

@@ -156,7 +156,7 @@ impl Driver<'_> {
         let start_day = day(notice) + 1 + (r[2] % 3) as u32;
         // Half of them where the quota share in force ends, or would end.
         let last = self.model.pools[cedant].quota_shares.last().map(|(treaty, _)| &self.model.treaties[*treaty]);
-        let next = last.filter(|last| r[3] % 5 == 0 && last.end_day > day(notice));
+        let next = last.filter(|last| r[3].is_multiple_of(5) && last.end_day > day(notice));
         let start_day = next.map_or(start_day, |last| last.end_day);
         let end_day = start_day + 1 + (r[2] >> 8) as u32 % 60;
         let kind = match r[3] % 5 {
