@@ -584,8 +584,7 @@ fn share_mints_show_a_name_that_nobody_can_change_and_cannot_be_frozen() {
 // ---- depositors ----
 
 fn deposit_with(world: &World, keys: &PoolKeys, person: &Person, authority: Option<&Keypair>, signs: bool) -> Outcome {
-    let args =
-        DepositArgs { tranche: Tranche::Junior, amount: 20 * ONE, min_shares: 0, seen: world.pool(keys).seen() };
+    let args = DepositArgs { tranche: Tranche::Junior, amount: 20 * ONE, min_shares: 0, seen: world.pool(keys).seen() };
     let shares = ix::create_associated_token(
         &world.payer.pubkey(),
         &person.id(),
