@@ -99,6 +99,7 @@ compile_with_packages() {
     export RUSTC_BOOTSTRAP=1 RUSTC_BOOTSTRAP_SYNTHETIC_TARGET=1
     export __CARGO_TESTS_ONLY_SRC_ROOT=$prefix/library # cargo -Zbuild-std takes std from here
     export CARGO_TARGET_DIR=$target/sbf
+    export CARGO_INCREMENTAL=0 # an incremental build gives other bytes, by what was built before
     CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && echo "${flags[*]}")
     export CARGO_ENCODED_RUSTFLAGS
     cargo build --release --locked --target sbpf-solana-solana -Zbuild-std=std,panic_abort "$@"
