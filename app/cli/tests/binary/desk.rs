@@ -302,7 +302,8 @@ pub fn finish_with(command: &mut Command, input: &str) -> Run {
 /// Returns the exit code, 128 and the signal if one ended it, and everything that was shown.
 #[cfg(target_os = "linux")]
 pub fn in_a_terminal(desk: &Desk, arguments: &[&str], dialogue: &[(&str, &str)]) -> (i32, String) {
-    let words = [&[env!("CARGO_BIN_EXE_backstop")], arguments].concat();
+    // Whoever runs the tests in the background has Ctrl-C ignored, and what they start inherits that.
+    let words = [&["env", "--default-signal=INT", env!("CARGO_BIN_EXE_backstop")], arguments].concat();
     let line: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--flush", "--command", &line.join(" "), "/dev/null"]);
