@@ -207,6 +207,7 @@ impl Scene {
                 refunds: 0,
                 held_back: 0,
                 stands_since: None,
+                stood: None,
                 incident_reserves: 0,
                 exit_reserves: 0,
                 payable: BTreeMap::new(),

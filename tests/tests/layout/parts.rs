@@ -43,7 +43,7 @@ zero_copy_pages! { read_in_place by part;
     EarnedMark { at, earned }
     CrisisBook {
         gross, growth, given, recovered, final_at, owed_at, early_to, taken, number, incidents, unfinal, uncalled, early,
-        padding, exposed, limits,
+        padding, limits,
     }
     InwardTreaty { treaty, cedant, limit }
     SecondStream { amount, until }

@@ -79,6 +79,8 @@ pub struct Pool {
     pub held_back: N,
     /// Since when accrual stands.
     pub stands_since: Option<i64>,
+    /// Required capital and exposure when accrual began to stand, until what stood is earned.
+    pub stood: Option<(N, N)>,
     /// Set aside for covers.
     pub incident_reserves: N,
     /// Set aside for exits.
@@ -287,6 +289,20 @@ impl Model {
                 self.accrue_until(pool, until);
             }
         }
+        let books = &mut self.pools[pool];
+        if books.stands_since.is_none() {
+            books.stood = None;
+        }
+    }
+
+    /// Lets accrual stand since a moment, or no longer.
+    pub(super) fn stand(&mut self, pool: usize, since: Option<i64>) {
+        let begun = (self.required(pool), self.exposure_of_pool(pool));
+        let books = &mut self.pools[pool];
+        if books.stands_since.is_none() && since.is_some() {
+            books.stood = Some(begun);
+        }
+        books.stands_since = since;
     }
 
     fn accrue_until(&mut self, pool: usize, until: i64) {
@@ -326,21 +342,19 @@ impl Model {
         if earned == 0 && late == 0 {
             return;
         }
-        let required = self.required(pool);
         let kept_waiting = self.pools[pool].exits_wait(at);
-        let exposure = self.exposure_of_pool(pool);
+        // What stands, by what there was as it began to.
+        let (required, exposure) = self.pools[pool].stood.unwrap_or((self.required(pool), self.exposure_of_pool(pool)));
         let index = self.quota_share_at(pool, at);
         let terms = index.map(|treaty| self.treaties[treaty].clone());
         let books = &mut self.pools[pool];
         let mut ceded = 0;
-        // In a crisis by what there was as it began.
+        // In a crisis by what the limit was as it began.
         let begun = books.crisis.as_ref().zip(index).map(|(crisis, treaty)| {
-            let limit = crisis.limits.iter().find(|(noted, _)| *noted == treaty).map_or(0, |(_, limit)| *limit);
-            (limit, crisis.exposed)
+            crisis.limits.iter().find(|(noted, _)| *noted == treaty).map_or(0, |(_, limit)| *limit)
         });
-        let now = |treaty: &super::Treaty| (treaty.limit_left, exposure);
         if let Some((treaty, (cession, commission))) = terms.as_ref().and_then(|t| Some((t, t.quota_share()?)))
-            && let (limit, exposure) = begun.unwrap_or(now(treaty))
+            && let limit = begun.unwrap_or(treaty.limit_left)
             && limit > 0
         {
             let due = earned * cession * (BPS - commission) + books.fractions[3];
@@ -355,15 +369,14 @@ impl Model {
         let due = kept * N::from(books.terms.surplus_bps) + books.fractions[1];
         books.fractions[1] = due % BPS;
         let rest = kept - due / BPS;
-        // Required capital is filled from surplus, junior and senior; what they have lent to a crisis is theirs, and what
-        // its incidents may cost is required.
-        let (lent, due) = books.crisis.as_ref().map_or(([0; 5], 0), |open| (open.taken, open.gross + open.growth));
+        // Required capital is filled from surplus, junior and senior; what they have lent to a crisis is theirs.
+        let lent = books.crisis.as_ref().map_or([0; 5], |open| open.taken);
         let with_lent = |index: usize| {
             let class = &books.classes[index];
             (class.assets + lent[1 + 2 * index], class.exiting + lent[2 + 2 * index])
         };
         let capital = [books.surplus + lent[0], with_lent(0).0 + with_lent(0).1, with_lent(1).0 + with_lent(1).1];
-        let mut left = if required + due == 0 { capital.iter().sum() } else { required + due };
+        let mut left = if required == 0 { capital.iter().sum() } else { required };
         let exposed = capital.map(|layer| {
             let part = layer.min(left);
             left -= part;
@@ -567,6 +580,7 @@ impl Model {
             }
             Op::OpenSeries { pool, tranche, by } => {
                 need(by == self.roles.governance, "only governance")?;
+                self.accrue(pool);
                 let books = &self.pools[pool];
                 let class = &books.classes[tranche.index()];
                 if !class.over {

@@ -84,8 +84,6 @@ pub struct Crisis {
     pub owed_at: i64,
     /// Given by surplus, junior staying and exiting, senior staying and exiting.
     pub taken: [N; 5],
-    /// Exposure of the pool as it began.
-    pub exposed: N,
     /// What each quota share could come to owe as it began.
     pub limits: Vec<(usize, N)>,
     /// The last alert that holds it open.
@@ -159,7 +157,8 @@ impl Model {
             books.alerts_since = None;
         }
         if books.crisis.is_none() {
-            books.stands_since = books.alerts_since;
+            let since = books.alerts_since;
+            self.stand(pool, since);
         }
         self.note_held(pool);
     }
@@ -185,7 +184,8 @@ impl Model {
         let due_long = books.due_since.map(|since| since + DAY).filter(|long| now >= *long);
         books.alerts_since = due_long.or((!small).then_some(now));
         if books.crisis.is_none() {
-            books.stands_since = books.alerts_since;
+            let since = books.alerts_since;
+            self.stand(pool, since);
         }
     }
 
@@ -245,14 +245,15 @@ impl Model {
         let mut crisis = 0;
         if most > 0 {
             need(!self.is_ripe(pool), "the crisis before is to be closed first")?;
-            let exposed = self.exposure_of_pool(pool);
             let limit = |(treaty, _): &(usize, N)| (*treaty, self.treaties[*treaty].limit_left);
             let limits = self.pools[pool].quota_shares.iter().map(limit).collect();
+            if self.pools[pool].crisis.is_none() && self.pools[pool].stands_since.is_none() {
+                self.stand(pool, Some(self.now));
+            }
             let books = &mut self.pools[pool];
             if books.crisis.is_none() {
                 books.crises += 1;
-                books.stands_since = books.stands_since.or(Some(self.now));
-                books.crisis = Some(Crisis { number: books.crises, exposed, limits, ..Crisis::default() });
+                books.crisis = Some(Crisis { number: books.crises, limits, ..Crisis::default() });
             }
             let open = books.crisis.as_mut().expect("it is open");
             open.growth += most;
@@ -410,8 +411,8 @@ impl Model {
         let (gross, until) = (crisis.gross, crisis.until);
         books.closed.push(Closed { number: crisis.number, gross, resources, bucket, until });
         self.note_held(pool);
+        self.stand(pool, self.pools[pool].alerts_since);
         let books = &mut self.pools[pool];
-        books.stands_since = books.alerts_since;
         for layer in books.layers.clone() {
             let treaty = &mut self.treaties[layer];
             treaty.limit_left += std::mem::take(&mut treaty.later);

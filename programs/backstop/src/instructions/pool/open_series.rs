@@ -4,7 +4,7 @@ use crate::constants::*;
 use crate::cpi::mint::MintMaker;
 use crate::error::BackstopError;
 use crate::events::{SeriesOpened, report};
-use crate::instructions::no_more;
+use crate::instructions::{no_more, now};
 use crate::money::{PoolSigner, Till};
 use crate::state::{NewSeries, Pool, Protocol, Tranche, share_decimals, share_metadata};
 use anchor_lang::prelude::*;
@@ -52,7 +52,7 @@ pub(crate) fn handle(ctx: Context<OpenSeries>, tranche: Tranche) -> Result<()> {
     let accounts = &ctx.accounts;
     let pool_key = accounts.pool.key();
     let mint = accounts.share_mint.key();
-    let mut till = Till::untouched(&accounts.pool)?;
+    let mut till = Till::open(&accounts.pool, now()?)?;
     let NewSeries { series, to_surplus } = till.open_series(tranche, mint)?;
     let shown = share_metadata(&till, tranche, series);
     let decimals = share_decimals(till.asset_decimals);

@@ -45,10 +45,8 @@ pub struct CrisisBook {
     pub early: u32,
     /// Unused.
     pub padding: [u8; 4],
-    /// Exposure of the pool as it began, in asset units: with what the quota shares could come to owe then it says what
-    /// part of the premium of its products is ceded, in whatever order their incidents are opened.
-    pub exposed: u64,
-    /// What the quota shares could come to owe as it began, in asset units, each in its place.
+    /// What the quota shares could come to owe as it began, in asset units, each in its place: what part of the premium of
+    /// its products is ceded goes by that, in whatever order their incidents are opened.
     pub limits: [u64; MAX_QUOTA_SHARES],
 }
 
@@ -158,16 +156,15 @@ impl Pool {
     /// takes none in: it is closed first.
     pub fn join_crisis(&mut self, most: u64, final_at: i64, now: i64) -> Result<u32> {
         ensure!(!self.crisis_is_ripe(now), BackstopError::CrisisNotClosed);
+        if !self.in_crisis() && self.stands_since == 0 {
+            self.stand(now);
+        }
         let (alerts, alert_seq) = (self.alerts, self.alert_seq);
         let book = &mut self.crisis;
         if book.incidents == 0 {
             book.number = fits(book.number.checked_add(1))?;
-            book.exposed = self.total_exposure;
             for (limit, quota_share) in book.limits.iter_mut().zip(&self.quota_shares) {
                 *limit = quota_share.limit_left;
-            }
-            if self.stands_since == 0 {
-                self.stands_since = now;
             }
         }
         book.incidents = fits(book.incidents.checked_add(1))?;
@@ -265,7 +262,7 @@ impl Pool {
         let to_stream = recovered.saturating_sub(resources);
         self.crisis = CrisisBook { number: book.number, ..CrisisBook::default() };
         self.note_held(now);
-        self.stands_since = self.alerts_since;
+        self.stand(self.alerts_since);
         if to_stream > 0 {
             self.stream_late(to_stream)?;
         }

@@ -171,8 +171,12 @@ pub struct Pool {
     pub capital_lows: [u64; CAPITAL_LOWS],
     /// The same, if what asks to leave on a day counts until its end.
     pub unasked_lows: [u64; CAPITAL_LOWS],
+    /// Required capital when accrual began to stand, in asset units: it says who earns what stood.
+    pub stood_required: u64,
+    /// Exposure when accrual began to stand, in asset units; 0 once what stood is earned.
+    pub stood_exposure: u64,
     /// Room for later fields.
-    pub reserved: [u64; 16],
+    pub reserved: [u64; 15],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,

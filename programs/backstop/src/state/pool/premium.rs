@@ -83,16 +83,26 @@ impl Pool {
         }
         let change = |pool: &Self| pool.sharing_changes_at().filter(|change| *change < now);
         // Mostly nothing changes on the way.
-        let Some(mut until) = change(self) else { return self.accrue_step(now) };
-        let mut total = Accrual::default();
-        loop {
+        let mut until = change(self).unwrap_or(now);
+        let mut total = self.accrue_step(until)?;
+        while until < now {
+            until = change(self).unwrap_or(now);
             let step = self.accrue_step(until)?;
             fits(total.add(&step))?;
-            if until == now {
-                return Ok(total);
-            }
-            until = change(self).unwrap_or(now);
         }
+        if self.stands_since == 0 {
+            self.stood_exposure = 0;
+        }
+        Ok(total)
+    }
+
+    /// Lets accrual stand since a moment, or no longer (0). What is exposed when it begins to earns what stands: whoever
+    /// sells or cancels meanwhile moves nothing from one layer to another, nor to a reinsurer.
+    pub(super) fn stand(&mut self, since: i64) {
+        if self.stands_since == 0 && since != 0 {
+            (self.stood_required, self.stood_exposure) = (self.required, self.total_exposure);
+        }
+        self.stands_since = since;
     }
 
     /// The next moment after the last accrual from which premium is shared out otherwise: a quota share begins or ends, or
@@ -195,23 +205,23 @@ impl Pool {
         carried(premium, u64::from(self.terms.surplus_bps), BPS, &mut self.surplus_fraction_bps)
     }
 
-    /// What of each layer is exposed: what required capital takes of surplus, junior and senior, in this order.
+    /// What of each layer is exposed: what required capital takes of surplus, junior and senior, in this order; for what
+    /// stands, or has stood until now, as it began to.
     ///
-    /// In a crisis that is as if it had not begun: what a layer has lent to it is the layer's, and what its incidents are
-    /// due, or can still be, is exposed as their products were.
+    /// In a crisis what a layer has lent to it is the layer's.
     pub fn exposed_capital(&self) -> sharing::ByLayer {
+        let required = if self.stood_exposure > 0 { self.stood_required } else { self.required };
         let [junior, senior] = &self.tranches;
         let mut capital = sharing::ByLayer { surplus: self.surplus, junior: junior.total(), senior: senior.total() };
         if !self.in_crisis() {
-            return sharing::exposed(self.required, &capital);
+            return sharing::exposed(required, &capital);
         }
         let [surplus_lent, junior_staying, junior_exiting, senior_staying, senior_exiting] = self.crisis.taken;
         let both = u64::saturating_add;
         capital.surplus = both(capital.surplus, surplus_lent);
         capital.junior = both(capital.junior, both(junior_staying, junior_exiting));
         capital.senior = both(capital.senior, both(senior_staying, senior_exiting));
-        let due = self.crisis.gross.saturating_add(self.crisis.growth);
-        sharing::exposed(self.required.saturating_add(due), &capital)
+        sharing::exposed(required, &capital)
     }
 
     /// What of premium falls on each layer, by what of it is exposed.
@@ -263,11 +273,11 @@ impl Pool {
     /// covered; what is not is rounded down, for the cedant.
     fn ceded_premium(&mut self, place: usize, earned: u64) -> Result<u64> {
         let treaty = *self.quota_shares.get(place).ok_or(BackstopError::InvariantViolated)?;
-        // In a crisis as it began: the order in which incidents are opened has no part in it.
-        let (limit, exposed) = if self.in_crisis() {
-            (*self.crisis.limits.get(place).ok_or(BackstopError::InvariantViolated)?, self.crisis.exposed)
-        } else {
-            (treaty.limit_left, self.total_exposure)
+        // What stands by what there was as it began to: the order in which incidents are opened has no part in it.
+        let exposed = if self.stood_exposure > 0 { self.stood_exposure } else { self.total_exposure };
+        let limit = match self.in_crisis() {
+            true => *self.crisis.limits.get(place).ok_or(BackstopError::InvariantViolated)?,
+            false => treaty.limit_left,
         };
         if limit == 0 {
             // Also when nothing is exposed any more: after an incident its covers' premium is still being earned.

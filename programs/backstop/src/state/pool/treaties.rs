@@ -297,9 +297,14 @@ impl Pool {
         self.quota_shares.iter().position(|next| next.treaty != Pubkey::default() && next.start == this.end)
     }
 
-    /// Exposure that may outlast a moment: how much of what was sold so far does nobody has counted, so all of it, if any.
+    /// Exposure that may outlast a moment: if any does, at most what outlasts a quota share that ends before, else all of
+    /// it, as nobody has counted.
     fn outlasting(&self, end: i64) -> u64 {
-        if day_start(self.last_cover_end_day) > end { self.total_exposure } else { 0 }
+        if day_start(self.last_cover_end_day) <= end {
+            return 0;
+        }
+        let earlier = self.quota_shares.iter().filter(|share| share.treaty != Pubkey::default() && share.end <= end);
+        earlier.map(|share| share.outlasting).fold(self.total_exposure, u64::min)
     }
 
     /// Counts a cover that is sold among what outlasts the quota shares in force.
