@@ -193,10 +193,33 @@ fn who_is_kept_past_his_day_earns_and_only_from_then_on() {
     assert_eq!(split, pool);
 }
 
+/// Whoever insured a lot in the last hour of an alert moved what had stood in it from junior to senior.
+#[test]
+fn who_sells_or_cancels_while_accrual_stands_moves_nothing_that_stood() {
+    let [calm, attacked] = [false, true].map(|attack| {
+        let mut pool = earning(0, 110_000, 1_000_000);
+        pool.terms.surplus_bps = 0;
+        pool.add_exposure(0, 110_000).unwrap();
+        let alert = |number| Alert { group: 0, number, exposure: 110_000 };
+        pool.move_alert(alert(0), AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
+        if attack {
+            pool.add_exposure(1, 440_000).unwrap();
+        }
+        pool.move_alert(alert(1), AlertLevel::Breaching, AlertLevel::None, NOW + 40_000).unwrap();
+        let stood = accrued(&mut pool, NOW + 40_000);
+        let after = accrued(&mut pool, NOW + 41_000);
+        [(stood.junior, stood.senior), (after.junior, after.senior)]
+    });
+    assert_eq!(calm, [(40_000, 0), (1_000, 0)]);
+    assert_eq!(attacked[0], calm[0]);
+    assert!(attacked[1].1 > 0, "what comes after goes by what is exposed then");
+}
+
 #[test]
 fn what_a_layer_has_lent_to_a_crisis_earns_as_if_it_had_not() {
-    // 500,000 are required for another product, and an incident is due 100,000, of which the layers have lent half.
+    // Half a million was required when accrual began to stand; of 100,000 that an incident is due the layers have lent half.
     let accrual = earned_thousand(400_000, |pool| {
+        (pool.stood_required, pool.stood_exposure) = (500_000, 500_000);
         pool.crisis.incidents = 1;
         (pool.crisis.gross, pool.crisis.given, pool.crisis.growth) = (90_000, 50_000, 10_000);
         pool.crisis.taken = [50_000, 0, 0, 0, 0];

@@ -84,6 +84,12 @@ fn two_quota_shares_are_in_force_one_after_the_other_each_with_what_it_is_owed()
     assert_eq!((keys(&pool), pool.treaty_payable), ([1, 0], [5, 0]));
     pool.put_in_force(third, &terms).unwrap();
     assert_eq!(keys(&pool), [1, 3]);
+    // What outlasts the one before is a bound for the next: a cover of a cent does not take its credit away.
+    let mut renewed = pool;
+    (renewed.quota_shares[0].outlasting, renewed.last_cover_end_day) = (1, TODAY + 365);
+    renewed.take_out_of_force(&key(3)).unwrap();
+    renewed.put_in_force(third, &terms).unwrap();
+    assert_eq!(renewed.quota_shares.map(|share| share.outlasting), [1, 1]);
     // Cut short, all may outlast it.
     pool.shorten(&key(1), NOW + 35 * DAY);
     assert_eq!((pool.quota_shares[0].end, pool.quota_shares[0].outlasting), (NOW + 35 * DAY, 70));

@@ -213,9 +213,10 @@ fn opening_tells_all_that_it_did_and_ends_the_product() {
     let mut incident = empty();
     let opening = incident.open(KEYS, &mut pool, &mut product, &mut rates, &mut trigger, NOW + 9_000).unwrap();
     // Two hours are earned, a tenth for the surplus; the surplus's 1,000 are a tenth of the 10,000 required. Of the 856,800
-    // after them 74.99 % are given back; the rest is whose capital bears the loss of 1,251: the surplus's.
+    // after them 74.99 % are given back; the rest is shared out in the same way, by what was exposed when the alert began:
+    // 21,428 and 2,368 of 10,000 parts of 192,858.
     let earned = Accrual { earned: 7_200, surplus: 720 + 648, junior: 5_832, ..Accrual::default() };
-    let rest = Accrual { late: 214_286, surplus: 214_286, ..Accrual::default() };
+    let rest = Accrual { late: 214_286, surplus: 21_428 + 45_669, junior: 147_189, ..Accrual::default() };
     let growth = Growth {
         severity_bps: 2_501,
         gross: 1_251, // 5,000 x 25.01 % is 1,250.5
