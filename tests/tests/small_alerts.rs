@@ -77,6 +77,20 @@ fn a_dollar_in_alert_stops_neither_exits_nor_deposits_nor_earning() {
     assert_books(&world.cluster, &pool.pool);
 }
 
+/// Who comes in just before the incident is opened would share in what it leaves of its premium.
+#[test]
+fn nobody_comes_in_while_a_small_alert_is_due_and_exits_go_on() {
+    let Stage { world, pool, stress, leaver, ticket, .. } = stage(ONE);
+    world.depeg(&stress, RUIN);
+    let books = world.pool(&pool);
+    assert_eq!((books.alerts_due, books.alerts_hold()), (1, false));
+    let person = world.person(10 * ONE);
+    assert_refused(world.deposit(&pool, &person, Tranche::Senior, 10 * ONE), BackstopError::PoolInAlert);
+    must(world.settle_epoch(&pool, books.oldest_exit_day));
+    must(world.claim(&pool, &leaver, ticket));
+    assert_books(&world.cluster, &pool.pool);
+}
+
 #[test]
 fn half_a_percent_is_small_and_a_unit_more_is_not() {
     for (more, held) in [(0, false), (1, true)] {

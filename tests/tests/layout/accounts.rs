@@ -39,7 +39,7 @@ zero_copy_pages! { read_in_place by in_place;
         required, group_exposures, alert_exposure, alerts, alerts_due, last_cover_end_day, oldest_exit_day, newest_exit_day,
         treaties, conditions, capital_day, padding3, second_stream, crisis, exit_days, quota_shares, layers, inward,
         surplus_fraction_bps, junior_fraction_q64, senior_fraction_q64, exiting_fractions_q64, ceded_fraction_e8, events,
-        group_alerts, group_alert_exposures, earned, earned_marks, capital_lows, unasked_lows, stood_required, stood_exposure, reserved, rate_q32, fraction_q32,
+        group_alerts, group_alert_exposures, earned, earned_marks, capital_lows, unasked_lows, stood_required, stood_exposure, stood_until, reserved, rate_q32, fraction_q32,
         waiting_rate_q32, rate_starts, rate_ends,
     }
     Product {

@@ -66,7 +66,7 @@ pub fn earnings(pool: &Pool, tranche: Tranche, now: i64) -> Earnings {
 }
 
 fn exposed_bps(books: &Pool, tranche: Tranche) -> u64 {
-    let ByLayer { junior, senior, .. } = books.exposed_capital();
+    let ByLayer { junior, senior, .. } = books.exposed_capital(books.accrued_at);
     let exposed = *[junior, senior].of(tranche);
     let part = (u128::from(exposed) * 10_000).checked_div(books.tranche(tranche).total().into()).unwrap_or_default();
     // In a crisis more is exposed than is left.

@@ -9,8 +9,8 @@ use crate::math::stream::SECONDS_PER_DAY;
 use crate::peril::{Condition, SaleLimits};
 use crate::state::ledger::{bucket_mut, credit, debit, fits, place, sum_days, take_days};
 use crate::state::{
-    Accrual, Alert, Cover, Pool, QuotaShareInForce, Rates, StartBucket, StreamedCover, activation_day, day_of,
-    day_start, get_text,
+    Accrual, Alert, Cover, CoverState, Pool, QuotaShareInForce, Rates, StartBucket, StreamedCover, activation_day,
+    day_of, day_start, get_text,
 };
 use anchor_lang::prelude::*;
 
@@ -736,6 +736,15 @@ impl Product {
             return self.incident_closed != 0 || cover.claim(self.event_at).is_none();
         }
         cover.end_day <= self.released_day
+    }
+
+    /// Refuses to close a cover that is live, or that an incident may still pay more; the latter its holder may give up
+    /// (`by_holder`: the NFT is there, and its holder burns it).
+    pub fn require_may_close(&self, cover: &Cover, by_holder: bool) -> Result<()> {
+        let done = cover.state == CoverState::Settled || self.is_spent(cover);
+        let given_up = by_holder && self.state() == ProductState::Over;
+        ensure!(done || given_up, BackstopError::CoverStillLive);
+        Ok(())
     }
 
     /// Unix second at which a cover that ends on `day` begins to be releasable.

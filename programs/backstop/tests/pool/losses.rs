@@ -1,4 +1,4 @@
-//! Losses, wiped-out tranches, and the rounds in which incidents are funded.
+//! Losses, wiped-out tranches, and what a crisis gives and takes.
 
 use crate::common::*;
 use backstop::error::BackstopError::*;
@@ -297,6 +297,24 @@ fn treaties_have_two_days_to_be_called_from_when_they_came_to_owe() {
     assert!(!pool.crisis_is_due(last + 5 * DAY - 1) && pool.crisis_is_due(last + 5 * DAY));
     pool.crisis.uncalled = 0;
     assert!(pool.crisis_is_due(last + 3 * DAY));
+}
+
+#[test]
+fn a_breaching_alert_holds_a_crisis_for_thirty_days_and_one_that_is_due_until_its_incident_is_opened() {
+    let mut pool = pool_with(0, 1_000, 0);
+    pool.add_exposure(1, 400).unwrap();
+    let alert = |number| Alert { group: 1, number, exposure: 400 };
+    let number = pool.move_alert(alert(0), AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
+    let mut pool = crisis(pool);
+    pool.book_final(100).unwrap();
+    let last = NOW + 36_000;
+    assert_eq!(pool.crisis.early, 1);
+    assert!(!pool.crisis_is_ripe(last + 30 * DAY - 1) && pool.crisis_is_ripe(last + 30 * DAY));
+    pool.move_alert(alert(number), AlertLevel::Breaching, AlertLevel::Due, last).unwrap();
+    assert!(!pool.crisis_is_ripe(last + 300 * DAY), "anybody can open its incident");
+    let mut ended = pool;
+    ended.move_alert(alert(number), AlertLevel::Due, AlertLevel::None, last + DAY).unwrap();
+    assert!(!ended.crisis_is_ripe(last - 1) && ended.crisis_is_ripe(last + DAY));
 }
 
 /// What is shared out while layers have lent goes by what they would have, had they not yet.

@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use backstop::error::BackstopError::*;
+use backstop::peril::AlertLevel;
 use backstop::state::*;
 
 /// A pool that earns one unit a second for ten days.
@@ -219,7 +220,7 @@ fn who_sells_or_cancels_while_accrual_stands_moves_nothing_that_stood() {
 fn what_a_layer_has_lent_to_a_crisis_earns_as_if_it_had_not() {
     // Half a million was required when accrual began to stand; of 100,000 that an incident is due the layers have lent half.
     let accrual = earned_thousand(400_000, |pool| {
-        (pool.stood_required, pool.stood_exposure) = (500_000, 500_000);
+        (pool.stood_required, pool.stood_until) = (500_000, i64::MAX);
         pool.crisis.incidents = 1;
         (pool.crisis.gross, pool.crisis.given, pool.crisis.growth) = (90_000, 50_000, 10_000);
         pool.crisis.taken = [50_000, 0, 0, 0, 0];

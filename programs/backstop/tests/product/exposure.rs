@@ -123,6 +123,22 @@ fn a_cover_is_spent_when_it_can_no_longer_be_paid() {
 }
 
 #[test]
+fn a_cover_may_be_closed_when_it_is_done_and_given_up_by_its_holder_alone() {
+    let mut product = product();
+    let live = cover(TODAY - 10, TODAY + 1, 1, 1);
+    let settled = Cover { state: CoverState::Settled, ..cover(TODAY - 10, TODAY + 1, 1, 1) };
+    for by_holder in [false, true] {
+        refused(product.require_may_close(&live, by_holder), CoverStillLive);
+        product.require_may_close(&settled, by_holder).unwrap();
+        product.require_may_close(&cover(TODAY - 10, product.released_day, 1, 1), by_holder).unwrap();
+    }
+    // An incident may still pay it.
+    product.end_with(NOW);
+    refused(product.require_may_close(&live, false), CoverStillLive);
+    product.require_may_close(&live, true).unwrap();
+}
+
+#[test]
 fn a_cover_is_releasable_when_the_ring_has_passed_its_end() {
     assert_eq!(product().release_time(TODAY + 5), NOW + 7 * DAY);
 }

@@ -79,8 +79,8 @@ pub struct Pool {
     pub held_back: N,
     /// Since when accrual stands.
     pub stands_since: Option<i64>,
-    /// Required capital and exposure when accrual began to stand, until what stood is earned.
-    pub stood: Option<(N, N)>,
+    /// Required capital and exposure when accrual last began to stand, and when it ceased to, if it did.
+    pub stood: Option<(N, N, Option<i64>)>,
     /// Set aside for covers.
     pub incident_reserves: N,
     /// Set aside for exits.
@@ -289,18 +289,17 @@ impl Model {
                 self.accrue_until(pool, until);
             }
         }
-        let books = &mut self.pools[pool];
-        if books.stands_since.is_none() {
-            books.stood = None;
-        }
     }
 
     /// Lets accrual stand since a moment, or no longer.
     pub(super) fn stand(&mut self, pool: usize, since: Option<i64>) {
-        let begun = (self.required(pool), self.exposure_of_pool(pool));
+        let (required, exposure, now) = (self.required(pool), self.exposure_of_pool(pool), self.now);
         let books = &mut self.pools[pool];
         if books.stands_since.is_none() && since.is_some() {
-            books.stood = Some(begun);
+            books.stood = Some((required, exposure, None));
+        }
+        if books.stands_since.is_some() && since.is_none() {
+            books.stood.as_mut().expect("it stood").2 = Some(now);
         }
         books.stands_since = since;
     }
@@ -344,7 +343,11 @@ impl Model {
         }
         let kept_waiting = self.pools[pool].exits_wait(at);
         // What stands, by what there was as it began to.
-        let (required, exposure) = self.pools[pool].stood.unwrap_or((self.required(pool), self.exposure_of_pool(pool)));
+        let stood = self.pools[pool].stood.filter(|(_, _, until)| until.is_none_or(|until| at < until));
+        let (required, exposure) = match stood {
+            Some((required, exposure, _)) => (required, exposure),
+            None => (self.required(pool), self.exposure_of_pool(pool)),
+        };
         let index = self.quota_share_at(pool, at);
         let terms = index.map(|treaty| self.treaties[treaty].clone());
         let books = &mut self.pools[pool];

@@ -5,7 +5,7 @@ use crate::error::{BackstopError, refuse};
 use crate::events::{CoverClosed, report};
 use crate::instructions::no_more;
 use crate::money::{PoolSigner, Till};
-use crate::state::{Cover, CoverState, Load, Pool, Product, ProductState};
+use crate::state::{Cover, Load, Pool, Product};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 
@@ -51,12 +51,8 @@ pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let cover = &accounts.cover;
-    let (over, spent) = {
-        let product = accounts.product.read()?;
-        (product.state() == ProductState::Over, cover.state == CoverState::Settled || product.is_spent(cover))
-    };
     let held = token::mint_supply(&accounts.cover_mint)? > 0;
-    ensure!(spent || (over && held), BackstopError::CoverStillLive);
+    accounts.product.read()?.require_may_close(cover, held)?;
     if held {
         let (Some(holder), Some(nft)) = (&accounts.holder, &accounts.holder_nft) else {
             return Err(refuse(BackstopError::HolderMustSign));

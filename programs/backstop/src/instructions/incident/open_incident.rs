@@ -55,7 +55,8 @@ pub struct OpenIncident<'info> {
 /// - the product is over, and its exposure, its alert and its premium end: covers that were waiting get back what they
 ///   had not earned when the alert began; what covers in force had not earned when the challenge ended is set aside
 ///   until the severity is final;
-/// - with a loss the incident becomes part of the pool's crisis, or begins one; one that is ripe is closed first;
+/// - with a loss the incident becomes part of the pool's crisis, or begins one; one that is ripe takes none in, and must be
+///   closed first, by funding one of its incidents;
 /// - the treaties in force at the event are noted, and come to owe their parts.
 pub(crate) fn handle(ctx: Context<OpenIncident>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;

@@ -69,7 +69,8 @@ pub struct CancelExit<'info> {
 /// - the open units buy shares at today's price: gains since the request are given up;
 /// - refused if its owner would then hold less than could leave again: such a ticket is paid;
 /// - its days count for capacity as if it had not asked;
-/// - while alerts hold the pool it is refused, like every other way into the staying capital.
+/// - while alerts hold the pool, or one is more than breaching, it is refused, like every other way into the staying
+///   capital.
 pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;

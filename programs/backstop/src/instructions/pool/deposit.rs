@@ -63,7 +63,8 @@ pub struct Deposit<'info> {
 }
 
 /// Specification:
-/// - refused while deposits are paused, while alerts hold the pool, and for whom the pool does not admit;
+/// - refused while deposits are paused, while alerts hold the pool or one, however small, is more than breaching, and for
+///   whom the pool does not admit;
 /// - refused if the pool stands behind more products or treaties than the depositor has seen;
 /// - shares are rounded down, and refused below `min_shares`;
 /// - a tranche's first deposit has a least amount, and no deposit leaves its owner with less than could leave again;

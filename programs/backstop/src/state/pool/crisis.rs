@@ -157,7 +157,7 @@ impl Pool {
     pub fn join_crisis(&mut self, most: u64, final_at: i64, now: i64) -> Result<u32> {
         ensure!(!self.crisis_is_ripe(now), BackstopError::CrisisNotClosed);
         if !self.in_crisis() && self.stands_since == 0 {
-            self.stand(now);
+            self.stand(now, now);
         }
         let (alerts, alert_seq) = (self.alerts, self.alert_seq);
         let book = &mut self.crisis;
@@ -262,7 +262,7 @@ impl Pool {
         let to_stream = recovered.saturating_sub(resources);
         self.crisis = CrisisBook { number: book.number, ..CrisisBook::default() };
         self.note_held(now);
-        self.stand(self.alerts_since);
+        self.stand(self.alerts_since, now);
         if to_stream > 0 {
             self.stream_late(to_stream)?;
         }

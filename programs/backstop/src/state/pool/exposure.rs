@@ -103,7 +103,7 @@ impl Pool {
             self.alerts_since = 0;
         }
         if !self.in_crisis() {
-            self.stand(self.alerts_since);
+            self.stand(self.alerts_since, now);
         }
         self.note_held(now);
         Ok(number)
@@ -147,7 +147,7 @@ impl Pool {
             self.alerts_since = now;
         }
         if !self.in_crisis() {
-            self.stand(self.alerts_since);
+            self.stand(self.alerts_since, now);
         }
     }
 

@@ -173,10 +173,13 @@ pub struct Pool {
     pub unasked_lows: [u64; CAPITAL_LOWS],
     /// Required capital when accrual began to stand, in asset units: it says who earns what stood.
     pub stood_required: u64,
-    /// Exposure when accrual began to stand, in asset units; 0 once what stood is earned.
+    /// Exposure when accrual began to stand, in asset units.
     pub stood_exposure: u64,
+    /// When accrual last ceased to stand; the end of time while it stands. What was earned before goes by the two figures
+    /// above.
+    pub stood_until: i64,
     /// Room for later fields.
-    pub reserved: [u64; 15],
+    pub reserved: [u64; 14],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,

@@ -83,24 +83,29 @@ impl Pool {
         }
         let change = |pool: &Self| pool.sharing_changes_at().filter(|change| *change < now);
         // Mostly nothing changes on the way.
-        let mut until = change(self).unwrap_or(now);
-        let mut total = self.accrue_step(until)?;
-        while until < now {
-            until = change(self).unwrap_or(now);
+        let Some(mut until) = change(self) else { return self.accrue_step(now) };
+        let mut total = Accrual::default();
+        loop {
             let step = self.accrue_step(until)?;
             fits(total.add(&step))?;
+            if until == now {
+                return Ok(total);
+            }
+            until = change(self).unwrap_or(now);
         }
-        if self.stands_since == 0 {
-            self.stood_exposure = 0;
-        }
-        Ok(total)
     }
 
     /// Lets accrual stand since a moment, or no longer (0). What is exposed when it begins to earns what stands: whoever
     /// sells or cancels meanwhile moves nothing from one layer to another, nor to a reinsurer.
-    pub(super) fn stand(&mut self, since: i64) {
-        if self.stands_since == 0 && since != 0 {
-            (self.stood_required, self.stood_exposure) = (self.required, self.total_exposure);
+    pub(super) fn stand(&mut self, since: i64, now: i64) {
+        match (self.stands_since, since) {
+            (0, 0) => {}
+            (0, _) => {
+                (self.stood_required, self.stood_exposure) = (self.required, self.total_exposure);
+                self.stood_until = i64::MAX;
+            }
+            (_, 0) => self.stood_until = now,
+            _ => {}
         }
         self.stands_since = since;
     }
@@ -174,12 +179,12 @@ impl Pool {
         }
         let place = self.quota_share_at(at);
         let ceded = match place {
-            Some(place) => self.ceded_premium(place, earned)?,
+            Some(place) => self.ceded_premium(place, earned, at)?,
             None => 0,
         };
         let kept = fits(earned.checked_sub(ceded).and_then(|kept| kept.checked_add(late)))?;
         let fee = self.surplus_of(kept)?;
-        let by_layer = self.by_exposed_capital(fits(kept.checked_sub(fee))?)?;
+        let by_layer = self.by_exposed_capital(fits(kept.checked_sub(fee))?, at)?;
         let kept_waiting = self.exits_wait(at);
         let (junior, junior_exiting) = self.earn(Tranche::Junior, by_layer.junior, kept_waiting)?;
         let (senior, senior_exiting) = self.earn(Tranche::Senior, by_layer.senior, kept_waiting)?;
@@ -205,12 +210,12 @@ impl Pool {
         carried(premium, u64::from(self.terms.surplus_bps), BPS, &mut self.surplus_fraction_bps)
     }
 
-    /// What of each layer is exposed: what required capital takes of surplus, junior and senior, in this order; for what
-    /// stands, or has stood until now, as it began to.
+    /// What of each layer is exposed to what is earned from a moment on: what required capital takes of surplus, junior and
+    /// senior, in this order; while accrual stood, as it began to.
     ///
     /// In a crisis what a layer has lent to it is the layer's.
-    pub fn exposed_capital(&self) -> sharing::ByLayer {
-        let required = if self.stood_exposure > 0 { self.stood_required } else { self.required };
+    pub fn exposed_capital(&self, at: i64) -> sharing::ByLayer {
+        let required = if at < self.stood_until { self.stood_required } else { self.required };
         let [junior, senior] = &self.tranches;
         let mut capital = sharing::ByLayer { surplus: self.surplus, junior: junior.total(), senior: senior.total() };
         if !self.in_crisis() {
@@ -225,8 +230,8 @@ impl Pool {
     }
 
     /// What of premium falls on each layer, by what of it is exposed.
-    fn by_exposed_capital(&mut self, premium: u64) -> Result<sharing::ByLayer> {
-        let exposed = self.exposed_capital();
+    fn by_exposed_capital(&mut self, premium: u64, at: i64) -> Result<sharing::ByLayer> {
+        let exposed = self.exposed_capital(at);
         let mut fractions =
             sharing::Fractions { junior_q64: self.junior_fraction_q64, senior_q64: self.senior_fraction_q64 };
         let shared = fits(sharing::by_exposure(premium, &exposed, self.terms.junior_weight_bps, &mut fractions))?;
@@ -271,10 +276,10 @@ impl Pool {
     /// Quota-share premium of earned premium: the cession less the commission, in the proportion in which the limit
     /// that is left still covers the cession of the exposure. The fraction of a unit is carried, as long as all is
     /// covered; what is not is rounded down, for the cedant.
-    fn ceded_premium(&mut self, place: usize, earned: u64) -> Result<u64> {
+    fn ceded_premium(&mut self, place: usize, earned: u64, at: i64) -> Result<u64> {
         let treaty = *self.quota_shares.get(place).ok_or(BackstopError::InvariantViolated)?;
         // What stands by what there was as it began to: the order in which incidents are opened has no part in it.
-        let exposed = if self.stood_exposure > 0 { self.stood_exposure } else { self.total_exposure };
+        let exposed = if at < self.stood_until { self.stood_exposure } else { self.total_exposure };
         let limit = match self.in_crisis() {
             true => *self.crisis.limits.get(place).ok_or(BackstopError::InvariantViolated)?,
             false => treaty.limit_left,
