@@ -198,9 +198,9 @@ impl Pool {
         }
         credit(&mut self.surplus, surplus)?;
         // A total for readers never stops a pool.
-        for (total, part) in self.earned.iter_mut().zip([junior, senior]) {
-            *total = total.saturating_add(part);
-        }
+        let [of_junior, of_senior] = &mut self.earned;
+        *of_junior = of_junior.saturating_add(junior);
+        *of_senior = of_senior.saturating_add(senior);
         Ok(Accrual { earned, late, ceded: ceded_by, surplus, junior, senior, junior_exiting, senior_exiting })
     }
 
