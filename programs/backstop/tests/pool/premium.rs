@@ -207,8 +207,12 @@ fn who_sells_or_cancels_while_accrual_stands_moves_nothing_that_stood() {
             pool.add_exposure(1, 440_000).unwrap();
         }
         pool.move_alert(alert(1), AlertLevel::Breaching, AlertLevel::None, NOW + 40_000).unwrap();
+        // Whether somebody earns premium as the alert ends, or later, changes nothing.
+        let mut later = pool;
         let stood = accrued(&mut pool, NOW + 40_000);
         let after = accrued(&mut pool, NOW + 41_000);
+        accrued(&mut later, NOW + 41_000);
+        assert_eq!(later, pool);
         [(stood.junior, stood.senior), (after.junior, after.senior)]
     });
     assert_eq!(calm, [(40_000, 0), (1_000, 0)]);

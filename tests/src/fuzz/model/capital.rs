@@ -282,6 +282,7 @@ impl Model {
             return;
         }
         cuts.extend(self.pools[pool].queue.first().map(|oldest| start(oldest + 1)));
+        cuts.extend(self.pools[pool].stood.and_then(|(_, _, until)| until));
         cuts.push(now);
         cuts.sort_unstable();
         for until in cuts {

@@ -110,14 +110,15 @@ impl Pool {
         self.stands_since = since;
     }
 
-    /// The next moment after the last accrual from which premium is shared out otherwise: a quota share begins or ends, or
-    /// the day of the oldest exit epoch is over.
+    /// The next moment after the last accrual from which premium is shared out otherwise: a quota share begins or ends,
+    /// accrual has ceased to stand, or the day of the oldest exit epoch is over.
     fn sharing_changes_at(&self) -> Option<i64> {
         let [first, second] = &self.quota_shares;
-        if first.end.max(second.end) <= self.accrued_at && self.oldest_exit_day == 0 {
+        if first.end.max(second.end).max(self.stood_until) <= self.accrued_at && self.oldest_exit_day == 0 {
             return None;
         }
-        let changes = [first.start, first.end, second.start, second.end, self.exits_wait_from().unwrap_or(0)];
+        let exits_wait = self.exits_wait_from().unwrap_or(0);
+        let changes = [first.start, first.end, second.start, second.end, self.stood_until, exits_wait];
         changes.into_iter().filter(|change| *change > self.accrued_at).min()
     }
 
