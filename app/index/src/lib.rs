@@ -1,0 +1,1 @@
+//! The history of Backstop in SQLite: what the program's events say, by day and by hour.

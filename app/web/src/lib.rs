@@ -1,0 +1,1 @@
+//! Backstop's page: read without a script, signed with a wallet.
