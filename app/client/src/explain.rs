@@ -127,13 +127,16 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::NoOutsideDeposits | E::DepositorNotAdmitted => "choose another pool: `backstop pool list`",
         E::TrancheWipedOut | E::SeriesOver => "governance can open a new series; the old shares have lost everything",
         E::TrancheInRuin => {
-            "choose the other tranche or another pool: a further loss would take the deposit along with what is left"
+            "wait until no product is in alert, or choose the other tranche or another pool: a further loss would take the \
+             deposit along with what is left"
         }
         E::NotSeen => {
             "something was announced meanwhile: `backstop pool show` and `backstop product list` tell, then try again"
         }
         E::TooFewShares => "the share price moved: look again, or accept fewer with --min-shares",
         E::PoolInAlert => "wait until the alert is over: `backstop trigger show` tells where it stands",
+        E::TreatyOwes => "call the treaty first, which anybody can do: `backstop treaty call`, then try again",
+        E::NothingAtRisk => "try again once that premium is earned, within eight days as a rule: `backstop pool show` tells",
         E::FirstLossTooSmall => {
             "wait for covers to end, or for capital in surplus and junior tranche: `backstop pool show` tells both"
         }

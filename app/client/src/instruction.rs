@@ -194,8 +194,21 @@ pub fn create_pool(governance: Pubkey, payer: Pubkey, keys: &PoolKeys, args: Cre
     build(accounts, data::CreatePool { args })
 }
 
-/// `deposit`, from and to the owner's associated token accounts.
+/// `deposit`, from and to the owner's associated token accounts. A reinsurance pool that stands behind treaties needs
+/// [`deposit_with_cedants`].
 pub fn deposit(keys: &PoolKeys, owner: Pubkey, deposit_authority: Option<Pubkey>, args: DepositArgs) -> Instruction {
+    deposit_with_cedants(keys, owner, deposit_authority, args, &[])
+}
+
+/// `deposit` into any pool, with all its cedants in the order of its books ([`backstop::state::Pool::cedants`]); a cover pool
+/// has none.
+pub fn deposit_with_cedants(
+    keys: &PoolKeys,
+    owner: Pubkey,
+    deposit_authority: Option<Pubkey>,
+    args: DepositArgs,
+    cedants: &[Pubkey],
+) -> Instruction {
     let accounts = accounts::Deposit {
         owner,
         deposit_authority,
@@ -209,7 +222,13 @@ pub fn deposit(keys: &PoolKeys, owner: Pubkey, deposit_authority: Option<Pubkey>
         asset_token_program: keys.asset_token_program,
         token_2022_program: TOKEN_2022,
     };
-    build(accounts, data::Deposit { args })
+    with_cedants(build(accounts, data::Deposit { args }), cedants)
+}
+
+/// Passes a reinsurance pool's cedants.
+fn with_cedants(mut instruction: Instruction, cedants: &[Pubkey]) -> Instruction {
+    instruction.accounts.extend(cedants.iter().map(|cedant| AccountMeta::new_readonly(*cedant, false)));
+    instruction
 }
 
 /// `accrue`.
@@ -274,10 +293,7 @@ pub fn settle_exit_epoch(pool: Pubkey, day: u32) -> Instruction {
 /// `settle_exit_epoch` of a reinsurance pool, with all its cedants in the order of its books.
 pub fn settle_reinsurance_epoch(pool: Pubkey, day: u32, cedants: &[Pubkey]) -> Instruction {
     let accounts = accounts::SettleExitEpoch { pool, epoch: address::exit_epoch(&pool, day) };
-    let mut instruction = build(accounts, data::SettleExitEpoch {});
-    let cedants = cedants.iter().map(|cedant| AccountMeta::new_readonly(*cedant, false));
-    instruction.accounts.extend(cedants);
-    instruction
+    with_cedants(build(accounts, data::SettleExitEpoch {}), cedants)
 }
 
 /// `claim_exit`, to the owner's associated token account.

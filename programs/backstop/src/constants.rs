@@ -114,8 +114,6 @@ pub const EXIT_QUEUE_DAYS: u32 = 1_024;
 pub const EXIT_QUEUE_WORDS: usize = 16;
 /// Least payment to an exit epoch that does not fill it, in asset units: keeps what rounding takes below 0.2 % of it.
 pub const MIN_EXIT_PAYMENT: u64 = 1_000;
-/// Least time over which money that comes in late is spread.
-pub const LATE_STREAM: i64 = 90 * DAY;
 /// Days over which quota-share premium is earned by the reinsurer after it was settled.
 pub const CEDED_PREMIUM_DAYS: i64 = 7;
 
@@ -151,6 +149,8 @@ pub const MAX_SMALLEST_TICKET: u64 = 1_000;
 /// value still has its shares and units in 64 bits. With 6 decimals 4,000,000,000 whole tokens, with 9 decimals
 /// 4,000,000.
 pub const MAX_TRANCHE_ASSETS: u64 = 4_000_000_000_000_000;
+/// Most often that the start of a tranche in ruin is lowered tenfold: to a thousandth. Below that a new series is better.
+pub const MAX_LOWERED: u8 = 3;
 /// Most that a pool's surplus takes in by a contribution, in asset units: as much as a pool can be exposed to.
 pub const MAX_SURPLUS: u64 = crate::math::MAX_TOTAL_EXPOSURE;
 

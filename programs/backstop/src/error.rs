@@ -182,11 +182,17 @@ refusals! {
     #[msg("The pool is in a crisis: incidents share what there is until all of them are final")]
     PoolInCrisis = 55,
     /// 6056
-    #[msg("A share or an exit unit of the tranche is worth less than a tenth of its start: it takes no deposits")]
+    #[msg("The tranche is worth less than a tenth of its start, and that cannot be lowered now: it takes no deposits")]
     TrancheInRuin = 56,
     /// 6057
     #[msg("Surplus and junior capital are too small a part of required capital to sell more")]
     FirstLossTooSmall = 57,
+    /// 6058
+    #[msg("A treaty that the pool stands behind owes for a loss: it must be called first, which anybody can do")]
+    TreatyOwes = 58,
+    /// 6059
+    #[msg("The pool stands behind nothing, and still earns the premium of treaties that are over")]
+    NothingAtRisk = 59,
 
     // ---- exits: 6070 (0x17b6) ----
     /// 6070

@@ -134,6 +134,8 @@ pub struct Deposited {
     pub amount: u64,
     /// Shares minted.
     pub shares: u64,
+    /// How often the start of the tranche's prices has been lowered tenfold by now.
+    pub lowered: u8,
 }
 
 /// Somebody gave to the surplus.

@@ -101,7 +101,7 @@ pub mod backstop {
     }
 
     /// Puts capital into a tranche for shares. Anyone the pool admits.
-    pub fn deposit(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
+    pub fn deposit<'info>(ctx: Context<'info, Deposit<'info>>, args: DepositArgs) -> Result<()> {
         instructions::pool::deposit::handle(ctx, args)
     }
 

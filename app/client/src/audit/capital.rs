@@ -28,7 +28,6 @@ fn ledger(place: &Place, checks: &mut Checks) {
         senior.assets,
         senior.exiting,
         pool.unearned_premium,
-        pool.second_stream.amount,
         pool.premium_refunds,
         pool.set_aside,
         pool.incident_reserves,
@@ -96,13 +95,15 @@ fn book(place: &Place, checks: &mut Checks, tranche: Tranche) {
     let subject = Subject(if tranche == Tranche::Junior { "junior of" } else { "senior of" }, place.key);
     if book.shares == 0 {
         checks.same(Rule::Tranches, subject, "assets without shares", 0, book.assets);
+        checks.same(Rule::Tranches, subject, "what treaties owe without shares", 0, book.recoverable);
     }
     if book.units == 0 {
         checks.same(Rule::Tranches, subject, "exiting value without units", 0, book.exiting);
+        checks.same(Rule::Tranches, subject, "what treaties owe without units", 0, book.exiting_recoverable);
     }
     checks.at_most(Rule::Tranches, subject, "mark of a wiped-out tranche", 1, book.wiped_out);
     if book.wiped_out != 0 {
-        let left = sum([book.assets, book.exiting, book.shares, book.units]);
+        let left = sum([book.assets, book.exiting, book.shares, book.units, book.recoverable, book.exiting_recoverable]);
         checks.same(Rule::Tranches, subject, "what a wiped-out tranche holds", 0, left);
     }
     if book.shares > 0 {

@@ -3,7 +3,7 @@
 //! A rule is never written down twice: whether an instruction would be taken is asked of the program's own methods, on
 //! copies of the accounts. What is added here is when it is *worth* a fee.
 
-use crate::crank::chain::{Chain, Destination, Held, OpenCover, PoolView, ProductView};
+use crate::crank::chain::{Chain, Destination, Held, OpenCover, ProductView};
 use crate::crank::choice;
 use crate::crank::price::Print;
 use crate::crank::work::{Kind, Waiting, Work};
@@ -17,7 +17,7 @@ use backstop::peril::AlertLevel;
 use backstop::peril::evidence::{Class, Phase};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
-    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyState,
+    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, InwardRisk, Pool, ProductState, Tranche, Treaty, TreatyState,
     day_of,
 };
 use backstop_client::address;
@@ -430,8 +430,9 @@ impl Planner<'_> {
                 continue;
             }
             let (Some(epoch), Some(books)) = (chain.epochs.get(&(*pool, day)), self.books(*pool)) else { continue };
-            let (cedants, alert) = self.cedants(view);
-            if worth_settling(epoch, books, alert, chain.now) {
+            let cedants = view.books.cedants();
+            let inward = self.inward_risk(&view.books, &cedants);
+            if worth_settling(epoch, books, &inward, chain.now) {
                 let settle = ix::settle_reinsurance_epoch(*pool, day, &cedants);
                 self.push(Kind::SettleExitEpoch, *pool, address::exit_epoch(pool, day), settle);
             }
@@ -441,17 +442,17 @@ impl Planner<'_> {
         }
     }
 
-    /// A reinsurance pool's cedants in the order of its books, and how deep the worst alert among them is.
-    fn cedants(&self, view: &PoolView) -> (Vec<Pubkey>, AlertLevel) {
-        if view.books.kind() != PoolKind::Reinsurance {
-            return (Vec::new(), AlertLevel::None);
+    /// What can fall on a reinsurance pool of its cedants, which are in the order of its books.
+    fn inward_risk(&self, books: &Pool, cedants: &[Pubkey]) -> InwardRisk {
+        let mut risk = InwardRisk::default();
+        for (treaty, cedant) in books.inward.iter().zip(cedants) {
+            let known = self.chain.pools.get(cedant).is_some_and(|view| risk.add(treaty, &view.books).is_ok());
+            if !known {
+                // One that cannot be found may owe anything.
+                return InwardRisk { amount: u64::MAX, owes: false, level: AlertLevel::Due };
+            }
         }
-        let inward = view.books.inward.iter().filter(|inward| inward.treaty != Pubkey::default());
-        let cedants: Vec<Pubkey> = inward.map(|inward| inward.cedant).collect();
-        // A cedant that cannot be found may be in any alert.
-        let alert = |cedant: &Pubkey| self.chain.pools.get(cedant).map_or(AlertLevel::Due, |view| view.books.alert());
-        let worst = cedants.iter().map(alert).max().unwrap_or(AlertLevel::None);
-        (cedants, worst)
+        risk
     }
 
     /// Tickets that can be closed, and those with a payment worth a fee.
@@ -525,8 +526,7 @@ impl Planner<'_> {
             let books = &view.books;
             // In an alert nothing is earned after its beginning.
             let turned = day_of(books.accrues_to(self.chain.now)) > day_of(books.accrued_at);
-            let earns = books.unearned_premium > 0 || books.second_stream.amount > 0;
-            if turned && earns && !touched.contains(pool) {
+            if turned && books.unearned_premium > 0 && !touched.contains(pool) {
                 self.push(Kind::Accrue, *pool, *pool, ix::accrue(*pool));
             }
         }
@@ -609,10 +609,10 @@ fn end_is_due(key: &Pubkey, treaty: &Treaty, cedant: &Pool, now: i64) -> bool {
 
 /// Whether settling an epoch would be taken, and fills it or pays at least a hundredth of what is exiting: each
 /// payment in parts rounds against those who leave.
-fn worth_settling(epoch: &ExitEpoch, mut books: Pool, cedants: AlertLevel, now: i64) -> bool {
+fn worth_settling(epoch: &ExitEpoch, mut books: Pool, inward: &InwardRisk, now: i64) -> bool {
     let exiting: u64 = Tranche::BOTH.iter().map(|tranche| books.tranche(*tranche).exiting).sum();
     let mut epoch = epoch.clone();
-    let Ok(payment) = books.settle_epoch(&mut epoch, cedants, now) else { return false };
+    let Ok(payment) = books.settle_epoch(&mut epoch, inward, now) else { return false };
     let paid: u64 = payment.paid.iter().sum();
     epoch.is_filled() || paid >= exiting / 100
 }

@@ -167,7 +167,6 @@ impl Chain {
                 + senior.assets
                 + senior.exiting
                 + pool.unearned_premium
-                + pool.second_stream.amount
                 + pool.premium_refunds
                 + pool.set_aside
                 + pool.incident_reserves

@@ -38,21 +38,26 @@ pub fn worth(part: u64, claims: u64, assets: u64) -> Option<u64> {
     u64::try_from(product.checked_div(all)?).ok()
 }
 
-/// Whether the price of claims has fallen below 1 % of its start. Exact. A tranche is wiped out if that of its shares or
-/// that of its exit units has (`docs/src/how/capital.md`). Never where there are no claims.
-pub fn is_wiped_out(claims: u64, assets: u64) -> bool {
-    is_below_start(claims, assets, 100)
+/// Whether the price of claims has fallen below 1 % of its start, which was lowered tenfold so often. Exact. A tranche is
+/// wiped out if that of its shares or that of its exit units has (`docs/src/how/capital.md`). Never where there are no
+/// claims.
+pub fn is_wiped_out(claims: u64, assets: u64, lowered: u8) -> bool {
+    is_below_start(claims, assets, 100, lowered)
 }
 
-/// Whether the price of claims has fallen below 10 % of its start. Exact. A tranche of which that of the shares or that of
-/// the exit units has takes no deposits. Never where there are no claims.
-pub fn is_in_ruin(claims: u64, assets: u64) -> bool {
-    is_below_start(claims, assets, 10)
+/// Whether the price of claims has fallen below 10 % of its start, which was lowered tenfold so often. Exact. The start of
+/// a tranche of which that of the shares or that of the exit units has is lowered before it takes a deposit. Never where
+/// there are no claims.
+pub fn is_in_ruin(claims: u64, assets: u64, lowered: u8) -> bool {
+    is_below_start(claims, assets, 10, lowered)
 }
 
-/// Whether `(assets + 1) / (claims + V) < 1 / (part V)`.
-fn is_below_start(claims: u64, assets: u64, part: u64) -> bool {
-    let fall = VIRTUAL_SHARES.saturating_mul(part);
+/// Whether `(assets + 1) / (claims + V) < 1 / (part V 10^lowered)`.
+fn is_below_start(claims: u64, assets: u64, part: u64, lowered: u8) -> bool {
+    let mut fall = VIRTUAL_SHARES.saturating_mul(part);
+    if lowered > 0 {
+        fall = fall.saturating_mul(10u64.saturating_pow(lowered.into()));
+    }
     // Mostly without a wide product: claims below `assets * fall` leave room for V in one more `fall`.
     if claims.checked_div(fall).is_some_and(|least| least < assets) {
         return false;
@@ -117,24 +122,34 @@ mod tests {
 
     #[test]
     fn wiped_out_is_below_one_percent_of_the_start() {
-        assert!(!is_wiped_out(0, 0));
+        assert!(!is_wiped_out(0, 0, 0));
         // 1,000 units for 1,000,000 claims; 1 % of the start is (assets + 1) * 100,000 = 1,001,000.
-        assert!(!is_wiped_out(1_000_000, 10));
-        assert!(is_wiped_out(1_000_000, 9));
+        assert!(!is_wiped_out(1_000_000, 10, 0));
+        assert!(is_wiped_out(1_000_000, 9, 0));
         // Exactly 1 %: 10 * 100,000 = 999,000 + 1,000.
-        assert!(!is_wiped_out(999_000, 9));
-        assert!(is_wiped_out(999_001, 9));
-        assert!(!is_wiped_out(u64::MAX, u64::MAX));
-        assert!(is_wiped_out(u64::MAX, 0));
+        assert!(!is_wiped_out(999_000, 9, 0));
+        assert!(is_wiped_out(999_001, 9, 0));
+        assert!(!is_wiped_out(u64::MAX, u64::MAX, 0));
+        assert!(is_wiped_out(u64::MAX, 0, 0));
     }
 
     #[test]
     fn in_ruin_is_below_ten_percent_of_the_start() {
-        assert!(!is_in_ruin(0, 0));
+        assert!(!is_in_ruin(0, 0, 0));
         // Exactly 10 %: (99 + 1) * 10,000 = 999,000 + 1,000.
-        assert!(!is_in_ruin(999_000, 99));
-        assert!(is_in_ruin(999_001, 99));
-        assert!(is_in_ruin(999_000, 98));
-        assert!(!is_in_ruin(u64::MAX, u64::MAX));
+        assert!(!is_in_ruin(999_000, 99, 0));
+        assert!(is_in_ruin(999_001, 99, 0));
+        assert!(is_in_ruin(999_000, 98, 0));
+        assert!(!is_in_ruin(u64::MAX, u64::MAX, 0));
+    }
+
+    #[test]
+    fn a_start_that_was_lowered_is_a_tenth_as_much() {
+        // In ruin at the start, (98 + 1) * 10,000 < 1,000,000; ten times above ruin once that is lowered.
+        assert!(is_in_ruin(999_000, 98, 0) && !is_in_ruin(999_000, 98, 1));
+        // (9 + 1) * 100,000 = 999,000 + 1,000: a unit less is in ruin again, and (0 + 1) * 1,000,000 is not wiped out.
+        assert!(!is_in_ruin(999_000, 9, 1) && is_in_ruin(999_000, 8, 1));
+        assert!(is_wiped_out(999_000, 8, 0) && !is_wiped_out(999_000, 0, 1) && is_wiped_out(999_001, 0, 1));
+        assert!(is_wiped_out(u64::MAX, 0, 3) && !is_wiped_out(u64::MAX, u64::MAX, 3));
     }
 }

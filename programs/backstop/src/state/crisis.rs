@@ -28,8 +28,16 @@ pub struct Crisis {
     pub bucket: u64,
     /// Until when money that comes late goes to its holders first: the last deadline of its incidents.
     pub until: i64,
+    /// Once it is closed, what treaties have come to owe it and have not paid, in asset units.
+    pub owed: u64,
+    /// What of that is the tranches', junior and senior, for the loss that they have borne, in asset units.
+    pub recoverable: [u64; 2],
+    /// What of it is the surplus's, in asset units.
+    pub recoverable_surplus: u64,
+    /// Series of the tranches that bore the loss.
+    pub series: [u8; 2],
     /// Room for later fields.
-    pub reserved: [u8; 64],
+    pub reserved: [u8; 30],
 }
 
 borsh_account!(Crisis { keys: 2, discriminator: [115, 61, 203, 250, 106, 16, 83, 208] });
@@ -49,7 +57,21 @@ impl Crisis {
             resources: 0,
             bucket: 0,
             until: 0,
-            reserved: [0; 64],
+            owed: 0,
+            recoverable: [0; 2],
+            recoverable_surplus: 0,
+            series: [0; 2],
+            reserved: [0; 30],
         }
+    }
+
+    /// What its holders are short of what they are due, in asset units.
+    pub fn short(&self) -> u64 {
+        self.gross.saturating_sub(self.resources)
+    }
+
+    /// What treaties owe it beyond what its holders are short, in asset units.
+    pub fn beyond_holders(&self) -> u64 {
+        self.owed.saturating_sub(self.short())
     }
 }

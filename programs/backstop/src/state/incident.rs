@@ -336,6 +336,7 @@ impl Incident {
         for (noted, owed) in noted.zip(owed.iter_mut()) {
             *owed = pool.owe(&noted.treaty, self.gross, ceded, noted.owed)?;
             credit(&mut noted.owed, *owed)?;
+            credit(&mut pool.crisis.owed, *owed)?;
             if *owed > 0 {
                 pool.crisis.owed_at = now;
             }

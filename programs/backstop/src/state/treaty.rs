@@ -276,7 +276,7 @@ impl Treaty {
         let received = paid.saturating_sub(reinstatement_premium);
         cedant.note_payment(&key, paid, restored)?;
         incident.book_call(&key, paid, restored, cedant)?;
-        let receipt = cedant.receive_recovery(crisis, received, now)?;
+        let receipt = cedant.receive_recovery(crisis, paid, received, now)?;
         Ok(TreatyCall { owed, paid, restored, reinstatement_premium, received, receipt, losses })
     }
 

@@ -7,9 +7,9 @@ use crate::output::{duration, exact_amount, moment, percent, share_price, tidy_a
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::events::Deposited;
-use backstop::state::{Access, Pool, Seen, Tranche};
+use backstop::state::{Access, InwardRisk, Pool, Seen, Tranche};
 use backstop_client::view::earnings::{self, Earnings};
-use backstop_client::{Cluster, instruction as ix, transaction};
+use backstop_client::{Cluster, account, instruction as ix, transaction};
 use clap::Args;
 use serde::Serialize;
 use solana_sdk::signer::Signer;
@@ -124,6 +124,12 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
     let mut books = pool.state.clone();
     let refusal = |why| refused(backstop_client::quote::refusal(why));
     books.accrue(now).map_err(refusal)?;
+    let cedants = books.cedants();
+    let mut inward = InwardRisk::default();
+    for (treaty, cedant) in books.inward.iter().zip(&cedants) {
+        inward.add(treaty, &account::fetch::<Pool>(cluster, cedant)?).map_err(refusal)?;
+    }
+    books.require_small(&inward).map_err(refusal)?;
     // A deposit that the books refuse is not tried with a price that nobody has agreed to.
     let expected = books.clone().deposit(tranche, amount, 0).map_err(refusal)?;
     let min_shares = match args.min_shares {
@@ -134,7 +140,8 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
     let admits = admission.is_some().then_some(pool.state.deposit_authority);
     // What is announced between this look at the pool and the deposit is refused there.
     let seen = pool.state.seen();
-    let deposit = ix::deposit(keys, owner, admits, backstop::DepositArgs { tranche, amount, min_shares, seen });
+    let deposit = backstop::DepositArgs { tranche, amount, min_shares, seen };
+    let deposit = ix::deposit_with_cedants(keys, owner, admits, deposit, &cedants);
     instructions.push(source.take(deposit));
 
     context.carry_out_with(admission.as_deref(), &instructions, |receipt| {

@@ -64,6 +64,8 @@ struct TrancheView {
     name: &'static str,
     assets: u64,
     exiting: u64,
+    /// What treaties still owe for losses that it has borne: a deposit pays for it.
+    recoverable: u64,
     shares: u64,
     share_price: String,
     wiped_out: bool,
@@ -116,6 +118,7 @@ fn summary(address: Pubkey, pool: &Pool, now: i64) -> Summary {
                 name: TrancheArg::name_of(tranche),
                 assets: book.assets,
                 exiting: book.exiting,
+                recoverable: book.all_recoverable(),
                 shares: book.shares,
                 share_price: share_price(book.assets, book.shares),
                 wiped_out: book.wiped_out != 0,
@@ -175,9 +178,6 @@ struct Shown {
     stands_since: Option<i64>,
     /// Premium of ended products, to be given back to their holders.
     premium_refunds: u64,
-    /// Late money that is spread over time, and until when.
-    late_money: u64,
-    late_money_until: Option<i64>,
     incident_reserves: u64,
     exit_reserves: u64,
     treaty_payable: u64,
@@ -272,8 +272,6 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         premium_to_begin: a_year(state.waiting_rate_q32),
         stands_since: (state.stands_since != 0).then_some(state.stands_since),
         premium_refunds: state.premium_refunds,
-        late_money: state.second_stream.amount,
-        late_money_until: (state.second_stream.amount > 0).then_some(state.second_stream.until),
         incident_reserves: state.incident_reserves,
         exit_reserves: state.exit_reserves,
         treaty_payable: state.treaty_payable.iter().sum(),
@@ -330,11 +328,15 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
     for tranche in &pool.tranches {
         let state = match (tranche.wiped_out, tranche.in_ruin) {
             (true, _) => ", wiped out",
-            (_, true) => ", in ruin: it takes no deposits",
+            (_, true) => ", in ruin: the next deposit lowers its start",
             _ => "",
         };
         let exiting = if tranche.exiting > 0 { format!(", {} leaving", asset(tranche.exiting)) } else { String::new() };
         row(tranche.name, format!("{} at {} a share{exiting}{state}", asset(tranche.assets), tranche.share_price));
+        if tranche.recoverable > 0 {
+            let owed = format!("{} to {}; a deposit pays for it", asset(tranche.recoverable), tranche.name);
+            row("treaties owe", owed);
+        }
     }
     for tranche in &pool.tranches {
         row(&format!("{} earns", tranche.name), earnings_text(&tranche.earnings, &asset));
@@ -363,9 +365,6 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
     );
     if let Some(since) = shown.stands_since {
         row("earning stopped", format!("on {}: until the alert is over nothing is earned", moment(since)));
-    }
-    if let Some(until) = shown.late_money_until {
-        row("late money", format!("{} coming in until {}", asset(shown.late_money), moment(until)));
     }
     row(
         "set aside",

@@ -4,7 +4,7 @@ use crate::constants::PROTOCOL;
 use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{Deposited, report};
-use crate::instructions::{no_more, now};
+use crate::instructions::now;
 use crate::money::{Asset, Purse, Till};
 use crate::state::{Pool, Protocol, Seen, Tranche};
 use anchor_lang::prelude::*;
@@ -69,16 +69,21 @@ pub struct Deposit<'info> {
 /// - shares are rounded down, and refused below `min_shares`;
 /// - a tranche's first deposit has a least amount, and no deposit leaves its owner with less than could leave again;
 /// - a tranche holds no more than the books can count;
-/// - a tranche that is wiped out or in ruin takes none;
+/// - what treaties still owe the tranche for losses that it has borne is in the price;
+/// - a reinsurance pool takes none while more than a little can fall on it of its cedants' alerts and losses, all of which
+///   are passed as further accounts, in the order of its books, nor while it earns premium of treaties that are over and
+///   stands behind none; no other pool takes further accounts;
+/// - a tranche that is wiped out takes none; one in ruin lowers its start tenfold, outside of alerts and at most three
+///   times;
 /// - the vault gains exactly the amount, and no more shares exist than the books say.
-pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
-    no_more(ctx.remaining_accounts)?;
+pub(crate) fn handle<'info>(ctx: Context<'info, Deposit<'info>>, args: DepositArgs) -> Result<()> {
     let accounts = &ctx.accounts;
     let now = now()?;
     Protocol::read_pause(&accounts.protocol)?.require_deposits_open(now)?;
     let mut till = Till::open(&accounts.pool, now)?;
     till.admit_depositor(accounts.deposit_authority.as_ref().map(|signer| signer.key()))?;
     till.require_seen(args.seen)?;
+    till.require_small(&till.inward_risk(ctx.remaining_accounts)?)?;
     let shares = till.deposit(args.tranche, args.amount, args.min_shares)?;
     let book = *till.tranche(args.tranche);
     let min_ticket = till.terms.min_ticket;
@@ -97,6 +102,7 @@ pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
         owner: accounts.owner.key(),
         amount: args.amount,
         shares,
+        lowered: book.lowered,
     })?;
     Ok(())
 }

@@ -25,15 +25,17 @@ pub struct SettleExitEpoch<'info> {
 /// - not while alerts hold the pool, except for an epoch 30 days late in an alert that is only breaching;
 /// - pays both tranches in one ratio, never more than is free, and moves nobody's share price;
 /// - a payment that does not fill the epoch has a least amount;
-/// - a reinsurance pool looks at the alerts of its cedants in the same way: all of them are passed as further accounts,
-///   in the order of its books; no other pool takes further accounts;
+/// - what can fall on a reinsurance pool of its cedants' alerts, of what their crises can grow and of what its treaties owe
+///   counts like an alert of its own, by its own capital: all cedants are passed as further accounts, in the order of its
+///   books; no other pool takes further accounts;
+/// - while more than a little is owed the treaty is called first, by anybody;
 /// - reads no pause.
 pub(crate) fn handle<'info>(ctx: Context<'info, SettleExitEpoch<'info>>) -> Result<()> {
     let now = now()?;
     let epoch = &mut ctx.accounts.epoch;
     let mut till = Till::open(&ctx.accounts.pool, now)?;
-    let cedants = till.worst_cedant_alert(ctx.remaining_accounts)?;
-    let payment = till.settle_epoch(epoch, cedants, now)?;
+    let inward = till.inward_risk(ctx.remaining_accounts)?;
+    let payment = till.settle_epoch(epoch, &inward, now)?;
     let sequence = till.number_event();
     till.close()?;
     report(&ExitEpochSettled {

@@ -3,7 +3,7 @@
 use crate::constants::{CAPITAL_LOWS, CAPITAL_LOWS_RING, MAX_SURPLUS, MAX_TRANCHE_ASSETS};
 use crate::error::{BackstopError, refuse};
 use crate::math::rounding::{BPS, Rounding, mul_div};
-use crate::math::{capital, losses, shares};
+use crate::math::{capital, losses};
 use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits};
 use crate::state::{Pool, PoolKind, Tranche, TrancheBook};
 use anchor_lang::prelude::*;
@@ -32,6 +32,14 @@ pub struct LossByLayer {
 }
 
 impl LossByLayer {
+    /// What it took from a tranche: from what stays, and from what is exiting.
+    pub fn of_tranche(&self, tranche: Tranche) -> (u64, u64) {
+        match tranche {
+            Tranche::Junior => (self.junior_assets, self.junior_exiting),
+            Tranche::Senior => (self.senior_assets, self.senior_exiting),
+        }
+    }
+
     /// A loss that wiped nothing out.
     pub fn of(taken: &losses::Layers) -> Self {
         Self {
@@ -211,14 +219,23 @@ impl Pool {
     }
 
     /// Books a deposit and returns the shares it gives, rounded down. Refused while alerts hold the pool: nobody buys in
-    /// while more than a little of the capital may be lost already, at a price that does not say so. Refused by a tranche
-    /// in ruin: a further loss that wipes it out would take what came in fresh along.
+    /// while more than a little of the capital may be lost already, at a price that does not say so. What treaties still owe
+    /// the tranche is in its price.
+    ///
+    /// A tranche in ruin takes it, outside of alerts, by lowering its start tenfold: else a further loss that wipes it out
+    /// would take what came in fresh along.
     pub fn deposit(&mut self, tranche: Tranche, amount: u64, min_shares: u64) -> Result<u64> {
         self.require_takes_capital()?;
-        let least = self.terms.min_first_deposit;
+        // The premium of treaties that are over, or of which the limit is used up, is for a risk that others have borne.
+        let at_risk = self.required > 0 || self.unearned_premium == 0 || self.kind() == PoolKind::Cover;
+        ensure!(at_risk, BackstopError::NothingAtRisk);
+        let (least, calm) = (self.terms.min_first_deposit, self.alerts == 0);
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
-        ensure!(!book.is_in_ruin(), BackstopError::TrancheInRuin);
+        if book.is_in_ruin() {
+            ensure!(calm, BackstopError::TrancheInRuin);
+            book.lower_start()?;
+        }
         ensure!(amount > 0, BackstopError::AmountTooSmall);
         ensure!(book.shares > 0 || amount >= least, BackstopError::FirstDepositTooSmall);
         let total = book.total().checked_add(amount);
@@ -228,9 +245,12 @@ impl Pool {
         ensure!(issued >= min_shares, BackstopError::TooFewShares);
         credit(&mut book.assets, amount)?;
         credit(&mut book.shares, issued)?;
-        // After heavy losses exit units are many per asset: a tranche that could not become exit units takes no more.
-        let room = book.assets.saturating_mul(4);
-        book.units_for(room).map_err(|_| refuse(BackstopError::AmountTooLarge))?;
+        // After heavy losses exit units are many per asset: a tranche that could not become exit units takes no more. The
+        // first units are a thousand per asset, of which there is room for four times the most that a tranche holds.
+        if book.units > 0 {
+            let room = book.assets.saturating_mul(4);
+            book.units_for(room).map_err(|_| refuse(BackstopError::AmountTooLarge))?;
+        }
         credit(&mut self.cash, amount)?;
         self.in_use = 1;
         Ok(issued)
@@ -293,8 +313,7 @@ impl Pool {
         let book = self.tranche_mut(tranche);
         // Also exit units alone: without value they would make every new unit worth as little, and a share that somebody
         // left behind would keep the tranche so.
-        let over = shares::is_wiped_out(book.shares, book.assets) || shares::is_wiped_out(book.units, book.exiting);
-        if !over {
+        if !book.is_below_a_hundredth() {
             return Ok(None);
         }
         let rest = book.total();

@@ -10,7 +10,7 @@ use crate::constants::{EARLY_ALERT_WINDOW, MAX_QUOTA_SHARES, TREATY_CALL_WINDOW}
 use crate::error::BackstopError;
 use crate::math::rounding::{Rounding, mul_div};
 use crate::state::ledger::{credit, debit, fits};
-use crate::state::{Crisis, LossByLayer, Pool, Tranche};
+use crate::state::{ByTranche, Crisis, LossByLayer, Pool, Tranche};
 use anchor_lang::prelude::*;
 
 /// The crisis of a pool. Between crises all of it is zero but the number.
@@ -31,6 +31,8 @@ pub struct CrisisBook {
     pub owed_at: i64,
     /// Number of the last alert that holds the crisis open: it began before `final_at`.
     pub early_to: u64,
+    /// What treaties have come to owe its incidents and have not paid, in asset units.
+    pub owed: u64,
     /// What the layers have given: surplus, junior staying and exiting, senior staying and exiting, in asset units.
     pub taken: [u64; 5],
     /// Crises of the pool so far: the number of the open one, or of the last.
@@ -79,8 +81,10 @@ pub struct CrisisClosing {
     pub restored: [u64; 5],
     /// How the loss fell on them.
     pub losses: LossByLayer,
-    /// What treaties paid beyond all that is due, to the second stream.
-    pub to_stream: u64,
+    /// What treaties still owe for the loss that the tranches have borne, junior and senior: theirs once it is paid.
+    pub recoverable: [u64; 2],
+    /// The same of the surplus.
+    pub recoverable_surplus: u64,
 }
 
 /// Where money went that came in for an incident, in asset units.
@@ -90,8 +94,12 @@ pub struct Receipt {
     pub recovered: u64,
     /// To the holders of a closed one that are short.
     pub late: u64,
-    /// To the pool's second stream.
-    pub to_stream: u64,
+    /// To what stays in the tranches that bore the loss, junior and senior.
+    pub staying: [u64; 2],
+    /// To what is exiting of them.
+    pub exiting: [u64; 2],
+    /// To the surplus: its own part, and that of a series that is over.
+    pub surplus: u64,
 }
 
 impl Pool {
@@ -259,19 +267,42 @@ impl Pool {
         let losses = self.take_loss(resources.saturating_sub(recovered))?;
         let bucket = resources.checked_sub(book.given).ok_or(BackstopError::InvariantViolated)?;
         credit(&mut self.crisis_buckets, bucket)?;
-        let to_stream = recovered.saturating_sub(resources);
         self.crisis = CrisisBook { number: book.number, ..CrisisBook::default() };
         self.note_held(now);
         self.stand(self.alerts_since, now);
-        if to_stream > 0 {
-            self.stream_late(to_stream)?;
-        }
         for layer in &mut self.layers {
             let restored = core::mem::take(&mut layer.restored_later);
             credit(&mut layer.limit_left, restored)?;
         }
         (crisis.gross, crisis.resources, crisis.bucket, crisis.closed) = (gross, resources, bucket, true);
-        Ok(CrisisClosing { number: book.number, gross, resources, bucket, restored: book.taken, losses, to_stream })
+        crisis.owed = book.owed;
+        self.note_recoverable(crisis, &losses)?;
+        let Crisis { recoverable, recoverable_surplus, .. } = *crisis;
+        let (number, restored) = (book.number, book.taken);
+        Ok(CrisisClosing { number, gross, resources, bucket, restored, losses, recoverable, recoverable_surplus })
+    }
+
+    /// Notes whose it is what treaties still owe a crisis that is closed, once its holders have what they are due: the senior
+    /// tranche's first, then the junior's, then the surplus's, each up to what it has borne, as if it had come in time.
+    /// Within a tranche it is what stays' and what is exiting's as the loss was.
+    fn note_recoverable(&mut self, crisis: &mut Crisis, losses: &LossByLayer) -> Result<()> {
+        let mut left = crisis.beyond_holders();
+        for tranche in [Tranche::Senior, Tranche::Junior] {
+            let (staying, exiting) = losses.of_tranche(tranche);
+            let borne = fits(staying.checked_add(exiting))?;
+            let part = left.min(borne);
+            left = left.saturating_sub(part);
+            let book = self.tranche_mut(tranche);
+            *crisis.recoverable.of_mut(tranche) = part;
+            *crisis.series.of_mut(tranche) = book.series;
+            if part > 0 && book.wiped_out == 0 {
+                let of_exiting = fits(mul_div(part, exiting, borne, Rounding::Down))?;
+                credit(&mut book.exiting_recoverable, of_exiting)?;
+                credit(&mut book.recoverable, part.saturating_sub(of_exiting))?;
+            }
+        }
+        crisis.recoverable_surplus = left.min(losses.surplus);
+        Ok(())
     }
 
     /// Puts back what the layers lent to a crisis, each its own. What nobody is left for goes to whoever is left in the
@@ -305,29 +336,68 @@ impl Pool {
             Tranche::Junior => (junior_staying, junior_exiting),
             Tranche::Senior => (senior_staying, senior_exiting),
         };
-        let moved = if nobody_stays { *staying } else { amount };
+        let moved = if nobody_stays { *staying } else { amount.min(*staying) };
         debit(staying, moved)?;
         credit(exiting, moved)
     }
 
-    /// Takes money in that was paid for an incident of a crisis: into the crisis while it is open; later to its holders,
-    /// as far as they are short and until its deadline, and the rest over time to the pool.
-    pub fn receive_recovery(&mut self, crisis: &mut Crisis, amount: u64, now: i64) -> Result<Receipt> {
-        credit(&mut self.cash, amount)?;
+    /// Takes money in that a treaty paid for an incident of a crisis: into the crisis while it is open; later to its
+    /// holders, as far as they are short and until its deadline, and the rest at once to the layers that bore the loss:
+    /// senior, junior and surplus, in this order, each up to what it is noted for. What was a series' that is over is the
+    /// surplus's.
+    ///
+    /// `paid` is what the treaty has paid of what it owes; `received` is less by what restoring its limit cost.
+    pub fn receive_recovery(&mut self, crisis: &mut Crisis, paid: u64, received: u64, now: i64) -> Result<Receipt> {
+        credit(&mut self.cash, received)?;
         if !crisis.closed {
-            credit(&mut self.crisis.recovered, amount)?;
-            return Ok(Receipt { recovered: amount, ..Receipt::default() });
+            debit(&mut self.crisis.owed, paid)?;
+            credit(&mut self.crisis.recovered, received)?;
+            return Ok(Receipt { recovered: received, ..Receipt::default() });
         }
-        let short = if now < crisis.until { crisis.gross.saturating_sub(crisis.resources) } else { 0 };
-        let late = amount.min(short);
-        credit(&mut crisis.resources, late)?;
-        credit(&mut crisis.bucket, late)?;
-        credit(&mut self.crisis_buckets, late)?;
-        let to_stream = amount.saturating_sub(late);
-        if to_stream > 0 {
-            self.stream_late(to_stream)?;
+        debit(&mut crisis.owed, paid)?;
+        let short = if now < crisis.until { crisis.short() } else { 0 };
+        let mut receipt = Receipt { late: received.min(short), ..Receipt::default() };
+        credit(&mut crisis.resources, receipt.late)?;
+        credit(&mut crisis.bucket, receipt.late)?;
+        credit(&mut self.crisis_buckets, receipt.late)?;
+        let mut rest = received.saturating_sub(receipt.late);
+        for tranche in [Tranche::Senior, Tranche::Junior] {
+            let part = rest.min(*crisis.recoverable.of(tranche));
+            rest = rest.saturating_sub(part);
+            debit(crisis.recoverable.of_mut(tranche), part)?;
+            if self.tranche(tranche).is_series(*crisis.series.of(tranche)) {
+                let [staying, exiting] = self.tranche_mut(tranche).recover(part)?;
+                (*receipt.staying.of_mut(tranche), *receipt.exiting.of_mut(tranche)) = (staying, exiting);
+            }
         }
-        Ok(Receipt { recovered: 0, late, to_stream })
+        let to_tranches = receipt.staying.iter().chain(&receipt.exiting).try_fold(0u64, |sum, part| sum.checked_add(*part));
+        let beside = fits(receipt.late.checked_add(fits(to_tranches)?))?;
+        receipt.surplus = fits(received.checked_sub(beside))?;
+        crisis.recoverable_surplus = crisis.recoverable_surplus.saturating_sub(rest);
+        credit(&mut self.surplus, receipt.surplus)?;
+        // What restoring a limit cost does not come any more.
+        self.write_off(crisis, crisis.beyond_holders())?;
+        Ok(receipt)
+    }
+
+    /// Brings what a closed crisis has noted for the layers down to what can still come: the surplus's part first, then the
+    /// junior tranche's, then the senior's.
+    fn write_off(&mut self, crisis: &mut Crisis, can_come: u64) -> Result<()> {
+        let [junior, senior] = crisis.recoverable;
+        let noted = crisis.recoverable_surplus.checked_add(junior).and_then(|sum| sum.checked_add(senior));
+        let mut over = fits(noted)?.saturating_sub(can_come);
+        let part = over.min(crisis.recoverable_surplus);
+        debit(&mut crisis.recoverable_surplus, part)?;
+        over = over.saturating_sub(part);
+        for tranche in Tranche::BOTH {
+            let part = over.min(*crisis.recoverable.of(tranche));
+            debit(crisis.recoverable.of_mut(tranche), part)?;
+            over = over.saturating_sub(part);
+            if self.tranche(tranche).is_series(*crisis.series.of(tranche)) {
+                self.tranche_mut(tranche).take_recoverable(part)?;
+            }
+        }
+        Ok(())
     }
 
     /// Pays a cover out of the incident reserves.
@@ -342,8 +412,10 @@ impl Pool {
         credit(&mut self.surplus, amount)
     }
 
-    /// Moves what is left in the bucket of a crisis, once its last incident is closed, to the surplus.
+    /// Moves what is left in the bucket of a crisis, once its last incident is closed, to the surplus. No treaty can be
+    /// called for it any more.
     pub fn release_bucket(&mut self, crisis: &mut Crisis) -> Result<u64> {
+        self.write_off(crisis, 0)?;
         let left = core::mem::take(&mut crisis.bucket);
         debit(&mut self.crisis_buckets, left)?;
         credit(&mut self.surplus, left)?;

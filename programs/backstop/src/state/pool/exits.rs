@@ -6,7 +6,7 @@ use crate::math::rounding::{Rounding, mul_div};
 use crate::math::{exits, shares};
 use crate::peril::AlertLevel;
 use crate::state::ledger::{credit, debit, fits};
-use crate::state::{ByTranche, ExitEpoch, Pool, Tranche, day_of, day_start};
+use crate::state::{ByTranche, ExitEpoch, InwardRisk, Pool, Tranche, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// What a request to leave does.
@@ -53,23 +53,33 @@ impl Pool {
     /// than a ticket: see [`crate::state::TrancheBook::is_ticket`].
     pub fn request_exit(&mut self, tranche: Tranche, amount: u64) -> Result<Exit> {
         let least = self.terms.min_ticket;
-        // What a tranche has lent to an open crisis is part of what its shares and its units are worth.
-        let (staying, exiting) = self.with_lent(tranche);
+        // What a tranche has lent to an open crisis, and what treaties owe it, is part of what its shares and its units are
+        // worth.
+        let (mut staying, mut exiting) = self.with_lent(tranche);
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
+        staying = staying.saturating_add(book.recoverable);
+        exiting = exiting.saturating_add(book.exiting_recoverable);
         let worth = fits(shares::worth(amount, book.shares, staying))?;
-        ensure!(worth > 0 && book.is_ticket(amount, least)?, BackstopError::AmountTooSmall);
+        ensure!(worth > 0 && book.is_ticket_worth(amount, worth, least), BackstopError::AmountTooSmall);
         let units = fits(shares::issue(worth, book.units, exiting))?;
         ensure!(units > 0, BackstopError::AmountTooSmall);
-        let lent = staying > book.assets;
-        let value = if lent { fits(mul_div(book.assets, worth, staying, Rounding::Down))? } else { worth };
+        let more = staying > book.assets;
+        let value = if more { fits(mul_div(book.assets, worth, staying, Rounding::Down))? } else { worth };
         debit(&mut book.shares, amount)?;
         debit(&mut book.assets, value)?;
         credit(&mut book.exiting, value)?;
         credit(&mut book.units, units)?;
+        let mut rest = fits(worth.checked_sub(value))?;
+        if more && book.recoverable > 0 {
+            let moved = fits(mul_div(book.recoverable, worth, staying, Rounding::Down))?;
+            debit(&mut book.recoverable, moved)?;
+            credit(&mut book.exiting_recoverable, moved)?;
+            rest = rest.saturating_sub(moved);
+        }
         self.asked_today = self.asked_today.saturating_add(value);
-        if lent {
-            self.move_lent(tranche, fits(worth.checked_sub(value))?)?;
+        if more {
+            self.move_lent(tranche, rest)?;
         }
         let to_surplus = self.sweep(tranche)?;
         Ok(Exit { value, units, to_surplus })
@@ -86,8 +96,10 @@ impl Pool {
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
         let value = book.worth_of_units(open_units)?;
-        let issued = book.shares_for(value)?;
+        let recoverable = book.recoverable_of(open_units);
+        let issued = book.shares_for(fits(value.checked_add(recoverable))?)?;
         ensure!(issued > 0, BackstopError::AmountTooSmall);
+        book.move_recoverable(recoverable)?;
         debit(&mut book.units, open_units)?;
         debit(&mut book.exiting, value)?;
         credit(&mut book.assets, value)?;
@@ -169,16 +181,22 @@ impl Pool {
     /// his tranche has only lent. Whatever is in alert stays behind in full, beside what the rest requires. While alerts
     /// are small no more is free than leaves them small. While they hold the pool nothing is free, except for an epoch more
     /// than 30 days past its end in an alert that is only breaching.
-    pub fn free_for_exits(&self, epoch_day: u32, cedants: AlertLevel, now: i64) -> Result<u64> {
+    ///
+    /// What can fall on a reinsurer of its cedants' alerts and losses counts like its own alerts, by its own capital.
+    ///
+    /// Errors: `PoolInCrisis`, `TreatyOwes`, `PoolInAlert`.
+    pub fn free_for_exits(&self, epoch_day: u32, inward: &InwardRisk, now: i64) -> Result<u64> {
         self.require_no_crisis()?;
-        let held = self.alerts_hold();
-        if held || cedants != AlertLevel::None {
-            let late = ExitEpoch::is_late(epoch_day, now);
-            ensure!(late && self.alert() != AlertLevel::Due && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
+        let held = self.alerts_hold() || !self.is_small(inward);
+        if held {
+            ensure!(!inward.owes || self.is_small(inward), BackstopError::TreatyOwes);
+            let due = self.alert() == AlertLevel::Due || inward.level == AlertLevel::Due;
+            ensure!(ExitEpoch::is_late(epoch_day, now) && !due, BackstopError::PoolInAlert);
         }
         let own = self.loss_capital()?;
         let free = own.saturating_sub(self.least_capital(now)?);
-        Ok(if held { free } else { free.min(own.saturating_sub(self.keeps_alerts_small())) })
+        let keeps_small = self.keeps_alerts_small().saturating_add(inward.keeps_small());
+        Ok(if held { free } else { free.min(own.saturating_sub(keeps_small)) })
     }
 
     /// Pays the oldest epoch from free capital, both tranches in one ratio, into the exit reserves; takes it out of the
@@ -186,10 +204,10 @@ impl Pool {
     ///
     /// A payment that does not fill the epoch has a least amount: each rounds against those who leave, and nobody shall
     /// wear an epoch down by settling it for a unit at a time.
-    pub fn settle_epoch(&mut self, epoch: &mut ExitEpoch, cedants: AlertLevel, now: i64) -> Result<EpochPayment> {
+    pub fn settle_epoch(&mut self, epoch: &mut ExitEpoch, inward: &InwardRisk, now: i64) -> Result<EpochPayment> {
         ensure!(epoch.day < day_of(now), BackstopError::EpochNotOver);
         ensure!(epoch.day == self.oldest_exit_day, BackstopError::NotOldestEpoch);
-        let free = self.free_for_exits(epoch.day, cedants, now)?;
+        let free = self.free_for_exits(epoch.day, inward, now)?;
         let mut units = epoch.units;
         let mut totals = [exits::Queue { units: 0, exiting: 0 }; 2];
         for (tranche, (units, total)) in Tranche::BOTH.iter().zip(units.iter_mut().zip(totals.iter_mut())) {
@@ -206,6 +224,8 @@ impl Pool {
         let mut to_surplus = [0u64; 2];
         for (tranche, swept) in Tranche::BOTH.into_iter().zip(to_surplus.iter_mut()) {
             let book = self.tranche_mut(tranche);
+            // Whoever is paid before a treaty pays leaves his part of it to those who stay.
+            book.move_recoverable(book.recoverable_of(*fill.closed_units.of(tranche)))?;
             debit(&mut book.units, *fill.closed_units.of(tranche))?;
             debit(&mut book.exiting, *fill.paid.of(tranche))?;
             *swept = self.sweep(tranche)?;

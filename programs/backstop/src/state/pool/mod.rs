@@ -133,8 +133,6 @@ pub struct Pool {
     pub capital_day: u32,
     /// Unused.
     pub padding3: [u8; 4],
-    /// What came in late and is spread over time; it is never ceded.
-    pub second_stream: SecondStream,
     /// The crisis that is open.
     pub crisis: CrisisBook,
     /// The days from the oldest to the newest epoch that have one: bit `day % 64` of word `day / 64 % 16`.
@@ -179,7 +177,7 @@ pub struct Pool {
     /// above.
     pub stood_until: i64,
     /// Room for later fields.
-    pub reserved: [u64; 14],
+    pub reserved: [u64; 11],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,
@@ -219,7 +217,6 @@ impl Pool {
             senior.assets,
             senior.exiting,
             self.unearned_premium,
-            self.second_stream.amount,
             self.premium_refunds,
             self.set_aside,
             self.incident_reserves,

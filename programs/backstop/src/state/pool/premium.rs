@@ -3,7 +3,7 @@
 //! A cover's premium is earned from its first insured day to its end. While alerts hold the pool nothing is earned: who
 //! is due what of an incident does not depend on when anybody calls. What they held back is earned once they are over.
 
-use crate::constants::{DAY, DAY_RING, EARNED_MARKS, LATE_STREAM, MAX_QUOTA_SHARES, START_RING};
+use crate::constants::{DAY, DAY_RING, EARNED_MARKS, MAX_QUOTA_SHARES, START_RING};
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, div, mul_div, wide};
 use crate::math::sharing;
@@ -12,23 +12,12 @@ use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits};
 use crate::state::{ByTranche, EndedPremium, Pool, Tranche, day_of, day_start};
 use anchor_lang::prelude::*;
 
-/// Money that reaches the pool late, spread over time: whoever comes in just before it gains little by it.
-#[zero_copy]
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct SecondStream {
-    /// What is not in yet, in asset units.
-    pub amount: u64,
-    /// Unix second at which all of it is in.
-    pub until: i64,
-}
-
 /// What an accrual moved, in asset units. `earned` and `late` together are the sum of the others.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accrual {
     /// Premium earned.
     pub earned: u64,
-    /// What is shared out as premium is but never ceded: of the second stream, or what an incident leaves of its covers'
-    /// premium.
+    /// What an incident leaves of its covers' premium: shared out as premium is, but never ceded.
     pub late: u64,
     /// To the reinsurers of the quota shares in force, each in its place.
     pub ceded: [u64; MAX_QUOTA_SHARES],
@@ -163,12 +152,11 @@ impl Pool {
             earned = self.unearned_premium;
             self.fraction_q32 = 0;
         }
-        let late = self.second_stream.come_in(from, until)?;
         debit(&mut self.unearned_premium, earned)?;
-        self.share_out(earned, late, from)
+        self.share_out(earned, 0, from)
     }
 
-    /// Shares out what the pool has earned, at `at`, and what came late: of the first the quota share's part is ceded
+    /// Shares out what the pool has earned, at `at`, and what an incident left: of the first the quota share's part is ceded
     /// if it is in force then; of all that is kept a part goes to the surplus, and the rest to the layers by what of them
     /// is exposed. The caller has taken both out of where they were.
     ///
@@ -412,18 +400,6 @@ impl Pool {
         credit(&mut self.surplus, amount)
     }
 
-    /// Spreads money that comes in late over a time in which nobody can come and leave for its sake: 90 days, or four
-    /// cooldowns if these are longer. With what is not in yet it goes on as one: ends are averaged by amount. The
-    /// caller has put it into the cash, and accrued the pool.
-    pub fn stream_late(&mut self, amount: u64) -> Result<()> {
-        let cooldowns = i64::from(self.terms.cooldown_seconds).saturating_mul(4);
-        let until = self.accrued_at.saturating_add(cooldowns.max(LATE_STREAM));
-        let before = self.second_stream;
-        let sum = fits(before.amount.checked_add(amount))?;
-        self.second_stream = SecondStream { amount: sum, until: before.average(amount, until, self.accrued_at)? };
-        Ok(())
-    }
-
     /// Gives the unearned premium of a treaty back from the start of `today_after` on, and ends its stream there.
     pub fn return_premium(&mut self, rate_q32: u64, today_after: u32, end_day: u32) -> Result<u64> {
         let unearned = unearned_between(rate_q32, today_after, end_day)?.min(self.unearned_premium);
@@ -432,27 +408,6 @@ impl Pool {
         debit(&mut self.unearned_premium, unearned)?;
         debit(&mut self.cash, unearned)?;
         Ok(unearned)
-    }
-}
-
-impl SecondStream {
-    /// What comes in between two moments, rounded down; all that is left at its end.
-    fn come_in(&mut self, from: i64, to: i64) -> Result<u64> {
-        if self.amount == 0 {
-            return Ok(0);
-        }
-        let part = fits(stream::spread(self.amount, from, to, self.until))?;
-        debit(&mut self.amount, part)?;
-        Ok(part)
-    }
-
-    /// The end of this stream and another amount together, by amount, rounded up.
-    fn average(&self, amount: u64, until: i64, now: i64) -> Result<i64> {
-        let left = |until: i64| u64::try_from(until.saturating_sub(now)).unwrap_or(0);
-        let weighted = fits(wide(self.amount, left(self.until)).checked_add(wide(amount, left(until))))?;
-        let sum = fits(self.amount.checked_add(amount))?;
-        let ahead = div(weighted, sum, Rounding::Up).and_then(|ahead| i64::try_from(ahead).ok()).unwrap_or(0);
-        Ok(now.saturating_add(ahead))
     }
 }
 

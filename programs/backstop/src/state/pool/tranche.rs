@@ -1,10 +1,11 @@
 //! The two tranches: their books, their shares, and a new series after one was wiped out.
 
-use crate::constants::SHARE_EXTRA_DECIMALS;
+use crate::constants::{MAX_LOWERED, SHARE_EXTRA_DECIMALS};
 use crate::cpi::mint::Metadata;
 use crate::error::BackstopError;
+use crate::math::rounding::{Rounding, mul_div};
 use crate::math::shares;
-use crate::state::ledger::{credit, fits};
+use crate::state::ledger::{credit, debit, fits};
 use crate::state::{Pool, get_text};
 use anchor_lang::prelude::*;
 
@@ -84,12 +85,19 @@ pub struct TrancheBook {
     pub shares: u64,
     /// Exit units of the open parts of all tickets.
     pub units: u64,
+    /// What treaties still owe for losses that what stays has borne, in asset units. It is no capital before it is paid;
+    /// whoever comes in pays for it, so that he takes nothing of it from those who bore the loss.
+    pub recoverable: u64,
+    /// The same of what is exiting.
+    pub exiting_recoverable: u64,
     /// Number of the tranche's share mint.
     pub series: u8,
     /// 1 once the series was wiped out and no new one is open.
     pub wiped_out: u8,
+    /// How often the start of its prices was lowered tenfold: by a deposit that found the tranche in ruin.
+    pub lowered: u8,
     /// Unused.
-    pub padding: [u8; 6],
+    pub padding: [u8; 5],
 }
 
 /// A new series of a tranche.
@@ -107,9 +115,27 @@ impl TrancheBook {
         self.assets.saturating_add(self.exiting)
     }
 
-    /// Whether a share or an exit unit is worth less than a tenth of what it began at.
+    /// Whether a share or an exit unit is worth less than a tenth of its start.
     pub fn is_in_ruin(&self) -> bool {
-        shares::is_in_ruin(self.shares, self.assets) || shares::is_in_ruin(self.units, self.exiting)
+        let below = |claims, assets| shares::is_in_ruin(claims, assets, self.lowered);
+        below(self.shares, self.assets) || below(self.units, self.exiting)
+    }
+
+    /// Whether a share or an exit unit is worth less than a hundredth of its start.
+    pub fn is_below_a_hundredth(&self) -> bool {
+        let below = |claims, assets| shares::is_wiped_out(claims, assets, self.lowered);
+        below(self.shares, self.assets) || below(self.units, self.exiting)
+    }
+
+    /// Lowers the start of a tranche in ruin tenfold, so that it takes deposits again: at its price, which nobody's money
+    /// moves by, and with nine tenths at least to lose before it is wiped out.
+    ///
+    /// Errors: `TrancheInRuin` if it was lowered as often as it can be.
+    pub(super) fn lower_start(&mut self) -> Result<()> {
+        ensure!(self.lowered < MAX_LOWERED, BackstopError::TrancheInRuin);
+        self.lowered = self.lowered.saturating_add(1);
+        ensure!(!self.is_in_ruin(), BackstopError::TrancheInRuin);
+        Ok(())
     }
 
     /// What a number of shares is worth now, in asset units, rounded down.
@@ -117,9 +143,59 @@ impl TrancheBook {
         Ok(shares::worth(amount, self.shares, self.assets).ok_or(BackstopError::MathOverflow)?)
     }
 
-    /// Shares that an amount buys now, rounded down.
+    /// Shares that an amount buys now, rounded down: at the price of what stays with what treaties still owe it.
     pub fn shares_for(&self, amount: u64) -> Result<u64> {
-        fits(shares::issue(amount, self.shares, self.assets))
+        fits(shares::issue(amount, self.shares, self.assets.saturating_add(self.recoverable)))
+    }
+
+    /// All that treaties still owe for losses that the tranche has borne, in asset units.
+    pub fn all_recoverable(&self) -> u64 {
+        self.recoverable.saturating_add(self.exiting_recoverable)
+    }
+
+    /// What treaties owe for losses that some of the exit units have borne, in asset units, rounded down.
+    pub(super) fn recoverable_of(&self, units: u64) -> u64 {
+        if self.exiting_recoverable == 0 {
+            return 0;
+        }
+        mul_div(self.exiting_recoverable, units, self.units, Rounding::Down).unwrap_or(0)
+    }
+
+    /// Moves what treaties owe from what is exiting to what stays, unless nobody does.
+    pub(super) fn move_recoverable(&mut self, amount: u64) -> Result<()> {
+        if amount == 0 || self.shares == 0 {
+            return Ok(());
+        }
+        debit(&mut self.exiting_recoverable, amount)?;
+        credit(&mut self.recoverable, amount)
+    }
+
+    /// Whether a series is the open one.
+    pub(super) fn is_series(&self, series: u8) -> bool {
+        self.wiped_out == 0 && self.series == series
+    }
+
+    /// Takes up to `amount` off what treaties owe: off what is exiting and off what stays as they are owed. Returns what of
+    /// each; what was left by everybody is owed to nobody.
+    pub(super) fn take_recoverable(&mut self, amount: u64) -> Result<[u64; 2]> {
+        let all = self.all_recoverable();
+        if amount == 0 || all == 0 {
+            return Ok([0; 2]);
+        }
+        let amount = amount.min(all);
+        let exiting = fits(mul_div(amount, self.exiting_recoverable, all, Rounding::Down))?;
+        let staying = amount.saturating_sub(exiting);
+        debit(&mut self.exiting_recoverable, exiting)?;
+        debit(&mut self.recoverable, staying)?;
+        Ok([staying, exiting])
+    }
+
+    /// Takes in what a treaty paid of what it owes. Returns what is what stays', and what is exiting's.
+    pub(super) fn recover(&mut self, amount: u64) -> Result<[u64; 2]> {
+        let [staying, exiting] = self.take_recoverable(amount)?;
+        credit(&mut self.assets, staying)?;
+        credit(&mut self.exiting, exiting)?;
+        Ok([staying, exiting])
     }
 
     /// Whether shares are enough to leave with: they are worth the pool's smallest ticket, or are as many as that bought
@@ -128,8 +204,13 @@ impl TrancheBook {
     /// It looks at nothing but the amount: whoever could leave with less by having no more would move it to an account
     /// of its own first.
     pub fn is_ticket(&self, shares: u64, min_ticket: u64) -> Result<bool> {
+        Ok(self.is_ticket_worth(shares, self.worth_of_shares(shares)?, min_ticket))
+    }
+
+    /// The same of shares of which the worth is known.
+    pub(super) fn is_ticket_worth(&self, shares: u64, worth: u64, min_ticket: u64) -> bool {
         let at_start = min_ticket.saturating_mul(shares::VIRTUAL_SHARES);
-        Ok(shares == self.shares || shares >= at_start || self.worth_of_shares(shares)? >= min_ticket)
+        worth >= min_ticket || shares >= at_start || shares == self.shares
     }
 
     /// Exit units that a value becomes now, rounded down.
@@ -191,9 +272,10 @@ impl Pool {
     /// deserted tranche waits: `PoolInAlert`, `PoolInCrisis`.
     pub fn open_series(&mut self, tranche: Tranche, mint: Pubkey) -> Result<NewSeries> {
         let least = self.terms.min_ticket;
-        let TrancheBook { assets, shares, units, series, wiped_out, .. } = *self.tranche(tranche);
+        let book = *self.tranche(tranche);
+        let TrancheBook { assets, units, series, wiped_out, .. } = book;
         if wiped_out == 0 {
-            let deserted = units == 0 && shares::is_in_ruin(shares, assets) && assets < least;
+            let deserted = units == 0 && book.is_in_ruin() && assets < least;
             ensure!(deserted, BackstopError::TrancheNotWipedOut);
             self.require_no_alert()?;
         }
@@ -204,10 +286,20 @@ impl Pool {
         Ok(NewSeries { series, to_surplus: assets })
     }
 
-    /// A tranche without shares holds no assets, one without exit units nothing exiting: dust goes to the surplus.
+    /// A tranche without shares holds no assets, one without exit units nothing exiting: dust goes to the surplus. What
+    /// treaties owe one class is the other's then, or nobody's.
     pub(super) fn sweep(&mut self, tranche: Tranche) -> Result<u64> {
         let book = self.tranche_mut(tranche);
         let mut dust = 0u64;
+        if book.recoverable | book.exiting_recoverable != 0 {
+            let all = book.all_recoverable();
+            (book.recoverable, book.exiting_recoverable) = match (book.shares > 0, book.units > 0) {
+                (true, true) => (book.recoverable, book.exiting_recoverable),
+                (true, false) => (all, 0),
+                (false, true) => (0, all),
+                (false, false) => (0, 0),
+            };
+        }
         if book.shares == 0 {
             dust = core::mem::take(&mut book.assets);
         }

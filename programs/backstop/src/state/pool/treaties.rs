@@ -2,13 +2,13 @@
 //!
 //! What two pools agree and do together is in [`crate::state::treaty`].
 
-use crate::constants::{CEDED_PREMIUM_DAYS, DAY, MIN_BPS, SETTLEMENT_WINDOW};
-use crate::error::BackstopError;
+use crate::constants::{CEDED_PREMIUM_DAYS, DAY, MIN_BPS, SETTLEMENT_WINDOW, SMALL_ALERT_DIVISOR};
+use crate::error::{BackstopError, refuse};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::{capital, treaties};
 use crate::peril::AlertLevel;
 use crate::state::ledger::{credit, debit, fits};
-use crate::state::{Load, LossByLayer, Pool, Treaty, TreatyKind, day_of, day_start};
+use crate::state::{Load, LossByLayer, Pool, PoolKind, Treaty, TreatyKind, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// A quota share in force of a cover pool; all zero when the place is free.
@@ -72,6 +72,48 @@ pub struct InwardTreaty {
     pub cedant: Pubkey,
     /// Open limit that capital is held for, in asset units.
     pub limit: u64,
+}
+
+/// What can fall on a reinsurance pool of what its cedants are in alert for, may come to lose in a crisis, and lost already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InwardRisk {
+    /// Of each treaty at most its open limit, in asset units.
+    pub amount: u64,
+    /// Whether any of it is owed, so that calling the treaty moves it on.
+    pub owes: bool,
+    /// How deep the deepest of it is: what is due already, or can come of an alert that is more than breaching, or of a
+    /// crisis, is due.
+    pub level: AlertLevel,
+}
+
+impl Default for InwardRisk {
+    fn default() -> Self {
+        Self { amount: 0, owes: false, level: AlertLevel::None }
+    }
+}
+
+impl InwardRisk {
+    /// Adds what can fall on the reinsurer by one of its treaties.
+    ///
+    /// It is measured by the reinsurer, not by the cedant: what is little to one may be all that the other has.
+    pub fn add(&mut self, inward: &InwardTreaty, cedant: &Pool) -> Result<()> {
+        let (_, owed) = cedant.limit_and_owed(&inward.treaty).unwrap_or_default();
+        let open = cedant.alert_exposure.saturating_add(cedant.crisis.growth);
+        let amount = owed.saturating_add(open).min(inward.limit);
+        if amount == 0 {
+            return Ok(());
+        }
+        credit(&mut self.amount, amount)?;
+        self.owes |= owed > 0;
+        let due = owed > 0 || cedant.crisis.growth > 0 || cedant.alerts_due > 0;
+        self.level = self.level.max(if due { AlertLevel::Due } else { AlertLevel::Breaching });
+        Ok(())
+    }
+
+    /// Loss capital to which it is small: two hundred times as much. What does not fit is out of reach.
+    pub fn keeps_small(&self) -> u64 {
+        self.amount.saturating_mul(SMALL_ALERT_DIVISOR)
+    }
 }
 
 /// Quota-share premium on its way to the reinsurer.
@@ -342,6 +384,11 @@ impl Pool {
         fits(self.inward.iter().try_fold(0u64, |sum, treaty| sum.checked_add(treaty.limit)))
     }
 
+    /// The pools that cede to this one, one a treaty, in the order of its books.
+    pub fn cedants(&self) -> Vec<Pubkey> {
+        self.inward.iter().filter(|inward| inward.treaty != Pubkey::default()).map(|inward| inward.cedant).collect()
+    }
+
     /// Stands behind a treaty with capital for its whole limit.
     pub fn stand_behind(&mut self, key: Pubkey, treaty: &Treaty) -> Result<()> {
         self.in_use = 1;
@@ -404,20 +451,37 @@ impl Pool {
         Ok(())
     }
 
-    /// Refuses unless every cedant of this pool is passed, in the order of its books. Returns how deep the worst alert
-    /// among them is.
-    pub fn worst_cedant_alert<'info>(&self, cedants: &'info [AccountInfo<'info>]) -> Result<AlertLevel> {
-        let mut worst = AlertLevel::None;
+    /// What can fall on this pool of its cedants' alerts and losses. Refuses unless every cedant is passed, in the order of its
+    /// books; a cover pool has none.
+    pub fn inward_risk<'info>(&self, cedants: &'info [AccountInfo<'info>]) -> Result<InwardRisk> {
+        let mut risk = InwardRisk::default();
         let mut passed = cedants.iter();
-        for inward in self.inward.iter().filter(|inward| inward.treaty != Pubkey::default()) {
-            let account = passed.next().ok_or(BackstopError::CedantsMissing)?;
-            ensure!(*account.key == inward.cedant, BackstopError::CedantsMissing);
-            let loader = AccountLoader::<Pool>::try_from(account)?;
-            let cedant = loader.read()?;
-            worst = worst.max(cedant.alert());
+        if self.kind() == PoolKind::Reinsurance {
+            for inward in self.inward.iter().filter(|inward| inward.treaty != Pubkey::default()) {
+                let account = passed.next().ok_or(BackstopError::CedantsMissing)?;
+                ensure!(*account.key == inward.cedant, BackstopError::CedantsMissing);
+                let loader = AccountLoader::<Pool>::try_from(account)?;
+                risk.add(inward, &*loader.read()?)?;
+            }
         }
         ensure!(passed.next().is_none(), BackstopError::UnexpectedAccounts);
-        Ok(worst)
+        Ok(risk)
+    }
+
+    /// Whether what can fall on this pool of its cedants' alerts and losses is small: at most 0.5 % of its own loss capital.
+    pub fn is_small(&self, risk: &InwardRisk) -> bool {
+        self.loss_capital().is_ok_and(|capital| risk.keeps_small() <= capital)
+    }
+
+    /// Refuses capital while more than a little of what is there may be lost already: whoever came in would pay for it.
+    ///
+    /// Errors: `TreatyOwes` if a call moves it on, else `PoolInAlert`.
+    pub fn require_small(&self, risk: &InwardRisk) -> Result<()> {
+        if !self.is_small(risk) {
+            ensure!(!risk.owes, BackstopError::TreatyOwes);
+            return Err(refuse(BackstopError::PoolInAlert));
+        }
+        Ok(())
     }
 
     /// Whether a treaty's limit can no longer be needed: the cedant is in no alert and in no crisis, its longest ring no
