@@ -281,14 +281,16 @@ impl World {
 
     /// Deposits, creating the share account on the way.
     pub fn deposit(&self, keys: &PoolKeys, person: &Person, tranche: Tranche, amount: u64) -> Outcome {
-        let args = DepositArgs { tranche, amount, min_shares: 0, seen: self.pool(keys).seen() };
+        let books = self.pool(keys);
+        let args = DepositArgs { tranche, amount, min_shares: 0, seen: books.seen() };
         let account = ix::create_associated_token(
             &self.payer.pubkey(),
             &person.id(),
             &keys.share_mint(tranche),
             &anchor_spl::token_2022::ID,
         );
-        self.send(&[&person.key], &[account, ix::deposit(keys, person.id(), None, args)])
+        let deposit = ix::deposit_with_cedants(keys, person.id(), None, args, &books.cedants());
+        self.send(&[&person.key], &[account, deposit])
     }
 
     /// Somebody who has deposited an amount.

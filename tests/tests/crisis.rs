@@ -363,11 +363,11 @@ fn an_incident_opens_when_it_is_proven_and_is_paid_again_as_it_grows() {
 
 // ---- a second reading: who is first gains nothing ----
 
-/// What everybody in a pool has, and what it pays: of the surplus, the tranches staying and exiting, and treaties' money.
-fn ends(stage: &Stage) -> [u64; 6] {
+/// What everybody in a pool has: of the surplus, and the tranches staying and exiting.
+fn ends(stage: &Stage) -> [u64; 5] {
     let books = stage.world().pool(&stage.pool);
     let [junior, senior] = &books.tranches;
-    [books.surplus, junior.assets, junior.exiting, senior.assets, senior.exiting, books.second_stream.amount]
+    [books.surplus, junior.assets, junior.exiting, senior.assets, senior.exiting]
 }
 
 /// A product that is insured for all that the pool has for longer than an epoch takes to be late, and somebody who has asked

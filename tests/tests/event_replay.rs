@@ -35,6 +35,7 @@ struct Class {
     units: u64,
     series: u8,
     over: bool,
+    lowered: u8,
 }
 
 /// One pool, as the events tell of it.
@@ -45,7 +46,6 @@ struct Books {
     unearned_premium: u64,
     premium_refunds: u64,
     set_aside: u64,
-    late: u64,
     recovered: u64,
     crisis_buckets: u64,
     incident_reserves: u64,
@@ -65,7 +65,6 @@ impl Books {
             + self.unearned_premium
             + self.premium_refunds
             + self.set_aside
-            + self.late
             + self.recovered
             + self.crisis_buckets
             + self.incident_reserves
@@ -82,6 +81,7 @@ impl Books {
             units: book.units,
             series: book.series,
             over: book.wiped_out != 0,
+            lowered: book.lowered,
         };
         Self {
             surplus: pool.surplus,
@@ -89,7 +89,6 @@ impl Books {
             unearned_premium: pool.unearned_premium,
             premium_refunds: pool.premium_refunds,
             set_aside: pool.set_aside,
-            late: pool.second_stream.amount,
             recovered: pool.crisis.recovered,
             crisis_buckets: pool.crisis_buckets,
             incident_reserves: pool.incident_reserves,
@@ -213,7 +212,7 @@ impl Ledger {
             Accrued => |ledger, event| {
                 let books = ledger.at(&event.pool);
                 books.unearned_premium -= event.accrual.earned;
-                books.late -= event.accrual.late;
+                assert_eq!(event.accrual.late, 0);
                 books.share_out(&event.accrual);
             },
             Deposited => |ledger, event| {
@@ -222,6 +221,7 @@ impl Ledger {
                 let class = books.class(event.tranche);
                 class.assets += event.amount;
                 class.shares += event.shares;
+                class.lowered = event.lowered;
             },
             SurplusContributed => |ledger, event| {
                 let books = ledger.at(&event.pool);
@@ -335,7 +335,6 @@ impl Ledger {
                 books.lose(&event.closing.losses);
                 books.recovered = 0;
                 books.crisis_buckets += event.closing.bucket;
-                books.late += event.closing.to_stream;
             },
             CoverSettled => |ledger, event| {
                 let books = ledger.at(&event.pool);
@@ -381,12 +380,19 @@ impl Ledger {
                 reinsurer.unearned_premium += event.reinstatement_premium;
                 reinsurer.cash -= received;
                 let receipt = event.receipt;
-                assert_eq!(receipt.recovered + receipt.late + receipt.to_stream, received);
+                let to_tranches: u64 = receipt.staying.iter().chain(&receipt.exiting).sum();
+                assert_eq!(receipt.recovered + receipt.late + to_tranches + receipt.surplus, received);
                 ledger.count("late money for holders", receipt.late);
                 let cedant = ledger.at(&event.cedant);
                 cedant.recovered += receipt.recovered;
                 cedant.crisis_buckets += receipt.late;
-                cedant.late += receipt.to_stream;
+                for (class, (staying, exiting)) in
+                    cedant.tranches.iter_mut().zip(receipt.staying.into_iter().zip(receipt.exiting))
+                {
+                    class.assets += staying;
+                    class.exiting += exiting;
+                }
+                cedant.surplus += receipt.surplus;
                 cedant.cash += received;
             },
             TreatyCommuted => |ledger, event| {

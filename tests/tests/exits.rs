@@ -8,8 +8,7 @@ use backstop::constants::MIN_EXIT_PAYMENT;
 use backstop::error::BackstopError;
 use backstop::events::{Accrued, ExitCancelled, ExitClaimed, ExitEpochClosed, ExitEpochSettled, ExitRequested};
 use backstop::math::exits::{ALL_OPEN_Q63, open_units};
-use backstop::peril::AlertLevel;
-use backstop::state::{ExitEpoch, ExitTicket, Pool, Tranche, TrancheBook, day_of};
+use backstop::state::{ExitEpoch, ExitTicket, InwardRisk, Pool, Tranche, TrancheBook, day_of};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{account, address, transaction};
@@ -61,7 +60,7 @@ fn lamports(world: &World, address: &Pubkey) -> u64 {
 
 /// What an epoch could be paid now.
 fn free(world: &World, keys: &PoolKeys, day: u32) -> u64 {
-    world.pool(keys).free_for_exits(day, AlertLevel::None, world.now()).unwrap()
+    world.pool(keys).free_for_exits(day, &InwardRisk::default(), world.now()).unwrap()
 }
 
 /// A pool with products that nothing was sold of yet.

@@ -185,7 +185,7 @@ fn a_share_left_behind_does_not_keep_a_lost_tranche_closed() {
 }
 
 #[test]
-fn no_fresh_money_comes_into_a_tranche_that_the_next_loss_may_end() {
+fn fresh_money_lowers_the_start_of_a_ruin_and_is_not_taken_by_the_next_loss() {
     let world = World::new();
     let pool = world.create_pool(terms::create_pool(0));
     let [first, second] = [0, 1].map(|group| world.create_product_with(&pool, product(&world, group)));
@@ -195,26 +195,31 @@ fn no_fresh_money_comes_into_a_tranche_that_the_next_loss_may_end() {
     world.holder(&first, 9_880 * ONE, 30);
     world.holder(&second, 22_000 * ONE, 60);
     world.advance(3 * DAY);
+    // Who holds a little more than a dollar keeps nobody out.
+    world.exit(&pool, &old, JUNIOR, world.shares(&pool, &old, JUNIOR) - 101 * ONE * 1_000);
     world.depeg(&first, RUIN);
     world.open_and_fund(&first);
     // A little more than 1.2 % of its start is left of the junior tranche: not over, but in ruin.
     let book = *world.pool(&pool).tranche(JUNIOR);
     assert_eq!((book.wiped_out, book.is_in_ruin()), (0, true));
-    assert!((120 * ONE..200 * ONE).contains(&book.assets), "{}", book.assets);
-    // It was 100,000 that 22,000 of loss took in full.
-    let fresh = world.person(100_000 * ONE);
-    assert_refused(world.deposit(&pool, &fresh, JUNIOR, 100_000 * ONE), BackstopError::TrancheInRuin);
-    world.deposit(&pool, &fresh, SENIOR, 100_000 * ONE).unwrap();
-    // Whoever is in it may leave, and governance opens no new series over his head.
+    assert!((120 * ONE..200 * ONE).contains(&book.total()), "{}", book.total());
+    assert!(worth(&world, &pool, &old, JUNIOR) < 2 * ONE);
+    // Governance opens no new series over the head of who is in it.
     let open = ix::open_series(world.governance.pubkey(), world.payer.pubkey(), pool.pool, JUNIOR, 1);
     assert_refused(world.send(&[&world.governance], &[open]), BackstopError::TrancheNotWipedOut);
-    world.exit(&pool, &old, JUNIOR, world.shares(&pool, &old, JUNIOR) / 2);
+    // It was 100,000 that 22,000 of loss took in full; then nobody could come in. The start is lowered now.
+    let price = worth(&world, &pool, &old, JUNIOR);
+    let fresh = world.depositor(&pool, JUNIOR, 100_000 * ONE);
+    let lowered = *world.pool(&pool).tranche(JUNIOR);
+    assert_eq!((lowered.lowered, lowered.is_in_ruin()), (1, false));
+    assert_eq!(worth(&world, &pool, &old, JUNIOR), price, "nobody's money moves by it");
     world.depeg(&second, RUIN);
     world.open_and_fund(&second);
     let books = world.pool(&pool);
-    assert_eq!(books.tranche(JUNIOR).wiped_out, 1);
-    // A third of what the senior tranche lost beyond the junior one and the surplus.
-    assert!(worth(&world, &pool, &fresh, SENIOR) > 92_000 * ONE);
+    assert_eq!(books.tranche(JUNIOR).wiped_out, 0);
+    // 22,000 less what the surplus bore, in proportion.
+    let left = worth(&world, &pool, &fresh, JUNIOR);
+    assert!((78_000 * ONE..79_000 * ONE).contains(&left), "{left}");
     assert_books(&world.cluster, &pool.pool);
 }
 

@@ -2,7 +2,7 @@
 
 use backstop::error::BackstopError;
 use backstop::math::treaties;
-use backstop::state::{CallState, IncidentState, TreatyKind, TreatyTerms, day_of};
+use backstop::state::{CallState, IncidentState, Tranche, TreatyKind, TreatyTerms, day_of};
 use backstop_client::instruction as ix;
 use backstop_tests::reinsurance::{DEPOSITS, OWNED, Scene, layer, over, quota_share, reinstated};
 use backstop_tests::terms::{self, DAY, ONE};
@@ -190,9 +190,9 @@ fn a_layer_that_is_called_late_is_not_reinstated_beyond_what_was_exposed_at_the_
     scene.freeze(&scene.owned, false);
     let before = scene.accrue(&scene.cedant);
     scene.call(&treaty, &scene.product).unwrap();
-    // In full, without a premium taken off, and over time; the limit stays used.
+    // In full, without a premium taken off, to the surplus that bore it; the limit stays used.
     let after = world.pool(&scene.cedant);
-    assert_eq!(after.second_stream.amount - before.second_stream.amount, 15_000 * ONE);
+    assert_eq!(after.surplus - before.surplus, 15_000 * ONE);
     assert_eq!(scene.left_and_owed(&treaty), (5_000 * ONE, 0));
     assert_eq!(scene.treaty(&treaty).restored, 0);
     scene.assert_books();
@@ -433,13 +433,18 @@ fn a_frozen_reinsurer_never_blocks_an_incident_and_pays_later() {
     assert!(!world.pool(&scene.cedant).in_crisis());
     scene.assert_books();
 
-    // Nobody is short, so what comes later is the pool's, over time.
+    // Nobody is short, so what comes later is theirs who bore the loss: of 80,000 the seniors bore what surplus and juniors
+    // could not, and of what is left the juniors, who are over: their part is the surplus's.
+    let crisis = world.crisis(&scene.product, 1);
+    let [junior, senior] = crisis.recoverable;
+    assert_eq!((crisis.owed, junior + senior, crisis.recoverable_surplus), (30_000 * ONE, 30_000 * ONE, 0));
     scene.freeze(&scene.owned, false);
     let cedant = scene.accrue(&scene.cedant);
     let owned = scene.accrue(&scene.owned);
     scene.call(&share, &scene.product).unwrap();
     let after = world.pool(&scene.cedant);
-    assert_eq!(after.second_stream.amount - cedant.second_stream.amount, 30_000 * ONE);
+    assert_eq!(after.loss_capital().unwrap() - cedant.loss_capital().unwrap(), 30_000 * ONE);
+    assert_eq!(after.tranches[1].assets - cedant.tranches[1].assets, senior);
     assert_eq!(owned.surplus - world.pool(&scene.owned).surplus, 30_000 * ONE);
     assert_eq!(world.pool(&scene.owned).open_limits().unwrap(), 20_000 * ONE);
     assert_eq!(scene.left_and_owed(&share), (20_000 * ONE, 0));
@@ -465,10 +470,10 @@ fn what_is_owed_keeps_its_capital_and_its_treaty_until_it_is_paid_or_a_year_is_o
     assert_refused(scene.end(&treaty), BackstopError::TreatyInUse);
     // A reinsurer that is short pays what it has; the rest stays owed.
     scene.ruin(&scene.owned, 20_000 * ONE);
-    let before = scene.accrue(&scene.cedant).second_stream.amount;
+    let before = scene.accrue(&scene.cedant).loss_capital().unwrap();
     let has = scene.accrue(&scene.owned).surplus;
     scene.call(&treaty, &scene.product).unwrap();
-    assert_eq!(world.pool(&scene.cedant).second_stream.amount - before, has);
+    assert_eq!(world.pool(&scene.cedant).loss_capital().unwrap() - before, has);
     assert_eq!(world.pool(&scene.owned).surplus, 0);
     assert_eq!(scene.left_and_owed(&treaty), (0, 50_000 * ONE - has));
     assert_refused(scene.end(&treaty), BackstopError::TreatyInUse);
@@ -502,5 +507,137 @@ fn a_treaty_of_another_pool_or_for_another_pools_incident_is_refused() {
     let dressed = ix::TreatyKeys { cedant: scene.cedant, ..theirs };
     assert_refused(scene.call(&dressed, &scene.product), BackstopError::WrongParent);
     scene.call(&ours, &scene.product).unwrap();
+    scene.assert_books();
+}
+
+/// It was shared out like premium: all of it to the surplus for a cover of a dollar, or two thirds to a deposit.
+#[test]
+fn late_money_is_theirs_who_bore_the_loss_whoever_comes_in_before_it_is_called_for() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let share = scene.announced(&scene.owned, quota_share(world.now(), 3_000, 0, 50_000 * ONE));
+    let [_, senior, ..] = scene.capital();
+    scene.accept(&share).unwrap();
+    world.next_day();
+    scene.insured(&scene.product, SUM);
+    scene.strike(&scene.product);
+    let before = scene.accrue(&scene.cedant);
+    scene.freeze(&scene.owned, true);
+    world.advance(2 * DAY);
+    scene.fund(&scene.product).unwrap();
+    assert!(!world.pool(&scene.cedant).in_crisis());
+    // The seniors bore what surplus and juniors could not; the juniors are over.
+    let borne = SUM - before.surplus - before.tranches[0].assets;
+    let crisis = world.crisis(&scene.product, 1);
+    assert_eq!((crisis.owed, crisis.recoverable), (30_000 * ONE, [30_000 * ONE - borne, borne]));
+    let closed = scene.accrue(&scene.cedant);
+    assert_eq!((closed.tranches[1].recoverable, closed.tranches[1].assets), (borne, before.tranches[1].assets - borne));
+
+    // A million comes in, and is called for after it.
+    let fresh = world.depositor(&scene.cedant, Tranche::Senior, 1_000_000 * ONE);
+    scene.freeze(&scene.owned, false);
+    scene.call(&share, &scene.product).unwrap();
+    let books = world.pool(&scene.cedant);
+    let worth = |person| {
+        let shares = world.shares(&scene.cedant, person, Tranche::Senior);
+        books.tranche(Tranche::Senior).worth_of_shares(shares).unwrap()
+    };
+    assert!(worth(&fresh) <= 1_000_000 * ONE && worth(&fresh) > 1_000_000 * ONE - 10);
+    assert!(worth(&senior).abs_diff(before.tranches[1].assets) < 10, "as if it had been called in time");
+    // What was the juniors' is nobody's any more.
+    assert_eq!(books.surplus - closed.surplus, 30_000 * ONE - borne);
+    assert_eq!(books.tranche(Tranche::Senior).recoverable, 0);
+    scene.assert_books();
+}
+
+/// Whoever came in paid for a loss that was known, and whoever left before the call bore nothing of it.
+#[test]
+fn a_reinsurer_that_owes_takes_nobody_in_and_lets_nobody_out_before_it_is_called() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let share = scene.announced(&scene.open, quota_share(world.now(), 3_000, 0, 50_000 * ONE));
+    let [_, _, _, senior] = scene.capital();
+    scene.accept(&share).unwrap();
+    world.next_day();
+    let nonce = world.exit(&scene.open, &senior, Tranche::Senior, 10_000 * ONE * 1_000);
+    let day = world.ticket(&scene.open, &senior, nonce).epoch_day;
+    scene.insured(&scene.product, SUM);
+    scene.strike(&scene.product);
+    let final_at = world.incident(&scene.product).final_at;
+    world.cluster.set_time(final_at + 10 * DAY);
+    scene.fund(&scene.product).unwrap();
+    assert!(!world.pool(&scene.cedant).in_crisis(), "its crisis is over, and nobody has called");
+    let settle = || world.send(&[], &[ix::settle_reinsurance_epoch(scene.open.pool, day, &[scene.cedant.pool])]);
+    let late = world.person(50_000 * ONE);
+    let deposit = || world.deposit(&scene.open, &late, Tranche::Junior, 50_000 * ONE);
+    assert_refused(settle(), BackstopError::TreatyOwes);
+    assert_refused(deposit(), BackstopError::TreatyOwes);
+    // Nor by leaving out who tells.
+    let seen = world.pool(&scene.open).seen();
+    let args = backstop::DepositArgs { tranche: Tranche::Junior, amount: 50_000 * ONE, min_shares: 0, seen };
+    let unseen = ix::deposit(&scene.open, late.id(), None, args);
+    assert_refused(world.send(&[&late.key], &[unseen]), BackstopError::CedantsMissing);
+    let before = scene.accrue(&scene.open);
+    scene.call(&share, &scene.product).unwrap();
+    // 30,000: all of it the juniors', as there is no surplus but for a part of premium.
+    let after = world.pool(&scene.open);
+    assert_eq!(before.loss_capital().unwrap() - after.loss_capital().unwrap(), 30_000 * ONE);
+    deposit().unwrap();
+    settle().unwrap();
+    let worth = world.pool(&scene.open).tranche(Tranche::Junior);
+    let shares = world.shares(&scene.open, &late, Tranche::Junior);
+    assert!(worth.worth_of_shares(shares).unwrap() >= 50_000 * ONE - 1);
+    scene.assert_books();
+}
+
+/// Small was measured by the cedant alone, and a crisis of a dollar kept everybody in.
+#[test]
+fn what_is_small_for_a_cedant_may_not_be_for_its_reinsurer_and_the_other_way_round() {
+    for (sum, small) in [(1_000 * ONE, true), (1_010 * ONE, false)] {
+        let scene = Scene::new();
+        let world = &scene.world;
+        // 100 % of 0.5 % of 200,000 is 1,000, a little more with premium; the cedant has 220,000.
+        let share = scene.announced(&scene.open, quota_share(world.now(), 3_000, 0, 50_000 * ONE));
+        let [_, _, _, senior] = scene.capital();
+        scene.accept(&share).unwrap();
+        world.next_day();
+        let nonce = world.exit(&scene.open, &senior, Tranche::Senior, 10_000 * ONE * 1_000);
+        let day = world.ticket(&scene.open, &senior, nonce).epoch_day;
+        world.holder(&scene.product, sum, 30);
+        world.advance(9 * DAY);
+        world.print(&scene.product, 80_000_000);
+        let cedant = scene.accrue(&scene.cedant);
+        assert!(cedant.alert_exposure == sum && !cedant.alerts_hold());
+        let settle = || world.send(&[], &[ix::settle_reinsurance_epoch(scene.open.pool, day, &[scene.cedant.pool])]);
+        let fresh = world.person(50_000 * ONE);
+        if small {
+            // Next to nothing may leave, as what stays keeps it small; with more capital all of it.
+            world.deposit(&scene.open, &fresh, Tranche::Senior, 50_000 * ONE).unwrap();
+            settle().unwrap();
+            assert_eq!(world.pool(&scene.open).tranche(Tranche::Senior).exiting, 0);
+        } else {
+            assert_refused(settle(), BackstopError::PoolInAlert);
+            let deposit = world.deposit(&scene.open, &fresh, Tranche::Senior, 50_000 * ONE);
+            assert_refused(deposit, BackstopError::PoolInAlert);
+        }
+        scene.assert_books();
+    }
+    // A little that is owed, and a crisis that comes to no more, hold nobody.
+    let scene = Scene::new();
+    let world = &scene.world;
+    let share = scene.announced(&scene.open, quota_share(world.now(), 3_000, 0, 50_000 * ONE));
+    let [_, _, _, senior] = scene.capital();
+    scene.accept(&share).unwrap();
+    world.next_day();
+    let nonce = world.exit(&scene.open, &senior, Tranche::Senior, 10_000 * ONE * 1_000);
+    let day = world.ticket(&scene.open, &senior, nonce).epoch_day;
+    scene.insured(&scene.product, 100 * ONE);
+    world.advance(6 * DAY);
+    scene.strike(&scene.product);
+    assert!(world.pool(&scene.cedant).in_crisis());
+    assert_eq!(scene.left_and_owed(&share).1, 30 * ONE);
+    world.run(&[], &[ix::settle_reinsurance_epoch(scene.open.pool, day, &[scene.cedant.pool])]);
+    world.depositor(&scene.open, Tranche::Senior, 10_000 * ONE);
+    scene.call(&share, &scene.product).unwrap();
     scene.assert_books();
 }

@@ -420,18 +420,18 @@ fn run_tower(seed: u64) {
     world.settle(&scene.product, &holder, &mint).unwrap();
     scene.assert_books();
 
-    // What is owed is called for later, as far as there is something; nobody is short, so it comes to the pool over time.
+    // What is owed is called for later, as far as there is something; nobody is short, so it is theirs who bore the loss.
     if let Some(owned) = frozen {
         scene.freeze(reinsurer_of(owned), false);
     }
     for (pool, keys) in collectable {
         let capital = wide(scene.accrue(&pool).loss_capital().unwrap());
-        let late = scene.accrue(&scene.cedant).second_stream.amount;
+        let had = scene.accrue(&scene.cedant).loss_capital().unwrap();
         let (_, owed) = scene.left_and_owed(&keys);
         let unearned = wide(world.pool(&pool).unearned_premium);
         scene.call(&keys, &scene.product).unwrap();
         let cost = wide(world.pool(&pool).unearned_premium) - unearned;
-        let paid = wide(world.pool(&scene.cedant).second_stream.amount - late) + cost;
+        let paid = wide(world.pool(&scene.cedant).loss_capital().unwrap() - had) + cost;
         assert_eq!(paid, wide(owed).min(capital));
         assert_eq!(capital - wide(world.pool(&pool).loss_capital().unwrap()), paid);
         let again = scene.call(&keys, &scene.product);

@@ -1,6 +1,6 @@
 //! Instructions of the pool but for exits.
 
-use super::stage::{FRESH, Setup, Stage, key};
+use super::stage::{BACKERS, FRESH, Setup, Stage, key};
 use super::{Entry, Prepared, case};
 use crate::terms::{self, ONE};
 use backstop::CreatePoolArgs;
@@ -24,6 +24,7 @@ pub const ENTRIES: &[Entry] = &[
             case("admitted", "pool with an allow-list", || {
                 deposit(Setup { access: Access::AllowList, ..Setup::default() }, 1)
             }),
+            case("reinsurer", "a reinsurance pool of two cedants, one idle day", reinsurance_deposit),
             case("worst", "Token-2022 asset, 500 idle days", || deposit(Setup::dear(), 500)),
         ],
     },
@@ -71,6 +72,17 @@ fn deposit(setup: Setup, days: i64) -> Prepared {
     Prepared::new(stage.world, first, &[&alice, &admission])
         .twin("another depositor", second, &[&anna, &admission])
         .twin("another pool", third, &[&alice, &admission])
+}
+
+fn reinsurance_deposit() -> Prepared {
+    let stage = Stage::sold(Setup::default().reinsured());
+    stage.rest(1);
+    let [(rosa, pool), _] = BACKERS;
+    stage.enter(rosa, 1_000 * ONE);
+    let (account, deposit) = stage.deposit(&stage.pools[pool], rosa, Tranche::Senior, 1_000 * ONE);
+    stage.act(&[], &[account]);
+    let (rosa, admission) = (stage.person(rosa), key("admission"));
+    Prepared::new(stage.world, deposit, &[&rosa, &admission])
 }
 
 fn accrue(setup: Setup, days: i64) -> Prepared {

@@ -403,8 +403,9 @@ impl Stage {
         let mint = pool.share_mint(tranche);
         let account = ix::create_associated_token(&self.rent.pubkey(), &owner, &mint, &token_2022::ID);
         let admission = (self.setup.access == Access::AllowList).then(|| key("admission").pubkey());
-        let args = DepositArgs { tranche, amount, min_shares: 1, seen: self.world.pool(pool).seen() };
-        (account, ix::deposit(pool, owner, admission, args))
+        let books = self.world.pool(pool);
+        let args = DepositArgs { tranche, amount, min_shares: 1, seen: books.seen() };
+        (account, ix::deposit_with_cedants(pool, owner, admission, args, &books.cedants()))
     }
 
     /// Somebody asks to leave with a part of the shares, in hundredths.

@@ -189,7 +189,6 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
         amount("unearned premium", books.unearned, pool.unearned_premium);
         amount("premium to be given back", books.refunds, pool.premium_refunds);
         amount("premium set aside", books.set_aside, pool.set_aside);
-        amount("late money", books.late.0, pool.second_stream.amount);
         amount("left of crises", books.closed.iter().map(|closed| closed.bucket).sum(), pool.crisis_buckets);
         amount("premium held back", books.held_back, pool.held_back_premium);
         amount("incident reserves", books.incident_reserves, pool.incident_reserves);
@@ -225,12 +224,6 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
             check.amount("the same with what asked on it", index, lows[1], pool.unasked_lows[day as usize % 32]);
         }
         check.same("alerts since", index, books.alerts_since.unwrap_or(0), pool.alerts_since);
-        check.same(
-            "end of late money",
-            index,
-            books.late,
-            (pool.second_stream.amount.into(), pool.second_stream.until),
-        );
         crisis(model, index, pool, check);
         check.same("accrued at", index, books.accrued_at, pool.accrued_at);
         check.same("stands since", index, books.stands_since.unwrap_or(0), pool.stands_since);
@@ -251,7 +244,10 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
             check.amount("tranche exiting", place, class.exiting, book.exiting);
             check.amount("tranche shares", place, class.shares, book.shares);
             check.amount("tranche units", place, class.units, book.units);
-            check.same("series", place, (class.series, class.over), (book.series, book.wiped_out == 1));
+            let owed = [book.recoverable, book.exiting_recoverable].map(N::from);
+            check.same("what treaties owe a tranche", place, class.recoverable, owed);
+            let series = (book.series, book.wiped_out == 1, book.lowered);
+            check.same("series", place, (class.series, class.over, class.lowered), series);
             let held = model.shares.iter();
             let held = held.filter(|((_, pool, t, series), _)| (*pool, *t, *series) == (index, tranche, class.series));
             check.amount("share supply", place, held.map(|(_, amount)| *amount).sum(), supplies[tranche]);
@@ -269,6 +265,8 @@ fn crisis(model: &Model, index: usize, pool: &Pool, check: &mut Check) {
         return;
     };
     let members = || model.members(index, crisis.number);
+    let owed = members().flat_map(|incident| &incident.noted).map(|noted| noted.owed - noted.paid).sum();
+    check.same("what treaties owe", index, owed, N::from(kept.owed));
     let amounts = [crisis.gross, crisis.growth, crisis.given, crisis.recovered];
     let figures = [kept.gross, kept.growth, kept.given, kept.recovered].map(N::from);
     check.same("gross, growth, given, recovered", index, amounts, figures);

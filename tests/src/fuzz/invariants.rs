@@ -119,7 +119,6 @@ fn ledger(pool: &Pool) -> N {
     let rest = [
         pool.surplus,
         pool.unearned_premium,
-        pool.second_stream.amount,
         pool.premium_refunds,
         pool.set_aside,
         pool.incident_reserves,

@@ -225,7 +225,6 @@ impl Scene {
                 crises: 0,
                 closed: Vec::new(),
                 set_aside: 0,
-                late: (0, 0),
                 alert_seq: 0,
                 alerts_since: None,
                 due_since: None,

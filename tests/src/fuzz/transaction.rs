@@ -90,7 +90,9 @@ impl Scene {
             Op::Deposit { pool, who, tranche, amount, min_shares, admitted_by } => {
                 let keys = self.pool(model, pool);
                 let args = DepositArgs { tranche, amount, min_shares, seen: model.pools[pool].seen() };
-                let deposit = ix::deposit(&keys, person(who), admitted_by.map(person), args);
+                let cedant = |treaty: &usize| self.pools[model.treaties[*treaty].cedant].pool;
+                let cedants: Vec<Pubkey> = model.pools[pool].inward.iter().map(cedant).collect();
+                let deposit = ix::deposit_with_cedants(&keys, person(who), admitted_by.map(person), args, &cedants);
                 return with(self.open_account(model, who, pool, tranche), deposit);
             }
             Op::Contribute { pool, who, amount } => {

@@ -22,7 +22,10 @@ borsh_pages! { written by borsh;
         accrued_at, opened_at, final_at, deadline, crisis, sums, gross, loss_premium, reserve, paid, sums_left,
         premiums_left, refunds_left, still_exposed, treaties, treaty_count, reserved,
     }
-    Crisis { pool, rent_payer, version, bump, closed, number, incidents, gross, resources, bucket, until, reserved }
+    Crisis {
+        pool, rent_payer, version, bump, closed, number, incidents, gross, resources, bucket, until, owed, recoverable,
+        recoverable_surplus, series, reserved,
+    }
     Treaty {
         cedant, reinsurer, rent_payer, version, bump, state, id, kind, limit, notice_until, start_day, end_day,
         premium, rate_q32, restored, reserved,
@@ -37,7 +40,7 @@ zero_copy_pages! { read_in_place by in_place;
         unearned_premium, premium_refunds, set_aside, incident_reserves, crisis_buckets, exit_reserves, treaty_payable,
         accrued_at, stands_since, alerts_since, alert_seq, held_back_premium, due_since, asked_today, total_exposure,
         required, group_exposures, alert_exposure, alerts, alerts_due, last_cover_end_day, oldest_exit_day, newest_exit_day,
-        treaties, conditions, capital_day, padding3, second_stream, crisis, exit_days, quota_shares, layers, inward,
+        treaties, conditions, capital_day, padding3, crisis, exit_days, quota_shares, layers, inward,
         surplus_fraction_bps, junior_fraction_q64, senior_fraction_q64, exiting_fractions_q64, ceded_fraction_e8, events,
         group_alerts, group_alert_exposures, earned, earned_marks, capital_lows, unasked_lows, stood_required, stood_exposure, stood_until, reserved, rate_q32, fraction_q32,
         waiting_rate_q32, rate_starts, rate_ends,

@@ -11,7 +11,7 @@ borsh_pages! { all by told;
     PauseSet { bits, until }
     PoolCreated { pool, sequence, asset_mint, id, kind, access, deposit_authority, terms, asset_can_be_frozen }
     Accrued { pool, sequence, at, accrual }
-    Deposited { pool, sequence, tranche, owner, amount, shares }
+    Deposited { pool, sequence, tranche, owner, amount, shares, lowered }
     SurplusContributed { pool, sequence, contributor, amount }
     ExitRequested { pool, sequence, ticket, owner, tranche, epoch_day, shares, value, units, to_surplus }
     ExitCancelled { pool, sequence, ticket, tranche, units, value, shares, to_surplus }

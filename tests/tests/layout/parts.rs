@@ -18,8 +18,8 @@ borsh_pages! { written by part;
     }
     Growth { severity_bps, gross, owed, is_final, loss_refunds, accrual }
     Giving { amount, recovered, bucket, losses }
-    CrisisClosing { number, gross, resources, bucket, restored, losses, to_stream }
-    Receipt { recovered, late, to_stream }
+    CrisisClosing { number, gross, resources, bucket, restored, losses, recoverable, recoverable_surplus }
+    Receipt { recovered, late, staying, exiting, surplus }
     CoverRequest { sum_insured, term_days }
     TreatyTerms { kind, limit, start_day, end_day }
     Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 }
@@ -35,18 +35,19 @@ zero_copy_pages! { read_in_place by part;
         junior_weight_bps, rho_bps, max_credit_bps, surplus_bps, group_cap_bps,
         first_loss_bps, seasoning_days, padding,
     }
-    TrancheBook { assets, exiting, shares, units, series, wiped_out, padding }
+    TrancheBook {
+        assets, exiting, shares, units, recoverable, exiting_recoverable, series, wiped_out, lowered, padding,
+    }
     QuotaShareInForce {
         treaty, reinsurer, limit_left, owed, start, end, outlasting, cession_bps, commission_bps, padding,
     }
     LayerInForce { treaty, reinsurer, attachment, limit, limit_left, owed, restored_later, start, end }
     EarnedMark { at, earned }
     CrisisBook {
-        gross, growth, given, recovered, final_at, owed_at, early_to, taken, number, incidents, unfinal, uncalled, early,
-        padding, limits,
+        gross, growth, given, recovered, final_at, owed_at, early_to, owed, taken, number, incidents, unfinal, uncalled,
+        early, padding, limits,
     }
     InwardTreaty { treaty, cedant, limit }
-    SecondStream { amount, until }
     StartBucket { sum_insured, premium, rate_q32, due_low, due_high }
     ProductTerms {
         risk_rate_ppb, risk_rate_floor_ppb, risk_rate_ceiling_ppb, risk_rate_step_ppb, demand_at_zero_ppb,

@@ -103,7 +103,8 @@ fn book(place: &Place, checks: &mut Checks, tranche: Tranche) {
     }
     checks.at_most(Rule::Tranches, subject, "mark of a wiped-out tranche", 1, book.wiped_out);
     if book.wiped_out != 0 {
-        let left = sum([book.assets, book.exiting, book.shares, book.units, book.recoverable, book.exiting_recoverable]);
+        let left =
+            sum([book.assets, book.exiting, book.shares, book.units, book.recoverable, book.exiting_recoverable]);
         checks.same(Rule::Tranches, subject, "what a wiped-out tranche holds", 0, left);
     }
     if book.shares > 0 {

@@ -45,29 +45,72 @@ fn a_tranche_that_could_not_become_exit_units_takes_no_more() {
 }
 
 #[test]
-fn a_tranche_in_ruin_takes_no_deposits() {
+fn a_tranche_in_ruin_lowers_its_start_for_a_deposit() {
     // 1,000,000 claims are in ruin when (assets + 1) x 10,000 < 1,001,000: below 100.1 - 1.
-    for (left, ruin) in [(100, false), (99, true)] {
-        let mut pool = pool();
-        pool.tranches[0] = TrancheBook { assets: left, shares: 1_000_000, ..TrancheBook::default() };
-        let deposit = pool.deposit(Tranche::Junior, 10_000, 0);
-        if ruin {
-            refused(deposit, TrancheInRuin)
-        } else {
-            assert!(deposit.is_ok())
-        }
+    for (left, lowered) in [(100, 0), (99, 1)] {
+        let mut shares = pool();
+        shares.tranches[0] = TrancheBook { assets: left, shares: 1_000_000, ..TrancheBook::default() };
         // By what exit units are worth as well: a loss that wipes those out would take the deposit along.
-        let mut pool = pool_with(0, 1_000, 0);
-        (pool.tranches[0].exiting, pool.tranches[0].units) = (left, 1_000_000);
-        let deposit = pool.deposit(Tranche::Junior, 10_000, 0);
-        if ruin {
-            refused(deposit, TrancheInRuin)
-        } else {
-            assert!(deposit.is_ok())
+        let mut units = pool_with(0, 1_000, 0);
+        (units.tranches[0].exiting, units.tranches[0].units) = (left, 1_000_000);
+        for mut pool in [shares, units] {
+            // Not beside an alert, however small: nobody knows what is left after it.
+            let mut alert = pool;
+            (alert.alerts, alert.surplus) = (1, 1);
+            let refusal = alert.deposit(Tranche::Junior, 10_000, 0);
+            assert_eq!(refusal.is_err(), lowered == 1);
+            if lowered == 1 {
+                refused(refusal, TrancheInRuin);
+            }
+            let before = pool.tranches[0];
+            let price = before.worth_of_shares(1_000_000).unwrap();
+            pool.deposit(Tranche::Junior, 10_000, 0).unwrap();
+            // At its price: nobody's money moves.
+            assert_eq!(pool.tranches[0].worth_of_shares(1_000_000).unwrap(), price);
+            assert_eq!((pool.tranches[0].lowered, pool.tranches[0].is_in_ruin()), (lowered, false));
+            // The senior tranche is none of that.
+            pool.deposit(Tranche::Senior, 10_000, 0).unwrap();
+            assert_eq!(pool.tranches[1].lowered, 0);
         }
-        // The senior tranche is none of that.
-        assert!(pool.deposit(Tranche::Senior, 10_000, 0).is_ok());
     }
+}
+
+#[test]
+fn a_start_is_lowered_three_times_and_no_further() {
+    let mut pool = pool_with(0, 1_000_000_000, 0);
+    for lowered in 1..=4u8 {
+        // To 5, 2.5 and 1.25 % of the start of each time, and from 12.5 % of the last to 2.5 %: in ruin, and not over.
+        let all = pool.tranches[0].assets;
+        let left = if lowered == 4 { all / 5 } else { all / 20 };
+        assert!(!pool.take_loss(all - left).unwrap().junior_over);
+        let deposit = pool.deposit(Tranche::Junior, 1_000, 0);
+        if lowered == 4 {
+            refused(deposit, TrancheInRuin);
+        } else {
+            deposit.unwrap();
+            assert_eq!(pool.tranches[0].lowered, lowered);
+        }
+    }
+    // A new series begins at the start.
+    let all = pool.tranches[0].assets;
+    assert!(pool.take_loss(all).unwrap().junior_over);
+    pool.open_series(Tranche::Junior, key(7)).unwrap();
+    assert_eq!(pool.tranches[0].lowered, 0);
+}
+
+#[test]
+fn a_pool_that_stands_behind_nothing_takes_no_deposits_while_it_earns_for_a_risk_that_is_over() {
+    let mut pool = reinsurer_with(0, 100_000, 0);
+    pool.stream_premium(700, NOW, TODAY + 7).unwrap();
+    // With a limit open whoever comes in bears a part of the risk.
+    pool.required = 1;
+    { pool }.deposit(Tranche::Senior, 10_000_000, 0).unwrap();
+    pool.required = 0;
+    refused({ pool }.deposit(Tranche::Senior, 10_000_000, 0), NothingAtRisk);
+    refused({ pool }.deposit(Tranche::Junior, 1_000, 0), NothingAtRisk);
+    pool.accrue(NOW + 7 * DAY).unwrap();
+    pool.deposit(Tranche::Senior, 10_000_000, 0).unwrap();
+    assert_eq!(layers(&pool), [70, 100_630, 0, 10_000_000, 0]);
 }
 
 #[test]

@@ -49,6 +49,11 @@ fn ticket(tranche: Tranche, units: u64) -> ExitTicket {
     }
 }
 
+/// Cedants of which all that a pool has can be lost.
+fn inward(level: AlertLevel) -> InwardRisk {
+    InwardRisk { amount: 1_000_000, owes: false, level }
+}
+
 #[test]
 fn a_request_turns_the_value_of_shares_into_units() {
     let mut pool = pool_with(0, 10_000, 20_000);
@@ -190,7 +195,7 @@ fn the_queue_gives_its_days_back_in_order_across_words_and_around_the_ring() {
         for (place, day) in days.into_iter().enumerate() {
             assert_eq!(queue(&pool), days[place..], "from {first}");
             let mut epoch = ExitEpoch { day, ..bare_epoch(&pool) };
-            pool.settle_epoch(&mut epoch, AlertLevel::None, now).unwrap();
+            pool.settle_epoch(&mut epoch, &InwardRisk::default(), now).unwrap();
             assert!(epoch.is_filled());
         }
         assert_eq!((queue(&pool), pool.oldest_exit_day, pool.newest_exit_day, pool.exit_days), (vec![], 0, 0, [0; 16]));
@@ -214,15 +219,15 @@ fn what_is_beyond_the_required_capital_is_free_and_no_more_than_the_pool_has() {
     let mut pool = pool_with(100, 200, 300);
     pool.tranches[1].exiting = 400;
     pool.add_exposure(0, 700).unwrap();
-    assert_eq!(pool.free_for_exits(TODAY - 1, AlertLevel::None, NOW).unwrap(), 300);
+    assert_eq!(pool.free_for_exits(TODAY - 1, &InwardRisk::default(), NOW).unwrap(), 300);
     // A quota share stands in for 40 % of 700.
     (pool.quota_shares[0].limit_left, pool.quota_shares[0].cession_bps) = (10_000, 4_000);
     pool.quota_shares[0].end = NOW + 1;
-    assert_eq!(pool.free_for_exits(TODAY - 1, AlertLevel::None, NOW).unwrap(), 580);
+    assert_eq!(pool.free_for_exits(TODAY - 1, &InwardRisk::default(), NOW).unwrap(), 580);
     pool.release_exposure(0, 700).unwrap();
-    assert_eq!(pool.free_for_exits(TODAY - 1, AlertLevel::None, NOW).unwrap(), 1_000);
+    assert_eq!(pool.free_for_exits(TODAY - 1, &InwardRisk::default(), NOW).unwrap(), 1_000);
     pool.add_exposure(0, 10_000).unwrap();
-    assert_eq!(pool.free_for_exits(TODAY - 1, AlertLevel::None, NOW).unwrap(), 0);
+    assert_eq!(pool.free_for_exits(TODAY - 1, &InwardRisk::default(), NOW).unwrap(), 0);
 }
 
 #[test]
@@ -232,21 +237,21 @@ fn an_alert_stops_exits_but_for_a_late_epoch_while_it_is_only_breaching() {
     pool.add_exposure(0, 600).unwrap();
     pool.add_exposure(1, 400).unwrap();
     // The root of 600^2 + 400^2 is 721.1.
-    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, NOW).unwrap(), 1_278);
+    assert_eq!(pool.free_for_exits(TODAY, &InwardRisk::default(), NOW).unwrap(), 1_278);
     pool.move_alert(Alert { group: 0, number: 0, exposure: 600 }, AlertLevel::None, AlertLevel::Breaching, NOW)
         .unwrap();
     let late = NOW + 31 * DAY;
-    refused(pool.free_for_exits(TODAY, AlertLevel::None, NOW), PoolInAlert);
-    refused(pool.free_for_exits(TODAY, AlertLevel::None, late), PoolInAlert);
+    refused(pool.free_for_exits(TODAY, &InwardRisk::default(), NOW), PoolInAlert);
+    refused(pool.free_for_exits(TODAY, &InwardRisk::default(), late), PoolInAlert);
     // The alert's 600 in full, and 400 for the rest.
-    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late + 1).unwrap(), 1_000);
+    assert_eq!(pool.free_for_exits(TODAY, &InwardRisk::default(), late + 1).unwrap(), 1_000);
     pool.terms.solvency_bps = 15_000;
-    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late + 1).unwrap(), 800); // 600, and 1.5 x 400
+    assert_eq!(pool.free_for_exits(TODAY, &InwardRisk::default(), late + 1).unwrap(), 800); // 600, and 1.5 x 400
     pool.terms.solvency_bps = 10_000;
-    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::Breaching, late + 1).unwrap(), 1_000);
-    refused(pool.free_for_exits(TODAY, AlertLevel::Due, late + 1), PoolInAlert);
+    assert_eq!(pool.free_for_exits(TODAY, &inward(AlertLevel::Breaching), late + 1).unwrap(), 1_000);
+    refused(pool.free_for_exits(TODAY, &inward(AlertLevel::Due), late + 1), PoolInAlert);
     pool.move_alert(Alert { group: 0, number: 0, exposure: 600 }, AlertLevel::Breaching, AlertLevel::Due, NOW).unwrap();
-    refused(pool.free_for_exits(TODAY, AlertLevel::None, late + 1), PoolInAlert);
+    refused(pool.free_for_exits(TODAY, &InwardRisk::default(), late + 1), PoolInAlert);
 }
 
 #[test]
@@ -254,22 +259,22 @@ fn an_alert_of_a_cedant_stops_exits_as_the_pools_own_does() {
     let mut pool = reinsurer_with(0, 2_000, 0);
     pool.inward[0].limit = 500;
     pool.renew_required().unwrap();
-    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, NOW).unwrap(), 1_500);
-    refused(pool.free_for_exits(TODAY, AlertLevel::Breaching, NOW), PoolInAlert);
-    refused(pool.free_for_exits(TODAY, AlertLevel::Due, NOW + 40 * DAY), PoolInAlert);
-    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::Breaching, NOW + 40 * DAY).unwrap(), 1_500);
+    assert_eq!(pool.free_for_exits(TODAY, &InwardRisk::default(), NOW).unwrap(), 1_500);
+    refused(pool.free_for_exits(TODAY, &inward(AlertLevel::Breaching), NOW), PoolInAlert);
+    refused(pool.free_for_exits(TODAY, &inward(AlertLevel::Due), NOW + 40 * DAY), PoolInAlert);
+    assert_eq!(pool.free_for_exits(TODAY, &inward(AlertLevel::Breaching), NOW + 40 * DAY).unwrap(), 1_500);
 }
 
 #[test]
 fn an_epoch_is_paid_when_its_day_is_over_and_it_is_the_oldest() {
     let mut pool = pool_with(0, 10_000, 0);
     let mut epoch = epoch(&mut pool, TODAY, [0; 2]);
-    refused(pool.settle_epoch(&mut epoch, AlertLevel::None, NOW), EpochNotOver);
-    refused(pool.settle_epoch(&mut epoch, AlertLevel::None, NOW + DAY - 1), EpochNotOver);
+    refused(pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW), EpochNotOver);
+    refused(pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW + DAY - 1), EpochNotOver);
     let mut later = epoch.clone();
     later.day = TODAY + 1;
-    refused(pool.settle_epoch(&mut later, AlertLevel::None, NOW + 2 * DAY), NotOldestEpoch);
-    pool.settle_epoch(&mut epoch, AlertLevel::None, NOW + DAY).unwrap();
+    refused(pool.settle_epoch(&mut later, &InwardRisk::default(), NOW + 2 * DAY), NotOldestEpoch);
+    pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW + DAY).unwrap();
 }
 
 /// A pool of which 4,000 junior and 8,000 senior units of value leave by yesterday's epoch.
@@ -284,7 +289,7 @@ fn leaving() -> (Pool, ExitEpoch) {
 #[test]
 fn with_enough_free_capital_an_epoch_is_filled_and_leaves_the_queue() {
     let (mut pool, mut epoch) = leaving();
-    let payment = pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap();
+    let payment = pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW).unwrap();
     pool.invariant().unwrap();
     assert_eq!(payment.paid, [4_000, 8_000]);
     assert_eq!(payment.closed_units, [4_000_000, 8_000_000]);
@@ -301,7 +306,7 @@ fn with_enough_free_capital_an_epoch_is_filled_and_leaves_the_queue() {
 fn a_filled_epoch_gives_way_to_the_next_one() {
     let (mut pool, mut first) = leaving();
     pool.enqueue_epoch(TODAY + 3).unwrap();
-    pool.settle_epoch(&mut first, AlertLevel::None, NOW).unwrap();
+    pool.settle_epoch(&mut first, &InwardRisk::default(), NOW).unwrap();
     assert_eq!((pool.oldest_exit_day, pool.newest_exit_day), (TODAY + 3, TODAY + 3));
 }
 
@@ -310,7 +315,7 @@ fn with_too_little_both_tranches_are_paid_in_one_ratio_and_the_rest_stays_open()
     let (mut pool, mut epoch) = leaving();
     pool.add_exposure(0, 27_000).unwrap();
     // 3,000 of 12,000 are free: a quarter.
-    let payment = pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap();
+    let payment = pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW).unwrap();
     pool.invariant().unwrap();
     assert_eq!(payment.paid, [1_000, 2_000]);
     assert_eq!(payment.closed_units, [1_000_000, 2_000_000]);
@@ -328,7 +333,7 @@ fn with_too_little_both_tranches_are_paid_in_one_ratio_and_the_rest_stays_open()
     assert_eq!((pool.exit_reserves, pool.cash), (2_001, 29_001));
     // The rest when capital is free again.
     pool.release_exposure(0, 27_000).unwrap();
-    assert_eq!(pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap().paid, [3_000, 6_000]);
+    assert_eq!(pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW).unwrap().paid, [3_000, 6_000]);
     assert!(epoch.is_filled());
     assert_eq!(mine.units, 4_000_000);
     assert_eq!(epoch.claim(&mut mine).unwrap(), 3_000);
@@ -344,9 +349,9 @@ fn a_payment_that_does_not_fill_the_epoch_has_a_least_amount() {
         pool.add_exposure(0, 30_000 - free).unwrap();
         match reason {
             // Of 1,000 the rounding of both tranches takes one.
-            Some(reason) => refused(pool.settle_epoch(&mut epoch, AlertLevel::None, NOW), reason),
+            Some(reason) => refused(pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW), reason),
             None => {
-                let paid = pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap().paid;
+                let paid = pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW).unwrap().paid;
                 assert_eq!(paid.iter().sum::<u64>(), 1_000);
             }
         }
@@ -355,7 +360,7 @@ fn a_payment_that_does_not_fill_the_epoch_has_a_least_amount() {
     let mut pool = pool_with(0, 5, 0);
     pool.request_exit(Tranche::Junior, 5_000).unwrap();
     let mut small = epoch(&mut pool, TODAY - 1, [5_000, 0]);
-    assert_eq!(pool.settle_epoch(&mut small, AlertLevel::None, NOW).unwrap().paid, [5, 0]);
+    assert_eq!(pool.settle_epoch(&mut small, &InwardRisk::default(), NOW).unwrap().paid, [5, 0]);
 }
 
 #[test]
@@ -363,12 +368,12 @@ fn units_of_a_series_that_was_wiped_out_are_paid_nothing() {
     // Wiped out and no new series yet.
     let (mut pool, mut epoch) = leaving();
     pool.tranches[0] = TrancheBook { wiped_out: 1, ..TrancheBook::default() };
-    assert_eq!(pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap().paid, [0, 8_000]);
+    assert_eq!(pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW).unwrap().paid, [0, 8_000]);
     assert!(epoch.is_filled());
     // Wiped out, and others are leaving the new series.
     let (mut pool, mut epoch) = leaving();
     pool.tranches[0].series = 1;
-    assert_eq!(pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap().paid, [0, 8_000]);
+    assert_eq!(pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW).unwrap().paid, [0, 8_000]);
     assert_eq!(pool.tranches[0].units, 4_000_000);
     pool.invariant().unwrap();
 }
@@ -380,7 +385,7 @@ fn what_units_without_owner_leave_behind_goes_to_the_surplus() {
     pool.tranches[0].exiting = 5_000;
     pool.cash += 5_000;
     let mut epoch = epoch(&mut pool, TODAY - 1, [100, 0]);
-    let payment = pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap();
+    let payment = pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW).unwrap();
     assert_eq!((payment.paid, payment.to_surplus), ([454, 0], [4_546, 0]));
     assert_eq!(layers(&pool), [4_546, 10_000, 0, 0, 0]);
     pool.invariant().unwrap();
@@ -389,7 +394,7 @@ fn what_units_without_owner_leave_behind_goes_to_the_surplus() {
 #[test]
 fn what_rounding_left_in_an_epoch_goes_to_the_surplus() {
     let (mut pool, mut epoch) = leaving();
-    pool.settle_epoch(&mut epoch, AlertLevel::None, NOW).unwrap();
+    pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW).unwrap();
     pool.sweep_exit_reserve(1).unwrap();
     assert_eq!((pool.exit_reserves, pool.surplus, pool.cash), (11_999, 1, 30_000));
     pool.invariant().unwrap();

@@ -95,6 +95,12 @@ fn what_an_incident_pays_or_gives_back_leaves_the_reserves() {
     refused(pool.release_incident_reserve(101), InvariantViolated);
 }
 
+/// What a treaty pays that owed no more.
+fn receive(pool: &mut Pool, crisis: &mut Crisis, amount: u64, now: i64) -> Receipt {
+    *(if crisis.closed { &mut crisis.owed } else { &mut pool.crisis.owed }) += amount;
+    pool.receive_recovery(crisis, amount, amount, now).unwrap()
+}
+
 /// A crisis of a pool that has only begun: an incident that can come to 600, final in ten hours.
 fn crisis(mut pool: Pool) -> Pool {
     assert_eq!(pool.join_crisis(600, NOW + 36_000, NOW).unwrap(), pool.crisis.number);
@@ -120,10 +126,7 @@ fn an_open_crisis_gives_by_its_ratio_of_treaties_money_first_and_wipes_nothing_o
     // Nothing more, until there is.
     assert_eq!(pool.give(500, 250).unwrap().amount, 0);
     let mut crisis = account(1);
-    assert_eq!(
-        pool.receive_recovery(&mut crisis, 120, NOW).unwrap(),
-        Receipt { recovered: 120, late: 0, to_stream: 0 }
-    );
+    assert_eq!(receive(&mut pool, &mut crisis, 120, NOW), Receipt { recovered: 120, ..Receipt::default() });
     assert_eq!(pool.crisis_ratio().unwrap(), (620, 1_000));
     let more = pool.give(500, 250).unwrap();
     assert_eq!((more.amount, more.recovered, more.losses), (60, 60, LossByLayer::default()));
@@ -200,10 +203,10 @@ fn layers_bear_the_whole_loss_at_once_whatever_was_given_before() {
         let mut pool = crisis(pool);
         let mut crisis = account(1);
         let first = if fund_first { pool.give(500, 0).unwrap().amount } else { 0 };
-        pool.receive_recovery(&mut crisis, 200, NOW).unwrap();
+        receive(&mut pool, &mut crisis, 200, NOW);
         pool.book_final(100).unwrap();
         let closing = pool.close_crisis(&mut crisis, end).unwrap();
-        assert_eq!((closing.resources, closing.bucket, closing.to_stream), (500, 500 - first, 0));
+        assert_eq!((closing.resources, closing.bucket), (500, 500 - first));
         assert_eq!(closing.restored.iter().sum::<u64>(), first);
         assert_eq!(pool.give_from_bucket(&mut crisis, 500, first).unwrap().amount, 500 - first);
         assert_eq!((crisis.bucket, pool.crisis_buckets, pool.incident_reserves), (0, 0, 500));
@@ -222,7 +225,7 @@ fn a_tranche_is_wiped_out_only_when_the_crisis_closes() {
     let mut saved = pool;
     for (pool, recovered, over) in [(&mut pool, 0, 1), (&mut saved, 495, 0)] {
         let mut crisis = account(1);
-        pool.receive_recovery(&mut crisis, recovered, NOW).unwrap();
+        receive(pool, &mut crisis, recovered, NOW);
         pool.book_final(100).unwrap();
         pool.close_crisis(&mut crisis, NOW + 36_000).unwrap();
         assert_eq!((pool.tranches[0].assets, pool.tranches[0].wiped_out), (recovered, over));
@@ -239,7 +242,7 @@ fn who_asks_to_leave_in_a_crisis_takes_his_part_of_what_was_lent_along() {
     pool.request_exit(Tranche::Junior, 500_000).unwrap();
     assert_eq!(pool.crisis.taken, [0, 250, 250, 0, 0]);
     let mut crisis = account(1);
-    pool.receive_recovery(&mut crisis, 500, NOW).unwrap();
+    receive(&mut pool, &mut crisis, 500, NOW);
     pool.book_final(100).unwrap();
     pool.close_crisis(&mut crisis, NOW + 36_000).unwrap();
     assert_eq!(layers(&pool), [0, 500, 500, 0, 0]);
@@ -260,16 +263,17 @@ fn money_that_comes_late_goes_to_holders_as_far_as_they_are_short_until_their_de
     let mut crisis = account(1);
     pool.close_crisis(&mut crisis, NOW + 36_000).unwrap();
     assert_eq!((crisis.gross, crisis.resources, crisis.bucket), (500, 200, 200));
-    let late = pool.receive_recovery(&mut crisis, 250, NOW + DAY - 1).unwrap();
-    assert_eq!(late, Receipt { recovered: 0, late: 250, to_stream: 0 });
-    let rest = { pool }.receive_recovery(&mut crisis.clone(), 80, NOW + DAY - 1).unwrap();
-    assert_eq!(rest, Receipt { recovered: 0, late: 50, to_stream: 30 });
-    let too_late = pool.receive_recovery(&mut crisis, 80, NOW + DAY).unwrap();
-    assert_eq!(too_late, Receipt { recovered: 0, late: 0, to_stream: 80 });
-    assert_eq!((crisis.resources, crisis.bucket, pool.crisis_buckets, pool.second_stream.amount), (450, 450, 450, 80));
+    let late = receive(&mut pool, &mut crisis, 250, NOW + DAY - 1);
+    assert_eq!(late, Receipt { late: 250, ..Receipt::default() });
+    let rest = receive(&mut { pool }, &mut crisis.clone(), 80, NOW + DAY - 1);
+    assert_eq!(rest, Receipt { late: 50, surplus: 30, ..Receipt::default() });
+    let too_late = receive(&mut pool, &mut crisis, 80, NOW + DAY);
+    assert_eq!(too_late, Receipt { surplus: 80, ..Receipt::default() });
+    // The tranche that bore all of it is over: what was its is the surplus's.
+    assert_eq!((crisis.resources, crisis.bucket, pool.crisis_buckets, pool.surplus), (450, 450, 450, 80));
     assert_eq!(pool.give_from_bucket(&mut crisis, 300, 0).unwrap().amount, 270);
     assert_eq!(pool.release_bucket(&mut crisis).unwrap(), 180);
-    assert_eq!((pool.surplus, pool.crisis_buckets), (180, 0));
+    assert_eq!((pool.surplus, pool.crisis_buckets), (260, 0));
     pool.invariant().unwrap();
 }
 
@@ -277,14 +281,14 @@ fn money_that_comes_late_goes_to_holders_as_far_as_they_are_short_until_their_de
 fn in_a_crisis_no_epoch_is_paid_however_late_and_whatever_is_there() {
     let mut pool = crisis(pool_with(0, 2_000, 0));
     let late = NOW + 31 * DAY + 1;
-    refused(pool.free_for_exits(TODAY, AlertLevel::None, late), PoolInCrisis);
+    refused(pool.free_for_exits(TODAY, &InwardRisk::default(), late), PoolInCrisis);
     pool.give(500, 0).unwrap();
-    refused(pool.free_for_exits(TODAY, AlertLevel::None, late), PoolInCrisis);
+    refused(pool.free_for_exits(TODAY, &InwardRisk::default(), late), PoolInCrisis);
     assert_eq!(pool.alert(), AlertLevel::Due);
     refused(pool.require_no_alert(), PoolInCrisis);
     pool.book_final(100).unwrap();
     pool.close_crisis(&mut account(1), late).unwrap();
-    assert_eq!(pool.free_for_exits(TODAY, AlertLevel::None, late).unwrap(), 1_500);
+    assert_eq!(pool.free_for_exits(TODAY, &InwardRisk::default(), late).unwrap(), 1_500);
 }
 
 #[test]
@@ -350,10 +354,180 @@ fn units_are_priced_with_what_was_lent() {
         pool.give(loss, 0).unwrap();
         // Half of those who stay.
         let _ = pool.request_exit(Tranche::Junior, 30_000_000_000_000);
-        pool.receive_recovery(&mut account(1), loss, NOW).unwrap();
+        receive(&mut pool, &mut account(1), loss, NOW);
         pool.book_final(0).unwrap();
         pool.close_crisis(&mut account(1), NOW + 36_000).unwrap();
         let before = pool.tranches[0].worth_of_units(40_000_000_000_000).unwrap();
         assert!(before.abs_diff(40_000_000_000) <= 2, "{left} left: {before}");
+    }
+}
+
+/// A pool whose crisis came to `gross` and is closed, while treaties owed it an amount and had paid nothing.
+fn closed_with(mut pool: Pool, gross: u64, owed: u64) -> (Pool, Crisis) {
+    let mut crisis = account(pool.crisis.number + 1);
+    pool.join_crisis(gross, NOW + 36_000, NOW).unwrap();
+    pool.book_growth(gross).unwrap();
+    pool.book_final(0).unwrap();
+    pool.crisis.owed = owed;
+    let closing = pool.close_crisis(&mut crisis, NOW + 36_000).unwrap();
+    assert_eq!((crisis.owed, closing.recoverable_surplus), (owed, crisis.recoverable_surplus));
+    pool.invariant().unwrap();
+    (pool, crisis)
+}
+
+#[test]
+fn late_money_is_theirs_who_bore_the_loss_whoever_came_in_since() {
+    // 300,000 of loss, of which a treaty owes 250,000: it went to the surplus for a cover of a dollar, or to whoever had
+    // deposited the most.
+    let (mut pool, mut crisis) = closed_with(pool_with(1, 0, 500_000), 300_000, 250_000);
+    assert_eq!(layers(&pool), [0, 0, 0, 200_001, 0]);
+    assert_eq!((crisis.recoverable, crisis.recoverable_surplus), ([0, 250_000], 0));
+    assert_eq!(pool.tranche(Tranche::Senior).recoverable, 250_000);
+    pool.add_exposure(0, 1).unwrap();
+    // A million buys shares at 450,002 for 500,001,000 of them: what is to come is in the price.
+    let shares = pool.deposit(Tranche::Senior, 1_000_000, 0).unwrap();
+    assert_eq!(shares, 1_111_108_395);
+    // In parts: what is paid goes to the tranche, at once, and nothing of it to the exposed surplus.
+    for (part, left) in [(100_000, 150_000), (150_000, 0)] {
+        let receipt = pool.receive_recovery(&mut crisis, part, part, NOW + 40_000).unwrap();
+        assert_eq!(receipt, Receipt { staying: [0, part], ..Receipt::default() });
+        assert_eq!((crisis.recoverable[1], pool.tranche(Tranche::Senior).recoverable), (left, left));
+    }
+    assert_eq!(layers(&pool), [0, 0, 0, 1_450_001, 0]);
+    let senior = pool.tranche(Tranche::Senior);
+    assert_eq!(senior.worth_of_shares(shares).unwrap(), 999_999);
+    // As if the treaty had been called in time: 50,000 of loss, a unit of which the surplus bore.
+    assert_eq!(senior.worth_of_shares(500_000_000).unwrap(), 450_001);
+    pool.invariant().unwrap();
+}
+
+#[test]
+fn late_money_goes_back_senior_first_then_junior_then_surplus() {
+    // Of 700 the surplus bore 100, junior 450, senior 150.
+    let start = || closed_with(pool_with(100, 500, 500), 700, 700);
+    let (_, crisis) = closed_with(pool_with(100, 500, 500), 700, 650);
+    // Junior is over with its last unit: what was its comes to the surplus.
+    assert_eq!((crisis.recoverable, crisis.recoverable_surplus), ([500, 100], 50));
+    let (mut pool, mut crisis) = start();
+    assert_eq!((pool.tranches[0].wiped_out, pool.tranches[0].recoverable), (1, 0));
+    let receipt = pool.receive_recovery(&mut crisis, 160, 160, NOW + 40_000).unwrap();
+    assert_eq!(receipt, Receipt { staying: [0, 100], surplus: 60, ..Receipt::default() });
+    assert_eq!((crisis.recoverable, crisis.recoverable_surplus), ([440, 0], 100));
+    // A new series gets nothing of it.
+    pool.open_series(Tranche::Junior, key(7)).unwrap();
+    pool.deposit(Tranche::Junior, 10_000, 0).unwrap();
+    let receipt = pool.receive_recovery(&mut crisis, 440, 440, NOW + 40_000).unwrap();
+    assert_eq!(receipt, Receipt { surplus: 440, ..Receipt::default() });
+    assert_eq!(pool.tranches[0].assets, 10_000);
+    pool.invariant().unwrap();
+
+    // What restoring a limit costs comes to nobody: the last in the row misses it.
+    let (mut pool, mut crisis) = closed_with(pool_with(100, 5_000, 500), 700, 700);
+    assert_eq!((crisis.recoverable, crisis.recoverable_surplus), ([600, 0], 100));
+    let receipt = pool.receive_recovery(&mut crisis, 300, 250, NOW + 40_000).unwrap();
+    assert_eq!(receipt, Receipt { staying: [250, 0], ..Receipt::default() });
+    assert_eq!((crisis.recoverable, crisis.recoverable_surplus), ([350, 0], 50));
+    assert_eq!(pool.tranches[0].recoverable, 350);
+    // With the last incident nothing can come any more.
+    pool.release_bucket(&mut crisis).unwrap();
+    assert_eq!((crisis.recoverable, crisis.recoverable_surplus, pool.tranches[0].recoverable), ([0, 0], 0, 0));
+}
+
+#[test]
+fn who_leaves_takes_what_treaties_owe_along_until_he_is_paid() {
+    let mut pool = pool_with(0, 0, 8_000_000);
+    pool.request_exit(Tranche::Senior, 2_000_000_000).unwrap();
+    let (mut pool, mut crisis) = closed_with(pool, 4_000_000, 2_000_000);
+    // 6 : 2, as the loss was.
+    let owed = |pool: &Pool| (pool.tranches[1].recoverable, pool.tranches[1].exiting_recoverable);
+    assert_eq!((layers(&pool), owed(&pool)), ([0, 0, 0, 3_000_000, 1_000_000], (1_500_000, 500_000)));
+    // A third of who stays asks as well, and nobody's part moves.
+    pool.request_exit(Tranche::Senior, 2_000_000_000).unwrap();
+    let [.., staying, exiting] = layers(&pool);
+    assert!(staying.abs_diff(2_000_000) <= 1 && exiting.abs_diff(2_000_000) <= 1);
+    let (of_staying, of_exiting) = owed(&pool);
+    assert!(of_staying.abs_diff(1_000_000) <= 2 && of_exiting.abs_diff(1_000_000) <= 2);
+    // Somebody comes in: what is exiting is owed as much as before.
+    pool.deposit(Tranche::Senior, 9_000_000, 0).unwrap();
+    assert_eq!(owed(&pool), (of_staying, of_exiting));
+    // Half of the treaty's money comes: to each class as it is owed, not by what it has.
+    let receipt = pool.receive_recovery(&mut crisis, 1_000_000, 1_000_000, NOW + 40_000).unwrap();
+    assert!(receipt.staying[1].abs_diff(500_000) <= 2 && receipt.exiting[1].abs_diff(500_000) <= 2, "{receipt:?}");
+    // Who is paid leaves the rest to those who stay.
+    let mut epoch = ExitEpoch { units: [0, pool.tranches[1].units], ..epoch_of(&mut pool) };
+    pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW + 40_000).unwrap();
+    assert_eq!((pool.tranches[1].exiting, owed(&pool)), (0, (1_000_000, 0)));
+    pool.invariant().unwrap();
+}
+
+/// The epoch of yesterday, in the queue.
+fn epoch_of(pool: &mut Pool) -> ExitEpoch {
+    pool.enqueue_epoch(TODAY - 1).unwrap();
+    ExitEpoch {
+        pool: key(3),
+        rent_payer: key(22),
+        version: 2,
+        bump: 255,
+        series: [0; 2],
+        day: TODAY - 1,
+        tickets: 1,
+        units: [0; 2],
+        open_q63: ExitEpoch::ALL_OPEN,
+        paid_per_unit_q64: [0; 2],
+        reserve: 0,
+        reserved: [0; 32],
+    }
+}
+
+/// Whoever comes in between a loss and a treaty's payment never gains by it, and nobody who bore the loss has less for it.
+#[test]
+fn no_order_of_deposits_exits_and_payments_makes_late_money_a_newcomers() {
+    let mut seed = 7_u64;
+    let mut roll = move |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    for _ in 0..20_000 {
+        let [surplus, junior, senior] = [roll(1_000_000), 10_000 + roll(9_000_000), 10_000 + roll(9_000_000)];
+        let gross = 1 + roll(surplus + junior + senior);
+        let mut pool = pool_with(surplus, junior, senior);
+        pool.terms.min_ticket = 1;
+        let (mut pool, mut crisis) = closed_with(pool, gross, roll(gross + 1));
+        // As if all had been paid in time.
+        let mut in_time = pool_with(surplus, junior, senior);
+        in_time.take_loss(gross - crisis.owed).unwrap();
+        let tranche = if roll(2) == 0 { Tranche::Junior } else { Tranche::Senior };
+        if pool.tranche(tranche).wiped_out != 0 {
+            continue;
+        }
+        let old = pool.tranche(tranche).shares;
+        let (mut paid_in, mut fresh, mut deposits) = (0, 0, 0);
+        loop {
+            match roll(4) {
+                0 if deposits < 4 => {
+                    let amount = 1 + roll(20_000_000);
+                    if let Ok(shares) = pool.deposit(tranche, amount, 0) {
+                        (paid_in, fresh, deposits) = (paid_in + amount, fresh + shares, deposits + 1);
+                    }
+                }
+                1 if crisis.owed > 0 => {
+                    let part = 1 + roll(crisis.owed);
+                    pool.receive_recovery(&mut crisis, part, part, NOW + 40_000).unwrap();
+                }
+                2 if roll(3) == 0 => break,
+                _ => {}
+            }
+            pool.invariant().unwrap();
+        }
+        let owed = crisis.owed;
+        pool.receive_recovery(&mut crisis, owed, owed, NOW + 40_000).unwrap();
+        let book = pool.tranche(tranche);
+        assert_eq!(book.all_recoverable(), 0);
+        let worth = book.worth_of_shares(fresh).unwrap();
+        assert!(worth <= paid_in, "{worth} of {paid_in}");
+        let theirs = book.worth_of_shares(old).unwrap();
+        let before = in_time.tranche(tranche).worth_of_shares(old).unwrap();
+        // But for what the virtual shares of so few take.
+        assert!(theirs + 1 + before / 1_000 >= before, "{theirs} of {before}");
     }
 }

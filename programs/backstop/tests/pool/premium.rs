@@ -457,34 +457,6 @@ fn the_premium_of_a_product_that_is_over_is_divided_and_never_ceded_beyond_what_
 }
 
 #[test]
-fn late_money_comes_in_evenly_and_is_not_ceded() {
-    let mut pool = pool_with(0, 1_000_000, 0);
-    pool.terms.surplus_bps = 0;
-    cede(&mut pool, NOW, NOW + 500 * DAY, 1_000_000);
-    pool.cash += 9_000;
-    pool.stream_late(9_000).unwrap();
-    assert_eq!(pool.second_stream, SecondStream { amount: 9_000, until: NOW + 90 * DAY });
-    pool.invariant().unwrap();
-    let accrual = accrued(&mut pool, NOW + 30 * DAY);
-    assert_eq!((accrual.earned, accrual.late, accrual.ceded, accrual.junior), (0, 3_000, [0; 2], 3_000));
-    // 6,000 over 60 days and 3,000 over 90 go on as one, over 70.
-    pool.cash += 3_000;
-    pool.stream_late(3_000).unwrap();
-    assert_eq!(pool.second_stream, SecondStream { amount: 9_000, until: NOW + 100 * DAY });
-    // It stands with the rest.
-    pool.stands_since = NOW + 31 * DAY;
-    assert_eq!(accrued(&mut pool, NOW + 99 * DAY).late, 128); // 9,000 / 70 = 128.6
-    pool.stands_since = 0;
-    assert_eq!(accrued(&mut pool, NOW + 100 * DAY).late, 8_872);
-    assert_eq!(pool.second_stream.amount, 0);
-    // Four cooldowns, if these are longer.
-    pool.terms.cooldown_seconds = 30 * 86_400;
-    pool.cash += 1;
-    pool.stream_late(1).unwrap();
-    assert_eq!(pool.second_stream.until, NOW + 220 * DAY);
-}
-
-#[test]
 fn accrual_never_earns_more_than_there_is() {
     let mut pool = earning(0, 1_000, 0);
     pool.unearned_premium = 50;

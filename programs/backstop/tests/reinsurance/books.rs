@@ -339,28 +339,62 @@ fn account(address: Pubkey, pool: &Pool) -> AccountInfo<'static> {
     AccountInfo::new(key, false, false, lamports, data, owner, false)
 }
 
-/// The worst alert of a reinsurer whose cedants are in these states: (alerts, of which due).
-fn worst(states: &[(u32, u32)]) -> AlertLevel {
-    let mut pool = reinsurer_with(0, 0, 0);
-    let mut accounts = vec![];
-    for (number, (alerts, due)) in (1..).zip(states) {
-        let mut cedant = crate::common::pool();
-        (cedant.alerts, cedant.alerts_due) = (*alerts, *due);
-        // A unit in alert of no capital at all is not small.
-        cedant.alert_exposure = u64::from(*alerts);
-        pool.inward[usize::from(number) - 1] =
-            InwardTreaty { treaty: key(number), cedant: key(100 + number), limit: 1 };
-        accounts.push(account(key(100 + number), &cedant));
-    }
-    pool.worst_cedant_alert(accounts.leak()).unwrap()
+/// What can fall on a reinsurer by one treaty of a limit, whose cedant has so much in alert, so many alerts that are due, and
+/// a crisis that can grow so much, in which the treaty owes so much.
+fn risk(limit: u64, (in_alert, due): (u64, u32), growth: u64, owed: u64) -> InwardRisk {
+    let mut cedant = crate::common::pool();
+    (cedant.alerts, cedant.alerts_due, cedant.alert_exposure) = (u32::from(in_alert > 0), due, in_alert);
+    cedant.crisis.growth = growth;
+    cedant.quota_shares[0] = QuotaShareInForce { treaty: key(1), owed, ..QuotaShareInForce::default() };
+    let mut risk = InwardRisk::default();
+    risk.add(&InwardTreaty { treaty: key(1), cedant: key(101), limit }, &cedant).unwrap();
+    risk
 }
 
 #[test]
-fn the_worst_alert_among_the_cedants_counts() {
-    assert_eq!(worst(&[]), AlertLevel::None);
-    assert_eq!(worst(&[(0, 0), (0, 0)]), AlertLevel::None);
-    assert_eq!(worst(&[(0, 0), (2, 0)]), AlertLevel::Breaching);
-    assert_eq!(worst(&[(2, 1), (2, 0), (0, 0)]), AlertLevel::Due);
+fn what_can_fall_on_a_reinsurer_is_what_is_owed_can_grow_or_is_in_alert_up_to_its_limit() {
+    let of = |amount, owes, level| InwardRisk { amount, owes, level };
+    assert_eq!(risk(100, (0, 0), 0, 0), InwardRisk::default());
+    assert_eq!(risk(0, (5, 1), 0, 0), InwardRisk::default());
+    assert_eq!(risk(100, (30, 0), 0, 0), of(30, false, AlertLevel::Breaching));
+    assert_eq!(risk(100, (30, 1), 0, 0), of(30, false, AlertLevel::Due));
+    assert_eq!(risk(100, (30, 0), 20, 0), of(50, false, AlertLevel::Due));
+    assert_eq!(risk(100, (30, 0), 20, 40), of(90, true, AlertLevel::Due));
+    assert_eq!(risk(100, (30, 0), 80, 40), of(100, true, AlertLevel::Due));
+}
+
+#[test]
+fn small_is_measured_by_the_reinsurer() {
+    // It was measured by the cedant: 5,000 in alert of a million were small, and half of a reinsurer of 10,000 left.
+    let alert = risk(5_000, (5_000, 0), 0, 0);
+    let mut thin = reinsurer_with(0, 10_000, 0);
+    (thin.tranches[0].exiting, thin.tranches[0].units, thin.cash) = (5_000, 5_000_000, 15_000);
+    refused(thin.free_for_exits(TODAY - 1, &alert, NOW), PoolInAlert);
+    refused(thin.require_small(&alert), PoolInAlert);
+    // What is owed moves on by a call, also where nobody has made it.
+    let owed = risk(5_000, (0, 0), 0, 5_000);
+    refused(thin.free_for_exits(TODAY - 1, &owed, NOW), TreatyOwes);
+    refused(thin.free_for_exits(TODAY - 1, &owed, NOW + 40 * DAY), TreatyOwes);
+    refused(thin.require_small(&owed), TreatyOwes);
+    // A little stops nobody, but stays behind, and as much that it stays small.
+    let little = risk(5_000, (20, 1), 30, 25);
+    thin.require_small(&little).unwrap();
+    assert_eq!(little.amount, 75);
+    assert_eq!(thin.free_for_exits(TODAY - 1, &little, NOW).unwrap(), 0);
+    let less = risk(5_000, (20, 1), 0, 25);
+    assert_eq!(thin.free_for_exits(TODAY - 1, &less, NOW).unwrap(), 15_000 - 200 * 45);
+    // One unit more than a two hundredth.
+    thin.require_small(&InwardRisk { amount: 75, ..less }).unwrap();
+    refused(thin.require_small(&InwardRisk { amount: 76, ..less }), TreatyOwes);
+    // Of several treaties it is the sum.
+    let mut both = risk(100, (60, 0), 0, 0);
+    both.add(&InwardTreaty { treaty: key(2), cedant: key(101), limit: 40 }, &{
+        let mut cedant = crate::common::pool();
+        cedant.alert_exposure = 60;
+        cedant
+    })
+    .unwrap();
+    assert_eq!(both.amount, 100);
 }
 
 #[test]
@@ -373,7 +407,7 @@ fn every_cedant_is_passed_and_nothing_else() {
     let cedant = |number| account(key(number), &crate::common::pool());
     let with = |numbers: &[u8]| {
         let accounts: Vec<AccountInfo> = numbers.iter().map(|number| cedant(*number)).collect();
-        pool.worst_cedant_alert(accounts.leak())
+        pool.inward_risk(accounts.leak())
     };
     with(&[101, 102]).unwrap();
     refused(with(&[101]), CedantsMissing);

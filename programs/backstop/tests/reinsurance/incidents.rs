@@ -373,7 +373,8 @@ fn funding_closes_a_crisis_that_is_due_and_gives_all_that_there_is() {
         bucket: 5_000,
         restored: [0; 5],
         losses,
-        to_stream: 0,
+        recoverable: [0; 2],
+        recoverable_surplus: 0,
     };
     assert_eq!((funding.growth, funding.closing), (None, Some(closing)));
     assert_eq!(funding.giving, Giving { amount: 5_000, bucket: 5_000, ..Giving::default() });

@@ -23,6 +23,10 @@ pub struct Class {
     pub series: u8,
     /// Whether the series was wiped out.
     pub over: bool,
+    /// How often its start was lowered tenfold.
+    pub lowered: u8,
+    /// What treaties still owe for losses that what stays, and what is exiting, has borne.
+    pub recoverable: [N; 2],
 }
 
 /// A premium on its way to be earned.
@@ -39,8 +43,9 @@ pub struct Stream {
 }
 
 impl Class {
-    /// Whether a share or an exit unit is worth less than a part of what it began at.
+    /// Whether a share or an exit unit is worth less than a part of its start.
     pub fn is_below(&self, part: N) -> bool {
+        let part = part * 10_u128.pow(self.lowered.into());
         let below = |claims: N, pot: N| (pot + 1) * part * V < claims + V;
         below(self.shares, self.assets) || below(self.units, self.exiting)
     }
@@ -116,8 +121,6 @@ pub struct Pool {
     pub closed: Vec<super::Closed>,
     /// Premium of ended products that is not decided about.
     pub set_aside: N,
-    /// What came in late and is spread over time, and when all of it is in.
-    pub late: (N, i64),
     /// Alerts so far.
     pub alert_seq: u64,
     /// Since when alerts hold the pool.
@@ -147,7 +150,7 @@ impl Pool {
         let crises: N = self.closed.iter().map(|closed| closed.bucket).sum();
         let recovered = self.crisis.as_ref().map_or(0, |crisis| crisis.recovered);
         let reserves = self.incident_reserves + crises + recovered + self.exit_reserves;
-        let premium = self.unearned + self.refunds + self.set_aside + self.late.0;
+        let premium = self.unearned + self.refunds + self.set_aside;
         self.surplus + classes + premium + reserves + self.payable.values().sum::<N>()
     }
 
@@ -247,6 +250,14 @@ impl Pool {
     /// What nobody owns goes to the surplus.
     pub(super) fn sweep(&mut self, tranche: usize) {
         let class = &mut self.classes[tranche];
+        // What treaties owe those who are gone is the others', or nobody's.
+        let owed: N = class.recoverable.iter().sum();
+        match (class.shares > 0, class.units > 0) {
+            (true, true) => {}
+            (true, false) => class.recoverable = [owed, 0],
+            (false, true) => class.recoverable = [0, owed],
+            (false, false) => class.recoverable = [0, 0],
+        }
         if class.shares == 0 {
             self.surplus += std::mem::take(&mut class.assets);
         }
@@ -319,13 +330,7 @@ impl Model {
             books.fractions[0] = 0;
         }
         books.unearned -= earned;
-        // Late money comes in evenly.
-        let (amount, end) = books.late;
-        let seconds = |from: i64, to: i64| (to - from).max(0).unsigned_abs() as N;
-        let late =
-            if amount == 0 || until >= end { amount } else { amount * seconds(begin, until) / seconds(begin, end) };
-        books.late.0 -= late;
-        self.share_out(pool, earned, late, begin);
+        self.share_out(pool, earned, 0, begin);
     }
 
     /// The quota share within whose term a moment is.
@@ -336,7 +341,7 @@ impl Model {
         self.pools[pool].quota_shares.iter().map(|(treaty, _)| *treaty).find(in_term)
     }
 
-    /// Shares out what was earned, at `at`, and what came late, which are in no entry any more; of the first the quota
+    /// Shares out what was earned, at `at`, and what an incident left, which are in no entry any more; of the first the quota
     /// share of that moment gets its part.
     pub(super) fn share_out(&mut self, pool: usize, earned: N, late: N, at: i64) {
         if earned == 0 && late == 0 {
@@ -532,14 +537,22 @@ impl Model {
                 }
                 self.accrue(pool);
                 self.need_takes_capital(pool)?;
+                need(self.inward_is_small(pool), "more than a little may be lost by its cedants")?;
+                let of_others = self.required(pool) == 0 && self.pools[pool].unearned > 0;
+                need(self.pools[pool].kind == PoolKind::Cover || !of_others, "it earns for a risk that is over")?;
+                let calm = self.alerts(pool).count == 0;
                 let (amount, tranche) = (N::from(amount), tranche.index());
                 let books = &mut self.pools[pool];
                 let least = N::from(books.terms.min_first_deposit);
                 let class = &mut books.classes[tranche];
                 need(!class.over, "the tranche was wiped out")?;
-                need(!class.is_below(10), "the tranche is in ruin")?;
+                if class.is_below(10) {
+                    need(calm && class.lowered < 3, "the tranche is in ruin")?;
+                    class.lowered += 1;
+                }
                 need(class.shares > 0 || amount >= least, "the first deposit is too small")?;
-                let issued = issue(amount, class.shares, class.assets)?;
+                // Whoever comes in pays for what treaties owe.
+                let issued = issue(amount, class.shares, class.assets + class.recoverable[0])?;
                 need(issued > 0 && issued >= N::from(min_shares), "too few shares")?;
                 class.assets += amount;
                 class.shares += issued;

@@ -1,6 +1,6 @@
 //! Exits: tickets, epochs, the queue.
 
-use super::{DAY, MOST, Model, N, Rule, day, issue, need, start, take, worth};
+use super::{Class, DAY, MOST, Model, N, Rule, day, issue, need, start, take, worth};
 use crate::fuzz::op::Who;
 
 /// A request to leave.
@@ -95,14 +95,17 @@ impl Model {
         take(held, shares, "not enough shares")?;
         self.accrue(pool);
         let now = self.now;
-        let large = self.is_ticket(pool, tranche, shares);
         let books = &mut self.pools[pool];
+        let least = N::from(books.terms.min_ticket);
         let class = &mut books.classes[tranche];
         need(!class.over, "the tranche was wiped out")?;
-        // What was lent to a crisis counts, and goes along.
+        // What was lent to a crisis, and what treaties owe, counts and goes along.
         let taken = books.crisis.as_ref().map_or([0; 5], |crisis| crisis.taken);
-        let (staying, exiting) = (class.assets + taken[1 + 2 * tranche], class.exiting + taken[2 + 2 * tranche]);
+        let [owed, owed_exiting] = class.recoverable;
+        let staying = class.assets + taken[1 + 2 * tranche] + owed;
+        let exiting = class.exiting + taken[2 + 2 * tranche] + owed_exiting;
         let whole = worth(shares, class.shares, staying);
+        let large = whole >= least || shares >= least * 1_000 || shares == class.shares;
         need(whole > 0 && large, "the ticket is too small")?;
         let units = issue(whole, class.units, exiting)?;
         let value = if staying == class.assets { whole } else { class.assets * whole / staying };
@@ -111,10 +114,13 @@ impl Model {
         take(&mut class.assets, value, "books: assets")?;
         class.exiting += value;
         class.units += units;
+        let moved = if owed == 0 { 0 } else { owed * whole / staying };
+        class.recoverable = [owed - moved, owed_exiting + moved];
         books.asked_today += value;
         let nobody_stays = class.shares == 0;
         if let Some(crisis) = &mut books.crisis {
-            let moved = if nobody_stays { crisis.taken[1 + 2 * tranche] } else { whole - value };
+            let lent = crisis.taken[1 + 2 * tranche];
+            let moved = if nobody_stays { lent } else { (whole - value - moved).min(lent) };
             crisis.taken[1 + 2 * tranche] -= moved;
             crisis.taken[2 + 2 * tranche] += moved;
         }
@@ -196,8 +202,13 @@ impl Model {
         need(open_units > 0, "nothing is open")?;
         let class = &mut books.classes[tranche];
         let value = worth(open_units, class.units, class.exiting);
-        let issued = issue(value, class.shares, class.assets)?;
+        // What treaties owe goes along, and is paid for.
+        let owed = class.recoverable[1] * open_units / class.units;
+        let issued = issue(value + owed, class.shares, class.assets + class.recoverable[0])?;
         need(issued > 0, "too little for a share")?;
+        if class.shares > 0 {
+            class.recoverable = [class.recoverable[0] + owed, class.recoverable[1] - owed];
+        }
         take(&mut class.units, open_units, "books: units")?;
         take(&mut class.exiting, value, "books: exiting")?;
         class.assets += value;
@@ -224,17 +235,37 @@ impl Model {
     pub fn free(&self, pool: usize, epoch_day: u32) -> Rule<N> {
         let books = &self.pools[pool];
         let own = self.alerts(pool);
-        let in_crisis = |pool: usize| self.pools[pool].crisis.is_some();
-        let held = |pool: usize| in_crisis(pool) || self.is_held(pool);
-        let due = |pool: usize| in_crisis(pool) || (self.is_held(pool) && self.alerts(pool).due > 0);
-        let cedants = || books.inward.iter().map(|treaty| self.treaties[*treaty].cedant);
-        if held(pool) || cedants().any(held) {
+        need(books.crisis.is_none(), "the pool is in a crisis")?;
+        let held = self.is_held(pool) || !self.inward_is_small(pool);
+        if held {
             let late = self.now > start(epoch_day + 1) + 30 * DAY;
-            need(late && !in_crisis(pool) && !due(pool) && !cedants().any(due), "the pool is in alert")?;
+            let due = self.is_held(pool) && own.due > 0;
+            let inward_due = books.inward.iter().any(|treaty| self.inward_risk(*treaty).1);
+            need(late && !due && !inward_due, "the pool is in alert")?;
         }
         let free = books.bearing().saturating_sub(self.least_capital(pool));
         // Small alerts stay small by what is left.
-        Ok(if held(pool) { free } else { free.min(books.bearing().saturating_sub(own.exposure * 200)) })
+        let small = (own.exposure + self.inward_amount(pool)) * 200;
+        Ok(if held { free } else { free.min(books.bearing().saturating_sub(small)) })
+    }
+
+    /// What can fall on the reinsurer by a treaty: what it owes, what is in alert and what the cedant's crisis can grow, and
+    /// at most what it stands behind; and whether any of that is due.
+    pub fn inward_risk(&self, treaty: usize) -> (N, bool) {
+        let treaty = &self.treaties[treaty];
+        let alerts = self.alerts(treaty.cedant);
+        let growth = self.pools[treaty.cedant].crisis.as_ref().map_or(0, |crisis| crisis.growth);
+        let amount = (treaty.owed + alerts.exposure + growth).min(treaty.open_limit());
+        (amount, amount > 0 && (treaty.owed > 0 || growth > 0 || alerts.due > 0))
+    }
+
+    fn inward_amount(&self, pool: usize) -> N {
+        self.pools[pool].inward.iter().map(|treaty| self.inward_risk(*treaty).0).sum()
+    }
+
+    /// Whether what can fall on a reinsurer is at most a two hundredth of what absorbs losses.
+    pub fn inward_is_small(&self, pool: usize) -> bool {
+        self.inward_amount(pool) * 200 <= self.pools[pool].bearing()
     }
 
     pub(super) fn settle_epoch(&mut self, pool: usize, epoch_day: u32, all_cedants: bool) -> Rule {
@@ -270,6 +301,10 @@ impl Model {
             (after, closed, paid)
         };
         for class in 0..2 {
+            // Whoever is paid leaves what treaties owe to those who stay.
+            let Class { shares, units, recoverable: [owed, exiting], .. } = books.classes[class];
+            let left = if exiting == 0 || shares == 0 { 0 } else { exiting * closed[class] / units };
+            books.classes[class].recoverable = [owed + left, exiting - left];
             take(&mut books.classes[class].units, closed[class], "books: units")?;
             take(&mut books.classes[class].exiting, paid[class], "books: exiting")?;
             books.sweep(class);

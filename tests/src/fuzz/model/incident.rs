@@ -105,6 +105,66 @@ pub struct Closed {
     pub bucket: N,
     /// Until when late money goes to it first.
     pub until: i64,
+    /// What treaties owe it.
+    pub owed: N,
+    /// What of that is the surplus's, the juniors' and the seniors', of the series that bore the loss.
+    pub recoverable: [N; 3],
+    /// These series.
+    pub series: [u8; 2],
+}
+
+impl Closed {
+    /// What treaties owe beyond what its holders are short.
+    fn beyond_holders(&self) -> N {
+        self.owed.saturating_sub(self.gross - self.resources)
+    }
+}
+
+impl super::Pool {
+    /// Takes up to an amount off what treaties owe a tranche, off both classes as they are owed. Returns what of each.
+    fn take_recoverable(&mut self, tranche: usize, series: u8, amount: N) -> [N; 2] {
+        let class = &mut self.classes[tranche];
+        let all: N = class.recoverable.iter().sum();
+        if class.over || class.series != series || all == 0 {
+            return [0, 0];
+        }
+        let amount = amount.min(all);
+        let exiting = amount * class.recoverable[1] / all;
+        class.recoverable[0] -= amount - exiting;
+        class.recoverable[1] -= exiting;
+        [amount - exiting, exiting]
+    }
+
+    /// Takes in what came for a closed crisis of which holders have what they are due: to those who bore the loss.
+    pub(super) fn recover(&mut self, closed: &mut Closed, amount: N) {
+        let mut rest = amount;
+        for tranche in [1, 0] {
+            let part = rest.min(closed.recoverable[1 + tranche]);
+            closed.recoverable[1 + tranche] -= part;
+            rest -= part;
+            let [staying, exiting] = self.take_recoverable(tranche, closed.series[tranche], part);
+            self.classes[tranche].assets += staying;
+            self.classes[tranche].exiting += exiting;
+            self.surplus += part - staying - exiting;
+        }
+        closed.recoverable[0] = closed.recoverable[0].saturating_sub(rest);
+        self.surplus += rest;
+        let can_come = closed.beyond_holders();
+        self.write_off(closed, can_come);
+    }
+
+    /// What can no longer come is written off: the surplus's part first, then the juniors', then the seniors'.
+    pub(super) fn write_off(&mut self, closed: &mut Closed, can_come: N) {
+        let mut over = closed.recoverable.iter().sum::<N>().saturating_sub(can_come);
+        for layer in 0..3 {
+            let part = over.min(closed.recoverable[layer]);
+            closed.recoverable[layer] -= part;
+            over -= part;
+            if layer > 0 {
+                self.take_recoverable(layer - 1, closed.series[layer - 1], part);
+            }
+        }
+    }
 }
 
 impl Model {
@@ -406,10 +466,31 @@ impl Model {
         }
         let recovered = crisis.recovered + crisis.given - lent;
         let resources = crisis.gross.min(books.bearing() + recovered);
+        let before = [books.classes[0].clone(), books.classes[1].clone()];
+        let mut borne = books.clone().bear(resources.saturating_sub(recovered))?;
         books.lose(resources.saturating_sub(recovered))?;
         let bucket = resources - crisis.given;
-        let (gross, until) = (crisis.gross, crisis.until);
-        books.closed.push(Closed { number: crisis.number, gross, resources, bucket, until });
+        let (gross, until, number) = (crisis.gross, crisis.until, crisis.number);
+        let series = [before[0].series, before[1].series];
+        let mut closed = Closed { number, gross, resources, bucket, until, owed: 0, recoverable: [0; 3], series };
+        closed.owed = self.members(pool, number).flat_map(|it| &it.noted).map(|noted| noted.owed - noted.paid).sum();
+        // What is still owed is the seniors' first, then the juniors', then the surplus's, as far as they bore the loss.
+        let mut left = closed.beyond_holders();
+        let books = &mut self.pools[pool];
+        for tranche in [1, 0] {
+            let [staying, exiting] = [borne[1 + 2 * tranche], borne[2 + 2 * tranche]];
+            let part = left.min(staying + exiting);
+            left -= part;
+            closed.recoverable[1 + tranche] = part;
+            let class = &mut books.classes[tranche];
+            if part > 0 && !class.over {
+                let of_exiting = part * exiting / (staying + exiting);
+                class.recoverable[0] += part - of_exiting;
+                class.recoverable[1] += of_exiting;
+            }
+        }
+        closed.recoverable[0] = left.min(std::mem::take(&mut borne[0]));
+        books.closed.push(closed);
         self.note_held(pool);
         self.stand(pool, self.pools[pool].alerts_since);
         let books = &mut self.pools[pool];
@@ -417,23 +498,7 @@ impl Model {
             let treaty = &mut self.treaties[layer];
             treaty.limit_left += std::mem::take(&mut treaty.later);
         }
-        self.come_late(pool, recovered.saturating_sub(resources));
         Ok(())
-    }
-
-    /// Spreads money that is in no entry over 90 days or four cooldowns; with what is not in yet it goes on as one.
-    pub(super) fn come_late(&mut self, pool: usize, amount: N) {
-        if amount == 0 {
-            return;
-        }
-        let books = &mut self.pools[pool];
-        let now = books.accrued_at;
-        let until = now + (4 * i64::from(books.terms.cooldown_seconds)).max(90 * DAY);
-        let left = |until: i64| (until - now).max(0).unsigned_abs() as N;
-        let (before, end) = books.late;
-        let sum = before + amount;
-        let ahead = ceil(before * left(end) + amount * left(until), sum);
-        books.late = (sum, now + i64::try_from(ahead).expect("it fits"));
     }
 
     fn fund(&mut self, product: usize) -> Rule {
@@ -564,7 +629,9 @@ impl Model {
         take(&mut books.refunds, refunds, "books: premium to be given back")?;
         books.surplus += left + refunds;
         if last && let Some(place) = books.closed.iter().position(|closed| closed.number == crisis) {
-            books.surplus += books.closed.remove(place).bucket;
+            let mut closed = books.closed.remove(place);
+            books.surplus += closed.bucket;
+            books.write_off(&mut closed, 0);
         }
         Ok(())
     }

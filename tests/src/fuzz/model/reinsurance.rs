@@ -256,13 +256,16 @@ impl Model {
         match books.crisis.as_mut().filter(|open| open.number == crisis) {
             Some(open) => open.recovered += received,
             None => {
-                let closed = books.closed.iter_mut().find(|closed| closed.number == crisis);
-                let closed = closed.ok_or("books: the crisis is gone")?;
+                let place = books.closed.iter().position(|closed| closed.number == crisis);
+                let place = place.ok_or("books: the crisis is gone")?;
+                let mut closed = books.closed[place].clone();
                 let short = if now < closed.until { closed.gross - closed.resources } else { 0 };
                 let late = received.min(short);
                 closed.resources += late;
                 closed.bucket += late;
-                self.come_late(cedant, received - late);
+                closed.owed -= paid;
+                books.recover(&mut closed, received - late);
+                books.closed[place] = closed;
             }
         }
         Ok(())

@@ -370,7 +370,8 @@ impl Pool {
                 (*receipt.staying.of_mut(tranche), *receipt.exiting.of_mut(tranche)) = (staying, exiting);
             }
         }
-        let to_tranches = receipt.staying.iter().chain(&receipt.exiting).try_fold(0u64, |sum, part| sum.checked_add(*part));
+        let to_tranches =
+            receipt.staying.iter().chain(&receipt.exiting).try_fold(0u64, |sum, part| sum.checked_add(*part));
         let beside = fits(receipt.late.checked_add(fits(to_tranches)?))?;
         receipt.surplus = fits(received.checked_sub(beside))?;
         crisis.recoverable_surplus = crisis.recoverable_surplus.saturating_sub(rest);
