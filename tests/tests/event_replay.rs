@@ -943,6 +943,7 @@ fn drowned(flood: Vec<Instruction>) {
         owner: person.id(),
         amount: data.args.amount,
         shares,
+        lowered: 0,
     })]);
     // As it was read from no frame of the program, its number is noted by hand.
     ledger.numbering.note(Number { pool: keys.pool, sequence: lost });

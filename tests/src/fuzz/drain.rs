@@ -225,7 +225,7 @@ impl Driver<'_> {
     /// Books at the end: surplus, and what belongs to shares that were burnt past the program or are worth nothing.
     fn nothing_is_left(&mut self) -> Drained {
         for (pool, books) in self.model.pools.iter().enumerate() {
-            let premium = books.unearned + books.refunds + books.set_aside + books.late.0;
+            let premium = books.unearned + books.refunds + books.set_aside;
             let left = premium + books.incident_reserves + books.exit_reserves + books.payable.values().sum::<N>();
             // A ticket that is cancelled after a part of it was paid closes its open units rounded down: the rest of a unit,
             // worth less than a unit of the asset, is nobody's.

@@ -494,7 +494,7 @@ fn calls_in_parts_restore_no_more_than_one() {
     incident.treaties[0] = NotedTreaty { treaty: key(9), owed: 100, ..NotedTreaty::default() };
     let mut crisis = crisis_of(&incident);
     (pool.crisis.incidents, pool.crisis.number) = (1, 1);
-    (pool.layers[0].limit_left, pool.layers[0].owed) = (700, 300);
+    (pool.layers[0].limit_left, pool.layers[0].owed, pool.crisis.owed) = (700, 300, 300);
     let mut call = |incident: &mut Incident| {
         let called = treaty.call(key(9), incident, &mut crisis, &mut pool, &mut reinsurer, NOW).unwrap();
         (called.paid, called.restored, called.reinstatement_premium, called.received)
