@@ -6,7 +6,7 @@
 mod evidence_rule;
 
 use arbitrary::Arbitrary;
-use backstop::peril::evidence::{Evidence, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Direction, Evidence, Severity, Terms, TermsInput};
 use backstop::peril::feed::Observation;
 use evidence_rule::{Expected, Model};
 use libfuzzer_sys::fuzz_target;
@@ -39,19 +39,26 @@ struct Step {
 
 fuzz_target!(|input: Input| {
     let slot = u32::from(input.slot_minutes) * 60;
+    // The highest bit of the need turns it around.
+    let (direction, [threshold, recovery, full_loss_price]) = match input.need & 0x80 {
+        0 => (Direction::Below, [95 * CENT, 96 * CENT, 80 * CENT]),
+        _ => (Direction::Above, [85 * CENT, 84 * CENT, 100 * CENT]),
+    };
+    let need = u32::from(input.need & 0x7f);
     let terms = Terms::new(&TermsInput {
-        threshold: 95 * CENT,
-        recovery: 96 * CENT,
+        direction,
+        threshold,
+        recovery,
         severity: match input.run_on {
             0 => Severity::Binary,
-            _ => Severity::Linear { full_loss_price: 80 * CENT, min_severity_bps: 500 },
+            _ => Severity::Linear { full_loss_price, min_severity_bps: 500 },
         },
-        duration_seconds: u32::from(input.need) * slot,
+        duration_seconds: need * slot,
         slot_seconds: slot,
         tolerance_seconds: u32::from(input.tolerance) * slot,
         challenge_seconds: u32::from(input.challenge) * slot,
         run_on_seconds: u32::from(input.run_on) * slot,
-        quiet_seconds: u32::from(input.need) * slot,
+        quiet_seconds: need * slot,
         confidence_multiplier: 200,
     });
     let Ok(terms) = terms else { return };

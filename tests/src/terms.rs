@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::Pubkey;
 use backstop::CreatePoolArgs;
-use backstop::peril::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Direction, Severity, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms};
 use backstop_client::address;
@@ -88,6 +88,7 @@ pub fn product_terms() -> ProductTerms {
 /// Below 0.95 for four hours, linear to 0.80: the "stress" condition of the demo. It is final when it is proven.
 pub fn stress() -> TermsInput {
     TermsInput {
+        direction: Direction::Below,
         threshold: 95_000_000,
         recovery: 96_000_000,
         severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },
@@ -104,6 +105,7 @@ pub fn stress() -> TermsInput {
 /// Below 0.90 for 24 hours, paid in full: the "severe" condition of the demo.
 pub fn severe() -> TermsInput {
     TermsInput {
+        direction: Direction::Below,
         threshold: 90_000_000,
         recovery: 95_000_000,
         severity: Severity::Binary,

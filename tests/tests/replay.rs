@@ -1,6 +1,6 @@
 //! `backstop trigger replay`: real prices through the real program, and what it makes of files and boundaries.
 
-use backstop::peril::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Direction, Severity, TermsInput};
 use backstop_sandbox::embedded::Price;
 use backstop_sandbox::replay::{self, Replay, ReplayError};
 use backstop_tests::fixtures;
@@ -36,6 +36,7 @@ fn read(text: &str) -> Result<Vec<Price>, ReplayError> {
 /// A condition by threshold and recovery in 1e-8 and its four lengths in minutes.
 fn condition(prices: [u64; 2], [duration, slot, tolerance, challenge]: [u32; 4]) -> TermsInput {
     TermsInput {
+        direction: Direction::Below,
         threshold: prices[0],
         recovery: prices[1],
         severity: Severity::Binary,

@@ -158,7 +158,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::RiskRateMovedToday => "the risk rate moves once a day",
         E::PrintTooOld => "show a newer price first: `backstop trigger observe`",
         E::PriceInBuffer => {
-            "the price is or was lately too near to the threshold for sales; wait until it has been above for the quiet time"
+            "the price is or was lately too near to the threshold for sales; wait until it has been far enough away for the quiet time"
         }
         E::GroupInAlert => {
             "another product on the same risk is under way: wait until it is over, `backstop pool show` tells"

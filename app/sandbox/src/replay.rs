@@ -485,7 +485,10 @@ fn product(covered_asset: Pubkey, condition: TermsInput) -> NewProduct {
 /// The bound that a condition breaks, in words.
 fn why(error: TermsError) -> &'static str {
     match error {
-        TermsError::BadPrices => "the threshold is above 0, and the recovery above it by a tenth of it at most",
+        TermsError::BadPrices => {
+            "the threshold is above 0, and the recovery on its safe side by a tenth of it at most: above it, or below it where \
+             prices above are insured against"
+        }
         TermsError::BadSlot => "a slot is 1 minute to 1 hour and divides a day",
         TermsError::BadDuration => "the duration is at least 1 hour and 6 slots, in whole slots",
         TermsError::BadTolerance => {
@@ -497,8 +500,8 @@ fn why(error: TermsError) -> &'static str {
         TermsError::BadQuiet => "the quiet time is the duration at least and 255 slots at most, in whole slots",
         TermsError::BadConfidenceMultiplier => "the confidence multiplier is 1 to 10",
         TermsError::BadSeverity => {
-            "the full-loss price is above 0 and below the threshold, and the least severity 5 to 100 %"
+            "the full-loss price is above 0 and beyond the threshold, and the least severity 5 to 100 %"
         }
-        TermsError::BadPadding => "a byte that means nothing is set",
+        TermsError::BadDirection | TermsError::BadPadding => "a byte that means nothing is set",
     }
 }

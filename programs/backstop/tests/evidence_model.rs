@@ -59,6 +59,9 @@ fn random_terms(random: &mut Random) -> Terms {
     if random.one_in(100) {
         return terms(60, 60, 5, 120, run_on, LINEAR);
     }
+    if random.one_in(5) {
+        return mirrored_terms(&terms(600, 6, 1, 12, run_on, LINEAR));
+    }
     match random.below(8) {
         0 => terms(3_600, 6, 1, 2, run_on, LINEAR),
         1 => terms(900, 8, 2, 9, run_on, LINEAR),
@@ -87,6 +90,7 @@ fn random_prints(random: &mut Random, terms: &Terms) -> Vec<Observation> {
         for _ in 0..=random.below(density + 1) {
             let second = random.between(0, i64::from(terms.slot_seconds) - 1);
             let price = u64::try_from(level + random.between(-1, 1)).unwrap() * CENT + random.below(3);
+            let price = if terms.direction() == Direction::Above { mirrored(price) } else { price };
             let confidence = if random.one_in(8) { CENT / 2 } else { 0 };
             prints.push(print(price, confidence, terms.slot_start(slot) + second));
         }
@@ -683,8 +687,8 @@ fn what_a_print_says_is_exact() {
     fine.confidence_multiplier = 101;
     assert_eq!(fine.classify(&print(95 * CENT - 1, 1, T0)), Class::Unclear);
     assert_eq!(fine.classify(&print(95 * CENT - 2, 1, T0)), Class::Breach);
-    assert_eq!(fine.least_price(&print(97 * CENT, 1, T0)), 97 * CENT - 2);
-    assert_eq!(fine.least_price(&print(5, 50, T0)), 1);
+    assert_eq!(fine.worst_price(&print(97 * CENT, 1, T0)), 97 * CENT - 2);
+    assert_eq!(fine.worst_price(&print(5, 50, T0)), 1);
 }
 
 #[test]
@@ -756,6 +760,7 @@ fn severity_is_of_the_mean_rounded_down() {
 #[test]
 fn terms_outside_the_hard_bounds_are_refused() {
     let good = TermsInput {
+        direction: Direction::Below,
         threshold: 95 * CENT,
         recovery: 96 * CENT,
         severity: LINEAR,
@@ -858,9 +863,145 @@ fn terms_outside_the_hard_bounds_are_refused() {
     (odd.full_loss_price, odd.min_severity_bps) = (0, 500);
     assert_eq!(odd.validate(), Err(BadSeverity));
     odd = terms;
-    odd.padding = [0, 0, 0, 0, 0, 0, 1];
+    odd.padding = [0, 0, 0, 0, 0, 1];
     assert_eq!(odd.validate(), Err(BadPadding));
+    odd = terms;
+    odd.direction = 2;
+    assert_eq!(odd.validate(), Err(BadDirection));
+    // Above: the mirror image of each.
+    let above = |change: &dyn Fn(&mut TermsInput)| {
+        let severity = Severity::Linear { full_loss_price: 120 * CENT, min_severity_bps: 500 };
+        let mut input =
+            TermsInput { direction: Direction::Above, threshold: 105 * CENT, recovery: 104 * CENT, severity, ..good };
+        change(&mut input);
+        Terms::new(&input).err()
+    };
+    assert_eq!(above(&|_| ()), None);
+    assert_eq!(above(&|t| (t.threshold, t.recovery) = (0, 0)), Some(BadPrices));
+    assert_eq!(above(&|t| t.recovery = 105 * CENT), Some(BadPrices));
+    assert_eq!(above(&|t| t.recovery = 106 * CENT), Some(BadPrices));
+    assert_eq!(above(&|t| t.recovery = 105 * CENT - 1), None);
+    assert_eq!(above(&|t| t.recovery = 94_500_000), None);
+    assert_eq!(above(&|t| t.recovery = 94_499_999), Some(BadPrices));
+    assert_eq!(above(&linear(105 * CENT, 500)), Some(BadSeverity));
+    assert_eq!(above(&linear(80 * CENT, 500)), Some(BadSeverity));
+    assert_eq!(above(&linear(105 * CENT + 1, 500)), None);
+    assert_eq!(above(&linear(MAX_PRICE - 1, 500)), None);
+    assert_eq!(above(&linear(MAX_PRICE, 500)), Some(BadSeverity));
+    let binary = |threshold: u64| {
+        move |t: &mut TermsInput| {
+            (t.threshold, t.recovery, t.severity, t.run_on_seconds) = (threshold, threshold - 1, Severity::Binary, 0);
+        }
+    };
+    assert_eq!(above(&binary(MAX_PRICE - 1)), None);
+    assert_eq!(above(&binary(MAX_PRICE)), Some(BadPrices));
     assert_eq!(Phase::from_byte(7), None);
+}
+
+/// A price on the other side of 1.00, as far from it.
+fn mirrored(price: u64) -> u64 {
+    200 * CENT - price
+}
+
+/// Terms on prices above, of which every number is on the other side of 1.00.
+fn mirrored_terms(terms: &Terms) -> Terms {
+    let mut above = *terms;
+    above.direction = Direction::Above.byte();
+    (above.threshold, above.recovery) = (mirrored(terms.threshold), mirrored(terms.recovery));
+    if terms.full_loss_price != 0 {
+        above.full_loss_price = mirrored(terms.full_loss_price);
+    }
+    above.validate().unwrap();
+    above
+}
+
+#[test]
+fn prices_above_are_judged_as_their_mirror_images_below_are() {
+    let mut proven = 0;
+    for seed in 1..=sets(3_000.0) {
+        let mut random = Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        let mut below = random_terms(&mut random);
+        if below.direction() == Direction::Above {
+            below = small();
+        }
+        let above = mirrored_terms(&below);
+        let (mut one, mut other) = (Evidence::default(), Evidence::default());
+        for shown in random_prints(&mut random, &below) {
+            let mirror = print(mirrored(shown.price), shown.confidence, shown.publish_time);
+            assert_eq!(below.classify(&shown), above.classify(&mirror));
+            assert_eq!(above.price_of_slot(above.worst_price(&mirror)), mirrored(below.worst_price(&shown)));
+            let at = random.between(shown.publish_time, last_moment(&below, &shown));
+            assert_eq!(one.observe(&below, &shown, at), other.observe(&above, &mirror, at));
+            let since = at - i64::from(below.quiet);
+            let lowest = one.lowest_since(&below, since).map(mirrored);
+            assert_eq!(other.lowest_since(&above, since).map(|kept| above.price_of_slot(kept)), lowest);
+        }
+        let end = T0 + 60 * 86_400;
+        assert_eq!(one.refresh(&below, end), other.refresh(&above, end));
+        let mirror = |proof: Proof| Proof {
+            first_mean: mirrored(proof.first_mean),
+            lowest_mean: mirrored(proof.lowest_mean),
+            ..proof
+        };
+        assert_eq!(Proof::of(&other), Proof::of(&one).map(mirror), "seed {seed}");
+        proven += u64::from(one.met_at != 0);
+    }
+    assert!(proven * 20 > sets(3_000.0), "{proven}");
+}
+
+#[test]
+fn prices_above_count_by_the_side_of_the_interval_that_is_certain() {
+    // Above 1.05, recovered at 1.03, k = 2.
+    let terms = mirrored_terms(&small());
+    let class = |price: u64, confidence: u64| terms.classify(&print(price, confidence, T0));
+    assert_eq!(class(105 * CENT + 1, 0), Class::Breach);
+    assert_eq!(class(105 * CENT, 0), Class::Above);
+    assert_eq!(class(103 * CENT + 1, 0), Class::Above);
+    assert_eq!(class(103 * CENT, 0), Class::Recovered);
+    assert_eq!(class(105 * CENT + 21, 10), Class::Breach);
+    assert_eq!(class(105 * CENT + 20, 10), Class::Unclear);
+    assert_eq!(class(105 * CENT - 19, 10), Class::Unclear);
+    assert_eq!(class(105 * CENT - 20, 10), Class::Above);
+    assert_eq!(class(103 * CENT - 20, 10), Class::Recovered);
+    assert_eq!(class(103 * CENT - 19, 10), Class::Above);
+    assert_eq!(class(1, 0), Class::Recovered, "a fall never triggers");
+    assert_eq!(class(i64::MAX as u64, 0), Class::Breach);
+    assert_eq!(class(u64::MAX, u64::MAX), Class::Unclear);
+    // What is beyond the greatest price of any term is kept as that.
+    assert_eq!((terms.slot_price(u64::MAX), terms.slot_price(MAX_PRICE), terms.slot_price(MAX_PRICE - 1)), (1, 1, 1));
+    assert_eq!(terms.worst_price(&print(u64::MAX, u64::MAX, T0)), 1);
+    // The boundary of sales: the lower of recovery and threshold less buffer, which is rounded up.
+    assert_eq!(terms.sale_boundary(100), Some(103 * CENT));
+    assert_eq!(terms.sale_boundary(200), Some(102_900_000));
+    assert_eq!(terms.sale_boundary(20_000), Some(0), "nothing is ever sold");
+    let mut odd = terms;
+    (odd.threshold, odd.recovery) = (101, 100);
+    assert_eq!(odd.sale_boundary(100), Some(99), "1.01 is 2");
+    let below = small();
+    assert_eq!((below.sale_boundary(100), below.sale_boundary(300)), (Some(97 * CENT), Some(97_850_000)));
+}
+
+#[test]
+fn above_the_threshold_the_mean_is_rounded_up_and_the_highest_deepens() {
+    let terms = mirrored_terms(&small());
+    assert_eq!((terms.severity_bps(105 * CENT), terms.severity_bps(120 * CENT)), (500, 10_000));
+    assert_eq!((terms.severity_bps(0), terms.severity_bps(112_500_000)), (500, 5_000));
+    let mut evidence = Evidence::default();
+    for slot in 0..12 {
+        // An hour at 1.10, in which one slot saw 1.10 + 1e-8 at the least, and an hour at 1.14.
+        let price = if slot < 6 { 110 * CENT } else { 114 * CENT } + u64::from(slot == 2);
+        let at = T0 + slot * 600;
+        evidence.observe(&terms, &print(price, 0, at), at).unwrap();
+        evidence.observe(&terms, &print(price + 3 * CENT, 0, at + 300), at + 300).unwrap();
+    }
+    let window = evidence.window(&terms).unwrap();
+    assert_eq!(evidence.mean_so_far(&terms, &window), Some((110 * CENT + 1, 6)));
+    assert_eq!(evidence.breach_price(&terms, window.first_slot + 2), Some(110 * CENT + 1));
+    evidence.refresh(&terms, T0 + 86_400);
+    // 5 of 15 cents and a sixth of 1e-8 are 3,333; 9 of 15 are 6,000.
+    assert_eq!((evidence.first_mean, evidence.first_severity_bps), (110 * CENT + 1, 3_333));
+    assert_eq!((evidence.lowest_mean, evidence.severity_bps), (114 * CENT, 6_000));
+    assert_eq!(evidence.last_print().price, 117 * CENT);
 }
 
 #[test]
@@ -886,7 +1027,7 @@ fn no_number_makes_it_panic() {
         (wild.threshold, wild.recovery, wild.full_loss_price) = (any(), any(), any());
         (wild.slot_seconds, wild.challenge, wild.run_on) = ((any() as u32) >> (any() % 32), any() as u32, any() as u32);
         (wild.quiet, wild.need, wild.tolerance) = (any() as u32, any() as u16 % 300, any() as u16 % 300);
-        (wild.confidence_multiplier, wild.severity) = (any() as u16, any() as u8);
+        (wild.confidence_multiplier, wild.severity, wild.direction) = (any() as u16, any() as u8, any() as u8 % 3);
         let terms = if any() % 2 == 0 { wild } else { small() };
         let mut evidence = Evidence::default();
         if any() % 2 == 0 {
@@ -940,6 +1081,7 @@ fn fires(terms: &Terms, rows: &[(i64, u64)]) -> Option<(i64, i64, u64, u16, u16)
 
 fn stress(run_on: u32) -> Terms {
     Terms::new(&TermsInput {
+        direction: Direction::Below,
         threshold: 95 * CENT,
         recovery: 96 * CENT,
         severity: LINEAR,
@@ -957,6 +1099,7 @@ fn stress(run_on: u32) -> Terms {
 /// Below 0.90 for a day.
 fn severe() -> Terms {
     Terms::new(&TermsInput {
+        direction: Direction::Below,
         threshold: 90 * CENT,
         recovery: 95 * CENT,
         severity: Severity::Binary,

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{AccountDeserialize, AccountSerialize, Discriminator};
-use backstop::peril::evidence::{Class, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Direction, Class, Severity, Terms, TermsInput};
 use backstop::peril::feed::*;
 use proptest::prelude::*;
 use pyth_sdk_solana::state::{PriceStatus, SolanaPriceAccount, load_price_account};
@@ -288,6 +288,7 @@ fn a_breach_is_harder_to_show_by_rounding() {
 
 fn terms() -> Terms {
     Terms::new(&TermsInput {
+        direction: Direction::Below,
         threshold: 95_000_000,
         recovery: 96_000_000,
         severity: Severity::Binary,

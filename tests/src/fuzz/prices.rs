@@ -5,6 +5,7 @@ use super::driver::{Driver, Failure};
 use super::model::{Evidence, Phase, Product};
 use super::op::Op;
 use super::rng::Rng;
+use backstop::peril::evidence::Direction;
 use backstop::state::ProductState;
 
 impl Driver<'_> {
@@ -15,14 +16,16 @@ impl Driver<'_> {
         level + noise - 100_000
     }
 
-    /// Moves a feed's price from now on: to the peg, near the threshold, below it, or far below.
+    /// Moves a feed's price from now on: to the peg, near a threshold, beyond it, or far beyond: mostly below, now and then
+    /// above.
     pub(super) fn shock(&mut self, feed: usize, r: u64) {
         let level = match r % 10 {
             0..=5 => 100_000_000,
             6 => 95_500_000,
             7 => 94_000_000,
             8 => 80_000_000 + (r >> 8) % 14_000_000,
-            _ => 40_000_000,
+            _ if one_in(2, r >> 40) => 40_000_000,
+            _ => 106_000_000 + (r >> 8) % 20_000_000,
         };
         self.prices[feed].push((self.model.now, level));
     }
@@ -69,10 +72,16 @@ impl Driver<'_> {
         let slot = i64::from(terms.slot_seconds);
         let start = (self.model.now - (r[1] % 10_800) as i64) / slot * slot;
         let price = match r[2] % 4 {
-            0 => terms.threshold - 1,
+            0 => match terms.direction() {
+                Direction::Below => terms.threshold - 1,
+                Direction::Above => terms.threshold + 1,
+            },
             1 => terms.threshold,
             2 => terms.recovery,
-            _ => terms.threshold - terms.threshold / 8,
+            _ => match terms.direction() {
+                Direction::Below => terms.threshold - terms.threshold / 8,
+                Direction::Above => terms.threshold + terms.threshold / 8,
+            },
         };
         let second = (r[3] % terms.slot_seconds as u64) as i64;
         let apart = [0, i64::from(terms.apart()) - 1, i64::from(terms.apart())][(r[4] % 3) as usize];

@@ -6,7 +6,7 @@ use crate::terms::{self, ONE};
 use crate::{World, seeded};
 use anchor_lang::prelude::Pubkey;
 use backstop::CreatePoolArgs;
-use backstop::peril::evidence::{Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Direction, Severity, Terms, TermsInput};
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Tranche};
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
@@ -53,6 +53,7 @@ pub fn design(design: usize) -> (ProductTerms, Terms) {
 pub fn condition(design: usize) -> TermsInput {
     let linear = Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 };
     let quick = TermsInput {
+        direction: Direction::Below,
         threshold: 95_000_000,
         recovery: 96_000_000,
         severity: Severity::Binary,
@@ -69,11 +70,15 @@ pub fn condition(design: usize) -> TermsInput {
         1 => terms::stress(),
         2 => TermsInput { severity: linear, run_on_seconds: 21_600, ..quick },
         EVIL => TermsInput { threshold: 200_000_000, recovery: 220_000_000, ..quick },
+        // Of prices above: what is borrowed in this coin becomes dear.
         _ => TermsInput {
+            direction: Direction::Above,
+            threshold: 105_000_000,
+            recovery: 103_000_000,
             slot_seconds: 900,
             duration_seconds: 7_200,
             tolerance_seconds: 1_800,
-            severity: linear,
+            severity: Severity::Linear { full_loss_price: 120_000_000, min_severity_bps: 500 },
             run_on_seconds: 7_200,
             quiet_seconds: 7_200,
             ..quick

@@ -37,11 +37,11 @@ fn outcome(evidence: &mut Evidence, terms: &Terms) -> Option<Proof> {
 
 /// Shows what the crank chooses of these prints.
 fn crank(evidence: &mut Evidence, terms: &Terms, known: &[Observation], now: i64, shown: &mut BTreeMap<u64, usize>) {
-    for place in choice::needed(terms, evidence, known, 0, now) {
+    for place in choice::needed(terms, evidence, known, None, now) {
         evidence.observe(terms, &known[place], now).expect("it is taken");
         *shown.entry(terms.slot_of(known[place].publish_time).unwrap()).or_default() += 1;
     }
-    assert_eq!(choice::needed(terms, evidence, known, 0, now), [0; 0], "what is needed was shown");
+    assert_eq!(choice::needed(terms, evidence, known, None, now), [0; 0], "what is needed was shown");
 }
 
 fn many() -> impl Iterator<Item = (Rng, Terms, Vec<Observation>)> {
@@ -122,7 +122,7 @@ fn calm_prices_cost_two_prints_a_slot_and_a_price_near_the_threshold_is_shown_to
     // 0.98 with a confidence of 0.01 is 0.96 at least.
     let now = T0 + 600 * 60 - 30;
     let near = Observation { price: 98 * CENT, confidence: CENT, publish_time: now };
-    assert_eq!(choice::needed(&terms, &evidence, &[near], 0, now), [0; 0]);
-    assert_eq!(choice::needed(&terms, &evidence, &[near], 96 * CENT, now), [0; 0]);
-    assert_eq!(choice::needed(&terms, &evidence, &[near], 96 * CENT + 1, now), [0]);
+    assert_eq!(choice::needed(&terms, &evidence, &[near], None, now), [0; 0]);
+    assert_eq!(choice::needed(&terms, &evidence, &[near], Some(96 * CENT), now), [0; 0]);
+    assert_eq!(choice::needed(&terms, &evidence, &[near], Some(96 * CENT + 1), now), [0]);
 }

@@ -3,7 +3,7 @@
 use crate::layout::shape::{
     Fill, Pattern, Variants, borsh, borsh_pages, describe_variants, enum_layout, part, zero_copy_pages,
 };
-use backstop::peril::evidence::{Evidence, Run, Severity, Shown, Terms, TermsInput};
+use backstop::peril::evidence::{Direction, Evidence, Run, Severity, Shown, Terms, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::*;
 
@@ -24,7 +24,7 @@ borsh_pages! { written by part;
     TreatyTerms { kind, limit, start_day, end_day }
     Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 }
     TermsInput {
-        threshold, recovery, severity, duration_seconds, slot_seconds, tolerance_seconds, challenge_seconds,
+        direction, threshold, recovery, severity, duration_seconds, slot_seconds, tolerance_seconds, challenge_seconds,
         run_on_seconds, quiet_seconds, confidence_multiplier,
     }
 }
@@ -58,7 +58,7 @@ zero_copy_pages! { read_in_place by part;
     }
     Terms {
         threshold, recovery, full_loss_price, slot_seconds, challenge, run_on, quiet, need, tolerance,
-        confidence_multiplier, min_severity_bps, severity, padding,
+        confidence_multiplier, min_severity_bps, severity, direction, padding,
     }
     Shown { highest_breach, lowest, above_first, above_last, recovered_first, recovered_last }
     Run { first, sum, good, missing }
@@ -73,6 +73,7 @@ enum_layout! {
     PoolKind { Cover, Reinsurance }
     Access { Open, AllowList, ProtocolOnly }
     Tranche { Junior, Senior }
+    Direction { Below, Above }
     ProductState { Selling, Frozen, RunOff, Over, Announced }
     CoverState { Active, Settled, Refunded }
     IncidentState { Growing, Final }

@@ -21,7 +21,7 @@ fn ring(evidence: &Evidence) -> std::ops::RangeInclusive<u64> {
     evidence.head.saturating_add(1).saturating_sub(RING_SLOTS).max(1)..=evidence.head
 }
 
-/// The window that ends in a slot, as its first slot and the mean of its highest breaches: `need` good slots counted back
+/// The window that ends in a slot, as its first slot and the mean price of its highest breaches: `need` good slots counted back
 /// from it, with at most `tolerance` others among them, none recovered.
 fn window_to(evidence: &Evidence, terms: &Terms, last: u64) -> Option<(u64, u64)> {
     if !evidence.is_good(terms, last) {
@@ -42,7 +42,7 @@ fn window_to(evidence: &Evidence, terms: &Terms, last: u64) -> Option<(u64, u64)
         }
         if good == terms.need {
             let mean = sum.checked_div(good.into()).unwrap_or(0);
-            return Some((slot, u64::try_from(mean).unwrap_or(u64::MAX)));
+            return Some((slot, terms.price_of_slot(u64::try_from(mean).unwrap_or(u64::MAX))));
         }
     }
     None
@@ -97,8 +97,10 @@ fn evidence(checks: &mut Checks, subject: Subject, trigger: &Trigger, now: i64) 
 /// What was shown in one slot.
 fn shown(checks: &mut Checks, subject: Subject, terms: &Terms, shown: &Shown) {
     let rule = Rule::Evidence;
-    let below = format_args!("below {}", terms.threshold);
-    let is_breach = shown.highest_breach < terms.threshold;
+    // What a slot keeps is mirrored where prices above the threshold are insured against: lower is always worse.
+    let threshold = terms.slot_price(terms.threshold);
+    let below = format_args!("below {threshold}");
+    let is_breach = shown.highest_breach < threshold;
     checks.note(rule, subject, "price of a breach", is_breach, below, shown.highest_breach);
     if shown.highest_breach != 0 {
         let lowest = (1..=shown.highest_breach).contains(&shown.lowest);
@@ -127,7 +129,8 @@ fn proven(checks: &mut Checks, subject: Subject, trigger: &Trigger) {
         checks.same(rule, subject, "first slot of the window", window, first);
         checks.same(rule, subject, "first mean price", mean, evidence.first_mean);
     }
-    checks.at_most(rule, subject, "lowest mean price", evidence.first_mean, evidence.lowest_mean);
+    let kept = |mean: u64| terms.slot_price(mean);
+    checks.at_most(rule, subject, "lowest mean price", kept(evidence.first_mean), kept(evidence.lowest_mean));
     let pays = |mean: u64| terms.severity_bps(mean);
     checks.same(rule, subject, "first severity", pays(evidence.first_mean), evidence.first_severity_bps);
     checks.same(rule, subject, "severity in basis points", pays(evidence.lowest_mean), evidence.severity_bps);

@@ -4,7 +4,7 @@ use crate::instruction::NewProduct;
 use crate::redact;
 use crate::units::{self, Amount};
 use anchor_lang::prelude::Pubkey;
-use backstop::peril::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Direction, Severity, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductState, ProductTerms, TreatyKind, TreatyTerms};
 use backstop::{CreatePoolArgs, InitializeArgs};
@@ -205,6 +205,14 @@ enum State {
     RunOff,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum DirectionKind {
+    #[default]
+    Below,
+    Above,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum SourceKind {
@@ -242,6 +250,8 @@ pub struct ProductPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConditionPlan {
+    #[serde(default)]
+    direction: DirectionKind,
     threshold: Price,
     recovery: Price,
     full_loss: Option<Price>,
@@ -328,6 +338,10 @@ impl ProductPlan {
             source,
             feed,
             condition: TermsInput {
+                direction: match condition.direction {
+                    DirectionKind::Below => Direction::Below,
+                    DirectionKind::Above => Direction::Above,
+                },
                 threshold: condition.threshold.0,
                 recovery: condition.recovery.0,
                 severity,

@@ -151,8 +151,8 @@ pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now
         let severity_bps = match evidence.phase().is_triggered() {
             true => evidence.severity_bps,
             false => {
-                let (sum, count) = evidence.price_sum(terms, &window);
-                terms.severity_bps(sum.checked_div(count).unwrap_or(0))
+                let mean = evidence.mean_so_far(terms, &window).map(|(mean, _)| mean);
+                terms.severity_bps(mean.unwrap_or(terms.threshold))
             }
         };
         return Some(in_full(cover, Basis::Evidence, window.event_at, severity_bps, times));
@@ -160,7 +160,7 @@ pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now
     if evidence.last_publish_time == 0 {
         return None;
     }
-    let breached = evidence.last_price < terms.threshold;
+    let breached = terms.slot_price(evidence.last_price) < terms.slot_price(terms.threshold);
     let severity_bps = if breached { terms.severity_bps(evidence.last_price) } else { 0 };
     Some(in_full(cover, Basis::LastPrice, now, severity_bps, times))
 }

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::instruction::{PoolKeys, ProductKeys};
     use crate::view::{OpenPool, OpenProduct};
-    use backstop::peril::evidence::{Severity, Terms, TermsInput};
+    use backstop::peril::evidence::{Direction, Severity, Terms, TermsInput};
     use backstop::peril::feed::Observation;
     use backstop::state::{Crisis, Incident, Trigger};
 
@@ -105,6 +105,7 @@ mod tests {
     fn case(good_slots: i64) -> Case {
         let mut trigger: Box<Trigger> = Box::new(bytemuck::Zeroable::zeroed());
         trigger.terms = Terms::new(&TermsInput {
+            direction: Direction::Below,
             threshold: 95_000_000,
             recovery: 96_000_000,
             severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },

@@ -5,8 +5,9 @@ use crate::address;
 use crate::cluster::Cluster;
 use crate::instruction::NewProduct;
 use crate::text::{duration, exact_price, percent, rate};
+use crate::view;
 use crate::view::open::OpenPool;
-use backstop::peril::evidence::{Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Direction, Severity, Terms, TermsInput};
 use backstop::state::{Product, ProductState, ProductTerms, Trigger};
 
 /// Whether a product sells at `now`: `announced` before its notice is over, `no condition` before it has begun.
@@ -22,21 +23,25 @@ pub fn state(product: &Product, now: i64) -> &'static str {
 }
 
 /// A condition on a price in words: `below 0.95 for 4 h`. The threshold is in 1e-8.
-pub fn below_for(threshold: u64, duration_seconds: u64) -> String {
-    format!("below {} for {}", exact_price(threshold), duration(duration_seconds))
+pub fn beyond_for(direction: Direction, threshold: u64, duration_seconds: u64) -> String {
+    format!("{} {} for {}", view::trigger::direction(direction), exact_price(threshold), duration(duration_seconds))
 }
 
 /// When it pays.
 pub fn condition(terms: &Terms) -> String {
-    format!("the price is {}", below_for(terms.threshold, terms.duration_seconds()))
+    format!("the price is {}", beyond_for(terms.direction(), terms.threshold, terms.duration_seconds()))
 }
 
 /// How the condition is proven.
 pub fn evidence(terms: &Terms) -> String {
+    let (beyond, safer) = match terms.direction() {
+        Direction::Below => ("below", "above"),
+        Direction::Above => ("above", "below"),
+    };
     format!(
-        "a signed price below {threshold} in each of {} slots of {}, and no two at {threshold} or above that lie {} apart \
-         in the same slot; up to {} between them need not be so; two at {} or above that lie so far apart in one slot undo \
-         it; proven {} later",
+        "a signed price {beyond} {threshold} in each of {} slots of {}, and no two at {threshold} or {safer} that lie {} \
+         apart in the same slot; up to {} between them need not be so; two at {} or {safer} that lie so far apart in one \
+         slot undo it; proven {} later",
         terms.need,
         duration(terms.slot_seconds.into()),
         duration(terms.apart().into()),
@@ -52,12 +57,17 @@ pub fn payment(terms: &Terms) -> String {
     match terms.payout() {
         Severity::Binary => "the sum insured in full".into(),
         Severity::Linear { full_loss_price, min_severity_bps } => {
+            let (towards, beyond, on) = match terms.direction() {
+                Direction::Below => ("down", "below", "falls on"),
+                Direction::Above => ("up", "above", "rises on"),
+            };
             let grows = match terms.run_on {
                 0 => String::new(),
-                run_on => format!("; it can grow for {} after, if the price falls on", duration(run_on.into())),
+                run_on => format!("; it can grow for {} after, if the price {on}", duration(run_on.into())),
             };
             format!(
-                "by the mean price of that time: in proportion from {} down to {}, all there and below, and at least {}{grows}",
+                "by the mean price of that time: in proportion from {} {towards} to {}, all there and {beyond}, and at least \
+                 {}{grows}",
                 exact_price(terms.threshold),
                 exact_price(full_loss_price),
                 percent(min_severity_bps.into())
@@ -97,7 +107,8 @@ pub fn demand_rate(terms: &ProductTerms) -> String {
 pub fn not_covered(terms: &Terms, waiting_seconds: u32) -> Vec<String> {
     vec![
         format!(
-            "A price below {} for less than {} pays nothing, whatever was lost.",
+            "A price {} {} for less than {} pays nothing, whatever was lost.",
+            view::trigger::direction(terms.direction()),
             exact_price(terms.threshold),
             duration(terms.duration_seconds())
         ),
@@ -137,6 +148,7 @@ pub fn renewal(product: &Product, trigger: &Trigger) -> NewProduct {
         source: trigger.source(),
         feed: trigger.feed,
         condition: TermsInput {
+            direction: terms.direction(),
             threshold: terms.threshold,
             recovery: terms.recovery,
             severity: terms.payout(),
@@ -190,6 +202,7 @@ mod tests {
 
     fn terms(severity: Severity, run_on_seconds: u32) -> Terms {
         Terms::new(&TermsInput {
+            direction: Direction::Below,
             threshold: 98_500_000,
             recovery: 99_000_000,
             severity,
@@ -221,6 +234,36 @@ mod tests {
              it can grow for 72 h after, if the price falls on"
         );
         assert!(payment(&terms(form, 0)).ends_with("and at least 5.00 %"));
+    }
+
+    #[test]
+    fn a_product_on_prices_above_reads_as_its_mirror_image() {
+        let severity = Severity::Linear { full_loss_price: 130_000_000, min_severity_bps: 500 };
+        let above = Terms::new(&TermsInput {
+            direction: Direction::Above,
+            threshold: 110_000_000,
+            recovery: 105_000_000,
+            severity,
+            duration_seconds: 4 * 3_600,
+            slot_seconds: 1_800,
+            tolerance_seconds: 1_800,
+            challenge_seconds: 6 * 3_600,
+            run_on_seconds: 3 * 86_400,
+            quiet_seconds: 86_400,
+            confidence_multiplier: 200,
+        })
+        .expect("they are within bounds");
+        assert_eq!(condition(&above), "the price is above 1.10 for 4 h");
+        assert!(evidence(&above).starts_with("a signed price above 1.10 in each of 8 slots of 30 min, and no two at 1.10 or \
+                                              below that lie 3 min apart"));
+        assert!(evidence(&above).contains("two at 1.05 or below"));
+        assert_eq!(
+            payment(&above),
+            "by the mean price of that time: in proportion from 1.10 up to 1.30, all there and above, and at least 5.00 %; \
+             it can grow for 72 h after, if the price rises on"
+        );
+        assert!(not_covered(&above, 86_400).join(" ").contains("A price above 1.10 for less than 4 h"));
+        assert!(view::trigger::counting(&above).starts_with("price - 2 x confidence above 1.10 counts; of prices + 2 x"));
     }
 
     #[test]

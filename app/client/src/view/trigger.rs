@@ -4,7 +4,7 @@
 use crate::text::exact_price;
 use anchor_lang::prelude::Pubkey;
 use backstop::cpi::text::hex_text;
-use backstop::peril::evidence::{Class, Evidence, Phase, RING_SLOTS, Terms, Window};
+use backstop::peril::evidence::{Class, Direction, Evidence, Phase, RING_SLOTS, Terms, Window};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::Trigger;
 use rust_decimal::Decimal;
@@ -20,13 +20,23 @@ pub const fn phase(phase: Phase) -> &'static str {
     }
 }
 
-/// The name of what a print says.
-pub const fn class(class: Class) -> &'static str {
-    match class {
-        Class::Breach => "breach",
-        Class::Above => "above",
-        Class::Recovered => "recovered",
-        Class::Unclear => "unclear",
+/// The name of what a print says. What is above the threshold where prices below it are insured against is below it where
+/// those above are.
+pub const fn class(direction: Direction, class: Class) -> &'static str {
+    match (class, direction) {
+        (Class::Breach, _) => "breach",
+        (Class::Above, Direction::Below) => "above",
+        (Class::Above, Direction::Above) => "below",
+        (Class::Recovered, _) => "recovered",
+        (Class::Unclear, _) => "unclear",
+    }
+}
+
+/// The name of a direction.
+pub const fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Below => "below",
+        Direction::Above => "above",
     }
 }
 
@@ -49,9 +59,13 @@ pub fn feed(trigger: &Trigger) -> String {
 /// Which prices count for and against the condition.
 pub fn counting(terms: &Terms) -> String {
     let times = Decimal::new(terms.confidence_multiplier.into(), 2).normalize();
+    let (doubt, beyond, undoubted, safer) = match terms.direction() {
+        Direction::Below => ("+", "below", "-", "more"),
+        Direction::Above => ("-", "above", "+", "less"),
+    };
     format!(
-        "price + {times} x confidence below {threshold} counts; of prices - {times} x confidence, two at {threshold} or more \
-         take a slot's count away and two at {} or more contradict it",
+        "price {doubt} {times} x confidence {beyond} {threshold} counts; of prices {undoubted} {times} x confidence, two at \
+         {threshold} or {safer} take a slot's count away and two at {} or {safer} contradict it",
         exact_price(terms.recovery),
         threshold = exact_price(terms.threshold),
     )
@@ -81,7 +95,8 @@ pub struct Standing {
 /// What evidence says so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SoFar {
-    /// Mean of the good slots' highest breach prices, in 1e-8, rounded down.
+    /// Mean of the good slots' highest breach prices, in 1e-8, rounded down; of the lowest, rounded up, where prices above
+    /// the threshold are insured against.
     pub mean_price_e8: u64,
     /// How many good slots.
     pub good_slots: u64,
@@ -142,7 +157,11 @@ fn earliest_window(terms: &Terms, evidence: &Evidence, now: i64) -> Option<Windo
     let first = terms.slot_of(now)?;
     for slot in first..first.saturating_add(RING_SLOTS) {
         let at = terms.slot_start(slot).max(now);
-        let breach = Observation { price: terms.threshold.saturating_sub(1), confidence: 0, publish_time: at };
+        let price = match terms.direction() {
+            Direction::Below => terms.threshold.saturating_sub(1),
+            Direction::Above => terms.threshold.saturating_add(1),
+        };
+        let breach = Observation { price, confidence: 0, publish_time: at };
         copy.observe(terms, &breach, at).ok()?;
         if let Some(window) = copy.window(terms) {
             return Some(window);
@@ -156,8 +175,7 @@ fn so_far(terms: &Terms, evidence: &Evidence, window: &Window) -> Option<SoFar> 
         let (mean_price_e8, severity_bps) = (evidence.lowest_mean, evidence.severity_bps);
         return Some(SoFar { mean_price_e8, good_slots: terms.need.into(), severity_bps });
     }
-    let (sum, good_slots) = evidence.price_sum(terms, window);
-    let mean_price_e8 = sum.checked_div(good_slots)?;
+    let (mean_price_e8, good_slots) = evidence.mean_so_far(terms, window)?;
     Some(SoFar { mean_price_e8, good_slots, severity_bps: terms.severity_bps(mean_price_e8) })
 }
 
@@ -172,7 +190,7 @@ fn breaching_until(terms: &Terms, evidence: &Evidence, now: i64) -> Option<i64> 
 fn closing(terms: &Terms, evidence: &Evidence, current: u64, now: i64) -> Option<OpenSlot> {
     let oldest = terms.first_slot_in_ring(now).max(1);
     let open = (oldest..current).rev().take_while(|slot| now <= terms.open_until(*slot));
-    let empty = open.filter(|slot| evidence.breach_price(*slot).is_none() && !evidence.is_recovered(terms, *slot));
+    let empty = open.filter(|slot| evidence.breach_price(terms, *slot).is_none() && !evidence.is_recovered(terms, *slot));
     empty.last().map(|slot| OpenSlot::of(terms, slot))
 }
 
@@ -187,6 +205,7 @@ mod tests {
 
     fn input() -> TermsInput {
         TermsInput {
+            direction: Direction::Below,
             threshold: 95_000_000,
             recovery: 96_000_000,
             severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },

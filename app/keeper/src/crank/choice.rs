@@ -25,9 +25,16 @@ struct Candidates {
 
 /// The places of the prints that have to be shown, beside what was shown, in the order of slots and of what matters.
 ///
-/// `sells_from` is the price, less confidences, below which nothing is sold, in 1e-8, or 0 while nothing is sold at all:
-/// the first print below it is worth showing, whatever it says of the condition.
-pub fn needed(terms: &Terms, evidence: &Evidence, prints: &[Observation], sells_from: u64, now: i64) -> Vec<usize> {
+/// `boundary` is the price, with confidences, beyond which nothing is sold, in 1e-8, or `None` while nothing is sold at all:
+/// the first print beyond it is worth showing, whatever it says of the condition.
+pub fn needed(
+    terms: &Terms,
+    evidence: &Evidence,
+    prints: &[Observation],
+    boundary: Option<u64>,
+    now: i64,
+) -> Vec<usize> {
+    let boundary = boundary.map_or(0, |price| terms.slot_price(price));
     if evidence.phase() == Phase::Final {
         return Vec::new();
     }
@@ -56,7 +63,7 @@ pub fn needed(terms: &Terms, evidence: &Evidence, prints: &[Observation], sells_
     let mut needed = Vec::new();
     for (slot, candidates) in slots {
         let shown = evidence.shown(slot);
-        let price = |place: &usize| prints.get(*place).map_or(0, |print| print.price);
+        let price = |place: &usize| prints.get(*place).map_or(0, |print| terms.slot_price(print.price));
         let mut push = |place: Option<usize>| {
             if let Some(place) = place.filter(|place| !needed.contains(place)) {
                 needed.push(place);
@@ -66,9 +73,9 @@ pub fn needed(terms: &Terms, evidence: &Evidence, prints: &[Observation], sells_
         push(highest.filter(|place| price(place) > shown.highest_breach));
         let lowest = candidates.breaches.iter().copied().min_by_key(price);
         push(lowest.filter(|place| {
-            let least = prints.get(*place).map_or(u64::MAX, |print| terms.least_price(print));
+            let worst = prints.get(*place).map_or(u64::MAX, |print| terms.worst_price(print));
             let step = if now < terms.slot_end(slot) { terms.threshold / LOWER_BY } else { 1 };
-            shown.lowest == 0 || least.saturating_add(step) <= shown.lowest
+            shown.lowest == 0 || worst.saturating_add(step) <= shown.lowest
         }));
         // Two Recovered say more than two Aboves; one of a kind is the first of two.
         let apart = terms.apart();
@@ -84,8 +91,8 @@ pub fn needed(terms: &Terms, evidence: &Evidence, prints: &[Observation], sells_
         if !recovered.is_wide(apart) && (now < terms.slot_end(slot) || !aboves.is_wide(apart)) {
             push(recovered.first_of_none());
         }
-        let near = |place: &usize| prints.get(*place).is_some_and(|print| terms.least_price(print) < sells_from);
-        if shown.lowest == 0 || shown.lowest >= sells_from {
+        let near = |place: &usize| prints.get(*place).is_some_and(|print| terms.worst_price(print) < boundary);
+        if shown.lowest == 0 || shown.lowest >= boundary {
             let all = candidates.breaches.iter().chain(&candidates.others).chain(&candidates.aboves);
             let of_slot: Vec<usize> = all.copied().filter(near).collect();
             if !of_slot.iter().any(|place| needed.contains(place)) {

@@ -14,7 +14,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use backstop::constants::{MIN_SMALLEST_AMOUNT, SETTLEMENT_WINDOW};
 use backstop::error::BackstopError;
 use backstop::peril::AlertLevel;
-use backstop::peril::evidence::{Class, Phase};
+use backstop::peril::evidence::{Class, Direction, Phase};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
     CallState, Claim, Cover, Crisis, ExitEpoch, Incident, InwardRisk, Pool, ProductState, Tranche, Treaty, TreatyState,
@@ -545,12 +545,10 @@ fn worthy_prints<'p>(view: &ProductView, prints: &'p [Print], now: i64) -> Vec<&
     candidates.dedup_by_key(|print| print.observation);
     let observations: Vec<Observation> = candidates.iter().map(|print| print.observation).collect();
     let state = view.product.state();
-    let buffer_bps = u64::from(view.product.terms.no_sale_buffer_bps);
-    let boundary = (u128::from(terms.threshold) * u128::from(buffer_bps + 10_000)).div_ceil(10_000);
     let may_sell = matches!(state, ProductState::Selling | ProductState::Frozen);
-    let sells_from = if may_sell { u64::try_from(boundary).unwrap_or(u64::MAX).max(terms.recovery) } else { 0 };
+    let boundary = terms.sale_boundary(view.product.terms.no_sale_buffer_bps).filter(|_| may_sell);
     let mut places: BTreeSet<usize> =
-        choice::needed(terms, &evidence, &observations, sells_from, now).into_iter().collect();
+        choice::needed(terms, &evidence, &observations, boundary, now).into_iter().collect();
     let aged = |place: &usize| {
         let time = observations.get(*place).map_or(0, |print| print.publish_time);
         time.saturating_sub(evidence.last_publish_time) > i64::from(view.product.terms.max_price_age) / 2
@@ -568,10 +566,14 @@ fn worthy_prints<'p>(view: &ProductView, prints: &'p [Print], now: i64) -> Vec<&
 fn what_it_says(view: &ProductView, print: &Print) -> String {
     let terms = &view.trigger.terms;
     let price = price_text(print.observation.price);
+    let (beyond, or_safer) = match terms.direction() {
+        Direction::Below => ("below", "more"),
+        Direction::Above => ("above", "less"),
+    };
     match terms.classify(&print.observation) {
-        Class::Breach => format!("{price} is a breach: below {}", price_text(terms.threshold)),
-        Class::Above => format!("{price} is no breach: {} or more", price_text(terms.threshold)),
-        Class::Recovered => format!("{price} is a recovery: {} or more", price_text(terms.recovery)),
+        Class::Breach => format!("{price} is a breach: {beyond} {}", price_text(terms.threshold)),
+        Class::Above => format!("{price} is no breach: {} or {or_safer}", price_text(terms.threshold)),
+        Class::Recovered => format!("{price} is a recovery: {} or {or_safer}", price_text(terms.recovery)),
         Class::Unclear => format!("{price} is too uncertain to be a breach or none; buyers need a new price"),
     }
 }

@@ -200,12 +200,14 @@ pub fn ceded_premium(earned: u64, cession_bps: u16, commission_bps: u16) -> u64 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use backstop::peril::evidence::Direction;
 
     const HOUR: u32 = 3_600;
 
     /// Below 1.00 for 6 of at most 7 hours.
     fn terms() -> TermsInput {
         TermsInput {
+            direction: Direction::Below,
             threshold: 100,
             recovery: 110,
             severity: Severity::Linear { full_loss_price: 50, min_severity_bps: 500 },

@@ -1,7 +1,7 @@
 //! Who takes part, on which terms, and what has to come out.
 
 use super::prices::{self, Print};
-use backstop::peril::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Direction, Severity, TermsInput};
 use backstop::state::{Access, PoolTerms, ProductTerms, Tranche, TreatyKind};
 
 pub(crate) const ONE: u64 = 1_000_000;
@@ -80,6 +80,7 @@ pub(crate) const PRODUCTS: [Insured; 2] = [
         key: "stress",
         name: "USDC below 0.95 for 4h",
         condition: TermsInput {
+            direction: Direction::Below,
             threshold: 95_000_000,
             recovery: 96_000_000,
             severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },
@@ -98,6 +99,7 @@ pub(crate) const PRODUCTS: [Insured; 2] = [
         key: "severe",
         name: "USDC below 0.90 for 24h",
         condition: TermsInput {
+            direction: Direction::Below,
             threshold: 90_000_000,
             recovery: 95_000_000,
             severity: Severity::Binary,

@@ -613,7 +613,7 @@ impl<'a> Story<'a> {
         let window = evidence.window(terms);
         let known = evidence.head.saturating_sub(backstop::peril::evidence::RING_SLOTS - 1)..=evidence.head;
         let slots = known.filter_map(|slot| {
-            let breach_price_e8 = evidence.breach_price(slot);
+            let breach_price_e8 = evidence.breach_price(terms, slot);
             let recovered = evidence.is_recovered(terms, slot);
             let in_window = window.is_some_and(|window| (window.first_slot..=window.last_slot).contains(&slot));
             (breach_price_e8.is_some() || recovered || in_window).then(|| Slot {

@@ -9,7 +9,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::program_pack::Pack;
 use anchor_lang::solana_program::system_instruction;
 use anchor_spl::token::{self, spl_token};
-use backstop::peril::evidence::{Severity, TermsInput};
+use backstop::peril::evidence::{Direction, Severity, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Seen, Tranche, TreatyKind, TreatyTerms, day_of};
 use backstop::{CreatePoolArgs, DepositArgs, InitializeArgs};
@@ -43,6 +43,7 @@ const PRODUCTS: [Insured; 2] = [
     Insured {
         name: "USDC below 0.95 for 1h",
         condition: TermsInput {
+            direction: Direction::Below,
             threshold: 95_000_000,
             recovery: 96_000_000,
             severity: Severity::Binary,

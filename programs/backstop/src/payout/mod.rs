@@ -19,7 +19,8 @@ pub enum Severity {
     Binary,
     /// `(threshold - mean) / (threshold - full_loss_price)` of it, between the least severity and 1.
     Linear {
-        /// Mean price at and below which everything is paid, in 1e-8; above 0 and below the threshold.
+        /// Mean price from which on everything is paid, in 1e-8: above 0 and below the threshold or, where prices above it
+        /// are insured against, above it.
         full_loss_price: u64,
         /// Least that a proven loss pays, in basis points of the sum insured; [`MIN_SEVERITY_BPS`] to all.
         min_severity_bps: u16,
@@ -45,7 +46,7 @@ impl Severity {
         }
     }
 
-    /// Mean price at and below which everything is paid, in 1e-8, where there is one.
+    /// Mean price from which on everything is paid, in 1e-8, where there is one.
     pub const fn full_loss_price(self) -> Option<u64> {
         match self {
             Self::Binary => None,
@@ -61,7 +62,7 @@ impl Severity {
         }
     }
 
-    /// What a mean price below a threshold pays, both in 1e-8: in basis points of the sum insured, rounded down, against
+    /// What a mean price beyond a threshold pays, both in 1e-8: in basis points of the sum insured, rounded down, against
     /// the claim.
     pub fn severity_bps(self, threshold: u64, mean: u64) -> u16 {
         match self {

@@ -1,9 +1,8 @@
 //! A trigger: the oracle condition of a product, and the evidence shown for it.
 
 use crate::error::BackstopError;
-use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::payout::{FULL_SEVERITY_BPS, PayoutForm};
-use crate::peril::evidence::{Evidence, EvidenceError, Outcome, Phase, Terms};
+use crate::peril::evidence::{Direction, Evidence, EvidenceError, Outcome, Phase, Terms};
 use crate::peril::feed::{self, Observation, OracleError, Source};
 use crate::peril::{AlertLevel, Condition, SaleLimits, Verdict};
 use anchor_lang::prelude::*;
@@ -40,7 +39,7 @@ pub struct Trigger {
 
 const _: () = assert!(core::mem::align_of::<Trigger>() <= 8);
 
-in_place_account!(Trigger { source: Source, evidence.phase: Phase, terms.severity: PayoutForm });
+in_place_account!(Trigger { source: Source, evidence.phase: Phase, terms.severity: PayoutForm, terms.direction: Direction });
 
 impl Trigger {
     /// Bytes of the account, discriminator included.
@@ -128,14 +127,11 @@ impl Condition for Trigger {
         ensure!(published > 0, BackstopError::PrintTooOld);
         let age = now.saturating_sub(published);
         ensure!(age <= i64::from(limits.max_age), BackstopError::PrintTooOld);
-        let threshold = self.terms.threshold;
-        let buffer = mul_div(threshold, u64::from(limits.buffer_bps), BPS, Rounding::Up);
-        let least = buffer.and_then(|buffer| threshold.checked_add(buffer)).ok_or(BackstopError::MathOverflow)?;
-        let least = least.max(self.terms.recovery);
-        let last = self.terms.least_price(&self.evidence.last_print());
+        let boundary = self.terms.sale_boundary(limits.buffer_bps).ok_or(BackstopError::MathOverflow)?;
+        let last = self.terms.worst_price(&self.evidence.last_print());
         let since = now.saturating_sub(i64::from(self.terms.quiet));
         let lowest = self.evidence.lowest_since(&self.terms, since).unwrap_or(last);
-        ensure!(last.min(lowest) >= least, BackstopError::PriceInBuffer);
+        ensure!(last.min(lowest) >= self.terms.slot_price(boundary), BackstopError::PriceInBuffer);
         Ok(())
     }
 

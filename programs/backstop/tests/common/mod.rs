@@ -5,7 +5,7 @@ use anchor_lang::error::Error;
 use anchor_lang::prelude::*;
 use backstop::constants::ACCOUNT_VERSION;
 use backstop::error::BackstopError;
-use backstop::peril::evidence::{Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Direction, Severity, Terms, TermsInput};
 use backstop::state::*;
 use bytemuck::Zeroable;
 
@@ -97,6 +97,7 @@ pub fn layers(pool: &Pool) -> [u64; 5] {
 /// A condition: below 0.95 for an hour in slots of ten minutes, two hours to contradict it.
 pub fn condition() -> Terms {
     Terms::new(&TermsInput {
+        direction: Direction::Below,
         threshold: 95_000_000,
         recovery: 96_000_000,
         severity: Severity::Binary,

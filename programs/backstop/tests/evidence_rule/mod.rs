@@ -6,7 +6,7 @@
 // Each of those that include it uses a part.
 #![allow(dead_code)]
 
-use backstop::peril::evidence::{Class, Evidence, EvidenceError, Phase, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Direction, Class, Evidence, EvidenceError, Phase, Severity, Terms, TermsInput};
 use backstop::peril::feed::Observation;
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub struct Proof {
     pub event_at: i64,
     /// End of its last slot.
     pub met_at: i64,
-    /// Mean of its highest breaches, 1e-8, rounded down.
+    /// Mean of its highest breaches, 1e-8, rounded down; above the threshold of its lowest, rounded up.
     pub first_mean: u64,
     /// What that pays.
     pub first_bps: u16,
@@ -65,6 +65,7 @@ impl Proof {
 /// Terms below 0.95, recovered at 0.97, of lengths in slots.
 pub fn terms(slot: u32, need: u32, tolerance: u32, challenge: u32, run_on: u32, severity: Severity) -> Terms {
     Terms::new(&TermsInput {
+        direction: Direction::Below,
         threshold: 95_000_000,
         recovery: 97_000_000,
         severity,
@@ -107,7 +108,7 @@ struct Cell {
     breaches: Vec<u64>,
     aboves: Vec<i64>,
     recovered: Vec<i64>,
-    /// What follows: the highest of the breaches if the slot is good, and whether it is recovered.
+    /// What follows: the mildest of the breaches if the slot is good, and whether it is recovered.
     good: Option<u64>,
     is_recovered: bool,
 }
@@ -154,14 +155,15 @@ impl Model {
         let hundredths = |value: u64| i128::from(value) * 100;
         let margin = i128::from(self.terms.confidence_multiplier) * i128::from(print.confidence);
         let (low, high) = (hundredths(print.price) - margin, hundredths(print.price) + margin);
-        if high < hundredths(self.terms.threshold) {
-            Class::Breach
-        } else if low >= hundredths(self.terms.recovery) {
-            Class::Recovered
-        } else if low >= hundredths(self.terms.threshold) {
-            Class::Above
-        } else {
-            Class::Unclear
+        let (threshold, recovery) = (hundredths(self.terms.threshold), hundredths(self.terms.recovery));
+        match self.terms.direction() {
+            Direction::Below if high < threshold => Class::Breach,
+            Direction::Below if low >= recovery => Class::Recovered,
+            Direction::Below if low >= threshold => Class::Above,
+            Direction::Above if low > threshold => Class::Breach,
+            Direction::Above if high <= recovery => Class::Recovered,
+            Direction::Above if high <= threshold => Class::Above,
+            Direction::Below | Direction::Above => Class::Unclear,
         }
     }
 
@@ -214,8 +216,12 @@ impl Model {
             let far = |one: &i64| moments.iter().any(|other| other - one >= 30 && (other - one) * 10 >= slot_seconds);
             moments.iter().any(far)
         };
-        let highest = cell.breaches.iter().copied().max();
-        cell.good = highest.filter(|_| !two(&cell.aboves));
+        // The one that is nearest to the threshold.
+        let mildest = match self.terms.direction() {
+            Direction::Below => cell.breaches.iter().copied().max(),
+            Direction::Above => cell.breaches.iter().copied().min(),
+        };
+        cell.good = mildest.filter(|_| !two(&cell.aboves));
         cell.is_recovered = two(&cell.recovered);
         None
     }
@@ -252,7 +258,11 @@ impl Model {
                 _ => others += 1,
             }
             if good == u128::from(self.terms.need) {
-                return Some((slot, u64::try_from(sum / good).unwrap()));
+                let mean = match self.terms.direction() {
+                    Direction::Below => sum / good,
+                    Direction::Above => sum.div_ceil(good),
+                };
+                return Some((slot, u64::try_from(mean).unwrap()));
             }
             if others > self.terms.tolerance {
                 return None;
@@ -267,7 +277,10 @@ impl Model {
         if terms.full_loss_price == 0 {
             return 10_000;
         }
-        let (lost, all) = (terms.threshold.saturating_sub(mean), terms.threshold - terms.full_loss_price);
+        let (lost, all) = match terms.direction() {
+            Direction::Below => (terms.threshold.saturating_sub(mean), terms.threshold - terms.full_loss_price),
+            Direction::Above => (mean.saturating_sub(terms.threshold), terms.full_loss_price - terms.threshold),
+        };
         let linear = u128::from(lost) * 10_000 / u128::from(all);
         u16::try_from(linear.min(10_000)).unwrap().max(terms.min_severity_bps)
     }
@@ -303,7 +316,12 @@ impl Model {
         let final_at = recovered.map_or(over, |slot| self.end(slot)) + challenge;
         let counts = |slot: &u64| later(slot) && self.is_settled(*slot, now) && recovered.is_none_or(|end| *slot < end);
         let means = self.cells.keys().copied().filter(counts).filter_map(|slot| Some(self.window(slot, f)?.1));
-        let lowest_mean = means.min().map_or(first_mean, |mean| mean.min(first_mean));
+        let means = means.chain([first_mean]);
+        let deepest = match self.terms.direction() {
+            Direction::Below => means.min(),
+            Direction::Above => means.max(),
+        };
+        let lowest_mean = deepest.unwrap_or(first_mean);
         Proof {
             event_at: self.start(f),
             met_at: self.end(m),

@@ -2,6 +2,7 @@
 
 use super::{BPS, DAY, Evidence, MOST, Model, N, Phase, Rule, ceil, day, need, start, take};
 use crate::fuzz::op::{Op, Who};
+use backstop::peril::evidence::Direction;
 use backstop::state::{ProductState, ProductTerms};
 
 /// A product with its trigger.
@@ -288,10 +289,15 @@ impl Model {
         let (published, _, _) = entry.trigger.last.ok_or("there is no print")?;
         need(now - published <= i64::from(entry.terms.max_price_age), "the last print is too old")?;
         let threshold = N::from(entry.trigger.terms.threshold);
-        let least = threshold + ceil(threshold * N::from(entry.terms.no_sale_buffer_bps), BPS);
-        let least = least.max(N::from(entry.trigger.terms.recovery)) * 100;
-        let lowest = entry.trigger.lowest(now).ok_or("there is no print")?;
-        need(N::try_from(lowest).unwrap_or(0) >= least, "a price of the quiet time is too near the threshold")?;
+        let buffer = ceil(threshold * N::from(entry.terms.no_sale_buffer_bps), BPS);
+        let recovery = N::from(entry.trigger.terms.recovery);
+        let boundary = match entry.trigger.terms.direction() {
+            Direction::Below => (threshold + buffer).max(recovery),
+            Direction::Above => (threshold - buffer).min(recovery),
+        };
+        let boundary = entry.trigger.mirrored(u64::try_from(boundary).expect("it is a price"));
+        let worst = entry.trigger.lowest(now).ok_or("there is no print")?;
+        need(worst >= boundary, "a price of the quiet time is too near the threshold")?;
         self.drift(product);
         self.sync(product);
         let capacity = self.capacity(product);

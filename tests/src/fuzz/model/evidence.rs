@@ -3,7 +3,7 @@
 
 use super::{Model, N, Rule, need};
 use crate::fuzz::op::Op;
-use backstop::peril::evidence::Terms;
+use backstop::peril::evidence::{Direction, Terms};
 use backstop::peril::feed::Observation;
 use std::collections::BTreeMap;
 
@@ -22,7 +22,8 @@ pub struct Evidence {
     pub feed: u8,
     /// The set of prints, and what it says.
     rule: evidence_rule::Model,
-    /// By slot, the lowest price less its confidences that was shown, in 1e-10.
+    /// By slot, the worst price with its confidences that was shown, in 1e-10; mirrored at 0 where prices above the threshold
+    /// are insured against, so that lower is worse.
     lowest: BTreeMap<i64, i128>,
     /// The phase as last brought up to date.
     pub phase: Phase,
@@ -56,7 +57,8 @@ impl Evidence {
         time.div_euclid(i64::from(self.terms.slot_seconds))
     }
 
-    /// Lowest price less its confidences in the quiet time, by whole slots, and of the last print, in 1e-10.
+    /// Worst price with its confidences in the quiet time, by whole slots, and of the last print, in 1e-10, lower being
+    /// worse.
     pub fn lowest(&self, now: i64) -> Option<i128> {
         let (_, price, confidence) = self.last?;
         let since = self.slot(now - i64::from(self.terms.quiet));
@@ -64,8 +66,16 @@ impl Evidence {
         shown.chain([self.less_doubt(price, confidence)]).min()
     }
 
+    /// A price in 1e-10, of which the lower is the worse.
+    pub fn mirrored(&self, price: u64) -> i128 {
+        match self.terms.direction() {
+            Direction::Below => i128::from(price) * 100,
+            Direction::Above => -i128::from(price) * 100,
+        }
+    }
+
     fn less_doubt(&self, price: u64, confidence: u64) -> i128 {
-        i128::from(price) * 100 - i128::from(confidence) * i128::from(self.terms.confidence_multiplier)
+        self.mirrored(price) - i128::from(confidence) * i128::from(self.terms.confidence_multiplier)
     }
 
     /// Once triggered: when that was proven, and when nothing can change any more what is paid.
@@ -102,7 +112,7 @@ impl Evidence {
             return Ok(());
         }
         let newer = |(time, kept, doubt): (i64, u64, u64)| {
-            (at, std::cmp::Reverse(price), confidence) > (time, std::cmp::Reverse(kept), doubt)
+            (at, -self.mirrored(price), confidence) > (time, -self.mirrored(kept), doubt)
         };
         if self.last.is_none_or(newer) {
             self.last = Some((at, price, confidence));

@@ -6,6 +6,7 @@ use crate::output::{
     self, ACCENT, BAD, Cell, GOOD, HEADING, QUIET, Table, WATCH, cell, paint, paragraph_within, table,
 };
 use anstyle::Style;
+use backstop::peril::evidence::Direction;
 use backstop_client::view;
 use backstop_sandbox::demo::{Evidence, Moment, PrintSeen, Product, Report, What};
 use std::fmt::Write;
@@ -76,7 +77,7 @@ impl Page<'_> {
 
         let mut products = table(&["product", "triggers when USDC/USD is", "and then pays"], &[]);
         for product in &report.products {
-            let when = view::product::below_for(product.threshold_e8, product.duration_seconds.into());
+            let when = view::product::beyond_for(Direction::Below, product.threshold_e8, product.duration_seconds.into());
             let pays = match product.full_loss_e8 {
                 Some(full_loss) => format!(
                     "in part: nothing at a mean price of {}, all at {}",

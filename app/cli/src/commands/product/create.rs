@@ -7,7 +7,7 @@ use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::cpi::text::hex_text;
 use backstop::events::ConditionSet;
-use backstop::peril::evidence::{RING_SLOTS, Severity, Terms, TermsError, TermsInput};
+use backstop::peril::evidence::{Direction, RING_SLOTS, Severity, Terms, TermsError, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::{Product, ProductTerms, Trigger};
 use backstop_client::Cluster;
@@ -42,6 +42,25 @@ enum SourceArg {
     PythPush,
 }
 
+/// Which side of the threshold is insured against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DirectionArg {
+    /// Prices below it.
+    Below,
+    /// Prices above it.
+    Above,
+}
+
+impl DirectionArg {
+    /// The program's name for it.
+    pub fn direction(self) -> Direction {
+        match self {
+            Self::Below => Direction::Below,
+            Self::Above => Direction::Above,
+        }
+    }
+}
+
 /// Announce a product and set its condition, in one transaction. Governance signs; only the risk rate ever changes.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLE)]
@@ -67,10 +86,14 @@ pub struct CreateArgs {
     /// The feed: a Pyth feed id in hexadecimal, or with `--source pyth-push` an address.
     #[arg(long, help_heading = CONDITION)]
     feed: String,
-    /// A price below this is a breach.
+    /// Which prices are insured against: those below the threshold, or those above it.
+    #[arg(long, value_enum, default_value_t = DirectionArg::Below, help_heading = CONDITION)]
+    direction: DirectionArg,
+    /// A price below this is a breach; with `--direction above` one above it.
     #[arg(long, value_name = "PRICE", value_parser = price, help_heading = CONDITION)]
     threshold: u64,
-    /// A price at or above this is a recovery, at most 10 % above the threshold; without it 1 % above it.
+    /// A price at or above this is a recovery, at most 10 % above the threshold; without it 1 % above it. With
+    /// `--direction above` a price at or below this, below the threshold.
     #[arg(long, value_name = "PRICE", value_parser = price, help_heading = CONDITION)]
     recovery: Option<u64>,
     /// Mean price at which everything is paid; without it every trigger pays in full.
@@ -88,7 +111,7 @@ pub struct CreateArgs {
     /// Length of a slot, of which each needs a price: 1 minute to 1 hour, a divisor of a day.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "30m", help_heading = CONDITION)]
     slot: u32,
-    /// How much of the breach need not be below the threshold: whole slots, a twelfth of the duration at least and a
+    /// How much of the breach need not be beyond the threshold: whole slots, a twelfth of the duration at least and a
     /// quarter at most.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "30m", help_heading = CONDITION)]
     tolerance: u32,
@@ -175,7 +198,7 @@ pub struct CreateArgs {
     /// Oldest last price on which a cover is sold: an hour at most.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "1h", help_heading = LIMITS)]
     max_price_age: u32,
-    /// No sales while a price less its confidences is less than this above the threshold, in percent of it: 1 % at least.
+    /// No sales while a price less its confidences is less than this away from the threshold, in percent of it: 1 % at least.
     #[arg(long, value_name = "PERCENT", value_parser = bps::<u32>, default_value = "2%", help_heading = LIMITS)]
     no_sale_buffer: u32,
     /// For how long no price may have been so near: whole slots, the duration at least; without it a day, if that fits.
@@ -194,9 +217,15 @@ impl CreateArgs {
         };
         // The slots that the ring holds beside the one that is not over.
         let longest = self.slot.saturating_mul(RING_SLOTS as u32 - 1);
+        let hundredth = self.threshold / 100;
+        let recovery = match self.direction {
+            DirectionArg::Below => self.threshold.saturating_add(hundredth),
+            DirectionArg::Above => self.threshold.saturating_sub(hundredth),
+        };
         TermsInput {
+            direction: self.direction.direction(),
             threshold: self.threshold,
-            recovery: self.recovery.unwrap_or_else(|| self.threshold.saturating_add(self.threshold / 100)),
+            recovery: self.recovery.unwrap_or(recovery),
             severity,
             duration_seconds: self.duration,
             slot_seconds: self.slot,
@@ -260,7 +289,10 @@ impl CreateArgs {
 /// What is wrong with a condition, by the flag that says it.
 fn wrong_condition(error: TermsError) -> UsageError {
     UsageError(String::from(match error {
-        TermsError::BadPrices => "--threshold is above zero, and --recovery above it by a tenth of it at most",
+        TermsError::BadPrices => {
+            "--threshold is above zero, and --recovery beyond its safe side by a tenth of it at most: above it, or below it \
+             with --direction above"
+        }
         TermsError::BadSlot => "--slot is 1 minute to 1 hour and divides a day",
         TermsError::BadDuration => "--duration is whole slots: six and an hour at least",
         TermsError::BadTolerance => {
@@ -273,8 +305,9 @@ fn wrong_condition(error: TermsError) -> UsageError {
             "--duration, --tolerance and --challenge together are at most 224 slots: take longer slots with --slot"
         }
         TermsError::BadConfidenceMultiplier => "--confidence-multiplier is 1 to 10",
-        TermsError::BadSeverity | TermsError::BadPadding => {
-            "--full-loss is above zero and below --threshold, and --min-severity 5 to 100 %"
+        TermsError::BadSeverity | TermsError::BadDirection | TermsError::BadPadding => {
+            "--full-loss is above zero and below --threshold, or above it with --direction above, and --min-severity 5 to \
+             100 %"
         }
     }))
 }
@@ -416,6 +449,16 @@ mod tests {
         assert_eq!((condition.run_on_seconds, condition.quiet_seconds), (259_200, 86_400));
         let terms = args.terms(6).expect("the amounts fit");
         assert_eq!((terms.max_level_bps, terms.waiting_seconds, terms.max_sum_insured), (50_000, 172_800, 5_000_000));
+    }
+
+    #[test]
+    fn prices_above_are_insured_by_the_mirrored_defaults() {
+        let args = parse(&["--direction", "above", "--full-loss", "1.2"]);
+        let condition = Terms::new(&args.condition()).expect("the condition is within bounds");
+        assert_eq!((condition.direction(), condition.recovery), (Direction::Above, 94_050_000));
+        let wrong = parse(&["--direction", "above", "--full-loss", "0.8"]);
+        let told = Terms::new(&wrong.condition()).map_err(wrong_condition).unwrap_err().0;
+        assert!(told.contains("--full-loss"), "{told}");
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod manage;
 mod renew;
 mod show;
 
+pub use create::DirectionArg;
+
 use crate::commands::context::Context;
 use clap::Subcommand;
 

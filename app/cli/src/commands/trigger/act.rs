@@ -93,7 +93,7 @@ pub fn observe(args: &ObserveArgs, context: &Context) -> Result<()> {
             price_e8: print.price,
             confidence_e8: print.confidence,
             publish_time: print.publish_time,
-            says: view::trigger::class(trigger.terms.classify(&print)),
+            says: view::trigger::class(trigger.terms.direction(), trigger.terms.classify(&print)),
             is_news: !transaction::events::<Observed>(&receipt.logs).is_empty(),
         })
     })

@@ -2,7 +2,7 @@
 
 use crate::output::chart::{Chart, Level, Mark, SLOT_LEGEND, slot_mark, ticks};
 use crate::output::{ACCENT, BAD, GOOD, QUIET, WATCH, duration, exact_price, paint};
-use backstop::peril::evidence::{Phase, RING_SLOTS, Terms};
+use backstop::peril::evidence::{Direction, Phase, RING_SLOTS, Terms};
 use backstop_client::view::trigger::Standing;
 
 /// Columns beside the plot: the margin, and how many slots count.
@@ -24,7 +24,7 @@ pub fn evidence(terms: &Terms, standing: &Standing, now: i64, width: usize) -> O
     let final_phase = standing.phase == Phase::Final;
     let oldest = evidence.head.saturating_add(1).saturating_sub(RING_SLOTS);
     let oldest = if final_phase { oldest } else { oldest.max(terms.first_slot_in_ring(now)) };
-    let first = (oldest..=evidence.head).find(|slot| evidence.breach_price(*slot).is_some())?;
+    let first = (oldest..=evidence.head).find(|slot| evidence.breach_price(terms, *slot).is_some())?;
     let current = terms.slot_of(now)?;
     // What is final needs no present; what is under way is drawn up to the earliest moment at which it can be met.
     let window_end = standing.window.map_or(0, |window| window.last_slot);
@@ -44,12 +44,12 @@ pub fn evidence(terms: &Terms, standing: &Standing, now: i64, width: usize) -> O
     for slot in first..=evidence.head {
         // A recovery does not keep its price: it was at the recovery or above.
         let recovered = evidence.is_recovered(terms, slot).then_some(terms.recovery);
-        if let Some(price) = recovered.or(evidence.breach_price(slot)) {
+        if let Some(price) = recovered.or(evidence.breach_price(terms, slot)) {
             prices.push((terms.slot_start(slot), price));
         }
     }
-    let lowest = prices.iter().map(|(_, price)| *price).min()?.min(terms.threshold);
-    let highest = prices.iter().map(|(_, price)| *price).max()?.max(terms.recovery);
+    let lowest = prices.iter().map(|(_, price)| *price).min()?.min(terms.threshold.min(terms.recovery));
+    let highest = prices.iter().map(|(_, price)| *price).max()?.max(terms.threshold.max(terms.recovery));
     let step_e8 = round_step(highest.saturating_sub(lowest).div_ceil(MOST_ROWS - 2));
     // The threshold lies on a row.
     let above = highest.saturating_sub(terms.threshold).div_ceil(step_e8);
@@ -68,7 +68,8 @@ pub fn evidence(terms: &Terms, standing: &Standing, now: i64, width: usize) -> O
     if !final_phase {
         marks.push(Mark { at: now, name: "now" });
     }
-    let line = |price: u64| if price < terms.threshold { BAD.bold() } else { ACCENT.bold() };
+    let is_breach = |price: u64| terms.slot_price(price) < terms.slot_price(terms.threshold);
+    let line = |price: u64| if is_breach(price) { BAD.bold() } else { ACCENT.bold() };
     let chart = Chart {
         from,
         column_seconds,
@@ -90,8 +91,12 @@ pub fn evidence(terms: &Terms, standing: &Standing, now: i64, width: usize) -> O
         format!("{}/{} slots of {}", evidence.longest_credited(terms), terms.need, duration(terms.slot_seconds.into()));
     text.push_str(&chart.lane("slots", &lane(terms, standing, first), &note));
     text.push_str(&paint(format!("          {SLOT_LEGEND}\n"), QUIET));
-    let lowest = exact_price(prices.iter().map(|(_, price)| *price).min()?);
-    text.push_str(&paint(format!("          highest breach price of each slot; the lowest is {lowest}\n"), QUIET));
+    let worst = exact_price(prices.iter().map(|(_, price)| *price).min_by_key(|price| terms.slot_price(*price))?);
+    let (shown, other) = match terms.direction() {
+        Direction::Below => ("highest", "lowest"),
+        Direction::Above => ("lowest", "highest"),
+    };
+    text.push_str(&paint(format!("          {shown} breach price of each slot; the {other} is {worst}\n"), QUIET));
     Some(text)
 }
 
@@ -138,6 +143,7 @@ mod tests {
 
     fn input() -> TermsInput {
         TermsInput {
+            direction: Direction::Below,
             threshold: 95_000_000,
             recovery: 96_000_000,
             severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },

@@ -3,6 +3,7 @@
 use crate::commands::CheckFailed;
 use crate::commands::args::{bps, hundredths, price, seconds};
 use crate::commands::context::hinted;
+use crate::commands::product::DirectionArg;
 use crate::output::{Output, listing, moment, span, table};
 use anyhow::{Context, Result};
 use backstop::peril::evidence::{Severity, TermsInput};
@@ -23,10 +24,13 @@ pub struct ReplayArgs {
     /// CSV file of rows `unix_time,price[,confidence]`, sorted by time.
     #[arg(long, value_name = "FILE")]
     pub prices: PathBuf,
-    /// A price below this is a breach.
+    /// Which prices are insured against: those below the threshold, or those above it.
+    #[arg(long, value_enum, default_value_t = DirectionArg::Below)]
+    pub direction: DirectionArg,
+    /// A price below this is a breach; with `--direction above` one above it.
     #[arg(long, value_name = "PRICE", value_parser = price)]
     pub threshold: u64,
-    /// A price at or above this is a recovery.
+    /// A price at or above this is a recovery; with `--direction above` one at or below it.
     #[arg(long, value_name = "PRICE", value_parser = price)]
     pub recovery: u64,
     /// How long the breach must last, e.g. 4h.
@@ -65,6 +69,7 @@ impl ReplayArgs {
             None => (Severity::Binary, 0),
         };
         TermsInput {
+            direction: self.direction.direction(),
             threshold: self.threshold,
             recovery: self.recovery,
             severity,

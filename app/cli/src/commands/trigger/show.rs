@@ -7,8 +7,8 @@ use crate::output::{self, WATCH, amount, card, exact_price, moment, moment_from,
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::math::losses;
-use backstop::peril::evidence::{Phase, RING_SLOTS, Terms};
-use backstop::peril::feed::{Observation, Source};
+use backstop::peril::evidence::{Direction, Phase, RING_SLOTS, Terms};
+use backstop::peril::feed::Source;
 use backstop::state::{ProductState, Trigger, get_text};
 use backstop_client::Cluster;
 use backstop_client::price_account::standing_account;
@@ -76,6 +76,7 @@ struct Shown {
 #[derive(Serialize)]
 struct Condition {
     text: String,
+    direction: &'static str,
     threshold_e8: u64,
     recovery_e8: u64,
     full_loss_e8: Option<u64>,
@@ -125,7 +126,7 @@ struct SlotView {
     end: i64,
     breach_price_e8: Option<u64>,
     recovered: bool,
-    /// Whether it counts as one below the threshold.
+    /// Whether it counts as one beyond the threshold.
     good: bool,
     in_window: bool,
 }
@@ -164,6 +165,7 @@ fn view(case: &Case, standing: &Standing, now: i64) -> Shown {
         price_account: price_account(trigger).to_string(),
         condition: Condition {
             text: format!("{}: {}", view::product::condition(terms), view::product::evidence(terms)),
+            direction: view::trigger::direction(terms.direction()),
             threshold_e8: terms.threshold,
             recovery_e8: terms.recovery,
             full_loss_e8: terms.payout().full_loss_price(),
@@ -186,11 +188,7 @@ fn view(case: &Case, standing: &Standing, now: i64) -> Shown {
             confidence_e8: evidence.last_confidence,
             publish_time: evidence.last_publish_time,
             age_seconds: now.saturating_sub(evidence.last_publish_time),
-            says: view::trigger::class(terms.classify(&Observation {
-                price: evidence.last_price,
-                confidence: evidence.last_confidence,
-                publish_time: evidence.last_publish_time,
-            })),
+            says: view::trigger::class(terms.direction(), terms.classify(&evidence.last_print())),
         }),
         window: standing.window.map(|window| WindowView {
             event_at: window.event_at,
@@ -233,7 +231,7 @@ fn slots(terms: &Terms, standing: &Standing) -> Vec<SlotView> {
     let oldest = evidence.head.saturating_add(1).saturating_sub(RING_SLOTS);
     let met = standing.window.filter(|_| standing.is_met());
     let known = (oldest..=evidence.head).filter_map(|slot| {
-        let (breach_price_e8, recovered) = (evidence.breach_price(slot), evidence.is_recovered(terms, slot));
+        let (breach_price_e8, recovered) = (evidence.breach_price(terms, slot), evidence.is_recovered(terms, slot));
         let in_window = met.is_some_and(|window| (window.first_slot..=window.last_slot).contains(&slot));
         (breach_price_e8.is_some() || recovered || in_window).then(|| SlotView {
             start: terms.slot_start(slot),
@@ -312,7 +310,7 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
         if let Some(at) = shown.final_at.filter(|_| shown.phase == "triggered") {
             row(
                 "final",
-                format!("{} at the latest: until then the price can fall on and raise it", moment_from(at, now)),
+                format!("{} at the latest: until then the price can {} on and raise it", moment_from(at, now), fall_or_rise(terms)),
             );
         }
     }
@@ -334,6 +332,14 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
         row("next", step.text(now));
     }
     card(&shown.product_name, &rows)
+}
+
+/// What a price does that deepens a loss.
+fn fall_or_rise(terms: &Terms) -> &'static str {
+    match terms.direction() {
+        Direction::Below => "fall",
+        Direction::Above => "rise",
+    }
 }
 
 fn phase_text(shown: &Shown) -> String {

@@ -1,5 +1,8 @@
 //! The evidence of a trigger: a pure state machine over a set of signed prints.
 //!
+//! Prints are classified as they are, below or above the threshold by the terms' direction; what a slot keeps of a price is
+//! mirrored for `Above` ([`Terms::slot_price`]), so that lower is always worse and nothing beyond it knows a direction.
+//!
 //! Time is cut into slots. For the last 256 of them the machine keeps the highest Breach, the lowest price, and the first
 //! and the last second of an Above and of a Recovered. Two prints of a kind count if they lie apart: one print is one
 //! venue's moment. A slot is *good* if a Breach and no two Aboves were shown in it, and *recovered* if two Recovered
@@ -131,7 +134,7 @@ impl Evidence {
         let before = self.phase();
         let deepened = self.settle(terms, now);
         let is_news = self.final_at == 0 && {
-            let newest = self.note_last(print);
+            let newest = self.note_last(terms, print);
             self.note(terms, slot, class, print) | newest
         };
         let after = self.stand(terms, now);
@@ -182,7 +185,8 @@ impl Evidence {
         Observation { price: self.last_price, confidence: self.last_confidence, publish_time: self.last_publish_time }
     }
 
-    /// Lowest price less its confidences that was shown since a time, in 1e-8, by whole slots; `None` if no print was.
+    /// Worst price with its confidences that was shown since a time, as the ring keeps it, by whole slots; `None` if no
+    /// print was. See [`Terms::worst_price`].
     pub fn lowest_since(&self, terms: &Terms, since: i64) -> Option<u64> {
         let first = terms.slot_of(since).unwrap_or(0).max(self.tail());
         let mut lowest = u64::MAX;
@@ -258,10 +262,11 @@ impl Evidence {
                 self.open_good = self.open_good.saturating_sub(1);
             }
             if run.good >= u32::from(terms.need) {
-                let mean = run.sum.checked_div(u64::from(run.good)).unwrap_or(0);
+                let kept = run.sum.checked_div(u64::from(run.good)).unwrap_or(0);
+                let mean = terms.price_of_slot(kept);
                 if !is_triggered {
                     self.trigger(terms, run.first, slot, mean);
-                } else if mean < self.lowest_mean {
+                } else if kept < terms.slot_price(self.lowest_mean) {
                     self.lowest_mean = mean;
                     let severity_bps = terms.severity_bps(mean).max(self.severity_bps);
                     deepened = severity_bps > self.severity_bps;
@@ -317,10 +322,10 @@ impl Evidence {
         self.newest_good != 0 && now <= terms.open_until(first_too_many)
     }
 
-    /// Keeps the print if it is the newest. Of several in one second it keeps the lowest, then the least certain, so
+    /// Keeps the print if it is the newest. Of several in one second it keeps the worst price, then the least certain, so
     /// that the result does not depend on the order.
-    fn note_last(&mut self, print: &Observation) -> bool {
-        let key = |time: i64, price: u64, confidence: u64| (time, u64::MAX.wrapping_sub(price), confidence);
+    fn note_last(&mut self, terms: &Terms, print: &Observation) -> bool {
+        let key = |time: i64, price: u64, confidence: u64| (time, terms.rank(price), confidence);
         let kept = key(self.last_publish_time, self.last_price, self.last_confidence);
         if self.last_publish_time != 0 && key(print.publish_time, print.price, print.confidence) <= kept {
             return false;
@@ -334,15 +339,15 @@ impl Evidence {
     /// Notes a print in its slot. Whether that changed anything.
     fn note(&mut self, terms: &Terms, slot: u64, class: Class, print: &Observation) -> bool {
         self.turn(slot);
-        let least = terms.least_price(print);
+        let worst = terms.worst_price(print);
         let second = terms.second_of_slot(print.publish_time);
         let shown = self.kept_mut(slot);
         let before = *shown;
-        if shown.lowest == 0 || least < shown.lowest {
-            shown.lowest = least;
+        if shown.lowest == 0 || worst < shown.lowest {
+            shown.lowest = worst;
         }
         match class {
-            Class::Breach => shown.highest_breach = shown.highest_breach.max(print.price),
+            Class::Breach => shown.highest_breach = shown.highest_breach.max(terms.slot_price(print.price)),
             Class::Above => shown.note_above(second),
             Class::Recovered => {
                 shown.note_above(second);
@@ -409,6 +414,7 @@ mod tests {
 
     fn terms() -> Terms {
         Terms::new(&TermsInput {
+            direction: Direction::Below,
             threshold: 95_000_000,
             recovery: 96_000_000,
             severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },

@@ -12,9 +12,9 @@ pub const RING: usize = 256;
 #[zero_copy]
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Shown {
-    /// Highest Breach price, in 1e-8; 0: none.
+    /// Highest Breach price, in 1e-8, as [`Terms::slot_price`] keeps it: for `Above` the lowest, mirrored. 0: none.
     pub highest_breach: u64,
-    /// Lowest price less its confidences, of any print, in 1e-8, rounded down and at least 1; 0: none.
+    /// Worst price with its confidences, of any print, in 1e-8, as [`Terms::worst_price`] has it; 0: none.
     pub lowest: u64,
     /// Second of the slot in which the first Above was published, plus 1; 0: none. A Recovered is an Above too.
     pub above_first: u16,
@@ -58,7 +58,7 @@ impl Shown {
         self.above_first != 0 && self.above_last.saturating_sub(self.above_first) >= apart
     }
 
-    /// Highest Breach price, in 1e-8, if a Breach was shown.
+    /// Highest Breach price as it is kept, if a Breach was shown.
     pub fn breach(&self) -> Option<u64> {
         (self.highest_breach != 0).then_some(self.highest_breach)
     }
@@ -91,7 +91,7 @@ fn widen(first: &mut u16, last: &mut u16, second: u16) {
 pub struct Run {
     /// Its first slot. Without good slots: nothing.
     pub first: u64,
-    /// Sum of its good slots' highest Breach prices, in 1e-8.
+    /// Sum of its good slots' highest Breach prices, in 1e-8, as they are kept.
     pub sum: u64,
     /// How many slots are good.
     pub good: u32,
@@ -125,11 +125,12 @@ pub struct Evidence {
     pub met_at: i64,
     /// Once Final: from when on it was, in unix seconds.
     pub final_at: i64,
-    /// Once Triggered: mean, over the good slots of f..m, of the highest Breach price shown, in 1e-8, rounded down.
+    /// Once Triggered: mean, over the good slots of f..m, of the highest Breach price shown, in 1e-8, rounded down; for
+    /// `Above` of the lowest, rounded up.
     pub first_mean: u64,
-    /// Once Triggered: lowest such mean of that window and of those of the run-on so far.
+    /// Once Triggered: lowest such mean of that window and of those of the run-on so far; for `Above` the highest.
     pub lowest_mean: u64,
-    /// Price of the newest print shown, in 1e-8; of several in one second the lowest.
+    /// Price of the newest print shown, in 1e-8; of several in one second the lowest, for `Above` the highest.
     pub last_price: u64,
     /// Confidence of the newest print shown, in 1e-8.
     pub last_confidence: u64,
@@ -176,9 +177,9 @@ impl Evidence {
         self.state(terms, slot) == SlotState::Recovered
     }
 
-    /// Highest Breach price shown in a slot, in 1e-8.
-    pub fn breach_price(&self, slot: u64) -> Option<u64> {
-        self.shown(slot).breach()
+    /// Highest Breach price shown in a slot, in 1e-8; for `Above` the lowest.
+    pub fn breach_price(&self, terms: &Terms, slot: u64) -> Option<u64> {
+        self.shown(slot).breach().map(|kept| terms.price_of_slot(kept))
     }
 
     /// Oldest slot of the ring.

@@ -1,6 +1,7 @@
 //! The terms of a trigger: what a breach is, how long it must last, and what bounds that has.
 
 use super::ring::RING_SLOTS;
+use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::payout::{FULL_SEVERITY_BPS, MIN_SEVERITY_BPS, PayoutForm, Severity};
 use crate::peril::feed::Observation;
 use anchor_lang::prelude::*;
@@ -23,9 +24,11 @@ pub const MIN_NEED: u16 = 6;
 pub const MIN_CONFIDENCE_MULTIPLIER: u16 = 100;
 /// Largest confidence multiplier, in hundredths.
 pub const MAX_CONFIDENCE_MULTIPLIER: u16 = 1_000;
-/// Highest recovery, in parts of a hundred of the threshold: one that is out of reach contradicts nothing.
+/// `Below`: highest recovery, in parts of a hundred of the threshold: one that is out of reach contradicts nothing.
 pub const MAX_RECOVERY_PERCENT: u64 = 110;
-/// Highest recovery, in 1e-8: sums of a window's prices fit 64 bits.
+/// `Above`: lowest recovery, in parts of a hundred of the threshold.
+pub const MIN_RECOVERY_PERCENT: u64 = 90;
+/// Highest price of any term, in 1e-8: sums of a window's prices fit 64 bits.
 pub const MAX_PRICE: u64 = i64::MAX as u64 / 256;
 /// A window may always be without evidence for this part of its slots, and for one at least.
 pub const LEAST_TOLERANCE_DIVISOR: u16 = 12;
@@ -37,20 +40,33 @@ pub const LEAST_APART_SECONDS: u32 = 30;
 const DAY_SECONDS: u32 = 86_400;
 const HUNDREDTHS: u64 = 100;
 
+stored_enum! {
+    /// Which side of the threshold is insured against.
+    pub enum Direction {
+        /// A price below it: a coin that loses its peg.
+        Below = 0,
+        /// A price above it: a rate, an index, a borrowed asset.
+        Above = 1,
+    }
+}
+
 /// What a trigger is created with, in the units in which people say it.
 #[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TermsInput {
-    /// A Breach is below this price, in 1e-8.
+    /// Which side of the threshold is insured against.
+    pub direction: Direction,
+    /// A Breach is below this price, or above it, in 1e-8.
     pub threshold: u64,
-    /// A Recovered is at or above this price, in 1e-8; above the threshold, by a tenth of it at most.
+    /// A Recovered is at this price or farther from a Breach, in 1e-8; on the other side of the threshold, by a tenth of
+    /// it at most.
     pub recovery: u64,
     /// How much is paid.
     pub severity: Severity,
-    /// How long the price must be below the threshold, in seconds; a multiple of the slot.
+    /// How long the price must be beyond the threshold, in seconds; a multiple of the slot.
     pub duration_seconds: u32,
     /// Length of a slot, in seconds; 1 minute to 1 hour, a divisor of a day.
     pub slot_seconds: u32,
-    /// How much of the window need not be below the threshold, in seconds; a multiple of the slot.
+    /// How much of the window need not be beyond the threshold, in seconds; a multiple of the slot.
     pub tolerance_seconds: u32,
     /// How long a met trigger waits to be contradicted, in seconds; a multiple of the slot.
     pub challenge_seconds: u32,
@@ -66,7 +82,8 @@ pub struct TermsInput {
 /// Why terms are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TermsError {
-    /// The threshold is 0, or the recovery is not above it, or above it by more than a tenth, or beyond [`MAX_PRICE`].
+    /// The threshold is 0, or the recovery is not on its other side, or farther from it than a tenth of it, or a price is
+    /// beyond [`MAX_PRICE`].
     BadPrices,
     /// A slot is not 1 minute to 1 hour, or does not divide a day.
     BadSlot,
@@ -84,20 +101,22 @@ pub enum TermsError {
     BadQuiet,
     /// The confidence multiplier is not between [`MIN_CONFIDENCE_MULTIPLIER`] and [`MAX_CONFIDENCE_MULTIPLIER`].
     BadConfidenceMultiplier,
-    /// Full-loss price or least severity do not fit the form, or the form is unknown.
+    /// Full-loss price or least severity do not fit form and direction, or the form is unknown.
     BadSeverity,
+    /// The direction is unknown.
+    BadDirection,
     /// Padding that is not zero.
     BadPadding,
 }
 
-/// What a print says about the condition.
+/// What a print says about the condition. The names are those of `Below`; for `Above` each is its mirror image.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Certainly below the threshold.
+    /// Certainly below the threshold; for `Above` certainly above it.
     Breach,
-    /// Certainly at or above the threshold, and not certainly at or above the recovery.
+    /// Certainly at or above the threshold, and not certainly at or above the recovery; for `Above` certainly at or below.
     Above,
-    /// Certainly at or above the recovery. It counts as an Above too.
+    /// Certainly at or above the recovery; for `Above` certainly at or below. It counts as an Above too.
     Recovered,
     /// Neither: no slot says anything by it. It still counts where a cover is sold.
     Unclear,
@@ -107,11 +126,11 @@ pub enum Class {
 #[zero_copy]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// A Breach is below this price, in 1e-8.
+    /// A Breach is beyond this price, in 1e-8: below it or above it, by the direction.
     pub threshold: u64,
-    /// A Recovered is at or above this price, in 1e-8.
+    /// A Recovered is at this price or farther from a Breach, in 1e-8.
     pub recovery: u64,
-    /// Linear: the mean price at which everything is paid, in 1e-8. Binary: 0.
+    /// Linear: the mean price at which everything is paid, in 1e-8, beyond the threshold. Binary: 0.
     pub full_loss_price: u64,
     /// Length of a slot, in seconds.
     pub slot_seconds: u32,
@@ -131,8 +150,10 @@ pub struct Terms {
     pub min_severity_bps: u16,
     /// A [`PayoutForm`].
     pub severity: u8,
+    /// A [`Direction`].
+    pub direction: u8,
     /// Zero.
-    pub padding: [u8; 7],
+    pub padding: [u8; 6],
 }
 
 const _: () = assert!(size_of::<Terms>() == 56 && align_of::<Terms>() == 8);
@@ -165,7 +186,8 @@ impl Terms {
             confidence_multiplier: input.confidence_multiplier,
             min_severity_bps: input.severity.min_severity_bps().unwrap_or(0),
             severity: input.severity.form().byte(),
-            padding: [0; 7],
+            direction: input.direction.byte(),
+            padding: [0; 6],
         };
         terms.validate()?;
         Ok(terms)
@@ -173,12 +195,21 @@ impl Terms {
 
     /// The hard bounds of `docs/src/how/evidence.md`.
     pub fn validate(&self) -> core::result::Result<(), TermsError> {
-        let highest = self.threshold.saturating_mul(MAX_RECOVERY_PERCENT);
-        if self.threshold == 0
-            || self.recovery <= self.threshold
-            || self.recovery.saturating_mul(HUNDREDTHS) > highest
-            || self.recovery > MAX_PRICE
-        {
+        let direction = Direction::from_byte(self.direction).ok_or(TermsError::BadDirection)?;
+        let (recovery, threshold) = (self.recovery.saturating_mul(HUNDREDTHS), self.threshold);
+        let fits = match direction {
+            Direction::Below => {
+                self.recovery > threshold
+                    && recovery <= threshold.saturating_mul(MAX_RECOVERY_PERCENT)
+                    && self.recovery <= MAX_PRICE
+            }
+            Direction::Above => {
+                self.recovery < threshold
+                    && recovery >= threshold.saturating_mul(MIN_RECOVERY_PERCENT)
+                    && threshold < MAX_PRICE
+            }
+        };
+        if threshold == 0 || !fits {
             return Err(TermsError::BadPrices);
         }
         if !(MIN_SLOT_SECONDS..=MAX_SLOT_SECONDS).contains(&self.slot_seconds)
@@ -228,7 +259,11 @@ impl Terms {
                 }
             }
             Some(PayoutForm::Linear) => {
-                if !(1..self.threshold).contains(&self.full_loss_price)
+                let beyond = match direction {
+                    Direction::Below => 1..threshold,
+                    Direction::Above => threshold.saturating_add(1)..MAX_PRICE,
+                };
+                if !beyond.contains(&self.full_loss_price)
                     || !(MIN_SEVERITY_BPS..=FULL_SEVERITY_BPS).contains(&self.min_severity_bps)
                 {
                     return Err(TermsError::BadSeverity);
@@ -236,7 +271,7 @@ impl Terms {
             }
             None => return Err(TermsError::BadSeverity),
         }
-        if self.padding != [0; 7] {
+        if self.padding != [0; 6] {
             return Err(TermsError::BadPadding);
         }
         Ok(())
@@ -246,7 +281,7 @@ impl Terms {
         seconds.checked_rem(self.slot_seconds) == Some(0)
     }
 
-    /// How long the price must be below the threshold, in seconds.
+    /// How long the price must be beyond the threshold, in seconds.
     pub fn duration_seconds(&self) -> u64 {
         u64::from(self.need).saturating_mul(u64::from(self.slot_seconds))
     }
@@ -336,29 +371,90 @@ impl Terms {
         u16::try_from(second).unwrap_or(0)
     }
 
+    /// Which side of the threshold is insured against.
+    pub fn direction(&self) -> Direction {
+        Direction::stored(self.direction)
+    }
+
     /// What a print says, exactly: 128-bit products, no rounding here (that of the price is the oracle's).
     ///
-    /// Breach if `price + k * confidence < threshold`; Recovered if `price - k * confidence >= recovery`; Above if
-    /// `price - k * confidence >= threshold`.
+    /// `Below`: Breach if `price + k * confidence < threshold`; Recovered if `price - k * confidence >= recovery`; Above if
+    /// `price - k * confidence >= threshold`. `Above`: Breach if `price - k * confidence > threshold`; Recovered if
+    /// `price + k * confidence <= recovery`; Above if `price + k * confidence <= threshold`.
     pub fn classify(&self, print: &Observation) -> Class {
         let price = hundredths(print.price);
         let margin = self.margin(print);
-        if price.saturating_add(margin) < hundredths(self.threshold) {
+        let (threshold, recovery) = (hundredths(self.threshold), hundredths(self.recovery));
+        let (is_breach, is_recovered, is_above) = match self.direction() {
+            Direction::Below => (
+                price.saturating_add(margin) < threshold,
+                price >= recovery.saturating_add(margin),
+                price >= threshold.saturating_add(margin),
+            ),
+            Direction::Above => (
+                price > threshold.saturating_add(margin),
+                price.saturating_add(margin) <= recovery,
+                price.saturating_add(margin) <= threshold,
+            ),
+        };
+        if is_breach {
             Class::Breach
-        } else if price >= hundredths(self.recovery).saturating_add(margin) {
+        } else if is_recovered {
             Class::Recovered
-        } else if price >= hundredths(self.threshold).saturating_add(margin) {
+        } else if is_above {
             Class::Above
         } else {
             Class::Unclear
         }
     }
 
-    /// `price - k * confidence` in 1e-8, rounded down, and at least 1: what the price is at least.
-    pub fn least_price(&self, print: &Observation) -> u64 {
-        let least = hundredths(print.price).saturating_sub(self.margin(print));
-        let least = least.checked_div(u128::from(HUNDREDTHS)).unwrap_or(0);
-        u64::try_from(least).unwrap_or(u64::MAX).max(1)
+    /// How the ring keeps a price, in 1e-8: as it is for `Below`, and for `Above` as `MAX_PRICE - price`, at least 1. So of
+    /// two that are kept the lower one is always the worse, and the machine knows no direction.
+    pub fn slot_price(&self, price: u64) -> u64 {
+        match self.direction() {
+            Direction::Below => price,
+            Direction::Above => MAX_PRICE.saturating_sub(price).max(1),
+        }
+    }
+
+    /// The price, in 1e-8, that the ring keeps so. 0, which stands for none, stays 0.
+    pub fn price_of_slot(&self, kept: u64) -> u64 {
+        match self.direction() {
+            Direction::Above if kept != 0 => MAX_PRICE.saturating_sub(kept),
+            Direction::Below | Direction::Above => kept,
+        }
+    }
+
+    /// The worst that a print's price may be, as the ring keeps it: of `price - k * confidence`, rounded down and at least
+    /// 1, and for `Above` of `price + k * confidence`, rounded up.
+    pub fn worst_price(&self, print: &Observation) -> u64 {
+        let price = hundredths(print.price);
+        let margin = self.margin(print);
+        let worst = match self.direction() {
+            Direction::Below => price.saturating_sub(margin).checked_div(u128::from(HUNDREDTHS)),
+            Direction::Above => Some(price.saturating_add(margin).div_ceil(u128::from(HUNDREDTHS))),
+        };
+        let worst = worst.map_or(0, |worst| u64::try_from(worst).unwrap_or(u64::MAX));
+        self.slot_price(worst).max(1)
+    }
+
+    /// Which of two prices of one second is kept as the newest: the worse one has the higher rank.
+    pub(super) fn rank(&self, price: u64) -> u64 {
+        match self.direction() {
+            Direction::Below => u64::MAX.saturating_sub(price),
+            Direction::Above => price,
+        }
+    }
+
+    /// The price, in 1e-8, that separates what is sold from what is not: nothing is sold while a print may be worse. `Below`:
+    /// `max(recovery, threshold * (1 + buffer))`; `Above`: `min(recovery, threshold * (1 - buffer))`; the buffer is rounded
+    /// up. `None` if it does not fit.
+    pub fn sale_boundary(&self, buffer_bps: u32) -> Option<u64> {
+        let buffer = mul_div(self.threshold, u64::from(buffer_bps), BPS, Rounding::Up)?;
+        Some(match self.direction() {
+            Direction::Below => self.threshold.checked_add(buffer)?.max(self.recovery),
+            Direction::Above => self.threshold.saturating_sub(buffer).min(self.recovery),
+        })
     }
 
     /// Confidences of a print by the multiplier, in hundredths of 1e-8.
@@ -376,7 +472,7 @@ impl Terms {
         }
     }
 
-    /// What a mean price pays: see [`Severity::severity_bps`].
+    /// What a mean price, in 1e-8, pays: see [`Severity::severity_bps`].
     pub fn severity_bps(&self, mean: u64) -> u16 {
         self.payout().severity_bps(self.threshold, mean)
     }

@@ -24,9 +24,9 @@ impl Evidence {
         (self.window_last != 0).then(|| Window::of(terms, self.window_first, self.window_last))
     }
 
-    /// Sum, over the good slots of a window that the ring still holds, of the highest Breach price shown, in 1e-8; and
-    /// how many these are.
-    pub fn price_sum(&self, terms: &Terms, window: &Window) -> (u64, u64) {
+    /// Mean, over the good slots of a window that the ring still holds, of the highest Breach price shown, in 1e-8, rounded
+    /// down; for `Above` of the lowest, rounded up; and how many these slots are. `None` if there is none.
+    pub fn mean_so_far(&self, terms: &Terms, window: &Window) -> Option<(u64, u64)> {
         let mut sum = 0_u64;
         let mut good = 0_u64;
         let first = window.first_slot.max(self.tail());
@@ -36,7 +36,7 @@ impl Evidence {
                 good = good.saturating_add(1);
             }
         }
-        (sum, good)
+        Some((terms.price_of_slot(sum.checked_div(good)?), good))
     }
 
     /// Most good slots in any admissible window of the ring, at most `need`. A window is admissible if it holds no
