@@ -701,11 +701,16 @@ impl Product {
         pool.release_exposure(self.risk_group(), cover.sum_insured)
     }
 
-    /// Releases the exposure of covers that ended before the trigger's ring begins. Does nothing while the condition is
-    /// not quiet or the product is over. Returns what was released.
+    /// Releases the exposure of covers that ended before the trigger's ring begins, also in an alert, which is so much
+    /// less then: an event that is not proven by now is younger than the ring. Does nothing once one is, whether or not
+    /// anybody has called since, or the product is over. Returns what was released. The pool is accrued.
+    ///
+    /// A window that fires later ends in a slot that is not settled now, so its event is at most a challenge, its good
+    /// slots and its tolerance back: 224 slots, where the ring has 256.
     pub fn sync(&mut self, pool: &mut Pool, condition: &impl Condition, now: i64) -> Result<u64> {
         let due_day = day_of(now).saturating_sub(self.ring_days);
-        if !condition.is_quiet() || self.state() == ProductState::Over || due_day <= self.released_day {
+        let is_over = self.state() == ProductState::Over || condition.is_proven_by(now);
+        if is_over || due_day <= self.released_day {
             return Ok(0);
         }
         // Covers end at most 511 days after the last released day: one turn of the ring sees them all.
@@ -716,8 +721,9 @@ impl Product {
         };
         self.released_day = due_day;
         if released > 0 {
+            let alert = self.alert(condition.alert_number());
             debit(&mut self.exposure, released)?;
-            pool.release_exposure(self.risk_group(), released)?;
+            pool.release_ended(alert, condition.alert(), released, now)?;
         }
         Ok(released)
     }

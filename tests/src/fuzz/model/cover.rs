@@ -59,6 +59,8 @@ pub struct Product {
     pub in_alert: bool,
     /// Whether it is more than breaching.
     pub is_due: bool,
+    /// Its exposure when it was last looked at.
+    pub in_alert_with: N,
     /// That number.
     pub alert_number: u64,
 }
@@ -270,8 +272,9 @@ impl Model {
 
     fn sync(&mut self, product: usize) {
         let due = day(self.now).saturating_sub(self.products[product].ring_days);
+        let now = self.now;
         let entry = &mut self.products[product];
-        if entry.trigger.phase == Phase::Quiet && entry.state != ProductState::Over && due > entry.released_day {
+        if !entry.trigger.is_proven_by(now) && entry.state != ProductState::Over && due > entry.released_day {
             entry.released_day = due;
         }
     }
@@ -364,7 +367,6 @@ impl Model {
         self.accrue(pool);
         self.drift(product);
         let terms_fee = N::from(self.products[product].terms.cancel_fee_bps);
-        let books = &mut self.pools[pool];
         let began = now >= start(active_day);
         let unearned = if began { (rate * (start(end_day) - now).unsigned_abs() as N) >> 32 } else { premium };
         // The premium stays for the time in which the cover took room, of all that it was priced for.
@@ -448,6 +450,7 @@ impl Model {
                     incident_closed: false,
                     in_alert: false,
                     is_due: false,
+                    in_alert_with: 0,
                     alert_number: 0,
                 };
                 books.products += 1;
