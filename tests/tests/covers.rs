@@ -223,7 +223,7 @@ fn no_cover_is_sold_above_the_cap_of_the_product() {
     accepted(world.buy(&product, &buyer, 10 * ONE, 30).1);
     assert_refused(world.buy(&product, &buyer, ONE, 30).1, BackstopError::BeyondCapacity);
     assert_eq!(world.product(&product).exposure, cap);
-    assert_eq!(world.product(&product).sold_today, cap);
+    assert_eq!(world.product(&product).sold_of_late, cap);
     assert_books(&world.cluster, &pool.pool);
 }
 

@@ -350,6 +350,31 @@ fn a_cover_whose_term_ended_after_the_event_and_before_confirmation_is_paid() {
     assert_books(&world.cluster, &pool.pool);
 }
 
+/// Covers that ended are released in an alert, too; so nobody releases one by a sync before the event is confirmed.
+#[test]
+fn a_cover_that_ended_is_not_released_before_an_event_within_its_term_is_confirmed() {
+    let world = World::new();
+    let (pool, product) = stage(&world);
+    let (holder, mint) = world.holder(&product, 10_000 * ONE, 7);
+    world.holder(&product, 10_000 * ONE, 90);
+    let end = world.cover(&mint).end();
+    world.cluster.set_time(end - HOUR - 1);
+    for _ in 0..8 {
+        world.cluster.set_time((world.now() / 1_800 + 1) * 1_800);
+        world.print(&product, HALF);
+    }
+    // The window's last slot is settled; nobody calls for 40 days, but somebody syncs.
+    world.advance(40 * DAY);
+    must(world.send(&[], &[ix::sync_product(&product)]));
+    assert_eq!(world.product(&product).exposure, 20_000 * ONE);
+    world.run(&[], &[ix::confirm(&product)]);
+    world.open_and_fund(&product);
+    let before = world.assets(&holder);
+    must(world.settle(&product, &holder, &mint));
+    assert_eq!(world.assets(&holder) - before, 5_000 * ONE);
+    assert_books(&world.cluster, &pool.pool);
+}
+
 #[test]
 fn the_term_decides_to_the_second_of_the_event() {
     // Event at the last second before the end's slot, or with the end's own: the first is paid, the second is not.

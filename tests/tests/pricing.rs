@@ -289,8 +289,8 @@ fn random_request(random: &mut Random, market: &Market, now: i64) -> CoverReques
     after.pool.accrue(now).unwrap();
     after.product.sync(&mut after.pool, &*after.trigger, now).unwrap();
     let capacity = after.product.capacity(&after.pool).unwrap();
-    let left_today = after.product.left_today(capacity, day_of(now)).unwrap();
-    let room = capacity.saturating_sub(after.product.exposure).min(left_today);
+    let left_now = after.product.left_now(capacity, now).unwrap();
+    let room = capacity.saturating_sub(after.product.exposure).min(left_now);
     let sum_insured = match random.below(20) {
         0 => room,
         1 => room.saturating_add(1),

@@ -995,16 +995,26 @@ fn anyone_syncs_without_a_signature_of_a_role() {
 }
 
 #[test]
-fn nothing_is_released_while_the_trigger_is_not_quiet() {
-    let (world, _, product, release) = one_cover();
-    world.cluster.set_time(i64::from(release) * DAY);
+fn what_has_ended_is_released_in_an_alert_and_nothing_once_an_event_is_proven() {
+    let (world, pool, product, release) = one_cover();
+    world.cluster.set_time(i64::from(release) * DAY - 1);
     world.print(&product, 90_000_000);
     assert_eq!(sync(&world, &product).exposure, 1_000 * ONE);
-    world.advance(HOUR);
-    world.print(&product, HEALTHY);
-    assert_eq!(sync(&world, &product).exposure, 1_000 * ONE, "one price is no recovery");
-    world.recover(&product, HEALTHY);
+    assert_eq!(world.pool(&pool).alert_exposure, 1_000 * ONE);
+    world.advance(1);
     assert_eq!(sync(&world, &product).exposure, 0);
+    assert_eq!((world.pool(&pool).alerts, world.pool(&pool).alert_exposure), (0, 0));
+    // An event within the term that is due, or proven.
+    let (world, _, product, release) = one_cover();
+    world.cluster.set_time(i64::from(release - 6) * DAY - 1_800);
+    for slot in 0..8 {
+        world.cluster.set_time((world.now() / 1_800 + i64::from(slot > 0)) * 1_800);
+        world.print(&product, 90_000_000);
+    }
+    world.cluster.set_time(i64::from(release) * DAY);
+    assert_eq!(sync(&world, &product).exposure, 1_000 * ONE, "nobody has confirmed");
+    world.run(&[], &[ix::confirm(&product)]);
+    assert_eq!(sync(&world, &product).exposure, 1_000 * ONE);
 }
 
 #[test]

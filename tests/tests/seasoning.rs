@@ -192,8 +192,59 @@ fn a_product_sells_a_quarter_of_its_capacity_a_day() {
     assert_refused(world.buy(&product, &late, 50_000 * ONE + 1, 30).1, BackstopError::SoldOutToday);
     must(world.buy(&product, &late, 50_000 * ONE, 30).1);
     assert_eq!(quote(&world, &product, ONE, 30), Err(BackstopError::SoldOutToday));
+    // Half of it is back after half a day, all of it after a day.
+    world.advance(terms::DAY / 2);
+    world.print(&product, HEALTHY);
+    assert_refused(world.buy(&product, &late, 100_000 * ONE + 1, 30).1, BackstopError::SoldOutToday);
     world.next_day();
     world.print(&product, HEALTHY);
     must(world.buy(&product, &late, 200_000 * ONE, 30).1);
     assert_refused(world.buy(&product, &late, ONE, 30).1, BackstopError::SoldOutToday);
+}
+
+/// Money 6: a day's sales bought at midnight, and given back and bought again at the next, kept everybody out for the
+/// fee of a tenth.
+#[test]
+fn a_day_of_sales_that_is_given_back_and_bought_again_keeps_nobody_out() {
+    let (world, pool, product) =
+        stage(terms::pool_terms(), ProductTerms { daily_bps: 2_500, ..terms::product_terms() });
+    world.depositor(&pool, Tranche::Senior, 1_000_000 * ONE);
+    world.next_day();
+    let (attacker, mint) = world.holder(&product, 200_000 * ONE, 7);
+    let (real, wealth) = (world.person(10_000 * ONE), world.person(10_000 * ONE));
+    assert_refused(world.buy(&product, &real, ONE, 30).1, BackstopError::SoldOutToday);
+    world.next_day();
+    world.print(&product, HEALTHY);
+    world.run(&[&attacker.key], &[ix::cancel_cover(&product, attacker.id(), mint, world.payer.pubkey())]);
+    let (_, outcome) = world.buy(&product, &wealth, 200_000 * ONE, 7);
+    must(outcome);
+    assert_refused(world.buy(&product, &real, ONE, 30).1, BackstopError::SoldOutToday);
+    // A twenty-fourth of 200,000 comes back in an hour.
+    world.advance(3_600);
+    world.print(&product, HEALTHY);
+    assert_refused(world.buy(&product, &real, 8_333_333_334, 30).1, BackstopError::SoldOutToday);
+    must(world.buy(&product, &real, 8_333_333_333, 30).1);
+    assert_books(&world.cluster, &pool.pool);
+}
+
+/// A cover that is given back before it begins to be insured has taken room from others: that part of its premium stays.
+#[test]
+fn who_gives_a_cover_back_pays_for_the_room_that_it_took() {
+    let waiting = u32::try_from(4 * terms::DAY).unwrap();
+    let (world, pool, product) =
+        stage(terms::pool_terms(), ProductTerms { waiting_seconds: waiting, ..terms::product_terms() });
+    world.depositor(&pool, Tranche::Senior, 1_000_000 * ONE);
+    world.next_day();
+    let (buyer, mint) = world.holder(&product, 100_000 * ONE, 7);
+    let cover = world.cover(&mint);
+    // A week of 100,000 at 3 %, and 5 % x 100,000 / 640,000 / 2 for the seventeen days from purchase to release.
+    assert_eq!(cover.premium, 75_727_740); // (3,000 x 7 + 390.625 x 17) / 365
+    assert_eq!(world.product(&product).release_time(cover.end_day) - world.now(), 17 * terms::DAY);
+    world.advance(4 * terms::DAY - 1);
+    let (before, surplus) = (world.assets(&buyer), world.pool(&pool).surplus);
+    world.run(&[&buyer.key], &[ix::cancel_cover(&product, buyer.id(), mint, world.payer.pubkey())]);
+    // Four of the seventeen days, less a second: 17,818,240.2, where a tenth is 7,572,774.
+    assert_eq!(cover.premium - (world.assets(&buyer) - before), 17_818_241);
+    assert_eq!(world.pool(&pool).surplus - surplus, 17_818_241);
+    assert_books(&world.cluster, &pool.pool);
 }

@@ -198,7 +198,9 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::ExitQueueFull => "settle the oldest epochs first; `backstop crank run --once` settles what can be paid",
         E::ConditionAlreadySet => "a condition is set once: another condition is another product",
         E::BoughtToday | E::AskedToday => "cancel it tomorrow: the day ends at midnight UTC",
-        E::SoldOutToday => "buy less, or tomorrow: `backstop product show` tells what is left of the day",
+        E::SoldOutToday => {
+            "buy less, or later: room comes back over a day, and `backstop product show` tells how much there is"
+        }
         E::InvariantViolated | E::VaultMismatch => "this must not happen: report it with the command that caused it",
         E::UnexpectedAccounts | E::WrongAccount | E::WrongParent | E::WrongProgramData | E::WrongRentPayer => {
             "look again: what was read may have changed since; if not, this client and the program differ in version"

@@ -323,7 +323,7 @@ refusals! {
     #[msg("An alert has stopped the pool's accrual for too long to sell a cover that begins or ends so late")]
     AccrualStands = 127,
     /// 6128
-    #[msg("The product has sold as much today as it sells in a day")]
+    #[msg("The product has sold of late as much as it sells in a day")]
     SoldOutToday = 128,
 
     // ---- oracle and evidence: 6140 (0x17fc) ----

@@ -110,6 +110,10 @@ impl Condition for Evidence {
         self.number
     }
 
+    fn is_proven_by(&self, _now: i64) -> bool {
+        self.verdict.is_some()
+    }
+
     fn verdict(&self) -> Option<Verdict> {
         self.verdict
     }

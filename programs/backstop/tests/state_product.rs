@@ -4,6 +4,8 @@ mod common;
 
 #[path = "product/covers.rs"]
 mod covers;
+#[path = "product/denial.rs"]
+mod denial;
 #[path = "product/exposure.rs"]
 mod exposure;
 #[path = "product/sales.rs"]

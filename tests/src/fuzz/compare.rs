@@ -311,8 +311,9 @@ fn products(model: &Model, view: &View, check: &mut Check) {
         let utilisation = (entry.utilisation, entry.utilisation_seconds, entry.others);
         let kept = [u64::from(product.utilisation_bps), product.utilisation_seconds, product.others_exposure];
         check.same("utilisation", index, utilisation, kept.map(N::from).into());
-        let sold = model.covers.iter().filter(|cover| (cover.product, cover.bought_day) == (index, product.sold_day));
-        check.amount("sold in a day", index, sold.map(|cover| cover.sum).sum(), product.sold_today);
+        let (sold, sold_at) = entry.sold_of_late;
+        check.amount("sold of late", index, sold, product.sold_of_late);
+        check.same("sold at", index, sold_at, product.sold_at);
         check.same("released day", index, entry.released_day, product.released_day);
         check.same("has a condition", index, entry.has_condition, product.has_condition());
         check.same("sells from", index, entry.sells_from, product.sells_from);

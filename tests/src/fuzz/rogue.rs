@@ -235,7 +235,7 @@ impl Run<'_> {
             for product in 0..4 {
                 self.driver.print(product, 0)?;
                 let model = &self.driver.model;
-                let room = (model.capacity(product) - model.exposure(product)).min(model.left_today(product));
+                let room = (model.capacity(product) - model.exposure(product)).min(model.left_now(product));
                 let sum = u64::try_from(room).unwrap_or(u64::MAX) / (3 + rng.below(20));
                 let nonce = 1 + self.driver.model.nonce;
                 self.driver.model.nonce = nonce;

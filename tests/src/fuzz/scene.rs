@@ -327,7 +327,12 @@ impl Scene {
     pub fn cover_mint(&self, model: &Model, cover: usize) -> Pubkey {
         let entry = &model.covers[cover];
         let product = self.product(model, entry.product).product;
-        self.derive(Derived::CoverMint(product, self.people[entry.buyer], entry.nonce, entry.bought_day))
+        self.derive(Derived::CoverMint(
+            product,
+            self.people[entry.buyer],
+            entry.nonce,
+            super::model::day(entry.bought_at),
+        ))
     }
 
     /// A cover.

@@ -48,8 +48,8 @@ zero_copy_pages! { read_in_place by in_place;
     Product {
         pool, trigger, covered_asset, rent_payer, wording_hash, name, uri, terms, risk_rate_ppb, risk_rate_at,
         sells_from, level_at, frozen_at, thawed_at, event_at, exposure, covers_sold, level_bps, utilisation_bps, released_day,
-        newest_activation_day, ring_days, sold_day, id, version, bump, state, notice_served, incident_closed, padding,
-        sold_today, utilisation_seconds, others_exposure, reserved, starts, exposure_ends,
+        newest_activation_day, ring_days, padding2, id, version, bump, state, notice_served, incident_closed, padding,
+        sold_of_late, utilisation_seconds, others_exposure, sold_at, reserved, starts, exposure_ends,
     }
     Rates { product, cleared_day, version, bump, padding, reserved, ends }
     Trigger { product, pool, feed, source, version, bump, opened, padding, terms, evidence, alert_number, reserved }

@@ -43,7 +43,7 @@ const AMOUNTS: [&str; 85] = [
     "in_full",
     "incident_reserves",
     "junior",
-    "left_today",
+    "left_now",
     "junior_worth",
     "largest_sum",
     "limit",

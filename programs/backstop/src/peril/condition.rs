@@ -52,6 +52,10 @@ pub trait Condition {
     /// Number of its last alert in its pool.
     fn alert_number(&self) -> u64;
 
+    /// Whether an event is proven by now, whether or not anybody has called since. If none is, one that is proven later
+    /// lies within the ring's reach of now.
+    fn is_proven_by(&self, now: i64) -> bool;
+
     /// What it has proven, once it is triggered; as of the last call that changed something.
     fn verdict(&self) -> Option<Verdict>;
 

@@ -102,7 +102,8 @@ pub struct Incident {
     pub premiums_left: u64,
     /// Premium set aside to be given back and not given back yet, in asset units.
     pub refunds_left: u64,
-    /// Exposure of the pool's other products as the incident was opened, in asset units: what a restored limit serves.
+    /// Exposure of the pool's other products as the incident was opened, less what was in alert, in asset units: what a
+    /// restored limit serves.
     pub still_exposed: u64,
     /// Treaties noted: the quota share, then the layers upward.
     pub treaties: [NotedTreaty; MAX_NOTED_TREATIES],
@@ -267,7 +268,7 @@ impl Incident {
             sums_left: affected.sums,
             premiums_left: affected.premiums,
             refunds_left: waiting_refunds,
-            still_exposed: pool.total_exposure,
+            still_exposed: pool.total_exposure.saturating_sub(pool.alert_exposure),
             treaties: [NotedTreaty::default(); MAX_NOTED_TREATIES],
             treaty_count: 0,
             reserved: [0; 24],

@@ -233,8 +233,8 @@ pub struct Product {
     pub newest_activation_day: u32,
     /// Days that the trigger's ring reaches back, rounded up.
     pub ring_days: u32,
-    /// UTC day that `sold_today` is of.
-    pub sold_day: u32,
+    /// Unused.
+    pub padding2: [u8; 4],
     /// The product's id within its pool.
     pub id: u16,
     /// Layout version.
@@ -249,14 +249,16 @@ pub struct Product {
     pub incident_closed: u8,
     /// Unused.
     pub padding: [u8; 1],
-    /// Sums insured that were sold on `sold_day`, in asset units.
-    pub sold_today: u64,
+    /// Sums insured that were sold of late, as of `sold_at`, in asset units: a day's sales of them are forgotten in a day.
+    pub sold_of_late: u64,
     /// Utilisation of the UTC day of `level_at` so far, in basis points of capacity times seconds.
     pub utilisation_seconds: u64,
     /// Exposure of the group's other products at `level_at`, in asset units.
     pub others_exposure: u64,
+    /// Unix second of the last sale.
+    pub sold_at: i64,
     /// Room for later fields.
-    pub reserved: [u64; 11],
+    pub reserved: [u64; 10],
 
     /// Covers by their first insured UTC day, modulo 64.
     pub starts: [StartBucket; COVER_STARTS],
@@ -485,19 +487,44 @@ impl Product {
         Ok(pricing::utilisation_bps(self.exposure, capacity).min(MAX_UTILISATION_BPS))
     }
 
-    /// What of a capacity the product may still sell on a UTC day, in asset units: no more in a day than a part of it.
-    pub fn left_today(&self, capacity: u64, today: u32) -> Result<u64> {
-        let most = fits(mul_div(capacity, u64::from(self.terms.daily_bps), BPS, Rounding::Down))?;
-        Ok(most.saturating_sub(if self.sold_day == today { self.sold_today } else { 0 }))
+    /// A day's sales of a capacity, in asset units, rounded down.
+    fn daily_sales(&self, capacity: u64) -> Result<u64> {
+        fits(mul_div(capacity, u64::from(self.terms.daily_bps), BPS, Rounding::Down))
     }
 
-    /// Counts a sum among what is sold today.
-    fn count_sale(&mut self, sum_insured: u64, capacity: u64, today: u32) -> Result<()> {
-        ensure!(sum_insured <= self.left_today(capacity, today)?, BackstopError::SoldOutToday);
-        if self.sold_day != today {
-            (self.sold_day, self.sold_today) = (today, 0);
-        }
-        credit(&mut self.sold_today, sum_insured)
+    /// What of `sold_of_late` still counts where a day's sales are `daily`, in asset units, rounded up: nothing a day after
+    /// the last sale, whatever became of the capacity.
+    fn still_sold(&self, daily: u64, now: i64) -> Result<u64> {
+        let elapsed = seconds_between(self.sold_at, now).min(SECONDS_PER_DAY);
+        let forgotten = fits(mul_div(daily, elapsed, SECONDS_PER_DAY, Rounding::Down))?;
+        Ok(self.sold_of_late.min(daily).saturating_sub(forgotten))
+    }
+
+    /// What of a capacity the product may sell now, in asset units: no more at once than a day's sales, and what was sold
+    /// makes room again at that rate.
+    ///
+    /// By rate, and not by calendar days: at the turn of a day what is given back would make room for nobody but whoever
+    /// buys again in the next second.
+    pub fn left_now(&self, capacity: u64, now: i64) -> Result<u64> {
+        let daily = self.daily_sales(capacity)?;
+        Ok(daily.saturating_sub(self.still_sold(daily, now)?))
+    }
+
+    /// Counts a sum among what was sold of late.
+    fn count_sale(&mut self, sum_insured: u64, capacity: u64, now: i64) -> Result<()> {
+        let daily = self.daily_sales(capacity)?;
+        let sold = fits(self.still_sold(daily, now)?.checked_add(sum_insured))?;
+        ensure!(sold <= daily, BackstopError::SoldOutToday);
+        (self.sold_of_late, self.sold_at) = (sold, now);
+        Ok(())
+    }
+
+    /// Takes a cover that is given back out of what was sold of late, in the part of its premium that it had not earned.
+    /// So whoever keeps others from buying either keeps the room itself or pays what a buyer pays.
+    fn uncount_sale(&mut self, cover: &Cover, unearned: u64) -> Result<()> {
+        let part = fits(mul_div(cover.sum_insured, unearned, cover.premium, Rounding::Down))?;
+        self.sold_of_late = self.sold_of_late.saturating_sub(part);
+        Ok(())
     }
 
     /// Exposure that the product may reach, in asset units: its own cap, what its group's cap leaves, and what a pool's
@@ -575,7 +602,7 @@ impl Product {
             PricingError::Overflow => BackstopError::AmountTooLarge,
         })?;
         let exposure = self.exposure;
-        self.count_sale(sum_insured, capacity, day_of(now))?;
+        self.count_sale(sum_insured, capacity, now)?;
 
         // The new cover counts before solvency is asked for, also for the time in which it outlasts treaties.
         let rate_q32 = pool.stream_cover(premium, active_day, end_day)?;
@@ -598,8 +625,9 @@ impl Product {
     /// Takes a cover back before its end, while the condition is quiet, but not on the day of its purchase.
     ///
     /// Of the unearned premium the fee the cover was sold with stays, rounded up: one unit at least of any refund, so
-    /// buying and cancelling always costs. Before the first insured day all of the premium is unearned, from there on
-    /// what its rate has still to earn, rounded down.
+    /// buying and cancelling always costs. And the premium stays in the part of the time that the cover took room in, of
+    /// all the time that it was priced for: what it has earned counts towards that. Before the first insured day all of
+    /// the premium is unearned, from there on what its rate has still to earn, rounded down.
     pub fn cancel(
         &mut self,
         pool: &mut Pool,
@@ -614,13 +642,24 @@ impl Product {
         let accrual = pool.accrue(now)?;
         self.drift_level(pool, now)?;
         let unearned = if now < cover.active_from() { cover.premium } else { cover.unearned_at(now)? };
-        let fee = fits(mul_div(unearned, u64::from(cover.cancel_fee_bps), BPS, Rounding::Up))?;
+        let of_refund = fits(mul_div(unearned, u64::from(cover.cancel_fee_bps), BPS, Rounding::Up))?;
+        let earned = fits(cover.premium.checked_sub(unearned))?;
+        let fee = of_refund.max(self.price_of_room(cover, now)?.saturating_sub(earned)).min(unearned);
         let refund = unearned.saturating_sub(fee);
         rates.remove(&StreamedCover::of(cover))?;
         pool.end_cover_early(cover.rate_q32, cover.active_day, cover.end_day, now)?;
         pool.refund_premium(refund, fee)?;
+        self.uncount_sale(cover, unearned)?;
         self.remove_cover(pool, cover)?;
         Ok(Cancellation { refund, fee, accrual })
+    }
+
+    /// A cover's premium in the part of its time, from the purchase to the release of its exposure, that is over, in asset
+    /// units, rounded up.
+    fn price_of_room(&self, cover: &Cover, now: i64) -> Result<u64> {
+        let held = seconds_between(cover.bought_at, now);
+        let in_all = seconds_between(cover.bought_at, self.release_time(cover.end_day));
+        fits(mul_div(cover.premium, held.min(in_all), in_all, Rounding::Up))
     }
 
     /// Clears the buckets of activation days that come into the ring.
@@ -662,11 +701,16 @@ impl Product {
         pool.release_exposure(self.risk_group(), cover.sum_insured)
     }
 
-    /// Releases the exposure of covers that ended before the trigger's ring begins. Does nothing while the condition is
-    /// not quiet or the product is over. Returns what was released.
+    /// Releases the exposure of covers that ended before the trigger's ring begins, also in an alert, which is so much
+    /// less then: an event that is not proven by now is younger than the ring. Does nothing once one is, whether or not
+    /// anybody has called since, or the product is over. Returns what was released. The pool is accrued.
+    ///
+    /// A window that fires later ends in a slot that is not settled now, so its event is at most a challenge, its good
+    /// slots and its tolerance back: 224 slots, where the ring has 256.
     pub fn sync(&mut self, pool: &mut Pool, condition: &impl Condition, now: i64) -> Result<u64> {
         let due_day = day_of(now).saturating_sub(self.ring_days);
-        if !condition.is_quiet() || self.state() == ProductState::Over || due_day <= self.released_day {
+        let is_over = self.state() == ProductState::Over || condition.is_proven_by(now);
+        if is_over || due_day <= self.released_day {
             return Ok(0);
         }
         // Covers end at most 511 days after the last released day: one turn of the ring sees them all.
@@ -677,8 +721,9 @@ impl Product {
         };
         self.released_day = due_day;
         if released > 0 {
+            let alert = self.alert(condition.alert_number());
             debit(&mut self.exposure, released)?;
-            pool.release_exposure(self.risk_group(), released)?;
+            pool.release_ended(alert, condition.alert(), released, now)?;
         }
         Ok(released)
     }

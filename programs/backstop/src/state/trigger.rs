@@ -114,6 +114,10 @@ impl Condition for Trigger {
         self.alert_number
     }
 
+    fn is_proven_by(&self, now: i64) -> bool {
+        self.phase().is_triggered() || self.evidence.is_due(&self.terms, now)
+    }
+
     fn verdict(&self) -> Option<Verdict> {
         match self.phase() {
             Phase::Quiet | Phase::Breaching | Phase::Met => None,

@@ -321,6 +321,33 @@ fn a_breaching_alert_holds_a_crisis_for_thirty_days_and_one_that_is_due_until_it
     assert!(!ended.crisis_is_ripe(last - 1) && ended.crisis_is_ripe(last + DAY));
 }
 
+#[test]
+fn a_small_breaching_alert_holds_a_crisis_for_as_long_as_its_evidence_can_concern_it() {
+    let alert = |number, exposure| Alert { group: 1, number, exposure };
+    for (exposure, days) in [(5, 11), (6, 30)] {
+        let mut pool = pool_with(0, 1_000, 0);
+        pool.ring_days = 11;
+        pool.add_exposure(1, exposure).unwrap();
+        pool.move_alert(alert(0, exposure), AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
+        let mut pool = crisis(pool);
+        pool.book_final(100).unwrap();
+        let last = NOW + 36_000;
+        // Half a percent of what there was before anything was lent: whoever funds first changes nothing.
+        for mut pool in [pool, {
+            pool.give(500, 0).unwrap();
+            pool
+        }] {
+            assert!(!pool.crisis_is_ripe(last + days * DAY - 1) && pool.crisis_is_ripe(last + days * DAY));
+            pool.move_alert(alert(1, exposure), AlertLevel::Breaching, AlertLevel::Due, last).unwrap();
+            assert!(!pool.crisis_is_ripe(last + 300 * DAY), "anybody can open its incident");
+        }
+        // A shorter ring: treaties have their two days all the same.
+        pool.ring_days = 1;
+        let least = if exposure == 5 { 2 } else { 30 };
+        assert!(!pool.crisis_is_ripe(last + least * DAY - 1) && pool.crisis_is_ripe(last + least * DAY));
+    }
+}
+
 /// What is shared out while layers have lent goes by what they would have, had they not yet.
 #[test]
 fn premium_that_a_crisis_shares_out_does_not_depend_on_what_was_lent_before() {

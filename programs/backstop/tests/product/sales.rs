@@ -77,7 +77,7 @@ fn a_sale_costs_risk_and_loading_and_books_exposure_and_premium() {
     };
     assert_eq!(quote, expected);
     assert_eq!((product.exposure, product.covers_sold), (1_000_000, 1));
-    assert_eq!((product.sold_day, product.sold_today), (TODAY, 1_000_000));
+    assert_eq!((product.sold_at, product.sold_of_late), (NOW, 1_000_000));
     assert_eq!(product.notice_served, 1);
     let expected = StartBucket {
         sum_insured: 1_000_000,
@@ -249,15 +249,70 @@ fn a_product_sells_a_part_of_its_capacity_a_day() {
     let of = |sum_insured| CoverRequest { sum_insured, term_days: 7 };
     // A quarter of 8,000,000, in parts.
     sell(&mut product, &mut pool, &trigger, of(1_500_000), NOW).unwrap();
-    assert_eq!(product.left_today(8_000_000, TODAY).unwrap(), 500_000);
-    trigger.evidence.last_publish_time = NOW + DAY - 1;
-    refused(sell(&mut product, &mut pool, &trigger, of(500_001), NOW + DAY - 1), SoldOutToday);
-    sell(&mut product, &mut pool, &trigger, of(500_000), NOW + DAY - 1).unwrap();
-    refused(sell(&mut product, &mut pool, &trigger, of(1_000), NOW + DAY - 1), SoldOutToday);
-    trigger.evidence.last_publish_time = NOW + DAY;
-    assert_eq!(product.left_today(8_000_000, TODAY + 1).unwrap(), 2_000_000);
-    sell(&mut product, &mut pool, &trigger, of(2_000_000), NOW + DAY).unwrap();
-    assert_eq!((product.sold_day, product.sold_today), (TODAY + 1, 2_000_000));
+    assert_eq!(product.left_now(8_000_000, NOW).unwrap(), 500_000);
+    refused(sell(&mut product, &mut pool, &trigger, of(500_001), NOW), SoldOutToday);
+    sell(&mut product, &mut pool, &trigger, of(500_000), NOW).unwrap();
+    refused(sell(&mut product, &mut pool, &trigger, of(1_000), NOW), SoldOutToday);
+    // It comes back over a day: 2,000,000 in 86,400 seconds, and midnight is a moment like others.
+    let of_second = |second: i64| product.left_now(8_000_000, NOW + second).unwrap();
+    assert_eq!(
+        [1, 43_200, 86_399, 86_400, 9 * 86_400].map(of_second),
+        [23, 1_000_000, 1_999_976, 2_000_000, 2_000_000]
+    );
+    trigger.evidence.last_publish_time = NOW + DAY / 2;
+    refused(sell(&mut product, &mut pool, &trigger, of(1_000_001), NOW + DAY / 2), SoldOutToday);
+    sell(&mut product, &mut pool, &trigger, of(600_000), NOW + DAY / 2).unwrap();
+    assert_eq!((product.sold_at, product.sold_of_late), (NOW + DAY / 2, 1_600_000));
+    // Half of what the rest of the day brings back: 1,600,000 - 500,000 count.
+    assert_eq!(product.left_now(8_000_000, NOW + 3 * DAY / 4).unwrap(), 900_000);
+    // In a smaller capacity no more counts than a day's sales of it, so that a day later all of them are free.
+    assert_eq!(product.left_now(800_000, NOW + DAY / 2).unwrap(), 0);
+    assert_eq!(product.left_now(800_000, NOW + 3 * DAY / 4).unwrap(), 50_000);
+    assert_eq!(product.left_now(800_000, NOW + 3 * DAY / 2).unwrap(), 200_000);
+}
+
+/// A product that is sold a week of 1,000,000 for 768, which begins in three days: twelve days of room with the ring.
+fn waiting_cover() -> (Pool, Product, Trigger, Cover) {
+    let (mut pool, mut product, trigger) = market();
+    product.terms.waiting_seconds = 3 * 86_400;
+    let week = CoverRequest { sum_insured: 1_000_000, term_days: 7 };
+    let quote = sell(&mut product, &mut pool, &trigger, week, NOW).unwrap().quote;
+    assert_eq!((quote.premium, product.release_time(quote.end_day)), (768, NOW + 12 * DAY));
+    let mine =
+        Cover { rate_q32: quote.rate_q32, bought_at: NOW, ..cover(quote.active_day, quote.end_day, 1_000_000, 768) };
+    (pool, product, trigger, mine)
+}
+
+#[test]
+fn who_gives_a_cover_back_pays_for_the_time_in_which_it_took_room() {
+    // A tenth while that is more, then twelfths of 768, of which what is earned is a part: a seventh of it a day from the
+    // third day on, so 220 after two insured days, and 549 after five.
+    let cases = [(1, 77), (2, 128), (3, 192), (5, 320), (8, 571)];
+    for (days, kept) in cases {
+        let (mut pool, mut product, trigger, mine) = waiting_cover();
+        let surplus = pool.surplus;
+        let cancellation = cancel(&mut product, &mut pool, &trigger, &mine, NOW + days * DAY).unwrap();
+        assert_eq!(768 - cancellation.refund, kept, "{days} days");
+        // Nobody else has less for it: what the pool has earned and the fee are what is kept.
+        let earned = cancellation.accrual.earned;
+        assert!((kept - earned - cancellation.fee) <= 1);
+        assert_eq!(pool.surplus - surplus, cancellation.fee + cancellation.accrual.surplus);
+        pool.invariant().unwrap();
+    }
+}
+
+#[test]
+fn what_is_given_back_may_be_sold_again_in_the_part_that_was_not_earned() {
+    // Of 2,000,000 a day 1,000,000 were sold. Given back before it begins it makes all of its room, five days of seven
+    // insured days later five sevenths; a day later the count is empty anyhow.
+    let (mut pool, mut product, trigger, mine) = waiting_cover();
+    cancel(&mut product, &mut pool, &trigger, &mine, NOW + 3 * DAY - 1).unwrap();
+    assert_eq!(product.sold_of_late, 0);
+    let (mut pool, mut product, trigger, mine) = waiting_cover();
+    product.sold_of_late = 2_000_000;
+    cancel(&mut product, &mut pool, &trigger, &mine, NOW + 5 * DAY).unwrap();
+    // 548 of 768 are not earned.
+    assert_eq!(product.sold_of_late, 2_000_000 - 713_541);
 }
 
 #[test]

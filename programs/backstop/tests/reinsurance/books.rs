@@ -317,8 +317,17 @@ fn a_treatys_limit_can_go_once_nothing_can_ask_for_it() {
     let over = NOW + 32 * DAY;
     assert!(pool.treaty_is_over(&key(9), &treaty, over));
     assert!(!pool.treaty_is_over(&key(9), &treaty, over - 1));
+    // What is breaching can prove no event of the term any more; what is met can.
     pool.alerts = 1;
+    assert!(pool.treaty_is_over(&key(9), &treaty, over));
+    pool.alerts_due = 1;
     assert!(!pool.treaty_is_over(&key(9), &treaty, over));
+    pool.alerts_due = 0;
+    // What stands since the term ran is still to be ceded.
+    pool.stands_since = treaty.end() - 1;
+    assert!(!pool.treaty_is_over(&key(9), &treaty, over));
+    pool.stands_since = treaty.end();
+    assert!(pool.treaty_is_over(&key(9), &treaty, over));
 }
 
 // ---------------------------------------------------------------- cedants of a reinsurer

@@ -400,6 +400,10 @@ impl Condition for Worsening {
         1
     }
 
+    fn is_proven_by(&self, _now: i64) -> bool {
+        true
+    }
+
     fn verdict(&self) -> Option<Verdict> {
         Some(self.0)
     }

@@ -42,6 +42,8 @@ pub struct Product {
     pub utilisation_seconds: N,
     /// Exposure of the group's other products when it was last counted.
     pub others: N,
+    /// What was sold of late, as of the last sale, and when that was.
+    pub sold_of_late: (N, i64),
     /// Covers that ended until this day are released.
     pub released_day: u32,
     /// Days of its ring.
@@ -58,6 +60,8 @@ pub struct Product {
     pub in_alert: bool,
     /// Whether it is more than breaching.
     pub is_due: bool,
+    /// Its exposure when it was last looked at.
+    pub in_alert_with: N,
     /// That number.
     pub alert_number: u64,
 }
@@ -84,8 +88,8 @@ pub struct Cover {
     pub buyer: Who,
     /// The buyer's number.
     pub nonce: u64,
-    /// The day of the purchase.
-    pub bought_day: u32,
+    /// When it was bought.
+    pub bought_at: i64,
     /// Who holds the NFT; `None` once it is burnt.
     pub holder: Option<Who>,
     /// Sum insured.
@@ -172,12 +176,16 @@ impl Model {
         self.capacity_of(product, base, self.others(product))
     }
 
-    /// What it may still sell today.
-    pub fn left_today(&self, product: usize) -> N {
-        let today = day(self.now);
-        let of_today = self.covers.iter().filter(|cover| (cover.product, cover.bought_day) == (product, today));
-        let most = self.capacity(product) * N::from(self.products[product].terms.daily_bps) / BPS;
-        most.saturating_sub(of_today.map(|cover| cover.sum).sum())
+    /// What it may sell now: a day's sales, less what was sold of late, of which a day's sales are forgotten in a day.
+    pub fn left_now(&self, product: usize) -> N {
+        let daily = self.capacity(product) * N::from(self.products[product].terms.daily_bps) / BPS;
+        daily - self.still_sold(product, daily)
+    }
+
+    fn still_sold(&self, product: usize, daily: N) -> N {
+        let (sold, at) = self.products[product].sold_of_late;
+        let elapsed = (self.now - at).clamp(0, DAY).unsigned_abs() as N;
+        sold.min(daily).saturating_sub(daily * elapsed / DAY.unsigned_abs() as N)
     }
 
     /// Exposure of the other products of its group.
@@ -265,8 +273,9 @@ impl Model {
 
     fn sync(&mut self, product: usize) {
         let due = day(self.now).saturating_sub(self.products[product].ring_days);
+        let now = self.now;
         let entry = &mut self.products[product];
-        if entry.trigger.phase == Phase::Quiet && entry.state != ProductState::Over && due > entry.released_day {
+        if !entry.trigger.is_proven_by(now) && entry.state != ProductState::Over && due > entry.released_day {
             entry.released_day = due;
         }
     }
@@ -308,7 +317,9 @@ impl Model {
         need(sum <= N::from(terms.max_sum_insured), "the sum is too large")?;
         need((terms.min_term_days..=terms.max_term_days).contains(&days), "the term is out of bounds")?;
         need(exposure + sum <= capacity, "beyond capacity")?;
-        need(sum <= self.left_today(product), "as much was sold today as is in a day")?;
+        need(sum <= self.left_now(product), "as much was sold of late as is in a day")?;
+        let daily = capacity * N::from(terms.daily_bps) / BPS;
+        let sold_of_late = (self.still_sold(product, daily) + sum, now);
         // The first day that begins at or after now and the waiting time.
         let active_day = day(now + i64::from(terms.waiting_seconds) + DAY - 1);
         let end_day = active_day + u32::from(days);
@@ -319,6 +330,7 @@ impl Model {
         let held = second(start(end_day + entry.ring_days) - now);
         let due = risk + ceil(entry.level * demanded, BPS) * held;
         let premium = ceil(due, 365 * second(DAY) * 1_000_000_000).max(N::from(terms.min_premium));
+        self.products[product].sold_of_late = sold_of_late;
         let books = &mut self.pools[pool];
         // The buckets of premium begin where accrual stands.
         let ahead = |of: u32| of - day(books.accrued_at);
@@ -329,7 +341,7 @@ impl Model {
             product,
             buyer: 0,
             nonce: 0,
-            bought_day: day(now),
+            bought_at: now,
             holder: None,
             sum,
             premium,
@@ -350,21 +362,26 @@ impl Model {
     }
 
     fn cancel(&mut self, cover: usize, by: Who) -> Rule {
-        let Cover { product, holder, sum, premium, rate, active_day, end_day, status, bought_day, .. } =
+        let Cover { product, holder, sum, premium, rate, active_day, end_day, status, bought_at, .. } =
             self.covers[cover].clone();
         need(status == CoverStatus::Live && holder == Some(by), "not a live cover's holder")?;
         let pool = self.products[product].pool;
         let now = self.now;
         need(now < start(end_day), "the cover has ended")?;
-        need(day(now) > bought_day, "it was bought today")?;
+        need(day(now) > day(bought_at), "it was bought today")?;
         need(self.products[product].trigger.phase == Phase::Quiet, "the trigger is not quiet")?;
         self.accrue(pool);
         self.drift(product);
         let terms_fee = N::from(self.products[product].terms.cancel_fee_bps);
-        let books = &mut self.pools[pool];
         let began = now >= start(active_day);
         let unearned = if began { (rate * (start(end_day) - now).unsigned_abs() as N) >> 32 } else { premium };
-        let fee = ceil(unearned * terms_fee, BPS);
+        // The premium stays for the time in which the cover took room, of all that it was priced for.
+        let seconds = |to: i64| (to - bought_at).unsigned_abs() as N;
+        let for_room = ceil(premium * seconds(now), seconds(start(end_day + self.products[product].ring_days)));
+        let fee = ceil(unearned * terms_fee, BPS).max(for_room.saturating_sub(premium - unearned));
+        let (sold, _) = &mut self.products[product].sold_of_late;
+        *sold = sold.saturating_sub(sum * unearned / premium);
+        let books = &mut self.pools[pool];
         let stream = books.streams.iter().position(|stream| stream.cover == Some(cover));
         let stream = books.streams.remove(stream.ok_or("books: the cover's stream is gone")?);
         books.held_back += stream.earns(books.accrued_at, now) >> 32;
@@ -430,6 +447,7 @@ impl Model {
                     utilisation: 0,
                     utilisation_seconds: 0,
                     others: 0,
+                    sold_of_late: (0, 0),
                     released_day: 0,
                     ring_days,
                     trigger: Evidence::new(trigger, crate::fuzz::scene::feed_of(design)),
@@ -438,6 +456,7 @@ impl Model {
                     incident_closed: false,
                     in_alert: false,
                     is_due: false,
+                    in_alert_with: 0,
                     alert_number: 0,
                 };
                 books.products += 1;

@@ -86,6 +86,11 @@ impl Evidence {
         (proven_at, self.terms.settled_at(self.terms.last_of_run_on(last.unsigned_abs())))
     }
 
+    /// Whether an event is proven by now, whether or not the phase says so.
+    pub fn is_proven_by(&self, now: i64) -> bool {
+        self.phase.is_triggered() || self.rule.at(now).phase().is_triggered()
+    }
+
     /// Brings the phase up to now.
     pub(super) fn refresh(&mut self, now: i64) {
         if self.phase == Phase::Final {

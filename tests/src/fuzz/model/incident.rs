@@ -192,7 +192,12 @@ impl Model {
                 continue;
             }
             let (is, due) = self.alert_of(product);
+            let exposure = self.exposure(product);
             let entry = &mut self.products[product];
+            // Covers that have ended are released in an alert, too.
+            let lessened = is && entry.in_alert && exposure < entry.in_alert_with;
+            (changed, ended) = (changed | lessened, ended | lessened);
+            entry.in_alert_with = exposure;
             let began = is && !entry.in_alert;
             changed |= (is, due) != (entry.in_alert, entry.is_due);
             ended |= entry.in_alert && !is;
@@ -275,7 +280,12 @@ impl Model {
     /// Whether nothing can change any more what the incidents of the open crisis are due.
     pub fn is_ripe(&self, pool: usize) -> bool {
         let crisis = self.pools[pool].crisis.as_ref();
-        let waited = |crisis: &Crisis| self.alerts(pool).due == 0 && self.now >= crisis.final_at + 30 * DAY;
+        let small = |crisis: &Crisis| {
+            self.alerts(pool).exposure * 200 <= self.pools[pool].bearing() + crisis.taken.iter().sum::<N>()
+        };
+        let wait = |crisis: &Crisis| if small(crisis) { self.pools[pool].ring_days.max(2) } else { 30 };
+        let waited = |crisis: &Crisis| self.now >= crisis.final_at + i64::from(wait(crisis)) * DAY;
+        let waited = |crisis: &Crisis| self.alerts(pool).due == 0 && waited(crisis);
         crisis.is_some_and(|crisis| self.now >= crisis.final_at && (self.early(pool) == 0 || waited(crisis)))
     }
 
@@ -327,7 +337,7 @@ impl Model {
         entry.state = ProductState::Over;
         entry.released = true;
         self.count_alerts(pool);
-        let still_exposed = self.exposure_of_pool(pool);
+        let still_exposed = self.exposure_of_pool(pool) - self.alerts(pool).exposure;
         let books = &self.pools[pool];
         let in_term = |treaty: &&usize| {
             let treaty = &self.treaties[**treaty];

@@ -283,10 +283,11 @@ impl Model {
         self.accrue(cedant);
         self.accrue(reinsurer);
         let reach = start(end_day + self.pools[cedant].ring_days);
-        let quiet = self.alerts(cedant).count == 0 && self.pools[cedant].crisis.is_none();
+        let quiet = self.alerts(cedant).due == 0 && self.pools[cedant].crisis.is_none();
+        let accrued = self.pools[cedant].stands_since.is_none_or(|since| since >= start(end_day));
         // What could not be paid for a year is owed no longer.
         let paid = owed == 0 || now >= reach + 365 * DAY;
-        need(quiet && now >= reach && paid, "the treaty is in use")?;
+        need(quiet && now >= reach && paid && accrued, "the treaty is in use")?;
         let books = &mut self.pools[cedant];
         need(books.payable.get(&index).is_none_or(|payable| *payable == 0), "premium is owed")?;
         books.payable.remove(&index);

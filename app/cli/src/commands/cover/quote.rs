@@ -95,7 +95,10 @@ impl Quoted {
             ("left then", format!("{} of {}", asset(left), asset(self.capacity))),
             (
                 "cancelling",
-                format!("the unearned premium less {}, while nothing is wrong", percent(self.cancel_fee_bps.into())),
+                format!(
+                    "the unearned premium less {}, at most the part for the time that is left; while nothing is wrong",
+                    percent(self.cancel_fee_bps.into())
+                ),
             ),
         ]
     }

@@ -9,7 +9,7 @@ use backstop::cpi::text::hex_text;
 use backstop::error::BackstopError;
 use backstop::math::pricing::utilisation_bps;
 use backstop::peril::evidence::Phase;
-use backstop::state::{CoverRequest, Incident, Pool, Product, ProductState, Protocol, Trigger, day_of, get_text};
+use backstop::state::{CoverRequest, Incident, Pool, Product, ProductState, Protocol, Trigger, get_text};
 use backstop_client::explain::explain_refusal;
 use backstop_client::instruction::ProductKeys;
 use backstop_client::quote::Market;
@@ -57,8 +57,8 @@ struct Summary {
     utilisation_bps: u32,
     level_bps: u32,
     risk_rate_ppb: u64,
-    /// What the day leaves to be sold: a product sells no more in a UTC day than a part of its capacity.
-    left_today: u64,
+    /// What may be sold now: no more at once than a day's sales, which are a part of capacity, less what was sold of late.
+    left_now: u64,
     covers_sold: u64,
     sells_from: i64,
     /// Largest cover of the example's term that is sold now; `None` if none is.
@@ -94,7 +94,7 @@ fn without_condition(address: Pubkey, product: &Product, pool: &Pool, now: i64) 
         exposure: 0,
         capacity: product.capacity(pool).unwrap_or_default(),
         utilisation_bps: 0,
-        left_today: 0,
+        left_now: 0,
         level_bps: product.level_bps,
         risk_rate_ppb: product.risk_rate_ppb,
         covers_sold: 0,
@@ -127,10 +127,7 @@ fn summary(address: Pubkey, market: &Market, now: i64) -> Summary {
         exposure: product.exposure,
         capacity,
         utilisation_bps: utilisation_bps(product.exposure, capacity),
-        left_today: product
-            .left_today(capacity, day_of(now))
-            .unwrap_or_default()
-            .min(capacity.saturating_sub(product.exposure)),
+        left_now: product.left_now(capacity, now).unwrap_or_default().min(capacity.saturating_sub(product.exposure)),
         covers_sold: product.covers_sold,
         sells_from: product.sells_from,
         largest_sum: largest.ok(),
@@ -381,13 +378,16 @@ fn rows(shown: &Shown, market: &Market, asset: &dyn Fn(u64) -> String, now: i64)
         ),
         ("insured", format!("{}, {} of capacity", asset(summary.exposure), percent(summary.utilisation_bps.into()))),
         ("left", left(summary).map_or_else(|| "nothing is sold".into(), |left| format!("{}{largest}", asset(left)))),
-        (
-            "a day",
-            format!("{} of capacity; {} is left of today", percent(terms.daily_bps.into()), asset(summary.left_today)),
-        ),
+        ("a day", format!("{} of capacity; {} is left now", percent(terms.daily_bps.into()), asset(summary.left_now))),
         ("term", format!("{} to {} days", terms.min_term_days, terms.max_term_days)),
         ("waiting time", format!("{}, then from the next midnight UTC", duration(terms.waiting_seconds.into()))),
-        ("cancelling", format!("the unearned premium less {}", percent(terms.cancel_fee_bps.into()))),
+        (
+            "cancelling",
+            format!(
+                "the unearned premium less {}, at most the part for the time that is left",
+                percent(terms.cancel_fee_bps.into())
+            ),
+        ),
         ("covers sold", thousands(summary.covers_sold)),
         ("NFTs link to", shown.uri.clone()),
         ("wording sha256", shown.wording_sha256.clone()),

@@ -209,7 +209,9 @@ fn require_over(treaty: &OpenTreaty, now: i64) -> Result<()> {
         "over" if books(&treaty.cedant, now).payable_of(&treaty.keys.treaty) == 0 => return Ok(()),
         "over" => format!("hand its premium over first: `backstop treaty premium {}`", treaty.keys.treaty),
         _ if treaty.owed() > 0 => "call it first: `backstop incident call` for the incidents that it owes".into(),
-        "run-off" if cedant.alerts > 0 => "wait until the cedant's alert is over: `backstop trigger show` tells".into(),
+        "run-off" if cedant.alerts_due > 0 => {
+            "wait until the cedant's alert is over: `backstop trigger show` tells".into()
+        }
         _ => format!(
             "it ends from {} on, when no event of its term can be proven any more",
             moment_from(released_from(state, cedant), now)

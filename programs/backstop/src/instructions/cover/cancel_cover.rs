@@ -72,6 +72,9 @@ pub struct CancelCover<'info> {
 /// - only while the trigger is quiet;
 /// - refunds the unearned premium less the fee the cover was sold with, rounded up: all of the premium before the first
 ///   insured day, from there on what its rate has still to earn, rounded down;
+/// - at least as much of the premium stays, what it has earned included, as falls on the time since the purchase, of the
+///   time to the release of its exposure that it was priced for: room that was taken is paid for;
+/// - of a day's sales it frees the part of its premium that was not earned;
 /// - buying and cancelling always costs: the fee is at least one unit of a refund.
 pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;

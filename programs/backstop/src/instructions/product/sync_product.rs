@@ -26,8 +26,10 @@ pub struct SyncProduct<'info> {
 
 /// Specification:
 /// - anyone, at any time; doing it twice changes nothing;
-/// - releases nothing while the trigger is not quiet, so that every cover that an event may concern is in the books;
-/// - a cover is released once the trigger's ring no longer reaches back to its end.
+/// - releases nothing once an event is proven, whether or not anybody has called since, so that every cover that it may
+///   concern is in the books;
+/// - a cover is released once the trigger's ring no longer reaches back to its end;
+/// - in an alert what is released is in alert no longer; with the last of it the alert is over.
 pub(crate) fn handle(ctx: Context<SyncProduct>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let now = now()?;

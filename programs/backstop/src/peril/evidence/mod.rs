@@ -154,7 +154,7 @@ impl Evidence {
     ///
     /// Errors: `NotDue`; nothing is changed then.
     pub fn confirm(&mut self, terms: &Terms, now: i64) -> core::result::Result<Outcome, EvidenceError> {
-        if !self.phase().is_triggered() && !self.due(terms, now) {
+        if !self.phase().is_triggered() && !self.is_due(terms, now) {
             return Err(EvidenceError::NotDue);
         }
         Ok(self.refresh(terms, now))
@@ -309,8 +309,8 @@ impl Evidence {
         phase
     }
 
-    /// Whether a met window's last slot is settled.
-    fn due(&self, terms: &Terms, now: i64) -> bool {
+    /// Whether a window holds whose last slot is settled by now: the next call triggers.
+    pub fn is_due(&self, terms: &Terms, now: i64) -> bool {
         self.window_last != 0 && now >= terms.settled_at(self.window_last)
     }
 

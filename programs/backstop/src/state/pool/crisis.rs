@@ -6,7 +6,7 @@
 //! be, it is closed in one step: the layers bear what treaties did not, and what each incident is paid is fixed but for
 //! money that comes late.
 
-use crate::constants::{EARLY_ALERT_WINDOW, MAX_QUOTA_SHARES, TREATY_CALL_WINDOW};
+use crate::constants::{DAY, EARLY_ALERT_WINDOW, MAX_QUOTA_SHARES, TREATY_CALL_WINDOW};
 use crate::error::BackstopError;
 use crate::math::rounding::{Rounding, mul_div};
 use crate::state::ledger::{credit, debit, fits};
@@ -115,12 +115,27 @@ impl Pool {
     }
 
     /// Whether nothing can change any more what the incidents of the open crisis are due: they are final, and the
-    /// alerts that began before that have ended, or had 30 days to come to anything. What it still waits for are calls.
+    /// alerts that began before that have ended, or had 30 days to come to anything, or the time of their evidence if
+    /// they are small. What it still waits for are calls.
     pub fn crisis_is_ripe(&self, now: i64) -> bool {
         let final_at = self.crisis.final_at;
         // One that is due can be ended by anybody, who opens its incident.
-        let waited_for = self.alerts_due == 0 && now >= final_at.saturating_add(EARLY_ALERT_WINDOW);
+        let waited_for = self.alerts_due == 0 && now >= final_at.saturating_add(self.early_wait());
         self.in_crisis() && now >= final_at && (self.crisis.early == 0 || waited_for)
+    }
+
+    /// How long the open crisis waits for alerts that are only breaching: 30 days; for small ones as long as the pool's
+    /// longest ring, and for treaties. By then what they could have proven of the time before the crisis was final is
+    /// proven, or will never be.
+    ///
+    /// Small beside the capital with what it has lent, so that who funds what has no part in it.
+    fn early_wait(&self) -> i64 {
+        let lent = self.crisis.taken.iter().fold(0u64, |sum, taken| sum.saturating_add(*taken));
+        let capital = self.loss_capital().unwrap_or(0).saturating_add(lent);
+        if self.keeps_alerts_small() > capital {
+            return EARLY_ALERT_WINDOW;
+        }
+        TREATY_CALL_WINDOW.max(i64::from(self.ring_days).saturating_mul(DAY))
     }
 
     /// Whether the open crisis is to be closed: it is ripe, every incident's final severity is booked, and its treaties

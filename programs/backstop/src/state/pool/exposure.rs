@@ -99,14 +99,44 @@ impl Pool {
         } else if self.due_since == 0 {
             self.due_since = now;
         }
-        if to == AlertLevel::None && self.alerts_are_small() {
+        if to == AlertLevel::None {
+            self.let_go_if_small();
+        }
+        self.note_alerts(now);
+        Ok(number)
+    }
+
+    /// Releases exposure of a product whose covers have ended, and takes it off what is in alert, if the product is at
+    /// `level`. An alert of which nothing is exposed any more is over.
+    pub fn release_ended(&mut self, alert: Alert, level: AlertLevel, released: u64, now: i64) -> Result<()> {
+        self.release_exposure(alert.group, released)?;
+        if level == AlertLevel::None {
+            return Ok(());
+        }
+        if released == alert.exposure {
+            self.move_alert(alert, level, AlertLevel::None, now)?;
+            return Ok(());
+        }
+        let group_exposure = self.group_alert_exposures.get_mut(usize::from(alert.group));
+        debit(group_exposure.ok_or(BackstopError::OutOfBounds)?, released)?;
+        debit(&mut self.alert_exposure, released)?;
+        self.let_go_if_small();
+        self.note_alerts(now);
+        Ok(())
+    }
+
+    /// Lets go of the pool if only small alerts are left: where one has ended, or covers of it have.
+    fn let_go_if_small(&mut self) {
+        if self.alerts_are_small() {
             self.alerts_since = 0;
         }
+    }
+
+    fn note_alerts(&mut self, now: i64) {
         if !self.in_crisis() {
             self.stand(self.alerts_since, now);
         }
         self.note_held(now);
-        Ok(number)
     }
 
     /// Refuses while a product of a risk group is in alert: what fails together is not sold beside a failure.

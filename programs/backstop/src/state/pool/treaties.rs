@@ -484,14 +484,18 @@ impl Pool {
         Ok(())
     }
 
-    /// Whether a treaty's limit can no longer be needed: the cedant is in no alert and in no crisis, its longest ring no
-    /// longer reaches back to the treaty's last day, and nothing is owed. What a reinsurer could not pay for a year is
-    /// owed no longer.
+    /// Whether a treaty's limit can no longer be needed: no alert of the cedant is more than breaching, it is in no crisis,
+    /// its longest ring no longer reaches back to the treaty's last day, and nothing is owed. What a reinsurer could not
+    /// pay for a year is owed no longer.
+    ///
+    /// What is only breaching then can come to prove an event of after the term, and none of within: that would be older
+    /// than the ring. Nor may accrual stand since the term ran: what stands is still to be ceded.
     pub fn treaty_is_over(&self, key: &Pubkey, treaty: &Treaty, now: i64) -> bool {
         let reach = day_start(treaty.end_day.saturating_add(u32::from(self.ring_days)));
         let (_, owed) = self.limit_and_owed(key).unwrap_or_default();
         let settled = owed == 0 || now >= reach.saturating_add(SETTLEMENT_WINDOW);
-        self.alerts == 0 && !self.in_crisis() && now >= reach && settled
+        let accrued = self.stands_since == 0 || self.stands_since >= day_start(treaty.end_day);
+        self.alerts_due == 0 && !self.in_crisis() && now >= reach && settled && accrued
     }
 }
 
