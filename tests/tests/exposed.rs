@@ -208,6 +208,7 @@ fn fresh_money_lowers_the_start_of_a_ruin_and_is_not_taken_by_the_next_loss() {
     let open = ix::open_series(world.governance.pubkey(), world.payer.pubkey(), pool.pool, JUNIOR, 1);
     assert_refused(world.send(&[&world.governance], &[open]), BackstopError::TrancheNotWipedOut);
     // It was 100,000 that 22,000 of loss took in full; then nobody could come in. The start is lowered now.
+    world.run(&[], &[ix::accrue(pool.pool)]);
     let price = worth(&world, &pool, &old, JUNIOR);
     let fresh = world.depositor(&pool, JUNIOR, 100_000 * ONE);
     let lowered = *world.pool(&pool).tranche(JUNIOR);

@@ -530,7 +530,7 @@ fn late_money_is_theirs_who_bore_the_loss_whoever_comes_in_before_it_is_called_f
     let borne = SUM - before.surplus - before.tranches[0].assets;
     let crisis = world.crisis(&scene.product, 1);
     assert_eq!((crisis.owed, crisis.recoverable), (30_000 * ONE, [30_000 * ONE - borne, borne]));
-    let closed = scene.accrue(&scene.cedant);
+    let closed = world.pool(&scene.cedant);
     assert_eq!((closed.tranches[1].recoverable, closed.tranches[1].assets), (borne, before.tranches[1].assets - borne));
 
     // A million comes in, and is called for after it.

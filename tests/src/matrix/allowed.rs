@@ -85,7 +85,7 @@ pub const LIST: &[Allowed] = &[
     Allowed { cases: &["signed"], ..allow("settle_cover", "destination", OF_MINT, TARGET) },
     allow("observe", "price", OF_FEED, "any signed print of the feed may be shown, whoever posted it"),
     Allowed {
-        cases: &["usual", "worst"],
+        cases: &["usual", "reinsurer", "worst"],
         ..allow("deposit", "deposit_authority", By::Anything, "an open pool asks nobody")
     },
     Allowed { cases: &["usual"], ..allow("cancel_exit", "owner_assets", By::Anything, UNUSED) },

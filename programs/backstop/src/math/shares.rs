@@ -53,7 +53,11 @@ pub fn is_in_ruin(claims: u64, assets: u64, lowered: u8) -> bool {
 }
 
 /// Whether `(assets + 1) / (claims + V) < 1 / (part V 10^lowered)`.
+#[inline(always)]
 fn is_below_start(claims: u64, assets: u64, part: u64, lowered: u8) -> bool {
+    if claims == 0 {
+        return false;
+    }
     let mut fall = VIRTUAL_SHARES.saturating_mul(part);
     if lowered > 0 {
         fall = fall.saturating_mul(10u64.saturating_pow(lowered.into()));

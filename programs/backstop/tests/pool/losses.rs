@@ -487,6 +487,30 @@ fn who_leaves_takes_what_treaties_owe_along_until_he_is_paid() {
     pool.invariant().unwrap();
 }
 
+#[test]
+fn of_two_crises_each_treaty_pays_its_own_in_whatever_order() {
+    let all: Vec<_> = [[0, 1], [1, 0]]
+        .into_iter()
+        .map(|order| {
+            // 400 fall on a surplus of 100 and 300 of junior; then 190 on the 200 that are left of that.
+            let (pool, first) = closed_with(pool_with(100, 500, 1_000), 400, 350);
+            assert_eq!((first.recoverable, first.recoverable_surplus), ([300, 0], 50));
+            let (mut pool, second) = closed_with(pool, 190, 100);
+            assert_eq!((second.recoverable, second.recoverable_surplus), ([100, 0], 0));
+            assert_eq!(pool.tranches[0].recoverable, 400);
+            let mut crises = [first, second];
+            for place in order {
+                let owed = crises[place].owed;
+                pool.receive_recovery(&mut crises[place], owed, owed, NOW + 40_000).unwrap();
+                pool.invariant().unwrap();
+            }
+            assert_eq!(pool.tranches[0].recoverable, 0);
+            layers(&pool)
+        })
+        .collect();
+    assert_eq!(all, [[50, 410, 0, 1_000, 0]; 2]);
+}
+
 /// The epoch of yesterday, in the queue.
 fn epoch_of(pool: &mut Pool) -> ExitEpoch {
     pool.enqueue_epoch(TODAY - 1).unwrap();

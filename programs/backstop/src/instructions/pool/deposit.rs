@@ -4,9 +4,9 @@ use crate::constants::PROTOCOL;
 use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{Deposited, report};
-use crate::instructions::now;
+use crate::instructions::{no_more, now};
 use crate::money::{Asset, Purse, Till};
-use crate::state::{Pool, Protocol, Seen, Tranche};
+use crate::state::{Pool, PoolKind, Protocol, Seen, Tranche};
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::Token2022;
 use anchor_spl::token_interface::TokenInterface;
@@ -83,7 +83,10 @@ pub(crate) fn handle<'info>(ctx: Context<'info, Deposit<'info>>, args: DepositAr
     let mut till = Till::open(&accounts.pool, now)?;
     till.admit_depositor(accounts.deposit_authority.as_ref().map(|signer| signer.key()))?;
     till.require_seen(args.seen)?;
-    till.require_small(&till.inward_risk(ctx.remaining_accounts)?)?;
+    match till.kind() {
+        PoolKind::Cover => no_more(ctx.remaining_accounts)?,
+        PoolKind::Reinsurance => till.require_small(&till.inward_risk(ctx.remaining_accounts)?)?,
+    }
     let shares = till.deposit(args.tranche, args.amount, args.min_shares)?;
     let book = *till.tranche(args.tranche);
     let min_ticket = till.terms.min_ticket;

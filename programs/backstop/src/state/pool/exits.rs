@@ -61,7 +61,8 @@ impl Pool {
         staying = staying.saturating_add(book.recoverable);
         exiting = exiting.saturating_add(book.exiting_recoverable);
         let worth = fits(shares::worth(amount, book.shares, staying))?;
-        ensure!(worth > 0 && book.is_ticket_worth(amount, worth, least), BackstopError::AmountTooSmall);
+        let is_ticket = worth >= least || book.is_ticket_by_count(amount, least);
+        ensure!(worth > 0 && is_ticket, BackstopError::AmountTooSmall);
         let units = fits(shares::issue(worth, book.units, exiting))?;
         ensure!(units > 0, BackstopError::AmountTooSmall);
         let more = staying > book.assets;

@@ -131,6 +131,7 @@ impl TrancheBook {
     /// moves by, and with nine tenths at least to lose before it is wiped out.
     ///
     /// Errors: `TrancheInRuin` if it was lowered as often as it can be.
+    #[inline(never)]
     pub(super) fn lower_start(&mut self) -> Result<()> {
         ensure!(self.lowered < MAX_LOWERED, BackstopError::TrancheInRuin);
         self.lowered = self.lowered.saturating_add(1);
@@ -204,13 +205,12 @@ impl TrancheBook {
     /// It looks at nothing but the amount: whoever could leave with less by having no more would move it to an account
     /// of its own first.
     pub fn is_ticket(&self, shares: u64, min_ticket: u64) -> Result<bool> {
-        Ok(self.is_ticket_worth(shares, self.worth_of_shares(shares)?, min_ticket))
+        Ok(self.is_ticket_by_count(shares, min_ticket) || self.worth_of_shares(shares)? >= min_ticket)
     }
 
-    /// The same of shares of which the worth is known.
-    pub(super) fn is_ticket_worth(&self, shares: u64, worth: u64, min_ticket: u64) -> bool {
-        let at_start = min_ticket.saturating_mul(shares::VIRTUAL_SHARES);
-        worth >= min_ticket || shares >= at_start || shares == self.shares
+    /// Whether shares are enough to leave with whatever they are worth.
+    pub(super) fn is_ticket_by_count(&self, shares: u64, min_ticket: u64) -> bool {
+        shares == self.shares || shares >= min_ticket.saturating_mul(shares::VIRTUAL_SHARES)
     }
 
     /// Exit units that a value becomes now, rounded down.

@@ -453,6 +453,7 @@ impl Pool {
 
     /// What can fall on this pool of its cedants' alerts and losses. Refuses unless every cedant is passed, in the order of its
     /// books; a cover pool has none.
+    #[inline(never)]
     pub fn inward_risk<'info>(&self, cedants: &'info [AccountInfo<'info>]) -> Result<InwardRisk> {
         let mut risk = InwardRisk::default();
         let mut passed = cedants.iter();
@@ -476,6 +477,7 @@ impl Pool {
     /// Refuses capital while more than a little of what is there may be lost already: whoever came in would pay for it.
     ///
     /// Errors: `TreatyOwes` if a call moves it on, else `PoolInAlert`.
+    #[inline(never)]
     pub fn require_small(&self, risk: &InwardRisk) -> Result<()> {
         if !self.is_small(risk) {
             ensure!(!risk.owes, BackstopError::TreatyOwes);
