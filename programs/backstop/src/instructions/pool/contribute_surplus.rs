@@ -4,9 +4,18 @@ use crate::error::BackstopError;
 use crate::events::{SurplusContributed, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, Purse, Till};
-use crate::state::Pool;
+use crate::state::{Pool, Seen};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
+
+/// What a giver gives.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+pub struct ContributeSurplusArgs {
+    /// Assets to give.
+    pub amount: u64,
+    /// What the giver has seen of what the pool stands behind.
+    pub seen: Seen,
+}
 
 /// Accounts of `contribute_surplus`.
 #[derive(Accounts)]
@@ -34,11 +43,14 @@ pub struct ContributeSurplus<'info> {
 
 /// Specification:
 /// - anyone, at any time, also in an alert: more surplus hurts nobody;
+/// - refused if the pool stands behind more products or treaties than the giver has seen: a gift does not come back;
 /// - gives no shares and no rights.
-pub(crate) fn handle(ctx: Context<ContributeSurplus>, amount: u64) -> Result<()> {
+pub(crate) fn handle(ctx: Context<ContributeSurplus>, args: ContributeSurplusArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
+    let ContributeSurplusArgs { amount, seen } = args;
     let mut till = Till::open(&accounts.pool, now()?)?;
+    till.require_seen(seen)?;
     till.contribute(amount)?;
     let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
