@@ -229,7 +229,9 @@ pub fn contribute_surplus(keys: &PoolKeys, contributor: Pubkey, amount: u64, see
         contributor_assets: keys.assets_of(&contributor),
         asset_token_program: keys.asset_token_program,
     };
-    build(accounts, data::ContributeSurplus { args: ContributeSurplusArgs { amount, seen } })
+    let Seen { products: seen_products, treaties: seen_treaties } = seen;
+    let args = ContributeSurplusArgs { amount, seen_products, seen_treaties };
+    build(accounts, data::ContributeSurplus { args })
 }
 
 /// `request_exit`. A request that names the epoch of tomorrow's day is good today and tomorrow.

@@ -11,7 +11,7 @@ use backstop::{
 borsh_pages! { arguments by part;
     InitializeArgs { governance, guardian, risk_keeper }
     CreatePoolArgs { id, kind, access, deposit_authority, label, uri, terms }
-    ContributeSurplusArgs { amount, seen }
+    ContributeSurplusArgs { amount, seen_products, seen_treaties }
     DepositArgs { tranche, amount, min_shares, seen }
     RequestExitArgs { nonce, tranche, shares, epoch_day }
     CreateProductArgs { id, name, uri, wording_hash, covered_asset, terms }
