@@ -6,7 +6,7 @@ use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use backstop::CreatePoolArgs;
 use backstop::state::{
-    Access, Pool, PoolKind, Product, ProductTerms, Tranche, Treaty, TreatyKind, TreatyTerms, day_of,
+    Access, Pool, PoolKind, Product, ProductTerms, Seen, Tranche, Treaty, TreatyKind, TreatyTerms, day_of,
 };
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::NewProduct;
@@ -89,7 +89,7 @@ impl Scene {
     #[track_caller]
     pub fn contribute(&self, pool: &PoolKeys, amount: u64) {
         let giver = self.world.person(amount);
-        self.world.run(&[&giver.key], &[ix::contribute_surplus(pool, giver.id(), amount)]);
+        self.world.run(&[&giver.key], &[ix::contribute_surplus(pool, giver.id(), amount, Seen::ANYTHING)]);
     }
 
     /// Deposits in the cedant and in the open reinsurer. Returns who did, junior first, the cedant's first.

@@ -6,7 +6,7 @@ use backstop::constants::PAUSE_DEPOSITS;
 use backstop::peril::feed::Source;
 use backstop::state::{
     Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, ProductState,
-    ProductTerms, Protocol, Rates, Tranche, Treaty, Trigger, day_of,
+    ProductTerms, Protocol, Rates, Seen, Tranche, Treaty, Trigger, day_of,
 };
 use backstop_client::account::Decode;
 use backstop_client::address;
@@ -664,7 +664,7 @@ impl Cluster for Busy<'_> {
         if let Some(left) = self.gifts_left.get().checked_sub(1) {
             self.gifts_left.set(left);
             let giver = self.world.person(ONE);
-            self.world.run(&[&giver.key], &[ix::contribute_surplus(&self.pool, giver.id(), ONE)]);
+            self.world.run(&[&giver.key], &[ix::contribute_surplus(&self.pool, giver.id(), ONE, Seen::ANYTHING)]);
         }
         Ok(read)
     }

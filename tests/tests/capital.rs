@@ -8,7 +8,7 @@ use backstop::constants::DAY_BUCKETS;
 use backstop::error::BackstopError;
 use backstop::events::{Accrued, CrisisClosed, Deposited, SeriesOpened, SurplusContributed};
 use backstop::math::VIRTUAL_SHARES;
-use backstop::state::{CancelledExit, CrisisClosing, Pool, ProductTerms, Tranche, TrancheBook, day_of};
+use backstop::state::{CancelledExit, CrisisClosing, Pool, ProductTerms, Seen, Tranche, TrancheBook, day_of};
 use backstop_client::cluster::{Cluster, Receipt};
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_client::{address, transaction};
@@ -84,7 +84,7 @@ fn first_depositor_with_one_unit_and_a_donation_takes_nothing_from_the_second() 
     let book = *world.pool(&keys).tranche(JUNIOR);
     assert_eq!((book.assets, book.shares), (1, 1_000));
     donate(&world, &keys, &attacker, 1_000_000_000_000);
-    world.run(&[&attacker.key], &[ix::contribute_surplus(&keys, attacker.id(), 1_000_000_000_000)]);
+    world.run(&[&attacker.key], &[ix::contribute_surplus(&keys, attacker.id(), 1_000_000_000_000, Seen::ANYTHING)]);
     assert_eq!(*world.pool(&keys).tranche(JUNIOR), book);
 
     for amount in [ONE, 1_000_001, 1_999_999, 10_000_000_007, 1_000_000_000_000] {
@@ -426,7 +426,8 @@ fn amounts_at_the_end_of_all_numbers_are_refused_and_change_nothing() {
         assert!(world.request_exit(&keys, &person, JUNIOR, more).1.is_err());
     }
     assert_refused(world.request_exit(&keys, &person, JUNIOR, 0).1, BackstopError::AmountTooSmall);
-    let contribute = |amount| world.send(&[&person.key], &[ix::contribute_surplus(&keys, person.id(), amount)]);
+    let contribute =
+        |amount| world.send(&[&person.key], &[ix::contribute_surplus(&keys, person.id(), amount, Seen::ANYTHING)]);
     assert!(contribute(u64::MAX).is_err());
     assert_refused(contribute(0), BackstopError::AmountTooSmall);
     assert_eq!(world.pool(&keys), before);
@@ -538,7 +539,7 @@ fn a_contribution_goes_to_the_surplus_and_moves_no_price() {
     let holder = world.depositor(&keys, JUNIOR, 100 * ONE);
     let before = world.pool(&keys);
     let giver = world.person(40 * ONE);
-    let receipt = world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), 40 * ONE)]);
+    let receipt = world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), 40 * ONE, Seen::ANYTHING)]);
     let [event] = &transaction::events::<SurplusContributed>(&receipt.logs)[..] else { panic!("one event") };
     assert_eq!((event.pool, event.contributor, event.amount), (keys.pool, giver.id(), 40 * ONE));
     let pool = world.pool(&keys);
@@ -901,7 +902,7 @@ fn losses_fall_on_surplus_then_junior_then_senior() {
     let keys = world.create_pool(terms::create_pool(0));
     let products: Vec<_> = (0..3).map(|_| world.create_product(&keys, terms::stress())).collect();
     let giver = world.person(1_000 * ONE);
-    world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), 1_000 * ONE)]);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), 1_000 * ONE, Seen::ANYTHING)]);
     world.depositor(&keys, JUNIOR, 2_000 * ONE);
     world.depositor(&keys, SENIOR, 7_000 * ONE);
     world.next_day();
@@ -1203,7 +1204,7 @@ fn deposits_are_refused_in_an_alert_and_taken_below_required_capital() {
     world.run(&[], &[world.open_incident(&first)]);
     assert_refused(deposit(SENIOR), BackstopError::PoolInCrisis);
     // A gift is always welcome.
-    world.run(&[&person.key], &[ix::contribute_surplus(&keys, person.id(), ONE)]);
+    world.run(&[&person.key], &[ix::contribute_surplus(&keys, person.id(), ONE, Seen::ANYTHING)]);
     world.run(&[], &[world.fund_incident(&first)]);
 
     // 6,000, the whole premium of what was lost and some against 6,000 of exposure, and then less: capital is taken in.

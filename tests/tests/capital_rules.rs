@@ -13,7 +13,7 @@ use anchor_spl::token_2022_extensions::spl_token_metadata_interface::state::{Fie
 use backstop::constants::{PAUSE_DEPOSITS, PAUSE_PURCHASES};
 use backstop::error::BackstopError;
 use backstop::events::{GovernanceAccepted, GovernanceProposed, Initialized, PauseSet, PoolCreated, RolesSet};
-use backstop::state::{Access, CoverState, PoolKind, PoolTerms, Tranche};
+use backstop::state::{Access, CoverState, PoolKind, PoolTerms, Seen, Tranche};
 use backstop::{CreatePoolArgs, DepositArgs, InitializeArgs};
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::instruction::{self as ix, PoolKeys};
@@ -645,7 +645,7 @@ fn a_pool_of_the_protocol_takes_no_deposits_and_is_fed_by_contributions() {
     for authority in [None, Some(&world.governance)] {
         assert_refused(deposit_with(&world, &keys, &person, authority, true), BackstopError::NoOutsideDeposits);
     }
-    world.run(&[&person.key], &[ix::contribute_surplus(&keys, person.id(), 300 * ONE)]);
+    world.run(&[&person.key], &[ix::contribute_surplus(&keys, person.id(), 300 * ONE, Seen::ANYTHING)]);
     let pool = world.pool(&keys);
     assert_eq!((pool.surplus, pool.cash), (300 * ONE, 300 * ONE));
     assert_books(&world.cluster, &keys.pool);
@@ -895,7 +895,7 @@ fn pausing_everything_leaves_every_exit_and_settlement_working() {
     // Everything else: premium, gifts, exits, evidence, incidents, closing.
     world.run(&[], &[ix::accrue(keys.pool)]);
     let giver = world.person(ONE);
-    world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), ONE)]);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), ONE, Seen::ANYTHING)]);
     let rent_payer = world.payer.pubkey();
     world.next_day();
     world.run(&[&canceller.key], &[ix::cancel_cover(&other, canceller.id(), cancelled, rent_payer)]);
@@ -947,7 +947,7 @@ fn accounts_beyond_those_that_an_instruction_names_are_refused() {
     let calls: Vec<(&Keypair, Instruction)> = vec![
         (&person.key, ix::deposit(&keys, person.id(), None, args)),
         (&world.payer, ix::accrue(keys.pool)),
-        (&person.key, ix::contribute_surplus(&keys, person.id(), 1)),
+        (&person.key, ix::contribute_surplus(&keys, person.id(), 1, Seen::ANYTHING)),
         (&person.key, ix::cancel_exit(&keys, &ticket)),
         (&world.payer, ix::settle_exit_epoch(keys.pool, day)),
         (&world.payer, ix::claim_exit(&keys, &ticket)),

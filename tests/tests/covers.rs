@@ -14,7 +14,7 @@ use anchor_spl::token_2022_extensions::spl_token_metadata_interface::state::{Fie
 use backstop::error::BackstopError;
 use backstop::events::{CoverBought, CoverCancelled, CoverClosed};
 use backstop::peril::evidence::Phase;
-use backstop::state::{CoverRequest, CoverState, ProductState, Tranche, day_of};
+use backstop::state::{CoverRequest, CoverState, ProductState, Seen, Tranche, day_of};
 use backstop::{BuyCoverArgs, CreatePoolArgs};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
@@ -325,7 +325,7 @@ fn a_pool_as_rich_as_its_books_can_insure_goes_on_selling() {
     let most = backstop::math::capital::MAX_TOTAL_EXPOSURE;
     let (world, pool, product) = selling();
     let giver = world.person(2 * most);
-    let give = |amount| world.send(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), amount)]);
+    let give = |amount| world.send(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), amount, Seen::ANYTHING)]);
     assert_refused(give(2 * most), BackstopError::AmountTooLarge);
     accepted(give(most));
     world.next_day();

@@ -7,8 +7,8 @@ use backstop::constants::PAUSE_PURCHASES;
 use backstop::events::*;
 use backstop::peril::evidence::TermsInput;
 use backstop::state::{
-    Access, Accrual, ExitTicket, Growth, LossByLayer, Pool, PoolKind, Tranche, TrancheBook, TreatyKind, TreatyTerms,
-    day_of,
+    Access, Accrual, ExitTicket, Growth, LossByLayer, Pool, PoolKind, Seen, Tranche, TrancheBook, TreatyKind,
+    TreatyTerms, day_of,
 };
 use backstop::{CreatePoolArgs, DepositArgs};
 use backstop_client::account;
@@ -524,8 +524,8 @@ impl Market {
         }
         // What is given makes all that is announced later wait.
         let giver = &people[0];
-        run(&[&giver.key], &[ix::contribute_surplus(&cedant, giver.id(), 300 * ONE)]);
-        run(&[&giver.key], &[ix::contribute_surplus(&reinsurer, giver.id(), 2_000 * ONE)]);
+        run(&[&giver.key], &[ix::contribute_surplus(&cedant, giver.id(), 300 * ONE, Seen::ANYTHING)]);
+        run(&[&giver.key], &[ix::contribute_surplus(&reinsurer, giver.id(), 2_000 * ONE, Seen::ANYTHING)]);
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let (over, tickets) = (Vec::new(), Vec::new());
         let mut market = Self { world, ledger, cedant, reinsurer, treaties, risks, over, people, tickets, rng };
@@ -597,7 +597,7 @@ impl Market {
             3 => {
                 let amount = 1 + self.draw(5 * ONE);
                 let person = &self.people[who];
-                let give = ix::contribute_surplus(&keys, person.id(), amount);
+                let give = ix::contribute_surplus(&keys, person.id(), amount, Seen::ANYTHING);
                 let outcome = self.world.send(&[&person.key], &[give]);
                 self.note(outcome)
             }

@@ -8,7 +8,7 @@ use backstop::constants::MIN_EXIT_PAYMENT;
 use backstop::error::BackstopError;
 use backstop::events::{Accrued, ExitCancelled, ExitClaimed, ExitEpochClosed, ExitEpochSettled, ExitRequested};
 use backstop::math::exits::{ALL_OPEN_Q63, open_units};
-use backstop::state::{ExitEpoch, ExitTicket, InwardRisk, Pool, Tranche, TrancheBook, day_of};
+use backstop::state::{ExitEpoch, ExitTicket, InwardRisk, Pool, Seen, Tranche, TrancheBook, day_of};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{account, address, transaction};
@@ -324,7 +324,7 @@ fn two_tickets_with_free_capital_for_half_are_both_filled_by_half_whoever_claims
 
         // Capital comes free: the rest follows, and the tickets close.
         let giver = world.person(5_000 * ONE);
-        world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), 5_000 * ONE)]);
+        world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), 5_000 * ONE, Seen::ANYTHING)]);
         world.settle_epoch(&keys, day).unwrap();
         for place in order {
             world.claim(&keys, &people[place], tickets[place]).unwrap();
@@ -365,7 +365,7 @@ fn the_oldest_epoch_is_filled_before_the_next() {
     assert_refused(world.claim(&keys, &person, second), BackstopError::NothingToClaim);
 
     let giver = world.person(1_500 * ONE);
-    world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), 1_500 * ONE)]);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), 1_500 * ONE, Seen::ANYTHING)]);
     assert_refused(world.settle_epoch(&keys, late.epoch_day), BackstopError::NotOldestEpoch);
     world.settle_epoch(&keys, early.epoch_day).unwrap();
     assert!(world.epoch(&keys, early.epoch_day).is_filled());
@@ -389,7 +389,7 @@ fn settling_exits_never_moves_the_share_price_of_those_who_stay() {
     world.settle_epoch(&keys, day).unwrap();
     assert_eq!(price(&world.pool(&keys)), price(&before));
     let giver = world.person(5_000 * ONE);
-    world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), 5_000 * ONE)]);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), 5_000 * ONE, Seen::ANYTHING)]);
     world.settle_epoch(&keys, day).unwrap();
     assert_eq!(price(&world.pool(&keys)), price(&before));
     for (person, nonce) in people.iter().zip(tickets) {
@@ -584,7 +584,7 @@ fn a_payment_that_does_not_fill_an_epoch_has_a_least_amount() {
     pass(&world, day);
     world.settle_epoch(&keys, day).unwrap();
     let giver = world.person(ONE);
-    let give = |amount| world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), amount)]);
+    let give = |amount| world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), amount, Seen::ANYTHING)]);
     give(MIN_EXIT_PAYMENT - 1 - free(&world, &keys, day));
     assert_eq!(free(&world, &keys, day), MIN_EXIT_PAYMENT - 1);
     let before = world.epoch(&keys, day);
@@ -1005,7 +1005,7 @@ fn an_epoch_partly_paid_then_cancelled_by_one_pays_the_other_in_full() {
     let whole = claimed.amount + cancelled.value;
     assert!(whole <= 3_000 * ONE && whole + 3 >= 3_000 * ONE, "{whole}");
     let giver = world.person(5_000 * ONE);
-    world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), 5_000 * ONE)]);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&keys, giver.id(), 5_000 * ONE, Seen::ANYTHING)]);
     world.settle_epoch(&keys, day).unwrap();
     world.claim(&keys, &people[0], tickets[0]).unwrap();
     let paid = world.assets(&people[0]);

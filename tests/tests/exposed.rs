@@ -2,7 +2,7 @@
 //! dust inherits one or keeps it closed, and no fresh money comes in under an old loss.
 
 use backstop::error::BackstopError;
-use backstop::state::{Pool, ProductTerms, Tranche, TrancheBook};
+use backstop::state::{Pool, ProductTerms, Seen, Tranche, TrancheBook};
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_tests::reinsurance::RUIN;
@@ -51,7 +51,7 @@ fn a_depositor_of_ten_on_a_surplus_of_a_million_earns_nothing_that_the_surplus_s
     let world = World::new();
     let (pool, product) = one_product(&world);
     let giver = world.person(1_000_000 * ONE);
-    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 1_000_000 * ONE)]);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 1_000_000 * ONE, Seen::ANYTHING)]);
     let ten = world.depositor(&pool, JUNIOR, 10 * ONE);
     world.next_day();
     let (_, cover) = world.holder(&product, 500_000 * ONE, 365);
@@ -67,7 +67,7 @@ fn ten_dollars_that_are_exposed_earn_for_ten_dollars() {
     let world = World::new();
     let (pool, product) = one_product(&world);
     let giver = world.person(100_000 * ONE);
-    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 100_000 * ONE)]);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 100_000 * ONE, Seen::ANYTHING)]);
     let ten = world.depositor(&pool, JUNIOR, 10 * ONE);
     world.next_day();
     // All 100,010 are required.
@@ -240,6 +240,6 @@ fn a_sale_needs_its_part_of_required_capital_from_surplus_and_junior() {
     world.buy(&product, &buyer, 50_000 * ONE, 30).1.unwrap();
     assert_refused(world.buy(&product, &buyer, ONE, 30).1, BackstopError::FirstLossTooSmall);
     let giver = world.person(100 * ONE);
-    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 100 * ONE)]);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 100 * ONE, Seen::ANYTHING)]);
     world.buy(&product, &buyer, 500 * ONE, 30).1.unwrap();
 }

@@ -249,6 +249,15 @@ impl Bare {
         sold.ok().map(|sale| sale.quote)
     }
 
+    /// Lets the condition breach, or no longer, as its pool counts it.
+    fn breach(&mut self, breaching: bool) {
+        let before = self.trigger.alert();
+        self.trigger.evidence.phase = u8::from(breaching);
+        let alert = self.product.alert(self.trigger.alert_number);
+        let number = self.pool.move_alert(alert, before, self.trigger.alert(), self.now).unwrap();
+        self.trigger.alert_number = number;
+    }
+
     /// What `sync_product` does.
     fn sync(&mut self) {
         self.pool.accrue(self.now).unwrap();
@@ -316,12 +325,11 @@ fn run_bare(seed: u64, terms: ProductTerms, condition: &TermsInput, steps: u64) 
                 }
             }
             65..75 => {
+                // Also in an alert: no event is proven.
                 bare.sync();
-                if bare.trigger.is_quiet() {
-                    model.release(bare.now);
-                }
+                model.release(bare.now);
             }
-            75..80 => bare.trigger.evidence.phase = u8::from(random.below(4) == 0),
+            75..80 => bare.breach(random.below(4) == 0),
             _ => bare.now = random.later(bare.now),
         }
         if bare.pool.unearned_premium == 0 {
@@ -493,7 +501,7 @@ fn run_chain(seed: u64, waiting_days: u32, steps: u64) {
             }
             65..75 => {
                 world.run(&[], &[ix::sync_product(keys)]);
-                if world.trigger(keys).is_quiet() {
+                if !world.trigger(keys).is_proven_by(world.now()) {
                     model.release(world.now());
                 }
             }

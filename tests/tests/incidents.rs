@@ -11,7 +11,7 @@ use backstop::events::{CoverSettled, CrisisClosed, IncidentClosed, IncidentOpene
 use backstop::peril::Condition;
 use backstop::peril::evidence::{Phase, Severity, TermsInput};
 use backstop::state::{
-    Claim, Cover, CoverRequest, CoverState, Incident, IncidentState, PoolTerms, ProductState, Tranche, day_of,
+    Claim, Cover, CoverRequest, CoverState, Incident, IncidentState, PoolTerms, ProductState, Seen, Tranche, day_of,
 };
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::instruction::NewProduct;
@@ -880,7 +880,7 @@ fn incidents_that_are_ready_at_different_times_are_paid_the_same_in_any_order_of
             world.cluster.set_time(last + 60 + i64::try_from(call * number).unwrap() * HOUR);
             if call == 1 && number > 2 {
                 let giver = world.person(777 * ONE);
-                let give = ix::contribute_surplus(&scene.pool, giver.id(), 777 * ONE);
+                let give = ix::contribute_surplus(&scene.pool, giver.id(), 777 * ONE, Seen::ANYTHING);
                 must(world.send(&[&giver.key], &[give]));
             }
             must(fund(world, &scene.products[*place]));

@@ -1,7 +1,7 @@
 //! Plans state what must be on chain; the difference says what is missing, and applying it twice changes nothing.
 
 use anchor_lang::prelude::Pubkey;
-use backstop::state::{Pool, PoolKind, Product, ProductState, Tranche, Treaty, TreatyState, day_of};
+use backstop::state::{Pool, PoolKind, Product, ProductState, Seen, Tranche, Treaty, TreatyState, day_of};
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::migration::{self, Item, Plan, PlanError, Standing, Step};
 use backstop_client::{account, address, transaction};
@@ -104,7 +104,7 @@ fn committed_plans_found_a_protocol_and_then_there_is_nothing_to_do() {
     // With capital for the layer, and a surplus that pays for it, the same plan accepts the treaty.
     let keys = |id| PoolKeys::derive(world.asset, anchor_spl::token::ID, id);
     let giver = world.person(20_000 * ONE);
-    let contribute = |id, amount| ix::contribute_surplus(&keys(id), giver.id(), amount);
+    let contribute = |id, amount| ix::contribute_surplus(&keys(id), giver.id(), amount, Seen::ANYTHING);
     world.run(&[&giver.key], &[contribute(1, 10_000 * ONE), contribute(0, 1_000 * ONE)]);
     let items = difference(&world, &plans);
     assert_eq!(items[5].standing, Standing::Change);

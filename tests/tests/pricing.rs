@@ -8,6 +8,7 @@ use backstop::error::BackstopError;
 use backstop::math::capital::MAX_TOTAL_EXPOSURE;
 use backstop::math::pricing::MAX_DRIFT_DAYS;
 use backstop::math::stream;
+use backstop::peril::{AlertLevel, Condition};
 use backstop::state::{
     Cancellation, Cover, CoverRequest, CoverState, Pool, Product, ProductState, ProductTerms, Quote, Rates, Tranche,
     Trigger, day_of,
@@ -265,6 +266,8 @@ fn random_market(random: &mut Random, base: &Market) -> (Market, i64) {
     random_product(random, &mut market, now, unit);
     let terms = market.product.terms;
     random_trigger(random, &terms, &mut market.trigger, now);
+    let (alert, level) = (market.product.alert(0), market.trigger.alert());
+    market.trigger.alert_number = market.pool.move_alert(alert, AlertLevel::None, level, now).unwrap();
     if random.chance(2) {
         market.protocol.pause.bits = random.pick(&[1, PAUSE_PURCHASES, 3]);
         market.protocol.pause.until = now + random.pick(&[0, 1]);

@@ -5,7 +5,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use backstop::constants::*;
 use backstop::error::BackstopError;
 use backstop::peril::evidence::{Severity, TermsInput};
-use backstop::state::{CoverRequest, PoolKind, Product, ProductState, Tranche, day_of};
+use backstop::state::{CoverRequest, PoolKind, Product, ProductState, Seen, Tranche, day_of};
 use backstop::{BuyCoverArgs, DepositArgs};
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
@@ -724,7 +724,7 @@ fn surplus_that_was_given_makes_later_products_wait() {
     let pool = world.create_pool(terms::create_pool(0));
     let least = world.pool(&pool).terms.min_first_deposit;
     let giver = world.person(least);
-    let give = |amount| world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), amount)]);
+    let give = |amount| world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), amount, Seen::ANYTHING)]);
     let wait = || world.product(&world.create_product(&pool, terms::stress())).sells_from - world.now();
     // A stranger's cents make nobody wait.
     give(least - 1);
@@ -794,7 +794,7 @@ fn a_cover_sold_from_surplus_alone_makes_later_products_wait() {
     let pool = world.create_pool(terms::create_pool(0));
     let first = world.create_product(&pool, terms::stress());
     let giver = world.person(10_000 * ONE);
-    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 10_000 * ONE)]);
+    world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 10_000 * ONE, Seen::ANYTHING)]);
     world.next_day();
     accepted(try_to_buy(&world, &first));
     let second = world.create_product(&pool, terms::stress());
@@ -1042,4 +1042,17 @@ fn a_product_in_run_off_or_frozen_still_releases() {
         world.cluster.set_time(i64::from(release) * DAY);
         assert_eq!(sync(&world, &product).exposure, 0);
     }
+}
+
+/// A gift does not come back: a pool that has come to stand behind more meanwhile does not get it.
+#[test]
+fn a_gift_is_refused_to_a_pool_that_stands_behind_more_than_the_giver_has_seen() {
+    let (world, pool, _) = selling();
+    let giver = world.person(2 * ONE);
+    let give = |seen| world.send(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), ONE, seen)]);
+    let seen = world.pool(&pool).seen();
+    assert_eq!((seen.products, seen.treaties), (1, 0));
+    assert_refused(give(Seen { products: 0, ..seen }), BackstopError::NotSeen);
+    accepted(give(seen));
+    accepted(give(Seen::ANYTHING));
 }

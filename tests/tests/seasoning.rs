@@ -232,7 +232,7 @@ fn a_day_of_sales_that_is_given_back_and_bought_again_keeps_nobody_out() {
 fn who_gives_a_cover_back_pays_for_the_room_that_it_took() {
     let waiting = u32::try_from(4 * terms::DAY).unwrap();
     let (world, pool, product) =
-        stage(terms::pool_terms(), ProductTerms { waiting_seconds: waiting, ..terms::product_terms() });
+        stage(terms::pool_terms(), ProductTerms { waiting_seconds: waiting, drift_bps: 0, ..terms::product_terms() });
     world.depositor(&pool, Tranche::Senior, 1_000_000 * ONE);
     world.next_day();
     let (buyer, mint) = world.holder(&product, 100_000 * ONE, 7);

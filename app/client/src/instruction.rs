@@ -6,9 +6,10 @@ use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas, system_program};
 use backstop::peril::evidence::TermsInput;
 use backstop::peril::feed::Source;
-use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, ProductTerms, Tranche, TreatyTerms};
+use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, ProductTerms, Seen, Tranche, TreatyTerms};
 use backstop::{
-    BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs,
+    BuyCoverArgs, ContributeSurplusArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs,
+    RequestExitArgs, SetConditionArgs,
 };
 use backstop::{accounts, instruction as data};
 
@@ -236,8 +237,9 @@ pub fn accrue(pool: Pubkey) -> Instruction {
     build(accounts::Accrue { pool }, data::Accrue {})
 }
 
-/// `contribute_surplus`, from the contributor's associated token account.
-pub fn contribute_surplus(keys: &PoolKeys, contributor: Pubkey, amount: u64) -> Instruction {
+/// `contribute_surplus`, from the contributor's associated token account, to a pool that stands behind no more than was
+/// seen.
+pub fn contribute_surplus(keys: &PoolKeys, contributor: Pubkey, amount: u64, seen: Seen) -> Instruction {
     let accounts = accounts::ContributeSurplus {
         contributor,
         pool: keys.pool,
@@ -246,7 +248,9 @@ pub fn contribute_surplus(keys: &PoolKeys, contributor: Pubkey, amount: u64) -> 
         contributor_assets: keys.assets_of(&contributor),
         asset_token_program: keys.asset_token_program,
     };
-    build(accounts, data::ContributeSurplus { amount })
+    let Seen { products: seen_products, treaties: seen_treaties } = seen;
+    let args = ContributeSurplusArgs { amount, seen_products, seen_treaties };
+    build(accounts, data::ContributeSurplus { args })
 }
 
 /// `request_exit`. A request that names the epoch of tomorrow's day is good today and tomorrow.

@@ -458,7 +458,7 @@ pub struct IncidentOpened {
     pub incident: Pubkey,
     /// Start of the event.
     pub event_at: i64,
-    /// End of its challenge, and of the protection of its covers.
+    /// End of its challenge, or the pool's last accrual if that was later, and of the protection of its covers.
     pub ended_at: i64,
     /// When the severity is final at the latest.
     pub final_at: i64,

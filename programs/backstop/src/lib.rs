@@ -111,8 +111,8 @@ pub mod backstop {
     }
 
     /// Gives to a pool's surplus for good. Anyone.
-    pub fn contribute_surplus(ctx: Context<ContributeSurplus>, amount: u64) -> Result<()> {
-        instructions::pool::contribute_surplus::handle(ctx, amount)
+    pub fn contribute_surplus(ctx: Context<ContributeSurplus>, args: ContributeSurplusArgs) -> Result<()> {
+        instructions::pool::contribute_surplus::handle(ctx, args)
     }
 
     /// Burns shares for a ticket that is paid after the cooldown. Any holder of shares.

@@ -23,9 +23,18 @@ pub const ENTRIES: &[Entry] = &[
                 }
                 open_incident(stage)
             }),
-            case("worst", "480 idle days", || {
+            case("idle", "480 idle days", || {
                 let stage = Stage::sold(Setup::dear());
                 stage.rest(480);
+                stage.depeg(90_000_000);
+                for product in &stage.products {
+                    stage.act(&[], &[ix::confirm(product)]);
+                }
+                open_incident(stage)
+            }),
+            case("worst", "covers that end on each of 480 days", || {
+                let stage = Stage::sold(Setup::dear());
+                stage.fill_days(480);
                 stage.depeg(90_000_000);
                 for product in &stage.products {
                     stage.act(&[], &[ix::confirm(product)]);

@@ -4,7 +4,7 @@ use super::stage::{BACKERS, FRESH, Setup, Stage, key};
 use super::{Entry, Prepared, case};
 use crate::terms::{self, ONE};
 use backstop::CreatePoolArgs;
-use backstop::state::{Access, Tranche};
+use backstop::state::{Access, Seen, Tranche};
 use backstop_client::instruction::{self as ix, PoolKeys};
 use solana_sdk::signer::Signer;
 
@@ -97,7 +97,7 @@ fn contribute_surplus(setup: Setup, days: i64) -> Prepared {
     stage.rest(days);
     let to = |name: &str, pool: usize| {
         stage.enter(name, 100 * ONE);
-        ix::contribute_surplus(&stage.pools[pool], stage.person(name).pubkey(), 100 * ONE)
+        ix::contribute_surplus(&stage.pools[pool], stage.person(name).pubkey(), 100 * ONE, Seen::ANYTHING)
     };
     let [first, second, third] = [to("fred", 0), to("gina", 0), to("fred", 1)];
     let (fred, gina) = (stage.person("fred"), stage.person("gina"));

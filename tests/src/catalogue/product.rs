@@ -25,8 +25,9 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         instruction: "sync_product",
         cases: &[
-            case("usual", "one idle day, nothing to release", || sync_product(1)),
-            case("worst", "512 idle days, all covers to release", || sync_product(512)),
+            case("usual", "one idle day, nothing to release", || sync_product(1, 0)),
+            case("many", "512 idle days, all covers to release", || sync_product(512, 0)),
+            case("worst", "512 idle days, covers that ended on each of 480", || sync_product(512, 480)),
         ],
     },
 ];
@@ -94,8 +95,9 @@ fn set_risk_rate() -> Prepared {
     Prepared::new(stage.world, first, &[&keeper]).twin("another product", second, &[&keeper])
 }
 
-fn sync_product(days: i64) -> Prepared {
+fn sync_product(days: i64, ends: u32) -> Prepared {
     let stage = Stage::sold(Setup::dear());
+    stage.fill_days(ends);
     stage.rest(days);
     let [first, second, third] = [0, 1, 2].map(|product| ix::sync_product(&stage.products[product]));
     Prepared::new(stage.world, first, &[]).twin("another product", second, &[]).twin("another pool", third, &[])

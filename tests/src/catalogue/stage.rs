@@ -12,7 +12,10 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_spl::token_2022::spl_token_2022::{self, extension::ExtensionType, extension::metadata_pointer};
 use anchor_spl::token_2022_extensions::spl_token_metadata_interface::instruction as metadata;
 use anchor_spl::{associated_token, token, token_2022};
-use backstop::state::{Access, CoverRequest, ExitTicket, PoolKind, Tranche, TreatyKind, TreatyTerms, day_of};
+use backstop::constants::DAY_BUCKETS;
+use backstop::state::{
+    Access, CoverRequest, ExitTicket, PoolKind, Rates, Seen, Tranche, TreatyKind, TreatyTerms, day_of,
+};
 use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, RequestExitArgs};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::NewProduct;
@@ -297,12 +300,39 @@ impl Stage {
         self.world.advance(days * DAY);
     }
 
+    /// Gives the first product covers of a unit, at a rate of next to nothing, that end on each of the coming days: the
+    /// dearest books there are, which would take a purchase a day.
+    pub fn fill_days(&self, days: u32) {
+        let keys = &self.products[0];
+        let (mut pool, mut product) = (self.world.pool(&keys.pool), self.world.product(keys));
+        let mut rates: Rates = self.world.read(&keys.rates());
+        let today = day_of(self.world.now());
+        for day in today + 1..=today + days {
+            let place = day as usize % DAY_BUCKETS;
+            product.exposure_ends[place] += 1;
+            pool.rate_ends[place] += 1;
+            rates.ends[place] += 1;
+        }
+        product.exposure += u64::from(days);
+        pool.rate_q32 += u64::from(days);
+        pool.last_cover_end_day = pool.last_cover_end_day.max(today + days);
+        pool.add_exposure(product.risk_group(), days.into()).expect("it fits");
+        let write = |address: Pubkey, bytes: &[u8]| {
+            let mut account = self.world.cluster.account(&address).expect("the cluster answers").expect("it is there");
+            account.data[8..].copy_from_slice(bytes);
+            self.world.cluster.set_account(address, account);
+        };
+        write(keys.pool.pool, bytemuck::bytes_of(&pool));
+        write(keys.product, bytemuck::bytes_of(&product));
+        write(keys.rates(), bytemuck::bytes_of(&rates));
+    }
+
     /// Gives an amount to the surplus of both cover pools.
     pub fn give_surplus(&self, amount: u64) {
         self.enter("sponsor", 2 * amount);
         let sponsor = self.person("sponsor");
         for pool in &self.pools[..2] {
-            self.act(&[&sponsor], &[budget(), ix::contribute_surplus(pool, sponsor.pubkey(), amount)]);
+            self.act(&[&sponsor], &[budget(), ix::contribute_surplus(pool, sponsor.pubkey(), amount, Seen::ANYTHING)]);
         }
     }
 

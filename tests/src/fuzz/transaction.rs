@@ -96,7 +96,7 @@ impl Scene {
                 return with(self.open_account(model, who, pool, tranche), deposit);
             }
             Op::Contribute { pool, who, amount } => {
-                ix::contribute_surplus(&self.pool(model, pool), person(who), amount)
+                ix::contribute_surplus(&self.pool(model, pool), person(who), amount, model.pools[pool].seen())
             }
             Op::Accrue { pool } => ix::accrue(self.pools[pool].pool),
             Op::RequestExit { pool, who, tranche, shares, ahead, nonce } => {

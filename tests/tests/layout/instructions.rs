@@ -3,13 +3,15 @@
 use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{
-    BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs,
+    BuyCoverArgs, ContributeSurplusArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs,
+    RequestExitArgs, SetConditionArgs,
 };
 
 // What instructions take.
 borsh_pages! { arguments by part;
     InitializeArgs { governance, guardian, risk_keeper }
     CreatePoolArgs { id, kind, access, deposit_authority, label, uri, terms }
+    ContributeSurplusArgs { amount, seen_products, seen_treaties }
     DepositArgs { tranche, amount, min_shares, seen }
     RequestExitArgs { nonce, tranche, shares, epoch_day }
     CreateProductArgs { id, name, uri, wording_hash, covered_asset, terms }
@@ -27,7 +29,7 @@ borsh_pages! { all by told;
     CreatePool { args }
     Deposit { args }
     Accrue {}
-    ContributeSurplus { amount }
+    ContributeSurplus { args }
     RequestExit { args }
     CancelExit {}
     SettleExitEpoch {}

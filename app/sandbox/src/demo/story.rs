@@ -231,7 +231,7 @@ impl<'a> Story<'a> {
         let owner = self.id(who);
         let (layer, shares) = match tranche {
             None => {
-                let give = ix::contribute_surplus(&pool, owner, amount);
+                let give = ix::contribute_surplus(&pool, owner, amount, self.seen(&pool)?);
                 self.run(&format!("{who} gives to a surplus"), "contribute_surplus", Some(who), &[give])?;
                 ("surplus", 0)
             }

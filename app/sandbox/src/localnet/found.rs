@@ -225,7 +225,7 @@ impl<'a> Founder<'a> {
     fn capital(&self) -> Result<(), LocalnetError> {
         let Founded { pool, reinsurer, .. } = self.founded;
         let surplus = [(pool, SURPLUS), (reinsurer, REINSURANCE)];
-        let give = surplus.map(|(keys, amount)| ix::contribute_surplus(keys, self.admin, amount));
+        let give = surplus.map(|(keys, amount)| ix::contribute_surplus(keys, self.admin, amount, Seen::ANYTHING));
         self.send("the surplus is given", &give)?;
         let carol = self.keys.id(CAROL);
         let products = u16::try_from(PRODUCTS.len()).unwrap_or(u16::MAX);

@@ -72,8 +72,8 @@ pub struct Incident {
     pub most_severity_bps: u16,
     /// Start of the first slot of the evidence, unix seconds.
     pub event_at: i64,
-    /// When the protection of its covers ended: the end of the challenge. What they had not earned then is given back in
-    /// the part of them that was not lost.
+    /// When the protection of its covers ended: the end of the challenge, or the pool's last accrual if that was later, as
+    /// after a small alert. What they had not earned then is given back in the part of them that was not lost.
     pub ended_at: i64,
     /// Up to when the pool had earned premium as it was opened: what covers that were waiting had not earned then is given
     /// back.

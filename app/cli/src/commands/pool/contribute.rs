@@ -37,7 +37,7 @@ pub fn run(args: &ContributeArgs, context: &Context) -> Result<()> {
     let amount = args.amount.units(pool.decimals)?;
     let source = Source::of(keys, &giver, pool.decimals, args.from);
     source.require(cluster, amount)?;
-    context.carry_out(&[source.take(ix::contribute_surplus(keys, giver, amount))], |_| {
+    context.carry_out(&[source.take(ix::contribute_surplus(keys, giver, amount, pool.state.seen()))], |_| {
         let surplus_before = pool.state.surplus;
         let surplus_after = surplus_before.saturating_add(amount);
         let preview = Preview {

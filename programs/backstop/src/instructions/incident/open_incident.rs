@@ -53,8 +53,8 @@ pub struct OpenIncident<'info> {
 /// - gross is exact, from the buckets: severity so far of the sums in force at the event, rounded up, so that the payouts
 ///   never exceed it; premium that is given back is no part of it, nor of what treaties owe;
 /// - the product is over, and its exposure, its alert and its premium end: covers that were waiting get back what they
-///   had not earned when the alert began; what covers in force had not earned when the challenge ended is set aside
-///   until the severity is final;
+///   had not earned by the pool's last accrual, which stands since alerts hold the pool; what covers in force had not earned
+///   when the challenge ended, or by that accrual if it is later, is set aside until the severity is final;
 /// - with a loss the incident becomes part of the pool's crisis, or begins one; one that is ripe takes none in, and must be
 ///   closed first, by funding one of its incidents;
 /// - the treaties in force at the event are noted, and come to owe their parts.

@@ -4,9 +4,21 @@ use crate::error::BackstopError;
 use crate::events::{SurplusContributed, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, Purse, Till};
-use crate::state::Pool;
+use crate::state::{Pool, Seen};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
+
+/// What a giver gives.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+pub struct ContributeSurplusArgs {
+    /// Assets to give.
+    pub amount: u64,
+    /// Products that the giver has seen the pool stand behind, as in [`Seen`], which is not nested here: with two users its
+    /// reading would no longer be a part of `deposit`, and cost every deposit 46 units.
+    pub seen_products: u16,
+    /// The same of treaties.
+    pub seen_treaties: u16,
+}
 
 /// Accounts of `contribute_surplus`.
 #[derive(Accounts)]
@@ -34,11 +46,14 @@ pub struct ContributeSurplus<'info> {
 
 /// Specification:
 /// - anyone, at any time, also in an alert: more surplus hurts nobody;
+/// - refused if the pool stands behind more products or treaties than the giver has seen: a gift does not come back;
 /// - gives no shares and no rights.
-pub(crate) fn handle(ctx: Context<ContributeSurplus>, amount: u64) -> Result<()> {
+pub(crate) fn handle(ctx: Context<ContributeSurplus>, args: ContributeSurplusArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
+    let ContributeSurplusArgs { amount, seen_products: products, seen_treaties: treaties } = args;
     let mut till = Till::open(&accounts.pool, now()?)?;
+    till.require_seen(Seen { products, treaties })?;
     till.contribute(amount)?;
     let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;

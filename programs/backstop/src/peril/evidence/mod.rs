@@ -254,24 +254,17 @@ impl Evidence {
             return false;
         }
         let mut run = self.run;
-        let is_good = self.extend(&mut run, terms, apart, slot, &shown);
+        let is_good = run.take_slot(self, terms, apart, slot, &shown);
         self.run = run;
         let mut deepened = false;
         if is_good {
             if !is_triggered {
                 self.open_good = self.open_good.saturating_sub(1);
             }
-            if run.good >= u32::from(terms.need) {
-                let kept = run.sum.checked_div(u64::from(run.good)).unwrap_or(0);
-                let mean = terms.price_of_slot(kept);
-                if !is_triggered {
-                    self.trigger(terms, run.first, slot, mean);
-                } else if kept < terms.slot_price(self.lowest_mean) {
-                    self.lowest_mean = mean;
-                    let severity_bps = terms.severity_bps(mean).max(self.severity_bps);
-                    deepened = severity_bps > self.severity_bps;
-                    self.severity_bps = severity_bps;
-                }
+            if run.is_window(terms) && is_triggered {
+                deepened = self.lower_mean(terms, run.mean());
+            } else if run.is_window(terms) {
+                self.trigger(terms, run.first, slot, terms.price_of_slot(run.mean()));
             }
         }
         if self.met_at != 0 && slot >= terms.last_of_run_on(self.window_last) {
@@ -395,7 +388,7 @@ impl Evidence {
         let concerns_window = self.window_last == 0 || slot <= self.window_last;
         let can_change = is == SlotState::Good || self.window_last != 0;
         if concerns_window && can_change {
-            (self.window_first, self.window_last) = self.search(terms).unwrap_or((0, 0));
+            (self.window_first, self.window_last) = Window::first_from(self, terms).unwrap_or((0, 0));
         }
     }
 
@@ -439,7 +432,7 @@ mod tests {
             if slot == evidence.next {
                 assert_eq!(evidence.run, run, "the run of processed slots");
             }
-            let good = evidence.extend(&mut run, terms, terms.apart(), slot, &evidence.shown(slot));
+            let good = run.take_slot(evidence, terms, terms.apart(), slot, &evidence.shown(slot));
             if slot >= evidence.next {
                 open_good += u32::from(good);
                 if good && run.good >= u32::from(terms.need) && window == (0, 0) {

@@ -1,6 +1,7 @@
 //! The ring of slots: what was shown in the last 256 of them, and what follows from the settled ones.
 
 use super::terms::Terms;
+use super::window::Run;
 use anchor_lang::prelude::*;
 
 /// Slots that the evidence reaches back.
@@ -82,21 +83,6 @@ fn widen(first: &mut u16, last: &mut u16, second: u16) {
     if mark > *last {
         *last = mark;
     }
-}
-
-/// Consecutive slots that a window may lie in: none recovered, at most `tolerance` that are not good, at most `need`
-/// good ones, the first of them good.
-#[zero_copy]
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Run {
-    /// Its first slot. Without good slots: nothing.
-    pub first: u64,
-    /// Sum of its good slots' highest Breach prices, in 1e-8, as they are kept.
-    pub sum: u64,
-    /// How many slots are good.
-    pub good: u32,
-    /// How many are not.
-    pub missing: u32,
 }
 
 /// What was shown to a trigger, and what follows from it. All zeros is a new one.

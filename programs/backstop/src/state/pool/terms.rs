@@ -91,13 +91,18 @@ impl PoolTerms {
     }
 }
 
-/// How much a pool stands behind, in numbers that only grow: whoever deposits says what he has seen of it.
+/// How much a pool stands behind, in numbers that only grow: whoever deposits, or gives, says what he has seen of it.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// Products with their condition.
     pub products: u16,
     /// Treaties announced, ceding or reinsuring.
     pub treaties: u16,
+}
+
+impl Seen {
+    /// What nobody can announce more than: for whoever gives to a pool whatever it comes to stand behind.
+    pub const ANYTHING: Self = Self { products: u16::MAX, treaties: u16::MAX };
 }
 
 impl Pool {
