@@ -310,7 +310,11 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
         if let Some(at) = shown.final_at.filter(|_| shown.phase == "triggered") {
             row(
                 "final",
-                format!("{} at the latest: until then the price can {} on and raise it", moment_from(at, now), fall_or_rise(terms)),
+                format!(
+                    "{} at the latest: until then the price can {} on and raise it",
+                    moment_from(at, now),
+                    fall_or_rise(terms)
+                ),
             );
         }
     }
