@@ -35,6 +35,8 @@ kinds! {
     ExtendDeadline 2, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 8, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
     Minutes 40, Hours 25, NextDay 45, Week 8, Months 1,
+    // Tricks by their names.
+    FlashExit 8, Rebirth 8, RentedCapacity 8, DustShare 6, LongCovers 8, BesideAlert 12, Orders 20,
     // Hostile ones.
     StealTicket 10, StealCover 12, StealClaim 10, StealPayout 12, RepeatClaim 8, RepeatPayout 8, StaleLimits 12,
     PlayOfficial 20, WrongTreaty 8, ForeignPrint 6, SkipCedants 4, EarlySettle 6, Unsigned 30,
@@ -156,6 +158,13 @@ impl Driver<'_> {
             }
             Kind::CallTreaty => self.next_treaty(r[0]).map(|(treaty, product)| Op::CallTreaty { treaty, product }),
             Kind::FirstCaller => return self.first_caller(r),
+            Kind::FlashExit => return self.flash_exit(r),
+            Kind::Rebirth => return self.rebirth(r),
+            Kind::RentedCapacity => return self.rented_capacity(r),
+            Kind::DustShare => return self.dust_share(r),
+            Kind::LongCovers => return self.long_covers(r),
+            Kind::BesideAlert => return self.beside_alert(r),
+            Kind::Orders => return self.orders(r),
             Kind::ExtendDeadline => self.incident(r[0], |_| true).map(|product| Op::ExtendDeadline { product }),
             Kind::EndTreaty => self.treaty(r[0], |_| true).map(|treaty| Op::EndTreaty { treaty }),
             Kind::CommuteTreaty => {

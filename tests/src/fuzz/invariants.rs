@@ -1,4 +1,4 @@
-//! What must hold after every operation, whatever came before: invariants numbered I1 to I17, in plain
+//! What must hold after every operation, whatever came before: invariants numbered I1 to I18, in plain
 //! words, on the chain's own accounts. I11 (votes within locked weight) has no subject here: nobody votes.
 
 use super::compare::View;
@@ -60,7 +60,7 @@ pub struct Invariant {
 }
 
 /// All invariants, in order.
-pub const ALL: [Invariant; 16] = [
+pub const ALL: [Invariant; 17] = [
     Invariant { number: "I1", says: "every vault holds at least what the books say", check: vaults_cover_the_books },
     Invariant { number: "I2", says: "the books are the sum of everybody's claims", check: books_are_the_claims },
     Invariant {
@@ -100,6 +100,11 @@ pub const ALL: [Invariant; 16] = [
         number: "I17",
         says: "a product pays out and gives back no more than its reserve and its own premium",
         check: products_pay_from_their_own,
+    },
+    Invariant {
+        number: "I18",
+        says: "a layer of which nothing is exposed earns nothing, and the senior one no more than its exposed part",
+        check: layers_earn_by_exposure,
     },
 ];
 
@@ -214,10 +219,16 @@ fn value_of_claims(step: &mut Step) -> Result<(), String> {
                 continue;
             }
             holds(was.wiped_out == is.wiped_out, || format!("pool {index}: a tranche was wiped out without a loss"))?;
-            holds(!falls((was.shares, was.assets), (is.shares, is.assets)), || {
+            // What a tranche has lent to an open crisis is its own: whoever asks to leave is priced with it.
+            let lent = |pool: &Pool| {
+                let [_, rest @ ..] = pool.crisis.taken;
+                [rest[2 * tranche.index()], rest[2 * tranche.index() + 1]]
+            };
+            let ([staying_was, exiting_was], [staying, exiting]) = (lent(before), lent(after));
+            holds(!falls((was.shares, was.assets + staying_was), (is.shares, is.assets + staying)), || {
                 format!("pool {index}: a {tranche:?} share fell from {was:?} to {is:?}")
             })?;
-            holds(!falls((was.units, was.exiting), (is.units, is.exiting)), || {
+            holds(!falls((was.units, was.exiting + exiting_was), (is.units, is.exiting + exiting)), || {
                 format!("pool {index}: a {tranche:?} exit unit fell from {was:?} to {is:?}")
             })?;
         }
@@ -308,6 +319,39 @@ fn exposure_earns(step: &mut Step) -> Result<(), String> {
         })?;
     }
     Ok(())
+}
+
+fn layers_earn_by_exposure(step: &mut Step) -> Result<(), String> {
+    let Op::Accrue { pool: index } = *step.op else { return Ok(()) };
+    let (before, after) = (&step.before.pools[index].0, &step.after.pools[index].0);
+    // Where accrual ceases to stand two figures of required capital hold, one after the other.
+    let required = before.required.max(before.stood_required);
+    let one = before.stood_until <= before.accrued_at || before.required == before.stood_required;
+    if step.outcome.is_err() || before.in_crisis() || before.required == 0 || required == 0 {
+        return Ok(());
+    }
+    let [was, is] = [before, after].map(|pool| {
+        let [junior, senior] = &pool.tranches;
+        [N::from(pool.surplus), N::from(junior.total()), N::from(senior.total())]
+    });
+    let mut left = N::from(required);
+    let exposed = was.map(|capital| {
+        let part = left.min(capital);
+        left -= part;
+        part
+    });
+    let [_, of_junior, of_senior] = [0, 1, 2].map(|layer: usize| is[layer] - was[layer]);
+    for (layer, earned) in [(1, of_junior), (2, of_senior)] {
+        holds(earned == 0 || exposed[layer] > 0, || {
+            format!("layer {layer} earned {earned}, and nothing of it is exposed")
+        })?;
+    }
+    // As surplus and junior grow less of senior is exposed: its part at the beginning is the most.
+    let weight = N::from(before.terms.junior_weight_bps);
+    let whole = weight * (exposed[0] + exposed[1]) + 10_000 * exposed[2];
+    let kept: N = (0..3).map(|layer| is[layer] - was[layer]).sum();
+    let most = (kept * 10_000 * exposed[2]).div_ceil(whole.max(1)) + 1;
+    holds(!one || of_senior <= most, || format!("senior earned {of_senior} of {kept}, and {most} is its part"))
 }
 
 fn products_pay_from_their_own(step: &mut Step) -> Result<(), String> {

@@ -16,6 +16,7 @@ pub mod scene;
 pub mod shrink;
 mod targets;
 pub mod transaction;
+mod tricks;
 
 use action::Action;
 use driver::{Driver, Failure, Totals};
