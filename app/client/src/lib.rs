@@ -7,6 +7,7 @@
 //! | reading | [`account::fetch`] and [`account::list`] with the program's own types; [`address`] for where they are |
 //! | prices | [`quote::Market`]: the program's own code on copies of its accounts |
 //! | showing | [`view`]: what is open, where it stands, what comes next; [`text`]: numbers and dates as people read them |
+//! | thinking through | [`act`]: what a wallet does, as instructions and in words |
 //! | doing | [`instruction`] builds, [`transaction::Pipeline`] simulates, signs, sends and confirms |
 //! | signing elsewhere | [`handover`]: what multisigs, DAOs and offline keys take, and what comes back |
 //! | failures | [`explain::explain`]: the program's words, and what to do |
@@ -16,6 +17,7 @@
 //! The example `protect_user` of `backstop-sandbox` buys a cover for another wallet with these, start to end.
 
 pub mod account;
+pub mod act;
 pub mod address;
 pub mod audit;
 pub mod cluster;

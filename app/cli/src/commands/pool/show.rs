@@ -1,7 +1,7 @@
 //! `backstop pool list` and `backstop pool show`.
 
 use super::deposit::label;
-use crate::commands::args::{OpenPool, PoolArg, TrancheArg, held};
+use crate::commands::args::{OpenPool, PoolArg, TrancheArg};
 use crate::commands::context::Context;
 use crate::output::{
     self, HEADING, QUIET, amount, listing, moment, paint, paragraph, percent, share_price, table, tidy_amount,
@@ -11,6 +11,7 @@ use anyhow::Result;
 use backstop::constants::SHARE_EXTRA_DECIMALS;
 use backstop::peril::AlertLevel;
 use backstop::state::{Access, ExitEpoch, Pool, PoolKind, Product, Tranche, Treaty, day_start};
+use backstop_client::act::held;
 use backstop_client::token::TokenAccount;
 use backstop_client::view::earnings::{self, Earnings};
 use backstop_client::{Cluster, account};
