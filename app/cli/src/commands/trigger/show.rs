@@ -4,20 +4,18 @@ use super::draw;
 use crate::commands::args::{OpenProduct, ProductArg};
 use crate::commands::context::Context;
 use crate::output::{self, WATCH, amount, card, exact_price, moment, moment_from, paint, percent, price, span, time};
-use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::math::losses;
 use backstop::peril::evidence::{Phase, RING_SLOTS, Terms};
-use backstop::peril::feed::{Observation, Source};
-use backstop::state::{ProductState, Trigger, get_text};
+use backstop::peril::feed::Observation;
+use backstop::state::{ProductState, get_text};
 use backstop_client::Cluster;
-use backstop_client::price_account::standing_account;
 use backstop_client::view;
 use backstop_client::view::Case;
 use backstop_client::view::incident::{Step, next_step};
 use backstop_client::view::product::payment;
 use backstop_client::view::trigger::{OpenSlot, Standing};
-use backstop_client::view::trigger::{feed, phase, source};
+use backstop_client::view::trigger::{feed, phase, price_account, source};
 use clap::Args;
 use serde::Serialize;
 
@@ -245,14 +243,6 @@ fn slots(terms: &Terms, standing: &Standing) -> Vec<SlotView> {
         })
     });
     known.collect()
-}
-
-/// The account that shows the feed's newest price: of the push oracle the feed itself, of the receiver its standing account.
-pub fn price_account(trigger: &Trigger) -> Pubkey {
-    match trigger.source() {
-        Source::PythReceiver => standing_account(&trigger.feed),
-        Source::PythPush => Pubkey::new_from_array(trigger.feed),
-    }
 }
 
 fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
