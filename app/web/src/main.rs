@@ -64,6 +64,13 @@ struct ServeArgs {
     /// A proxy in front says who asks, in the last entry of X-Forwarded-For.
     #[arg(long)]
     behind_proxy: bool,
+    /// Answer Solana Actions and Solana Pay, which any site may ask. They are answered anyway where others than this
+    /// machine can reach the page.
+    #[arg(long)]
+    actions: bool,
+    /// A directory that `backstop metadata build` wrote, to host under /metadata.
+    #[arg(long, value_name = "DIR")]
+    metadata: Option<PathBuf>,
     /// Stop when stdin ends: whoever started this holds the other side.
     #[arg(long, hide = true)]
     until_stdin_ends: bool,
@@ -121,6 +128,10 @@ fn serve(args: &ServeArgs) -> Result<(), Failed> {
         cluster: Some(node.host().to_owned()),
         limit: args.limit,
         behind_proxy: args.behind_proxy,
+        // A node that does not answer yet is asked by every page anyway; until a new start wallets take it for a local one.
+        genesis: node.ask("getGenesisHash", serde_json::json!([])).ok(),
+        actions: args.actions,
+        metadata: args.metadata.clone(),
     };
     let until_stdin_ends = args.until_stdin_ends;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -3,6 +3,7 @@
 use crate::chain::{Chain, Frozen, Node, Reading};
 use crate::error::PageError;
 use crate::guard::Rates;
+use crate::sign::plans::Plans;
 use backstop_client::cluster::Cluster;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,6 +28,12 @@ pub struct Settings {
     pub limit: bool,
     /// Whether a proxy in front says who asks, in the last entry of `X-Forwarded-For`.
     pub behind_proxy: bool,
+    /// The hash of the cluster's first block, if it was told: wallets and Actions know the chain by it.
+    pub genesis: Option<String>,
+    /// Whether Actions and Solana Pay are answered, also on loopback.
+    pub actions: bool,
+    /// A directory that `backstop metadata build` wrote, which is hosted.
+    pub metadata: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -39,6 +46,9 @@ impl Default for Settings {
             cluster: None,
             limit: false,
             behind_proxy: false,
+            genesis: None,
+            actions: false,
+            metadata: None,
         }
     }
 }
@@ -47,6 +57,21 @@ impl Settings {
     /// Whether only this machine can ask.
     pub fn is_local(&self) -> bool {
         self.listen.ip().is_loopback()
+    }
+
+    /// The chain as wallets name it, by its first block. Every chain that is not a known one is local.
+    pub fn wallet_chain(&self) -> &'static str {
+        match self.chain_id() {
+            Some("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp") => "solana:mainnet",
+            Some("EtWTRABZaYq6iMfeYKouRu166VU2xqa1") => "solana:devnet",
+            Some("4uhcVJyU9pJkvQyS88uRDiswHXSGkY3z") => "solana:testnet",
+            _ => "solana:localnet",
+        }
+    }
+
+    /// What CAIP-2 knows the chain by: the first letters of the hash of its first block.
+    pub fn chain_id(&self) -> Option<&str> {
+        self.genesis.as_deref()?.get(..32)
     }
 }
 
@@ -59,6 +84,7 @@ struct Inner {
     hosts: Vec<String>,
     chain: Chain,
     rates: Rates,
+    plans: Plans,
 }
 
 impl Site {
@@ -74,7 +100,7 @@ impl Site {
                 format!("[::1]:{port}"),
             ]);
         }
-        Self(Arc::new(Inner { settings, hosts, chain, rates: Rates::default() }))
+        Self(Arc::new(Inner { settings, hosts, chain, rates: Rates::default(), plans: Plans::default() }))
     }
 
     /// The settings.
@@ -90,6 +116,11 @@ impl Site {
     /// Who asked how often.
     pub fn rates(&self) -> &Rates {
         &self.0.rates
+    }
+
+    /// Transactions that were built and handed out.
+    pub fn plans(&self) -> &Plans {
+        &self.0.plans
     }
 
     /// The chain.

@@ -1,0 +1,70 @@
+//! What becomes of a transaction: sent and sent again until it is known how it ended, or watched if a wallet sent it.
+
+use super::plans::End;
+use backstop_client::cluster::{Cluster, ClusterError, Outcome};
+use backstop_client::explain::explain;
+use backstop_client::transaction::{Patience, Prepared, confirm_within};
+use solana_sdk::signature::Signature;
+use solana_sdk::transaction::VersionedTransaction;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How often outcomes are asked for.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Sends a transaction until it is known how it ended, or nobody tells within the patience.
+pub fn send(
+    cluster: &dyn Cluster,
+    transaction: VersionedTransaction,
+    last_valid_block_height: u64,
+    patience: &Patience,
+) -> End {
+    let Some(signature) = transaction.signatures.first().copied() else {
+        return End::Failed { why: "nobody has signed it".into() };
+    };
+    let prepared = Prepared { transaction, last_valid_block_height, fee: 0, simulated: Default::default() };
+    let outcome = confirm_within(cluster, std::slice::from_ref(&prepared), patience).pop();
+    outcome.map_or_else(|| End::Unknown { why: "the cluster did not say".into() }, |outcome| ended(&outcome, signature))
+}
+
+/// Watches a transaction that a wallet has sent, and of which only the signature is known: the wallet may have put in
+/// another blockhash, so it is never proven that it expired.
+pub fn watch(cluster: &dyn Cluster, signature: Signature, patience: &Patience) -> End {
+    let begun = Instant::now();
+    let mut why = "it was not executed so far".to_owned();
+    while begun.elapsed() < patience.most {
+        match cluster.outcomes(&[signature]).map(|mut outcomes| outcomes.pop().flatten()) {
+            Ok(Some(outcome)) => return told(cluster, &outcome, signature),
+            Ok(None) => {}
+            Err(silence) => why = silence.to_string(),
+        }
+        sleep(POLL);
+    }
+    End::Unknown { why }
+}
+
+/// How a transaction ended whose content is not known: only if it called our program it is what was built.
+fn told(cluster: &dyn Cluster, outcome: &Outcome, signature: Signature) -> End {
+    let end = ended(outcome, signature);
+    if end != End::Confirmed {
+        return end;
+    }
+    let ours = format!("Program {} success", backstop::ID);
+    match cluster.logs(&signature) {
+        Ok(Some(logs)) if !logs.iter().any(|line| *line == ours) => End::Another,
+        _ => end,
+    }
+}
+
+fn ended(outcome: &Outcome, signature: Signature) -> End {
+    match outcome {
+        Ok(receipt) if receipt.signature == signature => End::Confirmed,
+        Ok(receipt) => {
+            let why = format!("the cluster spoke of {} when it was asked for {signature}", receipt.signature);
+            End::Unknown { why }
+        }
+        Err(ClusterError::Expired { .. }) => End::Expired,
+        Err(ClusterError::Unknown { why, .. }) => End::Unknown { why: why.clone() },
+        Err(failure) => End::Failed { why: explain(failure).sentence },
+    }
+}
