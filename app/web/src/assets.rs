@@ -7,12 +7,16 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 /// The style of every page.
-pub const STYLE: &str = include_str!("assets/style.css");
+pub const STYLE: &str = concat!(include_str!("assets/style.css"), include_str!("assets/sign.css"));
+
+/// What lets wallets sign.
+pub const WALLET: &str = include_str!("assets/wallet.js");
 
 /// The paths of what pages load.
 pub fn routes() -> Router<Site> {
     Router::new()
         .route("/assets/style.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
+        .route("/assets/wallet.js", get(|| async { asset("text/javascript; charset=utf-8", WALLET) }))
         .route("/favicon.ico", get(|| async { asset("image/svg+xml", include_str!("assets/icon.svg")) }))
 }
 

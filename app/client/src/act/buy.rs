@@ -288,6 +288,11 @@ impl Purchase {
         })
     }
 
+    /// The most that is paid, in asset units.
+    pub fn max_premium(&self) -> u64 {
+        self.max_premium
+    }
+
     /// A wallet's purchase for itself.
     pub fn own(cluster: &dyn Cluster, order: Order, party: Party, nonce: Option<u64>) -> Result<Self, ActError> {
         Self::new(cluster, order, party.wallet, party.payer, nonce)

@@ -121,6 +121,11 @@ impl Deposit {
         })
     }
 
+    /// Fewest shares that are accepted, in their units.
+    pub fn min_shares(&self) -> u64 {
+        self.min_shares
+    }
+
     fn asset(&self, units: u64) -> String {
         format!("{} {}", tidy_amount(units, self.decimals), get_text(&self.books.label))
     }

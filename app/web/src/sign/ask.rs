@@ -94,6 +94,15 @@ pub enum Once {
     },
 }
 
+/// What stays of a plan when it is built again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What keeps it from being done twice.
+    pub once: Once,
+    /// The limit that the visitor has agreed to, if it is kept: [`Thought::limit`].
+    pub limit: Option<u64>,
+}
+
 /// Tells what will happen, by a simulation.
 type Describe = Box<dyn Fn(&Receipt) -> Result<Preview, ActError>>;
 
@@ -105,14 +114,20 @@ pub struct Thought {
     pub once: Once,
     /// The command that does the same.
     pub command: String,
+    /// The limit that it is within: most premium of a purchase, in asset units; fewest shares of a deposit, in their units.
+    pub limit: Option<u64>,
     describe: Describe,
 }
 
 impl Thought {
     fn new(act: impl Act + 'static, once: Once) -> Self {
+        Self::within(act, once, None)
+    }
+
+    fn within(act: impl Act + 'static, once: Once, limit: Option<u64>) -> Self {
         let (instructions, command) = (act.instructions().to_vec(), act.command());
         let describe: Describe = Box::new(move |receipt| act.describe(receipt).map(|(preview, _)| preview));
-        Self { instructions, once, command, describe }
+        Self { instructions, once, command, limit, describe }
     }
 
     /// What it will do, by what a simulation of it did.
@@ -145,12 +160,13 @@ fn tranche(text: &str) -> Result<Tranche, ActError> {
 }
 
 impl Ask {
-    /// What it comes to for a wallet, as the chain stands. `kept` is what kept the one before from being done twice, when
-    /// it is built again: its number stays.
+    /// What it comes to for a wallet, as the chain stands. `kept` is what stays of the one before, when it is built
+    /// again: its number, and what was agreed to.
     ///
     /// Errors: it cannot be done, or cannot be read.
-    pub fn think(&self, cluster: &dyn Cluster, wallet: Pubkey, kept: Option<Once>) -> Result<Thought, ActError> {
+    pub fn think(&self, cluster: &dyn Cluster, wallet: Pubkey, kept: Option<Kept>) -> Result<Thought, ActError> {
         let party = Party::alone(wallet);
+        let limit = kept.and_then(|kept| kept.limit);
         match self {
             Self::Deposit { pool, tranche: of, amount } => {
                 let pool = OpenPool::read(cluster, address(pool, "pool")?)?;
@@ -159,9 +175,11 @@ impl Ask {
                     return Err(Hinted::misused(sentence, "whoever keeps its list must sign, too").into());
                 }
                 let (tranche, amount) = (tranche(of)?, units(amount, pool.decimals)?);
-                let ask = DepositAsk { tranche, amount, min_shares: None, from: None, admits: None };
+                let ask = DepositAsk { tranche, amount, min_shares: limit, from: None, admits: None };
                 let once = Once::Expiry { pool: pool.keys.pool };
-                Ok(Thought::new(Deposit::new(cluster, &pool, party, ask)?, once))
+                let deposit = Deposit::new(cluster, &pool, party, ask)?;
+                let least = deposit.min_shares();
+                Ok(Thought::within(deposit, once, Some(least)))
             }
             Self::Leave { pool, tranche: of, amount } => {
                 let pool = OpenPool::read(cluster, address(pool, "pool")?)?;
@@ -169,7 +187,7 @@ impl Ask {
                     "" => Part::All,
                     amount => Part::Worth(units(amount, pool.decimals)?),
                 };
-                let nonce = kept.and_then(|once| match once {
+                let nonce = kept.and_then(|kept| match kept.once {
                     Once::Numbered { nonce, .. } => Some(nonce),
                     Once::Harmless | Once::Expiry { .. } => None,
                 });
@@ -196,14 +214,17 @@ impl Ask {
                 let days = whole(days.trim()).ok_or_else(|| wrong("the term is a whole number of days"))?;
                 let (market, now) = (Market::fetch(cluster, &open.keys)?, cluster.now()?);
                 let request = CoverRequest { sum_insured, term_days: days };
-                let order = Order { keys: open.keys, market, request, buyer: wallet, max_premium: None, now, from: None };
-                let nonce = kept.and_then(|once| match once {
+                let order =
+                    Order { keys: open.keys, market, request, buyer: wallet, max_premium: limit, now, from: None };
+                let nonce = kept.and_then(|kept| match kept.once {
                     Once::Numbered { nonce, day, .. } if day == Some(day_of(now)) => Some(nonce),
                     _ => None,
                 });
                 let purchase = Purchase::own(cluster, order, party, nonce)?;
                 let Purchase { cover, nonce, day, .. } = purchase;
-                Ok(Thought::new(purchase, Once::Numbered { account: cover, nonce, day: Some(day) }))
+                let most = purchase.max_premium();
+                let once = Once::Numbered { account: cover, nonce, day: Some(day) };
+                Ok(Thought::within(purchase, once, Some(most)))
             }
             Self::Cancel { cover } => {
                 let open = OpenCover::find(cluster, address(cover, "cover")?)?;

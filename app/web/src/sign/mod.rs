@@ -23,7 +23,7 @@ pub use ask::Ask;
 use crate::chain::Node;
 use crate::site::Site;
 use anchor_lang::prelude::Pubkey;
-use ask::{Once, Thought, is_input};
+use ask::{Kept, Once, Thought, is_input};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -105,7 +105,9 @@ impl SignError {
             Self::Request(_) | Self::Refused(_) => StatusCode::BAD_REQUEST,
             Self::Act(error) if is_input(error) => StatusCode::BAD_REQUEST,
             Self::Act(error) => match error.cluster() {
-                Some(ClusterError::Failed { .. } | ClusterError::Unsignable(_)) | None => StatusCode::UNPROCESSABLE_ENTITY,
+                Some(ClusterError::Failed { .. } | ClusterError::Unsignable(_)) | None => {
+                    StatusCode::UNPROCESSABLE_ENTITY
+                }
                 Some(_) => StatusCode::BAD_GATEWAY,
             },
             Self::Plan(PlanError::NoPlan) => StatusCode::NOT_FOUND,
@@ -171,6 +173,8 @@ pub struct Built {
     pub command: String,
     /// What keeps it from being done twice.
     pub once: Once,
+    /// The limit that it is within: [`Thought::limit`].
+    pub limit: Option<u64>,
     /// The transaction, with zeros for signatures.
     pub prepared: Prepared,
 }
@@ -178,7 +182,7 @@ pub struct Built {
 /// Builds what is wanted with a blockhash of now, after simulating it.
 ///
 /// Errors: it cannot be done, or would fail.
-pub fn build(cluster: &dyn Cluster, ask: &Ask, wallet: Pubkey, kept: Option<Once>) -> Result<Built, ActError> {
+pub fn build(cluster: &dyn Cluster, ask: &Ask, wallet: Pubkey, kept: Option<Kept>) -> Result<Built, ActError> {
     let thought: Thought = ask.think(cluster, wallet, kept)?;
     let signer = NullSigner::new(&wallet);
     let pipeline = Pipeline::new(cluster, &signer);
@@ -188,7 +192,8 @@ pub fn build(cluster: &dyn Cluster, ask: &Ask, wallet: Pubkey, kept: Option<Once
     let preview = thought.describe(&simulated)?;
     let cost = Cost { simulated, ..pipeline.plan_with_limit(&thought.instructions, limit)? };
     let prepared = pipeline.draft(&thought.instructions, cost)?;
-    Ok(Built { preview, command: thought.command, once: thought.once, prepared })
+    let Thought { once, command, limit, .. } = thought;
+    Ok(Built { preview, command, once, limit, prepared })
 }
 
 /// A transaction in base64, as wallets take it.
@@ -213,6 +218,9 @@ struct PrepareBody {
     /// The plan in whose place this one is built.
     #[serde(default)]
     again: Option<String>,
+    /// Whether the visitor has agreed to what that one showed: its limits stay.
+    #[serde(default)]
+    agreed: bool,
     #[serde(flatten)]
     ask: Ask,
 }
@@ -234,19 +242,21 @@ async fn prepare(
     State(site): State<Site>,
     body: Result<Json<PrepareBody>, JsonRejection>,
 ) -> Result<Json<PrepareAnswer>, SignError> {
-    let Json(PrepareBody { wallet, again, ask }) = body?;
+    let Json(PrepareBody { wallet, again, agreed, ask }) = body?;
     let wallet: Pubkey =
         wallet.parse().map_err(|_| SignError::Request("the wallet is not an address of an account".into()))?;
     blocking(move || {
         let node = site.node().clone();
         let renewed = again.map(|name| renew(&site, &*node, &name, &ask, &wallet)).transpose()?.flatten();
-        let mut built = build(&*node, &ask, wallet, renewed.map(|(once, _)| once))?;
-        if renewed.is_some_and(|(_, was_handed)| was_handed) && matches!(built.once, Once::Expiry { .. }) {
+        let was_handed = renewed.as_ref().is_some_and(|old| old.state == Stands::Handed);
+        let kept = renewed.map(|old| Kept { once: old.once, limit: old.limit.filter(|_| agreed) });
+        let mut built = build(&*node, &ask, wallet, kept)?;
+        if was_handed && matches!(built.once, Once::Expiry { .. }) {
             let warning = "The wallet was given this once before, and nobody said whether it sent it. That one's time is \
                            over: look at the wallet's history before you sign again.";
             built.preview.warnings.insert(0, warning.into());
         }
-        let Built { preview, command, once, prepared } = built;
+        let Built { preview, command, once, limit, prepared } = built;
         let Preview { title, mut rows, warnings } = preview;
         rows.push(("fee", format!("{} SOL", exact_amount(prepared.fee, 9))));
         let transaction = encode(&prepared.transaction)?;
@@ -254,6 +264,7 @@ async fn prepare(
             ask,
             wallet,
             once,
+            limit,
             built: prepared.transaction.message,
             last_valid_block_height: prepared.last_valid_block_height,
             state: Stands::Prepared,
@@ -271,8 +282,7 @@ async fn prepare(
     .await
 }
 
-/// What keeps an act from being done twice that is built again in the place of a plan, and whether that was handed to a
-/// wallet that sends by itself. Nothing, if the plan is gone or was for something else.
+/// The plan in whose place another is built. Nothing, if it is gone or was for something else.
 ///
 /// Errors: the plan is under way, was executed, or may still be.
 fn renew(
@@ -281,7 +291,7 @@ fn renew(
     name: &str,
     ask: &Ask,
     wallet: &Pubkey,
-) -> Result<Option<(Once, bool)>, SignError> {
+) -> Result<Option<Plan>, SignError> {
     let Ok(old) = site.plans().get(name) else { return Ok(None) };
     if old.ask != *ask || old.wallet != *wallet {
         site.plans().withdraw(name);
@@ -290,16 +300,15 @@ fn renew(
     if old.once.is_done(cluster)? {
         return Err(PlanError::Done(old.signature()).into());
     }
-    let renewed = Ok(Some((old.once, old.state == Stands::Handed)));
     match &old.state {
         Stands::Open { signature } => Err(PlanError::Open(*signature).into()),
         Stands::Ended { signature, end: End::Confirmed | End::Another } => {
             Err(PlanError::Done(Some(*signature)).into())
         }
-        Stands::Ended { end: End::Failed { .. } | End::Expired, .. } | Stands::Withdrawn => renewed,
+        Stands::Ended { end: End::Failed { .. } | End::Expired, .. } | Stands::Withdrawn => Ok(Some(old)),
         Stands::Prepared => {
             site.plans().withdraw(name);
-            renewed
+            Ok(Some(old))
         }
         Stands::Handed | Stands::Ended { end: End::Unknown { .. }, .. } => {
             let is_safe = match old.once {
@@ -307,7 +316,7 @@ fn renew(
                 Once::Numbered { day: Some(day), .. } => day == day_of(cluster.now()?),
                 Once::Expiry { .. } => false,
             };
-            if is_safe || is_over(cluster, &old)? { renewed } else { Err(PlanError::MayStill.into()) }
+            if is_safe || is_over(cluster, &old)? { Ok(Some(old)) } else { Err(PlanError::MayStill.into()) }
         }
     }
 }
@@ -332,10 +341,7 @@ struct SendBody {
     transaction: String,
 }
 
-async fn send(
-    State(site): State<Site>,
-    body: Result<Json<SendBody>, JsonRejection>,
-) -> Result<Json<Value>, SignError> {
+async fn send(State(site): State<Site>, body: Result<Json<SendBody>, JsonRejection>) -> Result<Json<Value>, SignError> {
     let Json(SendBody { plan: name, transaction }) = body?;
     let plan = site.plans().get(&name)?;
     let signed = decode(&transaction)?;
@@ -381,10 +387,7 @@ struct Named {
     plan: String,
 }
 
-async fn hand(
-    State(site): State<Site>,
-    body: Result<Json<Named>, JsonRejection>,
-) -> Result<Json<Value>, SignError> {
+async fn hand(State(site): State<Site>, body: Result<Json<Named>, JsonRejection>) -> Result<Json<Value>, SignError> {
     let Json(Named { plan }) = body?;
     site.plans().hand(&plan)?;
     told(&site, &plan)

@@ -72,6 +72,8 @@ pub struct Plan {
     pub wallet: Pubkey,
     /// What keeps it from being done twice.
     pub once: Once,
+    /// The limit that it is within: [`super::ask::Thought::limit`].
+    pub limit: Option<u64>,
     /// What is signed, if the wallet adds nothing.
     pub built: VersionedMessage,
     /// The last block height at which it can be executed.
@@ -259,6 +261,7 @@ mod tests {
             ask: Ask::Claim { ticket: String::new() },
             wallet,
             once,
+            limit: None,
             built: VersionedMessage::Legacy(Message::new(&[], Some(&wallet))),
             last_valid_block_height: 0,
             state: State::Prepared,
