@@ -132,6 +132,7 @@ fn serve(args: &ServeArgs) -> Result<(), Failed> {
         genesis: node.ask("getGenesisHash", serde_json::json!([])).ok(),
         actions: args.actions,
         metadata: args.metadata.clone(),
+        ..Settings::default()
     };
     let until_stdin_ends = args.until_stdin_ends;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -32,6 +32,8 @@ pub struct Settings {
     pub genesis: Option<String>,
     /// Whether Actions and Solana Pay are answered, also on loopback.
     pub actions: bool,
+    /// How long a transaction is followed until it is known how it ended.
+    pub patience: Duration,
     /// A directory that `backstop metadata build` wrote, which is hosted.
     pub metadata: Option<PathBuf>,
 }
@@ -48,6 +50,7 @@ impl Default for Settings {
             behind_proxy: false,
             genesis: None,
             actions: false,
+            patience: Duration::from_secs(120),
             metadata: None,
         }
     }

@@ -356,8 +356,8 @@ async fn send(State(site): State<Site>, body: Result<Json<SendBody>, JsonRejecti
             site.plans().put_back(&name);
             return Err(why.into());
         }
-        let end = plan.last_valid_block_height;
-        follow(&site, name.clone(), signature, move |node| watch::send(node, signed, end, &Patience::default()));
+        let (end, patience) = (plan.last_valid_block_height, patience(&site));
+        follow(&site, name.clone(), signature, move |node| watch::send(node, signed, end, &patience));
         told(&site, &name)
     })
     .await
@@ -379,6 +379,10 @@ fn follow(site: &Site, name: String, signature: Signature, work: impl FnOnce(&dy
         tracing::error!(%why, "a transaction is not followed");
         site.plans().end(&plan, signature, End::Unknown { why: "this server cannot follow it".into() });
     }
+}
+
+fn patience(site: &Site) -> Patience {
+    Patience { most: site.settings().patience, ..Patience::default() }
 }
 
 /// A plan by its name.
@@ -413,14 +417,14 @@ async fn watch_sent(
         return told(&site, &name);
     }
     let is_ours = signature.verify(plan.wallet.as_ref(), &plan.built.serialize());
-    let end = plan.last_valid_block_height;
+    let (end, patience) = (plan.last_valid_block_height, patience(&site));
     follow(&site, name.clone(), signature, move |node| match is_ours {
         // The wallet changed nothing: this is the whole transaction, and sending it again does no harm.
         true => {
             let transaction = VersionedTransaction { signatures: vec![signature], message: plan.built };
-            watch::send(node, transaction, end, &Patience::default())
+            watch::send(node, transaction, end, &patience)
         }
-        false => watch::watch(node, signature, &Patience::default()),
+        false => watch::watch(node, signature, plan.once, &patience),
     });
     told(&site, &name)
 }

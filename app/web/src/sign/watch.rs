@@ -1,5 +1,6 @@
 //! What becomes of a transaction: sent and sent again until it is known how it ended, or watched if a wallet sent it.
 
+use super::ask::Once;
 use super::plans::End;
 use backstop_client::cluster::{Cluster, ClusterError, Outcome};
 use backstop_client::explain::explain;
@@ -28,13 +29,13 @@ pub fn send(
 }
 
 /// Watches a transaction that a wallet has sent, and of which only the signature is known: the wallet may have put in
-/// another blockhash, so it is never proven that it expired.
-pub fn watch(cluster: &dyn Cluster, signature: Signature, patience: &Patience) -> End {
+/// another blockhash, so it is never proven that it expired. `once` tells what must be there when it was executed.
+pub fn watch(cluster: &dyn Cluster, signature: Signature, once: Once, patience: &Patience) -> End {
     let begun = Instant::now();
     let mut why = "it was not executed so far".to_owned();
     while begun.elapsed() < patience.most {
         match cluster.outcomes(&[signature]).map(|mut outcomes| outcomes.pop().flatten()) {
-            Ok(Some(outcome)) => return told(cluster, &outcome, signature),
+            Ok(Some(outcome)) => return told(cluster, &outcome, signature, once),
             Ok(None) => {}
             Err(silence) => why = silence.to_string(),
         }
@@ -43,16 +44,18 @@ pub fn watch(cluster: &dyn Cluster, signature: Signature, patience: &Patience) -
     End::Unknown { why }
 }
 
-/// How a transaction ended whose content is not known: only if it called our program it is what was built.
-fn told(cluster: &dyn Cluster, outcome: &Outcome, signature: Signature) -> End {
+/// How a transaction ended whose content is not known: it is what was built if it made what that makes, or at least called
+/// our program.
+fn told(cluster: &dyn Cluster, outcome: &Outcome, signature: Signature, once: Once) -> End {
     let end = ended(outcome, signature);
-    if end != End::Confirmed {
+    if end != End::Confirmed || once.is_done(cluster).unwrap_or(false) {
         return end;
     }
     let ours = format!("Program {} success", backstop::ID);
     match cluster.logs(&signature) {
-        Ok(Some(logs)) if !logs.iter().any(|line| *line == ours) => End::Another,
-        _ => end,
+        Ok(Some(logs)) if logs.contains(&ours) => end,
+        Ok(Some(_)) => End::Another,
+        Ok(None) | Err(_) => End::Unknown { why: "it was executed, and the node does not show what it did".to_owned() },
     }
 }
 
