@@ -202,7 +202,7 @@ fn guards_that_wallets_add_are_sent_along() {
     let built = booth.prepared(&booth.buy());
     let mut guarded = transaction(&built);
     add(&mut guarded, LIGHTHOUSE, &[14, 0, 1]);
-    add(&mut guarded, COMPUTE_BUDGET, &[4, 0, 0, 1, 0]);
+    add(&mut guarded, COMPUTE_BUDGET, &[4, 0, 0, 0, 4]);
     let body = json!({ "plan": built["plan"], "transaction": encoded(&sign(guarded, booth.key())) });
     booth.page.takes("/sign/send", &body);
     let ended = booth.page.ended(text(&built["plan"]));
@@ -379,6 +379,9 @@ fn whoever_holds_a_share_or_a_cover_does_the_rest_of_it_here() {
     booth.act(&json!({ "act": "leave", "pool": pool, "tranche": "senior" }));
     let person = booth.key().pubkey();
     let ticket = |nonce| address::exit_ticket(&booth.shop.pool.pool, &person, nonce).to_string();
+    let (status, told) = booth.prepare(&json!({ "act": "stay", "ticket": ticket(0) }));
+    assert_eq!(status, 422, "not on its day: {told}");
+    booth.node.world().next_day();
     booth.act(&json!({ "act": "stay", "ticket": ticket(0) }));
     {
         let world = booth.node.world();
@@ -388,7 +391,11 @@ fn whoever_holds_a_share_or_a_cover_does_the_rest_of_it_here() {
         world.settle_epoch(&booth.shop.pool, day).expect("the day is settled");
     }
     let claim = booth.act(&json!({ "act": "claim", "ticket": ticket(1) }));
-    assert_eq!(text(&claim["title"]), "Take 300.00 USDT");
+    assert_eq!(
+        text(&claim["title"]),
+        "Take 299.999999 USDT",
+        "300 as shares and as a ticket: rounded against the leaver"
+    );
     {
         let world = booth.node.world();
         world.print(&booth.shop.product, 100_000_000);
