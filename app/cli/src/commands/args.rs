@@ -37,10 +37,7 @@ impl From<TrancheArg> for Tranche {
 impl TrancheArg {
     /// A tranche's name as it is written on the command line and in results.
     pub fn name_of(tranche: Tranche) -> &'static str {
-        match tranche {
-            Tranche::Junior => "junior",
-            Tranche::Senior => "senior",
-        }
+        backstop_client::view::tranche_name(tranche)
     }
 }
 
@@ -216,11 +213,6 @@ impl<'a> Source<'a> {
         let usual = address::associated_token(self.owner, self.mint, self.token_program);
         ix::paid_from(instruction, &usual, &self.account())
     }
-}
-
-/// Units that an owner holds in their associated account of a mint: none if it is not there, or not theirs.
-pub fn held(cluster: &dyn Cluster, owner: &Pubkey, mint: &Pubkey, token_program: &Pubkey) -> Result<u64> {
-    Ok(Standing::associated(cluster, owner, mint, token_program)?.amount())
 }
 
 #[cfg(test)]

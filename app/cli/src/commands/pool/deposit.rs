@@ -9,6 +9,7 @@ use anyhow::Result;
 use backstop::events::Deposited;
 use backstop::state::{Access, Pool, Seen, Tranche};
 use backstop_client::view::earnings::{self, Earnings};
+pub use backstop_client::view::label;
 use backstop_client::{Cluster, instruction as ix, transaction};
 use clap::Args;
 use serde::Serialize;
@@ -244,9 +245,4 @@ pub fn cooldown(seconds: u32, from: &str) -> String {
     let seconds = u64::from(seconds);
     let most = seconds.saturating_add(backstop::constants::DAY.unsigned_abs());
     format!("{}{from}, then at the next midnight UTC ({} at most)", duration(seconds), duration(most))
-}
-
-/// A ticker without the zeros that fill its field.
-pub fn label(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
 }
