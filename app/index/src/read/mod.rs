@@ -98,7 +98,7 @@ impl Database {
                 shares: row.amount()?,
                 series: row.raw()?,
                 earned: row.amount()?,
-                lost: row.amount()?,
+                lost: row.raw()?,
                 deposits: row.amount()?,
                 exits: row.raw()?,
             })
@@ -116,7 +116,7 @@ impl Database {
                 premium_earned: row.amount()?,
                 surplus_earned: row.amount()?,
                 ceded_earned: row.amount()?,
-                surplus_lost: row.amount()?,
+                surplus_lost: row.raw()?,
                 contributions: row.amount()?,
                 exits_paid: row.amount()?,
                 covers_sold: row.amount()?,

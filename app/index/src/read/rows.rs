@@ -59,17 +59,18 @@ pub struct SharePrice {
     pub price_e9: Option<u64>,
 }
 
-/// What a pool lost in a period.
+/// What a pool lost in a period. Layers lend to a crisis and take back when it closes what it did not need: then a period's
+/// loss may be below zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Loss {
     /// First second of the period.
     pub start: i64,
     /// Of the surplus.
-    pub surplus: u64,
+    pub surplus: i64,
     /// Of the junior tranche, of those who leave too.
-    pub junior: u64,
+    pub junior: i64,
     /// Of the senior tranche, of those who leave too.
-    pub senior: u64,
+    pub senior: i64,
 }
 
 /// A tranche in a period.
@@ -85,8 +86,8 @@ pub struct TranchePeriod {
     pub series: u8,
     /// Premium that came to it in the period, to those who leave too.
     pub earned: u64,
-    /// What it lost in the period, those who leave too.
-    pub lost: u64,
+    /// What it lost in the period, those who leave too, less what came back: see [`Loss`].
+    pub lost: i64,
     /// Deposits of the period.
     pub deposits: u64,
     /// Worth of what asked to leave in the period, less of what came back.
@@ -118,8 +119,8 @@ pub struct PoolPeriod {
     pub surplus_earned: u64,
     /// Of that, the reinsurers'.
     pub ceded_earned: u64,
-    /// What the surplus lost.
-    pub surplus_lost: u64,
+    /// What the surplus lost, less what came back: see [`Loss`].
+    pub surplus_lost: i64,
     /// What was given to the surplus.
     pub contributions: u64,
     /// What was paid to those who left.
