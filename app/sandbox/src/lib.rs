@@ -10,6 +10,8 @@
 pub mod demo;
 pub mod embedded;
 pub mod localnet;
+mod recorder;
 pub mod replay;
 
 pub use embedded::EmbeddedCluster;
+pub use recorder::GENESIS;

@@ -228,7 +228,8 @@ mod tests {
     #[test]
     fn transactions_of_every_version_are_read_alike() {
         let key = |byte: u8| Pubkey::new_from_array([byte; 32]);
-        let all = ["legacy".into(), 0.into(), 1.into()].map(|version: Value| read(written(version)).expect("it is one"));
+        let all =
+            ["legacy".into(), 0.into(), 1.into()].map(|version: Value| read(written(version)).expect("it is one"));
         assert_eq!(all[0], all[1]);
         assert_eq!(all[0], all[2]);
         let [one, ..] = all;
