@@ -10,11 +10,16 @@ CREATE TABLE cursor (
     slot INTEGER,
     time INTEGER,
     signature BLOB,
-    -- A listing under way: from which transaction it goes on backwards, and where it ends.
-    listed_before BLOB,
-    listed_until BLOB,
+    -- Listings go back to the anchor, a transaction a while before: a node may learn of one late. Then the next is it.
+    anchor_slot INTEGER,
+    anchor BLOB,
+    next_anchor_slot INTEGER,
+    next_anchor BLOB,
+    -- A listing under way: from which transaction it goes on backwards.
     is_listing INTEGER NOT NULL DEFAULT 0,
-    -- When the node last had nothing newer.
+    listed_before BLOB,
+    listed_slot INTEGER,
+    -- When a node last had nothing newer.
     complete_at INTEGER
 ) STRICT;
 INSERT INTO cursor (one) VALUES (1);
@@ -24,15 +29,16 @@ CREATE TABLE pending (
     rank INTEGER PRIMARY KEY,
     signature BLOB NOT NULL UNIQUE,
     slot INTEGER NOT NULL,
-    is_failed INTEGER NOT NULL
+    is_failed INTEGER NOT NULL,
+    -- How often it was asked for and not given.
+    attempts INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- Listed, and not given by the node when it was asked for.
+-- Listed, and never given when it was asked for.
 CREATE TABLE unread (
     signature BLOB PRIMARY KEY,
     slot INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
-    first_asked INTEGER NOT NULL
+    attempts INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE transactions (
@@ -43,11 +49,18 @@ CREATE TABLE transactions (
     place INTEGER NOT NULL,
     time INTEGER NOT NULL,
     -- Whether its log was cut.
-    is_cut INTEGER NOT NULL,
-    -- Instructions of the program in a cut log whose events could not be rebuilt.
-    lost INTEGER NOT NULL
+    is_cut INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX transactions_in_order ON transactions (slot, place);
+
+-- What instructions of a cut log reported for sure, but for its number, which is not known yet.
+CREATE TABLE lost (
+    transaction_id INTEGER NOT NULL REFERENCES transactions (id),
+    rank INTEGER NOT NULL,
+    pool BLOB NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (pool, transaction_id, rank)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE events (
     transaction_id INTEGER NOT NULL REFERENCES transactions (id),
@@ -146,8 +159,7 @@ CREATE TABLE products (
     threshold INTEGER,
     recovery INTEGER,
     slot_seconds INTEGER,
-    confidence_multiplier INTEGER,
-    sells_from INTEGER
+    condition BLOB
 ) STRICT, WITHOUT ROWID;
 
 -- A product's sales by the hour and by the day, where something was sold or given back.
@@ -160,7 +172,7 @@ CREATE TABLE product_periods (
     premium INTEGER NOT NULL,
     cancelled INTEGER NOT NULL,
     refunds INTEGER NOT NULL,
-    -- Price of all that was sold, parts per billion a year of the sum insured; and of the last cover.
+    -- Prices, in parts per billion a year of the sum insured.
     last_rate_ppb INTEGER NOT NULL,
     lowest_rate_ppb INTEGER NOT NULL,
     highest_rate_ppb INTEGER NOT NULL,

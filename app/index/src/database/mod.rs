@@ -2,9 +2,10 @@
 
 mod encoding;
 
-pub(crate) use encoding::{Row, bits, key};
+pub(crate) use encoding::{Row, bits, key, unsigned};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -159,5 +160,27 @@ impl Database {
             transaction.pragma_update(None, "application_id", APPLICATION)?;
             transaction.commit()?;
         }
+    }
+}
+
+/// What is called before each write.
+type Probe = Box<dyn FnMut()>;
+
+thread_local! {
+    static PROBE: RefCell<Option<Probe>> = const { RefCell::new(None) };
+}
+
+/// Has something called in this thread before each write to any database, until it is set to `None`: for tests that look
+/// at what a process that ends there leaves behind.
+#[doc(hidden)]
+pub fn on_write(probe: Option<Box<dyn FnMut()>>) {
+    PROBE.set(probe);
+}
+
+pub(crate) fn before_write() {
+    // One that writes itself is not called for that.
+    if let Some(mut probe) = PROBE.take() {
+        probe();
+        PROBE.set(Some(probe));
     }
 }
