@@ -11,6 +11,7 @@
 //! | doing | [`instruction`] builds, [`transaction::Pipeline`] simulates, signs, sends and confirms |
 //! | signing elsewhere | [`handover`]: what multisigs, DAOs and offline keys take, and what comes back |
 //! | failures | [`explain::explain`]: the program's words, and what to do |
+//! | history | [`history`]: the program's transactions, oldest to newest; [`event`]; [`books`]: a pool's books from its events |
 //! | checking | [`audit`]: every rule of the books, from chain data alone; [`numbering`]: whether events were lost; [`deployment`]: the program's bytes |
 //! | founding | [`migration`]: plans of what must be on chain, and the steps that are missing |
 //!
@@ -20,10 +21,13 @@ pub mod account;
 pub mod act;
 pub mod address;
 pub mod audit;
+pub mod books;
 pub mod cluster;
 pub mod deployment;
+pub mod event;
 pub mod explain;
 pub mod handover;
+pub mod history;
 pub mod instruction;
 pub mod migration;
 pub mod numbering;

@@ -11,8 +11,10 @@
 pub mod demo;
 pub mod embedded;
 pub mod localnet;
+mod recorder;
 pub mod replay;
 pub mod shared;
 
 pub use embedded::EmbeddedCluster;
+pub use recorder::GENESIS;
 pub use shared::SharedCluster;

@@ -35,7 +35,7 @@ impl From<TrancheArg> for Tranche {
 impl TrancheArg {
     /// A tranche's name as it is written on the command line and in results.
     pub fn name_of(tranche: Tranche) -> &'static str {
-        backstop_client::act::tranche_name(tranche)
+        backstop_client::view::tranche_name(tranche)
     }
 }
 

@@ -31,11 +31,12 @@ use crate::instruction as ix;
 use crate::text::tidy_amount;
 use crate::token::Standing;
 use crate::transaction;
+use crate::view::tranche_name;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::{AnchorDeserialize, Discriminator, Event};
 use backstop::error::BackstopError;
-use backstop::state::{Pool, Tranche, get_text};
+use backstop::state::{Pool, get_text};
 use serde::Serialize;
 
 /// Something that a wallet is about to do.
@@ -190,14 +191,6 @@ pub fn create_if_missing(
 /// An amount of a pool's asset with its ticker: `1,000.00 USDC`.
 pub fn asset_text(pool: &Pool, units: u64) -> String {
     format!("{} {}", tidy_amount(units, pool.asset_decimals), get_text(&pool.label))
-}
-
-/// A tranche's name as it is written in commands, forms and results.
-pub fn tranche_name(tranche: Tranche) -> &'static str {
-    match tranche {
-        Tranche::Junior => "junior",
-        Tranche::Senior => "senior",
-    }
 }
 
 /// An amount as it is written in a command: exact, without commas, and without decimals that are all zero.

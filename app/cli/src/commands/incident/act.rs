@@ -1,7 +1,6 @@
 //! The steps from a trigger to its covers' payouts, by hand. Anyone may take them; `backstop crank run` takes all.
 
 use super::require_incident;
-use super::show::Losses;
 use crate::commands::args::{OpenProduct, ProductArg, asset_text};
 use crate::commands::context::{Context, Preview, event, hinted, plain};
 use crate::commands::cover::CoverArg;
@@ -15,6 +14,7 @@ use backstop::state::{CallState, Giving, IncidentState, LossByLayer, Treaty};
 use backstop_client::act::Settle;
 use backstop_client::instruction::{self as ix, TreatyKeys};
 use backstop_client::view::Case;
+use backstop_client::view::report::Losses;
 use backstop_client::{Cluster, account, transaction};
 use clap::Args;
 use serde::Serialize;

@@ -8,6 +8,7 @@ use anyhow::Result;
 use backstop::state::{Access, Pool};
 pub use backstop_client::act::cooldown;
 use backstop_client::act::{Act, Deposit, DepositAsk};
+pub use backstop_client::view::label;
 use clap::Args;
 use solana_sdk::signer::Signer;
 use solana_sdk::signer::null_signer::NullSigner;
@@ -88,9 +89,4 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
     context.carry_out_with(admission.as_deref(), deposit.instructions(), |receipt| {
         deposit.describe(receipt).map_err(plain)
     })
-}
-
-/// A ticker without the zeros that fill its field.
-pub fn label(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
 }

@@ -1,19 +1,13 @@
 //! `backstop pool exit`: leave a pool.
 
-use super::deposit::label;
 use crate::commands::args::{Amount, OpenPool, PoolArg, TrancheArg, bps};
 use crate::commands::context::{Context, plain};
 use crate::output::{self, QUIET, listing, moment, paint, paragraph, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::state::{ExitEpoch, ExitTicket, day_start};
 use backstop_client::act::{Claim, Leave, LeaveAsk, Part, Stay};
-use backstop_client::{account, address};
+use backstop_client::view::report;
 use clap::{Args, Subcommand};
-use serde::Serialize;
-
-/// Where the owner stands in a ticket, after the discriminator.
-const OWNER_OFFSET: usize = 32;
 
 /// The commands on exits.
 #[derive(Debug, Subcommand)]
@@ -113,52 +107,10 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
     context.act(&Leave::new(cluster, pool, context.party()?, ask).map_err(plain)?)
 }
 
-#[derive(Serialize)]
-struct TicketRow {
-    ticket: String,
-    pool: String,
-    label: String,
-    tranche: &'static str,
-    epoch_day: u32,
-    claimable_from: i64,
-    open: u64,
-    claimable: u64,
-    claimed: u64,
-    decimals: u8,
-}
-
-/// What a ticket holds: open value and what can be claimed, by the program's own books.
-fn state_of(pool: &OpenPool, ticket: &ExitTicket, epoch: Option<ExitEpoch>) -> (u64, u64) {
-    let Some(mut epoch) = epoch else { return (0, 0) };
-    let claimable = epoch.claim(&mut ticket.clone()).unwrap_or_default();
-    let open_units = epoch.remove_ticket(ticket).unwrap_or_default();
-    let current = pool.state.tranche(ticket.tranche).series == ticket.series;
-    let open = pool.state.tranche(ticket.tranche).worth_of_units(open_units).unwrap_or_default();
-    (if current { open } else { 0 }, claimable)
-}
-
 fn list(args: &ListArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let owner = args.owner.map_or_else(|| context.wallet(), Ok)?;
-    let mut rows = Vec::new();
-    for (key, ticket) in account::list::<ExitTicket>(cluster, Some((OWNER_OFFSET, owner)))? {
-        let pool = OpenPool::read(cluster, ticket.pool)?;
-        let epoch = account::find(cluster, &address::exit_epoch(&ticket.pool, ticket.epoch_day))?;
-        let (open, claimable) = state_of(&pool, &ticket, epoch);
-        rows.push(TicketRow {
-            ticket: key.to_string(),
-            pool: ticket.pool.to_string(),
-            label: label(&pool.state.label),
-            tranche: TrancheArg::name_of(ticket.tranche),
-            epoch_day: ticket.epoch_day,
-            claimable_from: day_start(ticket.epoch_day + 1),
-            open,
-            claimable,
-            claimed: ticket.claimed,
-            decimals: pool.decimals,
-        });
-    }
-    rows.sort_by(|left, right| (left.epoch_day, &left.ticket).cmp(&(right.epoch_day, &right.ticket)));
+    let rows = report::tickets(cluster, &owner)?;
     context.options.output.print(&rows, |rows| {
         let gone = paint(paragraph(GONE_NOTE).trim_end(), QUIET);
         if rows.is_empty() {
