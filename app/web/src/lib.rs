@@ -8,9 +8,11 @@
 //! | a page | [`pages`]: one file each; [`layout`] is around all of them, [`chart`] draws |
 //! | what went wrong | [`error::PageError`]: a status and a page |
 //! | signing | [`sign`] |
+//! | other sites and wallets that ask for transactions | [`actions`] |
 //!
 //! No page works anything out: its numbers are those of `backstop-client`'s views, as the command line prints them.
 
+pub mod actions;
 pub mod assets;
 pub mod chain;
 pub mod chart;

@@ -62,6 +62,11 @@ impl Settings {
         self.listen.ip().is_loopback()
     }
 
+    /// Whether Actions and Solana Pay are answered: where others than this machine can ask, they are.
+    pub fn has_actions(&self) -> bool {
+        self.actions || !self.is_local()
+    }
+
     /// The chain as wallets name it, by its first block. Every chain that is not a known one is local.
     pub fn wallet_chain(&self) -> &'static str {
         match self.chain_id() {

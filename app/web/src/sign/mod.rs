@@ -156,7 +156,7 @@ impl IntoResponse for SignError {
 }
 
 /// Does what may take long, on a thread of its own.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SignError> + Send + 'static,
 ) -> Result<T, SignError> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|why| {
