@@ -13,6 +13,7 @@
 //! | failures | [`explain::explain`]: the program's words, and what to do |
 //! | history | [`history`]: the program's transactions, oldest to newest; [`event`]; [`books`]: a pool's books from its events |
 //! | checking | [`audit`]: every rule of the books, from chain data alone; [`numbering`]: whether events were lost; [`deployment`]: the program's bytes |
+//! | what wallets show of NFTs and shares | [`metadata`]: the files that URIs must point to |
 //! | founding | [`migration`]: plans of what must be on chain, and the steps that are missing |
 //!
 //! The example `protect_user` of `backstop-sandbox` buys a cover for another wallet with these, start to end.
@@ -29,6 +30,7 @@ pub mod explain;
 pub mod handover;
 pub mod history;
 pub mod instruction;
+pub mod metadata;
 pub mod migration;
 pub mod numbering;
 pub mod payee;

@@ -20,8 +20,9 @@ pub const MOST_BODY: usize = 4_096;
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                                            connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// Paths that any site may ask, once they are switched on: Solana Actions, which wallets and other sites call.
-const OPEN: [&str; 2] = ["/actions.json", "/actions/"];
+/// Paths that any site may ask, once they are switched on: Solana Actions, which wallets and other sites call, and files
+/// that wallets show, which are the same for everybody.
+const OPEN: [&str; 3] = ["/actions.json", "/actions/", "/metadata/"];
 
 /// Whether any site may ask for this path.
 pub fn is_open(path: &str) -> bool {
@@ -201,8 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn only_actions_are_open_to_other_sites() {
-        for (path, open) in [("/actions.json", true), ("/actions/buy/x", true), ("/actionsx", false), ("/", false)] {
+    fn only_actions_and_files_for_wallets_are_open_to_other_sites() {
+        for (path, open) in [
+            ("/actions.json", true),
+            ("/actions/buy/x", true),
+            ("/metadata/x", true),
+            ("/actionsx", false),
+            ("/", false),
+        ] {
             assert_eq!(is_open(path), open, "{path}");
         }
     }

@@ -9,6 +9,7 @@
 //! | what went wrong | [`error::PageError`]: a status and a page |
 //! | signing | [`sign`] |
 //! | other sites and wallets that ask for transactions | [`actions`] |
+//! | files that wallets show | [`metadata`] |
 //!
 //! No page works anything out: its numbers are those of `backstop-client`'s views, as the command line prints them.
 
@@ -19,6 +20,7 @@ pub mod chart;
 pub mod error;
 pub mod guard;
 pub mod layout;
+pub mod metadata;
 pub mod pages;
 pub mod server;
 pub mod sign;

@@ -12,6 +12,7 @@ pub mod handover;
 pub mod incident;
 pub mod init;
 pub mod localnet;
+pub mod metadata;
 pub mod migrate;
 pub mod pool;
 pub mod product;
@@ -50,6 +51,12 @@ pub enum Command {
     Demo(demo::DemoArgs),
     Init(init::InitArgs),
     Localnet(localnet::LocalnetArgs),
+    /// The files that wallets show of covers and shares.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  backstop metadata build --plan migrations --base https://meta.example.org --out files"
+    )]
+    Metadata(metadata::MetadataCommand),
     Migrate(migrate::MigrateArgs),
     /// Pools of capital: look, deposit, leave.
     #[command(subcommand, after_help = "Example:\n  backstop pool list")]
@@ -89,6 +96,7 @@ impl Command {
             Self::Crank(command) => command.run(context),
             Self::Demo(args) => demo::run(&args, output),
             Self::Init(args) => init::run(&args, context),
+            Self::Metadata(command) => command.run(context),
             Self::Migrate(args) => migrate::run(&args, context),
             Self::Localnet(args) => localnet::run(&args, output),
             Self::Pool(command) => command.run(context),
