@@ -70,7 +70,9 @@ fn rows() -> Vec<Price> {
     let prints = prices::march_2023();
     let ends = prints.iter().skip(1).map(|next| next.publish_time).chain([i64::MIN]);
     let rows = prints.iter().zip(ends).flat_map(|(print, end)| {
-        let times = (0..).map(|step| print.publish_time + step * EVERY).take_while(move |at| *at < end || *at == print.publish_time);
+        let times = (0..)
+            .map(|step| print.publish_time + step * EVERY)
+            .take_while(move |at| *at < end || *at == print.publish_time);
         times.filter_map(|at| Some(Price::e8(i64::try_from(print.price_e8).ok()?, CONFIDENCE_E8, at)))
     });
     rows.collect()
@@ -106,7 +108,10 @@ mod tests {
         let rows = rows();
         assert!(rows.windows(2).all(|pair| pair[0].publish_time < pair[1].publish_time));
         assert!(rows.windows(2).all(|pair| pair[1].publish_time - pair[0].publish_time <= EVERY));
-        assert_eq!(rows.last().map(|row| row.publish_time), prices::march_2023().last().map(|print| print.publish_time));
+        assert_eq!(
+            rows.last().map(|row| row.publish_time),
+            prices::march_2023().last().map(|print| print.publish_time)
+        );
     }
 
     #[test]

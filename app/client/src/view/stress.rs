@@ -36,7 +36,8 @@ pub fn largest_group(pool: &Pool, now: i64) -> Option<Stress> {
     }
     let (group, due) = match books.kind() {
         PoolKind::Cover => {
-            let (group, due) = books.group_exposures.iter().enumerate().max_by_key(|(group, due)| (**due, usize::MAX - group))?;
+            let (group, due) =
+                books.group_exposures.iter().enumerate().max_by_key(|(group, due)| (**due, usize::MAX - group))?;
             (Some(group), *due)
         }
         PoolKind::Reinsurance => (None, books.open_limits().ok()?),

@@ -86,9 +86,7 @@ fn totals(pools: &[PoolSummary]) -> Markup {
     let mut by_mint: BTreeMap<&str, (Asset, u64, u64, u64)> = BTreeMap::new();
     // A reinsurance pool's capital stands behind other pools, whose exposure is counted.
     for pool in pools {
-        let sums = by_mint
-            .entry(&pool.asset_mint)
-            .or_insert_with(|| (Asset::new(pool.decimals, &pool.label), 0, 0, 0));
+        let sums = by_mint.entry(&pool.asset_mint).or_insert_with(|| (Asset::new(pool.decimals, &pool.label), 0, 0, 0));
         sums.1 = sums.1.saturating_add(pool.staying_capital);
         if pool.kind == "cover" {
             sums.2 = sums.2.saturating_add(pool.total_exposure);

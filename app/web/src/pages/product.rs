@@ -250,15 +250,37 @@ fn picture(trigger: &TriggerReport, history: Option<&PriceHistory>, now: i64) ->
     let counted = trigger.slots.iter().filter(|slot| slot.breach_price_e8.is_some() || slot.in_window);
     bands.extend(counted.map(|slot| (slot.start, slot.end, if slot.in_window { "window" } else { "breach" })));
     let mut rows: Vec<Vec<String>> = match history {
-        Some(history) => history.points.iter().map(|point| {
-            let says = match point.says { Says::Breach => "below the threshold", Says::Recovered => "recovered", Says::Open => "nothing" };
-            vec![text::moment(point.start), text::exact_price(point.last_e8), text::exact_price(point.low_e8), says.to_owned()]
-        }).collect(),
-        None => trigger.slots.iter().map(|slot| {
-            let price = slot.breach_price_e8.map_or_else(|| "–".into(), text::exact_price);
-            let says = match (slot.in_window, slot.good, slot.recovered) { (true, ..) => "counted", (_, true, _) => "below the threshold", (_, _, true) => "recovered", _ => "nothing" };
-            vec![text::moment(slot.start), price.clone(), price, says.to_owned()]
-        }).collect(),
+        Some(history) => history
+            .points
+            .iter()
+            .map(|point| {
+                let says = match point.says {
+                    Says::Breach => "below the threshold",
+                    Says::Recovered => "recovered",
+                    Says::Open => "nothing",
+                };
+                vec![
+                    text::moment(point.start),
+                    text::exact_price(point.last_e8),
+                    text::exact_price(point.low_e8),
+                    says.to_owned(),
+                ]
+            })
+            .collect(),
+        None => trigger
+            .slots
+            .iter()
+            .map(|slot| {
+                let price = slot.breach_price_e8.map_or_else(|| "–".into(), text::exact_price);
+                let says = match (slot.in_window, slot.good, slot.recovered) {
+                    (true, ..) => "counted",
+                    (_, true, _) => "below the threshold",
+                    (_, _, true) => "recovered",
+                    _ => "nothing",
+                };
+                vec![text::moment(slot.start), price.clone(), price, says.to_owned()]
+            })
+            .collect(),
     };
     // The newest are kept.
     rows.drain(..rows.len().saturating_sub(MOST_ROWS));
@@ -267,7 +289,10 @@ fn picture(trigger: &TriggerReport, history: Option<&PriceHistory>, now: i64) ->
         "The price against the threshold of {}, from {}. {} of {} count towards the event: they are marked.",
         text::exact_price(condition.threshold_e8),
         text::moment(begin),
-        match breaches { 1 => "1 slot".to_owned(), many => format!("{many} slots") },
+        match breaches {
+            1 => "1 slot".to_owned(),
+            many => format!("{many} slots"),
+        },
         text::duration(condition.slot_seconds.into()),
     );
     let figure = Figure {
@@ -284,7 +309,11 @@ fn picture(trigger: &TriggerReport, history: Option<&PriceHistory>, now: i64) ->
             lines: vec![Line { name: "Price".into(), class: "price", points, steps: true }],
             levels: vec![
                 (condition.recovery_e8, format!("Recovery, {}", text::exact_price(condition.recovery_e8)), "recovery"),
-                (condition.threshold_e8, format!("Threshold, {}", text::exact_price(condition.threshold_e8)), "threshold"),
+                (
+                    condition.threshold_e8,
+                    format!("Threshold, {}", text::exact_price(condition.threshold_e8)),
+                    "threshold",
+                ),
             ],
             bands,
             says: &|value| text::price(value).get(..6).unwrap_or_default().to_owned(),
@@ -335,15 +364,33 @@ fn facts(shown: &ProductReport, market: &Market, asset: &Asset, now: i64) -> Mar
     say::facts(&[
         ("State", state),
         ("Insures", say::address(&shown.covered_asset)),
-        ("Insured", html! { (asset.amount("exposure", summary.exposure)) ", " (say::part("utilisation_bps", summary.utilisation_bps.into())) " of capacity" }),
+        (
+            "Insured",
+            html! { (asset.amount("exposure", summary.exposure)) ", " (say::part("utilisation_bps", summary.utilisation_bps.into())) " of capacity" },
+        ),
         ("Capacity", asset.amount("capacity", summary.capacity)),
-        ("Largest cover now", html! { @if let Some(largest) = summary.largest_sum { (asset.amount("largest_sum", largest)) } @else { "none" } }),
-        ("Left of today", html! { (asset.amount("left_today", summary.left_today)) "; a day sells " (say::part("daily_bps", shown.daily_bps.into())) " of capacity" }),
+        (
+            "Largest cover now",
+            html! { @if let Some(largest) = summary.largest_sum { (asset.amount("largest_sum", largest)) } @else { "none" } },
+        ),
+        (
+            "Left of today",
+            html! { (asset.amount("left_today", summary.left_today)) "; a day sells " (say::part("daily_bps", shown.daily_bps.into())) " of capacity" },
+        ),
         ("Term", html! { (shown.min_term_days) " to " (shown.max_term_days) " days" }),
         ("Waiting time", html! { (text::duration(shown.waiting_seconds.into())) ", then from the next midnight UTC" }),
-        ("Cancelling", html! { "gives the unearned premium back, less " (say::part("cancel_fee_bps", shown.cancel_fee_bps.into())) ", while nothing is wrong" }),
-        ("Risk rate", html! { (say::rate("risk_rate_ppb", summary.risk_rate_ppb)) " a year: " (risk_rate(summary.risk_rate_ppb, terms)) }),
-        ("Demand rate", html! { (demand_rate(terms)) "; times a level of " (say::part("level_bps", summary.level_bps.into())) " now" }),
+        (
+            "Cancelling",
+            html! { "gives the unearned premium back, less " (say::part("cancel_fee_bps", shown.cancel_fee_bps.into())) ", while nothing is wrong" },
+        ),
+        (
+            "Risk rate",
+            html! { (say::rate("risk_rate_ppb", summary.risk_rate_ppb)) " a year: " (risk_rate(summary.risk_rate_ppb, terms)) },
+        ),
+        (
+            "Demand rate",
+            html! { (demand_rate(terms)) "; times a level of " (say::part("level_bps", summary.level_bps.into())) " now" },
+        ),
         ("Covers sold", say::count("covers_sold", summary.covers_sold)),
         ("Price feed", html! { (shown.source) " " (say::address(&shown.feed)) }),
         ("Trigger", say::address(&shown.trigger)),
