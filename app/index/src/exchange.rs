@@ -175,7 +175,7 @@ pub fn import(database: &mut Database, path: &Path) -> Result<Exchanged> {
     let transaction = begin(database)?;
     let mut readings: Vec<Reading> = Vec::new();
     let mut newest: Option<(Listed, i64)> = None;
-    let mut place = 1u64;
+    let (mut place, mut events) = (1u64, 0u64);
     for line in lines(path)?.skip(1) {
         let line = line.map_err(file_error(path))?;
         place += 1;
@@ -188,11 +188,15 @@ pub fn import(database: &mut Database, path: &Path) -> Result<Exchanged> {
             return Err(changed(format!("line {place} is older than the one before it")));
         }
         newest = Some((listed, reading.time.unwrap_or_default()));
+        events += reading.events.len() as u64;
         let is_next_slot = readings.last().is_some_and(|last| last.slot < reading.slot);
         if readings.len() >= BATCH && is_next_slot {
             store::write(&transaction, std::mem::take(&mut readings))?;
         }
         readings.push(reading);
+    }
+    if events != exchanged.events {
+        return Err(changed("it has another number of events than its last line says".into()));
     }
     store::write(&transaction, readings)?;
     follow::set_genesis(&transaction, &genesis)?;

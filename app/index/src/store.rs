@@ -178,7 +178,12 @@ pub(crate) fn write(transaction: &Transaction, readings: Vec<Reading>) -> Result
             .map(|number| number.sequence)
             .collect();
         fresh.sort_unstable();
-        if written.is_anew || !fresh.iter().zip(last.saturating_add(1)..).all(|(number, next)| *number == next) {
+        let goes_on = fresh.iter().zip(last.saturating_add(1)..).all(|(number, next)| *number == next);
+        // The account may have told of more before.
+        let sql = "SELECT EXISTS (SELECT 1 FROM gaps WHERE pool = ?1 AND last > ?2)";
+        let mut statement = transaction.prepare_cached(sql)?;
+        let was_missed: bool = statement.query_row((key(&pool), bits(last)), |row| row.get(0))?;
+        if written.is_anew || was_missed || !goes_on {
             note_gaps_up_to(transaction, &pool, 0)?;
         }
     }

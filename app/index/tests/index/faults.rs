@@ -1,6 +1,6 @@
 //! Nodes that forge, repeat, reorder, forget or lie.
 
-use crate::support::{Faulty, all, assert_same, dump, indexed, market, read};
+use crate::support::{Faulty, all, assert_same, dump, indexed, indexed_in_parts, market, read};
 use backstop_client::history::{Executed, History, Listed};
 use backstop_client::numbering::Log;
 use backstop_index::{Database, IndexError, Options, follow};
@@ -196,30 +196,71 @@ fn what_is_listed_and_not_given_is_waited_for_and_then_kept_as_missing() {
     assert_same(&database, &honest);
 }
 
+/// A node that keeps some transactions only, on a cluster whose slots are far apart, so that what was read long ago is not
+/// listed again.
+fn far<'a>(cluster: &'a EmbeddedCluster, keeps: impl Fn(&Signature) -> bool + 'a) -> Faulty<'a> {
+    let mut node = Faulty::of(cluster);
+    node.alter = Some(Box::new(|executed| executed.slot *= 1_000));
+    node.relist = Some(Box::new(move |page| {
+        let kept = page.into_iter().filter(|listed| keeps(&listed.signature));
+        kept.map(|listed| Listed { slot: listed.slot * 1_000, ..listed }).collect()
+    }));
+    node
+}
+
 #[test]
 fn a_node_that_forgot_its_beginning_leaves_a_gap_from_the_first_event() {
-    let market = market(60);
+    let market = market(120);
     let cluster = &market.world.cluster;
-    let honest = indexed(cluster);
-    let first = all(cluster).len() / 2;
-    let from = all(cluster)[first].slot;
-    let mut node = Faulty::of(cluster);
-    node.relist = Some(Box::new(move |page| page.into_iter().filter(|listed| listed.slot >= from).collect()));
-    let mut database = indexed(&node);
+    let honest = far(cluster, |_| true);
+    let whole = indexed(&honest);
+    let mut all: Vec<Signature> = all(cluster).into_iter().map(|executed| executed.signature).collect();
+    let kept = all.split_off(all.len() * 2 / 3);
+    let node = far(cluster, |signature| kept.contains(signature));
+    let mut database = indexed_in_parts(&node);
     let gaps = database.gaps().expect("it can be read");
-    assert!(gaps.iter().any(|gap| gap.pool == market.cedant.pool && gap.first == 1), "{gaps:?}");
+    let gap = gaps.iter().find(|gap| gap.pool == market.cedant.pool && gap.first == 1).expect("it has forgotten");
     let status = backstop_index::status(&database).expect("it can be read");
     let metrics = backstop_index::status::metrics(&status);
-    let missing = format!("backstop_index_missing_events{{pool=\"{}\"}} {}", market.cedant.pool, gaps[0].last);
-    assert!(
-        metrics.contains("backstop_index_gaps ") && (gaps[0].pool != market.cedant.pool || metrics.contains(&missing))
-    );
+    let missing = format!("\nbackstop_index_missing_events{{pool=\"{}\"}} {}\n", market.cedant.pool, gap.last);
+    assert!(metrics.contains("\nbackstop_index_gaps ") && metrics.contains(&missing), "{metrics}");
     let verified = backstop_index::verify(&mut database, &node, cluster, &Options::default()).expect("it answers");
     assert!(!verified.is_ok && verified.pools.iter().any(|pool| !pool.differences.is_empty()));
     assert!(verified.findings.iter().any(|finding| finding.what == "events read"), "{:?}", verified.findings);
-    let repaired = backstop_index::repair(&mut database, cluster, &Options::default()).expect("it answers");
+    // Following goes on from where it was, whatever the node: only repairing looks back so far.
+    read(&mut database, &honest);
+    assert_eq!(database.gaps().expect("it can be read"), gaps);
+    let repaired = backstop_index::repair(&mut database, &honest, &Options::default()).expect("it answers");
     assert_eq!((repaired.before, repaired.after), (gaps, vec![]));
-    assert_same(&database, &honest);
+    let told = |database: &Database| {
+        // What came before the first pool has no number, and nobody misses it.
+        let kept = |line: &String| ["books:", "numbers:", "pool_periods:"].iter().any(|table| line.starts_with(table));
+        dump(database).into_iter().filter(kept).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&database), told(&whole));
+    let verified = backstop_index::verify(&mut database, &honest, cluster, &Options::default()).expect("it answers");
+    assert!(verified.is_ok, "{verified:?}");
+}
+
+#[test]
+fn what_is_missing_in_the_middle_is_looked_for_in_the_middle() {
+    let market = market(200);
+    let cluster = &market.world.cluster;
+    let honest = far(cluster, |_| true);
+    let whole = indexed(&honest);
+    let all = all(cluster);
+    let hidden: Vec<Signature> = all.iter().skip(all.len() / 2).step_by(9).map(|executed| executed.signature).collect();
+    let mut database = indexed_in_parts(&far(cluster, |signature| !hidden.contains(signature)));
+    let gaps = database.gaps().expect("it can be read");
+    assert!(gaps.len() > 1 && gaps.iter().all(|gap| gap.first > 1), "{gaps:?}");
+    let repaired = backstop_index::repair(&mut database, &honest, &Options::default()).expect("it answers");
+    assert!(repaired.after.is_empty(), "{repaired:?}");
+    assert!(repaired.asked_again < all.len() as u64, "only around the gaps: {repaired:?}");
+    let verified = backstop_index::verify(&mut database, &honest, cluster, &Options::default()).expect("it answers");
+    assert!(verified.is_ok, "{verified:?}");
+    let books =
+        |database: &Database| dump(database).into_iter().filter(|line| line.starts_with("books:")).collect::<Vec<_>>();
+    assert_eq!(books(&database), books(&whole));
 }
 
 #[test]
@@ -260,7 +301,7 @@ fn amounts_beyond_63_bits_are_kept_to_the_unit() {
     let pool = Pubkey::new_from_array([3; 32]);
     let event = Deposited {
         pool,
-        sequence: u64::MAX,
+        sequence: u64::MAX - 1,
         tranche: Tranche::Senior,
         owner: pool,
         amount: u64::MAX,
@@ -287,5 +328,5 @@ fn amounts_beyond_63_bits_are_kept_to_the_unit() {
     assert_eq!((periods[0].senior.deposits, periods[0].cash), (u64::MAX, u64::MAX));
     let gaps = database.gaps().expect("it can be read");
     let gap = gaps.iter().find(|gap| gap.pool == pool).expect("all before it are missing");
-    assert_eq!((gap.first, gap.last), (1, u64::MAX - 1));
+    assert_eq!((gap.first, gap.last), (1, u64::MAX - 2));
 }

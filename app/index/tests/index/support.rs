@@ -30,6 +30,15 @@ pub fn indexed(node: &dyn History) -> Database {
     database
 }
 
+/// The same in small batches: as of a history that is longer.
+pub fn indexed_in_parts(node: &dyn History) -> Database {
+    let mut database = Database::in_memory().expect("there is memory");
+    let options = Options { batch: 3, ..Options::default() };
+    let progress = follow(&mut database, node, &options).unwrap_or_else(|error| panic!("{error}"));
+    assert!(progress.is_complete);
+    database
+}
+
 /// Follows.
 pub fn read(database: &mut Database, node: &dyn History) -> Progress {
     follow(database, node, &Options::default()).unwrap_or_else(|error| panic!("{error}"))
