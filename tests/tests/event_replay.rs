@@ -1,6 +1,5 @@
 //! The events are complete: whoever reads nothing but them knows the books of every pool, to the unit.
 
-use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::{AnchorDeserialize, Discriminator};
 use backstop::DepositArgs;

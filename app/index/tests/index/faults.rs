@@ -196,8 +196,8 @@ fn what_is_listed_and_not_given_is_waited_for_and_then_kept_as_missing() {
     assert_same(&database, &honest);
 }
 
-/// A node that keeps some transactions only, on a cluster whose slots are far apart, so that what was read long ago is not
-/// listed again.
+/// A node that keeps some transactions only, on a cluster whose slots are far apart, so that what was read long ago is
+/// not listed again.
 fn far<'a>(cluster: &'a EmbeddedCluster, keeps: impl Fn(&Signature) -> bool + 'a) -> Faulty<'a> {
     let mut node = Faulty::of(cluster);
     node.alter = Some(Box::new(|executed| executed.slot *= 1_000));
@@ -278,6 +278,22 @@ fn events_that_no_later_one_betrays_are_missed_by_the_account() {
     assert!(repaired.after.is_empty(), "{repaired:?}");
     let verified = backstop_index::verify(&mut database, cluster, cluster, &Options::default()).expect("it answers");
     assert!(verified.is_ok, "{verified:?}");
+}
+
+#[test]
+fn what_failed_has_no_events() {
+    let market = market(60);
+    let target = told(&market);
+    let mut node = Faulty::of(&market.world.cluster);
+    node.relist = Some(Box::new(|page| {
+        let fails = |one: Listed| Listed { is_failed: one.is_failed || one.signature == target.signature, ..one };
+        page.into_iter().map(fails).collect()
+    }));
+    let database = indexed(&node);
+    let events = indexed(&market.world.cluster).event_count().expect("it can be read");
+    let failed = Log::read(target.logs.as_deref().unwrap_or_default()).events.len() as u64;
+    assert_eq!(database.event_count().expect("it can be read") + failed, events);
+    assert!(!dump(&database).iter().any(|line| line.contains(&target.signature.to_string())));
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! A random story, read while it happens and at its end.
 
 use crate::support::{assert_same, indexed, market, read};
-use backstop::state::Tranche;
+use anchor_lang::prelude::Pubkey;
+use backstop::peril::evidence::SlotState;
+use backstop::state::{Tranche, Trigger};
+use backstop_client::account;
 use backstop_client::event::Event;
 use backstop_client::history::History;
 use backstop_client::numbering::reported;
@@ -97,11 +100,12 @@ fn figures(market: &Market, database: &Database) {
         let some = database.pool_periods(&keys.pool, By::Day, middle, middle + 1).expect("it can be read");
         assert_eq!(some, periods[periods.len() / 2 - 1..=periods.len() / 2]);
     }
+    prices(market, database);
     incidents(market, database, &events);
     treaties(market, database, &events);
 }
 
-fn signed_loss(event: &Event, pool: anchor_lang::prelude::Pubkey) -> i64 {
+fn signed_loss(event: &Event, pool: Pubkey) -> i64 {
     let total = |losses: &backstop::state::LossByLayer| {
         losses.surplus + losses.junior_assets + losses.junior_exiting + losses.senior_assets + losses.senior_exiting
     };
@@ -114,6 +118,37 @@ fn signed_loss(event: &Event, pool: anchor_lang::prelude::Pubkey) -> i64 {
         Event::TreatyCalled(event) if event.reinsurer == pool => total(&event.losses).cast_signed(),
         _ => 0,
     }
+}
+
+/// What slots say is what the triggers' own evidence says of them.
+fn prices(market: &Market, database: &Database) {
+    let triggers: Vec<(Pubkey, Trigger)> = account::list(&market.world.cluster, None).expect("it answers");
+    let mut compared = [0; 3];
+    for (key, trigger) in triggers {
+        let history = database.price_history(&trigger.product, i64::MIN, i64::MAX).expect("it can be read");
+        let history = history.expect("it has a condition");
+        assert_eq!((history.trigger, history.threshold_e8), (key, trigger.terms.threshold));
+        let terms = trigger.terms;
+        for point in &history.points {
+            let slot = terms.slot_of(point.start).expect("it is after 1970");
+            if (trigger.evidence.tail()..=trigger.evidence.head).contains(&slot) {
+                let says = match trigger.evidence.state(&terms, slot) {
+                    SlotState::Open => rows::Says::Open,
+                    SlotState::Good => rows::Says::Breach,
+                    SlotState::Recovered => rows::Says::Recovered,
+                };
+                assert_eq!(point.says, says, "{key}: {point:?}");
+                compared[says as usize] += 1;
+            }
+        }
+        let shown = (trigger.evidence.tail()..=trigger.evidence.head)
+            .filter(|slot| trigger.evidence.state(&terms, *slot) == SlotState::Good);
+        for slot in shown.filter(|slot| *slot > 0) {
+            let start = terms.slot_start(slot);
+            assert!(history.points.iter().any(|point| point.start == start && point.says == rows::Says::Breach));
+        }
+    }
+    assert!(compared[0] > 10 && compared[1] > 10, "{compared:?}");
 }
 
 fn incidents(market: &Market, database: &Database, events: &[Event]) {
