@@ -76,7 +76,7 @@ pub fn dump(database: &Database) -> Vec<String> {
     let mut lines = Vec::new();
     for table in TABLES.iter().chain(&["announcements", "unread", "pending"]) {
         let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).expect("there is the table");
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([]).expect("it can be read");
         while let Some(row) = rows.next().expect("it can be read") {
             let mut line = format!("{table}:");
