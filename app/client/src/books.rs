@@ -1,8 +1,8 @@
-//! The books of every pool from its events alone: what [`Replay`] has read of a pool's first to its last event is, to the
-//! unit, what the pool's account says ([`Books::of`]).
+//! The books of every pool from its events alone: what [`Replay`] has read of a pool's first to its last event is, to
+//! the unit, what the pool's account says ([`Books::of`]).
 //!
-//! Where events are missing the books are off by what they reported, and right again once they were read in their order:
-//! so nothing here refuses, and figures below zero wrap around, as the computer's own integers of 64 bits do.
+//! Where events are missing the books are off by what they reported, and right again once they were read in their
+//! order: so nothing here refuses, and figures below zero wrap around, as the computer's own integers of 64 bits do.
 
 use crate::event::Event;
 use anchor_lang::prelude::Pubkey;

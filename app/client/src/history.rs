@@ -1,7 +1,8 @@
 //! What was executed on a cluster: the transactions that name the program, and what each of them did.
 //!
-//! Nothing here says that something does not exist: a node that is behind, or keeps a part of the history only, lists and
-//! gives less than there is. Whether something is missing is told by the numbers of the events: see [`crate::numbering`].
+//! Nothing here says that something does not exist: a node that is behind, or keeps a part of the history only, lists
+//! and gives less than there is. Whether something is missing is told by the numbers of the events: see
+//! [`crate::numbering`].
 
 use crate::cluster::ClusterError;
 use anchor_lang::prelude::Pubkey;
@@ -61,8 +62,8 @@ pub trait History {
     /// The cluster, by its genesis.
     fn genesis(&self) -> Result<Hash, ClusterError>;
 
-    /// Transactions that name the program, newest first: older than `before`, newer than `until`, `most` at most. A page
-    /// may be shorter than what there is; an empty one is the end of what this node has.
+    /// Transactions that name the program, newest first: older than `before`, newer than `until`, `most` at most. A
+    /// page may be shorter than what there is; an empty one is the end of what this node has.
     fn signatures(
         &self,
         before: Option<&Signature>,

@@ -77,9 +77,9 @@ pub fn numbers_of(bytes: &[u8]) -> Vec<Number> {
 
 /// The line that the runtime writes once, when the first line had no room any more.
 const CUT: &str = "Log truncated";
-/// What a line is longer than that came from a frame which the log shows: lines of beginning and end have 64 bytes at most,
-/// `Program ` and an address of 44 and ` invoke [5]`. A log that is cut still takes lines that are short enough, so one
-/// that is longer than those that came before it proves that they had room.
+/// What a line is longer than that came from a frame which the log shows: lines of beginning and end have 64 bytes at
+/// most, `Program ` and an address of 44 and ` invoke [5]`. A log that is cut still takes lines that are short enough,
+/// so one that is longer than those that came before it proves that they had room.
 const LONGEST_FRAME: usize = 64;
 
 /// What a log says of the program.
@@ -94,7 +94,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads the log of a transaction. What other programs log in the program's words, or in the runtime's, is left out.
+    /// Reads the log of a transaction. What other programs log in the program's words, or in the runtime's, is left
+    /// out.
     pub fn read(lines: &[String]) -> Self {
         let own = backstop::ID.to_string();
         let mut frames: Vec<&str> = Vec::new();

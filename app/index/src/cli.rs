@@ -343,7 +343,7 @@ fn display_verified(verified: &Verified) -> String {
 fn display_repaired(repaired: &Repaired) -> String {
     let Progress { events, rebuilt, .. } = repaired.progress;
     let mut text = format!(
-        "Asked again for {} transactions around {} gaps: {events} events came, {rebuilt} were rebuilt from instructions.",
+        "Asked again for {} transactions around {} gaps: {events} events came, {rebuilt} were rebuilt.",
         repaired.asked_again,
         repaired.before.len()
     );

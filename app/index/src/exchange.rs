@@ -1,10 +1,10 @@
 //! Export and import: the whole history in one file.
 //!
-//! A file has one JSON object a line. The first says what it is; then comes one for each transaction, in the order of the
-//! chain; the last counts them and has the SHA-256 of all lines before it, their ends included: `head -n -1 FILE |
+//! A file has one JSON object a line. The first says what it is; then comes one for each transaction, in the order of
+//! the chain; the last counts them and has the SHA-256 of all lines before it, their ends included: `head -n -1 FILE |
 //! sha256sum` says the same. What is made of the events is not in it: it is made anew by whoever imports.
 
-use crate::database::{Database, before_write, bits};
+use crate::database::{Database, DatabaseError, before_write, bits};
 use crate::error::{IndexError, Result};
 use crate::follow::{self, begin, commit};
 use crate::lost::Lost;
@@ -90,13 +90,23 @@ fn hex(bytes: &[u8]) -> String {
 ///
 /// Errors: the file is there already or cannot be written; nothing was indexed yet.
 pub fn export(database: &Database, path: &Path) -> Result<Exchanged> {
+    let nothing = || DatabaseError::damaged("nothing was indexed yet");
+    let genesis = database.genesis()?.ok_or_else(nothing)?;
+    let file = File::create_new(path).map_err(file_error(path))?;
+    let written = write_all(database, genesis, path, file);
+    if written.is_err() {
+        // A part of a history is none. Why it failed is told, not that it is still there.
+        let _ = std::fs::remove_file(path);
+    }
+    written
+}
+
+fn write_all(database: &Database, genesis: Hash, path: &Path, file: File) -> Result<Exchanged> {
     let failed = file_error(path);
     let connection = database.connection();
     // All of it is of one moment, also while another process writes.
     let reading = connection.unchecked_transaction()?;
-    let genesis =
-        database.genesis()?.ok_or_else(|| crate::database::DatabaseError::damaged("nothing was indexed yet"))?;
-    let mut file = BufWriter::new(File::create_new(path).map_err(&failed)?);
+    let mut file = BufWriter::new(file);
     let mut hasher = Sha256::new();
     let mut write = |line: String| {
         hasher.update(line.as_bytes());
@@ -162,8 +172,8 @@ fn lost_of(connection: &rusqlite::Connection, id: i64) -> Result<Vec<LineLost>> 
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Reads a file that was exported into a database that has nothing yet. The file is checked as a whole before anything of
-/// it is kept.
+/// Reads a file that was exported into a database that has nothing yet. The file is checked as a whole before anything
+/// of it is kept.
 ///
 /// Errors: [`IndexError::Changed`] says which line is off, or that the checksum is; [`IndexError::NotEmpty`].
 pub fn import(database: &mut Database, path: &Path) -> Result<Exchanged> {
@@ -175,7 +185,7 @@ pub fn import(database: &mut Database, path: &Path) -> Result<Exchanged> {
     let transaction = begin(database)?;
     let mut readings: Vec<Reading> = Vec::new();
     let mut newest: Option<(Listed, i64)> = None;
-    let mut place = 1u64;
+    let (mut place, mut events) = (1u64, 0u64);
     for line in lines(path)?.skip(1) {
         let line = line.map_err(file_error(path))?;
         place += 1;
@@ -188,11 +198,15 @@ pub fn import(database: &mut Database, path: &Path) -> Result<Exchanged> {
             return Err(changed(format!("line {place} is older than the one before it")));
         }
         newest = Some((listed, reading.time.unwrap_or_default()));
+        events += reading.events.len() as u64;
         let is_next_slot = readings.last().is_some_and(|last| last.slot < reading.slot);
         if readings.len() >= BATCH && is_next_slot {
             store::write(&transaction, std::mem::take(&mut readings))?;
         }
         readings.push(reading);
+    }
+    if events != exchanged.events {
+        return Err(changed("it has another number of events than its last line says".into()));
     }
     store::write(&transaction, readings)?;
     follow::set_genesis(&transaction, &genesis)?;

@@ -1,5 +1,5 @@
-//! Following the program: from a node's lists and transactions to rows, so that a process that ends anywhere goes on where
-//! it was.
+//! Following the program: from a node's lists and transactions to rows, so that a process that ends anywhere goes on
+//! where it was.
 
 use crate::database::{Database, before_write, bits, unsigned};
 use crate::error::{IndexError, Result};
@@ -64,8 +64,8 @@ impl Progress {
 
 /// Reads everything that the node has and the database has not.
 ///
-/// Errors: the node does not answer or cannot be believed, the database cannot be written, or is of another cluster. What
-/// was read before is kept, and the next call goes on from there.
+/// Errors: the node does not answer or cannot be believed, the database cannot be written, or is of another cluster.
+/// What was read before is kept, and the next call goes on from there.
 pub fn follow(database: &mut Database, node: &dyn History, options: &Options) -> Result<Progress> {
     same_cluster(database, node)?;
     let mut progress = Progress::default();
@@ -223,8 +223,8 @@ fn add_pending(transaction: &Transaction, rank: i64, listed: &Listed) -> Result<
 
 /// The oldest that are to be read, whole slots at a time.
 fn next_batch(connection: &Connection, most: usize) -> Result<Option<Vec<Listed>>> {
-    let sql = "SELECT signature, slot, is_failed FROM pending WHERE rank <= (SELECT max(rank) FROM pending WHERE slot = \
-        (SELECT max(slot) FROM (SELECT slot FROM pending ORDER BY rank LIMIT ?1))) ORDER BY rank";
+    let sql = "SELECT signature, slot, is_failed FROM pending WHERE rank <= (SELECT max(rank) FROM pending WHERE \
+        slot = (SELECT max(slot) FROM (SELECT slot FROM pending ORDER BY rank LIMIT ?1))) ORDER BY rank";
     let mut statement = connection.prepare_cached(sql)?;
     let most = i64::try_from(most.max(1)).unwrap_or(i64::MAX);
     let rows = statement.query_map((most,), |row| {
@@ -243,7 +243,8 @@ fn read(database: &mut Database, node: &dyn History, batch: &[Listed], progress:
     if let Some(absent) = missing.first()
         && attempts(&transaction, absent)? < PATIENCE
     {
-        // The node may be behind: nothing is concluded from that, and nothing after it read, so that all comes in order.
+        // The node may be behind: nothing is concluded from that, and nothing after it read, so that all comes in
+        // order.
         before_write();
         let sql = "UPDATE pending SET attempts = attempts + 1 WHERE signature = ?1";
         transaction.execute(sql, (absent.signature.as_ref(),))?;

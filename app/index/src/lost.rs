@@ -1,10 +1,11 @@
 //! Events of a log that was cut, from the instructions, which are never cut.
 //!
-//! Not every event can be had this way: what a rule found by looking at the books stands in no instruction. These can, to
-//! the byte but for their number: a deposit (with the shares that its call of the token program minted), a gift to the
-//! surplus, a claim of an exit (with what was paid, and whether the ticket was closed), the end of a cover's account, and
-//! that of an announced cession. Each of their instructions reports just one of them, and perhaps premium that was earned.
-//! So where as many numbers are missing as such events were lost, nothing else is, and the numbers are theirs in order.
+//! Not every event can be had this way: what a rule found by looking at the books stands in no instruction. These can,
+//! to the byte but for their number: a deposit (with the shares that its call of the token program minted), a gift to
+//! the surplus, a claim of an exit (with what was paid, and whether the ticket was closed), the end of a cover's
+//! account, and that of an announced cession. Each of their instructions reports just one of them, and perhaps premium
+//! that was earned. So where as many numbers are missing as such events were lost, nothing else is, and the numbers are
+//! theirs in order.
 
 use crate::reading::Told;
 use anchor_lang::prelude::Pubkey;
@@ -86,8 +87,12 @@ pub(crate) fn rebuilt(executed: &Executed) -> Vec<Lost> {
 fn event_of(executed: &Executed, ran: &Ran, after: &[Ran]) -> Option<Lost> {
     let key = |place: usize| ran.accounts.get(place).copied();
     // What it called itself.
-    let called =
-        || after.iter().take_while(|other| other.depth > ran.depth).filter(|other| other.depth == ran.depth + 1);
+    let called = || {
+        after
+            .iter()
+            .take_while(|other| other.depth > ran.depth)
+            .filter(|other| other.depth == ran.depth.saturating_add(1))
+    };
     let amount = |tags: [u8; 2]| {
         called().filter(|call| is_token_program(&call.program)).find_map(|call| {
             let (tag, rest) = call.data.split_first()?;

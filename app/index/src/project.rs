@@ -266,8 +266,8 @@ impl<'a> Projector<'a> {
         let Ok(terms) = Terms::new(&event.condition) else { return Ok(()) };
         self.triggers.insert(event.trigger, (event.product, terms));
         self.write(
-            "UPDATE products SET trigger_account = ?2, threshold = ?3, recovery = ?4, slot_seconds = ?5, condition = ?6 \
-             WHERE product = ?1",
+            "UPDATE products SET trigger_account = ?2, threshold = ?3, recovery = ?4, slot_seconds = ?5, \
+             condition = ?6 WHERE product = ?1",
             (
                 key(&event.product),
                 key(&event.trigger),
@@ -542,8 +542,8 @@ impl<'a> Projector<'a> {
         until: Option<i64>,
     ) -> Result<()> {
         self.write(
-            "INSERT OR REPLACE INTO announcements (transaction_id, place, pool, what, subject, amount, begins_at, until) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT OR REPLACE INTO announcements (transaction_id, place, pool, what, subject, amount, begins_at, \
+             until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             (at.transaction, at.place, key(pool), what, key(subject), amount.map(bits), begins_at, until),
         )
     }

@@ -24,7 +24,8 @@ pub struct Repaired {
     pub after: Vec<Gap>,
 }
 
-/// Reads what is new; then lists and reads again everything between the events around each gap, and rebuilds what can be.
+/// Reads what is new; then lists and reads again everything between the events around each gap, and rebuilds what can
+/// be.
 ///
 /// Errors: those of [`follow::follow`].
 pub fn repair(database: &mut Database, node: &dyn History, options: &Options) -> Result<Repaired> {

@@ -29,7 +29,9 @@ pub(crate) trait Kept: Default {
 }
 
 macro_rules! kept {
-    ($(#[$doc:meta])* $name:ident in $table:literal by $key:ty [$($column:literal),*] $values:expr => { $($field:ident),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident in $table:literal by $key:ty [$($column:literal),*] $values:expr => {
+        $($field:ident),* $(,)?
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub(crate) struct $name { $(pub $field: Figure),* }
@@ -74,6 +76,13 @@ fn period_values((of, seconds, start): &PeriodKey) -> Vec<rusqlite::types::Value
     vec![blob(of), (*seconds).into(), (*start).into()]
 }
 
+/// A product, and the first second of a slot of its condition.
+pub(crate) type PriceKey = (Pubkey, i64);
+
+fn price_values((product, start): &PriceKey) -> Vec<rusqlite::types::Value> {
+    vec![blob(product), (*start).into()]
+}
+
 kept! {
     /// A pool in a period.
     PoolRow in "pool_periods" by PeriodKey ["pool", "seconds", "start"] period_values => {
@@ -95,8 +104,9 @@ kept! {
 
 kept! {
     /// What was shown to a trigger in a slot of its condition.
-    PriceRow in "prices" by (Pubkey, i64) ["product", "start"] |(product, start)| vec![blob(product), (*start).into()] => {
-        prints, low, high, last, last_at, highest_breach, above_first, above_last, recovered_first, recovered_last, says,
+    PriceRow in "prices" by PriceKey ["product", "start"] price_values => {
+        prints, low, high, last, last_at, highest_breach, above_first, above_last, recovered_first, recovered_last,
+        says,
     }
 }
 

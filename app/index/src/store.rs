@@ -178,7 +178,12 @@ pub(crate) fn write(transaction: &Transaction, readings: Vec<Reading>) -> Result
             .map(|number| number.sequence)
             .collect();
         fresh.sort_unstable();
-        if written.is_anew || !fresh.iter().zip(last.saturating_add(1)..).all(|(number, next)| *number == next) {
+        let goes_on = fresh.iter().zip(last.saturating_add(1)..).all(|(number, next)| *number == next);
+        // The account may have told of more before.
+        let sql = "SELECT EXISTS (SELECT 1 FROM gaps WHERE pool = ?1 AND last > ?2)";
+        let mut statement = transaction.prepare_cached(sql)?;
+        let was_missed: bool = statement.query_row((key(&pool), bits(last)), |row| row.get(0))?;
+        if written.is_anew || was_missed || !goes_on {
             note_gaps_up_to(transaction, &pool, 0)?;
         }
     }
@@ -208,8 +213,8 @@ fn time_before(connection: &Connection, slot: u64) -> Result<i64> {
 /// Makes everything anew that is made of the events.
 pub(crate) fn rebuild(transaction: &Transaction) -> Result<u64> {
     let mut projector = Projector::begin(transaction)?;
-    let sql = "SELECT transactions.id, events.place, transactions.time, events.bytes, events.is_rebuilt FROM events JOIN \
-        transactions ON transactions.id = events.transaction_id ORDER BY transactions.slot, transactions.place, \
+    let sql = "SELECT transactions.id, events.place, transactions.time, events.bytes, events.is_rebuilt FROM events \
+        JOIN transactions ON transactions.id = events.transaction_id ORDER BY transactions.slot, transactions.place, \
         events.place";
     let mut statement = transaction.prepare(sql)?;
     let mut rows = statement.query([])?;
@@ -284,8 +289,8 @@ fn missing(connection: &Connection, pool: &Pubkey, last: u64) -> Result<Vec<Rang
 
 /// Where the transaction with a pool's number is on the chain: slot, place, and its id.
 fn place_of(connection: &Connection, pool: &Pubkey, sequence: u64) -> Result<Option<(i64, i64, i64)>> {
-    let sql = "SELECT slot, transactions.place, id FROM numbers JOIN transactions ON id = transaction_id WHERE pool = ?1 \
-        AND sequence = ?2";
+    let sql = "SELECT slot, transactions.place, id FROM numbers JOIN transactions ON id = transaction_id \
+        WHERE pool = ?1 AND sequence = ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_row((key(pool), bits(sequence)), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
     Ok(found.optional()?)
@@ -320,8 +325,8 @@ pub(crate) fn settle_lost(connection: &Connection) -> Result<u64> {
         let (pool, gap) = (Pubkey::new_from_array(pool), unsigned(first)..=unsigned(last));
         let [before, after] = around(connection, &pool, &gap)?;
         let (before, after) = (before.unwrap_or((i64::MIN, 0, 0)), after.unwrap_or((i64::MAX, 0, 0)));
-        let sql = "SELECT transaction_id, rank, bytes FROM lost JOIN transactions ON id = transaction_id WHERE pool = ?1 \
-            AND (slot, place) >= (?2, ?3) AND (slot, place) <= (?4, ?5) ORDER BY slot, place, rank";
+        let sql = "SELECT transaction_id, rank, bytes FROM lost JOIN transactions ON id = transaction_id \
+            WHERE pool = ?1 AND (slot, place) >= (?2, ?3) AND (slot, place) <= (?4, ?5) ORDER BY slot, place, rank";
         let mut statement = connection.prepare_cached(sql)?;
         let rows = statement.query_map((key(&pool), before.0, before.1, after.0, after.1), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))

@@ -1,4 +1,4 @@
-//! The cluster in this process, in a thread of its own, for whoever asks from several threads: servers and their tests.
+//! The cluster in this process for whoever asks from several threads: servers and their tests.
 
 use crate::EmbeddedCluster;
 use anchor_lang::prelude::Pubkey;
@@ -6,62 +6,45 @@ use backstop_client::cluster::{Blockhash, Cluster, ClusterError, Outcome};
 use solana_sdk::account::Account;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::VersionedTransaction;
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-type Job = Box<dyn FnOnce(&EmbeddedCluster) + Send>;
-
-/// An [`EmbeddedCluster`] that any thread may ask: it lives in a thread that does one thing after the other, and ends with
-/// this.
-pub struct SharedCluster(Mutex<Sender<Job>>);
+/// An [`EmbeddedCluster`], or something that has one, which any thread may ask: one after the other.
+pub struct SharedCluster<W = EmbeddedCluster> {
+    world: Mutex<W>,
+    cluster: fn(&W) -> &EmbeddedCluster,
+}
 
 impl SharedCluster {
-    /// Starts the thread and makes the cluster in it. What else was made there comes back.
-    ///
-    /// # Panics
-    ///
-    /// If `make` does.
-    pub fn start<T: Send + 'static>(make: impl FnOnce() -> (EmbeddedCluster, T) + Send + 'static) -> (Self, T) {
-        let (jobs, work) = channel::<Job>();
-        let (tell, told) = channel();
-        thread::spawn(move || {
-            let (cluster, made) = make();
-            // Whoever started this waits for it.
-            let _ = tell.send(made);
-            for job in work {
-                job(&cluster);
-            }
-        });
-        let made = told.recv().expect("the cluster was made");
-        (Self(Mutex::new(jobs)), made)
-    }
-
-    /// Does something with the cluster, in its thread, and waits for it.
-    ///
-    /// # Panics
-    ///
-    /// If what is done does.
-    pub fn with<T: Send + 'static>(&self, work: impl FnOnce(&EmbeddedCluster) -> T + Send + 'static) -> T {
-        let (tell, told) = channel();
-        let job: Job = Box::new(move |cluster| {
-            let _ = tell.send(work(cluster));
-        });
-        let sent = self.0.lock().unwrap_or_else(PoisonError::into_inner).send(job);
-        sent.expect("the cluster's thread runs");
-        told.recv().expect("the cluster's thread did what it was asked")
+    /// A cluster.
+    pub fn new(cluster: EmbeddedCluster) -> Self {
+        Self::of(cluster, |cluster| cluster)
     }
 }
 
-impl Cluster for SharedCluster {
+impl<W> SharedCluster<W> {
+    /// Something that has a cluster.
+    pub fn of(world: W, cluster: fn(&W) -> &EmbeddedCluster) -> Self {
+        Self { world: Mutex::new(world), cluster }
+    }
+
+    /// What is shared. Everybody else waits while this is held.
+    pub fn world(&self) -> MutexGuard<'_, W> {
+        // Whoever panicked while it was held has said so itself.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&EmbeddedCluster) -> T) -> T {
+        work((self.cluster)(&self.world()))
+    }
+}
+
+impl<W> Cluster for SharedCluster<W> {
     fn account(&self, address: &Pubkey) -> Result<Option<Account>, ClusterError> {
-        let address = *address;
-        self.with(move |cluster| cluster.account(&address))
+        self.with(|cluster| cluster.account(address))
     }
 
     fn accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Account>>, ClusterError> {
-        let addresses = addresses.to_vec();
-        self.with(move |cluster| cluster.accounts(&addresses))
+        self.with(|cluster| cluster.accounts(addresses))
     }
 
     fn program_accounts(
@@ -69,18 +52,15 @@ impl Cluster for SharedCluster {
         tag: &[u8],
         filter: Option<(usize, Pubkey)>,
     ) -> Result<Vec<(Pubkey, Account)>, ClusterError> {
-        let tag = tag.to_vec();
-        self.with(move |cluster| cluster.program_accounts(&tag, filter))
+        self.with(|cluster| cluster.program_accounts(tag, filter))
     }
 
     fn tokens_of(&self, owner: &Pubkey, token_program: &Pubkey) -> Result<Vec<(Pubkey, Account)>, ClusterError> {
-        let (owner, token_program) = (*owner, *token_program);
-        self.with(move |cluster| cluster.tokens_of(&owner, &token_program))
+        self.with(|cluster| cluster.tokens_of(owner, token_program))
     }
 
     fn nft_accounts(&self, mints: &[Pubkey]) -> Result<Vec<Option<Pubkey>>, ClusterError> {
-        let mints = mints.to_vec();
-        self.with(move |cluster| cluster.nft_accounts(&mints))
+        self.with(|cluster| cluster.nft_accounts(mints))
     }
 
     fn latest_blockhash(&self) -> Result<Blockhash, ClusterError> {
@@ -96,23 +76,19 @@ impl Cluster for SharedCluster {
     }
 
     fn simulate(&self, transaction: &VersionedTransaction) -> Outcome {
-        let transaction = transaction.clone();
-        self.with(move |cluster| cluster.simulate(&transaction))
+        self.with(|cluster| cluster.simulate(transaction))
     }
 
     fn submit(&self, transaction: &VersionedTransaction) -> Result<(), ClusterError> {
-        let transaction = transaction.clone();
-        self.with(move |cluster| cluster.submit(&transaction))
+        self.with(|cluster| cluster.submit(transaction))
     }
 
     fn outcomes(&self, signatures: &[Signature]) -> Result<Vec<Option<Outcome>>, ClusterError> {
-        let signatures = signatures.to_vec();
-        self.with(move |cluster| cluster.outcomes(&signatures))
+        self.with(|cluster| cluster.outcomes(signatures))
     }
 
     fn recent_priority_price(&self, writable: &[Pubkey]) -> Result<u64, ClusterError> {
-        let writable = writable.to_vec();
-        self.with(move |cluster| cluster.recent_priority_price(&writable))
+        self.with(|cluster| cluster.recent_priority_price(writable))
     }
 
     fn now(&self) -> Result<i64, ClusterError> {
@@ -120,6 +96,6 @@ impl Cluster for SharedCluster {
     }
 
     fn rent(&self, length: usize) -> Result<u64, ClusterError> {
-        self.with(move |cluster| cluster.rent(length))
+        self.with(|cluster| cluster.rent(length))
     }
 }

@@ -6,9 +6,11 @@ pub mod cover;
 pub mod earnings;
 pub mod incident;
 mod open;
+pub mod price;
 pub mod product;
 pub mod purchase;
 pub mod report;
+pub mod stress;
 pub mod treaty;
 pub mod trigger;
 

@@ -1,5 +1,5 @@
--- Amounts, numbers and rates of 64 bits are kept as SQLite's signed integers of the same bits: 2^63 and above are negative.
--- Times are unix seconds. Addresses are 32 bytes, signatures 64.
+-- Amounts, numbers and rates of 64 bits are kept as SQLite's signed integers of the same bits: 2^63 and above are
+-- negative. Times are unix seconds. Addresses are 32 bytes, signatures 64.
 
 -- How far the history was read; one row.
 CREATE TABLE cursor (

@@ -88,8 +88,8 @@ impl Database {
 
     /// Opens a file only to read it, also while another process writes it.
     ///
-    /// Errors: [`DatabaseError::Absent`], [`DatabaseError::Foreign`], [`DatabaseError::Newer`], [`DatabaseError::Older`],
-    /// [`DatabaseError::Sqlite`].
+    /// Errors: [`DatabaseError::Absent`], [`DatabaseError::Foreign`], [`DatabaseError::Newer`],
+    /// [`DatabaseError::Older`], [`DatabaseError::Sqlite`].
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, DatabaseError> {
         let path = path.as_ref().to_owned();
         if !path.exists() {
@@ -170,8 +170,8 @@ thread_local! {
     static PROBE: RefCell<Option<Probe>> = const { RefCell::new(None) };
 }
 
-/// Has something called in this thread before each write to any database, until it is set to `None`: for tests that look
-/// at what a process that ends there leaves behind.
+/// Has something called in this thread before each write to any database, until it is set to `None`: for tests that
+/// look at what a process that ends there leaves behind.
 #[doc(hidden)]
 pub fn on_write(probe: Option<Box<dyn FnMut()>>) {
     PROBE.set(probe);

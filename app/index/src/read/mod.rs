@@ -1,7 +1,7 @@
 //! What the history says: queries of [`Database`] and the rows that they return.
 //!
-//! A period in which nothing happened has no row: what stood stays. So every query by period also returns the newest row
-//! before `from`, if there is one: a chart begins with it.
+//! A period in which nothing happened has no row: what stood stays. So every query by period also returns the newest
+//! row before `from`, if there is one: a chart begins with it.
 
 mod rows;
 
@@ -215,8 +215,8 @@ impl Database {
 
     /// A pool's incidents, or all, newest first.
     pub fn incidents(&self, pool: Option<&Pubkey>) -> Result<Vec<IncidentSummary>> {
-        let sql = "SELECT incident, pool, product, crisis, event_at, ended_at, final_at, opened_at, severity_bps, gross, \
-            is_final, funded, paid, refunded, payments, deadline, closed_at FROM incidents WHERE ?1 IS NULL OR \
+        let sql = "SELECT incident, pool, product, crisis, event_at, ended_at, final_at, opened_at, severity_bps, \
+            gross, is_final, funded, paid, refunded, payments, deadline, closed_at FROM incidents WHERE ?1 IS NULL OR \
             pool = ?1 ORDER BY opened_at DESC, incident";
         self.list(sql, (pool.map(key),), |row| {
             Ok(IncidentSummary {
@@ -297,8 +297,8 @@ impl Database {
     /// What a pool's treaties, and agreements about surplus, did, oldest first, as cedant and as reinsurer.
     pub fn treaty_steps(&self, pool: &Pubkey) -> Result<Vec<TreatyStep>> {
         let sql = format!(
-            "SELECT {MOMENT}, what, treaty, cedant, reinsurer, incident, to_reinsurer, to_cedant FROM treaty_steps JOIN \
-             transactions ON transactions.id = transaction_id WHERE cedant = ?1 OR reinsurer = ?1 ORDER BY \
+            "SELECT {MOMENT}, what, treaty, cedant, reinsurer, incident, to_reinsurer, to_cedant FROM treaty_steps \
+             JOIN transactions ON transactions.id = transaction_id WHERE cedant = ?1 OR reinsurer = ?1 ORDER BY \
              transactions.slot, transactions.place, treaty_steps.place"
         );
         self.list(&sql, (key(pool),), |row| {
@@ -318,8 +318,8 @@ impl Database {
     /// What was announced for a pool, oldest first.
     pub fn announcements(&self, pool: &Pubkey) -> Result<Vec<Announcement>> {
         let sql = format!(
-            "SELECT {MOMENT}, what, subject, amount, begins_at, until, ended_at FROM announcements JOIN transactions ON \
-             transactions.id = transaction_id WHERE pool = ?1 ORDER BY transactions.slot, transactions.place, \
+            "SELECT {MOMENT}, what, subject, amount, begins_at, until, ended_at FROM announcements JOIN transactions \
+             ON transactions.id = transaction_id WHERE pool = ?1 ORDER BY transactions.slot, transactions.place, \
              announcements.place"
         );
         self.list(&sql, (key(pool),), |row| {

@@ -59,8 +59,8 @@ pub struct SharePrice {
     pub price_e9: Option<u64>,
 }
 
-/// What a pool lost in a period. Layers lend to a crisis and take back when it closes what it did not need: then a period's
-/// loss may be below zero.
+/// What a pool lost in a period. Layers lend to a crisis and take back when it closes what it did not need: then a
+/// period's loss may be below zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Loss {
     /// First second of the period.
