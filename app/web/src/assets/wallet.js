@@ -20,7 +20,7 @@
   const toBase64 = (bytes) => btoa(String.fromCharCode(...bytes));
   const toBytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
-  const words = (why) => (typeof why?.message === "string" && why.message ? why.message : String(why)).slice(0, 300);
+  const words = (why) => String(why?.message || why).slice(0, 300).replace(/\.+$/, "");
   const remembered = (name) => {
     try {
       if (name !== undefined) localStorage.setItem("wallet", name);

@@ -15,12 +15,13 @@ use backstop_client::view::{self, OpenCover, OpenPool, OpenProduct};
 use maud::{Markup, html};
 use std::collections::HashMap;
 
-/// A form that a wallet signs: its act, what the button says, its fields, and the command that does the same.
+/// A form that a wallet signs: its act, its name, its fields, and the command that does the same.
 fn form(act: &str, label: &str, fields: Markup, command: &str) -> Markup {
+    let button = if ["deposit", "leave"].contains(&act) { "Preview and sign" } else { label };
     html! {
-        form.act data-act=(act) {
+        form.act data-act=(act) aria-label=(label) {
             (fields)
-            (to_sign(label, command))
+            (to_sign(button, command))
         }
     }
 }
@@ -99,7 +100,7 @@ pub fn buy(chain: &Frozen, product: &Pubkey, query: &HashMap<String, String>) ->
     html! {
         section aria-labelledby="buy" {
             (heading)
-            form.act data-act="buy" method="get" action="#buy" {
+            form.act data-act="buy" method="get" action="#buy" aria-labelledby="buy" {
                 input type="hidden" name="product" value=(product);
                 (field("buy-sum", &format!("Sum insured, in {label}"), html! {
                     input id="buy-sum" name="sum" inputmode="decimal" autocomplete="off" required value=(sum)
@@ -158,7 +159,7 @@ pub fn stake(chain: &Frozen, pool: &Pubkey, query: &HashMap<String, String>) -> 
         section aria-labelledby="stake" {
             h2 id="stake" { "Stake" }
             @if open.state.access() == Access::Open {
-                (form("deposit", "Preview and sign", html! {
+                (form("deposit", "Stake", html! {
                     input type="hidden" name="pool" value=(pool);
                     (field("stake-amount", &format!("Amount, in {label}"), html! {
                         input id="stake-amount" name="amount" inputmode="decimal" autocomplete="off" required value=(amount)
@@ -172,7 +173,7 @@ pub fn stake(chain: &Frozen, pool: &Pubkey, query: &HashMap<String, String>) -> 
         }
         section aria-labelledby="leave" {
             h2 id="leave" { "Leave" }
-            (form("leave", "Preview and sign", html! {
+            (form("leave", "Leave", html! {
                 input type="hidden" name="pool" value=(pool);
                 (field("leave-amount", &format!("Shares worth so much, in {label}"), html! {
                     input id="leave-amount" name="amount" inputmode="decimal" autocomplete="off"

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chromiumoxide::Page;
 use chromiumoxide::browser::{Browser, BrowserConfig};
-use chromiumoxide::cdp::browser_protocol::accessibility::GetFullAxTreeParams;
+use chromiumoxide::cdp::browser_protocol::accessibility::{AxNode, AxValue, GetFullAxTreeParams};
 use chromiumoxide::cdp::browser_protocol::emulation::{
     MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
 };
@@ -22,6 +22,7 @@ use solana_sdk::message::compiled_instruction::CompiledInstruction;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::VersionedTransaction;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -114,6 +115,7 @@ impl Tab {
         let script =
             include_str!("wallet.js").replace("WALLET", &json!({ "name": "Tester", "sends": sends }).to_string());
         page.evaluate_on_new_document(script).await.expect("the wallet is put in");
+        page.execute(media("light")).await.expect("the scheme changes");
         Self { page, wallet, url: booth.page.url.clone(), browser, _profile: profile }
     }
 
@@ -219,9 +221,7 @@ impl Tab {
     pub async fn picture(&self, folder: &Path, name: &str) {
         std::fs::create_dir_all(folder).expect("there is room for pictures");
         for scheme in ["light", "dark"] {
-            let feature = MediaFeature::new("prefers-color-scheme", scheme);
-            let media = SetEmulatedMediaParams::builder().feature(feature).build();
-            self.page.execute(media).await.expect("the scheme changes");
+            self.page.execute(media(scheme)).await.expect("the scheme changes");
             for width in [360, 768, 1280] {
                 let size = SetDeviceMetricsOverrideParams::new(width, 900, 1.0, false);
                 self.page.execute(size).await.expect("the width changes");
@@ -236,15 +236,29 @@ impl Tab {
         self.page.execute(size).await.expect("the width changes");
     }
 
-    /// The roles and names of what a reader of the page finds, in its order.
-    pub async fn accessible(&self) -> Vec<(String, String)> {
+    /// The roles and names of what a reader of the page finds, in its order, each with how deep it is.
+    pub async fn accessible(&self) -> Vec<(usize, String, String)> {
         let tree = self.page.execute(GetFullAxTreeParams::default()).await.expect("the tree is told");
-        let nodes = tree.result.nodes.iter().filter(|node| !node.ignored);
-        let text = |value: &Option<chromiumoxide::cdp::browser_protocol::accessibility::AxValue>| {
-            let value = value.as_ref().and_then(|value| value.value.as_ref());
-            value.and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
-        nodes.map(|node| (text(&node.role), text(&node.name))).collect()
+        let nodes: BTreeMap<&str, &AxNode> =
+            tree.result.nodes.iter().map(|node| (node.node_id.inner().as_str(), node)).collect();
+        let mut found = Vec::new();
+        let root = tree.result.nodes.first().expect("there is a page");
+        let mut open = vec![(0, root)];
+        while let Some((depth, node)) = open.pop() {
+            let text = |value: &Option<AxValue>| {
+                let value = value.as_ref().and_then(|value| value.value.as_ref());
+                value.and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
+            let (role, name) = (text(&node.role), text(&node.name));
+            let told = !node.ignored && !["generic", "none", "InlineTextBox"].contains(&role.as_str());
+            let children = node.child_ids.iter().flatten().rev();
+            let below = depth + usize::from(told);
+            open.extend(children.filter_map(|id| Some((below, *nodes.get(id.inner().as_str())?))));
+            if told {
+                found.push((depth, role, name));
+            }
+        }
+        found
     }
 
     /// Ends it.
@@ -253,6 +267,13 @@ impl Tab {
         let _ = self.browser.close().await;
         let _ = self.browser.wait().await;
     }
+}
+
+/// A colour scheme, and nothing that moves by itself: a click goes to where something is, not to where it scrolls from.
+fn media(scheme: &str) -> SetEmulatedMediaParams {
+    let features = [("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")];
+    let features = features.map(|(name, value)| MediaFeature::new(name, value));
+    SetEmulatedMediaParams::builder().features(features).build()
 }
 
 /// What the wallet answers, or why it does not.
