@@ -180,7 +180,7 @@ fn waterfall(shown: &IncidentReport, asset: &Asset) -> Markup {
         asset.text(summary.paid),
     );
     let mut rows: Vec<Vec<String>> =
-        bars.iter().map(|(name, _, units, _)| vec![(*name).into(), asset.text(*units)]).collect();
+        bars.iter().map(|(name, _, units, _)| vec![(*name).into(), asset.exact(*units)]).collect();
     rows.extend(shown.treaties.iter().map(|treaty| {
         let paid = format!("{} of {} paid, {}", asset.text(treaty.paid), asset.text(treaty.owed), treaty.state);
         vec![format!("{} {}", treaty.kind, treaty.treaty), paid]
