@@ -82,6 +82,11 @@ pub fn address(text: &str) -> Markup {
     html! { code.address translate="no" { (text) } }
 }
 
+/// A hash that a command prints in a field.
+pub fn hash(field: &str, hex: &str) -> Markup {
+    html! { data value=(hex) data-field=(field) { (address(hex)) } }
+}
+
 /// An address in short, with all of it for whoever points at it.
 pub fn short(text: &str) -> Markup {
     let cut = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();

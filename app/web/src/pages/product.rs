@@ -62,8 +62,8 @@ fn wording(uri: &str, sha256: &str) -> Markup {
                  page does not fetch it: fetch it yourself and compare."
             }
             (say::facts(&[
-                ("Where NFTs link to", html! { code.address data-field="uri" { (say::harmless(uri)) } }),
-                ("Sha-256 of the wording", html! { code.address data-field="wording_sha256" { (sha256) } }),
+                ("Where NFTs link to", html! { code.address { (say::harmless(uri)) } }),
+                ("Sha-256 of the wording", say::hash("wording_sha256", sha256)),
             ]))
         }
     }

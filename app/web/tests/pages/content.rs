@@ -68,7 +68,7 @@ fn an_incident_tells_its_story_and_who_was_paid() {
     let stage = Stage::struck();
     let path = format!("/incident/{}", stage.product.product);
     let html = stage.page.shown(&path);
-    says(&html, &["The condition was met", "The event was proven", "The incident was opened: 50,000.00 USDT due"]);
+    says(&html, &["The condition was met", "The evidence is final", "The incident was opened: 50,000.00 USDT due"]);
     says(&html, &["A treaty paid 10,000.00 USDT", "were set aside for its covers", "Who was paid"]);
     says(&html, &[&format!("/holder/{}", stage.holder), "Came from treaties", "What may still come"]);
     // By its trigger, and by its own address too.

@@ -268,8 +268,12 @@ impl IncidentReport {
     /// Errors: an account cannot be read, or the cluster does not answer.
     pub fn read(cluster: &dyn Cluster, case: &Case, incident: &Incident, now: i64) -> Result<Self, AccountError> {
         let pool = &case.product.pool;
-        let covers: Vec<CoverClaim> =
-            case.covers(cluster)?.iter().filter_map(|(key, cover)| cover_row(*key, cover, incident)).collect();
+        let in_full = Incident { reserve: incident.gross, ..incident.clone() };
+        let covers: Vec<CoverClaim> = case
+            .covers(cluster)?
+            .iter()
+            .filter_map(|(key, cover)| cover_row(*key, cover, incident, &in_full))
+            .collect();
         let open: Vec<&CoverClaim> = covers.iter().filter(|cover| !cover.settled).collect();
         let open_cover = open.first().and_then(|cover| cover.cover.parse().ok());
         let covers_open = open.len();
@@ -345,8 +349,8 @@ fn losses(case: &Case, incident: &Incident, now: i64) -> Option<Losses> {
     Some(Losses::from(&losses))
 }
 
-fn cover_row(address: Pubkey, cover: &Cover, incident: &Incident) -> Option<CoverClaim> {
-    let in_full = Incident { reserve: incident.gross, ..incident.clone() };
+/// A cover in an incident, which is asked twice: as it is, and as if it had been given all that is due.
+fn cover_row(address: Pubkey, cover: &Cover, incident: &Incident, in_full: &Incident) -> Option<CoverClaim> {
     // What it was due is asked as if nothing of it were paid yet.
     let unpaid = Cover { paid: 0, state: CoverState::Active, ..cover.clone() };
     let Payout { claim, amount, refund, .. } = in_full.payout(&unpaid).ok()?;
