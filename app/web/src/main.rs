@@ -27,12 +27,12 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(ServeArgs),
-    Index(IndexArgs),
+    Index(HistoryArgs),
 }
 
 /// The history of the program in a file: share prices, sales, losses and payments by day and hour.
 #[derive(Args, Debug)]
-struct IndexArgs {
+struct HistoryArgs {
     /// The cluster: its URL, or mainnet-beta, devnet, testnet, localhost (or their first letters).
     #[arg(
         short,
@@ -133,7 +133,7 @@ fn cluster(given: &str) -> Result<&str, Failed> {
     if is_url { Ok(url) } else { Err(Failed::NoCluster(redact::shown(url))) }
 }
 
-fn index(args: &IndexArgs) -> Result<(), Failed> {
+fn index(args: &HistoryArgs) -> Result<(), Failed> {
     let stop = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.spawn({
