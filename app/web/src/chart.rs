@@ -289,7 +289,7 @@ pub fn tower(figure: &Figure<'_>, storeys: &[Storey], beside: &[Storey]) -> Mark
                 rect.gone x="0" y=(at(y(storey.from) - gone)) width=(at(WIDTH - side - 8.0)) height=(at(gone.max(1.0))) {}
             }
             @if high > 15.0 {
-                text.inside x="8" y=(at(y(storey.from) - high / 2.0 + 4.0)) { (storey.name) }
+                text.inside x="8" y=(at(y(top(storey)) + 14.0)) { (storey.name) }
             }
         }
         @for (index, storey) in beside.iter().enumerate() {

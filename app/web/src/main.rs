@@ -1,6 +1,6 @@
 //! Backstop's page and index, in a process of their own: they take long to compile, and `backstop` does not.
 
-use backstop_client::cluster::rpc::{RpcCluster, is_local};
+use backstop_client::cluster::rpc::{RpcCluster, Watcher, is_local};
 use backstop_client::redact;
 use backstop_client::solana_config::url_of;
 use backstop_client::units::duration;
@@ -13,7 +13,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Backstop's page: pools, covers and claims to read, and transactions for wallets to sign.
 #[derive(Debug, Parser)]
@@ -26,6 +27,28 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(ServeArgs),
+    Index(HistoryArgs),
+}
+
+/// The history of the program in a file: share prices, sales, losses and payments by day and hour.
+#[derive(Args, Debug)]
+struct HistoryArgs {
+    /// The cluster: its URL, or mainnet-beta, devnet, testnet, localhost (or their first letters).
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "BACKSTOP_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        default_value = "localhost"
+    )]
+    url: String,
+    /// How results are printed on stdout.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    output: backstop_index::cli::Output,
+    #[command(flatten)]
+    index: backstop_index::cli::IndexArgs,
 }
 
 /// How sure a cluster must be of what it says.
@@ -58,6 +81,9 @@ struct ServeArgs {
     /// The index, which `backstop index` writes: history is read from it.
     #[arg(long, env = "BACKSTOP_INDEX", value_name = "FILE")]
     database: Option<PathBuf>,
+    /// Write the index, too: what is new on the chain is read into it, at finalized.
+    #[arg(long, requires = "database")]
+    follow: bool,
     /// Limit the rate of requests on this machine, too.
     #[arg(long)]
     limit: bool,
@@ -85,6 +111,8 @@ enum Failed {
     Listen(SocketAddr, std::io::Error),
     #[error("the page needs names to answer to, as others than this machine can reach {0}: --host NAME")]
     NoHost(SocketAddr),
+    #[error("the index: {0}")]
+    Index(#[from] backstop_index::IndexError),
     #[error(transparent)]
     System(#[from] std::io::Error),
 }
@@ -94,6 +122,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let ran = match Arguments::parse().command {
         Command::Serve(args) => serve(&args),
+        Command::Index(args) => index(&args),
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,
@@ -104,14 +133,56 @@ fn main() -> ExitCode {
     }
 }
 
+/// The URL of a cluster.
+fn cluster(given: &str) -> Result<&str, Failed> {
+    let url = url_of(given);
+    let is_url = url.starts_with("http://") || url.starts_with("https://");
+    if is_url { Ok(url) } else { Err(Failed::NoCluster(redact::shown(url))) }
+}
+
+fn index(args: &HistoryArgs) -> Result<(), Failed> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.spawn({
+        let stop = Arc::clone(&stop);
+        async move {
+            stopped(false).await;
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    let watcher: Watcher = Arc::new(|host: &str| tracing::warn!(host, "an answer takes long"));
+    let url = cluster(&args.url)?.to_owned();
+    let settings = backstop_index::cli::Settings { url, output: args.output, stop, watcher: Some(watcher) };
+    let ran = backstop_index::cli::run(&args.index, &settings);
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    Ok(ran?)
+}
+
+/// Reads what is new into the index, again and again, until told to stop.
+fn follow(url: String, file: PathBuf, every: Duration, stop: Arc<AtomicBool>) {
+    let node = RpcCluster::new(&url, CommitmentConfig::finalized()).stopped_by(Arc::clone(&stop));
+    let options = backstop_index::Options { stop: Some(&stop), ..backstop_index::Options::default() };
+    while !stop.load(Ordering::Relaxed) {
+        let read = backstop_index::Database::open(&file)
+            .map_err(backstop_index::IndexError::from)
+            .and_then(|mut database| backstop_index::follow(&mut database, &node, &options));
+        match read {
+            Ok(progress) => tracing::debug!(events = progress.events, "the index is up to date"),
+            Err(why) if !stop.load(Ordering::Relaxed) => tracing::warn!(%why, "the index was not brought up to date"),
+            Err(_) => {}
+        }
+        let waited = Instant::now();
+        while waited.elapsed() < every && !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
 fn serve(args: &ServeArgs) -> Result<(), Failed> {
     if !args.listen.ip().is_loopback() && args.hosts.is_empty() {
         return Err(Failed::NoHost(args.listen));
     }
-    let url = url_of(&args.url);
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        return Err(Failed::NoCluster(redact::shown(url)));
-    }
+    let url = cluster(&args.url)?;
     let commitment = match args.commitment {
         Some(Commitment::Processed) => CommitmentConfig::processed(),
         Some(Commitment::Confirmed) => CommitmentConfig::confirmed(),
@@ -135,6 +206,11 @@ fn serve(args: &ServeArgs) -> Result<(), Failed> {
         ..Settings::default()
     };
     let until_stdin_ends = args.until_stdin_ends;
+    let stop = Arc::new(AtomicBool::new(false));
+    let follower = args.database.clone().filter(|_| args.follow).map(|file| {
+        let (url, every, stop) = (url.to_owned(), args.refresh, Arc::clone(&stop));
+        std::thread::spawn(move || follow(url, file, every, stop))
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let served = runtime.block_on(async move {
         let listen = settings.listen;
@@ -147,6 +223,11 @@ fn serve(args: &ServeArgs) -> Result<(), Failed> {
     });
     // A request of a node that does not answer is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
+    stop.store(true, Ordering::Relaxed);
+    if let Some(follower) = follower {
+        // What it was writing is whole, or is as if it had never begun.
+        let _ = follower.join();
+    }
     served
 }
 

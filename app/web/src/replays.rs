@@ -2,7 +2,7 @@
 //!
 //! A replay takes a second or so. It is worked out once for each condition, away from whoever asks for a page.
 
-use backstop::peril::evidence::{Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Terms, TermsInput};
 use backstop_client::price_account::Price;
 use backstop_sandbox::demo::prices;
 use backstop_sandbox::replay::{self, Replay};
@@ -81,14 +81,10 @@ fn rows() -> Vec<Price> {
 /// The terms as a new condition states them.
 fn input(terms: &Terms) -> Option<TermsInput> {
     let seconds = |seconds: u64| u32::try_from(seconds).ok();
-    let severity = match terms.payout() {
-        Severity::Binary => Severity::Binary,
-        linear @ Severity::Linear { .. } => linear,
-    };
     Some(TermsInput {
         threshold: terms.threshold,
         recovery: terms.recovery,
-        severity,
+        severity: terms.payout(),
         duration_seconds: seconds(terms.duration_seconds())?,
         slot_seconds: terms.slot_seconds,
         tolerance_seconds: seconds(terms.tolerance_seconds())?,
@@ -102,6 +98,7 @@ fn input(terms: &Terms) -> Option<TermsInput> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use backstop::peril::evidence::Severity;
 
     #[test]
     fn every_price_is_shown_until_the_next_and_times_never_fall() {

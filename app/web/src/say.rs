@@ -24,19 +24,26 @@ impl Asset {
         Self { decimals, label: harmless(label) }
     }
 
-    /// An amount in words, exact.
+    /// An amount in words: cut to hundredths, and exact if it is less than one.
     pub fn text(&self, units: u64) -> String {
+        format!("{} {}", self.short(units), self.label)
+    }
+
+    /// The same without the asset's name.
+    pub fn short(&self, units: u64) -> String {
+        let hundredth = 10u64.checked_pow(u32::from(self.decimals).saturating_sub(2)).unwrap_or(u64::MAX);
+        let is_small = units > 0 && units < hundredth;
+        if is_small { text::tidy_amount(units, self.decimals) } else { text::amount(units, self.decimals) }
+    }
+
+    /// An amount in words, exact.
+    pub fn exact(&self, units: u64) -> String {
         format!("{} {}", text::tidy_amount(units, self.decimals), self.label)
     }
 
-    /// An amount in words, cut to hundredths.
-    pub fn short(&self, units: u64) -> String {
-        text::amount(units, self.decimals)
-    }
-
-    /// An amount that a command prints in a field.
+    /// An amount that a command prints in a field. The element's value is exact.
     pub fn amount(&self, field: &str, units: u64) -> Markup {
-        html! { data.number value=(units) data-field=(field) { (text::tidy_amount(units, self.decimals)) " " bdi { (self.label) } } }
+        html! { data.number value=(units) data-field=(field) { (self.short(units)) " " bdi { (self.label) } } }
     }
 }
 
@@ -73,6 +80,11 @@ pub fn moment(field: &str, unix: i64, now: i64) -> Markup {
 /// An address in full, which breaks where it must.
 pub fn address(text: &str) -> Markup {
     html! { code.address translate="no" { (text) } }
+}
+
+/// A hash that a command prints in a field.
+pub fn hash(field: &str, hex: &str) -> Markup {
+    html! { data value=(hex) data-field=(field) { (address(hex)) } }
 }
 
 /// An address in short, with all of it for whoever points at it.

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod audit;
+mod companion;
 pub mod completion;
 pub mod context;
 pub mod cover;
@@ -14,6 +15,7 @@ pub mod init;
 pub mod localnet;
 pub mod metadata;
 pub mod migrate;
+pub mod page;
 pub mod pool;
 pub mod product;
 pub mod program;
@@ -49,6 +51,7 @@ pub enum Command {
     #[command(subcommand, after_help = "Example:\n  backstop crank run --once")]
     Crank(crank::CrankCommand),
     Demo(demo::DemoArgs),
+    Index(page::IndexArgs),
     Init(init::InitArgs),
     Localnet(localnet::LocalnetArgs),
     /// The files that wallets show of covers and shares.
@@ -71,6 +74,7 @@ pub enum Command {
     #[command(subcommand, after_help = "Example:\n  backstop protocol show")]
     Protocol(protocol::ProtocolCommand),
     Send(send::SendArgs),
+    Serve(page::ServeArgs),
     /// Conditions on oracle prices, and the evidence shown for them.
     #[command(subcommand, after_help = "Example:\n  backstop trigger show PRODUCT")]
     Trigger(trigger::TriggerCommand),
@@ -95,6 +99,7 @@ impl Command {
             Self::Cover(command) => command.run(context),
             Self::Crank(command) => command.run(context),
             Self::Demo(args) => demo::run(&args, output),
+            Self::Index(args) => page::index(&args, context),
             Self::Init(args) => init::run(&args, context),
             Self::Metadata(command) => command.run(context),
             Self::Migrate(args) => migrate::run(&args, context),
@@ -104,6 +109,7 @@ impl Command {
             Self::Program(command) => command.run(context),
             Self::Protocol(command) => command.run(context),
             Self::Send(args) => send::run(&args, context),
+            Self::Serve(args) => page::serve(&args, context),
             Self::Trigger(command) => command.run(context),
             Self::Incident(command) => command.run(context),
             Self::Treaty(command) => command.run(context),

@@ -17,6 +17,7 @@ mod machine;
 mod migrate;
 mod numbers;
 mod oversight;
+mod page;
 mod payout;
 mod plans;
 mod pool;

@@ -118,7 +118,7 @@ fn trigger_event(trigger: &TriggerReport) -> i64 {
 }
 
 fn under_way(look: &Look, case: &Case, incident: &Incident, asset: &Asset, now: i64) -> Result<Markup, PageError> {
-    let shown = IncidentReport::read(&look.chain, case, incident, now)?;
+    let shown = IncidentReport::read_some(&look.chain, case, incident, MOST_SHOWN, now)?;
     let summary = &shown.summary;
     let state = match (summary.state, summary.crisis, shown.crisis_closed) {
         (_, 0, _) => "Nothing is due for a loss.".to_owned(),
@@ -180,7 +180,7 @@ fn waterfall(shown: &IncidentReport, asset: &Asset) -> Markup {
         asset.text(summary.paid),
     );
     let mut rows: Vec<Vec<String>> =
-        bars.iter().map(|(name, _, units, _)| vec![(*name).into(), asset.text(*units)]).collect();
+        bars.iter().map(|(name, _, units, _)| vec![(*name).into(), asset.exact(*units)]).collect();
     rows.extend(shown.treaties.iter().map(|treaty| {
         let paid = format!("{} of {} paid, {}", asset.text(treaty.paid), asset.text(treaty.owed), treaty.state);
         vec![format!("{} {}", treaty.kind, treaty.treaty), paid]
@@ -200,7 +200,6 @@ fn covers(shown: &IncidentReport, asset: &Asset) -> Markup {
     let rows: Vec<Vec<Markup>> = shown
         .covers
         .iter()
-        .take(MOST_SHOWN)
         .map(|cover| {
             vec![
                 say::short(&cover.cover),
@@ -218,7 +217,7 @@ fn covers(shown: &IncidentReport, asset: &Asset) -> Markup {
             h2 id="covers" { "Its covers" }
             @if rows.is_empty() { p { "None is due anything." } } @else {
                 (chart::listing("Covers that the event concerns", &["Cover", "Insured", "Claim", "Due", "Paid", "Paid if settled now", ""], &rows))
-                (more(rows.len(), shown.covers.len(), &format!("backstop incident show {} --output json", shown.summary.product)))
+                (more(rows.len(), shown.covers_open + shown.covers_settled, &format!("backstop incident show {} --output json", shown.summary.product)))
             }
         }
     }

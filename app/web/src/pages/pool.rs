@@ -89,7 +89,7 @@ fn layers(shown: &PoolReport, asset: &Asset) -> Markup {
                     title: "Capital by layer",
                     description,
                     header: &["Layer", "Capital"],
-                    rows: parts.iter().map(|(name, units, _)| vec![(*name).into(), asset.text(*units)]).collect(),
+                    rows: parts.iter().map(|(name, units, _)| vec![(*name).into(), asset.exact(*units)]).collect(),
                 },
                 &parts.map(|(name, units, class)| Part { name: name.into(), says: asset.text(units), units, class }),
             ))
@@ -247,7 +247,7 @@ fn capital(shown: &PoolReport, asset: &Asset) -> Markup {
                     title: "Capital and what it stands behind",
                     description,
                     header: &["", "Amount"],
-                    rows: bars.iter().map(|(name, _, units, _)| vec![(*name).into(), asset.text(*units)]).collect(),
+                    rows: bars.iter().map(|(name, _, units, _)| vec![(*name).into(), asset.exact(*units)]).collect(),
                 },
                 &bars.map(|(name, _, length, class)| Bar { name: name.into(), says: asset.text(length), from: 0, length, class }),
             ))
@@ -299,7 +299,7 @@ fn stress_test(stress: Option<Stress>, asset: &Asset) -> Markup {
                             title: "Who bears the loss",
                             description,
                             header: &["Layer", "Loss"],
-                            rows: bars.iter().map(|(name, units, ..)| vec![(*name).into(), asset.text(*units)]).collect(),
+                            rows: bars.iter().map(|(name, units, ..)| vec![(*name).into(), asset.exact(*units)]).collect(),
                         },
                         &bars.map(|(name, length, from, class)| Bar { name: name.into(), says: asset.text(length), from, length, class }),
                     ))
@@ -328,7 +328,7 @@ fn exits(shown: &PoolReport, asset: &Asset, now: i64) -> Markup {
         section aria-labelledby="exits" {
             h2 id="exits" { "Exit queue" }
             p {
-                "Leaving takes " (text::duration(shown.cooldown_seconds.into())) " and then until the next midnight UTC; the \
+                "Leaving takes " (text::span(shown.cooldown_seconds.into())) " and then until the next midnight UTC; the \
                  days are paid in their order, as capital is free. Until it is paid a ticket bears losses and earns nothing."
             }
             @if rows.is_empty() { p { "Nobody waits to leave." } } @else {

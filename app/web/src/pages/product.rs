@@ -62,8 +62,8 @@ fn wording(uri: &str, sha256: &str) -> Markup {
                  page does not fetch it: fetch it yourself and compare."
             }
             (say::facts(&[
-                ("Where NFTs link to", html! { code.address data-field="uri" { (say::harmless(uri)) } }),
-                ("Sha-256 of the wording", html! { code.address data-field="wording_sha256" { (sha256) } }),
+                ("Where NFTs link to", html! { code.address { (say::harmless(uri)) } }),
+                ("Sha-256 of the wording", say::hash("wording_sha256", sha256)),
             ]))
         }
     }
@@ -176,12 +176,12 @@ fn price_of(
                         title: "What the premium is made of",
                         description,
                         header: &["Part", "Premium"],
-                        rows: rows.iter().map(|(name, units, _)| vec![(*name).into(), asset.text(*units)]).collect(),
+                        rows: rows.iter().map(|(name, units, _)| vec![(*name).into(), asset.exact(*units)]).collect(),
                     },
                     &rows.map(|(name, units, class)| Part { name: name.into(), says: asset.text(units), units, class }),
                 ))
             } @else if let Some(reason) = &shown.summary.reason {
-                p { "Nothing is sold now: " (reason) "." }
+                p { "Nothing is sold now. " (reason) "." }
             } @else {
                 p { "Nothing is sold now." }
             }

@@ -88,7 +88,7 @@ fn tower(pool: &PoolSummary, treaties: &[(OpenTreaty, TreatyReport)], pools: &BT
     );
     let rows = storeys.iter().chain(&beside).map(|storey| {
         let top = storey.from.saturating_add(storey.height);
-        vec![storey.name.clone(), asset.text(storey.from), asset.text(top), asset.text(storey.used)]
+        vec![storey.name.clone(), asset.exact(storey.from), asset.exact(top), asset.exact(storey.used)]
     });
     html! {
         section aria-labelledby=(heading) {

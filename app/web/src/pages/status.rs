@@ -138,8 +138,8 @@ fn program(look: &Look) -> Markup {
                     }
                     (say::facts(&[
                         ("Program", say::address(&report.program)),
-                        ("Deployed sha-256", html! { code.address data-field="deployed_sha256" { (report.deployed_sha256) } }),
-                        ("Expected sha-256", html! { code.address data-field="expected_sha256" { (report.expected_sha256) } }),
+                        ("Deployed sha-256", say::hash("deployed_sha256", &report.deployed_sha256)),
+                        ("Expected sha-256", say::hash("expected_sha256", &report.expected_sha256)),
                         ("Deployed in slot", say::count("slot", report.slot)),
                         ("Can be replaced by", html! { @match &report.upgrade_authority { Some(key) => (say::address(key)), None => "nobody" } }),
                         ("Published IDL", html! { (report.idl) }),

@@ -83,16 +83,19 @@ fn every_page_has_its_landmarks_and_works_without_a_script_of_its_own() {
         }
         let attributes = html.split('<').filter_map(|tag| tag.split_once('>').map(|(tag, _)| tag));
         for tag in attributes {
-            assert!(!tag.contains(" on"), "{path}: {tag}");
+            let names = tag.split('"').step_by(2).flat_map(str::split_whitespace);
+            assert!(!names.into_iter().any(|name| name.starts_with("on")), "{path}: {tag}");
         }
     }
 }
 
 #[test]
 fn every_picture_has_a_title_a_description_and_a_table() {
-    let stage = Stage::struck();
     let mut pictures = 0;
-    for path in stage.paths() {
+    for (stage, path) in [Stage::calm(), Stage::struck()]
+        .iter()
+        .flat_map(|stage| stage.paths().into_iter().map(move |path| (stage, path)))
+    {
         let html = stage.page.shown(&path);
         for figure in html.split("<svg").skip(1) {
             let (svg, rest) = figure.split_once("</svg>").expect("it ends");

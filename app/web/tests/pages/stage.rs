@@ -142,6 +142,8 @@ pub struct Stage {
     pub holder: Pubkey,
     /// Whoever holds shares and a ticket.
     pub staker: Pubkey,
+    /// Whether the event happened.
+    pub is_struck: bool,
     files: TempDir,
 }
 
@@ -157,7 +159,9 @@ impl Stage {
     }
 
     fn new(struck: bool) -> Self {
-        let scene = Scene::on(World::new());
+        let world = World::new();
+        world.cluster.record();
+        let scene = Scene::on(world);
         let other = scene.second_group();
         let now = scene.world.now();
         let [layer, share] = scene.in_force([
@@ -187,7 +191,7 @@ impl Stage {
         let (pool, holder, staker) = (scene.cedant, holder.id(), staker.id());
         let scene = Arc::new(SharedCluster::of(scene, |scene| &scene.world.cluster));
         let page = Page::on(scene.clone(), Settings { database: Some(file), ..settings() });
-        Self { page, scene, pool, product, other, holder, staker, files }
+        Self { page, scene, pool, product, other, holder, staker, is_struck: struck, files }
     }
 
     /// All paths of pages.

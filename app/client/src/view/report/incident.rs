@@ -263,23 +263,45 @@ pub struct CoverClaim {
 }
 
 impl IncidentReport {
-    /// A case's incident at `now`.
+    /// A case's incident at `now`, with all its covers.
     ///
     /// Errors: an account cannot be read, or the cluster does not answer.
     pub fn read(cluster: &dyn Cluster, case: &Case, incident: &Incident, now: i64) -> Result<Self, AccountError> {
+        Self::read_some(cluster, case, incident, usize::MAX, now)
+    }
+
+    /// The same with the first of its covers, so many at most; all are counted.
+    ///
+    /// Errors: those of [`Self::read`].
+    pub fn read_some(
+        cluster: &dyn Cluster,
+        case: &Case,
+        incident: &Incident,
+        most: usize,
+        now: i64,
+    ) -> Result<Self, AccountError> {
         let pool = &case.product.pool;
-        let covers: Vec<CoverClaim> =
-            case.covers(cluster)?.iter().filter_map(|(key, cover)| cover_row(*key, cover, incident)).collect();
-        let open: Vec<&CoverClaim> = covers.iter().filter(|cover| !cover.settled).collect();
-        let open_cover = open.first().and_then(|cover| cover.cover.parse().ok());
-        let covers_open = open.len();
+        let in_full = Incident { reserve: incident.gross, ..incident.clone() };
+        let (mut covers, mut covers_open, mut covers_settled, mut open_cover) = (Vec::new(), 0, 0, None);
+        for (key, cover) in case.covers(cluster)? {
+            let Some(due) = due(&cover, &in_full) else { continue };
+            if cover.state == CoverState::Settled {
+                covers_settled += 1;
+            } else {
+                covers_open += 1;
+                open_cover = open_cover.or(Some(key));
+            }
+            if covers.len() < most {
+                covers.push(claim(key, &cover, incident, &due));
+            }
+        }
         Ok(Self {
             summary: IncidentSummary::of(case.product.keys.incident(), incident, &case.product.state, pool),
             crisis_closed: case.crisis.as_ref().is_some_and(|crisis| crisis.closed),
             treaties: treaties(cluster, incident)?,
             losses: losses(case, incident, now),
             covers_open,
-            covers_settled: covers.len() - covers_open,
+            covers_settled,
             covers,
             sums_left: incident.sums_left,
             premiums_left: incident.premiums_left,
@@ -345,25 +367,29 @@ fn losses(case: &Case, incident: &Incident, now: i64) -> Option<Losses> {
     Some(Losses::from(&losses))
 }
 
-fn cover_row(address: Pubkey, cover: &Cover, incident: &Incident) -> Option<CoverClaim> {
-    let in_full = Incident { reserve: incident.gross, ..incident.clone() };
-    // What it was due is asked as if nothing of it were paid yet.
+/// What a cover is due of an incident that was given all; `None` if the event does not concern it.
+fn due(cover: &Cover, in_full: &Incident) -> Option<Payout> {
+    // It is asked as if nothing of it were paid yet.
     let unpaid = Cover { paid: 0, state: CoverState::Active, ..cover.clone() };
-    let Payout { claim, amount, refund, .. } = in_full.payout(&unpaid).ok()?;
+    in_full.payout(&unpaid).ok()
+}
+
+/// A cover in an incident.
+fn claim(address: Pubkey, cover: &Cover, incident: &Incident, due: &Payout) -> CoverClaim {
     let paid_now = incident.payout(cover).ok().and_then(|payout| payout.total());
-    Some(CoverClaim {
+    CoverClaim {
         cover: address.to_string(),
         mint: cover.mint.to_string(),
         sum_insured: cover.sum_insured,
         premium: cover.premium,
-        claim: match claim {
+        claim: match due.claim {
             Claim::Loss => "loss",
             Claim::Refund => "refund",
         },
-        due: amount.saturating_add(refund),
+        due: due.amount.saturating_add(due.refund),
         paid: cover.paid,
         payout: paid_now.unwrap_or_default(),
-        refund,
+        refund: due.refund,
         settled: cover.state == CoverState::Settled,
-    })
+    }
 }
