@@ -292,6 +292,20 @@ fn a_node_that_does_not_answer_is_no_answer() {
     assert_eq!(ended["status"], "confirmed", "it was sent again: {ended}");
 }
 
+#[test]
+fn the_script_is_short_and_puts_nothing_into_a_page_but_text() {
+    let script = backstop_web::assets::WALLET;
+    assert!(script.lines().count() <= 200);
+    for way in
+        ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "srcdoc", "import("]
+    {
+        assert!(!script.contains(way), "{way}");
+    }
+    let booth = Booth::open();
+    let (status, served) = booth.page.get("/assets/wallet.js");
+    assert_eq!((status, served.as_str()), (200, Some(script)));
+}
+
 /// A cluster that is asked in the middle of an act what it does not know.
 struct Liar {
     cluster: SharedCluster,

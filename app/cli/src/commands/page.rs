@@ -16,8 +16,9 @@ pub const BUILD: &str = "cargo build --locked -p backstop-web";
 /// Serve the page: pools, covers and claims to read, and transactions for wallets to sign.
 ///
 /// It takes --listen ADDRESS (127.0.0.1:8080), --host NAME for each name under which others reach it, --database FILE for
-/// the history, --follow to write that history too, --refresh DURATION, --limit, --behind-proxy: `backstop-page serve
-/// --help` explains them. The cluster is that of --url, as of every command. It holds no key.
+/// the history, --follow to write that history too, --refresh DURATION, --limit, --behind-proxy, --actions for Solana
+/// Actions, --metadata DIR for the files of `backstop metadata build`: `backstop-page serve --help` explains them. The
+/// cluster is that of --url, as of every command. It holds no key.
 ///
 /// The page takes long to compile, so it is a binary of its own, backstop-page, beside this one or on the PATH.
 #[derive(Args, Clone, Debug)]
