@@ -367,10 +367,8 @@ impl Cluster for Liar {
 #[test]
 fn of_a_node_that_lies_or_says_nothing_the_page_knows_nothing() {
     for of_another in [true, false] {
-        let (cluster, shop) = SharedCluster::start(|| {
-            let (world, shop) = shop();
-            (world.cluster, shop)
-        });
+        let (world, shop) = shop();
+        let cluster = SharedCluster::new(world.cluster);
         let page = Page::on(Arc::new(Liar { cluster, of_another }), Settings::default());
         let key = &shop.person.key;
         let body = json!({ "act": "buy", "wallet": key.pubkey().to_string(), "sum": "10", "days": "30",

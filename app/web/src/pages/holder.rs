@@ -113,7 +113,7 @@ pub async fn page(State(site): State<Site>, Path(text): Path<String>) -> Result<
                             ("Taken", asset.amount("claimed", ticket.claimed)),
                             ("Ticket", say::address(&ticket.ticket)),
                         ]))
-                        @if let Ok(key) = ticket.ticket.parse() { (forms::on_ticket(&look.chain, &key)) }
+                        (forms::on_ticket(ticket))
                     }
                 }
             }

@@ -6,11 +6,11 @@
 use crate::chain::Frozen;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{Access, CoverRequest, Product, ProductState, get_text};
-use backstop_client::account;
 use backstop_client::act::{Hinted, Quoted, ask};
 use backstop_client::quote::Market;
 use backstop_client::units::{Amount, whole};
 use backstop_client::view::cover::Standing;
+use backstop_client::view::report::TicketRow;
 use backstop_client::view::{self, OpenCover, OpenPool, OpenProduct};
 use maud::{Markup, html};
 use std::collections::HashMap;
@@ -201,15 +201,17 @@ pub fn on_cover(chain: &Frozen, cover: &Pubkey) -> Markup {
     form(act, label, fields, &format!("backstop {command} {cover}"))
 }
 
-/// On a holder's page, beside an exit ticket: to take the money, to stay.
-pub fn on_ticket(chain: &Frozen, ticket: &Pubkey) -> Markup {
-    if account::fetch::<backstop::state::ExitTicket>(chain, ticket).is_err() {
-        return html! {};
-    }
+/// On a holder's page, beside an exit ticket: to take the money, to stay with what still waits.
+pub fn on_ticket(ticket: &TicketRow) -> Markup {
+    let TicketRow { ticket, open, claimable, .. } = ticket;
     let fields = || html! { input type="hidden" name="ticket" value=(ticket); };
     html! {
-        (form("claim", "Take what was paid", fields(), &format!("backstop pool exit claim {ticket}")))
-        (form("stay", "Stay with the rest", fields(), &format!("backstop pool exit cancel {ticket}")))
+        @if *claimable > 0 {
+            (form("claim", "Take what was paid", fields(), &format!("backstop pool exit claim {ticket}")))
+        }
+        @if *open > 0 {
+            (form("stay", "Stay with what waits", fields(), &format!("backstop pool exit cancel {ticket}")))
+        }
     }
 }
 
