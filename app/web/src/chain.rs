@@ -10,7 +10,9 @@ use backstop::state::{Pool, Product, Trigger};
 use backstop_client::account::Decode;
 use backstop_client::address;
 use backstop_client::cluster::{Blockhash, Cluster, ClusterError, Outcome};
+use backstop_client::deployment;
 use backstop_client::view;
+use backstop_client::view::report::ProgramReport;
 use solana_sdk::account::Account;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::VersionedTransaction;
@@ -108,6 +110,22 @@ pub struct Reading {
     pub at: Instant,
     /// Why they were not read again since, if that was tried.
     pub failure: Option<Failure>,
+    /// The deployed program, compared with the one that this page was built with.
+    pub program: Program,
+}
+
+/// What is known of the deployed program.
+#[derive(Clone, Debug, Default)]
+pub enum Program {
+    /// Nothing: it was not read yet.
+    #[default]
+    Unread,
+    /// It could not be read, in the node's words.
+    Failed(String),
+    /// It is not deployed by the upgradeable loader, and cannot be compared.
+    Incomparable,
+    /// The comparison.
+    Compared(Arc<ProgramReport>),
 }
 
 impl Reading {
@@ -117,10 +135,16 @@ impl Reading {
     }
 }
 
+/// For how long a comparison of the program holds: reading it takes most of a megabyte.
+const COMPARED_FOR: Duration = Duration::from_secs(300);
+
 #[derive(Default)]
 struct Latest {
     read: Option<(Arc<Snapshot>, Instant)>,
     failure: Option<Failure>,
+    program: Program,
+    /// When the program was compared last.
+    compared: Option<Instant>,
 }
 
 /// The chain, read in the background. The thread ends with the last clone of this.
@@ -175,9 +199,9 @@ impl Chain {
     /// Errors: [`PageError::NotRead`], if nothing was yet.
     pub fn reading(&self) -> Result<Reading, PageError> {
         let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
-        let failure = latest.failure.clone();
+        let (failure, program) = (latest.failure.clone(), latest.program.clone());
         match &latest.read {
-            Some((snapshot, at)) => Ok(Reading { snapshot: Arc::clone(snapshot), at: *at, failure }),
+            Some((snapshot, at)) => Ok(Reading { snapshot: Arc::clone(snapshot), at: *at, failure, program }),
             None => Err(PageError::NotRead { why: failure.map(|failure| failure.why) }),
         }
     }
@@ -185,16 +209,31 @@ impl Chain {
 
 fn read(node: &Node, latest: &RwLock<Latest>) {
     let read = Snapshot::read(&**node);
-    let mut latest = latest.write().unwrap_or_else(PoisonError::into_inner);
-    match read {
-        Ok(snapshot) => *latest = Latest { read: Some((Arc::new(snapshot), Instant::now())), failure: None },
-        Err(why) => {
-            let since = latest.failure.as_ref().map_or_else(Instant::now, |failure| failure.since);
-            let why = why.to_string();
-            tracing::warn!(%why, "the chain was not read");
-            latest.failure = Some(Failure { why, since });
+    {
+        let mut latest = latest.write().unwrap_or_else(PoisonError::into_inner);
+        match read {
+            Ok(snapshot) => (latest.read, latest.failure) = (Some((Arc::new(snapshot), Instant::now())), None),
+            Err(why) => {
+                let since = latest.failure.as_ref().map_or_else(Instant::now, |failure| failure.since);
+                let why = why.to_string();
+                tracing::warn!(%why, "the chain was not read");
+                latest.failure = Some(Failure { why, since });
+                return;
+            }
+        }
+        if latest.compared.is_some_and(|at| at.elapsed() < COMPARED_FOR) {
+            return;
         }
     }
+    let program = match ProgramReport::read(&**node, deployment::committed_code()) {
+        Ok(Some(report)) => Program::Compared(Arc::new(report)),
+        Ok(None) => Program::Incomparable,
+        Err(why) => Program::Failed(why.to_string()),
+    };
+    let mut latest = latest.write().unwrap_or_else(PoisonError::into_inner);
+    // What failed is tried again with the next reading.
+    latest.compared = (!matches!(program, Program::Failed(_))).then(Instant::now);
+    latest.program = program;
 }
 
 /// A snapshot as a cluster, for the client's views: they read it as they read a node.

@@ -177,6 +177,8 @@ pub struct OverTime<'a> {
     pub levels: Vec<(u64, String, &'static str)>,
     /// Times that are marked over the whole height: from, to, and what they are.
     pub bands: Vec<(i64, i64, &'static str)>,
+    /// The least that the scale spans: what is smaller looks small.
+    pub least_span: u64,
     /// A value in words.
     pub says: &'a dyn Fn(u64) -> String,
 }
@@ -191,6 +193,8 @@ pub fn over_time(figure: &Figure<'_>, chart: &OverTime<'_>) -> Markup {
         of_lines.chain(chart.levels.iter().map(|level| level.0))
     };
     let (least, most) = (values().min().unwrap_or(0), values().max().unwrap_or(1));
+    let missing = chart.least_span.saturating_sub(most.saturating_sub(least));
+    let (least, most) = (least.saturating_sub(missing / 2), most.saturating_add(missing.div_ceil(2)));
     let margin = (most.saturating_sub(least) / 12).max(1);
     let (least, most) = (least.saturating_sub(margin), most.saturating_add(margin));
     let (begin, end) = chart.span;

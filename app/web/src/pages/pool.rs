@@ -10,6 +10,7 @@ use crate::sign::forms;
 use crate::site::Site;
 use anchor_lang::prelude::Pubkey;
 use axum::extract::{Path, Query, State};
+use backstop::constants::SHARE_EXTRA_DECIMALS;
 use backstop::state::{Pool, Tranche};
 use backstop_client::text;
 use backstop_client::view::report::{PoolReport, TrancheReport};
@@ -47,7 +48,7 @@ pub async fn page(
             }
             (layers(&shown, &asset))
             (tranches(&shown, &asset))
-            (share_prices(look, &key, now))
+            (share_prices(look, &key, &shown.summary.tranches, now))
             (capital(&shown, &asset))
             (stress_test(stress::largest_group(&open.state, now), &asset))
             (forms::stake(&look.chain, &key, &query))
@@ -141,7 +142,7 @@ fn capital_letter(name: &str) -> String {
 }
 
 /// Share prices by day, with what was lost beside them.
-fn share_prices(look: &Look, key: &Pubkey, now: i64) -> Markup {
+fn share_prices(look: &Look, key: &Pubkey, tranches: &[TrancheReport; 2], now: i64) -> Markup {
     let from = now.saturating_sub(DAYS_BACK);
     let to = now.saturating_add(1);
     let past = look.past(|database| {
@@ -159,12 +160,28 @@ fn share_prices(look: &Look, key: &Pubkey, now: i64) -> Markup {
                         p.alarm { "Events of this pool are missing in the index: what follows may be wrong until they are repaired. " a href="/status" { "Which ones" } }
                     }
                     @if junior.is_empty() { p.note { "The index has nothing of this pool yet." } }
-                    @else { (share_picture(&junior, &senior, &losses, now)) }
+                    @else { (share_picture(&with_now(junior, &tranches[0], now), &with_now(senior, &tranches[1], now), &losses, now)) }
                 }
                 _ => (quiet),
             }
         }
     }
+}
+
+/// The prices by day, and that of now, which has what was earned since.
+fn with_now(mut prices: Vec<SharePrice>, tranche: &TrancheReport, now: i64) -> Vec<SharePrice> {
+    let (assets, shares) = (tranche.assets, tranche.shares);
+    let scale = 1_000_000_000 * 10u128.pow(SHARE_EXTRA_DECIMALS.into());
+    let price = u128::from(assets).checked_mul(scale).and_then(|scaled| scaled.checked_div(shares.into()));
+    let series = prices.last().map_or(0, |last| last.series);
+    prices.push(SharePrice {
+        start: now,
+        assets,
+        shares,
+        series,
+        price_e9: price.and_then(|price| u64::try_from(price).ok()),
+    });
+    prices
 }
 
 fn share_picture(junior: &[SharePrice], senior: &[SharePrice], losses: &[Loss], now: i64) -> Markup {
@@ -210,6 +227,7 @@ fn share_picture(junior: &[SharePrice], senior: &[SharePrice], losses: &[Loss], 
             lines: vec![line(junior, Tranche::Junior, "junior"), line(senior, Tranche::Senior, "senior")],
             levels: Vec::new(),
             bands: losses.iter().map(|loss| (loss.start, loss.start.saturating_add(86_400), "loss")).collect(),
+            least_span: 10_000_000,
             says: &|price| price_e9(price).get(..6).unwrap_or_default().to_owned(),
         },
     )

@@ -316,6 +316,7 @@ fn picture(trigger: &TriggerReport, history: Option<&PriceHistory>, now: i64) ->
                 ),
             ],
             bands,
+            least_span: 1_000_000,
             says: &|value| text::price(value).get(..6).unwrap_or_default().to_owned(),
         },
     )

@@ -1,6 +1,7 @@
 //! Status: how old what counts is, who turned the crank, which program runs, and what is missing in the history.
 
 use super::{Look, show, silence};
+use crate::chain::Program;
 use crate::chart;
 use crate::error::PageError;
 use crate::layout::Place;
@@ -8,18 +9,13 @@ use crate::say;
 use crate::site::Site;
 use axum::extract::State;
 use backstop::state::{Pool, Product, Protocol, Trigger};
-use backstop_client::deployment;
 use backstop_client::text;
 use backstop_client::view::label;
-use backstop_client::view::report::{ProgramReport, ProtocolReport};
+use backstop_client::view::report::ProtocolReport;
 use backstop_client::view::trigger::phase;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-/// For how long a comparison of the program holds: reading it takes most of a megabyte.
-const COMPARED_FOR: Duration = Duration::from_secs(300);
 /// After that long without a price or a step somebody should look.
 const LATE: i64 = 3_600;
 
@@ -110,28 +106,15 @@ fn cranks(look: &Look, now: i64) -> Markup {
     }
 }
 
-/// The comparison of the deployed program, which is made anew from time to time.
-fn compared(look: &Look) -> Result<Option<ProgramReport>, PageError> {
-    static LAST: Mutex<Option<(Instant, Option<ProgramReport>)>> = Mutex::new(None);
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((at, report)) = &*last
-        && at.elapsed() < COMPARED_FOR
-    {
-        return Ok(report.clone());
-    }
-    let report = ProgramReport::read(&look.chain, deployment::committed_code())?;
-    *last = Some((Instant::now(), report.clone()));
-    Ok(report)
-}
-
 fn program(look: &Look) -> Markup {
     html! {
         section aria-labelledby="program" {
             h2 id="program" { "Program" }
-            @match compared(look) {
-                Err(why) => p.alarm { "The program was not read: " (why) "." },
-                Ok(None) => p.alarm { "The program is not deployed by the upgradeable loader: it cannot be compared." },
-                Ok(Some(report)) => {
+            @match &look.reading.program {
+                Program::Unread => p.note { "It was not read yet." },
+                Program::Failed(why) => p.alarm { "The program was not read: " (why) "." },
+                Program::Incomparable => p.alarm { "The program is not deployed by the upgradeable loader: it cannot be compared." },
+                Program::Compared(report) => {
                     p {
                         @if report.same { strong.good { "Verified: " } "the deployed program is the one that this page was built with." }
                         @else { strong.bad { "Another program is deployed " } "than the one that this page was built with." }
@@ -192,7 +175,7 @@ fn index(look: &Look, now: i64) -> Markup {
                 @if gaps.is_empty() && unread.is_empty() { p { strong.good { "Whole: " } "nothing is known to be missing." } }
                 (say::facts(&[
                     ("Newest", html! { @match &newest { Some(newest) => { (text::moment_from(newest.time, now)) ", slot " (text::thousands(newest.slot)) }, None => "nothing was read yet" } }),
-                    ("Nothing newer as of", html! { @match complete_at { Some(at) => (text::moment(at)), None => "it was not read to its end yet" } }),
+                    ("Nothing newer as of", html! { @match complete_at { Some(at) => { (text::moment(at)) ", by this machine's clock" }, None => "it was not read to its end yet" } }),
                     ("Events", say::count("events", events)),
                 ]))
                 @if !gaps.is_empty() {
