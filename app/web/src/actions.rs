@@ -14,6 +14,7 @@
 //! off unless somebody switches them on.
 
 use crate::guard;
+use crate::say;
 use crate::sign::ask::is_input;
 use crate::sign::{Ask, SignError, blocking, build, encode};
 use crate::site::Site;
@@ -166,7 +167,7 @@ async fn tell_buy(
     let answer = blocking(move || {
         let node = site.node().clone();
         let (open, market) = shop(&*node, address(&product, "product")?)?;
-        let label = get_text(&open.pool.state.label);
+        let label = say::harmless(get_text(&open.pool.state.label));
         let (terms, condition) = (&market.product.terms, &market.trigger.terms);
         let mut description =
             vec![format!("Pays if {}: {}.", view::product::condition(condition), view::product::payment(condition))];
@@ -193,7 +194,7 @@ async fn tell_buy(
         let mut told = json!({
             "type": "action",
             "icon": icon,
-            "title": open.state.name(),
+            "title": say::harmless(open.state.name()),
             "description": description.join(" "),
             "label": "Buy cover",
             "links": { "actions": [action] },
@@ -237,7 +238,7 @@ async fn tell_stake(
     let answer = blocking(move || {
         let node = site.node().clone();
         let open = OpenPool::read(&*node, address(&pool, "pool")?).map_err(ActError::from)?;
-        let label = get_text(&open.state.label);
+        let label = say::harmless(get_text(&open.state.label));
         let path = format!("/actions/stake/{pool}");
         let tranche = query.tranche.as_deref().unwrap_or("senior");
         let action = match &query.amount {
@@ -297,7 +298,7 @@ async fn transaction(site: Site, ask: Ask, Account { account }: Account) -> Resu
         let told = ["premium", "at most", "protects", "shares", "share price", "cooldown"];
         let rows = built.preview.rows.iter().filter(|(name, _)| told.contains(name));
         let rows: Vec<String> = rows.map(|(name, value)| format!("{name}: {value}")).collect();
-        let message = format!("{}. {}.", built.preview.title, rows.join("; "));
+        let message = say::seen(&format!("{}. {}.", built.preview.title, rows.join("; ")));
         let transaction = encode(&built.prepared.transaction)?;
         Ok(Json(json!({ "type": "transaction", "transaction": transaction, "message": message })))
     });

@@ -115,16 +115,21 @@ pub fn badge(field: &str, state: &str) -> Markup {
 /// A text from the chain without what could play with the text around it: no control characters, none that turns the
 /// direction of writing or is not seen, and not too long. Escaping is maud's.
 pub fn harmless(text: &str) -> String {
-    let is_unseen = |letter: char| {
+    let text = seen(text);
+    match text.char_indices().nth(MOST_LETTERS) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().trim().to_owned() + "…",
+        None => text.trim().to_owned(),
+    }
+}
+
+/// A text with names from the chain in it, without control characters and what turns the direction of writing or is not
+/// seen. It keeps its length.
+pub fn seen(text: &str) -> String {
+    let is_unseen = |letter: &char| {
         letter.is_control()
             || matches!(letter, '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
     };
-    let mut seen: Vec<char> = text.chars().filter(|letter| !is_unseen(*letter)).take(MOST_LETTERS + 1).collect();
-    if seen.len() > MOST_LETTERS {
-        seen.truncate(MOST_LETTERS);
-        seen.push('…');
-    }
-    seen.into_iter().collect::<String>().trim().to_owned()
+    text.chars().filter(|letter| !is_unseen(letter)).collect()
 }
 
 /// Rows of a name and a value.

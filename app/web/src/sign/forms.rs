@@ -4,6 +4,7 @@
 //! it finds forms by `data-act`, sends their fields to [`super::routes`], and shows what comes back.
 
 use crate::chain::Frozen;
+use crate::say;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{Access, CoverRequest, Product, ProductState, get_text};
 use backstop_client::act::{Hinted, Quoted, ask};
@@ -82,7 +83,7 @@ pub fn buy(chain: &Frozen, product: &Pubkey, query: &HashMap<String, String>) ->
         Ok(market) if sells(&market.product) => market,
         _ => return html! { (heading) p { "Nothing is sold of this product now." } },
     };
-    let label = get_text(&open.pool.state.label);
+    let label = say::harmless(get_text(&open.pool.state.label));
     let terms = &market.product.terms;
     let wanted = Wanted::of(query);
     let quoted = wanted.as_ref().map(|wanted| wanted.quote(&open, &market, chain.time()));
@@ -115,15 +116,15 @@ pub fn buy(chain: &Frozen, product: &Pubkey, query: &HashMap<String, String>) ->
                     Some(Ok(quoted)) => {
                         h3 { "The price now" }
                         dl.quote {
-                            @for (name, value) in quoted.rows(&market) { dt { (name) } dd { (value) } }
+                            @for (name, value) in quoted.rows(&market) { dt { (name) } dd { (say::seen(&value)) } }
                         }
                         h3 { "Not covered" }
                         ul { @for text in view::product::not_covered(&market.trigger.terms, terms.waiting_seconds) { li { (text) } } }
                     }
                     Some(Err(why)) => {
                         p.alarm role="alert" {
-                            strong { "Not for sale so: " } (why.sentence) "."
-                            @if !why.hint.is_empty() && !why.hint.contains('`') { " " (why.hint) "." }
+                            strong { "Not for sale so: " } (say::seen(&why.sentence)) "."
+                            @if !why.hint.is_empty() && !why.hint.contains('`') { " " (say::seen(&why.hint)) "." }
                         }
                     }
                     None => {}
@@ -153,7 +154,7 @@ fn tranches(group: &str) -> Markup {
 /// On a pool's page: to stake and to leave.
 pub fn stake(chain: &Frozen, pool: &Pubkey, query: &HashMap<String, String>) -> Markup {
     let Ok(open) = OpenPool::read(chain, *pool) else { return html! {} };
-    let label = get_text(&open.state.label);
+    let label = say::harmless(get_text(&open.state.label));
     let amount = query.get("amount").map(String::as_str).unwrap_or_default();
     html! {
         section aria-labelledby="stake" {

@@ -21,6 +21,7 @@ pub mod watch;
 pub use ask::Ask;
 
 use crate::chain::Node;
+use crate::say;
 use crate::site::Site;
 use anchor_lang::prelude::Pubkey;
 use ask::{Kept, Once, Thought, is_input};
@@ -128,7 +129,11 @@ impl SignError {
             other => Explanation { sentence: other.to_string(), hint: None },
         };
         // What the command line advises is of no use on a page.
-        told.hint = told.hint.filter(|hint| !hint.is_empty() && !hint.contains("--") && !hint.contains('`'));
+        told.sentence = say::seen(&told.sentence);
+        told.hint = told
+            .hint
+            .map(|hint| say::seen(&hint))
+            .filter(|hint| !hint.is_empty() && !hint.contains("--") && !hint.contains('`'));
         told
     }
 
@@ -258,6 +263,10 @@ async fn prepare(
         }
         let Built { preview, command, once, limit, prepared } = built;
         let Preview { title, mut rows, warnings } = preview;
+        // Names and labels of the chain stand in all of them.
+        let title = say::seen(&title);
+        rows.iter_mut().for_each(|(_, value)| *value = say::seen(value));
+        let warnings = warnings.iter().map(|warning| say::seen(warning)).collect();
         rows.push(("fee", format!("{} SOL", exact_amount(prepared.fee, 9))));
         let transaction = encode(&prepared.transaction)?;
         let plan = Plan {
