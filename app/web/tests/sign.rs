@@ -240,7 +240,7 @@ fn a_signature_of_something_else_is_never_taken_for_what_was_built() {
     let plan = text(&built["plan"]);
     booth.page.takes("/sign/watch", &json!({ "plan": plan, "signature": signature_text(&signature) }));
     let ended = booth.page.ended(plan);
-    assert_eq!(ended["status"], "unknown", "the node does not show what it did: {ended}");
+    assert_eq!(ended["status"], "unknown", "it calls our program, and no cover is there: {ended}");
     assert_eq!(booth.page.post("/sign/watch", &json!({ "plan": plan, "signature": "AAAA" })).0, 400);
     assert_eq!(covers(&booth), 0);
 }

@@ -44,8 +44,8 @@ pub fn watch(cluster: &dyn Cluster, signature: Signature, once: Once, patience: 
     End::Unknown { why }
 }
 
-/// How a transaction ended whose content is not known: it is what was built if it made what that makes, or at least called
-/// our program.
+/// How a transaction ended whose content is not known: it is what was built if it made what that makes or, of what makes
+/// nothing, if it called our program.
 fn told(cluster: &dyn Cluster, outcome: &Outcome, signature: Signature, once: Once) -> End {
     let end = ended(outcome, signature);
     if end != End::Confirmed || once.is_done(cluster).unwrap_or(false) {
@@ -53,7 +53,12 @@ fn told(cluster: &dyn Cluster, outcome: &Outcome, signature: Signature, once: On
     }
     let ours = format!("Program {} success", backstop::ID);
     match cluster.logs(&signature) {
-        Ok(Some(logs)) if logs.contains(&ours) => end,
+        Ok(Some(logs)) if logs.contains(&ours) => match once {
+            Once::Numbered { .. } => {
+                End::Unknown { why: "it was executed, and what it should have made is not there".to_owned() }
+            }
+            Once::Harmless | Once::Expiry { .. } => end,
+        },
         Ok(Some(_)) => End::Another,
         Ok(None) | Err(_) => End::Unknown { why: "it was executed, and the node does not show what it did".to_owned() },
     }
