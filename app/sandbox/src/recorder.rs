@@ -13,7 +13,7 @@ use solana_sdk::transaction::VersionedTransaction;
 use std::collections::HashSet;
 
 /// The genesis that embedded clusters say they have.
-pub const GENESIS: Hash = Hash::new_from_array(*b"backstop's cluster in one proces");
+pub const GENESIS: Hash = Hash::new_from_array(*b"backstop's own cluster in memory");
 /// Bytes of an address table before its addresses.
 const TABLE_HEADER: usize = 56;
 
