@@ -263,8 +263,15 @@ mod tests {
 
     fn plans() -> Vec<Plan> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
-        let values = ["governance", "guardian", "risk_keeper"]
-            .map(|name| (name.to_owned(), "11111111111111111111111111111112".to_owned()));
+        let somebody = "11111111111111111111111111111112";
+        let values = [
+            ("governance", somebody),
+            ("guardian", somebody),
+            ("risk_keeper", somebody),
+            ("first_day", "20500"),
+            ("end_day", "20800"),
+        ];
+        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
         crate::migration::load(&folder, &BTreeMap::from(values)).unwrap()
     }
 
