@@ -268,8 +268,8 @@ mod tests {
             ("governance", somebody),
             ("guardian", somebody),
             ("risk_keeper", somebody),
-            ("first_day", "20500"),
-            ("end_day", "20800"),
+            ("first_day", "2027-03-01"),
+            ("end_day", "2027-12-31"),
         ];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
         crate::migration::load(&folder, &BTreeMap::from(values)).unwrap()
