@@ -401,14 +401,27 @@ impl Market {
         self.note(outcome)
     }
 
+    /// Shows a breach in every slot until the condition is met, waits the challenge out and confirms.
+    fn prove(&mut self, product: &ProductKeys, price: i64) {
+        let terms = self.world.trigger(product).terms;
+        let slot = i64::from(terms.slot_seconds);
+        for _ in 0..terms.need {
+            self.world.cluster.set_time((self.world.now() / slot + 1) * slot);
+            let outcome = self.world.show(product, price);
+            self.must(outcome);
+        }
+        self.world.advance(slot + i64::from(terms.challenge));
+        let outcome = self.world.send(&[], &[ix::confirm(product)]);
+        self.must(outcome);
+    }
+
     /// Something happens to a product with covers: its treaties are called or skipped, it is funded, holders are paid.
     fn incident(&mut self) -> bool {
         let Some(place) = self.risks.iter().position(|risk| risk.covers.len() > 1) else { return false };
         let risk = self.risks.remove(place);
         let product = risk.keys;
         let price = 80_000_000 + i64::try_from(self.draw(10_000_000)).unwrap();
-        // Prints move no money: their events are read from the log of the last one.
-        self.world.depeg_until_proven(&product, price);
+        self.prove(&product, price);
         let outcome = self.world.send(&[], &[self.world.open_incident(&product)]);
         self.must(outcome);
         // Some treaties are called in time, others late or never: funding waits two days for them at most.
