@@ -8,6 +8,7 @@ pub mod fuzz;
 pub mod golden;
 pub mod idl;
 pub mod lossy;
+pub mod market;
 pub mod matrix;
 pub mod node;
 pub mod reference;

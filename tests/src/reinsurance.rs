@@ -286,6 +286,13 @@ impl Scene {
         self.write(pool.pool, Pool::DISCRIMINATOR.len(), bytemuck::bytes_of(&books));
     }
 
+    /// Changes a product's account.
+    pub fn edit_product(&self, keys: &ProductKeys, change: impl FnOnce(&mut Product)) {
+        let mut product = self.world.product(keys);
+        change(&mut product);
+        self.write(keys.product, Product::DISCRIMINATOR.len(), bytemuck::bytes_of(&product));
+    }
+
     /// Takes capital away from a reinsurer until only so much is left, as no instruction could.
     pub fn ruin(&self, pool: &PoolKeys, left: u64) {
         self.edit(pool, |books| {

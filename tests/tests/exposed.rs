@@ -243,3 +243,42 @@ fn a_sale_needs_its_part_of_required_capital_from_surplus_and_junior() {
     world.run(&[&giver.key], &[ix::contribute_surplus(&pool, giver.id(), 100 * ONE, Seen::ANYTHING)]);
     world.buy(&product, &buyer, 500 * ONE, 30).1.unwrap();
 }
+
+/// Finding 3 once more, by two alerts in a row: the second began before anybody had accrued, and what had stood in the first
+/// went by what was exposed by then.
+#[test]
+fn an_alert_that_follows_at_once_does_not_share_out_what_stood_in_the_one_before() {
+    let [accrued_between, at_once] = [true, false].map(|accrue| {
+        let world = World::new();
+        let pool = world.create_pool(terms::create_pool(0));
+        let [first, second, sold] = [0, 1, 2].map(|group| world.create_product_with(&pool, product(&world, group)));
+        world.depositor(&pool, JUNIOR, 300_000 * ONE);
+        world.depositor(&pool, SENIOR, 1_000_000 * ONE);
+        world.next_day();
+        world.holder(&first, 200_000 * ONE, 365);
+        world.holder(&second, 10_000 * ONE, 365);
+        world.advance(3 * DAY);
+        world.print(&first, 94_000_000);
+        assert!(world.pool(&pool).alerts_hold());
+        // A day stands. In its last hour somebody insures a lot in another group.
+        world.advance(DAY);
+        world.holder(&sold, 500_000 * ONE, 90);
+        world.recover(&first, 100_000_000);
+        let books = world.pool(&pool);
+        assert_eq!((books.alerts, books.stands_since), (0, 0));
+        if accrue {
+            world.run(&[], &[ix::accrue(pool.pool)]);
+        }
+        world.advance(1);
+        world.print(&second, 94_000_000);
+        assert!(world.pool(&pool).alerts_hold());
+        world.recover(&second, 100_000_000);
+        world.run(&[], &[ix::accrue(pool.pool)]);
+        assert_books(&world.cluster, &pool.pool);
+        world.pool(&pool).earned
+    });
+    let [junior, senior] = at_once;
+    assert!(junior > 10 * ONE, "{at_once:?}");
+    near(junior, accrued_between[0]);
+    near(senior, accrued_between[1]);
+}

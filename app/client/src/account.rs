@@ -38,6 +38,14 @@ pub enum AccountError {
         /// Where.
         address: Pubkey,
     },
+    /// Its numbers are none that the program writes: they overflow.
+    #[error("the {what} {address} holds numbers that the program cannot have written")]
+    Books {
+        /// What was read.
+        what: &'static str,
+        /// Where.
+        address: Pubkey,
+    },
     /// The product has nothing to listen to yet, or never will.
     #[error("the product {product} is announced and has no condition yet")]
     NoCondition {

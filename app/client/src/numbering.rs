@@ -2,9 +2,8 @@
 //! program comes to speak; so every event of a pool has its number, and a number that nobody has read is an event that
 //! was lost. What it reported is in the instructions of its transaction, which are never cut, and in the accounts.
 
+use crate::event::Event;
 use anchor_lang::prelude::Pubkey;
-use anchor_lang::{AnchorDeserialize, Discriminator};
-use backstop::events::*;
 use base64::Engine;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -23,15 +22,12 @@ macro_rules! numbered {
         /// Names of the events that have a number.
         pub const NUMBERED: &[&str] = &[$(stringify!($event)),*];
 
-        /// The numbers of an event, from its bytes: two if it is one of two pools, none if it has none.
-        pub fn numbers_of(bytes: &[u8]) -> Vec<Number> {
-            $(if let Some(mut fields) = bytes.strip_prefix($event::DISCRIMINATOR) {
-                return match $event::deserialize(&mut fields) {
-                    Ok(event) => vec![$(Number { pool: event.$pool, sequence: event.$sequence }),+],
-                    Err(_) => Vec::new(),
-                };
-            })*
-            Vec::new()
+        /// The numbers of an event: two if it is one of two pools, none if it has none.
+        pub fn numbers(event: &Event) -> Vec<Number> {
+            match event {
+                $(Event::$event(event) => vec![$(Number { pool: event.$pool, sequence: event.$sequence }),+],)*
+                _ => Vec::new(),
+            }
         }
     };
 }
@@ -74,25 +70,67 @@ numbered! {
     CessionClosed { cedant cedant_sequence }
 }
 
-/// What the program itself reported in a transaction, oldest first: what other programs log in its words is left out.
-pub fn reported(logs: &[String]) -> Vec<Vec<u8>> {
-    let own = backstop::ID.to_string();
-    let mut frames: Vec<&str> = Vec::new();
-    let mut found = Vec::new();
-    for line in logs {
-        if let Some(text) = line.strip_prefix("Program data: ") {
-            let bytes = base64::engine::general_purpose::STANDARD.decode(text);
-            found.extend(bytes.ok().filter(|_| frames.last() == Some(&own.as_str())));
-        } else if let Some((program, rest)) = line.strip_prefix("Program ").and_then(|line| line.split_once(' ')) {
-            // What a program says of itself begins with "log:" and stands for none of these.
-            if rest.starts_with("invoke [") {
-                frames.push(program);
-            } else if (rest == "success" || rest.starts_with("failed")) && frames.last() == Some(&program) {
-                frames.pop();
+/// The numbers of an event, from its bytes.
+pub fn numbers_of(bytes: &[u8]) -> Vec<Number> {
+    Event::read(bytes).map(|event| numbers(&event)).unwrap_or_default()
+}
+
+/// The line that the runtime writes once, when the first line had no room any more.
+const CUT: &str = "Log truncated";
+/// What a line is longer than that came from a frame which the log shows: lines of beginning and end have 64 bytes at
+/// most, `Program ` and an address of 44 and ` invoke [5]`. A log that is cut still takes lines that are short enough,
+/// so one that is longer than those that came before it proves that they had room.
+const LONGEST_FRAME: usize = 64;
+
+/// What a log says of the program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// What the program itself reported, oldest first.
+    pub events: Vec<Vec<u8>>,
+    /// How often it was called, as far as the log shows.
+    pub calls: usize,
+    /// Whether the log was cut: more may have been reported.
+    pub is_cut: bool,
+}
+
+impl Log {
+    /// Reads the log of a transaction. What other programs log in the program's words, or in the runtime's, is left
+    /// out.
+    pub fn read(lines: &[String]) -> Self {
+        let own = backstop::ID.to_string();
+        let mut frames: Vec<&str> = Vec::new();
+        let mut log = Self::default();
+        for line in lines {
+            if line == CUT {
+                log.is_cut = true;
+            } else if let Some(text) = line.strip_prefix("Program data: ") {
+                let is_framed = !log.is_cut || line.len() > LONGEST_FRAME;
+                if is_framed && frames.last() == Some(&own.as_str()) {
+                    log.events.extend(base64::engine::general_purpose::STANDARD.decode(text).ok());
+                }
+            } else if let Some((program, rest)) = line.strip_prefix("Program ").and_then(|line| line.split_once(' ')) {
+                // What a program says of itself begins with "log:", "data:" or "return:", which are no addresses.
+                if program.ends_with(':') {
+                    continue;
+                }
+                let depth = rest.strip_prefix("invoke [").and_then(|rest| rest.strip_suffix(']'));
+                if let Some(depth) = depth.and_then(|depth| depth.parse::<usize>().ok()) {
+                    // Where the log was cut, ends may be missing: what is called at a depth is called by the one above.
+                    frames.truncate(depth.saturating_sub(1));
+                    frames.push(program);
+                    log.calls += usize::from(program == own);
+                } else if (rest == "success" || rest.starts_with("failed")) && frames.last() == Some(&program) {
+                    frames.pop();
+                }
             }
         }
+        log
     }
-    found
+}
+
+/// What the program itself reported in a transaction, oldest first: see [`Log::read`].
+pub fn reported(logs: &[String]) -> Vec<Vec<u8>> {
+    Log::read(logs).events
 }
 
 /// Numbers that were read, by pool, in any order and any number of times.
@@ -195,5 +233,41 @@ mod tests {
             line("Program Stranger success"),
         ];
         assert_eq!(reported(&logs), [[2], [4]]);
+    }
+
+    #[test]
+    fn a_program_that_says_what_the_runtime_says_moves_no_frame() {
+        let own = backstop::ID;
+        let data = |byte: u8| format!("Program data: {}", base64::engine::general_purpose::STANDARD.encode([byte]));
+        // A hook of the asset, say, that is called by the program.
+        let logs = [
+            format!("Program {own} invoke [1]"),
+            "Program Hook invoke [2]".to_owned(),
+            "Program log: invoke [3]".to_owned(),
+            "Program log: success".to_owned(),
+            data(1),
+            "Program Hook success".to_owned(),
+            data(2),
+            format!("Program {own} success"),
+        ];
+        assert_eq!(Log::read(&logs), Log { events: vec![vec![2]], calls: 1, is_cut: false });
+    }
+
+    #[test]
+    fn after_a_cut_only_what_is_longer_than_any_end_of_a_frame_is_believed() {
+        let own = backstop::ID;
+        let data = |length: usize| {
+            format!("Program data: {}", base64::engine::general_purpose::STANDARD.encode(vec![7; length]))
+        };
+        // The end of the program's frame had no room, what a stranger logs after it had.
+        let logs = [
+            "Program Stranger invoke [1]".to_owned(),
+            format!("Program {own} invoke [2]"),
+            CUT.to_owned(),
+            data(17),
+            data(48),
+        ];
+        assert_eq!(Log::read(&logs), Log { events: vec![vec![7; 48]], calls: 1, is_cut: true });
+        assert!(data(48).len() > format!("Program {own} invoke [5]").len());
     }
 }

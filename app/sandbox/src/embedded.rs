@@ -1,5 +1,6 @@
 //! The real program on an SVM in this process, with clock, airdrops, mints and prices under control.
 
+use crate::recorder::{Begun, Recorder};
 use anchor_lang::prelude::Pubkey;
 use backstop_client::address;
 use backstop_client::cluster::{Blockhash, Cluster, ClusterError, Outcome, Receipt};
@@ -49,6 +50,8 @@ pub struct EmbeddedCluster {
     signatures_are_checked: bool,
     /// How transactions ended that nobody has asked about yet.
     ended: RefCell<HashMap<Signature, Outcome>>,
+    /// What was executed, since somebody asked for that to be kept.
+    pub(crate) recorder: RefCell<Option<Recorder>>,
 }
 
 impl EmbeddedCluster {
@@ -97,7 +100,12 @@ impl EmbeddedCluster {
         let header = [3u32.to_le_bytes().as_slice(), &slot, &[1], upgrade_authority.as_ref()].concat();
         data.data[..header.len()].copy_from_slice(&header);
         svm.set_account(data_address, data).expect("the program's data keeps its length");
-        let cluster = Self { svm: RefCell::new(Some(svm)), signatures_are_checked, ended: RefCell::default() };
+        let cluster = Self {
+            svm: RefCell::new(Some(svm)),
+            signatures_are_checked,
+            ended: RefCell::default(),
+            recorder: RefCell::default(),
+        };
         cluster.set_time(now);
         Ok(cluster)
     }
@@ -107,9 +115,24 @@ impl EmbeddedCluster {
         RefMut::map(self.svm.borrow_mut(), |svm| svm.as_mut().expect("the SVM is back after a simulation"))
     }
 
+    /// Keeps from now on what is executed: see [`backstop_client::history::History`].
+    pub fn record(&self) {
+        self.recorder.borrow_mut().get_or_insert_default();
+    }
+
     /// Runs a transaction and keeps what it did.
     pub fn send(&self, transaction: &VersionedTransaction) -> Outcome {
-        self.svm().send_transaction(transaction.clone()).map(receipt).map_err(failure)
+        let is_recorded = self.recorder.borrow().is_some();
+        let begun = is_recorded.then(|| Begun::of(self, transaction));
+        let executed = self.svm().send_transaction(transaction.clone());
+        if let (Some(begun), Some(recorder)) = (begun, self.recorder.borrow_mut().as_mut()) {
+            let (is_failed, metadata) = match &executed {
+                Ok(metadata) => (false, metadata),
+                Err(failed) => (true, &failed.meta),
+            };
+            recorder.note(self, transaction, begun, is_failed, metadata);
+        }
+        executed.map(receipt).map_err(failure)
     }
 
     /// Sets the clock.

@@ -1,6 +1,7 @@
 //! Parameters in, JSON out.
 
 use anchor_lang::prelude::Pubkey;
+use backstop_client::history::Executed;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
@@ -94,4 +95,62 @@ pub fn passes(filter: &Value, data: &[u8]) -> Result<bool, Value> {
     };
     let bytes: Vec<u8> = bytes.ok_or_else(|| invalid("a filter without bytes"))?;
     Ok(data.get(start..start + bytes.len()) == Some(&bytes[..]))
+}
+
+/// A transaction that was executed.
+pub fn executed(executed: &Executed) -> Value {
+    let mut keys: Vec<Pubkey> = Vec::new();
+    let mut place = |key: &Pubkey| {
+        keys.iter().position(|known| known == key).unwrap_or_else(|| {
+            keys.push(*key);
+            keys.len() - 1
+        })
+    };
+    let (mut outer, mut inner) = (Vec::new(), Vec::new());
+    for ran in &executed.instructions {
+        let instruction = json!({
+            "programIdIndex": place(&ran.program),
+            "accounts": ran.accounts.iter().map(&mut place).collect::<Vec<usize>>(),
+            "data": bs58::encode(&ran.data).into_string(),
+            "stackHeight": ran.depth,
+        });
+        if ran.depth == 1 {
+            outer.push(instruction);
+            inner.push(Vec::new());
+        } else {
+            inner.last_mut().expect("somebody called it").push(instruction);
+        }
+    }
+    let inner: Vec<Value> = inner
+        .into_iter()
+        .enumerate()
+        .filter(|(_, called)| !called.is_empty())
+        .map(|(index, called)| json!({ "index": index, "instructions": called }))
+        .collect();
+    let after = |key: &Pubkey| u64::from(!executed.closed.contains(key));
+    // The last address comes from a table, as it may in version 0.
+    let own = keys.len().saturating_sub(1);
+    let text = |keys: &[Pubkey]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+    json!({
+        "slot": executed.slot,
+        "blockTime": executed.time,
+        "version": 1,
+        "transaction": {
+            "signatures": [executed.signature.to_string()],
+            "message": {
+                "header": {},
+                "accountKeys": text(&keys[..own]),
+                "recentBlockhash": Pubkey::default().to_string(),
+                "instructions": outer,
+            },
+        },
+        "meta": {
+            "err": executed.is_failed.then(|| json!({ "InstructionError": [0, { "Custom": 1 }] })),
+            "logMessages": executed.logs,
+            "innerInstructions": inner,
+            "loadedAddresses": { "writable": [], "readonly": text(&keys[own..]) },
+            "preBalances": vec![1; keys.len()],
+            "postBalances": keys.iter().map(after).collect::<Vec<u64>>(),
+        },
+    })
 }

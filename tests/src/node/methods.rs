@@ -6,6 +6,7 @@ use crate::World;
 use anchor_lang::prelude::Pubkey;
 use backstop_client::Cluster;
 use backstop_client::cluster::{ClusterError, Outcome};
+use backstop_client::history::History;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
@@ -76,6 +77,8 @@ pub fn answer(world: &World, chain: &mut Chain, method: &str, parameters: &Value
         }
         "simulateTransaction" => simulate(world, chain, parameters),
         "sendTransaction" => send(world, chain, parameters),
+        "getSignaturesForAddress" => signatures(world, parameters),
+        "getTransaction" => transaction(world, parameters),
         "getSignatureStatuses" => statuses(world, chain, parameters),
         other => Err(error(-32601, format!("Method not found: {other}"))),
     }
@@ -188,6 +191,45 @@ fn is_signed(transaction: &VersionedTransaction) -> bool {
 }
 
 const UNSIGNED: &str = "Transaction signature verification failure";
+
+/// Of the program alone: what was executed since the world keeps it.
+fn signatures(world: &World, parameters: &Value) -> Answer {
+    if parse::<Pubkey>(&parameters[0])? != backstop::ID {
+        return Ok(json!([]));
+    }
+    let config = &parameters[1];
+    let maybe = |name: &str| match &config[name] {
+        Value::Null => Ok(None),
+        text => parse::<Signature>(text).map(Some),
+    };
+    let most = config["limit"].as_u64().unwrap_or(1_000);
+    if most > 1_000 {
+        return Err(invalid("Invalid limit; max 1000"));
+    }
+    let listed = world.cluster.signatures(maybe("before")?.as_ref(), maybe("until")?.as_ref(), most as usize);
+    let listed = listed.expect("the cluster answers").into_iter().map(|one| {
+        json!({
+            "signature": one.signature.to_string(),
+            "slot": one.slot,
+            "err": one.is_failed.then(|| json!({ "InstructionError": [0, { "Custom": 1 }] })),
+            "memo": null,
+            "blockTime": null,
+            "confirmationStatus": "finalized",
+        })
+    });
+    Ok(listed.collect())
+}
+
+/// What a transaction did, as JSON: one of version 1, and refused to whoever does not know that.
+fn transaction(world: &World, parameters: &Value) -> Answer {
+    if parameters[1]["maxSupportedTransactionVersion"] != 1 {
+        let why = "Transaction version (1) is not supported by the requesting client. Please try the request again with \
+            the following configuration parameter: \"maxSupportedTransactionVersion\": 1";
+        return Err(error(-32015, why));
+    }
+    let found = world.cluster.transaction(&parse(&parameters[0])?).expect("the cluster answers");
+    Ok(found.map_or(Value::Null, |executed| json::executed(&executed)))
+}
 
 /// What a transaction would do. Errors are part of the answer.
 fn simulate(world: &World, chain: &mut Chain, parameters: &Value) -> Answer {

@@ -42,8 +42,9 @@ struct Shared {
 }
 
 impl Node {
-    /// Serves a world.
+    /// Serves a world. Its history begins now, unless the world kept it before.
     pub fn start(world: World) -> Self {
+        world.cluster.record();
         let server = Arc::new(Server::http("127.0.0.1:0").expect("a port is free"));
         let url = format!("http://{}", server.server_addr());
         let chain = Chain::on(&world);

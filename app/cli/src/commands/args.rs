@@ -1,15 +1,13 @@
 //! Values on command lines, as people write them.
 
-use crate::commands::context::{UsageError, hinted};
+use crate::commands::context::UsageError;
 use anchor_lang::prelude::Pubkey;
-use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::Result;
-use backstop::state::{Pool, Tranche, get_text};
+use backstop::state::Tranche;
 use backstop_client::Cluster;
+pub use backstop_client::act::{Source, asset_text};
 use backstop_client::address;
-use backstop_client::instruction::{self as ix, PoolKeys};
 use backstop_client::redact;
-use backstop_client::token::{self, Standing};
 use backstop_client::units;
 pub use backstop_client::units::{bps, count, hundredths, price, rate, seconds};
 pub use backstop_client::view::{OpenPool, OpenProduct};
@@ -37,10 +35,7 @@ impl From<TrancheArg> for Tranche {
 impl TrancheArg {
     /// A tranche's name as it is written on the command line and in results.
     pub fn name_of(tranche: Tranche) -> &'static str {
-        match tranche {
-            Tranche::Junior => "junior",
-            Tranche::Senior => "senior",
-        }
+        backstop_client::view::tranche_name(tranche)
     }
 }
 
@@ -85,11 +80,6 @@ impl PoolArg {
     }
 }
 
-/// An amount of a pool's asset with its ticker: `1,000.00 USDC`.
-pub fn asset_text(pool: &Pool, units: u64) -> String {
-    format!("{} {}", crate::output::tidy_amount(units, pool.asset_decimals), get_text(&pool.label))
-}
-
 /// A UTC day, written as `2026-12-31`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UtcDay(pub u32);
@@ -130,97 +120,6 @@ impl ProductArg {
     pub fn find(self, cluster: &dyn Cluster) -> Result<OpenProduct> {
         Ok(OpenProduct::find(cluster, self.0)?)
     }
-}
-
-/// Where a payment comes from: an owner's associated account of a mint, or another that is named.
-pub struct Source<'a> {
-    /// Whose tokens.
-    pub owner: &'a Pubkey,
-    /// Of which mint.
-    pub mint: &'a Pubkey,
-    /// The mint's token program.
-    pub token_program: &'a Pubkey,
-    /// Decimals of the mint.
-    pub decimals: u8,
-    /// The account, if it is not the associated one.
-    pub named: Option<Pubkey>,
-}
-
-impl<'a> Source<'a> {
-    /// An owner's account of a pool's asset.
-    pub fn of(keys: &'a PoolKeys, owner: &'a Pubkey, decimals: u8, named: Option<Pubkey>) -> Self {
-        Self { owner, mint: &keys.asset_mint, token_program: &keys.asset_token_program, decimals, named }
-    }
-
-    /// The account that it is.
-    pub fn account(&self) -> Pubkey {
-        self.named.unwrap_or_else(|| address::associated_token(self.owner, self.mint, self.token_program))
-    }
-
-    fn standing(&self, cluster: &dyn Cluster) -> Result<Standing> {
-        let found = cluster.account(&self.account())?;
-        Ok(Standing::of(found.as_ref(), self.owner, self.mint, self.token_program))
-    }
-
-    /// What the owner holds in it: nothing, if it is not there and was not named.
-    ///
-    /// Errors: it cannot pay.
-    pub fn held(&self, cluster: &dyn Cluster) -> Result<u64> {
-        let (account, standing) = (self.account(), self.standing(cluster)?);
-        if let Some(obstacle) = standing.obstacle() {
-            let hint = match standing {
-                Standing::Frozen(_) => "only the authority of its mint can thaw it",
-                _ => "--from names another account of the wallet",
-            };
-            return Err(hinted(format!("the account {account} {obstacle}"), hint));
-        }
-        if standing == Standing::Missing && self.named.is_some() {
-            return Err(hinted(format!("there is no token account at {account}"), "check the address and --url"));
-        }
-        Ok(standing.amount())
-    }
-
-    /// Another account of the owner that holds as much, for whoever looks in the wrong one.
-    pub fn hint(&self, cluster: &dyn Cluster, needed: u64) -> Result<Option<String>> {
-        let account = self.account();
-        let others = token::elsewhere(cluster, self.owner, self.mint, self.token_program)?;
-        let other = others.into_iter().find(|(key, held)| *key != account && *held >= needed.max(1));
-        Ok(other.map(|(other, held)| {
-            let held = crate::output::tidy_amount(held, self.decimals);
-            format!("it holds {held} in its account {other}, not in the associated account: --from {other} takes it")
-        }))
-    }
-
-    /// Refuses unless the owner holds `needed` units in it; what the owner holds in other accounts is then told.
-    pub fn require(&self, cluster: &dyn Cluster, needed: u64) -> Result<()> {
-        let held = self.held(cluster)?;
-        let there = self.named.is_some() || self.standing(cluster)? != Standing::Missing;
-        if held >= needed && there {
-            return Ok(());
-        }
-        let elsewhere = self.hint(cluster, needed)?;
-        if !there {
-            let create = || format!("create it with `spl-token create-account {}` and send tokens to it", self.mint);
-            let sentence =
-                format!("the wallet has no token account of the mint {} at its associated address", self.mint);
-            return Err(hinted(sentence, elsewhere.unwrap_or_else(create)));
-        }
-        let [needed, held] = [needed, held].map(|units| crate::output::tidy_amount(units, self.decimals));
-        let sentence = format!("this needs {needed}, and the token account {} holds {held}", self.account());
-        let send = || format!("send tokens of the mint {} to it, or choose a smaller amount", self.mint);
-        Err(hinted(sentence, elsewhere.unwrap_or_else(send)))
-    }
-
-    /// An instruction that takes from the associated account, taking from the one that is meant.
-    pub fn take(&self, instruction: Instruction) -> Instruction {
-        let usual = address::associated_token(self.owner, self.mint, self.token_program);
-        ix::paid_from(instruction, &usual, &self.account())
-    }
-}
-
-/// Units that an owner holds in their associated account of a mint: none if it is not there, or not theirs.
-pub fn held(cluster: &dyn Cluster, owner: &Pubkey, mint: &Pubkey, token_program: &Pubkey) -> Result<u64> {
-    Ok(Standing::associated(cluster, owner, mint, token_program)?.amount())
 }
 
 #[cfg(test)]

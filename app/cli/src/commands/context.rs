@@ -9,15 +9,14 @@ use anchor_lang::{AnchorDeserialize, Discriminator, Event};
 use anyhow::{Result, anyhow};
 use backstop::error::BackstopError;
 use backstop_client::Cluster;
+use backstop_client::act::{Act, ActError, Party};
+pub use backstop_client::act::{Hinted, Preview};
 use backstop_client::cluster::rpc::{RpcCluster, is_local};
 use backstop_client::cluster::{ClusterError, Receipt};
-use backstop_client::explain::explain_refusal;
 use backstop_client::handover::Handover;
 use backstop_client::redact;
 use backstop_client::solana_config::{SolanaConfig, url_of, usual_file};
-use backstop_client::token::Standing;
 use backstop_client::transaction::{self, Pipeline, Plan, Prepared, PriorityFee};
-use backstop_client::{address, instruction as ix};
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -101,57 +100,34 @@ pub struct WrongCluster {
     host: String,
 }
 
-/// A failure that a hint comes with.
-#[derive(Debug, thiserror::Error)]
-#[error("{sentence}")]
-pub struct Hinted {
-    /// What went wrong.
-    pub sentence: String,
-    /// What to do about it.
-    pub hint: String,
-    /// Whether the command line is wrong.
-    pub usage: bool,
-    /// The refusal of the program that it is, if it is one.
-    pub refusal: Option<BackstopError>,
-}
-
 /// An error with a hint.
 pub fn hinted(sentence: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Hinted { sentence: sentence.into(), hint: hint.into(), usage: false, refusal: None }.into()
+    Hinted::new(sentence, hint).into()
 }
 
 /// The command line asks for something that cannot be, and there is a remedy that its help does not tell.
 pub fn misused(sentence: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Hinted { sentence: sentence.into(), hint: hint.into(), usage: true, refusal: None }.into()
+    Hinted::misused(sentence, hint).into()
 }
 
 /// A refusal by the program's own code, which ran here, as the cluster would tell it.
 pub fn refused(refusal: BackstopError) -> anyhow::Error {
-    let hint = explain_refusal(refusal).hint.unwrap_or_default();
-    refused_with(refusal, hint)
+    Hinted::refused(refusal).into()
 }
 
-/// A refusal by the program's own code with a hint that knows more than its usual one.
-pub fn refused_with(refusal: BackstopError, hint: impl Into<String>) -> anyhow::Error {
-    let sentence = explain_refusal(refusal).sentence;
-    Hinted { sentence, hint: hint.into(), usage: false, refusal: Some(refusal) }.into()
+/// Why an act cannot be done: whatever it is by itself.
+pub fn plain(error: ActError) -> anyhow::Error {
+    match error {
+        ActError::Hinted(error) => error.into(),
+        ActError::Account(error) => error.into(),
+        ActError::Cluster(error) => error.into(),
+    }
 }
 
 /// The first event of a type that a simulation reported: what the transaction will do.
 pub fn event<E: Event + AnchorDeserialize + Discriminator>(receipt: &Receipt) -> Result<E> {
     let first = transaction::events(&receipt.logs).into_iter().next();
     first.ok_or_else(|| anyhow!("the cluster does not tell what the transaction would do"))
-}
-
-/// What a command is about to do, for whoever confirms it.
-#[derive(Clone, Debug, Default)]
-pub struct Preview {
-    /// What will happen, as an imperative: `Deposit 1,000 into the senior tranche`.
-    pub title: String,
-    /// What matters about it: amounts, price, shares, risk, cooldown.
-    pub rows: Vec<(&'static str, String)>,
-    /// What to be aware of, in full sentences.
-    pub warnings: Vec<String>,
 }
 
 /// What became of a transaction, above what the command itself tells.
@@ -349,24 +325,9 @@ impl Context {
         Ok(self.fee_payer()?.try_pubkey()?)
     }
 
-    /// What creates an owner's associated token account, if it is missing. Lamports that somebody sent to its address do
-    /// not make it one.
-    ///
-    /// Errors: what is there can neither be paid nor be created.
-    pub fn create_if_missing(&self, owner: &Pubkey, mint: &Pubkey, token_program: &Pubkey) -> Result<Vec<Instruction>> {
-        let standing = Standing::associated(self.cluster()?, owner, mint, token_program)?;
-        if let Some(obstacle) = standing.obstacle() {
-            let account = address::associated_token(owner, mint, token_program);
-            let hint = match standing {
-                Standing::Frozen(_) => "only the authority of its mint can thaw it",
-                _ => "its owner must have it back, or close it, before anything can be paid there",
-            };
-            return Err(hinted(format!("the account {account} of {owner} {obstacle}"), hint));
-        }
-        Ok(match standing {
-            Standing::Missing => vec![ix::create_associated_token(&self.payer()?, owner, mint, token_program)],
-            _ => Vec::new(),
-        })
+    /// Who acts, and who pays for it.
+    pub fn party(&self) -> Result<Party> {
+        Ok(Party { wallet: self.wallet()?, payer: self.payer()? })
     }
 
     /// What is paid for priority.
@@ -403,6 +364,11 @@ impl Context {
         describe: impl FnOnce(&Receipt) -> Result<(Preview, T)>,
     ) -> Result<()> {
         self.carry_out_with(None, instructions, describe)
+    }
+
+    /// Carries out what was thought through.
+    pub fn act(&self, act: &impl Act) -> Result<()> {
+        self.carry_out(act.instructions(), |receipt| act.describe(receipt).map_err(plain))
     }
 
     /// [`Self::carry_out`] with one more who signs.

@@ -1,7 +1,9 @@
 //! `backstop localnet`: a full local cluster to try everything on, in a process of its own, and what is done to it.
 
 use crate::commands::args::Amount;
+use crate::commands::companion;
 use crate::commands::context::{UsageError, hinted};
+use crate::commands::page;
 use crate::output::{self, ACCENT, GOOD, HEADING, Output, QUIET, listing, paint, table, tidy_amount};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context as _, Result};
@@ -28,7 +30,8 @@ use std::time::Duration;
 /// used again, so addresses stay as they were. Whoever changes the price file changes what the oracle says, within a
 /// second. The cluster's clock begins up to a day ahead, because capital counts only from the day after it came in.
 ///
-/// The cluster takes long to compile, so it is a binary of its own, backstop-localnet, beside this one or on the PATH.
+/// The cluster takes long to compile, so it is a binary of its own, backstop-localnet, beside this one or on the PATH. If
+/// backstop-page is there too, it serves the page of this cluster, with its history.
 #[derive(Args, Debug)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -79,6 +82,12 @@ struct StartArgs {
     /// Go on with the prices of the last run, instead of beginning calm.
     #[arg(long, conflicts_with = "reset")]
     keep_prices: bool,
+    /// Port of the page; 0 takes any.
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    page_port: u16,
+    /// Do not serve the page.
+    #[arg(long, conflicts_with = "page_port")]
+    no_page: bool,
 }
 
 /// Move the cluster's clock on.
@@ -166,13 +175,9 @@ fn explained(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// The cluster's binary: beside this one, or on the PATH.
+/// The cluster's binary.
 fn binary() -> Result<PathBuf> {
-    let name = format!("{}{}", localnet::BINARY, std::env::consts::EXE_SUFFIX);
-    let beside = std::env::current_exe().ok().and_then(|this| Some(this.parent()?.join(&name)));
-    let on_path = std::env::var_os("PATH").unwrap_or_default();
-    let places = beside.into_iter().chain(std::env::split_paths(&on_path).map(|dir| dir.join(&name)));
-    places.into_iter().find(|file| file.is_file()).ok_or_else(|| {
+    companion::find(localnet::BINARY).ok_or_else(|| {
         let sentence = format!("there is no {} beside this binary or on the PATH", localnet::BINARY);
         hinted(sentence, format!("build it, once, in the project's directory: `{}` {BUILD_TIME}", localnet::BUILD))
     })
@@ -243,16 +248,78 @@ fn start(args: &StartArgs, output: Output) -> Result<()> {
     }
     let mut cluster = Cluster::start(args)?;
     let layout = cluster.ready();
+    // It ends with this.
+    let mut page = None;
     if let Ok(Some(layout)) = &layout {
-        output.print(layout, |layout| display(layout, &args.directory.dir))?;
+        page = if args.no_page { None } else { Page::start(args, layout) };
+        let ready = Ready { page: page.as_ref().map(|page| page.url.clone()), layout };
+        output.print(&ready, |ready| display(ready, &args.directory.dir))?;
     } else {
         stop.store(true, Ordering::Relaxed);
     }
     let status = cluster.wait(&stop)?;
+    drop(page);
     match (layout?, status.success()) {
         (Some(_), true) => Ok(()),
         // It has said why itself.
         _ => std::process::exit(status.code().unwrap_or(1).max(1)),
+    }
+}
+
+/// What is where, with the page.
+#[derive(Serialize)]
+struct Ready<'a> {
+    /// Where the page is, if it is served.
+    page: Option<String>,
+    #[serde(flatten)]
+    layout: &'a Layout,
+}
+
+/// The page's process, which ends with this one: it stops when its stdin ends.
+struct Page {
+    child: Child,
+    url: String,
+}
+
+impl Page {
+    /// Starts the page of a cluster. A cluster without a page is one, too: what is in the way is told.
+    fn start(args: &StartArgs, layout: &Layout) -> Option<Self> {
+        let tell = |what: String| anstream::eprintln!("{} {what}", paint("localnet:", QUIET));
+        let Some(binary) = companion::find(page::BINARY) else {
+            tell(format!("without the page: `{}` builds it, once, in some minutes", page::BUILD));
+            return None;
+        };
+        let file = args.directory.dir.join("history.sqlite");
+        // A new start is a new chain: what is kept of the last one is none of its history.
+        for ending in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{ending}", file.display()));
+        }
+        let mut command = Command::new(binary);
+        command.arg("serve").arg("--until-stdin-ends").arg("--follow").arg("--refresh").arg("1s");
+        command.arg("--listen").arg(format!("127.0.0.1:{}", args.page_port)).arg("--database").arg(file);
+        command.env("BACKSTOP_URL", &layout.rpc).env_remove("BACKSTOP_COMMITMENT");
+        match command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() {
+            Ok(mut child) => {
+                let mut url = String::new();
+                let read = child.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut url));
+                if matches!(read, Some(Ok(length)) if length > 0) {
+                    return Some(Self { child, url: url.trim().to_owned() });
+                }
+                // It has said why itself.
+                let _ = child.wait();
+                tell("without the page: --page-port names another port, and --no-page leaves it out".into());
+            }
+            Err(why) => tell(format!("without the page, which cannot be started: {why}")),
+        }
+        None
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        // It may have ended by itself.
+        let _ = self.child.wait();
     }
 }
 
@@ -337,8 +404,12 @@ fn fund(args: &FundArgs, output: Output) -> Result<()> {
 }
 
 /// What is where, for people.
-fn display(layout: &Layout, dir: &Path) -> String {
+fn display(ready: &Ready, dir: &Path) -> String {
+    let Ready { page, layout } = ready;
     let mut text = String::new();
+    if let Some(page) = page {
+        let _ = writeln!(text, "\n  {}  {}", paint("PAGE", ACCENT.bold()), paint(page, GOOD));
+    }
     let _ = writeln!(text, "\n  {}  {}\n", paint("LOCALNET", ACCENT.bold()), paint("is ready", GOOD));
     let mut rows = table(&["what", "where"], &[]);
     for (what, place) in [

@@ -38,7 +38,8 @@ pub struct MigrateArgs {
     set: Vec<(String, String)>,
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+/// A value for a plan: `NAME=VALUE`.
+pub fn assignment(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
     let (name, value) = parts.ok_or_else(|| format!("{} is not NAME=VALUE", redact::shown(text)))?;
     Ok((name.to_owned(), value.to_owned()))
@@ -118,7 +119,7 @@ pub fn run(args: &MigrateArgs, context: &Context) -> Result<()> {
 }
 
 /// A plan that could not be read, with what to do.
-fn unread(error: PlanError) -> anyhow::Error {
+pub fn unread(error: PlanError) -> anyhow::Error {
     let hint = match &error {
         PlanError::Missing { names, .. } => {
             format!("give {}", names.iter().map(|name| format!("--set {name}=VALUE")).collect::<Vec<_>>().join(" "))

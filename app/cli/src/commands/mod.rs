@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod audit;
+mod companion;
 pub mod completion;
 pub mod context;
 pub mod cover;
@@ -12,7 +13,9 @@ pub mod handover;
 pub mod incident;
 pub mod init;
 pub mod localnet;
+pub mod metadata;
 pub mod migrate;
+pub mod page;
 pub mod pool;
 pub mod product;
 pub mod program;
@@ -48,8 +51,15 @@ pub enum Command {
     #[command(subcommand, after_help = "Example:\n  backstop crank run --once")]
     Crank(crank::CrankCommand),
     Demo(demo::DemoArgs),
+    Index(page::IndexArgs),
     Init(init::InitArgs),
     Localnet(localnet::LocalnetArgs),
+    /// The files that wallets show of covers and shares.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  backstop metadata build --plan migrations --base https://meta.example.org --out files"
+    )]
+    Metadata(metadata::MetadataCommand),
     Migrate(migrate::MigrateArgs),
     /// Pools of capital: look, deposit, leave.
     #[command(subcommand, after_help = "Example:\n  backstop pool list")]
@@ -64,6 +74,7 @@ pub enum Command {
     #[command(subcommand, after_help = "Example:\n  backstop protocol show")]
     Protocol(protocol::ProtocolCommand),
     Send(send::SendArgs),
+    Serve(page::ServeArgs),
     /// Conditions on oracle prices, and the evidence shown for them.
     #[command(subcommand, after_help = "Example:\n  backstop trigger show PRODUCT")]
     Trigger(trigger::TriggerCommand),
@@ -88,7 +99,9 @@ impl Command {
             Self::Cover(command) => command.run(context),
             Self::Crank(command) => command.run(context),
             Self::Demo(args) => demo::run(&args, output),
+            Self::Index(args) => page::index(&args, context),
             Self::Init(args) => init::run(&args, context),
+            Self::Metadata(command) => command.run(context),
             Self::Migrate(args) => migrate::run(&args, context),
             Self::Localnet(args) => localnet::run(&args, output),
             Self::Pool(command) => command.run(context),
@@ -96,6 +109,7 @@ impl Command {
             Self::Program(command) => command.run(context),
             Self::Protocol(command) => command.run(context),
             Self::Send(args) => send::run(&args, context),
+            Self::Serve(args) => page::serve(&args, context),
             Self::Trigger(command) => command.run(context),
             Self::Incident(command) => command.run(context),
             Self::Treaty(command) => command.run(context),

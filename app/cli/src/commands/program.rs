@@ -4,9 +4,9 @@ use crate::commands::CheckFailed;
 use crate::commands::context::{Context, hinted};
 use crate::output::{BAD, GOOD, card, paint};
 use anyhow::{Context as _, Result};
-use backstop_client::deployment::{self, Deployment, PublishedIdl};
+use backstop_client::deployment::{self, PublishedIdl};
+use backstop_client::view::report::ProgramReport;
 use clap::{Args, Subcommand};
-use serde::Serialize;
 use std::borrow::Cow;
 use std::path::PathBuf;
 
@@ -36,54 +36,25 @@ pub struct VerifyArgs {
     file: Option<PathBuf>,
 }
 
-#[derive(Serialize)]
-struct Verified {
-    same: bool,
-    program: String,
-    deployed_sha256: String,
-    expected_sha256: String,
-    bytes: usize,
-    slot: u64,
-    upgrade_authority: Option<String>,
-    idl: &'static str,
-}
-
 fn verify(args: &VerifyArgs, context: &Context) -> Result<()> {
     let expected: Cow<[u8]> = match &args.file {
         Some(file) => std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?.into(),
         None => deployment::committed_code().into(),
     };
     let cluster = context.cluster()?;
-    let Some(deployed) = Deployment::read(cluster)? else {
+    let Some(verified) = ProgramReport::read(cluster, &expected)? else {
         let sentence = format!("the program {} is not deployed by the upgradeable loader", backstop::ID);
         return Err(hinted(sentence, "only such a program has an upgrade authority and can be compared"));
     };
-    let idl = PublishedIdl::read(cluster, deployment::committed_idl())?;
-    let same_code = deployment::code(&deployed.bytes) == deployment::code(&expected);
-    let verified = Verified {
-        same: same_code && idl != PublishedIdl::Other,
-        program: backstop::ID.to_string(),
-        deployed_sha256: deployment::code_hash(&deployed.bytes),
-        expected_sha256: deployment::code_hash(&expected),
-        bytes: deployment::code(&deployed.bytes).len(),
-        slot: deployed.slot,
-        upgrade_authority: deployed.upgrade_authority.map(|key| key.to_string()),
-        idl: match idl {
-            PublishedIdl::Absent => "absent",
-            PublishedIdl::Same => "same",
-            PublishedIdl::Other => "other",
-            PublishedIdl::NotPlain => "not-comparable",
-        },
-    };
     context.options.output.print(&verified, display)?;
-    match (same_code, verified.same) {
+    match (verified.deployed_sha256 == verified.expected_sha256, verified.same) {
         (false, _) => Err(CheckFailed("another program is deployed".into()).into()),
         (true, false) => Err(CheckFailed("another IDL is published".into()).into()),
         (true, true) => Ok(()),
     }
 }
 
-fn display(verified: &Verified) -> String {
+fn display(verified: &ProgramReport) -> String {
     let same = verified.deployed_sha256 == verified.expected_sha256;
     let verdict = if same { paint("the same", GOOD) } else { paint("another", BAD) };
     let idl = match verified.idl {

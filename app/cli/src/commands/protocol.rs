@@ -4,9 +4,10 @@ use crate::commands::context::{Context, Preview, hinted};
 use crate::output::{card, moment};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, anyhow};
-use backstop::constants::{PAUSE_DEPOSITS, PAUSE_PURCHASES, WEEK};
-use backstop::state::{Pause, Protocol};
+use backstop::constants::{PAUSE_DEPOSITS, PAUSE_PURCHASES};
+use backstop::state::Protocol;
 use backstop_client::cluster::Cluster;
+use backstop_client::view::report::{ProtocolReport, pauses_left};
 use backstop_client::{account, address, instruction as ix};
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -63,19 +64,6 @@ pub struct PauseArgs {
     lift: bool,
 }
 
-#[derive(Serialize)]
-struct Shown {
-    protocol: String,
-    governance: String,
-    proposed_governance: Option<String>,
-    guardian: String,
-    risk_keeper: String,
-    deposits_paused: bool,
-    purchases_paused: bool,
-    paused_until: Option<i64>,
-    pauses_left: usize,
-}
-
 impl ProtocolCommand {
     /// Runs the command and prints its result.
     pub fn run(self, context: &Context) -> Result<()> {
@@ -91,26 +79,8 @@ impl ProtocolCommand {
     }
 }
 
-/// Pauses that the guardian has left now.
-fn pauses_left(pause: &Pause, now: i64) -> usize {
-    pause.used_at.iter().filter(|used| **used == 0 || **used + WEEK <= now).count()
-}
-
 fn show(protocol: &Protocol, now: i64, context: &Context) -> Result<()> {
-    let pause = &protocol.pause;
-    let pending = protocol.pending_governance;
-    let paused = pause.covers(PAUSE_DEPOSITS | PAUSE_PURCHASES, now);
-    let shown = Shown {
-        protocol: address::protocol().to_string(),
-        governance: protocol.governance.to_string(),
-        proposed_governance: (pending != Pubkey::default()).then(|| pending.to_string()),
-        guardian: protocol.guardian.to_string(),
-        risk_keeper: protocol.risk_keeper.to_string(),
-        deposits_paused: pause.covers(PAUSE_DEPOSITS, now),
-        purchases_paused: pause.covers(PAUSE_PURCHASES, now),
-        paused_until: paused.then_some(pause.until),
-        pauses_left: pauses_left(pause, now),
-    };
+    let shown = ProtocolReport::of(protocol, now);
     context.options.output.print(&shown, |shown| {
         let until = |paused: bool| match shown.paused_until.filter(|_| paused) {
             Some(until) => format!("paused until {}", moment(until)),

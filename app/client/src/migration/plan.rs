@@ -153,6 +153,21 @@ struct PoolTermsPlan {
 }
 
 impl PoolPlan {
+    /// Where wallets find the file that shows the pool's shares.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Ticker of the asset: `USDC`.
+    pub fn ticker(&self) -> &str {
+        &self.label
+    }
+
+    /// Whether it reinsures other pools.
+    pub fn is_reinsurance(&self) -> bool {
+        self.kind == Kind::Reinsurance
+    }
+
     /// Ticker of the asset and kind of the pool: `USDC (cover)`.
     pub fn label(&self) -> String {
         let kind = if self.kind == Kind::Cover { "cover" } else { "reinsurance" };
@@ -311,8 +326,8 @@ impl ProductPlan {
         }
     }
 
-    /// The product with its condition, by the pool's decimals. Errors: an amount has too many decimals, or the feed is none.
-    pub fn product(&self, decimals: u8) -> Result<NewProduct, String> {
+    /// What it pays for. Errors: the parts of a payout that grows are not all there.
+    pub fn condition(&self) -> Result<TermsInput, String> {
         let condition = &self.condition;
         let (severity, run_on) = match (condition.full_loss, condition.min_severity, condition.run_on) {
             (Some(price), Some(least), Some(run_on)) => {
@@ -321,6 +336,32 @@ impl ProductPlan {
             (None, None, None) => (Severity::Binary, 0),
             _ => return Err("full_loss, min_severity and run_on go together: a product has all of them or none".into()),
         };
+        Ok(TermsInput {
+            direction: match condition.direction {
+                DirectionKind::Below => Direction::Below,
+                DirectionKind::Above => Direction::Above,
+            },
+            threshold: condition.threshold.0,
+            recovery: condition.recovery.0,
+            severity,
+            duration_seconds: condition.duration.0,
+            slot_seconds: condition.slot.0,
+            tolerance_seconds: condition.tolerance.0,
+            challenge_seconds: condition.challenge.0,
+            run_on_seconds: run_on,
+            quiet_seconds: self.limits.quiet.0,
+            confidence_multiplier: condition.confidence_multiplier.0,
+        })
+    }
+
+    /// How long a cover waits until it protects, in seconds.
+    pub fn waiting_seconds(&self) -> u32 {
+        self.limits.waiting.0
+    }
+
+    /// The product with its condition, by the pool's decimals. Errors: an amount has too many decimals, or the feed is none.
+    pub fn product(&self, decimals: u8) -> Result<NewProduct, String> {
+        let condition = self.condition()?;
         let (source, feed) = match self.source {
             SourceKind::PythReceiver => (Source::PythReceiver, units::feed_id(&self.feed)?),
             SourceKind::PythPush => {
@@ -337,22 +378,7 @@ impl ProductPlan {
             terms: self.terms(decimals)?,
             source,
             feed,
-            condition: TermsInput {
-                direction: match condition.direction {
-                    DirectionKind::Below => Direction::Below,
-                    DirectionKind::Above => Direction::Above,
-                },
-                threshold: condition.threshold.0,
-                recovery: condition.recovery.0,
-                severity,
-                duration_seconds: condition.duration.0,
-                slot_seconds: condition.slot.0,
-                tolerance_seconds: condition.tolerance.0,
-                challenge_seconds: condition.challenge.0,
-                run_on_seconds: run_on,
-                quiet_seconds: self.limits.quiet.0,
-                confidence_multiplier: condition.confidence_multiplier.0,
-            },
+            condition,
         })
     }
 

@@ -10,6 +10,7 @@ use backstop::constants::SHARE_EXTRA_DECIMALS;
 use backstop::state::{Cover, CoverState, Crisis, Incident, Pool, Product, Treaty, Trigger};
 
 /// A pool that was read.
+#[derive(Debug)]
 pub struct OpenPool {
     /// Its books.
     pub state: Box<Pool>,
@@ -34,6 +35,7 @@ impl OpenPool {
 }
 
 /// A product that was read, with its pool.
+#[derive(Debug)]
 pub struct OpenProduct {
     /// Its state.
     pub state: Box<Product>,
@@ -63,6 +65,7 @@ impl OpenProduct {
 }
 
 /// A cover that was read, with its product and pool.
+#[derive(Debug)]
 pub struct OpenCover {
     /// Where it is.
     pub address: Pubkey,

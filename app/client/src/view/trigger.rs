@@ -1,6 +1,7 @@
 //! Where a trigger stands at a moment and what could come of it, asked of the program's own state machine, on copies; and
 //! what it listens to, in words.
 
+use crate::price_account::standing_account;
 use crate::text::exact_price;
 use anchor_lang::prelude::Pubkey;
 use backstop::cpi::text::hex_text;
@@ -53,6 +54,14 @@ pub fn feed(trigger: &Trigger) -> String {
     match trigger.source() {
         Source::PythReceiver => hex_text(&trigger.feed),
         Source::PythPush => Pubkey::new_from_array(trigger.feed).to_string(),
+    }
+}
+
+/// The account that shows the feed's newest price: of the push oracle the feed itself, of the receiver its standing account.
+pub fn price_account(trigger: &Trigger) -> Pubkey {
+    match trigger.source() {
+        Source::PythReceiver => standing_account(&trigger.feed),
+        Source::PythPush => Pubkey::new_from_array(trigger.feed),
     }
 }
 

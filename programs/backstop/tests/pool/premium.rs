@@ -220,6 +220,59 @@ fn who_sells_or_cancels_while_accrual_stands_moves_nothing_that_stood() {
     assert!(attacked[1].1 > 0, "what comes after goes by what is exposed then");
 }
 
+/// An alert that holds the pool ends, and a small one beside it, due for a day, goes on holding it: nothing ceased.
+#[test]
+fn what_stands_for_two_reasons_in_turn_goes_by_the_beginning_of_the_first() {
+    let mut pool = earning(0, 110_000, 1_000_000);
+    pool.terms.surplus_bps = 0;
+    pool.add_exposure(0, 100_000).unwrap();
+    pool.add_exposure(1, 5_000).unwrap();
+    let large = |number| Alert { group: 0, number, exposure: 100_000 };
+    let small = |number| Alert { group: 1, number, exposure: 5_000 };
+    pool.move_alert(large(0), AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
+    let (required, exposure) = (pool.required, pool.total_exposure);
+    pool.move_alert(small(0), AlertLevel::None, AlertLevel::Due, NOW).unwrap();
+    pool.due_since = NOW + 10_000 - DAY;
+    pool.add_exposure(2, 440_000).unwrap();
+    pool.move_alert(large(1), AlertLevel::Breaching, AlertLevel::None, NOW + 40_000).unwrap();
+    assert_eq!((pool.stands_since, pool.stood_until), (NOW + 10_000, i64::MAX));
+    assert_eq!((pool.stood_required, pool.stood_exposure), (required, exposure));
+    pool.move_alert(small(2), AlertLevel::Due, AlertLevel::None, NOW + 41_000).unwrap();
+    let stood = accrued(&mut pool, NOW + 41_000);
+    // 105,000 were required, less than junior capital.
+    assert_eq!((stood.junior, stood.senior), (41_000, 0));
+    let after = accrued(&mut pool, NOW + 42_000);
+    assert!(after.senior > 0, "what comes after goes by what is exposed then");
+}
+
+/// Whoever finds out that a small alert has come to hold the pool earns what is before that first.
+#[test]
+fn what_is_exposed_as_accrual_stands_again_is_noted_once_all_before_is_earned() {
+    let [at_once, later] = [true, false].map(|at_once| {
+        let mut pool = earning(0, 110_000, 1_000_000);
+        pool.terms.surplus_bps = 0;
+        pool.add_exposure(0, 100_000).unwrap();
+        pool.add_exposure(1, 5_000).unwrap();
+        let large = |number| Alert { group: 0, number, exposure: 100_000 };
+        let small = |number| Alert { group: 1, number, exposure: 5_000 };
+        pool.move_alert(large(0), AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
+        pool.move_alert(small(0), AlertLevel::None, AlertLevel::Due, NOW).unwrap();
+        pool.due_since = NOW + 50_000 - DAY;
+        pool.add_exposure(2, 440_000).unwrap();
+        pool.move_alert(large(1), AlertLevel::Breaching, AlertLevel::None, NOW + 40_000).unwrap();
+        assert_eq!((pool.stands_since, pool.stood_until), (0, NOW + 40_000));
+        if at_once {
+            accrued(&mut pool, NOW + 40_000);
+        }
+        accrued(&mut pool, NOW + 60_000);
+        assert_eq!((pool.accrued_at, pool.stands_since, pool.stood_until), (NOW + 50_000, NOW + 50_000, i64::MAX));
+        pool
+    });
+    assert_eq!(at_once, later);
+    // All of what stood is junior's; of what came after, the senior tranche has a part.
+    assert!(later.earned[0] > 40_000 && (1..10_000).contains(&later.earned[1]), "{:?}", later.earned);
+}
+
 #[test]
 fn what_a_layer_has_lent_to_a_crisis_earns_as_if_it_had_not() {
     // Half a million was required when accrual began to stand; of 100,000 that an incident is due the layers have lent half.

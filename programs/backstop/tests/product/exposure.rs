@@ -3,7 +3,7 @@
 use crate::common::*;
 use backstop::error::BackstopError::*;
 use backstop::peril::AlertLevel;
-use backstop::peril::evidence::{Phase, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Direction, Phase, Severity, Terms, TermsInput};
 use backstop::peril::feed::Observation;
 use backstop::state::*;
 
@@ -203,6 +203,7 @@ fn a_cover_is_releasable_when_the_ring_has_passed_its_end() {
 /// 256.
 fn longest() -> Terms {
     Terms::new(&TermsInput {
+        direction: Direction::Below,
         threshold: 95_000_000,
         recovery: 96_000_000,
         severity: Severity::Binary,

@@ -285,13 +285,10 @@ impl Model {
         let terms = |(treaty, _): &(usize, N)| [self.treaties[*treaty].start_day, self.treaties[*treaty].end_day];
         let mut cuts: Vec<i64> = self.pools[pool].quota_shares.iter().flat_map(terms).map(start).collect();
         self.pools[pool].note_low(day(now));
-        self.note_held(pool);
+        let held = self.held_from(pool);
         let books = &mut self.pools[pool];
         // While alerts hold the pool nothing is earned after they began to.
-        let now = books.stands_since.map_or(now, |since| since.min(now));
-        if now <= books.accrued_at {
-            return;
-        }
+        let now = [books.stands_since, held].into_iter().flatten().fold(now, i64::min);
         cuts.extend(self.pools[pool].queue.first().map(|oldest| start(oldest + 1)));
         cuts.extend(self.pools[pool].stood.and_then(|(_, _, until)| until));
         cuts.push(now);
@@ -301,6 +298,7 @@ impl Model {
                 self.accrue_until(pool, until);
             }
         }
+        self.note_held(pool);
     }
 
     /// Lets accrual stand since a moment, or no longer.
@@ -308,7 +306,10 @@ impl Model {
         let (required, exposure, now) = (self.required(pool), self.exposure_of_pool(pool), self.now);
         let books = &mut self.pools[pool];
         if books.stands_since.is_none() && since.is_some() {
-            books.stood = Some((required, exposure, None));
+            match &mut books.stood {
+                Some((.., until)) if until.is_some_and(|until| books.accrued_at < until) => *until = None,
+                stood => *stood = Some((required, exposure, None)),
+            }
         }
         if books.stands_since.is_some() && since.is_none() {
             books.stood.as_mut().expect("it stood").2 = Some(now);

@@ -240,18 +240,24 @@ impl Model {
 
     /// Finds out whether alerts have come to hold a pool: they are not small, or one has been due for a day.
     pub(super) fn note_held(&mut self, pool: usize) {
+        let Some(since) = self.held_from(pool) else { return };
+        let books = &mut self.pools[pool];
+        books.alerts_since = Some(since);
+        if books.crisis.is_none() {
+            self.stand(pool, Some(since));
+        }
+    }
+
+    /// From when on alerts hold a pool that has not noticed it yet.
+    pub(super) fn held_from(&self, pool: usize) -> Option<i64> {
         let now = self.now;
         let (alerts, small) = (self.alerts(pool), self.alerts_are_small(pool));
-        let books = &mut self.pools[pool];
+        let books = &self.pools[pool];
         if alerts.count == 0 || books.alerts_since.is_some() {
-            return;
+            return None;
         }
         let due_long = books.due_since.map(|since| since + DAY).filter(|long| now >= *long);
-        books.alerts_since = due_long.or((!small).then_some(now));
-        if books.crisis.is_none() {
-            let since = books.alerts_since;
-            self.stand(pool, since);
-        }
+        due_long.or((!small).then_some(now))
     }
 
     fn in_alert(&self, pool: usize) -> impl Iterator<Item = &super::Product> {

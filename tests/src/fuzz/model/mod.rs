@@ -109,6 +109,14 @@ impl Model {
         {
             need(self.products[product].has_condition, "the product has no condition")?;
         }
+        let evidence = |model: &Self| match *op {
+            Op::Observe { product, .. } | Op::Refresh { product } | Op::Confirm { product } => {
+                let Product { pool, trigger, .. } = &model.products[product];
+                Some((*pool, trigger.phase, trigger.severity))
+            }
+            _ => None,
+        };
+        let before = evidence(self);
         match op.part() {
             Part::Capital => self.apply_capital(op),
             Part::Covers => self.apply_cover(op),
@@ -117,6 +125,11 @@ impl Model {
             Part::Reinsurance => self.apply_reinsurance(op),
             Part::Roles | Part::Tokens | Part::Clock => self.apply_roles(op),
         }?;
+        // A change of phase or severity earns premium first, by the alerts that there were.
+        let after = evidence(self);
+        if let Some((pool, ..)) = after.filter(|_| before != after) {
+            self.accrue(pool);
+        }
         for pool in 0..self.pools.len() {
             self.count_alerts(pool);
         }

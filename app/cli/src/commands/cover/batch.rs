@@ -1,8 +1,7 @@
 //! `backstop cover buy --receivers`: a cover for each of many wallets, a transaction each.
 
-use super::buy::{Account, Order, accounts_of};
 use crate::commands::args::{Source, asset_text};
-use crate::commands::context::{Context, Preview, ROUNDS, UsageError, hinted, misused, refused};
+use crate::commands::context::{Context, Preview, ROUNDS, UsageError, hinted, misused, plain, refused};
 use crate::output::{BAD, GOOD, QUIET, WATCH, cell, exact_amount, listing, paint, table};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -10,6 +9,7 @@ use anyhow::{Context as _, Result};
 use backstop::BuyCoverArgs;
 use backstop::error::BackstopError;
 use backstop::state::{Pool, day_of, get_text};
+use backstop_client::act::{self, Order, Receiver as Account};
 use backstop_client::cluster::{ClusterError, Receipt};
 use backstop_client::explain::explain;
 use backstop_client::transaction::{self, Pipeline};
@@ -81,11 +81,11 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
     let most: u64 = quotes.iter().map(|quote| order.most(quote.premium)).sum();
     let decimals = market.pool.asset_decimals;
     let source = Source::of(&keys.pool, buyer, decimals, order.from);
-    source.require(cluster, premiums)?;
+    source.require(cluster, premiums).map_err(plain)?;
     let day = day_of(*now);
     let numbers = free_numbers(cluster, keys, buyer, day, &receivers)?;
     let payer = context.payer()?;
-    let accounts = accounts_of(cluster, &keys.pool, &receivers);
+    let accounts = act::receivers(cluster, &keys.pool, &receivers);
     let purchases: Vec<_> = receivers
         .iter()
         .zip(&quotes)

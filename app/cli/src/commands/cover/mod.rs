@@ -7,13 +7,12 @@ mod close;
 mod quote;
 mod show;
 
-use crate::commands::context::{Context, hinted, refused_with};
+use crate::commands::context::{Context, hinted};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::error::BackstopError;
+use backstop_client::Cluster;
 use backstop_client::account::AccountError;
-use backstop_client::view::{OpenCover, holder_of};
-use backstop_client::{Cluster, address};
+use backstop_client::view::OpenCover;
 use clap::Subcommand;
 use std::str::FromStr;
 
@@ -66,24 +65,5 @@ impl CoverArg {
             }
             other => other.into(),
         })
-    }
-}
-
-/// Refuses unless the wallet holds the cover's NFT in its associated token account.
-fn require_holder(cluster: &dyn Cluster, mint: &Pubkey, wallet: &Pubkey) -> Result<()> {
-    let own = address::associated_token(wallet, mint, &anchor_spl::token_2022::ID);
-    match holder_of(cluster, mint)? {
-        Some((_, nft)) if nft == own => Ok(()),
-        Some((holder, nft)) if holder == *wallet => Err(hinted(
-            format!("the wallet holds the NFT in {nft}, not in its associated token account"),
-            format!("move it to {own} first"),
-        )),
-        Some((holder, _)) => {
-            Err(refused_with(BackstopError::NotHolder, format!("{holder} holds it: sign with that wallet")))
-        }
-        None => Err(hinted(
-            format!("the NFT {mint} is burnt: nobody holds the cover"),
-            "`backstop cover close` returns its rent",
-        )),
     }
 }

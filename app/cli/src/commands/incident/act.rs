@@ -1,21 +1,20 @@
 //! The steps from a trigger to its covers' payouts, by hand. Anyone may take them; `backstop crank run` takes all.
 
 use super::require_incident;
-use super::show::Losses;
 use crate::commands::args::{OpenProduct, ProductArg, asset_text};
-use crate::commands::context::{Context, Preview, event, hinted};
+use crate::commands::context::{Context, Preview, event, hinted, plain};
 use crate::commands::cover::CoverArg;
 use crate::output::{moment, percent};
 use anchor_lang::{AnchorDeserialize, Discriminator, Event};
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use backstop::events::{
-    CoverSettled, CrisisClosed, DeadlineExtended, IncidentClosed, IncidentFunded, IncidentGrown, IncidentOpened,
-    TreatyCalled,
+    CrisisClosed, DeadlineExtended, IncidentClosed, IncidentFunded, IncidentGrown, IncidentOpened, TreatyCalled,
 };
 use backstop::state::{CallState, Giving, IncidentState, LossByLayer, Treaty};
+use backstop_client::act::Settle;
 use backstop_client::instruction::{self as ix, TreatyKeys};
 use backstop_client::view::Case;
-use backstop_client::view::{OpenCover, holder_of};
+use backstop_client::view::report::Losses;
 use backstop_client::{Cluster, account, transaction};
 use clap::Args;
 use serde::Serialize;
@@ -284,64 +283,9 @@ pub fn fund(args: &FundArgs, context: &Context) -> Result<()> {
     })
 }
 
-#[derive(Serialize)]
-struct Settled {
-    cover: String,
-    incident: String,
-    holder: String,
-    destination: String,
-    amount: u64,
-    /// Premium that is given back.
-    refund: u64,
-    /// Whether the cover was not in force yet.
-    waiting: bool,
-    decimals: u8,
-}
-
 pub fn settle(args: &SettleArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
-    let OpenCover { address: key, state: cover, product } = args.cover.open(cluster)?;
-    let held = holder_of(cluster, &cover.mint)?;
-    let (holder, nft) = held.ok_or_else(|| anyhow!("nobody holds the NFT {}: it was burnt", cover.mint))?;
-    if !holder.is_on_curve() && holder != context.wallet()? {
-        let sentence = format!("the cover's NFT is held by {holder}, which is a program's account");
-        return Err(hinted(sentence, "only that program can settle it, with its signature"));
-    }
-    let keys = &product.keys;
-    let mut instructions = context.create_if_missing(&holder, &keys.pool.asset_mint, &keys.pool.asset_token_program)?;
-    instructions.push(ix::settle_cover_from(keys, holder, nft, cover.mint));
-    context.carry_out(&instructions, |receipt| {
-        let settled = event::<CoverSettled>(receipt)?;
-        let destination = keys.pool.assets_of(&holder).to_string();
-        let preview = Preview {
-            title: format!("Pay {} to {holder}", asset(&product, settled.amount.saturating_add(settled.refund))),
-            rows: vec![
-                ("cover", key.to_string()),
-                ("insured", asset(&product, cover.sum_insured)),
-                (
-                    "why",
-                    match settled.waiting {
-                        true => "not in force at the event: the premium that it had not earned goes back".into(),
-                        false => "in force at the event".into(),
-                    },
-                ),
-                ("premium back", asset(&product, settled.refund)),
-                ("to", destination.clone()),
-            ],
-            warnings: Vec::new(),
-        };
-        let details = Settled {
-            cover: key.to_string(),
-            incident: settled.incident.to_string(),
-            holder: holder.to_string(),
-            destination,
-            amount: settled.amount,
-            refund: settled.refund,
-            waiting: settled.waiting,
-            decimals: product.pool.decimals,
-        };
-        Ok((preview, details))
-    })
+    context.act(&Settle::new(cluster, args.cover.open(cluster)?, context.party()?).map_err(plain)?)
 }
 
 #[derive(Serialize)]

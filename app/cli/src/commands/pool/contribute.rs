@@ -1,7 +1,7 @@
 //! `backstop pool contribute`.
 
 use crate::commands::args::{Amount, PoolArg, Source, asset_text};
-use crate::commands::context::{Context, Preview};
+use crate::commands::context::{Context, Preview, plain};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop_client::instruction as ix;
@@ -36,7 +36,7 @@ pub fn run(args: &ContributeArgs, context: &Context) -> Result<()> {
     let (keys, giver) = (&pool.keys, context.wallet()?);
     let amount = args.amount.units(pool.decimals)?;
     let source = Source::of(keys, &giver, pool.decimals, args.from);
-    source.require(cluster, amount)?;
+    source.require(cluster, amount).map_err(plain)?;
     context.carry_out(&[source.take(ix::contribute_surplus(keys, giver, amount, pool.state.seen()))], |_| {
         let surplus_before = pool.state.surplus;
         let surplus_after = surplus_before.saturating_add(amount);

@@ -1,6 +1,5 @@
 //! `backstop trigger observe`, `refresh` and `confirm`: what anyone may do to a trigger.
 
-use super::show::price_account;
 use crate::commands::args::{OpenProduct, ProductArg};
 use crate::commands::context::{Context, Preview, hinted};
 use crate::output::{exact_price, moment, price};
@@ -12,8 +11,8 @@ use backstop::peril::evidence::Phase;
 use backstop::peril::feed;
 use backstop::state::Trigger;
 use backstop_client::cluster::Receipt;
-use backstop_client::view;
 use backstop_client::view::trigger::phase;
+use backstop_client::view::{self, trigger::price_account};
 use backstop_client::{Cluster, account, instruction as ix, transaction};
 use clap::Args;
 use serde::Serialize;

@@ -1,6 +1,7 @@
 //! A cluster behind JSON-RPC.
 
 mod address;
+mod history;
 mod transport;
 mod wire;
 

@@ -8,7 +8,8 @@ use anchor_lang::prelude::*;
 
 /// Specification:
 /// - anyone, once the condition is met and the challenge after its last slot is over; refused before;
-/// - event and first severity never change again; the severity may grow until the run-on is over.
+/// - event and first severity never change again; the severity may grow until the run-on is over;
+/// - premium is earned first.
 pub(crate) fn handle(ctx: Context<Refresh>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;

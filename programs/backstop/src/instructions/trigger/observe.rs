@@ -32,7 +32,8 @@ pub struct Observe<'info> {
 /// - every slot that is settled by now is processed first, in order, and only then is the print written;
 /// - a recovered print is taken for a challenge after the end of its slot, any other for half of it;
 /// - a print that was shown before changes nothing; a refused one changes no byte;
-/// - a change of phase is counted in the pool's alert, if the product has exposure.
+/// - a change of phase is counted in the pool's alert, if the product has exposure;
+/// - it earns premium first, so that whatever stood in an alert goes by what was exposed as that began.
 pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
@@ -54,7 +55,7 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
     Ok(())
 }
 
-/// Counts a change of phase in the pool's alert and reports it, or a deeper severity.
+/// Earns premium, counts a change of phase in the pool's alert and reports it, or a deeper severity.
 pub(crate) fn book_phase_change(
     trigger: &mut Trigger,
     trigger_key: Pubkey,
@@ -63,7 +64,7 @@ pub(crate) fn book_phase_change(
     outcome: &Outcome,
     now: i64,
 ) -> Result<()> {
-    let mut till = Till::untouched(pool)?;
+    let mut till = Till::open(pool, now)?;
     if outcome.phase_changed() {
         let alert = product.read()?.alert(trigger.alert_number);
         let (before, after) = (trigger.alert_in(outcome.before), trigger.alert_in(outcome.after));

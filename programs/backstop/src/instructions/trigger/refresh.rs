@@ -24,7 +24,8 @@ pub struct Refresh<'info> {
 }
 
 /// Specification:
-/// - anyone, at any time; doing it twice changes nothing.
+/// - anyone, at any time; doing it twice changes nothing;
+/// - premium is earned before a change of phase or severity is booked.
 pub(crate) fn handle(ctx: Context<Refresh>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;

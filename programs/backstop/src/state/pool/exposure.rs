@@ -167,18 +167,24 @@ impl Pool {
     /// So accrual never goes further than a day beyond the end of a challenge, by which no cover has ended that waited
     /// at the event: the shortest term is longer.
     pub(super) fn note_held(&mut self, now: i64) {
+        let Some(since) = self.held_from(now) else { return };
+        self.alerts_since = since;
+        if !self.in_crisis() {
+            self.stand(since, now);
+        }
+    }
+
+    /// From when on the alerts hold the pool that has not noticed it yet. `None` if they do not, or it has.
+    #[inline]
+    pub(super) fn held_from(&self, now: i64) -> Option<i64> {
         if self.alerts == 0 || self.alerts_since != 0 {
-            return;
+            return None;
         }
         let due_long = self.due_since.saturating_add(SMALL_ALERT_TIME);
         if self.alerts_due > 0 && now >= due_long {
-            self.alerts_since = due_long;
-        } else if !self.alerts_are_small() {
-            self.alerts_since = now;
+            return Some(due_long);
         }
-        if !self.in_crisis() {
-            self.stand(self.alerts_since, now);
-        }
+        (!self.alerts_are_small()).then_some(now)
     }
 
     /// How deep the pool is in alert: as deep as the worst of its products; a crisis is as deep as it gets. Small alerts

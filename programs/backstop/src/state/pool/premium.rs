@@ -65,8 +65,24 @@ impl Pool {
     /// clock behind the last accrual changes nothing.
     pub fn accrue(&mut self, now: i64) -> Result<Accrual> {
         self.note_low(day_of(now))?;
+        match self.held_from(now) {
+            None => self.earn_to(self.accrues_to(now)),
+            Some(since) => self.earn_and_stand(since, now),
+        }
+    }
+
+    /// Earns premium up to when alerts came to hold the pool, and notes what is exposed then: once all before is earned.
+    #[cold]
+    #[inline(never)]
+    fn earn_and_stand(&mut self, since: i64, now: i64) -> Result<Accrual> {
+        let accrual = self.earn_to(self.accrues_to(since))?;
         self.note_held(now);
-        let now = self.accrues_to(now);
+        Ok(accrual)
+    }
+
+    /// Earns premium up to a moment, in steps in which it is shared out in one way.
+    #[inline(always)]
+    fn earn_to(&mut self, now: i64) -> Result<Accrual> {
         if now <= self.accrued_at {
             return Ok(Accrual::default());
         }
@@ -89,6 +105,8 @@ impl Pool {
     pub(super) fn stand(&mut self, since: i64, now: i64) {
         match (self.stands_since, since) {
             (0, 0) => {}
+            // It ceases and goes on in one call: what stood is not earned yet.
+            (0, _) if self.accrued_at < self.stood_until => self.stood_until = i64::MAX,
             (0, _) => {
                 (self.stood_required, self.stood_exposure) = (self.required, self.total_exposure);
                 self.stood_until = i64::MAX;

@@ -1,0 +1,400 @@
+//! A product: what it pays for, what it costs and why, and where its condition stands.
+
+use super::{Look, address, show, silence};
+use crate::chart::{self, Figure, Line, OverTime, Part};
+use crate::error::PageError;
+use crate::layout::Place;
+use crate::replays::{self, Known};
+use crate::say::{self, Asset};
+use crate::sign::forms;
+use crate::site::Site;
+use anchor_lang::prelude::Pubkey;
+use axum::extract::{Path, Query, State};
+use backstop::state::{CoverRequest, Incident, Product};
+use backstop_client::account;
+use backstop_client::quote::Market;
+use backstop_client::text;
+use backstop_client::units::{Amount, whole};
+use backstop_client::view::price;
+use backstop_client::view::product::{condition, demand_rate, evidence, not_covered, payment, risk_rate, yearly_text};
+use backstop_client::view::report::{AnnouncedReport, ProductReport, ProductSummary, TriggerReport};
+use backstop_client::view::trigger::Standing;
+use backstop_client::view::{Case, OpenProduct};
+use backstop_index::read::{PriceHistory, Says};
+use maud::{Markup, html};
+use std::collections::HashMap;
+
+/// How far back prices are shown, in seconds.
+const DAYS_BACK: i64 = 14 * 86_400;
+/// Most slots in a picture's table.
+const MOST_ROWS: usize = 400;
+
+/// A product's page.
+pub async fn page(
+    State(site): State<Site>,
+    Path(text): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Markup, PageError> {
+    let key = address(&text)?;
+    show(site, Place::Elsewhere, move |look| {
+        look.require::<Product>(&key)?;
+        let open = OpenProduct::read(&look.chain, key)?;
+        let body = if open.state.has_condition() { sold(look, &open, &query)? } else { announced(look, &open) };
+        Ok((say::harmless(open.state.name()), body))
+    })
+    .await
+}
+
+fn head(summary: &ProductSummary) -> Markup {
+    html! {
+        p.trail { a href="/" { "Pools" } " / " a href={ "/pool/" (summary.pool) } { (say::name(&summary.label)) " pool" } }
+        h1 { (say::name(&summary.name)) }
+        p.badges { (say::badge("state", summary.state)) " " (say::badge("phase", summary.phase)) }
+    }
+}
+
+fn wording(uri: &str, sha256: &str) -> Markup {
+    html! {
+        section aria-labelledby="wording" {
+            h2 id="wording" { "Wording" }
+            p {
+                "What counts is the program and this wording, which the product names by its hash and cannot change. This \
+                 page does not fetch it: fetch it yourself and compare."
+            }
+            (say::facts(&[
+                ("Where NFTs link to", html! { code.address { (say::harmless(uri)) } }),
+                ("Sha-256 of the wording", say::hash("wording_sha256", sha256)),
+            ]))
+        }
+    }
+}
+
+/// A product that has no condition yet.
+fn announced(look: &Look, open: &OpenProduct) -> Markup {
+    let shown = AnnouncedReport::of(open, look.now());
+    let terms = &open.state.terms;
+    html! {
+        (head(&shown.summary))
+        p.lead { "It is announced and has no condition yet: its notice begins when governance sets one. Nothing is sold." }
+        (say::facts(&[
+            ("Insures", say::address(&shown.covered_asset)),
+            ("Risk rate", html! { (risk_rate(shown.summary.risk_rate_ppb, terms)) }),
+            ("Demand rate", html! { (demand_rate(terms)) }),
+            ("Term", html! { (terms.min_term_days) " to " (terms.max_term_days) " days" }),
+        ]))
+        (wording(&shown.uri, &shown.wording_sha256))
+    }
+}
+
+fn sold(look: &Look, open: &OpenProduct, query: &HashMap<String, String>) -> Result<Markup, PageError> {
+    let now = look.now();
+    let key = open.keys.product;
+    let market = Market::fetch(&look.chain, &open.keys)?;
+    let incident: Option<Incident> = account::find(&look.chain, &open.keys.incident())?;
+    let shown = ProductReport::of(&open.keys, &market, incident.as_ref(), now);
+    let case = Case::read(&look.chain, key)?;
+    let standing = Standing::of(&case.trigger, now);
+    let trigger = TriggerReport::of(&case, &standing, now);
+    let asset = Asset::new(shown.summary.decimals, &shown.summary.label);
+    let terms = &market.trigger.terms;
+    Ok(html! {
+        (head(&shown.summary))
+        @if shown.incident.is_some() {
+            p.alarm {
+                strong { "Its event happened. " }
+                a href={ "/incident/" (key) } { "What is due, and what was paid" }
+            }
+        }
+        section aria-labelledby="covered" {
+            h2 id="covered" { "What it pays for" }
+            div.columns {
+                div {
+                    h3 { "Covered" }
+                    p { "It pays if " strong { (condition(terms)) } "." }
+                    p { "It pays " (payment(terms)) "." }
+                    p { "Proof: " (evidence(terms)) "." }
+                }
+                div {
+                    h3 { "Not covered" }
+                    ul.plain { @for sentence in not_covered(terms, shown.waiting_seconds) { li { (sentence) } } }
+                }
+            }
+        }
+        (price_of(&shown, &market, &asset, query, now))
+        (forms::buy(&look.chain, &key, query))
+        (prices(look, &trigger, &key, now))
+        (past_event(&market))
+        section aria-labelledby="terms" {
+            h2 id="terms" { "Terms and limits" }
+            (facts(&shown, &market, &asset, now))
+        }
+        (wording(&shown.uri, &shown.wording_sha256))
+        p.note { "The same by command: " (say::command(&format!("backstop product show {key}"))) }
+    })
+}
+
+/// The price of a cover, split. The sum and the days of the query, if it has good ones.
+fn price_of(
+    shown: &ProductReport,
+    market: &Market,
+    asset: &Asset,
+    query: &HashMap<String, String>,
+    now: i64,
+) -> Markup {
+    let asked = || {
+        let sum: Amount = query.get("sum")?.trim().parse().ok()?;
+        let term_days: u16 = whole(query.get("days")?.trim())?;
+        let request = CoverRequest { sum_insured: sum.units(asset.decimals).ok()?, term_days };
+        Some((market.quote(request, now).ok()?, term_days))
+    };
+    let example = || {
+        let example = shown.summary.example.as_ref()?;
+        let request = CoverRequest { sum_insured: example.sum_insured, term_days: example.term_days };
+        Some((market.quote(request, now).ok()?, example.term_days))
+    };
+    html! {
+        section aria-labelledby="price" {
+            h2 id="price" { "Price" }
+            @if let Some((quote, days)) = asked().or_else(example) {
+                @let parts = price::parts(market, &quote, days);
+                @let rate = backstop_client::view::product::yearly_ppb(quote.premium, quote.sum_insured, days);
+                p {
+                    (asset.amount("example.sum_insured", quote.sum_insured)) " insured for "
+                    data value=(days) data-field="example.term_days" { (days) } " days costs "
+                    strong { (asset.amount("example.premium", quote.premium)) } ", "
+                    data.number value=(rate) data-field="example.rate_ppb" { (yearly_text(rate)) } " a year."
+                }
+                @let description = format!(
+                    "Of {} premium {} are for the risk, {} are added in case it is underestimated, and {} for demand{}.",
+                    asset.text(quote.premium), asset.text(parts.risk), asset.text(parts.loading), asset.text(parts.demand),
+                    if parts.is_least { ", which here fills up to the product's smallest premium" } else { "" },
+                );
+                @let rows = [("Risk", parts.risk, "risk"), ("Loading", parts.loading, "loading"), ("Demand", parts.demand, "demand")];
+                (chart::parts(
+                    &Figure {
+                        id: "split",
+                        title: "What the premium is made of",
+                        description,
+                        header: &["Part", "Premium"],
+                        rows: rows.iter().map(|(name, units, _)| vec![(*name).into(), asset.exact(*units)]).collect(),
+                    },
+                    &rows.map(|(name, units, class)| Part { name: name.into(), says: asset.text(units), units, class }),
+                ))
+            } @else if let Some(reason) = &shown.summary.reason {
+                p { "Nothing is sold now. " (reason) "." }
+            } @else {
+                p { "Nothing is sold now." }
+            }
+        }
+    }
+}
+
+/// The price against the threshold, with the slots that count.
+fn prices(look: &Look, trigger: &TriggerReport, key: &Pubkey, now: i64) -> Markup {
+    let from = now.saturating_sub(DAYS_BACK);
+    let past = look.past(|database| database.price_history(key, from, now.saturating_add(1)));
+    let quiet = silence(&past);
+    let known = past.known().flatten();
+    html! {
+        section aria-labelledby="prices" {
+            h2 id="prices" { "Where the condition stands" }
+            p {
+                strong { (phase_text(trigger)) } " "
+                data value=(trigger.credited_slots) data-field="credited_slots" { (trigger.credited_slots) } " of "
+                data value=(trigger.needed_slots) data-field="needed_slots" { (trigger.needed_slots) } " slots count."
+            }
+            @if let Some(print) = &trigger.last_print {
+                p {
+                    "The newest price that was shown is " (say::price("last_print.price_e8", print.price_e8)) " ± "
+                    (say::price("last_print.confidence_e8", print.confidence_e8)) ", published "
+                    (text::moment_from(print.publish_time, now)) "."
+                }
+            } @else { p { "No price was shown yet." } }
+            (picture(trigger, known.as_ref(), now))
+            (quiet)
+            @if let Some(next) = &trigger.next { p { "Next, by anybody: " (say::command(&next.command)) @if next.from > now { " from " (text::moment_from(next.from, now)) } "." } }
+        }
+    }
+}
+
+fn phase_text(trigger: &TriggerReport) -> &'static str {
+    match trigger.phase {
+        "quiet" => "Quiet: nothing points to an event.",
+        "breaching" => "Breaching: the price is below the threshold, and nothing is sold.",
+        "met" => "Met: until the challenge is over a price can still contradict it.",
+        "triggered" => "Triggered: the event is proven, and what is paid can only grow.",
+        _ => "Final: the event is proven, and what is paid is fixed.",
+    }
+}
+
+fn picture(trigger: &TriggerReport, history: Option<&PriceHistory>, now: i64) -> Markup {
+    let condition = &trigger.condition;
+    let slot = i64::from(condition.slot_seconds);
+    // What the account keeps: the highest breach of each slot. What the index keeps: the newest price of each.
+    let mut points: Vec<(i64, u64)> = match history {
+        Some(history) => history.points.iter().map(|point| (point.start, point.last_e8)).collect(),
+        None => trigger.slots.iter().filter_map(|slot| Some((slot.start, slot.breach_price_e8?))).collect(),
+    };
+    if let Some(print) = &trigger.last_print
+        && points.last().is_none_or(|last| last.0 < print.publish_time)
+    {
+        points.push((print.publish_time, print.price_e8));
+    }
+    let begin = points.first().map_or(now.saturating_sub(86_400), |point| point.0);
+    let mut bands: Vec<(i64, i64, &'static str)> = history
+        .map(|history| {
+            let breaches = history.points.iter().filter(|point| point.says == Says::Breach);
+            breaches.map(|point| (point.start, point.start.saturating_add(slot), "breach")).collect()
+        })
+        .unwrap_or_default();
+    let counted = trigger.slots.iter().filter(|slot| slot.breach_price_e8.is_some() || slot.in_window);
+    bands.extend(counted.map(|slot| (slot.start, slot.end, if slot.in_window { "window" } else { "breach" })));
+    let mut rows: Vec<Vec<String>> = match history {
+        Some(history) => history
+            .points
+            .iter()
+            .map(|point| {
+                let says = match point.says {
+                    Says::Breach => "below the threshold",
+                    Says::Recovered => "recovered",
+                    Says::Open => "nothing",
+                };
+                vec![
+                    text::moment(point.start),
+                    text::exact_price(point.last_e8),
+                    text::exact_price(point.low_e8),
+                    says.to_owned(),
+                ]
+            })
+            .collect(),
+        None => trigger
+            .slots
+            .iter()
+            .map(|slot| {
+                let price = slot.breach_price_e8.map_or_else(|| "–".into(), text::exact_price);
+                let says = match (slot.in_window, slot.good, slot.recovered) {
+                    (true, ..) => "counted",
+                    (_, true, _) => "below the threshold",
+                    (_, _, true) => "recovered",
+                    _ => "nothing",
+                };
+                vec![text::moment(slot.start), price.clone(), price, says.to_owned()]
+            })
+            .collect(),
+    };
+    // The newest are kept.
+    rows.drain(..rows.len().saturating_sub(MOST_ROWS));
+    let breaches = bands.len();
+    let description = format!(
+        "The price against the threshold of {}, from {}. {} of {} count towards the event: they are marked.",
+        text::exact_price(condition.threshold_e8),
+        text::moment(begin),
+        match breaches {
+            1 => "1 slot".to_owned(),
+            many => format!("{many} slots"),
+        },
+        text::duration(condition.slot_seconds.into()),
+    );
+    let figure = Figure {
+        id: "price-history",
+        title: "Price against the threshold",
+        description,
+        header: &["Slot", "Last price", "Lowest", "Says"],
+        rows,
+    };
+    chart::over_time(
+        &figure,
+        &OverTime {
+            span: (begin, now),
+            lines: vec![Line { name: "Price".into(), class: "price", points, steps: true }],
+            levels: vec![
+                (condition.recovery_e8, format!("Recovery, {}", text::exact_price(condition.recovery_e8)), "recovery"),
+                (
+                    condition.threshold_e8,
+                    format!("Threshold, {}", text::exact_price(condition.threshold_e8)),
+                    "threshold",
+                ),
+            ],
+            bands,
+            least_span: 1_000_000,
+            says: &|value| text::price(value).get(..6).unwrap_or_default().to_owned(),
+        },
+    )
+}
+
+/// What would have been paid.
+fn past_event(market: &Market) -> Markup {
+    let Some(known) = replays::march_2023(&market.trigger.terms) else { return html! {} };
+    html! {
+        section aria-labelledby="past" {
+            h2 id="past" { "What it would have paid" }
+            p {
+                "From 10 to 12 March 2023 USDC fell below 0.90. These are the rounds of Chainlink's USDC/USD feed of those \
+                 days, each held until the next and shown to this condition, on the real program:"
+            }
+            @match known {
+                Known::Soon => p.note { "It is being worked out: load this page again in some seconds." },
+                Known::Never(why) => p.note { "It cannot be worked out: " (why) "." },
+                Known::Found(found) => {
+                    @if found.fired.is_empty() {
+                        p {
+                            strong { "Nothing. " } "The longest time that counted was "
+                            (text::span(i64::try_from(found.longest_credited_s).unwrap_or(i64::MAX))) "."
+                        }
+                    }
+                    @for fired in &found.fired {
+                        p {
+                            strong { (text::percent(fired.severity_bps.into())) " of each sum insured. " }
+                            "The event would have begun on " (text::moment(fired.event_at)) ", been proven on "
+                            (text::moment(fired.final_at)) ", at a mean price of " (text::price(fired.deepest_mean_e8)) "."
+                        }
+                    }
+                    p.note { "The past says what the condition does, not what the future brings." }
+                }
+            }
+        }
+    }
+}
+
+fn facts(shown: &ProductReport, market: &Market, asset: &Asset, now: i64) -> Markup {
+    let (summary, terms) = (&shown.summary, &market.product.terms);
+    let state = match summary.state {
+        "announced" => html! { "announced, sells from " (say::moment("sells_from", summary.sells_from, now)) },
+        state => html! { (state) },
+    };
+    say::facts(&[
+        ("State", state),
+        ("Insures", say::address(&shown.covered_asset)),
+        (
+            "Insured",
+            html! { (asset.amount("exposure", summary.exposure)) ", " (say::part("utilisation_bps", summary.utilisation_bps.into())) " of capacity" },
+        ),
+        ("Capacity", asset.amount("capacity", summary.capacity)),
+        (
+            "Largest cover now",
+            html! { @if let Some(largest) = summary.largest_sum { (asset.amount("largest_sum", largest)) } @else { "none" } },
+        ),
+        (
+            "Left now",
+            html! { (asset.amount("left_now", summary.left_now)) "; a day sells " (say::part("daily_bps", shown.daily_bps.into())) " of capacity" },
+        ),
+        ("Term", html! { (shown.min_term_days) " to " (shown.max_term_days) " days" }),
+        ("Waiting time", html! { (text::duration(shown.waiting_seconds.into())) ", then from the next midnight UTC" }),
+        (
+            "Cancelling",
+            html! { "gives the unearned premium back, less " (say::part("cancel_fee_bps", shown.cancel_fee_bps.into())) ", at most the part for the time that is left; while nothing is wrong" },
+        ),
+        (
+            "Risk rate",
+            html! { (say::rate("risk_rate_ppb", summary.risk_rate_ppb)) " a year: " (risk_rate(summary.risk_rate_ppb, terms)) },
+        ),
+        (
+            "Demand rate",
+            html! { (demand_rate(terms)) "; times a level of " (say::part("level_bps", summary.level_bps.into())) " now" },
+        ),
+        ("Covers sold", say::count("covers_sold", summary.covers_sold)),
+        ("Price feed", html! { (shown.source) " " (say::address(&shown.feed)) }),
+        ("Trigger", say::address(&shown.trigger)),
+        ("Product", say::address(&summary.product)),
+    ])
+}

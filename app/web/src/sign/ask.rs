@@ -1,0 +1,262 @@
+//! What a visitor wants done, as forms and Actions say it, and what it comes to.
+
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use backstop::state::{Access, CoverRequest, Tranche, day_of};
+use backstop_client::account::{self, AccountError};
+use backstop_client::act::{
+    Act, ActError, Claim, Close, Deposit, DepositAsk, GiveBack, Hinted, Leave, LeaveAsk, Order, Part, Party, Preview,
+    Purchase, Settle, Stay,
+};
+use backstop_client::cluster::{Cluster, ClusterError, Receipt};
+use backstop_client::quote::Market;
+use backstop_client::units::{Amount, whole};
+use backstop_client::view::{OpenCover, OpenPool, OpenProduct};
+use serde::Deserialize;
+
+/// What is wanted, in the words of a form: every field is a text.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "act", rename_all = "kebab-case")]
+pub enum Ask {
+    /// Put capital into a pool.
+    Deposit {
+        /// The pool's address.
+        pool: String,
+        /// `junior` or `senior`.
+        tranche: String,
+        /// How much of the pool's asset.
+        amount: String,
+    },
+    /// Ask to leave a pool.
+    Leave {
+        /// The pool's address.
+        pool: String,
+        /// `junior` or `senior`.
+        tranche: String,
+        /// Shares worth so much of the asset; empty for all of them.
+        #[serde(default)]
+        amount: String,
+    },
+    /// Give a ticket up.
+    Stay {
+        /// The ticket's address.
+        ticket: String,
+    },
+    /// Take what a ticket was paid.
+    Claim {
+        /// The ticket's address.
+        ticket: String,
+    },
+    /// Buy a cover.
+    Buy {
+        /// The product's address.
+        product: String,
+        /// Sum insured, in the pool's asset.
+        sum: String,
+        /// Whole days of protection.
+        days: String,
+    },
+    /// Give a cover back.
+    Cancel {
+        /// The cover's address.
+        cover: String,
+    },
+    /// Have a cover paid.
+    Settle {
+        /// The cover's address.
+        cover: String,
+    },
+    /// Close a cover that is over.
+    Close {
+        /// The cover's address.
+        cover: String,
+    },
+}
+
+/// What keeps an act from being done twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Once {
+    /// It makes an account, at an address that its number gives: it can be executed once, as often as it is built.
+    Numbered {
+        /// What is there once it was executed.
+        account: Pubkey,
+        /// The number.
+        nonce: u64,
+        /// The only UTC day on which it can be executed, if there is one.
+        day: Option<u32>,
+    },
+    /// A second time it does nothing, or what is still to be done.
+    Harmless,
+    /// Nothing does: it is built again only when the one before surely never will be executed.
+    Expiry {
+        /// The pool that it pays into.
+        pool: Pubkey,
+    },
+}
+
+/// What stays of a plan when it is built again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What keeps it from being done twice.
+    pub once: Once,
+    /// The limit that the visitor has agreed to, if it is kept: [`Thought::limit`].
+    pub limit: Option<u64>,
+}
+
+/// Tells what will happen, by a simulation.
+type Describe = Box<dyn Fn(&Receipt) -> Result<Preview, ActError>>;
+
+/// An act that was thought through.
+pub struct Thought {
+    /// What it takes.
+    pub instructions: Vec<Instruction>,
+    /// What keeps it from being done twice.
+    pub once: Once,
+    /// The command that does the same.
+    pub command: String,
+    /// The limit that it is within: most premium of a purchase, in asset units; fewest shares of a deposit, in their units.
+    pub limit: Option<u64>,
+    describe: Describe,
+}
+
+impl Thought {
+    fn new(act: impl Act + 'static, once: Once) -> Self {
+        Self::within(act, once, None)
+    }
+
+    fn within(act: impl Act + 'static, once: Once, limit: Option<u64>) -> Self {
+        let (instructions, command) = (act.instructions().to_vec(), act.command());
+        let describe: Describe = Box::new(move |receipt| act.describe(receipt).map(|(preview, _)| preview));
+        Self { instructions, once, command, limit, describe }
+    }
+
+    /// What it will do, by what a simulation of it did.
+    ///
+    /// Errors: the simulation does not tell.
+    pub fn describe(&self, receipt: &Receipt) -> Result<Preview, ActError> {
+        (self.describe)(receipt)
+    }
+}
+
+fn wrong(sentence: impl Into<String>) -> ActError {
+    Hinted::misused(sentence, "").into()
+}
+
+fn address(text: &str, what: &str) -> Result<Pubkey, ActError> {
+    text.parse().map_err(|_| wrong(format!("this is not the address of a {what}")))
+}
+
+fn units(text: &str, decimals: u8) -> Result<u64, ActError> {
+    let amount: Amount = text.trim().parse().map_err(wrong)?;
+    amount.units(decimals).map_err(wrong)
+}
+
+fn tranche(text: &str) -> Result<Tranche, ActError> {
+    match text {
+        "junior" => Ok(Tranche::Junior),
+        "senior" => Ok(Tranche::Senior),
+        _ => Err(wrong("the tranche is junior or senior")),
+    }
+}
+
+impl Ask {
+    /// What it comes to for a wallet, as the chain stands. `kept` is what stays of the one before, when it is built
+    /// again: its number, and what was agreed to.
+    ///
+    /// Errors: it cannot be done, or cannot be read.
+    pub fn think(&self, cluster: &dyn Cluster, wallet: Pubkey, kept: Option<Kept>) -> Result<Thought, ActError> {
+        let party = Party::alone(wallet);
+        let limit = kept.and_then(|kept| kept.limit);
+        match self {
+            Self::Deposit { pool, tranche: of, amount } => {
+                let pool = OpenPool::read(cluster, address(pool, "pool")?)?;
+                if pool.state.access() != Access::Open {
+                    let sentence = "not everybody may deposit into this pool";
+                    return Err(Hinted::misused(sentence, "whoever keeps its list must sign, too").into());
+                }
+                let (tranche, amount) = (tranche(of)?, units(amount, pool.decimals)?);
+                let ask = DepositAsk { tranche, amount, min_shares: limit, from: None, admits: None };
+                let once = Once::Expiry { pool: pool.keys.pool };
+                let deposit = Deposit::new(cluster, &pool, party, ask)?;
+                let least = deposit.min_shares();
+                Ok(Thought::within(deposit, once, Some(least)))
+            }
+            Self::Leave { pool, tranche: of, amount } => {
+                let pool = OpenPool::read(cluster, address(pool, "pool")?)?;
+                let part = match amount.trim() {
+                    "" => Part::All,
+                    amount => Part::Worth(units(amount, pool.decimals)?),
+                };
+                let nonce = kept.and_then(|kept| match kept.once {
+                    Once::Numbered { nonce, .. } => Some(nonce),
+                    Once::Harmless | Once::Expiry { .. } => None,
+                });
+                let ask = LeaveAsk { tranche: tranche(of)?, part, from: None, nonce, later: false };
+                let leave = Leave::new(cluster, pool, party, ask)?;
+                let once = Once::Numbered { account: leave.ticket, nonce: leave.nonce, day: None };
+                Ok(Thought::new(leave, once))
+            }
+            Self::Stay { ticket } => {
+                let stay = Stay::new(cluster, &wallet, address(ticket, "ticket")?)?;
+                let owner = stay.ticket.owner;
+                if owner != wallet {
+                    return Err(Hinted::new("another wallet left with this ticket", format!("{owner} signs")).into());
+                }
+                Ok(Thought::new(stay, Once::Harmless))
+            }
+            Self::Claim { ticket } => {
+                let claim = Claim::new(cluster, &wallet, address(ticket, "ticket")?)?;
+                Ok(Thought::new(claim, Once::Harmless))
+            }
+            Self::Buy { product, sum, days } => {
+                let open = OpenProduct::read(cluster, address(product, "product")?)?;
+                let sum_insured = units(sum, open.pool.decimals)?;
+                let days = whole(days.trim()).ok_or_else(|| wrong("the term is a whole number of days"))?;
+                let (market, now) = (Market::fetch(cluster, &open.keys)?, cluster.now()?);
+                let request = CoverRequest { sum_insured, term_days: days };
+                let order =
+                    Order { keys: open.keys, market, request, buyer: wallet, max_premium: limit, now, from: None };
+                let nonce = kept.and_then(|kept| match kept.once {
+                    Once::Numbered { nonce, day, .. } if day == Some(day_of(now)) => Some(nonce),
+                    _ => None,
+                });
+                let purchase = Purchase::own(cluster, order, party, nonce)?;
+                let Purchase { cover, nonce, day, .. } = purchase;
+                let most = purchase.max_premium();
+                let once = Once::Numbered { account: cover, nonce, day: Some(day) };
+                Ok(Thought::within(purchase, once, Some(most)))
+            }
+            Self::Cancel { cover } => {
+                let open = OpenCover::find(cluster, address(cover, "cover")?)?;
+                Ok(Thought::new(GiveBack::new(cluster, open, party)?, Once::Harmless))
+            }
+            Self::Settle { cover } => {
+                let open = OpenCover::find(cluster, address(cover, "cover")?)?;
+                Ok(Thought::new(Settle::new(cluster, open, party)?, Once::Harmless))
+            }
+            Self::Close { cover } => {
+                let open = OpenCover::find(cluster, address(cover, "cover")?)?;
+                Ok(Thought::new(Close::new(cluster, open, wallet)?, Once::Harmless))
+            }
+        }
+    }
+}
+
+impl Once {
+    /// Whether what it makes is there already: it was executed.
+    ///
+    /// Errors: the cluster does not answer.
+    pub fn is_done(&self, cluster: &dyn Cluster) -> Result<bool, ClusterError> {
+        let Self::Numbered { account, .. } = self else { return Ok(false) };
+        Ok(cluster.account(account)?.is_some_and(|found| !account::is_bare(&found)))
+    }
+}
+
+/// Whether an error is of what was asked for, and not of the chain.
+pub fn is_input(error: &ActError) -> bool {
+    match error {
+        ActError::Hinted(hinted) => hinted.usage,
+        ActError::Account(AccountError::Missing { .. } | AccountError::Other { .. }) => true,
+        ActError::Account(_) | ActError::Cluster(_) => false,
+    }
+}

@@ -1,0 +1,237 @@
+//! A page on a scene of reinsurance, and what is read off it.
+
+use anchor_lang::prelude::Pubkey;
+use backstop::state::Tranche;
+use backstop_client::instruction::{PoolKeys, ProductKeys};
+use backstop_index::{Database, Options, follow};
+use backstop_sandbox::SharedCluster;
+use backstop_tests::reinsurance::{self, Scene};
+use backstop_tests::terms::ONE;
+use backstop_tests::{World, explain};
+use backstop_web::chain;
+use backstop_web::server::Server;
+use backstop_web::site::{Settings, Site};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// A page that answers on a port of this machine until it is dropped.
+pub struct Page {
+    /// Where: `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// What its handlers know.
+    pub site: Site,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// An answer.
+pub struct Answer {
+    /// Its HTTP status.
+    pub status: u16,
+    /// Its headers, by their names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// Its body.
+    pub text: String,
+}
+
+impl Page {
+    /// A page on a cluster.
+    pub fn on(node: chain::Node, settings: Settings) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            let runtime = runtime.expect("a runtime starts");
+            runtime.block_on(async {
+                let server = Server::bind(settings, node).await.expect("a port is free");
+                let address = server.address().expect("it has one");
+                tell.send((format!("http://{address}"), server.site().clone())).expect("somebody waits");
+                let stopped = async {
+                    let _ = stopped.await;
+                };
+                server.run(stopped).await.expect("it ends well");
+            });
+            runtime.shutdown_timeout(Duration::from_millis(100));
+        });
+        let (url, site) = told.recv().expect("it started");
+        Self { url, site, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Asks for something.
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask(path, &[])
+    }
+
+    /// Asks for something with headers.
+    pub fn ask(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = agent().get(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request.call())
+    }
+
+    /// Sends something with headers.
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = agent().post(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request.send(body))
+    }
+
+    /// A page that must be shown.
+    #[track_caller]
+    pub fn shown(&self, path: &str) -> String {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        answer.text
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_global(Some(Duration::from_secs(60)));
+    config.build().into()
+}
+
+fn answer(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+    let mut answer = answer.expect("the page answers");
+    let headers = answer.headers().iter();
+    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or("").to_owned())).collect();
+    let text = answer.body_mut().read_to_string().expect("it is text");
+    Answer { status: answer.status().as_u16(), headers, text }
+}
+
+/// Settings of a page for tests: any port, and the chain is read when a test says so.
+pub fn settings() -> Settings {
+    Settings {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        refresh: Duration::from_secs(3_600),
+        ..Settings::default()
+    }
+}
+
+/// A scene and the page on it.
+pub struct Stage {
+    /// The page. It ends before the scene.
+    pub page: Page,
+    /// The scene.
+    pub scene: Arc<SharedCluster<Scene>>,
+    /// The pool that insures.
+    pub pool: PoolKeys,
+    /// Its product, which the scene strikes if asked.
+    pub product: ProductKeys,
+    /// Its other product, which stays as it is.
+    pub other: ProductKeys,
+    /// Whoever holds a cover of the product.
+    pub holder: Pubkey,
+    /// Whoever holds shares and a ticket.
+    pub staker: Pubkey,
+    /// Whether the event happened.
+    pub is_struck: bool,
+    files: TempDir,
+}
+
+impl Stage {
+    /// Two products, covers, two treaties, an exit that waits, and an index.
+    pub fn calm() -> Self {
+        Self::new(false)
+    }
+
+    /// The same after an event: one of two covers is paid.
+    pub fn struck() -> Self {
+        Self::new(true)
+    }
+
+    fn new(struck: bool) -> Self {
+        let world = World::new();
+        world.cluster.record();
+        let scene = Scene::on(world);
+        let other = scene.second_group();
+        let now = scene.world.now();
+        let [layer, share] = scene.in_force([
+            (&scene.open, reinsurance::layer(now, 30_000 * ONE, 20_000 * ONE)),
+            (&scene.owned, reinsurance::quota_share(now, 2_000, 1_000, 40_000 * ONE)),
+        ]);
+        let staker = scene.world.depositor(&scene.cedant, Tranche::Senior, 20_000 * ONE);
+        scene.world.next_day();
+        scene.world.exit(&scene.cedant, &staker, Tranche::Senior, 5_000 * ONE * 1_000);
+        let product = scene.product;
+        let (holder, mint) = scene.insured(&product, 40_000 * ONE);
+        scene.insured(&product, 10_000 * ONE);
+        scene.world.print(&other, 99_900_000);
+        if struck {
+            scene.strike(&product);
+            for treaty in [&layer, &share] {
+                scene.call(treaty, &product).unwrap_or_else(|error| panic!("{}", explain(&error)));
+            }
+            scene.fund(&product).unwrap_or_else(|error| panic!("{}", explain(&error)));
+            scene.world.settle(&product, &holder, &mint).unwrap_or_else(|error| panic!("{}", explain(&error)));
+        }
+        let files = TempDir::new().expect("a directory");
+        let file = files.path().join("index.sqlite");
+        let mut database = Database::open(&file).expect("an index");
+        follow(&mut database, &scene.world.cluster, &Options::default()).expect("it is followed");
+        drop(database);
+        let (pool, holder, staker) = (scene.cedant, holder.id(), staker.id());
+        let scene = Arc::new(SharedCluster::of(scene, |scene| &scene.world.cluster));
+        let page = Page::on(scene.clone(), Settings { database: Some(file), ..settings() });
+        Self { page, scene, pool, product, other, holder, staker, is_struck: struck, files }
+    }
+
+    /// All paths of pages.
+    pub fn paths(&self) -> Vec<String> {
+        let (pool, product, other) = (self.pool.pool, self.product.product, self.other.product);
+        vec![
+            "/".into(),
+            format!("/product/{product}"),
+            format!("/product/{other}"),
+            format!("/product/{product}?sum=1000&days=30"),
+            format!("/pool/{pool}"),
+            "/reinsurance".into(),
+            "/incidents".into(),
+            format!("/incident/{product}"),
+            "/announcements".into(),
+            "/holder".into(),
+            format!("/holder/{}", self.holder),
+            format!("/holder/{}", self.staker),
+            "/status".into(),
+        ]
+    }
+
+    /// Where the index is.
+    pub fn database(&self) -> std::path::PathBuf {
+        self.files.path().join("index.sqlite")
+    }
+}
+
+/// The values of a page's numbers, by the fields that commands print them in, in the order of the page.
+pub fn fields(html: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for part in html.split("<data ").skip(1) {
+        let Some((tag, _)) = part.split_once('>') else { continue };
+        let of = |name: &str| {
+            let (_, rest) = tag.split_once(&format!("{name}=\""))?;
+            rest.split_once('"').map(|(value, _)| value.to_owned())
+        };
+        if let (Some(field), Some(value)) = (of("data-field"), of("value")) {
+            found.push((field, value));
+        }
+    }
+    found
+}
