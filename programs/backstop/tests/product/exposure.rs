@@ -231,7 +231,7 @@ fn no_event_that_is_proven_later_concerns_a_cover_that_was_released() {
     };
     let terms = longest();
     let (mut proven, mut close, mut called_late) = (0, 0, 0);
-    for _ in 0..400 {
+    for _ in 0..800 {
         let mut trigger = Trigger { terms, ..trigger() };
         let mut product = product();
         product.ring_days = terms.ring_days();
