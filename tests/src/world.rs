@@ -8,6 +8,7 @@ use backstop::state::{
     Cover, CoverRequest, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Tranche, Trigger, day_of,
 };
 use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, InitializeArgs, RequestExitArgs};
+use backstop_sandbox::embedded::GENESIS_HASH;
 use backstop_client::account::{self, Decode};
 use backstop_client::cluster::{Cluster, ClusterError, Receipt};
 use backstop_client::instruction::NewProduct;
@@ -89,6 +90,7 @@ impl World {
             governance: world.governance.pubkey(),
             guardian: world.guardian.pubkey(),
             risk_keeper: world.risk_keeper.pubkey(),
+            genesis_hash: GENESIS_HASH.to_bytes(),
         };
         let id = world.payer.pubkey();
         world.run(&[], &[ix::initialize(id, id, args)]);

@@ -439,7 +439,7 @@ macro_rules! still {
 still! {
     Initialized, GovernanceProposed, GovernanceAccepted, RolesSet, PauseSet, ProductCreated, ConditionSet, ProductStateSet,
     RiskRateSet, CoverClosed, Observed, PhaseChanged, TreatyCreated, TreatyEnded, CessionAnnounced, CessionClosed,
-    DeadlineExtended,
+    DeadlineExtended, AttestorSetCreated, EquivocationReported,
 }
 
 /// A product with what was sold on it.
@@ -878,8 +878,16 @@ fn a_refused_instruction_reports_nothing() {
 }
 
 /// Events that have no number: they concern no pool, or repeat what a trigger's account keeps.
-const UNNUMBERED: [&str; 6] =
-    ["Initialized", "GovernanceProposed", "GovernanceAccepted", "RolesSet", "PauseSet", "Observed"];
+const UNNUMBERED: [&str; 8] = [
+    "Initialized",
+    "AttestorSetCreated",
+    "EquivocationReported",
+    "GovernanceProposed",
+    "GovernanceAccepted",
+    "RolesSet",
+    "PauseSet",
+    "Observed",
+];
 
 #[test]
 fn every_event_of_a_pool_has_a_number() {

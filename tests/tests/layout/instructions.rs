@@ -3,12 +3,13 @@
 use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{
-    BuyCoverArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs,
+    BuyCoverArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs,
 };
 
 // What instructions take.
 borsh_pages! { arguments by part;
-    InitializeArgs { governance, guardian, risk_keeper }
+    InitializeArgs { governance, guardian, risk_keeper, genesis_hash }
+    CreateAttestorSetArgs { id, threshold, keys }
     CreatePoolArgs { id, kind, access, deposit_authority, label, uri, terms }
     DepositArgs { tranche, amount, min_shares, seen }
     RequestExitArgs { nonce, tranche, shares, epoch_day }
@@ -24,6 +25,8 @@ borsh_pages! { all by told;
     AcceptGovernance {}
     SetRoles { guardian, risk_keeper }
     Pause { bits }
+    CreateAttestorSet { args }
+    ReportEquivocation {}
     CreatePool { args }
     Deposit { args }
     Accrue {}
@@ -37,6 +40,7 @@ borsh_pages! { all by told;
     CreateProduct { args }
     SetCondition { args }
     SetProductState { state }
+    RetireProduct {}
     SetRiskRate { rate_ppb }
     SyncProduct {}
     Quote { request }
@@ -44,6 +48,7 @@ borsh_pages! { all by told;
     CancelCover {}
     CloseCover {}
     Observe {}
+    ObserveReport {}
     Refresh {}
     Confirm {}
     OpenIncident {}

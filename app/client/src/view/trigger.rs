@@ -45,13 +45,14 @@ pub fn source(source: Source) -> &'static str {
     match source {
         Source::PythReceiver => "pyth-receiver",
         Source::PythPush => "pyth-push",
+        Source::Attested => "attested",
     }
 }
 
-/// A feed as its oracle names it: a Pyth feed id, or the address of a price account.
+/// A feed as its oracle names it: a Pyth feed id, the address of a price account, or the sha-256 of a definition.
 pub fn feed(trigger: &Trigger) -> String {
     match trigger.source() {
-        Source::PythReceiver => hex_text(&trigger.feed),
+        Source::PythReceiver | Source::Attested => hex_text(&trigger.feed),
         Source::PythPush => Pubkey::new_from_array(trigger.feed).to_string(),
     }
 }

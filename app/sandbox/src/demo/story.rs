@@ -16,6 +16,7 @@ use backstop::error::BackstopError;
 use backstop::peril::evidence::{Phase, TermsInput, Window};
 use backstop::peril::feed::Source;
 use backstop::state::{self, Access, CoverRequest, PoolKind, Tranche, Trigger, day_of};
+use crate::embedded::GENESIS_HASH;
 use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, InitializeArgs};
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
@@ -170,7 +171,7 @@ impl<'a> Story<'a> {
     /// notice.
     fn found(&mut self) -> Result<(), DemoError> {
         let (payer, governance) = (self.chain.payer.pubkey(), self.governance.pubkey());
-        let roles = InitializeArgs { governance, guardian: governance, risk_keeper: governance };
+        let roles = InitializeArgs { governance, guardian: governance, risk_keeper: governance, genesis_hash: GENESIS_HASH.to_bytes() };
         self.run("the protocol is created", "initialize", None, &[ix::initialize(payer, payer, roles)])?;
         self.create_pool("cover", self.pool, 0, PoolKind::Cover, Access::Open)?;
         self.announce_treaties()?;
@@ -183,6 +184,7 @@ impl<'a> Story<'a> {
                 terms: product_terms(insured.risk_rate_ppb),
                 source: Source::PythReceiver,
                 feed: FEED,
+                attestors: None,
                 condition: insured.condition,
             };
             let [announce, condition] = product.instructions(governance, payer, keys, id);

@@ -352,6 +352,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         terms,
         source,
         feed,
+        attestors,
         condition,
     };
     let rent_lamports = cluster.rent(Product::SPACE)?.saturating_add(cluster.rent(Trigger::SPACE)?);
