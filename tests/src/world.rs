@@ -8,13 +8,13 @@ use backstop::state::{
     Cover, CoverRequest, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Tranche, Trigger, day_of,
 };
 use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, InitializeArgs, RequestExitArgs};
-use backstop_sandbox::embedded::GENESIS_HASH;
 use backstop_client::account::{self, Decode};
 use backstop_client::cluster::{Cluster, ClusterError, Receipt};
 use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{address, transaction};
 use backstop_sandbox::EmbeddedCluster;
+use backstop_sandbox::embedded::GENESIS_HASH;
 use backstop_sandbox::embedded::Price;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;

@@ -632,7 +632,10 @@ fn product_without_a_condition_is_ok_in_every_state() {
     let run_off = ix::set_product_state(governance, pool.pool, dropped.product, ProductState::RunOff);
     world.run(&[&world.governance], &[run_off]);
     assert_ok(&world, "one of them run off");
-    world.run(&[&world.governance], &[ix::set_condition(governance, world.payer.pubkey(), &kept, None, new.condition())]);
+    world.run(
+        &[&world.governance],
+        &[ix::set_condition(governance, world.payer.pubkey(), &kept, None, new.condition())],
+    );
     assert_ok(&world, "the other with its condition");
     // A trigger that no product names belongs to nobody.
     edit::<Product>(&world, kept.product, |it| {

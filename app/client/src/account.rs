@@ -5,7 +5,8 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::system_program;
 use anchor_lang::{AccountDeserialize, Discriminator};
 use backstop::state::{
-    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, InPlace, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger,
+    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, InPlace, Incident, Pool, Product, Protocol, Rates,
+    Treaty, Trigger,
 };
 use solana_sdk::account::Account;
 

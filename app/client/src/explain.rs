@@ -174,7 +174,11 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::OracleNotVerified => "post the update with its full set of signatures",
         E::OracleWrongFeed => "`backstop product show` tells the feed",
         E::ReportMissing => "reports are shown by `backstop attest submit`; `backstop trigger observe` shows accounts",
-        E::ReportWrongLength | E::ReportNotCanonical | E::ReportWrongTag | E::ReportWrongPadding | E::ReportWrongKind => {
+        E::ReportWrongLength
+        | E::ReportNotCanonical
+        | E::ReportWrongTag
+        | E::ReportWrongPadding
+        | E::ReportWrongKind => {
             "build the transaction by `backstop attest submit`, from a file of `backstop attest combine`"
         }
         E::ReportSignatures => {

@@ -9,7 +9,8 @@ use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::{self, REPORT_BYTES};
 use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, ProductTerms, Tranche, TreatyTerms};
 use backstop::{
-    BuyCoverArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs,
+    BuyCoverArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs,
+    RequestExitArgs, SetConditionArgs,
 };
 use backstop::{accounts, instruction as data};
 
@@ -405,12 +406,8 @@ pub fn set_condition(
 
 /// `retire_product`: runs off a product whose attestors are too few to report.
 pub fn retire_product(keys: &ProductKeys, attestors: Pubkey) -> Instruction {
-    let accounts = accounts::RetireProduct {
-        pool: keys.pool.pool,
-        product: keys.product,
-        trigger: keys.trigger(),
-        attestors,
-    };
+    let accounts =
+        accounts::RetireProduct { pool: keys.pool.pool, product: keys.product, trigger: keys.trigger(), attestors };
     build(accounts, data::RetireProduct {})
 }
 

@@ -17,6 +17,7 @@
 
 pub mod account;
 pub mod address;
+pub mod attest;
 pub mod audit;
 pub mod cluster;
 pub mod deployment;

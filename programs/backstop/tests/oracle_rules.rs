@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{AccountDeserialize, AccountSerialize, Discriminator};
-use backstop::peril::evidence::{Direction, Class, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Class, Direction, Severity, Terms, TermsInput};
 use backstop::peril::feed::*;
 use proptest::prelude::*;
 use pyth_sdk_solana::state::{PriceStatus, SolanaPriceAccount, load_price_account};

@@ -5,8 +5,8 @@ use super::{Entry, Prepared, account, case};
 use anchor_lang::prelude::Pubkey;
 use backstop::InitializeArgs;
 use backstop::constants::PAUSE_DEPOSITS;
-use backstop_sandbox::embedded::GENESIS_HASH;
 use backstop_client::{address, instruction as ix};
+use backstop_sandbox::embedded::GENESIS_HASH;
 use solana_sdk::account::Account;
 use solana_sdk::signer::Signer;
 

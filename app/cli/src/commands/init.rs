@@ -5,7 +5,7 @@ use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::InitializeArgs;
 use backstop::state::Protocol;
-use backstop_client::{account, address, instruction as ix};
+use backstop_client::{Cluster, account, address, instruction as ix};
 use clap::Args;
 use serde::Serialize;
 

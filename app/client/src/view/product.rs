@@ -256,8 +256,10 @@ mod tests {
         })
         .expect("they are within bounds");
         assert_eq!(condition(&above), "the price is above 1.10 for 4 h");
-        assert!(evidence(&above).starts_with("a signed price above 1.10 in each of 8 slots of 30 min, and no two at 1.10 or \
-                                              below that lie 3 min apart"));
+        assert!(evidence(&above).starts_with(
+            "a signed price above 1.10 in each of 8 slots of 30 min, and no two at 1.10 or \
+                                              below that lie 3 min apart"
+        ));
         assert!(evidence(&above).contains("two at 1.05 or below"));
         assert_eq!(
             payment(&above),
@@ -265,7 +267,9 @@ mod tests {
              it can grow for 72 h after, if the price rises on"
         );
         assert!(not_covered(&above, 86_400).join(" ").contains("A price above 1.10 for less than 4 h"));
-        assert!(view::trigger::counting(&above).starts_with("price - 2 x confidence above 1.10 counts; of prices + 2 x"));
+        assert!(
+            view::trigger::counting(&above).starts_with("price - 2 x confidence above 1.10 counts; of prices + 2 x")
+        );
     }
 
     #[test]

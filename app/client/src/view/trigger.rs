@@ -191,7 +191,8 @@ fn breaching_until(terms: &Terms, evidence: &Evidence, now: i64) -> Option<i64> 
 fn closing(terms: &Terms, evidence: &Evidence, current: u64, now: i64) -> Option<OpenSlot> {
     let oldest = terms.first_slot_in_ring(now).max(1);
     let open = (oldest..current).rev().take_while(|slot| now <= terms.open_until(*slot));
-    let empty = open.filter(|slot| evidence.breach_price(terms, *slot).is_none() && !evidence.is_recovered(terms, *slot));
+    let empty =
+        open.filter(|slot| evidence.breach_price(terms, *slot).is_none() && !evidence.is_recovered(terms, *slot));
     empty.last().map(|slot| OpenSlot::of(terms, slot))
 }
 

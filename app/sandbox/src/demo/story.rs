@@ -9,6 +9,7 @@ use super::prices::Print;
 use super::report::*;
 use super::scenario::*;
 use super::{DemoError, Progress};
+use crate::embedded::GENESIS_HASH;
 use crate::embedded::Price;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -16,7 +17,6 @@ use backstop::error::BackstopError;
 use backstop::peril::evidence::{Phase, TermsInput, Window};
 use backstop::peril::feed::Source;
 use backstop::state::{self, Access, CoverRequest, PoolKind, Tranche, Trigger, day_of};
-use crate::embedded::GENESIS_HASH;
 use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, InitializeArgs};
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
@@ -171,7 +171,12 @@ impl<'a> Story<'a> {
     /// notice.
     fn found(&mut self) -> Result<(), DemoError> {
         let (payer, governance) = (self.chain.payer.pubkey(), self.governance.pubkey());
-        let roles = InitializeArgs { governance, guardian: governance, risk_keeper: governance, genesis_hash: GENESIS_HASH.to_bytes() };
+        let roles = InitializeArgs {
+            governance,
+            guardian: governance,
+            risk_keeper: governance,
+            genesis_hash: GENESIS_HASH.to_bytes(),
+        };
         self.run("the protocol is created", "initialize", None, &[ix::initialize(payer, payer, roles)])?;
         self.create_pool("cover", self.pool, 0, PoolKind::Cover, Access::Open)?;
         self.announce_treaties()?;

@@ -6,7 +6,7 @@
 // Each of those that include it uses a part.
 #![allow(dead_code)]
 
-use backstop::peril::evidence::{Direction, Class, Evidence, EvidenceError, Phase, Severity, Terms, TermsInput};
+use backstop::peril::evidence::{Class, Direction, Evidence, EvidenceError, Phase, Severity, Terms, TermsInput};
 use backstop::peril::feed::Observation;
 use std::collections::BTreeMap;
 

@@ -77,7 +77,8 @@ impl Page<'_> {
 
         let mut products = table(&["product", "triggers when USDC/USD is", "and then pays"], &[]);
         for product in &report.products {
-            let when = view::product::beyond_for(Direction::Below, product.threshold_e8, product.duration_seconds.into());
+            let when =
+                view::product::beyond_for(Direction::Below, product.threshold_e8, product.duration_seconds.into());
             let pays = match product.full_loss_e8 {
                 Some(full_loss) => format!(
                     "in part: nothing at a mean price of {}, all at {}",

@@ -43,7 +43,8 @@ struct Shown {
     decimals: u8,
     source: &'static str,
     feed: String,
-    price_account: String,
+    attestors: Option<String>,
+    price_account: Option<String>,
     condition: Condition,
     now: i64,
     phase: &'static str,
@@ -162,7 +163,8 @@ fn view(case: &Case, standing: &Standing, now: i64) -> Shown {
         decimals: pool.decimals,
         source: source(trigger.source()),
         feed: feed(trigger),
-        price_account: price_account(trigger).to_string(),
+        attestors: (trigger.source() == Source::Attested).then(|| trigger.attestors.to_string()),
+        price_account: price_account(trigger).map(|account| account.to_string()),
         condition: Condition {
             text: format!("{}: {}", view::product::condition(terms), view::product::evidence(terms)),
             direction: view::trigger::direction(terms.direction()),
@@ -246,10 +248,12 @@ fn slots(terms: &Terms, standing: &Standing) -> Vec<SlotView> {
 }
 
 /// The account that shows the feed's newest price: of the push oracle the feed itself, of the receiver its standing account.
-pub fn price_account(trigger: &Trigger) -> Pubkey {
+/// Reports have none.
+pub fn price_account(trigger: &Trigger) -> Option<Pubkey> {
     match trigger.source() {
-        Source::PythReceiver => standing_account(&trigger.feed),
-        Source::PythPush => Pubkey::new_from_array(trigger.feed),
+        Source::PythReceiver => Some(standing_account(&trigger.feed)),
+        Source::PythPush => Some(Pubkey::new_from_array(trigger.feed)),
+        Source::Attested => None,
     }
 }
 
@@ -262,6 +266,9 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
     row("product", shown.product.clone());
     row("pool", shown.pool.clone());
     row("feed", format!("{} {}", shown.source, shown.feed));
+    if let Some(attestors) = &shown.attestors {
+        row("attestors", attestors.clone());
+    }
     row("condition", shown.condition.text.clone());
     row("a price counts", view::trigger::counting(terms));
     row("pays", payment(terms));
@@ -310,7 +317,11 @@ fn display(shown: &Shown, terms: &Terms, label: &str) -> String {
         if let Some(at) = shown.final_at.filter(|_| shown.phase == "triggered") {
             row(
                 "final",
-                format!("{} at the latest: until then the price can {} on and raise it", moment_from(at, now), fall_or_rise(terms)),
+                format!(
+                    "{} at the latest: until then the price can {} on and raise it",
+                    moment_from(at, now),
+                    fall_or_rise(terms)
+                ),
             );
         }
     }

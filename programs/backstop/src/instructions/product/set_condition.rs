@@ -74,7 +74,9 @@ pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Resu
             attestors.key()
         }
         (Source::PythReceiver | Source::PythPush, None) => Pubkey::default(),
-        (Source::Attested | Source::PythReceiver | Source::PythPush, _) => return Err(refuse(BackstopError::WrongAttestors)),
+        (Source::Attested | Source::PythReceiver | Source::PythPush, _) => {
+            return Err(refuse(BackstopError::WrongAttestors));
+        }
     };
     let bump = require_address(&accounts.trigger, &[TRIGGER_SEED, product_key.as_ref()])?;
 

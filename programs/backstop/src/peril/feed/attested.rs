@@ -129,17 +129,8 @@ impl Report {
         let (exponent, value) = (self.exponent.to_le_bytes(), self.value.to_le_bytes());
         let (confidence, observed_at) = (self.confidence.to_le_bytes(), self.observed_at.to_le_bytes());
         let kind = [self.kind.byte(), 0, 0, 0];
-        let parts: [&[u8]; 9] = [
-            &TAG,
-            &self.cluster,
-            self.set.as_ref(),
-            &self.feed,
-            &kind,
-            &exponent,
-            &value,
-            &confidence,
-            &observed_at,
-        ];
+        let parts: [&[u8]; 9] =
+            [&TAG, &self.cluster, self.set.as_ref(), &self.feed, &kind, &exponent, &value, &confidence, &observed_at];
         for (place, byte) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
             *place = *byte;
         }
