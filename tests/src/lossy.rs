@@ -5,7 +5,6 @@ use anchor_lang::prelude::Pubkey;
 use backstop_client::cluster::{Blockhash, Cluster, ClusterError, Refusal};
 use backstop_sandbox::EmbeddedCluster;
 use solana_sdk::account::Account;
-use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::VersionedTransaction;
 use std::cell::{Cell, RefCell};
@@ -25,7 +24,7 @@ macro_rules! delegate {
                 latest_blockhash() -> Result<Blockhash, ClusterError>;
                 block_height() -> Result<u64, ClusterError>;
                 recent_priority_price(writable: &[Pubkey]) -> Result<u64, ClusterError>;
-                genesis_hash() -> Result<Hash, ClusterError>;
+                genesis_hash() -> Result<solana_sdk::hash::Hash, ClusterError>;
                 now() -> Result<i64, ClusterError>;
                 rent(length: usize) -> Result<u64, ClusterError>;
             );

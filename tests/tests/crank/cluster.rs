@@ -141,7 +141,7 @@ impl Cluster for Odd<'_> {
         self.ask("latest_blockhash", 1)?;
         self.inner.latest_blockhash()
     }
-    fn genesis_hash(&self) -> Result<Hash, ClusterError> {
+    fn genesis_hash(&self) -> Result<solana_sdk::hash::Hash, ClusterError> {
         self.ask("genesis_hash", 1)?;
         self.inner.genesis_hash()
     }
