@@ -46,7 +46,7 @@ fn read(file: &Path) -> Result<Verified> {
     let text = text_file::read(file).map_err(|why| {
         hinted(format!("the report {name} cannot be read: {why}"), "`backstop attest sign` writes such files")
     })?;
-    Ok(SignedReport::read(&text).map_err(|why| {
+    SignedReport::read(&text).map_err(|why| {
         hinted(format!("the report {name} is not used: {why}"), "`backstop attest sign` writes such files")
-    })?)
+    })
 }
