@@ -103,7 +103,7 @@ fn a_report_is_told_as_the_print_that_it_is() {
     let (_, product, attestors) = stage(&world);
     let said = Report { exponent: -2, value: 100, confidence: 1, ..attestors.report(0, world.now() - 5) };
     let signed = attestors.signed(&[4, 3, 2, 1, 0], &said);
-    let receipt = show(&world, &product, attestors.set, &[signed.clone()]).expect("it is taken");
+    let receipt = show(&world, &product, attestors.set, std::slice::from_ref(&signed)).expect("it is taken");
     let observed = &transaction::events::<Observed>(&receipt.logs)[0];
     assert_eq!((observed.price, observed.confidence, observed.publish_time), (CALM as u64, 1_000_000, world.now() - 5));
     let again = show(&world, &product, attestors.set, &[signed]).expect("a report that was shown changes nothing");
@@ -156,7 +156,7 @@ fn every_check_of_a_report_has_its_own_refusal_and_changes_no_byte() {
     for (what, instructions, expected) in cases {
         let outcome = show(&world, &product, attestors.set, &instructions);
         let code = outcome.as_ref().err().and_then(transaction::program_error);
-        assert_eq!(code, Some(expected), "{what}: {:?}", outcome.as_ref().err().map(|error| explain(error)));
+        assert_eq!(code, Some(expected), "{what}: {:?}", outcome.as_ref().err().map(explain));
         assert_eq!(bytes(&world, &product), before, "{what}");
     }
     // A program that is none of the precompile may carry the same bytes: its own refusal ends the transaction before.
@@ -231,12 +231,12 @@ fn a_report_counts_for_its_own_attestors_and_accounts_only() {
     let (pool, product, attestors) = stage(&world);
     let other = Attestors::create(&world, 1, 5, 3);
     let signed = other.signed(&[0, 1, 2], &other.report(BREACH, world.now()));
-    assert_refused(show(&world, &product, other.set, &[signed.clone()]), BackstopError::ReportWrongSet);
+    assert_refused(show(&world, &product, other.set, std::slice::from_ref(&signed)), BackstopError::ReportWrongSet);
     assert_refused(show(&world, &product, attestors.set, &[signed]), BackstopError::ReportWrongSet);
     // A Pyth product takes no reports, and a product on reports no accounts.
     let pyth = world.create_product(&pool, terms::stress());
     let signed = attestors.signed(&[0, 1, 2], &attestors.report(CALM, world.now()));
-    assert_refused(show(&world, &pyth, attestors.set, &[signed.clone()]), BackstopError::ReportWrongSet);
+    assert_refused(show(&world, &pyth, attestors.set, std::slice::from_ref(&signed)), BackstopError::ReportWrongSet);
     world.cluster.post_price(seeded(7).pubkey(), FEED, backstop_sandbox::embedded::Price::e8(CALM, 0, world.now()));
     let outcome = world.send(&[], &[ix::observe(&product, seeded(7).pubkey())]);
     assert_refused(outcome, BackstopError::ReportMissing);
@@ -376,7 +376,7 @@ fn products_of_a_dead_set_run_off_by_anybody_and_their_covers_stand() {
     report(&world, &product, &attestors, CALM);
     let (_, mint) = world_holder(&world, &product);
     let retire = ix::retire_product(&product, attestors.set);
-    assert_refused(world.send(&[], &[retire.clone()]), BackstopError::AttestorsAlive);
+    assert_refused(world.send(&[], std::slice::from_ref(&retire)), BackstopError::AttestorsAlive);
     for place in 0..3 {
         revoke(&world, &attestors, place);
     }
@@ -390,7 +390,7 @@ fn products_of_a_dead_set_run_off_by_anybody_and_their_covers_stand() {
     revoke(&world, &other, 1);
     let wrong = ix::retire_product(&product, other.set);
     assert_refused(world.send(&[], &[wrong]), BackstopError::ReportWrongSet);
-    let receipt = world.send(&[], &[retire.clone()]).expect("the set is dead");
+    let receipt = world.send(&[], std::slice::from_ref(&retire)).expect("the set is dead");
     assert_eq!(transaction::events::<ProductStateSet>(&receipt.logs)[0].state, ProductState::RunOff);
     assert_refused(world.send(&[], &[retire]), BackstopError::WrongProductState);
     let buyer = world.person(10_000 * ONE);

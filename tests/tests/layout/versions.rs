@@ -53,9 +53,10 @@ fn version_at(data: &[u8]) -> Option<usize> {
 
 fn send(prepared: &Prepared) -> Result<(), Option<BackstopError>> {
     let signers: Vec<&Keypair> = prepared.signers.iter().collect();
-    let sent = prepared
-        .world
-        .send(&signers, &[&[budget()], prepared.before.as_slice(), &[prepared.instruction.clone()]].concat());
+    let sent = prepared.world.send(
+        &signers,
+        &[&[budget()], prepared.before.as_slice(), std::slice::from_ref(&prepared.instruction)].concat(),
+    );
     sent.map(|_| ()).map_err(|error| transaction::program_error(&error))
 }
 
