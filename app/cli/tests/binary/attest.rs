@@ -4,6 +4,7 @@ use crate::scene::Scene;
 use backstop::peril::evidence::Phase;
 use backstop_tests::seeded;
 use serde_json::Value;
+use solana_sdk::signer::Signer;
 
 fn text<'a>(told: &'a Value, name: &str) -> &'a str {
     told[name].as_str().unwrap_or_else(|| panic!("{name} is told"))
@@ -18,16 +19,20 @@ fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
     let time = desk.node.world().now();
     let json = |arguments: &[&str]| desk.json(desk.look(&[arguments, &["--output", "json"]].concat()));
     let definition = desk.write("rain.md", "Millimetres of rain.\n");
-    let feed = json(&["feed", "define", &definition]);
-    // sha-256 of these 21 bytes.
+    let feed = desk.snapshot("feed-define", desk.look(&["feed", "define", &definition, "--output", "json"]));
     let feed = text(&feed, "feed").to_owned();
     assert_eq!(feed.len(), 64);
     desk.look(&["feed", "define", "nowhere.md"]).says(1, "cannot be read", "");
 
-    let files: Vec<String> = (0..3).map(|number| format!("{}/key{number}.json", desk.home().display())).collect();
-    let keys: Vec<String> =
-        files.iter().map(|file| text(&json(&["attest", "keygen", "--out", file]), "key").to_owned()).collect();
-    desk.look(&["attest", "keygen", "--out", &files[0]]).says(1, "cannot be written", "does not exist yet");
+    // A key of one's own, in a file that was not there.
+    let own = format!("{}/own.json", desk.home().display());
+    let made = json(&["attest", "keygen", "--out", &own]);
+    assert_eq!(text(&made, "key"), desk.look(&["address", "--keypair", &own]).done().trim());
+    desk.look(&["attest", "keygen", "--out", &own]).says(1, "cannot be written", "does not exist yet");
+    // Those of the set are the same in every run.
+    let signers = [61, 62, 63].map(seeded);
+    let files = signers.each_ref().map(|key| desk.keypair(key));
+    let keys = signers.each_ref().map(|key| key.pubkey().to_string());
 
     let set_of = |must_sign: &str| {
         let mut arguments = vec!["attest", "create-set", "--must-sign", must_sign];
@@ -35,8 +40,9 @@ fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
         scene.govern(&arguments)
     };
     set_of("4").says(1, "BadAttestors", "");
-    let set = text(&desk.json(set_of("2")), "set").to_owned();
-    let shown = json(&["attest", "show", &set]);
+    let set = text(&desk.snapshot("attest-create-set", set_of("2")), "set").to_owned();
+    let shown = desk.snapshot("attest-show-set", desk.look(&["attest", "show", &set, "--output", "json"]));
+    desk.display("attest-show-set", desk.look(&["attest", "show", &set]));
     assert_eq!((&shown["alive"], &shown["live"], &shown["must_sign"]), (&true.into(), &3.into(), &2.into()));
 
     let pool = scene.pool();
@@ -59,6 +65,7 @@ fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
         let arguments = ["attest", "sign", "--set", &set, "--feed", &feed, "--value", value, "--at", at, "--log", &log];
         desk.look(&[&arguments[..], &["--keypair", &files[number]]].concat())
     };
+    desk.snapshot("attest-sign", sign(0, "350.5", &now));
     let one = desk.write("one.json", sign(0, "350.5", &now).done());
     sign(0, "350.6", &now).says(1, "to sign two is to be revoked", "never edited");
     sign(0, "350.50", &now).done();
@@ -70,10 +77,13 @@ fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
     let stranger = ["attest", "sign", "--set", &set, "--feed", &feed, "--value", "1", "--at", &now, "--log", "l"];
     desk.look(&[&stranger[..], &["--keypair", &strange]].concat()).says(1, "none of the keys that may sign", "");
 
+    desk.snapshot("attest-combine", desk.look(&["attest", "combine", &one, &two]));
     let report = desk.write("report.json", desk.look(&["attest", "combine", &one, &two]).done());
-    assert_eq!(json(&["attest", "show", &report])["signed_by"].as_array().map(Vec::len), Some(2));
+    let said = desk.snapshot("attest-show-report", desk.look(&["attest", "show", &report, "--output", "json"]));
+    assert_eq!(said["signed_by"].as_array().map(Vec::len), Some(2));
+    desk.display("attest-show-report", desk.look(&["attest", "show", &report]));
     scene.govern(&["attest", "submit", &product, &one]).says(1, "and 2 are needed", "");
-    let shown = desk.json(scene.govern(&["attest", "submit", &product, &report]));
+    let shown = desk.snapshot("attest-submit", scene.govern(&["attest", "submit", &product, &report]));
     assert_eq!((text(&shown, "says"), &shown["is_news"]), ("breach", &true.into()));
     scene.govern(&["trigger", "observe", &product]).says(1, "takes reports of attestors", "backstop attest submit");
 
@@ -84,10 +94,11 @@ fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
         let lie = desk.look(&[&arguments[..], &["--keypair", &files[number]]].concat());
         let lie = desk.write("lie.json", lie.done());
         let said = if number == 0 { &one } else { &two };
-        let accused = desk.json(scene.govern(&["attest", "accuse", &keys[number], said, &lie]));
+        let accuse = scene.govern(&["attest", "accuse", &keys[number], said, &lie]);
+        let accused = desk.snapshot(&format!("attest-accuse-{number}"), accuse);
         assert_eq!(accused["alive"], number == 0);
     }
-    desk.json(scene.govern(&["attest", "retire", &product]));
+    desk.snapshot("attest-retire", scene.govern(&["attest", "retire", &product]));
     assert_eq!(json(&["product", "show", &product])["state"], "run-off");
     assert_eq!(json(&["trigger", "show", &product])["phase"], backstop_client::view::trigger::phase(Phase::Breaching));
 }

@@ -63,9 +63,8 @@ struct Said {
     set: String,
     feed: String,
     cluster: String,
-    exponent: i32,
-    value: i64,
-    confidence: u64,
+    /// As it was signed, with its confidence: numbers of any size are texts.
+    value: String,
     observed_at: i64,
     signed_by: Vec<String>,
 }
@@ -116,15 +115,13 @@ fn report(file: &Path, context: &Context) -> Result<()> {
         set: report.set.to_string(),
         feed: hex_text(&report.feed),
         cluster: hex_text(&report.cluster),
-        exponent: report.exponent,
-        value: report.value,
-        confidence: report.confidence,
+        value: value_text(&report),
         observed_at: report.observed_at,
         signed_by: signatures.iter().map(|(key, _)| key.to_string()).collect(),
     };
     context.options.output.print(&shown, |shown| {
         let mut rows = vec![
-            ("value", value_text(&report)),
+            ("value", shown.value.clone()),
             ("of", moment(shown.observed_at)),
             ("feed", shown.feed.clone()),
             ("attestors", shown.set.clone()),
