@@ -2,6 +2,7 @@
 
 use crate::catalogue::{Case, Entry, Prepared, entries, stage};
 use crate::{budget, explain};
+use anchor_lang::solana_program::instruction::Instruction;
 use backstop_client::transaction;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -48,7 +49,8 @@ pub struct Row {
 /// Runs an instruction that must succeed, and measures it.
 #[track_caller]
 pub fn measure(prepared: &Prepared) -> Cost {
-    let Prepared { world, instruction, signers, .. } = prepared;
+    let Prepared { world, before, instruction, signers, .. } = prepared;
+    let whole: Vec<Instruction> = before.iter().chain([instruction]).cloned().collect();
     {
         let mut svm = world.cluster.svm();
         *svm = std::mem::take(&mut *svm).with_log_bytes_limit(None);
@@ -58,11 +60,10 @@ pub fn measure(prepared: &Prepared) -> Cost {
     let crank = stage::key("crank");
     let rent = signers.iter().find(|key| key.pubkey() == stage::key("rent").pubkey());
     let payer = *rent.or(signers.first()).unwrap_or(&&crank);
-    let alone = transaction::sign(&world.cluster, payer, &signers, std::slice::from_ref(instruction))
-        .expect("it can be signed");
+    let alone = transaction::sign(&world.cluster, payer, &signers, &whole).expect("it can be signed");
     let bytes = 1 + 64 * alone.signatures.len() + alone.message.serialize().len();
 
-    let sent = transaction::sign(&world.cluster, &world.payer, &signers, &[budget(), instruction.clone()]);
+    let sent = transaction::sign(&world.cluster, &world.payer, &signers, &[vec![budget()], whole].concat());
     let receipt =
         world.cluster.send(&sent.expect("it can be signed")).unwrap_or_else(|error| panic!("{}", explain(&error)));
     let (units, floor, calls) = read(&receipt.logs);

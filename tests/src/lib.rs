@@ -1,6 +1,7 @@
 //! What the tests stand on: a world with the real program on an embedded cluster, actors, prices, and assertions.
 
 pub mod assert;
+pub mod attest;
 pub mod catalogue;
 pub mod compute;
 pub mod fixtures;

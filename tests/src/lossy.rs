@@ -24,6 +24,7 @@ macro_rules! delegate {
                 latest_blockhash() -> Result<Blockhash, ClusterError>;
                 block_height() -> Result<u64, ClusterError>;
                 recent_priority_price(writable: &[Pubkey]) -> Result<u64, ClusterError>;
+                genesis_hash() -> Result<solana_sdk::hash::Hash, ClusterError>;
                 now() -> Result<i64, ClusterError>;
                 rent(length: usize) -> Result<u64, ClusterError>;
             );

@@ -119,6 +119,8 @@ pub const STILL: &[&str] = &[
     "CessionAnnounced",
     "CessionClosed",
     "DeadlineExtended",
+    "AttestorSetCreated",
+    "EquivocationReported",
 ];
 
 /// A product with what was sold on it.

@@ -40,7 +40,8 @@ const WRITE_LOCK: u64 = 300;
 const BUDGET: u64 = 2 * 150;
 
 /// Accounts that all users of a pool, a product or a treaty write to; the rest belong to one user.
-const SHARED: [&str; 18] = [
+const SHARED: [&str; 19] = [
+    "attestors",
     "cedant",
     "cedant_vault",
     "cession",

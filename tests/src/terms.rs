@@ -129,6 +129,7 @@ pub fn create_product(covered_asset: Pubkey, condition: TermsInput) -> NewProduc
         terms: product_terms(),
         source: Source::PythReceiver,
         feed: FEED,
+        attestors: None,
         condition,
     }
 }

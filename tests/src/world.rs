@@ -14,6 +14,7 @@ use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{address, transaction};
 use backstop_sandbox::EmbeddedCluster;
+use backstop_sandbox::embedded::GENESIS_HASH;
 use backstop_sandbox::embedded::Price;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -89,6 +90,7 @@ impl World {
             governance: world.governance.pubkey(),
             guardian: world.guardian.pubkey(),
             risk_keeper: world.risk_keeper.pubkey(),
+            genesis_hash: GENESIS_HASH.to_bytes(),
         };
         let id = world.payer.pubkey();
         world.run(&[], &[ix::initialize(id, id, args)]);

@@ -19,6 +19,7 @@ use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_tests::{Person, World, explain};
 use bytemuck::Pod;
 use solana_sdk::account::Account;
+use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::VersionedTransaction;
@@ -375,7 +376,7 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
     planter.plant(Rule::Terms, pool, |world| edit::<Pool>(world, pool, |it| it.ring_days += 1));
     planter.plant(Rule::Terms, trigger, |world| edit::<Trigger>(world, trigger, |it| it.terms.tolerance = 3));
     planter.plant(Rule::Terms, trigger, |world| {
-        edit::<Trigger>(world, trigger, |it| it.source = Source::PythPush.byte() + 1);
+        edit::<Trigger>(world, trigger, |it| it.source = Source::Attested.byte() + 1);
     });
     planter.plant(Rule::Terms, stress, |world| {
         edit::<Product>(world, stress, |it| it.covered_asset = world.asset);
@@ -631,7 +632,10 @@ fn product_without_a_condition_is_ok_in_every_state() {
     let run_off = ix::set_product_state(governance, pool.pool, dropped.product, ProductState::RunOff);
     world.run(&[&world.governance], &[run_off]);
     assert_ok(&world, "one of them run off");
-    world.run(&[&world.governance], &[ix::set_condition(governance, world.payer.pubkey(), &kept, new.condition())]);
+    world.run(
+        &[&world.governance],
+        &[ix::set_condition(governance, world.payer.pubkey(), &kept, None, new.condition())],
+    );
     assert_ok(&world, "the other with its condition");
     // A trigger that no product names belongs to nobody.
     edit::<Product>(&world, kept.product, |it| {
@@ -682,6 +686,9 @@ impl Cluster for Busy<'_> {
     }
     fn latest_blockhash(&self) -> Result<Blockhash, ClusterError> {
         self.world.cluster.latest_blockhash()
+    }
+    fn genesis_hash(&self) -> Result<Hash, ClusterError> {
+        self.world.cluster.genesis_hash()
     }
     fn block_height(&self) -> Result<u64, ClusterError> {
         self.world.cluster.block_height()

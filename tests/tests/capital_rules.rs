@@ -663,7 +663,8 @@ fn bare() -> (EmbeddedCluster, Keypair, Keypair) {
 }
 
 fn roles() -> InitializeArgs {
-    InitializeArgs { governance: seeded(2).pubkey(), guardian: seeded(3).pubkey(), risk_keeper: seeded(4).pubkey() }
+    let [governance, guardian, risk_keeper] = [2, 3, 4].map(|seed| seeded(seed).pubkey());
+    InitializeArgs { governance, guardian, risk_keeper, genesis_hash: [7; 32] }
 }
 
 #[test]

@@ -482,7 +482,8 @@ fn every_bound_of_the_condition_refuses_one_step_outside() {
 // ---------------------------------------------------------------- the condition
 
 fn set_condition(world: &World, product: &ProductKeys, args: &NewProduct) -> Outcome {
-    let set = ix::set_condition(world.governance.pubkey(), world.payer.pubkey(), product, args.condition());
+    let set =
+        ix::set_condition(world.governance.pubkey(), world.payer.pubkey(), product, args.attestors, args.condition());
     world.send(&[&world.governance], &[set])
 }
 

@@ -19,6 +19,7 @@ mod premium;
 mod pricing;
 mod products;
 mod reinsurance;
+mod reports;
 mod rogue_roles;
 mod scale;
 mod seasoning;

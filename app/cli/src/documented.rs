@@ -7,8 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What stands for an address in a command that somebody fills in.
-const PLACEHOLDERS: &[&str] =
-    &["ACCOUNT", "ADDRESS", "ALICE", "COVER", "INCIDENT", "MULTISIG", "POOL", "PRODUCT", "TICKET", "TREATY", "WALLET"];
+const PLACEHOLDERS: &[&str] = &[
+    "ACCOUNT", "ADDRESS", "ALICE", "COVER", "INCIDENT", "KEY", "MULTISIG", "POOL", "PRODUCT", "SET", "TICKET",
+    "TREATY", "WALLET",
+];
 const SOME_ADDRESS: &str = "11111111111111111111111111111112";
 /// 64 bytes of zero in base58.
 const SOME_SIGNATURE: &str = "1111111111111111111111111111111111111111111111111111111111111111";

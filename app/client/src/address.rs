@@ -48,6 +48,11 @@ pub fn trigger(product: &Pubkey) -> Pubkey {
     derive(&[TRIGGER_SEED, product.as_ref()])
 }
 
+/// A set of attestors, by its creator and number.
+pub fn attestors(creator: &Pubkey, id: u16) -> Pubkey {
+    derive(&[ATTESTORS_SEED, creator.as_ref(), &id.to_le_bytes()])
+}
+
 /// The NFT's mint of a cover that is bought on a UTC day.
 pub fn cover_mint(product: &Pubkey, buyer: &Pubkey, nonce: u64, day: u32) -> Pubkey {
     derive(&[COVER_MINT_SEED, product.as_ref(), buyer.as_ref(), &nonce.to_le_bytes(), &day.to_le_bytes()])

@@ -425,6 +425,8 @@ impl Replay {
             Event::Initialized(_)
             | Event::GovernanceProposed(_)
             | Event::GovernanceAccepted(_)
+            | Event::AttestorSetCreated(_)
+            | Event::EquivocationReported(_)
             | Event::RolesSet(_)
             | Event::PauseSet(_)
             | Event::ProductCreated(_)

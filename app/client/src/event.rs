@@ -34,7 +34,7 @@ macro_rules! events {
 }
 
 events! {
-    Initialized, GovernanceProposed, GovernanceAccepted, RolesSet, PauseSet,
+    Initialized, AttestorSetCreated, EquivocationReported, GovernanceProposed, GovernanceAccepted, RolesSet, PauseSet,
     PoolCreated, Accrued, Deposited, SurplusContributed,
     ExitRequested, ExitCancelled, ExitEpochSettled, ExitClaimed, ExitEpochClosed, SeriesOpened,
     ProductCreated, ConditionSet, ProductStateSet, RiskRateSet, ExposureReleased,

@@ -178,6 +178,26 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::OracleWrongOwner | E::OracleWrongLayout => "pass a price update account of the product's oracle",
         E::OracleNotVerified => "post the update with its full set of signatures",
         E::OracleWrongFeed => "`backstop product show` tells the feed",
+        E::ReportMissing => "reports are shown by `backstop attest submit`; `backstop trigger observe` shows accounts",
+        E::ReportWrongLength
+        | E::ReportNotCanonical
+        | E::ReportWrongTag
+        | E::ReportWrongPadding
+        | E::ReportWrongKind => {
+            "build the transaction by `backstop attest submit`, from a file of `backstop attest combine`"
+        }
+        E::ReportSignatures => {
+            "`backstop attest show SET` tells how many must sign; `backstop attest combine` adds signatures"
+        }
+        E::ReportUnknownKey | E::ReportDuplicateKey | E::ReportRevokedKey => {
+            "`backstop attest show SET` tells the keys that may sign, each once"
+        }
+        E::ReportWrongCluster | E::ReportWrongSet => "sign again for this cluster and set: `backstop attest sign`",
+        E::NotEquivocation => "two files of one key, with two values of one feed and moment, are needed",
+        E::BadAttestors => "name 2 to 11 keys, each once, and 2 to 6 signatures of more than half of them",
+        E::AttestorsDead => "choose other attestors; `backstop attest retire` runs off the products of these",
+        E::AttestorsAlive => "only a set with fewer keys left than must sign is dead: `backstop attest show SET`",
+        E::WrongAttestors => "name the attestors with `--attestors` if, and only if, the source is `attested`",
         E::NotDue => "`backstop trigger show` tells when the challenge time is over",
         E::NotTriggered => "no claim is open: `backstop trigger show` tells where the evidence stands",
         E::IncidentInUse => "settle its covers first; `backstop crank run --once` does all of it",

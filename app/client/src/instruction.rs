@@ -6,9 +6,10 @@ use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas, system_program};
 use backstop::peril::evidence::TermsInput;
 use backstop::peril::feed::Source;
+use backstop::peril::feed::attested::{self, REPORT_BYTES};
 use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, ProductTerms, Seen, Tranche, TreatyTerms};
 use backstop::{
-    BuyCoverArgs, ContributeSurplusArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs,
+    BuyCoverArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs,
     RequestExitArgs, SetConditionArgs,
 };
 use backstop::{accounts, instruction as data};
@@ -354,6 +355,8 @@ pub struct NewProduct {
     pub source: Source,
     /// The feed: a Pyth feed id, or for the push oracle the price account.
     pub feed: [u8; 32],
+    /// The attestors, if the feed is one of reports.
+    pub attestors: Option<Pubkey>,
     /// The condition.
     pub condition: TermsInput,
 }
@@ -380,7 +383,7 @@ impl NewProduct {
     pub fn instructions(&self, governance: Pubkey, payer: Pubkey, keys: &ProductKeys, id: u16) -> [Instruction; 2] {
         [
             create_product(governance, payer, keys, self.announcement(id)),
-            set_condition(governance, payer, keys, self.condition()),
+            set_condition(governance, payer, keys, self.attestors, self.condition()),
         ]
     }
 }
@@ -399,8 +402,14 @@ pub fn create_product(governance: Pubkey, payer: Pubkey, keys: &ProductKeys, arg
     build(accounts, data::CreateProduct { args })
 }
 
-/// `set_condition`.
-pub fn set_condition(governance: Pubkey, payer: Pubkey, keys: &ProductKeys, args: SetConditionArgs) -> Instruction {
+/// `set_condition`. `attestors` for a feed of reports.
+pub fn set_condition(
+    governance: Pubkey,
+    payer: Pubkey,
+    keys: &ProductKeys,
+    attestors: Option<Pubkey>,
+    args: SetConditionArgs,
+) -> Instruction {
     let accounts = accounts::SetCondition {
         governance,
         payer,
@@ -408,9 +417,54 @@ pub fn set_condition(governance: Pubkey, payer: Pubkey, keys: &ProductKeys, args
         pool: keys.pool.pool,
         product: keys.product,
         trigger: keys.trigger(),
+        attestors,
         system_program: system_program::ID,
     };
     build(accounts, data::SetCondition { args })
+}
+
+/// `retire_product`: runs off a product whose attestors are too few to report.
+pub fn retire_product(keys: &ProductKeys, attestors: Pubkey) -> Instruction {
+    let accounts =
+        accounts::RetireProduct { pool: keys.pool.pool, product: keys.product, trigger: keys.trigger(), attestors };
+    build(accounts, data::RetireProduct {})
+}
+
+/// `create_attestor_set`.
+pub fn create_attestor_set(creator: Pubkey, payer: Pubkey, args: CreateAttestorSetArgs) -> Instruction {
+    let accounts = accounts::CreateAttestorSet {
+        creator,
+        payer,
+        protocol: address::protocol(),
+        attestors: address::attestors(&creator, args.id),
+        system_program: system_program::ID,
+    };
+    build(accounts, data::CreateAttestorSet { args })
+}
+
+/// The ed25519 precompile's instruction that verifies signatures of a report. It stands right before the instruction that
+/// shows the report, and nothing stands between.
+pub fn signed_report(signers: &[(Pubkey, [u8; 64])], message: &[u8; REPORT_BYTES]) -> Instruction {
+    let data = attested::instruction_data(signers, message);
+    Instruction { program_id: attested::PRECOMPILE_ID, accounts: Vec::new(), data }
+}
+
+/// `observe_report`, right after [`signed_report`].
+pub fn observe_report(keys: &ProductKeys, attestors: Pubkey) -> Instruction {
+    let accounts = accounts::ObserveReport {
+        trigger: keys.trigger(),
+        product: keys.product,
+        pool: keys.pool.pool,
+        attestors,
+        instructions: attested::INSTRUCTIONS_ID,
+    };
+    build(accounts, data::ObserveReport {})
+}
+
+/// `report_equivocation`, right after two [`signed_report`] of one key each.
+pub fn report_equivocation(attestors: Pubkey) -> Instruction {
+    let accounts = accounts::ReportEquivocation { attestors, instructions: attested::INSTRUCTIONS_ID };
+    build(accounts, data::ReportEquivocation {})
 }
 
 /// `set_product_state`.

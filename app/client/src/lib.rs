@@ -21,6 +21,7 @@
 pub mod account;
 pub mod act;
 pub mod address;
+pub mod attest;
 pub mod audit;
 pub mod books;
 pub mod cluster;

@@ -9,6 +9,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::{AnchorDeserialize, Discriminator, Event};
 use backstop::error::BackstopError;
+use backstop::peril::feed::attested::PRECOMPILE_ID;
 use base64::Engine;
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_sdk::instruction::InstructionError;
@@ -223,7 +224,11 @@ impl<'a> Pipeline<'a> {
         let price = self.priority_fee.price(self.cluster, &writable, limit, self.lost_rounds);
         let message = self.message(instructions, limit, price, Default::default())?;
         let priority = (u128::from(price) * u128::from(limit)).div_ceil(1_000_000) as u64;
-        let fee = SIGNATURE_FEE * u64::from(message.header().num_required_signatures) + priority;
+        // What the ed25519 precompile verifies is paid for like the transaction's own.
+        let verified = instructions.iter().filter(|instruction| instruction.program_id == PRECOMPILE_ID);
+        let verified: u64 =
+            verified.filter_map(|instruction| instruction.data.first()).map(|count| u64::from(*count)).sum();
+        let fee = SIGNATURE_FEE * (u64::from(message.header().num_required_signatures) + verified) + priority;
         Ok(Plan { limit, price, fee, simulated })
     }
 

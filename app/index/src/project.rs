@@ -254,6 +254,8 @@ impl<'a> Projector<'a> {
             | Event::Initialized(_)
             | Event::GovernanceProposed(_)
             | Event::GovernanceAccepted(_)
+            | Event::AttestorSetCreated(_)
+            | Event::EquivocationReported(_)
             | Event::RolesSet(_)
             | Event::PauseSet(_) => Ok(()),
         }

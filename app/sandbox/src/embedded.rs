@@ -10,6 +10,7 @@ use litesvm::LiteSVM;
 use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
 use solana_sdk::account::Account;
 use solana_sdk::clock::Clock;
+use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::VersionedTransaction;
 use std::borrow::Cow;
@@ -21,6 +22,9 @@ pub use backstop_client::price_account::Price;
 
 /// Bytes of a token account without extensions.
 const TOKEN_ACCOUNT_BYTES: usize = 165;
+
+/// What a cluster in this process calls its first block.
+pub const GENESIS_HASH: Hash = Hash::new_from_array([7; 32]);
 
 /// Why a cluster did not start: the program that `BACKSTOP_PROGRAM` names cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -248,6 +252,10 @@ fn failure(failed: FailedTransactionMetadata) -> ClusterError {
 }
 
 impl Cluster for EmbeddedCluster {
+    fn genesis_hash(&self) -> Result<Hash, ClusterError> {
+        Ok(GENESIS_HASH)
+    }
+
     fn account(&self, address: &Pubkey) -> Result<Option<Account>, ClusterError> {
         // An account without lamports does not exist for a cluster.
         Ok(self.svm().get_account(address).filter(|account| account.lamports > 0))

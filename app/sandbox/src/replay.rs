@@ -1,6 +1,7 @@
 //! Prices of the past, shown one by one to the real program in an SVM: what a trigger would have done.
 
 use crate::EmbeddedCluster;
+use crate::embedded::GENESIS_HASH;
 use crate::embedded::{Price, StartError};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -363,7 +364,8 @@ impl Stage {
         cluster.create_mint(asset.pubkey(), ASSET_DECIMALS, &id);
         let pool = PoolKeys::derive(asset.pubkey(), anchor_spl::token::ID, 0);
         let stage = Self { cluster, key, pool, price: price.pubkey(), condition, products: 0 };
-        let roles = InitializeArgs { governance: id, guardian: id, risk_keeper: id };
+        let roles =
+            InitializeArgs { governance: id, guardian: id, risk_keeper: id, genesis_hash: GENESIS_HASH.to_bytes() };
         stage.send(ix::initialize(id, id, roles))?;
         stage.send(ix::create_pool(id, id, &pool, pool_args()))?;
         Ok(stage)
@@ -478,6 +480,7 @@ fn product(covered_asset: Pubkey, condition: TermsInput) -> NewProduct {
         terms,
         source: Source::PythReceiver,
         feed: FEED,
+        attestors: None,
         condition,
     }
 }

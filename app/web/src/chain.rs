@@ -65,7 +65,7 @@ impl Snapshot {
             [address::vault(&key), pool.asset_mint, pool.share_mints[0], pool.share_mints[1], address::cession(&key)]
         });
         let of_products = self.all::<Product>().flat_map(|(key, product)| [address::incident(&key), product.trigger]);
-        let of_triggers = self.all::<Trigger>().map(|(_, trigger)| view::trigger::price_account(&trigger));
+        let of_triggers = self.all::<Trigger>().filter_map(|(_, trigger)| view::trigger::price_account(&trigger));
         of_pools.chain(of_products).chain(of_triggers).collect()
     }
 

@@ -26,6 +26,9 @@ pub const RATES_SEED: &[u8] = b"rates";
 /// Seed of a `Trigger`, followed by the product.
 #[constant]
 pub const TRIGGER_SEED: &[u8] = b"trigger";
+/// Seed of a set of attestors: creator, id.
+#[constant]
+pub const ATTESTORS_SEED: &[u8] = b"attestors";
 /// Seed of a cover's NFT mint, followed by the product, the buyer, the buyer's nonce and the UTC day of the purchase: no
 /// address has a second life.
 #[constant]

@@ -367,6 +367,57 @@ refusals! {
     /// 6152
     #[msg("The trigger's terms are outside the hard bounds")]
     BadTriggerTerms = 152,
+    /// 6153
+    #[msg("The feed takes reports: the instruction right before is none of the ed25519 precompile")]
+    ReportMissing = 153,
+    /// 6154
+    #[msg("The signed instruction has another length than that of a report")]
+    ReportWrongLength = 154,
+    /// 6155
+    #[msg("The signed instruction points elsewhere than to its own keys, signatures and message")]
+    ReportNotCanonical = 155,
+    /// 6156
+    #[msg("The report has fewer signatures than its attestors must give, or more than six")]
+    ReportSignatures = 156,
+    /// 6157
+    #[msg("A key that signed is none of the attestors")]
+    ReportUnknownKey = 157,
+    /// 6158
+    #[msg("A key signed the report twice")]
+    ReportDuplicateKey = 158,
+    /// 6159
+    #[msg("A key that signed was revoked")]
+    ReportRevokedKey = 159,
+    /// 6160
+    #[msg("The message is none of a report")]
+    ReportWrongTag = 160,
+    /// 6161
+    #[msg("A byte of the report that means nothing is set")]
+    ReportWrongPadding = 161,
+    /// 6162
+    #[msg("The report is of a kind that this program does not know")]
+    ReportWrongKind = 162,
+    /// 6163
+    #[msg("The report is for another cluster, or the protocol does not know its own")]
+    ReportWrongCluster = 163,
+    /// 6164
+    #[msg("The report, or the account, is of other attestors than the trigger's")]
+    ReportWrongSet = 164,
+    /// 6165
+    #[msg("The messages are no contradiction of one key about one feed and moment")]
+    NotEquivocation = 165,
+    /// 6166
+    #[msg("2 to 6 of at most 11 distinct attestors must sign, and more than half of them")]
+    BadAttestors = 166,
+    /// 6167
+    #[msg("Fewer attestors are left than must sign a report")]
+    AttestorsDead = 167,
+    /// 6168
+    #[msg("The attestors can still report")]
+    AttestorsAlive = 168,
+    /// 6169
+    #[msg("A feed of reports needs its attestors, and no other feed has any")]
+    WrongAttestors = 169,
 
     // ---- incidents: 6170 (0x181a) ----
     /// 6170

@@ -9,11 +9,12 @@
 //! `cedant_sequence` and `reinsurer_sequence`. What a lost event reported is in its transaction's instructions, which
 //! are never cut, and in the accounts.
 //!
-//! Without a number are what concerns no pool (roles and the pause), and [`Observed`], which repeats what is kept in the
+//! Without a number are what concerns no pool (roles, the pause and attestors), and [`Observed`], which repeats what is kept in the
 //! trigger's evidence.
 
 use crate::peril::evidence::TermsInput;
 use crate::peril::feed::Source;
+use crate::peril::feed::attested::AttestedValue;
 use crate::state::{
     Access, Accrual, CoverState, CrisisClosing, Giving, Growth, LossByLayer, PoolKind, PoolTerms, ProductState,
     Receipt, Tranche, TreatyTerms,
@@ -22,7 +23,7 @@ use anchor_lang::prelude::*;
 use anchor_lang::solana_program::log::sol_log_data;
 
 /// Bytes of the longest event, its discriminator included, and room to spare.
-const LONGEST_EVENT: usize = 384;
+const LONGEST_EVENT: usize = 448;
 
 /// Reports an event as Anchor's `emit!` does, without a list of bytes that grows field by field.
 #[inline(never)]
@@ -45,6 +46,44 @@ pub struct Initialized {
     pub guardian: Pubkey,
     /// Risk keeper.
     pub risk_keeper: Pubkey,
+    /// Genesis hash of the cluster.
+    pub genesis_hash: [u8; 32],
+}
+
+/// A set of attestors was created.
+#[event]
+pub struct AttestorSetCreated {
+    /// The set.
+    pub attestors: Pubkey,
+    /// Whoever created it.
+    pub creator: Pubkey,
+    /// Its number among those of the creator.
+    pub id: u16,
+    /// How many keys must sign a report.
+    pub threshold: u8,
+    /// The keys.
+    pub keys: Vec<Pubkey>,
+}
+
+/// A key signed two different values of one moment, and was revoked.
+#[event]
+pub struct EquivocationReported {
+    /// The set.
+    pub attestors: Pubkey,
+    /// The key.
+    pub key: Pubkey,
+    /// The feed.
+    pub feed: [u8; 32],
+    /// The moment.
+    pub observed_at: i64,
+    /// What it signed first, in the order of the transaction.
+    pub first: AttestedValue,
+    /// What else it signed.
+    pub second: AttestedValue,
+    /// Keys that are left.
+    pub live: u8,
+    /// Whether these can still report.
+    pub alive: bool,
 }
 
 /// A new governance was proposed.
@@ -295,8 +334,10 @@ pub struct ConditionSet {
     pub trigger: Pubkey,
     /// Where prices come from.
     pub source: Source,
-    /// The feed: a Pyth feed id, or for the push oracle the price account.
+    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition.
     pub feed: [u8; 32],
+    /// The attestors whose reports it takes; zero for other sources.
+    pub attestors: Pubkey,
     /// The condition.
     pub condition: TermsInput,
     /// When the product may sell.

@@ -93,6 +93,18 @@ pub mod backstop {
         instructions::protocol::pause::handle(ctx, bits)
     }
 
+    // ---- attestors ----
+
+    /// Names keys whose common report is a print, and how many of them must sign. Anyone.
+    pub fn create_attestor_set(ctx: Context<CreateAttestorSet>, args: CreateAttestorSetArgs) -> Result<()> {
+        instructions::attestor::create_attestor_set::handle(ctx, args)
+    }
+
+    /// Revokes a key that signed two different values of one moment. Anyone.
+    pub fn report_equivocation(ctx: Context<ReportEquivocation>) -> Result<()> {
+        instructions::attestor::report_equivocation::handle(ctx)
+    }
+
     // ---- pool ----
 
     /// Creates a pool with its vault and share mints; its terms never change. Only governance.
@@ -162,6 +174,11 @@ pub mod backstop {
         instructions::product::set_product_state::handle(ctx, state)
     }
 
+    /// Runs off a product whose attestors are too few to report. Anyone.
+    pub fn retire_product(ctx: Context<RetireProduct>) -> Result<()> {
+        instructions::product::retire_product::handle(ctx)
+    }
+
     /// Moves the risk rate for new covers within its bounds. Only the risk keeper.
     pub fn set_risk_rate(ctx: Context<SetRiskRate>, rate_ppb: u64) -> Result<()> {
         instructions::product::set_risk_rate::handle(ctx, rate_ppb)
@@ -199,6 +216,11 @@ pub mod backstop {
     /// Shows an oracle print to a trigger. Anyone.
     pub fn observe(ctx: Context<Observe>) -> Result<()> {
         instructions::trigger::observe::handle(ctx)
+    }
+
+    /// Shows a report of attestors, which stands signed right before, to a trigger. Anyone.
+    pub fn observe_report(ctx: Context<ObserveReport>) -> Result<()> {
+        instructions::trigger::observe_report::handle(ctx)
     }
 
     /// Brings a trigger's phase up to now. Anyone.

@@ -26,7 +26,8 @@ fn protocol() -> Protocol {
         version: backstop::constants::ACCOUNT_VERSION,
         bump: 255,
         pause: Pause::default(),
-        reserved: [0; 64],
+        genesis_hash: [7; 32],
+        reserved: [0; 32],
     }
 }
 

@@ -5,6 +5,7 @@
 //! file's list. [`missing`] names the instructions without one, and the tests fail until there is none. Then it is
 //! written into the generated pages, see [`crate::golden`].
 
+pub mod attestor;
 pub mod cover;
 pub mod exit;
 pub mod incident;
@@ -50,6 +51,8 @@ const fn case(name: &'static str, what: &'static str, prepare: fn() -> Prepared)
 pub struct Prepared {
     /// The world.
     pub world: World,
+    /// What stands right before it in its transaction: signatures that it looks at.
+    pub before: Vec<Instruction>,
     /// The instruction.
     pub instruction: Instruction,
     /// Who signs it.
@@ -73,7 +76,14 @@ pub struct Twin {
 impl Prepared {
     /// An instruction in a world, signed by some.
     pub fn new(world: World, instruction: Instruction, signers: &[&Keypair]) -> Self {
-        Self { world, instruction, signers: owned(signers), twins: Vec::new() }
+        Self { world, before: Vec::new(), instruction, signers: owned(signers), twins: Vec::new() }
+    }
+
+    /// Puts instructions right before it, and before every twin.
+    #[must_use]
+    pub fn after(mut self, before: Vec<Instruction>) -> Self {
+        self.before = before;
+        self
     }
 
     /// Adds the same instruction about something else, which would succeed too.
@@ -115,8 +125,9 @@ fn owned(signers: &[&Keypair]) -> Vec<Keypair> {
 
 /// Every entry, by group.
 pub fn entries() -> Vec<&'static Entry> {
-    let groups: [&'static [Entry]; 8] = [
+    let groups: [&'static [Entry]; 9] = [
         protocol::ENTRIES,
+        attestor::ENTRIES,
         pool::ENTRIES,
         exit::ENTRIES,
         product::ENTRIES,

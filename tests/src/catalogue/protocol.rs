@@ -6,6 +6,7 @@ use anchor_lang::prelude::Pubkey;
 use backstop::InitializeArgs;
 use backstop::constants::PAUSE_DEPOSITS;
 use backstop_client::{address, instruction as ix};
+use backstop_sandbox::embedded::GENESIS_HASH;
 use solana_sdk::account::Account;
 use solana_sdk::signer::Signer;
 
@@ -26,6 +27,7 @@ fn initialize() -> Prepared {
         governance: key("governance").pubkey(),
         guardian: key("guardian").pubkey(),
         risk_keeper: key("risk keeper").pubkey(),
+        genesis_hash: GENESIS_HASH.to_bytes(),
     };
     let deployer = stage.world.payer.insecure_clone();
     let initialize = ix::initialize(deployer.pubkey(), stage.rent.pubkey(), args);

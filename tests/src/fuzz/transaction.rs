@@ -143,7 +143,7 @@ impl Scene {
             }
             Op::SetCondition { product: of, by } => {
                 let new = self.new_product(model.products[of].design);
-                ix::set_condition(person(by), payer, &product(of), new.condition())
+                ix::set_condition(person(by), payer, &product(of), None, new.condition())
             }
             Op::SetProductState { product: of, state, by } => {
                 ix::set_product_state(person(by), product(of).pool.pool, product(of).product, state)

@@ -57,6 +57,7 @@ const UNUSED: &str = "in this state the account is not used";
 /// All of them. An entry that no mutation needs fails the test.
 pub const LIST: &[Allowed] = &[
     allow("initialize", "payer", By::Signer, RENT),
+    allow("create_attestor_set", "payer", By::Signer, RENT),
     allow("create_pool", "payer", By::Signer, RENT),
     allow("open_series", "payer", By::Signer, RENT),
     allow("create_product", "payer", By::Signer, RENT),

@@ -12,6 +12,7 @@ use crate::catalogue::{Case, Entry, Prepared, entries, stage};
 use crate::{budget, idl};
 use allowed::Allowed;
 use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
 use litesvm::LiteSVM;
 use mutation::{Kind, Mutation};
 use refusal::Refusal;
@@ -126,6 +127,7 @@ pub fn attack(entry: &Entry, case: &Case) -> Report {
 struct Range {
     pristine: LiteSVM,
     relayer: Keypair,
+    before: Vec<Instruction>,
 }
 
 impl Range {
@@ -134,7 +136,7 @@ impl Range {
         prepared.world.cluster.airdrop(&relayer.pubkey(), 1_000_000_000_000);
         prepared.world.cluster.svm().expire_blockhash();
         let pristine = prepared.world.cluster.svm().clone().with_log_bytes_limit(None);
-        Self { pristine, relayer }
+        Self { pristine, relayer, before: prepared.before.clone() }
     }
 
     /// Runs the valid transactions.
@@ -155,7 +157,7 @@ impl Range {
             svm.set_account(*address, account.clone().into()).expect("any bytes are an account");
         }
         let payer = self.relayer.pubkey();
-        let instructions = [budget(), mutation.instruction.clone()];
+        let instructions = [vec![budget()], self.before.clone(), vec![mutation.instruction.clone()]].concat();
         let message = Message::new_with_blockhash(&instructions, Some(&payer), &svm.latest_blockhash());
         let needed = &message.account_keys[..usize::from(message.header.num_required_signatures)];
         let signers: Vec<&Keypair> = needed.iter().map(|key| self.signer(mutation, key)).collect();

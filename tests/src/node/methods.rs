@@ -7,11 +7,11 @@ use anchor_lang::prelude::Pubkey;
 use backstop_client::Cluster;
 use backstop_client::cluster::{ClusterError, Outcome};
 use backstop_client::history::History;
+use backstop_sandbox::embedded::GENESIS_HASH;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use solana_sdk::account::Account;
-use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
 
@@ -25,7 +25,7 @@ pub fn answer(world: &World, chain: &mut Chain, method: &str, parameters: &Value
     match method {
         "getHealth" => Ok(json!("ok")),
         "getVersion" => Ok(json!({ "solana-core": "4.2.2", "feature-set": 0 })),
-        "getGenesisHash" => Ok(json!(Hash::new_from_array([7; 32]).to_string())),
+        "getGenesisHash" => Ok(json!(GENESIS_HASH.to_string())),
         "getSlot" => Ok(json!(slot(world))),
         "getBlockHeight" => Ok(json!(if is_sure(parameters) { chain.confirmed_height() } else { chain.height() })),
         "getEpochInfo" => {

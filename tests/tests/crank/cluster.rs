@@ -141,6 +141,10 @@ impl Cluster for Odd<'_> {
         self.ask("latest_blockhash", 1)?;
         self.inner.latest_blockhash()
     }
+    fn genesis_hash(&self) -> Result<solana_sdk::hash::Hash, ClusterError> {
+        self.ask("genesis_hash", 1)?;
+        self.inner.genesis_hash()
+    }
     fn block_height(&self) -> Result<u64, ClusterError> {
         self.ask("block_height", 1)?;
         self.inner.block_height()

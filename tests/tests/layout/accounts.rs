@@ -5,7 +5,7 @@ use anchor_lang::{Discriminator, Space};
 use backstop::state::*;
 
 borsh_pages! { written by borsh;
-    Protocol { governance, pending_governance, guardian, risk_keeper, version, bump, pause, reserved }
+    Protocol { governance, pending_governance, guardian, risk_keeper, version, bump, pause, genesis_hash, reserved }
     Cover {
         product, mint, rent_payer, version, bump, state, cancel_fee_bps, active_day, end_day, sum_insured, premium,
         rate_q32, bought_at, paid, reserved,
@@ -52,7 +52,8 @@ zero_copy_pages! { read_in_place by in_place;
         sold_of_late, utilisation_seconds, others_exposure, sold_at, reserved, starts, exposure_ends,
     }
     Rates { product, cleared_day, version, bump, padding, reserved, ends }
-    Trigger { product, pool, feed, source, version, bump, opened, padding, terms, evidence, alert_number, reserved }
+    Trigger { product, pool, feed, source, version, bump, opened, padding, terms, evidence, alert_number, attestors, reserved }
+    AttestorSet { creator, keys, cluster, id, revoked, count, threshold, version, bump, reserved }
 }
 
 fn borsh<T: Shaped + Discriminator + Space>() -> (&'static str, String) {

@@ -4,7 +4,9 @@ use crate::layout::shape::{borsh_pages, told};
 use backstop::events::*;
 
 borsh_pages! { all by told;
-    Initialized { governance, guardian, risk_keeper }
+    Initialized { governance, guardian, risk_keeper, genesis_hash }
+    AttestorSetCreated { attestors, creator, id, threshold, keys }
+    EquivocationReported { attestors, key, feed, observed_at, first, second, live, alive }
     GovernanceProposed { governance, proposed }
     GovernanceAccepted { before, governance }
     RolesSet { guardian, risk_keeper }
@@ -20,7 +22,7 @@ borsh_pages! { all by told;
     ExitEpochClosed { pool, sequence, day, to_surplus }
     SeriesOpened { pool, sequence, tranche, series, mint, to_surplus }
     ProductCreated { pool, sequence, product, rates, id, covered_asset, wording_hash }
-    ConditionSet { pool, sequence, product, trigger, source, feed, condition, sells_from }
+    ConditionSet { pool, sequence, product, trigger, source, feed, attestors, condition, sells_from }
     ProductStateSet { pool, sequence, product, state, sells_from }
     RiskRateSet { pool, sequence, product, before_ppb, after_ppb }
     ExposureReleased { pool, sequence, product, amount }

@@ -3,13 +3,14 @@
 use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{
-    BuyCoverArgs, ContributeSurplusArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs,
+    BuyCoverArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs,
     RequestExitArgs, SetConditionArgs,
 };
 
 // What instructions take.
 borsh_pages! { arguments by part;
-    InitializeArgs { governance, guardian, risk_keeper }
+    InitializeArgs { governance, guardian, risk_keeper, genesis_hash }
+    CreateAttestorSetArgs { id, threshold, keys }
     CreatePoolArgs { id, kind, access, deposit_authority, label, uri, terms }
     ContributeSurplusArgs { amount, seen_products, seen_treaties }
     DepositArgs { tranche, amount, min_shares, seen }
@@ -26,6 +27,8 @@ borsh_pages! { all by told;
     AcceptGovernance {}
     SetRoles { guardian, risk_keeper }
     Pause { bits }
+    CreateAttestorSet { args }
+    ReportEquivocation {}
     CreatePool { args }
     Deposit { args }
     Accrue {}
@@ -39,6 +42,7 @@ borsh_pages! { all by told;
     CreateProduct { args }
     SetCondition { args }
     SetProductState { state }
+    RetireProduct {}
     SetRiskRate { rate_ppb }
     SyncProduct {}
     Quote { request }
@@ -46,6 +50,7 @@ borsh_pages! { all by told;
     CancelCover {}
     CloseCover {}
     Observe {}
+    ObserveReport {}
     Refresh {}
     Confirm {}
     OpenIncident {}

@@ -7,12 +7,15 @@
 
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::ACCOUNT_VERSION;
+use backstop::peril::feed::attested::Report;
 use backstop::state::{
-    Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger,
+    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty,
+    Trigger,
 };
 use backstop_client::account::Decode;
 use backstop_client::instruction as ix;
 use backstop_client::{Cluster, address};
+use backstop_tests::attest::Attestors;
 use backstop_tests::catalogue::stage::{REINSURERS, Setup, Stage};
 use backstop_tests::terms::ONE;
 use backstop_tests::{budget, golden, idl};
@@ -85,6 +88,13 @@ fn written_now() -> Vec<Kept> {
     take(&stage, "ExitTicket", "exit_ticket", ticket);
     take(&stage, "ExitEpoch", "exit_epoch", address::exit_epoch(&pool.pool, stage.exit_day()));
     take(&stage, "Cession", "cession", address::cession(&pool.pool));
+
+    // Five attestors, of whom one has contradicted himself.
+    let attestors = Attestors::create(&stage.world, 0, 5, 3);
+    let said = attestors.report(100_000_000, stage.world.now());
+    let signed = [said, Report { value: 90_000_000, ..said }].map(|report| attestors.signed(&[1], &report));
+    stage.act(&[], &[signed.as_slice(), &[ix::report_equivocation(attestors.set)]].concat());
+    take(&stage, "AttestorSet", "attestors", attestors.set);
     kept
 }
 
@@ -129,7 +139,21 @@ fn read(kind: &str, bytes: &[u8]) -> Option<String> {
             }
         };
     }
-    of!(Protocol, Pool, Product, Rates, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Crisis, Treaty, Cession)
+    of!(
+        AttestorSet,
+        Protocol,
+        Pool,
+        Product,
+        Rates,
+        Trigger,
+        Cover,
+        ExitTicket,
+        ExitEpoch,
+        Incident,
+        Crisis,
+        Treaty,
+        Cession
+    )
 }
 
 #[test]
@@ -172,7 +196,7 @@ fn there_are_files_of_every_version_that_was_ever_written() {
 fn no_account_of_layout_1_is_read() {
     let mut names = 0;
     for Kept { kind, name, .. } in written_now() {
-        if ["Rates", "Crisis"].contains(&kind) {
+        if ["Rates", "Crisis", "AttestorSet"].contains(&kind) {
             // There are such accounts since layout 2.
             continue;
         }

@@ -5,6 +5,7 @@ use crate::layout::shape::{
 };
 use backstop::peril::evidence::{Direction, Evidence, Run, Severity, Shown, Terms, TermsInput};
 use backstop::peril::feed::Source;
+use backstop::peril::feed::attested::AttestedValue;
 use backstop::state::*;
 
 borsh_pages! { written by part;
@@ -20,6 +21,7 @@ borsh_pages! { written by part;
     Giving { amount, recovered, bucket, losses }
     CrisisClosing { number, gross, resources, bucket, restored, losses, recoverable, recoverable_surplus }
     Receipt { recovered, late, staying, exiting, surplus }
+    AttestedValue { exponent, value, confidence }
     CoverRequest { sum_insured, term_days }
     TreatyTerms { kind, limit, start_day, end_day }
     Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 }
@@ -79,7 +81,7 @@ enum_layout! {
     IncidentState { Growing, Final }
     CallState { Called, Pending }
     TreatyState { Announced, Active, Ended }
-    Source { PythReceiver, PythPush }
+    Source { PythReceiver, PythPush, Attested }
 }
 
 impl Pattern for Severity {

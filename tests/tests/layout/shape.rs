@@ -35,7 +35,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers!(u8, u16, u32, u64, u128, i64);
+numbers!(u8, u16, u32, u64, u128, i32, i64);
 
 impl Pattern for bool {
     fn pattern(_: &mut Fill) -> Self {
@@ -52,6 +52,12 @@ impl Pattern for Pubkey {
 impl Pattern for String {
     fn pattern(_: &mut Fill) -> Self {
         "text".into()
+    }
+}
+
+impl<T: Pattern> Pattern for Vec<T> {
+    fn pattern(fill: &mut Fill) -> Self {
+        vec![T::pattern(fill), T::pattern(fill)]
     }
 }
 

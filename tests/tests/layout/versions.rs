@@ -4,7 +4,8 @@ use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
 use backstop::state::{
-    Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty, Trigger, Versioned,
+    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty,
+    Trigger, Versioned,
 };
 use backstop_client::{Cluster, transaction};
 use backstop_tests::catalogue::{Prepared, entries};
@@ -12,10 +13,12 @@ use backstop_tests::{budget, idl};
 use solana_sdk::signature::Keypair;
 
 /// Accounts that an instruction does not read in its first case: whatever their bytes say, nothing follows from it.
-const NOT_READ: [(&str, &str); 5] = [
+const NOT_READ: [(&str, &str); 7] = [
     // They are for a change of phase.
     ("observe", "product"),
     ("observe", "pool"),
+    ("observe_report", "product"),
+    ("observe_report", "pool"),
     ("refresh", "product"),
     ("refresh", "pool"),
     // Only its address and its vault count.
@@ -29,15 +32,31 @@ fn version_at(data: &[u8]) -> Option<usize> {
             [$(($name::DISCRIMINATOR, <$name as Versioned>::VERSION_AT)),+]
         };
     }
-    let known =
-        find!(Protocol, Pool, Product, Rates, Trigger, Cover, ExitTicket, ExitEpoch, Incident, Crisis, Treaty, Cession);
+    let known = find!(
+        AttestorSet,
+        Protocol,
+        Pool,
+        Product,
+        Rates,
+        Trigger,
+        Cover,
+        ExitTicket,
+        ExitEpoch,
+        Incident,
+        Crisis,
+        Treaty,
+        Cession
+    );
     assert_eq!(known.len(), idl::accounts().len(), "every account type is looked for");
     known.iter().find(|(discriminator, _)| data.starts_with(discriminator)).map(|(_, at)| *at)
 }
 
 fn send(prepared: &Prepared) -> Result<(), Option<BackstopError>> {
     let signers: Vec<&Keypair> = prepared.signers.iter().collect();
-    let sent = prepared.world.send(&signers, &[budget(), prepared.instruction.clone()]);
+    let sent = prepared.world.send(
+        &signers,
+        &[&[budget()], prepared.before.as_slice(), std::slice::from_ref(&prepared.instruction)].concat(),
+    );
     sent.map(|_| ()).map_err(|error| transaction::program_error(&error))
 }
 

@@ -5,7 +5,7 @@ use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::InitializeArgs;
 use backstop::state::Protocol;
-use backstop_client::{account, address, instruction as ix};
+use backstop_client::{Cluster, account, address, instruction as ix};
 use clap::Args;
 use serde::Serialize;
 
@@ -30,6 +30,7 @@ struct Details {
     governance: String,
     guardian: String,
     risk_keeper: String,
+    genesis_hash: String,
 }
 
 pub fn run(args: &InitArgs, context: &Context) -> Result<()> {
@@ -39,7 +40,8 @@ pub fn run(args: &InitArgs, context: &Context) -> Result<()> {
         return Err(hinted("the protocol is set up already", hint));
     }
     let InitArgs { governance, guardian, risk_keeper } = *args;
-    let roles = InitializeArgs { governance, guardian, risk_keeper };
+    let genesis_hash = context.cluster()?.genesis_hash()?;
+    let roles = InitializeArgs { governance, guardian, risk_keeper, genesis_hash: genesis_hash.to_bytes() };
     let initialize = ix::initialize(context.wallet()?, context.payer()?, roles);
     context.carry_out(&[initialize], |_| {
         let preview = Preview {
@@ -49,6 +51,7 @@ pub fn run(args: &InitArgs, context: &Context) -> Result<()> {
                 ("governance", governance.to_string()),
                 ("guardian", guardian.to_string()),
                 ("risk keeper", risk_keeper.to_string()),
+                ("cluster", genesis_hash.to_string()),
             ],
             warnings: vec!["It works once. Whoever is governance can hand it over, nobody else can.".into()],
         };
@@ -57,6 +60,7 @@ pub fn run(args: &InitArgs, context: &Context) -> Result<()> {
             governance: governance.to_string(),
             guardian: guardian.to_string(),
             risk_keeper: risk_keeper.to_string(),
+            genesis_hash: genesis_hash.to_string(),
         };
         Ok((preview, details))
     })

@@ -1,6 +1,7 @@
 //! What the command line can do: a file for each command, its arguments and its display.
 
 pub mod args;
+pub mod attest;
 pub mod audit;
 mod companion;
 pub mod completion;
@@ -9,6 +10,7 @@ pub mod cover;
 pub mod crank;
 pub mod demo;
 mod explorer;
+pub mod feed;
 pub mod handover;
 pub mod incident;
 pub mod init;
@@ -39,6 +41,9 @@ pub struct CheckFailed(pub String);
 pub enum Command {
     Address(wallet::AddressArgs),
     Audit(audit::AuditArgs),
+    /// Values that named keys report: sign, put together, show.
+    #[command(subcommand, after_help = "Example:\n  backstop attest show SET")]
+    Attest(attest::AttestCommand),
     Balance(wallet::BalanceArgs),
     Completion(completion::CompletionArgs),
     /// Settings, and where they come from.
@@ -51,6 +56,9 @@ pub enum Command {
     #[command(subcommand, after_help = "Example:\n  backstop crank run --once")]
     Crank(crank::CrankCommand),
     Demo(demo::DemoArgs),
+    /// Feeds of reports.
+    #[command(subcommand, after_help = "Example:\n  backstop feed define rain-nairobi.md")]
+    Feed(feed::FeedCommand),
     Index(page::IndexArgs),
     Init(init::InitArgs),
     Localnet(localnet::LocalnetArgs),
@@ -94,6 +102,8 @@ impl Command {
             Self::Address(args) => wallet::address(&args, context),
             Self::Balance(args) => wallet::balance(&args, context),
             Self::Config(command) => command.run(context),
+            Self::Attest(command) => command.run(context),
+            Self::Feed(command) => command.run(context),
             Self::Audit(args) => audit::run(&args, context),
             Self::Completion(args) => completion::run(&args),
             Self::Cover(command) => command.run(context),

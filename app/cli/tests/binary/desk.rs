@@ -188,7 +188,7 @@ const SMALL: [&str; 29] = [
     "slot",
 ];
 /// Names of numbers that are counts.
-const COUNTS: [&str; 15] = [
+const COUNTS: [&str; 18] = [
     "compared",
     "crisis",
     "day",
@@ -197,6 +197,9 @@ const COUNTS: [&str; 15] = [
     "done_by_others",
     "findings",
     "first_mean",
+    "keys",
+    "live",
+    "must_sign",
     "observations",
     "passes",
     "refused",

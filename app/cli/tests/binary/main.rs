@@ -4,6 +4,7 @@
 //! Results in JSON are compared with `tests/golden/`; `BACKSTOP_BLESS=1` writes those files anew.
 
 mod accounts;
+mod attest;
 mod claims;
 mod command;
 mod complete;

@@ -77,6 +77,8 @@ pub trait Cluster {
     }
     /// What transactions that write these accounts lately paid for priority, in micro-lamports a compute unit.
     fn recent_priority_price(&self, writable: &[Pubkey]) -> Result<u64, ClusterError>;
+    /// The hash of the cluster's first block, which tells it from every other.
+    fn genesis_hash(&self) -> Result<Hash, ClusterError>;
     /// Unix time of the cluster, in seconds.
     fn now(&self) -> Result<i64, ClusterError>;
     /// Least lamports of an account of this length.

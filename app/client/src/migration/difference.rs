@@ -173,7 +173,7 @@ impl Item {
 
 impl Chain<'_> {
     fn protocol(&mut self, stored: Option<&Protocol>, plan: &ProtocolPlan) -> Result<Item, AccountError> {
-        let roles = plan.roles();
+        let roles = plan.roles(self.cluster.genesis_hash()?.to_bytes());
         let item = Item::new("the protocol".into(), address::protocol());
         let Some(stored) = stored else {
             self.governance = Some(roles.governance);
@@ -292,7 +292,7 @@ impl Chain<'_> {
         let keys = ProductKeys { pool: known.keys, product: address };
         let Some(governance) = governance else { return Ok(no_protocol(item)) };
         let cooldown_fits = u64::from(known.cooldown_seconds) >= condition.least_cooldown_seconds();
-        let set_condition = ix::set_condition(governance, payer, &keys, product.condition());
+        let set_condition = ix::set_condition(governance, payer, &keys, product.attestors, product.condition());
         if let Some(stored) = account::find::<Product>(cluster, &address)? {
             let trigger = match stored.has_condition() {
                 true => Some(account::trigger_of(cluster, address, &stored)?),

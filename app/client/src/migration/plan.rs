@@ -99,9 +99,10 @@ pub struct ProtocolPlan {
 }
 
 impl ProtocolPlan {
-    /// The roles.
-    pub fn roles(&self) -> InitializeArgs {
-        InitializeArgs { governance: self.governance.0, guardian: self.guardian.0, risk_keeper: self.risk_keeper.0 }
+    /// The roles, on a cluster with this genesis hash.
+    pub fn roles(&self, genesis_hash: [u8; 32]) -> InitializeArgs {
+        let [governance, guardian, risk_keeper] = [self.governance.0, self.guardian.0, self.risk_keeper.0];
+        InitializeArgs { governance, guardian, risk_keeper, genesis_hash }
     }
 }
 
@@ -233,6 +234,7 @@ enum DirectionKind {
 enum SourceKind {
     PythReceiver,
     PythPush,
+    Attested,
 }
 
 /// A product.
@@ -255,6 +257,7 @@ pub struct ProductPlan {
     covered_asset: Key,
     source: SourceKind,
     feed: String,
+    attestors: Option<Key>,
     #[serde(default)]
     state: State,
     condition: ConditionPlan,
@@ -364,12 +367,17 @@ impl ProductPlan {
         let condition = self.condition()?;
         let (source, feed) = match self.source {
             SourceKind::PythReceiver => (Source::PythReceiver, units::feed_id(&self.feed)?),
+            SourceKind::Attested => (Source::Attested, units::feed_id(&self.feed)?),
             SourceKind::PythPush => {
                 let key: Pubkey =
                     self.feed.parse().map_err(|_| format!("{} is not a price account", redact::shown(&self.feed)))?;
                 (Source::PythPush, key.to_bytes())
             }
         };
+        let attestors = self.attestors.as_ref().map(|key| key.0);
+        if attestors.is_some() != (self.source == SourceKind::Attested) {
+            return Err("attestors go with the source \"attested\", and with no other".into());
+        }
         Ok(NewProduct {
             name: self.name.clone(),
             uri: self.uri.clone(),
@@ -378,6 +386,7 @@ impl ProductPlan {
             terms: self.terms(decimals)?,
             source,
             feed,
+            attestors,
             condition,
         })
     }

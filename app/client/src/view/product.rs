@@ -8,6 +8,7 @@ use crate::text::{duration, exact_price, percent, rate};
 use crate::view;
 use crate::view::open::OpenPool;
 use backstop::peril::evidence::{Direction, Severity, Terms, TermsInput};
+use backstop::peril::feed::Source;
 use backstop::state::{Product, ProductState, ProductTerms, Trigger};
 
 /// Whether a product sells at `now`: `announced` before its notice is over, `no condition` before it has begun.
@@ -147,6 +148,7 @@ pub fn renewal(product: &Product, trigger: &Trigger) -> NewProduct {
         terms: ProductTerms { risk_rate_ppb: product.risk_rate_ppb, ..product.terms },
         source: trigger.source(),
         feed: trigger.feed,
+        attestors: (trigger.source() == Source::Attested).then_some(trigger.attestors),
         condition: TermsInput {
             direction: terms.direction(),
             threshold: terms.threshold,

@@ -46,22 +46,25 @@ pub fn source(source: Source) -> &'static str {
     match source {
         Source::PythReceiver => "pyth-receiver",
         Source::PythPush => "pyth-push",
+        Source::Attested => "attested",
     }
 }
 
-/// A feed as its oracle names it: a Pyth feed id, or the address of a price account.
+/// A feed as its oracle names it: a Pyth feed id, the address of a price account, or the sha-256 of a definition.
 pub fn feed(trigger: &Trigger) -> String {
     match trigger.source() {
-        Source::PythReceiver => hex_text(&trigger.feed),
+        Source::PythReceiver | Source::Attested => hex_text(&trigger.feed),
         Source::PythPush => Pubkey::new_from_array(trigger.feed).to_string(),
     }
 }
 
 /// The account that shows the feed's newest price: of the push oracle the feed itself, of the receiver its standing account.
-pub fn price_account(trigger: &Trigger) -> Pubkey {
+/// Reports have none.
+pub fn price_account(trigger: &Trigger) -> Option<Pubkey> {
     match trigger.source() {
-        Source::PythReceiver => standing_account(&trigger.feed),
-        Source::PythPush => Pubkey::new_from_array(trigger.feed),
+        Source::PythReceiver => Some(standing_account(&trigger.feed)),
+        Source::PythPush => Some(Pubkey::new_from_array(trigger.feed)),
+        Source::Attested => None,
     }
 }
 

@@ -623,6 +623,6 @@ fn worth_settling(epoch: &ExitEpoch, mut books: Pool, inward: &InwardRisk, now: 
 pub fn can_be_posted(feed: &Feed) -> bool {
     match Source::from_byte(feed.source) {
         Some(Source::PythReceiver) => true,
-        Some(Source::PythPush) | None => false,
+        Some(Source::PythPush | Source::Attested) | None => false,
     }
 }

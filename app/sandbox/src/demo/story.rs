@@ -9,6 +9,7 @@ use super::prices::Print;
 use super::report::*;
 use super::scenario::*;
 use super::{DemoError, Progress};
+use crate::embedded::GENESIS_HASH;
 use crate::embedded::Price;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -170,7 +171,12 @@ impl<'a> Story<'a> {
     /// notice.
     fn found(&mut self) -> Result<(), DemoError> {
         let (payer, governance) = (self.chain.payer.pubkey(), self.governance.pubkey());
-        let roles = InitializeArgs { governance, guardian: governance, risk_keeper: governance };
+        let roles = InitializeArgs {
+            governance,
+            guardian: governance,
+            risk_keeper: governance,
+            genesis_hash: GENESIS_HASH.to_bytes(),
+        };
         self.run("the protocol is created", "initialize", None, &[ix::initialize(payer, payer, roles)])?;
         self.create_pool("cover", self.pool, 0, PoolKind::Cover, Access::Open)?;
         self.announce_treaties()?;
@@ -183,6 +189,7 @@ impl<'a> Story<'a> {
                 terms: product_terms(insured.risk_rate_ppb),
                 source: Source::PythReceiver,
                 feed: FEED,
+                attestors: None,
                 condition: insured.condition,
             };
             let [announce, condition] = product.instructions(governance, payer, keys, id);

@@ -160,6 +160,7 @@ impl<'a> Founder<'a> {
             governance: self.admin,
             guardian: self.keys.id(GUARDIAN),
             risk_keeper: self.keys.id(RISK_KEEPER),
+            genesis_hash: self.cluster.genesis_hash()?.to_bytes(),
         };
         self.send("the protocol is created", &[ix::initialize(self.admin, self.admin, roles)])?;
         self.pool("the pool is created", &self.founded.pool, 0, PoolKind::Cover, Access::Open)?;
@@ -215,6 +216,7 @@ impl<'a> Founder<'a> {
                 },
                 source: Source::PythReceiver,
                 feed: prices::feed_id(prices::FEED),
+                attestors: None,
                 condition: insured.condition,
             };
             self.send("a product is created", &product.instructions(self.admin, self.admin, keys, id))?;

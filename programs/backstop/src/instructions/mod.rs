@@ -7,6 +7,7 @@
 //! Accounts that a handler creates by hand have their seeds for the IDL alone (`cfg_attr`): [`crate::cpi::records`]
 //! checks the address.
 
+pub mod attestor;
 pub mod cover;
 pub mod incident;
 pub mod pool;
@@ -15,6 +16,7 @@ pub mod protocol;
 pub mod treaty;
 pub mod trigger;
 
+pub use attestor::*;
 pub use cover::*;
 pub use incident::*;
 pub use pool::*;
@@ -24,6 +26,7 @@ pub use treaty::*;
 pub use trigger::*;
 
 use crate::error::BackstopError;
+use crate::peril::feed::attested::{self, Signed};
 use anchor_lang::prelude::*;
 
 /// Refuses accounts beyond those that an instruction names.
@@ -35,4 +38,11 @@ pub(crate) fn no_more(accounts: &[AccountInfo]) -> Result<()> {
 /// Unix time of the cluster, in seconds.
 pub(crate) fn now() -> Result<i64> {
     Ok(Clock::get()?.unix_timestamp)
+}
+
+/// What the ed25519 precompile has verified in the instruction that stands so many places before the one that runs.
+#[inline(never)]
+pub(crate) fn signed_before(sysvar: &[u8], before: u16) -> Result<Signed<'_>> {
+    let data = attested::precompiled(sysvar, before).map_err(BackstopError::from)?;
+    Ok(attested::signed(data).map_err(BackstopError::from)?)
 }

@@ -4,6 +4,7 @@
 #[macro_use]
 pub mod version;
 
+pub mod attestors;
 pub mod cession;
 pub mod cover;
 pub mod crisis;
@@ -17,6 +18,7 @@ pub mod rates;
 pub mod treaty;
 pub mod trigger;
 
+pub use attestors::*;
 pub use cession::*;
 pub use cover::*;
 pub use crisis::*;

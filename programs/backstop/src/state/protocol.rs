@@ -3,6 +3,7 @@
 use crate::constants::*;
 use crate::cpi::records::borrow_record;
 use crate::error::BackstopError;
+use crate::peril::feed::attested::CLUSTER_BYTES;
 use crate::state::Step;
 use anchor_lang::prelude::*;
 
@@ -23,8 +24,10 @@ pub struct Protocol {
     pub bump: u8,
     /// The pause in force.
     pub pause: Pause,
+    /// Genesis hash of the cluster, which attested reports name. It never changes.
+    pub genesis_hash: [u8; 32],
     /// Room for later fields.
-    pub reserved: [u8; 64],
+    pub reserved: [u8; 32],
 }
 
 borsh_account!(Protocol {
@@ -33,7 +36,7 @@ borsh_account!(Protocol {
     steps: &[Step { from: 1, space: 8 + Protocol::INIT_SPACE, rewrite: same_fields }],
 });
 
-/// Layout 2 of the protocol has the fields of layout 1 where they were.
+/// Layout 2 of the protocol has the fields of layout 1 where they were; what is new is zero.
 fn same_fields(_: &mut [u8]) -> Result<()> {
     Ok(())
 }
@@ -58,6 +61,11 @@ impl Protocol {
     /// Refuses while purchases are paused.
     pub fn require_purchases_open(&self, now: i64) -> Result<()> {
         self.pause.require_purchases_open(now)
+    }
+
+    /// The part of the genesis hash that reports name; none if it was never given, as in a protocol of layout 1.
+    pub fn cluster(&self) -> Option<[u8; CLUSTER_BYTES]> {
+        self.genesis_hash.first_chunk().copied().filter(|_| self.genesis_hash != [0; 32])
     }
 
     /// Where the pause is in the account: behind the discriminator, four keys, version and bump.

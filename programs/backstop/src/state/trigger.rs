@@ -3,6 +3,7 @@
 use crate::error::BackstopError;
 use crate::payout::{FULL_SEVERITY_BPS, PayoutForm};
 use crate::peril::evidence::{Direction, Evidence, EvidenceError, Outcome, Phase, Terms};
+use crate::peril::feed::attested::{Report, ReportKind};
 use crate::peril::feed::{self, Observation, OracleError, Source};
 use crate::peril::{AlertLevel, Condition, SaleLimits, Verdict};
 use anchor_lang::prelude::*;
@@ -15,7 +16,7 @@ pub struct Trigger {
     pub product: Pubkey,
     /// The product's pool.
     pub pool: Pubkey,
-    /// The feed: a Pyth feed id, or for the push oracle the price account.
+    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition.
     pub feed: [u8; 32],
     /// [`Source`] as a number.
     pub source: u8,
@@ -33,8 +34,10 @@ pub struct Trigger {
     pub evidence: Evidence,
     /// Number of its last alert in its pool.
     pub alert_number: u64,
+    /// The attestors whose reports it takes; zero for other sources.
+    pub attestors: Pubkey,
     /// Room for later fields.
-    pub reserved: [u64; 15],
+    pub reserved: [u64; 11],
 }
 
 const _: () = assert!(core::mem::align_of::<Trigger>() <= 8);
@@ -61,6 +64,14 @@ impl Trigger {
         let data = account.try_borrow_data().map_err(|_| BackstopError::OracleWrongOwner)?;
         feed::read(self.source(), account.key, account.owner, &data, &self.feed, now)
             .map_err(|error| BackstopError::from(error).into())
+    }
+
+    /// The print that a report of this trigger's attestors is.
+    pub fn read_report(&self, report: &Report, now: i64) -> Result<Observation> {
+        ensure!(report.feed == self.feed, BackstopError::OracleWrongFeed);
+        match report.kind {
+            ReportKind::Value => Ok(report.observation(now).map_err(BackstopError::from)?),
+        }
     }
 
     /// Shows a print: see [`Evidence::observe`].
@@ -147,6 +158,7 @@ impl Condition for Trigger {
 impl From<OracleError> for BackstopError {
     fn from(error: OracleError) -> Self {
         match error {
+            OracleError::NotAnAccount => Self::ReportMissing,
             OracleError::WrongOwner => Self::OracleWrongOwner,
             OracleError::WrongLength | OracleError::WrongLayout => Self::OracleWrongLayout,
             OracleError::NotVerified => Self::OracleNotVerified,

@@ -40,6 +40,8 @@ enum SourceArg {
     PythReceiver,
     /// A price account of the Pyth push oracle; the feed is its address.
     PythPush,
+    /// Reports that attestors sign; the feed is the sha-256 of its definition: see `backstop feed define`.
+    Attested,
 }
 
 /// Which side of the threshold is insured against.
@@ -83,9 +85,13 @@ pub struct CreateArgs {
     /// Where prices come from.
     #[arg(long, value_enum, default_value_t = SourceArg::PythReceiver, help_heading = CONDITION)]
     source: SourceArg,
-    /// The feed: a Pyth feed id in hexadecimal, or with `--source pyth-push` an address.
+    /// The feed: a Pyth feed id in hexadecimal, with `--source pyth-push` an address, with `--source attested` the sha-256 of
+    /// its definition.
     #[arg(long, help_heading = CONDITION)]
     feed: String,
+    /// The attestors, with `--source attested`.
+    #[arg(long, value_name = "SET", required_if_eq("source", "attested"), help_heading = CONDITION)]
+    attestors: Option<Pubkey>,
     /// Which prices are insured against: those below the threshold, or those above it.
     #[arg(long, value_enum, default_value_t = DirectionArg::Below, help_heading = CONDITION)]
     direction: DirectionArg,
@@ -273,9 +279,10 @@ impl CreateArgs {
     /// Source and feed in the program's units.
     fn oracle(&self) -> Result<(Source, [u8; 32]), UsageError> {
         match self.source {
-            SourceArg::PythReceiver => {
+            SourceArg::PythReceiver | SourceArg::Attested => {
                 let feed = feed_id(&self.feed).map_err(|why| UsageError(format!("--feed: {why}")))?;
-                Ok((Source::PythReceiver, feed))
+                let attested = self.source == SourceArg::Attested;
+                Ok((if attested { Source::Attested } else { Source::PythReceiver }, feed))
             }
             SourceArg::PythPush => {
                 let shown = redact::shown(&self.feed);
@@ -352,6 +359,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         terms,
         source,
         feed,
+        attestors: args.attestors,
         condition,
     };
     let rent_lamports = cluster.rent(Product::SPACE)?.saturating_add(cluster.rent(Trigger::SPACE)?);
@@ -367,7 +375,13 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
                 ("pays if", view::product::condition(&shown)),
                 ("pays", view::product::payment(&shown)),
                 ("proven by", view::product::evidence(&shown)),
-                ("feed", args.feed.clone()),
+                (
+                    "feed",
+                    match args.attestors {
+                        Some(attestors) => format!("{}, reported by {attestors}", args.feed),
+                        None => args.feed.clone(),
+                    },
+                ),
                 ("risk rate", view::product::risk_rate(terms.risk_rate_ppb, &terms)),
                 ("demand rate", view::product::demand_rate(&terms)),
                 (

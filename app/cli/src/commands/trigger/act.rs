@@ -79,7 +79,10 @@ fn open(cluster: &dyn Cluster, product: ProductArg) -> Result<(OpenProduct, Box<
 pub fn observe(args: &ObserveArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let (product, trigger) = open(cluster, args.product)?;
-    let address = args.price.unwrap_or_else(|| price_account(&trigger));
+    let address = args.price.or_else(|| price_account(&trigger)).ok_or_else(|| {
+        let hint = "`backstop attest submit` shows a report that enough of them have signed";
+        hinted("the product's feed takes reports of attestors, and no price account", hint)
+    })?;
     let found = cluster.account(&address)?.ok_or_else(|| {
         let hint = "name one with --price; the Pyth receiver's accounts are made by posting an update to it";
         hinted(format!("there is no price account at {address}"), hint)

@@ -53,6 +53,9 @@ fn display(shown: &TriggerReport, terms: &Terms, label: &str) -> String {
     row("product", shown.product.clone());
     row("pool", shown.pool.clone());
     row("feed", format!("{} {}", shown.source, shown.feed));
+    if let Some(attestors) = &shown.attestors {
+        row("attestors", attestors.clone());
+    }
     row("condition", shown.condition.text.clone());
     row("a price counts", view::trigger::counting(terms));
     row("pays", payment(terms));

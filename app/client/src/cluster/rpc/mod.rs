@@ -266,6 +266,10 @@ impl Cluster for RpcCluster {
         self.ask("getSlot", json!([{ "commitment": self.level() }]))
     }
 
+    fn genesis_hash(&self) -> Result<Hash, ClusterError> {
+        self.ask::<Text<Hash>>("getGenesisHash", json!([])).map(|Text(hash)| hash)
+    }
+
     fn simulate(&self, transaction: &VersionedTransaction) -> Outcome {
         let mut config = self.encoding();
         config["sigVerify"] = false.into();

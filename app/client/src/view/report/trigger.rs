@@ -5,6 +5,7 @@ use crate::view::trigger::{OpenSlot, Standing, feed, phase, price_account, sourc
 use crate::view::{self, Case, OpenProduct};
 use backstop::math::losses;
 use backstop::peril::evidence::{Phase, RING_SLOTS, Terms};
+use backstop::peril::feed::Source;
 use backstop::state::ProductState;
 use serde::Serialize;
 
@@ -25,8 +26,10 @@ pub struct TriggerReport {
     pub source: &'static str,
     /// The price feed.
     pub feed: String,
-    /// The account that shows its newest price.
-    pub price_account: String,
+    /// Who signs its reports, if it takes reports.
+    pub attestors: Option<String>,
+    /// The account that shows its newest price; reports have none.
+    pub price_account: Option<String>,
     /// The condition.
     pub condition: ConditionReport,
     /// At which moment.
@@ -181,7 +184,8 @@ impl TriggerReport {
             decimals: pool.decimals,
             source: source(trigger.source()),
             feed: feed(trigger),
-            price_account: price_account(trigger).to_string(),
+            attestors: (trigger.source() == Source::Attested).then(|| trigger.attestors.to_string()),
+            price_account: price_account(trigger).map(|account| account.to_string()),
             condition: ConditionReport {
                 text: format!("{}: {}", view::product::condition(terms), view::product::evidence(terms)),
                 direction: view::trigger::direction(terms.direction()),

@@ -2,13 +2,13 @@
 
 use crate::constants::*;
 use crate::cpi::records::{NewAccount, require_address};
-use crate::error::BackstopError;
+use crate::error::{BackstopError, refuse};
 use crate::events::{ConditionSet, report};
 use crate::instructions::{no_more, now};
 use crate::money::Till;
 use crate::peril::evidence::{Terms, TermsInput};
 use crate::peril::feed::Source;
-use crate::state::{Load, Pool, Product, Protocol, Trigger};
+use crate::state::{AttestorSet, Load, Pool, Product, Protocol, Trigger};
 use anchor_lang::prelude::*;
 
 /// The condition of a product.
@@ -16,7 +16,7 @@ use anchor_lang::prelude::*;
 pub struct SetConditionArgs {
     /// Where prices come from.
     pub source: Source,
-    /// The feed: a Pyth feed id, or for the push oracle the price account.
+    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition.
     pub feed: [u8; 32],
     /// The condition.
     pub condition: TermsInput,
@@ -46,6 +46,8 @@ pub struct SetCondition<'info> {
     )]
     #[cfg_attr(not(feature = "idl-build"), account(mut))]
     pub trigger: UncheckedAccount<'info>,
+    /// The attestors, if the feed is one of reports.
+    pub attestors: Option<AccountLoader<'info, AttestorSet>>,
     /// Creates the account.
     pub system_program: Program<'info, System>,
 }
@@ -56,6 +58,7 @@ pub struct SetCondition<'info> {
 /// - the product's terms leave room for the condition's ring in its day buckets;
 /// - the product's shortest term outlasts the condition's duration, tolerance and challenge by a day and more;
 /// - the pool's cooldown is at least the condition's duration, tolerance and challenge and one day more;
+/// - a feed of reports needs attestors who can report, and no other feed takes any;
 /// - the notice begins now: the product sells once it is over, at once in a pool that never had shares nor covers.
 pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
@@ -65,6 +68,16 @@ pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Resu
     accounts.product.read()?.require_no_condition()?;
     let condition = Terms::new(&args.condition).map_err(|_| BackstopError::BadTriggerTerms)?;
     accounts.product.read()?.terms.require_outlasts(condition.longest_wait_seconds())?;
+    let attestors = match (args.source, &accounts.attestors) {
+        (Source::Attested, Some(attestors)) => {
+            attestors.read()?.require_alive()?;
+            attestors.key()
+        }
+        (Source::PythReceiver | Source::PythPush, None) => Pubkey::default(),
+        (Source::Attested | Source::PythReceiver | Source::PythPush, _) => {
+            return Err(refuse(BackstopError::WrongAttestors));
+        }
+    };
     let bump = require_address(&accounts.trigger, &[TRIGGER_SEED, product_key.as_ref()])?;
 
     let mut till = Till::untouched(&accounts.pool)?;
@@ -79,6 +92,7 @@ pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Resu
     trigger.product = product_key;
     trigger.pool = pool_key;
     trigger.feed = args.feed;
+    trigger.attestors = attestors;
     trigger.source = args.source.byte();
     trigger.version = ACCOUNT_VERSION;
     trigger.bump = bump;
@@ -91,6 +105,7 @@ pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Resu
         trigger: trigger_key,
         source: args.source,
         feed: args.feed,
+        attestors,
         condition: args.condition,
         sells_from,
     })?;

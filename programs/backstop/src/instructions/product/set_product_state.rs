@@ -31,12 +31,17 @@ pub struct SetProductState<'info> {
 /// - changes nothing for covers that were sold.
 pub(crate) fn handle(ctx: Context<SetProductState>, state: ProductState) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
-    let (pool, product) = (ctx.accounts.pool.key(), ctx.accounts.product.key());
-    let mut till = Till::untouched(&ctx.accounts.pool)?;
-    let mut entry = ctx.accounts.product.write()?;
+    change(&ctx.accounts.pool, &ctx.accounts.product, state)
+}
+
+/// Brings a product into a state, if it may get there, and reports it.
+#[inline(never)]
+pub(crate) fn change(pool: &AccountLoader<Pool>, product: &AccountLoader<Product>, state: ProductState) -> Result<()> {
+    let mut till = Till::untouched(pool)?;
+    let mut entry = product.write()?;
     entry.set_state(state, &till, now()?)?;
     let (sequence, sells_from) = (till.number_event(), entry.sells_from);
     till.close()?;
-    report(&ProductStateSet { pool, sequence, product, state, sells_from })?;
+    report(&ProductStateSet { pool: pool.key(), sequence, product: product.key(), state, sells_from })?;
     Ok(())
 }

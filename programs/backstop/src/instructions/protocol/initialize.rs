@@ -17,6 +17,8 @@ pub struct InitializeArgs {
     pub guardian: Pubkey,
     /// Risk keeper.
     pub risk_keeper: Pubkey,
+    /// Genesis hash of the cluster, which no program can look up: what attestors sign for one cluster counts on no other.
+    pub genesis_hash: [u8; 32],
 }
 
 /// Accounts of `initialize`.
@@ -40,14 +42,15 @@ pub struct Initialize<'info> {
 /// Specification:
 /// - only the upgrade authority that the program's own data names may call it;
 /// - it works once;
-/// - no role may be the zero address.
+/// - no role may be the zero address, and the genesis hash is not zero; it never changes.
 pub(crate) fn handle(ctx: Context<Initialize>, args: InitializeArgs) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let authority = upgrade_authority(&ctx.accounts.program_data)?;
     ensure!(authority == ctx.accounts.upgrade_authority.key(), BackstopError::NotUpgradeAuthority);
-    let InitializeArgs { governance, guardian, risk_keeper } = args;
+    let InitializeArgs { governance, guardian, risk_keeper, genesis_hash } = args;
     let named = [governance, guardian, risk_keeper].iter().all(|role| *role != Pubkey::default());
     ensure!(named, BackstopError::NoSuchRole);
+    ensure!(genesis_hash != [0; 32], BackstopError::OutOfBounds);
     ctx.accounts.protocol.set_inner(Protocol {
         governance,
         pending_governance: Pubkey::default(),
@@ -56,9 +59,10 @@ pub(crate) fn handle(ctx: Context<Initialize>, args: InitializeArgs) -> Result<(
         version: ACCOUNT_VERSION,
         bump: ctx.bumps.protocol,
         pause: Pause::default(),
-        reserved: [0; 64],
+        genesis_hash,
+        reserved: [0; 32],
     });
-    report(&Initialized { governance, guardian, risk_keeper })?;
+    report(&Initialized { governance, guardian, risk_keeper, genesis_hash })?;
     Ok(())
 }
 

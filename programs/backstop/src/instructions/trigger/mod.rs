@@ -2,7 +2,9 @@
 
 pub mod confirm;
 pub mod observe;
+pub mod observe_report;
 pub mod refresh;
 
 pub use observe::*;
+pub use observe_report::*;
 pub use refresh::*;

@@ -5,6 +5,7 @@ use crate::events::{Observed, PhaseChanged, report};
 use crate::instructions::{no_more, now};
 use crate::money::Till;
 use crate::peril::evidence::Outcome;
+use crate::peril::feed::Observation;
 use crate::state::{Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
@@ -40,17 +41,26 @@ pub(crate) fn handle(ctx: Context<Observe>) -> Result<()> {
     let now = now()?;
     let mut trigger = accounts.trigger.write()?;
     let print = trigger.read_print(&accounts.price, now)?;
-    let outcome = trigger.observe(&print, now)?;
+    take(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &print, now)
+}
+
+/// Shows a print that was read, and reports what that changed.
+#[inline(never)]
+pub(crate) fn take(
+    trigger: &mut Trigger,
+    trigger_key: Pubkey,
+    product: &AccountLoader<Product>,
+    pool: &AccountLoader<Pool>,
+    print: &Observation,
+    now: i64,
+) -> Result<()> {
+    let outcome = trigger.observe(print, now)?;
     if outcome.is_news {
-        report(&Observed {
-            trigger: accounts.trigger.key(),
-            price: print.price,
-            confidence: print.confidence,
-            publish_time: print.publish_time,
-        })?;
+        let Observation { price, confidence, publish_time } = *print;
+        report(&Observed { trigger: trigger_key, price, confidence, publish_time })?;
     }
     if outcome.phase_changed() || outcome.deepened {
-        book_phase_change(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome, now)?;
+        book_phase_change(trigger, trigger_key, product, pool, &outcome, now)?;
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
-//! Reading a print: an oracle account's bytes become one [`Observation`] or a typed refusal. One file for each source.
+//! Reading a print: an oracle account's bytes, or a signed report, become one [`Observation`] or a typed refusal. One file
+//! for each source. All of them are *replayable*: a print proves its moment, so that it can be shown late.
 //!
 //! Nothing here looks at slots of the ledger: when an account was posted says nothing about how old its price is. An
 //! old print is a good print, because evidence is a set (see [`crate::peril::evidence`]); only prints from the future
 //! are refused. Whoever calls [`read`] must read and act in one instruction: the account's owner may let anyone
 //! overwrite it between two.
 
+pub mod attested;
 pub mod pyth_push;
 pub mod pyth_receiver;
 
@@ -28,6 +30,8 @@ stored_enum! {
         /// A price account of the Pyth push oracle, for clusters that still run it. The feed is the account's own
         /// address.
         PythPush = 1,
+        /// Reports that a set of named keys has signed: see [`attested`]. The feed is the sha-256 of its definition.
+        Attested = 2,
     }
 }
 
@@ -47,6 +51,8 @@ pub struct Observation {
 /// Why an account is not taken as a print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OracleError {
+    /// The source has no accounts: it takes reports.
+    NotAnAccount,
     /// The account does not belong to the source's program.
     WrongOwner,
     /// The account does not have the length of the source's layout.
@@ -88,6 +94,7 @@ pub fn read(
     match source {
         Source::PythReceiver => pyth_receiver::read(owner, data, feed, now),
         Source::PythPush => pyth_push::read(key, owner, data, feed, now),
+        Source::Attested => Err(OracleError::NotAnAccount),
     }
 }
 

@@ -1,0 +1,159 @@
+//! `backstop attest keygen` and `sign`: what a signer does, alone and on a machine of its own.
+
+use crate::commands::context::{Context, hinted};
+use crate::output::{card, exact_amount, moment};
+use anchor_lang::prelude::Pubkey;
+use anyhow::Result;
+use backstop::peril::feed::attested::{Report, ReportKind};
+use backstop::peril::feed::{MAX_EXPONENT, MIN_EXPONENT};
+use backstop::state::AttestorSet;
+use backstop_client::attest::{self, cluster_of};
+use backstop_client::units::{self, feed_id};
+use backstop_client::{Cluster, account};
+use clap::Args;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use solana_sdk::signature::{Keypair, write_keypair};
+use solana_sdk::signer::Signer;
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+
+/// Make a key for an attestor: a file that only its owner can read.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop attest keygen --out attestor.json")]
+pub struct KeygenArgs {
+    /// The file, which must not exist.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Key {
+    key: String,
+    file: String,
+}
+
+pub fn keygen(args: &KeygenArgs, context: &Context) -> Result<()> {
+    let name = args.out.display().to_string();
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let failed = |why: &dyn std::fmt::Display| {
+        hinted(format!("the key file {name} cannot be written: {why}"), "--out names a file that does not exist yet")
+    };
+    let mut file = options.open(&args.out).map_err(|why| failed(&why))?;
+    let keypair = Keypair::new();
+    write_keypair(&keypair, &mut file).map_err(|why| failed(&why))?;
+    file.sync_all().map_err(|why| failed(&why))?;
+    let made = Key { key: keypair.pubkey().to_string(), file: name };
+    context
+        .options
+        .output
+        .print(&made, |made| card("A key of an attestor", &[("key", made.key.clone()), ("file", made.file.clone())]))
+}
+
+const SIGN: &str = "\
+Example:
+  backstop attest sign --set SET --feed FEED --value 0.9985 --at 1764201600 --log attestor.log --keypair attestor.json";
+
+/// Sign what a feed was at a moment. The log keeps the key from saying two things of one, for which it would be revoked.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = SIGN)]
+pub struct SignArgs {
+    /// The set of attestors that the key is one of.
+    #[arg(long, value_name = "SET")]
+    set: Pubkey,
+    /// The feed, in hexadecimal: `backstop feed define` tells it.
+    #[arg(long)]
+    feed: String,
+    /// The value, with as many decimals as it has: 12 at most.
+    #[arg(long, value_name = "NUMBER", value_parser = units::decimal)]
+    value: Decimal,
+    /// How far it may be off.
+    #[arg(long, value_name = "NUMBER", value_parser = units::decimal, default_value = "0")]
+    confidence: Decimal,
+    /// The moment that it is of, in unix seconds; never ahead of the clock.
+    #[arg(long, value_name = "SECONDS", value_parser = units::count::<i64>)]
+    at: i64,
+    /// What the key has signed so far, a line each: one file a key, kept for good.
+    #[arg(long, value_name = "FILE")]
+    log: PathBuf,
+}
+
+pub fn sign(args: &SignArgs, context: &Context) -> Result<()> {
+    let feed =
+        feed_id(&args.feed).map_err(|why| hinted(format!("--feed: {why}"), "`backstop feed define` tells it"))?;
+    let (exponent, value, confidence) = in_units(args.value, args.confidence).ok_or_else(|| {
+        hinted("--value is above zero, with 12 decimals at most, and --confidence is not below zero", "say it in full")
+    })?;
+    let cluster = context.cluster()?;
+    let key = context.signer()?;
+    let set: AttestorSet = account::fetch(cluster, &args.set)?;
+    let own = key.try_pubkey()?;
+    let place = set.attestors().iter().position(|known| *known == own);
+    if place.is_none_or(|place| set.revoked & (1 << place) != 0) {
+        let hint = "`backstop attest show SET` tells the keys that may sign";
+        return Err(hinted(format!("{own} is none of the keys that may sign for {}", args.set), hint));
+    }
+    let now = cluster.now()?;
+    if args.at > now {
+        return Err(hinted(format!("--at is {}, which has not been", moment(args.at)), "sign when it has been"));
+    }
+    let report = Report {
+        cluster: cluster_of(cluster.genesis_hash()?),
+        set: args.set,
+        feed,
+        kind: ReportKind::Value,
+        exponent,
+        value,
+        confidence,
+        observed_at: args.at,
+    };
+    let signed = attest::sign(&report, key, &args.log)
+        .map_err(|why| hinted(why.to_string(), "a log is one file a key, and never edited"))?;
+    // A file for `combine`, whatever the output is.
+    println!("{}", serde_json::to_string(&signed.to_file())?);
+    Ok(())
+}
+
+/// A value and its confidence in their smallest common unit.
+fn in_units(value: Decimal, confidence: Decimal) -> Option<(i32, i64, u64)> {
+    let (value, confidence) = (value.normalize(), confidence.normalize());
+    let decimals = value.scale().max(confidence.scale());
+    let exponent = -i32::try_from(decimals).ok()?;
+    if !(MIN_EXPONENT..=MAX_EXPONENT).contains(&exponent) || value <= Decimal::ZERO || confidence < Decimal::ZERO {
+        return None;
+    }
+    let units = |number: Decimal| number.checked_mul(Decimal::from(10u64.checked_pow(decimals)?));
+    Some((
+        exponent,
+        units(value)?.normalize().to_string().parse().ok()?,
+        units(confidence)?.normalize().to_string().parse().ok()?,
+    ))
+}
+
+/// A value of a report, for people.
+pub fn value_text(report: &Report) -> String {
+    let decimals = u8::try_from(report.exponent.unsigned_abs()).unwrap_or(0);
+    let shown = |units: u64| exact_amount(units, decimals);
+    format!("{} ± {}", shown(u64::try_from(report.value).unwrap_or(0)), shown(report.confidence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_signed_in_its_smallest_unit() {
+        let units = |value: &str, confidence: &str| {
+            in_units(value.parse().expect("a number"), confidence.parse().expect("a number"))
+        };
+        assert_eq!(units("0.9985", "0"), Some((-4, 9_985, 0)));
+        assert_eq!(units("12.50", "0.25"), Some((-2, 1_250, 25)));
+        assert_eq!(units("1000", "0"), Some((0, 1_000, 0)));
+        assert_eq!(units("0.000000000001", "0"), Some((-12, 1, 0)));
+        assert_eq!(units("0.0000000000001", "0"), None);
+        assert_eq!((units("0", "0"), units("-1", "0"), units("1", "-1")), (None, None, None));
+    }
+}

@@ -1,0 +1,104 @@
+//! `backstop attest` and `backstop feed`: from keys and a definition to a trigger that was shown what they say.
+
+use crate::scene::Scene;
+use backstop::peril::evidence::Phase;
+use backstop_tests::seeded;
+use serde_json::Value;
+use solana_sdk::signer::Signer;
+
+fn text<'a>(told: &'a Value, name: &str) -> &'a str {
+    told[name].as_str().unwrap_or_else(|| panic!("{name} is told"))
+}
+
+#[test]
+fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
+    let scene = Scene::new();
+    let desk = &scene.desk;
+    // Looked at for a moment only: the node waits for it.
+    let covered = desk.node.world().covered.to_string();
+    let time = desk.node.world().now();
+    let json = |arguments: &[&str]| desk.json(desk.look(&[arguments, &["--output", "json"]].concat()));
+    let definition = desk.write("rain.md", "Millimetres of rain.\n");
+    let feed = desk.snapshot("feed-define", desk.look(&["feed", "define", &definition, "--output", "json"]));
+    let feed = text(&feed, "feed").to_owned();
+    assert_eq!(feed.len(), 64);
+    desk.look(&["feed", "define", "nowhere.md"]).says(1, "cannot be read", "");
+
+    // A key of one's own, in a file that was not there.
+    let own = format!("{}/own.json", desk.home().display());
+    let made = json(&["attest", "keygen", "--out", &own]);
+    assert_eq!(text(&made, "key"), desk.look(&["address", "--keypair", &own]).done().trim());
+    desk.look(&["attest", "keygen", "--out", &own]).says(1, "cannot be written", "does not exist yet");
+    // Those of the set are the same in every run.
+    let signers = [61, 62, 63].map(seeded);
+    let files = signers.each_ref().map(|key| desk.keypair(key));
+    let keys = signers.each_ref().map(|key| key.pubkey().to_string());
+
+    let set_of = |must_sign: &str| {
+        let mut arguments = vec!["attest", "create-set", "--must-sign", must_sign];
+        arguments.extend(keys.iter().flat_map(|key| ["--key", key.as_str()]));
+        scene.govern(&arguments)
+    };
+    set_of("4").says(1, "BadAttestors", "");
+    let set = text(&desk.snapshot("attest-create-set", set_of("2")), "set").to_owned();
+    let shown = desk.snapshot("attest-show-set", desk.look(&["attest", "show", &set, "--output", "json"]));
+    desk.display("attest-show-set", desk.look(&["attest", "show", &set]));
+    assert_eq!((&shown["alive"], &shown["live"], &shown["must_sign"]), (&true.into(), &3.into(), &2.into()));
+
+    let pool = scene.pool();
+    let wording = desk.write("wording.md", "What is insured.\n");
+    let create = [
+        &["product", "create", &pool, "--name", "Much rain", "--covered-asset", &covered, "--wording", &wording][..],
+        &["--uri", "ipfs://rain", "--source", "attested", "--feed", &feed, "--direction", "above"],
+        &["--threshold", "300", "--full-loss", "500", "--duration", "4h", "--risk-rate", "2%"],
+    ]
+    .concat();
+    scene.govern(&create).refused(2);
+    let made = desk.json(scene.govern(&[create.as_slice(), &["--attestors", &set]].concat()));
+    let product = text(&made, "product").to_owned();
+    let told = desk.look(&["trigger", "show", &product]);
+    assert!(told.done().contains(&set) && told.done().contains("price is above 300.00 for 4 h"), "{}", told.stdout);
+
+    let now = time.to_string();
+    let sign = |number: usize, value: &str, at: &str| {
+        let log = format!("{}/log{number}", desk.home().display());
+        let arguments = ["attest", "sign", "--set", &set, "--feed", &feed, "--value", value, "--at", at, "--log", &log];
+        desk.look(&[&arguments[..], &["--keypair", &files[number]]].concat())
+    };
+    desk.snapshot("attest-sign", sign(0, "350.5", &now));
+    let one = desk.write("one.json", sign(0, "350.5", &now).done());
+    sign(0, "350.6", &now).says(1, "to sign two is to be revoked", "never edited");
+    sign(0, "350.50", &now).done();
+    sign(0, "1", &(time + 86_400).to_string()).says(1, "which has not been", "");
+    let two = desk.write("two.json", sign(1, "350.5", &now).done());
+    let strange = desk.keypair(&seeded(77));
+    desk.look(&["attest", "sign", "--set", &set, "--feed", &feed, "--value", "1", "--at", &now, "--log", "l"])
+        .refused(1);
+    let stranger = ["attest", "sign", "--set", &set, "--feed", &feed, "--value", "1", "--at", &now, "--log", "l"];
+    desk.look(&[&stranger[..], &["--keypair", &strange]].concat()).says(1, "none of the keys that may sign", "");
+
+    desk.snapshot("attest-combine", desk.look(&["attest", "combine", &one, &two]));
+    let report = desk.write("report.json", desk.look(&["attest", "combine", &one, &two]).done());
+    let said = desk.snapshot("attest-show-report", desk.look(&["attest", "show", &report, "--output", "json"]));
+    assert_eq!(said["signed_by"].as_array().map(Vec::len), Some(2));
+    desk.display("attest-show-report", desk.look(&["attest", "show", &report]));
+    scene.govern(&["attest", "submit", &product, &one]).says(1, "and 2 are needed", "");
+    let shown = desk.snapshot("attest-submit", scene.govern(&["attest", "submit", &product, &report]));
+    assert_eq!((text(&shown, "says"), &shown["is_news"]), ("breach", &true.into()));
+    scene.govern(&["trigger", "observe", &product]).says(1, "takes reports of attestors", "backstop attest submit");
+
+    // With another log the first key says something else, and is revoked for it; so is the second.
+    for number in [0, 1] {
+        let log = format!("{}/other{number}", desk.home().display());
+        let arguments = ["attest", "sign", "--set", &set, "--feed", &feed, "--value", "1", "--at", &now, "--log", &log];
+        let lie = desk.look(&[&arguments[..], &["--keypair", &files[number]]].concat());
+        let lie = desk.write("lie.json", lie.done());
+        let said = if number == 0 { &one } else { &two };
+        let accuse = scene.govern(&["attest", "accuse", &keys[number], said, &lie]);
+        let accused = desk.snapshot(&format!("attest-accuse-{number}"), accuse);
+        assert_eq!(accused["alive"], number == 0);
+    }
+    desk.snapshot("attest-retire", scene.govern(&["attest", "retire", &product]));
+    assert_eq!(json(&["product", "show", &product])["state"], "run-off");
+    assert_eq!(json(&["trigger", "show", &product])["phase"], backstop_client::view::trigger::phase(Phase::Breaching));
+}

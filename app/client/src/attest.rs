@@ -1,0 +1,278 @@
+//! What attestors sign, how signatures are put together, and the log that keeps a signer from saying two things of one
+//! moment.
+//!
+//! A report is one message for all signers ([`Report`]); each signs it alone, on a machine of its own, and whoever has
+//! enough signatures shows them. So they travel as small files: [`SignedReport`], in JSON.
+
+use anchor_lang::prelude::Pubkey;
+use backstop::cpi::text::hex_text;
+use backstop::peril::feed::attested::{CLUSTER_BYTES, MOST_SIGNATURES, REPORT_BYTES, Report};
+use backstop::state::AttestorSet;
+use serde::{Deserialize, Serialize};
+use solana_sdk::hash::{Hash, hash};
+use solana_sdk::signature::Signature;
+use solana_sdk::signer::{Signer, SignerError};
+use std::fs::OpenOptions;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::str::FromStr;
+
+/// The identity of a feed: sha-256 of the text that defines source, unit, rounding and period, byte by byte.
+pub fn feed_of(definition: &[u8]) -> [u8; 32] {
+    hash(definition).to_bytes()
+}
+
+/// What a report names of a cluster.
+pub fn cluster_of(genesis_hash: Hash) -> [u8; CLUSTER_BYTES] {
+    let mut cluster = [0; CLUSTER_BYTES];
+    for (place, byte) in cluster.iter_mut().zip(genesis_hash.to_bytes()) {
+        *place = byte;
+    }
+    cluster
+}
+
+/// Why a signed report is not used, or not made.
+#[derive(Debug, thiserror::Error)]
+pub enum AttestError {
+    /// The file is no signed report.
+    #[error("it is no signed report: {0}")]
+    NoReport(String),
+    /// A signature is not that of its key under the message.
+    #[error("the signature of {0} is not one of this report")]
+    BadSignature(Pubkey),
+    /// Files of different messages.
+    #[error("the files sign different reports")]
+    DifferentReports,
+    /// The set does not know enough of the keys.
+    #[error("{have} of the signatures are of keys that may sign, and {needed} are needed")]
+    TooFew {
+        /// How many there are.
+        have: usize,
+        /// How many must sign.
+        needed: usize,
+    },
+    /// The log says that the key has said something else of this feed and moment.
+    #[error("the log {log} has another value of this feed and moment: to sign two is to be revoked")]
+    Contradiction {
+        /// The log.
+        log: String,
+    },
+    /// The log cannot be read, written, or has a line that is none of it.
+    #[error("the log {log} cannot be used: {why}")]
+    Log {
+        /// The log.
+        log: String,
+        /// Why.
+        why: io::Error,
+    },
+    /// The key does not sign.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+}
+
+/// A report with some signatures, as a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedReport {
+    /// The message, in hexadecimal.
+    pub message: String,
+    /// Who signed it.
+    pub signatures: Vec<KeyAndSignature>,
+}
+
+/// A key and its signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyAndSignature {
+    /// The key.
+    pub key: String,
+    /// Its signature, in base58.
+    pub signature: String,
+}
+
+/// The same, read and verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The report.
+    pub report: Report,
+    /// Who signed it, each once.
+    pub signatures: Vec<(Pubkey, Signature)>,
+}
+
+impl SignedReport {
+    /// Reads a file's text, and verifies every signature in it.
+    pub fn read(text: &str) -> Result<Verified, AttestError> {
+        let no_report = |why: String| AttestError::NoReport(why);
+        let file: Self = serde_json::from_str(text).map_err(|why| no_report(why.to_string()))?;
+        let bytes = crate::units::hex_bytes(&file.message).ok_or_else(|| no_report("the message is not hex".into()))?;
+        let report = Report::from_bytes(&bytes).map_err(|why| no_report(format!("{why:?}")))?;
+        let mut signatures = Vec::<(Pubkey, Signature)>::new();
+        for entry in file.signatures {
+            let key = Pubkey::from_str(&entry.key).map_err(|why| no_report(why.to_string()))?;
+            let signature = Signature::from_str(&entry.signature).map_err(|why| no_report(why.to_string()))?;
+            if !signature.verify(key.as_ref(), &bytes) {
+                return Err(AttestError::BadSignature(key));
+            }
+            if signatures.iter().all(|(known, _)| *known != key) {
+                signatures.push((key, signature));
+            }
+        }
+        Ok(Verified { report, signatures })
+    }
+}
+
+impl Verified {
+    /// The file's text.
+    pub fn to_file(&self) -> SignedReport {
+        let signatures = self
+            .signatures
+            .iter()
+            .map(|(key, signature)| KeyAndSignature { key: key.to_string(), signature: signature.to_string() });
+        SignedReport { message: hex_text(&self.report.to_bytes()), signatures: signatures.collect() }
+    }
+
+    /// All signatures of files about one report.
+    pub fn combine(files: impl IntoIterator<Item = Self>) -> Result<Self, AttestError> {
+        let mut files = files.into_iter();
+        let mut all = files.next().ok_or_else(|| AttestError::NoReport("there is none".into()))?;
+        for file in files {
+            if file.report != all.report {
+                return Err(AttestError::DifferentReports);
+            }
+            for (key, signature) in file.signatures {
+                if all.signatures.iter().all(|(known, _)| *known != key) {
+                    all.signatures.push((key, signature));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// The signatures that show it to a trigger: as many as the set needs, of keys that may sign.
+    pub fn chosen(&self, set: &AttestorSet) -> Result<Vec<(Pubkey, [u8; 64])>, AttestError> {
+        let may = |key: &Pubkey| {
+            let place = set.attestors().iter().position(|known| known == key);
+            place.is_some_and(|place| set.revoked & (1 << place) == 0)
+        };
+        let mut known: Vec<_> = self.signatures.iter().filter(|(key, _)| may(key)).collect();
+        let needed = usize::from(set.threshold).min(MOST_SIGNATURES);
+        if known.len() < needed {
+            return Err(AttestError::TooFew { have: known.len(), needed });
+        }
+        known.truncate(needed);
+        Ok(known.into_iter().map(|(key, signature)| (*key, (*signature).into())).collect())
+    }
+}
+
+/// Signs a report, unless the log has another value of its feed and moment. What is signed stands in the log, on the disk,
+/// before the signature is made: a crash between them costs a signature and never a key.
+///
+/// The log is one file a key, a line each: moment, set, feed, and the message, in hexadecimal. It is locked while it is
+/// read and written, so that two processes with one log do not say two things.
+pub fn sign(report: &Report, key: &dyn Signer, log: &Path) -> Result<Verified, AttestError> {
+    let message = report.to_bytes();
+    remember(report, &message, log)?;
+    let signature = key.try_sign_message(&message)?;
+    Ok(Verified { report: *report, signatures: vec![(key.try_pubkey()?, signature)] })
+}
+
+fn remember(report: &Report, message: &[u8; REPORT_BYTES], log: &Path) -> Result<(), AttestError> {
+    let name = log.display().to_string();
+    let failed = |why: io::Error| AttestError::Log { log: name.clone(), why };
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(log).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut text)).map_err(failed)?;
+    for line in text.lines() {
+        // A line that was cut by a crash was never signed; but what it said is not known, so nothing is.
+        let said = crate::units::hex_bytes(line).and_then(|bytes| Report::from_bytes(&bytes).ok());
+        let said =
+            said.ok_or_else(|| failed(io::Error::new(io::ErrorKind::InvalidData, "a line of it is no report")))?;
+        let place = |report: &Report| (report.cluster, report.set, report.feed, report.kind, report.observed_at);
+        if place(&said) == place(report) {
+            return if said == *report { Ok(()) } else { Err(AttestError::Contradiction { log: name }) };
+        }
+    }
+    let line = format!("{}\n", hex_text(message));
+    file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backstop::peril::feed::attested::ReportKind;
+    use solana_sdk::signature::Keypair;
+
+    fn report() -> Report {
+        Report {
+            cluster: [7; 8],
+            set: Pubkey::new_from_array([3; 32]),
+            feed: feed_of(b"mm of rain"),
+            kind: ReportKind::Value,
+            exponent: -2,
+            value: 1_234,
+            confidence: 0,
+            observed_at: 1_700_000_000,
+        }
+    }
+
+    fn log(name: &str) -> std::path::PathBuf {
+        let path = std::env::temp_dir().join(format!("backstop-attest-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        path
+    }
+
+    #[test]
+    fn a_feed_is_the_sha_256_of_its_definition() {
+        let feed = hex_text(&feed_of(b"abc"));
+        assert_eq!(feed, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn files_of_signers_become_one_that_can_be_shown() {
+        let keys: Vec<Keypair> = (1..=3).map(|seed| Keypair::new_from_array([seed; 32])).collect();
+        let log = log("combine");
+        let files: Vec<Verified> = keys
+            .iter()
+            .map(|key| {
+                let signed = sign(&report(), key, &log).expect("it is signed");
+                let text = serde_json::to_string(&signed.to_file()).expect("JSON");
+                SignedReport::read(&text).expect("it is what was written")
+            })
+            .collect();
+        let all = Verified::combine([files.clone(), files].concat()).expect("one report");
+        assert_eq!(all.signatures.len(), 3);
+        let mut set: AttestorSet = bytemuck::Zeroable::zeroed();
+        set.appoint(&keys.iter().map(Keypair::pubkey).collect::<Vec<_>>(), 2).expect("within bounds");
+        assert_eq!(all.chosen(&set).expect("enough").len(), 2);
+        set.revoked = 0b011;
+        assert!(matches!(all.chosen(&set), Err(AttestError::TooFew { have: 1, needed: 2 })));
+        let other = sign(&Report { observed_at: 1, ..report() }, &keys[0], &log).expect("another moment");
+        assert!(matches!(Verified::combine([all.clone(), other]), Err(AttestError::DifferentReports)));
+        let mut forged = all.to_file();
+        forged.signatures[0].key = keys[1].pubkey().to_string();
+        let text = serde_json::to_string(&forged).expect("JSON");
+        assert!(matches!(SignedReport::read(&text), Err(AttestError::BadSignature(_))));
+        let _ = std::fs::remove_file(log);
+    }
+
+    #[test]
+    fn a_signer_says_one_thing_of_a_feed_and_moment() {
+        let (key, log) = (Keypair::new_from_array([1; 32]), log("once"));
+        let first = sign(&report(), &key, &log).expect("nothing was said");
+        assert_eq!(sign(&report(), &key, &log).expect("the same again"), first);
+        let lie = Report { value: 1, ..report() };
+        assert!(matches!(sign(&lie, &key, &log), Err(AttestError::Contradiction { .. })));
+        assert!(sign(&Report { exponent: -3, value: 12_340, ..report() }, &key, &log).is_err(), "also in other units");
+        assert!(sign(&Report { observed_at: 1_700_000_001, ..lie }, &key, &log).is_ok());
+        assert!(sign(&Report { feed: [1; 32], ..lie }, &key, &log).is_ok());
+        assert!(sign(&Report { set: Pubkey::default(), ..lie }, &key, &log).is_ok());
+        // A line that was cut.
+        let mut text = std::fs::read_to_string(&log).expect("it is there");
+        text.truncate(text.len() - 20);
+        std::fs::write(&log, text).expect("it is written");
+        assert!(matches!(sign(&report(), &key, &log), Ok(_) | Err(AttestError::Log { .. })));
+        assert!(matches!(sign(&Report { observed_at: 2, ..lie }, &key, &log), Err(AttestError::Log { .. })));
+        let _ = std::fs::remove_file(log);
+    }
+}

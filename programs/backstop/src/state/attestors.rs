@@ -1,0 +1,231 @@
+//! A set of attestors: who may report values, and how many of them must agree.
+
+use crate::error::BackstopError;
+use crate::peril::feed::attested::{CLUSTER_BYTES, MOST_SIGNATURES, Report, ReportError, Signed};
+use anchor_lang::prelude::*;
+
+/// Most keys of a set.
+pub const MOST_ATTESTORS: usize = 11;
+/// Fewest keys that must agree.
+pub const LEAST_THRESHOLD: u8 = 2;
+
+/// Keys whose common report is a print. They never change; a key that contradicts itself is revoked. A set with fewer keys
+/// left than must agree is dead.
+#[account(zero_copy)]
+#[derive(Debug, PartialEq, Eq)]
+pub struct AttestorSet {
+    /// Whoever created it; nothing else.
+    pub creator: Pubkey,
+    /// The keys, and zeros after them.
+    pub keys: [Pubkey; MOST_ATTESTORS],
+    /// The first bytes of the cluster's genesis hash: its reports name them.
+    pub cluster: [u8; CLUSTER_BYTES],
+    /// Its number among those of the creator.
+    pub id: u16,
+    /// The keys that are revoked: a bit each, the lowest for the first.
+    pub revoked: u16,
+    /// How many keys it has: n, at most [`MOST_ATTESTORS`].
+    pub count: u8,
+    /// How many must sign a report: m, 2 to 6 and more than half of n.
+    pub threshold: u8,
+    /// Layout version.
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// Room for later fields.
+    pub reserved: [u64; 8],
+}
+
+const _: () = assert!(core::mem::align_of::<AttestorSet>() <= 8);
+
+in_place_account!(AttestorSet {});
+
+impl AttestorSet {
+    /// Bytes of the account, discriminator included.
+    pub const SPACE: usize = 8 + core::mem::size_of::<AttestorSet>();
+
+    /// Names the keys and how many of them must sign.
+    ///
+    /// More than half, so that two reports that contradict one another have a signer in common, who is revoked for it.
+    ///
+    /// Errors: `BadAttestors` for bounds, a key that is named twice, or the zero key.
+    pub fn appoint(&mut self, keys: &[Pubkey], threshold: u8) -> Result<()> {
+        let count = u8::try_from(keys.len()).map_err(|_| BackstopError::BadAttestors)?;
+        let places = self.keys.get_mut(..keys.len()).ok_or(BackstopError::BadAttestors)?;
+        let enough = usize::from(threshold) <= MOST_SIGNATURES && u16::from(threshold).saturating_mul(2) > count.into();
+        ensure!(threshold >= LEAST_THRESHOLD && threshold <= count && enough, BackstopError::BadAttestors);
+        for (number, key) in keys.iter().enumerate() {
+            let again = keys.iter().skip(number.saturating_add(1)).any(|other| other == key);
+            ensure!(!again && *key != Pubkey::default(), BackstopError::BadAttestors);
+        }
+        places.copy_from_slice(keys);
+        (self.count, self.threshold) = (count, threshold);
+        Ok(())
+    }
+
+    /// The keys, revoked or not.
+    pub fn attestors(&self) -> &[Pubkey] {
+        self.keys.get(..usize::from(self.count)).unwrap_or(&[])
+    }
+
+    /// How many keys are not revoked.
+    pub fn live(&self) -> u8 {
+        let revoked = u8::try_from(self.revoked.count_ones()).unwrap_or(u8::MAX);
+        self.count.saturating_sub(revoked)
+    }
+
+    /// Whether enough keys are left to report.
+    pub fn is_alive(&self) -> bool {
+        self.live() >= self.threshold
+    }
+
+    /// Refuses a dead set.
+    pub fn require_alive(&self) -> Result<()> {
+        ensure!(self.is_alive(), BackstopError::AttestorsDead);
+        Ok(())
+    }
+
+    /// Refuses a set that can still report.
+    pub fn require_dead(&self) -> Result<()> {
+        ensure!(!self.is_alive(), BackstopError::AttestorsAlive);
+        Ok(())
+    }
+
+    /// The bit of a key that may sign.
+    ///
+    /// Errors: `UnknownKey`, `RevokedKey`.
+    fn bit(&self, key: &Pubkey) -> core::result::Result<u16, ReportError> {
+        let place = self.attestors().iter().position(|known| known == key).ok_or(ReportError::UnknownKey)?;
+        let bit = u32::try_from(place).ok().and_then(|place| 1u16.checked_shl(place)).ok_or(ReportError::UnknownKey)?;
+        if self.revoked & bit != 0 { Err(ReportError::RevokedKey) } else { Ok(bit) }
+    }
+
+    /// The report that was signed, if enough keys of the set signed it, each once and none revoked.
+    ///
+    /// Errors: one [`ReportError`] for each rule.
+    pub fn read(&self, own: &Pubkey, signed: &Signed) -> core::result::Result<Report, ReportError> {
+        if signed.count() < usize::from(self.threshold) {
+            return Err(ReportError::Signatures);
+        }
+        let mut seen = 0;
+        for key in signed.keys() {
+            let bit = self.bit(&key)?;
+            if seen & bit != 0 {
+                return Err(ReportError::DuplicateKey);
+            }
+            seen |= bit;
+        }
+        let report = Report::from_bytes(signed.message)?;
+        report.require_of(own, &self.cluster)?;
+        Ok(report)
+    }
+
+    /// Revokes a key. Returns how many are left.
+    ///
+    /// Errors: `UnknownKey`, `RevokedKey`.
+    pub fn revoke(&mut self, key: &Pubkey) -> core::result::Result<u8, ReportError> {
+        self.revoked |= self.bit(key)?;
+        Ok(self.live())
+    }
+}
+
+impl From<ReportError> for BackstopError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Missing => Self::ReportMissing,
+            ReportError::WrongLength => Self::ReportWrongLength,
+            ReportError::NotCanonical => Self::ReportNotCanonical,
+            ReportError::Signatures => Self::ReportSignatures,
+            ReportError::UnknownKey => Self::ReportUnknownKey,
+            ReportError::DuplicateKey => Self::ReportDuplicateKey,
+            ReportError::RevokedKey => Self::ReportRevokedKey,
+            ReportError::WrongTag => Self::ReportWrongTag,
+            ReportError::WrongPadding => Self::ReportWrongPadding,
+            ReportError::WrongKind => Self::ReportWrongKind,
+            ReportError::WrongCluster => Self::ReportWrongCluster,
+            ReportError::WrongSet => Self::ReportWrongSet,
+            ReportError::WrongFeed => Self::OracleWrongFeed,
+            ReportError::NotEquivocation => Self::NotEquivocation,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peril::feed::attested::{ReportKind, instruction_data, signed};
+
+    const SET: Pubkey = Pubkey::new_from_array([200; 32]);
+
+    fn key(number: u8) -> Pubkey {
+        Pubkey::new_from_array([number; 32])
+    }
+
+    fn set(count: u8, threshold: u8) -> AttestorSet {
+        let mut set: AttestorSet = bytemuck::Zeroable::zeroed();
+        set.cluster = [9; 8];
+        set.appoint(&(1..=count).map(key).collect::<Vec<_>>(), threshold).unwrap();
+        set
+    }
+
+    fn read(set: &AttestorSet, keys: &[u8]) -> core::result::Result<Report, ReportError> {
+        let report = Report {
+            cluster: set.cluster,
+            set: SET,
+            feed: [5; 32],
+            kind: ReportKind::Value,
+            exponent: 0,
+            value: 1,
+            confidence: 0,
+            observed_at: 1,
+        };
+        let signers: Vec<_> = keys.iter().map(|number| (key(*number), [0; 64])).collect();
+        let data = instruction_data(&signers, &report.to_bytes());
+        set.read(&SET, &signed(&data)?)
+    }
+
+    #[test]
+    fn a_set_has_two_to_six_of_more_than_half_of_at_most_eleven_keys() {
+        for count in 0..=13_u8 {
+            for threshold in 0..=8_u8 {
+                let keys: Vec<_> = (1..=count).map(key).collect();
+                let mut set: AttestorSet = bytemuck::Zeroable::zeroed();
+                let fits = count <= 11
+                    && (2..=6).contains(&threshold)
+                    && threshold <= count
+                    && u32::from(threshold) * 2 > u32::from(count);
+                assert_eq!(set.appoint(&keys, threshold).is_ok(), fits, "{threshold} of {count}");
+            }
+        }
+        let mut set: AttestorSet = bytemuck::Zeroable::zeroed();
+        assert!(set.appoint(&[key(1), key(2), key(1)], 2).is_err());
+        assert!(set.appoint(&[key(1), key(0)], 2).is_err());
+        assert!(bytemuck::bytes_of(&set).iter().all(|byte| *byte == 0), "a refusal changes nothing");
+    }
+
+    #[test]
+    fn enough_distinct_keys_of_the_set_make_a_report() {
+        let three_of_five = set(5, 3);
+        assert!(read(&three_of_five, &[5, 1, 3]).is_ok());
+        assert!(read(&three_of_five, &[1, 2, 3, 4, 5]).is_ok());
+        assert_eq!(read(&three_of_five, &[1, 2]), Err(ReportError::Signatures));
+        assert_eq!(read(&three_of_five, &[1, 2, 6]), Err(ReportError::UnknownKey));
+        assert_eq!(read(&three_of_five, &[1, 2, 0]), Err(ReportError::UnknownKey), "an empty place is no key");
+        assert_eq!(read(&three_of_five, &[1, 2, 1]), Err(ReportError::DuplicateKey));
+        assert_eq!(read(&three_of_five, &[1, 2, 3, 3]), Err(ReportError::DuplicateKey));
+    }
+
+    #[test]
+    fn a_revoked_key_signs_no_more_and_too_few_are_a_dead_set() {
+        let mut set = set(4, 3);
+        assert_eq!(set.revoke(&key(2)), Ok(3));
+        assert_eq!(set.revoke(&key(2)), Err(ReportError::RevokedKey));
+        assert_eq!(set.revoke(&key(7)), Err(ReportError::UnknownKey));
+        assert!(set.is_alive() && set.require_dead().is_err());
+        assert_eq!(read(&set, &[1, 2, 3]), Err(ReportError::RevokedKey));
+        assert!(read(&set, &[1, 3, 4]).is_ok());
+        assert_eq!(set.revoke(&key(4)), Ok(2));
+        assert!(!set.is_alive() && set.require_alive().is_err() && set.require_dead().is_ok());
+        assert_eq!(read(&set, &[1, 3]), Err(ReportError::Signatures));
+    }
+}
