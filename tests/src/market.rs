@@ -424,6 +424,12 @@ impl Market {
         let product = risk.keys;
         let price = 80_000_000 + i64::try_from(self.draw(10_000_000)).unwrap();
         self.prove(&product, price);
+        // A crisis that is over by now, and that nobody has closed, comes first.
+        for earlier in self.over.iter().map(|risk| risk.keys).collect::<Vec<_>>() {
+            if self.world.cluster.account(&earlier.incident()).unwrap().is_some() {
+                self.fund(&earlier);
+            }
+        }
         let outcome = self.world.send(&[], &[self.world.open_incident(&product)]);
         self.must(outcome);
         // Some treaties are called in time, others late or never: funding waits two days for them at most.

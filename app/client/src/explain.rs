@@ -135,7 +135,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         }
         E::TooFewShares => "the share price moved: look again, or accept fewer with --min-shares",
         E::PoolInAlert => "wait until the alert is over: `backstop trigger show` tells where it stands",
-        E::TreatyOwes => "call the treaty first, which anybody can do: `backstop treaty call`, then try again",
+        E::TreatyOwes => "call the treaty first, which anybody can do: `backstop incident call`, then try again",
         E::NothingAtRisk => {
             "try again once that premium is earned, within eight days as a rule: `backstop pool show` tells"
         }

@@ -4,6 +4,7 @@ use super::prices::{Trusting, base64, update_of};
 use super::*;
 use anchor_lang::Discriminator;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+use backstop::peril::evidence::TermsInput;
 use backstop::peril::feed::{Observation, Source};
 use backstop_client::instruction::NewProduct;
 use backstop_keeper::crank::plan::Feed;
@@ -336,6 +337,57 @@ fn slots_that_were_missed_are_filled_while_they_are_open() {
         trigger.terms.need
     );
     assert!(questions >= 3);
+}
+
+/// Half is due when the incident opens, and in its run-on the price falls on for four hours and a half. An open incident has
+/// no exposure left, and a crank that was away for an hour and a half of that time asks for its prices all the same.
+#[test]
+fn slots_that_were_missed_in_a_run_on_are_filled_too() {
+    let severities = [false, true].map(|away| {
+        let world = World::new();
+        let pool = world.create_pool(terms::create_pool(0));
+        let condition = TermsInput { run_on_seconds: 3 * 86_400, ..terms::stress() };
+        let product = world.create_product(&pool, condition);
+        world.depositor(&pool, Tranche::Senior, 200_000 * ONE);
+        world.next_day();
+        world.holder(&product, 1_000 * ONE, 30);
+        world.advance(3 * DAY);
+        let payer = operator(&world);
+        let slot = 1_800;
+        let start = (world.now() / slot + 1) * slot;
+        // Four hours of evidence and six of challenge at half a loss; then all of it, and peace.
+        let price = move |at: i64| match (at - start).div_euclid(slot) {
+            0..21 => HALF,
+            21..30 => 80_000_000,
+            _ => PAR,
+        };
+        let latest = Arc::new(Mutex::new(0));
+        let service = Service::start({
+            let latest = latest.clone();
+            move |url| {
+                let at = url.split(['/', '?']).nth(4).unwrap();
+                let at = at.parse().unwrap_or_else(|_| *latest.lock().unwrap());
+                Some(update_of(FEED, price(at), at))
+            }
+        });
+        let cluster = Trusting::on(&world.cluster);
+        for index in 0..32 {
+            world.cluster.set_time(start + index * slot + 60);
+            *latest.lock().unwrap() = world.now();
+            if away && (24..27).contains(&index) {
+                continue;
+            }
+            let source = Hermes::new(&service.url, None, &payer);
+            Crank::new(&cluster, &payer, Box::new(source), options()).run_until_idle().unwrap();
+            service.asked();
+            if index == 20 {
+                let incident = world.incident(&product);
+                assert_eq!((incident.severity_bps, world.product(&product).exposure), (5_000, 0));
+            }
+        }
+        world.incident(&product).severity_bps
+    });
+    assert_eq!(severities, [10_000, 10_000], "six slots of eight that were seen come to 6,875");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Logs that were cut.
 
 use crate::support::{Faulty, all, assert_same, dump, indexed, market, read};
-use anchor_lang::prelude::pubkey;
+use anchor_lang::prelude::{Pubkey, pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::DepositArgs;
 use backstop::state::Tranche;
@@ -33,9 +33,17 @@ fn events_that_instructions_tell_are_rebuilt_to_the_byte() {
     for name in ["Deposited", "SurplusContributed", "ExitClaimed"] {
         assert!(met.contains(name), "no {name} alone in this story");
     }
+    // The last of a pool is missed once something follows it.
+    let executed = all(cluster);
+    let last = |pool: Pubkey| {
+        let told = executed.iter().rev().filter(|executed| !names(executed).is_empty());
+        let of_pool = |executed: &&Executed| executed.instructions.iter().any(|ran| ran.accounts.contains(&pool));
+        told.clone().find(of_pool).map(|executed| executed.signature)
+    };
+    let last = [market.cedant.pool, market.reinsurer.pool].map(last);
     let mut node = Faulty::of(cluster);
-    node.alter = Some(Box::new(|executed| {
-        if is_rebuilt(executed) {
+    node.alter = Some(Box::new(move |executed| {
+        if is_rebuilt(executed) && !last.contains(&Some(executed.signature)) {
             executed.logs = Some(vec!["Log truncated".to_owned()]);
         }
     }));

@@ -23,7 +23,7 @@ fn events(market: &Market) -> Vec<Event> {
 fn a_random_story_gives_the_books_of_the_accounts_whenever_it_is_read() {
     let mut market = market(0);
     let mut database = Database::in_memory().expect("there is memory");
-    for step in 0..700 {
+    for step in 0..1_000 {
         market.act();
         if step % 50 == 0 {
             read(&mut database, &market.world.cluster);

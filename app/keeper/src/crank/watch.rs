@@ -86,12 +86,14 @@ fn state(chain: &Chain, feed: Feed, views: &[&ProductView], prints: &[Print]) ->
     }
 }
 
-/// Slots of triggers that somebody is insured by and whose prices anyone may post, in which what was shown can be a thin
+/// Slots of triggers that somebody is insured by, or is still to be paid by, and whose prices anyone may post, in which what was shown can be a thin
 /// choice: nothing decisive though a breach and a contradiction are still taken, or a breach that nothing contradicts.
 /// Two moments of each; those that close first come first.
 pub fn gaps(chain: &Chain, settings: &Settings) -> Vec<Gap> {
     let mut gaps = BTreeSet::new();
-    for view in listening(chain, settings).filter(|view| view.product.exposure > 0) {
+    // An open incident leaves no exposure; in its run-on prices still decide what it pays.
+    let concerns = |view: &&ProductView| view.product.exposure > 0 || view.trigger.phase() == Phase::Triggered;
+    for view in listening(chain, settings).filter(concerns) {
         let feed = Feed { source: view.trigger.source, feed: view.trigger.feed };
         let (terms, evidence) = (&view.trigger.terms, &view.trigger.evidence);
         let Some(current) = terms.slot_of(chain.now).filter(|_| can_be_posted(&feed)) else { continue };

@@ -54,7 +54,7 @@ pub async fn page(
             (forms::stake(&look.chain, &key, &query))
             (exits(&shown, &asset, now))
             (links(&shown, &asset))
-            (terms(&shown, &asset, now))
+            (terms(&shown, &asset))
             p.note { "The same by command: " (say::command(&format!("backstop pool show {key}"))) }
         };
         Ok((title, body))
