@@ -151,7 +151,8 @@ impl Definition {
         let said = |name| lines.get(name).copied();
         let must = |name| said(name).filter(|says| !says.is_empty()).ok_or(DefinitionError::Missing(name));
         let wrong = |name, why: &str| DefinitionError::Wrong { name, why: why.to_owned() };
-        let number = |name, says: &str| units::decimal(says).map_err(|why| wrong(name, &why));
+        let number =
+            |name, says: &str| units::decimal(says).map(|number| number.normalize()).map_err(|why| wrong(name, &why));
         let seconds = |name, says: &str| units::seconds(says).map(i64::from).map_err(|why| wrong(name, &why));
         let exponent: i32 = must("exponent")?.parse().map_err(|_| wrong("exponent", "it is no whole number"))?;
         if !(MIN_EXPONENT..=MAX_EXPONENT).contains(&exponent) {
@@ -250,7 +251,7 @@ mod tests {
         assert_eq!(read.feed, feed_of(TEXT.as_bytes()));
         assert_eq!((read.unit.as_str(), read.exponent, read.rounding), ("mm", -1, Rounding::Down));
         assert_eq!((read.every, read.oldest, read.confidence), (3_600, 600, 2));
-        assert_eq!((read.least.to_string().as_str(), read.most.to_string().as_str()), ("0.1", "500.0"));
+        assert_eq!((read.least.to_string().as_str(), read.most.to_string().as_str()), ("0.1", "500"));
         let without = |line: &str| Definition::read(TEXT.replace(line, "").as_bytes());
         for name in ["unit", "exponent", "least", "most", "every"] {
             let line = TEXT.lines().find(|line| line.starts_with(name)).expect("it is there");

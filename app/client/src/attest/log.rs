@@ -129,7 +129,8 @@ impl Log {
 
     /// The file, which nobody else uses until it is closed.
     fn lock(&self) -> Result<File, AttestError> {
-        let file = OpenOptions::new().read(true).append(true).open(&self.path).map_err(|why| failed(&self.path, why))?;
+        let file =
+            OpenOptions::new().read(true).append(true).open(&self.path).map_err(|why| failed(&self.path, why))?;
         let begun = Instant::now();
         loop {
             match file.try_lock() {
@@ -230,10 +231,7 @@ mod tests {
         let path = path("back");
         let mut log = Log::open_or_create(&path).expect("it is made");
         log.remember_next(&report(1, 20)).expect("it is new");
-        assert!(matches!(
-            log.remember_next(&report(1, 10)),
-            Err(AttestError::Behind { moment: 10, newest: 20 })
-        ));
+        assert!(matches!(log.remember_next(&report(1, 10)), Err(AttestError::Behind { moment: 10, newest: 20 })));
         log.remember_next(&report(1, 20)).expect("the same is nothing new");
         assert!(matches!(log.remember_next(&report(2, 20)), Err(AttestError::Contradiction { .. })));
         let other = Report { feed: [6; 32], ..report(1, 10) };

@@ -62,9 +62,7 @@ impl Reading {
         let value = exact(&value).ok_or_else(|| ReadingError::NoNumberThere(place.clone()))?;
         let at = match &places.time {
             None => None,
-            Some(place) => {
-                Some(time(&leaf(text, place)?).ok_or_else(|| ReadingError::NoTimeThere(place.clone()))?)
-            }
+            Some(place) => Some(time(&leaf(text, place)?).ok_or_else(|| ReadingError::NoTimeThere(place.clone()))?),
         };
         Ok(Self { value, at, written: None })
     }
@@ -84,7 +82,7 @@ fn plain(text: &str) -> Result<Reading, ReadingError> {
 fn exact(text: &str) -> Option<Decimal> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let number = if plain { units::number(digits)? } else { scientific(digits)? };
+    let number = if plain { units::number(digits)? } else { scientific(digits)? }.normalize();
     Some(if negative { -number } else { number })
 }
 
@@ -126,9 +124,9 @@ fn leaf(text: &str, pointer: &str) -> Result<String, ReadingError> {
     for step in steps.into_iter().flat_map(|steps| steps.split('/')) {
         let name = step.replace("~1", "/").replace("~0", "~");
         let next = match here.get().as_bytes().first() {
-            Some(b'{') => serde_json::from_str::<HashMap<String, &RawValue>>(here.get()).ok().and_then(|fields| {
-                fields.get(&name).copied()
-            }),
+            Some(b'{') => serde_json::from_str::<HashMap<String, &RawValue>>(here.get())
+                .ok()
+                .and_then(|fields| fields.get(&name).copied()),
             Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(here.get())
                 .ok()
                 .zip(units::whole::<usize>(&name))
@@ -164,7 +162,8 @@ mod tests {
         assert_eq!(read(" 12.5 1700000000\r\n"), Ok(("12.5".into(), Some(1_700_000_000))));
         assert_eq!(read("12.5 2023-11-14T22:13:20Z"), Ok(("12.5".into(), Some(1_700_000_000))));
         assert_eq!(read("-3"), Ok(("-3".into(), None)), "bounds refuse it");
-        for wrong in ["", "rain", "1,5", "1 2 3", "12.5mm", "NaN", "inf", "0x10", "1 1700000000000", "1 -5", ".", "--1"] {
+        for wrong in ["", "rain", "1,5", "1 2 3", "12.5mm", "NaN", "inf", "0x10", "1 1700000000000", "1 -5", ".", "--1"]
+        {
             assert_eq!(read(wrong), Err(ReadingError::NoNumber), "{wrong}");
         }
         assert_eq!(Reading::read(b"\xff", &Places::default()), Err(ReadingError::NotText));
