@@ -1,6 +1,7 @@
 //! The program, on a real SVM in this process. One binary, because each would link the virtual machine anew:
 //! `cargo test -p backstop-tests --test svm triggers::` runs one file of it.
 
+mod attested_fuzz;
 mod breaching;
 mod capital;
 mod capital_rules;

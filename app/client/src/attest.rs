@@ -3,17 +3,22 @@
 //!
 //! A report is one message for all signers ([`Report`]); each signs it alone, on a machine of its own, and whoever has
 //! enough signatures shows them. So they travel as small files: [`SignedReport`], in JSON.
+//!
+//! [`definition`] is what a feed's text tells its signers, [`reading`] what their sources say, [`log`] what they have said.
+
+pub mod definition;
+pub mod log;
+pub mod reading;
 
 use anchor_lang::prelude::Pubkey;
 use backstop::cpi::text::hex_text;
-use backstop::peril::feed::attested::{CLUSTER_BYTES, MOST_SIGNATURES, REPORT_BYTES, Report};
-use backstop::state::AttestorSet;
+use backstop::peril::feed::attested::{CLUSTER_BYTES, MOST_SIGNATURES, Report};
+use backstop::state::{AttestorSet, MOST_ATTESTORS};
 use serde::{Deserialize, Serialize};
 use solana_sdk::hash::{Hash, hash};
 use solana_sdk::signature::Signature;
 use solana_sdk::signer::{Signer, SignerError};
-use std::fs::OpenOptions;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -56,6 +61,14 @@ pub enum AttestError {
     Contradiction {
         /// The log.
         log: String,
+    },
+    /// The log says that the key has said something of a later moment.
+    #[error("moment {moment} lies before {newest}, of which something was signed: has the clock gone back?")]
+    Behind {
+        /// The moment, unix seconds.
+        moment: i64,
+        /// The newest of which something was signed.
+        newest: i64,
     },
     /// The log cannot be read, written, or has a line that is none of it.
     #[error("the log {log} cannot be used: {why}")]
@@ -106,6 +119,9 @@ impl SignedReport {
         let file: Self = serde_json::from_str(text).map_err(|why| no_report(why.to_string()))?;
         let bytes = crate::units::hex_bytes(&file.message).ok_or_else(|| no_report("the message is not hex".into()))?;
         let report = Report::from_bytes(&bytes).map_err(|why| no_report(format!("{why:?}")))?;
+        if file.signatures.len() > MOST_ATTESTORS {
+            return Err(no_report(format!("it has more than {MOST_ATTESTORS} signatures")));
+        }
         let mut signatures = Vec::<(Pubkey, Signature)>::new();
         for entry in file.signatures {
             let key = Pubkey::from_str(&entry.key).map_err(|why| no_report(why.to_string()))?;
@@ -166,35 +182,15 @@ impl Verified {
 
 /// Signs a report, unless the log has another value of its feed and moment. What is signed stands in the log, on the disk,
 /// before the signature is made: a crash between them costs a signature and never a key.
-///
-/// The log is one file a key, a line each: moment, set, feed, and the message, in hexadecimal. It is locked while it is
-/// read and written, so that two processes with one log do not say two things.
 pub fn sign(report: &Report, key: &dyn Signer, log: &Path) -> Result<Verified, AttestError> {
-    let message = report.to_bytes();
-    remember(report, &message, log)?;
-    let signature = key.try_sign_message(&message)?;
-    Ok(Verified { report: *report, signatures: vec![(key.try_pubkey()?, signature)] })
+    log::Log::open_or_create(log)?.remember(report)?;
+    signed(report, key)
 }
 
-fn remember(report: &Report, message: &[u8; REPORT_BYTES], log: &Path) -> Result<(), AttestError> {
-    let name = log.display().to_string();
-    let failed = |why: io::Error| AttestError::Log { log: name.clone(), why };
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(log).map_err(failed)?;
-    file.lock().map_err(failed)?;
-    let mut text = String::new();
-    file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut text)).map_err(failed)?;
-    for line in text.lines() {
-        // A line that was cut by a crash was never signed; but what it said is not known, so nothing is.
-        let said = crate::units::hex_bytes(line).and_then(|bytes| Report::from_bytes(&bytes).ok());
-        let said =
-            said.ok_or_else(|| failed(io::Error::new(io::ErrorKind::InvalidData, "a line of it is no report")))?;
-        let place = |report: &Report| (report.cluster, report.set, report.feed, report.kind, report.observed_at);
-        if place(&said) == place(report) {
-            return if said == *report { Ok(()) } else { Err(AttestError::Contradiction { log: name }) };
-        }
-    }
-    let line = format!("{}\n", hex_text(message));
-    file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+/// Signs a report that stands in a log.
+pub fn signed(report: &Report, key: &dyn Signer) -> Result<Verified, AttestError> {
+    let signature = key.try_sign_message(&report.to_bytes())?;
+    Ok(Verified { report: *report, signatures: vec![(key.try_pubkey()?, signature)] })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod planning;
 mod prices;
 mod service;
 mod settling;
+mod signing;
 mod unknown;
 mod watching;
 

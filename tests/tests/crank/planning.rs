@@ -18,6 +18,7 @@ fn print(price_e8: u64, publish_time: i64) -> Print {
         feed: FEED,
         account: standing_account(&FEED),
         observation: Observation { price: price_e8, confidence: 0, publish_time },
+        attested: None,
     }
 }
 

@@ -83,7 +83,7 @@ pub fn base64(bytes: &[u8]) -> String {
 }
 
 fn feed() -> Feed {
-    Feed { source: Source::PythReceiver.byte(), feed: FEED }
+    Feed { source: Source::PythReceiver.byte(), feed: FEED, attestors: Pubkey::default() }
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn hermes_is_asked_for_the_feeds_with_the_key_and_its_updates_become_prints() {
         format!(r#"{{"binary":{{"encoding":"base64","data":["{}"]}},"parsed":[]}}"#, base64(&update(3, world.now())));
     let (url, service) = hermes(200, body);
     let mut source = Hermes::new(&url, Some("secret".into()), &payer);
-    let push = Feed { source: Source::PythPush.byte(), feed: OTHER };
+    let push = Feed { source: Source::PythPush.byte(), feed: OTHER, attestors: Pubkey::default() };
     let prints = source.prints(&world.cluster, &[feed(), push], world.now()).unwrap();
     let (asked, authorization) = service.join().unwrap();
     let ids = format!("ids%5B%5D={}", "07".repeat(32));

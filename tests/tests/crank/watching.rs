@@ -51,7 +51,7 @@ fn posted(world: &World, payer: &Keypair, prints: &[([u8; 32], i64)]) -> Posted 
         let account = seeded(world.fresh()).pubkey();
         world.cluster.post_price(account, *feed, Price::e8(*price, 0, world.now()));
         let observation = Observation { price: *price as u64, confidence: 0, publish_time: world.now() };
-        Print { source: Source::PythReceiver.byte(), feed: *feed, account, observation }
+        Print { source: Source::PythReceiver.byte(), feed: *feed, account, observation, attested: None }
     };
     let other = seeded(world.fresh()).pubkey();
     world.cluster.airdrop(&other, 10_000_000);

@@ -13,8 +13,8 @@ use backstop_keeper::crank::monitor::Endpoint;
 use backstop_keeper::crank::watch::FeedState;
 use backstop_keeper::crank::work::{self, Waiting};
 use backstop_keeper::crank::{
-    Accounts, Crank, CreateAccounts, DEFAULT_BUDGET, Health, Hermes, Look, Monitor, Options, PriceSource, Report,
-    Settings, SignedFile,
+    Accounts, Crank, CreateAccounts, DEFAULT_BUDGET, Health, Hermes, InOrder, Look, Monitor, Options, PriceSource,
+    Report, Settings, SignedFile, Signers, Standing,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -33,7 +33,8 @@ const EXAMPLE: &str = "\
 Example:
   backstop crank run --once
   backstop crank run --interval 10s --budget 50000000 --metrics 127.0.0.1:9464 --log-format json
-  backstop crank run --price-source hermes:https://hermes.pyth.network
+  backstop crank run --price-source hermes:https://hermes.pyth.network --price-source account
+  backstop crank run --attestor http://one.example:9470 --attestor http://two.example:9470
 
 With --once it ends with exit code 3 if something is not as it should be: a watched feed without a fresh price, something
 refused or not known, a budget that is used up. What was due and could be done is done all the same.
@@ -93,10 +94,16 @@ pub struct RunArgs {
     #[arg(long = "pool", value_name = "ADDRESS")]
     pub pools: Vec<Pubkey>,
     /// Where prices come from: `account` (what is on chain), `account:ADDRESS,...` (these too), `file:PATH` (signed
-    /// updates in base64 or hex, one a line) or `hermes:URL`, which can also be asked for slots that were missed.
-    #[arg(long, env = "BACKSTOP_PRICE_SOURCE", hide_env_values = true, value_name = "SOURCE", default_value = "account",
-          value_parser = source_name)]
-    pub price_source: SourceName,
+    /// updates in base64 or hex, one a line) or `hermes:URL`, which can also be asked for slots that were missed. Given
+    /// several times, of each feed the first is used that has a fresh price; one that is silent or disagrees is told.
+    #[arg(long = "price-source", env = "BACKSTOP_PRICE_SOURCE", hide_env_values = true, value_name = "SOURCE",
+          default_value = "account", value_parser = source_name)]
+    pub price_sources: Vec<SourceName>,
+    /// Where attestors serve what they sign (`backstop attest serve`), whatever sets and feeds they are of; may be given
+    /// several times. What enough keys of a set have signed is shown, and who signs two things of a moment is accused.
+    #[arg(long = "attestor", env = "BACKSTOP_ATTESTORS", hide_env_values = true, value_name = "URL", value_delimiter = ',',
+          value_parser = signer_url)]
+    pub attestors: Vec<String>,
     /// The key of the Hermes service.
     #[arg(long, env = "BACKSTOP_HERMES_KEY", hide_env_values = true, value_name = "KEY")]
     pub hermes_key: Option<String>,
@@ -180,11 +187,31 @@ fn source_name(text: &str) -> Result<SourceName, String> {
     }
 }
 
+fn signer_url(text: &str) -> Result<String, String> {
+    let named = text.starts_with("http://") || text.starts_with("https://");
+    if named { Ok(text.to_owned()) } else { Err("give http://... or https://...".into()) }
+}
+
+/// A source, and what it is called.
+fn named(source: &SourceName, args: &RunArgs, payer: &dyn Signer) -> (String, Box<dyn PriceSource>) {
+    match source {
+        SourceName::Account(named) => ("account".into(), Box::new(Accounts { named: named.clone() })),
+        SourceName::File(path) => (format!("file {}", path.display()), Box::new(SignedFile::new(path.clone(), payer))),
+        SourceName::Hermes(url) => {
+            let source = Hermes::new(url, args.hermes_key.clone(), payer);
+            (format!("hermes {}", redact::url(url)), Box::new(source))
+        }
+    }
+}
+
 fn source(args: &RunArgs, payer: &dyn Signer) -> Box<dyn PriceSource> {
-    match &args.price_source {
-        SourceName::Account(named) => Box::new(Accounts { named: named.clone() }),
-        SourceName::File(path) => Box::new(SignedFile::new(path.clone(), payer)),
-        SourceName::Hermes(url) => Box::new(Hermes::new(url, args.hermes_key.clone(), payer)),
+    let mut sources: Vec<_> = args.price_sources.iter().map(|source| named(source, args, payer)).collect();
+    if !args.attestors.is_empty() {
+        sources.push(("signers".into(), Box::new(Signers::new(&args.attestors))));
+    }
+    match sources.len() {
+        1 => sources.remove(0).1,
+        _ => Box::new(InOrder::new(sources)),
     }
 }
 
@@ -211,8 +238,8 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
     };
     let mut crank = Crank::new(cluster, payer, source(args, payer), options);
     if context.options.dry_run {
-        let Look { plan, feeds, price_error, unknown } = crank.look()?;
-        let due = Due { due: work::count(&plan.due), waiting: plan.waiting, feeds, price_error, unknown };
+        let Look { plan, feeds, price_error, sources, unknown } = crank.look()?;
+        let due = Due { due: work::count(&plan.due), waiting: plan.waiting, feeds, price_error, sources, unknown };
         return context.options.output.print(&due, show_due);
     }
     if cluster.account(&payer.pubkey())?.is_none() {
@@ -250,7 +277,7 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
 }
 
 /// Sends logs to stderr.
-fn log(format: LogFormat) {
+pub fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("backstop_keeper=info,backstop_client=info,backstop=info"));
     let logs = tracing_subscriber::fmt()
@@ -272,6 +299,8 @@ struct Due {
     waiting: Vec<Waiting>,
     feeds: Vec<FeedState>,
     price_error: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<Standing>,
     unknown: Vec<Unknown>,
 }
 
@@ -282,13 +311,13 @@ fn show_due(due: &Due) -> String {
         let rows = due.due.iter().map(|(kind, count)| (*kind, output::thousands(*count as u64)));
         counts("due", rows)
     };
-    text.push_str(&show_state(&due.feeds, due.price_error.as_deref(), &due.unknown));
+    text.push_str(&show_state(&due.feeds, due.price_error.as_deref(), &due.sources, &due.unknown));
     text.push_str(&show_waiting(&due.waiting));
     text
 }
 
 /// How prices stand, and what is not known.
-fn show_state(feeds: &[FeedState], price_error: Option<&str>, unknown: &[Unknown]) -> String {
+fn show_state(feeds: &[FeedState], price_error: Option<&str>, sources: &[Standing], unknown: &[Unknown]) -> String {
     let mut lines = Vec::new();
     for feed in feeds {
         lines.extend(feed.complaint());
@@ -298,6 +327,11 @@ fn show_state(feeds: &[FeedState], price_error: Option<&str>, unknown: &[Unknown
         }
     }
     lines.extend(price_error.map(|why| format!("No prices: {why}")));
+    for standing in sources {
+        lines.extend(
+            standing.troubles.iter().map(|(trouble, why)| format!("{}: {}: {why}", standing.who, trouble.name())),
+        );
+    }
     lines.extend(
         unknown.iter().map(|unknown| format!("Not known: {} ({}): {}", unknown.what, unknown.items, unknown.why)),
     );
@@ -333,7 +367,7 @@ fn show_report(report: &Report) -> String {
     if report.out_of_budget {
         text.push_str(&output::paint(" The budget of the hour is used up.\n", output::WATCH));
     }
-    text.push_str(&show_state(&report.feeds, report.price_error.as_deref(), &report.unknown));
+    text.push_str(&show_state(&report.feeds, report.price_error.as_deref(), &report.sources, &report.unknown));
     for skipped in &report.skipped {
         let line = format!(" {} {} was refused: {}\n", skipped.kind, skipped.subject, skipped.why);
         text.push_str(&output::paint(line, output::BAD));

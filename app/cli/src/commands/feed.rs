@@ -4,6 +4,7 @@ use crate::commands::context::{Context, hinted};
 use crate::output::card;
 use anyhow::Result;
 use backstop::cpi::text::hex_text;
+use backstop_client::attest::definition::Definition;
 use backstop_client::attest::feed_of;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -37,6 +38,19 @@ pub struct DefineArgs {
 struct Defined {
     feed: String,
     bytes: usize,
+    /// What signers read of it, where it tells them all they need.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signers: Option<Signers>,
+}
+
+#[derive(Serialize)]
+struct Signers {
+    unit: String,
+    exponent: i32,
+    least: String,
+    most: String,
+    every_seconds: i64,
+    oldest_seconds: i64,
 }
 
 fn define(args: &DefineArgs, context: &Context) -> Result<()> {
@@ -46,8 +60,28 @@ fn define(args: &DefineArgs, context: &Context) -> Result<()> {
     if text.is_empty() {
         return Err(hinted(format!("the definition {name} is empty"), "it says source, unit, rounding and period"));
     }
-    let defined = Defined { feed: hex_text(&feed_of(&text)), bytes: text.len() };
+    let terms = Definition::read(&text);
+    let signers = terms.as_ref().ok().map(|terms| Signers {
+        unit: terms.unit.clone(),
+        exponent: terms.exponent,
+        least: terms.least.to_string(),
+        most: terms.most.to_string(),
+        every_seconds: terms.every,
+        oldest_seconds: terms.oldest,
+    });
+    let defined = Defined { feed: hex_text(&feed_of(&text)), bytes: text.len(), signers };
     context.options.output.print(&defined, |defined| {
-        card("A feed of reports", &[("feed", defined.feed.clone()), ("bytes", defined.bytes.to_string())])
+        let mut rows = vec![("feed", defined.feed.clone()), ("bytes", defined.bytes.to_string())];
+        match (&defined.signers, &terms) {
+            (Some(terms), _) => {
+                let decimals = terms.exponent.unsigned_abs();
+                rows.push(("unit", format!("{}, with {decimals} decimals", terms.unit)));
+                rows.push(("from, to", format!("{}, {}", terms.least, terms.most)));
+                rows.push(("every", format!("{} s", terms.every_seconds)));
+            }
+            (None, Err(why)) => rows.push(("attest serve", format!("cannot sign it: {why}"))),
+            (None, Ok(_)) => {}
+        }
+        card("A feed of reports", &rows)
     })
 }

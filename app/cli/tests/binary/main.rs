@@ -5,6 +5,7 @@
 
 mod accounts;
 mod attest;
+mod attest_serve;
 mod claims;
 mod command;
 mod complete;

@@ -15,7 +15,8 @@ use crate::crank::limits::Delays;
 use crate::crank::plan::payable;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Treaty, Trigger, get_text,
+    AttestorSet, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Treaty, Trigger,
+    get_text,
 };
 use backstop_client::account::{self, Decode};
 use backstop_client::address;
@@ -26,7 +27,7 @@ use backstop_client::payee;
 use backstop_client::token::TokenAccount;
 use serde::Serialize;
 use solana_sdk::account::Account;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 const TOKEN_2022: Pubkey = anchor_spl::token_2022::ID;
@@ -150,6 +151,8 @@ pub struct Chain {
     pub epochs: BTreeMap<(Pubkey, u32), ExitEpoch>,
     /// Exit tickets.
     pub tickets: Vec<TicketView>,
+    /// Sets of attestors that products listen to, by address.
+    pub attestors: BTreeMap<Pubkey, AttestorSet>,
     /// Announced cessions of surplus.
     pub cessions: Vec<(Pubkey, Cession)>,
     /// Covers of incidents to be settled.
@@ -182,6 +185,11 @@ impl Whereabouts {
     pub fn new() -> Self {
         Self::default()
     }
+}
+
+/// A set of attestors, if an account is one.
+pub(super) fn decode_set(account: &Account) -> Option<AttestorSet> {
+    AttestorSet::decode(&account.data).filter(|_| account.owner == backstop::ID)
 }
 
 /// How much a reading looks at.
@@ -285,6 +293,7 @@ impl Chain {
         let epochs = self.known("exit epochs", all::<ExitEpoch>(cluster));
         self.epochs = epochs.into_iter().map(|(_, epoch)| ((epoch.pool, epoch.day), epoch)).collect();
         self.cessions = self.known("cessions", all::<Cession>(cluster));
+        self.read_attestors(cluster);
         // Again: what was observed and opened since has changed their books.
         for (key, books) in self.known("pools", all::<Pool>(cluster)) {
             if let Some(view) = self.pools.get_mut(&key) {
@@ -330,6 +339,18 @@ impl Chain {
             self.miss(what, 1, &why);
             Vec::new()
         })
+    }
+
+    fn read_attestors(&mut self, cluster: &dyn Cluster) {
+        let sets = self.products.values().map(|view| view.trigger.attestors);
+        let sets: BTreeSet<Pubkey> = sets.filter(|set| *set != Pubkey::default()).collect();
+        if sets.is_empty() {
+            return;
+        }
+        let sets: Vec<Pubkey> = sets.into_iter().collect();
+        let read = self.known("sets of attestors", cluster.accounts(&sets));
+        let read = sets.into_iter().zip(read).filter_map(|(set, account)| Some((set, decode_set(&account?)?)));
+        self.attestors = read.collect();
     }
 
     fn read_open_covers(

@@ -121,7 +121,8 @@ impl Crank<'_> {
             }
             let mut prints: Vec<Print> = Vec::new();
             for print in work.iter().filter_map(|work| work.print.as_ref()) {
-                if prints.iter().all(|other| other.account != print.account) {
+                // A report is no account: those of one set do not take one another's place.
+                if print.attested.is_some() || prints.iter().all(|other| other.account != print.account) {
                     prints.push(print.clone());
                 }
             }
@@ -153,7 +154,7 @@ impl Crank<'_> {
     fn post(&mut self, prints: &[Print], progress: &mut Progress) -> Result<BTreeMap<Pubkey, StepEnd>, ClusterError> {
         let mut ends = BTreeMap::new();
         let (mut at_once, mut one_by_one) = (Vec::new(), Vec::new());
-        for print in prints {
+        for print in prints.iter().filter(|print| print.attested.is_none()) {
             match self.source.posting(self.cluster, std::slice::from_ref(print)) {
                 Ok(steps) if steps.len() > 1 => one_by_one.push(print),
                 Ok(steps) => at_once.extend(steps.into_iter().map(|step| (print.account, step))),

@@ -2,7 +2,7 @@
 
 use crate::crank::limits::Delays;
 use crate::crank::plan::{Feed, can_be_posted};
-use crate::crank::price::{Gap, PriceError, PriceSource, Print, Step};
+use crate::crank::price::{Gap, PriceError, PriceSource, Print, Step, TIMEOUT, silence};
 use crate::crank::pyth::{Poster, Update};
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::units::hex_bytes;
@@ -15,8 +15,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use ureq::Agent;
 
-/// How long an answer may take, from the first byte asked to the last one read.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of an answer.
 const MOST_BYTES: u64 = 8 << 20;
 /// Feeds that are asked for at once.
@@ -243,17 +241,6 @@ impl PriceSource for Hermes {
 fn ids<'f>(feeds: impl Iterator<Item = &'f Feed>) -> Vec<String> {
     let ids: BTreeSet<String> = feeds.filter(|feed| can_be_posted(feed)).map(|feed| hex(&feed.feed)).collect();
     ids.into_iter().collect()
-}
-
-/// Why there is no answer, without the address, which may hold a key.
-fn silence(why: &ureq::Error) -> String {
-    match why {
-        ureq::Error::Timeout(_) => format!("it does not answer within {} s", TIMEOUT.as_secs()),
-        ureq::Error::HostNotFound => "there is no such host".into(),
-        ureq::Error::BodyExceedsLimit(_) => "its answer is too long".into(),
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => "its address cannot be used".into(),
-        other => format!("it does not answer: {other}"),
-    }
 }
 
 /// A file of signed updates in base64 or hex, one a line; it is read again for every pass.

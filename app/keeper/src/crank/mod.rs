@@ -34,6 +34,8 @@ pub mod price;
 pub mod pyth;
 pub mod report;
 pub mod service;
+pub mod signers;
+pub mod sources;
 mod tables;
 pub mod watch;
 pub mod work;
@@ -41,8 +43,10 @@ pub mod work;
 pub use hermes::{Hermes, SignedFile};
 pub use monitor::{Health, Monitor};
 pub use plan::{CreateAccounts, Plan, Settings};
-pub use price::{Accounts, PriceError, PriceSource, Print};
+pub use price::{Accounts, PriceError, PriceSource, Print, Standing, Trouble};
 pub use report::{Report, Skipped};
+pub use signers::Signers;
+pub use sources::InOrder;
 pub use work::Kind;
 
 use anchor_lang::prelude::Pubkey;
@@ -255,13 +259,15 @@ impl<'a> Crank<'a> {
         let plan = self.plan(&chain);
         due.extend(plan.due);
         let plan = Plan { due, waiting: plan.waiting };
-        Ok(Look { plan, feeds, price_error, unknown: chain.unknown })
+        let sources = self.source.standings();
+        Ok(Look { plan, feeds, price_error, sources, unknown: chain.unknown })
     }
 
     /// Everything that is due but prices to be shown.
     fn plan(&self, chain: &Chain) -> Plan {
         let mut plan = plan::plan(chain, &[], &self.options.settings, &self.payer.pubkey());
         plan.waiting.extend(self.strangers(chain));
+        plan.due.extend(plan::accusations(chain, &self.source.contradictions(), &self.options.settings));
         plan
     }
 
@@ -311,6 +317,7 @@ impl<'a> Crank<'a> {
     fn show_prices(&mut self, chain: &mut Chain, progress: &mut Progress) -> Result<(), ClusterError> {
         let (prints, error) = self.prints(chain);
         progress.report.price_error = error;
+        progress.report.sources = self.source.standings();
         self.failing_prints.keep(|key| prints.iter().any(|print| print.key() == *key));
         let now = Instant::now();
         let waits = |print: &Print| self.failing_prints.waits(&print.key(), now).map(|failure| failure.why.clone());
@@ -389,6 +396,8 @@ pub struct Look {
     pub feeds: Vec<FeedState>,
     /// Why there are no prices, if so.
     pub price_error: Option<String>,
+    /// How each of several sources, and each signer of reports, stands.
+    pub sources: Vec<Standing>,
     /// What could not be found out.
     pub unknown: Vec<Unknown>,
 }

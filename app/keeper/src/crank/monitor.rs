@@ -4,9 +4,12 @@
 //! it is for: passes succeed, every watched feed has a fresh price, the wallet can pay; if not, somebody is to look, and
 //! starting it again helps nothing. `/health` says both.
 
+use crate::attestor::METRICS_TYPE;
+use crate::crank::price::Trouble;
 use crate::crank::report::Report;
 use crate::crank::service::LOW_BALANCE;
 use crate::crank::watch::FeedState;
+use crate::http::{Answer, Question, Server};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -14,16 +17,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tiny_http::{Header, Response, Server};
 
-/// What Prometheus expects of an answer in its text format.
-const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// How often the server looks whether it should end.
-const LOOK: Duration = Duration::from_millis(200);
 /// Intervals without a successful pass after which a crank is unhealthy.
 const INTERVALS: u32 = 3;
 /// Shortest time after which a crank is unhealthy: a transaction alone may take a minute and a half to expire.
@@ -129,6 +125,12 @@ struct FeedLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabel {
+    source: String,
+    trouble: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: &'static str,
 }
@@ -151,6 +153,7 @@ pub struct Monitor {
     stale_feeds: Gauge,
     feed_age: Family<FeedLabel, Gauge>,
     feed_ahead: Family<FeedLabel, Gauge>,
+    sources: Family<SourceLabel, Gauge>,
     payer: Gauge,
     health: Arc<Health>,
 }
@@ -175,6 +178,7 @@ impl Monitor {
             stale_feeds: Gauge::default(),
             feed_age: Family::default(),
             feed_ahead: Family::default(),
+            sources: Family::default(),
             payer: Gauge::default(),
             health,
         };
@@ -197,6 +201,11 @@ impl Monitor {
             "feed_ahead_seconds",
             "Seconds by which the newest price of a watched feed is ahead of the cluster's clock",
             monitor.feed_ahead.clone(),
+        );
+        registry.register(
+            "source_trouble",
+            "1 while a source of prices or a signer of reports is silent, behind, strange, disagrees or contradicts itself",
+            monitor.sources.clone(),
         );
         registry.register("payer_lamports", "Balance of the wallet that pays, in lamports", monitor.payer.clone());
         monitor
@@ -232,6 +241,15 @@ impl Monitor {
             // A feed of which nobody has seen a price has no age.
             if let Some(age) = feed.age_seconds {
                 self.feed_age.get_or_create(&label).set(age);
+            }
+        }
+        self.sources.clear();
+        for standing in &report.sources {
+            // All of each, so that an alert on one is told when it is over.
+            for trouble in Trouble::ALL {
+                let label = SourceLabel { source: standing.who.clone(), trouble: trouble.name() };
+                let on = standing.troubles.iter().any(|(known, _)| *known == trouble);
+                self.sources.get_or_create(&label).set(i64::from(on));
             }
         }
         if let Some(lamports) = report.payer_lamports {
@@ -272,70 +290,29 @@ fn count(items: usize) -> i64 {
     i64::try_from(items).unwrap_or(i64::MAX)
 }
 
-/// An HTTP server for `GET /metrics`, `/live`, `/ready` and `/health`, in a thread of its own. It ends with this value.
-pub struct Endpoint {
-    address: SocketAddr,
-    end: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
+/// An HTTP server for `GET /metrics`, `/live`, `/ready` and `/health`, in threads of its own. It ends with this value.
+pub struct Endpoint(Server);
 
 impl Endpoint {
     /// Listens. A port of 0 takes a free one.
     ///
     /// Errors: the address cannot be listened on.
     pub fn start(address: SocketAddr, monitor: Arc<Monitor>) -> Result<Self, String> {
-        let server = Server::http(address).map_err(|why| format!("cannot listen on {address}: {why}"))?;
-        let address = server.server_addr().to_ip().unwrap_or(address);
-        let end = Arc::new(AtomicBool::new(false));
-        let ended = end.clone();
-        let thread = std::thread::spawn(move || {
-            while !ended.load(Ordering::Relaxed) {
-                if let Ok(Some(request)) = server.recv_timeout(LOOK) {
-                    let response = match request.url() {
-                        "/metrics" => metrics(&monitor),
-                        "/live" => verdict(monitor.health.dead()),
-                        "/ready" => verdict(monitor.health.unready()),
-                        "/health" => verdict(monitor.health.complaint()),
-                        _ => Response::from_string("there are /metrics, /live, /ready and /health\n")
-                            .with_status_code(404),
-                    };
-                    // Whoever asked may be gone.
-                    let _ = request.respond(response);
-                }
-            }
-        });
-        Ok(Self { address, end, thread: Some(thread) })
+        Server::start(address, move |question| answer(question, &monitor)).map(Self)
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 }
 
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        self.end.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // A panic of the server is no reason for another.
-            let _ = thread.join();
-        }
-    }
-}
-
-type Text = Response<std::io::Cursor<Vec<u8>>>;
-
-fn metrics(monitor: &Monitor) -> Text {
-    let response = Response::from_string(monitor.text());
-    match Header::from_bytes("Content-Type", METRICS_TYPE) {
-        Ok(header) => response.with_header(header),
-        Err(()) => response,
-    }
-}
-
-fn verdict(complaint: Option<String>) -> Text {
-    match complaint {
-        None => Response::from_string("ok\n"),
-        Some(why) => Response::from_string(format!("{why}\n")).with_status_code(503),
+fn answer(question: &Question, monitor: &Monitor) -> Answer {
+    match question.path {
+        "/metrics" => Answer { status: 200, kind: METRICS_TYPE, body: monitor.text().into_bytes() },
+        "/live" => Answer::verdict(monitor.health.dead()),
+        "/ready" => Answer::verdict(monitor.health.unready()),
+        "/health" => Answer::verdict(monitor.health.complaint()),
+        _ => Answer::text(404, "there are /metrics, /live, /ready and /health\n"),
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::crank::chain::{Chain, Destination, Held, OpenCover, ProductView};
 use crate::crank::choice;
-use crate::crank::price::Print;
+use crate::crank::price::{Contradiction, Print};
 use crate::crank::work::{Kind, Waiting, Work};
 use anchor_lang::Space;
 use anchor_lang::error::Error;
@@ -17,8 +17,8 @@ use backstop::peril::AlertLevel;
 use backstop::peril::evidence::{Class, Direction, Phase};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
-    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, InwardRisk, Pool, ProductState, Tranche, Treaty, TreatyState,
-    day_of,
+    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, InwardRisk, Pool, PoolKind, ProductState, Tranche, Treaty,
+    TreatyState, Trigger, day_of,
 };
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, PoolKeys, TreatyKeys};
@@ -80,15 +80,24 @@ pub struct Plan {
 pub struct Feed {
     /// [`Source`] as a number.
     pub source: u8,
-    /// The feed: a Pyth feed id, or for the push oracle the price account.
+    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of what defines it.
     pub feed: [u8; 32],
+    /// The attestors whose reports count; zero for other sources.
+    pub attestors: Pubkey,
+}
+
+impl Feed {
+    /// What a trigger listens to.
+    pub fn of(trigger: &Trigger) -> Self {
+        Self { source: trigger.source, feed: trigger.feed, attestors: trigger.attestors }
+    }
 }
 
 /// Feeds whose prints could matter now.
 pub fn feeds(chain: &Chain, settings: &Settings) -> Vec<Feed> {
     let listening = |view: &&ProductView| watched(view) && view.trigger.phase() != Phase::Final;
     let products = chain.products.values().filter(|view| wanted(settings, view.product.pool)).filter(listening);
-    let feeds = products.map(|view| Feed { source: view.trigger.source, feed: view.trigger.feed });
+    let feeds = products.map(|view| Feed::of(&view.trigger));
     feeds.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
@@ -127,6 +136,7 @@ pub fn plan(chain: &Chain, prints: &[Print], settings: &Settings, payer: &Pubkey
     let created = BTreeSet::new();
     let mut planner = Planner { chain, prints, settings, payer, created, plan: Plan::default() };
     planner.triggers();
+    planner.retirements();
     planner.incidents();
     planner.covers();
     planner.treaties();
@@ -211,6 +221,10 @@ impl Planner<'_> {
             }
             for print in prints {
                 let mut work = Work::new(Kind::Observe, pool, key, ix::observe(&view.keys, print.account));
+                if let Some(attested) = &print.attested {
+                    let signed = ix::signed_report(&attested.signers, &attested.report.to_bytes());
+                    work.instructions = vec![signed, ix::observe_report(&view.keys, trigger.attestors)];
+                }
                 work.print = Some(print.clone());
                 work.product = Some(view.keys.product);
                 work.slot_seconds = Some(trigger.terms.slot_seconds);
@@ -220,6 +234,26 @@ impl Planner<'_> {
             let (mut product, Some(books)) = (view.product, self.books(pool)) else { continue };
             if product.sync(&mut { books }, trigger, now).is_ok_and(|released| released > 0) {
                 self.push(Kind::SyncProduct, pool, view.keys.product, ix::sync_product(&view.keys));
+            }
+        }
+    }
+
+    // ---- attestors ----
+
+    /// Runs products off whose attestors are too few to report.
+    fn retirements(&mut self) {
+        let chain = self.chain;
+        for view in chain.products.values() {
+            let Some(set) = chain.attestors.get(&view.trigger.attestors).filter(|set| !set.is_alive()) else {
+                continue;
+            };
+            let (pool, mut product) = (view.product.pool, view.product);
+            let Some(books) = self.books(pool) else { continue };
+            if set.require_dead().is_ok() && product.set_state(ProductState::RunOff, &books, chain.now).is_ok() {
+                let retire = ix::retire_product(&view.keys, view.trigger.attestors);
+                let mut work = Work::new(Kind::RetireProduct, pool, view.keys.product, retire);
+                work.product = Some(view.keys.product);
+                self.plan.due.push(work);
             }
         }
     }
@@ -533,13 +567,33 @@ impl Planner<'_> {
     }
 }
 
+/// Has keys revoked that contradict themselves, if they are not yet.
+pub fn accusations(chain: &Chain, contradictions: &[Contradiction], settings: &Settings) -> Vec<Work> {
+    let accuse = |found: &Contradiction| {
+        let [(one, first), (other, second)] = &found.signed;
+        let mut set = *chain.attestors.get(&one.set)?;
+        set.revoke(&found.key).ok()?;
+        // In the name of a pool that trusts it.
+        let mut listening = chain.products.values().filter(|view| view.trigger.attestors == one.set);
+        let pool = listening.find(|view| wanted(settings, view.product.pool))?.product.pool;
+        let mut work = Work::new(Kind::ReportEquivocation, pool, found.key, ix::report_equivocation(one.set));
+        let signed = [(one, first), (other, second)];
+        let signed = signed.map(|(report, by)| ix::signed_report(&[(found.key, *by)], &report.to_bytes()));
+        work.instructions.splice(0..0, signed);
+        work.why = Some(format!("{} has signed two values of {}", found.key, one.observed_at));
+        Some(work)
+    };
+    contradictions.iter().filter_map(accuse).collect()
+}
+
 /// The prints of a product's feed that are worth showing: the newest of them, then the others from old to new. They are
 /// what [`choice::needed`] says, and while the product sells a new price once half its life is over.
 fn worthy_prints<'p>(view: &ProductView, prints: &'p [Print], now: i64) -> Vec<&'p Print> {
     let (trigger, terms) = (&view.trigger, &view.trigger.terms);
     let mut evidence = trigger.evidence;
     evidence.refresh(terms, now);
-    let of_feed = |print: &&Print| print.feed == trigger.feed && print.source == trigger.source && print.is_due(now);
+    let feed = Feed::of(trigger);
+    let of_feed = |print: &&Print| print.is_of(&feed) && print.is_due(now);
     let mut candidates: Vec<&Print> = prints.iter().filter(of_feed).collect();
     candidates.sort_by_key(|print| print.observation.publish_time);
     candidates.dedup_by_key(|print| print.observation);

@@ -3,10 +3,13 @@
 use crate::crank::plan::Feed;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::peril::feed::attested::Report;
 use backstop::peril::feed::{self, MAX_AHEAD_SECONDS, Observation, Source};
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::price_account::standing_account;
+use serde::Serialize;
 use solana_sdk::signature::Keypair;
+use std::time::Duration;
 
 /// Why a source gave no prices.
 #[derive(Debug, thiserror::Error)]
@@ -39,17 +42,34 @@ pub struct Print {
     pub source: u8,
     /// Its feed.
     pub feed: [u8; 32],
-    /// The account that holds it, or will once it is posted.
+    /// The account that holds it, or will once it is posted; for a report the set of its attestors.
     pub account: Pubkey,
     /// What it says. For a print that is not posted yet this is what the service claims: the receiver checks it.
     pub observation: Observation,
+    /// The report that it is, if it is one.
+    pub attested: Option<Box<Attested>>,
+}
+
+/// A report, with as many signatures as it takes to show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attested {
+    /// What was signed.
+    pub report: Report,
+    /// Who signed it.
+    pub signers: Vec<(Pubkey, [u8; 64])>,
 }
 
 impl Print {
     /// Whether the program would take it at this time: it takes none from the future, but for some seconds by which
-    /// clocks differ.
+    /// clocks differ, and no report before its moment.
     pub fn is_due(&self, now: i64) -> bool {
-        self.ahead(now) <= MAX_AHEAD_SECONDS
+        self.ahead(now) <= if self.attested.is_some() { 0 } else { MAX_AHEAD_SECONDS }
+    }
+
+    /// Whether a trigger that listens to this feed takes it.
+    pub fn is_of(&self, feed: &Feed) -> bool {
+        let of_set = self.attested.is_none() || self.account == feed.attestors;
+        self.source == feed.source && self.feed == feed.feed && of_set
     }
 
     /// Seconds by which it is ahead of a clock; below zero if it is not.
@@ -59,7 +79,8 @@ impl Print {
 
     /// Which print it is.
     pub fn key(&self) -> PrintKey {
-        PrintKey { feed: self.feed, account: self.account, publish_time: self.observation.publish_time }
+        let Observation { price, confidence, publish_time } = self.observation;
+        PrintKey { feed: self.feed, account: self.account, publish_time, price, confidence }
     }
 }
 
@@ -72,6 +93,10 @@ pub struct PrintKey {
     pub account: Pubkey,
     /// When it was published, unix seconds.
     pub publish_time: i64,
+    /// What it says: attestors can sign two things of a moment.
+    pub price: u64,
+    /// How far that may be off.
+    pub confidence: u64,
 }
 
 /// A moment of a slot of a trigger's evidence of which not enough was shown, though it still can be.
@@ -123,9 +148,83 @@ pub trait PriceSource {
         Vec::new()
     }
 
+    /// How each of those whom it asks stands, where it asks several.
+    fn standings(&self) -> Vec<Standing> {
+        Vec::new()
+    }
+
+    /// Keys that were found to have signed two things of one moment.
+    fn contradictions(&self) -> Vec<Contradiction> {
+        Vec::new()
+    }
+
     /// The transactions, one after the other, that bring these prints on chain. None if they are there.
     fn posting(&self, _cluster: &dyn Cluster, _prints: &[Print]) -> Result<Vec<Step>, ClusterError> {
         Ok(Vec::new())
+    }
+}
+
+/// What can be wrong with one of several sources, or with one of several signers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// It does not answer.
+    Silent,
+    /// It has not said what others have said by now.
+    Behind,
+    /// It says something else than the others.
+    Disagrees,
+    /// It has said two things of one moment.
+    Equivocates,
+    /// What it says is of nobody whose word counts here.
+    Strange,
+}
+
+impl Trouble {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Silent, Self::Behind, Self::Disagrees, Self::Equivocates, Self::Strange];
+
+    /// In a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Behind => "behind",
+            Self::Disagrees => "disagrees",
+            Self::Equivocates => "equivocates",
+            Self::Strange => "strange",
+        }
+    }
+}
+
+/// How one of those stands that a crank asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Its address without what may be a key, and the keys that it has signatures of.
+    pub who: String,
+    /// What is wrong, each with why; nothing if it is well.
+    pub troubles: Vec<(Trouble, String)>,
+}
+
+/// Two reports of one feed and moment that one key has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    /// The key.
+    pub key: Pubkey,
+    /// Both, each with its signature.
+    pub signed: [(Report, [u8; 64]); 2],
+}
+
+/// How long a request of a crank may take.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a service does not answer, without its address, which may hold a key.
+pub(super) fn silence(why: &ureq::Error) -> String {
+    match why {
+        ureq::Error::Timeout(_) => format!("it does not answer within {} s", TIMEOUT.as_secs()),
+        ureq::Error::HostNotFound => "there is no such host".into(),
+        ureq::Error::BodyExceedsLimit(_) => "its answer is too long".into(),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => "its address cannot be used".into(),
+        other => format!("it does not answer: {other}"),
     }
 }
 
@@ -155,7 +254,7 @@ impl PriceSource for Accounts {
             for feed in feeds {
                 let Some(source) = Source::from_byte(feed.source) else { continue };
                 if let Ok(observation) = feed::read(source, &account, &read.owner, &read.data, &feed.feed, i64::MAX) {
-                    prints.push(Print { source: feed.source, feed: feed.feed, account, observation });
+                    prints.push(Print { source: feed.source, feed: feed.feed, account, observation, attested: None });
                 }
             }
         }

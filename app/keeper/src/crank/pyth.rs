@@ -202,7 +202,7 @@ impl Poster {
         let print = |leaf: &Leaf| {
             let observation: Observation = leaf.price.normalise(i64::MAX).ok()?;
             let account = self.price_account(&leaf.feed);
-            Some(Print { source: Source::PythReceiver.byte(), feed: leaf.feed, account, observation })
+            Some(Print { source: Source::PythReceiver.byte(), feed: leaf.feed, account, observation, attested: None })
         };
         leaves.filter_map(print).collect()
     }

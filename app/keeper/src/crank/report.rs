@@ -1,6 +1,7 @@
 //! What a crank did.
 
 use crate::crank::chain::Unknown;
+use crate::crank::price::Standing;
 use crate::crank::watch::FeedState;
 use crate::crank::work::{Item, Waiting};
 use serde::Serialize;
@@ -53,6 +54,9 @@ pub struct Report {
     pub price_error: Option<String>,
     /// How each watched feed stands, as of the last pass.
     pub feeds: Vec<FeedState>,
+    /// How each of several sources, and each signer of reports, stands, as of the last pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Standing>,
     /// What could not be found out, as of the last pass: nothing was concluded from it.
     pub unknown: Vec<Unknown>,
     /// Lamports of the wallet that pays, as of the last pass; unknown if nobody said.
@@ -107,6 +111,7 @@ impl Report {
         self.out_of_budget = later.out_of_budget;
         self.price_error = later.price_error;
         self.feeds = later.feeds;
+        self.sources = later.sources;
         self.unknown = later.unknown;
         self.payer_lamports = later.payer_lamports;
     }

@@ -133,6 +133,11 @@ impl Log {
                 now.insert(("clock", feed.feed.clone()), skew);
             }
         }
+        for standing in &report.sources {
+            for (trouble, why) in &standing.troubles {
+                now.insert((trouble.name(), standing.who.clone()), format!("{}: {why}", standing.who));
+            }
+        }
         if let Some(why) = &report.price_error {
             now.insert(("price source", String::new()), why.clone());
         }

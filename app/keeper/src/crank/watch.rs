@@ -59,14 +59,14 @@ fn listening<'c>(chain: &'c Chain, settings: &'c Settings) -> impl Iterator<Item
 pub fn feeds(chain: &Chain, settings: &Settings, prints: &[Print]) -> Vec<FeedState> {
     let mut by_feed: BTreeMap<Feed, Vec<&ProductView>> = BTreeMap::new();
     for view in listening(chain, settings) {
-        let feed = Feed { source: view.trigger.source, feed: view.trigger.feed };
+        let feed = Feed::of(&view.trigger);
         by_feed.entry(feed).or_default().push(view);
     }
     by_feed.into_iter().map(|(feed, views)| state(chain, feed, &views, prints)).collect()
 }
 
 fn state(chain: &Chain, feed: Feed, views: &[&ProductView], prints: &[Print]) -> FeedState {
-    let of_feed = prints.iter().filter(|print| print.feed == feed.feed && print.source == feed.source);
+    let of_feed = prints.iter().filter(|print| print.is_of(&feed));
     let (due, early): (Vec<&Print>, Vec<&Print>) = of_feed.partition(|print| print.is_due(chain.now));
     let known = due.iter().map(|print| (print.observation.publish_time, print.observation.price));
     let shown = views.iter().map(|view| (view.trigger.evidence.last_publish_time, view.trigger.evidence.last_price));
@@ -94,7 +94,7 @@ pub fn gaps(chain: &Chain, settings: &Settings) -> Vec<Gap> {
     // An open incident leaves no exposure; in its run-on prices still decide what it pays.
     let concerns = |view: &&ProductView| view.product.exposure > 0 || view.trigger.phase() == Phase::Triggered;
     for view in listening(chain, settings).filter(concerns) {
-        let feed = Feed { source: view.trigger.source, feed: view.trigger.feed };
+        let feed = Feed::of(&view.trigger);
         let (terms, evidence) = (&view.trigger.terms, &view.trigger.evidence);
         let Some(current) = terms.slot_of(chain.now).filter(|_| can_be_posted(&feed)) else { continue };
         for slot in (terms.first_slot_in_ring(chain.now)..current).rev() {

@@ -36,6 +36,10 @@ pub enum Kind {
     EndTreaty,
     /// Releases exposure of covers that can no longer be paid.
     SyncProduct,
+    /// Has a key revoked that has signed two things of one moment.
+    ReportEquivocation,
+    /// Runs a product off whose attestors are too few to report.
+    RetireProduct,
     /// Pays the oldest exit epoch.
     SettleExitEpoch,
     /// Pays an exit ticket.
@@ -66,6 +70,8 @@ impl Kind {
             Self::SettleTreatyPremium => "settle_treaty_premium",
             Self::EndTreaty => "end_treaty",
             Self::SyncProduct => "sync_product",
+            Self::ReportEquivocation => "report_equivocation",
+            Self::RetireProduct => "retire_product",
             Self::SettleExitEpoch => "settle_exit_epoch",
             Self::ClaimExit => "claim_exit",
             Self::Accrue => "accrue",
@@ -92,6 +98,8 @@ impl Kind {
             Self::SettleTreatyPremium => "the reinsurer is owed premium",
             Self::EndTreaty => "the treaty is over",
             Self::SyncProduct => "covers have ended",
+            Self::ReportEquivocation => "its key has signed two things of one moment",
+            Self::RetireProduct => "its attestors are too few to report",
             Self::SettleExitEpoch => "the day is over and capital is free",
             Self::ClaimExit => "the ticket's money is there",
             Self::Accrue => "a new day has begun",

@@ -2,6 +2,7 @@
 
 mod chain;
 mod keys;
+mod serve;
 mod show;
 
 use crate::commands::context::{Context, hinted};
@@ -17,6 +18,7 @@ pub enum AttestCommand {
     Keygen(keys::KeygenArgs),
     CreateSet(chain::CreateSetArgs),
     Sign(keys::SignArgs),
+    Serve(serve::ServeArgs),
     Combine(show::CombineArgs),
     Show(show::ShowArgs),
     Submit(chain::SubmitArgs),
@@ -31,6 +33,7 @@ impl AttestCommand {
             Self::Keygen(args) => keys::keygen(&args, context),
             Self::CreateSet(args) => chain::create_set(&args, context),
             Self::Sign(args) => keys::sign(&args, context),
+            Self::Serve(args) => serve::serve(&args, context),
             Self::Combine(args) => show::combine(&args, context),
             Self::Show(args) => show::run(&args, context),
             Self::Submit(args) => chain::submit(&args, context),
