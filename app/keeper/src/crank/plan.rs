@@ -17,7 +17,7 @@ use backstop::peril::AlertLevel;
 use backstop::peril::evidence::{Class, Direction, Phase};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
-    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, InwardRisk, Pool, PoolKind, ProductState, Tranche, Treaty,
+    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, InwardRisk, Pool, ProductState, Tranche, Treaty,
     TreatyState, Trigger, day_of,
 };
 use backstop_client::address;
