@@ -88,6 +88,8 @@ pub struct Crisis {
     pub limits: Vec<(usize, N)>,
     /// The last alert that holds it open.
     pub early_to: u64,
+    /// Days that its pool's evidence reached back as it began.
+    pub ring_days: u32,
     /// The last deadline of its incidents.
     pub until: i64,
 }
@@ -286,12 +288,11 @@ impl Model {
     /// Whether nothing can change any more what the incidents of the open crisis are due.
     pub fn is_ripe(&self, pool: usize) -> bool {
         let crisis = self.pools[pool].crisis.as_ref();
-        let small = |crisis: &Crisis| {
-            self.alerts(pool).exposure * 200 <= self.pools[pool].bearing() + crisis.taken.iter().sum::<N>()
+        let waited = |crisis: &Crisis| {
+            let until = crisis.final_at + i64::from(crisis.ring_days.max(2)) * DAY;
+            let in_time = self.pools[pool].due_since.is_some_and(|since| since < until);
+            self.now >= until && (self.alerts(pool).due == 0 || !in_time)
         };
-        let wait = |crisis: &Crisis| if small(crisis) { self.pools[pool].ring_days.max(2) } else { 30 };
-        let waited = |crisis: &Crisis| self.now >= crisis.final_at + i64::from(wait(crisis)) * DAY;
-        let waited = |crisis: &Crisis| self.alerts(pool).due == 0 && waited(crisis);
         crisis.is_some_and(|crisis| self.now >= crisis.final_at && (self.early(pool) == 0 || waited(crisis)))
     }
 
@@ -329,7 +330,8 @@ impl Model {
             let books = &mut self.pools[pool];
             if books.crisis.is_none() {
                 books.crises += 1;
-                books.crisis = Some(Crisis { number: books.crises, limits, ..Crisis::default() });
+                let (number, ring_days) = (books.crises, books.ring_days);
+                books.crisis = Some(Crisis { number, limits, ring_days, ..Crisis::default() });
             }
             let open = books.crisis.as_mut().expect("it is open");
             open.growth += most;
