@@ -139,7 +139,7 @@ impl Model {
         need(!treaty.active, "it is in force")?;
         need(now >= treaty.notice_until, "the notice is not over")?;
         need(now < start(start_day), "its term has begun")?;
-        self.need_no_alert(cedant)?;
+        self.need_calm(cedant)?;
         // The renewal of a quota share on terms no worse does not wait for those who leave the cedant.
         let renews = treaty.quota_share().is_some_and(|(cession, commission)| {
             self.pools[cedant].quota_shares.iter().map(|(other, _)| &self.treaties[*other]).any(|other| {
@@ -166,6 +166,7 @@ impl Model {
         }
         match treaty.kind {
             TreatyKind::QuotaShare { .. } => {
+            self.need_calm(cedant)?;
                 let others = &self.pools[cedant].quota_shares;
                 let terms = |treaty: usize| (self.treaties[treaty].start_day, self.treaties[treaty].end_day);
                 for (from, to) in others.iter().map(|(other, _)| terms(*other)) {
@@ -303,7 +304,7 @@ impl Model {
         let last = day(self.now) + 4;
         need(active, "it is not in force")?;
         need(self.now >= start(start_day) && last < end_day, "it is not within its term")?;
-        self.need_no_alert(cedant)?;
+        self.need_calm(cedant)?;
         self.accrue(cedant);
         self.accrue(reinsurer);
         let books = &mut self.pools[reinsurer];
@@ -332,7 +333,7 @@ impl Model {
         let now = self.now;
         let Cession { reinsurer, amount, from } = self.cessions.remove(&cedant).ok_or("nothing is announced")?;
         need((from..from + 7 * DAY).contains(&now), "it is not good now")?;
-        self.need_no_alert(cedant)?;
+        self.need_calm(cedant)?;
         need(!self.pools[cedant].exits_wait(now), "exits wait")?;
         self.accrue(cedant);
         self.accrue(reinsurer);
@@ -340,6 +341,7 @@ impl Model {
         self.need_solvent(cedant)?;
         self.pools[reinsurer].surplus += amount;
         self.pools[reinsurer].in_use = true;
+        self.need_calm(cedant)?;
         Ok(())
     }
 
