@@ -641,8 +641,23 @@ impl Model {
         let incident = entry.incident.as_mut().expect("it is open");
         incident.open = false;
         let (left, refunds, crisis) = (incident.reserve - incident.paid, incident.refunds_left, incident.crisis);
-        let last = self.members(pool, crisis).next().is_none();
+        let unpaid = incident.noted.iter().map(|noted| (noted.treaty, noted.owed - noted.paid)).collect::<Vec<_>>();
+        // Nobody can call for it any more. The treaty may be over since.
+        for (treaty, unpaid) in &unpaid {
+            let treaty = &mut self.treaties[*treaty];
+            let unpaid = treaty.owed.min(*unpaid);
+            treaty.owed -= unpaid;
+            treaty.lapsed += unpaid;
+        }
+        let (last, now) = (self.members(pool, crisis).next().is_none(), self.now);
         let books = &mut self.pools[pool];
+        if let Some(place) = books.closed.iter().position(|closed| closed.number == crisis) {
+            let mut closed = books.closed[place].clone();
+            closed.owed -= unpaid.iter().map(|(_, unpaid)| unpaid).sum::<N>();
+            let can_come = if now < closed.until { closed.beyond_holders() } else { closed.owed };
+            books.write_off(&mut closed, can_come);
+            books.closed[place] = closed;
+        }
         take(&mut books.incident_reserves, left, "books: incident reserves")?;
         take(&mut books.refunds, refunds, "books: premium to be given back")?;
         books.surplus += left + refunds;

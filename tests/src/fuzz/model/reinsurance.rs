@@ -39,6 +39,8 @@ pub struct Treaty {
     pub later: N,
     /// Owed and not paid.
     pub owed: N,
+    /// What was owed to incidents that are closed: used up, and stood behind until the treaty ends.
+    pub lapsed: N,
 }
 
 impl Treaty {
@@ -52,7 +54,7 @@ impl Treaty {
 
     /// What the reinsurer must hold capital for.
     pub fn open_limit(&self) -> N {
-        self.limit_left + self.later + self.owed
+        self.limit_left + self.later + self.owed + self.lapsed
     }
 
     /// What it takes of a gross loss, of which quota shares take `ceded`, before what is left of its limit.
@@ -127,6 +129,7 @@ impl Model {
             rate: 0,
             restored: 0,
             later: 0,
+            lapsed: 0,
             owed: 0,
         });
         Ok(())
@@ -163,10 +166,10 @@ impl Model {
             take(&mut self.pools[cedant].surplus, premium, "the surplus is too small")?;
             self.treaties[index].rate = self.pools[reinsurer].stream(premium, now, end_day, None);
             self.need_solvent(cedant)?;
+            self.need_calm(cedant)?;
         }
         match treaty.kind {
             TreatyKind::QuotaShare { .. } => {
-            self.need_calm(cedant)?;
                 let others = &self.pools[cedant].quota_shares;
                 let terms = |treaty: usize| (self.treaties[treaty].start_day, self.treaties[treaty].end_day);
                 for (from, to) in others.iter().map(|(other, _)| terms(*other)) {
@@ -338,10 +341,10 @@ impl Model {
         self.accrue(cedant);
         self.accrue(reinsurer);
         take(&mut self.pools[cedant].surplus, amount, "the surplus is too small")?;
+        self.need_calm(cedant)?;
         self.need_solvent(cedant)?;
         self.pools[reinsurer].surplus += amount;
         self.pools[reinsurer].in_use = true;
-        self.need_calm(cedant)?;
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::constants::{DAY, MAX_QUOTA_SHARES, TREATY_CALL_WINDOW};
 use crate::error::BackstopError;
 use crate::math::rounding::{Rounding, mul_div};
 use crate::state::ledger::{credit, debit, fits};
-use crate::state::{ByTranche, Crisis, LossByLayer, Pool, Tranche};
+use crate::state::{ByTranche, Crisis, LossByLayer, NotedTreaty, Pool, Tranche};
 use anchor_lang::prelude::*;
 
 /// The crisis of a pool. Between crises all of it is zero but the number.
@@ -395,6 +395,21 @@ impl Pool {
         // What restoring a limit cost does not come any more.
         self.write_off(crisis, crisis.beyond_holders())?;
         Ok(receipt)
+    }
+
+    /// Writes off what treaties still owe an incident that is closed, of a closed crisis: nobody can call them for it any
+    /// more, so it is owed no longer, and who bore the loss waits for it no longer.
+    pub fn let_go_of_debt(&mut self, crisis: &mut Crisis, noted: &[NotedTreaty], now: i64) -> Result<()> {
+        for NotedTreaty { treaty, owed, paid, .. } in noted {
+            let unpaid = owed.saturating_sub(*paid);
+            if unpaid > 0 {
+                self.owe_less(treaty, unpaid);
+                crisis.owed = crisis.owed.saturating_sub(unpaid);
+            }
+        }
+        // From the last deadline on nothing of the rest is the holders'.
+        let can_come = if now < crisis.until { crisis.beyond_holders() } else { crisis.owed };
+        self.write_off(crisis, can_come)
     }
 
     /// Brings what a closed crisis has noted for the layers down to what can still come: the surplus's part first, then the

@@ -309,6 +309,16 @@ impl Pool {
         Ok(more)
     }
 
+    /// Takes what can no longer be called for off what a treaty owes, if it is still in force. Its limit is used all the same.
+    pub(super) fn owe_less(&mut self, key: &Pubkey, unpaid: u64) {
+        if let Some(share) = self.quota_share_mut(key) {
+            share.owed = share.owed.saturating_sub(unpaid);
+        }
+        if let Some(layer) = self.layers.iter_mut().find(|layer| layer.treaty == *key) {
+            layer.owed = layer.owed.saturating_sub(unpaid);
+        }
+    }
+
     /// Notes that a treaty paid of what it owes, and what of a layer's limit was restored: for later events only, so
     /// not before an open crisis ends.
     pub(crate) fn note_payment(&mut self, key: &Pubkey, paid: u64, restored: u64) -> Result<()> {
@@ -513,8 +523,8 @@ impl Pool {
     }
 
     /// Whether a treaty's limit can no longer be needed: no alert of the cedant is more than breaching, it is in no crisis,
-    /// its longest ring no longer reaches back to the treaty's last day, and nothing is owed. What a reinsurer could not
-    /// pay for a year is owed no longer.
+    /// its longest ring no longer reaches back to the treaty's last day, and nothing is owed: what was not called
+    /// for by its incident's deadline is not, once that is closed, nor a year after the ring's end if nobody can close it.
     ///
     /// What is only breaching then can come to prove an event of after the term, and none of within: that would be older
     /// than the ring. Nor may accrual stand since the term ran: what stands is still to be ceded.
