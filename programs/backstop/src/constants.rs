@@ -209,9 +209,6 @@ pub const MAX_REINSTATEMENTS: u8 = 4;
 pub const MAX_REINSTATEMENT_PREMIUM_BPS: u16 = 20_000;
 /// A crisis waits this long for its treaties, from when the last of its incidents is final; a later call still pays.
 pub const TREATY_CALL_WINDOW: i64 = 2 * DAY;
-/// A crisis waits this long for alerts that began before the last of its incidents is final and are only breaching: an alert
-/// that neither ends nor is met shall not hold everybody's exit for ever.
-pub const EARLY_ALERT_WINDOW: i64 = 30 * DAY;
 /// Covers of an incident can be paid this long after it was proven; then what is left goes to the surplus.
 pub const SETTLEMENT_WINDOW: i64 = 365 * DAY;
 /// An announced cession of surplus is good for this long once its notice is over.

@@ -592,7 +592,7 @@ pub struct CoverSettled {
     pub state: CoverState,
 }
 
-/// An incident was closed.
+/// An incident was closed. What its treaties had come to owe it and had not paid is owed no longer.
 #[event]
 pub struct IncidentClosed {
     /// The pool.

@@ -179,6 +179,7 @@ impl<'a> Program<'a> {
         let mut dice = dice;
         let [surplus, junior, junior_exiting, senior, senior_exiting] = world.layers;
         let mut pool = pool_with(surplus, junior, senior);
+        pool.ring_days = world.ring_days as u16;
         for (book, exiting) in pool.tranches.iter_mut().zip([junior_exiting, senior_exiting]) {
             (book.exiting, book.units) = (exiting, exiting * 1_000);
             pool.cash += exiting;
@@ -330,12 +331,19 @@ impl Play for Program<'_> {
         self.compare(at);
     }
 
+    fn meet(&mut self, product: usize, at: i64) {
+        Play::meet(&mut self.rule, product, at);
+        let Insured { product, evidence, .. } = &mut self.insured[product];
+        let from = core::mem::replace(&mut evidence.level, AlertLevel::Due);
+        self.pool.move_alert(product.alert(evidence.number), from, AlertLevel::Due, time(at)).unwrap();
+        self.compare(at);
+    }
+
     fn clear(&mut self, product: usize, at: i64) {
         Play::clear(&mut self.rule, product, at);
         let Insured { product, evidence, .. } = &mut self.insured[product];
-        evidence.level = AlertLevel::None;
-        let alert = product.alert(evidence.number);
-        self.pool.move_alert(alert, AlertLevel::Breaching, AlertLevel::None, time(at)).unwrap();
+        let from = core::mem::replace(&mut evidence.level, AlertLevel::None);
+        self.pool.move_alert(product.alert(evidence.number), from, AlertLevel::None, time(at)).unwrap();
         self.compare(at);
     }
 

@@ -274,10 +274,10 @@ fn crisis(model: &Model, index: usize, pool: &Pool, check: &mut Check) {
     check.same("given to the incidents", index, members().map(|incident| incident.reserve).sum(), N::from(kept.given));
     check.same("given by layers", index, crisis.taken, kept.taken.map(N::from));
     check.same(
-        "last final, last early alert",
+        "last final, last early alert, ring",
         index,
-        (crisis.final_at, crisis.early_to),
-        (kept.final_at, kept.early_to),
+        (crisis.final_at, crisis.early_to, crisis.ring_days),
+        (kept.final_at, kept.early_to, u32::from(kept.ring_days)),
     );
     let unfinal = members().filter(|incident| incident.state == IncidentState::Growing).count();
     let uncalled = members().flat_map(|incident| &incident.noted).filter(|noted| noted.pending).count();

@@ -47,7 +47,7 @@ zero_copy_pages! { read_in_place by part;
     EarnedMark { at, earned }
     CrisisBook {
         gross, growth, given, recovered, final_at, owed_at, early_to, owed, taken, number, incidents, unfinal, uncalled,
-        early, padding, limits,
+        early, ring_days, padding, limits,
     }
     InwardTreaty { treaty, cedant, limit }
     StartBucket { sum_insured, premium, rate_q32, due_low, due_high }

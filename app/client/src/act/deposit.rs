@@ -103,7 +103,7 @@ impl Deposit {
         let cedants = books.cedants();
         let mut inward = InwardRisk::default();
         for (treaty, cedant) in books.inward.iter().zip(&cedants) {
-            inward.add(treaty, &account::fetch::<Pool>(cluster, cedant)?).map_err(refused)?;
+            inward.add(treaty, &account::fetch::<Pool>(cluster, cedant)?, now).map_err(refused)?;
         }
         books.require_small(&inward).map_err(refused)?;
         // A deposit that the books refuse is not tried with a price that nobody has agreed to.

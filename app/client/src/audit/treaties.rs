@@ -134,8 +134,7 @@ fn owes(place: &Place, checks: &mut Checks, subject: Subject, key: &Pubkey, trea
     let noted = incidents.flat_map(|incident| &incident.treaties).filter(|noted| noted.treaty == *key);
     let owed = sum(noted.map(|noted| noted.owed.saturating_sub(noted.paid)));
     let (_, booked) = place.pool.limit_and_owed(key).unwrap_or_default();
-    // What is owed for an incident that is closed is owed on, until the treaty is over.
-    checks.at_least(Rule::Cedant, subject, "owed to incidents", owed, booked.into());
+    checks.same(Rule::Cedant, subject, "owed to incidents", owed, booked.into());
     let asked_for = asked_for(place.pool, key).unwrap_or(u64::MAX);
     checks.at_most(Rule::Cedant, subject, "limit left and owed", treaty.limit, asked_for);
 }
@@ -157,10 +156,11 @@ fn reinsurer(place: &Place, checks: &mut Checks) {
             continue;
         };
         checks.same(rule, subject, "cedant", treaty.cedant, inward.cedant);
-        checks.same(rule, subject, "limit left and owed", asked_for, inward.limit);
+        // What was never called for is owed no longer, but stood behind until the treaty ends.
+        checks.at_most(rule, subject, "limit left and owed", inward.limit, asked_for);
     }
     let booked = sum(place.pool.inward.iter().map(|inward| inward.limit));
-    checks.same(rule, subject, "open limits", limits, booked);
+    checks.at_least(rule, subject, "open limits", limits, booked);
     if !treaties.is_empty() {
         checks.figure(rule, ["open limits", "of the treaties"], shown(booked), shown(limits));
     }

@@ -480,7 +480,8 @@ impl Planner<'_> {
     fn inward_risk(&self, books: &Pool, cedants: &[Pubkey]) -> InwardRisk {
         let mut risk = InwardRisk::default();
         for (treaty, cedant) in books.inward.iter().zip(cedants) {
-            let known = self.chain.pools.get(cedant).is_some_and(|view| risk.add(treaty, &view.books).is_ok());
+            let known =
+                self.chain.pools.get(cedant).is_some_and(|view| risk.add(treaty, &view.books, self.chain.now).is_ok());
             if !known {
                 // One that cannot be found may owe anything.
                 return InwardRisk { amount: u64::MAX, owes: false, level: AlertLevel::Due };

@@ -382,7 +382,8 @@ impl Incident {
     }
 
     /// Moves what is left of the reserve and of the premium set aside to the surplus, once every cover is paid in full or
-    /// the deadline is over; with the last incident of a crisis what is left of that. The account is closed with it.
+    /// the deadline is over; with the last incident of a crisis what is left of that. The account is closed with it, and with
+    /// that what treaties have not paid is owed no longer.
     ///
     /// `crisis` is the incident's, unless nothing was due. Errors: `WrongParent`, `IncidentInUse`.
     pub fn wind_up(
@@ -401,6 +402,7 @@ impl Incident {
         pool.release_premium_refunds(left.refunds)?;
         if let Some(crisis) = crisis {
             crisis.incidents = crisis.incidents.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
+            pool.let_go_of_debt(crisis, &self.treaties, now)?;
             if crisis.incidents == 0 {
                 left.bucket = pool.release_bucket(crisis)?;
             }

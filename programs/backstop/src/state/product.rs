@@ -85,7 +85,7 @@ pub struct ProductTerms {
     pub min_term_days: u16,
     /// Longest protection, in days.
     pub max_term_days: u16,
-    /// Most that is sold in a UTC day, as a part of capacity in basis points.
+    /// Most that is sold at once, as a part of capacity in basis points; what was sold makes room again at that rate a day.
     pub daily_bps: u16,
     /// Unused.
     pub padding: [u8; 6],
@@ -494,10 +494,14 @@ impl Product {
 
     /// What of `sold_of_late` still counts where a day's sales are `daily`, in asset units, rounded up: nothing a day after
     /// the last sale, whatever became of the capacity.
+    ///
+    /// All of it, also where it is more than a day's sales of a capacity that has become less: a capacity that falls and
+    /// comes back would sell anew what was sold already.
     fn still_sold(&self, daily: u64, now: i64) -> Result<u64> {
         let elapsed = seconds_between(self.sold_at, now).min(SECONDS_PER_DAY);
-        let forgotten = fits(mul_div(daily, elapsed, SECONDS_PER_DAY, Rounding::Down))?;
-        Ok(self.sold_of_late.min(daily).saturating_sub(forgotten))
+        let a_day = daily.max(self.sold_of_late);
+        let forgotten = fits(mul_div(a_day, elapsed, SECONDS_PER_DAY, Rounding::Down))?;
+        Ok(self.sold_of_late.saturating_sub(forgotten))
     }
 
     /// What of a capacity the product may sell now, in asset units: no more at once than a day's sales, and what was sold

@@ -206,18 +206,21 @@ impl Treaty {
 
     /// Puts the treaty in force, after its notice and before its term: the cedant pays a layer's premium and stays
     /// solvent, the reinsurer earns it from now to the end of the term and is solvent for the limit. Not while an exit
-    /// past its day is unfilled in either pool, nor while the cedant is in alert. The renewal of a quota share on terms no
+    /// past its day is unfilled in either pool, nor while alerts hold the cedant, one of them is due, or a crisis is open. What
+    /// is small and breaching is no matter of the reinsurer's: it shows before the term begins. The renewal of a quota share on terms no
     /// worse costs those who leave the cedant nothing: it does not wait for them.
     pub fn accept(&mut self, key: Pubkey, cedant: &mut Pool, reinsurer: &mut Pool, now: i64) -> Result<Acceptance> {
         self.require_state(TreatyState::Announced)?;
         ensure!(now >= self.notice_until, BackstopError::NoticeNotOver);
         ensure!(now < self.start(), BackstopError::WrongTreatyState);
-        cedant.require_no_alert()?;
+        cedant.require_calm()?;
         if !cedant.renews(self) {
             cedant.require_no_exits_waiting(now)?;
         }
         reinsurer.require_no_exits_waiting(now)?;
         self.premium = self.bind_cedant(key, cedant, now)?;
+        // What was small is small without the premium, too.
+        cedant.require_calm()?;
         self.rate_q32 = self.bind_reinsurer(key, reinsurer, self.premium, now)?;
         self.state = TreatyState::Active;
         Ok(Acceptance { premium: self.premium, rate_q32: self.rate_q32 })
@@ -287,7 +290,7 @@ impl Treaty {
         self.require_state(TreatyState::Active)?;
         let end_day = day_of(now.saturating_add(COMMUTATION_NOTICE)).saturating_add(1);
         ensure!(now >= self.start() && end_day < self.end_day, BackstopError::WrongTreatyState);
-        cedant.require_no_alert()?;
+        cedant.require_calm()?;
         let returned = reinsurer.return_premium(self.rate_q32, end_day, self.end_day)?;
         cedant.receive_surplus(returned)?;
         self.end_day = end_day;

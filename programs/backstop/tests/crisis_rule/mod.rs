@@ -9,12 +9,35 @@ use std::collections::BTreeMap;
 
 /// Hours that a crisis waits for its treaties.
 pub const TREATY_HOURS: i64 = 48;
-/// Hours that it waits for alerts that began before its last incident was final.
-const EARLY_HOURS: i64 = 30 * 24;
 
-/// Hours from when the last incident is final to when nothing is waited for but calls.
-fn early_wait(alerts_are_over: bool) -> i64 {
-    if alerts_are_over { 0 } else { EARLY_HOURS }
+/// What of the alerts has a part in when a crisis is over.
+#[derive(Clone, Debug, Default)]
+pub struct Due {
+    /// Products whose evidence is met, of which nobody knows yet whether it fires.
+    products: Vec<usize>,
+    /// When the first of them was.
+    since: i64,
+}
+
+impl Due {
+    fn meet(&mut self, product: usize, at: i64) {
+        if self.products.is_empty() {
+            self.since = at;
+        }
+        self.products.push(product);
+    }
+
+    fn end(&mut self, product: usize) {
+        self.products.retain(|due| *due != product);
+    }
+}
+
+/// Whether nothing is waited for but calls: all is final, and the alerts that began before that are over, or had as long as
+/// the ring reaches back, and none was met by then.
+fn is_ripe(world: &World, at: i64, final_at: i64, early: bool, due: &Due) -> bool {
+    let until = final_at + TREATY_HOURS.max(world.ring_days * 24);
+    let met_in_time = !due.products.is_empty() && due.since < until;
+    at >= final_at && (!early || at >= until && !met_in_time)
 }
 
 /// Random numbers that a seed gives: SplitMix64.
@@ -48,6 +71,8 @@ impl Dice {
 pub enum Happening {
     /// Its alert begins.
     Alert(usize),
+    /// Its evidence is met: a challenge later it fires, unless it comes to nothing.
+    Meet(usize),
     /// Its alert ends without an event.
     Clear(usize),
     /// Its evidence has fired: a first severity, the most that it can become, and when it is final.
@@ -69,6 +94,8 @@ pub struct World {
     pub tower: Vec<(u64, u64)>,
     /// Sums insured of each product: in force, and waiting.
     pub products: Vec<(u64, u64)>,
+    /// Days that the evidence reaches back.
+    pub ring_days: i64,
     pub happenings: Vec<(i64, Happening)>,
 }
 
@@ -89,7 +116,13 @@ impl World {
         for (product, _) in products.iter().enumerate() {
             let mut t = if dice.one_in(2) { 0 } else { dice.from(0, 60) as i64 };
             happenings.push((t, Happening::Alert(product)));
-            t += dice.from(1, 15) as i64;
+            // Most come to something soon; some wobble for days.
+            let most = if dice.one_in(3) { 150 } else { 15 };
+            t += dice.from(1, most) as i64;
+            if dice.one_in(2) {
+                happenings.push((t, Happening::Meet(product)));
+                t += dice.from(1, 12) as i64;
+            }
             if dice.one_in(3) {
                 happenings.push((t, Happening::Clear(product)));
                 t += dice.from(1, 30) as i64;
@@ -130,7 +163,8 @@ impl World {
             (attachment, limit)
         });
         let tower = tower.collect();
-        Self { layers, quota_share, tower, products, happenings }
+        let ring_days = dice.from(0, 4) as i64;
+        Self { layers, quota_share, tower, products, ring_days, happenings }
     }
 
     /// What a gross loss asks of the treaties, before their limits: the quota share first.
@@ -173,18 +207,19 @@ pub fn outcome(world: &World) -> (BTreeMap<usize, Paid>, u64) {
     let mut paid = BTreeMap::new();
     let (mut crisis, mut number): (Option<Crisis>, u32) = (None, 0);
     let mut alerts: Vec<usize> = Vec::new();
+    let mut due = Due::default();
     let last = world.happenings.iter().map(|(at, _)| *at).max().unwrap_or(0) + 1_000;
     let end = [(last, Happening::Gift(0))];
     let close = |crisis: &mut Option<Crisis>,
+                 due: &Due,
                  at: i64,
                  number: u32,
                  severity: &BTreeMap<usize, u64>,
                  capital: &mut u64,
                  limits: &mut Vec<u64>,
                  paid: &mut BTreeMap<usize, Paid>| {
-        let Some(open) = crisis.take_if(|crisis| at >= crisis.final_at + early_wait(crisis.early.is_empty())) else {
-            return;
-        };
+        let ripe = |crisis: &mut Crisis| is_ripe(world, at, crisis.final_at, !crisis.early.is_empty(), due);
+        let Some(open) = crisis.take_if(ripe) else { return };
         let gross: Vec<u64> = open.members.iter().map(|p| part_up(world.products[*p].0, severity[p])).collect();
         let all: u64 = gross.iter().sum();
         let mut recovered = 0;
@@ -203,7 +238,7 @@ pub fn outcome(world: &World) -> (BTreeMap<usize, Paid>, u64) {
         }
     };
     for (at, happening) in world.happenings.iter().chain(&end) {
-        close(&mut crisis, *at, number, &severity, &mut capital, &mut limits, &mut paid);
+        close(&mut crisis, &due, *at, number, &severity, &mut capital, &mut limits, &mut paid);
         match *happening {
             Happening::Alert(product) => {
                 alerts.push(product);
@@ -211,13 +246,16 @@ pub fn outcome(world: &World) -> (BTreeMap<usize, Paid>, u64) {
                     open.early.push(product);
                 }
             }
+            Happening::Meet(product) => due.meet(product, *at),
             Happening::Clear(product) => {
+                due.end(product);
                 alerts.retain(|alert| *alert != product);
                 if let Some(open) = &mut crisis {
                     open.early.retain(|alert| *alert != product);
                 }
             }
             Happening::Fire { product, severity: first, final_at, .. } => {
+                due.end(product);
                 alerts.retain(|alert| *alert != product);
                 severity.insert(product, first);
                 if crisis.is_none() {
@@ -233,7 +271,7 @@ pub fn outcome(world: &World) -> (BTreeMap<usize, Paid>, u64) {
             }
             Happening::Gift(amount) => capital += amount,
         }
-        close(&mut crisis, *at, number, &severity, &mut capital, &mut limits, &mut paid);
+        close(&mut crisis, &due, *at, number, &severity, &mut capital, &mut limits, &mut paid);
     }
     (paid, capital)
 }
@@ -284,6 +322,7 @@ pub struct Books<'a> {
     pub exposures: Vec<u64>,
     pub alert_seq: u64,
     pub alerts: BTreeMap<usize, u64>,
+    pub due: Due,
     pub incidents: BTreeMap<usize, Incident>,
     pub crises: Vec<Crisis>,
     /// Whether one is open: the last of `crises`.
@@ -302,6 +341,7 @@ impl<'a> Books<'a> {
             exposures: world.products.iter().map(|(sums, waiting)| sums + waiting).collect(),
             alert_seq: 0,
             alerts: BTreeMap::new(),
+            due: Due::default(),
             incidents: BTreeMap::new(),
             crises: Vec::new(),
             open: false,
@@ -327,7 +367,8 @@ impl<'a> Books<'a> {
     }
 
     fn ripe(&self, at: i64) -> bool {
-        self.crises.last().is_some_and(|crisis| self.open && at >= crisis.final_at + early_wait(crisis.early == 0))
+        let ripe = |crisis: &Crisis| is_ripe(self.world, at, crisis.final_at, crisis.early > 0, &self.due);
+        self.open && self.crises.last().is_some_and(ripe)
     }
 
     /// The ratio of an open crisis as two numbers.
@@ -350,6 +391,7 @@ impl<'a> Books<'a> {
     }
 
     pub fn clear(&mut self, product: usize) -> u64 {
+        self.due.end(product);
         let number = self.alerts.remove(&product).unwrap();
         if let Some(crisis) = self.current()
             && number <= crisis.early_to
@@ -525,6 +567,7 @@ pub struct Calling {
 /// What a history is played on: the rule, or the program's own books beside it.
 pub trait Play {
     fn alert(&mut self, product: usize, at: i64);
+    fn meet(&mut self, product: usize, at: i64);
     fn clear(&mut self, product: usize, at: i64);
     /// `false` if the crisis before must be closed first.
     fn open(&mut self, product: usize, severity: u64, most: u64, final_at: i64, at: i64) -> bool;
@@ -536,6 +579,11 @@ pub trait Play {
 impl Play for Books<'_> {
     fn alert(&mut self, product: usize, at: i64) {
         Books::alert(self, product, at);
+        self.watch();
+    }
+
+    fn meet(&mut self, product: usize, at: i64) {
+        self.due.meet(product, at);
         self.watch();
     }
 
@@ -604,6 +652,7 @@ pub fn play(world: &World, play: &mut impl Play, dice: &mut Dice, calling: Calli
         before = *at;
         match *happening {
             Happening::Alert(product) => play.alert(product, *at),
+            Happening::Meet(product) => play.meet(product, *at),
             Happening::Clear(product) => play.clear(product, *at),
             Happening::Fire { product, severity: first, most, final_at } => {
                 severity.insert(product, first);

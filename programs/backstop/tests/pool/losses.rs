@@ -304,47 +304,35 @@ fn treaties_have_two_days_to_be_called_from_when_they_came_to_owe() {
 }
 
 #[test]
-fn a_breaching_alert_holds_a_crisis_for_thirty_days_and_one_that_is_due_until_its_incident_is_opened() {
-    let mut pool = pool_with(0, 1_000, 0);
-    pool.add_exposure(1, 400).unwrap();
-    let alert = |number| Alert { group: 1, number, exposure: 400 };
-    let number = pool.move_alert(alert(0), AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
-    let mut pool = crisis(pool);
-    pool.book_final(100).unwrap();
-    let last = NOW + 36_000;
-    assert_eq!(pool.crisis.early, 1);
-    assert!(!pool.crisis_is_ripe(last + 30 * DAY - 1) && pool.crisis_is_ripe(last + 30 * DAY));
-    pool.move_alert(alert(number), AlertLevel::Breaching, AlertLevel::Due, last).unwrap();
-    assert!(!pool.crisis_is_ripe(last + 300 * DAY), "anybody can open its incident");
-    let mut ended = pool;
-    ended.move_alert(alert(number), AlertLevel::Due, AlertLevel::None, last + DAY).unwrap();
-    assert!(!ended.crisis_is_ripe(last - 1) && ended.crisis_is_ripe(last + DAY));
-}
-
-#[test]
-fn a_small_breaching_alert_holds_a_crisis_for_as_long_as_its_evidence_can_concern_it() {
+fn a_breaching_alert_holds_a_crisis_for_as_long_as_its_evidence_can_concern_it() {
     let alert = |number, exposure| Alert { group: 1, number, exposure };
-    for (exposure, days) in [(5, 11), (6, 30)] {
+    // However much it is: a ring of eleven days; of one, but treaties have two.
+    for (exposure, ring_days, days) in [(5, 11, 11), (400, 11, 11), (400, 1, 2)] {
         let mut pool = pool_with(0, 1_000, 0);
-        pool.ring_days = 11;
+        pool.ring_days = ring_days;
         pool.add_exposure(1, exposure).unwrap();
         pool.move_alert(alert(0, exposure), AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
         let mut pool = crisis(pool);
         pool.book_final(100).unwrap();
-        let last = NOW + 36_000;
-        // Half a percent of what there was before anything was lent: whoever funds first changes nothing.
-        for mut pool in [pool, {
-            pool.give(500, 0).unwrap();
+        assert_eq!((pool.crisis.early, pool.crisis.ring_days), (1, ring_days));
+        let until = NOW + 36_000 + days * DAY;
+        // A condition that comes meanwhile has a longer ring; nothing is insured on it before the crisis is closed.
+        pool.ring_days = 29;
+        assert!(!pool.crisis_is_ripe(until - 1) && pool.crisis_is_ripe(until));
+        let met = |at| {
+            let mut pool = pool;
+            pool.move_alert(alert(1, exposure), AlertLevel::Breaching, AlertLevel::Due, at).unwrap();
             pool
-        }] {
-            assert!(!pool.crisis_is_ripe(last + days * DAY - 1) && pool.crisis_is_ripe(last + days * DAY));
-            pool.move_alert(alert(1, exposure), AlertLevel::Breaching, AlertLevel::Due, last).unwrap();
-            assert!(!pool.crisis_is_ripe(last + 300 * DAY), "anybody can open its incident");
-        }
-        // A shorter ring: treaties have their two days all the same.
-        pool.ring_days = 1;
-        let least = if exposure == 5 { 2 } else { 30 };
-        assert!(!pool.crisis_is_ripe(last + least * DAY - 1) && pool.crisis_is_ripe(last + least * DAY));
+        };
+        let in_time = met(until - 1);
+        assert!(!in_time.crisis_is_ripe(until + 300 * DAY), "anybody can open its incident");
+        let mut ended = in_time;
+        ended.move_alert(alert(1, exposure), AlertLevel::Due, AlertLevel::None, until + DAY).unwrap();
+        assert!(!ended.crisis_is_ripe(NOW + 36_000 - 1) && ended.crisis_is_ripe(until + DAY));
+        // Met in the second in which the wait is over it opens no door that anybody can be first through.
+        let mut late = met(until);
+        assert!(late.crisis_is_ripe(until) && late.crisis_is_due(until));
+        refused(late.join_crisis(1, until, until), CrisisNotClosed);
     }
 }
 

@@ -265,10 +265,26 @@ fn a_product_sells_a_part_of_its_capacity_a_day() {
     assert_eq!((product.sold_at, product.sold_of_late), (NOW + DAY / 2, 1_600_000));
     // Half of what the rest of the day brings back: 1,600,000 - 500,000 count.
     assert_eq!(product.left_now(8_000_000, NOW + 3 * DAY / 4).unwrap(), 900_000);
-    // In a smaller capacity no more counts than a day's sales of it, so that a day later all of them are free.
-    assert_eq!(product.left_now(800_000, NOW + DAY / 2).unwrap(), 0);
-    assert_eq!(product.left_now(800_000, NOW + 3 * DAY / 4).unwrap(), 50_000);
-    assert_eq!(product.left_now(800_000, NOW + 3 * DAY / 2).unwrap(), 200_000);
+    // In a smaller capacity, which sells 200,000 a day, all of it is forgotten within a day: of 1,600,000 100,000 count
+    // after fifteen sixteenths of it.
+    let smaller = |second: i64| product.left_now(800_000, NOW + DAY / 2 + second).unwrap();
+    assert_eq!([0, 43_200, 75_600, 81_000, 86_400].map(smaller), [0, 0, 0, 100_000, 200_000]);
+}
+
+#[test]
+fn a_capacity_that_falls_for_a_moment_makes_no_room() {
+    let (mut pool, mut product, trigger) = market();
+    product.terms.daily_bps = 2_500;
+    let of = |sum_insured| CoverRequest { sum_insured, term_days: 7 };
+    sell(&mut product, &mut pool, &trigger, of(2_000_000), NOW).unwrap();
+    // Much of the capital asks to leave: of 2,400,000 600,000 would be sold a day. A small sale then cut what was sold of
+    // late down to that, and when the capital stayed after all 1,400,000 could be bought again.
+    let now = NOW + 600;
+    let group_cap_bps = core::mem::replace(&mut pool.terms.group_cap_bps, 2_400);
+    assert_eq!(product.capacity(&pool).unwrap(), 2_400_000);
+    refused(sell(&mut product, &mut pool, &trigger, of(1_000), now), SoldOutToday);
+    pool.terms.group_cap_bps = group_cap_bps;
+    assert_eq!(product.left_now(8_000_000, now).unwrap(), 13_888);
 }
 
 /// A product that is sold a week of 1,000,000 for 768, which begins in three days: twelve days of room with the ring.

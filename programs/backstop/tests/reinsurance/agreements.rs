@@ -83,7 +83,12 @@ fn acceptance_is_refused_out_of_its_time_in_alert_and_without_the_money() {
     assert!(accept(|_, _, _| {}, NOW).is_ok());
     refused(accept(|treaty, _, _| treaty.notice_until += 1, NOW), NoticeNotOver);
     refused(accept(|_, _, _| {}, NOW + 11 * DAY), WrongTreatyState);
-    refused(accept(|_, cedant, _| cedant.alerts = 1, NOW), PoolInAlert);
+    refused(accept(|_, cedant, _| (cedant.alerts, cedant.alerts_since) = (1, NOW), NOW), PoolInAlert);
+    refused(accept(|_, cedant, _| (cedant.alerts, cedant.alerts_due) = (1, 1), NOW), PoolInAlert);
+    refused(accept(|_, cedant, _| cedant.crisis.incidents = 1, NOW), PoolInCrisis);
+    // Small without the premium, too: 10,900 are left of 11,000.
+    assert!(accept(|_, cedant, _| (cedant.alerts, cedant.alert_exposure) = (1, 54), NOW).is_ok());
+    refused(accept(|_, cedant, _| (cedant.alerts, cedant.alert_exposure) = (1, 55), NOW), PoolInAlert);
     refused(accept(|_, cedant, _| cedant.oldest_exit_day = TODAY - 1, NOW), ExitsWaiting);
     refused(accept(|_, _, reinsurer| reinsurer.oldest_exit_day = TODAY - 1, NOW), ExitsWaiting);
     refused(accept(|_, cedant, _| cedant.surplus = 99, NOW), SurplusTooSmall);
@@ -118,7 +123,8 @@ fn whoever_waits_to_leave_the_cedant_does_not_stop_a_renewal_on_terms_no_worse()
     refused(accept(899, |cedant, _| cedant.oldest_exit_day = TODAY - 1), ExitsWaiting);
     // The reinsurer's capital is bound by it: who waits to leave there is paid first.
     refused(accept(900, |_, reinsurer| reinsurer.oldest_exit_day = TODAY - 1), ExitsWaiting);
-    refused(accept(900, |cedant, _| cedant.alerts = 1), PoolInAlert);
+    assert!(accept(900, |cedant, _| (cedant.alerts, cedant.alert_exposure) = (1, 1)).is_ok());
+    refused(accept(900, |cedant, _| (cedant.alerts, cedant.alert_exposure) = (1, 1_000)), PoolInAlert);
 }
 
 #[test]

@@ -354,9 +354,11 @@ fn risk(limit: u64, (in_alert, due): (u64, u32), growth: u64, owed: u64) -> Inwa
     let mut cedant = crate::common::pool();
     (cedant.alerts, cedant.alerts_due, cedant.alert_exposure) = (u32::from(in_alert > 0), due, in_alert);
     cedant.crisis.growth = growth;
-    cedant.quota_shares[0] = QuotaShareInForce { treaty: key(1), owed, ..QuotaShareInForce::default() };
+    // It takes all of a loss, so that figures are easy to see.
+    let share = QuotaShareInForce { treaty: key(1), owed, cession_bps: 10_000, end: NOW + DAY, ..Default::default() };
+    cedant.quota_shares[0] = share;
     let mut risk = InwardRisk::default();
-    risk.add(&InwardTreaty { treaty: key(1), cedant: key(101), limit }, &cedant).unwrap();
+    risk.add(&InwardTreaty { treaty: key(1), cedant: key(101), limit }, &cedant, NOW).unwrap();
     risk
 }
 
@@ -397,13 +399,55 @@ fn small_is_measured_by_the_reinsurer() {
     refused(thin.require_small(&InwardRisk { amount: 76, ..less }), TreatyOwes);
     // Of several treaties it is the sum.
     let mut both = risk(100, (60, 0), 0, 0);
-    both.add(&InwardTreaty { treaty: key(2), cedant: key(101), limit: 40 }, &{
-        let mut cedant = crate::common::pool();
-        cedant.alert_exposure = 60;
-        cedant
-    })
+    both.add(
+        &InwardTreaty { treaty: key(2), cedant: key(101), limit: 40 },
+        &{
+            let mut cedant = crate::common::pool();
+            cedant.alert_exposure = 60;
+            cedant.layers[0] = LayerInForce { treaty: key(2), end: NOW + DAY, ..Default::default() };
+            cedant
+        },
+        NOW,
+    )
     .unwrap();
     assert_eq!(both.amount, 100);
+}
+
+#[test]
+fn what_a_treatys_terms_leave_to_the_cedant_holds_no_reinsurer() {
+    let (start, end) = (NOW, NOW + 30 * DAY);
+    let mut cedant = crate::common::pool();
+    cedant.ring_days = 6;
+    (cedant.alerts, cedant.alert_exposure) = (1, 1_001);
+    cedant.quota_shares[0] =
+        QuotaShareInForce { treaty: key(1), cession_bps: 3_000, start, end, ..QuotaShareInForce::default() };
+    cedant.layers[0] = LayerInForce { treaty: key(2), attachment: 1_000, start, end, ..LayerInForce::default() };
+    let both = |cedant: &Pool, now| {
+        [key(1), key(2)].map(|treaty| {
+            let mut risk = InwardRisk::default();
+            risk.add(&InwardTreaty { treaty, cedant: key(101), limit: 5_000 }, cedant, now).unwrap();
+            risk.amount
+        })
+    };
+    // Three tenths, rounded up; what is above the attachment.
+    assert_eq!(both(&cedant, NOW), [301, 1]);
+    let below = Pool { alert_exposure: 1_000, ..cedant };
+    assert_eq!(both(&below, NOW), [300, 0]);
+    // What shows before the term happened before it.
+    assert_eq!(both(&cedant, start - 1), [0, 0]);
+    // What is only breaching proves nothing of a term that the ring no longer reaches; what is met may be of then.
+    let reach = end + 6 * DAY;
+    assert_eq!((both(&cedant, reach - 1), both(&cedant, reach)), ([301, 1], [0, 0]));
+    assert_eq!(both(&Pool { alerts_due: 1, ..cedant }, reach), [301, 1]);
+    // An incident that can grow has lost something: 900 so far, and 150 at the most, of which 50 are above the attachment.
+    let mut growing = Pool { alerts: 0, alert_exposure: 0, ..cedant };
+    (growing.crisis.gross, growing.crisis.growth) = (900, 150);
+    assert_eq!(both(&growing, reach), [45, 50]);
+    growing.crisis.growth = 0;
+    growing.crisis.gross = 1_050;
+    assert_eq!(both(&growing, NOW), [0, 0], "what it owes was booked with it");
+    growing.layers[0].owed = 50;
+    assert_eq!(both(&growing, start - 1), [0, 50], "what is owed is owed");
 }
 
 #[test]
@@ -416,7 +460,7 @@ fn every_cedant_is_passed_and_nothing_else() {
     let cedant = |number| account(key(number), &crate::common::pool());
     let with = |numbers: &[u8]| {
         let accounts: Vec<AccountInfo> = numbers.iter().map(|number| cedant(*number)).collect();
-        pool.inward_risk(accounts.leak())
+        pool.inward_risk(accounts.leak(), NOW)
     };
     with(&[101, 102]).unwrap();
     refused(with(&[101]), CedantsMissing);

@@ -526,6 +526,11 @@ impl Model {
         need(calm, "alerts hold the pool, one is due, or it is in a crisis")
     }
 
+    /// Refuses to cede, or to begin or cut short a treaty, but beside small alerts that are only breaching.
+    pub fn need_calm(&self, pool: usize) -> Rule {
+        self.need_takes_capital(pool)
+    }
+
     pub(super) fn apply_capital(&mut self, op: &Op) -> Rule {
         match *op {
             Op::Deposit { pool, who, tranche, amount, min_shares, admitted_by } => {

@@ -179,13 +179,13 @@ impl Model {
     /// What it may sell now: a day's sales, less what was sold of late, of which a day's sales are forgotten in a day.
     pub fn left_now(&self, product: usize) -> N {
         let daily = self.capacity(product) * N::from(self.products[product].terms.daily_bps) / BPS;
-        daily - self.still_sold(product, daily)
+        daily.saturating_sub(self.still_sold(product, daily))
     }
 
     fn still_sold(&self, product: usize, daily: N) -> N {
         let (sold, at) = self.products[product].sold_of_late;
         let elapsed = (self.now - at).clamp(0, DAY).unsigned_abs() as N;
-        sold.min(daily).saturating_sub(daily * elapsed / DAY.unsigned_abs() as N)
+        sold.saturating_sub(daily.max(sold) * elapsed / DAY.unsigned_abs() as N)
     }
 
     /// Exposure of the other products of its group.

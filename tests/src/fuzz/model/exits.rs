@@ -1,7 +1,8 @@
 //! Exits: tickets, epochs, the queue.
 
-use super::{Class, DAY, MOST, Model, N, Rule, day, issue, need, start, take, worth};
+use super::{BPS, Class, DAY, MOST, Model, N, Rule, ceil, day, issue, need, start, take, worth};
 use crate::fuzz::op::Who;
+use backstop::state::TreatyKind;
 
 /// A request to leave.
 #[derive(Clone, Debug)]
@@ -249,13 +250,24 @@ impl Model {
         Ok(if held { free } else { free.min(books.bearing().saturating_sub(small)) })
     }
 
-    /// What can fall on the reinsurer by a treaty: what it owes, what is in alert and what the cedant's crisis can grow, and
-    /// at most what it stands behind; and whether any of that is due.
+    /// What can fall on the reinsurer by a treaty: what it owes, and its part of what is in alert and of what the cedant's
+    /// crisis can grow, at most what it stands behind; and whether any of that is due.
     pub fn inward_risk(&self, treaty: usize) -> (N, bool) {
         let treaty = &self.treaties[treaty];
-        let alerts = self.alerts(treaty.cedant);
-        let growth = self.pools[treaty.cedant].crisis.as_ref().map_or(0, |crisis| crisis.growth);
-        let amount = (treaty.owed + alerts.exposure + growth).min(treaty.open_limit());
+        let (cedant, alerts) = (&self.pools[treaty.cedant], self.alerts(treaty.cedant));
+        let growth = cedant.crisis.as_ref().map_or(0, |crisis| crisis.growth);
+        let gross = cedant.crisis.as_ref().filter(|_| growth > 0).map_or(0, |crisis| crisis.gross);
+        // What is only breaching proves nothing of a term that the ring no longer reaches.
+        let reached = alerts.due > 0 || self.now < start(treaty.end_day + cedant.ring_days);
+        let in_alert = if reached { alerts.exposure } else { 0 };
+        let open = match treaty.kind {
+            _ if self.now < start(treaty.start_day) => 0,
+            TreatyKind::QuotaShare { cession_bps, .. } => ceil((in_alert + growth) * N::from(cession_bps), BPS),
+            TreatyKind::ExcessOfLoss { attachment, .. } => {
+                (gross + growth + in_alert).saturating_sub(attachment.into())
+            }
+        };
+        let amount = (treaty.owed + open).min(treaty.open_limit());
         (amount, amount > 0 && (treaty.owed > 0 || growth > 0 || alerts.due > 0))
     }
 

@@ -88,6 +88,8 @@ pub struct Crisis {
     pub limits: Vec<(usize, N)>,
     /// The last alert that holds it open.
     pub early_to: u64,
+    /// Days that its pool's evidence reached back as it began.
+    pub ring_days: u32,
     /// The last deadline of its incidents.
     pub until: i64,
 }
@@ -286,12 +288,11 @@ impl Model {
     /// Whether nothing can change any more what the incidents of the open crisis are due.
     pub fn is_ripe(&self, pool: usize) -> bool {
         let crisis = self.pools[pool].crisis.as_ref();
-        let small = |crisis: &Crisis| {
-            self.alerts(pool).exposure * 200 <= self.pools[pool].bearing() + crisis.taken.iter().sum::<N>()
+        let waited = |crisis: &Crisis| {
+            let until = crisis.final_at + i64::from(crisis.ring_days.max(2)) * DAY;
+            let in_time = self.pools[pool].due_since.is_some_and(|since| since < until);
+            self.now >= until && (self.alerts(pool).due == 0 || !in_time)
         };
-        let wait = |crisis: &Crisis| if small(crisis) { self.pools[pool].ring_days.max(2) } else { 30 };
-        let waited = |crisis: &Crisis| self.now >= crisis.final_at + i64::from(wait(crisis)) * DAY;
-        let waited = |crisis: &Crisis| self.alerts(pool).due == 0 && waited(crisis);
         crisis.is_some_and(|crisis| self.now >= crisis.final_at && (self.early(pool) == 0 || waited(crisis)))
     }
 
@@ -329,7 +330,8 @@ impl Model {
             let books = &mut self.pools[pool];
             if books.crisis.is_none() {
                 books.crises += 1;
-                books.crisis = Some(Crisis { number: books.crises, limits, ..Crisis::default() });
+                let (number, ring_days) = (books.crises, books.ring_days);
+                books.crisis = Some(Crisis { number, limits, ring_days, ..Crisis::default() });
             }
             let open = books.crisis.as_mut().expect("it is open");
             open.growth += most;
@@ -639,8 +641,23 @@ impl Model {
         let incident = entry.incident.as_mut().expect("it is open");
         incident.open = false;
         let (left, refunds, crisis) = (incident.reserve - incident.paid, incident.refunds_left, incident.crisis);
-        let last = self.members(pool, crisis).next().is_none();
+        let unpaid = incident.noted.iter().map(|noted| (noted.treaty, noted.owed - noted.paid)).collect::<Vec<_>>();
+        // Nobody can call for it any more. The treaty may be over since.
+        for (treaty, unpaid) in &unpaid {
+            let treaty = &mut self.treaties[*treaty];
+            let unpaid = treaty.owed.min(*unpaid);
+            treaty.owed -= unpaid;
+            treaty.lapsed += unpaid;
+        }
+        let (last, now) = (self.members(pool, crisis).next().is_none(), self.now);
         let books = &mut self.pools[pool];
+        if let Some(place) = books.closed.iter().position(|closed| closed.number == crisis) {
+            let mut closed = books.closed[place].clone();
+            closed.owed -= unpaid.iter().map(|(_, unpaid)| unpaid).sum::<N>();
+            let can_come = if now < closed.until { closed.beyond_holders() } else { closed.owed };
+            books.write_off(&mut closed, can_come);
+            books.closed[place] = closed;
+        }
         take(&mut books.incident_reserves, left, "books: incident reserves")?;
         take(&mut books.refunds, refunds, "books: premium to be given back")?;
         books.surplus += left + refunds;

@@ -39,6 +39,8 @@ pub struct Treaty {
     pub later: N,
     /// Owed and not paid.
     pub owed: N,
+    /// What was owed to incidents that are closed: used up, and stood behind until the treaty ends.
+    pub lapsed: N,
 }
 
 impl Treaty {
@@ -52,7 +54,7 @@ impl Treaty {
 
     /// What the reinsurer must hold capital for.
     pub fn open_limit(&self) -> N {
-        self.limit_left + self.later + self.owed
+        self.limit_left + self.later + self.owed + self.lapsed
     }
 
     /// What it takes of a gross loss, of which quota shares take `ceded`, before what is left of its limit.
@@ -127,6 +129,7 @@ impl Model {
             rate: 0,
             restored: 0,
             later: 0,
+            lapsed: 0,
             owed: 0,
         });
         Ok(())
@@ -139,7 +142,7 @@ impl Model {
         need(!treaty.active, "it is in force")?;
         need(now >= treaty.notice_until, "the notice is not over")?;
         need(now < start(start_day), "its term has begun")?;
-        self.need_no_alert(cedant)?;
+        self.need_calm(cedant)?;
         // The renewal of a quota share on terms no worse does not wait for those who leave the cedant.
         let renews = treaty.quota_share().is_some_and(|(cession, commission)| {
             self.pools[cedant].quota_shares.iter().map(|(other, _)| &self.treaties[*other]).any(|other| {
@@ -163,6 +166,7 @@ impl Model {
             take(&mut self.pools[cedant].surplus, premium, "the surplus is too small")?;
             self.treaties[index].rate = self.pools[reinsurer].stream(premium, now, end_day, None);
             self.need_solvent(cedant)?;
+            self.need_calm(cedant)?;
         }
         match treaty.kind {
             TreatyKind::QuotaShare { .. } => {
@@ -303,7 +307,7 @@ impl Model {
         let last = day(self.now) + 4;
         need(active, "it is not in force")?;
         need(self.now >= start(start_day) && last < end_day, "it is not within its term")?;
-        self.need_no_alert(cedant)?;
+        self.need_calm(cedant)?;
         self.accrue(cedant);
         self.accrue(reinsurer);
         let books = &mut self.pools[reinsurer];
@@ -332,11 +336,12 @@ impl Model {
         let now = self.now;
         let Cession { reinsurer, amount, from } = self.cessions.remove(&cedant).ok_or("nothing is announced")?;
         need((from..from + 7 * DAY).contains(&now), "it is not good now")?;
-        self.need_no_alert(cedant)?;
+        self.need_calm(cedant)?;
         need(!self.pools[cedant].exits_wait(now), "exits wait")?;
         self.accrue(cedant);
         self.accrue(reinsurer);
         take(&mut self.pools[cedant].surplus, amount, "the surplus is too small")?;
+        self.need_calm(cedant)?;
         self.need_solvent(cedant)?;
         self.pools[reinsurer].surplus += amount;
         self.pools[reinsurer].in_use = true;

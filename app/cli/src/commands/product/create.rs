@@ -186,7 +186,7 @@ pub struct CreateArgs {
     /// Highest sum of all covers, in percent of the pool's own capital.
     #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "80%", help_heading = LIMITS)]
     cap: u16,
-    /// Most that is sold in a UTC day, in percent of capacity.
+    /// Most that is sold at once, and makes room again in a day, in percent of capacity.
     #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "25%", help_heading = LIMITS)]
     daily: u16,
     /// Risk group, 0 to 15: products that fail together.

@@ -46,6 +46,7 @@ pub struct CloseIncident<'info> {
 /// - not while the vault is frozen, for then nobody could be paid: the deadline can be moved;
 /// - what is left (rounding, holders that could not be paid, forfeited NFTs) goes to the surplus, and with the last
 ///   incident of a crisis what is left of that;
+/// - what treaties have not paid for it is owed no longer: without the incident nobody can call them;
 /// - a product has one incident: it stays over, and no second incident can be opened.
 pub(crate) fn handle(ctx: Context<CloseIncident>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;

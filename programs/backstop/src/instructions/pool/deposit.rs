@@ -85,7 +85,7 @@ pub(crate) fn handle<'info>(ctx: Context<'info, Deposit<'info>>, args: DepositAr
     till.require_seen(args.seen)?;
     match till.kind() {
         PoolKind::Cover => no_more(ctx.remaining_accounts)?,
-        PoolKind::Reinsurance => till.require_small(&till.inward_risk(ctx.remaining_accounts)?)?,
+        PoolKind::Reinsurance => till.require_small(&till.inward_risk(ctx.remaining_accounts, now)?)?,
     }
     let shares = till.deposit(args.tranche, args.amount, args.min_shares)?;
     let book = *till.tranche(args.tranche);

@@ -34,7 +34,7 @@ pub(crate) fn handle<'info>(ctx: Context<'info, SettleExitEpoch<'info>>) -> Resu
     let now = now()?;
     let epoch = &mut ctx.accounts.epoch;
     let mut till = Till::open(&ctx.accounts.pool, now)?;
-    let inward = till.inward_risk(ctx.remaining_accounts)?;
+    let inward = till.inward_risk(ctx.remaining_accounts, now)?;
     let payment = till.settle_epoch(epoch, &inward, now)?;
     let sequence = till.number_event();
     till.close()?;

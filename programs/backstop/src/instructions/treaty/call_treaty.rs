@@ -59,7 +59,7 @@ pub struct CallTreaty<'info> {
 ///   the reinsurer until the treaty's end, for seven days at least; it is in proportion to what is restored, not to the
 ///   time left;
 /// - what is received belongs to the incident's crisis, not to the incident; after that is closed, to its holders as far
-///   as they are short and until their deadline, and the rest over time to the pool.
+///   as they are short and until their deadline, and the rest at once to the layers that bore the loss.
 pub(crate) fn handle(ctx: Context<CallTreaty>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;

@@ -32,8 +32,9 @@ pub struct EndTreaty<'info> {
 }
 
 /// Specification:
-/// - anyone, once the cedant is in no alert, its longest ring no longer reaches back to the treaty's last day, and
-///   nothing is owed: neither a loss nor the quota share's premium;
+/// - anyone, once the cedant is in no crisis and no alert of it is more than breaching, its longest ring no longer reaches
+///   back to the treaty's last day, no premium stands since the term, and nothing is owed: neither a loss, for at most a
+///   year, nor the quota share's premium;
 /// - a treaty that was never accepted ends once its term would have begun.
 pub(crate) fn handle(ctx: Context<EndTreaty>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;

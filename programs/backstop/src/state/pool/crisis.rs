@@ -6,11 +6,11 @@
 //! be, it is closed in one step: the layers bear what treaties did not, and what each incident is paid is fixed but for
 //! money that comes late.
 
-use crate::constants::{DAY, EARLY_ALERT_WINDOW, MAX_QUOTA_SHARES, TREATY_CALL_WINDOW};
+use crate::constants::{DAY, MAX_QUOTA_SHARES, TREATY_CALL_WINDOW};
 use crate::error::BackstopError;
 use crate::math::rounding::{Rounding, mul_div};
 use crate::state::ledger::{credit, debit, fits};
-use crate::state::{ByTranche, Crisis, LossByLayer, Pool, Tranche};
+use crate::state::{ByTranche, Crisis, LossByLayer, NotedTreaty, Pool, Tranche};
 use anchor_lang::prelude::*;
 
 /// The crisis of a pool. Between crises all of it is zero but the number.
@@ -45,8 +45,11 @@ pub struct CrisisBook {
     pub uncalled: u32,
     /// Alerts numbered up to `early_to` that have not ended.
     pub early: u32,
+    /// Longest trigger ring of the pool's products as it began, in days: what an alert could prove of the time before it
+    /// was final, it has proven by then.
+    pub ring_days: u16,
     /// Unused.
-    pub padding: [u8; 4],
+    pub padding: [u8; 2],
     /// What the quota shares could come to owe as it began, in asset units, each in its place: what part of the premium of
     /// its products is ceded goes by that, in whatever order their incidents are opened.
     pub limits: [u64; MAX_QUOTA_SHARES],
@@ -115,27 +118,24 @@ impl Pool {
     }
 
     /// Whether nothing can change any more what the incidents of the open crisis are due: they are final, and the
-    /// alerts that began before that have ended, or had 30 days to come to anything, or the time of their evidence if
-    /// they are small. What it still waits for are calls.
+    /// alerts that began before that have ended, or had the time of their evidence to come to anything. What it still
+    /// waits for are calls.
+    ///
+    /// Once it is so it stays so, whatever is shown and whoever calls: an alert that is due is waited for if it was by then,
+    /// and one that is due later begins the next crisis.
     pub fn crisis_is_ripe(&self, now: i64) -> bool {
-        let final_at = self.crisis.final_at;
+        let (final_at, until) = (self.crisis.final_at, self.early_until());
         // One that is due can be ended by anybody, who opens its incident.
-        let waited_for = self.alerts_due == 0 && now >= final_at.saturating_add(self.early_wait());
+        let met_in_time = self.alerts_due > 0 && self.due_since < until;
+        let waited_for = now >= until && !met_in_time;
         self.in_crisis() && now >= final_at && (self.crisis.early == 0 || waited_for)
     }
 
-    /// How long the open crisis waits for alerts that are only breaching: 30 days; for small ones as long as the pool's
-    /// longest ring, and for treaties. By then what they could have proven of the time before the crisis was final is
-    /// proven, or will never be.
-    ///
-    /// Small beside the capital with what it has lent, so that who funds what has no part in it.
-    fn early_wait(&self) -> i64 {
-        let lent = self.crisis.taken.iter().fold(0u64, |sum, taken| sum.saturating_add(*taken));
-        let capital = self.loss_capital().unwrap_or(0).saturating_add(lent);
-        if self.keeps_alerts_small() > capital {
-            return EARLY_ALERT_WINDOW;
-        }
-        TREATY_CALL_WINDOW.max(i64::from(self.ring_days).saturating_mul(DAY))
+    /// Until when the open crisis waits for alerts that are only breaching: as long as the pool's longest ring, and as for
+    /// treaties, from when it is final. What they prove later happened later.
+    fn early_until(&self) -> i64 {
+        let wait = TREATY_CALL_WINDOW.max(i64::from(self.crisis.ring_days).saturating_mul(DAY));
+        self.crisis.final_at.saturating_add(wait)
     }
 
     /// Whether the open crisis is to be closed: it is ripe, every incident's final severity is booked, and its treaties
@@ -182,10 +182,11 @@ impl Pool {
         if !self.in_crisis() && self.stands_since == 0 {
             self.stand(now, now);
         }
-        let (alerts, alert_seq) = (self.alerts, self.alert_seq);
+        let (alerts, alert_seq, ring_days) = (self.alerts, self.alert_seq, self.ring_days);
         let book = &mut self.crisis;
         if book.incidents == 0 {
             book.number = fits(book.number.checked_add(1))?;
+            book.ring_days = ring_days;
             for (limit, quota_share) in book.limits.iter_mut().zip(&self.quota_shares) {
                 *limit = quota_share.limit_left;
             }
@@ -394,6 +395,21 @@ impl Pool {
         // What restoring a limit cost does not come any more.
         self.write_off(crisis, crisis.beyond_holders())?;
         Ok(receipt)
+    }
+
+    /// Writes off what treaties still owe an incident that is closed, of a closed crisis: nobody can call them for it any
+    /// more, so it is owed no longer, and who bore the loss waits for it no longer.
+    pub fn let_go_of_debt(&mut self, crisis: &mut Crisis, noted: &[NotedTreaty], now: i64) -> Result<()> {
+        for NotedTreaty { treaty, owed, paid, .. } in noted {
+            let unpaid = owed.saturating_sub(*paid);
+            if unpaid > 0 {
+                self.owe_less(treaty, unpaid);
+                crisis.owed = crisis.owed.saturating_sub(unpaid);
+            }
+        }
+        // From the last deadline on nothing of the rest is the holders'.
+        let can_come = if now < crisis.until { crisis.beyond_holders() } else { crisis.owed };
+        self.write_off(crisis, can_come)
     }
 
     /// Brings what a closed crisis has noted for the layers down to what can still come: the surplus's part first, then the

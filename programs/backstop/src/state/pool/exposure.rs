@@ -206,6 +206,13 @@ impl Pool {
         Ok(())
     }
 
+    /// Refuses to cede surplus, or to begin or cut short a treaty, while a crisis is open, alerts hold the pool, or one of them
+    /// is more than breaching. Small ones that are only breaching stop nothing: they have no end of their own, and a dollar
+    /// shall let no treaty lapse.
+    pub fn require_calm(&self) -> Result<()> {
+        self.require_takes_capital()
+    }
+
     /// Refuses while a product of the pool is in alert, however small, or a crisis is open.
     pub fn require_no_alert(&self) -> Result<()> {
         self.require_no_crisis()?;

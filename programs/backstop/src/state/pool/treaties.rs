@@ -95,10 +95,10 @@ impl Default for InwardRisk {
 impl InwardRisk {
     /// Adds what can fall on the reinsurer by one of its treaties.
     ///
-    /// It is measured by the reinsurer, not by the cedant: what is little to one may be all that the other has.
-    pub fn add(&mut self, inward: &InwardTreaty, cedant: &Pool) -> Result<()> {
-        let (_, owed) = cedant.limit_and_owed(&inward.treaty).unwrap_or_default();
-        let open = cedant.alert_exposure.saturating_add(cedant.crisis.growth);
+    /// It is measured by the reinsurer, not by the cedant: what is little to one may be all that the other has. And it is
+    /// what the treaty can pay: what its terms leave to the cedant holds nobody.
+    pub fn add(&mut self, inward: &InwardTreaty, cedant: &Pool, now: i64) -> Result<()> {
+        let (owed, open) = cedant.owed_and_open(&inward.treaty, now)?;
         let amount = owed.saturating_add(open).min(inward.limit);
         if amount == 0 {
             return Ok(());
@@ -259,6 +259,32 @@ impl Pool {
         Some((layer.limit_left, layer.owed))
     }
 
+    /// What a treaty in force owes, and what it can come to owe more of what is in alert and of what the crisis can still
+    /// grow, by its terms and its limit aside: at the most, so rounded up.
+    ///
+    /// Nothing before its term begins: what shows now happened before. And of what is only breaching nothing once the ring
+    /// no longer reaches back to its last day.
+    fn owed_and_open(&self, key: &Pubkey, now: i64) -> Result<(u64, u64)> {
+        let growth = self.crisis.growth;
+        let in_alert = |end: i64| {
+            let reach = end.saturating_add(i64::from(self.ring_days).saturating_mul(DAY));
+            if self.alerts_due == 0 && now >= reach { 0 } else { self.alert_exposure }
+        };
+        if let Some(share) = self.quota_share(key) {
+            let open = if now < share.start { 0 } else { in_alert(share.end).saturating_add(growth) };
+            let part = fits(mul_div(open, u64::from(share.cession_bps), BPS, Rounding::Up))?;
+            return Ok((share.owed, part));
+        }
+        let Some(layer) = self.layers.iter().find(|layer| layer.treaty == *key) else { return Ok((0, 0)) };
+        if now < layer.start {
+            return Ok((layer.owed, 0));
+        }
+        // Each incident has to go beyond the attachment by itself, those that are open with what they have lost so far.
+        let grown = if growth > 0 { self.crisis.gross.saturating_add(growth) } else { 0 };
+        let open = in_alert(layer.end).saturating_add(grown);
+        Ok((layer.owed, open.saturating_sub(layer.attachment)))
+    }
+
     /// What a quota share takes of a gross loss before its limit, rounded down; nothing if the treaty is none.
     pub fn ceded_loss(&self, key: &Pubkey, gross: u64) -> Result<u64> {
         let cession_bps = self.quota_share(key).map_or(0, |share| share.cession_bps);
@@ -281,6 +307,16 @@ impl Pool {
         debit(limit_left, more)?;
         credit(owed, more)?;
         Ok(more)
+    }
+
+    /// Takes what can no longer be called for off what a treaty owes, if it is still in force. Its limit is used all the same.
+    pub(super) fn owe_less(&mut self, key: &Pubkey, unpaid: u64) {
+        if let Some(share) = self.quota_share_mut(key) {
+            share.owed = share.owed.saturating_sub(unpaid);
+        }
+        if let Some(layer) = self.layers.iter_mut().find(|layer| layer.treaty == *key) {
+            layer.owed = layer.owed.saturating_sub(unpaid);
+        }
     }
 
     /// Notes that a treaty paid of what it owes, and what of a layer's limit was restored: for later events only, so
@@ -454,7 +490,7 @@ impl Pool {
     /// What can fall on this pool of its cedants' alerts and losses. Refuses unless every cedant is passed, in the order of its
     /// books; a cover pool has none.
     #[inline(never)]
-    pub fn inward_risk<'info>(&self, cedants: &'info [AccountInfo<'info>]) -> Result<InwardRisk> {
+    pub fn inward_risk<'info>(&self, cedants: &'info [AccountInfo<'info>], now: i64) -> Result<InwardRisk> {
         let mut risk = InwardRisk::default();
         let mut passed = cedants.iter();
         if self.kind() == PoolKind::Reinsurance {
@@ -462,7 +498,7 @@ impl Pool {
                 let account = passed.next().ok_or(BackstopError::CedantsMissing)?;
                 ensure!(*account.key == inward.cedant, BackstopError::CedantsMissing);
                 let loader = AccountLoader::<Pool>::try_from(account)?;
-                risk.add(inward, &*loader.read()?)?;
+                risk.add(inward, &*loader.read()?, now)?;
             }
         }
         ensure!(passed.next().is_none(), BackstopError::UnexpectedAccounts);
@@ -487,8 +523,8 @@ impl Pool {
     }
 
     /// Whether a treaty's limit can no longer be needed: no alert of the cedant is more than breaching, it is in no crisis,
-    /// its longest ring no longer reaches back to the treaty's last day, and nothing is owed. What a reinsurer could not
-    /// pay for a year is owed no longer.
+    /// its longest ring no longer reaches back to the treaty's last day, and nothing is owed: what was not called
+    /// for by its incident's deadline is not, once that is closed, nor a year after the ring's end if nobody can close it.
     ///
     /// What is only breaching then can come to prove an event of after the term, and none of within: that would be older
     /// than the ring. Nor may accrual stand since the term ran: what stands is still to be ceded.
