@@ -437,8 +437,7 @@ fn a_bounce_ends_no_run_on_and_a_recovery_does() {
     let apart: Vec<_> = recovered(6).into_iter().chain(recovered(9)).chain(collapse(10)).collect();
     assert_eq!(after(&apart), (666, T0 + (10 + 12) * 600));
     let contradicted = [(7, 10, 80), (7, 100, 95), (7, 160, 95)];
-    let apart: Vec<_> =
-        recovered(6).into_iter().chain(contradicted).chain(recovered(8)).chain(collapse(9)).collect();
+    let apart: Vec<_> = recovered(6).into_iter().chain(contradicted).chain(recovered(8)).chain(collapse(9)).collect();
     assert_eq!(after(&apart), (666, T0 + (9 + 12) * 600));
     // With a tolerance of two it takes three.
     let terms = self::terms(600, 8, 2, 12, 12, LINEAR);
@@ -448,7 +447,6 @@ fn a_bounce_ends_no_run_on_and_a_recovery_does() {
     let three: Vec<_> = all.into_iter().chain(recovered(10)).chain((11..19).map(|slot| (slot, 10, 80))).collect();
     assert_eq!(play(&terms, &set(&terms, &three)).severity_bps, 666);
 }
-
 
 #[test]
 fn a_gap_in_the_run_on_ends_no_window_that_it_does_not_break() {
