@@ -251,6 +251,49 @@ fn an_early_incident_is_paid_in_full_when_the_other_alert_goes_away() {
     assert!(world.pool(&stage.pool).loss_capital().unwrap() > 60_000 * ONE);
 }
 
+/// The second product begins to fall in the second of the first one's T, or a minute later. Whoever opens the first
+/// incident late, or after that print, lets nobody share in it who fell once it was final.
+#[test]
+fn an_incident_that_is_opened_late_is_paid_as_one_that_is_opened_at_once() {
+    let paid = [(0, false), (0, true), (1, false), (1, true), (60, true)].map(|(minutes, late)| {
+        let mut stage = Stage::new(&[terms::stress(), terms::stress()]);
+        stage.capital(150_000 * ONE);
+        stage.insure(100_000 * ONE);
+        let world = stage.world();
+        let [first, second] = [stage.products[0], stage.products[1]];
+        world.next_day();
+        let midnight = world.now();
+        world.print(&first, RUIN);
+        stage.fall(&[first], 7);
+        world.cluster.set_time(midnight + 10 * HOUR);
+        let open = || {
+            stage.confirm(&first);
+            must(stage.open(&first));
+            let _ = stage.fund(&first);
+        };
+        if !late {
+            open();
+        }
+        world.advance(minutes * 60);
+        world.print(&second, RUIN);
+        if late {
+            open();
+        }
+        stage.fall(&[second], 8);
+        world.advance(7 * HOUR);
+        stage.confirm(&second);
+        let _ = stage.fund(&first);
+        must(stage.open(&second));
+        stage.fund_all();
+        stage.settle_all()
+    });
+    for paid in &paid {
+        assert_eq!(paid[0], 100_000 * ONE, "it stands alone");
+        assert!((50_000 * ONE..60_000 * ONE).contains(&paid[1]), "{paid:?}");
+    }
+    assert_eq!(paid[0], paid[1], "in one second, whatever came first");
+}
+
 #[test]
 fn case_16_what_a_treaty_pays_late_goes_to_the_holders_who_are_short_and_not_past_them() {
     let (stage, treaty) = three_of_165_000();

@@ -131,6 +131,37 @@ fn a_collapse_after_a_shallow_onset_is_paid_as_the_collapse_that_it_is() {
     assert_books(&world.cluster, &pool.pool);
 }
 
+/// Case 5 with a bounce: two prints of 0.96 three minutes apart, between the onset and the collapse, end no run-on. A
+/// recovery that lasts does, and what falls after it is another event.
+#[test]
+fn a_bounce_between_onset_and_collapse_takes_nothing_away() {
+    let paid = [0, 1, 2].map(|bounces| {
+        let (world, pool, product) = stage(stress());
+        let (holder, mint) = world.holder(&product, 10_000 * ONE, 30);
+        world.advance(3 * DAY);
+        world.next_day();
+        let from = world.now();
+        for slot in 0..8 {
+            show(&world, &product, 94_950_000, from + slot * 1_800 + 60);
+        }
+        for slot in 8..8 + bounces {
+            show(&world, &product, 96_000_000, from + slot * 1_800);
+            show(&world, &product, 96_000_000, from + slot * 1_800 + 180);
+        }
+        for slot in 8 + bounces..40 {
+            show(&world, &product, 70_000_000, from + slot * 1_800 + 60);
+        }
+        world.run(&[], &[ix::confirm(&product)]);
+        world.open_and_fund(&product);
+        world.cluster.set_time(from + 10 * HOUR + 3 * DAY);
+        let _ = world.send(&[], &[world.fund_incident(&product)]);
+        world.settle(&product, &holder, &mint).unwrap();
+        assert_books(&world.cluster, &pool.pool);
+        world.incident(&product).paid
+    });
+    assert_eq!(paid, [10_000 * ONE, 10_000 * ONE, 500 * ONE]);
+}
+
 /// Case 5, the other half: one print a slot at 0.94999 beside 29 at 0.85.
 #[test]
 fn one_print_at_the_threshold_a_slot_takes_a_proven_loss_away_from_nobody() {

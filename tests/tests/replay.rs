@@ -201,7 +201,7 @@ fn two_recoveries_in_the_last_slot_undo_a_run_and_one_or_later_ones_do_not() {
 }
 
 #[test]
-fn the_run_on_deepens_what_is_paid_until_it_is_over_or_a_slot_is_recovered() {
+fn the_run_on_deepens_what_is_paid_until_it_is_over_or_a_recovery_lasts() {
     // Six slots at 0.88, then 0.70: each later window takes one more of it in.
     let fall = |slots: i64| -> Vec<Price> { (6..6 + slots).map(|slot| row(T + slot * SLOT, 70)).collect() };
     let paid = |prices: Vec<Price>, run_on: u32| {
@@ -216,11 +216,16 @@ fn the_run_on_deepens_what_is_paid_until_it_is_over_or_a_slot_is_recovered() {
     assert_eq!(paid(all.clone(), 2), (82_000_000, 4_000));
     assert_eq!(paid(all.clone(), 6), (70_000_000, 10_000));
     assert_eq!(paid(all, 100), (70_000_000, 10_000));
-    let recovered = [breach(T), fall(2), two(T + 8 * SLOT, 95), (9..20).map(|s| row(T + s * SLOT, 70)).collect()];
-    let found = run(&recovered.concat(), &falling(100));
-    let paid: Vec<(i64, u16)> = found.fired.iter().map(|fired| (fired.event_at, fired.severity_bps)).collect();
-    // The recovered slot ends the run-on and begins the next trigger, which fires by itself.
-    assert_eq!(paid, [(T, 4_000), (T + 9 * SLOT, 10_000)]);
+    let recovered = |slots: i64| -> Vec<(i64, u16)> {
+        let bounce = (8..8 + slots).flat_map(|slot| two(T + slot * SLOT, 95)).collect();
+        let again = (8 + slots..20).map(|slot| row(T + slot * SLOT, 70)).collect();
+        let found = run(&[breach(T), fall(2), bounce, again].concat(), &falling(100));
+        found.fired.iter().map(|fired| (fired.event_at, fired.severity_bps)).collect()
+    };
+    // One recovered slot is within the tolerance: it ends nothing, and no window holds it.
+    assert_eq!(recovered(1), [(T, 10_000)]);
+    // The second ends the run-on and begins the next trigger, which fires by itself.
+    assert_eq!(recovered(2), [(T, 4_000), (T + 10 * SLOT, 10_000)]);
 }
 
 #[test]

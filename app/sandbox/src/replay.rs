@@ -5,7 +5,7 @@ use crate::embedded::GENESIS_HASH;
 use crate::embedded::{Price, StartError};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::peril::evidence::{Class, Evidence, Terms, TermsError, TermsInput};
+use backstop::peril::evidence::{Class, Evidence, Phase, Terms, TermsError, TermsInput};
 use backstop::peril::feed::{RawPrice, Source};
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Trigger};
 use backstop::{CreatePoolArgs, InitializeArgs, constants};
@@ -230,7 +230,8 @@ fn in_units(value: Decimal, decimals: u32) -> Option<Decimal> {
 /// Shows every price, a second after it was published, to the real program.
 ///
 /// A trigger that fires takes prices until its run-on is over; then the replay rests until a slot in which two Recovered
-/// lie far enough apart, which may be the one that ends the run-on. The next trigger begins empty with that slot's prices.
+/// lie far enough apart, which may be the last of those that end the run-on. The next trigger begins empty with that
+/// slot's prices.
 /// Rows while it rests are shown to the trigger that fired, for which they change nothing. After the last row time passes
 /// until all is final. Rows that the program refuses are counted.
 pub fn run(prices: &[Price], condition: &TermsInput) -> Result<Replay, ReplayError> {
@@ -264,7 +265,9 @@ pub fn run(prices: &[Price], condition: &TermsInput) -> Result<Replay, ReplayErr
                     stage.show(&mut act, *row)?;
                 }
             }
-            fired.push(std::mem::replace(&mut act, stage.begin_act()?));
+            if act.evidence.phase_at(&terms, terms.settled_at(slot)) == Phase::Final {
+                fired.push(std::mem::replace(&mut act, stage.begin_act()?));
+            }
         }
         for row in rows {
             stage.cluster.set_time(row.publish_time.saturating_add(1).max(stage.cluster.time()));

@@ -406,11 +406,46 @@ fn a_fall_that_deepens_after_it_is_proven_is_paid_until_the_run_on_is_over() {
     }
     // Means of 94 with 0 to 6 of 80 among six, over 15: (1 + 14 n / 6) / 15.
     assert_eq!(severities, [666, 2_222, 3_777, 5_333, 6_888, 8_444, 10_000, 10_000]);
-    // The first recovered slot ends it.
-    let ended = (6..9).map(|slot| (slot, 10, 80)).chain([(9, 0, 98), (9, 60, 98)]).chain((10..18).map(|s| (s, 10, 80)));
-    let all: Vec<_> = onset.chain(ended).collect();
+    // A recovery that lasts ends it: two recovered slots, where the tolerance is one.
+    let recovered = |slot: u64| [(slot, 0, 98), (slot, 60, 98)];
+    let ended = (6..9).map(|slot| (slot, 10, 80)).chain(recovered(9)).chain(recovered(10));
+    let all: Vec<_> = onset.chain(ended).chain((11..18).map(|slot| (slot, 10, 80))).collect();
     let evidence = play(&terms, &set(&terms, &all));
-    assert_eq!((evidence.severity_bps, evidence.final_at), (5_333, T0 + (10 + 12) * 600));
+    assert_eq!((evidence.severity_bps, evidence.final_at), (5_333, T0 + (11 + 12) * 600));
+}
+
+#[test]
+fn a_bounce_ends_no_run_on_and_a_recovery_does() {
+    let terms = small();
+    let run_on_over = T0 + (6 + 12 + 12) * 600;
+    let onset: Vec<_> = (0..6).map(|slot| (slot, 10, 94)).collect();
+    let recovered = |slot: u64| [(slot, 0, 98), (slot, 60, 98)];
+    let after = |rest: &[(u64, i64, u64)]| {
+        let all: Vec<_> = onset.iter().chain(rest).copied().collect();
+        let evidence = play(&terms, &set(&terms, &all));
+        (evidence.severity_bps, evidence.final_at)
+    };
+    let collapse = |from: u64| (from..from + 6).map(|slot| (slot, 10, 80));
+    // One bounce of a minute, and then all is lost.
+    let bounce: Vec<_> = recovered(6).into_iter().chain(collapse(7)).collect();
+    assert_eq!(after(&bounce), (10_000, run_on_over));
+    // Two with a good slot between them.
+    let two: Vec<_> = recovered(6).into_iter().chain([(7, 10, 80)]).chain(recovered(8)).chain(collapse(9)).collect();
+    assert_eq!(after(&two), (10_000, run_on_over));
+    // With nothing between them that says that it falls on: neither a slot without a print nor one that two Aboves
+    // contradict.
+    let apart: Vec<_> = recovered(6).into_iter().chain(recovered(9)).chain(collapse(10)).collect();
+    assert_eq!(after(&apart), (666, T0 + (10 + 12) * 600));
+    let contradicted = [(7, 10, 80), (7, 100, 95), (7, 160, 95)];
+    let apart: Vec<_> = recovered(6).into_iter().chain(contradicted).chain(recovered(8)).chain(collapse(9)).collect();
+    assert_eq!(after(&apart), (666, T0 + (9 + 12) * 600));
+    // With a tolerance of two it takes three.
+    let terms = self::terms(600, 8, 2, 12, 12, LINEAR);
+    let all: Vec<_> = (0..8).map(|slot| (slot, 10, 94)).chain(recovered(8)).chain(recovered(9)).collect();
+    let two: Vec<_> = all.iter().copied().chain((10..18).map(|slot| (slot, 10, 80))).collect();
+    assert_eq!(play(&terms, &set(&terms, &two)).severity_bps, 10_000, "the tolerance is two");
+    let three: Vec<_> = all.into_iter().chain(recovered(10)).chain((11..19).map(|slot| (slot, 10, 80))).collect();
+    assert_eq!(play(&terms, &set(&terms, &three)).severity_bps, 666);
 }
 
 #[test]

@@ -67,7 +67,7 @@ zero_copy_pages! { read_in_place by part;
     Evidence {
         slots, head, next, run, newest_recovered, newest_good, window_first, window_last, event_at, met_at, final_at,
         first_mean, lowest_mean, last_price, last_confidence, last_publish_time, open_good, first_severity_bps,
-        severity_bps, phase, padding,
+        severity_bps, phase, padding, recovered_slots,
     }
 }
 

@@ -64,7 +64,11 @@ pub fn payment(terms: &Terms) -> String {
             };
             let grows = match terms.run_on {
                 0 => String::new(),
-                run_on => format!("; it can grow for {} after, if the price {on}", duration(run_on.into())),
+                run_on => format!(
+                    "; it can grow for {} after, if the price {on} before it was back for more than {}",
+                    duration(run_on.into()),
+                    duration(terms.tolerance_seconds())
+                ),
             };
             format!(
                 "by the mean price of that time: in proportion from {} {towards} to {}, all there and {beyond}, and at least \
@@ -233,7 +237,7 @@ mod tests {
         assert_eq!(
             payment(&linear),
             "by the mean price of that time: in proportion from 0.985 down to 0.80, all there and below, and at least 5.00 %; \
-             it can grow for 72 h after, if the price falls on"
+             it can grow for 72 h after, if the price falls on before it was back for more than 30 min"
         );
         assert!(payment(&terms(form, 0)).ends_with("and at least 5.00 %"));
     }
@@ -264,7 +268,7 @@ mod tests {
         assert_eq!(
             payment(&above),
             "by the mean price of that time: in proportion from 1.10 up to 1.30, all there and above, and at least 5.00 %; \
-             it can grow for 72 h after, if the price rises on"
+             it can grow for 72 h after, if the price rises on before it was back for more than 30 min"
         );
         assert!(not_covered(&above, 86_400).join(" ").contains("A price above 1.10 for less than 4 h"));
         assert!(

@@ -96,6 +96,7 @@ impl Trigger {
             severity_bps: self.evidence.severity_bps,
             most_severity_bps,
             is_final,
+            // Known at T, whether or not a recovery ends the run-on before.
             final_by: self.terms.settled_at(self.terms.last_of_run_on(self.evidence.window_last)),
         }
     }

@@ -24,7 +24,9 @@ impl Due {
         if self.products.is_empty() {
             self.since = at;
         }
-        self.products.push(product);
+        if !self.products.contains(&product) {
+            self.products.push(product);
+        }
     }
 
     fn end(&mut self, product: usize) {
@@ -206,7 +208,8 @@ pub fn outcome(world: &World) -> (BTreeMap<usize, Paid>, u64) {
     let mut severity = BTreeMap::new();
     let mut paid = BTreeMap::new();
     let (mut crisis, mut number): (Option<Crisis>, u32) = (None, 0);
-    let mut alerts: Vec<usize> = Vec::new();
+    // Products in alert, and when that began.
+    let mut alerts: Vec<(usize, i64)> = Vec::new();
     let mut due = Due::default();
     let last = world.happenings.iter().map(|(at, _)| *at).max().unwrap_or(0) + 1_000;
     let end = [(last, Happening::Gift(0))];
@@ -241,7 +244,7 @@ pub fn outcome(world: &World) -> (BTreeMap<usize, Paid>, u64) {
         close(&mut crisis, &due, *at, number, &severity, &mut capital, &mut limits, &mut paid);
         match *happening {
             Happening::Alert(product) => {
-                alerts.push(product);
+                alerts.push((product, *at));
                 if let Some(open) = crisis.as_mut().filter(|crisis| *at < crisis.final_at) {
                     open.early.push(product);
                 }
@@ -249,14 +252,14 @@ pub fn outcome(world: &World) -> (BTreeMap<usize, Paid>, u64) {
             Happening::Meet(product) => due.meet(product, *at),
             Happening::Clear(product) => {
                 due.end(product);
-                alerts.retain(|alert| *alert != product);
+                alerts.retain(|(alert, _)| *alert != product);
                 if let Some(open) = &mut crisis {
                     open.early.retain(|alert| *alert != product);
                 }
             }
             Happening::Fire { product, severity: first, final_at, .. } => {
                 due.end(product);
-                alerts.retain(|alert| *alert != product);
+                alerts.retain(|(alert, _)| *alert != product);
                 severity.insert(product, first);
                 if crisis.is_none() {
                     number += 1;
@@ -264,7 +267,8 @@ pub fn outcome(world: &World) -> (BTreeMap<usize, Paid>, u64) {
                 let open = crisis.get_or_insert(Crisis { members: Vec::new(), final_at, early: Vec::new() });
                 open.members.push(product);
                 open.final_at = open.final_at.max(final_at);
-                open.early.clone_from(&alerts);
+                let before = alerts.iter().filter(|(_, began)| *began < open.final_at);
+                open.early = before.map(|(product, _)| *product).collect();
             }
             Happening::Worse { product, severity: worse } => {
                 severity.insert(product, worse);
@@ -321,7 +325,8 @@ pub struct Books<'a> {
     /// Exposure of products without an event.
     pub exposures: Vec<u64>,
     pub alert_seq: u64,
-    pub alerts: BTreeMap<usize, u64>,
+    /// Of each alert that runs its number, and when it began.
+    pub alerts: BTreeMap<usize, (u64, i64)>,
     pub due: Due,
     pub incidents: BTreeMap<usize, Incident>,
     pub crises: Vec<Crisis>,
@@ -381,7 +386,7 @@ impl<'a> Books<'a> {
     pub fn alert(&mut self, product: usize, at: i64) {
         self.alert_seq += 1;
         let number = self.alert_seq;
-        self.alerts.insert(product, number);
+        self.alerts.insert(product, (number, at));
         if let Some(crisis) = self.current()
             && at < crisis.final_at
         {
@@ -392,7 +397,7 @@ impl<'a> Books<'a> {
 
     pub fn clear(&mut self, product: usize) -> u64 {
         self.due.end(product);
-        let number = self.alerts.remove(&product).unwrap();
+        let (number, _) = self.alerts.remove(&product).unwrap();
         if let Some(crisis) = self.current()
             && number <= crisis.early_to
         {
@@ -424,13 +429,16 @@ impl<'a> Books<'a> {
         };
         self.incidents.insert(product, incident);
         self.exposures[product] = 0;
-        let (alerts, alert_seq) = (self.alerts.len() as u32, self.alert_seq);
         let highest = part_up(self.world.products[product].0, most);
         let crisis = self.current().unwrap();
         crisis.growth += highest;
         crisis.unfinal += 1;
         crisis.final_at = crisis.final_at.max(final_at);
-        (crisis.early, crisis.early_to) = (alerts, alert_seq);
+        // However late it is opened, what began once all is final is none of it.
+        let last = crisis.final_at;
+        let early: Vec<u64> = self.alerts.values().filter(|(_, at)| *at < last).map(|(number, _)| *number).collect();
+        let crisis = self.current().unwrap();
+        (crisis.early, crisis.early_to) = (early.len() as u32, early.into_iter().max().unwrap_or(0));
         self.book(product, at);
         true
     }
@@ -562,6 +570,8 @@ pub struct Calling {
     pub calls: u64,
     /// Whether treaties are called in time, or only in the end.
     pub in_time: bool,
+    /// Whether incidents may stay unopened, while others begin to fall, until another event, the end of an alert or a gift.
+    pub late: bool,
 }
 
 /// What a history is played on: the rule, or the program's own books beside it.
@@ -636,6 +646,8 @@ pub fn play(world: &World, play: &mut impl Play, dice: &mut Dice, calling: Calli
     };
     let mut before = 0;
     let mut finals: Vec<i64> = Vec::new();
+    // Events whose incidents are not open yet, in their order: product, most, when it is final.
+    let mut unopened: Vec<(usize, u64, i64)> = Vec::new();
     for (at, happening) in &world.happenings {
         // Treaties are called within two days of the last final incident, whatever else nobody does.
         let due = finals.iter().map(|final_at| final_at + TREATY_HOURS - 1).filter(|due| (before..*at).contains(due));
@@ -650,24 +662,42 @@ pub fn play(world: &World, play: &mut impl Play, dice: &mut Dice, calling: Calli
             everything(&mut call, &opened, dice, true);
         }
         before = *at;
+        let mut open = |(product, most, final_at): (usize, u64, i64),
+                        severity: &BTreeMap<usize, u64>,
+                        opened: &mut Vec<usize>,
+                        finals: &mut Vec<i64>,
+                        dice: &mut Dice| {
+            if !play.open(product, severity[&product], most, final_at, *at) {
+                // Somebody closes the crisis before: its incidents are final, its treaties can be called.
+                let mut call = |product: usize, treaty: Option<usize>| match treaty {
+                    Some(treaty) => play.call(product, treaty, *at),
+                    None => play.fund(product, severity[&product], *at),
+                };
+                everything(&mut call, opened, dice, true);
+                assert!(play.open(product, severity[&product], most, final_at, *at), "the one before can be closed");
+            }
+            opened.push(product);
+            finals.push(final_at.max(*at));
+        };
+        let forces = !matches!(happening, Happening::Alert(_) | Happening::Worse { .. });
+        if !unopened.is_empty() && (forces || dice.one_in(3)) {
+            for event in std::mem::take(&mut unopened) {
+                open(event, &severity, &mut opened, &mut finals, dice);
+            }
+        }
         match *happening {
             Happening::Alert(product) => play.alert(product, *at),
             Happening::Meet(product) => play.meet(product, *at),
             Happening::Clear(product) => play.clear(product, *at),
             Happening::Fire { product, severity: first, most, final_at } => {
                 severity.insert(product, first);
-                if !play.open(product, first, most, final_at, *at) {
-                    // Somebody closes the crisis before: its incidents are final, its treaties can be called.
-                    let severity = severity.clone();
-                    let mut call = |product: usize, treaty: Option<usize>| match treaty {
-                        Some(treaty) => play.call(product, treaty, *at),
-                        None => play.fund(product, severity[&product], *at),
-                    };
-                    everything(&mut call, &opened, dice, true);
-                    assert!(play.open(product, first, most, final_at, *at), "the crisis before can be closed");
+                if calling.late && dice.one_in(2) {
+                    // What fires was met: whoever leaves its incident unopened leaves it due.
+                    play.meet(product, *at);
+                    unopened.push((product, most, final_at));
+                } else {
+                    open((product, most, final_at), &severity, &mut opened, &mut finals, dice);
                 }
-                opened.push(product);
-                finals.push(final_at);
             }
             Happening::Worse { product, severity: worse } => {
                 severity.insert(product, worse);
@@ -694,6 +724,18 @@ pub fn play(world: &World, play: &mut impl Play, dice: &mut Dice, calling: Calli
                 play.fund(product, severity[&product], *at);
             }
         }
+    }
+    for (product, most, final_at) in unopened {
+        if !play.open(product, severity[&product], most, final_at, before) {
+            let mut call = |product: usize, treaty: Option<usize>| match treaty {
+                Some(treaty) => play.call(product, treaty, before),
+                None => play.fund(product, severity[&product], before),
+            };
+            everything(&mut call, &opened, dice, true);
+            assert!(play.open(product, severity[&product], most, final_at, before), "the one before can be closed");
+        }
+        opened.push(product);
+        finals.push(final_at);
     }
     let last = finals.iter().copied().max().unwrap_or(0).max(before);
     let end = |at: i64, call: bool, dice: &mut Dice, play: &mut dyn FnMut(usize, Option<usize>, i64)| {

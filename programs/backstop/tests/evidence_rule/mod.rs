@@ -312,7 +312,16 @@ impl Model {
         let challenge = i64::from(self.terms.challenge);
         let over = self.end(m) + i64::from(self.terms.run_on);
         let later = |slot: &u64| *slot > m && self.end(*slot) <= over;
-        let recovered = self.cells.keys().copied().filter(later).find(|slot| self.is_recovered(*slot));
+        // More recovered slots than the tolerance, with no good one between them.
+        let mut in_a_row = 0;
+        let recovered = self.cells.keys().copied().filter(later).find(|slot| {
+            if self.is_recovered(*slot) {
+                in_a_row += 1;
+            } else if self.is_good(*slot) {
+                in_a_row = 0;
+            }
+            in_a_row > self.terms.tolerance
+        });
         let final_at = recovered.map_or(over, |slot| self.end(slot)) + challenge;
         let counts = |slot: &u64| later(slot) && self.is_settled(*slot, now) && recovered.is_none_or(|end| *slot < end);
         let means = self.cells.keys().copied().filter(counts).filter_map(|slot| Some(self.window(slot, f)?.1));

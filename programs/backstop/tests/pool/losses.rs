@@ -179,17 +179,65 @@ fn a_crisis_closes_when_all_is_final_early_alerts_have_ended_and_treaties_had_th
 }
 
 #[test]
-fn an_incident_that_joins_makes_every_alert_hold_the_crisis_open() {
+fn an_incident_that_joins_makes_every_alert_that_began_before_it_is_final_hold_the_crisis_open() {
     let mut pool = crisis(pool_with(0, 1_000, 0));
     pool.add_exposure(0, 20).unwrap();
     let late = NOW + 36_000 - 1;
     pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, late).unwrap();
     pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, late + 9).unwrap();
     assert_eq!((pool.crisis.early, pool.crisis.early_to), (1, 1));
-    assert_eq!(pool.join_crisis(10, NOW, late + 10).unwrap(), 1);
-    assert_eq!((pool.crisis.early, pool.crisis.early_to, pool.crisis.incidents), (2, 2, 2));
     // What is final earlier moves nothing forward.
-    assert_eq!((pool.crisis.final_at, pool.crisis.growth), (NOW + 36_000, 110));
+    let mut early = pool;
+    assert_eq!(early.join_crisis(10, NOW, late + 10).unwrap(), 1);
+    assert_eq!((early.crisis.early, early.crisis.early_to, early.crisis.incidents), (1, 1, 2));
+    assert_eq!((early.crisis.final_at, early.crisis.growth), (NOW + 36_000, 110));
+    for (final_by, held) in [(late + 9, 1), (late + 10, 2)] {
+        let mut pool = pool;
+        pool.join_crisis(10, final_by, late + 10).unwrap();
+        assert_eq!((pool.crisis.early, u64::from(pool.crisis.early)), (held, pool.crisis.early_to));
+    }
+}
+
+/// An incident is opened long after it was final: only alerts that began before hold the crisis open, as far back as the
+/// pool knows when they began.
+#[test]
+fn alerts_that_began_once_an_incident_was_final_are_none_of_its_crisis_however_late_it_is_opened() {
+    let alert = |number| Alert { group: 0, number, exposure: 10 };
+    let begin = |pool: &mut Pool, at| pool.move_alert(alert(0), AlertLevel::None, AlertLevel::Breaching, at).unwrap();
+    let end = |pool: &mut Pool, number| {
+        pool.move_alert(alert(number), AlertLevel::Breaching, AlertLevel::None, NOW + DAY).unwrap();
+    };
+    let mut pool = pool_with(0, 1_000, 0);
+    pool.add_exposure(0, 300).unwrap();
+    let before = begin(&mut pool, NOW - 1);
+    for later in 0..3 {
+        begin(&mut pool, NOW + later);
+    }
+    // The second of the later ones has ended.
+    end(&mut pool, before + 2);
+    let mut opened = pool;
+    opened.join_crisis(10, NOW, NOW + DAY).unwrap();
+    assert_eq!((opened.crisis.early, opened.crisis.early_to, opened.alerts), (1, before, 3));
+    for later in [before + 1, before + 3] {
+        end(&mut opened, later);
+        assert_eq!(opened.crisis.early, 1);
+    }
+    assert!(!opened.crisis_is_ripe(NOW + DAY));
+    end(&mut opened, before);
+    assert!(opened.crisis.early == 0 && opened.crisis_is_ripe(NOW + DAY));
+    // None began before: it is ripe at once, and an incident of a later one waits until it is closed.
+    let mut alone = pool;
+    end(&mut alone, before);
+    alone.join_crisis(10, NOW, NOW + DAY).unwrap();
+    assert_eq!((alone.crisis.early, alone.crisis.early_to, alone.alerts), (0, before, 2));
+    refused(alone.join_crisis(10, NOW + DAY, NOW + DAY), CrisisNotClosed);
+    // Of more than the newest eight the older count as before.
+    for _ in 0..8 {
+        begin(&mut pool, NOW + 9);
+    }
+    end(&mut pool, before + 1);
+    pool.join_crisis(10, NOW, NOW + DAY).unwrap();
+    assert_eq!((pool.crisis.early, pool.crisis.early_to, pool.alerts), (2, before + 3, 10));
 }
 
 /// Who bears a loss does not depend on what was given before a treaty paid: closing puts back what was lent.

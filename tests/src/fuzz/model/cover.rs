@@ -62,8 +62,10 @@ pub struct Product {
     pub is_due: bool,
     /// Its exposure when it was last looked at.
     pub in_alert_with: N,
-    /// That number.
+    /// Number of its last alert.
     pub alert_number: u64,
+    /// When that began.
+    pub alert_at: i64,
 }
 
 /// Where a cover stands.
@@ -458,6 +460,7 @@ impl Model {
                     is_due: false,
                     in_alert_with: 0,
                     alert_number: 0,
+                    alert_at: 0,
                 };
                 books.products += 1;
                 self.products.push(product);

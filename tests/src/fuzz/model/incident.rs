@@ -207,7 +207,7 @@ impl Model {
             if began {
                 let books = &mut self.pools[pool];
                 books.alert_seq += 1;
-                entry.alert_number = books.alert_seq;
+                (entry.alert_number, entry.alert_at) = (books.alert_seq, now);
                 if let Some(crisis) = books.crisis.as_mut().filter(|crisis| now < crisis.final_at) {
                     crisis.early_to = books.alert_seq;
                 }
@@ -272,6 +272,16 @@ impl Model {
         self.in_alert(pool).filter(|product| product.alert_number <= to).count()
     }
 
+    /// Number of the last alert that began before the pool's crisis is final with an incident that is final by a moment. Only of
+    /// the newest eight alerts the pool knows when they began.
+    fn early_to(&self, pool: usize, final_by: i64) -> u64 {
+        let books = &self.pools[pool];
+        let last = books.crisis.as_ref().map_or(final_by, |crisis| crisis.final_at.max(final_by));
+        let known = |product: &&super::Product| product.alert_number + 8 > books.alert_seq;
+        let late = self.in_alert(pool).filter(known).filter(|product| product.alert_at >= last);
+        late.map(|product| product.alert_number - 1).min().unwrap_or(books.alert_seq)
+    }
+
     /// Incidents of a crisis of a pool whose accounts are open.
     pub fn members(&self, pool: usize, crisis: u32) -> impl Iterator<Item = &Incident> {
         let of_pool = self.products.iter().filter(move |product| product.pool == pool);
@@ -327,6 +337,7 @@ impl Model {
             if self.pools[pool].crisis.is_none() && self.pools[pool].stands_since.is_none() {
                 self.stand(pool, Some(self.now));
             }
+            let early_to = self.early_to(pool, final_by);
             let books = &mut self.pools[pool];
             if books.crisis.is_none() {
                 books.crises += 1;
@@ -336,7 +347,7 @@ impl Model {
             let open = books.crisis.as_mut().expect("it is open");
             open.growth += most;
             open.final_at = open.final_at.max(final_by);
-            open.early_to = books.alert_seq;
+            open.early_to = early_to;
             open.until = open.until.max(proven_at + YEAR);
             crisis = open.number;
         }

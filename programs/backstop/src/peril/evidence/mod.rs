@@ -16,8 +16,9 @@
 //!
 //! - the first window whose last slot settles *triggers*, at T, one challenge after its end: event and first payment are
 //!   fixed;
-//! - until the end of the run-on, or the first recovered slot, later windows that begin at the event or after lower the
-//!   mean, each when its last slot settles: a collapse is not over when it is proven. Severity only grows;
+//! - until the end of the run-on, or a recovery that lasts, later windows that begin at the event or after lower the mean,
+//!   each when its last slot settles: a collapse is not over when it is proven, nor with one bounce. Severity only grows. A
+//!   recovery lasts with more than `tolerance` recovered slots and no good one between them;
 //! - then it is *final*.
 //!
 //! # Why the ring forgets nothing that matters
@@ -249,7 +250,7 @@ impl Evidence {
     fn process(&mut self, terms: &Terms, apart: u16, slot: u64) -> bool {
         let is_triggered = self.met_at != 0;
         let shown = self.shown(slot);
-        if is_triggered && shown.state(apart) == SlotState::Recovered {
+        if is_triggered && self.has_recovered(terms, shown.state(apart)) {
             self.final_at = terms.settled_at(slot);
             return false;
         }
@@ -271,6 +272,17 @@ impl Evidence {
             self.final_at = terms.settled_at(slot);
         }
         deepened
+    }
+
+    /// Takes a slot after T in. Whether a recovery lasts with it: more than `tolerance` slots were recovered, and none
+    /// between them was good. A bounce ends no collapse, as a gap ends no window.
+    fn has_recovered(&mut self, terms: &Terms, state: SlotState) -> bool {
+        match state {
+            SlotState::Recovered => self.recovered_slots = self.recovered_slots.saturating_add(1),
+            SlotState::Good => self.recovered_slots = 0,
+            SlotState::Open => {}
+        }
+        self.recovered_slots > terms.tolerance
     }
 
     /// Fixes event and first payment: a window held when its last slot settled.

@@ -131,7 +131,9 @@ pub struct Evidence {
     /// A [`super::Phase`], as of the last call that changed something.
     pub phase: u8,
     /// Zero.
-    pub padding: [u8; 7],
+    pub padding: [u8; 5],
+    /// Once Triggered: recovered slots since the last good one, of those that are processed.
+    pub recovered_slots: u16,
 }
 
 const _: () = assert!(size_of::<Evidence>() == 6_296 && align_of::<Evidence>() == 8);

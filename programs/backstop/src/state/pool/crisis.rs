@@ -1,10 +1,10 @@
 //! A crisis: every incident that is open at once shares one ratio, and nobody is first in it.
 //!
 //! It begins with the first incident. While it lasts, nothing is sold, deposited, ceded or released to leave, premium
-//! waits, and each incident may be given its part of what there is, over and over: the ratio only rises. Once all its
-//! incidents are final, the alerts that began before that have ended and its treaties were called, or had two days to
-//! be, it is closed in one step: the layers bear what treaties did not, and what each incident is paid is fixed but for
-//! money that comes late.
+//! waits, and each incident may be given its part of what there is, over and over: the ratio only rises. Once the
+//! last of its incidents can be final at the latest, the alerts that began before that have ended and its treaties were
+//! called, or had two days to be, it is closed in one step: the layers bear what treaties did not, and what each incident
+//! is paid is fixed but for money that comes late.
 
 use crate::constants::{DAY, MAX_QUOTA_SHARES, TREATY_CALL_WINDOW};
 use crate::error::BackstopError;
@@ -25,7 +25,7 @@ pub struct CrisisBook {
     pub given: u64,
     /// Paid by treaties and not given yet, in asset units.
     pub recovered: u64,
-    /// When the last of its incidents is final.
+    /// When the last of its incidents is final at the latest, though all of them are before.
     pub final_at: i64,
     /// When a treaty last came to owe more.
     pub owed_at: i64,
@@ -175,14 +175,18 @@ impl Pool {
     /// Takes an incident into the open crisis, or begins one with it. `most` is what its gross can become at the most,
     /// in asset units. Returns the number of the crisis.
     ///
-    /// Every alert that runs now began before this incident is final, and holds the crisis open. A crisis that is ripe
-    /// takes none in: it is closed first.
+    /// Every alert that runs now and began before the last of its incidents is final holds the crisis open: also if the
+    /// incident is opened after that, so that whoever leaves it unopened lets no later alert share in it. A crisis that is
+    /// ripe takes none in: it is closed first.
     pub fn join_crisis(&mut self, most: u64, final_at: i64, now: i64) -> Result<u32> {
         ensure!(!self.crisis_is_ripe(now), BackstopError::CrisisNotClosed);
         if !self.in_crisis() && self.stands_since == 0 {
             self.stand(now, now);
         }
-        let (alerts, alert_seq, ring_days) = (self.alerts, self.alert_seq, self.ring_days);
+        let ring_days = self.ring_days;
+        let final_at = self.crisis.final_at.max(final_at);
+        let (late, first_late) = self.alerts_begun_from(final_at);
+        let early = fits(self.alerts.checked_sub(late))?;
         let book = &mut self.crisis;
         if book.incidents == 0 {
             book.number = fits(book.number.checked_add(1))?;
@@ -194,8 +198,8 @@ impl Pool {
         book.incidents = fits(book.incidents.checked_add(1))?;
         book.unfinal = fits(book.unfinal.checked_add(1))?;
         credit(&mut book.growth, most)?;
-        book.final_at = book.final_at.max(final_at);
-        (book.early, book.early_to) = (alerts, alert_seq);
+        book.final_at = final_at;
+        (book.early, book.early_to) = (early, first_late.saturating_sub(1));
         Ok(book.number)
     }
 

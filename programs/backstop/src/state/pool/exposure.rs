@@ -1,6 +1,6 @@
 //! Exposure: what the live covers could pay, by risk group, and which of it is in alert.
 
-use crate::constants::{SMALL_ALERT_DIVISOR, SMALL_ALERT_TIME};
+use crate::constants::{ALERT_STARTS_RING, SMALL_ALERT_DIVISOR, SMALL_ALERT_TIME};
 use crate::error::BackstopError;
 use crate::math::capital;
 use crate::math::rounding::{BPS, Rounding, mul_div};
@@ -89,9 +89,11 @@ impl Pool {
         if from == AlertLevel::None {
             credit(&mut self.alert_seq, 1)?;
             number = self.alert_seq;
+            self.note_start(number, now);
             self.count_early(now)?;
         }
         if to == AlertLevel::None {
+            self.note_start(number, 0);
             self.count_ended(number)?;
         }
         if self.alerts_due == 0 {
@@ -104,6 +106,26 @@ impl Pool {
         }
         self.note_alerts(now);
         Ok(number)
+    }
+
+    /// Notes when one of the newest alerts began, or by 0 that it has ended.
+    fn note_start(&mut self, number: u64, start: i64) {
+        if number.saturating_add(ALERT_STARTS_RING) > self.alert_seq
+            && let Some(kept) = self.alert_starts.get_mut(start_place(number))
+        {
+            *kept = start;
+        }
+    }
+
+    /// How many of the alerts that run began at a time or after it, and the number of the first of them: all below began
+    /// before. Of older ones than the newest eight nothing is known but that: they began before.
+    pub(super) fn alerts_begun_from(&self, time: i64) -> (u32, u64) {
+        let end = self.alert_seq.saturating_add(1);
+        let kept = |number: &u64| self.alert_starts.get(start_place(*number)).copied().unwrap_or(0);
+        let numbers = end.saturating_sub(ALERT_STARTS_RING).max(1)..end;
+        let first = numbers.clone().find(|number| kept(number) >= time.max(1)).unwrap_or(end);
+        let running = numbers.filter(|number| *number >= first && kept(number) != 0);
+        (running.fold(0, |count: u32, _| count.saturating_add(1)), first)
     }
 
     /// Releases exposure of a product whose covers have ended, and takes it off what is in alert, if the product is at
@@ -219,4 +241,9 @@ impl Pool {
         ensure!(self.alerts == 0, BackstopError::PoolInAlert);
         Ok(())
     }
+}
+
+/// Where among the newest alerts the one with a number is kept.
+const fn start_place(number: u64) -> usize {
+    (number & 7) as usize
 }

@@ -176,8 +176,10 @@ pub struct Pool {
     /// When accrual last ceased to stand; the end of time while it stands. What was earned before goes by the two figures
     /// above.
     pub stood_until: i64,
+    /// When each of the newest alerts began, by its number modulo 8; 0 once it has ended.
+    pub alert_starts: [i64; ALERT_STARTS],
     /// Room for later fields.
-    pub reserved: [u64; 11],
+    pub reserved: [u64; 3],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,
