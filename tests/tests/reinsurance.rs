@@ -593,12 +593,13 @@ fn a_reinsurer_that_owes_takes_nobody_in_and_lets_nobody_out_before_it_is_called
 /// Small was measured by the cedant alone, and a crisis of a dollar kept everybody in.
 #[test]
 fn what_is_small_for_a_cedant_may_not_be_for_its_reinsurer_and_the_other_way_round() {
-    for (sum, small) in [(1_000 * ONE, true), (1_010 * ONE, false)] {
+    for (sum, small) in [(2_000 * ONE, true), (2_020 * ONE, false)] {
         let scene = Scene::new();
         let world = &scene.world;
-        // 100 % of 0.5 % of 200,000 is 1,000, a little more with premium; the cedant has 220,000.
-        let share = scene.announced(&scene.open, quota_share(world.now(), 3_000, 0, 50_000 * ONE));
+        // 0.5 % of 200,000 is 1,000, a little more with premium, and half of what is in alert; the cedant has 420,000.
+        let share = scene.announced(&scene.open, quota_share(world.now(), 5_000, 0, 50_000 * ONE));
         let [_, _, _, senior] = scene.capital();
+        world.depositor(&scene.cedant, Tranche::Senior, 200_000 * ONE);
         scene.accept(&share).unwrap();
         world.next_day();
         let nonce = world.exit(&scene.open, &senior, Tranche::Senior, 10_000 * ONE * 1_000);
