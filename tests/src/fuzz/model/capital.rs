@@ -27,6 +27,10 @@ pub struct Class {
     pub lowered: u8,
     /// What treaties still owe for losses that what stays, and what is exiting, has borne.
     pub recoverable: [N; 2],
+    /// Another number once nobody was owed anything any more.
+    pub claims: u8,
+    /// What of it leavers have left behind since, of 2^32.
+    pub left: N,
 }
 
 /// A premium on its way to be earned.
