@@ -606,7 +606,7 @@ impl Model {
                 let books = &self.pools[pool];
                 let class = &books.classes[tranche.index()];
                 if !class.over {
-                    let worth_little = class.assets < N::from(books.terms.min_ticket);
+                    let worth_little = class.assets + class.recoverable[0] < N::from(books.terms.min_ticket);
                     let deserted = class.units == 0 && class.is_below(10) && worth_little;
                     need(deserted, "the tranche was not wiped out, nor is it deserted")?;
                     self.need_no_alert(pool)?;

@@ -298,8 +298,8 @@ impl Pool {
     }
 
     /// Opens a new series of a tranche that was wiped out, or that is in ruin and deserted: nobody waits to leave it, and
-    /// all of its shares together are worth less than a ticket, which goes to the surplus. So nobody's dust keeps a tranche
-    /// closed.
+    /// all of its shares together, with what treaties still owe them, are worth less than a ticket, which goes to the
+    /// surplus. So nobody's dust keeps a tranche closed.
     ///
     /// Errors: `TrancheNotWipedOut`, `NoSeriesLeft`; in an alert or a crisis, while nobody knows what shares are worth, a
     /// deserted tranche waits: `PoolInAlert`, `PoolInCrisis`.
@@ -308,7 +308,8 @@ impl Pool {
         let book = *self.tranche(tranche);
         let TrancheBook { assets, units, series, wiped_out, .. } = book;
         if wiped_out == 0 {
-            let deserted = units == 0 && book.is_in_ruin() && assets < least;
+            let worth = assets.saturating_add(book.all_recoverable());
+            let deserted = units == 0 && book.is_in_ruin() && worth < least;
             ensure!(deserted, BackstopError::TrancheNotWipedOut);
             self.require_no_alert()?;
         }
