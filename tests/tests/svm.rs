@@ -14,6 +14,7 @@ mod exits;
 mod exposed;
 mod exposure_model;
 mod incidents;
+mod late_money;
 mod layout;
 mod negative_matrix;
 mod premium;

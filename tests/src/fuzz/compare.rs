@@ -246,6 +246,7 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
             check.amount("tranche units", place, class.units, book.units);
             let owed = [book.recoverable, book.exiting_recoverable].map(N::from);
             check.same("what treaties owe a tranche", place, class.recoverable, owed);
+            check.same("whose that is", place, (class.claims, class.left), (book.claims, book.left_q32.into()));
             let series = (book.series, book.wiped_out == 1, book.lowered);
             check.same("series", place, (class.series, class.over, class.lowered), series);
             let held = model.shares.iter();

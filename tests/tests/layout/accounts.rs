@@ -24,7 +24,7 @@ borsh_pages! { written by borsh;
     }
     Crisis {
         pool, rent_payer, version, bump, closed, number, incidents, gross, resources, bucket, until, owed, recoverable,
-        recoverable_surplus, series, reserved,
+        recoverable_surplus, series, claims, left_q32, reserved,
     }
     Treaty {
         cedant, reinsurer, rent_payer, version, bump, state, id, kind, limit, notice_until, start_day, end_day,

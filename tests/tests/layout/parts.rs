@@ -38,7 +38,7 @@ zero_copy_pages! { read_in_place by part;
         first_loss_bps, seasoning_days, padding,
     }
     TrancheBook {
-        assets, exiting, shares, units, recoverable, exiting_recoverable, series, wiped_out, lowered, padding,
+        assets, exiting, shares, units, recoverable, exiting_recoverable, series, wiped_out, lowered, claims, left_q32,
     }
     QuotaShareInForce {
         treaty, reinsurer, limit_left, owed, start, end, outlasting, cession_bps, commission_bps, padding,

@@ -1,6 +1,9 @@
 //! The account of a crisis: what it comes to once it is closed, for its incidents to be given.
 
 use crate::constants::ACCOUNT_VERSION;
+use crate::math::rounding::{Rounding, mul_div};
+use crate::state::ledger::fits;
+use crate::state::{ByTranche, Tranche, TrancheBook};
 use anchor_lang::prelude::*;
 
 /// One crisis of a pool: the incidents that share one ratio. While it is open the pool's own books hold its figures.
@@ -36,8 +39,12 @@ pub struct Crisis {
     pub recoverable_surplus: u64,
     /// Series of the tranches that bore the loss.
     pub series: [u8; 2],
+    /// Whose what treaties owe the tranches was as the loss was noted: [`TrancheBook::claims`].
+    pub claims: [u8; 2],
+    /// What others had left behind by then: [`TrancheBook::left_q32`].
+    pub left_q32: [u32; 2],
     /// Room for later fields.
-    pub reserved: [u8; 30],
+    pub reserved: [u8; 20],
 }
 
 borsh_account!(Crisis { keys: 2, discriminator: [115, 61, 203, 250, 106, 16, 83, 208] });
@@ -61,8 +68,21 @@ impl Crisis {
             recoverable: [0; 2],
             recoverable_surplus: 0,
             series: [0; 2],
-            reserved: [0; 30],
+            claims: [0; 2],
+            left_q32: [0; 2],
+            reserved: [0; 20],
         }
+    }
+
+    /// What of an amount that it has noted for a tranche is still owed there, in asset units, rounded as the caller says:
+    /// less what whoever was paid since has left behind; nothing once the series is over, or everybody had left.
+    pub fn still_owed(&self, tranche: Tranche, amount: u64, book: &TrancheBook, rounding: Rounding) -> Result<u64> {
+        let same = *self.series.of(tranche) == book.series && *self.claims.of(tranche) == book.claims;
+        if !same || book.wiped_out != 0 {
+            return Ok(0);
+        }
+        let noted = TrancheBook { left_q32: *self.left_q32.of(tranche), ..TrancheBook::default() };
+        fits(mul_div(amount, book.kept_q32(), noted.kept_q32(), rounding))
     }
 
     /// What its holders are short of what they are due, in asset units.

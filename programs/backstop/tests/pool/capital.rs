@@ -149,6 +149,7 @@ fn a_deserted_ruin_opens_a_new_series_and_a_tranche_that_somebody_is_in_does_not
     assert!(pool.deposit(Tranche::Junior, 10_000, 0).is_ok());
     for (book, what) in [
         (TrancheBook { assets: 1_000, ..deserted }, "worth a ticket"),
+        (TrancheBook { recoverable: 1, ..deserted }, "worth a ticket with what a treaty owes"),
         (TrancheBook { shares: 9_000_000, ..deserted }, "at 11 % of the start"),
         (TrancheBook { exiting: 1, units: 1, ..deserted }, "somebody waits to leave"),
         (TrancheBook::default(), "nobody was ever in it"),

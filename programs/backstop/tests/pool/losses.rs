@@ -516,11 +516,95 @@ fn who_leaves_takes_what_treaties_owe_along_until_he_is_paid() {
     // Half of the treaty's money comes: to each class as it is owed, not by what it has.
     let receipt = pool.receive_recovery(&mut crisis, 1_000_000, 1_000_000, NOW + 40_000).unwrap();
     assert!(receipt.staying[1].abs_diff(500_000) <= 2 && receipt.exiting[1].abs_diff(500_000) <= 2, "{receipt:?}");
-    // Who is paid leaves the rest to those who stay.
+    // Who is paid leaves the rest to the surplus, and those who stay, and whoever came in, are owed what they were.
+    let (staying, exiting) = owed(&pool);
     let mut epoch = ExitEpoch { units: [0, pool.tranches[1].units], ..epoch_of(&mut pool) };
     pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW + 40_000).unwrap();
-    assert_eq!((pool.tranches[1].exiting, owed(&pool)), (0, (1_000_000, 0)));
+    assert_eq!((pool.tranches[1].exiting, owed(&pool)), (0, (staying, 0)));
+    let receipt = pool.receive_recovery(&mut crisis, 1_000_000, 1_000_000, NOW + 40_000).unwrap();
+    // Rounded down in parts of 2^32, for the surplus.
+    assert!(staying - receipt.staying[1] <= 1, "{receipt:?}");
+    assert!(receipt.surplus.abs_diff(exiting) <= 2, "{receipt:?}");
     pool.invariant().unwrap();
+}
+
+/// Pays everybody who has asked to leave the senior tranche.
+fn pay_leavers(pool: &mut Pool) {
+    let mut epoch = ExitEpoch { units: [0, pool.tranches[1].units], ..epoch_of(pool) };
+    pool.settle_epoch(&mut epoch, &InwardRisk::default(), NOW + 40_000).unwrap();
+}
+
+#[test]
+fn what_a_treaty_owes_a_tranche_that_all_have_left_is_the_surpluss_whoever_comes_in_before_they_are_paid() {
+    let mut pool = pool_with(0, 0, 1_000_000);
+    pool.request_exit(Tranche::Senior, 1_000_000_000).unwrap();
+    let (mut pool, mut crisis) = closed_with(pool, 300_000, 100_000);
+    assert_eq!((pool.tranches[1].recoverable, pool.tranches[1].exiting_recoverable), (0, 100_000));
+    pool.deposit(Tranche::Senior, 10_000, 0).unwrap();
+    pay_leavers(&mut pool);
+    assert_eq!(pool.tranches[1].all_recoverable(), 0);
+    let receipt = pool.receive_recovery(&mut crisis, 100_000, 100_000, NOW + 40_000).unwrap();
+    assert_eq!(receipt, Receipt { surplus: 100_000, ..Receipt::default() });
+}
+
+#[test]
+fn who_takes_his_request_back_where_nobody_stays_keeps_what_a_treaty_owes_him() {
+    let mut pool = pool_with(0, 0, 900_000);
+    pool.request_exit(Tranche::Senior, 900_000_000).unwrap();
+    let units = pool.tranches[1].units;
+    let (mut pool, mut crisis) = closed_with(pool, 300_000, 90_000);
+    pool.capital_day = TODAY + 1;
+    pool.cancel_exit(Tranche::Senior, units / 3, TODAY).unwrap();
+    let book = pool.tranches[1];
+    assert!(book.recoverable.abs_diff(30_000) <= 1 && book.exiting_recoverable.abs_diff(60_000) <= 1, "{book:?}");
+    let receipt = pool.receive_recovery(&mut crisis, 90_000, 90_000, NOW + 40_000).unwrap();
+    assert!(receipt.staying[1].abs_diff(30_000) <= 1 && receipt.exiting[1].abs_diff(60_000) <= 1, "{receipt:?}");
+    // All of it: nobody is left, so nothing of it is anybody's.
+    assert_eq!((pool.tranches[1].all_recoverable(), receipt.surplus), (0, 0));
+}
+
+#[test]
+fn the_end_of_a_crisis_takes_nothing_of_what_a_newer_one_is_owed() {
+    // All leave after the first; whoever comes in bears the second.
+    let (mut pool, mut old) = closed_with(pool_with(0, 0, 1_000_000), 300_000, 100_000);
+    pool.request_exit(Tranche::Senior, 1_000_000_000).unwrap();
+    pay_leavers(&mut pool);
+    pool.deposit(Tranche::Senior, 1_000_000, 0).unwrap();
+    for paid in [true, false] {
+        let (mut pool, mut old) = (pool, old.clone());
+        let (mut pool, mut new) = closed_with(
+            {
+                pool.tranches[1].lowered = 0;
+                pool
+            },
+            300_000,
+            200_000,
+        );
+        assert_eq!((new.recoverable[1], pool.tranches[1].recoverable), (200_000, 200_000));
+        if paid {
+            let receipt = pool.receive_recovery(&mut old, 100_000, 100_000, NOW + 40_000).unwrap();
+            assert_eq!(receipt, Receipt { surplus: 100_000, ..Receipt::default() });
+        } else {
+            pool.release_bucket(&mut old).unwrap();
+        }
+        assert_eq!(pool.tranches[1].recoverable, 200_000);
+        let receipt = pool.receive_recovery(&mut new, 200_000, 200_000, NOW + 40_000).unwrap();
+        assert_eq!(receipt, Receipt { staying: [0, 200_000], ..Receipt::default() });
+    }
+    // And one who stays is owed of each what was his: a tenth of the first, and his part of the second.
+    let (mut pool, first) = closed_with(pool_with(0, 0, 1_000_000), 300_000, 100_000);
+    old = first;
+    pool.request_exit(Tranche::Senior, 900_000_000).unwrap();
+    pay_leavers(&mut pool);
+    let stays = pool.tranches[1].recoverable;
+    assert!(stays.abs_diff(10_000) <= 1);
+    pool.deposit(Tranche::Senior, 930_000, 0).unwrap();
+    let (mut pool, mut new) = closed_with(pool, 300_000, 200_000);
+    pool.release_bucket(&mut old).unwrap();
+    let left = pool.tranches[1].recoverable;
+    assert!(left.abs_diff(200_000) <= 1, "{left}");
+    let receipt = pool.receive_recovery(&mut new, 200_000, 200_000, NOW + 40_000).unwrap();
+    assert!(receipt.staying[1].abs_diff(200_000) <= 1, "{receipt:?}");
 }
 
 #[test]

@@ -27,6 +27,10 @@ pub struct Class {
     pub lowered: u8,
     /// What treaties still owe for losses that what stays, and what is exiting, has borne.
     pub recoverable: [N; 2],
+    /// Another number once nobody was owed anything any more.
+    pub claims: u8,
+    /// What of it leavers have left behind since, of 2^32.
+    pub left: N,
 }
 
 /// A premium on its way to be earned.
@@ -607,7 +611,7 @@ impl Model {
                 let books = &self.pools[pool];
                 let class = &books.classes[tranche.index()];
                 if !class.over {
-                    let worth_little = class.assets < N::from(books.terms.min_ticket);
+                    let worth_little = class.assets + class.recoverable[0] < N::from(books.terms.min_ticket);
                     let deserted = class.units == 0 && class.is_below(10) && worth_little;
                     need(deserted, "the tranche was not wiped out, nor is it deserted")?;
                     self.need_no_alert(pool)?;

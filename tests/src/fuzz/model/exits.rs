@@ -207,9 +207,7 @@ impl Model {
         let owed = class.recoverable[1] * open_units / class.units;
         let issued = issue(value + owed, class.shares, class.assets + class.recoverable[0])?;
         need(issued > 0, "too little for a share")?;
-        if class.shares > 0 {
-            class.recoverable = [class.recoverable[0] + owed, class.recoverable[1] - owed];
-        }
+        class.recoverable = [class.recoverable[0] + owed, class.recoverable[1] - owed];
         take(&mut class.units, open_units, "books: units")?;
         take(&mut class.exiting, value, "books: exiting")?;
         class.assets += value;
@@ -313,10 +311,14 @@ impl Model {
             (after, closed, paid)
         };
         for class in 0..2 {
-            // Whoever is paid leaves what treaties owe to those who stay.
-            let Class { shares, units, recoverable: [owed, exiting], .. } = books.classes[class];
-            let left = if exiting == 0 || shares == 0 { 0 } else { exiting * closed[class] / units };
-            books.classes[class].recoverable = [owed + left, exiting - left];
+            // What treaties owe whoever is paid is nobody's in the tranche any more.
+            let Class { units, recoverable: [owed, exiting], left, .. } = books.classes[class];
+            let leaves = if exiting == 0 { 0 } else { exiting * closed[class] / units };
+            if leaves > 0 {
+                let kept = ((1 << 32) - left) * (owed + exiting - leaves) / (owed + exiting);
+                books.classes[class].recoverable[1] = exiting - leaves;
+                books.classes[class].left = ((1 << 32) - kept).min(u32::MAX.into());
+            }
             take(&mut books.classes[class].units, closed[class], "books: units")?;
             take(&mut books.classes[class].exiting, paid[class], "books: exiting")?;
             books.sweep(class);

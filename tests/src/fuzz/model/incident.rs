@@ -113,6 +113,8 @@ pub struct Closed {
     pub recoverable: [N; 3],
     /// These series.
     pub series: [u8; 2],
+    /// Of each what its claims were numbered, and what leavers had left behind of them.
+    pub noted: [(u8, N); 2],
 }
 
 impl Closed {
@@ -123,14 +125,17 @@ impl Closed {
 }
 
 impl super::Pool {
-    /// Takes up to an amount off what treaties owe a tranche, off both classes as they are owed. Returns what of each.
-    fn take_recoverable(&mut self, tranche: usize, series: u8, amount: N) -> [N; 2] {
+    /// Takes up to an amount, less what leavers have left behind of it since, off what treaties owe a tranche, off both
+    /// classes as they are owed. Returns what of each.
+    fn take_recoverable(&mut self, tranche: usize, closed: &Closed, amount: N, up: bool) -> [N; 2] {
         let class = &mut self.classes[tranche];
         let all: N = class.recoverable.iter().sum();
-        if class.over || class.series != series || all == 0 {
+        let (claims, left) = closed.noted[tranche];
+        if class.over || class.series != closed.series[tranche] || class.claims != claims || all == 0 {
             return [0, 0];
         }
-        let amount = amount.min(all);
+        let (part, whole) = (amount * ((1 << 32) - class.left), (1 << 32) - left);
+        let amount = if up { ceil(part, whole) } else { part / whole }.min(all);
         let exiting = amount * class.recoverable[1] / all;
         class.recoverable[0] -= amount - exiting;
         class.recoverable[1] -= exiting;
@@ -144,7 +149,7 @@ impl super::Pool {
             let part = rest.min(closed.recoverable[1 + tranche]);
             closed.recoverable[1 + tranche] -= part;
             rest -= part;
-            let [staying, exiting] = self.take_recoverable(tranche, closed.series[tranche], part);
+            let [staying, exiting] = self.take_recoverable(tranche, closed, part, false);
             self.classes[tranche].assets += staying;
             self.classes[tranche].exiting += exiting;
             self.surplus += part - staying - exiting;
@@ -163,7 +168,7 @@ impl super::Pool {
             closed.recoverable[layer] -= part;
             over -= part;
             if layer > 0 {
-                self.take_recoverable(layer - 1, closed.series[layer - 1], part);
+                self.take_recoverable(layer - 1, closed, part, true);
             }
         }
     }
@@ -501,7 +506,8 @@ impl Model {
         let bucket = resources - crisis.given;
         let (gross, until, number) = (crisis.gross, crisis.until, crisis.number);
         let series = [before[0].series, before[1].series];
-        let mut closed = Closed { number, gross, resources, bucket, until, owed: 0, recoverable: [0; 3], series };
+        let (owed, recoverable, noted) = (0, [0; 3], [(0, 0); 2]);
+        let mut closed = Closed { number, gross, resources, bucket, until, owed, recoverable, series, noted };
         closed.owed = self.members(pool, number).flat_map(|it| &it.noted).map(|noted| noted.owed - noted.paid).sum();
         // What is still owed is the seniors' first, then the juniors', then the surplus's, as far as they bore the loss.
         let mut left = closed.beyond_holders();
@@ -514,6 +520,10 @@ impl Model {
             let class = &mut books.classes[tranche];
             if part > 0 && !class.over {
                 let of_exiting = part * exiting / (staying + exiting);
+                if class.recoverable == [0, 0] {
+                    (class.claims, class.left) = (class.claims.wrapping_add(1), 0);
+                }
+                closed.noted[tranche] = (class.claims, class.left);
                 class.recoverable[0] += part - of_exiting;
                 class.recoverable[1] += of_exiting;
             }

@@ -101,7 +101,7 @@ pub struct Receipt {
     pub staying: [u64; 2],
     /// To what is exiting of them.
     pub exiting: [u64; 2],
-    /// To the surplus: its own part, and that of a series that is over.
+    /// To the surplus: its own part, that of a series that is over, and that of whoever left before it came.
     pub surplus: u64,
 }
 
@@ -317,8 +317,9 @@ impl Pool {
             *crisis.series.of_mut(tranche) = book.series;
             if part > 0 && book.wiped_out == 0 {
                 let of_exiting = fits(mul_div(part, exiting, borne, Rounding::Down))?;
-                credit(&mut book.exiting_recoverable, of_exiting)?;
-                credit(&mut book.recoverable, part.saturating_sub(of_exiting))?;
+                book.note_recoverable(part.saturating_sub(of_exiting), of_exiting)?;
+                *crisis.claims.of_mut(tranche) = book.claims;
+                *crisis.left_q32.of_mut(tranche) = book.left_q32;
             }
         }
         crisis.recoverable_surplus = left.min(losses.surplus);
@@ -363,8 +364,8 @@ impl Pool {
 
     /// Takes money in that a treaty paid for an incident of a crisis: into the crisis while it is open; later to its
     /// holders, as far as they are short and until its deadline, and the rest at once to the layers that bore the loss:
-    /// senior, junior and surplus, in this order, each up to what it is noted for. What was a series' that is over is the
-    /// surplus's.
+    /// senior, junior and surplus, in this order, each up to what it is noted for. What was a series' that is over, or of
+    /// whoever left before it came, is the surplus's.
     ///
     /// `paid` is what the treaty has paid of what it owes; `received` is less by what restoring its limit cost.
     pub fn receive_recovery(&mut self, crisis: &mut Crisis, paid: u64, received: u64, now: i64) -> Result<Receipt> {
@@ -385,10 +386,9 @@ impl Pool {
             let part = rest.min(*crisis.recoverable.of(tranche));
             rest = rest.saturating_sub(part);
             debit(crisis.recoverable.of_mut(tranche), part)?;
-            if self.tranche(tranche).is_series(*crisis.series.of(tranche)) {
-                let [staying, exiting] = self.tranche_mut(tranche).recover(part)?;
-                (*receipt.staying.of_mut(tranche), *receipt.exiting.of_mut(tranche)) = (staying, exiting);
-            }
+            let part = crisis.still_owed(tranche, part, self.tranche(tranche), Rounding::Down)?;
+            let [staying, exiting] = self.tranche_mut(tranche).recover(part)?;
+            (*receipt.staying.of_mut(tranche), *receipt.exiting.of_mut(tranche)) = (staying, exiting);
         }
         let to_tranches =
             receipt.staying.iter().chain(&receipt.exiting).try_fold(0u64, |sum, part| sum.checked_add(*part));
@@ -429,9 +429,8 @@ impl Pool {
             let part = over.min(*crisis.recoverable.of(tranche));
             debit(crisis.recoverable.of_mut(tranche), part)?;
             over = over.saturating_sub(part);
-            if self.tranche(tranche).is_series(*crisis.series.of(tranche)) {
-                self.tranche_mut(tranche).take_recoverable(part)?;
-            }
+            let part = crisis.still_owed(tranche, part, self.tranche(tranche), Rounding::Up)?;
+            self.tranche_mut(tranche).take_recoverable(part)?;
         }
         Ok(())
     }

@@ -100,11 +100,12 @@ impl Pool {
         let recoverable = book.recoverable_of(open_units);
         let issued = book.shares_for(fits(value.checked_add(recoverable))?)?;
         ensure!(issued > 0, BackstopError::AmountTooSmall);
-        book.move_recoverable(recoverable)?;
         debit(&mut book.units, open_units)?;
         debit(&mut book.exiting, value)?;
         credit(&mut book.assets, value)?;
         credit(&mut book.shares, issued)?;
+        // Also where nobody stayed until now: his part is his.
+        book.move_recoverable(recoverable)?;
         self.raise_lows(value, asked_on);
         let to_surplus = self.sweep(tranche)?;
         Ok(CancelledExit { value, shares: issued, to_surplus })
@@ -225,8 +226,8 @@ impl Pool {
         let mut to_surplus = [0u64; 2];
         for (tranche, swept) in Tranche::BOTH.into_iter().zip(to_surplus.iter_mut()) {
             let book = self.tranche_mut(tranche);
-            // Whoever is paid before a treaty pays leaves his part of it to those who stay.
-            book.move_recoverable(book.recoverable_of(*fill.closed_units.of(tranche)))?;
+            // Whoever is paid before a treaty pays leaves his part of it to the surplus.
+            book.leave_behind(*fill.closed_units.of(tranche))?;
             debit(&mut book.units, *fill.closed_units.of(tranche))?;
             debit(&mut book.exiting, *fill.paid.of(tranche))?;
             *swept = self.sweep(tranche)?;

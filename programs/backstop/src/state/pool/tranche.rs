@@ -96,9 +96,16 @@ pub struct TrancheBook {
     pub wiped_out: u8,
     /// How often the start of its prices was lowered tenfold: by a deposit that found the tranche in ruin.
     pub lowered: u8,
-    /// Unused.
-    pub padding: [u8; 5],
+    /// Whose what treaties owe is: another number once nobody was owed anything any more, so that what is owed for a
+    /// crisis before that is nobody's.
+    pub claims: u8,
+    /// Part of what treaties owe that whoever was paid and left has left behind since `claims` last changed, in parts of
+    /// 2^32.
+    pub left_q32: u32,
 }
+
+/// All of what treaties owe, in the parts in which [`TrancheBook::left_q32`] is kept.
+const ALL_Q32: u64 = 1 << 32;
 
 /// A new series of a tranche.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,18 +169,44 @@ impl TrancheBook {
         mul_div(self.exiting_recoverable, units, self.units, Rounding::Down).unwrap_or(0)
     }
 
-    /// Moves what treaties owe from what is exiting to what stays, unless nobody does.
+    /// Moves what treaties owe from what is exiting to what stays.
     pub(super) fn move_recoverable(&mut self, amount: u64) -> Result<()> {
-        if amount == 0 || self.shares == 0 {
+        if amount == 0 {
             return Ok(());
         }
         debit(&mut self.exiting_recoverable, amount)?;
         credit(&mut self.recoverable, amount)
     }
 
-    /// Whether a series is the open one.
-    pub(super) fn is_series(&self, series: u8) -> bool {
-        self.wiped_out == 0 && self.series == series
+    /// What treaties owe units that are paid before it comes is owed to nobody in the tranche any more: once it comes it is
+    /// the surplus's. So it goes to nobody who came in since, nor to whoever is last in it.
+    ///
+    /// Of every crisis that the tranche is still owed something for the same part is left behind.
+    pub(super) fn leave_behind(&mut self, units: u64) -> Result<()> {
+        let amount = self.recoverable_of(units);
+        if amount == 0 {
+            return Ok(());
+        }
+        let before = self.all_recoverable();
+        debit(&mut self.exiting_recoverable, amount)?;
+        let kept = fits(mul_div(self.kept_q32(), self.all_recoverable(), before, Rounding::Down))?;
+        self.left_q32 = u32::try_from(ALL_Q32.saturating_sub(kept)).unwrap_or(u32::MAX);
+        Ok(())
+    }
+
+    /// Part of what treaties owe that nobody has left behind since `claims` last changed, in parts of 2^32: never nothing.
+    pub(crate) fn kept_q32(&self) -> u64 {
+        ALL_Q32.saturating_sub(self.left_q32.into())
+    }
+
+    /// Notes what treaties owe for a crisis: where nothing is owed yet, what is still noted of older ones is nobody's.
+    pub(super) fn note_recoverable(&mut self, staying: u64, exiting: u64) -> Result<()> {
+        if self.all_recoverable() == 0 {
+            self.claims = self.claims.wrapping_add(1);
+            self.left_q32 = 0;
+        }
+        credit(&mut self.recoverable, staying)?;
+        credit(&mut self.exiting_recoverable, exiting)
     }
 
     /// Takes up to `amount` off what treaties owe: off what is exiting and off what stays as they are owed. Returns what of
@@ -265,8 +298,8 @@ impl Pool {
     }
 
     /// Opens a new series of a tranche that was wiped out, or that is in ruin and deserted: nobody waits to leave it, and
-    /// all of its shares together are worth less than a ticket, which goes to the surplus. So nobody's dust keeps a tranche
-    /// closed.
+    /// all of its shares together, with what treaties still owe them, are worth less than a ticket, which goes to the
+    /// surplus. So nobody's dust keeps a tranche closed.
     ///
     /// Errors: `TrancheNotWipedOut`, `NoSeriesLeft`; in an alert or a crisis, while nobody knows what shares are worth, a
     /// deserted tranche waits: `PoolInAlert`, `PoolInCrisis`.
@@ -275,7 +308,8 @@ impl Pool {
         let book = *self.tranche(tranche);
         let TrancheBook { assets, units, series, wiped_out, .. } = book;
         if wiped_out == 0 {
-            let deserted = units == 0 && book.is_in_ruin() && assets < least;
+            let worth = assets.saturating_add(book.all_recoverable());
+            let deserted = units == 0 && book.is_in_ruin() && worth < least;
             ensure!(deserted, BackstopError::TrancheNotWipedOut);
             self.require_no_alert()?;
         }
