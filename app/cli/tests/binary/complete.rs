@@ -5,8 +5,8 @@ use backstop_tests::World;
 use std::path::Path;
 
 /// Commands whose result is no JSON, or is pinned by tests of their own.
-const ELSEWHERE: [&str; 6] =
-    ["attest-keygen", "completion", "demo", "localnet-advance", "localnet-fund", "localnet-price"];
+const ELSEWHERE: [&str; 7] =
+    ["attest-keygen", "attest-serve", "completion", "demo", "localnet-advance", "localnet-fund", "localnet-price"];
 
 /// The commands below a command, by its help.
 fn below(desk: &Desk, path: &[String]) -> Vec<String> {
