@@ -62,9 +62,9 @@ pub const NOT_FUZZED: &[(&str, &str)] = &[
     ("initialize", "done once, before any sequence begins"),
     ("create_pool", "the scene has its pools from the beginning"),
     ("create_attestor_set", "moves no money and no state of a pool; its bounds are tested one by one"),
-    ("observe_report", "what it shows is shown by `observe`; who may sign is tested check by check"),
-    ("report_equivocation", "touches nothing but a set of attestors"),
-    ("retire_product", "`set_product_state` runs off; that nobody else can is tested by itself"),
+    ("observe_report", "what it shows is shown by `observe`; who may sign is fuzzed by `attested_fuzz::`"),
+    ("report_equivocation", "touches nothing but a set of attestors; `attested_fuzz::` plays it"),
+    ("retire_product", "`set_product_state` runs off; when anybody may is fuzzed by `attested_fuzz::`"),
     ("quote", "changes nothing; the model quotes before every purchase"),
 ];
 

@@ -43,7 +43,7 @@ impl<'w> Bench<'w> {
         let terms = Definition::read(TEXT.as_bytes()).unwrap();
         let origin = Origin::File(self.folder.path().join("rain"));
         let source = Source::new(origin, Places::default(), None, LONG);
-        let setup = Setup { cluster, key, set, definition: TEXT.as_bytes(), terms, source };
+        let setup = Setup { cluster, key, set, definition: TEXT.as_bytes(), terms, source, skew: u64::MAX };
         Attestor::new(setup, &self.log(), LONG)
     }
 }

@@ -1,8 +1,8 @@
 //! An attestor as a service: one key that signs what its source says, one message a moment, and shows what it has signed.
 //!
 //! What may be signed is what the feed's definition allows ([`backstop_client::attest::definition`]), of the newest moment
-//! that has been, by the cluster's clock and by this machine's: neither a node that lies about the time nor a machine whose
-//! clock is wrong makes it speak of what is to come. The key's log stands before every signature
+//! that has been, by the cluster's clock and by this machine's, which must agree: neither a node that lies about the time
+//! nor a machine whose clock is wrong makes it speak of what is to come, or date what it sees now. The key's log stands before every signature
 //! ([`backstop_client::attest::log`]): it says nothing twice, and nothing new of what lies behind it. So it can be killed
 //! at any time, started again, and run twice on one log.
 
@@ -60,6 +60,15 @@ pub enum Refusal {
     /// Too few keys are left.
     #[error("the attestors {0} are too few to report: nothing that they sign counts")]
     Dead(Pubkey),
+    /// The cluster's clock and this machine's say different things: a node that lies about the time, or is far behind,
+    /// would have it date what its source says now.
+    #[error("the cluster's clock is {apart} s away from this machine's, and {allowed} s is the most")]
+    Clocks {
+        /// How far, in seconds.
+        apart: u64,
+        /// How far it may be.
+        allowed: u64,
+    },
     /// The clock has gone back.
     #[error("it is {moment} by the clock, and something was signed of {newest}: nothing new is, until that is past")]
     Back {
@@ -103,7 +112,7 @@ impl Refusal {
             Self::Set(_) | Self::OtherCluster(_) | Self::Stranger { .. } => "set",
             Self::Revoked(_) => "revoked",
             Self::Dead(_) => "dead",
-            Self::Back { .. } => "clock",
+            Self::Back { .. } | Self::Clocks { .. } => "clock",
             Self::Source(_) => "source",
             Self::Value(ValueError::Stale { .. } | ValueError::Later { .. }) => "stale",
             Self::Value(_) | Self::Program(_) => "bounds",
@@ -127,6 +136,8 @@ pub struct Setup<'a> {
     pub terms: Definition,
     /// Where values come from.
     pub source: Source,
+    /// Seconds by which the cluster's clock and this machine's may differ.
+    pub skew: u64,
 }
 
 /// An attestor at work.
@@ -138,6 +149,7 @@ pub struct Attestor<'a> {
     genesis: [u8; CLUSTER_BYTES],
     terms: Definition,
     source: Source,
+    skew: u64,
     log: Log,
     board: Arc<Board>,
     clock: Box<dyn Fn() -> i64 + 'a>,
@@ -149,12 +161,12 @@ impl<'a> Attestor<'a> {
     /// The log must be there: a name that is mistyped is not a key that has said nothing. Errors: what would keep it from
     /// ever signing.
     pub fn new(setup: Setup<'a>, log: &Path, patience: Duration) -> Result<Self, Refusal> {
-        let Setup { cluster, key, set, definition, terms, source } = setup;
+        let Setup { cluster, key, set, definition, terms, source, skew } = setup;
         let (own, genesis) = (key.try_pubkey()?, attest::cluster_of(cluster.genesis_hash()?));
         let log = Log::open(log)?;
         let board = Arc::new(Board::new(definition.to_vec(), patience));
         let attestor =
-            Self { cluster, key, own, set, genesis, terms, source, log, board, clock: Box::new(machine_time) };
+            Self { cluster, key, own, set, genesis, terms, source, skew, log, board, clock: Box::new(machine_time) };
         attestor.may_sign()?;
         for report in attestor.log.latest(&attestor.stream(), KEPT) {
             attestor.board.show(&attest::signed(&report, key)?);
@@ -212,7 +224,12 @@ impl<'a> Attestor<'a> {
     ///
     /// Errors: why nothing was. The moment is tried again until the next comes; what it has signed it shows on.
     pub fn look(&mut self) -> Result<Option<Report>, Refusal> {
-        let moment = self.terms.moment(self.cluster.now()?.min((self.clock)()));
+        let (theirs, own) = (self.cluster.now()?, (self.clock)());
+        let (apart, allowed) = (theirs.abs_diff(own), self.skew);
+        if apart > allowed {
+            return Err(Refusal::Clocks { apart, allowed });
+        }
+        let moment = self.terms.moment(theirs.min(own));
         match self.log.newest(&self.stream()) {
             // Another with this log may have said it.
             Some(newest) if newest.observed_at == moment => {

@@ -76,6 +76,9 @@ pub struct ServeArgs {
     /// How often to look at the clock, and at the source until there is a value; 100ms at least.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = interval)]
     interval: Duration,
+    /// How far the cluster's clock and this machine's may be apart, so that neither makes it misdate a value.
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = backstop_client::units::seconds)]
+    clock_skew: u32,
     /// How logs are written on stderr; RUST_LOG says how much.
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     log_format: LogFormat,
@@ -112,7 +115,8 @@ pub fn serve(args: &ServeArgs, context: &Context) -> Result<()> {
     let (cluster, key) = (context.cluster()?, context.signer()?);
     let feed = hex_text(&terms.feed);
     let patience = args.interval.saturating_add(args.timeout).saturating_mul(3).max(SHORTEST_PATIENCE);
-    let setup = Setup { cluster, key, set: args.set, definition: &text, terms, source };
+    let skew = u64::from(args.clock_skew);
+    let setup = Setup { cluster, key, set: args.set, definition: &text, terms, source, skew };
     let mut attestor = Attestor::new(setup, &args.log, patience).map_err(|why| {
         let hint = match &why {
             Refusal::Log(_) => "a log is there, empty for a key that has signed nothing; one that is cut is not used",
