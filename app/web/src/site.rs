@@ -3,6 +3,7 @@
 use crate::chain::{Chain, Frozen, Node, Reading};
 use crate::error::PageError;
 use crate::guard::Rates;
+use crate::local::Local;
 use crate::sign::plans::Plans;
 use backstop_client::cluster::Cluster;
 use std::net::SocketAddr;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub patience: Duration,
     /// A directory that `backstop metadata build` wrote, which is hosted.
     pub metadata: Option<PathBuf>,
+    /// The local cluster that this is the page of, if it is: money, price and clock are for whoever asks.
+    pub local: Option<Local>,
 }
 
 impl Default for Settings {
@@ -52,6 +55,7 @@ impl Default for Settings {
             actions: false,
             patience: Duration::from_secs(120),
             metadata: None,
+            local: None,
         }
     }
 }

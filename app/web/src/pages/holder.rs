@@ -4,6 +4,7 @@ use super::{address, show};
 use crate::chart;
 use crate::error::PageError;
 use crate::layout::Place;
+use crate::local;
 use crate::say::{self, Asset};
 use crate::sign::forms;
 use crate::site::Site;
@@ -79,9 +80,11 @@ pub async fn page(State(site): State<Site>, Path(text): Path<String>) -> Result<
         let shares = shares(look.chain.snapshot().all::<Pool>(), &of_mint);
         let paid = look.past(|database| database.payments_to(&owner)).known().unwrap_or_default();
         let assets: BTreeMap<Pubkey, Asset> = covers_assets(&covers);
+        let purse = local::purse(look.site(), &look.chain, &owner)?;
         let body = html! {
             h1 { "Covers and shares" }
             p { "Of " (say::address(&owner.to_string())) }
+            (purse)
             section aria-labelledby="covers" {
                 h2 id="covers" { "Covers" }
                 @if covers.is_empty() { p { "It holds no covers." } }

@@ -1,6 +1,9 @@
 //! A tab of a real Chromium, with a wallet in it that signs with a real key.
+//!
+//! `BACKSTOP_PICTURES` names a folder for pictures of the pages.
+#![allow(dead_code)]
 
-use crate::booth::{self, Booth};
+use crate::booth;
 use backstop_client::cluster::Cluster;
 use backstop_client::cluster::rpc::RpcCluster;
 use backstop_web::sign::allow::LIGHTHOUSE;
@@ -23,7 +26,7 @@ use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::VersionedTransaction;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -62,6 +65,11 @@ pub struct Wallet {
     pub asked: usize,
 }
 
+/// The folder for pictures, if somebody wants them.
+pub fn pictures() -> Option<PathBuf> {
+    std::env::var_os("BACKSTOP_PICTURES").map(PathBuf::from)
+}
+
 /// A tab, and its browser, which ends with it.
 pub struct Tab {
     /// The tab.
@@ -74,8 +82,8 @@ pub struct Tab {
 }
 
 impl Tab {
-    /// A tab at a page, with a wallet of the booth's person. `sends`: it signs only what it sends by itself.
-    pub async fn open(booth: &Booth, manner: Manner, sends: bool) -> Self {
+    /// A tab at a page, which is at a node, with a wallet of a key. `sends`: it signs only what it sends by itself.
+    pub async fn open(url: &str, node: &str, key: &Keypair, manner: Manner, sends: bool) -> Self {
         let profile = tempfile::tempdir().expect("there is room for a profile");
         let args = ["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"];
         let more = ["disable-component-update", "disable-sync", "disable-dev-shm-usage"];
@@ -92,12 +100,11 @@ impl Tab {
         let (browser, mut handler) = Browser::launch(config).await.expect("chromium starts");
         tokio::spawn(async move { while handler.next().await.is_some() {} });
         let page = browser.new_page("about:blank").await.expect("a tab opens");
-        let wallet =
-            Wallet { key: booth.key().insecure_clone(), other: Keypair::new(), manner, connected: false, asked: 0 };
+        let wallet = Wallet { key: key.insecure_clone(), other: Keypair::new(), manner, connected: false, asked: 0 };
         let wallet = Arc::new(Mutex::new(wallet));
         page.execute(AddBindingParams::new("walletCalls")).await.expect("the wallet is heard");
         let mut calls = page.event_listener::<EventBindingCalled>().await.expect("the wallet is heard");
-        let (asked, to, node) = (wallet.clone(), page.clone(), booth.node.url().to_owned());
+        let (asked, to, node) = (wallet.clone(), page.clone(), node.to_owned());
         tokio::spawn(async move {
             while let Some(call) = calls.next().await {
                 let call: Value = serde_json::from_str(&call.payload).expect("the wallet speaks JSON");
@@ -116,7 +123,7 @@ impl Tab {
             include_str!("wallet.js").replace("WALLET", &json!({ "name": "Tester", "sends": sends }).to_string());
         page.evaluate_on_new_document(script).await.expect("the wallet is put in");
         page.execute(media("light")).await.expect("the scheme changes");
-        Self { page, wallet, url: booth.page.url.clone(), browser, _profile: profile }
+        Self { page, wallet, url: url.to_owned(), browser, _profile: profile }
     }
 
     /// Goes to a path of the page.
@@ -217,9 +224,10 @@ impl Tab {
         self.wallet.lock().expect("nobody panicked").asked
     }
 
-    /// Takes pictures of a path in three widths, light and dark.
-    pub async fn picture(&self, folder: &Path, name: &str) {
-        std::fs::create_dir_all(folder).expect("there is room for pictures");
+    /// Takes pictures of the page in three widths, light and dark, if somebody wants them.
+    pub async fn picture(&self, name: &str) {
+        let Some(folder) = pictures() else { return };
+        std::fs::create_dir_all(&folder).expect("there is room for pictures");
         for scheme in ["light", "dark"] {
             self.page.execute(media(scheme)).await.expect("the scheme changes");
             for width in [360, 768, 1280] {
