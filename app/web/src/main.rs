@@ -95,7 +95,8 @@ struct ServeArgs {
     /// machine can reach the page.
     #[arg(long)]
     actions: bool,
-    /// A directory that `backstop metadata build` wrote, to host under /metadata.
+    /// A directory that `backstop metadata build` wrote, to host under /metadata beside what the accounts give: wordings, and
+    /// files of plans that are not applied yet.
     #[arg(long, value_name = "DIR")]
     metadata: Option<PathBuf>,
     /// This is the page of the local cluster of this directory: `backstop localnet` says so, and nobody else should. It

@@ -58,7 +58,7 @@ pub fn routes(site: Site) -> Router {
         .merge(pages::routes())
         .merge(sign::routes())
         .merge(actions::routes(&site))
-        .merge(metadata::routes(&site))
+        .merge(metadata::routes())
         .merge(local::routes(&site))
         .merge(assets::routes())
         .fallback(|| async { PageError::NoPage })

@@ -324,3 +324,80 @@ async fn what_the_chain_says_stays_text() {
     assert_eq!(tab.value("document.querySelectorAll('img').length").await, 0);
     tab.close().await;
 }
+
+/// What the keyboard must reach on a page.
+const REACHED: &str = "[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, summary, \
+                       [tabindex=\"0\"]')].filter((one) => one.checkVisibility() && !one.disabled \
+                       && !(one.type === 'radio' && !one.checked)).length";
+
+/// Where the focus is: a number for its element, and whether it shows.
+const FOCUSED: &str = "(() => { \
+    const one = document.activeElement; \
+    if (one === document.body || one === null) return null; \
+    const all = [...document.querySelectorAll('*')]; \
+    const style = getComputedStyle(one); \
+    const box = one.getBoundingClientRect(); \
+    const shows = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 && box.width > 0; \
+    return [all.indexOf(one), shows || one.className === 'skip', one.outerHTML.slice(0, 120)]; \
+})()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_read_on_a_phone_without_a_script_and_reached_by_the_keyboard() {
+    let _turn = TURN.lock().await;
+    let booth = Booth::open();
+    booth.act(&booth.buy());
+    booth.act(&booth.deposit());
+    booth.page.site.chain().read_now();
+    let tab = open(&booth, Manner::Signs, false).await;
+    let (product, pool) = (booth.shop.product.product, booth.shop.pool.pool);
+    let mut paths: Vec<String> =
+        ["/", "/reinsurance", "/incidents", "/announcements", "/status", "/holder"].map(Into::into).into();
+    paths.push(format!("/product/{product}?sum=1000&days=30"));
+    paths.push(format!("/pool/{pool}"));
+    paths.push(format!("/holder/{}", booth.key().pubkey()));
+    paths.push("/nowhere".into());
+    for path in &paths {
+        // As wide as a small telephone: tables scroll inside themselves, also when what is behind pictures is open.
+        for scheme in ["light", "dark"] {
+            tab.size(360, scheme).await;
+            tab.go(path).await;
+            tab.value("document.querySelectorAll('details').forEach((one) => { one.open = true; })").await;
+            let wide = tab.value("document.documentElement.scrollWidth").await;
+            assert_eq!(wide, 360, "{path}");
+        }
+        // The keyboard comes to everything, and shows where it is.
+        tab.size(1280, "light").await;
+        tab.go(path).await;
+        let all = usize::try_from(tab.value(REACHED).await.as_u64().expect("a number")).expect("few");
+        let mut reached = std::collections::BTreeSet::new();
+        for _ in 0..all + 5 {
+            tab.press("Tab").await;
+            let focused = tab.value(FOCUSED).await;
+            let Some(number) = focused[0].as_u64() else { continue };
+            assert_eq!(focused[1], true, "{path}: {}", focused[2]);
+            reached.insert(number);
+        }
+        assert!(reached.len() >= all, "{path}: {} of {all}", reached.len());
+    }
+    // Without a script there is all to read, the price for what one wants, and the command that does it.
+    tab.scripts(false).await;
+    for path in &paths {
+        tab.go(path).await;
+        let shown = tab.value("document.querySelector('main').innerText").await;
+        assert!(shown.as_str().is_some_and(|text| text.len() > 60), "{path}: {shown}");
+        let useless = "[...document.querySelectorAll('[data-go], #wallet')].some((one) => one.checkVisibility())";
+        assert_eq!(tab.value(useless).await, false, "{path}: nothing that needs a script is offered");
+    }
+    tab.go(&format!("/product/{product}")).await;
+    // What finds elements to click on is a script itself: the browser's own submit stands for the click.
+    tab.value("document.getElementById('buy-sum').value = '2000'").await;
+    tab.value("document.querySelector('form[data-act=buy] [type=submit]').click()").await;
+    tab.until("location.search.includes('sum=2000') && document.readyState === 'complete'").await;
+    let shown = tab.value("document.querySelector('form[data-act=buy]').innerText").await;
+    let shown = shown.as_str().expect("a text");
+    assert!(
+        shown.contains("The price now") && shown.contains(&format!("backstop cover buy {product} 2000")),
+        "{shown}"
+    );
+    tab.close().await;
+}

@@ -105,7 +105,6 @@ async fn somebody_without_a_terminal_stakes_insures_himself_is_paid_and_leaves()
     tab.until("document.querySelector('main').innerText.includes('A local cluster: what is on it is worth nothing')")
         .await;
     tab.connect().await;
-    tab.picture("home").await;
     let mine = format!("/holder/{owner}");
     tab.click("#wallet-mine").await;
     tab.until(&format!("location.pathname === '{mine}' && document.readyState === 'complete'")).await;
@@ -139,6 +138,11 @@ async fn somebody_without_a_terminal_stakes_insures_himself_is_paid_and_leaves()
     assert_eq!((cover.sum_insured, cover.state), (1_000 * ONE, CoverState::Active));
     assert!(shown.contains(&text::tidy_amount(cover.premium, 6)), "what was shown is what was paid: {shown}");
     assert_eq!(town.money_of(&owner), 9_000 * ONE - cover.premium);
+
+    wait(&tab, &town, "/", "document.querySelector('[data-field=exposure]')?.value === '1000000000'").await;
+    tab.picture("home").await;
+    visit(&tab, &format!("/pool/{pool}")).await;
+    tab.picture("pool").await;
 
     // Protection begins; the price falls and stays down.
     advance(&tab, &town, "days").await;
@@ -186,6 +190,9 @@ async fn somebody_without_a_terminal_stakes_insures_himself_is_paid_and_leaves()
     wait(&tab, &town, &mine, "document.getElementById('paid') !== null").await;
     let shown = rows(&tab, "section[aria-labelledby=paid] table").await;
     assert_eq!(shown[0][2], payment.amount.to_string());
+    let told = tab.value("document.querySelector('section[aria-labelledby=paid]').innerText").await;
+    assert!(told.as_str().is_some_and(|told| told.contains("1,000.00 USDT")), "{told}");
+    tab.picture("paid").await;
     tab.until("!document.getElementById('wallet-mine').hidden").await;
     tab.act(CLOSE).await;
 
@@ -233,7 +240,7 @@ async fn history(tab: &Tab, town: &Town, pool: &Pubkey, file: &Path) {
     let count = junior.len() + 1;
     let all = format!("document.querySelectorAll('[aria-labelledby=prices] tbody tr').length === {count}");
     wait(tab, town, &format!("/pool/{pool}"), &all).await;
-    tab.picture("pool").await;
+    tab.picture("history").await;
     let shown = rows(tab, "section[aria-labelledby=prices] table").await;
     let price = |price: Option<u64>| {
         let price = price.expect("there are shares");

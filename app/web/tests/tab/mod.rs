@@ -13,8 +13,9 @@ use chromiumoxide::Page;
 use chromiumoxide::browser::{Browser, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::accessibility::{AxNode, AxValue, GetFullAxTreeParams};
 use chromiumoxide::cdp::browser_protocol::emulation::{
-    MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
+    MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams, SetScriptExecutionDisabledParams,
 };
+use chromiumoxide::cdp::browser_protocol::input::{DispatchKeyEventParams, DispatchKeyEventType};
 use chromiumoxide::cdp::js_protocol::runtime::{AddBindingParams, EventBindingCalled};
 use chromiumoxide::page::ScreenshotParams;
 use futures_util::StreamExt;
@@ -168,6 +169,28 @@ impl Tab {
         element.type_str(text).await.expect("it takes letters");
     }
 
+    /// How wide the window is, in light or in dark.
+    pub async fn size(&self, width: i64, scheme: &str) {
+        self.page.execute(media(scheme)).await.expect("the scheme changes");
+        let size = SetDeviceMetricsOverrideParams::new(width, 900, 1.0, false);
+        self.page.execute(size).await.expect("the width changes");
+    }
+
+    /// Whether pages may run scripts.
+    pub async fn scripts(&self, on: bool) {
+        let off = SetScriptExecutionDisabledParams::new(!on);
+        self.page.execute(off).await.expect("scripts are switched");
+    }
+
+    /// Presses a key, wherever the focus is.
+    pub async fn press(&self, key: &str) {
+        for kind in [DispatchKeyEventType::RawKeyDown, DispatchKeyEventType::KeyUp] {
+            let event = DispatchKeyEventParams::builder().r#type(kind).key(key).code(key);
+            let event = if key == "Tab" { event.windows_virtual_key_code(9) } else { event };
+            self.page.execute(event.build().expect("a key")).await.expect("it is pressed");
+        }
+    }
+
     /// Connects the wallet.
     pub async fn connect(&self) {
         self.until("!document.getElementById('wallet').hidden").await;
@@ -229,10 +252,8 @@ impl Tab {
         let Some(folder) = pictures() else { return };
         std::fs::create_dir_all(&folder).expect("there is room for pictures");
         for scheme in ["light", "dark"] {
-            self.page.execute(media(scheme)).await.expect("the scheme changes");
             for width in [360, 768, 1280] {
-                let size = SetDeviceMetricsOverrideParams::new(width, 900, 1.0, false);
-                self.page.execute(size).await.expect("the width changes");
+                self.size(width, scheme).await;
                 let wide = self.value("document.documentElement.scrollWidth <= window.innerWidth").await;
                 let shot = ScreenshotParams::builder().full_page(true).build();
                 let bytes = self.page.screenshot(shot).await.expect("a picture is taken");
@@ -240,8 +261,7 @@ impl Tab {
                 assert_eq!(wide, json!(true), "{name} is wider than {width}");
             }
         }
-        let size = SetDeviceMetricsOverrideParams::new(1280, 900, 1.0, false);
-        self.page.execute(size).await.expect("the width changes");
+        self.size(1280, "light").await;
     }
 
     /// The roles and names of what a reader of the page finds, in its order, each with how deep it is.
