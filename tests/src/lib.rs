@@ -17,9 +17,11 @@ pub mod reinsurance;
 pub mod scale;
 pub mod source;
 pub mod terms;
+pub mod town;
 pub mod world;
 
 pub use assert::*;
 pub use lossy::Lossy;
 pub use node::{Fault, Faults, Node, Rule};
+pub use town::Town;
 pub use world::*;

@@ -4,21 +4,13 @@
 
 use anchor_lang::prelude::Pubkey;
 use backstop::peril::evidence::Phase;
-use backstop::peril::feed::pyth_receiver;
-use backstop::state::{Cover, CoverState, Incident, Trigger};
-use backstop_client::account::{self, Decode};
+use backstop::state::{CoverState, Incident, Trigger};
 use backstop_client::address;
 use backstop_client::cluster::Cluster;
-use backstop_client::cluster::rpc::RpcCluster;
-use backstop_sandbox::localnet::{Layout, prices};
-use serde_json::Value;
-use solana_commitment_config::CommitmentConfig;
-use std::fs::File;
+use backstop_tests::Town;
+use backstop_tests::town::{backstop, key};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// One token.
@@ -28,218 +20,24 @@ const COVERS: u64 = 6;
 /// What each insures.
 const SUM: u64 = 1_000;
 
-/// A process that ends with its owner.
-struct Running(Child);
-
-impl Running {
-    /// Ends it at once, without a chance to put anything in order.
-    fn kill(mut self) {
-        self.0.kill().expect("it runs");
-        self.0.wait().expect("it ends");
-    }
+/// The binary.
+fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_backstop"))
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// A cluster in a directory, without its page.
+fn start_in(dir: TempDir, options: &[&str]) -> Town {
+    Town::start(binary(), dir, &[&["--no-page"], options].concat())
 }
 
-/// A local cluster, and what tests ask of it.
-struct Town {
-    dir: TempDir,
-    layout: Layout,
-    cluster: RpcCluster,
-    localnet: Running,
-}
-
-impl Town {
-    fn start() -> Self {
-        Self::start_in(tempfile::tempdir().expect("there is room for files"), &[])
-    }
-
-    /// Starts a cluster in a directory, which may have had one before.
-    fn start_in(dir: TempDir, options: &[&str]) -> Self {
-        let start = ["localnet", "--dir", "town", "--rpc-port", "0"];
-        let localnet = spawn(dir.path(), "localnet.log", &[&start, options].concat());
-        let layout = until("the local cluster is ready", 120, || Layout::read(&dir.path().join("town")).ok());
-        let cluster = RpcCluster::new(&layout.rpc, CommitmentConfig::confirmed());
-        Self { dir, layout, cluster, localnet }
-    }
-
-    /// Runs a command as somebody, who agrees to everything. Returns its result, which must be good.
-    #[track_caller]
-    fn run(&self, who: &str, arguments: &[&str]) -> Value {
-        let keypair = self.layout.wallets[who].keypair.display().to_string();
-        let config = self.layout.config.display().to_string();
-        let common = ["-C", &config, "--keypair", &keypair, "--yes", "--output", "json"];
-        let output = backstop(self.dir.path()).args(common).args(arguments).output().expect("the binary runs");
-        let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{arguments:?}: {}\n{text}\n{errors}\n{}", output.status, self.logs());
-        serde_json::from_str(&text).unwrap_or_else(|why| panic!("{arguments:?}: {why}\n{text}"))
-    }
-
-    /// Whether a command does what somebody asks for.
-    fn tries(&self, who: &str, arguments: &[&str]) -> bool {
-        let keypair = self.layout.wallets[who].keypair.display().to_string();
-        let config = self.layout.config.display().to_string();
-        let common = ["-C", &config, "--keypair", &keypair, "--yes"];
-        let run = backstop(self.dir.path()).args(common).args(arguments).stderr(Stdio::null()).output();
-        run.expect("the binary runs").status.success()
-    }
-
-    /// What a local cluster can be told.
-    fn localnet(&self, arguments: &[&str]) {
-        let run = backstop(self.dir.path()).arg("localnet").args(arguments).args(["--dir", "town"]).output();
-        let output = run.expect("the binary runs");
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    fn advance(&self, seconds: i64) {
-        self.localnet(&["advance", &format!("{seconds}s")]);
-    }
-
-    /// Sets the price, and waits until the oracle says it.
-    #[track_caller]
-    fn price(&self, price: &str, e8: u64) {
-        let feed = &self.layout.feeds[0];
-        self.localnet(&["price", &feed.name, price]);
-        self.until("the oracle says it", || {
-            let account = self.cluster.account(&key(&feed.account)).expect("the cluster answers")?;
-            let id = prices::feed_id(&feed.name);
-            let read = pyth_receiver::read(&account.owner, &account.data, &id, i64::MAX);
-            (read.expect("it is a print").price == e8).then_some(())
-        });
-    }
-
-    fn crank(&self, log: &str) -> Running {
-        let keypair = self.layout.wallets["crank"].keypair.display().to_string();
-        let config = self.layout.config.display().to_string();
-        spawn(self.dir.path(), log, &["-C", &config, "--keypair", &keypair, "crank", "run", "--interval", "1s"])
-    }
-
-    fn now(&self) -> i64 {
-        self.cluster.now().expect("the cluster has a clock")
-    }
-
-    fn read<T: Decode>(&self, address: &Pubkey) -> T {
-        account::fetch(&self.cluster, address).unwrap_or_else(|why| panic!("{why}\n{}", self.logs()))
-    }
-
-    fn find<T: Decode>(&self, address: &Pubkey) -> Option<T> {
-        account::find(&self.cluster, address).expect("the cluster answers")
-    }
-
-    /// Units of the pool's asset that somebody holds.
-    fn money(&self, who: &str) -> u64 {
-        let mint = key(&self.layout.asset.mint);
-        self.tokens(&address::associated_token(&self.wallet(who), &mint, &anchor_spl::token::ID))
-    }
-
-    /// Units in a token account.
-    fn tokens(&self, account: &Pubkey) -> u64 {
-        let account = self.cluster.account(account).expect("the cluster answers").expect("it is there");
-        u64::from_le_bytes(account.data[64..72].try_into().expect("eight bytes"))
-    }
-
-    fn wallet(&self, who: &str) -> Pubkey {
-        key(&self.layout.wallets[who].address)
-    }
-
-    fn covers(&self) -> Vec<Cover> {
-        let all = account::list::<Cover>(&self.cluster, None).expect("the cluster answers");
-        all.into_iter().map(|(_, cover)| cover).collect()
-    }
-
-    /// Waits for something that a crank does.
-    #[track_caller]
-    fn until<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
-        wait(60, look).unwrap_or_else(|| panic!("{what}: not within a minute\n{}", self.logs()))
-    }
-
-    /// Whether the trigger knows a price from this time or later.
-    fn published_since(&self, trigger: &Pubkey, time: i64) -> Option<()> {
-        (self.read::<Trigger>(trigger).evidence.last_publish_time >= time).then_some(())
-    }
-
-    /// Moves the clock on by a slot of the trigger's evidence, and waits until a crank has shown a price in it.
-    #[track_caller]
-    fn next_slot(&self, trigger: &Pubkey) {
-        let slot = i64::from(self.read::<Trigger>(trigger).terms.slot_seconds);
-        self.advance(slot);
-        let begun = self.now() / slot * slot;
-        self.until("the next slot has evidence", || self.published_since(trigger, begun));
-    }
-
-    /// Stops the cluster as Ctrl-C does, which leaves nothing behind that says it runs.
-    fn stop(mut self) -> TempDir {
-        let id = self.localnet.0.id().to_string();
-        let asked = Command::new("kill").args(["-INT", &id]).status().expect("there is a kill");
-        assert!(asked.success());
-        let ended = until("it stops", 30, || self.localnet.0.try_wait().expect("it can be asked"));
-        assert!(ended.success(), "{ended}\n{}", self.logs());
-        assert!(Layout::read(&self.dir.path().join("town")).is_err());
-        self.dir
-    }
-
-    /// What its process has said so far.
-    fn told(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("localnet.log")).expect("it has a log")
-    }
-
-    /// The last lines that processes wrote.
-    fn logs(&self) -> String {
-        let mut text = String::new();
-        for entry in std::fs::read_dir(self.dir.path()).expect("the directory is there").flatten() {
-            if entry.path().extension().is_some_and(|extension| extension == "log") {
-                let log = std::fs::read_to_string(entry.path()).unwrap_or_default();
-                let lines: Vec<&str> = log.lines().rev().take(30).collect();
-                text += &format!("--- {}\n", entry.path().display());
-                lines.iter().rev().for_each(|line| text += &format!("{line}\n"));
-            }
-        }
-        text
-    }
-}
-
-fn key(text: &str) -> Pubkey {
-    text.parse().expect("it is an address")
-}
-
-/// The binary, with nothing of this process's environment.
-fn backstop(dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
-    command.env_clear().env("HOME", dir).current_dir(dir).stdin(Stdio::null());
-    command
-}
-
-fn spawn(dir: &Path, log: &str, arguments: &[&str]) -> Running {
-    let log = File::create(dir.join(log)).expect("there is room for a file");
-    let errors = log.try_clone().expect("a file has two handles");
-    Running(backstop(dir).args(arguments).stdout(log).stderr(errors).spawn().expect("the binary runs"))
-}
-
-fn wait<T>(seconds: u64, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(seconds) {
-        if let Some(seen) = look() {
-            return Some(seen);
-        }
-        sleep(Duration::from_millis(200));
-    }
-    None
-}
-
-#[track_caller]
-fn until<T>(what: &str, seconds: u64, look: impl FnMut() -> Option<T>) -> T {
-    wait(seconds, look).unwrap_or_else(|| panic!("{what}: not within {seconds} s"))
+/// A cluster.
+fn start() -> Town {
+    start_in(tempfile::tempdir().expect("there is room for files"), &[])
 }
 
 #[test]
 fn a_crank_that_is_killed_on_the_way_pays_every_cover_exactly_once() {
-    let town = Town::start();
+    let town = start();
     let (pool, product) = (town.layout.pool.clone(), town.layout.products[0].product.clone());
     let (trigger, incident) = (key(&town.layout.products[0].trigger), address::incident(&key(&product)));
 
@@ -318,10 +116,27 @@ fn a_crank_that_is_killed_on_the_way_pays_every_cover_exactly_once() {
 /// What a command says on stderr when it is refused with an exit code.
 #[track_caller]
 fn refused(dir: &Path, code: i32, arguments: &[&str]) -> String {
-    let output = backstop(dir).arg("localnet").args(arguments).output().expect("the binary runs");
+    let output = backstop(binary(), dir).arg("localnet").args(arguments).output().expect("the binary runs");
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
     errors
+}
+
+#[test]
+fn its_own_crank_shows_prices_and_ends_with_it() {
+    let town = start_in(tempfile::tempdir().expect("there is room for files"), &["--crank"]);
+    let trigger = key(&town.layout.products[0].trigger);
+    town.price("0.85", 85_000_000);
+    town.until("it sees the fall", || (town.read::<Trigger>(&trigger).phase() == Phase::Breaching).then_some(()));
+    let config = town.layout.config.display().to_string();
+    let cranks = || {
+        let of = |entry: std::fs::DirEntry| std::fs::read_to_string(entry.path().join("cmdline")).ok();
+        let running = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(of);
+        running.filter(|line| line.contains(&config) && line.contains("crank")).count()
+    };
+    assert_eq!(cranks(), 1);
+    let _dir = town.stop();
+    assert_eq!(cranks(), 0, "it ends with the cluster");
 }
 
 #[test]
@@ -337,7 +152,7 @@ fn what_a_local_cluster_cannot_do_is_said_in_one_sentence_with_a_hint() {
 
 #[test]
 fn a_second_run_begins_calm_with_the_same_addresses_and_a_triggered_product_is_followed_by_a_fresh_one() {
-    let town = Town::start();
+    let town = start();
     let first = town.layout.clone();
     assert!(town.told().contains("a new cluster with new keypairs"), "{}", town.told());
     // A second one in the same directory is refused, on any port.
@@ -377,7 +192,7 @@ fn a_second_run_begins_calm_with_the_same_addresses_and_a_triggered_product_is_f
 
     // The next run: the same addresses, and a calm price, at which covers are sold.
     let dir = town.stop();
-    let town = Town::start_in(dir, &[]);
+    let town = start_in(dir, &[]);
     let told = town.told();
     assert!(told.contains("with the last run's keypairs") && told.contains("prices begin anew"), "{told}");
     assert_eq!(town.layout.products, first.products);
@@ -387,11 +202,11 @@ fn a_second_run_begins_calm_with_the_same_addresses_and_a_triggered_product_is_f
     // Unless the prices are to be kept.
     town.price("0.85", 85_000_000);
     let dir = town.stop();
-    let town = Town::start_in(dir, &["--keep-prices"]);
+    let town = start_in(dir, &["--keep-prices"]);
     let told = town.told();
     assert!(told.contains("goes on with USDC/USD at 0.85") && told.contains("once it is at 0.96 again"), "{told}");
     let dir = town.stop();
-    let town = Town::start_in(dir, &["--reset"]);
+    let town = start_in(dir, &["--reset"]);
     assert_ne!(town.layout.wallets, first.wallets);
     town.stop();
 }

@@ -2,14 +2,20 @@
 //!
 //! A URI on chain never changes, so what is there must not change either: every file is named by the sha-256 of its bytes,
 //! and whoever opens it can check that. `migrations/URI.md` says what stands in them.
+//!
+//! A plan and the accounts that it becomes give the same files, byte by byte: whoever reads the chain can make them anew,
+//! all but the wording, of which the chain has the hash.
 
 use crate::address;
 use crate::migration::Plan;
 use crate::migration::plan::{PoolPlan, ProductPlan};
+use crate::view::label;
 use crate::view::product::{condition, not_covered, payment};
+use anchor_lang::prelude::Pubkey;
 use backstop::constants::MAX_URI;
 use backstop::cpi::text::hex_text;
 use backstop::peril::evidence::Terms;
+use backstop::state::{Pool, PoolKind, Product, Trigger, get_text};
 use serde::Serialize;
 use serde_json::{Value, json};
 use solana_sdk::hash::hash;
@@ -58,15 +64,15 @@ pub struct Shown {
     pub name: String,
     /// The URI for its plan.
     pub uri: String,
-    /// The URI that its plan has.
+    /// The URI that its plan has, or its account.
     pub planned: String,
-    /// Its files: JSON, picture and, of a product, the wording.
+    /// Its files: JSON, picture and, of a product's plan, the wording.
     #[serde(skip)]
     pub files: Vec<File>,
 }
 
 impl Shown {
-    /// Whether the plan's URI is that of these files.
+    /// Whether the URI of the plan, or of the account, is that of these files.
     pub fn is_planned(&self) -> bool {
         self.uri == self.planned
     }
@@ -118,20 +124,32 @@ impl Places {
         Ok(Self { base: tidy(base), page: page.map(tidy) })
     }
 
+    /// Where the file of a URI is, if it is named by what is in it.
+    pub fn of_uri(uri: &str) -> Option<Self> {
+        let (base, name) = uri.rsplit_once('/')?;
+        let is_named = File::is_name(name) && name.ends_with(".json");
+        is_named.then(|| Self::new(base, None).ok()).flatten()
+    }
+
     fn of(&self, file: &File) -> String {
         format!("{}/{}", self.base, file.name)
     }
 
-    fn shown(&self, name: &str, planned: &str, json: &Value, mut others: Vec<File>) -> Result<Shown, MetadataError> {
+    fn shown(&self, name: &str, planned: &str, json: &Value, mut others: Vec<File>) -> Shown {
         let text = serde_json::to_string_pretty(json).unwrap_or_default() + "\n";
         let file = File::new(text.into_bytes(), "json");
         let uri = self.of(&file);
-        if uri.len() > MAX_URI {
-            return Err(MetadataError::TooLong { uri });
-        }
         others.insert(0, file);
-        Ok(Shown { name: name.to_owned(), uri, planned: planned.to_owned(), files: others })
+        Shown { name: name.to_owned(), uri, planned: planned.to_owned(), files: others }
     }
+}
+
+/// A URI that the program takes. Errors: it is too long.
+fn fitting(shown: Shown) -> Result<Shown, MetadataError> {
+    if shown.uri.len() > MAX_URI {
+        return Err(MetadataError::TooLong { uri: shown.uri });
+    }
+    Ok(shown)
 }
 
 /// The files of everything that plans state. `wording` reads the wording of a product, by the name that its plan gives.
@@ -156,6 +174,15 @@ pub fn of_plans(
     Ok(all)
 }
 
+/// What is told of a product, by its plan or its accounts.
+struct Insured<'a> {
+    name: &'a str,
+    uri: &'a str,
+    terms: &'a Terms,
+    waiting_seconds: u32,
+    wording_hash: &'a [u8; 32],
+}
+
 /// The files of a product. The wording is one of them: its sha-256 is what the program keeps.
 ///
 /// Errors: a condition that the program would refuse, a URI that is too long.
@@ -163,48 +190,100 @@ pub fn of_product(plan: &ProductPlan, places: &Places, wording: Vec<u8>) -> Resu
     let wrong = |why: String| MetadataError::Condition { name: plan.name.clone(), why };
     let terms = Terms::new(&plan.condition().map_err(wrong)?)
         .map_err(|why| wrong(format!("the program refuses its condition ({why:?})")))?;
-    let wording = File::new(wording, "md");
-    let (pays_if, pays) = (condition(&terms), payment(&terms));
-    let image = picture("Backstop cover", &plan.name, &[format!("Pays if {pays_if}."), format!("Pays {pays}.")]);
-    let exceptions = not_covered(&terms, plan.waiting_seconds()).join(" ");
-    let hash = hex_text(&plan.wording_hash);
-    let json = json!({
-        "name": format!("Backstop: {}", plan.name),
-        "symbol": COVER,
-        "description": format!("Pays if {pays_if}: {pays}. {exceptions}"),
-        "image": places.of(&image),
-        "external_url": places.of(&wording),
-        "attributes": [
-            { "trait_type": "Condition", "value": pays_if },
-            { "trait_type": "Wording SHA-256", "value": hash },
-        ],
-    });
-    places.shown(&plan.name, &plan.uri, &json, vec![image, wording])
+    let insured = Insured {
+        name: &plan.name,
+        uri: &plan.uri,
+        terms: &terms,
+        waiting_seconds: plan.waiting_seconds(),
+        wording_hash: &plan.wording_hash,
+    };
+    let mut shown = insured.shown(places);
+    shown.files.push(File::new(wording, "md"));
+    fitting(shown)
+}
+
+/// The files of a product that is on chain, but for its wording. With the [place](Places::of_uri) of its URI they are those
+/// of its plan, if `backstop metadata build` gave it its URI.
+pub fn of_product_account(product: &Product, trigger: &Trigger, places: &Places) -> Shown {
+    let insured = Insured {
+        name: product.name(),
+        uri: product.uri(),
+        terms: &trigger.terms,
+        waiting_seconds: product.terms.waiting_seconds,
+        wording_hash: &product.wording_hash,
+    };
+    insured.shown(places)
+}
+
+impl Insured<'_> {
+    fn shown(&self, places: &Places) -> Shown {
+        let (pays_if, pays) = (condition(self.terms), payment(self.terms));
+        let image = picture("Backstop cover", self.name, &[format!("Pays if {pays_if}."), format!("Pays {pays}.")]);
+        let exceptions = not_covered(self.terms, self.waiting_seconds).join(" ");
+        let hash = hex_text(self.wording_hash);
+        let json = json!({
+            "name": format!("Backstop: {}", self.name),
+            "symbol": COVER,
+            "description": format!("Pays if {pays_if}: {pays}. {exceptions}"),
+            "image": places.of(&image),
+            "external_url": format!("{}/{hash}.md", places.base),
+            "attributes": [
+                { "trait_type": "Condition", "value": pays_if },
+                { "trait_type": "Wording SHA-256", "value": hash },
+            ],
+        });
+        places.shown(self.name, self.uri, &json, vec![image])
+    }
+}
+
+/// What is told of a pool, by its plan or its account.
+struct Pooled<'a> {
+    address: &'a Pubkey,
+    ticker: &'a str,
+    id: u16,
+    uri: &'a str,
+    is_reinsurance: bool,
 }
 
 /// The files of a pool: both tranches' shares show them.
 ///
 /// Errors: a URI that is too long.
 pub fn of_pool(plan: &PoolPlan, places: &Places) -> Result<Shown, MetadataError> {
-    let (ticker, id) = (plan.ticker(), plan.pool.id);
-    let name = format!("Backstop {ticker} {id}");
-    let what = match plan.is_reinsurance() {
-        true => format!("Capital in {ticker} that stands behind other pools of Backstop."),
-        false => format!("Capital in {ticker} that pays covers of Backstop."),
-    };
-    let image = picture("Backstop shares", &format!("{ticker} pool {id}"), std::slice::from_ref(&what));
+    let id = plan.pool.id;
     let address = address::pool(&plan.pool.asset, id);
-    let page = places.page.as_deref().map_or_else(|| places.base.clone(), |page| format!("{page}/pool/{address}"));
-    let json = json!({
-        "name": name,
-        "symbol": format!("b{ticker}"),
-        "description": format!(
-            "A share of a tranche of the pool {address}. {what} It earns premium and bears losses, junior before senior."
-        ),
-        "image": places.of(&image),
-        "external_url": page,
-    });
-    places.shown(&name, plan.uri(), &json, vec![image])
+    let (ticker, uri, is_reinsurance) = (plan.ticker(), plan.uri(), plan.is_reinsurance());
+    fitting(Pooled { address: &address, ticker, id, uri, is_reinsurance }.shown(places))
+}
+
+/// The files of a pool that is on chain. With the [place](Places::of_uri) of its URI, and the page that was named then, they
+/// are those of its plan, if `backstop metadata build` gave it its URI.
+pub fn of_pool_account(address: &Pubkey, pool: &Pool, places: &Places) -> Shown {
+    let is_reinsurance = pool.kind() == PoolKind::Reinsurance;
+    let ticker = label(&pool.label);
+    Pooled { address, ticker: &ticker, id: pool.id, uri: get_text(&pool.uri), is_reinsurance }.shown(places)
+}
+
+impl Pooled<'_> {
+    fn shown(&self, places: &Places) -> Shown {
+        let Self { address, ticker, id, uri, is_reinsurance } = self;
+        let name = format!("Backstop {ticker} {id}");
+        let what = match is_reinsurance {
+            true => format!("Capital in {ticker} that stands behind other pools of Backstop."),
+            false => format!("Capital in {ticker} that pays covers of Backstop."),
+        };
+        let image = picture("Backstop shares", &format!("{ticker} pool {id}"), std::slice::from_ref(&what));
+        let page = places.page.as_deref().map_or_else(|| places.base.clone(), |page| format!("{page}/pool/{address}"));
+        let json = json!({
+            "name": name,
+            "symbol": format!("b{ticker}"),
+            "description": format!(
+                "A share of a tranche of the pool {address}. {what} It earns premium and bears losses, junior before senior."
+            ),
+            "image": places.of(&image),
+            "external_url": page,
+        });
+        places.shown(&name, uri, &json, vec![image])
+    }
 }
 
 /// A picture: a line in small letters, a name in large ones, and sentences.
@@ -250,7 +329,9 @@ fn lines(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// A text as it stands in XML, which has no control characters.
 fn escaped(text: &str) -> String {
+    let text: String = text.chars().filter(|letter| !letter.is_control()).collect();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

@@ -34,6 +34,9 @@ pub enum PageError {
     /// The cluster did not answer.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// What a local cluster was asked for is not done.
+    #[error("the local cluster did not do it: {0}")]
+    Local(String),
     /// The work for the page ended early, by a mistake of ours.
     #[error("this page could not be made")]
     Broken,
@@ -47,7 +50,7 @@ impl PageError {
             Self::NoPage | Self::Missing { .. } => StatusCode::NOT_FOUND,
             Self::Input(_) => StatusCode::BAD_REQUEST,
             Self::Account(AccountError::Missing { .. } | AccountError::Other { .. }) => StatusCode::NOT_FOUND,
-            Self::Account(AccountError::Cluster(_)) | Self::Cluster(_) => StatusCode::BAD_GATEWAY,
+            Self::Account(AccountError::Cluster(_)) | Self::Cluster(_) | Self::Local(_) => StatusCode::BAD_GATEWAY,
             Self::Account(_) | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -64,6 +67,7 @@ impl PageError {
             Self::Account(AccountError::Cluster(_)) | Self::Cluster(_) => {
                 "This needs the node itself, which does not answer now: try again soon."
             }
+            Self::Local(_) => "Look whether `backstop localnet` still runs, and try again.",
             Self::Account(_) => "The page may be older than the program on this cluster.",
             Self::Broken => "Whoever runs this page finds the reason in its log.",
         }

@@ -10,6 +10,7 @@
 //! | signing | [`sign`] |
 //! | other sites and wallets that ask for transactions | [`actions`] |
 //! | files that wallets show | [`metadata`] |
+//! | what only a local cluster has: money for whoever asks, its price and clock | [`local`] |
 //!
 //! No page works anything out: its numbers are those of `backstop-client`'s views, as the command line prints them.
 
@@ -21,6 +22,7 @@ pub mod error;
 pub mod guard;
 pub mod history;
 pub mod layout;
+pub mod local;
 pub mod metadata;
 pub mod pages;
 pub mod replays;

@@ -4,6 +4,7 @@ use backstop_client::cluster::rpc::{RpcCluster, Watcher, is_local};
 use backstop_client::redact;
 use backstop_client::solana_config::url_of;
 use backstop_client::units::duration;
+use backstop_web::local::{Local, LocalError};
 use backstop_web::server::Server;
 use backstop_web::site::Settings;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -94,9 +95,14 @@ struct ServeArgs {
     /// machine can reach the page.
     #[arg(long)]
     actions: bool,
-    /// A directory that `backstop metadata build` wrote, to host under /metadata.
+    /// A directory that `backstop metadata build` wrote, to host under /metadata beside what the accounts give: wordings, and
+    /// files of plans that are not applied yet.
     #[arg(long, value_name = "DIR")]
     metadata: Option<PathBuf>,
+    /// This is the page of the local cluster of this directory: `backstop localnet` says so, and nobody else should. It
+    /// hands out that cluster's money, and moves its price and clock. On any other cluster it does not start.
+    #[arg(long, value_name = "DIR", hide = true)]
+    local: Option<PathBuf>,
     /// Stop when stdin ends: whoever started this holds the other side.
     #[arg(long, hide = true)]
     until_stdin_ends: bool,
@@ -111,6 +117,10 @@ enum Failed {
     Listen(SocketAddr, std::io::Error),
     #[error("the page needs names to answer to, as others than this machine can reach {0}: --host NAME")]
     NoHost(SocketAddr),
+    #[error("the page is not that of a local cluster: {0}")]
+    Local(#[from] LocalError),
+    #[error("the page of a local cluster is for this machine only, not for {0}")]
+    LocalElsewhere(SocketAddr),
     #[error("the index: {0}")]
     Index(#[from] backstop_index::IndexError),
     #[error(transparent)]
@@ -183,6 +193,10 @@ fn serve(args: &ServeArgs) -> Result<(), Failed> {
         return Err(Failed::NoHost(args.listen));
     }
     let url = cluster(&args.url)?;
+    if args.local.is_some() && (!args.listen.ip().is_loopback() || !args.hosts.is_empty()) {
+        return Err(Failed::LocalElsewhere(args.listen));
+    }
+    let local = args.local.as_ref().map(|dir| Local::read(dir, url)).transpose()?;
     let commitment = match args.commitment {
         Some(Commitment::Processed) => CommitmentConfig::processed(),
         Some(Commitment::Confirmed) => CommitmentConfig::confirmed(),
@@ -203,6 +217,7 @@ fn serve(args: &ServeArgs) -> Result<(), Failed> {
         genesis: node.ask("getGenesisHash", serde_json::json!([])).ok(),
         actions: args.actions,
         metadata: args.metadata.clone(),
+        local,
         ..Settings::default()
     };
     let until_stdin_ends = args.until_stdin_ends;

@@ -4,7 +4,7 @@ use crate::chain::{Chain, Node};
 use crate::error::PageError;
 use crate::guard::{self, MOST_BODY};
 use crate::site::{Settings, Site};
-use crate::{actions, assets, metadata, pages, sign};
+use crate::{actions, assets, local, metadata, pages, sign};
 use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 use std::future::Future;
@@ -58,7 +58,8 @@ pub fn routes(site: Site) -> Router {
         .merge(pages::routes())
         .merge(sign::routes())
         .merge(actions::routes(&site))
-        .merge(metadata::routes(&site))
+        .merge(metadata::routes())
+        .merge(local::routes(&site))
         .merge(assets::routes())
         .fallback(|| async { PageError::NoPage })
         .layer(DefaultBodyLimit::max(MOST_BODY))

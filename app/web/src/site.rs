@@ -3,6 +3,8 @@
 use crate::chain::{Chain, Frozen, Node, Reading};
 use crate::error::PageError;
 use crate::guard::Rates;
+use crate::local::Local;
+use crate::metadata::Made;
 use crate::sign::plans::Plans;
 use backstop_client::cluster::Cluster;
 use std::net::SocketAddr;
@@ -34,8 +36,10 @@ pub struct Settings {
     pub actions: bool,
     /// How long a transaction is followed until it is known how it ended.
     pub patience: Duration,
-    /// A directory that `backstop metadata build` wrote, which is hosted.
+    /// A directory that `backstop metadata build` wrote, which is hosted beside what the accounts give.
     pub metadata: Option<PathBuf>,
+    /// The local cluster that this is the page of, if it is: money, price and clock are for whoever asks.
+    pub local: Option<Local>,
 }
 
 impl Default for Settings {
@@ -52,6 +56,7 @@ impl Default for Settings {
             actions: false,
             patience: Duration::from_secs(120),
             metadata: None,
+            local: None,
         }
     }
 }
@@ -93,6 +98,7 @@ struct Inner {
     chain: Chain,
     rates: Rates,
     plans: Plans,
+    made: Made,
 }
 
 impl Site {
@@ -108,7 +114,14 @@ impl Site {
                 format!("[::1]:{port}"),
             ]);
         }
-        Self(Arc::new(Inner { settings, hosts, chain, rates: Rates::default(), plans: Plans::default() }))
+        Self(Arc::new(Inner {
+            settings,
+            hosts,
+            chain,
+            rates: Rates::default(),
+            plans: Plans::default(),
+            made: Made::default(),
+        }))
     }
 
     /// The settings.
@@ -129,6 +142,11 @@ impl Site {
     /// Transactions that were built and handed out.
     pub fn plans(&self) -> &Plans {
         &self.0.plans
+    }
+
+    /// Files for wallets that were made from the accounts.
+    pub fn made(&self) -> &Made {
+        &self.0.made
     }
 
     /// The chain.

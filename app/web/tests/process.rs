@@ -1,5 +1,6 @@
 //! The binary itself: it says where it listens, follows the chain into its index, and ends when it is told to.
 
+use backstop_sandbox::localnet::{Layout, Mint};
 use backstop_tests::{Node, World};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -50,9 +51,78 @@ fn it_serves_follows_and_ends_with_its_stdin() {
     assert!(std::path::Path::new(&file).exists(), "the index was begun");
 }
 
+/// A directory in which a local cluster runs, as its file says, at a URL.
+fn town(url: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mint = |label: &str| Mint { label: label.into(), mint: "11111111111111111111111111111112".into(), decimals: 6 };
+    let layout = Layout {
+        rpc: url.into(),
+        websocket: "ws://127.0.0.1:1".into(),
+        config: dir.path().join("config.yml"),
+        prices: dir.path().join("prices.csv"),
+        program: String::new(),
+        program_sha256: String::new(),
+        asset: mint("USDT"),
+        covered: mint("USDC"),
+        pool: String::new(),
+        reinsurance_pool: String::new(),
+        treaty: String::new(),
+        products: Vec::new(),
+        feeds: Vec::new(),
+        wallets: Default::default(),
+    };
+    let text = serde_json::to_string(&layout).expect("it is data");
+    std::fs::write(dir.path().join("localnet.json"), text).expect("there is room");
+    dir
+}
+
+#[test]
+fn money_is_handed_out_on_the_page_of_a_local_cluster_and_on_no_other() {
+    let node = Node::start(World::new());
+    let served = |extra: &[&str]| {
+        let mut child =
+            page(&[&["serve", "--listen", "127.0.0.1:0", "--until-stdin-ends"], extra].concat(), node.url())
+                .spawn()
+                .expect("it starts");
+        let url = first_line(&mut child);
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let form = "address=11111111111111111111111111111112";
+        let ask = |path: &str, origin: &str| {
+            let post = agent.post(format!("{url}{path}")).header("content-type", "application/x-www-form-urlencoded");
+            post.header("origin", origin).send(form).expect("it answers").status().as_u16()
+        };
+        let answers = ["/local/fund", "/local/price", "/local/clock"].map(|path| ask(path, &url));
+        let foreign = ask("/local/fund", "https://elsewhere.example");
+        let hidden = ask("/local/fund", "null");
+        let home = agent.get(&url).call().expect("it answers").body_mut().read_to_string().expect("text");
+        drop(child.stdin.take());
+        assert!(ends(child));
+        (answers, [foreign, hidden], home.contains("A local cluster"))
+    };
+    let (answers, _, told) = served(&[]);
+    assert_eq!((answers, told), ([404; 3], false), "any other cluster has none of it");
+    let dir = town(node.url());
+    let here = dir.path().display().to_string();
+    // Nobody's key is there, the form has no price, and no way to move the clock: each refuses for its own reason.
+    let (answers, strangers, told) = served(&["--local", &here]);
+    assert_eq!((answers, strangers, told), ([502, 422, 422], [403; 2], true));
+}
+
 #[test]
 fn what_cannot_be_is_told_in_a_sentence() {
-    let cases: [(&[&str], &str); 3] = [
+    let (elsewhere, remote) = (town("http://127.0.0.1:2"), town("https://node.example"));
+    let [elsewhere, remote] = [elsewhere.path(), remote.path()].map(|path| path.display().to_string());
+    let cases: [(&[&str], &str); 7] = [
+        (&["serve", "--local", "nowhere", "--listen", "127.0.0.1:0"], "no localnet runs in nowhere"),
+        (&["serve", "--local", &elsewhere, "--listen", "127.0.0.1:0"], "this page is of another cluster"),
+        (
+            &["serve", "--local", &remote, "--url", "https://node.example", "--listen", "127.0.0.1:0"],
+            "`https://node.example` is no cluster of this machine",
+        ),
+        (
+            &["serve", "--local", &elsewhere, "--listen", "127.0.0.1:0", "--host", "cover.example"],
+            "the page of a local cluster is for this machine only",
+        ),
         (&["serve", "--listen", "0.0.0.0:0"], "the page needs names to answer to"),
         (&["serve", "--url", "ftp://x", "--listen", "127.0.0.1:0"], "is no cluster"),
         (&["index", "--database", "nowhere/at/all.sqlite", "status"], "there is no index at nowhere/at/all.sqlite"),

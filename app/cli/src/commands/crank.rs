@@ -26,6 +26,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -125,6 +126,9 @@ pub struct RunArgs {
     /// How logs are written on stderr; RUST_LOG says how much.
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
+    /// Stop when stdin ends: whoever started this holds the other side.
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
 }
 
 /// Half a SOL, as the flag has it.
@@ -251,6 +255,14 @@ fn run(args: &RunArgs, context: &Context) -> Result<()> {
         // The first asks to stop, a second does not ask.
         flag::register_conditional_shutdown(signal, 1, stop.clone())?;
         flag::register(signal, stop.clone())?;
+    }
+    if args.until_stdin_ends {
+        let stop = stop.clone();
+        std::thread::spawn(move || {
+            // Whatever comes is not looked at; an end, or a failure, is one.
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            stop.store(true, Ordering::Relaxed);
+        });
     }
     crank.stop_on(stop);
     if args.once {

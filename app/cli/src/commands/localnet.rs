@@ -16,6 +16,7 @@ use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::fmt::Write;
+use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -88,6 +89,9 @@ struct StartArgs {
     /// Do not serve the page.
     #[arg(long, conflicts_with = "page_port")]
     no_page: bool,
+    /// Turn the crank, too: show prices, open incidents, pay covers and exits. Its log is crank.log.
+    #[arg(long)]
+    crank: bool,
 }
 
 /// Move the cluster's clock on.
@@ -248,17 +252,18 @@ fn start(args: &StartArgs, output: Output) -> Result<()> {
     }
     let mut cluster = Cluster::start(args)?;
     let layout = cluster.ready();
-    // It ends with this.
-    let mut page = None;
+    // They end with this.
+    let (mut page, mut crank) = (None, None);
     if let Ok(Some(layout)) = &layout {
         page = if args.no_page { None } else { Page::start(args, layout) };
+        crank = if args.crank { Some(Crank::start(args, layout)?) } else { None };
         let ready = Ready { page: page.as_ref().map(|page| page.url.clone()), layout };
-        output.print(&ready, |ready| display(ready, &args.directory.dir))?;
+        output.print(&ready, |ready| display(ready, &args.directory.dir, args.crank))?;
     } else {
         stop.store(true, Ordering::Relaxed);
     }
     let status = cluster.wait(&stop)?;
-    drop(page);
+    drop((page, crank));
     match (layout?, status.success()) {
         (Some(_), true) => Ok(()),
         // It has said why itself.
@@ -297,6 +302,8 @@ impl Page {
         let mut command = Command::new(binary);
         command.arg("serve").arg("--until-stdin-ends").arg("--follow").arg("--refresh").arg("1s");
         command.arg("--listen").arg(format!("127.0.0.1:{}", args.page_port)).arg("--database").arg(file);
+        // Whoever has no terminal gets money there.
+        command.arg("--local").arg(&args.directory.dir);
         command.env("BACKSTOP_URL", &layout.rpc).env_remove("BACKSTOP_COMMITMENT");
         match command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() {
             Ok(mut child) => {
@@ -320,6 +327,36 @@ impl Drop for Page {
         drop(self.child.stdin.take());
         // It may have ended by itself.
         let _ = self.child.wait();
+    }
+}
+
+/// A crank of the cluster, which ends with this process: it stops when its stdin ends.
+struct Crank(Child);
+
+impl Crank {
+    fn start(args: &StartArgs, layout: &Layout) -> Result<Self> {
+        let this = std::env::current_exe().context("this binary is not found")?;
+        let file = args.directory.dir.join("crank.log");
+        let log = File::create(&file).with_context(|| format!("{} cannot be written", file.display()))?;
+        let wallet = layout.wallets.get("crank").context("the cluster has no wallet for a crank")?;
+        let mut command = Command::new(this);
+        command.arg("-C").arg(&layout.config).arg("--keypair").arg(&wallet.keypair);
+        command.args(["crank", "run", "--interval", "1s", "--create-accounts", "all", "--until-stdin-ends"]);
+        // What is set for other clusters is not meant for this one.
+        let others = ["BACKSTOP_URL", "BACKSTOP_COMMITMENT", "BACKSTOP_FEE_PAYER", "BACKSTOP_PRICE_SOURCE"];
+        others.into_iter().for_each(|name| {
+            command.env_remove(name);
+        });
+        let started = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn();
+        Ok(Self(started.context("the crank cannot be started")?))
+    }
+}
+
+impl Drop for Crank {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        // It may have ended by itself.
+        let _ = self.0.wait();
     }
 }
 
@@ -404,7 +441,7 @@ fn fund(args: &FundArgs, output: Output) -> Result<()> {
 }
 
 /// What is where, for people.
-fn display(ready: &Ready, dir: &Path) -> String {
+fn display(ready: &Ready, dir: &Path, cranks: bool) -> String {
     let Ready { page, layout } = ready;
     let mut text = String::new();
     if let Some(page) = page {
@@ -440,19 +477,19 @@ fn display(ready: &Ready, dir: &Path) -> String {
     let _ = writeln!(text, "\n  {}", paint(format!("The keypair of each is in {}.", keypair("NAME")), QUIET));
     let feed = &layout.feeds[0].name;
     let env = format!(". {}", dir.join("env").display());
+    let mut second = vec![
+        env.clone(),
+        "backstop pool deposit $POOL 1000 --tranche senior".into(),
+        "backstop -k $BOB_KEY cover buy $PRODUCT 1000 --days 30".into(),
+    ];
+    if !cranks {
+        second.push("backstop -k $CRANK_KEY crank run --interval 1s".into());
+    }
     for (title, lines) in [
-        (
-            "In a second terminal",
-            [
-                env.clone(),
-                "backstop pool deposit $POOL 1000 --tranche senior".into(),
-                "backstop -k $BOB_KEY cover buy $PRODUCT 1000 --days 30".into(),
-                "backstop -k $CRANK_KEY crank run --interval 1s".into(),
-            ],
-        ),
+        ("In a second terminal", second),
         (
             "And in a third one, once the cover is bought",
-            [
+            vec![
                 env,
                 "backstop localnet advance 2days".into(),
                 format!("backstop localnet price {feed} 0.85"),

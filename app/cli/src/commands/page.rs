@@ -17,7 +17,7 @@ pub const BUILD: &str = "cargo build --locked -p backstop-web";
 ///
 /// It takes --listen ADDRESS (127.0.0.1:8080), --host NAME for each name under which others reach it, --database FILE for
 /// the history, --follow to write that history too, --refresh DURATION, --limit, --behind-proxy, --actions for Solana
-/// Actions, --metadata DIR for the files of `backstop metadata build`: `backstop-page serve --help` explains them. The
+/// Actions, --metadata DIR for files of `backstop metadata build` that no account gives: `backstop-page serve --help` explains them. The
 /// cluster is that of --url, as of every command. It holds no key.
 ///
 /// The page takes long to compile, so it is a binary of its own, backstop-page, beside this one or on the PATH.

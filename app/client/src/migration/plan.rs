@@ -128,7 +128,7 @@ pub struct PoolPlan {
     /// Asset and number.
     pub pool: PoolName,
     label: String,
-    uri: String,
+    pub uri: String,
     kind: Kind,
     access: AccessKind,
     deposit_authority: Option<Key>,

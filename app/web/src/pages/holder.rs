@@ -1,9 +1,11 @@
 //! What an address holds: covers, shares, exit tickets, and what it was paid. Anybody may look at any address.
 
 use super::{address, show};
+use crate::chain::Snapshot;
 use crate::chart;
 use crate::error::PageError;
 use crate::layout::Place;
+use crate::local;
 use crate::say::{self, Asset};
 use crate::sign::forms;
 use crate::site::Site;
@@ -11,7 +13,7 @@ use anchor_lang::prelude::Pubkey;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use backstop::constants::SHARE_EXTRA_DECIMALS;
-use backstop::state::{Pool, Tranche};
+use backstop::state::{Pool, Product, Tranche};
 use backstop_client::cluster::Cluster;
 use backstop_client::text;
 use backstop_client::token::TokenAccount;
@@ -78,10 +80,12 @@ pub async fn page(State(site): State<Site>, Path(text): Path<String>) -> Result<
         }
         let shares = shares(look.chain.snapshot().all::<Pool>(), &of_mint);
         let paid = look.past(|database| database.payments_to(&owner)).known().unwrap_or_default();
-        let assets: BTreeMap<Pubkey, Asset> = covers_assets(&covers);
+        let assets = incident_assets(look.chain.snapshot());
+        let purse = local::purse(look.site(), &look.chain, &owner)?;
         let body = html! {
             h1 { "Covers and shares" }
             p { "Of " (say::address(&owner.to_string())) }
+            (purse)
             section aria-labelledby="covers" {
                 h2 id="covers" { "Covers" }
                 @if covers.is_empty() { p { "It holds no covers." } }
@@ -139,13 +143,14 @@ pub async fn page(State(site): State<Site>, Path(text): Path<String>) -> Result<
     .await
 }
 
-/// The assets of incidents of the products that covers are of.
-fn covers_assets(covers: &[CoverRow]) -> BTreeMap<Pubkey, Asset> {
-    let assets = covers.iter().filter_map(|cover| {
-        let product: Pubkey = cover.product.parse().ok()?;
-        Some((backstop_client::address::incident(&product), Asset::new(cover.decimals, &cover.label)))
-    });
-    assets.collect()
+/// The assets in which incidents are paid: of every product, as covers that were paid may be closed.
+fn incident_assets(chain: &Snapshot) -> BTreeMap<Pubkey, Asset> {
+    let pools: BTreeMap<Pubkey, Pool> = chain.all::<Pool>().collect();
+    let of = |(key, product): (Pubkey, Product)| {
+        let pool = pools.get(&product.pool)?;
+        Some((backstop_client::address::incident(&key), Asset::new(pool.asset_decimals, &label(&pool.label))))
+    };
+    chain.all::<Product>().filter_map(of).collect()
 }
 
 fn shares(pools: impl Iterator<Item = (Pubkey, Pool)>, of_mint: &BTreeMap<Pubkey, u64>) -> Vec<Shares> {

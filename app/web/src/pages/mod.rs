@@ -13,6 +13,7 @@ use crate::chain::{Frozen, Reading};
 use crate::error::PageError;
 use crate::history::{self, Past};
 use crate::layout::{self, Place};
+use crate::local;
 use crate::site::Site;
 use anchor_lang::prelude::Pubkey;
 use axum::Router;
@@ -70,7 +71,7 @@ impl Look {
 }
 
 /// Makes a page on what was read of the chain last, on a thread that may take long.
-async fn show(
+pub(crate) async fn show(
     site: Site,
     place: Place,
     make: impl FnOnce(&Look) -> Result<(String, Markup), PageError> + Send + 'static,
@@ -79,6 +80,7 @@ async fn show(
     let look = Look { chain: Frozen::new(reading.snapshot.clone(), site.node().clone()), reading, site: site.clone() };
     site.work(move |_| {
         let (title, body) = make(&look)?;
+        let body = html! { (local::banner(&look.site)) (body) };
         Ok(layout::page(&title, place, &look.reading, body))
     })
     .await

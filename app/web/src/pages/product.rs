@@ -4,6 +4,7 @@ use super::{Look, address, show, silence};
 use crate::chart::{self, Figure, Line, OverTime, Part};
 use crate::error::PageError;
 use crate::layout::Place;
+use crate::metadata;
 use crate::replays::{self, Known};
 use crate::say::{self, Asset};
 use crate::sign::forms;
@@ -53,7 +54,8 @@ fn head(summary: &ProductSummary) -> Markup {
     }
 }
 
-fn wording(uri: &str, sha256: &str) -> Markup {
+/// `product` is its address, if its accounts tell what wallets show, and `is_proven` whether its link leads to that.
+fn wording(uri: &str, sha256: &str, product: Option<(&Pubkey, bool)>) -> Markup {
     html! {
         section aria-labelledby="wording" {
             h2 id="wording" { "Wording" }
@@ -65,6 +67,18 @@ fn wording(uri: &str, sha256: &str) -> Markup {
                 ("Where NFTs link to", html! { code.address { (say::harmless(uri)) } }),
                 ("Sha-256 of the wording", say::hash("wording_sha256", sha256)),
             ]))
+            @if let Some((product, is_proven)) = product {
+                p {
+                    @if is_proven {
+                        strong.good { "The link is good: " }
+                        "it is named by the hash of what these accounts give, so it can lead to nothing else. "
+                    } @else {
+                        "The link is not named by what these accounts give: what is behind it, and whether it stays, is up to \
+                         whoever hosts it. "
+                    }
+                    a href={ "/metadata/product/" (product) } { "What wallets should show" }
+                }
+            }
         }
     }
 }
@@ -82,7 +96,7 @@ fn announced(look: &Look, open: &OpenProduct) -> Markup {
             ("Demand rate", html! { (demand_rate(terms)) }),
             ("Term", html! { (terms.min_term_days) " to " (terms.max_term_days) " days" }),
         ]))
-        (wording(&shown.uri, &shown.wording_sha256))
+        (wording(&shown.uri, &shown.wording_sha256, None))
     }
 }
 
@@ -128,7 +142,7 @@ fn sold(look: &Look, open: &OpenProduct, query: &HashMap<String, String>) -> Res
             h2 id="terms" { "Terms and limits" }
             (facts(&shown, &market, &asset, now))
         }
-        (wording(&shown.uri, &shown.wording_sha256))
+        (wording(&shown.uri, &shown.wording_sha256, Some((&key, metadata::is_proven(&open.state, &market.trigger)))))
         p.note { "The same by command: " (say::command(&format!("backstop product show {key}"))) }
     })
 }

@@ -1,9 +1,10 @@
 //! The page in a real Chromium, with a wallet of the Wallet Standard that signs with a real key.
 //!
-//! `BACKSTOP_PICTURES` names a folder for pictures of the pages, and for the accessibility tree of the page to buy on.
+//! `BACKSTOP_PICTURES` names a folder for the accessibility tree of the page to buy on, too.
 
 #[path = "../booth/mod.rs"]
 mod booth;
+#[path = "../tab/mod.rs"]
 mod tab;
 
 use backstop::state::{Cover, ExitTicket, Tranche};
@@ -13,8 +14,7 @@ use backstop_tests::terms::ONE;
 use backstop_web::sign::allow::LIGHTHOUSE;
 use booth::Booth;
 use solana_sdk::signer::Signer;
-use std::path::PathBuf;
-use tab::{Manner, Tab};
+use tab::{Manner, Tab, pictures};
 use tokio::sync::Mutex;
 
 /// One browser at a time: they are large.
@@ -26,14 +26,9 @@ const LEAVE: &str = "form[data-act=leave]";
 const SETTLE: &str = "form[data-act=settle]";
 const CLAIM: &str = "form[data-act=claim]";
 
-fn pictures() -> Option<PathBuf> {
-    std::env::var_os("BACKSTOP_PICTURES").map(PathBuf::from)
-}
-
-async fn picture(tab: &Tab, name: &str) {
-    if let Some(folder) = pictures() {
-        tab.picture(&folder, name).await;
-    }
+/// A tab at a booth, with a wallet of its person.
+async fn open(booth: &Booth, manner: Manner, sends: bool) -> Tab {
+    Tab::open(&booth.page.url, booth.node.url(), booth.key(), manner, sends).await
 }
 
 fn covers(booth: &Booth) -> usize {
@@ -56,9 +51,10 @@ async fn want_cover(tab: &Tab, booth: &Booth) {
 async fn somebody_stakes_insures_himself_is_paid_and_leaves() {
     let _turn = TURN.lock().await;
     let booth = Booth::open();
-    let tab = Tab::open(&booth, Manner::Signs, false).await;
+    let tab = open(&booth, Manner::Signs, false).await;
     let (pool, product) = (booth.shop.pool, booth.shop.product);
-    picture_home(&tab).await;
+    tab.go("/").await;
+    tab.picture("home").await;
 
     // Stake.
     tab.go(&format!("/pool/{}", pool.pool)).await;
@@ -69,7 +65,7 @@ async fn somebody_stakes_insures_himself_is_paid_and_leaves() {
     for part in ["at least", "worst case", "cooldown", "The same as:", "backstop pool deposit", "fee"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    picture(&tab, "pool").await;
+    tab.picture("pool").await;
     tab.sign(DEPOSIT).await;
     let said = tab.says(DEPOSIT, "Done: it is on chain").await;
     assert!(said.contains("Signature: "), "{said}");
@@ -91,7 +87,7 @@ async fn somebody_stakes_insures_himself_is_paid_and_leaves() {
     tab.until("!document.getElementById('wallet-mine').hidden").await;
     let shown = tab.preview(BUY).await;
     assert!(shown.contains("Buy 1,000.00 USDT of cover: USDC below 0.95 for 4h"), "{shown}");
-    picture(&tab, "buy").await;
+    tab.picture("buy").await;
     tab.sign(BUY).await;
     tab.says(BUY, "Done: it is on chain").await;
     assert_eq!(covers(&booth), 1);
@@ -113,7 +109,7 @@ async fn somebody_stakes_insures_himself_is_paid_and_leaves() {
     tab.go(&mine).await;
     let shown = tab.preview(SETTLE).await;
     assert!(shown.contains("Pay 1,000"), "the sum insured, and premium that was not earned: {shown}");
-    picture(&tab, "claim").await;
+    tab.picture("claim").await;
     tab.sign(SETTLE).await;
     tab.says(SETTLE, "Done: it is on chain").await;
     let paid = assets(&booth);
@@ -139,7 +135,7 @@ async fn somebody_stakes_insures_himself_is_paid_and_leaves() {
     }
     booth.page.site.chain().read_now();
     tab.go(&mine).await;
-    picture(&tab, "mine").await;
+    tab.picture("mine").await;
     let before = assets(&booth);
     let shown = tab.act(CLAIM).await;
     assert!(shown.contains("Take 4,"), "a loss is borne: {shown}");
@@ -147,18 +143,11 @@ async fn somebody_stakes_insures_himself_is_paid_and_leaves() {
     tab.close().await;
 }
 
-async fn picture_home(tab: &Tab) {
-    if pictures().is_some() {
-        tab.go("/").await;
-        picture(tab, "home").await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wallet_that_says_no_or_is_gone_costs_nothing() {
     let _turn = TURN.lock().await;
     let booth = Booth::open();
-    let tab = Tab::open(&booth, Manner::Rejects, false).await;
+    let tab = open(&booth, Manner::Rejects, false).await;
     let before = assets(&booth);
     want_cover(&tab, &booth).await;
     tab.click(&format!("{BUY} [data-go]")).await;
@@ -186,7 +175,7 @@ async fn a_wallet_that_says_no_or_is_gone_costs_nothing() {
 async fn what_another_account_signs_or_a_wallet_alters_is_not_sent() {
     let _turn = TURN.lock().await;
     let booth = Booth::open();
-    let tab = Tab::open(&booth, Manner::AnotherAccount, false).await;
+    let tab = open(&booth, Manner::AnotherAccount, false).await;
     want_cover(&tab, &booth).await;
     tab.connect().await;
     tab.preview(BUY).await;
@@ -218,7 +207,7 @@ async fn guards_that_a_wallet_adds_go_along() {
         let program = world.cluster.account(&memo).expect("the cluster answers").expect("it is there").data;
         world.cluster.svm().add_program(LIGHTHOUSE, &program).expect("it loads");
     }
-    let tab = Tab::open(&booth, Manner::Guards, false).await;
+    let tab = open(&booth, Manner::Guards, false).await;
     want_cover(&tab, &booth).await;
     tab.connect().await;
     tab.act(BUY).await;
@@ -230,7 +219,7 @@ async fn guards_that_a_wallet_adds_go_along() {
 async fn a_wallet_that_only_sends_by_itself_is_watched() {
     let _turn = TURN.lock().await;
     let booth = Booth::open();
-    let tab = Tab::open(&booth, Manner::Signs, true).await;
+    let tab = open(&booth, Manner::Signs, true).await;
     want_cover(&tab, &booth).await;
     tab.connect().await;
     tab.act(BUY).await;
@@ -249,7 +238,7 @@ async fn a_wallet_that_only_sends_by_itself_is_watched() {
 async fn who_takes_too_long_is_asked_again_and_charged_once() {
     let _turn = TURN.lock().await;
     let booth = Booth::open();
-    let tab = Tab::open(&booth, Manner::IsSlow, false).await;
+    let tab = open(&booth, Manner::IsSlow, false).await;
     want_cover(&tab, &booth).await;
     tab.connect().await;
     let before = assets(&booth);
@@ -271,7 +260,7 @@ async fn who_takes_too_long_is_asked_again_and_charged_once() {
 async fn whoever_cannot_see_the_page_to_buy_on_finds_its_controls() {
     let _turn = TURN.lock().await;
     let booth = Booth::open();
-    let tab = Tab::open(&booth, Manner::Signs, false).await;
+    let tab = open(&booth, Manner::Signs, false).await;
     tab.go(&format!("/product/{}?sum=1000&days=30", booth.shop.product.product)).await;
     tab.until("!document.getElementById('wallet').hidden").await;
     let tree = tab.accessible().await;
@@ -324,7 +313,7 @@ async fn whoever_cannot_see_the_page_to_buy_on_finds_its_controls() {
 async fn what_the_chain_says_stays_text() {
     let _turn = TURN.lock().await;
     let booth = Booth::open();
-    let tab = Tab::open(&booth, Manner::Signs, false).await;
+    let tab = open(&booth, Manner::Signs, false).await;
     tab.go(&format!("/product/{}?sum=<img src=x onerror=alert(1)>&days=30", booth.shop.product.product)).await;
     assert_eq!(tab.value("document.querySelectorAll('img').length").await, 0);
     let value = tab.value("document.getElementById('buy-sum').value").await;
@@ -333,5 +322,82 @@ async fn what_the_chain_says_stays_text() {
     tab.click(&format!("{BUY} [data-go]")).await;
     tab.says(BUY, "is not an amount").await;
     assert_eq!(tab.value("document.querySelectorAll('img').length").await, 0);
+    tab.close().await;
+}
+
+/// What the keyboard must reach on a page.
+const REACHED: &str = "[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, summary, \
+                       [tabindex=\"0\"]')].filter((one) => one.checkVisibility() && !one.disabled \
+                       && !(one.type === 'radio' && !one.checked)).length";
+
+/// Where the focus is: a number for its element, and whether it shows.
+const FOCUSED: &str = "(() => { \
+    const one = document.activeElement; \
+    if (one === document.body || one === null) return null; \
+    const all = [...document.querySelectorAll('*')]; \
+    const style = getComputedStyle(one); \
+    const box = one.getBoundingClientRect(); \
+    const shows = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 && box.width > 0; \
+    return [all.indexOf(one), shows || one.className === 'skip', one.outerHTML.slice(0, 120)]; \
+})()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_read_on_a_phone_without_a_script_and_reached_by_the_keyboard() {
+    let _turn = TURN.lock().await;
+    let booth = Booth::open();
+    booth.act(&booth.buy());
+    booth.act(&booth.deposit());
+    booth.page.site.chain().read_now();
+    let tab = open(&booth, Manner::Signs, false).await;
+    let (product, pool) = (booth.shop.product.product, booth.shop.pool.pool);
+    let mut paths: Vec<String> =
+        ["/", "/reinsurance", "/incidents", "/announcements", "/status", "/holder"].map(Into::into).into();
+    paths.push(format!("/product/{product}?sum=1000&days=30"));
+    paths.push(format!("/pool/{pool}"));
+    paths.push(format!("/holder/{}", booth.key().pubkey()));
+    paths.push("/nowhere".into());
+    for path in &paths {
+        // As wide as a small telephone: tables scroll inside themselves, also when what is behind pictures is open.
+        for scheme in ["light", "dark"] {
+            tab.size(360, scheme).await;
+            tab.go(path).await;
+            tab.value("document.querySelectorAll('details').forEach((one) => { one.open = true; })").await;
+            let wide = tab.value("document.documentElement.scrollWidth").await;
+            assert_eq!(wide, 360, "{path}");
+        }
+        // The keyboard comes to everything, and shows where it is.
+        tab.size(1280, "light").await;
+        tab.go(path).await;
+        let all = usize::try_from(tab.value(REACHED).await.as_u64().expect("a number")).expect("few");
+        let mut reached = std::collections::BTreeSet::new();
+        for _ in 0..all + 5 {
+            tab.press("Tab").await;
+            let focused = tab.value(FOCUSED).await;
+            let Some(number) = focused[0].as_u64() else { continue };
+            assert_eq!(focused[1], true, "{path}: {}", focused[2]);
+            reached.insert(number);
+        }
+        assert!(reached.len() >= all, "{path}: {} of {all}", reached.len());
+    }
+    // Without a script there is all to read, the price for what one wants, and the command that does it.
+    tab.scripts(false).await;
+    for path in &paths {
+        tab.go(path).await;
+        let shown = tab.value("document.querySelector('main').innerText").await;
+        assert!(shown.as_str().is_some_and(|text| text.len() > 60), "{path}: {shown}");
+        let useless = "[...document.querySelectorAll('[data-go], #wallet')].some((one) => one.checkVisibility())";
+        assert_eq!(tab.value(useless).await, false, "{path}: nothing that needs a script is offered");
+    }
+    tab.go(&format!("/product/{product}")).await;
+    // What finds elements to click on is a script itself: the browser's own submit stands for the click.
+    tab.value("document.getElementById('buy-sum').value = '2000'").await;
+    tab.value("document.querySelector('form[data-act=buy] [type=submit]').click()").await;
+    tab.until("location.search.includes('sum=2000') && document.readyState === 'complete'").await;
+    let shown = tab.value("document.querySelector('form[data-act=buy]').innerText").await;
+    let shown = shown.as_str().expect("a text");
+    assert!(
+        shown.contains("The price now") && shown.contains(&format!("backstop cover buy {product} 2000")),
+        "{shown}"
+    );
     tab.close().await;
 }

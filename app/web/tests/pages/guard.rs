@@ -85,7 +85,7 @@ fn every_answer_has_the_headers() {
     for answer in answers {
         assert_eq!(answer.headers["content-security-policy"], CONTENT_SECURITY_POLICY);
         assert_eq!(answer.headers["x-content-type-options"], "nosniff");
-        assert_eq!(answer.headers["referrer-policy"], "no-referrer");
+        assert_eq!(answer.headers["referrer-policy"], "same-origin");
         assert_eq!(answer.headers["x-frame-options"], "DENY");
         assert!(answer.headers.contains_key("cache-control"));
         assert!(!answer.headers.contains_key("access-control-allow-origin"));

@@ -60,6 +60,11 @@ fn contrast_is_that_of_wcag_aa_in_light_and_in_dark() {
             let found = contrast(palette[shape], palette["page"]);
             assert!(found >= 3.0, "{name}: the shape {shape} has {found:.2}");
         }
+        // Names stand on the storeys of a tower, in the page's colour.
+        for shape in ["own", "layer", "share"] {
+            let found = contrast(palette[shape], palette["page"]);
+            assert!(found >= 4.5, "{name}: a name on the shape {shape} has {found:.2}");
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! A tab of a real Chromium, with a wallet in it that signs with a real key.
+//!
+//! `BACKSTOP_PICTURES` names a folder for pictures of the pages.
+#![allow(dead_code)]
 
-use crate::booth::{self, Booth};
+use crate::booth;
 use backstop_client::cluster::Cluster;
 use backstop_client::cluster::rpc::RpcCluster;
 use backstop_web::sign::allow::LIGHTHOUSE;
@@ -10,8 +13,9 @@ use chromiumoxide::Page;
 use chromiumoxide::browser::{Browser, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::accessibility::{AxNode, AxValue, GetFullAxTreeParams};
 use chromiumoxide::cdp::browser_protocol::emulation::{
-    MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
+    MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams, SetScriptExecutionDisabledParams,
 };
+use chromiumoxide::cdp::browser_protocol::input::{DispatchKeyEventParams, DispatchKeyEventType};
 use chromiumoxide::cdp::js_protocol::runtime::{AddBindingParams, EventBindingCalled};
 use chromiumoxide::page::ScreenshotParams;
 use futures_util::StreamExt;
@@ -23,7 +27,7 @@ use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use solana_sdk::transaction::VersionedTransaction;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -62,6 +66,11 @@ pub struct Wallet {
     pub asked: usize,
 }
 
+/// The folder for pictures, if somebody wants them.
+pub fn pictures() -> Option<PathBuf> {
+    std::env::var_os("BACKSTOP_PICTURES").map(PathBuf::from)
+}
+
 /// A tab, and its browser, which ends with it.
 pub struct Tab {
     /// The tab.
@@ -74,8 +83,8 @@ pub struct Tab {
 }
 
 impl Tab {
-    /// A tab at a page, with a wallet of the booth's person. `sends`: it signs only what it sends by itself.
-    pub async fn open(booth: &Booth, manner: Manner, sends: bool) -> Self {
+    /// A tab at a page, which is at a node, with a wallet of a key. `sends`: it signs only what it sends by itself.
+    pub async fn open(url: &str, node: &str, key: &Keypair, manner: Manner, sends: bool) -> Self {
         let profile = tempfile::tempdir().expect("there is room for a profile");
         let args = ["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"];
         let more = ["disable-component-update", "disable-sync", "disable-dev-shm-usage"];
@@ -92,12 +101,11 @@ impl Tab {
         let (browser, mut handler) = Browser::launch(config).await.expect("chromium starts");
         tokio::spawn(async move { while handler.next().await.is_some() {} });
         let page = browser.new_page("about:blank").await.expect("a tab opens");
-        let wallet =
-            Wallet { key: booth.key().insecure_clone(), other: Keypair::new(), manner, connected: false, asked: 0 };
+        let wallet = Wallet { key: key.insecure_clone(), other: Keypair::new(), manner, connected: false, asked: 0 };
         let wallet = Arc::new(Mutex::new(wallet));
         page.execute(AddBindingParams::new("walletCalls")).await.expect("the wallet is heard");
         let mut calls = page.event_listener::<EventBindingCalled>().await.expect("the wallet is heard");
-        let (asked, to, node) = (wallet.clone(), page.clone(), booth.node.url().to_owned());
+        let (asked, to, node) = (wallet.clone(), page.clone(), node.to_owned());
         tokio::spawn(async move {
             while let Some(call) = calls.next().await {
                 let call: Value = serde_json::from_str(&call.payload).expect("the wallet speaks JSON");
@@ -116,7 +124,7 @@ impl Tab {
             include_str!("wallet.js").replace("WALLET", &json!({ "name": "Tester", "sends": sends }).to_string());
         page.evaluate_on_new_document(script).await.expect("the wallet is put in");
         page.execute(media("light")).await.expect("the scheme changes");
-        Self { page, wallet, url: booth.page.url.clone(), browser, _profile: profile }
+        Self { page, wallet, url: url.to_owned(), browser, _profile: profile }
     }
 
     /// Goes to a path of the page.
@@ -159,6 +167,28 @@ impl Tab {
         self.value(&format!("document.querySelector({}).value = ''", json!(selector))).await;
         element.click().await.expect("it takes the focus");
         element.type_str(text).await.expect("it takes letters");
+    }
+
+    /// How wide the window is, in light or in dark.
+    pub async fn size(&self, width: i64, scheme: &str) {
+        self.page.execute(media(scheme)).await.expect("the scheme changes");
+        let size = SetDeviceMetricsOverrideParams::new(width, 900, 1.0, false);
+        self.page.execute(size).await.expect("the width changes");
+    }
+
+    /// Whether pages may run scripts.
+    pub async fn scripts(&self, on: bool) {
+        let off = SetScriptExecutionDisabledParams::new(!on);
+        self.page.execute(off).await.expect("scripts are switched");
+    }
+
+    /// Presses a key, wherever the focus is.
+    pub async fn press(&self, key: &str) {
+        for kind in [DispatchKeyEventType::RawKeyDown, DispatchKeyEventType::KeyUp] {
+            let event = DispatchKeyEventParams::builder().r#type(kind).key(key).code(key);
+            let event = if key == "Tab" { event.windows_virtual_key_code(9) } else { event };
+            self.page.execute(event.build().expect("a key")).await.expect("it is pressed");
+        }
     }
 
     /// Connects the wallet.
@@ -217,14 +247,13 @@ impl Tab {
         self.wallet.lock().expect("nobody panicked").asked
     }
 
-    /// Takes pictures of a path in three widths, light and dark.
-    pub async fn picture(&self, folder: &Path, name: &str) {
-        std::fs::create_dir_all(folder).expect("there is room for pictures");
+    /// Takes pictures of the page in three widths, light and dark, if somebody wants them.
+    pub async fn picture(&self, name: &str) {
+        let Some(folder) = pictures() else { return };
+        std::fs::create_dir_all(&folder).expect("there is room for pictures");
         for scheme in ["light", "dark"] {
-            self.page.execute(media(scheme)).await.expect("the scheme changes");
             for width in [360, 768, 1280] {
-                let size = SetDeviceMetricsOverrideParams::new(width, 900, 1.0, false);
-                self.page.execute(size).await.expect("the width changes");
+                self.size(width, scheme).await;
                 let wide = self.value("document.documentElement.scrollWidth <= window.innerWidth").await;
                 let shot = ScreenshotParams::builder().full_page(true).build();
                 let bytes = self.page.screenshot(shot).await.expect("a picture is taken");
@@ -232,8 +261,7 @@ impl Tab {
                 assert_eq!(wide, json!(true), "{name} is wider than {width}");
             }
         }
-        let size = SetDeviceMetricsOverrideParams::new(1280, 900, 1.0, false);
-        self.page.execute(size).await.expect("the width changes");
+        self.size(1280, "light").await;
     }
 
     /// The roles and names of what a reader of the page finds, in its order, each with how deep it is.
