@@ -9,8 +9,8 @@ use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::{self, REPORT_BYTES};
 use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, ProductTerms, Seen, Tranche, TreatyTerms};
 use backstop::{
-    BuyCoverArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs,
-    RequestExitArgs, SetConditionArgs,
+    BuyCoverArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs,
+    InitializeArgs, RequestExitArgs, SetConditionArgs,
 };
 use backstop::{accounts, instruction as data};
 

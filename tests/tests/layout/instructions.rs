@@ -3,8 +3,8 @@
 use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{
-    BuyCoverArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs,
-    RequestExitArgs, SetConditionArgs,
+    BuyCoverArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs,
+    InitializeArgs, RequestExitArgs, SetConditionArgs,
 };
 
 // What instructions take.

@@ -17,8 +17,8 @@ use backstop::peril::AlertLevel;
 use backstop::peril::evidence::{Class, Direction, Phase};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
-    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, InwardRisk, Pool, ProductState, Tranche, Treaty,
-    TreatyState, Trigger, day_of,
+    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, InwardRisk, Pool, ProductState, Tranche, Treaty, TreatyState,
+    Trigger, day_of,
 };
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, PoolKeys, TreatyKeys};

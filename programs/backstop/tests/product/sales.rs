@@ -280,10 +280,9 @@ fn a_capacity_that_falls_for_a_moment_makes_no_room() {
     // Much of the capital asks to leave: of 2,400,000 600,000 would be sold a day. A small sale then cut what was sold of
     // late down to that, and when the capital stayed after all 1,400,000 could be bought again.
     let now = NOW + 600;
-    let group_cap_bps = core::mem::replace(&mut pool.terms.group_cap_bps, 2_400);
+    pool.terms.group_cap_bps = 2_400;
     assert_eq!(product.capacity(&pool).unwrap(), 2_400_000);
     refused(sell(&mut product, &mut pool, &trigger, of(1_000), now), SoldOutToday);
-    pool.terms.group_cap_bps = group_cap_bps;
     assert_eq!(product.left_now(8_000_000, now).unwrap(), 13_888);
 }
 
