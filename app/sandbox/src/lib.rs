@@ -16,5 +16,4 @@ pub mod replay;
 pub mod shared;
 
 pub use embedded::EmbeddedCluster;
-pub use recorder::GENESIS;
 pub use shared::SharedCluster;

@@ -1,6 +1,7 @@
 //! What was executed on an embedded cluster, as a node with a full history tells it.
 
 use crate::EmbeddedCluster;
+use crate::embedded::GENESIS_HASH;
 use anchor_lang::prelude::Pubkey;
 use backstop_client::cluster::ClusterError;
 use backstop_client::history::{Executed, History, Listed, Ran};
@@ -12,8 +13,6 @@ use solana_sdk::signature::Signature;
 use solana_sdk::transaction::VersionedTransaction;
 use std::collections::HashSet;
 
-/// The genesis that embedded clusters say they have.
-pub const GENESIS: Hash = Hash::new_from_array(*b"backstop's own cluster in memory");
 /// Bytes of an address table before its addresses.
 const TABLE_HEADER: usize = 56;
 
@@ -114,7 +113,7 @@ impl Recorder {
 /// Only of what was executed since [`EmbeddedCluster::record`].
 impl History for EmbeddedCluster {
     fn genesis(&self) -> Result<Hash, ClusterError> {
-        Ok(GENESIS)
+        Ok(GENESIS_HASH)
     }
 
     fn signatures(

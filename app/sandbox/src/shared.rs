@@ -4,6 +4,7 @@ use crate::EmbeddedCluster;
 use anchor_lang::prelude::Pubkey;
 use backstop_client::cluster::{Blockhash, Cluster, ClusterError, Outcome};
 use solana_sdk::account::Account;
+use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::VersionedTransaction;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -89,6 +90,10 @@ impl<W> Cluster for SharedCluster<W> {
 
     fn recent_priority_price(&self, writable: &[Pubkey]) -> Result<u64, ClusterError> {
         self.with(|cluster| cluster.recent_priority_price(writable))
+    }
+
+    fn genesis_hash(&self) -> Result<Hash, ClusterError> {
+        self.with(Cluster::genesis_hash)
     }
 
     fn now(&self) -> Result<i64, ClusterError> {

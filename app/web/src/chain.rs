@@ -14,6 +14,7 @@ use backstop_client::deployment;
 use backstop_client::view;
 use backstop_client::view::report::ProgramReport;
 use solana_sdk::account::Account;
+use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::VersionedTransaction;
 use std::collections::{BTreeMap, HashMap};
@@ -337,6 +338,10 @@ impl Cluster for Frozen {
 
     fn recent_priority_price(&self, writable: &[Pubkey]) -> Result<u64, ClusterError> {
         self.node.recent_priority_price(writable)
+    }
+
+    fn genesis_hash(&self) -> Result<Hash, ClusterError> {
+        self.node.genesis_hash()
     }
 
     fn now(&self) -> Result<i64, ClusterError> {

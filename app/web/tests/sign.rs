@@ -356,6 +356,9 @@ impl Cluster for Liar {
     fn recent_priority_price(&self, writable: &[Pubkey]) -> Result<u64, ClusterError> {
         self.cluster.recent_priority_price(writable)
     }
+    fn genesis_hash(&self) -> Result<solana_sdk::hash::Hash, ClusterError> {
+        self.cluster.genesis_hash()
+    }
     fn now(&self) -> Result<i64, ClusterError> {
         self.cluster.now()
     }
