@@ -438,7 +438,7 @@ macro_rules! still {
 
 still! {
     Initialized, GovernanceProposed, GovernanceAccepted, RolesSet, PauseSet, ProductCreated, ConditionSet, ProductStateSet,
-    RiskRateSet, CoverClosed, Observed, PhaseChanged, TreatyCreated, TreatyEnded, CessionAnnounced, CessionClosed,
+    RiskRateSet, CoverClosed, Observed, ReadingShown, PhaseChanged, TreatyCreated, TreatyEnded, CessionAnnounced, CessionClosed,
     DeadlineExtended, AttestorSetCreated, EquivocationReported,
 }
 
@@ -878,7 +878,7 @@ fn a_refused_instruction_reports_nothing() {
 }
 
 /// Events that have no number: they concern no pool, or repeat what a trigger's account keeps.
-const UNNUMBERED: [&str; 8] = [
+const UNNUMBERED: [&str; 9] = [
     "Initialized",
     "AttestorSetCreated",
     "EquivocationReported",
@@ -887,6 +887,7 @@ const UNNUMBERED: [&str; 8] = [
     "RolesSet",
     "PauseSet",
     "Observed",
+    "ReadingShown",
 ];
 
 #[test]

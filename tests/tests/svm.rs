@@ -13,6 +13,7 @@ mod exposed;
 mod exposure_model;
 mod incidents;
 mod layout;
+mod live;
 mod negative_matrix;
 mod premium;
 mod pricing;

@@ -63,6 +63,7 @@ pub const NOT_FUZZED: &[(&str, &str)] = &[
     ("create_pool", "the scene has its pools from the beginning"),
     ("create_attestor_set", "moves no money and no state of a pool; its bounds are tested one by one"),
     ("observe_report", "what it shows is shown by `observe`; who may sign is tested check by check"),
+    ("observe_live", "what counts of it is shown by `observe`; what counts is modelled in `live_model.rs`"),
     ("report_equivocation", "touches nothing but a set of attestors"),
     ("retire_product", "`set_product_state` runs off; that nobody else can is tested by itself"),
     ("quote", "changes nothing; the model quotes before every purchase"),

@@ -50,6 +50,7 @@ borsh_pages! { all by told;
     CloseCover {}
     Observe {}
     ObserveReport {}
+    ObserveLive {}
     Refresh {}
     Confirm {}
     OpenIncident {}

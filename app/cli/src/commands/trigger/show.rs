@@ -247,12 +247,12 @@ fn slots(terms: &Terms, standing: &Standing) -> Vec<SlotView> {
     known.collect()
 }
 
-/// The account that shows the feed's newest price: of the push oracle the feed itself, of the receiver its standing account.
+/// The account that shows the feed's newest price: of the receiver its standing account, else the feed itself.
 /// Reports have none.
 pub fn price_account(trigger: &Trigger) -> Option<Pubkey> {
     match trigger.source() {
         Source::PythReceiver => Some(standing_account(&trigger.feed)),
-        Source::PythPush => Some(Pubkey::new_from_array(trigger.feed)),
+        Source::PythPush | Source::StakePoolRate | Source::SplLendingRate => Some(Pubkey::new_from_array(trigger.feed)),
         Source::Attested => None,
     }
 }
