@@ -85,7 +85,7 @@ enum_layout! {
     IncidentState { Growing, Final }
     CallState { Called, Pending }
     TreatyState { Announced, Active, Ended }
-    Source { PythReceiver, PythPush, Attested }
+    Source { PythReceiver, PythPush, Attested, StakePoolRate, SplLendingRate }
 }
 
 impl Pattern for Severity {
