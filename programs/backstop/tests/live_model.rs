@@ -79,7 +79,7 @@ fn what_counts_is_the_highest_level_that_two_showings_far_enough_apart_reach() {
             shown.push(Showing { slot, level });
         }
     }
-    assert!(counted > 50_000 && full > 1_000, "{counted} counted, {full} without place");
+    assert!(counted > 50_000 && full > 100, "{counted} counted, {full} without place");
 }
 
 #[test]

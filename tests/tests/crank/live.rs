@@ -33,7 +33,11 @@ fn a_live_feed_is_shown_until_it_counts_and_then_no_more_in_its_slot() {
     let world = World::new();
     let (product, account) = live_stage(&world);
     let payer = operator(&world);
-    let shows = || run(&world, &payer).count("observe");
+    let shows = || {
+        let report = run(&world, &payer);
+        assert!(report.skipped.is_empty() && report.unknown.is_empty(), "{report:?}");
+        report.count("observe")
+    };
     assert_eq!((shows(), shows()), (1, 0), "nothing confirms it yet");
     later(&world);
     assert_eq!(shows(), 1, "there is a peak");
