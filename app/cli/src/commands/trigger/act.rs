@@ -118,7 +118,7 @@ pub fn observe(args: &ObserveArgs, context: &Context) -> Result<()> {
     let read = feed::read(trigger.source(), &address, &found.owner, &found.data, &trigger.feed, cluster.now()?).ok();
     carry_out(context, &product, &trigger, ix::observe(&product.keys, address), |receipt| {
         let is_news = !transaction::events::<Observed>(&receipt.logs).is_empty();
-        let says = |print| view::trigger::class(trigger.terms.direction(), trigger.terms.classify(print));
+        let says = |print: &Observation| view::trigger::class(trigger.terms.direction(), trigger.terms.classify(print));
         read.map(|print| Print::of(address, &print, says(&print), is_news))
     })
 }
