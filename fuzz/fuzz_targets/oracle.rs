@@ -18,8 +18,8 @@ fuzz_target!(|input: &[u8]| {
     let right_owner = match source {
         Source::PythReceiver => pyth_receiver::PROGRAM_ID,
         Source::PythPush => pyth_push::PROGRAM_ID,
-        // Reports are no accounts: `report` reads them.
-        Source::Attested => return,
+        // Read by other targets.
+        Source::Attested | Source::StakePoolRate | Source::SplLendingRate => return,
     };
     let owner = if choice & 2 == 0 { right_owner } else { Pubkey::new_from_array([9; 32]) };
     let key = Pubkey::new_from_array(FEED);

@@ -8,6 +8,7 @@ pub mod fixtures;
 pub mod fuzz;
 pub mod golden;
 pub mod idl;
+pub mod live;
 pub mod lossy;
 pub mod market;
 pub mod matrix;

@@ -121,6 +121,7 @@ pub const STILL: &[&str] = &[
     "DeadlineExtended",
     "AttestorSetCreated",
     "EquivocationReported",
+    "ReadingShown",
 ];
 
 /// A product with what was sold on it.

@@ -40,7 +40,7 @@ const WRITE_LOCK: u64 = 300;
 const BUDGET: u64 = 2 * 150;
 
 /// Accounts that all users of a pool, a product or a treaty write to; the rest belong to one user.
-const SHARED: [&str; 19] = [
+const SHARED: [&str; 20] = [
     "attestors",
     "cedant",
     "cedant_vault",
@@ -49,6 +49,7 @@ const SHARED: [&str; 19] = [
     "epoch",
     "incident",
     "junior_mint",
+    "live",
     "pool",
     "product",
     "protocol",

@@ -376,7 +376,7 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
     planter.plant(Rule::Terms, pool, |world| edit::<Pool>(world, pool, |it| it.ring_days += 1));
     planter.plant(Rule::Terms, trigger, |world| edit::<Trigger>(world, trigger, |it| it.terms.tolerance = 3));
     planter.plant(Rule::Terms, trigger, |world| {
-        edit::<Trigger>(world, trigger, |it| it.source = Source::Attested.byte() + 1);
+        edit::<Trigger>(world, trigger, |it| it.source = Source::ALL.len() as u8);
     });
     planter.plant(Rule::Terms, stress, |world| {
         edit::<Product>(world, stress, |it| it.covered_asset = world.asset);

@@ -81,7 +81,7 @@ fn a_refused_instruction_reports_nothing() {
 }
 
 /// Events that have no number: they concern no pool, or repeat what a trigger's account keeps.
-const UNNUMBERED: [&str; 8] = [
+const UNNUMBERED: [&str; 9] = [
     "Initialized",
     "AttestorSetCreated",
     "EquivocationReported",
@@ -90,6 +90,7 @@ const UNNUMBERED: [&str; 8] = [
     "RolesSet",
     "PauseSet",
     "Observed",
+    "ReadingShown",
 ];
 
 #[test]

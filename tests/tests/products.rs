@@ -255,10 +255,12 @@ fn every_bound_of_the_limits_refuses_one_step_outside() {
             a.terms.waiting_seconds = 86_399
         }),
         bound!("youngest oldest print", OutOfBounds, |a| a.terms.max_price_age = 1, a.terms.max_price_age = 0),
-        bound!("oldest oldest print", OutOfBounds, |a| a.terms.max_price_age = MAX_PRICE_AGE, {
+        bound!("oldest oldest print of Pyth", LimitsDoNotFit, |a| a.terms.max_price_age = MAX_PRICE_AGE, {
             a.terms.max_price_age = MAX_PRICE_AGE + 1
         }),
-        bound!("narrowest buffer", OutOfBounds, |a| a.terms.no_sale_buffer_bps = 100, a.terms.no_sale_buffer_bps = 99),
+        bound!("narrowest buffer of Pyth", LimitsDoNotFit, |a| a.terms.no_sale_buffer_bps = 100, {
+            a.terms.no_sale_buffer_bps = 99
+        }),
         bound!("widest buffer", OutOfBounds, |a| a.terms.no_sale_buffer_bps = 10_000, {
             a.terms.no_sale_buffer_bps = 10_001
         }),

@@ -5,8 +5,8 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::system_program;
 use anchor_lang::{AccountDeserialize, Discriminator};
 use backstop::state::{
-    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, InPlace, Incident, Pool, Product, Protocol, Rates,
-    Treaty, Trigger,
+    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, InPlace, Incident, Live, Pool, Product, Protocol,
+    Rates, Treaty, Trigger,
 };
 use solana_sdk::account::Account;
 
@@ -105,7 +105,7 @@ decode_borsh!(
     Treaty => "treaty",
     Cession => "cession"
 );
-decode_zero_copy!(AttestorSet => "set of attestors", Pool => "pool", Product => "product", Rates => "rates", Trigger => "trigger");
+decode_zero_copy!(AttestorSet => "set of attestors", Live => "account of readings", Pool => "pool", Product => "product", Rates => "rates", Trigger => "trigger");
 
 /// Reads one account.
 pub fn fetch<T: Decode>(cluster: &dyn Cluster, address: &Pubkey) -> Result<T, AccountError> {

@@ -48,6 +48,11 @@ pub fn trigger(product: &Pubkey) -> Pubkey {
     derive(&[TRIGGER_SEED, product.as_ref()])
 }
 
+/// What was shown of a product's live feed.
+pub fn live(product: &Pubkey) -> Pubkey {
+    derive(&[LIVE_SEED, product.as_ref()])
+}
+
 /// A set of attestors, by its creator and number.
 pub fn attestors(creator: &Pubkey, id: u16) -> Pubkey {
     derive(&[ATTESTORS_SEED, creator.as_ref(), &id.to_le_bytes()])

@@ -427,6 +427,7 @@ impl Replay {
             | Event::GovernanceAccepted(_)
             | Event::AttestorSetCreated(_)
             | Event::EquivocationReported(_)
+            | Event::ReadingShown(_)
             | Event::RolesSet(_)
             | Event::PauseSet(_)
             | Event::ProductCreated(_)

@@ -178,6 +178,20 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::OracleWrongOwner | E::OracleWrongLayout => "pass a price update account of the product's oracle",
         E::OracleNotVerified => "post the update with its full set of signatures",
         E::OracleWrongFeed => "`backstop product show` tells the feed",
+        E::LiveFeed => "show what it says now: `backstop trigger observe PRODUCT`",
+        E::NotLiveFeed => "`backstop product show` tells the feed: `backstop trigger observe` shows its prints",
+        E::OracleStale => "update the stake pool first: anyone may, once an epoch",
+        E::ReadingNotTopLevel | E::ReadingNotAlone => {
+            "show it by `backstop trigger observe` or `backstop crank`, from a wallet that adds no instructions of its own"
+        }
+        E::BadLiveTerms => {
+            "a live feed insures below at most 0.98 of its peak, by a recovery of 1 at most, for six hours at least, in slots \
+             of ten minutes at least"
+        }
+        E::LimitsDoNotFit => {
+            "set --max-price-age and --no-sale-buffer within what the feed allows: one hour and 1 %, for a live feed 0.5 %"
+        }
+        E::WrongLive => "build the instruction by `backstop product create`",
         E::ReportMissing => "reports are shown by `backstop attest submit`; `backstop trigger observe` shows accounts",
         E::ReportWrongLength
         | E::ReportNotCanonical

@@ -92,6 +92,11 @@ impl ProductKeys {
         address::trigger(&self.product)
     }
 
+    /// What was shown of the product's feed, if it is live.
+    pub fn live(&self) -> Pubkey {
+        address::live(&self.product)
+    }
+
     /// A crisis of the product's pool, by its number.
     pub fn crisis(&self, number: u32) -> Pubkey {
         address::crisis(&self.pool.pool, number)
@@ -353,7 +358,8 @@ pub struct NewProduct {
     pub terms: ProductTerms,
     /// Where prices come from.
     pub source: Source,
-    /// The feed: a Pyth feed id, or for the push oracle the price account.
+    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition, for a live
+    /// feed the account that is read.
     pub feed: [u8; 32],
     /// The attestors, if the feed is one of reports.
     pub attestors: Option<Pubkey>,
@@ -418,6 +424,7 @@ pub fn set_condition(
         product: keys.product,
         trigger: keys.trigger(),
         attestors,
+        live: args.source.is_live().then(|| keys.live()),
         system_program: system_program::ID,
     };
     build(accounts, data::SetCondition { args })
@@ -447,6 +454,20 @@ pub fn create_attestor_set(creator: Pubkey, payer: Pubkey, args: CreateAttestorS
 pub fn signed_report(signers: &[(Pubkey, [u8; 64])], message: &[u8; REPORT_BYTES]) -> Instruction {
     let data = attested::instruction_data(signers, message);
     Instruction { program_id: attested::PRECOMPILE_ID, accounts: Vec::new(), data }
+}
+
+/// `observe_live`: the one instruction of its transaction, beside those of the compute budget. `source` is the account that
+/// is read.
+pub fn observe_live(keys: &ProductKeys, source: Pubkey) -> Instruction {
+    let accounts = accounts::ObserveLive {
+        trigger: keys.trigger(),
+        product: keys.product,
+        pool: keys.pool.pool,
+        live: keys.live(),
+        source,
+        instructions: attested::INSTRUCTIONS_ID,
+    };
+    build(accounts, data::ObserveLive {})
 }
 
 /// `observe_report`, right after [`signed_report`].

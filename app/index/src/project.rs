@@ -256,6 +256,7 @@ impl<'a> Projector<'a> {
             | Event::GovernanceAccepted(_)
             | Event::AttestorSetCreated(_)
             | Event::EquivocationReported(_)
+            | Event::ReadingShown(_)
             | Event::RolesSet(_)
             | Event::PauseSet(_) => Ok(()),
         }

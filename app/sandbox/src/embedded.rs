@@ -155,6 +155,23 @@ impl EmbeddedCluster {
         self.set_time(now + seconds);
     }
 
+    /// Moves the ledger on by slots, in no time.
+    pub fn skip_slots(&self, slots: u64) {
+        let mut svm = self.svm();
+        let mut clock: Clock = svm.get_sysvar();
+        clock.slot += slots;
+        svm.set_sysvar(&clock);
+        svm.expire_blockhash();
+    }
+
+    /// Sets the cluster's epoch.
+    pub fn set_epoch(&self, epoch: u64) {
+        let mut svm = self.svm();
+        let mut clock: Clock = svm.get_sysvar();
+        clock.epoch = epoch;
+        svm.set_sysvar(&clock);
+    }
+
     /// The clock.
     pub fn time(&self) -> i64 {
         self.svm().get_sysvar::<Clock>().unix_timestamp

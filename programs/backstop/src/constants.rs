@@ -29,6 +29,9 @@ pub const TRIGGER_SEED: &[u8] = b"trigger";
 /// Seed of a set of attestors: creator, id.
 #[constant]
 pub const ATTESTORS_SEED: &[u8] = b"attestors";
+/// Seed of a product's `Live`, followed by the product: what was shown of a live feed.
+#[constant]
+pub const LIVE_SEED: &[u8] = b"live";
 /// Seed of a cover's NFT mint, followed by the product, the buyer, the buyer's nonce and the UTC day of the purchase: no
 /// address has a second life.
 #[constant]
@@ -191,7 +194,9 @@ pub const MAX_DRIFT_BPS: u16 = 2_000;
 pub const MAX_CANCEL_FEE_BPS: u16 = 5_000;
 /// Longest age of the last print at a purchase.
 pub const MAX_PRICE_AGE: u32 = 3_600;
-/// Least distance of prices, less their confidences, from the threshold at a purchase.
+/// The same for a feed that is silent for longer by its nature; see [`crate::peril::feed::Source::longest_price_age`].
+pub const LONGEST_PRICE_AGE: u32 = 86_400;
+/// Least distance of prices, less their confidences, from the threshold at a purchase, for feeds that are not live.
 pub const MIN_NO_SALE_BUFFER_BPS: u16 = 100;
 
 /// Longest term of a treaty.

@@ -500,6 +500,32 @@ refusals! {
     /// 6210
     #[msg("The layer's attachment is below 1 % of the cedant's capital")]
     AttachmentTooLow = 210,
+
+    // ---- live feeds: 6220 (0x184c) ----
+    /// 6220
+    #[msg("The feed is live: what it says now is shown by observe_live")]
+    LiveFeed = 220,
+    /// 6221
+    #[msg("The feed is not live: its prints are shown as they are")]
+    NotLiveFeed = 221,
+    /// 6222
+    #[msg("The account was not brought up to the running epoch: update it first")]
+    OracleStale = 222,
+    /// 6223
+    #[msg("A live reading is an instruction of its transaction: no program may call it")]
+    ReadingNotTopLevel = 223,
+    /// 6224
+    #[msg("A live reading stands alone: its transaction holds nothing but instructions of this program and of the compute budget")]
+    ReadingNotAlone = 224,
+    /// 6225
+    #[msg("The condition is outside the bounds of its live feed")]
+    BadLiveTerms = 225,
+    /// 6226
+    #[msg("The product's greatest price age or least distance from the threshold is outside what its feed allows")]
+    LimitsDoNotFit = 226,
+    /// 6227
+    #[msg("A live feed needs the account of its readings, and no other feed has one")]
+    WrongLive = 227,
 }
 
 impl BackstopError {

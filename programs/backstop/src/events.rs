@@ -334,10 +334,13 @@ pub struct ConditionSet {
     pub trigger: Pubkey,
     /// Where prices come from.
     pub source: Source,
-    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition.
+    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition,
+    /// for a live feed the account that is read.
     pub feed: [u8; 32],
     /// The attestors whose reports it takes; zero for other sources.
     pub attestors: Pubkey,
+    /// The account of its readings, for a live feed; zero for other sources.
+    pub live: Pubkey,
     /// The condition.
     pub condition: TermsInput,
     /// When the product may sell.
@@ -461,6 +464,23 @@ pub struct Observed {
     pub confidence: u64,
     /// When the oracle published it.
     pub publish_time: i64,
+}
+
+/// What a live feed said was shown. It counts once another showing confirms it; what counts is an `Observed`.
+#[event]
+pub struct ReadingShown {
+    /// The trigger.
+    pub trigger: Pubkey,
+    /// What the account said, in the units of its feed, rounded up.
+    pub level: u64,
+    /// The highest level that counts so far; 0: none does.
+    pub peak: u64,
+    /// The level as a part of the peak, 1e-8; 0 while there is none.
+    pub price: u64,
+    /// Slot of the ledger.
+    pub slot: u64,
+    /// When it was shown.
+    pub shown_at: i64,
 }
 
 /// A trigger's phase changed, or its run-on deepened the severity.

@@ -223,6 +223,11 @@ pub mod backstop {
         instructions::trigger::observe_report::handle(ctx)
     }
 
+    /// Shows what a live feed's account says now. Anyone, alone in its transaction.
+    pub fn observe_live(ctx: Context<ObserveLive>) -> Result<()> {
+        instructions::trigger::observe_live::handle(ctx)
+    }
+
     /// Brings a trigger's phase up to now. Anyone.
     pub fn refresh(ctx: Context<Refresh>) -> Result<()> {
         instructions::trigger::refresh::handle(ctx)

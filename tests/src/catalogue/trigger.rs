@@ -1,11 +1,14 @@
 //! Instructions of the trigger.
 
-use super::stage::{Setup, Stage};
+use super::stage::{Setup, Stage, key};
 use super::{Entry, Prepared, case};
-use crate::budget;
+use crate::live::{self, put, stake_pool_bytes};
+use crate::{World, budget};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop_client::instruction::{self as ix, ProductKeys};
+use backstop::peril::feed::{Source, stake_pool};
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use solana_sdk::signer::Signer;
 
 /// The instructions of this file.
 pub const ENTRIES: &[Entry] = &[
@@ -44,6 +47,13 @@ pub const ENTRIES: &[Entry] = &[
         ],
     },
     Entry {
+        instruction: "observe_live",
+        cases: &[
+            case("usual", "a reading that nothing confirms yet", || observe_live(false)),
+            case("worst", "it confirms a breach: the pool goes into alert", || observe_live(true)),
+        ],
+    },
+    Entry {
         instruction: "confirm",
         cases: &[
             case("usual", "a window of eight slots", || {
@@ -55,6 +65,47 @@ pub const ENTRIES: &[Entry] = &[
         ],
     },
 ];
+
+/// Lets a stake pool be worth so many hundredths of a SOL a token.
+pub fn set_stake_pool(world: &World, account: Pubkey, hundredths: u64) {
+    put(world, account, stake_pool::PROGRAM_IDS[0], stake_pool_bytes(hundredths * 1_000_000, 100_000_000, 5));
+}
+
+/// Two products on one stake pool, of the first pool.
+pub fn live_products(stage: &Stage) -> (PoolKeys, [ProductKeys; 2], Pubkey) {
+    let account = key("a stake pool").pubkey();
+    stage.world.cluster.set_epoch(5);
+    set_stake_pool(&stage.world, account, 120);
+    let governance = stage.world.governance.insecure_clone();
+    let products = [20, 21].map(|id| {
+        let keys = ProductKeys::derive(stage.pools[0], id);
+        let new = live::product(&stage.world, Source::StakePoolRate, account);
+        stage.act(&[&governance], &new.instructions(governance.pubkey(), stage.rent.pubkey(), &keys, id));
+        keys
+    });
+    (stage.pools[0], products, account)
+}
+
+/// A slot with a recovery that counts, and what is shown in the next: `before`, and then 0.83 of the peak.
+fn observe_live(before: bool) -> Prepared {
+    let stage = Stage::funded(Setup::default());
+    let (_, products, account) = live_products(&stage);
+    for product in &products {
+        live::show_twice(&stage.world, product, account);
+        live::show_twice(&stage.world, product, account);
+    }
+    let world = &stage.world;
+    world.cluster.set_time((world.now() / 600 + 1) * 600);
+    set_stake_pool(world, account, 100);
+    if before {
+        for product in &products {
+            stage.act(&[], &[ix::observe_live(product, account)]);
+        }
+        world.cluster.skip_slots(200);
+    }
+    let [first, second] = products.map(|product| ix::observe_live(&product, account));
+    Prepared::new(stage.world, first, &[]).twin("another product", second, &[])
+}
 
 /// The instruction for the first product, with those of the others as its twins.
 fn three(stage: Stage, build: impl Fn(&ProductKeys) -> Instruction) -> Prepared {

@@ -65,6 +65,7 @@ pub const NOT_FUZZED: &[(&str, &str)] = &[
     ("observe_report", "what it shows is shown by `observe`; who may sign is fuzzed by `attested_fuzz::`"),
     ("report_equivocation", "touches nothing but a set of attestors; `attested_fuzz::` plays it"),
     ("retire_product", "`set_product_state` runs off; when anybody may is fuzzed by `attested_fuzz::`"),
+    ("observe_live", "what counts of it is shown by `observe`; what counts is modelled in `live_model.rs`"),
     ("quote", "changes nothing; the model quotes before every purchase"),
 ];
 

@@ -106,6 +106,7 @@ pub const NO_ATTACKS: &[(&str, &str)] = &[
     ("create_pool", "a new pool holds nobody's money"),
     ("create_attestor_set", "a set does nothing until governance chooses it"),
     ("observe_report", "colluding attestors are a feed that lies, as a heist is"),
+    ("observe_live", "whoever can move a live value twice a slot is a feed that lies, as a heist is"),
     ("report_equivocation", "needs a key of the set"),
     ("retire_product", "`set_product_state` does the same, and more"),
     ("quote", "changes nothing"),

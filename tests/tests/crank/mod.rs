@@ -3,6 +3,7 @@
 mod choice;
 mod cluster;
 mod flows;
+mod live;
 mod planning;
 mod prices;
 mod service;

@@ -54,6 +54,7 @@ zero_copy_pages! { read_in_place by in_place;
     }
     Rates { product, cleared_day, version, bump, padding, reserved, ends }
     Trigger { product, pool, feed, source, version, bump, opened, padding, terms, evidence, alert_number, attestors, reserved }
+    Live { product, trigger, readings, version, bump, padding, reserved }
     AttestorSet { creator, keys, cluster, id, revoked, count, threshold, version, bump, reserved }
 }
 

@@ -51,6 +51,7 @@ borsh_pages! { all by told;
     CloseCover {}
     Observe {}
     ObserveReport {}
+    ObserveLive {}
     Refresh {}
     Confirm {}
     OpenIncident {}

@@ -6,6 +6,7 @@ use crate::layout::shape::{
 use backstop::peril::evidence::{Direction, Evidence, Run, Severity, Shown, Terms, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::AttestedValue;
+use backstop::peril::live::{Readings, Showing, Shows, Twice};
 use backstop::state::*;
 
 borsh_pages! { written by part;
@@ -37,6 +38,10 @@ zero_copy_pages! { read_in_place by part;
         junior_weight_bps, rho_bps, max_credit_bps, surplus_bps, group_cap_bps,
         first_loss_bps, seasoning_days, padding,
     }
+    Showing { slot, level }
+    Twice { older, recent }
+    Shows { prices, first_at }
+    Readings { peak, slot, levels, breaches, aboves, recovered }
     TrancheBook {
         assets, exiting, shares, units, recoverable, exiting_recoverable, series, wiped_out, lowered, claims, left_q32,
     }
@@ -81,7 +86,7 @@ enum_layout! {
     IncidentState { Growing, Final }
     CallState { Called, Pending }
     TreatyState { Announced, Active, Ended }
-    Source { PythReceiver, PythPush, Attested }
+    Source { PythReceiver, PythPush, Attested, StakePoolRate, SplLendingRate }
 }
 
 impl Pattern for Severity {

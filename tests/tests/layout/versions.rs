@@ -4,7 +4,7 @@ use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
 use backstop::state::{
-    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty,
+    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Live, Pool, Product, Protocol, Rates, Treaty,
     Trigger, Versioned,
 };
 use backstop_client::{Cluster, transaction};
@@ -13,12 +13,14 @@ use backstop_tests::{budget, idl};
 use solana_sdk::signature::Keypair;
 
 /// Accounts that an instruction does not read in its first case: whatever their bytes say, nothing follows from it.
-const NOT_READ: [(&str, &str); 7] = [
+const NOT_READ: [(&str, &str); 9] = [
     // They are for a change of phase.
     ("observe", "product"),
     ("observe", "pool"),
     ("observe_report", "product"),
     ("observe_report", "pool"),
+    ("observe_live", "product"),
+    ("observe_live", "pool"),
     ("refresh", "product"),
     ("refresh", "pool"),
     // Only its address and its vault count.
@@ -34,6 +36,7 @@ fn version_at(data: &[u8]) -> Option<usize> {
     }
     let known = find!(
         AttestorSet,
+        Live,
         Protocol,
         Pool,
         Product,

@@ -86,7 +86,7 @@ impl Quoted {
             ("premium", format!("{}, {} a year", asset(self.premium), view::product::yearly_text(self.rate_ppb))),
             ("sum insured", asset(self.sum_insured)),
             ("protects", format!("{} to {}, {} days", moment(self.active_from), moment(self.end), self.term_days)),
-            ("pays if", view::product::condition(terms)),
+            ("pays if", view::product::pays_if(market.trigger.source(), terms)),
             ("pays", view::product::payment(terms)),
             ("proven by", view::product::evidence(terms)),
             (

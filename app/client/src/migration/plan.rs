@@ -235,6 +235,8 @@ enum SourceKind {
     PythReceiver,
     PythPush,
     Attested,
+    StakePool,
+    SplLending,
 }
 
 /// A product.
@@ -329,6 +331,12 @@ impl ProductPlan {
         }
     }
 
+    /// The feed as the account that it is.
+    fn account(&self, what: &str) -> Result<[u8; 32], String> {
+        let key: Pubkey = self.feed.parse().map_err(|_| format!("{} is not {what}", redact::shown(&self.feed)))?;
+        Ok(key.to_bytes())
+    }
+
     /// What it pays for. Errors: the parts of a payout that grows are not all there.
     pub fn condition(&self) -> Result<TermsInput, String> {
         let condition = &self.condition;
@@ -368,11 +376,9 @@ impl ProductPlan {
         let (source, feed) = match self.source {
             SourceKind::PythReceiver => (Source::PythReceiver, units::feed_id(&self.feed)?),
             SourceKind::Attested => (Source::Attested, units::feed_id(&self.feed)?),
-            SourceKind::PythPush => {
-                let key: Pubkey =
-                    self.feed.parse().map_err(|_| format!("{} is not a price account", redact::shown(&self.feed)))?;
-                (Source::PythPush, key.to_bytes())
-            }
+            SourceKind::PythPush => (Source::PythPush, self.account("a price account")?),
+            SourceKind::StakePool => (Source::StakePoolRate, self.account("a stake pool")?),
+            SourceKind::SplLending => (Source::SplLendingRate, self.account("a lending reserve")?),
         };
         let attestors = self.attestors.as_ref().map(|key| key.0);
         if attestors.is_some() != (self.source == SourceKind::Attested) {

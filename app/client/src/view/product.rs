@@ -33,6 +33,17 @@ pub fn condition(terms: &Terms) -> String {
     format!("the price is {}", beyond_for(terms.direction(), terms.threshold, terms.duration_seconds()))
 }
 
+/// When it pays, and what the price is where that is no market's.
+pub fn pays_if(source: Source, terms: &Terms) -> String {
+    let what = match source {
+        Source::PythReceiver | Source::PythPush | Source::Attested => return condition(terms),
+        Source::StakePoolRate => "what a token of the stake pool is worth in SOL",
+        Source::SplLendingRate => "what a share of the lending reserve is worth",
+    };
+    let condition = condition(terms);
+    format!("{condition}; the price is {what}, as a part of its own peak, and counts when it was read twice in a slot")
+}
+
 /// How the condition is proven.
 pub fn evidence(terms: &Terms) -> String {
     let (beyond, safer) = match terms.direction() {

@@ -47,23 +47,27 @@ pub fn source(source: Source) -> &'static str {
         Source::PythReceiver => "pyth-receiver",
         Source::PythPush => "pyth-push",
         Source::Attested => "attested",
+        Source::StakePoolRate => "stake-pool",
+        Source::SplLendingRate => "spl-lending",
     }
 }
 
-/// A feed as its oracle names it: a Pyth feed id, the address of a price account, or the sha-256 of a definition.
+/// A feed as its oracle names it: a Pyth feed id, the address of the account that is read, or the sha-256 of a definition.
 pub fn feed(trigger: &Trigger) -> String {
     match trigger.source() {
         Source::PythReceiver | Source::Attested => hex_text(&trigger.feed),
-        Source::PythPush => Pubkey::new_from_array(trigger.feed).to_string(),
+        Source::PythPush | Source::StakePoolRate | Source::SplLendingRate => {
+            Pubkey::new_from_array(trigger.feed).to_string()
+        }
     }
 }
 
-/// The account that shows the feed's newest price: of the push oracle the feed itself, of the receiver its standing account.
+/// The account that shows the feed's newest price: of the receiver its standing account, else the feed itself.
 /// Reports have none.
 pub fn price_account(trigger: &Trigger) -> Option<Pubkey> {
     match trigger.source() {
         Source::PythReceiver => Some(standing_account(&trigger.feed)),
-        Source::PythPush => Some(Pubkey::new_from_array(trigger.feed)),
+        Source::PythPush | Source::StakePoolRate | Source::SplLendingRate => Some(Pubkey::new_from_array(trigger.feed)),
         Source::Attested => None,
     }
 }

@@ -12,10 +12,11 @@
 //! | accounts of those who are paid | noted; that payment waits for the next pass | simulation refuses it |
 
 use crate::crank::limits::Delays;
+use crate::crank::live::{LedgerClock, LiveView};
 use crate::crank::plan::payable;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    AttestorSet, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Treaty, Trigger,
+    AttestorSet, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Live, Pool, Product, Treaty, Trigger,
     get_text,
 };
 use backstop_client::account::{self, Decode};
@@ -27,6 +28,7 @@ use backstop_client::payee;
 use backstop_client::token::TokenAccount;
 use serde::Serialize;
 use solana_sdk::account::Account;
+use solana_sdk::sysvar::clock;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -141,6 +143,8 @@ pub struct Chain {
     pub pools: BTreeMap<Pubkey, PoolView>,
     /// Products by address.
     pub products: BTreeMap<Pubkey, ProductView>,
+    /// What was shown of live feeds, and what they say now, by their product.
+    pub lives: BTreeMap<Pubkey, LiveView>,
     /// Incidents by their product.
     pub incidents: BTreeMap<Pubkey, Incident>,
     /// Crises by pool and number.
@@ -258,6 +262,7 @@ impl Chain {
         if untriggered > 0 {
             chain.note("triggers", untriggered, "the node says that there are none");
         }
+        chain.read_live(cluster);
         // Last, so that nothing read was written after it.
         chain.now = cluster.now()?;
         Ok(chain)
@@ -276,8 +281,30 @@ impl Chain {
             view.product = product.and_then(|account| Product::decode(&account.data)).unwrap_or(view.product);
             view.trigger = trigger.and_then(|account| Trigger::decode(&account.data)).unwrap_or(view.trigger);
         }
+        self.read_live(cluster);
         self.now = cluster.now()?;
         Ok(())
+    }
+
+    /// Reads what live feeds say now. Without an answer nothing of them is shown in this pass, and that is noted.
+    fn read_live(&mut self, cluster: &dyn Cluster) {
+        let live = self.products.values().filter(|view| view.trigger.source().is_live());
+        let keys: Vec<(Pubkey, Pubkey, Pubkey)> =
+            live.map(|view| (view.keys.product, view.keys.live(), Pubkey::new_from_array(view.trigger.feed))).collect();
+        self.lives.clear();
+        if keys.is_empty() {
+            return;
+        }
+        let accounts = keys.iter().flat_map(|(_, live, source)| [*live, *source]);
+        let addresses: Vec<Pubkey> = std::iter::once(clock::ID).chain(accounts).collect();
+        let mut read = self.known("live feeds", cluster.accounts(&addresses)).into_iter();
+        let Some(clock) = read.next().flatten().and_then(|account| LedgerClock::read(&account.data)) else { return };
+        for (product, _, _) in keys {
+            let (live, source) = (read.next().flatten(), read.next().flatten());
+            if let (Some(live), Some(source)) = (live.and_then(|account| Live::decode(&account.data)), source) {
+                self.lives.insert(product, LiveView { readings: live.readings, source, clock });
+            }
+        }
     }
 
     /// Reads the rest: incidents and their covers, treaties, exits, announcements. What a node does not answer is noted

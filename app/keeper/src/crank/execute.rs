@@ -12,7 +12,7 @@ use crate::crank::report::{Report, Skipped};
 use crate::crank::work::{self, Item, Kind, Work};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::events::{ExposureReleased, Observed, PhaseChanged};
+use backstop::events::{ExposureReleased, Observed, PhaseChanged, ReadingShown};
 use backstop::state::{Cover, CoverState};
 use backstop_client::account::Decode;
 use backstop_client::cluster::{ClusterError, Outcome, Receipt};
@@ -413,6 +413,8 @@ impl Crank<'_> {
         let observed = transaction::events::<Observed>(&logs);
         let mut changed: BTreeSet<Pubkey> =
             transaction::events::<PhaseChanged>(&logs).iter().map(|event| event.trigger).collect();
+        // A live reading always says something: it is there to confirm, or to be confirmed.
+        changed.extend(transaction::events::<ReadingShown>(&logs).iter().map(|event| event.trigger));
         changed.extend(transaction::events::<ExposureReleased>(&logs).iter().map(|event| event.product));
         let took = |work: &Work| match &work.print {
             Some(print) => observed

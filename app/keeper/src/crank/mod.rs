@@ -27,6 +27,7 @@ pub mod choice;
 mod execute;
 pub mod hermes;
 pub mod limits;
+pub mod live;
 pub mod monitor;
 mod names;
 pub mod plan;

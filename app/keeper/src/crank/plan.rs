@@ -5,6 +5,7 @@
 
 use crate::crank::chain::{Chain, Destination, Held, OpenCover, ProductView};
 use crate::crank::choice;
+use crate::crank::live;
 use crate::crank::price::{Contradiction, Print};
 use crate::crank::work::{Kind, Waiting, Work};
 use anchor_lang::Space;
@@ -216,8 +217,17 @@ impl Planner<'_> {
             }
             // A print that is shown brings the phase up to now too.
             let prints = worthy_prints(view, self.prints, now);
-            if prints.is_empty() && phase_now != phase {
+            let reading = self.chain.lives.get(&view.keys.product).and_then(|it| live::worth(view, it, now));
+            if prints.is_empty() && reading.is_none() && phase_now != phase {
                 self.push(Kind::Refresh, pool, key, ix::refresh(&view.keys));
+            }
+            if let Some(why) = reading {
+                let source = Pubkey::new_from_array(trigger.feed);
+                let mut work = Work::new(Kind::Observe, pool, key, ix::observe_live(&view.keys, source));
+                work.product = Some(view.keys.product);
+                work.slot_seconds = Some(trigger.terms.slot_seconds);
+                work.why = Some(why);
+                self.plan.due.push(work);
             }
             for print in prints {
                 let mut work = Work::new(Kind::Observe, pool, key, ix::observe(&view.keys, print.account));
@@ -678,6 +688,6 @@ fn worth_settling(epoch: &ExitEpoch, mut books: Pool, inward: &InwardRisk, now: 
 pub fn can_be_posted(feed: &Feed) -> bool {
     match Source::from_byte(feed.source) {
         Some(Source::PythReceiver) => true,
-        Some(Source::PythPush | Source::Attested) | None => false,
+        Some(Source::PythPush | Source::Attested | Source::StakePoolRate | Source::SplLendingRate) | None => false,
     }
 }

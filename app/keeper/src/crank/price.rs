@@ -241,8 +241,8 @@ impl PriceSource for Accounts {
             Source::PythReceiver => Some(standing_account(&feed.feed)),
             // The push oracle's feed is the account itself.
             Source::PythPush => Some(Pubkey::new_from_array(feed.feed)),
-            // Reports are no accounts.
-            Source::Attested => None,
+            // Reports are no accounts, and what is read now is no print.
+            Source::Attested | Source::StakePoolRate | Source::SplLendingRate => None,
         };
         let mut addresses: Vec<Pubkey> = self.named.iter().copied().chain(feeds.iter().filter_map(standing)).collect();
         addresses.sort_unstable();

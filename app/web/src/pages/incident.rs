@@ -89,7 +89,7 @@ pub async fn page(State(site): State<Site>, Path(text): Path<String>) -> Result<
             p.trail { a href="/incidents" { "Incidents" } }
             h1 { "Incident of " (say::name(product.name())) }
             p {
-                "It pays if " (condition(&case.trigger.terms)) ". "
+                "It pays if " (pays_if(case.trigger.source(), &case.trigger.terms)) ". "
                 a href={ "/product/" (case.product.keys.product) } { "The product" } ", "
                 a href={ "/pool/" (case.product.keys.pool.pool) } { "the pool that pays" } "."
             }

@@ -6,6 +6,8 @@ use crate::math::capital::MAX_TOTAL_EXPOSURE;
 use crate::math::pricing::{self, Demand, Drift, MAX_DRIFT_DAYS, Order, Price, PricingError};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::stream::SECONDS_PER_DAY;
+use crate::peril::feed::Source;
+use crate::peril::live::LEAST_LIVE_BUFFER_BPS;
 use crate::peril::{Condition, SaleLimits};
 use crate::state::ledger::{bucket_mut, credit, debit, fits, place, sum_days, take_days};
 use crate::state::{
@@ -106,7 +108,8 @@ impl ProductTerms {
         Ok(())
     }
 
-    /// Refuses terms outside the hard bounds. What couples them to a condition is in [`Self::require_room_beside`].
+    /// Refuses terms outside the hard bounds. What couples them to a condition is in [`Self::require_room_beside`], and what
+    /// its feed asks for in [`Self::require_limits_of`].
     pub fn validate(&self) -> Result<()> {
         ensure!(self.max_sum_insured <= MAX_TOTAL_EXPOSURE, BackstopError::AmountTooLarge);
         let rates = [
@@ -131,8 +134,8 @@ impl ProductTerms {
             && self.min_premium > 0
             && self.max_sum_insured > 0
             && i64::from(self.waiting_seconds) >= DAY
-            && (1..=MAX_PRICE_AGE).contains(&self.max_price_age)
-            && (u32::from(MIN_NO_SALE_BUFFER_BPS)..=MIN_BPS).contains(&self.no_sale_buffer_bps)
+            && (1..=LONGEST_PRICE_AGE).contains(&self.max_price_age)
+            && (LEAST_LIVE_BUFFER_BPS..=MIN_BPS).contains(&self.no_sale_buffer_bps)
             && usize::try_from(self.risk_group).is_ok_and(|group| group < RISK_GROUPS)
             && (1..MIN_BPS).contains(&u32::from(self.kink_bps))
             && self.lower_mark_bps <= self.upper_mark_bps
@@ -154,6 +157,14 @@ impl ProductTerms {
         let fits = longest.saturating_add(ring_days) <= MAX_TERM_AND_RING_DAYS
             && ring_days.saturating_add(self.waiting_days()) <= MAX_WAITING_AND_RING_DAYS;
         ensure!(fits, BackstopError::TermsDoNotFit);
+        Ok(())
+    }
+
+    /// Refuses limits of sale that a feed does not allow.
+    pub fn require_limits_of(&self, source: Source) -> Result<()> {
+        let fits =
+            self.max_price_age <= source.longest_price_age() && self.no_sale_buffer_bps >= source.least_buffer_bps();
+        ensure!(fits, BackstopError::LimitsDoNotFit);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use crate::error::BackstopError;
 use crate::payout::{FULL_SEVERITY_BPS, PayoutForm};
 use crate::peril::evidence::{Direction, Evidence, EvidenceError, Outcome, Phase, Terms};
 use crate::peril::feed::attested::{Report, ReportKind};
-use crate::peril::feed::{self, Observation, OracleError, Source};
+use crate::peril::feed::{self, Level, Observation, OracleError, Source};
 use crate::peril::{AlertLevel, Condition, SaleLimits, Verdict};
 use anchor_lang::prelude::*;
 
@@ -16,7 +16,8 @@ pub struct Trigger {
     pub product: Pubkey,
     /// The product's pool.
     pub pool: Pubkey,
-    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition.
+    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition,
+    /// for a live feed the account that is read.
     pub feed: [u8; 32],
     /// [`Source`] as a number.
     pub source: u8,
@@ -63,6 +64,14 @@ impl Trigger {
         // What is borrowed here is an account of this program, passed twice.
         let data = account.try_borrow_data().map_err(|_| BackstopError::OracleWrongOwner)?;
         feed::read(self.source(), account.key, account.owner, &data, &self.feed, now)
+            .map_err(|error| BackstopError::from(error).into())
+    }
+
+    /// What a live account of this trigger's feed says now. `epoch` is the cluster's.
+    pub fn read_level(&self, account: &AccountInfo, epoch: u64) -> Result<Level> {
+        // What is borrowed here is an account of this program, passed twice.
+        let data = account.try_borrow_data().map_err(|_| BackstopError::OracleWrongOwner)?;
+        feed::read_live(self.source(), account.key, account.owner, &data, &self.feed, epoch)
             .map_err(|error| BackstopError::from(error).into())
     }
 
@@ -160,6 +169,9 @@ impl From<OracleError> for BackstopError {
     fn from(error: OracleError) -> Self {
         match error {
             OracleError::NotAnAccount => Self::ReportMissing,
+            OracleError::Live => Self::LiveFeed,
+            OracleError::NotLive => Self::NotLiveFeed,
+            OracleError::Stale => Self::OracleStale,
             OracleError::WrongOwner => Self::OracleWrongOwner,
             OracleError::WrongLength | OracleError::WrongLayout => Self::OracleWrongLayout,
             OracleError::NotVerified => Self::OracleNotVerified,

@@ -120,7 +120,7 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
             ("premiums", asset(premiums)),
             ("at most", asset(most)),
             ("days", request.term_days.to_string()),
-            ("pays if", view::product::condition(&market.trigger.terms)),
+            ("pays if", view::product::pays_if(market.trigger.source(), &market.trigger.terms)),
             ("pays", view::product::payment(&market.trigger.terms)),
             ("rent", format!("{} SOL, back when the covers are over", exact_amount(rent_lamports, 9))),
         ],

@@ -101,7 +101,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
             ("protects", format!("{} to {}", moment(row.active_from), moment(row.end))),
             ("product", row.product.clone()),
             ("pool", format!("{} {}", row.pool, row.label)),
-            ("pays if", view::product::condition(&market.trigger.terms)),
+            ("pays if", view::product::pays_if(market.trigger.source(), &market.trigger.terms)),
             ("pays", view::product::payment(&market.trigger.terms)),
             ("trigger", shown.phase.to_owned()),
         ];

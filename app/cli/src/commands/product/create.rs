@@ -9,7 +9,7 @@ use backstop::cpi::text::hex_text;
 use backstop::events::ConditionSet;
 use backstop::peril::evidence::{Direction, RING_SLOTS, Severity, Terms, TermsError, TermsInput};
 use backstop::peril::feed::Source;
-use backstop::state::{Product, ProductTerms, Trigger};
+use backstop::state::{Live, Product, ProductTerms, Trigger};
 use backstop_client::Cluster;
 use backstop_client::instruction::{NewProduct, ProductKeys};
 use backstop_client::redact;
@@ -42,6 +42,12 @@ enum SourceArg {
     PythPush,
     /// Reports that attestors sign; the feed is the sha-256 of its definition: see `backstop feed define`.
     Attested,
+    /// The rate of an SPL stake pool, as a part of its own peak; the feed is the pool's address. Read live: two showings a
+    /// slot, by `backstop crank` or anybody.
+    StakePool,
+    /// The share price of a lending reserve of Save or spl-token-lending, as a part of its own peak; the feed is the reserve's
+    /// address. Read live.
+    SplLending,
 }
 
 /// Which side of the threshold is insured against.
@@ -85,8 +91,8 @@ pub struct CreateArgs {
     /// Where prices come from.
     #[arg(long, value_enum, default_value_t = SourceArg::PythReceiver, help_heading = CONDITION)]
     source: SourceArg,
-    /// The feed: a Pyth feed id in hexadecimal, with `--source pyth-push` an address, with `--source attested` the sha-256 of
-    /// its definition.
+    /// The feed: a Pyth feed id in hexadecimal, with `--source attested` the sha-256 of its definition, with any other
+    /// source the address of the account that is read.
     #[arg(long, help_heading = CONDITION)]
     feed: String,
     /// The attestors, with `--source attested`.
@@ -284,12 +290,16 @@ impl CreateArgs {
                 let attested = self.source == SourceArg::Attested;
                 Ok((if attested { Source::Attested } else { Source::PythReceiver }, feed))
             }
-            SourceArg::PythPush => {
-                let shown = redact::shown(&self.feed);
-                let wrong = |_| UsageError(format!("--feed {shown} is not the address of a price account"));
-                Ok((Source::PythPush, self.feed.parse::<Pubkey>().map_err(wrong)?.to_bytes()))
-            }
+            SourceArg::PythPush => Ok((Source::PythPush, self.account("a price account")?)),
+            SourceArg::StakePool => Ok((Source::StakePoolRate, self.account("a stake pool")?)),
+            SourceArg::SplLending => Ok((Source::SplLendingRate, self.account("a lending reserve")?)),
         }
+    }
+
+    /// The feed as the address that it is.
+    fn account(&self, what: &str) -> Result<[u8; 32], UsageError> {
+        let wrong = |_| UsageError(format!("--feed {} is not the address of {what}", redact::shown(&self.feed)));
+        Ok(self.feed.parse::<Pubkey>().map_err(wrong)?.to_bytes())
     }
 }
 
@@ -363,6 +373,8 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         condition,
     };
     let rent_lamports = cluster.rent(Product::SPACE)?.saturating_add(cluster.rent(Trigger::SPACE)?);
+    let readings = if product.source.is_live() { cluster.rent(Live::SPACE)? } else { 0 };
+    let rent_lamports = rent_lamports.saturating_add(readings);
     let instructions = product.instructions(context.wallet()?, context.payer()?, &keys, id);
     context.carry_out(&instructions, |receipt| {
         let sells_from = event::<ConditionSet>(receipt)?.sells_from;
@@ -372,7 +384,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
                 ("address", keys.product.to_string()),
                 ("pool", keys.pool.pool.to_string()),
                 ("insures", args.covered_asset.to_string()),
-                ("pays if", view::product::condition(&shown)),
+                ("pays if", view::product::pays_if(product.source, &shown)),
                 ("pays", view::product::payment(&shown)),
                 ("proven by", view::product::evidence(&shown)),
                 (
@@ -501,5 +513,11 @@ mod tests {
         assert!(push.oracle().is_err());
         push.feed = Pubkey::new_from_array([9; 32]).to_string();
         assert_eq!(push.oracle().expect("it is an address").1, [9; 32]);
+        for (source, expected) in [("stake-pool", Source::StakePoolRate), ("spl-lending", Source::SplLendingRate)] {
+            let mut live = parse(&["--source", source]);
+            assert!(live.oracle().is_err());
+            live.feed = Pubkey::new_from_array([9; 32]).to_string();
+            assert_eq!(live.oracle().expect("it is an address"), (expected, [9; 32]));
+        }
     }
 }

@@ -133,7 +133,7 @@ fn rows(
         ("pool", format!("{} {}", summary.pool, summary.label)),
         ("state", state_text(shown)),
         ("insures", shown.covered_asset.clone()),
-        ("pays if", view::product::condition(condition)),
+        ("pays if", view::product::pays_if(market.trigger.source(), condition)),
         ("pays", view::product::payment(condition)),
         ("proven by", view::product::evidence(condition)),
         ("feed", format!("{} {}", shown.source, shown.feed)),

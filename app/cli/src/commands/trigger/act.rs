@@ -6,9 +6,9 @@ use crate::output::{exact_price, moment, price};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::Result;
-use backstop::events::{Observed, PhaseChanged};
+use backstop::events::{Observed, PhaseChanged, ReadingShown};
 use backstop::peril::evidence::Phase;
-use backstop::peril::feed;
+use backstop::peril::feed::{self, Observation};
 use backstop::state::Trigger;
 use backstop_client::cluster::Receipt;
 use backstop_client::view::trigger::phase;
@@ -23,8 +23,8 @@ use serde::Serialize;
 pub struct ObserveArgs {
     /// The product, its trigger or its incident.
     product: ProductArg,
-    /// The oracle's account: a Pyth price update of the product's feed, or its price account of the push oracle. Without
-    /// it the feed's standing account.
+    /// The account: a Pyth price update of the feed, its price account of the push oracle, or what a live feed reads. Without
+    /// it the feed's own, or its standing account.
     #[arg(long, value_name = "ACCOUNT")]
     price: Option<Pubkey>,
 }
@@ -66,8 +66,21 @@ struct Print {
     confidence_e8: u64,
     publish_time: i64,
     says: &'static str,
-    /// Whether it changes anything: a print that was shown before does not.
+    /// Whether it changes anything: a print that was shown before does not, nor a live reading that nothing confirms.
     is_news: bool,
+}
+
+impl Print {
+    fn of(account: Pubkey, print: &Observation, says: &'static str, is_news: bool) -> Self {
+        Self {
+            account: account.to_string(),
+            price_e8: print.price,
+            confidence_e8: print.confidence,
+            publish_time: print.publish_time,
+            says,
+            is_news,
+        }
+    }
 }
 
 fn open(cluster: &dyn Cluster, product: ProductArg) -> Result<(OpenProduct, Box<Trigger>)> {
@@ -87,17 +100,25 @@ pub fn observe(args: &ObserveArgs, context: &Context) -> Result<()> {
         let hint = "name one with --price; the Pyth receiver's accounts are made by posting an update to it";
         hinted(format!("there is no price account at {address}"), hint)
     })?;
+    if trigger.source().is_live() {
+        let terms = trigger.terms;
+        return carry_out(context, &product, &trigger, ix::observe_live(&product.keys, address), |receipt| {
+            let shown = transaction::events::<ReadingShown>(&receipt.logs).into_iter().next()?;
+            let print = Observation { price: shown.price, confidence: 0, publish_time: shown.shown_at };
+            let says = match shown.price {
+                0 => "no part of a peak: there is none before a second showing",
+                _ => view::trigger::class(terms.direction(), terms.classify(&print)),
+            };
+            let is_news = !transaction::events::<Observed>(&receipt.logs).is_empty();
+            Some(Print::of(address, &print, says, is_news))
+        });
+    }
     // What the program will read; if it refuses, the simulation says so in the program's own words.
     let read = feed::read(trigger.source(), &address, &found.owner, &found.data, &trigger.feed, cluster.now()?).ok();
     carry_out(context, &product, &trigger, ix::observe(&product.keys, address), |receipt| {
-        read.map(|print| Print {
-            account: address.to_string(),
-            price_e8: print.price,
-            confidence_e8: print.confidence,
-            publish_time: print.publish_time,
-            says: view::trigger::class(trigger.terms.direction(), trigger.terms.classify(&print)),
-            is_news: !transaction::events::<Observed>(&receipt.logs).is_empty(),
-        })
+        let is_news = !transaction::events::<Observed>(&receipt.logs).is_empty();
+        let says = |print: &Observation| view::trigger::class(trigger.terms.direction(), trigger.terms.classify(print));
+        read.map(|print| Print::of(address, &print, says(&print), is_news))
     })
 }
 

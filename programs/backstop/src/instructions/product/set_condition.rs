@@ -8,7 +8,8 @@ use crate::instructions::{no_more, now};
 use crate::money::Till;
 use crate::peril::evidence::{Terms, TermsInput};
 use crate::peril::feed::Source;
-use crate::state::{AttestorSet, Load, Pool, Product, Protocol, Trigger};
+use crate::peril::live;
+use crate::state::{AttestorSet, Live, Load, Pool, Product, Protocol, Trigger};
 use anchor_lang::prelude::*;
 
 /// The condition of a product.
@@ -16,7 +17,8 @@ use anchor_lang::prelude::*;
 pub struct SetConditionArgs {
     /// Where prices come from.
     pub source: Source,
-    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition.
+    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition,
+    /// for a live feed the account that is read.
     pub feed: [u8; 32],
     /// The condition.
     pub condition: TermsInput,
@@ -48,6 +50,10 @@ pub struct SetCondition<'info> {
     pub trigger: UncheckedAccount<'info>,
     /// The attestors, if the feed is one of reports.
     pub attestors: Option<AccountLoader<'info, AttestorSet>>,
+    /// CHECK: what is shown of a live feed, created here, if the feed is one; its address is derived from the product.
+    #[cfg_attr(feature = "idl-build", account(mut, seeds = [LIVE_SEED, product.key().as_ref()], bump))]
+    #[cfg_attr(not(feature = "idl-build"), account(mut))]
+    pub live: Option<UncheckedAccount<'info>>,
     /// Creates the account.
     pub system_program: Program<'info, System>,
 }
@@ -58,6 +64,8 @@ pub struct SetCondition<'info> {
 /// - the product's terms leave room for the condition's ring in its day buckets;
 /// - the product's shortest term outlasts the condition's duration, tolerance and challenge by a day and more;
 /// - the pool's cooldown is at least the condition's duration, tolerance and challenge and one day more;
+/// - a live feed has bounds of its own, and an account of its readings; no other feed has one;
+/// - how old and how near to the threshold prices may be at a purchase is bound by the feed;
 /// - a feed of reports needs attestors who can report, and no other feed takes any;
 /// - the notice begins now: the product sells once it is over, at once in a pool that never had shares nor covers.
 pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Result<()> {
@@ -67,17 +75,23 @@ pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Resu
     let (pool_key, product_key, trigger_key) = (accounts.pool.key(), accounts.product.key(), accounts.trigger.key());
     accounts.product.read()?.require_no_condition()?;
     let condition = Terms::new(&args.condition).map_err(|_| BackstopError::BadTriggerTerms)?;
-    accounts.product.read()?.terms.require_outlasts(condition.longest_wait_seconds())?;
+    live::require_terms(args.source, &condition)?;
+    {
+        let terms = &accounts.product.read()?.terms;
+        terms.require_outlasts(condition.longest_wait_seconds())?;
+        terms.require_limits_of(args.source)?;
+    }
     let attestors = match (args.source, &accounts.attestors) {
         (Source::Attested, Some(attestors)) => {
             attestors.read()?.require_alive()?;
             attestors.key()
         }
-        (Source::PythReceiver | Source::PythPush, None) => Pubkey::default(),
-        (Source::Attested | Source::PythReceiver | Source::PythPush, _) => {
-            return Err(refuse(BackstopError::WrongAttestors));
+        (Source::Attested, None) | (_, Some(_)) => return Err(refuse(BackstopError::WrongAttestors)),
+        (Source::PythReceiver | Source::PythPush | Source::StakePoolRate | Source::SplLendingRate, None) => {
+            Pubkey::default()
         }
     };
+    ensure!(accounts.live.is_some() == args.source.is_live(), BackstopError::WrongLive);
     let bump = require_address(&accounts.trigger, &[TRIGGER_SEED, product_key.as_ref()])?;
 
     let mut till = Till::untouched(&accounts.pool)?;
@@ -97,6 +111,11 @@ pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Resu
     trigger.version = ACCOUNT_VERSION;
     trigger.bump = bump;
     trigger.terms = condition;
+    drop(trigger);
+    let live_key = match &accounts.live {
+        Some(live) => open_readings(live, &accounts.payer, product_key, trigger_key)?,
+        None => Pubkey::default(),
+    };
 
     report(&ConditionSet {
         pool: pool_key,
@@ -106,8 +125,28 @@ pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Resu
         source: args.source,
         feed: args.feed,
         attestors,
+        live: live_key,
         condition: args.condition,
         sells_from,
     })?;
     Ok(())
+}
+
+/// Creates the account of a live feed's readings. Returns its address.
+#[inline(never)]
+fn open_readings<'info>(
+    account: &AccountInfo<'info>,
+    payer: &Signer<'info>,
+    product: Pubkey,
+    trigger: Pubkey,
+) -> Result<Pubkey> {
+    let bump = require_address(account, &[LIVE_SEED, product.as_ref()])?;
+    let seeds = [LIVE_SEED, product.as_ref(), &[bump]];
+    let new = NewAccount { account, seeds: &seeds, payer };
+    let mut live = new.create_in_place::<Live>()?;
+    live.product = product;
+    live.trigger = trigger;
+    live.version = ACCOUNT_VERSION;
+    live.bump = bump;
+    Ok(account.key())
 }

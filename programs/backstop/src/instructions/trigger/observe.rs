@@ -55,12 +55,31 @@ pub(crate) fn take(
     now: i64,
 ) -> Result<()> {
     let outcome = trigger.observe(print, now)?;
+    told(trigger_key, print, &outcome)?;
+    booked(trigger, trigger_key, product, pool, &outcome, now)
+}
+
+/// Reports a print that changed what is known.
+pub(crate) fn told(trigger: Pubkey, print: &Observation, outcome: &Outcome) -> Result<()> {
     if outcome.is_news {
         let Observation { price, confidence, publish_time } = *print;
-        report(&Observed { trigger: trigger_key, price, confidence, publish_time })?;
+        report(&Observed { trigger, price, confidence, publish_time })?;
     }
+    Ok(())
+}
+
+/// Books and reports what an outcome means for the pool, if anything.
+#[inline(always)]
+pub(crate) fn booked(
+    trigger: &mut Trigger,
+    trigger_key: Pubkey,
+    product: &AccountLoader<Product>,
+    pool: &AccountLoader<Pool>,
+    outcome: &Outcome,
+    now: i64,
+) -> Result<()> {
     if outcome.phase_changed() || outcome.deepened {
-        book_phase_change(trigger, trigger_key, product, pool, &outcome, now)?;
+        book_phase_change(trigger, trigger_key, product, pool, outcome, now)?;
     }
     Ok(())
 }

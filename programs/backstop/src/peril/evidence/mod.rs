@@ -110,6 +110,16 @@ impl Outcome {
         self.before != self.after
     }
 
+    /// What this call and the next one did together.
+    pub fn then(self, next: Self) -> Self {
+        Self {
+            before: self.before,
+            is_news: self.is_news | next.is_news,
+            deepened: self.deepened | next.deepened,
+            ..next
+        }
+    }
+
     /// Whether anything that people or other rules can see is another than before.
     pub fn changed(&self) -> bool {
         self.is_news || self.deepened || self.phase_changed()

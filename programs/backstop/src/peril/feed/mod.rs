@@ -1,5 +1,6 @@
 //! Reading a print: an oracle account's bytes, or a signed report, become one [`Observation`] or a typed refusal. One file
-//! for each source. All of them are *replayable*: a print proves its moment, so that it can be shown late.
+//! for each source. Pyth's prints and reports are *replayable*: a print proves its moment, so that it can be shown late.
+//! Others are *live*: a value that holds now becomes a [`Level`], and counts by the rules of [`crate::peril::live`].
 //!
 //! Nothing here looks at slots of the ledger: when an account was posted says nothing about how old its price is. An
 //! old print is a good print, because evidence is a set (see [`crate::peril::evidence`]); only prints from the future
@@ -9,7 +10,11 @@
 pub mod attested;
 pub mod pyth_push;
 pub mod pyth_receiver;
+pub mod spl_lending;
+pub mod stake_pool;
 
+use crate::constants::{LONGEST_PRICE_AGE, MAX_PRICE_AGE, MIN_NO_SALE_BUFFER_BPS};
+use crate::peril::live::LEAST_LIVE_BUFFER_BPS;
 use anchor_lang::prelude::*;
 
 /// Decimals of every price in this program: 1 is 1e-8.
@@ -32,6 +37,79 @@ stored_enum! {
         PythPush = 1,
         /// Reports that a set of named keys has signed: see [`attested`]. The feed is the sha-256 of its definition.
         Attested = 2,
+        /// What a token of an SPL stake pool is worth, as a part of its own peak: see [`stake_pool`]. The feed is the pool's
+        /// address. Live.
+        StakePoolRate = 3,
+        /// What a share of a lending reserve is worth, as a part of its own peak: see [`spl_lending`]. The feed is the
+        /// reserve's address. Live.
+        SplLendingRate = 4,
+    }
+}
+
+impl Source {
+    /// Whether it can only be read now: no print of it can be shown late.
+    pub const fn is_live(self) -> bool {
+        match self {
+            Self::PythReceiver | Self::PythPush | Self::Attested => false,
+            Self::StakePoolRate | Self::SplLendingRate => true,
+        }
+    }
+
+    /// Longest that the last print may be old at a purchase, in seconds: an hour; for reserves three, because a slot of an
+    /// hour is shown once in it; for stake pools a day, because nothing is shown from an epoch's end until the pool is updated.
+    pub const fn longest_price_age(self) -> u32 {
+        match self {
+            Self::PythReceiver | Self::PythPush | Self::Attested => MAX_PRICE_AGE,
+            Self::SplLendingRate => 3 * MAX_PRICE_AGE,
+            Self::StakePoolRate => LONGEST_PRICE_AGE,
+        }
+    }
+
+    /// Least distance of prices from the threshold at a purchase, in basis points.
+    pub const fn least_buffer_bps(self) -> u32 {
+        if self.is_live() { LEAST_LIVE_BUFFER_BPS } else { MIN_NO_SALE_BUFFER_BPS as u32 }
+    }
+}
+
+/// What a live account says now, in the units of its feed, rounded both ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// Rounded up, for what a price is made of.
+    pub up: u64,
+    /// Rounded down, for what it is measured by.
+    pub down: u64,
+}
+
+/// What one share of so many is worth. `assets` in the units of the level.
+///
+/// Errors: `PriceNotPositive` where there are no shares, `PriceTooLarge`.
+fn rate(assets: u128, shares: u128) -> core::result::Result<Level, OracleError> {
+    let down = assets.checked_div(shares).ok_or(OracleError::PriceNotPositive)?;
+    let rest = assets.checked_rem(shares).unwrap_or(0);
+    let down = u64::try_from(down).map_err(|_| OracleError::PriceTooLarge)?;
+    let up = down.checked_add(u64::from(rest > 0)).ok_or(OracleError::PriceTooLarge)?;
+    Ok(Level { up, down })
+}
+
+/// Reads the level of a live source's account now. `epoch` is the cluster's.
+///
+/// Errors: `WrongFeed` for another account than the feed's, `NotLive` for a source whose prints can be shown late, and those
+/// of the source.
+pub fn read_live(
+    source: Source,
+    key: &Pubkey,
+    owner: &Pubkey,
+    data: &[u8],
+    feed: &[u8; 32],
+    epoch: u64,
+) -> core::result::Result<Level, OracleError> {
+    if source.is_live() && key.to_bytes() != *feed {
+        return Err(OracleError::WrongFeed);
+    }
+    match source {
+        Source::PythReceiver | Source::PythPush | Source::Attested => Err(OracleError::NotLive),
+        Source::StakePoolRate => stake_pool::read(owner, data, epoch),
+        Source::SplLendingRate => spl_lending::read(owner, data),
     }
 }
 
@@ -53,6 +131,12 @@ pub struct Observation {
 pub enum OracleError {
     /// The source has no accounts: it takes reports.
     NotAnAccount,
+    /// The source is live: its values are shown by `observe_live`.
+    Live,
+    /// The source is not live: its prints are shown as they are.
+    NotLive,
+    /// The account was not brought up to the running epoch.
+    Stale,
     /// The account does not belong to the source's program.
     WrongOwner,
     /// The account does not have the length of the source's layout.
@@ -95,6 +179,7 @@ pub fn read(
         Source::PythReceiver => pyth_receiver::read(owner, data, feed, now),
         Source::PythPush => pyth_push::read(key, owner, data, feed, now),
         Source::Attested => Err(OracleError::NotAnAccount),
+        Source::StakePoolRate | Source::SplLendingRate => Err(OracleError::Live),
     }
 }
 

@@ -1,0 +1,80 @@
+//! Live feeds: accounts by the documented bytes of their programs, and showings of them.
+
+use crate::{Outcome, World, budget, terms};
+use anchor_lang::prelude::Pubkey;
+use backstop::peril::evidence::{Direction, Severity, TermsInput};
+use backstop::peril::feed::{Source, spl_lending, stake_pool};
+use backstop::state::ProductTerms;
+use backstop_client::instruction::{self as ix, NewProduct, ProductKeys};
+use solana_sdk::account::Account;
+
+/// Bytes of a stake pool.
+pub fn stake_pool_bytes(lamports: u64, supply: u64, epoch: u64) -> Vec<u8> {
+    let mut data = vec![0; stake_pool::LENGTH];
+    data[0] = stake_pool::STAKE_POOL;
+    data[258..266].copy_from_slice(&lamports.to_le_bytes());
+    data[266..274].copy_from_slice(&supply.to_le_bytes());
+    data[274..282].copy_from_slice(&epoch.to_le_bytes());
+    data
+}
+
+/// Bytes of a reserve of Save.
+pub fn reserve_bytes(available: u64, borrowed: u64, supply: u64) -> Vec<u8> {
+    let mut data = vec![0; spl_lending::SAVE_LENGTH];
+    data[0] = spl_lending::VERSION;
+    data[171..179].copy_from_slice(&available.to_le_bytes());
+    data[179..195].copy_from_slice(&(u128::from(borrowed) * 1_000_000_000_000_000_000).to_le_bytes());
+    data[259..267].copy_from_slice(&supply.to_le_bytes());
+    data
+}
+
+/// Writes an account as it is.
+pub fn put(world: &World, address: Pubkey, owner: Pubkey, data: Vec<u8>) {
+    let account = Account { lamports: 10_000_000_000, data, owner, executable: false, rent_epoch: u64::MAX };
+    world.cluster.set_account(address, account);
+}
+
+/// Below 0.95 of the peak for six hours, in slots of ten minutes.
+pub fn condition() -> TermsInput {
+    TermsInput {
+        direction: Direction::Below,
+        threshold: 95_000_000,
+        recovery: 97_000_000,
+        severity: Severity::Linear { full_loss_price: 50_000_000, min_severity_bps: 500 },
+        duration_seconds: 6 * 3_600,
+        slot_seconds: 600,
+        tolerance_seconds: 1_800,
+        challenge_seconds: 7_200,
+        run_on_seconds: 0,
+        quiet_seconds: 24 * 3_600,
+        confidence_multiplier: 100,
+    }
+}
+
+/// A product on a live feed.
+pub fn product(world: &World, source: Source, account: Pubkey) -> NewProduct {
+    NewProduct {
+        source,
+        feed: account.to_bytes(),
+        terms: ProductTerms { no_sale_buffer_bps: 50, max_price_age: 3_600, ..terms::product_terms() },
+        ..terms::create_product(world.covered, condition())
+    }
+}
+
+/// Shows what an account says now.
+pub fn show(world: &World, product: &ProductKeys, account: Pubkey) -> Outcome {
+    world.send(&[], &[budget(), ix::observe_live(product, account)])
+}
+
+/// Shows it twice in the slot after the present one, so far apart that it counts.
+#[track_caller]
+pub fn show_twice(world: &World, product: &ProductKeys, account: Pubkey) {
+    let slot = i64::from(world.trigger(product).terms.slot_seconds);
+    world.cluster.set_time((world.now() / slot + 1) * slot);
+    for _ in 0..2 {
+        let outcome = show(world, product, account);
+        outcome.unwrap_or_else(|error| panic!("{}", crate::explain(&error)));
+        world.advance(slot / 3);
+        world.cluster.skip_slots(150);
+    }
+}

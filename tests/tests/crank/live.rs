@@ -1,0 +1,78 @@
+//! Live feeds: the crank shows each slot twice, by what it reads itself.
+
+use super::*;
+use backstop::peril::evidence::SlotState;
+use backstop::peril::feed::Source;
+use backstop_tests::catalogue::trigger::set_stake_pool;
+use backstop_tests::live;
+
+/// A pool with capital and a product on a stake pool, at the beginning of a slot.
+fn live_stage(world: &World) -> (ProductKeys, Pubkey) {
+    let pool = world.create_pool(terms::create_pool(0));
+    let account = seeded(70).pubkey();
+    world.cluster.set_epoch(5);
+    set_stake_pool(world, account, 120);
+    let product = world.create_product_with(&pool, live::product(world, Source::StakePoolRate, account));
+    world.next_day();
+    (product, account)
+}
+
+fn state(world: &World, product: &ProductKeys) -> SlotState {
+    let trigger = world.trigger(product);
+    trigger.evidence.state(&trigger.terms, trigger.terms.slot_of(world.now()).unwrap())
+}
+
+/// Half a minute and more, in both clocks.
+fn later(world: &World) {
+    world.advance(120);
+    world.cluster.skip_slots(150);
+}
+
+#[test]
+fn a_live_feed_is_shown_until_it_counts_and_then_no_more_in_its_slot() {
+    let world = World::new();
+    let (product, account) = live_stage(&world);
+    let payer = operator(&world);
+    let shows = || {
+        let report = run(&world, &payer);
+        assert!(report.skipped.is_empty() && report.unknown.is_empty(), "{report:?}");
+        report.count("observe")
+    };
+    assert_eq!((shows(), shows()), (1, 0), "nothing confirms it yet");
+    later(&world);
+    assert_eq!(shows(), 1, "there is a peak");
+    assert_eq!(shows(), 0);
+    later(&world);
+    assert_eq!((shows(), state(&world, &product)), (1, SlotState::Recovered));
+    later(&world);
+    assert_eq!(shows(), 0);
+    // A slot later a tenth is lost. Somebody shows half of it and all of it beside, in a bundle: the crank goes on.
+    world.cluster.set_time((world.now() / 600 + 1) * 600);
+    for hundredths in [60, 240] {
+        set_stake_pool(&world, account, hundredths);
+        live::show(&world, &product, account).expect("anyone may");
+    }
+    set_stake_pool(&world, account, 108);
+    assert_eq!(shows(), 1, "what somebody else has shown is no reason to be silent");
+    later(&world);
+    assert_eq!(shows(), 1);
+    let trigger = world.trigger(&product);
+    let slot = trigger.terms.slot_of(world.now()).unwrap();
+    assert_eq!((state(&world, &product), shows()), (SlotState::Good, 0));
+    assert_eq!(trigger.evidence.breach_price(&trigger.terms, slot), Some(90_000_000));
+}
+
+#[test]
+fn a_feed_that_cannot_be_read_is_left_alone_and_told_by_its_age() {
+    let world = World::new();
+    let (_, account) = live_stage(&world);
+    let payer = operator(&world);
+    // The pool was not updated in the running epoch.
+    world.cluster.set_epoch(6);
+    let report = run(&world, &payer);
+    assert_eq!((report.count("observe"), report.skipped.len()), (0, 0));
+    assert!(report.complaints()[0].contains("nobody has seen a price of it"), "{:?}", report.complaints());
+    world.cluster.set_epoch(5);
+    world.cluster.set_account(account, Account::default());
+    assert_eq!(run(&world, &payer).count("observe"), 0);
+}
