@@ -11,6 +11,7 @@ use crate::sign::forms;
 use crate::site::Site;
 use anchor_lang::prelude::Pubkey;
 use axum::extract::{Path, Query, State};
+use backstop::peril::feed::Source;
 use backstop::state::{CoverRequest, Incident, Product};
 use backstop_client::account;
 use backstop_client::quote::Market;
@@ -338,7 +339,9 @@ fn picture(trigger: &TriggerReport, history: Option<&PriceHistory>, now: i64) ->
 
 /// What would have been paid.
 fn past_event(market: &Market) -> Markup {
-    let Some(known) = replays::march_2023(&market.trigger.terms) else { return html! {} };
+    // Of what attestors report the price of a coin says nothing.
+    let is_price = matches!(market.trigger.source(), Source::PythReceiver | Source::PythPush);
+    let Some(known) = is_price.then(|| replays::march_2023(&market.trigger.terms)).flatten() else { return html! {} };
     html! {
         section aria-labelledby="past" {
             h2 id="past" { "What it would have paid" }
