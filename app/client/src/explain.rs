@@ -134,8 +134,13 @@ fn hint(refusal: BackstopError) -> &'static str {
             "something was announced meanwhile: `backstop pool show` and `backstop product list` tell, then try again"
         }
         E::TooFewShares => "the share price moved: look again, or accept fewer with --min-shares",
-        E::PoolInAlert => "wait until the alert is over: `backstop trigger show` tells where it stands",
-        E::TreatyOwes => "call the treaty first, which anybody can do: `backstop incident call`, then try again",
+        E::PoolInAlert => {
+            "wait until the alert is over, a reinsurer until those of its cedants are: `backstop trigger show` tells where it stands"
+        }
+        E::TreatyOwes => {
+            "call the treaty first, which anybody can do: `backstop incident call`; what a pool without money owes lapses when the \
+             incident is closed, a year after it at the latest"
+        }
         E::NothingAtRisk => {
             "try again once that premium is earned, within eight days as a rule: `backstop pool show` tells"
         }

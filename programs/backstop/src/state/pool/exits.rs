@@ -87,7 +87,8 @@ impl Pool {
     }
 
     /// Buys shares at today's price with the value of open exit units, which asked to leave on a day before today.
-    /// Refused unless the pool takes capital in, like every other way into the staying capital.
+    /// Refused unless the pool takes capital in, like every other way into the staying capital; what may fall on a reinsurer
+    /// is not asked for, as who takes it back bears that either way.
     ///
     /// The capital was in the pool all the time and bore its losses: from now on its days count for capacity as if it had
     /// not asked, so that asking and taking it back makes cover neither scarcer nor dearer than the exit itself did.
