@@ -509,7 +509,9 @@ fn nobody_who_asks_takes_back_or_comes_in_lowers_what_others_have() {
                 // Of what treaties owe each unit has its own part: nothing of it is the virtual position's.
                 let after = pool.tranche(Tranche::Senior);
                 let kept = u128::from(after.exiting_recoverable) * u128::from(book.units);
-                assert!(!done || after.units == 0 || kept >= u128::from(book.exiting_recoverable) * u128::from(after.units));
+                assert!(
+                    !done || after.units == 0 || kept >= u128::from(book.exiting_recoverable) * u128::from(after.units)
+                );
                 back += u32::from(done);
                 done
             }
