@@ -8,10 +8,7 @@
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::ACCOUNT_VERSION;
 use backstop::peril::feed::attested::Report;
-use backstop::state::{
-    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Treaty,
-    Trigger,
-};
+use backstop::state;
 use backstop_client::account::Decode;
 use backstop_client::instruction as ix;
 use backstop_client::{Cluster, address};
@@ -134,26 +131,12 @@ fn read(kind: &str, bytes: &[u8]) -> Option<String> {
     macro_rules! of {
         ($($name:ident),+) => {
             match kind {
-                $(stringify!($name) => $name::decode(bytes).map(|account| words(&account)),)+
+                $(stringify!($name) => state::$name::decode(bytes).map(|account| words(&account)),)+
                 _ => panic!("{kind} is not named here"),
             }
         };
     }
-    of!(
-        AttestorSet,
-        Protocol,
-        Pool,
-        Product,
-        Rates,
-        Trigger,
-        Cover,
-        ExitTicket,
-        ExitEpoch,
-        Incident,
-        Crisis,
-        Treaty,
-        Cession
-    )
+    account_types!(of)
 }
 
 #[test]
