@@ -216,7 +216,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::MathOverflow => "choose a smaller amount",
         E::AmountTooLarge => "docs/src/how/capital.md tells the greatest amounts, by the asset's decimals",
         E::BadUri => "give the address of a JSON file for wallets: migrations/URI.md tells which",
-        E::IdTaken => "choose another number: `backstop product list` shows those that are taken",
+        E::IdTaken => "choose another number with --id: that one is taken, as `list` and `show` tell",
         E::WrongExitDay | E::WrongPurchaseDay => {
             "the UTC day has changed since the transaction was built: build it again"
         }

@@ -5,7 +5,7 @@ use crate::address;
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::*;
 use backstop::peril::feed::Source;
-use backstop::state::{Access, PoolKind, Tranche};
+use backstop::state::{Access, AttestorSet, PoolKind, Tranche};
 use std::collections::BTreeSet;
 
 /// Checks what concerns no pool alone.
@@ -33,12 +33,19 @@ pub(super) fn protocol(snapshot: &Snapshot, checks: &mut Checks) {
         let longest = if newest == 0 { 0 } else { newest.saturating_add(PAUSE_SECONDS) };
         checks.at_most(Rule::Roles, subject, "end of the pause", longest, pause.until);
     }
+    for (key, set) in &snapshot.attestors {
+        let subject = Subject("attestors", *key);
+        place_of(checks, subject, &[ATTESTORS_SEED, set.creator.as_ref(), &set.id.to_le_bytes()], set.bump);
+        rent(snapshot, checks, subject);
+        let fits = AttestorSet { ..*set }.appoint(set.attestors(), set.threshold).is_ok();
+        checks.holds(Rule::Terms, subject, "its keys and its threshold are within bounds", fits);
+    }
     orphans(snapshot, checks);
 }
 
 /// Accounts that belong to nothing. Zeros are no account: anybody can create empty ones for any program.
 fn orphans(snapshot: &Snapshot, checks: &mut Checks) {
-    let mut owned: BTreeSet<Pubkey> = snapshot.protocols.keys().copied().collect();
+    let mut owned: BTreeSet<Pubkey> = snapshot.protocols.keys().chain(snapshot.attestors.keys()).copied().collect();
     for (key, pool) in &snapshot.pools {
         owned.extend(of_pool(&Place { snapshot, key: *key, pool }));
     }
@@ -119,6 +126,9 @@ pub(super) fn pool(place: &Place, checks: &mut Checks) {
         let subject = Subject("trigger", product.trigger);
         checks.holds(Rule::Terms, subject, "the condition is within bounds", terms.validate().is_ok());
         checks.holds(Rule::Terms, subject, "the source is known", Source::from_byte(trigger.source).is_some());
+        let reports = trigger.source == Source::Attested.byte();
+        let has_set = snapshot.attestors.contains_key(&trigger.attestors);
+        checks.same(Rule::Terms, subject, "it names a set of attestors that is there", reports, has_set);
         checks.same(Rule::Terms, subject, "product", *key, trigger.product);
         checks.same(Rule::Terms, subject, "pool", *pool_key, trigger.pool);
         checks.same(Rule::Terms, subject, "days that the ring reaches back", terms.ring_days(), product.ring_days);

@@ -5,7 +5,8 @@ use crate::address;
 use crate::cluster::{Cluster, ClusterError};
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Tranche, Treaty, Trigger,
+    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Tranche,
+    Treaty, Trigger,
 };
 use solana_sdk::account::Account;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +63,8 @@ pub struct Snapshot {
     pub treaties: Decoded<Treaty>,
     /// Announced cessions of surplus.
     pub cessions: Decoded<Cession>,
+    /// Sets of attestors, which are of no pool: anybody creates them.
+    pub attestors: Decoded<AttestorSet>,
 }
 
 impl Snapshot {
@@ -104,7 +107,8 @@ impl Snapshot {
                 || keep(&mut snapshot.incidents, *key, data)
                 || keep(&mut snapshot.crises, *key, data)
                 || keep(&mut snapshot.treaties, *key, data)
-                || keep(&mut snapshot.cessions, *key, data);
+                || keep(&mut snapshot.cessions, *key, data)
+                || keep(&mut snapshot.attestors, *key, data);
             if !known {
                 snapshot.unknown.insert(*key);
             }
