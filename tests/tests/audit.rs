@@ -5,8 +5,8 @@ use anchor_lang::{AccountSerialize, Discriminator};
 use backstop::constants::PAUSE_DEPOSITS;
 use backstop::peril::feed::Source;
 use backstop::state::{
-    Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product, ProductState,
-    ProductTerms, Protocol, Rates, Seen, Tranche, Treaty, Trigger, day_of,
+    AttestorSet, Cession, Cover, CoverState, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product,
+    ProductState, ProductTerms, Protocol, Rates, Seen, Tranche, Treaty, Trigger, day_of,
 };
 use backstop_client::account::Decode;
 use backstop_client::address;
@@ -14,6 +14,7 @@ use backstop_client::audit::{self, Audit, Rule, Snapshot};
 use backstop_client::cluster::{self, Blockhash, Cluster, ClusterError};
 use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_tests::attest::Attestors;
 use backstop_tests::reinsurance::{self as re, Scene};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_tests::{Person, World, explain};
@@ -643,6 +644,24 @@ fn product_without_a_condition_is_ok_in_every_state() {
     });
     let audit = audit::run(&world.cluster, None).expect("the cluster answers");
     assert!(audit.findings().any(|finding| finding.rule == Rule::Terms), "a trigger without its product");
+}
+
+/// Anybody creates a set of attestors: that is no finding, and what is wrong with one is.
+#[test]
+fn sets_of_attestors_are_checked_and_no_orphans() {
+    let life = Life::with_a_partly_paid_epoch();
+    let world = &life.world;
+    let set = Attestors::create(world, 7, 3, 2).set;
+    assert_ok(world, "somebody has created a set of attestors");
+    let mut planter = Planter::new(world);
+    planter.plant(Rule::Terms, set, |world| edit::<AttestorSet>(world, set, |it| it.threshold = 1));
+    planter.plant(Rule::Terms, set, |world| edit::<AttestorSet>(world, set, |it| it.keys[1] = it.keys[0]));
+    planter.plant(Rule::Address, set, |world| edit::<AttestorSet>(world, set, |it| it.id += 1));
+    let trigger = life.stress.trigger();
+    planter.plant(Rule::Terms, trigger, |world| edit::<Trigger>(world, trigger, |it| it.attestors = set));
+    planter.plant(Rule::Terms, trigger, |world| {
+        edit::<Trigger>(world, trigger, |it| it.source = Source::Attested.byte());
+    });
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod definition;
 pub mod log;
 pub mod reading;
 
+use self::log::Log;
 use anchor_lang::prelude::Pubkey;
 use backstop::cpi::text::hex_text;
 use backstop::peril::feed::attested::{CLUSTER_BYTES, MOST_SIGNATURES, Report};
@@ -19,7 +20,6 @@ use solana_sdk::hash::{Hash, hash};
 use solana_sdk::signature::Signature;
 use solana_sdk::signer::{Signer, SignerError};
 use std::io;
-use std::path::Path;
 use std::str::FromStr;
 
 /// The identity of a feed: sha-256 of the text that defines source, unit, rounding and period, byte by byte.
@@ -182,8 +182,8 @@ impl Verified {
 
 /// Signs a report, unless the log has another value of its feed and moment. What is signed stands in the log, on the disk,
 /// before the signature is made: a crash between them costs a signature and never a key.
-pub fn sign(report: &Report, key: &dyn Signer, log: &Path) -> Result<Verified, AttestError> {
-    log::Log::open_or_create(log)?.remember(report)?;
+pub fn sign(report: &Report, key: &dyn Signer, log: &mut Log) -> Result<Verified, AttestError> {
+    log.remember(report)?;
     signed(report, key)
 }
 
@@ -198,6 +198,11 @@ mod tests {
     use super::*;
     use backstop::peril::feed::attested::ReportKind;
     use solana_sdk::signature::Keypair;
+    use std::path::Path;
+
+    fn opened(path: &Path) -> Log {
+        Log::open_or_create(path).expect("it can be used")
+    }
 
     fn report() -> Report {
         Report {
@@ -231,7 +236,7 @@ mod tests {
         let files: Vec<Verified> = keys
             .iter()
             .map(|key| {
-                let signed = sign(&report(), key, &log).expect("it is signed");
+                let signed = sign(&report(), key, &mut opened(&log)).expect("it is signed");
                 let text = serde_json::to_string(&signed.to_file()).expect("JSON");
                 SignedReport::read(&text).expect("it is what was written")
             })
@@ -243,7 +248,7 @@ mod tests {
         assert_eq!(all.chosen(&set).expect("enough").len(), 2);
         set.revoked = 0b011;
         assert!(matches!(all.chosen(&set), Err(AttestError::TooFew { have: 1, needed: 2 })));
-        let other = sign(&Report { observed_at: 1, ..report() }, &keys[0], &log).expect("another moment");
+        let other = sign(&Report { observed_at: 1, ..report() }, &keys[0], &mut opened(&log)).expect("another moment");
         assert!(matches!(Verified::combine([all.clone(), other]), Err(AttestError::DifferentReports)));
         let mut forged = all.to_file();
         forged.signatures[0].key = keys[1].pubkey().to_string();
@@ -255,20 +260,22 @@ mod tests {
     #[test]
     fn a_signer_says_one_thing_of_a_feed_and_moment() {
         let (key, log) = (Keypair::new_from_array([1; 32]), log("once"));
-        let first = sign(&report(), &key, &log).expect("nothing was said");
-        assert_eq!(sign(&report(), &key, &log).expect("the same again"), first);
+        let first = sign(&report(), &key, &mut opened(&log)).expect("nothing was said");
+        assert_eq!(sign(&report(), &key, &mut opened(&log)).expect("the same again"), first);
         let lie = Report { value: 1, ..report() };
-        assert!(matches!(sign(&lie, &key, &log), Err(AttestError::Contradiction { .. })));
-        assert!(sign(&Report { exponent: -3, value: 12_340, ..report() }, &key, &log).is_err(), "also in other units");
-        assert!(sign(&Report { observed_at: 1_700_000_001, ..lie }, &key, &log).is_ok());
-        assert!(sign(&Report { feed: [1; 32], ..lie }, &key, &log).is_ok());
-        assert!(sign(&Report { set: Pubkey::default(), ..lie }, &key, &log).is_ok());
+        assert!(matches!(sign(&lie, &key, &mut opened(&log)), Err(AttestError::Contradiction { .. })));
+        assert!(
+            sign(&Report { exponent: -3, value: 12_340, ..report() }, &key, &mut opened(&log)).is_err(),
+            "also in other units"
+        );
+        assert!(sign(&Report { observed_at: 1_700_000_001, ..lie }, &key, &mut opened(&log)).is_ok());
+        assert!(sign(&Report { feed: [1; 32], ..lie }, &key, &mut opened(&log)).is_ok());
+        assert!(sign(&Report { set: Pubkey::default(), ..lie }, &key, &mut opened(&log)).is_ok());
         // A line that was cut.
         let mut text = std::fs::read_to_string(&log).expect("it is there");
         text.truncate(text.len() - 20);
         std::fs::write(&log, text).expect("it is written");
-        assert!(matches!(sign(&report(), &key, &log), Ok(_) | Err(AttestError::Log { .. })));
-        assert!(matches!(sign(&Report { observed_at: 2, ..lie }, &key, &log), Err(AttestError::Log { .. })));
+        assert!(matches!(Log::open(&log), Err(AttestError::Log { .. })));
         let _ = std::fs::remove_file(log);
     }
 }

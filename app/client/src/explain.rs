@@ -134,8 +134,13 @@ fn hint(refusal: BackstopError) -> &'static str {
             "something was announced meanwhile: `backstop pool show` and `backstop product list` tell, then try again"
         }
         E::TooFewShares => "the share price moved: look again, or accept fewer with --min-shares",
-        E::PoolInAlert => "wait until the alert is over: `backstop trigger show` tells where it stands",
-        E::TreatyOwes => "call the treaty first, which anybody can do: `backstop incident call`, then try again",
+        E::PoolInAlert => {
+            "wait until the alert is over, a reinsurer until those of its cedants are: `backstop trigger show` tells where it stands"
+        }
+        E::TreatyOwes => {
+            "call the treaty first, which anybody can do: `backstop incident call`; what a pool without money owes lapses when the \
+             incident is closed, a year after it at the latest"
+        }
         E::NothingAtRisk => {
             "try again once that premium is earned, within eight days as a rule: `backstop pool show` tells"
         }
@@ -225,7 +230,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::MathOverflow => "choose a smaller amount",
         E::AmountTooLarge => "docs/src/how/capital.md tells the greatest amounts, by the asset's decimals",
         E::BadUri => "give the address of a JSON file for wallets: migrations/URI.md tells which",
-        E::IdTaken => "choose another number: `backstop product list` shows those that are taken",
+        E::IdTaken => "choose another number with --id: that one is taken, as `list` and `show` tell",
         E::WrongExitDay | E::WrongPurchaseDay => {
             "the UTC day has changed since the transaction was built: build it again"
         }

@@ -10,11 +10,12 @@ use crate::address;
 use crate::migration::Plan;
 use crate::migration::plan::{PoolPlan, ProductPlan};
 use crate::view::label;
-use crate::view::product::{condition, not_covered, payment};
+use crate::view::product::{not_covered, payment, pays_if};
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::MAX_URI;
 use backstop::cpi::text::hex_text;
 use backstop::peril::evidence::Terms;
+use backstop::peril::feed::Source;
 use backstop::state::{Pool, PoolKind, Product, Trigger, get_text};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -178,6 +179,7 @@ pub fn of_plans(
 struct Insured<'a> {
     name: &'a str,
     uri: &'a str,
+    source: Source,
     terms: &'a Terms,
     waiting_seconds: u32,
     wording_hash: &'a [u8; 32],
@@ -193,6 +195,7 @@ pub fn of_product(plan: &ProductPlan, places: &Places, wording: Vec<u8>) -> Resu
     let insured = Insured {
         name: &plan.name,
         uri: &plan.uri,
+        source: plan.source(),
         terms: &terms,
         waiting_seconds: plan.waiting_seconds(),
         wording_hash: &plan.wording_hash,
@@ -208,6 +211,7 @@ pub fn of_product_account(product: &Product, trigger: &Trigger, places: &Places)
     let insured = Insured {
         name: product.name(),
         uri: product.uri(),
+        source: trigger.source(),
         terms: &trigger.terms,
         waiting_seconds: product.terms.waiting_seconds,
         wording_hash: &product.wording_hash,
@@ -217,7 +221,7 @@ pub fn of_product_account(product: &Product, trigger: &Trigger, places: &Places)
 
 impl Insured<'_> {
     fn shown(&self, places: &Places) -> Shown {
-        let (pays_if, pays) = (condition(self.terms), payment(self.terms));
+        let (pays_if, pays) = (pays_if(self.source, self.terms), payment(self.terms));
         let image = picture("Backstop cover", self.name, &[format!("Pays if {pays_if}."), format!("Pays {pays}.")]);
         let exceptions = not_covered(self.terms, self.waiting_seconds).join(" ");
         let hash = hex_text(self.wording_hash);

@@ -144,11 +144,11 @@ fn scaled(text: &str, scale: u64, what: &str) -> Result<u64, String> {
     scaled.to_u64().ok_or_else(|| format!("`{text}` is too large"))
 }
 
-/// A Pyth feed id: 64 hexadecimal digits, with or without `0x`.
+/// A feed's id: 64 hexadecimal digits, with or without `0x`.
 pub fn feed_id(text: &str) -> Result<[u8; 32], String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let id = hex_bytes(digits).and_then(|id| id.try_into().ok());
-    id.ok_or_else(|| format!("{} is not a Pyth feed id of 64 hexadecimal digits", crate::redact::shown(text)))
+    id.ok_or_else(|| format!("{} is not a feed id of 64 hexadecimal digits", crate::redact::shown(text)))
 }
 
 /// Bytes written as hexadecimal digits, two each.

@@ -86,8 +86,12 @@ fn without_number(bytes: &[u8]) -> Vec<u8> {
 
 /// Where a deposit keeps how often the start of the tranche's prices was lowered: in its last byte.
 fn lowered(bytes: &mut [u8]) -> Option<&mut u8> {
-    bytes.starts_with(Deposited::DISCRIMINATOR).then_some(())?;
-    bytes.last_mut()
+    if needs_books(bytes) { bytes.last_mut() } else { None }
+}
+
+/// Whether an event cannot be told without the books before it: a deposit.
+pub(crate) fn needs_books(bytes: &[u8]) -> bool {
+    bytes.starts_with(Deposited::DISCRIMINATOR)
 }
 
 /// Completes a deposit by the books before it: it lowers the start of the prices of a tranche in ruin, by the program's

@@ -508,7 +508,8 @@ impl<'a> Projector<'a> {
                     lose(row, &event.losses);
                     row.premium_sold += figure(event.reinstatement_premium);
                 })?;
-                // What comes after the crisis goes back to those who bore the loss.
+                // What comes after the crisis goes back to those who bore the loss; the part of whoever has left since is
+                // the surplus's.
                 let receipt = event.receipt;
                 self.pool(&event.cedant, at, |row| {
                     let to = |tranche| figure(*receipt.staying.of(tranche)) + figure(*receipt.exiting.of(tranche));

@@ -335,13 +335,19 @@ pub(crate) fn settle_lost(connection: &Connection) -> Result<u64> {
         })?;
         let lost: Vec<(i64, i64, Vec<u8>)> = rows.collect::<rusqlite::Result<_>>()?;
         let missing = gap.end().saturating_sub(*gap.start()).saturating_add(1);
-        // What the books say before it is only known where nothing is missing before.
-        if lost.len() as u64 != missing || !is_whole_before(connection, &pool, *gap.start())? {
+        if lost.len() as u64 != missing {
+            continue;
+        }
+        // What the books say before it is only known where nothing is missing before; no other event needs it.
+        let needs_books = lost.iter().any(|(_, _, bytes)| lost::needs_books(bytes));
+        if needs_books && !is_whole_before(connection, &pool, *gap.start())? {
             continue;
         }
         for ((id, rank, bytes), sequence) in lost.into_iter().zip(gap) {
             let mut bytes = Lost { pool, bytes }.numbered(sequence);
-            lost::complete(&mut bytes, &books_before(connection, &pool, sequence)?);
+            if lost::needs_books(&bytes) {
+                lost::complete(&mut bytes, &books_before(connection, &pool, sequence)?);
+            }
             let told = Told::read(bytes, true).ok_or_else(|| DatabaseError::damaged("an event cannot be read"))?;
             insert_told(connection, id, told)?;
             before_write();

@@ -1,9 +1,8 @@
 //! What was executed on an embedded cluster, as a node with a full history tells it.
 
 use crate::EmbeddedCluster;
-use crate::embedded::GENESIS_HASH;
 use anchor_lang::prelude::Pubkey;
-use backstop_client::cluster::ClusterError;
+use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::history::{Executed, History, Listed, Ran};
 use litesvm::types::TransactionMetadata;
 use solana_sdk::clock::Clock;
@@ -113,7 +112,7 @@ impl Recorder {
 /// Only of what was executed since [`EmbeddedCluster::record`].
 impl History for EmbeddedCluster {
     fn genesis(&self) -> Result<Hash, ClusterError> {
-        Ok(GENESIS_HASH)
+        self.genesis_hash()
     }
 
     fn signatures(

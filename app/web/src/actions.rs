@@ -156,6 +156,23 @@ fn escaped(text: &str) -> String {
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
+/// What an Action says at GET. `closed` is why it cannot be done now, if it cannot.
+fn told(icon: &str, title: &str, description: &str, label: &str, action: &Value, closed: Option<&str>) -> Json<Value> {
+    let mut told = json!({
+        "type": "action",
+        "icon": icon,
+        "title": title,
+        "description": description,
+        "label": label,
+        "links": { "actions": [action] },
+    });
+    if let Some(message) = closed {
+        told["disabled"] = true.into();
+        told["error"] = json!({ "message": message });
+    }
+    Json(told)
+}
+
 async fn tell_buy(
     State(site): State<Site>,
     Path(product): Path<String>,
@@ -195,19 +212,9 @@ async fn tell_buy(
                 ],
             }),
         };
-        let mut told = json!({
-            "type": "action",
-            "icon": icon,
-            "title": say::harmless(open.state.name()),
-            "description": description.join(" "),
-            "label": "Buy cover",
-            "links": { "actions": [action] },
-        });
-        if market.product.state() != ProductState::Selling {
-            told["disabled"] = true.into();
-            told["error"] = json!({ "message": "Nothing is sold of this product now." });
-        }
-        Ok(Json(told))
+        let is_sold = market.product.state() == ProductState::Selling;
+        let closed = (!is_sold).then_some("Nothing is sold of this product now.");
+        Ok(told(&icon, &say::harmless(open.state.name()), &description.join(" "), "Buy cover", &action, closed))
     });
     Ok(answer.await?)
 }
@@ -264,20 +271,11 @@ async fn tell_stake(
                 ],
             }),
         };
-        let mut told = json!({
-            "type": "action",
-            "icon": icon,
-            "title": format!("Stake in the pool {label}"),
-            "description": "Capital that pays claims, and earns premium for it. It can be lost. Leaving takes the pool's \
-                            cooldown, as capital is free.",
-            "label": "Stake",
-            "links": { "actions": [action] },
-        });
-        if open.state.access() != Access::Open {
-            told["disabled"] = true.into();
-            told["error"] = json!({ "message": "Not everybody may deposit into this pool." });
-        }
-        Ok(Json(told))
+        let description = "Capital that pays claims, and earns premium for it. It can be lost. Leaving takes the pool's \
+                           cooldown, as capital is free.";
+        let is_open = open.state.access() == Access::Open;
+        let closed = (!is_open).then_some("Not everybody may deposit into this pool.");
+        Ok(told(&icon, &format!("Stake in the pool {label}"), description, "Stake", &action, closed))
     });
     Ok(answer.await?)
 }

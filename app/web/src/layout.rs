@@ -88,7 +88,7 @@ fn shell(title: &str, place: Place, age: Markup, body: Markup) -> Markup {
                 }
                 footer {
                     p {
-                        "Every number here is what " code { "backstop … --output json" } " prints. This page holds no key and no \
+                        "Every number here is what " code { "backstop … --output json" } " prints. This page holds no key of yours and no \
                          money, and reads one node. Nothing on it is a promise: what a pool cannot pay, it does not pay."
                     }
                 }

@@ -2,8 +2,9 @@
 //!
 //! A replay takes a second or so. It is worked out once for each condition, away from whoever asks for a page.
 
-use backstop::peril::evidence::{Terms, TermsInput};
+use backstop::peril::evidence::Terms;
 use backstop_client::price_account::Price;
+use backstop_client::view::product::restated;
 use backstop_sandbox::demo::prices;
 use backstop_sandbox::replay::{self, Replay};
 use std::collections::HashMap;
@@ -44,7 +45,7 @@ pub fn march_2023(terms: &Terms) -> Option<Known> {
     if !NEAR_ONE_E8.contains(&terms.threshold) {
         return None;
     }
-    let input = input(terms)?;
+    let input = restated(terms);
     let key = format!("{input:?}");
     let mut replays = all();
     if let Some(known) = replays.get(&key) {
@@ -78,28 +79,10 @@ fn rows() -> Vec<Price> {
     rows.collect()
 }
 
-/// The terms as a new condition states them.
-fn input(terms: &Terms) -> Option<TermsInput> {
-    let seconds = |seconds: u64| u32::try_from(seconds).ok();
-    Some(TermsInput {
-        direction: terms.direction(),
-        threshold: terms.threshold,
-        recovery: terms.recovery,
-        severity: terms.payout(),
-        duration_seconds: seconds(terms.duration_seconds())?,
-        slot_seconds: terms.slot_seconds,
-        tolerance_seconds: seconds(terms.tolerance_seconds())?,
-        challenge_seconds: terms.challenge,
-        run_on_seconds: terms.run_on,
-        quiet_seconds: terms.quiet,
-        confidence_multiplier: terms.confidence_multiplier,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backstop::peril::evidence::{Direction, Severity};
+    use backstop_tests::terms::stress;
 
     #[test]
     fn every_price_is_shown_until_the_next_and_times_never_fall() {
@@ -114,20 +97,7 @@ mod tests {
 
     #[test]
     fn the_demos_condition_would_have_paid_in_march_2023() {
-        let input = TermsInput {
-            direction: Direction::Below,
-            threshold: 95_000_000,
-            recovery: 96_000_000,
-            severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },
-            duration_seconds: 4 * 3_600,
-            slot_seconds: 1_800,
-            tolerance_seconds: 1_800,
-            challenge_seconds: 6 * 3_600,
-            run_on_seconds: 0,
-            quiet_seconds: 86_400,
-            confidence_multiplier: 200,
-        };
-        let found = replay::run(&rows(), &input).expect("it runs");
+        let found = replay::run(&rows(), &stress()).expect("it runs");
         assert_eq!((found.fired.len(), found.refused), (1, 0));
         // The mean of the highest prices of its eight slots is some 0.91: about 27 % of the way from 0.95 down to 0.80.
         assert!((2_000..3_500).contains(&found.fired[0].severity_bps), "{:?}", found.fired);

@@ -116,7 +116,7 @@ fn the_accounts_give_the_files_that_their_plans_gave_and_lead_to_them() {
     let node = Node::start(world);
     let cluster = Arc::new(RpcCluster::new(node.url(), CommitmentConfig::confirmed()));
     // The name of the page that pools' files lead to is one of this server's own.
-    let page = booth::Page::on(cluster, Settings { hosts: vec!["p.example".into()], ..Settings::default() });
+    let page = booth::page(cluster, Settings { hosts: vec!["p.example".into()], ..Settings::default() });
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let get = |path: &str| {
         let mut answer = agent.get(format!("{}{path}", page.url)).call().expect("the page answers");

@@ -11,7 +11,7 @@ use backstop_sandbox::SharedCluster;
 use backstop_tests::{Fault, Faults, Rule};
 use backstop_web::sign::allow::{COMPUTE_BUDGET, LIGHTHOUSE};
 use backstop_web::site::Settings;
-use booth::{Booth, Page, encoded, shop, sign, signature_text, signed, text, transaction};
+use booth::{Booth, encoded, shop, sign, signature_text, signed, text, transaction};
 use serde_json::{Value, json};
 use solana_sdk::account::Account;
 use solana_sdk::message::compiled_instruction::CompiledInstruction;
@@ -372,7 +372,7 @@ fn of_a_node_that_lies_or_says_nothing_the_page_knows_nothing() {
     for of_another in [true, false] {
         let (world, shop) = shop();
         let cluster = SharedCluster::new(world.cluster);
-        let page = Page::on(Arc::new(Liar { cluster, of_another }), Settings::default());
+        let page = booth::page(Arc::new(Liar { cluster, of_another }), Settings::default());
         let key = &shop.person.key;
         let body = json!({ "act": "buy", "wallet": key.pubkey().to_string(), "sum": "10", "days": "30",
                            "product": shop.product.product.to_string() });

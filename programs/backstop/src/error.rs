@@ -97,7 +97,7 @@ refusals! {
     #[msg("The number is taken: an account stands at its address")]
     IdTaken = 15,
     /// 6016
-    #[msg("The pool stands behind a product or a treaty that the depositor has not seen")]
+    #[msg("The pool stands behind a product or a treaty that whoever gives it capital has not seen")]
     NotSeen = 16,
 
     // ---- roles and pause: 6020 (0x1784) ----
@@ -161,7 +161,7 @@ refusals! {
     #[msg("The first deposit of a tranche must be at least the pool's smallest first deposit")]
     FirstDepositTooSmall = 48,
     /// 6049
-    #[msg("The pool is in an alert: a product with exposure is breaching, met, or waits for funding")]
+    #[msg("The pool is in an alert: what it insures or reinsures is breaching, met, or waits for funding")]
     PoolInAlert = 49,
     /// 6050
     #[msg("The pool would be below its required capital")]
@@ -188,7 +188,7 @@ refusals! {
     #[msg("Surplus and junior capital are too small a part of required capital to sell more")]
     FirstLossTooSmall = 57,
     /// 6058
-    #[msg("A treaty that the pool stands behind owes for a loss: it must be called first, which anybody can do")]
+    #[msg("A treaty that the pool stands behind owes for a loss: it must be called first, or the debt must have lapsed")]
     TreatyOwes = 58,
     /// 6059
     #[msg("The pool stands behind nothing, and still earns the premium of treaties that are over")]

@@ -228,6 +228,11 @@ fn value_of_claims(step: &mut Step) -> Result<(), String> {
             holds(!falls((was.shares, was.assets + staying_was), (is.shares, is.assets + staying)), || {
                 format!("pool {index}: a {tranche:?} share fell from {was:?} to {is:?}")
             })?;
+            // Units are bought at a price of what is exiting and of what treaties owe it: who asks to leave brings his part of
+            // that along, though it were one unit of rounding that nobody before him had.
+            let asks = matches!(*step.op, Op::RequestExit { .. });
+            let owed = |book: &TrancheBook| if asks { book.exiting_recoverable } else { 0 };
+            let (exiting_was, exiting) = (exiting_was + owed(was), exiting + owed(is));
             holds(!falls((was.units, was.exiting + exiting_was), (is.units, is.exiting + exiting)), || {
                 format!("pool {index}: a {tranche:?} exit unit fell from {was:?} to {is:?}")
             })?;

@@ -355,7 +355,7 @@ fn slots_that_were_missed_in_a_run_on_are_filled_too() {
         let payer = operator(&world);
         let slot = 1_800;
         let start = (world.now() / slot + 1) * slot;
-        // Four hours of evidence and six of challenge at half a loss; then all of it, and peace.
+        // Four hours of evidence and six of challenge at half a loss; then all of it, and peace until that is settled.
         let price = move |at: i64| match (at - start).div_euclid(slot) {
             0..21 => HALF,
             21..30 => 80_000_000,
@@ -371,7 +371,7 @@ fn slots_that_were_missed_in_a_run_on_are_filled_too() {
             }
         });
         let cluster = Trusting::on(&world.cluster);
-        for index in 0..32 {
+        for index in 0..46 {
             world.cluster.set_time(start + index * slot + 60);
             *latest.lock().unwrap() = world.now();
             if away && (24..27).contains(&index) {

@@ -4,6 +4,28 @@
 //! that a field that moves, grows or goes shows in the golden files. **A new type, field or variant** does not
 //! compile, or fails the test, until it is named in this folder.
 
+/// Hands the names of all account types to a macro.
+macro_rules! account_types {
+    ($then:ident) => {
+        $then!(
+            AttestorSet,
+            Live,
+            Protocol,
+            Pool,
+            Product,
+            Rates,
+            Trigger,
+            Cover,
+            ExitTicket,
+            ExitEpoch,
+            Incident,
+            Crisis,
+            Treaty,
+            Cession
+        )
+    };
+}
+
 mod accounts;
 mod events;
 mod instructions;

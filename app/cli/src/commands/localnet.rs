@@ -19,7 +19,7 @@ use std::fmt::Write;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -214,7 +214,7 @@ impl Cluster {
     fn ready(&mut self) -> Result<Option<Layout>> {
         let mut line = String::new();
         if let Some(stdout) = self.0.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line)?;
+            line = first_line(stdout)?;
         }
         if line.is_empty() {
             return Ok(None);
@@ -307,9 +307,9 @@ impl Page {
         command.env("BACKSTOP_URL", &layout.rpc).env_remove("BACKSTOP_COMMITMENT");
         match command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() {
             Ok(mut child) => {
-                let mut url = String::new();
-                let read = child.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut url));
-                if matches!(read, Some(Ok(length)) if length > 0) {
+                if let Some(Ok(url)) = child.stdout.take().map(first_line)
+                    && !url.is_empty()
+                {
                     return Some(Self { child, url: url.trim().to_owned() });
                 }
                 // It has said why itself.
@@ -320,6 +320,15 @@ impl Page {
         }
         None
     }
+}
+
+/// The first line that a child prints. What it prints after that is read too, and told to nobody: a pipe that nobody
+/// reads would end it.
+fn first_line(stdout: ChildStdout) -> std::io::Result<String> {
+    let (mut reader, mut line) = (BufReader::new(stdout), String::new());
+    reader.read_line(&mut line)?;
+    std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    Ok(line)
 }
 
 impl Drop for Page {
@@ -374,7 +383,10 @@ fn advance(args: &AdvanceArgs, output: Output) -> Result<()> {
         let by = humantime::format_duration(args.by);
         return Err(UsageError(format!("the clock moves on by whole seconds, a second at least: not by {by}")).into());
     }
-    let step = args.step.map_or(whole, |step| step.as_secs()).clamp(1, whole);
+    let step = args.step.map_or(whole, |step| step.as_secs()).min(whole);
+    if step == 0 {
+        return Err(UsageError("--step is a second at least".to_owned()).into());
+    }
     let steps = whole.div_ceil(step);
     let watched = std::io::stderr().is_terminal();
     let style = ProgressStyle::with_template("  {bar:24.cyan} {pos:>3}/{len}  {msg}")?;

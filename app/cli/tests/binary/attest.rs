@@ -62,11 +62,29 @@ fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
     let now = time.to_string();
     let sign = |number: usize, value: &str, at: &str| {
         let log = format!("{}/log{number}", desk.home().display());
-        let arguments = ["attest", "sign", "--set", &set, "--feed", &feed, "--value", value, "--at", at, "--log", &log];
+        let arguments = [
+            "attest",
+            "sign",
+            "--set",
+            &set,
+            "--feed",
+            &feed,
+            "--value",
+            value,
+            "--at",
+            at,
+            "--log",
+            &log,
+            "--new-log",
+        ];
         desk.look(&[&arguments[..], &["--keypair", &files[number]]].concat())
     };
     desk.snapshot("attest-sign", sign(0, "350.5", &now));
     let one = desk.write("one.json", sign(0, "350.5", &now).done());
+    // A log that is not there knows nothing of what was signed.
+    let mistyped =
+        ["attest", "sign", "--set", &set, "--feed", &feed, "--value", "350.6", "--at", &now, "--log", "typo.log"];
+    desk.look(&[&mistyped[..], &["--keypair", &files[0]]].concat()).says(1, "typo.log", "--new-log");
     sign(0, "350.6", &now).says(1, "to sign two is to be revoked", "never edited");
     sign(0, "350.50", &now).done();
     sign(0, "1", &(time + 86_400).to_string()).says(1, "which has not been", "");
@@ -90,7 +108,21 @@ fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
     // With another log the first key says something else, and is revoked for it; so is the second.
     for number in [0, 1] {
         let log = format!("{}/other{number}", desk.home().display());
-        let arguments = ["attest", "sign", "--set", &set, "--feed", &feed, "--value", "1", "--at", &now, "--log", &log];
+        let arguments = [
+            "attest",
+            "sign",
+            "--set",
+            &set,
+            "--feed",
+            &feed,
+            "--value",
+            "1",
+            "--at",
+            &now,
+            "--log",
+            &log,
+            "--new-log",
+        ];
         let lie = desk.look(&[&arguments[..], &["--keypair", &files[number]]].concat());
         let lie = desk.write("lie.json", lie.done());
         let said = if number == 0 { &one } else { &two };

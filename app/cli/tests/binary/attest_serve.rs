@@ -322,7 +322,7 @@ fn who_signs_two_things_is_accused_and_products_of_a_dead_set_are_retired() {
         let log = format!("{}/log-{number}-{value}", desk.home().display());
         let key = desk.keypair(&stage.keys[number]);
         let arguments = ["attest", "sign", "--set", &stage.set, "--feed", &stage.feed, "--value", value, "--at", &now];
-        desk.look(&[&arguments[..], &["--log", &log, "--keypair", &key]].concat()).done().trim().to_owned()
+        desk.look(&[&arguments[..], &["--log", &log, "--new-log", "--keypair", &key]].concat()).done().trim().to_owned()
     };
     let list = format!("[{}]", [sign(0, "20"), sign(0, "30"), sign(1, "20"), sign(1, "40")].join(","));
     let server = std::sync::Arc::new(tiny_http::Server::http("127.0.0.1:0").expect("a port is free"));

@@ -286,6 +286,16 @@ impl std::fmt::Display for Run {
     }
 }
 
+/// Runs the binary in a directory of its own, with nothing beside it but what the test puts there.
+pub fn alone(dir: &Path, arguments: &[&str]) -> Run {
+    let binary = dir.join("backstop");
+    if !binary.exists() {
+        std::fs::copy(env!("CARGO_BIN_EXE_backstop"), &binary).expect("there is room for a file");
+    }
+    let mut command = Command::new(binary);
+    finish(command.env_clear().env("HOME", dir).env("PATH", dir.join("nowhere")).current_dir(dir).args(arguments))
+}
+
 /// Runs a command to its end.
 pub fn finish(command: &mut Command) -> Run {
     read(command.output().expect("the binary runs"))

@@ -1,18 +1,6 @@
 //! What `backstop localnet` says without its cluster: everything but that is in every build.
 
-use crate::desk::{Run, finish};
-use std::path::Path;
-use std::process::Command;
-
-/// The binary alone in a directory, as somebody has it who did not build the cluster.
-fn alone(dir: &Path, arguments: &[&str]) -> Run {
-    let binary = dir.join("backstop");
-    if !binary.exists() {
-        std::fs::copy(env!("CARGO_BIN_EXE_backstop"), &binary).expect("there is room for a file");
-    }
-    let mut command = Command::new(binary);
-    finish(command.env_clear().env("HOME", dir).env("PATH", dir.join("nowhere")).current_dir(dir).args(arguments))
-}
+use crate::desk::alone;
 
 #[test]
 fn without_the_cluster_the_one_command_that_builds_it_is_named() {

@@ -1,18 +1,6 @@
 //! `backstop serve` and `backstop index` without the page's binary, and with one that tells what it was given.
 
-use crate::desk::{Run, finish};
-use std::path::Path;
-use std::process::Command;
-
-/// The binary in a directory of its own, with nothing beside it but what the test puts there.
-fn alone(dir: &Path, arguments: &[&str]) -> Run {
-    let binary = dir.join("backstop");
-    if !binary.exists() {
-        std::fs::copy(env!("CARGO_BIN_EXE_backstop"), &binary).expect("there is room for a file");
-    }
-    let mut command = Command::new(binary);
-    finish(command.env_clear().env("HOME", dir).env("PATH", dir.join("nowhere")).current_dir(dir).args(arguments))
-}
+use crate::desk::alone;
 
 #[test]
 fn without_the_page_the_one_command_that_builds_it_is_named() {

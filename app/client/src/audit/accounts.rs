@@ -5,7 +5,7 @@ use crate::address;
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::*;
 use backstop::peril::feed::Source;
-use backstop::state::{Access, PoolKind, Tranche};
+use backstop::state::{Access, AttestorSet, PoolKind, Tranche};
 use std::collections::BTreeSet;
 
 /// Checks what concerns no pool alone.
@@ -33,12 +33,19 @@ pub(super) fn protocol(snapshot: &Snapshot, checks: &mut Checks) {
         let longest = if newest == 0 { 0 } else { newest.saturating_add(PAUSE_SECONDS) };
         checks.at_most(Rule::Roles, subject, "end of the pause", longest, pause.until);
     }
+    for (key, set) in &snapshot.attestors {
+        let subject = Subject("attestors", *key);
+        place_of(checks, subject, &[ATTESTORS_SEED, set.creator.as_ref(), &set.id.to_le_bytes()], set.bump);
+        rent(snapshot, checks, subject);
+        let fits = AttestorSet { ..*set }.appoint(set.attestors(), set.threshold).is_ok();
+        checks.holds(Rule::Terms, subject, "its keys and its threshold are within bounds", fits);
+    }
     orphans(snapshot, checks);
 }
 
 /// Accounts that belong to nothing. Zeros are no account: anybody can create empty ones for any program.
 fn orphans(snapshot: &Snapshot, checks: &mut Checks) {
-    let mut owned: BTreeSet<Pubkey> = snapshot.protocols.keys().copied().collect();
+    let mut owned: BTreeSet<Pubkey> = snapshot.protocols.keys().chain(snapshot.attestors.keys()).copied().collect();
     for (key, pool) in &snapshot.pools {
         owned.extend(of_pool(&Place { snapshot, key: *key, pool }));
     }
@@ -57,6 +64,7 @@ pub(super) fn of_pool(place: &Place) -> BTreeSet<Pubkey> {
         snapshot.products.iter().filter(|(_, product)| product.pool == *pool).map(|(key, _)| key).collect();
     let triggers = snapshot.triggers.iter().filter(|(_, trigger)| products.contains(&trigger.product));
     let rates = snapshot.rates.iter().filter(|(_, rates)| products.contains(&rates.product));
+    let lives = snapshot.lives.iter().filter(|(_, live)| products.contains(&live.product));
     let covers = snapshot.covers.iter().filter(|(_, cover)| products.contains(&cover.product));
     let incidents = snapshot.incidents.iter().filter(|(_, incident)| incident.pool == *pool);
     let crises = snapshot.crises.iter().filter(|(_, crisis)| crisis.pool == *pool);
@@ -68,7 +76,7 @@ pub(super) fn of_pool(place: &Place) -> BTreeSet<Pubkey> {
     let keys = keys.chain(incidents.map(|(key, _)| key)).chain(epochs.map(|(key, _)| key));
     let keys = keys.chain(crises.map(|(key, _)| key));
     let keys = keys.chain(tickets.map(|(key, _)| key)).chain(treaties.map(|(key, _)| key));
-    let keys = keys.chain(cessions.map(|(key, _)| key)).chain(rates.map(|(key, _)| key));
+    let keys = keys.chain(cessions.map(|(key, _)| key)).chain(rates.map(|(key, _)| key)).chain(lives.map(|(key, _)| key));
     keys.chain([pool]).copied().collect()
 }
 
@@ -119,6 +127,13 @@ pub(super) fn pool(place: &Place, checks: &mut Checks) {
         let subject = Subject("trigger", product.trigger);
         checks.holds(Rule::Terms, subject, "the condition is within bounds", terms.validate().is_ok());
         checks.holds(Rule::Terms, subject, "the source is known", Source::from_byte(trigger.source).is_some());
+        let reports = trigger.source == Source::Attested.byte();
+        let has_set = snapshot.attestors.contains_key(&trigger.attestors);
+        checks.same(Rule::Terms, subject, "it names a set of attestors that is there", reports, has_set);
+        let live = snapshot.lives.get(&address::live(key));
+        checks.same(Rule::Terms, subject, "it has a live account", trigger.source().is_live(), live.is_some());
+        let of = live.map_or(product.trigger, |live| live.trigger);
+        checks.same(Rule::Terms, subject, "whose trigger is this", product.trigger, of);
         checks.same(Rule::Terms, subject, "product", *key, trigger.product);
         checks.same(Rule::Terms, subject, "pool", *pool_key, trigger.pool);
         checks.same(Rule::Terms, subject, "days that the ring reaches back", terms.ring_days(), product.ring_days);
@@ -149,6 +164,9 @@ fn addresses(place: &Place, checks: &mut Checks) {
         }
         for (rates_key, rates) in snapshot.rates.iter().filter(|(_, rates)| rates.product == *key) {
             place_of(checks, Subject("rates", *rates_key), &[RATES_SEED, key.as_ref()], rates.bump);
+        }
+        for (live_key, live) in snapshot.lives.iter().filter(|(_, live)| live.product == *key) {
+            place_of(checks, Subject("live", *live_key), &[LIVE_SEED, key.as_ref()], live.bump);
         }
         for (cover_key, cover) in snapshot.covers_of(key) {
             let subject = Subject("cover", *cover_key);

@@ -5,7 +5,8 @@ use crate::address;
 use crate::cluster::{Cluster, ClusterError};
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Rates, Tranche, Treaty, Trigger,
+    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Live, Pool, Product, Protocol, Rates,
+    Tranche, Treaty, Trigger,
 };
 use solana_sdk::account::Account;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +49,8 @@ pub struct Snapshot {
     pub rates: Decoded<Rates>,
     /// Triggers.
     pub triggers: Decoded<Trigger>,
+    /// What was shown of products' live feeds.
+    pub lives: Decoded<Live>,
     /// Covers.
     pub covers: Decoded<Cover>,
     /// Exit tickets.
@@ -62,6 +65,8 @@ pub struct Snapshot {
     pub treaties: Decoded<Treaty>,
     /// Announced cessions of surplus.
     pub cessions: Decoded<Cession>,
+    /// Sets of attestors, which are of no pool: anybody creates them.
+    pub attestors: Decoded<AttestorSet>,
 }
 
 impl Snapshot {
@@ -98,13 +103,15 @@ impl Snapshot {
                 || keep(&mut snapshot.products, *key, data)
                 || keep(&mut snapshot.rates, *key, data)
                 || keep(&mut snapshot.triggers, *key, data)
+                || keep(&mut snapshot.lives, *key, data)
                 || keep(&mut snapshot.covers, *key, data)
                 || keep(&mut snapshot.tickets, *key, data)
                 || keep(&mut snapshot.epochs, *key, data)
                 || keep(&mut snapshot.incidents, *key, data)
                 || keep(&mut snapshot.crises, *key, data)
                 || keep(&mut snapshot.treaties, *key, data)
-                || keep(&mut snapshot.cessions, *key, data);
+                || keep(&mut snapshot.cessions, *key, data)
+                || keep(&mut snapshot.attestors, *key, data);
             if !known {
                 snapshot.unknown.insert(*key);
             }

@@ -370,15 +370,26 @@ impl ProductPlan {
         self.limits.waiting.0
     }
 
+    /// Where its values come from.
+    pub fn source(&self) -> Source {
+        match self.source {
+            SourceKind::PythReceiver => Source::PythReceiver,
+            SourceKind::Attested => Source::Attested,
+            SourceKind::PythPush => Source::PythPush,
+            SourceKind::StakePool => Source::StakePoolRate,
+            SourceKind::SplLending => Source::SplLendingRate,
+        }
+    }
+
     /// The product with its condition, by the pool's decimals. Errors: an amount has too many decimals, or the feed is none.
     pub fn product(&self, decimals: u8) -> Result<NewProduct, String> {
         let condition = self.condition()?;
-        let (source, feed) = match self.source {
-            SourceKind::PythReceiver => (Source::PythReceiver, units::feed_id(&self.feed)?),
-            SourceKind::Attested => (Source::Attested, units::feed_id(&self.feed)?),
-            SourceKind::PythPush => (Source::PythPush, self.account("a price account")?),
-            SourceKind::StakePool => (Source::StakePoolRate, self.account("a stake pool")?),
-            SourceKind::SplLending => (Source::SplLendingRate, self.account("a lending reserve")?),
+        let source = self.source();
+        let feed = match source {
+            Source::PythReceiver | Source::Attested => units::feed_id(&self.feed)?,
+            Source::PythPush => self.account("a price account")?,
+            Source::StakePoolRate => self.account("a stake pool")?,
+            Source::SplLendingRate => self.account("a lending reserve")?,
         };
         let attestors = self.attestors.as_ref().map(|key| key.0);
         if attestors.is_some() != (self.source == SourceKind::Attested) {

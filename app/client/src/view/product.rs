@@ -150,11 +150,27 @@ pub fn free_id(cluster: &dyn Cluster, pool: &OpenPool) -> Result<u16, AccountErr
     Ok(id)
 }
 
-/// What creates a product with the terms of another one, at the risk rate that this one has now.
-pub fn renewal(product: &Product, trigger: &Trigger) -> NewProduct {
+/// Terms as a new condition states them.
+pub fn restated(terms: &Terms) -> TermsInput {
     // What was created from whole seconds gives them back.
     let seconds = |seconds: u64| u32::try_from(seconds).unwrap_or(u32::MAX);
-    let terms = &trigger.terms;
+    TermsInput {
+        direction: terms.direction(),
+        threshold: terms.threshold,
+        recovery: terms.recovery,
+        severity: terms.payout(),
+        duration_seconds: seconds(terms.duration_seconds()),
+        slot_seconds: terms.slot_seconds,
+        tolerance_seconds: seconds(terms.tolerance_seconds()),
+        challenge_seconds: terms.challenge,
+        run_on_seconds: terms.run_on,
+        quiet_seconds: terms.quiet,
+        confidence_multiplier: terms.confidence_multiplier,
+    }
+}
+
+/// What creates a product with the terms of another one, at the risk rate that this one has now.
+pub fn renewal(product: &Product, trigger: &Trigger) -> NewProduct {
     NewProduct {
         name: product.name().to_owned(),
         uri: product.uri().to_owned(),
@@ -164,19 +180,7 @@ pub fn renewal(product: &Product, trigger: &Trigger) -> NewProduct {
         source: trigger.source(),
         feed: trigger.feed,
         attestors: (trigger.source() == Source::Attested).then_some(trigger.attestors),
-        condition: TermsInput {
-            direction: terms.direction(),
-            threshold: terms.threshold,
-            recovery: terms.recovery,
-            severity: terms.payout(),
-            duration_seconds: seconds(terms.duration_seconds()),
-            slot_seconds: terms.slot_seconds,
-            tolerance_seconds: seconds(terms.tolerance_seconds()),
-            challenge_seconds: terms.challenge,
-            run_on_seconds: terms.run_on,
-            quiet_seconds: terms.quiet,
-            confidence_multiplier: terms.confidence_multiplier,
-        },
+        condition: restated(&trigger.terms),
     }
 }
 

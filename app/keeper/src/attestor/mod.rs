@@ -62,7 +62,10 @@ pub enum Refusal {
     Dead(Pubkey),
     /// The cluster's clock and this machine's say different things: a node that lies about the time, or is far behind,
     /// would have it date what its source says now.
-    #[error("the cluster's clock is {apart} s away from this machine's, and {allowed} s is the most")]
+    #[error(
+        "the cluster's clock is {apart} s away from this machine's, and {allowed} s is the most: on a local cluster whose \
+         clock was moved --clock-skew allows more"
+    )]
     Clocks {
         /// How far, in seconds.
         apart: u64,

@@ -1,6 +1,7 @@
 //! What the demo found. Field names are stable; amounts are whole units of the asset (10^-decimals of a token), prices are
 //! in 1e-8, times in unix seconds.
 
+use backstop_client::view::report::SlotReport;
 use serde::Serialize;
 
 /// What happened in a demo, as the chain has it, and whether it is what had to happen.
@@ -144,24 +145,7 @@ pub struct Product {
     /// What its covers were paid.
     pub paid: u64,
     /// The slots of which the trigger knows something.
-    pub slots: Vec<Slot>,
-}
-
-/// A slot of evidence.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Slot {
-    /// Its first second.
-    pub start: i64,
-    /// First second after it.
-    pub end: i64,
-    /// Highest breach price shown in it, in 1e-8.
-    pub breach_price_e8: Option<u64>,
-    /// Whether it is recovered: two recoveries that lie apart were shown in it.
-    pub recovered: bool,
-    /// Whether it is good: a breach was shown in it, and no two prices at the threshold or above that lie apart.
-    pub good: bool,
-    /// Whether it lies in the window that triggered.
-    pub in_window: bool,
+    pub slots: Vec<SlotReport>,
 }
 
 /// A cover that was sold.

@@ -21,6 +21,7 @@ use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, InitializeArgs};
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_client::quote;
+use backstop_client::view::report::SlotReport;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use std::collections::BTreeMap;
@@ -617,21 +618,6 @@ impl<'a> Story<'a> {
         let trigger: Trigger = self.chain.read(&keys.trigger())?;
         let Trigger { terms, evidence, .. } = &trigger;
         let triggered = trigger.phase().is_triggered();
-        let window = evidence.window(terms);
-        let known = evidence.head.saturating_sub(backstop::peril::evidence::RING_SLOTS - 1)..=evidence.head;
-        let slots = known.filter_map(|slot| {
-            let breach_price_e8 = evidence.breach_price(terms, slot);
-            let recovered = evidence.is_recovered(terms, slot);
-            let in_window = window.is_some_and(|window| (window.first_slot..=window.last_slot).contains(&slot));
-            (breach_price_e8.is_some() || recovered || in_window).then(|| Slot {
-                start: terms.slot_start(slot),
-                end: terms.slot_end(slot),
-                breach_price_e8,
-                recovered,
-                good: evidence.is_good(terms, slot),
-                in_window,
-            })
-        });
         let TermsInput { duration_seconds, tolerance_seconds, challenge_seconds, .. } = insured.condition;
         Ok(Product {
             key: insured.key.into(),
@@ -656,7 +642,7 @@ impl<'a> Story<'a> {
             severity_bps: triggered.then_some(evidence.severity_bps),
             exposure: product.exposure,
             paid: self.covers.iter().filter(|sold| sold.product == number).map(|sold| sold.report.paid).sum(),
-            slots: slots.collect(),
+            slots: SlotReport::known(terms, evidence, evidence.window(terms)),
         })
     }
 

@@ -14,7 +14,7 @@ use backstop_client::account::Decode;
 use backstop_client::text;
 use backstop_client::view::report::{self, IncidentReport, IncidentRow, TriggerReport};
 use backstop_client::view::trigger::Standing;
-use backstop_client::view::{Case, product::condition};
+use backstop_client::view::{Case, product::pays_if};
 use backstop_index::read::{Payment, Step};
 use maud::{Markup, html};
 

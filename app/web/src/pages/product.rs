@@ -11,13 +11,14 @@ use crate::sign::forms;
 use crate::site::Site;
 use anchor_lang::prelude::Pubkey;
 use axum::extract::{Path, Query, State};
+use backstop::peril::feed::Source;
 use backstop::state::{CoverRequest, Incident, Product};
 use backstop_client::account;
 use backstop_client::quote::Market;
 use backstop_client::text;
 use backstop_client::units::{Amount, whole};
 use backstop_client::view::price;
-use backstop_client::view::product::{condition, demand_rate, evidence, not_covered, payment, risk_rate, yearly_text};
+use backstop_client::view::product::{demand_rate, evidence, not_covered, payment, pays_if, risk_rate, yearly_text};
 use backstop_client::view::report::{AnnouncedReport, ProductReport, ProductSummary, TriggerReport};
 use backstop_client::view::trigger::Standing;
 use backstop_client::view::{Case, OpenProduct};
@@ -124,7 +125,7 @@ fn sold(look: &Look, open: &OpenProduct, query: &HashMap<String, String>) -> Res
             div.columns {
                 div {
                     h3 { "Covered" }
-                    p { "It pays if " strong { (condition(terms)) } "." }
+                    p { "It pays if " strong { (pays_if(market.trigger.source(), terms)) } "." }
                     p { "It pays " (payment(terms)) "." }
                     p { "Proof: " (evidence(terms)) "." }
                 }
@@ -338,7 +339,9 @@ fn picture(trigger: &TriggerReport, history: Option<&PriceHistory>, now: i64) ->
 
 /// What would have been paid.
 fn past_event(market: &Market) -> Markup {
-    let Some(known) = replays::march_2023(&market.trigger.terms) else { return html! {} };
+    // Of what attestors report the price of a coin says nothing.
+    let is_price = matches!(market.trigger.source(), Source::PythReceiver | Source::PythPush);
+    let Some(known) = is_price.then(|| replays::march_2023(&market.trigger.terms)).flatten() else { return html! {} };
     html! {
         section aria-labelledby="past" {
             h2 id="past" { "What it would have paid" }

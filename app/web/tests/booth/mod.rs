@@ -1,14 +1,18 @@
 //! A page at a node of a world, for tests that ask it over HTTP or in a browser.
 #![allow(dead_code)]
 
+#[path = "../serve/mod.rs"]
+mod serve;
+
+pub use serve::Page;
+
 use backstop::state::Tranche;
 use backstop_client::cluster::rpc::RpcCluster;
 use backstop_client::instruction::{PoolKeys, ProductKeys};
 use backstop_tests::terms::{ONE, create_pool, stress};
 use backstop_tests::{Node, Person, World};
 use backstop_web::chain;
-use backstop_web::server::Server;
-use backstop_web::site::{Settings, Site};
+use backstop_web::site::Settings;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
@@ -18,49 +22,21 @@ use solana_sdk::signer::Signer;
 use solana_sdk::transaction::VersionedTransaction;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::{JoinHandle, sleep};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
-/// A page that answers on a port of this machine until it is dropped.
-pub struct Page {
-    /// Where: `http://127.0.0.1:PORT`.
-    pub url: String,
-    /// What its handlers know.
-    pub site: Site,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+/// A page on a cluster: on any port, and it reads the chain often.
+pub fn page(cluster: chain::Node, settings: Settings) -> Page {
+    let settings = Settings {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        refresh: Duration::from_millis(500),
+        patience: Duration::from_secs(20),
+        ..settings
+    };
+    Page::on(cluster, settings)
 }
 
 impl Page {
-    /// A page on a cluster.
-    pub fn on(cluster: chain::Node, settings: Settings) -> Self {
-        let settings = Settings {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            refresh: Duration::from_millis(500),
-            patience: Duration::from_secs(20),
-            ..settings
-        };
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (tell, told) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-            let runtime = runtime.expect("a runtime starts");
-            runtime.block_on(async {
-                let server = Server::bind(settings, cluster).await.expect("a port is free");
-                let address = server.address().expect("it has one");
-                tell.send((format!("http://{address}"), server.site().clone())).expect("somebody waits");
-                let stopped = async {
-                    let _ = stopped.await;
-                };
-                server.run(stopped).await.expect("it ends well");
-            });
-            runtime.shutdown_timeout(Duration::from_millis(100));
-        });
-        let (url, site) = told.recv().expect("it started");
-        Self { url, site, stop: Some(stop), thread: Some(thread) }
-    }
-
     /// Asks the page for something. Returns status and JSON.
     pub fn get(&self, path: &str) -> (u16, Value) {
         read(agent().get(format!("{}{path}", self.url)).call())
@@ -92,13 +68,6 @@ impl Page {
             sleep(Duration::from_millis(50));
         }
         panic!("it did not end")
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        let _ = self.stop.take().map(|stop| stop.send(()));
-        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -158,7 +127,7 @@ impl Booth {
         let (world, shop) = shop();
         let node = Node::start(world);
         let cluster = Arc::new(RpcCluster::new(node.url(), CommitmentConfig::confirmed()));
-        Self { page: Page::on(cluster, settings), node, shop }
+        Self { page: page(cluster, settings), node, shop }
     }
 
     /// Whoever acts.

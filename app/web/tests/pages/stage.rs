@@ -1,5 +1,10 @@
 //! A page on a scene of reinsurance, and what is read off it.
 
+#[path = "../serve/mod.rs"]
+mod serve;
+
+pub use serve::Page;
+
 use anchor_lang::prelude::Pubkey;
 use backstop::state::Tranche;
 use backstop_client::instruction::{PoolKeys, ProductKeys};
@@ -8,26 +13,12 @@ use backstop_sandbox::SharedCluster;
 use backstop_tests::reinsurance::{self, Scene};
 use backstop_tests::terms::ONE;
 use backstop_tests::{World, explain};
-use backstop_web::chain;
-use backstop_web::server::Server;
-use backstop_web::site::{Settings, Site};
+use backstop_web::site::Settings;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::oneshot;
-
-/// A page that answers on a port of this machine until it is dropped.
-pub struct Page {
-    /// Where: `http://127.0.0.1:PORT`.
-    pub url: String,
-    /// What its handlers know.
-    pub site: Site,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
 
 /// An answer.
 pub struct Answer {
@@ -40,28 +31,6 @@ pub struct Answer {
 }
 
 impl Page {
-    /// A page on a cluster.
-    pub fn on(node: chain::Node, settings: Settings) -> Self {
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (tell, told) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-            let runtime = runtime.expect("a runtime starts");
-            runtime.block_on(async {
-                let server = Server::bind(settings, node).await.expect("a port is free");
-                let address = server.address().expect("it has one");
-                tell.send((format!("http://{address}"), server.site().clone())).expect("somebody waits");
-                let stopped = async {
-                    let _ = stopped.await;
-                };
-                server.run(stopped).await.expect("it ends well");
-            });
-            runtime.shutdown_timeout(Duration::from_millis(100));
-        });
-        let (url, site) = told.recv().expect("it started");
-        Self { url, site, stop: Some(stop), thread: Some(thread) }
-    }
-
     /// Asks for something.
     pub fn get(&self, path: &str) -> Answer {
         self.ask(path, &[])
@@ -91,13 +60,6 @@ impl Page {
         let answer = self.get(path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
         answer.text
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        let _ = self.stop.take().map(|stop| stop.send(()));
-        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 

@@ -94,4 +94,10 @@ impl Crisis {
     pub fn beyond_holders(&self) -> u64 {
         self.owed.saturating_sub(self.short())
     }
+
+    /// What treaties can still pay to the layers that bore the loss, in asset units: beyond what its holders are short, and
+    /// from the last deadline on, when nothing more is theirs, all that is owed.
+    pub fn can_come_to_layers(&self, now: i64) -> u64 {
+        if now < self.until { self.beyond_holders() } else { self.owed }
+    }
 }

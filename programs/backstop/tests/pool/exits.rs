@@ -442,3 +442,95 @@ fn a_ticket_of_a_new_series_takes_the_place_of_units_that_are_worth_nothing() {
     new.claimed = 4;
     refused(epoch.claim(&mut new), InvariantViolated);
 }
+
+/// What shares and units are worth with all that they stand for: theirs, what was lent to a crisis, and what treaties owe.
+/// Claims and pot of what stays, and of what is exiting.
+fn claims(pool: &Pool) -> [(u128, u128); 2] {
+    let book = pool.tranche(Tranche::Senior);
+    let [.., lent, lent_exiting] = pool.crisis.taken;
+    let pot = |assets: u64, owed: u64, lent: u64| u128::from(assets) + u128::from(owed) + u128::from(lent) + 1;
+    [
+        (u128::from(book.shares) + 1_000, pot(book.assets, book.recoverable, lent)),
+        (u128::from(book.units) + 1_000, pot(book.exiting, book.exiting_recoverable, lent_exiting)),
+    ]
+}
+
+/// Whoever asks to leave, takes it back, or comes in, with whatever part of whatever books: the price of nobody else's
+/// shares or units falls by it, not by a unit that was rounded down on the way.
+#[test]
+fn nobody_who_asks_takes_back_or_comes_in_lowers_what_others_have() {
+    let mut state = 0x0123_4567_89ab_cdef_u64;
+    let mut random = |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below.max(1)
+    };
+    let (mut asked, mut beside, mut back, mut came) = (0, 0, 0, 0);
+    for round in 0..60_000 {
+        let scale = [10, 3_000, 5_000_000, 40_000_000_000][round % 4];
+        let mut pool = pool_with(0, 0, scale + random(scale));
+        pool.in_use = 1;
+        pool.terms.min_ticket = 1;
+        let some = |amount: u64, random: &mut dyn FnMut(u64) -> u64| if random(3) == 0 { 0 } else { random(amount) };
+        // Losses have taken up to nine tenths of it; part of that is owed, or lent.
+        let (lost, units) = (some(scale * 9 / 10, &mut random), 1_000 * some(scale, &mut random));
+        let (owed, owed_exiting) = (some(lost, &mut random), some(units / 1_000, &mut random));
+        let (lent, lent_exiting) = (some(lost, &mut random), some(units / 1_000, &mut random));
+        let book = pool.tranche_mut(Tranche::Senior);
+        book.assets -= lost;
+        book.recoverable = owed;
+        if units > 0 {
+            (book.units, book.exiting) = (units, units / 1_000 - random(units / 2_000));
+            book.exiting_recoverable = owed_exiting;
+        }
+        let in_crisis = round % 3 == 0;
+        if in_crisis {
+            pool.crisis.incidents = 1;
+            let exiting = if units > 0 { lent_exiting } else { 0 };
+            (pool.crisis.taken[3], pool.crisis.taken[4]) = (lent, exiting);
+        }
+        let before = claims(&pool);
+        let shares = pool.tranche(Tranche::Senior).shares;
+        let action = random(3);
+        let done = match action {
+            0 => {
+                let amount = if random(8) == 0 { shares } else { 1 + random(shares) };
+                let done = pool.request_exit(Tranche::Senior, amount).is_ok();
+                asked += u32::from(done);
+                beside += u32::from(done && (owed > 0 || in_crisis));
+                done
+            }
+            1 if units > 0 => {
+                let open = if random(8) == 0 { units } else { 1 + random(units) };
+                let book = *pool.tranche(Tranche::Senior);
+                pool.capital_day = TODAY;
+                let done = pool.cancel_exit(Tranche::Senior, open, TODAY - 1).is_ok();
+                // Of what treaties owe each unit has its own part: nothing of it is the virtual position's.
+                let after = pool.tranche(Tranche::Senior);
+                let kept = u128::from(after.exiting_recoverable) * u128::from(book.units);
+                assert!(
+                    !done || after.units == 0 || kept >= u128::from(book.exiting_recoverable) * u128::from(after.units)
+                );
+                back += u32::from(done);
+                done
+            }
+            _ => {
+                let done = pool.deposit(Tranche::Senior, 1 + random(scale), 0).is_ok();
+                came += u32::from(done);
+                done
+            }
+        };
+        if !done {
+            continue;
+        }
+        let after = claims(&pool);
+        let classes = if action == 1 { 0..1 } else { 0..2 };
+        for class in classes {
+            let ((was, pot), (is, now)) = (before[class], after[class]);
+            let others = was > 1_000 && is > 1_000;
+            assert!(!others || now * was >= pot * is, "round {round}, action {action}: {before:?} and {after:?}");
+        }
+    }
+    assert!(asked > 5_000 && beside > 2_000 && back > 1_000 && came > 3_000, "{asked} {beside} {back} {came}");
+}

@@ -108,20 +108,22 @@ impl Model {
         let whole = worth(shares, class.shares, staying);
         let large = whole >= least || shares >= least * 1_000 || shares == class.shares;
         need(whole > 0 && large, "the ticket is too small")?;
-        let units = issue(whole, class.units, exiting)?;
         let value = if staying == class.assets { whole } else { class.assets * whole / staying };
+        let moved = if owed == 0 { 0 } else { owed * whole / staying };
+        // What rounding each part down leaves behind buys nothing.
+        let along = (whole - value - moved).min(taken[1 + 2 * tranche]);
+        let units = issue(value + moved + along, class.units, exiting)?;
         need(units > 0, "the ticket is too small")?;
         take(&mut class.shares, shares, "books: shares")?;
         take(&mut class.assets, value, "books: assets")?;
         class.exiting += value;
         class.units += units;
-        let moved = if owed == 0 { 0 } else { owed * whole / staying };
         class.recoverable = [owed - moved, owed_exiting + moved];
         books.asked_today += value;
         let nobody_stays = class.shares == 0;
         if let Some(crisis) = &mut books.crisis {
             let lent = crisis.taken[1 + 2 * tranche];
-            let moved = if nobody_stays { lent } else { (whole - value - moved).min(lent) };
+            let moved = if nobody_stays { lent } else { along };
             crisis.taken[1 + 2 * tranche] -= moved;
             crisis.taken[2 + 2 * tranche] += moved;
         }

@@ -122,6 +122,11 @@ impl Closed {
     fn beyond_holders(&self) -> N {
         self.owed.saturating_sub(self.gross - self.resources)
     }
+
+    /// What treaties can still pay to those who bore the loss: from the last deadline on all that they owe.
+    fn can_come(&self, now: i64) -> N {
+        if now < self.until { self.beyond_holders() } else { self.owed }
+    }
 }
 
 impl super::Pool {
@@ -143,7 +148,7 @@ impl super::Pool {
     }
 
     /// Takes in what came for a closed crisis of which holders have what they are due: to those who bore the loss.
-    pub(super) fn recover(&mut self, closed: &mut Closed, amount: N) {
+    pub(super) fn recover(&mut self, closed: &mut Closed, amount: N, now: i64) {
         let mut rest = amount;
         for tranche in [1, 0] {
             let part = rest.min(closed.recoverable[1 + tranche]);
@@ -156,7 +161,7 @@ impl super::Pool {
         }
         closed.recoverable[0] = closed.recoverable[0].saturating_sub(rest);
         self.surplus += rest;
-        let can_come = closed.beyond_holders();
+        let can_come = closed.can_come(now);
         self.write_off(closed, can_come);
     }
 
@@ -675,7 +680,7 @@ impl Model {
         if let Some(place) = books.closed.iter().position(|closed| closed.number == crisis) {
             let mut closed = books.closed[place].clone();
             closed.owed -= unpaid.iter().map(|(_, unpaid)| unpaid).sum::<N>();
-            let can_come = if now < closed.until { closed.beyond_holders() } else { closed.owed };
+            let can_come = closed.can_come(now);
             books.write_off(&mut closed, can_come);
             books.closed[place] = closed;
         }

@@ -268,7 +268,7 @@ impl Model {
                 closed.resources += late;
                 closed.bucket += late;
                 closed.owed -= paid;
-                books.recover(&mut closed, received - late);
+                books.recover(&mut closed, received - late, now);
                 books.closed[place] = closed;
             }
         }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use backstop::peril::feed::attested::{Report, ReportKind};
 use backstop::peril::feed::{MAX_EXPONENT, MIN_EXPONENT};
 use backstop::state::AttestorSet;
+use backstop_client::attest::log::Log;
 use backstop_client::attest::{self, cluster_of};
 use backstop_client::units::{self, feed_id};
 use backstop_client::{Cluster, account};
@@ -55,7 +56,7 @@ pub fn keygen(args: &KeygenArgs, context: &Context) -> Result<()> {
 
 const SIGN: &str = "\
 Example:
-  backstop attest sign --set SET --feed FEED --value 0.9985 --at 1764201600 --log attestor.log --keypair attestor.json";
+  backstop attest sign --set SET --feed FEED --value 0.9985 --at 1764201600 --log attestor.log --new-log --keypair attestor.json";
 
 /// Sign what a feed was at a moment. The log keeps the key from saying two things of one, for which it would be revoked.
 #[derive(Args, Clone, Debug)]
@@ -79,6 +80,9 @@ pub struct SignArgs {
     /// What the key has signed so far, a line each: one file a key, kept for good.
     #[arg(long, value_name = "FILE")]
     log: PathBuf,
+    /// The key has signed nothing yet: makes the log if it is not there. A wrong name would make a log that knows nothing.
+    #[arg(long)]
+    new_log: bool,
 }
 
 pub fn sign(args: &SignArgs, context: &Context) -> Result<()> {
@@ -110,8 +114,16 @@ pub fn sign(args: &SignArgs, context: &Context) -> Result<()> {
         confidence,
         observed_at: args.at,
     };
-    let signed = attest::sign(&report, key, &args.log)
-        .map_err(|why| hinted(why.to_string(), "a log is one file a key, and never edited"))?;
+    let log = if args.new_log { Log::open_or_create(&args.log) } else { Log::open(&args.log) };
+    let signed = log.and_then(|mut log| attest::sign(&report, key, &mut log)).map_err(|why| {
+        let is_there = args.log.exists();
+        let hint = if is_there {
+            "a log is one file a key, and never edited"
+        } else {
+            "--new-log if it has signed nothing yet"
+        };
+        hinted(why.to_string(), hint)
+    })?;
     // A file for `combine`, whatever the output is.
     println!("{}", serde_json::to_string(&signed.to_file())?);
     Ok(())

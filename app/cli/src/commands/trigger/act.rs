@@ -187,9 +187,10 @@ fn warning(before: Phase, after: Phase) -> Option<&'static str> {
     match after {
         _ if before == after => None,
         Phase::Quiet => None,
-        Phase::Breaching => {
-            Some("If the product has covers, the pool is in alert: no sales, deposits or exits until it is over.")
-        }
+        Phase::Breaching => Some(
+            "If the product has covers, the pool is in alert: until it is over nothing is sold beside it, and unless it is small \
+                  nobody deposits or leaves.",
+        ),
         Phase::Met => {
             Some("The condition is met: until the challenge is over, a price that contradicts it undoes that.")
         }

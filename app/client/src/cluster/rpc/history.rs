@@ -2,7 +2,7 @@
 
 use super::wire::{self, Text};
 use super::{Kind, RpcCluster};
-use crate::cluster::{ClusterError, Silence};
+use crate::cluster::{Cluster, ClusterError, Silence};
 use crate::history::{Executed, History, LISTED_AT_ONCE, Listed, Ran};
 use anchor_lang::prelude::Pubkey;
 use serde::Deserialize;
@@ -142,8 +142,7 @@ impl WireExecuted {
 
 impl History for RpcCluster {
     fn genesis(&self) -> Result<Hash, ClusterError> {
-        let Text(hash) = self.ask("getGenesisHash", json!([]))?;
-        Ok(hash)
+        self.genesis_hash()
     }
 
     fn signatures(

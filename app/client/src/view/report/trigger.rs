@@ -4,7 +4,7 @@ use crate::view::incident::{Step, next_step};
 use crate::view::trigger::{OpenSlot, Standing, feed, phase, price_account, source};
 use crate::view::{self, Case, OpenProduct};
 use backstop::math::losses;
-use backstop::peril::evidence::{Phase, RING_SLOTS, Terms};
+use backstop::peril::evidence::{Evidence, Phase, RING_SLOTS, Terms, Window};
 use backstop::peril::feed::Source;
 use backstop::state::ProductState;
 use serde::Serialize;
@@ -151,20 +151,40 @@ impl From<OpenSlot> for SlotSpan {
 }
 
 /// What is known of a slot.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SlotReport {
     /// First second.
     pub start: i64,
-    /// When it ends.
+    /// First second after it.
     pub end: i64,
-    /// Its highest breach.
+    /// Its highest breach, in 1e-8.
     pub breach_price_e8: Option<u64>,
-    /// Whether it is a recovery.
+    /// Whether it is recovered: two recoveries that lie apart were shown in it.
     pub recovered: bool,
-    /// Whether it counts as one beyond the threshold.
+    /// Whether it is good: a breach was shown in it, and no two prices at the threshold or on its other side that lie apart.
     pub good: bool,
     /// Whether it is part of what met the condition.
     pub in_window: bool,
+}
+
+impl SlotReport {
+    /// The slots of which something is known, and those of the window that met the condition, oldest first.
+    pub fn known(terms: &Terms, evidence: &Evidence, met: Option<Window>) -> Vec<Self> {
+        let oldest = evidence.head.saturating_add(1).saturating_sub(RING_SLOTS);
+        let known = (oldest..=evidence.head).filter_map(|slot| {
+            let (breach_price_e8, recovered) = (evidence.breach_price(terms, slot), evidence.is_recovered(terms, slot));
+            let in_window = met.is_some_and(|window| (window.first_slot..=window.last_slot).contains(&slot));
+            (breach_price_e8.is_some() || recovered || in_window).then(|| Self {
+                start: terms.slot_start(slot),
+                end: terms.slot_end(slot),
+                breach_price_e8,
+                recovered,
+                good: evidence.is_good(terms, slot),
+                in_window,
+            })
+        });
+        known.collect()
+    }
 }
 
 impl TriggerReport {
@@ -230,7 +250,7 @@ impl TriggerReport {
             is_over: state.state() == ProductState::Over,
             exposure: state.exposure,
             due: due(case, standing),
-            slots: slots(terms, standing),
+            slots: SlotReport::known(terms, evidence, standing.window.filter(|_| standing.is_met())),
             next: next_step(case, None, now),
         }
     }
@@ -248,23 +268,4 @@ fn due(case: &Case, standing: &Standing) -> Option<u64> {
     }
     let affected = product.affected(window.event_at).ok()?;
     losses::gross(affected.sums, so_far.severity_bps)
-}
-
-fn slots(terms: &Terms, standing: &Standing) -> Vec<SlotReport> {
-    let evidence = &standing.evidence;
-    let oldest = evidence.head.saturating_add(1).saturating_sub(RING_SLOTS);
-    let met = standing.window.filter(|_| standing.is_met());
-    let known = (oldest..=evidence.head).filter_map(|slot| {
-        let (breach_price_e8, recovered) = (evidence.breach_price(terms, slot), evidence.is_recovered(terms, slot));
-        let in_window = met.is_some_and(|window| (window.first_slot..=window.last_slot).contains(&slot));
-        (breach_price_e8.is_some() || recovered || in_window).then(|| SlotReport {
-            start: terms.slot_start(slot),
-            end: terms.slot_end(slot),
-            breach_price_e8,
-            recovered,
-            good: evidence.is_good(terms, slot),
-            in_window,
-        })
-    });
-    known.collect()
 }

@@ -347,7 +347,7 @@ impl Terms {
         self.slot_of(now.saturating_sub(i64::from(self.challenge))).unwrap_or(0)
     }
 
-    /// The last slot that may deepen the severity of a window that ends in `last_slot`, unless a recovered one comes
+    /// The last slot that may deepen the severity of a window that ends in `last_slot`, unless a recovery that lasts comes
     /// before it.
     pub fn last_of_run_on(&self, last_slot: u64) -> u64 {
         last_slot.saturating_add(u64::from(self.run_on.checked_div(self.slot_seconds).unwrap_or(0)))

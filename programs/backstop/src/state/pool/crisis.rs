@@ -397,7 +397,8 @@ impl Pool {
         crisis.recoverable_surplus = crisis.recoverable_surplus.saturating_sub(rest);
         credit(&mut self.surplus, receipt.surplus)?;
         // What restoring a limit cost does not come any more.
-        self.write_off(crisis, crisis.beyond_holders())?;
+        let can_come = crisis.can_come_to_layers(now);
+        self.write_off(crisis, can_come)?;
         Ok(receipt)
     }
 
@@ -411,8 +412,7 @@ impl Pool {
                 crisis.owed = crisis.owed.saturating_sub(unpaid);
             }
         }
-        // From the last deadline on nothing of the rest is the holders'.
-        let can_come = if now < crisis.until { crisis.beyond_holders() } else { crisis.owed };
+        let can_come = crisis.can_come_to_layers(now);
         self.write_off(crisis, can_come)
     }
 

@@ -58,36 +58,37 @@ impl Pool {
         let (mut staying, mut exiting) = self.with_lent(tranche);
         let book = self.tranche_mut(tranche);
         ensure!(book.wiped_out == 0, BackstopError::TrancheWipedOut);
+        let lent = staying.saturating_sub(book.assets);
         staying = staying.saturating_add(book.recoverable);
         exiting = exiting.saturating_add(book.exiting_recoverable);
         let worth = fits(shares::worth(amount, book.shares, staying))?;
         let is_ticket = worth >= least || book.is_ticket_by_count(amount, least);
         ensure!(worth > 0 && is_ticket, BackstopError::AmountTooSmall);
-        let units = fits(shares::issue(worth, book.units, exiting))?;
-        ensure!(units > 0, BackstopError::AmountTooSmall);
         let more = staying > book.assets;
-        let value = if more { fits(mul_div(book.assets, worth, staying, Rounding::Down))? } else { worth };
+        let part = |of: u64| fits(mul_div(of, worth, staying, Rounding::Down));
+        let (value, owed) = if more { (part(book.assets)?, part(book.recoverable)?) } else { (worth, 0) };
+        let beside = fits(value.checked_add(owed))?;
+        let lent = lent.min(fits(worth.checked_sub(beside))?);
+        // What rounding each part down leaves behind buys nothing.
+        let units = fits(shares::issue(fits(beside.checked_add(lent))?, book.units, exiting))?;
+        ensure!(units > 0, BackstopError::AmountTooSmall);
         debit(&mut book.shares, amount)?;
         debit(&mut book.assets, value)?;
         credit(&mut book.exiting, value)?;
         credit(&mut book.units, units)?;
-        let mut rest = fits(worth.checked_sub(value))?;
-        if more && book.recoverable > 0 {
-            let moved = fits(mul_div(book.recoverable, worth, staying, Rounding::Down))?;
-            debit(&mut book.recoverable, moved)?;
-            credit(&mut book.exiting_recoverable, moved)?;
-            rest = rest.saturating_sub(moved);
-        }
+        debit(&mut book.recoverable, owed)?;
+        credit(&mut book.exiting_recoverable, owed)?;
         self.asked_today = self.asked_today.saturating_add(value);
         if more {
-            self.move_lent(tranche, rest)?;
+            self.move_lent(tranche, lent)?;
         }
         let to_surplus = self.sweep(tranche)?;
         Ok(Exit { value, units, to_surplus })
     }
 
     /// Buys shares at today's price with the value of open exit units, which asked to leave on a day before today.
-    /// Refused unless the pool takes capital in, like every other way into the staying capital.
+    /// Refused unless the pool takes capital in, like every other way into the staying capital; what may fall on a reinsurer
+    /// is not asked for, as who takes it back bears that either way.
     ///
     /// The capital was in the pool all the time and bore its losses: from now on its days count for capacity as if it had
     /// not asked, so that asking and taking it back makes cover neither scarcer nor dearer than the exit itself did.
