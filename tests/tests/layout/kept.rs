@@ -14,6 +14,8 @@ use backstop_client::instruction as ix;
 use backstop_client::{Cluster, address};
 use backstop_tests::attest::Attestors;
 use backstop_tests::catalogue::stage::{REINSURERS, Setup, Stage};
+use backstop_tests::catalogue::trigger::{live_products, set_stake_pool};
+use backstop_tests::live::show_twice;
 use backstop_tests::terms::ONE;
 use backstop_tests::{budget, golden, idl};
 use solana_sdk::signer::Signer;
@@ -92,6 +94,13 @@ fn written_now() -> Vec<Kept> {
     let signed = [said, Report { value: 90_000_000, ..said }].map(|report| attestors.signed(&[1], &report));
     stage.act(&[], &[signed.as_slice(), &[ix::report_equivocation(attestors.set)]].concat());
     take(&stage, "AttestorSet", "attestors", attestors.set);
+
+    // A stake pool at its peak, and a loss that nothing has confirmed yet.
+    let (_, [keys, _], account) = live_products(&stage);
+    show_twice(&stage.world, &keys, account);
+    set_stake_pool(&stage.world, account, 100);
+    stage.act(&[], &[ix::observe_live(&keys, account)]);
+    take(&stage, "Live", "live", keys.live());
     kept
 }
 
@@ -179,7 +188,7 @@ fn there_are_files_of_every_version_that_was_ever_written() {
 fn no_account_of_layout_1_is_read() {
     let mut names = 0;
     for Kept { kind, name, .. } in written_now() {
-        if ["Rates", "Crisis", "AttestorSet"].contains(&kind) {
+        if ["Rates", "Crisis", "AttestorSet", "Live"].contains(&kind) {
             // There are such accounts since layout 2.
             continue;
         }

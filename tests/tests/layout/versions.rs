@@ -10,12 +10,14 @@ use backstop_tests::{budget, idl};
 use solana_sdk::signature::Keypair;
 
 /// Accounts that an instruction does not read in its first case: whatever their bytes say, nothing follows from it.
-const NOT_READ: [(&str, &str); 7] = [
+const NOT_READ: [(&str, &str); 9] = [
     // They are for a change of phase.
     ("observe", "product"),
     ("observe", "pool"),
     ("observe_report", "product"),
     ("observe_report", "pool"),
+    ("observe_live", "product"),
+    ("observe_live", "pool"),
     ("refresh", "product"),
     ("refresh", "pool"),
     // Only its address and its vault count.

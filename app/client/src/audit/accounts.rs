@@ -76,7 +76,8 @@ pub(super) fn of_pool(place: &Place) -> BTreeSet<Pubkey> {
     let keys = keys.chain(incidents.map(|(key, _)| key)).chain(epochs.map(|(key, _)| key));
     let keys = keys.chain(crises.map(|(key, _)| key));
     let keys = keys.chain(tickets.map(|(key, _)| key)).chain(treaties.map(|(key, _)| key));
-    let keys = keys.chain(cessions.map(|(key, _)| key)).chain(rates.map(|(key, _)| key)).chain(lives.map(|(key, _)| key));
+    let keys =
+        keys.chain(cessions.map(|(key, _)| key)).chain(rates.map(|(key, _)| key)).chain(lives.map(|(key, _)| key));
     keys.chain([pool]).copied().collect()
 }
 
