@@ -9,7 +9,8 @@ use backstop::peril::evidence::{Class, Evidence, Phase, Terms, TermsError, Terms
 use backstop::peril::feed::{RawPrice, Source};
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Trigger};
 use backstop::{CreatePoolArgs, InitializeArgs, constants};
-use backstop_client::cluster::{ClusterError, Receipt};
+use backstop_client::Cluster;
+use backstop_client::cluster::{ClusterError, Outcome};
 use backstop_client::explain::explain_refusal;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_client::{account, transaction, units};
@@ -17,8 +18,10 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use solana_sdk::signature::Keypair;
+use solana_sdk::message::{Message, VersionedMessage};
+use solana_sdk::signature::{Keypair, Signature};
 use solana_sdk::signer::Signer;
+use solana_sdk::transaction::VersionedTransaction;
 use std::io::Read;
 use std::time::Instant;
 
@@ -227,7 +230,9 @@ fn in_units(value: Decimal, decimals: u32) -> Option<Decimal> {
 
 // ---- replaying ----
 
-/// Shows every price, a second after it was published, to the real program.
+/// Shows every price, a second after it was published, to the real program. Where no window stands, slots in which nothing
+/// is a breach are shown some at a time, a second after the last: such prices can only undo, so it matters to none of them
+/// when it is shown.
 ///
 /// A trigger that fires takes prices until its run-on is over; then the replay rests until a slot in which two Recovered
 /// lie far enough apart, which may be the last of those that end the run-on. The next trigger begins empty with that
@@ -235,6 +240,11 @@ fn in_units(value: Decimal, decimals: u32) -> Option<Decimal> {
 /// Rows while it rests are shown to the trigger that fired, for which they change nothing. After the last row time passes
 /// until all is final. Rows that the program refuses are counted.
 pub fn run(prices: &[Price], condition: &TermsInput) -> Result<Replay, ReplayError> {
+    run_by(prices, condition, TOGETHER)
+}
+
+/// [`run`], with so many rows in a transaction at most.
+fn run_by(prices: &[Price], condition: &TermsInput, together: usize) -> Result<Replay, ReplayError> {
     let terms = Terms::new(condition).map_err(|error| ReplayError::Terms(why(error)))?;
     let begin = prices.first().ok_or(ReplayError::Empty)?.publish_time;
     let mut stage = Stage::set(begin, *condition)?;
@@ -250,17 +260,28 @@ pub fn run(prices: &[Price], condition: &TermsInput) -> Result<Replay, ReplayErr
         observations_per_second: 0.0,
     };
     let started = Instant::now();
-    let slots = prices.chunk_by(|one, next| terms.slot_of(one.publish_time) == terms.slot_of(next.publish_time));
-    for rows in slots {
+    let slots: Vec<&[Price]> =
+        prices.chunk_by(|one, next| terms.slot_of(one.publish_time) == terms.slot_of(next.publish_time)).collect();
+    let mut next = 0;
+    while let Some(rows) = slots.get(next) {
         // Rows are sorted: no earlier slot changes any more, and a window that holds by now is one that fires.
         replay.credit(&act, &terms);
         let slot = rows.first().and_then(|row| terms.slot_of(row.publish_time)).unwrap_or(0);
-        let window = act.evidence.window(&terms).filter(|window| window.last_slot < slot);
-        if let Some(window) = window
+        let window = act.evidence.window(&terms);
+        if window.is_none() {
+            let calm = calm_rows(&slots[next..], &terms, together);
+            if calm.rows.len() > 1 && stage.show_together(&mut act, &calm.rows)? {
+                replay.observations += u64::try_from(calm.rows.len()).unwrap_or(u64::MAX);
+                next += calm.slots;
+                continue;
+            }
+        }
+        next += 1;
+        if let Some(window) = window.filter(|window| window.last_slot < slot)
             && has_two_recovered(rows, &terms)
         {
             if slot <= terms.last_of_run_on(window.last_slot) {
-                for row in rows {
+                for row in *rows {
                     stage.cluster.set_time(row.publish_time.saturating_add(1));
                     stage.show(&mut act, *row)?;
                 }
@@ -269,7 +290,7 @@ pub fn run(prices: &[Price], condition: &TermsInput) -> Result<Replay, ReplayErr
                 fired.push(std::mem::replace(&mut act, stage.begin_act()?));
             }
         }
-        for row in rows {
+        for row in *rows {
             stage.cluster.set_time(row.publish_time.saturating_add(1).max(stage.cluster.time()));
             replay.observations += 1;
             if let Some(why) = stage.show(&mut act, *row)? {
@@ -326,6 +347,30 @@ fn has_two_recovered(slot: &[Price], terms: &Terms) -> bool {
     times.next_back().is_some_and(|last| last.saturating_sub(first) >= i64::from(terms.apart()))
 }
 
+/// Rows that can only undo a breach, of whole slots.
+struct Calm {
+    slots: usize,
+    rows: Vec<Price>,
+}
+
+/// The slots at the beginning in which nothing is a breach, or refused: as many as one transaction shows while the first
+/// of them is still open for all prices.
+fn calm_rows(slots: &[&[Price]], terms: &Terms, together: usize) -> Calm {
+    let first = slots.first().and_then(|rows| rows.first()).and_then(|row| terms.slot_of(row.publish_time));
+    let until = first.map_or(0, |slot| terms.open_until(slot));
+    let is_calm =
+        |row: &Price| row.publish_time < until && class_of(row, terms).is_some_and(|class| class != Class::Breach);
+    let mut calm = Calm { slots: 0, rows: Vec::new() };
+    for rows in slots {
+        if calm.rows.len().saturating_add(rows.len()) > together || !rows.iter().all(is_calm) {
+            break;
+        }
+        calm.slots += 1;
+        calm.rows.extend_from_slice(rows);
+    }
+    calm
+}
+
 /// What the program would make of a price, by its own code; `None` if it refuses it.
 fn class_of(price: &Price, terms: &Terms) -> Option<Class> {
     let raw = RawPrice {
@@ -346,45 +391,50 @@ struct Act {
 /// A cluster with one pool, on which a product is created for each trigger.
 struct Stage {
     cluster: EmbeddedCluster,
-    key: Keypair,
+    payer: Pubkey,
     pool: PoolKeys,
-    price: Pubkey,
+    prices: [Pubkey; TOGETHER],
     condition: TermsInput,
     products: u16,
 }
 
 /// Decimals of the asset that nobody pays with.
 const ASSET_DECIMALS: u8 = 6;
+/// Most rows that one transaction shows.
+const TOGETHER: usize = 16;
 /// The feed that is replayed.
 const FEED: [u8; 32] = [1; 32];
 
 impl Stage {
     fn set(now: i64, condition: TermsInput) -> Result<Self, ReplayError> {
-        let [key, asset, price] = [1, 2, 3].map(|seed| Keypair::new_from_array([seed; 32]));
-        let id = key.pubkey();
+        let [id, asset] = [1, 2].map(|seed| Keypair::new_from_array([seed; 32]).pubkey());
         let cluster = EmbeddedCluster::try_start_unsigned(now, &id)?;
         cluster.airdrop(&id, 100_000_000_000_000);
-        cluster.create_mint(asset.pubkey(), ASSET_DECIMALS, &id);
-        let pool = PoolKeys::derive(asset.pubkey(), anchor_spl::token::ID, 0);
-        let stage = Self { cluster, key, pool, price: price.pubkey(), condition, products: 0 };
+        cluster.create_mint(asset, ASSET_DECIMALS, &id);
+        let pool = PoolKeys::derive(asset, anchor_spl::token::ID, 0);
+        let stage = Self { cluster, payer: id, pool, prices: price_accounts(), condition, products: 0 };
         let roles =
             InitializeArgs { governance: id, guardian: id, risk_keeper: id, genesis_hash: GENESIS_HASH.to_bytes() };
-        stage.send(ix::initialize(id, id, roles))?;
-        stage.send(ix::create_pool(id, id, &pool, pool_args()))?;
+        stage.send(&[ix::initialize(id, id, roles)])?;
+        stage.send(&[ix::create_pool(id, id, &pool, pool_args())])?;
         Ok(stage)
     }
 
-    fn send(&self, instruction: Instruction) -> Result<Receipt, ClusterError> {
-        transaction::send(&self.cluster, &self.key, &[], &[instruction])
+    /// Sends one transaction. This cluster checks no signatures, so nobody signs.
+    fn send(&self, instructions: &[Instruction]) -> Outcome {
+        let blockhash = self.cluster.latest_blockhash()?.hash;
+        let message = Message::new_with_blockhash(instructions, Some(&self.payer), &blockhash);
+        let signatures = vec![Signature::default(); usize::from(message.header.num_required_signatures)];
+        self.cluster.send(&VersionedTransaction { signatures, message: VersionedMessage::Legacy(message) })
     }
 
     /// Creates a product with an empty trigger.
     fn begin_act(&mut self) -> Result<Act, ReplayError> {
-        let (key, id) = (self.key.pubkey(), self.products);
+        let (key, id) = (self.payer, self.products);
         let keys = ProductKeys::derive(self.pool, id);
         self.products += 1;
-        for instruction in product(self.price, self.condition).instructions(key, key, &keys, id) {
-            self.send(instruction)?;
+        for instruction in product(self.prices[0], self.condition).instructions(key, key, &keys, id) {
+            self.send(&[instruction])?;
         }
         let mut act = Act { keys, evidence: Evidence::default() };
         self.read(&mut act)?;
@@ -398,8 +448,9 @@ impl Stage {
 
     /// Shows a price. Returns why the program refused it, if it did.
     fn show(&self, act: &mut Act, price: Price) -> Result<Option<String>, ReplayError> {
-        self.cluster.post_price(self.price, FEED, price);
-        match self.send(ix::observe(&act.keys, self.price)) {
+        let [account, ..] = self.prices;
+        self.cluster.post_price(account, FEED, price);
+        match self.send(&[ix::observe(&act.keys, account)]) {
             Ok(_) => self.read(act).map(|()| None),
             Err(error) => match transaction::program_error(&error) {
                 Some(refusal) => Ok(Some(explain_refusal(refusal).sentence)),
@@ -408,10 +459,41 @@ impl Stage {
         }
     }
 
+    /// Shows prices in one transaction, a second after the last of them. Returns false, and has shown none, if the program
+    /// refuses one.
+    fn show_together(&self, act: &mut Act, rows: &[Price]) -> Result<bool, ReplayError> {
+        let before = self.cluster.time();
+        if let Some(last) = rows.last() {
+            self.cluster.set_time(last.publish_time.saturating_add(1).max(before));
+        }
+        let mut instructions = Vec::with_capacity(rows.len());
+        for (account, row) in self.prices.iter().zip(rows) {
+            self.cluster.post_price(*account, FEED, *row);
+            instructions.push(ix::observe(&act.keys, *account));
+        }
+        match self.send(&instructions) {
+            Ok(_) => self.read(act).map(|()| true),
+            Err(error) if transaction::program_error(&error).is_some() => {
+                self.cluster.set_time(before);
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn refresh(&self, act: &mut Act) -> Result<(), ReplayError> {
-        self.send(ix::refresh(&act.keys))?;
+        self.send(&[ix::refresh(&act.keys)])?;
         self.read(act)
     }
+}
+
+/// Where the prices are written.
+fn price_accounts() -> [Pubkey; TOGETHER] {
+    std::array::from_fn(|place| {
+        let mut bytes = [3; 32];
+        bytes[0] = u8::try_from(place).unwrap_or(u8::MAX);
+        Pubkey::new_from_array(bytes)
+    })
 }
 
 /// A pool whose cooldown suits every trigger.
@@ -509,5 +591,55 @@ fn why(error: TermsError) -> &'static str {
             "the full-loss price is above 0 and beyond the threshold, and the least severity 5 to 100 %"
         }
         TermsError::BadDirection | TermsError::BadPadding => "a byte that means nothing is set",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backstop::peril::evidence::Severity;
+
+    /// A walk of prices around a threshold of 0.95, every few seconds to hours.
+    fn walk(seed: u64) -> Vec<Price> {
+        // The constants of Knuth's MMIX generator; its high bits are the random ones.
+        let mut state = seed;
+        let mut below = |bound: i64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            i64::try_from(state >> 33).expect("31 bits") % bound
+        };
+        let (mut at, mut price) = (1_700_000_000, 96_000_000_i64);
+        let mut prices = Vec::new();
+        for _ in 0..400 {
+            at += if below(40) == 0 { 30_000 } else { 10 + below(1_200) };
+            price = (price + below(800_001) - 400_000).clamp(88_000_000, 101_000_000);
+            prices.push(Price { price, confidence: 0, exponent: -8, publish_time: at });
+        }
+        prices
+    }
+
+    #[test]
+    fn rows_that_are_shown_together_find_what_each_alone_finds() {
+        let condition = TermsInput {
+            direction: backstop::peril::evidence::Direction::Below,
+            threshold: 95_000_000,
+            recovery: 96_000_000,
+            severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },
+            duration_seconds: 3_600,
+            slot_seconds: 600,
+            tolerance_seconds: 600,
+            challenge_seconds: 7_200,
+            run_on_seconds: 86_400,
+            quiet_seconds: 3_600,
+            confidence_multiplier: 200,
+        };
+        let mut fired = 0;
+        for seed in 0..12 {
+            let prices = walk(seed);
+            let [alone, together] = [1, TOGETHER].map(|most| run_by(&prices, &condition, most).expect("it runs"));
+            fired += alone.fired.len();
+            let still = |found: Replay| Replay { seconds: 0.0, observations_per_second: 0.0, ..found };
+            assert_eq!(still(alone), still(together), "seed {seed}");
+        }
+        assert!(fired > 5, "only {fired} triggers fired");
     }
 }
