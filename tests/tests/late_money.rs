@@ -194,6 +194,8 @@ fn the_premium_of_a_limit_that_is_used_is_theirs_who_pay_and_a_remnant_earns_for
     }
     // A limit that is used up leaves the pool open for capital, for the next treaty.
     let (scene, _) = used(70_000 * ONE);
+    // A second later what rounding has left of its stream is earned.
+    scene.world.advance(1);
     let person = scene.world.person(5_000 * ONE);
     must(scene.world.deposit(&scene.open, &person, Tranche::Junior, 5_000 * ONE));
 }
