@@ -1,8 +1,8 @@
 //! Whose the money is that treaties pay once a crisis is closed, and whose the premium of a limit that is used up.
 
-use backstop::state::{Tranche, TrancheBook, day_start};
+use backstop::state::{Tranche, TrancheBook, TreatyKind, day_start};
 use backstop_client::instruction::{self as ix, TreatyKeys};
-use backstop_tests::reinsurance::{Scene, quota_share};
+use backstop_tests::reinsurance::{Scene, over, quota_share};
 use backstop_tests::terms::{DAY, ONE};
 use backstop_tests::{Outcome, Person, explain};
 
@@ -119,4 +119,83 @@ fn who_takes_his_request_back_where_nobody_stays_is_paid_what_a_treaty_owes_him(
     assert!(stage.worth(&seniors[1]).abs_diff(all / 3) <= 100, "{}", stage.worth(&seniors[1]));
     assert!(stage.book().exiting.abs_diff(all / 3 * 2) <= 100, "{}", stage.book().exiting);
     scene.assert_books();
+}
+
+/// A layer of 50,000 above 20,000 for 10,000, behind it 150,000 of senior; a loss of `sum`, called and paid.
+fn used(sum: u64) -> (Scene, Person) {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let kind = TreatyKind::ExcessOfLoss {
+        attachment: 20_000 * ONE,
+        rate_on_line_bps: 2_000,
+        reinstatements: 0,
+        reinstatement_premium_bps: 0,
+    };
+    let treaty = scene.announced(&scene.open, over(world.now(), 365, kind, 50_000 * ONE));
+    world.depositor(&scene.cedant, Tranche::Junior, 50_000 * ONE);
+    world.depositor(&scene.cedant, Tranche::Senior, 150_000 * ONE);
+    let senior = world.depositor(&scene.open, Tranche::Senior, 150_000 * ONE);
+    must(scene.accept(&treaty));
+    world.next_day();
+    scene.insured(&scene.product, sum);
+    scene.strike(&scene.product);
+    let before = scene.accrue(&scene.open);
+    must(scene.call(&treaty, &scene.product));
+    let after = world.pool(&scene.open);
+    // What is unearned for the limit that is used is paid first, and only the rest is the capital's loss.
+    let paid = sum - 20_000 * ONE;
+    let premium = before.unearned_premium - after.unearned_premium;
+    let part =
+        u64::try_from(u128::from(before.unearned_premium) * u128::from(paid) / u128::from(50_000 * ONE)).unwrap();
+    assert!(premium.abs_diff(part) <= 2, "{premium} {part}");
+    assert_eq!(before.loss_capital().unwrap() - after.loss_capital().unwrap(), paid - premium);
+    must(scene.fund(&scene.product));
+    assert!(!world.pool(&scene.cedant).in_crisis());
+    (scene, senior)
+}
+
+/// Of 9,880 that were unearned a newcomer with 5,000, or 100, behind what was left of the limit took 8,892, and those who
+/// had paid 45,000 nothing; a stranger's unit in the surplus took all of it from them.
+#[test]
+fn the_premium_of_a_limit_that_is_used_is_theirs_who_pay_and_a_remnant_earns_for_a_remnant() {
+    for (sum, newcomer, gift) in [
+        (65_000 * ONE, 5_000 * ONE, 0),
+        (69_900 * ONE, 100 * ONE, 0),
+        (70_000 * ONE - 1, 0, 0),
+        (70_000 * ONE - 1, 0, 1),
+        (70_000 * ONE, 0, 0),
+    ] {
+        let (scene, senior) = used(sum);
+        let world = &scene.world;
+        let before = scene.accrue(&scene.open);
+        let left = 70_000 * ONE - sum;
+        // A fifth of the limit for a year, at the most.
+        assert!(before.unearned_premium <= left / 5 + 2, "{}", before.unearned_premium);
+        let shares = world.shares(&scene.open, &senior, Tranche::Senior);
+        let worth = before.tranche(Tranche::Senior).worth_of_shares(shares).unwrap();
+        // 150,000 less what was paid, and the premium of that.
+        let paid = 50_000 * ONE - left;
+        let gained = worth - (150_000 * ONE - paid);
+        assert!(gained > paid / 100 * 19 && gained < paid / 100 * 21, "{gained}");
+        let fresh = (newcomer > 0).then(|| world.depositor(&scene.open, Tranche::Junior, newcomer));
+        if gift > 0 {
+            scene.contribute(&scene.open, gift);
+        }
+        world.advance(364 * DAY);
+        let after = scene.accrue(&scene.open);
+        if let Some(fresh) = &fresh {
+            let shares = world.shares(&scene.open, fresh, Tranche::Junior);
+            let gained = after.tranche(Tranche::Junior).worth_of_shares(shares).unwrap().saturating_sub(newcomer);
+            assert!(gained <= left / 5, "{gained}");
+        }
+        let now = after.tranche(Tranche::Senior).worth_of_shares(shares).unwrap();
+        assert!(now + 1 >= worth && after.surplus - before.surplus <= left / 5 + 2 + gift);
+        scene.assert_books();
+    }
+    // A limit that is used up leaves the pool open for capital, for the next treaty.
+    let (scene, _) = used(70_000 * ONE);
+    // A second later what rounding has left of its stream is earned.
+    scene.world.advance(1);
+    let person = scene.world.person(5_000 * ONE);
+    must(scene.world.deposit(&scene.open, &person, Tranche::Junior, 5_000 * ONE));
 }

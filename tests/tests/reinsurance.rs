@@ -28,7 +28,8 @@ fn recovered(scene: &Scene) -> u64 {
 #[test]
 fn a_tower_pays_quota_share_then_layers_upward_then_the_cedants_capital_and_adds_up() {
     let scene = Scene::new();
-    let [share, low, high] = tower(scene.world.now());
+    let accepted_at = scene.world.now();
+    let [share, low, high] = tower(accepted_at);
     // Accepted in another order than they pay.
     let [high, share, low] = scene.in_force([(&scene.open, high), (&scene.owned, share), (&scene.open, low)]);
     let (holder, mint) = scene.insured(&scene.product, SUM);
@@ -39,7 +40,8 @@ fn a_tower_pays_quota_share_then_layers_upward_then_the_cedants_capital_and_adds
     assert_eq!(noted, [share.treaty, low.treaty, high.treaty]);
     assert_eq!(incident.treaty_count, 3);
 
-    let [owned, open] = [&scene.owned, &scene.open].map(|pool| scene.accrue(pool).loss_capital().unwrap());
+    let [owned, open] = [&scene.owned, &scene.open].map(|pool| scene.accrue(pool));
+    let [owned, premium, open] = [owned.loss_capital().unwrap(), open.unearned_premium, open.loss_capital().unwrap()];
     for treaty in [&share, &low, &high] {
         scene.call(treaty, &scene.product).unwrap();
         scene.assert_books();
@@ -51,9 +53,15 @@ fn a_tower_pays_quota_share_then_layers_upward_then_the_cedants_capital_and_adds
     assert_eq!(paid, [called(30_000 * ONE), called(20_000 * ONE), called(20_000 * ONE)]);
     assert_eq!(recovered(&scene), 70_000 * ONE);
     let now_owned = scene.accrue(&scene.owned).loss_capital().unwrap();
-    let now_open = scene.accrue(&scene.open).loss_capital().unwrap();
+    let now_open = scene.accrue(&scene.open);
     assert_eq!(owned - now_owned, 30_000 * ONE);
-    assert_eq!(open - now_open, 40_000 * ONE);
+    // Both layers are used up: what is unearned of the two premiums of 1,000 is paid first, and capital loses the rest.
+    let end = i64::from(scene.treaty(&low).end_day) * DAY;
+    let of_the_dates = 2_000 * i128::from(ONE) * i128::from(end - scene.world.now()) / i128::from(end - accepted_at);
+    assert!(i128::from(premium) - of_the_dates <= 2 && premium > 1_970 * ONE, "{premium} {of_the_dates}");
+    // But for a unit of each, by which the rates were rounded down.
+    assert!(now_open.unearned_premium <= 2);
+    assert_eq!(open - now_open.loss_capital().unwrap(), 40_000 * ONE - premium + now_open.unearned_premium);
 
     let before = scene.accrue(&scene.cedant);
     scene.fund(&scene.product).unwrap();
@@ -246,9 +254,11 @@ fn reinstatements_cost_what_the_terms_say_and_end_when_used_up() {
     }
     world.advance(3 * DAY);
     // What is owed, restored and paid for restoring: 15,000 of it; the 5,000 that are left to restore; nothing.
-    let expected = [(15_000, 15_000, 1_125), (15_000, 5_000, 375), (10_000, 0, 0), (0, 0, 0)];
+    // And what of the open limit it is, restored ones included: of what is unearned the same part is paid first.
+    let expected =
+        [(15_000, 15_000, 1_125, (3, 4)), (15_000, 5_000, 375, (3, 4)), (10_000, 0, 0, (1, 1)), (0, 0, 0, (0, 1))];
     let mut limit_left = 20_000;
-    for (product, (owed, restored, cost)) in products.iter().zip(expected) {
+    for (product, (owed, restored, cost, (part, whole))) in products.iter().zip(expected) {
         scene.strike(product);
         let before = scene.accrue(&scene.open);
         let called = scene.call(&treaty, product);
@@ -267,8 +277,10 @@ fn reinstatements_cost_what_the_terms_say_and_end_when_used_up() {
         assert_eq!(scene.left_and_owed(&treaty), (limit_left * ONE, 0));
         limit_left += restored;
         let after = world.pool(&scene.open);
-        assert_eq!(before.loss_capital().unwrap() - after.loss_capital().unwrap(), owed * ONE);
-        assert_eq!(after.unearned_premium - before.unearned_premium, cost * ONE);
+        let premium = before.unearned_premium + cost * ONE - after.unearned_premium;
+        let of_the_part = before.unearned_premium * part / whole;
+        assert!(of_the_part - premium <= 2, "{premium} of {}", before.unearned_premium);
+        assert_eq!(before.loss_capital().unwrap() - after.loss_capital().unwrap(), owed * ONE - premium);
         scene.assert_books();
         scene.fund(product).unwrap();
         assert_eq!(scene.left_and_owed(&treaty), (limit_left * ONE, 0));
@@ -287,12 +299,15 @@ fn a_limit_is_restored_only_as_far_as_the_reinsurer_is_solvent_for_it() {
     world.holder(&second, 60_000 * ONE, 30);
     scene.insured(&scene.product, 62_200 * ONE);
     scene.strike(&scene.product);
-    // What the pool has earned by now is all that it can restore.
-    let earned = scene.accrue(&scene.owned).surplus - OWNED;
-    assert!(earned > 0);
+    // What the pool has earned by now, and three fifths of what is unearned, which are paid before its capital, are all that
+    // it can restore: it has 40,000 and that left, and stands behind 40,000.
+    let before = scene.accrue(&scene.owned);
+    let all = before.surplus - OWNED + before.unearned_premium * 3 / 5;
+    assert!(before.surplus > OWNED && before.unearned_premium > 4_900 * ONE);
     scene.call(&treaty, &scene.product).unwrap();
     let after = scene.treaty(&treaty);
-    assert_eq!(after.restored, earned);
+    let earned = after.restored;
+    assert!(all - earned <= 1, "{earned} {all}");
     assert_eq!(scene.left_and_owed(&treaty), (40_000 * ONE, 0));
     let cost = treaties::layer_premium(OWNED, 500).unwrap() * earned / OWNED;
     let paid = 60_000 * ONE - world.pool(&scene.cedant).crisis.recovered;
@@ -316,8 +331,11 @@ fn the_premium_of_a_reinstatement_on_the_last_day_streams_for_a_week() {
     world.cluster.set_time(i64::from(scene.treaty(&treaty).end_day) * DAY - 1);
     let before = scene.accrue(&scene.owned);
     scene.call(&treaty, &scene.product).unwrap();
-    // Twice 5 % of 10,000; a second later the seven days and a second have earned next to nothing of it.
-    assert_eq!(world.pool(&scene.owned).unearned_premium - before.unearned_premium, 1_000 * ONE);
+    // Twice 5 % of 10,000; a second later the seven days and a second have earned next to nothing of it. Of the 500 a second
+    // is unearned, which was paid: the limit is used.
+    let second = before.unearned_premium;
+    assert!((500 * ONE / 7 / 86_400..500 * ONE / 6 / 86_400).contains(&second), "{second}");
+    assert!(world.pool(&scene.owned).unearned_premium - 1_000 * ONE <= 1);
     world.advance(1);
     assert!(world.pool(&scene.owned).surplus <= scene.accrue(&scene.owned).surplus);
     assert!(scene.accrue(&scene.owned).unearned_premium > 999 * ONE);
@@ -395,7 +413,11 @@ fn a_reinsurers_loss_falls_on_its_surplus_then_junior_then_senior_and_exiting_ca
     let [junior_before, senior_before] = before.tranches;
     assert_eq!((junior.assets, junior.exiting), (0, 0));
     assert_eq!((junior.wiped_out, senior.wiped_out), (1, 0));
-    let on_senior = SUM - 2_200 * ONE - before.surplus - junior_before.total();
+    // 97,800 of the limit of 100,000 are used: as much of what is unearned of the premium is paid first.
+    let premium = before.unearned_premium - after.unearned_premium;
+    let of_the_part = before.unearned_premium / 1_000 * 978;
+    assert!(premium.abs_diff(of_the_part) < 1_000 && premium > 4_800 * ONE, "{premium}");
+    let on_senior = SUM - 2_200 * ONE - premium - before.surplus - junior_before.total();
     assert_eq!(senior_before.total() - senior.total(), on_senior);
     let exiting_lost = senior_before.exiting - senior.exiting;
     let part = u128::from(on_senior) * u128::from(senior_before.exiting) / u128::from(senior_before.total());

@@ -208,6 +208,12 @@ impl Books {
     }
 }
 
+/// What losses took from all layers.
+fn taken(losses: &LossByLayer) -> Amount {
+    let LossByLayer { surplus, junior_assets, junior_exiting, senior_assets, senior_exiting, .. } = *losses;
+    [surplus, junior_assets, junior_exiting, senior_assets, senior_exiting].into_iter().map(Wrapping).sum()
+}
+
 /// All pools, as the events tell of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replay {
@@ -382,6 +388,8 @@ impl Replay {
                 let received = Wrapping(event.paid) - Wrapping(event.reinstatement_premium);
                 let reinsurer = self.at(&event.reinsurer);
                 let fits = reinsurer.lose(&event.losses);
+                // What no layer lost was the unearned premium of the limit that is used.
+                reinsurer.unearned_premium -= Wrapping(event.paid) - taken(&event.losses);
                 reinsurer.unearned_premium += event.reinstatement_premium;
                 reinsurer.cash -= received;
                 let receipt = &event.receipt;

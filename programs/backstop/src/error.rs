@@ -191,7 +191,7 @@ refusals! {
     #[msg("A treaty that the pool stands behind owes for a loss: it must be called first, or the debt must have lapsed")]
     TreatyOwes = 58,
     /// 6059
-    #[msg("The pool stands behind nothing, and still earns the premium of treaties that are over")]
+    #[msg("The pool still earns more premium than the limits that it stands behind: of treaties that are over or used up")]
     NothingAtRisk = 59,
 
     // ---- exits: 6070 (0x17b6) ----

@@ -711,7 +711,8 @@ pub struct TreatyCalled {
     pub reinstatement_premium: u64,
     /// Where the rest went.
     pub receipt: Receipt,
-    /// Where the reinsurer's loss came from.
+    /// Where the reinsurer's loss came from. The rest of what it paid was premium, unearned until then, of the limit that
+    /// the payment used.
     pub losses: LossByLayer,
 }
 

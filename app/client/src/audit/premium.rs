@@ -59,8 +59,8 @@ fn days_of_starts(pool: &Pool) -> impl Iterator<Item = (u32, u64)> {
 /// The rates that must end on each day.
 ///
 /// In a cover pool they are those of its covers, and nothing else: a product that is over has none. In a reinsurance pool
-/// they are those of its treaties, and more for quota-share premium that was handed over and for reinstatements, of which
-/// no account keeps a note.
+/// they are those of its treaties, and more for quota-share premium that was handed over and for what was restored in the
+/// last week of a term, of which no account keeps a note.
 fn ends(place: &Place) -> BTreeMap<u32, u128> {
     match place.pool.kind() {
         PoolKind::Cover => by_day(streaming(place).map(|cover| (cover.end_day, cover.rate_q32))),

@@ -45,7 +45,8 @@ fn terms(place: &Place, checks: &mut Checks, subject: Subject, treaty: &Treaty) 
     let active = treaty.state == TreatyState::Active;
     let premium = if active { treaty.premium_on_acceptance().unwrap_or(u64::MAX) } else { 0 };
     checks.same(rule, subject, "premium for the term", premium, treaty.premium);
-    checks.same(rule, subject, "its premium is earned", premium > 0, treaty.rate_q32 > 0);
+    // Not for what is used of its limit: that may be all.
+    checks.holds(rule, subject, "only a premium is earned", premium > 0 || treaty.rate_q32 == 0);
     if !active {
         checks.same(rule, subject, "limit restored before it is accepted", 0, treaty.restored);
     }

@@ -7,7 +7,7 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::treaties::{self, Reinstatement};
-use crate::state::ledger::fits;
+use crate::state::ledger::{credit, debit, fits};
 use crate::state::{CallState, Crisis, Incident, LossByLayer, Pool, PoolKind, Receipt, day_of, day_start};
 use anchor_lang::prelude::*;
 
@@ -111,7 +111,8 @@ pub struct Treaty {
     pub end_day: u32,
     /// Premium paid for the term (layer), in asset units.
     pub premium: u64,
-    /// Rate at which the reinsurer earns the premium, in Q32 asset units a second.
+    /// Rate at which the reinsurer earns the premium of what is left of the limit, to the end of the term, in Q32 asset
+    /// units a second.
     pub rate_q32: u64,
     /// What of the limit was restored so far, in asset units.
     pub restored: u64,
@@ -253,7 +254,8 @@ impl Treaty {
         Ok(rate_q32)
     }
 
-    /// Calls the treaty for an incident: the reinsurer pays what it owes, or what it has of it, and the rest stays owed;
+    /// Calls the treaty for an incident: the reinsurer pays what it owes, or what it has of it, and the rest stays owed. What
+    /// of a layer's premium is unearned for the limit that is so used goes into the payment, before the reinsurer's capital;
     /// a layer's limit is restored, for later events, as far as its terms, the reinsurer's solvency and what was still
     /// exposed when the incident opened allow. What the cedant receives is the crisis's.
     ///
@@ -271,10 +273,13 @@ impl Treaty {
         let owed = noted.owed.saturating_sub(noted.paid);
         let paid = owed.min(reinsurer.loss_capital()?);
         ensure!(paid > 0 || noted.state == CallState::Pending, BackstopError::NothingOwed);
-        let losses = reinsurer.pay_inward(&key, paid)?;
+        let (ended_q32, premium) = reinsurer.end_used_premium(&key, self.rate_q32, self.end_day, paid)?;
+        debit(&mut self.rate_q32, ended_q32)?;
+        let losses = reinsurer.pay_inward(&key, paid, premium)?;
         let room = reinsurer.room_for_limits()?.min(incident.restorable(self, noted));
         let (restored, reinstatement_premium) = self.reinstate(paid, room)?;
-        reinsurer.receive_reinstatement(reinstatement_premium, now, self.end_day)?;
+        let rate_q32 = reinsurer.receive_reinstatement(reinstatement_premium, now, self.end_day)?;
+        credit(&mut self.rate_q32, rate_q32)?;
         reinsurer.restore_inward(&key, restored)?;
         let received = paid.saturating_sub(reinstatement_premium);
         cedant.note_payment(&key, paid, restored)?;

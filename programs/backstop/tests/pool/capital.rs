@@ -103,8 +103,11 @@ fn a_pool_that_stands_behind_nothing_takes_no_deposits_while_it_earns_for_a_risk
     let mut pool = reinsurer_with(0, 100_000, 0);
     pool.stream_premium(700, NOW, TODAY + 7).unwrap();
     // With a limit open whoever comes in bears a part of the risk.
-    pool.required = 1;
+    pool.required = 700;
     { pool }.deposit(Tranche::Senior, 10_000_000, 0).unwrap();
+    // Behind less than it earns nearly all of that is for what others have borne.
+    pool.required = 699;
+    refused({ pool }.deposit(Tranche::Junior, 1_000, 0), NothingAtRisk);
     pool.required = 0;
     refused({ pool }.deposit(Tranche::Senior, 10_000_000, 0), NothingAtRisk);
     refused({ pool }.deposit(Tranche::Junior, 1_000, 0), NothingAtRisk);

@@ -219,9 +219,9 @@ fn a_reinsurer_stands_behind_eight_treaties_in_their_order() {
     assert_eq!(pool.open_limits().unwrap(), 61);
     refused(pool.release_limit(&key(2)), WrongTreatyState);
     refused(pool.restore_inward(&key(2), 1), WrongTreatyState);
-    assert_eq!(pool.pay_inward(&key(3), 10).unwrap().junior_assets, 10);
+    assert_eq!(pool.pay_inward(&key(3), 10, 0).unwrap().junior_assets, 10);
     assert_eq!((pool.inward[1].limit, pool.cash), (20, 9_990));
-    refused(pool.pay_inward(&key(3), 21), InvariantViolated);
+    refused(pool.pay_inward(&key(3), 21, 0), InvariantViolated);
 }
 
 #[test]
@@ -271,6 +271,38 @@ fn a_reinstatements_premium_streams_to_the_treatys_end_but_for_seven_days_at_lea
     // A treaty that ended is no reason to refuse it, and nothing to stream is none either.
     pool.receive_reinstatement(0, NOW, 0).unwrap();
     pool.receive_reinstatement(1, NOW, 0).unwrap();
+}
+
+#[test]
+fn the_premium_of_the_limit_that_a_payment_uses_is_paid_first_and_the_rest_goes_on() {
+    // 864,000 over ten days for a limit of 2,000,000; 500,000 of it are paid a day later.
+    let layer = Treaty { end_day: TODAY + 10, ..treaty(QUOTA_SHARE, 2_000_000) };
+    let mut pool = reinsurer_with(100_000, 1_000_000, 0);
+    pool.stream_premium(864_000, NOW, TODAY + 10).unwrap();
+    pool.stand_behind(key(9), &layer).unwrap();
+    pool.accrue(NOW + DAY).unwrap();
+    let before = layers(&pool);
+    assert_eq!(pool.unearned_premium, 777_600);
+    let used = pool.end_used_premium(&key(9), ONE_A_SECOND, TODAY + 10, 500_000).unwrap();
+    assert_eq!(used, (ONE_A_SECOND / 4, 194_400));
+    let split = pool.pay_inward(&key(9), 500_000, used.1).unwrap();
+    assert_eq!(split.surplus + split.junior_assets, 305_600);
+    assert_eq!(before[0] + before[1] - layers(&pool)[0] - layers(&pool)[1], 305_600);
+    assert_eq!((pool.required, pool.unearned_premium, pool.rate_q32), (1_500_000, 583_200, ONE_A_SECOND / 4 * 3));
+    pool.invariant().unwrap();
+    // All of the rest: nothing is earned any more, and nothing keeps capital out.
+    let used = pool.end_used_premium(&key(9), ONE_A_SECOND / 4 * 3, TODAY + 10, 1_500_000).unwrap();
+    assert_eq!(used, (ONE_A_SECOND / 4 * 3, 583_200));
+    pool.contribute(1_000_000).unwrap();
+    pool.pay_inward(&key(9), 1_500_000, used.1).unwrap();
+    assert_eq!((pool.required, pool.unearned_premium, pool.rate_q32), (0, 0, 0));
+    pool.deposit(Tranche::Junior, 10_000, 0).unwrap();
+    pool.invariant().unwrap();
+    // Once the stream is over nothing is left of it.
+    let mut late = reinsurer_with(0, 1_000, 0);
+    late.stand_behind(key(9), &layer).unwrap();
+    late.accrue(NOW + 10 * DAY).unwrap();
+    assert_eq!(late.end_used_premium(&key(9), ONE_A_SECOND, TODAY + 10, 1_000).unwrap(), (0, 0));
 }
 
 #[test]

@@ -548,7 +548,7 @@ impl Model {
                 self.accrue(pool);
                 self.need_takes_capital(pool)?;
                 need(self.inward_is_small(pool), "more than a little may be lost by its cedants")?;
-                let of_others = self.required(pool) == 0 && self.pools[pool].unearned > 0;
+                let of_others = self.required(pool) < self.pools[pool].unearned;
                 need(self.pools[pool].kind == PoolKind::Cover || !of_others, "it earns for a risk that is over")?;
                 let calm = self.alerts(pool).count == 0;
                 let (amount, tranche) = (N::from(amount), tranche.index());

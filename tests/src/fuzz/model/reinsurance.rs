@@ -1,6 +1,6 @@
 //! Treaties and cessions between pools.
 
-use super::{BPS, DAY, Model, N, Rule, ceil, day, need, start, take};
+use super::{BPS, DAY, Model, N, Rule, Stream, ceil, day, need, start, take};
 use crate::fuzz::op::{Op, Who};
 use backstop::state::{PoolKind, TreatyKind, TreatyTerms};
 
@@ -207,6 +207,24 @@ impl Model {
         self.need_solvent(reinsurer)
     }
 
+    /// Ends what of a layer's stream is for the limit that is used. Returns what of it was unearned: it is paid first.
+    fn use_premium(&mut self, index: usize, paid: N) -> N {
+        let Treaty { reinsurer, rate, end_day, .. } = self.treaties[index];
+        let open = self.treaties[index].open_limit();
+        let books = &mut self.pools[reinsurer];
+        let left = N::try_from(start(end_day) - books.accrued_at).unwrap_or(0);
+        if rate == 0 || paid == 0 || left == 0 {
+            return 0;
+        }
+        let ended = rate * paid / open;
+        let same = |stream: &&mut Stream| stream.cover.is_none() && (stream.rate, stream.end_day) == (rate, end_day);
+        books.streams.iter_mut().find(same).expect("the treaty's stream is there").rate -= ended;
+        let unearned = ((ended * left) >> 32).min(books.unearned).min(paid);
+        books.unearned -= unearned;
+        self.treaties[index].rate -= ended;
+        unearned
+    }
+
     fn call(&mut self, index: usize, product: usize) -> Rule {
         let treaty = self.treaty(index)?;
         let entry = &self.products[product];
@@ -219,8 +237,9 @@ impl Model {
         self.accrue(reinsurer);
         let paid = (noted.owed - noted.paid).min(self.pools[reinsurer].bearing());
         need(paid > 0 || noted.pending, "nothing is owed")?;
+        let used = self.use_premium(index, paid);
         self.treaties[index].owed -= paid;
-        self.pools[reinsurer].lose(paid)?;
+        self.pools[reinsurer].lose(paid - used)?;
         let (mut cost, mut restored_now) = (0, 0);
         if let TreatyKind::ExcessOfLoss { reinstatements, reinstatement_premium_bps, .. } = treaty.kind {
             // What the reinsurer could take on beyond its open limits and still be solvent.
@@ -247,7 +266,19 @@ impl Model {
         if cost > 0 {
             let week = day(self.now + 8 * DAY - 1);
             let now = self.now;
-            self.pools[reinsurer].stream(cost, now, treaty.end_day.max(week), None);
+            let rate = self.pools[reinsurer].stream(cost, now, treaty.end_day.max(week), None);
+            if week <= treaty.end_day {
+                // It is the treaty's, in one stream with its premium.
+                let this = self.treaties[index].rate;
+                let books = &mut self.pools[reinsurer];
+                let same =
+                    |stream: &Stream| stream.cover.is_none() && (stream.rate, stream.end_day) == (this, treaty.end_day);
+                if let Some(place) = books.streams[..books.streams.len() - 1].iter().position(same) {
+                    books.streams.remove(place);
+                    books.streams.last_mut().expect("it was pushed").rate += this;
+                }
+                self.treaties[index].rate += rate;
+            }
         }
         let incident = self.products[product].incident.as_mut().expect("there is one");
         let noted = incident.noted.iter_mut().find(|noted| noted.treaty == index).expect("it was noted");

@@ -226,8 +226,8 @@ impl Pool {
     /// would take what came in fresh along.
     pub fn deposit(&mut self, tranche: Tranche, amount: u64, min_shares: u64) -> Result<u64> {
         self.require_takes_capital()?;
-        // The premium of treaties that are over, or of which the limit is used up, is for a risk that others have borne.
-        let at_risk = self.required > 0 || self.unearned_premium == 0 || self.kind() == PoolKind::Cover;
+        // More premium than what it is for comes of treaties that are over, or used up: for a risk that others have borne.
+        let at_risk = self.required >= self.unearned_premium || self.kind() == PoolKind::Cover;
         ensure!(at_risk, BackstopError::NothingAtRisk);
         let (least, calm) = (self.terms.min_first_deposit, self.alerts == 0);
         let book = self.tranche_mut(tranche);

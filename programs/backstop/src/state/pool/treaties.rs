@@ -5,9 +5,9 @@
 use crate::constants::{CEDED_PREMIUM_DAYS, DAY, MIN_BPS, SETTLEMENT_WINDOW, SMALL_ALERT_DIVISOR};
 use crate::error::{BackstopError, refuse};
 use crate::math::rounding::{BPS, Rounding, mul_div};
-use crate::math::{capital, treaties};
+use crate::math::{capital, stream, treaties};
 use crate::peril::AlertLevel;
-use crate::state::ledger::{credit, debit, fits};
+use crate::state::ledger::{bucket_mut, credit, debit, fits};
 use crate::state::{Load, LossByLayer, Pool, PoolKind, Treaty, TreatyKind, day_of, day_start};
 use anchor_lang::prelude::*;
 
@@ -442,11 +442,31 @@ impl Pool {
         self.renew_required()
     }
 
-    /// Bears what a treaty pays: its open limit, what it can still ask for, is so much less.
-    pub fn pay_inward(&mut self, key: &Pubkey, paid: u64) -> Result<LossByLayer> {
+    /// Pays what a treaty owes: its open limit, what it can still ask for, is so much less. `premium` of it comes out of
+    /// what is unearned ([`Pool::end_used_premium`]), the rest is the layers' loss.
+    pub fn pay_inward(&mut self, key: &Pubkey, paid: u64, premium: u64) -> Result<LossByLayer> {
         debit(self.open_limit_mut(key)?, paid)?;
         self.renew_required()?;
-        self.bear_loss(paid)
+        let borne = fits(paid.checked_sub(premium))?;
+        debit(&mut self.unearned_premium, premium)?;
+        debit(&mut self.cash, premium)?;
+        self.bear_loss(borne)
+    }
+
+    /// Ends the part of a layer's stream of premium, of a rate to the start of a day, that is for what is paid of its open
+    /// limit. Returns the rate that ended, and what of it was unearned, in asset units, rounded down: that goes into the
+    /// payment. So nobody earns for a limit that is used up, and whoever comes in behind a remnant of it only for that.
+    pub fn end_used_premium(&mut self, key: &Pubkey, rate_q32: u64, end_day: u32, paid: u64) -> Result<(u64, u64)> {
+        let limit = *self.open_limit_mut(key)?;
+        let left = u64::try_from(day_start(end_day).saturating_sub(self.accrued_at)).unwrap_or(0);
+        if rate_q32 == 0 || paid == 0 || left == 0 {
+            return Ok((0, 0));
+        }
+        let ended = fits(mul_div(rate_q32, paid, limit, Rounding::Down))?;
+        debit(bucket_mut(&mut self.rate_ends, end_day), ended)?;
+        debit(&mut self.rate_q32, ended)?;
+        let unearned = fits(stream::unearned(ended, left))?;
+        Ok((ended, unearned.min(self.unearned_premium).min(paid)))
     }
 
     /// Stands behind a limit that was restored.
@@ -479,12 +499,14 @@ impl Pool {
 
     /// Takes the premium of a reinstatement in; it streams until the treaty's end, but for seven days at least, as a
     /// quota share's does: a treaty may be called on its last day or later, and nobody shall deposit for a second's
-    /// share of it.
-    pub fn receive_reinstatement(&mut self, premium: u64, now: i64, end_day: u32) -> Result<()> {
-        if premium > 0 {
-            self.stream_premium(premium, now, end_day.max(ceded_premium_end(now)))?;
+    /// share of it. Returns the rate, if it ends with the treaty: it is the treaty's then, like that of its premium.
+    pub fn receive_reinstatement(&mut self, premium: u64, now: i64, end_day: u32) -> Result<u64> {
+        if premium == 0 {
+            return Ok(0);
         }
-        Ok(())
+        let until = end_day.max(ceded_premium_end(now));
+        let rate_q32 = self.stream_premium(premium, now, until)?;
+        Ok(if until == end_day { rate_q32 } else { 0 })
     }
 
     /// What can fall on this pool of its cedants' alerts and losses. Refuses unless every cedant is passed, in the order of its
