@@ -6,14 +6,26 @@
 #![no_main]
 
 use anchor_lang::prelude::Pubkey;
-use backstop::peril::feed::{self, OracleError, Source, spl_lending, stake_pool};
+use backstop::peril::feed::{self, OracleError, Source, spl_lending, stake_pool, vaults};
 use backstop::peril::live::{LEAST_SLOTS_APART, Twice, stands_alone};
 use libfuzzer_sys::fuzz_target;
 
 const FEED: [u8; 32] = [7; 32];
 
+/// Any bytes as a vault, of any program that has some: what is read is what stands there, of the mint that is asked for.
+fn vault(input: &[u8]) {
+    let Some((choice, data)) = input.split_first() else { return };
+    let owner = vaults::PROGRAM_IDS[usize::from(choice & 1)];
+    let mint = Pubkey::new_from_array(data.first_chunk().copied().unwrap_or_default());
+    match vaults::amount(&owner, data, &mint) {
+        Ok(amount) => assert_eq!(amount.to_le_bytes(), data[64..72], "another amount"),
+        Err(why) => assert!(matches!(why, OracleError::WrongLength | OracleError::WrongLayout)),
+    }
+}
+
 fuzz_target!(|input: &[u8]| {
     let _ = stands_alone(input);
+    vault(input);
     let Some((&[choice, ref epoch @ ..], data)) = input.split_first_chunk::<9>() else { return };
     let epoch = u64::from_le_bytes(*epoch);
     let (source, right_owner, length) = match choice & 3 {

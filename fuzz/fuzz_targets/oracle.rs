@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
         Source::PythReceiver => pyth_receiver::PROGRAM_ID,
         Source::PythPush => pyth_push::PROGRAM_ID,
         // Read by other targets.
-        Source::Attested | Source::StakePoolRate | Source::SplLendingRate => return,
+        Source::Attested | Source::StakePoolRate | Source::SplLendingRate | Source::VaultDrop => return,
     };
     let owner = if choice & 2 == 0 { right_owner } else { Pubkey::new_from_array([9; 32]) };
     let key = Pubkey::new_from_array(FEED);

@@ -13,6 +13,7 @@ pub mod lossy;
 pub mod market;
 pub mod matrix;
 pub mod node;
+pub mod protocols;
 pub mod reference;
 pub mod reinsurance;
 pub mod scale;

@@ -4,7 +4,7 @@ use crate::{Outcome, World, budget, terms};
 use anchor_lang::prelude::Pubkey;
 use backstop::peril::evidence::{Direction, Severity, TermsInput};
 use backstop::peril::feed::{Source, spl_lending, stake_pool};
-use backstop::state::ProductTerms;
+use backstop::state::{Live, ProductTerms};
 use backstop_client::instruction::{self as ix, NewProduct, ProductKeys};
 use solana_sdk::account::Account;
 
@@ -76,5 +76,37 @@ pub fn show_twice(world: &World, product: &ProductKeys, account: Pubkey) {
         outcome.unwrap_or_else(|error| panic!("{}", crate::explain(&error)));
         world.advance(slot / 3);
         world.cluster.skip_slots(150);
+    }
+}
+
+/// Shows what a product's vaults hold.
+pub fn show_vaults(world: &World, product: &ProductKeys) -> Outcome {
+    let live: Live = world.read(&product.live());
+    world.send(&[], &[budget(), ix::observe_vaults(product, live.vaults())])
+}
+
+/// Shows it twice in the slot after the present one, so far apart that it counts.
+#[track_caller]
+pub fn show_vaults_twice(world: &World, product: &ProductKeys) {
+    let slot = i64::from(world.trigger(product).terms.slot_seconds);
+    world.cluster.set_time((world.now() / slot + 1) * slot);
+    for later in [slot / 2, slot / 3] {
+        show_vaults(world, product).unwrap_or_else(|error| panic!("{}", crate::explain(&error)));
+        world.advance(later);
+        world.cluster.skip_slots(150);
+    }
+}
+
+/// Below half of what the vaults held, for ten minutes, paid in full.
+pub fn drop_condition() -> TermsInput {
+    TermsInput {
+        threshold: 50_000_000,
+        recovery: 55_000_000,
+        severity: Severity::Binary,
+        duration_seconds: 600,
+        slot_seconds: 60,
+        tolerance_seconds: 120,
+        quiet_seconds: 4 * 3_600,
+        ..condition()
     }
 }

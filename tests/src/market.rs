@@ -122,6 +122,8 @@ pub const STILL: &[&str] = &[
     "AttestorSetCreated",
     "EquivocationReported",
     "ReadingShown",
+    "DropArmed",
+    "LossReported",
 ];
 
 /// A product with what was sold on it.

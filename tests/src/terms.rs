@@ -130,6 +130,7 @@ pub fn create_product(covered_asset: Pubkey, condition: TermsInput) -> NewProduc
         source: Source::PythReceiver,
         feed: FEED,
         attestors: None,
+        vaults: Vec::new(),
         condition,
     }
 }

@@ -81,7 +81,7 @@ fn a_refused_instruction_reports_nothing() {
 }
 
 /// Events that have no number: they concern no pool, or repeat what a trigger's account keeps.
-const UNNUMBERED: [&str; 9] = [
+const UNNUMBERED: [&str; 11] = [
     "Initialized",
     "AttestorSetCreated",
     "EquivocationReported",
@@ -91,6 +91,8 @@ const UNNUMBERED: [&str; 9] = [
     "PauseSet",
     "Observed",
     "ReadingShown",
+    "DropArmed",
+    "LossReported",
 ];
 
 #[test]

@@ -166,16 +166,24 @@ impl Verified {
 
     /// The signatures that show it to a trigger: as many as the set needs, of keys that may sign.
     pub fn chosen(&self, set: &AttestorSet) -> Result<Vec<(Pubkey, [u8; 64])>, AttestError> {
+        self.chosen_at_least(set, usize::from(set.threshold))
+    }
+
+    /// The signatures that show a loss to a trigger: as many as the set needs if there are so many, and one at least.
+    pub fn chosen_of_loss(&self, set: &AttestorSet) -> Result<Vec<(Pubkey, [u8; 64])>, AttestError> {
+        self.chosen_at_least(set, 1)
+    }
+
+    fn chosen_at_least(&self, set: &AttestorSet, needed: usize) -> Result<Vec<(Pubkey, [u8; 64])>, AttestError> {
         let may = |key: &Pubkey| {
             let place = set.attestors().iter().position(|known| known == key);
             place.is_some_and(|place| set.revoked & (1 << place) == 0)
         };
         let mut known: Vec<_> = self.signatures.iter().filter(|(key, _)| may(key)).collect();
-        let needed = usize::from(set.threshold).min(MOST_SIGNATURES);
         if known.len() < needed {
             return Err(AttestError::TooFew { have: known.len(), needed });
         }
-        known.truncate(needed);
+        known.truncate(usize::from(set.threshold).min(MOST_SIGNATURES));
         Ok(known.into_iter().map(|(key, signature)| (*key, (*signature).into())).collect())
     }
 }

@@ -436,6 +436,8 @@ impl Replay {
             | Event::AttestorSetCreated(_)
             | Event::EquivocationReported(_)
             | Event::ReadingShown(_)
+            | Event::DropArmed(_)
+            | Event::LossReported(_)
             | Event::RolesSet(_)
             | Event::PauseSet(_)
             | Event::ProductCreated(_)

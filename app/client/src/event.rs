@@ -38,7 +38,7 @@ events! {
     PoolCreated, Accrued, Deposited, SurplusContributed,
     ExitRequested, ExitCancelled, ExitEpochSettled, ExitClaimed, ExitEpochClosed, SeriesOpened,
     ProductCreated, ConditionSet, ProductStateSet, RiskRateSet, ExposureReleased,
-    CoverBought, CoverCancelled, CoverClosed, Observed, ReadingShown, PhaseChanged,
+    CoverBought, CoverCancelled, CoverClosed, Observed, ReadingShown, DropArmed, LossReported, PhaseChanged,
     IncidentOpened, IncidentGrown, IncidentFunded, CrisisClosed, DeadlineExtended, CoverSettled, IncidentClosed,
     TreatyCreated, TreatyAccepted, TreatyPremiumSettled, TreatyCalled, TreatyEnded, TreatyCommuted,
     CessionAnnounced, SurplusCeded, CessionClosed,

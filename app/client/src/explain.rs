@@ -196,6 +196,15 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::LimitsDoNotFit => {
             "set --max-price-age and --no-sale-buffer within what the feed allows: one hour and 1 %, for a live feed 0.5 %"
         }
+        E::BadVaults => "name one to eight token accounts of one mint by --vault, with `--source vault-drop` only",
+        E::WrongVaults => "show all of the product's vaults: `backstop trigger observe PRODUCT`",
+        E::ProductArmed => "buy once it is armed no longer: `backstop trigger show` tells when; other products sell",
+        E::NotArmed => {
+            "a loss is reported within 14 days of a fall that arms: `backstop trigger show` tells whether one has"
+        }
+        E::BadEvent => "sign it by `backstop attest sign --loss PERCENT`",
+        E::LossBeforeFall => "report the loss by its own moment: a day before the fall at most",
+        E::LossAlreadyReported => "`backstop attest combine` the signatures of as many attestors as must agree",
         E::WrongLive => "build the instruction by `backstop product create`",
         E::ReportMissing => "reports are shown by `backstop attest submit`; `backstop trigger observe` shows accounts",
         E::ReportWrongLength

@@ -358,11 +358,13 @@ pub struct NewProduct {
     pub terms: ProductTerms,
     /// Where prices come from.
     pub source: Source,
-    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition, for a live
-    /// feed the account that is read.
+    /// The feed: a Pyth feed id, for the push oracle the price account, for reports, also as a second key, the sha-256 of the
+    /// definition, for another live feed the account that is read.
     pub feed: [u8; 32],
-    /// The attestors, if the feed is one of reports.
+    /// The attestors, if the feed is one of reports, or has them for its second key.
     pub attestors: Option<Pubkey>,
+    /// The vaults, if the feed is one of vaults.
+    pub vaults: Vec<Pubkey>,
     /// The condition.
     pub condition: TermsInput,
 }
@@ -385,12 +387,17 @@ impl NewProduct {
         SetConditionArgs { source: self.source, feed: self.feed, condition: self.condition }
     }
 
-    /// Both instructions, in their order: they fit one transaction. `keys` are those of the id.
+    /// `set_condition`, with the vaults.
+    pub fn set_condition(&self, governance: Pubkey, payer: Pubkey, keys: &ProductKeys) -> Instruction {
+        let mut set = set_condition(governance, payer, keys, self.attestors, self.condition());
+        set.accounts.extend(self.vaults.iter().map(|vault| AccountMeta::new_readonly(*vault, false)));
+        set
+    }
+
+    /// Both instructions, in their order: they fit one transaction, but for those of a product of several vaults, which take
+    /// one each. `keys` are those of the id.
     pub fn instructions(&self, governance: Pubkey, payer: Pubkey, keys: &ProductKeys, id: u16) -> [Instruction; 2] {
-        [
-            create_product(governance, payer, keys, self.announcement(id)),
-            set_condition(governance, payer, keys, self.attestors, self.condition()),
-        ]
+        [create_product(governance, payer, keys, self.announcement(id)), self.set_condition(governance, payer, keys)]
     }
 }
 
@@ -468,6 +475,13 @@ pub fn observe_live(keys: &ProductKeys, source: Pubkey) -> Instruction {
         instructions: attested::INSTRUCTIONS_ID,
     };
     build(accounts, data::ObserveLive {})
+}
+
+/// `observe_live` of a product's vaults, in their order.
+pub fn observe_vaults(keys: &ProductKeys, vaults: &[Pubkey]) -> Instruction {
+    let mut show = observe_live(keys, vaults.first().copied().unwrap_or_default());
+    show.accounts.extend(vaults.iter().skip(1).map(|vault| AccountMeta::new_readonly(*vault, false)));
+    show
 }
 
 /// `observe_report`, right after [`signed_report`].

@@ -257,6 +257,8 @@ impl<'a> Projector<'a> {
             | Event::AttestorSetCreated(_)
             | Event::EquivocationReported(_)
             | Event::ReadingShown(_)
+            | Event::DropArmed(_)
+            | Event::LossReported(_)
             | Event::RolesSet(_)
             | Event::PauseSet(_) => Ok(()),
         }

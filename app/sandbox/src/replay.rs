@@ -566,6 +566,7 @@ fn product(covered_asset: Pubkey, condition: TermsInput) -> NewProduct {
         source: Source::PythReceiver,
         feed: FEED,
         attestors: None,
+        vaults: Vec::new(),
         condition,
     }
 }

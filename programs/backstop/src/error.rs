@@ -526,6 +526,27 @@ refusals! {
     /// 6227
     #[msg("A live feed needs the account of its readings, and no other feed has one")]
     WrongLive = 227,
+    /// 6228
+    #[msg("A product of vaults has one to eight distinct token accounts of one mint")]
+    BadVaults = 228,
+    /// 6229
+    #[msg("The accounts are not the product's vaults in their order")]
+    WrongVaults = 229,
+    /// 6230
+    #[msg("The product is armed: what the protocol holds has fallen, and nothing is sold for 14 days")]
+    ProductArmed = 230,
+    /// 6231
+    #[msg("The product is not armed: a report is its second key, and takes effect only after a fall")]
+    NotArmed = 231,
+    /// 6232
+    #[msg("A report of an event is a part from 1 to 10000 basis points, with exponent -4 and without a confidence")]
+    BadEvent = 232,
+    /// 6233
+    #[msg("The report is of a moment more than a day before the fall")]
+    LossBeforeFall = 233,
+    /// 6234
+    #[msg("A loss was reported since the product armed: now it takes as many attestors as must agree, once")]
+    LossAlreadyReported = 234,
 }
 
 impl BackstopError {

@@ -334,13 +334,15 @@ pub struct ConditionSet {
     pub trigger: Pubkey,
     /// Where prices come from.
     pub source: Source,
-    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition,
-    /// for a live feed the account that is read.
+    /// The feed: a Pyth feed id, for the push oracle the price account, for reports, also as a second key, the sha-256 of
+    /// the definition, for another live feed the account that is read.
     pub feed: [u8; 32],
     /// The attestors whose reports it takes; zero for other sources.
     pub attestors: Pubkey,
     /// The account of its readings, for a live feed; zero for other sources.
     pub live: Pubkey,
+    /// The vaults that are read, for a feed of vaults.
+    pub vaults: Vec<Pubkey>,
     /// The condition.
     pub condition: TermsInput,
     /// When the product may sell.
@@ -473,14 +475,44 @@ pub struct ReadingShown {
     pub trigger: Pubkey,
     /// What the account said, in the units of its feed, rounded up.
     pub level: u64,
-    /// The highest level that counts so far; 0: none does.
+    /// What it is measured by: the highest level that counts so far, of vaults the baseline; 0: nothing does.
     pub peak: u64,
-    /// The level as a part of the peak, 1e-8; 0 while there is none.
+    /// The level as a part of that, 1e-8; 0 while there is none.
     pub price: u64,
     /// Slot of the ledger.
     pub slot: u64,
     /// When it was shown.
     pub shown_at: i64,
+}
+
+/// The first of two keys armed: what a protocol holds has fallen. Or a deeper fall came while it was.
+#[event]
+pub struct DropArmed {
+    /// The trigger.
+    pub trigger: Pubkey,
+    /// When it armed: the end of the fall's last slot. Nothing is sold for 14 days.
+    pub armed_at: i64,
+    /// When the fall began.
+    pub event_at: i64,
+    /// Lowest mean price of the fall so far, 1e-8.
+    pub mean_price: u64,
+    /// What it would pay, in basis points of a sum insured.
+    pub severity_bps: u16,
+}
+
+/// The second of two keys was shown: a report of a loss. What it did is a `PhaseChanged`.
+#[event]
+pub struct LossReported {
+    /// The trigger.
+    pub trigger: Pubkey,
+    /// The part that is lost, in basis points.
+    pub loss_bps: u16,
+    /// The moment that the report names.
+    pub observed_at: i64,
+    /// How many attestors signed it.
+    pub signatures: u8,
+    /// Whether these are as many as must agree: then the event is proven.
+    pub is_confirmed: bool,
 }
 
 /// A trigger's phase changed, or its run-on deepened the severity.

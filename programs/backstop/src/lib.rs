@@ -224,7 +224,7 @@ pub mod backstop {
     }
 
     /// Shows what a live feed's account says now. Anyone, alone in its transaction.
-    pub fn observe_live(ctx: Context<ObserveLive>) -> Result<()> {
+    pub fn observe_live<'info>(ctx: Context<'info, ObserveLive<'info>>) -> Result<()> {
         instructions::trigger::observe_live::handle(ctx)
     }
 

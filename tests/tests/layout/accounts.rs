@@ -53,8 +53,8 @@ zero_copy_pages! { read_in_place by in_place;
         sold_of_late, utilisation_seconds, others_exposure, sold_at, reserved, starts, exposure_ends,
     }
     Rates { product, cleared_day, version, bump, padding, reserved, ends }
-    Trigger { product, pool, feed, source, version, bump, opened, padding, terms, evidence, alert_number, attestors, reserved }
-    Live { product, trigger, readings, version, bump, padding, reserved }
+    Trigger { product, pool, feed, source, version, bump, opened, padding, terms, evidence, alert_number, attestors, keys, reserved }
+    Live { product, trigger, readings, lows, vaults, mint, version, bump, vault_count, padding, reserved }
     AttestorSet { creator, keys, cluster, id, revoked, count, threshold, version, bump, reserved }
 }
 

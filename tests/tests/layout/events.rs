@@ -22,8 +22,10 @@ borsh_pages! { all by told;
     ExitEpochClosed { pool, sequence, day, to_surplus }
     SeriesOpened { pool, sequence, tranche, series, mint, to_surplus }
     ProductCreated { pool, sequence, product, rates, id, covered_asset, wording_hash }
-    ConditionSet { pool, sequence, product, trigger, source, feed, attestors, live, condition, sells_from }
+    ConditionSet { pool, sequence, product, trigger, source, feed, attestors, live, vaults, condition, sells_from }
     ReadingShown { trigger, level, peak, price, slot, shown_at }
+    DropArmed { trigger, armed_at, event_at, mean_price, severity_bps }
+    LossReported { trigger, loss_bps, observed_at, signatures, is_confirmed }
     ProductStateSet { pool, sequence, product, state, sells_from }
     RiskRateSet { pool, sequence, product, before_ppb, after_ppb }
     ExposureReleased { pool, sequence, product, amount }

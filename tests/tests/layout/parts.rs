@@ -7,6 +7,8 @@ use backstop::peril::evidence::{Direction, Evidence, Run, Severity, Shown, Terms
 use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::AttestedValue;
 use backstop::peril::live::{Readings, Showing, Shows, Twice};
+use backstop::peril::two_keys::Keys;
+use backstop::peril::vault::{Low, Lows};
 use backstop::state::*;
 
 borsh_pages! { written by part;
@@ -41,6 +43,9 @@ zero_copy_pages! { read_in_place by part;
     Showing { slot, level }
     Twice { older, recent }
     Shows { prices, first_at }
+    Low { day, level }
+    Lows { days, slot, level }
+    Keys { armed_at, event_at, mean, reported_at, confirmed_at, severity_bps, loss_bps, padding }
     Readings { peak, slot, levels, breaches, aboves, recovered }
     TrancheBook {
         assets, exiting, shares, units, recoverable, exiting_recoverable, series, wiped_out, lowered, claims, left_q32,
@@ -86,7 +91,7 @@ enum_layout! {
     IncidentState { Growing, Final }
     CallState { Called, Pending }
     TreatyState { Announced, Active, Ended }
-    Source { PythReceiver, PythPush, Attested, StakePoolRate, SplLendingRate }
+    Source { PythReceiver, PythPush, Attested, StakePoolRate, SplLendingRate, VaultDrop }
 }
 
 impl Pattern for Severity {

@@ -5,6 +5,7 @@ use crate::address;
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::*;
 use backstop::peril::feed::Source;
+use backstop::peril::two_keys::{Keys, Reach};
 use backstop::state::{Access, AttestorSet, PoolKind, Tranche};
 use std::collections::BTreeSet;
 
@@ -123,22 +124,45 @@ pub(super) fn pool(place: &Place, checks: &mut Checks) {
             continue;
         };
         let terms = &trigger.terms;
-        let outlasts = product.terms.require_outlasts(terms.longest_wait_seconds()).is_ok();
+        let reach = Reach::of(trigger.source(), terms);
+        let outlasts = product.terms.require_outlasts(reach.wait_seconds).is_ok();
         checks.holds(Rule::Terms, subject, "the shortest term outlasts the condition", outlasts);
         let subject = Subject("trigger", product.trigger);
         checks.holds(Rule::Terms, subject, "the condition is within bounds", terms.validate().is_ok());
         checks.holds(Rule::Terms, subject, "the source is known", Source::from_byte(trigger.source).is_some());
-        let reports = trigger.source == Source::Attested.byte();
+        let reports = trigger.source().is_reported();
         let has_set = snapshot.attestors.contains_key(&trigger.attestors);
         checks.same(Rule::Terms, subject, "it names a set of attestors that is there", reports, has_set);
         let live = snapshot.lives.get(&address::live(key));
         checks.same(Rule::Terms, subject, "it has a live account", trigger.source().is_live(), live.is_some());
         let of = live.map_or(product.trigger, |live| live.trigger);
         checks.same(Rule::Terms, subject, "whose trigger is this", product.trigger, of);
+        let has_vaults = live.is_some_and(|live| !live.vaults().is_empty());
+        checks.same(Rule::Terms, subject, "it has vaults", trigger.has_two_keys(), has_vaults);
+        let keys = &trigger.keys;
+        let is_proven = trigger.phase().is_triggered();
+        checks.same(
+            Rule::Terms,
+            subject,
+            "its keys are used",
+            false,
+            !trigger.has_two_keys() && *keys != Keys::default(),
+        );
+        if trigger.has_two_keys() {
+            checks.same(Rule::Terms, subject, "both keys prove it", keys.confirmed_at != 0, is_proven);
+            let least = if is_proven { keys.severity_bps.min(keys.loss_bps) } else { 0 };
+            checks.same(
+                Rule::Terms,
+                subject,
+                "severity, the lesser of both keys'",
+                least,
+                trigger.evidence.severity_bps,
+            );
+        }
         checks.same(Rule::Terms, subject, "product", *key, trigger.product);
         checks.same(Rule::Terms, subject, "pool", *pool_key, trigger.pool);
-        checks.same(Rule::Terms, subject, "days that the ring reaches back", terms.ring_days(), product.ring_days);
-        let needed = terms.least_cooldown_seconds();
+        checks.same(Rule::Terms, subject, "days that the ring reaches back", reach.days, product.ring_days);
+        let needed = reach.least_cooldown_seconds();
         let cooldown = u64::from(pool.terms.cooldown_seconds);
         checks.at_least(Rule::Terms, subject, "the pool's cooldown", needed, cooldown);
     }

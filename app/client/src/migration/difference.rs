@@ -14,9 +14,10 @@ use backstop::CreatePoolArgs;
 use backstop::cpi::text::{date_text, hex_text};
 use backstop::error::BackstopError;
 use backstop::peril::evidence::Terms;
+use backstop::peril::two_keys::Reach;
 use backstop::state::{
-    Access, Pool, PoolKind, PoolTerms, Product, ProductState, ProductTerms, Protocol, Treaty, TreatyState, TreatyTerms,
-    Trigger, day_of, get_text,
+    Access, Live, Pool, PoolKind, PoolTerms, Product, ProductState, ProductTerms, Protocol, Treaty, TreatyState,
+    TreatyTerms, Trigger, day_of, get_text,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -285,21 +286,26 @@ impl Chain<'_> {
         let Ok(condition) = Terms::new(&product.condition) else {
             return Ok(item.conflict("The program takes no such condition: a part of it is outside its bounds."));
         };
+        let reach = Reach::of(product.source, &condition);
         let terms = &product.terms;
-        if terms.validate().and_then(|()| terms.require_room_beside(condition.ring_days())).is_err() {
+        if terms.validate().and_then(|()| terms.require_room_beside(reach.days)).is_err() {
             return Ok(item.conflict("The program takes no such price or limits: one is outside its bounds."));
         }
         let keys = ProductKeys { pool: known.keys, product: address };
         let Some(governance) = governance else { return Ok(no_protocol(item)) };
-        let cooldown_fits = u64::from(known.cooldown_seconds) >= condition.least_cooldown_seconds();
-        let set_condition = ix::set_condition(governance, payer, &keys, product.attestors, product.condition());
+        let cooldown_fits = u64::from(known.cooldown_seconds) >= reach.least_cooldown_seconds();
+        let set_condition = product.set_condition(governance, payer, &keys);
         if let Some(stored) = account::find::<Product>(cluster, &address)? {
             let trigger = match stored.has_condition() {
                 true => Some(account::trigger_of(cluster, address, &stored)?),
                 false => None,
             };
             let planned = FixedProduct::of(&product, condition);
-            let found = FixedProduct::stored(&stored, trigger.as_ref(), &planned);
+            let live = match trigger.as_ref().is_some_and(Trigger::has_two_keys) {
+                true => account::find::<Live>(cluster, &address::live(&address))?,
+                false => None,
+            };
+            let found = FixedProduct::stored(&stored, trigger.as_ref(), live.as_ref(), &planned);
             let item = Item { fields: differing(&planned, &found), ..item };
             let item = fixed(item, "A product never changes but for its state: another risk is another product.");
             if stored.state() != ProductState::Announced || item.standing == Standing::Conflict {
@@ -500,6 +506,8 @@ struct FixedProduct {
     covered_asset: Pubkey,
     source: u8,
     feed: String,
+    attestors: Option<Pubkey>,
+    vaults: Vec<Pubkey>,
     terms: ProductTerms,
     condition: Terms,
 }
@@ -513,13 +521,16 @@ impl FixedProduct {
             covered_asset: product.covered_asset,
             source: product.source.byte(),
             feed: hex_text(&product.feed),
+            attestors: product.attestors,
+            vaults: product.vaults.clone(),
             terms: product.terms,
             condition,
         }
     }
 
     /// What is stored. A product without condition differs from the plan in none.
-    fn stored(product: &Product, trigger: Option<&Trigger>, planned: &Self) -> Self {
+    fn stored(product: &Product, trigger: Option<&Trigger>, live: Option<&Live>, planned: &Self) -> Self {
+        let attestors = |trigger: &Trigger| trigger.source().is_reported().then_some(trigger.attestors);
         Self {
             name: product.name().to_owned(),
             uri: product.uri().to_owned(),
@@ -527,6 +538,11 @@ impl FixedProduct {
             covered_asset: product.covered_asset,
             source: trigger.map_or(planned.source, |trigger| trigger.source),
             feed: trigger.map_or_else(|| planned.feed.clone(), |trigger| hex_text(&trigger.feed)),
+            attestors: trigger.map_or(planned.attestors, attestors),
+            vaults: live.map_or_else(
+                || if trigger.is_some() { Vec::new() } else { planned.vaults.clone() },
+                |live| live.vaults().to_vec(),
+            ),
             terms: product.terms,
             condition: trigger.map_or(planned.condition, |trigger| trigger.terms),
         }

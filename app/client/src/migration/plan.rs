@@ -6,6 +6,7 @@ use crate::units::{self, Amount};
 use anchor_lang::prelude::Pubkey;
 use backstop::peril::evidence::{Direction, Severity, TermsInput};
 use backstop::peril::feed::Source;
+use backstop::peril::vault::MOST_VAULTS;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductState, ProductTerms, TreatyKind, TreatyTerms};
 use backstop::{CreatePoolArgs, InitializeArgs};
 use serde::Deserialize;
@@ -237,6 +238,7 @@ enum SourceKind {
     Attested,
     StakePool,
     SplLending,
+    VaultDrop,
 }
 
 /// A product.
@@ -260,6 +262,8 @@ pub struct ProductPlan {
     source: SourceKind,
     feed: String,
     attestors: Option<Key>,
+    #[serde(default)]
+    vaults: Vec<Key>,
     #[serde(default)]
     state: State,
     condition: ConditionPlan,
@@ -378,6 +382,7 @@ impl ProductPlan {
             SourceKind::PythPush => Source::PythPush,
             SourceKind::StakePool => Source::StakePoolRate,
             SourceKind::SplLending => Source::SplLendingRate,
+            SourceKind::VaultDrop => Source::VaultDrop,
         }
     }
 
@@ -386,14 +391,18 @@ impl ProductPlan {
         let condition = self.condition()?;
         let source = self.source();
         let feed = match source {
-            Source::PythReceiver | Source::Attested => units::feed_id(&self.feed)?,
+            Source::PythReceiver | Source::Attested | Source::VaultDrop => units::feed_id(&self.feed)?,
             Source::PythPush => self.account("a price account")?,
             Source::StakePoolRate => self.account("a stake pool")?,
             Source::SplLendingRate => self.account("a lending reserve")?,
         };
         let attestors = self.attestors.as_ref().map(|key| key.0);
-        if attestors.is_some() != (self.source == SourceKind::Attested) {
-            return Err("attestors go with the source \"attested\", and with no other".into());
+        if attestors.is_some() != source.is_reported() {
+            return Err("attestors go with the sources \"attested\" and \"vault-drop\", and with no other".into());
+        }
+        let vaults: Vec<Pubkey> = self.vaults.iter().map(|key| key.0).collect();
+        if (source == Source::VaultDrop) != (1..=MOST_VAULTS).contains(&vaults.len()) {
+            return Err("one to eight vaults go with the source \"vault-drop\", and none with another".into());
         }
         Ok(NewProduct {
             name: self.name.clone(),
@@ -404,6 +413,7 @@ impl ProductPlan {
             source,
             feed,
             attestors,
+            vaults,
             condition,
         })
     }

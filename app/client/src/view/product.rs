@@ -9,7 +9,7 @@ use crate::view;
 use crate::view::open::OpenPool;
 use backstop::peril::evidence::{Direction, Severity, Terms, TermsInput};
 use backstop::peril::feed::Source;
-use backstop::state::{Product, ProductState, ProductTerms, Trigger};
+use backstop::state::{Live, Product, ProductState, ProductTerms, Trigger};
 
 /// Whether a product sells at `now`: `announced` before its notice is over, `no condition` before it has begun.
 pub fn state(product: &Product, now: i64) -> &'static str {
@@ -39,9 +39,33 @@ pub fn pays_if(source: Source, terms: &Terms) -> String {
         Source::PythReceiver | Source::PythPush | Source::Attested => return condition(terms),
         Source::StakePoolRate => "what a token of the stake pool is worth in SOL",
         Source::SplLendingRate => "what a share of the lending reserve is worth",
+        Source::VaultDrop => {
+            let beyond = beyond_for(terms.direction(), terms.threshold, terms.duration_seconds());
+            return format!(
+                "the protocol's vaults hold {beyond}, as a part of the lowest that they held on any of the seven days before \
+                 yesterday, and within 14 days of that enough attestors sign that it lost them"
+            );
+        }
     };
     let condition = condition(terms);
     format!("{condition}; the price is {what}, as a part of its own peak, and counts when it was read twice in a slot")
+}
+
+/// How a feed's condition is proven: two keys by what is read and what is reported.
+pub fn proven_by(source: Source, terms: &Terms) -> String {
+    match source {
+        Source::PythReceiver | Source::PythPush | Source::Attested | Source::StakePoolRate | Source::SplLendingRate => {
+            evidence(terms)
+        }
+        Source::VaultDrop => format!(
+            "what the vaults hold, read twice in each of {} slots of {}, of which {} need not be so: that arms for 14 days, \
+             in which nothing is sold; then a report of the attestors proves it at once, and what is paid is the lesser of \
+             both, the fall and the loss that is reported",
+            terms.need,
+            duration(terms.slot_seconds.into()),
+            duration(terms.tolerance_seconds()),
+        ),
+    }
 }
 
 /// How the condition is proven.
@@ -169,8 +193,9 @@ pub fn restated(terms: &Terms) -> TermsInput {
     }
 }
 
-/// What creates a product with the terms of another one, at the risk rate that this one has now.
-pub fn renewal(product: &Product, trigger: &Trigger) -> NewProduct {
+/// What creates a product with the terms of another one, at the risk rate that this one has now. `live`: what is shown of its
+/// feed, if that has vaults.
+pub fn renewal(product: &Product, trigger: &Trigger, live: Option<&Live>) -> NewProduct {
     NewProduct {
         name: product.name().to_owned(),
         uri: product.uri().to_owned(),
@@ -179,7 +204,8 @@ pub fn renewal(product: &Product, trigger: &Trigger) -> NewProduct {
         terms: ProductTerms { risk_rate_ppb: product.risk_rate_ppb, ..product.terms },
         source: trigger.source(),
         feed: trigger.feed,
-        attestors: (trigger.source() == Source::Attested).then_some(trigger.attestors),
+        attestors: trigger.source().is_reported().then_some(trigger.attestors),
+        vaults: live.map(|live| live.vaults().to_vec()).unwrap_or_default(),
         condition: restated(&trigger.terms),
     }
 }

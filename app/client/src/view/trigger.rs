@@ -49,13 +49,14 @@ pub fn source(source: Source) -> &'static str {
         Source::Attested => "attested",
         Source::StakePoolRate => "stake-pool",
         Source::SplLendingRate => "spl-lending",
+        Source::VaultDrop => "vault-drop",
     }
 }
 
 /// A feed as its oracle names it: a Pyth feed id, the address of the account that is read, or the sha-256 of a definition.
 pub fn feed(trigger: &Trigger) -> String {
     match trigger.source() {
-        Source::PythReceiver | Source::Attested => hex_text(&trigger.feed),
+        Source::PythReceiver | Source::Attested | Source::VaultDrop => hex_text(&trigger.feed),
         Source::PythPush | Source::StakePoolRate | Source::SplLendingRate => {
             Pubkey::new_from_array(trigger.feed).to_string()
         }
@@ -63,12 +64,13 @@ pub fn feed(trigger: &Trigger) -> String {
 }
 
 /// The account that shows the feed's newest price: of the receiver its standing account, else the feed itself.
-/// Reports have none.
+/// Reports and vaults have none.
 pub fn price_account(trigger: &Trigger) -> Option<Pubkey> {
     match trigger.source() {
         Source::PythReceiver => Some(standing_account(&trigger.feed)),
         Source::PythPush | Source::StakePoolRate | Source::SplLendingRate => Some(Pubkey::new_from_array(trigger.feed)),
-        Source::Attested => None,
+        // Reports have none, and vaults are several.
+        Source::Attested | Source::VaultDrop => None,
     }
 }
 

@@ -299,10 +299,34 @@ impl Chain {
         let addresses: Vec<Pubkey> = std::iter::once(clock::ID).chain(accounts).collect();
         let mut read = self.known("live feeds", cluster.accounts(&addresses)).into_iter();
         let Some(clock) = read.next().flatten().and_then(|account| LedgerClock::read(&account.data)) else { return };
-        for (product, _, _) in keys {
-            let (live, source) = (read.next().flatten(), read.next().flatten());
-            if let (Some(live), Some(source)) = (live.and_then(|account| Live::decode(&account.data)), source) {
-                self.lives.insert(product, LiveView { readings: live.readings, source, clock });
+        for (product, _, source) in keys {
+            let (live, account) = (read.next().flatten(), read.next().flatten());
+            if let Some(live) = live.and_then(|account| Live::decode(&account.data)) {
+                let sources = account.map(|account| (source, account)).into_iter().collect();
+                self.lives.insert(product, LiveView { live, sources, clock });
+            }
+        }
+        self.read_vaults(cluster);
+    }
+
+    /// Reads the vaults of the live feeds that have some: only what is shown of a feed tells which they are.
+    fn read_vaults(&mut self, cluster: &dyn Cluster) {
+        let addresses: Vec<Pubkey> = self.lives.values().flat_map(|view| view.live.vaults().to_vec()).collect();
+        if addresses.is_empty() {
+            return;
+        }
+        let read = self.known("vaults", cluster.accounts(&addresses));
+        if read.is_empty() {
+            // Without an answer nothing is known of them: one that is not there would count as closed.
+            self.lives.retain(|_, view| view.live.vaults().is_empty());
+        }
+        let mut read = read.into_iter();
+        for view in self.lives.values_mut().filter(|view| !view.live.vaults().is_empty()) {
+            view.sources.clear();
+            for vault in view.live.vaults() {
+                if let Some(account) = read.next().flatten() {
+                    view.sources.push((*vault, account));
+                }
             }
         }
     }

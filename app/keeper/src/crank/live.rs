@@ -7,8 +7,9 @@ use crate::crank::chain::ProductView;
 use crate::crank::plan::price_text;
 use anchor_lang::prelude::Pubkey;
 use backstop::peril::evidence::Class;
-use backstop::peril::feed::{self, Observation};
+use backstop::peril::feed::{self, Level, Observation, vaults};
 use backstop::peril::live::{Readings, Shows, Twice};
+use backstop::state::Live;
 use solana_sdk::account::Account;
 
 /// The cluster's clock, as far as live feeds look at it.
@@ -32,9 +33,9 @@ impl LedgerClock {
 #[derive(Clone, Debug)]
 pub struct LiveView {
     /// What was shown.
-    pub readings: Readings,
-    /// The account that is read.
-    pub source: Account,
+    pub live: Live,
+    /// The accounts that are read; of vaults those that are there.
+    pub sources: Vec<(Pubkey, Account)>,
     /// The clock.
     pub clock: LedgerClock,
 }
@@ -42,19 +43,21 @@ pub struct LiveView {
 /// Why what the feed says now is worth showing; `None` if it is not, or cannot be read.
 pub fn worth(view: &ProductView, live: &LiveView, now: i64) -> Option<String> {
     let (trigger, terms) = (&view.trigger, &view.trigger.terms);
-    let (key, LiveView { source, clock, .. }) = (Pubkey::new_from_array(trigger.feed), live);
-    let level =
-        feed::read_live(trigger.source(), &key, &source.owner, &source.data, &trigger.feed, clock.epoch).ok()?;
+    let (LiveView { clock, .. }, level) = (live, level(view, live)?);
     let slot = terms.slot_of(now)?;
-    let mut before = live.readings;
+    let mut before = live.live.readings;
     if before.slot != slot {
         before = Readings { peak: before.peak, slot, ..Readings::default() };
     }
-    let mut after = before;
-    let shown = after.show(terms, level, clock.slot, now).ok()?;
-    if before.peak == 0 {
+    let mut next = live.live;
+    let shown = next.show(trigger.source(), terms, level, clock.slot, now).ok()?;
+    let after = next.readings;
+    if shown.price == 0 || (before.peak == 0 && !trigger.has_two_keys()) {
         let first = !reaches(&before.levels, level.down);
-        return (first || after.peak != 0).then(|| "its feed has no peak yet".into());
+        // A slot of vaults without a baseline counts for its day's low.
+        let counts = !trigger.has_two_keys() || live.live.lows.slot != slot || live.live.lows.level == 0;
+        let confirms = after.peak != 0 || next.lows.level != 0;
+        return (first || (counts && confirms)).then(|| "nothing measures its feed yet".into());
     }
     let print = Observation { price: shown.price, confidence: 0, publish_time: now };
     let class = terms.classify(&print);
@@ -73,7 +76,21 @@ pub fn worth(view: &ProductView, live: &LiveView, now: i64) -> Option<String> {
     let lies_apart = class == Class::Breach || now.saturating_sub(shows.first_at) >= i64::from(apart);
     let confirms = shown.prints.iter().any(Option::is_some) && lies_apart;
     let news = confirms || !reaches(&shows.prices, shown.price) || after.peak > before.peak;
-    news.then(|| format!("it reads {} of its peak", price_text(shown.price)))
+    news.then(|| format!("it reads {} of what measures it", price_text(shown.price)))
+}
+
+/// What its accounts say now.
+fn level(view: &ProductView, live: &LiveView) -> Option<Level> {
+    let trigger = &view.trigger;
+    if trigger.has_two_keys() {
+        let mut sum = 0u64;
+        for (_, vault) in &live.sources {
+            sum = sum.checked_add(vaults::amount(&vault.owner, &vault.data, &live.live.mint).ok()?)?;
+        }
+        return Some(Level { up: sum, down: sum });
+    }
+    let (key, source) = live.sources.first()?;
+    feed::read_live(trigger.source(), key, &source.owner, &source.data, &trigger.feed, live.clock.epoch).ok()
 }
 
 /// Whether an earlier showing reaches a level.

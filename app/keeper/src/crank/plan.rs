@@ -210,7 +210,7 @@ impl Planner<'_> {
             if phase == Phase::Final || !watched(view) {
                 continue;
             }
-            let phase_now = trigger.evidence.phase_at(&trigger.terms, now);
+            let phase_now = trigger.phase_at(now);
             if phase_now.is_triggered() && !phase.is_triggered() {
                 self.push(Kind::Confirm, pool, key, ix::confirm(&view.keys));
                 continue;
@@ -222,8 +222,12 @@ impl Planner<'_> {
                 self.push(Kind::Refresh, pool, key, ix::refresh(&view.keys));
             }
             if let Some(why) = reading {
-                let source = Pubkey::new_from_array(trigger.feed);
-                let mut work = Work::new(Kind::Observe, pool, key, ix::observe_live(&view.keys, source));
+                let vaults = self.chain.lives.get(&view.keys.product).map_or(&[][..], |it| it.live.vaults());
+                let show = match trigger.has_two_keys() {
+                    true => ix::observe_vaults(&view.keys, vaults),
+                    false => ix::observe_live(&view.keys, Pubkey::new_from_array(trigger.feed)),
+                };
+                let mut work = Work::new(Kind::Observe, pool, key, show);
                 work.product = Some(view.keys.product);
                 work.slot_seconds = Some(trigger.terms.slot_seconds);
                 work.why = Some(why);
@@ -688,6 +692,9 @@ fn worth_settling(epoch: &ExitEpoch, mut books: Pool, inward: &InwardRisk, now: 
 pub fn can_be_posted(feed: &Feed) -> bool {
     match Source::from_byte(feed.source) {
         Some(Source::PythReceiver) => true,
-        Some(Source::PythPush | Source::Attested | Source::StakePoolRate | Source::SplLendingRate) | None => false,
+        Some(
+            Source::PythPush | Source::Attested | Source::StakePoolRate | Source::SplLendingRate | Source::VaultDrop,
+        )
+        | None => false,
     }
 }

@@ -242,7 +242,7 @@ impl PriceSource for Accounts {
             // The push oracle's feed is the account itself.
             Source::PythPush => Some(Pubkey::new_from_array(feed.feed)),
             // Reports are no accounts, and what is read now is no print.
-            Source::Attested | Source::StakePoolRate | Source::SplLendingRate => None,
+            Source::Attested | Source::StakePoolRate | Source::SplLendingRate | Source::VaultDrop => None,
         };
         let mut addresses: Vec<Pubkey> = self.named.iter().copied().chain(feeds.iter().filter_map(standing)).collect();
         addresses.sort_unstable();

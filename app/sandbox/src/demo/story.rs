@@ -191,6 +191,7 @@ impl<'a> Story<'a> {
                 source: Source::PythReceiver,
                 feed: FEED,
                 attestors: None,
+                vaults: Vec::new(),
                 condition: insured.condition,
             };
             let [announce, condition] = product.instructions(governance, payer, keys, id);
@@ -413,7 +414,7 @@ impl<'a> Story<'a> {
         // Time may have ended what was an alert of the other product. If it did not, the crisis stays open for it.
         let now = self.now();
         let severe: state::Trigger = self.chain.read(&self.product(SEVERE).trigger())?;
-        if severe.evidence.phase_at(&severe.terms, now) != severe.evidence.phase() {
+        if severe.phase_at(now) != severe.evidence.phase() {
             let refresh = ix::refresh(&self.product(SEVERE));
             self.run("the other trigger is brought up to now", "refresh", None, &[refresh])?;
         }

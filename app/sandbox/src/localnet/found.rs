@@ -217,6 +217,7 @@ impl<'a> Founder<'a> {
                 source: Source::PythReceiver,
                 feed: prices::feed_id(prices::FEED),
                 attestors: None,
+                vaults: Vec::new(),
                 condition: insured.condition,
             };
             self.send("a product is created", &product.instructions(self.admin, self.admin, keys, id))?;

@@ -67,7 +67,7 @@ fn prices(look: &Look, now: i64) -> Markup {
             let age = now.saturating_sub(published);
             Some(vec![
                 html! { a href={ "/product/" (trigger.product) } { (say::name(product.name())) } },
-                say::badge("phase", phase(trigger.evidence.phase_at(&trigger.terms, now))),
+                say::badge("phase", phase(trigger.phase_at(now))),
                 html! { @if published > 0 { data value=(published) data-field="last_publish_time" { (text::span(age)) " old" } @if age > LATE { " " strong.bad { "late" } } } @else { "none was shown" } },
             ])
         })

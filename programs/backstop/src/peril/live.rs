@@ -21,6 +21,7 @@ use crate::error::BackstopError;
 use crate::math::rounding::{Rounding, mul_div};
 use crate::peril::evidence::{Class, Direction, Terms};
 use crate::peril::feed::{Level, Observation, OracleError, Source};
+use crate::peril::vault::{self, Lows};
 use anchor_lang::prelude::*;
 
 /// How far apart two showings of one slot must be to count together, in slots of the ledger: about half a minute to a
@@ -35,6 +36,8 @@ pub const WHOLE: u64 = 100_000_000;
 pub const MAX_SHARE_THRESHOLD: u64 = 98_000_000;
 /// Shortest duration of a share price's breach, in seconds.
 pub const LEAST_SHARE_DURATION: u64 = 6 * 3_600;
+/// Shortest duration of a breach of prices that can be shown late, in seconds.
+pub const LEAST_DURATION: u64 = 3_600;
 /// Shortest slot of a share price's evidence, in seconds.
 pub const LEAST_SHARE_SLOT: u32 = 600;
 /// Least distance from the threshold at a purchase, for live feeds, in basis points.
@@ -164,6 +167,24 @@ impl Readings {
         Ok(shown)
     }
 
+    /// Shows what vaults hold, at a slot of the ledger and a time.
+    pub fn show_sum(&mut self, lows: &mut Lows, terms: &Terms, sum: u64, slot: u64, now: i64) -> Shown {
+        let current = terms.slot_of(now).unwrap_or(0);
+        if self.slot != current {
+            *self = Self { slot: current, ..Self::default() };
+        }
+        lows.turn(terms, current);
+        if let Some(level) = self.levels.show(slot, sum) {
+            lows.count(level);
+        }
+        // One of nothing measures nothing.
+        let Some(baseline) = lows.baseline(terms, current).filter(|baseline| *baseline != 0) else {
+            return Shown::default();
+        };
+        let price = vault::price(sum, baseline);
+        Shown { price, prints: self.count(terms, price, slot, now) }
+    }
+
     /// Counts a price among those of its class.
     fn count(&mut self, terms: &Terms, price: u64, slot: u64, now: i64) -> [Option<Observation>; 2] {
         let print = |price: u64, publish_time: i64| Some(Observation { price, confidence: 0, publish_time });
@@ -193,12 +214,12 @@ impl Readings {
     }
 }
 
-/// What a live feed's terms are bound by, beside the bounds of all.
+/// What a feed's terms are bound by, beside the bounds of all.
 ///
-/// Errors: `BadLiveTerms`.
+/// Errors: `BadLiveTerms`; `BadTriggerTerms` for a duration that is too short for a feed that is not live.
 pub fn require_terms(source: Source, terms: &Terms) -> Result<()> {
     let fits = match source {
-        Source::PythReceiver | Source::PythPush | Source::Attested => true,
+        Source::PythReceiver | Source::PythPush | Source::Attested => terms.duration_seconds() >= LEAST_DURATION,
         // A recovery beyond the peak could not be reached.
         Source::StakePoolRate | Source::SplLendingRate => {
             terms.direction() == Direction::Below
@@ -207,8 +228,16 @@ pub fn require_terms(source: Source, terms: &Terms) -> Result<()> {
                 && terms.duration_seconds() >= LEAST_SHARE_DURATION
                 && terms.slot_seconds >= LEAST_SHARE_SLOT
         }
+        // What is reported ends it: it has no run-on.
+        Source::VaultDrop => {
+            terms.direction() == Direction::Below
+                && terms.threshold <= MAX_SHARE_THRESHOLD
+                && terms.recovery <= WHOLE
+                && terms.run_on == 0
+        }
     };
-    ensure!(fits, BackstopError::BadLiveTerms);
+    let why = if source.is_live() { BackstopError::BadLiveTerms } else { BackstopError::BadTriggerTerms };
+    ensure!(fits, why);
     Ok(())
 }
 

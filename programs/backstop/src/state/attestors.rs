@@ -104,9 +104,21 @@ impl AttestorSet {
     ///
     /// Errors: one [`ReportError`] for each rule.
     pub fn read(&self, own: &Pubkey, signed: &Signed) -> core::result::Result<Report, ReportError> {
-        if signed.count() < usize::from(self.threshold) {
+        if !self.is_enough(signed) {
             return Err(ReportError::Signatures);
         }
+        self.read_any(own, signed)
+    }
+
+    /// Whether as many signed as must agree.
+    pub fn is_enough(&self, signed: &Signed) -> bool {
+        signed.count() >= usize::from(self.threshold)
+    }
+
+    /// The report that was signed by any keys of the set, each once and none revoked.
+    ///
+    /// Errors: one [`ReportError`] for each rule.
+    pub fn read_any(&self, own: &Pubkey, signed: &Signed) -> core::result::Result<Report, ReportError> {
         let mut seen = 0;
         for key in signed.keys() {
             let bit = self.bit(&key)?;
@@ -145,6 +157,7 @@ impl From<ReportError> for BackstopError {
             ReportError::WrongCluster => Self::ReportWrongCluster,
             ReportError::WrongSet => Self::ReportWrongSet,
             ReportError::WrongFeed => Self::OracleWrongFeed,
+            ReportError::BadEvent => Self::BadEvent,
             ReportError::NotEquivocation => Self::NotEquivocation,
         }
     }

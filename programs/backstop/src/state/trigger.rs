@@ -5,6 +5,7 @@ use crate::payout::{FULL_SEVERITY_BPS, PayoutForm};
 use crate::peril::evidence::{Direction, Evidence, EvidenceError, Outcome, Phase, Terms};
 use crate::peril::feed::attested::{Report, ReportKind};
 use crate::peril::feed::{self, Level, Observation, OracleError, Source};
+use crate::peril::two_keys::{Fall, Keys, Loss};
 use crate::peril::{AlertLevel, Condition, SaleLimits, Verdict};
 use anchor_lang::prelude::*;
 
@@ -16,8 +17,8 @@ pub struct Trigger {
     pub product: Pubkey,
     /// The product's pool.
     pub pool: Pubkey,
-    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition,
-    /// for a live feed the account that is read.
+    /// The feed: a Pyth feed id, for the push oracle the price account, for reports, also as a second key, the sha-256 of
+    /// the definition, for another live feed the account that is read.
     pub feed: [u8; 32],
     /// [`Source`] as a number.
     pub source: u8,
@@ -37,8 +38,10 @@ pub struct Trigger {
     pub alert_number: u64,
     /// The attestors whose reports it takes; zero for other sources.
     pub attestors: Pubkey,
+    /// Where its two keys are, if it has two.
+    pub keys: Keys,
     /// Room for later fields.
-    pub reserved: [u64; 11],
+    pub reserved: [u64; 5],
 }
 
 const _: () = assert!(core::mem::align_of::<Trigger>() <= 8);
@@ -80,25 +83,118 @@ impl Trigger {
         ensure!(report.feed == self.feed, BackstopError::OracleWrongFeed);
         match report.kind {
             ReportKind::Value => Ok(report.observation(now).map_err(BackstopError::from)?),
+            ReportKind::Event => Err(BackstopError::ReportWrongKind.into()),
         }
+    }
+
+    /// What a report says that was lost, of this trigger's feed. `is_confirmed`: as many signed as must agree.
+    pub fn read_loss(&self, report: &Report, is_confirmed: bool, now: i64) -> Result<Loss> {
+        ensure!(report.feed == self.feed, BackstopError::OracleWrongFeed);
+        let bps = report.loss_bps().map_err(BackstopError::from)?;
+        ensure!(report.observed_at <= now, BackstopError::OracleFromFuture);
+        Ok(Loss { bps, observed_at: report.observed_at, is_confirmed })
+    }
+
+    /// Whether it takes two keys: what its evidence shows only arms.
+    pub fn has_two_keys(&self) -> bool {
+        self.source() == Source::VaultDrop
     }
 
     /// Shows a print: see [`Evidence::observe`].
     pub fn observe(&mut self, print: &Observation, now: i64) -> Result<Outcome> {
-        Ok(self.evidence.observe(&self.terms, print, now).map_err(BackstopError::from)?)
+        let outcome = self.evidence.observe(&self.terms, print, now).map_err(BackstopError::from)?;
+        Ok(self.stand(outcome, now))
     }
 
     /// Brings the phase up to now.
     pub fn refresh(&mut self, now: i64) -> Outcome {
-        self.evidence.refresh(&self.terms, now)
+        let outcome = self.evidence.refresh(&self.terms, now);
+        self.stand(outcome, now)
+    }
+
+    /// Phase that a call at this time would find. Works on a copy: for clients.
+    pub fn phase_at(&self, now: i64) -> Phase {
+        let mut copy = *self;
+        copy.refresh(now).after
     }
 
     /// Brings the phase up to now if a window's last slot is settled; refuses before.
     pub fn confirm(&mut self, now: i64) -> Result<Outcome> {
+        if self.has_two_keys() {
+            ensure!(self.phase().is_triggered(), BackstopError::NotDue);
+            return Ok(self.refresh(now));
+        }
         Ok(self.evidence.confirm(&self.terms, now).map_err(BackstopError::from)?)
     }
 
+    /// Takes a report of a loss, the second of two keys: it begins an alert, or proves the event.
+    ///
+    /// Errors: those of [`Keys::report`]; nothing is changed then.
+    pub fn report(&mut self, loss: &Loss, now: i64) -> Result<Outcome> {
+        let before = self.refresh(now);
+        self.keys.report(loss, now)?;
+        if loss.is_confirmed {
+            let severity = self.keys.severity_bps.min(loss.bps);
+            self.forget();
+            let evidence = &mut self.evidence;
+            evidence.phase = before.after.byte();
+            evidence.event_at = self.keys.event_at;
+            (evidence.met_at, evidence.final_at) = (now, now);
+            (evidence.first_mean, evidence.lowest_mean) = (self.keys.mean, self.keys.mean);
+            (evidence.first_severity_bps, evidence.severity_bps) = (severity, severity);
+        }
+        Ok(before.then(self.refresh(now)))
+    }
+
+    /// With two keys what the evidence shows is the first of them: a window whose last slot is over is taken as a fall, and the
+    /// evidence begins anew. The phase is that of the second: Breaching by a report, Final once that is confirmed.
+    fn stand(&mut self, outcome: Outcome, now: i64) -> Outcome {
+        if !self.has_two_keys() {
+            return outcome;
+        }
+        let mut armed = false;
+        let after = if self.keys.confirmed_at != 0 {
+            Phase::Final
+        } else {
+            if let Some(fall) = self.fall(now) {
+                armed = self.keys.take(&fall);
+                self.forget();
+            }
+            if self.keys.is_reported(now) { Phase::Breaching } else { Phase::Quiet }
+        };
+        self.evidence.phase = after.byte();
+        Outcome { after, armed, deepened: false, ..outcome }
+    }
+
+    /// The window that the evidence holds, if its last slot is over.
+    fn fall(&self, now: i64) -> Option<Fall> {
+        let window = self.evidence.window(&self.terms).filter(|window| now >= window.met_at)?;
+        // Of one that has settled the ring may have forgotten slots.
+        let mean = match self.evidence.met_at {
+            0 => self.evidence.mean_so_far(&self.terms, &window).map_or(0, |(mean, _)| mean),
+            _ => self.evidence.first_mean,
+        };
+        let severity_bps = self.terms.severity_bps(mean);
+        Some(Fall { event_at: window.event_at, ended_at: window.met_at, mean, severity_bps })
+    }
+
+    /// Forgets what was shown.
+    fn forget(&mut self) {
+        bytemuck::bytes_of_mut(&mut self.evidence).fill(0);
+    }
+
     fn verdict_with(&self, most_severity_bps: u16, is_final: bool) -> Verdict {
+        if self.has_two_keys() {
+            // Proven by the report, and final at once.
+            return Verdict {
+                event_at: self.evidence.event_at,
+                proven_at: self.keys.confirmed_at,
+                severity_bps: self.evidence.severity_bps,
+                most_severity_bps,
+                is_final,
+                final_by: self.keys.confirmed_at,
+            };
+        }
         Verdict {
             event_at: self.evidence.event_at,
             proven_at: self.evidence.met_at.saturating_add(i64::from(self.terms.challenge)),
@@ -136,7 +232,7 @@ impl Condition for Trigger {
     }
 
     fn is_proven_by(&self, now: i64) -> bool {
-        self.phase().is_triggered() || self.evidence.is_due(&self.terms, now)
+        self.phase().is_triggered() || (!self.has_two_keys() && self.evidence.is_due(&self.terms, now))
     }
 
     fn verdict(&self) -> Option<Verdict> {
@@ -148,6 +244,7 @@ impl Condition for Trigger {
     }
 
     fn require_sellable(&self, limits: SaleLimits, now: i64) -> Result<()> {
+        ensure!(!self.keys.is_armed(now), BackstopError::ProductArmed);
         let published = self.evidence.last_publish_time;
         ensure!(published > 0, BackstopError::PrintTooOld);
         let age = now.saturating_sub(published);

@@ -2,6 +2,8 @@
 
 use crate::common::*;
 use backstop::error::BackstopError::*;
+use backstop::peril::feed::Source;
+use backstop::peril::two_keys::Reach;
 use backstop::state::*;
 
 #[test]
@@ -311,12 +313,16 @@ fn a_new_series_opens_only_after_the_old_one_was_wiped_out() {
     refused(pool.open_series(Tranche::Junior, key(7)), NoSeriesLeft);
 }
 
+fn reach() -> Reach {
+    Reach::of(Source::PythReceiver, &condition())
+}
+
 #[test]
 fn a_product_is_admitted_by_a_cover_pool_that_outlasts_its_condition() {
     let admit = |change: fn(&mut Pool)| {
         let mut pool = pool_with(0, 0, 10_000);
         change(&mut pool);
-        pool.admit_condition(&condition(), NOW).map(|sells_from| (sells_from, pool.ring_days))
+        pool.admit_condition(&reach(), NOW).map(|sells_from| (sells_from, pool.ring_days))
     };
     // A week's cooldown and three days; a ring of 256 slots of ten minutes reaches back two days.
     assert_eq!(admit(|_| {}).unwrap(), (NOW + 10 * DAY, 2));
@@ -335,14 +341,14 @@ fn whoever_deposits_has_seen_every_condition_and_treaty() {
     pool.announce_product(&key(40)).unwrap();
     // Without a condition it is nothing to stand behind yet.
     pool.require_seen(before).unwrap();
-    pool.admit_condition(&condition(), NOW).unwrap();
+    pool.admit_condition(&reach(), NOW).unwrap();
     refused(pool.require_seen(before), NotSeen);
     pool.require_seen(pool.seen()).unwrap();
     pool.treaties = 3;
     refused(pool.require_seen(Seen { products: 1, treaties: 2 }), NotSeen);
     pool.require_seen(Seen { products: 2, treaties: 3 }).unwrap();
     pool.conditions = u16::MAX;
-    refused(pool.admit_condition(&condition(), NOW), NoIdLeft);
+    refused(pool.admit_condition(&reach(), NOW), NoIdLeft);
 }
 
 #[test]

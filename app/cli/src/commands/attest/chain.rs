@@ -2,16 +2,16 @@
 
 use super::keys::value_text;
 use super::read;
-use crate::commands::args::ProductArg;
+use crate::commands::args::{OpenProduct, ProductArg};
 use crate::commands::context::{Context, Preview, hinted};
-use crate::output::{exact_amount, exact_price, moment};
+use crate::output::{exact_amount, exact_price, moment, percent};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::CreateAttestorSetArgs;
 use backstop::cpi::text::hex_text;
 use backstop::events::Observed;
 use backstop::peril::feed::Source;
-use backstop::state::AttestorSet;
+use backstop::state::{AttestorSet, Trigger};
 use backstop_client::view::trigger::phase;
 use backstop_client::{Cluster, account, address, instruction as ix, transaction};
 use clap::Args;
@@ -95,6 +95,9 @@ pub fn submit(args: &SubmitArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let product = args.product.find(cluster)?;
     let trigger = account::trigger_of(cluster, product.keys.product, &product.state)?;
+    if trigger.has_two_keys() {
+        return submit_loss(args, context, &product, &trigger);
+    }
     if trigger.source() != Source::Attested {
         let hint = "`backstop trigger observe` shows it a price account";
         return Err(hinted("the product's feed is none of reports", hint));
@@ -134,6 +137,67 @@ pub fn submit(args: &SubmitArgs, context: &Context) -> Result<()> {
             observed_at: print.publish_time,
             says,
             is_news,
+            phase_before: phase(trigger.phase()),
+        };
+        Ok((preview, details))
+    })
+}
+
+#[derive(Serialize)]
+struct SubmittedLoss {
+    product: String,
+    trigger: String,
+    feed: String,
+    loss_bps: u16,
+    observed_at: i64,
+    signatures: usize,
+    is_confirmed: bool,
+    phase_before: &'static str,
+}
+
+/// Shows a report of a loss: the second key of a product of vaults.
+fn submit_loss(args: &SubmitArgs, context: &Context, product: &OpenProduct, trigger: &Trigger) -> Result<()> {
+    let cluster = context.cluster()?;
+    let file = read(&args.report)?;
+    let report = file.report;
+    let set: AttestorSet = account::fetch(cluster, &trigger.attestors)?;
+    let signers = file
+        .chosen_of_loss(&set)
+        .map_err(|why| hinted(why.to_string(), "`backstop attest show SET` tells the keys that may sign"))?;
+    let is_confirmed = signers.len() >= usize::from(set.threshold);
+    let loss = trigger.read_loss(&report, is_confirmed, cluster.now()?).map_err(|_| {
+        hinted(
+            "the report is no loss, of another feed, or of a time ahead of the clock",
+            "`backstop attest show FILE` tells",
+        )
+    })?;
+    let instructions =
+        [ix::signed_report(&signers, &report.to_bytes()), ix::observe_report(&product.keys, trigger.attestors)];
+    context.carry_out(&instructions, |_| {
+        let says = match is_confirmed {
+            true => "it is confirmed: the event is proven".to_owned(),
+            false => format!("an alert of 72 hours at most; {} must sign to confirm it", set.threshold),
+        };
+        let preview = Preview {
+            title: format!("Show a loss to: {}", product.state.name()),
+            rows: vec![
+                ("trigger", product.keys.trigger().to_string()),
+                ("loss", percent(loss.bps.into())),
+                ("of", moment(loss.observed_at)),
+                ("signed by", format!("{} of {} attestors", signers.len(), set.attestors().len())),
+                ("does", says),
+                ("phase before", phase(trigger.phase()).into()),
+            ],
+            warnings: Vec::new(),
+        };
+        let details = SubmittedLoss {
+            product: product.keys.product.to_string(),
+            trigger: product.keys.trigger().to_string(),
+            feed: hex_text(&report.feed),
+            loss_bps: loss.bps,
+            observed_at: loss.observed_at,
+            signatures: signers.len(),
+            is_confirmed,
             phase_before: phase(trigger.phase()),
         };
         Ok((preview, details))

@@ -1,10 +1,11 @@
 //! `backstop attest keygen` and `sign`: what a signer does, alone and on a machine of its own.
 
 use crate::commands::context::{Context, hinted};
-use crate::output::{card, exact_amount, moment};
+use crate::output::{card, exact_amount, moment, percent};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::peril::feed::attested::{Report, ReportKind};
+use backstop::payout::FULL_SEVERITY_BPS;
+use backstop::peril::feed::attested::{EVENT_EXPONENT, Report, ReportKind};
 use backstop::peril::feed::{MAX_EXPONENT, MIN_EXPONENT};
 use backstop::state::AttestorSet;
 use backstop_client::attest::log::Log;
@@ -69,8 +70,11 @@ pub struct SignArgs {
     #[arg(long)]
     feed: String,
     /// The value, with as many decimals as it has: 12 at most.
-    #[arg(long, value_name = "NUMBER", value_parser = units::decimal)]
-    value: Decimal,
+    #[arg(long, value_name = "NUMBER", value_parser = units::decimal, required_unless_present = "loss")]
+    value: Option<Decimal>,
+    /// Instead of a value the part that a protocol lost, in percent: an event, the second key of a product of vaults.
+    #[arg(long, value_name = "PERCENT", value_parser = units::bps::<u16>, conflicts_with_all = ["value", "confidence"])]
+    loss: Option<u16>,
     /// How far it may be off.
     #[arg(long, value_name = "NUMBER", value_parser = units::decimal, default_value = "0")]
     confidence: Decimal,
@@ -88,9 +92,19 @@ pub struct SignArgs {
 pub fn sign(args: &SignArgs, context: &Context) -> Result<()> {
     let feed =
         feed_id(&args.feed).map_err(|why| hinted(format!("--feed: {why}"), "`backstop feed define` tells it"))?;
-    let (exponent, value, confidence) = in_units(args.value, args.confidence).ok_or_else(|| {
-        hinted("--value is above zero, with 12 decimals at most, and --confidence is not below zero", "say it in full")
-    })?;
+    let (kind, (exponent, value, confidence)) = match args.loss {
+        Some(bps) if (1..=FULL_SEVERITY_BPS).contains(&bps) => (ReportKind::Event, (EVENT_EXPONENT, i64::from(bps), 0)),
+        Some(_) => return Err(hinted("--loss is above zero and 100 % at most", "say it in percent: 42.5%")),
+        None => (
+            ReportKind::Value,
+            in_units(args.value.unwrap_or_default(), args.confidence).ok_or_else(|| {
+                hinted(
+                    "--value is above zero, with 12 decimals at most, and --confidence is not below zero",
+                    "say it in full",
+                )
+            })?,
+        ),
+    };
     let cluster = context.cluster()?;
     let key = context.signer()?;
     let set: AttestorSet = account::fetch(cluster, &args.set)?;
@@ -108,7 +122,7 @@ pub fn sign(args: &SignArgs, context: &Context) -> Result<()> {
         cluster: cluster_of(cluster.genesis_hash()?),
         set: args.set,
         feed,
-        kind: ReportKind::Value,
+        kind,
         exponent,
         value,
         confidence,
@@ -147,6 +161,9 @@ fn in_units(value: Decimal, confidence: Decimal) -> Option<(i32, i64, u64)> {
 
 /// A value of a report, for people.
 pub fn value_text(report: &Report) -> String {
+    if let Ok(bps) = report.loss_bps() {
+        return format!("a loss of {}", percent(bps.into()));
+    }
     let decimals = u8::try_from(report.exponent.unsigned_abs()).unwrap_or(0);
     let shown = |units: u64| exact_amount(units, decimals);
     format!("{} ± {}", shown(u64::try_from(report.value).unwrap_or(0)), shown(report.confidence))

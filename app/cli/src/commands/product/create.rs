@@ -9,6 +9,7 @@ use backstop::cpi::text::hex_text;
 use backstop::events::ConditionSet;
 use backstop::peril::evidence::{Direction, RING_SLOTS, Severity, Terms, TermsError, TermsInput};
 use backstop::peril::feed::Source;
+use backstop::peril::two_keys::Reach;
 use backstop::state::{Live, Product, ProductTerms, Trigger};
 use backstop_client::Cluster;
 use backstop_client::instruction::{NewProduct, ProductKeys};
@@ -48,6 +49,9 @@ enum SourceArg {
     /// The share price of a lending reserve of Save or spl-token-lending, as a part of its own peak; the feed is the reserve's
     /// address. Read live.
     SplLending,
+    /// What a protocol's vaults hold, as a part of what they held: one of two keys, the other is a report of the attestors. The
+    /// feed is the sha-256 of that report's definition. Read live.
+    VaultDrop,
 }
 
 /// Which side of the threshold is insured against.
@@ -91,13 +95,21 @@ pub struct CreateArgs {
     /// Where prices come from.
     #[arg(long, value_enum, default_value_t = SourceArg::PythReceiver, help_heading = CONDITION)]
     source: SourceArg,
-    /// The feed: a Pyth feed id in hexadecimal, with `--source attested` the sha-256 of its definition, with any other
-    /// source the address of the account that is read.
+    /// The feed: a Pyth feed id in hexadecimal, with `--source attested` or `vault-drop` the sha-256 of its definition, with
+    /// any other source the address of the account that is read.
     #[arg(long, help_heading = CONDITION)]
     feed: String,
-    /// The attestors, with `--source attested`.
-    #[arg(long, value_name = "SET", required_if_eq("source", "attested"), help_heading = CONDITION)]
+    /// The attestors, with `--source attested` or `vault-drop`.
+    #[arg(
+        long,
+        value_name = "SET",
+        required_if_eq_any([("source", "attested"), ("source", "vault-drop")]),
+        help_heading = CONDITION
+    )]
     attestors: Option<Pubkey>,
+    /// A vault, with `--source vault-drop`: one to eight token accounts of one mint.
+    #[arg(long = "vault", value_name = "ACCOUNT", required_if_eq("source", "vault-drop"), help_heading = CONDITION)]
+    vaults: Vec<Pubkey>,
     /// Which prices are insured against: those below the threshold, or those above it.
     #[arg(long, value_enum, default_value_t = DirectionArg::Below, help_heading = CONDITION)]
     direction: DirectionArg,
@@ -117,7 +129,7 @@ pub struct CreateArgs {
     /// With a full-loss price, how long after the breach a fall may go on and be paid: whole slots, at most 14 days.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "3days", help_heading = CONDITION)]
     run_on: u32,
-    /// How long the breach must last: an hour and six slots at least.
+    /// How long the breach must last: an hour and six slots at least, with `--source vault-drop` ten minutes.
     #[arg(long, value_name = "DURATION", value_parser = seconds, help_heading = CONDITION)]
     duration: u32,
     /// Length of a slot, of which each needs a price: 1 minute to 1 hour, a divisor of a day.
@@ -291,6 +303,10 @@ impl CreateArgs {
                 Ok((if attested { Source::Attested } else { Source::PythReceiver }, feed))
             }
             SourceArg::PythPush => Ok((Source::PythPush, self.account("a price account")?)),
+            SourceArg::VaultDrop => {
+                let feed = feed_id(&self.feed).map_err(|why| UsageError(format!("--feed: {why}")))?;
+                Ok((Source::VaultDrop, feed))
+            }
             SourceArg::StakePool => Ok((Source::StakePoolRate, self.account("a stake pool")?)),
             SourceArg::SplLending => Ok((Source::SplLendingRate, self.account("a lending reserve")?)),
         }
@@ -311,7 +327,7 @@ fn wrong_condition(error: TermsError) -> UsageError {
              with --direction above"
         }
         TermsError::BadSlot => "--slot is 1 minute to 1 hour and divides a day",
-        TermsError::BadDuration => "--duration is whole slots: six and an hour at least",
+        TermsError::BadDuration => "--duration is whole slots: six at least, and an hour, or ten minutes of vaults",
         TermsError::BadTolerance => {
             "--tolerance is whole slots: one and a twelfth of --duration at least, and a quarter of it at most"
         }
@@ -353,7 +369,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let pool = args.pool.open(cluster)?;
     let terms = args.terms(pool.decimals)?;
-    if terms.validate().and_then(|()| terms.require_room_beside(shown.ring_days())).is_err() {
+    if terms.validate().and_then(|()| terms.require_room_beside(Reach::of(source, &shown).days)).is_err() {
         return Err(hinted(
             "price, limits or terms are outside the program's bounds",
             "`backstop product create --help` tells the bounds of each; a longer --slot leaves less room for --max-term-days",
@@ -370,6 +386,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         source,
         feed,
         attestors: args.attestors,
+        vaults: args.vaults.clone(),
         condition,
     };
     let rent_lamports = cluster.rent(Product::SPACE)?.saturating_add(cluster.rent(Trigger::SPACE)?);
@@ -386,7 +403,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
                 ("insures", args.covered_asset.to_string()),
                 ("pays if", view::product::pays_if(product.source, &shown)),
                 ("pays", view::product::payment(&shown)),
-                ("proven by", view::product::evidence(&shown)),
+                ("proven by", view::product::proven_by(product.source, &shown)),
                 (
                     "feed",
                     match args.attestors {

@@ -5,7 +5,7 @@ use crate::commands::context::{Context, Preview, event, hinted};
 use crate::output::{exact_amount, moment};
 use anyhow::Result;
 use backstop::events::ConditionSet;
-use backstop::state::{Product, ProductState, Trigger};
+use backstop::state::{Live, Product, ProductState, Trigger};
 use backstop_client::instruction::ProductKeys;
 use backstop_client::view::product::{free_id, renewal};
 use backstop_client::{Cluster, account, view};
@@ -47,7 +47,8 @@ pub fn run(args: &RenewArgs, context: &Context) -> Result<()> {
     }
     let id = free_id(cluster, &old.pool)?;
     let keys = ProductKeys::derive(old.keys.pool, id);
-    let product = renewal(&old.state, &trigger);
+    let live = account::find::<Live>(cluster, &old.keys.live())?;
+    let product = renewal(&old.state, &trigger, live.as_ref());
     let (terms, condition) = (product.terms, trigger.terms);
     let rent_lamports = cluster.rent(Product::SPACE)?.saturating_add(cluster.rent(Trigger::SPACE)?);
     let instructions = product.instructions(context.wallet()?, context.payer()?, &keys, id);

@@ -7,9 +7,9 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::Result;
 use backstop::events::{Observed, PhaseChanged, ReadingShown};
-use backstop::peril::evidence::Phase;
+use backstop::peril::evidence::{Phase, Terms};
 use backstop::peril::feed::{self, Observation};
-use backstop::state::Trigger;
+use backstop::state::{Live, Trigger};
 use backstop_client::cluster::Receipt;
 use backstop_client::view::trigger::phase;
 use backstop_client::view::{self, trigger::price_account};
@@ -92,6 +92,12 @@ fn open(cluster: &dyn Cluster, product: ProductArg) -> Result<(OpenProduct, Box<
 pub fn observe(args: &ObserveArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let (product, trigger) = open(cluster, args.product)?;
+    if trigger.has_two_keys() {
+        let live: Live = account::fetch(cluster, &product.keys.live())?;
+        let first = live.vaults().first().copied().unwrap_or_default();
+        let show = ix::observe_vaults(&product.keys, live.vaults());
+        return carry_out(context, &product, &trigger, show, |receipt| reading(first, &trigger.terms, receipt));
+    }
     let address = args.price.or_else(|| price_account(&trigger)).ok_or_else(|| {
         let hint = "`backstop attest submit` shows a report that enough of them have signed";
         hinted("the product's feed takes reports of attestors, and no price account", hint)
@@ -101,17 +107,8 @@ pub fn observe(args: &ObserveArgs, context: &Context) -> Result<()> {
         hinted(format!("there is no price account at {address}"), hint)
     })?;
     if trigger.source().is_live() {
-        let terms = trigger.terms;
-        return carry_out(context, &product, &trigger, ix::observe_live(&product.keys, address), |receipt| {
-            let shown = transaction::events::<ReadingShown>(&receipt.logs).into_iter().next()?;
-            let print = Observation { price: shown.price, confidence: 0, publish_time: shown.shown_at };
-            let says = match shown.price {
-                0 => "no part of a peak: there is none before a second showing",
-                _ => view::trigger::class(terms.direction(), terms.classify(&print)),
-            };
-            let is_news = !transaction::events::<Observed>(&receipt.logs).is_empty();
-            Some(Print::of(address, &print, says, is_news))
-        });
+        let show = ix::observe_live(&product.keys, address);
+        return carry_out(context, &product, &trigger, show, |receipt| reading(address, &trigger.terms, receipt));
     }
     // What the program will read; if it refuses, the simulation says so in the program's own words.
     let read = feed::read(trigger.source(), &address, &found.owner, &found.data, &trigger.feed, cluster.now()?).ok();
@@ -120,6 +117,18 @@ pub fn observe(args: &ObserveArgs, context: &Context) -> Result<()> {
         let says = |print: &Observation| view::trigger::class(trigger.terms.direction(), trigger.terms.classify(print));
         read.map(|print| Print::of(address, &print, says(&print), is_news))
     })
+}
+
+/// What a live reading came to.
+fn reading(account: Pubkey, terms: &Terms, receipt: &Receipt) -> Option<Print> {
+    let shown = transaction::events::<ReadingShown>(&receipt.logs).into_iter().next()?;
+    let print = Observation { price: shown.price, confidence: 0, publish_time: shown.shown_at };
+    let says = match shown.price {
+        0 => "no price: nothing measures it yet",
+        _ => view::trigger::class(terms.direction(), terms.classify(&print)),
+    };
+    let is_news = !transaction::events::<Observed>(&receipt.logs).is_empty();
+    Some(Print::of(account, &print, says, is_news))
 }
 
 pub fn refresh(args: &RefreshArgs, context: &Context) -> Result<()> {

@@ -9,6 +9,7 @@ use crate::money::Till;
 use crate::peril::evidence::{Terms, TermsInput};
 use crate::peril::feed::Source;
 use crate::peril::live;
+use crate::peril::two_keys::Reach;
 use crate::state::{AttestorSet, Live, Load, Pool, Product, Protocol, Trigger};
 use anchor_lang::prelude::*;
 
@@ -17,8 +18,8 @@ use anchor_lang::prelude::*;
 pub struct SetConditionArgs {
     /// Where prices come from.
     pub source: Source,
-    /// The feed: a Pyth feed id, for the push oracle the price account, for reports the sha-256 of the definition,
-    /// for a live feed the account that is read.
+    /// The feed: a Pyth feed id, for the push oracle the price account, for reports, also as a second key, the sha-256 of
+    /// the definition, for another live feed the account that is read.
     pub feed: [u8; 32],
     /// The condition.
     pub condition: TermsInput,
@@ -66,39 +67,42 @@ pub struct SetCondition<'info> {
 /// - the pool's cooldown is at least the condition's duration, tolerance and challenge and one day more;
 /// - a live feed has bounds of its own, and an account of its readings; no other feed has one;
 /// - how old and how near to the threshold prices may be at a purchase is bound by the feed;
-/// - a feed of reports needs attestors who can report, and no other feed takes any;
+/// - a feed of reports needs attestors who can report, and so does one of vaults, for its second key; no other feed takes any;
+/// - the vaults of a feed of vaults follow the accounts that are named: one to eight distinct token accounts of one mint;
 /// - the notice begins now: the product sells once it is over, at once in a pool that never had shares nor covers.
 pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Result<()> {
-    no_more(ctx.remaining_accounts)?;
+    let vaults = ctx.remaining_accounts;
     let accounts = &ctx.accounts;
+    if args.source != Source::VaultDrop {
+        no_more(vaults)?;
+    }
     let now = now()?;
     let (pool_key, product_key, trigger_key) = (accounts.pool.key(), accounts.product.key(), accounts.trigger.key());
     accounts.product.read()?.require_no_condition()?;
     let condition = Terms::new(&args.condition).map_err(|_| BackstopError::BadTriggerTerms)?;
     live::require_terms(args.source, &condition)?;
+    let reach = Reach::of(args.source, &condition);
     {
         let terms = &accounts.product.read()?.terms;
-        terms.require_outlasts(condition.longest_wait_seconds())?;
+        terms.require_outlasts(reach.wait_seconds)?;
         terms.require_limits_of(args.source)?;
     }
-    let attestors = match (args.source, &accounts.attestors) {
-        (Source::Attested, Some(attestors)) => {
+    let attestors = match (args.source.is_reported(), &accounts.attestors) {
+        (true, Some(attestors)) => {
             attestors.read()?.require_alive()?;
             attestors.key()
         }
-        (Source::Attested, None) | (_, Some(_)) => return Err(refuse(BackstopError::WrongAttestors)),
-        (Source::PythReceiver | Source::PythPush | Source::StakePoolRate | Source::SplLendingRate, None) => {
-            Pubkey::default()
-        }
+        (true, None) | (false, Some(_)) => return Err(refuse(BackstopError::WrongAttestors)),
+        (false, None) => Pubkey::default(),
     };
     ensure!(accounts.live.is_some() == args.source.is_live(), BackstopError::WrongLive);
     let bump = require_address(&accounts.trigger, &[TRIGGER_SEED, product_key.as_ref()])?;
 
     let mut till = Till::untouched(&accounts.pool)?;
-    let sells_from = till.admit_condition(&condition, now)?;
+    let sells_from = till.admit_condition(&reach, now)?;
     let sequence = till.number_event();
     till.close()?;
-    accounts.product.write()?.set_condition(trigger_key, condition.ring_days(), sells_from, now)?;
+    accounts.product.write()?.set_condition(trigger_key, reach.days, sells_from, now)?;
 
     let seeds = [TRIGGER_SEED, product_key.as_ref(), &[bump]];
     let new = NewAccount { account: &accounts.trigger, seeds: &seeds, payer: &accounts.payer };
@@ -113,7 +117,7 @@ pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Resu
     trigger.terms = condition;
     drop(trigger);
     let live_key = match &accounts.live {
-        Some(live) => open_readings(live, &accounts.payer, product_key, trigger_key)?,
+        Some(live) => open_readings(live, &accounts.payer, product_key, trigger_key, args.source, vaults)?,
         None => Pubkey::default(),
     };
 
@@ -126,6 +130,7 @@ pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Resu
         feed: args.feed,
         attestors,
         live: live_key,
+        vaults: vaults.iter().map(|vault| *vault.key).collect(),
         condition: args.condition,
         sells_from,
     })?;
@@ -139,6 +144,8 @@ fn open_readings<'info>(
     payer: &Signer<'info>,
     product: Pubkey,
     trigger: Pubkey,
+    source: Source,
+    vaults: &[AccountInfo],
 ) -> Result<Pubkey> {
     let bump = require_address(account, &[LIVE_SEED, product.as_ref()])?;
     let seeds = [LIVE_SEED, product.as_ref(), &[bump]];
@@ -148,5 +155,8 @@ fn open_readings<'info>(
     live.trigger = trigger;
     live.version = ACCOUNT_VERSION;
     live.bump = bump;
+    if source == Source::VaultDrop {
+        live.set_vaults(vaults)?;
+    }
     Ok(account.key())
 }

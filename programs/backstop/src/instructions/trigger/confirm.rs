@@ -1,6 +1,6 @@
 //! Proves the event of a trigger whose challenge is over.
 
-use crate::instructions::trigger::observe::book_phase_change;
+use crate::instructions::trigger::observe::booked;
 use crate::instructions::trigger::refresh::Refresh;
 use crate::instructions::{no_more, now};
 use crate::state::Load;
@@ -16,8 +16,5 @@ pub(crate) fn handle(ctx: Context<Refresh>) -> Result<()> {
     let now = now()?;
     let mut trigger = accounts.trigger.write()?;
     let outcome = trigger.confirm(now)?;
-    if outcome.phase_changed() || outcome.deepened {
-        book_phase_change(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome, now)?;
-    }
-    Ok(())
+    booked(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome, now)
 }

@@ -1,7 +1,7 @@
 //! Shows an oracle print to a trigger.
 
 use crate::error::BackstopError;
-use crate::events::{Observed, PhaseChanged, report};
+use crate::events::{DropArmed, Observed, PhaseChanged, report};
 use crate::instructions::{no_more, now};
 use crate::money::Till;
 use crate::peril::evidence::Outcome;
@@ -69,7 +69,6 @@ pub(crate) fn told(trigger: Pubkey, print: &Observation, outcome: &Outcome) -> R
 }
 
 /// Books and reports what an outcome means for the pool, if anything.
-#[inline(always)]
 pub(crate) fn booked(
     trigger: &mut Trigger,
     trigger_key: Pubkey,
@@ -78,6 +77,16 @@ pub(crate) fn booked(
     outcome: &Outcome,
     now: i64,
 ) -> Result<()> {
+    if outcome.armed {
+        let keys = trigger.keys;
+        report(&DropArmed {
+            trigger: trigger_key,
+            armed_at: keys.armed_at,
+            event_at: keys.event_at,
+            mean_price: keys.mean,
+            severity_bps: keys.severity_bps,
+        })?;
+    }
     if outcome.phase_changed() || outcome.deepened {
         book_phase_change(trigger, trigger_key, product, pool, outcome, now)?;
     }

@@ -1,7 +1,8 @@
 //! Shows a report of attestors to a trigger.
 
 use crate::error::BackstopError;
-use crate::instructions::trigger::observe::take;
+use crate::events::{LossReported, report};
+use crate::instructions::trigger::observe::{booked, take};
 use crate::instructions::{no_more, now, signed_before};
 use crate::peril::feed::attested::INSTRUCTIONS_ID;
 use crate::state::{AttestorSet, Load, Pool, Product, Trigger};
@@ -34,12 +35,18 @@ pub struct ObserveReport<'info> {
 /// - anyone, in every phase, with a report that the ed25519 precompile has verified in the instruction right before;
 /// - signed by enough distinct keys of the trigger's attestors, none revoked, in the one layout that is taken;
 /// - of this cluster, these attestors, this feed, and a kind that evidence is made of; never of a moment ahead of the clock;
+/// - for a product with two keys it is the second, an `Event`: by any of the set's keys it begins an alert, by enough of them
+///   it proves the event;
 /// - what follows is as with [`crate::instructions::observe`]: it is a print of its moment.
 pub(crate) fn handle(ctx: Context<ObserveReport>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let now = now()?;
     let mut trigger = accounts.trigger.write()?;
+    if trigger.has_two_keys() {
+        drop(trigger);
+        return take_loss(accounts, now);
+    }
     let print = {
         let sysvar = accounts.instructions.try_borrow_data()?;
         let signed = signed_before(&sysvar, 1)?;
@@ -48,4 +55,29 @@ pub(crate) fn handle(ctx: Context<ObserveReport>) -> Result<()> {
         trigger.read_report(&report, now)?
     };
     take(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &print, now)
+}
+
+/// Takes the second of two keys.
+#[inline(never)]
+fn take_loss(accounts: &ObserveReport, now: i64) -> Result<()> {
+    let trigger_key = accounts.trigger.key();
+    let mut trigger = accounts.trigger.write()?;
+    let (loss, signatures) = {
+        let sysvar = accounts.instructions.try_borrow_data()?;
+        let signed = signed_before(&sysvar, 1)?;
+        let own = accounts.attestors.key();
+        let attestors = accounts.attestors.read()?;
+        attestors.require_alive()?;
+        let report = attestors.read_any(&own, &signed).map_err(BackstopError::from)?;
+        (trigger.read_loss(&report, attestors.is_enough(&signed), now)?, signed.count())
+    };
+    let outcome = trigger.report(&loss, now)?;
+    report(&LossReported {
+        trigger: trigger_key,
+        loss_bps: loss.bps,
+        observed_at: loss.observed_at,
+        signatures: u8::try_from(signatures).unwrap_or(u8::MAX),
+        is_confirmed: loss.is_confirmed,
+    })?;
+    booked(&mut trigger, trigger_key, &accounts.product, &accounts.pool, &outcome, now)
 }

@@ -1,7 +1,7 @@
 //! Brings a trigger's phase up to now.
 
 use crate::error::BackstopError;
-use crate::instructions::trigger::observe::book_phase_change;
+use crate::instructions::trigger::observe::booked;
 use crate::instructions::{no_more, now};
 use crate::state::{Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
@@ -32,8 +32,5 @@ pub(crate) fn handle(ctx: Context<Refresh>) -> Result<()> {
     let now = now()?;
     let mut trigger = accounts.trigger.write()?;
     let outcome = trigger.refresh(now);
-    if outcome.phase_changed() || outcome.deepened {
-        book_phase_change(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome, now)?;
-    }
-    Ok(())
+    booked(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &outcome, now)
 }

@@ -102,6 +102,8 @@ pub struct Outcome {
     pub is_news: bool,
     /// Whether a window of the run-on has deepened the severity.
     pub deepened: bool,
+    /// Whether a fall has armed the first of two keys, or deepened it.
+    pub armed: bool,
 }
 
 impl Outcome {
@@ -116,13 +118,14 @@ impl Outcome {
             before: self.before,
             is_news: self.is_news | next.is_news,
             deepened: self.deepened | next.deepened,
+            armed: self.armed | next.armed,
             ..next
         }
     }
 
     /// Whether anything that people or other rules can see is another than before.
     pub fn changed(&self) -> bool {
-        self.is_news || self.deepened || self.phase_changed()
+        self.is_news || self.deepened || self.armed || self.phase_changed()
     }
 }
 
@@ -149,7 +152,7 @@ impl Evidence {
             self.note(terms, slot, class, print) | newest
         };
         let after = self.stand(terms, now);
-        Ok(Outcome { before, after, class: Some(class), is_news, deepened })
+        Ok(Outcome { before, after, class: Some(class), is_news, deepened, armed: false })
     }
 
     /// Processes what is settled by now, and brings the phase up to now.
@@ -157,7 +160,7 @@ impl Evidence {
         let before = self.phase();
         let deepened = self.settle(terms, now);
         let after = self.stand(terms, now);
-        Outcome { before, after, class: None, is_news: false, deepened }
+        Outcome { before, after, class: None, is_news: false, deepened, armed: false }
     }
 
     /// Brings the phase up to now, where that makes it Triggered or Final. Confirming again changes nothing and is no

@@ -12,8 +12,9 @@ pub const SPARE_SLOTS: u64 = 32;
 pub const MIN_SLOT_SECONDS: u32 = 60;
 /// Longest slot, in seconds.
 pub const MAX_SLOT_SECONDS: u32 = 3_600;
-/// Shortest duration of a breach that triggers, in seconds.
-pub const MIN_DURATION_SECONDS: u64 = 3_600;
+/// Shortest duration of a breach, in seconds: that of what only arms. What triggers must last longer, by its feed: see
+/// [`crate::peril::live::require_terms`].
+pub const MIN_DURATION_SECONDS: u64 = 600;
 /// Shortest challenge, in seconds: half of it must be enough to look up a print and show it.
 pub const MIN_CHALLENGE_SECONDS: u32 = 7_200;
 /// Longest challenge, in seconds: old prints can be proven for about a day after the oracle changes its signers.
@@ -292,14 +293,9 @@ impl Terms {
     }
 
     /// Duration, tolerance and challenge: the longest that a trigger takes from its event to the moment at which it
-    /// can be confirmed, in seconds. A pool's cooldown is longer.
+    /// can be confirmed, in seconds. See [`crate::peril::two_keys::Reach`] for what a second key adds.
     pub fn longest_wait_seconds(&self) -> u64 {
         self.duration_seconds().saturating_add(self.tolerance_seconds()).saturating_add(u64::from(self.challenge))
-    }
-
-    /// Least cooldown of a pool that insures the condition, in seconds: a day more than it can take to be proven.
-    pub fn least_cooldown_seconds(&self) -> u64 {
-        self.longest_wait_seconds().saturating_add(u64::from(DAY_SECONDS))
     }
 
     /// Whole UTC days that the ring spans, rounded up: what ended so many days ago can no longer be the subject of

@@ -21,6 +21,7 @@
 //! No function here can panic, whatever the bytes.
 
 use super::{Observation, OracleError, RawPrice};
+use crate::payout::FULL_SEVERITY_BPS;
 use anchor_lang::prelude::*;
 
 /// The precompile.
@@ -48,6 +49,8 @@ stored_enum! {
     pub enum ReportKind {
         /// A value at a moment, for conditions on how long it is beyond a threshold.
         Value = 0,
+        /// An event, and what it took: the second of two keys. The value is the part that is lost, in basis points.
+        Event = 1,
     }
 }
 
@@ -118,6 +121,8 @@ pub enum ReportError {
     WrongSet,
     /// It is of another feed.
     WrongFeed,
+    /// An `Event` whose value is no part from one basis point to all, in basis points, or that has a confidence.
+    BadEvent,
     /// Two messages that are no contradiction of one key: of other keys, feeds, kinds or moments, or the same.
     NotEquivocation,
 }
@@ -175,6 +180,19 @@ impl Report {
         Ok(())
     }
 
+    /// The part that an `Event` says was lost, in basis points, above zero.
+    ///
+    /// Errors: `WrongKind`, `BadEvent`.
+    pub fn loss_bps(&self) -> core::result::Result<u16, ReportError> {
+        match self.kind {
+            ReportKind::Event => {}
+            ReportKind::Value => return Err(ReportError::WrongKind),
+        }
+        let bps = u16::try_from(self.value).ok().filter(|bps| (1..=FULL_SEVERITY_BPS).contains(bps));
+        let is_plain = self.exponent == EVENT_EXPONENT && self.confidence == 0;
+        bps.filter(|_| is_plain).ok_or(ReportError::BadEvent)
+    }
+
     /// The print that it is. Unlike an oracle's, its moment is never ahead of the clock: signers say what was.
     ///
     /// Errors: `FromFuture`, and those of [`RawPrice::normalise`].
@@ -191,6 +209,9 @@ impl Report {
         .normalise(now)
     }
 }
+
+/// Power of ten of the value of an `Event`: it is in basis points.
+pub const EVENT_EXPONENT: i32 = -4;
 
 /// What the precompile has verified: that every one of these keys signed this message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

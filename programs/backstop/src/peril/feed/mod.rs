@@ -12,6 +12,7 @@ pub mod pyth_push;
 pub mod pyth_receiver;
 pub mod spl_lending;
 pub mod stake_pool;
+pub mod vaults;
 
 use crate::constants::{LONGEST_PRICE_AGE, MAX_PRICE_AGE, MIN_NO_SALE_BUFFER_BPS};
 use crate::peril::live::LEAST_LIVE_BUFFER_BPS;
@@ -43,6 +44,9 @@ stored_enum! {
         /// What a share of a lending reserve is worth, as a part of its own peak: see [`spl_lending`]. The feed is the
         /// reserve's address. Live.
         SplLendingRate = 4,
+        /// What the vaults of a protocol hold, as a part of what they held: see [`vaults`] and [`crate::peril::vault`]. It is one
+        /// of two keys, and the feed is that of the other: the sha-256 of the definition of the attestors' reports. Live.
+        VaultDrop = 5,
     }
 }
 
@@ -51,7 +55,15 @@ impl Source {
     pub const fn is_live(self) -> bool {
         match self {
             Self::PythReceiver | Self::PythPush | Self::Attested => false,
-            Self::StakePoolRate | Self::SplLendingRate => true,
+            Self::StakePoolRate | Self::SplLendingRate | Self::VaultDrop => true,
+        }
+    }
+
+    /// Whether attestors report to it.
+    pub const fn is_reported(self) -> bool {
+        match self {
+            Self::Attested | Self::VaultDrop => true,
+            Self::PythReceiver | Self::PythPush | Self::StakePoolRate | Self::SplLendingRate => false,
         }
     }
 
@@ -59,7 +71,7 @@ impl Source {
     /// hour is shown once in it; for stake pools a day, because nothing is shown from an epoch's end until the pool is updated.
     pub const fn longest_price_age(self) -> u32 {
         match self {
-            Self::PythReceiver | Self::PythPush | Self::Attested => MAX_PRICE_AGE,
+            Self::PythReceiver | Self::PythPush | Self::Attested | Self::VaultDrop => MAX_PRICE_AGE,
             Self::SplLendingRate => 3 * MAX_PRICE_AGE,
             Self::StakePoolRate => LONGEST_PRICE_AGE,
         }
@@ -110,6 +122,8 @@ pub fn read_live(
         Source::PythReceiver | Source::PythPush | Source::Attested => Err(OracleError::NotLive),
         Source::StakePoolRate => stake_pool::read(owner, data, epoch),
         Source::SplLendingRate => spl_lending::read(owner, data),
+        // It has several accounts, and the feed is none of them.
+        Source::VaultDrop => Err(OracleError::WrongFeed),
     }
 }
 
@@ -179,7 +193,7 @@ pub fn read(
         Source::PythReceiver => pyth_receiver::read(owner, data, feed, now),
         Source::PythPush => pyth_push::read(key, owner, data, feed, now),
         Source::Attested => Err(OracleError::NotAnAccount),
-        Source::StakePoolRate | Source::SplLendingRate => Err(OracleError::Live),
+        Source::StakePoolRate | Source::SplLendingRate | Source::VaultDrop => Err(OracleError::Live),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::constants::*;
 use crate::error::{BackstopError, refuse};
 use crate::math::capital;
 use crate::math::rounding::BPS;
-use crate::peril::evidence::Terms;
+use crate::peril::two_keys::Reach;
 use crate::state::Pool;
 use anchor_lang::prelude::*;
 
@@ -161,10 +161,10 @@ impl Pool {
 
     /// Takes in the condition of a product: only if the cooldown is at least a day longer than the condition can take to
     /// be proven, so that nobody leaves on the news. Returns when the notice, which begins now, is over.
-    pub fn admit_condition(&mut self, condition: &Terms, now: i64) -> Result<i64> {
+    pub fn admit_condition(&mut self, reach: &Reach, now: i64) -> Result<i64> {
         let cooldown = u64::from(self.terms.cooldown_seconds);
-        ensure!(cooldown >= condition.least_cooldown_seconds(), BackstopError::CooldownTooShort);
-        let ring_days = u16::try_from(condition.ring_days()).map_err(|_| BackstopError::TermsDoNotFit)?;
+        ensure!(cooldown >= reach.least_cooldown_seconds(), BackstopError::CooldownTooShort);
+        let ring_days = u16::try_from(reach.days).map_err(|_| BackstopError::TermsDoNotFit)?;
         self.conditions = self.conditions.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
         self.ring_days = self.ring_days.max(ring_days);
         Ok(self.notice_ends_at(now))

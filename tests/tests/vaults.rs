@@ -1,0 +1,270 @@
+//! A product of vaults with two keys, through the real program: what is refused, and what each refusal leaves as it was.
+
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::AccountMeta;
+use backstop::error::BackstopError as E;
+use backstop::events::{DropArmed, LossReported, ReadingShown};
+use backstop::peril::evidence::{Direction, Phase, Severity};
+use backstop::peril::feed::Source;
+use backstop::peril::feed::attested::{EVENT_EXPONENT, Report, ReportKind};
+use backstop::state::{Live, ProductTerms};
+use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
+use backstop_client::transaction;
+use backstop_tests::attest::{Attestors, FEED, sign};
+use backstop_tests::live::{condition, drop_condition, put, show_vaults, show_vaults_twice};
+use backstop_tests::terms::{self, DAY, ONE};
+use backstop_tests::{Outcome, World, assert_refused, budget, explain, seeded};
+use solana_sdk::signer::Signer;
+
+struct Stage {
+    world: World,
+    pool: PoolKeys,
+    attestors: Attestors,
+    vaults: Vec<Pubkey>,
+}
+
+impl Stage {
+    /// A pool that waits long enough, attestors, and two vaults that hold 60 and 40.
+    fn new() -> Self {
+        let world = World::new();
+        let mut args = terms::create_pool(0);
+        args.terms.cooldown_seconds = u32::try_from(21 * DAY).unwrap();
+        let pool = world.create_pool(args);
+        let attestors = Attestors::create(&world, 0, 3, 2);
+        let stage = Self { vaults: Vec::new(), attestors, pool, world };
+        let vaults = vec![stage.hold(0, 60), stage.hold(1, 40)];
+        Self { vaults, ..stage }
+    }
+
+    fn hold(&self, number: u64, amount: u64) -> Pubkey {
+        self.world.cluster.set_tokens(&seeded(720 + number).pubkey(), &self.world.covered, amount * ONE)
+    }
+
+    fn product(&self) -> NewProduct {
+        NewProduct {
+            source: Source::VaultDrop,
+            feed: FEED,
+            attestors: Some(self.attestors.set),
+            vaults: self.vaults.clone(),
+            terms: ProductTerms { no_sale_buffer_bps: 50, min_term_days: 30, ..terms::product_terms() },
+            ..terms::create_product(self.world.covered, drop_condition())
+        }
+    }
+
+    /// Announces a product, and what comes of its condition.
+    fn set(&self, change: &dyn Fn(&mut NewProduct)) -> Outcome {
+        let mut new = self.product();
+        change(&mut new);
+        let keys = self.world.announce_product(&self.pool, &new);
+        let set = new.set_condition(self.world.governance.pubkey(), self.world.payer.pubkey(), &keys);
+        self.world.send(&[&self.world.governance], &[set])
+    }
+
+    /// A product that is armed: the vaults have lost 66 of 100.
+    fn armed(&self) -> ProductKeys {
+        let product = self.world.create_product_with(&self.pool, self.product());
+        show_vaults_twice(&self.world, &product);
+        self.world.advance(3 * DAY);
+        show_vaults_twice(&self.world, &product);
+        (self.hold(0, 0), self.hold(1, 34));
+        for _ in 0..10 {
+            show_vaults_twice(&self.world, &product);
+        }
+        self.world.advance(20);
+        let logs = accepted(show_vaults(&self.world, &product));
+        let armed = &transaction::events::<DropArmed>(&logs)[0];
+        assert_eq!((armed.mean_price, armed.severity_bps), (34_000_000, 10_000));
+        product
+    }
+
+    fn event(&self, value: i64) -> Report {
+        let report = self.attestors.report(value, self.world.now());
+        Report { kind: ReportKind::Event, exponent: EVENT_EXPONENT, ..report }
+    }
+
+    fn submit(&self, product: &ProductKeys, keys: &[usize], report: &Report) -> Outcome {
+        let keys: Vec<_> = keys.iter().map(|place| &self.attestors.keys[*place]).collect();
+        let signed = sign(&keys, &report.to_bytes());
+        self.world.send(&[], &[signed, ix::observe_report(product, self.attestors.set)])
+    }
+}
+
+#[track_caller]
+fn accepted(outcome: Outcome) -> Vec<String> {
+    outcome.unwrap_or_else(|error| panic!("{}", explain(&error))).logs
+}
+
+#[test]
+fn a_product_of_vaults_has_bounds_of_its_own() {
+    let stage = Stage::new();
+    accepted(stage.set(&|_| {}));
+    let refused = |change: &dyn Fn(&mut NewProduct), expected: E| assert_refused(stage.set(change), expected);
+    let vault = stage.vaults[0];
+    refused(&|it| it.vaults.clear(), E::BadVaults);
+    refused(&|it| it.vaults = vec![vault, vault], E::BadVaults);
+    let nine: Vec<Pubkey> = (2..11).map(|number| stage.hold(number, 1)).collect();
+    refused(&|it| it.vaults = nine.clone(), E::BadVaults);
+    accepted(stage.set(&|it| it.vaults = nine[..8].to_vec()));
+    let other = stage.world.cluster.set_tokens(&seeded(740).pubkey(), &stage.world.asset, 1);
+    refused(&|it| it.vaults = vec![vault, other], E::BadVaults);
+    refused(&|it| it.vaults = vec![seeded(741).pubkey()], E::OracleWrongOwner);
+    refused(&|it| it.vaults = vec![stage.world.covered], E::OracleWrongLayout);
+    refused(&|it| it.attestors = None, E::WrongAttestors);
+    refused(&|it| (it.condition.threshold, it.condition.recovery) = (98_000_001, 100_000_000), E::BadLiveTerms);
+    refused(&|it| (it.condition.threshold, it.condition.recovery) = (95_000_000, 100_000_001), E::BadLiveTerms);
+    let run_on = |it: &mut NewProduct| {
+        it.condition.severity = Severity::Linear { full_loss_price: 10_000_000, min_severity_bps: 500 };
+        it.condition.run_on_seconds = 60;
+    };
+    refused(&run_on, E::BadLiveTerms);
+    let above = |it: &mut NewProduct| {
+        it.condition.direction = Direction::Above;
+        (it.condition.threshold, it.condition.recovery) = (50_000_000, 49_000_000);
+    };
+    refused(&above, E::BadLiveTerms);
+    refused(&|it| it.condition.duration_seconds = 540, E::BadTriggerTerms);
+    refused(&|it| it.condition.slot_seconds = 30, E::BadTriggerTerms);
+    refused(&|it| it.terms.max_price_age = 3_601, E::LimitsDoNotFit);
+    refused(&|it| it.terms.min_term_days = 19, E::TermsDoNotFit);
+    // What can be shown late must last an hour still, and has no vaults.
+    let pyth = |it: &mut NewProduct| {
+        (it.source, it.attestors) = (Source::PythReceiver, None);
+        it.terms.no_sale_buffer_bps = 100;
+    };
+    refused(&|it| (pyth(it), it.vaults.clear()).0, E::BadTriggerTerms);
+    refused(&|it| (pyth(it), it.condition = terms::stress()).0, E::UnexpectedAccounts);
+    refused(
+        &|it| (it.source, it.attestors, it.condition) = (Source::StakePoolRate, None, condition()),
+        E::UnexpectedAccounts,
+    );
+    // The pool must wait longer than the second key can take.
+    let quick = stage.world.create_pool(terms::create_pool(1));
+    let new = stage.product();
+    let keys = stage.world.announce_product(&quick, &new);
+    let set = new.set_condition(stage.world.governance.pubkey(), stage.world.payer.pubkey(), &keys);
+    assert_refused(stage.world.send(&[&stage.world.governance], &[set]), E::CooldownTooShort);
+}
+
+#[test]
+fn all_vaults_are_shown_in_their_order() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let product = world.create_product_with(&stage.pool, stage.product());
+    let live = || -> Live { world.read(&product.live()) };
+    assert_eq!((live().vaults(), live().mint), (&stage.vaults[..], world.covered));
+    let before = live();
+    let [first, second] = [stage.vaults[0], stage.vaults[1]];
+    let third = stage.hold(2, 1);
+    for vaults in [vec![first], vec![second, first], vec![first, first], vec![first, second, third], vec![first, third]]
+    {
+        let show = ix::observe_vaults(&product, &vaults);
+        assert_refused(world.send(&[], &[budget(), show]), E::WrongVaults);
+    }
+    // Another mint at the address, another owner, another layout.
+    let good = world.cluster.account(&second).unwrap().unwrap();
+    let mut other = good.data.clone();
+    other[0] ^= 1;
+    put(world, second, good.owner, other);
+    assert_refused(show_vaults(world, &product), E::OracleWrongFeed);
+    put(world, second, backstop::ID, good.data.clone());
+    assert_refused(show_vaults(world, &product), E::OracleWrongOwner);
+    put(world, second, good.owner, good.data[..164].to_vec());
+    assert_refused(show_vaults(world, &product), E::OracleWrongLayout);
+    let mut most = good.data.clone();
+    most[64..72].copy_from_slice(&u64::MAX.to_le_bytes());
+    put(world, second, good.owner, most);
+    assert_refused(show_vaults(world, &product), E::OracleBadPrice);
+    assert_eq!(live(), before);
+    // One that was closed holds nothing.
+    put(world, second, anchor_lang::system_program::ID, Vec::new());
+    let logs = accepted(show_vaults(world, &product));
+    assert_eq!(transaction::events::<ReadingShown>(&logs)[0].level, 60 * ONE);
+    // Vaults take no prints, and of another live feed one account is shown.
+    assert_refused(world.send(&[], &[ix::observe(&product, first)]), E::LiveFeed);
+    let mut beside = ix::observe_live(&product, first);
+    beside.accounts.extend([AccountMeta::new_readonly(first, false)]);
+    assert_refused(world.send(&[], &[beside]), E::WrongVaults);
+}
+
+#[test]
+fn every_rule_of_the_second_key_has_its_own_refusal_and_changes_no_byte() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let quiet = world.create_product_with(&stage.pool, stage.product());
+    assert_refused(stage.submit(&quiet, &[0, 1], &stage.event(5_000)), E::NotArmed);
+    let product = stage.armed();
+    let bytes = || world.cluster.account(&product.trigger()).unwrap().unwrap().data;
+    let before = bytes();
+    let good = stage.event(5_000);
+    let event_at = world.trigger(&product).keys.event_at;
+    let cases: Vec<(Report, E)> = vec![
+        (Report { kind: ReportKind::Value, ..good }, E::ReportWrongKind),
+        (stage.event(0), E::BadEvent),
+        (stage.event(-1), E::BadEvent),
+        (stage.event(10_001), E::BadEvent),
+        (Report { exponent: -3, ..good }, E::BadEvent),
+        (Report { confidence: 1, ..good }, E::BadEvent),
+        (Report { feed: [1; 32], ..good }, E::OracleWrongFeed),
+        (Report { observed_at: world.now() + 60, ..good }, E::OracleFromFuture),
+        (Report { observed_at: event_at - DAY - 1, ..good }, E::LossBeforeFall),
+        (Report { set: seeded(742).pubkey(), ..good }, E::ReportWrongSet),
+        (Report { cluster: [0; 8], ..good }, E::ReportWrongCluster),
+    ];
+    for (report, expected) in &cases {
+        for keys in [&[0][..], &[0, 1]] {
+            assert_refused(stage.submit(&product, keys, report), *expected);
+            assert_eq!(bytes(), before, "{report:?}");
+        }
+    }
+    assert_refused(stage.submit(&product, &[0, 0], &good), E::ReportDuplicateKey);
+    let stranger = sign(&[&seeded(743)], &good.to_bytes());
+    assert_refused(
+        world.send(&[], &[stranger, ix::observe_report(&product, stage.attestors.set)]),
+        E::ReportUnknownKey,
+    );
+    assert_eq!(bytes(), before);
+    // An event is no value of an attested product.
+    let reported = world.create_product_with(
+        &stage.pool,
+        NewProduct {
+            source: Source::Attested,
+            vaults: Vec::new(),
+            condition: terms::stress(),
+            terms: ProductTerms { no_sale_buffer_bps: 100, ..stage.product().terms },
+            ..stage.product()
+        },
+    );
+    assert_refused(stage.submit(&reported, &[0, 1], &good), E::ReportWrongKind);
+    // On the last second of its time, a day before the fall at most, by one and then by two.
+    let last = world.trigger(&product).keys.armed_until() - 1;
+    world.cluster.set_time(last);
+    let early = Report { observed_at: event_at - DAY, ..good };
+    let logs = accepted(stage.submit(&product, &[1], &early));
+    let shown = &transaction::events::<LossReported>(&logs)[0];
+    assert_eq!((shown.loss_bps, shown.signatures, shown.is_confirmed), (5_000, 1, false));
+    world.cluster.set_time(last + 3 * DAY - 1);
+    accepted(stage.submit(&product, &[0, 1], &early));
+    let trigger = world.trigger(&product);
+    assert_eq!((trigger.phase(), trigger.evidence.severity_bps), (Phase::Final, 5_000));
+}
+
+#[test]
+fn a_second_later_it_is_armed_no_longer_and_a_dead_set_has_no_key() {
+    let stage = Stage::new();
+    let product = stage.armed();
+    let until = stage.world.trigger(&product).keys.armed_until();
+    stage.world.cluster.set_time(until);
+    for keys in [&[0][..], &[0, 1]] {
+        assert_refused(stage.submit(&product, keys, &stage.event(5_000)), E::NotArmed);
+    }
+    let stage = Stage::new();
+    let product = stage.armed();
+    let good = stage.event(5_000);
+    for key in [0, 1] {
+        let two = [good, Report { value: 5_001, ..good }]
+            .map(|report| sign(&[&stage.attestors.keys[key]], &report.to_bytes()));
+        let accuse = ix::report_equivocation(stage.attestors.set);
+        accepted(stage.world.send(&[], &[two[0].clone(), two[1].clone(), accuse]));
+    }
+    assert_refused(stage.submit(&product, &[2], &good), E::AttestorsDead);
+}
