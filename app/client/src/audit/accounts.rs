@@ -76,7 +76,8 @@ pub(super) fn of_pool(place: &Place) -> BTreeSet<Pubkey> {
     let keys = keys.chain(incidents.map(|(key, _)| key)).chain(epochs.map(|(key, _)| key));
     let keys = keys.chain(crises.map(|(key, _)| key));
     let keys = keys.chain(tickets.map(|(key, _)| key)).chain(treaties.map(|(key, _)| key));
-    let keys = keys.chain(cessions.map(|(key, _)| key)).chain(rates.map(|(key, _)| key)).chain(lives.map(|(key, _)| key));
+    let keys =
+        keys.chain(cessions.map(|(key, _)| key)).chain(rates.map(|(key, _)| key)).chain(lives.map(|(key, _)| key));
     keys.chain([pool]).copied().collect()
 }
 
@@ -170,7 +171,7 @@ fn addresses(place: &Place, checks: &mut Checks) {
         }
         for (cover_key, cover) in snapshot.covers_of(key) {
             let subject = Subject("cover", *cover_key);
-            place_of(checks, subject, &[COVER_SEED, cover.mint.as_ref()], cover.bump);
+            place_of(checks, subject, &[COVER_SEED, cover.mint().as_ref()], cover.bump);
         }
     }
     let of_pool = snapshot.incidents.iter().filter(|(_, incident)| incident.pool == *key);
