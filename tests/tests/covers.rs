@@ -116,7 +116,7 @@ fn a_purchase_books_premium_exposure_and_cover() {
     assert_eq!(paid, 26_597_817);
     assert_eq!(cover.premium, paid);
     assert_eq!(event.premium, paid);
-    assert_eq!((cover.product, cover.mint, cover.rent_payer), (product.product, mint, world.payer.pubkey()));
+    assert_eq!((cover.product, cover.mint(), cover.rent_payer), (product.product, mint, world.payer.pubkey()));
     assert_eq!((cover.sum_insured, cover.state), (10_000 * ONE, CoverState::Active));
     assert_eq!(cover.cancel_fee_bps, 1_000);
     assert_eq!(cover.end_day - cover.active_day, 30);
@@ -781,7 +781,7 @@ fn lamports_sent_in_advance_stop_no_purchase() {
         let buy = ix::buy_cover(&product, world.payer.pubkey(), buyer.id(), buyer.id(), args);
         accepted(world.send(&[&buyer.key], &[budget(), buy]));
         assert_eq!(world.tokens(&nft_of(&buyer.id(), &mint)), 1);
-        assert_eq!(world.cover(&mint).mint, mint);
+        assert_eq!(world.cover(&mint).mint(), mint);
         world.next_day();
         world.print(&product, HEALTHY);
         accepted(cancel(&world, &product, &buyer, &mint));

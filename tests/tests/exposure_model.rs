@@ -6,7 +6,8 @@ use backstop::error::BackstopError;
 use backstop::peril::Condition;
 use backstop::peril::evidence::{Severity, Terms, TermsInput};
 use backstop::state::{
-    Cover, CoverRequest, CoverState, Pool, PoolTerms, Product, ProductTerms, Quote, Rates, Tranche, Trigger, day_of,
+    CoverRequest, CoverState, Policy, Pool, PoolTerms, Product, ProductTerms, Purchase, Quote, Rates, Tranche, Trigger,
+    day_of,
 };
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::{Cluster, address, transaction};
@@ -241,12 +242,14 @@ impl Bare {
     fn buy(&mut self, request: CoverRequest) -> Option<Quote> {
         self.trigger.evidence.last_publish_time = self.now;
         let (pool, product, rates) = (self.pool.clone(), self.product.clone(), self.rates.clone());
-        let sold = self.product.sell(&mut self.pool, &mut self.rates, &*self.trigger, request, self.now);
+        let purchase =
+            Purchase { product: Default::default(), insured: Default::default(), request, max_premium: u64::MAX };
+        let sold = self.product.sell(&mut self.pool, &mut self.rates, &*self.trigger, &purchase, self.now);
         if sold.is_err() {
             // A failed transaction leaves nothing behind.
             (self.pool, self.product, self.rates) = (pool, product, rates);
         }
-        sold.ok().map(|sale| sale.quote)
+        sold.ok().map(|(_, sale)| sale.quote)
     }
 
     /// Lets the condition breach, or no longer, as its pool counts it.
@@ -266,12 +269,10 @@ impl Bare {
     }
 
     fn cancel(&mut self, sold: &Sold) {
-        let cover = Cover {
+        let policy = Policy {
             product: Default::default(),
-            mint: Default::default(),
-            rent_payer: Default::default(),
+            insured: Default::default(),
             version: backstop::constants::ACCOUNT_VERSION,
-            bump: 0,
             state: CoverState::Active,
             cancel_fee_bps: self.product.terms.cancel_fee_bps,
             active_day: sold.active,
@@ -283,7 +284,7 @@ impl Bare {
             paid: 0,
             reserved: [0; 24],
         };
-        self.product.cancel(&mut self.pool, &mut self.rates, &*self.trigger, &cover, self.now).unwrap();
+        self.product.cancel(&mut self.pool, &mut self.rates, &*self.trigger, &policy, self.now).unwrap();
     }
 }
 

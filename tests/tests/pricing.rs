@@ -10,7 +10,7 @@ use backstop::math::pricing::MAX_DRIFT_DAYS;
 use backstop::math::stream;
 use backstop::peril::{AlertLevel, Condition};
 use backstop::state::{
-    Cancellation, Cover, CoverRequest, CoverState, Pool, Product, ProductState, ProductTerms, Quote, Rates, Tranche,
+    Cancellation, CoverRequest, CoverState, Policy, Pool, Product, ProductState, ProductTerms, Quote, Rates, Tranche,
     Trigger, day_of,
 };
 use backstop_client::address;
@@ -434,20 +434,18 @@ fn the_price_rises_with_the_term() {
 }
 
 /// Gives a cover back to a market whose rates are nothing but the cover's.
-fn cancel(market: &mut Market, cover: &Cover, now: i64) -> anchor_lang::Result<Cancellation> {
+fn cancel(market: &mut Market, cover: &Policy, now: i64) -> anchor_lang::Result<Cancellation> {
     let mut rates = Rates::zeroed();
     rates.ends[cover.end_day as usize % DAY_BUCKETS] = cover.rate_q32;
     market.product.cancel(&mut market.pool, &mut rates, &*market.trigger, cover, now)
 }
 
-/// What a purchase would have written into its cover.
-fn cover_of(market: &Market, quote: &Quote, now: i64) -> Cover {
-    Cover {
+/// The policy that a purchase would have sold.
+fn cover_of(market: &Market, quote: &Quote, now: i64) -> Policy {
+    Policy {
         product: Pubkey::default(),
-        mint: Pubkey::default(),
-        rent_payer: Pubkey::default(),
+        insured: Pubkey::default(),
         version: backstop::constants::ACCOUNT_VERSION,
-        bump: 0,
         state: CoverState::Active,
         cancel_fee_bps: market.product.terms.cancel_fee_bps,
         active_day: quote.active_day,

@@ -135,7 +135,7 @@ struct Insured {
     rates: Rates,
     evidence: Evidence,
     incident: Option<state::Incident>,
-    covers: Vec<Cover>,
+    covers: Vec<Policy>,
     /// What each cover was paid, by the sum of its settlements.
     paid: Vec<u64>,
 }

@@ -353,7 +353,7 @@ fn a_ledger_entry_neither_overflows_nor_falls_below_zero() {
 fn an_event_reads_the_buckets_that_a_sale_wrote() {
     let (mut pool, mut product, trigger) = (pool_with(0, 1_000_000, 0), product(), trigger());
     let request = CoverRequest { sum_insured: 10_000, term_days: 30 };
-    let quote = product.sell(&mut pool, &mut rates(), &trigger, request, NOW).unwrap().quote;
+    let quote = product.sell(&mut pool, &mut rates(), &trigger, &purchase(request), NOW).unwrap().1.quote;
     assert_eq!(product.affected(NOW).unwrap(), Affected { sums: 0, premiums: quote.premium });
     assert_eq!(product.affected(NOW + DAY).unwrap(), Affected { sums: 10_000, premiums: 0 });
     assert_eq!(product.affected(NOW + 31 * DAY).unwrap(), Affected { sums: 0, premiums: 0 });

@@ -50,7 +50,7 @@ fn a_record_is_read_only_in_the_layout_that_the_program_knows() {
 #[test]
 fn a_record_with_a_byte_that_stands_for_nothing_is_refused() {
     let mut cover = bytes::<Cover>(ACCOUNT_VERSION);
-    cover[Cover::STATE_AT] = 3;
+    cover[Policy::STATE_AT] = 3;
     let error = Cover::try_deserialize(&mut &cover[..]).unwrap_err();
     assert_eq!(error, ErrorCode::AccountDidNotDeserialize.into());
 }

@@ -212,7 +212,8 @@ fn break_cover(world: &World, mint: &Pubkey) -> Account {
     let address = address::cover(mint);
     let good = world.cluster.account(&address).unwrap().unwrap();
     let mut bad = Account { data: Vec::new(), ..good.clone() };
-    let cover = backstop::state::Cover { sum_insured: 1_000_000 * ONE, ..world.cover(mint) };
+    let mut cover = world.cover(mint);
+    cover.sum_insured = 1_000_000 * ONE;
     anchor_lang::AccountSerialize::try_serialize(&cover, &mut bad.data).unwrap();
     bad.data.resize(good.data.len(), 0);
     world.cluster.set_account(address, bad);

@@ -6,10 +6,7 @@ use backstop::state::*;
 
 borsh_pages! { written by borsh;
     Protocol { governance, pending_governance, guardian, risk_keeper, version, bump, pause, genesis_hash, reserved }
-    Cover {
-        product, mint, rent_payer, version, bump, state, cancel_fee_bps, active_day, end_day, sum_insured, premium,
-        rate_q32, bought_at, paid, reserved,
-    }
+    Cover { policy, rent_payer, bump }
     ExitTicket {
         pool, owner, rent_payer, version, bump, tranche, series, epoch_day, units, claimed, nonce, asked_on, reserved,
     }

@@ -12,6 +12,10 @@ use backstop::peril::vault::{Low, Lows};
 use backstop::state::*;
 
 borsh_pages! { written by part;
+    Policy {
+        product, insured, version, state, cancel_fee_bps, active_day, end_day, sum_insured, premium, rate_q32, bought_at,
+        paid, reserved,
+    }
     Pause { bits, until, used_at }
     NotedTreaty { treaty, state, owed, paid, restored }
     Seen { products, treaties }

@@ -66,11 +66,11 @@ impl GiveBack {
     /// Errors: the wallet does not hold it.
     pub fn new(cluster: &dyn Cluster, open: OpenCover, party: Party) -> Result<Self, ActError> {
         let (keys, holder, cover) = (open.product.keys, party.wallet, &open.state);
-        require_holder(cluster, &cover.mint, &holder)?;
+        require_holder(cluster, &cover.mint(), &holder)?;
         let (mint, token_program) = (&keys.pool.asset_mint, &keys.pool.asset_token_program);
         let mut instructions = create_if_missing(cluster, &party.payer, &holder, mint, token_program)?;
-        instructions.push(ix::cancel_cover(&keys, holder, cover.mint, cover.rent_payer));
-        instructions.push(ix::close_nft_account(&holder, &cover.mint));
+        instructions.push(ix::cancel_cover(&keys, holder, cover.mint(), cover.rent_payer));
+        instructions.push(ix::close_nft_account(&holder, &cover.mint()));
         Ok(Self { instructions, open, holder })
     }
 }
@@ -99,7 +99,7 @@ impl Act for GiveBack {
         };
         let details = GiveBackDetails {
             cover: address.to_string(),
-            mint: cover.mint.to_string(),
+            mint: cover.mint().to_string(),
             holder: self.holder.to_string(),
             sum_insured: cover.sum_insured,
             refund: cancelled.refund,
@@ -149,8 +149,8 @@ impl Settle {
     /// Errors: nobody holds it, or a program does, and another wallet asks.
     pub fn new(cluster: &dyn Cluster, open: OpenCover, party: Party) -> Result<Self, ActError> {
         let cover = &open.state;
-        let Some((holder, nft)) = holder_of(cluster, &cover.mint)? else {
-            let sentence = format!("nobody holds the NFT {}: it was burnt", cover.mint);
+        let Some((holder, nft)) = holder_of(cluster, &cover.mint())? else {
+            let sentence = format!("nobody holds the NFT {}: it was burnt", cover.mint());
             return Err(Hinted::new(sentence, "`backstop cover close` returns the cover's rent").into());
         };
         if !holder.is_on_curve() && holder != party.wallet {
@@ -160,7 +160,7 @@ impl Settle {
         let keys = &open.product.keys;
         let (mint, token_program) = (&keys.pool.asset_mint, &keys.pool.asset_token_program);
         let mut instructions = create_if_missing(cluster, &party.payer, &holder, mint, token_program)?;
-        instructions.push(ix::settle_cover_from(keys, holder, nft, cover.mint));
+        instructions.push(ix::settle_cover_from(keys, holder, nft, cover.mint()));
         Ok(Self { instructions, open, holder })
     }
 }
@@ -258,14 +258,14 @@ impl Close {
             // Its exposure can be released, and nobody has done it yet.
             instructions.push(ix::sync_product(&keys));
         }
-        let holder = (supply(cluster, &cover.mint)? > 0).then_some(wallet);
+        let holder = (supply(cluster, &cover.mint())? > 0).then_some(wallet);
         if let Some(holder) = &holder {
-            require_holder(cluster, &cover.mint, holder)?;
+            require_holder(cluster, &cover.mint(), holder)?;
         }
-        instructions.push(ix::close_cover(&keys, holder, cover.mint, cover.rent_payer));
-        let nft = holder.map(|holder| address::associated_token(&holder, &cover.mint, &anchor_spl::token_2022::ID));
-        instructions.extend(holder.map(|holder| ix::close_nft_account(&holder, &cover.mint)));
-        let rent_lamports = lamports(cluster, &[open.address, cover.mint])?;
+        instructions.push(ix::close_cover(&keys, holder, cover.mint(), cover.rent_payer));
+        let nft = holder.map(|holder| address::associated_token(&holder, &cover.mint(), &anchor_spl::token_2022::ID));
+        instructions.extend(holder.map(|holder| ix::close_nft_account(&holder, &cover.mint())));
+        let rent_lamports = lamports(cluster, &[open.address, cover.mint()])?;
         let holder_lamports = lamports(cluster, nft.as_slice())?;
         Ok(Self { instructions, open, holder, rent_lamports, holder_lamports })
     }
@@ -295,7 +295,7 @@ impl Act for Close {
         }
         let details = CloseDetails {
             cover: address.to_string(),
-            mint: cover.mint.to_string(),
+            mint: cover.mint().to_string(),
             rent_payer: cover.rent_payer.to_string(),
             rent_lamports: self.rent_lamports,
             holder: holder.map(|holder| holder.to_string()),

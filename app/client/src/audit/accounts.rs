@@ -195,7 +195,7 @@ fn addresses(place: &Place, checks: &mut Checks) {
         }
         for (cover_key, cover) in snapshot.covers_of(key) {
             let subject = Subject("cover", *cover_key);
-            place_of(checks, subject, &[COVER_SEED, cover.mint.as_ref()], cover.bump);
+            place_of(checks, subject, &[COVER_SEED, cover.mint().as_ref()], cover.bump);
         }
     }
     let of_pool = snapshot.incidents.iter().filter(|(_, incident)| incident.pool == *key);

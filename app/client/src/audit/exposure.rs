@@ -176,8 +176,8 @@ fn sold(place: &Place, checks: &mut Checks, subject: Subject, product: &Product,
 
 /// The NFT: whoever holds it is insured.
 fn nft(place: &Place, checks: &mut Checks, cover: &Cover) {
-    let subject = Subject("NFT", cover.mint);
-    let account = place.snapshot.tokens.get(&cover.mint);
+    let subject = Subject("NFT", cover.mint());
+    let account = place.snapshot.tokens.get(&cover.mint());
     let state = account.and_then(|account| StateWithExtensions::<Mint>::unpack(&account.data).ok());
     let (Some(account), Some(state)) = (account, state) else {
         checks.holds(Rule::Nfts, subject, "a mint is there", false);

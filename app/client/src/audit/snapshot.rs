@@ -123,7 +123,7 @@ impl Snapshot {
     fn read_tokens(&mut self, cluster: &dyn Cluster) -> Result<(), ClusterError> {
         let of_pool = |(key, pool): (&Pubkey, &Pool)| [address::vault(key), pool.share_mints[0], pool.share_mints[1]];
         let of_pools = self.pools.iter().flat_map(of_pool);
-        let wanted: Vec<Pubkey> = of_pools.chain(self.covers.values().map(|cover| cover.mint)).collect();
+        let wanted: Vec<Pubkey> = of_pools.chain(self.covers.values().map(|cover| cover.mint())).collect();
         let found = cluster.accounts(&wanted)?;
         self.tokens = wanted.into_iter().zip(found).filter_map(|(key, account)| Some((key, account?))).collect();
         Ok(())

@@ -2,7 +2,7 @@
 
 use backstop::math::losses;
 use backstop::peril::Condition;
-use backstop::state::{Claim, Cover, CoverState, Incident, Product, Trigger};
+use backstop::state::{Claim, CoverState, Incident, Policy, Product, Trigger};
 
 /// Where a cover stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +23,17 @@ pub enum Standing {
 
 impl Standing {
     /// Where a cover stands at `now`.
-    pub fn of(cover: &Cover, product: &Product, trigger: &Trigger, now: i64) -> Self {
-        let proven = trigger.phase().is_triggered() && cover.claim(trigger.evidence.event_at).is_some();
-        if cover.state == CoverState::Settled {
+    pub fn of(policy: &Policy, product: &Product, trigger: &Trigger, now: i64) -> Self {
+        let proven = trigger.phase().is_triggered() && policy.claim(trigger.evidence.event_at).is_some();
+        if policy.state == CoverState::Settled {
             Self::Paid
-        } else if product.is_spent(cover) {
+        } else if product.is_spent(policy) {
             Self::Ended
         } else if proven {
             Self::Claim
-        } else if now < cover.active_from() {
+        } else if now < policy.active_from() {
             Self::Waiting
-        } else if now < cover.end() {
+        } else if now < policy.end() {
             Self::InForce
         } else {
             Self::Ending
@@ -120,21 +120,21 @@ impl Payout {
 }
 
 /// What a cover was or would be paid. `None` if nothing can be said: no price was shown, or it can no longer be paid.
-pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now: i64) -> Option<Payout> {
+pub fn payout(policy: &Policy, trigger: &Trigger, incident: Option<&Incident>, now: i64) -> Option<Payout> {
     if let Some(incident) = incident {
-        let payable = incident.payout(cover).ok();
+        let payable = incident.payout(policy).ok();
         let basis = if incident.is_complete() { Basis::Funded } else { Basis::Incident };
         let (gross, sums) = (incident.gross, incident.sums);
-        let claim = cover.claim(incident.event_at);
+        let claim = policy.claim(incident.event_at);
         let in_full = claim.filter(|claim| *claim == Claim::Loss);
-        let in_full = in_full.and_then(|_| losses::payout(cover.sum_insured, gross, sums));
+        let in_full = in_full.and_then(|_| losses::payout(policy.sum_insured, gross, sums));
         return Some(Payout {
             basis,
             event_at: incident.event_at,
             severity_bps: incident.severity_bps,
             claim,
             amount: payable.map_or(0, |payout| payout.amount),
-            paid: cover.paid,
+            paid: policy.paid,
             in_full: in_full.unwrap_or(0),
             refund: payable.map_or(0, |payout| payout.refund),
         });
@@ -155,14 +155,14 @@ pub fn payout(cover: &Cover, trigger: &Trigger, incident: Option<&Incident>, now
                 terms.severity_bps(mean.unwrap_or(terms.threshold))
             }
         };
-        return Some(in_full(cover, Basis::Evidence, window.event_at, severity_bps, times));
+        return Some(in_full(policy, Basis::Evidence, window.event_at, severity_bps, times));
     }
     if evidence.last_publish_time == 0 {
         return None;
     }
     let breached = terms.slot_price(evidence.last_price) < terms.slot_price(terms.threshold);
     let severity_bps = if breached { terms.severity_bps(evidence.last_price) } else { 0 };
-    Some(in_full(cover, Basis::LastPrice, now, severity_bps, times))
+    Some(in_full(policy, Basis::LastPrice, now, severity_bps, times))
 }
 
 /// Until when covers earned their premium.
@@ -173,13 +173,13 @@ struct Times {
 }
 
 /// What a pool that can pay everything would pay.
-fn in_full(cover: &Cover, basis: Basis, event_at: i64, severity_bps: u16, times: Times) -> Payout {
+fn in_full(policy: &Policy, basis: Basis, event_at: i64, severity_bps: u16, times: Times) -> Payout {
     let nothing_happens = basis == Basis::LastPrice && severity_bps == 0;
-    let claim = cover.claim(event_at).filter(|_| !nothing_happens);
-    let unearned = |at| cover.unearned_at(at).ok();
+    let claim = policy.claim(event_at).filter(|_| !nothing_happens);
+    let unearned = |at| policy.unearned_at(at).ok();
     let (amount, refund) = match claim {
         Some(Claim::Loss) => (
-            losses::claim(cover.sum_insured, severity_bps),
+            losses::claim(policy.sum_insured, severity_bps),
             unearned(times.in_force).and_then(|unearned| losses::refund(unearned, severity_bps)),
         ),
         Some(Claim::Refund) => (None, unearned(times.waiting)),

@@ -7,7 +7,7 @@ use crate::quote::Market;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::system_program;
 use backstop::cpi::mint::mint_space;
-use backstop::state::{Cover, Quote};
+use backstop::state::{Cover, Policy, Quote};
 use solana_sdk::account::Account;
 use std::collections::VecDeque;
 
@@ -57,7 +57,8 @@ pub fn free_numbers(
 /// Lamports of rent for cover, NFT and the receiver's account of it.
 pub fn rent(cluster: &dyn Cluster, market: &Market, quote: &Quote) -> Result<u64, ClusterError> {
     let (pool, product) = (&market.pool, &market.product);
-    let metadata = Cover::sold(quote, &product.terms, 0).nft(pool, product);
+    let policy = Policy::sold(Pubkey::default(), Pubkey::default(), quote, &product.terms, 0);
+    let metadata = policy.nft(pool, product);
     let lengths = [8 + <Cover as anchor_lang::Space>::INIT_SPACE, mint_space(true) + metadata.space(), NFT_ACCOUNT];
     lengths.iter().try_fold(0u64, |sum, length| Ok(sum.saturating_add(cluster.rent(*length)?)))
 }

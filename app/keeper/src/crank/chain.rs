@@ -464,9 +464,9 @@ impl Chain {
 
     fn read_burnt_covers(&mut self, cluster: &dyn Cluster, whereabouts: &mut Whereabouts) {
         let covers = self.known("covers", all::<Cover>(cluster));
-        let mints: Vec<Pubkey> = covers.iter().map(|(_, cover)| cover.mint).collect();
+        let mints: Vec<Pubkey> = covers.iter().map(|(_, cover)| cover.mint()).collect();
         self.find_burnt(cluster, &mints, whereabouts);
-        let found = covers.into_iter().filter(|(_, cover)| whereabouts.burnt.contains(&cover.mint));
+        let found = covers.into_iter().filter(|(_, cover)| whereabouts.burnt.contains(&cover.mint()));
         self.burnt_covers = found.map(|(address, cover)| BurntCover { address, cover }).collect();
     }
 
@@ -505,13 +505,13 @@ impl Chain {
     ) -> Vec<Found> {
         let mut found = vec![Found::Unknown; covers.len()];
         let open: Vec<usize> =
-            (0..covers.len()).filter(|index| !whereabouts.burnt.contains(&covers[*index].1.mint)).collect();
+            (0..covers.len()).filter(|index| !whereabouts.burnt.contains(&covers[*index].1.mint())).collect();
         let guess = |cover: &Cover| {
-            let with_payer = || address::associated_token(&cover.rent_payer, &cover.mint, &TOKEN_2022);
-            whereabouts.seen.get(&cover.mint).copied().unwrap_or_else(with_payer)
+            let with_payer = || address::associated_token(&cover.rent_payer, &cover.mint(), &TOKEN_2022);
+            whereabouts.seen.get(&cover.mint()).copied().unwrap_or_else(with_payer)
         };
         let guesses: Vec<(Pubkey, Pubkey)> =
-            open.iter().map(|index| (covers[*index].1.mint, guess(&covers[*index].1))).collect();
+            open.iter().map(|index| (covers[*index].1.mint(), guess(&covers[*index].1))).collect();
         match holders_at(cluster, &guesses) {
             Ok(held) => {
                 for (index, place) in open.iter().zip(held) {
@@ -524,13 +524,13 @@ impl Chain {
             }
         }
         let moved: Vec<usize> = open.into_iter().filter(|index| found[*index] == Found::Unknown).collect();
-        let mints: Vec<Pubkey> = moved.iter().map(|index| covers[*index].1.mint).collect();
+        let mints: Vec<Pubkey> = moved.iter().map(|index| covers[*index].1.mint()).collect();
         if !mints.is_empty() {
             self.find_burnt(cluster, &mints, whereabouts);
         }
         let (gone, moved): (Vec<usize>, Vec<usize>) =
-            moved.into_iter().partition(|index| whereabouts.burnt.contains(&covers[*index].1.mint));
-        let moved: Vec<(usize, Pubkey)> = moved.into_iter().map(|index| (index, covers[index].1.mint)).collect();
+            moved.into_iter().partition(|index| whereabouts.burnt.contains(&covers[*index].1.mint()));
+        let moved: Vec<(usize, Pubkey)> = moved.into_iter().map(|index| (index, covers[index].1.mint())).collect();
         for (index, nft, owner) in self.look_up(cluster, &moved, whereabouts) {
             found[index] = Found::At(nft, owner);
         }
@@ -539,9 +539,9 @@ impl Chain {
         }
         for ((_, cover), found) in covers.iter().zip(&mut found) {
             match found {
-                Found::At(nft, _) => drop(whereabouts.seen.insert(cover.mint, *nft)),
-                _ if whereabouts.burnt.contains(&cover.mint) => *found = Found::Burnt,
-                _ => drop(whereabouts.seen.remove(&cover.mint)),
+                Found::At(nft, _) => drop(whereabouts.seen.insert(cover.mint(), *nft)),
+                _ if whereabouts.burnt.contains(&cover.mint()) => *found = Found::Burnt,
+                _ => drop(whereabouts.seen.remove(&cover.mint())),
             }
         }
         found

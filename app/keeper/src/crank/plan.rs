@@ -398,7 +398,7 @@ impl Planner<'_> {
             Held::Unknown => return Err("nobody says who holds it"),
         };
         let keys = &view.keys;
-        let settle = ix::settle_cover_from(keys, holder.owner, holder.nft, open.cover.mint);
+        let settle = ix::settle_cover_from(keys, holder.owner, holder.nft, open.cover.mint());
         let mut work = Work::new(Kind::SettleCover, incident.pool, open.address, settle);
         work.holder = Some(holder.owner);
         work.product = Some(keys.product);
@@ -560,7 +560,7 @@ impl Planner<'_> {
             let cover = &burnt.cover;
             let Some(view) = chain.products.get(&cover.product) else { continue };
             if cover.require_open().is_err() || view.product.is_spent(cover) {
-                let close = ix::close_cover(&view.keys, None, cover.mint, cover.rent_payer);
+                let close = ix::close_cover(&view.keys, None, cover.mint(), cover.rent_payer);
                 self.push(Kind::CloseCover, view.product.pool, burnt.address, close);
             }
         }

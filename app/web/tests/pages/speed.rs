@@ -20,7 +20,7 @@ fn sell(stage: &Stage) {
     let cluster = &scene.world.cluster;
     let covers = cluster.program_accounts(Cover::TAG, None).expect("they are read");
     let (_, cover) = covers.first().expect("one was bought").clone();
-    let mint = Cover::decode(&cover.data).expect("it is one").mint;
+    let mint = Cover::decode(&cover.data).expect("it is one").mint();
     let place = cover.data.windows(32).position(|bytes| bytes == mint.as_ref()).expect("it names its mint");
     let nft = cluster.nft_accounts(&[mint]).expect("they are read")[0].expect("somebody holds it");
     let nft = cluster.account(&nft).expect("it answers").expect("it is there");

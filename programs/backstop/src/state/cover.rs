@@ -1,222 +1,41 @@
-//! A cover: one policy, held by whoever holds its NFT.
+//! A cover: a policy that whoever holds its NFT has.
 
-use crate::constants::{ACCOUNT_VERSION, DAY};
-use crate::cpi::mint::Metadata;
-use crate::cpi::text;
-use crate::error::BackstopError;
-use crate::math::stream;
-use crate::state::{Pool, Product, ProductTerms, Quote, day_of, day_start, get_text};
+use crate::state::Policy;
 use anchor_lang::prelude::*;
+use core::ops::{Deref, DerefMut};
 
-stored_enum! {
-    /// Where a cover stands.
-    pub enum CoverState {
-        /// Sold, and not cancelled; of an incident it may have been paid a part of its loss.
-        Active = 0,
-        /// Paid all that it can be paid by an incident.
-        Settled = 1,
-        /// Its premium was given back by an incident that is final, and more may come for its loss.
-        Refunded = 2,
+/// A policy and its NFT.
+#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
+pub struct Cover {
+    /// What is insured; whoever holds the NFT has it.
+    pub policy: Policy,
+    /// Whoever paid the rent of the cover and its mint.
+    pub rent_payer: Pubkey,
+    /// Bump of the address.
+    pub bump: u8,
+}
+
+borsh_account!(Cover { keys: 2, discriminator: [104, 157, 160, 193, 104, 133, 228, 74] });
+
+impl Deref for Cover {
+    type Target = Policy;
+
+    #[inline(always)]
+    fn deref(&self) -> &Policy {
+        &self.policy
     }
 }
 
-/// One policy on a product. Its terms never change.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
-pub struct Cover {
-    /// The product that this cover is on.
-    pub product: Pubkey,
-    /// The NFT's mint; whoever holds its one unit is insured.
-    pub mint: Pubkey,
-    /// Whoever paid the rent of the cover and its mint.
-    pub rent_payer: Pubkey,
-    /// Layout version.
-    pub version: u8,
-    /// Bump of the address.
-    pub bump: u8,
-    /// Where the cover stands.
-    pub state: CoverState,
-    /// Fee that a cancellation costs, of the refund.
-    pub cancel_fee_bps: u16,
-    /// First insured UTC day.
-    pub active_day: u32,
-    /// First UTC day that is no longer insured.
-    pub end_day: u32,
-    /// What the cover pays at most, in asset units.
-    pub sum_insured: u64,
-    /// What was paid for it, in asset units.
-    pub premium: u64,
-    /// How fast the premium is earned, in Q32 asset units a second.
-    pub rate_q32: u64,
-    /// Unix second of the purchase.
-    pub bought_at: i64,
-    /// Paid for its loss so far, in asset units.
-    pub paid: u64,
-    /// Room for later fields.
-    pub reserved: [u8; 24],
-}
-
-borsh_account!(Cover { keys: 3, discriminator: [104, 157, 160, 193, 104, 133, 228, 74] });
-
-/// What a cover is due of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// It was in force at the event: its sum insured.
-    Loss,
-    /// It was still waiting: the premium that it had not earned.
-    Refund,
+impl DerefMut for Cover {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Policy {
+        &mut self.policy
+    }
 }
 
 impl Cover {
-    /// Where in the account its state is: behind the discriminator, three keys, version and bump.
-    pub const STATE_AT: usize = 8 + 3 * 32 + 2;
-
-    /// Where what was paid is.
-    pub const PAID_AT: usize = Self::STATE_AT + 3 + 2 * 4 + 4 * 8;
-
-    /// The cover that a purchase at `now` sells. Its product, its mint, its bump and whoever pays its rent are for the
-    /// caller to fill in.
-    pub fn sold(quote: &Quote, terms: &ProductTerms, now: i64) -> Self {
-        Self {
-            product: Pubkey::default(),
-            mint: Pubkey::default(),
-            rent_payer: Pubkey::default(),
-            version: ACCOUNT_VERSION,
-            bump: 0,
-            state: CoverState::Active,
-            cancel_fee_bps: terms.cancel_fee_bps,
-            active_day: quote.active_day,
-            end_day: quote.end_day,
-            sum_insured: quote.sum_insured,
-            premium: quote.premium,
-            rate_q32: quote.rate_q32,
-            bought_at: now,
-            paid: 0,
-            reserved: [0; 24],
-        }
-    }
-
-    /// What a wallet shows of the cover's NFT.
-    pub fn nft(&self, pool: &Pool, product: &Product) -> Metadata {
-        let sum = text::amount_text(self.sum_insured, pool.asset_decimals, get_text(&pool.label));
-        Metadata {
-            name: ["Backstop: ", product.name()].concat(),
-            symbol: "COVER".to_owned(),
-            uri: product.uri().to_owned(),
-            fields: vec![
-                ("Sum insured at purchase", sum),
-                ("End at purchase", text::day_start_text(self.end_day)),
-                ("Wording SHA-256", text::hex_text(&product.wording_hash)),
-            ],
-        }
-    }
-
-    /// UTC day of the purchase: it stands in the address of the NFT's mint.
-    pub fn bought_day(&self) -> u32 {
-        day_of(self.bought_at)
-    }
-
-    /// Refuses on the day of the purchase: whatever stands at the cover's address stands there for good, since a mint
-    /// that is closed on a later day can never be made again.
-    pub fn require_kept_overnight(&self, now: i64) -> Result<()> {
-        ensure!(day_of(now) > self.bought_day(), BackstopError::BoughtToday);
-        Ok(())
-    }
-
-    /// Unix second at which the protection begins.
-    pub fn active_from(&self) -> i64 {
-        day_start(self.active_day)
-    }
-
-    /// Unix second at which the protection ends.
-    pub fn end(&self) -> i64 {
-        day_start(self.end_day)
-    }
-
-    /// Seconds of protection that are left, all of them before it begins.
-    pub fn seconds_left(&self, now: i64) -> u64 {
-        u64::try_from(self.end().saturating_sub(now.max(self.active_from()))).unwrap_or(0)
-    }
-
-    /// What the rate has still to earn at a moment, in asset units, rounded down. Before the protection begins that is
-    /// the premium, but for a unit if the rate was rounded.
-    pub fn unearned_at(&self, now: i64) -> Result<u64> {
-        Ok(stream::unearned(self.rate_q32, self.seconds_left(now)).ok_or(BackstopError::MathOverflow)?)
-    }
-
-    /// What an event at `event_at` means for this cover: it was in force, was still waiting, or had ended.
-    pub fn claim(&self, event_at: i64) -> Option<Claim> {
-        let event_day = day_of(event_at);
-        if self.active_day > event_day {
-            Some(Claim::Refund)
-        } else if self.end_day > event_day {
-            Some(Claim::Loss)
-        } else {
-            None
-        }
-    }
-
-    /// Refuses a cover that was paid all that it can be paid.
-    pub fn require_open(&self) -> Result<()> {
-        ensure!(self.state != CoverState::Settled, BackstopError::CoverNotActive);
-        Ok(())
-    }
-}
-
-/// First UTC day that a purchase at `now` protects: the first day boundary at or after `now + waiting`.
-pub fn activation_day(now: i64, waiting: u32) -> u32 {
-    day_of(now.saturating_add(i64::from(waiting)).saturating_add(DAY.saturating_sub(1)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cover(active_day: u32, end_day: u32) -> Cover {
-        Cover {
-            product: Pubkey::default(),
-            mint: Pubkey::default(),
-            rent_payer: Pubkey::default(),
-            version: ACCOUNT_VERSION,
-            bump: 0,
-            state: CoverState::Active,
-            cancel_fee_bps: 0,
-            active_day,
-            end_day,
-            sum_insured: 1,
-            premium: 1,
-            rate_q32: 0,
-            bought_at: 0,
-            paid: 0,
-            reserved: [0; 24],
-        }
-    }
-
-    #[test]
-    fn what_a_settlement_changes_is_where_the_account_has_it() {
-        let bytes = |state: CoverState, paid: u64| {
-            let mut bytes = Vec::new();
-            Cover { state, paid, ..cover(0, 1) }.try_serialize(&mut bytes).unwrap();
-            bytes
-        };
-        let mut settled = bytes(CoverState::Active, 0);
-        settled[Cover::STATE_AT] = CoverState::Settled as u8;
-        settled[Cover::PAID_AT..Cover::PAID_AT + 8].copy_from_slice(&513u64.to_le_bytes());
-        assert_eq!(settled, bytes(CoverState::Settled, 513));
-    }
-
-    #[test]
-    fn protection_begins_at_the_first_boundary_at_or_after_the_waiting_time() {
-        assert_eq!(activation_day(10 * DAY, 86_400), 11);
-        assert_eq!(activation_day(10 * DAY + 1, 86_400), 12);
-        assert_eq!(activation_day(10 * DAY - 1, 86_400), 11);
-    }
-
-    #[test]
-    fn claim_follows_the_event_to_the_second() {
-        let cover = cover(100, 130);
-        assert_eq!(cover.claim(100 * DAY - 1), Some(Claim::Refund));
-        assert_eq!(cover.claim(100 * DAY), Some(Claim::Loss));
-        assert_eq!(cover.claim(130 * DAY - 1), Some(Claim::Loss));
-        assert_eq!(cover.claim(130 * DAY), None);
+    /// The NFT's mint; whoever holds its one unit is insured.
+    pub fn mint(&self) -> Pubkey {
+        self.insured
     }
 }

@@ -6,8 +6,8 @@ use crate::math::losses;
 use crate::peril::{AlertLevel, Condition};
 use crate::state::ledger::{credit, debit, fits};
 use crate::state::{
-    Accrual, Claim, Cover, CoverState, Crisis, CrisisClosing, EndedPremium, Giving, Pool, Product, ProductState, Rates,
-    Treaty,
+    Accrual, Claim, CoverState, Crisis, CrisisClosing, EndedPremium, Giving, Policy, Pool, Product, ProductState,
+    Rates, Treaty,
 };
 use anchor_lang::prelude::*;
 
@@ -472,34 +472,34 @@ impl Incident {
         self.state == IncidentState::Final && self.reserve == self.gross
     }
 
-    /// What a cover is paid now, rounded down.
+    /// What a policy is paid now, rounded down.
     ///
     /// One in force at the event: `sum x reserve / sums in force`, less what it was paid before, and once the severity is
     /// final the part that was not lost of the premium that it had not earned when the protection ended. One that was
     /// still waiting: all that it had not earned. Premium is paid from the covers' own, in full.
     ///
     /// Errors: `NotEligible`, `CoverNotActive`, `NothingOwed`.
-    pub fn payout(&self, cover: &Cover) -> Result<Payout> {
-        let claim = cover.claim(self.event_at).ok_or(BackstopError::NotEligible)?;
-        cover.require_open()?;
+    pub fn payout(&self, policy: &Policy) -> Result<Payout> {
+        let claim = policy.claim(self.event_at).ok_or(BackstopError::NotEligible)?;
+        policy.require_open()?;
         match claim {
             Claim::Refund => {
-                let refund = cover.unearned_at(self.accrued_at)?;
+                let refund = policy.unearned_at(self.accrued_at)?;
                 Ok(Payout { claim, amount: 0, refund, state: CoverState::Settled })
             }
             Claim::Loss => {
-                let due = fits(losses::payout(cover.sum_insured, self.reserve, self.sums))?;
-                let amount = due.saturating_sub(cover.paid);
-                let refunds = self.state == IncidentState::Final && cover.state == CoverState::Active;
+                let due = fits(losses::payout(policy.sum_insured, self.reserve, self.sums))?;
+                let amount = due.saturating_sub(policy.paid);
+                let refunds = self.state == IncidentState::Final && policy.state == CoverState::Active;
                 let refund = if refunds {
-                    fits(losses::refund(cover.unearned_at(self.ended_at)?, self.severity_bps))?
+                    fits(losses::refund(policy.unearned_at(self.ended_at)?, self.severity_bps))?
                 } else {
                     0
                 };
                 let state = match self.state {
                     IncidentState::Final if self.is_complete() => CoverState::Settled,
                     IncidentState::Final => CoverState::Refunded,
-                    IncidentState::Growing => cover.state,
+                    IncidentState::Growing => policy.state,
                 };
                 ensure!(amount > 0 || refund > 0 || state == CoverState::Settled, BackstopError::NothingOwed);
                 Ok(Payout { claim, amount, refund, state })
@@ -507,17 +507,17 @@ impl Incident {
         }
     }
 
-    /// Settles a cover as far as there is something for it, and books it. Returns what its holder is paid.
-    pub fn settle(&mut self, pool: &mut Pool, cover: &mut Cover) -> Result<Payout> {
-        let payout = self.payout(cover)?;
+    /// Settles a policy as far as there is something for it, and books it. Returns what is paid for it.
+    pub fn settle(&mut self, pool: &mut Pool, policy: &mut Policy) -> Result<Payout> {
+        let payout = self.payout(policy)?;
         if payout.state == CoverState::Settled {
             match payout.claim {
-                Claim::Loss => debit(&mut self.sums_left, cover.sum_insured)?,
-                Claim::Refund => debit(&mut self.premiums_left, cover.premium)?,
+                Claim::Loss => debit(&mut self.sums_left, policy.sum_insured)?,
+                Claim::Refund => debit(&mut self.premiums_left, policy.premium)?,
             }
         }
-        credit(&mut cover.paid, payout.amount)?;
-        cover.state = payout.state;
+        credit(&mut policy.paid, payout.amount)?;
+        policy.state = payout.state;
         credit(&mut self.paid, payout.amount)?;
         ensure!(self.paid <= self.reserve, BackstopError::InvariantViolated);
         debit(&mut self.refunds_left, payout.refund)?;

@@ -11,7 +11,7 @@ use crate::peril::live::LEAST_LIVE_BUFFER_BPS;
 use crate::peril::{Condition, SaleLimits};
 use crate::state::ledger::{bucket_mut, credit, debit, fits, place, sum_days, take_days};
 use crate::state::{
-    Accrual, Alert, Cover, CoverState, Pool, QuotaShareInForce, Rates, StartBucket, StreamedCover, activation_day,
+    Accrual, Alert, CoverState, Policy, Pool, QuotaShareInForce, Rates, StartBucket, StreamedCover, activation_day,
     day_of, day_start, get_text,
 };
 use anchor_lang::prelude::*;
@@ -291,6 +291,19 @@ pub struct CoverRequest {
     pub term_days: u16,
 }
 
+/// A purchase: on what, for whom, of what, and for how much at the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purchase {
+    /// The product.
+    pub product: Pubkey,
+    /// Whoever is insured: see [`Policy::insured`].
+    pub insured: Pubkey,
+    /// Sum insured and term.
+    pub request: CoverRequest,
+    /// The most the buyer would pay, in asset units.
+    pub max_premium: u64,
+}
+
 /// The price of a cover and what it would change; what `quote` returns.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quote {
@@ -536,8 +549,8 @@ impl Product {
 
     /// Takes a cover that is given back out of what was sold of late, in the part of its premium that it had not earned.
     /// So whoever keeps others from buying either keeps the room itself or pays what a buyer pays.
-    fn uncount_sale(&mut self, cover: &Cover, unearned: u64) -> Result<()> {
-        let part = fits(mul_div(cover.sum_insured, unearned, cover.premium, Rounding::Down))?;
+    fn uncount_sale(&mut self, policy: &Policy, unearned: u64) -> Result<()> {
+        let part = fits(mul_div(policy.sum_insured, unearned, policy.premium, Rounding::Down))?;
         self.sold_of_late = self.sold_of_late.saturating_sub(part);
         Ok(())
     }
@@ -549,18 +562,22 @@ impl Product {
         Ok(capacity.min(MAX_TOTAL_EXPOSURE))
     }
 
-    /// Sells a cover: checks every condition of a sale, prices it, and books exposure, premium, stream and level.
+    /// Sells a policy: checks every condition of a sale, prices it, and books exposure, premium, stream and level.
+    ///
+    /// Errors: `PremiumTooHigh` above what the buyer would pay, and what [`Self::price`] refuses.
     pub fn sell(
         &mut self,
         pool: &mut Pool,
         rates: &mut Rates,
         condition: &impl Condition,
-        request: CoverRequest,
+        purchase: &Purchase,
         now: i64,
-    ) -> Result<Sale> {
-        let sale = self.price(pool, condition, request, now)?;
-        rates.add(&StreamedCover::of_quote(&sale.quote), pool.accrued_at)?;
-        Ok(sale)
+    ) -> Result<(Policy, Sale)> {
+        let sale = self.price(pool, condition, purchase.request, now)?;
+        ensure!(sale.quote.premium <= purchase.max_premium, BackstopError::PremiumTooHigh);
+        let policy = Policy::sold(purchase.product, purchase.insured, &sale.quote, &self.terms, now);
+        rates.add(&StreamedCover::of(&policy), pool.accrued_at)?;
+        Ok((policy, sale))
     }
 
     /// All of a sale but for what the product keeps in its rates, which refuses nothing.
@@ -648,33 +665,33 @@ impl Product {
         pool: &mut Pool,
         rates: &mut Rates,
         condition: &impl Condition,
-        cover: &Cover,
+        policy: &Policy,
         now: i64,
     ) -> Result<Cancellation> {
-        ensure!(now < cover.end(), BackstopError::CoverEnded);
-        cover.require_kept_overnight(now)?;
+        ensure!(now < policy.end(), BackstopError::CoverEnded);
+        policy.require_kept_overnight(now)?;
         condition.require_quiet()?;
         let accrual = pool.accrue(now)?;
         self.drift_level(pool, now)?;
-        let unearned = if now < cover.active_from() { cover.premium } else { cover.unearned_at(now)? };
-        let of_refund = fits(mul_div(unearned, u64::from(cover.cancel_fee_bps), BPS, Rounding::Up))?;
-        let earned = fits(cover.premium.checked_sub(unearned))?;
-        let fee = of_refund.max(self.price_of_room(cover, now)?.saturating_sub(earned)).min(unearned);
+        let unearned = if now < policy.active_from() { policy.premium } else { policy.unearned_at(now)? };
+        let of_refund = fits(mul_div(unearned, u64::from(policy.cancel_fee_bps), BPS, Rounding::Up))?;
+        let earned = fits(policy.premium.checked_sub(unearned))?;
+        let fee = of_refund.max(self.price_of_room(policy, now)?.saturating_sub(earned)).min(unearned);
         let refund = unearned.saturating_sub(fee);
-        rates.remove(&StreamedCover::of(cover))?;
-        pool.end_cover_early(cover.rate_q32, cover.active_day, cover.end_day, now)?;
+        rates.remove(&StreamedCover::of(policy))?;
+        pool.end_cover_early(policy.rate_q32, policy.active_day, policy.end_day, now)?;
         pool.refund_premium(refund, fee)?;
-        self.uncount_sale(cover, unearned)?;
-        self.remove_cover(pool, cover)?;
+        self.uncount_sale(policy, unearned)?;
+        self.remove_cover(pool, policy)?;
         Ok(Cancellation { refund, fee, accrual })
     }
 
     /// A cover's premium in the part of its time, from the purchase to the release of its exposure, that is over, in asset
     /// units, rounded up.
-    fn price_of_room(&self, cover: &Cover, now: i64) -> Result<u64> {
-        let held = seconds_between(cover.bought_at, now);
-        let in_all = seconds_between(cover.bought_at, self.release_time(cover.end_day));
-        fits(mul_div(cover.premium, held.min(in_all), in_all, Rounding::Up))
+    fn price_of_room(&self, policy: &Policy, now: i64) -> Result<u64> {
+        let held = seconds_between(policy.bought_at, now);
+        let in_all = seconds_between(policy.bought_at, self.release_time(policy.end_day));
+        fits(mul_div(policy.premium, held.min(in_all), in_all, Rounding::Up))
     }
 
     /// Clears the buckets of activation days that come into the ring.
@@ -706,14 +723,14 @@ impl Product {
     }
 
     /// Takes a cancelled cover out of exposure and buckets.
-    fn remove_cover(&mut self, pool: &mut Pool, cover: &Cover) -> Result<()> {
-        debit(bucket_mut(&mut self.exposure_ends, cover.end_day), cover.sum_insured)?;
-        if self.has_activation_bucket(cover.active_day) {
-            self.start_mut(cover.active_day).remove(&StreamedCover::of(cover))?;
+    fn remove_cover(&mut self, pool: &mut Pool, policy: &Policy) -> Result<()> {
+        debit(bucket_mut(&mut self.exposure_ends, policy.end_day), policy.sum_insured)?;
+        if self.has_activation_bucket(policy.active_day) {
+            self.start_mut(policy.active_day).remove(&StreamedCover::of(policy))?;
         }
-        debit(&mut self.exposure, cover.sum_insured)?;
-        pool.uncount_outlasting(cover.end_day, cover.sum_insured);
-        pool.release_exposure(self.risk_group(), cover.sum_insured)
+        debit(&mut self.exposure, policy.sum_insured)?;
+        pool.uncount_outlasting(policy.end_day, policy.sum_insured);
+        pool.release_exposure(self.risk_group(), policy.sum_insured)
     }
 
     /// Releases the exposure of covers that ended before the trigger's ring begins, also in an alert, which is so much
@@ -791,17 +808,17 @@ impl Product {
 
     /// Whether a cover that was not paid can no longer be: it ended and was released, or the product's incident does
     /// not concern it or is closed.
-    pub fn is_spent(&self, cover: &Cover) -> bool {
+    pub fn is_spent(&self, policy: &Policy) -> bool {
         if self.state() == ProductState::Over {
-            return self.incident_closed != 0 || cover.claim(self.event_at).is_none();
+            return self.incident_closed != 0 || policy.claim(self.event_at).is_none();
         }
-        cover.end_day <= self.released_day
+        policy.end_day <= self.released_day
     }
 
     /// Refuses to close a cover that is live, or that an incident may still pay more; the latter its holder may give up
     /// (`by_holder`: the NFT is there, and its holder burns it).
-    pub fn require_may_close(&self, cover: &Cover, by_holder: bool) -> Result<()> {
-        let done = cover.state == CoverState::Settled || self.is_spent(cover);
+    pub fn require_may_close(&self, policy: &Policy, by_holder: bool) -> Result<()> {
+        let done = policy.state == CoverState::Settled || self.is_spent(policy);
         let given_up = by_holder && self.state() == ProductState::Over;
         ensure!(done || given_up, BackstopError::CoverStillLive);
         Ok(())

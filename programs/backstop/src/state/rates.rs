@@ -7,7 +7,7 @@ use crate::constants::*;
 use crate::error::BackstopError;
 use crate::math::rounding::{halves, wide};
 use crate::state::ledger::{bucket_mut, credit, debit, fits, take_days};
-use crate::state::{Cover, Pool, Product, Quote, day_of, day_start};
+use crate::state::{Policy, Pool, Product, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// Rates at which the premium of a product's covers is earned, by the day on which they end.
@@ -96,25 +96,14 @@ pub struct StreamedCover {
 }
 
 impl StreamedCover {
-    /// What they keep of a cover that was sold.
-    pub fn of(cover: &Cover) -> Self {
+    /// What they keep of a policy that was sold.
+    pub fn of(policy: &Policy) -> Self {
         Self {
-            sum_insured: cover.sum_insured,
-            premium: cover.premium,
-            rate_q32: cover.rate_q32,
-            active_day: cover.active_day,
-            end_day: cover.end_day,
-        }
-    }
-
-    /// What they keep of a cover that is being sold.
-    pub fn of_quote(quote: &Quote) -> Self {
-        Self {
-            sum_insured: quote.sum_insured,
-            premium: quote.premium,
-            rate_q32: quote.rate_q32,
-            active_day: quote.active_day,
-            end_day: quote.end_day,
+            sum_insured: policy.sum_insured,
+            premium: policy.premium,
+            rate_q32: policy.rate_q32,
+            active_day: policy.active_day,
+            end_day: policy.end_day,
         }
     }
 

@@ -123,14 +123,12 @@ pub fn trigger() -> Trigger {
     trigger
 }
 
-/// A cover of a day range.
-pub fn cover(active_day: u32, end_day: u32, sum_insured: u64, premium: u64) -> Cover {
-    Cover {
+/// The policy of a cover of a day range.
+pub fn cover(active_day: u32, end_day: u32, sum_insured: u64, premium: u64) -> Policy {
+    Policy {
         product: key(20),
-        mint: key(21),
-        rent_payer: key(22),
+        insured: key(21),
         version: ACCOUNT_VERSION,
-        bump: 255,
         state: CoverState::Active,
         cancel_fee_bps: 1_000,
         active_day,
@@ -177,6 +175,11 @@ pub fn layer(attachment: u64) -> TreatyKind {
         reinstatements: 2,
         reinstatement_premium_bps: 10_000,
     }
+}
+
+/// A purchase at any price.
+pub fn purchase(request: CoverRequest) -> Purchase {
+    Purchase { product: key(20), insured: key(21), request, max_premium: u64::MAX }
 }
 
 /// Terms of a product: 2 % risk rate and half as much loading, a flat demand of 1 %, so that a year of 1,000,000 costs

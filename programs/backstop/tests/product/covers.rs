@@ -15,14 +15,14 @@ fn a_cover_protects_whole_days() {
 
 #[test]
 fn a_cover_has_its_premium_to_earn_until_it_begins_and_less_by_the_second_from_then_on() {
-    let exact = Cover { rate_q32: ONE_A_SECOND, ..cover(TODAY, TODAY + 7, 1, 604_800) };
+    let exact = Policy { rate_q32: ONE_A_SECOND, ..cover(TODAY, TODAY + 7, 1, 604_800) };
     assert_eq!(exact.unearned_at(NOW - DAY).unwrap(), 604_800);
     assert_eq!(exact.unearned_at(NOW + 5).unwrap(), 604_795);
     assert_eq!(exact.unearned_at(NOW + 7 * DAY).unwrap(), 0);
     // 100 x 2^32 / 604,800 = 710,146.3: a unit is lost to the rounding of the rate.
-    let rounded = Cover { rate_q32: 710_146, ..cover(TODAY, TODAY + 7, 1, 100) };
+    let rounded = Policy { rate_q32: 710_146, ..cover(TODAY, TODAY + 7, 1, 100) };
     assert_eq!(rounded.unearned_at(NOW).unwrap(), 99);
-    let beyond = Cover { rate_q32: u64::MAX, ..cover(0, u32::MAX, 1, 1) };
+    let beyond = Policy { rate_q32: u64::MAX, ..cover(0, u32::MAX, 1, 1) };
     refused(beyond.unearned_at(0), MathOverflow);
 }
 

@@ -15,7 +15,7 @@ struct Market {
     product: Product,
     rates: Rates,
     trigger: Trigger,
-    held: Vec<Cover>,
+    held: Vec<Policy>,
     spent: u64,
 }
 
@@ -41,13 +41,13 @@ impl Market {
     }
 
     /// Buys a week, if it is sold.
-    fn buy(&mut self, sum_insured: u64, now: i64) -> Result<Cover, BackstopError> {
+    fn buy(&mut self, sum_insured: u64, now: i64) -> Result<Policy, BackstopError> {
         self.trigger.evidence.last_publish_time = now;
         let request = CoverRequest { sum_insured, term_days: 7 };
         let Self { pool, product, rates, trigger, .. } = self;
         let before = (*pool, *product);
-        match product.sell(pool, rates, trigger, request, now) {
-            Ok(sale) => Ok(Cover::sold(&sale.quote, &product.terms, now)),
+        match product.sell(pool, rates, trigger, &purchase(request), now) {
+            Ok((policy, _)) => Ok(policy),
             Err(refusal) => {
                 (*pool, *product) = before;
                 let number = match refusal {

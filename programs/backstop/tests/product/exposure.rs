@@ -182,7 +182,7 @@ fn a_cover_is_spent_when_it_can_no_longer_be_paid() {
 fn a_cover_may_be_closed_when_it_is_done_and_given_up_by_its_holder_alone() {
     let mut product = product();
     let live = cover(TODAY - 10, TODAY + 1, 1, 1);
-    let settled = Cover { state: CoverState::Settled, ..cover(TODAY - 10, TODAY + 1, 1, 1) };
+    let settled = Policy { state: CoverState::Settled, ..cover(TODAY - 10, TODAY + 1, 1, 1) };
     for by_holder in [false, true] {
         refused(product.require_may_close(&live, by_holder), CoverStillLive);
         product.require_may_close(&settled, by_holder).unwrap();

@@ -27,7 +27,7 @@ fn sell(
     request: CoverRequest,
     now: i64,
 ) -> anchor_lang::Result<Sale> {
-    product.sell(pool, &mut rates(), trigger, request, now)
+    Ok(product.sell(pool, &mut rates(), trigger, &purchase(request), now)?.1)
 }
 
 /// Takes a cover back whose rate the product has.
@@ -35,7 +35,7 @@ fn cancel(
     product: &mut Product,
     pool: &mut Pool,
     trigger: &Trigger,
-    cover: &Cover,
+    cover: &Policy,
     now: i64,
 ) -> anchor_lang::Result<Cancellation> {
     let mut rates = rates();
@@ -287,14 +287,14 @@ fn a_capacity_that_falls_for_a_moment_makes_no_room() {
 }
 
 /// A product that is sold a week of 1,000,000 for 768, which begins in three days: twelve days of room with the ring.
-fn waiting_cover() -> (Pool, Product, Trigger, Cover) {
+fn waiting_cover() -> (Pool, Product, Trigger, Policy) {
     let (mut pool, mut product, trigger) = market();
     product.terms.waiting_seconds = 3 * 86_400;
     let week = CoverRequest { sum_insured: 1_000_000, term_days: 7 };
     let quote = sell(&mut product, &mut pool, &trigger, week, NOW).unwrap().quote;
     assert_eq!((quote.premium, product.release_time(quote.end_day)), (768, NOW + 12 * DAY));
     let mine =
-        Cover { rate_q32: quote.rate_q32, bought_at: NOW, ..cover(quote.active_day, quote.end_day, 1_000_000, 768) };
+        Policy { rate_q32: quote.rate_q32, bought_at: NOW, ..cover(quote.active_day, quote.end_day, 1_000_000, 768) };
     (pool, product, trigger, mine)
 }
 
@@ -386,9 +386,9 @@ fn neither_an_exit_of_a_moment_nor_a_neighbour_of_a_moment_moves_the_level() {
 }
 
 /// The cover that a year's quote becomes.
-fn sold(pool: &mut Pool, product: &mut Product, trigger: &Trigger, sum: u64, now: i64) -> Cover {
+fn sold(pool: &mut Pool, product: &mut Product, trigger: &Trigger, sum: u64, now: i64) -> Policy {
     let quote = sell(product, pool, trigger, a_year(sum), now).unwrap().quote;
-    Cover { rate_q32: quote.rate_q32, bought_at: now, ..cover(quote.active_day, quote.end_day, sum, quote.premium) }
+    Policy { rate_q32: quote.rate_q32, bought_at: now, ..cover(quote.active_day, quote.end_day, sum, quote.premium) }
 }
 
 #[test]
@@ -412,7 +412,7 @@ fn a_cover_taken_back_refunds_what_is_unearned_less_a_fee() {
     // The level drifted before, by 3,000,000 of 8,000,000 on each of seven days: 10,000 9,800 9,604 9,412 9,224 9,040
     // 8,860 8,683.
     assert_eq!((product.level_bps, product.utilisation_bps), (8_683, 3_750));
-    let more = Cover { sum_insured: 2_000_001, ..other };
+    let more = Policy { sum_insured: 2_000_001, ..other };
     refused(cancel(&mut product, &mut pool, &trigger, &more, NOW + 183 * DAY), InvariantViolated);
 }
 
@@ -447,7 +447,7 @@ fn a_cover_is_not_taken_back_at_its_end_or_while_the_trigger_moves() {
 }
 
 /// Sells a cover today and one that many days later.
-fn two_sales(days: i64) -> (Pool, Product, Trigger, [Cover; 2]) {
+fn two_sales(days: i64) -> (Pool, Product, Trigger, [Policy; 2]) {
     let (mut pool, mut product, mut trigger) = market();
     let first = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
     trigger.evidence.last_publish_time = NOW + days * DAY;
@@ -457,7 +457,7 @@ fn two_sales(days: i64) -> (Pool, Product, Trigger, [Cover; 2]) {
 
 #[test]
 fn first_insured_days_share_a_bucket_only_after_64_days() {
-    let buckets = |product: &Product, cover: &Cover| starts(product, cover.active_day).sum_insured;
+    let buckets = |product: &Product, cover: &Policy| starts(product, cover.active_day).sum_insured;
     let (mut pool, mut product, trigger, [first, second]) = two_sales(63);
     assert_eq!((buckets(&product, &first), buckets(&product, &second)), (1_000_000, 2_000_000));
     cancel(&mut product, &mut pool, &trigger, &first, NOW + 63 * DAY).unwrap();
@@ -555,7 +555,7 @@ fn the_last_day_with_a_cover_follows_the_covers_that_are_left() {
     let of_days = |pool: &mut Pool, product: &mut Product, term_days| {
         let request = CoverRequest { sum_insured: 2_000, term_days };
         let quote = sell(product, pool, &trigger, request, NOW).unwrap().quote;
-        Cover { rate_q32: quote.rate_q32, ..cover(quote.active_day, quote.end_day, 2_000, quote.premium) }
+        Policy { rate_q32: quote.rate_q32, ..cover(quote.active_day, quote.end_day, 2_000, quote.premium) }
     };
     let month = of_days(&mut pool, &mut product, 30);
     let year = of_days(&mut pool, &mut product, 365);

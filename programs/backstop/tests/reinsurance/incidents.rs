@@ -73,9 +73,9 @@ fn treaties_in_force_at_the_event_are_noted_quota_share_first() {
 }
 
 /// A cover that earns one unit a second while it is in force.
-fn earning(active_day: u32, end_day: u32, sum_insured: u64) -> Cover {
+fn earning(active_day: u32, end_day: u32, sum_insured: u64) -> Policy {
     let premium = u64::from(end_day - active_day) * 86_400;
-    Cover { rate_q32: ONE_A_SECOND, ..cover(active_day, end_day, sum_insured, premium) }
+    Policy { rate_q32: ONE_A_SECOND, ..cover(active_day, end_day, sum_insured, premium) }
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_settlement_is_booked_where_it_belongs_and_within_what_is_set_aside() {
     pool.cash += 1_300;
     (pool.incident_reserves, pool.premium_refunds) = (1_000, 300);
     let mut incident = Incident { state: IncidentState::Final, reserve: 800, ..incident() };
-    let loss = |sum| Cover { rate_q32: 0, ..cover(TODAY, TODAY + 7, sum, 40) };
+    let loss = |sum| Policy { rate_q32: 0, ..cover(TODAY, TODAY + 7, sum, 40) };
     let mut first = loss(1_400);
     assert_eq!(incident.settle(&mut pool, &mut first).unwrap().amount, 560);
     // Short of what it is due it stays open.
@@ -129,7 +129,7 @@ fn a_settlement_is_booked_where_it_belongs_and_within_what_is_set_aside() {
     assert_eq!(incident.settle(&mut pool, &mut first).unwrap().amount, 140);
     assert_eq!((first.state, first.paid, incident.sums_left), (CoverState::Settled, 700, 100));
     // 250 seconds, of which all are still to be earned.
-    let seconds = Cover { rate_q32: 1_775_365, ..cover(TODAY + 1, TODAY + 8, 1_000, 250) };
+    let seconds = Policy { rate_q32: 1_775_365, ..cover(TODAY + 1, TODAY + 8, 1_000, 250) };
     assert_eq!(incident.settle(&mut pool, &mut seconds.clone()).unwrap().refund, 249);
     assert_eq!((incident.sums_left, incident.premiums_left, incident.refunds_left), (100, 0, 51));
     assert_eq!((pool.incident_reserves, pool.premium_refunds, pool.cash), (300, 51, 1_000_351));

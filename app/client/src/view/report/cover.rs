@@ -8,7 +8,7 @@ use crate::view::cover::{Basis, Payout, Standing, payout};
 use crate::view::{self, OpenCover, holder_of};
 use anchor_lang::prelude::Pubkey;
 use backstop::cpi::text::hex_text;
-use backstop::state::{Claim, Cover, CoverState, Incident, Pool, Product, Rates, Trigger, get_text};
+use backstop::state::{Claim, Cover, CoverState, Incident, Policy, Pool, Product, Rates, Trigger, get_text};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -51,7 +51,7 @@ impl CoverRow {
     fn new(address: &Pubkey, cover: &Cover, product: &Product, pool: &Pool, standing: Standing) -> Self {
         Self {
             cover: address.to_string(),
-            mint: cover.mint.to_string(),
+            mint: cover.mint().to_string(),
             product: cover.product.to_string(),
             product_name: product.name().to_owned(),
             pool: product.pool.to_string(),
@@ -110,7 +110,7 @@ const GAP: u64 = 256;
 pub fn bought_by(covers: Vec<(Pubkey, Cover)>, buyer: &Pubkey) -> Vec<(Pubkey, Cover)> {
     let mut by_day: HashMap<(Pubkey, u32), HashMap<Pubkey, (Pubkey, Cover)>> = HashMap::new();
     for (address, cover) in covers {
-        by_day.entry((cover.product, cover.bought_day())).or_default().insert(cover.mint, (address, cover));
+        by_day.entry((cover.product, cover.bought_day())).or_default().insert(cover.mint(), (address, cover));
     }
     let mut bought = Vec::new();
     for ((product, day), mut covers) in by_day {
@@ -201,10 +201,10 @@ impl CoverReport {
         let market = Market::fetch(cluster, &product.keys)?;
         let books = market.up_to_date(now);
         let incident: Option<Incident> = account::find(cluster, &product.keys.incident())?;
-        let holder = holder_of(cluster, &cover.mint)?;
+        let holder = holder_of(cluster, &cover.mint())?;
         let standing = Standing::of(cover, &books.product, &market.trigger, now);
         let is_paid = standing == Standing::Paid;
-        let asked = if is_paid { unpaid(cover) } else { cover.clone() };
+        let asked = if is_paid { unpaid(cover) } else { cover.policy.clone() };
         let due = payout(&asked, &market.trigger, incident.as_ref(), now).map(|due| Payout { paid: cover.paid, ..due });
         let refund = (standing == Standing::Waiting || standing == Standing::InForce)
             .then(|| {
@@ -293,8 +293,8 @@ pub fn covers(
 }
 
 /// A cover as it was before it was paid all: what it was due is asked of that.
-fn unpaid(cover: &Cover) -> Cover {
-    Cover { state: CoverState::Active, ..cover.clone() }
+fn unpaid(policy: &Policy) -> Policy {
+    Policy { state: CoverState::Active, ..policy.clone() }
 }
 
 /// A claim's name.

@@ -8,7 +8,8 @@ use crate::view::incident::{Step, next_step};
 use crate::view::{self, Case, OpenPool};
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    CallState, Claim, Cover, CoverState, Incident, LossByLayer, Payout, Product, Treaty, TreatyKind, Trigger, get_text,
+    CallState, Claim, Cover, CoverState, Incident, LossByLayer, Payout, Policy, Product, Treaty, TreatyKind, Trigger,
+    get_text,
 };
 use serde::Serialize;
 use std::collections::hash_map::Entry;
@@ -368,9 +369,9 @@ fn losses(case: &Case, incident: &Incident, now: i64) -> Option<Losses> {
 }
 
 /// What a cover is due of an incident that was given all; `None` if the event does not concern it.
-fn due(cover: &Cover, in_full: &Incident) -> Option<Payout> {
+fn due(policy: &Policy, in_full: &Incident) -> Option<Payout> {
     // It is asked as if nothing of it were paid yet.
-    let unpaid = Cover { paid: 0, state: CoverState::Active, ..cover.clone() };
+    let unpaid = Policy { paid: 0, state: CoverState::Active, ..policy.clone() };
     in_full.payout(&unpaid).ok()
 }
 
@@ -379,7 +380,7 @@ fn claim(address: Pubkey, cover: &Cover, incident: &Incident, due: &Payout) -> C
     let paid_now = incident.payout(cover).ok().and_then(|payout| payout.total());
     CoverClaim {
         cover: address.to_string(),
-        mint: cover.mint.to_string(),
+        mint: cover.mint().to_string(),
         sum_insured: cover.sum_insured,
         premium: cover.premium,
         claim: match due.claim {

@@ -8,7 +8,7 @@ use crate::error::BackstopError;
 use crate::events::{CoverBought, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, PoolSigner, Purse, Till, Vault};
-use crate::state::{Cover, CoverRequest, Load, Pool, Product, Protocol, Rates, Sale, Trigger, day_of};
+use crate::state::{Cover, CoverRequest, Load, Pool, Product, Protocol, Purchase, Rates, Sale, Trigger, day_of};
 use anchor_lang::prelude::*;
 use anchor_spl::associated_token::AssociatedToken;
 use anchor_spl::token_2022::Token2022;
@@ -132,23 +132,18 @@ fn book<'a, 'info>(
     args: &BuyCoverArgs,
     now: i64,
 ) -> Result<(Vault<'a, 'info>, Metadata, CoverBought)> {
+    let mint = accounts.cover_mint.key();
+    let (product, request) = (accounts.product.key(), args.request);
+    let purchase = Purchase { product, insured: mint, request, max_premium: args.max_premium };
     let mut till = Till::untouched(&accounts.pool)?;
     let mut product = accounts.product.write()?;
     let (mut rates, trigger) = (accounts.rates.write()?, accounts.trigger.read()?);
-    let Sale { quote, released, accrual } = product.sell(&mut till, &mut rates, &*trigger, args.request, now)?;
-    ensure!(quote.premium <= args.max_premium, BackstopError::PremiumTooHigh);
+    let (policy, Sale { quote, released, accrual }) = product.sell(&mut till, &mut rates, &*trigger, &purchase, now)?;
     till.report_accrual(accrual)?;
     let sequence = till.number_event();
-    let mint = accounts.cover_mint.key();
     let bump = require_address(&accounts.cover, &[COVER_SEED, mint.as_ref()])?;
-    let cover = Cover {
-        product: accounts.product.key(),
-        mint,
-        rent_payer: accounts.payer.key(),
-        bump,
-        ..Cover::sold(&quote, &product.terms, now)
-    };
-    let nft = cover.nft(&till, &product);
+    let nft = policy.nft(&till, &product);
+    let cover = Cover { policy, rent_payer: accounts.payer.key(), bump };
     let vault = till.close_on(&accounts.vault)?;
     let seeds = [COVER_SEED, mint.as_ref(), &[bump]];
     NewAccount { account: &accounts.cover, seeds: &seeds, payer: &accounts.payer }.create_with(&cover)?;

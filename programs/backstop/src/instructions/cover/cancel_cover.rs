@@ -46,7 +46,7 @@ pub struct CancelCover<'info> {
     /// CHECK: the pool's asset, by its address.
     pub asset_mint: UncheckedAccount<'info>,
     /// CHECK: the NFT's mint, by its address; closed here.
-    #[account(mut, address = cover.mint @ BackstopError::WrongAccount)]
+    #[account(mut, address = cover.insured @ BackstopError::WrongAccount)]
     pub cover_mint: UncheckedAccount<'info>,
     /// The cover, closed here.
     #[account(
@@ -83,7 +83,7 @@ pub(crate) fn handle(ctx: Context<CancelCover>) -> Result<()> {
     let cover = &accounts.cover;
     cover.require_open()?;
     let nft = token::read_account(&accounts.holder_nft)?;
-    let holds = nft.mint == cover.mint && nft.owner == accounts.holder.key() && nft.amount == 1;
+    let holds = nft.mint == cover.mint() && nft.owner == accounts.holder.key() && nft.amount == 1;
     ensure!(holds, BackstopError::NotHolder);
 
     let mut till = Till::untouched(&accounts.pool)?;

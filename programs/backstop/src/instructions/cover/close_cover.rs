@@ -24,7 +24,7 @@ pub struct CloseCover<'info> {
     #[account(has_one = pool @ BackstopError::WrongParent)]
     pub product: AccountLoader<'info, Product>,
     /// CHECK: the NFT's mint, by its address; closed here.
-    #[account(mut, address = cover.mint @ BackstopError::WrongAccount)]
+    #[account(mut, address = cover.insured @ BackstopError::WrongAccount)]
     pub cover_mint: UncheckedAccount<'info>,
     /// The cover, closed here.
     #[account(
@@ -58,7 +58,7 @@ pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
             return Err(refuse(BackstopError::HolderMustSign));
         };
         let held = token::read_account(nft)?;
-        let holds = held.mint == cover.mint && held.owner == holder.key() && held.amount == 1;
+        let holds = held.mint == cover.mint() && held.owner == holder.key() && held.amount == 1;
         ensure!(holds, BackstopError::NotHolder);
         mint::burn_nft(&accounts.cover_mint, nft, holder)?;
     }

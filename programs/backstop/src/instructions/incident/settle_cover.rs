@@ -6,7 +6,7 @@ use crate::error::BackstopError;
 use crate::events::{CoverSettled, report};
 use crate::instructions::no_more;
 use crate::money::{Asset, Payee, Till};
-use crate::state::{Claim, Cover, Incident, Pool};
+use crate::state::{Claim, Cover, Incident, Policy, Pool};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -62,15 +62,15 @@ pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
     cover.require_open()?;
     ensure!(*accounts.nft.owner == anchor_spl::token_2022::ID, BackstopError::NotHolder);
     let nft = token::read_account(&accounts.nft)?;
-    let holds = nft.mint == cover.mint && nft.owner == accounts.holder.key() && nft.amount == 1;
+    let holds = nft.mint == cover.mint() && nft.owner == accounts.holder.key() && nft.amount == 1;
     ensure!(holds, BackstopError::NotHolder);
 
     let mut till = Till::untouched(&accounts.pool)?;
     let payout = incident.settle(&mut till, &mut cover)?;
     let total = payout.total().ok_or(BackstopError::MathOverflow)?;
     write_part(&accounts.incident, Incident::PAID_AT, &incident.settled_part())?;
-    write_part(&accounts.cover, Cover::STATE_AT, &[cover.state.byte()])?;
-    write_part(&accounts.cover, Cover::PAID_AT, &cover.paid.to_le_bytes())?;
+    write_part(&accounts.cover, Policy::STATE_AT, &[cover.state.byte()])?;
+    write_part(&accounts.cover, Policy::PAID_AT, &cover.paid.to_le_bytes())?;
     let sequence = till.number_event();
     let vault = till.close_on(&accounts.vault)?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
