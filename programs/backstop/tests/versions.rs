@@ -87,7 +87,7 @@ fn an_account_in_place_is_read_only_if_version_and_variants_are_known() {
     read_in_place! {
         Pool { kind < 2, access < 3 }
         Product { state < 5 }
-        Trigger { source < 5, evidence.phase < 5, terms.severity < 2, terms.direction < 2 }
+        Trigger { source < 6, evidence.phase < 5, terms.severity < 2, terms.direction < 2 }
     }
 }
 
