@@ -85,6 +85,9 @@ pub enum MetadataError {
     /// The place is none that the program takes.
     #[error("{0} is no place for files: the program takes URIs that begin with https://, ipfs:// or ar://")]
     Base(String),
+    /// The page is none that a wallet may open.
+    #[error("{0} is no page: wallets open pages that begin with https://")]
+    Page(String),
     /// The URI would be longer than the program takes.
     #[error("{uri} has {} letters, and the program takes {MAX_URI} at most: choose a shorter place", uri.len())]
     TooLong {
@@ -114,12 +117,15 @@ pub struct Places {
 }
 
 impl Places {
-    /// Errors: [`MetadataError::Base`].
+    /// Errors: [`MetadataError::Base`], [`MetadataError::Page`].
     pub fn new(base: &str, page: Option<&str>) -> Result<Self, MetadataError> {
         let is_taken = ["https://", "ipfs://", "ar://"].iter().any(|scheme| base.starts_with(scheme));
-        let is_plain = base.bytes().all(|byte| byte.is_ascii_graphic());
-        if !is_taken || !is_plain {
+        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_taken || !is_plain(base) {
             return Err(MetadataError::Base(crate::redact::shown(base)));
+        }
+        if let Some(page) = page.filter(|page| !page.starts_with("https://") || !is_plain(page)) {
+            return Err(MetadataError::Page(crate::redact::shown(page)));
         }
         let tidy = |text: &str| text.trim_end_matches('/').to_owned();
         Ok(Self { base: tidy(base), page: page.map(tidy) })
@@ -402,6 +408,9 @@ mod tests {
     fn a_place_that_the_program_would_refuse_is_refused_here() {
         for base in ["http://b.example", "b.example", "https://b .example", "https://bä.example"] {
             assert!(matches!(Places::new(base, None), Err(MetadataError::Base(_))), "{base}");
+        }
+        for page in ["javascript:alert(1)", "http://b.example", "b.example", "https://b .example"] {
+            assert!(matches!(Places::new("https://b.example", Some(page)), Err(MetadataError::Page(_))), "{page}");
         }
         let long = Places::new("https://a-place-with-a-long-name.example/files", None).unwrap();
         assert!(matches!(of_plans(&plans(), &long, read), Err(MetadataError::TooLong { .. })));

@@ -113,7 +113,7 @@ struct ServeArgs {
 enum Failed {
     #[error("{0} is no cluster: --url takes a URL, or mainnet-beta, devnet, testnet or localhost")]
     NoCluster(String),
-    #[error("the page cannot listen on {0}: {1}")]
+    #[error("the page cannot listen on {0}: {1}; --listen names another address or port")]
     Listen(SocketAddr, std::io::Error),
     #[error("the page needs names to answer to, as others than this machine can reach {0}: --host NAME")]
     NoHost(SocketAddr),

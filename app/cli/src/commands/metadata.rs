@@ -72,7 +72,7 @@ fn build(args: &BuildArgs, context: &Context) -> Result<()> {
         let hint = match &why {
             MetadataError::TooLong { .. } => "--base takes 26 letters at most",
             MetadataError::Wording(_) => "a plan names it from its own folder",
-            MetadataError::Base(_) | MetadataError::Condition { .. } => {
+            MetadataError::Base(_) | MetadataError::Page(_) | MetadataError::Condition { .. } => {
                 "migrations/URI.md and README.md tell what is taken"
             }
         };

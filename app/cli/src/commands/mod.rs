@@ -29,7 +29,7 @@ pub mod trigger;
 pub mod wallet;
 
 use clap::Subcommand;
-use context::Context;
+use context::{Context, misused};
 
 /// What a command was to check does not hold: the command itself did its work.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +113,10 @@ impl Command {
             Self::Init(args) => init::run(&args, context),
             Self::Metadata(command) => command.run(context),
             Self::Migrate(args) => migrate::run(&args, context),
+            Self::Localnet(_) if context.options.dry_run => Err(misused(
+                "localnet has no dry run: it starts a cluster, or acts on one of this machine",
+                "leave --dry-run out",
+            )),
             Self::Localnet(args) => localnet::run(&args, output),
             Self::Pool(command) => command.run(context),
             Self::Product(command) => command.run(context),

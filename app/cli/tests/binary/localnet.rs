@@ -28,6 +28,8 @@ fn what_is_done_to_a_cluster_needs_one_that_runs() {
         &["localnet", "--reset", "--keep-prices"],
         &["localnet", "fund", "alice", "--sol", "much"],
         &["localnet", "fund"],
+        // There is nothing that it would send.
+        &["--dry-run", "localnet"],
     ] {
         assert_eq!(alone(dir.path(), arguments).code, 2, "{arguments:?}");
     }
