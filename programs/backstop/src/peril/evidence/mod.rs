@@ -102,12 +102,14 @@ pub struct Outcome {
     pub is_news: bool,
     /// Whether a window of the run-on has deepened the severity.
     pub deepened: bool,
+    /// Whether what was Breaching before was over by the clock, unnoticed, and the print begins it anew: another alert.
+    pub renewed: bool,
 }
 
 impl Outcome {
     /// Whether the phase is another than before.
     pub fn phase_changed(&self) -> bool {
-        self.before != self.after
+        self.before != self.after || self.renewed
     }
 
     /// Whether anything that people or other rules can see is another than before.
@@ -134,12 +136,14 @@ impl Evidence {
         let slot = self.admit(terms, print, class, now)?;
         let before = self.phase();
         let deepened = self.settle(terms, now);
+        let was_over = before == Phase::Breaching && !self.breaching(terms, now);
         let is_news = self.final_at == 0 && {
             let newest = self.note_last(terms, print);
             self.note(terms, slot, class, print) | newest
         };
         let after = self.stand(terms, now);
-        Ok(Outcome { before, after, class: Some(class), is_news, deepened })
+        let renewed = was_over && after != Phase::Quiet;
+        Ok(Outcome { before, after, class: Some(class), is_news, deepened, renewed })
     }
 
     /// Processes what is settled by now, and brings the phase up to now.
@@ -147,7 +151,7 @@ impl Evidence {
         let before = self.phase();
         let deepened = self.settle(terms, now);
         let after = self.stand(terms, now);
-        Outcome { before, after, class: None, is_news: false, deepened }
+        Outcome { before, after, class: None, is_news: false, deepened, renewed: false }
     }
 
     /// Brings the phase up to now, where that makes it Triggered or Final. Confirming again changes nothing and is no
