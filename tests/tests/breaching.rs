@@ -251,7 +251,7 @@ fn who_is_first_when_the_wait_for_an_alert_is_over_decides_nothing() {
         world.run(&[], &[ix::confirm(&stress)]);
         world.open_and_fund(&stress);
         let crisis = world.pool(&pool).crisis;
-        assert_eq!((crisis.early, crisis.unfinal, crisis.ring_days), (1, 0, 11));
+        assert_eq!((world.pool(&pool).alerts, crisis.unfinal, crisis.ring_days), (1, 0, 11));
         let boundary = crisis.final_at + 11 * DAY;
         // Until 22 hours before the end of the wait, and then every slot.
         let last = boundary.div_euclid(HOUR) * HOUR;

@@ -294,6 +294,97 @@ fn an_incident_that_is_opened_late_is_paid_as_one_that_is_opened_at_once() {
     assert_eq!(paid[0], paid[1], "in one second, whatever came first");
 }
 
+/// A pool of 150,000, of which two covers of 100,000 and one of 1,000 are insured; at ten the first incident is proven, and
+/// final, of what fell from midnight on. The third product was below its threshold at five: that is over by half past nine.
+/// The second falls from ten on, and is proven at eight in the evening. It ends then, with nothing opened but the first.
+fn first_and_second_and_a_third_that_is_over(third_falls_again: bool, opened: bool) -> Stage {
+    let mut stage = Stage::new(&[terms::stress(), terms::stress(), terms::stress()]);
+    stage.capital(150_000 * ONE);
+    for (keys, sum) in stage.products.clone().into_iter().zip([100_000, 100_000, 1_000]) {
+        let (holder, mint) = stage.world().holder(&keys, sum * ONE, 30);
+        stage.insured.push(Insured { keys, holder, mint });
+    }
+    let world = stage.world();
+    world.advance(3 * DAY);
+    let [first, second, third] = [stage.products[0], stage.products[1], stage.products[2]];
+    world.next_day();
+    let midnight = world.now();
+    world.print(&first, RUIN);
+    stage.fall(&[first], 7);
+    world.cluster.set_time(midnight + 5 * HOUR);
+    world.print(&third, RUIN);
+    world.cluster.set_time(midnight + 10 * HOUR);
+    world.print(&second, RUIN);
+    stage.confirm(&first);
+    if opened {
+        must(stage.open(&first));
+    }
+    stage.fall(&[second], 2);
+    if third_falls_again {
+        world.print(&third, RUIN);
+    }
+    stage.fall(&[second], 5);
+    world.cluster.set_time(midnight + 20 * HOUR);
+    stage.confirm(&second);
+    stage
+}
+
+/// Of 150,000 the first is paid in full, and the second what is left.
+fn assert_apart(stage: &Stage) {
+    stage.fund_all();
+    let paid = stage.settle_all();
+    assert_eq!(paid[0], 100_000 * ONE);
+    assert!((50_000 * ONE..53_000 * ONE).contains(&paid[1]), "{paid:?}");
+}
+
+/// Both had 75,868 if nobody had refreshed the third trigger before the second incident was opened.
+#[test]
+fn an_alert_that_is_over_by_the_clock_lets_no_later_incident_join_a_crisis_that_it_held() {
+    let stage = first_and_second_and_a_third_that_is_over(false, true);
+    let [first, second, third] = [stage.products[0], stage.products[1], stage.products[2]];
+    let world = stage.world();
+    assert_eq!(world.pool(&stage.pool).alerts, 2, "nobody has called");
+    assert_refused(stage.open(&second), BackstopError::CrisisNotClosed);
+    must(stage.fund(&first));
+    assert!(world.pool(&stage.pool).in_crisis());
+    assert_refused(stage.open(&second), BackstopError::CrisisNotClosed);
+    // Anybody ends it.
+    world.run(&[], &[ix::refresh(&third)]);
+    must(stage.fund(&first));
+    assert!(!world.pool(&stage.pool).in_crisis());
+    must(stage.open(&second));
+    assert_apart(&stage);
+}
+
+#[test]
+fn an_alert_that_was_over_and_falls_again_is_another_whether_or_not_anybody_saw_it_end() {
+    let stage = first_and_second_and_a_third_that_is_over(true, true);
+    let [first, second, third] = [stage.products[0], stage.products[1], stage.products[2]];
+    let world = stage.world();
+    // The first, the third, the second, and the third again.
+    assert_eq!((world.trigger(&third).alert_number, world.pool(&stage.pool).alert_seq), (4, 4));
+    // It began once the first was final, and holds that crisis no longer.
+    must(stage.fund(&first));
+    assert!(!world.pool(&stage.pool).in_crisis());
+    must(stage.open(&second));
+    assert_apart(&stage);
+}
+
+/// Two had 75,867 each if the second was opened first.
+#[test]
+fn of_two_that_nobody_has_opened_the_one_that_was_due_before_the_other_began_is_opened_first() {
+    let stage = first_and_second_and_a_third_that_is_over(true, false);
+    let [first, second, _] = [stage.products[0], stage.products[1], stage.products[2]];
+    let world = stage.world();
+    assert_refused(stage.open(&second), BackstopError::CrisisNotClosed);
+    assert!(!world.pool(&stage.pool).in_crisis());
+    must(stage.open(&first));
+    assert_refused(stage.open(&second), BackstopError::CrisisNotClosed);
+    must(stage.fund(&first));
+    must(stage.open(&second));
+    assert_apart(&stage);
+}
+
 #[test]
 fn case_16_what_a_treaty_pays_late_goes_to_the_holders_who_are_short_and_not_past_them() {
     let (stage, treaty) = three_of_165_000();

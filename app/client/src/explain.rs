@@ -231,7 +231,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::IncidentInUse => "settle its covers first; `backstop crank run --once` does all of it",
         E::PoolInCrisis => "wait until the incidents are final: `backstop incident list` tells where they stand",
         E::CrisisNotClosed | E::CrisisNotDue => {
-            "`backstop crank run --once` funds the incidents of a crisis, and closes it once that is due"
+            "`backstop crank run --once` opens incidents in their order, funds those of a crisis, and closes it once that is due"
         }
         E::VaultFrozen => "only the asset's issuer can thaw it; `backstop incident extend` gives holders another year",
         E::VaultNotFrozen => "a deadline moves only while nobody can be paid: settle the covers instead",

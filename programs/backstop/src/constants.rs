@@ -71,10 +71,8 @@ pub use crate::math::stream::START_BUCKETS;
 
 /// Days of which a pool keeps what its tranches had earned: enough to tell a month, and a power of two.
 pub const EARNED_MARKS: usize = 32;
-/// Newest alerts of a pool of which it keeps when they began: a power of two.
-pub const ALERT_STARTS: usize = 8;
-/// [`ALERT_STARTS`] as a number of alerts.
-pub const ALERT_STARTS_RING: u64 = 8;
+/// Alerts that run at once of which a pool keeps since when.
+pub const RUNNING_ALERTS: usize = 16;
 /// Days of which a pool keeps the lowest staying capital.
 pub const CAPITAL_LOWS: usize = 32;
 /// [`CAPITAL_LOWS`] as a number of days.

@@ -454,7 +454,7 @@ refusals! {
     #[msg("The evidence is not final: the fall may still go on")]
     NotFinal = 180,
     /// 6181
-    #[msg("The pool's last crisis is over and must be closed first: fund one of its incidents")]
+    #[msg("Another comes first: the pool's crisis must be closed, or an alert that was due before be opened or over")]
     CrisisNotClosed = 181,
     /// 6182
     #[msg("The crisis is not due to close")]

@@ -324,6 +324,10 @@ impl Insured {
 }
 
 impl Play for Program<'_> {
+    fn treaties(&self) -> usize {
+        self.treaties.len()
+    }
+
     fn alert(&mut self, product: usize, at: i64) {
         Play::alert(&mut self.rule, product, at);
         let Insured { product, evidence, .. } = &mut self.insured[product];

@@ -275,16 +275,16 @@ fn crisis(model: &Model, index: usize, pool: &Pool, check: &mut Check) {
     check.same("given to the incidents", index, members().map(|incident| incident.reserve).sum(), N::from(kept.given));
     check.same("given by layers", index, crisis.taken, kept.taken.map(N::from));
     check.same(
-        "last final, last early alert, ring",
+        "last final, ring",
         index,
-        (crisis.final_at, crisis.early_to, crisis.ring_days),
-        (kept.final_at, kept.early_to, u32::from(kept.ring_days)),
+        (crisis.final_at, crisis.ring_days),
+        (kept.final_at, u32::from(kept.ring_days)),
     );
     let unfinal = members().filter(|incident| incident.state == IncidentState::Growing).count();
     let uncalled = members().flat_map(|incident| &incident.noted).filter(|noted| noted.pending).count();
-    let counts = [members().count(), unfinal, uncalled, model.early(index)];
-    let figures = [kept.incidents, kept.unfinal, kept.uncalled, kept.early].map(|count| count as usize);
-    check.same("incidents, not final, not called, early alerts", index, counts, figures);
+    let counts = [members().count(), unfinal, uncalled];
+    let figures = [kept.incidents, kept.unfinal, kept.uncalled].map(|count| count as usize);
+    check.same("incidents, not final, not called", index, counts, figures);
 }
 
 fn products(model: &Model, view: &View, check: &mut Check) {

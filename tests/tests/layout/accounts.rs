@@ -40,7 +40,7 @@ zero_copy_pages! { read_in_place by in_place;
         treaties, conditions, capital_day, padding3, crisis, exit_days, quota_shares, layers, inward,
         surplus_fraction_bps, junior_fraction_q64, senior_fraction_q64, exiting_fractions_q64, ceded_fraction_e8, events,
         group_alerts, group_alert_exposures, earned, earned_marks, capital_lows, unasked_lows, stood_required,
-        stood_exposure, stood_until, alert_starts, reserved, rate_q32, fraction_q32, waiting_rate_q32, rate_starts,
+        stood_exposure, stood_until, running_alerts, reserved, rate_q32, fraction_q32, waiting_rate_q32, rate_starts,
         rate_ends,
     }
     Product {

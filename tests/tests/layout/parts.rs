@@ -59,9 +59,10 @@ zero_copy_pages! { read_in_place by part;
     }
     LayerInForce { treaty, reinsurer, attachment, limit, limit_left, owed, restored_later, start, end }
     EarnedMark { at, earned }
+    RunningAlert { number, began_at, due_at }
     CrisisBook {
-        gross, growth, given, recovered, final_at, owed_at, early_to, owed, taken, number, incidents, unfinal, uncalled,
-        early, ring_days, padding, limits,
+        gross, growth, given, recovered, final_at, owed_at, owed, taken, number, incidents, unfinal, uncalled,
+        ring_days, padding, limits,
     }
     InwardTreaty { treaty, cedant, limit }
     StartBucket { sum_insured, premium, rate_q32, due_low, due_high }

@@ -19,6 +19,7 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     let mut by_group = [0u128; RISK_GROUPS];
     let (mut alerts, mut due, mut alert_exposure) = (0u32, 0u32, 0u128);
     let mut group_alerts = [(0u16, 0u64); RISK_GROUPS];
+    let mut running = BTreeMap::<u64, AlertLevel>::new();
     for (key, product) in snapshot.products_of(key) {
         let covers: Vec<(&Pubkey, &Cover)> = snapshot.covers_of(key).collect();
         let opened = snapshot.triggers.get(&product.trigger).is_some_and(|trigger| trigger.opened != 0);
@@ -44,8 +45,24 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
             }
             due += u32::from(level == AlertLevel::Due);
             alert_exposure += u128::from(product.exposure);
+            running.extend(snapshot.triggers.get(&product.trigger).map(|trigger| (trigger.alert_number, level)));
         }
     }
+    for kept in pool.running_alerts() {
+        let level = running.get(&kept.number).copied().unwrap_or(AlertLevel::None);
+        checks.holds(Rule::Alerts, subject, "an alert that is kept runs", level != AlertLevel::None);
+        checks.same(Rule::Alerts, subject, "it is due", level == AlertLevel::Due, kept.due_at != 0);
+        let since = kept.due_at.max(kept.began_at);
+        checks.at_most(Rule::Alerts, subject, "since when it runs", place.snapshot.now, since);
+        checks.holds(
+            Rule::Alerts,
+            subject,
+            "it began before it was due",
+            kept.due_at == 0 || kept.due_at >= kept.began_at,
+        );
+    }
+    let kept = pool.running_alerts().count();
+    checks.at_most(Rule::Alerts, subject, "alerts that are kept", alerts, kept.try_into().unwrap_or(u32::MAX));
     for (expected, found) in by_group.iter().zip(pool.group_exposures) {
         checks.same(Rule::Groups, subject, "exposure of a risk group", *expected, u128::from(found));
     }

@@ -148,7 +148,6 @@ fn open_crisis(place: &Place, checks: &mut Checks, incidents: &[(&Pubkey, &Incid
     checks.at_most(rule, subject, "given by the layers", u128::from(book.given), sum(book.taken));
     checks.same(rule, subject, "incidents that are not final", growing().count(), book.unfinal as usize);
     checks.same(rule, subject, "calls of treaties to come", pending.count(), book.uncalled as usize);
-    checks.at_most(rule, subject, "alerts that hold it open", place.pool.alerts, book.early);
     checks.at_most(rule, subject, "longest ring as it began", place.pool.ring_days, book.ring_days);
     let last = of_it.iter().map(|incident| incident.final_at).max().unwrap_or(0);
     checks.same(rule, subject, "when the last is final", last, book.final_at);

@@ -196,8 +196,9 @@ impl Planner<'_> {
             let (pool, key) = (view.product.pool, view.product.trigger);
             let (trigger, phase) = (&view.trigger, view.trigger.phase());
             if phase.is_triggered() {
-                // A crisis that is ripe is closed first: its incidents are funded.
-                let books = self.books(pool).filter(|books| !books.crisis_is_ripe(now));
+                // What comes first is closed or opened first.
+                let books = self.books(pool);
+                let books = books.filter(|books| books.require_next_incident(trigger.alert_number, now).is_ok());
                 if let Some(books) = books.filter(|_| view.product.state() != ProductState::Over) {
                     let open = ix::open_incident(&view.keys, *self.payer, ix::next_crisis(&books));
                     let mut work = Work::new(Kind::OpenIncident, pool, key, open);

@@ -237,7 +237,8 @@ impl Incident {
         let most = fits(losses::gross(affected.sums, verdict.most_severity_bps))?;
         let ended = rates.end(product, pool, event_at, verdict.proven_at)?;
         let accrual = pool.end_premium(&ended)?;
-        let crisis = if most > 0 { pool.join_crisis(most, verdict.final_by, now)? } else { 0 };
+        let crisis =
+            if most > 0 { pool.join_crisis(condition.alert_number(), most, verdict.final_by, now)? } else { 0 };
         let released = product.exposure;
         pool.move_alert(product.alert(condition.alert_number()), condition.alert(), AlertLevel::None, now)?;
         condition.end_alert();

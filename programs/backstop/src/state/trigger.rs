@@ -163,7 +163,7 @@ impl Trigger {
             if self.keys.is_reported(now) { Phase::Breaching } else { Phase::Quiet }
         };
         self.evidence.phase = after.byte();
-        Outcome { after, armed, deepened: false, ..outcome }
+        Outcome { after, armed, deepened: false, renewed: false, ..outcome }
     }
 
     /// The window that the evidence holds, if its last slot is over.

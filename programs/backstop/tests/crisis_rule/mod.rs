@@ -10,36 +10,42 @@ use std::collections::BTreeMap;
 /// Hours that a crisis waits for its treaties.
 pub const TREATY_HOURS: i64 = 48;
 
-/// What of the alerts has a part in when a crisis is over.
-#[derive(Clone, Debug, Default)]
-pub struct Due {
-    /// Products whose evidence is met, of which nobody knows yet whether it fires.
-    products: Vec<usize>,
-    /// When the first of them was.
-    since: i64,
+/// An alert that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alert {
+    product: usize,
+    /// When it began.
+    began: i64,
+    /// Since when its evidence is met, of which nobody knows yet whether it fires.
+    due: Option<i64>,
 }
 
-impl Due {
-    fn meet(&mut self, product: usize, at: i64) {
-        if self.products.is_empty() {
-            self.since = at;
-        }
-        if !self.products.contains(&product) {
-            self.products.push(product);
-        }
-    }
-
-    fn end(&mut self, product: usize) {
-        self.products.retain(|due| *due != product);
-    }
+/// Hours for which alerts are waited for.
+fn waits(world: &World) -> i64 {
+    TREATY_HOURS.max(world.ring_days * 24)
 }
 
 /// Whether nothing is waited for but calls: all is final, and the alerts that began before that are over, or had as long as
-/// the ring reaches back, and none was met by then.
-fn is_ripe(world: &World, at: i64, final_at: i64, early: bool, due: &Due) -> bool {
-    let until = final_at + TREATY_HOURS.max(world.ring_days * 24);
-    let met_in_time = !due.products.is_empty() && due.since < until;
-    at >= final_at && (!early || at >= until && !met_in_time)
+/// the ring reaches back, and were not met by then.
+fn is_ripe(world: &World, at: i64, final_at: i64, alerts: &[Alert]) -> bool {
+    let until = final_at + waits(world);
+    let in_time = |alert: &Alert| at < until || alert.due.is_some_and(|due| due < until);
+    at >= final_at && !alerts.iter().any(|alert| alert.began < final_at && in_time(alert))
+}
+
+/// Whether the incident of a product's alert can be opened: it is of the open crisis, and none that may have had one of its
+/// own comes before it.
+fn is_next(world: &World, final_at: Option<i64>, product: usize, alerts: &[Alert]) -> bool {
+    let this = alerts.iter().find(|alert| alert.product == product).expect("what fires was in alert");
+    let due = this.due.expect("what fires was met");
+    let belongs = |final_at: i64| this.began < final_at && due < final_at + waits(world);
+    let before = |other: &Alert| other.due.is_some_and(|met| met < this.began || met + waits(world) <= due);
+    final_at.is_none_or(belongs) && !alerts.iter().any(before)
+}
+
+fn meet(alerts: &mut [Alert], product: usize, at: i64) {
+    let alert = alerts.iter_mut().find(|alert| alert.product == product).expect("it is in alert");
+    alert.due.get_or_insert(at);
 }
 
 /// Random numbers that a seed gives: SplitMix64.
@@ -135,6 +141,11 @@ impl World {
                 happenings.push((t, Happening::Clear(product)));
                 continue;
             }
+            // Evidence is met for a challenge before it fires.
+            if !matches!(happenings.last(), Some((_, Happening::Meet(_)))) {
+                happenings.push((t, Happening::Meet(product)));
+                t += dice.from(1, 12) as i64;
+            }
             let most = if dice.one_in(3) { 10_000 } else { dice.from(500, 10_000) };
             let mut severity = if dice.one_in(3) { most } else { dice.from(500, most) };
             let run_on = if dice.one_in(3) { 0 } else { dice.from(1, 30) as i64 };
@@ -196,88 +207,107 @@ pub struct Paid {
     pub reserve: u64,
 }
 
+/// A crisis of the outcome that is open.
+struct Open {
+    members: Vec<usize>,
+    final_at: i64,
+}
+
 /// What everybody is paid in the end, if treaties are called in time: nobody's call has a part in it.
 pub fn outcome(world: &World) -> (BTreeMap<usize, Paid>, u64) {
-    struct Crisis {
-        members: Vec<usize>,
-        final_at: i64,
-        early: Vec<usize>,
-    }
-    let mut capital: u64 = world.layers.iter().sum();
-    let mut limits = world.limits();
-    let mut severity = BTreeMap::new();
-    let mut paid = BTreeMap::new();
-    let (mut crisis, mut number): (Option<Crisis>, u32) = (None, 0);
-    // Products in alert, and when that began.
-    let mut alerts: Vec<(usize, i64)> = Vec::new();
-    let mut due = Due::default();
+    let mut outcome = Outcome {
+        world,
+        capital: world.layers.iter().sum(),
+        limits: world.limits(),
+        severity: BTreeMap::new(),
+        paid: BTreeMap::new(),
+        crisis: None,
+        number: 0,
+        alerts: Vec::new(),
+        fired: Vec::new(),
+    };
     let last = world.happenings.iter().map(|(at, _)| *at).max().unwrap_or(0) + 1_000;
-    let end = [(last, Happening::Gift(0))];
-    let close = |crisis: &mut Option<Crisis>,
-                 due: &Due,
-                 at: i64,
-                 number: u32,
-                 severity: &BTreeMap<usize, u64>,
-                 capital: &mut u64,
-                 limits: &mut Vec<u64>,
-                 paid: &mut BTreeMap<usize, Paid>| {
-        let ripe = |crisis: &mut Crisis| is_ripe(world, at, crisis.final_at, !crisis.early.is_empty(), due);
-        let Some(open) = crisis.take_if(ripe) else { return };
-        let gross: Vec<u64> = open.members.iter().map(|p| part_up(world.products[*p].0, severity[p])).collect();
+    for (at, happening) in world.happenings.iter().chain(&[(last, Happening::Gift(0))]) {
+        outcome.settle(*at);
+        outcome.happen(*at, happening);
+        outcome.settle(*at);
+    }
+    (outcome.paid, outcome.capital)
+}
+
+struct Outcome<'a> {
+    world: &'a World,
+    capital: u64,
+    limits: Vec<u64>,
+    severity: BTreeMap<usize, u64>,
+    paid: BTreeMap<usize, Paid>,
+    crisis: Option<Open>,
+    number: u32,
+    alerts: Vec<Alert>,
+    /// Products that have fired and are in no crisis yet, and when each is final.
+    fired: Vec<(usize, i64)>,
+}
+
+impl Outcome<'_> {
+    fn happen(&mut self, at: i64, happening: &Happening) {
+        match *happening {
+            Happening::Alert(product) => self.alerts.push(Alert { product, began: at, due: None }),
+            Happening::Meet(product) => meet(&mut self.alerts, product, at),
+            Happening::Clear(product) => self.alerts.retain(|alert| alert.product != product),
+            Happening::Fire { product, severity, final_at, .. } => {
+                meet(&mut self.alerts, product, at);
+                self.severity.insert(product, severity);
+                self.fired.push((product, final_at));
+            }
+            Happening::Worse { product, severity } => {
+                self.severity.insert(product, severity);
+            }
+            Happening::Gift(amount) => self.capital += amount,
+        }
+    }
+
+    /// Closes the crisis if it is over, and takes in whatever has fired and is next, until nothing changes.
+    fn settle(&mut self, at: i64) {
+        loop {
+            if let Some(open) = &self.crisis
+                && is_ripe(self.world, at, open.final_at, &self.alerts)
+            {
+                self.close();
+            }
+            let final_at = self.crisis.as_ref().map(|open| open.final_at);
+            let next = |(product, _): &(usize, i64)| is_next(self.world, final_at, *product, &self.alerts);
+            let Some(place) = self.fired.iter().position(next) else { return };
+            let (product, final_at) = self.fired.remove(place);
+            self.alerts.retain(|alert| alert.product != product);
+            if self.crisis.is_none() {
+                self.number += 1;
+            }
+            let open = self.crisis.get_or_insert(Open { members: Vec::new(), final_at });
+            open.members.push(product);
+            open.final_at = open.final_at.max(final_at);
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(open) = self.crisis.take() else { return };
+        let gross = |product: &usize| part_up(self.world.products[*product].0, self.severity[product]);
+        let gross: Vec<u64> = open.members.iter().map(gross).collect();
         let all: u64 = gross.iter().sum();
         let mut recovered = 0;
-        for (treaty, limit) in limits.iter_mut().enumerate() {
-            let due: u64 = gross.iter().map(|gross| world.dues(*gross)[treaty]).sum();
+        for (treaty, limit) in self.limits.iter_mut().enumerate() {
+            let due: u64 = gross.iter().map(|gross| self.world.dues(*gross)[treaty]).sum();
             let owed = due.min(*limit);
             *limit -= owed;
             recovered += owed;
         }
-        let resources = all.min(*capital + recovered);
-        *capital -= resources.saturating_sub(recovered);
-        *capital += recovered.saturating_sub(resources);
+        let resources = all.min(self.capital + recovered);
+        self.capital -= resources.saturating_sub(recovered);
+        self.capital += recovered.saturating_sub(resources);
         for (product, gross) in open.members.iter().zip(gross) {
             let reserve = (u128::from(gross) * u128::from(resources) / u128::from(all)) as u64;
-            paid.insert(*product, Paid { crisis: number, gross, reserve });
+            self.paid.insert(*product, Paid { crisis: self.number, gross, reserve });
         }
-    };
-    for (at, happening) in world.happenings.iter().chain(&end) {
-        close(&mut crisis, &due, *at, number, &severity, &mut capital, &mut limits, &mut paid);
-        match *happening {
-            Happening::Alert(product) => {
-                alerts.push((product, *at));
-                if let Some(open) = crisis.as_mut().filter(|crisis| *at < crisis.final_at) {
-                    open.early.push(product);
-                }
-            }
-            Happening::Meet(product) => due.meet(product, *at),
-            Happening::Clear(product) => {
-                due.end(product);
-                alerts.retain(|(alert, _)| *alert != product);
-                if let Some(open) = &mut crisis {
-                    open.early.retain(|alert| *alert != product);
-                }
-            }
-            Happening::Fire { product, severity: first, final_at, .. } => {
-                due.end(product);
-                alerts.retain(|(alert, _)| *alert != product);
-                severity.insert(product, first);
-                if crisis.is_none() {
-                    number += 1;
-                }
-                let open = crisis.get_or_insert(Crisis { members: Vec::new(), final_at, early: Vec::new() });
-                open.members.push(product);
-                open.final_at = open.final_at.max(final_at);
-                let before = alerts.iter().filter(|(_, began)| *began < open.final_at);
-                open.early = before.map(|(product, _)| *product).collect();
-            }
-            Happening::Worse { product, severity: worse } => {
-                severity.insert(product, worse);
-            }
-            Happening::Gift(amount) => capital += amount,
-        }
-        close(&mut crisis, &due, *at, number, &severity, &mut capital, &mut limits, &mut paid);
     }
-    (paid, capital)
 }
 
 /// An incident in the books.
@@ -309,9 +339,6 @@ pub struct Crisis {
     pub owed_at: i64,
     pub unfinal: u32,
     pub uncalled: u32,
-    /// Alerts that hold it open: those numbered up to `early_to`.
-    pub early: u32,
-    pub early_to: u64,
     /// Once it is closed: what there is for it, and what of that is not in a reserve yet.
     pub closed: Option<(u64, u64)>,
 }
@@ -324,10 +351,7 @@ pub struct Books<'a> {
     pub limits: Vec<u64>,
     /// Exposure of products without an event.
     pub exposures: Vec<u64>,
-    pub alert_seq: u64,
-    /// Of each alert that runs its number, and when it began.
-    pub alerts: BTreeMap<usize, (u64, i64)>,
-    pub due: Due,
+    pub alerts: Vec<Alert>,
     pub incidents: BTreeMap<usize, Incident>,
     pub crises: Vec<Crisis>,
     /// Whether one is open: the last of `crises`.
@@ -344,9 +368,7 @@ impl<'a> Books<'a> {
             capital: world.layers.iter().sum(),
             limits: world.limits(),
             exposures: world.products.iter().map(|(sums, waiting)| sums + waiting).collect(),
-            alert_seq: 0,
-            alerts: BTreeMap::new(),
-            due: Due::default(),
+            alerts: Vec::new(),
             incidents: BTreeMap::new(),
             crises: Vec::new(),
             open: false,
@@ -372,7 +394,7 @@ impl<'a> Books<'a> {
     }
 
     fn ripe(&self, at: i64) -> bool {
-        let ripe = |crisis: &Crisis| is_ripe(self.world, at, crisis.final_at, crisis.early > 0, &self.due);
+        let ripe = |crisis: &Crisis| is_ripe(self.world, at, crisis.final_at, &self.alerts);
         self.open && self.crises.last().is_some_and(ripe)
     }
 
@@ -384,31 +406,17 @@ impl<'a> Books<'a> {
     }
 
     pub fn alert(&mut self, product: usize, at: i64) {
-        self.alert_seq += 1;
-        let number = self.alert_seq;
-        self.alerts.insert(product, (number, at));
-        if let Some(crisis) = self.current()
-            && at < crisis.final_at
-        {
-            crisis.early += 1;
-            crisis.early_to = number;
-        }
+        self.alerts.push(Alert { product, began: at, due: None });
     }
 
-    pub fn clear(&mut self, product: usize) -> u64 {
-        self.due.end(product);
-        let (number, _) = self.alerts.remove(&product).unwrap();
-        if let Some(crisis) = self.current()
-            && number <= crisis.early_to
-        {
-            crisis.early -= 1;
-        }
-        number
+    pub fn clear(&mut self, product: usize) {
+        self.alerts.retain(|alert| alert.product != product);
     }
 
-    /// Opens an incident. `false` if the crisis before must be closed first.
+    /// Opens an incident. `false` if another comes first, or a crisis must be closed.
     pub fn open(&mut self, product: usize, severity: u64, most: u64, final_at: i64, at: i64) -> bool {
-        if self.ripe(at) {
+        let final_at_of_crisis = self.crises.last().filter(|_| self.open).map(|crisis| crisis.final_at);
+        if self.ripe(at) || !is_next(self.world, final_at_of_crisis, product, &self.alerts) {
             return false;
         }
         self.clear(product);
@@ -434,11 +442,6 @@ impl<'a> Books<'a> {
         crisis.growth += highest;
         crisis.unfinal += 1;
         crisis.final_at = crisis.final_at.max(final_at);
-        // However late it is opened, what began once all is final is none of it.
-        let last = crisis.final_at;
-        let early: Vec<u64> = self.alerts.values().filter(|(_, at)| *at < last).map(|(number, _)| *number).collect();
-        let crisis = self.current().unwrap();
-        (crisis.early, crisis.early_to) = (early.len() as u32, early.into_iter().max().unwrap_or(0));
         self.book(product, at);
         true
     }
@@ -576,10 +579,12 @@ pub struct Calling {
 
 /// What a history is played on: the rule, or the program's own books beside it.
 pub trait Play {
+    /// How many treaties there are.
+    fn treaties(&self) -> usize;
     fn alert(&mut self, product: usize, at: i64);
     fn meet(&mut self, product: usize, at: i64);
     fn clear(&mut self, product: usize, at: i64);
-    /// `false` if the crisis before must be closed first.
+    /// `false` if another comes first, or a crisis must be closed.
     fn open(&mut self, product: usize, severity: u64, most: u64, final_at: i64, at: i64) -> bool;
     fn fund(&mut self, product: usize, severity: u64, at: i64);
     fn call(&mut self, product: usize, treaty: usize, at: i64);
@@ -587,13 +592,17 @@ pub trait Play {
 }
 
 impl Play for Books<'_> {
+    fn treaties(&self) -> usize {
+        self.limits.len()
+    }
+
     fn alert(&mut self, product: usize, at: i64) {
         Books::alert(self, product, at);
         self.watch();
     }
 
     fn meet(&mut self, product: usize, at: i64) {
-        self.due.meet(product, at);
+        meet(&mut self.alerts, product, at);
         self.watch();
     }
 
@@ -624,26 +633,74 @@ impl Play for Books<'_> {
     }
 }
 
+/// Calls everything that anybody could call of some incidents, in an order that the dice make.
+fn everything(
+    play: &mut dyn FnMut(usize, Option<usize>),
+    opened: &[usize],
+    dice: &mut Dice,
+    treaties: usize,
+    call: bool,
+) {
+    let mut calls: Vec<(usize, Option<usize>)> = Vec::new();
+    for product in opened {
+        calls.push((*product, None));
+        if call {
+            calls.extend((0..treaties).map(|treaty| (*product, Some(treaty))));
+        }
+    }
+    for _ in 0..3 {
+        for place in (1..calls.len()).rev() {
+            calls.swap(place, dice.from(0, place as u64) as usize);
+        }
+        calls.iter().for_each(|(product, treaty)| play(*product, *treaty));
+    }
+}
+
+/// Opens what has fired, in an order that the dice make, closing crises that are in its way, as far as that can be.
+fn open_all(
+    play: &mut impl Play,
+    unopened: &mut Vec<(usize, u64, i64)>,
+    severity: &BTreeMap<usize, u64>,
+    opened: &mut Vec<usize>,
+    finals: &mut Vec<i64>,
+    dice: &mut Dice,
+    at: i64,
+) {
+    let treaties = play.treaties();
+    while !unopened.is_empty() {
+        for place in (1..unopened.len()).rev() {
+            unopened.swap(place, dice.from(0, place as u64) as usize);
+        }
+        let mut open = |place: &usize| {
+            let (product, most, final_at) = unopened[*place];
+            play.open(product, severity[&product], most, final_at, at)
+        };
+        let mut next = (0..unopened.len()).find(&mut open);
+        if next.is_none() {
+            // Somebody closes the crisis before: its incidents are final, its treaties can be called.
+            let mut call = |product: usize, treaty: Option<usize>| match treaty {
+                Some(treaty) => play.call(product, treaty, at),
+                None => play.fund(product, severity[&product], at),
+            };
+            everything(&mut call, opened, dice, treaties, true);
+            let mut open = |place: &usize| {
+                let (product, most, final_at) = unopened[*place];
+                play.open(product, severity[&product], most, final_at, at)
+            };
+            next = (0..unopened.len()).find(&mut open);
+        }
+        let Some(place) = next else { return };
+        let (product, _, final_at) = unopened.remove(place);
+        opened.push(product);
+        finals.push(final_at.max(at));
+    }
+}
+
 /// Plays a world with calls in an order that the dice make. In the end everything is called that anybody could call.
 pub fn play(world: &World, play: &mut impl Play, dice: &mut Dice, calling: Calling) {
-    let treaties = world.limits().len();
+    let treaties = play.treaties();
     let mut opened: Vec<usize> = Vec::new();
     let mut severity: BTreeMap<usize, u64> = BTreeMap::new();
-    let everything = |play: &mut dyn FnMut(usize, Option<usize>), opened: &[usize], dice: &mut Dice, call: bool| {
-        let mut calls: Vec<(usize, Option<usize>)> = Vec::new();
-        for product in opened {
-            calls.push((*product, None));
-            if call {
-                calls.extend((0..treaties).map(|treaty| (*product, Some(treaty))));
-            }
-        }
-        for _ in 0..3 {
-            for place in (1..calls.len()).rev() {
-                calls.swap(place, dice.from(0, place as u64) as usize);
-            }
-            calls.iter().for_each(|(product, treaty)| play(*product, *treaty));
-        }
-    };
     let mut before = 0;
     let mut finals: Vec<i64> = Vec::new();
     // Events whose incidents are not open yet, in their order: product, most, when it is final.
@@ -659,31 +716,13 @@ pub fn play(world: &World, play: &mut impl Play, dice: &mut Dice, calling: Calli
                 Some(treaty) => play.call(product, treaty, now),
                 None => play.fund(product, severity[&product], now),
             };
-            everything(&mut call, &opened, dice, true);
+            everything(&mut call, &opened, dice, treaties, true);
         }
         before = *at;
-        let mut open = |(product, most, final_at): (usize, u64, i64),
-                        severity: &BTreeMap<usize, u64>,
-                        opened: &mut Vec<usize>,
-                        finals: &mut Vec<i64>,
-                        dice: &mut Dice| {
-            if !play.open(product, severity[&product], most, final_at, *at) {
-                // Somebody closes the crisis before: its incidents are final, its treaties can be called.
-                let mut call = |product: usize, treaty: Option<usize>| match treaty {
-                    Some(treaty) => play.call(product, treaty, *at),
-                    None => play.fund(product, severity[&product], *at),
-                };
-                everything(&mut call, opened, dice, true);
-                assert!(play.open(product, severity[&product], most, final_at, *at), "the one before can be closed");
-            }
-            opened.push(product);
-            finals.push(final_at.max(*at));
-        };
-        let forces = !matches!(happening, Happening::Alert(_) | Happening::Worse { .. });
+        // Only a gift must not come to another crisis than that of its time.
+        let forces = !calling.late || matches!(happening, Happening::Gift(_));
         if !unopened.is_empty() && (forces || dice.one_in(3)) {
-            for event in std::mem::take(&mut unopened) {
-                open(event, &severity, &mut opened, &mut finals, dice);
-            }
+            open_all(play, &mut unopened, &severity, &mut opened, &mut finals, dice, *at);
         }
         match *happening {
             Happening::Alert(product) => play.alert(product, *at),
@@ -691,12 +730,11 @@ pub fn play(world: &World, play: &mut impl Play, dice: &mut Dice, calling: Calli
             Happening::Clear(product) => play.clear(product, *at),
             Happening::Fire { product, severity: first, most, final_at } => {
                 severity.insert(product, first);
-                if calling.late && dice.one_in(2) {
-                    // What fires was met: whoever leaves its incident unopened leaves it due.
-                    play.meet(product, *at);
-                    unopened.push((product, most, final_at));
-                } else {
-                    open((product, most, final_at), &severity, &mut opened, &mut finals, dice);
+                // What fires was met: whoever leaves its incident unopened leaves it due.
+                play.meet(product, *at);
+                unopened.push((product, most, final_at));
+                if !calling.late || dice.one_in(2) {
+                    open_all(play, &mut unopened, &severity, &mut opened, &mut finals, dice, *at);
                 }
             }
             Happening::Worse { product, severity: worse } => {
@@ -709,9 +747,12 @@ pub fn play(world: &World, play: &mut impl Play, dice: &mut Dice, calling: Calli
                     Some(treaty) => play.call(product, treaty, *at),
                     None => play.fund(product, severity[&product], *at),
                 };
-                everything(&mut call, &opened, dice, calling.in_time);
+                everything(&mut call, &opened, dice, treaties, calling.in_time);
                 play.gift(amount, *at);
             }
+        }
+        if !calling.late {
+            open_all(play, &mut unopened, &severity, &mut opened, &mut finals, dice, *at);
         }
         for _ in 0..calling.calls {
             if opened.is_empty() || !dice.one_in(2) {
@@ -725,22 +766,17 @@ pub fn play(world: &World, play: &mut impl Play, dice: &mut Dice, calling: Calli
             }
         }
     }
-    for (product, most, final_at) in unopened {
-        if !play.open(product, severity[&product], most, final_at, before) {
-            let mut call = |product: usize, treaty: Option<usize>| match treaty {
-                Some(treaty) => play.call(product, treaty, before),
-                None => play.fund(product, severity[&product], before),
-            };
-            everything(&mut call, &opened, dice, true);
-            assert!(play.open(product, severity[&product], most, final_at, before), "the one before can be closed");
-        }
-        opened.push(product);
-        finals.push(final_at);
+    // Whatever still waits for an alert that never ends is waited for no longer.
+    open_all(play, &mut unopened, &severity, &mut opened, &mut finals, dice, before);
+    let last = finals.iter().copied().max().unwrap_or(0).max(before);
+    let over = last + waits(world);
+    for at in [last, over, over + 400] {
+        open_all(play, &mut unopened, &severity, &mut opened, &mut finals, dice, at);
     }
     let last = finals.iter().copied().max().unwrap_or(0).max(before);
     let end = |at: i64, call: bool, dice: &mut Dice, play: &mut dyn FnMut(usize, Option<usize>, i64)| {
         let mut call_at = |product: usize, treaty: Option<usize>| play(product, treaty, at);
-        everything(&mut call_at, &opened, dice, call);
+        everything(&mut call_at, &opened, dice, treaties, call);
     };
     let mut call = |product: usize, treaty: Option<usize>, at: i64| match treaty {
         Some(treaty) => play.call(product, treaty, at),

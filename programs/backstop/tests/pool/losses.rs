@@ -103,7 +103,7 @@ fn receive(pool: &mut Pool, crisis: &mut Crisis, amount: u64, now: i64) -> Recei
 
 /// A crisis of a pool that has only begun: an incident that can come to 600, final in ten hours.
 fn crisis(mut pool: Pool) -> Pool {
-    assert_eq!(pool.join_crisis(600, NOW + 36_000, NOW).unwrap(), pool.crisis.number);
+    assert_eq!(pool.join_crisis(0, 600, NOW + 36_000, NOW).unwrap(), pool.crisis.number);
     pool.book_growth(500).unwrap();
     pool
 }
@@ -151,7 +151,7 @@ fn a_crisis_closes_when_all_is_final_early_alerts_have_ended_and_treaties_had_th
     // Begins when the last is final: it does not hold the crisis open.
     let late =
         pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, last).unwrap();
-    assert_eq!((early, late, pool.crisis.early), (1, 2, 1));
+    assert_eq!((early, late), (1, 2));
     pool.crisis.uncalled = 1;
     let clear = |pool: &mut Pool, number, exposure, from| {
         pool.move_alert(Alert { group: 0, number, exposure }, from, AlertLevel::None, last).unwrap()
@@ -161,14 +161,15 @@ fn a_crisis_closes_when_all_is_final_early_alerts_have_ended_and_treaties_had_th
     assert!(!closed.crisis_is_ripe(last - 1) && closed.crisis_is_ripe(last));
     refused(closed.close_crisis(&mut account(1), last), CrisisNotDue);
     // A ripe one takes no incident in.
-    refused(closed.join_crisis(1, last, last), CrisisNotClosed);
+    refused(closed.join_crisis(0, 1, last, last), CrisisNotClosed);
     closed.book_final(100).unwrap();
     assert!(!closed.crisis_is_due(last + 2 * DAY - 1) && closed.crisis_is_due(last + 2 * DAY));
     closed.crisis.uncalled = 0;
-    assert!(closed.crisis_is_due(last) && !pool.crisis_is_ripe(last + 9 * DAY));
-    // The end of a late alert changes nothing for it.
+    // The early one is waited for, though only for two days; of the late one, and its end, it knows nothing.
+    let two_days = last + 2 * DAY;
+    assert!(closed.crisis_is_due(last) && !pool.crisis_is_ripe(two_days - 1) && pool.crisis_is_ripe(two_days));
     clear(&mut pool, late, 10, AlertLevel::Due);
-    assert_eq!((pool.crisis.early, pool.alerts), (1, 1));
+    assert!(!pool.crisis_is_ripe(two_days - 1) && pool.crisis_is_ripe(two_days));
     let closing = closed.close_crisis(&mut account(1), last).unwrap();
     assert_eq!((closing.number, closing.gross, closing.resources, closing.bucket), (1, 500, 500, 500));
     assert_eq!(closed.crisis, CrisisBook { number: 1, ..CrisisBook::default() });
@@ -185,16 +186,17 @@ fn an_incident_that_joins_makes_every_alert_that_began_before_it_is_final_hold_t
     let late = NOW + 36_000 - 1;
     pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, late).unwrap();
     pool.move_alert(Alert { group: 0, number: 0, exposure: 10 }, AlertLevel::None, AlertLevel::Due, late + 9).unwrap();
-    assert_eq!((pool.crisis.early, pool.crisis.early_to), (1, 1));
     // What is final earlier moves nothing forward.
     let mut early = pool;
-    assert_eq!(early.join_crisis(10, NOW, late + 10).unwrap(), 1);
-    assert_eq!((early.crisis.early, early.crisis.early_to, early.crisis.incidents), (1, 1, 2));
-    assert_eq!((early.crisis.final_at, early.crisis.growth), (NOW + 36_000, 110));
-    for (final_by, held) in [(late + 9, 1), (late + 10, 2)] {
+    assert_eq!(early.join_crisis(0, 10, NOW, late + 10).unwrap(), 1);
+    assert_eq!((early.crisis.final_at, early.crisis.growth, early.crisis.incidents), (NOW + 36_000, 110, 2));
+    for (final_by, only_the_first) in [(late + 9, true), (late + 10, false)] {
         let mut pool = pool;
-        pool.join_crisis(10, final_by, late + 10).unwrap();
-        assert_eq!((pool.crisis.early, u64::from(pool.crisis.early)), (held, pool.crisis.early_to));
+        pool.join_crisis(0, 10, final_by, late + 10).unwrap();
+        assert!(!pool.crisis_is_ripe(late + 10));
+        let first = Alert { group: 0, number: 1, exposure: 10 };
+        pool.move_alert(first, AlertLevel::Due, AlertLevel::None, late + 10).unwrap();
+        assert_eq!(pool.crisis_is_ripe(late + 10), only_the_first);
     }
 }
 
@@ -216,28 +218,86 @@ fn alerts_that_began_once_an_incident_was_final_are_none_of_its_crisis_however_l
     // The second of the later ones has ended.
     end(&mut pool, before + 2);
     let mut opened = pool;
-    opened.join_crisis(10, NOW, NOW + DAY).unwrap();
-    assert_eq!((opened.crisis.early, opened.crisis.early_to, opened.alerts), (1, before, 3));
+    opened.join_crisis(0, 10, NOW, NOW + DAY).unwrap();
+    assert!(opened.alerts == 3 && !opened.crisis_is_ripe(NOW + DAY));
+    let mut only_later = opened;
+    end(&mut only_later, before);
+    assert!(only_later.alerts == 2 && only_later.crisis_is_ripe(NOW + DAY));
     for later in [before + 1, before + 3] {
         end(&mut opened, later);
-        assert_eq!(opened.crisis.early, 1);
+        assert!(!opened.crisis_is_ripe(NOW + DAY));
     }
-    assert!(!opened.crisis_is_ripe(NOW + DAY));
-    end(&mut opened, before);
-    assert!(opened.crisis.early == 0 && opened.crisis_is_ripe(NOW + DAY));
     // None began before: it is ripe at once, and an incident of a later one waits until it is closed.
     let mut alone = pool;
     end(&mut alone, before);
-    alone.join_crisis(10, NOW, NOW + DAY).unwrap();
-    assert_eq!((alone.crisis.early, alone.crisis.early_to, alone.alerts), (0, before, 2));
-    refused(alone.join_crisis(10, NOW + DAY, NOW + DAY), CrisisNotClosed);
-    // Of more than the newest eight the older count as before.
-    for _ in 0..8 {
+    alone.join_crisis(0, 10, NOW, NOW + DAY).unwrap();
+    assert!(alone.alerts == 2 && alone.crisis_is_ripe(NOW + DAY));
+    refused(alone.join_crisis(0, 10, NOW + DAY, NOW + DAY), CrisisNotClosed);
+    // Of more than sixteen that run at once one is not kept: it counts as before, and is waited for.
+    for _ in 0..13 {
         begin(&mut pool, NOW + 9);
     }
-    end(&mut pool, before + 1);
-    pool.join_crisis(10, NOW, NOW + DAY).unwrap();
-    assert_eq!((pool.crisis.early, pool.crisis.early_to, pool.alerts), (2, before + 3, 10));
+    let not_kept = begin(&mut pool, NOW + 9);
+    assert_eq!((pool.alerts, pool.running_alerts().count()), (17, 16));
+    end(&mut pool, before);
+    pool.join_crisis(0, 10, NOW, NOW + DAY).unwrap();
+    assert!(!pool.crisis_is_ripe(NOW + 2 * DAY - 1) && pool.crisis_is_ripe(NOW + 2 * DAY));
+    let mut due = pool;
+    due.move_alert(alert(not_kept), AlertLevel::Breaching, AlertLevel::Due, NOW + DAY).unwrap();
+    assert!(!due.crisis_is_ripe(NOW + 99 * DAY) && due.require_next_incident(not_kept, NOW + 99 * DAY).is_ok());
+    end(&mut pool, not_kept);
+    assert!(pool.crisis_is_ripe(NOW + DAY));
+}
+
+/// Which incidents share a crisis goes by their own alerts: not by whose incident is opened first, nor by what else still
+/// holds the crisis open, by the clock or because nobody has called.
+#[test]
+fn an_incident_is_of_the_open_crisis_if_its_own_alert_could_hold_that_open_and_else_waits() {
+    let last = NOW + 36_000;
+    let begin = |pool: &mut Pool, at, due| {
+        let alert = |number| Alert { group: 0, number, exposure: 10 };
+        let number = pool.move_alert(alert(0), AlertLevel::None, AlertLevel::Breaching, at).unwrap();
+        pool.move_alert(alert(number), AlertLevel::Breaching, AlertLevel::Due, due).unwrap()
+    };
+    let mut pool = pool_with(0, 1_000, 0);
+    pool.add_exposure(0, 30).unwrap();
+    let mut pool = crisis(pool);
+    let early = begin(&mut pool, last - 1, last + DAY);
+    let late = begin(&mut pool, last, last + DAY);
+    let now = last + 3 * DAY;
+    assert!(!pool.crisis_is_ripe(now), "the early one was due in time");
+    pool.require_next_incident(early, now).unwrap();
+    refused(pool.require_next_incident(late, now), CrisisNotClosed);
+    // Once the early one has joined, and makes it last longer, the late one is of it, too.
+    pool.join_crisis(early, 10, last + 1, now).unwrap();
+    assert!(!pool.crisis_is_ripe(now));
+    pool.require_next_incident(late, now).unwrap();
+    // Early, but due too late, though another still holds the crisis.
+    let mut pool = crisis(pool_with(0, 1_000, 0));
+    pool.add_exposure(0, 30).unwrap();
+    begin(&mut pool, last - 1, last + DAY);
+    let due_late = begin(&mut pool, last - 1, last + 2 * DAY);
+    assert!(!pool.crisis_is_ripe(now));
+    refused(pool.require_next_incident(due_late, now), CrisisNotClosed);
+}
+
+#[test]
+fn what_may_have_had_a_crisis_of_its_own_is_opened_first() {
+    let alert = |number| Alert { group: 0, number, exposure: 10 };
+    // When the second alert began and was due, by when the first was due, and whether the first comes before it.
+    for (began, due, first) in [(0, 9, false), (1, 9, true), (0, 2 * DAY - 1, false), (0, 2 * DAY, true)] {
+        let mut pool = pool_with(0, 1_000, 0);
+        pool.add_exposure(0, 20).unwrap();
+        let mut move_to = |number, from, to, at| pool.move_alert(alert(number), from, to, NOW + at).unwrap();
+        let one = move_to(0, AlertLevel::None, AlertLevel::Due, 0);
+        let other = move_to(0, AlertLevel::None, AlertLevel::Breaching, began);
+        move_to(other, AlertLevel::Breaching, AlertLevel::Due, due);
+        pool.require_next_incident(one, NOW + 9 * DAY).unwrap();
+        assert_eq!(pool.require_next_incident(other, NOW + 9 * DAY).is_err(), first, "{began} {due}");
+        // Breaching again, it comes before nothing.
+        pool.move_alert(alert(one), AlertLevel::Due, AlertLevel::Breaching, NOW + 9 * DAY).unwrap();
+        pool.require_next_incident(other, NOW + 9 * DAY).unwrap();
+    }
 }
 
 /// Who bears a loss does not depend on what was given before a treaty paid: closing puts back what was lent.
@@ -362,7 +422,7 @@ fn a_breaching_alert_holds_a_crisis_for_as_long_as_its_evidence_can_concern_it()
         pool.move_alert(alert(0, exposure), AlertLevel::None, AlertLevel::Breaching, NOW).unwrap();
         let mut pool = crisis(pool);
         pool.book_final(100).unwrap();
-        assert_eq!((pool.crisis.early, pool.crisis.ring_days), (1, ring_days));
+        assert_eq!(pool.crisis.ring_days, ring_days);
         let until = NOW + 36_000 + days * DAY;
         // A condition that comes meanwhile has a longer ring; nothing is insured on it before the crisis is closed.
         pool.ring_days = 29;
@@ -380,7 +440,7 @@ fn a_breaching_alert_holds_a_crisis_for_as_long_as_its_evidence_can_concern_it()
         // Met in the second in which the wait is over it opens no door that anybody can be first through.
         let mut late = met(until);
         assert!(late.crisis_is_ripe(until) && late.crisis_is_due(until));
-        refused(late.join_crisis(1, until, until), CrisisNotClosed);
+        refused(late.join_crisis(1, 1, until, until), CrisisNotClosed);
     }
 }
 
@@ -412,7 +472,7 @@ fn units_are_priced_with_what_was_lent() {
         (book.exiting, book.units) = (40_000_000_000, 40_000_000_000_000);
         (pool.cash, pool.terms.min_ticket) = (100_000_000_000, 1);
         let loss = 100_000_000_000 - left;
-        pool.join_crisis(loss, NOW + 36_000, NOW).unwrap();
+        pool.join_crisis(0, loss, NOW + 36_000, NOW).unwrap();
         pool.book_growth(loss).unwrap();
         pool.give(loss, 0).unwrap();
         // Half of those who stay.
@@ -428,7 +488,7 @@ fn units_are_priced_with_what_was_lent() {
 /// A pool whose crisis came to `gross` and is closed, while treaties owed it an amount and had paid nothing.
 fn closed_with(mut pool: Pool, gross: u64, owed: u64) -> (Pool, Crisis) {
     let mut crisis = account(pool.crisis.number + 1);
-    pool.join_crisis(gross, NOW + 36_000, NOW).unwrap();
+    pool.join_crisis(0, gross, NOW + 36_000, NOW).unwrap();
     pool.book_growth(gross).unwrap();
     pool.book_final(0).unwrap();
     pool.crisis.owed = owed;

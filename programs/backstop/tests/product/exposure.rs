@@ -61,14 +61,15 @@ fn covers_that_have_ended_are_released_in_an_alert_too_and_the_alert_is_over_wit
     pool.tranches[0].assets = 20_100;
     (pool.alerts_since, pool.stands_since) = (NOW + DAY, NOW + DAY);
     // A crisis waits for it.
-    (pool.crisis.incidents, pool.crisis.early, pool.crisis.early_to) = (1, 1, 1);
+    (pool.crisis.incidents, pool.crisis.final_at, pool.crisis.ring_days) = (1, NOW + 2 * DAY, 200);
     assert_eq!(product.sync(&mut pool, &trigger, NOW + 8 * DAY).unwrap(), 100);
     assert_eq!((pool.alerts, pool.alert_exposure, pool.group_alert_exposures[3]), (1, 100, 100));
-    assert_eq!((pool.total_exposure, pool.crisis.early), (100, 1));
+    assert!(pool.total_exposure == 100 && !pool.crisis_is_ripe(NOW + 103 * DAY));
     // 100 are small: nothing holds the pool any more but the crisis.
     assert_eq!(pool.alerts_since, 0);
     assert_eq!(product.sync(&mut pool, &trigger, NOW + 103 * DAY).unwrap(), 100);
-    assert_eq!((pool.alerts, pool.alerts_due, pool.group_alerts[3], pool.crisis.early), (0, 0, 0, 0));
+    assert_eq!((pool.alerts, pool.alerts_due, pool.group_alerts[3], pool.running_alerts().count()), (0, 0, 0, 0));
+    assert!(pool.crisis_is_ripe(NOW + 103 * DAY));
     assert_eq!((pool.alert_exposure, pool.group_alert_exposures[3], pool.total_exposure), (0, 0, 0));
     // What the trigger does now concerns nobody.
     pool.move_alert(product.alert(1), AlertLevel::Breaching, AlertLevel::Due, NOW + 104 * DAY).unwrap();

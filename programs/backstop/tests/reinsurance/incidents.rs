@@ -258,7 +258,7 @@ fn opening_tells_all_that_it_did_and_ends_the_product() {
     assert_eq!(incident, expected);
     // Exposure and alert are over, the crisis is open, and accrual stands on.
     let book = CrisisBook { gross: 1_251, final_at: NOW + 7_200, number: 5, incidents: 1, ..CrisisBook::default() };
-    assert_eq!(pool.crisis, CrisisBook { early_to: 1, ..book });
+    assert_eq!(pool.crisis, book);
     assert_eq!((pool.alerts, pool.total_exposure, product.exposure, pool.stands_since), (0, 0, 0, NOW));
     assert_eq!(trigger.alert(), AlertLevel::None);
     // The product's premium has left the stream.

@@ -66,6 +66,8 @@ pub struct Product {
     pub alert_number: u64,
     /// When that began.
     pub alert_at: i64,
+    /// Since when it is more than breaching.
+    pub due_at: Option<i64>,
 }
 
 /// Where a cover stands.
@@ -461,6 +463,7 @@ impl Model {
                     in_alert_with: 0,
                     alert_number: 0,
                     alert_at: 0,
+                    due_at: None,
                 };
                 books.products += 1;
                 self.products.push(product);

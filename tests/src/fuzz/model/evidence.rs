@@ -187,7 +187,21 @@ impl Model {
                 let trigger = &mut self.products[product].trigger;
                 need(feed == trigger.feed, "another feed")?;
                 need(price > 0, "no price")?;
-                trigger.observe(price, confidence, publish_time, now)
+                let before = trigger.phase;
+                trigger.refresh(now);
+                let was_over = before == Phase::Breaching && trigger.phase == Phase::Quiet;
+                trigger.observe(price, confidence, publish_time, now)?;
+                if was_over && trigger.phase != Phase::Quiet {
+                    // The alert was over by the clock, though nobody had called: this is another.
+                    let after = std::mem::replace(&mut trigger.phase, Phase::Quiet);
+                    let pool = self.products[product].pool;
+                    self.products[product].trigger.phase = before;
+                    self.accrue(pool);
+                    self.products[product].trigger.phase = Phase::Quiet;
+                    self.count_alerts(pool);
+                    self.products[product].trigger.phase = after;
+                }
+                Ok(())
             }
             Op::Refresh { product } => {
                 self.products[product].trigger.refresh(now);

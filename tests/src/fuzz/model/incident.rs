@@ -86,8 +86,6 @@ pub struct Crisis {
     pub taken: [N; 5],
     /// What each quota share could come to owe as it began.
     pub limits: Vec<(usize, N)>,
-    /// The last alert that holds it open.
-    pub early_to: u64,
     /// Days that its pool's evidence reached back as it began.
     pub ring_days: u32,
     /// The last deadline of its incidents.
@@ -214,13 +212,11 @@ impl Model {
             changed |= (is, due) != (entry.in_alert, entry.is_due);
             ended |= entry.in_alert && !is;
             (entry.in_alert, entry.is_due) = (is, due);
+            entry.due_at = due.then(|| entry.due_at.unwrap_or(now));
             if began {
                 let books = &mut self.pools[pool];
                 books.alert_seq += 1;
                 (entry.alert_number, entry.alert_at) = (books.alert_seq, now);
-                if let Some(crisis) = books.crisis.as_mut().filter(|crisis| now < crisis.final_at) {
-                    crisis.early_to = books.alert_seq;
-                }
             }
         }
         if !changed {
@@ -276,20 +272,20 @@ impl Model {
         self.products.iter().filter(move |product| product.pool == pool && product.in_alert)
     }
 
-    /// Alerts that hold a pool's crisis open.
-    pub fn early(&self, pool: usize) -> usize {
-        let to = self.pools[pool].crisis.as_ref().map_or(0, |crisis| crisis.early_to);
-        self.in_alert(pool).filter(|product| product.alert_number <= to).count()
+    /// Until when a pool's open crisis waits for alerts that are only breaching.
+    fn waits_until(crisis: &Crisis) -> i64 {
+        crisis.final_at + i64::from(crisis.ring_days.max(2)) * DAY
     }
 
-    /// Number of the last alert that began before the pool's crisis is final with an incident that is final by a moment. Only of
-    /// the newest eight alerts the pool knows when they began.
-    fn early_to(&self, pool: usize, final_by: i64) -> u64 {
-        let books = &self.pools[pool];
-        let last = books.crisis.as_ref().map_or(final_by, |crisis| crisis.final_at.max(final_by));
-        let known = |product: &&super::Product| product.alert_number + 8 > books.alert_seq;
-        let late = self.in_alert(pool).filter(known).filter(|product| product.alert_at >= last);
-        late.map(|product| product.alert_number - 1).min().unwrap_or(books.alert_seq)
+    /// Refuses an incident that is not of the open crisis, or that another comes before which may have had its own.
+    fn need_next(&self, product: usize) -> Rule {
+        let this = &self.products[product];
+        let (pool, due) = (this.pool, this.due_at.expect("what is triggered is due"));
+        let belongs = |crisis: &Crisis| this.alert_at < crisis.final_at && due < Self::waits_until(crisis);
+        need(self.pools[pool].crisis.as_ref().is_none_or(belongs), "it is not of the open crisis")?;
+        let wait = i64::from(self.pools[pool].ring_days.max(2)) * DAY;
+        let before = |other: &super::Product| other.due_at.is_some_and(|met| met < this.alert_at || met + wait <= due);
+        need(!self.in_alert(pool).any(before), "another comes first")
     }
 
     /// Incidents of a crisis of a pool whose accounts are open.
@@ -308,12 +304,12 @@ impl Model {
     /// Whether nothing can change any more what the incidents of the open crisis are due.
     pub fn is_ripe(&self, pool: usize) -> bool {
         let crisis = self.pools[pool].crisis.as_ref();
-        let waited = |crisis: &Crisis| {
-            let until = crisis.final_at + i64::from(crisis.ring_days.max(2)) * DAY;
-            let in_time = self.pools[pool].due_since.is_some_and(|since| since < until);
-            self.now >= until && (self.alerts(pool).due == 0 || !in_time)
+        let holds = |crisis: &Crisis| {
+            let until = Self::waits_until(crisis);
+            let in_time = |product: &super::Product| self.now < until || product.due_at.is_some_and(|due| due < until);
+            self.in_alert(pool).any(|product| product.alert_at < crisis.final_at && in_time(product))
         };
-        crisis.is_some_and(|crisis| self.now >= crisis.final_at && (self.early(pool) == 0 || waited(crisis)))
+        crisis.is_some_and(|crisis| self.now >= crisis.final_at && !holds(crisis))
     }
 
     fn is_due(&self, pool: usize) -> bool {
@@ -342,12 +338,12 @@ impl Model {
         let mut crisis = 0;
         if most > 0 {
             need(!self.is_ripe(pool), "the crisis before is to be closed first")?;
+            self.need_next(product)?;
             let limit = |(treaty, _): &(usize, N)| (*treaty, self.treaties[*treaty].limit_left);
             let limits = self.pools[pool].quota_shares.iter().map(limit).collect();
             if self.pools[pool].crisis.is_none() && self.pools[pool].stands_since.is_none() {
                 self.stand(pool, Some(self.now));
             }
-            let early_to = self.early_to(pool, final_by);
             let books = &mut self.pools[pool];
             if books.crisis.is_none() {
                 books.crises += 1;
@@ -357,7 +353,6 @@ impl Model {
             let open = books.crisis.as_mut().expect("it is open");
             open.growth += most;
             open.final_at = open.final_at.max(final_by);
-            open.early_to = early_to;
             open.until = open.until.max(proven_at + YEAR);
             crisis = open.number;
         }

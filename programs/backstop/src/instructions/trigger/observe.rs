@@ -4,7 +4,7 @@ use crate::error::BackstopError;
 use crate::events::{DropArmed, Observed, PhaseChanged, report};
 use crate::instructions::{no_more, now};
 use crate::money::Till;
-use crate::peril::evidence::Outcome;
+use crate::peril::evidence::{Outcome, Phase};
 use crate::peril::feed::Observation;
 use crate::state::{Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
@@ -103,23 +103,56 @@ pub(crate) fn book_phase_change(
     now: i64,
 ) -> Result<()> {
     let mut till = Till::open(pool, now)?;
-    if outcome.phase_changed() {
-        let alert = product.read()?.alert(trigger.alert_number);
-        let (before, after) = (trigger.alert_in(outcome.before), trigger.alert_in(outcome.after));
-        trigger.alert_number = till.move_alert(alert, before, after, now)?;
+    let mut before = outcome.before;
+    if outcome.renewed {
+        // It ended by the clock, whether or not anybody has noticed: as if somebody had refreshed it before.
+        let sequence = move_alert(&mut till, trigger, product, (before, Phase::Quiet), now)?;
+        report_phase(pool.key(), sequence, trigger_key, product.key(), trigger, (before, Phase::Quiet))?;
+        before = Phase::Quiet;
     }
-    let sequence = till.number_event();
+    let sequence = move_alert(&mut till, trigger, product, (before, outcome.after), now)?;
     till.close()?;
+    report_phase(pool.key(), sequence, trigger_key, product.key(), trigger, (before, outcome.after))
+}
+
+/// Counts a change of phase in the pool's alert. Returns the number of its event.
+fn move_alert(
+    pool: &mut Pool,
+    trigger: &mut Trigger,
+    product: &AccountLoader<Product>,
+    (before, after): (Phase, Phase),
+    now: i64,
+) -> Result<u64> {
+    if before != after {
+        let alert = product.read()?.alert(trigger.alert_number);
+        let (before, after) = (trigger.alert_in(before), trigger.alert_in(after));
+        trigger.alert_number = pool.move_alert(alert, before, after, now)?;
+    }
+    Ok(pool.number_event())
+}
+
+/// Reports a change of phase.
+fn report_phase(
+    pool: Pubkey,
+    sequence: u64,
+    trigger_key: Pubkey,
+    product: Pubkey,
+    trigger: &Trigger,
+    (before, after): (Phase, Phase),
+) -> Result<()> {
+    let evidence = &trigger.evidence;
+    let (event_at, mean_price, severity_bps) = (evidence.event_at, evidence.lowest_mean, evidence.severity_bps);
+    let (before, after) = (before.byte(), after.byte());
     report(&PhaseChanged {
-        pool: pool.key(),
+        pool,
         sequence,
         trigger: trigger_key,
-        product: product.key(),
-        before: outcome.before.byte(),
-        after: outcome.after.byte(),
-        event_at: trigger.evidence.event_at,
-        mean_price: trigger.evidence.lowest_mean,
-        severity_bps: trigger.evidence.severity_bps,
+        product,
+        before,
+        after,
+        event_at,
+        mean_price,
+        severity_bps,
     })?;
     Ok(())
 }

@@ -104,12 +104,14 @@ pub struct Outcome {
     pub deepened: bool,
     /// Whether a fall has armed the first of two keys, or deepened it.
     pub armed: bool,
+    /// Whether what was Breaching before was over by the clock, unnoticed, and the print begins it anew: another alert.
+    pub renewed: bool,
 }
 
 impl Outcome {
     /// Whether the phase is another than before.
     pub fn phase_changed(&self) -> bool {
-        self.before != self.after
+        self.before != self.after || self.renewed
     }
 
     /// What this call and the next one did together.
@@ -119,6 +121,7 @@ impl Outcome {
             is_news: self.is_news | next.is_news,
             deepened: self.deepened | next.deepened,
             armed: self.armed | next.armed,
+            renewed: self.renewed | next.renewed | (self.after == Phase::Quiet && self.phase_changed() && next.phase_changed()),
             ..next
         }
     }
@@ -147,12 +150,14 @@ impl Evidence {
         let slot = self.admit(terms, print, class, now)?;
         let before = self.phase();
         let deepened = self.settle(terms, now);
+        let was_over = before == Phase::Breaching && !self.breaching(terms, now);
         let is_news = self.final_at == 0 && {
             let newest = self.note_last(terms, print);
             self.note(terms, slot, class, print) | newest
         };
         let after = self.stand(terms, now);
-        Ok(Outcome { before, after, class: Some(class), is_news, deepened, armed: false })
+        let renewed = was_over && after != Phase::Quiet;
+        Ok(Outcome { before, after, class: Some(class), is_news, deepened, armed: false, renewed })
     }
 
     /// Processes what is settled by now, and brings the phase up to now.
@@ -160,7 +165,7 @@ impl Evidence {
         let before = self.phase();
         let deepened = self.settle(terms, now);
         let after = self.stand(terms, now);
-        Outcome { before, after, class: None, is_news: false, deepened, armed: false }
+        Outcome { before, after, class: None, is_news: false, deepened, armed: false, renewed: false }
     }
 
     /// Brings the phase up to now, where that makes it Triggered or Final. Confirming again changes nothing and is no

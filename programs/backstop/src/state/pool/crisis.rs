@@ -5,12 +5,15 @@
 //! last of its incidents can be final at the latest, the alerts that began before that have ended and its treaties were
 //! called, or had two days to be, it is closed in one step: the layers bear what treaties did not, and what each incident
 //! is paid is fixed but for money that comes late.
+//!
+//! Which incidents are of one crisis goes by when their alerts began and came to be due, and not by who opens them when:
+//! one belongs to the open crisis if its own alert could hold that open, and else waits for its end.
 
 use crate::constants::{DAY, MAX_QUOTA_SHARES, TREATY_CALL_WINDOW};
 use crate::error::BackstopError;
 use crate::math::rounding::{Rounding, mul_div};
 use crate::state::ledger::{credit, debit, fits};
-use crate::state::{ByTranche, Crisis, LossByLayer, NotedTreaty, Pool, Tranche};
+use crate::state::{ByTranche, Crisis, LossByLayer, NotedTreaty, Pool, RunningAlert, Tranche};
 use anchor_lang::prelude::*;
 
 /// The crisis of a pool. Between crises all of it is zero but the number.
@@ -29,8 +32,6 @@ pub struct CrisisBook {
     pub final_at: i64,
     /// When a treaty last came to owe more.
     pub owed_at: i64,
-    /// Number of the last alert that holds the crisis open: it began before `final_at`.
-    pub early_to: u64,
     /// What treaties have come to owe its incidents and have not paid, in asset units.
     pub owed: u64,
     /// What the layers have given: surplus, junior staying and exiting, senior staying and exiting, in asset units.
@@ -43,13 +44,11 @@ pub struct CrisisBook {
     pub unfinal: u32,
     /// Calls of treaties that are owed something by none: one for each incident and treaty.
     pub uncalled: u32,
-    /// Alerts numbered up to `early_to` that have not ended.
-    pub early: u32,
     /// Longest trigger ring of the pool's products as it began, in days: what an alert could prove of the time before it
     /// was final, it has proven by then.
     pub ring_days: u16,
     /// Unused.
-    pub padding: [u8; 2],
+    pub padding: [u8; 6],
     /// What the quota shares could come to owe as it began, in asset units, each in its place: what part of the premium of
     /// its products is ceded goes by that, in whatever order their incidents are opened.
     pub limits: [u64; MAX_QUOTA_SHARES],
@@ -124,18 +123,52 @@ impl Pool {
     /// Once it is so it stays so, whatever is shown and whoever calls: an alert that is due is waited for if it was by then,
     /// and one that is due later begins the next crisis.
     pub fn crisis_is_ripe(&self, now: i64) -> bool {
+        self.in_crisis() && now >= self.crisis.final_at && !self.alerts_hold_crisis(now)
+    }
+
+    /// Whether an alert holds the open crisis open: one that began before it is final, while it is waited for, and
+    /// if it came to be due by then until it is over. One that is due can be ended by anybody, who opens its incident.
+    ///
+    /// Of alerts that are not kept nothing is known but that they run: they count as if they began before, and in time.
+    fn alerts_hold_crisis(&self, now: i64) -> bool {
         let (final_at, until) = (self.crisis.final_at, self.early_until());
-        // One that is due can be ended by anybody, who opens its incident.
-        let met_in_time = self.alerts_due > 0 && self.due_since < until;
-        let waited_for = now >= until && !met_in_time;
-        self.in_crisis() && now >= final_at && (self.crisis.early == 0 || waited_for)
+        let (mut unknown, mut unknown_due) = (self.alerts, self.alerts_due);
+        for alert in self.running_alerts() {
+            unknown = unknown.saturating_sub(1);
+            unknown_due = unknown_due.saturating_sub(u32::from(alert.due_at != 0));
+            let in_time = now < until || (alert.due_at != 0 && alert.due_at < until);
+            if alert.began_at < final_at && in_time {
+                return true;
+            }
+        }
+        unknown_due > 0 || (unknown > 0 && now < until)
     }
 
     /// Until when the open crisis waits for alerts that are only breaching: as long as the pool's longest ring, and as for
     /// treaties, from when it is final. What they prove later happened later.
     fn early_until(&self) -> i64 {
-        let wait = TREATY_CALL_WINDOW.max(i64::from(self.crisis.ring_days).saturating_mul(DAY));
-        self.crisis.final_at.saturating_add(wait)
+        self.crisis.final_at.saturating_add(waits_for_alerts(self.crisis.ring_days))
+    }
+
+    /// Refuses the incident of an alert while another comes before it: whoever opens which of them first decides nothing.
+    ///
+    /// - In a crisis it must be of that: its alert began before the last of the incidents is final, and was due while alerts
+    ///   are waited for. So such an alert holds the crisis open until its incident is opened, and any other, that is
+    ///   ripe or not, waits for the end of it, or until an incident that joins makes it last longer.
+    /// - One that was due before this one began, or so long before this one was due that a crisis would have been over,
+    ///   may have a crisis of its own: it is opened first, or ends. That takes no longer than its challenge.
+    pub fn require_next_incident(&self, number: u64, now: i64) -> Result<()> {
+        ensure!(!self.crisis_is_ripe(now), BackstopError::CrisisNotClosed);
+        let Some(this) = self.running_alert(number) else { return Ok(()) };
+        let belongs = this.began_at < self.crisis.final_at && this.due_at < self.early_until();
+        ensure!(!self.in_crisis() || belongs, BackstopError::CrisisNotClosed);
+        let wait = waits_for_alerts(self.ring_days);
+        let comes_before = |other: &RunningAlert| {
+            let due_at = other.due_at;
+            due_at != 0 && (due_at < this.began_at || due_at.saturating_add(wait) <= this.due_at)
+        };
+        ensure!(!self.running_alerts().any(comes_before), BackstopError::CrisisNotClosed);
+        Ok(())
     }
 
     /// Whether the open crisis is to be closed: it is ripe, every incident's final severity is booked, and its treaties
@@ -172,21 +205,14 @@ impl Pool {
         Ok(due.saturating_sub(self.crisis.given).saturating_sub(self.crisis.recovered))
     }
 
-    /// Takes an incident into the open crisis, or begins one with it. `most` is what its gross can become at the most,
-    /// in asset units. Returns the number of the crisis.
-    ///
-    /// Every alert that runs now and began before the last of its incidents is final holds the crisis open: also if the
-    /// incident is opened after that, so that whoever leaves it unopened lets no later alert share in it. A crisis that is
-    /// ripe takes none in: it is closed first.
-    pub fn join_crisis(&mut self, most: u64, final_at: i64, now: i64) -> Result<u32> {
-        ensure!(!self.crisis_is_ripe(now), BackstopError::CrisisNotClosed);
+    /// Takes the incident of an alert into the open crisis, or begins one with it. `most` is what its gross can become at
+    /// the most, in asset units. Returns the number of the crisis. Errors: see [`Pool::require_next_incident`].
+    pub fn join_crisis(&mut self, alert: u64, most: u64, final_at: i64, now: i64) -> Result<u32> {
+        self.require_next_incident(alert, now)?;
         if !self.in_crisis() && self.stands_since == 0 {
             self.stand(now, now);
         }
         let ring_days = self.ring_days;
-        let final_at = self.crisis.final_at.max(final_at);
-        let (late, first_late) = self.alerts_begun_from(final_at);
-        let early = fits(self.alerts.checked_sub(late))?;
         let book = &mut self.crisis;
         if book.incidents == 0 {
             book.number = fits(book.number.checked_add(1))?;
@@ -198,8 +224,7 @@ impl Pool {
         book.incidents = fits(book.incidents.checked_add(1))?;
         book.unfinal = fits(book.unfinal.checked_add(1))?;
         credit(&mut book.growth, most)?;
-        book.final_at = final_at;
-        (book.early, book.early_to) = (early, first_late.saturating_sub(1));
+        book.final_at = book.final_at.max(final_at);
         Ok(book.number)
     }
 
@@ -213,25 +238,6 @@ impl Pool {
     pub fn book_final(&mut self, unused: u64) -> Result<()> {
         debit(&mut self.crisis.growth, unused)?;
         self.crisis.unfinal = self.crisis.unfinal.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
-        Ok(())
-    }
-
-    /// Counts an alert that began now: whether it holds the open crisis open.
-    pub(super) fn count_early(&mut self, now: i64) -> Result<()> {
-        let book = &mut self.crisis;
-        if book.incidents > 0 && now < book.final_at {
-            book.early = fits(book.early.checked_add(1))?;
-            book.early_to = self.alert_seq;
-        }
-        Ok(())
-    }
-
-    /// Counts the end of the alert with a number.
-    pub(super) fn count_ended(&mut self, number: u64) -> Result<()> {
-        let book = &mut self.crisis;
-        if book.incidents > 0 && number <= book.early_to {
-            book.early = book.early.checked_sub(1).ok_or(BackstopError::InvariantViolated)?;
-        }
         Ok(())
     }
 
@@ -456,6 +462,11 @@ impl Pool {
         credit(&mut self.surplus, left)?;
         Ok(left)
     }
+}
+
+/// How long a crisis waits for alerts that are only breaching, in seconds, by the longest ring.
+fn waits_for_alerts(ring_days: u16) -> i64 {
+    TREATY_CALL_WINDOW.max(i64::from(ring_days).saturating_mul(DAY))
 }
 
 /// An incident's part in a ratio, rounded down, so that the parts never exceed what there is.

@@ -1,6 +1,6 @@
 //! Exposure: what the live covers could pay, by risk group, and which of it is in alert.
 
-use crate::constants::{ALERT_STARTS_RING, SMALL_ALERT_DIVISOR, SMALL_ALERT_TIME};
+use crate::constants::{SMALL_ALERT_DIVISOR, SMALL_ALERT_TIME};
 use crate::error::BackstopError;
 use crate::math::capital;
 use crate::math::rounding::{BPS, Rounding, mul_div};
@@ -18,6 +18,18 @@ pub struct Alert {
     pub number: u64,
     /// The product's exposure, in asset units.
     pub exposure: u64,
+}
+
+/// An alert that runs.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct RunningAlert {
+    /// Its number; 0 in a free place.
+    pub number: u64,
+    /// When it began, in unix seconds.
+    pub began_at: i64,
+    /// Since when it is more than breaching, in unix seconds; 0 while it is not.
+    pub due_at: i64,
 }
 
 impl Pool {
@@ -89,13 +101,8 @@ impl Pool {
         if from == AlertLevel::None {
             credit(&mut self.alert_seq, 1)?;
             number = self.alert_seq;
-            self.note_start(number, now);
-            self.count_early(now)?;
         }
-        if to == AlertLevel::None {
-            self.note_start(number, 0);
-            self.count_ended(number)?;
-        }
+        self.keep_running(number, from, to, now);
         if self.alerts_due == 0 {
             self.due_since = 0;
         } else if self.due_since == 0 {
@@ -108,24 +115,28 @@ impl Pool {
         Ok(number)
     }
 
-    /// Notes when one of the newest alerts began, or by 0 that it has ended.
-    fn note_start(&mut self, number: u64, start: i64) {
-        if number.saturating_add(ALERT_STARTS_RING) > self.alert_seq
-            && let Some(kept) = self.alert_starts.get_mut(start_place(number))
-        {
-            *kept = start;
+    /// Keeps since when an alert runs and since when it is due, until it has ended.
+    fn keep_running(&mut self, number: u64, from: AlertLevel, to: AlertLevel, now: i64) {
+        let kept = if from == AlertLevel::None { 0 } else { number };
+        let Some(place) = self.running_alerts.iter_mut().find(|alert| alert.number == kept) else { return };
+        if from == AlertLevel::None {
+            *place = RunningAlert { number, began_at: now, due_at: 0 };
+        }
+        match to {
+            AlertLevel::None => *place = RunningAlert::default(),
+            AlertLevel::Breaching => place.due_at = 0,
+            AlertLevel::Due => place.due_at = now,
         }
     }
 
-    /// How many of the alerts that run began at a time or after it, and the number of the first of them: all below began
-    /// before. Of older ones than the newest eight nothing is known but that: they began before.
-    pub(super) fn alerts_begun_from(&self, time: i64) -> (u32, u64) {
-        let end = self.alert_seq.saturating_add(1);
-        let kept = |number: &u64| self.alert_starts.get(start_place(*number)).copied().unwrap_or(0);
-        let numbers = end.saturating_sub(ALERT_STARTS_RING).max(1)..end;
-        let first = numbers.clone().find(|number| kept(number) >= time.max(1)).unwrap_or(end);
-        let running = numbers.filter(|number| *number >= first && kept(number) != 0);
-        (running.fold(0, |count: u32, _| count.saturating_add(1)), first)
+    /// The alerts that run, as far as they are kept.
+    pub fn running_alerts(&self) -> impl Iterator<Item = &RunningAlert> {
+        self.running_alerts.iter().filter(|alert| alert.number != 0)
+    }
+
+    /// What is kept of an alert that runs.
+    pub(super) fn running_alert(&self, number: u64) -> Option<&RunningAlert> {
+        self.running_alerts().find(|alert| alert.number == number)
     }
 
     /// Releases exposure of a product whose covers have ended, and takes it off what is in alert, if the product is at
@@ -241,9 +252,4 @@ impl Pool {
         ensure!(self.alerts == 0, BackstopError::PoolInAlert);
         Ok(())
     }
-}
-
-/// Where among the newest alerts the one with a number is kept.
-const fn start_place(number: u64) -> usize {
-    (number & 7) as usize
 }

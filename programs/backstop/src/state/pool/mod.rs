@@ -176,8 +176,8 @@ pub struct Pool {
     /// When accrual last ceased to stand; the end of time while it stands. What was earned before goes by the two figures
     /// above.
     pub stood_until: i64,
-    /// When each of the newest alerts began, by its number modulo 8; 0 once it has ended.
-    pub alert_starts: [i64; ALERT_STARTS],
+    /// The alerts that run, in no order; of more at once than it has room for the rest is not kept.
+    pub running_alerts: [RunningAlert; RUNNING_ALERTS],
     /// Room for later fields.
     pub reserved: [u64; 3],
 
@@ -193,7 +193,7 @@ pub struct Pool {
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 8_360);
+const _: () = assert!(core::mem::size_of::<Pool>() == 8_672);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 in_place_account!(Pool { kind: PoolKind, access: Access });
