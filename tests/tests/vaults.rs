@@ -8,6 +8,7 @@ use backstop::peril::evidence::{Direction, Phase, Severity};
 use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::{EVENT_EXPONENT, Report, ReportKind};
 use backstop::state::{Live, ProductTerms};
+use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_client::transaction;
 use backstop_tests::attest::{Attestors, FEED, sign};
@@ -267,4 +268,35 @@ fn a_second_later_it_is_armed_no_longer_and_a_dead_set_has_no_key() {
         accepted(stage.world.send(&[], &[two[0].clone(), two[1].clone(), accuse]));
     }
     assert_refused(stage.submit(&product, &[2], &good), E::AttestorsDead);
+}
+
+#[test]
+fn a_showing_of_eight_vaults_and_a_second_key_cost_what_the_page_says() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let eight: Vec<Pubkey> = (0..8).map(|number| stage.hold(number, 10)).collect();
+    let new = NewProduct { vaults: eight.clone(), ..stage.product() };
+    let keys = world.announce_product(&stage.pool, &new);
+    world.run(&[&world.governance], &[new.set_condition(world.governance.pubkey(), world.payer.pubkey(), &keys)]);
+    let units = |outcome: Outcome| outcome.unwrap_or_else(|error| panic!("{}", explain(&error))).compute_units;
+    let show = |vaults: &[Pubkey]| units(world.send(&[], &[ix::observe_vaults(&keys, vaults)]));
+    show_vaults_twice(world, &keys);
+    world.advance(3 * DAY);
+    let mut most = (show(&eight), show(&eight));
+    for number in 0..8 {
+        stage.hold(number, 1);
+    }
+    for _ in 0..12 {
+        for _ in 0..2 {
+            world.advance(30);
+            world.cluster.skip_slots(150);
+            let shown = show(&eight);
+            most = (most.0.min(shown), most.1.max(shown));
+        }
+    }
+    assert_ne!(world.trigger(&keys).keys.armed_at, 0);
+    let event = stage.event(5_000);
+    let second = units(stage.submit(&keys, &[0, 1], &event));
+    println!("observe_live of eight vaults: {} to {}; observe_report of an event: {second}", most.0, most.1);
+    assert!(most.0 <= 6_000 && most.1 <= 25_000 && second <= 12_000, "{most:?}, {second}");
 }

@@ -3,9 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use backstop::error::BackstopError;
 use backstop::peril::evidence::{Direction, Evidence, Severity, SlotState, Terms, TermsInput};
 use backstop::peril::feed::Level;
-use backstop::peril::live::{LEAST_SLOTS_APART, RECENT, Readings, Showing, Twice, stands_alone};
+use backstop::peril::live::{LEAST_SLOTS_APART, RECENT, Readings, Showing, Twice, require_alone, stands_alone};
 
 const SLOT: i64 = 600;
 const START: i64 = 1_700_006_400;
@@ -192,6 +193,15 @@ fn a_transaction_with_company_does_not_stand_alone() {
         bytes.extend([0, 0]);
         bytes
     };
+    // Height 1 is an instruction of the transaction; whoever is called by a program stands higher.
+    let refused = |height: usize, error: BackstopError| {
+        assert_eq!(require_alone(&sysvar(&[own]), height).unwrap_err(), error.into(), "height {height}");
+    };
+    assert!(require_alone(&sysvar(&[own]), 1).is_ok());
+    for height in [0, 2, 3, 5, 9] {
+        refused(height, BackstopError::ReadingNotTopLevel);
+    }
+    assert_eq!(require_alone(&sysvar(&[own, other]), 1).unwrap_err(), BackstopError::ReadingNotAlone.into());
     assert!(stands_alone(&sysvar(&[own])) && stands_alone(&sysvar(&[budget, budget, own, own])));
     for programs in [&[other, own][..], &[own, other], &[budget, own, own, other, own]] {
         assert!(!stands_alone(&sysvar(programs)));

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-use anchor_lang::prelude::Pubkey;
 use backstop::peril::evidence::{Direction, Phase, Severity, Terms, TermsInput};
 use backstop::peril::feed::{Level, Source};
 use backstop::peril::two_keys::{Loss, Reach};

@@ -104,6 +104,8 @@ pub struct Standing {
     pub final_at: Option<i64>,
     /// Last second at which a breaching trigger is still breaching if nothing more is shown.
     pub breaching_until: Option<i64>,
+    /// With two keys, while it is armed: when it is so no longer.
+    pub armed_until: Option<i64>,
     /// The slot that contains the moment.
     pub current: Option<OpenSlot>,
     /// The slot without a breach and without a recovery that closes next, if it is not the current one.
@@ -146,17 +148,24 @@ impl Standing {
     /// Where a trigger stands at `now`.
     pub fn of(trigger: &Trigger, now: i64) -> Self {
         let terms = &trigger.terms;
-        let mut evidence = trigger.evidence;
-        evidence.refresh(terms, now);
-        let phase = evidence.phase();
-        let window = evidence.window(terms).or_else(|| earliest_window(terms, &evidence, now));
+        let mut copy = Box::new(*trigger);
+        let phase = copy.refresh(now).after;
+        let (keys, evidence) = (copy.keys, copy.evidence);
+        // With two keys a window proves nothing.
+        let could = || (!trigger.has_two_keys()).then(|| earliest_window(terms, &evidence, now)).flatten();
+        let window = evidence.window(terms).or_else(could);
+        let until = || match trigger.has_two_keys() {
+            true => Some(keys.reported_until()),
+            false => breaching_until(terms, &evidence, now),
+        };
         let current = terms.slot_of(now);
         Self {
             phase,
             window,
             so_far: window.and_then(|window| so_far(terms, &evidence, &window)),
             final_at: evidence.final_at_latest(terms),
-            breaching_until: (phase == Phase::Breaching).then(|| breaching_until(terms, &evidence, now)).flatten(),
+            breaching_until: (phase == Phase::Breaching).then(until).flatten(),
+            armed_until: keys.is_armed(now).then(|| keys.armed_until()),
             current: current.map(|slot| OpenSlot::of(terms, slot)),
             closing: current.and_then(|slot| closing(terms, &evidence, slot, now)),
             evidence,

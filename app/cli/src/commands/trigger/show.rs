@@ -60,6 +60,12 @@ fn display(shown: &TriggerReport, terms: &Terms, label: &str) -> String {
     row("a price counts", view::trigger::counting(terms));
     row("pays", payment(terms));
     row("phase", phase_text(shown));
+    if let Some(until) = shown.armed_until {
+        row(
+            "armed",
+            format!("until {}: nothing is sold, and a report of the attestors is taken", moment_from(until, now)),
+        );
+    }
     row("evidence", format!("{} of {} good slots", shown.credited_slots, shown.needed_slots));
     row(
         "last print",

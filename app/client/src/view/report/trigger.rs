@@ -48,6 +48,9 @@ pub struct TriggerReport {
     pub window: Option<WindowReport>,
     /// When breaching is over if nothing more is shown.
     pub breaching_until: Option<i64>,
+    /// With two keys, while it is armed: when it is so no longer. Nothing is sold before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub armed_until: Option<i64>,
     /// The slot now.
     pub current_slot: Option<SlotSpan>,
     /// The slot that closes next.
@@ -204,13 +207,13 @@ impl TriggerReport {
             decimals: pool.decimals,
             source: source(trigger.source()),
             feed: feed(trigger),
-            attestors: (trigger.source() == Source::Attested).then(|| trigger.attestors.to_string()),
+            attestors: trigger.source().is_reported().then(|| trigger.attestors.to_string()),
             price_account: price_account(trigger).map(|account| account.to_string()),
             condition: ConditionReport {
                 text: format!(
                     "{}: {}",
                     view::product::pays_if(trigger.source(), terms),
-                    view::product::evidence(terms)
+                    view::product::proven_by(trigger.source(), terms)
                 ),
                 direction: view::trigger::direction(terms.direction()),
                 threshold_e8: terms.threshold,
@@ -244,9 +247,14 @@ impl TriggerReport {
                 is_met: standing.is_met(),
             }),
             breaching_until: standing.breaching_until,
+            armed_until: standing.armed_until,
             current_slot: standing.current.filter(|_| !is_final).map(SlotSpan::from),
             closing_slot: standing.closing.filter(|_| !is_final).map(SlotSpan::from),
-            proven_at: proven.then(|| evidence.met_at.saturating_add(i64::from(terms.challenge))),
+            // With two keys the report proves it, at once.
+            proven_at: proven.then(|| match trigger.has_two_keys() {
+                true => evidence.met_at,
+                false => evidence.met_at.saturating_add(i64::from(terms.challenge)),
+            }),
             final_at: standing.final_at,
             first_severity_bps: proven.then_some(evidence.first_severity_bps),
             mean_price_e8: so_far.map(|so_far| so_far.mean_price_e8),
