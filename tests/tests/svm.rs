@@ -28,3 +28,4 @@ mod stateful_fuzz;
 mod tower;
 mod treaties;
 mod triggers;
+mod vintage;

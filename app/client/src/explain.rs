@@ -134,6 +134,10 @@ fn hint(refusal: BackstopError) -> &'static str {
         }
         E::TooFewShares => "the share price moved: look again, or accept fewer with --min-shares",
         E::PoolInAlert => "wait until the alert is over: `backstop trigger show` tells where it stands",
+        E::VintageOver => {
+            "`backstop pool show` says when it ended; whoever has capital in it asks to leave, and a later vintage is another pool"
+        }
+        E::BadVintage => "leave --sells-until out, or name a day within the next two years, for a pool of kind cover",
         E::FirstLossTooSmall => {
             "wait for covers to end, or for capital in surplus and junior tranche: `backstop pool show` tells both"
         }

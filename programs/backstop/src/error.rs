@@ -187,6 +187,12 @@ refusals! {
     /// 6057
     #[msg("Surplus and junior capital are too small a part of required capital to sell more")]
     FirstLossTooSmall = 57,
+    /// 6060
+    #[msg("The vintage is over: it sells nothing and takes no condition and no deposit any more")]
+    VintageOver = 60,
+    /// 6061
+    #[msg("Only a cover pool is a vintage, and its end lies ahead, by two years at most")]
+    BadVintage = 61,
 
     // ---- exits: 6070 (0x17b6) ----
     /// 6070

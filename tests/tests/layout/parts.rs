@@ -35,7 +35,7 @@ zero_copy_pages! { read_in_place by part;
     PoolTerms {
         min_first_deposit, min_ticket, min_sum_insured, cooldown_seconds, solvency_bps, max_leverage_bps,
         junior_weight_bps, rho_bps, max_credit_bps, surplus_bps, group_cap_bps,
-        first_loss_bps, seasoning_days, padding,
+        first_loss_bps, seasoning_days, sells_until_day,
     }
     TrancheBook { assets, exiting, shares, units, series, wiped_out, padding }
     QuotaShareInForce {

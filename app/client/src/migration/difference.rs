@@ -256,6 +256,9 @@ impl Chain<'_> {
         if args.terms.validate(decimals).is_err() {
             return Ok(item.conflict("The program takes no such terms: one of them is outside its bounds."));
         }
+        if args.terms.require_end_fits(args.kind, self.now).is_err() {
+            return Ok(item.conflict(format!("The program takes no such end: {}.", BackstopError::BadVintage)));
+        }
         let Some(governance) = self.governance else { return Ok(no_protocol(item)) };
         let keys = PoolKeys::derive(name.asset, mint.owner, name.id);
         let known = Known {

@@ -151,6 +151,8 @@ struct PoolTermsPlan {
     group_cap: Percent,
     first_loss: Percent,
     seasoning_days: u16,
+    /// Of a vintage the first day on which it sells nothing any more.
+    sells_until: Option<Day>,
 }
 
 impl PoolPlan {
@@ -191,7 +193,7 @@ impl PoolPlan {
                 group_cap_bps: terms.group_cap.0,
                 first_loss_bps: terms.first_loss.0,
                 seasoning_days: terms.seasoning_days,
-                padding: [0; 4],
+                sells_until_day: terms.sells_until.map_or(0, |day| day.0),
             },
         })
     }

@@ -533,6 +533,7 @@ impl Product {
         now: i64,
     ) -> Result<Sale> {
         let accrual = pool.accrue(now)?;
+        pool.require_not_ended(now)?;
         ensure!(self.state() == ProductState::Selling, BackstopError::NotSelling);
         ensure!(now >= self.sells_from, BackstopError::NoticeNotOver);
         if self.notice_served == 0 {

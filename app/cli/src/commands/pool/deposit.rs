@@ -123,6 +123,7 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
     let now = cluster.now()?;
     let mut books = pool.state.clone();
     let refusal = |why| refused(backstop_client::quote::refusal(why));
+    books.require_not_ended(now).map_err(refusal)?;
     books.accrue(now).map_err(refusal)?;
     // A deposit that the books refuse is not tried with a price that nobody has agreed to.
     let expected = books.clone().deposit(tranche, amount, 0).map_err(refusal)?;
@@ -203,6 +204,10 @@ pub fn run(args: &DepositArgs, context: &Context) -> Result<()> {
             ],
             warnings: Vec::new(),
         };
+        if let Some(end) = books.terms.sells_until() {
+            let end = format!("{}: then the pool takes no deposits and runs off", moment(end));
+            preview.rows.push(("sells until", end));
+        }
         if rent_lamports > 0 {
             let rent = format!("{} SOL for the account of the shares", exact_amount(rent_lamports, 9));
             preview.rows.push(("rent", rent));

@@ -172,7 +172,8 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
     let nonce = tickets.iter().map(|(_, ticket)| ticket.nonce + 1).max().unwrap_or_default();
     // What is signed elsewhere is sent later: it names the day after, with which it is good today and tomorrow.
     let later = u32::from(context.options.handover.prints());
-    let epoch_day = pool.state.exit_day(cluster.now()?).saturating_add(later);
+    let now = cluster.now()?;
+    let epoch_day = pool.state.exit_day(now).saturating_add(later);
     let ask = RequestExitArgs { nonce, tranche, shares, epoch_day };
     let instruction = source.take(ix::request_exit(keys, owner, payer, ask));
     let mut rent_lamports = cluster.rent(ExitTicket::DISCRIMINATOR.len() + ExitTicket::INIT_SPACE)?;
@@ -195,7 +196,10 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
                 ("pool", keys.pool.to_string()),
                 ("value now", format!("{} {name}", tidy_amount(event.value, decimals))),
                 ("share price", share_price(book.assets, book.shares)),
-                ("cooldown", cooldown(pool.state.terms.cooldown_seconds, "")),
+                ("cooldown", match pool.state.has_run_off(now) {
+                    true => "none: the pool has run off".into(),
+                    false => cooldown(pool.state.terms.cooldown_seconds, ""),
+                }),
                 ("paid from", format!("{}, as capital is free", moment(claimable_from))),
                 ("ticket", event.ticket.to_string()),
                 ("rent", format!("{} SOL, back when ticket and day are closed", exact_amount(rent_lamports, 9))),

@@ -194,6 +194,12 @@ struct Shown {
     junior_weight_bps: u32,
     first_loss_bps: u16,
     seasoning_days: u16,
+    /// Of a vintage: when it sells nothing any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sells_until: Option<i64>,
+    /// What follows its end, or has.
+    #[serde(skip)]
+    then: &'static str,
     products: Vec<ProductRow>,
     treaties: Vec<String>,
     exits: Vec<EpochRow>,
@@ -293,6 +299,12 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         junior_weight_bps: state.terms.junior_weight_bps,
         first_loss_bps: state.terms.first_loss_bps,
         seasoning_days: state.terms.seasoning_days,
+        sells_until: state.terms.sells_until(),
+        then: match (state.has_ended(now), state.has_run_off(now)) {
+            (_, true) => "it has run off: who asks to leave is paid from the next midnight on",
+            (true, _) => "it takes no deposits any more and runs off",
+            (false, _) => "then it takes no deposits any more and runs off",
+        },
         products,
         treaties,
         exits,
@@ -403,6 +415,9 @@ fn display(shown: &Shown, decimals: u8, share_decimals: u8) -> String {
             percent(shown.first_loss_bps.into())
         ),
     );
+    if let Some(end) = shown.sells_until {
+        row("sells until", format!("{}: {}", moment(end), shown.then));
+    }
     if pool.alerts > 0 {
         let what = if pool.alerts_hold {
             "no deposits and no exits now"

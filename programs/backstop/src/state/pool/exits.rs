@@ -97,16 +97,22 @@ impl Pool {
         Ok(CancelledExit { value, shares: issued, to_surplus })
     }
 
-    /// UTC day of the epoch that pays a request made now: the day that contains now and the cooldown.
+    /// UTC day of the first epoch that a request made now can join: the day that contains now and the cooldown; today, once
+    /// the pool has run off, since there is nothing to leave from any more.
     pub fn exit_day(&self, now: i64) -> u32 {
+        if self.has_run_off(now) { day_of(now) } else { self.cooled_day(now) }
+    }
+
+    fn cooled_day(&self, now: i64) -> u32 {
         day_of(now.saturating_add(i64::from(self.terms.cooldown_seconds)))
     }
 
     /// Refuses an epoch that a request made now cannot join: it is that of its day or of the day after, so that a
-    /// request which names tomorrow's is good today and tomorrow. Nobody's cooldown becomes shorter by it.
+    /// request which names tomorrow's is good today and tomorrow. Nobody's cooldown becomes shorter by it. Once the pool
+    /// has run off those are still good that were named before.
     pub fn require_exit_day(&self, day: u32, now: i64) -> Result<()> {
-        let earliest = self.exit_day(now);
-        ensure!((earliest..=earliest.saturating_add(1)).contains(&day), BackstopError::WrongExitDay);
+        let latest = self.cooled_day(now).saturating_add(1);
+        ensure!((self.exit_day(now)..=latest).contains(&day), BackstopError::WrongExitDay);
         Ok(())
     }
 
