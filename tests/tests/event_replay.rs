@@ -437,7 +437,8 @@ macro_rules! still {
 }
 
 still! {
-    Initialized, GovernanceProposed, GovernanceAccepted, RolesSet, PauseSet, ProductCreated, ConditionSet, ProductStateSet,
+    Initialized, GovernanceProposed, GovernanceAccepted, RolesSet, PauseSet, ProductCreated, ConditionSet, ReadingSet,
+    ProductStateSet,
     RiskRateSet, CoverClosed, Observed, PhaseChanged, TreatyCreated, TreatyEnded, CessionAnnounced, CessionClosed,
     DeadlineExtended, AttestorSetCreated, EquivocationReported,
 }

@@ -17,6 +17,7 @@ mod negative_matrix;
 mod premium;
 mod pricing;
 mod products;
+mod readings;
 mod reinsurance;
 mod reports;
 mod rogue_roles;

@@ -134,6 +134,20 @@ fn hint(refusal: BackstopError) -> &'static str {
         }
         E::TooFewShares => "the share price moved: look again, or accept fewer with --min-shares",
         E::PoolInAlert => "wait until the alert is over: `backstop trigger show` tells where it stands",
+        E::PoolLocked => "wait until the pool's readings are resolved: `backstop product show` says when each is due",
+        E::BadReading => {
+            "the exit lies below the strike, or above it if values above are insured against; the period begins tomorrow at \
+             the earliest and lasts a year at most"
+        }
+        E::ReadingNeedsVintage => "create a pool with --sells-until, on the first day of the period at the latest",
+        E::PeriodTooNear => "the covers of this period stand as they are: a later vintage sells the next one",
+        E::WrongMoment => "`backstop product show` says which moment counts: report that one, to the second",
+        E::ReportTooLate => "`open_incident` gives the premiums back: any keeper opens it",
+        E::AlreadyReported => {
+            "if a key signed both, show that with `backstop attest accuse` within three days of the first report"
+        }
+        E::ReadingOver => "nothing is to be done: what it pays is settled like any incident",
+        E::NotAReading => "this product pays by how long a price is beyond its threshold: use `backstop trigger`",
         E::VintageOver => {
             "`backstop pool show` says when it ended; whoever has capital in it asks to leave, and a later vintage is another pool"
         }

@@ -64,6 +64,8 @@ pub const NOT_FUZZED: &[(&str, &str)] = &[
     ("create_attestor_set", "moves no money and no state of a pool; its bounds are tested one by one"),
     ("observe_report", "what it shows is shown by `observe`; who may sign is tested check by check"),
     ("report_equivocation", "touches nothing but a set of attestors"),
+    ("set_reading", "readings have a model of their own: `readings::`"),
+    ("resolve_reading", "readings have a model of their own: `readings::`"),
     ("retire_product", "`set_product_state` runs off; that nobody else can is tested by itself"),
     ("quote", "changes nothing; the model quotes before every purchase"),
 ];

@@ -39,7 +39,8 @@ zero_copy_pages! { read_in_place by in_place;
         required, group_exposures, alert_exposure, alerts, alerts_due, last_cover_end_day, oldest_exit_day, newest_exit_day,
         treaties, conditions, capital_day, padding3, second_stream, crisis, exit_days, quota_shares, layers, inward,
         surplus_fraction_bps, junior_fraction_q64, senior_fraction_q64, exiting_fractions_q64, ceded_fraction_e8, events,
-        group_alerts, group_alert_exposures, earned, earned_marks, capital_lows, unasked_lows, stood_required, stood_exposure, stood_until, reserved, rate_q32, fraction_q32,
+        group_alerts, group_alert_exposures, earned, earned_marks, capital_lows, unasked_lows, stood_required, stood_exposure, stood_until,
+        flat_premium, reading_exposure, locks_from, readings_end_day, padding4, reserved, rate_q32, fraction_q32,
         waiting_rate_q32, rate_starts, rate_ends,
     }
     Product {
@@ -49,8 +50,11 @@ zero_copy_pages! { read_in_place by in_place;
         sold_today, utilisation_seconds, others_exposure, reserved, starts, exposure_ends,
     }
     Rates { product, cleared_day, version, bump, padding, reserved, ends }
-    Trigger { product, pool, feed, source, version, bump, opened, padding, terms, evidence, alert_number, attestors, reserved }
-    AttestorSet { creator, keys, cluster, id, revoked, count, threshold, version, bump, reserved }
+    Trigger {
+        product, pool, feed, source, version, bump, opened, form, padding, terms, evidence, alert_number, attestors, reading,
+        reserved,
+    }
+    AttestorSet { creator, keys, cluster, id, revoked, count, threshold, version, bump, revoked_at, reserved }
 }
 
 fn borsh<T: Shaped + Discriminator + Space>() -> (&'static str, String) {

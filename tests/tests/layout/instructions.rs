@@ -4,7 +4,7 @@ use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{
     BuyCoverArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs, InitializeArgs,
-    RequestExitArgs, SetConditionArgs,
+    RequestExitArgs, SetConditionArgs, SetReadingArgs,
 };
 
 // What instructions take.
@@ -16,6 +16,7 @@ borsh_pages! { arguments by part;
     RequestExitArgs { nonce, tranche, shares, epoch_day }
     CreateProductArgs { id, name, uri, wording_hash, covered_asset, terms }
     SetConditionArgs { source, feed, condition }
+    SetReadingArgs { feed, reading }
     BuyCoverArgs { nonce, day, request, max_premium }
 }
 
@@ -40,6 +41,7 @@ borsh_pages! { all by told;
     OpenSeries { tranche }
     CreateProduct { args }
     SetCondition { args }
+    SetReading { args }
     SetProductState { state }
     RetireProduct {}
     SetRiskRate { rate_ppb }
@@ -52,6 +54,7 @@ borsh_pages! { all by told;
     ObserveReport {}
     Refresh {}
     Confirm {}
+    ResolveReading {}
     OpenIncident {}
     FundIncident {}
     SettleCover {}

@@ -6,6 +6,7 @@ use crate::layout::shape::{
 use backstop::peril::evidence::{Direction, Evidence, Run, Severity, Shown, Terms, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::AttestedValue;
+use backstop::peril::reading::{Reading, ReadingInput};
 use backstop::state::*;
 
 borsh_pages! { written by part;
@@ -29,6 +30,7 @@ borsh_pages! { written by part;
         direction, threshold, recovery, severity, duration_seconds, slot_seconds, tolerance_seconds, challenge_seconds,
         run_on_seconds, quiet_seconds, confidence_multiplier,
     }
+    ReadingInput { direction, strike, exit, begins_day, due_at }
 }
 
 zero_copy_pages! { read_in_place by part;
@@ -68,6 +70,10 @@ zero_copy_pages! { read_in_place by part;
         first_mean, lowest_mean, last_price, last_confidence, last_publish_time, open_good, first_severity_bps,
         severity_bps, phase, padding,
     }
+    Reading {
+        strike, exit, due_at, value, reported_at, reports_until, resolved_at, begins_day, signers, severity_bps, direction,
+        phase, void, padding,
+    }
 }
 
 enum_layout! {
@@ -81,6 +87,7 @@ enum_layout! {
     CallState { Called, Pending }
     TreatyState { Announced, Active, Ended }
     Source { PythReceiver, PythPush, Attested }
+    Form { Evidence, Reading }
 }
 
 impl Pattern for Severity {

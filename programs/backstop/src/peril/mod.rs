@@ -1,11 +1,13 @@
 //! What a product listens to.
 //!
 //! [`condition`] is the one interface that rules and handlers use: how far a condition is, how it counts in the pool's
-//! alert, and what it has proven. [`evidence`] is the form that there is: a price beyond a threshold for a time.
+//! alert, and what it has proven. Its forms are [`evidence`], a price beyond a threshold for a time, and [`reading`], a
+//! value at a date.
 //! [`feed`] turns the accounts of price sources into what evidence is made of.
 
 pub mod condition;
 pub mod evidence;
 pub mod feed;
+pub mod reading;
 
 pub use condition::*;

@@ -196,10 +196,13 @@ fn request(args: &RequestArgs, context: &Context) -> Result<()> {
                 ("pool", keys.pool.to_string()),
                 ("value now", format!("{} {name}", tidy_amount(event.value, decimals))),
                 ("share price", share_price(book.assets, book.shares)),
-                ("cooldown", match pool.state.has_run_off(now) {
-                    true => "none: the pool has run off".into(),
-                    false => cooldown(pool.state.terms.cooldown_seconds, ""),
-                }),
+                (
+                    "cooldown",
+                    match pool.state.has_run_off(now) {
+                        true => "none: the pool has run off".into(),
+                        false => cooldown(pool.state.terms.cooldown_seconds, ""),
+                    },
+                ),
                 ("paid from", format!("{}, as capital is free", moment(claimable_from))),
                 ("ticket", event.ticket.to_string()),
                 ("rent", format!("{} SOL, back when ticket and day are closed", exact_amount(rent_lamports, 9))),

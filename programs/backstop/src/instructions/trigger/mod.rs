@@ -4,6 +4,7 @@ pub mod confirm;
 pub mod observe;
 pub mod observe_report;
 pub mod refresh;
+pub mod resolve_reading;
 
 pub use observe::*;
 pub use observe_report::*;

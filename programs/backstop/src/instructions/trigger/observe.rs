@@ -54,12 +54,26 @@ pub(crate) fn take(
     now: i64,
 ) -> Result<()> {
     let outcome = trigger.observe(print, now)?;
+    tell(trigger, trigger_key, product, pool, print, &outcome, now)
+}
+
+/// Reports what showing a print changed, and counts it in the pool's alert.
+#[inline(never)]
+pub(crate) fn tell(
+    trigger: &mut Trigger,
+    trigger_key: Pubkey,
+    product: &AccountLoader<Product>,
+    pool: &AccountLoader<Pool>,
+    print: &Observation,
+    outcome: &Outcome,
+    now: i64,
+) -> Result<()> {
     if outcome.is_news {
         let Observation { price, confidence, publish_time } = *print;
         report(&Observed { trigger: trigger_key, price, confidence, publish_time })?;
     }
     if outcome.phase_changed() || outcome.deepened {
-        book_phase_change(trigger, trigger_key, product, pool, &outcome, now)?;
+        book_phase_change(trigger, trigger_key, product, pool, outcome, now)?;
     }
     Ok(())
 }
@@ -81,6 +95,7 @@ pub(crate) fn book_phase_change(
     }
     let sequence = till.number_event();
     till.close()?;
+    let (event_at, mean_price, severity_bps) = trigger.found();
     report(&PhaseChanged {
         pool: pool.key(),
         sequence,
@@ -88,9 +103,9 @@ pub(crate) fn book_phase_change(
         product: product.key(),
         before: outcome.before.byte(),
         after: outcome.after.byte(),
-        event_at: trigger.evidence.event_at,
-        mean_price: trigger.evidence.lowest_mean,
-        severity_bps: trigger.evidence.severity_bps,
+        event_at,
+        mean_price,
+        severity_bps,
     })?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Exits: requests to leave, the queue of epochs, and what is set aside for them.
 
-use crate::constants::{EXIT_QUEUE_DAYS, EXIT_QUEUE_WORDS, MIN_EXIT_PAYMENT};
+use crate::constants::{EXIT_QUEUE_DAYS, EXIT_QUEUE_WORDS, MIN_EXIT_PAYMENT, SMALL_ALERT_DIVISOR};
 use crate::error::BackstopError;
 use crate::math::rounding::{Rounding, mul_div};
 use crate::math::{exits, shares};
@@ -174,16 +174,19 @@ impl Pool {
     /// In a crisis nothing is free: who is paid before it is closed would escape a loss that is due already, or lose what
     /// his tranche has only lent. Whatever is in alert stays behind in full, beside what the rest requires. While alerts
     /// are small no more is free than leaves them small. While they hold the pool nothing is free, except for an epoch more
-    /// than 30 days past its end in an alert that is only breaching.
+    /// than 30 days past its end in an alert that is only breaching. While readings lock the pool nothing is, and where
+    /// little is exposed to them no more than leaves it little.
     pub fn free_for_exits(&self, epoch_day: u32, cedants: AlertLevel, now: i64) -> Result<u64> {
         self.require_no_crisis()?;
+        self.require_not_locked(now)?;
         let held = self.alerts_hold();
         if held || cedants != AlertLevel::None {
             let late = ExitEpoch::is_late(epoch_day, now);
             ensure!(late && self.alert() != AlertLevel::Due && cedants != AlertLevel::Due, BackstopError::PoolInAlert);
         }
         let own = self.loss_capital()?;
-        let free = own.saturating_sub(self.least_capital(now)?);
+        let locked = self.locked_exposure(now).saturating_mul(SMALL_ALERT_DIVISOR);
+        let free = own.saturating_sub(self.least_capital(now)?.max(locked));
         Ok(if held { free } else { free.min(own.saturating_sub(self.keeps_alerts_small())) })
     }
 

@@ -178,8 +178,19 @@ pub struct Pool {
     /// When accrual last ceased to stand; the end of time while it stands. What was earned before goes by the two figures
     /// above.
     pub stood_until: i64,
+    /// Part of the unearned premium that is of readings: none of it is earned before they are resolved.
+    pub flat_premium: u64,
+    /// Exposure of readings that are not resolved, in asset units.
+    pub reading_exposure: u64,
+    /// From when on capital neither comes nor leaves while readings are exposed, in unix seconds: the earliest moment at
+    /// which one of the pool's readings takes no more covers. 0 without any.
+    pub locks_from: i64,
+    /// First UTC day on which no reading's cover is in force any more; 0 without any.
+    pub readings_end_day: u32,
+    /// Unused.
+    pub padding4: [u8; 4],
     /// Room for later fields.
-    pub reserved: [u64; 14],
+    pub reserved: [u64; 10],
 
     /// Rate at which premium is earned now, in Q32 asset units a second.
     pub rate_q32: u64,

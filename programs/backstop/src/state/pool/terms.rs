@@ -4,7 +4,9 @@ use crate::constants::*;
 use crate::error::{BackstopError, refuse};
 use crate::math::capital;
 use crate::math::rounding::BPS;
+use crate::peril::Period;
 use crate::peril::evidence::Terms;
+use crate::peril::reading::READING_RING_DAYS;
 use crate::state::{Pool, day_of, day_start};
 use anchor_lang::prelude::*;
 
@@ -197,6 +199,45 @@ impl Pool {
         let sells_from = self.notice_ends_at(now);
         self.require_not_ended(sells_from)?;
         Ok(sells_from)
+    }
+
+    /// Takes in a reading: only a vintage that sells nothing in its period, and can sell it before. `locks_from` is when it
+    /// takes no more covers; from then on capital neither comes nor leaves. Returns when the notice, which begins now, is
+    /// over.
+    ///
+    /// Errors: `ReadingNeedsVintage`, `TermsDoNotFit`, `NoIdLeft`.
+    pub fn admit_reading(&mut self, period: Period, waiting_seconds: u32, now: i64) -> Result<i64> {
+        let end_day = self.terms.sells_until_day;
+        ensure!(end_day != 0 && end_day <= period.active_day, BackstopError::ReadingNeedsVintage);
+        let locks_from = day_start(period.active_day).saturating_sub(i64::from(waiting_seconds));
+        let sells_from = self.notice_ends_at(now);
+        ensure!(sells_from < locks_from.min(day_start(end_day)), BackstopError::TermsDoNotFit);
+        self.conditions = self.conditions.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
+        let ring_days = u16::try_from(READING_RING_DAYS).map_err(|_| BackstopError::TermsDoNotFit)?;
+        self.ring_days = self.ring_days.max(ring_days);
+        self.locks_from = if self.locks_from == 0 { locks_from } else { self.locks_from.min(locks_from) };
+        self.readings_end_day = self.readings_end_day.max(period.end_day);
+        Ok(sells_from)
+    }
+
+    /// Exposure of readings that locks the pool at a moment, in asset units: of all that are not resolved, from when the
+    /// first of them took no more covers.
+    pub fn locked_exposure(&self, now: i64) -> u64 {
+        if self.locks_from != 0 && now >= self.locks_from { self.reading_exposure } else { 0 }
+    }
+
+    /// Whether capital neither comes nor leaves: from when the first reading takes no more covers until all are resolved.
+    /// What little of the capital is exposed to readings, a two hundredth, locks nothing.
+    #[inline(never)]
+    pub fn is_locked(&self, now: i64) -> bool {
+        let kept = self.locked_exposure(now).saturating_mul(SMALL_ALERT_DIVISOR);
+        kept > 0 && self.loss_capital().is_ok_and(|capital| kept > capital)
+    }
+
+    /// Refuses capital that would come, or leave, while the pool is locked.
+    pub fn require_not_locked(&self, now: i64) -> Result<()> {
+        ensure!(!self.is_locked(now), BackstopError::PoolLocked);
+        Ok(())
     }
 
     /// Refuses a pool of another kind.
