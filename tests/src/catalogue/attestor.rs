@@ -27,8 +27,8 @@ pub const ENTRIES: &[Entry] = &[
         cases: &[
             case("usual", "two of three, a healthy value in a slot that has one", || observe(3, 2, false)),
             case("six", "six of eleven, a healthy value in a slot that has one", || observe(11, 6, false)),
-            case("worst", "six of eleven, the first breach", || observe(11, 6, true)),
-            case("reading", "six of eleven, the first report of a reading", show),
+            case("breach", "six of eleven, the first breach", || observe(11, 6, true)),
+            case("worst", "six of eleven, the first report of a reading", show),
         ],
     },
     Entry { instruction: "report_equivocation", cases: &[case("always", "", equivocate)] },

@@ -16,9 +16,10 @@ use backstop::error::BackstopError;
 use backstop::peril::AlertLevel;
 use backstop::peril::evidence::{Class, Direction, Phase};
 use backstop::peril::feed::{Observation, Source};
+use backstop::peril::reading::READING_CHALLENGE;
 use backstop::state::{
-    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, Pool, PoolKind, ProductState, Tranche, Treaty, TreatyState,
-    day_of,
+    CallState, Claim, Cover, Crisis, ExitEpoch, Form, Incident, Pool, PoolKind, ProductState, Tranche, Treaty,
+    TreatyState, day_of,
 };
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, PoolKeys, TreatyKeys};
@@ -110,6 +111,10 @@ pub(super) fn payable(incident: &Incident, cover: &Cover) -> Option<u64> {
 
 /// Whether anybody can lose or buy anything by the product's trigger.
 pub(super) fn watched(view: &ProductView) -> bool {
+    // A reading has one moment and no prices.
+    if view.trigger.form() == Form::Reading {
+        return false;
+    }
     match view.product.state() {
         ProductState::Announced => false,
         // While an incident's run-on lasts, what it pays may grow.
@@ -196,6 +201,10 @@ impl Planner<'_> {
                     self.plan.due.push(work);
                 }
             }
+            if trigger.form() == Form::Reading {
+                self.reading(view);
+                continue;
+            }
             if phase == Phase::Final || !watched(view) {
                 continue;
             }
@@ -221,6 +230,26 @@ impl Planner<'_> {
             if product.sync(&mut { books }, trigger, now).is_ok_and(|released| released > 0) {
                 self.push(Kind::SyncProduct, pool, view.keys.product, ix::sync_product(&view.keys));
             }
+        }
+    }
+
+    /// Brings a reading that somebody is insured by home: into the alert once its moment is there, and to its end once its
+    /// report has stood, or has not come in its time. Whether too many of the signers were revoked, the program finds out.
+    fn reading(&mut self, view: &ProductView) {
+        let (now, reading) = (self.chain.now, &view.trigger.reading);
+        if view.product.exposure == 0 {
+            return;
+        }
+        let (pool, key) = (view.product.pool, view.product.trigger);
+        let ends = match reading.phase() {
+            Phase::Met => now >= reading.reported_at.saturating_add(READING_CHALLENGE),
+            Phase::Quiet | Phase::Breaching => now > reading.reports_until,
+            Phase::Triggered | Phase::Final => return,
+        };
+        if ends {
+            self.push(Kind::Confirm, pool, key, ix::resolve_reading(&view.keys, view.trigger.attestors));
+        } else if reading.phase() == Phase::Quiet && now >= reading.due_at {
+            self.push(Kind::Refresh, pool, key, ix::refresh(&view.keys));
         }
     }
 
@@ -329,6 +358,8 @@ impl Planner<'_> {
         let (mut sums, mut premiums) = (0_u64, 0_u64);
         for open in unpayable {
             match open.cover.claim(incident.event_at) {
+                // A reading without a loss owes nothing.
+                Some(Claim::Loss) if incident.gross == 0 => {}
                 Some(Claim::Loss) => sums = sums.saturating_add(open.cover.sum_insured),
                 Some(Claim::Refund) => premiums = premiums.saturating_add(open.cover.premium),
                 None => {}
@@ -525,7 +556,7 @@ impl Planner<'_> {
             let books = &view.books;
             // In an alert nothing is earned after its beginning.
             let turned = day_of(books.accrues_to(self.chain.now)) > day_of(books.accrued_at);
-            let earns = books.unearned_premium > 0 || books.second_stream.amount > 0;
+            let earns = books.unearned_premium > books.flat_premium || books.second_stream.amount > 0;
             if turned && earns && !touched.contains(pool) {
                 self.push(Kind::Accrue, *pool, *pool, ix::accrue(*pool));
             }

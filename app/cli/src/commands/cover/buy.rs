@@ -198,7 +198,7 @@ fn buy_one(order: &Order, receiver: Pubkey, context: &Context) -> Result<()> {
         let mut preview = Preview {
             title: format!("Buy {} of cover: {}", asset_text(&market.pool, quoted.sum_insured), quoted.product_name),
             rows: quoted.rows(market),
-            warnings: view::product::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds),
+            warnings: view::product::not_covered_of(&market.trigger, market.product.terms.waiting_seconds),
         };
         if !receiver.is_on_curve() {
             let warning =

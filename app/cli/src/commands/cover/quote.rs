@@ -74,16 +74,16 @@ impl Quoted {
 
     /// What matters to a buyer.
     pub fn rows(&self, market: &Market) -> Vec<(&'static str, String)> {
-        let terms = &market.trigger.terms;
+        let trigger = &*market.trigger;
         let asset = |units| asset_text(&market.pool, units);
         let left = self.capacity.saturating_sub(self.exposure).saturating_sub(self.sum_insured);
         vec![
             ("premium", format!("{}, {} a year", asset(self.premium), view::product::yearly_text(self.rate_ppb))),
             ("sum insured", asset(self.sum_insured)),
             ("protects", format!("{} to {}, {} days", moment(self.active_from), moment(self.end), self.term_days)),
-            ("pays if", view::product::condition(terms)),
-            ("pays", view::product::payment(terms)),
-            ("proven by", view::product::evidence(terms)),
+            ("pays if", view::product::condition_of(trigger)),
+            ("pays", view::product::payment_of(trigger)),
+            ("proven by", view::product::evidence_of(trigger)),
             (
                 "priced at",
                 format!(
@@ -125,7 +125,7 @@ pub fn run(args: &QuoteArgs, context: &Context) -> Result<()> {
     context.options.output.print(&quoted, |quoted| {
         let mut text = card(&quoted.product_name, &quoted.rows(&market));
         text.push('\n');
-        for sentence in view::product::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds) {
+        for sentence in view::product::not_covered_of(&market.trigger, market.product.terms.waiting_seconds) {
             text.push_str(&paragraph(&sentence));
         }
         text

@@ -286,7 +286,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         rent_payer: cover.rent_payer.to_string(),
         wording_sha256: hex_text(&market.product.wording_hash),
         uri: market.product.uri().to_owned(),
-        phase: view::trigger::phase(market.trigger.evidence.phase_at(&market.trigger.terms, now)),
+        phase: view::trigger::phase(view::trigger::phase_at(&market.trigger, now)),
         incident: incident.map(|incident| view::incident::state(incident.state)),
         payout: due.map(|due| PayoutView {
             basis: due.basis.name(),
@@ -312,8 +312,8 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
             ("protects", format!("{} to {}", moment(row.active_from), moment(row.end))),
             ("product", row.product.clone()),
             ("pool", format!("{} {}", row.pool, row.label)),
-            ("pays if", view::product::condition(&market.trigger.terms)),
-            ("pays", view::product::payment(&market.trigger.terms)),
+            ("pays if", view::product::condition_of(&market.trigger)),
+            ("pays", view::product::payment_of(&market.trigger)),
             ("trigger", shown.phase.to_owned()),
         ];
         if let Some(incident) = shown.incident {

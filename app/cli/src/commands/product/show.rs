@@ -9,7 +9,8 @@ use backstop::cpi::text::hex_text;
 use backstop::error::BackstopError;
 use backstop::math::pricing::utilisation_bps;
 use backstop::peril::evidence::Phase;
-use backstop::state::{CoverRequest, Incident, Pool, Product, ProductState, Protocol, Trigger, day_of, get_text};
+use backstop::peril::reading::READING_CHALLENGE;
+use backstop::state::{CoverRequest, Form, Incident, Pool, Product, ProductState, Protocol, Trigger, day_of, get_text};
 use backstop_client::explain::explain_refusal;
 use backstop_client::instruction::ProductKeys;
 use backstop_client::quote::Market;
@@ -123,7 +124,7 @@ fn summary(address: Pubkey, market: &Market, now: i64) -> Summary {
         })
     });
     Summary {
-        phase: view::trigger::phase(trigger.evidence.phase_at(&trigger.terms, now)),
+        phase: view::trigger::phase(view::trigger::phase_at(&trigger, now)),
         exposure: product.exposure,
         capacity,
         utilisation_bps: utilisation_bps(product.exposure, capacity),
@@ -293,7 +294,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
         incident: incident.map(|incident| view::incident::state(incident.state).to_owned()),
         event_at: Some(product.event_at).filter(|at| *at > 0),
     };
-    let not_covered = view::product::not_covered(condition, terms.waiting_seconds);
+    let not_covered = view::product::not_covered_of(trigger, terms.waiting_seconds);
     let asset = |units| asset_text(pool, units);
     context.options.output.print(&shown, |shown| {
         let mut text = card(&shown.summary.name, &rows(shown, &market, &asset, now));
@@ -345,7 +346,11 @@ fn show_announced(open: &OpenProduct, now: i64, context: &Context) -> Result<()>
 }
 
 fn rows(shown: &Shown, market: &Market, asset: &dyn Fn(u64) -> String, now: i64) -> Vec<(&'static str, String)> {
-    let (summary, terms, condition) = (&shown.summary, &market.product.terms, &market.trigger.terms);
+    let (summary, terms, trigger) = (&shown.summary, &market.product.terms, &*market.trigger);
+    let last = match trigger.form() {
+        Form::Evidence => ("last price", last_price(shown, now)),
+        Form::Reading => ("reading", reading(trigger)),
+    };
     let costs = match (&summary.example, &summary.reason) {
         (Some(example), _) => format!(
             "{} for {} insured for {} days: {} a year",
@@ -363,11 +368,11 @@ fn rows(shown: &Shown, market: &Market, asset: &dyn Fn(u64) -> String, now: i64)
         ("pool", format!("{} {}", summary.pool, summary.label)),
         ("state", state_text(shown)),
         ("insures", shown.covered_asset.clone()),
-        ("pays if", view::product::condition(condition)),
-        ("pays", view::product::payment(condition)),
-        ("proven by", view::product::evidence(condition)),
+        ("pays if", view::product::condition_of(trigger)),
+        ("pays", view::product::payment_of(trigger)),
+        ("proven by", view::product::evidence_of(trigger)),
         ("feed", format!("{} {}", shown.source, shown.feed)),
-        ("last price", last_price(shown, now)),
+        last,
         ("trigger", format!("{}, {}", shown.trigger, summary.phase)),
         ("costs now", costs),
         ("risk rate", view::product::risk_rate(summary.risk_rate_ppb, terms)),
@@ -403,6 +408,21 @@ fn state_text(shown: &Shown) -> String {
             moment(shown.event_at.unwrap_or_default())
         ),
         _ => state.to_owned(),
+    }
+}
+
+/// How a reading stands.
+fn reading(trigger: &Trigger) -> String {
+    let reading = &trigger.reading;
+    let says = || format!("{}, which pays {}", exact_price(reading.value), percent(reading.severity_bps.into()));
+    match (reading.phase(), reading.void) {
+        (Phase::Final, 1) => "void: the whole premium goes back".into(),
+        (Phase::Final, _) => format!("{}: resolved on {}", says(), moment(reading.resolved_at)),
+        (Phase::Met, _) => {
+            let until = reading.reported_at.saturating_add(READING_CHALLENGE);
+            format!("{} if it stands until {}", says(), moment(until))
+        }
+        _ => format!("of {}, reported until {} at the latest", moment(reading.due_at), moment(reading.reports_until)),
     }
 }
 

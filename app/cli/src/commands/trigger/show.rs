@@ -2,14 +2,14 @@
 
 use super::draw;
 use crate::commands::args::{OpenProduct, ProductArg};
-use crate::commands::context::Context;
+use crate::commands::context::{Context, hinted};
 use crate::output::{self, WATCH, amount, card, exact_price, moment, moment_from, paint, percent, price, span, time};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::math::losses;
 use backstop::peril::evidence::{Direction, Phase, RING_SLOTS, Terms};
 use backstop::peril::feed::Source;
-use backstop::state::{ProductState, Trigger, get_text};
+use backstop::state::{Form, ProductState, Trigger, get_text};
 use backstop_client::Cluster;
 use backstop_client::price_account::standing_account;
 use backstop_client::view;
@@ -136,6 +136,13 @@ pub fn run(args: &ShowArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let now = cluster.now()?;
     let case = Case::read(cluster, args.product.0)?;
+    if case.trigger.form() == Form::Reading {
+        let sentence = "this product pays by a value at a date and takes no evidence";
+        return Err(hinted(
+            sentence,
+            format!("`backstop product show {}` says how it stands", case.product.keys.product),
+        ));
+    }
     let standing = Standing::of(&case.trigger, now);
     let shown = view(&case, &standing, now);
     context.options.output.print(&shown, |shown| {

@@ -79,8 +79,7 @@ pub(crate) fn handle(ctx: Context<Deposit>, args: DepositArgs) -> Result<()> {
     let now = now()?;
     Protocol::read_pause(&accounts.protocol)?.require_deposits_open(now)?;
     let mut till = Till::open(&accounts.pool, now)?;
-    till.require_not_ended(now)?;
-    till.require_not_locked(now)?;
+    till.require_lets_in(now)?;
     till.admit_depositor(accounts.deposit_authority.as_ref().map(|signer| signer.key()))?;
     till.require_seen(args.seen)?;
     let shares = till.deposit(args.tranche, args.amount, args.min_shares)?;

@@ -157,12 +157,15 @@ impl Pool {
         self.waiting_rate_q32 = self.waiting_rate_q32.saturating_sub(walk.started_q32);
         self.fraction_q32 = walk.fraction_q32;
         let held_back = core::mem::take(&mut self.held_back_premium);
-        let streaming = self.unearned_premium.saturating_sub(self.flat_premium);
-        let mut earned = walk.earned.saturating_add(held_back).min(streaming);
+        let mut earned = walk.earned.saturating_add(held_back).min(self.unearned_premium);
         if self.rate_q32 == 0 && self.waiting_rate_q32 == 0 {
             // No cover is live or waiting: what rounding the rates down has left is earned now.
-            earned = streaming;
+            earned = self.unearned_premium;
             self.fraction_q32 = 0;
+        }
+        if self.flat_premium != 0 {
+            // What is of readings waits for them.
+            earned = earned.min(self.unearned_premium.saturating_sub(self.flat_premium));
         }
         let late = self.second_stream.come_in(from, until)?;
         debit(&mut self.unearned_premium, earned)?;

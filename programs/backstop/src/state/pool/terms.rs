@@ -228,10 +228,22 @@ impl Pool {
 
     /// Whether capital neither comes nor leaves: from when the first reading takes no more covers until all are resolved.
     /// What little of the capital is exposed to readings, a two hundredth, locks nothing.
-    #[inline(never)]
     pub fn is_locked(&self, now: i64) -> bool {
         let kept = self.locked_exposure(now).saturating_mul(SMALL_ALERT_DIVISOR);
         kept > 0 && self.loss_capital().is_ok_and(|capital| kept > capital)
+    }
+
+    /// Refuses capital that would come into a vintage whose end is over, or that a reading locks. Of a pool without an end
+    /// it asks nothing.
+    #[inline(always)]
+    pub fn require_lets_in(&self, now: i64) -> Result<()> {
+        if self.terms.sells_until_day == 0 { Ok(()) } else { self.require_vintage_lets_in(now) }
+    }
+
+    #[inline(never)]
+    fn require_vintage_lets_in(&self, now: i64) -> Result<()> {
+        self.require_not_ended(now)?;
+        self.require_not_locked(now)
     }
 
     /// Refuses capital that would come, or leave, while the pool is locked.
