@@ -5,6 +5,7 @@ mod cluster;
 mod flows;
 mod planning;
 mod prices;
+mod readings;
 mod service;
 mod settling;
 mod unknown;

@@ -23,6 +23,7 @@ mod plans;
 mod pool;
 mod product;
 mod protocol;
+mod readings;
 mod refusals;
 mod reinsurance;
 mod scene;

@@ -238,10 +238,9 @@ impl Pool {
             self.crisis_buckets,
             self.crisis.recovered,
             self.exit_reserves,
-            first_payable,
-            second_payable,
         ];
         let sum = entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(*entry));
+        let sum = sum.and_then(|sum| sum.checked_add(first_payable)).and_then(|sum| sum.checked_add(second_payable));
         ensure!(sum == Some(self.cash), BackstopError::InvariantViolated);
         let exposure = self.group_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
         ensure!(exposure == Some(self.total_exposure), BackstopError::InvariantViolated);

@@ -1,0 +1,65 @@
+//! A reading by the command: from its plan to a cover, and what is told of it.
+
+use crate::desk::Desk;
+use backstop::cpi::text::date_text;
+use backstop_client::address;
+use backstop_client::instruction::{PoolKeys, ProductKeys};
+use backstop_tests::World;
+use backstop_tests::attest::Attestors;
+use backstop_tests::terms::ONE;
+use std::path::Path;
+
+/// A world with a vintage from the plan of a season's rain, a week before its sales end, with capital.
+fn season() -> (Desk, ProductKeys) {
+    let world = World::new();
+    let attestors = Attestors::create(&world, 0, 5, 3);
+    let today = world.today();
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/vintages/0001_rain-nakuru-2027.toml");
+    let (usdc, governance) = (world.asset, world.governance.insecure_clone());
+    let desk = Desk::new(world);
+    let values = [
+        format!("usdc={usdc}"),
+        format!("attestors={}", attestors.set),
+        format!("sells_until={}", date_text(today + 20)),
+        format!("begins={}", date_text(today + 25)),
+        format!("due_at={}T23:00:00Z", date_text(today + 54)),
+    ];
+    let plan = plan.display().to_string();
+    let mut migrate = vec!["migrate", "--plan", &plan];
+    for value in &values {
+        migrate.extend(["--set", value]);
+    }
+    desk.act(&governance, &migrate).done();
+    let again = desk.act(&governance, &migrate);
+    assert!(again.done().contains("unchanged"), "{again}");
+    let pool = PoolKeys::derive(usdc, anchor_spl::token::ID, 10);
+    {
+        let world = desk.node.world();
+        world.depositor(&pool, backstop::state::Tranche::Junior, 100_000 * ONE);
+        world.advance(8 * 86_400);
+    }
+    (desk, ProductKeys::derive(pool, 0))
+}
+
+#[test]
+fn a_reading_is_planned_shown_quoted_and_bought() {
+    let (desk, product) = season();
+    let name = product.product.to_string();
+    let shown = desk.look(&["product", "show", &name]);
+    for words in ["the value is below 120.00 on", "in proportion from 120.00 down to 40.00", "stands for 72 h", "reported until"] {
+        assert!(shown.done().contains(words), "{words}: {shown}");
+    }
+    let pool = product.pool.pool.to_string();
+    assert!(desk.look(&["pool", "show", &pool]).done().contains("then it takes no deposits any more and runs off"));
+    let quoted = desk.look(&["cover", "quote", &name, "1000", "--days", "30"]);
+    for words in ["the value is below 120.00 on", "the whole premium goes back"] {
+        assert!(quoted.done().contains(words), "{words}: {quoted}");
+    }
+    desk.look(&["cover", "quote", &name, "1000", "--days", "29"]).refused(1);
+    let person = desk.node.world().person(1_000 * ONE);
+    desk.act(&person.key, &["cover", "buy", &name, "1000", "--days", "30"]).done();
+    let evidence = desk.look(&["trigger", "show", &name]);
+    evidence.says(1, "takes no evidence", "backstop product show");
+    let found = address::trigger(&product.product);
+    assert_eq!(desk.node.world().trigger(&product).product, product.product, "{found}");
+}
