@@ -73,7 +73,9 @@ enum End {
 /// The page, for the whole list of shows at once, in their order.
 fn reckon(shows: &[(i64, u16, i64)], set: &Set) -> End {
     let count_at = |signers: u16, at: i64| {
-        (0..KEYS).filter(|key| signers & 1 << key != 0 && set.revoked_at[*key as usize].is_none_or(|gone| gone > at)).count()
+        (0..KEYS)
+            .filter(|key| signers & 1 << key != 0 && set.revoked_at[*key as usize].is_none_or(|gone| gone > at))
+            .count()
     };
     let revocations: Vec<i64> = {
         let mut times: Vec<i64> = set.revoked_at.iter().flatten().copied().collect();
@@ -89,7 +91,10 @@ fn reckon(shows: &[(i64, u16, i64)], set: &Set) -> End {
         // The first report that is taken: in its time, of enough keys that are live.
         let dead = falls(all);
         let taken = left.iter().position(|(at, signers, _)| {
-            *at >= DUE && *at <= until && dead.is_none_or(|dead| *at < dead) && count_at(*signers, *at) == signers.count_ones() as usize
+            *at >= DUE
+                && *at <= until
+                && dead.is_none_or(|dead| *at < dead)
+                && count_at(*signers, *at) == signers.count_ones() as usize
         });
         let Some(place) = taken else {
             return End::Void(dead.unwrap_or(i64::MAX).min(until + 1));
@@ -164,7 +169,10 @@ fn play(events: &[(i64, Event)], set: &Set) -> End {
                     Ok(_) => {}
                     Err(error) => {
                         assert_eq!(reading, before, "a refusal changes no byte: {error:?}");
-                        assert!(!matches!(error, ReadingError::NotDue | ReadingError::BadValues | ReadingError::BadPeriod));
+                        assert!(!matches!(
+                            error,
+                            ReadingError::NotDue | ReadingError::BadValues | ReadingError::BadPeriod
+                        ));
                     }
                 }
             }

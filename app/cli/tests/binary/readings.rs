@@ -45,15 +45,18 @@ fn season() -> (Desk, ProductKeys) {
 fn a_reading_is_planned_shown_quoted_and_bought() {
     let (desk, product) = season();
     let name = product.product.to_string();
-    let shown = desk.look(&["product", "show", &name]);
-    for words in ["the value is below 120.00 on", "in proportion from 120.00 down to 40.00", "stands for 72 h", "reported until"] {
-        assert!(shown.done().contains(words), "{words}: {shown}");
+    // In one line, however wide a terminal is.
+    let told = |arguments: &[&str]| desk.look(arguments).done().split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = told(&["product", "show", &name]);
+    let of_value = "the value is below 120.00 on";
+    for words in [of_value, "in proportion from 120.00 down to 40.00", "stands for 72 h", "reported until"] {
+        assert!(shown.contains(words), "{words}: {shown}");
     }
-    let pool = product.pool.pool.to_string();
-    assert!(desk.look(&["pool", "show", &pool]).done().contains("then it takes no deposits any more and runs off"));
-    let quoted = desk.look(&["cover", "quote", &name, "1000", "--days", "30"]);
-    for words in ["the value is below 120.00 on", "the whole premium goes back"] {
-        assert!(quoted.done().contains(words), "{words}: {quoted}");
+    let pool = told(&["pool", "show", &product.pool.pool.to_string()]);
+    assert!(pool.contains("then it takes no deposits any more and runs off"), "{pool}");
+    let quoted = told(&["cover", "quote", &name, "1000", "--days", "30"]);
+    for words in [of_value, "the whole premium goes back"] {
+        assert!(quoted.contains(words), "{words}: {quoted}");
     }
     desk.look(&["cover", "quote", &name, "1000", "--days", "29"]).refused(1);
     let person = desk.node.world().person(1_000 * ONE);

@@ -223,7 +223,6 @@ impl Pool {
     /// Refuses if the books do not add up.
     pub fn invariant(&self) -> Result<()> {
         let [junior, senior] = &self.tranches;
-        let [first_payable, second_payable] = self.treaty_payable;
         let entries = [
             self.surplus,
             junior.assets,
@@ -239,8 +238,8 @@ impl Pool {
             self.crisis.recovered,
             self.exit_reserves,
         ];
-        let sum = entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(*entry));
-        let sum = sum.and_then(|sum| sum.checked_add(first_payable)).and_then(|sum| sum.checked_add(second_payable));
+        let entries = entries.iter().chain(&self.treaty_payable);
+        let sum = { entries }.try_fold(0u64, |sum, entry| sum.checked_add(*entry));
         ensure!(sum == Some(self.cash), BackstopError::InvariantViolated);
         let exposure = self.group_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
         ensure!(exposure == Some(self.total_exposure), BackstopError::InvariantViolated);
