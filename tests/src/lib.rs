@@ -16,6 +16,7 @@ pub mod node;
 pub mod reference;
 pub mod reinsurance;
 pub mod scale;
+pub mod season;
 pub mod source;
 pub mod terms;
 pub mod town;

@@ -16,8 +16,8 @@ use crate::crank::live::{LedgerClock, LiveView};
 use crate::crank::plan::payable;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    AttestorSet, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Live, Pool, Product, Treaty, Trigger,
-    get_text,
+    AttestorSet, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Live, Pool, Product, Treaty,
+    Trigger, get_text,
 };
 use backstop_client::account::{self, Decode};
 use backstop_client::address;

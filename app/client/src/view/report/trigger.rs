@@ -207,7 +207,11 @@ impl TriggerReport {
             attestors: (trigger.source() == Source::Attested).then(|| trigger.attestors.to_string()),
             price_account: price_account(trigger).map(|account| account.to_string()),
             condition: ConditionReport {
-                text: format!("{}: {}", view::product::pays_if(trigger.source(), terms), view::product::evidence(terms)),
+                text: format!(
+                    "{}: {}",
+                    view::product::pays_if(trigger.source(), terms),
+                    view::product::evidence(terms)
+                ),
                 direction: view::trigger::direction(terms.direction()),
                 threshold_e8: terms.threshold,
                 recovery_e8: terms.recovery,

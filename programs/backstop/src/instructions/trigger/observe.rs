@@ -101,6 +101,7 @@ pub(crate) fn book_phase_change(
     }
     let sequence = till.number_event();
     till.close()?;
+    let (event_at, mean_price, severity_bps) = trigger.found();
     report(&PhaseChanged {
         pool: pool.key(),
         sequence,
@@ -108,9 +109,9 @@ pub(crate) fn book_phase_change(
         product: product.key(),
         before: outcome.before.byte(),
         after: outcome.after.byte(),
-        event_at: trigger.evidence.event_at,
-        mean_price: trigger.evidence.lowest_mean,
-        severity_bps: trigger.evidence.severity_bps,
+        event_at,
+        mean_price,
+        severity_bps,
     })?;
     Ok(())
 }
