@@ -17,6 +17,7 @@ pub mod protocols;
 pub mod reference;
 pub mod reinsurance;
 pub mod scale;
+pub mod season;
 pub mod source;
 pub mod terms;
 pub mod town;

@@ -109,6 +109,7 @@ pub const STILL: &[&str] = &[
     "PauseSet",
     "ProductCreated",
     "ConditionSet",
+    "ReadingSet",
     "ProductStateSet",
     "RiskRateSet",
     "CoverClosed",

@@ -35,7 +35,7 @@ pub fn pool_terms() -> PoolTerms {
         group_cap_bps: 10_000,
         first_loss_bps: 0,
         seasoning_days: 1,
-        padding: [0; 4],
+        sells_until_day: 0,
     }
 }
 

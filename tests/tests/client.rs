@@ -11,3 +11,4 @@ mod migrations;
 mod pipeline;
 mod replay;
 mod views;
+mod worked;

@@ -442,6 +442,7 @@ impl Replay {
             | Event::PauseSet(_)
             | Event::ProductCreated(_)
             | Event::ConditionSet(_)
+            | Event::ReadingSet(_)
             | Event::ProductStateSet(_)
             | Event::RiskRateSet(_)
             | Event::CoverClosed(_)

@@ -37,7 +37,7 @@ events! {
     Initialized, AttestorSetCreated, EquivocationReported, GovernanceProposed, GovernanceAccepted, RolesSet, PauseSet,
     PoolCreated, Accrued, Deposited, SurplusContributed,
     ExitRequested, ExitCancelled, ExitEpochSettled, ExitClaimed, ExitEpochClosed, SeriesOpened,
-    ProductCreated, ConditionSet, ProductStateSet, RiskRateSet, ExposureReleased,
+    ProductCreated, ConditionSet, ReadingSet, ProductStateSet, RiskRateSet, ExposureReleased,
     CoverBought, CoverCancelled, CoverClosed, Observed, ReadingShown, DropArmed, LossReported, PhaseChanged,
     IncidentOpened, IncidentGrown, IncidentFunded, CrisisClosed, DeadlineExtended, CoverSettled, IncidentClosed,
     TreatyCreated, TreatyAccepted, TreatyPremiumSettled, TreatyCalled, TreatyEnded, TreatyCommuted,

@@ -144,6 +144,24 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::NothingAtRisk => {
             "try again once that premium is earned, within eight days as a rule: `backstop pool show` tells"
         }
+        E::PoolLocked => "wait until the pool's readings are resolved: `backstop product show` says when each is due",
+        E::BadReading => {
+            "the exit lies below the strike, or above it if values above are insured against; the period begins tomorrow at \
+             the earliest and lasts a year at most"
+        }
+        E::ReadingNeedsVintage => "create a pool with --sells-until, on the first day of the period at the latest",
+        E::PeriodTooNear => "the covers of this period stand as they are: a later vintage sells the next one",
+        E::WrongMoment => "`backstop product show` says which moment counts: report that one, to the second",
+        E::ReportTooLate => "`open_incident` gives the premiums back: any keeper opens it",
+        E::AlreadyReported => {
+            "if a key signed both, show that with `backstop attest accuse` within three days of the first report"
+        }
+        E::ReadingOver => "nothing is to be done: what it pays is settled like any incident",
+        E::NotAReading => "this product pays by how long a price is beyond its threshold: use `backstop trigger`",
+        E::VintageOver => {
+            "`backstop pool show` says when it ended; whoever has capital in it asks to leave, and a later vintage is another pool"
+        }
+        E::BadVintage => "leave --sells-until out, or name a day within the next two years, for a pool of kind cover",
         E::FirstLossTooSmall => {
             "wait for covers to end, or for capital in surplus and junior tranche: `backstop pool show` tells both"
         }
@@ -226,7 +244,9 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::AttestorsDead => "choose other attestors; `backstop attest retire` runs off the products of these",
         E::AttestorsAlive => "only a set with fewer keys left than must sign is dead: `backstop attest show SET`",
         E::WrongAttestors => "name the attestors with `--attestors` if, and only if, the source is `attested`",
-        E::NotDue => "`backstop trigger show` tells when the challenge time is over",
+        E::NotDue => {
+            "`backstop trigger show` tells when the challenge time is over, and of a reading `backstop product show` until when its report must stand"
+        }
         E::NotTriggered => "no claim is open: `backstop trigger show` tells where the evidence stands",
         E::IncidentInUse => "settle its covers first; `backstop crank run --once` does all of it",
         E::PoolInCrisis => "wait until the incidents are final: `backstop incident list` tells where they stand",

@@ -10,7 +10,7 @@ use backstop::peril::feed::attested::{self, REPORT_BYTES};
 use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, ProductTerms, Seen, Tranche, TreatyTerms};
 use backstop::{
     BuyCoverArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs,
-    InitializeArgs, RequestExitArgs, SetConditionArgs,
+    InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
 };
 use backstop::{accounts, instruction as data};
 
@@ -437,6 +437,28 @@ pub fn set_condition(
     build(accounts, data::SetCondition { args })
 }
 
+/// `set_reading`.
+pub fn set_reading(
+    governance: Pubkey,
+    payer: Pubkey,
+    keys: &ProductKeys,
+    attestors: Pubkey,
+    args: SetReadingArgs,
+) -> Instruction {
+    let accounts = accounts::SetCondition {
+        governance,
+        payer,
+        protocol: address::protocol(),
+        pool: keys.pool.pool,
+        product: keys.product,
+        trigger: keys.trigger(),
+        attestors: Some(attestors),
+        live: None,
+        system_program: system_program::ID,
+    };
+    build(accounts, data::SetReading { args })
+}
+
 /// `retire_product`: runs off a product whose attestors are too few to report.
 pub fn retire_product(keys: &ProductKeys, attestors: Pubkey) -> Instruction {
     let accounts =
@@ -494,6 +516,18 @@ pub fn observe_report(keys: &ProductKeys, attestors: Pubkey) -> Instruction {
         instructions: attested::INSTRUCTIONS_ID,
     };
     build(accounts, data::ObserveReport {})
+}
+
+/// `resolve_reading`.
+pub fn resolve_reading(keys: &ProductKeys, attestors: Pubkey) -> Instruction {
+    let accounts = accounts::ObserveReport {
+        trigger: keys.trigger(),
+        product: keys.product,
+        pool: keys.pool.pool,
+        attestors,
+        instructions: attested::INSTRUCTIONS_ID,
+    };
+    build(accounts, data::ResolveReading {})
 }
 
 /// `report_equivocation`, right after two [`signed_report`] of one key each.

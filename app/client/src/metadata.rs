@@ -8,14 +8,17 @@
 
 use crate::address;
 use crate::migration::Plan;
-use crate::migration::plan::{PoolPlan, ProductPlan};
+use crate::migration::plan::{PoolPlan, ProductPlan, ReadingPlan};
 use crate::view::label;
-use crate::view::product::{not_covered, payment, pays_if};
+use crate::view::product::{
+    condition_of, not_covered, not_covered_of, payment, payment_of, pays_if, reading_condition, reading_not_covered,
+    reading_payment,
+};
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::MAX_URI;
 use backstop::cpi::text::hex_text;
 use backstop::peril::evidence::Terms;
-use backstop::peril::feed::Source;
+use backstop::peril::reading::Reading;
 use backstop::state::{Pool, PoolKind, Product, Trigger, get_text};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -177,6 +180,11 @@ pub fn of_plans(
             let text = wording(plan, &product.wording).map_err(unreadable)?;
             all.push(of_product(product, places, text)?);
         }
+        for reading in &plan.readings {
+            let unreadable = |_| MetadataError::Wording(reading.wording.clone());
+            let text = wording(plan, &reading.wording).map_err(unreadable)?;
+            all.push(of_reading(reading, places, text)?);
+        }
     }
     Ok(all)
 }
@@ -185,9 +193,9 @@ pub fn of_plans(
 struct Insured<'a> {
     name: &'a str,
     uri: &'a str,
-    source: Source,
-    terms: &'a Terms,
-    waiting_seconds: u32,
+    pays_if: String,
+    pays: String,
+    exceptions: Vec<String>,
     wording_hash: &'a [u8; 32],
 }
 
@@ -201,9 +209,32 @@ pub fn of_product(plan: &ProductPlan, places: &Places, wording: Vec<u8>) -> Resu
     let insured = Insured {
         name: &plan.name,
         uri: &plan.uri,
-        source: plan.source(),
-        terms: &terms,
-        waiting_seconds: plan.waiting_seconds(),
+        pays_if: pays_if(plan.source(), &terms),
+        pays: payment(&terms),
+        exceptions: not_covered(&terms, plan.waiting_seconds()),
+        wording_hash: &plan.wording_hash,
+    };
+    let mut shown = insured.shown(places);
+    shown.files.push(File::new(wording, "md"));
+    fitting(shown)
+}
+
+/// The files of a reading: see [`of_product`].
+///
+/// Errors: a reading that the program would refuse, a URI that is too long.
+pub fn of_reading(plan: &ReadingPlan, places: &Places, wording: Vec<u8>) -> Result<Shown, MetadataError> {
+    let input = plan.reading();
+    // Whether its period has begun is no matter of its files.
+    let reading = Reading::new(&input, input.begins_day.saturating_sub(1)).map_err(|why| {
+        let why = format!("the program refuses its reading ({why:?})");
+        MetadataError::Condition { name: plan.name.clone(), why }
+    })?;
+    let insured = Insured {
+        name: &plan.name,
+        uri: &plan.uri,
+        pays_if: reading_condition(&reading),
+        pays: reading_payment(&reading),
+        exceptions: reading_not_covered(plan.waiting_seconds()),
         wording_hash: &plan.wording_hash,
     };
     let mut shown = insured.shown(places);
@@ -217,9 +248,9 @@ pub fn of_product_account(product: &Product, trigger: &Trigger, places: &Places)
     let insured = Insured {
         name: product.name(),
         uri: product.uri(),
-        source: trigger.source(),
-        terms: &trigger.terms,
-        waiting_seconds: product.terms.waiting_seconds,
+        pays_if: condition_of(trigger),
+        pays: payment_of(trigger),
+        exceptions: not_covered_of(trigger, product.terms.waiting_seconds),
         wording_hash: &product.wording_hash,
     };
     insured.shown(places)
@@ -227,9 +258,9 @@ pub fn of_product_account(product: &Product, trigger: &Trigger, places: &Places)
 
 impl Insured<'_> {
     fn shown(&self, places: &Places) -> Shown {
-        let (pays_if, pays) = (pays_if(self.source, self.terms), payment(self.terms));
+        let (pays_if, pays) = (&self.pays_if, &self.pays);
         let image = picture("Backstop cover", self.name, &[format!("Pays if {pays_if}."), format!("Pays {pays}.")]);
-        let exceptions = not_covered(self.terms, self.waiting_seconds).join(" ");
+        let exceptions = self.exceptions.join(" ");
         let hash = hex_text(self.wording_hash);
         let json = json!({
             "name": format!("Backstop: {}", self.name),

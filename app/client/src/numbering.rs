@@ -45,6 +45,7 @@ numbered! {
     SeriesOpened { pool sequence }
     ProductCreated { pool sequence }
     ConditionSet { pool sequence }
+    ReadingSet { pool sequence }
     ProductStateSet { pool sequence }
     RiskRateSet { pool sequence }
     ExposureReleased { pool sequence }

@@ -133,6 +133,15 @@ pub fn utc_day(text: &str) -> Result<u32, String> {
     day.ok_or_else(|| format!("{} is not a day: write 2026-12-31", crate::redact::shown(text)))
 }
 
+/// A moment in unix seconds, written as `2026-12-31T12:00:00Z`.
+pub fn utc_moment(text: &str) -> Result<i64, String> {
+    let at = humantime::parse_rfc3339(text).ok();
+    let since =
+        at.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok()).filter(|since| since.subsec_nanos() == 0);
+    let seconds = since.and_then(|since| i64::try_from(since.as_secs()).ok());
+    seconds.ok_or_else(|| format!("{} is not a moment: write 2026-12-31T12:00:00Z", crate::redact::shown(text)))
+}
+
 /// A number that is not negative, as a multiple of `1 / scale`, exactly. A percentage may end with its sign.
 fn scaled(text: &str, scale: u64, what: &str) -> Result<u64, String> {
     let bare = if what.contains('%') { text.strip_suffix('%').map_or(text, str::trim_end) } else { text };

@@ -184,6 +184,14 @@ impl<'a> Projector<'a> {
                 self.announce(at, "ProductCreated", &event.pool, &event.product, None, at.time, None)
             }
             Event::ConditionSet(event) => self.condition(at, event),
+            Event::ReadingSet(event) => {
+                self.write(
+                    "UPDATE products SET trigger_account = ?2 WHERE product = ?1",
+                    (key(&event.product), key(&event.trigger)),
+                )?;
+                self.end_announcement(at, &event.pool, &event.product)?;
+                self.announce(at, "ReadingSet", &event.pool, &event.product, None, event.sells_from, None)
+            }
             Event::ProductStateSet(event) => {
                 self.end_announcement(at, &event.pool, &event.product)?;
                 if event.state != ProductState::Selling {

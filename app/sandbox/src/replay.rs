@@ -520,7 +520,7 @@ fn pool_args() -> CreatePoolArgs {
             group_cap_bps: 10_000,
             first_loss_bps: 0,
             seasoning_days: 1,
-            padding: [0; 4],
+            sells_until_day: 0,
         },
     }
 }

@@ -185,13 +185,13 @@ async fn tell_buy(
         let node = site.node().clone();
         let (open, market) = shop(&*node, address(&product, "product")?)?;
         let label = say::harmless(get_text(&open.pool.state.label));
-        let (terms, condition) = (&market.product.terms, &market.trigger.terms);
+        let terms = &market.product.terms;
         let mut description = vec![format!(
             "Pays if {}: {}.",
-            view::product::pays_if(market.trigger.source(), condition),
-            view::product::payment(condition)
+            view::product::condition_of(&market.trigger),
+            view::product::payment_of(&market.trigger)
         )];
-        description.extend(view::product::not_covered(condition, terms.waiting_seconds));
+        description.extend(view::product::not_covered_of(&market.trigger, terms.waiting_seconds));
         let days = format!("Days: {} to {}", terms.min_term_days, terms.max_term_days);
         let path = format!("/actions/buy/{product}");
         let action = match (&query.sum, &query.days) {

@@ -142,6 +142,8 @@ pub const MAX_SOLVENCY_BPS: u32 = 100_000;
 pub const MAX_LEVERAGE_BPS: u32 = 100_000;
 /// Longest time that capital must have stayed before it counts for capacity, in days: a pool keeps the lows of 32 days.
 pub const MAX_SEASONING_DAYS: u16 = 30;
+/// Farthest end of a vintage, in days from its creation.
+pub const MAX_VINTAGE_DAYS: u32 = 730;
 /// Highest part of required capital that a quota share may stand in for.
 pub const MAX_CREDIT_BPS: u16 = 5_000;
 /// Highest part of earned premium that goes to the surplus.

@@ -193,6 +193,15 @@ refusals! {
     /// 6059
     #[msg("The pool still earns more premium than the limits that it stands behind: of treaties that are over or used up")]
     NothingAtRisk = 59,
+    /// 6060
+    #[msg("The vintage is over: it sells nothing and takes no condition and no deposit any more")]
+    VintageOver = 60,
+    /// 6061
+    #[msg("Only a cover pool is a vintage, and its end lies ahead, by two years at most")]
+    BadVintage = 61,
+    /// 6062
+    #[msg("A reading of the pool is near or runs: capital neither comes nor leaves before it is resolved")]
+    PoolLocked = 62,
 
     // ---- exits: 6070 (0x17b6) ----
     /// 6070
@@ -465,6 +474,32 @@ refusals! {
     /// 6184
     #[msg("The pool's vault is not frozen")]
     VaultNotFrozen = 184,
+
+    // ---- readings: 6190 (0x182e) ----
+    /// 6190
+    #[msg("The reading's terms are outside the hard bounds")]
+    BadReading = 190,
+    /// 6191
+    #[msg("Only a vintage takes a reading, and it sells nothing in the period")]
+    ReadingNeedsVintage = 191,
+    /// 6192
+    #[msg("The period is too near: nothing is sold or given back any more")]
+    PeriodTooNear = 192,
+    /// 6193
+    #[msg("The report is of another moment than the one that counts")]
+    WrongMoment = 193,
+    /// 6194
+    #[msg("No report is taken any more: the reading is void, and premiums go back")]
+    ReportTooLate = 194,
+    /// 6195
+    #[msg("A report with another value stands: whoever signed both can be revoked")]
+    AlreadyReported = 195,
+    /// 6196
+    #[msg("The reading is resolved")]
+    ReadingOver = 196,
+    /// 6197
+    #[msg("The product takes no reading")]
+    NotAReading = 197,
 
     // ---- reinsurance: 6200 (0x1838) ----
     /// 6200

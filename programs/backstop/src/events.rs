@@ -15,6 +15,7 @@
 use crate::peril::evidence::TermsInput;
 use crate::peril::feed::Source;
 use crate::peril::feed::attested::AttestedValue;
+use crate::peril::reading::ReadingInput;
 use crate::state::{
     Access, Accrual, CoverState, CrisisClosing, Giving, Growth, LossByLayer, PoolKind, PoolTerms, ProductState,
     Receipt, Tranche, TreatyTerms,
@@ -346,6 +347,27 @@ pub struct ConditionSet {
     /// The condition.
     pub condition: TermsInput,
     /// When the product may sell.
+    pub sells_from: i64,
+}
+
+/// A product was given a reading as its condition; its notice began.
+#[event]
+pub struct ReadingSet {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The product.
+    pub product: Pubkey,
+    /// Its trigger.
+    pub trigger: Pubkey,
+    /// The feed.
+    pub feed: [u8; 32],
+    /// Whoever reports the value.
+    pub attestors: Pubkey,
+    /// The reading.
+    pub reading: ReadingInput,
+    /// When the notice ends.
     pub sells_from: i64,
 }
 

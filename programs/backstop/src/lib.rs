@@ -169,6 +169,11 @@ pub mod backstop {
         instructions::product::set_condition::handle(ctx, args)
     }
 
+    /// Gives a product of a vintage a reading as its condition, once. Governance.
+    pub fn set_reading(ctx: Context<SetCondition>, args: SetReadingArgs) -> Result<()> {
+        instructions::product::set_reading::handle(ctx, args)
+    }
+
     /// Freezes, thaws or runs off a product. Only governance.
     pub fn set_product_state(ctx: Context<SetProductState>, state: ProductState) -> Result<()> {
         instructions::product::set_product_state::handle(ctx, state)
@@ -231,6 +236,11 @@ pub mod backstop {
     /// Brings a trigger's phase up to now. Anyone.
     pub fn refresh(ctx: Context<Refresh>) -> Result<()> {
         instructions::trigger::refresh::handle(ctx)
+    }
+
+    /// Resolves a reading once its report has stood for three days, or finds it void. Anyone.
+    pub fn resolve_reading(ctx: Context<ObserveReport>) -> Result<()> {
+        instructions::trigger::resolve_reading::handle(ctx)
     }
 
     /// Proves the event of a trigger whose challenge is over. Anyone.

@@ -3,6 +3,7 @@
 use super::stage::{Setup, Stage, key};
 use super::{Entry, Prepared, case};
 use crate::attest::{Attestors, FEED, attestor, sign};
+use crate::season::Season;
 use crate::{budget, terms};
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::CreateAttestorSetArgs;
@@ -26,11 +27,20 @@ pub const ENTRIES: &[Entry] = &[
         cases: &[
             case("usual", "two of three, a healthy value in a slot that has one", || observe(3, 2, false)),
             case("six", "six of eleven, a healthy value in a slot that has one", || observe(11, 6, false)),
-            case("worst", "six of eleven, the first breach", || observe(11, 6, true)),
+            case("breach", "six of eleven, the first breach", || observe(11, 6, true)),
+            case("worst", "six of eleven, the first report of a reading", show),
         ],
     },
     Entry { instruction: "report_equivocation", cases: &[case("always", "", equivocate)] },
     Entry { instruction: "retire_product", cases: &[case("always", "", retire)] },
+    Entry { instruction: "set_reading", cases: &[case("always", "", set_reading)] },
+    Entry {
+        instruction: "resolve_reading",
+        cases: &[
+            case("usual", "a report has stood for three days", || resolve(false)),
+            case("worst", "a report falls: five of eleven who signed were revoked", || resolve(true)),
+        ],
+    },
 ];
 
 fn create_set(count: u8, threshold: u8) -> Prepared {
@@ -106,5 +116,60 @@ fn retire() -> Prepared {
         stage.act(&[], &[before, vec![ix::report_equivocation(attestors.set)]].concat());
     }
     let [first, second] = products.map(|product| ix::retire_product(&product, attestors.set));
+    Prepared::new(stage.world, first, &[]).twin("another product", second, &[])
+}
+
+/// A vintage and two readings on one set, with a cover on each; not yet due.
+fn readings(count: u8, threshold: u8) -> (Stage, Attestors, [ProductKeys; 2]) {
+    let stage = Stage::bare(Setup::default());
+    let attestors = Attestors::create(&stage.world, 0, count, threshold);
+    let season = Season::begin(&stage.world, attestors.set, 2);
+    for product in &season.products {
+        season.holder(&stage.world, product, 100 * terms::ONE);
+    }
+    let [first, second] = season.products[..] else { panic!("two products") };
+    (stage, attestors, [first, second])
+}
+
+fn set_reading() -> Prepared {
+    let stage = Stage::bare(Setup::default());
+    let attestors = Attestors::create(&stage.world, 0, 3, 2);
+    let season = Season::begin(&stage.world, attestors.set, 0);
+    let governance = stage.world.governance.insecure_clone();
+    let [first, second] = [0, 1].map(|_| {
+        let product = season.announce(&stage.world);
+        let (payer, args) = (stage.rent.pubkey(), season.args());
+        ix::set_reading(governance.pubkey(), payer, &product, attestors.set, args)
+    });
+    let signers = [&governance, &stage.rent.insecure_clone()];
+    Prepared::new(stage.world, first, &signers).twin("another product", second, &signers)
+}
+
+fn show() -> Prepared {
+    let (stage, attestors, products) = readings(11, 6);
+    let due_at = stage.world.trigger(&products[0]).reading.due_at;
+    stage.world.cluster.set_time(due_at + 60);
+    let before = vec![attestors.signed(&[0, 1, 2, 3, 4, 5], &attestors.report(80 * 100_000_000, due_at))];
+    let [first, second] = products.map(|product| ix::observe_report(&product, attestors.set));
+    Prepared::new(stage.world, first, &[]).twin("another product", second, &[]).after(before)
+}
+
+fn resolve(falls: bool) -> Prepared {
+    let (stage, attestors, products) = readings(11, 6);
+    let due_at = stage.world.trigger(&products[0]).reading.due_at;
+    stage.world.cluster.set_time(due_at + 60);
+    let signed = attestors.signed(&[0, 1, 2, 3, 4, 5], &attestors.report(80 * 100_000_000, due_at));
+    for product in &products {
+        stage.act(&[], &[budget(), signed.clone(), ix::observe_report(product, attestors.set)]);
+    }
+    if falls {
+        for place in 0..5 {
+            let before = contradiction(&attestors, place, stage.world.now());
+            stage.act(&[], &[before, vec![ix::report_equivocation(attestors.set)]].concat());
+        }
+    } else {
+        stage.world.advance(3 * 86_400);
+    }
+    let [first, second] = products.map(|product| ix::resolve_reading(&product, attestors.set));
     Prepared::new(stage.world, first, &[]).twin("another product", second, &[])
 }

@@ -66,6 +66,8 @@ pub const NOT_FUZZED: &[(&str, &str)] = &[
     ("report_equivocation", "touches nothing but a set of attestors; `attested_fuzz::` plays it"),
     ("retire_product", "`set_product_state` runs off; when anybody may is fuzzed by `attested_fuzz::`"),
     ("observe_live", "what counts of it is shown by `observe`; what counts is modelled in `live_model.rs`"),
+    ("set_reading", "readings have a model of their own: `readings::`"),
+    ("resolve_reading", "readings have a model of their own: `readings::`"),
     ("quote", "changes nothing; the model quotes before every purchase"),
 ];
 

@@ -108,6 +108,8 @@ pub const NO_ATTACKS: &[(&str, &str)] = &[
     ("observe_report", "colluding attestors are a feed that lies, as a heist is"),
     ("observe_live", "whoever can move a live value twice a slot is a feed that lies, as a heist is"),
     ("report_equivocation", "needs a key of the set"),
+    ("set_reading", "a reading that lies costs what a feed that lies does"),
+    ("resolve_reading", "decides nothing: its outcome is what was shown"),
     ("retire_product", "`set_product_state` does the same, and more"),
     ("quote", "changes nothing"),
     ("confirm", "`refresh` does the same, and more"),

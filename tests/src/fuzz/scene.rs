@@ -96,7 +96,7 @@ pub fn feed_id(feed: u8) -> [u8; 32] {
     [7 + feed; 32]
 }
 
-fn pool_args(pool: usize, authority: Pubkey) -> CreatePoolArgs {
+fn pool_args(pool: usize, authority: Pubkey, begun: i64) -> CreatePoolArgs {
     let base = terms::pool_terms();
     let cover = PoolTerms { cooldown_seconds: 2 * 86_400, ..base };
     let careful = PoolTerms {
@@ -110,6 +110,8 @@ fn pool_args(pool: usize, authority: Pubkey) -> CreatePoolArgs {
         min_first_deposit: 10 * TOKEN[1],
         min_ticket: TOKEN[1],
         min_sum_insured: TOKEN[1],
+        // A vintage: it ends in the midst of most sequences.
+        sells_until_day: super::model::day(begun) + 40,
         ..base
     };
     let (kind, access, terms) = match pool {
@@ -184,7 +186,7 @@ impl Scene {
         }
         let mut pools = Vec::new();
         for (pool, asset) in ASSET_OF.iter().enumerate() {
-            let args = pool_args(pool, people[AUTHORITY]);
+            let args = pool_args(pool, people[AUTHORITY], world.now());
             let keys = PoolKeys::derive(mints[*asset], anchor_spl::token::ID, args.id);
             let create = ix::create_pool(world.governance.pubkey(), world.payer.pubkey(), &keys, args);
             world.run(&[&world.governance], &[create]);
@@ -199,7 +201,7 @@ impl Scene {
     pub fn reset(&self) -> Model {
         *self.world.cluster.svm() = self.base.clone();
         let pools = ASSET_OF.iter().enumerate().map(|(pool, asset)| {
-            let args = pool_args(pool, self.people[AUTHORITY]);
+            let args = pool_args(pool, self.people[AUTHORITY], self.begun);
             Pool {
                 asset: *asset,
                 kind: args.kind,

@@ -100,8 +100,7 @@ impl Scene {
             }
             Op::Accrue { pool } => ix::accrue(self.pools[pool].pool),
             Op::RequestExit { pool, who, tranche, shares, ahead, nonce } => {
-                let cooldown = i64::from(model.pools[pool].terms.cooldown_seconds);
-                let epoch_day = super::model::day(model.now + cooldown) + ahead;
+                let epoch_day = model.first_exit_day(pool) + ahead;
                 let args = RequestExitArgs { nonce, tranche, shares, epoch_day };
                 ix::request_exit(&self.pool(model, pool), person(who), payer, args)
             }

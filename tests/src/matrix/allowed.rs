@@ -62,6 +62,7 @@ pub const LIST: &[Allowed] = &[
     allow("open_series", "payer", By::Signer, RENT),
     allow("create_product", "payer", By::Signer, RENT),
     allow("set_condition", "payer", By::Signer, RENT),
+    allow("set_reading", "payer", By::Signer, RENT),
     allow("request_exit", "payer", By::Signer, RENT),
     allow("buy_cover", "payer", By::Signer, RENT),
     allow("open_incident", "payer", By::Signer, RENT),

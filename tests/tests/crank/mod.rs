@@ -6,6 +6,7 @@ mod flows;
 mod live;
 mod planning;
 mod prices;
+mod readings;
 mod service;
 mod settling;
 mod signing;

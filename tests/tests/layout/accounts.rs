@@ -37,11 +37,11 @@ zero_copy_pages! { read_in_place by in_place;
         unearned_premium, premium_refunds, set_aside, incident_reserves, crisis_buckets, exit_reserves, treaty_payable,
         accrued_at, stands_since, alerts_since, alert_seq, held_back_premium, due_since, asked_today, total_exposure,
         required, group_exposures, alert_exposure, alerts, alerts_due, last_cover_end_day, oldest_exit_day, newest_exit_day,
-        treaties, conditions, capital_day, padding3, crisis, exit_days, quota_shares, layers, inward,
+        treaties, conditions, capital_day, readings_end_day, crisis, exit_days, quota_shares, layers, inward,
         surplus_fraction_bps, junior_fraction_q64, senior_fraction_q64, exiting_fractions_q64, ceded_fraction_e8, events,
         group_alerts, group_alert_exposures, earned, earned_marks, capital_lows, unasked_lows, stood_required,
-        stood_exposure, stood_until, running_alerts, reserved, rate_q32, fraction_q32, waiting_rate_q32, rate_starts,
-        rate_ends,
+        stood_exposure, stood_until, running_alerts, flat_premium, reading_exposure, locks_from, reserved, rate_q32,
+        fraction_q32, waiting_rate_q32, rate_starts, rate_ends,
     }
     Product {
         pool, trigger, covered_asset, rent_payer, wording_hash, name, uri, terms, risk_rate_ppb, risk_rate_at,
@@ -50,9 +50,12 @@ zero_copy_pages! { read_in_place by in_place;
         sold_of_late, utilisation_seconds, others_exposure, sold_at, reserved, starts, exposure_ends,
     }
     Rates { product, cleared_day, version, bump, padding, reserved, ends }
-    Trigger { product, pool, feed, source, version, bump, opened, padding, terms, evidence, alert_number, attestors, keys, reserved }
+    Trigger {
+        product, pool, feed, source, version, bump, opened, form, padding, terms, evidence, alert_number, attestors, keys,
+        reading, reserved,
+    }
     Live { product, trigger, readings, lows, vaults, mint, version, bump, vault_count, padding, reserved }
-    AttestorSet { creator, keys, cluster, id, revoked, count, threshold, version, bump, reserved }
+    AttestorSet { creator, keys, cluster, id, revoked, count, threshold, version, bump, revoked_at, reserved }
 }
 
 fn borsh<T: Shaped + Discriminator + Space>() -> (&'static str, String) {

@@ -23,6 +23,7 @@ borsh_pages! { all by told;
     SeriesOpened { pool, sequence, tranche, series, mint, to_surplus }
     ProductCreated { pool, sequence, product, rates, id, covered_asset, wording_hash }
     ConditionSet { pool, sequence, product, trigger, source, feed, attestors, live, vaults, condition, sells_from }
+    ReadingSet { pool, sequence, product, trigger, feed, attestors, reading, sells_from }
     ReadingShown { trigger, level, peak, price, slot, shown_at }
     DropArmed { trigger, armed_at, event_at, mean_price, severity_bps }
     LossReported { trigger, loss_bps, observed_at, signatures, is_confirmed }

@@ -4,7 +4,7 @@ use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{
     BuyCoverArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs,
-    InitializeArgs, RequestExitArgs, SetConditionArgs,
+    InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
 };
 
 // What instructions take.
@@ -17,6 +17,7 @@ borsh_pages! { arguments by part;
     RequestExitArgs { nonce, tranche, shares, epoch_day }
     CreateProductArgs { id, name, uri, wording_hash, covered_asset, terms }
     SetConditionArgs { source, feed, condition }
+    SetReadingArgs { feed, reading }
     BuyCoverArgs { nonce, day, request, max_premium }
 }
 
@@ -41,6 +42,7 @@ borsh_pages! { all by told;
     OpenSeries { tranche }
     CreateProduct { args }
     SetCondition { args }
+    SetReading { args }
     SetProductState { state }
     RetireProduct {}
     SetRiskRate { rate_ppb }
@@ -54,6 +56,7 @@ borsh_pages! { all by told;
     ObserveLive {}
     Refresh {}
     Confirm {}
+    ResolveReading {}
     OpenIncident {}
     FundIncident {}
     SettleCover {}

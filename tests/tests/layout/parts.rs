@@ -7,6 +7,7 @@ use backstop::peril::evidence::{Direction, Evidence, Run, Severity, Shown, Terms
 use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::AttestedValue;
 use backstop::peril::live::{Readings, Showing, Shows, Twice};
+use backstop::peril::reading::{Reading, ReadingInput};
 use backstop::peril::two_keys::Keys;
 use backstop::peril::vault::{Low, Lows};
 use backstop::state::*;
@@ -36,13 +37,14 @@ borsh_pages! { written by part;
         direction, threshold, recovery, severity, duration_seconds, slot_seconds, tolerance_seconds, challenge_seconds,
         run_on_seconds, quiet_seconds, confidence_multiplier,
     }
+    ReadingInput { direction, strike, exit, begins_day, due_at }
 }
 
 zero_copy_pages! { read_in_place by part;
     PoolTerms {
         min_first_deposit, min_ticket, min_sum_insured, cooldown_seconds, solvency_bps, max_leverage_bps,
         junior_weight_bps, rho_bps, max_credit_bps, surplus_bps, group_cap_bps,
-        first_loss_bps, seasoning_days, padding,
+        first_loss_bps, seasoning_days, sells_until_day,
     }
     Showing { slot, level }
     Twice { older, recent }
@@ -84,6 +86,10 @@ zero_copy_pages! { read_in_place by part;
         first_mean, lowest_mean, last_price, last_confidence, last_publish_time, open_good, first_severity_bps,
         severity_bps, phase, padding, recovered_slots,
     }
+    Reading {
+        strike, exit, due_at, value, reported_at, reports_until, resolved_at, begins_day, signers, severity_bps, direction,
+        phase, void, padding,
+    }
 }
 
 enum_layout! {
@@ -97,6 +103,7 @@ enum_layout! {
     CallState { Called, Pending }
     TreatyState { Announced, Active, Ended }
     Source { PythReceiver, PythPush, Attested, StakePoolRate, SplLendingRate, VaultDrop }
+    Form { Evidence, Reading }
 }
 
 impl Pattern for Severity {

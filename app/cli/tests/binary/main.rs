@@ -27,6 +27,7 @@ mod pool;
 mod preview;
 mod product;
 mod protocol;
+mod readings;
 mod refusals;
 mod reinsurance;
 mod scene;

@@ -79,16 +79,16 @@ impl Quoted {
 
     /// What matters to a buyer.
     pub fn rows(&self, market: &Market) -> Vec<(&'static str, String)> {
-        let terms = &market.trigger.terms;
+        let trigger = &*market.trigger;
         let asset = |units| asset_text(&market.pool, units);
         let left = self.capacity.saturating_sub(self.exposure).saturating_sub(self.sum_insured);
         vec![
             ("premium", format!("{}, {} a year", asset(self.premium), view::product::yearly_text(self.rate_ppb))),
             ("sum insured", asset(self.sum_insured)),
             ("protects", format!("{} to {}, {} days", moment(self.active_from), moment(self.end), self.term_days)),
-            ("pays if", view::product::pays_if(market.trigger.source(), terms)),
-            ("pays", view::product::payment(terms)),
-            ("proven by", view::product::evidence(terms)),
+            ("pays if", view::product::condition_of(trigger)),
+            ("pays", view::product::payment_of(trigger)),
+            ("proven by", view::product::evidence_of(trigger)),
             (
                 "priced at",
                 format!(
@@ -326,7 +326,7 @@ impl Act for Purchase {
         let mut preview = Preview {
             title: format!("Buy {} of cover: {}", asset_text(&market.pool, quoted.sum_insured), quoted.product_name),
             rows: quoted.rows(market),
-            warnings: view::product::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds),
+            warnings: view::product::not_covered_of(&market.trigger, market.product.terms.waiting_seconds),
         };
         if !receiver.is_on_curve() {
             let warning =

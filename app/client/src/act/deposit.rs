@@ -99,6 +99,7 @@ impl Deposit {
         let now = cluster.now()?;
         let mut books = pool.state.clone();
         let refused = |why| Hinted::refused(refusal(why));
+        books.require_lets_in(now).map_err(refused)?;
         books.accrue(now).map_err(refused)?;
         let cedants = books.cedants();
         let mut inward = InwardRisk::default();
@@ -241,6 +242,10 @@ impl Act for Deposit {
             ],
             warnings: Vec::new(),
         };
+        if let Some(end) = books.terms.sells_until() {
+            let end = format!("{}: then the pool takes no deposits and runs off", moment(end));
+            preview.rows.push(("sells until", end));
+        }
         if *rent_lamports > 0 {
             let rent = format!("{} SOL for the account of the shares", exact_amount(*rent_lamports, 9));
             preview.rows.push(("rent", rent));

@@ -92,6 +92,7 @@ pub struct Leave {
     pool: OpenPool,
     shares: u64,
     epoch_day: u32,
+    has_run_off: bool,
     rent_lamports: u64,
     /// The ticket's number.
     pub nonce: u64,
@@ -169,7 +170,8 @@ impl Leave {
             rent_lamports = rent_lamports.saturating_add(epoch);
         }
         let ticket = address::exit_ticket(&keys.pool, &owner, nonce);
-        Ok(Self { instruction, ask, pool, shares, epoch_day, rent_lamports, nonce, ticket })
+        let has_run_off = pool.state.has_run_off(now);
+        Ok(Self { instruction, ask, pool, shares, epoch_day, has_run_off, rent_lamports, nonce, ticket })
     }
 }
 
@@ -182,7 +184,7 @@ impl Act for Leave {
 
     fn describe(&self, receipt: &Receipt) -> Result<(Preview, LeaveDetails), ActError> {
         let event: ExitRequested = event(receipt)?;
-        let Self { pool, shares, epoch_day, rent_lamports, .. } = self;
+        let Self { pool, shares, epoch_day, has_run_off, rent_lamports, .. } = self;
         let tranche = self.ask.tranche;
         let book = pool.state.tranche(tranche);
         let claimable_from = day_start(epoch_day.saturating_add(1));
@@ -193,7 +195,13 @@ impl Act for Leave {
                 ("pool", pool.keys.pool.to_string()),
                 ("value now", asset_text(&pool.state, event.value)),
                 ("share price", share_price(book.assets, book.shares)),
-                ("cooldown", cooldown(pool.state.terms.cooldown_seconds, "")),
+                (
+                    "cooldown",
+                    match has_run_off {
+                        true => "none: the pool has run off".into(),
+                        false => cooldown(pool.state.terms.cooldown_seconds, ""),
+                    },
+                ),
                 ("paid from", format!("{}, as capital is free", moment(claimable_from))),
                 ("ticket", event.ticket.to_string()),
                 ("rent", format!("{rent} SOL, back when ticket and day are closed")),

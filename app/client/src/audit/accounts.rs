@@ -5,8 +5,9 @@ use crate::address;
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::*;
 use backstop::peril::feed::Source;
+use backstop::peril::reading::{READING_RING_DAYS, Reading, ReadingInput};
 use backstop::peril::two_keys::{Keys, Reach};
-use backstop::state::{Access, AttestorSet, PoolKind, Tranche};
+use backstop::state::{Access, AttestorSet, Form, PoolKind, Product, Tranche, Trigger, day_start};
 use std::collections::BTreeSet;
 
 /// Checks what concerns no pool alone.
@@ -123,6 +124,13 @@ pub(super) fn pool(place: &Place, checks: &mut Checks) {
             checks.holds(Rule::Terms, subject, "the trigger is there", false);
             continue;
         };
+        let subject_of_trigger = Subject("trigger", product.trigger);
+        checks.same(Rule::Terms, subject_of_trigger, "product", *key, trigger.product);
+        checks.same(Rule::Terms, subject_of_trigger, "pool", *pool_key, trigger.pool);
+        if trigger.form() == Form::Reading {
+            reading(place, checks, product, trigger);
+            continue;
+        }
         let terms = &trigger.terms;
         let reach = Reach::of(trigger.source(), terms);
         let outlasts = product.terms.require_outlasts(reach.wait_seconds).is_ok();
@@ -159,8 +167,6 @@ pub(super) fn pool(place: &Place, checks: &mut Checks) {
                 trigger.evidence.severity_bps,
             );
         }
-        checks.same(Rule::Terms, subject, "product", *key, trigger.product);
-        checks.same(Rule::Terms, subject, "pool", *pool_key, trigger.pool);
         checks.same(Rule::Terms, subject, "days that the ring reaches back", reach.days, product.ring_days);
         let needed = reach.least_cooldown_seconds();
         let cooldown = u64::from(pool.terms.cooldown_seconds);
@@ -236,4 +242,34 @@ fn rent(snapshot: &Snapshot, checks: &mut Checks, subject: Subject) {
     let Some(account) = snapshot.raw.get(&subject.1) else { return };
     let least = snapshot.rent.get(&account.data.len()).copied().unwrap_or_default();
     checks.at_least(Rule::Rent, subject, "lamports", least, account.lamports);
+}
+
+/// The terms of a reading, and what its pool keeps of them: a vintage that sells nothing in its period.
+fn reading(place: &Place, checks: &mut Checks, product: &Product, trigger: &Trigger) {
+    let (pool, reading) = (place.pool, &trigger.reading);
+    let subject = Subject("trigger", product.trigger);
+    let input = ReadingInput {
+        direction: reading.direction(),
+        strike: reading.strike,
+        exit: reading.exit,
+        begins_day: reading.begins_day,
+        due_at: reading.due_at,
+    };
+    let fits = Reading::new(&input, reading.begins_day.saturating_sub(1)).is_ok();
+    checks.holds(Rule::Terms, subject, "the condition is within bounds", fits);
+    checks.same(Rule::Terms, subject, "source", Source::Attested.byte(), trigger.source);
+    checks.same(Rule::Terms, subject, "days until it is resolved", READING_RING_DAYS, product.ring_days);
+    let period = reading.period();
+    let end = pool.terms.sells_until_day;
+    checks.holds(
+        Rule::Terms,
+        subject,
+        "the pool is a vintage that ends before the period",
+        end != 0 && end <= period.active_day,
+    );
+    let sold = product.terms.min_term_days.into()..=product.terms.max_term_days.into();
+    checks.holds(Rule::Terms, subject, "the period is a term that the product sells", sold.contains(&period.days()));
+    let locks_from = day_start(period.active_day).saturating_sub(product.terms.waiting_seconds.into());
+    checks.at_most(Rule::Terms, subject, "when the pool locks", locks_from, pool.locks_from);
+    checks.at_least(Rule::Terms, subject, "the pool's last day with a reading", period.end_day, pool.readings_end_day);
 }

@@ -2,7 +2,8 @@
 
 use super::{Checks, Place, Rule, Subject};
 use backstop::peril::evidence::{Evidence, Phase, RING_SLOTS, Shown, SlotState, Terms};
-use backstop::state::{Product, ProductState, Trigger};
+use backstop::peril::reading::READING_CHALLENGE;
+use backstop::state::{Form, Product, ProductState, Trigger};
 
 /// Checks the triggers of a pool, and that products agree with them.
 pub(super) fn check(place: &Place, checks: &mut Checks) {
@@ -10,7 +11,10 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     for (key, product) in snapshot.products_of(&place.key) {
         let Some(trigger) = snapshot.triggers.get(&product.trigger) else { continue };
         let now = snapshot.now;
-        evidence(checks, Subject("trigger", product.trigger), trigger, now);
+        match trigger.form() {
+            Form::Evidence => evidence(checks, Subject("trigger", product.trigger), trigger, now),
+            Form::Reading => reading(checks, Subject("trigger", product.trigger), trigger, now),
+        }
         let incident = snapshot.incidents.values().any(|incident| incident.product == *key);
         state(checks, Subject("product", *key), product, trigger, incident, now);
     }
@@ -143,6 +147,33 @@ fn proven(checks: &mut Checks, subject: Subject, trigger: &Trigger) {
     }
 }
 
+/// How a reading stands, by its terms and times.
+fn reading(checks: &mut Checks, subject: Subject, trigger: &Trigger, now: i64) {
+    let rule = Rule::Evidence;
+    let reading = &trigger.reading;
+    let (phase, stands) = (reading.phase(), reading.reported_at != 0);
+    let begun = phase == Phase::Quiet || now >= reading.due_at || reading.void == 1;
+    checks.holds(rule, subject, "it is read once its moment is there", begun);
+    checks.same(
+        rule,
+        subject,
+        "a report stands",
+        stands,
+        phase == Phase::Met || (phase == Phase::Final && reading.void == 0),
+    );
+    checks.same(rule, subject, "its signers are noted", stands, reading.signers != 0);
+    let severity = if stands { reading.severity_of(reading.value) } else { 0 };
+    checks.same(rule, subject, "severity in basis points", severity, reading.severity_bps);
+    checks.same(rule, subject, "it is resolved, or void", phase == Phase::Final, reading.resolved_at != 0);
+    if phase == Phase::Final && reading.void == 0 {
+        let resolved_at = reading.reported_at.saturating_add(READING_CHALLENGE);
+        checks.same(rule, subject, "time at which it was resolved", resolved_at, reading.resolved_at);
+    }
+    checks.at_most(rule, subject, "time at which it was resolved", now, reading.resolved_at);
+    checks.at_least(rule, subject, "time until which it is reported", reading.due_at, reading.reports_until);
+    checks.same(rule, subject, "newest slot of evidence beside it", 0, trigger.evidence.head);
+}
+
 fn state(checks: &mut Checks, subject: Subject, product: &Product, trigger: &Trigger, incident: bool, now: i64) {
     let rule = Rule::Products;
     let terms = &product.terms;
@@ -158,7 +189,7 @@ fn state(checks: &mut Checks, subject: Subject, product: &Product, trigger: &Tri
     if over {
         let triggered = trigger.phase().is_triggered();
         checks.holds(rule, subject, "a product that is over has a trigger that fired", triggered);
-        checks.same(rule, subject, "event", trigger.evidence.event_at, product.event_at);
+        checks.same(rule, subject, "event", trigger.found().0, product.event_at);
         let open = product.incident_closed == 0;
         checks.holds(rule, subject, "its incident is there or closed", incident || !open);
     } else {

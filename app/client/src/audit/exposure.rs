@@ -70,6 +70,11 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     checks.same(Rule::Groups, subject, "exposure of the pool", total, u128::from(pool.total_exposure));
     checks.at_most(Rule::Groups, subject, "exposure of the pool", MAX_TOTAL_EXPOSURE, pool.total_exposure);
     checks.figure(Rule::Groups, ["exposure", "of its products"], pool.total_exposure, shown(total));
+    let of_readings =
+        |product: &&Product| snapshot.triggers.get(&product.trigger).is_some_and(|trigger| trigger.period().is_some());
+    let readings = snapshot.products_of(key).into_iter().map(|(_, product)| product).filter(of_readings);
+    let exposed = sum(readings.map(|product| product.exposure));
+    checks.same(Rule::Groups, subject, "exposure of readings", exposed, pool.reading_exposure.into());
     let mut anew = **pool;
     let required = anew.renew_required().map_or(u64::MAX, |()| anew.required);
     checks.same(Rule::Groups, subject, "required capital", required, pool.required);
@@ -174,13 +179,21 @@ fn sold(place: &Place, checks: &mut Checks, subject: Subject, product: &Product,
     checks.at_least(rule, subject, "premium", terms.min_premium, cover.premium);
     checks.same(rule, subject, "fee of a cancellation", terms.cancel_fee_bps, cover.cancel_fee_bps);
     checks.at_most(rule, subject, "time of the purchase", place.snapshot.now, cover.bought_at);
-    let begins = activation_day(cover.bought_at, terms.waiting_seconds);
+    let waited = activation_day(cover.bought_at, terms.waiting_seconds);
+    let period = place.snapshot.triggers.get(&product.trigger).and_then(|trigger| trigger.period());
+    if let Some(period) = period {
+        checks.at_most(rule, subject, "first day after the waiting time", period.active_day, waited);
+        checks.same(rule, subject, "end of the period", period.end_day, cover.end_day);
+    }
+    let begins = period.map_or(waited, |period| period.active_day);
     checks.same(rule, subject, "first insured day", begins, cover.active_day);
     let days = cover.end_day.saturating_sub(cover.active_day);
     let in_bounds = (u32::from(terms.min_term_days)..=u32::from(terms.max_term_days)).contains(&days);
     checks.holds(rule, subject, "the term is one that the product sells", in_bounds);
     let seconds = cover.seconds_left(0);
-    let rate = stream::rate_q32(cover.premium, seconds).unwrap_or(u64::MAX);
+    // A reading's premium does not stream.
+    let rate = if period.is_some() { Some(0) } else { stream::rate_q32(cover.premium, seconds) };
+    let rate = rate.unwrap_or(u64::MAX);
     checks.same(rule, subject, "rate", rate, cover.rate_q32);
     let pool = place.pool;
     if product.state() != ProductState::Over && cover.end_day > day_of(pool.accrued_at) {

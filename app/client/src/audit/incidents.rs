@@ -42,7 +42,7 @@ fn found(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incide
         return;
     };
     checks.same(rule, subject, "pool of its product", product.pool, incident.pool);
-    checks.same(rule, subject, "event, by the trigger", trigger.evidence.event_at, incident.event_at);
+    checks.same(rule, subject, "event, by the trigger", trigger.found().0, incident.event_at);
     checks.same(rule, subject, "event, by the product", product.event_at, incident.event_at);
     let ended_at = trigger.verdict().map_or(0, |verdict| verdict.proven_at.max(incident.accrued_at));
     checks.same(rule, subject, "end of the protection", ended_at, incident.ended_at);
@@ -50,10 +50,10 @@ fn found(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incide
     checks.same(rule, subject, "the trigger says that it is open", 1, trigger.opened);
     checks.same(rule, subject, "exposure of the product", 0, product.exposure);
     // The evidence may be ahead of what is booked, until somebody funds the incident again.
-    checks.at_most(rule, subject, "severity in basis points", trigger.evidence.severity_bps, incident.severity_bps);
+    checks.at_most(rule, subject, "severity in basis points", trigger.found().2, incident.severity_bps);
     let is_final = incident.state == IncidentState::Final;
     if is_final && incident.crisis != 0 {
-        checks.same(rule, subject, "final severity", trigger.evidence.severity_bps, incident.severity_bps);
+        checks.same(rule, subject, "final severity", trigger.found().2, incident.severity_bps);
     }
     checks.same(rule, subject, "premium is decided about", is_final, is_final && incident.loss_premium == 0);
     // What is over has no exposure, but its buckets still say what was in force.
@@ -67,6 +67,9 @@ fn found(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incide
     let gross = losses::gross(incident.sums, incident.severity_bps).unwrap_or(u64::MAX);
     checks.same(rule, subject, "gross loss", gross, incident.gross);
     checks.same(rule, subject, "it has a crisis", incident.gross > 0, incident.crisis != 0);
+    if incident.gross == 0 {
+        checks.same(Rule::Claims, subject, "sums insured to be settled without a loss", 0, incident.sums_left);
+    }
     checks.at_most(rule, subject, "reserve", incident.gross, incident.reserve);
     checks.at_most(rule, subject, "paid out", incident.reserve, incident.paid);
 }
@@ -105,6 +108,8 @@ fn claims(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incid
             continue;
         }
         match claim {
+            // A reading without a loss owes nothing.
+            Claim::Loss if incident.gross == 0 => {}
             Claim::Loss => sums += u128::from(cover.sum_insured),
             Claim::Refund => premiums += u128::from(cover.premium),
         }

@@ -124,6 +124,10 @@ fn unearned(place: &Place, checks: &mut Checks) {
     let to_earn_q32 = days(pool).map(of_days).sum::<u128>().saturating_sub(days_of_starts(pool).map(of_days).sum());
     let to_earn = to_earn_q32.saturating_add(pool.fraction_q32.into()).div_ceil(ONE_Q32);
     let to_earn = to_earn.saturating_add(pool.held_back_premium.into());
+    let flat = sum(streaming(place).filter(|cover| cover.is_flat()).map(|cover| cover.premium));
+    let subject = Subject("pool", *key);
+    checks.same(Rule::Unearned, subject, "premium of readings", flat, pool.flat_premium.into());
+    let to_earn = to_earn.saturating_add(flat);
     let products = snapshot.products_of(key);
     let sold = sum(products.iter().map(|(_, product)| product.covers_sold));
     let over = products.iter().filter(|(_, product)| product.state() == ProductState::Over).count();
@@ -133,7 +137,6 @@ fn unearned(place: &Place, checks: &mut Checks) {
         PoolKind::Cover => sold.saturating_mul(3).saturating_add(over as u128 * 5),
         PoolKind::Reinsurance => u128::from(DUST),
     };
-    let subject = Subject("pool", *key);
     let found = u128::from(pool.unearned_premium);
     checks.at_least(Rule::Unearned, subject, "unearned premium", to_earn, found);
     checks.at_most(Rule::Unearned, subject, "unearned premium with dust", to_earn.saturating_add(dust), found);

@@ -1,7 +1,7 @@
 //! Plans against the chain.
 
 use super::Plan;
-use super::plan::{PoolName, PoolPlan, ProductPlan, ProtocolPlan, TreatyPlan};
+use super::plan::{PoolName, PoolPlan, ProductPlan, ProtocolPlan, ReadingPlan, TreatyPlan};
 use crate::account::{self, AccountError};
 use crate::address;
 use crate::cluster::Cluster;
@@ -10,15 +10,16 @@ use crate::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys, TreatyKe
 use crate::view::product::link_problem;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::CreatePoolArgs;
 use backstop::cpi::text::{date_text, hex_text};
 use backstop::error::BackstopError;
 use backstop::peril::evidence::Terms;
+use backstop::peril::reading::{Reading, ReadingInput};
 use backstop::peril::two_keys::Reach;
 use backstop::state::{
     Access, Live, Pool, PoolKind, PoolTerms, Product, ProductState, ProductTerms, Protocol, Treaty, TreatyState,
     TreatyTerms, Trigger, day_of, get_text,
 };
+use backstop::{CreatePoolArgs, CreateProductArgs};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -112,6 +113,9 @@ pub fn difference(cluster: &dyn Cluster, plans: &[Plan], payer: Pubkey) -> Resul
         }
         for product in &plan.products {
             items.push(of_plan(chain.product(product)?));
+        }
+        for reading in &plan.readings {
+            items.push(of_plan(chain.reading(reading)?));
         }
         for treaty in &plan.treaties {
             items.push(of_plan(chain.treaty(treaty)?));
@@ -257,6 +261,9 @@ impl Chain<'_> {
         if args.terms.validate(decimals).is_err() {
             return Ok(item.conflict("The program takes no such terms: one of them is outside its bounds."));
         }
+        if args.terms.require_end_fits(args.kind, self.now).is_err() {
+            return Ok(item.conflict(format!("The program takes no such end: {}.", BackstopError::BadVintage)));
+        }
         let Some(governance) = self.governance else { return Ok(no_protocol(item)) };
         let keys = PoolKeys::derive(name.asset, mint.owner, name.id);
         let known = Known {
@@ -340,6 +347,54 @@ impl Chain<'_> {
         item.notes.extend(problem);
         item.notes.push("Its link must lead to a JSON file for wallets: migrations/URI.md tells which.".into());
         Ok(state_step(item, Standing::Create, plan.state(), governance, keys))
+    }
+
+    fn reading(&mut self, plan: &ReadingPlan) -> Result<Item, AccountError> {
+        let address = address::product(&address::pool(&plan.pool.asset, plan.pool.id), plan.id);
+        let item =
+            Item::new(format!("reading {}, {}/{}/{}", plan.name, plan.pool.asset, plan.pool.id, plan.id), address);
+        let (cluster, payer, governance, now) = (self.cluster, self.payer, self.governance, self.now);
+        let Some(known) = self.known(plan.pool)? else { return Ok(item.conflict(NO_POOL)) };
+        let announcement = match plan.announcement(known.decimals) {
+            Ok(announcement) => announcement,
+            Err(why) => return Ok(item.conflict(why + ".")),
+        };
+        if announcement.terms.validate().is_err() {
+            return Ok(item.conflict("The program takes no such price or limits: one is outside its bounds."));
+        }
+        let keys = ProductKeys { pool: known.keys, product: address };
+        let Some(governance) = governance else { return Ok(no_protocol(item)) };
+        let set = ix::set_reading(governance, payer, &keys, plan.attestors.0, plan.condition());
+        let planned = FixedReading::of(plan, &announcement);
+        if let Some(stored) = account::find::<Product>(cluster, &address)? {
+            let trigger = match stored.has_condition() {
+                true => Some(account::trigger_of(cluster, address, &stored)?),
+                false => None,
+            };
+            let found = FixedReading::stored(&stored, trigger.as_ref(), &planned);
+            let item = Item { fields: differing(&planned, &found), ..item };
+            let item = fixed(item, "A reading never changes: another period is another product.");
+            if stored.state() != ProductState::Announced || item.standing == Standing::Conflict {
+                return Ok(item);
+            }
+            return Ok(item.step(Standing::Change, "Set the reading of", governance, set));
+        }
+        if !known.planned.insert(plan.id) {
+            return Ok(item.conflict("Another plan makes the same product."));
+        }
+        if Reading::new(&plan.reading(), day_of(now)).is_err() {
+            return Ok(item.conflict(format!("The program takes no such condition: {}.", BackstopError::BadReading)));
+        }
+        let create = ix::create_product(governance, payer, &keys, announcement);
+        let mut item = item.step(Standing::Create, "Announce", governance, create).step(
+            Standing::Create,
+            "Set the reading of",
+            governance,
+            set,
+        );
+        item.notes.extend(link_problem(&plan.uri));
+        item.notes.push("Its link must lead to a JSON file for wallets: migrations/URI.md tells which.".into());
+        Ok(item)
     }
 
     fn treaty(&mut self, plan: &TreatyPlan) -> Result<Item, AccountError> {
@@ -545,6 +600,53 @@ impl FixedProduct {
             ),
             terms: product.terms,
             condition: trigger.map_or(planned.condition, |trigger| trigger.terms),
+        }
+    }
+}
+
+/// What is fixed of a reading.
+#[derive(Debug)]
+#[expect(dead_code, reason = "compared by what they show")]
+struct FixedReading {
+    name: String,
+    uri: String,
+    wording_sha256: String,
+    feed: String,
+    attestors: Pubkey,
+    terms: ProductTerms,
+    reading: ReadingInput,
+}
+
+impl FixedReading {
+    fn of(plan: &ReadingPlan, announcement: &CreateProductArgs) -> Self {
+        Self {
+            name: plan.name.clone(),
+            uri: plan.uri.clone(),
+            wording_sha256: hex_text(&plan.wording_hash),
+            feed: hex_text(&plan.feed),
+            attestors: plan.attestors.0,
+            terms: announcement.terms,
+            reading: plan.reading(),
+        }
+    }
+
+    /// What is stored. A product without condition differs from the plan in none.
+    fn stored(product: &Product, trigger: Option<&Trigger>, planned: &Self) -> Self {
+        let of_trigger = |trigger: &Trigger| ReadingInput {
+            direction: trigger.reading.direction(),
+            strike: trigger.reading.strike,
+            exit: trigger.reading.exit,
+            begins_day: trigger.reading.begins_day,
+            due_at: trigger.reading.due_at,
+        };
+        Self {
+            name: product.name().to_owned(),
+            uri: product.uri().to_owned(),
+            wording_sha256: hex_text(&product.wording_hash),
+            feed: trigger.map_or_else(|| planned.feed.clone(), |trigger| hex_text(&trigger.feed)),
+            attestors: trigger.map_or(planned.attestors, |trigger| trigger.attestors),
+            terms: product.terms,
+            reading: trigger.map_or(planned.reading, of_trigger),
         }
     }
 }

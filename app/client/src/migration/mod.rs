@@ -123,6 +123,11 @@ fn read(file: &Path, given: &BTreeMap<String, String>, used: &mut BTreeSet<Strin
         let wording = file.with_file_name(&product.wording);
         product.wording_hash = hash(&std::fs::read(&wording).map_err(unreadable(&wording))?).to_bytes();
     }
+    for reading in &mut plan.readings {
+        let [wording, definition] = [&reading.wording, &reading.definition].map(|name| file.with_file_name(name));
+        reading.wording_hash = hash(&std::fs::read(&wording).map_err(unreadable(&wording))?).to_bytes();
+        reading.feed = hash(&std::fs::read(&definition).map_err(unreadable(&definition))?).to_bytes();
+    }
     Ok(plan)
 }
 

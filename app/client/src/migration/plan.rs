@@ -4,11 +4,13 @@ use crate::instruction::NewProduct;
 use crate::redact;
 use crate::units::{self, Amount};
 use anchor_lang::prelude::Pubkey;
+use backstop::constants::{MAX_PRICE_AGE, MIN_NO_SALE_BUFFER_BPS};
 use backstop::peril::evidence::{Direction, Severity, TermsInput};
 use backstop::peril::feed::Source;
+use backstop::peril::reading::ReadingInput;
 use backstop::peril::vault::MOST_VAULTS;
-use backstop::state::{Access, PoolKind, PoolTerms, ProductState, ProductTerms, TreatyKind, TreatyTerms};
-use backstop::{CreatePoolArgs, InitializeArgs};
+use backstop::state::{Access, PoolKind, PoolTerms, ProductState, ProductTerms, TreatyKind, TreatyTerms, day_of};
+use backstop::{CreatePoolArgs, CreateProductArgs, InitializeArgs, SetReadingArgs};
 use serde::Deserialize;
 
 macro_rules! written {
@@ -48,6 +50,8 @@ written! {
     Duration(u32) = units::seconds;
     /// A UTC day: `"2026-12-31"`; counted from 1970.
     Day(u32) = units::utc_day;
+    /// A moment: `"2026-12-31T12:00:00Z"`; in unix seconds.
+    Moment(i64) = units::utc_moment;
 }
 
 /// A pool by its asset and its number: `"MINT/0"`.
@@ -85,6 +89,9 @@ pub struct Plan {
     /// Products.
     #[serde(default, rename = "product")]
     pub products: Vec<ProductPlan>,
+    /// Readings.
+    #[serde(default, rename = "reading")]
+    pub readings: Vec<ReadingPlan>,
     /// Treaties.
     #[serde(default, rename = "treaty")]
     pub treaties: Vec<TreatyPlan>,
@@ -152,6 +159,8 @@ struct PoolTermsPlan {
     group_cap: Percent,
     first_loss: Percent,
     seasoning_days: u16,
+    /// Of a vintage the first day on which it sells nothing any more.
+    sells_until: Option<Day>,
 }
 
 impl PoolPlan {
@@ -207,7 +216,7 @@ impl PoolPlan {
                 group_cap_bps: terms.group_cap.0,
                 first_loss_bps: terms.first_loss.0,
                 seasoning_days: terms.seasoning_days,
-                padding: [0; 4],
+                sells_until_day: terms.sells_until.map_or(0, |day| day.0),
             },
         })
     }
@@ -352,10 +361,7 @@ impl ProductPlan {
             _ => return Err("full_loss, min_severity and run_on go together: a product has all of them or none".into()),
         };
         Ok(TermsInput {
-            direction: match condition.direction {
-                DirectionKind::Below => Direction::Below,
-                DirectionKind::Above => Direction::Above,
-            },
+            direction: condition.direction.direction(),
             threshold: condition.threshold.0,
             recovery: condition.recovery.0,
             severity,
@@ -409,7 +415,7 @@ impl ProductPlan {
             uri: self.uri.clone(),
             wording_hash: self.wording_hash,
             covered_asset: self.covered_asset.0,
-            terms: self.terms(decimals)?,
+            terms: terms(&self.price, &self.limits, decimals)?,
             source,
             feed,
             attestors,
@@ -417,38 +423,151 @@ impl ProductPlan {
             condition,
         })
     }
+}
 
-    fn terms(&self, decimals: u8) -> Result<ProductTerms, String> {
-        let Self { price, limits, .. } = self;
-        Ok(ProductTerms {
-            risk_rate_ppb: price.risk_rate.0,
-            risk_rate_floor_ppb: price.risk_rate_floor.0,
-            risk_rate_ceiling_ppb: price.risk_rate_ceiling.0,
-            risk_rate_step_ppb: price.risk_rate_step.0,
-            demand_at_zero_ppb: price.demand_at_zero.0,
-            demand_at_kink_ppb: price.demand_at_kink.0,
-            demand_at_capacity_ppb: price.demand_at_capacity.0,
-            min_premium: price.min_premium.0.units(decimals)?,
-            max_sum_insured: limits.max_sum_insured.0.units(decimals)?,
-            loading_bps: price.loading.0,
-            level_bps: price.level.0,
-            min_level_bps: price.min_level.0,
-            max_level_bps: price.max_level.0,
-            waiting_seconds: limits.waiting.0,
-            max_price_age: limits.max_price_age.0,
-            no_sale_buffer_bps: limits.no_sale_buffer.0,
+/// A product's price and limits, by the pool's decimals.
+fn terms(price: &PricePlan, limits: &LimitsPlan, decimals: u8) -> Result<ProductTerms, String> {
+    Ok(ProductTerms {
+        risk_rate_ppb: price.risk_rate.0,
+        risk_rate_floor_ppb: price.risk_rate_floor.0,
+        risk_rate_ceiling_ppb: price.risk_rate_ceiling.0,
+        risk_rate_step_ppb: price.risk_rate_step.0,
+        demand_at_zero_ppb: price.demand_at_zero.0,
+        demand_at_kink_ppb: price.demand_at_kink.0,
+        demand_at_capacity_ppb: price.demand_at_capacity.0,
+        min_premium: price.min_premium.0.units(decimals)?,
+        max_sum_insured: limits.max_sum_insured.0.units(decimals)?,
+        loading_bps: price.loading.0,
+        level_bps: price.level.0,
+        min_level_bps: price.min_level.0,
+        max_level_bps: price.max_level.0,
+        waiting_seconds: limits.waiting.0,
+        max_price_age: limits.max_price_age.0,
+        no_sale_buffer_bps: limits.no_sale_buffer.0,
+        risk_group: limits.risk_group,
+        kink_bps: price.kink.0,
+        upper_mark_bps: price.upper_mark.0,
+        lower_mark_bps: price.lower_mark.0,
+        drift_bps: price.drift.0,
+        cap_bps: limits.cap.0,
+        cancel_fee_bps: price.cancel_fee.0,
+        min_term_days: limits.min_term_days,
+        max_term_days: limits.max_term_days,
+        daily_bps: limits.daily.0,
+        padding: [0; 6],
+    })
+}
+
+/// A product that pays by a value at a date. Its covers all insure one period.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadingPlan {
+    /// The vintage that pays.
+    pub pool: PoolName,
+    /// The product's number within its pool.
+    pub id: u16,
+    /// Name, as covers show it.
+    pub name: String,
+    /// Where wallets find the file that shows the product's covers.
+    pub uri: String,
+    /// The file with the wording, from the plan's folder.
+    pub wording: String,
+    /// Sha-256 of that file.
+    #[serde(skip)]
+    pub wording_hash: [u8; 32],
+    /// The file that defines the feed, from the plan's folder.
+    pub definition: String,
+    /// Sha-256 of that file: the feed.
+    #[serde(skip)]
+    pub feed: [u8; 32],
+    /// The attestors.
+    pub attestors: Key,
+    condition: ReadingConditionPlan,
+    price: PricePlan,
+    limits: ReadingLimitsPlan,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadingConditionPlan {
+    #[serde(default)]
+    direction: DirectionKind,
+    strike: Price,
+    exit: Price,
+    begins: Day,
+    due_at: Moment,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadingLimitsPlan {
+    max_sum_insured: Tokens,
+    cap: Percent,
+    daily: Percent,
+    risk_group: u32,
+    waiting: Duration,
+}
+
+impl ReadingPlan {
+    /// The reading.
+    pub fn reading(&self) -> ReadingInput {
+        let condition = &self.condition;
+        ReadingInput {
+            direction: condition.direction.direction(),
+            strike: condition.strike.0,
+            exit: condition.exit.0,
+            begins_day: condition.begins.0,
+            due_at: condition.due_at.0,
+        }
+    }
+
+    /// How long before the period nothing is sold or given back any more, in seconds.
+    pub fn waiting_seconds(&self) -> u32 {
+        self.limits.waiting.0
+    }
+
+    /// What gives a product its reading.
+    pub fn condition(&self) -> SetReadingArgs {
+        SetReadingArgs { feed: self.feed, reading: self.reading() }
+    }
+
+    /// What announces the product, by the pool's decimals: it sells its period and no other term. Errors: an amount has too
+    /// many decimals.
+    pub fn announcement(&self, decimals: u8) -> Result<CreateProductArgs, String> {
+        let limits = &self.limits;
+        let last = day_of(self.condition.due_at.0).saturating_add(1);
+        let days = u16::try_from(last.saturating_sub(self.condition.begins.0)).unwrap_or(u16::MAX);
+        let limits = LimitsPlan {
+            max_sum_insured: limits.max_sum_insured,
+            cap: limits.cap,
+            daily: limits.daily,
             risk_group: limits.risk_group,
-            kink_bps: price.kink.0,
-            upper_mark_bps: price.upper_mark.0,
-            lower_mark_bps: price.lower_mark.0,
-            drift_bps: price.drift.0,
-            cap_bps: limits.cap.0,
-            cancel_fee_bps: price.cancel_fee.0,
-            min_term_days: limits.min_term_days,
-            max_term_days: limits.max_term_days,
-            daily_bps: limits.daily.0,
-            padding: [0; 6],
+            min_term_days: days,
+            max_term_days: days,
+            waiting: limits.waiting,
+            // Of prices: a reading is sold without any.
+            max_price_age: Duration(MAX_PRICE_AGE),
+            no_sale_buffer: LargePercent(MIN_NO_SALE_BUFFER_BPS.into()),
+            quiet: Duration(0),
+        };
+        Ok(CreateProductArgs {
+            id: self.id,
+            name: self.name.clone(),
+            uri: self.uri.clone(),
+            wording_hash: self.wording_hash,
+            // It insures no asset.
+            covered_asset: Pubkey::default(),
+            terms: terms(&self.price, &limits, decimals)?,
         })
+    }
+}
+
+impl DirectionKind {
+    fn direction(self) -> Direction {
+        match self {
+            Self::Below => Direction::Below,
+            Self::Above => Direction::Above,
+        }
     }
 }
 

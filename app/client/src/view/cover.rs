@@ -2,7 +2,7 @@
 
 use backstop::math::losses;
 use backstop::peril::Condition;
-use backstop::state::{Claim, CoverState, Incident, Policy, Product, Trigger};
+use backstop::state::{Claim, CoverState, Form, Incident, Policy, Product, Trigger};
 
 /// Where a cover stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Standing {
 impl Standing {
     /// Where a cover stands at `now`.
     pub fn of(policy: &Policy, product: &Product, trigger: &Trigger, now: i64) -> Self {
-        let proven = trigger.phase().is_triggered() && policy.claim(trigger.evidence.event_at).is_some();
+        let proven = trigger.phase().is_triggered() && policy.claim(trigger.found().0).is_some();
         if policy.state == CoverState::Settled {
             Self::Paid
         } else if product.is_spent(policy) {
@@ -138,6 +138,16 @@ pub fn payout(policy: &Policy, trigger: &Trigger, incident: Option<&Incident>, n
             in_full: in_full.unwrap_or(0),
             refund: payable.map_or(0, |payout| payout.refund),
         });
+    }
+    if trigger.form() == Form::Reading {
+        let verdict = trigger.verdict()?;
+        let times = Times { waiting: verdict.event_at, in_force: verdict.proven_at };
+        let mut payout = in_full(policy, Basis::Evidence, verdict.event_at, verdict.severity_bps, times);
+        if payout.claim == Some(Claim::Loss) {
+            // Its premium is earned.
+            payout.refund = 0;
+        }
+        return Some(payout);
     }
     let (terms, evidence) = (&trigger.terms, &trigger.evidence);
     // Until when premium is earned: of what is proven the chain does not tell when the alert began, so the most that it

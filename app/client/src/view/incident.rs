@@ -4,7 +4,8 @@ use super::Case;
 use crate::text::moment_from;
 use anchor_lang::prelude::Pubkey;
 use backstop::peril::evidence::Phase;
-use backstop::state::{CallState, IncidentState, NotedTreaty, ProductState};
+use backstop::peril::reading::READING_CHALLENGE;
+use backstop::state::{CallState, Form, IncidentState, NotedTreaty, ProductState};
 use serde::Serialize;
 
 /// How far an incident is.
@@ -43,6 +44,14 @@ pub fn next_step(case: &Case, open_cover: Option<Pubkey>, now: i64) -> Option<St
     let Some(incident) = &case.incident else {
         if case.product.state.state() == ProductState::Over {
             return None;
+        }
+        if case.trigger.form() == Form::Reading {
+            let reading = &case.trigger.reading;
+            return match reading.phase() {
+                Phase::Final => step("open", "incident open", now),
+                Phase::Met => step("resolve", "trigger resolve", reading.reported_at.saturating_add(READING_CHALLENGE)),
+                _ => step("resolve", "trigger resolve", reading.reports_until.saturating_add(1)),
+            };
         }
         let evidence = &case.trigger.evidence;
         let stored = case.trigger.phase();

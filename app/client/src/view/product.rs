@@ -4,12 +4,16 @@ use crate::account::{self, AccountError};
 use crate::address;
 use crate::cluster::Cluster;
 use crate::instruction::NewProduct;
-use crate::text::{duration, exact_price, percent, rate};
+use crate::text::{duration, exact_price, moment, percent, rate};
 use crate::view;
 use crate::view::open::OpenPool;
-use backstop::peril::evidence::{Direction, Severity, Terms, TermsInput};
+use anchor_lang::prelude::Pubkey;
+use backstop::cpi::text::date_text;
+use backstop::peril::Period;
+use backstop::peril::evidence::{Direction, Phase, Severity, Terms, TermsInput};
 use backstop::peril::feed::Source;
-use backstop::state::{Live, Product, ProductState, ProductTerms, Trigger};
+use backstop::peril::reading::{READING_CHALLENGE, REPORT_WINDOW, Reading};
+use backstop::state::{Form, Live, Product, ProductState, ProductTerms, Trigger};
 
 /// Whether a product sells at `now`: `announced` before its notice is over, `no condition` before it has begun.
 pub fn state(product: &Product, now: i64) -> &'static str {
@@ -86,6 +90,107 @@ pub fn evidence(terms: &Terms) -> String {
         duration(terms.challenge.into()),
         threshold = exact_price(terms.threshold),
     )
+}
+
+/// When a product pays, whatever its condition is made of.
+pub fn condition_of(trigger: &Trigger) -> String {
+    match trigger.form() {
+        Form::Evidence => pays_if(trigger.source(), &trigger.terms),
+        Form::Reading => reading_condition(&trigger.reading),
+    }
+}
+
+/// How it is proven, whatever its condition is made of.
+pub fn evidence_of(trigger: &Trigger) -> String {
+    match trigger.form() {
+        Form::Evidence => proven_by(trigger.source(), &trigger.terms),
+        Form::Reading => reading_evidence(),
+    }
+}
+
+/// How much a product pays, whatever its condition is made of.
+pub fn payment_of(trigger: &Trigger) -> String {
+    match trigger.form() {
+        Form::Evidence => payment(&trigger.terms),
+        Form::Reading => reading_payment(&trigger.reading),
+    }
+}
+
+/// What a buyer might think is covered and is not, whatever the condition is made of, in full sentences.
+pub fn not_covered_of(trigger: &Trigger, waiting_seconds: u32) -> Vec<String> {
+    match trigger.form() {
+        Form::Evidence => not_covered(&trigger.terms, waiting_seconds),
+        Form::Reading => reading_not_covered(waiting_seconds),
+    }
+}
+
+/// When a reading pays.
+pub fn reading_condition(reading: &Reading) -> String {
+    let direction = view::trigger::direction(reading.direction());
+    format!("the value is {direction} {} on {}", exact_price(reading.strike), moment(reading.due_at))
+}
+
+/// How a reading is proven.
+pub fn reading_evidence() -> String {
+    format!(
+        "a report of its attestors within {}; it stands for {}, and falls with signers who contradict themselves",
+        duration(REPORT_WINDOW.unsigned_abs()),
+        duration(READING_CHALLENGE.unsigned_abs())
+    )
+}
+
+/// How much a reading pays.
+pub fn reading_payment(reading: &Reading) -> String {
+    let (towards, beyond) = match reading.direction() {
+        Direction::Below => ("down", "below"),
+        Direction::Above => ("up", "above"),
+    };
+    format!(
+        "by that value: in proportion from {} {towards} to {}, all there and {beyond}",
+        exact_price(reading.strike),
+        exact_price(reading.exit)
+    )
+}
+
+/// What a buyer of a reading's cover might think is covered and is not, in full sentences.
+pub fn reading_not_covered(waiting_seconds: u32) -> Vec<String> {
+    vec![
+        "What pays is the value that the attestors report: whatever else was lost does not.".into(),
+        format!(
+            "All covers insure the whole period; nothing is sold or given back in the {} before it.",
+            duration(waiting_seconds.into())
+        ),
+        "Without a report the whole premium goes back, and nothing is paid.".into(),
+        "If the pool cannot pay every cover of an event, all are paid the same part.".into(),
+    ]
+}
+
+/// A reading in one sentence: what pays, when it is due, and by whom it is attested.
+pub fn reading_sentence(reading: &Reading, attestors: &Pubkey) -> String {
+    let Period { active_day, end_day } = reading.period();
+    format!(
+        "Whoever is insured from {} to {} is paid if {}: {}; the attestors of the set {attestors} say what it was, and if \
+         they say nothing in {}, every premium goes back.",
+        date_text(active_day),
+        date_text(end_day.saturating_sub(1)),
+        reading_condition(reading),
+        reading_payment(reading),
+        duration(REPORT_WINDOW.unsigned_abs())
+    )
+}
+
+/// How a reading stands, in words.
+pub fn reading_state(reading: &Reading) -> String {
+    let says = || format!("{}, which pays {}", exact_price(reading.value), percent(reading.severity_bps.into()));
+    match (reading.phase(), reading.void) {
+        (Phase::Final, 1) => "void: the whole premium goes back".into(),
+        (Phase::Final, _) => format!("{}: resolved on {}", says(), moment(reading.resolved_at)),
+        (Phase::Met, _) => {
+            let until = reading.reported_at.saturating_add(READING_CHALLENGE);
+            format!("{} if it stands until {}", says(), moment(until))
+        }
+        _ => format!("of {}, reported until {} at the latest", moment(reading.due_at), moment(reading.reports_until)),
+    }
 }
 
 /// How much it pays.
@@ -246,6 +351,7 @@ pub fn link_note(uri: &str) -> String {
 mod tests {
     use super::*;
     use backstop::peril::evidence::TermsInput;
+    use backstop::peril::reading::{Reading, ReadingInput};
 
     fn terms(severity: Severity, run_on_seconds: u32) -> Terms {
         Terms::new(&TermsInput {
@@ -315,6 +421,25 @@ mod tests {
         assert!(
             view::trigger::counting(&above).starts_with("price - 2 x confidence above 1.10 counts; of prices + 2 x")
         );
+    }
+
+    #[test]
+    fn a_reading_says_its_value_its_moment_and_what_it_pays() {
+        let mut trigger: Trigger = bytemuck::Zeroable::zeroed();
+        trigger.form = Form::Reading.byte();
+        let input = ReadingInput {
+            direction: Direction::Below,
+            strike: 120 * 100_000_000,
+            exit: 40 * 100_000_000,
+            begins_day: 21_000,
+            due_at: 21_090 * 86_400 + 23 * 3_600,
+        };
+        trigger.reading = Reading::new(&input, 20_000).expect("within bounds");
+        assert_eq!(condition_of(&trigger), "the value is below 120.00 on 2027-09-29 23:00 UTC");
+        assert_eq!(payment_of(&trigger), "by that value: in proportion from 120.00 down to 40.00, all there and below");
+        assert!(evidence_of(&trigger).contains("within 336 h") && evidence_of(&trigger).contains("stands for 72 h"));
+        let all = not_covered_of(&trigger, 3 * 86_400).join(" ");
+        assert!(all.contains("in the 72 h before it") && all.contains("the whole premium goes back"));
     }
 
     #[test]

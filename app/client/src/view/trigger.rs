@@ -144,6 +144,12 @@ impl OpenSlot {
     }
 }
 
+/// The phase that a call at this time would find, as far as that needs no attestors.
+pub fn phase_at(trigger: &Trigger, now: i64) -> Phase {
+    let mut copy = *trigger;
+    copy.refresh(now).after
+}
+
 impl Standing {
     /// Where a trigger stands at `now`.
     pub fn of(trigger: &Trigger, now: i64) -> Self {

@@ -6,7 +6,7 @@
 use crate::crank::chain::{Chain, Destination, Held, OpenCover, ProductView};
 use crate::crank::choice;
 use crate::crank::live;
-use crate::crank::price::{Contradiction, Print};
+use crate::crank::price::{Attested, Contradiction, Print};
 use crate::crank::work::{Kind, Waiting, Work};
 use anchor_lang::Space;
 use anchor_lang::error::Error;
@@ -18,8 +18,8 @@ use backstop::peril::AlertLevel;
 use backstop::peril::evidence::{Class, Direction, Phase};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
-    CallState, Claim, Cover, Crisis, ExitEpoch, Incident, InwardRisk, Pool, ProductState, Tranche, Treaty, TreatyState,
-    Trigger, day_of,
+    AttestorSet, CallState, Claim, Cover, Crisis, ExitEpoch, Form, Incident, InwardRisk, Pool, ProductState, Tranche,
+    Treaty, TreatyState, Trigger, day_of,
 };
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, PoolKeys, TreatyKeys};
@@ -96,7 +96,8 @@ impl Feed {
 
 /// Feeds whose prints could matter now.
 pub fn feeds(chain: &Chain, settings: &Settings) -> Vec<Feed> {
-    let listening = |view: &&ProductView| watched(view) && view.trigger.phase() != Phase::Final;
+    let listening =
+        |view: &&ProductView| (watched(view) || reads(view, chain.now)) && view.trigger.phase() != Phase::Final;
     let products = chain.products.values().filter(|view| wanted(settings, view.product.pool)).filter(listening);
     let feeds = products.map(|view| Feed::of(&view.trigger));
     feeds.collect::<BTreeSet<_>>().into_iter().collect()
@@ -118,8 +119,24 @@ pub(super) fn payable(incident: &Incident, cover: &Cover) -> Option<u64> {
     }
 }
 
+/// Which keys of a set have signed a report: a bit for each, the lowest for the first key.
+fn signers_of(set: &AttestorSet, attested: &Attested) -> u16 {
+    let place = |key: &Pubkey| set.attestors().iter().position(|known| known == key);
+    let places = attested.signers.iter().filter_map(|(key, _)| u32::try_from(place(key)?).ok());
+    places.fold(0, |signers, place| signers | 1u16.checked_shl(place).unwrap_or(0))
+}
+
+/// Whether somebody is insured by a reading whose moment is there.
+fn reads(view: &ProductView, now: i64) -> bool {
+    view.trigger.form() == Form::Reading && view.product.exposure > 0 && now >= view.trigger.reading.due_at
+}
+
 /// Whether anybody can lose or buy anything by the product's trigger.
 pub(super) fn watched(view: &ProductView) -> bool {
+    // A reading has one moment and no prices.
+    if view.trigger.form() == Form::Reading {
+        return false;
+    }
     match view.product.state() {
         ProductState::Announced => false,
         // While an incident's run-on lasts, what it pays may grow.
@@ -208,6 +225,10 @@ impl Planner<'_> {
                     self.plan.due.push(work);
                 }
             }
+            if trigger.form() == Form::Reading {
+                self.reading(view);
+                continue;
+            }
             if phase == Phase::Final || !watched(view) {
                 continue;
             }
@@ -270,6 +291,45 @@ impl Planner<'_> {
                 work.product = Some(view.keys.product);
                 self.plan.due.push(work);
             }
+        }
+    }
+
+    // ---- readings ----
+
+    /// Brings a reading that somebody is insured by home: shows the report of its moment, or that more have signed it, and
+    /// does what is due: into the alert once its moment is there, and to its end once its report has stood, has fallen, or
+    /// has not come in its time.
+    fn reading(&mut self, view: &ProductView) {
+        let (now, prints) = (self.chain.now, self.prints);
+        let trigger = &view.trigger;
+        let Some(set) = self.chain.attestors.get(&trigger.attestors) else { return };
+        if view.product.exposure == 0 || trigger.phase() == Phase::Final {
+            return;
+        }
+        let (pool, key) = (view.product.pool, view.product.trigger);
+        let feed = Feed::of(trigger);
+        let signed = prints.iter().filter(|print| print.is_of(&feed) && print.is_due(now));
+        for print in signed {
+            let Some(attested) = &print.attested else { continue };
+            let mut copy = *trigger;
+            let shown = copy.show_reading(&attested.report, signers_of(set, attested), set, now);
+            if !shown.is_ok_and(|outcome| outcome.is_news) {
+                continue;
+            }
+            let report = ix::signed_report(&attested.signers, &attested.report.to_bytes());
+            let observe = ix::observe_report(&view.keys, trigger.attestors);
+            let mut work = Work::new(Kind::Observe, pool, key, observe.clone());
+            work.instructions = vec![report, observe];
+            work.print = Some(print.clone());
+            work.product = Some(view.keys.product);
+            self.plan.due.push(work);
+            return;
+        }
+        let mut copy = *trigger;
+        if copy.refresh(now).phase_changed() && copy.resolve_reading(set, now).is_err() {
+            self.push(Kind::Refresh, pool, key, ix::refresh(&view.keys));
+        } else if { *trigger }.resolve_reading(set, now).is_ok() {
+            self.push(Kind::Confirm, pool, key, ix::resolve_reading(&view.keys, trigger.attestors));
         }
     }
 
@@ -378,6 +438,8 @@ impl Planner<'_> {
         let (mut sums, mut premiums) = (0_u64, 0_u64);
         for open in unpayable {
             match open.cover.claim(incident.event_at) {
+                // A reading without a loss owes nothing.
+                Some(Claim::Loss) if incident.gross == 0 => {}
                 Some(Claim::Loss) => sums = sums.saturating_add(open.cover.sum_insured),
                 Some(Claim::Refund) => premiums = premiums.saturating_add(open.cover.premium),
                 None => {}
@@ -576,7 +638,8 @@ impl Planner<'_> {
             let books = &view.books;
             // In an alert nothing is earned after its beginning.
             let turned = day_of(books.accrues_to(self.chain.now)) > day_of(books.accrued_at);
-            if turned && books.unearned_premium > 0 && !touched.contains(pool) {
+            let earns = books.unearned_premium > books.flat_premium;
+            if turned && earns && !touched.contains(pool) {
                 self.push(Kind::Accrue, *pool, *pool, ix::accrue(*pool));
             }
         }
@@ -588,7 +651,7 @@ pub fn accusations(chain: &Chain, contradictions: &[Contradiction], settings: &S
     let accuse = |found: &Contradiction| {
         let [(one, first), (other, second)] = &found.signed;
         let mut set = *chain.attestors.get(&one.set)?;
-        set.revoke(&found.key).ok()?;
+        set.revoke(&found.key, chain.now).ok()?;
         // In the name of a pool that trusts it.
         let mut listening = chain.products.values().filter(|view| view.trigger.attestors == one.set);
         let pool = listening.find(|view| wanted(settings, view.product.pool))?.product.pool;
@@ -609,7 +672,8 @@ fn worthy_prints<'p>(view: &ProductView, prints: &'p [Print], now: i64) -> Vec<&
     let mut evidence = trigger.evidence;
     evidence.refresh(terms, now);
     let feed = Feed::of(trigger);
-    let of_feed = |print: &&Print| print.is_of(&feed) && print.is_due(now);
+    // A report of zero is none of a price.
+    let of_feed = |print: &&Print| print.is_of(&feed) && print.is_due(now) && print.observation.price > 0;
     let mut candidates: Vec<&Print> = prints.iter().filter(of_feed).collect();
     candidates.sort_by_key(|print| print.observation.publish_time);
     candidates.dedup_by_key(|print| print.observation);

@@ -12,8 +12,10 @@ use crate::crank::price::{
     Attested, Contradiction, PriceError, PriceSource, Print, Standing, TIMEOUT, Trouble, silence,
 };
 use anchor_lang::prelude::Pubkey;
+use backstop::peril::feed::Observation;
 use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::{REPORT_BYTES, Report};
+use backstop::peril::reading::{READING_CHALLENGE, REPORT_WINDOW};
 use backstop::state::AttestorSet;
 use backstop_client::attest::{SignedReport, Verified};
 use backstop_client::cluster::Cluster;
@@ -27,8 +29,9 @@ use ureq::Agent;
 const MOST_BYTES: u64 = 1 << 20;
 /// Most moments of a key that are kept, the newest.
 const MOST_MOMENTS: usize = 2_048;
-/// Seconds for which what was signed is kept: no longer can it be shown.
-const KEPT: i64 = 2 * 86_400;
+/// Seconds for which what was signed is kept: no longer can it be shown. A reading takes it for longest, and for a
+/// challenge more if one that stood fell.
+const KEPT: i64 = REPORT_WINDOW + 2 * READING_CHALLENGE;
 /// Seconds before the newest moment of whoever is asked from which on it is asked again.
 const OVERLAP: i64 = 3_600;
 /// Seconds after which whoever has not signed what others have is behind.
@@ -250,7 +253,7 @@ impl Signers {
         for (place, reports) in self.said.reports() {
             let Some(set) = self.sets.get(&place.set) else { continue };
             for signed in reports.values() {
-                let (Ok(signers), Ok(observation)) = (signed.chosen(set), signed.report.observation(i64::MAX)) else {
+                let (Ok(signers), Some(observation)) = (signed.chosen(set), observation_of(&signed.report)) else {
                     continue;
                 };
                 let attested = Some(Box::new(Attested { report: signed.report, signers }));
@@ -260,6 +263,12 @@ impl Signers {
         }
         prints
     }
+}
+
+/// What a report says, as a print: for a reading it may be zero, which no price is.
+fn observation_of(report: &Report) -> Option<Observation> {
+    let zero = Observation { price: 0, confidence: 0, publish_time: report.observed_at };
+    report.observation(i64::MAX).ok().or_else(|| (report.value == 0).then_some(zero))
 }
 
 impl Door {
@@ -373,6 +382,7 @@ mod tests {
             threshold: 0,
             version: 0,
             bump: 0,
+            revoked_at: [0; MOST_ATTESTORS],
             reserved: [0; 8],
         };
         let keys: Vec<Pubkey> = (0..count).map(|number| key(number).pubkey()).collect();
@@ -464,7 +474,7 @@ mod tests {
         assert_eq!((prints.len(), keys.len()), (2, 2), "both are evidence, and told apart");
         assert!(troubles(&signers)[1].contains(&Trouble::Equivocates));
         let set = signers.sets.get_mut(&SET).expect("it is there");
-        set.revoke(&key(1).pubkey()).expect("it is live");
+        set.revoke(&key(1).pubkey(), NOW).expect("it is live");
         assert_eq!(signers.agreed().len(), 0, "neither has two that may sign");
     }
 

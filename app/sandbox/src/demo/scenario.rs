@@ -220,7 +220,7 @@ pub(crate) const POOL_TERMS: PoolTerms = PoolTerms {
     group_cap_bps: 10_000,
     first_loss_bps: 0,
     seasoning_days: 1,
-    padding: [0; 4],
+    sells_until_day: 0,
 };
 
 /// Terms of a product with this risk rate: half as much loading, and demand from 0 to 5 % at the kink and 20 % at capacity.

@@ -145,7 +145,7 @@ fn past(look: &Look, now: i64) -> Markup {
         for told in announcements {
             let what = match &*told.what {
                 "ProductCreated" => "A product was announced",
-                "ConditionSet" => "A product was given its condition",
+                "ConditionSet" | "ReadingSet" => "A product was given its condition",
                 "ProductStateSet" => "A product's sales were stopped or begun",
                 "TreatyCreated" => "A treaty was announced",
                 "CessionAnnounced" => "A transfer of surplus was announced",

@@ -9,12 +9,12 @@ use crate::say::{self, Asset};
 use crate::site::Site;
 use anchor_lang::prelude::Pubkey;
 use axum::extract::{Path, State};
-use backstop::state::{Incident, Product, Trigger};
+use backstop::state::{Form, Incident, Product, Trigger};
 use backstop_client::account::Decode;
 use backstop_client::text;
 use backstop_client::view::report::{self, IncidentReport, IncidentRow, TriggerReport};
-use backstop_client::view::trigger::Standing;
-use backstop_client::view::{Case, product::pays_if};
+use backstop_client::view::trigger::{Standing, phase, phase_at};
+use backstop_client::view::{Case, product::condition_of};
 use backstop_index::read::{Payment, Step};
 use maud::{Markup, html};
 
@@ -83,13 +83,13 @@ pub async fn page(State(site): State<Site>, Path(text): Path<String>) -> Result<
         let case = Case::read(&look.chain, key)?;
         let product = &case.product.state;
         let asset = Asset::new(case.product.pool.decimals, &backstop_client::view::label(&case.product.pool.state.label));
-        let trigger = TriggerReport::of(&case, &Standing::of(&case.trigger, now), now);
+        let found = Found::of(&case, now);
         let incident_key = case.product.keys.incident();
         let body = html! {
             p.trail { a href="/incidents" { "Incidents" } }
             h1 { "Incident of " (say::name(product.name())) }
             p {
-                "It pays if " (pays_if(case.trigger.source(), &case.trigger.terms)) ". "
+                "It pays if " (condition_of(&case.trigger)) ". "
                 a href={ "/product/" (case.product.keys.product) } { "The product" } ", "
                 a href={ "/pool/" (case.product.keys.pool.pool) } { "the pool that pays" } "."
             }
@@ -98,13 +98,13 @@ pub async fn page(State(site): State<Site>, Path(text): Path<String>) -> Result<
                 None if product.incident_closed != 0 => {
                     p.lead {
                         "It ended: all its covers are paid, and its account is gone. The event began on "
-                        (say::moment("event_at", trigger_event(&trigger), now)) " and cost "
-                        (say::part("severity_bps", trigger.severity_bps.unwrap_or_default().into())) " of each sum insured."
+                        (say::moment("event_at", found.event_at, now)) " and cost "
+                        (say::part("severity_bps", found.severity_bps.into())) " of each sum insured."
                     }
                 }
-                None => p.lead { "There is none: the trigger is " (trigger.phase) "." },
+                None => p.lead { "There is none: the trigger is " (found.phase) "." },
             }
-            (timeline(look, &incident_key, &trigger, case.incident.as_ref(), &asset, now))
+            (timeline(look, &incident_key, &found, case.incident.as_ref(), &asset, now))
             (payments(look, &incident_key, &asset))
             p.note { "The same by command: " (say::command(&format!("backstop incident show {}", case.product.keys.product))) }
         };
@@ -113,8 +113,50 @@ pub async fn page(State(site): State<Site>, Path(text): Path<String>) -> Result<
     .await
 }
 
-fn trigger_event(trigger: &TriggerReport) -> i64 {
-    trigger.window.as_ref().map_or(0, |window| window.event_at)
+/// What the trigger has found, whatever its condition is made of.
+struct Found {
+    event_at: i64,
+    severity_bps: u16,
+    phase: &'static str,
+    /// When what happened.
+    steps: Vec<(i64, &'static str)>,
+}
+
+impl Found {
+    fn of(case: &Case, now: i64) -> Self {
+        if case.trigger.form() == Form::Reading {
+            return Self::of_reading(&case.trigger, now);
+        }
+        let trigger = TriggerReport::of(case, &Standing::of(&case.trigger, now), now);
+        let mut steps = Vec::new();
+        if let Some(window) = trigger.window.as_ref().filter(|window| window.is_met) {
+            steps.push((window.event_at, "The event began"));
+            steps.push((window.met_at, "The condition was met"));
+        }
+        steps.extend(trigger.proven_at.map(|at| (at, "It was proven: the challenge was over")));
+        steps.extend(trigger.final_at.map(|at| (at, "What is due is final, at the latest")));
+        Self {
+            event_at: trigger.window.as_ref().map_or(0, |window| window.event_at),
+            severity_bps: trigger.severity_bps.unwrap_or_default(),
+            phase: trigger.phase,
+            steps,
+        }
+    }
+
+    fn of_reading(trigger: &Trigger, now: i64) -> Self {
+        let reading = &trigger.reading;
+        let mut steps = vec![(reading.due_at, "The moment whose value counts")];
+        if reading.reported_at != 0 {
+            steps.push((reading.reported_at, "Attestors reported it"));
+        }
+        if reading.resolved_at != 0 {
+            let what =
+                if reading.void == 1 { "It was void: no report stood" } else { "It was resolved: the report stood" };
+            steps.push((reading.resolved_at, what));
+        }
+        let (event_at, _, severity_bps) = trigger.found();
+        Self { event_at, severity_bps, phase: phase(phase_at(trigger, now)), steps }
+    }
 }
 
 fn under_way(look: &Look, case: &Case, incident: &Incident, asset: &Asset, now: i64) -> Result<Markup, PageError> {
@@ -224,25 +266,12 @@ fn covers(shown: &IncidentReport, asset: &Asset) -> Markup {
 }
 
 /// What happened, in its order: by the index, or what the accounts still tell.
-fn timeline(
-    look: &Look,
-    key: &Pubkey,
-    trigger: &TriggerReport,
-    incident: Option<&Incident>,
-    asset: &Asset,
-    now: i64,
-) -> Markup {
+fn timeline(look: &Look, key: &Pubkey, found: &Found, incident: Option<&Incident>, asset: &Asset, now: i64) -> Markup {
     let past = look.past(|database| database.timeline(key));
     let quiet = silence(&past);
     let accounts = || {
-        let mut steps: Vec<(i64, &str)> = Vec::new();
-        if let Some(window) = trigger.window.as_ref().filter(|window| window.is_met) {
-            steps.push((window.event_at, "The event began"));
-            steps.push((window.met_at, "The condition was met"));
-        }
-        steps.extend(trigger.proven_at.map(|at| (at, "It was proven: the challenge was over")));
+        let mut steps: Vec<(i64, &str)> = found.steps.clone();
         steps.extend(incident.map(|incident| (incident.opened_at, "The incident was opened")));
-        steps.extend(trigger.final_at.map(|at| (at, "What is due is final, at the latest")));
         steps.extend(incident.map(|incident| (incident.deadline, "Covers can be paid until then")));
         steps.sort_by_key(|step| step.0);
         steps

@@ -12,13 +12,16 @@ use crate::site::Site;
 use anchor_lang::prelude::Pubkey;
 use axum::extract::{Path, Query, State};
 use backstop::peril::feed::Source;
-use backstop::state::{CoverRequest, Incident, Product};
+use backstop::state::{CoverRequest, Form, Incident, Product};
 use backstop_client::account;
 use backstop_client::quote::Market;
 use backstop_client::text;
 use backstop_client::units::{Amount, whole};
 use backstop_client::view::price;
-use backstop_client::view::product::{demand_rate, evidence, not_covered, payment, pays_if, risk_rate, yearly_text};
+use backstop_client::view::product::{
+    condition_of, demand_rate, evidence_of, not_covered_of, payment_of, reading_sentence, reading_state, risk_rate,
+    yearly_text,
+};
 use backstop_client::view::report::{AnnouncedReport, ProductReport, ProductSummary, TriggerReport};
 use backstop_client::view::trigger::Standing;
 use backstop_client::view::{Case, OpenProduct};
@@ -107,11 +110,15 @@ fn sold(look: &Look, open: &OpenProduct, query: &HashMap<String, String>) -> Res
     let market = Market::fetch(&look.chain, &open.keys)?;
     let incident: Option<Incident> = account::find(&look.chain, &open.keys.incident())?;
     let shown = ProductReport::of(&open.keys, &market, incident.as_ref(), now);
-    let case = Case::read(&look.chain, key)?;
-    let standing = Standing::of(&case.trigger, now);
-    let trigger = TriggerReport::of(&case, &standing, now);
+    let condition = match market.trigger.form() {
+        Form::Reading => reading(&market, &key, now),
+        Form::Evidence => {
+            let case = Case::read(&look.chain, key)?;
+            let standing = Standing::of(&case.trigger, now);
+            prices(look, &TriggerReport::of(&case, &standing, now), &key, now)
+        }
+    };
     let asset = Asset::new(shown.summary.decimals, &shown.summary.label);
-    let terms = &market.trigger.terms;
     Ok(html! {
         (head(&shown.summary))
         @if shown.incident.is_some() {
@@ -125,19 +132,19 @@ fn sold(look: &Look, open: &OpenProduct, query: &HashMap<String, String>) -> Res
             div.columns {
                 div {
                     h3 { "Covered" }
-                    p { "It pays if " strong { (pays_if(market.trigger.source(), terms)) } "." }
-                    p { "It pays " (payment(terms)) "." }
-                    p { "Proof: " (evidence(terms)) "." }
+                    p { "It pays if " strong { (condition_of(&market.trigger)) } "." }
+                    p { "It pays " (payment_of(&market.trigger)) "." }
+                    p { "Proof: " (evidence_of(&market.trigger)) "." }
                 }
                 div {
                     h3 { "Not covered" }
-                    ul.plain { @for sentence in not_covered(terms, shown.waiting_seconds) { li { (sentence) } } }
+                    ul.plain { @for sentence in not_covered_of(&market.trigger, shown.waiting_seconds) { li { (sentence) } } }
                 }
             }
         }
         (price_of(&shown, &market, &asset, query, now))
         (forms::buy(&look.chain, &key, query))
-        (prices(look, &trigger, &key, now))
+        (condition)
         (past_event(&market))
         section aria-labelledby="terms" {
             h2 id="terms" { "Terms and limits" }
@@ -228,6 +235,30 @@ fn prices(look: &Look, trigger: &TriggerReport, key: &Pubkey, now: i64) -> Marku
             (picture(trigger, known.as_ref(), now))
             (quiet)
             @if let Some(next) = &trigger.next { p { "Next, by anybody: " (say::command(&next.command)) @if next.from > now { " from " (text::moment_from(next.from, now)) } "." } }
+        }
+    }
+}
+
+/// Where a reading stands, and who says what its value was.
+fn reading(market: &Market, key: &Pubkey, now: i64) -> Markup {
+    let (reading, attestors) = (&market.trigger.reading, market.trigger.attestors);
+    let stands = reading.reported_at != 0;
+    html! {
+        section aria-labelledby="reading" {
+            h2 id="reading" { "Where the reading stands" }
+            p { (reading_sentence(reading, &attestors)) }
+            p { "It is " strong { (reading_state(reading)) } "." }
+            (say::facts(&[
+                ("Due", say::moment("reading.due_at", reading.due_at, now)),
+                ("Reports are taken until", say::moment("reading.reports_until", reading.reports_until, now)),
+                ("Strike", say::price("reading.strike_e8", reading.strike)),
+                ("All is paid at", say::price("reading.exit_e8", reading.exit)),
+                ("Value reported", html! { @if stands { (say::price("reading.value_e8", reading.value)) } @else { "none yet" } }),
+                ("Attestors", say::address(&attestors.to_string())),
+            ]))
+            @if stands || now > reading.reports_until {
+                p { "Next, by anybody: " (say::command(&format!("backstop trigger resolve {key}"))) "." }
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::layout::Place;
 use crate::say;
 use crate::site::Site;
 use axum::extract::State;
-use backstop::state::{Pool, Product, Protocol, Trigger};
+use backstop::state::{Form, Pool, Product, Protocol, Trigger};
 use backstop_client::text;
 use backstop_client::view::label;
 use backstop_client::view::report::ProtocolReport;
@@ -63,6 +63,9 @@ fn prices(look: &Look, now: i64) -> Markup {
         .all::<Trigger>()
         .filter_map(|(_, trigger)| {
             let product = products.get(&trigger.product)?;
+            if trigger.form() == Form::Reading {
+                return None;
+            }
             let published = trigger.evidence.last_publish_time;
             let age = now.saturating_sub(published);
             Some(vec![

@@ -41,8 +41,38 @@ pub struct SaleLimits {
     pub buffer_bps: u32,
 }
 
+/// The days that all covers of a product insure, where its condition says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// First insured UTC day.
+    pub active_day: u32,
+    /// First UTC day that is no longer insured.
+    pub end_day: u32,
+}
+
+impl Period {
+    /// Its days.
+    pub fn days(&self) -> u32 {
+        self.end_day.saturating_sub(self.active_day)
+    }
+
+    /// Refuses what would still come or go at `now` with this waiting time: nothing does once the period is so near that
+    /// forecasts may tell its outcome.
+    pub fn require_far(&self, waiting_seconds: u32, now: i64) -> Result<()> {
+        let first = crate::state::activation_day(now, waiting_seconds);
+        ensure!(first <= self.active_day, BackstopError::PeriodTooNear);
+        Ok(())
+    }
+}
+
 /// What a product listens to, whatever it looks at.
 pub trait Condition {
+    /// The period that every cover insures, for a premium that is earned once it is resolved; `None` where each has days
+    /// of its own.
+    fn period(&self) -> Option<Period> {
+        None
+    }
+
     /// How far it is, as of the last call that changed something.
     fn phase(&self) -> Phase;
 

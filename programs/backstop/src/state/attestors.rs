@@ -2,6 +2,7 @@
 
 use crate::error::BackstopError;
 use crate::peril::feed::attested::{CLUSTER_BYTES, MOST_SIGNATURES, Report, ReportError, Signed};
+use crate::peril::reading::Signers;
 use anchor_lang::prelude::*;
 
 /// Most keys of a set.
@@ -32,6 +33,8 @@ pub struct AttestorSet {
     pub version: u8,
     /// Bump of the address.
     pub bump: u8,
+    /// When each key was revoked, in unix seconds; 0 while it is not.
+    pub revoked_at: [i64; MOST_ATTESTORS],
     /// Room for later fields.
     pub reserved: [u64; 8],
 }
@@ -119,6 +122,17 @@ impl AttestorSet {
     ///
     /// Errors: one [`ReportError`] for each rule.
     pub fn read_any(&self, own: &Pubkey, signed: &Signed) -> core::result::Result<Report, ReportError> {
+        self.signers(signed)?;
+        let report = Report::from_bytes(signed.message)?;
+        report.require_of(own, &self.cluster)?;
+        Ok(report)
+    }
+
+    /// Who signed: a bit for each, the lowest for the first key.
+    ///
+    /// Errors: `UnknownKey`, `RevokedKey`, `DuplicateKey`.
+    #[inline(never)]
+    pub fn signers(&self, signed: &Signed) -> core::result::Result<u16, ReportError> {
         let mut seen = 0;
         for key in signed.keys() {
             let bit = self.bit(&key)?;
@@ -127,17 +141,41 @@ impl AttestorSet {
             }
             seen |= bit;
         }
-        let report = Report::from_bytes(signed.message)?;
-        report.require_of(own, &self.cluster)?;
-        Ok(report)
+        Ok(seen)
     }
 
     /// Revokes a key. Returns how many are left.
     ///
     /// Errors: `UnknownKey`, `RevokedKey`.
-    pub fn revoke(&mut self, key: &Pubkey) -> core::result::Result<u8, ReportError> {
-        self.revoked |= self.bit(key)?;
+    pub fn revoke(&mut self, key: &Pubkey, now: i64) -> core::result::Result<u8, ReportError> {
+        let bit = self.bit(key)?;
+        self.revoked |= bit;
+        if let Some(at) = self.revoked_at.get_mut(bit.trailing_zeros() as usize) {
+            *at = now;
+        }
         Ok(self.live())
+    }
+}
+
+impl Signers for AttestorSet {
+    #[inline(never)]
+    fn fell_at(&self, signers: u16) -> Option<i64> {
+        let mut spare = signers.count_ones().saturating_sub(u32::from(self.threshold));
+        let mut gone = signers & self.revoked;
+        // The revoked one by one, in their order, until too few are left.
+        loop {
+            let times = (0u32..).zip(&self.revoked_at).filter(|(place, _)| gone.wrapping_shr(*place) & 1 == 1);
+            let (place, at) = times.min_by_key(|(_, at)| **at)?;
+            if spare == 0 {
+                return Some(*at);
+            }
+            spare = spare.saturating_sub(1);
+            gone &= !1u16.wrapping_shl(place);
+        }
+    }
+
+    fn died_at(&self) -> Option<i64> {
+        self.fell_at(1u16.wrapping_shl(u32::from(self.count)).wrapping_sub(1))
     }
 }
 
@@ -229,15 +267,35 @@ mod tests {
     }
 
     #[test]
+    fn a_report_falls_when_so_many_of_its_signers_were_revoked_that_too_few_are_left() {
+        let mut set = set(5, 3);
+        for (number, at) in [(4, 40), (2, 20), (5, 50)] {
+            set.revoke(&key(number), at).unwrap();
+        }
+        // The second, the fourth and the fifth are gone, in this order.
+        let cases =
+            [(0b00111, Some(20)), (0b01101, Some(40)), (0b01111, Some(40)), (0b10101, Some(50)), (0b11111, Some(50))];
+        for (signers, fell_at) in cases {
+            assert_eq!(set.fell_at(signers), fell_at, "{signers:05b}");
+        }
+        assert_eq!(set.died_at(), Some(50));
+        assert!(!set.is_alive());
+        let one = &mut super::tests::set(11, 6);
+        one.revoke(&key(11), 7).unwrap();
+        assert_eq!((one.died_at(), one.fell_at(0b111_1110_0000)), (None, Some(7)));
+        assert_eq!(one.fell_at(0b000_0011_1111), None);
+    }
+
+    #[test]
     fn a_revoked_key_signs_no_more_and_too_few_are_a_dead_set() {
         let mut set = set(4, 3);
-        assert_eq!(set.revoke(&key(2)), Ok(3));
-        assert_eq!(set.revoke(&key(2)), Err(ReportError::RevokedKey));
-        assert_eq!(set.revoke(&key(7)), Err(ReportError::UnknownKey));
+        assert_eq!(set.revoke(&key(2), 70), Ok(3));
+        assert_eq!(set.revoke(&key(2), 80), Err(ReportError::RevokedKey));
+        assert_eq!(set.revoke(&key(7), 80), Err(ReportError::UnknownKey));
         assert!(set.is_alive() && set.require_dead().is_err());
         assert_eq!(read(&set, &[1, 2, 3]), Err(ReportError::RevokedKey));
         assert!(read(&set, &[1, 3, 4]).is_ok());
-        assert_eq!(set.revoke(&key(4)), Ok(2));
+        assert_eq!(set.revoke(&key(4), 90), Ok(2));
         assert!(!set.is_alive() && set.require_alive().is_err() && set.require_dead().is_ok());
         assert_eq!(read(&set, &[1, 3]), Err(ReportError::Signatures));
     }

@@ -58,13 +58,14 @@ impl Cession {
     }
 
     /// Moves the announced surplus, within its seven days: not while an exit past its day is unfilled, alerts hold the
-    /// cedant or one of them is due, nor in a crisis; small ones stay small without it, and the cedant solvent. Returns the amount.
+    /// cedant or one of them is due, readings lock it, nor in a crisis; small ones stay small without it, and the cedant
+    /// solvent. Returns the amount.
     pub fn cede(&self, cedant: &mut Pool, reinsurer: &mut Pool, now: i64) -> Result<u64> {
         ensure!((self.from..self.until).contains(&now), BackstopError::CessionNotAnnounced);
-        cedant.require_calm()?;
+        cedant.require_calm(now)?;
         cedant.require_no_exits_waiting(now)?;
         cedant.pay_from_surplus(self.amount)?;
-        cedant.require_calm()?;
+        cedant.require_calm(now)?;
         cedant.require_solvent(now)?;
         reinsurer.receive_surplus(self.amount)?;
         Ok(self.amount)

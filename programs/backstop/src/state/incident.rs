@@ -235,7 +235,10 @@ impl Incident {
         let event_at = verdict.event_at;
         let affected = product.affected(event_at)?;
         let most = fits(losses::gross(affected.sums, verdict.most_severity_bps))?;
-        let ended = rates.end(product, pool, event_at, verdict.proven_at)?;
+        let ended = match condition.period() {
+            Some(period) => product.end_flat(pool, period, &verdict, affected.premiums)?,
+            None => rates.end(product, pool, event_at, verdict.proven_at)?,
+        };
         let accrual = pool.end_premium(&ended)?;
         let crisis =
             if most > 0 { pool.join_crisis(condition.alert_number(), most, verdict.final_by, now)? } else { 0 };
@@ -266,7 +269,8 @@ impl Incident {
             loss_premium: set_aside,
             reserve: 0,
             paid: 0,
-            sums_left: affected.sums,
+            // Without a loss there is nothing to settle but premiums.
+            sums_left: if most > 0 { affected.sums } else { 0 },
             premiums_left: affected.premiums,
             refunds_left: waiting_refunds,
             still_exposed: pool.total_exposure.saturating_sub(pool.alert_exposure),
@@ -489,9 +493,12 @@ impl Incident {
                 Ok(Payout { claim, amount: 0, refund, state: CoverState::Settled })
             }
             Claim::Loss => {
+                ensure!(self.gross > 0, BackstopError::NothingOwed);
                 let due = fits(losses::payout(policy.sum_insured, self.reserve, self.sums))?;
                 let amount = due.saturating_sub(policy.paid);
-                let refunds = self.state == IncidentState::Final && policy.state == CoverState::Active;
+                // A reading's premium is earned once it is resolved.
+                let refunds =
+                    self.state == IncidentState::Final && policy.state == CoverState::Active && !policy.is_flat();
                 let refund = if refunds {
                     fits(losses::refund(policy.unearned_at(self.ended_at)?, self.severity_bps))?
                 } else {

@@ -43,7 +43,8 @@ pub struct Policy {
     pub sum_insured: u64,
     /// What was paid for it, in asset units.
     pub premium: u64,
-    /// How fast the premium is earned, in Q32 asset units a second.
+    /// How fast the premium is earned, in Q32 asset units a second; 0 for a reading's, which is earned at once when that is
+    /// resolved.
     pub rate_q32: u64,
     /// Unix second of the purchase.
     pub bought_at: i64,
@@ -130,9 +131,18 @@ impl Policy {
         u64::try_from(self.end().saturating_sub(now.max(self.active_from()))).unwrap_or(0)
     }
 
+    /// Whether its premium is flat: that of a reading, earned at once when that is resolved. A premium that streams has a
+    /// rate, as no term is long enough to round it to nothing.
+    pub fn is_flat(&self) -> bool {
+        self.rate_q32 == 0
+    }
+
     /// What the rate has still to earn at a moment, in asset units, rounded down. Before the protection begins that is
-    /// the premium, but for a unit if the rate was rounded.
+    /// the premium, but for a unit if the rate was rounded. Of a flat premium all of it.
     pub fn unearned_at(&self, now: i64) -> Result<u64> {
+        if self.is_flat() {
+            return Ok(self.premium);
+        }
         Ok(stream::unearned(self.rate_q32, self.seconds_left(now)).ok_or(BackstopError::MathOverflow)?)
     }
 

@@ -8,11 +8,12 @@ use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::stream::SECONDS_PER_DAY;
 use crate::peril::feed::Source;
 use crate::peril::live::LEAST_LIVE_BUFFER_BPS;
-use crate::peril::{Condition, SaleLimits};
+use crate::peril::reading::READING_RING_DAYS;
+use crate::peril::{Condition, Period, SaleLimits, Verdict};
 use crate::state::ledger::{bucket_mut, credit, debit, fits, place, sum_days, take_days};
 use crate::state::{
-    Accrual, Alert, CoverState, Policy, Pool, QuotaShareInForce, Rates, StartBucket, StreamedCover, activation_day,
-    day_of, day_start, get_text,
+    Accrual, Alert, CoverState, EarnedPart, EndedPremium, Policy, Pool, QuotaShareInForce, Rates, StartBucket,
+    StreamedCover, activation_day, day_of, day_start, get_text,
 };
 use anchor_lang::prelude::*;
 
@@ -412,6 +413,21 @@ impl Product {
         Ok(())
     }
 
+    /// Gives the product a reading as its condition: see [`Self::set_condition`]. Its period's days are a term that it
+    /// sells, and its end has a place in the day buckets. Returns when the notice is over.
+    ///
+    /// Errors: `ConditionAlreadySet`, `WrongProductState`, `TermsDoNotFit`, and those of [`Pool::admit_reading`].
+    pub fn set_reading(&mut self, pool: &mut Pool, trigger: Pubkey, period: Period, now: i64) -> Result<i64> {
+        self.require_no_condition()?;
+        let days = self.terms.min_term_days.into()..=self.terms.max_term_days.into();
+        let last = period.end_day.saturating_add(READING_RING_DAYS);
+        let fits = days.contains(&period.days()) && last <= day_of(now).saturating_add(MAX_TERM_AND_RING_DAYS);
+        ensure!(fits, BackstopError::TermsDoNotFit);
+        let sells_from = pool.admit_reading(period, self.terms.waiting_seconds, now)?;
+        self.set_condition(trigger, READING_RING_DAYS, sells_from, now)?;
+        Ok(sells_from)
+    }
+
     /// Refuses a change of state that is not to be had. Run-off and over are final. Without a condition it can only be
     /// run off.
     pub fn require_may_become(&self, to: ProductState) -> Result<()> {
@@ -592,6 +608,7 @@ impl Product {
         now: i64,
     ) -> Result<Sale> {
         let accrual = pool.accrue(now)?;
+        pool.require_not_ended(now)?;
         ensure!(self.state() == ProductState::Selling, BackstopError::NotSelling);
         ensure!(now >= self.sells_from, BackstopError::NoticeNotOver);
         if self.notice_served == 0 {
@@ -610,8 +627,18 @@ impl Product {
         ensure!(sum_insured <= self.terms.max_sum_insured, BackstopError::CoverTooLarge);
         let term_fits = (self.terms.min_term_days..=self.terms.max_term_days).contains(&term_days);
         ensure!(term_fits, BackstopError::BadTerm);
-        let active_day = activation_day(now, self.terms.waiting_seconds);
-        let end_day = fits(active_day.checked_add(u32::from(term_days)))?;
+        let period = condition.period();
+        let (active_day, end_day) = match period {
+            Some(period) => {
+                period.require_far(self.terms.waiting_seconds, now)?;
+                ensure!(u32::from(term_days) == period.days(), BackstopError::BadTerm);
+                (period.active_day, period.end_day)
+            }
+            None => {
+                let active_day = activation_day(now, self.terms.waiting_seconds);
+                (active_day, fits(active_day.checked_add(u32::from(term_days)))?)
+            }
+        };
 
         let group = self.risk_group();
         let capacity = self.capacity(pool)?;
@@ -637,7 +664,14 @@ impl Product {
         self.count_sale(sum_insured, capacity, now)?;
 
         // The new cover counts before solvency is asked for, also for the time in which it outlasts treaties.
-        let rate_q32 = pool.stream_cover(premium, active_day, end_day)?;
+        let rate_q32 = match period {
+            Some(_) => {
+                pool.take_flat_premium(premium, end_day)?;
+                credit(&mut pool.reading_exposure, sum_insured)?;
+                0
+            }
+            None => pool.stream_cover(premium, active_day, end_day)?,
+        };
         pool.add_exposure(group, sum_insured)?;
         pool.count_outlasting(end_day, sum_insured)?;
         pool.require_solvent(now)?;
@@ -659,7 +693,8 @@ impl Product {
     /// Of the unearned premium the fee the cover was sold with stays, rounded up: one unit at least of any refund, so
     /// buying and cancelling always costs. And the premium stays in the part of the time that the cover took room in, of
     /// all the time that it was priced for: what it has earned counts towards that. Before the first insured day all of
-    /// the premium is unearned, from there on what its rate has still to earn, rounded down.
+    /// the premium is unearned, from there on what its rate has still to earn, rounded down. A reading's covers are given
+    /// back as long as they are sold.
     pub fn cancel(
         &mut self,
         pool: &mut Pool,
@@ -671,6 +706,9 @@ impl Product {
         ensure!(now < policy.end(), BackstopError::CoverEnded);
         policy.require_kept_overnight(now)?;
         condition.require_quiet()?;
+        if let Some(period) = condition.period() {
+            period.require_far(self.terms.waiting_seconds, now)?;
+        }
         let accrual = pool.accrue(now)?;
         self.drift_level(pool, now)?;
         let unearned = if now < policy.active_from() { policy.premium } else { policy.unearned_at(now)? };
@@ -681,6 +719,10 @@ impl Product {
         rates.remove(&StreamedCover::of(policy))?;
         pool.end_cover_early(policy.rate_q32, policy.active_day, policy.end_day, now)?;
         pool.refund_premium(refund, fee)?;
+        if policy.is_flat() {
+            debit(&mut pool.flat_premium, policy.premium)?;
+            debit(&mut pool.reading_exposure, policy.sum_insured)?;
+        }
         self.uncount_sale(policy, unearned)?;
         self.remove_cover(pool, policy)?;
         Ok(Cancellation { refund, fee, accrual })
@@ -735,13 +777,14 @@ impl Product {
 
     /// Releases the exposure of covers that ended before the trigger's ring begins, also in an alert, which is so much
     /// less then: an event that is not proven by now is younger than the ring. Does nothing once one is, whether or not
-    /// anybody has called since, or the product is over. Returns what was released. The pool is accrued.
+    /// anybody has called since, or the product is over; nor for a reading, which is resolved in one. Returns what was
+    /// released. The pool is accrued.
     ///
     /// A window that fires later ends in a slot that is not settled now, so its event is at most a challenge, its good
     /// slots and its tolerance back: 224 slots, where the ring has 256.
     pub fn sync(&mut self, pool: &mut Pool, condition: &impl Condition, now: i64) -> Result<u64> {
         let due_day = day_of(now).saturating_sub(self.ring_days);
-        let is_over = self.state() == ProductState::Over || condition.is_proven_by(now);
+        let is_over = self.state() == ProductState::Over || condition.is_proven_by(now) || condition.period().is_some();
         if is_over || due_day <= self.released_day {
             return Ok(0);
         }
@@ -779,6 +822,27 @@ impl Product {
         let last = event_day.min(self.released_day.saturating_add(DAY_RING));
         debit(&mut sums, sum_days(&self.exposure_ends, self.released_day.saturating_add(1), last)?)?;
         Ok(Affected { sums, premiums })
+    }
+
+    /// Takes the flat premium of a reading that is over, and its exposure, out of what its pool keeps for readings: it is
+    /// earned at the event or, `waiting`, all given back.
+    #[inline(never)]
+    pub fn end_flat(&self, pool: &mut Pool, period: Period, verdict: &Verdict, waiting: u64) -> Result<EndedPremium> {
+        let before = period.active_day.saturating_sub(1);
+        let starts = self.starts_after(before).map(|(_, start)| start.premium);
+        let premium = fits({ starts }.try_fold(0u64, |sum, premium| sum.checked_add(premium)))?;
+        debit(&mut pool.flat_premium, premium)?;
+        debit(&mut pool.reading_exposure, self.exposure)?;
+        let mut ended = EndedPremium {
+            accrued_at: pool.accrued_at,
+            ended_at: verdict.proven_at.max(pool.accrued_at),
+            waiting,
+            ..EndedPremium::default()
+        };
+        let amount = premium.checked_sub(waiting).ok_or(BackstopError::InvariantViolated)?;
+        let [earned, ..] = &mut ended.earned;
+        *earned = EarnedPart { from: verdict.event_at, amount };
+        Ok(ended)
     }
 
     /// Ends the product: an incident was opened on it.

@@ -214,14 +214,14 @@ impl Treaty {
         self.require_state(TreatyState::Announced)?;
         ensure!(now >= self.notice_until, BackstopError::NoticeNotOver);
         ensure!(now < self.start(), BackstopError::WrongTreatyState);
-        cedant.require_calm()?;
+        cedant.require_calm(now)?;
         if !cedant.renews(self) {
             cedant.require_no_exits_waiting(now)?;
         }
         reinsurer.require_no_exits_waiting(now)?;
         self.premium = self.bind_cedant(key, cedant, now)?;
         // What was small is small without the premium, too.
-        cedant.require_calm()?;
+        cedant.require_calm(now)?;
         self.rate_q32 = self.bind_reinsurer(key, reinsurer, self.premium, now)?;
         self.state = TreatyState::Active;
         Ok(Acceptance { premium: self.premium, rate_q32: self.rate_q32 })
@@ -295,7 +295,7 @@ impl Treaty {
         self.require_state(TreatyState::Active)?;
         let end_day = day_of(now.saturating_add(COMMUTATION_NOTICE)).saturating_add(1);
         ensure!(now >= self.start() && end_day < self.end_day, BackstopError::WrongTreatyState);
-        cedant.require_calm()?;
+        cedant.require_calm(now)?;
         let returned = reinsurer.return_premium(self.rate_q32, end_day, self.end_day)?;
         cedant.receive_surplus(returned)?;
         self.end_day = end_day;

@@ -5,11 +5,23 @@ use crate::payout::{FULL_SEVERITY_BPS, PayoutForm};
 use crate::peril::evidence::{Direction, Evidence, EvidenceError, Outcome, Phase, Terms};
 use crate::peril::feed::attested::{Report, ReportKind};
 use crate::peril::feed::{self, Level, Observation, OracleError, Source};
+use crate::peril::reading::{Reading, ReadingError};
 use crate::peril::two_keys::{Fall, Keys, Loss};
-use crate::peril::{AlertLevel, Condition, SaleLimits, Verdict};
+use crate::peril::{AlertLevel, Condition, Period, SaleLimits, Verdict};
+use crate::state::AttestorSet;
 use anchor_lang::prelude::*;
 
-/// The oracle condition of a product.
+stored_enum! {
+    /// What a product's condition is made of.
+    pub enum Form {
+        /// A price beyond a threshold for a time.
+        Evidence = 0,
+        /// A value at a date.
+        Reading = 1,
+    }
+}
+
+/// The oracle condition of a product: evidence, or a reading. What belongs to the other is zero.
 #[account(zero_copy)]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Trigger {
@@ -28,8 +40,10 @@ pub struct Trigger {
     pub bump: u8,
     /// 1 once the incident of this trigger is open: it is in alert no longer.
     pub opened: u8,
+    /// [`Form`] as a number.
+    pub form: u8,
     /// Unused.
-    pub padding: [u8; 4],
+    pub padding: [u8; 3],
     /// Threshold, duration, tolerance, challenge, run-on, severity.
     pub terms: Terms,
     /// What was shown.
@@ -40,13 +54,23 @@ pub struct Trigger {
     pub attestors: Pubkey,
     /// Where its two keys are, if it has two.
     pub keys: Keys,
+    /// A reading, and how it stands.
+    pub reading: Reading,
     /// Room for later fields.
     pub reserved: [u64; 5],
 }
 
 const _: () = assert!(core::mem::align_of::<Trigger>() <= 8);
 
-in_place_account!(Trigger { source: Source, evidence.phase: Phase, terms.severity: PayoutForm, terms.direction: Direction });
+in_place_account!(Trigger {
+    source: Source,
+    form: Form,
+    evidence.phase: Phase,
+    terms.severity: PayoutForm,
+    terms.direction: Direction,
+    reading.phase: Phase,
+    reading.direction: Direction,
+});
 
 impl Trigger {
     /// Bytes of the account, discriminator included.
@@ -57,9 +81,33 @@ impl Trigger {
         Source::stored(self.source)
     }
 
-    /// The phase by the evidence as it was last brought up to date.
+    /// What the condition is made of.
+    pub fn form(&self) -> Form {
+        Form::stored(self.form)
+    }
+
+    /// The phase as it was last brought up to date.
     pub fn phase(&self) -> Phase {
-        self.evidence.phase()
+        match self.form() {
+            Form::Evidence => self.evidence.phase(),
+            Form::Reading => self.reading.phase(),
+        }
+    }
+
+    /// What it has found so far: when the event was, the value that counts, in 1e-8, and the severity, in basis points.
+    #[inline(never)]
+    pub fn found(&self) -> (i64, u64, u16) {
+        match (self.form(), self.phase()) {
+            (Form::Evidence, _) => (self.evidence.event_at, self.evidence.lowest_mean, self.evidence.severity_bps),
+            (Form::Reading, Phase::Final) => (self.reading.event_at(), self.reading.value, self.reading.severity_bps),
+            (Form::Reading, _) => (0, self.reading.value, self.reading.severity_bps),
+        }
+    }
+
+    /// Refuses a condition of evidence.
+    pub fn require_reading(&self) -> Result<()> {
+        ensure!(self.form() == Form::Reading, BackstopError::NotAReading);
+        Ok(())
     }
 
     /// Reads a price account by this trigger's source and feed.
@@ -106,10 +154,30 @@ impl Trigger {
         Ok(self.stand(outcome, now))
     }
 
-    /// Brings the phase up to now.
+    /// Shows a report of these attestors to a reading: see [`Reading::show`].
+    pub fn show_reading(&mut self, report: &Report, signers: u16, set: &AttestorSet, now: i64) -> Result<Outcome> {
+        ensure!(report.feed == self.feed, BackstopError::OracleWrongFeed);
+        match report.kind {
+            ReportKind::Value => Ok(self.reading.show(report, signers, set, now).map_err(BackstopError::from)?),
+            ReportKind::Event => Err(BackstopError::ReportWrongKind.into()),
+        }
+    }
+
+    /// Resolves a reading as far as that is due: see [`Reading::resolve`].
+    pub fn resolve_reading(&mut self, set: &AttestorSet, now: i64) -> Result<Outcome> {
+        self.require_reading()?;
+        Ok(self.reading.resolve(set, now).map_err(BackstopError::from)?)
+    }
+
+    /// Brings the phase up to now; a reading's as far as that needs no attestors.
     pub fn refresh(&mut self, now: i64) -> Outcome {
-        let outcome = self.evidence.refresh(&self.terms, now);
-        self.stand(outcome, now)
+        match self.form() {
+            Form::Evidence => {
+                let outcome = self.evidence.refresh(&self.terms, now);
+                self.stand(outcome, now)
+            }
+            Form::Reading => self.reading.refresh(now),
+        }
     }
 
     /// Phase that a call at this time would find. Works on a copy: for clients.
@@ -124,6 +192,7 @@ impl Trigger {
             ensure!(self.phase().is_triggered(), BackstopError::NotDue);
             return Ok(self.refresh(now));
         }
+        ensure!(self.form() == Form::Evidence, BackstopError::NotDue);
         Ok(self.evidence.confirm(&self.terms, now).map_err(BackstopError::from)?)
     }
 
@@ -219,8 +288,15 @@ impl Trigger {
 }
 
 impl Condition for Trigger {
+    fn period(&self) -> Option<Period> {
+        match self.form() {
+            Form::Evidence => None,
+            Form::Reading => Some(self.reading.period()),
+        }
+    }
+
     fn phase(&self) -> Phase {
-        self.evidence.phase()
+        Self::phase(self)
     }
 
     fn alert(&self) -> AlertLevel {
@@ -232,11 +308,27 @@ impl Condition for Trigger {
     }
 
     fn is_proven_by(&self, now: i64) -> bool {
-        self.phase().is_triggered() || (!self.has_two_keys() && self.evidence.is_due(&self.terms, now))
+        match self.form() {
+            Form::Evidence => {
+                self.phase().is_triggered() || (!self.has_two_keys() && self.evidence.is_due(&self.terms, now))
+            }
+            Form::Reading => self.reading.is_due(now),
+        }
     }
 
     fn verdict(&self) -> Option<Verdict> {
-        match self.phase() {
+        if self.form() == Form::Reading {
+            let reading = &self.reading;
+            return (reading.phase() == Phase::Final).then(|| Verdict {
+                event_at: reading.event_at(),
+                proven_at: reading.resolved_at,
+                severity_bps: reading.severity_bps,
+                most_severity_bps: reading.severity_bps,
+                is_final: true,
+                final_by: reading.resolved_at,
+            });
+        }
+        match self.evidence.phase() {
             Phase::Quiet | Phase::Breaching | Phase::Met => None,
             Phase::Triggered => Some(self.verdict_with(FULL_SEVERITY_BPS, false)),
             Phase::Final => Some(self.verdict_with(self.evidence.severity_bps, true)),
@@ -245,6 +337,10 @@ impl Condition for Trigger {
 
     fn require_sellable(&self, limits: SaleLimits, now: i64) -> Result<()> {
         ensure!(!self.keys.is_armed(now), BackstopError::ProductArmed);
+        // Of a reading nothing is known while it is sold: how near its period is, is asked for by the sale.
+        if self.form() == Form::Reading {
+            return Ok(());
+        }
         let published = self.evidence.last_publish_time;
         ensure!(published > 0, BackstopError::PrintTooOld);
         let age = now.saturating_sub(published);
@@ -279,6 +375,20 @@ impl From<OracleError> for BackstopError {
             }
             OracleError::BadExponent => Self::OracleBadExponent,
             OracleError::FromFuture => Self::OracleFromFuture,
+        }
+    }
+}
+
+impl From<ReadingError> for BackstopError {
+    fn from(error: ReadingError) -> Self {
+        match error {
+            ReadingError::BadValues | ReadingError::BadPeriod => Self::BadReading,
+            ReadingError::WrongMoment => Self::WrongMoment,
+            ReadingError::TooLate => Self::ReportTooLate,
+            ReadingError::Contradiction => Self::AlreadyReported,
+            ReadingError::Over => Self::ReadingOver,
+            ReadingError::NotDue => Self::NotDue,
+            ReadingError::Value(error) => error.into(),
         }
     }
 }

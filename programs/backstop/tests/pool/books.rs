@@ -15,7 +15,7 @@ fn tranches_have_their_places_seeds_and_names() {
 
 #[test]
 fn an_account_has_room_for_the_pool_and_its_discriminator() {
-    assert_eq!(Pool::SPACE, 8_672 + 8);
+    assert_eq!(Pool::SPACE, 8_696 + 8);
 }
 
 #[test]

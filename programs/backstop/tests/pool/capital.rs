@@ -334,6 +334,60 @@ fn a_product_is_admitted_by_a_cover_pool_that_outlasts_its_condition() {
 }
 
 #[test]
+fn the_end_of_a_vintage_lies_ahead_within_two_years_and_only_a_cover_pool_has_one() {
+    let with = |ahead: u32, kind: PoolKind| {
+        let terms = PoolTerms { sells_until_day: TODAY + ahead, ..pool_terms() };
+        // The last second of today is as good as its first.
+        terms.require_end_fits(kind, NOW + DAY - 1).and(terms.require_end_fits(kind, NOW))
+    };
+    with(1, PoolKind::Cover).unwrap();
+    with(730, PoolKind::Cover).unwrap();
+    refused(with(0, PoolKind::Cover), BadVintage);
+    refused(with(731, PoolKind::Cover), BadVintage);
+    refused(with(30, PoolKind::Reinsurance), BadVintage);
+    for kind in [PoolKind::Cover, PoolKind::Reinsurance] {
+        pool_terms().require_end_fits(kind, NOW).unwrap();
+    }
+}
+
+#[test]
+fn a_vintage_takes_no_condition_that_could_not_sell_before_its_end() {
+    let mut pool = pool_with(0, 0, 10_000);
+    let admit = |ahead: u32, now: i64| {
+        let mut pool = pool;
+        pool.terms.sells_until_day = TODAY + ahead;
+        pool.admit_condition(&reach(), now)
+    };
+    // Ten days of notice: it would sell from the first second of the tenth day on.
+    assert_eq!(admit(11, NOW).unwrap(), NOW + 10 * DAY);
+    refused(admit(10, NOW), VintageOver);
+    assert_eq!(admit(10, NOW - 1).unwrap(), NOW + 10 * DAY - 1);
+    pool.in_use = 0;
+    let admit = |ahead: u32, now: i64| {
+        let mut pool = pool;
+        pool.terms.sells_until_day = TODAY + ahead;
+        pool.admit_condition(&reach(), now)
+    };
+    assert!(admit(1, NOW + DAY - 1).is_ok());
+    refused(admit(1, NOW + DAY), VintageOver);
+}
+
+#[test]
+fn a_vintage_has_run_off_once_it_is_over_and_nothing_is_exposed() {
+    let mut pool = pool_with(0, 0, 10_000);
+    let end = NOW + 5 * DAY;
+    assert!(!pool.has_ended(i64::MAX) && !pool.has_run_off(i64::MAX), "a pool without an end has none");
+    pool.terms.sells_until_day = TODAY + 5;
+    assert_eq!((pool.has_ended(end - 1), pool.has_ended(end)), (false, true));
+    assert_eq!((pool.has_run_off(end - 1), pool.has_run_off(end)), (false, true));
+    pool.add_exposure(3, 1).unwrap();
+    assert!(!pool.has_run_off(end), "a unit that is exposed");
+    pool.release_exposure(3, 1).unwrap();
+    pool.crisis.incidents = 1;
+    assert!(!pool.has_run_off(end), "a crisis that is open");
+}
+
+#[test]
 fn whoever_deposits_has_seen_every_condition_and_treaty() {
     let mut pool = pool();
     assert_eq!(pool.seen(), Seen { products: 0, treaties: 0 });

@@ -534,3 +534,21 @@ fn nobody_who_asks_takes_back_or_comes_in_lowers_what_others_have() {
     }
     assert!(asked > 5_000 && beside > 2_000 && back > 1_000 && came > 3_000, "{asked} {beside} {back} {came}");
 }
+
+#[test]
+fn once_a_vintage_has_run_off_a_request_is_paid_after_its_day() {
+    let mut pool = pool_with(0, 0, 10_000);
+    pool.terms.sells_until_day = TODAY;
+    let days = |pool: &Pool| {
+        let taken = |day: &u32| pool.require_exit_day(*day, NOW + DAY - 1).is_ok();
+        (pool.exit_day(NOW), (TODAY - 1..TODAY + 12).filter(taken).collect::<Vec<_>>())
+    };
+    // The last second of the day is as good as the first; what was built before the end is good, too.
+    assert_eq!(days(&pool), (TODAY, (TODAY..=TODAY + 8).collect()));
+    refused(pool.require_exit_day(TODAY - 1, NOW), WrongExitDay);
+    refused(pool.require_exit_day(TODAY + 9, NOW), WrongExitDay);
+    pool.total_exposure = 1;
+    assert_eq!(days(&pool), (TODAY + 7, vec![TODAY + 7, TODAY + 8]));
+    (pool.total_exposure, pool.terms.sells_until_day) = (0, TODAY + 1);
+    assert_eq!(days(&pool), (TODAY + 7, vec![TODAY + 7, TODAY + 8]));
+}

@@ -173,6 +173,12 @@ impl Pool {
         if self.in_use { now + i64::from(self.terms.cooldown_seconds) + 3 * DAY } else { now }
     }
 
+    /// Whether it sells nothing and takes nobody in any more.
+    pub fn has_ended(&self, now: i64) -> bool {
+        let end = self.terms.sells_until_day;
+        end > 0 && day(now) >= end
+    }
+
     /// What somebody who deposits now has seen.
     pub fn seen(&self) -> Seen {
         Seen { products: self.conditions, treaties: self.treaties }
@@ -546,6 +552,7 @@ impl Model {
                     Access::ProtocolOnly => return Err("no outside deposits"),
                 }
                 self.accrue(pool);
+                need(!self.pools[pool].has_ended(self.now), "the vintage is over")?;
                 self.need_takes_capital(pool)?;
                 need(self.inward_is_small(pool), "more than a little may be lost by its cedants")?;
                 let of_others = self.required(pool) < self.pools[pool].unearned;

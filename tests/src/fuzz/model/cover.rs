@@ -288,6 +288,7 @@ impl Model {
         let now = self.now;
         let pool = self.products[product].pool;
         self.accrue(pool);
+        need(!self.pools[pool].has_ended(now), "the vintage is over")?;
         let entry = &mut self.products[product];
         need(entry.state == ProductState::Selling, "the product does not sell")?;
         need(now >= entry.sells_from, "the notice is not over")?;
@@ -475,6 +476,7 @@ impl Model {
                 let entry = &mut self.products[product];
                 need(entry.state == ProductState::Announced, "it has its condition, or sells no more")?;
                 let books = &mut self.pools[entry.pool];
+                need(!books.has_ended(books.notice(now)), "it could not sell before the vintage is over")?;
                 books.ring_days = books.ring_days.max(entry.ring_days);
                 books.conditions += 1;
                 entry.state = ProductState::Selling;

@@ -90,7 +90,9 @@ impl Model {
         ahead: u32,
         nonce: u64,
     ) -> Rule {
-        need(ahead <= 1, "neither its day's epoch nor the next")?;
+        let first = self.first_exit_day(pool);
+        let cooled = day(self.now + i64::from(self.pools[pool].terms.cooldown_seconds));
+        need(first + ahead <= cooled + 1, "neither its day's epoch nor the next")?;
         let series = self.pools[pool].classes[tranche].series;
         let held = self.shares.get_mut(&(who, pool, tranche, series)).ok_or("there is no share account")?;
         take(held, shares, "not enough shares")?;
@@ -128,7 +130,7 @@ impl Model {
             crisis.taken[2 + 2 * tranche] += moved;
         }
         books.sweep(tranche);
-        let epoch_day = day(now + i64::from(books.terms.cooldown_seconds)) + ahead;
+        let epoch_day = first + ahead;
         let series_now = [books.classes[0].series, books.classes[1].series];
         match self.epochs.iter_mut().find(|epoch| (epoch.pool, epoch.day) == (pool, epoch_day)) {
             Some(epoch) => epoch.series = series_now,
@@ -143,6 +145,15 @@ impl Model {
         let ticket = Ticket { pool, owner: who, tranche, series, day, units, claimed, nonce, asked_on, open: true };
         self.tickets.push(ticket);
         Ok(())
+    }
+
+    /// The day of the first epoch that a request made now can name: today, where the vintage is over and no cover can be
+    /// paid any more.
+    pub fn first_exit_day(&self, pool: usize) -> u32 {
+        let books = &self.pools[pool];
+        let over = books.has_ended(self.now) && books.crisis.is_none() && self.exposure_of_pool(pool) == 0;
+        let cooldown = if over { 0 } else { i64::from(books.terms.cooldown_seconds) };
+        day(self.now + cooldown)
     }
 
     /// Whether somebody can leave with shares: they are worth the smallest ticket, or were at the start, or are all.

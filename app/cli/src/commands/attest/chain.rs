@@ -240,7 +240,7 @@ pub fn accuse(args: &AccuseArgs, context: &Context) -> Result<()> {
     let mut set: AttestorSet = account::fetch(context.cluster()?, &one.set)?;
     instructions.push(ix::report_equivocation(one.set));
     // What it leaves; a refusal is the program's, and told in its words.
-    let live = set.revoke(&args.key).unwrap_or_else(|_| set.live());
+    let live = set.revoke(&args.key, context.cluster()?.now()?).unwrap_or_else(|_| set.live());
     context.carry_out(&instructions, |_| {
         let mut warnings = vec!["This is final: a key that is revoked signs no more.".into()];
         if !set.is_alive() {

@@ -120,11 +120,11 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
             ("premiums", asset(premiums)),
             ("at most", asset(most)),
             ("days", request.term_days.to_string()),
-            ("pays if", view::product::pays_if(market.trigger.source(), &market.trigger.terms)),
-            ("pays", view::product::payment(&market.trigger.terms)),
+            ("pays if", view::product::condition_of(&market.trigger)),
+            ("pays", view::product::payment_of(&market.trigger)),
             ("rent", format!("{} SOL, back when the covers are over", exact_amount(rent_lamports, 9))),
         ],
-        warnings: view::product::not_covered(&market.trigger.terms, market.product.terms.waiting_seconds),
+        warnings: view::product::not_covered_of(&market.trigger, market.product.terms.waiting_seconds),
     };
     preview.warnings.extend(unpayable(&receivers, &accounts, &market.pool));
     context.show(&preview, fee);

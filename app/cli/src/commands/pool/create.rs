@@ -1,13 +1,14 @@
 //! `backstop pool create`.
 
-use crate::commands::args::{Amount, count, seconds};
-use crate::commands::context::{Context, Preview, UsageError, hinted};
-use crate::output::{duration, percent};
+use crate::commands::args::{Amount, UtcDay, count, seconds};
+use crate::commands::context::{Context, Preview, UsageError, hinted, refused};
+use crate::output::{duration, moment, percent};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::CreatePoolArgs;
 use backstop::state::{Access, Pool, PoolKind, PoolTerms};
 use backstop_client::instruction::{self as ix, PoolKeys};
+use backstop_client::quote::refusal;
 use backstop_client::view::product::link_note;
 use backstop_client::{Cluster, account};
 use clap::{Args, ValueEnum};
@@ -102,6 +103,10 @@ pub struct CreateArgs {
     /// Whole days that capital must have stayed before it counts for capacity: 1 to 30. A new pool sells nothing before.
     #[arg(long, value_name = "DAYS", value_parser = count::<u16>, default_value_t = 7)]
     seasoning_days: u16,
+    /// First UTC day on which a vintage sells nothing any more, within two years: from then on it runs off, and takes no
+    /// deposits. Without it the pool has no end.
+    #[arg(long, value_name = "DAY")]
+    sells_until: Option<UtcDay>,
 }
 
 #[derive(Serialize)]
@@ -136,13 +141,18 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         group_cap_bps: args.group_cap_bps,
         first_loss_bps: args.first_loss_bps,
         seasoning_days: args.seasoning_days,
-        padding: [0; 4],
+        sells_until_day: args.sells_until.map_or(0, |day| day.0),
     };
     if terms.validate(decimals).is_err() {
         let sentence =
             "the pool's terms are outside the program's bounds; the smallest amounts are one whole token at least";
         return Err(UsageError(sentence.into()).into());
     }
+    let kind = match args.kind {
+        Kind::Cover => PoolKind::Cover,
+        Kind::Reinsurance => PoolKind::Reinsurance,
+    };
+    terms.require_end_fits(kind, cluster.now()?).map_err(|why| refused(refusal(why)))?;
     let keys = PoolKeys::derive(args.mint, mint.owner, args.id);
     if account::find::<Pool>(cluster, &keys.pool)?.is_some() {
         let hint = format!("`backstop pool show {}/{}` shows it; --id chooses another number", args.mint, args.id);
@@ -150,10 +160,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
     }
     let create = CreatePoolArgs {
         id: args.id,
-        kind: match args.kind {
-            Kind::Cover => PoolKind::Cover,
-            Kind::Reinsurance => PoolKind::Reinsurance,
-        },
+        kind,
         access: match args.access {
             AccessArg::Open => Access::Open,
             AccessArg::AllowList => Access::AllowList,
@@ -167,7 +174,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
     let seasoning = u64::from(terms.seasoning_days).saturating_mul(86_400);
     let instruction = ix::create_pool(context.wallet()?, context.payer()?, &keys, create);
     context.carry_out(&[instruction], |_| {
-        let preview = Preview {
+        let mut preview = Preview {
             title: format!("Create the pool {} #{}", args.label, args.id),
             rows: vec![
                 ("address", keys.pool.to_string()),
@@ -182,6 +189,10 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
             ],
             warnings: vec!["The terms never change.".into(), link_note(&args.uri)],
         };
+        if let Some(end) = terms.sells_until() {
+            let end = format!("{}: then it takes no deposits and runs off", moment(end));
+            preview.rows.push(("sells until", end));
+        }
         let details = Details {
             pool: keys.pool.to_string(),
             vault: keys.vault().to_string(),

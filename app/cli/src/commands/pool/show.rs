@@ -168,6 +168,13 @@ fn display(shown: &PoolReport, decimals: u8, share_decimals: u8) -> String {
             percent(shown.first_loss_bps.into())
         ),
     );
+    if let Some(end) = shown.sells_until {
+        row("sells until", format!("{}: {}", moment(end), shown.then));
+    }
+    if let Some(exposure) = shown.locked_exposure {
+        let until = "no deposits and no exits until its readings are resolved";
+        row("locked", format!("{} of readings are exposed: {until}", asset(exposure)));
+    }
     if pool.alerts > 0 {
         let what = if pool.alerts_hold {
             "no deposits and no exits now"

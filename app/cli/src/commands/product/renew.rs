@@ -5,7 +5,7 @@ use crate::commands::context::{Context, Preview, event, hinted};
 use crate::output::{exact_amount, moment};
 use anyhow::Result;
 use backstop::events::ConditionSet;
-use backstop::state::{Live, Product, ProductState, Trigger};
+use backstop::state::{Form, Live, Product, ProductState, Trigger};
 use backstop_client::instruction::ProductKeys;
 use backstop_client::view::product::{free_id, renewal};
 use backstop_client::{Cluster, account, view};
@@ -44,6 +44,10 @@ pub fn run(args: &RenewArgs, context: &Context) -> Result<()> {
     if old.state.state() != ProductState::Over && !trigger.phase().is_triggered() {
         let sentence = format!("{} has not triggered: there is nothing to follow", old.state.name());
         return Err(hinted(sentence, "`backstop product create` makes another product beside it"));
+    }
+    if trigger.form() == Form::Reading {
+        let sentence = format!("{} has its own period: nothing follows it in its vintage", old.state.name());
+        return Err(hinted(sentence, "a plan with another vintage sells the next one: see migrations/vintages"));
     }
     let id = free_id(cluster, &old.pool)?;
     let keys = ProductKeys::derive(old.keys.pool, id);

@@ -4,7 +4,7 @@ use crate::commands::args::{PoolArg, ProductArg, asset_text};
 use crate::commands::context::Context;
 use crate::output::{amount, card, duration, exact_price, listing, moment, paragraph, percent, span, table, thousands};
 use anyhow::Result;
-use backstop::state::{Incident, ProductState};
+use backstop::state::{Form, Incident, ProductState};
 use backstop_client::instruction::ProductKeys;
 use backstop_client::quote::Market;
 use backstop_client::view;
@@ -72,8 +72,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let market = Market::fetch(cluster, &keys)?;
     let incident: Option<Incident> = account::find(cluster, &keys.incident())?;
     let shown = ProductReport::of(&keys, &market, incident.as_ref(), now);
-    let (terms, condition) = (&market.product.terms, &market.trigger.terms);
-    let not_covered = view::product::not_covered(condition, terms.waiting_seconds);
+    let not_covered = view::product::not_covered_of(&market.trigger, market.product.terms.waiting_seconds);
     let asset = |units| asset_text(&market.pool, units);
     context.options.output.print(&shown, |shown| {
         let mut text = card(&shown.summary.name, &rows(shown, &market, &asset, now));
@@ -115,7 +114,11 @@ fn rows(
     asset: &dyn Fn(u64) -> String,
     now: i64,
 ) -> Vec<(&'static str, String)> {
-    let (summary, terms, condition) = (&shown.summary, &market.product.terms, &market.trigger.terms);
+    let (summary, terms, trigger) = (&shown.summary, &market.product.terms, &*market.trigger);
+    let last = match trigger.form() {
+        Form::Evidence => ("last price", last_price(shown, now)),
+        Form::Reading => ("reading", view::product::reading_state(&trigger.reading)),
+    };
     let costs = match (&summary.example, &summary.reason) {
         (Some(example), _) => format!(
             "{} for {} insured for {} days: {} a year",
@@ -133,11 +136,11 @@ fn rows(
         ("pool", format!("{} {}", summary.pool, summary.label)),
         ("state", state_text(shown)),
         ("insures", shown.covered_asset.clone()),
-        ("pays if", view::product::pays_if(market.trigger.source(), condition)),
-        ("pays", view::product::payment(condition)),
-        ("proven by", view::product::evidence(condition)),
+        ("pays if", view::product::condition_of(trigger)),
+        ("pays", view::product::payment_of(trigger)),
+        ("proven by", view::product::evidence_of(trigger)),
         ("feed", format!("{} {}", shown.source, shown.feed)),
-        ("last price", last_price(shown, now)),
+        last,
         ("trigger", format!("{}, {}", shown.trigger, summary.phase)),
         ("costs now", costs),
         ("risk rate", view::product::risk_rate(summary.risk_rate_ppb, terms)),

@@ -1,4 +1,4 @@
-//! `backstop trigger observe`, `refresh` and `confirm`: what anyone may do to a trigger.
+//! `backstop trigger observe`, `refresh`, `confirm` and `resolve`: what anyone may do to a trigger.
 
 use crate::commands::args::{OpenProduct, ProductArg};
 use crate::commands::context::{Context, Preview, hinted};
@@ -9,7 +9,7 @@ use anyhow::Result;
 use backstop::events::{Observed, PhaseChanged, ReadingShown};
 use backstop::peril::evidence::{Phase, Terms};
 use backstop::peril::feed::{self, Observation};
-use backstop::state::{Live, Trigger};
+use backstop::state::{Form, Live, Trigger};
 use backstop_client::cluster::Receipt;
 use backstop_client::view::trigger::phase;
 use backstop_client::view::{self, trigger::price_account};
@@ -41,6 +41,14 @@ pub struct RefreshArgs {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  backstop trigger confirm PRODUCT")]
 pub struct ConfirmArgs {
+    /// The product, its trigger or its incident.
+    product: ProductArg,
+}
+
+/// Resolve a reading whose report has stood for three days, has fallen, or did not come in time. Anyone may.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop trigger resolve PRODUCT")]
+pub struct ResolveArgs {
     /// The product, its trigger or its incident.
     product: ProductArg,
 }
@@ -141,6 +149,18 @@ pub fn confirm(args: &ConfirmArgs, context: &Context) -> Result<()> {
     carry_out(context, &product, &trigger, ix::confirm(&product.keys), |_| None)
 }
 
+pub fn resolve(args: &ResolveArgs, context: &Context) -> Result<()> {
+    let (product, trigger) = open(context.cluster()?, args.product)?;
+    if trigger.form() != Form::Reading {
+        let hint = "`backstop trigger confirm` makes final what was met and not contradicted in time";
+        return Err(hinted(
+            "this product pays by how long a price is beyond its threshold, and takes no reading",
+            hint,
+        ));
+    }
+    carry_out(context, &product, &trigger, ix::resolve_reading(&product.keys, trigger.attestors), |_| None)
+}
+
 fn carry_out(
     context: &Context,
     product: &OpenProduct,
@@ -170,7 +190,8 @@ fn carry_out(
         ));
         if let Some(triggered) = &triggered {
             rows.push(("event", moment(triggered.event_at)));
-            rows.push(("mean price", price(triggered.mean_price)));
+            let what = if trigger.form() == Form::Reading { "value" } else { "mean price" };
+            rows.push((what, price(triggered.mean_price)));
         }
         let verb = if print.is_some() { "Show a price to" } else { "Bring up to now" };
         let preview = Preview {

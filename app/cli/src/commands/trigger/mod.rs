@@ -15,6 +15,7 @@ pub enum TriggerCommand {
     Observe(act::ObserveArgs),
     Refresh(act::RefreshArgs),
     Confirm(act::ConfirmArgs),
+    Resolve(act::ResolveArgs),
     Replay(replay::ReplayArgs),
 }
 
@@ -26,6 +27,7 @@ impl TriggerCommand {
             Self::Observe(args) => act::observe(&args, context),
             Self::Refresh(args) => act::refresh(&args, context),
             Self::Confirm(args) => act::confirm(&args, context),
+            Self::Resolve(args) => act::resolve(&args, context),
             Self::Replay(args) => replay::run(&args, context.options.output),
         }
     }

@@ -2,11 +2,11 @@
 
 use super::draw;
 use crate::commands::args::ProductArg;
-use crate::commands::context::Context;
+use crate::commands::context::{Context, hinted};
 use crate::output::{self, WATCH, amount, card, exact_price, moment, moment_from, paint, percent, price, span, time};
 use anyhow::Result;
 use backstop::peril::evidence::{Direction, Terms};
-use backstop::state::get_text;
+use backstop::state::{Form, get_text};
 use backstop_client::Cluster;
 use backstop_client::view;
 use backstop_client::view::Case;
@@ -32,6 +32,13 @@ pub fn run(args: &ShowArgs, context: &Context) -> Result<()> {
     let cluster = context.cluster()?;
     let now = cluster.now()?;
     let case = Case::read(cluster, args.product.0)?;
+    if case.trigger.form() == Form::Reading {
+        let sentence = "this product pays by a value at a date and takes no evidence";
+        return Err(hinted(
+            sentence,
+            format!("`backstop product show {}` says how it stands", case.product.keys.product),
+        ));
+    }
     let standing = Standing::of(&case.trigger, now);
     let shown = TriggerReport::of(&case, &standing, now);
     context.options.output.print(&shown, |shown| {

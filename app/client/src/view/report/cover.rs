@@ -224,7 +224,7 @@ impl CoverReport {
             rent_payer: cover.rent_payer.to_string(),
             wording_sha256: hex_text(&market.product.wording_hash),
             uri: market.product.uri().to_owned(),
-            phase: view::trigger::phase(market.trigger.evidence.phase_at(&market.trigger.terms, now)),
+            phase: view::trigger::phase(view::trigger::phase_at(&market.trigger, now)),
             incident: incident.map(|incident| view::incident::state(incident.state)),
             payout: due.map(|due| CoverPayout {
                 basis: due.basis.name(),

@@ -7,6 +7,7 @@ use crate::text::tidy_amount;
 use crate::view::incident::{Step, next_step};
 use crate::view::{self, Case, OpenPool};
 use anchor_lang::prelude::Pubkey;
+use backstop::peril::Condition;
 use backstop::state::{
     CallState, Claim, Cover, CoverState, Incident, LossByLayer, Payout, Policy, Product, Treaty, TreatyKind, Trigger,
     get_text,
@@ -121,7 +122,7 @@ pub struct EndedIncident {
     pub proven_at: i64,
     /// Part of a sum insured that is lost.
     pub severity_bps: u16,
-    /// The mean price.
+    /// The mean price; of a reading the value.
     pub mean_price_e8: u64,
 }
 
@@ -143,17 +144,18 @@ fn ended(
     let mut rows: Vec<EndedIncident> = over
         .iter()
         .filter_map(|(key, product)| {
-            let Trigger { terms, evidence, .. } = triggers.get(&product.trigger)?;
+            let trigger = triggers.get(&product.trigger)?;
+            let (event_at, mean_price_e8, severity_bps) = trigger.found();
             Some(EndedIncident {
                 incident: address::incident(key).to_string(),
                 product: key.to_string(),
                 product_name: product.name().into(),
                 pool: product.pool.to_string(),
                 state: "ended",
-                event_at: evidence.event_at,
-                proven_at: evidence.met_at.saturating_add(i64::from(terms.challenge)),
-                severity_bps: evidence.severity_bps,
-                mean_price_e8: evidence.lowest_mean,
+                event_at,
+                proven_at: trigger.verdict()?.proven_at,
+                severity_bps,
+                mean_price_e8,
             })
         })
         .collect();

@@ -186,6 +186,15 @@ pub struct PoolReport {
     pub first_loss_bps: u16,
     /// Days that capital must have stayed to be sold on.
     pub seasoning_days: u16,
+    /// Of a vintage: when it sells nothing any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sells_until: Option<i64>,
+    /// What follows its end, or has.
+    #[serde(skip)]
+    pub then: &'static str,
+    /// What of its capital is bound until its readings are resolved, if that locks it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked_exposure: Option<u64>,
     /// Its products.
     pub products: Vec<ProductRow>,
     /// Treaties.
@@ -310,6 +319,13 @@ impl PoolReport {
             junior_weight_bps: state.terms.junior_weight_bps,
             first_loss_bps: state.terms.first_loss_bps,
             seasoning_days: state.terms.seasoning_days,
+            sells_until: state.terms.sells_until(),
+            then: match (state.has_ended(now), state.has_run_off(now)) {
+                (_, true) => "it has run off: who asks to leave is paid from the next midnight on",
+                (true, _) => "it takes no deposits any more and runs off",
+                (false, _) => "then it takes no deposits any more and runs off",
+            },
+            locked_exposure: state.is_locked(now).then(|| state.locked_exposure(now)),
             products,
             treaties,
             exits,

@@ -125,7 +125,7 @@ impl ProductSummary {
             })
         });
         ProductSummary {
-            phase: view::trigger::phase(trigger.evidence.phase_at(&trigger.terms, now)),
+            phase: view::trigger::phase(view::trigger::phase_at(&trigger, now)),
             exposure: product.exposure,
             capacity,
             utilisation_bps: utilisation_bps(product.exposure, capacity),

@@ -2,7 +2,7 @@
 
 use crate::error::BackstopError;
 use crate::events::{EquivocationReported, report};
-use crate::instructions::{no_more, signed_before};
+use crate::instructions::{no_more, now, signed_before};
 use crate::peril::feed::attested::{self, INSTRUCTIONS_ID};
 use crate::state::{AttestorSet, Load};
 use anchor_lang::prelude::*;
@@ -31,7 +31,7 @@ pub(crate) fn handle(ctx: Context<ReportEquivocation>) -> Result<()> {
     let (first, second) = (signed_before(&sysvar, 2)?, signed_before(&sysvar, 1)?);
     let found = attested::equivocation(&first, &second, &attestors, &set.cluster).map_err(BackstopError::from)?;
     let (key, [one, other]) = found;
-    let live = set.revoke(&key).map_err(BackstopError::from)?;
+    let live = set.revoke(&key, now()?).map_err(BackstopError::from)?;
     report(&EquivocationReported {
         attestors,
         key,

@@ -70,14 +70,16 @@ pub struct CancelExit<'info> {
 /// - refused if its owner would then hold less than could leave again: such a ticket is paid;
 /// - its days count for capacity as if it had not asked;
 /// - while alerts hold the pool, or one is more than breaching, it is refused, like every other way into the staying
-///   capital.
+///   capital; and while readings lock the pool.
 pub(crate) fn handle(ctx: Context<CancelExit>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
     let ticket = &mut accounts.ticket;
     let epoch = &mut accounts.epoch;
     let tranche = ticket.tranche;
-    let mut till = Till::open(&accounts.pool, now()?)?;
+    let now = now()?;
+    let mut till = Till::open(&accounts.pool, now)?;
+    till.require_not_locked(now)?;
     ensure!(till.tranche(tranche).series == ticket.series, BackstopError::SeriesOver);
     let claimed = epoch.claim(ticket)?;
     till.pay_exit(claimed)?;

@@ -93,6 +93,7 @@ pub(crate) fn handle(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<(
     let uri = put_uri(&args.uri)?;
 
     let now = now()?;
+    args.terms.require_end_fits(args.kind, now)?;
     let (sequence, shown) = {
         let mut pool = accounts.pool.load_init()?;
         pool.asset_mint = accounts.asset_mint.key();

@@ -65,6 +65,8 @@ pub struct Deposit<'info> {
 /// Specification:
 /// - refused while deposits are paused, while alerts hold the pool or one, however small, is more than breaching, and for
 ///   whom the pool does not admit;
+/// - refused by a vintage whose end is over: it earns by nobody's new risk, and might still get late money;
+/// - refused while readings lock the pool: their outcome is near, or known to some;
 /// - refused if the pool stands behind more products or treaties than the depositor has seen;
 /// - shares are rounded down, and refused below `min_shares`;
 /// - a tranche's first deposit has a least amount, and no deposit leaves its owner with less than could leave again;
@@ -81,6 +83,7 @@ pub(crate) fn handle<'info>(ctx: Context<'info, Deposit<'info>>, args: DepositAr
     let now = now()?;
     Protocol::read_pause(&accounts.protocol)?.require_deposits_open(now)?;
     let mut till = Till::open(&accounts.pool, now)?;
+    till.require_lets_in(now)?;
     till.admit_depositor(accounts.deposit_authority.as_ref().map(|signer| signer.key()))?;
     till.require_seen(args.seen)?;
     match till.kind() {

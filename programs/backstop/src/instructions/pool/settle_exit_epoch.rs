@@ -23,6 +23,7 @@ pub struct SettleExitEpoch<'info> {
 /// - only the oldest unfilled epoch;
 /// - whatever is in alert stays behind in full; while alerts are small, as much that they stay so;
 /// - not while alerts hold the pool, except for an epoch 30 days late in an alert that is only breaching;
+/// - not while readings lock the pool, from when the first takes no more covers until all are resolved;
 /// - pays both tranches in one ratio, never more than is free, and moves nobody's share price;
 /// - a payment that does not fill the epoch has a least amount;
 /// - what can fall on a reinsurance pool of its cedants' alerts, of what their crises can grow and of what its treaties owe

@@ -25,7 +25,7 @@ pub struct SetConditionArgs {
     pub condition: TermsInput,
 }
 
-/// Accounts of `set_condition`.
+/// Accounts of `set_condition` and `set_reading`.
 #[derive(Accounts)]
 pub struct SetCondition<'info> {
     /// Governance.

@@ -46,8 +46,8 @@ pub struct AcceptTreaty<'info> {
 /// Specification:
 /// - only governance, once the notice is over and before the term begins;
 /// - not while an exit past its day is unfilled in either pool (but for the renewal of a quota share on terms no worse, in
-///   the cedant), nor while alerts hold the cedant or one of them is due, nor in its crisis: small ones that are breaching
-///   stop nothing, and stay small without the premium;
+///   the cedant), nor while alerts or readings hold the cedant or an alert is due, nor in its crisis: small ones that are
+///   breaching stop nothing, and stay small without the premium;
 /// - two quota shares at most, of terms that do not overlap, and four layers that do not overlap in height and time;
 /// - a layer's attachment is at least 1 % of what the cedant has to bear losses;
 /// - the reinsurer stays solvent for all its open limits, this one included;

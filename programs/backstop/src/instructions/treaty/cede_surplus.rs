@@ -50,8 +50,8 @@ pub struct CedeSurplus<'info> {
 
 /// Specification:
 /// - only governance, within the seven days after the notice;
-/// - not while an exit past its day is unfilled, alerts hold the pool or one of them is due, nor in a crisis; small ones
-///   that are breaching stop nothing, and stay small without it;
+/// - not while an exit past its day is unfilled, alerts or readings hold the pool or an alert is due, nor in a crisis; small
+///   ones that are breaching stop nothing, and stay small without it;
 /// - the surplus must have it, and the pool stays solvent without it;
 /// - it becomes the other pool's surplus.
 pub(crate) fn handle(ctx: Context<CedeSurplus>) -> Result<()> {

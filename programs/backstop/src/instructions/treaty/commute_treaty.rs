@@ -44,7 +44,7 @@ pub struct CommuteTreaty<'info> {
 }
 
 /// Specification:
-/// - only governance, within the term, and not while alerts hold the cedant or one of them is due, nor in its crisis;
+/// - only governance, within the term, and not while alerts or readings hold the cedant or an alert is due, nor in its crisis;
 /// - the last day is the one in three days, whose events are still covered; the premium of a layer that is unearned from
 ///   the day after on, rounded down, goes back to the cedant's surplus; the premium of reinstatements does not;
 /// - the cedant stays solvent without it; the limit stays backed until the cedant's ring no longer reaches back.

@@ -5,6 +5,7 @@ pub mod observe;
 pub mod observe_live;
 pub mod observe_report;
 pub mod refresh;
+pub mod resolve_reading;
 
 pub use observe::*;
 pub use observe_live::*;

@@ -140,8 +140,7 @@ fn report_phase(
     trigger: &Trigger,
     (before, after): (Phase, Phase),
 ) -> Result<()> {
-    let evidence = &trigger.evidence;
-    let (event_at, mean_price, severity_bps) = (evidence.event_at, evidence.lowest_mean, evidence.severity_bps);
+    let (event_at, mean_price, severity_bps) = trigger.found();
     let (before, after) = (before.byte(), after.byte());
     report(&PhaseChanged {
         pool,

@@ -2,13 +2,14 @@
 
 use crate::error::BackstopError;
 use crate::events::{LossReported, report};
-use crate::instructions::trigger::observe::{booked, take};
+use crate::instructions::trigger::observe::{booked, take, told};
 use crate::instructions::{no_more, now, signed_before};
+use crate::peril::feed::Observation;
 use crate::peril::feed::attested::INSTRUCTIONS_ID;
-use crate::state::{AttestorSet, Load, Pool, Product, Trigger};
+use crate::state::{AttestorSet, Form, Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
-/// Accounts of `observe_report`.
+/// Accounts of `observe_report` and `resolve_reading`.
 #[derive(Accounts)]
 pub struct ObserveReport<'info> {
     /// The trigger.
@@ -37,7 +38,8 @@ pub struct ObserveReport<'info> {
 /// - of this cluster, these attestors, this feed, and a kind that evidence is made of; never of a moment ahead of the clock;
 /// - for a product with two keys it is the second, an `Event`: by any of the set's keys it begins an alert, by enough of them
 ///   it proves the event;
-/// - what follows is as with [`crate::instructions::observe`]: it is a print of its moment.
+/// - what follows is as with [`crate::instructions::observe`]: it is a print of its moment;
+/// - a reading takes one of its moment alone, for 14 days from it, and none that contradicts the one that stands.
 pub(crate) fn handle(ctx: Context<ObserveReport>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
@@ -47,14 +49,30 @@ pub(crate) fn handle(ctx: Context<ObserveReport>) -> Result<()> {
         drop(trigger);
         return take_loss(accounts, now);
     }
-    let print = {
+    let (print, shown) = {
         let sysvar = accounts.instructions.try_borrow_data()?;
         let signed = signed_before(&sysvar, 1)?;
         let attestors = accounts.attestors.key();
-        let report = accounts.attestors.read()?.read(&attestors, &signed).map_err(BackstopError::from)?;
-        trigger.read_report(&report, now)?
+        let set = accounts.attestors.read()?;
+        let report = set.read(&attestors, &signed).map_err(BackstopError::from)?;
+        match trigger.form() {
+            Form::Evidence => (trigger.read_report(&report, now)?, None),
+            Form::Reading => {
+                let signers = set.signers(&signed).map_err(BackstopError::from)?;
+                let outcome = trigger.show_reading(&report, signers, &set, now)?;
+                let (price, publish_time) = (trigger.reading.value, report.observed_at);
+                (Observation { price, confidence: 0, publish_time }, Some(outcome))
+            }
+        }
     };
-    take(&mut trigger, accounts.trigger.key(), &accounts.product, &accounts.pool, &print, now)
+    let key = accounts.trigger.key();
+    match shown {
+        None => take(&mut trigger, key, &accounts.product, &accounts.pool, &print, now),
+        Some(outcome) => {
+            told(key, &print, &outcome)?;
+            booked(&mut trigger, key, &accounts.product, &accounts.pool, &outcome, now)
+        }
+    }
 }
 
 /// Takes the second of two keys.

@@ -121,7 +121,9 @@ impl Outcome {
             is_news: self.is_news | next.is_news,
             deepened: self.deepened | next.deepened,
             armed: self.armed | next.armed,
-            renewed: self.renewed | next.renewed | (self.after == Phase::Quiet && self.phase_changed() && next.phase_changed()),
+            renewed: self.renewed
+                | next.renewed
+                | (self.after == Phase::Quiet && self.phase_changed() && next.phase_changed()),
             ..next
         }
     }

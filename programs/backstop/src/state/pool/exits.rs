@@ -1,6 +1,6 @@
 //! Exits: requests to leave, the queue of epochs, and what is set aside for them.
 
-use crate::constants::{EXIT_QUEUE_DAYS, EXIT_QUEUE_WORDS, MIN_EXIT_PAYMENT};
+use crate::constants::{EXIT_QUEUE_DAYS, EXIT_QUEUE_WORDS, MIN_EXIT_PAYMENT, SMALL_ALERT_DIVISOR};
 use crate::error::BackstopError;
 use crate::math::rounding::{Rounding, mul_div};
 use crate::math::{exits, shares};
@@ -112,16 +112,22 @@ impl Pool {
         Ok(CancelledExit { value, shares: issued, to_surplus })
     }
 
-    /// UTC day of the epoch that pays a request made now: the day that contains now and the cooldown.
+    /// UTC day of the first epoch that a request made now can join: the day that contains now and the cooldown; today, once
+    /// the pool has run off, since there is nothing to leave from any more.
     pub fn exit_day(&self, now: i64) -> u32 {
+        if self.has_run_off(now) { day_of(now) } else { self.cooled_day(now) }
+    }
+
+    fn cooled_day(&self, now: i64) -> u32 {
         day_of(now.saturating_add(i64::from(self.terms.cooldown_seconds)))
     }
 
     /// Refuses an epoch that a request made now cannot join: it is that of its day or of the day after, so that a
-    /// request which names tomorrow's is good today and tomorrow. Nobody's cooldown becomes shorter by it.
+    /// request which names tomorrow's is good today and tomorrow. Nobody's cooldown becomes shorter by it. Once the pool
+    /// has run off those are still good that were named before.
     pub fn require_exit_day(&self, day: u32, now: i64) -> Result<()> {
-        let earliest = self.exit_day(now);
-        ensure!((earliest..=earliest.saturating_add(1)).contains(&day), BackstopError::WrongExitDay);
+        let latest = self.cooled_day(now).saturating_add(1);
+        ensure!((self.exit_day(now)..=latest).contains(&day), BackstopError::WrongExitDay);
         Ok(())
     }
 
@@ -183,13 +189,15 @@ impl Pool {
     /// In a crisis nothing is free: who is paid before it is closed would escape a loss that is due already, or lose what
     /// his tranche has only lent. Whatever is in alert stays behind in full, beside what the rest requires. While alerts
     /// are small no more is free than leaves them small. While they hold the pool nothing is free, except for an epoch more
-    /// than 30 days past its end in an alert that is only breaching.
+    /// than 30 days past its end in an alert that is only breaching. While readings lock the pool nothing is, and where
+    /// little is exposed to them no more than leaves it little.
     ///
     /// What can fall on a reinsurer of its cedants' alerts and losses counts like its own alerts, by its own capital.
     ///
-    /// Errors: `PoolInCrisis`, `TreatyOwes`, `PoolInAlert`.
+    /// Errors: `PoolInCrisis`, `PoolLocked`, `TreatyOwes`, `PoolInAlert`.
     pub fn free_for_exits(&self, epoch_day: u32, inward: &InwardRisk, now: i64) -> Result<u64> {
         self.require_no_crisis()?;
+        self.require_not_locked(now)?;
         let held = self.alerts_hold() || !self.is_small(inward);
         if held {
             ensure!(!inward.owes || self.is_small(inward), BackstopError::TreatyOwes);
@@ -197,7 +205,8 @@ impl Pool {
             ensure!(ExitEpoch::is_late(epoch_day, now) && !due, BackstopError::PoolInAlert);
         }
         let own = self.loss_capital()?;
-        let free = own.saturating_sub(self.least_capital(now)?);
+        let locked = self.locked_exposure(now).saturating_mul(SMALL_ALERT_DIVISOR);
+        let free = own.saturating_sub(self.least_capital(now)?.max(locked));
         let keeps_small = self.keeps_alerts_small().saturating_add(inward.keeps_small());
         Ok(if held { free } else { free.min(own.saturating_sub(keeps_small)) })
     }

@@ -241,9 +241,11 @@ impl Pool {
 
     /// Refuses to cede surplus, or to begin or cut short a treaty, while a crisis is open, alerts hold the pool, or one of them
     /// is more than breaching. Small ones that are only breaching stop nothing: they have no end of their own, and a dollar
-    /// shall let no treaty lapse.
-    pub fn require_calm(&self) -> Result<()> {
-        self.require_takes_capital()
+    /// shall let no treaty lapse. Nor while readings lock the pool: who then gave capital away, or took part of a risk, or was
+    /// let out of it, would do it by a forecast.
+    pub fn require_calm(&self, now: i64) -> Result<()> {
+        self.require_takes_capital()?;
+        self.require_not_locked(now)
     }
 
     /// Refuses while a product of the pool is in alert, however small, or a crisis is open.

@@ -131,8 +131,8 @@ pub struct Pool {
     pub conditions: u16,
     /// Newest UTC day in `capital_lows`.
     pub capital_day: u32,
-    /// Unused.
-    pub padding3: [u8; 4],
+    /// First UTC day on which no reading's cover is in force any more; 0 without any.
+    pub readings_end_day: u32,
     /// The crisis that is open.
     pub crisis: CrisisBook,
     /// The days from the oldest to the newest epoch that have one: bit `day % 64` of word `day / 64 % 16`.
@@ -178,6 +178,13 @@ pub struct Pool {
     pub stood_until: i64,
     /// The alerts that run, in no order; of more at once than it has room for the rest is not kept.
     pub running_alerts: [RunningAlert; RUNNING_ALERTS],
+    /// Part of the unearned premium that is of readings: none of it is earned before they are resolved.
+    pub flat_premium: u64,
+    /// Exposure of readings that are not resolved, in asset units.
+    pub reading_exposure: u64,
+    /// From when on capital neither comes nor leaves while readings are exposed, in unix seconds: the earliest moment at
+    /// which one of the pool's readings takes no more covers. 0 without any.
+    pub locks_from: i64,
     /// Room for later fields.
     pub reserved: [u64; 3],
 
@@ -193,7 +200,7 @@ pub struct Pool {
     pub rate_ends: [u64; DAY_BUCKETS],
 }
 
-const _: () = assert!(core::mem::size_of::<Pool>() == 8_672);
+const _: () = assert!(core::mem::size_of::<Pool>() == 8_696);
 const _: () = assert!(core::mem::align_of::<Pool>() <= 8);
 
 in_place_account!(Pool { kind: PoolKind, access: Access });

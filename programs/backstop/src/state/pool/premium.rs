@@ -170,6 +170,10 @@ impl Pool {
             earned = self.unearned_premium;
             self.fraction_q32 = 0;
         }
+        if self.flat_premium != 0 {
+            // What is of readings waits for them.
+            earned = earned.min(self.unearned_premium.saturating_sub(self.flat_premium));
+        }
         debit(&mut self.unearned_premium, earned)?;
         self.share_out(earned, 0, from)
     }
@@ -333,6 +337,15 @@ impl Pool {
         Ok(rate)
     }
 
+    /// Takes the premium of a reading's cover in. None of it is earned before the reading is resolved.
+    pub fn take_flat_premium(&mut self, premium: u64, end_day: u32) -> Result<()> {
+        credit(&mut self.flat_premium, premium)?;
+        credit(&mut self.unearned_premium, premium)?;
+        credit(&mut self.cash, premium)?;
+        self.last_cover_end_day = self.last_cover_end_day.max(end_day);
+        Ok(())
+    }
+
     fn take_premium_in(&mut self, premium: u64, seconds: u64, end_day: u32) -> Result<u64> {
         let rate = stream::rate_q32(premium, seconds).ok_or(BackstopError::StreamFull)?;
         let bucket = bucket_mut(&mut self.rate_ends, end_day);
@@ -366,8 +379,9 @@ impl Pool {
         if end_day < self.last_cover_end_day {
             return;
         }
-        // Covers that end on the last accrued day or before have no bucket any more.
-        let first = day_of(self.accrued_at);
+        // Covers that end on the last accrued day or before have no bucket any more, and those of readings never had one.
+        let readings = if self.reading_exposure > 0 { self.readings_end_day } else { 0 };
+        let first = day_of(self.accrued_at).max(readings);
         while self.last_cover_end_day > first && bucket(&self.rate_ends, self.last_cover_end_day) == 0 {
             self.last_cover_end_day = self.last_cover_end_day.saturating_sub(1);
         }

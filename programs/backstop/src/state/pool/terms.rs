@@ -4,8 +4,10 @@ use crate::constants::*;
 use crate::error::{BackstopError, refuse};
 use crate::math::capital;
 use crate::math::rounding::BPS;
+use crate::peril::Period;
+use crate::peril::reading::READING_RING_DAYS;
 use crate::peril::two_keys::Reach;
-use crate::state::Pool;
+use crate::state::{Pool, day_of, day_start};
 use anchor_lang::prelude::*;
 
 stored_enum! {
@@ -61,8 +63,9 @@ pub struct PoolTerms {
     pub first_loss_bps: u16,
     /// Whole days that capital must have stayed before it counts for capacity.
     pub seasoning_days: u16,
-    /// Unused.
-    pub padding: [u8; 4],
+    /// Of a vintage the first UTC day on which it sells nothing any more: from then on it takes no conditions, covers or
+    /// deposits, and runs off. 0 for a pool without an end.
+    pub sells_until_day: u32,
 }
 
 impl PoolTerms {
@@ -84,10 +87,23 @@ impl PoolTerms {
             && self.surplus_bps <= MAX_SURPLUS_BPS
             && (1..=BPS).contains(&u64::from(self.group_cap_bps))
             && u64::from(self.first_loss_bps) <= BPS
-            && (1..=MAX_SEASONING_DAYS).contains(&self.seasoning_days)
-            && self.padding == [0; 4];
+            && (1..=MAX_SEASONING_DAYS).contains(&self.seasoning_days);
         ensure!(in_bounds, BackstopError::OutOfBounds);
         Ok(())
+    }
+
+    /// Refuses an end that a pool of this kind, created now, cannot have: only a cover pool has one, ahead and within two
+    /// years.
+    pub fn require_end_fits(&self, kind: PoolKind, now: i64) -> Result<()> {
+        let ahead = self.sells_until_day.saturating_sub(day_of(now));
+        let fits = kind == PoolKind::Cover && (1..=MAX_VINTAGE_DAYS).contains(&ahead);
+        ensure!(self.sells_until_day == 0 || fits, BackstopError::BadVintage);
+        Ok(())
+    }
+
+    /// When a vintage ends, in unix seconds: from then on it sells nothing. `None` for a pool without an end.
+    pub fn sells_until(&self) -> Option<i64> {
+        (self.sells_until_day != 0).then(|| day_start(self.sells_until_day))
     }
 }
 
@@ -151,6 +167,23 @@ impl Pool {
         now.saturating_add(i64::from(self.terms.cooldown_seconds)).saturating_add(NOTICE_MARGIN)
     }
 
+    /// Whether the pool is a vintage whose end is over. Nobody calls the end, so nobody calls it early or late.
+    pub fn has_ended(&self, now: i64) -> bool {
+        self.terms.sells_until().is_some_and(|end| now >= end)
+    }
+
+    /// Refuses new business of a vintage whose end is over.
+    pub fn require_not_ended(&self, now: i64) -> Result<()> {
+        ensure!(!self.has_ended(now), BackstopError::VintageOver);
+        Ok(())
+    }
+
+    /// Whether the pool has run off: it is a vintage whose end is over, and nothing is exposed any more. It stays so, as
+    /// nothing is sold. Whatever might still be reported is exposed; what treaties still owe comes late, to whoever is left.
+    pub fn has_run_off(&self, now: i64) -> bool {
+        self.has_ended(now) && self.total_exposure == 0 && self.alerts == 0 && !self.in_crisis()
+    }
+
     /// Takes in a product that is announced: only a cover pool does, and not for its own asset.
     pub fn announce_product(&mut self, covered_asset: &Pubkey) -> Result<()> {
         self.require_kind(PoolKind::Cover)?;
@@ -160,14 +193,68 @@ impl Pool {
     }
 
     /// Takes in the condition of a product: only if the cooldown is at least a day longer than the condition can take to
-    /// be proven, so that nobody leaves on the news. Returns when the notice, which begins now, is over.
+    /// be proven, so that nobody leaves on the news, and before a vintage ends. Returns when the notice, which begins now,
+    /// is over.
     pub fn admit_condition(&mut self, reach: &Reach, now: i64) -> Result<i64> {
         let cooldown = u64::from(self.terms.cooldown_seconds);
         ensure!(cooldown >= reach.least_cooldown_seconds(), BackstopError::CooldownTooShort);
         let ring_days = u16::try_from(reach.days).map_err(|_| BackstopError::TermsDoNotFit)?;
         self.conditions = self.conditions.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
         self.ring_days = self.ring_days.max(ring_days);
-        Ok(self.notice_ends_at(now))
+        let sells_from = self.notice_ends_at(now);
+        self.require_not_ended(sells_from)?;
+        Ok(sells_from)
+    }
+
+    /// Takes in a reading: only a vintage that sells nothing in its period, and can sell it before. `locks_from` is when it
+    /// takes no more covers; from then on capital neither comes nor leaves. Returns when the notice, which begins now, is
+    /// over.
+    ///
+    /// Errors: `ReadingNeedsVintage`, `TermsDoNotFit`, `NoIdLeft`.
+    pub fn admit_reading(&mut self, period: Period, waiting_seconds: u32, now: i64) -> Result<i64> {
+        let end_day = self.terms.sells_until_day;
+        ensure!(end_day != 0 && end_day <= period.active_day, BackstopError::ReadingNeedsVintage);
+        let locks_from = day_start(period.active_day).saturating_sub(i64::from(waiting_seconds));
+        let sells_from = self.notice_ends_at(now);
+        ensure!(sells_from < locks_from.min(day_start(end_day)), BackstopError::TermsDoNotFit);
+        self.conditions = self.conditions.checked_add(1).ok_or(BackstopError::NoIdLeft)?;
+        let ring_days = u16::try_from(READING_RING_DAYS).map_err(|_| BackstopError::TermsDoNotFit)?;
+        self.ring_days = self.ring_days.max(ring_days);
+        self.locks_from = if self.locks_from == 0 { locks_from } else { self.locks_from.min(locks_from) };
+        self.readings_end_day = self.readings_end_day.max(period.end_day);
+        Ok(sells_from)
+    }
+
+    /// Exposure of readings that locks the pool at a moment, in asset units: of all that are not resolved, from when the
+    /// first of them took no more covers.
+    pub fn locked_exposure(&self, now: i64) -> u64 {
+        if self.locks_from != 0 && now >= self.locks_from { self.reading_exposure } else { 0 }
+    }
+
+    /// Whether capital neither comes nor leaves: from when the first reading takes no more covers until all are resolved.
+    /// What little of the capital is exposed to readings, a two hundredth, locks nothing.
+    pub fn is_locked(&self, now: i64) -> bool {
+        let kept = self.locked_exposure(now).saturating_mul(SMALL_ALERT_DIVISOR);
+        kept > 0 && self.loss_capital().is_ok_and(|capital| kept > capital)
+    }
+
+    /// Refuses capital that would come into a vintage whose end is over, or that a reading locks. Of a pool without an end
+    /// it asks nothing.
+    #[inline(always)]
+    pub fn require_lets_in(&self, now: i64) -> Result<()> {
+        if self.terms.sells_until_day == 0 { Ok(()) } else { self.require_vintage_lets_in(now) }
+    }
+
+    #[inline(never)]
+    fn require_vintage_lets_in(&self, now: i64) -> Result<()> {
+        self.require_not_ended(now)?;
+        self.require_not_locked(now)
+    }
+
+    /// Refuses capital that would come, or leave, while the pool is locked.
+    pub fn require_not_locked(&self, now: i64) -> Result<()> {
+        ensure!(!self.is_locked(now), BackstopError::PoolLocked);
+        Ok(())
     }
 
     /// Refuses a pool of another kind.

@@ -1,0 +1,84 @@
+//! A reading by the command: from its plan to a cover, and what is told of it.
+
+use crate::desk::Desk;
+use backstop::cpi::text::date_text;
+use backstop::peril::feed::attested::Report;
+use backstop_client::address;
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_tests::attest::Attestors;
+use backstop_tests::terms::ONE;
+use backstop_tests::{World, budget};
+use std::path::Path;
+
+/// A world with a vintage from the plan of a season's rain, a week before its sales end, with capital.
+fn season() -> (Desk, Attestors, ProductKeys) {
+    let world = World::new();
+    let attestors = Attestors::create(&world, 0, 5, 3);
+    let today = world.today();
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/vintages/0001_rain-nakuru-2027.toml");
+    let (usdc, governance) = (world.asset, world.governance.insecure_clone());
+    let desk = Desk::new(world);
+    let values = [
+        format!("usdc={usdc}"),
+        format!("attestors={}", attestors.set),
+        format!("sells_until={}", date_text(today + 20)),
+        format!("begins={}", date_text(today + 25)),
+        format!("due_at={}T23:00:00Z", date_text(today + 54)),
+    ];
+    let plan = plan.display().to_string();
+    let mut migrate = vec!["migrate", "--plan", &plan];
+    for value in &values {
+        migrate.extend(["--set", value]);
+    }
+    desk.act(&governance, &migrate).done();
+    let again = desk.act(&governance, &migrate);
+    assert!(again.done().contains("unchanged"), "{again}");
+    let pool = PoolKeys::derive(usdc, anchor_spl::token::ID, 10);
+    {
+        let world = desk.node.world();
+        world.depositor(&pool, backstop::state::Tranche::Junior, 100_000 * ONE);
+        world.advance(8 * 86_400);
+    }
+    (desk, attestors, ProductKeys::derive(pool, 0))
+}
+
+#[test]
+fn a_reading_is_planned_shown_quoted_and_bought() {
+    let (desk, attestors, product) = season();
+    let name = product.product.to_string();
+    // In one line, however wide a terminal is.
+    let told = |arguments: &[&str]| desk.look(arguments).done().split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = told(&["product", "show", &name]);
+    let of_value = "the value is below 120.00 on";
+    for words in [of_value, "in proportion from 120.00 down to 40.00", "stands for 72 h", "reported until"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let pool = told(&["pool", "show", &product.pool.pool.to_string()]);
+    assert!(pool.contains("then it takes no deposits any more and runs off"), "{pool}");
+    let quoted = told(&["cover", "quote", &name, "1000", "--days", "30"]);
+    for words in [of_value, "the whole premium goes back"] {
+        assert!(quoted.contains(words), "{words}: {quoted}");
+    }
+    desk.look(&["cover", "quote", &name, "1000", "--days", "29"]).refused(1);
+    let person = desk.node.world().person(1_000 * ONE);
+    desk.act(&person.key, &["cover", "buy", &name, "1000", "--days", "30"]).done();
+    let evidence = desk.look(&["trigger", "show", &name]);
+    evidence.says(1, "takes no evidence", "backstop product show");
+    let resolve = ["trigger", "resolve", &name, "--output", "json"];
+    desk.act(&person.key, &resolve).says(1, "(NotDue, ", "product show");
+    {
+        let world = desk.node.world();
+        let trigger = world.trigger(&product);
+        let due_at = trigger.reading.due_at;
+        world.cluster.set_time(due_at + 60);
+        let report = Report { feed: trigger.feed, ..attestors.report(80 * 100_000_000, due_at) };
+        let signed = attestors.signed(&[0, 1, 2], &report);
+        world.run(&[], &[budget(), signed, ix::observe_report(&product, attestors.set)]);
+        world.advance(3 * 86_400);
+    }
+    assert!(told(&["product", "show", &name]).contains("80.00, which pays 50.00 % if it stands until"));
+    desk.snapshot("trigger-resolve", desk.act(&person.key, &resolve));
+    assert!(told(&["product", "show", &name]).contains("80.00, which pays 50.00 %: resolved on"));
+    let found = address::trigger(&product.product);
+    assert_eq!(desk.node.world().trigger(&product).product, product.product, "{found}");
+}
