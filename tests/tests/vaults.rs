@@ -67,7 +67,9 @@ impl Stage {
         show_vaults_twice(&self.world, &product);
         self.world.advance(3 * DAY);
         show_vaults_twice(&self.world, &product);
-        (self.hold(0, 0), self.hold(1, 34));
+        for (number, left) in [(0, 0), (1, 34)] {
+            self.hold(number, left);
+        }
         for _ in 0..10 {
             show_vaults_twice(&self.world, &product);
         }

@@ -5,7 +5,6 @@ use crate::view::trigger::{OpenSlot, Standing, feed, phase, price_account, sourc
 use crate::view::{self, Case, OpenProduct};
 use backstop::math::losses;
 use backstop::peril::evidence::{Evidence, Phase, RING_SLOTS, Terms, Window};
-use backstop::peril::feed::Source;
 use backstop::state::ProductState;
 use serde::Serialize;
 
