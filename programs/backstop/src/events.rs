@@ -24,7 +24,7 @@ use anchor_lang::prelude::*;
 use anchor_lang::solana_program::log::sol_log_data;
 
 /// Bytes of the longest event, its discriminator included, and room to spare.
-const LONGEST_EVENT: usize = 448;
+const LONGEST_EVENT: usize = 576;
 
 /// Reports an event as Anchor's `emit!` does, without a list of bytes that grows field by field.
 #[inline(never)]
