@@ -838,7 +838,9 @@ fn terms_outside_the_hard_bounds_are_refused() {
     assert_eq!(with(&slots(700)), Some(BadSlot));
     assert_eq!(with(&|t| t.duration_seconds = 5 * 1_800), Some(BadDuration));
     assert_eq!(with(&|t| t.duration_seconds = 4 * 3_600 + 1), Some(BadDuration));
-    assert_eq!(with(&slots(300)), Some(BadDuration));
+    // Eight slots of 72 seconds are 576, of 75 ten minutes: what triggers must last an hour, by its feed.
+    assert_eq!(with(&slots(72)), Some(BadDuration));
+    assert_eq!(with(&slots(75)), Some(BadChallenge));
     assert_eq!(with(&|t| t.duration_seconds = u32::MAX), Some(BadDuration));
     assert_eq!(with(&|t| t.tolerance_seconds = 3_600), None);
     assert_eq!(with(&|t| t.tolerance_seconds = 5_400), Some(BadTolerance));

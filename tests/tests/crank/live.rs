@@ -76,3 +76,53 @@ fn a_feed_that_cannot_be_read_is_left_alone_and_told_by_its_age() {
     world.cluster.set_account(account, Account::default());
     assert_eq!(run(&world, &payer).count("observe"), 0);
 }
+
+#[test]
+fn vaults_are_shown_twice_a_slot_until_they_arm_also_when_one_is_closed() {
+    let world = World::new();
+    let mut args = terms::create_pool(0);
+    args.terms.cooldown_seconds = 21 * 86_400;
+    let pool = world.create_pool(args);
+    let attestors = backstop_tests::attest::Attestors::create(&world, 0, 3, 2);
+    let hold = |number: u64, amount| world.cluster.set_tokens(&seeded(720 + number).pubkey(), &world.covered, amount);
+    let vaults = vec![hold(0, 1_000), hold(1, 1_000)];
+    let stake_pool = live::product(&world, Source::StakePoolRate, vaults[0]);
+    let product = world.create_product_with(
+        &pool,
+        backstop_client::instruction::NewProduct {
+            source: Source::VaultDrop,
+            attestors: Some(attestors.set),
+            vaults: vaults.clone(),
+            condition: live::drop_condition(),
+            terms: backstop::state::ProductTerms { min_term_days: 30, ..stake_pool.terms },
+            ..stake_pool
+        },
+    );
+    let payer = operator(&world);
+    let shows = || {
+        let report = run(&world, &payer);
+        assert!(report.skipped.is_empty() && report.unknown.is_empty(), "{report:?}");
+        report.count("observe")
+    };
+    let slot = || {
+        world.cluster.set_time((world.now() / 60 + 1) * 60);
+        let first = (shows(), shows());
+        world.advance(30);
+        world.cluster.skip_slots(150);
+        (first, (shows(), shows()))
+    };
+    world.next_day();
+    assert_eq!(slot(), ((1, 0), (1, 0)), "there is no baseline, but a day's low");
+    world.advance(3 * 86_400);
+    assert_eq!(slot(), ((1, 0), (1, 0)));
+    assert_eq!(world.trigger(&product).evidence.last_price, 100_000_000);
+    hold(0, 800);
+    world.cluster.set_account(vaults[1], Account::default());
+    for _ in 0..10 {
+        assert_eq!(slot(), ((1, 0), (1, 0)));
+    }
+    assert_eq!(world.trigger(&product).keys.armed_at, 0);
+    slot();
+    let keys = world.trigger(&product).keys;
+    assert_eq!((keys.mean, keys.armed_at - keys.event_at), (40_000_000, 600));
+}

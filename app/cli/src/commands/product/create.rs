@@ -526,6 +526,10 @@ mod tests {
     #[test]
     fn a_feed_is_read_by_its_source() {
         assert_eq!(parse(&[]).oracle().expect("it is a feed").1, [0xab; 32]);
+        let set = Pubkey::new_from_array([8; 32]).to_string();
+        let vaults = parse(&["--source", "vault-drop", "--attestors", &set, "--vault", &set, "--vault", &set]);
+        assert_eq!(vaults.oracle().expect("it is a feed"), (Source::VaultDrop, [0xab; 32]));
+        assert_eq!(vaults.vaults.len(), 2);
         let mut push = parse(&["--source", "pyth-push"]);
         assert!(push.oracle().is_err());
         push.feed = Pubkey::new_from_array([9; 32]).to_string();

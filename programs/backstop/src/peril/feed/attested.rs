@@ -391,7 +391,26 @@ mod tests {
             Report::from_bytes(&bytes).err()
         };
         assert_eq!((with(0), with(7)), (Some(ReportError::WrongTag), Some(ReportError::WrongTag)));
-        assert_eq!(with(80), Some(ReportError::WrongKind));
+        // No report is of kind 9; kind 1 is an event, of which a value is a part that is lost.
+        let of_kind = |kind: u8| {
+            let mut bytes = bytes;
+            bytes[80] = kind;
+            Report::from_bytes(&bytes)
+        };
+        assert_eq!(of_kind(9), Err(ReportError::WrongKind));
+        let event = of_kind(1).unwrap();
+        assert_eq!((event.kind, event.loss_bps()), (ReportKind::Event, Err(ReportError::BadEvent)));
+        assert_eq!(report().loss_bps(), Err(ReportError::WrongKind));
+        let loss = |value: i64, exponent: i32, confidence: u64| {
+            let mut report = report();
+            (report.kind, report.value) = (ReportKind::Event, value);
+            (report.exponent, report.confidence) = (exponent, confidence);
+            report.loss_bps()
+        };
+        assert_eq!([loss(1, -4, 0), loss(10_000, -4, 0)], [Ok(1), Ok(10_000)]);
+        for (value, exponent, confidence) in [(0, -4, 0), (-1, -4, 0), (10_001, -4, 0), (1, -3, 0), (1, -4, 1)] {
+            assert_eq!(loss(value, exponent, confidence), Err(ReportError::BadEvent));
+        }
         assert_eq!([81, 82, 83].map(with), [Some(ReportError::WrongPadding); 3]);
         assert_eq!(with(8), None);
         assert_eq!(report().require_of(&SET, &[8; 8]), Err(ReportError::WrongCluster));
