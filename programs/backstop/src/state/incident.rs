@@ -493,7 +493,8 @@ impl Incident {
                 Ok(Payout { claim, amount: 0, refund, state: CoverState::Settled })
             }
             Claim::Loss => {
-                ensure!(self.gross > 0, BackstopError::NothingOwed);
+                // A reading that pays nothing has earned its premium.
+                ensure!(self.gross > 0 || !policy.is_flat(), BackstopError::NothingOwed);
                 let due = fits(losses::payout(policy.sum_insured, self.reserve, self.sums))?;
                 let amount = due.saturating_sub(policy.paid);
                 // A reading's premium is earned once it is resolved.
