@@ -3,10 +3,12 @@
 
 use backstop::CreatePoolArgs;
 use backstop::error::BackstopError;
+use backstop::events::Accrued;
 use backstop::peril::evidence::TermsInput;
 use backstop::state::{CoverState, PoolKind, PoolTerms, ProductTerms, Tranche};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_client::transaction::events;
 use backstop_sandbox::embedded::Price;
 use backstop_tests::reinsurance::{RUIN, Scene, quota_share};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
@@ -292,6 +294,45 @@ fn an_incident_that_is_opened_late_is_paid_as_one_that_is_opened_at_once() {
         assert!((50_000 * ONE..60_000 * ONE).contains(&paid[1]), "{paid:?}");
     }
     assert_eq!(paid[0], paid[1], "in one second, whatever came first");
+}
+
+/// Holders were short by 40,000, and what the calm product had earned meanwhile went past them to the surplus.
+#[test]
+fn what_a_calm_product_has_earned_by_when_all_is_final_goes_to_holders_who_are_short() {
+    let mut stage = Stage::new(&[terms::stress(), terms::stress(), terms::stress()]);
+    stage.capital(160_000 * ONE);
+    for (keys, sum) in stage.products.clone().into_iter().zip([100_000, 100_000, 60_000]) {
+        let (holder, mint) = stage.world().holder(&keys, sum * ONE, 30);
+        stage.insured.push(Insured { keys, holder, mint });
+    }
+    let world = stage.world();
+    world.advance(3 * DAY);
+    let struck = [stage.products[0], stage.products[1]];
+    stage.fall(&struck, 8);
+    world.advance(7 * HOUR);
+    for keys in &struck {
+        stage.confirm(keys);
+        must(stage.open(keys));
+    }
+    // Whenever that is.
+    world.advance(DAY);
+    let before = world.pool(&stage.pool);
+    let receipt = stage.fund(&struck[0]).unwrap_or_else(|error| panic!("{}", explain(&error)));
+    let [Accrued { accrual, at, .. }] = &events::<Accrued>(&receipt.logs)[..] else { panic!("one") };
+    let final_at = before.crisis.final_at;
+    assert_eq!((*at, before.accrued_at), (final_at, before.stands_since));
+    // All of its premium over thirty days, for the hours from the first print to when all was final.
+    let seconds = u64::try_from(final_at - before.stands_since).unwrap();
+    assert_eq!(seconds, 10 * 3_600);
+    let premium = world.cover(&stage.insured[2].mint).premium;
+    assert!(accrual.earned.abs_diff(premium * seconds / (30 * 86_400)) <= 1, "{accrual:?} of {premium}");
+    assert!(accrual.earned > 0 && accrual.ceded == [0; 2]);
+    stage.fund_all();
+    let paid: u64 = stage.settle_all().iter().sum();
+    // To a unit of each incident, by which its part is rounded down.
+    let all = before.loss_capital().unwrap() + accrual.earned;
+    assert!(all - paid <= 2 && paid < 200_000 * ONE, "{paid} of {all}");
+    assert_books(&world.cluster, &stage.pool.pool);
 }
 
 /// A pool of 150,000, of which two covers of 100,000 and one of 1,000 are insured; at ten the first incident is proven, and

@@ -206,6 +206,8 @@ pub struct WindUp {
 pub struct Funding {
     /// What its covers are due more than before, if anything changed.
     pub growth: Option<Growth>,
+    /// Premium that its crisis earned before it was closed, for holders who are short.
+    pub premium: Accrual,
     /// The end of its crisis, if it was due.
     pub closing: Option<CrisisClosing>,
     /// What it was given.
@@ -374,6 +376,7 @@ impl Incident {
             }
         }
         let due = !crisis.closed && pool.crisis_is_due(now);
+        let premium = if due { pool.earn_for_the_short()? } else { Accrual::default() };
         let closing = if due { Some(pool.close_crisis(crisis, now)?) } else { None };
         let giving = if crisis.closed {
             pool.give_from_bucket(crisis, self.gross, self.reserve)?
@@ -383,7 +386,7 @@ impl Incident {
         credit(&mut self.reserve, giving.amount)?;
         let changed = growth.is_some() || closing.is_some() || giving.amount > 0;
         ensure!(changed, BackstopError::AlreadyFunded);
-        Ok(Funding { growth, closing, giving })
+        Ok(Funding { growth, premium, closing, giving })
     }
 
     /// Moves what is left of the reserve and of the premium set aside to the surplus, once every cover is paid in full or

@@ -249,6 +249,40 @@ fn alerts_that_began_once_an_incident_was_final_are_none_of_its_crisis_however_l
     assert!(pool.crisis_is_ripe(NOW + DAY));
 }
 
+/// What stood of other covers' premium went past holders who were short, to the surplus.
+#[test]
+fn what_others_have_earned_by_when_a_crisis_is_final_is_for_holders_who_are_short() {
+    let last = NOW + 36_000;
+    let with = |junior| {
+        let mut pool = pool_with(0, junior, 0);
+        // One unit a second.
+        pool.stream_premium(864_000, NOW, TODAY + 10).unwrap();
+        let mut pool = crisis(pool);
+        pool.book_final(100).unwrap();
+        pool
+    };
+    // 500 are due, and there are 499, of which half was given: floor(250 x 499 / 500).
+    let mut pool = with(499);
+    assert_eq!(pool.give(250, 0).unwrap().amount, 249);
+    pool.accrue(last + DAY).unwrap();
+    assert_eq!((pool.accrued_at, pool.unearned_premium), (NOW, 864_000));
+    let earned = pool.earn_for_the_short().unwrap();
+    assert_eq!((earned.earned, pool.accrued_at, pool.unearned_premium), (36_000, last, 828_000));
+    let closing = pool.close_crisis(&mut account(1), last + DAY).unwrap();
+    assert_eq!((closing.resources, closing.bucket, pool.loss_capital().unwrap()), (500, 251, 35_999));
+    pool.invariant().unwrap();
+    // The rest of what stood is earned afterwards.
+    assert_eq!(pool.accrue(last + DAY).unwrap().earned, 86_400);
+    // With enough there is no need.
+    assert_eq!(with(500).earn_for_the_short().unwrap(), Accrual::default());
+    // An alert that still holds the pool does so from then on.
+    let mut held = with(499);
+    (held.alerts_since, held.alerts) = (NOW + 10, 1);
+    assert_eq!(held.earn_for_the_short().unwrap().earned, 36_000);
+    held.close_crisis(&mut account(1), last + 2 * DAY).unwrap();
+    assert_eq!((held.alerts_since, held.stands_since, held.accrued_at), (last, last, last));
+}
+
 /// Which incidents share a crisis goes by their own alerts: not by whose incident is opened first, nor by what else still
 /// holds the crisis open, by the clock or because nobody has called.
 #[test]

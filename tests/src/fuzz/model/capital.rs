@@ -292,13 +292,18 @@ impl Model {
     /// Brings a pool's premium up to now.
     pub fn accrue(&mut self, pool: usize) {
         let now = self.now;
-        let terms = |(treaty, _): &(usize, N)| [self.treaties[*treaty].start_day, self.treaties[*treaty].end_day];
-        let mut cuts: Vec<i64> = self.pools[pool].quota_shares.iter().flat_map(terms).map(start).collect();
         self.pools[pool].note_low(day(now));
         let held = self.held_from(pool);
-        let books = &mut self.pools[pool];
         // While alerts hold the pool nothing is earned after they began to.
-        let now = [books.stands_since, held].into_iter().flatten().fold(now, i64::min);
+        let now = [self.pools[pool].stands_since, held].into_iter().flatten().fold(now, i64::min);
+        self.earn_until(pool, now);
+        self.note_held(pool);
+    }
+
+    /// Earns a pool's premium up to a moment, in steps in which it is shared out in one way.
+    pub(super) fn earn_until(&mut self, pool: usize, now: i64) {
+        let terms = |(treaty, _): &(usize, N)| [self.treaties[*treaty].start_day, self.treaties[*treaty].end_day];
+        let mut cuts: Vec<i64> = self.pools[pool].quota_shares.iter().flat_map(terms).map(start).collect();
         cuts.extend(self.pools[pool].queue.first().map(|oldest| start(oldest + 1)));
         cuts.extend(self.pools[pool].stood.and_then(|(_, _, until)| until));
         cuts.push(now);
@@ -308,7 +313,6 @@ impl Model {
                 self.accrue_until(pool, until);
             }
         }
-        self.note_held(pool);
     }
 
     /// Lets accrual stand since a moment, or no longer.

@@ -481,6 +481,15 @@ impl Model {
 
     /// Closes the open crisis of a pool.
     fn close_crisis(&mut self, pool: usize) -> Rule {
+        let books = &self.pools[pool];
+        let crisis = books.crisis.as_ref().expect("a crisis is open");
+        if books.bearing() + crisis.given + crisis.recovered < crisis.gross {
+            // Holders are short: they have what others have earned by when all was final.
+            let until = crisis.final_at;
+            self.earn_until(pool, until);
+            let books = &mut self.pools[pool];
+            books.alerts_since = books.alerts_since.map(|since| since.max(books.accrued_at));
+        }
         let books = &mut self.pools[pool];
         let crisis = books.crisis.take().expect("a crisis is open");
         let [surplus, layers @ ..] = crisis.taken;

@@ -37,8 +37,8 @@ pub struct FundIncident<'info> {
 /// - anyone, at any time, in any order with other calls, and again; refused if nothing would change;
 /// - first the incident is brought up to the evidence: a deeper severity raises what its covers are due and what
 ///   treaties owe; once final, the premium that was set aside is given back in the part that was not lost;
-/// - then its crisis is closed, if that is due: what there is for its incidents is fixed, and the loss falls on surplus,
-///   junior, senior as a whole;
+/// - then its crisis is closed, if that is due: if holders are short, what other covers have earned by when it was final is
+///   earned first; what there is for its incidents is fixed, and the loss falls on surplus, junior, senior as a whole;
 /// - then its reserve is brought up to `floor(gross x ratio)` of an open crisis, or to `floor(gross x resources / gross of
 ///   all)` of a closed one.
 pub(crate) fn handle(ctx: Context<FundIncident>) -> Result<()> {
@@ -53,11 +53,13 @@ pub(crate) fn handle(ctx: Context<FundIncident>) -> Result<()> {
     }
     let (pool, incident) = (accounts.pool.key(), &mut accounts.incident);
     let mut till = Till::open(&accounts.pool, now)?;
-    let Funding { growth, closing, giving } = incident.fund(&mut till, &mut accounts.crisis, &*trigger, now)?;
+    let Funding { growth, premium, closing, giving } =
+        incident.fund(&mut till, &mut accounts.crisis, &*trigger, now)?;
     let incident = incident.key();
     if let Some(growth) = growth {
         report(&IncidentGrown { pool, sequence: till.number_event(), incident, growth })?;
     }
+    till.report_accrual(premium)?;
     if let Some(closing) = closing {
         report(&CrisisClosed { pool, sequence: till.number_event(), closing })?;
     }

@@ -13,7 +13,7 @@ use crate::constants::{DAY, MAX_QUOTA_SHARES, TREATY_CALL_WINDOW};
 use crate::error::BackstopError;
 use crate::math::rounding::{Rounding, mul_div};
 use crate::state::ledger::{credit, debit, fits};
-use crate::state::{ByTranche, Crisis, LossByLayer, NotedTreaty, Pool, RunningAlert, Tranche};
+use crate::state::{Accrual, ByTranche, Crisis, LossByLayer, NotedTreaty, Pool, RunningAlert, Tranche};
 use anchor_lang::prelude::*;
 
 /// The crisis of a pool. Between crises all of it is zero but the number.
@@ -273,6 +273,20 @@ impl Pool {
             credit(taken, part)?;
         }
         Ok(LossByLayer::of(&split))
+    }
+
+    /// Before a crisis is closed of which holders are short: earns what covers of other products have earned by when it was
+    /// final, though accrual stood. It is the pool's by then, and bears the loss like all that it has. Whoever closes it,
+    /// and when, has no part in it. What an alert that holds the pool proves later happened later.
+    pub fn earn_for_the_short(&mut self) -> Result<Accrual> {
+        if self.crisis_means()? >= self.crisis.gross {
+            return Ok(Accrual::default());
+        }
+        let accrual = self.earn_to(self.crisis.final_at)?;
+        if self.alerts_since != 0 {
+            self.alerts_since = self.alerts_since.max(self.accrued_at);
+        }
+        Ok(accrual)
     }
 
     /// Closes the open crisis: what there is for its incidents is fixed, and what of it they were not given yet goes

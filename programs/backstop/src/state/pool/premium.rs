@@ -82,7 +82,7 @@ impl Pool {
 
     /// Earns premium up to a moment, in steps in which it is shared out in one way.
     #[inline(always)]
-    fn earn_to(&mut self, now: i64) -> Result<Accrual> {
+    pub(super) fn earn_to(&mut self, now: i64) -> Result<Accrual> {
         if now <= self.accrued_at {
             return Ok(Accrual::default());
         }
