@@ -44,7 +44,7 @@ macro_rules! written_by_borsh {
 
 #[test]
 fn a_record_is_read_only_in_the_layout_that_the_program_knows() {
-    written_by_borsh!(Protocol, Cover, Crisis, ExitTicket, ExitEpoch, Incident, Treaty, Cession);
+    written_by_borsh!(Protocol, Cover, Position, Crisis, ExitTicket, ExitEpoch, Incident, Treaty, Cession);
 }
 
 #[test]

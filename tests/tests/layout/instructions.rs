@@ -3,8 +3,8 @@
 use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{
-    BuyCoverArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs,
-    InitializeArgs, RequestExitArgs, SetConditionArgs,
+    BuyCoverArgs, BuyPositionArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs,
+    DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs,
 };
 
 // What instructions take.
@@ -18,6 +18,7 @@ borsh_pages! { arguments by part;
     CreateProductArgs { id, name, uri, wording_hash, covered_asset, terms }
     SetConditionArgs { source, feed, condition }
     BuyCoverArgs { nonce, day, request, max_premium }
+    BuyPositionArgs { nonce, request, max_premium, reference }
 }
 
 // The instructions.
@@ -49,6 +50,11 @@ borsh_pages! { all by told;
     BuyCover { args }
     CancelCover {}
     CloseCover {}
+    BuyPosition { args }
+    SetBeneficiary {}
+    CancelPosition {}
+    ClosePosition {}
+    SettlePosition {}
     Observe {}
     ObserveReport {}
     ObserveLive {}
