@@ -113,6 +113,8 @@ pub const STILL: &[&str] = &[
     "ProductStateSet",
     "RiskRateSet",
     "CoverClosed",
+    "BeneficiarySet",
+    "PositionClosed",
     "Observed",
     "PhaseChanged",
     "TreatyCreated",
@@ -131,7 +133,7 @@ pub const STILL: &[&str] = &[
 pub struct Risk {
     /// Its addresses.
     pub keys: ProductKeys,
-    /// NFT mint and holder, by place.
+    /// NFT mint and holder, by place; of a position its address and owner.
     pub covers: Vec<(Pubkey, usize)>,
 }
 
@@ -151,6 +153,8 @@ pub struct Market {
     over: Vec<Risk>,
     people: Vec<Person>,
     tickets: Vec<(bool, usize, u64)>,
+    /// Of what was sold, the positions.
+    positions: BTreeSet<Pubkey>,
     rng: TestRng,
 }
 
@@ -224,7 +228,9 @@ impl Market {
         run(&[&giver.key], &[ix::contribute_surplus(&reinsurer, giver.id(), 2_000 * ONE, Seen::ANYTHING)]);
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let (over, tickets) = (Vec::new(), Vec::new());
-        let mut market = Self { world, ledger, cedant, reinsurer, treaties, risks, over, people, tickets, rng };
+        let positions = BTreeSet::new();
+        let mut market =
+            Self { world, ledger, cedant, reinsurer, treaties, risks, over, people, tickets, positions, rng };
         for (who, inward, tranche, amount) in [
             (0, false, Tranche::Junior, 3_000 * ONE),
             (1, false, Tranche::Senior, 12_000 * ONE),
@@ -362,7 +368,10 @@ impl Market {
                 let Some((mint, holder)) = self.risks[place].covers.pop() else { return false };
                 let product = self.risks[place].keys;
                 let person = &self.people[holder];
-                let cancel = ix::cancel_cover(&product, person.id(), mint, payer);
+                let cancel = match self.positions.contains(&mint) {
+                    true => ix::cancel_position(&product, person.id(), mint, payer),
+                    false => ix::cancel_cover(&product, person.id(), mint, payer),
+                };
                 let outcome = self.world.send(&[&person.key], &[cancel]);
                 if outcome.is_err() {
                     self.risks[place].covers.push((mint, holder));
@@ -400,8 +409,16 @@ impl Market {
         let capital = self.world.pool(&self.cedant).capacity_capital().unwrap();
         let sum = ONE + self.draw((capital / 2).max(1));
         let days = u16::try_from(7 + self.draw(60)).unwrap();
-        let (mint, outcome) = self.world.buy(&product, &self.people[who], sum, days);
+        let person = &self.people[who];
+        let is_position = sum.is_multiple_of(3);
+        let (mint, outcome) = match is_position {
+            true => self.world.buy_position(&product, [person, person], sum, days),
+            false => self.world.buy(&product, person, sum, days),
+        };
         if outcome.is_ok() {
+            if is_position {
+                self.positions.insert(mint);
+            }
             self.risks[place].covers.push((mint, who));
         }
         self.note(outcome)
@@ -449,7 +466,10 @@ impl Market {
         }
         self.open_series();
         for (mint, holder) in &risk.covers {
-            let outcome = self.world.settle(&product, &self.people[*holder], mint);
+            let outcome = match self.positions.contains(mint) {
+                true => self.world.settle_position(&product, mint),
+                false => self.world.settle(&product, &self.people[*holder], mint),
+            };
             self.note(outcome);
         }
         if self.draw(2) == 0 {

@@ -63,7 +63,8 @@ const SHARED: [&str; 20] = [
     "vault",
 ];
 /// Accounts that belong to one user, one cover or one ticket.
-const OWN: [&str; 13] = [
+const OWN: [&str; 15] = [
+    "beneficiary",
     "buyer_assets",
     "contributor_assets",
     "cover",
@@ -74,6 +75,7 @@ const OWN: [&str; 13] = [
     "owner_assets",
     "owner_shares",
     "payer",
+    "position",
     "receiver_nft",
     "rent_payer",
     "ticket",

@@ -5,9 +5,10 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::peril::evidence::TermsInput;
 use backstop::state::{
-    Cover, CoverRequest, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Product, Protocol, Tranche, Trigger, day_of,
+    Cover, CoverRequest, Crisis, ExitEpoch, ExitTicket, Incident, Pool, Position, Product, Protocol, Tranche, Trigger,
+    day_of,
 };
-use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, InitializeArgs, RequestExitArgs};
+use backstop::{BuyCoverArgs, BuyPositionArgs, CreatePoolArgs, DepositArgs, InitializeArgs, RequestExitArgs};
 use backstop_client::account::{self, Decode};
 use backstop_client::cluster::{Cluster, ClusterError, Receipt};
 use backstop_client::instruction::NewProduct;
@@ -232,6 +233,12 @@ impl World {
         self.read(&address::cover(mint))
     }
 
+    /// A position.
+    #[track_caller]
+    pub fn position(&self, address: &Pubkey) -> Position {
+        self.read(address)
+    }
+
     /// A ticket.
     #[track_caller]
     pub fn ticket(&self, keys: &PoolKeys, owner: &Person, nonce: u64) -> ExitTicket {
@@ -390,6 +397,28 @@ impl World {
         let buy = ix::buy_cover(keys, self.payer.pubkey(), buyer.id(), buyer.id(), args);
         let mint = address::cover_mint(&keys.product, &buyer.id(), nonce, self.today());
         (mint, self.send(&[&buyer.key], &[budget(), buy]))
+    }
+
+    /// Buys a position that pays somebody's associated account, at any price. Returns its address.
+    pub fn buy_position(
+        &self,
+        keys: &ProductKeys,
+        [owner, beneficiary]: [&Person; 2],
+        sum_insured: u64,
+        term_days: u16,
+    ) -> (Pubkey, Outcome) {
+        let nonce = self.fresh();
+        let request = CoverRequest { sum_insured, term_days };
+        let args = BuyPositionArgs { nonce, request, max_premium: u64::MAX, reference: [9; 32] };
+        let to = keys.pool.assets_of(&beneficiary.id());
+        let buy = ix::buy_position(keys, self.payer.pubkey(), owner.id(), to, args);
+        (address::position(&keys.product, &owner.id(), nonce), self.send(&[&owner.key], &[budget(), buy]))
+    }
+
+    /// Pays a position to its beneficiary, called by anyone.
+    pub fn settle_position(&self, keys: &ProductKeys, position: &Pubkey) -> Outcome {
+        let beneficiary = self.position(position).beneficiary;
+        self.send(&[], &[ix::settle_position(keys, *position, beneficiary)])
     }
 
     /// Somebody who has bought a cover, on a fresh healthy print. Returns the NFT's mint.

@@ -5,8 +5,8 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::system_program;
 use anchor_lang::{AccountDeserialize, Discriminator};
 use backstop::state::{
-    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, InPlace, Incident, Live, Pool, Product, Protocol,
-    Rates, Treaty, Trigger,
+    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, InPlace, Incident, Live, Pool, Position, Product,
+    Protocol, Rates, Treaty, Trigger,
 };
 use solana_sdk::account::Account;
 
@@ -98,6 +98,7 @@ macro_rules! decode_zero_copy {
 decode_borsh!(
     Protocol => "protocol",
     Cover => "cover",
+    Position => "position",
     Crisis => "crisis",
     ExitTicket => "exit ticket",
     ExitEpoch => "exit epoch",

@@ -68,6 +68,11 @@ pub fn cover(cover_mint: &Pubkey) -> Pubkey {
     derive(&[COVER_SEED, cover_mint.as_ref()])
 }
 
+/// A position of an owner.
+pub fn position(product: &Pubkey, owner: &Pubkey, nonce: u64) -> Pubkey {
+    derive(&[POSITION_SEED, product.as_ref(), owner.as_ref(), &nonce.to_le_bytes()])
+}
+
 /// An exit ticket of an owner.
 pub fn exit_ticket(pool: &Pubkey, owner: &Pubkey, nonce: u64) -> Pubkey {
     derive(&[EXIT_SEED, pool.as_ref(), owner.as_ref(), &nonce.to_le_bytes()])

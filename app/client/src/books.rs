@@ -149,6 +149,29 @@ impl Books {
         &mut self.tranches[tranche.index()]
     }
 
+    /// A policy was sold, and exposure of old ones released by the way.
+    fn sell(&mut self, premium: u64, sum_insured: u64, released: u64) {
+        self.cash += premium;
+        self.unearned_premium += premium;
+        self.exposure += sum_insured;
+        self.exposure -= released;
+    }
+
+    /// A policy was given back.
+    fn give_back(&mut self, refund: u64, fee: u64, sum_insured: u64) {
+        self.cash -= refund;
+        self.unearned_premium -= Wrapping(refund) + Wrapping(fee);
+        self.surplus += fee;
+        self.exposure -= sum_insured;
+    }
+
+    /// A policy was paid for its loss, and premium of it given back.
+    fn settle(&mut self, amount: u64, refund: u64) {
+        self.incident_reserves -= amount;
+        self.premium_refunds -= refund;
+        self.cash -= Wrapping(amount) + Wrapping(refund);
+    }
+
     /// Where premium goes.
     fn share_out(&mut self, accrual: &Accrual) {
         self.treaty_payable += accrual.ceded.iter().copied().map(Wrapping).sum::<Amount>();
@@ -309,18 +332,16 @@ impl Replay {
                 }
             }
             Event::CoverBought(event) => {
-                let books = self.at(&event.pool);
-                books.cash += event.premium;
-                books.unearned_premium += event.premium;
-                books.exposure += event.sum_insured;
-                books.exposure -= event.released;
+                self.at(&event.pool).sell(event.premium, event.sum_insured, event.released);
+            }
+            Event::PositionBought(event) => {
+                self.at(&event.pool).sell(event.premium, event.sum_insured, event.released);
             }
             Event::CoverCancelled(event) => {
-                let books = self.at(&event.pool);
-                books.cash -= event.refund;
-                books.unearned_premium -= Wrapping(event.refund) + Wrapping(event.fee);
-                books.surplus += event.fee;
-                books.exposure -= event.sum_insured;
+                self.at(&event.pool).give_back(event.refund, event.fee, event.sum_insured);
+            }
+            Event::PositionCancelled(event) => {
+                self.at(&event.pool).give_back(event.refund, event.fee, event.sum_insured);
             }
             Event::ExposureReleased(event) => self.at(&event.pool).exposure -= event.amount,
             Event::IncidentOpened(event) => {
@@ -356,11 +377,9 @@ impl Replay {
                 }
             }
             Event::CoverSettled(event) => {
-                let books = self.at(&event.pool);
-                books.incident_reserves -= event.amount;
-                books.premium_refunds -= event.refund;
-                books.cash -= Wrapping(event.amount) + Wrapping(event.refund);
+                self.at(&event.pool).settle(event.amount, event.refund);
             }
+            Event::PositionSettled(event) => self.at(&event.pool).settle(event.amount, event.refund),
             Event::IncidentClosed(event) => {
                 let books = self.at(&event.pool);
                 books.incident_reserves -= event.reserve;
@@ -446,6 +465,8 @@ impl Replay {
             | Event::ProductStateSet(_)
             | Event::RiskRateSet(_)
             | Event::CoverClosed(_)
+            | Event::BeneficiarySet(_)
+            | Event::PositionClosed(_)
             | Event::Observed(_)
             | Event::PhaseChanged(_)
             | Event::TreatyCreated(_)

@@ -265,6 +265,9 @@ fn hint(refusal: BackstopError) -> &'static str {
         }
         E::ExitQueueFull => "settle the oldest epochs first; `backstop crank run --once` settles what can be paid",
         E::ConditionAlreadySet => "a condition is set once: another condition is another product",
+        E::NotPositionOwner => "sign with the account that bought the position",
+        E::BadBeneficiary => "name a token account of the pool's asset that is there already",
+        E::BeneficiaryCannotReceive => "the position's owner can name another account, by `set_beneficiary`",
         E::BoughtToday | E::AskedToday => "cancel it tomorrow: the day ends at midnight UTC",
         E::SoldOutToday => {
             "buy less, or later: room comes back over a day, and `backstop product show` tells how much there is"

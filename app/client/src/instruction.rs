@@ -9,8 +9,8 @@ use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::{self, REPORT_BYTES};
 use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, ProductTerms, Seen, Tranche, TreatyTerms};
 use backstop::{
-    BuyCoverArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs,
-    InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
+    BuyCoverArgs, BuyPositionArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs,
+    DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
 };
 use backstop::{accounts, instruction as data};
 
@@ -631,6 +631,78 @@ pub fn close_cover(keys: &ProductKeys, holder: Option<Pubkey>, cover_mint: Pubke
         token_2022_program: TOKEN_2022,
     };
     build(accounts, data::CloseCover {})
+}
+
+/// `buy_position`, from the owner's associated token account.
+pub fn buy_position(
+    keys: &ProductKeys,
+    payer: Pubkey,
+    owner: Pubkey,
+    beneficiary: Pubkey,
+    args: BuyPositionArgs,
+) -> Instruction {
+    let accounts = accounts::BuyPosition {
+        payer,
+        owner,
+        owner_assets: keys.pool.assets_of(&owner),
+        beneficiary,
+        protocol: address::protocol(),
+        pool: keys.pool.pool,
+        product: keys.product,
+        rates: keys.rates(),
+        trigger: keys.trigger(),
+        vault: keys.pool.vault(),
+        asset_mint: keys.pool.asset_mint,
+        position: address::position(&keys.product, &owner, args.nonce),
+        asset_token_program: keys.pool.asset_token_program,
+        system_program: system_program::ID,
+    };
+    build(accounts, data::BuyPosition { args })
+}
+
+/// `set_beneficiary`.
+pub fn set_beneficiary(keys: &ProductKeys, owner: Pubkey, position: Pubkey, beneficiary: Pubkey) -> Instruction {
+    let accounts =
+        accounts::SetBeneficiary { owner, beneficiary, pool: keys.pool.pool, product: keys.product, position };
+    build(accounts, data::SetBeneficiary {})
+}
+
+/// `cancel_position`, with the refund in the owner's associated token account.
+pub fn cancel_position(keys: &ProductKeys, owner: Pubkey, position: Pubkey, rent_payer: Pubkey) -> Instruction {
+    let accounts = accounts::CancelPosition {
+        owner,
+        destination: keys.pool.assets_of(&owner),
+        pool: keys.pool.pool,
+        product: keys.product,
+        rates: keys.rates(),
+        trigger: keys.trigger(),
+        vault: keys.pool.vault(),
+        asset_mint: keys.pool.asset_mint,
+        position,
+        rent_payer,
+        asset_token_program: keys.pool.asset_token_program,
+    };
+    build(accounts, data::CancelPosition {})
+}
+
+/// `close_position`.
+pub fn close_position(keys: &ProductKeys, owner: Pubkey, position: Pubkey, rent_payer: Pubkey) -> Instruction {
+    let accounts = accounts::ClosePosition { owner, pool: keys.pool.pool, product: keys.product, position, rent_payer };
+    build(accounts, data::ClosePosition {})
+}
+
+/// `settle_position`, to the token account that the position pays.
+pub fn settle_position(keys: &ProductKeys, position: Pubkey, beneficiary: Pubkey) -> Instruction {
+    let accounts = accounts::SettlePosition {
+        pool: keys.pool.pool,
+        vault: keys.pool.vault(),
+        asset_mint: keys.pool.asset_mint,
+        incident: keys.incident(),
+        position,
+        beneficiary,
+        asset_token_program: keys.pool.asset_token_program,
+    };
+    build(accounts, data::SettlePosition {})
 }
 
 /// `observe`.

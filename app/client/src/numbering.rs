@@ -52,6 +52,11 @@ numbered! {
     CoverBought { pool sequence }
     CoverCancelled { pool sequence }
     CoverClosed { pool sequence }
+    PositionBought { pool sequence }
+    BeneficiarySet { pool sequence }
+    PositionCancelled { pool sequence }
+    PositionClosed { pool sequence }
+    PositionSettled { pool sequence }
     PhaseChanged { pool sequence }
     IncidentOpened { pool sequence }
     IncidentGrown { pool sequence }

@@ -45,6 +45,25 @@ pub(crate) struct At {
     pub time: i64,
 }
 
+/// What was sold: a cover or a position.
+#[derive(Clone, Copy)]
+struct Sold {
+    sum: u64,
+    premium: u64,
+    /// What it costs a year, in parts per billion of the sum insured.
+    rate: u64,
+    level_bps: u32,
+}
+
+/// What an incident paid: of a cover to the holder of its NFT, of a position to its beneficiary.
+struct Paid {
+    policy: Pubkey,
+    payee: Pubkey,
+    amount: u64,
+    refund: u64,
+    waiting: bool,
+}
+
 /// Reads events in their order and changes what is rebuilt from them.
 pub(crate) struct Projector<'a> {
     connection: &'a Connection,
@@ -201,26 +220,16 @@ impl<'a> Projector<'a> {
             }
             Event::CoverBought(event) => {
                 let rate = rate_ppb(event.premium, event.sum_insured, event.active_day, event.end_day);
-                self.product(&event.product, at, |row| {
-                    let rate = figure(rate);
-                    row.lowest_rate_ppb = if row.covers.0 == 0 { rate } else { row.lowest_rate_ppb.min(rate) };
-                    row.highest_rate_ppb = row.highest_rate_ppb.max(rate);
-                    row.last_rate_ppb = rate;
-                    row.last_level_bps = Wrapping(event.level_bps.into());
-                    row.covers += 1;
-                    row.sum_insured += figure(event.sum_insured);
-                    row.premium += figure(event.premium);
-                })?;
-                self.pool(&event.pool, at, |row| {
-                    row.covers_sold += 1;
-                    row.sums_sold += figure(event.sum_insured);
-                    row.premium_sold += figure(event.premium);
-                })
+                let (sum, premium) = (event.sum_insured, event.premium);
+                self.sold(at, [&event.pool, &event.product], Sold { sum, premium, rate, level_bps: event.level_bps })
             }
-            Event::CoverCancelled(event) => self.product(&event.product, at, |row| {
-                row.cancelled += 1;
-                row.refunds += figure(event.refund);
-            }),
+            Event::PositionBought(event) => {
+                let rate = rate_ppb(event.premium, event.sum_insured, event.active_day, event.end_day);
+                let (sum, premium) = (event.sum_insured, event.premium);
+                self.sold(at, [&event.pool, &event.product], Sold { sum, premium, rate, level_bps: event.level_bps })
+            }
+            Event::CoverCancelled(event) => self.given_back(at, &event.product, event.refund),
+            Event::PositionCancelled(event) => self.given_back(at, &event.product, event.refund),
             Event::Observed(event) => self.price(&event.trigger, event.price, event.confidence, event.publish_time),
             Event::PhaseChanged(event) => self.write(
                 "INSERT INTO phases (product, transaction_id, place, before, after, mean_price, severity_bps) \
@@ -241,6 +250,7 @@ impl<'a> Projector<'a> {
             | Event::CrisisClosed(_)
             | Event::DeadlineExtended(_)
             | Event::CoverSettled(_)
+            | Event::PositionSettled(_)
             | Event::IncidentClosed(_) => self.incident(at, event),
             Event::TreatyCreated(_)
             | Event::TreatyAccepted(_)
@@ -259,6 +269,8 @@ impl<'a> Projector<'a> {
             // They change nothing that is shown by period.
             | Event::RiskRateSet(_)
             | Event::CoverClosed(_)
+            | Event::BeneficiarySet(_)
+            | Event::PositionClosed(_)
             | Event::Initialized(_)
             | Event::GovernanceProposed(_)
             | Event::GovernanceAccepted(_)
@@ -438,27 +450,14 @@ impl<'a> Projector<'a> {
                 self.step(at, &event.incident, what, None, None)
             }
             Event::CoverSettled(event) => {
-                self.pool(&event.pool, at, |row| {
-                    row.covers_paid += 1;
-                    row.amounts_paid += figure(event.amount) + figure(event.refund);
-                })?;
-                self.add(&event.incident, "paid", event.amount)?;
-                self.add(&event.incident, "refunded", event.refund)?;
-                self.add(&event.incident, "payments", 1)?;
-                self.write(
-                    "INSERT INTO payments (incident, transaction_id, place, cover, holder, amount, refund, is_waiting) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                    (
-                        key(&event.incident),
-                        at.transaction,
-                        at.place,
-                        key(&event.cover),
-                        key(&event.holder),
-                        bits(event.amount),
-                        bits(event.refund),
-                        event.waiting,
-                    ),
-                )
+                let (policy, payee, waiting) = (event.cover, event.holder, event.waiting);
+                let (amount, refund) = (event.amount, event.refund);
+                self.paid(at, &event.pool, &event.incident, &Paid { policy, payee, amount, refund, waiting })
+            }
+            Event::PositionSettled(event) => {
+                let (policy, payee, waiting) = (event.position, event.beneficiary, event.waiting);
+                let (amount, refund) = (event.amount, event.refund);
+                self.paid(at, &event.pool, &event.incident, &Paid { policy, payee, amount, refund, waiting })
             }
             Event::IncidentClosed(event) => {
                 let sql = "UPDATE incidents SET closed_at = ?2 WHERE incident = ?1";
@@ -468,6 +467,58 @@ impl<'a> Projector<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A cover or a position was sold.
+    fn sold(&mut self, at: At, [pool, product]: [&Pubkey; 2], sold: Sold) -> Result<()> {
+        self.product(product, at, |row| {
+            let rate = figure(sold.rate);
+            row.lowest_rate_ppb = if row.covers.0 == 0 { rate } else { row.lowest_rate_ppb.min(rate) };
+            row.highest_rate_ppb = row.highest_rate_ppb.max(rate);
+            row.last_rate_ppb = rate;
+            row.last_level_bps = Wrapping(sold.level_bps.into());
+            row.covers += 1;
+            row.sum_insured += figure(sold.sum);
+            row.premium += figure(sold.premium);
+        })?;
+        self.pool(pool, at, |row| {
+            row.covers_sold += 1;
+            row.sums_sold += figure(sold.sum);
+            row.premium_sold += figure(sold.premium);
+        })
+    }
+
+    /// A cover or a position was given back.
+    fn given_back(&mut self, at: At, product: &Pubkey, refund: u64) -> Result<()> {
+        self.product(product, at, |row| {
+            row.cancelled += 1;
+            row.refunds += figure(refund);
+        })
+    }
+
+    /// A cover or a position was paid by an incident.
+    fn paid(&mut self, at: At, pool: &Pubkey, incident: &Pubkey, paid: &Paid) -> Result<()> {
+        self.pool(pool, at, |row| {
+            row.covers_paid += 1;
+            row.amounts_paid += figure(paid.amount) + figure(paid.refund);
+        })?;
+        self.add(incident, "paid", paid.amount)?;
+        self.add(incident, "refunded", paid.refund)?;
+        self.add(incident, "payments", 1)?;
+        self.write(
+            "INSERT INTO payments (incident, transaction_id, place, cover, holder, amount, refund, is_waiting) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            (
+                key(incident),
+                at.transaction,
+                at.place,
+                key(&paid.policy),
+                key(&paid.payee),
+                bits(paid.amount),
+                bits(paid.refund),
+                paid.waiting,
+            ),
+        )
     }
 
     fn treaty(&mut self, at: At, event: &Event) -> Result<()> {

@@ -39,6 +39,9 @@ pub const COVER_MINT_SEED: &[u8] = b"cover_mint";
 /// Seed of a `Cover`, followed by its NFT mint.
 #[constant]
 pub const COVER_SEED: &[u8] = b"cover";
+/// Seed of a `Position`, followed by the product, the owner and the owner's nonce.
+#[constant]
+pub const POSITION_SEED: &[u8] = b"position";
 /// Seed of an `ExitTicket`, followed by the pool, the owner and the owner's nonce.
 #[constant]
 pub const EXIT_SEED: &[u8] = b"exit";
@@ -173,6 +176,8 @@ pub const MAX_ASSET_DECIMALS: u8 = 9;
 pub const MAX_LABEL: usize = 10;
 /// Bytes of a product's name.
 pub const MAX_NAME: usize = 48;
+/// Bytes that the owner of a position knows it by.
+pub const MAX_REFERENCE: usize = 32;
 /// Bytes of the URI of a product, or of a pool.
 pub const MAX_URI: usize = 96;
 /// What a URI begins with: where wallets know how to look.

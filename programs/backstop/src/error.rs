@@ -334,6 +334,15 @@ refusals! {
     /// 6128
     #[msg("The product has sold of late as much as it sells in a day")]
     SoldOutToday = 128,
+    /// 6129
+    #[msg("The signer is not the position's owner")]
+    NotPositionOwner = 129,
+    /// 6130
+    #[msg("A position pays a token account of the pool's asset, and not the pool's own vault")]
+    BadBeneficiary = 130,
+    /// 6131
+    #[msg("The beneficiary's account is closed, frozen, of another mint, or another's than when it was named")]
+    BeneficiaryCannotReceive = 131,
 
     // ---- oracle and evidence: 6140 (0x17fc) ----
     /// 6140

@@ -477,6 +477,107 @@ pub struct CoverClosed {
     pub cover: Pubkey,
 }
 
+/// A position was sold.
+#[event]
+pub struct PositionBought {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The product.
+    pub product: Pubkey,
+    /// The position.
+    pub position: Pubkey,
+    /// Whoever paid the premium and is insured.
+    pub owner: Pubkey,
+    /// The token account that it pays.
+    pub beneficiary: Pubkey,
+    /// What the owner knows it by.
+    pub reference: [u8; 32],
+    /// Sum insured.
+    pub sum_insured: u64,
+    /// Premium.
+    pub premium: u64,
+    /// Rate at which the premium is earned, Q32 a second.
+    pub rate_q32: u64,
+    /// First insured day.
+    pub active_day: u32,
+    /// First day no longer insured.
+    pub end_day: u32,
+    /// Level of the demand curve it was priced at, basis points.
+    pub level_bps: u32,
+    /// Exposure of what had ended, released by the way.
+    pub released: u64,
+}
+
+/// A position pays another token account.
+#[event]
+pub struct BeneficiarySet {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The position.
+    pub position: Pubkey,
+    /// The token account that it pays now.
+    pub beneficiary: Pubkey,
+}
+
+/// A position was given back.
+#[event]
+pub struct PositionCancelled {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The product.
+    pub product: Pubkey,
+    /// The position.
+    pub position: Pubkey,
+    /// Sum insured that is free again.
+    pub sum_insured: u64,
+    /// Premium paid back.
+    pub refund: u64,
+    /// Fee, to the surplus.
+    pub fee: u64,
+}
+
+/// A position that could no longer be paid was closed.
+#[event]
+pub struct PositionClosed {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The product.
+    pub product: Pubkey,
+    /// The position.
+    pub position: Pubkey,
+}
+
+/// A position was paid.
+#[event]
+pub struct PositionSettled {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The incident.
+    pub incident: Pubkey,
+    /// The position.
+    pub position: Pubkey,
+    /// The token account that was paid.
+    pub beneficiary: Pubkey,
+    /// Paid for its loss, out of the incident's reserve.
+    pub amount: u64,
+    /// Premium given back, out of what was set aside for it.
+    pub refund: u64,
+    /// Whether it was still waiting.
+    pub waiting: bool,
+    /// Where it stands now.
+    pub state: CoverState,
+}
+
 /// A print changed a trigger's evidence.
 #[event]
 pub struct Observed {

@@ -47,7 +47,7 @@ use anchor_lang::prelude::*;
 
 pub use constants::PROTOCOL;
 pub use instructions::*;
-use state::{CoverRequest, ProductState, Quote, Tranche, TreatyTerms};
+use state::{BoughtPosition, CoverRequest, ProductState, Quote, Tranche, TreatyTerms};
 
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");
 
@@ -214,6 +214,33 @@ pub mod backstop {
     /// Closes a cover that can no longer be paid. The NFT's holder, or anyone once it is burnt.
     pub fn close_cover(ctx: Context<CloseCover>) -> Result<()> {
         instructions::cover::close_cover::handle(ctx)
+    }
+
+    // ---- position ----
+
+    /// Buys a position: a policy without an NFT, that pays a token account. Anyone, a program's account too.
+    pub fn buy_position(ctx: Context<BuyPosition>, args: BuyPositionArgs) -> Result<BoughtPosition> {
+        instructions::position::buy_position::handle(ctx, args)
+    }
+
+    /// Names another token account that a position pays. The position's owner.
+    pub fn set_beneficiary(ctx: Context<SetBeneficiary>) -> Result<()> {
+        instructions::position::set_beneficiary::handle(ctx)
+    }
+
+    /// Gives a position back for its unearned premium less the fee. The position's owner.
+    pub fn cancel_position(ctx: Context<CancelPosition>) -> Result<()> {
+        instructions::position::cancel_position::handle(ctx)
+    }
+
+    /// Closes a position that can no longer be paid. The position's owner.
+    pub fn close_position(ctx: Context<ClosePosition>) -> Result<()> {
+        instructions::position::close_position::handle(ctx)
+    }
+
+    /// Pays a position to its beneficiary what is there for it. Anyone, again.
+    pub fn settle_position(ctx: Context<SettlePosition>) -> Result<()> {
+        instructions::position::settle_position::handle(ctx)
     }
 
     // ---- trigger ----

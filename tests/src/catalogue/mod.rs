@@ -10,6 +10,7 @@ pub mod cover;
 pub mod exit;
 pub mod incident;
 pub mod pool;
+pub mod position;
 pub mod product;
 pub mod protocol;
 pub mod setup;
@@ -125,13 +126,14 @@ fn owned(signers: &[&Keypair]) -> Vec<Keypair> {
 
 /// Every entry, by group.
 pub fn entries() -> Vec<&'static Entry> {
-    let groups: [&'static [Entry]; 9] = [
+    let groups: [&'static [Entry]; 10] = [
         protocol::ENTRIES,
         attestor::ENTRIES,
         pool::ENTRIES,
         exit::ENTRIES,
         product::ENTRIES,
         cover::ENTRIES,
+        position::ENTRIES,
         trigger::ENTRIES,
         incident::ENTRIES,
         treaty::ENTRIES,

@@ -16,7 +16,7 @@ use backstop::constants::DAY_BUCKETS;
 use backstop::state::{
     Access, CoverRequest, ExitTicket, PoolKind, Rates, Seen, Tranche, TreatyKind, TreatyTerms, day_of,
 };
-use backstop::{BuyCoverArgs, CreatePoolArgs, DepositArgs, RequestExitArgs};
+use backstop::{BuyCoverArgs, BuyPositionArgs, CreatePoolArgs, DepositArgs, RequestExitArgs};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
@@ -169,6 +169,33 @@ impl Stage {
             stage.act(&[&stage.person(name)], &[budget(), stage.buy(&stage.products[product], name, name)]);
         }
         stage.world.advance(3 * DAY);
+        stage
+    }
+
+    /// Everybody who has a cover buys a position too.
+    pub fn with_positions(self) -> Self {
+        self.show(100_000_000);
+        for (name, product) in HOLDERS {
+            self.enter(name, self.setup.sum_insured);
+            let nonce = self.position_nonce(&self.products[product], name);
+            let buy = self.buy_position(&self.products[product], name, name, nonce);
+            self.act(&[&self.person(name)], &[budget(), buy]);
+        }
+        self.world.advance(3 * DAY);
+        self
+    }
+
+    /// Covers and positions, with every trigger confirmed, every incident open and funded.
+    pub fn positions_paid(setup: Setup) -> Self {
+        let stage = Self::sold(setup).with_positions();
+        stage.depeg(90_000_000);
+        for product in &stage.products {
+            stage.act(&[], &[ix::confirm(product)]);
+            stage.act(&[], &[ix::open_incident(product, stage.rent.pubkey(), 1)]);
+        }
+        for product in &stage.products {
+            stage.act(&[], &[budget(), ix::fund_incident(product, 1)]);
+        }
         stage
     }
 
@@ -378,6 +405,23 @@ impl Stage {
         backstop_client::address::cover_mint(&product.product, &self.person(holder).pubkey(), nonce, day)
     }
 
+    /// The number under which somebody buys a position.
+    pub fn position_nonce(&self, product: &ProductKeys, owner: &str) -> u64 {
+        use backstop::constants::POSITION_SEED;
+        let owner = self.person(owner).pubkey();
+        let fits = |nonce: &u64| {
+            let seeds: [&[u8]; 4] = [POSITION_SEED, product.product.as_ref(), owner.as_ref(), &nonce.to_le_bytes()];
+            first_try(&seeds, &backstop::ID)
+        };
+        (0..).find(fits).expect("every second number fits")
+    }
+
+    /// Somebody's position.
+    pub fn position(&self, product: &ProductKeys, owner: &str) -> Pubkey {
+        let nonce = self.position_nonce(product, owner);
+        backstop_client::address::position(&product.product, &self.person(owner).pubkey(), nonce)
+    }
+
     /// The number under which somebody leaves.
     pub fn ticket_nonce(&self, pool: &PoolKeys, owner: &str) -> u64 {
         use backstop::constants::EXIT_SEED;
@@ -471,6 +515,18 @@ impl Stage {
         };
         let (buyer, receiver) = (self.person(buyer).pubkey(), self.person(receiver).pubkey());
         ix::buy_cover(product, self.rent.pubkey(), buyer, receiver, args)
+    }
+
+    /// Somebody buys a position that pays somebody, under a number.
+    pub fn buy_position(&self, product: &ProductKeys, owner: &str, beneficiary: &str, nonce: u64) -> Instruction {
+        let args = BuyPositionArgs {
+            nonce,
+            request: CoverRequest { sum_insured: self.setup.sum_insured, term_days: self.setup.term_days },
+            max_premium: self.setup.sum_insured,
+            reference: [7; 32],
+        };
+        let (owner, beneficiary) = (self.person(owner).pubkey(), self.person(beneficiary).pubkey());
+        ix::buy_position(product, self.rent.pubkey(), owner, product.pool.assets_of(&beneficiary), args)
     }
 }
 

@@ -31,7 +31,7 @@ kinds! {
     Deposit 60, Contribute 8, Accrue 6, RequestExit 34, CancelExit 12, SettleEpochs 50, ClaimExit 40, CloseEpoch 12,
     OpenSeries 24, CreateProduct 14, SetCondition 6, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
     PrintTrue 60, PrintOld 40, Selective 20, Slots 40, Shock 8, Event 16, Refresh 10, Confirm 14, OpenIncident 16, Fund 20, Keeper 40,
-    Settle 70, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
+    Settle 70, SetBeneficiary 12, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
     ExtendDeadline 2, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 8, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
     Minutes 40, Hours 25, NextDay 45, Week 8, Months 1,
@@ -119,7 +119,10 @@ impl Driver<'_> {
             }),
             Kind::Sync => self.product(r[0]).map(|product| Op::Sync { product }),
             Kind::Buy => return self.buy(r),
-            Kind::CancelCover => self.held_cover(r[0]).map(|(cover, by)| Op::CancelCover { cover, by }),
+            Kind::CancelCover => self.held_cover(r[0]).map(|(cover, by)| self.give_back(cover, by)),
+            Kind::SetBeneficiary => {
+                self.held_position(r[0]).map(|(cover, by)| Op::SetBeneficiary { cover, to: user(r[1]), by })
+            }
             Kind::CloseCover => return self.close_cover(r),
             Kind::PrintTrue => return self.print_all(one_in(4, r[0])),
             Kind::PrintOld => self.print_old(r),
@@ -213,8 +216,8 @@ impl Driver<'_> {
                 who,
                 amount: part(held, r[2]) / 10,
             }),
-            Kind::MoveNft => self.held_cover(r[0]).map(|(cover, _)| Op::MoveNft { cover, to: user(r[1]) }),
-            Kind::BurnNft => self.held_cover(r[0]).map(|(cover, _)| Op::BurnNft { cover }),
+            Kind::MoveNft => self.held_nft(r[0]).map(|(cover, _)| Op::MoveNft { cover, to: user(r[1]) }),
+            Kind::BurnNft => self.held_nft(r[0]).map(|(cover, _)| Op::BurnNft { cover }),
             Kind::CloseAssets => {
                 let who = user(r[1]);
                 Some(Op::CloseAssets { asset: index(2, r[0]), who, heir: (who + 1 + index(USERS - 1, r[2])) % USERS })
@@ -258,6 +261,11 @@ impl Driver<'_> {
                 }
             }),
             Kind::StealCover => self.held_cover(r[0]).map(|(cover, holder)| match r[2] % 3 {
+                0 if self.model.covers[cover].pays.is_some() => Op::CancelPosition { cover, by: other(holder) },
+                1 if self.model.covers[cover].pays.is_some() => Op::ClosePosition { cover, by: other(holder) },
+                _ if self.model.covers[cover].pays.is_some() => {
+                    Op::SetBeneficiary { cover, to: thief, by: other(holder) }
+                }
                 0 => Op::CancelCover { cover, by: other(holder) },
                 1 => Op::CloseCover { cover, holder: Some(other(holder)) },
                 _ => Op::CloseCover { cover, holder: None },
@@ -265,6 +273,9 @@ impl Driver<'_> {
             Kind::StealPayout => self.payable(r[0]).map(|cover| {
                 let holder = self.model.covers[cover].holder.unwrap_or(0);
                 let thief = other(holder);
+                if let Some(pays) = self.model.covers[cover].pays {
+                    return Op::SettlePosition { cover, to: if pays == thief { (thief + 1) % USERS } else { thief } };
+                }
                 match r[2] % 2 {
                     0 => Op::Settle { cover, holder: thief, to: thief, signed: true },
                     _ => Op::Settle { cover, holder, to: thief, signed: false },
@@ -279,6 +290,9 @@ impl Driver<'_> {
                 let paid = |cover: &usize| self.model.covers[*cover].status == CoverStatus::Settled;
                 let paid: Vec<usize> = (0..self.model.covers.len()).filter(paid).collect();
                 pick(&paid, r[0]).map(|cover| {
+                    if let Some(to) = self.model.covers[cover].pays {
+                        return Op::SettlePosition { cover, to };
+                    }
                     let holder = self.model.covers[cover].holder.unwrap_or(thief);
                     Op::Settle { cover, holder, to: holder, signed: one_in(2, r[2]) }
                 })

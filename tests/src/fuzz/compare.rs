@@ -4,8 +4,8 @@ use super::model::{CoverStatus, Model, N, Stream, day};
 use super::scene::Scene;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    CallState, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, IncidentState, Pool, Product,
-    ProductState, Protocol, Rates, Treaty, TreatyState, Trigger,
+    CallState, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, IncidentState, Policy, Pool,
+    Position, Product, ProductState, Protocol, Rates, Treaty, TreatyState, Trigger,
 };
 use backstop_client::account::Decode;
 use backstop_client::address;
@@ -27,7 +27,9 @@ pub struct View {
     /// Crises whose accounts are open, by pool and number.
     pub crises: BTreeMap<(usize, u32), Crisis>,
     /// Covers whose accounts are open.
-    pub covers: BTreeMap<usize, Cover>,
+    pub covers: BTreeMap<usize, Policy>,
+    /// The accounts that positions pay.
+    pub beneficiaries: BTreeMap<usize, Pubkey>,
     /// Tickets whose accounts are open.
     pub tickets: BTreeMap<usize, ExitTicket>,
     /// Epochs.
@@ -86,6 +88,7 @@ impl View {
             incidents: BTreeMap::new(),
             crises: BTreeMap::new(),
             covers: BTreeMap::new(),
+            beneficiaries: BTreeMap::new(),
             tickets: BTreeMap::new(),
             epochs: Vec::new(),
             treaties: BTreeMap::new(),
@@ -111,7 +114,15 @@ impl View {
         }
         for (index, cover) in model.covers.iter().enumerate() {
             if matches!(cover.status, CoverStatus::Live | CoverStatus::Settled) {
-                view.covers.insert(index, read(svm, &scene.cover(model, index), "cover")?);
+                let address = scene.cover(model, index);
+                let policy = if cover.pays.is_some() {
+                    let position: Position = read(svm, &address, "position")?;
+                    view.beneficiaries.insert(index, position.beneficiary);
+                    position.policy
+                } else {
+                    read::<Cover>(svm, &address, "cover")?.policy
+                };
+                view.covers.insert(index, policy);
             }
         }
         for (index, ticket) in model.tickets.iter().enumerate().filter(|(_, ticket)| ticket.open) {
@@ -452,6 +463,13 @@ fn covers(scene: &Scene, model: &Model, svm: &LiteSVM, view: &View, check: &mut 
         check.same("cover", index, amounts, kept);
         check.same("cover days", index, (entry.active_day, entry.end_day), (cover.active_day, cover.end_day));
         check.same("settled", index, entry.status == CoverStatus::Settled, cover.state == CoverState::Settled);
+        if let Some(to) = entry.pays {
+            let asset = model.pools[model.products[entry.product].pool].asset;
+            let pays = Some(&scene.assets_of(to, asset));
+            check.same("beneficiary", index, pays, view.beneficiaries.get(&index));
+            check.same("owner", index, entry.holder.map(|who| scene.people[who]), Some(cover.insured));
+            continue;
+        }
         let mint = scene.cover_mint(model, index);
         check.same("NFT supply", index, Some(u64::from(entry.holder.is_some())), supply(svm, &mint));
         if let Some(holder) = entry.holder {
@@ -460,8 +478,13 @@ fn covers(scene: &Scene, model: &Model, svm: &LiteSVM, view: &View, check: &mut 
     }
     for (index, entry) in model.covers.iter().enumerate().rev().take(20) {
         if matches!(entry.status, CoverStatus::Cancelled | CoverStatus::Closed) {
-            check.same("closed mint", index, false, exists(svm, &scene.cover_mint(model, index)));
-            check.same("closed cover", index, false, exists(svm, &scene.cover(model, index)));
+            if entry.pays.is_none() {
+                check.same("closed mint", index, false, exists(svm, &scene.cover_mint(model, index)));
+            }
+            // The address of a position has a second life.
+            let address = scene.cover(model, index);
+            let again = view.covers.keys().any(|other| scene.cover(model, *other) == address);
+            check.same("closed cover", index, again, exists(svm, &address));
         }
     }
 }

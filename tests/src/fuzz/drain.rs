@@ -84,8 +84,11 @@ impl Driver<'_> {
         self.fund_all()?;
         self.fund_all()?;
         for cover in 0..self.model.covers.len() {
-            if let (true, Some(holder)) = (self.model.payout(cover).is_ok(), self.model.covers[cover].holder) {
-                self.must(Op::Settle { cover, holder, to: holder, signed: false })?;
+            let (payable, entry) = (self.model.payout(cover).is_ok(), &self.model.covers[cover]);
+            match (payable, entry.holder, entry.pays) {
+                (true, _, Some(to)) => self.must(Op::SettlePosition { cover, to })?,
+                (true, Some(holder), None) => self.must(Op::Settle { cover, holder, to: holder, signed: false })?,
+                _ => {}
             }
         }
         // What nobody can claim is open until the deadline.
@@ -166,7 +169,7 @@ impl Driver<'_> {
         for cover in 0..self.model.covers.len() {
             if matches!(self.model.covers[cover].status, CoverStatus::Live | CoverStatus::Settled) {
                 let by = self.model.covers[cover].holder;
-                self.must(Op::CloseCover { cover, holder: by })?;
+                self.must(self.close(cover, by))?;
             }
         }
         Ok(())

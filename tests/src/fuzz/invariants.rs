@@ -244,7 +244,7 @@ fn value_of_claims(step: &mut Step) -> Result<(), String> {
 fn capacity(step: &mut Step) -> Result<(), String> {
     let model = step.model;
     match *step.op {
-        Op::Buy { product, .. } if step.outcome.is_ok() => {
+        Op::Buy { product, .. } | Op::BuyPosition { product, .. } if step.outcome.is_ok() => {
             let (exposure, capacity) = (model.exposure(product), model.capacity(product));
             holds(exposure <= capacity, || format!("exposure {exposure} is above the capacity {capacity}"))?;
             let pool = model.products[product].pool;
@@ -272,7 +272,7 @@ fn is_token(account: &AccountSharedData) -> bool {
 }
 
 fn covers_pay_once(step: &mut Step) -> Result<(), String> {
-    let Op::Settle { cover, to, .. } = *step.op else { return Ok(()) };
+    let (Op::Settle { cover, to, .. } | Op::SettlePosition { cover, to }) = *step.op else { return Ok(()) };
     if step.outcome.is_err() {
         return Ok(());
     }
@@ -298,7 +298,16 @@ fn covers_pay_once(step: &mut Step) -> Result<(), String> {
 }
 
 fn refunds_spare_capital(step: &mut Step) -> Result<(), String> {
-    if !matches!(step.op, Op::Settle { .. } | Op::OpenIncident { .. } | Op::CancelCover { .. } | Op::Accrue { .. }) {
+    let spares = matches!(
+        step.op,
+        Op::Settle { .. }
+            | Op::SettlePosition { .. }
+            | Op::OpenIncident { .. }
+            | Op::CancelCover { .. }
+            | Op::CancelPosition { .. }
+            | Op::Accrue { .. }
+    );
+    if !spares {
         return Ok(());
     }
     let capital = |pool: &Pool| pool.loss_capital().map_err(|error| error.to_string());
@@ -461,7 +470,7 @@ fn pauses(step: &mut Step) -> Result<(), String> {
     holds(recent <= 3, || format!("{recent} pauses in seven days"))?;
     let Err(failed) = step.outcome else { return Ok(()) };
     let stops = matches!(error_of(failed), Some(BackstopError::DepositsPaused | BackstopError::PurchasesPaused));
-    let may = matches!(step.op, Op::Deposit { .. } | Op::Buy { .. });
+    let may = matches!(step.op, Op::Deposit { .. } | Op::Buy { .. } | Op::BuyPosition { .. });
     holds(!stops || may, || format!("a pause stopped {}", step.op.name()))
 }
 

@@ -123,7 +123,11 @@ impl Driver<'_> {
         let receiver = if one_in(5, r[2]) { index(USERS, r[2] >> 8) } else { who };
         self.model.nonce += 1;
         let nonce = self.model.nonce;
-        self.step(Op::Buy { product, who, receiver, sum, days, max_premium: u64::MAX, nonce })?;
+        let max_premium = u64::MAX;
+        self.step(match one_in(3, r[4] >> 8) {
+            true => Op::BuyPosition { product, who, to: receiver, sum, days, max_premium, nonce },
+            false => Op::Buy { product, who, receiver, sum, days, max_premium, nonce },
+        })?;
         Ok(())
     }
 
@@ -139,10 +143,13 @@ impl Driver<'_> {
         let spent: Vec<usize> = (0..self.model.covers.len()).filter(live).collect();
         let Some(cover) = pick(&spent, r[0]) else { return Ok(()) };
         let by = self.model.covers[cover].holder;
-        self.step(Op::CloseCover { cover, holder: by }).map(|_| ())
+        self.step(self.close(cover, by)).map(|_| ())
     }
 
     pub(super) fn settle(&self, cover: usize, r: [u64; 5]) -> Op {
+        if let Some(to) = self.model.covers[cover].pays {
+            return Op::SettlePosition { cover, to };
+        }
         let holder = self.model.covers[cover].holder.unwrap_or(0);
         let signed = one_in(3, r[1]);
         let to = if signed { index(USERS, r[2]) } else { holder };

@@ -95,6 +95,11 @@ operations! {
         Buy "buy_cover" { product: usize, who: Who, receiver: Who, sum: u64, days: u16, max_premium: u64, nonce: u64 }
         CancelCover "cancel_cover" { cover: usize, by: Who }
         CloseCover "close_cover" { cover: usize, holder: Option<Who> }
+        /// A position is kept among the covers, `to`: whose account it pays.
+        BuyPosition "buy_position" { product: usize, who: Who, to: Who, sum: u64, days: u16, max_premium: u64, nonce: u64 }
+        SetBeneficiary "set_beneficiary" { cover: usize, to: Who, by: Who }
+        CancelPosition "cancel_position" { cover: usize, by: Who }
+        ClosePosition "close_position" { cover: usize, by: Who }
     }
     // ---- evidence ----
     Evidence {
@@ -108,6 +113,7 @@ operations! {
         Fund "fund_incident" { product: usize }
         /// `signed`: the holder signs, so that any account may be named.
         Settle "settle_cover" { cover: usize, holder: Who, to: Who, signed: bool }
+        SettlePosition "settle_position" { cover: usize, to: Who }
         ExtendDeadline "extend_deadline" { product: usize }
         CloseIncident "close_incident" { product: usize }
     }

@@ -123,6 +123,11 @@ pub const NO_ATTACKS: &[(&str, &str)] = &[
     ("cancel_exit", "a user's own"),
     ("cancel_cover", "a user's own"),
     ("close_cover", "a user's own"),
+    ("buy_position", "a user's own; a heist buys covers, which cost and pay the same"),
+    ("set_beneficiary", "a user's own"),
+    ("cancel_position", "a user's own"),
+    ("close_position", "a user's own"),
+    ("settle_position", "pays as `settle_cover` does, to an account that is fixed; random sequences misdirect payouts"),
 ];
 
 /// A run with or without the rogues.

@@ -153,6 +153,7 @@ pub enum Derived {
     Crisis(usize, u32),
     CoverMint(Pubkey, Pubkey, u64, u32),
     Cover(Pubkey),
+    Position(Pubkey, Pubkey, u64),
     Ticket(usize, Who, u64),
     Epoch(usize, u32),
     Treaty(usize, u16),
@@ -281,6 +282,7 @@ impl Scene {
             Derived::Crisis(of, number) => address::crisis(&pool(of), number),
             Derived::CoverMint(product, buyer, nonce, day) => address::cover_mint(&product, &buyer, nonce, day),
             Derived::Cover(mint) => address::cover(&mint),
+            Derived::Position(product, owner, nonce) => address::position(&product, &owner, nonce),
             Derived::Ticket(of, owner, nonce) => address::exit_ticket(&pool(of), &self.people[owner], nonce),
             Derived::Epoch(of, day) => address::exit_epoch(&pool(of), day),
             Derived::Treaty(of, id) => address::treaty(&pool(of), id),
@@ -337,8 +339,13 @@ impl Scene {
         ))
     }
 
-    /// A cover.
+    /// A cover, or a position.
     pub fn cover(&self, model: &Model, cover: usize) -> Pubkey {
+        let entry = &model.covers[cover];
+        if entry.pays.is_some() {
+            let product = self.product(model, entry.product).product;
+            return self.derive(Derived::Position(product, self.people[entry.buyer], entry.nonce));
+        }
         self.derive(Derived::Cover(self.cover_mint(model, cover)))
     }
 

@@ -63,6 +63,38 @@ impl Driver<'_> {
         pick(&held, r)
     }
 
+    /// Gives a cover or a position back.
+    pub(super) fn give_back(&self, cover: usize, by: Who) -> Op {
+        match self.model.covers[cover].pays {
+            Some(_) => Op::CancelPosition { cover, by },
+            None => Op::CancelCover { cover, by },
+        }
+    }
+
+    /// Closes a cover or a position.
+    pub(super) fn close(&self, cover: usize, by: Option<Who>) -> Op {
+        match (self.model.covers[cover].pays, by) {
+            (Some(_), Some(by)) => Op::ClosePosition { cover, by },
+            _ => Op::CloseCover { cover, holder: by },
+        }
+    }
+
+    /// A cover with its holder, but no position.
+    pub(super) fn held_nft(&self, r: u64) -> Option<(usize, Who)> {
+        self.held(r, false)
+    }
+
+    /// A position with its owner.
+    pub(super) fn held_position(&self, r: u64) -> Option<(usize, Who)> {
+        self.held(r, true)
+    }
+
+    fn held(&self, r: u64, position: bool) -> Option<(usize, Who)> {
+        let covers = self.model.covers.iter().enumerate().filter(|(_, cover)| cover.pays.is_some() == position);
+        let held: Vec<(usize, Who)> = covers.filter_map(|(index, cover)| Some((index, cover.holder?))).collect();
+        pick(&held, r)
+    }
+
     /// A cover that its incident would pay.
     pub(super) fn payable(&self, r: u64) -> Option<usize> {
         let covers: Vec<usize> =

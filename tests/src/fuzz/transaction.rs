@@ -7,7 +7,7 @@ use crate::{seeded, terms};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use backstop::state::{CoverRequest, ExitTicket, Tranche};
-use backstop::{BuyCoverArgs, DepositArgs, RequestExitArgs};
+use backstop::{BuyCoverArgs, BuyPositionArgs, DepositArgs, RequestExitArgs};
 use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, ProductKeys, TreatyKeys};
 use backstop_sandbox::embedded::Price;
@@ -163,6 +163,29 @@ impl Scene {
             Op::CloseCover { cover, holder } => {
                 let keys = product(model.covers[cover].product);
                 ix::close_cover(&keys, holder.map(person), self.cover_mint(model, cover), payer)
+            }
+            Op::BuyPosition { product: of, who, to, sum, days, max_premium, nonce } => {
+                let request = CoverRequest { sum_insured: sum, term_days: days };
+                let args = BuyPositionArgs { nonce, request, max_premium, reference: [nonce.to_le_bytes()[0]; 32] };
+                let keys = product(of);
+                ix::buy_position(&keys, payer, person(who), keys.pool.assets_of(&person(to)), args)
+            }
+            Op::SetBeneficiary { cover, to, by } => {
+                let keys = product(model.covers[cover].product);
+                let account = keys.pool.assets_of(&person(to));
+                ix::set_beneficiary(&keys, person(by), self.cover(model, cover), account)
+            }
+            Op::CancelPosition { cover, by } => {
+                let keys = product(model.covers[cover].product);
+                ix::cancel_position(&keys, person(by), self.cover(model, cover), payer)
+            }
+            Op::ClosePosition { cover, by } => {
+                let keys = product(model.covers[cover].product);
+                ix::close_position(&keys, person(by), self.cover(model, cover), payer)
+            }
+            Op::SettlePosition { cover, to } => {
+                let keys = product(model.covers[cover].product);
+                ix::settle_position(&keys, self.cover(model, cover), keys.pool.assets_of(&person(to)))
             }
             Op::Observe { product: of, .. } => ix::observe(&product(of), seeded(PRICE).pubkey()),
             Op::Refresh { product: of } => ix::refresh(&product(of)),

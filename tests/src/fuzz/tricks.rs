@@ -5,7 +5,7 @@
 use super::action::{Played, index};
 use super::driver::{Driver, Failure};
 use super::model::{DAY, Model, N, Phase, Product, day, start};
-use super::op::Op;
+use super::op::{Op, Who};
 use super::scene::{TOKEN, USERS};
 use backstop::state::{ProductState, Tranche};
 use std::collections::BTreeMap;
@@ -36,6 +36,9 @@ impl Driver<'_> {
     /// Rebirth: a cover is given back, and another is bought under its buyer's number.
     pub(super) fn rebirth(&mut self, r: [u64; 5]) -> Played {
         let Some((cover, by)) = self.held_cover(r[0]) else { return Ok(()) };
+        if self.model.covers[cover].pays.is_some() {
+            return self.second_life(cover, by, r);
+        }
         let entry = self.model.covers[cover].clone();
         if !self.step(Op::CancelCover { cover, by })? {
             return Ok(());
@@ -44,6 +47,19 @@ impl Driver<'_> {
         let (product, who, nonce) = (entry.product, entry.buyer, entry.nonce);
         self.print(product, 0)?;
         self.step(Op::Buy { product, who, receiver: by, sum, days: 7, max_premium: u64::MAX, nonce })?;
+        Ok(())
+    }
+
+    /// A position is given back, and another is bought at its address.
+    fn second_life(&mut self, cover: usize, by: Who, r: [u64; 5]) -> Played {
+        let entry = self.model.covers[cover].clone();
+        if !self.step(Op::CancelPosition { cover, by })? {
+            return Ok(());
+        }
+        let sum = u64::try_from(entry.sum).unwrap_or(0) / (1 + r[1] % 100);
+        let (product, who, nonce) = (entry.product, entry.buyer, entry.nonce);
+        self.print(product, 0)?;
+        self.step(Op::BuyPosition { product, who, to: by, sum, days: 7, max_premium: u64::MAX, nonce })?;
         Ok(())
     }
 

@@ -130,6 +130,47 @@ fn covers_of_one_holder_share_accounts_and_so_a_transaction() {
 }
 
 #[test]
+fn positions_are_settled_as_covers_are_and_one_that_cannot_be_paid_waits_for_its_owner() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    world.print(&product, PAR);
+    let (owner, lender, frozen) = (world.person(1_000 * ONE), world.person(0), world.person(0));
+    let buy = |beneficiary: &Person| {
+        let (position, outcome) = world.buy_position(&product, [&owner, beneficiary], 100 * ONE, 30);
+        outcome.unwrap_or_else(|error| panic!("{}", explain(&error)));
+        position
+    };
+    let positions: Vec<Pubkey> = (0..20).map(|_| buy(&lender)).collect();
+    let stuck = buy(&frozen);
+    world.advance(3 * DAY);
+    breach_for_long(&world, &product, HALF, &payer);
+    let account = pool.assets_of(&frozen.id());
+    let mut tokens = world.cluster.account(&account).unwrap().unwrap();
+    tokens.data[STATE] = 2;
+    world.cluster.set_account(account, tokens);
+    let cluster = Lossy::never(&world.cluster);
+    let report = crank(&cluster, &payer, options()).run_until_idle().unwrap();
+    assert_eq!((report.count("settle_position"), report.skipped.len()), (20, 0));
+    assert!(world.assets(&lender) >= 20 * 50 * ONE);
+    for position in &positions {
+        assert_eq!((world.position(position).paid, world.position(position).state), (50 * ONE, CoverState::Settled));
+    }
+    let most = cluster.sent.borrow().iter().map(|sent| sent.message.instructions().len()).max().unwrap();
+    assert!(most > 8, "{most} instructions in one");
+    let waits = |report: &Report| report.waiting.iter().any(|waiting| waiting.subject == stuck && waiting.amount > 0);
+    assert!(waits(&report), "{report:?}");
+    assert_eq!(world.incident(&product).sums_left, 100 * ONE, "and its incident stays open for it");
+    let to = pool.assets_of(&lender.id());
+    world.run(&[&owner.key], &[ix::set_beneficiary(&product, owner.id(), stuck, to)]);
+    let report = crank(&world.cluster, &payer, options()).run_until_idle().unwrap();
+    assert_eq!(report.count("settle_position"), 1);
+    assert_eq!(world.position(&stuck).paid, 50 * ONE);
+    assert!(world.cluster.account(&product.incident()).unwrap().is_none(), "the incident is closed");
+    assert_books(&world.cluster, &pool.pool);
+}
+
+#[test]
 fn two_cranks_at_once_settle_a_thousand_covers_exactly_once_each() {
     const COVERS: u64 = 1_000;
     let start = Instant::now();

@@ -36,6 +36,14 @@ borsh_pages! { all by told;
     }
     CoverCancelled { pool, sequence, product, cover, sum_insured, refund, fee }
     CoverClosed { pool, sequence, product, cover }
+    PositionBought {
+        pool, sequence, product, position, owner, beneficiary, reference, sum_insured, premium, rate_q32, active_day,
+        end_day, level_bps, released,
+    }
+    BeneficiarySet { pool, sequence, position, beneficiary }
+    PositionCancelled { pool, sequence, product, position, sum_insured, refund, fee }
+    PositionClosed { pool, sequence, product, position }
+    PositionSettled { pool, sequence, incident, position, beneficiary, amount, refund, waiting, state }
     Observed { trigger, price, confidence, publish_time }
     PhaseChanged { pool, sequence, trigger, product, before, after, event_at, mean_price, severity_bps }
     IncidentOpened {

@@ -3,8 +3,8 @@
 use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{
-    BuyCoverArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs, DepositArgs,
-    InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
+    BuyCoverArgs, BuyPositionArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs,
+    DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
 };
 
 // What instructions take.
@@ -19,6 +19,7 @@ borsh_pages! { arguments by part;
     SetConditionArgs { source, feed, condition }
     SetReadingArgs { feed, reading }
     BuyCoverArgs { nonce, day, request, max_premium }
+    BuyPositionArgs { nonce, request, max_premium, reference }
 }
 
 // The instructions.
@@ -51,6 +52,11 @@ borsh_pages! { all by told;
     BuyCover { args }
     CancelCover {}
     CloseCover {}
+    BuyPosition { args }
+    SetBeneficiary {}
+    CancelPosition {}
+    ClosePosition {}
+    SettlePosition {}
     Observe {}
     ObserveReport {}
     ObserveLive {}

@@ -16,6 +16,7 @@ macro_rules! account_types {
             Rates,
             Trigger,
             Cover,
+            Position,
             ExitTicket,
             ExitEpoch,
             Incident,
@@ -112,6 +113,8 @@ fn every_address_keeps_its_seeds() {
         [b"cover_mint", product.as_ref(), owner.as_ref(), &[8, 7, 6, 5, 4, 3, 2, 1], &[0x0c, 0x0b, 0x0a, 0x09]];
     assert_eq!(address::cover_mint(&product, &owner, 0x0102_0304_0506_0708, 0x090a_0b0c), derived(&seeds));
     assert_eq!(address::cover(&mint), derived(&[b"cover", mint.as_ref()]));
+    let seeds: [&[u8]; 4] = [b"position", product.as_ref(), owner.as_ref(), &[8, 7, 6, 5, 4, 3, 2, 1]];
+    assert_eq!(address::position(&product, &owner, 0x0102_0304_0506_0708), derived(&seeds));
     let seeds: [&[u8]; 4] = [b"exit", pool.as_ref(), owner.as_ref(), &[8, 7, 6, 5, 4, 3, 2, 1]];
     assert_eq!(address::exit_ticket(&pool, &owner, 0x0102_0304_0506_0708), derived(&seeds));
     assert_eq!(address::exit_epoch(&pool, 0x0102_0304), derived(&[b"exit_epoch", pool.as_ref(), &[4, 3, 2, 1]]));

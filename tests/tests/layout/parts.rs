@@ -30,6 +30,7 @@ borsh_pages! { written by part;
     CrisisClosing { number, gross, resources, bucket, restored, losses, recoverable, recoverable_surplus }
     Receipt { recovered, late, staying, exiting, surplus }
     AttestedValue { exponent, value, confidence }
+    BoughtPosition { position, premium, active_day, end_day }
     CoverRequest { sum_insured, term_days }
     TreatyTerms { kind, limit, start_day, end_day }
     Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 }

@@ -68,6 +68,7 @@ pub(super) fn of_pool(place: &Place) -> BTreeSet<Pubkey> {
     let rates = snapshot.rates.iter().filter(|(_, rates)| products.contains(&rates.product));
     let lives = snapshot.lives.iter().filter(|(_, live)| products.contains(&live.product));
     let covers = snapshot.covers.iter().filter(|(_, cover)| products.contains(&cover.product));
+    let positions = snapshot.positions.iter().filter(|(_, position)| products.contains(&position.product));
     let incidents = snapshot.incidents.iter().filter(|(_, incident)| incident.pool == *pool);
     let crises = snapshot.crises.iter().filter(|(_, crisis)| crisis.pool == *pool);
     let epochs = snapshot.epochs.iter().filter(|(_, epoch)| epoch.pool == *pool);
@@ -76,7 +77,7 @@ pub(super) fn of_pool(place: &Place) -> BTreeSet<Pubkey> {
     let cessions = snapshot.cessions.iter().filter(|(_, cession)| cession.cedant == *pool);
     let keys = products.iter().copied().chain(triggers.map(|(key, _)| key)).chain(covers.map(|(key, _)| key));
     let keys = keys.chain(incidents.map(|(key, _)| key)).chain(epochs.map(|(key, _)| key));
-    let keys = keys.chain(crises.map(|(key, _)| key));
+    let keys = keys.chain(crises.map(|(key, _)| key)).chain(positions.map(|(key, _)| key));
     let keys = keys.chain(tickets.map(|(key, _)| key)).chain(treaties.map(|(key, _)| key));
     let keys =
         keys.chain(cessions.map(|(key, _)| key)).chain(rates.map(|(key, _)| key)).chain(lives.map(|(key, _)| key));
@@ -202,6 +203,10 @@ fn addresses(place: &Place, checks: &mut Checks) {
         for (cover_key, cover) in snapshot.covers_of(key) {
             let subject = Subject("cover", *cover_key);
             place_of(checks, subject, &[COVER_SEED, cover.mint().as_ref()], cover.bump);
+        }
+        for (position_key, position) in snapshot.positions_of(key) {
+            let seeds = [POSITION_SEED, key.as_ref(), position.insured.as_ref(), &position.nonce.to_le_bytes()];
+            place_of(checks, Subject("position", *position_key), &seeds, position.bump);
         }
     }
     let of_pool = snapshot.incidents.iter().filter(|(_, incident)| incident.pool == *key);

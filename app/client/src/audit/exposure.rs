@@ -9,7 +9,7 @@ use anchor_spl::token_2022::spl_token_2022::state::Mint;
 use backstop::constants::{COVER_STARTS_RING, DAY_RING, RISK_GROUPS};
 use backstop::math::{MAX_TOTAL_EXPOSURE, stream};
 use backstop::peril::{AlertLevel, Condition};
-use backstop::state::{Cover, CoverState, Product, ProductState, activation_day, day_of};
+use backstop::state::{Cover, CoverState, Policy, Product, ProductState, activation_day, day_of};
 use std::collections::BTreeMap;
 
 /// Checks products, covers, groups and the alert.
@@ -21,13 +21,16 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
     let mut group_alerts = [(0u16, 0u64); RISK_GROUPS];
     let mut running = BTreeMap::<u64, AlertLevel>::new();
     for (key, product) in snapshot.products_of(key) {
-        let covers: Vec<(&Pubkey, &Cover)> = snapshot.covers_of(key).collect();
+        let covers: Vec<(&Pubkey, &Policy)> = snapshot.policies_of(key).collect();
         let opened = snapshot.triggers.get(&product.trigger).is_some_and(|trigger| trigger.opened != 0);
         by_end(checks, Subject("product", *key), product, &covers, opened);
         by_activation(checks, Subject("product", *key), product, &covers);
-        for (key, cover) in &covers {
-            sold(place, checks, Subject("cover", **key), product, cover);
+        for (key, cover) in snapshot.covers_of(key) {
+            sold(place, checks, Subject("cover", *key), product, cover);
             nft(place, checks, cover);
+        }
+        for (key, position) in snapshot.positions_of(key) {
+            sold(place, checks, Subject("position", *key), product, position);
         }
         let sold = u64::try_from(covers.len()).unwrap_or(u64::MAX);
         checks.at_least(Rule::Covers, Subject("product", *key), "covers sold", sold, product.covers_sold);
@@ -108,10 +111,10 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
 ///
 /// Covers that ended before the trigger's ring begins are released, and no longer counted. Once its incident is open nothing
 /// is.
-fn by_end(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Cover)], opened: bool) {
+fn by_end(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Policy)], opened: bool) {
     let rule = Rule::Exposure;
     let over = product.state() == ProductState::Over;
-    let live = |cover: &Cover| cover.end_day > product.released_day && cover.state == CoverState::Active;
+    let live = |cover: &Policy| cover.end_day > product.released_day && cover.state == CoverState::Active;
     if opened {
         checks.same(rule, subject, "exposure after the incident", 0, product.exposure);
         return;
@@ -142,14 +145,14 @@ fn by_end(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&
 ///
 /// A bucket may count covers that were closed meanwhile: released ones, and those that an incident has settled or does
 /// not concern. It is exact for the days on which no cover that is gone can have begun.
-fn by_activation(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Cover)]) {
+fn by_activation(checks: &mut Checks, subject: Subject, product: &Product, covers: &[(&Pubkey, &Policy)]) {
     let rule = Rule::Activation;
     let newest = product.newest_activation_day;
     let over = product.state() == ProductState::Over;
     for day in newest.saturating_add(1).saturating_sub(COVER_STARTS_RING)..=newest {
         let of_day = || covers.iter().filter(|(_, cover)| cover.active_day == day);
         let start = product.starts[(day % COVER_STARTS_RING) as usize];
-        let due = |cover: &Cover| u128::from(cover.rate_q32) * u128::from(cover.seconds_left(0));
+        let due = |cover: &Policy| u128::from(cover.rate_q32) * u128::from(cover.seconds_left(0));
         let sides = [
             ("sums", sum(of_day().map(|(_, cover)| cover.sum_insured)), start.sum_insured.into()),
             ("premiums", sum(of_day().map(|(_, cover)| cover.premium)), start.premium.into()),
@@ -169,8 +172,8 @@ fn by_activation(checks: &mut Checks, subject: Subject, product: &Product, cover
     checks.at_least(rule, subject, "newest activation day", latest, newest);
 }
 
-/// The terms that a cover was sold with.
-fn sold(place: &Place, checks: &mut Checks, subject: Subject, product: &Product, cover: &Cover) {
+/// The terms that a cover or a position was sold with.
+fn sold(place: &Place, checks: &mut Checks, subject: Subject, product: &Product, cover: &Policy) {
     let rule = Rule::Covers;
     let terms = &product.terms;
     let smallest = place.pool.terms.min_sum_insured;

@@ -98,7 +98,7 @@ fn claims(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incid
     let rule = Rule::Claims;
     let (mut sums, mut premiums, mut payouts, mut refunds) = (0u128, 0u128, 0u128, 0u128);
     let mut paid = 0u128;
-    for (key, cover) in place.snapshot.covers_of(&incident.product) {
+    for (key, cover) in place.snapshot.policies_of(&incident.product) {
         paid += u128::from(cover.paid);
         let Some(claim) = cover.claim(incident.event_at) else { continue };
         if cover.state == CoverState::Settled {

@@ -3,7 +3,7 @@
 use super::{Checks, DUST, Place, Rule, Subject, shown, sum};
 use crate::address;
 use backstop::constants::{DAY_RING, START_RING};
-use backstop::state::{Cover, Pool, PoolKind, ProductState, Treaty, TreatyState, day_of, day_start};
+use backstop::state::{Policy, Pool, PoolKind, ProductState, Treaty, TreatyState, day_of, day_start};
 use std::collections::BTreeMap;
 
 /// One unit of a Q32 number.
@@ -79,11 +79,11 @@ fn by_day(rates: impl Iterator<Item = (u32, u64)>) -> BTreeMap<u32, u128> {
     sums
 }
 
-/// Covers of products of the pool that are not over.
-fn streaming<'a>(place: &'a Place) -> impl Iterator<Item = &'a Cover> {
+/// Covers and positions of products of the pool that are not over.
+fn streaming<'a>(place: &'a Place) -> impl Iterator<Item = &'a Policy> {
     let products = place.snapshot.products_of(&place.key);
     let live = products.into_iter().filter(|(_, product)| product.state() != ProductState::Over);
-    live.flat_map(|(key, _)| place.snapshot.covers_of(key).map(|(_, cover)| cover))
+    live.flat_map(|(key, _)| place.snapshot.policies_of(key).map(|(_, cover)| cover))
 }
 
 /// Each product's own rates, of which its part of the pool's stream is taken out when it is over.
@@ -96,7 +96,7 @@ fn of_products(place: &Place, checks: &mut Checks) {
             continue;
         };
         checks.same(Rule::Stream, subject, "product", *key, rates.product);
-        let covers = snapshot.covers_of(key).filter(|_| product.state() != ProductState::Over);
+        let covers = snapshot.policies_of(key).filter(|_| product.state() != ProductState::Over);
         let sums = by_day(covers.map(|(_, cover)| (cover.end_day, cover.rate_q32)));
         let today = day_of(pool.accrued_at);
         for day in today.saturating_add(1)..today.saturating_add(DAY_RING) {

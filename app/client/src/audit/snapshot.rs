@@ -5,8 +5,8 @@ use crate::address;
 use crate::cluster::{Cluster, ClusterError};
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Live, Pool, Product, Protocol, Rates,
-    Tranche, Treaty, Trigger,
+    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Live, Policy, Pool, Position, Product,
+    Protocol, Rates, Tranche, Treaty, Trigger,
 };
 use solana_sdk::account::Account;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +53,8 @@ pub struct Snapshot {
     pub lives: Decoded<Live>,
     /// Covers.
     pub covers: Decoded<Cover>,
+    /// Positions.
+    pub positions: Decoded<Position>,
     /// Exit tickets.
     pub tickets: Decoded<ExitTicket>,
     /// Exit epochs.
@@ -105,6 +107,7 @@ impl Snapshot {
                 || keep(&mut snapshot.triggers, *key, data)
                 || keep(&mut snapshot.lives, *key, data)
                 || keep(&mut snapshot.covers, *key, data)
+                || keep(&mut snapshot.positions, *key, data)
                 || keep(&mut snapshot.tickets, *key, data)
                 || keep(&mut snapshot.epochs, *key, data)
                 || keep(&mut snapshot.incidents, *key, data)
@@ -139,6 +142,17 @@ impl Snapshot {
     /// Covers of a product.
     pub fn covers_of(&self, product: &Pubkey) -> impl Iterator<Item = (&Pubkey, &Cover)> {
         self.covers.iter().filter(move |(_, cover)| cover.product == *product)
+    }
+
+    /// Positions of a product.
+    pub fn positions_of(&self, product: &Pubkey) -> impl Iterator<Item = (&Pubkey, &Position)> {
+        self.positions.iter().filter(move |(_, position)| position.product == *product)
+    }
+
+    /// All that was sold of a product: its covers and its positions.
+    pub fn policies_of(&self, product: &Pubkey) -> impl Iterator<Item = (&Pubkey, &Policy)> {
+        let covers = self.covers_of(product).map(|(key, cover)| (key, &cover.policy));
+        covers.chain(self.positions_of(product).map(|(key, position)| (key, &position.policy)))
     }
 
     /// The share mint of a pool's tranche, if it exists.

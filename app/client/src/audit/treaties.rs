@@ -2,7 +2,7 @@
 
 use super::{Checks, Place, Rule, Subject, shown, sum};
 use anchor_lang::prelude::Pubkey;
-use backstop::state::{Cover, CoverState, Pool, PoolKind, Treaty, TreatyKind, TreatyState, TreatyTerms};
+use backstop::state::{CoverState, Policy, Pool, PoolKind, Treaty, TreatyKind, TreatyState, TreatyTerms};
 
 /// Checks treaties that a pool cedes to and those that it reinsures, and its announced cession.
 pub(super) fn check(place: &Place, checks: &mut Checks) {
@@ -116,8 +116,8 @@ fn cedant(place: &Place, checks: &mut Checks) {
 fn outlasting(place: &Place, end_day: u32) -> u128 {
     let products = place.snapshot.products_of(&place.key).into_iter();
     let live = products.filter(|(_, product)| product.exposure > 0);
-    let covers = live.flat_map(|(key, _)| place.snapshot.covers_of(key));
-    let outlast = |cover: &&Cover| cover.state == CoverState::Active && cover.end_day > end_day;
+    let covers = live.flat_map(|(key, _)| place.snapshot.policies_of(key));
+    let outlast = |cover: &&Policy| cover.state == CoverState::Active && cover.end_day > end_day;
     covers.map(|(_, cover)| cover).filter(outlast).map(|cover| u128::from(cover.sum_insured)).sum()
 }
 

@@ -16,8 +16,8 @@ use crate::crank::live::{LedgerClock, LiveView};
 use crate::crank::plan::payable;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    AttestorSet, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Live, Pool, Product, Treaty,
-    Trigger, get_text,
+    AttestorSet, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Live, Policy, Pool, Position,
+    Product, Treaty, Trigger, get_text,
 };
 use backstop_client::account::{self, Decode};
 use backstop_client::address;
@@ -25,7 +25,7 @@ use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::explain::explain;
 use backstop_client::instruction::{PoolKeys, ProductKeys};
 use backstop_client::payee;
-use backstop_client::token::TokenAccount;
+use backstop_client::token::{Standing, TokenAccount};
 use serde::Serialize;
 use solana_sdk::account::Account;
 use solana_sdk::sysvar::clock;
@@ -89,6 +89,17 @@ pub struct OpenCover {
     pub cover: Cover,
     /// Who holds it.
     pub held: Held,
+}
+
+/// A position of an incident that can be paid, or that must be known of before the incident is closed.
+#[derive(Clone, Debug)]
+pub struct OpenPosition {
+    /// The position's address.
+    pub address: Pubkey,
+    /// The position.
+    pub position: Position,
+    /// Whether its beneficiary can be paid now; `None` if nobody said.
+    pub can_be_paid: Option<bool>,
 }
 
 /// A cover whose NFT is burnt, with its address.
@@ -161,6 +172,8 @@ pub struct Chain {
     pub cessions: Vec<(Pubkey, Cession)>,
     /// Covers of incidents to be settled.
     pub open_covers: Vec<OpenCover>,
+    /// Positions of incidents to be settled.
+    pub open_positions: Vec<OpenPosition>,
     /// Covers whose NFT is burnt; looked for only when asked.
     pub burnt_covers: Vec<BurntCover>,
     /// What could not be found out.
@@ -419,10 +432,14 @@ impl Chain {
         for (product, incident) in incidents {
             let Some(keys) = self.products.get(&product).map(|view| view.keys.pool) else { continue };
             // Before an incident is closed it must be known of every cover whether it could still be paid.
-            let is_open = |cover: &Cover| {
-                let concerned = cover.state != CoverState::Settled && cover.claim(incident.event_at).is_some();
-                concerned && (incident.may_close(now) || payable(&incident, cover).is_some())
+            let is_open = |policy: &Policy| {
+                let concerned = policy.state != CoverState::Settled && policy.claim(incident.event_at).is_some();
+                concerned && (incident.may_close(now) || payable(&incident, policy).is_some())
             };
+            let read = account::readable::<Position>(cluster, Some((0, product)));
+            let mut positions = self.known("positions of an incident", read);
+            positions.retain(|(_, position)| is_open(position));
+            self.note_positions(cluster, &keys, positions);
             let mut open = self.known("covers of an incident", account::readable::<Cover>(cluster, Some((0, product))));
             open.retain(|(_, cover)| is_open(cover));
             let found = self.find_nfts(cluster, &open, whereabouts);
@@ -439,6 +456,28 @@ impl Chain {
                 self.open_covers.push(OpenCover { address, cover, held });
             }
         }
+    }
+
+    fn note_positions(&mut self, cluster: &dyn Cluster, keys: &PoolKeys, positions: Vec<(Pubkey, Position)>) {
+        if positions.is_empty() {
+            return;
+        }
+        let accounts: Vec<Pubkey> = positions.iter().map(|(_, position)| position.beneficiary).collect();
+        let read = match cluster.accounts(&accounts) {
+            Ok(read) => read.into_iter().map(Some).collect(),
+            Err(why) => {
+                self.miss(PAYEES, accounts.len(), &why);
+                vec![None; accounts.len()]
+            }
+        };
+        let of_program = &keys.asset_token_program;
+        self.open_positions.extend(positions.into_iter().zip(read).map(|((address, position), account)| {
+            let owner = &position.beneficiary_owner;
+            let standing =
+                |account: Option<Account>| Standing::of(account.as_ref(), owner, &keys.asset_mint, of_program);
+            let can_be_paid = account.map(|account| matches!(standing(account), Standing::Ready(_)));
+            OpenPosition { address, position, can_be_paid }
+        }));
     }
 
     fn read_tickets(&mut self, cluster: &dyn Cluster, wanted: &dyn Fn(&Pubkey) -> bool) {

@@ -13,7 +13,7 @@ use crate::crank::work::{self, Item, Kind, Work};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::events::{ExposureReleased, Observed, PhaseChanged, ReadingShown};
-use backstop::state::{Cover, CoverState};
+use backstop::state::{Cover, CoverState, Position};
 use backstop_client::account::Decode;
 use backstop_client::cluster::{ClusterError, Outcome, Receipt};
 use backstop_client::explain::explain;
@@ -82,8 +82,7 @@ impl Crank<'_> {
         chain: &mut Chain,
         progress: &mut Progress,
     ) -> Result<(), ClusterError> {
-        let (settlements, others): (Vec<Work>, Vec<Work>) =
-            due.into_iter().partition(|work| work.kind == Kind::SettleCover);
+        let (settlements, others): (Vec<Work>, Vec<Work>) = due.into_iter().partition(|work| work.kind.settles());
         if self.send_all(others, None, Some(chain), progress)? == Sent::Stopped {
             return Ok(());
         }
@@ -503,14 +502,18 @@ impl Crank<'_> {
         left
     }
 
-    /// Leaves out covers that have been settled since they were read. What a node does not say stays in.
+    /// Leaves out covers and positions that have been settled since they were read. What a node does not say stays in.
     fn still_open(&self, batch: Vec<Work>) -> Vec<Work> {
-        if batch.iter().any(|work| work.kind != Kind::SettleCover) {
+        if batch.iter().any(|work| !work.kind.settles()) {
             return batch;
         }
         let subjects: Vec<Pubkey> = batch.iter().map(|work| work.subject).collect();
         let Ok(accounts) = self.cluster.accounts(&subjects) else { return batch };
-        let is_open = |data: &[u8]| Cover::decode(data).is_some_and(|cover| cover.state == CoverState::Active);
+        let policy = |data: &[u8]| {
+            let position = || Position::decode(data).map(|position| position.policy);
+            Cover::decode(data).map(|cover| cover.policy).or_else(position)
+        };
+        let is_open = |data: &[u8]| policy(data).is_some_and(|policy| policy.state == CoverState::Active);
         let open = accounts.iter().map(|account| account.as_ref().is_some_and(|account| is_open(&account.data)));
         batch.into_iter().zip(open).filter_map(|(work, open)| open.then_some(work)).collect()
     }

@@ -202,7 +202,7 @@ impl<'a> Crank<'a> {
         progress.report.unknown = std::mem::take(&mut chain.unknown);
         let Plan { due, waiting } = self.plan(&chain);
         self.back_off.keep(|item| due.iter().any(|work| work.item() == *item));
-        let settlements = due.iter().filter(|work| work.kind == Kind::SettleCover);
+        let settlements = due.iter().filter(|work| work.kind.settles());
         let busy: BTreeSet<Pubkey> = settlements.map(|work| work.pool).collect();
         let now = Instant::now();
         let mut work = Vec::new();

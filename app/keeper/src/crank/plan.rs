@@ -3,7 +3,7 @@
 //! A rule is never written down twice: whether an instruction would be taken is asked of the program's own methods, on
 //! copies of the accounts. What is added here is when it is *worth* a fee.
 
-use crate::crank::chain::{Chain, Destination, Held, OpenCover, ProductView};
+use crate::crank::chain::{Chain, Destination, Held, OpenCover, OpenPosition, ProductView};
 use crate::crank::choice;
 use crate::crank::live;
 use crate::crank::price::{Attested, Contradiction, Print};
@@ -18,7 +18,7 @@ use backstop::peril::AlertLevel;
 use backstop::peril::evidence::{Class, Direction, Phase};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
-    AttestorSet, CallState, Claim, Cover, Crisis, ExitEpoch, Form, Incident, InwardRisk, Pool, ProductState, Tranche,
+    AttestorSet, CallState, Claim, Crisis, ExitEpoch, Form, Incident, InwardRisk, Policy, Pool, ProductState, Tranche,
     Treaty, TreatyState, Trigger, day_of,
 };
 use backstop_client::address;
@@ -29,6 +29,8 @@ use std::collections::BTreeSet;
 const VAULT_FROZEN: &str = "a pool's vault is frozen";
 /// Why a payment waits for its owner.
 pub const NO_ACCOUNT: &str = "its owner has no account of the asset";
+/// Why a position waits for its owner.
+pub const BENEFICIARY: &str = "its beneficiary cannot be paid: its owner can name another";
 /// Why an incident stays open after its time.
 const STILL_PAYABLE: &str = "its time is over, but covers could still be paid, or nobody says that they could not";
 /// Most prints that one trigger is shown in a pass.
@@ -107,10 +109,10 @@ pub(super) fn wanted(settings: &Settings, pool: Pubkey) -> bool {
     settings.pools.is_empty() || settings.pools.contains(&pool)
 }
 
-/// What an incident would pay a cover now. `None` if there is nothing more; accounts that do not fit together are tried
+/// What an incident would pay a cover or a position now. `None` if there is nothing more; accounts that do not fit together are tried
 /// all the same, so that the refusal is reported.
-pub(super) fn payable(incident: &Incident, cover: &Cover) -> Option<u64> {
-    match incident.payout(cover) {
+pub(super) fn payable(incident: &Incident, policy: &Policy) -> Option<u64> {
+    match incident.payout(policy) {
         Ok(payout) => payout.total(),
         Err(Error::AnchorError(error)) => {
             (error.error_code_number == u32::from(BackstopError::MathOverflow)).then_some(0)
@@ -157,6 +159,7 @@ pub fn plan(chain: &Chain, prints: &[Print], settings: &Settings, payer: &Pubkey
     planner.retirements();
     planner.incidents();
     planner.covers();
+    planner.positions();
     planner.treaties();
     planner.exits();
     planner.housekeeping();
@@ -430,18 +433,48 @@ impl Planner<'_> {
         }
     }
 
+    fn positions(&mut self) {
+        let chain = self.chain;
+        for open in &chain.open_positions {
+            let product = open.position.product;
+            let (Some(view), Some(incident)) = (chain.products.get(&product), chain.incidents.get(&product)) else {
+                continue;
+            };
+            let Some(amount) = payable(incident, &open.position) else { continue };
+            let blocked = match open.can_be_paid {
+                _ if amount == 0 => None,
+                _ if self.frozen(&[incident.pool]) => Some(VAULT_FROZEN),
+                Some(true) => None,
+                Some(false) => Some(BENEFICIARY),
+                None => Some("nobody says whether its beneficiary can be paid"),
+            };
+            if let Some(why) = blocked {
+                self.wait_for(Kind::SettlePosition, incident.pool, open.address, amount, why);
+                continue;
+            }
+            let settle = ix::settle_position(&view.keys, open.address, open.position.beneficiary);
+            let mut work = Work::new(Kind::SettlePosition, incident.pool, open.address, settle);
+            work.holder = Some(open.position.beneficiary);
+            work.product = Some(product);
+            work.amount = Some(amount);
+            self.plan.due.push(work);
+        }
+    }
+
     /// Whether everything that an incident has not paid yet is of covers that are surely burnt, or for which there is
     /// nothing. Closing it gives the rest away: so it takes proof, not silence.
     fn nothing_is_payable(&self, product: &Pubkey, incident: &Incident) -> bool {
-        let unpayable = self.chain.open_covers.iter().filter(|open| open.cover.product == *product);
-        let unpayable = unpayable.filter(|open| open.held == Held::Burnt || incident.payout(&open.cover).is_err());
+        let burnt = |open: &&OpenCover| open.held == Held::Burnt || incident.payout(&open.cover).is_err();
+        let covers = self.chain.open_covers.iter().filter(burnt).map(|open| &open.cover.policy);
+        let nothing = |open: &&OpenPosition| incident.payout(&open.position).is_err();
+        let positions = self.chain.open_positions.iter().filter(nothing).map(|open| &open.position.policy);
         let (mut sums, mut premiums) = (0_u64, 0_u64);
-        for open in unpayable {
-            match open.cover.claim(incident.event_at) {
+        for policy in covers.chain(positions).filter(|policy| policy.product == *product) {
+            match policy.claim(incident.event_at) {
                 // A reading without a loss owes nothing.
-                Some(Claim::Loss) if incident.gross == 0 => {}
-                Some(Claim::Loss) => sums = sums.saturating_add(open.cover.sum_insured),
-                Some(Claim::Refund) => premiums = premiums.saturating_add(open.cover.premium),
+                Some(Claim::Loss) if incident.gross == 0 && policy.is_flat() => {}
+                Some(Claim::Loss) => sums = sums.saturating_add(policy.sum_insured),
+                Some(Claim::Refund) => premiums = premiums.saturating_add(policy.premium),
                 None => {}
             }
         }
@@ -631,7 +664,7 @@ impl Planner<'_> {
 
     /// Once a day for each pool that earns: the day's first accrual.
     fn accruals(&mut self) {
-        let accruing = |kind: Kind| !matches!(kind, Kind::Observe | Kind::Refresh | Kind::Confirm | Kind::SettleCover);
+        let accruing = |kind: Kind| !matches!(kind, Kind::Observe | Kind::Refresh | Kind::Confirm) && !kind.settles();
         let touched: BTreeSet<Pubkey> =
             self.plan.due.iter().filter(|work| accruing(work.kind)).map(|work| work.pool).collect();
         for (pool, view) in &self.chain.pools {

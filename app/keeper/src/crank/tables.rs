@@ -14,7 +14,7 @@ use crate::crank::Crank;
 use crate::crank::execute::{Progress, StepEnd};
 use crate::crank::limits::Purpose;
 use crate::crank::price::Step;
-use crate::crank::work::{Kind, Work};
+use crate::crank::work::Work;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop_client::cluster::{Cluster, ClusterError};
@@ -220,8 +220,7 @@ impl Crank<'_> {
 /// What settlements of a pool share, the pool first.
 fn shared(pool: Pubkey, work: &[Work]) -> Vec<Pubkey> {
     let mut shared = vec![pool];
-    for settle in work.iter().filter(|work| work.kind == Kind::SettleCover).filter_map(|work| work.instructions.last())
-    {
+    for settle in work.iter().filter(|work| work.kind.settles()).filter_map(|work| work.instructions.last()) {
         // Vault, asset and incident; the asset's token program is the last account.
         let fixed = settle.accounts.get(1..4).unwrap_or_default().iter().chain(settle.accounts.last());
         for meta in fixed {

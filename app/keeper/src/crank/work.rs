@@ -26,6 +26,8 @@ pub enum Kind {
     FundIncident,
     /// Pays a cover.
     SettleCover,
+    /// Pays a position.
+    SettlePosition,
     /// Ends an incident.
     CloseIncident,
     /// Gives holders another year while the vault is frozen.
@@ -65,6 +67,7 @@ impl Kind {
             Self::CallTreaty => "call_treaty",
             Self::FundIncident => "fund_incident",
             Self::SettleCover => "settle_cover",
+            Self::SettlePosition => "settle_position",
             Self::CloseIncident => "close_incident",
             Self::ExtendDeadline => "extend_deadline",
             Self::SettleTreatyPremium => "settle_treaty_premium",
@@ -92,7 +95,7 @@ impl Kind {
             Self::OpenIncident => "its event is proven",
             Self::CallTreaty => "the treaty owes its part",
             Self::FundIncident => "there is more for it, or its crisis is over",
-            Self::SettleCover => "its incident has something for it",
+            Self::SettleCover | Self::SettlePosition => "its incident has something for it",
             Self::CloseIncident => "nothing is left to be paid",
             Self::ExtendDeadline => "the vault is frozen and nobody can be paid",
             Self::SettleTreatyPremium => "the reinsurer is owed premium",
@@ -111,7 +114,12 @@ impl Kind {
 
     /// Whether it pays somebody.
     pub const fn pays(self) -> bool {
-        matches!(self, Self::SettleCover | Self::ClaimExit)
+        matches!(self, Self::SettleCover | Self::SettlePosition | Self::ClaimExit)
+    }
+
+    /// Whether it pays what an incident has for a cover or a position: work that is packed and shared with other cranks.
+    pub const fn settles(self) -> bool {
+        matches!(self, Self::SettleCover | Self::SettlePosition)
     }
 
     /// What lamports for work of this kind are spent for.

@@ -47,6 +47,8 @@ pub struct TokenAccount {
     pub owner: Pubkey,
     /// Units held.
     pub amount: u64,
+    /// Whether the issuer of its mint has frozen it.
+    pub is_frozen: bool,
 }
 
 /// Reads a token account of either token program by the layout that both share; refuses every other account.
@@ -55,9 +57,10 @@ pub fn read_account(account: &AccountInfo) -> Result<TokenAccount> {
     let data = account.try_borrow_data()?;
     // A bare account is 165 bytes long; with extensions byte 165 says "account" (2). A mint is 82 bytes or says 1.
     let is_account = data.len() == ACCOUNT_BASE || data.get(ACCOUNT_BASE) == Some(&2);
-    let is_initialised = matches!(data.get(108), Some(1 | 2));
-    ensure!(is_account && is_initialised, BackstopError::NotAToken);
-    Ok(TokenAccount { mint: key_at(&data, 0)?, owner: key_at(&data, 32)?, amount: u64_at(&data, 64)? })
+    let state = data.get(108);
+    ensure!(is_account && matches!(state, Some(1 | 2)), BackstopError::NotAToken);
+    let is_frozen = state == Some(&2);
+    Ok(TokenAccount { mint: key_at(&data, 0)?, owner: key_at(&data, 32)?, amount: u64_at(&data, 64)?, is_frozen })
 }
 
 /// Whether a token account whose identity is known is frozen by the asset's issuer: a pool's vault.

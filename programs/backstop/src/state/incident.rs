@@ -480,6 +480,15 @@ impl Incident {
         self.state == IncidentState::Final && self.reserve == self.gross
     }
 
+    /// Refuses another pool, a policy on another product, and one that was paid all.
+    ///
+    /// Errors: `WrongParent`, `CoverNotActive`.
+    pub fn require_concerns(&self, pool: &Pubkey, policy: &Policy) -> Result<()> {
+        ensure!(self.pool == *pool, BackstopError::WrongParent);
+        ensure!(policy.product == self.product, BackstopError::WrongParent);
+        policy.require_open()
+    }
+
     /// What a policy is paid now, rounded down.
     ///
     /// One in force at the event: `sum x reserve / sums in force`, less what it was paid before, and once the severity is

@@ -1,6 +1,6 @@
 //! A policy: what was insured on a product, for how long and for how much, and how far it is paid. A
-//! [`crate::state::Cover`] holds one for whoever holds its NFT; the rules are here and in [`crate::state::Product`] and
-//! [`crate::state::Incident`], and ask for no NFT.
+//! [`crate::state::Cover`] holds one for whoever holds its NFT, a [`crate::state::Position`] for whoever bought it. The
+//! rules of both are here and in [`crate::state::Product`] and [`crate::state::Incident`], once.
 
 use crate::constants::{ACCOUNT_VERSION, DAY};
 use crate::cpi::mint::Metadata;
@@ -27,7 +27,7 @@ stored_enum! {
 pub struct Policy {
     /// The product that it is on.
     pub product: Pubkey,
-    /// Whoever is insured: of a cover whoever holds the one unit of this mint.
+    /// Whoever is insured: of a position its owner, of a cover whoever holds the one unit of this mint.
     pub insured: Pubkey,
     /// Layout version of the account that holds it.
     pub version: u8,

@@ -94,8 +94,10 @@ pub struct Cover {
     pub nonce: u64,
     /// When it was bought.
     pub bought_at: i64,
-    /// Who holds the NFT; `None` once it is burnt.
+    /// Who holds the NFT, or owns the position; `None` once it is burnt, given back or closed.
     pub holder: Option<Who>,
+    /// Of a position: whose account of the asset it pays.
+    pub pays: Option<Who>,
     /// Sum insured.
     pub sum: N,
     /// Premium.
@@ -348,6 +350,7 @@ impl Model {
             nonce: 0,
             bought_at: now,
             holder: None,
+            pays: None,
             sum,
             premium,
             rate: 0,
@@ -531,37 +534,83 @@ impl Model {
             }
             Op::Buy { product, who, receiver, sum, days, max_premium, nonce } => {
                 need(self.roles.paused & 2 == 0 || self.now >= self.roles.paused_until, "purchases are paused")?;
-                let pool = self.products[product].pool;
-                let cover = self.sell(product, N::from(sum), days)?;
-                let (premium, begins, end_day) = (cover.premium, start(cover.active_day), cover.end_day);
-                let index = self.covers.len();
-                self.count_outlasting(pool, end_day, cover.sum, true);
-                self.covers.push(cover);
-                self.need_solvent(pool)?;
-                self.need_first_loss(pool)?;
-                let rate = self.pools[pool].stream(premium, begins, end_day, Some(index));
-                need(premium <= N::from(max_premium) && premium <= MOST, "the premium is too high")?;
-                let last = self.covers.last_mut().expect("it was pushed");
-                (last.buyer, last.nonce, last.holder, last.rate) = (who, nonce, Some(receiver), rate);
-                self.spend(who, self.pools[pool].asset, premium)
-            }
-            Op::CancelCover { cover, by } => self.cancel(cover, by),
-            Op::CloseCover { cover, holder } => {
-                let entry = &self.covers[cover];
-                need(matches!(entry.status, CoverStatus::Live | CoverStatus::Settled), "there is no such cover")?;
-                // Of a product that is over the holder may give up what could still come.
-                let given_up = self.products[entry.product].state == ProductState::Over && entry.holder.is_some();
-                let spent = entry.status == CoverStatus::Settled || self.is_spent(entry);
-                need(spent || given_up, "the cover is still live")?;
-                need(entry.holder.is_none() || entry.holder == holder, "not the holder")?;
-                // A holder that is named must have the NFT.
-                let entry = &mut self.covers[cover];
-                entry.status = CoverStatus::Closed;
-                entry.holder = None;
+                self.buy(product, who, [sum, max_premium, nonce], days)?;
+                self.covers.last_mut().expect("it was pushed").holder = Some(receiver);
                 Ok(())
+            }
+            Op::BuyPosition { product, who, to, sum, days, max_premium, nonce } => {
+                need(self.roles.paused & 2 == 0 || self.now >= self.roles.paused_until, "purchases are paused")?;
+                let asset = self.pools[self.products[product].pool].asset;
+                need(self.assets[to][asset].is_some(), "the beneficiary has no account")?;
+                let taken = |cover: &Cover| {
+                    let open = matches!(cover.status, CoverStatus::Live | CoverStatus::Settled);
+                    cover.pays.is_some() && open && (cover.product, cover.buyer, cover.nonce) == (product, who, nonce)
+                };
+                need(!self.covers.iter().any(taken), "there is a position of this number")?;
+                self.buy(product, who, [sum, max_premium, nonce], days)?;
+                let last = self.covers.last_mut().expect("it was pushed");
+                (last.holder, last.pays) = (Some(who), Some(to));
+                Ok(())
+            }
+            Op::SetBeneficiary { cover, to, by } => {
+                let entry = &self.covers[cover];
+                need(entry.pays.is_some() && entry.holder == Some(by), "not a position's owner")?;
+                need(entry.status == CoverStatus::Live, "not a live position")?;
+                let asset = self.pools[self.products[entry.product].pool].asset;
+                need(self.assets[to][asset].is_some(), "the beneficiary has no account")?;
+                self.covers[cover].pays = Some(to);
+                Ok(())
+            }
+            Op::CancelPosition { cover, by } => {
+                need(self.covers[cover].pays.is_some(), "a cover is no position")?;
+                self.cancel(cover, by)
+            }
+            Op::ClosePosition { cover, by } => {
+                need(self.covers[cover].pays.is_some(), "a cover is no position")?;
+                self.close(cover, Some(by))
+            }
+            Op::CancelCover { cover, by } => {
+                need(self.covers[cover].pays.is_none(), "a position is no cover")?;
+                self.cancel(cover, by)
+            }
+            Op::CloseCover { cover, holder } => {
+                need(self.covers[cover].pays.is_none(), "a position is no cover")?;
+                self.close(cover, holder)
             }
             _ => super::unknown(op, "cover"),
         }
+    }
+
+    /// Sells to somebody who pays, and begins the stream.
+    fn buy(&mut self, product: usize, who: Who, [sum, max_premium, nonce]: [u64; 3], days: u16) -> Rule {
+        let pool = self.products[product].pool;
+        let cover = self.sell(product, N::from(sum), days)?;
+        let (premium, begins, end_day) = (cover.premium, start(cover.active_day), cover.end_day);
+        let index = self.covers.len();
+        self.count_outlasting(pool, end_day, cover.sum, true);
+        self.covers.push(cover);
+        self.need_solvent(pool)?;
+        self.need_first_loss(pool)?;
+        let rate = self.pools[pool].stream(premium, begins, end_day, Some(index));
+        need(premium <= N::from(max_premium) && premium <= MOST, "the premium is too high")?;
+        let last = self.covers.last_mut().expect("it was pushed");
+        (last.buyer, last.nonce, last.rate) = (who, nonce, rate);
+        self.spend(who, self.pools[pool].asset, premium)
+    }
+
+    fn close(&mut self, cover: usize, holder: Option<Who>) -> Rule {
+        let entry = &self.covers[cover];
+        need(matches!(entry.status, CoverStatus::Live | CoverStatus::Settled), "there is no such cover")?;
+        // Of a product that is over the holder may give up what could still come.
+        let given_up = self.products[entry.product].state == ProductState::Over && entry.holder.is_some();
+        let spent = entry.status == CoverStatus::Settled || self.is_spent(entry);
+        need(spent || given_up, "the cover is still live")?;
+        need(entry.holder.is_none() || entry.holder == holder, "not the holder")?;
+        // A holder that is named must have the NFT.
+        let entry = &mut self.covers[cover];
+        entry.status = CoverStatus::Closed;
+        entry.holder = None;
+        Ok(())
     }
 }
 

@@ -645,7 +645,8 @@ impl Model {
         take(&mut self.pools[pool].incident_reserves, loss, "books: incident reserves")?;
         take(&mut self.pools[pool].refunds, refund, "books: premium to be given back")?;
         if amount > 0 {
-            need(signed || to == holder, "not the holder's account")?;
+            let fits = self.covers[cover].pays.map_or(signed || to == holder, |pays| pays == to);
+            need(fits, "not the holder's or the beneficiary's account")?;
             self.receive(to, self.pools[pool].asset, amount)?;
         }
         Ok(())
@@ -706,7 +707,16 @@ impl Model {
                 need(self.products[product].incident.as_ref().is_some_and(|one| one.open), "there is no incident")?;
                 self.fund(product)
             }
-            Op::Settle { cover, holder, to, signed } => self.settle(cover, holder, to, signed),
+            Op::Settle { cover, holder, to, signed } => {
+                need(self.covers[cover].pays.is_none(), "a position is no cover")?;
+                self.settle(cover, holder, to, signed)
+            }
+            Op::SettlePosition { cover, to } => {
+                let entry = &self.covers[cover];
+                need(entry.pays == Some(to), "not the beneficiary")?;
+                let owner = entry.holder.ok_or("the position is closed")?;
+                self.settle(cover, owner, to, false)
+            }
             Op::CloseIncident { product } => self.close_incident(product),
             Op::ExtendDeadline { .. } => Err("the vault is not frozen"),
             _ => super::unknown(op, "incident"),

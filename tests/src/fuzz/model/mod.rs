@@ -101,6 +101,7 @@ impl Model {
     /// What an operation does, or why it must be refused. A refusal leaves the model half changed: work on a copy.
     pub fn apply(&mut self, op: &Op) -> Rule {
         if let Op::Buy { product, .. }
+        | Op::BuyPosition { product, .. }
         | Op::Sync { product }
         | Op::Observe { product, .. }
         | Op::Refresh { product }

@@ -78,11 +78,15 @@ impl Model {
             }
             Op::MoveNft { cover, to } => {
                 let entry = &mut self.covers[cover];
+                need(entry.pays.is_none(), "a position has no NFT")?;
                 need(entry.holder.is_some(), "the NFT is burnt")?;
                 entry.holder = Some(to);
                 Ok(())
             }
-            Op::BurnNft { cover } => need(self.covers[cover].holder.take().is_some(), "the NFT is burnt"),
+            Op::BurnNft { cover } => {
+                need(self.covers[cover].pays.is_none(), "a position has no NFT")?;
+                need(self.covers[cover].holder.take().is_some(), "the NFT is burnt")
+            }
             Op::CloseAssets { asset, who, heir } => {
                 let held = self.assets[who][asset].take().ok_or("the account is closed")?;
                 self.receive(heir, asset, held)

@@ -1,12 +1,13 @@
 //! Pays a cover to the holder of its NFT.
 
-use crate::cpi::records::{read_record, write_part};
+use crate::cpi::records::read_record;
 use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{CoverSettled, report};
+use crate::instructions::incident::{Settled, settle_policy};
 use crate::instructions::no_more;
-use crate::money::{Asset, Payee, Till};
-use crate::state::{Claim, Cover, Incident, Policy, Pool};
+use crate::money::{Asset, Payee};
+use crate::state::{Claim, Cover, Incident, Pool};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -57,22 +58,18 @@ pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
     let accounts = &ctx.accounts;
     let mut incident: Incident = read_record(&accounts.incident)?;
     let mut cover: Cover = read_record(&accounts.cover)?;
-    ensure!(incident.pool == accounts.pool.key(), BackstopError::WrongParent);
-    ensure!(cover.product == incident.product, BackstopError::WrongParent);
-    cover.require_open()?;
+    incident.require_concerns(&accounts.pool.key(), &cover)?;
     ensure!(*accounts.nft.owner == anchor_spl::token_2022::ID, BackstopError::NotHolder);
     let nft = token::read_account(&accounts.nft)?;
     let holds = nft.mint == cover.mint() && nft.owner == accounts.holder.key() && nft.amount == 1;
     ensure!(holds, BackstopError::NotHolder);
 
-    let mut till = Till::untouched(&accounts.pool)?;
-    let payout = incident.settle(&mut till, &mut cover)?;
-    let total = payout.total().ok_or(BackstopError::MathOverflow)?;
-    write_part(&accounts.incident, Incident::PAID_AT, &incident.settled_part())?;
-    write_part(&accounts.cover, Policy::STATE_AT, &[cover.state.byte()])?;
-    write_part(&accounts.cover, Policy::PAID_AT, &cover.paid.to_le_bytes())?;
-    let sequence = till.number_event();
-    let vault = till.close_on(&accounts.vault)?;
+    let Settled { payout, total, sequence, vault } = settle_policy(
+        &accounts.pool,
+        &accounts.vault,
+        (&accounts.incident, &mut incident),
+        (&accounts.cover, &mut cover),
+    )?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     vault.pay_owner(&asset, &Payee { owner: &accounts.holder, account: &accounts.destination }, total)?;
     report(&CoverSettled {

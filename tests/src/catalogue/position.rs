@@ -1,0 +1,117 @@
+//! Instructions of the position.
+
+use super::stage::{HOLDERS, Setup, Stage};
+use super::{Entry, Prepared, case};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use backstop_client::instruction::{self as ix, ProductKeys};
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
+
+/// The instructions of this file.
+pub const ENTRIES: &[Entry] = &[
+    Entry {
+        instruction: "buy_position",
+        cases: &[
+            case("usual", "one idle day", || buy_position(Setup::default(), 1)),
+            case("worst", "Token-2022 asset, 480 idle days", || buy_position(Setup::dear(), 480)),
+        ],
+    },
+    Entry {
+        instruction: "set_beneficiary",
+        cases: &[case("always", "", || {
+            let stage = sold(Setup::default());
+            stage.enter("fred", 1);
+            let to = stage.pools[0].assets_of(&stage.person("fred").pubkey());
+            each(stage, |_, product, owner, position| ix::set_beneficiary(product, owner, position, to))
+        })],
+    },
+    Entry {
+        instruction: "cancel_position",
+        cases: &[
+            case("usual", "one idle day", || cancel_position(Setup::default(), 1)),
+            case("worst", "Token-2022 asset, 480 idle days", || cancel_position(Setup::dear(), 480)),
+        ],
+    },
+    Entry {
+        instruction: "close_position",
+        cases: &[case("always", "paid", || {
+            let stage = Stage::positions_paid(Setup::default());
+            for (name, product) in HOLDERS {
+                stage.act(&[], &[settle(&stage, name, product)]);
+            }
+            let rent = stage.rent.pubkey();
+            each(stage, |_, product, owner, position| ix::close_position(product, owner, position, rent))
+        })],
+    },
+    Entry {
+        instruction: "settle_position",
+        cases: &[
+            case("usual", "called by anyone", || settle_position(Setup::default())),
+            case("worst", "Token-2022 asset", || settle_position(Setup::dear())),
+        ],
+    },
+];
+
+fn sold(setup: Setup) -> Stage {
+    Stage::sold(setup).with_positions()
+}
+
+fn buy_position(setup: Setup, days: i64) -> Prepared {
+    let stage = Stage::sold(setup);
+    stage.rest(days);
+    stage.show(100_000_000);
+    for name in ["fred", "gina", "hugo", "ines"] {
+        stage.enter(name, stage.setup.sum_insured);
+    }
+    let [here, beside, elsewhere] = &stage.products;
+    let buy = |product: &ProductKeys, owner: &str, to: &str| {
+        stage.buy_position(product, owner, to, stage.position_nonce(product, owner))
+    };
+    let first = buy(here, "fred", "gina");
+    let beneficiary = buy(here, "fred", "ines");
+    let owner = buy(here, "hugo", "gina");
+    let product = buy(beside, "fred", "gina");
+    let pool = buy(elsewhere, "hugo", "ines");
+    let (fred, hugo, rent) = (stage.person("fred"), stage.person("hugo"), stage.rent.insecure_clone());
+    Prepared::new(stage.world, first, &[&fred, &rent])
+        .twin("another beneficiary", beneficiary, &[&fred, &rent])
+        .twin("another owner", owner, &[&hugo, &rent])
+        .twin("another product", product, &[&fred, &rent])
+        .twin("another pool, owner and beneficiary", pool, &[&hugo, &rent])
+}
+
+fn cancel_position(setup: Setup, days: i64) -> Prepared {
+    let stage = sold(setup);
+    stage.rest(days);
+    let rent = stage.rent.pubkey();
+    each(stage, |_, product, owner, position| ix::cancel_position(product, owner, position, rent))
+}
+
+fn settle(stage: &Stage, name: &str, product: usize) -> Instruction {
+    let product = &stage.products[product];
+    let to = product.pool.assets_of(&stage.person(name).pubkey());
+    ix::settle_position(product, stage.position(product, name), to)
+}
+
+fn settle_position(setup: Setup) -> Prepared {
+    let stage = Stage::positions_paid(setup);
+    let [first, second, third, fourth] = HOLDERS.map(|(name, product)| settle(&stage, name, product));
+    Prepared::new(stage.world, first, &[])
+        .twin("another position", second, &[])
+        .twin("another product", third, &[])
+        .twin("another pool", fourth, &[])
+}
+
+/// The instruction for the first owner, with those of the others as its twins.
+fn each(stage: Stage, build: impl Fn(&Stage, &ProductKeys, Pubkey, Pubkey) -> Instruction) -> Prepared {
+    let one = |(name, product): (&str, usize)| -> (Instruction, Keypair) {
+        let (owner, product) = (stage.person(name), &stage.products[product]);
+        (build(&stage, product, owner.pubkey(), stage.position(product, name)), owner)
+    };
+    let [(first, carl), (second, cora), (third, dora), (fourth, eric)] = HOLDERS.map(one);
+    Prepared::new(stage.world, first, &[&carl])
+        .twin("another position", second, &[&cora])
+        .twin("another product", third, &[&dora])
+        .twin("another pool", fourth, &[&eric])
+}
