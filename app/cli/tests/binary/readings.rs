@@ -30,6 +30,9 @@ fn season() -> (Desk, Attestors, ProductKeys) {
     for value in &values {
         migrate.extend(["--set", value]);
     }
+    let planned = desk.act(&governance, &[&migrate[..], &["--dry-run"]].concat());
+    let told = planned.done().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("is paid if the value is below 120.00 on"), "{told}");
     desk.act(&governance, &migrate).done();
     let again = desk.act(&governance, &migrate);
     assert!(again.done().contains("unchanged"), "{again}");

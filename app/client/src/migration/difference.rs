@@ -7,7 +7,7 @@ use crate::address;
 use crate::cluster::Cluster;
 use crate::deployment::Deployment;
 use crate::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys, TreatyKeys};
-use crate::view::product::link_problem;
+use crate::view::product::{link_problem, reading_sentence};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::cpi::text::{date_text, hex_text};
@@ -382,9 +382,9 @@ impl Chain<'_> {
         if !known.planned.insert(plan.id) {
             return Ok(item.conflict("Another plan makes the same product."));
         }
-        if Reading::new(&plan.reading(), day_of(now)).is_err() {
+        let Ok(reading) = Reading::new(&plan.reading(), day_of(now)) else {
             return Ok(item.conflict(format!("The program takes no such condition: {}.", BackstopError::BadReading)));
-        }
+        };
         let create = ix::create_product(governance, payer, &keys, announcement);
         let mut item = item.step(Standing::Create, "Announce", governance, create).step(
             Standing::Create,
@@ -392,6 +392,7 @@ impl Chain<'_> {
             governance,
             set,
         );
+        item.notes.push(reading_sentence(&reading, &plan.attestors.0));
         item.notes.extend(link_problem(&plan.uri));
         item.notes.push("Its link must lead to a JSON file for wallets: migrations/URI.md tells which.".into());
         Ok(item)
