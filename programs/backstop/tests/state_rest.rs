@@ -124,8 +124,8 @@ fn the_pause_is_read_alone_from_the_protocols_account() {
 
 #[test]
 fn an_account_has_room_for_the_trigger_and_its_discriminator() {
-    // Three keys, four bytes and four of padding, terms, evidence, 22 words.
-    assert_eq!(Trigger::SPACE, 8 + 96 + 8 + 56 + 6_296 + 176);
+    // Three keys, four bytes and four of padding, terms, evidence, 25 words.
+    assert_eq!(Trigger::SPACE, 8 + 96 + 8 + 56 + 6_296 + 200);
 }
 
 #[test]

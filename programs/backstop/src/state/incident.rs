@@ -271,8 +271,8 @@ impl Incident {
             loss_premium: set_aside,
             reserve: 0,
             paid: 0,
-            // Without a loss there is nothing to settle but premiums.
-            sums_left: if most > 0 { affected.sums } else { 0 },
+            // A reading without a loss owes nothing: its premiums are earned.
+            sums_left: if most > 0 || condition.period().is_none() { affected.sums } else { 0 },
             premiums_left: affected.premiums,
             refunds_left: waiting_refunds,
             still_exposed: pool.total_exposure.saturating_sub(pool.alert_exposure),
