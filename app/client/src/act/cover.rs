@@ -310,7 +310,7 @@ impl Act for Close {
 }
 
 /// Why a cover cannot be closed yet, and when it can.
-fn still_live(standing: Standing, release_time: i64) -> Hinted {
+pub(super) fn still_live(standing: Standing, release_time: i64) -> Hinted {
     let hint = match standing {
         Standing::Claim => "it is closed after it was paid: `backstop crank run --once` settles it".into(),
         Standing::Waiting | Standing::InForce => {
@@ -329,6 +329,6 @@ fn supply(cluster: &dyn Cluster, mint: &Pubkey) -> Result<u64, ClusterError> {
 }
 
 /// Lamports in accounts.
-fn lamports(cluster: &dyn Cluster, addresses: &[Pubkey]) -> Result<u64, ClusterError> {
+pub(super) fn lamports(cluster: &dyn Cluster, addresses: &[Pubkey]) -> Result<u64, ClusterError> {
     Ok(cluster.accounts(addresses)?.iter().flatten().map(|account| account.lamports).sum())
 }

@@ -10,17 +10,24 @@
 //! | [`Leave`], [`Stay`], [`Claim`] | ask to leave with shares, give that up, take what was paid |
 //! | [`Purchase`] | buys a cover |
 //! | [`GiveBack`], [`Settle`], [`Close`] | give a cover back, pay it, close it when it is over |
+//! | [`PositionPurchase`], [`PositionGiveBack`], [`PositionSettle`], [`PositionClose`] | the same of a position |
+//! | [`PositionRedirect`] | names another token account that a position pays |
 
 mod buy;
 mod cover;
 mod deposit;
 mod exit;
+mod position;
 mod source;
 
 pub use buy::{Order, Purchase, PurchaseDetails, Quoted, Receiver, ask, receivers};
 pub use cover::{Close, CloseDetails, GiveBack, GiveBackDetails, Settle, SettleDetails, require_holder};
 pub use deposit::{Deposit, DepositAsk, DepositDetails, cooldown};
 pub use exit::{Claim, ClaimDetails, Leave, LeaveAsk, LeaveDetails, Part, Stay, StayDetails};
+pub use position::{
+    PositionClose, PositionCloseDetails, PositionGiveBack, PositionGiveBackDetails, PositionPurchase,
+    PositionPurchaseDetails, PositionRedirect, PositionRedirectDetails, PositionSettle, PositionSettleDetails,
+};
 pub use source::{Source, held};
 
 use crate::account::AccountError;

@@ -7,7 +7,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::instruction::{PoolKeys, ProductKeys, TreatyKeys};
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::SHARE_EXTRA_DECIMALS;
-use backstop::state::{Cover, CoverState, Crisis, Incident, Pool, Product, Treaty, Trigger};
+use backstop::state::{Cover, CoverState, Crisis, Incident, Pool, Position, Product, Treaty, Trigger};
 
 /// A pool that was read.
 #[derive(Debug)]
@@ -83,6 +83,26 @@ impl OpenCover {
             Some(state) => (of_mint, state),
             None => (address, account::fetch(cluster, &address)?),
         };
+        let product = OpenProduct::read(cluster, state.product)?;
+        Ok(Self { address, state, product })
+    }
+}
+
+/// A position that was read, with its product and pool.
+#[derive(Debug)]
+pub struct OpenPosition {
+    /// Where it is.
+    pub address: Pubkey,
+    /// The position.
+    pub state: Position,
+    /// Its product, and its pool.
+    pub product: OpenProduct,
+}
+
+impl OpenPosition {
+    /// Reads a position with its product and pool.
+    pub fn read(cluster: &dyn Cluster, address: Pubkey) -> Result<Self, AccountError> {
+        let state: Position = account::fetch(cluster, &address)?;
         let product = OpenProduct::read(cluster, state.product)?;
         Ok(Self { address, state, product })
     }

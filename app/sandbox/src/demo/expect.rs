@@ -166,11 +166,28 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The rate, with 32 bits of fraction: rounded down to these.
+    fn rate_q32(&self) -> u128 {
+        (u128::from(self.premium) << 32) / u128::from((self.to - self.from).unsigned_abs())
+    }
+
+    /// What a layer's premium becomes when `paid` of its open `limit` is called at a time: it ends in that part. Returns
+    /// what that leaves, in streams that are earned to the end of the term, and what goes into the payment: the ended rate
+    /// and that premium are rounded down.
+    pub fn used(&self, at: i64, paid: u64, limit: u64) -> ([Self; 2], u64) {
+        let seconds = u128::from((self.to - at).max(0).unsigned_abs());
+        let ended_q32 = self.rate_q32() * u128::from(paid) / u128::from(limit);
+        let freed = ((ended_q32 * seconds) >> 32) as u64;
+        let left = (((self.rate_q32() - ended_q32) * seconds) >> 32) as u64;
+        let before = Self { until: at, ..*self };
+        let after = Self { premium: left, from: at, to: self.to, until: self.until };
+        ([before, after], freed)
+    }
+
     /// What is earned between two moments, with 32 bits of fraction: the rate is rounded down to these.
     fn earned_q32(&self, from: i64, to: i64) -> u128 {
-        let seconds = (self.to - self.from).unsigned_abs();
         let passed = (to.min(self.until) - from.max(self.from)).max(0).unsigned_abs();
-        (u128::from(self.premium) << 32) / u128::from(seconds) * u128::from(passed)
+        self.rate_q32() * u128::from(passed)
     }
 
     /// What is not earned at a time, in whole units.
@@ -282,6 +299,9 @@ mod tests {
         assert_eq!([0, 50, 60, 70, 200].map(|at| earned(&streams, at)), [0, 50, 65, 80, 110]);
         assert_eq!([(0, 60), (50, 60), (69, 99)].map(|(from, to)| earned_between(&streams, from, to)), [65, 15, 30]);
         assert_eq!([0, 30, 100].map(|at| streams[0].unearned(at)), [100, 70, 0]);
+        // Half of a limit is called when half is earned: a quarter of the premium goes into the payment.
+        let (left, freed) = streams[0].used(50, 5, 10);
+        assert_eq!((freed, left.map(|stream| earned(&[stream], 100))), (25, [50, 25]));
         assert_eq!(ceded_premium(65, 3_000, 2_000), 15);
         assert_eq!(ceded_premium(100, 3_000, 0), 30);
     }

@@ -101,8 +101,8 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
             ("protects", format!("{} to {}", moment(row.active_from), moment(row.end))),
             ("product", row.product.clone()),
             ("pool", format!("{} {}", row.pool, row.label)),
-            ("pays if", view::product::pays_if(market.trigger.source(), &market.trigger.terms)),
-            ("pays", view::product::payment(&market.trigger.terms)),
+            ("pays if", view::product::condition_of(&market.trigger)),
+            ("pays", view::product::payment_of(&market.trigger)),
             ("trigger", shown.phase.to_owned()),
         ];
         if let Some(incident) = shown.incident {
@@ -132,7 +132,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     })
 }
 
-fn payout_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
+pub(in crate::commands) fn payout_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
     let severity = percent(due.severity_bps.into());
     match (due.basis, due.claim) {
         (Basis::LastPrice, None) => return "nothing at the last price".into(),
@@ -163,7 +163,7 @@ fn premium_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
 }
 
 /// What a cover was paid: for its loss it keeps that itself.
-fn paid_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
+pub(in crate::commands) fn paid_text(due: &Payout, asset: &dyn Fn(u64) -> String) -> String {
     match due.claim {
         Some(Claim::Refund) if matches!(due.basis, Basis::Funded | Basis::Incident) => refund_text(due, asset),
         Some(Claim::Refund) => format!("at most {}", refund_text(due, asset)),

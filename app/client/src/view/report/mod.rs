@@ -7,6 +7,7 @@ mod cover;
 mod exit;
 mod incident;
 mod pool;
+mod position;
 mod product;
 mod program;
 mod protocol;
@@ -19,6 +20,7 @@ pub use incident::{
     CoverClaim, EndedIncident, IncidentReport, IncidentRow, IncidentSummary, IncidentTreaty, Losses, incidents,
 };
 pub use pool::{EpochRow, PoolReport, PoolSummary, ProductRow, TrancheReport, WalletReport, pools};
+pub use position::{FoundPosition, PositionReport, PositionRow, positions};
 pub use product::{AnnouncedReport, Example, ProductReport, ProductSummary, products};
 pub use program::ProgramReport;
 pub use protocol::{ProtocolReport, pauses_left};

@@ -16,6 +16,8 @@ pub(super) struct Tier {
     premiums: Vec<(i64, u64)>,
     /// What the reinsurer's vault lost and the cedant's vault gained when the treaty was called.
     paid: Option<(u64, u64)>,
+    /// When it was called.
+    called_at: i64,
     layers: Vec<Layer>,
 }
 
@@ -25,7 +27,16 @@ impl Tier {
         let tier = |(id, terms): (u16, &'static Reinsured)| {
             let reinsurer = PoolKeys::derive(cedant.asset_mint, cedant.asset_token_program, id + 1);
             let treaty = TreatyKeys::derive(cedant, reinsurer.pool, id);
-            Self { terms, reinsurer, treaty, capital: vec![], premiums: vec![], paid: None, layers: vec![] }
+            Self {
+                terms,
+                reinsurer,
+                treaty,
+                capital: vec![],
+                premiums: vec![],
+                paid: None,
+                called_at: 0,
+                layers: vec![],
+            }
         };
         (0..).zip(&TOWER).map(tier).collect()
     }
@@ -54,7 +65,24 @@ impl Tier {
             };
             Stream { premium: *premium, from: *at, to, until: to }
         };
-        self.premiums.iter().map(stream).collect()
+        let whole = self.premiums.iter().map(stream);
+        if !self.is_layer() || self.paid() == 0 {
+            return whole.collect();
+        }
+        whole.flat_map(|stream| stream.used(self.called_at, self.paid(), self.terms.limit).0).collect()
+    }
+
+    fn is_layer(&self) -> bool {
+        matches!(self.terms.kind, TreatyKind::ExcessOfLoss { .. })
+    }
+
+    /// What of a layer's premium went into its payment: what was unearned of the part of the limit that is used. A quota
+    /// share earns what it was handed.
+    fn used_premium(&self) -> u64 {
+        let ends = i64::from(first_day() + TREATY_DAYS) * i64::from(DAY);
+        let stream = |(at, premium): &(i64, u64)| Stream { premium: *premium, from: *at, to: ends, until: ends };
+        let used = self.premiums.iter().map(|paid| stream(paid).used(self.called_at, self.paid(), self.terms.limit).1);
+        if self.is_layer() { used.sum() } else { 0 }
     }
 }
 
@@ -162,7 +190,9 @@ impl Story<'_> {
             let paid = paying.saturating_sub(self.chain.tokens(&vaults[0])?);
             let got = self.chain.tokens(&vaults[1])?.saturating_sub(getting);
             let after = self.loss_capital(&reinsurer)?;
+            let now = self.now();
             let tier = &mut self.tower[number];
+            tier.called_at = now;
             tier.paid = Some((paid, got));
             tier.layers = layers(capital, after);
             self.happened(What::TreatyPaid, Some(terms.key), Some(STRESS), Some(paid));
@@ -318,11 +348,12 @@ impl Story<'_> {
         for (number, due) in [(QUOTA_SHARE, quota_share), (LAYER, layer)] {
             let tier = &self.tower[number];
             let name = format!("layers_{}", tier.terms.pool.replace('-', "_"));
-            let statement = format!("So did the {} pool's own loss", tier.terms.pool);
+            let statement =
+                format!("So did the {} pool's own loss, less premium of what is used of its limit", tier.terms.pool);
             let before: Vec<u64> = tier.layers.iter().map(|layer| layer.before).collect();
             let Ok(before) = <[u64; 3]>::try_from(before) else { continue };
             let lost = list(tier.layers.iter().map(|layer| layer.lost));
-            self.check(&name, &statement, list(expect::layers(due, before)), lost);
+            self.check(&name, &statement, list(expect::layers(due.saturating_sub(tier.used_premium()), before)), lost);
         }
         let borne = self.waterfall().iter().map(|part| part.amount).sum();
         let statement = "The parts of the waterfall add up to the gross loss, to the unit";
@@ -362,7 +393,7 @@ impl Story<'_> {
         let mut vaults = vec![(put_in + sold + recovered).saturating_sub(out)];
         for tier in &self.tower {
             let earned = expect::earned(&tier.streams(), now);
-            capital.push((tier.capital() + earned).saturating_sub(tier.paid()));
+            capital.push((tier.capital() + earned + tier.used_premium()).saturating_sub(tier.paid()));
             vaults.push((tier.capital() + tier.premium()).saturating_sub(tier.paid()));
         }
         let pools = self.all_pools();
