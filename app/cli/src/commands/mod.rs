@@ -19,6 +19,7 @@ pub mod metadata;
 pub mod migrate;
 pub mod page;
 pub mod pool;
+pub mod position;
 pub mod product;
 pub mod program;
 pub mod protocol;
@@ -72,6 +73,9 @@ pub enum Command {
     /// Pools of capital: look, deposit, leave.
     #[command(subcommand, after_help = "Example:\n  backstop pool list")]
     Pool(pool::PoolCommand),
+    /// Policies without an NFT, that pay a token account: for programs, and for who needs no NFT.
+    #[command(subcommand, after_help = "Example:\n  backstop position list")]
+    Position(position::PositionCommand),
     /// Insured risks: condition, price, limits.
     #[command(subcommand, after_help = "Example:\n  backstop product list")]
     Product(product::ProductCommand),
@@ -119,6 +123,7 @@ impl Command {
             )),
             Self::Localnet(args) => localnet::run(&args, output),
             Self::Pool(command) => command.run(context),
+            Self::Position(command) => command.run(context),
             Self::Product(command) => command.run(context),
             Self::Program(command) => command.run(context),
             Self::Protocol(command) => command.run(context),

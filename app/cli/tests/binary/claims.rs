@@ -12,7 +12,7 @@ use solana_sdk::signer::Signer;
 
 impl Scene {
     /// Posts a price of now and shows it to the trigger by the command line.
-    fn observe(&self, price_e8: i64) -> crate::desk::Run {
+    pub fn observe(&self, price_e8: i64) -> crate::desk::Run {
         let account = seeded(7).pubkey();
         {
             let world = self.desk.node.world();

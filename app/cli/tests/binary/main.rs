@@ -24,6 +24,7 @@ mod page;
 mod payout;
 mod plans;
 mod pool;
+mod position;
 mod preview;
 mod product;
 mod protocol;

@@ -53,7 +53,7 @@ pub struct PositionPurchaseDetails {
     /// The position.
     pub position: String,
     /// The owner's number for it.
-    pub nonce: u64,
+    pub nonce: String,
     /// Who pays, and is insured.
     pub owner: String,
     /// The token account that it pays.
@@ -147,7 +147,7 @@ impl Act for PositionPurchase {
         preview.warnings.push(bound.into());
         let details = PositionPurchaseDetails {
             position: bought.position.to_string(),
-            nonce: self.nonce,
+            nonce: self.nonce.to_string(),
             owner: buyer.to_string(),
             beneficiary: bought.beneficiary.to_string(),
             max_premium: self.max_premium,

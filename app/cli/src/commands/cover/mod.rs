@@ -7,6 +7,8 @@ mod close;
 mod quote;
 mod show;
 
+pub(in crate::commands) use show::{paid_text, payout_text};
+
 use crate::commands::context::{Context, hinted};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;

@@ -180,6 +180,22 @@ pub struct CoverPayout {
     pub refund: u64,
 }
 
+impl CoverPayout {
+    /// What is due of a policy; nothing more of one that `is_paid`.
+    pub(super) fn of(due: &Payout, is_paid: bool) -> Self {
+        Self {
+            basis: due.basis.name(),
+            event_at: due.event_at,
+            severity_bps: due.severity_bps,
+            due: due.claim.map(claim_name),
+            amount: if is_paid { 0 } else { due.amount },
+            paid: due.paid,
+            in_full: due.in_full,
+            refund: if is_paid { 0 } else { due.refund },
+        }
+    }
+}
+
 /// A cover told in full, with what it is told from.
 pub struct FoundCover {
     /// What is told.
@@ -226,16 +242,7 @@ impl CoverReport {
             uri: market.product.uri().to_owned(),
             phase: view::trigger::phase(view::trigger::phase_at(&market.trigger, now)),
             incident: incident.map(|incident| view::incident::state(incident.state)),
-            payout: due.map(|due| CoverPayout {
-                basis: due.basis.name(),
-                event_at: due.event_at,
-                severity_bps: due.severity_bps,
-                due: due.claim.map(claim_name),
-                amount: if is_paid { 0 } else { due.amount },
-                paid: due.paid,
-                in_full: due.in_full,
-                refund: if is_paid { 0 } else { due.refund },
-            }),
+            payout: due.map(|due| CoverPayout::of(&due, is_paid)),
         };
         Ok(FoundCover { report, market, standing, due })
     }
@@ -293,7 +300,7 @@ pub fn covers(
 }
 
 /// A cover as it was before it was paid all: what it was due is asked of that.
-fn unpaid(policy: &Policy) -> Policy {
+pub(super) fn unpaid(policy: &Policy) -> Policy {
     Policy { state: CoverState::Active, ..policy.clone() }
 }
 

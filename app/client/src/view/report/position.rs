@@ -1,17 +1,17 @@
 //! Positions: what they pay, to whom, until when, and where their event stands.
 
-use super::cover::claim_name;
+use super::cover::{CoverPayout, unpaid};
 use crate::account::{self, AccountError};
 use crate::cluster::Cluster;
-use crate::instruction::ProductKeys;
 use crate::quote::Market;
 use crate::view::cover::{Payout, Standing, payout};
 use crate::view::{OpenPosition, OpenProduct};
 use anchor_lang::prelude::Pubkey;
 use backstop::cpi::text::hex_text;
-use backstop::state::{CoverState, Incident, Policy, Position, Rates, get_text};
+use backstop::state::{Incident, Position, Rates, get_text};
 use serde::Serialize;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// A position in short. Amounts are in asset units.
 #[derive(Clone, Debug, Serialize)]
@@ -19,7 +19,7 @@ pub struct PositionRow {
     /// The position.
     pub position: String,
     /// The owner's number for it.
-    pub nonce: u64,
+    pub nonce: String,
     /// The product.
     pub product: String,
     /// The product's name.
@@ -57,7 +57,7 @@ impl PositionRow {
         let (product, pool) = (&market.product, &market.pool);
         Self {
             position: address.to_string(),
-            nonce: position.nonce,
+            nonce: position.nonce.to_string(),
             product: position.product.to_string(),
             product_name: product.name().to_owned(),
             pool: product.pool.to_string(),
@@ -89,12 +89,8 @@ pub struct PositionReport {
     pub closable_from: Option<i64>,
     /// Who gets its rent back.
     pub rent_payer: String,
-    /// What is due by its event, if one concerns it: `loss`, or `refund` of a premium.
-    pub due: Option<&'static str>,
-    /// For the loss, payable now.
-    pub payable: u64,
-    /// Premium that is given back.
-    pub premium_back: u64,
+    /// What it would be paid, or was.
+    pub payout: Option<CoverPayout>,
 }
 
 /// A position told in full, with what it is told from.
@@ -120,10 +116,7 @@ impl PositionReport {
         let incident: Option<Incident> = account::find(cluster, &product.keys.incident())?;
         let standing = Standing::of(position, &books.product, &market.trigger, now);
         let is_paid = standing == Standing::Paid;
-        let asked = match is_paid {
-            true => Policy { state: CoverState::Active, ..position.policy.clone() },
-            false => position.policy.clone(),
-        };
+        let asked = if is_paid { unpaid(position) } else { position.policy.clone() };
         let due =
             payout(&asked, &market.trigger, incident.as_ref(), now).map(|due| Payout { paid: position.paid, ..due });
         let mut refund = None;
@@ -133,15 +126,12 @@ impl PositionReport {
             let cancelled = product.cancel(&mut pool, &mut rates, &*trigger, position, now);
             refund = cancelled.ok().map(|cancelled| cancelled.refund);
         }
-        let open_due = due.filter(|_| !is_paid);
         let report = Self {
             row: PositionRow::new(address, position, &market, standing),
             refund,
             closable_from: (standing == Standing::Ending).then(|| market.product.release_time(position.end_day)),
             rent_payer: position.rent_payer.to_string(),
-            due: due.and_then(|due| due.claim).map(claim_name),
-            payable: open_due.map_or(0, |due| due.amount),
-            premium_back: open_due.map_or(0, |due| due.refund),
+            payout: due.map(|due| CoverPayout::of(&due, is_paid)),
         };
         Ok(FoundPosition { report, market, standing, due })
     }
@@ -163,11 +153,13 @@ pub fn positions(
     let mut markets: HashMap<Pubkey, Market> = HashMap::new();
     let mut rows = Vec::with_capacity(found.len());
     for (address, position) in &found {
-        if !markets.contains_key(&position.product) {
-            let keys: ProductKeys = OpenProduct::read(cluster, position.product)?.keys;
-            markets.insert(position.product, Market::fetch(cluster, &keys)?.up_to_date(now));
-        }
-        let Some(market) = markets.get(&position.product) else { continue };
+        let market = match markets.entry(position.product) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let keys = OpenProduct::read(cluster, position.product)?.keys;
+                unknown.insert(Market::fetch(cluster, &keys)?.up_to_date(now))
+            }
+        };
         let standing = Standing::of(position, &market.product, &market.trigger, now);
         rows.push(PositionRow::new(address, position, market, standing));
     }
