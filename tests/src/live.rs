@@ -97,15 +97,15 @@ pub fn show_vaults_twice(world: &World, product: &ProductKeys) {
     }
 }
 
-/// Below half of what the vaults held, for ten minutes, paid in full.
+/// Below half of what the vaults held, for half an hour, paid in full.
 pub fn drop_condition() -> TermsInput {
     TermsInput {
         threshold: 50_000_000,
         recovery: 55_000_000,
         severity: Severity::Binary,
-        duration_seconds: 600,
-        slot_seconds: 60,
-        tolerance_seconds: 120,
+        duration_seconds: 1_800,
+        slot_seconds: 180,
+        tolerance_seconds: 360,
         quiet_seconds: 4 * 3_600,
         ..condition()
     }

@@ -140,7 +140,9 @@ fn an_insolvent_pool_gives_premium_back_in_full_and_keeps_none_beside_its_losses
     let [gross, reserve] =
         [|it: &Incident| it.gross, |it: &Incident| it.reserve].map(|of| incidents.iter().map(of).sum::<u64>());
     assert_eq!(gross, 165_000 * ONE);
-    assert!(reserve < gross && capital - reserve < 3, "all of the capital, {capital}, is set aside: {reserve}");
+    // With what rounding left of the premium, which is earned before all is shared out.
+    let all = capital..=capital + books.unearned_premium;
+    assert!(reserve < gross && all.contains(&(reserve + 2)), "all of the capital, {capital}, is set aside: {reserve}");
     assert_books(&world.cluster, &pool.pool);
 }
 

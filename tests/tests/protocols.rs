@@ -147,7 +147,7 @@ fn a_protocol_drained_by_an_exploit_goes_from_sale_to_payout_by_two_keys() {
 
     // An exploit leaves 34 of 100.
     hold([0, 34 * ONE]);
-    let event_at = world.now() + 60;
+    let event_at = world.now() + 180;
     for _ in 0..10 {
         show_vaults_twice(&world, &product);
     }
@@ -164,10 +164,10 @@ fn a_protocol_drained_by_an_exploit_goes_from_sale_to_payout_by_two_keys() {
         world.send(&[], &[signed, ix::observe_report(&product, attestors.set)])
     };
     assert_refused(submit(&[0, 1], 6_600), E::NotArmed);
-    world.advance(20);
+    world.advance(60);
     show_vaults(&world, &product).unwrap();
     let keys = world.trigger(&product).keys;
-    assert_eq!((keys.event_at, keys.armed_at, keys.severity_bps), (event_at, event_at + 600, 10_000));
+    assert_eq!((keys.event_at, keys.armed_at, keys.severity_bps), (event_at, event_at + 1_800, 10_000));
     assert_eq!(keys.mean, 34_000_000);
     // That stops sales, and nothing else.
     assert_refused(world.buy(&product, &buyer, 1_000 * ONE, 60).1, E::ProductArmed);

@@ -26,7 +26,7 @@ fn every_instruction_is_an_operation_of_the_fuzzer_or_says_why_not() {
 
 #[test]
 fn every_random_sequence_keeps_the_books_the_promises_and_the_model() {
-    let config = Config::from_env(1, 24, 500);
+    let config = Config::from_env(300, 40, 500);
     let totals = run(config);
     println!("{config:?}\n{}", totals.table());
     if totals.actions >= 12_000 {

@@ -289,21 +289,31 @@ fn random_treaties(random: &mut Random, now: i64) -> Vec<(bool, TreatyTerms)> {
     treaties
 }
 
-/// What the model expects of a call, from the books just before it.
-fn expected_call(reinsurer: &Pool, treaty: &Treaty, owed: i128, exposed: i128) -> (i128, i128, i128) {
+/// What of a layer's premium is unearned of the part of its limit that a payment uses, by the rate that ends with it.
+fn used_premium(reinsurer: &Pool, keys: &TreatyKeys, treaty: &Treaty, paid: i128) -> i128 {
+    let own =
+        reinsurer.inward.iter().find(|inward| inward.treaty == keys.treaty).map_or(0, |inward| wide(inward.limit));
+    let left = i128::from(i64::from(treaty.end_day) * DAY - reinsurer.accrued_at);
+    if own == 0 { 0 } else { (wide(treaty.rate_q32) * paid / own * left) >> 32 }
+}
+
+/// What the model expects of a call, from the books just before it: what is paid, restored, taken for that, and what of the
+/// layer's own premium goes into the payment.
+fn expected_call(reinsurer: &Pool, keys: &TreatyKeys, treaty: &Treaty, owed: i128, exposed: i128) -> [i128; 4] {
     let capital = wide(reinsurer.loss_capital().unwrap());
     let paid = owed.min(capital);
     let TreatyKind::ExcessOfLoss { reinstatements, reinstatement_premium_bps, .. } = treaty.kind else {
-        return (paid, 0, 0);
+        return [paid, 0, 0, 0];
     };
     // Solvent at once the open limits.
     let open: i128 = reinsurer.inward.iter().map(|inward| wide(inward.limit)).sum();
-    let room = (capital - paid - (open - paid)).max(0).min(exposed);
+    let used = used_premium(reinsurer, keys, treaty, paid);
+    let room = (capital - paid + used - (open - paid)).max(0).min(exposed);
     let restorable = wide(treaty.limit) * i128::from(reinstatements) - wide(treaty.restored);
     let restored = paid.min(restorable).min(room);
     let whole = (wide(treaty.premium) * i128::from(reinstatement_premium_bps) + 9_999) / 10_000;
     let cost = ((whole * restored + wide(treaty.limit) - 1) / wide(treaty.limit)).min(paid);
-    (paid, restored, cost)
+    [paid, restored, cost, used]
 }
 
 fn run_tower(seed: u64) {
@@ -379,7 +389,7 @@ fn run_tower(seed: u64) {
         let pool = reinsurer_of(owned);
         let before = scene.accrue(pool);
         let treaty = scene.treaty(&keys);
-        let (paid, restored, cost) = expected_call(&before, &treaty, owed, wide(opened.still_exposed));
+        let [paid, restored, cost, used] = expected_call(&before, &keys, &treaty, owed, wide(opened.still_exposed));
         let (left, owes) = scene.left_and_owed(&keys);
         assert_eq!(wide(owes), owed);
         assert_eq!(wide(left), wide(treaty.limit) - owed);
@@ -392,8 +402,8 @@ fn run_tower(seed: u64) {
         } else {
             outcome.unwrap();
             let after = world.pool(pool);
-            assert_eq!(wide(before.loss_capital().unwrap()) - paid, wide(after.loss_capital().unwrap()));
-            assert_eq!(wide(before.unearned_premium) + cost, wide(after.unearned_premium));
+            assert_eq!(wide(before.loss_capital().unwrap()) - paid + used, wide(after.loss_capital().unwrap()));
+            assert_eq!(wide(before.unearned_premium) + cost - used, wide(after.unearned_premium));
             assert_eq!(scene.left_and_owed(&keys), (left, u64::try_from(owed - paid).unwrap()));
             assert_eq!(scene.treaty(&keys).restored - treaty.restored, u64::try_from(restored).unwrap());
             ceded += paid - cost;
@@ -425,16 +435,23 @@ fn run_tower(seed: u64) {
         scene.freeze(reinsurer_of(owned), false);
     }
     for (pool, keys) in collectable {
-        let capital = wide(scene.accrue(&pool).loss_capital().unwrap());
+        let before = scene.accrue(&pool);
+        let capital = wide(before.loss_capital().unwrap());
+        let treaty = scene.treaty(&keys);
         let had = scene.accrue(&scene.cedant).loss_capital().unwrap();
         let (_, owed) = scene.left_and_owed(&keys);
-        let unearned = wide(world.pool(&pool).unearned_premium);
+        let used = used_premium(&before, &keys, &treaty, wide(owed).min(capital));
         scene.call(&keys, &scene.product).unwrap();
-        let cost = wide(world.pool(&pool).unearned_premium) - unearned;
+        let cost = wide(world.pool(&pool).unearned_premium) - wide(before.unearned_premium) + used;
         let paid = wide(world.pool(&scene.cedant).loss_capital().unwrap() - had) + cost;
         assert_eq!(paid, wide(owed).min(capital));
-        assert_eq!(capital - wide(world.pool(&pool).loss_capital().unwrap()), paid);
+        assert_eq!(capital - wide(world.pool(&pool).loss_capital().unwrap()), paid - used);
         let again = scene.call(&keys, &scene.product);
+        if paid < wide(owed) && used > 0 {
+            // What the first call freed of its premium is its capital now, and is owed.
+            again.unwrap();
+            continue;
+        }
         assert_refused(again, backstop::error::BackstopError::NothingOwed);
         scene.assert_books();
     }

@@ -73,7 +73,7 @@ impl Stage {
         for _ in 0..10 {
             show_vaults_twice(&self.world, &product);
         }
-        self.world.advance(20);
+        self.world.advance(60);
         let logs = accepted(show_vaults(&self.world, &product));
         let armed = &transaction::events::<DropArmed>(&logs)[0];
         assert_eq!((armed.mean_price, armed.severity_bps), (34_000_000, 10_000));
@@ -117,7 +117,7 @@ fn a_product_of_vaults_has_bounds_of_its_own() {
     refused(&|it| (it.condition.threshold, it.condition.recovery) = (95_000_000, 100_000_001), E::BadLiveTerms);
     let run_on = |it: &mut NewProduct| {
         it.condition.severity = Severity::Linear { full_loss_price: 10_000_000, min_severity_bps: 500 };
-        it.condition.run_on_seconds = 60;
+        it.condition.run_on_seconds = 180;
     };
     refused(&run_on, E::BadLiveTerms);
     let above = |it: &mut NewProduct| {
@@ -127,6 +127,12 @@ fn a_product_of_vaults_has_bounds_of_its_own() {
     refused(&above, E::BadLiveTerms);
     refused(&|it| it.condition.duration_seconds = 540, E::BadTriggerTerms);
     refused(&|it| it.condition.slot_seconds = 30, E::BadTriggerTerms);
+    // Two showings of a minute's slot might not lie 150 slots of the ledger apart.
+    let short = |it: &mut NewProduct| {
+        let it = &mut it.condition;
+        (it.duration_seconds, it.slot_seconds, it.tolerance_seconds) = (600, 60, 120);
+    };
+    refused(&short, E::BadLiveTerms);
     refused(&|it| it.terms.max_price_age = 3_601, E::LimitsDoNotFit);
     refused(&|it| it.terms.min_term_days = 19, E::TermsDoNotFit);
     // What can be shown late must last an hour still, and has no vaults.
@@ -209,7 +215,7 @@ fn every_rule_of_the_second_key_has_its_own_refusal_and_changes_no_byte() {
         (Report { confidence: 1, ..good }, E::BadEvent),
         (Report { feed: [1; 32], ..good }, E::OracleWrongFeed),
         (Report { observed_at: world.now() + 60, ..good }, E::OracleFromFuture),
-        (Report { observed_at: event_at - DAY - 1, ..good }, E::LossBeforeFall),
+        (Report { observed_at: event_at - 2 * DAY - 1, ..good }, E::LossBeforeFall),
         (Report { set: seeded(742).pubkey(), ..good }, E::ReportWrongSet),
         (Report { cluster: [0; 8], ..good }, E::ReportWrongCluster),
     ];
@@ -238,10 +244,10 @@ fn every_rule_of_the_second_key_has_its_own_refusal_and_changes_no_byte() {
         },
     );
     assert_refused(stage.submit(&reported, &[0, 1], &good), E::ReportWrongKind);
-    // On the last second of its time, a day before the fall at most, by one and then by two.
+    // On the last second of its time, two days before the fall at most, by one and then by two.
     let last = world.trigger(&product).keys.armed_until() - 1;
     world.cluster.set_time(last);
-    let early = Report { observed_at: event_at - DAY, ..good };
+    let early = Report { observed_at: event_at - 2 * DAY, ..good };
     let logs = accepted(stage.submit(&product, &[1], &early));
     let shown = &transaction::events::<LossReported>(&logs)[0];
     assert_eq!((shown.loss_bps, shown.signatures, shown.is_confirmed), (5_000, 1, false));
@@ -290,7 +296,7 @@ fn a_showing_of_eight_vaults_and_a_second_key_cost_what_the_page_says() {
     }
     for _ in 0..12 {
         for _ in 0..2 {
-            world.advance(30);
+            world.advance(90);
             world.cluster.skip_slots(150);
             let shown = show(&eight);
             most = (most.0.min(shown), most.1.max(shown));
@@ -300,5 +306,5 @@ fn a_showing_of_eight_vaults_and_a_second_key_cost_what_the_page_says() {
     let event = stage.event(5_000);
     let second = units(stage.submit(&keys, &[0, 1], &event));
     println!("observe_live of eight vaults: {} to {}; observe_report of an event: {second}", most.0, most.1);
-    assert!(most.0 <= 6_600 && most.1 <= 12_600 && second <= 5_400, "{most:?}, {second}");
+    assert!(most.0 <= 6_600 && most.1 <= 12_600 && second <= 5_600, "{most:?}, {second}");
 }

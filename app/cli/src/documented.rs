@@ -8,8 +8,21 @@ use std::path::{Path, PathBuf};
 
 /// What stands for an address in a command that somebody fills in.
 const PLACEHOLDERS: &[&str] = &[
-    "ACCOUNT", "ADDRESS", "ALICE", "COVER", "INCIDENT", "KEY", "MULTISIG", "POOL", "PRODUCT", "SET", "TICKET",
-    "TREATY", "WALLET",
+    "ACCOUNT",
+    "ADDRESS",
+    "ALICE",
+    "COVER",
+    "INCIDENT",
+    "KEY",
+    "MULTISIG",
+    "POOL",
+    "POSITION",
+    "PRODUCT",
+    "SET",
+    "TICKET",
+    "TOKEN_ACCOUNT",
+    "TREATY",
+    "WALLET",
 ];
 const SOME_ADDRESS: &str = "11111111111111111111111111111112";
 /// 64 bytes of zero in base58.

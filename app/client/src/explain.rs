@@ -144,6 +144,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::NothingAtRisk => {
             "try again once that premium is earned, within eight days as a rule: `backstop pool show` tells"
         }
+        E::VintageCedes => "reinsure a pool without --sells-until",
         E::PoolLocked => "wait until the pool's readings are resolved: `backstop product show` says when each is due",
         E::BadReading => {
             "the exit lies below the strike, or above it if values above are insured against; the period begins tomorrow at \
@@ -220,7 +221,7 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::NotArmed => {
             "a loss is reported within 14 days of a fall that arms: `backstop trigger show` tells whether one has"
         }
-        E::BadEvent => "sign it by `backstop attest sign --loss PERCENT`",
+        E::BadEvent => "sign it by `backstop attest sign --loss`",
         E::LossBeforeFall => "report the loss by its own moment: a day before the fall at most",
         E::LossAlreadyReported => "`backstop attest combine` the signatures of as many attestors as must agree",
         E::WrongLive => "build the instruction by `backstop product create`",

@@ -202,6 +202,9 @@ refusals! {
     /// 6062
     #[msg("A reading of the pool is near or runs: capital neither comes nor leaves before it is resolved")]
     PoolLocked = 62,
+    /// 6063
+    #[msg("A vintage cedes nothing: a reading locks no reinsurer")]
+    VintageCedes = 63,
 
     // ---- exits: 6070 (0x17b6) ----
     /// 6070

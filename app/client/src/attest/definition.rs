@@ -166,8 +166,9 @@ impl Definition {
             Some(_) => return Err(wrong("rounding", "it is `down`, `up` or `nearest`")),
         };
         let (least, most) = (number("least", must("least")?)?, number("most", must("most")?)?);
-        if least <= Decimal::ZERO {
-            return Err(wrong("least", "a report says more than zero"));
+        // No rain and no delay are values of a reading; evidence takes no zero.
+        if least < Decimal::ZERO {
+            return Err(wrong("least", "a report says nothing below zero"));
         }
         if most < least {
             return Err(wrong("most", "it is below `least`"));
@@ -216,7 +217,7 @@ impl Definition {
             return Err(ValueError::OutOfBounds { value, least, most });
         }
         let units = whole(value, self.exponent, self.rounding).ok_or(ValueError::TooFine { value })?;
-        units.to_i64().filter(|units| *units > 0).ok_or(ValueError::TooLarge { value })
+        units.to_i64().filter(|units| *units >= 0).ok_or(ValueError::TooLarge { value })
     }
 }
 
@@ -273,7 +274,7 @@ mod tests {
         assert_eq!(wrong("exponent: -1", "exponent: 1"), "exponent");
         assert_eq!(wrong("exponent: -1", "exponent: one"), "exponent");
         assert_eq!(wrong("rounding: down", "rounding: away"), "rounding");
-        assert_eq!(wrong("least: 0.1", "least: 0"), "least");
+        assert_eq!(wrong("least: 0.1", "least: -0.1"), "least");
         assert_eq!(wrong("least: 0.1", "least: 0,5"), "least");
         assert_eq!(wrong("most: 500", "most: 0.05"), "most");
         assert_eq!(wrong("every: 1h", "every: 0s"), "every");

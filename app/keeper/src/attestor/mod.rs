@@ -249,7 +249,10 @@ impl<'a> Attestor<'a> {
         self.may_sign()?;
         let reading = self.source.read(moment)?;
         let report = self.report(self.terms.value(&reading, moment)?, moment);
-        report.observation(moment).map_err(Refusal::Program)?;
+        // A zero is for readings alone, which take every value that their definition allows.
+        if report.value != 0 {
+            report.observation(moment).map_err(Refusal::Program)?;
+        }
         self.log.remember_next(&report)?;
         self.board.show(&attest::signed(&report, self.key)?);
         self.board.counts();

@@ -27,8 +27,10 @@ use anchor_lang::prelude::*;
 /// How far apart two showings of one slot must be to count together, in slots of the ledger: about half a minute to a
 /// minute.
 pub const LEAST_SLOTS_APART: u64 = 150;
-/// Showings of the last [`LEAST_SLOTS_APART`] slots that are kept, beside the highest of the older ones. Only one that is
-/// higher than all before it needs a place, so more are needed only if the level rises with every one.
+/// Slots of the ledger of which the highest showing is kept.
+const TOGETHER: u64 = 50;
+/// Showings of the last [`LEAST_SLOTS_APART`] slots that are kept, beside the highest of the older ones: as many as there are
+/// stretches of [`TOGETHER`] slots in them, begun ones included, so that nobody takes the place of another's.
 pub const RECENT: usize = 4;
 /// One, in 1e-8: a share price at its own peak.
 pub const WHOLE: u64 = 100_000_000;
@@ -40,6 +42,9 @@ pub const LEAST_SHARE_DURATION: u64 = 6 * 3_600;
 pub const LEAST_DURATION: u64 = 3_600;
 /// Shortest slot of a share price's evidence, in seconds.
 pub const LEAST_SHARE_SLOT: u32 = 600;
+/// Shortest slot of a fall's evidence, in seconds: at 400 ms a slot of the ledger two showings that count together lie a minute
+/// apart, and a keeper shows at quarters of it.
+pub const LEAST_VAULT_SLOT: u32 = 180;
 /// Least distance from the threshold at a purchase, for live feeds, in basis points.
 pub const LEAST_LIVE_BUFFER_BPS: u32 = 50;
 /// The compute budget's program.
@@ -79,8 +84,8 @@ impl Twice {
         let confirmed = (self.older != 0).then_some(self.older.min(level));
         let is_higher = level > self.older && self.recent.iter().all(|young| young.level < level);
         if is_higher {
-            // Of one slot of the ledger the highest is enough: a bundle takes one place.
-            let same = self.recent.iter().position(|young| young.level != 0 && young.slot == slot);
+            let stretch = |slot: u64| slot.checked_div(TOGETHER);
+            let same = self.recent.iter().position(|young| young.level != 0 && stretch(young.slot) == stretch(slot));
             let free = || self.recent.iter().position(|young| young.level == 0);
             if let Some(place) = same.or_else(free).and_then(|place| self.recent.get_mut(place)) {
                 *place = Showing { slot, level };
@@ -234,6 +239,7 @@ pub fn require_terms(source: Source, terms: &Terms) -> Result<()> {
                 && terms.threshold <= MAX_SHARE_THRESHOLD
                 && terms.recovery <= WHOLE
                 && terms.run_on == 0
+                && terms.slot_seconds >= LEAST_VAULT_SLOT
         }
     };
     let why = if source.is_live() { BackstopError::BadLiveTerms } else { BackstopError::BadTriggerTerms };

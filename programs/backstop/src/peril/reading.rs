@@ -258,6 +258,8 @@ impl Reading {
         if stands && after.value != value {
             return Err(ReadingError::Contradiction);
         }
+        // It fell unnoticed, and another stands from now on.
+        let renewed = self.reported_at != 0 && !stands;
         let is_news = after.signers & signers != signers;
         after.signers |= signers;
         if !stands {
@@ -267,7 +269,7 @@ impl Reading {
         }
         after.phase = Phase::Met.byte();
         *self = after;
-        Ok(self.outcome(before, is_news))
+        Ok(Outcome { renewed, ..self.outcome(before, is_news) })
     }
 
     /// Brings the reading up to now. Refuses if that changes nothing.

@@ -8,8 +8,9 @@
 //!
 //! - Signed by one of them, or more, it puts the product into alert: its pool's capital stays. That ends after 72 hours, and
 //!   happens once while it is armed.
-//! - Signed by m of them it is confirmed, at once: the event is proven. It is taken while the product is armed, and until the
-//!   end of an alert that began then.
+//! - Signed by m of them it is confirmed, and the event is proven: from a day after the fall armed it on, so that the fall
+//!   has a day to show how deep it is, whoever calls first. Before, it begins the alert like any other. It is taken while the
+//!   product is armed, and until the end of an alert that began then.
 //!
 //! The event is the beginning of the fall that armed, whoever reports when: nobody can choose by it which covers pay. Its
 //! severity is the lesser of both keys': of the deepest fall while it was armed, and of the loss that is reported.
@@ -35,8 +36,10 @@ pub const ARMED_SECONDS: i64 = 14 * DAY;
 pub const REST_SECONDS: i64 = 14 * DAY;
 /// How long an alert lasts that is not confirmed, in seconds.
 pub const REPORTED_SECONDS: i64 = 3 * DAY;
-/// How much earlier than the fall the moment may be that a report names, in seconds.
-pub const LEAD_SECONDS: i64 = DAY;
+/// How long after it armed m attestors confirm at the earliest, in seconds.
+pub const DEEPENS_SECONDS: i64 = DAY;
+/// How much earlier than the fall the moment may be that a report names, in seconds: the fall is what is lost within two days.
+pub const LEAD_SECONDS: i64 = 2 * DAY;
 
 /// A fall that has lasted: a window of the evidence whose last slot is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,23 +129,29 @@ impl Keys {
         true
     }
 
-    /// Takes a report.
+    /// From when on m attestors confirm.
+    pub fn confirms_from(&self) -> i64 {
+        self.armed_at.saturating_add(DEEPENS_SECONDS)
+    }
+
+    /// Takes a report. Whether it proves the event.
     ///
     /// Errors: `LossAlreadyReported`, `NotArmed`, `LossBeforeFall`; nothing is changed then.
-    pub fn report(&mut self, loss: &Loss, now: i64) -> Result<()> {
+    pub fn report(&mut self, loss: &Loss, now: i64) -> Result<bool> {
         ensure!(self.confirmed_at == 0, BackstopError::LossAlreadyReported);
         ensure!(self.is_armed(now) || self.is_reported(now), BackstopError::NotArmed);
         let earliest = self.event_at.saturating_sub(LEAD_SECONDS);
         ensure!(loss.observed_at >= earliest, BackstopError::LossBeforeFall);
-        ensure!(loss.is_confirmed || self.reported_at == 0, BackstopError::LossAlreadyReported);
+        let proves = loss.is_confirmed && now >= self.confirms_from();
+        ensure!(proves || self.reported_at == 0, BackstopError::LossAlreadyReported);
         if self.reported_at == 0 {
             self.reported_at = now;
         }
         self.loss_bps = loss.bps;
-        if loss.is_confirmed {
+        if proves {
             self.confirmed_at = now;
         }
-        Ok(())
+        Ok(proves)
     }
 }
 
@@ -195,7 +204,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn refused(outcome: Result<()>, expected: BackstopError) {
+    fn refused(outcome: Result<bool>, expected: BackstopError) {
         assert_eq!(outcome.unwrap_err(), Error::from(expected));
     }
 
@@ -224,19 +233,32 @@ mod tests {
         refused(keys.report(&loss(5_000, T, true), T), BackstopError::NotArmed);
         keys.take(&fall(T, 40_000_000, 6_000));
         let armed = keys;
-        refused(keys.report(&loss(5_000, T - 600 - DAY - 1, true), T), BackstopError::LossBeforeFall);
+        refused(keys.report(&loss(5_000, T - 600 - 2 * DAY - 1, true), T), BackstopError::LossBeforeFall);
         refused(keys.report(&loss(5_000, T, true), T + 14 * DAY), BackstopError::NotArmed);
         refused(keys.report(&loss(5_000, T, false), T + 14 * DAY), BackstopError::NotArmed);
         assert_eq!(keys, armed, "a refusal changes nothing");
         // On the last second, by one: the alert outlasts what is armed, and m confirm it within.
         let last = T + 14 * DAY - 1;
-        keys.report(&loss(5_000, T - 600 - DAY, false), last).unwrap();
+        assert!(!keys.report(&loss(5_000, T - 600 - 2 * DAY, false), last).unwrap());
         assert!(keys.is_reported(last) && keys.is_reported(last + 3 * DAY - 1) && !keys.is_reported(last + 3 * DAY));
         refused(keys.report(&loss(5_000, T, false), last), BackstopError::LossAlreadyReported);
         refused(keys.report(&loss(5_000, T, true), last + 3 * DAY), BackstopError::NotArmed);
-        keys.report(&loss(4_000, T, true), last + 3 * DAY - 1).unwrap();
+        assert!(keys.report(&loss(4_000, T, true), last + 3 * DAY - 1).unwrap());
         assert_eq!((keys.confirmed_at, keys.loss_bps, keys.reported_at), (last + 3 * DAY - 1, 4_000, last));
         refused(keys.report(&loss(4_000, T, true), last), BackstopError::LossAlreadyReported);
+    }
+
+    #[test]
+    fn who_calls_first_fixes_no_shallow_part_of_a_fall() {
+        let mut keys = Keys::default();
+        keys.take(&fall(T, 40_000_000, 1_350));
+        // All of them at once: an alert, and no proof for a day.
+        assert!(!keys.report(&loss(9_500, T, true), T).unwrap());
+        assert!(keys.is_reported(T) && keys.confirmed_at == 0);
+        refused(keys.report(&loss(9_500, T, true), T + DAY - 1), BackstopError::LossAlreadyReported);
+        assert!(keys.take(&fall(T + 1_200, 5_000_000, 9_500)));
+        assert!(keys.report(&loss(9_500, T, true), T + DAY).unwrap());
+        assert_eq!((keys.confirmed_at, keys.severity_bps), (T + DAY, 9_500));
     }
 
     #[test]

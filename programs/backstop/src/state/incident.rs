@@ -264,7 +264,8 @@ impl Incident {
             accrued_at,
             opened_at: now,
             final_at: verdict.final_by,
-            deadline: verdict.proven_at.saturating_add(SETTLEMENT_WINDOW),
+            // Of one that gives premium back alone nothing else hangs on it: its holders have a year from now.
+            deadline: if crisis == 0 { now } else { verdict.proven_at }.saturating_add(SETTLEMENT_WINDOW),
             crisis,
             sums: affected.sums,
             gross: 0,

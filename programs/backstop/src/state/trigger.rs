@@ -201,8 +201,7 @@ impl Trigger {
     /// Errors: those of [`Keys::report`]; nothing is changed then.
     pub fn report(&mut self, loss: &Loss, now: i64) -> Result<Outcome> {
         let before = self.refresh(now);
-        self.keys.report(loss, now)?;
-        if loss.is_confirmed {
+        if self.keys.report(loss, now)? {
             let severity = self.keys.severity_bps.min(loss.bps);
             self.forget();
             let evidence = &mut self.evidence;

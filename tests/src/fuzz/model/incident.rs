@@ -376,7 +376,8 @@ impl Model {
             ended_at,
             accrued_at,
             final_at: final_by,
-            deadline: proven_at + YEAR,
+            // Of one without a loss nothing hangs on it but its holders' premium.
+            deadline: if crisis == 0 { self.now } else { proven_at } + YEAR,
             crisis,
             sums: left.0,
             severity: 0,

@@ -164,8 +164,9 @@ fn submit_loss(args: &SubmitArgs, context: &Context, product: &OpenProduct, trig
     let signers = file
         .chosen_of_loss(&set)
         .map_err(|why| hinted(why.to_string(), "`backstop attest show SET` tells the keys that may sign"))?;
-    let is_confirmed = signers.len() >= usize::from(set.threshold);
-    let loss = trigger.read_loss(&report, is_confirmed, cluster.now()?).map_err(|_| {
+    let (is_enough, now) = (signers.len() >= usize::from(set.threshold), cluster.now()?);
+    let is_confirmed = is_enough && now >= trigger.keys.confirms_from();
+    let loss = trigger.read_loss(&report, is_enough, now).map_err(|_| {
         hinted(
             "the report is no loss, of another feed, or of a time ahead of the clock",
             "`backstop attest show FILE` tells",
@@ -174,9 +175,13 @@ fn submit_loss(args: &SubmitArgs, context: &Context, product: &OpenProduct, trig
     let instructions =
         [ix::signed_report(&signers, &report.to_bytes()), ix::observe_report(&product.keys, trigger.attestors)];
     context.carry_out(&instructions, |_| {
-        let says = match is_confirmed {
-            true => "it is confirmed: the event is proven".to_owned(),
-            false => format!("an alert of 72 hours at most; {} must sign to confirm it", set.threshold),
+        let says = match (is_confirmed, is_enough) {
+            (true, _) => "it is confirmed: the event is proven".to_owned(),
+            (false, true) => {
+                let from = moment(trigger.keys.confirms_from());
+                format!("an alert of 72 hours at most; show it again from {from} on, and it is proven")
+            }
+            (false, false) => format!("an alert of 72 hours at most; {} must sign to confirm it", set.threshold),
         };
         let preview = Preview {
             title: format!("Show a loss to: {}", product.state.name()),

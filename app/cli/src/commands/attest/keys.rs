@@ -99,7 +99,7 @@ pub fn sign(args: &SignArgs, context: &Context) -> Result<()> {
             ReportKind::Value,
             in_units(args.value.unwrap_or_default(), args.confidence).ok_or_else(|| {
                 hinted(
-                    "--value is above zero, with 12 decimals at most, and --confidence is not below zero",
+                    "--value is not below zero, with 12 decimals at most, and --confidence is not below zero",
                     "say it in full",
                 )
             })?,
@@ -148,7 +148,7 @@ fn in_units(value: Decimal, confidence: Decimal) -> Option<(i32, i64, u64)> {
     let (value, confidence) = (value.normalize(), confidence.normalize());
     let decimals = value.scale().max(confidence.scale());
     let exponent = -i32::try_from(decimals).ok()?;
-    if !(MIN_EXPONENT..=MAX_EXPONENT).contains(&exponent) || value <= Decimal::ZERO || confidence < Decimal::ZERO {
+    if !(MIN_EXPONENT..=MAX_EXPONENT).contains(&exponent) || value < Decimal::ZERO || confidence < Decimal::ZERO {
         return None;
     }
     let units = |number: Decimal| number.checked_mul(Decimal::from(10u64.checked_pow(decimals)?));
@@ -183,6 +183,8 @@ mod tests {
         assert_eq!(units("1000", "0"), Some((0, 1_000, 0)));
         assert_eq!(units("0.000000000001", "0"), Some((-12, 1, 0)));
         assert_eq!(units("0.0000000000001", "0"), None);
-        assert_eq!((units("0", "0"), units("-1", "0"), units("1", "-1")), (None, None, None));
+        // A reading may be zero.
+        assert_eq!(units("0", "0"), Some((0, 0, 0)));
+        assert_eq!((units("-1", "0"), units("1", "-1")), (None, None));
     }
 }

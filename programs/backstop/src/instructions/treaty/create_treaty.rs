@@ -52,6 +52,7 @@ pub(crate) fn handle(ctx: Context<CreateTreaty>, terms: TreatyTerms) -> Result<(
     ensure!(cedant_key != reinsurer_key, BackstopError::WrongPoolKind);
     let mut cedant = Till::untouched(&accounts.cedant)?;
     let mut reinsurer = Till::untouched(&accounts.reinsurer)?;
+    ensure!(cedant.terms.sells_until_day == 0, BackstopError::VintageCedes);
     let treaty = Treaty::announce(terms, (cedant_key, &mut cedant), (reinsurer_key, &mut reinsurer), now)?;
     let (cedant_sequence, reinsurer_sequence) = (cedant.number_event(), reinsurer.number_event());
     cedant.close()?;

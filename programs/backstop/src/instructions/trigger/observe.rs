@@ -6,7 +6,7 @@ use crate::instructions::{no_more, now};
 use crate::money::Till;
 use crate::peril::evidence::{Outcome, Phase};
 use crate::peril::feed::Observation;
-use crate::state::{Load, Pool, Product, Trigger};
+use crate::state::{Form, Load, Pool, Product, Trigger};
 use anchor_lang::prelude::*;
 
 /// Accounts of `observe`.
@@ -105,10 +105,15 @@ pub(crate) fn book_phase_change(
     let mut till = Till::open(pool, now)?;
     let mut before = outcome.before;
     if outcome.renewed {
-        // It ended by the clock, whether or not anybody has noticed: as if somebody had refreshed it before.
-        let sequence = move_alert(&mut till, trigger, product, (before, Phase::Quiet), now)?;
-        report_phase(pool.key(), sequence, trigger_key, product.key(), trigger, (before, Phase::Quiet))?;
-        before = Phase::Quiet;
+        // As if somebody had called before: evidence that ended by the clock has ended, and of a reading whose report fell
+        // another is awaited.
+        let between = match trigger.form() {
+            Form::Evidence => Phase::Quiet,
+            Form::Reading => Phase::Breaching,
+        };
+        let sequence = move_alert(&mut till, trigger, product, (before, between), now)?;
+        report_phase(pool.key(), sequence, trigger_key, product.key(), trigger, (before, between))?;
+        before = between;
     }
     let sequence = move_alert(&mut till, trigger, product, (before, outcome.after), now)?;
     till.close()?;

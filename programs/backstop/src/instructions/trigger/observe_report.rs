@@ -95,7 +95,7 @@ fn take_loss(accounts: &ObserveReport, now: i64) -> Result<()> {
         loss_bps: loss.bps,
         observed_at: loss.observed_at,
         signatures: u8::try_from(signatures).unwrap_or(u8::MAX),
-        is_confirmed: loss.is_confirmed,
+        is_confirmed: trigger.keys.confirmed_at != 0,
     })?;
     booked(&mut trigger, trigger_key, &accounts.product, &accounts.pool, &outcome, now)
 }
