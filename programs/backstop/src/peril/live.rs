@@ -27,10 +27,8 @@ use anchor_lang::prelude::*;
 /// How far apart two showings of one slot must be to count together, in slots of the ledger: about half a minute to a
 /// minute.
 pub const LEAST_SLOTS_APART: u64 = 150;
-/// Slots of the ledger of which the highest showing is kept.
-const TOGETHER: u64 = 50;
-/// Showings of the last [`LEAST_SLOTS_APART`] slots that are kept, beside the highest of the older ones: as many as there are
-/// stretches of [`TOGETHER`] slots in them, begun ones included, so that nobody takes the place of another's.
+/// Showings of the last [`LEAST_SLOTS_APART`] slots that are kept, beside the highest of the older ones. Only one that is
+/// higher than all before it needs a place, so more are needed only if the level rises with every one.
 pub const RECENT: usize = 4;
 /// One, in 1e-8: a share price at its own peak.
 pub const WHOLE: u64 = 100_000_000;
@@ -84,8 +82,8 @@ impl Twice {
         let confirmed = (self.older != 0).then_some(self.older.min(level));
         let is_higher = level > self.older && self.recent.iter().all(|young| young.level < level);
         if is_higher {
-            let stretch = |slot: u64| slot.checked_div(TOGETHER);
-            let same = self.recent.iter().position(|young| young.level != 0 && stretch(young.slot) == stretch(slot));
+            // Of one slot of the ledger the highest is enough: a bundle takes one place.
+            let same = self.recent.iter().position(|young| young.level != 0 && young.slot == slot);
             let free = || self.recent.iter().position(|young| young.level == 0);
             if let Some(place) = same.or_else(free).and_then(|place| self.recent.get_mut(place)) {
                 *place = Showing { slot, level };
