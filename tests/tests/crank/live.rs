@@ -105,9 +105,9 @@ fn vaults_are_shown_twice_a_slot_until_they_arm_also_when_one_is_closed() {
         report.count("observe")
     };
     let slot = || {
-        world.cluster.set_time((world.now() / 60 + 1) * 60);
+        world.cluster.set_time((world.now() / 180 + 1) * 180);
         let first = (shows(), shows());
-        world.advance(30);
+        world.advance(90);
         world.cluster.skip_slots(150);
         (first, (shows(), shows()))
     };
@@ -124,5 +124,5 @@ fn vaults_are_shown_twice_a_slot_until_they_arm_also_when_one_is_closed() {
     assert_eq!(world.trigger(&product).keys.armed_at, 0);
     slot();
     let keys = world.trigger(&product).keys;
-    assert_eq!((keys.mean, keys.armed_at - keys.event_at), (40_000_000, 600));
+    assert_eq!((keys.mean, keys.armed_at - keys.event_at), (40_000_000, 1_800));
 }
