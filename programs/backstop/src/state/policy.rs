@@ -6,7 +6,9 @@ use crate::constants::{ACCOUNT_VERSION, DAY};
 use crate::cpi::mint::Metadata;
 use crate::cpi::text;
 use crate::error::BackstopError;
+use crate::math::rounding::{Rounding, mul_div};
 use crate::math::stream;
+use crate::state::ledger::{debit, fits};
 use crate::state::{Pool, Product, ProductTerms, Quote, day_of, day_start, get_text};
 use anchor_lang::prelude::*;
 
@@ -137,13 +139,34 @@ impl Policy {
         self.rate_q32 == 0
     }
 
-    /// What the rate has still to earn at a moment, in asset units, rounded down. Before the protection begins that is
-    /// the premium, but for a unit if the rate was rounded. Of a flat premium all of it.
+    /// What the rate has still to earn at a moment, in asset units, rounded down, and never more than the premium: of
+    /// a part that was carved off the rate may be rounded up. Before the protection begins that is the premium, but for a
+    /// unit if the rate was rounded. Of a flat premium all of it.
     pub fn unearned_at(&self, now: i64) -> Result<u64> {
         if self.is_flat() {
             return Ok(self.premium);
         }
-        Ok(stream::unearned(self.rate_q32, self.seconds_left(now)).ok_or(BackstopError::MathOverflow)?)
+        let unearned = stream::unearned(self.rate_q32, self.seconds_left(now)).ok_or(BackstopError::MathOverflow)?;
+        Ok(unearned.min(self.premium))
+    }
+
+    /// Carves a part with a sum insured off: the same policy for that sum, with its part of premium and rate, rounded
+    /// down. What was one is two, to the unit: sum, premium and rate together are what they were.
+    ///
+    /// Errors: `CoverNotActive` once anything was paid for it; `AmountTooSmall` if the part or what is left has less than
+    /// `least`, in asset units, or none of the premium or of its rate.
+    pub fn carve(&mut self, sum_insured: u64, least: u64) -> Result<Self> {
+        ensure!(self.state == CoverState::Active && self.paid == 0, BackstopError::CoverNotActive);
+        let left = self.sum_insured.saturating_sub(sum_insured);
+        ensure!(sum_insured.min(left) >= least.max(1), BackstopError::AmountTooSmall);
+        let of_part = |amount| fits(mul_div(amount, sum_insured, self.sum_insured, Rounding::Down));
+        let (premium, rate_q32) = (of_part(self.premium)?, of_part(self.rate_q32)?);
+        ensure!(premium > 0 && (rate_q32 > 0 || self.is_flat()), BackstopError::AmountTooSmall);
+        let part = Self { sum_insured, premium, rate_q32, ..self.clone() };
+        self.sum_insured = left;
+        debit(&mut self.premium, premium)?;
+        debit(&mut self.rate_q32, rate_q32)?;
+        Ok(part)
     }
 
     /// What an event at `event_at` means for it: it was in force, was still waiting, or had ended.
@@ -205,6 +228,40 @@ mod tests {
         settled[Policy::STATE_AT] = CoverState::Settled as u8;
         settled[Policy::PAID_AT..Policy::PAID_AT + 8].copy_from_slice(&513u64.to_le_bytes());
         assert_eq!(settled, bytes(CoverState::Settled, 513));
+    }
+
+    #[test]
+    fn what_is_carved_off_and_what_is_left_are_what_there_was() {
+        let whole = Policy { sum_insured: 1_000, premium: 77, rate_q32: 12_345, ..policy(10, 40) };
+        for sum in [0, 10, 12, 13, 333, 987, 988, 1_000, 1_001, u64::MAX] {
+            let mut left = whole.clone();
+            match left.carve(sum, 10) {
+                Ok(part) => {
+                    assert_eq!(part.sum_insured, sum);
+                    assert_eq!(part.sum_insured + left.sum_insured, 1_000);
+                    assert_eq!(part.premium + left.premium, 77);
+                    assert_eq!(part.rate_q32 + left.rate_q32, 12_345);
+                    assert_eq!((part.premium, part.rate_q32), (77 * sum / 1_000, 12_345 * sum / 1_000));
+                    let same = |policy: Policy| Policy { sum_insured: 0, premium: 0, rate_q32: 0, ..policy };
+                    assert_eq!(same(part), same(left.clone()));
+                    assert!((13..=990).contains(&sum), "{sum}");
+                }
+                // Of 12 no unit of the premium is left for the part.
+                Err(error) => {
+                    assert_eq!(error, BackstopError::AmountTooSmall.into());
+                    assert!(!(13..=990).contains(&sum), "{sum}");
+                }
+            }
+        }
+        for touched in [
+            Policy { paid: 1, ..whole.clone() },
+            Policy { state: CoverState::Refunded, ..whole.clone() },
+            Policy { state: CoverState::Settled, ..whole.clone() },
+        ] {
+            assert_eq!(touched.clone().carve(500, 1).unwrap_err(), BackstopError::CoverNotActive.into());
+        }
+        let mut flat = Policy { rate_q32: 0, ..whole };
+        assert!(flat.carve(500, 1).unwrap().is_flat() && flat.is_flat());
     }
 
     #[test]
