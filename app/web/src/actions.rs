@@ -15,7 +15,7 @@
 
 use crate::guard;
 use crate::say;
-use crate::sign::ask::is_input;
+use crate::sign::ask::{Kind, is_input};
 use crate::sign::{Ask, SignError, blocking, build, encode};
 use crate::site::Site;
 use anchor_lang::prelude::Pubkey;
@@ -234,7 +234,7 @@ async fn buy(
     let Query(BuyQuery { sum, days }) = query?;
     let missing = || SignError::Request("the query says `sum` and `days`".into());
     let (sum, days) = (sum.ok_or_else(missing)?, days.ok_or_else(missing)?);
-    transaction(site, Ask::Buy { product, sum, days }, body?.0).await
+    transaction(site, Ask::Buy { product, sum, days, kind: Kind::Cover }, body?.0).await
 }
 
 async fn tell_stake(

@@ -4,7 +4,7 @@ mod booth;
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
-use backstop::state::{Cover, Tranche};
+use backstop::state::{Cover, Position, Tranche};
 use backstop_client::cluster::{Blockhash, Cluster, ClusterError, Outcome, Receipt};
 use backstop_client::{account, address};
 use backstop_sandbox::SharedCluster;
@@ -424,4 +424,46 @@ fn whoever_holds_a_share_or_a_cover_does_the_rest_of_it_here() {
     assert_eq!(status, 422, "it is not over: {told}");
     booth.act(&json!({ "act": "cancel", "cover": cover }));
     assert_eq!(covers(&booth), 0);
+}
+
+#[test]
+fn whoever_wants_no_nft_buys_a_position_and_does_the_rest_of_it_here() {
+    let booth = Booth::open();
+    let mut buy = booth.buy();
+    buy["kind"] = json!("position");
+    let first = booth.prepared(&buy);
+    assert!(text(&first["command"]).starts_with("backstop position buy "), "{first}");
+    // Built again it keeps its number: nobody is charged twice.
+    let mut again = buy.clone();
+    (again["again"], again["agreed"]) = (first["plan"].clone(), json!(true));
+    booth.node.pass_blocks(1);
+    let bought = booth.act(&again);
+    let ours = |built: &Value| transaction(built).message.instructions().last().cloned();
+    assert_eq!(ours(&first), ours(&bought));
+    assert_eq!(booth.page.post("/sign/send", &signed(&first, booth.key())).0, 409);
+    let person = booth.key().pubkey();
+    let position = address::position(&booth.shop.product.product, &person, 0);
+    let held = || account::fetch::<Position>(&booth.node.world().cluster, &position);
+    assert_eq!((held().expect("it is there").insured, covers(&booth)), (person, 0));
+    booth.page.site.chain().read_now();
+    let (_, mine) = booth.page.get(&format!("/holder/{person}"));
+    for part in
+        ["<h2 id=\"positions\">", "data-act=\"cancel-position\"", "data-act=\"redirect\"", &position.to_string()]
+    {
+        assert!(text(&mine).contains(part), "{part}: {mine}");
+    }
+    let stranger = Keypair::new().pubkey();
+    let redirect = json!({ "act": "redirect", "position": position.to_string(),
+                           "beneficiary": booth.shop.pool.assets_of(&stranger).to_string() });
+    let (status, told) = booth.prepare(&redirect);
+    assert_eq!(status, 422, "nothing can be paid there: {told}");
+    let close = json!({ "act": "close-position", "position": position.to_string() });
+    assert_eq!(booth.prepare(&close).0, 422, "it is not over");
+    let settle = json!({ "act": "settle-position", "position": position.to_string() });
+    assert_eq!(booth.prepare(&settle).0, 422, "nothing has happened");
+    booth.node.world().next_day();
+    booth.node.world().print(&booth.shop.product, 100_000_000);
+    let given_back = booth.act(&json!({ "act": "cancel-position", "position": position.to_string() }));
+    assert!(text(&given_back["title"]).starts_with("Give back a position of 1,000.00 USDT"), "{given_back}");
+    assert!(held().is_err());
 }

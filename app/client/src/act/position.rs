@@ -101,6 +101,11 @@ impl PositionPurchase {
         let rent_lamports = cluster.rent(8 + <Position as anchor_lang::Space>::INIT_SPACE)?;
         Ok(Self { instructions, order, beneficiary, reference, quote, max_premium, rent_lamports, nonce, position })
     }
+
+    /// The most that is paid, in asset units.
+    pub fn max_premium(&self) -> u64 {
+        self.max_premium
+    }
 }
 
 /// The owner's lowest number of which there is no position now.

@@ -1,7 +1,7 @@
-//! What an address holds: covers, shares, exit tickets, and what it was paid. Anybody may look at any address.
+//! What an address holds: covers, positions, shares, exit tickets, and what it was paid. Anybody may look at any address.
 
 use super::{address, show};
-use crate::chain::Snapshot;
+use crate::chain::{Frozen, Snapshot};
 use crate::chart;
 use crate::error::PageError;
 use crate::layout::Place;
@@ -17,7 +17,7 @@ use backstop::state::{Pool, Product, Tranche};
 use backstop_client::cluster::Cluster;
 use backstop_client::text;
 use backstop_client::token::TokenAccount;
-use backstop_client::view::report::{self, CoverRow};
+use backstop_client::view::report::{self, CoverRow, PositionRow};
 use backstop_client::view::{label, tranche_name};
 use maud::{Markup, html};
 use std::collections::{BTreeMap, HashMap};
@@ -70,6 +70,7 @@ pub async fn page(State(site): State<Site>, Path(text): Path<String>) -> Result<
         let now = look.now();
         let held = report::held_by(&look.chain, &owner)?;
         let covers = report::covers(&look.chain, &held, None, None, now)?;
+        let positions = report::positions(&look.chain, Some(owner), None, now)?;
         let tickets = report::tickets(&look.chain, &owner)?;
         // Shares are no NFTs: whatever account they are in, they are the wallet's.
         let tokens = look.chain.tokens_of(&owner, &anchor_spl::token_2022::ID)?;
@@ -91,6 +92,14 @@ pub async fn page(State(site): State<Site>, Path(text): Path<String>) -> Result<
                 @if covers.is_empty() { p { "It holds no covers." } }
                 @for cover in covers.iter().take(MOST_SHOWN) { (card(&look.chain, cover, now)) }
                 (super::more(covers.len().min(MOST_SHOWN), covers.len(), &format!("backstop cover list --owner {owner}")))
+            }
+            @if !positions.is_empty() {
+                section aria-labelledby="positions" {
+                    h2 id="positions" { "Positions" }
+                    p { "Policies without an NFT: they stay with this address, and pay the token account that it named." }
+                    @for position in positions.iter().take(MOST_SHOWN) { (position_card(&look.chain, position, now)) }
+                    (super::more(positions.len().min(MOST_SHOWN), positions.len(), &format!("backstop position list --owner {owner}")))
+                }
             }
             section aria-labelledby="shares" {
                 h2 id="shares" { "Shares" }
@@ -174,7 +183,7 @@ fn shares(pools: impl Iterator<Item = (Pubkey, Pool)>, of_mint: &BTreeMap<Pubkey
     held
 }
 
-fn card(chain: &crate::chain::Frozen, cover: &CoverRow, now: i64) -> Markup {
+fn card(chain: &Frozen, cover: &CoverRow, now: i64) -> Markup {
     let asset = Asset::new(cover.decimals, &cover.label);
     html! {
         div.card {
@@ -187,6 +196,24 @@ fn card(chain: &crate::chain::Frozen, cover: &CoverRow, now: i64) -> Markup {
                 ("Cover", say::address(&cover.cover)),
             ]))
             @if let Ok(key) = cover.cover.parse() { (forms::on_cover(chain, &key)) }
+        }
+    }
+}
+
+fn position_card(chain: &Frozen, position: &PositionRow, now: i64) -> Markup {
+    let asset = Asset::new(position.decimals, &position.label);
+    html! {
+        div.card {
+            h3 { a href={ "/product/" (position.product) } { (say::name(&position.product_name)) } " " (say::badge("state", position.state)) }
+            (say::facts(&[
+                ("Sum insured", asset.amount("sum_insured", position.sum_insured)),
+                ("Premium", html! { (asset.amount("premium", position.premium)) ", paid on " (text::moment(position.bought_at)) }),
+                ("Protects", html! { (say::moment("active_from", position.active_from, now)) " to " (say::moment("end", position.end, now)) }),
+                ("Paid", asset.amount("paid", position.paid)),
+                ("Pays to", say::address(&position.beneficiary)),
+                ("Position", say::address(&position.position)),
+            ]))
+            @if let Ok(key) = position.position.parse() { (forms::on_position(chain, &key)) }
         }
     }
 }

@@ -5,13 +5,14 @@ use anchor_lang::solana_program::instruction::Instruction;
 use backstop::state::{Access, CoverRequest, Tranche, day_of};
 use backstop_client::account::{self, AccountError};
 use backstop_client::act::{
-    Act, ActError, Claim, Close, Deposit, DepositAsk, GiveBack, Hinted, Leave, LeaveAsk, Order, Part, Party, Preview,
-    Purchase, Settle, Stay,
+    Act, ActError, Claim, Close, Deposit, DepositAsk, GiveBack, Hinted, Leave, LeaveAsk, Order, Part, Party,
+    PositionClose, PositionGiveBack, PositionPurchase, PositionRedirect, PositionSettle, Preview, Purchase, Settle,
+    Stay,
 };
 use backstop_client::cluster::{Cluster, ClusterError, Receipt};
 use backstop_client::quote::Market;
 use backstop_client::units::{Amount, whole};
-use backstop_client::view::{OpenCover, OpenPool, OpenProduct};
+use backstop_client::view::{OpenCover, OpenPool, OpenPosition, OpenProduct};
 use serde::Deserialize;
 
 /// What is wanted, in the words of a form: every field is a text.
@@ -55,6 +56,9 @@ pub enum Ask {
         sum: String,
         /// Whole days of protection.
         days: String,
+        /// `cover`, with an NFT, or `position`, without one.
+        #[serde(default)]
+        kind: Kind,
     },
     /// Give a cover back.
     Cancel {
@@ -71,6 +75,39 @@ pub enum Ask {
         /// The cover's address.
         cover: String,
     },
+    /// Give a position back.
+    CancelPosition {
+        /// The position's address.
+        position: String,
+    },
+    /// Have a position paid.
+    SettlePosition {
+        /// The position's address.
+        position: String,
+    },
+    /// Close a position that is over.
+    ClosePosition {
+        /// The position's address.
+        position: String,
+    },
+    /// Name another token account that a position pays.
+    Redirect {
+        /// The position's address.
+        position: String,
+        /// The token account's.
+        beneficiary: String,
+    },
+}
+
+/// What is bought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A policy that whoever holds its NFT has.
+    #[default]
+    Cover,
+    /// A policy that stays with the wallet that bought it.
+    Position,
 }
 
 /// What keeps an act from being done twice.
@@ -187,10 +224,7 @@ impl Ask {
                     "" => Part::All,
                     amount => Part::Worth(units(amount, pool.decimals)?),
                 };
-                let nonce = kept.and_then(|kept| match kept.once {
-                    Once::Numbered { nonce, .. } => Some(nonce),
-                    Once::Harmless | Once::Expiry { .. } => None,
-                });
+                let nonce = kept.and_then(|kept| kept.once.nonce());
                 let ask = LeaveAsk { tranche: tranche(of)?, part, from: None, nonce, later: false };
                 let leave = Leave::new(cluster, pool, party, ask)?;
                 let once = Once::Numbered { account: leave.ticket, nonce: leave.nonce, day: None };
@@ -208,7 +242,7 @@ impl Ask {
                 let claim = Claim::new(cluster, &wallet, address(ticket, "ticket")?)?;
                 Ok(Thought::new(claim, Once::Harmless))
             }
-            Self::Buy { product, sum, days } => {
+            Self::Buy { product, sum, days, kind } => {
                 let open = OpenProduct::read(cluster, address(product, "product")?)?;
                 let sum_insured = units(sum, open.pool.decimals)?;
                 let days = whole(days.trim()).ok_or_else(|| wrong("the term is a whole number of days"))?;
@@ -216,6 +250,13 @@ impl Ask {
                 let request = CoverRequest { sum_insured, term_days: days };
                 let order =
                     Order { keys: open.keys, market, request, buyer: wallet, max_premium: limit, now, from: None };
+                if *kind == Kind::Position {
+                    let nonce = kept.and_then(|kept| kept.once.nonce());
+                    let purchase = PositionPurchase::new(cluster, order, wallet, None, nonce, Default::default())?;
+                    let once = Once::Numbered { account: purchase.position, nonce: purchase.nonce, day: None };
+                    let most = purchase.max_premium();
+                    return Ok(Thought::within(purchase, once, Some(most)));
+                }
                 let nonce = kept.and_then(|kept| match kept.once {
                     Once::Numbered { nonce, day, .. } if day == Some(day_of(now)) => Some(nonce),
                     _ => None,
@@ -238,11 +279,36 @@ impl Ask {
                 let open = OpenCover::find(cluster, address(cover, "cover")?)?;
                 Ok(Thought::new(Close::new(cluster, open, wallet)?, Once::Harmless))
             }
+            Self::CancelPosition { position } => {
+                let open = OpenPosition::read(cluster, address(position, "position")?)?;
+                Ok(Thought::new(PositionGiveBack::new(cluster, open, party)?, Once::Harmless))
+            }
+            Self::SettlePosition { position } => {
+                let open = OpenPosition::read(cluster, address(position, "position")?)?;
+                Ok(Thought::new(PositionSettle::new(open), Once::Harmless))
+            }
+            Self::ClosePosition { position } => {
+                let open = OpenPosition::read(cluster, address(position, "position")?)?;
+                Ok(Thought::new(PositionClose::new(cluster, open, wallet)?, Once::Harmless))
+            }
+            Self::Redirect { position, beneficiary } => {
+                let open = OpenPosition::read(cluster, address(position, "position")?)?;
+                let beneficiary = address(beneficiary.trim(), "token account")?;
+                Ok(Thought::new(PositionRedirect::new(open, wallet, beneficiary)?, Once::Harmless))
+            }
         }
     }
 }
 
 impl Once {
+    /// The number that what it makes has.
+    fn nonce(self) -> Option<u64> {
+        match self {
+            Self::Numbered { nonce, .. } => Some(nonce),
+            Self::Harmless | Self::Expiry { .. } => None,
+        }
+    }
+
     /// Whether what it makes is there already: it was executed.
     ///
     /// Errors: the cluster does not answer.

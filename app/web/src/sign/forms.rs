@@ -12,7 +12,7 @@ use backstop_client::quote::Market;
 use backstop_client::units::{Amount, whole};
 use backstop_client::view::cover::Standing;
 use backstop_client::view::report::TicketRow;
-use backstop_client::view::{self, OpenCover, OpenPool, OpenProduct};
+use backstop_client::view::{self, OpenCover, OpenPool, OpenPosition, OpenProduct};
 use maud::{Markup, html};
 use std::collections::HashMap;
 
@@ -94,9 +94,11 @@ pub fn buy(chain: &Frozen, product: &Pubkey, query: &HashMap<String, String>) ->
         days.to_owned()
     };
     let term = format!("{} to {} days; it begins after the waiting time", terms.min_term_days, terms.max_term_days);
+    let is_position = query.get("kind").is_some_and(|kind| kind == "position");
+    let noun = if is_position { "position" } else { "cover" };
     let command = match &quoted {
-        Some(Ok(_)) => format!("backstop cover buy {product} {} --days {days}", sum.replace(',', "")),
-        _ => format!("backstop cover buy {product} SUM --days {days}"),
+        Some(Ok(_)) => format!("backstop {noun} buy {product} {} --days {days}", sum.replace(',', "")),
+        _ => format!("backstop {noun} buy {product} SUM --days {days}"),
     };
     html! {
         section aria-labelledby="buy" {
@@ -111,6 +113,16 @@ pub fn buy(chain: &Frozen, product: &Pubkey, query: &HashMap<String, String>) ->
                     input id="buy-days" name="days" type="number" inputmode="numeric" required value=(days)
                         min=(terms.min_term_days) max=(terms.max_term_days) aria-describedby="buy-days-help";
                 }, &term))
+                fieldset {
+                    legend { "What you get" }
+                    @for (kind, text, checked) in [
+                        ("cover", "A cover: an NFT, which can be given away or sold with the claim", !is_position),
+                        ("position", "A position: no NFT, less rent; it stays with your wallet", is_position),
+                    ] {
+                        @let id = format!("buy-{kind}");
+                        p { input type="radio" id=(id) name="kind" value=(kind) checked[checked]; " " label for=(id) { (text) } }
+                    }
+                }
                 button type="submit" { "Show the price" }
                 @match &quoted {
                     Some(Ok(quoted)) => {
@@ -200,6 +212,34 @@ pub fn on_cover(chain: &Frozen, cover: &Pubkey) -> Markup {
     };
     let fields = html! { input type="hidden" name="cover" value=(cover); };
     form(act, label, fields, &format!("backstop {command} {cover}"))
+}
+
+/// On a holder's page, beside a position: to be paid, to cancel, to close, and whom it pays.
+pub fn on_position(chain: &Frozen, position: &Pubkey) -> Markup {
+    let Ok(OpenPosition { state, product, .. }) = OpenPosition::read(chain, *position) else { return html! {} };
+    let Ok(market) = Market::fetch(chain, &product.keys) else { return html! {} };
+    let now = chain.time();
+    let standing = Standing::of(&state, &market.up_to_date(now).product, &market.trigger, now);
+    let fields = || html! { input type="hidden" name="position" value=(position); };
+    let (act, label, verb) = match standing {
+        Standing::Claim => ("settle-position", "Be paid", "settle"),
+        Standing::Waiting | Standing::InForce => ("cancel-position", "Give it back", "cancel"),
+        Standing::Paid | Standing::Ended => ("close-position", "Close it", "close"),
+        Standing::Ending => return html! {},
+    };
+    html! {
+        (form(act, label, fields(), &format!("backstop position {verb} {position}")))
+        @if !matches!(standing, Standing::Paid | Standing::Ended) {
+            @let id = format!("redirect-{position}");
+            (form("redirect", "Name another account", html! {
+                (fields())
+                (field(&id, "Token account that is paid", html! {
+                    input id=(id) name="beneficiary" autocomplete="off" spellcheck="false" required
+                        aria-describedby={ (id) "-help" };
+                }, "Of the pool's asset; whose it is now, it must stay."))
+            }, &format!("backstop position redirect {position} TOKEN_ACCOUNT")))
+        }
+    }
 }
 
 /// On a holder's page, beside an exit ticket: to take the money, to stay with what still waits.
