@@ -1,7 +1,7 @@
 //! Chooses the entrypoint.
 //!
 //! Anchor writes one unless the feature `no-entrypoint` is set. The program has its own, which costs less (see
-//! `src/cpi/invoke.rs`): Anchor is told that there is none, and the own one is left out where a dependant asks for
+//! `src/border/invoke.rs`): Anchor is told that there is none, and the own one is left out where a dependant asks for
 //! none, by `no-entrypoint` or by `cpi`.
 
 fn main() {

@@ -18,7 +18,7 @@ fn committed() -> PathBuf {
 
 /// Values that the committed plans need in a world.
 fn values(world: &World) -> BTreeMap<String, String> {
-    let day = |ahead: u32| backstop::cpi::text::date_text(day_of(world.now()) + ahead);
+    let day = |ahead: u32| backstop::border::text::date_text(day_of(world.now()) + ahead);
     let values = [
         ("governance", world.governance.pubkey().to_string()),
         ("guardian", world.guardian.pubkey().to_string()),

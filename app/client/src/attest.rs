@@ -12,7 +12,7 @@ pub mod reading;
 
 use self::log::Log;
 use anchor_lang::prelude::Pubkey;
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop::peril::feed::attested::{CLUSTER_BYTES, MOST_SIGNATURES, Report};
 use backstop::state::{AttestorSet, MOST_ATTESTORS};
 use serde::{Deserialize, Serialize};

@@ -40,7 +40,7 @@ pub fn code(bytes: &[u8]) -> &[u8] {
 
 /// Sha-256 of code without its padding, in hexadecimal: what solana-verify calls the program's hash.
 pub fn code_hash(bytes: &[u8]) -> String {
-    backstop::cpi::text::hex_text(&hash(code(bytes)).to_bytes())
+    backstop::border::text::hex_text(&hash(code(bytes)).to_bytes())
 }
 
 /// A program as it is deployed.

@@ -16,7 +16,7 @@ use crate::view::product::{
 };
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::MAX_URI;
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop::peril::evidence::Terms;
 use backstop::peril::reading::Reading;
 use backstop::state::{Pool, PoolKind, Product, Trigger, get_text};

@@ -73,7 +73,7 @@ pub fn duration(seconds: u64) -> String {
 /// The UTC date of a unix time: `11 Mar`.
 pub fn date(unix_seconds: i64) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let iso = backstop::cpi::text::date_text(backstop::state::day_of(unix_seconds));
+    let iso = backstop::border::text::date_text(backstop::state::day_of(unix_seconds));
     let mut parts = iso.rsplit('-').map(|part| part.parse::<usize>().unwrap_or_default());
     let (day, month) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     format!("{day} {}", MONTHS.get(month.wrapping_sub(1)).unwrap_or(&"?"))
@@ -87,7 +87,7 @@ pub fn time(unix_seconds: i64) -> String {
 
 /// Full UTC date and time of a unix time: `2023-03-11 05:00 UTC`.
 pub fn moment(unix_seconds: i64) -> String {
-    let day = backstop::cpi::text::date_text(backstop::state::day_of(unix_seconds));
+    let day = backstop::border::text::date_text(backstop::state::day_of(unix_seconds));
     format!("{day} {} UTC", time(unix_seconds))
 }
 

@@ -85,7 +85,7 @@ fn what_wallets_show_of_products_and_pools_comes_from_their_accounts() {
 fn the_accounts_give_the_files_that_their_plans_gave_and_lead_to_them() {
     let world = World::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
-    let day = |ahead: u32| backstop::cpi::text::date_text(day_of(world.now()) + ahead);
+    let day = |ahead: u32| backstop::border::text::date_text(day_of(world.now()) + ahead);
     let values = [
         ("governance", world.governance.pubkey().to_string()),
         ("guardian", world.guardian.pubkey().to_string()),

@@ -33,8 +33,8 @@ pub mod error;
 #[macro_use]
 mod stored;
 
+pub mod border;
 pub mod constants;
-pub mod cpi;
 pub mod events;
 pub mod instructions;
 pub mod math;

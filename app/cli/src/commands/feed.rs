@@ -3,7 +3,7 @@
 use crate::commands::context::{Context, hinted};
 use crate::output::card;
 use anyhow::Result;
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop_client::attest::definition::Definition;
 use backstop_client::attest::feed_of;
 use clap::{Args, Subcommand};

@@ -1,7 +1,7 @@
 //! A reading by the command: from its plan to a cover, and what is told of it.
 
 use crate::desk::Desk;
-use backstop::cpi::text::date_text;
+use backstop::border::text::date_text;
 use backstop::peril::feed::attested::Report;
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};

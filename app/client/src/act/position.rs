@@ -170,7 +170,7 @@ impl Act for PositionPurchase {
         let mut command = format!("backstop position buy {} {sum} --days {days} --max-premium {most}", keys.product);
         command.push_str(&format!(" --nonce {} --beneficiary {}", self.nonce, self.beneficiary));
         if self.reference != [0; MAX_REFERENCE] {
-            command.push_str(&format!(" --reference {}", backstop::cpi::text::hex_text(&self.reference)));
+            command.push_str(&format!(" --reference {}", backstop::border::text::hex_text(&self.reference)));
         }
         if let Some(from) = from {
             command.push_str(&format!(" --from {from}"));

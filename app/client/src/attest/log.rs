@@ -6,7 +6,7 @@
 
 use super::AttestError;
 use anchor_lang::prelude::Pubkey;
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop::peril::feed::attested::{AttestedValue, CLUSTER_BYTES, Report, ReportKind};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};

@@ -10,7 +10,7 @@ use crate::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys, TreatyKe
 use crate::view::product::{link_problem, reading_sentence};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::cpi::text::{date_text, hex_text};
+use backstop::border::text::{date_text, hex_text};
 use backstop::error::BackstopError;
 use backstop::peril::evidence::Terms;
 use backstop::peril::reading::{Reading, ReadingInput};

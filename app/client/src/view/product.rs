@@ -8,7 +8,7 @@ use crate::text::{duration, exact_price, moment, percent, rate};
 use crate::view;
 use crate::view::open::OpenPool;
 use anchor_lang::prelude::Pubkey;
-use backstop::cpi::text::date_text;
+use backstop::border::text::date_text;
 use backstop::peril::Period;
 use backstop::peril::evidence::{Direction, Phase, Severity, Terms, TermsInput};
 use backstop::peril::feed::Source;

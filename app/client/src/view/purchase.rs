@@ -6,7 +6,7 @@ use crate::instruction::ProductKeys;
 use crate::quote::Market;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::system_program;
-use backstop::cpi::mint::mint_space;
+use backstop::border::mint::mint_space;
 use backstop::state::{Cover, Policy, Quote};
 use solana_sdk::account::Account;
 use std::collections::VecDeque;

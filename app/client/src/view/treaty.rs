@@ -4,7 +4,7 @@ use super::OpenPool;
 use crate::text::{rate, tidy_amount};
 use anchor_lang::prelude::Pubkey;
 
-use backstop::cpi::text::date_text;
+use backstop::border::text::date_text;
 use backstop::state::{Pool, Treaty, TreatyKind, TreatyState, day_start, get_text};
 
 /// An amount of a pool's asset, with all decimals and its ticker.

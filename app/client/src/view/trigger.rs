@@ -4,7 +4,7 @@
 use crate::price_account::standing_account;
 use crate::text::exact_price;
 use anchor_lang::prelude::Pubkey;
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop::peril::evidence::{Class, Direction, Evidence, Phase, RING_SLOTS, Terms, Window};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::Trigger;

@@ -29,7 +29,7 @@ pub use oracle::set_price;
 pub use run::{Localnet, Options};
 
 use crate::embedded;
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop_client::account::AccountError;
 use backstop_client::cluster::ClusterError;
 use solana_sdk::hash::hash;

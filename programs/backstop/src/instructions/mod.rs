@@ -4,7 +4,7 @@
 //! twice, which takes 600 compute units each. No two of one instruction are of the same type, and their discriminators
 //! tell the types apart; where two could be the same, a constraint refuses it.
 //!
-//! Accounts that a handler creates by hand have their seeds for the IDL alone (`cfg_attr`): [`crate::cpi::records`]
+//! Accounts that a handler creates by hand have their seeds for the IDL alone (`cfg_attr`): [`crate::border::records`]
 //! checks the address.
 
 pub mod attestor;

@@ -1,7 +1,7 @@
 //! A pool's asset: which mints are accepted, where units come from and where they may go.
 
+use crate::border::token;
 use crate::constants::MAX_ASSET_DECIMALS;
-use crate::cpi::token;
 use crate::error::{BackstopError, refuse};
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::program_option::COption;

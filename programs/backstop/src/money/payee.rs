@@ -1,6 +1,6 @@
 //! Who may be paid, and into which account.
 
-use crate::cpi::token;
+use crate::border::token;
 use crate::error::BackstopError;
 use anchor_lang::prelude::*;
 

@@ -4,7 +4,7 @@
 //! and only then moves the asset. Every movement is checked on both ends that are vaults: the vault moved by exactly
 //! the amount, and holds what the books say.
 
-use crate::cpi::token;
+use crate::border::token;
 use crate::error::BackstopError;
 use crate::events::{Accrued, report};
 use crate::money::{Asset, Payee, PoolSigner, Purse};

@@ -539,6 +539,7 @@ impl Incident {
             }
         }
         credit(&mut policy.paid, payout.amount)?;
+        credit(&mut policy.refunded, payout.refund)?;
         policy.state = payout.state;
         credit(&mut self.paid, payout.amount)?;
         ensure!(self.paid <= self.reserve, BackstopError::InvariantViolated);

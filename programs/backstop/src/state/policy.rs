@@ -2,9 +2,9 @@
 //! [`crate::state::Cover`] holds one for whoever holds its NFT, a [`crate::state::Position`] for whoever bought it. The
 //! rules of both are here and in [`crate::state::Product`] and [`crate::state::Incident`], once.
 
+use crate::border::mint::Metadata;
+use crate::border::text;
 use crate::constants::{ACCOUNT_VERSION, DAY};
-use crate::cpi::mint::Metadata;
-use crate::cpi::text;
 use crate::error::BackstopError;
 use crate::math::rounding::{Rounding, mul_div};
 use crate::math::stream;
@@ -53,7 +53,9 @@ pub struct Policy {
     /// Paid for its loss so far, in asset units.
     pub paid: u64,
     /// Room for later fields.
-    pub reserved: [u8; 24],
+    pub reserved: [u8; 16],
+    /// Given back of its premium by an incident so far, in asset units: whoever is paid, that came beside `paid`.
+    pub refunded: u64,
 }
 
 /// What a policy is due of an incident.
@@ -72,6 +74,9 @@ impl Policy {
     /// Where what was paid is.
     pub const PAID_AT: usize = Self::STATE_AT + 3 + 2 * 4 + 4 * 8;
 
+    /// Where what was given back of its premium is: at the end, behind the room for later fields.
+    pub const REFUNDED_AT: usize = 8 + Self::INIT_SPACE - 8;
+
     /// The policy that a purchase at `now` sells to `insured` on `product`.
     pub fn sold(product: Pubkey, insured: Pubkey, quote: &Quote, terms: &ProductTerms, now: i64) -> Self {
         Self {
@@ -87,7 +92,8 @@ impl Policy {
             rate_q32: quote.rate_q32,
             bought_at: now,
             paid: 0,
-            reserved: [0; 24],
+            reserved: [0; 16],
+            refunded: 0,
         }
     }
 
@@ -212,22 +218,24 @@ mod tests {
             rate_q32: 0,
             bought_at: 0,
             paid: 0,
-            reserved: [0; 24],
+            reserved: [0; 16],
+            refunded: 0,
         }
     }
 
     #[test]
     fn what_a_settlement_changes_is_where_the_account_has_it() {
-        let bytes = |state: CoverState, paid: u64| {
+        let bytes = |state: CoverState, paid: u64, refunded: u64| {
             let mut bytes = Vec::new();
-            let policy = Policy { state, paid, ..policy(0, 1) };
+            let policy = Policy { state, paid, refunded, ..policy(0, 1) };
             Cover { policy, rent_payer: Pubkey::default(), bump: 0 }.try_serialize(&mut bytes).unwrap();
             bytes
         };
-        let mut settled = bytes(CoverState::Active, 0);
+        let mut settled = bytes(CoverState::Active, 0, 0);
         settled[Policy::STATE_AT] = CoverState::Settled as u8;
         settled[Policy::PAID_AT..Policy::PAID_AT + 8].copy_from_slice(&513u64.to_le_bytes());
-        assert_eq!(settled, bytes(CoverState::Settled, 513));
+        settled[Policy::REFUNDED_AT..Policy::REFUNDED_AT + 8].copy_from_slice(&258u64.to_le_bytes());
+        assert_eq!(settled, bytes(CoverState::Settled, 513, 258));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A position: a policy that the account which bought it has, without an NFT. That account may be a program's.
 
+use crate::border::token;
 use crate::constants::MAX_REFERENCE;
-use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::state::{Policy, Pool};
 use anchor_lang::prelude::*;

@@ -1,7 +1,7 @@
 //! The protocol's roles and its pause.
 
+use crate::border::records::borrow_record;
 use crate::constants::*;
-use crate::cpi::records::borrow_record;
 use crate::error::BackstopError;
 use crate::peril::feed::attested::CLUSTER_BYTES;
 use crate::state::Step;

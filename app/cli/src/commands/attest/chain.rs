@@ -8,7 +8,7 @@ use crate::output::{exact_amount, exact_price, moment, percent};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::CreateAttestorSetArgs;
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop::events::Observed;
 use backstop::peril::feed::Source;
 use backstop::state::{AttestorSet, Trigger};

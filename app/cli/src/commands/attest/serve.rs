@@ -4,7 +4,7 @@ use crate::commands::context::{Context, hinted};
 use crate::commands::crank::{LogFormat, log};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, anyhow};
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop_client::attest::definition::Definition;
 use backstop_client::attest::reading::Places;
 use backstop_client::redact;

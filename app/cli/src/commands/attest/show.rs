@@ -6,7 +6,7 @@ use crate::commands::context::{Context, hinted};
 use crate::output::{card, moment};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop::state::AttestorSet;
 use backstop_client::account;
 use backstop_client::attest::Verified;

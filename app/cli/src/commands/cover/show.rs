@@ -6,7 +6,7 @@ use crate::commands::context::Context;
 use crate::output::{amount, card, listing, moment, percent, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::cpi::text::date_text;
+use backstop::border::text::date_text;
 use backstop::state::{Claim, Cover};
 use backstop_client::view;
 use backstop_client::view::cover::{Basis, Payout, Standing};

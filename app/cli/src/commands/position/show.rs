@@ -7,7 +7,7 @@ use crate::commands::cover::{paid_text, payout_text};
 use crate::output::{amount, card, listing, moment, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::cpi::text::date_text;
+use backstop::border::text::date_text;
 use backstop_client::Cluster;
 use backstop_client::view;
 use backstop_client::view::cover::Standing;

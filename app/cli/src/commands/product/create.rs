@@ -5,7 +5,7 @@ use crate::commands::context::{Context, Preview, UsageError, event, hinted};
 use crate::output::{exact_amount, moment, percent};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop::events::ConditionSet;
 use backstop::peril::evidence::{Direction, RING_SLOTS, Severity, Terms, TermsError, TermsInput};
 use backstop::peril::feed::Source;

@@ -9,7 +9,7 @@ use backstop::constants::{
     MAX_CESSION_BPS, MAX_RATE_ON_LINE_BPS, MAX_REINSTATEMENT_PREMIUM_BPS, MAX_REINSTATEMENTS, MAX_TREATY_DAYS,
     MIN_RATE_ON_LINE_BPS,
 };
-use backstop::cpi::text::date_text;
+use backstop::border::text::date_text;
 use backstop::error::BackstopError;
 use backstop::events::TreatyCreated;
 use backstop::state::{PoolKind, Treaty, TreatyKind, TreatyTerms, day_of};

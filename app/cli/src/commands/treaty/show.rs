@@ -6,7 +6,7 @@ use crate::output::moment_from;
 use crate::output::{amount, card, listing, table};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::cpi::text::date_text;
+use backstop::border::text::date_text;
 use backstop::state::{TreatyState, day_of};
 use backstop_client::Cluster;
 use backstop_client::view::OpenTreaty;

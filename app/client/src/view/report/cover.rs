@@ -7,7 +7,7 @@ use crate::quote::Market;
 use crate::view::cover::{Basis, Payout, Standing, payout};
 use crate::view::{self, OpenCover, holder_of};
 use anchor_lang::prelude::Pubkey;
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop::state::{Claim, Cover, CoverState, Incident, Policy, Pool, Product, Rates, Trigger, get_text};
 use serde::Serialize;
 use std::collections::HashMap;

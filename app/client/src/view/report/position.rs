@@ -7,7 +7,7 @@ use crate::quote::Market;
 use crate::view::cover::{Payout, Standing, payout};
 use crate::view::{OpenPosition, OpenProduct};
 use anchor_lang::prelude::Pubkey;
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop::state::{Incident, Position, Rates, get_text};
 use serde::Serialize;
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ use crate::instruction::ProductKeys;
 use crate::quote::Market;
 use crate::view::{self, OpenProduct};
 use anchor_lang::prelude::Pubkey;
-use backstop::cpi::text::hex_text;
+use backstop::border::text::hex_text;
 use backstop::error::BackstopError;
 use backstop::math::pricing::utilisation_bps;
 use backstop::peril::evidence::Phase;

@@ -1,7 +1,7 @@
 //! Creates a set of attestors.
 
+use crate::border::records::{NewAccount, require_address};
 use crate::constants::*;
-use crate::cpi::records::{NewAccount, require_address};
 use crate::error::BackstopError;
 use crate::events::{AttestorSetCreated, report};
 use crate::instructions::no_more;

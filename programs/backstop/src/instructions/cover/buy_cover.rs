@@ -1,9 +1,9 @@
 //! Sells a cover; its NFT goes to the receiver.
 
+use crate::border::mint::{self, Metadata, MintMaker};
+use crate::border::records::{NewAccount, require_address};
+use crate::border::token;
 use crate::constants::*;
-use crate::cpi::mint::{self, Metadata, MintMaker};
-use crate::cpi::records::{NewAccount, require_address};
-use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{CoverBought, report};
 use crate::instructions::{no_more, now};

@@ -1,6 +1,6 @@
 //! Gives a cover back for its unearned premium less the fee.
 
-use crate::cpi::{mint, token};
+use crate::border::{mint, token};
 use crate::error::BackstopError;
 use crate::events::{CoverCancelled, report};
 use crate::instructions::{no_more, now};

@@ -1,6 +1,6 @@
 //! Closes a cover that can no longer be paid.
 
-use crate::cpi::{mint, token};
+use crate::border::{mint, token};
 use crate::error::{BackstopError, refuse};
 use crate::events::{CoverClosed, report};
 use crate::instructions::no_more;

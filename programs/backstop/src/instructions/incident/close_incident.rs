@@ -1,6 +1,6 @@
 //! Moves what is left of an incident to the surplus.
 
-use crate::cpi::token;
+use crate::border::token;
 use crate::error::BackstopError;
 use crate::events::{IncidentClosed, report};
 use crate::instructions::{no_more, now};

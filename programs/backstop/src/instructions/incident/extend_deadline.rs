@@ -1,6 +1,6 @@
 //! Moves the deadline of an incident whose vault is frozen.
 
-use crate::cpi::token;
+use crate::border::token;
 use crate::error::BackstopError;
 use crate::events::{DeadlineExtended, report};
 use crate::instructions::{no_more, now};

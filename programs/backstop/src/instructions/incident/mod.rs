@@ -6,7 +6,7 @@ pub mod fund_incident;
 pub mod open_incident;
 pub mod settle_cover;
 
-use crate::cpi::records::write_part;
+use crate::border::records::write_part;
 use crate::error::BackstopError;
 use crate::money::{Till, Vault};
 use crate::state::{Incident, Payout, Policy, Pool};
@@ -45,6 +45,9 @@ pub(crate) fn settle_policy<'a, 'info>(
     write_part(incident_account, Incident::PAID_AT, &incident.settled_part())?;
     write_part(policy_account, Policy::STATE_AT, &[policy.state.byte()])?;
     write_part(policy_account, Policy::PAID_AT, &policy.paid.to_le_bytes())?;
+    if payout.refund > 0 {
+        write_part(policy_account, Policy::REFUNDED_AT, &policy.refunded.to_le_bytes())?;
+    }
     let sequence = till.number_event();
     Ok(Settled { payout, total, sequence, vault: till.close_on(vault)? })
 }

@@ -1,7 +1,7 @@
 //! Opens the incident of a trigger whose evidence is final.
 
+use crate::border::records::{NewAccount, read_record, require_address, write_record};
 use crate::constants::*;
-use crate::cpi::records::{NewAccount, read_record, require_address, write_record};
 use crate::error::BackstopError;
 use crate::events::{IncidentOpened, report};
 use crate::instructions::{no_more, now};

@@ -1,7 +1,7 @@
 //! Pays a cover to the holder of its NFT.
 
-use crate::cpi::records::read_record;
-use crate::cpi::token;
+use crate::border::records::read_record;
+use crate::border::token;
 use crate::error::BackstopError;
 use crate::events::{CoverSettled, report};
 use crate::instructions::incident::{Settled, settle_policy};

@@ -1,6 +1,6 @@
 //! Turns the open part of a ticket into shares at today's price.
 
-use crate::cpi::token;
+use crate::border::token;
 use crate::error::BackstopError;
 use crate::events::{ExitCancelled, ExitClaimed, report};
 use crate::instructions::{no_more, now};

@@ -1,9 +1,9 @@
 //! Creates a pool with its vault and share mints.
 
+use crate::border::mint::MintMaker;
+use crate::border::records::NewAccount;
+use crate::border::token;
 use crate::constants::*;
-use crate::cpi::mint::MintMaker;
-use crate::cpi::records::NewAccount;
-use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{PoolCreated, report};
 use crate::instructions::{no_more, now};

@@ -1,7 +1,7 @@
 //! Puts capital into a tranche for shares.
 
+use crate::border::token;
 use crate::constants::PROTOCOL;
-use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{Deposited, report};
 use crate::instructions::{no_more, now};

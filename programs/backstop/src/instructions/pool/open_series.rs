@@ -1,7 +1,7 @@
 //! Opens a new series of a tranche that was wiped out, or that is in ruin and deserted.
 
+use crate::border::mint::MintMaker;
 use crate::constants::*;
-use crate::cpi::mint::MintMaker;
 use crate::error::BackstopError;
 use crate::events::{SeriesOpened, report};
 use crate::instructions::{no_more, now};

@@ -1,8 +1,8 @@
 //! Burns shares for a ticket that is paid after the cooldown.
 
+use crate::border::records::{NewAccount, read_record, require_address, write_record};
+use crate::border::token;
 use crate::constants::*;
-use crate::cpi::records::{NewAccount, read_record, require_address, write_record};
-use crate::cpi::token;
 use crate::error::BackstopError;
 use crate::events::{ExitRequested, report};
 use crate::instructions::{no_more, now};

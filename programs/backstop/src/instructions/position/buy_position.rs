@@ -1,7 +1,7 @@
 //! Sells a position: a policy without an NFT, to whoever signs.
 
+use crate::border::records::{NewAccount, require_address};
 use crate::constants::*;
-use crate::cpi::records::{NewAccount, require_address};
 use crate::error::BackstopError;
 use crate::events::{PositionBought, report};
 use crate::instructions::{no_more, now};

@@ -1,6 +1,6 @@
 //! Pays a position to its beneficiary.
 
-use crate::cpi::records::read_record;
+use crate::border::records::read_record;
 use crate::error::BackstopError;
 use crate::events::{PositionSettled, report};
 use crate::instructions::incident::{Settled, settle_policy};

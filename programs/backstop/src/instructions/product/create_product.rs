@@ -1,7 +1,7 @@
 //! Announces a product.
 
+use crate::border::records::{NewAccount, require_address};
 use crate::constants::*;
-use crate::cpi::records::{NewAccount, require_address};
 use crate::error::BackstopError;
 use crate::events::{ProductCreated, report};
 use crate::instructions::{no_more, now};

@@ -1,7 +1,7 @@
 //! Gives a product its condition.
 
+use crate::border::records::{NewAccount, require_address};
 use crate::constants::*;
-use crate::cpi::records::{NewAccount, require_address};
 use crate::error::{BackstopError, refuse};
 use crate::events::{ConditionSet, report};
 use crate::instructions::{no_more, now};

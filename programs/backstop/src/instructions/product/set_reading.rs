@@ -1,7 +1,7 @@
 //! Gives a product a reading as its condition.
 
+use crate::border::records::{NewAccount, require_address};
 use crate::constants::*;
-use crate::cpi::records::{NewAccount, require_address};
 use crate::error::BackstopError;
 use crate::events::{ReadingSet, report};
 use crate::instructions::product::set_condition::SetCondition;

@@ -1,7 +1,7 @@
 //! The two tranches: their books, their shares, and a new series after one was wiped out.
 
+use crate::border::mint::Metadata;
 use crate::constants::{MAX_LOWERED, SHARE_EXTRA_DECIMALS};
-use crate::cpi::mint::Metadata;
 use crate::error::BackstopError;
 use crate::math::rounding::{Rounding, mul_div};
 use crate::math::shares;

@@ -1,7 +1,7 @@
 //! Both token programs: every transfer, mint and burn of the program, and the reading of token accounts.
 
-use crate::cpi::invoke::{Use, call};
-use crate::cpi::records::NewAccount;
+use crate::border::invoke::{Use, call};
+use crate::border::records::NewAccount;
 use crate::error::BackstopError;
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::ID as TOKEN_2022;

@@ -1,7 +1,7 @@
 //! Accounts of this program that a handler creates, reads and writes itself: what Anchor writes out anew for each of
 //! them (`init`, `seeds`) is here once, and takes half as much.
 
-use crate::cpi::invoke::{Use, call};
+use crate::border::invoke::{Use, call};
 use crate::error::{BackstopError, refuse};
 use crate::state::{InPlace, Versioned, require_version};
 use anchor_lang::prelude::*;

@@ -1,8 +1,8 @@
 //! Token-2022 mints with metadata: the share mints and the cover NFTs.
 
-use crate::cpi::invoke::{Use, call};
-use crate::cpi::records::NewAccount;
-use crate::cpi::token;
+use crate::border::invoke::{Use, call};
+use crate::border::records::NewAccount;
+use crate::border::token;
 use anchor_lang::prelude::*;
 use anchor_spl::token_2022::ID as TOKEN;
 
