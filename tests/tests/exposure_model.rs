@@ -282,7 +282,9 @@ impl Bare {
             rate_q32: sold.rate,
             bought_at: i64::from(sold.bought) * DAY,
             paid: 0,
-            reserved: [0; 24],
+            minted_day: 0,
+            has_lien: false,
+            reserved: [0; 19],
         };
         self.product.cancel(&mut self.pool, &mut self.rates, &*self.trigger, &policy, self.now).unwrap();
     }

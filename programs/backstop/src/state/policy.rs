@@ -52,8 +52,12 @@ pub struct Policy {
     pub bought_at: i64,
     /// Paid for its loss so far, in asset units.
     pub paid: u64,
+    /// UTC day on which the mint was made, if the policy was not sold with it: it stands in the mint's address. Else 0.
+    pub minted_day: u32,
+    /// Whether a lien is on it: there is a [`crate::state::Lien`] of it.
+    pub has_lien: bool,
     /// Room for later fields.
-    pub reserved: [u8; 24],
+    pub reserved: [u8; 19],
 }
 
 /// What a policy is due of an incident.
@@ -72,6 +76,9 @@ impl Policy {
     /// Where what was paid is.
     pub const PAID_AT: usize = Self::STATE_AT + 3 + 2 * 4 + 4 * 8;
 
+    /// Where it says whether a lien is on it.
+    pub const HAS_LIEN_AT: usize = Self::PAID_AT + 8 + 4;
+
     /// The policy that a purchase at `now` sells to `insured` on `product`.
     pub fn sold(product: Pubkey, insured: Pubkey, quote: &Quote, terms: &ProductTerms, now: i64) -> Self {
         Self {
@@ -87,7 +94,9 @@ impl Policy {
             rate_q32: quote.rate_q32,
             bought_at: now,
             paid: 0,
-            reserved: [0; 24],
+            minted_day: 0,
+            has_lien: false,
+            reserved: [0; 19],
         }
     }
 
@@ -106,15 +115,27 @@ impl Policy {
         }
     }
 
-    /// UTC day of the purchase: it stands in the address of a cover's mint.
+    /// UTC day of the purchase.
     pub fn bought_day(&self) -> u32 {
         day_of(self.bought_at)
     }
 
-    /// Refuses on the day of the purchase: whatever stands at the cover's address stands there for good, since a mint
-    /// that is closed on a later day can never be made again.
+    /// UTC day that stands in the address of its mint: that of the purchase, or of the day on which it was carved off.
+    pub fn address_day(&self) -> u32 {
+        self.bought_day().max(self.minted_day)
+    }
+
+    /// Refuses on the day that its address holds: whatever stands at the cover's address stands there for good, since a
+    /// mint that is closed on a later day can never be made again.
     pub fn require_kept_overnight(&self, now: i64) -> Result<()> {
-        ensure!(day_of(now) > self.bought_day(), BackstopError::BoughtToday);
+        ensure!(day_of(now) > self.address_day(), BackstopError::BoughtToday);
+        Ok(())
+    }
+
+    /// Refuses while a lien is on it: what its payee relies on does not become less. The payee agrees by lifting the lien
+    /// in the same transaction.
+    pub fn require_unencumbered(&self) -> Result<()> {
+        ensure!(!self.has_lien, BackstopError::PolicyEncumbered);
         Ok(())
     }
 
@@ -153,9 +174,10 @@ impl Policy {
     /// Carves a part with a sum insured off: the same policy for that sum, with its part of premium and rate, rounded
     /// down. What was one is two, to the unit: sum, premium and rate together are what they were.
     ///
-    /// Errors: `CoverNotActive` once anything was paid for it; `AmountTooSmall` if the part or what is left has less than
+    /// Errors: `PolicyEncumbered`; `CoverNotActive` once anything was paid for it; `AmountTooSmall` if the part or what is left has less than
     /// `least`, in asset units, or none of the premium or of its rate.
     pub fn carve(&mut self, sum_insured: u64, least: u64) -> Result<Self> {
+        self.require_unencumbered()?;
         ensure!(self.state == CoverState::Active && self.paid == 0, BackstopError::CoverNotActive);
         let left = self.sum_insured.saturating_sub(sum_insured);
         ensure!(sum_insured.min(left) >= least.max(1), BackstopError::AmountTooSmall);
@@ -212,7 +234,9 @@ mod tests {
             rate_q32: 0,
             bought_at: 0,
             paid: 0,
-            reserved: [0; 24],
+            minted_day: 0,
+            has_lien: false,
+            reserved: [0; 19],
         }
     }
 
@@ -228,6 +252,24 @@ mod tests {
         settled[Policy::STATE_AT] = CoverState::Settled as u8;
         settled[Policy::PAID_AT..Policy::PAID_AT + 8].copy_from_slice(&513u64.to_le_bytes());
         assert_eq!(settled, bytes(CoverState::Settled, 513));
+
+        let mut free = bytes(CoverState::Active, 0);
+        free[Policy::HAS_LIEN_AT] = 1;
+        let policy = Policy { has_lien: true, ..policy(0, 1) };
+        let cover = Cover { policy, rent_payer: Pubkey::default(), bump: 0 };
+        let mut encumbered = Vec::new();
+        cover.try_serialize(&mut encumbered).unwrap();
+        assert_eq!(free, encumbered);
+    }
+
+    #[test]
+    fn whatever_an_address_holds_is_kept_overnight() {
+        let bought = Policy { bought_at: 10 * DAY + 5, ..policy(12, 40) };
+        assert_eq!(bought.require_kept_overnight(11 * DAY - 1).unwrap_err(), BackstopError::BoughtToday.into());
+        bought.require_kept_overnight(11 * DAY).unwrap();
+        let carved = Policy { minted_day: 15, ..bought };
+        assert_eq!(carved.require_kept_overnight(16 * DAY - 1).unwrap_err(), BackstopError::BoughtToday.into());
+        carved.require_kept_overnight(16 * DAY).unwrap();
     }
 
     #[test]
@@ -260,6 +302,8 @@ mod tests {
         ] {
             assert_eq!(touched.clone().carve(500, 1).unwrap_err(), BackstopError::CoverNotActive.into());
         }
+        let encumbered = Policy { has_lien: true, ..whole.clone() };
+        assert_eq!(encumbered.clone().carve(500, 1).unwrap_err(), BackstopError::PolicyEncumbered.into());
         let mut flat = Policy { rate_q32: 0, ..whole };
         assert!(flat.carve(500, 1).unwrap().is_flat() && flat.is_flat());
     }

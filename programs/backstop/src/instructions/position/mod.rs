@@ -5,9 +5,11 @@ pub mod cancel_position;
 pub mod close_position;
 pub mod set_beneficiary;
 pub mod settle_position;
+pub mod split_position;
 
 pub use buy_position::*;
 pub use cancel_position::*;
 pub use close_position::*;
 pub use set_beneficiary::*;
 pub use settle_position::*;
+pub use split_position::*;
