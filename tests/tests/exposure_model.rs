@@ -282,8 +282,10 @@ impl Bare {
             rate_q32: sold.rate,
             bought_at: i64::from(sold.bought) * DAY,
             paid: 0,
-            reserved: [0; 16],
             refunded: 0,
+            minted_day: 0,
+            has_lien: false,
+            reserved: [0; 11],
         };
         self.product.cancel(&mut self.pool, &mut self.rates, &*self.trigger, &policy, self.now).unwrap();
     }

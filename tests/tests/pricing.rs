@@ -455,8 +455,10 @@ fn cover_of(market: &Market, quote: &Quote, now: i64) -> Policy {
         rate_q32: quote.rate_q32,
         bought_at: now,
         paid: 0,
-        reserved: [0; 16],
         refunded: 0,
+        minted_day: 0,
+        has_lien: false,
+        reserved: [0; 11],
     }
 }
 

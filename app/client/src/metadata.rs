@@ -15,8 +15,8 @@ use crate::view::product::{
     reading_payment,
 };
 use anchor_lang::prelude::Pubkey;
-use backstop::constants::MAX_URI;
 use backstop::border::text::hex_text;
+use backstop::constants::MAX_URI;
 use backstop::peril::evidence::Terms;
 use backstop::peril::reading::Reading;
 use backstop::state::{Pool, PoolKind, Product, Trigger, get_text};

@@ -42,6 +42,9 @@ pub const COVER_SEED: &[u8] = b"cover";
 /// Seed of a `Position`, followed by the product, the owner and the owner's nonce.
 #[constant]
 pub const POSITION_SEED: &[u8] = b"position";
+/// Seed of a `Lien`, followed by the cover or position that it is on.
+#[constant]
+pub const LIEN_SEED: &[u8] = b"lien";
 /// Seed of an `ExitTicket`, followed by the pool, the owner and the owner's nonce.
 #[constant]
 pub const EXIT_SEED: &[u8] = b"exit";

@@ -341,7 +341,7 @@ refusals! {
     #[msg("The signer is not the position's owner")]
     NotPositionOwner = 129,
     /// 6130
-    #[msg("A position pays a token account of the pool's asset, and not the pool's own vault")]
+    #[msg("What is named to be paid is a token account of the pool's asset, and not the pool's own vault")]
     BadBeneficiary = 130,
     /// 6131
     #[msg("The beneficiary's account is closed, frozen, of another mint, or another's than when it was named")]
@@ -611,6 +611,38 @@ refusals! {
     /// 6244
     #[msg("The position can no longer be paid: no NFT is made of it")]
     PositionSpent = 244,
+
+    // ---- liens and parts of policies: 6250 (0x186a) ----
+    /// 6250
+    #[msg("A lien is on the policy: its payee must lift it first")]
+    PolicyEncumbered = 250,
+    /// 6251
+    #[msg("A policy under a lien is settled with the account of its own lien, and with nothing else beside")]
+    LienNotShown = 251,
+    /// 6252
+    #[msg("The signer is not whoever the lien pays")]
+    NotLienPayee = 252,
+    /// 6253
+    #[msg("The payee's account is closed, frozen, of another mint, or another's than when it was named")]
+    PayeeCannotReceive = 253,
+    /// 6254
+    #[msg("The lien is in force: only whoever it pays can lift it")]
+    LienInForce = 254,
+    /// 6255
+    #[msg("The NFT's account has a delegate, so it may be for sale: revoke that first")]
+    NftDelegated = 255,
+    /// 6256
+    #[msg("The policy insures less than was asserted")]
+    SumBelowAsserted = 256,
+    /// 6257
+    #[msg("More was paid for the policy than was asserted")]
+    PaidAboveAsserted = 257,
+    /// 6258
+    #[msg("The policy's state is not the one that was asserted")]
+    StateNotAsserted = 258,
+    /// 6259
+    #[msg("The policy ends before the asserted day")]
+    EndsBeforeAsserted = 259,
 }
 
 impl BackstopError {

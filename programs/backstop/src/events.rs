@@ -477,6 +477,31 @@ pub struct CoverClosed {
     pub cover: Pubkey,
 }
 
+/// A part of a cover became a cover of its own, as the old one but for these; both are together what that was.
+#[event]
+pub struct CoverSplit {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The product.
+    pub product: Pubkey,
+    /// The cover that became smaller.
+    pub cover: Pubkey,
+    /// The new one.
+    pub part: Pubkey,
+    /// Whoever held the NFT.
+    pub holder: Pubkey,
+    /// Whoever got the new NFT.
+    pub receiver: Pubkey,
+    /// Sum insured of the new one.
+    pub sum_insured: u64,
+    /// Its premium.
+    pub premium: u64,
+    /// Rate at which that is earned, Q32 a second.
+    pub rate_q32: u64,
+}
+
 /// A position was sold.
 #[event]
 pub struct PositionBought {
@@ -644,6 +669,99 @@ pub struct PositionSettled {
     /// Whether it was still waiting.
     pub waiting: bool,
     /// Where it stands now.
+    pub state: CoverState,
+}
+
+/// A part of a position became a position of its own, as the old one but for these; both are together what that was.
+#[event]
+pub struct PositionSplit {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The product.
+    pub product: Pubkey,
+    /// The position that became smaller.
+    pub position: Pubkey,
+    /// The new one.
+    pub part: Pubkey,
+    /// Whoever has both.
+    pub owner: Pubkey,
+    /// Sum insured of the new one.
+    pub sum_insured: u64,
+    /// Its premium.
+    pub premium: u64,
+    /// Rate at which that is earned, Q32 a second.
+    pub rate_q32: u64,
+}
+
+/// A lien was put on a policy.
+#[event]
+pub struct LienSet {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The product.
+    pub product: Pubkey,
+    /// The cover or position.
+    pub policy: Pubkey,
+    /// The token account that is paid first.
+    pub payee: Pubkey,
+    /// Whose that is.
+    pub payee_owner: Pubkey,
+    /// What it is paid at most.
+    pub limit: u64,
+}
+
+/// A lien was lowered, or pays another account.
+#[event]
+pub struct LienLowered {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The cover or position.
+    pub policy: Pubkey,
+    /// The token account that is paid first.
+    pub payee: Pubkey,
+    /// Whose that is.
+    pub payee_owner: Pubkey,
+    /// What it is paid at most from now on.
+    pub limit: u64,
+}
+
+/// A lien was lifted.
+#[event]
+pub struct LienLifted {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The cover or position that it was on.
+    pub policy: Pubkey,
+    /// What was left of its limit.
+    pub limit_left: u64,
+}
+
+/// The payee of a lien was paid.
+#[event]
+pub struct LienSettled {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The incident.
+    pub incident: Pubkey,
+    /// The cover or position.
+    pub policy: Pubkey,
+    /// The token account that was paid.
+    pub payee: Pubkey,
+    /// Paid for the policy's loss, out of the incident's reserve.
+    pub amount: u64,
+    /// What is left of the lien's limit.
+    pub limit_left: u64,
+    /// Where the policy stands now.
     pub state: CoverState,
 }
 

@@ -47,9 +47,7 @@ use anchor_lang::prelude::*;
 
 pub use constants::PROTOCOL;
 pub use instructions::*;
-use state::{
-    BoughtPosition, CoverRequest, ExtensionRequest, PoolHealth, ProductState, Quote, Tranche, TreatyTerms,
-};
+use state::{BoughtPosition, CoverRequest, ExtensionRequest, PoolHealth, ProductState, Quote, Tranche, TreatyTerms};
 
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");
 
@@ -223,6 +221,16 @@ pub mod backstop {
         instructions::cover::close_cover::handle(ctx)
     }
 
+    /// Makes a part of a cover a cover of its own; its NFT goes to the receiver. The NFT's holder.
+    pub fn split_cover(ctx: Context<SplitCover>, args: SplitCoverArgs) -> Result<()> {
+        instructions::cover::split_cover::handle(ctx, args)
+    }
+
+    /// Refuses unless a cover or position is what somebody relies on. Anyone; changes nothing.
+    pub fn assert_policy(ctx: Context<AssertPolicy>, args: AssertPolicyArgs) -> Result<()> {
+        instructions::cover::assert_policy::handle(ctx, args)
+    }
+
     // ---- position ----
 
     /// Buys a position: a policy without an NFT, that pays a token account. Anyone, a program's account too.
@@ -263,6 +271,33 @@ pub mod backstop {
     /// Pays a position to its beneficiary what is there for it. Anyone, again.
     pub fn settle_position(ctx: Context<SettlePosition>) -> Result<()> {
         instructions::position::settle_position::handle(ctx)
+    }
+
+    /// Makes a part of a position a position of its own. The position's owner.
+    pub fn split_position(ctx: Context<SplitPosition>, args: SplitPositionArgs) -> Result<()> {
+        instructions::position::split_position::handle(ctx, args)
+    }
+
+    // ---- lien ----
+
+    /// Has a cover or position pay somebody first, up to a limit. Whoever has the policy.
+    pub fn set_lien(ctx: Context<SetLien>, limit: u64) -> Result<()> {
+        instructions::lien::set_lien::handle(ctx, limit)
+    }
+
+    /// Lowers the limit of a lien, or names another account that it pays. Whoever it pays.
+    pub fn lower_lien(ctx: Context<LowerLien>, limit: u64) -> Result<()> {
+        instructions::lien::lower_lien::handle(ctx, limit)
+    }
+
+    /// Lifts a lien. Whoever it pays, or anyone once nothing is left of it.
+    pub fn lift_lien(ctx: Context<LiftLien>) -> Result<()> {
+        instructions::lien::lift_lien::handle(ctx)
+    }
+
+    /// Pays the payee of a lien what is there for it. Anyone, again.
+    pub fn settle_lien(ctx: Context<SettleLien>) -> Result<()> {
+        instructions::lien::settle_lien::handle(ctx)
     }
 
     // ---- trigger ----

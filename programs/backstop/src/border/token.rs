@@ -63,6 +63,11 @@ pub fn read_account(account: &AccountInfo) -> Result<TokenAccount> {
     Ok(TokenAccount { mint: key_at(&data, 0)?, owner: key_at(&data, 32)?, amount: u64_at(&data, 64)?, is_frozen })
 }
 
+/// Whether somebody else than its owner may spend from a token account that was read: a marketplace where it is listed.
+pub fn has_delegate(account: &AccountInfo) -> Result<bool> {
+    Ok(account.try_borrow_data()?.get(72..76) != Some(&[0; 4]))
+}
+
 /// Whether a token account whose identity is known is frozen by the asset's issuer: a pool's vault.
 pub fn is_frozen(vault: &AccountInfo) -> Result<bool> {
     Ok(vault.try_borrow_data()?.get(108) == Some(&2))

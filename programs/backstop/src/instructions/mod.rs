@@ -10,6 +10,7 @@
 pub mod attestor;
 pub mod cover;
 pub mod incident;
+pub mod lien;
 pub mod pool;
 pub mod position;
 pub mod product;
@@ -20,6 +21,7 @@ pub mod trigger;
 pub use attestor::*;
 pub use cover::*;
 pub use incident::*;
+pub use lien::*;
 pub use pool::*;
 pub use position::*;
 pub use product::*;

@@ -6,8 +6,8 @@ use crate::math::losses;
 use crate::peril::{AlertLevel, Condition};
 use crate::state::ledger::{credit, debit, fits};
 use crate::state::{
-    Accrual, Claim, CoverState, Crisis, CrisisClosing, EndedPremium, Giving, Policy, Pool, Product, ProductState,
-    ProductTerms, Rates, Treaty,
+    Accrual, Claim, CoverState, Crisis, CrisisClosing, EndedPremium, Giving, Lien, Parts, Party, Policy, Pool, Product,
+    ProductState, ProductTerms, Rates, Treaty,
 };
 use anchor_lang::prelude::*;
 
@@ -171,7 +171,7 @@ pub struct Opening {
     pub growth: Growth,
 }
 
-/// What settling a cover pays, in asset units.
+/// What settling a policy pays to one of its parties, in asset units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payout {
     /// What the cover is due.
@@ -185,7 +185,7 @@ pub struct Payout {
 }
 
 impl Payout {
-    /// All that the holder gets. `None` if it does not fit.
+    /// All that the party gets. `None` if it does not fit.
     pub fn total(&self) -> Option<u64> {
         self.amount.checked_add(self.refund)
     }
@@ -493,18 +493,27 @@ impl Incident {
         policy.require_open()
     }
 
-    /// What a policy is paid now, rounded down.
+    /// What a policy is paid now, to both its parties together, or to its holder if no lien is on it.
+    pub fn payout(&self, policy: &Policy) -> Result<Payout> {
+        self.payout_of(policy, Party::Holder, 0)
+    }
+
+    /// What a party of a policy is paid now, rounded down; `limit_left` is what is left of its lien's limit, 0 without one.
     ///
     /// One in force at the event: `sum x reserve / sums in force`, less what it was paid before, and once the severity is
     /// final the part that was not lost of the premium that it had not earned when the protection ended. One that was
     /// still waiting: all that it had not earned. Premium is paid from the covers' own, in full.
     ///
+    /// For a loss the payee of a lien comes first, up to its limit ([`Parts::of`]); premium is the holder's, who paid it.
+    /// The policy is settled once nothing can come any more, and nothing is open for either.
+    ///
     /// Errors: `NotEligible`, `CoverNotActive`, `NothingOwed`.
-    pub fn payout(&self, policy: &Policy) -> Result<Payout> {
+    pub fn payout_of(&self, policy: &Policy, party: Party, limit_left: u64) -> Result<Payout> {
         let claim = policy.claim(self.event_at).ok_or(BackstopError::NotEligible)?;
         policy.require_open()?;
         match claim {
             Claim::Refund => {
+                ensure!(party == Party::Holder, BackstopError::NothingOwed);
                 let refund = policy.unearned_at(self.accrued_at)?;
                 Ok(Payout { claim, amount: 0, refund, state: CoverState::Settled })
             }
@@ -512,19 +521,25 @@ impl Incident {
                 // A reading that pays nothing has earned its premium.
                 ensure!(self.gross > 0 || !policy.is_flat(), BackstopError::NothingOwed);
                 let due = fits(losses::payout(policy.sum_insured, self.reserve, self.sums))?;
-                let amount = due.saturating_sub(policy.paid);
+                let open = due.saturating_sub(policy.paid);
+                let parts = Parts::of(open, limit_left);
                 // A reading's premium is earned once it is resolved.
                 let refunds =
                     self.state == IncidentState::Final && policy.state == CoverState::Active && !policy.is_flat();
-                let refund = if refunds {
+                let premium = if refunds {
                     fits(losses::refund(policy.unearned_at(self.ended_at)?, self.severity_bps))?
                 } else {
                     0
                 };
+                let (amount, refund) = match party {
+                    Party::Holder => (parts.holder, premium),
+                    Party::Payee => (parts.payee, 0),
+                };
+                let given_back = premium == refund;
                 let state = match self.state {
-                    IncidentState::Final if self.is_complete() => CoverState::Settled,
-                    IncidentState::Final => CoverState::Refunded,
-                    IncidentState::Growing => policy.state,
+                    IncidentState::Final if self.is_complete() && amount == open && given_back => CoverState::Settled,
+                    IncidentState::Final if party == Party::Holder => CoverState::Refunded,
+                    _ => policy.state,
                 };
                 ensure!(amount > 0 || refund > 0 || state == CoverState::Settled, BackstopError::NothingOwed);
                 Ok(Payout { claim, amount, refund, state })
@@ -532,9 +547,25 @@ impl Incident {
         }
     }
 
-    /// Settles a policy as far as there is something for it, and books it. Returns what is paid for it.
-    pub fn settle(&mut self, pool: &mut Pool, policy: &mut Policy) -> Result<Payout> {
-        let payout = self.payout(policy)?;
+    /// Settles the holder's part of a policy as far as there is something for it, and books it. `limit_left` is what is
+    /// left of its lien's limit, 0 without one. Returns what is paid.
+    pub fn settle(&mut self, pool: &mut Pool, policy: &mut Policy, limit_left: u64) -> Result<Payout> {
+        let payout = self.payout_of(policy, Party::Holder, limit_left)?;
+        self.book(pool, policy, &payout)?;
+        Ok(payout)
+    }
+
+    /// Settles the part of a lien's payee as far as there is something for it, and books it. Returns what is paid.
+    pub fn settle_lien(&mut self, pool: &mut Pool, policy: &mut Policy, lien: &mut Lien) -> Result<Payout> {
+        let payout = self.payout_of(policy, Party::Payee, lien.limit_left)?;
+        lien.book(payout.amount)?;
+        self.book(pool, policy, &payout)?;
+        Ok(payout)
+    }
+
+    /// Books what a policy's party is paid.
+    #[inline(always)]
+    fn book(&mut self, pool: &mut Pool, policy: &mut Policy, payout: &Payout) -> Result<()> {
         if payout.state == CoverState::Settled {
             match payout.claim {
                 Claim::Loss => debit(&mut self.sums_left, policy.sum_insured)?,
@@ -548,8 +579,7 @@ impl Incident {
         ensure!(self.paid <= self.reserve, BackstopError::InvariantViolated);
         debit(&mut self.refunds_left, payout.refund)?;
         pool.pay_incident(payout.amount)?;
-        pool.pay_premium_refund(payout.refund)?;
-        Ok(payout)
+        pool.pay_premium_refund(payout.refund)
     }
 
     /// Where in the account the fields are that a settlement changes: `paid` and the three after it.

@@ -54,11 +54,12 @@ pub struct Policy {
     pub paid: u64,
     /// Given back of its premium by an incident so far, in asset units: whoever is paid, that came beside `paid`.
     pub refunded: u64,
-    /// UTC day on which a position was made into a cover: it stands in the address of the NFT's mint. 0 if the policy was
-    /// sold as what it is.
-    pub converted_day: u32,
+    /// UTC day on which the mint was made, if the policy was not sold with it: it stands in the mint's address. Else 0.
+    pub minted_day: u32,
+    /// Whether a lien is on it: there is a [`crate::state::Lien`] of it.
+    pub has_lien: bool,
     /// Room for later fields.
-    pub reserved: [u8; 12],
+    pub reserved: [u8; 11],
 }
 
 /// What a policy is due of an incident.
@@ -74,11 +75,16 @@ impl Policy {
     /// Where in the account that holds a policy its state is: behind the discriminator, two keys and the version.
     pub const STATE_AT: usize = 8 + 2 * 32 + 1;
 
-    /// Where what was paid is.
+    /// Where what was paid is, and behind it what was given back of its premium.
     pub const PAID_AT: usize = Self::STATE_AT + 3 + 2 * 4 + 4 * 8;
 
-    /// Where what was given back of its premium is: at the end, behind the room for later fields.
-    pub const REFUNDED_AT: usize = 8 + Self::INIT_SPACE - 8;
+    /// What was paid, and what was given back, as the account holds them.
+    pub fn paid_part(&self) -> [u8; 16] {
+        bytemuck::cast([self.paid, self.refunded].map(u64::to_le))
+    }
+
+    /// Where it says whether a lien is on it.
+    pub const HAS_LIEN_AT: usize = Self::PAID_AT + 2 * 8 + 4;
 
     /// The policy that a purchase at `now` sells to `insured` on `product`.
     pub fn sold(product: Pubkey, insured: Pubkey, quote: &Quote, terms: &ProductTerms, now: i64) -> Self {
@@ -96,8 +102,9 @@ impl Policy {
             bought_at: now,
             paid: 0,
             refunded: 0,
-            converted_day: 0,
-            reserved: [0; 12],
+            minted_day: 0,
+            has_lien: false,
+            reserved: [0; 11],
         }
     }
 
@@ -121,16 +128,22 @@ impl Policy {
         day_of(self.bought_at)
     }
 
-    /// UTC day of the purchase or, of a cover that was a position, of the day on which it became one: of a cover it stands in
-    /// the address of its mint.
-    pub fn made_day(&self) -> u32 {
-        self.bought_day().max(self.converted_day)
+    /// UTC day that stands in the address of its mint: that of the purchase, or of the day on which it was carved off.
+    pub fn address_day(&self) -> u32 {
+        self.bought_day().max(self.minted_day)
     }
 
-    /// Refuses on the day of the purchase, or on which its NFT was made: whatever stands at the cover's address stands there
-    /// for good, since a mint that is closed on a later day can never be made again.
+    /// Refuses on the day that its address holds: whatever stands at the cover's address stands there for good, since a
+    /// mint that is closed on a later day can never be made again.
     pub fn require_kept_overnight(&self, now: i64) -> Result<()> {
-        ensure!(day_of(now) > self.made_day(), BackstopError::BoughtToday);
+        ensure!(day_of(now) > self.address_day(), BackstopError::BoughtToday);
+        Ok(())
+    }
+
+    /// Refuses while a lien is on it: what its payee relies on does not become less. The payee agrees by lifting the lien
+    /// in the same transaction.
+    pub fn require_unencumbered(&self) -> Result<()> {
+        ensure!(!self.has_lien, BackstopError::PolicyEncumbered);
         Ok(())
     }
 
@@ -169,9 +182,10 @@ impl Policy {
     /// Carves a part with a sum insured off: the same policy for that sum, with its part of premium and rate, rounded
     /// down. What was one is two, to the unit: sum, premium and rate together are what they were.
     ///
-    /// Errors: `CoverNotActive` once anything was paid for it; `AmountTooSmall` if the part or what is left has less than
+    /// Errors: `PolicyEncumbered`; `CoverNotActive` once anything was paid for it; `AmountTooSmall` if the part or what is left has less than
     /// `least`, in asset units, or none of the premium or of its rate.
     pub fn carve(&mut self, sum_insured: u64, least: u64) -> Result<Self> {
+        self.require_unencumbered()?;
         ensure!(self.state == CoverState::Active && self.paid == 0, BackstopError::CoverNotActive);
         let left = self.sum_insured.saturating_sub(sum_insured);
         ensure!(sum_insured.min(left) >= least.max(1), BackstopError::AmountTooSmall);
@@ -229,8 +243,9 @@ mod tests {
             bought_at: 0,
             paid: 0,
             refunded: 0,
-            converted_day: 0,
-            reserved: [0; 12],
+            minted_day: 0,
+            has_lien: false,
+            reserved: [0; 11],
         }
     }
 
@@ -244,9 +259,27 @@ mod tests {
         };
         let mut settled = bytes(CoverState::Active, 0, 0);
         settled[Policy::STATE_AT] = CoverState::Settled as u8;
-        settled[Policy::PAID_AT..Policy::PAID_AT + 8].copy_from_slice(&513u64.to_le_bytes());
-        settled[Policy::REFUNDED_AT..Policy::REFUNDED_AT + 8].copy_from_slice(&258u64.to_le_bytes());
+        let part = Policy { paid: 513, refunded: 258, ..policy(0, 1) }.paid_part();
+        settled[Policy::PAID_AT..Policy::PAID_AT + 16].copy_from_slice(&part);
         assert_eq!(settled, bytes(CoverState::Settled, 513, 258));
+
+        let mut free = bytes(CoverState::Active, 0, 0);
+        free[Policy::HAS_LIEN_AT] = 1;
+        let policy = Policy { has_lien: true, ..policy(0, 1) };
+        let cover = Cover { policy, rent_payer: Pubkey::default(), bump: 0 };
+        let mut encumbered = Vec::new();
+        cover.try_serialize(&mut encumbered).unwrap();
+        assert_eq!(free, encumbered);
+    }
+
+    #[test]
+    fn whatever_an_address_holds_is_kept_overnight() {
+        let bought = Policy { bought_at: 10 * DAY + 5, ..policy(12, 40) };
+        assert_eq!(bought.require_kept_overnight(11 * DAY - 1).unwrap_err(), BackstopError::BoughtToday.into());
+        bought.require_kept_overnight(11 * DAY).unwrap();
+        let carved = Policy { minted_day: 15, ..bought };
+        assert_eq!(carved.require_kept_overnight(16 * DAY - 1).unwrap_err(), BackstopError::BoughtToday.into());
+        carved.require_kept_overnight(16 * DAY).unwrap();
     }
 
     #[test]
@@ -279,6 +312,8 @@ mod tests {
         ] {
             assert_eq!(touched.clone().carve(500, 1).unwrap_err(), BackstopError::CoverNotActive.into());
         }
+        let encumbered = Policy { has_lien: true, ..whole.clone() };
+        assert_eq!(encumbered.clone().carve(500, 1).unwrap_err(), BackstopError::PolicyEncumbered.into());
         let mut flat = Policy { rate_q32: 0, ..whole };
         assert!(flat.carve(500, 1).unwrap().is_flat() && flat.is_flat());
     }

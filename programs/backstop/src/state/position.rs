@@ -75,10 +75,10 @@ impl Position {
     }
 }
 
-/// Whose token account a beneficiary is, that a pool can pay: one of its asset, but not its own vault.
-pub fn beneficiary_owner(beneficiary: &AccountInfo, pool: &Pool) -> Result<Pubkey> {
-    let account = token::read_account(beneficiary).map_err(|_| BackstopError::BadBeneficiary)?;
-    let fits = account.mint == pool.asset_mint && *beneficiary.key != pool.vault;
+/// Whose token account it is that is named to be paid, if a pool can pay it: one of its asset, but not its own vault.
+pub fn payee_owner(payee: &AccountInfo, pool: &Pool) -> Result<Pubkey> {
+    let account = token::read_account(payee).map_err(|_| BackstopError::BadBeneficiary)?;
+    let fits = account.mint == pool.asset_mint && *payee.key != pool.vault;
     ensure!(fits, BackstopError::BadBeneficiary);
     Ok(account.owner)
 }

@@ -6,10 +6,10 @@ use crate::math::capital::MAX_TOTAL_EXPOSURE;
 use crate::math::pricing::{self, Demand, Drift, MAX_DRIFT_DAYS, Order, Price, PricingError};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::stream::SECONDS_PER_DAY;
+use crate::payout::Severity;
 use crate::peril::feed::Source;
 use crate::peril::live::LEAST_LIVE_BUFFER_BPS;
 use crate::peril::reading::READING_RING_DAYS;
-use crate::payout::Severity;
 use crate::peril::{Condition, Period, SaleLimits, Verdict};
 use crate::state::ledger::{bucket_mut, credit, debit, fits, place, sum_days, take_days};
 use crate::state::{
@@ -877,6 +877,7 @@ impl Product {
         policy: &Policy,
         now: i64,
     ) -> Result<Cancellation> {
+        policy.require_unencumbered()?;
         ensure!(now < policy.end(), BackstopError::CoverEnded);
         policy.require_kept_overnight(now)?;
         condition.require_quiet()?;
@@ -1054,12 +1055,27 @@ impl Product {
     }
 
     /// Refuses to close a cover that is live, or that an incident may still pay more; the latter its holder may give up
-    /// (`by_holder`: the NFT is there, and its holder burns it).
+    /// (`by_holder`: the NFT is there, and its holder burns it), unless a lien is on it.
     pub fn require_may_close(&self, policy: &Policy, by_holder: bool) -> Result<()> {
         let done = policy.state == CoverState::Settled || self.is_spent(policy);
-        let given_up = by_holder && self.state() == ProductState::Over;
-        ensure!(done || given_up, BackstopError::CoverStillLive);
-        Ok(())
+        if done {
+            return Ok(());
+        }
+        ensure!(by_holder && self.state() == ProductState::Over, BackstopError::CoverStillLive);
+        policy.require_unencumbered()
+    }
+
+    /// Splits a policy: carves a part off that is a policy of its own from now on. Sums, premium and rate of both are
+    /// what they were, so nothing in the books moves, and nothing is sold: the product's terms of a sale do not apply.
+    ///
+    /// Only before an incident, and before the policy's end: what is paid, or soon closed, is not split. So an address
+    /// that holds a day is not free again on that day.
+    ///
+    /// Errors: `ProductOver`, `CoverEnded`, and those of [`Policy::carve`].
+    pub fn split(&self, pool: &Pool, policy: &mut Policy, sum_insured: u64, now: i64) -> Result<Policy> {
+        ensure!(self.state() != ProductState::Over, BackstopError::ProductOver);
+        ensure!(now < policy.end(), BackstopError::CoverEnded);
+        policy.carve(sum_insured, pool.terms.min_sum_insured)
     }
 
     /// Unix second at which a cover that ends on `day` begins to be releasable.

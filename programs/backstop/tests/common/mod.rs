@@ -138,8 +138,10 @@ pub fn cover(active_day: u32, end_day: u32, sum_insured: u64, premium: u64) -> P
         rate_q32: 0,
         bought_at: NOW - DAY,
         paid: 0,
-        reserved: [0; 16],
         refunded: 0,
+        minted_day: 0,
+        has_lien: false,
+        reserved: [0; 11],
     }
 }
 

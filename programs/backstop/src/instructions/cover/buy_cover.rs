@@ -5,7 +5,7 @@ use crate::border::records::{NewAccount, require_address};
 use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{CoverBought, report};
-use crate::instructions::cover::nft::NftMaker;
+use crate::instructions::cover::nft::NewNft;
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, Purse, Till, Vault};
 use crate::state::{Cover, CoverRequest, Load, Pool, Product, Protocol, Purchase, Rates, Sale, Trigger, day_of};
@@ -120,17 +120,20 @@ pub(crate) fn handle(ctx: Context<BuyCover>, args: BuyCoverArgs) -> Result<()> {
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     let buyer = Purse { account: &accounts.buyer_assets, authority: &accounts.buyer };
     vault.collect(&asset, &buyer, event.premium)?;
-    let maker = NftMaker {
+    let nft_accounts = NewNft {
+        product: &event.product,
+        maker: &event.buyer,
+        nonce: args.nonce,
+        day: args.day,
         payer: &accounts.payer,
         pool: accounts.pool.as_ref(),
-        signer: &vault.signer(&asset),
         mint: &accounts.cover_mint,
         receiver: &accounts.receiver,
         receiver_nft: &accounts.receiver_nft,
-        token_2022_program: &accounts.token_2022_program,
+        token_program: &accounts.token_2022_program,
         system_program: &accounts.system_program,
     };
-    maker.make(&event.product, &event.buyer, args.nonce, args.day, &nft)?;
+    nft_accounts.make(&nft, &vault.signer(&asset))?;
     report(&event)?;
     Ok(())
 }

@@ -69,7 +69,7 @@ pub struct CancelCover<'info> {
 /// Specification:
 /// - only the holder of the NFT, before the cover's end, and not on the UTC day of the purchase: on a later one nobody can
 ///   make another cover of the same address;
-/// - only while the trigger is quiet;
+/// - only while the trigger is quiet, and not under a lien;
 /// - refunds the unearned premium less the fee the cover was sold with, rounded up: all of the premium before the first
 ///   insured day, from there on what its rate has still to earn, rounded down;
 /// - at least as much of the premium stays, what it has earned included, as falls on the time since the purchase, of the

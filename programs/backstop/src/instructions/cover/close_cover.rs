@@ -44,7 +44,7 @@ pub struct CloseCover<'info> {
 
 /// Specification:
 /// - only once the cover was paid all that it can be, or can no longer be paid; the holder of one that an incident may
-///   still pay more can give that up;
+///   still pay more can give that up, but not under a lien;
 /// - not on the UTC day on which its NFT was made: on a later one nobody can make another cover of the same address;
 /// - the holder burns the NFT; once it is burnt, anyone closes what is left;
 /// - the rent goes to whoever paid it.

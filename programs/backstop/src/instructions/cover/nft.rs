@@ -1,58 +1,69 @@
-//! The NFT of a cover: how it is made, for a purchase and of a position.
+//! The NFT of a cover: how it is made, and who may dispose of it.
 
-use crate::constants::COVER_MINT_SEED;
 use crate::border::mint::{self, Metadata, MintMaker};
 use crate::border::records::require_address;
 use crate::border::token;
+use crate::constants::COVER_MINT_SEED;
+use crate::error::BackstopError;
 use crate::money::PoolSigner;
+use crate::state::Cover;
 use anchor_lang::prelude::*;
 
-/// The accounts that an NFT is made with.
-pub(crate) struct NftMaker<'a, 'info> {
+/// What it takes to make the NFT of a policy.
+pub(crate) struct NewNft<'a, 'info> {
+    /// The product; its address, and the next three, stand in that of the mint.
+    pub product: &'a Pubkey,
+    /// Whoever buys the cover, or has the policy that it is made of.
+    pub maker: &'a Pubkey,
+    /// The maker's number for it.
+    pub nonce: u64,
+    /// Today's UTC day.
+    pub day: u32,
     /// Pays the rent.
     pub payer: &'a AccountInfo<'info>,
-    /// The pool: mint authority until the supply is fixed, and close authority.
+    /// The pool, which may close the mint.
     pub pool: &'a AccountInfo<'info>,
-    /// What the pool signs with.
-    pub signer: &'a PoolSigner,
-    /// The NFT's mint, created here.
+    /// The mint, created here.
     pub mint: &'a AccountInfo<'info>,
     /// Gets the NFT.
     pub receiver: &'a AccountInfo<'info>,
-    /// The receiver's associated token account of the NFT, created here by its own program.
+    /// The receiver's associated token account, created here.
     pub receiver_nft: &'a AccountInfo<'info>,
-    /// The NFT's token program.
-    pub token_2022_program: &'a AccountInfo<'info>,
+    /// Token-2022.
+    pub token_program: &'a AccountInfo<'info>,
     /// Creates the accounts.
     pub system_program: &'a AccountInfo<'info>,
 }
 
-impl NftMaker<'_, '_> {
-    /// Makes the NFT and hands it to the receiver. The address of its mint is derived from product, owner, the owner's
-    /// number and the UTC day, which the caller has checked: no address has a second life.
+impl NewNft<'_, '_> {
+    /// Makes the NFT and hands it to the receiver: one unit, and never another; its metadata is fixed for good.
     #[inline(never)]
-    pub fn make(&self, product: &Pubkey, owner: &Pubkey, nonce: u64, day: u32, shown: &Metadata) -> Result<()> {
-        let (nonce, day) = (nonce.to_le_bytes(), day.to_le_bytes());
-        let seeds = [COVER_MINT_SEED, product.as_ref(), owner.as_ref(), &nonce, &day];
-        let bump = require_address(self.mint, &seeds)?;
-        let pool_seeds = self.signer.seeds();
+    pub fn make(&self, shown: &Metadata, signer: &PoolSigner) -> Result<()> {
+        let (product, maker) = (self.product.as_ref(), self.maker.as_ref());
+        let (nonce, day) = (self.nonce.to_le_bytes(), self.day.to_le_bytes());
+        let bump = require_address(self.mint, &[COVER_MINT_SEED, product, maker, &nonce, &day])?;
+        let pool_seeds = signer.seeds();
         let maker = MintMaker {
             mint: self.mint,
-            mint_seeds: &[COVER_MINT_SEED, product.as_ref(), owner.as_ref(), &nonce, &day, &[bump]],
+            mint_seeds: &[COVER_MINT_SEED, product, maker, &nonce, &day, &[bump]],
             pool: self.pool,
             pool_seeds: &pool_seeds,
             payer: self.payer,
         };
         maker.make(0, true, shown)?;
-        mint::create_associated(
-            self.payer,
-            self.receiver_nft,
-            self.receiver,
-            self.mint,
-            self.token_2022_program,
-            self.system_program,
-        )?;
-        token::mint_to(self.mint, self.receiver_nft, self.pool, 1, &[&pool_seeds])?;
+        let (payer, to, owner) = (self.payer, self.receiver_nft, self.receiver);
+        mint::create_associated(payer, to, owner, self.mint, self.token_program, self.system_program)?;
+        token::mint_to(self.mint, to, self.pool, 1, &[&pool_seeds])?;
         maker.fix_supply()
     }
+}
+
+/// Refuses anybody but the holder of a cover's NFT, and the holder while the account that the NFT is in has a delegate:
+/// whoever that is may be about to sell it, as one cover for one price.
+pub(crate) fn require_holder_may_dispose(cover: &Cover, holder: &AccountInfo, nft: &AccountInfo) -> Result<()> {
+    let held = token::read_account(nft)?;
+    let holds = held.mint == cover.mint() && held.owner == *holder.key && held.amount == 1;
+    ensure!(holds, BackstopError::NotHolder);
+    ensure!(!token::has_delegate(nft)?, BackstopError::NftDelegated);
+    Ok(())
 }

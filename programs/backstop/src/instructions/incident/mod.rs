@@ -30,24 +30,22 @@ pub(crate) struct Settled<'a, 'info> {
     pub vault: Vault<'a, 'info>,
 }
 
-/// Settles a policy and writes what that changed into the accounts of incident and policy.
+/// Settles a policy by a rule and writes what that changed into the accounts of incident and policy.
 /// The handler has checked that they belong together ([`Incident::require_concerns`]).
 #[inline(always)]
-pub(crate) fn settle_policy<'a, 'info>(
+pub(crate) fn pay_out<'a, 'info>(
     pool: &'a AccountLoader<'info, Pool>,
     vault: &'a AccountInfo<'info>,
     (incident_account, incident): (&AccountInfo<'info>, &mut Incident),
     (policy_account, policy): (&AccountInfo<'info>, &mut Policy),
+    rule: impl FnOnce(&mut Incident, &mut Pool, &mut Policy) -> Result<Payout>,
 ) -> Result<Settled<'a, 'info>> {
     let mut till = Till::untouched(pool)?;
-    let payout = incident.settle(&mut till, policy)?;
+    let payout = rule(incident, &mut till, policy)?;
     let total = payout.total().ok_or(BackstopError::MathOverflow)?;
     write_part(incident_account, Incident::PAID_AT, &incident.settled_part())?;
     write_part(policy_account, Policy::STATE_AT, &[policy.state.byte()])?;
-    write_part(policy_account, Policy::PAID_AT, &policy.paid.to_le_bytes())?;
-    if payout.refund > 0 {
-        write_part(policy_account, Policy::REFUNDED_AT, &policy.refunded.to_le_bytes())?;
-    }
+    write_part(policy_account, Policy::PAID_AT, &policy.paid_part())?;
     let sequence = till.number_event();
     Ok(Settled { payout, total, sequence, vault: till.close_on(vault)? })
 }

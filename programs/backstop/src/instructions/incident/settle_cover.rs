@@ -4,10 +4,9 @@ use crate::border::records::read_record;
 use crate::border::token;
 use crate::error::BackstopError;
 use crate::events::{CoverSettled, report};
-use crate::instructions::incident::{Settled, settle_policy};
-use crate::instructions::no_more;
+use crate::instructions::incident::{Settled, pay_out};
 use crate::money::{Asset, Payee};
-use crate::state::{Claim, Cover, Incident, Pool};
+use crate::state::{Claim, Cover, Incident, Lien, Pool};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -52,23 +51,26 @@ pub struct SettleCover<'info> {
 /// - pays a cover that was still waiting at the event what it had not earned of its premium when the alert began, in
 ///   full and at once, whatever the pool has;
 /// - a cover that had ended is not eligible;
+/// - under a lien the payee's part is left for `settle_lien`, and the account of the lien stands behind the others; a cover
+///   without one takes no further accounts;
 /// - what cannot be paid stays open until the incident is closed; whoever holds the NFT then gets it.
 pub(crate) fn handle(ctx: Context<SettleCover>) -> Result<()> {
-    no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let mut incident: Incident = read_record(&accounts.incident)?;
     let mut cover: Cover = read_record(&accounts.cover)?;
     incident.require_concerns(&accounts.pool.key(), &cover)?;
+    let limit_left = Lien::limit_shown(&cover, accounts.cover.key, ctx.remaining_accounts)?;
     ensure!(*accounts.nft.owner == anchor_spl::token_2022::ID, BackstopError::NotHolder);
     let nft = token::read_account(&accounts.nft)?;
     let holds = nft.mint == cover.mint() && nft.owner == accounts.holder.key() && nft.amount == 1;
     ensure!(holds, BackstopError::NotHolder);
 
-    let Settled { payout, total, sequence, vault } = settle_policy(
+    let Settled { payout, total, sequence, vault } = pay_out(
         &accounts.pool,
         &accounts.vault,
         (&accounts.incident, &mut incident),
         (&accounts.cover, &mut cover),
+        |incident, pool, policy| incident.settle(pool, policy, limit_left),
     )?;
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     vault.pay_owner(&asset, &Payee { owner: &accounts.holder, account: &accounts.destination }, total)?;

@@ -7,8 +7,7 @@ use crate::events::{PositionBought, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, Purse, Till, Vault};
 use crate::state::{
-    BoughtPosition, CoverRequest, Load, Pool, Position, Product, Protocol, Purchase, Rates, Sale, Trigger,
-    beneficiary_owner,
+    BoughtPosition, CoverRequest, Load, Pool, Position, Product, Protocol, Purchase, Rates, Sale, Trigger, payee_owner,
 };
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
@@ -117,7 +116,7 @@ fn book<'a, 'info>(
     let (request, max_premium) = (args.request, args.max_premium);
     let purchase = Purchase { product: product_key, insured: owner, request, max_premium };
     let mut till = Till::untouched(&accounts.pool)?;
-    let beneficiary_owner = beneficiary_owner(&accounts.beneficiary, &till)?;
+    let beneficiary_owner = payee_owner(&accounts.beneficiary, &till)?;
     let mut product = accounts.product.write()?;
     let (mut rates, trigger) = (accounts.rates.write()?, accounts.trigger.read()?);
     let (policy, Sale { quote, released, accrual }) = product.sell(&mut till, &mut rates, &*trigger, &purchase, now)?;

@@ -59,7 +59,7 @@ pub struct CancelPosition<'info> {
 /// Specification:
 /// - only the owner; the refund goes where the owner says;
 /// - all else is as for a cover ([`Product::cancel`]): before the end, not on the UTC day of the purchase, only while the
-///   trigger is quiet, and for the same refund.
+///   trigger is quiet, not under a lien, and for the same refund.
 pub(crate) fn handle(ctx: Context<CancelPosition>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;

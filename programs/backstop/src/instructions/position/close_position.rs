@@ -35,7 +35,7 @@ pub struct ClosePosition<'info> {
 /// Specification:
 /// - only the owner, at any time: a program may still have to read what was paid;
 /// - as for a cover ([`Product::require_may_close`]): once it was paid all that it can be, or can no longer be paid; what
-///   an incident may still pay more the owner can give up;
+///   an incident may still pay more the owner can give up, but not under a lien;
 /// - the rent goes to whoever paid it.
 pub(crate) fn handle(ctx: Context<ClosePosition>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;

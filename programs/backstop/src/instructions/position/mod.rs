@@ -8,6 +8,7 @@ pub mod position_to_nft;
 pub mod reduce_position;
 pub mod set_beneficiary;
 pub mod settle_position;
+pub mod split_position;
 
 pub use buy_position::*;
 pub use cancel_position::*;
@@ -17,3 +18,4 @@ pub use position_to_nft::*;
 pub use reduce_position::*;
 pub use set_beneficiary::*;
 pub use settle_position::*;
+pub use split_position::*;

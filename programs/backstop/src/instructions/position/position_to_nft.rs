@@ -1,10 +1,10 @@
 //! Makes a position into a cover: the same policy, for whoever holds an NFT.
 
-use crate::constants::*;
 use crate::border::records::{NewAccount, require_address};
+use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{PositionConverted, report};
-use crate::instructions::cover::nft::NftMaker;
+use crate::instructions::cover::nft::NewNft;
 use crate::instructions::{no_more, now};
 use crate::money::{PoolSigner, Till};
 use crate::state::{Cover, Load, Policy, Pool, Position, Product, day_of};
@@ -85,6 +85,7 @@ pub struct PositionToNft<'info> {
 
 /// Specification:
 /// - only the owner, at any time until it was paid all, also in an alert and after the event: what it is due stays the same;
+/// - not under a lien, which is on the position's address: its payee lifts it first;
 /// - refused once the position can no longer be paid: nobody makes an NFT of an empty shell;
 /// - the policy goes on as it is; from now on it pays whoever holds the NFT, and no longer the beneficiary;
 /// - the NFT is that of a cover: its supply is one and its metadata fixed for good; it shows sum and end as they are now;
@@ -99,6 +100,7 @@ pub(crate) fn handle(ctx: Context<PositionToNft>, args: PositionToNftArgs) -> Re
     let position = &accounts.position;
     position.require_owner(accounts.owner.key)?;
     position.require_open()?;
+    position.require_unencumbered()?;
 
     let mint = accounts.cover_mint.key();
     let mut till = Till::untouched(&accounts.pool)?;
@@ -110,21 +112,24 @@ pub(crate) fn handle(ctx: Context<PositionToNft>, args: PositionToNftArgs) -> Re
     till.close()?;
 
     let bump = require_address(&accounts.cover, &[COVER_SEED, mint.as_ref()])?;
-    let policy = Policy { insured: mint, converted_day: today, ..position.policy.clone() };
+    let policy = Policy { insured: mint, minted_day: today, ..position.policy.clone() };
     let cover = Cover { policy, rent_payer: accounts.payer.key(), bump };
     let seeds = [COVER_SEED, mint.as_ref(), &[bump]];
     NewAccount { account: &accounts.cover, seeds: &seeds, payer: &accounts.payer }.create_with(&cover)?;
-    let maker = NftMaker {
+    let nft_accounts = NewNft {
+        product: &cover.product,
+        maker: accounts.owner.key,
+        nonce: args.nonce,
+        day: args.day,
         payer: &accounts.payer,
         pool: accounts.pool.as_ref(),
-        signer: &signer,
         mint: &accounts.cover_mint,
         receiver: &accounts.receiver,
         receiver_nft: &accounts.receiver_nft,
-        token_2022_program: &accounts.token_2022_program,
+        token_program: &accounts.token_2022_program,
         system_program: &accounts.system_program,
     };
-    maker.make(&cover.product, accounts.owner.key, args.nonce, args.day, &nft)?;
+    nft_accounts.make(&nft, &signer)?;
     report(&PositionConverted {
         pool: accounts.pool.key(),
         sequence,

@@ -4,7 +4,7 @@ use crate::error::BackstopError;
 use crate::events::{BeneficiarySet, report};
 use crate::instructions::no_more;
 use crate::money::Till;
-use crate::state::{Load, Pool, Position, Product, beneficiary_owner};
+use crate::state::{Load, Pool, Position, Product, ProductState, payee_owner};
 use anchor_lang::prelude::*;
 
 /// Accounts of `set_beneficiary`.
@@ -27,16 +27,21 @@ pub struct SetBeneficiary<'info> {
 
 /// Specification:
 /// - only the owner, at any time before all is paid, also in an alert and after the event: it is the owner's money;
+/// - under a lien only once the product is over: what is due is shared then, and the payee's part is safe; nobody is to wait
+///   for another's signature who cannot be paid;
 /// - the beneficiary is a token account of the pool's asset, and not the pool's vault; whose it is now, it must stay.
 pub(crate) fn handle(ctx: Context<SetBeneficiary>) -> Result<()> {
     no_more(ctx.remaining_accounts)?;
     let accounts = ctx.accounts;
-    accounts.product.read()?;
+    let is_over = accounts.product.read()?.state() == ProductState::Over;
     let position = &mut accounts.position;
     position.require_owner(accounts.owner.key)?;
     position.require_open()?;
+    if !is_over {
+        position.require_unencumbered()?;
+    }
     let mut till = Till::untouched(&accounts.pool)?;
-    position.beneficiary_owner = beneficiary_owner(&accounts.beneficiary, &till)?;
+    position.beneficiary_owner = payee_owner(&accounts.beneficiary, &till)?;
     position.beneficiary = accounts.beneficiary.key();
     let sequence = till.number_event();
     till.close()?;

@@ -3,10 +3,9 @@
 use crate::border::records::read_record;
 use crate::error::BackstopError;
 use crate::events::{PositionSettled, report};
-use crate::instructions::incident::{Settled, settle_policy};
-use crate::instructions::no_more;
+use crate::instructions::incident::{Settled, pay_out};
 use crate::money::Asset;
-use crate::state::{Claim, Incident, Pool, Position};
+use crate::state::{Claim, Incident, Lien, Pool, Position};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
 
@@ -41,20 +40,23 @@ pub struct SettlePosition<'info> {
 /// Specification:
 /// - anyone, to the position's beneficiary and to nobody else, whoever signs;
 /// - what it pays, and when, is what a cover is paid ([`Incident::settle`]), again as soon and as often as there is more;
+/// - under a lien the payee's part is left for `settle_lien`, and the account of the lien stands behind the others; a position
+///   without one takes no further accounts;
 /// - refused if the beneficiary's account is closed, frozen, of another mint, or another's than when it was named: others
 ///   are settled all the same, and the owner can name another until the incident is closed.
 pub(crate) fn handle(ctx: Context<SettlePosition>) -> Result<()> {
-    no_more(ctx.remaining_accounts)?;
     let accounts = &ctx.accounts;
     let mut position: Position = read_record(&accounts.position)?;
     let mut incident: Incident = read_record(&accounts.incident)?;
     incident.require_concerns(&accounts.pool.key(), &position)?;
+    let limit_left = Lien::limit_shown(&position, accounts.position.key, ctx.remaining_accounts)?;
     ensure!(position.beneficiary == accounts.beneficiary.key(), BackstopError::WrongAccount);
-    let Settled { payout, total, sequence, vault } = settle_policy(
+    let Settled { payout, total, sequence, vault } = pay_out(
         &accounts.pool,
         &accounts.vault,
         (&accounts.incident, &mut incident),
         (&accounts.position, &mut position),
+        |incident, pool, policy| incident.settle(pool, policy, limit_left),
     )?;
     if total > 0 {
         position.require_payable(&accounts.beneficiary, accounts.asset_mint.key)?;

@@ -339,13 +339,7 @@ impl Pool {
 
     /// Streams what a cover in force has still to earn, and a premium more that is taken in, as one rate from now, up to which
     /// the pool is accrued, to the start of a later day. Returns the rate, rounded down.
-    pub fn restream_cover(
-        &mut self,
-        cover: &StreamedCover,
-        unearned: u64,
-        premium: u64,
-        end_day: u32,
-    ) -> Result<u64> {
+    pub fn restream_cover(&mut self, cover: &StreamedCover, unearned: u64, premium: u64, end_day: u32) -> Result<u64> {
         let now = self.accrued_at;
         ensure!(end_day.saturating_sub(day_of(now)) < DAY_RING, BackstopError::AccrualStands);
         debit(bucket_mut(&mut self.rate_ends, cover.end_day), cover.rate_q32)?;
