@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the program and its IDL: artifacts/backstop.so, artifacts/backstop.json, and artifacts/build.json, which
-# records what the program was built from.
+# Builds the programs and their IDLs: artifacts/backstop.so, artifacts/backstop.json, and artifacts/build.json, which
+# records what the program was built from; and the same of the example lender, artifacts/loan.so, loan.json and
+# loan.build.json.
 #
 # usage: build.sh [--program | --idl]      (one of the two only)
 #
@@ -21,10 +22,14 @@ esac
 
 if [[ ${1:-} != --idl ]]; then
   compiler=$(choose_compiler)
-  log "building the program with $compiler"
-  build_program "$compiler" "$root/artifacts"
+  for name in "${programs[@]}"; do
+    log "building $name with $compiler"
+    build_program "$compiler" "$name" "$root/artifacts"
+  done
 fi
 if [[ ${1:-} != --program ]]; then
-  log "building the IDL"
-  build_idl "$root/artifacts/backstop.json"
+  for name in "${programs[@]}"; do
+    log "building the IDL of $name"
+    build_idl "$name" "$root/artifacts/$name.json"
+  done
 fi

@@ -107,44 +107,53 @@ compile_with_packages() {
   cp "$target/sbf/sbpf-solana-solana/release/lib$name.so" "$output"
 }
 
-# source_digest: sha256 over the names and contents of everything that goes into the program.
+# The programs, built one by one: in one build cargo would give backstop the features that loan asks of it, and with
+# them no entrypoint.
+programs=(backstop loan)
+
+# record_of NAME: what the record of a program is called.
+record_of() { if [[ $1 == backstop ]]; then echo build.json; else echo "$1.build.json"; fi; }
+
+# source_digest NAME: sha256 over the names and contents of everything that goes into a program.
 source_digest() {
+  local crates=(programs/backstop)
+  if [[ $1 != backstop ]]; then crates+=("programs/$1"); fi
   (
     cd "$root" || exit
     {
-      find programs/backstop toolchain/packages -type f ! -path 'programs/backstop/tests/*' ! -name '.*' ! -name '*.orig' ! -name '*.rs.bk'
+      find "${crates[@]}" toolchain/packages -type f ! -path 'programs/*/tests/*' ! -name '.*' ! -name '*.md' ! -name '*.orig' ! -name '*.rs.bk'
       printf '%s\n' Cargo.toml Cargo.lock rust-toolchain.toml toolchain/lib.sh toolchain/setup.sh
     } | LC_ALL=C sort | while IFS= read -r file; do sha256sum -- "$file"; done | sha256sum | cut -d' ' -f1
   )
 }
 
-# build_idl OUTPUT.json
+# build_idl NAME OUTPUT.json
 build_idl() {
-  local output=$1
+  local name=$1 output=$2
   mkdir -p "$(dirname "$output")"
   (
     cd "$root" || exit
     # The builder misreads RUSTUP_TOOLCHAIN; rust-toolchain.toml names the compiler.
     unset RUSTUP_TOOLCHAIN
     CARGO_TARGET_DIR=$target/idl cargo build --quiet --locked --manifest-path toolchain/idl/Cargo.toml
-    CARGO_TARGET_DIR=$target "$target/idl/debug/idl" "$root/programs/backstop" >"$output.new"
+    CARGO_TARGET_DIR=$target "$target/idl/debug/idl" "$root/programs/$name" >"$output.new"
   )
   mv "$output.new" "$output"
 }
 
-# build_program COMPILER DIRECTORY: writes backstop.so and its record, build.json, to DIRECTORY. It checks the
-# frames and the size, and leaves DIRECTORY alone if they are too large.
+# build_program COMPILER NAME DIRECTORY: writes NAME.so and its record to DIRECTORY. It checks the frames and the size,
+# and leaves DIRECTORY alone if they are too large.
 build_program() {
-  local compiler=$1 directory=$2 new frame size
-  new=$target/backstop.so.new
-  compile "$compiler" "$root/programs/backstop" "$new"
+  local compiler=$1 name=$2 directory=$3 new frame size
+  new=$target/$name.so.new
+  compile "$compiler" "$root/programs/$name" "$new"
   frame=$(python3 "$toolchain/frames.py" "$new" "$frame_limit") || die "a stack frame exceeds $frame_limit bytes"
   size=$(stat -c %s "$new")
   ((size <= size_limit)) || die "the program has $size bytes, its budget is $size_limit"
   mkdir -p "$directory"
-  cat >"$directory/build.json" <<JSON
+  cat >"$directory/$(record_of "$name")" <<JSON
 {
-  "source_sha256": "$(source_digest)",
+  "source_sha256": "$(source_digest "$name")",
   "compiler": {
 $(compiler_versions "$compiler")
   },
@@ -155,6 +164,6 @@ $(compiler_versions "$compiler")
   }
 }
 JSON
-  mv "$new" "$directory/backstop.so"
-  log "$directory/backstop.so: $size of $size_limit bytes, deepest stack frame $frame of $frame_limit bytes"
+  mv "$new" "$directory/$name.so"
+  log "$directory/$name.so: $size of $size_limit bytes, deepest stack frame $frame of $frame_limit bytes"
 }

@@ -16,6 +16,7 @@ const BESIDE: &[&str] = &[
     "SECURITY.md",
     "artifacts/README.md",
     "migrations/README.md",
+    "programs/loan/README.md",
     "toolchain/README.md",
 ];
 

@@ -17,6 +17,7 @@ mod incidents;
 mod late_money;
 mod layout;
 mod live;
+mod loans;
 mod negative_matrix;
 mod positions;
 mod premium;

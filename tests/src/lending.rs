@@ -1,0 +1,358 @@
+//! A market of the example lender in a world: the lender, borrowers, their loans.
+
+use crate::terms::{self, DAY, FEED, ONE};
+use crate::{Outcome, Person, World, budget, explain, seeded};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::{AccountDeserialize, InstructionData, ToAccountMetas, system_program};
+use backstop::peril::evidence::TermsInput;
+use backstop::state::Tranche;
+use backstop_client::address;
+use backstop_client::cluster::{Cluster, ClusterError};
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_sandbox::embedded::Price;
+use loan::error::LoanError;
+use loan::state::{LOAN_SEED, Loan, MARKET_SEED, Market, MarketTerms};
+use loan::{OpenLoanArgs, accounts, instruction};
+use solana_sdk::instruction::InstructionError;
+use solana_sdk::signer::Signer;
+use solana_sdk::transaction::TransactionError;
+
+/// What a loan of [`Lending::borrower`] borrows.
+pub const AMOUNT: u64 = 8_000 * ONE;
+/// What it pledges, at a price of 1.
+pub const COLLATERAL: u64 = 10_000 * ONE;
+/// For how long.
+pub const TERM_DAYS: u16 = 30;
+
+/// The committed program of the lender.
+pub fn program() -> Vec<u8> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../artifacts/loan.so");
+    std::fs::read(path).expect("toolchain/build.sh has built it")
+}
+
+/// Terms that a careful lender would choose.
+pub fn market_terms() -> MarketTerms {
+    MarketTerms {
+        max_ltv_bps: 8_500,
+        liquidation_ltv_bps: 9_200,
+        interest_bps: 500,
+        max_price_bps: 1_000,
+        min_term_days: 7,
+        max_term_days: 90,
+        max_price_age: 60,
+        min_loan: ONE,
+    }
+}
+
+/// A market with money, on a product that sells.
+pub struct Lending {
+    /// Where it is.
+    pub world: World,
+    /// The pool that insures.
+    pub pool: PoolKeys,
+    /// The product that insures.
+    pub product: ProductKeys,
+    /// Whoever lends.
+    pub lender: Person,
+    /// The market.
+    pub market: Pubkey,
+}
+
+fn build(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
+    Instruction { program_id: loan::ID, accounts: accounts.to_account_metas(None), data: data.data() }
+}
+
+impl Lending {
+    /// A market on a product with a condition, a fresh price of 1, and 100,000 to lend.
+    pub fn new(condition: TermsInput) -> Self {
+        let world = World::new();
+        world.cluster.svm().add_program(loan::ID, &program()).expect("the runtime loads it");
+        let pool = world.create_pool(terms::create_pool(0));
+        let product = world.create_product(&pool, condition);
+        world.depositor(&pool, Tranche::Junior, 50_000 * ONE);
+        world.depositor(&pool, Tranche::Senior, 150_000 * ONE);
+        world.next_day();
+        let lender = world.person(100_000 * ONE);
+        let market =
+            Pubkey::find_program_address(&[MARKET_SEED, lender.id().as_ref(), product.product.as_ref()], &loan::ID).0;
+        let this = Self { world, pool, product, lender, market };
+        this.price(100_000_000);
+        let world = &this.world;
+        world.cluster.set_tokens(&this.lender.id(), &world.covered, 0);
+        world.cluster.set_tokens(&market, &world.asset, 0);
+        world.cluster.set_tokens(&market, &world.covered, 0);
+        world.run(&[&this.lender.key], &[this.create_market(market_terms()), this.supply(100_000 * ONE)]);
+        this
+    }
+
+    /// Shows the trigger a price of now, and posts it where loans read it.
+    pub fn price(&self, price_e8: i64) {
+        self.world.print(&self.product, price_e8);
+        self.post(price_e8, 0);
+    }
+
+    /// Posts a price of now where loans read it, and shows it to no trigger.
+    pub fn post(&self, price_e8: i64, confidence: u64) {
+        let price = Price::e8(price_e8, confidence, self.world.now());
+        self.world.cluster.post_price(self.price_account(), FEED, price);
+    }
+
+    /// Where loans read the price.
+    pub fn price_account(&self) -> Pubkey {
+        seeded(8).pubkey()
+    }
+
+    /// The market's vault.
+    pub fn vault(&self) -> Pubkey {
+        self.pool.assets_of(&self.market)
+    }
+
+    /// Somebody's account of the collateral.
+    pub fn collateral_of(&self, owner: &Pubkey) -> Pubkey {
+        terms::assets_of(owner, &self.world.covered)
+    }
+
+    /// The address of a loan.
+    pub fn loan(&self, number: u64) -> Pubkey {
+        Pubkey::find_program_address(&[LOAN_SEED, self.market.as_ref(), &number.to_le_bytes()], &loan::ID).0
+    }
+
+    /// The address of a loan's position.
+    pub fn position(&self, number: u64) -> Pubkey {
+        address::position(&self.product.product, &self.market, number)
+    }
+
+    fn read<T: AccountDeserialize>(&self, address: &Pubkey) -> Option<T> {
+        let account = self.world.cluster.account(address).expect("the cluster answers")?;
+        Some(T::try_deserialize(&mut account.data.as_slice()).expect("it is one of the program"))
+    }
+
+    /// The market's books.
+    pub fn books(&self) -> Market {
+        self.read(&self.market).expect("the market is there")
+    }
+
+    /// A loan, if it is open.
+    pub fn find(&self, number: u64) -> Option<Loan> {
+        self.read(&self.loan(number))
+    }
+
+    /// A loan.
+    #[track_caller]
+    pub fn state(&self, number: u64) -> Loan {
+        self.find(number).expect("the loan is open")
+    }
+
+    /// Refuses books that the vaults do not cover.
+    #[track_caller]
+    pub fn assert_vaults(&self) {
+        let books = self.books();
+        assert!(self.world.tokens(&self.vault()) >= books.cash + books.kept);
+        assert_eq!(self.world.tokens(&self.collateral_of(&self.market)), books.collateral);
+        crate::assert_books(&self.world.cluster, &self.pool.pool);
+    }
+
+    /// Somebody with collateral and an empty account of what is lent.
+    pub fn borrower(&self) -> Person {
+        let person = self.world.person(0);
+        self.world.cluster.set_tokens(&person.id(), &self.world.covered, COLLATERAL);
+        person
+    }
+
+    /// Somebody who has borrowed [`AMOUNT`] on [`COLLATERAL`].
+    #[track_caller]
+    pub fn borrowed(&self, number: u64) -> Person {
+        let person = self.borrower();
+        self.open(&person, self.args(number)).unwrap_or_else(|error| panic!("{}", explain(&error)));
+        person
+    }
+
+    /// What [`Self::borrowed`] asks for.
+    pub fn args(&self, number: u64) -> OpenLoanArgs {
+        OpenLoanArgs { number, amount: AMOUNT, collateral: COLLATERAL, term_days: TERM_DAYS, max_premium: AMOUNT }
+    }
+
+    /// Opens a loan.
+    pub fn open(&self, borrower: &Person, args: OpenLoanArgs) -> Outcome {
+        self.world.send(&[&borrower.key], &[budget(), self.open_loan(borrower.id(), borrower.id(), args)])
+    }
+
+    /// Lets the price fall until the event is proven, and opens and funds the incident.
+    pub fn fall(&self, price_e8: i64) {
+        self.world.depeg(&self.product, price_e8);
+        self.world.open_and_fund(&self.product);
+        self.post(price_e8, 0);
+    }
+
+    /// Past the waiting time.
+    pub fn wait(&self) {
+        self.world.advance(3 * DAY);
+    }
+
+    // ---- instructions ----
+
+    /// `create_market`.
+    pub fn create_market(&self, terms: MarketTerms) -> Instruction {
+        let accounts = accounts::CreateMarket {
+            lender: self.lender.id(),
+            market: self.market,
+            pool: self.pool.pool,
+            product: self.product.product,
+            trigger: self.product.trigger(),
+            loan_mint: self.world.asset,
+            collateral_mint: self.world.covered,
+            vault: self.vault(),
+            collateral_vault: self.collateral_of(&self.market),
+            loan_token_program: anchor_spl::token::ID,
+            collateral_token_program: anchor_spl::token::ID,
+            system_program: system_program::ID,
+        };
+        build(accounts, instruction::CreateMarket { terms })
+    }
+
+    /// `supply`.
+    pub fn supply(&self, amount: u64) -> Instruction {
+        let accounts = accounts::Supply {
+            lender: self.lender.id(),
+            market: self.market,
+            from: self.pool.assets_of(&self.lender.id()),
+            vault: self.vault(),
+            loan_mint: self.world.asset,
+            loan_token_program: anchor_spl::token::ID,
+        };
+        build(accounts, instruction::Supply { amount })
+    }
+
+    /// `withdraw`.
+    pub fn withdraw(&self, amount: u64) -> Instruction {
+        let accounts = accounts::Withdraw {
+            lender: self.lender.id(),
+            market: self.market,
+            to: self.pool.assets_of(&self.lender.id()),
+            vault: self.vault(),
+            loan_mint: self.world.asset,
+            loan_token_program: anchor_spl::token::ID,
+        };
+        build(accounts, instruction::Withdraw { amount })
+    }
+
+    /// `open_loan`.
+    pub fn open_loan(&self, payer: Pubkey, borrower: Pubkey, args: OpenLoanArgs) -> Instruction {
+        let accounts = accounts::OpenLoan {
+            payer,
+            borrower,
+            market: self.market,
+            loan: self.loan(args.number),
+            from: self.collateral_of(&borrower),
+            to: self.pool.assets_of(&borrower),
+            vault: self.vault(),
+            collateral_vault: self.collateral_of(&self.market),
+            loan_mint: self.world.asset,
+            collateral_mint: self.world.covered,
+            price: self.price_account(),
+            protocol: address::protocol(),
+            pool: self.pool.pool,
+            product: self.product.product,
+            rates: self.product.rates(),
+            trigger: self.product.trigger(),
+            pool_vault: self.pool.vault(),
+            position: self.position(args.number),
+            loan_token_program: anchor_spl::token::ID,
+            collateral_token_program: anchor_spl::token::ID,
+            system_program: system_program::ID,
+            backstop_program: backstop::ID,
+        };
+        build(accounts, instruction::OpenLoan { args })
+    }
+
+    /// `repay`, out of somebody's associated account.
+    pub fn repay(&self, payer: Pubkey, number: u64, amount: u64) -> Instruction {
+        let accounts = accounts::Repay {
+            payer,
+            market: self.market,
+            loan: self.loan(number),
+            from: self.pool.assets_of(&payer),
+            vault: self.vault(),
+            loan_mint: self.world.asset,
+            loan_token_program: anchor_spl::token::ID,
+        };
+        build(accounts, instruction::Repay { amount })
+    }
+
+    /// `apply_payout`, with the rest for a token account.
+    pub fn apply_payout(&self, number: u64, borrower_assets: Pubkey) -> Instruction {
+        let accounts = accounts::ApplyPayout {
+            market: self.market,
+            loan: self.loan(number),
+            position: self.position(number),
+            borrower_assets,
+            vault: self.vault(),
+            loan_mint: self.world.asset,
+            loan_token_program: anchor_spl::token::ID,
+        };
+        build(accounts, instruction::ApplyPayout {})
+    }
+
+    /// `liquidate`.
+    pub fn liquidate(&self, lender: Pubkey, number: u64) -> Instruction {
+        let accounts = accounts::Liquidate {
+            lender,
+            market: self.market,
+            loan: self.loan(number),
+            position: self.position(number),
+            trigger: self.product.trigger(),
+            price: self.price_account(),
+            to: self.collateral_of(&self.lender.id()),
+            collateral_vault: self.collateral_of(&self.market),
+            collateral_mint: self.world.covered,
+            collateral_token_program: anchor_spl::token::ID,
+        };
+        build(accounts, instruction::Liquidate {})
+    }
+
+    /// `close_loan`, which the borrower signs or does not.
+    pub fn close_loan(&self, borrower: Pubkey, signs: bool, rent_payer: Pubkey, number: u64) -> Instruction {
+        let accounts = accounts::CloseLoan {
+            borrower,
+            market: self.market,
+            loan: self.loan(number),
+            rent_payer,
+            borrower_collateral: self.collateral_of(&borrower),
+            borrower_assets: self.pool.assets_of(&borrower),
+            collateral_vault: self.collateral_of(&self.market),
+            loan_mint: self.world.asset,
+            collateral_mint: self.world.covered,
+            pool: self.pool.pool,
+            product: self.product.product,
+            rates: self.product.rates(),
+            trigger: self.product.trigger(),
+            pool_vault: self.pool.vault(),
+            position: self.position(number),
+            loan_token_program: anchor_spl::token::ID,
+            collateral_token_program: anchor_spl::token::ID,
+            backstop_program: backstop::ID,
+        };
+        let mut close = build(accounts, instruction::CloseLoan {});
+        close.accounts[0].is_signer = signs;
+        close
+    }
+
+    /// `settle_position` of a loan's position.
+    pub fn settle(&self, number: u64) -> Outcome {
+        self.world.send(&[], &[ix::settle_position(&self.product, self.position(number), self.vault())])
+    }
+}
+
+/// Asserts that the lender refused a transaction with an error of its own.
+#[track_caller]
+pub fn assert_loan_refused(outcome: Outcome, expected: LoanError) {
+    let error = outcome.expect_err(&format!("expected {expected:?}, but the transaction succeeded"));
+    let code = match &error {
+        ClusterError::Failed {
+            error: TransactionError::InstructionError(_, InstructionError::Custom(code)), ..
+        } => *code,
+        _ => panic!("{}", explain(&error)),
+    };
+    assert_eq!(code, u32::from(expected), "{}", explain(&error));
+}
