@@ -2,12 +2,12 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::constants::SETTLEMENT_WINDOW;
 use backstop::error::BackstopError as E;
 use backstop::events::{CoverBought, CoverCancelled, IncidentOpened, PhaseChanged, ReadingSet};
 use backstop::peril::evidence::{Direction, Phase};
 use backstop::peril::feed::attested::Report;
 use backstop::peril::reading::ReadingInput;
-use backstop::constants::SETTLEMENT_WINDOW;
 use backstop::state::{CoverState, IncidentState, PoolKind, PoolTerms, ProductState, ProductTerms, Tranche};
 use backstop::{CreatePoolArgs, SetReadingArgs};
 use backstop_client::audit;

@@ -198,9 +198,8 @@ impl Signers {
             let mut of_ours = false;
             for Verified { report, signatures } in &signed {
                 let source = source_of(report.kind).byte();
-                let listens = |feed: &Feed| {
-                    feed.source == source && feed.attestors == report.set && feed.feed == report.feed
-                };
+                let listens =
+                    |feed: &Feed| feed.source == source && feed.attestors == report.set && feed.feed == report.feed;
                 let Some(set) = self.sets.get(&report.set).filter(|_| feeds.iter().any(listens)) else { continue };
                 if report.cluster != set.cluster || report.observed_at > now {
                     continue;
