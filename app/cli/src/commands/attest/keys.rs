@@ -67,7 +67,7 @@ Example:
 #[command(after_help = SIGN)]
 pub struct SignArgs {
     /// The set of attestors that the key is one of.
-    #[arg(long, value_name = "SET")]
+    #[arg(long, value_name = "SET", value_parser = crate::commands::args::attestors)]
     set: Pubkey,
     /// The feed, in hexadecimal: `backstop feed define` tells it. Nothing says then whether its definition allows the value.
     #[arg(long, required_unless_present = "definition")]

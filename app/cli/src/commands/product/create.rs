@@ -103,6 +103,7 @@ pub struct CreateArgs {
     #[arg(
         long,
         value_name = "SET",
+        value_parser = crate::commands::args::attestors,
         required_if_eq_any([("source", "attested"), ("source", "vault-drop")]),
         help_heading = CONDITION
     )]
