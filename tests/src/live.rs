@@ -3,30 +3,12 @@
 use crate::{Outcome, World, budget, terms};
 use anchor_lang::prelude::Pubkey;
 use backstop::peril::evidence::{Direction, Severity, TermsInput};
-use backstop::peril::feed::{Source, spl_lending, stake_pool};
+use backstop::peril::feed::Source;
 use backstop::state::{Live, ProductTerms};
 use backstop_client::instruction::{self as ix, NewProduct, ProductKeys};
 use solana_sdk::account::Account;
 
-/// Bytes of a stake pool.
-pub fn stake_pool_bytes(lamports: u64, supply: u64, epoch: u64) -> Vec<u8> {
-    let mut data = vec![0; stake_pool::LENGTH];
-    data[0] = stake_pool::STAKE_POOL;
-    data[258..266].copy_from_slice(&lamports.to_le_bytes());
-    data[266..274].copy_from_slice(&supply.to_le_bytes());
-    data[274..282].copy_from_slice(&epoch.to_le_bytes());
-    data
-}
-
-/// Bytes of a reserve of Save.
-pub fn reserve_bytes(available: u64, borrowed: u64, supply: u64) -> Vec<u8> {
-    let mut data = vec![0; spl_lending::SAVE_LENGTH];
-    data[0] = spl_lending::VERSION;
-    data[171..179].copy_from_slice(&available.to_le_bytes());
-    data[179..195].copy_from_slice(&(u128::from(borrowed) * 1_000_000_000_000_000_000).to_le_bytes());
-    data[259..267].copy_from_slice(&supply.to_le_bytes());
-    data
-}
+pub use backstop_sandbox::localnet::levels::{reserve_bytes, stake_pool_bytes};
 
 /// Writes an account as it is.
 pub fn put(world: &World, address: Pubkey, owner: Pubkey, data: Vec<u8>) {

@@ -2,17 +2,20 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::constants::SETTLEMENT_WINDOW;
 use backstop::error::BackstopError as E;
 use backstop::events::{CoverBought, CoverCancelled, IncidentOpened, PhaseChanged, ReadingSet};
 use backstop::peril::evidence::{Direction, Phase};
 use backstop::peril::feed::attested::Report;
 use backstop::peril::reading::ReadingInput;
-use backstop::state::{CoverState, IncidentState, PoolTerms, ProductState, ProductTerms, Tranche};
+use backstop::state::{CoverState, IncidentState, PoolKind, PoolTerms, ProductState, ProductTerms, Tranche};
 use backstop::{CreatePoolArgs, SetReadingArgs};
 use backstop_client::audit;
-use backstop_client::instruction::{self as ix, NewProduct, ProductKeys};
+use backstop_client::cluster::Cluster;
+use backstop_client::instruction::{self as ix, NewProduct, ProductKeys, TreatyKeys};
 use backstop_client::transaction::events;
 use backstop_tests::attest::{Attestors, FEED, sign};
+use backstop_tests::reinsurance::{layer, quota_share};
 use backstop_tests::season::{DAYS, E8, Season, season_terms};
 use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::{Outcome, Person, World, assert_books, assert_refused, budget, explain, seeded};
@@ -498,6 +501,97 @@ fn a_set_that_is_dead_before_the_moment_makes_the_reading_void_and_lets_everybod
     assert!(books.has_run_off(world.now()));
     assert_eq!((books.loss_capital().unwrap(), books.cash), (100_000 * ONE, 100_000 * ONE));
     audited(&world, &season);
+}
+
+/// Whoever shows what stands now, after the report before it has fallen, begins the alert of that moment: as if somebody had
+/// said before that it fell.
+#[test]
+fn nobody_decides_by_a_call_whether_a_report_that_fell_and_was_replaced_keeps_its_alert() {
+    let ends = [true, false].map(|tells| {
+        let (world, attestors, season) = stage(1);
+        let product = season.products[0];
+        season.holder(&world, &product, 10_000 * ONE);
+        due(&world, &season, 0);
+        must(show(&world, &product, &attestors, said(&attestors, &season, &[0, 1, 2], 40)));
+        let first = world.pool(&season.pool).due_since;
+        assert_eq!(first, season.reading.due_at);
+        world.advance(DAY);
+        contradict(&world, &attestors, &season, 1);
+        world.advance(DAY);
+        world.hear();
+        if tells {
+            must(resolve(&world, &product, &attestors));
+        }
+        must(show(&world, &product, &attestors, said(&attestors, &season, &[2, 3, 4], 80)));
+        let heard = world.hear();
+        let moves: Vec<_> = heard.iter().flat_map(|logs| events::<PhaseChanged>(logs)).collect();
+        let moves: Vec<_> = moves.iter().map(|event| (event.before, event.after)).collect();
+        let [met, awaited] = [Phase::Met, Phase::Breaching].map(Phase::byte);
+        assert_eq!(moves, [(met, awaited), (awaited, met)]);
+        let books = world.pool(&season.pool);
+        assert_eq!((books.due_since, books.alerts, books.alerts_due), (first + 2 * DAY, 1, 1));
+        audited(&world, &season);
+        let [pool, trigger] = [season.pool.pool, product.trigger()]
+            .map(|account| world.cluster.account(&account).unwrap().expect("it is there").data);
+        (pool, trigger)
+    });
+    assert_eq!(ends[0], ends[1]);
+}
+
+/// A set was dead for more than a year when anybody looked: whoever was sold a cover all the same has a year from then on to take
+/// the premium back.
+#[test]
+fn what_was_bought_of_a_set_that_is_long_dead_is_given_back_for_a_year_from_when_that_is_told() {
+    let (world, attestors, season) = stage(1);
+    let product = season.products[0];
+    let at = world.now() - 5;
+    for place in [0, 1, 2] {
+        let report = attestors.report(1, at);
+        let both = [report, Report { value: 2, ..report }].map(|it| sign(&[&attestors.keys[place]], &it.to_bytes()));
+        world.run(&[], &[both.to_vec(), vec![ix::report_equivocation(attestors.set)]].concat());
+    }
+    let died_at = world.now();
+    world.next_day();
+    let (holder, mint) = season.holder(&world, &product, 10_000 * ONE);
+    let premium = world.cover(&mint).premium;
+    world.cluster.set_time(died_at + 2 * SETTLEMENT_WINDOW);
+    must(resolve(&world, &product, &attestors));
+    assert_eq!(world.trigger(&product).reading.resolved_at, died_at);
+    world.run(&[], &[world.open_incident(&product)]);
+    let incident = world.incident(&product);
+    assert_eq!((incident.crisis, incident.gross, incident.refunds_left), (0, 0, premium));
+    assert_eq!(incident.deadline, world.now() + SETTLEMENT_WINDOW);
+    // Nobody sweeps it before: neither at once nor on the year's last second.
+    let close = || world.send(&[], &[world.close_incident(&product)]);
+    assert_refused(close(), E::IncidentInUse);
+    world.cluster.set_time(incident.deadline - 1);
+    assert_refused(close(), E::IncidentInUse);
+    must(world.settle(&product, &holder, &mint));
+    assert_eq!(world.assets(&holder), 10_000 * ONE);
+    must(close());
+    audited(&world, &season);
+}
+
+/// The lock of a reading is its own pool's: a reinsurer's providers could come and go by the forecast.
+#[test]
+fn a_vintage_cedes_nothing() {
+    let (world, _, season) = stage(1);
+    let reinsurer = CreatePoolArgs { kind: PoolKind::Reinsurance, ..terms::create_pool(71) };
+    let reinsurer = world.create_pool(reinsurer);
+    let now = world.now();
+    for terms in [quota_share(now, 4_000, 1_000, 50_000 * ONE), layer(now, 10_000 * ONE, 20_000 * ONE)] {
+        let before = world.pool(&season.pool);
+        let keys = TreatyKeys::derive(season.pool, reinsurer.pool, before.treaties);
+        let create = ix::create_treaty(world.governance.pubkey(), world.payer.pubkey(), &keys, terms);
+        assert_refused(world.send(&[&world.governance], &[create]), E::VintageCedes);
+        assert_eq!(world.pool(&season.pool), before);
+    }
+    // The same treaty of a pool without an end is announced.
+    let endless = world.create_pool(terms::create_pool(72));
+    let keys = TreatyKeys::derive(endless, reinsurer.pool, 0);
+    let terms = quota_share(now, 4_000, 1_000, 50_000 * ONE);
+    let create = ix::create_treaty(world.governance.pubkey(), world.payer.pubkey(), &keys, terms);
+    must(world.send(&[&world.governance], &[create]));
 }
 
 /// Nobody calls for a year: nothing is released, and the outcome is the same.

@@ -63,7 +63,13 @@ impl Stage {
 
     /// A product that is armed: the vaults have lost 66 of 100.
     fn armed(&self) -> ProductKeys {
-        let product = self.world.create_product_with(&self.pool, self.product());
+        self.armed_with(self.product(), |armed| {
+            assert_eq!((armed.mean_price, armed.severity_bps), (34_000_000, 10_000));
+        })
+    }
+
+    fn armed_with(&self, new: NewProduct, look: impl Fn(&DropArmed)) -> ProductKeys {
+        let product = self.world.create_product_with(&self.pool, new);
         show_vaults_twice(&self.world, &product);
         self.world.advance(3 * DAY);
         show_vaults_twice(&self.world, &product);
@@ -75,8 +81,7 @@ impl Stage {
         }
         self.world.advance(60);
         let logs = accepted(show_vaults(&self.world, &product));
-        let armed = &transaction::events::<DropArmed>(&logs)[0];
-        assert_eq!((armed.mean_price, armed.severity_bps), (34_000_000, 10_000));
+        look(&transaction::events::<DropArmed>(&logs)[0]);
         product
     }
 
@@ -255,6 +260,45 @@ fn every_rule_of_the_second_key_has_its_own_refusal_and_changes_no_byte() {
     accepted(stage.submit(&product, &[0, 1], &early));
     let trigger = world.trigger(&product);
     assert_eq!((trigger.phase(), trigger.evidence.severity_bps), (Phase::Final, 5_000));
+}
+
+/// The fall has a day to show how deep it is: nobody fixes its shallow part by calling first.
+#[test]
+fn enough_signatures_begin_the_alert_until_a_day_after_the_fall() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let mut new = stage.product();
+    new.condition.severity = Severity::Linear { full_loss_price: 1_000_000, min_severity_bps: 500 };
+    // 66 of 100 are gone: a part of the loss.
+    let product = stage.armed_with(new, |armed| assert_eq!(armed.mean_price, 34_000_000));
+    let keys = world.trigger(&product).keys;
+    let (shallow, from) = (keys.severity_bps, keys.confirms_from());
+    assert_eq!((shallow, from), (3_265, keys.armed_at + DAY));
+    // All that must sign do, at once: an alert, and no proof.
+    let event = stage.event(9_500);
+    let logs = accepted(stage.submit(&product, &[0, 1], &event));
+    let shown = &transaction::events::<LossReported>(&logs)[0];
+    assert_eq!((shown.loss_bps, shown.signatures, shown.is_confirmed), (9_500, 2, false));
+    let trigger = world.trigger(&product);
+    assert_eq!((trigger.phase(), trigger.keys.confirmed_at), (Phase::Breaching, 0));
+    assert_eq!(world.pool(&stage.pool).alerts, 0, "nobody is insured");
+    assert_refused(world.send(&[], &[world.open_incident(&product)]), E::NotTriggered);
+    // The rest goes too.
+    stage.hold(1, 4);
+    for _ in 0..11 {
+        show_vaults_twice(world, &product);
+    }
+    assert_eq!(world.trigger(&product).keys.mean, 4_000_000);
+    world.cluster.set_time(from - 1);
+    assert_refused(stage.submit(&product, &[0, 1], &event), E::LossAlreadyReported);
+    assert_eq!(world.trigger(&product).keys.confirmed_at, 0);
+    world.cluster.set_time(from);
+    let logs = accepted(stage.submit(&product, &[0, 1], &event));
+    assert!(transaction::events::<LossReported>(&logs)[0].is_confirmed);
+    let trigger = world.trigger(&product);
+    assert_eq!((trigger.phase(), trigger.keys.confirmed_at), (Phase::Final, from));
+    // (50 - 4) / (50 - 1), and not the 32.65 % of the first half hour.
+    assert_eq!(trigger.evidence.severity_bps, 9_387);
 }
 
 #[test]

@@ -24,6 +24,8 @@ const PLACEHOLDERS: &[&str] = &[
     "TREATY",
     "WALLET",
 ];
+/// What stands for a mint in a pool's or a product's name.
+const MINTS: [&str; 2] = ["USDT", "USDC"];
 const SOME_ADDRESS: &str = "11111111111111111111111111111112";
 /// 64 bytes of zero in base58.
 const SOME_SIGNATURE: &str = "1111111111111111111111111111111111111111111111111111111111111111";
@@ -55,7 +57,11 @@ fn words(command: &str) -> Vec<String> {
         .map(|word| match word.as_str() {
             "ADDRESS=SIGNATURE" => format!("{SOME_ADDRESS}={SOME_SIGNATURE}"),
             name if PLACEHOLDERS.contains(&name) => SOME_ADDRESS.to_owned(),
-            _ => word,
+            // A pool or a product of a mint.
+            name => match name.split_once('/') {
+                Some((mint, number)) if MINTS.contains(&mint) => format!("{SOME_ADDRESS}/{number}"),
+                _ => word,
+            },
         })
         .collect()
 }

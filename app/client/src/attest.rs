@@ -62,6 +62,16 @@ pub enum AttestError {
         /// The log.
         log: String,
     },
+    /// The log is another key's.
+    #[error("the log {log} is that of {own}, and not of {key}: each key has one of its own")]
+    OtherKey {
+        /// The log.
+        log: String,
+        /// Whose it is.
+        own: Pubkey,
+        /// Whose it is not.
+        key: Pubkey,
+    },
     /// The log says that the key has said something of a later moment.
     #[error("moment {moment} lies before {newest}, of which something was signed: has the clock gone back?")]
     Behind {
@@ -191,6 +201,7 @@ impl Verified {
 /// Signs a report, unless the log has another value of its feed and moment. What is signed stands in the log, on the disk,
 /// before the signature is made: a crash between them costs a signature and never a key.
 pub fn sign(report: &Report, key: &dyn Signer, log: &mut Log) -> Result<Verified, AttestError> {
+    log.claim(&key.try_pubkey()?)?;
     log.remember(report)?;
     signed(report, key)
 }
@@ -240,11 +251,12 @@ mod tests {
     #[test]
     fn files_of_signers_become_one_that_can_be_shown() {
         let keys: Vec<Keypair> = (1..=3).map(|seed| Keypair::new_from_array([seed; 32])).collect();
-        let log = log("combine");
+        let logs = [0, 1, 2].map(|number| log(&format!("combine-{number}")));
         let files: Vec<Verified> = keys
             .iter()
-            .map(|key| {
-                let signed = sign(&report(), key, &mut opened(&log)).expect("it is signed");
+            .zip(&logs)
+            .map(|(key, log)| {
+                let signed = sign(&report(), key, &mut opened(log)).expect("it is signed");
                 let text = serde_json::to_string(&signed.to_file()).expect("JSON");
                 SignedReport::read(&text).expect("it is what was written")
             })
@@ -256,13 +268,15 @@ mod tests {
         assert_eq!(all.chosen(&set).expect("enough").len(), 2);
         set.revoked = 0b011;
         assert!(matches!(all.chosen(&set), Err(AttestError::TooFew { have: 1, needed: 2 })));
-        let other = sign(&Report { observed_at: 1, ..report() }, &keys[0], &mut opened(&log)).expect("another moment");
+        let other =
+            sign(&Report { observed_at: 1, ..report() }, &keys[0], &mut opened(&logs[0])).expect("another moment");
+        assert!(matches!(sign(&report(), &keys[1], &mut opened(&logs[0])), Err(AttestError::OtherKey { .. })));
         assert!(matches!(Verified::combine([all.clone(), other]), Err(AttestError::DifferentReports)));
         let mut forged = all.to_file();
         forged.signatures[0].key = keys[1].pubkey().to_string();
         let text = serde_json::to_string(&forged).expect("JSON");
         assert!(matches!(SignedReport::read(&text), Err(AttestError::BadSignature(_))));
-        let _ = std::fs::remove_file(log);
+        logs.iter().for_each(|log| drop(std::fs::remove_file(log)));
     }
 
     #[test]

@@ -209,8 +209,8 @@ fn hint(refusal: BackstopError) -> &'static str {
             "show it by `backstop trigger observe` or `backstop crank`, from a wallet that adds no instructions of its own"
         }
         E::BadLiveTerms => {
-            "a live feed insures below at most 0.98 of its peak, by a recovery of 1 at most, for six hours at least, in slots \
-             of ten minutes at least"
+            "a live feed insures below at most 0.98 of its peak, by a recovery of 1 at most: a rate for six hours at least, in \
+             slots of ten minutes at least; vaults in slots of three minutes at least, without a run-on"
         }
         E::LimitsDoNotFit => {
             "set --max-price-age and --no-sale-buffer within what the feed allows: one hour and 1 %, for a live feed 0.5 %"
@@ -222,7 +222,7 @@ fn hint(refusal: BackstopError) -> &'static str {
             "a loss is reported within 14 days of a fall that arms: `backstop trigger show` tells whether one has"
         }
         E::BadEvent => "sign it by `backstop attest sign --loss`",
-        E::LossBeforeFall => "report the loss by its own moment: a day before the fall at most",
+        E::LossBeforeFall => "report the loss by its own moment: two days before the fall at most",
         E::LossAlreadyReported => "`backstop attest combine` the signatures of as many attestors as must agree",
         E::WrongLive => "build the instruction by `backstop product create`",
         E::ReportMissing => "reports are shown by `backstop attest submit`; `backstop trigger observe` shows accounts",

@@ -127,6 +127,22 @@ enum Failed {
     System(#[from] std::io::Error),
 }
 
+impl Failed {
+    /// What the process ends with, as `backstop` does: 3 where a check does not hold, 4 where the cluster does not answer.
+    fn code(&self) -> ExitCode {
+        use backstop_client::cluster::ClusterError;
+        use backstop_index::IndexError;
+        match self {
+            Self::Index(IndexError::Off { .. }) => ExitCode::from(3),
+            Self::Index(IndexError::Cluster(ClusterError::Unreachable(_)) | IndexError::OtherCluster { .. }) => {
+                ExitCode::from(4)
+            }
+            Self::NoCluster(_) | Self::NoHost(_) | Self::LocalElsewhere(_) => ExitCode::from(2),
+            Self::Listen(..) | Self::Local(_) | Self::Index(_) | Self::System(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("BACKSTOP_LOG").unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -138,7 +154,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("error: {why}");
-            ExitCode::FAILURE
+            why.code()
         }
     }
 }
@@ -220,6 +236,13 @@ fn serve(args: &ServeArgs) -> Result<(), Failed> {
         local,
         ..Settings::default()
     };
+    if let Some(file) = args.database.as_ref().filter(|file| file.exists()) {
+        // One that is not there yet may be made while the page runs; what is no index will never be one.
+        match backstop_index::Database::open_read_only(file) {
+            Ok(_) | Err(backstop_index::DatabaseError::Older { .. }) => {}
+            Err(why) => return Err(Failed::Index(why.into())),
+        }
+    }
     let until_stdin_ends = args.until_stdin_ends;
     let stop = Arc::new(AtomicBool::new(false));
     let follower = args.database.clone().filter(|_| args.follow).map(|file| {

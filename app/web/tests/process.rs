@@ -60,6 +60,7 @@ fn town(url: &str) -> tempfile::TempDir {
         websocket: "ws://127.0.0.1:1".into(),
         config: dir.path().join("config.yml"),
         prices: dir.path().join("prices.csv"),
+        levels: dir.path().join("levels.csv"),
         program: String::new(),
         program_sha256: String::new(),
         asset: mint("USDT"),
@@ -135,4 +136,30 @@ fn what_cannot_be_is_told_in_a_sentence() {
         assert!(!ends(child), "{arguments:?}");
         assert!(stderr.contains(told), "{arguments:?}: {stderr}");
     }
+}
+
+/// It does not begin to serve a history that is none; and it ends as `backstop` does.
+#[test]
+fn a_file_that_is_no_index_and_a_node_that_is_silent_are_told_at_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("notes.txt").display().to_string();
+    std::fs::write(
+        &file,
+        "what somebody wrote, which is longer than the head of a database would be, and no more than that",
+    )
+    .expect("there is room");
+    let node = Node::start(World::new());
+    for follow in [&[][..], &["--follow"]] {
+        let arguments = [&["serve", "--listen", "127.0.0.1:0", "--database", &file], follow].concat();
+        let ended = page(&arguments, node.url()).output().expect("it runs");
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!((ended.status.code(), ended.stdout.as_slice()), (Some(1), &b""[..]), "{told}");
+        assert!(told.contains("notes.txt is not an index of Backstop"), "{told}");
+    }
+    let fresh = dir.path().join("fresh.sqlite").display().to_string();
+    let silent = page(&["index", "run", "--once", "--database", &fresh], "http://127.0.0.1:1").output();
+    let silent = silent.expect("it runs");
+    assert_eq!(silent.status.code(), Some(4), "{}", String::from_utf8_lossy(&silent.stderr));
+    let nowhere = page(&["index", "run", "--once", "--database", &fresh], "nowhere").output().expect("it runs");
+    assert_eq!(nowhere.status.code(), Some(2));
 }

@@ -589,7 +589,7 @@ refusals! {
     #[msg("A report of an event is a part from 1 to 10000 basis points, with exponent -4 and without a confidence")]
     BadEvent = 232,
     /// 6233
-    #[msg("The report is of a moment more than a day before the fall")]
+    #[msg("The report is of a moment more than two days before the fall")]
     LossBeforeFall = 233,
     /// 6234
     #[msg("A loss was reported since the product armed: now it takes as many attestors as must agree, once")]

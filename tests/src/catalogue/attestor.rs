@@ -1,6 +1,7 @@
 //! Instructions of attestors.
 
 use super::stage::{Setup, Stage, key};
+use super::trigger::{fall, vault_products};
 use super::{Entry, Prepared, case};
 use crate::attest::{Attestors, FEED, attestor, sign};
 use crate::season::Season;
@@ -8,7 +9,7 @@ use crate::{budget, terms};
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::CreateAttestorSetArgs;
 use backstop::peril::feed::Source;
-use backstop::peril::feed::attested::Report;
+use backstop::peril::feed::attested::{EVENT_EXPONENT, Report, ReportKind};
 use backstop_client::instruction::{self as ix, NewProduct, ProductKeys};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -28,6 +29,7 @@ pub const ENTRIES: &[Entry] = &[
             case("usual", "two of three, a healthy value in a slot that has one", || observe(3, 2, false)),
             case("six", "six of eleven, a healthy value in a slot that has one", || observe(11, 6, false)),
             case("breach", "six of eleven, the first breach", || observe(11, 6, true)),
+            case("loss", "two of three prove what a protocol lost: the second key", second_key),
             case("worst", "six of eleven, the first report of a reading", show),
         ],
     },
@@ -150,6 +152,23 @@ fn show() -> Prepared {
     let due_at = stage.world.trigger(&products[0]).reading.due_at;
     stage.world.cluster.set_time(due_at + 60);
     let before = vec![attestors.signed(&[0, 1, 2, 3, 4, 5], &attestors.report(80 * 100_000_000, due_at))];
+    let [first, second] = products.map(|product| ix::observe_report(&product, attestors.set));
+    Prepared::new(stage.world, first, &[]).twin("another product", second, &[]).after(before)
+}
+
+fn second_key() -> Prepared {
+    let stage = Stage::bare(Setup::default());
+    let attestors = Attestors::create(&stage.world, 0, 3, 2);
+    let products = vault_products(&stage, &attestors);
+    fall(&stage.world, &products);
+    for product in &products {
+        stage.act(&[], &[budget(), ix::refresh(product)]);
+    }
+    let at = stage.world.now();
+    stage.world.advance(86_400);
+    let report = attestors.report(6_600, at);
+    let report = Report { kind: ReportKind::Event, exponent: EVENT_EXPONENT, ..report };
+    let before = vec![attestors.signed(&[0, 1], &report)];
     let [first, second] = products.map(|product| ix::observe_report(&product, attestors.set));
     Prepared::new(stage.world, first, &[]).twin("another product", second, &[]).after(before)
 }

@@ -2,12 +2,15 @@
 
 use super::stage::{Setup, Stage, key};
 use super::{Entry, Prepared, case};
+use crate::attest::{Attestors, FEED};
 use crate::live::{self, put, stake_pool_bytes};
-use crate::{World, budget};
+use crate::{World, budget, seeded, terms};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::CreatePoolArgs;
 use backstop::peril::feed::{Source, stake_pool};
-use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop::state::{PoolTerms, ProductTerms};
+use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use solana_sdk::signer::Signer;
 
 /// The instructions of this file.
@@ -50,7 +53,11 @@ pub const ENTRIES: &[Entry] = &[
         instruction: "observe_live",
         cases: &[
             case("usual", "a reading that nothing confirms yet", || observe_live(false)),
-            case("worst", "it confirms a breach: the pool goes into alert", || observe_live(true)),
+            case("breach", "it confirms a breach: the pool goes into alert", || observe_live(true)),
+            case("vaults", "eight vaults: it confirms a level in a calm slot", || observe_vaults(false)),
+            case("worst", "eight vaults: the fall's last slot is over, and the product is armed", || {
+                observe_vaults(true)
+            }),
         ],
     },
     Entry {
@@ -104,6 +111,83 @@ fn observe_live(before: bool) -> Prepared {
         world.cluster.skip_slots(200);
     }
     let [first, second] = products.map(|product| ix::observe_live(&product, account));
+    Prepared::new(stage.world, first, &[]).twin("another product", second, &[])
+}
+
+/// Two products on what eight vaults hold and what attestors report, and what they held on two days.
+pub fn vault_products(stage: &Stage, attestors: &Attestors) -> [ProductKeys; 2] {
+    let world = &stage.world;
+    let args = terms::create_pool(80);
+    let cooldown = PoolTerms { cooldown_seconds: 21 * 86_400, ..args.terms };
+    let pool = world.create_pool(CreatePoolArgs { terms: cooldown, ..args });
+    hold(world, 10 * terms::ONE);
+    let products = [0, 1].map(|_| {
+        let new = NewProduct {
+            source: Source::VaultDrop,
+            feed: FEED,
+            attestors: Some(attestors.set),
+            vaults: vaults(world),
+            terms: ProductTerms { no_sale_buffer_bps: 50, min_term_days: 30, ..terms::product_terms() },
+            ..terms::create_product(world.covered, live::drop_condition())
+        };
+        world.create_product_with(&pool, new)
+    });
+    for days in [0, 3] {
+        world.advance(days * 86_400);
+        slot(world, &products);
+    }
+    products
+}
+
+fn vaults(world: &World) -> Vec<Pubkey> {
+    (0..8).map(|number| terms::assets_of(&seeded(750 + number).pubkey(), &world.covered)).collect()
+}
+
+/// Each of eight vaults holds so much.
+fn hold(world: &World, amount: u64) {
+    for number in 0..8 {
+        world.cluster.set_tokens(&seeded(750 + number).pubkey(), &world.covered, amount);
+    }
+}
+
+/// Shows what the vaults of both hold twice in the next slot.
+fn slot(world: &World, products: &[ProductKeys; 2]) {
+    world.cluster.set_time((world.now() / 180 + 1) * 180);
+    for later in [90, 60] {
+        for product in products {
+            world.run(&[], &[budget(), ix::observe_vaults(product, &vaults(world))]);
+        }
+        world.advance(later);
+        world.cluster.skip_slots(150);
+    }
+}
+
+/// What the vaults hold has fallen by nine tenths for ten slots: both are armed by whoever shows what they hold next.
+pub fn fall(world: &World, products: &[ProductKeys; 2]) {
+    hold(world, terms::ONE);
+    for _ in 0..10 {
+        slot(world, products);
+    }
+    world.cluster.set_time((world.now() / 180 + 1) * 180);
+}
+
+fn observe_vaults(falls: bool) -> Prepared {
+    let stage = Stage::bare(Setup::default());
+    let attestors = Attestors::create(&stage.world, 0, 3, 2);
+    let products = vault_products(&stage, &attestors);
+    let world = &stage.world;
+    if falls {
+        fall(world, &products);
+    } else {
+        slot(world, &products);
+        world.cluster.set_time((world.now() / 180 + 1) * 180);
+        for product in &products {
+            world.run(&[], &[budget(), ix::observe_vaults(product, &vaults(world))]);
+        }
+        world.advance(90);
+        world.cluster.skip_slots(150);
+    }
+    let [first, second] = products.map(|product| ix::observe_vaults(&product, &vaults(world)));
     Prepared::new(stage.world, first, &[]).twin("another product", second, &[])
 }
 

@@ -1,6 +1,6 @@
 //! True prices, who shows them when, and keepers.
 
-use super::action::{Played, one_in, pick};
+use super::action::{Played, index, one_in, pick};
 use super::driver::{Driver, Failure};
 use super::model::{Evidence, Phase, Product};
 use super::op::Op;
@@ -200,6 +200,70 @@ impl Driver<'_> {
         if self.model.products[target].trigger.phase == Phase::Triggered && !one_in(5, r[3] >> 32) {
             self.step(Op::Time { to: self.model.now + i64::from(terms.run_on) + i64::from(terms.challenge) })?;
             self.step(Op::Refresh { product: target })?;
+        }
+        Ok(())
+    }
+
+    /// Everything that a pool insures against a fall falls at once, far: its products are met, proven and opened in a random
+    /// order, and what capital there is is shared among them.
+    pub(super) fn collapse(&mut self, r: [u64; 5]) -> Played {
+        let pools: Vec<usize> = self.model.products.iter().map(|product| product.pool).collect();
+        let Some(pool) = pick(&pools, r[0]) else { return Ok(()) };
+        let falls = |product: &Product| {
+            let open = product.incident.is_none() && product.state != ProductState::Over && product.has_condition;
+            open && product.pool == pool && product.trigger.terms.direction() == Direction::Below
+        };
+        let mut falling: Vec<usize> =
+            (0..self.model.products.len()).filter(|index| falls(&self.model.products[*index])).collect();
+        if falling.is_empty() {
+            return Ok(());
+        }
+        let level = 40_000_000 + r[1] % 35_000_000;
+        for feed in 0..self.prices.len() {
+            self.prices[feed].push((self.model.now, level));
+        }
+        let terms = |driver: &Self, product: usize| driver.model.products[product].trigger.terms;
+        let slots = falling.iter().map(|product| i64::from(terms(self, *product).slot_seconds));
+        let slot = slots.min().unwrap_or(1_800);
+        let lasts = falling.iter().map(|product| {
+            let it = terms(self, *product);
+            i64::from(it.need + it.tolerance + 1) * i64::from(it.slot_seconds)
+        });
+        let until = self.model.now + lasts.max().unwrap_or(0);
+        while self.model.now < until {
+            let next = (self.model.now / slot + 1) * slot + (r[2] % 300) as i64;
+            self.step(Op::Time { to: next })?;
+            for product in falling.clone() {
+                if matches!(self.model.products[product].trigger.phase, Phase::Quiet | Phase::Breaching) {
+                    self.print(product, 0)?;
+                }
+            }
+        }
+        let challenge = falling.iter().map(|product| i64::from(terms(self, *product).challenge)).max().unwrap_or(0);
+        for feed in 0..self.prices.len() {
+            self.prices[feed].push((self.model.now + slot, 100_000_000));
+        }
+        self.step(Op::Time { to: self.model.now + slot + challenge })?;
+        // Whoever opens first.
+        let turn = index(falling.len(), r[3]);
+        falling.rotate_left(turn);
+        for product in falling.clone() {
+            self.step(Op::Refresh { product })?;
+            if self.model.products[product].trigger.phase.is_triggered() && !one_in(9, r[4] >> product) {
+                self.step(Op::OpenIncident { product })?;
+            }
+        }
+        if one_in(2, r[3] >> 32) {
+            let lasts = falling.iter().map(|product| {
+                let it = terms(self, *product);
+                i64::from(it.run_on) + i64::from(it.challenge)
+            });
+            self.step(Op::Time { to: self.model.now + lasts.max().unwrap_or(0) })?;
+        }
+        for place in 0..2 * falling.len() as u64 {
+            if let Some(product) = self.fundable(r[4].wrapping_add(place)) {
+                self.step(Op::Fund { product })?;
+            }
         }
         Ok(())
     }

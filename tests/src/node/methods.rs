@@ -55,6 +55,14 @@ pub fn answer(world: &World, chain: &mut Chain, method: &str, parameters: &Value
             let accounts: Vec<Value> = accounts.map(|found| json!(found.as_ref().map(json::account))).collect();
             Ok(with_context(world, json!(accounts)))
         }
+        // What a local cluster's clock takes: as many slots pass as that time has.
+        "surfnet_timeTravel" => {
+            let at = parameters[0]["absoluteTimestamp"].as_i64().ok_or_else(|| invalid("expected a time"))? / 1_000;
+            let passed = at.saturating_sub(world.now()).max(0);
+            world.cluster.set_time(world.now() + passed);
+            world.cluster.skip_slots(u64::try_from(passed * 5 / 2).unwrap_or(0));
+            Ok(json!({ "absoluteSlot": slot(world) }))
+        }
         "getProgramAccounts" => program_accounts(world, parameters),
         "getTokenAccountsByOwner" => token_accounts_by_owner(world, parameters),
         "getTokenAccountBalance" => {

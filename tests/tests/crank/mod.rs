@@ -1,5 +1,6 @@
 //! The crank on the embedded cluster: everything that anyone may do, done by passes alone.
 
+mod attested;
 mod choice;
 mod cluster;
 mod flows;

@@ -58,6 +58,15 @@ impl Amount {
     }
 }
 
+/// A set of attestors by its address.
+pub fn attestors(text: &str) -> Result<Pubkey, String> {
+    let wrong = |_| {
+        let shown = redact::shown(text);
+        format!("{shown} is no set of attestors: give its address, which `backstop attest create-set` tells")
+    };
+    text.parse().map_err(wrong)
+}
+
 /// A pool by its address, or as `MINT/NUMBER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolArg(pub Pubkey);

@@ -4,6 +4,7 @@ use crate::commands::context::{Context, hinted};
 use crate::output::card;
 use anyhow::Result;
 use backstop::border::text::hex_text;
+use backstop::peril::feed::attested::ReportKind;
 use backstop_client::attest::definition::Definition;
 use backstop_client::attest::feed_of;
 use clap::{Args, Subcommand};
@@ -25,7 +26,8 @@ impl FeedCommand {
     }
 }
 
-/// Tell the feed that a text defines: its sha-256, byte by byte. Publish the text; a feed is no more than that.
+/// Tell the feed that a text defines: its sha-256, byte by byte. Publish the text; a feed is no more than that. Fails, after it
+/// has told the feed, on a text that `backstop attest serve` cannot sign.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  backstop feed define rain-nairobi.md")]
 pub struct DefineArgs {
@@ -45,6 +47,8 @@ struct Defined {
 
 #[derive(Serialize)]
 struct Signers {
+    /// `value`, or `loss`.
+    kind: &'static str,
     unit: String,
     exponent: i32,
     least: String,
@@ -62,6 +66,10 @@ fn define(args: &DefineArgs, context: &Context) -> Result<()> {
     }
     let terms = Definition::read(&text);
     let signers = terms.as_ref().ok().map(|terms| Signers {
+        kind: match terms.kind {
+            ReportKind::Value => "value",
+            ReportKind::Event => "loss",
+        },
         unit: terms.unit.clone(),
         exponent: terms.exponent,
         least: terms.least.to_string(),
@@ -72,16 +80,20 @@ fn define(args: &DefineArgs, context: &Context) -> Result<()> {
     let defined = Defined { feed: hex_text(&feed_of(&text)), bytes: text.len(), signers };
     context.options.output.print(&defined, |defined| {
         let mut rows = vec![("feed", defined.feed.clone()), ("bytes", defined.bytes.to_string())];
-        match (&defined.signers, &terms) {
-            (Some(terms), _) => {
-                let decimals = terms.exponent.unsigned_abs();
-                rows.push(("unit", format!("{}, with {decimals} decimals", terms.unit)));
-                rows.push(("from, to", format!("{}, {}", terms.least, terms.most)));
-                rows.push(("every", format!("{} s", terms.every_seconds)));
-            }
-            (None, Err(why)) => rows.push(("attest serve", format!("cannot sign it: {why}"))),
-            (None, Ok(_)) => {}
+        if let Some(terms) = &defined.signers {
+            let decimals = terms.exponent.unsigned_abs();
+            let what = if terms.kind == "loss" { "a loss in " } else { "" };
+            rows.push(("unit", format!("{what}{}, with {decimals} decimals", terms.unit)));
+            rows.push(("from, to", format!("{}, {}", terms.least, terms.most)));
+            rows.push(("every", format!("{} s", terms.every_seconds)));
         }
         card("A feed of reports", &rows)
-    })
+    })?;
+    match terms {
+        Ok(_) => Ok(()),
+        Err(why) => Err(hinted(
+            format!("`backstop attest serve` cannot sign the definition {name}: {why}"),
+            "`backstop attest serve --help` tells its lines; by `backstop attest sign --feed` people can",
+        )),
+    }
 }

@@ -51,6 +51,7 @@ pub struct LocalnetArgs {
 enum LocalnetCommand {
     Advance(AdvanceArgs),
     Price(PriceArgs),
+    Level(LevelArgs),
     Fund(FundArgs),
 }
 
@@ -116,6 +117,24 @@ struct AdvanceArgs {
     directory: Directory,
 }
 
+/// Set what an account says that a live feed reads.
+///
+/// A local cluster has a stake pool (what one token is worth in SOL), a lending reserve (what one share is worth) and two vaults (how
+/// many of the insured token each holds), by the bytes of their programs, which are not there. A live feed counts what is shown
+/// twice in a slot, so let a crank run while the clock moves on in steps.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  backstop localnet level stake-pool 0.9\n  backstop localnet level vault-a 0")]
+struct LevelArgs {
+    /// Which: stake-pool, reserve, vault-a or vault-b.
+    #[arg(value_name = "SOURCE")]
+    source: localnet::levels::Source,
+    /// Its level, with at most six decimals.
+    #[arg(value_name = "LEVEL", value_parser = decimal)]
+    level: Decimal,
+    #[command(flatten)]
+    directory: Directory,
+}
+
 /// Set the price of a feed that some product watches.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  backstop localnet price USDC/USD 0.85\n  \
@@ -161,6 +180,7 @@ pub fn run(args: &LocalnetArgs, output: Output) -> Result<()> {
         None => start(&args.start, output),
         Some(LocalnetCommand::Advance(args)) => advance(args, output),
         Some(LocalnetCommand::Price(args)) => price(args, output),
+        Some(LocalnetCommand::Level(args)) => level(args, output),
         Some(LocalnetCommand::Fund(args)) => fund(args, output),
     };
     ran.map_err(explained)
@@ -410,6 +430,25 @@ fn advance(args: &AdvanceArgs, output: Output) -> Result<()> {
     }
     bar.finish_and_clear();
     output.print(&Advanced { now }, |_| format!("It is {} on the local cluster.", output::moment(now)))
+}
+
+/// What a levels file says now.
+#[derive(Serialize)]
+struct Levelled {
+    source: String,
+    account: String,
+    level: String,
+}
+
+fn level(args: &LevelArgs, output: Output) -> Result<()> {
+    let layout = Layout::read(&args.directory.dir)?;
+    let level = localnet::levels::set(&layout.levels, args.source, args.level)?;
+    let levelled = Levelled {
+        source: level.source.to_string(),
+        account: level.source.account().to_string(),
+        level: level.level.to_string(),
+    };
+    output.print(&levelled, |now| format!("The {} {} is at {} from now on.", now.source, now.account, now.level))
 }
 
 /// What a price file says now.

@@ -36,3 +36,4 @@ mod secrets;
 mod settings;
 mod surplus;
 mod treaty;
+mod worked;

@@ -23,10 +23,18 @@
 //! | `every` | of which moments there are values: those that are so many seconds since 1970, and multiples of it |
 //! | `oldest` | how old a source's value may be at its moment; without the line, not at all where the source tells its time |
 //! | `confidence` | how far the value may be off, in its unit; without the line, zero |
+//! | `kind` | `value`, or `loss`: the part that a protocol lost, the second key of a product of vaults; without the line, a value |
+//!
+//! A loss is told in whole basis points: `unit` is `basis points`, and `exponent` and `confidence` have no line. `least` and
+//! `most` may be left out, and are 1 and 10000 then; what is less than the least is none, and nothing is signed. Its moment is
+//! the one that the source tells, rounded down to `every`, so that all signers name the same; `oldest` is how long after it
+//! it is signed.
 
 use super::feed_of;
 use super::reading::Reading;
 use crate::units;
+use backstop::payout::FULL_SEVERITY_BPS;
+use backstop::peril::feed::attested::{EVENT_EXPONENT, ReportKind};
 use backstop::peril::feed::{MAX_EXPONENT, MIN_EXPONENT};
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -89,6 +97,15 @@ pub enum ValueError {
         /// The value.
         value: Decimal,
     },
+    /// It is no loss that is told.
+    #[error("the source says {value}: no loss that is signed")]
+    NoLoss {
+        /// The value.
+        value: Decimal,
+    },
+    /// A loss, or a value of an earlier moment, without its time.
+    #[error("the source does not say of when its value is")]
+    NoMoment,
     /// It does not fit a report.
     #[error("the source says {value}, which does not fit a report")]
     TooLarge {
@@ -115,6 +132,8 @@ pub enum Rounding {
 pub struct Definition {
     /// The feed: sha-256 of the text.
     pub feed: [u8; 32],
+    /// What is reported: values, or losses in basis points.
+    pub kind: ReportKind,
     /// What the value counts.
     pub unit: String,
     /// Power of ten of the smallest unit.
@@ -134,7 +153,9 @@ pub struct Definition {
 }
 
 /// The lines that signers read.
-const NAMES: [&str; 8] = ["unit", "exponent", "rounding", "least", "most", "every", "oldest", "confidence"];
+const NAMES: [&str; 9] = ["kind", "unit", "exponent", "rounding", "least", "most", "every", "oldest", "confidence"];
+/// The unit of a loss.
+const LOSS_UNIT: &str = "basis points";
 
 impl Definition {
     /// Reads a text.
@@ -154,7 +175,23 @@ impl Definition {
         let number =
             |name, says: &str| units::decimal(says).map(|number| number.normalize()).map_err(|why| wrong(name, &why));
         let seconds = |name, says: &str| units::seconds(says).map(i64::from).map_err(|why| wrong(name, &why));
-        let exponent: i32 = must("exponent")?.parse().map_err(|_| wrong("exponent", "it is no whole number"))?;
+        let kind = match said("kind") {
+            None | Some("value") => ReportKind::Value,
+            Some("loss") => ReportKind::Event,
+            Some(_) => return Err(wrong("kind", "it is `value` or `loss`")),
+        };
+        let is_loss = kind == ReportKind::Event;
+        if is_loss {
+            if must("unit")? != LOSS_UNIT {
+                return Err(wrong("unit", "a loss is told in basis points: `unit: basis points`"));
+            }
+            if let Some(name) = ["exponent", "confidence"].into_iter().find(|name| said(name).is_some()) {
+                return Err(wrong(name, "a loss is told in whole basis points, and has none"));
+            }
+        }
+        let must_or = |name, otherwise| if is_loss { Ok(said(name).unwrap_or(otherwise)) } else { must(name) };
+        let exponent: i32 =
+            must_or("exponent", "0")?.parse().map_err(|_| wrong("exponent", "it is no whole number"))?;
         if !(MIN_EXPONENT..=MAX_EXPONENT).contains(&exponent) {
             return Err(wrong("exponent", &format!("it is from {MIN_EXPONENT} to {MAX_EXPONENT}")));
         }
@@ -165,10 +202,17 @@ impl Definition {
             Some("nearest") => Rounding::Nearest,
             Some(_) => return Err(wrong("rounding", "it is `down`, `up` or `nearest`")),
         };
-        let (least, most) = (number("least", must("least")?)?, number("most", must("most")?)?);
+        let (least, most) = (number("least", must_or("least", "1")?)?, number("most", must_or("most", "10000")?)?);
         // No rain and no delay are values of a reading; evidence takes no zero.
         if least < Decimal::ZERO {
             return Err(wrong("least", "a report says nothing below zero"));
+        }
+        let all = Decimal::from(FULL_SEVERITY_BPS);
+        if is_loss && (least < Decimal::ONE || !least.is_integer()) {
+            return Err(wrong("least", "a loss is whole basis points, 1 at least"));
+        }
+        if is_loss && (most > all || !most.is_integer()) {
+            return Err(wrong("most", "a loss is whole basis points, 10000 at most"));
         }
         if most < least {
             return Err(wrong("most", "it is below `least`"));
@@ -181,6 +225,7 @@ impl Definition {
         }
         Ok(Self {
             feed: feed_of(bytes),
+            kind,
             unit: must("unit")?.to_owned(),
             exponent,
             rounding,
@@ -197,12 +242,28 @@ impl Definition {
         now.saturating_sub(now.rem_euclid(self.every))
     }
 
+    /// The power of ten that reports name.
+    pub fn report_exponent(&self) -> i32 {
+        match self.kind {
+            ReportKind::Value => self.exponent,
+            ReportKind::Event => EVENT_EXPONENT,
+        }
+    }
+
     /// What is signed of a moment, in smallest units, where a source says this.
     ///
     /// A source that tells its time is taken for what it knew at the moment: never of a later time, and not too old. One
     /// that tells only when it was written must have been written lately enough.
+    ///
+    /// Of a loss the moment is the present one, by which it was and is not too old.
     pub fn value(&self, reading: &Reading, moment: i64) -> Result<i64, ValueError> {
         let value = reading.value;
+        if self.kind == ReportKind::Event {
+            if value >= Decimal::ZERO && value < self.least {
+                return Err(ValueError::NoLoss { value });
+            }
+            reading.at.ok_or(ValueError::NoMoment)?;
+        }
         if let Some(at) = reading.at.filter(|at| *at > moment) {
             return Err(ValueError::Later { at, moment });
         }
@@ -282,6 +343,69 @@ mod tests {
         assert_eq!(wrong("confidence: 0.2", "confidence: 0.25"), "confidence");
         assert_eq!(with("unit: mm", "unit: mm\nmost: 501"), Err(DefinitionError::Twice("most")));
         assert_eq!(Definition::read(b"\xff"), Err(DefinitionError::NotText));
+    }
+
+    #[test]
+    fn a_loss_is_told_in_whole_basis_points() {
+        let text = "kind: loss\nunit: basis points\nevery: 1h\noldest: 2days\nrounding: down\n";
+        let read = Definition::read(text.as_bytes()).expect("it is whole");
+        assert_eq!((read.kind, read.exponent, read.report_exponent(), read.confidence), (ReportKind::Event, 0, -4, 0));
+        let now = 7 * 86_400;
+        let value = |text: &str| read.value(&of(text, Some(now - 2 * 86_400)), now);
+        assert_eq!((value("1"), value("6600.9"), value("10000")), (Ok(1), Ok(6_600), Ok(10_000)));
+        assert!(matches!(value("0"), Err(ValueError::NoLoss { .. })));
+        assert!(matches!(value("0.9"), Err(ValueError::NoLoss { .. })));
+        // Of none nobody needs to say when; of one its moment is the source's.
+        assert!(matches!(read.value(&of("0", None), now), Err(ValueError::NoLoss { .. })));
+        assert_eq!(read.value(&of("1", None), now), Err(ValueError::NoMoment));
+        assert!(matches!(read.value(&of("1", Some(now + 1)), now), Err(ValueError::Later { .. })));
+        assert!(matches!(read.value(&of("1", Some(now - 2 * 86_400 - 1)), now), Err(ValueError::Stale { .. })));
+        for out in ["-1", "10000.1", "10001"] {
+            assert!(matches!(value(out), Err(ValueError::OutOfBounds { .. })), "{out}");
+        }
+        let with = |line: &str| Definition::read(format!("{text}{line}\n").as_bytes());
+        let least = with("least: 1000").expect("it may begin with a tenth");
+        assert!(matches!(least.value(&of("999", Some(0)), 0), Err(ValueError::NoLoss { .. })));
+        assert_eq!(least.value(&of("1000", Some(0)), 0), Ok(1_000));
+        for (line, name) in [
+            ("exponent: -4", "exponent"),
+            ("confidence: 0", "confidence"),
+            ("least: 0", "least"),
+            ("least: 1.5", "least"),
+            ("most: 10001", "most"),
+        ] {
+            assert!(matches!(with(line), Err(DefinitionError::Wrong { name: found, .. }) if found == name), "{line}");
+        }
+        let percent = text.replace("basis points", "percent");
+        assert!(matches!(Definition::read(percent.as_bytes()), Err(DefinitionError::Wrong { name: "unit", .. })));
+        let guess = text.replace("loss", "guess");
+        assert!(matches!(Definition::read(guess.as_bytes()), Err(DefinitionError::Wrong { name: "kind", .. })));
+    }
+
+    /// What is shipped can be signed, also where nothing has happened.
+    #[test]
+    fn signers_read_every_definition_that_is_shipped() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+        let files = |folder: &str| std::fs::read_dir(root.join(folder)).expect("it is there");
+        let paths = files("vintages/feeds").chain(files("worked/feeds")).map(|file| file.expect("a file").path());
+        let mut kinds = Vec::new();
+        for path in paths {
+            let read = Definition::read(&std::fs::read(&path).expect("it is there"));
+            let read = read.unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+            let nothing = read.value(&of("0", Some(read.every)), read.every);
+            match read.kind {
+                ReportKind::Value => assert_eq!(nothing, Ok(0), "no rain, no delay: {}", path.display()),
+                ReportKind::Event => assert!(matches!(nothing, Err(ValueError::NoLoss { .. }))),
+            }
+            assert!(
+                read.value(&of(&read.most.to_string(), Some(read.every)), read.every).is_ok(),
+                "{}",
+                path.display()
+            );
+            kinds.push(read.kind);
+        }
+        let count = |kind| kinds.iter().filter(|known| **known == kind).count();
+        assert_eq!((count(ReportKind::Value), count(ReportKind::Event)), (3, 1));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A line each, the message in hexadecimal digits, on the disk before the signature is made: a crash between them costs a
 //! signature and never a key. The file is locked while it is looked at and added to, so any number of processes may share
-//! it; what others have added is read before anything is. It only ever grows.
+//! it; what others have added is read before anything is. It only ever grows. A line `key` says whose it is.
 
 use super::AttestError;
 use anchor_lang::prelude::Pubkey;
@@ -50,7 +50,12 @@ pub struct Log {
     /// Bytes of it that were read.
     read_to: u64,
     said: BTreeMap<Stream, BTreeMap<i64, AttestedValue>>,
+    /// Whose it is, once a key has said so.
+    key: Option<Pubkey>,
 }
+
+/// What stands before the key in the line that says whose a log is.
+const KEY_LINE: &str = "key ";
 
 impl Log {
     /// Opens a log, and makes an empty one where there is none.
@@ -71,16 +76,45 @@ impl Log {
     ///
     /// Errors: as [`Self::open_or_create`], and there is none.
     pub fn open(path: &Path) -> Result<Self, AttestError> {
-        let mut log = Self { path: path.to_owned(), read_to: 0, said: BTreeMap::new() };
+        let mut log = Self { path: path.to_owned(), read_to: 0, said: BTreeMap::new(), key: None };
         let mut file = log.lock()?;
         log.catch_up(&mut file)?;
         Ok(log)
+    }
+
+    /// Makes it a key's own, if it is nobody's yet.
+    ///
+    /// Errors: it is another's; it cannot be used.
+    pub fn claim(&mut self, key: &Pubkey) -> Result<(), AttestError> {
+        let mut file = self.lock()?;
+        self.catch_up(&mut file)?;
+        match self.key {
+            Some(own) if own == *key => Ok(()),
+            Some(own) => Err(AttestError::OtherKey { log: self.path.display().to_string(), own, key: *key }),
+            None => {
+                self.append(&mut file, &format!("{KEY_LINE}{key}\n"))?;
+                self.key = Some(*key);
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds a line, on the disk.
+    fn append(&mut self, file: &mut File, line: &str) -> Result<(), AttestError> {
+        file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|why| failed(&self.path, why))?;
+        self.read_to = self.read_to.saturating_add(line.len() as u64);
+        Ok(())
     }
 
     /// What was last signed of a stream, as of when the log was last looked at.
     pub fn newest(&self, stream: &Stream) -> Option<Report> {
         let (at, value) = self.said.get(stream)?.last_key_value()?;
         stream.report(*at, *value)
+    }
+
+    /// What was signed of a moment of a stream, as of when the log was last looked at.
+    pub fn of(&self, stream: &Stream, moment: i64) -> Option<Report> {
+        stream.report(moment, *self.said.get(stream)?.get(&moment)?)
     }
 
     /// What was signed of a stream lately, from old to new, so many at most.
@@ -120,9 +154,7 @@ impl Log {
         if !allows(newest) {
             return Err(AttestError::Behind { moment: report.observed_at, newest: newest.unwrap_or_default() });
         }
-        let line = format!("{}\n", hex_text(&report.to_bytes()));
-        file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|why| failed(&self.path, why))?;
-        self.read_to = self.read_to.saturating_add(line.len() as u64);
+        self.append(&mut file, &format!("{}\n", hex_text(&report.to_bytes())))?;
         self.said.entry(stream).or_default().insert(report.observed_at, value);
         Ok(())
     }
@@ -163,10 +195,14 @@ impl Log {
             // A line that was cut by a crash was never signed; but what it said is not known, so nothing is. And where a
             // piece of the end is missing, more may be.
             let whole = line.strip_suffix('\n').ok_or_else(|| wrong("its last line is cut off"))?;
+            self.read_to = self.read_to.saturating_add(length as u64);
+            if let Some(key) = whole.strip_prefix(KEY_LINE) {
+                self.key = Some(key.parse().map_err(|_| wrong("a line of it says whose it is, and names no key"))?);
+                continue;
+            }
             let said = crate::units::hex_bytes(whole).and_then(|bytes| Report::from_bytes(&bytes).ok());
             let said = said.ok_or_else(|| wrong("a line of it is no report"))?;
             self.said.entry(Stream::of(&said)).or_default().insert(said.observed_at, said.into());
-            self.read_to = self.read_to.saturating_add(length as u64);
         }
     }
 }
@@ -223,6 +259,22 @@ mod tests {
         assert_eq!(again.newest(&stream), Some(report(30, 30)));
         assert_eq!(again.latest(&stream, 2), [report(20, 20), report(30, 30)]);
         assert_eq!(again.newest(&Stream { kind: 9, ..stream }), None);
+        let _ = std::fs::remove_file(path);
+    }
+
+    #[test]
+    fn a_log_is_one_keys() {
+        let path = path("whose");
+        let keys = [1, 2].map(|byte| Pubkey::new_from_array([byte; 32]));
+        let mut log = Log::open_or_create(&path).expect("it is made");
+        log.remember(&report(1, 10)).expect("a log of before belongs to nobody");
+        log.claim(&keys[0]).expect("it is nobody's");
+        log.remember(&report(2, 20)).expect("it is new");
+        let mut again = Log::open(&path).expect("it is there");
+        again.claim(&keys[0]).expect("it is its own");
+        assert!(matches!(again.claim(&keys[1]), Err(AttestError::OtherKey { own, .. }) if own == keys[0]));
+        assert_eq!(again.latest(&Stream::of(&report(1, 1)), 9).len(), 2);
+        assert_eq!(std::fs::read_to_string(&path).expect("it is there").lines().count(), 3);
         let _ = std::fs::remove_file(path);
     }
 

@@ -3,8 +3,13 @@
 //! What may be signed is what the feed's definition allows ([`backstop_client::attest::definition`]), of the newest moment
 //! that has been, by the cluster's clock and by this machine's, which must agree: neither a node that lies about the time
 //! nor a machine whose clock is wrong makes it speak of what is to come, or date what it sees now. The key's log stands before every signature
-//! ([`backstop_client::attest::log`]): it says nothing twice, and nothing new of what lies behind it. So it can be killed
-//! at any time, started again, and run twice on one log.
+//! ([`backstop_client::attest::log`]): it says nothing twice, and nothing new of what lies behind its end. So it can be
+//! killed at any time, started again, and run twice on one log.
+//!
+//! A moment of which its source said nothing in time stays open, also while the attestor was down: it is asked for again for
+//! two weeks, if the source can be asked of a moment, or tells of which time it speaks.
+//!
+//! Of losses it signs what its source says, by the source's own moment; where it says none there is nothing to sign.
 
 mod board;
 mod source;
@@ -15,7 +20,8 @@ pub use source::{Origin, Source, SourceError, TIMEOUT};
 
 use anchor_lang::prelude::Pubkey;
 use backstop::peril::feed::OracleError;
-use backstop::peril::feed::attested::{CLUSTER_BYTES, Report, ReportKind};
+use backstop::peril::feed::attested::{CLUSTER_BYTES, Report, ReportError, ReportKind};
+use backstop::peril::reading::REPORT_WINDOW;
 use backstop::state::AttestorSet;
 use backstop_client::account::{self, AccountError};
 use backstop_client::attest::definition::{Definition, ValueError};
@@ -24,11 +30,18 @@ use backstop_client::attest::{self, AttestError};
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::explain::explain;
 use solana_sdk::signer::{Signer, SignerError};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// How long a moment is tried of which nothing was signed: as long as a reading takes reports.
+const OPEN_SECONDS: i64 = REPORT_WINDOW;
+/// Most moments that are tried, the newest.
+const MOST_OPEN: usize = 512;
+/// Seconds until an open moment is tried after another was in vain.
+const AGAIN: i64 = 30;
 /// How often a waiting attestor looks whether it should stop.
 const LOOK: Duration = Duration::from_millis(50);
 /// What is wrong is told when it begins and ends, and so often in between.
@@ -89,6 +102,9 @@ pub enum Refusal {
     /// The program would refuse the report.
     #[error("the program would refuse it: {0:?}")]
     Program(OracleError),
+    /// The program would refuse the loss.
+    #[error("the program would refuse it: {0:?}")]
+    Loss(ReportError),
     /// The log refuses, or cannot be used.
     #[error(transparent)]
     Log(AttestError),
@@ -118,7 +134,7 @@ impl Refusal {
             Self::Back { .. } | Self::Clocks { .. } => "clock",
             Self::Source(_) => "source",
             Self::Value(ValueError::Stale { .. } | ValueError::Later { .. }) => "stale",
-            Self::Value(_) | Self::Program(_) => "bounds",
+            Self::Value(_) | Self::Program(_) | Self::Loss(_) => "bounds",
             Self::Log(_) => "log",
             Self::Key(_) => "key",
         }
@@ -156,6 +172,14 @@ pub struct Attestor<'a> {
     log: Log,
     board: Arc<Board>,
     clock: Box<dyn Fn() -> i64 + 'a>,
+    /// The newest moment that it has looked at, or that its log ended with.
+    seen: Option<i64>,
+    /// Moments before that of which nothing was signed.
+    open: BTreeSet<i64>,
+    /// The open moment that was tried last, and when, by both clocks.
+    tried: Option<(i64, i64)>,
+    /// When its source last said something of losses, by this machine's clock.
+    heard: i64,
 }
 
 impl<'a> Attestor<'a> {
@@ -166,12 +190,17 @@ impl<'a> Attestor<'a> {
     pub fn new(setup: Setup<'a>, log: &Path, patience: Duration) -> Result<Self, Refusal> {
         let Setup { cluster, key, set, definition, terms, source, skew } = setup;
         let (own, genesis) = (key.try_pubkey()?, attest::cluster_of(cluster.genesis_hash()?));
-        let log = Log::open(log)?;
+        let mut log = Log::open(log)?;
+        log.claim(&own)?;
         let board = Arc::new(Board::new(definition.to_vec(), patience));
-        let attestor =
-            Self { cluster, key, own, set, genesis, terms, source, skew, log, board, clock: Box::new(machine_time) };
+        let clock = Box::new(machine_time);
+        let (seen, open, tried, heard) = (None, BTreeSet::new(), None, machine_time());
+        let mut attestor =
+            Self { cluster, key, own, set, genesis, terms, source, skew, log, board, clock, seen, open, tried, heard };
         attestor.may_sign()?;
-        for report in attestor.log.latest(&attestor.stream(), KEPT) {
+        let latest = attestor.log.latest(&attestor.stream(), KEPT);
+        attestor.seen = latest.last().map(|report| report.observed_at);
+        for report in latest {
             attestor.board.show(&attest::signed(&report, key)?);
         }
         Ok(attestor)
@@ -197,8 +226,8 @@ impl<'a> Attestor<'a> {
             cluster: self.genesis,
             set: self.set,
             feed: self.terms.feed,
-            kind: ReportKind::Value,
-            exponent: self.terms.exponent,
+            kind: self.terms.kind,
+            exponent: self.terms.report_exponent(),
             value,
             confidence: self.terms.confidence,
             observed_at,
@@ -223,23 +252,33 @@ impl<'a> Attestor<'a> {
         Ok(())
     }
 
-    /// Looks at the clock, and where a moment has come of which nothing was signed, at the source. Says what was signed.
+    /// Looks at the clock, and where a moment has come of which nothing was signed, at the source; of losses always at the
+    /// source. Says what was signed.
     ///
-    /// Errors: why nothing was. The moment is tried again until the next comes; what it has signed it shows on.
+    /// Errors: why nothing was. What it has signed it shows on, and the moment is tried again.
     pub fn look(&mut self) -> Result<Option<Report>, Refusal> {
         let (theirs, own) = (self.cluster.now()?, (self.clock)());
         let (apart, allowed) = (theirs.abs_diff(own), self.skew);
         if apart > allowed {
             return Err(Refusal::Clocks { apart, allowed });
         }
-        let moment = self.terms.moment(theirs.min(own));
+        let now = theirs.min(own);
+        if self.terms.kind == ReportKind::Event {
+            let looked = self.look_for_loss(now);
+            if looked.is_ok() {
+                self.heard = own;
+            }
+            return looked;
+        }
+        let moment = self.terms.moment(now);
+        self.leave_open(moment);
         match self.log.newest(&self.stream()) {
             // Another with this log may have said it.
             Some(newest) if newest.observed_at == moment => {
                 if !self.board.has(moment) {
                     self.board.show(&attest::signed(&newest, self.key)?);
                 }
-                return Ok(None);
+                return Ok(self.try_open(now));
             }
             Some(newest) if newest.observed_at > moment => {
                 return Err(Refusal::Back { moment, newest: newest.observed_at });
@@ -254,9 +293,106 @@ impl<'a> Attestor<'a> {
             report.observation(moment).map_err(Refusal::Program)?;
         }
         self.log.remember_next(&report)?;
-        self.board.show(&attest::signed(&report, self.key)?);
-        self.board.counts();
+        self.show(&report)?;
         Ok(Some(report))
+    }
+
+    /// Signs what the source says was lost, by the source's moment.
+    fn look_for_loss(&mut self, now: i64) -> Result<Option<Report>, Refusal> {
+        let reading = self.source.read(self.terms.moment(now))?;
+        let lost = match (self.terms.value(&reading, now), reading.at) {
+            (Err(ValueError::NoLoss { .. }), _) => return Ok(None),
+            // What was signed in its time stays the source's word.
+            (Err(ValueError::Stale { .. }), Some(at))
+                if self.log.of(&self.stream(), self.terms.moment(at)).is_some() =>
+            {
+                return Ok(None);
+            }
+            (lost, _) => lost?,
+        };
+        let moment = self.terms.moment(reading.at.ok_or(ValueError::NoMoment)?);
+        let report = self.report(lost, moment);
+        report.loss_bps().map_err(Refusal::Loss)?;
+        if self.log.of(&self.stream(), moment) == Some(report) {
+            if !self.board.has(moment) {
+                self.board.show(&attest::signed(&report, self.key)?);
+            }
+            return Ok(None);
+        }
+        self.may_sign()?;
+        self.log.remember(&report)?;
+        self.show(&report)?;
+        Ok(Some(report))
+    }
+
+    /// Shows a report that stands in the log.
+    fn show(&self, report: &Report) -> Result<(), Refusal> {
+        self.board.show(&attest::signed(report, self.key)?);
+        self.board.counts();
+        Ok(())
+    }
+
+    /// Notes the moments that lie between the newest that it has looked at and this one, with that one: what was not signed of
+    /// them yet is tried again. Nothing of what lies behind the end of the log with which it began is among them.
+    fn leave_open(&mut self, moment: i64) {
+        let Some(seen) = self.seen.filter(|seen| *seen < moment) else {
+            self.seen = self.seen.max(Some(moment));
+            return;
+        };
+        let every = self.terms.every;
+        let first = seen.max(moment.saturating_sub(OPEN_SECONDS));
+        let mut earlier = moment.saturating_sub(every);
+        while earlier >= first && self.open.len() < MOST_OPEN.saturating_mul(2) {
+            self.open.insert(earlier);
+            earlier = earlier.saturating_sub(every);
+        }
+        self.seen = Some(moment);
+        self.open.retain(|open| *open >= moment.saturating_sub(OPEN_SECONDS));
+        while self.open.len() > MOST_OPEN {
+            self.open.pop_first();
+        }
+    }
+
+    /// Tries one of the open moments, if none was tried in vain just before. Failures are no trouble: it is tried again.
+    fn try_open(&mut self, now: i64) -> Option<Report> {
+        let stream = self.stream();
+        let log = &self.log;
+        self.open.retain(|moment| log.of(&stream, *moment).is_none());
+        let last = match self.tried {
+            Some((_, at)) if now.saturating_sub(at) < AGAIN => return None,
+            Some((moment, _)) => moment,
+            None => i64::MIN,
+        };
+        let next = self.open.range(last.saturating_add(1)..).next().or_else(|| self.open.first());
+        let moment = *next?;
+        match self.sign_open(moment) {
+            Ok(report) => {
+                self.open.remove(&moment);
+                self.tried = None;
+                Some(report)
+            }
+            Err(why) => {
+                tracing::debug!(moment, "nothing is signed of an earlier moment: {why}");
+                self.tried = Some((moment, now));
+                None
+            }
+        }
+    }
+
+    fn sign_open(&mut self, moment: i64) -> Result<Report, Refusal> {
+        self.may_sign()?;
+        let reading = self.source.read(moment)?;
+        // What a source says without a time is of now, unless it was asked of a moment.
+        if reading.at.is_none() && !self.source.is_asked_of_a_moment() {
+            return Err(Refusal::Value(ValueError::NoMoment));
+        }
+        let report = self.report(self.terms.value(&reading, moment)?, moment);
+        if report.value != 0 {
+            report.observation(moment).map_err(Refusal::Program)?;
+        }
+        self.log.remember(&report)?;
+        self.show(&report)?;
+        Ok(report)
     }
 
     /// Looks at an interval, until the flag is set.
@@ -297,8 +433,11 @@ impl<'a> Attestor<'a> {
         }
     }
 
-    /// Whether a whole moment went by without a signature, by this machine's clock.
+    /// Whether a whole moment went by without a signature, by this machine's clock; of losses, without a word of the source.
     fn misses(&self) -> bool {
+        if self.terms.kind == ReportKind::Event {
+            return (self.clock)().saturating_sub(self.heard) > self.terms.every;
+        }
         let newest = self.log.newest(&self.stream()).map_or(0, |report| report.observed_at);
         self.terms.moment((self.clock)()).saturating_sub(newest) > self.terms.every
     }

@@ -112,6 +112,15 @@ impl Source {
         Self { origin, places, key, limit, agent: config.into(), given_up: None }
     }
 
+    /// Whether it is asked of a moment: then what it says is of that one.
+    pub fn is_asked_of_a_moment(&self) -> bool {
+        match &self.origin {
+            Origin::File(_) => false,
+            Origin::Command(words) => words.iter().any(|word| word.contains(MOMENT)),
+            Origin::Http(url) => url.contains(MOMENT),
+        }
+    }
+
     /// What it says of a moment.
     pub fn read(&mut self, moment: i64) -> Result<Reading, SourceError> {
         let at = moment.to_string();

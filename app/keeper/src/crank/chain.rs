@@ -275,6 +275,7 @@ impl Chain {
         if untriggered > 0 {
             chain.note("triggers", untriggered, "the node says that there are none");
         }
+        chain.read_attestors(cluster);
         chain.read_live(cluster);
         // Last, so that nothing read was written after it.
         chain.now = cluster.now()?;
@@ -357,7 +358,6 @@ impl Chain {
         let epochs = self.known("exit epochs", all::<ExitEpoch>(cluster));
         self.epochs = epochs.into_iter().map(|(_, epoch)| ((epoch.pool, epoch.day), epoch)).collect();
         self.cessions = self.known("cessions", all::<Cession>(cluster));
-        self.read_attestors(cluster);
         // Again: what was observed and opened since has changed their books.
         for (key, books) in self.known("pools", all::<Pool>(cluster)) {
             if let Some(view) = self.pools.get_mut(&key) {

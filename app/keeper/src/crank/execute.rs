@@ -12,7 +12,7 @@ use crate::crank::report::{Report, Skipped};
 use crate::crank::work::{self, Item, Kind, Work};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::events::{ExposureReleased, Observed, PhaseChanged, ReadingShown};
+use backstop::events::{ExposureReleased, LossReported, Observed, PhaseChanged, ReadingShown};
 use backstop::state::{Cover, CoverState, Position};
 use backstop_client::account::Decode;
 use backstop_client::cluster::{ClusterError, Outcome, Receipt};
@@ -410,15 +410,17 @@ impl Crank<'_> {
             return (batch, Vec::new());
         };
         let observed = transaction::events::<Observed>(&logs);
+        let observed = observed.iter().map(|event| (event.trigger, event.publish_time));
+        let reported = transaction::events::<LossReported>(&logs);
+        let reported = reported.iter().map(|event| (event.trigger, event.observed_at));
+        let shown: BTreeSet<(Pubkey, i64)> = observed.chain(reported).collect();
         let mut changed: BTreeSet<Pubkey> =
             transaction::events::<PhaseChanged>(&logs).iter().map(|event| event.trigger).collect();
         // A live reading always says something: it is there to confirm, or to be confirmed.
         changed.extend(transaction::events::<ReadingShown>(&logs).iter().map(|event| event.trigger));
         changed.extend(transaction::events::<ExposureReleased>(&logs).iter().map(|event| event.product));
         let took = |work: &Work| match &work.print {
-            Some(print) => observed
-                .iter()
-                .any(|event| event.trigger == work.subject && event.publish_time == print.observation.publish_time),
+            Some(print) => shown.contains(&(work.subject, print.observation.publish_time)),
             None => !may_be_idle(work) || changed.contains(&work.subject),
         };
         batch.into_iter().partition(took)

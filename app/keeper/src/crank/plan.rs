@@ -241,7 +241,11 @@ impl Planner<'_> {
                 continue;
             }
             // A print that is shown brings the phase up to now too.
-            let prints = worthy_prints(view, self.prints, now);
+            let prints = match trigger.has_two_keys() {
+                true => Vec::new(),
+                false => worthy_prints(view, self.prints, now),
+            };
+            self.second_key(view);
             let reading = self.chain.lives.get(&view.keys.product).and_then(|it| live::worth(view, it, now));
             if prints.is_empty() && reading.is_none() && phase_now != phase {
                 self.push(Kind::Refresh, pool, key, ix::refresh(&view.keys));
@@ -278,6 +282,40 @@ impl Planner<'_> {
     }
 
     // ---- attestors ----
+
+    /// Shows what attestors say was lost to a product that is armed: once it begins the alert, and again when as many as must
+    /// agree prove the event by it. What they said last they know best.
+    fn second_key(&mut self, view: &ProductView) {
+        let (now, trigger) = (self.chain.now, &view.trigger);
+        let set = self.chain.attestors.get(&trigger.attestors).filter(|set| set.is_alive());
+        let Some(set) = set.filter(|_| trigger.has_two_keys() && view.product.exposure > 0) else { return };
+        let feed = Feed::of(trigger);
+        let said = self.prints.iter().filter(|print| print.is_of(&feed) && print.is_due(now));
+        let mut said: Vec<(bool, &Print, &Attested)> = said
+            .filter_map(|print| {
+                let attested = print.attested.as_deref()?;
+                Some((attested.signers.len() >= usize::from(set.threshold), print, attested))
+            })
+            .collect();
+        said.sort_by_key(|(is_enough, print, _)| (*is_enough, print.observation.publish_time));
+        for (is_enough, print, attested) in said.into_iter().rev() {
+            let Ok(loss) = trigger.read_loss(&attested.report, is_enough, now) else { continue };
+            if { *trigger }.report(&loss, now).is_err() {
+                continue;
+            }
+            let observe = ix::observe_report(&view.keys, trigger.attestors);
+            let signed = ix::signed_report(&attested.signers, &attested.report.to_bytes());
+            let mut work = Work::new(Kind::Observe, view.product.pool, view.product.trigger, observe);
+            work.instructions.insert(0, signed);
+            work.print = Some(print.clone());
+            work.product = Some(view.keys.product);
+            work.slot_seconds = Some(trigger.terms.slot_seconds);
+            let (signers, lost) = (attested.signers.len(), price_text(print.observation.price));
+            work.why = Some(format!("{signers} of its attestors say that {lost} was lost"));
+            self.plan.due.push(work);
+            return;
+        }
+    }
 
     /// Runs products off whose attestors are too few to report.
     fn retirements(&mut self) {

@@ -3,7 +3,7 @@
 use crate::crank::plan::Feed;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::peril::feed::attested::Report;
+use backstop::peril::feed::attested::{Report, ReportKind};
 use backstop::peril::feed::{self, MAX_AHEAD_SECONDS, Observation, Source};
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::price_account::standing_account;
@@ -44,7 +44,8 @@ pub struct Print {
     pub feed: [u8; 32],
     /// The account that holds it, or will once it is posted; for a report the set of its attestors.
     pub account: Pubkey,
-    /// What it says. For a print that is not posted yet this is what the service claims: the receiver checks it.
+    /// What it says; of a loss the part that is lost, in 1e-8. For a print that is not posted yet this is what the service
+    /// claims: the receiver checks it.
     pub observation: Observation,
     /// The report that it is, if it is one.
     pub attested: Option<Box<Attested>>,
@@ -70,6 +71,11 @@ impl Print {
     pub fn is_of(&self, feed: &Feed) -> bool {
         let of_set = self.attested.is_none() || self.account == feed.attestors;
         self.source == feed.source && self.feed == feed.feed && of_set
+    }
+
+    /// Whether it is a report of a loss: a second key, and no price.
+    pub fn is_loss(&self) -> bool {
+        self.attested.as_ref().is_some_and(|attested| attested.report.kind == ReportKind::Event)
     }
 
     /// Seconds by which it is ahead of a clock; below zero if it is not.

@@ -3,7 +3,8 @@
 //!
 //! Each is asked at the same time for what it has signed lately, as `backstop attest serve` shows it; what it serves may
 //! be of any feeds, sets and keys, its own or others'. Nothing is believed that is not signed by a key of a set that a
-//! product listens to, so whoever serves can leave out, and no more. A key that has signed two things of one moment is
+//! product listens to, so whoever serves can leave out, and no more. Values are prices and readings; losses, the second key
+//! of products of vaults, are shown from the first signature on. A key that has signed two things of one moment is
 //! accused; one that is silent, late, or says something else than the others is told by name.
 
 use crate::crank::chain::decode_set;
@@ -14,7 +15,7 @@ use crate::crank::price::{
 use anchor_lang::prelude::Pubkey;
 use backstop::peril::feed::Observation;
 use backstop::peril::feed::Source;
-use backstop::peril::feed::attested::{REPORT_BYTES, Report};
+use backstop::peril::feed::attested::{REPORT_BYTES, Report, ReportKind};
 use backstop::peril::reading::{READING_CHALLENGE, REPORT_WINDOW};
 use backstop::state::AttestorSet;
 use backstop_client::attest::{SignedReport, Verified};
@@ -25,6 +26,8 @@ use solana_sdk::signature::Signature;
 use std::collections::{BTreeMap, BTreeSet};
 use ureq::Agent;
 
+/// A basis point in 1e-8.
+const BPS_E8: u64 = 10_000;
 /// Most bytes of an answer.
 const MOST_BYTES: u64 = 1 << 20;
 /// Most moments of a key that are kept, the newest.
@@ -34,6 +37,9 @@ const MOST_MOMENTS: usize = 2_048;
 const KEPT: i64 = REPORT_WINDOW + 2 * READING_CHALLENGE;
 /// Seconds before the newest moment of whoever is asked from which on it is asked again.
 const OVERLAP: i64 = 3_600;
+/// Seconds after which whoever is asked is asked for all that it shows: it may have signed of a moment long after it, as its
+/// source was silent.
+const ASK_ALL: i64 = 600;
 /// Seconds after which whoever has not signed what others have is behind.
 const GRACE: i64 = 120;
 
@@ -118,6 +124,8 @@ struct Door {
     keys: BTreeSet<Pubkey>,
     /// The newest moment that it has shown.
     newest: Option<i64>,
+    /// When it was last asked for all that it shows, unix seconds.
+    asked_all: i64,
     /// Why it gave nothing, the last time.
     silence: Option<String>,
     /// Whether all that it showed was of others.
@@ -146,6 +154,7 @@ impl Signers {
             url: url.trim_end_matches('/').to_owned(),
             keys: BTreeSet::new(),
             newest: None,
+            asked_all: i64::MIN,
             silence: None,
             strange: false,
         });
@@ -154,13 +163,14 @@ impl Signers {
     }
 
     /// Asks all of them at once: who does not answer keeps the others waiting once.
-    fn ask(&self) -> Vec<Result<Vec<Verified>, String>> {
+    fn ask(&mut self, now: i64) -> Vec<Result<Vec<Verified>, String>> {
+        let sinces: Vec<Option<i64>> = self.doors.iter_mut().map(|door| door.since(now)).collect();
         std::thread::scope(|scope| {
             let asked: Vec<_> = self
                 .doors
                 .iter()
-                .map(|door| {
-                    let since = door.newest.map(|newest| newest.saturating_sub(OVERLAP));
+                .zip(sinces)
+                .map(|(door, since)| {
                     let (agent, url) = (&self.agent, &door.url);
                     scope.spawn(move || fetch(agent, url, since))
                 })
@@ -187,7 +197,9 @@ impl Signers {
             }
             let mut of_ours = false;
             for Verified { report, signatures } in &signed {
-                let listens = |feed: &Feed| feed.attestors == report.set && feed.feed == report.feed;
+                let source = source_of(report.kind).byte();
+                let listens =
+                    |feed: &Feed| feed.source == source && feed.attestors == report.set && feed.feed == report.feed;
                 let Some(set) = self.sets.get(&report.set).filter(|_| feeds.iter().any(listens)) else { continue };
                 if report.cluster != set.cluster || report.observed_at > now {
                     continue;
@@ -253,11 +265,15 @@ impl Signers {
         for (place, reports) in self.said.reports() {
             let Some(set) = self.sets.get(&place.set) else { continue };
             for signed in reports.values() {
-                let (Ok(signers), Some(observation)) = (signed.chosen(set), observation_of(&signed.report)) else {
+                let chosen = match signed.report.kind {
+                    ReportKind::Value => signed.chosen(set),
+                    ReportKind::Event => signed.chosen_of_loss(set),
+                };
+                let (Ok(signers), Some(observation)) = (chosen, observation_of(&signed.report)) else {
                     continue;
                 };
+                let source = source_of(signed.report.kind).byte();
                 let attested = Some(Box::new(Attested { report: signed.report, signers }));
-                let source = Source::Attested.byte();
                 prints.push(Print { source, feed: place.feed, account: place.set, observation, attested });
             }
         }
@@ -265,13 +281,35 @@ impl Signers {
     }
 }
 
-/// What a report says, as a print: for a reading it may be zero, which no price is.
+/// Which feed listens to reports of a kind.
+fn source_of(kind: ReportKind) -> Source {
+    match kind {
+        ReportKind::Value => Source::Attested,
+        ReportKind::Event => Source::VaultDrop,
+    }
+}
+
+/// What a report says, as a print: for a reading it may be zero, which no price is. Of a loss it is the part that is lost, in
+/// 1e-8.
 fn observation_of(report: &Report) -> Option<Observation> {
-    let zero = Observation { price: 0, confidence: 0, publish_time: report.observed_at };
-    report.observation(i64::MAX).ok().or_else(|| (report.value == 0).then_some(zero))
+    let of = |price: u64| Observation { price, confidence: 0, publish_time: report.observed_at };
+    match report.kind {
+        ReportKind::Value => report.observation(i64::MAX).ok().or_else(|| (report.value == 0).then(|| of(0))),
+        ReportKind::Event => report.loss_bps().ok().map(|bps| of(u64::from(bps).saturating_mul(BPS_E8))),
+    }
 }
 
 impl Door {
+    /// From which moment on it is asked this time: all of it at first, and from time to time.
+    fn since(&mut self, now: i64) -> Option<i64> {
+        let newest = self.newest?;
+        if now.saturating_sub(self.asked_all) >= ASK_ALL {
+            self.asked_all = now;
+            return None;
+        }
+        Some(newest.saturating_sub(OVERLAP))
+    }
+
     fn standing(&self, troubles: &BTreeMap<Pubkey, BTreeMap<Trouble, String>>) -> Standing {
         let mut found = Vec::new();
         found.extend(self.silence.clone().map(|why| (Trouble::Silent, why)));
@@ -291,7 +329,8 @@ impl Door {
 
 impl PriceSource for Signers {
     fn prints(&mut self, cluster: &dyn Cluster, feeds: &[Feed], now: i64) -> Result<Vec<Print>, PriceError> {
-        let ours: Vec<Feed> = feeds.iter().filter(|feed| feed.source == Source::Attested.byte()).copied().collect();
+        let of_reports = [Source::Attested, Source::VaultDrop].map(Source::byte);
+        let ours: Vec<Feed> = feeds.iter().filter(|feed| of_reports.contains(&feed.source)).copied().collect();
         if ours.is_empty() {
             self.standings.clear();
             return Ok(Vec::new());
@@ -304,7 +343,7 @@ impl PriceSource for Signers {
                 self.sets.insert(set, state);
             }
         }
-        let answers = self.ask();
+        let answers = self.ask(now);
         self.hear(answers, &ours, now);
         Ok(self.agreed())
     }

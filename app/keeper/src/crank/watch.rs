@@ -66,7 +66,7 @@ pub fn feeds(chain: &Chain, settings: &Settings, prints: &[Print]) -> Vec<FeedSt
 }
 
 fn state(chain: &Chain, feed: Feed, views: &[&ProductView], prints: &[Print]) -> FeedState {
-    let of_feed = prints.iter().filter(|print| print.is_of(&feed));
+    let of_feed = prints.iter().filter(|print| print.is_of(&feed) && !print.is_loss());
     let (due, early): (Vec<&Print>, Vec<&Print>) = of_feed.partition(|print| print.is_due(chain.now));
     let known = due.iter().map(|print| (print.observation.publish_time, print.observation.price));
     let shown = views.iter().map(|view| (view.trigger.evidence.last_publish_time, view.trigger.evidence.last_price));

@@ -2,8 +2,8 @@
 
 use super::found::{self, Founded};
 use super::keys::{self, Keys};
-use super::layout::{FILE, Feed, Layout, Mint, PRICE_FILE, Product};
-use super::{LocalnetError, prices, program_sha256};
+use super::layout::{FILE, Feed, LEVEL_FILE, Layout, Mint, PRICE_FILE, Product};
+use super::{LocalnetError, levels, prices, program_sha256};
 use crate::demo::scenario::DECIMALS;
 use backstop_client::cluster::Cluster;
 use backstop_client::cluster::rpc::RpcCluster;
@@ -40,6 +40,7 @@ impl Layout {
             websocket,
             config: dir.join("config.yml"),
             prices: dir.join(PRICE_FILE),
+            levels: dir.join(LEVEL_FILE),
             program: backstop::ID.to_string(),
             program_sha256: program_sha256()?,
             asset: mint(found::ASSET_LABEL, keys::ASSET),
@@ -84,7 +85,12 @@ impl Layout {
             ("SOLANA_CONFIG_FILE".to_owned(), self.config.display().to_string()),
             ("BACKSTOP_LOCALNET".to_owned(), dir.display().to_string()),
             ("POOL".to_owned(), self.pool.clone()),
+            (self.asset.label.clone(), self.asset.mint.clone()),
+            (self.covered.label.clone(), self.covered.mint.clone()),
         ];
+        for source in levels::Source::ALL {
+            names.push((source.name().to_uppercase().replace('-', "_"), source.account().to_string()));
+        }
         let products = ["PRODUCT", "PRODUCT_2"].into_iter().zip(&self.products);
         names.extend(products.map(|(name, product)| (name.to_owned(), product.product.clone())));
         for (name, wallet) in &self.wallets {

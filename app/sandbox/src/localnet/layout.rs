@@ -12,6 +12,10 @@ pub(super) const FILE: &str = "localnet.json";
 #[cfg(feature = "localnet")]
 pub(super) const PRICE_FILE: &str = "prices.csv";
 
+/// The file that says what live feeds read.
+#[cfg(feature = "localnet")]
+pub(super) const LEVEL_FILE: &str = "levels.csv";
+
 /// Upgrade authority, governance, and the authority of both mints.
 pub const ADMIN: &str = "admin";
 
@@ -70,6 +74,8 @@ pub struct Layout {
     pub config: PathBuf,
     /// The price file.
     pub prices: PathBuf,
+    /// The levels file.
+    pub levels: PathBuf,
     /// The program.
     pub program: String,
     /// Sha256 of its executable.

@@ -3,7 +3,8 @@
 //!
 //! The cluster itself (`Localnet`) comes with the cargo feature `localnet`: it takes long to compile, so it is a binary of
 //! its own, `backstop-localnet`. What is done to one that runs needs its JSON-RPC and its directory only, and is always
-//! here: [`advance`] moves its clock, [`set_price`] says what its oracle says, [`fund`] hands money out.
+//! here: [`advance`] moves its clock, [`set_price`] says what its oracle says, [`levels::set`] what live feeds read, [`fund`] hands
+//! money out.
 
 mod clock;
 #[cfg(feature = "localnet")]
@@ -14,6 +15,7 @@ mod fund;
 #[cfg(feature = "localnet")]
 mod keys;
 mod layout;
+pub mod levels;
 mod oracle;
 #[cfg(feature = "localnet")]
 mod ports;
@@ -63,6 +65,14 @@ pub enum LocalnetError {
     /// The price file says something that is no price.
     #[error("{file}: {why}")]
     Prices {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The levels file says something that is no level.
+    #[error("{file}: {why}")]
+    Levels {
         /// The file.
         file: String,
         /// What is wrong with it.
@@ -137,6 +147,7 @@ impl LocalnetError {
             }
             Self::NotLocal { .. } => "only a localnet's clock can be moved, and only forwards",
             Self::Prices { .. } => "a line is a feed, its price, and its confidence: USDC/USD,1,0.0005",
+            Self::Levels { .. } => "a line is a source and its level: stake-pool,1",
             Self::Unwatched { .. } => "`backstop product create` makes a product that watches another feed",
             _ => return None,
         })

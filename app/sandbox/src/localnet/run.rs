@@ -3,10 +3,11 @@
 
 use super::found::{Founded, Founder};
 use super::keys::{self, Keys};
-use super::{Layout, LocalnetError, advance, found, layout, ports, prices};
+use super::{Layout, LocalnetError, advance, found, layout, levels, ports, prices};
 use crate::embedded;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::bpf_loader_upgradeable;
+use anchor_lang::solana_program::sysvar::clock;
 use backstop::constants::DAY;
 use backstop_client::cluster::Cluster;
 use backstop_client::cluster::rpc::RpcCluster;
@@ -74,6 +75,7 @@ impl Localnet {
         tell(keys_told(keys::files(&dir).any(|file| file.exists())));
         let keys = Keys::open(&dir)?;
         found_prices(&dir.join(layout::PRICE_FILE), options.keep_prices, tell)?;
+        levels::write(&dir.join(layout::LEVEL_FILE), &levels::calm())?;
         let program = embedded::program()?;
 
         tell("starting a cluster");
@@ -102,6 +104,7 @@ impl Localnet {
             posted: Vec::new(),
         };
         localnet.post_prices()?;
+        localnet.post_levels()?;
         Founder::new(&localnet.cluster, &keys, &founded).second_day()?;
         let goes_on = SimnetCommand::UpdateBlockProductionMode(BlockProductionMode::Clock);
         localnet.surfnet.send_command(goes_on).map_err(failed)?;
@@ -136,7 +139,8 @@ impl Localnet {
             if seconds > 0 {
                 advance(self.cluster.url(), seconds)?;
             }
-            match self.post_prices() {
+            let posted = self.post_levels().and_then(|()| self.post_prices());
+            match posted {
                 Ok(changed) => {
                     complaint.clear();
                     changed.iter().for_each(|change| tell(change));
@@ -176,6 +180,22 @@ impl Localnet {
         }
         self.posted = quotes;
         Ok(changed)
+    }
+
+    /// Writes the accounts that live feeds read, as the levels file says; a stake pool is up to date in every epoch.
+    fn post_levels(&self) -> Result<(), LocalnetError> {
+        let read = levels::read(&self.layout.levels)?;
+        let clock = self.cluster.account(&clock::ID)?.map(|account| account.data).unwrap_or_default();
+        let epoch = clock.get(16..24).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
+        let mint: Pubkey =
+            self.layout.covered.mint.parse().map_err(|_| LocalnetError::Surfnet("the mint is none".into()))?;
+        for level in read {
+            let Some(units) = level.units() else { continue };
+            let (owner, data) = level.source.contents(units, &mint, epoch);
+            let lamports = self.cluster.rent(data.len())?;
+            self.surfnet.cheatcodes().set_account(&level.source.account(), lamports, &data, &owner).map_err(failed)?;
+        }
+        Ok(())
     }
 }
 

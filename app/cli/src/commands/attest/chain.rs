@@ -3,19 +3,21 @@
 use super::keys::value_text;
 use super::read;
 use crate::commands::args::{OpenProduct, ProductArg};
-use crate::commands::context::{Context, Preview, hinted};
+use crate::commands::context::{Context, Preview, UsageError, hinted};
 use crate::output::{exact_amount, exact_price, moment, percent};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::CreateAttestorSetArgs;
 use backstop::border::text::hex_text;
 use backstop::events::Observed;
-use backstop::peril::feed::Source;
-use backstop::state::{AttestorSet, Trigger};
+use backstop::peril::feed::{Observation, Source};
+use backstop::state::{AttestorSet, Form, Trigger};
 use backstop_client::view::trigger::phase;
-use backstop_client::{Cluster, account, address, instruction as ix, transaction};
+use backstop_client::{Cluster, account, address, instruction as ix, redact, transaction};
 use clap::Args;
 use serde::Serialize;
+use solana_sdk::signature::read_keypair_file;
+use solana_sdk::signer::Signer;
 use std::path::PathBuf;
 
 const CREATE: &str = "\
@@ -26,9 +28,9 @@ Example:
 #[derive(Args, Clone, Debug)]
 #[command(after_help = CREATE)]
 pub struct CreateSetArgs {
-    /// A key: 2 to 11 of them, each of another person, or the set is worth no more than one.
+    /// A key, or a keypair file of it: 2 to 11 of them, each of another person, or the set is worth no more than one.
     #[arg(long = "key", value_name = "KEY", required = true)]
-    keys: Vec<Pubkey>,
+    keys: Vec<String>,
     /// How many must sign: 2 to 6, and more than half.
     #[arg(long, value_name = "NUMBER")]
     must_sign: u8,
@@ -45,25 +47,32 @@ struct Created {
     rent_lamports: u64,
 }
 
+/// A key by its address, or by the file that it is in.
+fn key_or_file(text: &str) -> Result<Pubkey> {
+    let read = || read_keypair_file(text).map(|key| key.pubkey());
+    let wrong = |_| UsageError(format!("--key {} is no address and no keypair file", redact::shown(text)));
+    Ok(text.parse().or_else(|_| read().map_err(wrong))?)
+}
+
 pub fn create_set(args: &CreateSetArgs, context: &Context) -> Result<()> {
-    if let Some(key) = args.keys.iter().find(|key| !key.is_on_curve()) {
+    let keys = keys.iter().map(|key| key_or_file(key)).collect::<Result<Vec<_>>>()?;
+    if let Some(key) = keys.iter().find(|key| !key.is_on_curve()) {
         return Err(hinted(format!("{key} is the address of a program's account, which cannot sign"), "name wallets"));
     }
     let creator = context.wallet()?;
     let set = address::attestors(&creator, args.id);
     let rent_lamports = context.cluster()?.rent(AttestorSet::SPACE)?;
-    let input = CreateAttestorSetArgs { id: args.id, threshold: args.must_sign, keys: args.keys.clone() };
+    let input = CreateAttestorSetArgs { id: args.id, threshold: args.must_sign, keys: keys.clone() };
     context.carry_out(&[ix::create_attestor_set(creator, context.payer()?, input)], |_| {
-        let mut rows =
-            vec![("set", set.to_string()), ("must sign", format!("{} of {}", args.must_sign, args.keys.len()))];
-        rows.extend(args.keys.iter().map(|key| ("key", key.to_string())));
+        let mut rows = vec![("set", set.to_string()), ("must sign", format!("{} of {}", args.must_sign, keys.len()))];
+        rows.extend(keys.iter().map(|key| ("key", key.to_string())));
         rows.push(("rent", format!("{} SOL", exact_amount(rent_lamports, 9))));
-        let left = args.keys.len().saturating_sub(usize::from(args.must_sign)).saturating_add(1);
+        let left = keys.len().saturating_sub(usize::from(args.must_sign)).saturating_add(1);
         let warnings = vec![
             "Keys and number never change; a key that says two things of one moment is revoked, by anybody.".into(),
             format!("{} keys together can invent an event, and {left} can keep one from being proven.", args.must_sign),
         ];
-        let details = Created { set: set.to_string(), must_sign: args.must_sign, keys: args.keys.len(), rent_lamports };
+        let details = Created { set: set.to_string(), must_sign: args.must_sign, keys: keys.len(), rent_lamports };
         Ok((Preview { title: "Name attestors".into(), rows, warnings }, details))
     })
 }
@@ -108,14 +117,28 @@ pub fn submit(args: &SubmitArgs, context: &Context) -> Result<()> {
     let signers = file
         .chosen(&set)
         .map_err(|why| hinted(why.to_string(), "`backstop attest show SET` tells the keys that may sign"))?;
-    let print = trigger.read_report(&report, cluster.now()?).map_err(|_| {
-        hinted("the report is of another feed or of a time ahead of the clock", "`backstop attest show FILE` tells")
-    })?;
+    let wrong =
+        || hinted("the report is of another feed or of a time ahead of the clock", "`backstop attest show FILE` tells");
+    let print = match trigger.form() {
+        Form::Evidence => trigger.read_report(&report, cluster.now()?).map_err(|_| wrong())?,
+        // Its value may be zero.
+        Form::Reading if report.feed != trigger.feed => return Err(wrong()),
+        Form::Reading => Observation {
+            price: trigger.reading.value_of(&report).map_err(|_| wrong())?,
+            confidence: 0,
+            publish_time: report.observed_at,
+        },
+    };
     let instructions =
         [ix::signed_report(&signers, &report.to_bytes()), ix::observe_report(&product.keys, trigger.attestors)];
     context.carry_out(&instructions, |receipt| {
         let is_news = !transaction::events::<Observed>(&receipt.logs).is_empty();
-        let says = backstop_client::view::trigger::class(trigger.terms.direction(), trigger.terms.classify(&print));
+        let says = match trigger.form() {
+            Form::Reading => "a reading's value",
+            Form::Evidence => {
+                backstop_client::view::trigger::class(trigger.terms.direction(), trigger.terms.classify(&print))
+            }
+        };
         let known = if is_news { "" } else { ", shown before: it changes nothing" };
         let preview = Preview {
             title: format!("Show a report to: {}", product.state.name()),

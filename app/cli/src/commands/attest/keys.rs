@@ -8,7 +8,9 @@ use backstop::payout::FULL_SEVERITY_BPS;
 use backstop::peril::feed::attested::{EVENT_EXPONENT, Report, ReportKind};
 use backstop::peril::feed::{MAX_EXPONENT, MIN_EXPONENT};
 use backstop::state::AttestorSet;
+use backstop_client::attest::definition::Definition;
 use backstop_client::attest::log::Log;
+use backstop_client::attest::reading::Reading;
 use backstop_client::attest::{self, cluster_of};
 use backstop_client::units::{self, feed_id};
 use backstop_client::{Cluster, account};
@@ -18,7 +20,7 @@ use serde::Serialize;
 use solana_sdk::signature::{Keypair, write_keypair};
 use solana_sdk::signer::Signer;
 use std::fs::OpenOptions;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Make a key for an attestor: a file that only its owner can read.
 #[derive(Args, Clone, Debug)]
@@ -57,18 +59,23 @@ pub fn keygen(args: &KeygenArgs, context: &Context) -> Result<()> {
 
 const SIGN: &str = "\
 Example:
-  backstop attest sign --set SET --feed FEED --value 0.9985 --at 1764201600 --log attestor.log --new-log --keypair attestor.json";
+  backstop attest sign --set SET --definition rain.md --value 80.0 --at 1764201600 --log attestor.log --new-log --keypair attestor.json
+  backstop attest sign --set SET --feed FEED --value 0.9985 --at 1764201600 --log attestor.log --keypair attestor.json";
 
 /// Sign what a feed was at a moment. The log keeps the key from saying two things of one, for which it would be revoked.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = SIGN)]
 pub struct SignArgs {
     /// The set of attestors that the key is one of.
-    #[arg(long, value_name = "SET")]
+    #[arg(long, value_name = "SET", value_parser = crate::commands::args::attestors)]
     set: Pubkey,
-    /// The feed, in hexadecimal: `backstop feed define` tells it.
-    #[arg(long)]
-    feed: String,
+    /// The feed, in hexadecimal: `backstop feed define` tells it. Nothing says then whether its definition allows the value.
+    #[arg(long, required_unless_present = "definition")]
+    feed: Option<String>,
+    /// The feed's definition: the value must be one that it allows, of a moment that it names, and is signed in its unit as
+    /// `backstop attest serve` does.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["feed", "confidence"])]
+    definition: Option<PathBuf>,
     /// The value, with as many decimals as it has: 12 at most.
     #[arg(long, value_name = "NUMBER", value_parser = units::decimal, required_unless_present = "loss")]
     value: Option<Decimal>,
@@ -90,22 +97,15 @@ pub struct SignArgs {
 }
 
 pub fn sign(args: &SignArgs, context: &Context) -> Result<()> {
-    let feed =
-        feed_id(&args.feed).map_err(|why| hinted(format!("--feed: {why}"), "`backstop feed define` tells it"))?;
-    let (kind, (exponent, value, confidence)) = match args.loss {
-        Some(bps) if (1..=FULL_SEVERITY_BPS).contains(&bps) => (ReportKind::Event, (EVENT_EXPONENT, i64::from(bps), 0)),
-        Some(_) => return Err(hinted("--loss is above zero and 100 % at most", "say it in percent: 42.5%")),
-        None => (
-            ReportKind::Value,
-            in_units(args.value.unwrap_or_default(), args.confidence).ok_or_else(|| {
-                hinted(
-                    "--value is not below zero, with 12 decimals at most, and --confidence is not below zero",
-                    "say it in full",
-                )
-            })?,
-        ),
-    };
     let cluster = context.cluster()?;
+    let now = cluster.now()?;
+    if args.at > now {
+        return Err(hinted(format!("--at is {}, which has not been", moment(args.at)), "sign when it has been"));
+    }
+    let (feed, kind, (exponent, value, confidence)) = match &args.definition {
+        Some(file) => defined(args, file, now)?,
+        None => plain(args)?,
+    };
     let key = context.signer()?;
     let set: AttestorSet = account::fetch(cluster, &args.set)?;
     let own = key.try_pubkey()?;
@@ -113,10 +113,6 @@ pub fn sign(args: &SignArgs, context: &Context) -> Result<()> {
     if place.is_none_or(|place| set.revoked & (1 << place) != 0) {
         let hint = "`backstop attest show SET` tells the keys that may sign";
         return Err(hinted(format!("{own} is none of the keys that may sign for {}", args.set), hint));
-    }
-    let now = cluster.now()?;
-    if args.at > now {
-        return Err(hinted(format!("--at is {}, which has not been", moment(args.at)), "sign when it has been"));
     }
     let report = Report {
         cluster: cluster_of(cluster.genesis_hash()?),
@@ -141,6 +137,58 @@ pub fn sign(args: &SignArgs, context: &Context) -> Result<()> {
     // A file for `combine`, whatever the output is.
     println!("{}", serde_json::to_string(&signed.to_file())?);
     Ok(())
+}
+
+/// What is said: the feed, a kind, and exponent, value and confidence.
+type Said = ([u8; 32], ReportKind, (i32, i64, u64));
+
+/// What is said of a feed whose definition is at hand, as it allows.
+fn defined(args: &SignArgs, file: &Path, now: i64) -> Result<Said> {
+    let name = file.display();
+    let text = std::fs::read(file)
+        .map_err(|why| hinted(format!("the definition {name} cannot be read: {why}"), "name a file with the text"))?;
+    let terms = Definition::read(&text).map_err(|why| {
+        hinted(format!("the definition {name} cannot be signed: {why}"), "--feed signs what it does not tell")
+    })?;
+    let refused = |why: String| hinted(why, "`backstop feed define FILE` tells what the definition allows");
+    let value = match (args.loss, terms.kind) {
+        (Some(bps), ReportKind::Event) => Decimal::from(bps),
+        (None, ReportKind::Value) => args.value.unwrap_or_default(),
+        (Some(_), ReportKind::Value) => {
+            return Err(refused(format!("the definition {name} is of values: say --value")));
+        }
+        (None, ReportKind::Event) => return Err(refused(format!("the definition {name} is of losses: say --loss"))),
+    };
+    if terms.moment(args.at) != args.at {
+        let before = terms.moment(args.at);
+        return Err(refused(format!("--at is no moment of the definition: the one before is {before}")));
+    }
+    let (at, moment) = match terms.kind {
+        ReportKind::Value => (None, args.at),
+        ReportKind::Event => (Some(args.at), now),
+    };
+    let units = terms.value(&Reading { value, at, written: None }, moment).map_err(|why| refused(why.to_string()))?;
+    Ok((terms.feed, terms.kind, (terms.report_exponent(), units, terms.confidence)))
+}
+
+/// What is said of a feed of which only its identity is known.
+fn plain(args: &SignArgs) -> Result<Said> {
+    let feed = args.feed.as_deref().unwrap_or_default();
+    let feed = feed_id(feed).map_err(|why| hinted(format!("--feed: {why}"), "`backstop feed define` tells it"))?;
+    let (kind, said) = match args.loss {
+        Some(bps) if (1..=FULL_SEVERITY_BPS).contains(&bps) => (ReportKind::Event, (EVENT_EXPONENT, i64::from(bps), 0)),
+        Some(_) => return Err(hinted("--loss is above zero and 100 % at most", "say it in percent: 42.5%")),
+        None => (
+            ReportKind::Value,
+            in_units(args.value.unwrap_or_default(), args.confidence).ok_or_else(|| {
+                hinted(
+                    "--value is not below zero, with 12 decimals at most, and --confidence is not below zero",
+                    "say it in full",
+                )
+            })?,
+        ),
+    };
+    Ok((feed, kind, said))
 }
 
 /// A value and its confidence in their smallest common unit.

@@ -41,7 +41,7 @@ signature: make an empty file for a key that has signed nothing, and never resto
 #[command(after_help = EXAMPLE, group(ArgGroup::new("source").required(true)))]
 pub struct ServeArgs {
     /// The set of attestors that the key is one of.
-    #[arg(long, value_name = "SET")]
+    #[arg(long, value_name = "SET", value_parser = crate::commands::args::attestors)]
     set: Pubkey,
     /// The feed's definition, which is not empty and ends as it was published.
     #[arg(long, value_name = "FILE")]

@@ -103,6 +103,7 @@ pub struct CreateArgs {
     #[arg(
         long,
         value_name = "SET",
+        value_parser = crate::commands::args::attestors,
         required_if_eq_any([("source", "attested"), ("source", "vault-drop")]),
         help_heading = CONDITION
     )]
@@ -132,7 +133,8 @@ pub struct CreateArgs {
     /// How long the breach must last: an hour and six slots at least, with `--source vault-drop` ten minutes.
     #[arg(long, value_name = "DURATION", value_parser = seconds, help_heading = CONDITION)]
     duration: u32,
-    /// Length of a slot, of which each needs a price: 1 minute to 1 hour, a divisor of a day.
+    /// Length of a slot, of which each needs a price: 1 minute to 1 hour, a divisor of a day; of a rate ten minutes at least,
+    /// with `--source vault-drop` three.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "30m", help_heading = CONDITION)]
     slot: u32,
     /// How much of the breach need not be beyond the threshold: whole slots, a twelfth of the duration at least and a
