@@ -7,8 +7,7 @@ use crate::events::{PositionBought, report};
 use crate::instructions::{no_more, now};
 use crate::money::{Asset, Purse, Till, Vault};
 use crate::state::{
-    BoughtPosition, CoverRequest, Load, Pool, Position, Product, Protocol, Purchase, Rates, Sale, Trigger,
-    payee_owner,
+    BoughtPosition, CoverRequest, Load, Pool, Position, Product, Protocol, Purchase, Rates, Sale, Trigger, payee_owner,
 };
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
