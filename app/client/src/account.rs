@@ -5,7 +5,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::system_program;
 use anchor_lang::{AccountDeserialize, Discriminator};
 use backstop::state::{
-    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, InPlace, Incident, Live, Pool, Position, Product,
+    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, InPlace, Incident, Lien, Live, Pool, Position, Product,
     Protocol, Rates, Treaty, Trigger,
 };
 use solana_sdk::account::Account;
@@ -99,6 +99,7 @@ decode_borsh!(
     Protocol => "protocol",
     Cover => "cover",
     Position => "position",
+    Lien => "lien",
     Crisis => "crisis",
     ExitTicket => "exit ticket",
     ExitEpoch => "exit epoch",

@@ -73,6 +73,11 @@ pub fn position(product: &Pubkey, owner: &Pubkey, nonce: u64) -> Pubkey {
     derive(&[POSITION_SEED, product.as_ref(), owner.as_ref(), &nonce.to_le_bytes()])
 }
 
+/// The lien on a cover or position.
+pub fn lien(policy: &Pubkey) -> Pubkey {
+    derive(&[LIEN_SEED, policy.as_ref()])
+}
+
 /// An exit ticket of an owner.
 pub fn exit_ticket(pool: &Pubkey, owner: &Pubkey, nonce: u64) -> Pubkey {
     derive(&[EXIT_SEED, pool.as_ref(), owner.as_ref(), &nonce.to_le_bytes()])

@@ -380,6 +380,7 @@ impl Replay {
                 self.at(&event.pool).settle(event.amount, event.refund);
             }
             Event::PositionSettled(event) => self.at(&event.pool).settle(event.amount, event.refund),
+            Event::LienSettled(event) => self.at(&event.pool).settle(event.amount, 0),
             Event::IncidentClosed(event) => {
                 let books = self.at(&event.pool);
                 books.incident_reserves -= event.reserve;
@@ -467,6 +468,11 @@ impl Replay {
             | Event::CoverClosed(_)
             | Event::BeneficiarySet(_)
             | Event::PositionClosed(_)
+            | Event::CoverSplit(_)
+            | Event::PositionSplit(_)
+            | Event::LienSet(_)
+            | Event::LienLowered(_)
+            | Event::LienLifted(_)
             | Event::Observed(_)
             | Event::PhaseChanged(_)
             | Event::TreatyCreated(_)

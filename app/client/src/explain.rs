@@ -267,6 +267,15 @@ fn hint(refusal: BackstopError) -> &'static str {
         E::ExitQueueFull => "settle the oldest epochs first; `backstop crank run --once` settles what can be paid",
         E::ConditionAlreadySet => "a condition is set once: another condition is another product",
         E::NotPositionOwner => "sign with the account that bought the position",
+        E::PolicyEncumbered => "its payee can lift it: `backstop lien lift`, in the same transaction if you both sign",
+        E::LienNotShown => "put the account of the policy's lien behind the others: `backstop lien show` names it",
+        E::NotLienPayee => "sign with the owner of the account that the lien pays: `backstop lien show` names it",
+        E::PayeeCannotReceive => "whoever the lien pays can name another account, by `backstop lien lower`",
+        E::LienInForce => "whoever it pays can lift it: `backstop lien show` says who that is",
+        E::NftDelegated => "take the NFT off the market, or revoke the delegate of its account, and try again",
+        E::SumBelowAsserted | E::PaidAboveAsserted | E::StateNotAsserted | E::EndsBeforeAsserted => {
+            "do not buy: the policy is not what was offered; `backstop cover show` tells what it is now"
+        }
         E::BadBeneficiary => "name a token account of the pool's asset that is there already",
         E::BeneficiaryCannotReceive => "the position's owner can name another account, by `set_beneficiary`",
         E::BoughtToday | E::AskedToday => "cancel it tomorrow: the day ends at midnight UTC",

@@ -9,8 +9,9 @@ use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::{self, REPORT_BYTES};
 use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, ProductTerms, Seen, Tranche, TreatyTerms};
 use backstop::{
-    BuyCoverArgs, BuyPositionArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs,
-    DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
+    AssertPolicyArgs, BuyCoverArgs, BuyPositionArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs,
+    CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs, SplitCoverArgs,
+    SplitPositionArgs,
 };
 use backstop::{accounts, instruction as data};
 
@@ -703,6 +704,139 @@ pub fn settle_position(keys: &ProductKeys, position: Pubkey, beneficiary: Pubkey
         asset_token_program: keys.pool.asset_token_program,
     };
     build(accounts, data::SettlePosition {})
+}
+
+/// `split_cover`, of an NFT in the holder's associated token account; the new one goes to a receiver.
+pub fn split_cover(
+    keys: &ProductKeys,
+    payer: Pubkey,
+    holder: Pubkey,
+    cover_mint: Pubkey,
+    receiver: Pubkey,
+    args: SplitCoverArgs,
+) -> Instruction {
+    let part_mint = address::cover_mint(&keys.product, &holder, args.nonce, args.day);
+    let accounts = accounts::SplitCover {
+        payer,
+        holder,
+        holder_nft: address::associated_token(&holder, &cover_mint, &TOKEN_2022),
+        receiver,
+        receiver_nft: address::associated_token(&receiver, &part_mint, &TOKEN_2022),
+        pool: keys.pool.pool,
+        product: keys.product,
+        cover: address::cover(&cover_mint),
+        part_mint,
+        part: address::cover(&part_mint),
+        token_2022_program: TOKEN_2022,
+        associated_token_program: anchor_spl::associated_token::ID,
+        system_program: system_program::ID,
+    };
+    build(accounts, data::SplitCover { args })
+}
+
+/// `assert_policy`, of a cover or a position.
+pub fn assert_policy(product: Pubkey, policy: Pubkey, args: AssertPolicyArgs) -> Instruction {
+    build(accounts::AssertPolicy { product, policy }, data::AssertPolicy { args })
+}
+
+/// `split_position`.
+pub fn split_position(
+    keys: &ProductKeys,
+    payer: Pubkey,
+    owner: Pubkey,
+    position: Pubkey,
+    args: SplitPositionArgs,
+) -> Instruction {
+    let accounts = accounts::SplitPosition {
+        payer,
+        owner,
+        pool: keys.pool.pool,
+        product: keys.product,
+        position,
+        part: address::position(&keys.product, &owner, args.nonce),
+        system_program: system_program::ID,
+    };
+    build(accounts, data::SplitPosition { args })
+}
+
+/// What a lien is put on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pledge {
+    /// A cover, by its NFT's mint, in the holder's associated token account.
+    Cover(Pubkey),
+    /// A position, by its address.
+    Position(Pubkey),
+}
+
+impl Pledge {
+    /// The account of the policy.
+    pub fn policy(&self) -> Pubkey {
+        match self {
+            Self::Cover(mint) => address::cover(mint),
+            Self::Position(position) => *position,
+        }
+    }
+}
+
+/// `set_lien`.
+pub fn set_lien(
+    keys: &ProductKeys,
+    payer: Pubkey,
+    holder: Pubkey,
+    pledge: Pledge,
+    payee: Pubkey,
+    limit: u64,
+) -> Instruction {
+    let holder_nft = match &pledge {
+        Pledge::Cover(mint) => Some(address::associated_token(&holder, mint, &TOKEN_2022)),
+        Pledge::Position(_) => None,
+    };
+    let policy = pledge.policy();
+    let accounts = accounts::SetLien {
+        payer,
+        holder,
+        holder_nft,
+        payee,
+        pool: keys.pool.pool,
+        product: keys.product,
+        policy,
+        lien: address::lien(&policy),
+        system_program: system_program::ID,
+    };
+    build(accounts, data::SetLien { limit })
+}
+
+/// `lower_lien`, which names the token account that is paid from then on.
+pub fn lower_lien(pool: Pubkey, payee_owner: Pubkey, policy: Pubkey, payee: Pubkey, limit: u64) -> Instruction {
+    let accounts = accounts::LowerLien { payee_owner, payee, pool, lien: address::lien(&policy) };
+    build(accounts, data::LowerLien { limit })
+}
+
+/// `lift_lien`, by whoever it pays, or by anyone (`None`) once nothing is left of it.
+pub fn lift_lien(pool: Pubkey, payee_owner: Option<Pubkey>, policy: Pubkey, rent_payer: Pubkey) -> Instruction {
+    let accounts = accounts::LiftLien { payee_owner, pool, policy, lien: address::lien(&policy), rent_payer };
+    build(accounts, data::LiftLien {})
+}
+
+/// `settle_lien`, to the token account that the lien pays.
+pub fn settle_lien(keys: &ProductKeys, policy: Pubkey, payee: Pubkey) -> Instruction {
+    let accounts = accounts::SettleLien {
+        pool: keys.pool.pool,
+        vault: keys.pool.vault(),
+        asset_mint: keys.pool.asset_mint,
+        incident: keys.incident(),
+        policy,
+        lien: address::lien(&policy),
+        payee,
+        asset_token_program: keys.pool.asset_token_program,
+    };
+    build(accounts, data::SettleLien {})
+}
+
+/// A settlement of a cover or position that a lien is on: the same, with the account of the lien behind the others.
+pub fn under_lien(mut settlement: Instruction, policy: &Pubkey) -> Instruction {
+    settlement.accounts.push(AccountMeta::new_readonly(address::lien(policy), false));
+    settlement
 }
 
 /// `observe`.

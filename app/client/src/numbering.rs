@@ -52,11 +52,17 @@ numbered! {
     CoverBought { pool sequence }
     CoverCancelled { pool sequence }
     CoverClosed { pool sequence }
+    CoverSplit { pool sequence }
     PositionBought { pool sequence }
     BeneficiarySet { pool sequence }
     PositionCancelled { pool sequence }
     PositionClosed { pool sequence }
     PositionSettled { pool sequence }
+    PositionSplit { pool sequence }
+    LienSet { pool sequence }
+    LienLowered { pool sequence }
+    LienLifted { pool sequence }
+    LienSettled { pool sequence }
     PhaseChanged { pool sequence }
     IncidentOpened { pool sequence }
     IncidentGrown { pool sequence }

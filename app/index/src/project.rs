@@ -55,7 +55,8 @@ struct Sold {
     level_bps: u32,
 }
 
-/// What an incident paid: of a cover to the holder of its NFT, of a position to its beneficiary.
+/// What an incident paid: of a cover to the holder of its NFT, of a position to its beneficiary, of either to the payee of
+/// its lien.
 struct Paid {
     policy: Pubkey,
     payee: Pubkey,
@@ -251,6 +252,7 @@ impl<'a> Projector<'a> {
             | Event::DeadlineExtended(_)
             | Event::CoverSettled(_)
             | Event::PositionSettled(_)
+            | Event::LienSettled(_)
             | Event::IncidentClosed(_) => self.incident(at, event),
             Event::TreatyCreated(_)
             | Event::TreatyAccepted(_)
@@ -271,6 +273,11 @@ impl<'a> Projector<'a> {
             | Event::CoverClosed(_)
             | Event::BeneficiarySet(_)
             | Event::PositionClosed(_)
+            | Event::CoverSplit(_)
+            | Event::PositionSplit(_)
+            | Event::LienSet(_)
+            | Event::LienLowered(_)
+            | Event::LienLifted(_)
             | Event::Initialized(_)
             | Event::GovernanceProposed(_)
             | Event::GovernanceAccepted(_)
@@ -457,6 +464,11 @@ impl<'a> Projector<'a> {
             Event::PositionSettled(event) => {
                 let (policy, payee, waiting) = (event.position, event.beneficiary, event.waiting);
                 let (amount, refund) = (event.amount, event.refund);
+                self.paid(at, &event.pool, &event.incident, &Paid { policy, payee, amount, refund, waiting })
+            }
+            Event::LienSettled(event) => {
+                let (policy, payee, waiting) = (event.policy, event.payee, false);
+                let (amount, refund) = (event.amount, 0);
                 self.paid(at, &event.pool, &event.incident, &Paid { policy, payee, amount, refund, waiting })
             }
             Event::IncidentClosed(event) => {

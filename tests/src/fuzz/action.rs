@@ -34,12 +34,13 @@ kinds! {
     Settle 70, SetBeneficiary 12, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
     ExtendDeadline 2, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 8, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
+    Split 24, SetLien 20, LowerLien 6, LiftLien 8, SettleLien 40,
     Minutes 40, Hours 25, NextDay 45, Week 8, Months 1,
     // Tricks by their names.
     FlashExit 8, Rebirth 8, RentedCapacity 8, DustShare 6, LongCovers 8, BesideAlert 12, Orders 20,
     // Hostile ones.
     StealTicket 10, StealCover 12, StealClaim 10, StealPayout 12, RepeatClaim 8, RepeatPayout 8, StaleLimits 12,
-    PlayOfficial 20, WrongTreaty 8, ForeignPrint 6, SkipCedants 4, EarlySettle 6, Unsigned 30,
+    PlayOfficial 20, StealLien 8, WrongTreaty 8, ForeignPrint 6, SkipCedants 4, EarlySettle 6, Unsigned 30,
 }
 
 impl Action {
@@ -124,6 +125,20 @@ impl Driver<'_> {
                 self.held_position(r[0]).map(|(cover, by)| Op::SetBeneficiary { cover, to: user(r[1]), by })
             }
             Kind::CloseCover => return self.close_cover(r),
+            Kind::Split => return self.split(r),
+            Kind::SetLien => self.held_cover(r[0]).map(|(cover, by)| {
+                let limit = part(self.model.covers[cover].sum, r[2]);
+                Op::SetLien { cover, to: user(r[1]), limit, by }
+            }),
+            Kind::LowerLien => self.lien(r[0]).map(|(cover, lien)| {
+                let to = if one_in(3, r[2]) { user(r[1]) } else { lien.to };
+                Op::LowerLien { cover, to, limit: part(lien.limit, r[3]), by: lien.to }
+            }),
+            Kind::LiftLien => self.lien(r[0]).map(|(cover, lien)| {
+                let payee = if one_in(2, r[1]) { Some(lien.to) } else { None };
+                Op::LiftLien { cover, payee }
+            }),
+            Kind::SettleLien => self.due_lien(r[0]).map(|(cover, lien)| Op::SettleLien { cover, to: lien.to }),
             Kind::PrintTrue => return self.print_all(one_in(4, r[0])),
             Kind::PrintOld => self.print_old(r),
             Kind::Selective => return self.selective(r),
@@ -281,6 +296,12 @@ impl Driver<'_> {
                     0 => Op::Settle { cover, holder: thief, to: thief, signed: true },
                     _ => Op::Settle { cover, holder, to: thief, signed: false },
                 }
+            }),
+            Kind::StealLien => self.lien(r[0]).map(|(cover, lien)| match r[2] % 4 {
+                0 => Op::LiftLien { cover, payee: Some(other(lien.to)) },
+                1 => Op::LowerLien { cover, to: thief, limit: 1, by: other(lien.to) },
+                2 => Op::SetLien { cover, to: thief, limit: u64::MAX, by: other(lien.to) },
+                _ => Op::SettleLien { cover, to: other(lien.to) },
             }),
             Kind::RepeatClaim => {
                 let done: Vec<usize> =

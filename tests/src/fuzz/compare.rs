@@ -4,7 +4,7 @@ use super::model::{CoverStatus, Model, N, Stream, day};
 use super::scene::Scene;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    CallState, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, IncidentState, Policy, Pool,
+    CallState, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, IncidentState, Lien, Policy, Pool,
     Position, Product, ProductState, Protocol, Rates, Treaty, TreatyState, Trigger,
 };
 use backstop_client::account::Decode;
@@ -30,6 +30,8 @@ pub struct View {
     pub covers: BTreeMap<usize, Policy>,
     /// The accounts that positions pay.
     pub beneficiaries: BTreeMap<usize, Pubkey>,
+    /// Liens whose accounts are open, by what they are on.
+    pub liens: BTreeMap<usize, Lien>,
     /// Tickets whose accounts are open.
     pub tickets: BTreeMap<usize, ExitTicket>,
     /// Epochs.
@@ -89,6 +91,7 @@ impl View {
             crises: BTreeMap::new(),
             covers: BTreeMap::new(),
             beneficiaries: BTreeMap::new(),
+            liens: BTreeMap::new(),
             tickets: BTreeMap::new(),
             epochs: Vec::new(),
             treaties: BTreeMap::new(),
@@ -125,6 +128,9 @@ impl View {
                 view.covers.insert(index, policy);
             }
         }
+        for (index, _) in model.covers.iter().enumerate().filter(|(_, cover)| cover.lien.is_some()) {
+            view.liens.insert(index, read(svm, &scene.lien(model, index), "lien")?);
+        }
         for (index, ticket) in model.tickets.iter().enumerate().filter(|(_, ticket)| ticket.open) {
             view.tickets.insert(index, read(svm, &scene.ticket(ticket), "ticket")?);
         }
@@ -145,6 +151,7 @@ impl View {
             + self.incidents.len()
             + self.crises.len()
             + self.covers.len()
+            + self.liens.len()
             + self.tickets.len()
             + self.epochs.len()
             + self.treaties.len()
@@ -463,6 +470,8 @@ fn covers(scene: &Scene, model: &Model, svm: &LiteSVM, view: &View, check: &mut 
         check.same("cover", index, amounts, kept);
         check.same("cover days", index, (entry.active_day, entry.end_day), (cover.active_day, cover.end_day));
         check.same("settled", index, entry.status == CoverStatus::Settled, cover.state == CoverState::Settled);
+        check.amount("paid for the loss", index, entry.loss_paid, cover.paid);
+        check.same("under a lien", index, entry.lien.is_some(), cover.has_lien);
         if let Some(to) = entry.pays {
             let asset = model.pools[model.products[entry.product].pool].asset;
             let pays = Some(&scene.assets_of(to, asset));
@@ -475,6 +484,15 @@ fn covers(scene: &Scene, model: &Model, svm: &LiteSVM, view: &View, check: &mut 
         if let Some(holder) = entry.holder {
             check.same("NFT holder", index, Some(1), tokens(svm, &scene.account_of(holder, mint)));
         }
+    }
+    for (&index, lien) in &view.liens {
+        let entry = &model.covers[index];
+        let Some(told) = entry.lien else { continue };
+        check.amount("left of the lien", index, told.limit, lien.limit_left);
+        check.amount("paid to the lien's payee", index, told.paid, lien.paid);
+        let asset = model.pools[model.products[entry.product].pool].asset;
+        check.same("payee", index, scene.assets_of(told.to, asset), lien.payee);
+        check.same("owner of the payee", index, scene.people[told.to], lien.payee_owner);
     }
     for (index, entry) in model.covers.iter().enumerate().rev().take(20) {
         if matches!(entry.status, CoverStatus::Cancelled | CoverStatus::Closed) {

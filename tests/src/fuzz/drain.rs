@@ -84,7 +84,10 @@ impl Driver<'_> {
         self.fund_all()?;
         self.fund_all()?;
         for cover in 0..self.model.covers.len() {
-            let (payable, entry) = (self.model.payout(cover).is_ok(), &self.model.covers[cover]);
+            if let (true, Some(lien)) = (self.model.payout_of_payee(cover).is_ok(), self.model.covers[cover].lien) {
+                self.must(Op::SettleLien { cover, to: lien.to })?;
+            }
+            let (payable, entry) = (self.model.payout_of_holder(cover).is_ok(), &self.model.covers[cover]);
             match (payable, entry.holder, entry.pays) {
                 (true, _, Some(to)) => self.must(Op::SettlePosition { cover, to })?,
                 (true, Some(holder), None) => self.must(Op::Settle { cover, holder, to: holder, signed: false })?,

@@ -3,7 +3,7 @@
 
 use super::compare::View;
 use super::model::{DAY, Model, N, V, open_part, paid_part};
-use super::op::Op;
+use super::op::{Op, Who};
 use super::scene::{OFFICIALS, Scene};
 use super::transaction::Failed;
 use anchor_lang::prelude::Pubkey;
@@ -271,7 +271,28 @@ fn is_token(account: &AccountSharedData) -> bool {
         && (account.data().len() == 165 || account.data().get(165) == Some(&2))
 }
 
+/// A lien's payee is paid what its account says, up to its limit.
+fn liens_pay_once(step: &Step, cover: usize, to: Who) -> Result<(), String> {
+    if step.outcome.is_err() {
+        return Ok(());
+    }
+    let asset = step.model.pools[step.model.products[step.model.covers[cover].product].pool].asset;
+    let account = step.scene.assets_of(to, asset);
+    let arrived = step.changes.iter().find(|change| change.key == account);
+    let arrived = arrived.map_or(0, |change| units(change.after.as_ref()) - units(change.before.as_ref()));
+    let (Some(before), Some(after)) = (step.before.liens.get(&cover), step.after.liens.get(&cover)) else {
+        return Err(format!("the lien of cover {cover} is gone"));
+    };
+    let booked = (after.paid - before.paid, before.limit_left - after.limit_left);
+    holds(booked == (arrived, arrived), || format!("the payee of cover {cover} was paid {arrived}, booked {booked:?}"))?;
+    let entry = &step.model.covers[cover];
+    holds(entry.loss_paid <= entry.sum, || format!("cover {cover} was paid {} for its loss", entry.loss_paid))
+}
+
 fn covers_pay_once(step: &mut Step) -> Result<(), String> {
+    if let Op::SettleLien { cover, to } = *step.op {
+        return liens_pay_once(step, cover, to);
+    }
     let (Op::Settle { cover, to, .. } | Op::SettlePosition { cover, to }) = *step.op else { return Ok(()) };
     if step.outcome.is_err() {
         return Ok(());
@@ -302,6 +323,7 @@ fn refunds_spare_capital(step: &mut Step) -> Result<(), String> {
         step.op,
         Op::Settle { .. }
             | Op::SettlePosition { .. }
+            | Op::SettleLien { .. }
             | Op::OpenIncident { .. }
             | Op::CancelCover { .. }
             | Op::CancelPosition { .. }

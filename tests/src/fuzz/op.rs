@@ -69,6 +69,7 @@ pub const NOT_FUZZED: &[(&str, &str)] = &[
     ("set_reading", "readings have a model of their own: `readings::`"),
     ("resolve_reading", "readings have a model of their own: `readings::`"),
     ("quote", "changes nothing; the model quotes before every purchase"),
+    ("assert_policy", "changes nothing; each of its lines is tested by itself: `liens::`"),
 ];
 
 operations! {
@@ -100,6 +101,13 @@ operations! {
         SetBeneficiary "set_beneficiary" { cover: usize, to: Who, by: Who }
         CancelPosition "cancel_position" { cover: usize, by: Who }
         ClosePosition "close_position" { cover: usize, by: Who }
+        SplitCover "split_cover" { cover: usize, receiver: Who, sum: u64, nonce: u64, by: Who }
+        SplitPosition "split_position" { cover: usize, sum: u64, nonce: u64, by: Who }
+        /// `to`: whose account it pays, and who lowers and lifts it.
+        SetLien "set_lien" { cover: usize, to: Who, limit: u64, by: Who }
+        LowerLien "lower_lien" { cover: usize, to: Who, limit: u64, by: Who }
+        /// `payee`: who says that he is; without one anybody calls.
+        LiftLien "lift_lien" { cover: usize, payee: Option<Who> }
     }
     // ---- evidence ----
     Evidence {
@@ -114,6 +122,7 @@ operations! {
         /// `signed`: the holder signs, so that any account may be named.
         Settle "settle_cover" { cover: usize, holder: Who, to: Who, signed: bool }
         SettlePosition "settle_position" { cover: usize, to: Who }
+        SettleLien "settle_lien" { cover: usize, to: Who }
         ExtendDeadline "extend_deadline" { product: usize }
         CloseIncident "close_incident" { product: usize }
     }

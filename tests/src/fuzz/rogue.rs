@@ -127,6 +127,13 @@ pub const NO_ATTACKS: &[(&str, &str)] = &[
     ("set_beneficiary", "a user's own"),
     ("cancel_position", "a user's own"),
     ("close_position", "a user's own"),
+    ("split_cover", "a user's own"),
+    ("split_position", "a user's own"),
+    ("set_lien", "a user's own"),
+    ("lower_lien", "its payee's own; random sequences try others"),
+    ("lift_lien", "its payee's own; random sequences try others"),
+    ("settle_lien", "pays an account that is fixed; random sequences misdirect payouts"),
+    ("assert_policy", "changes nothing"),
     ("settle_position", "pays as `settle_cover` does, to an account that is fixed; random sequences misdirect payouts"),
 ];
 
@@ -306,7 +313,7 @@ impl Run<'_> {
             }
         }
         for cover in 0..driver.model.covers.len() {
-            if let (true, Some(holder)) = (driver.model.payout(cover).is_ok(), driver.model.covers[cover].holder) {
+            if let (true, Some(holder)) = (driver.model.payout_of_holder(cover).is_ok(), driver.model.covers[cover].holder) {
                 driver.must(Op::Settle { cover, holder, to: holder, signed: false })?;
             }
         }

@@ -154,6 +154,7 @@ pub enum Derived {
     CoverMint(Pubkey, Pubkey, u64, u32),
     Cover(Pubkey),
     Position(Pubkey, Pubkey, u64),
+    Lien(Pubkey),
     Ticket(usize, Who, u64),
     Epoch(usize, u32),
     Treaty(usize, u16),
@@ -283,6 +284,7 @@ impl Scene {
             Derived::CoverMint(product, buyer, nonce, day) => address::cover_mint(&product, &buyer, nonce, day),
             Derived::Cover(mint) => address::cover(&mint),
             Derived::Position(product, owner, nonce) => address::position(&product, &owner, nonce),
+            Derived::Lien(policy) => address::lien(&policy),
             Derived::Ticket(of, owner, nonce) => address::exit_ticket(&pool(of), &self.people[owner], nonce),
             Derived::Epoch(of, day) => address::exit_epoch(&pool(of), day),
             Derived::Treaty(of, id) => address::treaty(&pool(of), id),
@@ -335,7 +337,7 @@ impl Scene {
             product,
             self.people[entry.buyer],
             entry.nonce,
-            super::model::day(entry.bought_at),
+            entry.address_day,
         ))
     }
 
@@ -347,6 +349,11 @@ impl Scene {
             return self.derive(Derived::Position(product, self.people[entry.buyer], entry.nonce));
         }
         self.derive(Derived::Cover(self.cover_mint(model, cover)))
+    }
+
+    /// The lien on a cover or a position.
+    pub fn lien(&self, model: &Model, cover: usize) -> Pubkey {
+        self.derive(Derived::Lien(self.cover(model, cover)))
     }
 
     /// A ticket.

@@ -2,7 +2,7 @@
 
 use super::action::pick;
 use super::driver::Driver;
-use super::model::{Incident, N, Product, Treaty};
+use super::model::{Incident, Lien, N, Product, Treaty};
 use super::op::{Op, Who};
 use backstop::state::{ProductState, Tranche};
 
@@ -95,10 +95,25 @@ impl Driver<'_> {
         pick(&held, r)
     }
 
+    /// A cover whose lien's account is there, with the lien.
+    pub(super) fn lien(&self, r: u64) -> Option<(usize, Lien)> {
+        let covers = self.model.covers.iter().enumerate();
+        let liens: Vec<(usize, Lien)> = covers.filter_map(|(index, cover)| Some((index, cover.lien?))).collect();
+        pick(&liens, r)
+    }
+
+    /// A lien whose payee its incident would pay.
+    pub(super) fn due_lien(&self, r: u64) -> Option<(usize, Lien)> {
+        let covers = self.model.covers.iter().enumerate();
+        let liens = covers.filter_map(|(index, cover)| Some((index, cover.lien?)));
+        let due: Vec<(usize, Lien)> = liens.filter(|(cover, _)| self.model.payout_of_payee(*cover).is_ok()).collect();
+        pick(&due, r)
+    }
+
     /// A cover that its incident would pay.
     pub(super) fn payable(&self, r: u64) -> Option<usize> {
         let covers: Vec<usize> =
-            (0..self.model.covers.len()).filter(|cover| self.model.payout(*cover).is_ok()).collect();
+            (0..self.model.covers.len()).filter(|cover| self.model.payout_of_holder(*cover).is_ok()).collect();
         pick(&covers, r)
     }
 

@@ -7,9 +7,11 @@ use crate::{seeded, terms};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use backstop::state::{CoverRequest, ExitTicket, Tranche};
-use backstop::{BuyCoverArgs, BuyPositionArgs, DepositArgs, RequestExitArgs};
+use backstop::{
+    BuyCoverArgs, BuyPositionArgs, DepositArgs, RequestExitArgs, SplitCoverArgs, SplitPositionArgs,
+};
 use backstop_client::instruction::NewProduct;
-use backstop_client::instruction::{self as ix, ProductKeys, TreatyKeys};
+use backstop_client::instruction::{self as ix, Pledge, ProductKeys, TreatyKeys};
 use backstop_sandbox::embedded::Price;
 use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
 use solana_sdk::account::ReadableAccount;
@@ -67,6 +69,14 @@ impl Scene {
                 self.world.cluster.post_price(seeded(PRICE).pubkey(), feed_id(feed), price);
             }
             _ => {}
+        }
+    }
+
+    /// A settlement with the lien that the cover is under.
+    fn shown(&self, model: &Model, cover: usize, settlement: Instruction) -> Instruction {
+        match model.covers[cover].lien {
+            Some(_) => ix::under_lien(settlement, &self.cover(model, cover)),
+            None => settlement,
         }
     }
 
@@ -185,7 +195,40 @@ impl Scene {
             }
             Op::SettlePosition { cover, to } => {
                 let keys = product(model.covers[cover].product);
-                ix::settle_position(&keys, self.cover(model, cover), keys.pool.assets_of(&person(to)))
+                let settle = ix::settle_position(&keys, self.cover(model, cover), keys.pool.assets_of(&person(to)));
+                self.shown(model, cover, settle)
+            }
+            Op::SettleLien { cover, to } => {
+                let keys = product(model.covers[cover].product);
+                ix::settle_lien(&keys, self.cover(model, cover), keys.pool.assets_of(&person(to)))
+            }
+            Op::SplitCover { cover, receiver, sum, nonce, by } => {
+                let keys = product(model.covers[cover].product);
+                let args = SplitCoverArgs { sum_insured: sum, nonce, day: super::model::day(model.now) };
+                let mint = self.cover_mint(model, cover);
+                ix::split_cover(&keys, payer, person(by), mint, person(receiver), args)
+            }
+            Op::SplitPosition { cover, sum, nonce, by } => {
+                let keys = product(model.covers[cover].product);
+                let args = SplitPositionArgs { sum_insured: sum, nonce };
+                ix::split_position(&keys, payer, person(by), self.cover(model, cover), args)
+            }
+            Op::SetLien { cover, to, limit, by } => {
+                let entry = &model.covers[cover];
+                let keys = product(entry.product);
+                let pledge = match entry.pays {
+                    Some(_) => Pledge::Position(self.cover(model, cover)),
+                    None => Pledge::Cover(self.cover_mint(model, cover)),
+                };
+                ix::set_lien(&keys, payer, person(by), pledge, keys.pool.assets_of(&person(to)), limit)
+            }
+            Op::LowerLien { cover, to, limit, by } => {
+                let pool = product(model.covers[cover].product).pool;
+                ix::lower_lien(pool.pool, person(by), self.cover(model, cover), pool.assets_of(&person(to)), limit)
+            }
+            Op::LiftLien { cover, payee } => {
+                let pool = product(model.covers[cover].product).pool.pool;
+                ix::lift_lien(pool, payee.map(person), self.cover(model, cover), payer)
             }
             Op::Observe { product: of, .. } => ix::observe(&product(of), seeded(PRICE).pubkey()),
             Op::Refresh { product: of } => ix::refresh(&product(of)),
@@ -201,7 +244,7 @@ impl Scene {
                 let mut settle = ix::settle_cover(&keys, person(holder), self.cover_mint(model, cover));
                 settle.accounts[6].is_signer = signed;
                 replace(&mut settle, 7, keys.pool.assets_of(&person(to)));
-                settle
+                self.shown(model, cover, settle)
             }
             Op::CloseIncident { product: of } => {
                 let number = Some(crisis(of)).filter(|number| *number != 0);

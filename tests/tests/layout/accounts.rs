@@ -8,6 +8,7 @@ borsh_pages! { written by borsh;
     Protocol { governance, pending_governance, guardian, risk_keeper, version, bump, pause, genesis_hash, reserved }
     Cover { policy, rent_payer, bump }
     Position { policy, rent_payer, beneficiary, beneficiary_owner, reference, nonce, bump }
+    Lien { policy, pool, payee, payee_owner, rent_payer, version, bump, limit_left, paid, reserved }
     ExitTicket {
         pool, owner, rent_payer, version, bump, tranche, series, epoch_day, units, claimed, nonce, asked_on, reserved,
     }

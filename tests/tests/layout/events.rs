@@ -36,6 +36,7 @@ borsh_pages! { all by told;
     }
     CoverCancelled { pool, sequence, product, cover, sum_insured, refund, fee }
     CoverClosed { pool, sequence, product, cover }
+    CoverSplit { pool, sequence, product, cover, part, holder, receiver, sum_insured, premium, rate_q32 }
     PositionBought {
         pool, sequence, product, position, owner, beneficiary, reference, sum_insured, premium, rate_q32, active_day,
         end_day, level_bps, released,
@@ -44,6 +45,11 @@ borsh_pages! { all by told;
     PositionCancelled { pool, sequence, product, position, sum_insured, refund, fee }
     PositionClosed { pool, sequence, product, position }
     PositionSettled { pool, sequence, incident, position, beneficiary, amount, refund, waiting, state }
+    PositionSplit { pool, sequence, product, position, part, owner, sum_insured, premium, rate_q32 }
+    LienSet { pool, sequence, product, policy, payee, payee_owner, limit }
+    LienLowered { pool, sequence, policy, payee, payee_owner, limit }
+    LienLifted { pool, sequence, policy, limit_left }
+    LienSettled { pool, sequence, incident, policy, payee, amount, limit_left, state }
     Observed { trigger, price, confidence, publish_time }
     PhaseChanged { pool, sequence, trigger, product, before, after, event_at, mean_price, severity_bps }
     IncidentOpened {

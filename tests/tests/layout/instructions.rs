@@ -3,8 +3,9 @@
 use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{
-    BuyCoverArgs, BuyPositionArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs,
-    DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
+    AssertPolicyArgs, BuyCoverArgs, BuyPositionArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs,
+    CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs, SplitCoverArgs,
+    SplitPositionArgs,
 };
 
 // What instructions take.
@@ -20,6 +21,9 @@ borsh_pages! { arguments by part;
     SetReadingArgs { feed, reading }
     BuyCoverArgs { nonce, day, request, max_premium }
     BuyPositionArgs { nonce, request, max_premium, reference }
+    SplitCoverArgs { sum_insured, nonce, day }
+    SplitPositionArgs { sum_insured, nonce }
+    AssertPolicyArgs { min_sum_insured, max_paid, state, no_lien, live, min_end_day }
 }
 
 // The instructions.
@@ -52,11 +56,18 @@ borsh_pages! { all by told;
     BuyCover { args }
     CancelCover {}
     CloseCover {}
+    SplitCover { args }
+    AssertPolicy { args }
     BuyPosition { args }
     SetBeneficiary {}
     CancelPosition {}
     ClosePosition {}
     SettlePosition {}
+    SplitPosition { args }
+    SetLien { limit }
+    LowerLien { limit }
+    LiftLien {}
+    SettleLien {}
     Observe {}
     ObserveReport {}
     ObserveLive {}

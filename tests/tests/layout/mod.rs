@@ -17,6 +17,7 @@ macro_rules! account_types {
             Trigger,
             Cover,
             Position,
+            Lien,
             ExitTicket,
             ExitEpoch,
             Incident,

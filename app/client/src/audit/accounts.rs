@@ -69,6 +69,7 @@ pub(super) fn of_pool(place: &Place) -> BTreeSet<Pubkey> {
     let lives = snapshot.lives.iter().filter(|(_, live)| products.contains(&live.product));
     let covers = snapshot.covers.iter().filter(|(_, cover)| products.contains(&cover.product));
     let positions = snapshot.positions.iter().filter(|(_, position)| products.contains(&position.product));
+    let liens = snapshot.liens.iter().filter(|(_, lien)| lien.pool == *pool);
     let incidents = snapshot.incidents.iter().filter(|(_, incident)| incident.pool == *pool);
     let crises = snapshot.crises.iter().filter(|(_, crisis)| crisis.pool == *pool);
     let epochs = snapshot.epochs.iter().filter(|(_, epoch)| epoch.pool == *pool);
@@ -77,7 +78,8 @@ pub(super) fn of_pool(place: &Place) -> BTreeSet<Pubkey> {
     let cessions = snapshot.cessions.iter().filter(|(_, cession)| cession.cedant == *pool);
     let keys = products.iter().copied().chain(triggers.map(|(key, _)| key)).chain(covers.map(|(key, _)| key));
     let keys = keys.chain(incidents.map(|(key, _)| key)).chain(epochs.map(|(key, _)| key));
-    let keys = keys.chain(crises.map(|(key, _)| key)).chain(positions.map(|(key, _)| key));
+    let keys =
+        keys.chain(crises.map(|(key, _)| key)).chain(positions.map(|(key, _)| key)).chain(liens.map(|(key, _)| key));
     let keys = keys.chain(tickets.map(|(key, _)| key)).chain(treaties.map(|(key, _)| key));
     let keys =
         keys.chain(cessions.map(|(key, _)| key)).chain(rates.map(|(key, _)| key)).chain(lives.map(|(key, _)| key));
@@ -208,6 +210,16 @@ fn addresses(place: &Place, checks: &mut Checks) {
             let seeds = [POSITION_SEED, key.as_ref(), position.insured.as_ref(), &position.nonce.to_le_bytes()];
             place_of(checks, Subject("position", *position_key), &seeds, position.bump);
         }
+        for (policy, held) in snapshot.policies_of(key).filter(|(_, policy)| policy.has_lien) {
+            let lien = snapshot.liens.get(&address::lien(policy));
+            checks.holds(Rule::Orphans, Subject("policy", *policy), "its lien is there", lien.is_some());
+            let paid = lien.map_or(0, |lien| lien.paid);
+            checks.at_most(Rule::Claims, Subject("policy", *policy), "paid to its lien's payee", held.paid, paid);
+        }
+    }
+    // One whose policy is closed, or is another of the same address, is over: anyone may lift it.
+    for (lien_key, lien) in snapshot.liens.iter().filter(|(_, lien)| lien.pool == *key) {
+        place_of(checks, Subject("lien", *lien_key), &[LIEN_SEED, lien.policy.as_ref()], lien.bump);
     }
     let of_pool = snapshot.incidents.iter().filter(|(_, incident)| incident.pool == *key);
     for (key, incident) in of_pool {

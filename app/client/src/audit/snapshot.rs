@@ -5,7 +5,7 @@ use crate::address;
 use crate::cluster::{Cluster, ClusterError};
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Live, Policy, Pool, Position, Product,
+    AttestorSet, Cession, Cover, Crisis, ExitEpoch, ExitTicket, Incident, Lien, Live, Policy, Pool, Position, Product,
     Protocol, Rates, Tranche, Treaty, Trigger,
 };
 use solana_sdk::account::Account;
@@ -55,6 +55,8 @@ pub struct Snapshot {
     pub covers: Decoded<Cover>,
     /// Positions.
     pub positions: Decoded<Position>,
+    /// Liens on covers and positions.
+    pub liens: Decoded<Lien>,
     /// Exit tickets.
     pub tickets: Decoded<ExitTicket>,
     /// Exit epochs.
@@ -108,6 +110,7 @@ impl Snapshot {
                 || keep(&mut snapshot.lives, *key, data)
                 || keep(&mut snapshot.covers, *key, data)
                 || keep(&mut snapshot.positions, *key, data)
+                || keep(&mut snapshot.liens, *key, data)
                 || keep(&mut snapshot.tickets, *key, data)
                 || keep(&mut snapshot.epochs, *key, data)
                 || keep(&mut snapshot.incidents, *key, data)

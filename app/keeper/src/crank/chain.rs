@@ -9,6 +9,7 @@
 //! | incidents, treaties, epochs, tickets, announcements | noted; their work waits for the next pass | simulation refuses it |
 //! | covers of an incident | noted; none is settled, and the incident is not closed | the sums left must add up |
 //! | holders of covers | that cover is unknown, the others are settled | a mint that "is not there" is not burnt |
+//! | liens on covers | noted; these covers wait for the next pass | simulation refuses it |
 //! | accounts of those who are paid | noted; that payment waits for the next pass | simulation refuses it |
 
 use crate::crank::limits::Delays;
@@ -16,8 +17,8 @@ use crate::crank::live::{LedgerClock, LiveView};
 use crate::crank::plan::payable;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    AttestorSet, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Live, Policy, Pool, Position,
-    Product, Treaty, Trigger, get_text,
+    AttestorSet, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, Lien, Live, Policy, Pool,
+    Position, Product, Treaty, Trigger, get_text,
 };
 use backstop_client::account::{self, Decode};
 use backstop_client::address;
@@ -102,6 +103,17 @@ pub struct OpenPosition {
     pub can_be_paid: Option<bool>,
 }
 
+/// The lien on a cover or position of an incident.
+#[derive(Clone, Debug)]
+pub struct OpenLien {
+    /// The lien.
+    pub lien: Lien,
+    /// What it is on.
+    pub policy: Policy,
+    /// Whether its payee can be paid now; `None` if nobody said.
+    pub can_be_paid: Option<bool>,
+}
+
 /// A cover whose NFT is burnt, with its address.
 #[derive(Clone, Debug)]
 pub struct BurntCover {
@@ -137,11 +149,12 @@ pub struct Unknown {
 /// Who holds covers, and whether those who are to be paid can be.
 const HOLDERS: &str = "holders of covers";
 const PAYEES: &str = "accounts of those who are to be paid";
+const LIENS: &str = "liens on what is to be paid";
 
 impl Unknown {
     /// Whether only payments depend on it.
     pub fn is_of_payments(&self) -> bool {
-        self.what == HOLDERS || self.what == PAYEES
+        [HOLDERS, PAYEES, LIENS].contains(&self.what)
     }
 }
 
@@ -174,6 +187,8 @@ pub struct Chain {
     pub open_covers: Vec<OpenCover>,
     /// Positions of incidents to be settled.
     pub open_positions: Vec<OpenPosition>,
+    /// Liens on these, by the address of what they are on.
+    pub liens: BTreeMap<Pubkey, OpenLien>,
     /// Covers whose NFT is burnt; looked for only when asked.
     pub burnt_covers: Vec<BurntCover>,
     /// What could not be found out.
@@ -439,9 +454,13 @@ impl Chain {
             let read = account::readable::<Position>(cluster, Some((0, product)));
             let mut positions = self.known("positions of an incident", read);
             positions.retain(|(_, position)| is_open(position));
+            let policies = positions.iter().map(|(key, position)| (*key, position.policy.clone())).collect();
+            self.note_liens(cluster, &keys, policies);
             self.note_positions(cluster, &keys, positions);
             let mut open = self.known("covers of an incident", account::readable::<Cover>(cluster, Some((0, product))));
             open.retain(|(_, cover)| is_open(cover));
+            let policies = open.iter().map(|(key, cover)| (*key, cover.policy.clone())).collect();
+            self.note_liens(cluster, &keys, policies);
             let found = self.find_nfts(cluster, &open, whereabouts);
             let owners: Vec<Pubkey> = found.iter().filter_map(|found| Some(found.place()?.1)).collect();
             let mut destinations = self.destinations(cluster, &keys, &owners).into_iter();
@@ -458,12 +477,37 @@ impl Chain {
         }
     }
 
-    fn note_positions(&mut self, cluster: &dyn Cluster, keys: &PoolKeys, positions: Vec<(Pubkey, Position)>) {
-        if positions.is_empty() {
+    /// Notes the liens on policies, and whether those whom they pay can be paid.
+    fn note_liens(&mut self, cluster: &dyn Cluster, keys: &PoolKeys, mut policies: Vec<(Pubkey, Policy)>) {
+        policies.retain(|(_, policy)| policy.has_lien);
+        if policies.is_empty() {
             return;
         }
-        let accounts: Vec<Pubkey> = positions.iter().map(|(_, position)| position.beneficiary).collect();
-        let read = match cluster.accounts(&accounts) {
+        let accounts: Vec<Pubkey> = policies.iter().map(|(key, _)| address::lien(key)).collect();
+        let read = self.known(LIENS, cluster.accounts(&accounts));
+        let decode = |account: Option<Account>| Lien::decode(&account?.data);
+        let liens: Vec<(Pubkey, Policy, Lien)> = policies
+            .into_iter()
+            .zip(read)
+            .filter_map(|((key, policy), account)| Some((key, policy, decode(account)?)))
+            .collect();
+        let payees: Vec<Pubkey> = liens.iter().map(|(_, _, lien)| lien.payee).collect();
+        let owners: Vec<Pubkey> = liens.iter().map(|(_, _, lien)| lien.payee_owner).collect();
+        let standing = self.payees(cluster, keys, &payees, &owners);
+        for ((key, policy, lien), can_be_paid) in liens.into_iter().zip(standing) {
+            self.liens.insert(key, OpenLien { lien, policy, can_be_paid });
+        }
+    }
+
+    /// Whether token accounts that were named to be paid can be: those that are still of the owners that they had.
+    fn payees(
+        &mut self,
+        cluster: &dyn Cluster,
+        keys: &PoolKeys,
+        accounts: &[Pubkey],
+        owners: &[Pubkey],
+    ) -> Vec<Option<bool>> {
+        let read = match cluster.accounts(accounts) {
             Ok(read) => read.into_iter().map(Some).collect(),
             Err(why) => {
                 self.miss(PAYEES, accounts.len(), &why);
@@ -471,13 +515,23 @@ impl Chain {
             }
         };
         let of_program = &keys.asset_token_program;
-        self.open_positions.extend(positions.into_iter().zip(read).map(|((address, position), account)| {
-            let owner = &position.beneficiary_owner;
-            let standing =
-                |account: Option<Account>| Standing::of(account.as_ref(), owner, &keys.asset_mint, of_program);
-            let can_be_paid = account.map(|account| matches!(standing(account), Standing::Ready(_)));
-            OpenPosition { address, position, can_be_paid }
-        }));
+        let ready = |(account, owner): (Option<Option<Account>>, &Pubkey)| {
+            let standing = Standing::of(account?.as_ref(), owner, &keys.asset_mint, of_program);
+            Some(matches!(standing, Standing::Ready(_)))
+        };
+        read.into_iter().zip(owners).map(ready).collect()
+    }
+
+    fn note_positions(&mut self, cluster: &dyn Cluster, keys: &PoolKeys, positions: Vec<(Pubkey, Position)>) {
+        if positions.is_empty() {
+            return;
+        }
+        let accounts: Vec<Pubkey> = positions.iter().map(|(_, position)| position.beneficiary).collect();
+        let owners: Vec<Pubkey> = positions.iter().map(|(_, position)| position.beneficiary_owner).collect();
+        let ready = self.payees(cluster, keys, &accounts, &owners);
+        let open = positions.into_iter().zip(ready);
+        let open = open.map(|((address, position), can_be_paid)| OpenPosition { address, position, can_be_paid });
+        self.open_positions.extend(open);
     }
 
     fn read_tickets(&mut self, cluster: &dyn Cluster, wanted: &dyn Fn(&Pubkey) -> bool) {

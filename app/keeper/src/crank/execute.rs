@@ -13,11 +13,12 @@ use crate::crank::work::{self, Item, Kind, Work};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::events::{ExposureReleased, LossReported, Observed, PhaseChanged, ReadingShown};
-use backstop::state::{Cover, CoverState, Position};
+use backstop::state::{Cover, CoverState, Policy, Position};
 use backstop_client::account::Decode;
 use backstop_client::cluster::{ClusterError, Outcome, Receipt};
 use backstop_client::explain::explain;
 use backstop_client::transaction::{self, MOST_BYTES, Patience, Pipeline, Prepared};
+use solana_sdk::account::Account;
 use solana_sdk::instruction::InstructionError;
 use solana_sdk::message::AddressLookupTableAccount;
 use solana_sdk::signer::Signer;
@@ -515,9 +516,15 @@ impl Crank<'_> {
             let position = || Position::decode(data).map(|position| position.policy);
             Cover::decode(data).map(|cover| cover.policy).or_else(position)
         };
-        let is_open = |data: &[u8]| policy(data).is_some_and(|policy| policy.state == CoverState::Active);
-        let open = accounts.iter().map(|account| account.as_ref().is_some_and(|account| is_open(&account.data)));
-        batch.into_iter().zip(open).filter_map(|(work, open)| open.then_some(work)).collect()
+        // A lien's payee is paid beside the holder: only what is settled has nothing for either.
+        let is_open = |kind: Kind, policy: Policy| match kind {
+            Kind::SettleLien => policy.state != CoverState::Settled,
+            _ => policy.state == CoverState::Active,
+        };
+        let open = |(work, account): (Work, Option<Account>)| {
+            policy(&account?.data).filter(|policy| is_open(work.kind, policy.clone())).map(|_| work)
+        };
+        batch.into_iter().zip(accounts).filter_map(open).collect()
     }
 
     /// Books a transaction's cost if the budget allows it.

@@ -18,8 +18,8 @@ use backstop::peril::AlertLevel;
 use backstop::peril::evidence::{Class, Direction, Phase};
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{
-    AttestorSet, CallState, Claim, Crisis, ExitEpoch, Form, Incident, InwardRisk, Policy, Pool, ProductState, Tranche,
-    Treaty, TreatyState, Trigger, day_of,
+    AttestorSet, CallState, Claim, Crisis, ExitEpoch, Form, Incident, InwardRisk, Party, Policy, Pool, ProductState,
+    Tranche, Treaty, TreatyState, Trigger, day_of,
 };
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, PoolKeys, TreatyKeys};
@@ -31,6 +31,10 @@ const VAULT_FROZEN: &str = "a pool's vault is frozen";
 pub const NO_ACCOUNT: &str = "its owner has no account of the asset";
 /// Why a position waits for its owner.
 pub const BENEFICIARY: &str = "its beneficiary cannot be paid: its owner can name another";
+/// Why the payee of a lien waits.
+pub const PAYEE: &str = "its lien's payee cannot be paid: its owner can name another";
+/// Why nothing is paid for a policy.
+const LIEN_UNKNOWN: &str = "nobody says how its lien stands";
 /// Why an incident stays open after its time.
 const STILL_PAYABLE: &str = "its time is over, but covers could still be paid, or nobody says that they could not";
 /// Most prints that one trigger is shown in a pass.
@@ -112,13 +116,23 @@ pub(super) fn wanted(settings: &Settings, pool: Pubkey) -> bool {
 /// What an incident would pay a cover or a position now. `None` if there is nothing more; accounts that do not fit together are tried
 /// all the same, so that the refusal is reported.
 pub(super) fn payable(incident: &Incident, policy: &Policy) -> Option<u64> {
-    match incident.payout(policy) {
+    payable_to(incident, policy, Party::Holder, 0)
+}
+
+/// The same of one party of a policy, of whose lien's limit so much is left.
+fn payable_to(incident: &Incident, policy: &Policy, party: Party, limit_left: u64) -> Option<u64> {
+    match incident.payout_of(policy, party, limit_left) {
         Ok(payout) => payout.total(),
         Err(Error::AnchorError(error)) => {
             (error.error_code_number == u32::from(BackstopError::MathOverflow)).then_some(0)
         }
         Err(_) => None,
     }
+}
+
+/// A settlement with the account of the policy's lien, if one is on it.
+fn shown(settlement: Instruction, address: &Pubkey, policy: &Policy) -> Instruction {
+    if policy.has_lien { ix::under_lien(settlement, address) } else { settlement }
 }
 
 /// Which keys of a set have signed a report: a bit for each, the lowest for the first key.
@@ -160,6 +174,7 @@ pub fn plan(chain: &Chain, prints: &[Print], settings: &Settings, payer: &Pubkey
     planner.incidents();
     planner.covers();
     planner.positions();
+    planner.liens();
     planner.treaties();
     planner.exits();
     planner.housekeeping();
@@ -463,7 +478,11 @@ impl Planner<'_> {
             let (Some(view), Some(incident)) = (chain.products.get(&product), chain.incidents.get(&product)) else {
                 continue;
             };
-            let Some(amount) = payable(incident, &open.cover) else { continue };
+            let Some(limit_left) = self.limit_left(&open.address, &open.cover) else {
+                self.wait(Kind::SettleCover, incident.pool, open.address, LIEN_UNKNOWN);
+                continue;
+            };
+            let Some(amount) = payable_to(incident, &open.cover, Party::Holder, limit_left) else { continue };
             match self.settlement(view, incident, open, amount) {
                 Ok(work) => self.plan.due.push(work),
                 Err(why) => self.wait_for(Kind::SettleCover, incident.pool, open.address, amount, why),
@@ -478,7 +497,11 @@ impl Planner<'_> {
             let (Some(view), Some(incident)) = (chain.products.get(&product), chain.incidents.get(&product)) else {
                 continue;
             };
-            let Some(amount) = payable(incident, &open.position) else { continue };
+            let Some(limit_left) = self.limit_left(&open.address, &open.position) else {
+                self.wait(Kind::SettlePosition, incident.pool, open.address, LIEN_UNKNOWN);
+                continue;
+            };
+            let Some(amount) = payable_to(incident, &open.position, Party::Holder, limit_left) else { continue };
             let blocked = match open.can_be_paid {
                 _ if amount == 0 => None,
                 _ if self.frozen(&[incident.pool]) => Some(VAULT_FROZEN),
@@ -491,8 +514,51 @@ impl Planner<'_> {
                 continue;
             }
             let settle = ix::settle_position(&view.keys, open.address, open.position.beneficiary);
+            let settle = shown(settle, &open.address, &open.position);
             let mut work = Work::new(Kind::SettlePosition, incident.pool, open.address, settle);
             work.holder = Some(open.position.beneficiary);
+            work.product = Some(product);
+            work.amount = Some(amount);
+            self.plan.due.push(work);
+        }
+    }
+
+    /// What is left of the limit of a policy's lien: 0 if there is none. `None`: there is one, and nobody says how it stands.
+    fn limit_left(&self, address: &Pubkey, policy: &Policy) -> Option<u64> {
+        match policy.has_lien {
+            true => self.chain.liens.get(address).map(|open| open.lien.limit_left),
+            false => Some(0),
+        }
+    }
+
+    /// Whether the payee of a policy's lien is surely owed nothing.
+    fn nothing_for_payee(&self, address: &Pubkey, policy: &Policy, incident: &Incident) -> bool {
+        let nothing = |limit| payable_to(incident, policy, Party::Payee, limit).is_none();
+        self.limit_left(address, policy).is_some_and(|limit| limit == 0 || nothing(limit))
+    }
+
+    fn liens(&mut self) {
+        let chain = self.chain;
+        for (address, open) in &chain.liens {
+            let (product, lien) = (open.policy.product, &open.lien);
+            let (Some(view), Some(incident)) = (chain.products.get(&product), chain.incidents.get(&product)) else {
+                continue;
+            };
+            let amount = payable_to(incident, &open.policy, Party::Payee, lien.limit_left);
+            let Some(amount) = amount.filter(|amount| *amount > 0) else { continue };
+            let blocked = match open.can_be_paid {
+                _ if self.frozen(&[incident.pool]) => Some(VAULT_FROZEN),
+                Some(true) => None,
+                Some(false) => Some(PAYEE),
+                None => Some("nobody says whether the lien's payee can be paid"),
+            };
+            if let Some(why) = blocked {
+                self.wait_for(Kind::SettleLien, incident.pool, *address, amount, why);
+                continue;
+            }
+            let settle = ix::settle_lien(&view.keys, *address, lien.payee);
+            let mut work = Work::new(Kind::SettleLien, incident.pool, *address, settle);
+            work.holder = Some(lien.payee);
             work.product = Some(product);
             work.amount = Some(amount);
             self.plan.due.push(work);
@@ -502,7 +568,10 @@ impl Planner<'_> {
     /// Whether everything that an incident has not paid yet is of covers that are surely burnt, or for which there is
     /// nothing. Closing it gives the rest away: so it takes proof, not silence.
     fn nothing_is_payable(&self, product: &Pubkey, incident: &Incident) -> bool {
-        let burnt = |open: &&OpenCover| open.held == Held::Burnt || incident.payout(&open.cover).is_err();
+        let burnt = |open: &&OpenCover| {
+            let lost = open.held == Held::Burnt && self.nothing_for_payee(&open.address, &open.cover, incident);
+            lost || incident.payout(&open.cover).is_err()
+        };
         let covers = self.chain.open_covers.iter().filter(burnt).map(|open| &open.cover.policy);
         let nothing = |open: &&OpenPosition| incident.payout(&open.position).is_err();
         let positions = self.chain.open_positions.iter().filter(nothing).map(|open| &open.position.policy);
@@ -533,6 +602,7 @@ impl Planner<'_> {
         };
         let keys = &view.keys;
         let settle = ix::settle_cover_from(keys, holder.owner, holder.nft, open.cover.mint());
+        let settle = shown(settle, &open.address, &open.cover);
         let mut work = Work::new(Kind::SettleCover, incident.pool, open.address, settle);
         work.holder = Some(holder.owner);
         work.product = Some(keys.product);

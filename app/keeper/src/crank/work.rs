@@ -28,6 +28,8 @@ pub enum Kind {
     SettleCover,
     /// Pays a position.
     SettlePosition,
+    /// Pays the payee of a lien on a cover or position.
+    SettleLien,
     /// Ends an incident.
     CloseIncident,
     /// Gives holders another year while the vault is frozen.
@@ -68,6 +70,7 @@ impl Kind {
             Self::FundIncident => "fund_incident",
             Self::SettleCover => "settle_cover",
             Self::SettlePosition => "settle_position",
+            Self::SettleLien => "settle_lien",
             Self::CloseIncident => "close_incident",
             Self::ExtendDeadline => "extend_deadline",
             Self::SettleTreatyPremium => "settle_treaty_premium",
@@ -95,7 +98,7 @@ impl Kind {
             Self::OpenIncident => "its event is proven",
             Self::CallTreaty => "the treaty owes its part",
             Self::FundIncident => "there is more for it, or its crisis is over",
-            Self::SettleCover | Self::SettlePosition => "its incident has something for it",
+            Self::SettleCover | Self::SettlePosition | Self::SettleLien => "its incident has something for it",
             Self::CloseIncident => "nothing is left to be paid",
             Self::ExtendDeadline => "the vault is frozen and nobody can be paid",
             Self::SettleTreatyPremium => "the reinsurer is owed premium",
@@ -114,12 +117,12 @@ impl Kind {
 
     /// Whether it pays somebody.
     pub const fn pays(self) -> bool {
-        matches!(self, Self::SettleCover | Self::SettlePosition | Self::ClaimExit)
+        matches!(self, Self::SettleCover | Self::SettlePosition | Self::SettleLien | Self::ClaimExit)
     }
 
-    /// Whether it pays what an incident has for a cover or a position: work that is packed and shared with other cranks.
+    /// Whether it pays what an incident has for a cover or a position, or the lien on one: work that is packed and shared with other cranks.
     pub const fn settles(self) -> bool {
-        matches!(self, Self::SettleCover | Self::SettlePosition)
+        matches!(self, Self::SettleCover | Self::SettlePosition | Self::SettleLien)
     }
 
     /// What lamports for work of this kind are spent for.

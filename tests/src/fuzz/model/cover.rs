@@ -94,6 +94,8 @@ pub struct Cover {
     pub nonce: u64,
     /// When it was bought.
     pub bought_at: i64,
+    /// The day in the address of its mint: that of the purchase, or of the day on which it was split off.
+    pub address_day: u32,
     /// Who holds the NFT, or owns the position; `None` once it is burnt, given back or closed.
     pub holder: Option<Who>,
     /// Of a position: whose account of the asset it pays.
@@ -116,6 +118,19 @@ pub struct Cover {
     pub loss_paid: N,
     /// Whether an incident that is final has given its premium back.
     pub refunded: bool,
+    /// The lien whose account is there: one that the cover is under, or that has outlived it.
+    pub lien: Option<Lien>,
+}
+
+/// Whoever is paid first for a cover's loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lien {
+    /// Whose account it pays.
+    pub to: Who,
+    /// What is left of its limit.
+    pub limit: N,
+    /// What it was paid.
+    pub paid: N,
 }
 
 impl Cover {
@@ -349,6 +364,7 @@ impl Model {
             buyer: 0,
             nonce: 0,
             bought_at: now,
+            address_day: day(now),
             holder: None,
             pays: None,
             sum,
@@ -360,6 +376,7 @@ impl Model {
             paid: 0,
             loss_paid: 0,
             refunded: false,
+            lien: None,
         })
     }
 
@@ -370,19 +387,22 @@ impl Model {
     }
 
     fn cancel(&mut self, cover: usize, by: Who) -> Rule {
-        let Cover { product, holder, sum, premium, rate, active_day, end_day, status, bought_at, .. } =
+        let Cover { product, holder, sum, premium, rate, active_day, end_day, status, bought_at, address_day, .. } =
             self.covers[cover].clone();
+        need(self.covers[cover].lien.is_none(), "it is under a lien")?;
         need(status == CoverStatus::Live && holder == Some(by), "not a live cover's holder")?;
         let pool = self.products[product].pool;
         let now = self.now;
         need(now < start(end_day), "the cover has ended")?;
-        need(day(now) > day(bought_at), "it was bought today")?;
+        need(day(now) > day(bought_at).max(address_day), "it was bought, or made, today")?;
         need(self.products[product].trigger.phase == Phase::Quiet, "the trigger is not quiet")?;
         self.accrue(pool);
         self.drift(product);
         let terms_fee = N::from(self.products[product].terms.cancel_fee_bps);
         let began = now >= start(active_day);
-        let unearned = if began { (rate * (start(end_day) - now).unsigned_abs() as N) >> 32 } else { premium };
+        let earning = (rate * (start(end_day) - now).unsigned_abs() as N) >> 32;
+        // Of a part the rate may be rounded up.
+        let unearned = if began { earning.min(premium) } else { premium };
         // The premium stays for the time in which the cover took room, of all that it was priced for.
         let seconds = |to: i64| (to - bought_at).unsigned_abs() as N;
         let for_room = ceil(premium * seconds(now), seconds(start(end_day + self.products[product].ring_days)));
@@ -556,6 +576,8 @@ impl Model {
                 let entry = &self.covers[cover];
                 need(entry.pays.is_some() && entry.holder == Some(by), "not a position's owner")?;
                 need(entry.status == CoverStatus::Live, "not a live position")?;
+                let over = self.products[entry.product].state == ProductState::Over;
+                need(over || entry.lien.is_none(), "it is under a lien")?;
                 let asset = self.pools[self.products[entry.product].pool].asset;
                 need(self.assets[to][asset].is_some(), "the beneficiary has no account")?;
                 self.covers[cover].pays = Some(to);
@@ -577,8 +599,92 @@ impl Model {
                 need(self.covers[cover].pays.is_none(), "a position is no cover")?;
                 self.close(cover, holder)
             }
+            Op::SplitCover { cover, receiver, sum, nonce, by } => {
+                need(self.covers[cover].pays.is_none(), "a position is no cover")?;
+                self.split(cover, N::from(sum), nonce, by)?;
+                let last = self.covers.last_mut().expect("it was pushed");
+                (last.holder, last.address_day) = (Some(receiver), day(self.now));
+                Ok(())
+            }
+            Op::SplitPosition { cover, sum, nonce, by } => {
+                need(self.covers[cover].pays.is_some(), "a cover is no position")?;
+                self.split(cover, N::from(sum), nonce, by)
+            }
+            Op::SetLien { cover, to, limit, by } => {
+                let entry = &self.covers[cover];
+                need(entry.holder == Some(by) && entry.status == CoverStatus::Live, "not a live cover's holder")?;
+                // A position may have the address of one whose lien is still there.
+                let place = (entry.pays.is_some(), entry.product, entry.buyer, entry.nonce, entry.address_day);
+                let there = |other: &Cover| {
+                    let (is_position, product, buyer, nonce, day) = place;
+                    let same = (other.pays.is_some(), other.product, other.buyer, other.nonce);
+                    let same = same == (is_position, product, buyer, nonce);
+                    other.lien.is_some() && same && (is_position || other.address_day == day)
+                };
+                need(!self.covers.iter().any(there), "there is a lien")?;
+                need(self.assets[to][self.asset_of(cover)].is_some(), "the payee has no account")?;
+                need(limit > 0, "nothing")?;
+                self.covers[cover].lien = Some(Lien { to, limit: limit.into(), paid: 0 });
+                Ok(())
+            }
+            Op::LowerLien { cover, to, limit, by } => {
+                let asset = self.asset_of(cover);
+                let has_account = self.assets[to][asset].is_some();
+                let lien = self.covers[cover].lien.as_mut().ok_or("there is no lien")?;
+                need(lien.to == by, "not whoever it pays")?;
+                need((1..=lien.limit).contains(&limit.into()), "not lower")?;
+                need(has_account, "the payee has no account")?;
+                (lien.to, lien.limit) = (to, limit.into());
+                Ok(())
+            }
+            Op::LiftLien { cover, payee } => {
+                let entry = &mut self.covers[cover];
+                let lien = entry.lien.ok_or("there is no lien")?;
+                let closed = matches!(entry.status, CoverStatus::Closed | CoverStatus::Cancelled);
+                let allowed = payee.map_or(lien.limit == 0 || closed, |payee| payee == lien.to);
+                need(allowed, "it is in force")?;
+                entry.lien = None;
+                Ok(())
+            }
             _ => super::unknown(op, "cover"),
         }
+    }
+
+    /// The asset that a cover is paid in.
+    fn asset_of(&self, cover: usize) -> usize {
+        self.pools[self.products[self.covers[cover].product].pool].asset
+    }
+
+    /// Makes a part of a cover one of its own, which has its part of premium and rate, rounded down.
+    fn split(&mut self, cover: usize, sum: N, nonce: u64, by: Who) -> Rule {
+        let whole = self.covers[cover].clone();
+        need(whole.status == CoverStatus::Live && whole.holder == Some(by), "not a live cover's holder")?;
+        need(whole.lien.is_none(), "it is under a lien")?;
+        need(whole.loss_paid == 0 && !whole.refunded, "something was paid for it")?;
+        let product = &self.products[whole.product];
+        need(product.state != ProductState::Over, "the product is over")?;
+        need(self.now < start(whole.end_day), "it has ended")?;
+        let least = N::from(self.pools[product.pool].terms.min_sum_insured);
+        need(sum >= least && whole.sum.saturating_sub(sum) >= least, "a part is too small")?;
+        let [premium, rate] = [whole.premium, whole.rate].map(|of| of * sum / whole.sum);
+        need(premium > 0 && rate > 0, "nothing of the premium falls on it")?;
+        let taken = |other: &Cover| {
+            let open = matches!(other.status, CoverStatus::Live | CoverStatus::Settled);
+            let same = (other.product, other.buyer, other.nonce) == (whole.product, by, nonce);
+            whole.pays.is_some() && other.pays.is_some() && open && same
+        };
+        need(!self.covers.iter().any(taken), "there is a position of this number")?;
+        let pool = product.pool;
+        let index = self.covers.len();
+        let streams = &mut self.pools[pool].streams;
+        let place = streams.iter().position(|stream| stream.cover == Some(cover)).ok_or("books: no stream")?;
+        streams[place].rate -= rate;
+        let part = super::Stream { rate, cover: Some(index), ..streams[place].clone() };
+        streams.push(part);
+        let entry = &mut self.covers[cover];
+        (entry.sum, entry.premium, entry.rate) = (whole.sum - sum, whole.premium - premium, whole.rate - rate);
+        self.covers.push(Cover { sum, premium, rate, nonce, buyer: by, ..whole });
+        Ok(())
     }
 
     /// Sells to somebody who pays, and begins the stream.
@@ -602,7 +708,8 @@ impl Model {
         let entry = &self.covers[cover];
         need(matches!(entry.status, CoverStatus::Live | CoverStatus::Settled), "there is no such cover")?;
         // Of a product that is over the holder may give up what could still come.
-        let given_up = self.products[entry.product].state == ProductState::Over && entry.holder.is_some();
+        let over = self.products[entry.product].state == ProductState::Over;
+        let given_up = over && entry.holder.is_some() && entry.lien.is_none();
         let spent = entry.status == CoverStatus::Settled || self.is_spent(entry);
         need(spent || given_up, "the cover is still live")?;
         need(entry.holder.is_none() || entry.holder == holder, "not the holder")?;

@@ -605,7 +605,7 @@ impl Model {
         need(cover.status == CoverStatus::Live, "the cover is not live")?;
         let unearned = |from: i64| {
             let seconds = start(cover.end_day) - from.max(start(cover.active_day));
-            (cover.rate * seconds.max(0).unsigned_abs() as N) >> 32
+            ((cover.rate * seconds.max(0).unsigned_abs() as N) >> 32).min(cover.premium)
         };
         if !cover.affected(product.trigger.event_at).ok_or("the cover had ended")? {
             return Ok((0, unearned(incident.accrued_at), true));
@@ -619,19 +619,64 @@ impl Model {
         Ok((loss, refund, all))
     }
 
-    fn settle(&mut self, cover: usize, holder: Who, to: Who, signed: bool) -> Rule {
+    /// What the holder of a cover is paid now, of that premium, and whether the cover is settled with it.
+    pub fn payout_of_holder(&self, cover: usize) -> Rule<(N, N, bool)> {
         let (loss, refund, all) = self.payout(cover)?;
-        let amount = loss + refund;
+        let first = self.covers[cover].lien.map_or(0, |lien| loss.min(lien.limit));
+        let all = all && first == 0;
+        need(loss > first || refund > 0 || all, "there is nothing more for the holder")?;
+        Ok((loss - first, refund, all))
+    }
+
+    /// What the payee of its lien is paid now, and whether the cover is settled with it.
+    pub fn payout_of_payee(&self, cover: usize) -> Rule<(N, bool)> {
+        let (loss, refund, all) = self.payout(cover)?;
+        let entry = &self.covers[cover];
+        let lien = entry.lien.ok_or("it is under no lien")?;
+        need(entry.affected(self.products[entry.product].trigger.event_at) == Some(true), "it gets its premium back")?;
+        let first = loss.min(lien.limit);
+        let all = all && loss == first && refund == 0;
+        need(first > 0 || all, "there is nothing more for the payee")?;
+        Ok((first, all))
+    }
+
+    fn settle(&mut self, cover: usize, holder: Who, to: Who, signed: bool) -> Rule {
+        let (loss, refund, all) = self.payout_of_holder(cover)?;
         need(self.covers[cover].holder == Some(holder), "not the holder")?;
+        self.covers[cover].paid += loss + refund;
+        let product = self.covers[cover].product;
+        let incident = self.products[product].incident.as_ref().expect("there is one");
+        let is_final = incident.state == IncidentState::Final;
+        let is_loss = self.covers[cover].affected(self.products[product].trigger.event_at) == Some(true);
+        self.covers[cover].refunded |= is_loss && is_final;
+        let asset = self.pay_out(cover, loss, refund, all)?;
+        if loss + refund > 0 {
+            let fits = self.covers[cover].pays.map_or(signed || to == holder, |pays| pays == to);
+            need(fits, "not the holder's or the beneficiary's account")?;
+            self.receive(to, asset, loss + refund)?;
+        }
+        Ok(())
+    }
+
+    fn settle_lien(&mut self, cover: usize, to: Who) -> Rule {
+        let (loss, all) = self.payout_of_payee(cover)?;
+        let lien = self.covers[cover].lien.as_mut().expect("there is one");
+        need(lien.to == to, "not the payee")?;
+        lien.limit -= loss;
+        lien.paid += loss;
+        let asset = self.pay_out(cover, loss, 0, all)?;
+        if loss > 0 { self.receive(to, asset, loss) } else { Ok(()) }
+    }
+
+    /// Takes what a party is paid out of the books. Returns the asset that it is paid in.
+    fn pay_out(&mut self, cover: usize, loss: N, refund: N, all: bool) -> Rule<usize> {
         let product = self.covers[cover].product;
         let (pool, event_at) = (self.products[product].pool, self.products[product].trigger.event_at);
         let entry = &mut self.covers[cover];
-        entry.paid += amount;
         entry.loss_paid += loss;
         let is_loss = entry.affected(event_at) == Some(true);
         let (sum, premium) = (entry.sum, entry.premium);
         let incident = self.products[product].incident.as_mut().expect("there is one");
-        entry.refunded |= is_loss && incident.state == IncidentState::Final;
         if all {
             entry.status = CoverStatus::Settled;
             if is_loss {
@@ -645,12 +690,7 @@ impl Model {
         take(&mut incident.refunds_left, refund, "books: premium to be given back")?;
         take(&mut self.pools[pool].incident_reserves, loss, "books: incident reserves")?;
         take(&mut self.pools[pool].refunds, refund, "books: premium to be given back")?;
-        if amount > 0 {
-            let fits = self.covers[cover].pays.map_or(signed || to == holder, |pays| pays == to);
-            need(fits, "not the holder's or the beneficiary's account")?;
-            self.receive(to, self.pools[pool].asset, amount)?;
-        }
-        Ok(())
+        Ok(self.pools[pool].asset)
     }
 
     /// Whether an incident can be closed.
@@ -718,6 +758,7 @@ impl Model {
                 let owner = entry.holder.ok_or("the position is closed")?;
                 self.settle(cover, owner, to, false)
             }
+            Op::SettleLien { cover, to } => self.settle_lien(cover, to),
             Op::CloseIncident { product } => self.close_incident(product),
             Op::ExtendDeadline { .. } => Err("the vault is not frozen"),
             _ => super::unknown(op, "incident"),
