@@ -34,6 +34,27 @@ pub const ENTRIES: &[Entry] = &[
         ],
     },
     Entry {
+        instruction: "reduce_position",
+        cases: &[
+            case("usual", "one idle day", || reduce_position(Setup::default(), 1)),
+            case("worst", "Token-2022 asset, 480 idle days", || reduce_position(Setup::dear(), 480)),
+        ],
+    },
+    Entry {
+        instruction: "extend_position",
+        cases: &[
+            case("usual", "in force since today", || extend_position(Setup::default(), 2)),
+            case("worst", "Token-2022 asset, 400 idle days", || extend_position(Setup::dear(), 400)),
+        ],
+    },
+    Entry {
+        instruction: "position_to_nft",
+        cases: &[
+            case("usual", "SPL Token", || position_to_nft(Setup::default())),
+            case("worst", "Token-2022 asset, a long URI", || position_to_nft(Setup::dear())),
+        ],
+    },
+    Entry {
         instruction: "close_position",
         cases: &[case("always", "paid", || {
             let stage = Stage::positions_paid(Setup::default());
@@ -86,6 +107,40 @@ fn cancel_position(setup: Setup, days: i64) -> Prepared {
     stage.rest(days);
     let rent = stage.rent.pubkey();
     each(stage, |_, product, owner, position| ix::cancel_position(product, owner, position, rent))
+}
+
+fn reduce_position(setup: Setup, days: i64) -> Prepared {
+    let stage = sold(setup);
+    stage.rest(days);
+    let left = stage.setup.sum_insured / 3;
+    each(stage, |_, product, owner, position| ix::reduce_position(product, owner, position, left))
+}
+
+fn extend_position(setup: Setup, days: i64) -> Prepared {
+    let stage = sold(setup);
+    stage.rest(days);
+    stage.show(100_000_000);
+    for (name, product) in HOLDERS {
+        let owner = stage.person(name).pubkey();
+        let assets = stage.products[product].pool.assets_of(&owner);
+        stage.fund(&assets, stage.setup.sum_insured);
+    }
+    let request = ExtensionRequest { days: 7, max_premium: u64::MAX };
+    each(stage, |_, product, owner, position| ix::extend_position(product, owner, position, request))
+}
+
+fn position_to_nft(setup: Setup) -> Prepared {
+    let stage = sold(setup);
+    stage.rest(1);
+    let (rent, day) = (stage.rent.pubkey(), day_of(stage.world.now()));
+    let build = |stage: &Stage, product: &ProductKeys, owner: Pubkey, position: Pubkey| {
+        let receiver = stage.person("fred").pubkey();
+        let args = PositionToNftArgs { nonce: 77, day };
+        ix::position_to_nft(product, rent, owner, receiver, (position, rent), args)
+    };
+    let payer = stage.rent.insecure_clone();
+    let prepared = each(stage, build);
+    prepared.also_signed(&payer)
 }
 
 fn settle(stage: &Stage, name: &str, product: usize) -> Instruction {
