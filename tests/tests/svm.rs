@@ -18,6 +18,7 @@ mod late_money;
 mod layout;
 mod live;
 mod negative_matrix;
+mod policies;
 mod positions;
 mod premium;
 mod pricing;

@@ -4,6 +4,8 @@ use super::stage::{HOLDERS, Setup, Stage};
 use super::{Entry, Prepared, case};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::PositionToNftArgs;
+use backstop::state::ExtensionRequest;
 use backstop_client::instruction::{self as ix, ProductKeys};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -43,7 +45,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         instruction: "extend_position",
         cases: &[
-            case("usual", "in force since today", || extend_position(Setup::default(), 2)),
+            case("usual", "eight idle days", || extend_position(Setup::default(), 8)),
             case("worst", "Token-2022 asset, 400 idle days", || extend_position(Setup::dear(), 400)),
         ],
     },
@@ -120,10 +122,8 @@ fn extend_position(setup: Setup, days: i64) -> Prepared {
     let stage = sold(setup);
     stage.rest(days);
     stage.show(100_000_000);
-    for (name, product) in HOLDERS {
-        let owner = stage.person(name).pubkey();
-        let assets = stage.products[product].pool.assets_of(&owner);
-        stage.fund(&assets, stage.setup.sum_insured);
+    for (name, _) in HOLDERS {
+        stage.enter(name, stage.setup.sum_insured);
     }
     let request = ExtensionRequest { days: 7, max_premium: u64::MAX };
     each(stage, |_, product, owner, position| ix::extend_position(product, owner, position, request))
@@ -132,15 +132,19 @@ fn extend_position(setup: Setup, days: i64) -> Prepared {
 fn position_to_nft(setup: Setup) -> Prepared {
     let stage = sold(setup);
     stage.rest(1);
-    let (rent, day) = (stage.rent.pubkey(), day_of(stage.world.now()));
-    let build = |stage: &Stage, product: &ProductKeys, owner: Pubkey, position: Pubkey| {
+    let (rent, day) = (stage.rent.insecure_clone(), stage.world.today());
+    let one = |(name, product): (&str, usize)| -> (Instruction, Keypair) {
+        let (owner, product) = (stage.person(name), &stage.products[product]);
+        let args = PositionToNftArgs { nonce: stage.cover_nonce(product, name, "fred"), day };
+        let position = (stage.position(product, name), rent.pubkey());
         let receiver = stage.person("fred").pubkey();
-        let args = PositionToNftArgs { nonce: 77, day };
-        ix::position_to_nft(product, rent, owner, receiver, (position, rent), args)
+        (ix::position_to_nft(product, rent.pubkey(), owner.pubkey(), receiver, position, args), owner)
     };
-    let payer = stage.rent.insecure_clone();
-    let prepared = each(stage, build);
-    prepared.also_signed(&payer)
+    let [(first, carl), (second, cora), (third, dora), (fourth, eric)] = HOLDERS.map(one);
+    Prepared::new(stage.world, first, &[&carl, &rent])
+        .twin("another position", second, &[&cora, &rent])
+        .twin("another product", third, &[&dora, &rent])
+        .twin("another pool", fourth, &[&eric, &rent])
 }
 
 fn settle(stage: &Stage, name: &str, product: usize) -> Instruction {
