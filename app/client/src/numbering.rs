@@ -56,6 +56,9 @@ numbered! {
     PositionBought { pool sequence }
     BeneficiarySet { pool sequence }
     PositionCancelled { pool sequence }
+    PositionReduced { pool sequence }
+    PositionExtended { pool sequence }
+    PositionConverted { pool sequence }
     PositionClosed { pool sequence }
     PositionSettled { pool sequence }
     PositionSplit { pool sequence }

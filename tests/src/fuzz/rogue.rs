@@ -134,6 +134,10 @@ pub const NO_ATTACKS: &[(&str, &str)] = &[
     ("lift_lien", "its payee's own; random sequences try others"),
     ("settle_lien", "pays an account that is fixed; random sequences misdirect payouts"),
     ("assert_policy", "changes nothing"),
+    ("reduce_position", "a user's own"),
+    ("extend_position", "a user's own"),
+    ("position_to_nft", "a user's own"),
+    ("pool_health", "changes nothing"),
     ("settle_position", "pays as `settle_cover` does, to an account that is fixed; random sequences misdirect payouts"),
 ];
 

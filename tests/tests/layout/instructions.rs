@@ -4,8 +4,8 @@ use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{
     AssertPolicyArgs, BuyCoverArgs, BuyPositionArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs,
-    CreateProductArgs, DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs, SplitCoverArgs,
-    SplitPositionArgs,
+    CreateProductArgs, DepositArgs, InitializeArgs, PositionToNftArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
+    SplitCoverArgs, SplitPositionArgs,
 };
 
 // What instructions take.
@@ -21,6 +21,7 @@ borsh_pages! { arguments by part;
     SetReadingArgs { feed, reading }
     BuyCoverArgs { nonce, day, request, max_premium }
     BuyPositionArgs { nonce, request, max_premium, reference }
+    PositionToNftArgs { nonce, day }
     SplitCoverArgs { sum_insured, nonce, day }
     SplitPositionArgs { sum_insured, nonce }
     AssertPolicyArgs { min_sum_insured, max_paid, state, no_lien, live, min_end_day }
@@ -37,6 +38,7 @@ borsh_pages! { all by told;
     ReportEquivocation {}
     CreatePool { args }
     Deposit { args }
+    PoolHealth {}
     Accrue {}
     ContributeSurplus { args }
     RequestExit { args }
@@ -61,6 +63,9 @@ borsh_pages! { all by told;
     BuyPosition { args }
     SetBeneficiary {}
     CancelPosition {}
+    ReducePosition { sum_insured }
+    ExtendPosition { request }
+    PositionToNft { args }
     ClosePosition {}
     SettlePosition {}
     SplitPosition { args }

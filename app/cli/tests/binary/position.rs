@@ -89,3 +89,37 @@ fn a_position_is_paid_to_its_beneficiary_and_closed_by_its_owner() {
     let gone = address::position(&scene.product.product, &owner, 0);
     assert!(world().cluster.account(&gone).expect("the cluster answers").is_none());
 }
+
+#[test]
+fn a_position_is_extended_reduced_and_made_into_an_nft() {
+    let scene = Scene::new();
+    let world = || scene.desk.node.world();
+    let address = position(&bought(&scene, &[]));
+    let extend = ["position", "extend", &address, "--days", "30"];
+    scene.act(&extend).says(1, "(NotInForceYet, ", "from its first insured day on");
+    world().next_day();
+    world().next_day();
+    scene.observe(100_000_000).done();
+    scene.desk.act(&scene.holder.key, &extend).says(1, "(NotPositionOwner, ", "sign with that wallet");
+    scene.act(&[&extend[..], &["--max-premium", "0.01"]].concat()).says(1, "(PremiumTooHigh, ", "");
+    let held = world().assets(&scene.person);
+    let extended = scene.desk.snapshot("position-extend", scene.act(&extend));
+    assert_eq!(held - world().assets(&scene.person), units(&extended, "premium"));
+    assert_eq!(units(&extended, "end") - units(&extended, "end_before"), 30 * 24 * HOUR.unsigned_abs());
+
+    let held = world().assets(&scene.person);
+    let reduced = scene.desk.snapshot("position-reduce", scene.act(&["position", "reduce", &address, "400"]));
+    assert_eq!(world().assets(&scene.person) - held, units(&reduced, "refund"));
+    assert_eq!((units(&reduced, "left"), units(&reduced, "sum_insured")), (400 * ONE, 600 * ONE));
+    scene.act(&["position", "reduce", &address, "400"]).says(2, "the position insures", "`backstop position cancel`");
+
+    let receiver = scene.holder.id().to_string();
+    let to_nft = ["position", "to-nft", &address, "--receiver", &receiver];
+    let converted = scene.desk.snapshot("position-to-nft", scene.act(&to_nft));
+    assert_eq!(converted["receiver"], receiver);
+    let cover = converted["cover"].as_str().expect("an address").to_owned();
+    scene.desk.look(&["cover", "show", &cover]).done();
+    scene.act(&to_nft).refused(1);
+    scene.desk.act(&scene.holder.key, &["cover", "cancel", &cover]).says(1, "(BoughtToday, ", "cancel it tomorrow");
+    scene.shows("pool-health", &["pool", "health", &scene.pool.pool.to_string()]);
+}

@@ -478,9 +478,11 @@ impl Product {
     /// Gives the product a reading as its condition: see [`Self::set_condition`]. Its period's days are a term that it
     /// sells, and its end has a place in the day buckets. Returns when the notice is over.
     ///
-    /// Errors: `ConditionAlreadySet`, `WrongProductState`, `TermsDoNotFit`, and those of [`Pool::admit_reading`].
+    /// Errors: `ConditionAlreadySet`, `WrongProductState`, `TermsDoNotFit`, `DeductibleTooHigh`, and those of
+    /// [`Pool::admit_reading`].
     pub fn set_reading(&mut self, pool: &mut Pool, trigger: Pubkey, period: Period, now: i64) -> Result<i64> {
         self.require_no_condition()?;
+        self.terms.require_deductible_below(None)?;
         let days = self.terms.min_term_days.into()..=self.terms.max_term_days.into();
         let last = period.end_day.saturating_add(READING_RING_DAYS);
         let fits = days.contains(&period.days()) && last <= day_of(now).saturating_add(MAX_TERM_AND_RING_DAYS);

@@ -10,7 +10,7 @@ type Change = fn(&mut ProductTerms, u64);
 fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
     product_terms().validate().unwrap();
     let most_rate = 10_000_000_000;
-    let bounds: [(&str, Change, u64, u64); 22] = [
+    let bounds: [(&str, Change, u64, u64); 24] = [
         // The rates of the curve rise: each is bounded by its neighbours.
         ("ceiling", |t, n| t.risk_rate_ceiling_ppb = n, 20_000_000, most_rate),
         ("rate", |t, n| t.risk_rate_ppb = n, 5_000_000, 200_000_000),
@@ -32,6 +32,8 @@ fn each_term_is_refused_outside_its_bounds_and_taken_at_them() {
         ("cap", |t, n| t.cap_bps = n as u16, 1, 10_000),
         ("daily part", |t, n| t.daily_bps = n as u16, 1, 10_000),
         ("cancellation fee", |t, n| t.cancel_fee_bps = n as u16, 1, 5_000),
+        ("deductible", |t, n| t.deductible_bps = n as u16, 0, 5_000),
+        ("coinsurance", |t, n| t.coinsurance_bps = n as u16, 0, 5_000),
         ("shortest term", |t, n| t.min_term_days = n as u16, 1, 365),
         ("at kink", |t, n| t.demand_at_kink_ppb = n, 10_000_000, 10_000_000),
     ];
@@ -257,4 +259,36 @@ fn the_level_drifts_by_whole_days_at_most_seven() {
     assert_eq!(after(8_000, NOW + DAY).0, 10_000);
     assert_eq!(after(8_001, NOW + DAY).0, 10_200);
     assert_eq!(after(9_000, NOW + 7 * DAY).0, after(9_000, NOW + 70 * DAY).0);
+}
+
+#[test]
+fn what_is_paid_is_what_is_lost_beyond_the_deductible_less_the_coinsurance() {
+    let paid = |deductible_bps, coinsurance_bps, lost| {
+        ProductTerms { deductible_bps, coinsurance_bps, ..product_terms() }.paid_severity_bps(lost)
+    };
+    for lost in [0, 1, 500, 9_999, 10_000] {
+        assert_eq!(paid(0, 0, lost), lost);
+    }
+    assert_eq!((paid(400, 0, 399), paid(400, 0, 400), paid(400, 0, 401), paid(400, 0, 10_000)), (0, 0, 1, 9_600));
+    assert_eq!((paid(0, 5_000, 1), paid(0, 5_000, 2), paid(0, 5_000, 10_000)), (0, 1, 5_000));
+    // (10,000 - 400) x 0.8, and 4,600 x 0.8; 599 x 0.6667 is 399.35.
+    assert_eq!((paid(400, 2_000, 10_000), paid(400, 2_000, 5_000), paid(1, 3_333, 600)), (7_680, 3_680, 399));
+    assert_eq!(paid(5_000, 5_000, 10_000), 2_500);
+    // It never falls as more is lost.
+    for (deductible, coinsurance) in [(0, 1), (499, 3_333), (5_000, 5_000)] {
+        let all: Vec<u16> = (0..=10_000).map(|lost| paid(deductible, coinsurance, lost)).collect();
+        assert!(all.windows(2).all(|pair| pair[0] <= pair[1] && pair[1] - pair[0] <= 1));
+    }
+}
+
+#[test]
+fn a_deductible_leaves_something_of_the_least_that_is_paid() {
+    use backstop::payout::Severity;
+    let with = |deductible_bps| ProductTerms { deductible_bps, ..product_terms() };
+    let linear = Severity::Linear { full_loss_price: 1, min_severity_bps: 500 };
+    with(499).require_deductible_below(Some(linear)).unwrap();
+    refused(with(500).require_deductible_below(Some(linear)), DeductibleTooHigh);
+    with(5_000).require_deductible_below(Some(Severity::Binary)).unwrap();
+    with(0).require_deductible_below(None).unwrap();
+    refused(with(1).require_deductible_below(None), DeductibleTooHigh);
 }

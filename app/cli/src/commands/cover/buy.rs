@@ -1,14 +1,11 @@
 //! `backstop cover buy`.
 
 use super::batch;
-use crate::commands::args::{Amount, ProductArg, count};
+use super::order::OrderArgs;
 use crate::commands::context::{Context, plain};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use backstop::state::CoverRequest;
-use backstop_client::Cluster;
 use backstop_client::act::{Order, Purchase};
-use backstop_client::quote::Market;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -22,40 +19,18 @@ Example:
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct BuyArgs {
-    /// The product: its address, or MINT/POOL/PRODUCT.
-    product: ProductArg,
-    /// Sum insured, in the pool's asset.
-    sum: Amount,
-    /// Whole days of protection.
-    #[arg(long, value_parser = count::<u16>)]
-    days: u16,
+    #[command(flatten)]
+    order: OrderArgs,
     /// Who gets the NFT, if not the signer.
     #[arg(long, value_name = "WALLET")]
     receiver: Option<Pubkey>,
     /// A cover for each wallet in a file: an address a line, lines that begin with # are skipped.
     #[arg(long, value_name = "FILE", conflicts_with = "receiver")]
     receivers: Option<PathBuf>,
-    /// Most to pay for a cover; without it one percent more than now.
-    #[arg(long, value_name = "AMOUNT")]
-    max_premium: Option<Amount>,
-    /// Pay from this token account of the wallet, not from its associated one.
-    #[arg(long, value_name = "TOKEN_ACCOUNT")]
-    from: Option<Pubkey>,
 }
 
 pub fn run(args: &BuyArgs, context: &Context) -> Result<()> {
-    let cluster = context.cluster()?;
-    let open = args.product.open(cluster)?;
-    let (keys, decimals) = (open.keys, open.pool.decimals);
-    let order = Order {
-        keys,
-        market: Market::fetch(cluster, &keys)?,
-        request: CoverRequest { sum_insured: args.sum.units(decimals)?, term_days: args.days },
-        buyer: context.wallet()?,
-        max_premium: args.max_premium.map(|most| most.units(decimals)).transpose()?,
-        now: cluster.now()?,
-        from: args.from,
-    };
+    let order = args.order.order(context)?;
     match &args.receivers {
         Some(file) => batch::run(&order, file, context),
         None => {
@@ -72,10 +47,10 @@ fn buy_one(order: Order, receiver: Pubkey, context: &Context) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use backstop::state::Tranche;
+    use backstop::state::{CoverRequest, Tranche};
     use backstop_client::act::ask;
     use backstop_client::instruction::ProductKeys;
+    use backstop_client::quote::Market;
     use backstop_tests::World;
     use backstop_tests::terms::{ONE, create_pool, stress};
 

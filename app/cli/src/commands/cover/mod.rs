@@ -4,9 +4,11 @@ mod batch;
 mod buy;
 mod cancel;
 mod close;
+mod order;
 mod quote;
 mod show;
 
+pub(in crate::commands) use order::OrderArgs;
 pub(in crate::commands) use show::{paid_text, payout_text};
 
 use crate::commands::context::{Context, hinted};

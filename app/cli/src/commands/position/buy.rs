@@ -1,14 +1,12 @@
 //! `backstop position buy`.
 
-use crate::commands::args::{Amount, ProductArg, count};
 use crate::commands::context::{Context, plain};
+use crate::commands::cover::OrderArgs;
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::constants::MAX_REFERENCE;
-use backstop::state::CoverRequest;
-use backstop_client::act::{Order, PositionPurchase};
-use backstop_client::quote::Market;
-use backstop_client::{Cluster, units};
+use backstop_client::act::PositionPurchase;
+use backstop_client::units;
 use clap::Args;
 
 const EXAMPLE: &str = "\
@@ -20,13 +18,8 @@ Example:
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct BuyArgs {
-    /// The product: its address, or MINT/POOL/PRODUCT.
-    product: ProductArg,
-    /// Sum insured, in the pool's asset.
-    sum: Amount,
-    /// Whole days of protection.
-    #[arg(long, value_parser = count::<u16>)]
-    days: u16,
+    #[command(flatten)]
+    order: OrderArgs,
     /// The token account that it pays, if not the wallet's own.
     #[arg(long, value_name = "TOKEN_ACCOUNT")]
     beneficiary: Option<Pubkey>,
@@ -36,12 +29,6 @@ pub struct BuyArgs {
     /// What the owner knows it by: 32 bytes in hexadecimal, at which the program does not look.
     #[arg(long, value_name = "HEX", value_parser = reference)]
     reference: Option<[u8; MAX_REFERENCE]>,
-    /// Most to pay; without it one percent more than now.
-    #[arg(long, value_name = "AMOUNT")]
-    max_premium: Option<Amount>,
-    /// Pay from this token account of the wallet, not from its associated one.
-    #[arg(long, value_name = "TOKEN_ACCOUNT")]
-    from: Option<Pubkey>,
 }
 
 /// 32 bytes in hexadecimal.
@@ -51,18 +38,7 @@ fn reference(text: &str) -> Result<[u8; MAX_REFERENCE], String> {
 }
 
 pub fn run(args: &BuyArgs, context: &Context) -> Result<()> {
-    let cluster = context.cluster()?;
-    let open = args.product.open(cluster)?;
-    let (keys, decimals) = (open.keys, open.pool.decimals);
-    let order = Order {
-        keys,
-        market: Market::fetch(cluster, &keys)?,
-        request: CoverRequest { sum_insured: args.sum.units(decimals)?, term_days: args.days },
-        buyer: context.wallet()?,
-        max_premium: args.max_premium.map(|most| most.units(decimals)).transpose()?,
-        now: cluster.now()?,
-        from: args.from,
-    };
+    let (cluster, order) = (context.cluster()?, args.order.order(context)?);
     let (payer, reference) = (context.payer()?, args.reference.unwrap_or_default());
     let purchase = PositionPurchase::new(cluster, order, payer, args.beneficiary, args.nonce, reference);
     context.act(&purchase.map_err(plain)?)

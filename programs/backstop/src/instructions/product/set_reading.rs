@@ -26,6 +26,7 @@ pub struct SetReadingArgs {
 /// - only in a vintage that sells nothing in the reading's period, and whose notice is over before the period is too near;
 /// - every term of the reading is within its hard bounds, and none ever changes; the period's days are a term that the
 ///   product sells, and its end fits the day buckets;
+/// - the product has no deductible: its strike is one;
 /// - attestors are named, and can report;
 /// - the notice begins now, as with any condition.
 pub(crate) fn handle(ctx: Context<SetCondition>, args: SetReadingArgs) -> Result<()> {
