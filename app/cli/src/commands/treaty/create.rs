@@ -5,11 +5,11 @@ use crate::commands::context::{Context, Preview, UsageError, event, hinted, refu
 use crate::output::moment_from;
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
+use backstop::border::text::date_text;
 use backstop::constants::{
     MAX_CESSION_BPS, MAX_RATE_ON_LINE_BPS, MAX_REINSTATEMENT_PREMIUM_BPS, MAX_REINSTATEMENTS, MAX_TREATY_DAYS,
     MIN_RATE_ON_LINE_BPS,
 };
-use backstop::border::text::date_text;
 use backstop::error::BackstopError;
 use backstop::events::TreatyCreated;
 use backstop::state::{PoolKind, Treaty, TreatyKind, TreatyTerms, day_of};
