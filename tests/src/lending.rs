@@ -218,6 +218,26 @@ impl MarketKeys {
         build(accounts, instruction::Repay { amount })
     }
 
+    /// `reduce_cover`, to a sum that stays.
+    pub fn reduce_cover(&self, borrower: Pubkey, number: u64, sum_insured: u64) -> Instruction {
+        let accounts = accounts::ReduceCover {
+            borrower,
+            market: self.market,
+            loan: self.loan(number),
+            borrower_assets: self.pool.assets_of(&borrower),
+            loan_mint: self.pool.asset_mint,
+            pool: self.pool.pool,
+            product: self.product.product,
+            rates: self.product.rates(),
+            trigger: self.product.trigger(),
+            pool_vault: self.pool.vault(),
+            position: self.position(number),
+            loan_token_program: anchor_spl::token::ID,
+            backstop_program: backstop::ID,
+        };
+        build(accounts, instruction::ReduceCover { sum_insured })
+    }
+
     /// `apply_payout`, with the rest for a token account.
     pub fn apply_payout(&self, number: u64, borrower_assets: Pubkey) -> Instruction {
         let accounts = accounts::ApplyPayout {

@@ -114,6 +114,7 @@ pub const STILL: &[&str] = &[
     "RiskRateSet",
     "CoverClosed",
     "BeneficiarySet",
+    "PositionConverted",
     "PositionClosed",
     "Observed",
     "PhaseChanged",

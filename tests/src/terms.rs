@@ -81,7 +81,9 @@ pub fn product_terms() -> ProductTerms {
         min_term_days: 7,
         max_term_days: 365,
         daily_bps: 10_000,
-        padding: [0; 6],
+        deductible_bps: 0,
+        coinsurance_bps: 0,
+        padding: [0; 2],
     }
 }
 

@@ -282,7 +282,8 @@ impl Bare {
             rate_q32: sold.rate,
             bought_at: i64::from(sold.bought) * DAY,
             paid: 0,
-            reserved: [0; 16],
+            converted_day: 0,
+            reserved: [0; 12],
             refunded: 0,
         };
         self.product.cancel(&mut self.pool, &mut self.rates, &*self.trigger, &policy, self.now).unwrap();

@@ -23,10 +23,10 @@ use solana_sdk::transaction::VersionedTransaction;
 /// A price at which the stress condition pays half.
 const HALF: i64 = 87_500_000;
 /// What positions insure here.
-const SUM: u64 = 10_000 * ONE;
+pub(crate) const SUM: u64 = 10_000 * ONE;
 
 /// A pool with capital and a product that sells, with a fresh print.
-fn selling() -> (World, PoolKeys, ProductKeys) {
+pub(crate) fn selling() -> (World, PoolKeys, ProductKeys) {
     let world = World::unsigned();
     let pool = world.create_pool(terms::create_pool(0));
     let product = world.create_product(&pool, terms::stress());
@@ -38,7 +38,7 @@ fn selling() -> (World, PoolKeys, ProductKeys) {
 }
 
 /// Somebody who has bought a position that pays somebody.
-fn insured(world: &World, keys: &ProductKeys, beneficiary: Option<&Person>) -> (Person, Pubkey) {
+pub(crate) fn insured(world: &World, keys: &ProductKeys, beneficiary: Option<&Person>) -> (Person, Pubkey) {
     let owner = world.person(SUM);
     let (position, outcome) = world.buy_position(keys, [&owner, beneficiary.unwrap_or(&owner)], SUM, 30);
     outcome.unwrap_or_else(|error| panic!("{}", backstop_tests::explain(&error)));
@@ -46,7 +46,7 @@ fn insured(world: &World, keys: &ProductKeys, beneficiary: Option<&Person>) -> (
 }
 
 /// Proves an event of half a loss, opens its incident and funds it.
-fn lost(world: &World, keys: &ProductKeys) {
+pub(crate) fn lost(world: &World, keys: &ProductKeys) {
     world.advance(3 * DAY);
     world.depeg(keys, HALF);
     world.open_and_fund(keys);
@@ -58,11 +58,11 @@ fn purchase(world: &World, keys: &ProductKeys, owner: &Pubkey, beneficiary: Pubk
     ix::buy_position(keys, world.payer.pubkey(), *owner, beneficiary, args)
 }
 
-fn cancel(world: &World, keys: &ProductKeys, by: &Person, position: Pubkey) -> Outcome {
+pub(crate) fn cancel(world: &World, keys: &ProductKeys, by: &Person, position: Pubkey) -> Outcome {
     world.send(&[&by.key], &[ix::cancel_position(keys, by.id(), position, world.payer.pubkey())])
 }
 
-fn close(world: &World, keys: &ProductKeys, by: &Person, position: Pubkey) -> Outcome {
+pub(crate) fn close(world: &World, keys: &ProductKeys, by: &Person, position: Pubkey) -> Outcome {
     world.send(&[&by.key], &[ix::close_position(keys, by.id(), position, world.payer.pubkey())])
 }
 

@@ -108,7 +108,9 @@ fn random_terms(random: &mut Random, unit: u64, ring_days: u32) -> ProductTerms 
         min_term_days: random.bps(1, max_term),
         max_term_days: random.bps(max_term, max_term),
         daily_bps: random.pick(&[10_000, 10_000, 2_500, 100]),
-        padding: [0; 6],
+        deductible_bps: 0,
+        coinsurance_bps: 0,
+        padding: [0; 2],
     };
     terms.validate().unwrap();
     terms.require_room_beside(ring_days).unwrap();
@@ -455,7 +457,8 @@ fn cover_of(market: &Market, quote: &Quote, now: i64) -> Policy {
         rate_q32: quote.rate_q32,
         bought_at: now,
         paid: 0,
-        reserved: [0; 16],
+        converted_day: 0,
+        reserved: [0; 12],
         refunded: 0,
     }
 }

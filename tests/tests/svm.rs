@@ -19,6 +19,7 @@ mod layout;
 mod live;
 mod loans;
 mod negative_matrix;
+mod policies;
 mod positions;
 mod premium;
 mod pricing;

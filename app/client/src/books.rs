@@ -343,6 +343,11 @@ impl Replay {
             Event::PositionCancelled(event) => {
                 self.at(&event.pool).give_back(event.refund, event.fee, event.sum_insured);
             }
+            Event::PositionReduced(event) => {
+                self.at(&event.pool).give_back(event.refund, event.fee, event.sum_insured);
+            }
+            // No more is insured than before.
+            Event::PositionExtended(event) => self.at(&event.pool).sell(event.premium, 0, event.released),
             Event::ExposureReleased(event) => self.at(&event.pool).exposure -= event.amount,
             Event::IncidentOpened(event) => {
                 let books = self.at(&event.pool);
@@ -466,6 +471,7 @@ impl Replay {
             | Event::RiskRateSet(_)
             | Event::CoverClosed(_)
             | Event::BeneficiarySet(_)
+            | Event::PositionConverted(_)
             | Event::PositionClosed(_)
             | Event::Observed(_)
             | Event::PhaseChanged(_)

@@ -7,10 +7,12 @@ use anchor_lang::{InstructionData, ToAccountMetas, system_program};
 use backstop::peril::evidence::TermsInput;
 use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::{self, REPORT_BYTES};
-use backstop::state::{CoverRequest, ExitTicket, Pool, ProductState, ProductTerms, Seen, Tranche, TreatyTerms};
+use backstop::state::{
+    CoverRequest, ExitTicket, ExtensionRequest, Pool, ProductState, ProductTerms, Seen, Tranche, TreatyTerms,
+};
 use backstop::{
     BuyCoverArgs, BuyPositionArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs,
-    DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
+    DepositArgs, InitializeArgs, PositionToNftArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
 };
 use backstop::{accounts, instruction as data};
 
@@ -683,6 +685,79 @@ pub fn cancel_position(keys: &ProductKeys, owner: Pubkey, position: Pubkey, rent
         asset_token_program: keys.pool.asset_token_program,
     };
     build(accounts, data::CancelPosition {})
+}
+
+/// `reduce_position` to a sum, with the refund in the owner's associated token account.
+pub fn reduce_position(keys: &ProductKeys, owner: Pubkey, position: Pubkey, sum_insured: u64) -> Instruction {
+    let accounts = accounts::ReducePosition {
+        owner,
+        destination: keys.pool.assets_of(&owner),
+        pool: keys.pool.pool,
+        product: keys.product,
+        rates: keys.rates(),
+        trigger: keys.trigger(),
+        vault: keys.pool.vault(),
+        asset_mint: keys.pool.asset_mint,
+        position,
+        asset_token_program: keys.pool.asset_token_program,
+    };
+    build(accounts, data::ReducePosition { sum_insured })
+}
+
+/// `extend_position`, from the owner's associated token account.
+pub fn extend_position(
+    keys: &ProductKeys,
+    owner: Pubkey,
+    position: Pubkey,
+    request: ExtensionRequest,
+) -> Instruction {
+    let accounts = accounts::ExtendPosition {
+        owner,
+        owner_assets: keys.pool.assets_of(&owner),
+        protocol: address::protocol(),
+        pool: keys.pool.pool,
+        product: keys.product,
+        rates: keys.rates(),
+        trigger: keys.trigger(),
+        vault: keys.pool.vault(),
+        asset_mint: keys.pool.asset_mint,
+        position,
+        asset_token_program: keys.pool.asset_token_program,
+    };
+    build(accounts, data::ExtendPosition { request })
+}
+
+/// `position_to_nft`, to the receiver's associated token account.
+pub fn position_to_nft(
+    keys: &ProductKeys,
+    payer: Pubkey,
+    owner: Pubkey,
+    receiver: Pubkey,
+    (position, rent_payer): (Pubkey, Pubkey),
+    args: PositionToNftArgs,
+) -> Instruction {
+    let cover_mint = address::cover_mint(&keys.product, &owner, args.nonce, args.day);
+    let accounts = accounts::PositionToNft {
+        payer,
+        owner,
+        receiver,
+        receiver_nft: address::associated_token(&receiver, &cover_mint, &TOKEN_2022),
+        pool: keys.pool.pool,
+        product: keys.product,
+        position,
+        rent_payer,
+        cover_mint,
+        cover: address::cover(&cover_mint),
+        token_2022_program: TOKEN_2022,
+        associated_token_program: anchor_spl::associated_token::ID,
+        system_program: system_program::ID,
+    };
+    build(accounts, data::PositionToNft { args })
+}
+
+/// `pool_health`.
+pub fn pool_health(pool: Pubkey) -> Instruction {
+    build(accounts::AskPoolHealth { pool }, data::PoolHealth {})
 }
 
 /// `close_position`.

@@ -249,8 +249,8 @@ pub fn of_product_account(product: &Product, trigger: &Trigger, places: &Places)
         name: product.name(),
         uri: product.uri(),
         pays_if: condition_of(trigger),
-        pays: payment_of(trigger),
-        exceptions: not_covered_of(trigger, product.terms.waiting_seconds),
+        pays: payment_of(trigger, &product.terms),
+        exceptions: not_covered_of(trigger, &product.terms),
         wording_hash: &product.wording_hash,
     };
     insured.shown(places)

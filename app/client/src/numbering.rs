@@ -55,6 +55,9 @@ numbered! {
     PositionBought { pool sequence }
     BeneficiarySet { pool sequence }
     PositionCancelled { pool sequence }
+    PositionReduced { pool sequence }
+    PositionExtended { pool sequence }
+    PositionConverted { pool sequence }
     PositionClosed { pool sequence }
     PositionSettled { pool sequence }
     PhaseChanged { pool sequence }

@@ -230,6 +230,11 @@ impl<'a> Projector<'a> {
             }
             Event::CoverCancelled(event) => self.given_back(at, &event.product, event.refund),
             Event::PositionCancelled(event) => self.given_back(at, &event.product, event.refund),
+            Event::PositionReduced(event) => {
+                // It goes on: what comes back is told, and no policy that was given back.
+                self.product(&event.product, at, |row| row.refunds += figure(event.refund))
+            }
+            Event::PositionExtended(event) => self.extended(at, [&event.pool, &event.product], event.premium),
             Event::Observed(event) => self.price(&event.trigger, event.price, event.confidence, event.publish_time),
             Event::PhaseChanged(event) => self.write(
                 "INSERT INTO phases (product, transaction_id, place, before, after, mean_price, severity_bps) \
@@ -270,6 +275,7 @@ impl<'a> Projector<'a> {
             | Event::RiskRateSet(_)
             | Event::CoverClosed(_)
             | Event::BeneficiarySet(_)
+            | Event::PositionConverted(_)
             | Event::PositionClosed(_)
             | Event::Initialized(_)
             | Event::GovernanceProposed(_)
@@ -486,6 +492,12 @@ impl<'a> Projector<'a> {
             row.sums_sold += figure(sold.sum);
             row.premium_sold += figure(sold.premium);
         })
+    }
+
+    /// A position was extended: premium was sold, and no sum.
+    fn extended(&mut self, at: At, [pool, product]: [&Pubkey; 2], premium: u64) -> Result<()> {
+        self.product(product, at, |row| row.premium += figure(premium))?;
+        self.pool(pool, at, |row| row.premium_sold += figure(premium))
     }
 
     /// A cover or a position was given back.

@@ -555,7 +555,9 @@ fn product(covered_asset: Pubkey, condition: TermsInput) -> NewProduct {
         min_term_days: 20,
         max_term_days: 20,
         daily_bps: 10_000,
-        padding: [0; 6],
+        deductible_bps: 0,
+        coinsurance_bps: 0,
+        padding: [0; 2],
     };
     NewProduct {
         name: "Replay".into(),

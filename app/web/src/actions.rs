@@ -189,9 +189,9 @@ async fn tell_buy(
         let mut description = vec![format!(
             "Pays if {}: {}.",
             view::product::condition_of(&market.trigger),
-            view::product::payment_of(&market.trigger)
+            view::product::payment_of(&market.trigger, terms)
         )];
-        description.extend(view::product::not_covered_of(&market.trigger, terms.waiting_seconds));
+        description.extend(view::product::not_covered_of(&market.trigger, terms));
         let days = format!("Days: {} to {}", terms.min_term_days, terms.max_term_days);
         let path = format!("/actions/buy/{product}");
         let action = match (&query.sum, &query.days) {

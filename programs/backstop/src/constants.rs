@@ -143,6 +143,8 @@ pub const MIN_BPS: u32 = 10_000;
 pub const MAX_SOLVENCY_BPS: u32 = 100_000;
 /// Highest leverage: exposure per unit of capital, in basis points (ten to one).
 pub const MAX_LEVERAGE_BPS: u32 = 100_000;
+/// Most that a deductible, and that a coinsurance, takes, in basis points: half.
+pub const MAX_CLAIM_TERM_BPS: u16 = 5_000;
 /// Longest time that capital must have stayed before it counts for capacity, in days: a pool keeps the lows of 32 days.
 pub const MAX_SEASONING_DAYS: u16 = 30;
 /// Farthest end of a vintage, in days from its creation.

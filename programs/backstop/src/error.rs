@@ -326,7 +326,7 @@ refusals! {
     #[msg("The purchase names another UTC day than today: build it again")]
     WrongPurchaseDay = 124,
     /// 6125
-    #[msg("A cover is not given back on the day of its purchase")]
+    #[msg("A cover is not given back, nor closed, on the day of its purchase or on which its NFT was made")]
     BoughtToday = 125,
     /// 6126
     #[msg("A product of the same risk group is in alert")]
@@ -594,6 +594,23 @@ refusals! {
     /// 6234
     #[msg("A loss was reported since the product armed: now it takes as many attestors as must agree, once")]
     LossAlreadyReported = 234,
+
+    // ---- claim terms, and what becomes of a policy: 6240 (0x1860) ----
+    /// 6240
+    #[msg("The deductible is not below the least that a proven loss pays; a reading has none")]
+    DeductibleTooHigh = 240,
+    /// 6241
+    #[msg("A reading's cover insures the reading's days, and no others")]
+    ReadingHasItsDays = 241,
+    /// 6242
+    #[msg("The position is not in force yet: it is extended once its protection has begun")]
+    NotInForceYet = 242,
+    /// 6243
+    #[msg("The position ends before a cover that is bought now would begin: it is too late to extend it")]
+    ExtensionTooLate = 243,
+    /// 6244
+    #[msg("The position can no longer be paid: no NFT is made of it")]
+    PositionSpent = 244,
 }
 
 impl BackstopError {

@@ -542,6 +542,75 @@ pub struct PositionCancelled {
     pub fee: u64,
 }
 
+/// A part of a position was given back.
+#[event]
+pub struct PositionReduced {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The product.
+    pub product: Pubkey,
+    /// The position.
+    pub position: Pubkey,
+    /// Sum insured that is free again.
+    pub sum_insured: u64,
+    /// Premium of it, what it had earned included.
+    pub premium: u64,
+    /// Rate of it, Q32 a second.
+    pub rate_q32: u64,
+    /// Premium paid back.
+    pub refund: u64,
+    /// Fee, to the surplus.
+    pub fee: u64,
+    /// Sum insured that is left.
+    pub left: u64,
+}
+
+/// A position was extended.
+#[event]
+pub struct PositionExtended {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The product.
+    pub product: Pubkey,
+    /// The position.
+    pub position: Pubkey,
+    /// What the days cost.
+    pub premium: u64,
+    /// Rate at which what it has still to earn is earned from now on, Q32 a second.
+    pub rate_q32: u64,
+    /// First day no longer insured, before.
+    pub end_day_before: u32,
+    /// First day no longer insured.
+    pub end_day: u32,
+    /// Level of the demand curve it was priced at, basis points.
+    pub level_bps: u32,
+    /// Exposure of what had ended, released by the way.
+    pub released: u64,
+}
+
+/// A position was made into a cover, with an NFT: the same policy, for whoever holds that.
+#[event]
+pub struct PositionConverted {
+    /// The pool.
+    pub pool: Pubkey,
+    /// The event's number in the pool.
+    pub sequence: u64,
+    /// The product.
+    pub product: Pubkey,
+    /// The position, closed.
+    pub position: Pubkey,
+    /// The cover.
+    pub cover: Pubkey,
+    /// Whoever had the position.
+    pub owner: Pubkey,
+    /// Whoever got the NFT.
+    pub receiver: Pubkey,
+}
+
 /// A position that could no longer be paid was closed.
 #[event]
 pub struct PositionClosed {

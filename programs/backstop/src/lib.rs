@@ -47,7 +47,7 @@ use anchor_lang::prelude::*;
 
 pub use constants::PROTOCOL;
 pub use instructions::*;
-use state::{BoughtPosition, CoverRequest, ProductState, Quote, Tranche, TreatyTerms};
+use state::{BoughtPosition, CoverRequest, ExtensionRequest, PoolHealth, ProductState, Quote, Tranche, TreatyTerms};
 
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");
 
@@ -115,6 +115,11 @@ pub mod backstop {
     /// Puts capital into a tranche for shares. Anyone the pool admits.
     pub fn deposit<'info>(ctx: Context<'info, Deposit<'info>>, args: DepositArgs) -> Result<()> {
         instructions::pool::deposit::handle(ctx, args)
+    }
+
+    /// Returns how a pool stands. Anyone; changes nothing.
+    pub fn pool_health(ctx: Context<AskPoolHealth>) -> Result<PoolHealth> {
+        instructions::pool::pool_health::handle(ctx)
     }
 
     /// Earns premium up to now. Anyone.
@@ -231,6 +236,21 @@ pub mod backstop {
     /// Gives a position back for its unearned premium less the fee. The position's owner.
     pub fn cancel_position(ctx: Context<CancelPosition>) -> Result<()> {
         instructions::position::cancel_position::handle(ctx)
+    }
+
+    /// Gives a part of a position back, for the unearned premium of that part less the fee. The position's owner.
+    pub fn reduce_position(ctx: Context<ReducePosition>, sum_insured: u64) -> Result<()> {
+        instructions::position::reduce_position::handle(ctx, sum_insured)
+    }
+
+    /// Buys more days of a position that is in force. The position's owner.
+    pub fn extend_position(ctx: Context<ExtendPosition>, request: ExtensionRequest) -> Result<()> {
+        instructions::position::extend_position::handle(ctx, request)
+    }
+
+    /// Makes a position into a cover, whose NFT goes to the receiver. The position's owner.
+    pub fn position_to_nft(ctx: Context<PositionToNft>, args: PositionToNftArgs) -> Result<()> {
+        instructions::position::position_to_nft::handle(ctx, args)
     }
 
     /// Closes a position that can no longer be paid. The position's owner.

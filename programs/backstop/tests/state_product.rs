@@ -8,6 +8,8 @@ mod covers;
 mod denial;
 #[path = "product/exposure.rs"]
 mod exposure;
+#[path = "product/policies.rs"]
+mod policies;
 #[path = "product/sales.rs"]
 mod sales;
 #[path = "product/terms.rs"]

@@ -43,6 +43,15 @@ pub const ENTRIES: &[Entry] = &[
             case("worst", "Token-2022 asset, 500 idle days", || contribute_surplus(Setup::dear(), 500)),
         ],
     },
+    Entry {
+        instruction: "pool_health",
+        cases: &[
+            case("usual", "one idle day", || pool_health(Setup::default(), 1)),
+            case("worst", "500 idle days, a quota share ends among them", || {
+                pool_health(Setup::dear().reinsured(), 500)
+            }),
+        ],
+    },
     Entry { instruction: "open_series", cases: &[case("always", "", open_series)] },
 ];
 
@@ -55,6 +64,13 @@ fn create_pool(setup: Setup) -> Prepared {
     let twin = ix::create_pool(governance.pubkey(), stage.rent.pubkey(), &other, args);
     let signers = [&governance, &stage.rent.insecure_clone()];
     Prepared::new(stage.world, create, &signers).twin("another asset", twin, &signers)
+}
+
+fn pool_health(setup: Setup, days: i64) -> Prepared {
+    let stage = Stage::sold(setup);
+    stage.rest(days);
+    let [first, second] = [0, 1].map(|pool| ix::pool_health(stage.pools[pool].pool));
+    Prepared::new(stage.world, first, &[]).twin("another pool", second, &[])
 }
 
 fn deposit(setup: Setup, days: i64) -> Prepared {

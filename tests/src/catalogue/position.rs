@@ -4,6 +4,8 @@ use super::stage::{HOLDERS, Setup, Stage};
 use super::{Entry, Prepared, case};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::PositionToNftArgs;
+use backstop::state::ExtensionRequest;
 use backstop_client::instruction::{self as ix, ProductKeys};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -31,6 +33,27 @@ pub const ENTRIES: &[Entry] = &[
         cases: &[
             case("usual", "one idle day", || cancel_position(Setup::default(), 1)),
             case("worst", "Token-2022 asset, 480 idle days", || cancel_position(Setup::dear(), 480)),
+        ],
+    },
+    Entry {
+        instruction: "reduce_position",
+        cases: &[
+            case("usual", "one idle day", || reduce_position(Setup::default(), 1)),
+            case("worst", "Token-2022 asset, 480 idle days", || reduce_position(Setup::dear(), 480)),
+        ],
+    },
+    Entry {
+        instruction: "extend_position",
+        cases: &[
+            case("usual", "eight idle days", || extend_position(Setup::default(), 8)),
+            case("worst", "Token-2022 asset, 400 idle days", || extend_position(Setup::dear(), 400)),
+        ],
+    },
+    Entry {
+        instruction: "position_to_nft",
+        cases: &[
+            case("usual", "SPL Token", || position_to_nft(Setup::default())),
+            case("worst", "Token-2022 asset, a long URI", || position_to_nft(Setup::dear())),
         ],
     },
     Entry {
@@ -86,6 +109,42 @@ fn cancel_position(setup: Setup, days: i64) -> Prepared {
     stage.rest(days);
     let rent = stage.rent.pubkey();
     each(stage, |_, product, owner, position| ix::cancel_position(product, owner, position, rent))
+}
+
+fn reduce_position(setup: Setup, days: i64) -> Prepared {
+    let stage = sold(setup);
+    stage.rest(days);
+    let left = stage.setup.sum_insured / 3;
+    each(stage, |_, product, owner, position| ix::reduce_position(product, owner, position, left))
+}
+
+fn extend_position(setup: Setup, days: i64) -> Prepared {
+    let stage = sold(setup);
+    stage.rest(days);
+    stage.show(100_000_000);
+    for (name, _) in HOLDERS {
+        stage.enter(name, stage.setup.sum_insured);
+    }
+    let request = ExtensionRequest { days: 7, max_premium: u64::MAX };
+    each(stage, |_, product, owner, position| ix::extend_position(product, owner, position, request))
+}
+
+fn position_to_nft(setup: Setup) -> Prepared {
+    let stage = sold(setup);
+    stage.rest(1);
+    let (rent, day) = (stage.rent.insecure_clone(), stage.world.today());
+    let one = |(name, product): (&str, usize)| -> (Instruction, Keypair) {
+        let (owner, product) = (stage.person(name), &stage.products[product]);
+        let args = PositionToNftArgs { nonce: stage.cover_nonce(product, name, "fred"), day };
+        let position = (stage.position(product, name), rent.pubkey());
+        let receiver = stage.person("fred").pubkey();
+        (ix::position_to_nft(product, rent.pubkey(), owner.pubkey(), receiver, position, args), owner)
+    };
+    let [(first, carl), (second, cora), (third, dora), (fourth, eric)] = HOLDERS.map(one);
+    Prepared::new(stage.world, first, &[&carl, &rent])
+        .twin("another position", second, &[&cora, &rent])
+        .twin("another product", third, &[&dora, &rent])
+        .twin("another pool", fourth, &[&eric, &rent])
 }
 
 fn settle(stage: &Stage, name: &str, product: usize) -> Instruction {

@@ -31,7 +31,7 @@ kinds! {
     Deposit 60, Contribute 8, Accrue 6, RequestExit 34, CancelExit 12, SettleEpochs 50, ClaimExit 40, CloseEpoch 12,
     OpenSeries 24, CreateProduct 14, SetCondition 6, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
     PrintTrue 60, PrintOld 40, Selective 20, Slots 40, Shock 8, Event 16, Refresh 10, Confirm 14, OpenIncident 16, Fund 20, Keeper 40,
-    Settle 70, SetBeneficiary 12, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
+    Settle 70, SetBeneficiary 12, Extend 24, Reduce 16, ToNft 8, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
     ExtendDeadline 2, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 8, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
     Minutes 40, Hours 25, NextDay 45, Week 8, Months 1,
@@ -122,6 +122,21 @@ impl Driver<'_> {
             Kind::CancelCover => self.held_cover(r[0]).map(|(cover, by)| self.give_back(cover, by)),
             Kind::SetBeneficiary => {
                 self.held_position(r[0]).map(|(cover, by)| Op::SetBeneficiary { cover, to: user(r[1]), by })
+            }
+            Kind::Extend => self.held_position(r[0]).map(|(cover, by)| Op::Extend {
+                cover,
+                days: (r[1] % 61) as u16,
+                max_premium: if one_in(8, r[2]) { r[3] % 10_000 } else { u64::MAX },
+                by,
+            }),
+            Kind::Reduce => self.held_position(r[0]).map(|(cover, by)| {
+                let left = part(self.model.covers[cover].sum, r[1]);
+                Op::Reduce { cover, left, by }
+            }),
+            Kind::ToNft => {
+                self.model.nonce += 1;
+                let nonce = self.model.nonce;
+                self.held_position(r[0]).map(|(cover, by)| Op::ToNft { cover, receiver: user(r[1]), nonce, by })
             }
             Kind::CloseCover => return self.close_cover(r),
             Kind::PrintTrue => return self.print_all(one_in(4, r[0])),
@@ -260,14 +275,23 @@ impl Driver<'_> {
                     self.claim(ticket, thief)
                 }
             }),
-            Kind::StealCover => self.held_cover(r[0]).map(|(cover, holder)| match r[2] % 3 {
+            Kind::StealCover => self.held_cover(r[0]).map(|(cover, holder)| match r[2] % 6 {
+                3 if self.model.covers[cover].pays.is_some() => {
+                    Op::Reduce { cover, left: 1_000_000, by: other(holder) }
+                }
+                4 if self.model.covers[cover].pays.is_some() => {
+                    Op::Extend { cover, days: 7, max_premium: u64::MAX, by: other(holder) }
+                }
+                5 if self.model.covers[cover].pays.is_some() => {
+                    Op::ToNft { cover, receiver: thief, nonce: r[3], by: other(holder) }
+                }
                 0 if self.model.covers[cover].pays.is_some() => Op::CancelPosition { cover, by: other(holder) },
                 1 if self.model.covers[cover].pays.is_some() => Op::ClosePosition { cover, by: other(holder) },
                 _ if self.model.covers[cover].pays.is_some() => {
                     Op::SetBeneficiary { cover, to: thief, by: other(holder) }
                 }
-                0 => Op::CancelCover { cover, by: other(holder) },
-                1 => Op::CloseCover { cover, holder: Some(other(holder)) },
+                0 | 3 => Op::CancelCover { cover, by: other(holder) },
+                1 | 4 => Op::CloseCover { cover, holder: Some(other(holder)) },
                 _ => Op::CloseCover { cover, holder: None },
             }),
             Kind::StealPayout => self.payable(r[0]).map(|cover| {

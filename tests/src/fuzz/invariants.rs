@@ -305,6 +305,9 @@ fn refunds_spare_capital(step: &mut Step) -> Result<(), String> {
             | Op::OpenIncident { .. }
             | Op::CancelCover { .. }
             | Op::CancelPosition { .. }
+            | Op::Reduce { .. }
+            | Op::Extend { .. }
+            | Op::ToNft { .. }
             | Op::Accrue { .. }
     );
     if !spares {

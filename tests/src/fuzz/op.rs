@@ -68,6 +68,7 @@ pub const NOT_FUZZED: &[(&str, &str)] = &[
     ("observe_live", "what counts of it is shown by `observe`; what counts is modelled in `live_model.rs`"),
     ("set_reading", "readings have a model of their own: `readings::`"),
     ("resolve_reading", "readings have a model of their own: `readings::`"),
+    ("pool_health", "changes nothing; it is compared with the model's figures in `positions::`"),
     ("quote", "changes nothing; the model quotes before every purchase"),
 ];
 
@@ -99,6 +100,10 @@ operations! {
         BuyPosition "buy_position" { product: usize, who: Who, to: Who, sum: u64, days: u16, max_premium: u64, nonce: u64 }
         SetBeneficiary "set_beneficiary" { cover: usize, to: Who, by: Who }
         CancelPosition "cancel_position" { cover: usize, by: Who }
+        /// `left`: the sum that stays insured.
+        Reduce "reduce_position" { cover: usize, left: u64, by: Who }
+        Extend "extend_position" { cover: usize, days: u16, max_premium: u64, by: Who }
+        ToNft "position_to_nft" { cover: usize, receiver: Who, nonce: u64, by: Who }
         ClosePosition "close_position" { cover: usize, by: Who }
     }
     // ---- evidence ----

@@ -127,6 +127,10 @@ pub const NO_ATTACKS: &[(&str, &str)] = &[
     ("set_beneficiary", "a user's own"),
     ("cancel_position", "a user's own"),
     ("close_position", "a user's own"),
+    ("reduce_position", "a user's own"),
+    ("extend_position", "a user's own"),
+    ("position_to_nft", "a user's own"),
+    ("pool_health", "changes nothing"),
     ("settle_position", "pays as `settle_cover` does, to an account that is fixed; random sequences misdirect payouts"),
 ];
 

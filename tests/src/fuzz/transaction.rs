@@ -6,8 +6,8 @@ use super::scene::{Derived, Scene, condition, design, feed_id, feed_of};
 use crate::{seeded, terms};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
-use backstop::state::{CoverRequest, ExitTicket, Tranche};
-use backstop::{BuyCoverArgs, BuyPositionArgs, DepositArgs, RequestExitArgs};
+use backstop::state::{CoverRequest, ExitTicket, ExtensionRequest, Tranche};
+use backstop::{BuyCoverArgs, BuyPositionArgs, DepositArgs, PositionToNftArgs, RequestExitArgs};
 use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, ProductKeys, TreatyKeys};
 use backstop_sandbox::embedded::Price;
@@ -178,6 +178,21 @@ impl Scene {
             Op::CancelPosition { cover, by } => {
                 let keys = product(model.covers[cover].product);
                 ix::cancel_position(&keys, person(by), self.cover(model, cover), payer)
+            }
+            Op::Reduce { cover, left, by } => {
+                let keys = product(model.covers[cover].product);
+                ix::reduce_position(&keys, person(by), self.cover(model, cover), left)
+            }
+            Op::Extend { cover, days, max_premium, by } => {
+                let keys = product(model.covers[cover].product);
+                let request = ExtensionRequest { days, max_premium };
+                ix::extend_position(&keys, person(by), self.cover(model, cover), request)
+            }
+            Op::ToNft { cover, receiver, nonce, by } => {
+                let keys = product(model.covers[cover].product);
+                let args = PositionToNftArgs { nonce, day: super::model::day(model.now) };
+                let position = (self.cover(model, cover), payer);
+                ix::position_to_nft(&keys, payer, person(by), person(receiver), position, args)
             }
             Op::ClosePosition { cover, by } => {
                 let keys = product(model.covers[cover].product);

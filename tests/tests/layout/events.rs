@@ -42,6 +42,13 @@ borsh_pages! { all by told;
     }
     BeneficiarySet { pool, sequence, position, beneficiary }
     PositionCancelled { pool, sequence, product, position, sum_insured, refund, fee }
+    PositionReduced {
+        pool, sequence, product, position, sum_insured, premium, rate_q32, refund, fee, left,
+    }
+    PositionExtended {
+        pool, sequence, product, position, premium, rate_q32, end_day_before, end_day, level_bps, released,
+    }
+    PositionConverted { pool, sequence, product, position, cover, owner, receiver }
     PositionClosed { pool, sequence, product, position }
     PositionSettled { pool, sequence, incident, position, beneficiary, amount, refund, waiting, state }
     Observed { trigger, price, confidence, publish_time }

@@ -4,7 +4,7 @@ use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{
     BuyCoverArgs, BuyPositionArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs, CreateProductArgs,
-    DepositArgs, InitializeArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
+    DepositArgs, InitializeArgs, PositionToNftArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
 };
 
 // What instructions take.
@@ -20,6 +20,7 @@ borsh_pages! { arguments by part;
     SetReadingArgs { feed, reading }
     BuyCoverArgs { nonce, day, request, max_premium }
     BuyPositionArgs { nonce, request, max_premium, reference }
+    PositionToNftArgs { nonce, day }
 }
 
 // The instructions.
@@ -33,6 +34,7 @@ borsh_pages! { all by told;
     ReportEquivocation {}
     CreatePool { args }
     Deposit { args }
+    PoolHealth {}
     Accrue {}
     ContributeSurplus { args }
     RequestExit { args }
@@ -55,6 +57,9 @@ borsh_pages! { all by told;
     BuyPosition { args }
     SetBeneficiary {}
     CancelPosition {}
+    ReducePosition { sum_insured }
+    ExtendPosition { request }
+    PositionToNft { args }
     ClosePosition {}
     SettlePosition {}
     Observe {}

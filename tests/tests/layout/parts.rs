@@ -15,7 +15,7 @@ use backstop::state::*;
 borsh_pages! { written by part;
     Policy {
         product, insured, version, state, cancel_fee_bps, active_day, end_day, sum_insured, premium, rate_q32, bought_at,
-        paid, reserved, refunded,
+        paid, converted_day, reserved, refunded,
     }
     Pause { bits, until, used_at }
     NotedTreaty { treaty, state, owed, paid, restored }
@@ -32,6 +32,11 @@ borsh_pages! { written by part;
     AttestedValue { exponent, value, confidence }
     BoughtPosition { position, premium, active_day, end_day }
     CoverRequest { sum_insured, term_days }
+    ExtensionRequest { days, max_premium }
+    PoolHealth {
+        loss_capital, staying_capital, least_capital, exposure, alert_exposure, exits_waiting, oldest_exit_day, crisis,
+        open_cases, alert, takes_cover, padding,
+    }
     TreatyTerms { kind, limit, start_day, end_day }
     Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 }
     TermsInput {
@@ -74,7 +79,7 @@ zero_copy_pages! { read_in_place by part;
         demand_at_kink_ppb, demand_at_capacity_ppb, min_premium, max_sum_insured, loading_bps, level_bps,
         min_level_bps, max_level_bps, waiting_seconds, max_price_age, no_sale_buffer_bps, risk_group, kink_bps,
         upper_mark_bps, lower_mark_bps, drift_bps, cap_bps, cancel_fee_bps, min_term_days, max_term_days,
-        daily_bps, padding,
+        daily_bps, deductible_bps, coinsurance_bps, padding,
     }
     Terms {
         threshold, recovery, full_loss_price, slot_seconds, challenge, run_on, quiet, need, tolerance,

@@ -87,7 +87,7 @@ impl Quoted {
             ("sum insured", asset(self.sum_insured)),
             ("protects", format!("{} to {}, {} days", moment(self.active_from), moment(self.end), self.term_days)),
             ("pays if", view::product::condition_of(trigger)),
-            ("pays", view::product::payment_of(trigger)),
+            ("pays", view::product::payment_of(trigger, &market.product.terms)),
             ("proven by", view::product::evidence_of(trigger)),
             (
                 "priced at",
@@ -326,7 +326,7 @@ impl Act for Purchase {
         let mut preview = Preview {
             title: format!("Buy {} of cover: {}", asset_text(&market.pool, quoted.sum_insured), quoted.product_name),
             rows: quoted.rows(market),
-            warnings: view::product::not_covered_of(&market.trigger, market.product.terms.waiting_seconds),
+            warnings: view::product::not_covered_of(&market.trigger, &market.product.terms),
         };
         if !receiver.is_on_curve() {
             let warning =

@@ -1,5 +1,6 @@
 //! What the holder of a cover does with it.
 
+use super::policy::{payout_rows, refund_rows};
 use super::{Act, ActError, Hinted, Party, Preview, asset_text, create_if_missing, event};
 use crate::address;
 use crate::cluster::{Cluster, ClusterError, Receipt};
@@ -88,13 +89,11 @@ impl Act for GiveBack {
         let asset = |units| asset_text(&product.pool.state, units);
         let preview = Preview {
             title: format!("Give back {} of cover: {}", asset(cover.sum_insured), product.state.name()),
-            rows: vec![
-                ("cover", address.to_string()),
-                ("protects until", moment(cover.end())),
-                ("refund", format!("{} of a premium of {}", asset(cancelled.refund), asset(cover.premium))),
-                ("cancel fee", format!("{}, to the pool's surplus", asset(cancelled.fee))),
-                ("rent", format!("back to {}, that of the NFT's account to the holder", cover.rent_payer)),
-            ],
+            rows: [("cover", address.to_string()), ("protects until", moment(cover.end()))]
+                .into_iter()
+                .chain(refund_rows(&product.pool.state, cover.premium, cancelled.refund, cancelled.fee))
+                .chain([("rent", format!("back to {}, that of the NFT's account to the holder", cover.rent_payer))])
+                .collect(),
             warnings: vec!["Nothing is insured by it afterwards; its NFT is burnt.".into()],
         };
         let details = GiveBackDetails {
@@ -180,19 +179,11 @@ impl Act for Settle {
         let destination = product.keys.pool.assets_of(&holder).to_string();
         let preview = Preview {
             title: format!("Pay {} to {holder}", asset(settled.amount.saturating_add(settled.refund))),
-            rows: vec![
-                ("cover", address.to_string()),
-                ("insured", asset(cover.sum_insured)),
-                (
-                    "why",
-                    match settled.waiting {
-                        true => "not in force at the event: the premium that it had not earned goes back".into(),
-                        false => "in force at the event".into(),
-                    },
-                ),
-                ("premium back", asset(settled.refund)),
-                ("to", destination.clone()),
-            ],
+            rows: [("cover", address.to_string())]
+                .into_iter()
+                .chain(payout_rows(&product.pool.state, cover, settled.waiting, settled.refund))
+                .chain([("to", destination.clone())])
+                .collect(),
             warnings: Vec::new(),
         };
         let details = SettleDetails {

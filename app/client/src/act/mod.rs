@@ -12,11 +12,14 @@
 //! | [`GiveBack`], [`Settle`], [`Close`] | give a cover back, pay it, close it when it is over |
 //! | [`PositionPurchase`], [`PositionGiveBack`], [`PositionSettle`], [`PositionClose`] | the same of a position |
 //! | [`PositionRedirect`] | names another token account that a position pays |
+//! | [`PositionExtension`], [`PositionReduction`] | buys more days of a position, gives a part of its sum back |
+//! | [`PositionToNft`] | makes a position into a cover |
 
 mod buy;
 mod cover;
 mod deposit;
 mod exit;
+mod policy;
 mod position;
 mod source;
 
@@ -25,8 +28,10 @@ pub use cover::{Close, CloseDetails, GiveBack, GiveBackDetails, Settle, SettleDe
 pub use deposit::{Deposit, DepositAsk, DepositDetails, cooldown};
 pub use exit::{Claim, ClaimDetails, Leave, LeaveAsk, LeaveDetails, Part, Stay, StayDetails};
 pub use position::{
-    PositionClose, PositionCloseDetails, PositionGiveBack, PositionGiveBackDetails, PositionPurchase,
-    PositionPurchaseDetails, PositionRedirect, PositionRedirectDetails, PositionSettle, PositionSettleDetails,
+    PositionClose, PositionCloseDetails, PositionExtension, PositionExtensionDetails, PositionGiveBack,
+    PositionGiveBackDetails, PositionPurchase, PositionPurchaseDetails, PositionRedirect, PositionRedirectDetails,
+    PositionReduction, PositionReductionDetails, PositionSettle, PositionSettleDetails, PositionToNft,
+    PositionToNftDetails,
 };
 pub use source::{Source, held};
 

@@ -1,6 +1,10 @@
 //! What the owner of a position does with it, and whoever pays it.
 
-use super::{Act, ActError, Hinted, Order, Party, Preview, Quoted, Source, ask, asset_text, create_if_missing, event};
+use super::policy::{payout_rows, refund_rows};
+use super::{
+    Act, ActError, Hinted, Order, Party, Preview, Quoted, Source, ask, asset_text, create_if_missing, event, written,
+};
+use crate::account;
 use crate::address;
 use crate::cluster::{Cluster, Receipt};
 use crate::instruction as ix;
@@ -8,13 +12,17 @@ use crate::quote::Market;
 use crate::text::{exact_amount, moment};
 use crate::view::OpenPosition;
 use crate::view::cover::Standing;
+use crate::view::purchase::free_numbers;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::BuyPositionArgs;
 use backstop::constants::MAX_REFERENCE;
 use backstop::error::BackstopError;
-use backstop::events::{BeneficiarySet, PositionBought, PositionCancelled, PositionSettled};
-use backstop::state::{Position, Quote};
+use backstop::events::{
+    BeneficiarySet, PositionBought, PositionCancelled, PositionConverted, PositionExtended, PositionReduced,
+    PositionSettled,
+};
+use backstop::state::{ExtensionRequest, Position, Quote, Rates, day_of, day_start};
+use backstop::{BuyPositionArgs, PositionToNftArgs};
 use serde::Serialize;
 
 /// Numbers that are tried for a position before all are said to be taken.
@@ -135,7 +143,7 @@ impl Act for PositionPurchase {
         let mut preview = Preview {
             title: format!("Insure {}: {}", asset_text(&market.pool, quoted.sum_insured), quoted.product_name),
             rows: quoted.rows(market),
-            warnings: crate::view::product::not_covered_of(&market.trigger, market.product.terms.waiting_seconds),
+            warnings: crate::view::product::not_covered_of(&market.trigger, &market.product.terms),
         };
         preview.rows.insert(1, ("at most", asset_text(&market.pool, self.max_premium)));
         preview.rows.extend([
@@ -160,7 +168,7 @@ impl Act for PositionPurchase {
     fn command(&self) -> String {
         let Order { keys, market, request, from, .. } = &self.order;
         let [sum, most] =
-            [request.sum_insured, self.max_premium].map(|units| super::written(units, market.pool.asset_decimals));
+            [request.sum_insured, self.max_premium].map(|units| written(units, market.pool.asset_decimals));
         let days = request.term_days;
         let mut command = format!("backstop position buy {} {sum} --days {days} --max-premium {most}", keys.product);
         command.push_str(&format!(" --nonce {} --beneficiary {}", self.nonce, self.beneficiary));
@@ -222,13 +230,11 @@ impl Act for PositionGiveBack {
         let asset = |units| asset_text(&product.pool.state, units);
         let preview = Preview {
             title: format!("Give back a position of {}: {}", asset(position.sum_insured), product.state.name()),
-            rows: vec![
-                ("position", address.to_string()),
-                ("protects until", moment(position.end())),
-                ("refund", format!("{} of a premium of {}", asset(cancelled.refund), asset(position.premium))),
-                ("cancel fee", format!("{}, to the pool's surplus", asset(cancelled.fee))),
-                ("rent", format!("back to {}", position.rent_payer)),
-            ],
+            rows: [("position", address.to_string()), ("protects until", moment(position.end()))]
+                .into_iter()
+                .chain(refund_rows(&product.pool.state, position.premium, cancelled.refund, cancelled.fee))
+                .chain([("rent", format!("back to {}", position.rent_payer))])
+                .collect(),
             warnings: vec!["Nothing is insured by it afterwards.".into()],
         };
         let details = PositionGiveBackDetails {
@@ -243,6 +249,288 @@ impl Act for PositionGiveBack {
 
     fn command(&self) -> String {
         format!("backstop position cancel {}", self.open.address)
+    }
+}
+
+/// A part of a position that is given back for its unearned premium less a fee.
+pub struct PositionReduction {
+    instructions: Vec<Instruction>,
+    open: OpenPosition,
+    left: u64,
+}
+
+/// A part of a position that is given back, for machines. Amounts are in asset units.
+#[derive(Clone, Debug, Serialize)]
+pub struct PositionReductionDetails {
+    /// The position.
+    pub position: String,
+    /// What of its sum insured is given back.
+    pub sum_insured: u64,
+    /// What stays insured.
+    pub left: u64,
+    /// What comes back.
+    pub refund: u64,
+    /// What of the unearned premium is kept, for the pool's surplus.
+    pub fee: u64,
+    /// Decimals of the asset.
+    pub decimals: u8,
+}
+
+impl PositionReduction {
+    /// Thinks through what it takes to reduce a position to a sum, in asset units.
+    ///
+    /// Errors: the wallet does not own it, or the sum is not less than it insures.
+    pub fn new(cluster: &dyn Cluster, open: OpenPosition, left: u64, party: Party) -> Result<Self, ActError> {
+        let (keys, owner) = (open.product.keys, party.wallet);
+        require_owner(&open.state, &owner)?;
+        if left >= open.state.sum_insured || left == 0 {
+            let insured = asset_text(&open.product.pool.state, open.state.sum_insured);
+            let hint = "name the sum that stays insured; `backstop position cancel` gives all of it back";
+            return Err(Hinted::misused(format!("the position insures {insured}"), hint).into());
+        }
+        let (mint, token_program) = (&keys.pool.asset_mint, &keys.pool.asset_token_program);
+        let mut instructions = create_if_missing(cluster, &party.payer, &owner, mint, token_program)?;
+        instructions.push(ix::reduce_position(&keys, owner, open.address, left));
+        Ok(Self { instructions, open, left })
+    }
+}
+
+impl Act for PositionReduction {
+    type Details = PositionReductionDetails;
+
+    fn instructions(&self) -> &[Instruction] {
+        &self.instructions
+    }
+
+    fn describe(&self, receipt: &Receipt) -> Result<(Preview, PositionReductionDetails), ActError> {
+        let reduced: PositionReduced = event(receipt)?;
+        let OpenPosition { address, state: position, product } = &self.open;
+        let asset = |units| asset_text(&product.pool.state, units);
+        let preview = Preview {
+            title: format!("Reduce a position to {}: {}", asset(reduced.left), product.state.name()),
+            rows: [("position", address.to_string()), ("given back", asset(reduced.sum_insured))]
+                .into_iter()
+                .chain(refund_rows(&product.pool.state, reduced.premium, reduced.refund, reduced.fee))
+                .chain([("protects until", moment(position.end()))])
+                .collect(),
+            warnings: Vec::new(),
+        };
+        let details = PositionReductionDetails {
+            position: address.to_string(),
+            sum_insured: reduced.sum_insured,
+            left: reduced.left,
+            refund: reduced.refund,
+            fee: reduced.fee,
+            decimals: product.pool.decimals,
+        };
+        Ok((preview, details))
+    }
+
+    fn command(&self) -> String {
+        let left = written(self.left, self.open.product.pool.decimals);
+        format!("backstop position reduce {} {left}", self.open.address)
+    }
+}
+
+/// Days that are bought of a position, beyond its end.
+pub struct PositionExtension {
+    instruction: [Instruction; 1],
+    open: OpenPosition,
+    request: ExtensionRequest,
+    from: Option<Pubkey>,
+}
+
+/// Days that are bought of a position, for machines. Amounts are in asset units.
+#[derive(Clone, Debug, Serialize)]
+pub struct PositionExtensionDetails {
+    /// The position.
+    pub position: String,
+    /// How many days.
+    pub days: u16,
+    /// What they cost.
+    pub premium: u64,
+    /// The most that is paid.
+    pub max_premium: u64,
+    /// Until when it protected, in unix seconds.
+    pub end_before: i64,
+    /// Until when it protects, in unix seconds.
+    pub end: i64,
+    /// Decimals of the asset.
+    pub decimals: u8,
+}
+
+impl PositionExtension {
+    /// Thinks through what it takes to extend a position by whole days. Without a most to pay it is one percent more than
+    /// now.
+    ///
+    /// Errors: the wallet does not own it or cannot pay, or the program's own code does not extend it.
+    pub fn new(
+        cluster: &dyn Cluster,
+        open: OpenPosition,
+        wallet: Pubkey,
+        days: u16,
+        max_premium: Option<u64>,
+        from: Option<Pubkey>,
+    ) -> Result<Self, ActError> {
+        require_owner(&open.state, &wallet)?;
+        let keys = open.product.keys;
+        let premium = Self::price(cluster, &open, days)?;
+        let source = Source::of(&keys.pool, &wallet, open.product.pool.decimals, from);
+        source.require(cluster, premium)?;
+        let max_premium = max_premium.unwrap_or_else(|| premium.saturating_add(premium.div_ceil(100)));
+        let request = ExtensionRequest { days, max_premium };
+        let instruction = [source.take(ix::extend_position(&keys, wallet, open.address, request))];
+        Ok(Self { instruction, open, request, from })
+    }
+
+    /// What the days cost now, by the program's own code.
+    fn price(cluster: &dyn Cluster, open: &OpenPosition, days: u16) -> Result<u64, ActError> {
+        let (now, keys) = (cluster.now()?, &open.product.keys);
+        let Market { mut product, mut pool, trigger, protocol, .. } = Market::fetch(cluster, keys)?;
+        let mut rates: Rates = account::fetch(cluster, &keys.rates())?;
+        let mut policy = open.state.policy.clone();
+        let request = ExtensionRequest { days, max_premium: u64::MAX };
+        let extension = protocol
+            .require_purchases_open(now)
+            .and_then(|()| product.extend(&mut pool, &mut rates, &*trigger, &mut policy, request, now));
+        Ok(extension.map_err(|error| Hinted::refused(crate::quote::refusal(error)))?.premium)
+    }
+}
+
+impl Act for PositionExtension {
+    type Details = PositionExtensionDetails;
+
+    fn instructions(&self) -> &[Instruction] {
+        &self.instruction
+    }
+
+    fn describe(&self, receipt: &Receipt) -> Result<(Preview, PositionExtensionDetails), ActError> {
+        let extended: PositionExtended = event(receipt)?;
+        let OpenPosition { address, state: position, product } = &self.open;
+        let asset = |units| asset_text(&product.pool.state, units);
+        let (before, end) = (day_start(extended.end_day_before), day_start(extended.end_day));
+        let preview = Preview {
+            title: format!("Extend a position by {} days: {}", self.request.days, product.state.name()),
+            rows: vec![
+                ("premium", asset(extended.premium)),
+                ("at most", asset(self.request.max_premium)),
+                ("insured", asset(position.sum_insured)),
+                ("protects until", format!("{}, not {}", moment(end), moment(before))),
+                ("position", address.to_string()),
+            ],
+            warnings: Vec::new(),
+        };
+        let details = PositionExtensionDetails {
+            position: address.to_string(),
+            days: self.request.days,
+            premium: extended.premium,
+            max_premium: self.request.max_premium,
+            end_before: before,
+            end,
+            decimals: product.pool.decimals,
+        };
+        Ok((preview, details))
+    }
+
+    fn command(&self) -> String {
+        let most = written(self.request.max_premium, self.open.product.pool.decimals);
+        let days = self.request.days;
+        let mut command = format!("backstop position extend {} --days {days} --max-premium {most}", self.open.address);
+        if let Some(from) = self.from {
+            command.push_str(&format!(" --from {from}"));
+        }
+        command
+    }
+}
+
+/// A position that is made into a cover, for whoever holds its NFT.
+pub struct PositionToNft {
+    instruction: [Instruction; 1],
+    open: OpenPosition,
+    receiver: Pubkey,
+    mint: Pubkey,
+    rent_lamports: u64,
+}
+
+/// A position that is made into a cover, for machines.
+#[derive(Clone, Debug, Serialize)]
+pub struct PositionToNftDetails {
+    /// The position, which is closed.
+    pub position: String,
+    /// The cover.
+    pub cover: String,
+    /// Its NFT's mint.
+    pub mint: String,
+    /// Who gets the NFT.
+    pub receiver: String,
+    /// The token account that the position paid, and the cover does not.
+    pub beneficiary: String,
+    /// Rent that comes back when the cover is over.
+    pub rent_lamports: u64,
+}
+
+impl PositionToNft {
+    /// Thinks through what it takes to make a position into a cover. It takes the owner's lowest number that is free today.
+    ///
+    /// Errors: the wallet does not own it.
+    pub fn new(cluster: &dyn Cluster, open: OpenPosition, receiver: Pubkey, party: Party) -> Result<Self, ActError> {
+        let (keys, owner) = (open.product.keys, party.wallet);
+        require_owner(&open.state, &owner)?;
+        let day = day_of(cluster.now()?);
+        let nonce = free_numbers(cluster, &keys, &owner, day, &[receiver])?.first().copied().unwrap_or_default();
+        let position = (open.address, open.state.rent_payer);
+        let args = PositionToNftArgs { nonce, day };
+        let instruction = [ix::position_to_nft(&keys, party.payer, owner, receiver, position, args)];
+        let market = Market::fetch(cluster, &keys)?;
+        let rent_lamports = crate::view::purchase::rent_of(cluster, &market, &open.state)?;
+        let mint = address::cover_mint(&keys.product, &owner, nonce, day);
+        Ok(Self { instruction, open, receiver, mint, rent_lamports })
+    }
+}
+
+impl Act for PositionToNft {
+    type Details = PositionToNftDetails;
+
+    fn instructions(&self) -> &[Instruction] {
+        &self.instruction
+    }
+
+    fn describe(&self, receipt: &Receipt) -> Result<(Preview, PositionToNftDetails), ActError> {
+        let converted: PositionConverted = event(receipt)?;
+        let OpenPosition { address, state: position, product } = &self.open;
+        let sol = exact_amount(self.rent_lamports, 9);
+        let mut preview = Preview {
+            title: format!("Make a position into a cover: {}", product.state.name()),
+            rows: vec![
+                ("position", format!("{address}, closed; its rent goes to {}", position.rent_payer)),
+                ("cover", converted.cover.to_string()),
+                ("NFT", format!("{}, to {}", self.mint, converted.receiver)),
+                ("insured", asset_text(&product.pool.state, position.sum_insured)),
+                ("protects until", moment(position.end())),
+                ("rent", format!("{sol} SOL, back when the cover is over")),
+            ],
+            warnings: vec![format!(
+                "It pays whoever holds the NFT from then on, and {} no longer.",
+                position.beneficiary
+            )],
+        };
+        if position.paid > 0 {
+            let paid = asset_text(&product.pool.state, position.paid);
+            preview.warnings.push(format!("It was paid {paid} already; the NFT does not say so."));
+        }
+        let details = PositionToNftDetails {
+            position: address.to_string(),
+            cover: converted.cover.to_string(),
+            mint: self.mint.to_string(),
+            receiver: converted.receiver.to_string(),
+            beneficiary: position.beneficiary.to_string(),
+            rent_lamports: self.rent_lamports,
+        };
+        Ok((preview, details))
+    }
+
+    fn command(&self) -> String {
+        format!("backstop position to-nft {} --receiver {}", self.open.address, self.receiver)
     }
 }
 
@@ -290,18 +578,12 @@ impl Act for PositionSettle {
         let settled: PositionSettled = event(receipt)?;
         let OpenPosition { address, state: position, product } = &self.open;
         let asset = |units| asset_text(&product.pool.state, units);
-        let why = match settled.waiting {
-            true => "not in force at the event: the premium that it had not earned goes back",
-            false => "in force at the event",
-        };
         let preview = Preview {
             title: format!("Pay {} to {}", asset(settled.amount.saturating_add(settled.refund)), settled.beneficiary),
-            rows: vec![
-                ("position", address.to_string()),
-                ("insured", asset(position.sum_insured)),
-                ("why", why.into()),
-                ("premium back", asset(settled.refund)),
-            ],
+            rows: [("position", address.to_string())]
+                .into_iter()
+                .chain(payout_rows(&product.pool.state, position, settled.waiting, settled.refund))
+                .collect(),
             warnings: Vec::new(),
         };
         let details = PositionSettleDetails {

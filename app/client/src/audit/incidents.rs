@@ -4,7 +4,7 @@ use super::{Checks, Place, Rule, Subject, shown, sum};
 use anchor_lang::prelude::Pubkey;
 use backstop::math::losses;
 use backstop::peril::Condition;
-use backstop::state::{CallState, Claim, CoverState, Crisis, CrisisBook, Incident, IncidentState};
+use backstop::state::{CallState, Claim, CoverState, Crisis, CrisisBook, Form, Incident, IncidentState};
 
 /// Checks the incidents of a pool, its crises, and what it has set aside for them.
 pub(super) fn check(place: &Place, checks: &mut Checks) {
@@ -50,10 +50,11 @@ fn found(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incide
     checks.same(rule, subject, "the trigger says that it is open", 1, trigger.opened);
     checks.same(rule, subject, "exposure of the product", 0, product.exposure);
     // The evidence may be ahead of what is booked, until somebody funds the incident again.
-    checks.at_most(rule, subject, "severity in basis points", trigger.found().2, incident.severity_bps);
+    let payable = product.terms.paid_severity_bps(trigger.found().2);
+    checks.at_most(rule, subject, "severity in basis points", payable, incident.severity_bps);
     let is_final = incident.state == IncidentState::Final;
     if is_final && incident.crisis != 0 {
-        checks.same(rule, subject, "final severity", trigger.found().2, incident.severity_bps);
+        checks.same(rule, subject, "final severity", payable, incident.severity_bps);
     }
     checks.same(rule, subject, "premium is decided about", is_final, is_final && incident.loss_premium == 0);
     // What is over has no exposure, but its buckets still say what was in force.
@@ -67,7 +68,7 @@ fn found(place: &Place, checks: &mut Checks, subject: Subject, incident: &Incide
     let gross = losses::gross(incident.sums, incident.severity_bps).unwrap_or(u64::MAX);
     checks.same(rule, subject, "gross loss", gross, incident.gross);
     checks.same(rule, subject, "it has a crisis", incident.gross > 0, incident.crisis != 0);
-    if incident.gross == 0 {
+    if incident.gross == 0 && trigger.form() == Form::Reading {
         checks.same(Rule::Claims, subject, "sums insured to be settled without a loss", 0, incident.sums_left);
     }
     checks.at_most(rule, subject, "reserve", incident.gross, incident.reserve);

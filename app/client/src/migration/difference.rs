@@ -295,7 +295,11 @@ impl Chain<'_> {
         };
         let reach = Reach::of(product.source, &condition);
         let terms = &product.terms;
-        if terms.validate().and_then(|()| terms.require_room_beside(reach.days)).is_err() {
+        let fit = terms
+            .validate()
+            .and_then(|()| terms.require_room_beside(reach.days))
+            .and_then(|()| terms.require_deductible_below(Some(condition.payout())));
+        if fit.is_err() {
             return Ok(item.conflict("The program takes no such price or limits: one is outside its bounds."));
         }
         let keys = ProductKeys { pool: known.keys, product: address };

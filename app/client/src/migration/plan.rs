@@ -332,6 +332,16 @@ struct LimitsPlan {
     max_price_age: Duration,
     no_sale_buffer: LargePercent,
     quiet: Duration,
+    /// What of the sum insured every loss is less for the holder; nothing, unless it is said.
+    #[serde(default = "nothing")]
+    deductible: Percent,
+    /// What of the rest of a loss the holder bears; nothing, unless it is said.
+    #[serde(default = "nothing")]
+    coinsurance: Percent,
+}
+
+fn nothing() -> Percent {
+    Percent(0)
 }
 
 impl ProductPlan {
@@ -454,7 +464,9 @@ fn terms(price: &PricePlan, limits: &LimitsPlan, decimals: u8) -> Result<Product
         min_term_days: limits.min_term_days,
         max_term_days: limits.max_term_days,
         daily_bps: limits.daily.0,
-        padding: [0; 6],
+        deductible_bps: limits.deductible.0,
+        coinsurance_bps: limits.coinsurance.0,
+        padding: [0; 2],
     })
 }
 
@@ -506,6 +518,8 @@ struct ReadingLimitsPlan {
     daily: Percent,
     risk_group: u32,
     waiting: Duration,
+    #[serde(default = "nothing")]
+    coinsurance: Percent,
 }
 
 impl ReadingPlan {
@@ -549,6 +563,9 @@ impl ReadingPlan {
             max_price_age: Duration(MAX_PRICE_AGE),
             no_sale_buffer: LargePercent(MIN_NO_SALE_BUFFER_BPS.into()),
             quiet: Duration(0),
+            // Its strike is one.
+            deductible: nothing(),
+            coinsurance: limits.coinsurance,
         };
         Ok(CreateProductArgs {
             id: self.id,

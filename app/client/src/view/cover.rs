@@ -2,7 +2,7 @@
 
 use backstop::math::losses;
 use backstop::peril::Condition;
-use backstop::state::{Claim, CoverState, Form, Incident, Policy, Product, Trigger};
+use backstop::state::{Claim, CoverState, Form, Incident, Policy, Product, ProductTerms, Trigger};
 
 /// Where a cover stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub struct Payout {
     pub basis: Basis,
     /// When the event began, or would have.
     pub event_at: i64,
-    /// Part of a sum insured that is lost, in basis points.
+    /// Part of a sum insured that is paid: of what is lost, what the claim terms leave; in basis points.
     pub severity_bps: u16,
     /// What is due; `None` if the event does not concern the cover.
     pub claim: Option<Claim>,
@@ -119,8 +119,15 @@ impl Payout {
     }
 }
 
-/// What a cover was or would be paid. `None` if nothing can be said: no price was shown, or it can no longer be paid.
-pub fn payout(policy: &Policy, trigger: &Trigger, incident: Option<&Incident>, now: i64) -> Option<Payout> {
+/// What a cover was or would be paid, by its product's claim terms. `None` if nothing can be said: no price was shown, or it can no longer be paid.
+pub fn payout(
+    policy: &Policy,
+    terms: &ProductTerms,
+    trigger: &Trigger,
+    incident: Option<&Incident>,
+    now: i64,
+) -> Option<Payout> {
+    let paid = |severity_bps| terms.paid_severity_bps(severity_bps);
     if let Some(incident) = incident {
         let payable = incident.payout(policy).ok();
         let basis = if incident.is_complete() { Basis::Funded } else { Basis::Incident };
@@ -142,7 +149,7 @@ pub fn payout(policy: &Policy, trigger: &Trigger, incident: Option<&Incident>, n
     if trigger.form() == Form::Reading {
         let verdict = trigger.verdict()?;
         let times = Times { waiting: verdict.event_at, in_force: verdict.proven_at };
-        let mut payout = in_full(policy, Basis::Evidence, verdict.event_at, verdict.severity_bps, times);
+        let mut payout = in_full(policy, Basis::Evidence, verdict.event_at, paid(verdict.severity_bps), times);
         if payout.claim == Some(Claim::Loss) {
             // Its premium is earned.
             payout.refund = 0;
@@ -165,14 +172,14 @@ pub fn payout(policy: &Policy, trigger: &Trigger, incident: Option<&Incident>, n
                 terms.severity_bps(mean.unwrap_or(terms.threshold))
             }
         };
-        return Some(in_full(policy, Basis::Evidence, window.event_at, severity_bps, times));
+        return Some(in_full(policy, Basis::Evidence, window.event_at, paid(severity_bps), times));
     }
     if evidence.last_publish_time == 0 {
         return None;
     }
     let breached = terms.slot_price(evidence.last_price) < terms.slot_price(terms.threshold);
     let severity_bps = if breached { terms.severity_bps(evidence.last_price) } else { 0 };
-    Some(in_full(policy, Basis::LastPrice, now, severity_bps, times))
+    Some(in_full(policy, Basis::LastPrice, now, paid(severity_bps), times))
 }
 
 /// Until when covers earned their premium.

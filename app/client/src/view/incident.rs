@@ -76,7 +76,7 @@ pub fn next_step(case: &Case, open_cover: Option<Pubkey>, now: i64) -> Option<St
     }
     if let Some(crisis) = crisis.as_mut()
         && accrued
-        && incident.clone().fund(&mut books, crisis, &*trigger, now).is_ok()
+        && incident.clone().fund(&mut books, crisis, &case.product.state.terms, &*trigger, now).is_ok()
     {
         return step("fund", "incident fund", now);
     }

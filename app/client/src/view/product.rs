@@ -109,19 +109,36 @@ pub fn evidence_of(trigger: &Trigger) -> String {
 }
 
 /// How much a product pays, whatever its condition is made of.
-pub fn payment_of(trigger: &Trigger) -> String {
-    match trigger.form() {
+pub fn payment_of(trigger: &Trigger, terms: &ProductTerms) -> String {
+    let lost = match trigger.form() {
         Form::Evidence => payment(&trigger.terms),
         Form::Reading => reading_payment(&trigger.reading),
+    };
+    match borne(terms) {
+        Some(borne) => format!("{lost}; less {borne}"),
+        None => lost,
+    }
+}
+
+/// What of a loss the holder bears by the claim terms, if anything.
+pub fn borne(terms: &ProductTerms) -> Option<String> {
+    let [deductible, coinsurance] = [terms.deductible_bps, terms.coinsurance_bps].map(|bps| percent(bps.into()));
+    match (terms.deductible_bps, terms.coinsurance_bps) {
+        (0, 0) => None,
+        (_, 0) => Some(format!("the first {deductible} of the sum insured")),
+        (0, _) => Some(format!("{coinsurance} of any loss")),
+        _ => Some(format!("the first {deductible} of the sum insured and {coinsurance} of the rest of any loss")),
     }
 }
 
 /// What a buyer might think is covered and is not, whatever the condition is made of, in full sentences.
-pub fn not_covered_of(trigger: &Trigger, waiting_seconds: u32) -> Vec<String> {
-    match trigger.form() {
-        Form::Evidence => not_covered(&trigger.terms, waiting_seconds),
-        Form::Reading => reading_not_covered(waiting_seconds),
-    }
+pub fn not_covered_of(trigger: &Trigger, terms: &ProductTerms) -> Vec<String> {
+    let mut sentences = match trigger.form() {
+        Form::Evidence => not_covered(&trigger.terms, terms.waiting_seconds),
+        Form::Reading => reading_not_covered(terms.waiting_seconds),
+    };
+    sentences.extend(borne(terms).map(|borne| format!("You bear {borne} yourself.")));
+    sentences
 }
 
 /// When a reading pays.

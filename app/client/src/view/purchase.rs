@@ -56,9 +56,13 @@ pub fn free_numbers(
 
 /// Lamports of rent for cover, NFT and the receiver's account of it.
 pub fn rent(cluster: &dyn Cluster, market: &Market, quote: &Quote) -> Result<u64, ClusterError> {
-    let (pool, product) = (&market.pool, &market.product);
-    let policy = Policy::sold(Pubkey::default(), Pubkey::default(), quote, &product.terms, 0);
-    let metadata = policy.nft(pool, product);
+    let policy = Policy::sold(Pubkey::default(), Pubkey::default(), quote, &market.product.terms, 0);
+    rent_of(cluster, market, &policy)
+}
+
+/// Lamports of rent for the cover of a policy, its NFT and the receiver's account of it.
+pub fn rent_of(cluster: &dyn Cluster, market: &Market, policy: &Policy) -> Result<u64, ClusterError> {
+    let metadata = policy.nft(&market.pool, &market.product);
     let lengths = [8 + <Cover as anchor_lang::Space>::INIT_SPACE, mint_space(true) + metadata.space(), NFT_ACCOUNT];
     lengths.iter().try_fold(0u64, |sum, length| Ok(sum.saturating_add(cluster.rent(*length)?)))
 }

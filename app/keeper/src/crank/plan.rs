@@ -413,7 +413,8 @@ impl Planner<'_> {
         let Some(mut books) = self.books(incident.pool) else { return false };
         let (mut incident, mut crisis, mut trigger) = (incident.clone(), crisis.clone(), view.trigger);
         trigger.refresh(self.chain.now);
-        let Ok(funding) = incident.fund(&mut books, &mut crisis, &trigger, self.chain.now) else { return false };
+        let (terms, now) = (&view.product.terms, self.chain.now);
+        let Ok(funding) = incident.fund(&mut books, &mut crisis, terms, &trigger, now) else { return false };
         let enough = funding.giving.amount >= MIN_SMALLEST_AMOUNT || incident.reserve == incident.gross;
         funding.growth.is_some() || funding.closing.is_some() || (funding.giving.amount > 0 && enough)
     }

@@ -253,6 +253,8 @@ pub(crate) const fn product_terms(risk_rate_ppb: u64) -> ProductTerms {
         min_term_days: 7,
         max_term_days: 365,
         daily_bps: 10_000,
-        padding: [0; 6],
+        deductible_bps: 0,
+        coinsurance_bps: 0,
+        padding: [0; 2],
     }
 }

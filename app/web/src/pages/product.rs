@@ -133,12 +133,12 @@ fn sold(look: &Look, open: &OpenProduct, query: &HashMap<String, String>) -> Res
                 div {
                     h3 { "Covered" }
                     p { "It pays if " strong { (condition_of(&market.trigger)) } "." }
-                    p { "It pays " (payment_of(&market.trigger)) "." }
+                    p { "It pays " (payment_of(&market.trigger, &market.product.terms)) "." }
                     p { "Proof: " (evidence_of(&market.trigger)) "." }
                 }
                 div {
                     h3 { "Not covered" }
-                    ul.plain { @for sentence in not_covered_of(&market.trigger, shown.waiting_seconds) { li { (sentence) } } }
+                    ul.plain { @for sentence in not_covered_of(&market.trigger, &market.product.terms) { li { (sentence) } } }
                 }
             }
         }

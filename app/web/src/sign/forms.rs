@@ -119,7 +119,7 @@ pub fn buy(chain: &Frozen, product: &Pubkey, query: &HashMap<String, String>) ->
                             @for (name, value) in quoted.rows(&market) { dt { (name) } dd { (say::seen(&value)) } }
                         }
                         h3 { "Not covered" }
-                        ul { @for text in view::product::not_covered_of(&market.trigger, terms.waiting_seconds) { li { (text) } } }
+                        ul { @for text in view::product::not_covered_of(&market.trigger, terms) { li { (text) } } }
                     }
                     Some(Err(why)) => {
                         p.alarm role="alert" {

@@ -48,3 +48,10 @@ pub(crate) fn signed_before(sysvar: &[u8], before: u16) -> Result<Signed<'_>> {
     let data = attested::precompiled(sysvar, before).map_err(BackstopError::from)?;
     Ok(attested::signed(data).map_err(BackstopError::from)?)
 }
+
+/// A copy on the heap: an account is larger than a stack frame, so the bytes go there without passing the stack.
+pub(crate) fn boxed<T: bytemuck::Pod>(account: &T) -> Box<T> {
+    let mut copy = bytemuck::allocation::zeroed_box::<T>();
+    *copy = *account;
+    copy
+}

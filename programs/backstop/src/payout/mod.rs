@@ -62,6 +62,14 @@ impl Severity {
         }
     }
 
+    /// Least that a proven loss pays, in basis points of the sum insured.
+    pub const fn least_bps(self) -> u16 {
+        match self {
+            Self::Binary => FULL_SEVERITY_BPS,
+            Self::Linear { min_severity_bps, .. } => min_severity_bps,
+        }
+    }
+
     /// What a mean price beyond a threshold pays, both in 1e-8: in basis points of the sum insured, rounded down, against
     /// the claim.
     pub fn severity_bps(self, threshold: u64, mean: u64) -> u16 {

@@ -7,7 +7,7 @@ use crate::peril::{AlertLevel, Condition};
 use crate::state::ledger::{credit, debit, fits};
 use crate::state::{
     Accrual, Claim, CoverState, Crisis, CrisisClosing, EndedPremium, Giving, Policy, Pool, Product, ProductState,
-    Rates, Treaty,
+    ProductTerms, Rates, Treaty,
 };
 use anchor_lang::prelude::*;
 
@@ -66,7 +66,8 @@ pub struct Incident {
     pub bump: u8,
     /// How far the incident is.
     pub state: IncidentState,
-    /// Part of each sum insured that is lost, in basis points. It never falls.
+    /// Part of each sum insured that is paid: what is lost, less what the product's claim terms leave with the holder; in basis
+    /// points. It never falls.
     pub severity_bps: u16,
     /// The most that this can become, in basis points, as of the opening.
     pub most_severity_bps: u16,
@@ -217,7 +218,8 @@ pub struct Funding {
 impl Incident {
     /// Opens the incident of a triggered product, and ends the product with its exposure, its alert and its premium.
     ///
-    /// Gross is exact, from the buckets: the severity so far of the sums in force at the event, rounded up, so that the
+    /// The severity is the verdict's with the product's claim terms applied, here and nowhere else: gross, refunds and treaties
+    /// go by what is paid. Gross is exact, from the buckets: the severity so far of the sums in force at the event, rounded up, so that the
     /// payouts never exceed it. With a loss the incident becomes part of the pool's crisis, or begins one, and the
     /// treaties in force at the event are noted and come to owe their parts. Premium that is given back is no part of
     /// any of it and comes from the covers' own.
@@ -232,7 +234,7 @@ impl Incident {
         condition: &mut impl Condition,
         now: i64,
     ) -> Result<Opening> {
-        let verdict = condition.require_verdict()?;
+        let verdict = product.terms.apply_to(condition.require_verdict()?);
         ensure!(product.state() != ProductState::Over, BackstopError::ProductOver);
         let event_at = verdict.event_at;
         let affected = product.affected(event_at)?;
@@ -365,13 +367,14 @@ impl Incident {
         &mut self,
         pool: &mut Pool,
         crisis: &mut Crisis,
+        claim_terms: &ProductTerms,
         condition: &impl Condition,
         now: i64,
     ) -> Result<Funding> {
         ensure!(self.crisis == crisis.number, BackstopError::WrongParent);
         let mut growth = None;
         if self.state == IncidentState::Growing {
-            let verdict = condition.require_verdict()?;
+            let verdict = claim_terms.apply_to(condition.require_verdict()?);
             if verdict.severity_bps > self.severity_bps || verdict.is_final {
                 growth = Some(self.grow_to(pool, verdict.severity_bps, verdict.is_final, now)?);
             }

@@ -52,8 +52,11 @@ pub struct Policy {
     pub bought_at: i64,
     /// Paid for its loss so far, in asset units.
     pub paid: u64,
+    /// UTC day on which a position was made into a cover: it stands in the address of the NFT's mint. 0 if the policy was
+    /// sold as what it is.
+    pub converted_day: u32,
     /// Room for later fields.
-    pub reserved: [u8; 16],
+    pub reserved: [u8; 12],
     /// Given back of its premium by an incident so far, in asset units: whoever is paid, that came beside `paid`.
     pub refunded: u64,
 }
@@ -92,7 +95,8 @@ impl Policy {
             rate_q32: quote.rate_q32,
             bought_at: now,
             paid: 0,
-            reserved: [0; 16],
+            converted_day: 0,
+            reserved: [0; 12],
             refunded: 0,
         }
     }
@@ -112,15 +116,21 @@ impl Policy {
         }
     }
 
-    /// UTC day of the purchase: it stands in the address of a cover's mint.
+    /// UTC day of the purchase.
     pub fn bought_day(&self) -> u32 {
         day_of(self.bought_at)
     }
 
-    /// Refuses on the day of the purchase: whatever stands at the cover's address stands there for good, since a mint
-    /// that is closed on a later day can never be made again.
+    /// UTC day of the purchase or, of a cover that was a position, of the day on which it became one: of a cover it stands in
+    /// the address of its mint.
+    pub fn made_day(&self) -> u32 {
+        self.bought_day().max(self.converted_day)
+    }
+
+    /// Refuses on the day of the purchase, or on which its NFT was made: whatever stands at the cover's address stands there
+    /// for good, since a mint that is closed on a later day can never be made again.
     pub fn require_kept_overnight(&self, now: i64) -> Result<()> {
-        ensure!(day_of(now) > self.bought_day(), BackstopError::BoughtToday);
+        ensure!(day_of(now) > self.made_day(), BackstopError::BoughtToday);
         Ok(())
     }
 
@@ -218,7 +228,8 @@ mod tests {
             rate_q32: 0,
             bought_at: 0,
             paid: 0,
-            reserved: [0; 16],
+            converted_day: 0,
+            reserved: [0; 12],
             refunded: 0,
         }
     }

@@ -6,6 +6,7 @@ use crate::math::capital::MAX_TOTAL_EXPOSURE;
 use crate::math::pricing::{self, Demand, Drift, MAX_DRIFT_DAYS, Order, Price, PricingError};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::stream::SECONDS_PER_DAY;
+use crate::payout::Severity;
 use crate::peril::feed::Source;
 use crate::peril::live::LEAST_LIVE_BUFFER_BPS;
 use crate::peril::reading::READING_RING_DAYS;
@@ -90,8 +91,12 @@ pub struct ProductTerms {
     pub max_term_days: u16,
     /// Most that is sold at once, as a part of capacity in basis points; what was sold makes room again at that rate a day.
     pub daily_bps: u16,
+    /// What of the sum insured every loss is less for the holder, in basis points: below the least that a proven loss pays.
+    pub deductible_bps: u16,
+    /// What of the loss beyond that the holder bears too, in basis points, half of it at most.
+    pub coinsurance_bps: u16,
     /// Unused.
-    pub padding: [u8; 6],
+    pub padding: [u8; 2],
 }
 
 impl ProductTerms {
@@ -146,7 +151,9 @@ impl ProductTerms {
             && (1..=MAX_CANCEL_FEE_BPS).contains(&self.cancel_fee_bps)
             && (1..=self.max_term_days).contains(&self.min_term_days)
             && (1..=MIN_BPS).contains(&u32::from(self.daily_bps))
-            && self.padding == [0; 6];
+            && self.deductible_bps <= MAX_CLAIM_TERM_BPS
+            && self.coinsurance_bps <= MAX_CLAIM_TERM_BPS
+            && self.padding == [0; 2];
         ensure!(in_bounds, BackstopError::OutOfBounds);
         self.require_room_beside(1)
     }
@@ -167,6 +174,35 @@ impl ProductTerms {
             self.max_price_age <= source.longest_price_age() && self.no_sale_buffer_bps >= source.least_buffer_bps();
         ensure!(fits, BackstopError::LimitsDoNotFit);
         Ok(())
+    }
+
+    /// Refuses a deductible that would leave nothing of the least that a proven loss pays: whoever proves one is paid. What a
+    /// reading lost can be any part, so it has no deductible: its strike is one.
+    pub fn require_deductible_below(&self, payout: Option<Severity>) -> Result<()> {
+        let fits = match payout {
+            None => self.deductible_bps == 0,
+            Some(payout) => self.deductible_bps < payout.least_bps(),
+        };
+        ensure!(fits, BackstopError::DeductibleTooHigh);
+        Ok(())
+    }
+
+    /// The part of a sum insured that is paid where a part is lost: what is lost beyond the deductible, less the coinsurance
+    /// of that; in basis points, rounded down, against the claim.
+    pub fn paid_severity_bps(&self, lost_bps: u16) -> u16 {
+        let beyond = u32::from(lost_bps.saturating_sub(self.deductible_bps));
+        let kept = MIN_BPS.saturating_sub(self.coinsurance_bps.into());
+        let paid = beyond.saturating_mul(kept).checked_div(MIN_BPS).unwrap_or(0);
+        u16::try_from(paid).unwrap_or(lost_bps)
+    }
+
+    /// A verdict with the claim terms applied: from here on a severity is what is paid.
+    pub fn apply_to(&self, verdict: Verdict) -> Verdict {
+        Verdict {
+            severity_bps: self.paid_severity_bps(verdict.severity_bps),
+            most_severity_bps: self.paid_severity_bps(verdict.most_severity_bps),
+            ..verdict
+        }
     }
 
     /// What prices must be like for a sale.
@@ -333,6 +369,32 @@ pub struct Quote {
 pub struct Sale {
     /// The price, and what was sold for it.
     pub quote: Quote,
+    /// Exposure of ended covers that was released before, in asset units.
+    pub released: u64,
+    /// What the pool earned up to now.
+    pub accrual: Accrual,
+}
+
+/// What the owner of a policy asks for who wants it to last longer.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtensionRequest {
+    /// Whole days beyond the end, one at least.
+    pub days: u16,
+    /// The most that the owner would pay, in asset units.
+    pub max_premium: u64,
+}
+
+/// What extending a policy does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// What the days cost, in asset units.
+    pub premium: u64,
+    /// How fast the pool earns what the policy has still to earn, in Q32 asset units a second, rounded down.
+    pub rate_q32: u64,
+    /// First UTC day that is no longer insured.
+    pub end_day: u32,
+    /// Level of the demand curve, in basis points.
+    pub level_bps: u32,
     /// Exposure of ended covers that was released before, in asset units.
     pub released: u64,
     /// What the pool earned up to now.
@@ -596,17 +658,12 @@ impl Product {
         Ok((policy, sale))
     }
 
-    /// All of a sale but for what the product keeps in its rates, which refuses nothing.
-    ///
-    /// `quote` runs it on copies, so a quote is what a purchase would cost at the same moment, and is refused where a
-    /// purchase would be. The premium is rounded up.
-    pub fn price(
-        &mut self,
-        pool: &mut Pool,
-        condition: &impl Condition,
-        request: CoverRequest,
-        now: i64,
-    ) -> Result<Sale> {
+    /// Accrues the pool, and asks for all that time is sold for, to whoever buys a cover and to whoever has one: the product
+    /// sells, its notice is served, nothing points to an event of it or of its group, and prices are fresh and far from the
+    /// threshold. Counts utilisation up to now, and releases what has ended. Returns what the pool earned, and what was
+    /// released.
+    #[inline(always)]
+    fn admit_sale(&mut self, pool: &mut Pool, condition: &impl Condition, now: i64) -> Result<(Accrual, u64)> {
         let accrual = pool.accrue(now)?;
         pool.require_not_ended(now)?;
         ensure!(self.state() == ProductState::Selling, BackstopError::NotSelling);
@@ -621,6 +678,42 @@ impl Product {
         condition.require_sellable(self.terms.sale_limits(), now)?;
         self.drift_level(pool, now)?;
         let released = self.sync(pool, condition, now)?;
+        Ok((accrual, released))
+    }
+
+    /// The risk rate with its loading, in parts per billion a year.
+    fn technical_ppb(&self) -> Result<u64> {
+        fits(pricing::technical_ppb(self.risk_rate_ppb, self.terms.loading_bps))
+    }
+
+    /// What an order costs now, in asset units, rounded up.
+    #[inline(always)]
+    fn premium(&self, order: &Order, technical_ppb: u64) -> Result<u64> {
+        let price = Price {
+            technical_ppb,
+            level_bps: self.level_bps,
+            demand: self.terms.demand(),
+            min_premium: self.terms.min_premium,
+        };
+        let premium = pricing::premium(order, &price).map_err(|error| match error {
+            PricingError::BeyondCapacity => BackstopError::BeyondCapacity,
+            PricingError::Overflow => BackstopError::AmountTooLarge,
+        })?;
+        Ok(premium)
+    }
+
+    /// All of a sale but for what the product keeps in its rates, which refuses nothing.
+    ///
+    /// `quote` runs it on copies, so a quote is what a purchase would cost at the same moment, and is refused where a
+    /// purchase would be. The premium is rounded up.
+    pub fn price(
+        &mut self,
+        pool: &mut Pool,
+        condition: &impl Condition,
+        request: CoverRequest,
+        now: i64,
+    ) -> Result<Sale> {
+        let (accrual, released) = self.admit_sale(pool, condition, now)?;
 
         let CoverRequest { sum_insured, term_days } = request;
         ensure!(sum_insured >= pool.terms.min_sum_insured, BackstopError::AmountTooSmall);
@@ -642,7 +735,7 @@ impl Product {
 
         let group = self.risk_group();
         let capacity = self.capacity(pool)?;
-        let technical_ppb = fits(pricing::technical_ppb(self.risk_rate_ppb, self.terms.loading_bps))?;
+        let technical_ppb = self.technical_ppb()?;
         let order = Order {
             sum_insured,
             insured_seconds: u64::from(term_days).saturating_mul(SECONDS_PER_DAY),
@@ -650,16 +743,7 @@ impl Product {
             exposure_before: self.exposure,
             capacity,
         };
-        let price = Price {
-            technical_ppb,
-            level_bps: self.level_bps,
-            demand: self.terms.demand(),
-            min_premium: self.terms.min_premium,
-        };
-        let premium = pricing::premium(&order, &price).map_err(|error| match error {
-            PricingError::BeyondCapacity => BackstopError::BeyondCapacity,
-            PricingError::Overflow => BackstopError::AmountTooLarge,
-        })?;
+        let premium = self.premium(&order, technical_ppb)?;
         let exposure = self.exposure;
         self.count_sale(sum_insured, capacity, now)?;
 
@@ -686,6 +770,96 @@ impl Product {
         let quote =
             Quote { premium, sum_insured, active_day, end_day, exposure, capacity, level_bps, technical_ppb, rate_q32 };
         Ok(Sale { quote, released, accrual })
+    }
+
+    /// Extends a policy in force by whole days from its end on, for what they cost now; what it has still to earn is
+    /// streamed with that, as one rate.
+    ///
+    /// All that a sale asks for is asked for. Nobody gets round the waiting time: the days begin no sooner than a cover that
+    /// is bought now. Nor round the longest term: they end no later. The sum takes the room that it has, so no day's sales
+    /// are counted, and the days are priced as the last of the exposure: `A(exposure) - A(exposure - sum)`. A product with more
+    /// exposure than capacity sells no time either: what is too much runs off.
+    ///
+    /// They cost at least by the day what the policy's own time has cost, from its purchase to the release of its
+    /// exposure. Else days that have become cheap would make the room cheaper that was taken before
+    /// ([`Self::price_of_room`]), for whoever extends and gives back.
+    ///
+    /// Errors: `ReadingHasItsDays`, `CoverNotActive` once anything was paid for it, `NotInForceYet`, `AccrualStands`,
+    /// `ExtensionTooLate`, `BadTerm`, `BeyondCapacity`, `PremiumTooHigh`, and those of a sale.
+    pub fn extend(
+        &mut self,
+        pool: &mut Pool,
+        rates: &mut Rates,
+        condition: &impl Condition,
+        policy: &mut Policy,
+        request: ExtensionRequest,
+        now: i64,
+    ) -> Result<Extension> {
+        ensure!(condition.period().is_none(), BackstopError::ReadingHasItsDays);
+        ensure!(policy.state == CoverState::Active && policy.paid == 0, BackstopError::CoverNotActive);
+        ensure!(now >= policy.active_from(), BackstopError::NotInForceYet);
+        let (accrual, released) = self.admit_sale(pool, condition, now)?;
+        // What is streamed anew is what is unearned now: the pool has earned up to now, and no further.
+        ensure!(pool.accrued_at == now, BackstopError::AccrualStands);
+        let first_day = activation_day(now, self.terms.waiting_seconds);
+        ensure!(first_day <= policy.end_day, BackstopError::ExtensionTooLate);
+        let days = u32::from(request.days);
+        let end_day = fits(policy.end_day.checked_add(days))?;
+        let last_day = first_day.saturating_add(self.terms.max_term_days.into());
+        ensure!(days > 0 && end_day <= last_day, BackstopError::BadTerm);
+
+        let seconds = u64::from(days).saturating_mul(SECONDS_PER_DAY);
+        let order = Order {
+            sum_insured: policy.sum_insured,
+            insured_seconds: seconds,
+            held_seconds: seconds,
+            exposure_before: fits(self.exposure.checked_sub(policy.sum_insured))?,
+            capacity: self.capacity(pool)?,
+        };
+        let in_all = seconds_between(policy.bought_at, self.release_time(policy.end_day));
+        let least = fits(mul_div(policy.premium, seconds, in_all, Rounding::Up))?;
+        let premium = self.premium(&order, self.technical_ppb()?)?.max(least);
+        ensure!(premium <= request.max_premium, BackstopError::PremiumTooHigh);
+
+        let before = StreamedCover::of(policy);
+        policy.rate_q32 = pool.restream_cover(&before, policy.unearned_at(now)?, premium, end_day)?;
+        policy.end_day = end_day;
+        credit(&mut policy.premium, premium)?;
+        let after = StreamedCover::of(policy);
+        rates.remove(&before)?;
+        rates.add(&after, now)?;
+        if self.has_activation_bucket(policy.active_day) {
+            let start = self.start_mut(policy.active_day);
+            start.remove(&before)?;
+            start.add(&after)?;
+        }
+        debit(bucket_mut(&mut self.exposure_ends, before.end_day), policy.sum_insured)?;
+        credit(bucket_mut(&mut self.exposure_ends, end_day), policy.sum_insured)?;
+        // It counts as lasting longer before solvency is asked for.
+        pool.uncount_outlasting(before.end_day, policy.sum_insured);
+        pool.count_outlasting(end_day, policy.sum_insured)?;
+        pool.require_solvent(now)?;
+        pool.require_first_loss()?;
+        Ok(Extension { premium, rate_q32: policy.rate_q32, end_day, level_bps: self.level_bps, released, accrual })
+    }
+
+    /// Reduces a policy to a sum: carves the rest off ([`Policy::carve`]) and gives that back as a whole policy is
+    /// ([`Self::cancel`]). Returns the rest with it.
+    ///
+    /// Errors: `AmountTooSmall` unless both parts are a sum that is sold, `CoverNotActive` once anything was paid for it.
+    pub fn reduce(
+        &mut self,
+        pool: &mut Pool,
+        rates: &mut Rates,
+        condition: &impl Condition,
+        policy: &mut Policy,
+        sum_insured: u64,
+        now: i64,
+    ) -> Result<(Policy, Cancellation)> {
+        let least = pool.terms.min_sum_insured;
+        let rest = policy.carve(policy.sum_insured.saturating_sub(sum_insured), least)?;
+        let cancellation = self.cancel(pool, rates, condition, &rest, now)?;
+        Ok((rest, cancellation))
     }
 
     /// Takes a cover back before its end, while the condition is quiet, but not on the day of its purchase.

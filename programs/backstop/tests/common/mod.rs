@@ -138,7 +138,8 @@ pub fn cover(active_day: u32, end_day: u32, sum_insured: u64, premium: u64) -> P
         rate_q32: 0,
         bought_at: NOW - DAY,
         paid: 0,
-        reserved: [0; 16],
+        converted_day: 0,
+        reserved: [0; 12],
         refunded: 0,
     }
 }
@@ -213,7 +214,9 @@ pub fn product_terms() -> ProductTerms {
         min_term_days: 7,
         max_term_days: 365,
         daily_bps: 10_000,
-        padding: [0; 6],
+        deductible_bps: 0,
+        coinsurance_bps: 0,
+        padding: [0; 2],
     }
 }
 

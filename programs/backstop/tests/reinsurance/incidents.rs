@@ -333,7 +333,10 @@ fn an_incident_that_gives_back_premium_alone_begins_no_crisis() {
     assert_eq!((opening.growth.gross, opening.released, opening.crisis), (0, 10_000, 0));
     assert_eq!((incident.state, incident.is_complete(), product.incident_closed), (IncidentState::Final, true, 0));
     assert_eq!((pool.alerts, pool.total_exposure, pool.in_crisis(), pool.stands_since), (0, 0, false, 0));
-    refused(incident.fund(&mut pool, &mut Crisis::begin(POOL, PAYER, 0, 1), &trigger, NOW), WrongParent);
+    refused(
+        incident.fund(&mut pool, &mut Crisis::begin(POOL, PAYER, 0, 1), &product_terms(), &trigger, NOW),
+        WrongParent,
+    );
     incident.settle(&mut pool, &mut earning(TODAY, TODAY + 10, 5_000)).unwrap();
     incident.settle(&mut pool, &mut earning(TODAY + 1, TODAY + 11, 5_000)).unwrap();
     assert_eq!(incident.wind_up(&mut pool, &mut product, None, NOW + 9_000).unwrap(), WindUp::default());
@@ -362,8 +365,8 @@ fn funding_closes_a_crisis_that_is_due_and_gives_all_that_there_is() {
     let mut crisis = crisis_of(&incident);
     assert_eq!((crisis.number, crisis.incidents, crisis.until), (1, 1, NOW + 7_200 + 365 * DAY));
     let other = &mut Crisis { number: 2, ..crisis.clone() };
-    refused(incident.fund(&mut pool, other, &trigger, NOW + 7_200), WrongParent);
-    let funding = incident.fund(&mut pool, &mut crisis, &trigger, NOW + 7_200).unwrap();
+    refused(incident.fund(&mut pool, other, &product_terms(), &trigger, NOW + 7_200), WrongParent);
+    let funding = incident.fund(&mut pool, &mut crisis, &product_terms(), &trigger, NOW + 7_200).unwrap();
     // The surplus has its tenth of the premium of which all is lost.
     let losses = LossByLayer { surplus: 5_000, ..LossByLayer::default() };
     let closing = CrisisClosing {
@@ -381,7 +384,7 @@ fn funding_closes_a_crisis_that_is_due_and_gives_all_that_there_is() {
     assert_eq!((incident.reserve, pool.incident_reserves, pool.crisis_buckets), (5_000, 5_000, 0));
     assert!(!pool.in_crisis() && incident.is_complete() && crisis.closed);
     pool.invariant().unwrap();
-    refused(incident.fund(&mut pool, &mut crisis, &trigger, NOW + 9_999), AlreadyFunded);
+    refused(incident.fund(&mut pool, &mut crisis, &product_terms(), &trigger, NOW + 9_999), AlreadyFunded);
 }
 
 /// A condition whose severity the test says.
@@ -518,7 +521,7 @@ fn what_is_left_goes_to_the_surplus_once_it_is_not_needed_and_the_crisis_is_clos
     let mut crisis = crisis_of(&incident);
     let deadline = incident.deadline;
     refused(incident.wind_up(&mut pool, &mut product, Some(&mut crisis), deadline), IncidentInUse);
-    incident.fund(&mut pool, &mut crisis, &trigger, NOW + 7_200).unwrap();
+    incident.fund(&mut pool, &mut crisis, &product_terms(), &trigger, NOW + 7_200).unwrap();
     refused(incident.wind_up(&mut pool, &mut product, Some(&mut crisis), deadline - 1), IncidentInUse);
     refused(incident.wind_up(&mut pool, &mut product, None, deadline), WrongParent);
     assert_eq!(product.incident_closed, 0);

@@ -94,6 +94,8 @@ pub struct Cover {
     pub nonce: u64,
     /// When it was bought.
     pub bought_at: i64,
+    /// The day on which a position became a cover.
+    pub converted: Option<u32>,
     /// Who holds the NFT, or owns the position; `None` once it is burnt, given back or closed.
     pub holder: Option<Who>,
     /// Of a position: whose account of the asset it pays.
@@ -118,7 +120,20 @@ pub struct Cover {
     pub refunded: bool,
 }
 
+impl Product {
+    /// What of a part that is lost is paid, in basis points: less the deductible, and of the rest less the coinsurance.
+    pub fn paid_part(&self, lost: N) -> N {
+        let beyond = lost.saturating_sub(N::from(self.terms.deductible_bps));
+        beyond * (BPS - N::from(self.terms.coinsurance_bps)) / BPS
+    }
+}
+
 impl Cover {
+    /// The day in the address of its NFT's mint, on which it is neither given back nor closed.
+    pub fn made_day(&self) -> u32 {
+        self.converted.unwrap_or(day(self.bought_at))
+    }
+
     /// Whether an event affects it, and as a loss or (still waiting) as a refund.
     pub fn affected(&self, event_at: i64) -> Option<bool> {
         let event = day(event_at);
@@ -286,7 +301,8 @@ impl Model {
         }
     }
 
-    fn sell(&mut self, product: usize, sum: N, days: u16) -> Rule<Cover> {
+    /// What every sale of time asks for.
+    fn admit_sale(&mut self, product: usize) -> Rule {
         let now = self.now;
         let pool = self.products[product].pool;
         self.accrue(pool);
@@ -316,6 +332,13 @@ impl Model {
         need(worst >= boundary, "a price of the quiet time is too near the threshold")?;
         self.drift(product);
         self.sync(product);
+        Ok(())
+    }
+
+    fn sell(&mut self, product: usize, sum: N, days: u16) -> Rule<Cover> {
+        let now = self.now;
+        let pool = self.products[product].pool;
+        self.admit_sale(product)?;
         let capacity = self.capacity(product);
         let exposure = self.exposure(product);
         let entry = &self.products[product];
@@ -349,6 +372,7 @@ impl Model {
             buyer: 0,
             nonce: 0,
             bought_at: now,
+            converted: None,
             holder: None,
             pays: None,
             sum,
@@ -369,20 +393,94 @@ impl Model {
         copy.sell(product, N::from(sum), days).map(|cover| cover.premium)
     }
 
-    fn cancel(&mut self, cover: usize, by: Who) -> Rule {
-        let Cover { product, holder, sum, premium, rate, active_day, end_day, status, bought_at, .. } =
+    /// Sells days beyond a position's end. Its stream begins anew, with what it had not earned and what the days cost.
+    fn extend(&mut self, cover: usize, days: u16, max_premium: u64, by: Who) -> Rule {
+        let Cover { product, holder, pays, sum, premium, rate, active_day, end_day, status, bought_at, .. } =
             self.covers[cover].clone();
+        need(pays.is_some() && holder == Some(by), "not a position's owner")?;
+        let paid = self.covers[cover].loss_paid > 0 || self.covers[cover].refunded;
+        need(status == CoverStatus::Live && !paid, "something was paid for it")?;
+        let (pool, now) = (self.products[product].pool, self.now);
+        need(now >= start(active_day), "it is not in force yet")?;
+        self.admit_sale(product)?;
+        need(self.pools[pool].accrued_at == now, "accrual stands")?;
+        let (capacity, exposure) = (self.capacity(product), self.exposure(product));
+        let entry = &self.products[product];
+        let terms = &entry.terms;
+        let first = day(now + i64::from(terms.waiting_seconds) + DAY - 1);
+        need(first <= end_day, "what is bought now begins after its end")?;
+        let later = end_day + u32::from(days);
+        need(days > 0 && later <= first + u32::from(terms.max_term_days), "the term is out of bounds")?;
+        need(exposure <= capacity, "there is more than the capacity")?;
+        let second = |seconds: i64| seconds.unsigned_abs() as N;
+        let seconds = N::from(days) * second(DAY);
+        let technical = ceil(entry.risk_rate * (BPS + N::from(terms.loading_bps)), BPS);
+        let demanded = integral(terms, exposure, capacity) - integral(terms, exposure - sum, capacity);
+        let due = (sum * technical + ceil(entry.level * demanded, BPS)) * seconds;
+        let price = ceil(due, 365 * second(DAY) * 1_000_000_000).max(N::from(terms.min_premium));
+        // By the day no less than its own time has cost, from its purchase to its release.
+        let own = ceil(premium * seconds, second(start(end_day + entry.ring_days) - bought_at));
+        let price = price.max(own);
+        need(price <= N::from(max_premium) && price <= MOST, "the premium is too high")?;
+        let books = &mut self.pools[pool];
+        let stream = books.streams.iter().position(|stream| stream.cover == Some(cover));
+        books.streams.remove(stream.ok_or("books: the cover's stream is gone")?);
+        let unearned = ((rate * second(start(end_day) - now)) >> 32).min(premium);
+        books.unearned -= unearned;
+        let rate = books.stream(unearned + price, now, later, Some(cover));
+        books.last_cover_end_day = books.last_cover_end_day.max(later);
+        let asset = books.asset;
+        self.count_outlasting(pool, end_day, sum, false);
+        self.count_outlasting(pool, later, sum, true);
+        let entry = &mut self.covers[cover];
+        (entry.rate, entry.end_day, entry.premium) = (rate, later, premium + price);
+        self.need_solvent(pool)?;
+        self.need_first_loss(pool)?;
+        self.spend(by, asset, price)
+    }
+
+    fn cancel(&mut self, cover: usize, by: Who) -> Rule {
+        let Cover { sum, premium, rate, .. } = self.covers[cover];
+        let refund = self.give_back(cover, by, [sum, premium, rate])?;
+        self.covers[cover].status = CoverStatus::Cancelled;
+        self.covers[cover].holder = None;
+        self.covers[cover].paid = refund;
+        Ok(())
+    }
+
+    /// Gives the rest of a position back beyond a sum that stays.
+    fn reduce(&mut self, cover: usize, left: u64, by: Who) -> Rule {
+        let entry = &self.covers[cover];
+        need(entry.pays.is_some(), "a cover is no position")?;
+        need(entry.loss_paid == 0 && !entry.refunded, "something was paid for it")?;
+        let (all, least) = (entry.sum, N::from(self.pools[self.products[entry.product].pool].terms.min_sum_insured));
+        let sum = all.saturating_sub(N::from(left));
+        need(sum >= least.max(1) && all - sum >= least.max(1), "a part is too small")?;
+        let [premium, rate] = [entry.premium, entry.rate].map(|whole| whole * sum / all);
+        need(premium > 0 && rate > 0, "a part is too small")?;
+        self.give_back(cover, by, [sum, premium, rate])?;
+        let entry = &mut self.covers[cover];
+        entry.sum -= sum;
+        entry.premium -= premium;
+        entry.rate -= rate;
+        Ok(())
+    }
+
+    /// Gives a part of a cover back, or all of it: sum, premium and rate. Returns what comes back.
+    fn give_back(&mut self, cover: usize, by: Who, [sum, premium, rate]: [N; 3]) -> Rule<N> {
+        let Cover { product, holder, active_day, end_day, status, bought_at, .. } = self.covers[cover].clone();
         need(status == CoverStatus::Live && holder == Some(by), "not a live cover's holder")?;
         let pool = self.products[product].pool;
         let now = self.now;
         need(now < start(end_day), "the cover has ended")?;
-        need(day(now) > day(bought_at), "it was bought today")?;
+        need(day(now) > self.covers[cover].made_day(), "it was bought today")?;
         need(self.products[product].trigger.phase == Phase::Quiet, "the trigger is not quiet")?;
         self.accrue(pool);
         self.drift(product);
         let terms_fee = N::from(self.products[product].terms.cancel_fee_bps);
         let began = now >= start(active_day);
-        let unearned = if began { (rate * (start(end_day) - now).unsigned_abs() as N) >> 32 } else { premium };
+        let left = (rate * (start(end_day) - now).unsigned_abs() as N) >> 32;
+        let unearned = if began { left.min(premium) } else { premium };
         // The premium stays for the time in which the cover took room, of all that it was priced for.
         let seconds = |to: i64| (to - bought_at).unsigned_abs() as N;
         let for_room = ceil(premium * seconds(now), seconds(start(end_day + self.products[product].ring_days)));
@@ -390,9 +488,15 @@ impl Model {
         let (sold, _) = &mut self.products[product].sold_of_late;
         *sold = sold.saturating_sub(sum * unearned / premium);
         let books = &mut self.pools[pool];
-        let stream = books.streams.iter().position(|stream| stream.cover == Some(cover));
-        let stream = books.streams.remove(stream.ok_or("books: the cover's stream is gone")?);
-        books.held_back += stream.earns(books.accrued_at, now) >> 32;
+        let place = books.streams.iter().position(|stream| stream.cover == Some(cover));
+        let place = place.ok_or("books: the cover's stream is gone")?;
+        let stream = &mut books.streams[place];
+        let part = super::Stream { rate, ..*stream };
+        stream.rate -= rate;
+        if stream.rate == 0 {
+            books.streams.remove(place);
+        }
+        books.held_back += part.earns(books.accrued_at, now) >> 32;
         self.note_cover_end(pool, end_day);
         let books = &mut self.pools[pool];
         books.unearned -= unearned;
@@ -402,10 +506,7 @@ impl Model {
             self.receive(by, asset, unearned - fee)?;
         }
         self.count_outlasting(pool, end_day, sum, false);
-        self.covers[cover].status = CoverStatus::Cancelled;
-        self.covers[cover].holder = None;
-        self.covers[cover].paid = unearned - fee;
-        Ok(())
+        Ok(unearned - fee)
     }
 
     /// The end of the last cover whose premium is still earned, if it may have been on this day; else the last day up to
@@ -565,6 +666,21 @@ impl Model {
                 need(self.covers[cover].pays.is_some(), "a cover is no position")?;
                 self.cancel(cover, by)
             }
+            Op::Reduce { cover, left, by } => self.reduce(cover, left, by),
+            Op::Extend { cover, days, max_premium, by } => {
+                need(self.roles.paused & 2 == 0 || self.now >= self.roles.paused_until, "purchases are paused")?;
+                self.extend(cover, days, max_premium, by)
+            }
+            Op::ToNft { cover, receiver, nonce, by } => {
+                let entry = &self.covers[cover];
+                need(entry.pays.is_some() && entry.holder == Some(by), "not a position's owner")?;
+                need(entry.status == CoverStatus::Live, "it was paid all")?;
+                need(!self.is_spent(entry), "it can no longer be paid")?;
+                let today = day(self.now);
+                let entry = &mut self.covers[cover];
+                (entry.pays, entry.holder, entry.nonce, entry.converted) = (None, Some(receiver), nonce, Some(today));
+                Ok(())
+            }
             Op::ClosePosition { cover, by } => {
                 need(self.covers[cover].pays.is_some(), "a cover is no position")?;
                 self.close(cover, Some(by))
@@ -606,6 +722,7 @@ impl Model {
         let spent = entry.status == CoverStatus::Settled || self.is_spent(entry);
         need(spent || given_up, "the cover is still live")?;
         need(entry.holder.is_none() || entry.holder == holder, "not the holder")?;
+        need(entry.pays.is_some() || day(self.now) > entry.made_day(), "its NFT was made today")?;
         // A holder that is named must have the NFT.
         let entry = &mut self.covers[cover];
         entry.status = CoverStatus::Closed;

@@ -327,11 +327,11 @@ impl Model {
         let pool = entry.pool;
         self.accrue(pool);
         let entry = &self.products[product];
-        let (event_at, severity) = (entry.trigger.event_at, entry.trigger.severity);
+        let (event_at, severity) = (entry.trigger.event_at, entry.paid_part(entry.trigger.severity));
         let is_final = entry.trigger.phase == Phase::Final;
         let (proven_at, final_by) = entry.trigger.proven_and_final();
         let left = self.affected(product, event_at);
-        let most = ceil(left.0 * if is_final { severity } else { BPS }, BPS);
+        let most = ceil(left.0 * if is_final { severity } else { entry.paid_part(BPS) }, BPS);
         let accrued_at = self.pools[pool].accrued_at;
         let ended_at = proven_at.max(accrued_at);
         let (waiting, loss) = self.end_premium(product, event_at, ended_at);
@@ -559,7 +559,7 @@ impl Model {
         let mut changed = false;
         self.products[product].trigger.refresh(self.now);
         let trigger = &self.products[product].trigger;
-        let (severity, is_final) = (trigger.severity, trigger.phase == Phase::Final);
+        let (severity, is_final) = (self.products[product].paid_part(trigger.severity), trigger.phase == Phase::Final);
         if incident.state == IncidentState::Growing && (severity > incident.severity || is_final) {
             self.grow(product, severity, is_final);
             incident = self.products[product].incident.clone().expect("it is there");

@@ -121,10 +121,10 @@ pub fn run(order: &Order, file: &Path, context: &Context) -> Result<()> {
             ("at most", asset(most)),
             ("days", request.term_days.to_string()),
             ("pays if", view::product::condition_of(&market.trigger)),
-            ("pays", view::product::payment_of(&market.trigger)),
+            ("pays", view::product::payment_of(&market.trigger, &market.product.terms)),
             ("rent", format!("{} SOL, back when the covers are over", exact_amount(rent_lamports, 9))),
         ],
-        warnings: view::product::not_covered_of(&market.trigger, market.product.terms.waiting_seconds),
+        warnings: view::product::not_covered_of(&market.trigger, &market.product.terms),
     };
     preview.warnings.extend(unpayable(&receivers, &accounts, &market.pool));
     context.show(&preview, fee);

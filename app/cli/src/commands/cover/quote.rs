@@ -36,7 +36,7 @@ pub fn run(args: &QuoteArgs, context: &Context) -> Result<()> {
     context.options.output.print(&quoted, |quoted| {
         let mut text = card(&quoted.product_name, &quoted.rows(&market));
         text.push('\n');
-        for sentence in view::product::not_covered_of(&market.trigger, market.product.terms.waiting_seconds) {
+        for sentence in view::product::not_covered_of(&market.trigger, &market.product.terms) {
             text.push_str(&paragraph(&sentence));
         }
         text

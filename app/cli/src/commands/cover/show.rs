@@ -102,7 +102,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
             ("product", row.product.clone()),
             ("pool", format!("{} {}", row.pool, row.label)),
             ("pays if", view::product::condition_of(&market.trigger)),
-            ("pays", view::product::payment_of(&market.trigger)),
+            ("pays", view::product::payment_of(&market.trigger, &market.product.terms)),
             ("trigger", shown.phase.to_owned()),
         ];
         if let Some(incident) = shown.incident {

@@ -4,6 +4,7 @@ mod contribute;
 mod create;
 mod deposit;
 mod exit;
+mod health;
 mod open_series;
 mod show;
 
@@ -16,6 +17,7 @@ pub enum PoolCommand {
     Create(create::CreateArgs),
     List(show::ListArgs),
     Show(show::ShowArgs),
+    Health(health::HealthArgs),
     Deposit(deposit::DepositArgs),
     Contribute(contribute::ContributeArgs),
     OpenSeries(open_series::OpenSeriesArgs),
@@ -31,6 +33,7 @@ impl PoolCommand {
             Self::Create(args) => create::run(&args, context),
             Self::List(args) => show::list(&args, context),
             Self::Show(args) => show::show(&args, context),
+            Self::Health(args) => health::run(&args, context),
             Self::Deposit(args) => deposit::run(&args, context),
             Self::Contribute(args) => contribute::run(&args, context),
             Self::OpenSeries(args) => open_series::run(&args, context),

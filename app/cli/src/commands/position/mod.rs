@@ -3,12 +3,16 @@
 mod buy;
 mod show;
 
+use crate::commands::args::{Amount, count};
 use crate::commands::context::{Context, hinted, plain};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop_client::Cluster;
 use backstop_client::account::AccountError;
-use backstop_client::act::{PositionClose, PositionGiveBack, PositionRedirect, PositionSettle};
+use backstop_client::act::{
+    PositionClose, PositionExtension, PositionGiveBack, PositionRedirect, PositionReduction, PositionSettle,
+    PositionToNft,
+};
 use backstop_client::view::OpenPosition;
 use clap::{Args, Subcommand};
 use std::str::FromStr;
@@ -20,6 +24,9 @@ pub enum PositionCommand {
     List(show::ListArgs),
     Show(show::ShowArgs),
     Redirect(RedirectArgs),
+    Extend(ExtendArgs),
+    Reduce(ReduceArgs),
+    ToNft(ToNftArgs),
     Cancel(CancelArgs),
     Settle(SettleArgs),
     Close(CloseArgs),
@@ -36,6 +43,27 @@ impl PositionCommand {
                 let open = args.position.open(context.cluster()?)?;
                 let redirect = PositionRedirect::new(open, context.wallet()?, args.beneficiary).map_err(plain)?;
                 context.act(&redirect)
+            }
+            Self::Extend(args) => {
+                let cluster = context.cluster()?;
+                let open = args.position.open(cluster)?;
+                let decimals = open.product.pool.decimals;
+                let most = args.max_premium.map(|most| most.units(decimals)).transpose()?;
+                let extension = PositionExtension::new(cluster, open, context.wallet()?, args.days, most, args.from);
+                context.act(&extension.map_err(plain)?)
+            }
+            Self::Reduce(args) => {
+                let cluster = context.cluster()?;
+                let open = args.position.open(cluster)?;
+                let left = args.sum.units(open.product.pool.decimals)?;
+                context.act(&PositionReduction::new(cluster, open, left, context.party()?).map_err(plain)?)
+            }
+            Self::ToNft(args) => {
+                let cluster = context.cluster()?;
+                let open = args.position.open(cluster)?;
+                let party = context.party()?;
+                let receiver = args.receiver.unwrap_or(party.wallet);
+                context.act(&PositionToNft::new(cluster, open, receiver, party).map_err(plain)?)
             }
             Self::Cancel(args) => {
                 let cluster = context.cluster()?;
@@ -85,6 +113,44 @@ pub struct RedirectArgs {
     position: PositionArg,
     /// A token account of the pool's asset; whose it is now, it must stay.
     beneficiary: Pubkey,
+}
+
+/// Buy more days of a position that is in force, from its end on. Its owner signs.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop position extend POSITION --days 30 --max-premium 4.50")]
+pub struct ExtendArgs {
+    /// The position.
+    position: PositionArg,
+    /// Whole days beyond its end.
+    #[arg(long, value_parser = count::<u16>)]
+    days: u16,
+    /// Most to pay; without it one percent more than now.
+    #[arg(long, value_name = "AMOUNT")]
+    max_premium: Option<Amount>,
+    /// Pay from this token account of the wallet, not from its associated one.
+    #[arg(long, value_name = "TOKEN_ACCOUNT")]
+    from: Option<Pubkey>,
+}
+
+/// Give a part of a position back for the unearned premium of that part less a fee. Its owner signs.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop position reduce POSITION 400")]
+pub struct ReduceArgs {
+    /// The position.
+    position: PositionArg,
+    /// The sum that stays insured, in the pool's asset.
+    sum: Amount,
+}
+
+/// Make a position into a cover: the same policy, for whoever holds an NFT. Its owner signs.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop position to-nft POSITION --receiver WALLET")]
+pub struct ToNftArgs {
+    /// The position.
+    position: PositionArg,
+    /// Who gets the NFT, if not the signer.
+    #[arg(long, value_name = "WALLET")]
+    receiver: Option<Pubkey>,
 }
 
 /// Give a position back for its unearned premium less a fee. Its owner signs.

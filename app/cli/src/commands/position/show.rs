@@ -80,7 +80,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
             ("product", row.product.clone()),
             ("pool", format!("{} {}", row.pool, row.label)),
             ("pays if", view::product::condition_of(&market.trigger)),
-            ("pays", view::product::payment_of(&market.trigger)),
+            ("pays", view::product::payment_of(&market.trigger, &market.product.terms)),
         ];
         if let Some(due) = due.filter(|_| standing != Standing::Ended) {
             let is_paid = standing == Standing::Paid;

@@ -198,6 +198,12 @@ pub struct CreateArgs {
     #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "10%", help_heading = PRICE)]
     cancel_fee: u16,
 
+    /// What of the sum insured every loss is less for the holder, below the least that a trigger pays, at most 50 %.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "0%", help_heading = LIMITS)]
+    deductible: u16,
+    /// What of the rest of a loss the holder bears, at most 50 %.
+    #[arg(long, value_name = "PERCENT", value_parser = bps::<u16>, default_value = "0%", help_heading = LIMITS)]
+    coinsurance: u16,
     /// Most that one cover may insure, in the pool's asset.
     #[arg(long, value_name = "AMOUNT", default_value = "1000000", help_heading = LIMITS)]
     max_sum_insured: Amount,
@@ -290,7 +296,9 @@ impl CreateArgs {
             min_term_days: self.min_term_days,
             max_term_days: self.max_term_days,
             daily_bps: self.daily,
-            padding: [0; 6],
+            deductible_bps: self.deductible,
+            coinsurance_bps: self.coinsurance,
+            padding: [0; 2],
         })
     }
 
@@ -424,6 +432,7 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
                         terms.max_term_days
                     ),
                 ),
+                ("the holder bears", view::product::borne(&terms).unwrap_or_else(|| "nothing of a loss".into())),
                 ("NFTs link to", args.uri.clone()),
                 ("wording sha256", hex_text(&wording_hash)),
                 ("sells from", moment(sells_from)),

@@ -72,7 +72,7 @@ pub fn show(args: &ShowArgs, context: &Context) -> Result<()> {
     let market = Market::fetch(cluster, &keys)?;
     let incident: Option<Incident> = account::find(cluster, &keys.incident())?;
     let shown = ProductReport::of(&keys, &market, incident.as_ref(), now);
-    let not_covered = view::product::not_covered_of(&market.trigger, market.product.terms.waiting_seconds);
+    let not_covered = view::product::not_covered_of(&market.trigger, &market.product.terms);
     let asset = |units| asset_text(&market.pool, units);
     context.options.output.print(&shown, |shown| {
         let mut text = card(&shown.summary.name, &rows(shown, &market, &asset, now));
@@ -137,7 +137,7 @@ fn rows(
         ("state", state_text(shown)),
         ("insures", shown.covered_asset.clone()),
         ("pays if", view::product::condition_of(trigger)),
-        ("pays", view::product::payment_of(trigger)),
+        ("pays", view::product::payment_of(trigger, terms)),
         ("proven by", view::product::evidence_of(trigger)),
         ("feed", format!("{} {}", shown.source, shown.feed)),
         last,

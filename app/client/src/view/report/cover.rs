@@ -105,12 +105,12 @@ pub fn held_by(cluster: &dyn Cluster, owner: &Pubkey) -> Result<Vec<(Pubkey, Cov
 const GAP: u64 = 256;
 
 /// The covers that a wallet bought. A cover does not name its buyer, but its NFT's address is made of product, buyer, a
-/// number and the day of the purchase: for each day on which covers were bought the numbers are tried from 0 on until
+/// number and the day of the purchase, or on which it was made of a position: for each such day the numbers are tried from 0 on until
 /// [`GAP`] in a row fit no cover. Those that other programs numbered far apart are not found.
 pub fn bought_by(covers: Vec<(Pubkey, Cover)>, buyer: &Pubkey) -> Vec<(Pubkey, Cover)> {
     let mut by_day: HashMap<(Pubkey, u32), HashMap<Pubkey, (Pubkey, Cover)>> = HashMap::new();
     for (address, cover) in covers {
-        by_day.entry((cover.product, cover.bought_day())).or_default().insert(cover.mint(), (address, cover));
+        by_day.entry((cover.product, cover.made_day())).or_default().insert(cover.mint(), (address, cover));
     }
     let mut bought = Vec::new();
     for ((product, day), mut covers) in by_day {
@@ -221,7 +221,8 @@ impl CoverReport {
         let standing = Standing::of(cover, &books.product, &market.trigger, now);
         let is_paid = standing == Standing::Paid;
         let asked = if is_paid { unpaid(cover) } else { cover.policy.clone() };
-        let due = payout(&asked, &market.trigger, incident.as_ref(), now).map(|due| Payout { paid: cover.paid, ..due });
+        let due = payout(&asked, &market.product.terms, &market.trigger, incident.as_ref(), now)
+            .map(|due| Payout { paid: cover.paid, ..due });
         let refund = (standing == Standing::Waiting || standing == Standing::InForce)
             .then(|| {
                 let mut rates: Rates = account::fetch(cluster, &product.keys.rates()).ok()?;
@@ -291,7 +292,9 @@ pub fn covers(
             let trigger = triggers.get(&product.trigger)?;
             let standing = Standing::of(cover, product, trigger, now);
             let incident = incidents.get(&cover.product);
-            let paid = (standing == Standing::Paid).then(|| payout(&unpaid(cover), trigger, incident, now)).flatten();
+            let paid = (standing == Standing::Paid)
+                .then(|| payout(&unpaid(cover), &product.terms, trigger, incident, now))
+                .flatten();
             wanted.then(|| CoverRow::new(address, cover, product, books, standing).with_payout(cover, paid))
         })
         .collect();

@@ -365,7 +365,7 @@ fn losses(case: &Case, incident: &Incident, now: i64) -> Option<Losses> {
     let mut trigger = case.trigger.clone();
     trigger.refresh(now);
     books.accrue(now).ok()?;
-    let funding = incident.clone().fund(&mut books, &mut crisis, &*trigger, now).ok()?;
+    let funding = incident.clone().fund(&mut books, &mut crisis, &case.product.state.terms, &*trigger, now).ok()?;
     let losses = funding.closing.map_or(funding.giving.losses, |closing| closing.losses);
     Some(Losses::from(&losses))
 }

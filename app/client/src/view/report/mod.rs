@@ -5,6 +5,7 @@
 
 mod cover;
 mod exit;
+mod health;
 mod incident;
 mod pool;
 mod position;
@@ -16,6 +17,7 @@ mod trigger;
 
 pub use cover::{CoverPayout, CoverReport, CoverRow, FoundCover, bought_by, claim_name, covers, held_by};
 pub use exit::{TicketRow, tickets};
+pub use health::HealthReport;
 pub use incident::{
     CoverClaim, EndedIncident, IncidentReport, IncidentRow, IncidentSummary, IncidentTreaty, Losses, incidents,
 };

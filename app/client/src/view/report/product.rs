@@ -183,6 +183,10 @@ pub struct ProductReport {
     pub waiting_seconds: u32,
     /// What cancelling keeps of the unearned premium.
     pub cancel_fee_bps: u16,
+    /// What of the sum insured every loss is less for the holder.
+    pub deductible_bps: u16,
+    /// What of the rest of a loss the holder bears.
+    pub coinsurance_bps: u16,
     /// Oldest price on which a cover is sold.
     pub max_price_age_seconds: u32,
     /// How far above the threshold sales stop.
@@ -244,6 +248,8 @@ impl ProductReport {
             min_term_days: terms.min_term_days,
             max_term_days: terms.max_term_days,
             daily_bps: terms.daily_bps,
+            deductible_bps: terms.deductible_bps,
+            coinsurance_bps: terms.coinsurance_bps,
             waiting_seconds: terms.waiting_seconds,
             cancel_fee_bps: terms.cancel_fee_bps,
             max_price_age_seconds: terms.max_price_age,

@@ -278,5 +278,5 @@ fn due(case: &Case, standing: &Standing) -> Option<u64> {
         return None;
     }
     let affected = product.affected(window.event_at).ok()?;
-    losses::gross(affected.sums, so_far.severity_bps)
+    losses::gross(affected.sums, product.terms.paid_severity_bps(so_far.severity_bps))
 }

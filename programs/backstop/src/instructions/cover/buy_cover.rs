@@ -1,13 +1,13 @@
 //! Sells a cover; its NFT goes to the receiver.
 
-use crate::border::mint::{self, Metadata, MintMaker};
+use crate::border::mint::Metadata;
 use crate::border::records::{NewAccount, require_address};
-use crate::border::token;
 use crate::constants::*;
 use crate::error::BackstopError;
 use crate::events::{CoverBought, report};
+use crate::instructions::cover::nft::NftMaker;
 use crate::instructions::{no_more, now};
-use crate::money::{Asset, PoolSigner, Purse, Till, Vault};
+use crate::money::{Asset, Purse, Till, Vault};
 use crate::state::{Cover, CoverRequest, Load, Pool, Product, Protocol, Purchase, Rates, Sale, Trigger, day_of};
 use anchor_lang::prelude::*;
 use anchor_spl::associated_token::AssociatedToken;
@@ -120,7 +120,17 @@ pub(crate) fn handle(ctx: Context<BuyCover>, args: BuyCoverArgs) -> Result<()> {
     let asset = Asset { mint: &accounts.asset_mint, token_program: &accounts.asset_token_program };
     let buyer = Purse { account: &accounts.buyer_assets, authority: &accounts.buyer };
     vault.collect(&asset, &buyer, event.premium)?;
-    make_nft(accounts, &args, &nft, &vault.signer(&asset))?;
+    let maker = NftMaker {
+        payer: &accounts.payer,
+        pool: accounts.pool.as_ref(),
+        signer: &vault.signer(&asset),
+        mint: &accounts.cover_mint,
+        receiver: &accounts.receiver,
+        receiver_nft: &accounts.receiver_nft,
+        token_2022_program: &accounts.token_2022_program,
+        system_program: &accounts.system_program,
+    };
+    maker.make(&event.product, &event.buyer, args.nonce, args.day, &nft)?;
     report(&event)?;
     Ok(())
 }
@@ -163,32 +173,4 @@ fn book<'a, 'info>(
         released,
     };
     Ok((vault, nft, event))
-}
-
-/// Makes the NFT and hands it to the receiver.
-#[inline(never)]
-fn make_nft(accounts: &BuyCover, args: &BuyCoverArgs, nft: &Metadata, signer: &PoolSigner) -> Result<()> {
-    let (product, buyer) = (accounts.product.key(), accounts.buyer.key());
-    let (nonce, day) = (args.nonce.to_le_bytes(), args.day.to_le_bytes());
-    let seeds = [COVER_MINT_SEED, product.as_ref(), buyer.as_ref(), &nonce, &day];
-    let bump = require_address(&accounts.cover_mint, &seeds)?;
-    let pool_seeds = signer.seeds();
-    let maker = MintMaker {
-        mint: &accounts.cover_mint,
-        mint_seeds: &[COVER_MINT_SEED, product.as_ref(), buyer.as_ref(), &nonce, &day, &[bump]],
-        pool: accounts.pool.as_ref(),
-        pool_seeds: &pool_seeds,
-        payer: &accounts.payer,
-    };
-    maker.make(0, true, nft)?;
-    mint::create_associated(
-        &accounts.payer,
-        &accounts.receiver_nft,
-        &accounts.receiver,
-        &accounts.cover_mint,
-        &accounts.token_2022_program,
-        &accounts.system_program,
-    )?;
-    token::mint_to(&accounts.cover_mint, &accounts.receiver_nft, accounts.pool.as_ref(), 1, &[&pool_seeds])?;
-    maker.fix_supply()
 }

@@ -3,7 +3,7 @@
 use crate::border::{mint, token};
 use crate::error::{BackstopError, refuse};
 use crate::events::{CoverClosed, report};
-use crate::instructions::no_more;
+use crate::instructions::{no_more, now};
 use crate::money::{PoolSigner, Till};
 use crate::state::{Cover, Load, Pool, Product};
 use anchor_lang::prelude::*;
@@ -45,6 +45,7 @@ pub struct CloseCover<'info> {
 /// Specification:
 /// - only once the cover was paid all that it can be, or can no longer be paid; the holder of one that an incident may
 ///   still pay more can give that up;
+/// - not on the UTC day on which its NFT was made: on a later one nobody can make another cover of the same address;
 /// - the holder burns the NFT; once it is burnt, anyone closes what is left;
 /// - the rent goes to whoever paid it.
 pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
@@ -53,6 +54,7 @@ pub(crate) fn handle(ctx: Context<CloseCover>) -> Result<()> {
     let cover = &accounts.cover;
     let held = token::mint_supply(&accounts.cover_mint)? > 0;
     accounts.product.read()?.require_may_close(cover, held)?;
+    cover.require_kept_overnight(now()?)?;
     if held {
         let (Some(holder), Some(nft)) = (&accounts.holder, &accounts.holder_nft) else {
             return Err(refuse(BackstopError::HolderMustSign));

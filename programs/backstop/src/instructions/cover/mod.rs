@@ -3,6 +3,7 @@
 pub mod buy_cover;
 pub mod cancel_cover;
 pub mod close_cover;
+pub(crate) mod nft;
 pub mod quote;
 
 pub use buy_cover::*;

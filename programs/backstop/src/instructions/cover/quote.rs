@@ -2,7 +2,7 @@
 
 use crate::constants::PROTOCOL;
 use crate::error::BackstopError;
-use crate::instructions::{no_more, now};
+use crate::instructions::{boxed, no_more, now};
 use crate::state::{CoverRequest, Load, Pool, Product, Protocol, Quote, Trigger};
 use anchor_lang::prelude::*;
 
@@ -36,11 +36,4 @@ pub(crate) fn handle(ctx: Context<QuoteCover>, request: CoverRequest) -> Result<
     let mut pool = boxed(&*accounts.pool.read()?);
     let mut product = boxed(&*accounts.product.read()?);
     Ok(product.price(&mut pool, &*accounts.trigger.read()?, request, now)?.quote)
-}
-
-/// A copy on the heap: an account is larger than a stack frame, so the bytes go there without passing the stack.
-fn boxed<T: bytemuck::Pod>(account: &T) -> Box<T> {
-    let mut copy = bytemuck::allocation::zeroed_box::<T>();
-    *copy = *account;
-    copy
 }

@@ -53,8 +53,9 @@ pub(crate) fn handle(ctx: Context<FundIncident>) -> Result<()> {
     }
     let (pool, incident) = (accounts.pool.key(), &mut accounts.incident);
     let mut till = Till::open(&accounts.pool, now)?;
+    let claim_terms = accounts.product.read()?.terms;
     let Funding { growth, premium, closing, giving } =
-        incident.fund(&mut till, &mut accounts.crisis, &*trigger, now)?;
+        incident.fund(&mut till, &mut accounts.crisis, &claim_terms, &*trigger, now)?;
     let incident = incident.key();
     if let Some(growth) = growth {
         report(&IncidentGrown { pool, sequence: till.number_event(), incident, growth })?;

@@ -8,6 +8,7 @@ pub mod contribute_surplus;
 pub mod create_pool;
 pub mod deposit;
 pub mod open_series;
+pub mod pool_health;
 pub mod request_exit;
 pub mod settle_exit_epoch;
 
@@ -19,5 +20,6 @@ pub use contribute_surplus::*;
 pub use create_pool::*;
 pub use deposit::*;
 pub use open_series::*;
+pub use pool_health::*;
 pub use request_exit::*;
 pub use settle_exit_epoch::*;

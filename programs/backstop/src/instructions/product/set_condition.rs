@@ -66,6 +66,7 @@ pub struct SetCondition<'info> {
 /// - the product's shortest term outlasts the condition's duration, tolerance and challenge by a day and more;
 /// - the pool's cooldown is at least the condition's duration, tolerance and challenge and one day more;
 /// - a live feed has bounds of its own, and an account of its readings; no other feed has one;
+/// - the product's deductible is below the least that the condition's payout form pays;
 /// - how old and how near to the threshold prices may be at a purchase is bound by the feed;
 /// - a feed of reports needs attestors who can report, and so does one of vaults, for its second key; no other feed takes any;
 /// - the vaults of a feed of vaults follow the accounts that are named: one to eight distinct token accounts of one mint;
@@ -86,6 +87,7 @@ pub(crate) fn handle(ctx: Context<SetCondition>, args: SetConditionArgs) -> Resu
         let terms = &accounts.product.read()?.terms;
         terms.require_outlasts(reach.wait_seconds)?;
         terms.require_limits_of(args.source)?;
+        terms.require_deductible_below(Some(args.condition.severity))?;
     }
     let attestors = match (args.source.is_reported(), &accounts.attestors) {
         (true, Some(attestors)) => {

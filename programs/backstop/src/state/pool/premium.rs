@@ -9,7 +9,7 @@ use crate::math::rounding::{BPS, Rounding, div, mul_div, wide};
 use crate::math::sharing;
 use crate::math::stream::{self, Stream};
 use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits};
-use crate::state::{ByTranche, EndedPremium, Pool, Tranche, day_of, day_start};
+use crate::state::{ByTranche, EndedPremium, Pool, StreamedCover, Tranche, day_of, day_start};
 use anchor_lang::prelude::*;
 
 /// What an accrual moved, in asset units. `earned` and `late` together are the sum of the others.
@@ -333,6 +333,26 @@ impl Pool {
         // The sum of all rates fits, so that it does whatever of them has started.
         ensure!(self.rate_q32.checked_add(self.waiting_rate_q32).is_some(), BackstopError::StreamFull);
         credit(bucket_mut(&mut self.rate_starts, active_day), rate)?;
+        self.last_cover_end_day = self.last_cover_end_day.max(end_day);
+        Ok(rate)
+    }
+
+    /// Streams what a cover in force has still to earn, and a premium more that is taken in, as one rate from now, up to which
+    /// the pool is accrued, to the start of a later day. Returns the rate, rounded down.
+    pub fn restream_cover(&mut self, cover: &StreamedCover, unearned: u64, premium: u64, end_day: u32) -> Result<u64> {
+        let now = self.accrued_at;
+        ensure!(end_day.saturating_sub(day_of(now)) < DAY_RING, BackstopError::AccrualStands);
+        debit(bucket_mut(&mut self.rate_ends, cover.end_day), cover.rate_q32)?;
+        debit(&mut self.rate_q32, cover.rate_q32)?;
+        let seconds = u64::try_from(day_start(end_day).saturating_sub(now)).map_err(|_| BackstopError::BadTerm)?;
+        let whole = unearned.checked_add(premium).ok_or(BackstopError::StreamFull)?;
+        let rate = stream::rate_q32(whole, seconds).ok_or(BackstopError::StreamFull)?;
+        self.rate_q32 = self.rate_q32.checked_add(rate).ok_or(BackstopError::StreamFull)?;
+        ensure!(self.rate_q32.checked_add(self.waiting_rate_q32).is_some(), BackstopError::StreamFull);
+        let bucket = bucket_mut(&mut self.rate_ends, end_day);
+        *bucket = bucket.checked_add(rate).ok_or(BackstopError::StreamFull)?;
+        credit(&mut self.unearned_premium, premium)?;
+        credit(&mut self.cash, premium)?;
         self.last_cover_end_day = self.last_cover_end_day.max(end_day);
         Ok(rate)
     }
