@@ -9,7 +9,7 @@ use backstop::state::{CoverState, Policy};
 use backstop_client::cluster::{Cluster, ClusterError};
 use backstop_client::instruction as ix;
 use backstop_client::transaction;
-use backstop_tests::lending::{AMOUNT, COLLATERAL, Lending, TERM_DAYS, assert_loan_refused, market_terms};
+use backstop_tests::lending::{AMOUNT, COLLATERAL, Lending, MarketKeys, TERM_DAYS, assert_loan_refused, market_terms};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_tests::{Outcome, Person, assert_refused, budget, explain, forwarder, seeded};
 use loan::OpenLoanArgs;
@@ -154,6 +154,41 @@ fn a_loan_that_is_repaid_gives_collateral_and_cover_back() {
 }
 
 #[test]
+fn the_cover_of_a_part_that_was_repaid_is_given_back_by_the_borrower_at_once_or_after_an_alert() {
+    let town = lending();
+    let borrower = town.borrowed(1);
+    give(&town, &borrower.id(), AMOUNT);
+    town.world.advance(2 * DAY);
+    let insured = || town.world.position(&town.position(1)).sum_insured;
+    let send = |instructions: &[Instruction]| town.world.send(&[&borrower.key], instructions);
+    // Not below what will be owed at the end.
+    let half = AMOUNT / 2;
+    let at_end = |principal| principal + market_terms().interest(principal, u64::from(TERM_DAYS) * 86_400).unwrap();
+    let reduce = |sum| town.reduce_cover(borrower.id(), 1, sum);
+    assert_loan_refused(send(&[reduce(half)]), LoanError::CoverTooSmall);
+    // Beside the repayment, in one transaction.
+    let before = insured();
+    ok(send(&[budget(), town.repay(borrower.id(), 1, half), reduce(at_end(half) + 20 * ONE)]));
+    assert!(insured() < before && insured() == at_end(half) + 20 * ONE);
+    assert!(debt(&town.state(1)) > 0 && town.world.product(&town.product).exposure == insured());
+    assert_loan_refused(send(&[reduce(half - ONE)]), LoanError::CoverTooSmall);
+    // In an alert it is not taken back: the repayment goes through without it, and it is made smaller later.
+    town.world.advance(2 * HOUR);
+    town.price(90_000_000);
+    let quarter = AMOUNT / 4;
+    let both = [budget(), town.repay(borrower.id(), 1, quarter), reduce(at_end(half - quarter) + 20 * ONE)];
+    assert_refused(send(&both), BackstopError::TriggerNotQuiet);
+    ok(repay(&town, &borrower, 1, quarter));
+    town.world.recover(&town.product, 100_000_000);
+    town.world.advance(25 * HOUR);
+    town.world.run(&[], &[ix::refresh(&town.product)]);
+    let had = town.world.assets(&borrower);
+    ok(send(&[reduce(at_end(half - quarter) + 20 * ONE)]));
+    assert!(town.world.assets(&borrower) > had, "the refund is the borrower's");
+    town.assert_vaults();
+}
+
+#[test]
 fn open_loan_costs_less_than_60_000_units_and_here_is_what_all_cost() {
     let town = lending();
     let units = |receipt: backstop_client::cluster::Receipt| {
@@ -195,6 +230,8 @@ fn nothing_is_lent_while_the_pool_is_in_alert() {
     let borrower = town.borrower();
     // Another product of the pool is enough: what insures is the pool's capital.
     let other = town.world.create_product(&town.pool, terms::stress());
+    town.world.next_day();
+    town.world.holder(&other, 20_000 * ONE, 30);
     town.world.advance(2 * HOUR);
     town.world.print(&other, HALF);
     assert!(
@@ -250,10 +287,10 @@ fn collateral_is_valued_by_a_young_print_of_the_products_feed_at_its_lower_end()
         let print = backstop_sandbox::embedded::Price::e8(200_000_000, 0, town.world.now());
         town.world.cluster.post_price(key, feed, print);
     };
-    price(town.price_account(), [9; 32]);
+    price(town.price_account, [9; 32]);
     assert_loan_refused(town.open(&borrower, most), LoanError::BadPrice);
     town.post(200_000_000, 0);
-    rewrite(&town, town.price_account(), |account| account.owner = seeded(9).pubkey());
+    rewrite(&town, town.price_account, |account| account.owner = seeded(9).pubkey());
     assert_loan_refused(town.open(&borrower, most), LoanError::BadPrice);
     town.price(100_000_000);
     ok(town.open(&borrower, most));

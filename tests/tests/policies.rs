@@ -5,13 +5,13 @@ use crate::positions::{SUM, cancel, close, insured, lost, selling};
 use anchor_lang::AnchorDeserialize;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::PositionToNftArgs;
 use backstop::constants::PAUSE_PURCHASES;
 use backstop::error::BackstopError;
 use backstop::events::{PositionConverted, PositionExtended, PositionReduced};
 use backstop::payout::Severity;
 use backstop::peril::evidence::TermsInput;
 use backstop::state::{CoverState, ExtensionRequest, PoolHealth, ProductTerms, Tranche};
-use backstop::PositionToNftArgs;
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, NewProduct, ProductKeys};
 use backstop_client::{address, transaction};
@@ -77,7 +77,10 @@ fn the_owner_of_a_position_in_force_buys_more_days_of_it() {
     let event = transaction::events::<PositionExtended>(&receipt.logs).remove(0);
     let policy = world.position(&position).policy;
     assert_eq!((event.position, event.premium), (position, had - world.assets(&owner)));
-    assert_eq!((event.end_day_before, event.end_day, event.rate_q32), (before.end_day, policy.end_day, policy.rate_q32));
+    assert_eq!(
+        (event.end_day_before, event.end_day, event.rate_q32),
+        (before.end_day, policy.end_day, policy.rate_q32)
+    );
     assert_eq!((policy.end_day, policy.premium), (before.end_day + 30, before.premium + event.premium));
     assert_eq!((policy.bought_at, policy.sum_insured), (before.bought_at, before.sum_insured));
     let (books, sold) = (world.pool(&pool), world.product(&product));
@@ -104,10 +107,9 @@ fn no_days_are_sold_in_a_pause_nor_while_anything_points_to_an_event() {
     world.print(&product, 94_000_000);
     world.advance(1_800);
     world.print(&product, 94_000_000);
-    for refused in [
-        extend(&world, &product, &owner, position, 7, SUM),
-        reduce(&world, &product, &owner, position, SUM / 2),
-    ] {
+    for refused in
+        [extend(&world, &product, &owner, position, 7, SUM), reduce(&world, &product, &owner, position, SUM / 2)]
+    {
         assert_refused(refused, BackstopError::TriggerNotQuiet);
     }
     assert_books(&world.cluster, &pool.pool);
@@ -192,10 +194,7 @@ fn a_position_becomes_the_cover_of_whoever_gets_its_nft() {
     later(&world, &product, 2);
     let (receiver, before) = (world.person(0), world.position(&position).policy);
     let stranger = world.person(0);
-    assert_refused(
-        to_nft(&world, &product, &stranger, position, &receiver, 3),
-        BackstopError::NotPositionOwner,
-    );
+    assert_refused(to_nft(&world, &product, &stranger, position, &receiver, 3), BackstopError::NotPositionOwner);
     for day in [world.today() - 1, world.today() + 1] {
         let refused = to_nft_on(&world, &product, &owner, position, &receiver, PositionToNftArgs { nonce: 3, day });
         assert_refused(refused, BackstopError::WrongPurchaseDay);
@@ -357,7 +356,8 @@ fn a_deductible_is_below_the_least_that_a_proven_loss_pays_and_half_at_most() {
         let new = with_terms(&world, deductible, coinsurance, condition);
         let id = world.pool(&pool).products;
         let keys = ProductKeys::derive(pool, id);
-        let both: Vec<Instruction> = new.instructions(world.governance.pubkey(), world.payer.pubkey(), &keys, id).into();
+        let both: Vec<Instruction> =
+            new.instructions(world.governance.pubkey(), world.payer.pubkey(), &keys, id).into();
         world.send(&[&world.governance], &both)
     };
     let linear = Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 };

@@ -43,7 +43,8 @@ impl Policy {
         let incident = incident.map(|_| self.world.incident(&self.keys));
         let cover = self.world.cover(&self.mint);
         let now = self.world.now();
-        payout(&cover, &self.world.product(&self.keys).terms, &self.world.trigger(&self.keys), incident.as_ref(), now).expect("a price was shown")
+        payout(&cover, &self.world.product(&self.keys).terms, &self.world.trigger(&self.keys), incident.as_ref(), now)
+            .expect("a price was shown")
     }
 }
 

@@ -4,11 +4,16 @@
 
 use anchor_lang::prelude::Pubkey;
 use backstop::peril::evidence::Phase;
-use backstop::state::{CoverState, Incident, Trigger};
-use backstop_client::address;
+use backstop::state::{CoverState, Incident, Pool, Position, Trigger};
 use backstop_client::cluster::Cluster;
-use backstop_tests::Town;
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_client::{address, transaction};
+use backstop_tests::lending::{self, MarketKeys};
 use backstop_tests::town::{backstop, key};
+use backstop_tests::{Town, budget};
+use serde_json::{Value, json};
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
 use std::net::TcpListener;
 use std::path::Path;
 use tempfile::TempDir;
@@ -111,6 +116,104 @@ fn a_crank_that_is_killed_on_the_way_pays_every_cover_exactly_once() {
     let held: u64 = town.layout.wallets.keys().map(|who| town.money(who)).chain(vaults).sum();
     assert_eq!(held, town.layout.wallets.len() as u64 * 1_000_000 * ONE);
     town.stop();
+}
+
+/// Writes the example lender as the upgradeable loader leaves a program.
+fn deploy_lender(town: &Town) {
+    const LOADER: &str = "BPFLoaderUpgradeab1e11111111111111111111111";
+    let data_address = Pubkey::find_program_address(&[lending::ID.as_ref()], &key(LOADER)).0;
+    let slot = town.cluster.slot().expect("the cluster answers");
+    let nobody = [0; 33];
+    let code = [&3u32.to_le_bytes()[..], &slot.to_le_bytes(), &nobody, &lending::program()].concat();
+    let pointer = [&2u32.to_le_bytes()[..], data_address.as_ref()].concat();
+    for (address, data, executable) in [(data_address, code, false), (lending::ID, pointer, true)] {
+        let digits: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
+        let lamports = town.cluster.rent(data.len()).expect("the cluster answers");
+        let account = json!({ "lamports": lamports, "data": digits, "owner": LOADER, "executable": executable });
+        let set = town.cluster.ask::<Value>("surfnet_setAccount", json!([address.to_string(), account]));
+        set.expect("a local cluster's accounts can be written");
+    }
+}
+
+/// The keypair of one of the cluster's wallets.
+fn keypair(town: &Town, who: &str) -> Keypair {
+    let text = std::fs::read_to_string(&town.layout.wallets[who].keypair).expect("it has a file");
+    let bytes: Vec<u8> = serde_json::from_str(&text).expect("it is a keypair");
+    Keypair::try_from(bytes.as_slice()).expect("it is a keypair")
+}
+
+#[test]
+fn a_loan_is_insured_the_peg_falls_and_the_cover_pays_it_with_no_signature_but_the_cranks() {
+    let town = start();
+    deploy_lender(&town);
+    let [lender, borrower, keeper] = ["alice", "bob", "crank"].map(|who| keypair(&town, who));
+    let pool = key(&town.layout.pool);
+    let pool = PoolKeys::of(pool, &town.read::<Pool>(&pool), anchor_spl::token::ID);
+    let product = ProductKeys { pool, product: key(&town.layout.products[0].product) };
+    let covered = key(&town.layout.covered.mint);
+    let price = key(&town.layout.feeds[0].account);
+    let market = MarketKeys::derive(lender.pubkey(), product, covered, price);
+    let send = |signer: &Keypair, instructions: &[_]| {
+        let sent = transaction::send(&town.cluster, signer, &[signer], instructions);
+        sent.unwrap_or_else(|why| panic!("{}\n{}", backstop_tests::explain(&why), town.logs()))
+    };
+    let account = |payer: &Keypair, owner: &Pubkey, mint: &Pubkey| {
+        ix::create_associated_token(&payer.pubkey(), owner, mint, &anchor_spl::token::ID)
+    };
+
+    // A market with 5,000; the borrower pledges 1,300 and borrows 1,000.
+    town.localnet(&["fund", &borrower.pubkey().to_string()]);
+    let asset = market.pool.asset_mint;
+    let accounts = [account(&lender, &market.market, &asset), account(&lender, &market.market, &covered)];
+    send(&lender, &accounts);
+    let terms = loan_terms();
+    send(&lender, &[market.create_market(terms), market.supply(5_000 * ONE)]);
+    let crank = town.crank("crank.log");
+    let trigger = market.product.trigger();
+    let begun = town.now();
+    town.until("the crank sees a calm price", || town.published_since(&trigger, begun));
+    let mut args = market.args(1);
+    (args.amount, args.collateral) = (SUM * ONE, 1_300 * ONE);
+    let pledged = town.tokens(&market.collateral_of(&borrower.pubkey()));
+    send(&borrower, &[budget(), market.open_loan(borrower.pubkey(), borrower.pubkey(), args)]);
+    assert_eq!(pledged - town.tokens(&market.collateral_of(&borrower.pubkey())), 1_300 * ONE);
+    let position: Position = town.read(&market.position(1));
+    assert!(position.sum_insured > SUM * ONE);
+
+    // The peg falls, and the crank does what it does for every position; it knows nothing of loans.
+    town.advance(position.active_from() - town.now() + 600);
+    town.until("the crank sees a calm price", || town.published_since(&trigger, position.active_from()));
+    town.price("0.85", 85_000_000);
+    town.next_slot(&trigger);
+    while town.read::<Trigger>(&trigger).phase() == Phase::Breaching {
+        town.next_slot(&trigger);
+    }
+    town.advance(3 * 3_600);
+    let settled = || Some(town.read::<Position>(&market.position(1))).filter(|it| it.state == CoverState::Settled);
+    let position = town.until("the position is settled", settled);
+    assert_eq!(position.paid, position.sum_insured);
+    drop(crank);
+
+    // With the crank's key, and no other, the debt is paid, the rest sent, the collateral returned.
+    let had = town.money("bob");
+    let rest = market.pool.assets_of(&borrower.pubkey());
+    send(&keeper, &[market.apply_payout(1, rest)]);
+    let loan = market.find_loan(&town.cluster, 1).expect("it is open until its collateral is home");
+    assert_eq!((loan.principal, loan.interest), (0, 0));
+    let got = town.money("bob") - had;
+    assert!(got > 0 && got < 10 * ONE, "the interest that was insured and not owed, and no more: {got}");
+    let owed = position.paid + position.refunded - got;
+    assert_eq!(town.tokens(&market.vault()), 4_000 * ONE + owed);
+    send(&keeper, &[market.close_loan(borrower.pubkey(), false, borrower.pubkey(), 1)]);
+    assert!(market.find_loan(&town.cluster, 1).is_none());
+    assert_eq!(town.tokens(&market.collateral_of(&borrower.pubkey())), pledged);
+    town.run("alice", &["audit"]);
+    town.stop();
+}
+
+/// What the lender of the local cluster lends on: its price is as old as its last posting.
+fn loan_terms() -> lending::MarketTerms {
+    lending::MarketTerms { max_price_age: 3_600, ..lending::market_terms() }
 }
 
 /// What a command says on stderr when it is refused with an exit code.

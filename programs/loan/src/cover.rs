@@ -4,15 +4,16 @@ use crate::error::LoanError;
 use crate::money::signer;
 use crate::state::{DAY, Market};
 use anchor_lang::prelude::*;
-use backstop::peril::Condition;
 use backstop::peril::feed::Observation;
+use backstop::peril::{AlertLevel, Condition};
 use backstop::program::Backstop;
 use backstop::state::{BoughtPosition, CoverState, Load, Pool, Position, Product, ProductState, Trigger};
 
-/// Refuses while the pool is in alert or in a crisis, as of the last call that changed that.
+/// Refuses while the pool is in alert, more than a small one, or in a crisis, as of the last call that changed that. It
+/// reads the account; `pool_health` says the same to a program that has not its types.
 pub fn require_pool_is_quiet(pool: &AccountLoader<Pool>) -> Result<()> {
     let pool = pool.read()?;
-    require!(pool.alerts == 0 && !pool.in_crisis(), LoanError::PoolInAlert);
+    require!(pool.alert() == AlertLevel::None && !pool.in_crisis(), LoanError::PoolInAlert);
     Ok(())
 }
 
@@ -100,6 +101,32 @@ impl<'info> Cover<'_, 'info> {
         let seeds = [seeds.as_slice()];
         let context = CpiContext::new_with_signer(self.program.key(), accounts, &seeds);
         Ok(backstop::cpi::buy_position(context, purchase.args)?.get())
+    }
+
+    /// Makes the position smaller; the refund goes to a token account of the asset.
+    #[inline(never)]
+    pub fn reduce(
+        &self,
+        market: &Account<'info, Market>,
+        destination: &AccountInfo<'info>,
+        sum_insured: u64,
+    ) -> Result<()> {
+        let accounts = backstop::cpi::accounts::ReducePosition {
+            owner: market.to_account_info(),
+            destination: destination.clone(),
+            pool: self.pool.clone(),
+            product: self.product.clone(),
+            rates: self.rates.clone(),
+            trigger: self.trigger.clone(),
+            vault: self.pool_vault.clone(),
+            asset_mint: self.asset_mint.clone(),
+            position: self.position.clone(),
+            asset_token_program: self.token_program.clone(),
+        };
+        let bump = [market.bump];
+        let seeds = signer(market, &bump);
+        let seeds = [seeds.as_slice()];
+        backstop::cpi::reduce_position(CpiContext::new_with_signer(self.program.key(), accounts, &seeds), sum_insured)
     }
 
     /// Gives the position back; the refund goes to a token account of the asset.

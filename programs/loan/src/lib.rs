@@ -61,6 +61,11 @@ pub mod loan {
         instructions::repay::handle(ctx, amount)
     }
 
+    /// Makes the cover of a loan smaller, for what was repaid; the refund is the borrower's. The borrower.
+    pub fn reduce_cover(ctx: Context<ReduceCover>, sum_insured: u64) -> Result<()> {
+        instructions::reduce_cover::handle(ctx, sum_insured)
+    }
+
     /// Pays the debt with what the cover was paid; the rest goes to the borrower. Anyone, again when more comes.
     pub fn apply_payout(ctx: Context<ApplyPayout>) -> Result<()> {
         instructions::apply_payout::handle(ctx)

@@ -47,7 +47,9 @@ pub const ENTRIES: &[Entry] = &[
         instruction: "pool_health",
         cases: &[
             case("usual", "one idle day", || pool_health(Setup::default(), 1)),
-            case("worst", "500 idle days, a quota share ends among them", || pool_health(Setup::dear().reinsured(), 500)),
+            case("worst", "500 idle days, a quota share ends among them", || {
+                pool_health(Setup::dear().reinsured(), 500)
+            }),
         ],
     },
     Entry { instruction: "open_series", cases: &[case("always", "", open_series)] },

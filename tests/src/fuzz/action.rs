@@ -292,7 +292,9 @@ impl Driver<'_> {
                 }
             }),
             Kind::StealCover => self.held_cover(r[0]).map(|(cover, holder)| match r[2] % 6 {
-                3 if self.model.covers[cover].pays.is_some() => Op::Reduce { cover, left: 1_000_000, by: other(holder) },
+                3 if self.model.covers[cover].pays.is_some() => {
+                    Op::Reduce { cover, left: 1_000_000, by: other(holder) }
+                }
                 4 if self.model.covers[cover].pays.is_some() => {
                     Op::Extend { cover, days: 7, max_premium: u64::MAX, by: other(holder) }
                 }

@@ -5,10 +5,10 @@
 //! still has the old one in its [`AccountInfo`]; what is passed on here is the length that the runtime keeps.
 
 use anchor_lang::prelude::*;
-#[cfg(all(target_os = "solana", entrypoint))]
-use {anchor_lang::solana_program::entrypoint::deserialize, core::mem::ManuallyDrop};
 #[cfg(target_os = "solana")]
 use {crate::error::BackstopError, anchor_lang::solana_program::entrypoint::SUCCESS, core::mem::MaybeUninit};
+#[cfg(all(target_os = "solana", entrypoint))]
+use {anchor_lang::solana_program::entrypoint::deserialize, core::mem::ManuallyDrop};
 
 /// What the called program may do with an account.
 #[derive(Clone, Copy)]

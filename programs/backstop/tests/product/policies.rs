@@ -448,7 +448,8 @@ impl Story {
         let keys = IncidentKeys { product: key(20), pool: key(3), rent_payer: key(22), bump: 255 };
         let mut incident = Incident {
             crisis: 0,
-            ..anchor_lang::AnchorDeserialize::try_from_slice(&[0; <Incident as anchor_lang::Space>::INIT_SPACE]).unwrap()
+            ..anchor_lang::AnchorDeserialize::try_from_slice(&[0; <Incident as anchor_lang::Space>::INIT_SPACE])
+                .unwrap()
         };
         let opening = incident.open(keys, pool, product, rates, condition, late).unwrap();
         pool.invariant().unwrap();

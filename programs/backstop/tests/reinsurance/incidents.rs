@@ -333,7 +333,10 @@ fn an_incident_that_gives_back_premium_alone_begins_no_crisis() {
     assert_eq!((opening.growth.gross, opening.released, opening.crisis), (0, 10_000, 0));
     assert_eq!((incident.state, incident.is_complete(), product.incident_closed), (IncidentState::Final, true, 0));
     assert_eq!((pool.alerts, pool.total_exposure, pool.in_crisis(), pool.stands_since), (0, 0, false, 0));
-    refused(incident.fund(&mut pool, &mut Crisis::begin(POOL, PAYER, 0, 1), &product_terms(), &trigger, NOW), WrongParent);
+    refused(
+        incident.fund(&mut pool, &mut Crisis::begin(POOL, PAYER, 0, 1), &product_terms(), &trigger, NOW),
+        WrongParent,
+    );
     incident.settle(&mut pool, &mut earning(TODAY, TODAY + 10, 5_000)).unwrap();
     incident.settle(&mut pool, &mut earning(TODAY + 1, TODAY + 11, 5_000)).unwrap();
     assert_eq!(incident.wind_up(&mut pool, &mut product, None, NOW + 9_000).unwrap(), WindUp::default());

@@ -559,8 +559,7 @@ impl Model {
         let mut changed = false;
         self.products[product].trigger.refresh(self.now);
         let trigger = &self.products[product].trigger;
-        let (severity, is_final) =
-            (self.products[product].paid_part(trigger.severity), trigger.phase == Phase::Final);
+        let (severity, is_final) = (self.products[product].paid_part(trigger.severity), trigger.phase == Phase::Final);
         if incident.state == IncidentState::Growing && (severity > incident.severity || is_final) {
             self.grow(product, severity, is_final);
             incident = self.products[product].incident.clone().expect("it is there");
