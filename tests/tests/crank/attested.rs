@@ -19,13 +19,13 @@ const RAIN: &str = "unit: mm\nexponent: -1\nleast: 0\nmost: 2000\nevery: 1h\nold
 const LOSS: &str = "kind: loss\nunit: basis points\nrounding: down\nevery: 1h\noldest: 14days\n";
 
 /// An attestor that serves what it has signed.
-struct Signer<'w> {
+struct Attesting<'w> {
     attestor: Attestor<'w>,
     server: Server,
     folder: tempfile::TempDir,
 }
 
-impl<'w> Signer<'w> {
+impl<'w> Attesting<'w> {
     /// One whose source is a file of each moment, by its name, or one file, named `loss`.
     fn start(world: &'w World, attestors: &'w Attestors, place: usize, text: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -72,8 +72,8 @@ fn attestor<'w>(
 }
 
 /// A crank that collects from all of them.
-fn collecting<'w>(world: &'w World, payer: &'w Keypair, signers: &[Signer]) -> Crank<'w> {
-    let urls: Vec<String> = signers.iter().map(Signer::url).collect();
+fn collecting<'w>(world: &'w World, payer: &'w Keypair, signers: &[Attesting]) -> Crank<'w> {
+    let urls: Vec<String> = signers.iter().map(Attesting::url).collect();
     Crank::new(&world.cluster, payer, Box::new(Signers::new(&urls)), options())
 }
 
@@ -107,7 +107,7 @@ fn a_drained_protocol_goes_from_its_sale_to_its_payout_with_the_crank_and_signer
     world.depositor(&pool, Tranche::Junior, 50_000 * ONE);
     world.depositor(&pool, Tranche::Senior, 150_000 * ONE);
     let payer = operator(&world);
-    let mut signers: Vec<Signer> = (0..3).map(|place| Signer::start(&world, &attestors, place, LOSS)).collect();
+    let mut signers: Vec<Attesting> = (0..3).map(|place| Attesting::start(&world, &attestors, place, LOSS)).collect();
     signers.iter().for_each(|signer| signer.says("loss", "0"));
     let mut crank = collecting(&world, &payer, &signers);
     let mut slot = || {
@@ -121,7 +121,9 @@ fn a_drained_protocol_goes_from_its_sale_to_its_payout_with_the_crank_and_signer
     slot();
     world.advance(3 * DAY);
     slot();
-    let (holder, mint) = world.holder(&product, 10_000 * ONE, 30);
+    let holder = world.person(10_000 * ONE);
+    let (mint, bought) = world.buy(&product, &holder, 10_000 * ONE, 30);
+    bought.unwrap_or_else(|error| panic!("{}", explain(&error)));
     let held = world.assets(&holder);
     for _ in 0..3 {
         world.next_day();
@@ -195,7 +197,7 @@ fn a_reading_whose_source_was_late_is_signed_collected_and_brought_home() {
     let held = world.assets(&holder);
     let due_at = season.reading.due_at;
     let payer = operator(&world);
-    let mut signers: Vec<Signer> = (0..3).map(|place| Signer::start(&world, &attestors, place, RAIN)).collect();
+    let mut signers: Vec<Attesting> = (0..3).map(|place| Attesting::start(&world, &attestors, place, RAIN)).collect();
     let mut crank = collecting(&world, &payer, &signers);
     // One is new and has signed nothing; the others have of the hour before.
     world.cluster.set_time(due_at - 3_600);
@@ -241,7 +243,7 @@ fn a_reading_whose_source_was_late_is_signed_collected_and_brought_home() {
 fn moments_stay_open_for_two_weeks_also_while_the_attestor_is_down() {
     let world = World::new();
     let attestors = Attestors::create(&world, 0, 3, 2);
-    let signer = Signer::start(&world, &attestors, 0, RAIN);
+    let signer = Attesting::start(&world, &attestors, 0, RAIN);
     let hour = |number: i64| (world.now() / 3_600 + number) * 3_600;
     let (first, folder) = (hour(1), signer.folder.path().to_owned());
     let says = |at: i64| std::fs::write(folder.join(at.to_string()), "80").unwrap();
@@ -307,7 +309,7 @@ fn of_an_earlier_moment_only_a_source_is_taken_that_says_of_when_it_speaks() {
 fn a_log_of_one_key_is_no_other_keys() {
     let world = World::new();
     let attestors = Attestors::create(&world, 0, 3, 2);
-    let signer = Signer::start(&world, &attestors, 0, LOSS);
+    let signer = Attesting::start(&world, &attestors, 0, LOSS);
     let terms = Definition { feed: REPORTED, ..Definition::read(LOSS.as_bytes()).unwrap() };
     let source = Source::new(Origin::File(signer.folder.path().join("loss")), Places::default(), None, LONG);
     let (cluster, key, set) = (&world.cluster, &attestors.keys[1], attestors.set);
@@ -321,7 +323,7 @@ fn a_log_of_one_key_is_no_other_keys() {
 fn a_loss_is_signed_by_its_own_moment_and_once() {
     let world = World::new();
     let attestors = Attestors::create(&world, 0, 3, 2);
-    let mut signer = Signer::start(&world, &attestors, 0, LOSS);
+    let mut signer = Attesting::start(&world, &attestors, 0, LOSS);
     world.advance(20 * DAY);
     let now = world.now();
     for (what, kind) in [
