@@ -333,12 +333,7 @@ impl Scene {
     pub fn cover_mint(&self, model: &Model, cover: usize) -> Pubkey {
         let entry = &model.covers[cover];
         let product = self.product(model, entry.product).product;
-        self.derive(Derived::CoverMint(
-            product,
-            self.people[entry.buyer],
-            entry.nonce,
-            entry.address_day,
-        ))
+        self.derive(Derived::CoverMint(product, self.people[entry.buyer], entry.nonce, entry.address_day))
     }
 
     /// A cover, or a position.

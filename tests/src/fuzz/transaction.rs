@@ -7,9 +7,7 @@ use crate::{seeded, terms};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use backstop::state::{CoverRequest, ExitTicket, Tranche};
-use backstop::{
-    BuyCoverArgs, BuyPositionArgs, DepositArgs, RequestExitArgs, SplitCoverArgs, SplitPositionArgs,
-};
+use backstop::{BuyCoverArgs, BuyPositionArgs, DepositArgs, RequestExitArgs, SplitCoverArgs, SplitPositionArgs};
 use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, Pledge, ProductKeys, TreatyKeys};
 use backstop_sandbox::embedded::Price;
