@@ -16,6 +16,7 @@ mod exposure_model;
 mod incidents;
 mod late_money;
 mod layout;
+mod liens;
 mod live;
 mod loans;
 mod negative_matrix;

@@ -278,10 +278,14 @@ fn hint(refusal: BackstopError) -> &'static str {
         }
         E::BadBeneficiary => "name a token account of the pool's asset that is there already",
         E::BeneficiaryCannotReceive => "the position's owner can name another account, by `set_beneficiary`",
-        E::DeductibleTooHigh => "choose a lower deductible, or a higher least payment: a deductible takes no proven loss whole",
+        E::DeductibleTooHigh => {
+            "choose a lower deductible, or a higher least payment: a deductible takes no proven loss whole"
+        }
         E::ReadingHasItsDays => "buy cover on another reading for other days",
         E::NotInForceYet => "extend it from its first insured day on, until the waiting time before its end begins",
-        E::ExtensionTooLate => "buy a new one: its protection begins after the waiting time, as an extension's would have to",
+        E::ExtensionTooLate => {
+            "buy a new one: its protection begins after the waiting time, as an extension's would have to"
+        }
         E::PositionSpent => "close it: its rent comes back",
         E::BoughtToday | E::AskedToday => "cancel it tomorrow: the day ends at midnight UTC",
         E::SoldOutToday => {

@@ -12,8 +12,8 @@ use backstop::state::{
 };
 use backstop::{
     AssertPolicyArgs, BuyCoverArgs, BuyPositionArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs,
-    CreateProductArgs, DepositArgs, InitializeArgs, PositionToNftArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
-    SplitCoverArgs, SplitPositionArgs,
+    CreateProductArgs, DepositArgs, InitializeArgs, PositionToNftArgs, RequestExitArgs, SetConditionArgs,
+    SetReadingArgs, SplitCoverArgs, SplitPositionArgs,
 };
 use backstop::{accounts, instruction as data};
 
@@ -706,12 +706,7 @@ pub fn reduce_position(keys: &ProductKeys, owner: Pubkey, position: Pubkey, sum_
 }
 
 /// `extend_position`, from the owner's associated token account.
-pub fn extend_position(
-    keys: &ProductKeys,
-    owner: Pubkey,
-    position: Pubkey,
-    request: ExtensionRequest,
-) -> Instruction {
+pub fn extend_position(keys: &ProductKeys, owner: Pubkey, position: Pubkey, request: ExtensionRequest) -> Instruction {
     let accounts = accounts::ExtendPosition {
         owner,
         owner_assets: keys.pool.assets_of(&owner),

@@ -4,7 +4,8 @@ use super::stage::{HOLDERS, Setup, Stage};
 use super::{Entry, Prepared, case};
 use anchor_spl::token_2022;
 use anchor_spl::token_2022::spl_token_2022::instruction::burn;
-use backstop::state::CoverRequest;
+use backstop::state::{CoverRequest, CoverState};
+use backstop::{AssertPolicyArgs, SplitCoverArgs};
 use backstop_client::{address, instruction as ix};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -35,6 +36,14 @@ pub const ENTRIES: &[Entry] = &[
             case("usual", "paid, the holder burns the NFT", || close_cover(true)),
             case("burnt", "paid, the NFT was burnt", || close_cover(false)),
             case("worst", "ended and released, the holder burns the NFT", close_ended_cover),
+        ],
+    },
+    Entry { instruction: "split_cover", cases: &[case("always", "the longest name", split_cover)] },
+    Entry {
+        instruction: "assert_policy",
+        cases: &[
+            case("cover", "of a cover", || assert_policy(true)),
+            case("position", "of a position", || assert_policy(false)),
         ],
     },
 ];
@@ -80,6 +89,53 @@ fn cancel_cover(setup: Setup, days: i64) -> Prepared {
     };
     let all = HOLDERS.map(cancel);
     four(stage, all)
+}
+
+fn split_cover() -> Prepared {
+    let stage = Stage::sold(Setup::dear());
+    stage.enter("ines", 0);
+    let split = |(name, product): (&str, usize), receiver: &str| {
+        let (holder, product) = (stage.person(name), &stage.products[product]);
+        let nonce = stage.cover_nonce(product, name, receiver);
+        let args = SplitCoverArgs { sum_insured: stage.setup.sum_insured / 3, nonce, day: stage.world.today() };
+        let (payer, mint) = (stage.rent.pubkey(), stage.cover_mint(product, name));
+        let receiver = stage.person(receiver).pubkey();
+        (ix::split_cover(product, payer, holder.pubkey(), mint, receiver, args), holder)
+    };
+    let [(first, carl), (second, cora), (third, dora), (fourth, eric)] = HOLDERS.map(|held| split(held, held.0));
+    let (receiver, _) = split(HOLDERS[0], "ines");
+    let rent = stage.rent.insecure_clone();
+    Prepared::new(stage.world, first, &[&carl, &rent])
+        .twin("another receiver", receiver, &[&carl, &rent])
+        .twin("another cover", second, &[&cora, &rent])
+        .twin("another product", third, &[&dora, &rent])
+        .twin("another pool", fourth, &[&eric, &rent])
+}
+
+fn assert_policy(cover: bool) -> Prepared {
+    let stage = Stage::sold(Setup::default());
+    let stage = if cover { stage } else { stage.with_positions() };
+    let args = AssertPolicyArgs {
+        min_sum_insured: stage.setup.sum_insured,
+        max_paid: 0,
+        state: CoverState::Active,
+        no_lien: true,
+        live: true,
+        min_end_day: stage.world.today(),
+    };
+    let [first, second, third, fourth] = HOLDERS.map(|(name, product)| {
+        let product = &stage.products[product];
+        let policy = match cover {
+            true => address::cover(&stage.cover_mint(product, name)),
+            false => stage.position(product, name),
+        };
+        ix::assert_policy(product.product, policy, args)
+    });
+    Prepared::new(stage.world, first, &[]).twin("another policy", second, &[]).twin("another product", third, &[]).twin(
+        "another pool",
+        fourth,
+        &[],
+    )
 }
 
 fn close_cover(held: bool) -> Prepared {

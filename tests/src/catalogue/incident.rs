@@ -59,6 +59,7 @@ pub const ENTRIES: &[Entry] = &[
         cases: &[
             case("usual", "called by anyone", || settle_cover(Setup::default())),
             case("signed", "the holder signs and names another account", settle_cover_elsewhere),
+            case("encumbered", "under a lien, called by anyone", settle_encumbered),
             case("worst", "Token-2022 asset, called by anyone", || settle_cover(Setup::dear())),
         ],
     },
@@ -124,6 +125,19 @@ fn close_incident(stage: Stage) -> Prepared {
 fn settle_cover(setup: Setup) -> Prepared {
     let stage = Stage::paid(setup);
     let [first, second, third, fourth] = HOLDERS.map(|(name, product)| stage.settle(name, product));
+    Prepared::new(stage.world, first, &[]).twin("another cover", second, &[]).twin("another product", third, &[]).twin(
+        "another pool",
+        fourth,
+        &[],
+    )
+}
+
+fn settle_encumbered() -> Prepared {
+    let stage = super::lien::pledged(Stage::paid(Setup::default()), true, 1_000);
+    let [first, second, third, fourth] = HOLDERS.map(|(name, product)| {
+        let cover = backstop_client::address::cover(&stage.cover_mint(&stage.products[product], name));
+        ix::under_lien(stage.settle(name, product), &cover)
+    });
     Prepared::new(stage.world, first, &[]).twin("another cover", second, &[]).twin("another product", third, &[]).twin(
         "another pool",
         fourth,

@@ -9,6 +9,7 @@ pub mod attestor;
 pub mod cover;
 pub mod exit;
 pub mod incident;
+pub mod lien;
 pub mod pool;
 pub mod position;
 pub mod product;
@@ -126,7 +127,7 @@ fn owned(signers: &[&Keypair]) -> Vec<Keypair> {
 
 /// Every entry, by group.
 pub fn entries() -> Vec<&'static Entry> {
-    let groups: [&'static [Entry]; 10] = [
+    let groups: [&'static [Entry]; 11] = [
         protocol::ENTRIES,
         attestor::ENTRIES,
         pool::ENTRIES,
@@ -134,6 +135,7 @@ pub fn entries() -> Vec<&'static Entry> {
         product::ENTRIES,
         cover::ENTRIES,
         position::ENTRIES,
+        lien::ENTRIES,
         trigger::ENTRIES,
         incident::ENTRIES,
         treaty::ENTRIES,

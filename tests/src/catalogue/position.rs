@@ -4,8 +4,8 @@ use super::stage::{HOLDERS, Setup, Stage};
 use super::{Entry, Prepared, case};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use backstop::PositionToNftArgs;
 use backstop::state::ExtensionRequest;
+use backstop::{PositionToNftArgs, SplitPositionArgs};
 use backstop_client::instruction::{self as ix, ProductKeys};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -71,9 +71,11 @@ pub const ENTRIES: &[Entry] = &[
         instruction: "settle_position",
         cases: &[
             case("usual", "called by anyone", || settle_position(Setup::default())),
+            case("encumbered", "under a lien, called by anyone", settle_encumbered),
             case("worst", "Token-2022 asset", || settle_position(Setup::dear())),
         ],
     },
+    Entry { instruction: "split_position", cases: &[case("always", "", split_position)] },
 ];
 
 fn sold(setup: Setup) -> Stage {
@@ -160,6 +162,33 @@ fn settle_position(setup: Setup) -> Prepared {
         .twin("another position", second, &[])
         .twin("another product", third, &[])
         .twin("another pool", fourth, &[])
+}
+
+fn settle_encumbered() -> Prepared {
+    let stage = super::lien::pledged(Stage::positions_paid(Setup::default()), false, 1_000);
+    let [first, second, third, fourth] = HOLDERS.map(|(name, product)| {
+        ix::under_lien(settle(&stage, name, product), &stage.position(&stage.products[product], name))
+    });
+    Prepared::new(stage.world, first, &[])
+        .twin("another position", second, &[])
+        .twin("another product", third, &[])
+        .twin("another pool", fourth, &[])
+}
+
+fn split_position() -> Prepared {
+    let stage = sold(Setup::default());
+    let rent = stage.rent.insecure_clone();
+    let split = |(name, product): (&str, usize)| {
+        let (owner, product) = (stage.person(name), &stage.products[product]);
+        let nonce = stage.position_nonce_after(product, name, stage.position_nonce(product, name));
+        let args = SplitPositionArgs { sum_insured: stage.setup.sum_insured / 3, nonce };
+        (ix::split_position(product, rent.pubkey(), owner.pubkey(), stage.position(product, name), args), owner)
+    };
+    let [(first, carl), (second, cora), (third, dora), (fourth, eric)] = HOLDERS.map(split);
+    Prepared::new(stage.world, first, &[&carl, &rent])
+        .twin("another position", second, &[&cora, &rent])
+        .twin("another product", third, &[&dora, &rent])
+        .twin("another pool", fourth, &[&eric, &rent])
 }
 
 /// The instruction for the first owner, with those of the others as its twins.

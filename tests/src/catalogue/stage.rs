@@ -407,13 +407,22 @@ impl Stage {
 
     /// The number under which somebody buys a position.
     pub fn position_nonce(&self, product: &ProductKeys, owner: &str) -> u64 {
+        self.position_nonce_from(product, owner, 0)
+    }
+
+    /// The number under which somebody has another position than that of a number.
+    pub fn position_nonce_after(&self, product: &ProductKeys, owner: &str, last: u64) -> u64 {
+        self.position_nonce_from(product, owner, last + 1)
+    }
+
+    fn position_nonce_from(&self, product: &ProductKeys, owner: &str, from: u64) -> u64 {
         use backstop::constants::POSITION_SEED;
         let owner = self.person(owner).pubkey();
         let fits = |nonce: &u64| {
             let seeds: [&[u8]; 4] = [POSITION_SEED, product.product.as_ref(), owner.as_ref(), &nonce.to_le_bytes()];
             first_try(&seeds, &backstop::ID)
         };
-        (0..).find(fits).expect("every second number fits")
+        (from..).find(fits).expect("every second number fits")
     }
 
     /// Somebody's position.

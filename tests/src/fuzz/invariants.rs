@@ -284,7 +284,9 @@ fn liens_pay_once(step: &Step, cover: usize, to: Who) -> Result<(), String> {
         return Err(format!("the lien of cover {cover} is gone"));
     };
     let booked = (after.paid - before.paid, before.limit_left - after.limit_left);
-    holds(booked == (arrived, arrived), || format!("the payee of cover {cover} was paid {arrived}, booked {booked:?}"))?;
+    holds(booked == (arrived, arrived), || {
+        format!("the payee of cover {cover} was paid {arrived}, booked {booked:?}")
+    })?;
     let entry = &step.model.covers[cover];
     holds(entry.loss_paid <= entry.sum, || format!("cover {cover} was paid {} for its loss", entry.loss_paid))
 }

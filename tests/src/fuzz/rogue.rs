@@ -317,7 +317,9 @@ impl Run<'_> {
             }
         }
         for cover in 0..driver.model.covers.len() {
-            if let (true, Some(holder)) = (driver.model.payout_of_holder(cover).is_ok(), driver.model.covers[cover].holder) {
+            if let (true, Some(holder)) =
+                (driver.model.payout_of_holder(cover).is_ok(), driver.model.covers[cover].holder)
+            {
                 driver.must(Op::Settle { cover, holder, to: holder, signed: false })?;
             }
         }

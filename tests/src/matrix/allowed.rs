@@ -24,6 +24,8 @@ const OF_MINT: By = By::Alike(&[(0, 32)]);
 const OF_OWNER: By = By::Alike(&[(0, 64)]);
 /// Any price account of the same feed.
 const OF_FEED: By = By::Alike(&[(41, 73)]);
+/// Any policy of the same product.
+const OF_PRODUCT: By = By::Alike(&[(8, 40)]);
 /// Any incident of the same pool.
 const OF_POOL: By = By::Alike(&[(40, 72)]);
 /// Any pool of the same asset and kind.
@@ -66,6 +68,9 @@ pub const LIST: &[Allowed] = &[
     allow("request_exit", "payer", By::Signer, RENT),
     allow("buy_cover", "payer", By::Signer, RENT),
     allow("buy_position", "payer", By::Signer, RENT),
+    allow("split_cover", "payer", By::Signer, RENT),
+    allow("split_position", "payer", By::Signer, RENT),
+    allow("set_lien", "payer", By::Signer, RENT),
     allow("open_incident", "payer", By::Signer, RENT),
     allow("create_treaty", "payer", By::Signer, RENT),
     allow("announce_cession", "payer", By::Signer, RENT),
@@ -86,6 +91,9 @@ pub const LIST: &[Allowed] = &[
     allow("extend_position", "owner_assets", OF_OWNER, SOURCE),
     allow("buy_position", "beneficiary", OF_MINT, TARGET),
     allow("set_beneficiary", "beneficiary", OF_MINT, TARGET),
+    allow("set_lien", "payee", OF_MINT, TARGET),
+    allow("lower_lien", "payee", OF_MINT, TARGET),
+    allow("assert_policy", "policy", OF_PRODUCT, SUBJECT),
     allow("cancel_position", "destination", OF_MINT, TARGET),
     allow("reduce_position", "destination", OF_MINT, TARGET),
     allow("deposit", "owner_shares", OF_MINT, TARGET),

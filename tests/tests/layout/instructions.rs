@@ -4,8 +4,8 @@ use crate::layout::shape::{borsh_pages, part, told};
 use backstop::instruction::*;
 use backstop::{
     AssertPolicyArgs, BuyCoverArgs, BuyPositionArgs, ContributeSurplusArgs, CreateAttestorSetArgs, CreatePoolArgs,
-    CreateProductArgs, DepositArgs, InitializeArgs, PositionToNftArgs, RequestExitArgs, SetConditionArgs, SetReadingArgs,
-    SplitCoverArgs, SplitPositionArgs,
+    CreateProductArgs, DepositArgs, InitializeArgs, PositionToNftArgs, RequestExitArgs, SetConditionArgs,
+    SetReadingArgs, SplitCoverArgs, SplitPositionArgs,
 };
 
 // What instructions take.

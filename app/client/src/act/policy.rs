@@ -18,9 +18,5 @@ pub(super) fn payout_rows(pool: &Pool, policy: &Policy, waiting: bool, refund: u
         true => "not in force at the event: the premium that it had not earned goes back",
         false => "in force at the event",
     };
-    [
-        ("insured", asset_text(pool, policy.sum_insured)),
-        ("why", why.into()),
-        ("premium back", asset_text(pool, refund)),
-    ]
+    [("insured", asset_text(pool, policy.sum_insured)), ("why", why.into()), ("premium back", asset_text(pool, refund))]
 }

@@ -110,7 +110,7 @@ const GAP: u64 = 256;
 pub fn bought_by(covers: Vec<(Pubkey, Cover)>, buyer: &Pubkey) -> Vec<(Pubkey, Cover)> {
     let mut by_day: HashMap<(Pubkey, u32), HashMap<Pubkey, (Pubkey, Cover)>> = HashMap::new();
     for (address, cover) in covers {
-        by_day.entry((cover.product, cover.made_day())).or_default().insert(cover.mint(), (address, cover));
+        by_day.entry((cover.product, cover.address_day())).or_default().insert(cover.mint(), (address, cover));
     }
     let mut bought = Vec::new();
     for ((product, day), mut covers) in by_day {

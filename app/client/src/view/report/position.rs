@@ -117,9 +117,8 @@ impl PositionReport {
         let standing = Standing::of(position, &books.product, &market.trigger, now);
         let is_paid = standing == Standing::Paid;
         let asked = if is_paid { unpaid(position) } else { position.policy.clone() };
-        let due =
-            payout(&asked, &market.product.terms, &market.trigger, incident.as_ref(), now)
-                .map(|due| Payout { paid: position.paid, ..due });
+        let due = payout(&asked, &market.product.terms, &market.trigger, incident.as_ref(), now)
+            .map(|due| Payout { paid: position.paid, ..due });
         let mut refund = None;
         if standing == Standing::Waiting || standing == Standing::InForce {
             let mut rates: Rates = account::fetch(cluster, &product.keys.rates())?;
