@@ -453,9 +453,13 @@ mod tests {
         };
         trigger.reading = Reading::new(&input, 20_000).expect("within bounds");
         assert_eq!(condition_of(&trigger), "the value is below 120.00 on 2027-09-29 23:00 UTC");
-        assert_eq!(payment_of(&trigger), "by that value: in proportion from 120.00 down to 40.00, all there and below");
+        let terms = ProductTerms { waiting_seconds: 3 * 86_400, ..bytemuck::Zeroable::zeroed() };
+        let told = "by that value: in proportion from 120.00 down to 40.00, all there and below";
+        assert_eq!(payment_of(&trigger, &terms), told);
+        let shared = ProductTerms { coinsurance_bps: 1_000, ..terms };
+        assert_eq!(payment_of(&trigger, &shared), format!("{told}; less 10.00 % of any loss"));
         assert!(evidence_of(&trigger).contains("within 336 h") && evidence_of(&trigger).contains("stands for 72 h"));
-        let all = not_covered_of(&trigger, 3 * 86_400).join(" ");
+        let all = not_covered_of(&trigger, &terms).join(" ");
         assert!(all.contains("in the 72 h before it") && all.contains("the whole premium goes back"));
     }
 
