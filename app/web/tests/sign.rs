@@ -463,7 +463,23 @@ fn whoever_wants_no_nft_buys_a_position_and_does_the_rest_of_it_here() {
     assert_eq!(booth.prepare(&settle).0, 422, "nothing has happened");
     booth.node.world().next_day();
     booth.node.world().print(&booth.shop.product, 100_000_000);
+    let reduced = booth.act(&json!({ "act": "reduce-position", "position": position.to_string(), "left": "600" }));
+    assert!(text(&reduced["title"]).contains("400.00 USDT"), "{reduced}");
+    for _ in 0..2 {
+        booth.node.world().next_day();
+        booth.node.world().print(&booth.shop.product, 100_000_000);
+    }
+    // Executed twice days would be paid twice: what is built again waits until the one before can no longer be executed.
+    let end = held().expect("it is there").end_day;
+    let extend = json!({ "act": "extend-position", "position": position.to_string(), "days": "7" });
+    let [first, second] = [(); 2].map(|()| booth.prepared(&extend));
+    booth.page.takes("/sign/send", &signed(&first, booth.key()));
+    let ended = booth.page.ended(text(&first["plan"]));
+    assert_eq!(ended["status"], "confirmed", "{ended}");
+    let (status, told) = booth.page.post("/sign/send", &signed(&second, booth.key()));
+    assert_eq!(status, 409, "{told}");
+    assert_eq!(held().expect("it is there").end_day, end + 7);
     let given_back = booth.act(&json!({ "act": "cancel-position", "position": position.to_string() }));
-    assert!(text(&given_back["title"]).starts_with("Give back a position of 1,000.00 USDT"), "{given_back}");
+    assert!(text(&given_back["title"]).starts_with("Give back a position of 600.00 USDT"), "{given_back}");
     assert!(held().is_err());
 }

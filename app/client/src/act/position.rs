@@ -400,6 +400,11 @@ impl PositionExtension {
             .and_then(|()| product.extend(&mut pool, &mut rates, &*trigger, &mut policy, request, now));
         Ok(extension.map_err(|error| Hinted::refused(crate::quote::refusal(error)))?.premium)
     }
+
+    /// The most that is paid, in asset units.
+    pub fn max_premium(&self) -> u64 {
+        self.request.max_premium
+    }
 }
 
 impl Act for PositionExtension {

@@ -90,6 +90,25 @@ pub enum Ask {
         /// The position's address.
         position: String,
     },
+    /// Buy more days of a position.
+    ExtendPosition {
+        /// The position's address.
+        position: String,
+        /// Whole days beyond its end.
+        days: String,
+    },
+    /// Give a part of a position back.
+    ReducePosition {
+        /// The position's address.
+        position: String,
+        /// The sum that stays insured, in the pool's asset.
+        left: String,
+    },
+    /// Make a position into a cover, whose NFT the wallet gets.
+    PositionToNft {
+        /// The position's address.
+        position: String,
+    },
     /// Name another token account that a position pays.
     Redirect {
         /// The position's address.
@@ -151,7 +170,7 @@ pub struct Thought {
     pub once: Once,
     /// The command that does the same.
     pub command: String,
-    /// The limit that it is within: most premium of a purchase, in asset units; fewest shares of a deposit, in their units.
+    /// The limit that it is within: most premium of a purchase or an extension, in asset units; fewest shares of a deposit, in their units.
     pub limit: Option<u64>,
     describe: Describe,
 }
@@ -290,6 +309,24 @@ impl Ask {
             Self::ClosePosition { position } => {
                 let open = OpenPosition::read(cluster, address(position, "position")?)?;
                 Ok(Thought::new(PositionClose::new(cluster, open, wallet)?, Once::Harmless))
+            }
+            Self::ExtendPosition { position, days } => {
+                let open = OpenPosition::read(cluster, address(position, "position")?)?;
+                let days = whole(days.trim()).ok_or_else(|| wrong("the days are a whole number"))?;
+                // Executed twice it would be bought twice.
+                let once = Once::Expiry { pool: open.product.keys.pool.pool };
+                let extension = PositionExtension::new(cluster, open, wallet, days, limit, None)?;
+                let most = extension.max_premium();
+                Ok(Thought::within(extension, once, Some(most)))
+            }
+            Self::ReducePosition { position, left } => {
+                let open = OpenPosition::read(cluster, address(position, "position")?)?;
+                let left = units(left, open.product.pool.decimals)?;
+                Ok(Thought::new(PositionReduction::new(cluster, open, left, party)?, Once::Harmless))
+            }
+            Self::PositionToNft { position } => {
+                let open = OpenPosition::read(cluster, address(position, "position")?)?;
+                Ok(Thought::new(PositionToNft::new(cluster, open, wallet, party)?, Once::Harmless))
             }
             Self::Redirect { position, beneficiary } => {
                 let open = OpenPosition::read(cluster, address(position, "position")?)?;

@@ -227,8 +227,28 @@ pub fn on_position(chain: &Frozen, position: &Pubkey) -> Markup {
         Standing::Paid | Standing::Ended => ("close-position", "Close it", "close"),
         Standing::Ending => return html! {},
     };
+    let label_of_asset = say::harmless(get_text(&product.pool.state.label));
     html! {
         (form(act, label, fields(), &format!("backstop position {verb} {position}")))
+        @if standing == Standing::InForce {
+            @let id = format!("extend-{position}");
+            (form("extend-position", "Extend it", html! {
+                (fields())
+                (field(&id, "Days beyond its end", html! {
+                    input id=(id) name="days" type="number" inputmode="numeric" min="1" required aria-describedby={ (id) "-help" };
+                }, "At the price of now. Only as long as cover that is bought now would begin before the end."))
+            }, &format!("backstop position extend {position} --days DAYS")))
+        }
+        @if matches!(standing, Standing::InForce | Standing::Waiting) {
+            @let id = format!("reduce-{position}");
+            (form("reduce-position", "Give a part back", html! {
+                (fields())
+                (field(&id, &format!("Sum that stays insured, in {label_of_asset}"), html! {
+                    input id=(id) name="left" inputmode="decimal" autocomplete="off" required aria-describedby={ (id) "-help" };
+                }, "Of the rest the unearned premium comes back, less the fee."))
+            }, &format!("backstop position reduce {position} SUM")))
+            (form("position-to-nft", "Make it a cover with an NFT", fields(), &format!("backstop position to-nft {position}")))
+        }
         @if !matches!(standing, Standing::Paid | Standing::Ended) {
             @let id = format!("redirect-{position}");
             (form("redirect", "Name another account", html! {

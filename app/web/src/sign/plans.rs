@@ -101,8 +101,10 @@ pub enum PlanError {
     /// It ended already.
     #[error("it was sent already, and executed")]
     Done(Option<Signature>),
-    /// Another deposit of this wallet was sent after this one was built.
-    #[error("another deposit of this wallet was sent after this one was built: look at it, and begin again")]
+    /// Another deposit or extension of this wallet was sent after this one was built.
+    #[error(
+        "another deposit or extension of this wallet was sent after this one was built: look at it, and begin again"
+    )]
     Overtaken(Signature),
     /// The one before may still be executed.
     #[error("the one before may still be executed: wait until its time is over, and try again")]
