@@ -68,7 +68,7 @@ pub const NOT_FUZZED: &[(&str, &str)] = &[
     ("observe_live", "what counts of it is shown by `observe`; what counts is modelled in `live_model.rs`"),
     ("set_reading", "readings have a model of their own: `readings::`"),
     ("resolve_reading", "readings have a model of their own: `readings::`"),
-    ("pool_health", "changes nothing; it is compared with the model's figures in `positions::`"),
+    ("pool_health", "changes nothing; its figures are compared with the books in `policies::`"),
     ("quote", "changes nothing; the model quotes before every purchase"),
     ("assert_policy", "changes nothing; each of its lines is tested by itself: `liens::`"),
 ];

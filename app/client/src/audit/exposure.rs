@@ -172,14 +172,15 @@ fn by_activation(checks: &mut Checks, subject: Subject, product: &Product, cover
     checks.at_least(rule, subject, "newest activation day", latest, newest);
 }
 
-/// The terms that a cover or a position was sold with.
+/// The terms that a cover or a position was sold with, or came to have: a part that was carved off has its part of premium
+/// and rate, and what was extended streams what it had not earned with what the days cost.
 fn sold(place: &Place, checks: &mut Checks, subject: Subject, product: &Product, cover: &Policy) {
     let rule = Rule::Covers;
     let terms = &product.terms;
     let smallest = place.pool.terms.min_sum_insured;
     checks.at_least(rule, subject, "sum insured", smallest, cover.sum_insured);
     checks.at_most(rule, subject, "sum insured", terms.max_sum_insured, cover.sum_insured);
-    checks.at_least(rule, subject, "premium", terms.min_premium, cover.premium);
+    checks.at_least(rule, subject, "premium", 1, cover.premium);
     checks.same(rule, subject, "fee of a cancellation", terms.cancel_fee_bps, cover.cancel_fee_bps);
     checks.at_most(rule, subject, "time of the purchase", place.snapshot.now, cover.bought_at);
     let waited = activation_day(cover.bought_at, terms.waiting_seconds);
@@ -191,14 +192,24 @@ fn sold(place: &Place, checks: &mut Checks, subject: Subject, product: &Product,
     let begins = period.map_or(waited, |period| period.active_day);
     checks.same(rule, subject, "first insured day", begins, cover.active_day);
     let days = cover.end_day.saturating_sub(cover.active_day);
-    let in_bounds = (u32::from(terms.min_term_days)..=u32::from(terms.max_term_days)).contains(&days);
+    // What is extended ends no later than what could be bought as late as now.
+    let bought_now = activation_day(place.snapshot.now, terms.waiting_seconds);
+    let last = bought_now.saturating_add(terms.max_term_days.into());
+    let in_bounds = days >= u32::from(terms.min_term_days) && (period.is_some() || cover.end_day <= last);
     checks.holds(rule, subject, "the term is one that the product sells", in_bounds);
-    let seconds = cover.seconds_left(0);
-    // A reading's premium does not stream.
-    let rate = if period.is_some() { Some(0) } else { stream::rate_q32(cover.premium, seconds) };
-    let rate = rate.unwrap_or(u64::MAX);
-    checks.same(rule, subject, "rate", rate, cover.rate_q32);
     let pool = place.pool;
+    // A reading's premium does not stream.
+    let rate = if period.is_some() { Some(0) } else { stream::rate_q32(cover.premium, cover.seconds_left(0)) };
+    let rate = rate.unwrap_or(u64::MAX);
+    if cover.is_flat() || period.is_some() || cover.seconds_left(pool.accrued_at) == cover.seconds_left(0) {
+        // A part that was carved off has its part of the premium rounded down: its rate is at most that of one unit more. That
+        // none is too low the sums of the day buckets say.
+        let unit = stream::rate_q32(1, cover.seconds_left(0)).unwrap_or(0);
+        checks.at_most(rule, subject, "rate", rate.saturating_add(unit), cover.rate_q32);
+    } else {
+        let left = stream::unearned(cover.rate_q32, cover.seconds_left(pool.accrued_at)).unwrap_or(u64::MAX);
+        checks.at_most(rule, subject, "what its rate has still to earn", cover.premium, left);
+    }
     if product.state() != ProductState::Over && cover.end_day > day_of(pool.accrued_at) {
         checks.at_least(rule, subject, "the pool's last day with a cover", cover.end_day, pool.last_cover_end_day);
     }

@@ -129,12 +129,11 @@ fn unearned(place: &Place, checks: &mut Checks) {
     checks.same(Rule::Unearned, subject, "premium of readings", flat, pool.flat_premium.into());
     let to_earn = to_earn.saturating_add(flat);
     let products = snapshot.products_of(key);
-    let sold = sum(products.iter().map(|(_, product)| product.covers_sold));
     let over = products.iter().filter(|(_, product)| product.state() == ProductState::Over).count();
     let dust = match pool.kind() {
-        // Of a cover what rounding its rate down leaves and, if it was cancelled, rounding twice more; of a product that
-        // is over five roundings.
-        PoolKind::Cover => sold.saturating_mul(3).saturating_add(over as u128 * 5),
+        // Of each sale, extension, reduction and cancellation what rounding leaves; each is an event. Of a product that is
+        // over five roundings.
+        PoolKind::Cover => u128::from(pool.events).saturating_mul(3).saturating_add(over as u128 * 5),
         PoolKind::Reinsurance => u128::from(DUST),
     };
     let found = u128::from(pool.unearned_premium);
