@@ -5,6 +5,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use litesvm::LiteSVM;
 use solana_program_runtime::declare_process_instruction;
+use solana_program_runtime::solana_sbpf::program::BuiltinFunctionDefinition;
 
 /// The multisig.
 pub const MULTISIG: Pubkey = Pubkey::new_from_array([91; 32]);

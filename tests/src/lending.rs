@@ -308,16 +308,21 @@ impl Lending {
         world.depositor(&pool, Tranche::Senior, 150_000 * ONE);
         world.next_day();
         let lender = world.person(100_000 * ONE);
-        let market =
-            Pubkey::find_program_address(&[MARKET_SEED, lender.id().as_ref(), product.product.as_ref()], &loan::ID).0;
-        let this = Self { world, pool, product, lender, market };
+        let keys = MarketKeys::derive(lender.id(), product, world.covered, seeded(8).pubkey());
+        let this = Self { world, keys, lender };
         this.price(100_000_000);
-        let world = &this.world;
-        world.cluster.set_tokens(&this.lender.id(), &world.covered, 0);
-        world.cluster.set_tokens(&market, &world.asset, 0);
-        world.cluster.set_tokens(&market, &world.covered, 0);
-        world.run(&[&this.lender.key], &[this.create_market(market_terms()), this.supply(100_000 * ONE)]);
+        this.create(market_terms(), 100_000 * ONE);
         this
+    }
+
+    /// Creates the market with its accounts, and supplies it.
+    #[track_caller]
+    pub fn create(&self, terms: MarketTerms, amount: u64) {
+        let world = &self.world;
+        world.cluster.set_tokens(&self.lender.id(), &world.covered, 0);
+        world.cluster.set_tokens(&self.market, &world.asset, 0);
+        world.cluster.set_tokens(&self.market, &world.covered, 0);
+        world.run(&[&self.lender.key], &[self.create_market(terms), self.supply(amount)]);
     }
 
     /// Shows the trigger a price of now, and posts it where loans read it.
