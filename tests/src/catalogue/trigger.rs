@@ -54,10 +54,10 @@ pub const ENTRIES: &[Entry] = &[
         cases: &[
             case("usual", "a reading that nothing confirms yet", || observe_live(false)),
             case("breach", "it confirms a breach: the pool goes into alert", || observe_live(true)),
-            case("vaults", "eight vaults: it confirms a level in a calm slot", || observe_vaults(false)),
-            case("worst", "eight vaults: the fall's last slot is over, and the product is armed", || {
+            case("vaults", "eight vaults: the fall's last slot is over, and the product is armed", || {
                 observe_vaults(true)
             }),
+            case("worst", "eight vaults: it confirms a level in a calm slot", || observe_vaults(false)),
         ],
     },
     Entry {

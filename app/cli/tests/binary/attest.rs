@@ -18,10 +18,16 @@ fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
     let covered = desk.node.world().covered.to_string();
     let time = desk.node.world().now();
     let json = |arguments: &[&str]| desk.json(desk.look(&[arguments, &["--output", "json"]].concat()));
-    let definition = desk.write("rain.md", "Millimetres of rain.\n");
+    let lines = "unit: mm\nexponent: -1\nleast: 0\nmost: 500\nevery: 1s\n";
+    let definition = desk.write("rain.md", &format!("Millimetres of rain.\n\n{lines}"));
     let feed = desk.snapshot("feed-define", desk.look(&["feed", "define", &definition, "--output", "json"]));
     let feed = text(&feed, "feed").to_owned();
     assert_eq!(feed.len(), 64);
+    // What no machine signs has a feed, too, and that is no success.
+    let vague = desk.write("vague.md", "Millimetres of rain.\n");
+    let told = desk.look(&["feed", "define", &vague]);
+    assert!(told.stdout.contains("a76943f6fa8237dc1ec5debca951d41041494cd0392e7174e889f3e710af765f"), "{told}");
+    assert!(told.code == 1 && told.stderr.contains("cannot sign the definition"), "{told}");
     desk.look(&["feed", "define", "nowhere.md"]).says(1, "cannot be read", "");
 
     // A key of one's own, in a file that was not there.
@@ -54,6 +60,8 @@ fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
     ]
     .concat();
     scene.govern(&create).refused(2);
+    let alice = scene.govern(&[create.as_slice(), &["--attestors", "ALICE"]].concat());
+    alice.says(2, "`ALICE` is no set of attestors", "");
     let made = desk.json(scene.govern(&[create.as_slice(), &["--attestors", &set]].concat()));
     let product = text(&made, "product").to_owned();
     let told = desk.look(&["trigger", "show", &product]);
@@ -87,6 +95,19 @@ fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
     desk.look(&[&mistyped[..], &["--keypair", &files[0]]].concat()).says(1, "typo.log", "--new-log");
     sign(0, "350.6", &now).says(1, "to sign two is to be revoked", "never edited");
     sign(0, "350.50", &now).done();
+    // By the definition: the same message, and nothing that it does not allow.
+    let defined = |number: usize, log: usize, value: &str, at: &str| {
+        let log = format!("{}/log{log}", desk.home().display());
+        let arguments = ["attest", "sign", "--set", &set, "--definition", &definition, "--value", value, "--at", at];
+        desk.look(&[&arguments[..], &["--log", &log, "--keypair", &files[number]]].concat())
+    };
+    assert_eq!(defined(0, 0, "350.5", &now).done(), sign(0, "350.5", &now).done());
+    defined(0, 0, "500.1", &now).says(1, "the definition allows 0 to 500", "feed define");
+    defined(0, 0, "350.55", &now).says(1, "finer than the definition's smallest unit", "feed define");
+    let loss = ["attest", "sign", "--set", &set, "--definition", &definition, "--loss", "5%", "--at", &now];
+    let loss = desk.look(&[&loss[..], &["--log", "l", "--keypair", &files[0]]].concat());
+    loss.says(1, "is of values: say --value", "feed define");
+    defined(1, 0, "350.5", &now).says(1, "each key has one of its own", "one file a key");
     sign(0, "1", &(time + 86_400).to_string()).says(1, "which has not been", "");
     let two = desk.write("two.json", sign(1, "350.5", &now).done());
     let strange = desk.keypair(&seeded(77));

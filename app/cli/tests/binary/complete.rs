@@ -5,7 +5,7 @@ use backstop_tests::World;
 use std::path::Path;
 
 /// Commands whose result is no JSON, or is pinned by tests of their own.
-const ELSEWHERE: [&str; 10] = [
+const ELSEWHERE: [&str; 11] = [
     "attest-keygen",
     "attest-serve",
     "completion",
@@ -13,6 +13,7 @@ const ELSEWHERE: [&str; 10] = [
     "index",
     "localnet-advance",
     "localnet-fund",
+    "localnet-level",
     "localnet-price",
     "metadata-build",
     "serve",

@@ -188,13 +188,14 @@ const SMALL: [&str; 29] = [
     "slot",
 ];
 /// Names of numbers that are counts.
-const COUNTS: [&str; 18] = [
+const COUNTS: [&str; 19] = [
     "compared",
     "crisis",
     "day",
     "deadline",
     "deepest_mean",
     "done_by_others",
+    "exponent",
     "findings",
     "first_mean",
     "keys",

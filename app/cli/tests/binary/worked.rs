@@ -47,7 +47,7 @@ impl Stage {
         world.depositor(&pool, Tranche::Senior, 150_000 * ONE);
         let kind = backstop::state::PoolKind::Reinsurance;
         let reinsurer = world.create_pool(backstop::CreatePoolArgs { kind, ..terms::create_pool(1) });
-        let people: [Person; 2] = [(); 2].map(|()| world.person(10_000 * ONE));
+        let people: [Person; 2] = [(); 2].map(|()| world.person(100_000 * ONE));
         let crank = seeded(world.fresh());
         world.cluster.airdrop(&crank.pubkey(), 1_000_000_000_000);
         let admin = world.governance.insecure_clone();
@@ -151,6 +151,7 @@ impl Stage {
         let world = self.desk.node.world();
         let covers = account::list::<Cover>(&world.cluster, None).expect("the cluster answers");
         let [(_, cover)] = &covers[..] else { panic!("{heading}: {} covers\n{}", covers.len(), told(&ended.stderr)) };
+        println!("{heading}: {}\n{}", told(&ended.stdout), told(&ended.stderr));
         (cover.paid, cover.state)
     }
 }

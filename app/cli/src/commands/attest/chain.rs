@@ -55,7 +55,7 @@ fn key_or_file(text: &str) -> Result<Pubkey> {
 }
 
 pub fn create_set(args: &CreateSetArgs, context: &Context) -> Result<()> {
-    let keys = keys.iter().map(|key| key_or_file(key)).collect::<Result<Vec<_>>>()?;
+    let keys = args.keys.iter().map(|key| key_or_file(key)).collect::<Result<Vec<_>>>()?;
     if let Some(key) = keys.iter().find(|key| !key.is_on_curve()) {
         return Err(hinted(format!("{key} is the address of a program's account, which cannot sign"), "name wallets"));
     }
