@@ -12,11 +12,16 @@
 //! | [`GiveBack`], [`Settle`], [`Close`] | give a cover back, pay it, close it when it is over |
 //! | [`PositionPurchase`], [`PositionGiveBack`], [`PositionSettle`], [`PositionClose`] | the same of a position |
 //! | [`PositionRedirect`] | names another token account that a position pays |
+//! | [`Split`] | makes a part of a cover or position one of its own |
+//! | [`LienSetting`], [`LienLowering`], [`LienLifting`], [`LienSettling`] | liens on either |
+//! | [`Check`] | asserts what a buyer of a cover relies on |
 
 mod buy;
 mod cover;
 mod deposit;
 mod exit;
+mod lien;
+mod part;
 mod position;
 mod source;
 
@@ -24,6 +29,8 @@ pub use buy::{Order, Purchase, PurchaseDetails, Quoted, Receiver, ask, receivers
 pub use cover::{Close, CloseDetails, GiveBack, GiveBackDetails, Settle, SettleDetails, require_holder};
 pub use deposit::{Deposit, DepositAsk, DepositDetails, cooldown};
 pub use exit::{Claim, ClaimDetails, Leave, LeaveAsk, LeaveDetails, Part, Stay, StayDetails};
+pub use lien::{LienDetails, LienLifting, LienLowering, LienSetting, LienSettling, LienSettlingDetails};
+pub use part::{Check, CheckDetails, Split, SplitDetails};
 pub use position::{
     PositionClose, PositionCloseDetails, PositionGiveBack, PositionGiveBackDetails, PositionPurchase,
     PositionPurchaseDetails, PositionRedirect, PositionRedirectDetails, PositionSettle, PositionSettleDetails,

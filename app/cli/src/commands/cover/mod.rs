@@ -6,6 +6,7 @@ mod cancel;
 mod close;
 mod quote;
 mod show;
+mod split;
 
 pub(in crate::commands) use show::{paid_text, payout_text};
 
@@ -27,6 +28,8 @@ pub enum CoverCommand {
     Show(show::ShowArgs),
     Cancel(cancel::CancelArgs),
     Close(close::CloseArgs),
+    Split(split::SplitArgs),
+    Check(split::CheckArgs),
 }
 
 impl CoverCommand {
@@ -39,6 +42,8 @@ impl CoverCommand {
             Self::Show(args) => show::show(&args, context),
             Self::Cancel(args) => cancel::run(&args, context),
             Self::Close(args) => close::run(&args, context),
+            Self::Split(args) => split::run(&args, context),
+            Self::Check(args) => split::check(&args, context),
         }
     }
 }
