@@ -2,7 +2,6 @@
 //! each attack ends.
 
 use anchor_lang::prelude::Pubkey;
-use anchor_lang::solana_program::instruction::Instruction;
 use anchor_spl::token_2022;
 use anchor_spl::token_2022::spl_token_2022::instruction as token;
 use backstop::error::BackstopError;
@@ -228,8 +227,7 @@ fn purchase_and_lien_are_one_transaction() {
 }
 
 #[test]
-fn later_money_goes_to_the_payee_first_too() {
-    // A pool whose capital does not suffice: what comes is a part.
+fn a_payee_of_all_is_paid_all_of_the_loss_and_the_holder_the_premium() {
     let scene = Scene::new();
     let (owner, position) = scene.position();
     scene.set(&owner, Pledge::Position(position), scene.to(&scene.lender), u64::MAX).unwrap();

@@ -14,6 +14,7 @@ pub mod feed;
 pub mod handover;
 pub mod incident;
 pub mod init;
+pub mod lien;
 pub mod localnet;
 pub mod metadata;
 pub mod migrate;
@@ -62,6 +63,9 @@ pub enum Command {
     Feed(feed::FeedCommand),
     Index(page::IndexArgs),
     Init(init::InitArgs),
+    /// Liens: who is paid first by a cover or position.
+    #[command(subcommand, after_help = "Example:\n  backstop lien set POLICY PAYEE 5000")]
+    Lien(lien::LienCommand),
     Localnet(localnet::LocalnetArgs),
     /// The files that wallets show of covers and shares.
     #[command(
@@ -115,6 +119,7 @@ impl Command {
             Self::Demo(args) => demo::run(&args, output),
             Self::Index(args) => page::index(&args, context),
             Self::Init(args) => init::run(&args, context),
+            Self::Lien(command) => command.run(context),
             Self::Metadata(command) => command.run(context),
             Self::Migrate(args) => migrate::run(&args, context),
             Self::Localnet(_) if context.options.dry_run => Err(misused(

@@ -159,7 +159,8 @@ impl Settle {
         let keys = &open.product.keys;
         let (mint, token_program) = (&keys.pool.asset_mint, &keys.pool.asset_token_program);
         let mut instructions = create_if_missing(cluster, &party.payer, &holder, mint, token_program)?;
-        instructions.push(ix::settle_cover_from(keys, holder, nft, cover.mint()));
+        let settle = ix::settle_cover_from(keys, holder, nft, cover.mint());
+        instructions.push(if cover.has_lien { ix::under_lien(settle, &open.address) } else { settle });
         Ok(Self { instructions, open, holder })
     }
 }

@@ -14,11 +14,16 @@
 //! | [`PositionRedirect`] | names another token account that a position pays |
 //! | [`PositionExtension`], [`PositionReduction`] | buys more days of a position, gives a part of its sum back |
 //! | [`PositionToNft`] | makes a position into a cover |
+//! | [`Split`] | makes a part of a cover or position one of its own |
+//! | [`LienSetting`], [`LienLowering`], [`LienLifting`], [`LienSettling`] | liens on either |
+//! | [`Check`] | asserts what a buyer of a cover relies on |
 
 mod buy;
 mod cover;
 mod deposit;
 mod exit;
+mod lien;
+mod part;
 mod policy;
 mod position;
 mod source;
@@ -27,6 +32,8 @@ pub use buy::{Order, Purchase, PurchaseDetails, Quoted, Receiver, ask, receivers
 pub use cover::{Close, CloseDetails, GiveBack, GiveBackDetails, Settle, SettleDetails, require_holder};
 pub use deposit::{Deposit, DepositAsk, DepositDetails, cooldown};
 pub use exit::{Claim, ClaimDetails, Leave, LeaveAsk, LeaveDetails, Part, Stay, StayDetails};
+pub use lien::{LienDetails, LienLifting, LienLowering, LienSetting, LienSettling, LienSettlingDetails};
+pub use part::{Check, CheckDetails, Split, SplitDetails};
 pub use position::{
     PositionClose, PositionCloseDetails, PositionExtension, PositionExtensionDetails, PositionGiveBack,
     PositionGiveBackDetails, PositionPurchase, PositionPurchaseDetails, PositionRedirect, PositionRedirectDetails,

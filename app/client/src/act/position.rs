@@ -29,7 +29,7 @@ use serde::Serialize;
 const MOST_NUMBERS: u64 = 1_000;
 
 /// Refuses unless the wallet owns the position.
-fn require_owner(position: &Position, wallet: &Pubkey) -> Result<(), ActError> {
+pub(super) fn require_owner(position: &Position, wallet: &Pubkey) -> Result<(), ActError> {
     match position.require_owner(wallet) {
         Ok(()) => Ok(()),
         Err(_) => {
@@ -117,7 +117,7 @@ impl PositionPurchase {
 }
 
 /// The owner's lowest number of which there is no position now.
-fn free_number(cluster: &dyn Cluster, product: &Pubkey, owner: &Pubkey) -> Result<u64, ActError> {
+pub(super) fn free_number(cluster: &dyn Cluster, product: &Pubkey, owner: &Pubkey) -> Result<u64, ActError> {
     for nonce in 0..MOST_NUMBERS {
         if cluster.account(&address::position(product, owner, nonce))?.is_none() {
             return Ok(nonce);
@@ -572,7 +572,11 @@ pub struct PositionSettleDetails {
 impl PositionSettle {
     /// What it takes to pay a position.
     pub fn new(open: OpenPosition) -> Self {
-        let instruction = [ix::settle_position(&open.product.keys, open.address, open.state.beneficiary)];
+        let mut settle = ix::settle_position(&open.product.keys, open.address, open.state.beneficiary);
+        if open.state.has_lien {
+            settle = ix::under_lien(settle, &open.address);
+        }
+        let instruction = [settle];
         Self { instruction, open }
     }
 }

@@ -16,7 +16,7 @@ pub mod trigger;
 
 use backstop::state::Tranche;
 
-pub use open::{Case, OpenCover, OpenPool, OpenPosition, OpenProduct, OpenTreaty, holder_of};
+pub use open::{Case, OpenCover, OpenKind, OpenPolicy, OpenPool, OpenPosition, OpenProduct, OpenTreaty, holder_of};
 
 /// A ticker without the zeros that fill its field.
 pub fn label(bytes: &[u8]) -> String {

@@ -7,7 +7,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::instruction::{PoolKeys, ProductKeys, TreatyKeys};
 use anchor_lang::prelude::Pubkey;
 use backstop::constants::SHARE_EXTRA_DECIMALS;
-use backstop::state::{Cover, CoverState, Crisis, Incident, Pool, Position, Product, Treaty, Trigger};
+use backstop::state::{Cover, CoverState, Crisis, Incident, Lien, Policy, Pool, Position, Product, Treaty, Trigger};
 
 /// A pool that was read.
 #[derive(Debug)]
@@ -105,6 +105,70 @@ impl OpenPosition {
         let state: Position = account::fetch(cluster, &address)?;
         let product = OpenProduct::read(cluster, state.product)?;
         Ok(Self { address, state, product })
+    }
+}
+
+/// What a policy is.
+#[derive(Clone, Debug)]
+pub enum OpenKind {
+    /// A cover, with its NFT's mint.
+    Cover(Pubkey),
+    /// A position.
+    Position(Box<Position>),
+}
+
+/// A cover or a position that was read, with its product, its pool, and the lien on it.
+#[derive(Debug)]
+pub struct OpenPolicy {
+    /// Where it is.
+    pub address: Pubkey,
+    /// What is insured.
+    pub policy: Policy,
+    /// Which of both it is.
+    pub kind: OpenKind,
+    /// Its product, and its pool.
+    pub product: OpenProduct,
+    /// The lien on it.
+    pub lien: Option<Lien>,
+}
+
+impl OpenPolicy {
+    /// Reads a cover, by its own address or by that of its NFT's mint, or a position.
+    ///
+    /// Errors: there is neither.
+    pub fn find(cluster: &dyn Cluster, address: Pubkey) -> Result<Self, AccountError> {
+        let account = cluster.account(&address)?;
+        let position = account.and_then(|account| Position::decode(&account.data));
+        match position {
+            Some(state) => {
+                let product = OpenProduct::read(cluster, state.product)?;
+                Self::of_position(cluster, OpenPosition { address, state, product })
+            }
+            None => Self::of_cover(cluster, OpenCover::find(cluster, address)?),
+        }
+    }
+
+    /// A cover that was read, with the lien on it.
+    pub fn of_cover(cluster: &dyn Cluster, cover: OpenCover) -> Result<Self, AccountError> {
+        let OpenCover { address, state, product } = cover;
+        let lien = lien_on(cluster, &address, &state)?;
+        Ok(Self { address, kind: OpenKind::Cover(state.mint()), policy: state.policy, product, lien })
+    }
+
+    /// A position that was read, with the lien on it.
+    pub fn of_position(cluster: &dyn Cluster, position: OpenPosition) -> Result<Self, AccountError> {
+        let OpenPosition { address, state, product } = position;
+        let lien = lien_on(cluster, &address, &state)?;
+        Ok(Self { address, policy: state.policy.clone(), kind: OpenKind::Position(Box::new(state)), product, lien })
+    }
+}
+
+/// The lien on a policy, or one that has outlived another at its address.
+fn lien_on(cluster: &dyn Cluster, address: &Pubkey, policy: &Policy) -> Result<Option<Lien>, AccountError> {
+    let lien = address::lien(address);
+    match policy.has_lien {
+        true => account::fetch(cluster, &lien).map(Some),
+        false => account::find(cluster, &lien),
     }
 }
 

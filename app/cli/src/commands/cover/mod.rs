@@ -7,6 +7,7 @@ mod close;
 mod order;
 mod quote;
 mod show;
+mod split;
 
 pub(in crate::commands) use order::OrderArgs;
 pub(in crate::commands) use show::{paid_text, payout_text};
@@ -29,6 +30,8 @@ pub enum CoverCommand {
     Show(show::ShowArgs),
     Cancel(cancel::CancelArgs),
     Close(close::CloseArgs),
+    Split(split::SplitArgs),
+    Check(split::CheckArgs),
 }
 
 impl CoverCommand {
@@ -41,6 +44,8 @@ impl CoverCommand {
             Self::Show(args) => show::show(&args, context),
             Self::Cancel(args) => cancel::run(&args, context),
             Self::Close(args) => close::run(&args, context),
+            Self::Split(args) => split::run(&args, context),
+            Self::Check(args) => split::check(&args, context),
         }
     }
 }

@@ -11,9 +11,9 @@ use backstop_client::Cluster;
 use backstop_client::account::AccountError;
 use backstop_client::act::{
     PositionClose, PositionExtension, PositionGiveBack, PositionRedirect, PositionReduction, PositionSettle,
-    PositionToNft,
+    PositionToNft, Split,
 };
-use backstop_client::view::OpenPosition;
+use backstop_client::view::{OpenPolicy, OpenPosition};
 use clap::{Args, Subcommand};
 use std::str::FromStr;
 
@@ -30,6 +30,7 @@ pub enum PositionCommand {
     Cancel(CancelArgs),
     Settle(SettleArgs),
     Close(CloseArgs),
+    Split(SplitArgs),
 }
 
 impl PositionCommand {
@@ -75,6 +76,12 @@ impl PositionCommand {
                 let cluster = context.cluster()?;
                 let open = args.position.open(cluster)?;
                 context.act(&PositionClose::new(cluster, open, context.wallet()?).map_err(plain)?)
+            }
+            Self::Split(args) => {
+                let cluster = context.cluster()?;
+                let open = OpenPolicy::of_position(cluster, args.position.open(cluster)?)?;
+                let sum = args.sum_insured.units(open.product.pool.decimals)?;
+                context.act(&Split::new(cluster, open, context.party()?, sum, None, args.nonce).map_err(plain)?)
             }
         }
     }
@@ -175,4 +182,17 @@ pub struct SettleArgs {
 pub struct CloseArgs {
     /// The position.
     position: PositionArg,
+}
+
+/// Make a part of a position a position of its own. Its owner signs.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  backstop position split POSITION 500")]
+pub struct SplitArgs {
+    /// The position.
+    position: PositionArg,
+    /// What the new position insures, of the pool's asset.
+    sum_insured: Amount,
+    /// Your number for the new one; without it the lowest that is free.
+    #[arg(long, value_name = "NUMBER")]
+    nonce: Option<u64>,
 }
