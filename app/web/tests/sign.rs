@@ -8,6 +8,7 @@ use backstop::state::{Cover, Position, Tranche};
 use backstop_client::cluster::{Blockhash, Cluster, ClusterError, Outcome, Receipt};
 use backstop_client::{account, address};
 use backstop_sandbox::SharedCluster;
+use backstop_tests::terms::ONE;
 use backstop_tests::{Fault, Faults, Rule};
 use backstop_web::sign::allow::{COMPUTE_BUDGET, LIGHTHOUSE};
 use backstop_web::site::Settings;
@@ -482,4 +483,49 @@ fn whoever_wants_no_nft_buys_a_position_and_does_the_rest_of_it_here() {
     let given_back = booth.act(&json!({ "act": "cancel-position", "position": position.to_string() }));
     assert!(text(&given_back["title"]).starts_with("Give back a position of 600.00 USDT"), "{given_back}");
     assert!(held().is_err());
+}
+
+#[test]
+fn a_part_is_split_off_and_a_lien_is_set_here_and_lifted_on_its_payees_page() {
+    let booth = Booth::open();
+    let mut buy = booth.buy();
+    buy["kind"] = json!("position");
+    booth.act(&buy);
+    let (person, product) = (booth.key().pubkey(), booth.shop.product.product);
+    let [whole, part] = [0, 1].map(|nonce| address::position(&product, &person, nonce));
+    let held = |position| account::fetch::<Position>(&booth.node.world().cluster, &position).expect("it is there");
+    // Built twice it is executed once: the part has a number.
+    let split = json!({ "act": "split", "policy": whole.to_string(), "sum": "250" });
+    let first = booth.prepared(&split);
+    let mut again = split.clone();
+    (again["again"], again["agreed"]) = (first["plan"].clone(), json!(true));
+    booth.node.pass_blocks(1);
+    booth.act(&again);
+    assert_eq!((held(whole).sum_insured, held(part).sum_insured), (750 * ONE, 250 * ONE));
+    let lender = booth.node.world().person(0);
+    let payee = booth.shop.pool.assets_of(&lender.key.pubkey());
+    let set = json!({ "act": "set-lien", "policy": whole.to_string(), "payee": payee.to_string(), "limit": "500" });
+    booth.act(&set);
+    assert!(held(whole).has_lien);
+    booth.node.world().next_day();
+    booth.node.world().print(&booth.shop.product, 100_000_000);
+    let cancel = json!({ "act": "cancel-position", "position": whole.to_string() });
+    let (status, told) = booth.prepare(&cancel);
+    assert_eq!(status, 422, "the payee has not agreed: {told}");
+    let lift = json!({ "act": "lift-lien", "policy": whole.to_string() });
+    assert_eq!(booth.prepare(&lift).0, 422, "the borrower does not lift it");
+    booth.page.site.chain().read_now();
+    let (_, theirs) = booth.page.get(&format!("/holder/{}", lender.key.pubkey()));
+    assert!(text(&theirs).contains("data-act=\"lift-lien\""), "{theirs}");
+    let as_lender = |act: &Value| {
+        let mut body = act.clone();
+        body["wallet"] = json!(lender.key.pubkey().to_string());
+        let built = booth.page.takes("/sign/prepare", &body);
+        booth.page.takes("/sign/send", &signed(&built, &lender.key));
+        assert_eq!(booth.page.ended(text(&built["plan"]))["status"], "confirmed");
+    };
+    as_lender(&json!({ "act": "lower-lien", "policy": whole.to_string(), "limit": "400" }));
+    as_lender(&lift);
+    assert!(!held(whole).has_lien);
+    booth.act(&cancel);
 }

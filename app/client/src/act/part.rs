@@ -21,7 +21,8 @@ pub struct Split {
     instruction: [Instruction; 1],
     open: OpenPolicy,
     sum_insured: u64,
-    nonce: u64,
+    /// The number that the part is made under.
+    pub nonce: u64,
     receiver: Pubkey,
     /// The new cover or position, which is there once the split was executed.
     pub part: Pubkey,

@@ -13,7 +13,7 @@ use anchor_lang::prelude::Pubkey;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use backstop::constants::SHARE_EXTRA_DECIMALS;
-use backstop::state::{Pool, Product, Tranche};
+use backstop::state::{Lien, Pool, Product, Tranche};
 use backstop_client::cluster::Cluster;
 use backstop_client::text;
 use backstop_client::token::TokenAccount;
@@ -71,6 +71,7 @@ pub async fn page(State(site): State<Site>, Path(text): Path<String>) -> Result<
         let held = report::held_by(&look.chain, &owner)?;
         let covers = report::covers(&look.chain, &held, None, None, now)?;
         let positions = report::positions(&look.chain, Some(owner), None, now)?;
+        let liens = liens(look.chain.snapshot(), &owner);
         let tickets = report::tickets(&look.chain, &owner)?;
         // Shares are no NFTs: whatever account they are in, they are the wallet's.
         let tokens = look.chain.tokens_of(&owner, &anchor_spl::token_2022::ID)?;
@@ -99,6 +100,24 @@ pub async fn page(State(site): State<Site>, Path(text): Path<String>) -> Result<
                     p { "Policies without an NFT: they stay with this address, and pay the token account that it named." }
                     @for position in positions.iter().take(MOST_SHOWN) { (position_card(&look.chain, position, now)) }
                     (super::more(positions.len().min(MOST_SHOWN), positions.len(), &format!("backstop position list --owner {owner}")))
+                }
+            }
+            @if !liens.is_empty() {
+                section aria-labelledby="liens" {
+                    h2 id="liens" { "Liens that pay it" }
+                    p { "It is paid first for the losses of these covers and positions of others, and lets them go." }
+                    @for (lien, asset) in &liens {
+                        div.card {
+                            h3 { "Lien on " (say::short(&lien.policy.to_string())) }
+                            (say::facts(&[
+                                ("Still at most", if lien.limit_left == u64::MAX { html! { "all" } } else { asset.amount("limit_left", lien.limit_left) }),
+                                ("Was paid", asset.amount("lien_paid", lien.paid)),
+                                ("Pays to", say::address(&lien.payee.to_string())),
+                                ("Policy", say::address(&lien.policy.to_string())),
+                            ]))
+                            (forms::on_lien(&lien.policy, &asset.label))
+                        }
+                    }
                 }
             }
             section aria-labelledby="shares" {
@@ -160,6 +179,17 @@ fn incident_assets(chain: &Snapshot) -> BTreeMap<Pubkey, Asset> {
         Some((backstop_client::address::incident(&key), Asset::new(pool.asset_decimals, &label(&pool.label))))
     };
     chain.all::<Product>().filter_map(of).collect()
+}
+
+/// The liens that pay an address, with the asset in which they do.
+fn liens(chain: &Snapshot, owner: &Pubkey) -> Vec<(Lien, Asset)> {
+    let pools: BTreeMap<Pubkey, Pool> = chain.all::<Pool>().collect();
+    let found = chain.all::<Lien>().filter(|(_, lien)| lien.payee_owner == *owner);
+    let of = |(_, lien): (Pubkey, Lien)| {
+        let pool = pools.get(&lien.pool)?;
+        Some((lien, Asset::new(pool.asset_decimals, &label(&pool.label))))
+    };
+    found.filter_map(of).take(MOST_SHOWN).collect()
 }
 
 fn shares(pools: impl Iterator<Item = (Pubkey, Pool)>, of_mint: &BTreeMap<Pubkey, u64>) -> Vec<Shares> {

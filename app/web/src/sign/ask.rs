@@ -5,14 +5,15 @@ use anchor_lang::solana_program::instruction::Instruction;
 use backstop::state::{Access, CoverRequest, Tranche, day_of};
 use backstop_client::account::{self, AccountError};
 use backstop_client::act::{
-    Act, ActError, Claim, Close, Deposit, DepositAsk, GiveBack, Hinted, Leave, LeaveAsk, Order, Part, Party,
-    PositionClose, PositionGiveBack, PositionPurchase, PositionRedirect, PositionSettle, Preview, Purchase, Settle,
-    Stay,
+    Act, ActError, Claim, Close, Deposit, DepositAsk, GiveBack, Hinted, Leave, LeaveAsk, LienLifting, LienLowering,
+    LienSetting, LienSettling, Order, Part, Party, PositionClose, PositionExtension, PositionGiveBack,
+    PositionPurchase, PositionRedirect, PositionReduction, PositionSettle, PositionToNft, Preview, Purchase, Settle,
+    Split, Stay,
 };
 use backstop_client::cluster::{Cluster, ClusterError, Receipt};
 use backstop_client::quote::Market;
 use backstop_client::units::{Amount, whole};
-use backstop_client::view::{OpenCover, OpenPool, OpenPosition, OpenProduct};
+use backstop_client::view::{OpenCover, OpenKind, OpenPolicy, OpenPool, OpenPosition, OpenProduct};
 use serde::Deserialize;
 
 /// What is wanted, in the words of a form: every field is a text.
@@ -108,6 +109,40 @@ pub enum Ask {
     PositionToNft {
         /// The position's address.
         position: String,
+    },
+    /// Make a part of a cover or position one of its own.
+    Split {
+        /// The cover's or position's address.
+        policy: String,
+        /// Sum insured of the part, in the pool's asset.
+        sum: String,
+    },
+    /// Put a lien on a cover or position.
+    SetLien {
+        /// The cover's or position's address.
+        policy: String,
+        /// The token account that is paid first.
+        payee: String,
+        /// What it is paid at most, in the pool's asset; empty for all.
+        #[serde(default)]
+        limit: String,
+    },
+    /// Lower the limit of a lien.
+    LowerLien {
+        /// The cover's or position's address.
+        policy: String,
+        /// What its payee is paid at most from now on, in the pool's asset.
+        limit: String,
+    },
+    /// Lift a lien.
+    LiftLien {
+        /// The cover's or position's address.
+        policy: String,
+    },
+    /// Have the payee of a lien paid.
+    SettleLien {
+        /// The cover's or position's address.
+        policy: String,
     },
     /// Name another token account that a position pays.
     Redirect {
@@ -327,6 +362,40 @@ impl Ask {
             Self::PositionToNft { position } => {
                 let open = OpenPosition::read(cluster, address(position, "position")?)?;
                 Ok(Thought::new(PositionToNft::new(cluster, open, wallet, party)?, Once::Harmless))
+            }
+            Self::Split { policy, sum } => {
+                let open = OpenPolicy::find(cluster, address(policy, "cover or position")?)?;
+                let sum_insured = units(sum, open.product.pool.decimals)?;
+                let today = matches!(open.kind, OpenKind::Cover(_)).then_some(day_of(cluster.now()?));
+                let nonce = kept.and_then(|kept| match kept.once {
+                    Once::Numbered { nonce, day, .. } if day == today => Some(nonce),
+                    _ => None,
+                });
+                let split = Split::new(cluster, open, party, sum_insured, None, nonce)?;
+                let once = Once::Numbered { account: split.part, nonce: split.nonce, day: today };
+                Ok(Thought::new(split, once))
+            }
+            Self::SetLien { policy, payee, limit } => {
+                let open = OpenPolicy::find(cluster, address(policy, "cover or position")?)?;
+                let limit = match limit.trim() {
+                    "" => u64::MAX,
+                    limit => units(limit, open.product.pool.decimals)?,
+                };
+                let payee = address(payee.trim(), "token account")?;
+                Ok(Thought::new(LienSetting::new(cluster, open, party, payee, limit)?, Once::Harmless))
+            }
+            Self::LowerLien { policy, limit } => {
+                let open = OpenPolicy::find(cluster, address(policy, "cover or position")?)?;
+                let limit = units(limit, open.product.pool.decimals)?;
+                Ok(Thought::new(LienLowering::new(open, wallet, Some(limit), None)?, Once::Harmless))
+            }
+            Self::LiftLien { policy } => {
+                let open = OpenPolicy::find(cluster, address(policy, "cover or position")?)?;
+                Ok(Thought::new(LienLifting::new(open, wallet)?, Once::Harmless))
+            }
+            Self::SettleLien { policy } => {
+                let open = OpenPolicy::find(cluster, address(policy, "cover or position")?)?;
+                Ok(Thought::new(LienSettling::new(open)?, Once::Harmless))
             }
             Self::Redirect { position, beneficiary } => {
                 let open = OpenPosition::read(cluster, address(position, "position")?)?;

@@ -6,7 +6,7 @@
 use crate::chain::Frozen;
 use crate::say;
 use anchor_lang::prelude::Pubkey;
-use backstop::state::{Access, CoverRequest, Product, ProductState, get_text};
+use backstop::state::{Access, CoverRequest, Policy, Product, ProductState, get_text};
 use backstop_client::act::{Hinted, Quoted, ask};
 use backstop_client::quote::Market;
 use backstop_client::units::{Amount, whole};
@@ -204,14 +204,73 @@ pub fn on_cover(chain: &Frozen, cover: &Pubkey) -> Markup {
     let Ok(market) = Market::fetch(chain, &product.keys) else { return html! {} };
     let now = chain.time();
     let books = market.up_to_date(now);
-    let (act, label, command) = match Standing::of(&state, &books.product, &market.trigger, now) {
+    let standing = Standing::of(&state, &books.product, &market.trigger, now);
+    let (act, label, command) = match standing {
         Standing::Claim => ("settle", "Be paid", "incident settle"),
         Standing::Waiting | Standing::InForce => ("cancel", "Give it back", "cover cancel"),
         Standing::Paid | Standing::Ended => ("close", "Close it", "cover close"),
         Standing::Ending => return html! {},
     };
     let fields = html! { input type="hidden" name="cover" value=(cover); };
-    form(act, label, fields, &format!("backstop {command} {cover}"))
+    html! {
+        (form(act, label, fields, &format!("backstop {command} {cover}")))
+        (on_policy(cover, &state, standing, &say::harmless(get_text(&product.pool.state.label)), "cover"))
+    }
+}
+
+/// Beside a cover or position, what can be done with either: split it, put a lien on it, have the payee of a lien paid.
+/// While a lien is on it nothing of it becomes less, and whoever the lien pays lifts it on a page of his own.
+fn on_policy(address: &Pubkey, policy: &Policy, standing: Standing, label: &str, noun: &str) -> Markup {
+    let fields = || html! { input type="hidden" name="policy" value=(address); };
+    let live = matches!(standing, Standing::Waiting | Standing::InForce);
+    let (part, payee, limit) = (format!("part-{address}"), format!("payee-{address}"), format!("limit-{address}"));
+    html! {
+        @if policy.has_lien {
+            p { "A lien is on it: somebody else is paid first for its loss, up to a limit, and lifts it. "
+                code { "backstop lien show " (address) } }
+            @if standing == Standing::Claim {
+                (form("settle-lien", "Have the payee paid", fields(), &format!("backstop lien settle {address}")))
+            }
+        } @else {
+            @if live {
+                (form("split", "Split it", html! {
+                    (fields())
+                    (field(&part, &format!("Sum insured of the part, in {label}"), html! {
+                        input id=(part) name="sum" inputmode="decimal" autocomplete="off" required
+                            aria-describedby={ (part) "-help" };
+                    }, &format!("The part becomes a {noun} of its own, with its part of the premium.")))
+                }, &format!("backstop {noun} split {address} SUM")))
+            }
+            @if live || standing == Standing::Claim {
+                (form("set-lien", "Put a lien on it", html! {
+                    (fields())
+                    (field(&payee, "Token account that is paid first", html! {
+                        input id=(payee) name="payee" autocomplete="off" spellcheck="false" required
+                            aria-describedby={ (payee) "-help" };
+                    }, "Of the pool's asset. From then on only whose it is can lift the lien."))
+                    (field(&limit, &format!("At most, in {label}"), html! {
+                        input id=(limit) name="limit" inputmode="decimal" autocomplete="off" placeholder="all"
+                            aria-describedby={ (limit) "-help" };
+                    }, "Empty: whatever is paid for the loss."))
+                }, &format!("backstop lien set {address} TOKEN_ACCOUNT")))
+            }
+        }
+    }
+}
+
+/// On a holder's page, beside a lien that pays it: to lower it, to lift it.
+pub fn on_lien(policy: &Pubkey, label: &str) -> Markup {
+    let fields = || html! { input type="hidden" name="policy" value=(policy); };
+    let id = format!("lower-{policy}");
+    html! {
+        (form("lower-lien", "Lower it", html! {
+            (fields())
+            (field(&id, &format!("At most from now on, in {label}"), html! {
+                input id=(id) name="limit" inputmode="decimal" autocomplete="off" required aria-describedby={ (id) "-help" };
+            }, "A limit is only lowered."))
+        }, &format!("backstop lien lower {policy} LIMIT")))
+        (form("lift-lien", "Lift it", fields(), &format!("backstop lien lift {policy}")))
+    }
 }
 
 /// On a holder's page, beside a position: to be paid, to cancel, to close, and whom it pays.
@@ -230,6 +289,7 @@ pub fn on_position(chain: &Frozen, position: &Pubkey) -> Markup {
     let label_of_asset = say::harmless(get_text(&product.pool.state.label));
     html! {
         (form(act, label, fields(), &format!("backstop position {verb} {position}")))
+        (on_policy(position, &state, standing, &label_of_asset, "position"))
         @if standing == Standing::InForce {
             @let id = format!("extend-{position}");
             (form("extend-position", "Extend it", html! {
@@ -239,7 +299,7 @@ pub fn on_position(chain: &Frozen, position: &Pubkey) -> Markup {
                 }, "At the price of now. Only as long as cover that is bought now would begin before the end."))
             }, &format!("backstop position extend {position} --days DAYS")))
         }
-        @if matches!(standing, Standing::InForce | Standing::Waiting) {
+        @if matches!(standing, Standing::InForce | Standing::Waiting) && !state.has_lien {
             @let id = format!("reduce-{position}");
             (form("reduce-position", "Give a part back", html! {
                 (fields())
