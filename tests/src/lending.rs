@@ -73,6 +73,8 @@ pub struct Lending {
     pub keys: MarketKeys,
     /// Whoever lends.
     pub lender: Person,
+    /// Another product of the pool.
+    pub other: ProductKeys,
 }
 
 impl core::ops::Deref for Lending {
@@ -304,12 +306,13 @@ impl Lending {
         world.cluster.svm().add_program(loan::ID, &program()).expect("the runtime loads it");
         let pool = world.create_pool(terms::create_pool(0));
         let product = world.create_product(&pool, condition);
+        let other = world.create_product(&pool, terms::stress());
         world.depositor(&pool, Tranche::Junior, 50_000 * ONE);
         world.depositor(&pool, Tranche::Senior, 150_000 * ONE);
         world.next_day();
         let lender = world.person(100_000 * ONE);
         let keys = MarketKeys::derive(lender.id(), product, world.covered, seeded(8).pubkey());
-        let this = Self { world, keys, lender };
+        let this = Self { world, keys, lender, other };
         this.price(100_000_000);
         this.create(market_terms(), 100_000 * ONE);
         this
