@@ -176,7 +176,7 @@ fn parse(text: &str) -> Result<Vec<Level>, String> {
         let Line { source, level } = line.map_err(|why| why.to_string())?;
         let source: Source = source.parse()?;
         let number = units::number(&level).ok_or_else(|| format!("{source}: \"{level}\" is not a number"))?;
-        let level = Level { source, level: number };
+        let level = Level { source, level: number.normalize() };
         if levels.iter().any(|known| known.source == source) {
             return Err(format!("{source} is there twice"));
         }
