@@ -12,7 +12,7 @@ use backstop_client::account;
 use backstop_client::books::{Books, Replay};
 use backstop_client::cluster::Cluster;
 use backstop_client::event::Event;
-use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys, TreatyKeys};
+use backstop_client::instruction::{self as ix, Pledge, PoolKeys, ProductKeys, TreatyKeys};
 use backstop_client::numbering::Numbering;
 use backstop_client::transaction::events;
 use base64::Engine;
@@ -472,10 +472,27 @@ impl Market {
         }
         self.open_series();
         for (mint, holder) in &risk.covers {
-            let outcome = match self.positions.contains(mint) {
-                true => self.world.settle_position(&product, mint),
-                false => self.world.settle(&product, &self.people[*holder], mint),
+            let (person, pool) = (&self.people[*holder], product.pool);
+            let pledge = match self.positions.contains(mint) {
+                true => Pledge::Position(*mint),
+                false => Pledge::Cover(*mint),
             };
+            let mut settle = match pledge {
+                Pledge::Position(position) => ix::settle_position(&product, position, pool.assets_of(&person.id())),
+                Pledge::Cover(mint) => ix::settle_cover(&product, person.id(), mint),
+            };
+            // Some owe somebody a part of it.
+            if mint.to_bytes()[0].is_multiple_of(3) {
+                let (payer, payee) = (self.world.payer.pubkey(), pool.assets_of(&self.people[0].id()));
+                let set = ix::set_lien(&product, payer, person.id(), pledge, payee, ONE);
+                let outcome = self.world.send(&[&person.key], &[set]);
+                if self.note(outcome) {
+                    let outcome = self.world.send(&[], &[ix::settle_lien(&product, pledge.policy(), payee)]);
+                    self.note(outcome);
+                    settle = ix::under_lien(settle, &pledge.policy());
+                }
+            }
+            let outcome = self.world.send(&[], &[settle]);
             self.note(outcome);
         }
         if self.draw(2) == 0 {

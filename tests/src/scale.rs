@@ -63,7 +63,7 @@ const SHARED: [&str; 20] = [
     "vault",
 ];
 /// Accounts that belong to one user, one cover or one ticket.
-const OWN: [&str; 15] = [
+const OWN: [&str; 20] = [
     "beneficiary",
     "buyer_assets",
     "contributor_assets",
@@ -72,9 +72,14 @@ const OWN: [&str; 15] = [
     "crisis_rent_payer",
     "destination",
     "holder_nft",
+    "lien",
     "owner_assets",
     "owner_shares",
+    "part",
+    "part_mint",
+    "payee",
     "payer",
+    "policy",
     "position",
     "receiver_nft",
     "rent_payer",

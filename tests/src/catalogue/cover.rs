@@ -42,8 +42,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         instruction: "assert_policy",
         cases: &[
-            case("cover", "of a cover", || assert_policy(true)),
-            case("position", "of a position", || assert_policy(false)),
+            case("usual", "of a cover", || assert_policy(true)),
+            case("worst", "of a position", || assert_policy(false)),
         ],
     },
 ];

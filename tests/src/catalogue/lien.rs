@@ -12,7 +12,7 @@ use solana_sdk::signer::Signer;
 pub const ENTRIES: &[Entry] = &[
     Entry {
         instruction: "set_lien",
-        cases: &[case("cover", "on a cover", || set_lien(true)), case("position", "on a position", || set_lien(false))],
+        cases: &[case("usual", "on a position", || set_lien(false)), case("worst", "on a cover", || set_lien(true))],
     },
     Entry {
         instruction: "lower_lien",
@@ -26,13 +26,13 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         instruction: "lift_lien",
         cases: &[
-            case("signed", "its payee lifts it", || {
+            case("usual", "its payee lifts it", || {
                 each(pledged(Stage::sold(Setup::default()), true, 1_000), true, |stage, product, pledge, payee| {
                     let rent = stage.rent.pubkey();
                     (ix::lift_lien(product.pool.pool, Some(payee.pubkey()), pledge.policy(), rent), true)
                 })
             }),
-            case("over", "its limit is used up", || {
+            case("worst", "anyone, its limit is used up", || {
                 let stage = pledged(Stage::positions_paid(Setup::default()), false, 1);
                 for place in 0..HOLDERS.len() {
                     stage.act(&[], &[settle_lien_of(&stage, place, false)]);

@@ -32,15 +32,15 @@ kinds! {
     OpenSeries 24, CreateProduct 14, SetCondition 6, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
     PrintTrue 60, PrintOld 40, Selective 20, Slots 40, Shock 8, Event 16, Collapse 5, Refresh 10, Confirm 14, OpenIncident 16, Fund 20, Keeper 40,
     Settle 70, SetBeneficiary 12, Extend 24, Reduce 16, ToNft 8, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
-    ExtendDeadline 2, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 8, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
+    ExtendDeadline 2, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 12, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
-    Split 24, SetLien 20, LowerLien 6, LiftLien 8, SettleLien 40,
+    Split 14, SetLien 14, LowerLien 4, LiftLien 4, SettleLien 30,
     Minutes 40, Hours 25, NextDay 45, Week 8, Months 1,
     // Tricks by their names.
     FlashExit 8, Rebirth 8, RentedCapacity 8, DustShare 6, LongCovers 8, BesideAlert 12, Orders 20,
     // Hostile ones.
     StealTicket 10, StealCover 12, StealClaim 10, StealPayout 12, RepeatClaim 8, RepeatPayout 8, StaleLimits 12,
-    PlayOfficial 20, StealLien 8, WrongTreaty 8, ForeignPrint 6, SkipCedants 4, EarlySettle 6, Unsigned 30,
+    PlayOfficial 20, StealLien 5, WrongTreaty 8, ForeignPrint 6, SkipCedants 4, EarlySettle 6, Unsigned 30,
 }
 
 impl Action {

@@ -171,6 +171,57 @@ fn positions_are_settled_as_covers_are_and_one_that_cannot_be_paid_waits_for_its
 }
 
 #[test]
+fn liens_are_settled_beside_covers_and_positions_and_who_cannot_be_paid_holds_no_other_up() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    world.print(&product, PAR);
+    let (owner, lender, frozen) = (world.person(1_000 * ONE), world.person(0), world.person(0));
+    let set = |pledge: ix::Pledge, payee: &Person| {
+        let to = pool.assets_of(&payee.id());
+        let set = ix::set_lien(&product, world.payer.pubkey(), owner.id(), pledge, to, 30 * ONE);
+        world.run(&[&owner.key], &[set]);
+    };
+    let position = |payee: &Person| {
+        let (position, outcome) = world.buy_position(&product, [&owner, &owner], 100 * ONE, 30);
+        outcome.unwrap_or_else(|error| panic!("{}", explain(&error)));
+        set(ix::Pledge::Position(position), payee);
+        position
+    };
+    let positions: Vec<Pubkey> = (0..6).map(|_| position(&lender)).collect();
+    let stuck = position(&frozen);
+    let (cover, outcome) = world.buy(&product, &owner, 100 * ONE, 30);
+    outcome.unwrap_or_else(|error| panic!("{}", explain(&error)));
+    set(ix::Pledge::Cover(cover), &lender);
+    world.advance(3 * DAY);
+    breach_for_long(&world, &product, HALF, &payer);
+    let account = pool.assets_of(&frozen.id());
+    let mut tokens = world.cluster.account(&account).unwrap().unwrap();
+    tokens.data[STATE] = 2;
+    world.cluster.set_account(account, tokens);
+    let cluster = Lossy::never(&world.cluster);
+    let report = crank(&cluster, &payer, options()).run_until_idle().unwrap();
+    let counts = ["settle_position", "settle_cover", "settle_lien"].map(|kind| report.count(kind));
+    assert_eq!((counts, report.skipped.len()), ([7, 1, 7], 0), "{report:?}");
+    assert_eq!(world.assets(&lender), 7 * 30 * ONE);
+    for position in &positions {
+        assert_eq!((world.position(position).paid, world.position(position).state), (50 * ONE, CoverState::Settled));
+    }
+    assert_eq!(world.cover(&cover).state, CoverState::Settled);
+    let most = cluster.sent.borrow().iter().map(|sent| sent.message.instructions().len()).max().unwrap();
+    assert!(most > 8, "{most} instructions in one");
+    assert!(report.waiting.iter().any(|waiting| waiting.subject == stuck && waiting.amount == 30 * ONE), "{report:?}");
+    assert_eq!(world.position(&stuck).paid, 20 * ONE, "its owner has the rest");
+    let to = pool.assets_of(&lender.id());
+    world.run(&[&frozen.key], &[ix::lower_lien(pool.pool, frozen.id(), stuck, to, 30 * ONE)]);
+    let report = crank(&world.cluster, &payer, options()).run_until_idle().unwrap();
+    assert_eq!(report.count("settle_lien"), 1);
+    assert_eq!(world.position(&stuck).paid, 50 * ONE);
+    assert!(world.cluster.account(&product.incident()).unwrap().is_none(), "the incident is closed");
+    assert_books(&world.cluster, &pool.pool);
+}
+
+#[test]
 fn two_cranks_at_once_settle_a_thousand_covers_exactly_once_each() {
     const COVERS: u64 = 1_000;
     let start = Instant::now();

@@ -14,6 +14,7 @@ mod crank;
 mod deploy;
 mod desk;
 mod handover;
+mod lien;
 mod localnet;
 mod machine;
 mod metadata;
