@@ -317,7 +317,7 @@ impl Insured {
         } else {
             BackstopError::NothingOwed
         };
-        if let Some(payout) = unless(incident.settle(pool, record), refusal) {
+        if let Some(payout) = unless(incident.settle(pool, record, 0), refusal) {
             self.paid[cover] += payout.amount;
         }
     }
@@ -391,7 +391,8 @@ impl Play for Program<'_> {
         (verdict.severity_bps, verdict.is_final) = (severity as u16, at >= final_at);
         self.pool.accrue(time(at)).unwrap();
         let crisis = &mut self.crises[incident.crisis as usize - 1];
-        unless(incident.fund(&mut self.pool, crisis, evidence, time(at)), BackstopError::AlreadyFunded);
+        let terms = product_terms();
+        unless(incident.fund(&mut self.pool, crisis, &terms, evidence, time(at)), BackstopError::AlreadyFunded);
         self.compare(at);
     }
 

@@ -463,7 +463,7 @@ impl Story {
         let mut settled = 0u64;
         for mut policy in self.held.drain(..).map(|held| held.policy).chain(self.ended.drain(..)) {
             if policy.claim(event_at).is_some() {
-                incident.settle(pool, &mut policy).unwrap();
+                incident.settle(pool, &mut policy, 0).unwrap();
                 assert_eq!(policy.state, CoverState::Settled);
                 settled += 1;
             }

@@ -121,26 +121,26 @@ fn a_settlement_is_booked_where_it_belongs_and_within_what_is_set_aside() {
     let mut incident = Incident { state: IncidentState::Final, reserve: 800, ..incident() };
     let loss = |sum| Policy { rate_q32: 0, ..cover(TODAY, TODAY + 7, sum, 40) };
     let mut first = loss(1_400);
-    assert_eq!(incident.settle(&mut pool, &mut first).unwrap().amount, 560);
+    assert_eq!(incident.settle(&mut pool, &mut first, 0).unwrap().amount, 560);
     // Short of what it is due it stays open.
     assert_eq!((first.state, first.paid), (CoverState::Refunded, 560));
     assert_eq!((incident.sums_left, incident.premiums_left, incident.paid), (1_500, 250, 560));
     incident.reserve = 1_000;
-    assert_eq!(incident.settle(&mut pool, &mut first).unwrap().amount, 140);
+    assert_eq!(incident.settle(&mut pool, &mut first, 0).unwrap().amount, 140);
     assert_eq!((first.state, first.paid, incident.sums_left), (CoverState::Settled, 700, 100));
     // 250 seconds, of which all are still to be earned.
     let seconds = Policy { rate_q32: 1_775_365, ..cover(TODAY + 1, TODAY + 8, 1_000, 250) };
-    assert_eq!(incident.settle(&mut pool, &mut seconds.clone()).unwrap().refund, 249);
+    assert_eq!(incident.settle(&mut pool, &mut seconds.clone(), 0).unwrap().refund, 249);
     assert_eq!((incident.sums_left, incident.premiums_left, incident.refunds_left), (100, 0, 51));
     assert_eq!((pool.incident_reserves, pool.premium_refunds, pool.cash), (300, 51, 1_000_351));
     pool.invariant().unwrap();
-    refused(incident.clone().settle(&mut pool, &mut loss(101)), InvariantViolated);
-    refused(incident.clone().settle(&mut pool, &mut seconds.clone()), InvariantViolated);
+    refused(incident.clone().settle(&mut pool, &mut loss(101), 0), InvariantViolated);
+    refused(incident.clone().settle(&mut pool, &mut seconds.clone(), 0), InvariantViolated);
     let spent = Incident { paid: 980, ..incident.clone() };
-    refused(spent.clone().settle(&mut pool, &mut loss(100)), InvariantViolated);
+    refused(spent.clone().settle(&mut pool, &mut loss(100), 0), InvariantViolated);
     let mut held = loss(1);
     held.rate_q32 = ONE_A_SECOND;
-    refused(incident.settle(&mut pool, &mut held), InvariantViolated);
+    refused(incident.settle(&mut pool, &mut held, 0), InvariantViolated);
 }
 
 #[test]
@@ -337,8 +337,8 @@ fn an_incident_that_gives_back_premium_alone_begins_no_crisis() {
         incident.fund(&mut pool, &mut Crisis::begin(POOL, PAYER, 0, 1), &product_terms(), &trigger, NOW),
         WrongParent,
     );
-    incident.settle(&mut pool, &mut earning(TODAY, TODAY + 10, 5_000)).unwrap();
-    incident.settle(&mut pool, &mut earning(TODAY + 1, TODAY + 11, 5_000)).unwrap();
+    incident.settle(&mut pool, &mut earning(TODAY, TODAY + 10, 5_000), 0).unwrap();
+    incident.settle(&mut pool, &mut earning(TODAY + 1, TODAY + 11, 5_000), 0).unwrap();
     assert_eq!(incident.wind_up(&mut pool, &mut product, None, NOW + 9_000).unwrap(), WindUp::default());
     assert_eq!((pool.premium_refunds, pool.cash), (0, 21_000 + 7_200));
     pool.invariant().unwrap();
@@ -447,7 +447,7 @@ fn an_incident_grows_until_it_is_final_and_its_treaties_owe_with_it() {
 
     // Worse: 4,500. The quota share's limit is used up by it, and it is to be called again.
     evidence.0.severity_bps = 9_000;
-    let funding = incident.fund(&mut pool, &mut crisis, &evidence, NOW + DAY).unwrap();
+    let funding = incident.fund(&mut pool, &mut crisis, &product_terms(), &evidence, NOW + DAY).unwrap();
     let growth = funding.growth.unwrap();
     assert_eq!((growth.gross, growth.owed, growth.is_final), (4_500, [500, 1_200, 0, 0, 0], false));
     assert_eq!((pool.crisis.uncalled, pool.crisis.growth, funding.giving.amount), (2, 500, 4_500));
@@ -462,9 +462,9 @@ fn an_incident_grows_until_it_is_final_and_its_treaties_owe_with_it() {
 
     // It can no longer fall, and what was not lost of the premium is given back once it is final.
     evidence.0.severity_bps = 8_000;
-    refused(incident.fund(&mut pool, &mut crisis, &evidence, final_by), AlreadyFunded);
+    refused(incident.fund(&mut pool, &mut crisis, &product_terms(), &evidence, final_by), AlreadyFunded);
     (evidence.0.severity_bps, evidence.0.is_final) = (9_000, true);
-    let growth = incident.fund(&mut pool, &mut crisis, &evidence, final_by).unwrap().growth.unwrap();
+    let growth = incident.fund(&mut pool, &mut crisis, &product_terms(), &evidence, final_by).unwrap().growth.unwrap();
     assert_eq!((growth.gross, growth.is_final, growth.loss_refunds), (4_500, true, 85_680));
     assert_eq!((pool.crisis.growth, pool.crisis.unfinal, pool.set_aside), (0, 0, 0));
     assert_eq!((incident.refunds_left, growth.accrual.late), (864_000 + 85_680, 771_120));
