@@ -1,7 +1,9 @@
 //! Backstop and the example lender as Anchor reads their IDLs: what a project has that depends on neither.
 
-anchor_lang::declare_program!(backstop);
-anchor_lang::declare_program!(loan);
+use anchor_lang::prelude::*;
+
+declare_program!(backstop);
+declare_program!(loan);
 
 /// The instruction's data by the IDL.
 pub fn apply_payout() -> Vec<u8> {
@@ -9,6 +11,6 @@ pub fn apply_payout() -> Vec<u8> {
 }
 
 /// The address that the IDL says.
-pub fn program() -> anchor_lang::prelude::Pubkey {
+pub fn program() -> Pubkey {
     backstop::ID
 }
