@@ -7,12 +7,12 @@ use super::{Layout, LocalnetError, advance, found, layout, levels, ports, prices
 use crate::embedded;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::bpf_loader_upgradeable;
-use anchor_lang::solana_program::sysvar::clock;
 use backstop::constants::DAY;
 use backstop_client::cluster::Cluster;
 use backstop_client::cluster::rpc::RpcCluster;
 use backstop_client::{address, price_account};
 use solana_commitment_config::CommitmentConfig;
+use solana_sdk::sysvar::clock;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
