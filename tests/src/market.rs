@@ -7,7 +7,7 @@ use anchor_lang::prelude::Pubkey;
 use backstop::CreatePoolArgs;
 use backstop::events::*;
 use backstop::peril::evidence::TermsInput;
-use backstop::state::{Access, ExitTicket, PoolKind, Seen, Tranche, TreatyKind, TreatyTerms, day_of};
+use backstop::state::{Access, ExitTicket, ExtensionRequest, PoolKind, Seen, Tranche, TreatyKind, TreatyTerms, day_of};
 use backstop_client::account;
 use backstop_client::books::{Books, Replay};
 use backstop_client::cluster::Cluster;
@@ -371,7 +371,12 @@ impl Market {
             17..20 if !self.risks.is_empty() => self.buy(who),
             20 if !self.risks.is_empty() => {
                 let place = self.pick(self.risks.len());
-                let Some((mint, holder)) = self.risks[place].covers.pop() else { return false };
+                let change = self.draw(3);
+                let Some((mint, holder)) = self.risks[place].covers.last().copied() else { return false };
+                if change > 0 && self.positions.contains(&mint) {
+                    return self.change(place, mint, holder, change == 1);
+                }
+                self.risks[place].covers.pop();
                 let product = self.risks[place].keys;
                 let person = &self.people[holder];
                 let cancel = match self.positions.contains(&mint) {
@@ -405,6 +410,23 @@ impl Market {
             25 if self.draw(3) == 0 => self.cede(),
             _ => false,
         }
+    }
+
+    /// A position is extended, or reduced.
+    fn change(&mut self, place: usize, position: Pubkey, holder: usize, longer: bool) -> bool {
+        let product = self.risks[place].keys;
+        let outcome = self.world.show(&product, 100_000_000);
+        self.note(outcome);
+        let days = u16::try_from(1 + self.draw(30)).unwrap();
+        let left = self.world.position(&position).sum_insured / 2;
+        let person = &self.people[holder];
+        let request = ExtensionRequest { days, max_premium: u64::MAX };
+        let change = match longer {
+            true => ix::extend_position(&product, person.id(), position, request),
+            false => ix::reduce_position(&product, person.id(), position, left),
+        };
+        let outcome = self.world.send(&[&person.key], &[change]);
+        self.note(outcome)
     }
 
     fn buy(&mut self, who: usize) -> bool {

@@ -460,7 +460,8 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
             it.cash += 1_000;
         });
     });
-    planter.plant(Rule::Covers, cover, |world| rewrite::<Cover>(world, cover, |it| it.rate_q32 += 1));
+    // A unit of Q32 may be the rounding of a part that was carved off: that one the sums of the buckets tell.
+    planter.plant(Rule::Covers, cover, |world| rewrite::<Cover>(world, cover, |it| it.rate_q32 *= 2));
     planter.plant(Rule::Covers, cover, |world| rewrite::<Cover>(world, cover, |it| it.state = CoverState::Settled));
     planter.plant(Rule::Covers, stress, |world| edit::<Product>(world, stress, |it| it.covers_sold = 1));
     let nft = life.holders[0].1;

@@ -250,7 +250,7 @@ fn every_bound_of_the_limits_refuses_one_step_outside() {
         bound!("least a day", OutOfBounds, |a| a.terms.daily_bps = 1, a.terms.daily_bps = 0),
         bound!("most a day", OutOfBounds, |a| a.terms.daily_bps = 10_000, a.terms.daily_bps = 10_001),
         bound!("unused bytes", OutOfBounds, |a| a.terms.padding = [0; 2], a.terms.padding = [0, 1]),
-        bound!("deductible", OutOfBounds, |a| a.terms.deductible_bps = 5_000, a.terms.deductible_bps = 5_001),
+        bound!("deductible", DeductibleTooHigh, |a| a.terms.deductible_bps = 499, a.terms.deductible_bps = 500),
         bound!("coinsurance", OutOfBounds, |a| a.terms.coinsurance_bps = 5_000, a.terms.coinsurance_bps = 5_001),
         bound!("last risk group", OutOfBounds, |a| a.terms.risk_group = 15, a.terms.risk_group = 16),
         bound!("shortest waiting time", OutOfBounds, |a| a.terms.waiting_seconds = 86_400, {

@@ -134,19 +134,21 @@ fn extend_position(setup: Setup, days: i64) -> Prepared {
 fn position_to_nft(setup: Setup) -> Prepared {
     let stage = sold(setup);
     stage.rest(1);
-    let (rent, day) = (stage.rent.insecure_clone(), stage.world.today());
+    // Whoever pays for the cover is not whoever paid for the position: only so is it seen who gets what back.
+    stage.enter("hugo", 1);
+    let (payer, day) = (stage.person("hugo"), stage.world.today());
     let one = |(name, product): (&str, usize)| -> (Instruction, Keypair) {
         let (owner, product) = (stage.person(name), &stage.products[product]);
         let args = PositionToNftArgs { nonce: stage.cover_nonce(product, name, "fred"), day };
-        let position = (stage.position(product, name), rent.pubkey());
+        let position = (stage.position(product, name), stage.rent.pubkey());
         let receiver = stage.person("fred").pubkey();
-        (ix::position_to_nft(product, rent.pubkey(), owner.pubkey(), receiver, position, args), owner)
+        (ix::position_to_nft(product, payer.pubkey(), owner.pubkey(), receiver, position, args), owner)
     };
     let [(first, carl), (second, cora), (third, dora), (fourth, eric)] = HOLDERS.map(one);
-    Prepared::new(stage.world, first, &[&carl, &rent])
-        .twin("another position", second, &[&cora, &rent])
-        .twin("another product", third, &[&dora, &rent])
-        .twin("another pool", fourth, &[&eric, &rent])
+    Prepared::new(stage.world, first, &[&carl, &payer])
+        .twin("another position", second, &[&cora, &payer])
+        .twin("another product", third, &[&dora, &payer])
+        .twin("another pool", fourth, &[&eric, &payer])
 }
 
 fn settle(stage: &Stage, name: &str, product: usize) -> Instruction {

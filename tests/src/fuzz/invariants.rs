@@ -541,7 +541,7 @@ fn refusals_are_typed(step: &mut Step) -> Result<(), String> {
 /// Most compute units of an operation: the worst row of the table of compute units, and room for unlucky addresses.
 fn budget(op: &Op) -> u64 {
     match op {
-        Op::Buy { .. } | Op::SplitCover { .. } => 180_000,
+        Op::Buy { .. } | Op::SplitCover { .. } | Op::ToNft { .. } => 180_000,
         Op::CreateProduct { .. } | Op::OpenSeries { .. } => 100_000,
         Op::Deposit { .. } | Op::MoveShares { .. } | Op::MoveNft { .. } => 90_000,
         _ => 70_000,

@@ -10,7 +10,7 @@ use backstop_tests::{budget, idl};
 use solana_sdk::signature::Keypair;
 
 /// Accounts that an instruction does not read in its first case: whatever their bytes say, nothing follows from it.
-const NOT_READ: [(&str, &str); 9] = [
+const NOT_READ: [(&str, &str); 8] = [
     // They are for a change of phase.
     ("observe", "product"),
     ("observe", "pool"),
@@ -20,8 +20,6 @@ const NOT_READ: [(&str, &str); 9] = [
     ("observe_live", "pool"),
     ("refresh", "product"),
     ("refresh", "pool"),
-    // Only its address and its vault count.
-    ("fund_incident", "product"),
 ];
 
 /// Where an account of the program has its version, if it is one.
