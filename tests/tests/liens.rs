@@ -344,7 +344,7 @@ fn only_whoever_has_the_policy_sets_a_lien_and_to_an_account_that_can_be_paid() 
     let ((holder, mint), (owner, position)) = (scene.cover(), scene.position());
     let thief = scene.world.person(0);
     let to = scene.to(&scene.lender);
-    assert_refused(scene.set(&thief, Pledge::Cover(mint), to, 1), BackstopError::NotAToken);
+    assert_refused(scene.set(&thief, Pledge::Cover(mint), to, 1), BackstopError::NotHolder);
     let mut set = ix::set_lien(&scene.product, scene.payer(), thief.id(), Pledge::Cover(mint), to, 1);
     set.accounts[2].pubkey = address::associated_token(&holder.id(), &mint, &token_2022::ID);
     assert_refused(scene.world.send(&[&thief.key], &[set.clone()]), BackstopError::NotHolder);

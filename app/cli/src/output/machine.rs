@@ -14,7 +14,7 @@
 use serde_json::{Map, Value};
 
 /// Amounts of the asset whose `decimals` stand in the same object or around it.
-const AMOUNTS: [&str; 85] = [
+const AMOUNTS: [&str; 87] = [
     "amount",
     "assets",
     "assets_elsewhere",
@@ -49,6 +49,7 @@ const AMOUNTS: [&str; 85] = [
     "limit",
     "limit_left",
     "lost",
+    "max_paid",
     "max_premium",
     "max_sum_insured",
     "min_first_deposit",
@@ -85,6 +86,7 @@ const AMOUNTS: [&str; 85] = [
     "senior_worth",
     "staying_capital",
     "sum_insured",
+    "sum_left",
     "sums_left",
     "surplus",
     "surplus_after",

@@ -58,7 +58,7 @@ fn covers_and_positions_are_split_and_a_buyer_checks() {
     scene.desk.snapshot("cover-check", scene.act(&["cover", "check", &cover]));
     let to = scene.person.id().to_string();
     let split = scene.desk.snapshot("cover-split", by_holder(&["cover", "split", &cover, "4000", "--to", &to]));
-    assert_eq!((units(&split, "sum_insured"), units(&split, "left")), (4_000 * ONE, 6_000 * ONE));
+    assert_eq!((units(&split, "sum_insured"), units(&split, "sum_left")), (4_000 * ONE, 6_000 * ONE));
     let part = split["part"].as_str().expect("an address");
     scene.desk.look(&["cover", "show", part]).done();
     // What the buyer saw before is true no longer.
@@ -76,7 +76,7 @@ fn covers_and_positions_are_split_and_a_buyer_checks() {
     let bought = scene.desk.json(scene.act(&["position", "buy", &product, "1000", "--days", "30"]));
     let position = bought["position"].as_str().expect("an address");
     let split = scene.desk.snapshot("position-split", scene.act(&["position", "split", position, "400"]));
-    assert_eq!((units(&split, "sum_insured"), units(&split, "left")), (400 * ONE, 600 * ONE));
+    assert_eq!((units(&split, "sum_insured"), units(&split, "sum_left")), (400 * ONE, 600 * ONE));
     let next = address::position(&scene.product.product, &scene.person.id(), 1).to_string();
     assert_eq!(split["part"].as_str(), Some(next.as_str()));
     scene.act(&["position", "show", &next]).done();

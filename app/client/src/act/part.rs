@@ -44,7 +44,7 @@ pub struct SplitDetails {
     /// Its part of the premium.
     pub premium: u64,
     /// What the old one insures afterwards.
-    pub left: u64,
+    pub sum_left: u64,
     /// Decimals of the asset.
     pub decimals: u8,
 }
@@ -136,7 +136,7 @@ impl Act for Split {
             receiver: self.receiver.to_string(),
             sum_insured,
             premium,
-            left,
+            sum_left: left,
             decimals: open.product.pool.decimals,
         };
         Ok((preview, details))

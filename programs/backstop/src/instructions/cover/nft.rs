@@ -61,6 +61,7 @@ impl NewNft<'_, '_> {
 /// Refuses anybody but the holder of a cover's NFT, and the holder while the account that the NFT is in has a delegate:
 /// whoever that is may be about to sell it, as one cover for one price.
 pub(crate) fn require_holder_may_dispose(cover: &Cover, holder: &AccountInfo, nft: &AccountInfo) -> Result<()> {
+    ensure!(*nft.owner == anchor_spl::token_2022::ID, BackstopError::NotHolder);
     let held = token::read_account(nft)?;
     let holds = held.mint == cover.mint() && held.owner == *holder.key && held.amount == 1;
     ensure!(holds, BackstopError::NotHolder);
