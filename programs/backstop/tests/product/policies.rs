@@ -185,6 +185,8 @@ fn an_extension_asks_for_all_that_a_sale_asks_for() {
     // What is too much for the capacity runs off: the product has 1,000,000 of it, and one unit less.
     let capital = |assets: u64| {
         move |market: &mut Market| {
+            // The days up to now have their lows before.
+            market.pool.accrue(now).unwrap();
             market.pool.capital_lows = [assets; 32];
             market.product.terms.cap_bps = 10_000;
         }
