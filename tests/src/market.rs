@@ -371,10 +371,10 @@ impl Market {
             17..20 if !self.risks.is_empty() => self.buy(who),
             20 if !self.risks.is_empty() => {
                 let place = self.pick(self.risks.len());
-                let change = self.draw(3);
+                let change = self.draw(4);
                 let Some((mint, holder)) = self.risks[place].covers.last().copied() else { return false };
-                if change > 0 && self.positions.contains(&mint) {
-                    return self.change(place, mint, holder, change == 1);
+                if change > 1 && self.positions.contains(&mint) {
+                    return self.change(place, mint, holder, change == 2);
                 }
                 self.risks[place].covers.pop();
                 let product = self.risks[place].keys;

@@ -497,7 +497,8 @@ fn pauses(step: &mut Step) -> Result<(), String> {
     holds(recent <= 3, || format!("{recent} pauses in seven days"))?;
     let Err(failed) = step.outcome else { return Ok(()) };
     let stops = matches!(error_of(failed), Some(BackstopError::DepositsPaused | BackstopError::PurchasesPaused));
-    let may = matches!(step.op, Op::Deposit { .. } | Op::Buy { .. } | Op::BuyPosition { .. });
+    use Op::{Buy, BuyPosition, Deposit, Extend};
+    let may = matches!(step.op, Deposit { .. } | Buy { .. } | BuyPosition { .. } | Extend { .. });
     holds(!stops || may, || format!("a pause stopped {}", step.op.name()))
 }
 
