@@ -68,7 +68,7 @@ pub fn claimable(units: u64, paid_per_unit_q64: u128) -> Option<u64> {
 /// - if that pays nothing to anyone, nothing closes either.
 ///
 /// Rounds down, against those who leave: a payment never exceeds `free` nor the tranche's exiting
-/// value, and the value of a unit that stays in a queue never falls. Every fill of `free >= 2`
+/// value, and the value of a unit that stays in a queue never falls. Every fill of `free >= 4`
 /// makes progress. `None` if `open_q63` is above [`ALL_OPEN_Q63`], if an epoch has more open units
 /// than its tranche, or if the values do not fit.
 pub fn fill(open_q63: u64, units: [u64; 2], queues: [Queue; 2], free: u64) -> Option<Fill> {
