@@ -415,6 +415,8 @@ impl Market {
     /// A position is extended, or reduced.
     fn change(&mut self, place: usize, position: Pubkey, holder: usize, longer: bool) -> bool {
         let product = self.risks[place].keys;
+        // Mostly it is in force by then.
+        self.world.advance(2 * DAY);
         let outcome = self.world.show(&product, 100_000_000);
         self.note(outcome);
         let days = u16::try_from(1 + self.draw(30)).unwrap();

@@ -44,8 +44,8 @@ pub fn design(design: usize) -> (ProductTerms, Terms) {
         drift_bps: [200, 2_000, 0, 777, 0][design],
         waiting_seconds: [86_400, 90_000, 259_200, 86_400, 86_400][design],
         daily_bps: [10_000, 5_000, 8_000, 2_500, 10_000][design],
-        deductible_bps: [0, 300, 499, 0, 2_000][design],
-        coinsurance_bps: [1_000, 0, 3_333, 5_000, 0][design],
+        deductible_bps: [0, 300, 0, 0, 0][design],
+        coinsurance_bps: [0, 0, 3_333, 0, 0][design],
         ..terms::product_terms()
     };
     (product, condition)
