@@ -317,7 +317,7 @@ impl Insured {
         } else {
             BackstopError::NothingOwed
         };
-        if let Some(payout) = unless(incident.settle(pool, record), refusal) {
+        if let Some(payout) = unless(incident.settle(pool, record, 0), refusal) {
             self.paid[cover] += payout.amount;
         }
     }

@@ -121,26 +121,26 @@ fn a_settlement_is_booked_where_it_belongs_and_within_what_is_set_aside() {
     let mut incident = Incident { state: IncidentState::Final, reserve: 800, ..incident() };
     let loss = |sum| Policy { rate_q32: 0, ..cover(TODAY, TODAY + 7, sum, 40) };
     let mut first = loss(1_400);
-    assert_eq!(incident.settle(&mut pool, &mut first).unwrap().amount, 560);
+    assert_eq!(incident.settle(&mut pool, &mut first, 0).unwrap().amount, 560);
     // Short of what it is due it stays open.
     assert_eq!((first.state, first.paid), (CoverState::Refunded, 560));
     assert_eq!((incident.sums_left, incident.premiums_left, incident.paid), (1_500, 250, 560));
     incident.reserve = 1_000;
-    assert_eq!(incident.settle(&mut pool, &mut first).unwrap().amount, 140);
+    assert_eq!(incident.settle(&mut pool, &mut first, 0).unwrap().amount, 140);
     assert_eq!((first.state, first.paid, incident.sums_left), (CoverState::Settled, 700, 100));
     // 250 seconds, of which all are still to be earned.
     let seconds = Policy { rate_q32: 1_775_365, ..cover(TODAY + 1, TODAY + 8, 1_000, 250) };
-    assert_eq!(incident.settle(&mut pool, &mut seconds.clone()).unwrap().refund, 249);
+    assert_eq!(incident.settle(&mut pool, &mut seconds.clone(), 0).unwrap().refund, 249);
     assert_eq!((incident.sums_left, incident.premiums_left, incident.refunds_left), (100, 0, 51));
     assert_eq!((pool.incident_reserves, pool.premium_refunds, pool.cash), (300, 51, 1_000_351));
     pool.invariant().unwrap();
-    refused(incident.clone().settle(&mut pool, &mut loss(101)), InvariantViolated);
-    refused(incident.clone().settle(&mut pool, &mut seconds.clone()), InvariantViolated);
+    refused(incident.clone().settle(&mut pool, &mut loss(101), 0), InvariantViolated);
+    refused(incident.clone().settle(&mut pool, &mut seconds.clone(), 0), InvariantViolated);
     let spent = Incident { paid: 980, ..incident.clone() };
-    refused(spent.clone().settle(&mut pool, &mut loss(100)), InvariantViolated);
+    refused(spent.clone().settle(&mut pool, &mut loss(100), 0), InvariantViolated);
     let mut held = loss(1);
     held.rate_q32 = ONE_A_SECOND;
-    refused(incident.settle(&mut pool, &mut held), InvariantViolated);
+    refused(incident.settle(&mut pool, &mut held, 0), InvariantViolated);
 }
 
 #[test]
@@ -334,8 +334,8 @@ fn an_incident_that_gives_back_premium_alone_begins_no_crisis() {
     assert_eq!((incident.state, incident.is_complete(), product.incident_closed), (IncidentState::Final, true, 0));
     assert_eq!((pool.alerts, pool.total_exposure, pool.in_crisis(), pool.stands_since), (0, 0, false, 0));
     refused(incident.fund(&mut pool, &mut Crisis::begin(POOL, PAYER, 0, 1), &trigger, NOW), WrongParent);
-    incident.settle(&mut pool, &mut earning(TODAY, TODAY + 10, 5_000)).unwrap();
-    incident.settle(&mut pool, &mut earning(TODAY + 1, TODAY + 11, 5_000)).unwrap();
+    incident.settle(&mut pool, &mut earning(TODAY, TODAY + 10, 5_000), 0).unwrap();
+    incident.settle(&mut pool, &mut earning(TODAY + 1, TODAY + 11, 5_000), 0).unwrap();
     assert_eq!(incident.wind_up(&mut pool, &mut product, None, NOW + 9_000).unwrap(), WindUp::default());
     assert_eq!((pool.premium_refunds, pool.cash), (0, 21_000 + 7_200));
     pool.invariant().unwrap();
