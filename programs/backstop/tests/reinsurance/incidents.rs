@@ -139,7 +139,7 @@ fn a_settlement_is_booked_where_it_belongs_and_within_what_is_set_aside() {
     let spent = Incident { paid: 980, ..incident.clone() };
     refused(spent.clone().settle(&mut pool, &mut loss(100), 0), InvariantViolated);
     let mut held = loss(1);
-    held.rate_q32 = ONE_A_SECOND;
+    (held.rate_q32, held.premium) = (ONE_A_SECOND, 1_000_000);
     refused(incident.settle(&mut pool, &mut held, 0), InvariantViolated);
 }
 
