@@ -189,6 +189,12 @@ impl<'a> Driver<'a> {
         if matches!(op, Op::Settle { holder, to, .. } if holder == to) {
             return Ok(false);
         }
+        // Nor is a signature asked for where nothing is paid: a lien's payee may have had all of it.
+        if let Op::Settle { cover, .. } = op
+            && self.model.payout_of_holder(cover).is_ok_and(|(loss, refund, _)| loss + refund == 0)
+        {
+            return Ok(false);
+        }
         if self.model.clone().apply(&op).is_err() {
             return Ok(false);
         }
