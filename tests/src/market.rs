@@ -451,7 +451,14 @@ impl Market {
             }
             self.risks[place].covers.push((mint, who));
         }
-        self.note(outcome)
+        let done = self.note(outcome);
+        // Once of each, whatever is drawn: few positions are in force when they are drawn again.
+        for (event, longer) in [("PositionExtended", true), ("PositionReduced", false)] {
+            if is_position && done && !self.ledger.seen.contains_key(event) {
+                self.change(place, mint, who, longer);
+            }
+        }
+        done
     }
 
     /// Shows a breach in every slot until the condition is met, waits the challenge out and confirms.

@@ -30,8 +30,8 @@ macro_rules! kinds {
 kinds! {
     Deposit 60, Contribute 8, Accrue 6, RequestExit 34, CancelExit 12, SettleEpochs 50, ClaimExit 40, CloseEpoch 12,
     OpenSeries 24, CreateProduct 14, SetCondition 6, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
-    PrintTrue 60, PrintOld 40, Selective 20, Slots 40, Shock 8, Event 16, Collapse 5, Refresh 10, Confirm 14, OpenIncident 16, Fund 20, Keeper 40,
-    Settle 70, SetBeneficiary 12, Extend 24, Reduce 16, ToNft 8, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
+    PrintTrue 60, PrintOld 40, Selective 20, Slots 40, Shock 8, Event 16, Collapse 10, Refresh 10, Confirm 14, OpenIncident 16, Fund 20, Keeper 40,
+    Settle 70, SetBeneficiary 12, Extend 14, Reduce 8, ToNft 4, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
     ExtendDeadline 2, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 12, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
     Split 14, SetLien 14, LowerLien 4, LiftLien 4, SettleLien 30,

@@ -45,7 +45,7 @@ pub fn design(design: usize) -> (ProductTerms, Terms) {
         waiting_seconds: [86_400, 90_000, 259_200, 86_400, 86_400][design],
         daily_bps: [10_000, 5_000, 8_000, 2_500, 10_000][design],
         deductible_bps: [0, 300, 0, 0, 0][design],
-        coinsurance_bps: [0, 0, 3_333, 0, 0][design],
+        coinsurance_bps: [0, 0, 999, 0, 0][design],
         ..terms::product_terms()
     };
     (product, condition)
