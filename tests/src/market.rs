@@ -366,12 +366,7 @@ impl Market {
             17..20 if !self.risks.is_empty() => self.buy(who),
             20 if !self.risks.is_empty() => {
                 let place = self.pick(self.risks.len());
-                let change = self.draw(4);
-                let Some((mint, holder)) = self.risks[place].covers.last().copied() else { return false };
-                if change > 1 && self.positions.contains(&mint) {
-                    return self.change(place, mint, holder, change == 2);
-                }
-                self.risks[place].covers.pop();
+                let Some((mint, holder)) = self.risks[place].covers.pop() else { return false };
                 let product = self.risks[place].keys;
                 let person = &self.people[holder];
                 let cancel = match self.positions.contains(&mint) {
@@ -407,11 +402,33 @@ impl Market {
         }
     }
 
+    /// Buys until a position is bought, and once it is in force extends and reduces it.
+    pub fn change_a_position(&mut self) {
+        let bought = self.positions.clone();
+        for _ in 0..100 {
+            self.buy(0);
+            self.check();
+            self.world.advance(DAY);
+            let new = |(position, _): &&(Pubkey, usize)| {
+                self.positions.contains(position) && !bought.contains(position)
+            };
+            let risks = self.risks.iter().enumerate();
+            let found = risks.map(|(place, risk)| (place, risk.covers.iter().find(new).copied()));
+            let Some((place, (position, holder))) = { found }.find_map(|(place, one)| Some((place, one?))) else {
+                continue;
+            };
+            self.world.advance(DAY);
+            let done = [true, false].map(|longer| self.change(place, position, holder, longer));
+            self.check();
+            if done == [true, true] {
+                return;
+            }
+        }
+    }
+
     /// A position is extended, or reduced.
     fn change(&mut self, place: usize, position: Pubkey, holder: usize, longer: bool) -> bool {
         let product = self.risks[place].keys;
-        // Mostly it is in force by then.
-        self.world.advance(2 * DAY);
         let outcome = self.world.show(&product, 100_000_000);
         self.note(outcome);
         let days = u16::try_from(1 + self.draw(30)).unwrap();
@@ -446,14 +463,7 @@ impl Market {
             }
             self.risks[place].covers.push((mint, who));
         }
-        let done = self.note(outcome);
-        // Once of each, whatever is drawn: few positions are in force when they are drawn again.
-        for (event, longer) in [("PositionExtended", true), ("PositionReduced", false)] {
-            if is_position && done && !self.ledger.seen.contains_key(event) {
-                self.change(place, mint, who, longer);
-            }
-        }
-        done
+        self.note(outcome)
     }
 
     /// Shows a breach in every slot until the condition is met, waits the challenge out and confirms.

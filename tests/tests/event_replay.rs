@@ -32,6 +32,7 @@ fn the_books_are_rebuilt_from_the_events_of_a_long_random_run() {
         }
         market.check();
     }
+    market.change_a_position();
     let guardian = market.world.guardian.insecure_clone();
     let outcome = market.world.send(&[&guardian], &[ix::pause(guardian.pubkey(), PAUSE_PURCHASES)]);
     market.must(outcome);

@@ -358,9 +358,15 @@ impl Model {
         self.need_solvent(cedant)
     }
 
-    /// What may outlast a day of what was sold before: all of it, if any does.
+    /// What may outlast a day of what was sold before, if any does: no more than outlasts a quota share that ends before,
+    /// else all of it.
     fn outlasting(&self, cedant: usize, end_day: u32) -> N {
-        if self.pools[cedant].last_cover_end_day > end_day { self.exposure_of_pool(cedant) } else { 0 }
+        let books = &self.pools[cedant];
+        if books.last_cover_end_day <= end_day {
+            return 0;
+        }
+        let earlier = books.quota_shares.iter().filter(|(share, _)| self.treaties[*share].end_day <= end_day);
+        earlier.map(|(_, outlasting)| *outlasting).fold(self.exposure_of_pool(cedant), N::min)
     }
 
     fn cede(&mut self, cedant: usize) -> Rule {
