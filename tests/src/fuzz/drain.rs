@@ -64,9 +64,16 @@ impl Driver<'_> {
         // A crisis that is over is closed before the next begins.
         self.wait(2 * DAY)?;
         self.fund_all()?;
-        for product in 0..self.model.products.len() {
+        // Whichever was due first comes first; what is not of its crisis, once that is closed.
+        let mut order: Vec<usize> = (0..self.model.products.len()).collect();
+        order.sort_by_key(|product| self.model.products[*product].due_at);
+        for product in order {
             let entry = &self.model.products[product];
             if entry.trigger.phase.is_triggered() && entry.state != ProductState::Over {
+                if self.model.clone().apply(&Op::OpenIncident { product }).is_err() {
+                    self.wait(2 * DAY)?;
+                    self.fund_all()?;
+                }
                 self.must(Op::OpenIncident { product })?;
             }
         }
