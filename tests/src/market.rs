@@ -414,9 +414,8 @@ impl Market {
             self.buy(0);
             self.check();
             self.world.advance(DAY);
-            let new = |(position, _): &&(Pubkey, usize)| {
-                self.positions.contains(position) && !bought.contains(position)
-            };
+            let new =
+                |(position, _): &&(Pubkey, usize)| self.positions.contains(position) && !bought.contains(position);
             let risks = self.risks.iter().enumerate();
             let found = risks.map(|(place, risk)| (place, risk.covers.iter().find(new).copied()));
             let Some((place, (position, holder))) = { found }.find_map(|(place, one)| Some((place, one?))) else {
