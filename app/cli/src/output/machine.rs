@@ -14,7 +14,8 @@
 use serde_json::{Map, Value};
 
 /// Amounts of the asset whose `decimals` stand in the same object or around it.
-const AMOUNTS: [&str; 87] = [
+const AMOUNTS: [&str; 89] = [
+    "alert_exposure",
     "amount",
     "assets",
     "assets_elsewhere",
@@ -26,14 +27,13 @@ const AMOUNTS: [&str; 87] = [
     "cession",
     "claimable",
     "claimed",
-    "coming_30_days",
     "deposit_earns",
     "due",
     "earned",
-    "earned_30_days",
     "earned_a_year",
     "exit_reserves",
     "exiting",
+    "exits_waiting",
     "exposure",
     "fee",
     "free",
@@ -43,11 +43,13 @@ const AMOUNTS: [&str; 87] = [
     "in_full",
     "incident_reserves",
     "junior",
-    "left_now",
     "junior_worth",
     "largest_sum",
+    "least_capital",
+    "left_now",
     "limit",
     "limit_left",
+    "loss_capital",
     "lost",
     "max_paid",
     "max_premium",

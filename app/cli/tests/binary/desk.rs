@@ -188,7 +188,11 @@ const SMALL: [&str; 29] = [
     "slot",
 ];
 /// Names of numbers that are counts.
-const COUNTS: [&str; 19] = [
+const COUNTS: [&str; 23] = [
+    "days",
+    "end_before",
+    "oldest_exit",
+    "open_cases",
     "compared",
     "crisis",
     "day",

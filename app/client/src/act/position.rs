@@ -272,7 +272,7 @@ pub struct PositionReductionDetails {
     /// What of its sum insured is given back.
     pub sum_insured: u64,
     /// What stays insured.
-    pub left: u64,
+    pub sum_left: u64,
     /// What comes back.
     pub refund: u64,
     /// What of the unearned premium is kept, for the pool's surplus.
@@ -323,7 +323,7 @@ impl Act for PositionReduction {
         let details = PositionReductionDetails {
             position: address.to_string(),
             sum_insured: reduced.sum_insured,
-            left: reduced.left,
+            sum_left: reduced.left,
             refund: reduced.refund,
             fee: reduced.fee,
             decimals: product.pool.decimals,
