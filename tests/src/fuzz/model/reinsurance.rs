@@ -351,8 +351,8 @@ impl Model {
         books.unearned -= returned;
         self.pools[cedant].surplus += returned;
         self.pools[cedant].in_use |= returned > 0;
-        self.treaties[index].end_day = last;
         let outlasting = self.outlasting(cedant, last);
+        self.treaties[index].end_day = last;
         let shares = self.pools[cedant].quota_shares.iter_mut();
         shares.filter(|(share, _)| *share == index).for_each(|(_, count)| *count = outlasting);
         self.need_solvent(cedant)
