@@ -15,6 +15,8 @@ const PLACEHOLDERS: &[&str] = &[
     "INCIDENT",
     "KEY",
     "MULTISIG",
+    "PAYEE",
+    "POLICY",
     "POOL",
     "POSITION",
     "PRODUCT",
