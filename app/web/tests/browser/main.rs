@@ -290,11 +290,11 @@ async fn whoever_cannot_see_the_page_to_buy_on_finds_its_controls() {
     tab.connect().await;
     tab.value("document.getElementById('buy-days').focus()").await;
     let days = tab.page.find_element("#buy-days").await.expect("there");
-    for _ in 0..2 {
+    for _ in 0..3 {
         days.press_key("Tab").await.expect("a key");
     }
     let focused = tab.value("document.activeElement.textContent").await;
-    assert_eq!(focused, "Preview and sign", "after the field: its price, and this");
+    assert_eq!(focused, "Preview and sign", "after the field: what one gets, its price, and this");
     tab.page.find_element(&format!("{BUY} [data-go]")).await.expect("there").press_key("Enter").await.expect("a key");
     tab.until(&format!("document.activeElement === document.querySelector('{BUY} [data-preview]')")).await;
     if let Some(folder) = pictures() {
