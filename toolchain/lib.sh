@@ -144,14 +144,16 @@ build_idl() {
 # build_program COMPILER NAME DIRECTORY: writes NAME.so and its record to DIRECTORY. It checks the frames and the size,
 # and leaves DIRECTORY alone if they are too large.
 build_program() {
-  local compiler=$1 name=$2 directory=$3 new frame size
+  local compiler=$1 name=$2 directory=$3 new record frame size
   new=$target/$name.so.new
   compile "$compiler" "$root/programs/$name" "$new"
   frame=$(python3 "$toolchain/frames.py" "$new" "$frame_limit") || die "a stack frame exceeds $frame_limit bytes"
   size=$(stat -c %s "$new")
   ((size <= size_limit)) || die "the program has $size bytes, its budget is $size_limit"
   mkdir -p "$directory"
-  cat >"$directory/$(record_of "$name")" <<JSON
+  record=$directory/$(record_of "$name")
+  # Whole or not at all: it is read as soon as it is there.
+  cat >"$new.json" <<JSON
 {
   "source_sha256": "$(source_digest "$name")",
   "compiler": {
@@ -164,6 +166,7 @@ $(compiler_versions "$compiler")
   }
 }
 JSON
+  mv "$new.json" "$record"
   mv "$new" "$directory/$name.so"
   log "$directory/$name.so: $size of $size_limit bytes, deepest stack frame $frame of $frame_limit bytes"
 }
