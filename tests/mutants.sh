@@ -2,7 +2,7 @@
 # Mutation testing of the program's core (math, payout, peril, state) against its host tests, with cargo-mutants.
 #
 #   tests/mutants.sh                 every area, then the record and the score
-#   tests/mutants.sh AREA...         some areas: math oracle evidence pool product reinsurance rest
+#   tests/mutants.sh AREA...         some areas: math oracle evidence live pool product policy reinsurance rest
 #   tests/mutants.sh --score         the record of what was run so far, and the score
 #
 # It can be stopped at any time: what was caught is not run again. SHARD=K/N runs one part of each area's mutants, with
@@ -34,12 +34,17 @@ describe() {
         oracle)
             modules=$core
             files=("peril/feed/*.rs")
-            passes=("--lib" "--test oracle_rules")
+            passes=("--lib" "--test oracle_rules" "--test live_model --test vault_model")
             ;;
         evidence)
             modules=$core
-            files=("peril/*.rs" "peril/evidence/*.rs" "payout/*.rs")
-            passes=("--test evidence_model" "--lib")
+            files=("peril/mod.rs" "peril/condition.rs" "peril/evidence/*.rs" "payout/*.rs")
+            passes=("--test evidence_model" "--lib" "--test vault_model --test live_model")
+            ;;
+        live)
+            modules=$core
+            files=("peril/live.rs" "peril/vault.rs" "peril/two_keys.rs" "peril/reading.rs" "state/live.rs" "state/attestors.rs")
+            passes=("--lib" "--test live_model --test vault_model --test reading_model")
             ;;
         pool)
             modules=$core
@@ -48,13 +53,18 @@ describe() {
             ;;
         product)
             modules=$core
-            files=("state/product.rs" "state/cover.rs")
+            files=("state/product.rs" "state/rates.rs")
             passes=("--test state_product" "--lib")
+            ;;
+        policy)
+            modules=$core
+            files=("state/policy.rs" "state/lien.rs" "state/position.rs" "state/cover.rs")
+            passes=("--test state_liens --lib" "--test state_product")
             ;;
         reinsurance)
             modules=$core
-            files=("state/pool/treaties.rs" "state/treaty.rs" "state/cession.rs" "state/incident.rs")
-            passes=("--test state_reinsurance" "--lib")
+            files=("state/pool/treaties.rs" "state/treaty.rs" "state/cession.rs" "state/incident.rs" "state/crisis.rs")
+            passes=("--test state_reinsurance" "--lib" "--test crisis_model")
             ;;
         rest)
             modules=$core
@@ -62,13 +72,13 @@ describe() {
             passes=("--test state_rest" "--test versions" "--lib")
             ;;
         *)
-            echo "no area $1: math oracle evidence pool product reinsurance rest" >&2
+            echo "no area $1: math oracle evidence live pool product policy reinsurance rest" >&2
             exit 2
             ;;
     esac
 }
 
-core='#[macro_use] pub mod error; #[macro_use] mod stored; pub mod constants; pub mod cpi; pub mod math; pub mod payout;
+core='#[macro_use] pub mod error; #[macro_use] mod stored; pub mod constants; pub mod math; pub mod payout;
 pub mod peril; pub mod state;
 use anchor_lang::prelude::*;
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");'
@@ -155,6 +165,6 @@ if [ "${1:-}" = --score ]; then
     score
     exit
 fi
-[ $# -gt 0 ] || set -- math oracle evidence pool product reinsurance rest
+[ $# -gt 0 ] || set -- math oracle evidence live pool product policy reinsurance rest
 for area in "$@"; do run "$area"; done
 score

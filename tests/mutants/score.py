@@ -10,7 +10,7 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
-AREAS = ["math", "oracle", "evidence", "pool", "product", "reinsurance", "rest"]
+AREAS = ["math", "oracle", "evidence", "live", "pool", "product", "policy", "reinsurance", "rest"]
 SOURCES = "programs/backstop/src/"
 LEAST = 95.0
 
