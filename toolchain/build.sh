@@ -4,6 +4,9 @@
 # loan.build.json.
 #
 # usage: build.sh [--program | --idl]      (one of the two only)
+#        build.sh --crate DIRECTORY OUTPUT.so
+#
+# The second form builds a program of another project, in its workspace, and checks its stack frames.
 #
 # The compiler is `cargo build-sbf` where Solana's platform-tools are installed, else the package toolchain, which is
 # installed if it is missing (see setup.sh).
@@ -17,7 +20,17 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 case ${1:-} in
   '' | --program | --idl) ;;
-  *) die "usage: build.sh [--program | --idl]" ;;
+  --crate)
+    [[ $# -eq 3 ]] || die "usage: build.sh --crate DIRECTORY OUTPUT.so"
+    directory=$(realpath "$2")
+    output=$(realpath -m "$3")
+    log "building the program in $directory with $(choose_compiler)"
+    compile "$(choose_compiler)" "$directory" "$output"
+    frame=$(python3 "$toolchain/frames.py" "$output" "$frame_limit") || die "a stack frame exceeds $frame_limit bytes"
+    log "$output: $(stat -c %s "$output") bytes, deepest stack frame $frame of $frame_limit bytes"
+    exit
+    ;;
+  *) die "usage: build.sh [--program | --idl | --crate DIRECTORY OUTPUT.so]" ;;
 esac
 
 if [[ ${1:-} != --idl ]]; then

@@ -47,7 +47,8 @@ use anchor_lang::prelude::*;
 
 pub use constants::PROTOCOL;
 pub use instructions::*;
-use state::{BoughtPosition, CoverRequest, ExtensionRequest, PoolHealth, ProductState, Quote, Tranche, TreatyTerms};
+// What instructions take and return.
+pub use state::{BoughtPosition, CoverRequest, ExtensionRequest, PoolHealth, ProductState, Quote, Tranche, TreatyTerms};
 
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");
 

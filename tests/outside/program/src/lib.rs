@@ -1,7 +1,8 @@
 //! A program that insures what it holds: it buys a position that pays its own token account, and reads what it was paid.
 
 use anchor_lang::prelude::*;
-use backstop::state::{CoverRequest, Position};
+use backstop::CoverRequest;
+use backstop::state::{CoverState, Position};
 
 declare_id!("Payro11111111111111111111111111111111111111");
 
@@ -37,11 +38,33 @@ pub mod payroll {
         Ok(())
     }
 
+    /// Refuses unless the safe is insured for a sum, now and until a moment.
+    pub fn require_insured(ctx: Context<OfPosition>, sum_insured: u64, until: i64) -> Result<()> {
+        let position = &ctx.accounts.position;
+        require!(position.insured == ctx.accounts.safe.key(), PayrollError::NotInsured);
+        require!(position.state == CoverState::Active && position.paid == 0, PayrollError::NotInsured);
+        require!(position.sum_insured >= sum_insured, PayrollError::InsuredForLess);
+        let now = Clock::get()?.unix_timestamp;
+        require!(position.active_from() <= now && position.end() >= until, PayrollError::NotInsuredThen);
+        Ok(())
+    }
+
     /// Says what the cover was paid so far.
-    pub fn paid(ctx: Context<Paid>) -> Result<u64> {
+    pub fn paid(ctx: Context<OfPosition>) -> Result<u64> {
         let position = &ctx.accounts.position;
         Ok(position.paid.saturating_add(position.refunded))
     }
+}
+
+/// Numbered apart from Backstop's errors, which reach our callers too.
+#[error_code(offset = 7000)]
+pub enum PayrollError {
+    #[msg("The safe is not insured by this position")]
+    NotInsured,
+    #[msg("It is insured for less")]
+    InsuredForLess,
+    #[msg("It is not insured yet, or not that long")]
+    NotInsuredThen,
 }
 
 #[derive(Accounts)]
@@ -82,6 +105,9 @@ pub struct Insure<'info> {
 }
 
 #[derive(Accounts)]
-pub struct Paid<'info> {
+pub struct OfPosition<'info> {
+    /// CHECK: whose cover it is.
+    #[account(seeds = [b"safe"], bump)]
+    pub safe: UncheckedAccount<'info>,
     pub position: Account<'info, Position>,
 }
