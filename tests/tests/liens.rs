@@ -722,3 +722,35 @@ fn a_buyer_puts_the_truth_into_his_transaction() {
     assert_refused(scene.assert(cover, paid), BackstopError::StateNotAsserted);
     scene.checked();
 }
+
+// ---------------------------------------------------------------- what parts give back
+
+/// A stranger cuts parts off a cover of a hundred dollars, each just short of a unit of its premium, which the rest then has,
+/// and gives that back before it begins. Were it given back with all of its premium, the parts would have more to earn than
+/// the pool was left with, and the incident of everybody could not be opened.
+#[test]
+fn nobody_blocks_an_incident_by_what_the_parts_of_a_cover_give_back() {
+    let scene = Scene::new();
+    let Scene { world, pool, product, .. } = &scene;
+    let (holder, mint) = scene.cover();
+    world.advance(DAY / 2);
+    world.print(product, 100_000_000);
+    let owner = world.person(100 * ONE);
+    let (position, outcome) = world.buy_position(product, [&owner, &owner], 100 * ONE, 30);
+    outcome.unwrap();
+    for nonce in 0..40 {
+        let policy = world.position(&position).policy;
+        let short = |sum: &u64| u128::from(policy.premium) * u128::from(*sum) % u128::from(policy.sum_insured);
+        let sum = (ONE..ONE + 2_000).max_by_key(short).unwrap();
+        scene.split_position(&owner, position, sum, 90_000 + nonce).1.unwrap();
+    }
+    world.next_day();
+    let had = world.assets(&owner);
+    world.send(&[&owner.key], &[ix::cancel_position(product, owner.id(), position, scene.payer())]).unwrap();
+    assert!(world.assets(&owner) > had);
+    assert_books(&world.cluster, &pool.pool);
+    scene.lose();
+    world.settle(product, &holder, &mint).unwrap();
+    assert!(world.assets(&holder) >= SUM / 2);
+    assert_books(&world.cluster, &pool.pool);
+}

@@ -682,8 +682,22 @@ fn a_multisigs_vault_borrows_repays_and_is_paid_four_calls_deep() {
     town.fall(FULL);
     ok(town.settle(2));
     let had = town.world.tokens(&town.pool.assets_of(&vault));
+    // A stranger strands neither payout nor collateral in an account of the vault's that it may not know of.
+    let stray = |of: Pubkey, number| {
+        let stray = seeded(number).pubkey();
+        town.world.cluster.set_account(stray, town.world.cluster.account(&of).unwrap().unwrap());
+        stray
+    };
+    ok(town.world.send(&[], &[town.apply_payout(2, stray(town.pool.assets_of(&vault), 77))]));
+    assert_eq!((town.world.tokens(&seeded(77).pubkey()), debt(&town.state(2))), (had, 0));
+    assert!(town.state(2).kept > 0);
+    let mut close = town.close_loan(vault, false, vault, 2);
+    close.accounts[4].pubkey = stray(town.collateral_of(&vault), 78);
+    assert_loan_refused(town.world.send(&[], &[close]), LoanError::CannotReceive);
     ok(town.world.send(&[], &[town.apply_payout(2, town.pool.assets_of(&vault))]));
     assert!(town.world.tokens(&town.pool.assets_of(&vault)) > had);
+    ok(town.world.send(&[], &[town.close_loan(vault, false, vault, 2)]));
+    assert_eq!(town.world.tokens(&town.collateral_of(&vault)), COLLATERAL);
     town.assert_vaults();
 }
 

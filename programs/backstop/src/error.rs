@@ -597,7 +597,7 @@ refusals! {
 
     // ---- claim terms, and what becomes of a policy: 6240 (0x1860) ----
     /// 6240
-    #[msg("The deductible is not below the least that a proven loss pays; a reading has none")]
+    #[msg("The deductible leaves nothing of the least that a proven loss pays; a reading has none")]
     DeductibleTooHigh = 240,
     /// 6241
     #[msg("A reading's cover insures the reading's days, and no others")]

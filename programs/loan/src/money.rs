@@ -4,6 +4,7 @@
 use crate::error::LoanError;
 use crate::state::{MARKET_SEED, Market};
 use anchor_lang::prelude::*;
+use anchor_spl::associated_token::get_associated_token_address_with_program_id;
 use anchor_spl::token_interface::{TokenAccount, TransferChecked, transfer_checked};
 
 /// One of a market's vaults, and what moves tokens of its mint.
@@ -77,6 +78,13 @@ pub fn amount_of(account: &AccountInfo) -> Result<u64> {
     let data = account.try_borrow_data()?;
     let bytes = data.get(64..72).and_then(|bytes| bytes.first_chunk::<8>());
     Ok(u64::from_le_bytes(*bytes.ok_or(LoanError::CannotReceive)?))
+}
+
+/// Whether anyone may pay somebody into an account of a mint now. A program's account may have no way to spend from any
+/// account but its associated one: a stranger strands nothing in another.
+pub fn anyone_may_pay(account: &AccountInfo, owner: &Pubkey, mint: &Pubkey) -> bool {
+    let is_its_own = || *account.key == get_associated_token_address_with_program_id(owner, mint, account.owner);
+    can_receive(account, owner, mint) && (owner.is_on_curve() || is_its_own())
 }
 
 /// Whether an account is somebody's token account of a mint, and can be paid now.

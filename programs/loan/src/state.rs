@@ -139,6 +139,12 @@ impl Market {
         fits(product.and_then(|product| product.checked_div(self.scale().ok()?)))
     }
 
+    /// The same, rounded up: for a lender who takes it.
+    pub fn most_worth(&self, collateral: u64, price: u64) -> Result<u64> {
+        let (product, scale) = (u128::from(collateral).checked_mul(u128::from(price)), self.scale()?);
+        fits(product.map(|product| product.div_ceil(scale)))
+    }
+
     /// Refuses a debt at the end of the term that is more than collateral of this worth may carry.
     pub fn require_may_borrow(&self, debt: u64, worth: u64) -> Result<()> {
         let is_enough = part(debt, BPS) <= part(worth, u64::from(self.terms.max_ltv_bps));
@@ -161,9 +167,7 @@ impl Market {
         match u64::try_from(needed).ok().filter(|needed| *needed <= collateral) {
             Some(taken) => Ok(Seizure { taken, pays: debt }),
             None => {
-                let scale = self.scale()?;
-                let product = u128::from(collateral).checked_mul(u128::from(price));
-                let worth = fits(product.map(|product| product.div_ceil(scale)))?;
+                let worth = self.most_worth(collateral, price)?;
                 Ok(Seizure { taken: collateral, pays: worth.min(debt) })
             }
         }
@@ -416,6 +420,8 @@ mod tests {
             assert_eq!(market(decimals, 6).worth(amount, 50_000_000).unwrap(), 1_000_000);
         }
         assert_eq!(market(6, 6).worth(1, 99_999_999).unwrap(), 0);
+        assert_eq!(market(6, 6).most_worth(1, 99_999_999).unwrap(), 1);
+        assert_eq!(market(6, 6).most_worth(2, 50_000_000).unwrap(), 1);
         assert!(market(0, 9).worth(1, 1).is_err());
         assert!(market(6, 0).worth(u64::MAX / 2, 2).is_ok());
     }

@@ -176,12 +176,13 @@ impl ProductTerms {
         Ok(())
     }
 
-    /// Refuses a deductible that would leave nothing of the least that a proven loss pays: whoever proves one is paid. What a
-    /// reading lost can be any part, so it has no deductible: its strike is one.
+    /// Refuses a deductible that would leave nothing of the least that a proven loss pays, with the coinsurance of what is
+    /// beyond it and rounded down as it is paid: whoever proves one is paid. What a reading lost can be any part, so it has no
+    /// deductible: its strike is one.
     pub fn require_deductible_below(&self, payout: Option<Severity>) -> Result<()> {
         let fits = match payout {
             None => self.deductible_bps == 0,
-            Some(payout) => self.deductible_bps < payout.least_bps(),
+            Some(payout) => self.paid_severity_bps(payout.least_bps()) > 0,
         };
         ensure!(fits, BackstopError::DeductibleTooHigh);
         Ok(())
@@ -871,6 +872,10 @@ impl Product {
     /// all the time that it was priced for: what it has earned counts towards that. Before the first insured day all of
     /// the premium is unearned, from there on what its rate has still to earn, rounded down. A reading's covers are given
     /// back as long as they are sold.
+    ///
+    /// No more leaves the pool's unearned premium, as refund and fee, than the rate that leaves has still to earn: of the parts
+    /// of a cover some have more premium than that, and others less. What these have to earn must be there when an incident
+    /// ends them.
     pub fn cancel(
         &mut self,
         pool: &mut Pool,
@@ -888,11 +893,13 @@ impl Product {
         }
         let accrual = pool.accrue(now)?;
         self.drift_level(pool, now)?;
-        let unearned = if now < policy.active_from() { policy.premium } else { policy.unearned_at(now)? };
+        let to_earn = policy.unearned_at(now)?;
+        let unearned = if now < policy.active_from() { policy.premium } else { to_earn };
         let of_refund = fits(mul_div(unearned, u64::from(policy.cancel_fee_bps), BPS, Rounding::Up))?;
         let earned = fits(policy.premium.checked_sub(unearned))?;
-        let fee = of_refund.max(self.price_of_room(policy, now)?.saturating_sub(earned)).min(unearned);
-        let refund = unearned.saturating_sub(fee);
+        let kept = of_refund.max(self.price_of_room(policy, now)?.saturating_sub(earned));
+        let refund = unearned.saturating_sub(kept).min(to_earn.saturating_sub(1));
+        let fee = to_earn.saturating_sub(refund);
         rates.remove(&StreamedCover::of(policy))?;
         pool.end_cover_early(policy.rate_q32, policy.active_day, policy.end_day, now)?;
         pool.refund_premium(refund, fee)?;

@@ -109,6 +109,13 @@ impl Market {
         })
     }
 
+    /// Splits off a part of at least 1,000 whose premium is as far as can be below its part of the whole's.
+    fn split_short(&mut self, policy: &mut Policy, most: u64, now: i64) -> anchor_lang::Result<Policy> {
+        let short = |sum: &u64| u128::from(policy.premium) * u128::from(*sum) % u128::from(policy.sum_insured);
+        let sum = (1_000..most).max_by_key(short).unwrap();
+        self.product.split(&self.pool, policy, sum, now)
+    }
+
     /// What is refused changes nothing.
     fn change<T>(&mut self, act: impl FnOnce(&mut Self) -> anchor_lang::Result<T>) -> anchor_lang::Result<T> {
         let before = self.clone();
@@ -266,6 +273,11 @@ fn days_that_have_become_cheap_do_not_make_the_room_cheaper_that_was_taken() {
     assert_eq!(kept(&market, &policy), 294);
 }
 
+/// What a policy has to earn in all, Q32.
+fn due_q32(policy: &Policy) -> u128 {
+    u128::from(policy.rate_q32) * u128::from(policy.end_day - policy.active_day) * 86_400
+}
+
 fn random(state: &mut u64, below: u64) -> u64 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -284,6 +296,7 @@ struct Story {
     deeds: u64,
     extended: u32,
     reduced: u32,
+    split: u32,
 }
 
 /// A policy, and what its room must have cost at least: premium and time of it before each extension.
@@ -301,14 +314,14 @@ impl Story {
         // Another product, whose alerts stop accrual now and then.
         market.pool.add_exposure(5, 1_000_000).unwrap();
         let cash = market.pool.cash;
-        Self { market, now: NOW, held: vec![], ended: vec![], cash, deeds: 0, extended: 0, reduced: 0 }
+        Self { market, now: NOW, held: vec![], ended: vec![], cash, deeds: 0, extended: 0, reduced: 0, split: 0 }
     }
 
     fn step(&mut self, seed: &mut u64) {
         let hours = 1 + random(seed, 30) as i64;
         self.now += if random(seed, 3) == 0 { hours * 3_600 } else { random(seed, 7_200) as i64 };
         let now = self.now;
-        match random(seed, 14) {
+        match random(seed, 17) {
             0..=3 => {
                 let (sum, term) = (1_000 + random(seed, 900_000), 7 + random(seed, 84) as u16);
                 if let Ok(policy) = self.market.buy(sum, term, now) {
@@ -362,6 +375,27 @@ impl Story {
                     Err(_) => self.held.push(held),
                 }
             }
+            14..=16 => {
+                let Some(mut held) = self.take(seed) else { return };
+                for _ in 0..random(seed, 8) {
+                    if held.policy.sum_insured < 3_000 {
+                        break;
+                    }
+                    let most = 1_001 + random(seed, held.policy.sum_insured / 2 - 1_000).min(300);
+                    let whole = held.policy.clone();
+                    let Ok(policy) = self.market.split_short(&mut held.policy, most, now) else { break };
+                    let of = |sum: u64, premium: u64| {
+                        (u128::from(premium) * u128::from(sum) / u128::from(whole.sum_insured)) as u64
+                    };
+                    let part = held.before.iter().map(|(premium, time)| (of(policy.sum_insured, *premium), *time));
+                    self.held.push(Held { before: part.collect(), policy });
+                    for (premium, _) in &mut held.before {
+                        *premium = of(held.policy.sum_insured, *premium);
+                    }
+                    self.split += 1;
+                }
+                self.held.push(held);
+            }
             11 => self.market.product.risk_rate_ppb = 1 + random(seed, 200_000_000),
             12 if self.market.pool.alerts == 0 => self.other_alert(AlertLevel::None, AlertLevel::Breaching),
             _ if self.market.pool.alerts > 0 => self.other_alert(AlertLevel::Breaching, AlertLevel::None),
@@ -404,7 +438,12 @@ impl Story {
             assert!(!cleared || rates.ends[day as usize % 512] == ending, "rates of day {day}");
         }
         let unearned: u64 = policies().map(|policy| policy.unearned_at(earned_to).unwrap()).sum();
-        let most = unearned + pool.held_back_premium + 2 * self.deeds;
+        // To the unit: what the rates have still to earn is there.
+        let left = |policy: &Policy| u128::from(policy.rate_q32) * u128::from(policy.seconds_left(earned_to));
+        let to_earn: u128 = policies().map(left).sum();
+        let there = u128::from(pool.unearned_premium - pool.held_back_premium) << 32;
+        assert!(to_earn + u128::from(pool.fraction_q32) <= there, "{to_earn} of {there}");
+        let most = unearned + pool.held_back_premium + 2 * self.deeds + u64::from(self.split);
         assert!((unearned..=most).contains(&pool.unearned_premium), "{unearned} of {}", pool.unearned_premium);
         assert_eq!(pool.last_cover_end_day.max(today), policies().map(|p| p.end_day).max().unwrap_or(0).max(today));
         for (day, bucket) in product.starts_after(0) {
@@ -480,9 +519,9 @@ impl Story {
 }
 
 #[test]
-fn any_tree_of_purchases_extensions_reductions_and_cancellations_adds_up_and_no_incident_is_blocked() {
+fn any_tree_of_purchases_extensions_reductions_splits_and_cancellations_adds_up_and_no_incident_is_blocked() {
     let mut seed = 0x2545_f491_4f6c_dd1d;
-    let (mut extended, mut reduced) = (0, 0);
+    let (mut extended, mut reduced, mut split) = (0, 0, 0);
     let rounds = std::env::var("BACKSTOP_MODEL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(120);
     for _ in 0..rounds {
         let mut story = Story::new();
@@ -491,7 +530,30 @@ fn any_tree_of_purchases_extensions_reductions_and_cancellations_adds_up_and_no_
         }
         extended += story.extended;
         reduced += story.reduced;
+        split += story.split;
         story.strike(&mut seed);
     }
-    assert!(extended > 2 * rounds && reduced > rounds, "{extended} extended, {reduced} reduced of {rounds}");
+    let enough = extended > 2 * rounds && reduced > rounds && split > 4 * rounds;
+    assert!(enough, "{extended} extended, {reduced} reduced, {split} split of {rounds}");
+}
+
+/// Parts just short of a unit of premium each, cut off a cover that has what they are short of, and is given back before it
+/// begins: would all its premium go back, the parts would have more to earn than is left, and no incident could be opened.
+#[test]
+fn what_the_parts_of_a_cover_have_to_earn_is_never_given_back_with_another_part() {
+    let mut market = Market::new();
+    let mut whole = market.buy(900_000, 30, NOW).unwrap();
+    let mut parts: Vec<Policy> = (0..100).map(|_| market.split_short(&mut whole, 2_000, NOW).unwrap()).collect();
+    let to_earn = |policies: &[Policy]| policies.iter().map(due_q32).sum::<u128>() >> 32;
+    let premiums = parts.iter().map(|policy| u128::from(policy.premium)).sum::<u128>();
+    assert!(to_earn(&parts) > premiums + 90, "{} of {premiums}", to_earn(&parts));
+    let before = whole.premium;
+    let done = market.cancel(&whole, NOW + DAY).unwrap();
+    assert!(done.refund + done.fee <= before - 90, "{done:?} of {before}");
+    assert!(to_earn(&parts) <= market.pool.unearned_premium.into());
+    // A tenth is kept, which is more than the parts are short of: that is no loss of whoever gives back.
+    assert_eq!(done.refund, before - before.div_ceil(10));
+    let mut story = Story { market, now: NOW + 5 * DAY, ..Story::new() };
+    story.held = parts.drain(..).map(|policy| Held { policy, before: vec![] }).collect();
+    story.strike(&mut 0x2545_f491_4f6c_dd1d);
 }

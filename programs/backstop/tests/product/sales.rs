@@ -484,15 +484,17 @@ fn a_long_pause_between_sales_clears_every_activation_bucket() {
 
 #[test]
 fn a_cover_taken_back_gets_its_premium_before_the_first_insured_second_and_by_rate_from_it_on() {
-    for (now, refund, fee) in [(NOW + 2 * DAY - 1, 36_000, 4_000), (NOW + 2 * DAY, 35_999, 4_000)] {
+    for (now, refund, fee) in [(NOW + 2 * DAY - 1, 36_000, 3_999), (NOW + 2 * DAY, 35_999, 4_000)] {
         let (mut pool, mut product, trigger) = market();
         // A day longer, so that there is one between the purchase and the first insured second.
         product.terms.waiting_seconds = 2 * 86_400;
         let mine = sold(&mut pool, &mut product, &trigger, 1_000_000, NOW);
         let cancellation = cancel(&mut product, &mut pool, &trigger, &mine, now).unwrap();
-        // By rate 39,999.998 are left at the first second: 39,999, of which a tenth is rounded up.
+        // By rate 39,999.998 are left at the first second, and before: 39,999, which is what leaves the unearned premium; of
+        // it, from there on, a tenth is rounded up.
         assert_eq!((cancellation.refund, cancellation.fee), (refund, fee));
         assert_eq!((pool.rate_q32, pool.waiting_rate_q32, pool.held_back_premium), (0, 0, 0));
+        assert_eq!(pool.unearned_premium, 1);
         pool.invariant().unwrap();
     }
 }

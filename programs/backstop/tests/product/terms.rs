@@ -289,6 +289,10 @@ fn a_deductible_leaves_something_of_the_least_that_is_paid() {
     with(499).require_deductible_below(Some(linear)).unwrap();
     refused(with(500).require_deductible_below(Some(linear)), DeductibleTooHigh);
     with(5_000).require_deductible_below(Some(Severity::Binary)).unwrap();
+    // What is left of the least that a loss pays may be no more than the coinsurance rounds away.
+    let half = |deductible_bps| ProductTerms { coinsurance_bps: 5_000, ..with(deductible_bps) };
+    half(498).require_deductible_below(Some(linear)).unwrap();
+    refused(half(499).require_deductible_below(Some(linear)), DeductibleTooHigh);
     with(0).require_deductible_below(None).unwrap();
     refused(with(1).require_deductible_below(None), DeductibleTooHigh);
 }

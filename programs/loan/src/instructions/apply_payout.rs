@@ -4,7 +4,7 @@ use crate::cover::{read_position, received};
 use crate::error::LoanError;
 use crate::events::PayoutApplied;
 use crate::instructions::now;
-use crate::money::{Vault, can_receive};
+use crate::money::{Vault, anyone_may_pay};
 use crate::state::{Application, Loan, Market, credit, debit};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
@@ -35,7 +35,8 @@ pub struct ApplyPayout<'info> {
 /// Specification:
 /// - anyone, at any time, as often as more was paid for the position: `paid + refunded - applied`, never twice; what else
 ///   comes into the vault is no payout;
-/// - the debt first, interest before principal; the rest to an account of the borrower's;
+/// - the debt first, interest before principal; the rest to an account of the borrower's, of a program's to its associated
+///   one;
 /// - a borrower who cannot be paid holds the lender up by nothing: the rest is kept, and another call pays it;
 /// - refused if there is nothing new and nothing that can be paid.
 pub(crate) fn handle(ctx: Context<ApplyPayout>) -> Result<()> {
@@ -49,7 +50,7 @@ pub(crate) fn handle(ctx: Context<ApplyPayout>) -> Result<()> {
     market.collect(&paid)?;
     credit(&mut market.kept, loan.kept.saturating_sub(before))?;
 
-    let payable = can_receive(&accounts.borrower_assets, &loan.borrower, &market.loan_mint);
+    let payable = anyone_may_pay(&accounts.borrower_assets, &loan.borrower, &market.loan_mint);
     let sent = if payable { core::mem::take(&mut loan.kept) } else { 0 };
     require!(amount > 0 || sent > 0, LoanError::NothingToApply);
     debit(&mut market.kept, sent)?;

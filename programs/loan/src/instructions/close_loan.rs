@@ -4,7 +4,7 @@ use crate::cover::{Cover, Standing, read_position, received, standing};
 use crate::error::LoanError;
 use crate::events::{CollateralReturned, CoverEnded, LoanClosed};
 use crate::instructions::now;
-use crate::money::{Vault, can_receive};
+use crate::money::{Vault, anyone_may_pay, can_receive};
 use crate::state::{Loan, Market, debit};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::TokenInterface;
@@ -79,7 +79,7 @@ pub struct CloseLoan<'info> {
 
 /// Specification:
 /// - anyone; refused while there is both a debt and collateral for it;
-/// - the collateral goes to an account of the borrower's;
+/// - the collateral goes to an account of the borrower's; unless the borrower signs, of a program's to its associated one;
 /// - a cover that can no longer be paid is closed, once all that it was paid is applied;
 /// - one that still runs is given back if the borrower signs, nothing is owed, and Backstop takes it back now: not on the day
 ///   of the purchase, nor in an alert, nor after its end; the refund is the borrower's. Nobody else can give it back: what
@@ -114,7 +114,8 @@ fn return_collateral(accounts: &mut CloseLoan) -> Result<bool> {
         return Ok(false);
     }
     let market = &mut accounts.market;
-    let payable = can_receive(&accounts.borrower_collateral, accounts.borrower.key, &market.collateral_mint);
+    let allowed = if accounts.borrower.is_signer { can_receive } else { anyone_may_pay };
+    let payable = allowed(&accounts.borrower_collateral, accounts.borrower.key, &market.collateral_mint);
     require!(payable, LoanError::CannotReceive);
     debit(&mut market.collateral, amount)?;
     let vault = Vault {

@@ -67,7 +67,7 @@ pub(crate) fn handle(ctx: Context<Liquidate>) -> Result<()> {
     require!(debt > 0, LoanError::NoDebt);
     require!(loan.collateral > 0, LoanError::NotLiquidatable);
     let price = most_price(&read_price(market, &accounts.trigger, &accounts.price, now)?);
-    let worth = market.worth(loan.collateral, price)?;
+    let worth = market.most_worth(loan.collateral, price)?;
     let may_take = now >= loan.due_at || market.is_worth_too_little(debt, worth);
     require!(may_take, LoanError::NotLiquidatable);
 

@@ -496,11 +496,15 @@ impl Model {
         let began = now >= start(active_day);
         let earning = (rate * (start(end_day) - now).unsigned_abs() as N) >> 32;
         // Of a part the rate may be rounded up.
-        let unearned = if began { earning.min(premium) } else { premium };
+        let to_earn = earning.min(premium);
+        let unearned = if began { to_earn } else { premium };
         // The premium stays for the time in which the cover took room, of all that it was priced for.
         let seconds = |to: i64| (to - bought_at).unsigned_abs() as N;
         let for_room = ceil(premium * seconds(now), seconds(start(end_day + self.products[product].ring_days)));
-        let fee = ceil(unearned * terms_fee, BPS).max(for_room.saturating_sub(premium - unearned));
+        let kept = ceil(unearned * terms_fee, BPS).max(for_room.saturating_sub(premium - unearned));
+        // No more leaves the unearned premium than the rate that leaves has to earn.
+        let refund = unearned.saturating_sub(kept).min(to_earn.saturating_sub(1));
+        let fee = to_earn - refund;
         let (sold, _) = &mut self.products[product].sold_of_late;
         *sold = sold.saturating_sub(sum * unearned / premium);
         let books = &mut self.pools[pool];
@@ -515,14 +519,14 @@ impl Model {
         books.held_back += part.earns(books.accrued_at, now) >> 32;
         self.note_cover_end(pool, end_day);
         let books = &mut self.pools[pool];
-        books.unearned -= unearned;
+        books.unearned -= to_earn;
         books.surplus += fee;
         let asset = books.asset;
-        if unearned > fee {
-            self.receive(by, asset, unearned - fee)?;
+        if refund > 0 {
+            self.receive(by, asset, refund)?;
         }
         self.count_outlasting(pool, end_day, sum, false);
-        Ok(unearned - fee)
+        Ok(refund)
     }
 
     /// The end of the last cover whose premium is still earned, if it may have been on this day; else the last day up to

@@ -71,7 +71,7 @@ pub struct CancelCover<'info> {
 ///   make another cover of the same address;
 /// - only while the trigger is quiet, and not under a lien;
 /// - refunds the unearned premium less the fee the cover was sold with, rounded up: all of the premium before the first
-///   insured day, from there on what its rate has still to earn, rounded down;
+///   insured day, from there on what its rate has still to earn, rounded down, and never more than that;
 /// - at least as much of the premium stays, what it has earned included, as falls on the time since the purchase, of the
 ///   time to the release of its exposure that it was priced for: room that was taken is paid for;
 /// - of a day's sales it frees the part of its premium that was not earned;
