@@ -70,16 +70,35 @@ fn read(instruction: &Value) -> Declared {
     }
 }
 
+/// The example lender's.
+pub fn lender() -> &'static Value {
+    static IDL: OnceLock<Value> = OnceLock::new();
+    IDL.get_or_init(|| {
+        let text = crate::source::file("artifacts/loan.json");
+        serde_json::from_str(&text).expect("artifacts/loan.json is JSON")
+    })
+}
+
+/// What stands before the names of the lender's instructions.
+pub const LENDER: &str = "loan::";
+
+/// Every instruction of the example lender, by name.
+pub fn lender_instructions() -> &'static [Declared] {
+    static DECLARED: OnceLock<Vec<Declared>> = OnceLock::new();
+    let named = |declared: Declared| Declared { name: format!("{LENDER}{}", declared.name), ..declared };
+    DECLARED.get_or_init(|| list(lender(), "instructions").iter().map(read).map(named).collect())
+}
+
 /// Every instruction, by name.
 pub fn instructions() -> &'static [Declared] {
     static DECLARED: OnceLock<Vec<Declared>> = OnceLock::new();
     DECLARED.get_or_init(|| list(value(), "instructions").iter().map(read).collect())
 }
 
-/// One instruction.
+/// One instruction, of Backstop or of the lender.
 #[track_caller]
 pub fn instruction(name: &str) -> &'static Declared {
-    let found = instructions().iter().find(|declared| declared.name == name);
+    let found = instructions().iter().chain(lender_instructions()).find(|declared| declared.name == name);
     found.unwrap_or_else(|| panic!("the IDL has no instruction `{name}`: toolchain/build.sh writes it anew"))
 }
 
@@ -105,8 +124,16 @@ pub fn errors() -> Vec<String> {
 /// What is missing from a list that must name every instruction, and what it names that does not exist. `file` is where
 /// the list is.
 pub fn compare<'a>(file: &str, listed: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    compare_with(file, instructions(), listed)
+}
+
+/// The same of a list that must name every instruction of the lender.
+pub fn compare_lender<'a>(file: &str, listed: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    compare_with(file, lender_instructions(), listed)
+}
+
+fn compare_with<'a>(file: &str, declared: &[Declared], listed: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let listed: Vec<&str> = listed.into_iter().collect();
-    let declared = instructions();
     let absent = declared.iter().filter(|declared| !listed.contains(&declared.name.as_str()));
     let absent = absent.map(|declared| format!("{file} does not name `{}`", declared.name));
     let extra = listed.iter().filter(|name| !declared.iter().any(|declared| declared.name == **name));

@@ -1,12 +1,14 @@
 //! Live feeds: accounts by the documented bytes of their programs, and showings of them.
 
-use crate::{Outcome, World, budget, terms};
+use crate::terms::{self, DAY, ONE};
+use crate::{Outcome, World, attest, budget, seeded};
 use anchor_lang::prelude::Pubkey;
 use backstop::peril::evidence::{Direction, Severity, TermsInput};
 use backstop::peril::feed::Source;
 use backstop::state::{Live, ProductTerms};
-use backstop_client::instruction::{self as ix, NewProduct, ProductKeys};
+use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use solana_sdk::account::Account;
+use solana_sdk::signer::Signer;
 
 pub use backstop_sandbox::localnet::levels::{reserve_bytes, stake_pool_bytes};
 
@@ -77,6 +79,34 @@ pub fn show_vaults_twice(world: &World, product: &ProductKeys) {
         world.advance(later);
         world.cluster.skip_slots(150);
     }
+}
+
+/// A product with two keys that is armed: of 100 in two vaults 34 are left. Its pool has a cooldown of 21 days at least.
+#[track_caller]
+pub fn armed(world: &World, pool: &PoolKeys, attestors: Pubkey) -> ProductKeys {
+    let hold = |number, amount| world.cluster.set_tokens(&seeded(number).pubkey(), &world.covered, amount * ONE);
+    let new = NewProduct {
+        name: "A protocol's vaults below 0.50".into(),
+        source: Source::VaultDrop,
+        feed: attest::FEED,
+        attestors: Some(attestors),
+        vaults: vec![hold(720, 60), hold(721, 40)],
+        terms: ProductTerms { no_sale_buffer_bps: 50, min_term_days: 30, ..terms::product_terms() },
+        ..terms::create_product(world.covered, drop_condition())
+    };
+    let product = world.create_product_with(pool, new);
+    show_vaults_twice(world, &product);
+    world.advance(3 * DAY);
+    show_vaults_twice(world, &product);
+    hold(720, 0);
+    hold(721, 34);
+    for _ in 0..10 {
+        show_vaults_twice(world, &product);
+    }
+    world.advance(60);
+    show_vaults(world, &product).unwrap_or_else(|error| panic!("{}", crate::explain(&error)));
+    assert!(world.trigger(&product).keys.is_armed(world.now()), "it is armed");
+    product
 }
 
 /// Below half of what the vaults held, for half an hour, paid in full.

@@ -4,9 +4,11 @@ use crate::database::Database;
 use crate::error::{IndexError, Result};
 use crate::exchange::{self, Exchanged};
 use crate::follow::{Options, Progress, follow};
+use crate::read::ShownHistory;
 use crate::repair::{Repaired, repair};
 use crate::status::{Status, metrics, status};
 use crate::verify::{Verified, verify};
+use anchor_lang::prelude::Pubkey;
 use backstop_client::cluster::rpc::{RpcCluster, Watcher};
 use backstop_client::text::moment;
 use clap::{Args, Subcommand, ValueEnum};
@@ -106,6 +108,8 @@ pub enum IndexCommand {
     Rebuild,
     /// Ask again for what is missing.
     Repair,
+    /// Tell what was shown to a product's condition: prices, values, reported losses, and attestors that were revoked.
+    Shown(ShownArgs),
     /// Write the history into a new file, with a checksum.
     Export(FileArgs),
     /// Read a history that was exported, into an index that has nothing yet.
@@ -132,6 +136,16 @@ pub struct StatusArgs {
     /// As metrics for Prometheus.
     #[arg(long)]
     pub metrics: bool,
+}
+
+/// Of which product, and how much of it.
+#[derive(Args, Debug)]
+pub struct ShownArgs {
+    /// The product.
+    pub product: Pubkey,
+    /// The newest so many.
+    #[arg(long, default_value_t = 50, value_name = "NUMBER")]
+    pub most: usize,
 }
 
 /// A file of `backstop index export`.
@@ -170,6 +184,11 @@ pub fn run(args: &IndexArgs, settings: &Settings) -> Result<()> {
             let repaired = repair(&mut existing(path)?, &settings.node(), &settings.options())?;
             settings.print(&repaired, display_repaired)?;
             if repaired.after.is_empty() { Ok(()) } else { Err(IndexError::Off { what: "events are still missing" }) }
+        }
+        IndexCommand::Shown(args) => {
+            let shown = Database::open_read_only(path)?.shown(&args.product, args.most)?;
+            let shown = shown.ok_or(IndexError::NoProduct { product: args.product })?;
+            settings.print(&shown, display_shown)
         }
         IndexCommand::Export(args) => {
             let done = exchange::export(&Database::open_read_only(path)?, &args.file)?;
@@ -314,6 +333,23 @@ fn display_status(status: &Status) -> String {
         text.push_str("\nNothing is missing.");
     } else {
         text.push_str("\n`backstop index repair` asks again, a node with a full history best.");
+    }
+    text
+}
+
+fn display_shown(history: &ShownHistory) -> String {
+    let mut text = format!("Trigger {} of product {}", history.trigger, history.product);
+    if let Some(attestors) = history.attestors {
+        text.push_str(&format!("\nReports by the attestors {attestors}"));
+    }
+    if history.is_cut {
+        text.push_str("\nThere is more before: --most");
+    }
+    for shown in &history.shown {
+        text.push_str(&format!("\n{}  {}  {}", moment(shown.of), shown.says.words(), shown.moment.signature));
+    }
+    if history.shown.is_empty() {
+        text.push_str("\nNothing was shown yet.");
     }
     text
 }

@@ -1,6 +1,7 @@
 //! What can go wrong between a node and the file.
 
 use crate::database::DatabaseError;
+use anchor_lang::prelude::Pubkey;
 use backstop_client::cluster::ClusterError;
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
@@ -47,6 +48,12 @@ pub enum IndexError {
     NotEmpty {
         /// The file.
         path: PathBuf,
+    },
+    /// The index has no such product, or it has no condition.
+    #[error("the index knows no product {product} that has a condition")]
+    NoProduct {
+        /// The product.
+        product: Pubkey,
     },
     /// A check found something that is off; what it is was printed.
     #[error("{what}")]

@@ -80,7 +80,8 @@ impl<'a> Projector<'a> {
     /// As it was left.
     pub fn load(connection: &'a Connection) -> Result<Self> {
         let mut triggers = HashMap::new();
-        let sql = "SELECT trigger_account, product, condition FROM products WHERE trigger_account IS NOT NULL";
+        // A reading has no condition that prices meet.
+        let sql = "SELECT trigger_account, product, condition FROM products WHERE condition IS NOT NULL";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {

@@ -10,6 +10,7 @@ pub mod cover;
 pub mod exit;
 pub mod incident;
 pub mod lien;
+pub mod loan;
 pub mod pool;
 pub mod position;
 pub mod product;
@@ -125,7 +126,12 @@ fn owned(signers: &[&Keypair]) -> Vec<Keypair> {
     signers.iter().map(|key| key.insecure_clone()).collect()
 }
 
-/// Every entry, by group.
+/// Every entry of Backstop, then those of the example lender.
+pub fn all() -> Vec<&'static Entry> {
+    entries().into_iter().chain(loan::ENTRIES).collect()
+}
+
+/// Every entry of Backstop, by group.
 pub fn entries() -> Vec<&'static Entry> {
     let groups: [&'static [Entry]; 11] = [
         protocol::ENTRIES,
@@ -146,8 +152,9 @@ pub fn entries() -> Vec<&'static Entry> {
 /// What is wrong with the catalogue: instructions without an entry, entries without an instruction, cases that are not
 /// named as they should be.
 pub fn missing() -> Vec<String> {
-    let entries = entries();
-    let mut wrong = idl::compare(FILES, entries.iter().map(|entry| entry.instruction));
+    let mut wrong = idl::compare(FILES, entries().iter().map(|entry| entry.instruction));
+    wrong.extend(idl::compare_lender(FILES, loan::ENTRIES.iter().map(|entry| entry.instruction)));
+    let entries = all();
     for (place, entry) in entries.iter().enumerate() {
         if entries[..place].iter().any(|other| other.instruction == entry.instruction) {
             wrong.push(format!("{FILES} names `{}` twice", entry.instruction));

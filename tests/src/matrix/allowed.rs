@@ -31,6 +31,9 @@ const OF_POOL: By = By::Alike(&[(40, 72)]);
 /// Any pool of the same asset and kind.
 const OF_KIND: By = By::Alike(&[(8, 40), (8 + offset_of!(Pool, kind), 9 + offset_of!(Pool, kind))]);
 
+/// Any loan of the same market.
+const OF_MARKET: By = By::Alike(&[(8, 40)]);
+
 /// A choice that is the caller's.
 pub struct Allowed {
     /// The instruction.
@@ -55,6 +58,11 @@ const SOURCE: &str = "the signer may spend from each of its accounts";
 const TARGET: &str = "the signer names who gets what is its own";
 const REINSURER: &str = "governance announces it here, and from then on it is fixed";
 const UNUSED: &str = "in this state the account is not used";
+
+const KEPT: &str = "what cannot be paid is kept for the borrower, and another call pays it";
+const FURTHER: &str = "the lender looks at no account that it does not name, and hands none on";
+/// What an account is called that an instruction does not name.
+pub const FURTHER_ACCOUNT: &str = "a further account";
 
 /// All of them. An entry that no mutation needs fails the test.
 pub const LIST: &[Allowed] = &[
@@ -111,6 +119,34 @@ pub const LIST: &[Allowed] = &[
     Allowed { cases: &["usual"], ..allow("accept_treaty", "asset_token_program", By::Type, UNUSED) },
     Allowed { cases: &["usual"], ..allow("cancel_exit", "asset_token_program", By::Type, UNUSED) },
     Allowed { cases: &["burnt"], ..allow("close_cover", "holder_nft", By::Anything, UNUSED) },
+    allow("loan::open_loan", "payer", By::Signer, RENT),
+    allow("loan::open_loan", "to", OF_OWNER, TARGET),
+    allow("loan::open_loan", "price", OF_FEED, "any young print of the feed may be shown, whoever posted it"),
+    allow("loan::supply", "from", OF_OWNER, SOURCE),
+    allow("loan::withdraw", "to", OF_MINT, TARGET),
+    allow("loan::repay", "from", OF_OWNER, SOURCE),
+    allow("loan::repay", "loan", OF_MARKET, SUBJECT),
+    allow("loan::reduce_cover", "borrower_assets", OF_MINT, TARGET),
+    allow("loan::apply_payout", "borrower_assets", By::Anything, KEPT),
+    allow("loan::liquidate", "to", OF_MINT, TARGET),
+    allow("loan::liquidate", "price", OF_FEED, "any young print of the feed may be shown, whoever posted it"),
+    Allowed { cases: &["worst"], ..allow("loan::close_loan", "borrower_assets", OF_MINT, TARGET) },
+    Allowed { cases: &["worst"], ..allow("loan::close_loan", "borrower_collateral", By::Anything, UNUSED) },
+    Allowed { cases: &["worst"], ..allow("loan::close_loan", "collateral_token_program", By::Type, UNUSED) },
+    Allowed { cases: &["usual"], ..allow("loan::close_loan", "borrower_collateral", OF_OWNER, TARGET) },
+    Allowed { cases: &["usual"], ..allow("loan::close_loan", "borrower_assets", By::Anything, UNUSED) },
+    Allowed { cases: &["usual"], ..allow("loan::close_loan", "rates", By::Anything, UNUSED) },
+    Allowed { cases: &["usual"], ..allow("loan::close_loan", "pool_vault", By::Anything, UNUSED) },
+    Allowed { cases: &["usual"], ..allow("loan::close_loan", "loan_token_program", By::Type, UNUSED) },
+    allow("loan::create_market", FURTHER_ACCOUNT, By::Anything, FURTHER),
+    allow("loan::supply", FURTHER_ACCOUNT, By::Anything, FURTHER),
+    allow("loan::withdraw", FURTHER_ACCOUNT, By::Anything, FURTHER),
+    allow("loan::open_loan", FURTHER_ACCOUNT, By::Anything, FURTHER),
+    allow("loan::repay", FURTHER_ACCOUNT, By::Anything, FURTHER),
+    allow("loan::reduce_cover", FURTHER_ACCOUNT, By::Anything, FURTHER),
+    allow("loan::apply_payout", FURTHER_ACCOUNT, By::Anything, FURTHER),
+    allow("loan::liquidate", FURTHER_ACCOUNT, By::Anything, FURTHER),
+    allow("loan::close_loan", FURTHER_ACCOUNT, By::Anything, FURTHER),
 ];
 
 /// The entry that allows a mutation, if one does.
@@ -118,7 +154,7 @@ pub fn find(instruction: &str, case: &str, names: &[String], mutation: &Mutation
     let applies =
         |entry: &Allowed| entry.instruction == instruction && (entry.cases.is_empty() || entry.cases.contains(&case));
     let entry = |place: &usize| {
-        let name = names.get(*place)?;
+        let name = names.get(*place).map_or(FURTHER_ACCOUNT, String::as_str);
         LIST.iter().position(|entry| applies(entry) && entry.account == name)
     };
     if mutation.kind == Kind::Mixed {
@@ -130,6 +166,9 @@ pub fn find(instruction: &str, case: &str, names: &[String], mutation: &Mutation
     }
     let [place] = mutation.places[..] else { return None };
     let index = entry(&place)?;
+    if mutation.kind == Kind::Extra {
+        return (LIST[index].by == By::Anything).then_some(index);
+    }
     fits(LIST[index].by, mutation, place).then_some(index)
 }
 

@@ -8,7 +8,7 @@ pub mod mutation;
 pub mod refusal;
 pub mod summary;
 
-use crate::catalogue::{Case, Entry, Prepared, entries, stage};
+use crate::catalogue::{self, Case, Entry, Prepared, stage};
 use crate::{budget, idl};
 use allowed::Allowed;
 use anchor_lang::prelude::Pubkey;
@@ -64,7 +64,7 @@ impl Report {
 /// Attacks all cases of the catalogue, on all cores.
 pub fn attack_all() -> Vec<Report> {
     let cases: Vec<(&Entry, &Case)> =
-        entries().into_iter().flat_map(|entry| entry.cases.iter().map(move |case| (entry, case))).collect();
+        catalogue::all().into_iter().flat_map(|entry| entry.cases.iter().map(move |case| (entry, case))).collect();
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
@@ -106,7 +106,7 @@ pub fn attack(entry: &Entry, case: &Case) -> Report {
     }
     for mutation in mutation::all(&prepared, &range.pristine, range.relayer.pubkey()) {
         *report.tried.entry(mutation.kind).or_default() += 1;
-        let name = |place: &usize| names.get(*place).map_or("a further account", String::as_str);
+        let name = |place: &usize| names.get(*place).map_or(allowed::FURTHER_ACCOUNT, String::as_str);
         let places: Vec<&str> = mutation.places.iter().map(name).collect();
         let described = || format!("{} <- {}", places.join(" + "), mutation.what);
         match range.run(&mutation) {

@@ -67,7 +67,7 @@ pub enum Nature {
     Wallet,
     /// A program.
     Program,
-    /// An account of this program, by its discriminator.
+    /// An account of this program or of the example lender, by its discriminator.
     Ours([u8; 8]),
     /// A token account.
     Token,
@@ -86,7 +86,7 @@ impl Nature {
             Self::Program
         } else if *owner == system_program::ID && data.is_empty() {
             Self::Wallet
-        } else if *owner == backstop::ID {
+        } else if is_ours(owner) {
             Self::Ours(data.first_chunk().copied().unwrap_or_default())
         } else if *owner == token::ID || *owner == token_2022::ID {
             let is_account = data.len() == 165 || data.get(165) == Some(&2);
@@ -95,6 +95,11 @@ impl Nature {
             Self::Foreign(*owner)
         }
     }
+}
+
+/// Whether only Backstop or the example lender makes accounts of an owner.
+fn is_ours(owner: &Pubkey) -> bool {
+    [backstop::ID, loan::ID].contains(owner)
 }
 
 /// A valid transaction with something changed.
@@ -197,18 +202,21 @@ impl Maker<'_> {
     fn clones(&self, place: usize, mutations: &mut Vec<Mutation>) {
         let Some(original) = self.account(&self.metas()[place].pubkey) else { return };
         let attackers = stage::key("attacker's program").pubkey();
-        let known = [
+        let mut known = vec![
             ("the system program", system_program::ID),
             ("SPL Token", token::ID),
             ("Token-2022", token_2022::ID),
             ("the price oracle", backstop::peril::feed::pyth_receiver::PROGRAM_ID),
             ("this program", backstop::ID),
         ];
+        if self.prepared.instruction.program_id == loan::ID {
+            known.push(("the lender", loan::ID));
+        }
         let mut owners = vec![(Kind::AttackersClone, "an attacker's program", attackers)];
         for (name, owner) in known {
             if owner != *original.owner() {
                 owners.push((Kind::WrongProgram, name, owner));
-            } else if owner != backstop::ID {
+            } else if !is_ours(&owner) {
                 owners.push((Kind::Replica, name, owner));
             }
         }

@@ -1,5 +1,6 @@
 //! How a mutation failed, and whether it failed as it should: with a typed error and without a trace.
 
+use crate::idl;
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
 use solana_sdk::instruction::InstructionError;
@@ -8,6 +9,8 @@ use std::fmt;
 
 /// What this program is called.
 const PROGRAM: &str = "Backstop";
+/// What the example lender is called.
+const LENDER: &str = "Lender";
 
 /// A failed transaction.
 pub struct Refusal {
@@ -32,7 +35,7 @@ impl Refusal {
             InstructionError::Custom(code) => self.custom(*code),
             // Token programs leave it to the runtime to stop a write into an account that is not theirs.
             InstructionError::ExternalAccountDataModified | InstructionError::ExternalAccountLamportSpend
-                if self.whose() != PROGRAM =>
+                if ![PROGRAM, LENDER].contains(&self.whose()) =>
             {
                 Ok(format!("{} {error:?}", self.whose()))
             }
@@ -61,11 +64,13 @@ impl Refusal {
 
     fn custom(&self, code: u32) -> Result<String, String> {
         let whose = self.whose();
-        if whose != PROGRAM {
-            return Ok(format!("{whose} error {code}"));
-        }
-        if let Some(error) = BackstopError::from_code(code) {
-            return Ok(format!("Backstop {error:?}"));
+        let own = match whose {
+            PROGRAM => BackstopError::from_code(code).map(|error| format!("{error:?}")),
+            LENDER => lender_error(code),
+            _ => return Ok(format!("{whose} error {code}")),
+        };
+        if let Some(error) = own {
+            return Ok(format!("{whose} {error}"));
         }
         let line = self.logs.iter().find_map(|line| line.split_once("Error Code: ").map(|(_, rest)| rest));
         let name = line.and_then(|line| line.split('.').next());
@@ -78,6 +83,7 @@ impl Refusal {
         let Some((program, _)) = failed else { return "runtime" };
         let known = [
             (backstop::ID, PROGRAM),
+            (loan::ID, LENDER),
             (anchor_spl::token::ID, "SPL Token"),
             (anchor_spl::token_2022::ID, "Token-2022"),
             (anchor_spl::associated_token::ID, "associated token program"),
@@ -85,6 +91,12 @@ impl Refusal {
         ];
         known.iter().find(|(id, _)| id.to_string() == program).map_or("another program", |(_, name)| name)
     }
+}
+
+/// The name of a refusal of the example lender.
+fn lender_error(code: u32) -> Option<String> {
+    let errors = idl::list(idl::lender(), "errors");
+    errors.iter().find(|error| error["code"] == code).map(|error| idl::name(error).to_owned())
 }
 
 impl fmt::Display for Refusal {

@@ -8,7 +8,7 @@ use backstop_keeper::crank::work::Work;
 use backstop_keeper::crank::{Kind, Print};
 
 fn read(world: &World) -> Chain {
-    let depth = Depth { tickets: true, burnt: true };
+    let depth = Depth { tickets: true, leftovers: true };
     Chain::read(&world.cluster, &mut Whereabouts::new(), depth).unwrap()
 }
 

@@ -1,6 +1,8 @@
 //! Settlements: packed, shared by cranks, broken off, and with bad items among them.
 
 use super::*;
+use backstop::BuyPositionArgs;
+use backstop::state::CoverRequest;
 
 /// Settles many covers and says how: transactions with covers in them, most covers in one, most bytes, compute units.
 fn measure(covers: u64, table_from: usize) -> (usize, usize, usize, u64) {
@@ -218,6 +220,124 @@ fn liens_are_settled_beside_covers_and_positions_and_who_cannot_be_paid_holds_no
     assert_eq!(report.count("settle_lien"), 1);
     assert_eq!(world.position(&stuck).paid, 50 * ONE);
     assert!(world.cluster.account(&product.incident()).unwrap().is_none(), "the incident is closed");
+    assert_books(&world.cluster, &pool.pool);
+}
+
+/// Whether there is a lien on a policy.
+fn has_lien(world: &World, policy: &Pubkey) -> bool {
+    world.cluster.account(&address::lien(policy)).unwrap().is_some_and(|account| account.lamports > 0)
+}
+
+#[test]
+fn a_lien_that_is_used_up_is_lifted_and_one_with_a_limit_left_is_not() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    world.print(&product, PAR);
+    let (owner, lender, sponsor) = (world.person(1_000 * ONE), world.person(0), world.person(0));
+    world.cluster.airdrop(&sponsor.id(), 1_000_000_000);
+    let pledged = |limit: u64| {
+        let (position, outcome) = world.buy_position(&product, [&owner, &owner], 100 * ONE, 30);
+        outcome.unwrap_or_else(|error| panic!("{}", explain(&error)));
+        let to = pool.assets_of(&lender.id());
+        let set = ix::set_lien(&product, sponsor.id(), owner.id(), ix::Pledge::Position(position), to, limit);
+        world.run(&[&sponsor.key, &owner.key], &[set]);
+        position
+    };
+    // Half of 100 is paid: of the first all goes to the payee, of the second a part, and of the third he could get more.
+    let (all, part, open) = (pledged(50 * ONE), pledged(20 * ONE), pledged(80 * ONE));
+    assert_eq!(run(&world, &payer).count("lift_lien"), 0, "all are in force");
+    let lamports = |key: &Pubkey| world.cluster.account(key).unwrap().unwrap().lamports;
+    let rents = [all, part].map(|policy| lamports(&address::lien(&policy)));
+    world.advance(3 * DAY);
+    breach_for_long(&world, &product, HALF, &payer);
+    // Every holder has something too, if only of the premium.
+    let report = run(&world, &payer);
+    let counts = ["settle_position", "settle_lien", "lift_lien"].map(|kind| report.count(kind));
+    assert_eq!((counts, report.skipped.len()), ([3, 3, 0], 0), "{report:?}");
+    assert_eq!((world.assets(&lender), world.position(&part).paid), (120 * ONE, 50 * ONE));
+    let before = lamports(&sponsor.id());
+    // Somebody whose first look it is, as a service that looks once an hour.
+    let report = run(&world, &payer);
+    assert_eq!((report.count("lift_lien"), report.skipped.len()), (2, 0), "{report:?}");
+    assert_eq!(lamports(&sponsor.id()), before + rents.iter().sum::<u64>(), "to whoever paid the rent");
+    for (policy, stays) in [(all, false), (part, false), (open, true)] {
+        assert_eq!((has_lien(&world, &policy), world.position(&policy).has_lien), (stays, stays));
+    }
+    assert_eq!(run(&world, &payer).transactions, 0, "nothing is left to be done");
+    assert_books(&world.cluster, &pool.pool);
+}
+
+#[test]
+fn a_holder_who_is_still_to_be_paid_is_paid_before_the_used_up_lien_is_lifted() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    world.print(&product, PAR);
+    let (owner, lender) = (world.person(1_000 * ONE), world.person(0));
+    let (position, outcome) = world.buy_position(&product, [&owner, &owner], 100 * ONE, 30);
+    outcome.unwrap_or_else(|error| panic!("{}", explain(&error)));
+    let to = pool.assets_of(&lender.id());
+    let pledge = ix::Pledge::Position(position);
+    let set = ix::set_lien(&product, world.payer.pubkey(), owner.id(), pledge, to, 30 * ONE);
+    world.run(&[&owner.key], &[set]);
+    world.advance(3 * DAY);
+    breach_for_long(&world, &product, HALF, &payer);
+    // The incident is opened and funded; the payee has his own settled.
+    for _ in 0..8 {
+        if world.send(&[], &[ix::settle_lien(&product, position, to)]).is_ok() {
+            break;
+        }
+        assert!(crank(&Lossy::after(1, &world.cluster), &payer, options()).run_until_idle().is_err());
+    }
+    assert_eq!((world.assets(&lender), world.position(&position).paid), (30 * ONE, 30 * ONE));
+    let report = run(&world, &payer);
+    let counts = ["settle_position", "settle_lien", "lift_lien"].map(|kind| report.count(kind));
+    assert_eq!((counts, report.skipped.len()), ([1, 0, 0], 0), "{report:?}");
+    assert_eq!(run(&world, &payer).count("lift_lien"), 1);
+    assert!(!has_lien(&world, &position));
+    assert_books(&world.cluster, &pool.pool);
+}
+
+#[test]
+fn a_lien_that_has_outlived_its_position_is_lifted_also_from_the_next_one_at_that_address() {
+    let world = World::unsigned();
+    let (pool, product) = stage(&world);
+    let payer = operator(&world);
+    world.print(&product, PAR);
+    let (owner, other, lender) = (world.person(1_000 * ONE), world.person(1_000 * ONE), world.person(0));
+    let to = pool.assets_of(&lender.id());
+    let buy = |who: &Person| {
+        let request = CoverRequest { sum_insured: 100 * ONE, term_days: 7 };
+        let args = BuyPositionArgs { nonce: 5, request, max_premium: u64::MAX, reference: [0; 32] };
+        let to = pool.assets_of(&who.id());
+        world.run(&[&who.key], &[ix::buy_position(&product, world.payer.pubkey(), who.id(), to, args)]);
+        address::position(&product.product, &who.id(), 5)
+    };
+    let [gone, again] = [&owner, &other].map(|who| {
+        let position = buy(who);
+        let pledge = ix::Pledge::Position(position);
+        let set = ix::set_lien(&product, world.payer.pubkey(), who.id(), pledge, to, 30 * ONE);
+        world.run(&[&who.key], &[set]);
+        position
+    });
+    world.advance(40 * DAY);
+    assert_eq!(run(&world, &payer).count("lift_lien"), 0, "their positions are there");
+    for (who, position) in [(&owner, gone), (&other, again)] {
+        world.run(&[&who.key], &[ix::close_position(&product, who.id(), position, world.payer.pubkey())]);
+    }
+    // Somebody sends lamports to where one was; where the other was is its owner's next one.
+    world.cluster.airdrop(&gone, 1_000_000);
+    world.print(&product, PAR);
+    world.advance(DAY);
+    world.print(&product, PAR);
+    assert_eq!(buy(&other), again);
+    let report = run(&world, &payer);
+    assert_eq!((report.count("lift_lien"), report.skipped.len()), (2, 0), "{report:?}");
+    assert!(!has_lien(&world, &gone) && !has_lien(&world, &again));
+    assert!(!world.position(&again).has_lien);
+    let pledge = ix::Pledge::Position(again);
+    world.run(&[&other.key], &[ix::set_lien(&product, world.payer.pubkey(), other.id(), pledge, to, 30 * ONE)]);
     assert_books(&world.cluster, &pool.pool);
 }
 

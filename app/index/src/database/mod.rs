@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The tables' changes, oldest first: the first makes version 1 of an empty file, each other one more.
-const MIGRATIONS: &[&str] = &[include_str!("1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
 /// SQLite's mark of whose file it is: "BkSt".
 const APPLICATION: i32 = 0x426b_5374;
 /// How long another process's write is waited for.

@@ -4,8 +4,10 @@
 //! row before `from`, if there is one: a chart begins with it.
 
 mod rows;
+mod shown;
 
 pub use rows::*;
+pub use shown::*;
 
 use crate::database::{Database, DatabaseError, Row, key};
 use anchor_lang::prelude::Pubkey;
@@ -180,10 +182,11 @@ impl Database {
         })
     }
 
-    /// The prices that were shown to a product's trigger in `from..to`. `None`: it is not known, or has no condition.
+    /// The prices that were shown to a product's trigger in `from..to`. `None`: it is not known, or has no condition that
+    /// prices meet.
     pub fn price_history(&self, product: &Pubkey, from: i64, to: i64) -> Result<Option<PriceHistory>> {
         let terms = "SELECT trigger_account, threshold, recovery, slot_seconds FROM products WHERE product = ?1 \
-            AND trigger_account IS NOT NULL";
+            AND trigger_account IS NOT NULL AND threshold IS NOT NULL";
         let history = self.one(terms, (key(product),), |row| {
             Ok(PriceHistory {
                 trigger: row.address()?,

@@ -7,6 +7,7 @@ mod files;
 mod kills;
 mod lost;
 mod rpc;
+mod shown;
 mod speed;
 mod story;
 mod support;

@@ -10,6 +10,7 @@
 //! | covers of an incident | noted; none is settled, and the incident is not closed | the sums left must add up |
 //! | holders of covers | that cover is unknown, the others are settled | a mint that "is not there" is not burnt |
 //! | liens on covers | noted; these covers wait for the next pass | simulation refuses it |
+//! | what nobody needs any more | noted; it waits for the next sweep | simulation refuses it |
 //! | accounts of those who are paid | noted; that payment waits for the next pass | simulation refuses it |
 
 use crate::crank::limits::Delays;
@@ -191,6 +192,8 @@ pub struct Chain {
     pub liens: BTreeMap<Pubkey, OpenLien>,
     /// Covers whose NFT is burnt; looked for only when asked.
     pub burnt_covers: Vec<BurntCover>,
+    /// Liens of which nothing is left; looked for only when asked.
+    pub spent_liens: Vec<Lien>,
     /// What could not be found out.
     pub unknown: Vec<Unknown>,
 }
@@ -224,13 +227,20 @@ pub(super) fn decode_set(account: &Account) -> Option<AttestorSet> {
     AttestorSet::decode(&account.data).filter(|_| account.owner == backstop::ID)
 }
 
+/// The policy of a cover or position, if an account's bytes are one.
+pub(super) fn decode_policy(data: &[u8]) -> Option<Policy> {
+    let position = || Position::decode(data).map(|position| position.policy);
+    Cover::decode(data).map(|cover| cover.policy).or_else(position)
+}
+
 /// How much a reading looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Depth {
     /// Also exit tickets, and whether their owners can be paid.
     pub tickets: bool,
-    /// Also every cover, for those whose NFT is burnt.
-    pub burnt: bool,
+    /// Also what nobody needs any more: every cover, for those whose NFT is burnt, and every lien, for those of which
+    /// nothing is left.
+    pub leftovers: bool,
 }
 
 impl Chain {
@@ -384,8 +394,9 @@ impl Chain {
         if depth.tickets {
             self.read_tickets(cluster, &wanted);
         }
-        if depth.burnt {
+        if depth.leftovers {
             self.read_burnt_covers(cluster, whereabouts);
+            self.read_spent_liens(cluster, &wanted);
         }
         // Last, so that nothing read was written after it.
         match cluster.now() {
@@ -561,6 +572,27 @@ impl Chain {
         self.find_burnt(cluster, &mints, whereabouts);
         let found = covers.into_iter().filter(|(_, cover)| whereabouts.burnt.contains(&cover.mint()));
         self.burnt_covers = found.map(|(address, cover)| BurntCover { address, cover }).collect();
+    }
+
+    /// Notes the liens that anyone may lift, as the program says it.
+    fn read_spent_liens(&mut self, cluster: &dyn Cluster, wanted: &dyn Fn(&Pubkey) -> bool) {
+        let mut liens = self.known("liens", all::<Lien>(cluster));
+        liens.retain(|(_, lien)| wanted(&lien.pool));
+        let policies: Vec<Pubkey> = liens.iter().map(|(_, lien)| lien.policy).collect();
+        let read = self.known("what liens are on", cluster.accounts(&policies));
+        for ((_, lien), account) in liens.into_iter().zip(read) {
+            let policy = match account.filter(|account| account.owner == backstop::ID) {
+                Some(account) => match decode_policy(&account.data) {
+                    Some(policy) => Some(policy),
+                    // A layout that is not known here: nothing is concluded from it.
+                    None => continue,
+                },
+                None => None,
+            };
+            if lien.require_may_lift(None, policy.as_ref()).is_ok() {
+                self.spent_liens.push(lien);
+            }
+        }
     }
 
     /// Whether owners can be paid, in their order; `None` where nobody said.

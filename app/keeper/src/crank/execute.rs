@@ -5,7 +5,7 @@
 //! transaction is halved until the item stands alone.
 
 use crate::crank::Crank;
-use crate::crank::chain::Chain;
+use crate::crank::chain::{Chain, decode_policy};
 use crate::crank::limits::Purpose;
 use crate::crank::price::{Print, Step};
 use crate::crank::report::{Report, Skipped};
@@ -13,8 +13,7 @@ use crate::crank::work::{self, Item, Kind, Work};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::events::{ExposureReleased, LossReported, Observed, PhaseChanged, ReadingShown};
-use backstop::state::{Cover, CoverState, Policy, Position};
-use backstop_client::account::Decode;
+use backstop::state::{CoverState, Policy};
 use backstop_client::cluster::{ClusterError, Outcome, Receipt};
 use backstop_client::explain::explain;
 use backstop_client::transaction::{self, MOST_BYTES, Patience, Pipeline, Prepared};
@@ -512,17 +511,13 @@ impl Crank<'_> {
         }
         let subjects: Vec<Pubkey> = batch.iter().map(|work| work.subject).collect();
         let Ok(accounts) = self.cluster.accounts(&subjects) else { return batch };
-        let policy = |data: &[u8]| {
-            let position = || Position::decode(data).map(|position| position.policy);
-            Cover::decode(data).map(|cover| cover.policy).or_else(position)
-        };
         // A lien's payee is paid beside the holder: only what is settled has nothing for either.
         let is_open = |kind: Kind, policy: Policy| match kind {
             Kind::SettleLien => policy.state != CoverState::Settled,
             _ => policy.state == CoverState::Active,
         };
         let open = |(work, account): (Work, Option<Account>)| {
-            policy(&account?.data).filter(|policy| is_open(work.kind, policy.clone())).map(|_| work)
+            decode_policy(&account?.data).filter(|policy| is_open(work.kind, policy.clone())).map(|_| work)
         };
         batch.into_iter().zip(accounts).filter_map(open).collect()
     }

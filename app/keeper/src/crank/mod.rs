@@ -68,7 +68,7 @@ use tables::Tables;
 use watch::FeedState;
 use work::{Item, Waiting, Work};
 
-/// How often covers whose NFT is burnt are looked for: it reads every cover there is.
+/// How often covers whose NFT is burnt, and liens of which nothing is left, are looked for: it reads every one there is.
 const SWEEP: Duration = Duration::from_secs(3_600);
 /// Lamports that a crank spends in an hour at most, if nobody says otherwise: half a SOL. It is enough for 4,700
 /// transactions at the highest fee, which settle about 37,000 covers, or for the accounts of 240 holders who have none;
@@ -192,10 +192,10 @@ impl<'a> Crank<'a> {
         progress.report.payer_lamports = self.purse(&mut chain);
         self.show_prices(&mut chain, &mut progress)?;
         self.beat();
-        let burnt = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP);
-        let depth = Depth { tickets: true, burnt };
+        let leftovers = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP);
+        let depth = Depth { tickets: true, leftovers };
         chain.read_rest(self.cluster, &mut self.whereabouts, depth, &self.options.settings.pools);
-        if burnt {
+        if leftovers {
             self.swept = Some(Instant::now());
         }
         self.beat();
@@ -255,7 +255,7 @@ impl<'a> Crank<'a> {
         let settings = &self.options.settings;
         let mut due = plan::observations(&chain, &prints, settings, &self.payer.pubkey());
         let feeds = watch::feeds(&chain, settings, &prints);
-        let depth = Depth { tickets: true, burnt: true };
+        let depth = Depth { tickets: true, leftovers: true };
         chain.read_rest(self.cluster, &mut self.whereabouts, depth, &settings.pools);
         let plan = self.plan(&chain);
         due.extend(plan.due);
@@ -362,8 +362,8 @@ impl<'a> Crank<'a> {
         if progress.failed.is_empty() {
             return;
         }
-        let depth =
-            Depth { tickets: true, burnt: progress.failed.iter().any(|((kind, _), _)| *kind == Kind::CloseCover) };
+        let swept = |kind: Kind| matches!(kind, Kind::CloseCover | Kind::LiftLien);
+        let depth = Depth { tickets: true, leftovers: progress.failed.iter().any(|((kind, _), _)| swept(*kind)) };
         let read = Chain::watch(self.cluster, &mut self.whereabouts).map(|mut chain| {
             chain.read_rest(self.cluster, &mut self.whereabouts, depth, &self.options.settings.pools);
             chain

@@ -178,6 +178,7 @@ pub fn plan(chain: &Chain, prints: &[Print], settings: &Settings, payer: &Pubkey
     planner.treaties();
     planner.exits();
     planner.housekeeping();
+    planner.spent_liens();
     // Last: what is done to a pool above has mostly accrued it.
     planner.accruals();
     let Plan { mut due, mut waiting } = planner.plan;
@@ -768,6 +769,18 @@ impl Planner<'_> {
                 let close = ix::close_cover(&view.keys, None, cover.mint(), cover.rent_payer);
                 self.push(Kind::CloseCover, view.product.pool, burnt.address, close);
             }
+        }
+    }
+
+    /// Lifts liens of which nothing is left: the holder is free then, and whoever paid the rent has it back.
+    fn spent_liens(&mut self) {
+        // A settlement that is planned shows the lien, and would be refused without it.
+        let settled: BTreeSet<Pubkey> =
+            self.plan.due.iter().filter(|work| work.kind.settles()).map(|work| work.subject).collect();
+        let spent = self.chain.spent_liens.iter().filter(|lien| !settled.contains(&lien.policy));
+        for lien in spent {
+            let lift = ix::lift_lien(lien.pool, None, lien.policy, lien.rent_payer);
+            self.plan.due.push(Work::new(Kind::LiftLien, lien.pool, address::lien(&lien.policy), lift));
         }
     }
 

@@ -52,6 +52,8 @@ pub enum Kind {
     Accrue,
     /// Closes a cover whose NFT is burnt.
     CloseCover,
+    /// Lifts a lien of which nothing is left.
+    LiftLien,
     /// Closes an exit epoch without tickets.
     CloseExitEpoch,
     /// Closes an announcement that is void.
@@ -82,6 +84,7 @@ impl Kind {
             Self::ClaimExit => "claim_exit",
             Self::Accrue => "accrue",
             Self::CloseCover => "close_cover",
+            Self::LiftLien => "lift_lien",
             Self::CloseExitEpoch => "close_exit_epoch",
             Self::CloseCession => "close_cession",
         }
@@ -110,6 +113,7 @@ impl Kind {
             Self::ClaimExit => "the ticket's money is there",
             Self::Accrue => "a new day has begun",
             Self::CloseCover => "its NFT is burnt and it can no longer be paid",
+            Self::LiftLien => "its limit is used up, or what it was on is closed",
             Self::CloseExitEpoch => "its last ticket is gone",
             Self::CloseCession => "the announcement has run out",
         }
