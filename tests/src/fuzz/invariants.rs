@@ -465,6 +465,12 @@ fn triggers(step: &mut Step) -> Result<(), String> {
             holds(fixed(&was.evidence) == fixed(&is.evidence), || format!("trigger {index} moved its event"))?;
             let grew = is.evidence.severity_bps >= was.evidence.severity_bps;
             holds(grew, || format!("trigger {index} pays less than before"))?;
+        } else if is.evidence.event_at != 0 && is.has_two_keys() {
+            let armed = is.keys.armed_at + DAY;
+            let holds_both = is.keys.armed_at != 0 && is.keys.confirmed_at == step.model.now;
+            holds(holds_both && step.model.now >= armed, || {
+                format!("trigger {index} is proven by one key, or too early")
+            })?;
         } else if is.evidence.event_at != 0 {
             let due = is.evidence.met_at + i64::from(is.terms.challenge);
             holds(step.model.now >= due, || format!("trigger {index} is proven before its challenge is over"))?;
