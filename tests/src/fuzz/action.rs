@@ -31,7 +31,7 @@ kinds! {
     Deposit 60, Contribute 8, Accrue 6, RequestExit 34, CancelExit 12, SettleEpochs 50, ClaimExit 40, CloseEpoch 12,
     OpenSeries 24, CreateProduct 14, SetCondition 6, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
     PrintTrue 60, PrintOld 40, Selective 20, Slots 40, Shock 8, Event 16, Collapse 10, Refresh 10, Confirm 14, OpenIncident 16, Fund 20, Keeper 40,
-    Settle 70, SetBeneficiary 12, Extend 14, Reduce 8, ToNft 4, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
+    Settle 70, SetBeneficiary 12, Extend 24, Reduce 14, ToNft 10, Tree 14, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
     ExtendDeadline 2, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 12, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
     BuyReading 50, GiveReadingBack 8, Report 24, Resolve 20, Equivocate 14, Harvest 24, Retire 3,
@@ -126,21 +126,10 @@ impl Driver<'_> {
             Kind::SetBeneficiary => {
                 self.held_position(r[0]).map(|(cover, by)| Op::SetBeneficiary { cover, to: user(r[1]), by })
             }
-            Kind::Extend => self.held_position(r[0]).map(|(cover, by)| Op::Extend {
-                cover,
-                days: (r[1] % 61) as u16,
-                max_premium: if one_in(8, r[2]) { r[3] % 10_000 } else { u64::MAX },
-                by,
-            }),
-            Kind::Reduce => self.held_position(r[0]).map(|(cover, by)| {
-                let left = part(self.model.covers[cover].sum, r[1]);
-                Op::Reduce { cover, left, by }
-            }),
-            Kind::ToNft => {
-                self.model.nonce += 1;
-                let nonce = self.model.nonce;
-                self.held_position(r[0]).map(|(cover, by)| Op::ToNft { cover, receiver: user(r[1]), nonce, by })
-            }
+            Kind::Extend => return self.extend(r),
+            Kind::Reduce => return self.reduce(r),
+            Kind::ToNft => return self.to_nft(r),
+            Kind::Tree => return self.tree(r),
             Kind::CloseCover => return self.close_cover(r),
             Kind::Split => return self.split(r),
             Kind::SetLien => self.held_cover(r[0]).map(|(cover, by)| {

@@ -521,6 +521,11 @@ fn covers(scene: &Scene, model: &Model, svm: &LiteSVM, view: &View, check: &mut 
         check.same("cover days", index, (entry.active_day, entry.end_day), (cover.active_day, cover.end_day));
         check.same("settled", index, entry.status == CoverStatus::Settled, cover.state == CoverState::Settled);
         check.amount("paid for the loss", index, entry.loss_paid, cover.paid);
+        check.amount("premium given back", index, entry.premium_back, cover.refunded);
+        let has_it_back = cover.state == CoverState::Refunded;
+        check.same("its premium is decided", index, entry.refunded || !has_it_back, true);
+        let open = entry.status == CoverStatus::Live;
+        check.same("state", index, open && entry.refunded, has_it_back);
         check.same("under a lien", index, entry.lien.is_some(), cover.has_lien);
         if let Some(to) = entry.pays {
             let asset = model.pools[model.products[entry.product].pool].asset;

@@ -1,7 +1,7 @@
 //! Runs operations on the chain and on the model, and holds one against the other after each.
 
 use super::compare::{View, compare};
-use super::invariants::{ALL, Change, Step, error_of};
+use super::invariants::{ALL, Change, Forest, Step, error_of};
 use super::model::{Model, N, Phase};
 use super::op::{Op, Who};
 use super::scene::{PEOPLE, Scene};
@@ -99,6 +99,8 @@ pub struct Driver<'a> {
     pub impostor: Option<Who>,
     /// What the vaults of products hold now, where that is not what they held at the beginning.
     pub levels: BTreeMap<usize, u64>,
+    /// What every purchase has become.
+    pub forest: Forest,
     view: View,
     paid: BTreeMap<usize, N>,
 }
@@ -139,6 +141,7 @@ impl<'a> Driver<'a> {
             impostor: None,
             paid: BTreeMap::new(),
             levels: BTreeMap::new(),
+            forest: Forest::default(),
             model,
         }
     }
@@ -300,6 +303,7 @@ impl<'a> Driver<'a> {
             outcome: &outcome,
             fee,
             paid: &mut self.paid,
+            forest: &mut self.forest,
         };
         for invariant in &ALL {
             if let Err(detail) = (invariant.check)(&mut step) {
@@ -308,6 +312,18 @@ impl<'a> Driver<'a> {
             }
         }
         Ok(accepted)
+    }
+
+    /// Counts what purchases have become.
+    pub fn count_trees(&mut self) {
+        let trees: Vec<[u64; 5]> = self.forest.trees.values().map(|tree| tree.counts).collect();
+        let mut count = |what: &'static str, test: &dyn Fn(&[u64; 5]) -> bool| {
+            *self.totals.notable.entry(what).or_default() += trees.iter().filter(|counts| test(counts)).count() as u64;
+        };
+        count("trees split, reduced and extended", &|counts| counts[..3].iter().all(|times| *times > 0));
+        count("trees split and paid", &|counts| counts[0] > 0 && counts[4] > 0);
+        count("trees extended and paid", &|counts| counts[2] > 0 && counts[4] > 0);
+        count("trees paid more than once", &|counts| counts[4] > 1 + counts[0]);
     }
 
     /// Counts what is rare.

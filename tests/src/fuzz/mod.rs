@@ -17,6 +17,7 @@ mod seasons;
 pub mod shrink;
 mod targets;
 pub mod transaction;
+mod trees;
 mod tricks;
 mod vaults;
 
@@ -106,7 +107,9 @@ fn play_through(driver: &mut Driver, actions: &[Action]) -> Result<(), Failure> 
     for action in actions {
         driver.play(action)?;
     }
-    driver.drain()
+    driver.drain()?;
+    driver.count_trees();
+    Ok(())
 }
 
 /// Runs sequences. Panics with the seed and the shortest failing list of operations if a rule is broken.

@@ -162,17 +162,9 @@ impl Driver<'_> {
     pub(super) fn split(&mut self, r: [u64; 5]) -> Played {
         let Some((mut cover, mut by)) = self.held_cover(r[0]) else { return Ok(()) };
         for place in 0..1 + r[1] % 3 {
-            self.model.nonce += 1;
-            let (nonce, receiver) = (self.model.nonce, index(USERS, r[2] >> (8 * place)));
-            let sum = part(self.model.covers[cover].sum, r[3] >> (9 * place));
-            let split = match self.model.covers[cover].pays {
-                Some(_) => Op::SplitPosition { cover, sum, nonce, by },
-                None => Op::SplitCover { cover, receiver, sum, nonce, by },
-            };
-            let new = self.model.covers.len();
-            if !self.step(split)? {
+            let Some(new) = self.split_one(cover, by, [r[2] >> (8 * place), r[3] >> (9 * place)])? else {
                 return Ok(());
-            }
+            };
             if one_in(2, r[4] >> place) {
                 (cover, by) = (new, self.model.covers[new].holder.unwrap_or(by));
             }

@@ -52,7 +52,7 @@ impl Driver<'_> {
     }
 
     /// The next slot of a product's evidence, in which it is shown twice, so far apart that it counts.
-    fn show_slot(&mut self, products: &[usize]) -> Played {
+    pub(super) fn show_slot(&mut self, products: &[usize]) -> Played {
         let Some(first) = products.first() else { return Ok(()) };
         let slot = i64::from(self.model.products[*first].trigger.terms.slot_seconds);
         self.step(Op::Time { to: (self.model.now / slot + 1) * slot })?;

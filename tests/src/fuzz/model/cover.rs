@@ -119,6 +119,8 @@ pub struct Cover {
     pub loss_paid: N,
     /// Whether an incident that is final has given its premium back.
     pub refunded: bool,
+    /// The premium that incidents gave back.
+    pub premium_back: N,
     /// The lien whose account is there: one that the cover is under, or that has outlived it.
     pub lien: Option<Lien>,
 }
@@ -412,6 +414,7 @@ impl Model {
             paid: 0,
             loss_paid: 0,
             refunded: false,
+            premium_back: 0,
             lien: None,
         })
     }

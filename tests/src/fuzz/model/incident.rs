@@ -668,6 +668,7 @@ impl Model {
         let (loss, refund, all) = self.payout_of_holder(cover)?;
         need(self.covers[cover].holder == Some(holder), "not the holder")?;
         self.covers[cover].paid += loss + refund;
+        self.covers[cover].premium_back += refund;
         let product = self.covers[cover].product;
         let incident = self.products[product].incident.as_ref().expect("there is one");
         let is_final = incident.state == IncidentState::Final;
