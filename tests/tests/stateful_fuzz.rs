@@ -1,4 +1,4 @@
-//! Random sequences of honest and hostile actions on the real program, held against a shadow model and invariants I1 to I18
+//! Random sequences of honest and hostile actions on the real program, held against a shadow model and invariants I1 to I20
 //! after every transaction, and drained at the end.
 //!
 //! The same seeds give the same sequences everywhere. A long run is this test with other numbers:

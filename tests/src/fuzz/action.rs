@@ -5,7 +5,7 @@ use super::driver::{Driver, Failure};
 use super::model::{CoverStatus, DAY, N, Phase, day, start};
 use super::op::{Op, Who};
 use super::rng::Rng;
-use super::scene::{OFFICIALS, PEOPLE, TOKEN, USERS};
+use super::scene::{OFFICIALS, PEOPLE, POOLS, TOKEN, USERS};
 
 /// An intention.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +31,11 @@ kinds! {
     Deposit 60, Contribute 8, Accrue 6, RequestExit 34, CancelExit 12, SettleEpochs 50, ClaimExit 40, CloseEpoch 12,
     OpenSeries 24, CreateProduct 14, SetCondition 6, SetProductState 6, SetRiskRate 12, Sync 14, Buy 150, CancelCover 20, CloseCover 30,
     PrintTrue 60, PrintOld 40, Selective 20, Slots 40, Shock 8, Event 16, Collapse 10, Refresh 10, Confirm 14, OpenIncident 16, Fund 20, Keeper 40,
-    Settle 70, SetBeneficiary 12, Extend 14, Reduce 8, ToNft 4, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
+    Settle 70, SetBeneficiary 12, Extend 24, Reduce 14, ToNft 10, Tree 14, CloseIncident 14, CreateTreaty 12, AcceptTreaty 16, SettlePremium 14, CallTreaty 24, FirstCaller 16,
     ExtendDeadline 2, EndTreaty 10, CommuteTreaty 4, Reinsure 12, Squeeze 12, Ruin 12, AnnounceCession 12, CedeSurplus 20, CloseCession 6, Pause 8,
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
+    BuyReading 50, GiveReadingBack 8, Report 24, Resolve 20, Equivocate 14, Harvest 24, Retire 3,
+    BuyOfVaults 24, Watch 24, Flash 14, Fall 16, Loss 24, Exploit 8,
     Split 14, SetLien 14, LowerLien 4, LiftLien 4, SettleLien 30,
     Minutes 40, Hours 25, NextDay 45, Week 8, Months 1,
     // Tricks by their names.
@@ -97,7 +99,7 @@ impl Driver<'_> {
         let op = match action.kind {
             Kind::Deposit => Some(self.deposit(r)),
             Kind::Contribute => Some(self.contribute(r)),
-            Kind::Accrue => Some(Op::Accrue { pool: index(4, r[0]) }),
+            Kind::Accrue => Some(Op::Accrue { pool: index(POOLS, r[0]) }),
             Kind::RequestExit => self.request_exit(r),
             Kind::CancelExit => self.ticket(r[0]).map(|ticket| self.cancel_exit(ticket, None)),
             Kind::SettleEpochs => return self.settle_epochs(r),
@@ -124,21 +126,10 @@ impl Driver<'_> {
             Kind::SetBeneficiary => {
                 self.held_position(r[0]).map(|(cover, by)| Op::SetBeneficiary { cover, to: user(r[1]), by })
             }
-            Kind::Extend => self.held_position(r[0]).map(|(cover, by)| Op::Extend {
-                cover,
-                days: (r[1] % 61) as u16,
-                max_premium: if one_in(8, r[2]) { r[3] % 10_000 } else { u64::MAX },
-                by,
-            }),
-            Kind::Reduce => self.held_position(r[0]).map(|(cover, by)| {
-                let left = part(self.model.covers[cover].sum, r[1]);
-                Op::Reduce { cover, left, by }
-            }),
-            Kind::ToNft => {
-                self.model.nonce += 1;
-                let nonce = self.model.nonce;
-                self.held_position(r[0]).map(|(cover, by)| Op::ToNft { cover, receiver: user(r[1]), nonce, by })
-            }
+            Kind::Extend => return self.extend(r),
+            Kind::Reduce => return self.reduce(r),
+            Kind::ToNft => return self.to_nft(r),
+            Kind::Tree => return self.tree(r),
             Kind::CloseCover => return self.close_cover(r),
             Kind::Split => return self.split(r),
             Kind::SetLien => self.held_cover(r[0]).map(|(cover, by)| {
@@ -154,6 +145,19 @@ impl Driver<'_> {
                 Op::LiftLien { cover, payee }
             }),
             Kind::SettleLien => self.due_lien(r[0]).map(|(cover, lien)| Op::SettleLien { cover, to: lien.to }),
+            Kind::BuyReading => return self.buy_reading(r),
+            Kind::GiveReadingBack => return self.give_reading_back(r),
+            Kind::Report => return self.report(r),
+            Kind::Resolve => return self.resolve(r),
+            Kind::Equivocate => return self.equivocate(r),
+            Kind::Harvest => return self.harvest(r),
+            Kind::BuyOfVaults => return self.buy_of_vaults(r),
+            Kind::Watch => return self.watch(),
+            Kind::Flash => return self.flash(r),
+            Kind::Fall => return self.fall(r).map(|_| ()),
+            Kind::Loss => return self.loss(r),
+            Kind::Exploit => return self.exploit(r),
+            Kind::Retire => return self.retire(r),
             Kind::PrintTrue => return self.print_all(one_in(4, r[0])),
             Kind::PrintOld => self.print_old(r),
             Kind::Selective => return self.selective(r),
@@ -230,7 +234,7 @@ impl Driver<'_> {
                 }
             }),
             Kind::Donate => {
-                let pool = index(4, r[0]);
+                let pool = index(POOLS, r[0]);
                 let amount = r[2] % (1_000 * TOKEN[self.model.pools[pool].asset]);
                 Some(Op::Donate { pool, who: user(r[1]), amount })
             }
@@ -263,6 +267,10 @@ impl Driver<'_> {
             Kind::Minutes => Some(self.later(1 + (r[0] % 3_600) as i64)),
             Kind::Hours => Some(self.later(3_600 * (1 + (r[0] % 12) as i64) + (r[1] % 3_600) as i64)),
             Kind::NextDay => {
+                // Mostly an honest crank shows vaults once a day.
+                if !one_in(4, r[2]) {
+                    self.watch()?;
+                }
                 let boundary = start(day(self.model.now) + 1);
                 Some(Op::Time {
                     to: boundary + [-1, 0, 1, (r[1] % 86_400) as i64][index(4, r[0])].max(self.model.now - boundary),
@@ -367,7 +375,7 @@ impl Driver<'_> {
                 waiting.map(|pool| Op::SettleEpoch { pool, day: self.model.pools[pool].queue[0], all_cedants: false })
             }
             Kind::EarlySettle => {
-                let pools: Vec<usize> = (0..4).filter(|pool| !self.model.pools[*pool].queue.is_empty()).collect();
+                let pools: Vec<usize> = (0..POOLS).filter(|pool| !self.model.pools[*pool].queue.is_empty()).collect();
                 pick(&pools, r[0]).and_then(|pool| {
                     let day = *self.model.pools[pool].queue.last()?;
                     Some(Op::SettleEpoch { pool, day, all_cedants: true })

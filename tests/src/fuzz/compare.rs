@@ -1,11 +1,11 @@
 //! The chain against the model: every figure of every account, to the unit.
 
-use super::model::{CoverStatus, Model, N, Stream, day};
+use super::model::{CoverStatus, Evidence, Model, N, Stream, Vaults, day};
 use super::scene::Scene;
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
-    CallState, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, IncidentState, Lien, Policy, Pool,
-    Position, Product, ProductState, Protocol, Rates, Treaty, TreatyState, Trigger,
+    CallState, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, IncidentState, Lien, Live, Policy,
+    Pool, Position, Product, ProductState, Protocol, Rates, Treaty, TreatyState, Trigger,
 };
 use backstop_client::account::Decode;
 use backstop_client::address;
@@ -20,6 +20,8 @@ pub struct View {
     pub pools: Vec<(Pool, u64, [u64; 2])>,
     /// Products and triggers.
     pub products: Vec<(Product, Trigger)>,
+    /// What was shown of products with vaults.
+    pub lives: BTreeMap<usize, Live>,
     /// Rates of the products' premium.
     pub rates: Vec<Rates>,
     /// Incidents whose accounts are open, by product.
@@ -86,6 +88,7 @@ impl View {
         let mut view = Self {
             pools,
             products: Vec::new(),
+            lives: BTreeMap::new(),
             rates: Vec::new(),
             incidents: BTreeMap::new(),
             crises: BTreeMap::new(),
@@ -105,6 +108,9 @@ impl View {
             };
             view.products.push((read(svm, &keys.product, "product")?, trigger));
             view.rates.push(read(svm, &keys.rates(), "rates")?);
+            if product.trigger.vaults.is_some() {
+                view.lives.insert(index, read(svm, &keys.live(), "live")?);
+            }
             if product.incident.as_ref().is_some_and(|incident| incident.open) {
                 view.incidents.insert(index, read(svm, &scene.incident(model, index), "incident")?);
             }
@@ -146,8 +152,10 @@ impl View {
     /// How many accounts of the program the model expects: the protocol, and all of these.
     fn accounts(&self, model: &Model) -> usize {
         1 + self.pools.len()
+            + model.sets.len()
             + 2 * self.products.len()
             + model.products.iter().filter(|product| product.has_condition).count()
+            + self.lives.len()
             + self.incidents.len()
             + self.crises.len()
             + self.covers.len()
@@ -208,6 +216,8 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
         amount("premium to be given back", books.refunds, pool.premium_refunds);
         amount("premium set aside", books.set_aside, pool.set_aside);
         amount("left of crises", books.closed.iter().map(|closed| closed.bucket).sum(), pool.crisis_buckets);
+        amount("premium of readings", model.flat(index), pool.flat_premium);
+        amount("exposure of readings", model.reading_exposure(index), pool.reading_exposure);
         amount("premium held back", books.held_back, pool.held_back_premium);
         amount("incident reserves", books.incident_reserves, pool.incident_reserves);
         amount("exit reserves", books.exit_reserves, pool.exit_reserves);
@@ -241,6 +251,8 @@ fn pools(model: &Model, view: &View, check: &mut Check) {
             check.amount("lowest capital of a day", index, lows[0], pool.capital_lows[day as usize % 32]);
             check.amount("the same with what asked on it", index, lows[1], pool.unasked_lows[day as usize % 32]);
         }
+        check.same("locks from", index, model.locks_from(index).unwrap_or(0), pool.locks_from);
+        check.same("end of readings", index, model.readings_end(index), pool.readings_end_day);
         check.same("alerts since", index, books.alerts_since.unwrap_or(0), pool.alerts_since);
         crisis(model, index, pool, check);
         check.same("accrued at", index, books.accrued_at, pool.accrued_at);
@@ -342,6 +354,13 @@ fn products(model: &Model, view: &View, check: &mut Check) {
         check.same("phase", index, evidence.phase, trigger.phase());
         check.same("opened", index, entry.released, trigger.opened == 1);
         check.same("alert number", index, entry.alert_number, trigger.alert_number);
+        if evidence.reading.is_some() {
+            reading(index, evidence, trigger, check);
+            continue;
+        }
+        if let Some(vaults) = &evidence.vaults {
+            two_keys(index, vaults, trigger, &view.lives[&index], check);
+        }
         let last = (trigger.evidence.last_publish_time, trigger.evidence.last_price, trigger.evidence.last_confidence);
         check.same("last print", index, evidence.last.unwrap_or_default(), last);
         let kept = (trigger.evidence.window_first as i64, trigger.evidence.window_last as i64);
@@ -349,6 +368,37 @@ fn products(model: &Model, view: &View, check: &mut Check) {
         check.same("event", index, evidence.event_at, trigger.evidence.event_at);
         check.same("severity", index, evidence.severity, N::from(trigger.evidence.severity_bps));
     }
+}
+
+fn two_keys(index: usize, vaults: &Vaults, trigger: &Trigger, live: &Live, check: &mut Check) {
+    let keys = &trigger.keys;
+    let armed = vaults.armed.map_or((0, 0, 0, 0), |it| (it.at, it.event_at, it.mean, it.severity));
+    let chain = (keys.armed_at, keys.event_at, keys.mean, keys.severity_bps.into());
+    check.same("armed at, event, mean, severity", index, armed, chain);
+    let told = (vaults.reported_at.unwrap_or(0), vaults.confirmed_at.unwrap_or(0), vaults.loss);
+    check.same("reported, confirmed, loss", index, told, (keys.reported_at, keys.confirmed_at, keys.loss_bps.into()));
+    // Of nine days lows are kept; of older ones nobody asks.
+    for low in live.lows.days.iter().filter(|low| low.day != 0) {
+        let day = u32::try_from(low.day).unwrap_or(0);
+        check.same("low of a day", index, vaults.lows.get(&day).copied(), Some(low.level.into()));
+    }
+    let days = live.lows.days.iter().filter(|low| low.day != 0).count();
+    check.same("days with a low", index, vaults.lows.len().min(9) >= days, true);
+}
+
+fn reading(index: usize, evidence: &Evidence, trigger: &Trigger, check: &mut Check) {
+    let (reading, kept) = (evidence.reading.as_ref().expect("it is one"), &trigger.reading);
+    let (told, none) = (&reading.told, (0, 0, 0, 0));
+    let report = told.report.as_ref().map_or(none, |(value, at, signers)| {
+        let signers = signers.iter().map(|key| 1 << key).sum::<u16>();
+        (*value, *at, signers, reading.lost(*value))
+    });
+    let chain = (kept.value.into(), kept.reported_at, kept.signers, kept.severity_bps.into());
+    check.same("value, reported at, signers, severity", index, report, chain);
+    let (over_at, void) = (told.over_at.unwrap_or(0), told.void);
+    let chain = (kept.reports_until, kept.resolved_at, kept.void == 1);
+    check.same("reports until, resolved at, void", index, (told.until, over_at, void), chain);
+    check.same("moment", index, reading.input.due_at, kept.due_at);
 }
 
 fn incidents(scene: &Scene, model: &Model, view: &View, check: &mut Check) {
@@ -471,6 +521,11 @@ fn covers(scene: &Scene, model: &Model, svm: &LiteSVM, view: &View, check: &mut 
         check.same("cover days", index, (entry.active_day, entry.end_day), (cover.active_day, cover.end_day));
         check.same("settled", index, entry.status == CoverStatus::Settled, cover.state == CoverState::Settled);
         check.amount("paid for the loss", index, entry.loss_paid, cover.paid);
+        check.amount("premium given back", index, entry.premium_back, cover.refunded);
+        let has_it_back = cover.state == CoverState::Refunded;
+        check.same("its premium is decided", index, entry.refunded || !has_it_back, true);
+        let open = entry.status == CoverStatus::Live;
+        check.same("state", index, open && entry.refunded, has_it_back);
         check.same("under a lien", index, entry.lien.is_some(), cover.has_lien);
         if let Some(to) = entry.pays {
             let asset = model.pools[model.products[entry.product].pool].asset;

@@ -3,7 +3,7 @@
 use super::driver::{Driver, Failure};
 use super::model::{CoverStatus, DAY, N, Phase, day, start};
 use super::op::Op;
-use super::scene::USERS;
+use super::scene::{POOLS, USERS};
 use backstop::state::{ProductState, Tranche};
 use std::collections::BTreeSet;
 
@@ -26,6 +26,7 @@ impl Driver<'_> {
                 self.must(Op::OpenAssets { asset, who })?;
             }
         }
+        self.end_readings()?;
         self.end_alerts()?;
         self.end_incidents()?;
         self.everybody_leaves()?;
@@ -38,12 +39,47 @@ impl Driver<'_> {
         self.nothing_is_left()
     }
 
+    /// Every other reading is reported, the others are not: all are resolved, or void.
+    fn end_readings(&mut self) -> Drained {
+        let open = |driver: &Self| -> Vec<usize> {
+            let open = |product: &usize| driver.model.products[*product].trigger.phase != Phase::Final;
+            (0..POOLS).flat_map(|pool| driver.model.readings(pool)).filter(open).collect()
+        };
+        let readings = open(self);
+        let reading = |driver: &Self, product: usize| driver.model.reading(product).expect("it is one").clone();
+        let due = readings.iter().map(|product| reading(self, *product).input.due_at).max();
+        let Some(due) = due else { return Ok(()) };
+        self.step(Op::Time { to: self.model.now.max(due) })?;
+        for product in readings.into_iter().filter(|product| product % 2 == 0) {
+            let input = reading(self, product).input;
+            let keys = &self.model.sets[reading(self, product).set];
+            let signers = keys.live().iter().take(keys.threshold).map(|key| 1 << key).sum();
+            let (value, at) = (i64::try_from(input.strike.abs_diff(input.exit)).expect("it is small"), input.due_at);
+            let report = Op::Report { product, value, confidence: 0, at, signers };
+            if self.model.clone().apply(&report).is_ok() {
+                self.must(report)?;
+            }
+        }
+        // Fourteen days, and three where a report has fallen: once each, as nobody contradicts himself any more.
+        self.wait(18 * DAY)?;
+        for product in open(self) {
+            self.must(Op::Resolve { product })?;
+        }
+        let left = open(self);
+        if left.is_empty() { Ok(()) } else { self.strand("a reading is never over", format!("{left:?}")) }
+    }
+
     /// The price is back for good: what is met becomes final, the rest quiet.
     fn end_alerts(&mut self) -> Drained {
         for feed in &mut self.prices {
             feed.push((self.model.now, 100_000_000));
         }
-        self.wait(DAY + 7_300)?;
+        // An alert by a report that nobody confirms is over after three days.
+        let reported = self.model.products.iter().any(|product| {
+            let vaults = product.trigger.vaults.as_ref();
+            vaults.is_some_and(|vaults| vaults.confirmed_at.is_none() && vaults.is_reported(self.model.now))
+        });
+        self.wait(if reported { 3 * DAY } else { DAY + 7_300 })?;
         for product in self.model.with_condition() {
             if self.model.products[product].trigger.phase == Phase::Met {
                 self.must(Op::Confirm { product })?;

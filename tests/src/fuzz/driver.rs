@@ -1,8 +1,8 @@
 //! Runs operations on the chain and on the model, and holds one against the other after each.
 
 use super::compare::{View, compare};
-use super::invariants::{ALL, Change, Step, error_of};
-use super::model::{Model, N};
+use super::invariants::{ALL, Change, Forest, Step, error_of};
+use super::model::{Model, N, Phase};
 use super::op::{Op, Who};
 use super::scene::{PEOPLE, Scene};
 use anchor_lang::prelude::Pubkey;
@@ -97,6 +97,10 @@ pub struct Driver<'a> {
     pub unsigned: bool,
     /// Who tries the next operation that one person alone may sign, before that person does.
     pub impostor: Option<Who>,
+    /// What the vaults of products hold now, where that is not what they held at the beginning.
+    pub levels: BTreeMap<usize, u64>,
+    /// What every purchase has become.
+    pub forest: Forest,
     view: View,
     paid: BTreeMap<usize, N>,
 }
@@ -136,6 +140,8 @@ impl<'a> Driver<'a> {
             unsigned: false,
             impostor: None,
             paid: BTreeMap::new(),
+            levels: BTreeMap::new(),
+            forest: Forest::default(),
             model,
         }
     }
@@ -185,6 +191,10 @@ impl<'a> Driver<'a> {
     /// Sends an operation that would be accepted without the signatures that it needs: it must not be. Whether
     /// there was such an operation.
     fn step_unsigned(&mut self, op: Op) -> Result<bool, Failure> {
+        // Time has no signer, and passes once.
+        if matches!(op, Op::Time { .. } | Op::Skip { .. }) {
+            return Ok(false);
+        }
         // A holder who is paid to the own account may sign, and need not.
         if matches!(op, Op::Settle { holder, to, .. } if holder == to) {
             return Ok(false);
@@ -224,7 +234,7 @@ impl<'a> Driver<'a> {
     /// Runs an operation, counted under its name after a prefix.
     pub fn step_as(&mut self, op: Op, prefix: &str) -> Result<bool, Failure> {
         self.scene.prepare(&op);
-        if matches!(op, Op::Time { .. }) {
+        if matches!(op, Op::Time { .. } | Op::Skip { .. }) {
             self.model.apply(&op).expect("time passes");
             self.log.push(format!("{op:?}"));
             return Ok(true);
@@ -293,6 +303,7 @@ impl<'a> Driver<'a> {
             outcome: &outcome,
             fee,
             paid: &mut self.paid,
+            forest: &mut self.forest,
         };
         for invariant in &ALL {
             if let Err(detail) = (invariant.check)(&mut step) {
@@ -301,6 +312,18 @@ impl<'a> Driver<'a> {
             }
         }
         Ok(accepted)
+    }
+
+    /// Counts what purchases have become.
+    pub fn count_trees(&mut self) {
+        let trees: Vec<[u64; 5]> = self.forest.trees.values().map(|tree| tree.counts).collect();
+        let mut count = |what: &'static str, test: &dyn Fn(&[u64; 5]) -> bool| {
+            *self.totals.notable.entry(what).or_default() += trees.iter().filter(|counts| test(counts)).count() as u64;
+        };
+        count("trees split, reduced and extended", &|counts| counts[..3].iter().all(|times| *times > 0));
+        count("trees split and paid", &|counts| counts[0] > 0 && counts[4] > 0);
+        count("trees extended and paid", &|counts| counts[2] > 0 && counts[4] > 0);
+        count("trees paid more than once", &|counts| counts[4] > 1 + counts[0]);
     }
 
     /// Counts what is rare.
@@ -330,6 +353,50 @@ impl<'a> Driver<'a> {
             Op::SettleEpoch { pool, day, .. } => {
                 let open = |epoch: &&super::model::Epoch| (epoch.pool, epoch.day) == (pool, day) && epoch.open > 0;
                 count("epochs paid in part", next.epochs.iter().filter(open).count());
+            }
+            Op::Buy { product, .. } | Op::BuyPosition { product, .. } => {
+                count("covers of readings sold", usize::from(next.reading(product).is_some()));
+            }
+            Op::CancelCover { cover, .. } | Op::CancelPosition { cover, .. } | Op::Reduce { cover, .. } => {
+                let flat = next.reading(next.covers[cover].product).is_some();
+                count("covers of readings given back", usize::from(flat));
+            }
+            Op::Report { product, .. } => {
+                count("reports that stand for one that fell", usize::from(self.model.has_fallen_unnoticed(product)));
+            }
+            Op::Resolve { product } => {
+                let told = &next.reading(product).expect("it is one").told;
+                let (is_over, pays) = (told.over_at.is_some(), next.products[product].trigger.severity > 0);
+                let insured = next.exposure(product) > 0;
+                count(
+                    "reports that fell",
+                    usize::from(!is_over && self.model.products[product].trigger.phase == Phase::Met),
+                );
+                count("readings void with covers", usize::from(told.void && insured));
+                count("readings that pay covers", usize::from(pays && insured));
+                count("readings without a loss with covers", usize::from(is_over && !told.void && !pays && insured));
+            }
+            Op::Show { product, .. } | Op::Refresh { product } => {
+                let (before, after) = (self.model.vaults(product), next.vaults(product));
+                let [was, is] = [before, after].map(|vaults| vaults.and_then(|vaults| vaults.armed));
+                count("falls that armed", usize::from(was.map(|it| it.at) != is.map(|it| it.at)));
+                count(
+                    "falls that deepened",
+                    usize::from(was.is_some() && was != is && was.map(|it| it.at) == is.map(|it| it.at)),
+                );
+            }
+            Op::Loss { product, .. } => {
+                let (phase, exposed) = (next.products[product].trigger.phase, next.exposure(product) > 0);
+                count("alerts by a report", usize::from(phase == Phase::Breaching));
+                count("losses confirmed with covers", usize::from(phase == Phase::Final && exposed));
+            }
+            Op::Settle { cover, .. } | Op::SettlePosition { cover, .. } | Op::SettleLien { cover, .. } => {
+                let before = next.covers[cover].loss_paid > self.model.covers[cover].loss_paid;
+                count("payouts of two keys", usize::from(before && next.vaults(next.covers[cover].product).is_some()));
+                let (before, after) = (&self.model.covers[cover], &next.covers[cover]);
+                let flat = next.reading(after.product).is_some();
+                count("payouts of readings", usize::from(flat && after.loss_paid > before.loss_paid));
+                count("premiums of void readings given back", usize::from(flat && after.loss_paid == 0));
             }
             _ => {}
         }

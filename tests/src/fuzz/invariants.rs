@@ -1,4 +1,4 @@
-//! What must hold after every operation, whatever came before: invariants numbered I1 to I18, in plain
+//! What must hold after every operation, whatever came before: invariants numbered I1 to I20, in plain
 //! words, on the chain's own accounts. I11 (votes within locked weight) has no subject here: nobody votes.
 
 use super::compare::View;
@@ -9,7 +9,7 @@ use super::transaction::Failed;
 use anchor_lang::prelude::Pubkey;
 use backstop::error::BackstopError;
 use backstop::peril::evidence::Evidence;
-use backstop::state::{Pool, PoolKind, ProductState, Tranche, TrancheBook};
+use backstop::state::{Policy, Pool, PoolKind, ProductState, Tranche, TrancheBook};
 use solana_sdk::account::{AccountSharedData, ReadableAccount};
 use solana_sdk::instruction::InstructionError;
 use solana_sdk::transaction::TransactionError;
@@ -47,6 +47,8 @@ pub struct Step<'a> {
     pub fee: u64,
     /// What every cover was paid so far, by what was seen to arrive.
     pub paid: &'a mut BTreeMap<usize, N>,
+    /// What every purchase has become.
+    pub forest: &'a mut Forest,
 }
 
 /// A rule, with its statement.
@@ -60,7 +62,7 @@ pub struct Invariant {
 }
 
 /// All invariants, in order.
-pub const ALL: [Invariant; 17] = [
+pub const ALL: [Invariant; 19] = [
     Invariant { number: "I1", says: "every vault holds at least what the books say", check: vaults_cover_the_books },
     Invariant { number: "I2", says: "the books are the sum of everybody's claims", check: books_are_the_claims },
     Invariant {
@@ -106,7 +108,210 @@ pub const ALL: [Invariant; 17] = [
         says: "a layer of which nothing is exposed earns nothing, and the senior one no more than its exposed part",
         check: layers_earn_by_exposure,
     },
+    Invariant {
+        number: "I19",
+        says: "what is split, reduced, extended, converted or paid is conserved to the unit: sum, premium, rate, exposure, paid",
+        check: policies_are_conserved,
+    },
+    Invariant {
+        number: "I20",
+        says: "a tree of policies has the sum and the premium that were put in, less what was given back",
+        check: trees_are_conserved,
+    },
 ];
+
+/// Policies that were made of one purchase.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tree {
+    /// Sum insured that was bought, less what was given back.
+    pub sum: N,
+    /// Premium that wallets have paid for it, less that of parts that were given back.
+    pub premium: N,
+    /// Stream rate of what was bought, less that of parts given back; of no meaning once it was extended.
+    pub rate: N,
+    /// What accounts were seen to receive for it from incidents.
+    pub received: N,
+    /// How often it was split, reduced, extended, converted and paid.
+    pub counts: [u64; 5],
+}
+
+/// All trees, by the policy that was bought, and which of them every policy is of.
+#[derive(Clone, Debug, Default)]
+pub struct Forest {
+    /// By their first policy.
+    pub trees: BTreeMap<usize, Tree>,
+    roots: BTreeMap<usize, usize>,
+}
+
+/// By how much a token account fell and rose.
+fn flow(step: &Step, account: &Pubkey) -> (N, N) {
+    let change = step.changes.iter().find(|change| change.key == *account);
+    let (was, is) = change.map_or((0, 0), |change| (units(change.before.as_ref()), units(change.after.as_ref())));
+    (was.saturating_sub(is).into(), is.saturating_sub(was).into())
+}
+
+/// The asset account of somebody, for a product.
+fn purse(step: &Step, who: Who, product: usize) -> Pubkey {
+    step.scene.assets_of(who, step.model.pools[step.model.products[product].pool].asset)
+}
+
+fn policies_are_conserved(step: &mut Step) -> Result<(), String> {
+    let cover = match *step.op {
+        Op::SplitCover { cover, .. }
+        | Op::SplitPosition { cover, .. }
+        | Op::Reduce { cover, .. }
+        | Op::Extend { cover, .. }
+        | Op::ToNft { cover, .. }
+        | Op::Settle { cover, .. }
+        | Op::SettlePosition { cover, .. }
+        | Op::SettleLien { cover, .. } => cover,
+        _ => return Ok(()),
+    };
+    if step.outcome.is_err() {
+        return Ok(());
+    }
+    let product = step.model.covers[cover].product;
+    let pool = step.model.products[product].pool;
+    let (Some(before), Some(after)) = (step.before.covers.get(&cover), step.after.covers.get(&cover)) else {
+        return Err(format!("policy {cover} is gone"));
+    };
+    let days = |policy: &Policy| (policy.active_day, policy.end_day, policy.bought_at, policy.cancel_fee_bps);
+    let amounts = |policy: &Policy| [policy.sum_insured, policy.premium, policy.rate_q32, policy.paid, policy.refunded];
+    let of = |view: &View| (view.products[product].0.exposure, view.pools[pool].0.total_exposure);
+    let (exposed, exposed_now) = (of(step.before), of(step.after));
+    let vaults = [step.before, step.after].map(|view| N::from(view.pools[pool].1));
+    let owner = |by: Who| flow(step, &purse(step, by, product));
+    match *step.op {
+        Op::SplitCover { .. } | Op::SplitPosition { .. } => {
+            let child = &step.after.covers[&(step.model.covers.len() - 1)];
+            let [one, two] = [after, child].map(amounts);
+            let sum: Vec<u64> = one.iter().zip(two).map(|(one, two)| one + two).collect();
+            holds(sum == amounts(before), || {
+                format!("policy {cover}: {before:?} was split into {after:?} and {child:?}")
+            })?;
+            holds(days(child) == days(before) && days(after) == days(before), || format!("{child:?} of {before:?}"))?;
+            holds(exposed == exposed_now && vaults[0] == vaults[1], || {
+                format!("policy {cover}: a split moved something")
+            })
+        }
+        Op::Reduce { by, .. } => {
+            let part = [0, 1, 2].map(|place| amounts(before)[place] - amounts(after)[place]);
+            let whole = amounts(before);
+            // The part is rounded down.
+            for place in [1, 2] {
+                let share = N::from(whole[place]) * N::from(part[0]) / N::from(whole[0]);
+                holds(share == N::from(part[place]), || {
+                    format!("policy {cover}: {part:?} of {whole:?} was given back")
+                })?;
+            }
+            holds(exposed.0 - exposed_now.0 == part[0] && exposed.1 - exposed_now.1 == part[0], || {
+                format!("policy {cover}: {} was given back, exposure went from {exposed:?} to {exposed_now:?}", part[0])
+            })?;
+            let (_, came) = owner(by);
+            holds(vaults[0] - vaults[1] == came && came <= N::from(part[1]), || {
+                format!("policy {cover}: {came} came back of a premium of {}", part[1])
+            })
+        }
+        Op::Extend { by, .. } => {
+            let (paid, _) = owner(by);
+            let same = before.sum_insured == after.sum_insured
+                && (before.paid, before.refunded) == (after.paid, after.refunded);
+            let longer = after.end_day > before.end_day && after.active_day == before.active_day;
+            holds(same && longer, || format!("{before:?} was extended to {after:?}"))?;
+            holds(exposed_now.0 <= exposed.0 && vaults[1] - vaults[0] == paid, || {
+                format!("policy {cover}: {paid} was paid")
+            })?;
+            holds(N::from(after.premium - before.premium) == paid, || format!("{before:?}, {after:?}: {paid} was paid"))
+        }
+        Op::ToNft { .. } => {
+            let same = amounts(before) == amounts(after) && days(before) == days(after) && before.state == after.state;
+            holds(same && exposed == exposed_now && vaults[0] == vaults[1], || format!("{before:?} became {after:?}"))
+        }
+        Op::Settle { to, .. } | Op::SettlePosition { to, .. } | Op::SettleLien { to, .. } => {
+            let (_, came) = flow(step, &purse(step, to, product));
+            let booked = N::from(after.paid - before.paid) + N::from(after.refunded - before.refunded);
+            holds(booked == came && vaults[0] - vaults[1] == came, || {
+                format!(
+                    "policy {cover}: {came} arrived, {booked} is booked, the vault went from {} to {}",
+                    vaults[0], vaults[1]
+                )
+            })?;
+            let rest = amounts(before)[..3] == amounts(after)[..3] && days(before) == days(after);
+            holds(rest, || format!("a settlement made {after:?} of {before:?}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn trees_are_conserved(step: &mut Step) -> Result<(), String> {
+    if step.outcome.is_err() {
+        return Ok(());
+    }
+    let model = step.model;
+    let last = model.covers.len().wrapping_sub(1);
+    let entry = |cover: usize| &model.covers[cover];
+    let before = |cover: usize| {
+        let policy = step.before.covers.get(&cover);
+        policy.map_or([0; 3], |it| [it.sum_insured, it.premium, it.rate_q32].map(N::from))
+    };
+    let touched = match *step.op {
+        Op::Buy { who, product, .. } | Op::BuyPosition { who, product, .. } => {
+            let (premium, _) = flow(step, &purse(step, who, product));
+            let tree = Tree { sum: entry(last).sum, premium, rate: entry(last).rate, ..Tree::default() };
+            step.forest.roots.insert(last, last);
+            step.forest.trees.insert(last, tree);
+            last
+        }
+        Op::SplitCover { cover, .. } | Op::SplitPosition { cover, .. } => {
+            let root = step.forest.roots[&cover];
+            step.forest.roots.insert(last, root);
+            step.forest.trees.entry(root).or_default().counts[0] += 1;
+            cover
+        }
+        Op::Reduce { cover, .. } => {
+            let now = entry(cover);
+            let [sum, premium, rate] = before(cover);
+            let tree = step.forest.trees.entry(step.forest.roots[&cover]).or_default();
+            tree.sum -= sum - now.sum;
+            tree.premium -= premium - now.premium;
+            tree.rate = tree.rate.saturating_sub(rate - now.rate);
+            tree.counts[1] += 1;
+            cover
+        }
+        Op::Extend { cover, by, .. } => {
+            let (paid, _) = flow(step, &purse(step, by, entry(cover).product));
+            let tree = step.forest.trees.entry(step.forest.roots[&cover]).or_default();
+            tree.premium += paid;
+            tree.counts[2] += 1;
+            cover
+        }
+        Op::ToNft { cover, .. } => {
+            step.forest.trees.entry(step.forest.roots[&cover]).or_default().counts[3] += 1;
+            cover
+        }
+        Op::Settle { cover, to, .. } | Op::SettlePosition { cover, to } | Op::SettleLien { cover, to } => {
+            let (_, came) = flow(step, &purse(step, to, entry(cover).product));
+            let tree = step.forest.trees.entry(step.forest.roots[&cover]).or_default();
+            tree.received += came;
+            tree.counts[4] += 1;
+            cover
+        }
+        _ => return Ok(()),
+    };
+    let root = step.forest.roots[&touched];
+    let tree = step.forest.trees[&root];
+    let parts = || step.forest.roots.iter().filter(|(_, of)| **of == root).map(|(cover, _)| entry(*cover));
+    let sums = (parts().map(|it| it.sum).sum::<N>(), parts().map(|it| it.premium).sum::<N>());
+    holds(sums == (tree.sum, tree.premium), || {
+        format!("the parts of policy {root} are {sums:?}, put in was {tree:?}")
+    })?;
+    let rate: N = parts().map(|it| it.rate).sum();
+    holds(tree.counts[2] > 0 || rate == tree.rate, || format!("the parts of policy {root} earn {rate} of {tree:?}"))?;
+    let received: N = parts().map(|it| it.loss_paid + it.premium_back).sum();
+    holds(received == tree.received, || format!("the parts of policy {root} were paid {received}: {tree:?}"))?;
+    let most: N = tree.sum + tree.premium;
+    holds(tree.received <= most, || format!("policy {root} and its parts were paid more than they insure: {tree:?}"))
+}
 
 fn holds(condition: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if condition { Ok(()) } else { Err(otherwise()) }
@@ -465,6 +670,12 @@ fn triggers(step: &mut Step) -> Result<(), String> {
             holds(fixed(&was.evidence) == fixed(&is.evidence), || format!("trigger {index} moved its event"))?;
             let grew = is.evidence.severity_bps >= was.evidence.severity_bps;
             holds(grew, || format!("trigger {index} pays less than before"))?;
+        } else if is.evidence.event_at != 0 && is.has_two_keys() {
+            let armed = is.keys.armed_at + DAY;
+            let holds_both = is.keys.armed_at != 0 && is.keys.confirmed_at == step.model.now;
+            holds(holds_both && step.model.now >= armed, || {
+                format!("trigger {index} is proven by one key, or too early")
+            })?;
         } else if is.evidence.event_at != 0 {
             let due = is.evidence.met_at + i64::from(is.terms.challenge);
             holds(step.model.now >= due, || format!("trigger {index} is proven before its challenge is over"))?;

@@ -13,10 +13,13 @@ mod prices;
 pub mod rng;
 pub mod rogue;
 pub mod scene;
+mod seasons;
 pub mod shrink;
 mod targets;
 pub mod transaction;
+mod trees;
 mod tricks;
+mod vaults;
 
 use action::Action;
 use driver::{Driver, Failure, Totals};
@@ -80,6 +83,7 @@ fn play_through(driver: &mut Driver, actions: &[Action]) -> Result<(), Failure> 
         driver.must(Op::CreateProduct { pool, design, by })?;
         driver.must(Op::SetCondition { product, by })?;
     }
+    driver.announce_season()?;
     // Before anything is entrusted to the pools no notice is needed: most sequences begin with treaties.
     for action in actions.iter().take(3).filter(|action| action.r[0] % 4 != 0) {
         driver.reinsure(action.r)?;
@@ -89,10 +93,23 @@ fn play_through(driver: &mut Driver, actions: &[Action]) -> Result<(), Failure> 
         let start = Action { kind: action::Kind::Deposit, r: action.r };
         driver.play(&start)?;
     }
+    if let Some(action) = actions.first() {
+        driver.endow_season(action.r)?;
+    }
+    // Its sales begin once its capital is a day old, and those of vaults once these are measured by something.
+    driver.found_vaults(actions.first().map_or([0; 5], |action| action.r))?;
+    for action in actions.iter().take(6) {
+        driver.buy_reading(action.r)?;
+    }
+    for action in actions.iter().take(4) {
+        driver.buy_of_vaults(action.r)?;
+    }
     for action in actions {
         driver.play(action)?;
     }
-    driver.drain()
+    driver.drain()?;
+    driver.count_trees();
+    Ok(())
 }
 
 /// Runs sequences. Panics with the seed and the shortest failing list of operations if a rule is broken.

@@ -4,12 +4,12 @@ use super::action::{Played, index, one_in, part, pick};
 use super::driver::{Driver, Failure};
 use super::model::{CoverStatus, DAY, N, Phase, Product, day, issue};
 use super::op::{Op, Who};
-use super::scene::{AUTHORITY, DESIGNS, TOKEN, USERS};
+use super::scene::{AUTHORITY, DESIGNS, POOLS, READINGS, SEASON, SETS, TOKEN, USERS, VAULTS, is_reading};
 use backstop::state::{Access, ProductState, Tranche, TreatyKind, TreatyTerms};
 
 impl Driver<'_> {
     pub(super) fn deposit(&self, r: [u64; 5]) -> Op {
-        let pool = [0, 0, 0, 1, 1, 2, 2, 3][index(8, r[0])];
+        let pool = [0, 0, 0, 1, 1, 2, 2, 3, SEASON, VAULTS][index(10, r[0])];
         let books = &self.model.pools[pool];
         let who = index(USERS, r[1]);
         let tranche = Tranche::BOTH[index(2, r[2])];
@@ -24,7 +24,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn contribute(&self, r: [u64; 5]) -> Op {
-        let pool = [0, 1, 2, 3, 3][index(5, r[0])];
+        let pool = [0, 1, 2, 3, 3, SEASON, VAULTS][index(7, r[0])];
         let amount = r[2] % (20_000 * TOKEN[self.model.pools[pool].asset]);
         Op::Contribute { pool, who: index(USERS, r[1]), amount }
     }
@@ -46,8 +46,8 @@ impl Driver<'_> {
     }
 
     pub(super) fn settle_epochs(&mut self, r: [u64; 5]) -> Played {
-        let first = index(4, r[0]);
-        for pool in (0..4).map(|place| (place + first) % 4) {
+        let first = index(POOLS, r[0]);
+        for pool in (0..POOLS).map(|place| (place + first) % POOLS) {
             if let Some(oldest) = self.model.pools[pool].queue.first().copied() {
                 self.step(Op::SettleEpoch { pool, day: oldest, all_cedants: true })?;
             }
@@ -56,7 +56,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn open_series(&self, r: [u64; 5]) -> Option<Op> {
-        let over: Vec<(usize, Tranche)> = (0..4)
+        let over: Vec<(usize, Tranche)> = (0..POOLS)
             .flat_map(|pool| Tranche::BOTH.map(|tranche| (pool, tranche)))
             .filter(|(pool, tranche)| self.model.pools[*pool].classes[tranche.index()].over)
             .collect();
@@ -65,14 +65,19 @@ impl Driver<'_> {
 
     pub(super) fn create_product(&mut self, r: [u64; 5]) -> Played {
         let live = self.model.products.iter().filter(|product| product.state != ProductState::Over).count();
-        if live >= 7 {
+        if live >= 13 {
             return Ok(());
         }
         let (design, by, product) = (index(DESIGNS, r[1]), self.model.roles.governance, self.model.products.len());
-        let created = self.step(Op::CreateProduct { pool: index(2, r[0]), design, by })?;
+        let season = one_in(8, r[0] >> 8);
+        let (pool, design) = if season { (SEASON, READINGS[index(2, r[1])]) } else { (index(2, r[0]), design) };
+        let created = self.step(Op::CreateProduct { pool, design, by })?;
         // Now and then the condition is left for later.
         if created && !one_in(4, r[2]) {
-            self.step(Op::SetCondition { product, by })?;
+            self.step(match season {
+                true => Op::SetReading { product, set: index(SETS.len(), r[3]), by },
+                false => Op::SetCondition { product, by },
+            })?;
         }
         Ok(())
     }
@@ -80,7 +85,11 @@ impl Driver<'_> {
     pub(super) fn set_condition(&self, r: [u64; 5]) -> Option<Op> {
         let waits = self.product_where(r[0], |product| product.state == ProductState::Announced);
         let any = (0..self.model.products.len()).nth(index(self.model.products.len(), r[1]));
-        waits.or(any).map(|product| Op::SetCondition { product, by: self.model.roles.governance })
+        let by = self.model.roles.governance;
+        waits.or(any).map(|product| match is_reading(self.model.products[product].design) {
+            true => Op::SetReading { product, set: index(SETS.len(), r[2]), by },
+            false => Op::SetCondition { product, by },
+        })
     }
 
     pub(super) fn set_product_state(&self, r: [u64; 5]) -> Option<Op> {
@@ -97,7 +106,9 @@ impl Driver<'_> {
     pub(super) fn buy(&mut self, r: [u64; 5]) -> Played {
         let hopeless = r[1] % 16 == 1;
         let sells = |product: &Product| {
+            let ended = self.model.pools[product.pool].has_ended(self.model.now);
             product.state == ProductState::Selling
+                && (hopeless || !ended)
                 && (hopeless || matches!(product.trigger.phase, Phase::Quiet | Phase::Breaching))
         };
         let Some(product) = self.product_where(r[0], sells) else { return Ok(()) };
@@ -118,7 +129,8 @@ impl Driver<'_> {
             5..=7 => u64::try_from(room * 9 / 10).unwrap_or(0),
             _ => u64::try_from(token * N::from(10 + r[3] % 2_000)).unwrap_or(0),
         };
-        let days = (3 + (r[4] % 40) as u16).min(if one_in(64, r[4]) { 2 } else { u16::MAX });
+        let days =
+            (3 + (r[4] % 40) as u16).max(entry.terms.min_term_days).min(if one_in(64, r[4]) { 2 } else { u16::MAX });
         let who = index(USERS, r[1] >> 8);
         let receiver = if one_in(5, r[2]) { index(USERS, r[2] >> 8) } else { who };
         self.model.nonce += 1;
@@ -150,17 +162,9 @@ impl Driver<'_> {
     pub(super) fn split(&mut self, r: [u64; 5]) -> Played {
         let Some((mut cover, mut by)) = self.held_cover(r[0]) else { return Ok(()) };
         for place in 0..1 + r[1] % 3 {
-            self.model.nonce += 1;
-            let (nonce, receiver) = (self.model.nonce, index(USERS, r[2] >> (8 * place)));
-            let sum = part(self.model.covers[cover].sum, r[3] >> (9 * place));
-            let split = match self.model.covers[cover].pays {
-                Some(_) => Op::SplitPosition { cover, sum, nonce, by },
-                None => Op::SplitCover { cover, receiver, sum, nonce, by },
-            };
-            let new = self.model.covers.len();
-            if !self.step(split)? {
+            let Some(new) = self.split_one(cover, by, [r[2] >> (8 * place), r[3] >> (9 * place)])? else {
                 return Ok(());
-            }
+            };
             if one_in(2, r[4] >> place) {
                 (cover, by) = (new, self.model.covers[new].holder.unwrap_or(by));
             }

@@ -62,12 +62,6 @@ pub const NOT_FUZZED: &[(&str, &str)] = &[
     ("initialize", "done once, before any sequence begins"),
     ("create_pool", "the scene has its pools from the beginning"),
     ("create_attestor_set", "moves no money and no state of a pool; its bounds are tested one by one"),
-    ("observe_report", "what it shows is shown by `observe`; who may sign is fuzzed by `attested_fuzz::`"),
-    ("report_equivocation", "touches nothing but a set of attestors; `attested_fuzz::` plays it"),
-    ("retire_product", "`set_product_state` runs off; when anybody may is fuzzed by `attested_fuzz::`"),
-    ("observe_live", "what counts of it is shown by `observe`; what counts is modelled in `live_model.rs`"),
-    ("set_reading", "readings have a model of their own: `readings::`"),
-    ("resolve_reading", "readings have a model of their own: `readings::`"),
     ("pool_health", "changes nothing; its figures are compared with the books in `policies::`"),
     ("quote", "changes nothing; the model quotes before every purchase"),
     ("assert_policy", "changes nothing; each of its lines is tested by itself: `liens::`"),
@@ -91,6 +85,9 @@ operations! {
     Covers {
         CreateProduct "create_product" { pool: usize, design: usize, by: Who }
         SetCondition "set_condition" { product: usize, by: Who }
+        SetReading "set_reading" { product: usize, set: usize, by: Who }
+        /// Runs off a product whose attestors are dead.
+        Retire "retire_product" { product: usize }
         SetProductState "set_product_state" { product: usize, state: ProductState, by: Who }
         SetRiskRate "set_risk_rate" { product: usize, rate_ppb: u64, by: Who }
         Sync "sync_product" { product: usize }
@@ -119,6 +116,20 @@ operations! {
         Observe "observe" { product: usize, feed: u8, price: u64, confidence: u64, publish_time: i64 }
         Refresh "refresh" { product: usize }
         Confirm "confirm" { product: usize }
+    }
+    // ---- readings ----
+    Readings {
+        /// `value` and `confidence` in 1e-8, `at`: the moment that it names, `signers`: a bit for each key of the set.
+        Report "observe_report" { product: usize, value: i64, confidence: u64, at: i64, signers: u16 }
+        Resolve "resolve_reading" { product: usize }
+        /// Shows that a key has signed two values of one moment.
+        Equivocate "report_equivocation" { set: usize, key: usize }
+    }
+    // ---- vaults, with two keys ----
+    Vaults {
+        /// `sum`: what all vaults hold at that moment.
+        Show "observe_live" { product: usize, sum: u64 }
+        Loss "observe_report" { product: usize, bps: u16, at: i64, signers: u16 }
     }
     // ---- incidents ----
     Incidents {
@@ -164,5 +175,7 @@ operations! {
     // ---- time ----
     Clock {
         Time "" { to: i64 }
+        /// Slots of the ledger in which nothing happens.
+        Skip "" { slots: u64 }
     }
 }

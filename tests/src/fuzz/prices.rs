@@ -30,8 +30,11 @@ impl Driver<'_> {
         self.prices[feed].push((self.model.now, level));
     }
 
-    /// Shows a product the true price of some seconds ago.
+    /// Shows a product the true price of some seconds ago. A reading and vaults take none.
     pub fn print(&mut self, product: usize, ago: i64) -> Result<bool, Failure> {
+        if !self.model.products[product].trigger.takes_prints() {
+            return Ok(false);
+        }
         let feed = self.model.products[product].trigger.feed;
         let publish_time = self.model.now - ago;
         let price = self.true_price(feed.into(), publish_time);
@@ -39,7 +42,10 @@ impl Driver<'_> {
     }
 
     pub(super) fn print_all(&mut self, except_one: bool) -> Played {
-        let live = |product: &usize| self.model.products[*product].state != ProductState::Over;
+        let live = |product: &usize| {
+            let entry = &self.model.products[*product];
+            entry.state != ProductState::Over && entry.trigger.takes_prints()
+        };
         let live: Vec<usize> = self.model.with_condition().into_iter().filter(live).collect();
         for product in live.into_iter().skip(usize::from(except_one)) {
             self.print(product, 0)?;
@@ -137,7 +143,9 @@ impl Driver<'_> {
     /// A depeg of one feed: prints in most slots until a product is met, and mostly until it is final. The price comes
     /// back afterwards, or it is a false alarm that a recovery contradicts.
     pub(super) fn event(&mut self, r: [u64; 5]) -> Played {
-        let open = |product: &Product| product.incident.is_none() && product.state != ProductState::Over;
+        let open = |product: &Product| {
+            product.incident.is_none() && product.state != ProductState::Over && product.trigger.takes_prints()
+        };
         let insured: Vec<usize> = (0..self.model.products.len())
             .filter(|index| open(&self.model.products[*index]) && self.model.exposure(*index) > 0)
             .collect();
@@ -152,7 +160,7 @@ impl Driver<'_> {
             self.step(Op::Time { to: next })?;
             for product in 0..self.model.products.len() {
                 let entry = &self.model.products[product];
-                let listens = entry.has_condition && entry.state != ProductState::Over;
+                let listens = entry.has_condition && entry.state != ProductState::Over && entry.trigger.takes_prints();
                 let watches = listens && usize::from(entry.trigger.feed) == feed;
                 // Now and then a slot goes without a print, mostly not the target's.
                 let kept_back = one_in(9, r[3] >> (round % 60)) && (product != target || round % 4 == 1);
@@ -183,7 +191,8 @@ impl Driver<'_> {
         let wait = slot + i64::from(terms.challenge) + (r[4] >> 8) as i64 % 7_200;
         self.step(Op::Time { to: self.model.now + wait })?;
         for product in 0..self.model.products.len() {
-            if self.model.products[product].trigger.phase == Phase::Met {
+            let trigger = &self.model.products[product].trigger;
+            if trigger.phase == Phase::Met && trigger.takes_prints() {
                 self.step(Op::Confirm { product })?;
             }
         }
@@ -211,7 +220,8 @@ impl Driver<'_> {
         let Some(pool) = pick(&pools, r[0]) else { return Ok(()) };
         let falls = |product: &Product| {
             let open = product.incident.is_none() && product.state != ProductState::Over && product.has_condition;
-            open && product.pool == pool && product.trigger.terms.direction() == Direction::Below
+            let prints = product.trigger.takes_prints();
+            open && prints && product.pool == pool && product.trigger.terms.direction() == Direction::Below
         };
         let mut falling: Vec<usize> =
             (0..self.model.products.len()).filter(|index| falls(&self.model.products[*index])).collect();

@@ -1,12 +1,15 @@
-//! The world of a sequence: four pools of two assets, products, people, and every address.
+//! The world of a sequence: pools of two assets, products, people, and every address.
 
-use super::model::{Epoch, Model, Pool, Roles, Ticket};
+use super::model::{Epoch, Model, Pool, Roles, Set, Ticket};
 use super::op::Who;
+use crate::attest::Attestors;
+use crate::live::drop_condition;
 use crate::terms::{self, ONE};
 use crate::{World, seeded};
 use anchor_lang::prelude::Pubkey;
 use backstop::CreatePoolArgs;
 use backstop::peril::evidence::{Direction, Severity, Terms, TermsInput};
+use backstop::peril::reading::ReadingInput;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Tranche};
 use backstop_client::address;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
@@ -31,27 +34,73 @@ pub const TOKEN: [u64; 2] = [ONE, 100 * ONE];
 pub const DESIGNS: usize = 4;
 /// A further condition, that only a rogue governance would create: nearly every price is a breach.
 pub const EVIL: usize = DESIGNS;
+/// Readings that products of the season's pool can be.
+pub const READINGS: [usize; 2] = [5, 6];
+/// Falls of a protocol's vaults, that products of their own pool insure.
+pub const DROPS: [usize; 2] = [7, 8];
+/// Pools.
+pub const POOLS: usize = 6;
+/// The pool of products with two keys.
+pub const VAULTS: usize = 5;
+/// The pool of a season: a vintage with readings, and one product on prices beside them.
+pub const SEASON: usize = 4;
+/// Sets of attestors, each with keys and how many of them must sign.
+pub const SETS: [(u8, u8); 3] = [(5, 3), (3, 2), (7, 4)];
 /// Price, limits and condition of a design.
 pub fn design(design: usize) -> (ProductTerms, Terms) {
     let condition = Terms::new(&condition(design)).expect("the designs are valid");
     let product = ProductTerms {
         risk_group: u32::try_from(design).expect("there are few"),
-        min_term_days: 3,
+        // What is proven late by a second key must still find its covers.
+        min_term_days: if is_drop(design) { 25 } else { 3 },
         max_sum_insured: 10_000_000 * ONE,
-        max_term_days: [60, 90, 30, 365, 30][design],
-        cap_bps: [8_000, 10_000, 5_000, 9_000, 10_000][design],
-        cancel_fee_bps: [1_000, 1, 5_000, 333, 1][design],
-        drift_bps: [200, 2_000, 0, 777, 0][design],
-        waiting_seconds: [86_400, 90_000, 259_200, 86_400, 86_400][design],
-        daily_bps: [10_000, 5_000, 8_000, 2_500, 10_000][design],
-        deductible_bps: [0, 300, 0, 0, 0][design],
-        coinsurance_bps: [0, 0, 999, 0, 0][design],
+        max_term_days: [60, 90, 30, 365, 30, 60, 60, 60, 60][design],
+        cap_bps: [8_000, 10_000, 5_000, 9_000, 10_000, 6_000, 5_000, 6_000, 7_000][design],
+        cancel_fee_bps: [1_000, 1, 5_000, 333, 1, 500, 1, 700, 20][design],
+        drift_bps: [200, 2_000, 0, 777, 0, 200, 0, 100, 0][design],
+        waiting_seconds: [86_400, 90_000, 259_200, 86_400, 86_400, 259_200, 86_400, 86_400, 172_800][design],
+        daily_bps: [10_000, 5_000, 8_000, 2_500, 10_000, 10_000, 6_000, 10_000, 9_000][design],
+        deductible_bps: [0, 300, 0, 0, 0, 0, 0, 0, 400][design],
+        coinsurance_bps: [0, 0, 999, 0, 0, 0, 1_500, 0, 1_000][design],
         ..terms::product_terms()
     };
     (product, condition)
 }
 
-/// The condition of a design.
+/// Whether a design is a reading.
+pub fn is_reading(design: usize) -> bool {
+    READINGS.contains(&design)
+}
+
+/// Whether a design is a fall of vaults.
+pub fn is_drop(design: usize) -> bool {
+    DROPS.contains(&design)
+}
+
+/// The set of attestors that a product of vaults has.
+pub fn set_of(product: usize) -> usize {
+    product % SETS.len()
+}
+
+/// Whose token accounts the vaults of a product are.
+pub fn vault_owners(product: usize) -> [Pubkey; 2] {
+    [0, 1].map(|place| seeded(6_000 + 2 * product as u64 + place).pubkey())
+}
+
+/// The reading of a design in a vintage with an end: rain of ten days below 120 mm, or a delay above an hour in three days
+/// that begin a day later.
+pub fn reading(design: usize, sells_until_day: u32) -> ReadingInput {
+    const E8: u64 = 100_000_000;
+    let begins_day = sells_until_day + u32::from(design != READINGS[0]);
+    let (direction, strike, exit, days) = match design == READINGS[0] {
+        true => (Direction::Below, 120 * E8, 40 * E8, 10),
+        false => (Direction::Above, 60 * E8, 180 * E8, 3),
+    };
+    let due_at = super::model::start(begins_day + days) - 3_600;
+    ReadingInput { direction, strike, exit, begins_day, due_at }
+}
+
+/// The condition of a design; of a reading's product one that it would have if it listened to prices.
 pub fn condition(design: usize) -> TermsInput {
     let linear = Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 };
     let quick = TermsInput {
@@ -68,7 +117,12 @@ pub fn condition(design: usize) -> TermsInput {
         confidence_multiplier: 200,
     };
     match design {
-        0 => quick,
+        0 | 5 | 6 => quick,
+        7 => drop_condition(),
+        8 => TermsInput {
+            severity: Severity::Linear { full_loss_price: 5_000_000, min_severity_bps: 500 },
+            ..drop_condition()
+        },
         1 => terms::stress(),
         2 => TermsInput { severity: linear, run_on_seconds: 21_600, ..quick },
         EVIL => TermsInput { threshold: 200_000_000, recovery: 220_000_000, ..quick },
@@ -90,7 +144,7 @@ pub fn condition(design: usize) -> TermsInput {
 
 /// Which feed a design watches.
 pub fn feed_of(design: usize) -> u8 {
-    u8::from(design >= 3)
+    u8::from(matches!(design, 3 | EVIL))
 }
 
 /// The identity of a feed.
@@ -116,10 +170,13 @@ fn pool_args(pool: usize, authority: Pubkey, begun: i64) -> CreatePoolArgs {
         sells_until_day: super::model::day(begun) + 40,
         ..base
     };
+    let season = PoolTerms { sells_until_day: super::model::day(begun) + 18, ..cover };
     let (kind, access, terms) = match pool {
         0 => (PoolKind::Cover, Access::Open, cover),
         1 => (PoolKind::Cover, Access::AllowList, careful),
         2 => (PoolKind::Reinsurance, Access::Open, PoolTerms { cooldown_seconds: 3 * 86_400, ..base }),
+        SEASON => (PoolKind::Cover, Access::Open, season),
+        VAULTS => (PoolKind::Cover, Access::Open, PoolTerms { cooldown_seconds: 21 * 86_400, ..base }),
         _ => (PoolKind::Reinsurance, Access::ProtocolOnly, PoolTerms { solvency_bps: 15_000, ..base }),
     };
     let deposit_authority = if access == Access::AllowList { authority } else { Pubkey::default() };
@@ -128,7 +185,7 @@ fn pool_args(pool: usize, authority: Pubkey, begun: i64) -> CreatePoolArgs {
 }
 
 /// Which asset a pool holds.
-const ASSET_OF: [usize; 4] = [0, 1, 0, 0];
+const ASSET_OF: [usize; POOLS] = [0, 1, 0, 0, 0, 0];
 
 /// The world, as it is before a sequence and in it.
 pub struct Scene {
@@ -140,6 +197,8 @@ pub struct Scene {
     pub mints: [Pubkey; 2],
     /// Pools as they were created.
     pub pools: Vec<PoolKeys>,
+    /// Sets of attestors.
+    pub sets: Vec<Attestors>,
     base: LiteSVM,
     begun: i64,
     derived: RefCell<HashMap<Derived, Pubkey>>,
@@ -196,9 +255,11 @@ impl Scene {
             world.run(&[&world.governance], &[create]);
             pools.push(keys);
         }
+        let sets = (0..).zip(SETS).map(|(id, (count, threshold))| Attestors::create(&world, id, count, threshold));
+        let sets = sets.collect();
         let base = world.cluster.svm().clone();
         let begun = world.now();
-        Self { world, people, mints, pools, base, begun, derived: RefCell::default() }
+        Self { world, people, mints, pools, sets, base, begun, derived: RefCell::default() }
     }
 
     /// Back to the beginning. Returns the model of it.
@@ -256,6 +317,14 @@ impl Scene {
             tickets: Vec::new(),
             epochs: Vec::new(),
             treaties: Vec::new(),
+            sets: SETS
+                .iter()
+                .map(|(keys, threshold)| Set {
+                    keys: usize::from(*keys),
+                    threshold: usize::from(*threshold),
+                    revoked: BTreeMap::new(),
+                })
+                .collect(),
             cessions: BTreeMap::new(),
             roles: Roles {
                 governance: OFFICIALS[0][0],
@@ -269,6 +338,7 @@ impl Scene {
             assets: vec![TOKEN.map(|token| Some(u128::from(WEALTH * token))); PEOPLE],
             shares: BTreeMap::new(),
             nonce: 0,
+            ledger: 1_000,
         }
     }
 

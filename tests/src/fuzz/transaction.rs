@@ -2,13 +2,18 @@
 
 use super::model::{Model, Ticket};
 use super::op::{Op, Who};
-use super::scene::{Derived, Scene, condition, design, feed_id, feed_of};
+use super::scene::{Derived, Scene, condition, design, feed_id, feed_of, is_drop, reading, set_of, vault_owners};
+use super::vaults::HELD;
+use crate::attest::{Attestors, FEED};
 use crate::{seeded, terms};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+use backstop::peril::feed::Source;
+use backstop::peril::feed::attested::{EVENT_EXPONENT, Report, ReportKind};
 use backstop::state::{CoverRequest, ExitTicket, ExtensionRequest, Tranche};
 use backstop::{
-    BuyCoverArgs, BuyPositionArgs, DepositArgs, PositionToNftArgs, RequestExitArgs, SplitCoverArgs, SplitPositionArgs,
+    BuyCoverArgs, BuyPositionArgs, DepositArgs, PositionToNftArgs, RequestExitArgs, SetReadingArgs, SplitCoverArgs,
+    SplitPositionArgs,
 };
 use backstop_client::instruction::NewProduct;
 use backstop_client::instruction::{self as ix, Pledge, ProductKeys, TreatyKeys};
@@ -64,6 +69,9 @@ impl Scene {
     pub fn prepare(&self, op: &Op) {
         match *op {
             Op::Time { to } => self.world.cluster.set_time(to),
+            Op::Skip { slots } => self.world.cluster.skip_slots(slots),
+            Op::SetCondition { product, .. } => self.hold(product, HELD),
+            Op::Show { product, sum } => self.hold(product, sum),
             Op::Observe { feed, price, confidence, publish_time, .. } => {
                 let price = Price::e8(i64::try_from(price).expect("a price fits"), confidence, publish_time);
                 self.world.cluster.post_price(seeded(PRICE).pubkey(), feed_id(feed), price);
@@ -78,6 +86,23 @@ impl Scene {
             Some(_) => ix::under_lien(settlement, &self.cover(model, cover)),
             None => settlement,
         }
+    }
+
+    /// The attestors of a product; any, if it has none.
+    fn set_of(&self, model: &Model, product: usize) -> &Attestors {
+        let of_vaults = model.vaults(product).map(|vaults| vaults.set);
+        &self.sets[model.reading(product).map(|reading| reading.set).or(of_vaults).unwrap_or(0)]
+    }
+
+    /// Lets the vaults of a product hold a sum.
+    fn hold(&self, product: usize, sum: u64) {
+        for (owner, amount) in vault_owners(product).iter().zip([sum / 3, sum - sum / 3]) {
+            self.world.cluster.set_tokens(owner, &self.mints[0], amount);
+        }
+    }
+
+    fn vaults(&self, product: usize) -> Vec<Pubkey> {
+        vault_owners(product).map(|owner| self.derive(Derived::Token(owner, self.mints[0], true))).to_vec()
     }
 
     /// The instructions of an operation, empty for the clock.
@@ -96,7 +121,7 @@ impl Scene {
         };
         let with = |first: Option<Instruction>, second: Instruction| first.into_iter().chain([second]).collect();
         let one = match *op {
-            Op::Time { .. } => return Vec::new(),
+            Op::Time { .. } | Op::Skip { .. } => return Vec::new(),
             Op::Deposit { pool, who, tranche, amount, min_shares, admitted_by } => {
                 let keys = self.pool(model, pool);
                 let args = DepositArgs { tranche, amount, min_shares, seen: model.pools[pool].seen() };
@@ -148,11 +173,37 @@ impl Scene {
                 let id = model.pools[pool].products;
                 let keys =
                     ProductKeys { pool: self.pool(model, pool), product: self.derive(Derived::Product(pool, id)) };
-                ix::create_product(person(by), payer, &keys, self.new_product(number).announcement(id))
+                ix::create_product(person(by), payer, &keys, self.new_product(number, 0).announcement(id))
             }
             Op::SetCondition { product: of, by } => {
-                let new = self.new_product(model.products[of].design);
-                ix::set_condition(person(by), payer, &product(of), None, new.condition())
+                let new = self.new_product(model.products[of].design, of);
+                new.set_condition(person(by), payer, &product(of))
+            }
+            Op::SetReading { product: of, set, by } => {
+                let entry = &model.products[of];
+                let reading = reading(entry.design, model.pools[entry.pool].terms.sells_until_day);
+                let args = SetReadingArgs { feed: FEED, reading };
+                ix::set_reading(person(by), payer, &product(of), self.sets[set].set, args)
+            }
+            Op::Retire { product: of } => ix::retire_product(&product(of), self.set_of(model, of).set),
+            Op::Report { product: of, value, confidence, at, signers } => {
+                let set = self.set_of(model, of);
+                let report = Report { confidence, ..set.report(value, at) };
+                let signers: Vec<usize> = (0..set.keys.len()).filter(|key| signers & 1 << key != 0).collect();
+                return vec![set.signed(&signers, &report), ix::observe_report(&product(of), set.set)];
+            }
+            Op::Show { product: of, .. } => ix::observe_vaults(&product(of), &self.vaults(of)),
+            Op::Loss { product: of, bps, at, signers } => {
+                let set = self.set_of(model, of);
+                let report = Report { kind: ReportKind::Event, exponent: EVENT_EXPONENT, ..set.report(bps.into(), at) };
+                let signers: Vec<usize> = (0..set.keys.len()).filter(|key| signers & 1 << key != 0).collect();
+                return vec![set.signed(&signers, &report), ix::observe_report(&product(of), set.set)];
+            }
+            Op::Resolve { product: of } => ix::resolve_reading(&product(of), self.set_of(model, of).set),
+            Op::Equivocate { set, key } => {
+                let set = &self.sets[set];
+                let both = [1, 2].map(|value| set.signed(&[key], &set.report(value, model.now)));
+                return [both.to_vec(), vec![ix::report_equivocation(set.set)]].concat();
             }
             Op::SetProductState { product: of, state, by } => {
                 ix::set_product_state(person(by), product(of).pool.pool, product(of).product, state)
@@ -365,12 +416,17 @@ impl Scene {
     }
 
     /// A product of a design, with its condition.
-    fn new_product(&self, number: usize) -> NewProduct {
-        NewProduct {
+    fn new_product(&self, number: usize, product: usize) -> NewProduct {
+        let prints = NewProduct {
             terms: design(number).0,
             feed: feed_id(feed_of(number)),
             ..terms::create_product(self.world.covered, condition(number))
+        };
+        if !is_drop(number) {
+            return prints;
         }
+        let attestors = Some(self.sets[set_of(product)].set);
+        NewProduct { source: Source::VaultDrop, feed: FEED, attestors, vaults: self.vaults(product), ..prints }
     }
 
     fn ticket_account(&self, ticket: &Ticket) -> ExitTicket {

@@ -332,6 +332,7 @@ impl Model {
     }
 
     fn accrue_until(&mut self, pool: usize, until: i64) {
+        let flat = self.flat(pool);
         let books = &mut self.pools[pool];
         let begin = books.accrued_at;
         books.accrued_at = until;
@@ -344,6 +345,8 @@ impl Model {
             earned = books.unearned;
             books.fractions[0] = 0;
         }
+        // What is of readings waits for them.
+        earned = earned.min(books.unearned - flat);
         books.unearned -= earned;
         self.share_out(pool, earned, 0, begin);
     }
@@ -542,6 +545,7 @@ impl Model {
 
     /// Refuses to cede, or to begin or cut short a treaty, but beside small alerts that are only breaching.
     pub fn need_calm(&self, pool: usize) -> Rule {
+        self.need_not_locked(pool)?;
         self.need_takes_capital(pool)
     }
 
@@ -557,6 +561,7 @@ impl Model {
                 }
                 self.accrue(pool);
                 need(!self.pools[pool].has_ended(self.now), "the vintage is over")?;
+                self.need_not_locked(pool)?;
                 self.need_takes_capital(pool)?;
                 need(self.inward_is_small(pool), "more than a little may be lost by its cedants")?;
                 let of_others = self.required(pool) < self.pools[pool].unearned;

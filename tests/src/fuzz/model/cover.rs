@@ -2,6 +2,7 @@
 
 use super::{BPS, DAY, Evidence, MOST, Model, N, Phase, Rule, ceil, day, need, start, take};
 use crate::fuzz::op::{Op, Who};
+use crate::fuzz::scene::{is_drop, set_of};
 use backstop::peril::evidence::Direction;
 use backstop::state::{ProductState, ProductTerms};
 
@@ -118,6 +119,8 @@ pub struct Cover {
     pub loss_paid: N,
     /// Whether an incident that is final has given its premium back.
     pub refunded: bool,
+    /// The premium that incidents gave back.
+    pub premium_back: N,
     /// The lien whose account is there: one that the cover is under, or that has outlived it.
     pub lien: Option<Lien>,
 }
@@ -309,7 +312,11 @@ impl Model {
         let due = day(self.now).saturating_sub(self.products[product].ring_days);
         let now = self.now;
         let entry = &mut self.products[product];
-        if !entry.trigger.is_proven_by(now) && entry.state != ProductState::Over && due > entry.released_day {
+        if entry.trigger.reading.is_none()
+            && !entry.trigger.is_proven_by(now)
+            && entry.state != ProductState::Over
+            && due > entry.released_day
+        {
             entry.released_day = due;
         }
     }
@@ -331,6 +338,12 @@ impl Model {
         need(self.pools[pool].crisis.is_none(), "the pool is in a crisis")?;
         need(!self.group_alert(product), "a product of the risk group is in alert")?;
         let entry = &mut self.products[product];
+        if entry.trigger.reading.is_some() {
+            // Of a reading nothing is known while it is sold.
+            self.drift(product);
+            return Ok(());
+        }
+        need(entry.trigger.vaults.as_ref().is_none_or(|vaults| !vaults.is_armed(now)), "it is armed")?;
         let (published, _, _) = entry.trigger.last.ok_or("there is no print")?;
         need(now - published <= i64::from(entry.terms.max_price_age), "the last print is too old")?;
         let threshold = N::from(entry.trigger.terms.threshold);
@@ -365,7 +378,10 @@ impl Model {
         let sold_of_late = (self.still_sold(product, daily) + sum, now);
         // The first day that begins at or after now and the waiting time.
         let active_day = day(now + i64::from(terms.waiting_seconds) + DAY - 1);
-        let end_day = active_day + u32::from(days);
+        let period = self.reading(product).map(super::Reading::period);
+        let (active_day, end_day) = period.unwrap_or((active_day, active_day + u32::from(days)));
+        self.need_far(product)?;
+        need(active_day + u32::from(days) == end_day, "not the days of the period")?;
         let technical = ceil(entry.risk_rate * (BPS + N::from(terms.loading_bps)), BPS);
         let demanded = integral(terms, exposure + sum, capacity) - integral(terms, exposure, capacity);
         let second = |seconds: i64| seconds.unsigned_abs() as N;
@@ -377,7 +393,8 @@ impl Model {
         let books = &mut self.pools[pool];
         // The buckets of premium begin where accrual stands.
         let ahead = |of: u32| of - day(books.accrued_at);
-        need(ahead(active_day) <= 32 && ahead(end_day) < 512, "accrual stands for too long")?;
+        let streams = period.is_some() || (ahead(active_day) <= 32 && ahead(end_day) < 512);
+        need(streams, "accrual stands for too long")?;
         books.last_cover_end_day = books.last_cover_end_day.max(end_day);
         books.in_use = true;
         Ok(Cover {
@@ -397,6 +414,7 @@ impl Model {
             paid: 0,
             loss_paid: 0,
             refunded: false,
+            premium_back: 0,
             lien: None,
         })
     }
@@ -416,6 +434,7 @@ impl Model {
         need(status == CoverStatus::Live && !paid, "something was paid for it")?;
         let (pool, now) = (self.products[product].pool, self.now);
         need(now >= start(active_day), "it is not in force yet")?;
+        need(self.reading(product).is_none(), "a reading has its days")?;
         self.admit_sale(product)?;
         need(self.pools[pool].accrued_at == now, "accrual stands")?;
         let (capacity, exposure) = (self.capacity(product), self.exposure(product));
@@ -471,7 +490,8 @@ impl Model {
         let sum = all.saturating_sub(N::from(left));
         need(sum >= least.max(1) && all - sum >= least.max(1), "a part is too small")?;
         let [premium, rate] = [entry.premium, entry.rate].map(|whole| whole * sum / all);
-        need(premium > 0 && rate > 0, "a part is too small")?;
+        let flat = self.reading(self.covers[cover].product).is_some();
+        need(premium > 0 && (rate > 0 || flat), "a part is too small")?;
         self.give_back(cover, by, [sum, premium, rate])?;
         let entry = &mut self.covers[cover];
         entry.sum -= sum;
@@ -490,6 +510,8 @@ impl Model {
         need(now < start(end_day), "the cover has ended")?;
         need(day(now) > self.covers[cover].made_day(), "it was bought, or made, today")?;
         need(self.products[product].trigger.phase == Phase::Quiet, "the trigger is not quiet")?;
+        self.need_far(product)?;
+        let flat = self.reading(product).is_some();
         self.accrue(pool);
         self.drift(product);
         let terms_fee = N::from(self.products[product].terms.cancel_fee_bps);
@@ -508,15 +530,17 @@ impl Model {
         let (sold, _) = &mut self.products[product].sold_of_late;
         *sold = sold.saturating_sub(sum * unearned / premium);
         let books = &mut self.pools[pool];
-        let place = books.streams.iter().position(|stream| stream.cover == Some(cover));
-        let place = place.ok_or("books: the cover's stream is gone")?;
-        let stream = &mut books.streams[place];
-        let part = super::Stream { rate, ..*stream };
-        stream.rate -= rate;
-        if stream.rate == 0 {
-            books.streams.remove(place);
+        if !flat {
+            let place = books.streams.iter().position(|stream| stream.cover == Some(cover));
+            let place = place.ok_or("books: the cover's stream is gone")?;
+            let stream = &mut books.streams[place];
+            let part = super::Stream { rate, ..*stream };
+            stream.rate -= rate;
+            if stream.rate == 0 {
+                books.streams.remove(place);
+            }
+            books.held_back += part.earns(books.accrued_at, now) >> 32;
         }
-        books.held_back += part.earns(books.accrued_at, now) >> 32;
         self.note_cover_end(pool, end_day);
         let books = &mut self.pools[pool];
         books.unearned -= to_earn;
@@ -532,12 +556,14 @@ impl Model {
     /// The end of the last cover whose premium is still earned, if it may have been on this day; else the last day up to
     /// which premium was earned.
     pub(super) fn note_cover_end(&mut self, pool: usize, end_day: u32) {
+        // Readings end on days of their own, as long as one of their covers may be in force.
+        let readings = if self.reading_exposure(pool) > 0 { self.readings_end(pool) } else { 0 };
         let books = &mut self.pools[pool];
         if end_day < books.last_cover_end_day {
             return;
         }
         let last = books.streams.iter().filter(|stream| stream.cover.is_some()).map(|stream| stream.end_day).max();
-        let accrued = day(books.accrued_at).min(books.last_cover_end_day);
+        let accrued = day(books.accrued_at).max(readings).min(books.last_cover_end_day);
         books.last_cover_end_day = last.unwrap_or(0).max(accrued);
     }
 
@@ -557,7 +583,8 @@ impl Model {
                 let now = self.now;
                 let books = &mut self.pools[pool];
                 let (terms, trigger) = crate::fuzz::scene::design(design);
-                let ring_days = trigger.ring_days();
+                let second_key = if is_drop(design) { super::SECOND_KEY_DAYS } else { 0 };
+                let ring_days = trigger.ring_days() + second_key;
                 let product = Product {
                     pool,
                     id: books.products,
@@ -599,6 +626,11 @@ impl Model {
                 let now = self.now;
                 let entry = &mut self.products[product];
                 need(entry.state == ProductState::Announced, "it has its condition, or sells no more")?;
+                if is_drop(entry.design) {
+                    let set = set_of(product);
+                    need(self.sets[set].is_alive(), "nobody can report")?;
+                    entry.trigger.vaults = Some(super::Vaults::new(set));
+                }
                 let books = &mut self.pools[entry.pool];
                 need(!books.has_ended(books.notice(now)), "it could not sell before the vintage is over")?;
                 books.ring_days = books.ring_days.max(entry.ring_days);
@@ -608,6 +640,16 @@ impl Model {
                 entry.sells_from = books.notice(now);
                 entry.level_at = now;
                 entry.released_day = day(now) - entry.ring_days;
+                Ok(())
+            }
+            Op::SetReading { product, set, by } => self.set_reading(product, set, by),
+            Op::Retire { product } => {
+                let of_vaults = self.vaults(product).map(|vaults| vaults.set);
+                let set = self.reading(product).map(|reading| reading.set).or(of_vaults);
+                need(!self.sets[set.ok_or("it has no attestors")?].is_alive(), "they can report")?;
+                let entry = &mut self.products[product];
+                need(matches!(entry.state, ProductState::Selling | ProductState::Frozen), "no such change")?;
+                entry.state = ProductState::RunOff;
                 Ok(())
             }
             Op::SetProductState { product, state, by } => {
@@ -784,7 +826,8 @@ impl Model {
         let least = N::from(self.pools[product.pool].terms.min_sum_insured);
         need(sum >= least && whole.sum.saturating_sub(sum) >= least, "a part is too small")?;
         let [premium, rate] = [whole.premium, whole.rate].map(|of| of * sum / whole.sum);
-        need(premium > 0 && rate > 0, "nothing of the premium falls on it")?;
+        let flat = self.reading(whole.product).is_some();
+        need(premium > 0 && (rate > 0 || flat), "nothing of the premium falls on it")?;
         let taken = |other: &Cover| {
             let open = matches!(other.status, CoverStatus::Live | CoverStatus::Settled);
             let same = (other.product, other.buyer, other.nonce) == (whole.product, by, nonce);
@@ -793,11 +836,13 @@ impl Model {
         need(!self.covers.iter().any(taken), "there is a position of this number")?;
         let pool = product.pool;
         let index = self.covers.len();
-        let streams = &mut self.pools[pool].streams;
-        let place = streams.iter().position(|stream| stream.cover == Some(cover)).ok_or("books: no stream")?;
-        streams[place].rate -= rate;
-        let part = super::Stream { rate, cover: Some(index), ..streams[place].clone() };
-        streams.push(part);
+        if !flat {
+            let streams = &mut self.pools[pool].streams;
+            let place = streams.iter().position(|stream| stream.cover == Some(cover)).ok_or("books: no stream")?;
+            streams[place].rate -= rate;
+            let part = super::Stream { rate, cover: Some(index), ..streams[place].clone() };
+            streams.push(part);
+        }
         let entry = &mut self.covers[cover];
         (entry.sum, entry.premium, entry.rate) = (whole.sum - sum, whole.premium - premium, whole.rate - rate);
         self.covers.push(Cover { sum, premium, rate, nonce, buyer: by, ..whole });
@@ -814,7 +859,13 @@ impl Model {
         self.covers.push(cover);
         self.need_solvent(pool)?;
         self.need_first_loss(pool)?;
-        let rate = self.pools[pool].stream(premium, begins, end_day, Some(index));
+        let rate = match self.reading(product) {
+            Some(_) => {
+                self.pools[pool].unearned += premium;
+                0
+            }
+            None => self.pools[pool].stream(premium, begins, end_day, Some(index)),
+        };
         need(premium <= N::from(max_premium) && premium <= MOST, "the premium is too high")?;
         let last = self.covers.last_mut().expect("it was pushed");
         (last.buyer, last.nonce, last.rate) = (who, nonce, rate);

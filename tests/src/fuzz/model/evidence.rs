@@ -21,7 +21,7 @@ pub struct Evidence {
     /// Which feed.
     pub feed: u8,
     /// The set of prints, and what it says.
-    rule: evidence_rule::Model,
+    pub(super) rule: evidence_rule::Model,
     /// By slot, the worst price with its confidences that was shown, in 1e-10; mirrored at 0 where prices above the threshold
     /// are insured against, so that lower is worse.
     lowest: BTreeMap<i64, i128>,
@@ -35,6 +35,10 @@ pub struct Evidence {
     pub event_at: i64,
     /// Once triggered: what is paid so far, in basis points.
     pub severity: N,
+    /// What it is if it takes no prints.
+    pub reading: Option<super::Reading>,
+    /// The vaults whose fall it shows, which is one of two keys.
+    pub vaults: Option<super::Vaults>,
 }
 
 impl Evidence {
@@ -50,6 +54,8 @@ impl Evidence {
             window: (0, 0),
             event_at: 0,
             severity: 0,
+            reading: None,
+            vaults: None,
         }
     }
 
@@ -80,6 +86,14 @@ impl Evidence {
 
     /// Once triggered: when that was proven, and when nothing can change any more what is paid.
     pub fn proven_and_final(&self) -> (i64, i64) {
+        if let Some(reading) = &self.reading {
+            let over_at = reading.told.over_at.expect("it is over");
+            return (over_at, over_at);
+        }
+        if let Some(vaults) = &self.vaults {
+            let confirmed_at = vaults.confirmed_at.expect("it is confirmed");
+            return (confirmed_at, confirmed_at);
+        }
         let (_, last) = self.window;
         let met_at = (last + 1) * i64::from(self.terms.slot_seconds);
         let proven_at = met_at + i64::from(self.terms.challenge);
@@ -88,12 +102,23 @@ impl Evidence {
 
     /// Whether an event is proven by now, whether or not the phase says so.
     pub fn is_proven_by(&self, now: i64) -> bool {
-        self.phase.is_triggered() || self.rule.at(now).phase().is_triggered()
+        self.phase.is_triggered() || self.vaults.is_none() && self.rule.at(now).phase().is_triggered()
     }
 
     /// Brings the phase up to now.
     pub(super) fn refresh(&mut self, now: i64) {
         if self.phase == Phase::Final {
+            return;
+        }
+        if let Some(reading) = &self.reading {
+            // What needs attestors is told by others.
+            if self.phase == Phase::Quiet && now >= reading.input.due_at {
+                self.phase = Phase::Breaching;
+            }
+            return;
+        }
+        if self.vaults.is_some() {
+            self.stand(now);
             return;
         }
         let expected = self.rule.at(now);
@@ -108,7 +133,19 @@ impl Evidence {
         };
     }
 
-    fn observe(&mut self, price: u64, confidence: u64, at: i64, now: i64) -> Rule {
+    /// Whether it takes prints.
+    pub fn takes_prints(&self) -> bool {
+        self.reading.is_none() && self.vaults.is_none()
+    }
+
+    /// Forgets all that was shown.
+    pub(super) fn forget_all(&mut self) {
+        self.rule = evidence_rule::Model::new(self.terms);
+        self.lowest.clear();
+        (self.last, self.window) = (None, (0, 0));
+    }
+
+    pub(super) fn observe(&mut self, price: u64, confidence: u64, at: i64, now: i64) -> Rule {
         need(at <= now + 5, "the print is from the future")?;
         let print = Observation { price, confidence, publish_time: at };
         need(self.rule.refusal(&print, now).is_none(), "the print is not taken at this time")?;
@@ -186,6 +223,7 @@ impl Model {
             Op::Observe { product, feed, price, confidence, publish_time } => {
                 let trigger = &mut self.products[product].trigger;
                 need(feed == trigger.feed, "another feed")?;
+                need(trigger.reading.is_none() && trigger.vaults.is_none(), "it takes no prints")?;
                 need(price > 0, "no price")?;
                 let before = trigger.phase;
                 trigger.refresh(now);
@@ -209,8 +247,9 @@ impl Model {
             }
             Op::Confirm { product } => {
                 let trigger = &mut self.products[product].trigger;
+                need(trigger.vaults.is_none() || trigger.phase.is_triggered(), "it is not due")?;
                 trigger.refresh(now);
-                need(trigger.phase.is_triggered(), "it is not due")
+                need(trigger.phase.is_triggered() && trigger.reading.is_none(), "it is not due")
             }
             _ => super::unknown(op, "evidence"),
         }

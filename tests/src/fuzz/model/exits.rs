@@ -206,6 +206,7 @@ impl Model {
         need(open && by == owner, "not the ticket's owner")?;
         self.pay_ticket(ticket, owner)?;
         self.accrue(pool);
+        self.need_not_locked(pool)?;
         self.need_takes_capital(pool)?;
         need(self.pools[pool].capital_day > asked_on, "it was asked for today")?;
         let epoch = &self.epochs[self.epoch(pool, day)?];
@@ -248,6 +249,7 @@ impl Model {
         let books = &self.pools[pool];
         let own = self.alerts(pool);
         need(books.crisis.is_none(), "the pool is in a crisis")?;
+        self.need_not_locked(pool)?;
         let held = self.is_held(pool) || !self.inward_is_small(pool);
         if held {
             let late = self.now > start(epoch_day + 1) + 30 * DAY;
@@ -255,7 +257,7 @@ impl Model {
             let inward_due = books.inward.iter().any(|treaty| self.inward_risk(*treaty).1);
             need(late && !due && !inward_due, "the pool is in alert")?;
         }
-        let free = books.bearing().saturating_sub(self.least_capital(pool));
+        let free = books.bearing().saturating_sub(self.least_capital(pool).max(self.locked(pool)));
         // Small alerts stay small by what is left.
         let small = (own.exposure + self.inward_amount(pool)) * 200;
         Ok(if held { free } else { free.min(books.bearing().saturating_sub(small)) })

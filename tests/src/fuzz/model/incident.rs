@@ -331,10 +331,16 @@ impl Model {
         let is_final = entry.trigger.phase == Phase::Final;
         let (proven_at, final_by) = entry.trigger.proven_and_final();
         let left = self.affected(product, event_at);
+        let flat = entry.trigger.reading.is_some();
         let most = ceil(left.0 * if is_final { severity } else { entry.paid_part(BPS) }, BPS);
         let accrued_at = self.pools[pool].accrued_at;
         let ended_at = proven_at.max(accrued_at);
-        let (waiting, loss) = self.end_premium(product, event_at, ended_at);
+        let (waiting, loss) = match flat {
+            true => (self.end_flat(product, event_at, left.1), 0),
+            false => self.end_premium(product, event_at, ended_at),
+        };
+        // A reading without a loss owes nothing.
+        let (sums, left) = (left.0, if flat && most == 0 { (0, left.1) } else { left });
         let mut crisis = 0;
         if most > 0 {
             need(!self.is_ripe(pool), "the crisis before is to be closed first")?;
@@ -379,7 +385,7 @@ impl Model {
             // Of one without a loss nothing hangs on it but its holders' premium.
             deadline: if crisis == 0 { self.now } else { proven_at } + YEAR,
             crisis,
-            sums: left.0,
+            sums,
             severity: 0,
             most,
             gross: 0,
@@ -478,6 +484,18 @@ impl Model {
         let last = self.pools[pool].last_cover_end_day;
         self.note_cover_end(pool, last);
         (waiting, loss)
+    }
+
+    /// Ends the flat premium of a reading: it is earned at the event, but for what covers that it does not affect get back.
+    fn end_flat(&mut self, product: usize, event_at: i64, waiting: N) -> N {
+        let pool = self.products[product].pool;
+        let live = |cover: &&super::Cover| cover.product == product && cover.status != CoverStatus::Cancelled;
+        let premium: N = self.covers.iter().filter(live).map(|cover| cover.premium).sum();
+        let books = &mut self.pools[pool];
+        books.unearned -= premium;
+        books.refunds += waiting;
+        self.share_out(pool, premium - waiting, 0, event_at);
+        waiting
     }
 
     /// Closes the open crisis of a pool.
@@ -603,7 +621,11 @@ impl Model {
         let product = &self.products[cover.product];
         let incident = product.incident.as_ref().filter(|incident| incident.open).ok_or("there is no incident")?;
         need(cover.status == CoverStatus::Live, "the cover is not live")?;
+        let flat = product.trigger.reading.is_some();
         let unearned = |from: i64| {
+            if flat {
+                return cover.premium;
+            }
             let seconds = start(cover.end_day) - from.max(start(cover.active_day));
             ((cover.rate * seconds.max(0).unsigned_abs() as N) >> 32).min(cover.premium)
         };
@@ -611,8 +633,10 @@ impl Model {
             return Ok((0, unearned(incident.accrued_at), true));
         }
         let is_final = incident.state == IncidentState::Final;
+        need(!flat || incident.gross > 0, "the reading pays nothing")?;
         let loss = (cover.sum * incident.reserve / incident.sums).saturating_sub(cover.loss_paid);
-        let back = is_final && !cover.refunded;
+        // A reading's premium is earned by its loss.
+        let back = is_final && !cover.refunded && !flat;
         let refund = if back { unearned(incident.ended_at) * (BPS - incident.severity) / BPS } else { 0 };
         let all = is_final && incident.reserve == incident.gross;
         need(loss > 0 || refund > 0 || all, "there is nothing more")?;
@@ -644,6 +668,7 @@ impl Model {
         let (loss, refund, all) = self.payout_of_holder(cover)?;
         need(self.covers[cover].holder == Some(holder), "not the holder")?;
         self.covers[cover].paid += loss + refund;
+        self.covers[cover].premium_back += refund;
         let product = self.covers[cover].product;
         let incident = self.products[product].incident.as_ref().expect("there is one");
         let is_final = incident.state == IncidentState::Final;

@@ -9,16 +9,20 @@ mod cover;
 mod evidence;
 mod exits;
 mod incident;
+mod reading;
 mod reinsurance;
 mod roles;
+mod vaults;
 
 pub use capital::*;
 pub use cover::*;
 pub use evidence::*;
 pub use exits::*;
 pub use incident::*;
+pub use reading::*;
 pub use reinsurance::*;
 pub use roles::*;
+pub use vaults::*;
 
 use super::op::{Op, Part, Who};
 use std::collections::BTreeMap;
@@ -85,6 +89,8 @@ pub struct Model {
     pub epochs: Vec<Epoch>,
     /// Every treaty ever announced.
     pub treaties: Vec<Treaty>,
+    /// Sets of attestors.
+    pub sets: Vec<Set>,
     /// Announced cessions, by cedant.
     pub cessions: BTreeMap<usize, Cession>,
     /// Roles and pause.
@@ -95,6 +101,8 @@ pub struct Model {
     pub shares: BTreeMap<(Who, usize, usize, u8), N>,
     /// Numbers used so far.
     pub nonce: u64,
+    /// Slot of the ledger.
+    pub ledger: u64,
 }
 
 impl Model {
@@ -106,12 +114,19 @@ impl Model {
         | Op::Observe { product, .. }
         | Op::Refresh { product }
         | Op::Confirm { product }
+        | Op::Retire { product }
         | Op::OpenIncident { product } = *op
         {
             need(self.products[product].has_condition, "the product has no condition")?;
         }
         let evidence = |model: &Self| match *op {
-            Op::Observe { product, .. } | Op::Refresh { product } | Op::Confirm { product } => {
+            Op::Observe { product, .. }
+            | Op::Refresh { product }
+            | Op::Confirm { product }
+            | Op::Report { product, .. }
+            | Op::Resolve { product }
+            | Op::Show { product, .. }
+            | Op::Loss { product, .. } => {
                 let Product { pool, trigger, .. } = &model.products[product];
                 Some((*pool, trigger.phase, trigger.severity))
             }
@@ -122,6 +137,8 @@ impl Model {
             Part::Capital => self.apply_capital(op),
             Part::Covers => self.apply_cover(op),
             Part::Evidence => self.apply_evidence(op),
+            Part::Readings => self.apply_reading(op),
+            Part::Vaults => self.apply_vaults(op),
             Part::Incidents => self.apply_incident(op),
             Part::Reinsurance => self.apply_reinsurance(op),
             Part::Roles | Part::Tokens | Part::Clock => self.apply_roles(op),

@@ -28,6 +28,11 @@ impl Model {
         match *op {
             Op::Time { to } => {
                 self.now = to;
+                self.ledger += 1;
+                Ok(())
+            }
+            Op::Skip { slots } => {
+                self.ledger += slots;
                 Ok(())
             }
             Op::Pause { bits, by } => {
