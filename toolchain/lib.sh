@@ -60,6 +60,7 @@ compile_with_platform_tools() {
   shift 3
   # cargo build-sbf writes a new keypair next to the program: into a scratch directory, never into artifacts.
   scratch=$(mktemp -d)
+  rm -f "$target"/sbf-platform-tools/*/release/deps/lib"$name.so"
   # Its rustc may be older than the workspace's rust-version, which is chosen for the client.
   (cd "$root" && cargo build-sbf --arch v3 --manifest-path "$directory/Cargo.toml" --sbf-out-dir "$scratch" -- \
     --locked --ignore-rust-version --target-dir "$target/sbf-platform-tools" "$@") >&2 || return
@@ -92,6 +93,8 @@ compile_with_packages() {
     -A explicit_builtin_cfgs_in_flags --cfg 'target_feature="static-syscalls"'
     -C link-arg=--arch=v3 -C link-arg=--deploy=false -C "link-arg=--llvm-args=--bpf-stack-size=$stack"
   )
+  # Whoever depends on a program builds it too, without an entrypoint, to the same file: cargo must not take that for this.
+  rm -f "$target/sbf/sbpf-solana-solana/release/deps/lib$name.so"
   (
     cd "$directory" || exit
     unset RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER CARGO_BUILD_RUSTC_WRAPPER CARGO_BUILD_TARGET
@@ -149,6 +152,7 @@ build_program() {
   compile "$compiler" "$root/programs/$name" "$new"
   frame=$(python3 "$toolchain/frames.py" "$new" "$frame_limit") || die "a stack frame exceeds $frame_limit bytes"
   size=$(stat -c %s "$new")
+  ((size >= 4096)) || die "the program has $size bytes: no entrypoint"
   ((size <= size_limit)) || die "the program has $size bytes, its budget is $size_limit"
   mkdir -p "$directory"
   record=$directory/$(record_of "$name")

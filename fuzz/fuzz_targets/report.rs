@@ -58,6 +58,7 @@ fn attestors(revoked: u8) -> AttestorSet {
     let mut set = AttestorSet {
         creator: SET,
         keys: [Pubkey::default(); MOST_ATTESTORS],
+        revoked_at: [0; MOST_ATTESTORS],
         cluster: CLUSTER,
         id: 0,
         revoked: 0,

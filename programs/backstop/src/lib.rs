@@ -48,7 +48,9 @@ use anchor_lang::prelude::*;
 pub use constants::PROTOCOL;
 pub use instructions::*;
 // What instructions take and return.
-pub use state::{BoughtPosition, CoverRequest, ExtensionRequest, PoolHealth, ProductState, Quote, Tranche, TreatyTerms};
+pub use state::{
+    BoughtPosition, CoverRequest, ExtensionRequest, PoolHealth, ProductState, Quote, Tranche, TreatyTerms,
+};
 
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");
 

@@ -5,16 +5,18 @@
 
 use backstop::error::BackstopError;
 use backstop::peril::evidence::{Direction, Evidence, Severity, SlotState, Terms, TermsInput};
-use backstop::peril::feed::Level;
-use backstop::peril::live::{LEAST_SLOTS_APART, RECENT, Readings, Showing, Twice, require_alone, stands_alone};
+use backstop::peril::feed::{Level, Source};
+use backstop::peril::live::{
+    LEAST_SLOTS_APART, RECENT, Readings, Showing, Twice, require_alone, require_terms, stands_alone,
+};
 
 const SLOT: i64 = 600;
 const START: i64 = 1_700_006_400;
 /// One at its peak, in 1e-12.
 const PEAK: u64 = 1_200_000_000_000;
 
-fn terms() -> Terms {
-    Terms::new(&TermsInput {
+fn input() -> TermsInput {
+    TermsInput {
         direction: Direction::Below,
         threshold: 95_000_000,
         recovery: 97_000_000,
@@ -26,8 +28,11 @@ fn terms() -> Terms {
         run_on_seconds: 0,
         quiet_seconds: 86_400,
         confidence_multiplier: 100,
-    })
-    .unwrap()
+    }
+}
+
+fn terms() -> Terms {
+    Terms::new(&input()).unwrap()
 }
 
 struct Random(u64);
@@ -209,5 +214,75 @@ fn a_transaction_with_company_does_not_stand_alone() {
     let whole = sysvar(&[budget, own]);
     for length in 0..whole.len() - 5 {
         assert!(!stands_alone(&whole[..length]), "{length} bytes");
+    }
+}
+
+/// What a feed says of terms that are within the bounds of all.
+fn verdict(source: Source, input: TermsInput) -> anchor_lang::Result<()> {
+    require_terms(source, &Terms::new(&input).unwrap())
+}
+
+#[test]
+fn a_feed_bounds_the_terms_of_its_products_to_the_unit() {
+    const SHARES: [Source; 2] = [Source::StakePoolRate, Source::SplLendingRate];
+    let share = TermsInput { threshold: 98_000_000, recovery: 100_000_000, ..input() };
+    let vault = TermsInput {
+        duration_seconds: 1_080,
+        slot_seconds: 180,
+        tolerance_seconds: 180,
+        quiet_seconds: 4 * 3_600,
+        ..share
+    };
+    let above = TermsInput {
+        direction: Direction::Above,
+        threshold: 98_000_000,
+        recovery: 97_000_000,
+        severity: Severity::Linear { full_loss_price: 200_000_000, min_severity_bps: 500 },
+        ..input()
+    };
+
+    for source in SHARES {
+        verdict(source, share).unwrap();
+        let refused = [
+            TermsInput { threshold: 98_000_001, ..share },
+            TermsInput { recovery: 100_000_001, ..share },
+            TermsInput { duration_seconds: 6 * 3_600 - 600, ..share },
+            TermsInput { slot_seconds: 480, tolerance_seconds: 1_920, ..share },
+            above,
+        ];
+        for input in refused {
+            assert_eq!(verdict(source, input), Err(BackstopError::BadLiveTerms.into()), "{input:?}");
+        }
+    }
+
+    verdict(Source::VaultDrop, vault).unwrap();
+    let refused = [
+        TermsInput { threshold: 98_000_001, ..vault },
+        TermsInput { recovery: 100_000_001, ..vault },
+        TermsInput { run_on_seconds: 3 * 180, ..vault },
+        TermsInput { duration_seconds: 720, slot_seconds: 120, tolerance_seconds: 120, ..vault },
+        TermsInput {
+            duration_seconds: 1_080,
+            slot_seconds: 180,
+            tolerance_seconds: 180,
+            quiet_seconds: 4 * 3_600,
+            ..above
+        },
+    ];
+    for input in refused {
+        assert_eq!(verdict(Source::VaultDrop, input), Err(BackstopError::BadLiveTerms.into()), "{input:?}");
+    }
+
+    for source in [Source::PythReceiver, Source::PythPush, Source::Attested] {
+        let hour = TermsInput {
+            duration_seconds: 3_600,
+            slot_seconds: 300,
+            tolerance_seconds: 300,
+            quiet_seconds: 4 * 3_600,
+            ..above
+        };
+        verdict(source, hour).unwrap();
+        let short = TermsInput { duration_seconds: 3_300, ..hour };
+        assert_eq!(verdict(source, short), Err(BackstopError::BadTriggerTerms.into()));
     }
 }
