@@ -10,7 +10,7 @@ use backstop::constants::{COVER_STARTS_RING, DAY_RING, RISK_GROUPS};
 use backstop::math::{MAX_TOTAL_EXPOSURE, stream};
 use backstop::peril::{AlertLevel, Condition};
 use backstop::state::{Cover, CoverState, Policy, Product, ProductState, activation_day, day_of};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks products, covers, groups and the alert.
 pub(super) fn check(place: &Place, checks: &mut Checks) {
@@ -32,7 +32,9 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
         for (key, position) in snapshot.positions_of(key) {
             sold(place, checks, Subject("position", *key), product, position);
         }
-        let sold = u64::try_from(covers.len()).unwrap_or(u64::MAX);
+        // Parts of a cover were sold with it, in one second, as was maybe another.
+        let moments: BTreeSet<i64> = covers.iter().map(|(_, cover)| cover.bought_at).collect();
+        let sold = u64::try_from(moments.len()).unwrap_or(u64::MAX);
         checks.at_least(Rule::Covers, Subject("product", *key), "covers sold", sold, product.covers_sold);
         if product.covers_sold > 0 {
             checks.same(Rule::Covers, subject, "mark of being in use", 1, pool.in_use);
