@@ -32,9 +32,11 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
         for (key, position) in snapshot.positions_of(key) {
             sold(place, checks, Subject("position", *key), product, position);
         }
-        // Parts of a cover were sold with it, in one second, as was maybe another.
-        let moments: BTreeSet<i64> = covers.iter().map(|(_, cover)| cover.bought_at).collect();
-        let sold = u64::try_from(moments.len()).unwrap_or(u64::MAX);
+        // Parts were sold with their whole: a cover's have a day on which they were minted, a position's the second of its
+        // purchase.
+        let whole = snapshot.covers_of(key).filter(|(_, cover)| cover.minted_day == 0).count();
+        let moments: BTreeSet<i64> = snapshot.positions_of(key).map(|(_, position)| position.bought_at).collect();
+        let sold = u64::try_from(whole.saturating_add(moments.len())).unwrap_or(u64::MAX);
         checks.at_least(Rule::Covers, Subject("product", *key), "covers sold", sold, product.covers_sold);
         if product.covers_sold > 0 {
             checks.same(Rule::Covers, subject, "mark of being in use", 1, pool.in_use);
