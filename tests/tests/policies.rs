@@ -366,6 +366,9 @@ fn a_deductible_is_below_the_least_that_a_proven_loss_pays_and_half_at_most() {
         assert_refused(try_to(deductible, coinsurance, Severity::Binary), BackstopError::OutOfBounds);
     }
     assert_refused(try_to(500, 0, linear), BackstopError::DeductibleTooHigh);
-    try_to(499, 5_000, linear).unwrap();
+    try_to(499, 0, linear).unwrap();
+    // Half a basis point would be left: nothing, as it is paid.
+    assert_refused(try_to(499, 5_000, linear), BackstopError::DeductibleTooHigh);
+    try_to(498, 5_000, linear).unwrap();
     try_to(5_000, 5_000, Severity::Binary).unwrap();
 }

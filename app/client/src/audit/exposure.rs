@@ -10,7 +10,7 @@ use backstop::constants::{COVER_STARTS_RING, DAY_RING, RISK_GROUPS};
 use backstop::math::{MAX_TOTAL_EXPOSURE, stream};
 use backstop::peril::{AlertLevel, Condition};
 use backstop::state::{Cover, CoverState, Policy, Product, ProductState, activation_day, day_of};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks products, covers, groups and the alert.
 pub(super) fn check(place: &Place, checks: &mut Checks) {
@@ -32,7 +32,11 @@ pub(super) fn check(place: &Place, checks: &mut Checks) {
         for (key, position) in snapshot.positions_of(key) {
             sold(place, checks, Subject("position", *key), product, position);
         }
-        let sold = u64::try_from(covers.len()).unwrap_or(u64::MAX);
+        // Parts were sold with their whole: a cover's have a day on which they were minted, a position's the second of its
+        // purchase.
+        let whole = snapshot.covers_of(key).filter(|(_, cover)| cover.minted_day == 0).count();
+        let moments: BTreeSet<i64> = snapshot.positions_of(key).map(|(_, position)| position.bought_at).collect();
+        let sold = u64::try_from(whole.saturating_add(moments.len())).unwrap_or(u64::MAX);
         checks.at_least(Rule::Covers, Subject("product", *key), "covers sold", sold, product.covers_sold);
         if product.covers_sold > 0 {
             checks.same(Rule::Covers, subject, "mark of being in use", 1, pool.in_use);
