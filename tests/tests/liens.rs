@@ -6,7 +6,8 @@ use anchor_spl::token_2022;
 use anchor_spl::token_2022::spl_token_2022::instruction as token;
 use backstop::error::BackstopError;
 use backstop::events::{CoverSplit, LienLifted, LienLowered, LienSet, LienSettled, PositionSplit};
-use backstop::state::{CoverRequest, CoverState, Lien, Position, Tranche};
+use backstop::peril::evidence::TermsInput;
+use backstop::state::{CoverRequest, CoverState, IncidentState, Lien, Position, Tranche};
 use backstop::{AssertPolicyArgs, BuyCoverArgs, BuyPositionArgs, SplitCoverArgs, SplitPositionArgs};
 use backstop_client::audit;
 use backstop_client::cluster::Cluster;
@@ -38,9 +39,13 @@ impl Scene {
     }
 
     fn with(junior: u64, senior: u64) -> Self {
+        Self::listening(terms::stress(), junior, senior)
+    }
+
+    fn listening(condition: TermsInput, junior: u64, senior: u64) -> Self {
         let world = World::unsigned();
         let pool = world.create_pool(terms::create_pool(0));
-        let product = world.create_product(&pool, terms::stress());
+        let product = world.create_product(&pool, condition);
         world.depositor(&pool, Tranche::Junior, junior);
         world.depositor(&pool, Tranche::Senior, senior);
         world.next_day();
@@ -539,6 +544,133 @@ fn a_policy_that_was_waiting_gives_its_premium_to_the_holder() {
     assert_eq!(scene.world.assets(&scene.lender), 0);
     assert_eq!(scene.world.position(&position).state, CoverState::Settled);
     scene.checked();
+}
+
+// ---------------------------------------------------------------- a second payment under a lien
+
+/// When the payee of a lien calls for its part of an incident that grows: at the first payment and at every later one, only
+/// after the second, or last of all, when the holder has had everything.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Calls {
+    Early,
+    Late,
+    Last,
+}
+
+/// A fifth is due at first, 2,000 of 10,000, and half in the end; the payee's limit is 3,000. Returns what it and the holder
+/// were paid for the loss, each after the first payment, after the second, and in the end.
+fn topped_up(calls: Calls, lowered: Option<u64>, holder_first: bool) -> [[u64; 2]; 3] {
+    let growing = TermsInput { run_on_seconds: 86_400, ..terms::stress() };
+    let scene = Scene::listening(growing, 50_000 * ONE, 150_000 * ONE);
+    let (world, product) = (&scene.world, &scene.product);
+    let (owner, position) = scene.position();
+    scene.pledge(&owner, Pledge::Position(position));
+    world.advance(3 * DAY);
+    world.depeg_until_proven(product, 92_000_000);
+    world.open_and_fund(product);
+    let incident = world.incident(product);
+    assert_eq!((incident.severity_bps, incident.reserve), (2_000, SUM / 5));
+    assert_eq!(incident.state, IncidentState::Growing);
+
+    let had = [&scene.lender, &owner].map(|who| world.assets(who));
+    let paid = || [world.assets(&scene.lender) - had[0], world.assets(&owner) - had[1]];
+    // Each as far as there is something for it, and nobody twice.
+    let call = |payee: bool| {
+        let settle = || match payee {
+            true => scene.settle_lien(position, scene.to(&scene.lender)),
+            false => scene.settle_position(position),
+        };
+        let before = paid();
+        match settle() {
+            Ok(_) => {
+                assert!(paid()[usize::from(!payee)] > before[usize::from(!payee)] || payee, "{before:?}");
+                assert!(settle().is_err(), "a second call pays nothing");
+            }
+            Err(_) => assert_refused(settle(), BackstopError::NothingOwed),
+        }
+        assert_eq!(paid()[usize::from(payee)], before[usize::from(payee)], "the other's part is untouched");
+        scene.checked();
+    };
+    let both = |payee_calls: bool| {
+        for payee in if holder_first { [false, true] } else { [true, false] } {
+            if !payee || payee_calls {
+                call(payee);
+            }
+        }
+        paid()
+    };
+    if let Some(limit) = lowered.filter(|_| calls != Calls::Early) {
+        scene.lower(&scene.lender, position, scene.to(&scene.lender), limit).unwrap();
+    }
+    let first = both(calls == Calls::Early);
+    if let Some(limit) = lowered.filter(|_| calls == Calls::Early) {
+        scene.lower(&scene.lender, position, scene.to(&scene.lender), limit).unwrap();
+    }
+
+    // The price falls on.
+    for _ in 0..8 {
+        world.cluster.set_time((world.now() / 1_800 + 1) * 1_800);
+        world.print(product, HALF);
+    }
+    world.advance(1_800 + 6 * 3_600);
+    world.run(&[], &[world.fund_incident(product)]);
+    let incident = world.incident(product);
+    assert_eq!((incident.severity_bps, incident.reserve), (5_000, SUM / 2));
+    assert_eq!(incident.state, IncidentState::Growing);
+    let second = both(calls != Calls::Last);
+
+    world.cluster.set_time(incident.final_at);
+    world.run(&[], &[world.fund_incident(product)]);
+    let incident = world.incident(product);
+    assert_eq!((incident.state, incident.severity_bps, incident.reserve), (IncidentState::Final, 5_000, SUM / 2));
+    let premium = incident.payout(&world.position(&position).policy).unwrap().refund;
+    assert!(premium > 0, "it is the holder's, who paid it");
+    if calls == Calls::Last {
+        call(false);
+        assert_eq!(world.position(&position).state, CoverState::Refunded, "the payee's part waits for it");
+        call(true);
+    } else {
+        call(false);
+    }
+    let policy = world.position(&position);
+    assert_eq!((policy.state, policy.paid, policy.refunded), (CoverState::Settled, SUM / 2, premium));
+    let incident = world.incident(product);
+    assert_eq!((incident.paid, incident.sums_left, incident.refunds_left), (SUM / 2, 0, 0));
+    for late in [scene.settle_lien(position, scene.to(&scene.lender)), scene.settle_position(position)] {
+        assert_refused(late, BackstopError::CoverNotActive);
+    }
+    let lien = scene.lien(&position).unwrap();
+    let [to_payee, to_holder] = paid();
+    assert_eq!(lien.paid, to_payee);
+    scene.checked();
+    [first, second, [to_payee, to_holder - premium]]
+}
+
+#[test]
+fn a_top_up_under_a_lien_is_the_payees_up_to_its_limit_and_then_the_holders_whoever_calls_when() {
+    let (first, second) = ([2_000 * ONE, 0], [3_000 * ONE, 2_000 * ONE]);
+    for holder_first in [false, true] {
+        assert_eq!(topped_up(Calls::Early, None, holder_first), [first, second, second], "{holder_first}");
+        // Late: of the first payment all waits for it, and none of it is the holder's.
+        assert_eq!(topped_up(Calls::Late, None, holder_first), [[0, 0], second, second], "{holder_first}");
+        assert_eq!(topped_up(Calls::Last, None, holder_first), [[0, 0], [0, 2_000 * ONE], second], "{holder_first}");
+    }
+}
+
+#[test]
+fn a_lien_that_is_lowered_between_two_payments_gives_up_what_was_not_paid_yet_and_nothing_that_was() {
+    for holder_first in [false, true] {
+        // 1,000 of its limit are left after the first payment; 400 of them it keeps.
+        let early = topped_up(Calls::Early, Some(400 * ONE), holder_first);
+        let ends = [2_400 * ONE, 2_600 * ONE];
+        assert_eq!(early, [[2_000 * ONE, 0], ends, ends], "{holder_first}");
+        // Not paid yet, and lowered to 1,400: the holder has the rest of the first payment at once.
+        let ends = [1_400 * ONE, 3_600 * ONE];
+        let late = topped_up(Calls::Late, Some(1_400 * ONE), holder_first);
+        assert_eq!(late, [[0, 600 * ONE], ends, ends], "{holder_first}");
+        let last = topped_up(Calls::Last, Some(1_400 * ONE), holder_first);
+        assert_eq!(last, [[0, 600 * ONE], [0, 3_600 * ONE], ends], "{holder_first}");
+    }
 }
 
 // ---------------------------------------------------------------- parts

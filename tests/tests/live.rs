@@ -12,6 +12,7 @@ use backstop::state::{Live, Tranche};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_client::transaction;
+use backstop_tests::forwarder::{self, MULTISIG};
 use backstop_tests::live::{product, put, reserve_bytes, show, show_twice, stake_pool_bytes};
 use backstop_tests::terms::{self, DAY, HOUR, ONE};
 use backstop_tests::{Outcome, World, assert_refused, budget, explain, seeded};
@@ -179,6 +180,44 @@ fn a_showing_stands_alone() {
     assert_eq!(bytes(&world, &product), before);
     let own: Vec<Instruction> = vec![budget(), ix::accrue(product.pool.pool), reading.clone(), reading];
     accepted(world.send(&[], &own));
+}
+
+/// Through a program that passes on what it is told: whoever calls a showing may have moved the value before, and move it back
+/// after.
+#[test]
+fn a_showing_that_a_program_passes_on_is_refused_and_changes_no_byte() {
+    let world = World::new();
+    let (_, product, account) = stage(&world);
+    show_twice(&world, &product, account);
+    let outer = seeded(75).pubkey();
+    for program in [MULTISIG, outer] {
+        forwarder::install(&mut world.cluster.svm(), program);
+    }
+    let seeds = |program: &Pubkey| vec![b"vault".to_vec(), vec![Pubkey::find_program_address(&[b"vault"], program).1]];
+    let reading = ix::observe_live(&product, account);
+    let passed = forwarder::forward(MULTISIG, &seeds(&MULTISIG), reading.clone());
+    // A program that calls a program that calls.
+    let twice = forwarder::forward(outer, &seeds(&outer), passed.clone());
+    let before = bytes(&world, &product);
+    let ways: [Vec<Instruction>; 4] = [
+        vec![passed.clone()],
+        vec![budget(), passed.clone()],
+        // Behind one that stands for itself, nor does a second one make it count.
+        vec![passed.clone(), passed.clone()],
+        vec![budget(), ix::accrue(product.pool.pool), passed.clone()],
+    ];
+    for way in ways {
+        assert_refused(world.send(&[], &way), E::ReadingNotTopLevel);
+        assert_eq!(bytes(&world, &product), before);
+    }
+    assert_refused(world.send(&[], &[twice]), E::ReadingNotTopLevel);
+    // Whatever the value was moved to meanwhile: a showing in company is none, the called one among them.
+    rate(&world, account, 1);
+    assert_refused(world.send(&[], &[passed.clone()]), E::ReadingNotTopLevel);
+    assert_refused(world.send(&[], &[reading.clone(), passed]), E::ReadingNotAlone);
+    assert_eq!(bytes(&world, &product), before);
+    rate(&world, account, 120);
+    accepted(world.send(&[], &[budget(), reading]));
 }
 
 #[test]

@@ -4,7 +4,8 @@ use anchor_lang::prelude::Pubkey;
 use backstop::state::{Pool, PoolKind, Product, ProductState, Seen, Tranche, Treaty, TreatyState, day_of};
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_client::migration::{self, Item, Plan, PlanError, Standing, Step};
-use backstop_client::{account, address, transaction};
+use backstop_client::quote::Market;
+use backstop_client::{account, address, transaction, view};
 use backstop_sandbox::EmbeddedCluster;
 use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::{START, World, explain, seeded};
@@ -65,10 +66,18 @@ fn plans_of(world: &World, name: &str) -> Vec<Plan> {
 
 /// A committed plan with a text in it changed.
 fn changed(world: &World, name: &str, from: &str, to: &str) -> Vec<Plan> {
+    changed_by(world, name, &[(from, to)])
+}
+
+/// The same with several.
+fn changed_by(world: &World, name: &str, changes: &[(&str, &str)]) -> Vec<Plan> {
     let folder = tempfile::tempdir().unwrap();
-    let text = std::fs::read_to_string(committed().join(name)).unwrap();
-    assert!(text.contains(from), "{name} says {from}");
-    std::fs::write(folder.path().join(name), text.replacen(from, to, 1)).unwrap();
+    let mut text = std::fs::read_to_string(committed().join(name)).unwrap();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{name} says {from}");
+        text = text.replacen(from, to, 1);
+    }
+    std::fs::write(folder.path().join(name), &text).unwrap();
     std::fs::create_dir(folder.path().join("wording")).unwrap();
     for wording in std::fs::read_dir(committed().join("wording")).unwrap() {
         let wording = wording.unwrap();
@@ -113,6 +122,65 @@ fn committed_plans_found_a_protocol_and_then_there_is_nothing_to_do() {
     assert_eq!(treaty.state, TreatyState::Active);
     let items = difference(&world, &plans);
     assert!(items.iter().all(|item| item.standing == Unchanged && item.steps.is_empty()));
+}
+
+/// A deductible of 4 % and a coinsurance of 20 % are said in a plan, stand on chain, are told before a purchase, and are what
+/// a payout is less.
+#[test]
+fn claim_terms_of_a_plan_are_what_a_buyer_is_told_and_what_his_payout_is_less() {
+    let world = World::new();
+    let feed: String = terms::FEED.iter().map(|byte| format!("{byte:02x}")).collect();
+    let terms_of_claims = "risk_group = 0\ndeductible = \"4%\"\ncoinsurance = \"20%\"\n";
+    let of_pyth = "2b89b9dc8fdf9f34709a5b106b472f0f39bb6ca9ce04b0fd7f2e971688e2e53b";
+    let changes = [("risk_group = 0\n", terms_of_claims), (of_pyth, &feed)];
+    let (pool_plan, products) =
+        (plans_of(&world, "0002_usdc_pool.toml"), changed_by(&world, "0003_usdt_products.toml", &changes));
+    for plans in [&pool_plan, &products] {
+        for step in difference(&world, plans).iter().flat_map(|item| &item.steps) {
+            apply(&world, step);
+        }
+        let again = difference(&world, plans);
+        assert!(again.iter().all(|item| item.standing == Standing::Unchanged), "{again:#?}");
+    }
+    // Whoever drops them from the plan afterwards conflicts with what is on chain.
+    let dropped = changed(&world, "0003_usdt_products.toml", of_pyth, &feed);
+    let items = difference(&world, &dropped);
+    assert_eq!(standings(&items), [Standing::Conflict, Standing::Unchanged], "{items:#?}");
+
+    let pool = PoolKeys::derive(world.asset, anchor_spl::token::ID, 0);
+    let [bears, bears_nothing] = [0, 1].map(|id| ProductKeys::derive(pool, id));
+    let stored = world.product(&bears).terms;
+    assert_eq!((stored.deductible_bps, stored.coinsurance_bps), (400, 2_000));
+    world.depositor(&pool, Tranche::Junior, 20_000 * ONE);
+    world.depositor(&pool, Tranche::Senior, 80_000 * ONE);
+    world.advance(8 * DAY);
+    world.print(&bears, 100_000_000);
+    let told = |product: &ProductKeys| {
+        let market = Market::fetch(&world.cluster, product).unwrap();
+        view::product::payment_of(&market.trigger, &market.product.terms)
+    };
+    let sentence = told(&bears);
+    assert!(
+        sentence.ends_with("; less the first 4.00 % of the sum insured and 20.00 % of the rest of any loss"),
+        "{sentence}"
+    );
+    assert!(!told(&bears_nothing).contains("less the first"), "{}", told(&bears_nothing));
+
+    let buyer = world.person(10_000 * ONE);
+    let (mint, bought) = world.buy(&bears, &buyer, 10_000 * ONE, 30);
+    bought.unwrap_or_else(|error| panic!("{}", explain(&error)));
+    world.advance(4 * DAY);
+    world.depeg(&bears, 87_500_000);
+    world.open_and_fund(&bears);
+    // Half is lost: 46 % beyond the deductible, of which the holder bears a fifth.
+    let incident = world.incident(&bears);
+    assert_eq!((incident.severity_bps, incident.gross), (3_680, 3_680 * ONE));
+    let (had, unearned) = (world.assets(&buyer), world.cover(&mint).policy.unearned_at(incident.ended_at).unwrap());
+    world.settle(&bears, &buyer, &mint).unwrap_or_else(|error| panic!("{}", explain(&error)));
+    // And of the premium that was not earned, the part that was not paid.
+    let back = unearned * 6_320 / 10_000;
+    assert_eq!(world.assets(&buyer) - had, 3_680 * ONE + back);
+    assert_eq!((world.cover(&mint).paid, world.cover(&mint).refunded), (3_680 * ONE, back));
 }
 
 #[test]

@@ -14,6 +14,62 @@ use backstop_tests::fuzz::op::{ALL, NOT_FUZZED};
 use backstop_tests::fuzz::{Config, run};
 use backstop_tests::idl;
 
+/// The actions that the following counts are for; others in proportion.
+const OF_ACTIONS: u64 = 20_000;
+
+/// How often operations are accepted at least.
+const LEAST_ACCEPTED: &[(&str, u64)] = &[
+    // What becomes of a policy.
+    ("Extend", 80),
+    ("Reduce", 50),
+    ("ToNft", 50),
+    ("SplitCover", 50),
+    ("SplitPosition", 80),
+    ("SettleLien", 3),
+    // Readings in a vintage.
+    ("SetReading", 100),
+    ("Report", 15),
+    ("Resolve", 80),
+    ("Equivocate", 30),
+    ("Retire", 2),
+    // Vaults with two keys.
+    ("Show", 2_000),
+    ("Loss", 15),
+];
+
+/// How often what is rare happens at least.
+const LEAST_NOTABLE: &[(&str, u64)] = &[
+    ("covers of readings sold", 80),
+    ("covers of readings given back", 3),
+    ("readings that pay covers", 5),
+    ("readings void with covers", 20),
+    ("payouts of readings", 10),
+    ("premiums of void readings given back", 40),
+    ("reports that fell", 1),
+    ("falls that armed", 20),
+    ("falls that deepened", 2),
+    ("alerts by a report", 8),
+    ("losses confirmed with covers", 5),
+    ("payouts of two keys", 4),
+    ("trees split, reduced and extended", 10),
+    ("trees split and paid", 20),
+    ("trees extended and paid", 10),
+];
+
+/// How often rules that only these have refuse something at least.
+const LEAST_REFUSED: &[(&str, u64)] = &[
+    ("PoolLocked", 50),
+    ("PeriodTooNear", 3),
+    ("ReportSignatures", 3),
+    ("ReportRevokedKey", 1),
+    ("ReportTooLate", 10),
+    ("ReadingHasItsDays", 1),
+    ("ProductArmed", 1),
+    ("NotArmed", 1),
+    ("LossAlreadyReported", 1),
+    ("LossBeforeFall", 1),
+];
+
 #[test]
 fn every_instruction_is_an_operation_of_the_fuzzer_or_says_why_not() {
     let sent = ALL.iter().map(|(_, instruction)| *instruction).filter(|instruction| !instruction.is_empty());
@@ -32,7 +88,7 @@ fn every_random_sequence_keeps_the_books_the_promises_and_the_model() {
     if totals.actions >= 12_000 {
         let never = |name: &&str| totals.kinds.get(*name).is_none_or(|[accepted, _]| *accepted == 0);
         // Nobody freezes a vault here, so a deadline is never extended.
-        let beside = ["Time", "ExtendDeadline"];
+        let beside = ["Time", "Skip", "ExtendDeadline"];
         let never: Vec<&str> =
             ALL.iter().map(|(name, _)| *name).filter(|name| !beside.contains(name)).filter(never).collect();
         assert!(
@@ -42,5 +98,17 @@ fn every_random_sequence_keeps_the_books_the_promises_and_the_model() {
         for notable in ["incidents funded in part", "tranches wiped out", "epochs paid in part"] {
             assert!(totals.notable.get(notable).is_some_and(|count| *count > 0), "there were no {notable}");
         }
+        // What is hardly ever accepted proves nothing.
+        let least = |table: &[(&str, u64)], found: &dyn Fn(&str) -> u64| -> Vec<String> {
+            let asked = |count: u64| (count * totals.actions / OF_ACTIONS).max(1);
+            let few = table.iter().filter(|(name, count)| found(name) < asked(*count));
+            few.map(|(name, count)| format!("{name}: {} of {}", found(name), asked(*count))).collect()
+        };
+        let accepted = least(LEAST_ACCEPTED, &|name| totals.kinds.get(name).map_or(0, |[accepted, _]| *accepted));
+        assert!(accepted.is_empty(), "too few were accepted: {accepted:?}");
+        let notable = least(LEAST_NOTABLE, &|name| totals.notable.get(name).copied().unwrap_or(0));
+        assert!(notable.is_empty(), "too few of these: {notable:?}");
+        let refused = least(LEAST_REFUSED, &|name| totals.refusals.get(name).copied().unwrap_or(0));
+        assert!(refused.is_empty(), "too few were refused so: {refused:?}");
     }
 }
