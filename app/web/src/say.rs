@@ -112,6 +112,11 @@ pub fn badge(field: &str, state: &str) -> Markup {
     html! { data class={ "badge " (kind) } value=(state) data-field=(field) { (state) } }
 }
 
+/// That a product is armed, as a badge, with until when.
+pub fn armed(until: i64) -> Markup {
+    html! { data class="badge alert" value=(until) data-field="armed_until" { "armed" } }
+}
+
 /// A text from the chain without what could play with the text around it: no control characters, none that turns the
 /// direction of writing or is not seen, and not too long. Escaping is maud's.
 pub fn harmless(text: &str) -> String {

@@ -1,8 +1,12 @@
 //! `backstop attest` and `backstop feed`: from keys and a definition to a trigger that was shown what they say.
 
+use crate::desk::Desk;
 use crate::scene::Scene;
 use backstop::peril::evidence::Phase;
-use backstop_tests::seeded;
+use backstop::peril::feed::attested::{EVENT_EXPONENT, Report, ReportKind};
+use backstop_client::attest::Verified;
+use backstop_tests::attest::Attestors;
+use backstop_tests::{World, live, seeded, terms};
 use serde_json::Value;
 use solana_sdk::signer::Signer;
 
@@ -87,6 +91,11 @@ fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
         ];
         desk.look(&[&arguments[..], &["--keypair", &files[number]]].concat())
     };
+    // A price is above zero: what no product would take is refused before anything is sent.
+    let before = (time - 60).to_string();
+    let zeros = [0, 1].map(|number| desk.write(&format!("zero{number}.json"), sign(number, "0", &before).done()));
+    let zero = desk.write("zero.json", desk.look(&["attest", "combine", &zeros[0], &zeros[1]]).done());
+    scene.govern(&["attest", "submit", &product, &zero]).says(1, "a price is above zero", "attest show");
     desk.snapshot("attest-sign", sign(0, "350.5", &now));
     let one = desk.write("one.json", sign(0, "350.5", &now).done());
     // A log that is not there knows nothing of what was signed.
@@ -154,4 +163,84 @@ fn attestors_sign_alone_and_what_enough_of_them_say_is_shown() {
     desk.snapshot("attest-retire", scene.govern(&["attest", "retire", &product]));
     assert_eq!(json(&["product", "show", &product])["state"], "run-off");
     assert_eq!(json(&["trigger", "show", &product])["phase"], backstop_client::view::trigger::phase(Phase::Breaching));
+}
+
+#[test]
+fn a_set_is_named_of_two_to_eleven_keys_each_once() {
+    let scene = Scene::new();
+    let desk = &scene.desk;
+    let keys: Vec<String> = (61..73).map(|number| seeded(number).pubkey().to_string()).collect();
+    let name = |keys: &[&str], must_sign: &str| {
+        let mut arguments = vec!["attest", "create-set", "--must-sign", must_sign];
+        arguments.extend(keys.iter().flat_map(|key| ["--key", key]));
+        scene.govern(&arguments)
+    };
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    // Too few, too many, one of them twice, and as many as half.
+    name(&[], "2").refused(2);
+    for (keys, must_sign) in [
+        (&keys[..1], "2"),
+        (&keys[..2], "1"),
+        (&keys[..12], "6"),
+        (&[keys[0], keys[1], keys[0]][..], "2"),
+        (&keys[..4], "2"),
+        (&keys[..11], "7"),
+    ] {
+        name(keys, must_sign).says(1, "BadAttestors", "");
+    }
+    // What is no key, and what cannot sign.
+    name(&[keys[0], "ALICE"], "2").says(2, "is no address and no keypair file", "");
+    name(&[keys[0], &scene.product()], "2").says(1, "which cannot sign", "name wallets");
+    // As many as there may be, one by the file that it is in, in the order in which they were named.
+    let file = desk.keypair(&seeded(71));
+    let most = [&[file.as_str()][..], &keys[..10]].concat();
+    let set = desk.json(name(&most, "6"));
+    assert_eq!((&set["keys"], &set["must_sign"]), (&11.into(), &6.into()));
+    let shown = desk.json(desk.look(&["attest", "show", text(&set, "set"), "--output", "json"]));
+    let named: Vec<&str> = shown["keys"].as_array().expect("a list").iter().map(|key| text(key, "key")).collect();
+    assert_eq!(named, [&[keys[10]][..], &keys[..10]].concat());
+    // The number is taken.
+    name(&keys[..3], "2").refused(1);
+}
+
+#[test]
+fn a_loss_that_is_shown_is_above_zero() {
+    let world = World::new();
+    let attestors = Attestors::create(&world, 0, 3, 2);
+    let mut args = terms::create_pool(0);
+    args.terms.cooldown_seconds = 21 * 86_400;
+    let pool = world.create_pool(args);
+    let product = live::armed(&world, &pool, attestors.set);
+    let (governance, now) = (world.governance.insecure_clone(), world.now());
+    let desk = Desk::new(world);
+    let name = product.product.to_string();
+    let submit = |bps: i64, signers: &[usize]| {
+        let report = Report { kind: ReportKind::Event, exponent: EVENT_EXPONENT, ..attestors.report(bps, now) };
+        let sign = |place: &usize| {
+            let key = &attestors.keys[*place];
+            (key.pubkey(), key.sign_message(&report.to_bytes()))
+        };
+        let file = Verified { report, signatures: signers.iter().map(sign).collect() }.to_file();
+        let file = desk.write("loss.json", &serde_json::to_string(&file).expect("it is JSON"));
+        desk.act(&governance, &["attest", "submit", &name, &file, "--output", "json"])
+    };
+    for none in [0, 10_001, -1] {
+        submit(none, &[0, 1]).says(1, "a loss is above zero", "attest show");
+    }
+    let key = desk.keypair(&attestors.keys[0]);
+    let (set, feed, at) = (attestors.set.to_string(), "4d".repeat(32), now.to_string());
+    let sign =
+        ["attest", "sign", "--set", &set, "--feed", &feed, "--loss", "0%", "--at", &at, "--log", "l", "--new-log"];
+    desk.look(&[&sign[..], &["--keypair", &key]].concat()).says(1, "--loss is above zero", "in percent");
+    submit(6_000, &[]).says(1, "and 1 are needed", "attest show SET");
+    let shown = desk.snapshot("attest-submit-loss", submit(6_000, &[0]));
+    assert_eq!((&shown["is_confirmed"], &shown["signatures"]), (&false.into(), &1.into()));
+    // It is armed, by every command that tells of it.
+    let json = |arguments: &[&str]| desk.json(desk.look(&[arguments, &["--output", "json"]].concat()));
+    let shown = json(&["product", "show", &name]);
+    assert_eq!(shown["armed_until"], shown["armed"]["until"]);
+    assert_eq!(json(&["product", "list"])[0]["armed_until"], shown["armed"]["until"]);
+    let told = desk.look(&["product", "show", &name]);
+    assert!(told.done().contains("armed: what the protocol holds has fallen"), "{told}");
+    assert!(desk.look(&["product", "list"]).done().contains("armed"));
 }

@@ -188,7 +188,7 @@ const SMALL: [&str; 29] = [
     "slot",
 ];
 /// Names of numbers that are counts.
-const COUNTS: [&str; 23] = [
+const COUNTS: [&str; 24] = [
     "days",
     "end_before",
     "oldest_exit",
@@ -208,6 +208,7 @@ const COUNTS: [&str; 23] = [
     "observations",
     "passes",
     "refused",
+    "signatures",
     "slots",
     "tickets",
     "transactions",

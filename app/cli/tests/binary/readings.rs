@@ -4,10 +4,13 @@ use crate::desk::Desk;
 use backstop::border::text::date_text;
 use backstop::peril::feed::attested::Report;
 use backstop_client::address;
+use backstop_client::attest::Verified;
 use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
 use backstop_tests::attest::Attestors;
 use backstop_tests::terms::ONE;
 use backstop_tests::{World, budget};
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
 use std::path::Path;
 
 /// A world with a vintage from the plan of a season's rain, a week before its sales end, with capital.
@@ -84,4 +87,32 @@ fn a_reading_is_planned_shown_quoted_and_bought() {
     assert!(told(&["product", "show", &name]).contains("80.00, which pays 50.00 %: resolved on"));
     let found = address::trigger(&product.product);
     assert_eq!(desk.node.world().trigger(&product).product, product.product, "{found}");
+}
+
+#[test]
+fn a_reading_may_be_zero() {
+    let (desk, attestors, product) = season();
+    let name = product.product.to_string();
+    let (trigger, governance) = {
+        let world = desk.node.world();
+        (world.trigger(&product), world.governance.insecure_clone())
+    };
+    let due_at = trigger.reading.due_at;
+    desk.node.world().cluster.set_time(due_at + 60);
+    let submit = |value: i64, observed_at: i64| {
+        let report = Report { feed: trigger.feed, ..attestors.report(value, observed_at) };
+        let sign = |key: &Keypair| (key.pubkey(), key.sign_message(&report.to_bytes()));
+        let file = Verified { report, signatures: attestors.keys[..3].iter().map(sign).collect() }.to_file();
+        let file = desk.write("report.json", &serde_json::to_string(&file).expect("it is JSON"));
+        desk.act(&governance, &["attest", "submit", &name, &file, "--output", "json"])
+    };
+    submit(-1, due_at).says(1, "a price is above zero", "attest show");
+    submit(0, due_at - 3_600).says(1, "(WrongMoment, ", "");
+    let shown = desk.snapshot("attest-submit-zero", submit(0, due_at));
+    assert_eq!((shown["price_e8"].as_str(), &shown["is_news"]), (Some("0"), &true.into()));
+    let told = desk.look(&["product", "show", &name]);
+    let told = told.done().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("0.00, which pays 100.00 % if it stands until"), "{told}");
+    let json = desk.json(desk.look(&["product", "show", &name, "--output", "json"]));
+    assert_eq!((&json["reading"]["severity_bps"], &json["reading"]["due_at"]), (&10_000.into(), &due_at.into()));
 }

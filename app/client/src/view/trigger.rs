@@ -9,6 +9,7 @@ use backstop::peril::evidence::{Class, Direction, Evidence, Phase, RING_SLOTS, T
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::Trigger;
 use rust_decimal::Decimal;
+use serde::Serialize;
 
 /// Where a trigger stands.
 pub const fn phase(phase: Phase) -> &'static str {
@@ -110,6 +111,40 @@ pub struct Standing {
     pub current: Option<OpenSlot>,
     /// The slot without a breach and without a recovery that closes next, if it is not the current one.
     pub closing: Option<OpenSlot>,
+}
+
+/// A product with two keys that is armed: what it held has fallen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Armed {
+    /// First second at which it is armed no longer. Nothing is sold before.
+    pub until: i64,
+    /// From when on as many attestors as must agree prove the event.
+    pub proven_from: i64,
+    /// First second at which another fall may arm it.
+    pub rests_until: i64,
+    /// What it held at the lowest, as a part of what it held before, in 1e-8.
+    pub mean_price_e8: u64,
+    /// What the fall pays at most, in basis points of a sum insured; never more than what is reported.
+    pub severity_bps: u16,
+    /// Once an attestor has reported a loss: until when that holds the pool's capital.
+    pub reported_until: Option<i64>,
+}
+
+impl Armed {
+    /// How a trigger is armed at `now`, if it is.
+    pub fn of(trigger: &Trigger, now: i64) -> Option<Self> {
+        let mut copy = *trigger;
+        copy.refresh(now);
+        let keys = copy.keys;
+        (keys.is_armed(now) && keys.confirmed_at == 0).then(|| Self {
+            until: keys.armed_until(),
+            proven_from: keys.confirms_from(),
+            rests_until: keys.rests_until(),
+            mean_price_e8: keys.mean,
+            severity_bps: keys.severity_bps,
+            reported_until: keys.is_reported(now).then(|| keys.reported_until()),
+        })
+    }
 }
 
 /// What evidence says so far.

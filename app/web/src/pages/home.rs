@@ -111,7 +111,7 @@ fn insured(products: &[ProductSummary]) -> Markup {
         let left = matches!(product.state, "selling" | "announced").then(|| product.capacity.saturating_sub(product.exposure));
         vec![
             html! { a href={ "/product/" (product.product) } { (say::name(&product.name)) } },
-            say::badge("state", state),
+            html! { (say::badge("state", state)) @if let Some(until) = product.armed_until { " " (say::armed(until)) } },
             html! { @if let Some(example) = &product.example { data.number value=(example.rate_ppb) data-field="example.rate_ppb" { (yearly_text(example.rate_ppb)) } } @else { "–" } },
             asset.amount("exposure", product.exposure),
             html! { @if let Some(left) = left { (asset.text(left)) } @else { "–" } },

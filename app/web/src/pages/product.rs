@@ -23,7 +23,7 @@ use backstop_client::view::product::{
     yearly_text,
 };
 use backstop_client::view::report::{AnnouncedReport, ProductReport, ProductSummary, TriggerReport};
-use backstop_client::view::trigger::Standing;
+use backstop_client::view::trigger::{Armed, Standing};
 use backstop_client::view::{Case, OpenProduct};
 use backstop_index::read::{PriceHistory, Says};
 use maud::{Markup, html};
@@ -33,6 +33,9 @@ use std::collections::HashMap;
 const DAYS_BACK: i64 = 14 * 86_400;
 /// Most slots in a picture's table.
 const MOST_ROWS: usize = 400;
+
+/// Most reports and readings that are listed.
+const MOST_SHOWN: usize = 50;
 
 /// A product's page.
 pub async fn page(
@@ -54,7 +57,10 @@ fn head(summary: &ProductSummary) -> Markup {
     html! {
         p.trail { a href="/" { "Pools" } " / " a href={ "/pool/" (summary.pool) } { (say::name(&summary.label)) " pool" } }
         h1 { (say::name(&summary.name)) }
-        p.badges { (say::badge("state", summary.state)) " " (say::badge("phase", summary.phase)) }
+        p.badges {
+            (say::badge("state", summary.state)) " " (say::badge("phase", summary.phase))
+            @if let Some(until) = summary.armed_until { " " (say::armed(until)) }
+        }
     }
 }
 
@@ -111,7 +117,7 @@ fn sold(look: &Look, open: &OpenProduct, query: &HashMap<String, String>) -> Res
     let incident: Option<Incident> = account::find(&look.chain, &open.keys.incident())?;
     let shown = ProductReport::of(&open.keys, &market, incident.as_ref(), now);
     let condition = match market.trigger.form() {
-        Form::Reading => reading(&market, &key, now),
+        Form::Reading => reading(&market, &shown, &key, now),
         Form::Evidence => {
             let case = Case::read(&look.chain, key)?;
             let standing = Standing::of(&case.trigger, now);
@@ -127,6 +133,7 @@ fn sold(look: &Look, open: &OpenProduct, query: &HashMap<String, String>) -> Res
                 a href={ "/incident/" (key) } { "What is due, and what was paid" }
             }
         }
+        @if let Some(armed) = &shown.armed { (is_armed(armed, now)) }
         section aria-labelledby="covered" {
             h2 id="covered" { "What it pays for" }
             div.columns {
@@ -145,6 +152,7 @@ fn sold(look: &Look, open: &OpenProduct, query: &HashMap<String, String>) -> Res
         (price_of(&shown, &market, &asset, query, now))
         (forms::buy(&look.chain, &key, query))
         (condition)
+        (was_shown(look, &market, &key, now))
         (past_event(&market))
         section aria-labelledby="terms" {
             h2 id="terms" { "Terms and limits" }
@@ -239,10 +247,83 @@ fn prices(look: &Look, trigger: &TriggerReport, key: &Pubkey, now: i64) -> Marku
     }
 }
 
+/// What follows from a fall that armed a product: until when nothing is sold, what would prove the event, and what comes
+/// if nothing does.
+fn is_armed(armed: &Armed, now: i64) -> Markup {
+    html! {
+        div.alarm id="armed" {
+            p {
+                strong { "Armed: what the protocol holds has fallen. " }
+                "It holds " (say::price("armed.mean_price_e8", armed.mean_price_e8)) " of what it held before. Nothing is sold \
+                 until " (say::moment("armed.until", armed.until, now)) "."
+            }
+            p {
+                "The fall alone pays nothing. It pays once enough of its attestors report that the protocol lost the money"
+                @if armed.proven_from > now { ", not before " (say::moment("armed.proven_from", armed.proven_from, now)) }
+                ". Paid is the lesser of the loss that they report and this fall: at most "
+                (say::part("armed.severity_bps", armed.severity_bps.into())) " of each sum insured."
+            }
+            @if let Some(until) = armed.reported_until {
+                p {
+                    "One of them has reported a loss: the pool's capital stays until "
+                    (say::moment("armed.reported_until", until, now)) ", unless enough report it."
+                }
+            } @else {
+                p { "As soon as one of them reports a loss, the pool's capital stays for 72 h." }
+            }
+            p {
+                "If enough of them do not report it, it sells again from then. Another fall counts from "
+                (say::moment("armed.rests_until", armed.rests_until, now)) " on."
+            }
+        }
+    }
+}
+
+/// What was shown to a condition that no market's price meets: what attestors and readings said, by the index.
+fn was_shown(look: &Look, market: &Market, key: &Pubkey, now: i64) -> Markup {
+    // Of prices the picture tells.
+    if market.trigger.form() == Form::Evidence
+        && matches!(market.trigger.source(), Source::PythReceiver | Source::PythPush)
+    {
+        return html! {};
+    }
+    let past = look.past(|database| database.shown(key, MOST_SHOWN));
+    let quiet = silence(&past);
+    let known = past.known().flatten();
+    let rows: Vec<Vec<Markup>> = known
+        .iter()
+        .flat_map(|history| history.shown.iter().rev())
+        .map(|shown| {
+            vec![
+                say::moment("shown.of", shown.of, now),
+                html! { (shown.says.words()) },
+                say::short(&shown.moment.signature.to_string()),
+            ]
+        })
+        .collect();
+    html! {
+        section aria-labelledby="shown" {
+            h2 id="shown" { "What was reported and read" }
+            @if rows.is_empty() {
+                @if known.is_some() { p { "Nothing yet." } }
+            } @else {
+                p.note { "The newest first. Who signed a report is in its transaction." }
+                (chart::listing("Reports and readings", &["Of", "What it said", "Transaction"], &rows))
+                @if known.is_some_and(|history| history.is_cut) {
+                    p.note { "There is more: " (say::command(&format!("backstop index shown {key}"))) }
+                }
+            }
+            (quiet)
+        }
+    }
+}
+
 /// Where a reading stands, and who says what its value was.
-fn reading(market: &Market, key: &Pubkey, now: i64) -> Markup {
+fn reading(market: &Market, shown: &ProductReport, key: &Pubkey, now: i64) -> Markup {
     let (reading, attestors) = (&market.trigger.reading, market.trigger.attestors);
     let stands = reading.reported_at != 0;
+    let value = shown.reading.as_ref().and_then(|reading| reading.value_e8);
+    let pays = shown.reading.as_ref().and_then(|reading| reading.severity_bps);
     html! {
         section aria-labelledby="reading" {
             h2 id="reading" { "Where the reading stands" }
@@ -253,7 +334,8 @@ fn reading(market: &Market, key: &Pubkey, now: i64) -> Markup {
                 ("Reports are taken until", say::moment("reading.reports_until", reading.reports_until, now)),
                 ("Strike", say::price("reading.strike_e8", reading.strike)),
                 ("All is paid at", say::price("reading.exit_e8", reading.exit)),
-                ("Value reported", html! { @if stands { (say::price("reading.value_e8", reading.value)) } @else { "none yet" } }),
+                ("Value reported", html! { @if let Some(value) = value { (say::price("reading.value_e8", value)) } @else { "none yet" } }),
+                ("Which pays", html! { @if let Some(pays) = pays { (say::part("reading.severity_bps", pays.into())) " of each sum insured" } @else { "–" } }),
                 ("Attestors", say::address(&attestors.to_string())),
             ]))
             @if stands || now > reading.reports_until {
@@ -264,7 +346,11 @@ fn reading(market: &Market, key: &Pubkey, now: i64) -> Markup {
 }
 
 fn phase_text(trigger: &TriggerReport) -> &'static str {
+    // With two keys a fall alone is no breach: a report is.
+    let two_keys = trigger.source == "vault-drop";
     match trigger.phase {
+        "quiet" if trigger.armed_until.is_some() => "Armed: a fall was read, and no loss is reported.",
+        "breaching" if two_keys => "Reported: an attestor says that money was lost. The others have not confirmed it.",
         "quiet" => "Quiet: nothing points to an event.",
         "breaching" => "Breaching: the price is below the threshold, and nothing is sold.",
         "met" => "Met: until the challenge is over a price can still contradict it.",

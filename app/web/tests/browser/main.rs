@@ -10,7 +10,11 @@ mod tab;
 use backstop::state::{Cover, ExitTicket, Tranche};
 use backstop_client::account;
 use backstop_client::cluster::Cluster;
-use backstop_tests::terms::ONE;
+use backstop_client::instruction as ix;
+use backstop_tests::attest::Attestors;
+use backstop_tests::season::Season;
+use backstop_tests::terms::{self, ONE};
+use backstop_tests::{budget, live};
 use backstop_web::sign::allow::LIGHTHOUSE;
 use booth::Booth;
 use solana_sdk::signer::Signer;
@@ -140,6 +144,61 @@ async fn somebody_stakes_insures_himself_is_paid_and_leaves() {
     let shown = tab.act(CLAIM).await;
     assert!(shown.contains("Take 4,"), "a loss is borne: {shown}");
     assert!(assets(&booth) > before + 4_000 * ONE);
+    tab.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_looks_at_an_armed_product_or_a_reading_is_told_what_comes() {
+    let _turn = TURN.lock().await;
+    let booth = Booth::open();
+    let (armed, reading) = {
+        let world = booth.node.world();
+        let attestors = Attestors::create(&world, 0, 3, 2);
+        let mut args = terms::create_pool(3);
+        args.terms.cooldown_seconds = 21 * 86_400;
+        let pool = world.create_pool(args);
+        world.depositor(&pool, Tranche::Junior, 50_000 * ONE);
+        let season = Season::begin(&world, attestors.set, 1);
+        season.holder(&world, &season.products[0], 1_000 * ONE);
+        let armed = live::armed(&world, &pool, attestors.set);
+        let reading = season.products[0];
+        let due_at = world.trigger(&reading).reading.due_at;
+        (armed, (reading, attestors, due_at))
+    };
+    booth.page.site.chain().read_now();
+    let tab = open(&booth, Manner::Signs, false).await;
+    let text = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    tab.go(&format!("/product/{}", armed.product)).await;
+    let badge = "document.querySelector('.badges [data-field=armed_until]').innerText";
+    assert_eq!(text(tab.value(badge).await).to_lowercase(), "armed");
+    let told = text(tab.value("document.getElementById('armed').innerText").await);
+    for part in ["Nothing is sold until", "The fall alone pays nothing.", "it sells again from then", "0.34"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let price = text(tab.value("document.getElementById('price').parentElement.innerText").await);
+    assert!(price.contains("Nothing is sold now."), "{price}");
+    tab.picture("armed").await;
+
+    let (reading, attestors, due_at) = reading;
+    tab.go(&format!("/product/{}", reading.product)).await;
+    let stands = "document.getElementById('reading').parentElement.innerText";
+    let told = text(tab.value(stands).await);
+    for part in ["Due", "Strike", "120.00", "All is paid at", "40.00", "Value reported", "none yet"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    {
+        let world = booth.node.world();
+        world.cluster.set_time(due_at + 60);
+        let signed = attestors.signed(&[0, 1], &attestors.report(8_000_000_000, due_at));
+        world.run(&[], &[budget(), signed, ix::observe_report(&reading, attestors.set)]);
+    }
+    booth.page.site.chain().read_now();
+    tab.go(&format!("/product/{}", reading.product)).await;
+    let told = text(tab.value(stands).await);
+    for part in ["80.00", "50.00 % of each sum insured", "if it stands until"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    tab.picture("reading").await;
     tab.close().await;
 }
 

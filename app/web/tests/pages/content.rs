@@ -1,6 +1,6 @@
 //! What the pages say.
 
-use super::stage::{Page, Stage, settings};
+use super::stage::{Page, Special, Stage, settings};
 use backstop_index::Database;
 use backstop_web::site::Settings;
 use std::time::{Duration, Instant};
@@ -26,6 +26,50 @@ fn a_product_says_what_is_covered_what_is_not_and_what_it_would_have_paid() {
         std::thread::sleep(Duration::from_millis(200));
     }
     says(&stage.page.shown(&path), &["been proven on 2023-03-11"]);
+}
+
+#[test]
+fn a_product_that_is_armed_says_until_when_nothing_is_sold_and_what_comes_then() {
+    let special = Special::new();
+    let path = format!("/product/{}", special.armed.product);
+    let html = special.page.shown(&path);
+    says(&html, &["data-field=\"armed_until\">armed<", "Armed: what the protocol holds has fallen.", "It holds "]);
+    says(
+        &html,
+        &[
+            "Nothing is sold until ",
+            "(in 13 d",
+            "the lesser of the loss that they report",
+            "The fall alone pays nothing.",
+            "it sells again from then",
+        ],
+    );
+    says(&html, &["Armed: a fall was read, and no loss is reported.", "As soon as one of them reports a loss"]);
+    says(&html, &["What was reported and read", "a fall to 0.34 of what it was", "read once: 0.34 of what it was"]);
+    says(&special.page.shown("/"), &["data-field=\"armed_until\">armed<"]);
+    // One attestor reports, then another with it, a day after the fall: the event is proven.
+    special.report_loss(&[0], 6_000);
+    let html = special.page.shown(&path);
+    says(&html, &["One of them has reported a loss", "Reported: an attestor says that money was lost."]);
+    says(&html, &["1 attestor says that 60.00 % was lost"]);
+    special.world.world().advance(86_400);
+    special.report_loss(&[0, 1], 5_500);
+    let html = special.page.shown(&path);
+    says(&html, &["Final: the event is proven", "2 attestors say that 55.00 % was lost, which proves the event"]);
+    assert!(!html.contains("armed_until") && !html.contains("Armed: "), "what is proven is armed no longer");
+}
+
+#[test]
+fn a_reading_says_when_it_is_due_what_pays_and_what_was_reported() {
+    let special = Special::new();
+    let path = format!("/product/{}", special.reading.product);
+    let html = special.page.shown(&path);
+    says(&html, &["Where the reading stands", "the value is below 120.00", "none yet", "Nothing yet."]);
+    says(&html, &["data-field=\"reading.strike_e8\">120.00<", "data-field=\"reading.exit_e8\">40.00<"]);
+    special.report_value(8_000_000_000);
+    let html = special.page.shown(&path);
+    says(&html, &["data-field=\"reading.value_e8\">80.00<", "data-field=\"reading.severity_bps\">50.00 %<"]);
+    says(&html, &["if it stands until", "<td>80.00</td>"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The pages' numbers are those that commands print as JSON: both come from the client's views.
 
-use super::stage::{Stage, fields};
+use super::stage::{Page, Special, Stage, fields};
 use backstop::state::{Pool, Product, Protocol};
 use backstop_client::Cluster;
 use backstop_client::account;
@@ -43,7 +43,12 @@ fn flat(value: &Value) -> BTreeMap<String, BTreeSet<String>> {
 /// Asserts that every field of a page is one of a result, with its value, and that the page shows what it must.
 #[track_caller]
 fn assert_same(stage: &Stage, path: &str, result: &Value, must_show: &[&str]) {
-    let html = stage.page.shown(path);
+    assert_same_on(&stage.page, path, result, must_show);
+}
+
+#[track_caller]
+fn assert_same_on(page: &Page, path: &str, result: &Value, must_show: &[&str]) {
+    let html = page.shown(path);
     let (told, shown) = (flat(result), fields(&html));
     for (field, value) in &shown {
         let fits = |name: &String| name == field || name.ends_with(&format!(".{field}"));
@@ -147,6 +152,45 @@ fn a_products_page() {
             assert!(stage.page.shown(&path).contains("What the premium is made of"));
         }
     }
+}
+
+#[test]
+fn products_that_no_markets_price_meets() {
+    let special = Special::new();
+    special.report_loss(&[0], 6_000);
+    let cluster: &dyn Cluster = &*special.world;
+    let shown = |keys: &backstop_client::instruction::ProductKeys| {
+        let now = cluster.now().expect("it has a clock");
+        let open = OpenProduct::read(cluster, keys.product).expect("it is there");
+        let case = Case::read(cluster, keys.product).expect("it is read");
+        json!([
+            ProductReport::read(cluster, &open, now).expect("it is read"),
+            TriggerReport::of(&case, &Standing::of(&case.trigger, now), now),
+            special.shown(keys),
+        ])
+    };
+    let armed = format!("/product/{}", special.armed.product);
+    let must = [
+        "armed_until",
+        "armed.until",
+        "armed.proven_from",
+        "armed.rests_until",
+        "armed.mean_price_e8",
+        "armed.severity_bps",
+        "armed.reported_until",
+        "shown.of",
+    ];
+    assert_same_on(&special.page, &armed, &shown(&special.armed), &must);
+    let now = cluster.now().expect("it has a clock");
+    let products = report::products(cluster, None, now).expect("they are read");
+    assert_eq!(products.iter().filter(|product| product.armed_until.is_some()).count(), 1);
+
+    let reading = format!("/product/{}", special.reading.product);
+    let must = ["reading.due_at", "reading.reports_until", "reading.strike_e8", "reading.exit_e8"];
+    assert_same_on(&special.page, &reading, &shown(&special.reading), &must);
+    special.report_value(8_000_000_000);
+    let must = ["reading.value_e8", "reading.severity_bps", "shown.of"];
+    assert_same_on(&special.page, &reading, &shown(&special.reading), &must);
 }
 
 #[test]

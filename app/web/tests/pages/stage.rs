@@ -6,13 +6,17 @@ mod serve;
 pub use serve::Page;
 
 use anchor_lang::prelude::Pubkey;
+use backstop::peril::feed::attested::{EVENT_EXPONENT, Report, ReportKind};
 use backstop::state::Tranche;
-use backstop_client::instruction::{PoolKeys, ProductKeys};
+use backstop_client::instruction::{self as ix, PoolKeys, ProductKeys};
+use backstop_index::read::ShownHistory;
 use backstop_index::{Database, Options, follow};
 use backstop_sandbox::SharedCluster;
+use backstop_tests::attest::Attestors;
 use backstop_tests::reinsurance::{self, Scene};
-use backstop_tests::terms::ONE;
-use backstop_tests::{World, explain};
+use backstop_tests::season::Season;
+use backstop_tests::terms::{self, ONE};
+use backstop_tests::{World, budget, explain, live};
 use backstop_web::site::Settings;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -179,6 +183,79 @@ impl Stage {
     /// Where the index is.
     pub fn database(&self) -> std::path::PathBuf {
         self.files.path().join("index.sqlite")
+    }
+}
+
+/// Products whose condition no market's price meets, with an index.
+pub struct Special {
+    /// The page. It ends before the world.
+    pub page: Page,
+    /// The world.
+    pub world: Arc<SharedCluster<World>>,
+    /// A product with two keys that is armed.
+    pub armed: ProductKeys,
+    /// One that pays by a value at a date.
+    pub reading: ProductKeys,
+    /// Who reports to both: two of three must sign.
+    pub attestors: Attestors,
+    files: TempDir,
+}
+
+impl Special {
+    /// Nothing is reported yet.
+    pub fn new() -> Self {
+        let world = World::new();
+        world.cluster.record();
+        let attestors = Attestors::create(&world, 0, 3, 2);
+        let mut args = terms::create_pool(0);
+        args.terms.cooldown_seconds = 21 * 86_400;
+        let pool = world.create_pool(args);
+        world.depositor(&pool, Tranche::Junior, 50_000 * ONE);
+        let season = Season::begin(&world, attestors.set, 1);
+        season.holder(&world, &season.products[0], 1_000 * ONE);
+        let armed = live::armed(&world, &pool, attestors.set);
+        let files = TempDir::new().expect("a directory");
+        let file = files.path().join("index.sqlite");
+        let world = Arc::new(SharedCluster::of(world, |world| &world.cluster));
+        let page = Page::on(world.clone(), Settings { database: Some(file), ..settings() });
+        let special = Self { page, world, armed, reading: season.products[0], attestors, files };
+        special.look();
+        special
+    }
+
+    /// Has page and index read what is new.
+    pub fn look(&self) {
+        let mut database = Database::open(self.files.path().join("index.sqlite")).expect("an index");
+        follow(&mut database, &self.world.world().cluster, &Options::default()).expect("it is followed");
+        self.page.site.chain().read_now();
+    }
+
+    /// What the index has of a product.
+    pub fn shown(&self, product: &ProductKeys) -> ShownHistory {
+        let database = Database::open_read_only(self.files.path().join("index.sqlite")).expect("it is there");
+        database.shown(&product.product, 50).expect("it can be read").expect("it is known")
+    }
+
+    /// Some attestors report a loss of a product, in basis points.
+    pub fn report_loss(&self, keys: &[usize], bps: i64) {
+        let world = self.world.world();
+        let report = self.attestors.report(bps, world.now());
+        let report = Report { kind: ReportKind::Event, exponent: EVENT_EXPONENT, ..report };
+        let observe = ix::observe_report(&self.armed, self.attestors.set);
+        world.run(&[], &[budget(), self.attestors.signed(keys, &report), observe]);
+        drop(world);
+        self.look();
+    }
+
+    /// The attestors report the reading's value, a minute after its moment.
+    pub fn report_value(&self, value_e8: i64) {
+        let world = self.world.world();
+        let due_at = world.trigger(&self.reading).reading.due_at;
+        world.cluster.set_time(due_at + 60);
+        let signed = self.attestors.signed(&[0, 1], &self.attestors.report(value_e8, due_at));
+        world.run(&[], &[budget(), signed, ix::observe_report(&self.reading, self.attestors.set)]);
+        drop(world);
+        self.look();
     }
 }
 

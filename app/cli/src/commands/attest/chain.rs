@@ -5,13 +5,17 @@ use super::read;
 use crate::commands::args::{OpenProduct, ProductArg};
 use crate::commands::context::{Context, Preview, UsageError, hinted};
 use crate::output::{exact_amount, exact_price, moment, percent};
+use anchor_lang::error::Error;
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::CreateAttestorSetArgs;
 use backstop::border::text::hex_text;
+use backstop::error::BackstopError;
 use backstop::events::Observed;
 use backstop::peril::feed::{Observation, Source};
 use backstop::state::{AttestorSet, Form, Trigger};
+use backstop_client::explain::explain_refusal;
+use backstop_client::quote::refusal;
 use backstop_client::view::trigger::phase;
 use backstop_client::{Cluster, account, address, instruction as ix, redact, transaction};
 use clap::Args;
@@ -117,14 +121,12 @@ pub fn submit(args: &SubmitArgs, context: &Context) -> Result<()> {
     let signers = file
         .chosen(&set)
         .map_err(|why| hinted(why.to_string(), "`backstop attest show SET` tells the keys that may sign"))?;
-    let wrong =
-        || hinted("the report is of another feed or of a time ahead of the clock", "`backstop attest show FILE` tells");
     let print = match trigger.form() {
-        Form::Evidence => trigger.read_report(&report, cluster.now()?).map_err(|_| wrong())?,
+        Form::Evidence => trigger.read_report(&report, cluster.now()?).map_err(not_taken)?,
         // Its value may be zero.
-        Form::Reading if report.feed != trigger.feed => return Err(wrong()),
+        Form::Reading if report.feed != trigger.feed => return Err(of_another("feed")),
         Form::Reading => Observation {
-            price: trigger.reading.value_of(&report).map_err(|_| wrong())?,
+            price: trigger.reading.value_of(&report).map_err(|why| not_taken(BackstopError::from(why).into()))?,
             confidence: 0,
             publish_time: report.observed_at,
         },
@@ -189,12 +191,7 @@ fn submit_loss(args: &SubmitArgs, context: &Context, product: &OpenProduct, trig
         .map_err(|why| hinted(why.to_string(), "`backstop attest show SET` tells the keys that may sign"))?;
     let (is_enough, now) = (signers.len() >= usize::from(set.threshold), cluster.now()?);
     let is_confirmed = is_enough && now >= trigger.keys.confirms_from();
-    let loss = trigger.read_loss(&report, is_enough, now).map_err(|_| {
-        hinted(
-            "the report is no loss, of another feed, or of a time ahead of the clock",
-            "`backstop attest show FILE` tells",
-        )
-    })?;
+    let loss = trigger.read_loss(&report, is_enough, now).map_err(not_taken)?;
     let instructions =
         [ix::signed_report(&signers, &report.to_bytes()), ix::observe_report(&product.keys, trigger.attestors)];
     context.carry_out(&instructions, |_| {
@@ -230,6 +227,27 @@ fn submit_loss(args: &SubmitArgs, context: &Context, product: &OpenProduct, trig
         };
         Ok((preview, details))
     })
+}
+
+/// That a report is of something else.
+fn of_another(what: &str) -> anyhow::Error {
+    hinted(format!("the report is of another {what} than the product's"), "`backstop attest show FILE` tells of which")
+}
+
+/// Why a product would not take a report, in words about the report.
+fn not_taken(error: Error) -> anyhow::Error {
+    let told = "`backstop attest show FILE` tells what was signed";
+    match refusal(error) {
+        BackstopError::OracleWrongFeed => of_another("feed"),
+        BackstopError::ReportWrongKind => of_another("kind"),
+        BackstopError::WrongMoment => of_another("moment"),
+        BackstopError::OracleFromFuture => hinted("the report is of a time ahead of the clock", told),
+        BackstopError::OracleBadPrice => {
+            hinted("the product takes no such value: a price is above zero, and a reading's is not below", told)
+        }
+        BackstopError::BadEvent => hinted("the report says no loss: a loss is above zero, and 100 % at most", told),
+        other => hinted(explain_refusal(other).sentence, told),
+    }
 }
 
 /// Have a key revoked that signed two values of one feed and moment. Anyone may.

@@ -42,7 +42,11 @@ fn list_text(rows: &[ProductSummary]) -> String {
     }
     let mut table = table(&["product", "pays if", "state", "a year", "insured", "left"], &[3, 4, 5]);
     for row in rows {
-        let state = if row.phase == "quiet" || row.state == "over" { row.state } else { row.phase };
+        let state = match row.armed_until {
+            Some(_) => "armed",
+            None if row.phase == "quiet" || row.state == "over" => row.state,
+            None => row.phase,
+        };
         let left = left(row).map_or_else(|| "-".into(), |left| amount(left, row.decimals));
         table.add_row([
             row.product.clone(),
@@ -172,6 +176,12 @@ fn rows(
 
 fn state_text(shown: &ProductReport) -> String {
     let state = shown.summary.state;
+    if let Some(armed) = &shown.armed {
+        return format!(
+            "{state}, and armed: what the protocol holds has fallen; nothing is sold until {}",
+            moment(armed.until)
+        );
+    }
     match (state, &shown.incident) {
         ("announced", _) => format!("announced, sells from {}", moment(shown.summary.sells_from)),
         ("over", Some(incident)) => format!(

@@ -23,7 +23,7 @@ pub use incident::{
 };
 pub use pool::{EpochRow, PoolReport, PoolSummary, ProductRow, TrancheReport, WalletReport, pools};
 pub use position::{FoundPosition, PositionReport, PositionRow, positions};
-pub use product::{AnnouncedReport, Example, ProductReport, ProductSummary, products};
+pub use product::{AnnouncedReport, Example, ProductReport, ProductSummary, ReadingReport, products};
 pub use program::ProgramReport;
 pub use protocol::{ProtocolReport, pauses_left};
 pub use treaty::{NotedIncident, TreatyReport, TreatyStep, TreatySummary, treaties};

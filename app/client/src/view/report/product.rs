@@ -6,13 +6,14 @@ use crate::cluster::Cluster;
 use crate::explain::explain_refusal;
 use crate::instruction::ProductKeys;
 use crate::quote::Market;
+use crate::view::trigger::Armed;
 use crate::view::{self, OpenProduct};
 use anchor_lang::prelude::Pubkey;
 use backstop::border::text::hex_text;
 use backstop::error::BackstopError;
 use backstop::math::pricing::utilisation_bps;
 use backstop::peril::evidence::Phase;
-use backstop::state::{CoverRequest, Incident, Pool, Product, Protocol, Trigger, get_text};
+use backstop::state::{CoverRequest, Form, Incident, Pool, Product, Protocol, Trigger, get_text};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -60,6 +61,9 @@ pub struct ProductSummary {
     pub largest_sum: Option<u64>,
     /// What a cover would cost.
     pub example: Option<Example>,
+    /// With two keys, while it is armed: until when nothing is sold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub armed_until: Option<i64>,
     /// Why nothing is sold now, by the program's name for it.
     pub refusal: Option<String>,
     /// The same in its words.
@@ -102,6 +106,7 @@ impl ProductSummary {
             sells_from: 0,
             largest_sum: None,
             example: None,
+            armed_until: None,
             refusal: Some(format!("{:?}", BackstopError::NotSelling)),
             reason: Some("its condition is not set".into()),
         }
@@ -137,6 +142,7 @@ impl ProductSummary {
             sells_from: product.sells_from,
             largest_sum: largest.ok(),
             example,
+            armed_until: Armed::of(&trigger, now).map(|armed| armed.until),
             refusal: largest.err().map(|refusal| format!("{refusal:?}")),
             reason: largest.err().map(|refusal| explain_refusal(refusal).sentence),
             // Name, place and price are told alike.
@@ -221,6 +227,12 @@ pub struct ProductReport {
     pub last_confidence_e8: u64,
     /// When it was published; 0: none was.
     pub last_publish_time: i64,
+    /// What it pays by, if it pays by a value at a date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reading: Option<ReadingReport>,
+    /// How it is armed, if it is: with two keys, after a fall of what a protocol holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub armed: Option<Armed>,
     /// The incident.
     pub incident: Option<String>,
     /// When the event began.
@@ -269,6 +281,8 @@ impl ProductReport {
             last_price_e8: trigger.evidence.last_price,
             last_confidence_e8: trigger.evidence.last_confidence,
             last_publish_time: trigger.evidence.last_publish_time,
+            reading: (trigger.form() == Form::Reading).then(|| ReadingReport::of(trigger, now)),
+            armed: Armed::of(trigger, now),
             incident: incident.map(|incident| view::incident::state(incident.state).to_owned()),
             event_at: Some(product.event_at).filter(|at| *at > 0),
         }
@@ -281,6 +295,57 @@ impl ProductReport {
         let market = Market::fetch(cluster, &open.keys)?;
         let incident: Option<Incident> = account::find(cluster, &open.keys.incident())?;
         Ok(Self::of(&open.keys, &market, incident.as_ref(), now))
+    }
+}
+
+/// A value at a date, and how it stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReadingReport {
+    /// On which side of the strike it pays.
+    pub direction: &'static str,
+    /// The value beyond which something is paid.
+    pub strike_e8: u64,
+    /// The value at which all is paid.
+    pub exit_e8: u64,
+    /// The moment whose value counts.
+    pub due_at: i64,
+    /// Until when reports of it are taken.
+    pub reports_until: i64,
+    /// Whoever reports it.
+    pub attestors: String,
+    /// The value that was reported and stands, if one does.
+    pub value_e8: Option<u64>,
+    /// What that value pays, in basis points of a sum insured.
+    pub severity_bps: Option<u16>,
+    /// When it was reported.
+    pub reported_at: Option<i64>,
+    /// When it was resolved.
+    pub resolved_at: Option<i64>,
+    /// Whether it is void: every premium goes back.
+    pub is_void: bool,
+}
+
+impl ReadingReport {
+    /// A trigger's reading at `now`.
+    pub fn of(trigger: &Trigger, now: i64) -> Self {
+        let mut copy = *trigger;
+        copy.refresh(now);
+        let reading = copy.reading;
+        let is_void = reading.void != 0;
+        let stands = reading.reported_at != 0 && !is_void;
+        Self {
+            direction: view::trigger::direction(reading.direction()),
+            strike_e8: reading.strike,
+            exit_e8: reading.exit,
+            due_at: reading.due_at,
+            reports_until: reading.reports_until,
+            attestors: trigger.attestors.to_string(),
+            value_e8: stands.then_some(reading.value),
+            severity_bps: stands.then_some(reading.severity_bps),
+            reported_at: stands.then_some(reading.reported_at),
+            resolved_at: (reading.resolved_at != 0).then_some(reading.resolved_at),
+            is_void,
+        }
     }
 }
 
