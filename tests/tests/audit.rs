@@ -460,7 +460,6 @@ fn plant_in_a_cover_pool(planter: &mut Planter, life: &Life) {
             it.cash += 1_000;
         });
     });
-    // A unit of Q32 may be the rounding of a part that was carved off: that one the sums of the buckets tell.
     planter.plant(Rule::Covers, cover, |world| rewrite::<Cover>(world, cover, |it| it.rate_q32 *= 2));
     planter.plant(Rule::Covers, cover, |world| rewrite::<Cover>(world, cover, |it| it.state = CoverState::Settled));
     planter.plant(Rule::Covers, stress, |world| edit::<Product>(world, stress, |it| it.covers_sold = 1));
@@ -566,6 +565,37 @@ fn plant_in_an_incident(planter: &mut Planter, life: &Life) {
 fn what_is_changed_by_hand_in_a_cover_pool_is_found_by_its_rule() {
     let life = Life::with_a_partly_paid_epoch();
     plant_in_a_cover_pool(&mut Planter::new(&life.world), &life);
+}
+
+/// What was sold and left as it is has its rate to the unit, and a term that the product sells. Of what was split, reduced or
+/// extended only bounds are known, and the sums of the day buckets tell the rest.
+#[test]
+fn what_was_never_changed_is_held_to_its_terms_to_the_unit() {
+    let life = Life::new();
+    let cover = address::cover(&life.holders[0].1);
+    let longest = terms::product_terms().max_term_days;
+    let tampered = |change: &dyn Fn(&mut Cover)| {
+        let before = life.world.cluster.account(&cover).unwrap().unwrap();
+        rewrite::<Cover>(&life.world, cover, change);
+        let found = rules(&audited(&life.world));
+        life.world.cluster.set_account(cover, before);
+        found
+    };
+    assert!(!life.world.cover(&life.holders[0].1).was_changed);
+    for change in [
+        (|it: &mut Cover| it.rate_q32 += 1) as fn(&mut Cover),
+        |it| it.rate_q32 -= 1,
+        |it| it.premium += 1,
+        |it| it.premium -= 1,
+    ] {
+        let found = tampered(&change);
+        assert!(found.contains(&Rule::Covers) && found.contains(&Rule::Activation), "{found:?}");
+    }
+    assert!(tampered(&|it| it.end_day = it.active_day + u32::from(longest) + 1).contains(&Rule::Covers));
+
+    let found = tampered(&|it| (it.was_changed, it.rate_q32) = (true, it.rate_q32 + 1));
+    assert!(!found.contains(&Rule::Covers) && found.contains(&Rule::Activation), "{found:?}");
+    assert!(tampered(&|it| (it.was_changed, it.rate_q32) = (true, it.rate_q32 * 2)).contains(&Rule::Covers));
 }
 
 #[test]

@@ -285,7 +285,8 @@ impl Bare {
             refunded: 0,
             minted_day: 0,
             has_lien: false,
-            reserved: [0; 11],
+            was_changed: false,
+            reserved: [0; 10],
         };
         self.product.cancel(&mut self.pool, &mut self.rates, &*self.trigger, &policy, self.now).unwrap();
     }

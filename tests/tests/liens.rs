@@ -691,6 +691,7 @@ fn a_part_of_a_cover_is_a_cover_and_both_are_what_the_one_was() {
     assert_eq!(left.rate_q32 + part.rate_q32, whole.rate_q32);
     let same = |policy: &backstop::state::Policy| (policy.active_day, policy.end_day, policy.bought_at, policy.state);
     assert_eq!((same(&left), same(&part)), (same(&whole), same(&whole)));
+    assert!(left.was_changed && part.was_changed && !whole.was_changed);
     assert_eq!((part.minted_day, left.minted_day), (scene.world.today(), 0));
     assert_eq!(scene.world.tokens(&address::associated_token(&holder.id(), &part_mint, &token_2022::ID)), 1);
     let event = transaction::events::<CoverSplit>(&receipt.logs).remove(0);

@@ -82,6 +82,7 @@ fn the_owner_of_a_position_in_force_buys_more_days_of_it() {
         (before.end_day, policy.end_day, policy.rate_q32)
     );
     assert_eq!((policy.end_day, policy.premium), (before.end_day + 30, before.premium + event.premium));
+    assert!(policy.was_changed && !before.was_changed);
     assert_eq!((policy.bought_at, policy.sum_insured), (before.bought_at, before.sum_insured));
     let (books, sold) = (world.pool(&pool), world.product(&product));
     assert_eq!((books.rate_q32, books.total_exposure, sold.exposure), (policy.rate_q32, SUM, SUM));
@@ -173,6 +174,7 @@ fn the_owner_gives_a_part_of_a_position_back_for_what_that_part_is_worth() {
     assert_eq!((event.premium + after.premium, event.rate_q32 + after.rate_q32), (before.premium, before.rate_q32));
     assert_eq!((event.refund, after.sum_insured), (world.assets(&owner) - had, SUM / 4));
     assert_eq!((after.end_day, after.bought_at, after.state), (before.end_day, before.bought_at, CoverState::Active));
+    assert!(after.was_changed && !before.was_changed);
     assert_eq!(world.product(&product).exposure, SUM / 4);
     assert_books(&world.cluster, &pool.pool);
     // What is left is paid by what is left.

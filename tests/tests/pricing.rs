@@ -460,7 +460,8 @@ fn cover_of(market: &Market, quote: &Quote, now: i64) -> Policy {
         refunded: 0,
         minted_day: 0,
         has_lien: false,
-        reserved: [0; 11],
+        was_changed: false,
+        reserved: [0; 10],
     }
 }
 

@@ -15,7 +15,7 @@ use backstop::state::*;
 borsh_pages! { written by part;
     Policy {
         product, insured, version, state, cancel_fee_bps, active_day, end_day, sum_insured, premium, rate_q32, bought_at,
-        paid, refunded, minted_day, has_lien, reserved,
+        paid, refunded, minted_day, has_lien, was_changed, reserved,
     }
     Pause { bits, until, used_at }
     NotedTreaty { treaty, state, owed, paid, restored }

@@ -176,8 +176,8 @@ fn by_activation(checks: &mut Checks, subject: Subject, product: &Product, cover
     checks.at_least(rule, subject, "newest activation day", latest, newest);
 }
 
-/// The terms that a cover or a position was sold with, or came to have: a part that was carved off has its part of premium
-/// and rate, and what was extended streams what it had not earned with what the days cost.
+/// The terms that a cover or a position was sold with, to the unit; or that it came to have, within bounds: a part that was
+/// carved off has its part of premium and rate, and what was extended streams what it had not earned with what the days cost.
 fn sold(place: &Place, checks: &mut Checks, subject: Subject, product: &Product, cover: &Policy) {
     let rule = Rule::Covers;
     let terms = &product.terms;
@@ -199,13 +199,19 @@ fn sold(place: &Place, checks: &mut Checks, subject: Subject, product: &Product,
     // What is extended ends no later than what could be bought as late as now.
     let bought_now = activation_day(place.snapshot.now, terms.waiting_seconds);
     let last = bought_now.saturating_add(terms.max_term_days.into());
-    let in_bounds = days >= u32::from(terms.min_term_days) && (period.is_some() || cover.end_day <= last);
+    let not_too_long = match cover.was_changed {
+        false => days <= u32::from(terms.max_term_days),
+        true => period.is_some() || cover.end_day <= last,
+    };
+    let in_bounds = days >= u32::from(terms.min_term_days) && not_too_long;
     checks.holds(rule, subject, "the term is one that the product sells", in_bounds);
     let pool = place.pool;
     // A reading's premium does not stream.
     let rate = if period.is_some() { Some(0) } else { stream::rate_q32(cover.premium, cover.seconds_left(0)) };
     let rate = rate.unwrap_or(u64::MAX);
-    if cover.is_flat() || period.is_some() || cover.seconds_left(pool.accrued_at) == cover.seconds_left(0) {
+    if !cover.was_changed {
+        checks.same(rule, subject, "rate", rate, cover.rate_q32);
+    } else if cover.is_flat() || period.is_some() || cover.seconds_left(pool.accrued_at) == cover.seconds_left(0) {
         // A part that was carved off has its part of the premium rounded down: its rate is at most that of one unit more. That
         // none is too low the sums of the day buckets say.
         let unit = stream::rate_q32(1, cover.seconds_left(0)).unwrap_or(0);

@@ -8,7 +8,7 @@ use anchor_lang::prelude::*;
 #[cfg(target_os = "solana")]
 use {crate::error::BackstopError, anchor_lang::solana_program::entrypoint::SUCCESS, core::mem::MaybeUninit};
 #[cfg(all(target_os = "solana", entrypoint))]
-use {anchor_lang::solana_program::entrypoint::deserialize, core::mem::ManuallyDrop};
+use {anchor_lang::solana_program::entrypoint::deserialize_into, core::mem::ManuallyDrop};
 
 /// What the called program may do with an account.
 #[derive(Clone, Copy)]
@@ -125,8 +125,9 @@ pub(crate) fn call(_: &Pubkey, _: &[(&AccountInfo, Use)], _: &[u8], _: &[&[&[u8]
     Err(ProgramError::UnsupportedSysvar.into())
 }
 
-/// Runs an instruction: what the runtime calls. Anchor's entrypoint, but for the list of accounts, which is not taken
-/// apart again at the end: the runtime throws it away with the rest of the memory. Saves 40 compute units an account.
+/// Runs an instruction: what the runtime calls. Anchor's entrypoint, but for the list of accounts: it has its length from
+/// the start, and is not taken apart again at the end, as the runtime throws it away with the rest of the memory. Saves 70
+/// compute units an account.
 ///
 /// # Safety
 ///
@@ -134,9 +135,15 @@ pub(crate) fn call(_: &Pubkey, _: &[(&AccountInfo, Use)], _: &[u8], _: &[&[&[u8]
 #[cfg(all(target_os = "solana", entrypoint))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn entrypoint(input: *mut u8) -> u64 {
-    // SAFETY: the runtime's own input, as its loader asks for.
-    let (program_id, accounts, data) = unsafe { deserialize(input) };
-    let accounts = ManuallyDrop::new(accounts);
+    // SAFETY: the runtime's own input begins with the number of accounts.
+    let count = unsafe { input.cast::<u64>().read() };
+    let mut accounts = ManuallyDrop::new(Vec::with_capacity(usize::try_from(count).unwrap_or(usize::MAX)));
+    // SAFETY: the runtime's own input, as its loader asks for; as many accounts are written as are counted.
+    let (program_id, data) = unsafe {
+        let (program_id, written, data) = deserialize_into(input, accounts.spare_capacity_mut());
+        accounts.set_len(written);
+        (program_id, data)
+    };
     match crate::entry(program_id, &accounts, data) {
         Ok(()) => SUCCESS,
         Err(error) => error.into(),

@@ -9,7 +9,7 @@ use anchor_lang::solana_program::system_program;
 use core::cell::{Ref, RefMut};
 
 // Numbers of the system program's instructions.
-const CREATE_ACCOUNT: [u8; 4] = [0, 0, 0, 0];
+const CREATE_ACCOUNT: u32 = 0;
 const ASSIGN: [u8; 4] = [1, 0, 0, 0];
 const TRANSFER: [u8; 4] = [2, 0, 0, 0];
 const ALLOCATE: [u8; 4] = [8, 0, 0, 0];
@@ -34,6 +34,16 @@ pub fn require_address<const N: usize>(account: &AccountInfo, seeds: &[&[u8]; N]
     Ok(bump)
 }
 
+/// Data of the system program's instruction that creates an account, as it lies there.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, packed)]
+struct CreateAccount {
+    number: u32,
+    lamports: u64,
+    space: u64,
+    owner: Pubkey,
+}
+
 /// What it takes to create an account at an address of this program.
 pub struct NewAccount<'a, 'info> {
     /// The account.
@@ -50,20 +60,20 @@ impl NewAccount<'_, '_> {
     #[inline(never)]
     pub fn create(&self, owner: Pubkey, space: usize, later: usize) -> Result<()> {
         let rent = Rent::get()?.minimum_balance(space.saturating_add(later));
-        let size = u64::try_from(space).map_err(|_| BackstopError::MathOverflow)?.to_le_bytes();
+        let space = u64::try_from(space).map_err(|_| BackstopError::MathOverflow)?;
         let (payer, new, signer) = ((self.payer, Use::WriteSign), (self.account, Use::WriteSign), &[self.seeds]);
         let system = &system_program::ID;
         let held = self.account.try_lamports()?;
         if held == 0 {
-            let data = [&CREATE_ACCOUNT, rent.to_le_bytes().as_slice(), &size, owner.as_ref()].concat();
-            return call(system, &[payer, new], &data, signer);
+            let data = CreateAccount { number: CREATE_ACCOUNT, lamports: rent, space, owner };
+            return call(system, &[payer, new], bytemuck::bytes_of(&data), signer);
         }
         let missing = rent.saturating_sub(held);
         if missing > 0 {
             let data = [&TRANSFER, missing.to_le_bytes().as_slice()].concat();
             call(system, &[payer, (self.account, Use::Write)], &data, &[])?;
         }
-        call(system, &[new], &[&ALLOCATE, size.as_slice()].concat(), signer)?;
+        call(system, &[new], &[&ALLOCATE, space.to_le_bytes().as_slice()].concat(), signer)?;
         call(system, &[new], &[&ASSIGN, owner.as_ref()].concat(), signer)
     }
 
@@ -126,6 +136,14 @@ pub fn write_record<T: AccountSerialize>(account: &AccountInfo, record: &T) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bytes_that_create_an_account_are_those_of_the_system_program() {
+        let owner = Pubkey::new_from_array([3; 32]);
+        let data = CreateAccount { number: CREATE_ACCOUNT, lamports: 258, space: 513, owner };
+        let expected = [[0; 4].as_slice(), &258u64.to_le_bytes(), &513u64.to_le_bytes(), owner.as_ref()].concat();
+        assert_eq!(bytemuck::bytes_of(&data), expected);
+    }
 
     #[test]
     fn an_address_is_the_one_that_the_runtime_finds() {

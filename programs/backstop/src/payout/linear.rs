@@ -2,6 +2,7 @@
 //! full-loss price, and at least a fixed part.
 
 use super::FULL_SEVERITY_BPS;
+use crate::math::rounding::{Rounding, div, wide};
 
 /// `max(min_severity_bps, (threshold - mean) / (threshold - full_loss_price))` in basis points, rounded down, at most
 /// all. Prices in 1e-8. The full-loss price says on which side the loss is: above the threshold both differences are
@@ -9,11 +10,8 @@ use super::FULL_SEVERITY_BPS;
 pub fn severity_bps(threshold: u64, full_loss_price: u64, min_severity_bps: u16, mean: u64) -> u16 {
     let beyond =
         if full_loss_price < threshold { threshold.saturating_sub(mean) } else { mean.saturating_sub(threshold) };
-    let lost = u128::from(beyond);
-    let full = u128::from(threshold.abs_diff(full_loss_price));
-    let linear = lost
-        .saturating_mul(u128::from(FULL_SEVERITY_BPS))
-        .checked_div(full)
+    let full = threshold.abs_diff(full_loss_price);
+    let linear = div(wide(beyond, FULL_SEVERITY_BPS.into()), full, Rounding::Down)
         .map_or(0, |bps| u16::try_from(bps).map_or(FULL_SEVERITY_BPS, |bps| bps.min(FULL_SEVERITY_BPS)));
     linear.max(min_severity_bps)
 }

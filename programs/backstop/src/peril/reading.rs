@@ -21,6 +21,7 @@ use super::Period;
 use super::evidence::{Direction, MAX_PRICE, Outcome, Phase};
 use super::feed::attested::Report;
 use super::feed::{MAX_EXPONENT, MIN_EXPONENT, OracleError, PRICE_DECIMALS};
+use crate::math::rounding::{narrow, wide};
 use crate::payout::linear;
 use anchor_lang::prelude::*;
 
@@ -210,7 +211,7 @@ impl Reading {
         let scaled = match (shift < 0, self.direction()) {
             (true, Direction::Below) => Some(counted.div_ceil(factor)),
             (true, Direction::Above) => counted.checked_div(factor),
-            (false, _) => counted.checked_mul(factor),
+            (false, _) => narrow(wide(counted, factor)),
         };
         scaled.ok_or(ReadingError::Value(OracleError::PriceTooLarge))
     }

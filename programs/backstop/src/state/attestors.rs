@@ -97,16 +97,18 @@ impl AttestorSet {
     /// The bit of a key that may sign.
     ///
     /// Errors: `UnknownKey`, `RevokedKey`.
+    #[inline(always)]
     fn bit(&self, key: &Pubkey) -> core::result::Result<u16, ReportError> {
         let place = self.attestors().iter().position(|known| known == key).ok_or(ReportError::UnknownKey)?;
         let bit = u32::try_from(place).ok().and_then(|place| 1u16.checked_shl(place)).ok_or(ReportError::UnknownKey)?;
         if self.revoked & bit != 0 { Err(ReportError::RevokedKey) } else { Ok(bit) }
     }
 
-    /// The report that was signed, if enough keys of the set signed it, each once and none revoked.
+    /// The report that was signed, if enough keys of the set signed it, each once and none revoked; and who signed it: see
+    /// [`Self::signers`].
     ///
     /// Errors: one [`ReportError`] for each rule.
-    pub fn read(&self, own: &Pubkey, signed: &Signed) -> core::result::Result<Report, ReportError> {
+    pub fn read(&self, own: &Pubkey, signed: &Signed) -> core::result::Result<(Report, u16), ReportError> {
         if !self.is_enough(signed) {
             return Err(ReportError::Signatures);
         }
@@ -118,14 +120,14 @@ impl AttestorSet {
         signed.count() >= usize::from(self.threshold)
     }
 
-    /// The report that was signed by any keys of the set, each once and none revoked.
+    /// The report that was signed by any keys of the set, each once and none revoked; and who signed it.
     ///
     /// Errors: one [`ReportError`] for each rule.
-    pub fn read_any(&self, own: &Pubkey, signed: &Signed) -> core::result::Result<Report, ReportError> {
-        self.signers(signed)?;
+    pub fn read_any(&self, own: &Pubkey, signed: &Signed) -> core::result::Result<(Report, u16), ReportError> {
+        let signers = self.signers(signed)?;
         let report = Report::from_bytes(signed.message)?;
         report.require_of(own, &self.cluster)?;
-        Ok(report)
+        Ok((report, signers))
     }
 
     /// Who signed: a bit for each, the lowest for the first key.
@@ -135,7 +137,7 @@ impl AttestorSet {
     pub fn signers(&self, signed: &Signed) -> core::result::Result<u16, ReportError> {
         let mut seen = 0;
         for key in signed.keys() {
-            let bit = self.bit(&key)?;
+            let bit = self.bit(key)?;
             if seen & bit != 0 {
                 return Err(ReportError::DuplicateKey);
             }
@@ -162,6 +164,9 @@ impl Signers for AttestorSet {
     fn fell_at(&self, signers: u16) -> Option<i64> {
         let mut spare = signers.count_ones().saturating_sub(u32::from(self.threshold));
         let mut gone = signers & self.revoked;
+        if gone.count_ones() <= spare {
+            return None;
+        }
         // The revoked one by one, in their order, until too few are left.
         loop {
             let times = (0u32..).zip(&self.revoked_at).filter(|(place, _)| gone.wrapping_shr(*place) & 1 == 1);
@@ -232,7 +237,7 @@ mod tests {
         };
         let signers: Vec<_> = keys.iter().map(|number| (key(*number), [0; 64])).collect();
         let data = instruction_data(&signers, &report.to_bytes());
-        set.read(&SET, &signed(&data)?)
+        set.read(&SET, &signed(&data)?).map(|(report, _)| report)
     }
 
     #[test]

@@ -83,9 +83,29 @@ fn sum_of(amounts: &[u64]) -> Result<u64> {
     Ok(sum)
 }
 
+/// The sum of entries, if it fits. Sixteen of less than 2^60 always do: to ask that of all together takes half as much as
+/// to ask each time.
+#[inline]
+pub(crate) fn sum_of_all<const N: usize>(entries: &[u64; N]) -> Option<u64> {
+    const { assert!(N <= 16) };
+    let (sum, bits) = entries.iter().fold((0u64, 0), |(sum, bits), entry| (sum.wrapping_add(*entry), bits | *entry));
+    if bits >> 60 == 0 { Some(sum) } else { entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(*entry)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sum_of_entries_fits_or_is_none() {
+        assert_eq!(sum_of_all(&[]), Some(0));
+        assert_eq!(sum_of_all(&[1, u64::MAX - 3, 2]), Some(u64::MAX));
+        assert_eq!(sum_of_all(&[1, u64::MAX, 2]), None);
+        assert_eq!(sum_of_all(&[u64::MAX, u64::MAX, 2]), None);
+        assert_eq!(sum_of_all(&[(1 << 60) - 1; 16]), Some(u64::MAX - 15));
+        assert_eq!(sum_of_all(&[1 << 60; 15]), Some(15 << 60));
+        assert_eq!(sum_of_all(&[1 << 60; 16]), None);
+    }
 
     #[test]
     fn the_days_of_a_ring_are_summed_and_emptied_across_its_end() {

@@ -24,7 +24,8 @@ stored_enum! {
     }
 }
 
-/// What is insured. The terms of a cover never change.
+/// What is insured. The terms of a policy never change but by whoever is insured, who splits, reduces or extends it: then
+/// [`Policy::was_changed`] is set.
 #[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The product that it is on.
@@ -58,8 +59,11 @@ pub struct Policy {
     pub minted_day: u32,
     /// Whether a lien is on it: there is a [`crate::state::Lien`] of it.
     pub has_lien: bool,
+    /// Whether sum, premium, rate or end are no longer those of the purchase: a part was carved off it, it is such a part, or
+    /// it was extended.
+    pub was_changed: bool,
     /// Room for later fields.
-    pub reserved: [u8; 11],
+    pub reserved: [u8; 10],
 }
 
 /// What a policy is due of an incident.
@@ -104,7 +108,8 @@ impl Policy {
             refunded: 0,
             minted_day: 0,
             has_lien: false,
-            reserved: [0; 11],
+            was_changed: false,
+            reserved: [0; 10],
         }
     }
 
@@ -180,7 +185,8 @@ impl Policy {
     }
 
     /// Carves a part with a sum insured off: the same policy for that sum, with its part of premium and rate, rounded
-    /// down. What was one is two, to the unit: sum, premium and rate together are what they were.
+    /// down. What was one is two, to the unit: sum, premium and rate together are what they were. Both say that they were
+    /// changed.
     ///
     /// Errors: `PolicyEncumbered`; `CoverNotActive` once anything was paid for it; `AmountTooSmall` if the part or what is left has less than
     /// `least`, in asset units, or none of the premium or of its rate.
@@ -192,6 +198,7 @@ impl Policy {
         let of_part = |amount| fits(mul_div(amount, sum_insured, self.sum_insured, Rounding::Down));
         let (premium, rate_q32) = (of_part(self.premium)?, of_part(self.rate_q32)?);
         ensure!(premium > 0 && (rate_q32 > 0 || self.is_flat()), BackstopError::AmountTooSmall);
+        self.was_changed = true;
         let part = Self { sum_insured, premium, rate_q32, ..self.clone() };
         self.sum_insured = left;
         debit(&mut self.premium, premium)?;
@@ -245,7 +252,8 @@ mod tests {
             refunded: 0,
             minted_day: 0,
             has_lien: false,
-            reserved: [0; 11],
+            was_changed: false,
+            reserved: [0; 10],
         }
     }
 
@@ -294,6 +302,7 @@ mod tests {
                     assert_eq!(part.premium + left.premium, 77);
                     assert_eq!(part.rate_q32 + left.rate_q32, 12_345);
                     assert_eq!((part.premium, part.rate_q32), (77 * sum / 1_000, 12_345 * sum / 1_000));
+                    assert!(part.was_changed && left.was_changed && !whole.was_changed);
                     let same = |policy: Policy| Policy { sum_insured: 0, premium: 0, rate_q32: 0, ..policy };
                     assert_eq!(same(part), same(left.clone()));
                     assert!((13..=990).contains(&sum), "{sum}");

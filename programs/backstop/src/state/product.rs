@@ -827,6 +827,7 @@ impl Product {
         let before = StreamedCover::of(policy);
         policy.rate_q32 = pool.restream_cover(&before, policy.unearned_at(now)?, premium, end_day)?;
         policy.end_day = end_day;
+        policy.was_changed = true;
         credit(&mut policy.premium, premium)?;
         let after = StreamedCover::of(policy);
         rates.remove(&before)?;

@@ -141,7 +141,8 @@ pub fn cover(active_day: u32, end_day: u32, sum_insured: u64, premium: u64) -> P
         refunded: 0,
         minted_day: 0,
         has_lien: false,
-        reserved: [0; 11],
+        was_changed: false,
+        reserved: [0; 10],
     }
 }
 

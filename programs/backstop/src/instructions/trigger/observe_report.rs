@@ -54,11 +54,10 @@ pub(crate) fn handle(ctx: Context<ObserveReport>) -> Result<()> {
         let signed = signed_before(&sysvar, 1)?;
         let attestors = accounts.attestors.key();
         let set = accounts.attestors.read()?;
-        let report = set.read(&attestors, &signed).map_err(BackstopError::from)?;
+        let (report, signers) = set.read(&attestors, &signed).map_err(BackstopError::from)?;
         match trigger.form() {
             Form::Evidence => (trigger.read_report(&report, now)?, None),
             Form::Reading => {
-                let signers = set.signers(&signed).map_err(BackstopError::from)?;
                 let outcome = trigger.show_reading(&report, signers, &set, now)?;
                 let (price, publish_time) = (trigger.reading.value, report.observed_at);
                 (Observation { price, confidence: 0, publish_time }, Some(outcome))
@@ -86,7 +85,7 @@ fn take_loss(accounts: &ObserveReport, now: i64) -> Result<()> {
         let own = accounts.attestors.key();
         let attestors = accounts.attestors.read()?;
         attestors.require_alive()?;
-        let report = attestors.read_any(&own, &signed).map_err(BackstopError::from)?;
+        let (report, _) = attestors.read_any(&own, &signed).map_err(BackstopError::from)?;
         (trigger.read_loss(&report, attestors.is_enough(&signed), now)?, signed.count())
     };
     let outcome = trigger.report(&loss, now)?;

@@ -210,11 +210,9 @@ impl Evidence {
     /// print was. See [`Terms::worst_price`].
     pub fn lowest_since(&self, terms: &Terms, since: i64) -> Option<u64> {
         let first = terms.slot_of(since).unwrap_or(0).max(self.tail());
-        let mut lowest = u64::MAX;
-        for slot in first..=self.head {
-            // Of a slot without a print it is 0, which becomes the greatest.
-            lowest = lowest.min(self.kept(slot).lowest.wrapping_sub(1));
-        }
+        let shown = self.kept_from(first).into_iter().flatten();
+        // Of a slot without a print it is 0, which becomes the greatest.
+        let lowest = shown.fold(u64::MAX, |lowest, shown| lowest.min(shown.lowest.wrapping_sub(1)));
         (lowest != u64::MAX).then(|| lowest.saturating_add(1))
     }
 

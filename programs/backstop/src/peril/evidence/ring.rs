@@ -205,6 +205,18 @@ impl Evidence {
     pub(super) fn kept_mut(&mut self, slot: u64) -> &mut Shown {
         &mut self.slots[place(slot)]
     }
+
+    /// What is kept of the slots from one of the ring's to the newest, in two pieces: up to the end of the array, and on from
+    /// its start.
+    pub(super) fn kept_from(&self, first: u64) -> [&[Shown]; 2] {
+        let (from, to) = (place(first), place(self.head));
+        let pieces = match (first <= self.head, from <= to) {
+            (false, _) => [None, None],
+            (true, true) => [self.slots.get(from..=to), None],
+            (true, false) => [self.slots.get(from..), self.slots.get(..=to)],
+        };
+        pieces.map(Option::unwrap_or_default)
+    }
 }
 
 /// Where in the ring a slot is kept.

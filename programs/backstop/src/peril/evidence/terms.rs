@@ -1,7 +1,7 @@
 //! The terms of a trigger: what a breach is, how long it must last, and what bounds that has.
 
 use super::ring::RING_SLOTS;
-use crate::math::rounding::{BPS, Rounding, mul_div};
+use crate::math::rounding::{BPS, Rounding, div, mul_div, wide};
 use crate::payout::{FULL_SEVERITY_BPS, MIN_SEVERITY_BPS, PayoutForm, Severity};
 use crate::peril::feed::Observation;
 use anchor_lang::prelude::*;
@@ -427,8 +427,8 @@ impl Terms {
         let price = hundredths(print.price);
         let margin = self.margin(print);
         let worst = match self.direction() {
-            Direction::Below => price.saturating_sub(margin).checked_div(u128::from(HUNDREDTHS)),
-            Direction::Above => Some(price.saturating_add(margin).div_ceil(u128::from(HUNDREDTHS))),
+            Direction::Below => div(price.saturating_sub(margin), HUNDREDTHS, Rounding::Down),
+            Direction::Above => div(price.saturating_add(margin), HUNDREDTHS, Rounding::Up),
         };
         let worst = worst.map_or(0, |worst| u64::try_from(worst).unwrap_or(u64::MAX));
         self.slot_price(worst).max(1)
@@ -455,7 +455,7 @@ impl Terms {
 
     /// Confidences of a print by the multiplier, in hundredths of 1e-8.
     fn margin(&self, print: &Observation) -> u128 {
-        u128::from(print.confidence).saturating_mul(u128::from(self.confidence_multiplier))
+        wide(print.confidence, self.confidence_multiplier.into())
     }
 
     /// How much is paid.
@@ -480,7 +480,7 @@ impl Terms {
 }
 
 fn hundredths(value: u64) -> u128 {
-    u128::from(value).saturating_mul(u128::from(HUNDREDTHS))
+    wide(value, HUNDREDTHS)
 }
 
 fn signed(seconds: u64) -> i64 {

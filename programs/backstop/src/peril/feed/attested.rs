@@ -41,6 +41,12 @@ const HEADER: usize = 2;
 const OFFSETS: usize = 14;
 const KEY: usize = 32;
 const SIGNATURE: usize = 64;
+// The same as numbers of 16 bits, as offsets are: a key, a key with its signature, and the message.
+const KEY_BYTES: u16 = 32;
+const SIGNER: u16 = 96;
+const MESSAGE_BYTES: u16 = 112;
+const _: () = assert!(KEY_BYTES as usize == KEY && SIGNER as usize == KEY + SIGNATURE);
+const _: () = assert!(MESSAGE_BYTES as usize == REPORT_BYTES);
 /// What an offset names for "this instruction".
 const THIS: u16 = u16::MAX;
 
@@ -229,8 +235,8 @@ impl<'a> Signed<'a> {
     }
 
     /// Who signed, as often as they did.
-    pub fn keys(&self) -> impl Iterator<Item = Pubkey> + 'a {
-        self.signers.iter().filter_map(|signer| signer.first_chunk::<KEY>()).map(|key| Pubkey::new_from_array(*key))
+    pub fn keys(&self) -> impl Iterator<Item = &'a Pubkey> {
+        self.signers.iter().filter_map(|signer| signer.first_chunk::<KEY>()).map(bytemuck::cast_ref)
     }
 }
 
@@ -254,32 +260,39 @@ pub fn signed(data: &[u8]) -> core::result::Result<Signed<'_>, ReportError> {
     if message.len() != REPORT_BYTES {
         return Err(ReportError::WrongLength);
     }
-    for (number, found) in offsets.as_chunks::<OFFSETS>().0.iter().enumerate() {
-        if *found != canonical_offsets(count, number) {
+    let (mut key, message_at) = places(count);
+    for found in offsets.as_chunks::<OFFSETS>().0 {
+        if *found != canonical_offsets(key, message_at) {
             return Err(ReportError::NotCanonical);
         }
+        key = key.wrapping_add(SIGNER);
     }
     Ok(Signed { signers: signers.as_chunks().0, message })
 }
 
-/// The offsets of a signature in the one layout that is taken.
-fn canonical_offsets(count: usize, number: usize) -> [u8; OFFSETS] {
-    let signers = HEADER.saturating_add(count.saturating_mul(OFFSETS));
-    let width = KEY.saturating_add(SIGNATURE);
-    let key = signers.saturating_add(number.saturating_mul(width));
-    let message = signers.saturating_add(count.saturating_mul(width));
-    let short = |number: usize| u16::try_from(number).unwrap_or(u16::MAX).to_le_bytes();
-    let ([s, t], [k, l], [m, n]) = (short(key.saturating_add(KEY)), short(key), short(message));
-    let ([z, y], [i, j]) = (short(REPORT_BYTES), THIS.to_le_bytes());
-    [s, t, i, j, k, l, i, j, m, n, z, y, i, j]
+/// Where the first of so many keys begins, and where the message does, in the one layout that is taken.
+fn places(count: usize) -> (u16, u16) {
+    let key = HEADER.saturating_add(count.saturating_mul(OFFSETS));
+    let message = key.saturating_add(count.saturating_mul(SIGNER.into()));
+    let short = |place: usize| u16::try_from(place).unwrap_or(u16::MAX);
+    (short(key), short(message))
+}
+
+/// The offsets of a signature whose key begins at `key`, in the one layout that is taken.
+fn canonical_offsets(key: u16, message: u16) -> [u8; OFFSETS] {
+    let ([k, l], [s, t]) = (key.to_le_bytes(), key.wrapping_add(KEY_BYTES).to_le_bytes());
+    let ([m, n], [y, z], [i, j]) = (message.to_le_bytes(), MESSAGE_BYTES.to_le_bytes(), THIS.to_le_bytes());
+    [s, t, i, j, k, l, i, j, m, n, y, z, i, j]
 }
 
 /// The data of a precompile's instruction that verifies these signatures of a report.
 pub fn instruction_data(signers: &[(Pubkey, [u8; SIGNATURE])], message: &[u8; REPORT_BYTES]) -> Vec<u8> {
     let count = signers.len();
     let mut data = vec![u8::try_from(count).unwrap_or(u8::MAX), 0];
-    for number in 0..count {
-        data.extend_from_slice(&canonical_offsets(count, number));
+    let (mut key, message_at) = places(count);
+    for _ in signers {
+        data.extend_from_slice(&canonical_offsets(key, message_at));
+        key = key.wrapping_add(SIGNER);
     }
     for (key, signature) in signers {
         data.extend_from_slice(key.as_ref());
@@ -331,14 +344,14 @@ pub fn equivocation(
     if first.count() != 1 || second.count() != 1 {
         return Err(ReportError::Signatures);
     }
-    let key = first.keys().next().ok_or(ReportError::Signatures)?;
+    let key = *first.keys().next().ok_or(ReportError::Signatures)?;
     let reports = [Report::from_bytes(first.message)?, Report::from_bytes(second.message)?];
     for report in &reports {
         report.require_of(set, cluster)?;
     }
     let [one, other] = &reports;
     let same = (one.feed, one.kind, one.observed_at) == (other.feed, other.kind, other.observed_at);
-    if second.keys().next() != Some(key) || !same || one == other {
+    if second.keys().next() != Some(&key) || !same || one == other {
         return Err(ReportError::NotEquivocation);
     }
     Ok((key, reports))
@@ -438,7 +451,7 @@ mod tests {
             let good = data(keys, &report());
             assert_eq!(good.len(), 2 + 110 * keys.len() + 112);
             let found = signed(&good).unwrap();
-            let signers: Vec<_> = found.keys().collect();
+            let signers: Vec<_> = found.keys().copied().collect();
             assert_eq!(signers, keys.iter().map(|key| Pubkey::new_from_array([*key; 32])).collect::<Vec<_>>());
             assert_eq!(found.message, report().to_bytes());
             // Header and offsets.

@@ -15,6 +15,7 @@ pub mod stake_pool;
 pub mod vaults;
 
 use crate::constants::{LONGEST_PRICE_AGE, MAX_PRICE_AGE, MIN_NO_SALE_BUFFER_BPS};
+use crate::math::rounding::{narrow, wide};
 use crate::peril::live::LEAST_LIVE_BUFFER_BPS;
 use anchor_lang::prelude::*;
 
@@ -232,8 +233,8 @@ impl RawPrice {
             (price.div_ceil(factor), self.confidence.div_ceil(factor))
         } else {
             (
-                price.checked_mul(factor).ok_or(OracleError::PriceTooLarge)?,
-                self.confidence.checked_mul(factor).ok_or(OracleError::ConfidenceTooLarge)?,
+                narrow(wide(price, factor)).ok_or(OracleError::PriceTooLarge)?,
+                narrow(wide(self.confidence, factor)).ok_or(OracleError::ConfidenceTooLarge)?,
             )
         };
         if i64::try_from(price).is_err() {

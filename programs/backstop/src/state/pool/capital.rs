@@ -189,10 +189,14 @@ impl Pool {
         let unasked = bucket_mut(&mut self.unasked_lows, self.capital_day);
         *unasked = (*unasked).min(staying.saturating_add(self.asked_today));
         if today > self.capital_day {
-            let first = self.capital_day.max(today.saturating_sub(CAPITAL_LOWS_RING)).saturating_add(1);
-            for day in first..today.saturating_add(1) {
-                *bucket_mut(&mut self.capital_lows, day) = staying;
-                *bucket_mut(&mut self.unasked_lows, day) = staying;
+            if today.saturating_sub(self.capital_day) >= CAPITAL_LOWS_RING {
+                self.capital_lows.fill(staying);
+                self.unasked_lows.fill(staying);
+            } else {
+                for day in self.capital_day.saturating_add(1)..today.saturating_add(1) {
+                    *bucket_mut(&mut self.capital_lows, day) = staying;
+                    *bucket_mut(&mut self.unasked_lows, day) = staying;
+                }
             }
             self.asked_today = 0;
             self.capital_day = today;

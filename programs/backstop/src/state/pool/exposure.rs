@@ -3,7 +3,7 @@
 use crate::constants::{SMALL_ALERT_DIVISOR, SMALL_ALERT_TIME};
 use crate::error::BackstopError;
 use crate::math::capital;
-use crate::math::rounding::{BPS, Rounding, mul_div};
+use crate::math::rounding::{BPS, Rounding, mul_div, narrow, wide};
 use crate::peril::AlertLevel;
 use crate::state::Pool;
 use crate::state::ledger::{credit, debit, fits};
@@ -180,7 +180,7 @@ impl Pool {
 
     /// Loss capital that keeps the exposure in alert small: two hundred times that. What does not fit is out of reach.
     pub fn keeps_alerts_small(&self) -> u64 {
-        self.alert_exposure.saturating_mul(SMALL_ALERT_DIVISOR)
+        narrow(wide(self.alert_exposure, SMALL_ALERT_DIVISOR)).unwrap_or(u64::MAX)
     }
 
     /// Whether all alerts together are small: their exposure is at most 0.5 % of the loss capital. It is so without any.

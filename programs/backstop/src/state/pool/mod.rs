@@ -25,6 +25,7 @@ pub use treaties::*;
 
 use crate::constants::*;
 use crate::error::BackstopError;
+use crate::state::ledger::sum_of_all;
 use anchor_lang::prelude::*;
 
 /// A pool of capital in one asset.
@@ -221,6 +222,7 @@ impl Pool {
     /// Refuses if the books do not add up.
     pub fn invariant(&self) -> Result<()> {
         let [junior, senior] = &self.tranches;
+        let [first_treaty, second_treaty] = self.treaty_payable;
         let entries = [
             self.surplus,
             junior.assets,
@@ -234,21 +236,22 @@ impl Pool {
             self.crisis_buckets,
             self.crisis.recovered,
             self.exit_reserves,
+            first_treaty,
+            second_treaty,
         ];
-        let entries = entries.iter().chain(&self.treaty_payable);
-        let sum = { entries }.try_fold(0u64, |sum, entry| sum.checked_add(*entry));
-        ensure!(sum == Some(self.cash), BackstopError::InvariantViolated);
-        let exposure = self.group_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
+        ensure!(sum_of_all(&entries) == Some(self.cash), BackstopError::InvariantViolated);
+        let exposure = sum_of_all(&self.group_exposures);
         ensure!(exposure == Some(self.total_exposure), BackstopError::InvariantViolated);
         ensure!(self.alert_exposure <= self.total_exposure, BackstopError::InvariantViolated);
         if self.alert_exposure > 0 {
-            let alerts = self.group_alert_exposures.iter().try_fold(0u64, |sum, group| sum.checked_add(*group));
+            let alerts = sum_of_all(&self.group_alert_exposures);
             ensure!(alerts == Some(self.alert_exposure), BackstopError::InvariantViolated);
         }
         // As words, because there is mostly no alert.
         let alerts = match bytemuck::cast::<_, [u64; RISK_GROUPS / 4]>(self.group_alerts) {
             [0, 0, 0, 0] => 0,
-            _ => self.group_alerts.iter().fold(0u32, |sum, group| sum.saturating_add(u32::from(*group))),
+            // Sixteen numbers of 16 bits.
+            _ => self.group_alerts.iter().fold(0u32, |sum, group| sum.wrapping_add(u32::from(*group))),
         };
         ensure!(alerts == self.alerts, BackstopError::InvariantViolated);
         // Assets have shares that own them, and what is exiting has units.
