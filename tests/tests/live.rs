@@ -213,7 +213,7 @@ fn a_showing_that_a_program_passes_on_is_refused_and_changes_no_byte() {
     assert_refused(world.send(&[], &[twice]), E::ReadingNotTopLevel);
     // Whatever the value was moved to meanwhile: a showing in company is none, the called one among them.
     rate(&world, account, 1);
-    assert_refused(world.send(&[], &[passed.clone()]), E::ReadingNotTopLevel);
+    assert_refused(world.send(&[], std::slice::from_ref(&passed)), E::ReadingNotTopLevel);
     assert_refused(world.send(&[], &[reading.clone(), passed]), E::ReadingNotAlone);
     assert_eq!(bytes(&world, &product), before);
     rate(&world, account, 120);

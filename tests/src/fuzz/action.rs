@@ -128,7 +128,7 @@ impl Driver<'_> {
             }
             Kind::Extend => return self.extend(r),
             Kind::Reduce => return self.reduce(r),
-            Kind::ToNft => return self.to_nft(r),
+            Kind::ToNft => return self.make_nft(r),
             Kind::Tree => return self.tree(r),
             Kind::CloseCover => return self.close_cover(r),
             Kind::Split => return self.split(r),

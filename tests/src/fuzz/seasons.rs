@@ -91,6 +91,13 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// Whether a report of a reading is awaited, or one stands.
+    fn is_awaited(&self, product: usize) -> bool {
+        let reading = self.model.reading(product).expect("it is one");
+        let open = self.model.products[product].trigger.phase != Phase::Final;
+        open && self.model.now >= reading.input.due_at && self.model.now <= reading.told.until
+    }
+
     /// What attestors say of a reading: mostly the truth in time, signed by enough.
     pub(super) fn report(&mut self, r: [u64; 5]) -> Played {
         let open = |product: usize| self.model.products[product].trigger.phase != Phase::Final;
@@ -197,16 +204,20 @@ impl Driver<'_> {
             self.settle_epochs(r)?;
             self.step(Op::Refresh { product })?;
         }
-        let silent = one_in(4, r[3]);
-        if !silent {
-            self.say(product, [0, r[1], r[2], r[3] >> 8, 0])?;
-            if one_in(3, r[4]) {
-                self.step(Op::Time { to: self.model.now + (r[4] >> 8) as i64 % (3 * DAY) })?;
-                self.equivocate([r[0], r[1] >> 32, r[2], 1, 0])?;
-                if one_in(2, r[4] >> 16) {
+        // Attestors report what is due, but for a reading now and then; and somebody contradicts himself.
+        let due: Vec<usize> = self.model.readings(SEASON).filter(|product| self.is_awaited(*product)).collect();
+        for (place, product) in due.into_iter().enumerate() {
+            if one_in(4, r[3] >> (4 * place)) {
+                continue;
+            }
+            self.say(product, [0, r[1] >> place, r[2] >> place, 1, 0])?;
+            if one_in(3, r[4] >> (4 * place)) {
+                self.step(Op::Time { to: self.model.now + (r[4] >> 8) as i64 % (DAY / 2) })?;
+                self.equivocate([r[0] >> place, r[1] >> 32, r[2], 1, 0])?;
+                if one_in(2, r[4] >> (16 + place)) {
                     self.step(Op::Resolve { product })?;
                 }
-                self.say(product, [0, 1, r[2] >> 32, 1, 0])?;
+                self.say(product, [0, 1, r[2] >> 32 | 1, 1, 0])?;
             }
         }
         let told = &self.model.reading(product).expect("it is one").told;

@@ -86,7 +86,7 @@ impl Driver<'_> {
     }
 
     /// Makes an NFT of a position: mostly of one that can be one.
-    pub(super) fn to_nft(&mut self, r: [u64; 5]) -> Played {
+    pub(super) fn make_nft(&mut self, r: [u64; 5]) -> Played {
         let fits = |cover: usize| {
             let entry = &self.model.covers[cover];
             entry.pays.is_some() && entry.lien.is_none() && !self.model.is_spent(entry)
