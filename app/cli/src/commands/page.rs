@@ -31,7 +31,7 @@ pub struct ServeArgs {
 
 /// The history of the program in a file: share prices, sales, losses and payments by day and hour.
 ///
-/// It takes run, status, verify, rebuild, repair, export and import: `backstop index run --help` explains one. The cluster
+/// It takes run, status, shown, verify, rebuild, repair, export and import: `backstop index run --help` explains one. The cluster
 /// is that of --url, as of every command. It is in the binary of the page, backstop-page.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  backstop index run --once\n  backstop index status")]

@@ -12,6 +12,7 @@ use backstop_tests::attest::{Attestors, sign};
 use backstop_tests::season::Season;
 use backstop_tests::terms::{self, ONE};
 use backstop_tests::{World, budget, live};
+use solana_sdk::signer::Signer;
 
 #[test]
 fn what_was_shown_is_told_with_its_moments_and_who_was_revoked() {
@@ -98,7 +99,6 @@ fn what_was_shown_is_told_with_its_moments_and_who_was_revoked() {
     assert_eq!((value.of, &value.says), (due_at, &Told::Value { value_e8: 8_000_000_000, confidence_e8: 0 }));
     let Told::Revoked { key, signed, live, can_report } = &revoked.says else { panic!("{revoked:?}") };
     let signed_of = |report: &Report| Signed { value: report.value, confidence: 0, exponent: -8 };
-    use solana_sdk::signer::Signer;
     assert_eq!((*key, *live, *can_report), (attestors.keys[0].pubkey(), 2, true));
     assert_eq!((revoked.of, *signed), (due_at, [signed_of(&report), signed_of(&lie)]));
     // It is of both products' feed: both are told.
