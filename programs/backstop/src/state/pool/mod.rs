@@ -238,6 +238,8 @@ impl Pool {
             self.exit_reserves,
             first_treaty,
             second_treaty,
+            0,
+            0,
         ];
         ensure!(sum_of_all(&entries) == Some(self.cash), BackstopError::InvariantViolated);
         let exposure = sum_of_all(&self.group_exposures);
@@ -250,8 +252,13 @@ impl Pool {
         // As words, because there is mostly no alert.
         let alerts = match bytemuck::cast::<_, [u64; RISK_GROUPS / 4]>(self.group_alerts) {
             [0, 0, 0, 0] => 0,
-            // Sixteen numbers of 16 bits.
-            _ => self.group_alerts.iter().fold(0u32, |sum, group| sum.wrapping_add(u32::from(*group))),
+            // Sixteen numbers of 16 bits: their sum has 20.
+            _ => self.group_alerts.as_chunks::<8>().0.iter().fold(0u32, |sum, eight| {
+                let [a, b, c, d, e, f, g, h] = eight.map(u32::from);
+                let low = a.wrapping_add(b).wrapping_add(c).wrapping_add(d);
+                let high = e.wrapping_add(f).wrapping_add(g).wrapping_add(h);
+                sum.wrapping_add(low).wrapping_add(high)
+            }),
         };
         ensure!(alerts == self.alerts, BackstopError::InvariantViolated);
         // Assets have shares that own them, and what is exiting has units.
