@@ -98,6 +98,19 @@ pub(crate) fn sum_of_all(entries: &[u64; 16]) -> Option<u64> {
     if bits >> 60 == 0 { Some(sum) } else { entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(*entry)) }
 }
 
+/// The sum of sixteen numbers of 16 bits, four in each word. Mostly they are all nothing.
+#[inline]
+pub(crate) fn sum_of_shorts(words: [u64; 4]) -> u64 {
+    const HALVES: u64 = 0x0000_ffff_0000_ffff;
+    let [a, b, c, d] = words;
+    if a | b | c | d == 0 {
+        return 0;
+    }
+    let pair = |word: u64| (word & HALVES).wrapping_add(word >> 16 & HALVES);
+    let pairs = pair(a).wrapping_add(pair(b)).wrapping_add(pair(c)).wrapping_add(pair(d));
+    (pairs & 0xffff_ffff).wrapping_add(pairs >> 32)
+}
+
 /// Fills a ring with an amount, eight places at a time.
 pub(crate) fn fill<const N: usize>(ring: &mut [u64; N], amount: u64) {
     const { assert!(N.is_multiple_of(8)) };
@@ -127,6 +140,14 @@ mod tests {
         assert_eq!(all([1 << 60, 0, 0], 1 << 60), Some(14 << 60));
         assert_eq!(all([1 << 60; 3], 1 << 60), None);
         assert_eq!(all([7, 11, 13], 17), Some(31 + 13 * 17));
+    }
+
+    #[test]
+    fn numbers_of_16_bits_are_summed_in_words() {
+        for shorts in [[0; 16], [u16::MAX; 16], core::array::from_fn(|place| 1 << place)] {
+            let expected = shorts.iter().map(|short| u64::from(*short)).sum();
+            assert_eq!(sum_of_shorts(bytemuck::cast(shorts)), expected);
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use treaties::*;
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::state::ledger::sum_of_all;
+use crate::state::ledger::{sum_of_all, sum_of_shorts};
 use anchor_lang::prelude::*;
 
 /// A pool of capital in one asset.
@@ -249,18 +249,8 @@ impl Pool {
             let alerts = sum_of_all(&self.group_alert_exposures);
             ensure!(alerts == Some(self.alert_exposure), BackstopError::InvariantViolated);
         }
-        // As words, because there is mostly no alert.
-        let alerts = match bytemuck::cast::<_, [u64; RISK_GROUPS / 4]>(self.group_alerts) {
-            [0, 0, 0, 0] => 0,
-            // Sixteen numbers of 16 bits: their sum has 20.
-            _ => self.group_alerts.as_chunks::<8>().0.iter().fold(0u32, |sum, eight| {
-                let [a, b, c, d, e, f, g, h] = eight.map(u32::from);
-                let low = a.wrapping_add(b).wrapping_add(c).wrapping_add(d);
-                let high = e.wrapping_add(f).wrapping_add(g).wrapping_add(h);
-                sum.wrapping_add(low).wrapping_add(high)
-            }),
-        };
-        ensure!(alerts == self.alerts, BackstopError::InvariantViolated);
+        let alerts = sum_of_shorts(bytemuck::cast(self.group_alerts));
+        ensure!(alerts == u64::from(self.alerts), BackstopError::InvariantViolated);
         // Assets have shares that own them, and what is exiting has units.
         let owned = |book: &TrancheBook| (book.shares > 0 || book.assets == 0) && (book.units > 0 || book.exiting == 0);
         ensure!(owned(junior) && owned(senior), BackstopError::InvariantViolated);
