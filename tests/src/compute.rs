@@ -47,6 +47,53 @@ pub struct Row {
     pub cost: Cost,
 }
 
+/// The most that cases of an instruction may take, whatever the table says: no blessing goes beyond it.
+pub struct Bound {
+    /// The instruction.
+    pub instruction: &'static str,
+    /// Its cases; all if none is named.
+    pub cases: &'static [&'static str],
+    /// Most compute units in all.
+    pub units: u64,
+    /// Most of them that are its own.
+    pub own: u64,
+}
+
+/// What is promised to those who build on the program, and to whoever shows reports.
+pub const BOUNDS: [Bound; 3] = [
+    Bound { instruction: "buy_position", cases: &["usual"], units: 22_000, own: 14_000 },
+    Bound { instruction: "settle_position", cases: &["usual", "encumbered"], units: 8_000, own: 8_000 },
+    Bound { instruction: "observe_report", cases: &[], units: 6_000, own: 6_000 },
+];
+
+impl Bound {
+    fn is_of(&self, row: &Row) -> bool {
+        row.instruction == self.instruction && (self.cases.is_empty() || self.cases.contains(&row.case.as_str()))
+    }
+}
+
+/// The rows that are beyond a bound, and the bounds that are of none.
+pub fn beyond_bounds(measured: &[Row]) -> Vec<String> {
+    let mut found = Vec::new();
+    for bound in &BOUNDS {
+        let mut of = measured.iter().filter(|row| bound.is_of(row)).peekable();
+        if of.peek().is_none() {
+            found.push(format!("the bound of `{}` is of no case", bound.instruction));
+        }
+        for Row { instruction, case, cost, .. } in of {
+            let own = cost.units - cost.floor;
+            if cost.units > bound.units || own > bound.own {
+                let Bound { units, own: most_own, .. } = bound;
+                found.push(format!(
+                    "`{instruction}` ({case}) takes {} units, {own} of them its own, where {units} and {most_own} are the most",
+                    cost.units
+                ));
+            }
+        }
+    }
+    found
+}
+
 /// Runs an instruction that must succeed, and measures it.
 #[track_caller]
 pub fn measure(prepared: &Prepared) -> Cost {

@@ -34,6 +34,8 @@ fn no_instruction_costs_more_than_its_row_in_the_table_says() {
         println!("NOT COMPARED: BACKSTOP_PROGRAM is not the committed artifact; compute units depend on the compiler");
         return;
     }
+    let beyond = compute::beyond_bounds(&measured);
+    assert!(beyond.is_empty(), "{}", beyond.join("\n"));
     if golden::blessing() {
         return golden::write(TABLE, &table);
     }
@@ -73,6 +75,32 @@ fn a_figure_may_grow_by_two_percent_and_fall_by_five() {
     assert!(!differs(950) && differs(949), "a fall by more than 5 % asks for a new table");
     assert_eq!(compute::differences(&[], &[row(1)]).len(), 1, "an instruction without a row is found");
     assert_eq!(compute::differences(&[row(1)], &[]).len(), 1, "a row without an instruction is found");
+}
+
+#[test]
+fn a_bound_holds_for_its_cases_alone() {
+    let row = |instruction: &str, case: &str, units: u64, floor: u64| Row {
+        instruction: instruction.into(),
+        case: case.into(),
+        what: String::new(),
+        cost: Cost { accounts: 4, bytes: 300, units, floor, calls: 1 },
+    };
+    let within = [
+        row("buy_position", "usual", 22_000, 8_000),
+        row("buy_position", "worst", 30_000, 0),
+        row("settle_position", "encumbered", 8_000, 0),
+        row("observe_report", "any", 6_000, 0),
+    ];
+    assert!(compute::beyond_bounds(&within).is_empty());
+    for (instruction, case, units, floor) in [
+        ("buy_position", "usual", 22_001, 9_000),
+        ("buy_position", "usual", 22_000, 7_999),
+        ("observe_report", "another", 6_001, 600),
+    ] {
+        let beyond = within.iter().cloned().chain([row(instruction, case, units, floor)]).collect::<Vec<_>>();
+        assert_eq!(compute::beyond_bounds(&beyond).len(), 1, "{instruction} {units} {floor}");
+    }
+    assert_eq!(compute::beyond_bounds(&within[..3]).len(), 1, "a bound without a case is found");
 }
 
 #[test]

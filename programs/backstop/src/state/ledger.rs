@@ -83,13 +83,40 @@ fn sum_of(amounts: &[u64]) -> Result<u64> {
     Ok(sum)
 }
 
-/// The sum of entries, if it fits. Sixteen of less than 2^60 always do: to ask that of all together takes half as much as
-/// to ask each time.
+/// The sum of sixteen entries, if it fits. Of less than 2^60 it always does: to ask that of all together, and eight at a
+/// time, takes a quarter of what it takes to ask each.
 #[inline]
-pub(crate) fn sum_of_all<const N: usize>(entries: &[u64; N]) -> Option<u64> {
-    const { assert!(N <= 16) };
-    let (sum, bits) = entries.iter().fold((0u64, 0), |(sum, bits), entry| (sum.wrapping_add(*entry), bits | *entry));
+pub(crate) fn sum_of_all(entries: &[u64; 16]) -> Option<u64> {
+    let (mut sum, mut bits) = (0u64, 0);
+    for eight in entries.as_chunks::<8>().0 {
+        let [a, b, c, d, e, f, g, h] = *eight;
+        bits |= a | b | c | d | e | f | g | h;
+        let low = a.wrapping_add(b).wrapping_add(c).wrapping_add(d);
+        let high = e.wrapping_add(f).wrapping_add(g).wrapping_add(h);
+        sum = sum.wrapping_add(low).wrapping_add(high);
+    }
     if bits >> 60 == 0 { Some(sum) } else { entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(*entry)) }
+}
+
+/// The sum of sixteen numbers of 16 bits, four in each word. Mostly they are all nothing.
+#[inline]
+pub(crate) fn sum_of_shorts(words: [u64; 4]) -> u64 {
+    const HALVES: u64 = 0x0000_ffff_0000_ffff;
+    let [a, b, c, d] = words;
+    if a | b | c | d == 0 {
+        return 0;
+    }
+    let pair = |word: u64| (word & HALVES).wrapping_add(word >> 16 & HALVES);
+    let pairs = pair(a).wrapping_add(pair(b)).wrapping_add(pair(c)).wrapping_add(pair(d));
+    (pairs & 0xffff_ffff).wrapping_add(pairs >> 32)
+}
+
+/// Fills a ring with an amount, eight places at a time.
+pub(crate) fn fill<const N: usize>(ring: &mut [u64; N], amount: u64) {
+    const { assert!(N.is_multiple_of(8)) };
+    for eight in ring.as_chunks_mut::<8>().0 {
+        *eight = [amount, amount, amount, amount, amount, amount, amount, amount];
+    }
 }
 
 #[cfg(test)]
@@ -98,13 +125,36 @@ mod tests {
 
     #[test]
     fn a_sum_of_entries_fits_or_is_none() {
-        assert_eq!(sum_of_all(&[]), Some(0));
-        assert_eq!(sum_of_all(&[1, u64::MAX - 3, 2]), Some(u64::MAX));
-        assert_eq!(sum_of_all(&[1, u64::MAX, 2]), None);
-        assert_eq!(sum_of_all(&[u64::MAX, u64::MAX, 2]), None);
-        assert_eq!(sum_of_all(&[(1 << 60) - 1; 16]), Some(u64::MAX - 15));
-        assert_eq!(sum_of_all(&[1 << 60; 15]), Some(15 << 60));
-        assert_eq!(sum_of_all(&[1 << 60; 16]), None);
+        let all = |first: [u64; 3], others: u64| {
+            let [a, b, c] = first;
+            let entries = core::array::from_fn(|place| *[a, b, c].get(place).unwrap_or(&others));
+            let expected = entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(*entry));
+            assert_eq!(sum_of_all(&entries), expected, "{entries:?}");
+            expected
+        };
+        assert_eq!(all([0, 0, 0], 0), Some(0));
+        assert_eq!(all([1, u64::MAX - 3, 2], 0), Some(u64::MAX));
+        assert_eq!(all([1, u64::MAX, 2], 0), None);
+        assert_eq!(all([u64::MAX, u64::MAX, 2], 0), None);
+        assert_eq!(all([(1 << 60) - 1; 3], (1 << 60) - 1), Some(u64::MAX - 15));
+        assert_eq!(all([1 << 60, 0, 0], 1 << 60), Some(14 << 60));
+        assert_eq!(all([1 << 60; 3], 1 << 60), None);
+        assert_eq!(all([7, 11, 13], 17), Some(31 + 13 * 17));
+    }
+
+    #[test]
+    fn numbers_of_16_bits_are_summed_in_words() {
+        for shorts in [[0; 16], [u16::MAX; 16], core::array::from_fn(|place| 1 << place)] {
+            let expected = shorts.iter().map(|short| u64::from(*short)).sum();
+            assert_eq!(sum_of_shorts(bytemuck::cast(shorts)), expected);
+        }
+    }
+
+    #[test]
+    fn a_ring_is_filled() {
+        let mut ring = [1; 32];
+        fill(&mut ring, 7);
+        assert_eq!(ring, [7; 32]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::constants::{CAPITAL_LOWS, CAPITAL_LOWS_RING, MAX_SURPLUS, MAX_TRANCHE
 use crate::error::{BackstopError, refuse};
 use crate::math::rounding::{BPS, Rounding, mul_div};
 use crate::math::{capital, losses};
-use crate::state::ledger::{bucket, bucket_mut, credit, debit, fits};
+use crate::state::ledger::{bucket, bucket_mut, credit, debit, fill, fits};
 use crate::state::{Pool, PoolKind, Tranche, TrancheBook};
 use anchor_lang::prelude::*;
 
@@ -190,8 +190,8 @@ impl Pool {
         *unasked = (*unasked).min(staying.saturating_add(self.asked_today));
         if today > self.capital_day {
             if today.saturating_sub(self.capital_day) >= CAPITAL_LOWS_RING {
-                self.capital_lows.fill(staying);
-                self.unasked_lows.fill(staying);
+                fill(&mut self.capital_lows, staying);
+                fill(&mut self.unasked_lows, staying);
             } else {
                 for day in self.capital_day.saturating_add(1)..today.saturating_add(1) {
                     *bucket_mut(&mut self.capital_lows, day) = staying;

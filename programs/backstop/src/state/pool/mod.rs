@@ -25,7 +25,7 @@ pub use treaties::*;
 
 use crate::constants::*;
 use crate::error::BackstopError;
-use crate::state::ledger::sum_of_all;
+use crate::state::ledger::{sum_of_all, sum_of_shorts};
 use anchor_lang::prelude::*;
 
 /// A pool of capital in one asset.
@@ -238,6 +238,8 @@ impl Pool {
             self.exit_reserves,
             first_treaty,
             second_treaty,
+            0,
+            0,
         ];
         ensure!(sum_of_all(&entries) == Some(self.cash), BackstopError::InvariantViolated);
         let exposure = sum_of_all(&self.group_exposures);
@@ -247,13 +249,8 @@ impl Pool {
             let alerts = sum_of_all(&self.group_alert_exposures);
             ensure!(alerts == Some(self.alert_exposure), BackstopError::InvariantViolated);
         }
-        // As words, because there is mostly no alert.
-        let alerts = match bytemuck::cast::<_, [u64; RISK_GROUPS / 4]>(self.group_alerts) {
-            [0, 0, 0, 0] => 0,
-            // Sixteen numbers of 16 bits.
-            _ => self.group_alerts.iter().fold(0u32, |sum, group| sum.wrapping_add(u32::from(*group))),
-        };
-        ensure!(alerts == self.alerts, BackstopError::InvariantViolated);
+        let alerts = sum_of_shorts(bytemuck::cast(self.group_alerts));
+        ensure!(alerts == u64::from(self.alerts), BackstopError::InvariantViolated);
         // Assets have shares that own them, and what is exiting has units.
         let owned = |book: &TrancheBook| (book.shares > 0 || book.assets == 0) && (book.units > 0 || book.exiting == 0);
         ensure!(owned(junior) && owned(senior), BackstopError::InvariantViolated);
