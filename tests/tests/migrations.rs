@@ -165,6 +165,13 @@ fn claim_terms_of_a_plan_are_what_a_buyer_is_told_and_what_his_payout_is_less() 
         "{sentence}"
     );
     assert!(!told(&bears_nothing).contains("less the first"), "{}", told(&bears_nothing));
+    let warned = |product: &ProductKeys| {
+        let market = Market::fetch(&world.cluster, product).unwrap();
+        view::product::not_covered_of(&market.trigger, &market.product.terms)
+    };
+    let own = "You bear the first 4.00 % of the sum insured and 20.00 % of the rest of any loss yourself.";
+    assert_eq!(warned(&bears).last().map(String::as_str), Some(own));
+    assert!(warned(&bears_nothing).iter().all(|sentence| !sentence.starts_with("You bear")));
 
     let buyer = world.person(10_000 * ONE);
     let (mint, bought) = world.buy(&bears, &buyer, 10_000 * ONE, 30);

@@ -47,13 +47,13 @@ const LEAST_NOTABLE: &[(&str, u64)] = &[
     ("premiums of void readings given back", 40),
     ("reports that fell", 1),
     ("falls that armed", 20),
-    ("falls that deepened", 2),
+    ("falls that deepened", 1),
     ("alerts by a report", 8),
     ("losses confirmed with covers", 5),
     ("payouts of two keys", 4),
     ("trees split, reduced and extended", 10),
     ("trees split and paid", 20),
-    ("trees extended and paid", 10),
+    ("trees extended and paid", 6),
 ];
 
 /// How often rules that only these have refuse something at least.
