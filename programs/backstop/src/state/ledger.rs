@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn numbers_of_16_bits_are_summed_in_words() {
         for shorts in [[0; 16], [u16::MAX; 16], core::array::from_fn(|place| 1 << place)] {
-            let expected = shorts.iter().map(|short| u64::from(*short)).sum();
+            let expected: u64 = shorts.iter().map(|short: &u16| u64::from(*short)).sum();
             assert_eq!(sum_of_shorts(bytemuck::cast(shorts)), expected);
         }
     }
