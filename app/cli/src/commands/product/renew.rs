@@ -65,7 +65,7 @@ pub fn run(args: &RenewArgs, context: &Context) -> Result<()> {
                 ("follows", old.keys.product.to_string()),
                 ("pool", keys.pool.pool.to_string()),
                 ("pays if", view::product::pays_if(trigger.source(), &condition)),
-                ("pays", view::product::payment(&condition)),
+                ("pays", view::product::payment_of(&trigger, &terms)),
                 ("risk rate", view::product::risk_rate(terms.risk_rate_ppb, &terms)),
                 ("one cover", format!("{} at most", asset_text(&old.pool.state, terms.max_sum_insured))),
                 ("wording", old.state.uri().to_owned()),

@@ -10,7 +10,7 @@ use backstop::state::{Form, get_text};
 use backstop_client::Cluster;
 use backstop_client::view;
 use backstop_client::view::Case;
-use backstop_client::view::product::payment;
+use backstop_client::view::product::payment_of;
 use backstop_client::view::report::{SlotSpan, TriggerReport};
 use backstop_client::view::trigger::Standing;
 use clap::Args;
@@ -42,7 +42,7 @@ pub fn run(args: &ShowArgs, context: &Context) -> Result<()> {
     let standing = Standing::of(&case.trigger, now);
     let shown = TriggerReport::of(&case, &standing, now);
     context.options.output.print(&shown, |shown| {
-        let mut text = display(shown, &case.trigger.terms, get_text(&case.product.pool.state.label));
+        let mut text = display(shown, &case);
         if let Some(drawn) = draw::evidence(&case.trigger.terms, &standing, now, output::width()) {
             text.push('\n');
             text.push_str(&drawn);
@@ -51,8 +51,8 @@ pub fn run(args: &ShowArgs, context: &Context) -> Result<()> {
     })
 }
 
-fn display(shown: &TriggerReport, terms: &Terms, label: &str) -> String {
-    let now = shown.now;
+fn display(shown: &TriggerReport, case: &Case) -> String {
+    let (now, terms, label) = (shown.now, &case.trigger.terms, get_text(&case.product.pool.state.label));
     let asset = |units| format!("{} {label}", amount(units, shown.decimals));
     let mut rows = Vec::new();
     let mut row = |name, value| rows.push((name, value));
@@ -65,7 +65,7 @@ fn display(shown: &TriggerReport, terms: &Terms, label: &str) -> String {
     }
     row("condition", shown.condition.text.clone());
     row("a price counts", view::trigger::counting(terms));
-    row("pays", payment(terms));
+    row("pays", payment_of(&case.trigger, &case.product.state.terms));
     row("phase", phase_text(shown));
     if let Some(until) = shown.armed_until {
         row(
