@@ -78,7 +78,7 @@ describe() {
     esac
 }
 
-core='#[macro_use] pub mod error; #[macro_use] mod stored; pub mod constants; pub mod math; pub mod payout;
+core='#[macro_use] pub mod error; #[macro_use] mod stored; pub mod border; pub mod constants; pub mod math; pub mod payout;
 pub mod peril; pub mod state;
 use anchor_lang::prelude::*;
 declare_id!("BackstopCoverPoo1s1111111111111111111111111");'
