@@ -14,7 +14,7 @@
 use serde_json::{Map, Value};
 
 /// Amounts of the asset whose `decimals` stand in the same object or around it.
-const AMOUNTS: [&str; 89] = [
+const AMOUNTS: [&str; 91] = [
     "alert_exposure",
     "amount",
     "assets",
@@ -27,9 +27,11 @@ const AMOUNTS: [&str; 89] = [
     "cession",
     "claimable",
     "claimed",
+    "coming_30_days",
     "deposit_earns",
     "due",
     "earned",
+    "earned_30_days",
     "earned_a_year",
     "exit_reserves",
     "exiting",

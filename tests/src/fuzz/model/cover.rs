@@ -516,7 +516,8 @@ impl Model {
         self.drift(product);
         let terms_fee = N::from(self.products[product].terms.cancel_fee_bps);
         let began = now >= start(active_day);
-        let earning = (rate * (start(end_day) - now.max(start(active_day))).unsigned_abs() as N) >> 32;
+        let streamed = (rate * (start(end_day) - now.max(start(active_day))).unsigned_abs() as N) >> 32;
+        let earning = if flat { premium } else { streamed };
         // Of a part the rate may be rounded up.
         let to_earn = earning.min(premium);
         let unearned = if began { to_earn } else { premium };
