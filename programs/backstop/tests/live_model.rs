@@ -88,6 +88,19 @@ fn what_counts_is_the_highest_level_that_two_showings_far_enough_apart_reach() {
     assert!(counted > 50_000 && full > 100, "{counted} counted, {full} without place");
 }
 
+/// What only reaches the highest of the older showings says nothing new, and takes no place from what rises above it.
+#[test]
+fn a_level_that_is_known_takes_no_place() {
+    let mut twice = Twice::default();
+    assert_eq!(twice.show(0, 10), None);
+    assert_eq!(twice.show(LEAST_SLOTS_APART, 10), Some(10));
+    for (slot, level) in (LEAST_SLOTS_APART + 1..).zip(11..).take(RECENT) {
+        assert_eq!(twice.show(slot, level), Some(10));
+    }
+    let (last, highest) = (LEAST_SLOTS_APART + RECENT as u64, 10 + RECENT as u64);
+    assert_eq!(twice.show(last + LEAST_SLOTS_APART, highest), Some(highest));
+}
+
 #[test]
 fn a_showing_149_slots_later_confirms_nothing_and_one_150_slots_later_does() {
     for (apart, counts) in [(0, None), (149, None), (150, Some(5)), (9_999, Some(5))] {
