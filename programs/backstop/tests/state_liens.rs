@@ -3,6 +3,8 @@
 
 mod common;
 
+use anchor_lang::AccountSerialize;
+use anchor_lang::prelude::*;
 use backstop::constants::ACCOUNT_VERSION;
 use backstop::error::BackstopError::*;
 use backstop::state::*;
@@ -356,4 +358,75 @@ fn parts_are_paid_no_more_than_the_whole_and_none_is_blocked() {
             }
         }
     }
+}
+
+// ---- who can be paid now, and what is shown ----
+
+/// A token account of the pool's asset.
+fn token_account(mint: Pubkey, owner: Pubkey, is_frozen: bool) -> Vec<u8> {
+    let mut data = vec![0; 165];
+    data[..32].copy_from_slice(mint.as_ref());
+    data[32..64].copy_from_slice(owner.as_ref());
+    data[108] = 1 + u8::from(is_frozen);
+    data
+}
+
+/// What is made of an account with an address, a program and bytes.
+fn with<T>(address: Pubkey, program: Pubkey, mut data: Vec<u8>, look: impl FnOnce(&AccountInfo) -> T) -> T {
+    let mut lamports = 1_000_000;
+    look(&AccountInfo::new(&address, false, false, &mut lamports, &mut data, &program, false))
+}
+
+#[test]
+fn a_payee_and_a_beneficiary_can_be_paid_in_the_account_that_was_named_as_it_was() {
+    let (asset, owner, stranger) = (key(1), key(42), key(44));
+    let mut policy = policy(1_000_000);
+    let lien = lien_on(&mut policy, 300);
+    let position = Position {
+        policy,
+        rent_payer: key(43),
+        beneficiary: key(41),
+        beneficiary_owner: owner,
+        reference: Default::default(),
+        nonce: 0,
+        bump: 255,
+    };
+    let cases = [
+        (anchor_spl::token::ID, token_account(asset, owner, false), true),
+        (anchor_spl::token::ID, token_account(stranger, owner, false), false),
+        (anchor_spl::token::ID, token_account(asset, stranger, false), false),
+        (anchor_spl::token::ID, token_account(asset, owner, true), false),
+        (anchor_spl::token::ID, Vec::new(), false),
+    ];
+    for (number, (program, data, can)) in cases.into_iter().enumerate() {
+        let found = with(key(41), program, data, |account| {
+            [lien.require_payable(account, &asset), position.require_payable(account, &asset)]
+        });
+        let why = [PayeeCannotReceive, BeneficiaryCannotReceive].map(|why| if can { Ok(()) } else { Err(why.into()) });
+        assert_eq!(found, why, "case {number}");
+    }
+}
+
+#[test]
+fn the_limit_of_a_lien_is_what_its_own_account_says_and_a_policy_without_one_shows_none() {
+    let (mut policy, address) = (policy(1_000_000), key(40));
+    assert_eq!(Lien::limit_shown(&policy, &address, &[]), Ok(0));
+    with(key(9), backstop::ID, Vec::new(), |extra| {
+        let shown = core::slice::from_ref(extra);
+        assert_eq!(Lien::limit_shown(&policy, &address, shown), Err(UnexpectedAccounts.into()));
+    });
+
+    let lien = lien_on(&mut policy, 300);
+    let mut bytes = Vec::new();
+    lien.try_serialize(&mut bytes).unwrap();
+    assert_eq!(Lien::limit_shown(&policy, &address, &[]), Err(LienNotShown.into()));
+    with(key(9), backstop::ID, bytes.clone(), |account| {
+        let shown = core::slice::from_ref(account);
+        assert_eq!(Lien::limit_shown(&policy, &address, shown), Ok(300));
+        assert_eq!(Lien::limit_shown(&policy, &key(39), shown), Err(LienNotShown.into()));
+    });
+    with(key(9), key(8), bytes, |account| {
+        let shown = core::slice::from_ref(account);
+        assert_eq!(Lien::limit_shown(&policy, &address, shown), Err(LienNotShown.into()));
+    });
 }
