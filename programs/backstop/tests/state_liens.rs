@@ -391,6 +391,8 @@ fn a_payee_and_a_beneficiary_can_be_paid_in_the_account_that_was_named_as_it_was
         nonce: 0,
         bump: 255,
     };
+    assert_eq!(position.require_owner(&position.insured), Ok(()));
+    assert_eq!(position.require_owner(&stranger), Err(NotPositionOwner.into()));
     let cases = [
         (anchor_spl::token::ID, token_account(asset, owner, false), true),
         (anchor_spl::token::ID, token_account(stranger, owner, false), false),
@@ -429,4 +431,23 @@ fn the_limit_of_a_lien_is_what_its_own_account_says_and_a_policy_without_one_sho
         let shown = core::slice::from_ref(account);
         assert_eq!(Lien::limit_shown(&policy, &address, shown), Err(LienNotShown.into()));
     });
+}
+
+#[test]
+fn a_payee_is_named_in_the_pools_asset_and_is_not_the_pools_own_vault() {
+    let mut pool = pool_with(0, 1_000_000, 1_000_000);
+    (pool.asset_mint, pool.vault) = (key(1), key(5));
+    let named = |address: Pubkey, mint: Pubkey| {
+        with(address, anchor_spl::token::ID, token_account(mint, key(42), false), |account| payee_owner(account, &pool))
+    };
+    assert_eq!(named(key(41), key(1)), Ok(key(42)));
+    for (address, mint) in [(key(41), key(2)), (key(5), key(1)), (key(5), key(2))] {
+        assert_eq!(named(address, mint), Err(BadBeneficiary.into()));
+    }
+}
+
+#[test]
+fn a_policy_is_in_force_from_the_beginning_of_its_first_day_to_that_of_the_day_after_its_last() {
+    let policy = cover(20_000, 20_030, 1_000, 10);
+    assert_eq!((policy.active_from(), policy.end()), (20_000 * 86_400, 20_030 * 86_400));
 }
