@@ -450,4 +450,6 @@ fn a_payee_is_named_in_the_pools_asset_and_is_not_the_pools_own_vault() {
 fn a_policy_is_in_force_from_the_beginning_of_its_first_day_to_that_of_the_day_after_its_last() {
     let policy = cover(20_000, 20_030, 1_000, 10);
     assert_eq!((policy.active_from(), policy.end()), (20_000 * 86_400, 20_030 * 86_400));
+    let (mint, bump) = (policy.insured, 255);
+    assert_eq!(Cover { policy, rent_payer: key(43), bump }.mint(), mint);
 }
