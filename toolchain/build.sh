@@ -22,6 +22,7 @@ case ${1:-} in
   '' | --program | --idl) ;;
   --crate)
     [[ $# -eq 3 ]] || die "usage: build.sh --crate DIRECTORY OUTPUT.so"
+    [[ -f $2/Cargo.toml ]] || die "there is no Cargo.toml in $2"
     directory=$(realpath "$2")
     output=$(realpath -m "$3")
     log "building the program in $directory with $(choose_compiler)"
