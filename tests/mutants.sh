@@ -44,7 +44,7 @@ describe() {
         live)
             modules=$core
             files=("peril/live.rs" "peril/vault.rs" "peril/two_keys.rs" "peril/reading.rs" "state/live.rs" "state/attestors.rs")
-            passes=("--test live_model --test vault_model --test reading_model" "--lib")
+            passes=("--lib" "--test live_model --test vault_model --test reading_model")
             ;;
         pool)
             modules=$core

@@ -3,11 +3,15 @@
 use crate::Cli;
 use crate::failure::Failure;
 use crate::output::Output;
+use anchor_lang::prelude::Pubkey;
 use backstop_client::{deployment, redact};
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory};
 use std::process::ExitCode;
+use std::str::FromStr;
+
+type ParsePubkeyError = <Pubkey as FromStr>::Err;
 
 /// Says what is wrong with the command line, or what it asks for.
 pub fn end(error: &clap::Error) -> ExitCode {
@@ -81,7 +85,8 @@ fn negative(error: &clap::Error) -> Option<String> {
         .then(|| format!("{} is negative, and no amount or number here is", redact::shown(argument)))
 }
 
-/// A text without what was given as a key, whether in an argument or in the environment.
+/// A text without what was given as a key, whether in an argument or in the environment, and with a plain word for what is
+/// no address.
 fn clean(text: &str, arguments: &[String]) -> String {
     let settings = std::env::vars().filter(|(name, _)| name.starts_with("BACKSTOP_")).map(|(_, value)| value);
     let mut text = text.to_owned();
@@ -90,6 +95,10 @@ fn clean(text: &str, arguments: &[String]) -> String {
         for secret in [Some(given), value].into_iter().flatten().filter(|value| redact::secret(value).is_some()) {
             text = text.replace(&secret, redact::HIDDEN);
         }
+    }
+    for why in [ParsePubkeyError::WrongSize, ParsePubkeyError::Invalid] {
+        text = text
+            .replace(&why.to_string(), "it is no address, which is 32 bytes in base58: 32 to 44 letters and digits");
     }
     redact::text(&text).into_owned()
 }

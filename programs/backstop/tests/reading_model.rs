@@ -158,6 +158,9 @@ fn play(events: &[(i64, Event)], set: &Set) -> End {
     let mut end = None;
     for (at, event) in events.iter().chain(&[(DUE + 400 * DAY, Event::Call)]) {
         let set = Set { now: *at, ..*set };
+        let mut standing = reading;
+        let _ = standing.resolve(&Set { revoked_at: [None; KEYS as usize], now: *at }, *at);
+        assert_eq!(reading.is_due(*at), standing.phase() == Phase::Final, "as if nothing had fallen, at {at}");
         match *event {
             Event::Show { signers, millimetres } => {
                 // A set takes nothing that a revoked key has signed.
@@ -166,7 +169,11 @@ fn play(events: &[(i64, Event)], set: &Set) -> End {
                 }
                 let before = reading;
                 match reading.show(&report(millimetres), signers, &set, *at) {
-                    Ok(_) => {}
+                    Ok(outcome) => {
+                        let renewed = before.reported_at != 0 && reading.reported_at == *at;
+                        assert_eq!(outcome.renewed, renewed && before.reported_at != *at);
+                        assert_eq!(outcome.is_news, outcome.renewed || reading.signers != before.signers);
+                    }
                     Err(error) => {
                         assert_eq!(reading, before, "a refusal changes no byte: {error:?}");
                         assert!(!matches!(
@@ -191,6 +198,12 @@ fn play(events: &[(i64, Event)], set: &Set) -> End {
         }
     }
     end.expect("it always ends")
+}
+
+#[test]
+fn a_trigger_that_awaits_no_moment_is_no_reading() {
+    assert!(reading().is_one());
+    assert!(!Reading::default().is_one());
 }
 
 #[test]

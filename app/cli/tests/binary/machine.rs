@@ -47,6 +47,23 @@ fn failures_are_objects_with_code_name_message_and_hint() {
 }
 
 #[test]
+fn what_is_no_address_is_told_so() {
+    let scene = Scene::new();
+    let short = scene.cover.to_string()[1..].to_owned();
+    for wrong in ["abc", "0OIl", &short, &"1".repeat(70)] {
+        for line in [
+            &["treaty", "show", wrong][..],
+            &["lien", "show", wrong, "--output", "json"],
+            &["cover", "list", "--owner", wrong],
+            &["crank", "run", "--pool", wrong],
+        ] {
+            let run = scene.desk.look(line);
+            assert!(run.code == 2 && run.stderr.contains("it is no address, which is 32 bytes in base58"), "{run}");
+        }
+    }
+}
+
+#[test]
 fn settings_are_told_with_where_they_come_from() {
     let scene = Scene::new();
     let keypair = scene.desk.keypair(&scene.person.key);
