@@ -235,6 +235,23 @@ fn a_pool_waits_longer_than_the_second_key_can_take() {
 }
 
 #[test]
+fn a_level_at_the_threshold_is_a_low_and_one_below_is_none() {
+    let terms = Terms::new(&input()).unwrap();
+    let minute = |day: u64| (START / MINUTE) as u64 + day * 1_440;
+    for (level, low) in [(50, 50), (49, 0)] {
+        let mut lows = vault::Lows::default();
+        for (day, level) in [(0, 100), (1, 100), (3, level), (4, 100)] {
+            lows.turn(&terms, minute(day));
+            lows.count(level);
+        }
+        let day = START.cast_unsigned() / DAY.cast_unsigned() + 3;
+        assert_eq!(lows.baseline(&terms, minute(3)), Some(100));
+        let kept: Vec<u64> = lows.days.iter().filter(|low| low.day == day).map(|low| low.level).collect();
+        assert_eq!(kept.first().copied().unwrap_or(0), low, "{level} of 100");
+    }
+}
+
+#[test]
 fn a_sum_is_a_price_whatever_the_numbers() {
     assert_eq!(vault::price(1, 3), 33_333_334);
     assert_eq!((vault::price(0, 3), vault::price(0, u64::MAX)), (1, 1));
