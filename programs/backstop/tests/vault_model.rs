@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use anchor_lang::prelude::{AccountInfo, Pubkey};
+use backstop::error::BackstopError;
 use backstop::peril::evidence::{Direction, Phase, Severity, Terms, TermsInput};
 use backstop::peril::feed::{Level, Source};
 use backstop::peril::two_keys::{Loss, Reach};
@@ -232,6 +234,51 @@ fn a_pool_waits_longer_than_the_second_key_can_take() {
     assert_eq!(reach.least_cooldown_seconds(), reach.wait_seconds + 86_400);
     let one = Reach::of(Source::StakePoolRate, &terms);
     assert_eq!((one.wait_seconds, one.days), (terms.longest_wait_seconds(), 1));
+}
+
+/// Token accounts of mints, as a handler is given them.
+fn with_vaults<T>(given: &[(Pubkey, u8, u64)], call: impl FnOnce(&[AccountInfo]) -> T) -> T {
+    let owner = backstop::peril::feed::vaults::PROGRAM_IDS[0];
+    let mut stored: Vec<(Pubkey, u64, Vec<u8>)> = given
+        .iter()
+        .map(|(key, mint, amount)| {
+            let mut data = vec![0; 165];
+            data[..32].fill(*mint);
+            data[64..72].copy_from_slice(&amount.to_le_bytes());
+            data[108] = 1;
+            (*key, 1, data)
+        })
+        .collect();
+    let accounts: Vec<AccountInfo> = stored
+        .iter_mut()
+        .map(|(key, lamports, data)| AccountInfo::new(key, false, false, lamports, data, &owner, false))
+        .collect();
+    call(&accounts)
+}
+
+#[test]
+fn vaults_are_one_to_eight_of_one_mint_and_read_all_in_their_order() {
+    let key = |number: u8| Pubkey::new_from_array([number; 32]);
+    let named = |given: &[(Pubkey, u8, u64)]| {
+        let mut live: Box<Live> = Box::new(bytemuck::Zeroable::zeroed());
+        with_vaults(given, |accounts| live.set_vaults(accounts)).map(|()| live)
+    };
+    let nine: Vec<_> = (1..=9).map(|number| (key(number), 4, 1)).collect();
+    assert_eq!(named(&nine[..8]).unwrap().vaults().len(), 8);
+    for bad in [&[][..], &nine, &[nine[0], nine[0]], &[nine[0], (key(2), 5, 1)]] {
+        assert_eq!(named(bad).unwrap_err(), BackstopError::BadVaults.into());
+    }
+
+    let live = named(&[(key(7), 4, 0), (key(3), 4, 0)]).unwrap();
+    assert_eq!((live.vaults(), live.mint), (&[key(7), key(3)][..], key(4)));
+    let read = |given: &[(Pubkey, u8, u64)]| with_vaults(given, |accounts| live.read_vaults(accounts.iter()));
+    assert_eq!(read(&[(key(7), 4, 30), (key(3), 4, 12)]).unwrap(), Level { up: 42, down: 42 });
+    let (first, second) = ((key(7), 4, 30), (key(3), 4, 12));
+    for wrong in [&[second, first][..], &[first], &[], &[first, second, (key(9), 4, 1)]] {
+        assert_eq!(read(wrong).unwrap_err(), BackstopError::WrongVaults.into());
+    }
+    assert_eq!(read(&[first, (key(3), 5, 12)]).unwrap_err(), BackstopError::OracleWrongFeed.into());
+    assert_eq!(read(&[first, (key(3), 4, u64::MAX)]).unwrap_err(), BackstopError::OracleBadPrice.into());
 }
 
 #[test]
