@@ -188,7 +188,7 @@ const SMALL: [&str; 29] = [
     "slot",
 ];
 /// Names of numbers that are counts.
-const COUNTS: [&str; 24] = [
+const COUNTS: [&str; 25] = [
     "days",
     "end_before",
     "oldest_exit",
@@ -209,6 +209,7 @@ const COUNTS: [&str; 24] = [
     "passes",
     "refused",
     "signatures",
+    "signers",
     "slots",
     "tickets",
     "transactions",

@@ -84,7 +84,11 @@ fn a_reading_is_planned_shown_quoted_and_bought() {
     }
     assert!(told(&["product", "show", &name]).contains("80.00, which pays 50.00 % if it stands until"));
     desk.snapshot("trigger-resolve", desk.act(&person.key, &resolve));
-    assert!(told(&["product", "show", &name]).contains("80.00, which pays 50.00 %: resolved on"));
+    let resolved = told(&["product", "show", &name]);
+    assert!(resolved.contains("80.00, which pays 50.00 %: resolved on"), "{resolved}");
+    assert!(resolved.replace(char::is_whitespace, "").contains("signedbyitsattestors'keys0,1,2"), "{resolved}");
+    let shown = desk.json(desk.look(&["product", "show", &name, "--output", "json"]));
+    assert_eq!(shown["reading"]["signers"], serde_json::json!([0, 1, 2]));
     let found = address::trigger(&product.product);
     assert_eq!(desk.node.world().trigger(&product).product, product.product, "{found}");
 }

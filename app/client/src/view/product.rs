@@ -196,15 +196,24 @@ pub fn reading_sentence(reading: &Reading, attestors: &Pubkey) -> String {
     )
 }
 
+/// Who signed the report that stands: places in the list of keys of its attestors, from 0.
+pub fn reading_signers(reading: &Reading) -> Vec<u8> {
+    (0..16).filter(|place| reading.signers & 1 << place != 0).collect()
+}
+
 /// How a reading stands, in words.
 pub fn reading_state(reading: &Reading) -> String {
     let says = || format!("{}, which pays {}", exact_price(reading.value), percent(reading.severity_bps.into()));
+    let signed = || {
+        let keys: Vec<String> = reading_signers(reading).iter().map(u8::to_string).collect();
+        format!("signed by its attestors' keys {}", keys.join(", "))
+    };
     match (reading.phase(), reading.void) {
         (Phase::Final, 1) => "void: the whole premium goes back".into(),
-        (Phase::Final, _) => format!("{}: resolved on {}", says(), moment(reading.resolved_at)),
+        (Phase::Final, _) => format!("{}: resolved on {}; {}", says(), moment(reading.resolved_at), signed()),
         (Phase::Met, _) => {
             let until = reading.reported_at.saturating_add(READING_CHALLENGE);
-            format!("{} if it stands until {}", says(), moment(until))
+            format!("{} if it stands until {}; {}", says(), moment(until), signed())
         }
         _ => format!("of {}, reported until {} at the latest", moment(reading.due_at), moment(reading.reports_until)),
     }

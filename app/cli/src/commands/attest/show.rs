@@ -102,8 +102,8 @@ fn set(address: Pubkey, context: &Context) -> Result<()> {
             ("state", state),
             ("cluster", shown.cluster.clone()),
         ];
-        for key in &shown.keys {
-            rows.push(("key", format!("{}{}", key.key, if key.revoked { ", revoked" } else { "" })));
+        for (place, key) in shown.keys.iter().enumerate() {
+            rows.push(("key", format!("{place}: {}{}", key.key, if key.revoked { ", revoked" } else { "" })));
         }
         card("Attestors", &rows)
     })

@@ -319,6 +319,8 @@ pub struct ReadingReport {
     pub severity_bps: Option<u16>,
     /// When it was reported.
     pub reported_at: Option<i64>,
+    /// Whose signatures it has: places in the list of keys of its attestors, from 0.
+    pub signers: Vec<u8>,
     /// When it was resolved.
     pub resolved_at: Option<i64>,
     /// Whether it is void: every premium goes back.
@@ -343,6 +345,7 @@ impl ReadingReport {
             value_e8: stands.then_some(reading.value),
             severity_bps: stands.then_some(reading.severity_bps),
             reported_at: stands.then_some(reading.reported_at),
+            signers: if stands { view::product::reading_signers(&reading) } else { Vec::new() },
             resolved_at: (reading.resolved_at != 0).then_some(reading.resolved_at),
             is_void,
         }
