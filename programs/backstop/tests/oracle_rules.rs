@@ -521,3 +521,58 @@ fn the_frozen_legacy_account_is_refused_under_every_owner() {
     let push = read(Source::PythPush, &key, &pyth_push::PROGRAM_ID, &trading, &feed, now).unwrap();
     assert_eq!(push.publish_time, 1_730_534_860);
 }
+
+// ---------------------------------------------------------------- what a source is
+
+#[test]
+fn what_can_be_shown_late_whom_it_trusts_and_how_near_it_sells_is_the_sources() {
+    use Source::*;
+    let (hour, day) = (3_600, 86_400);
+    for (source, live, reported, oldest, buffer) in [
+        (PythReceiver, false, false, hour, 100),
+        (PythPush, false, false, hour, 100),
+        (Attested, false, true, hour, 100),
+        (StakePoolRate, true, false, day, 50),
+        (SplLendingRate, true, false, 3 * hour, 50),
+        (VaultDrop, true, true, hour, 50),
+    ] {
+        assert_eq!((source.is_live(), source.is_reported()), (live, reported), "{source:?}");
+        assert_eq!((source.longest_price_age(), source.least_buffer_bps()), (oldest, buffer), "{source:?}");
+    }
+}
+
+#[test]
+fn a_live_source_reads_its_own_account_and_no_other_source_reads_one_now() {
+    let (own, other) = (Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]));
+    let read = |source, key: &Pubkey| read_live(source, key, &Pubkey::default(), &[], &own.to_bytes(), 0);
+    for source in [Source::StakePoolRate, Source::SplLendingRate] {
+        assert_eq!(read(source, &other), Err(OracleError::WrongFeed));
+        assert_eq!(read(source, &own), Err(OracleError::WrongOwner));
+    }
+    for key in [&own, &other] {
+        for source in [Source::PythReceiver, Source::PythPush, Source::Attested] {
+            assert_eq!(read(source, key), Err(OracleError::NotLive));
+        }
+        assert_eq!(read(Source::VaultDrop, key), Err(OracleError::WrongFeed));
+    }
+}
+
+#[test]
+fn a_signed_report_is_laid_out_as_the_precompile_reads_it() {
+    let signer = |number: u8| (Pubkey::new_from_array([number; 32]), [number + 100; 64]);
+    let (first, second, message) = (signer(1), signer(2), [7; attested::REPORT_BYTES]);
+    let data = attested::instruction_data(&[first, second], &message);
+    // Count and padding; of each signature where it is, where its key is and where the message, whose length it has: all in
+    // this instruction.
+    let this = u16::MAX;
+    let offsets = [[62, this, 30, this, 222, 112, this], [158, this, 126, this, 222, 112, this]];
+    let mut expected = vec![2, 0];
+    expected.extend(offsets.iter().flatten().flat_map(|offset: &u16| offset.to_le_bytes()));
+    for (key, signature) in [first, second] {
+        expected.extend_from_slice(key.as_ref());
+        expected.extend_from_slice(&signature);
+    }
+    expected.extend_from_slice(&message);
+    assert_eq!(data, expected);
+    assert_eq!(attested::signed(&data).map(|signed| signed.count()), Ok(2));
+}
