@@ -4,7 +4,7 @@ use super::action::{Played, index, one_in, part, pick};
 use super::driver::{Driver, Failure};
 use super::model::{CoverStatus, DAY, N, Phase, Product, day, issue};
 use super::op::{Op, Who};
-use super::scene::{AUTHORITY, DESIGNS, POOLS, READINGS, SEASON, SETS, TOKEN, USERS, VAULTS, is_reading};
+use super::scene::{AUTHORITY, DESIGNS, POOLS, RATES, READINGS, SEASON, SETS, TOKEN, USERS, VAULTS, is_reading};
 use backstop::state::{Access, ProductState, Tranche, TreatyKind, TreatyTerms};
 
 impl Driver<'_> {
@@ -65,12 +65,16 @@ impl Driver<'_> {
 
     pub(super) fn create_product(&mut self, r: [u64; 5]) -> Played {
         let live = self.model.products.iter().filter(|product| product.state != ProductState::Over).count();
-        if live >= 13 {
+        if live >= 15 {
             return Ok(());
         }
         let (design, by, product) = (index(DESIGNS, r[1]), self.model.roles.governance, self.model.products.len());
         let season = one_in(8, r[0] >> 8);
-        let (pool, design) = if season { (SEASON, READINGS[index(2, r[1])]) } else { (index(2, r[0]), design) };
+        let (pool, design) = match () {
+            () if season => (SEASON, READINGS[index(2, r[1])]),
+            () if one_in(6, r[0] >> 16) => (VAULTS, RATES[index(2, r[1])]),
+            () => (index(2, r[0]), design),
+        };
         let created = self.step(Op::CreateProduct { pool, design, by })?;
         // Now and then the condition is left for later.
         if created && !one_in(4, r[2]) {
