@@ -1,14 +1,13 @@
 //! The chain against the model: every figure of every account, to the unit.
 
 use super::model::{CoverStatus, Evidence, Model, N, Phase, Stream, Vaults, day};
-use super::scene::Scene;
+use super::scene::{Derived, Scene};
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
     CallState, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, IncidentState, Lien, Live, Policy,
     Pool, Position, Product, ProductState, Protocol, Rates, Treaty, TreatyState, Trigger,
 };
 use backstop_client::account::Decode;
-use backstop_client::address;
 use litesvm::LiteSVM;
 use solana_sdk::account::ReadableAccount;
 use std::collections::BTreeMap;
@@ -98,7 +97,7 @@ impl View {
             tickets: BTreeMap::new(),
             epochs: Vec::new(),
             treaties: BTreeMap::new(),
-            protocol: read(svm, &address::protocol(), "protocol")?,
+            protocol: read(svm, &scene.derive(Derived::Protocol), "protocol")?,
         };
         for (index, product) in model.products.iter().enumerate() {
             let keys = scene.product(model, index);
@@ -107,9 +106,9 @@ impl View {
                 false => bytemuck::Zeroable::zeroed(),
             };
             view.products.push((read(svm, &keys.product, "product")?, trigger));
-            view.rates.push(read(svm, &keys.rates(), "rates")?);
+            view.rates.push(read(svm, &scene.derive(Derived::Rates(keys.product)), "rates")?);
             if product.trigger.showings().is_some() {
-                view.lives.insert(index, read(svm, &keys.live(), "live")?);
+                view.lives.insert(index, read(svm, &scene.derive(Derived::Live(keys.product)), "live")?);
             }
             if product.incident.as_ref().is_some_and(|incident| incident.open) {
                 view.incidents.insert(index, read(svm, &scene.incident(model, index), "incident")?);

@@ -12,6 +12,7 @@ use backstop::peril::evidence::SlotState;
 use solana_sdk::account::{AccountSharedData, ReadableAccount};
 use solana_sdk::signer::Signer;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// What went wrong, and where.
 #[derive(Clone, Debug)]
@@ -105,7 +106,7 @@ pub struct Driver<'a> {
     pub accounts: BTreeMap<usize, Says>,
     /// What every purchase has become.
     pub forest: Forest,
-    view: View,
+    view: Rc<View>,
     paid: BTreeMap<usize, N>,
 }
 
@@ -136,7 +137,7 @@ impl<'a> Driver<'a> {
         let par = vec![(model.now - 40 * super::model::DAY, 100_000_000)];
         Self {
             scene,
-            view,
+            view: Rc::new(view),
             prices: [par.clone(), par],
             log: Vec::new(),
             totals: Totals::default(),
@@ -286,12 +287,13 @@ impl<'a> Driver<'a> {
             let svm = self.scene.world.cluster.svm();
             let view = View::read(self.scene, &self.model, &svm)
                 .and_then(|view| compare(self.scene, &self.model, &svm, &view).map(|()| view));
-            view.or_else(|difference| {
+            let view = view.or_else(|difference| {
                 let what = difference.split(" (").next().unwrap_or_default();
                 self.fail(&format!("after {}: {what}", op.name()), difference.clone())
-            })?
+            });
+            Rc::new(view?)
         } else {
-            self.view.clone()
+            Rc::clone(&self.view)
         };
         let signers: Vec<Pubkey> = std::iter::once(self.scene.world.payer.pubkey())
             .chain(instructions.iter().flat_map(|one| one.accounts.iter().filter(|a| a.is_signer).map(|a| a.pubkey)))

@@ -238,6 +238,9 @@ pub struct Scene {
 pub enum Derived {
     Product(usize, u16),
     Trigger(Pubkey),
+    Rates(Pubkey),
+    Live(Pubkey),
+    Protocol,
     Incident(Pubkey),
     Crisis(usize, u32),
     CoverMint(Pubkey, Pubkey, u64, u32),
@@ -381,6 +384,9 @@ impl Scene {
         let key = match what {
             Derived::Product(of, id) => address::product(&pool(of), id),
             Derived::Trigger(product) => address::trigger(&product),
+            Derived::Rates(product) => address::rates(&product),
+            Derived::Live(product) => address::live(&product),
+            Derived::Protocol => address::protocol(),
             Derived::Incident(product) => address::incident(&product),
             Derived::Crisis(of, number) => address::crisis(&pool(of), number),
             Derived::CoverMint(product, buyer, nonce, day) => address::cover_mint(&product, &buyer, nonce, day),
