@@ -281,7 +281,9 @@ impl Driver<'_> {
         }
         self.step(Op::Time { to: self.model.now + 4 * DAY })?;
         self.print_all(false)?;
-        self.event([r[0], 2 * (r[1] >> 1), r[2], r[3], r[4] | 2])?;
+        let insured: Vec<usize> = together.iter().copied().filter(|it| self.model.exposure(*it) > 0).collect();
+        let Some(target) = pick(&insured, r[0]) else { return Ok(()) };
+        self.depeg(target, [r[0], 2 * (r[1] >> 1), r[2], r[3], r[4] | 2])?;
         for product in together {
             let entry = &self.model.products[product];
             if entry.trigger.phase.is_triggered() && entry.incident.is_none() {

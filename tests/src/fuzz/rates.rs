@@ -197,20 +197,26 @@ impl Driver<'_> {
 
     /// A loss from its beginning to its payout: it lasts, is proven, goes on or not, and what is due is paid.
     pub(super) fn slash(&mut self, r: [u64; 5]) -> Played {
-        let Some(product) = self.slip([r[0], 6 + r[1] / 9 * 9, 1, u64::MAX / 9 * 2, 0])? else { return Ok(()) };
+        // Half of them not all the way, so that they can deepen.
+        let depth = if one_in(2, r[1]) { 4 } else { 7 };
+        let Some(product) = self.slip([r[0], depth + r[1] / 2304 * 2304, 1, u64::MAX / 9 * 2, 0])? else {
+            return Ok(());
+        };
         let terms = self.model.products[product].trigger.terms;
         if self.model.products[product].trigger.phase != Phase::Met {
             return Ok(());
         }
         let (slot, challenge) = (i64::from(terms.slot_seconds), i64::from(terms.challenge));
+        let proven_at = (self.model.products[product].trigger.window.1 + 1) * slot + challenge;
         // In the run-on it falls further.
         if terms.run_on > 0 && one_in(2, r[2]) {
             self.change(product, 700_000);
-            for _ in 0..r[2] % 5 {
+            for _ in 0..1 + (r[2] >> 8) % 4 {
                 self.show_slot(&[product])?;
             }
         }
-        self.step(Op::Time { to: self.model.now + slot + challenge - i64::from(one_in(6, r[3])) })?;
+        // A second early, or on the second.
+        self.step(Op::Time { to: self.model.now.max(proven_at - i64::from(one_in(6, r[3]))) })?;
         self.step(Op::Confirm { product })?;
         if self.model.products[product].trigger.phase == Phase::Triggered && one_in(2, r[3] >> 8) {
             self.step(Op::Time { to: self.model.now + i64::from(terms.run_on) + challenge })?;
