@@ -64,6 +64,7 @@ const LEAST_NOTABLE: &[(&str, u64)] = &[
     ("slots of a rate that were contradicted", 2),
     ("alerts by a rate", 20),
     ("alerts by a rate that ended", 8),
+    ("alerts by a rate that began anew", 2),
     ("rates that met and did not hold", 1),
     ("events of rates with covers", 8),
     ("events of rates that deepened", 1),

@@ -36,7 +36,7 @@ kinds! {
     SetRoles 4, Handover 6, Donate 6, MoveShares 10, BurnShares 2, MoveNft 16, BurnNft 3, CloseAssets 5, OpenAssets 12,
     BuyReading 50, GiveReadingBack 8, Report 24, Resolve 20, Equivocate 14, Harvest 24, Retire 3,
     BuyOfVaults 24, Watch 24, Flash 14, Fall 16, Loss 24, Exploit 8,
-    BuyOfRates 24, Drift 14, FlashRate 24, Slip 14, Slash 8, Epoch 8,
+    BuyOfRates 18, Drift 10, FlashRate 24, Mixed 8, Slip 9, Slash 8, Epoch 8,
     Split 14, SetLien 14, LowerLien 4, LiftLien 4, SettleLien 30,
     Minutes 40, Hours 25, NextDay 45, Week 8, Months 1,
     // Tricks by their names.
@@ -161,6 +161,7 @@ impl Driver<'_> {
             Kind::BuyOfRates => return self.buy_of_rates(r),
             Kind::Drift => return self.drift_rate(r),
             Kind::FlashRate => return self.flash_rate(r),
+            Kind::Mixed => return self.mixed(r),
             Kind::Slip => return self.slip(r).map(|_| ()),
             Kind::Slash => return self.slash(r),
             Kind::Epoch => return self.next_epoch(r),

@@ -440,6 +440,9 @@ fn rare_of_rate(before: &Model, after: &Model, product: usize, shown: bool) -> V
     let is_triggered = is.phase.is_triggered();
     note("alerts by a rate", exposed && was.phase == Phase::Quiet && matches!(is.phase, Phase::Breaching | Phase::Met));
     note("alerts by a rate that ended", exposed && was.phase == Phase::Breaching && is.phase == Phase::Quiet);
+    let number = |model: &Model| model.products[product].alert_number;
+    let anew = was.phase == Phase::Breaching && is.phase == Phase::Breaching && number(before) != number(after);
+    note("alerts by a rate that began anew", exposed && anew);
     note("rates that met", was.phase != Phase::Met && is.phase == Phase::Met);
     note("rates that met and did not hold", was.phase == Phase::Met && matches!(is.phase, Phase::Quiet | Phase::Breaching));
     note("events of rates with covers", exposed && !was.phase.is_triggered() && is_triggered);

@@ -6,6 +6,7 @@ use super::live::{How, Program, Says};
 use super::model::{APART, Phase};
 use super::op::Op;
 use super::scene::{RATES, VAULTS};
+use backstop::peril::evidence::Terms;
 use backstop::state::ProductState;
 
 /// One, in the parts in a million by which an account changes.
@@ -145,9 +146,46 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// A slot in which a rate is shown as a breach, as above the threshold, and as recovered, in any order, each so far from the
+    /// others that it counts, or some seconds too near.
+    pub(super) fn mixed(&mut self, r: [u64; 5]) -> Played {
+        let Some(product) = self.rate_where(r[0], |product| self.is_open(product)) else { return Ok(()) };
+        let peak = self.model.rate(product).map_or(0, |rate| rate.peak);
+        let truth = self.says(product);
+        let level = super::model::rate(&truth).map_or(0, |[down, _]| down);
+        if level == 0 || peak == 0 {
+            return Ok(());
+        }
+        let Terms { threshold, recovery, slot_seconds, .. } = self.model.products[product].trigger.terms;
+        let slot = i64::from(slot_seconds);
+        self.step(Op::Time { to: (self.model.now / slot + 1) * slot })?;
+        for place in 0..3 + r[1] % 3 {
+            let bits = r[2].rotate_left(9 * place as u32);
+            // Of the peak, in parts of a million.
+            let to = match bits % 4 {
+                0 => threshold / 100 - 5_000,
+                1 => (threshold + recovery) / 200,
+                _ => recovery / 100 + 5_000,
+            };
+            let parts = u64::try_from(u128::from(to) * peak / level).unwrap_or(WHOLE);
+            self.step(Op::ShowRate { product, says: truth.times(parts), how: How::Alone })?;
+            self.step(Op::Skip { slots: APART - u64::from(one_in(8, bits >> 8)) })?;
+            let later = slot / 10 * [1, 2, 3, 6][index(4, bits >> 16)] / 2;
+            let later = if one_in(4, bits >> 24) { slot / 10 - self.model.now % slot } else { later };
+            if later > 0 && self.model.now % slot + later < slot {
+                self.step(Op::Time { to: self.model.now + later })?;
+            }
+        }
+        Ok(())
+    }
+
     /// A rate falls: by a little, beyond the threshold or far, for long enough or not, now and then seen late or shown as
     /// what it is not, and comes back or stays.
     pub(super) fn slip(&mut self, r: [u64; 5]) -> Result<Option<usize>, Failure> {
+        self.slip_with(r, |slot| (r[3] >> slot).is_multiple_of(9))
+    }
+
+    fn slip_with(&mut self, r: [u64; 5], missed: impl Fn(u64) -> bool) -> Result<Option<usize>, Failure> {
         let insured = |product: usize| self.is_open(product) && self.model.exposure(product) > 0;
         let target = self.rate_where(r[0], insured);
         let Some(product) = target.or_else(|| self.rate_where(r[0], |it| self.is_open(it))) else { return Ok(None) };
@@ -168,13 +206,16 @@ impl Driver<'_> {
             _ => lasts + u64::from(terms.tolerance),
         };
         for place in 0..slots {
-            match (r[3] >> place) % 9 {
-                0 => self.step(Op::Time { to: self.model.now + slot }).map(|_| ())?,
-                _ => self.show_slot(&[product])?,
+            match missed(place) {
+                true => self.step(Op::Time { to: self.model.now + slot }).map(|_| ())?,
+                false => self.show_slot(&[product])?,
             }
             if self.model.products[product].trigger.phase == Phase::Met {
                 break;
             }
+        }
+        if one_in(3, r[4] >> 24) {
+            self.begin_anew(product)?;
         }
         if !one_in(5, r[4]) {
             self.accounts.insert(product, before);
@@ -195,13 +236,31 @@ impl Driver<'_> {
         Ok(Some(product))
     }
 
+    /// An alert that nobody has looked at for so long that it is over, within a slot in which the breach is shown before
+    /// that and after it: another begins.
+    fn begin_anew(&mut self, product: usize) -> Played {
+        let trigger = &self.model.products[product].trigger;
+        if trigger.phase != Phase::Breaching {
+            return Ok(());
+        }
+        let terms = trigger.terms;
+        let slot = i64::from(terms.slot_seconds);
+        let later = i64::from(terms.tolerance) + i64::from(terms.challenge) / (2 * slot) + 2;
+        self.step(Op::Time { to: (self.model.now / slot + later) * slot })?;
+        for _ in 0..2 {
+            self.show(product)?;
+            self.step(Op::Skip { slots: APART })?;
+            self.step(Op::Time { to: self.model.now + slot / 2 + 1 })?;
+        }
+        Ok(())
+    }
+
     /// A loss from its beginning to its payout: it lasts, is proven, goes on or not, and what is due is paid.
     pub(super) fn slash(&mut self, r: [u64; 5]) -> Played {
         // Half of them not all the way, so that they can deepen.
         let depth = if one_in(2, r[1]) { 4 } else { 7 };
-        let Some(product) = self.slip([r[0], depth + r[1] / 2304 * 2304, 1, u64::MAX / 9 * 2, 0])? else {
-            return Ok(());
-        };
+        let fall = [r[0], depth + r[1] / 2304 * 2304, 1, 0, 5 << 24];
+        let Some(product) = self.slip_with(fall, |slot| slot == 3 && one_in(2, r[2] >> 16))? else { return Ok(()) };
         let terms = self.model.products[product].trigger.terms;
         if self.model.products[product].trigger.phase != Phase::Met {
             return Ok(());

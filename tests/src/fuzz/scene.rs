@@ -140,13 +140,20 @@ pub fn condition(design: usize) -> TermsInput {
             severity: Severity::Linear { full_loss_price: 5_000_000, min_severity_bps: 500 },
             ..live::drop_condition()
         },
-        9 => TermsInput { slot_seconds: 3_600, tolerance_seconds: 3_600, ..live::condition() },
+        // Half a challenge ends within a slot.
+        9 => TermsInput {
+            slot_seconds: 3_600,
+            tolerance_seconds: 3_600,
+            challenge_seconds: 10_800,
+            ..live::condition()
+        },
         10 => TermsInput {
             threshold: 97_000_000,
             recovery: 99_000_000,
             severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },
             slot_seconds: 1_800,
             tolerance_seconds: 5_400,
+            challenge_seconds: 9_000,
             run_on_seconds: 7_200,
             quiet_seconds: 6 * 3_600,
             ..live::condition()
