@@ -201,7 +201,7 @@ impl Driver<'_> {
         let terms = self.model.products[product].trigger.terms;
         let slot = i64::from(terms.slot_seconds);
         let lasts = u64::from(terms.need);
-        let slots = match r[2] % 3 {
+        let slots = match r[2] % 2 {
             0 => 1 + (r[2] >> 8) % (lasts - 1),
             _ => lasts + u64::from(terms.tolerance),
         };
@@ -214,17 +214,17 @@ impl Driver<'_> {
                 break;
             }
         }
-        if one_in(3, r[4] >> 24) {
+        if one_in(2, r[4] >> 24) {
             self.begin_anew(product)?;
         }
         if !one_in(5, r[4]) {
             self.accounts.insert(product, before);
-            // Some show at once that it is back, and that may contradict.
+            // Some show at once that it is back, and that may contradict: in the next slots, or in this one.
             if one_in(3, r[4] >> 8) {
                 for _ in 0..1 + r[4] % 2 {
                     self.show_slot(&[product])?;
                 }
-            } else if one_in(3, r[4] >> 16) {
+            } else if !one_in(3, r[4] >> 16) {
                 for later in [slot / 8, slot / 8] {
                     self.show(product)?;
                     self.step(Op::Skip { slots: APART })?;
