@@ -364,7 +364,8 @@ fn products(model: &Model, view: &View, check: &mut Check) {
             check.amount("peak of a rate", index, rate.peak, view.lives[&index].readings.peak);
         }
         if product.has_condition() && evidence.phase != Phase::Final {
-            let state = trigger.evidence.state(&trigger.terms, now.unsigned_abs() / u64::from(trigger.terms.slot_seconds));
+            let state =
+                trigger.evidence.state(&trigger.terms, now.unsigned_abs() / u64::from(trigger.terms.slot_seconds));
             check.same("what the slot of now says", index, evidence.state(now), state);
         }
         let last = (trigger.evidence.last_publish_time, trigger.evidence.last_price, trigger.evidence.last_confidence);

@@ -444,7 +444,10 @@ fn rare_of_rate(before: &Model, after: &Model, product: usize, shown: bool) -> V
     let anew = was.phase == Phase::Breaching && is.phase == Phase::Breaching && number(before) != number(after);
     note("alerts by a rate that began anew", exposed && anew);
     note("rates that met", was.phase != Phase::Met && is.phase == Phase::Met);
-    note("rates that met and did not hold", was.phase == Phase::Met && matches!(is.phase, Phase::Quiet | Phase::Breaching));
+    note(
+        "rates that met and did not hold",
+        was.phase == Phase::Met && matches!(is.phase, Phase::Quiet | Phase::Breaching),
+    );
     note("events of rates with covers", exposed && !was.phase.is_triggered() && is_triggered);
     note("events of rates that deepened", was.phase.is_triggered() && is.severity > was.severity);
     rare

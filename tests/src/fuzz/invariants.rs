@@ -2,8 +2,8 @@
 //! words, on the chain's own accounts. I11 (votes within locked weight) has no subject here: nobody votes.
 
 use super::compare::View;
-use super::model::{DAY, Model, N, V, open_part, paid_part};
 use super::live::How;
+use super::model::{DAY, Model, N, V, open_part, paid_part};
 use super::op::{Op, Who};
 use super::scene::{OFFICIALS, Scene};
 use super::transaction::Failed;

@@ -92,14 +92,8 @@ impl Says {
     pub fn at_first(program: Program) -> Self {
         const ONE: u128 = 1_000_000_000_000_000_000;
         let lent = 800_000_019 * ONE + 123_456_789;
-        let reserve = Self {
-            program,
-            there: 400_000_000,
-            lent,
-            fees: 31 * ONE + ONE / 3,
-            shares: 1_000_000_007,
-            epoch: 0,
-        };
+        let reserve =
+            Self { program, there: 400_000_000, lent, fees: 31 * ONE + ONE / 3, shares: 1_000_000_007, epoch: 0 };
         match program {
             Program::StakePool => {
                 Self { there: 1_200_000_000_777, lent: 0, fees: 0, shares: 1_000_000_000_321, ..reserve }
@@ -110,7 +104,8 @@ impl Says {
 
     /// So many parts in a million of what it has, for as many shares.
     pub fn times(self, parts: u64) -> Self {
-        let of = |amount: u128| amount / 1_000_000 * u128::from(parts) + amount % 1_000_000 * u128::from(parts) / 1_000_000;
+        let of =
+            |amount: u128| amount / 1_000_000 * u128::from(parts) + amount % 1_000_000 * u128::from(parts) / 1_000_000;
         let there = u64::try_from(of(self.there.into())).expect("it fits");
         Self { there, lent: of(self.lent), ..self }
     }

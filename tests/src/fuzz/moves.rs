@@ -259,7 +259,8 @@ impl Driver<'_> {
         self.print(product, 0)?;
         self.step(Op::Accrue { pool })?;
         let room = self.model.capacity(product).saturating_sub(self.model.exposure(product));
-        let sum = u64::try_from(room * N::from(90 + r[1] % 11) / 100).unwrap_or(0);
+        let most = self.model.left_now(product).min(N::from(self.model.products[product].terms.max_sum_insured));
+        let sum = u64::try_from((room * N::from(90 + r[1] % 11) / 100).min(most)).unwrap_or(0);
         self.model.nonce += 1;
         let (who, nonce) = (index(USERS, r[2]), self.model.nonce);
         let days = 3 + (r[2] >> 8) as u16 % 25;

@@ -61,7 +61,8 @@ pub fn design(design: usize) -> (ProductTerms, Terms) {
         cap_bps: [8_000, 10_000, 5_000, 9_000, 10_000, 6_000, 5_000, 6_000, 7_000, 6_500, 7_500][design],
         cancel_fee_bps: [1_000, 1, 5_000, 333, 1, 500, 1, 700, 20, 450, 2_000][design],
         drift_bps: [200, 2_000, 0, 777, 0, 200, 0, 100, 0, 300, 0][design],
-        waiting_seconds: [86_400, 90_000, 259_200, 86_400, 86_400, 259_200, 86_400, 86_400, 172_800, 86_400, 100_000][design],
+        waiting_seconds: [86_400, 90_000, 259_200, 86_400, 86_400, 259_200, 86_400, 86_400, 172_800, 86_400, 100_000]
+            [design],
         daily_bps: [10_000, 5_000, 8_000, 2_500, 10_000, 10_000, 6_000, 10_000, 9_000, 7_000, 10_000][design],
         deductible_bps: [0, 300, 0, 0, 0, 0, 0, 0, 400, 0, 250][design],
         coinsurance_bps: [0, 0, 999, 0, 0, 0, 1_500, 0, 1_000, 500, 0][design],
@@ -141,12 +142,9 @@ pub fn condition(design: usize) -> TermsInput {
             ..live::drop_condition()
         },
         // Half a challenge ends within a slot.
-        9 => TermsInput {
-            slot_seconds: 3_600,
-            tolerance_seconds: 3_600,
-            challenge_seconds: 10_800,
-            ..live::condition()
-        },
+        9 => {
+            TermsInput { slot_seconds: 3_600, tolerance_seconds: 3_600, challenge_seconds: 10_800, ..live::condition() }
+        }
         10 => TermsInput {
             threshold: 97_000_000,
             recovery: 99_000_000,

@@ -1,7 +1,7 @@
 //! From operations to transactions.
 
-use super::model::{Model, Ticket};
 use super::live::{self, How, Program};
+use super::model::{Model, Ticket};
 use super::op::{Op, Who};
 use super::scene::{
     Derived, Scene, condition, design, feed_id, feed_of, is_drop, program_of, reading, set_of, vault_owners,
@@ -415,11 +415,13 @@ impl Scene {
     fn showing(&self, model: &Model, product: usize, how: How) -> Vec<Instruction> {
         let keys = self.product(model, product);
         let mut show = ix::observe_live(&keys, live::account(product));
-        let lamports = || anchor_lang::solana_program::system_instruction::transfer(
-            &self.world.payer.pubkey(),
-            &live::elsewhere(),
-            1_000_000,
-        );
+        let lamports = || {
+            anchor_lang::solana_program::system_instruction::transfer(
+                &self.world.payer.pubkey(),
+                &live::elsewhere(),
+                1_000_000,
+            )
+        };
         match how {
             How::Alone | How::Foreign | How::Short | How::OtherType => vec![show],
             How::Twice => vec![show.clone(), show],

@@ -69,7 +69,8 @@ impl Showings {
             class => {
                 let recovered = of(|class| class == Class::Recovered).filter(|_| class == Class::Recovered);
                 let counted = recovered.or_else(|| of(is_above));
-                counted.map_or(Vec::new(), |(first, other)| vec![(other.min(price), first), (other.min(price), last.at)])
+                counted
+                    .map_or(Vec::new(), |(first, other)| vec![(other.min(price), first), (other.min(price), last.at)])
             }
         }
     }

@@ -59,7 +59,8 @@ impl Evidence {
             let price = ceil(up * 100_000_000, kept.peak).max(1);
             need(price <= N::from(i64::MAX.unsigned_abs()), "beyond every price")?;
             let price = u64::try_from(price).expect("it is bounded");
-            prints = kept.showings.price(price, self.rule.class(&Observation { price, confidence: 0, publish_time: now }));
+            prints =
+                kept.showings.price(price, self.rule.class(&Observation { price, confidence: 0, publish_time: now }));
         }
         self.count(prints, now)
     }
