@@ -35,6 +35,8 @@ const LEAST_ACCEPTED: &[(&str, u64)] = &[
     // Vaults with two keys.
     ("Show", 2_000),
     ("Loss", 15),
+    // Live rates of a stake pool and of a lending reserve.
+    ("ShowRate", 1_500),
 ];
 
 /// How often what is rare happens at least.
@@ -51,6 +53,22 @@ const LEAST_NOTABLE: &[(&str, u64)] = &[
     ("alerts by a report", 8),
     ("losses confirmed with covers", 5),
     ("payouts of two keys", 4),
+    // Live rates: what counts and what does not, alerts, events.
+    ("covers of rates sold", 40),
+    ("peaks raised", 8),
+    ("rates shown in one slot of the ledger", 15),
+    ("rates shown 149 slots after another", 4),
+    ("rates shown 150 slots after another", 6),
+    ("slots that a rate made good", 300),
+    ("slots that a rate recovered", 100),
+    ("slots of a rate that were contradicted", 2),
+    ("alerts by a rate", 20),
+    ("alerts by a rate that ended", 8),
+    ("alerts by a rate that began anew", 2),
+    ("rates that met and did not hold", 1),
+    ("events of rates with covers", 8),
+    ("events of rates that deepened", 1),
+    ("payouts of rates", 10),
     ("trees split, reduced and extended", 10),
     ("trees split and paid", 20),
     ("trees extended and paid", 6),
@@ -68,6 +86,12 @@ const LEAST_REFUSED: &[(&str, u64)] = &[
     ("NotArmed", 1),
     ("LossAlreadyReported", 1),
     ("LossBeforeFall", 1),
+    ("OracleStale", 20),
+    ("OracleWrongOwner", 3),
+    ("OracleWrongLayout", 8),
+    ("ReadingNotAlone", 10),
+    ("ReadingNotTopLevel", 4),
+    ("UnexpectedAccounts", 5),
 ];
 
 #[test]
@@ -88,7 +112,7 @@ fn every_random_sequence_keeps_the_books_the_promises_and_the_model() {
     if totals.actions >= 12_000 {
         let never = |name: &&str| totals.kinds.get(*name).is_none_or(|[accepted, _]| *accepted == 0);
         // Nobody freezes a vault here, so a deadline is never extended.
-        let beside = ["Time", "Skip", "ExtendDeadline"];
+        let beside = ["Time", "Skip", "Epoch", "ExtendDeadline"];
         let never: Vec<&str> =
             ALL.iter().map(|(name, _)| *name).filter(|name| !beside.contains(name)).filter(never).collect();
         assert!(

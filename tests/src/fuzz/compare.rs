@@ -1,14 +1,13 @@
 //! The chain against the model: every figure of every account, to the unit.
 
-use super::model::{CoverStatus, Evidence, Model, N, Stream, Vaults, day};
-use super::scene::Scene;
+use super::model::{CoverStatus, Evidence, Model, N, Phase, Stream, Vaults, day};
+use super::scene::{Derived, Scene};
 use anchor_lang::prelude::Pubkey;
 use backstop::state::{
     CallState, Cession, Cover, CoverState, Crisis, ExitEpoch, ExitTicket, Incident, IncidentState, Lien, Live, Policy,
     Pool, Position, Product, ProductState, Protocol, Rates, Treaty, TreatyState, Trigger,
 };
 use backstop_client::account::Decode;
-use backstop_client::address;
 use litesvm::LiteSVM;
 use solana_sdk::account::ReadableAccount;
 use std::collections::BTreeMap;
@@ -20,7 +19,7 @@ pub struct View {
     pub pools: Vec<(Pool, u64, [u64; 2])>,
     /// Products and triggers.
     pub products: Vec<(Product, Trigger)>,
-    /// What was shown of products with vaults.
+    /// What was shown of products on live feeds.
     pub lives: BTreeMap<usize, Live>,
     /// Rates of the products' premium.
     pub rates: Vec<Rates>,
@@ -98,7 +97,7 @@ impl View {
             tickets: BTreeMap::new(),
             epochs: Vec::new(),
             treaties: BTreeMap::new(),
-            protocol: read(svm, &address::protocol(), "protocol")?,
+            protocol: read(svm, &scene.derive(Derived::Protocol), "protocol")?,
         };
         for (index, product) in model.products.iter().enumerate() {
             let keys = scene.product(model, index);
@@ -107,9 +106,9 @@ impl View {
                 false => bytemuck::Zeroable::zeroed(),
             };
             view.products.push((read(svm, &keys.product, "product")?, trigger));
-            view.rates.push(read(svm, &keys.rates(), "rates")?);
-            if product.trigger.vaults.is_some() {
-                view.lives.insert(index, read(svm, &keys.live(), "live")?);
+            view.rates.push(read(svm, &scene.derive(Derived::Rates(keys.product)), "rates")?);
+            if product.trigger.showings().is_some() {
+                view.lives.insert(index, read(svm, &scene.derive(Derived::Live(keys.product)), "live")?);
             }
             if product.incident.as_ref().is_some_and(|incident| incident.open) {
                 view.incidents.insert(index, read(svm, &scene.incident(model, index), "incident")?);
@@ -350,7 +349,7 @@ fn products(model: &Model, view: &View, check: &mut Check) {
         check.same("sells from", index, entry.sells_from, product.sells_from);
         check.same("notice served", index, entry.notice_served, product.notice_served == 1);
         check.same("incident closed", index, entry.incident_closed, product.incident_closed == 1);
-        let evidence = &entry.trigger;
+        let (evidence, now) = (&entry.trigger, model.now);
         check.same("phase", index, evidence.phase, trigger.phase());
         check.same("opened", index, entry.released, trigger.opened == 1);
         check.same("alert number", index, entry.alert_number, trigger.alert_number);
@@ -360,6 +359,14 @@ fn products(model: &Model, view: &View, check: &mut Check) {
         }
         if let Some(vaults) = &evidence.vaults {
             two_keys(index, vaults, trigger, &view.lives[&index], check);
+        }
+        if let Some(rate) = &evidence.rate {
+            check.amount("peak of a rate", index, rate.peak, view.lives[&index].readings.peak);
+        }
+        if product.has_condition() && evidence.phase != Phase::Final {
+            let state =
+                trigger.evidence.state(&trigger.terms, now.unsigned_abs() / u64::from(trigger.terms.slot_seconds));
+            check.same("what the slot of now says", index, evidence.state(now), state);
         }
         let last = (trigger.evidence.last_publish_time, trigger.evidence.last_price, trigger.evidence.last_confidence);
         check.same("last print", index, evidence.last.unwrap_or_default(), last);

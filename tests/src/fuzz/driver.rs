@@ -2,14 +2,17 @@
 
 use super::compare::{View, compare};
 use super::invariants::{ALL, Change, Forest, Step, error_of};
-use super::model::{Model, N, Phase};
-use super::op::{Op, Who};
+use super::live::Says;
+use super::model::{APART, Model, N, Phase};
+use super::op::{Op, Part, Who};
 use super::scene::{PEOPLE, Scene};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use backstop::peril::evidence::SlotState;
 use solana_sdk::account::{AccountSharedData, ReadableAccount};
 use solana_sdk::signer::Signer;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// What went wrong, and where.
 #[derive(Clone, Debug)]
@@ -99,9 +102,11 @@ pub struct Driver<'a> {
     pub impostor: Option<Who>,
     /// What the vaults of products hold now, where that is not what they held at the beginning.
     pub levels: BTreeMap<usize, u64>,
+    /// What the accounts of products on live rates say now, where that is not what they said at the beginning.
+    pub accounts: BTreeMap<usize, Says>,
     /// What every purchase has become.
     pub forest: Forest,
-    view: View,
+    view: Rc<View>,
     paid: BTreeMap<usize, N>,
 }
 
@@ -132,7 +137,7 @@ impl<'a> Driver<'a> {
         let par = vec![(model.now - 40 * super::model::DAY, 100_000_000)];
         Self {
             scene,
-            view,
+            view: Rc::new(view),
             prices: [par.clone(), par],
             log: Vec::new(),
             totals: Totals::default(),
@@ -141,6 +146,7 @@ impl<'a> Driver<'a> {
             impostor: None,
             paid: BTreeMap::new(),
             levels: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             forest: Forest::default(),
             model,
         }
@@ -192,7 +198,7 @@ impl<'a> Driver<'a> {
     /// there was such an operation.
     fn step_unsigned(&mut self, op: Op) -> Result<bool, Failure> {
         // Time has no signer, and passes once.
-        if matches!(op, Op::Time { .. } | Op::Skip { .. }) {
+        if op.part() == Part::Clock {
             return Ok(false);
         }
         // A holder who is paid to the own account may sign, and need not.
@@ -234,7 +240,7 @@ impl<'a> Driver<'a> {
     /// Runs an operation, counted under its name after a prefix.
     pub fn step_as(&mut self, op: Op, prefix: &str) -> Result<bool, Failure> {
         self.scene.prepare(&op);
-        if matches!(op, Op::Time { .. } | Op::Skip { .. }) {
+        if op.part() == Part::Clock {
             self.model.apply(&op).expect("time passes");
             self.log.push(format!("{op:?}"));
             return Ok(true);
@@ -281,12 +287,13 @@ impl<'a> Driver<'a> {
             let svm = self.scene.world.cluster.svm();
             let view = View::read(self.scene, &self.model, &svm)
                 .and_then(|view| compare(self.scene, &self.model, &svm, &view).map(|()| view));
-            view.or_else(|difference| {
+            let view = view.or_else(|difference| {
                 let what = difference.split(" (").next().unwrap_or_default();
                 self.fail(&format!("after {}: {what}", op.name()), difference.clone())
-            })?
+            });
+            Rc::new(view?)
         } else {
-            self.view.clone()
+            Rc::clone(&self.view)
         };
         let signers: Vec<Pubkey> = std::iter::once(self.scene.world.payer.pubkey())
             .chain(instructions.iter().flat_map(|one| one.accounts.iter().filter(|a| a.is_signer).map(|a| a.pubkey)))
@@ -356,6 +363,7 @@ impl<'a> Driver<'a> {
             }
             Op::Buy { product, .. } | Op::BuyPosition { product, .. } => {
                 count("covers of readings sold", usize::from(next.reading(product).is_some()));
+                count("covers of rates sold", usize::from(next.rate(product).is_some()));
             }
             Op::CancelCover { cover, .. } | Op::CancelPosition { cover, .. } | Op::Reduce { cover, .. } => {
                 let flat = next.reading(next.covers[cover].product).is_some();
@@ -393,6 +401,7 @@ impl<'a> Driver<'a> {
             Op::Settle { cover, .. } | Op::SettlePosition { cover, .. } | Op::SettleLien { cover, .. } => {
                 let before = next.covers[cover].loss_paid > self.model.covers[cover].loss_paid;
                 count("payouts of two keys", usize::from(before && next.vaults(next.covers[cover].product).is_some()));
+                count("payouts of rates", usize::from(before && next.rate(next.covers[cover].product).is_some()));
                 let (before, after) = (&self.model.covers[cover], &next.covers[cover]);
                 let flat = next.reading(after.product).is_some();
                 count("payouts of readings", usize::from(flat && after.loss_paid > before.loss_paid));
@@ -400,7 +409,46 @@ impl<'a> Driver<'a> {
             }
             _ => {}
         }
+        if let Op::ShowRate { product, .. } | Op::Refresh { product } | Op::Confirm { product } = *op {
+            let what = rare_of_rate(&self.model, next, product, matches!(op, Op::ShowRate { .. }));
+            what.into_iter().for_each(|what| count(what, 1));
+        }
         let over = |model: &Model| model.pools.iter().flat_map(|pool| &pool.classes).filter(|class| class.over).count();
         count("tranches wiped out", over(next).saturating_sub(over(&self.model)));
     }
+}
+
+/// What happened to a product on a live rate that is rare.
+fn rare_of_rate(before: &Model, after: &Model, product: usize, shown: bool) -> Vec<&'static str> {
+    let (Some(was_rate), Some(is_rate)) = (before.rate(product), after.rate(product)) else { return Vec::new() };
+    let (was, is) = (&before.products[product].trigger, &after.products[product].trigger);
+    let (now, exposed) = (after.now, after.exposure(product) > 0);
+    let mut rare = Vec::new();
+    let mut note = |what, holds: bool| rare.extend(holds.then_some(what));
+    let (state, stated) = (was.state(now), is.state(now));
+    note("slots that a rate made good", state != stated && stated == SlotState::Good);
+    note("slots of a rate that were contradicted", state == SlotState::Good && stated != SlotState::Good);
+    note("slots that a rate recovered", state != stated && stated == SlotState::Recovered);
+    note("peaks raised", was_rate.peak > 0 && is_rate.peak > was_rate.peak);
+    // In the slot of the evidence that runs.
+    let slot = |at: i64| at.div_euclid(i64::from(is.terms.slot_seconds));
+    let showings = was.showings().filter(|it| shown && it.is_of(slot(now)));
+    let distances: Vec<u64> = showings.map_or(Vec::new(), |it| it.distances(after.ledger).collect());
+    note("rates shown 149 slots after another", distances.contains(&(APART - 1)));
+    note("rates shown 150 slots after another", distances.contains(&APART));
+    note("rates shown in one slot of the ledger", distances.contains(&0));
+    let is_triggered = is.phase.is_triggered();
+    note("alerts by a rate", exposed && was.phase == Phase::Quiet && matches!(is.phase, Phase::Breaching | Phase::Met));
+    note("alerts by a rate that ended", exposed && was.phase == Phase::Breaching && is.phase == Phase::Quiet);
+    let number = |model: &Model| model.products[product].alert_number;
+    let anew = was.phase == Phase::Breaching && is.phase == Phase::Breaching && number(before) != number(after);
+    note("alerts by a rate that began anew", exposed && anew);
+    note("rates that met", was.phase != Phase::Met && is.phase == Phase::Met);
+    note(
+        "rates that met and did not hold",
+        was.phase == Phase::Met && matches!(is.phase, Phase::Quiet | Phase::Breaching),
+    );
+    note("events of rates with covers", exposed && !was.phase.is_triggered() && is_triggered);
+    note("events of rates that deepened", was.phase.is_triggered() && is.severity > was.severity);
+    rare
 }

@@ -2,6 +2,7 @@
 //! words, on the chain's own accounts. I11 (votes within locked weight) has no subject here: nobody votes.
 
 use super::compare::View;
+use super::live::How;
 use super::model::{DAY, Model, N, V, open_part, paid_part};
 use super::op::{Op, Who};
 use super::scene::{OFFICIALS, Scene};
@@ -756,6 +757,8 @@ fn budget(op: &Op) -> u64 {
         Op::Buy { .. } | Op::SplitCover { .. } | Op::ToNft { .. } => 180_000,
         Op::CreateProduct { .. } | Op::OpenSeries { .. } => 100_000,
         Op::Deposit { .. } | Op::MoveShares { .. } | Op::MoveNft { .. } => 90_000,
+        // Two instructions in one transaction.
+        Op::ShowRate { how: How::Twice | How::Among, .. } => 100_000,
         _ => 70_000,
     }
 }

@@ -6,10 +6,12 @@ pub mod compare;
 pub mod drain;
 pub mod driver;
 pub mod invariants;
+pub mod live;
 pub mod model;
 mod moves;
 pub mod op;
 mod prices;
+mod rates;
 pub mod rng;
 pub mod rogue;
 pub mod scene;
@@ -96,6 +98,7 @@ fn play_through(driver: &mut Driver, actions: &[Action]) -> Result<(), Failure> 
     if let Some(action) = actions.first() {
         driver.endow_season(action.r)?;
     }
+    driver.found_rates()?;
     // Its sales begin once its capital is a day old, and those of vaults once these are measured by something.
     driver.found_vaults(actions.first().map_or([0; 5], |action| action.r))?;
     for action in actions.iter().take(6) {
@@ -103,6 +106,7 @@ fn play_through(driver: &mut Driver, actions: &[Action]) -> Result<(), Failure> 
     }
     for action in actions.iter().take(4) {
         driver.buy_of_vaults(action.r)?;
+        driver.buy_of_rates(action.r)?;
     }
     for action in actions {
         driver.play(action)?;

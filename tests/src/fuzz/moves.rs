@@ -4,7 +4,7 @@ use super::action::{Played, index, one_in, part, pick};
 use super::driver::{Driver, Failure};
 use super::model::{CoverStatus, DAY, N, Phase, Product, day, issue};
 use super::op::{Op, Who};
-use super::scene::{AUTHORITY, DESIGNS, POOLS, READINGS, SEASON, SETS, TOKEN, USERS, VAULTS, is_reading};
+use super::scene::{AUTHORITY, DESIGNS, POOLS, RATES, READINGS, SEASON, SETS, TOKEN, USERS, VAULTS, is_reading};
 use backstop::state::{Access, ProductState, Tranche, TreatyKind, TreatyTerms};
 
 impl Driver<'_> {
@@ -65,12 +65,16 @@ impl Driver<'_> {
 
     pub(super) fn create_product(&mut self, r: [u64; 5]) -> Played {
         let live = self.model.products.iter().filter(|product| product.state != ProductState::Over).count();
-        if live >= 13 {
+        if live >= 15 {
             return Ok(());
         }
         let (design, by, product) = (index(DESIGNS, r[1]), self.model.roles.governance, self.model.products.len());
         let season = one_in(8, r[0] >> 8);
-        let (pool, design) = if season { (SEASON, READINGS[index(2, r[1])]) } else { (index(2, r[0]), design) };
+        let (pool, design) = match () {
+            () if season => (SEASON, READINGS[index(2, r[1])]),
+            () if one_in(6, r[0] >> 16) => (VAULTS, RATES[index(2, r[1])]),
+            () => (index(2, r[0]), design),
+        };
         let created = self.step(Op::CreateProduct { pool, design, by })?;
         // Now and then the condition is left for later.
         if created && !one_in(4, r[2]) {
@@ -255,7 +259,8 @@ impl Driver<'_> {
         self.print(product, 0)?;
         self.step(Op::Accrue { pool })?;
         let room = self.model.capacity(product).saturating_sub(self.model.exposure(product));
-        let sum = u64::try_from(room * N::from(90 + r[1] % 11) / 100).unwrap_or(0);
+        let most = self.model.left_now(product).min(N::from(self.model.products[product].terms.max_sum_insured));
+        let sum = u64::try_from((room * N::from(90 + r[1] % 11) / 100).min(most)).unwrap_or(0);
         self.model.nonce += 1;
         let (who, nonce) = (index(USERS, r[2]), self.model.nonce);
         let days = 3 + (r[2] >> 8) as u16 % 25;
@@ -277,7 +282,9 @@ impl Driver<'_> {
         }
         self.step(Op::Time { to: self.model.now + 4 * DAY })?;
         self.print_all(false)?;
-        self.event([r[0], 2 * (r[1] >> 1), r[2], r[3], r[4] | 2])?;
+        let insured: Vec<usize> = together.iter().copied().filter(|it| self.model.exposure(*it) > 0).collect();
+        let Some(target) = pick(&insured, r[0]) else { return Ok(()) };
+        self.depeg(target, [r[0], 2 * (r[1] >> 1), r[2], r[3], r[4] | 2])?;
         for product in together {
             let entry = &self.model.products[product];
             if entry.trigger.phase.is_triggered() && entry.incident.is_none() {

@@ -1,5 +1,6 @@
 //! One transaction of a sequence, with everything that it says: what the executor sends and the model predicts.
 
+use super::live::{How, Says};
 use backstop::state::{ProductState, Tranche, TreatyTerms};
 
 /// Somebody, by their place among the people of a scene.
@@ -131,6 +132,11 @@ operations! {
         Show "observe_live" { product: usize, sum: u64 }
         Loss "observe_report" { product: usize, bps: u16, at: i64, signers: u16 }
     }
+    // ---- live rates ----
+    Rates {
+        /// `says`: what the account says at that moment.
+        ShowRate "observe_live" { product: usize, says: Says, how: How }
+    }
     // ---- incidents ----
     Incidents {
         OpenIncident "open_incident" { product: usize }
@@ -177,5 +183,7 @@ operations! {
         Time "" { to: i64 }
         /// Slots of the ledger in which nothing happens.
         Skip "" { slots: u64 }
+        /// Another epoch of the cluster.
+        Epoch "" { to: u64 }
     }
 }

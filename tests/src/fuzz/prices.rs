@@ -149,7 +149,14 @@ impl Driver<'_> {
         let insured: Vec<usize> = (0..self.model.products.len())
             .filter(|index| open(&self.model.products[*index]) && self.model.exposure(*index) > 0)
             .collect();
-        let Some(target) = pick(&insured, r[0]) else { return Ok(()) };
+        match pick(&insured, r[0]) {
+            Some(target) => self.depeg(target, r),
+            None => Ok(()),
+        }
+    }
+
+    /// The same of the feed that a product listens to.
+    pub(super) fn depeg(&mut self, target: usize, r: [u64; 5]) -> Played {
         let feed = usize::from(self.model.products[target].trigger.feed);
         let level = if one_in(2, r[1]) { 60_000_000 } else { 80_000_000 + (r[1] >> 8) % 14_500_000 };
         self.prices[feed].push((self.model.now, level));

@@ -1,11 +1,12 @@
 //! The world of a sequence: pools of two assets, products, people, and every address.
 
+use super::live::Program;
 use super::model::{Epoch, Model, Pool, Roles, Set, Ticket};
 use super::op::Who;
 use crate::attest::Attestors;
-use crate::live::drop_condition;
+use crate::live;
 use crate::terms::{self, ONE};
-use crate::{World, seeded};
+use crate::{World, forwarder, seeded};
 use anchor_lang::prelude::Pubkey;
 use backstop::CreatePoolArgs;
 use backstop::peril::evidence::{Direction, Severity, Terms, TermsInput};
@@ -38,9 +39,11 @@ pub const EVIL: usize = DESIGNS;
 pub const READINGS: [usize; 2] = [5, 6];
 /// Falls of a protocol's vaults, that products of their own pool insure.
 pub const DROPS: [usize; 2] = [7, 8];
+/// Live rates that products of the same pool insure: of a stake pool, and of a lending reserve.
+pub const RATES: [usize; 2] = [9, 10];
 /// Pools.
 pub const POOLS: usize = 6;
-/// The pool of products with two keys.
+/// The pool of products on live feeds: with two keys, and on rates.
 pub const VAULTS: usize = 5;
 /// The pool of a season: a vintage with readings, and one product on prices beside them.
 pub const SEASON: usize = 4;
@@ -54,15 +57,21 @@ pub fn design(design: usize) -> (ProductTerms, Terms) {
         // What is proven late by a second key must still find its covers.
         min_term_days: if is_drop(design) { 25 } else { 3 },
         max_sum_insured: 10_000_000 * ONE,
-        max_term_days: [60, 90, 30, 365, 30, 60, 60, 60, 60][design],
-        cap_bps: [8_000, 10_000, 5_000, 9_000, 10_000, 6_000, 5_000, 6_000, 7_000][design],
-        cancel_fee_bps: [1_000, 1, 5_000, 333, 1, 500, 1, 700, 20][design],
-        drift_bps: [200, 2_000, 0, 777, 0, 200, 0, 100, 0][design],
-        waiting_seconds: [86_400, 90_000, 259_200, 86_400, 86_400, 259_200, 86_400, 86_400, 172_800][design],
-        daily_bps: [10_000, 5_000, 8_000, 2_500, 10_000, 10_000, 6_000, 10_000, 9_000][design],
-        deductible_bps: [0, 300, 0, 0, 0, 0, 0, 0, 400][design],
-        coinsurance_bps: [0, 0, 999, 0, 0, 0, 1_500, 0, 1_000][design],
+        max_term_days: [60, 90, 30, 365, 30, 60, 60, 60, 60, 45, 120][design],
+        cap_bps: [8_000, 10_000, 5_000, 9_000, 10_000, 6_000, 5_000, 6_000, 7_000, 6_500, 7_500][design],
+        cancel_fee_bps: [1_000, 1, 5_000, 333, 1, 500, 1, 700, 20, 450, 2_000][design],
+        drift_bps: [200, 2_000, 0, 777, 0, 200, 0, 100, 0, 300, 0][design],
+        waiting_seconds: [86_400, 90_000, 259_200, 86_400, 86_400, 259_200, 86_400, 86_400, 172_800, 86_400, 100_000]
+            [design],
+        daily_bps: [10_000, 5_000, 8_000, 2_500, 10_000, 10_000, 6_000, 10_000, 9_000, 7_000, 10_000][design],
+        deductible_bps: [0, 300, 0, 0, 0, 0, 0, 0, 400, 0, 250][design],
+        coinsurance_bps: [0, 0, 999, 0, 0, 0, 1_500, 0, 1_000, 500, 0][design],
         ..terms::product_terms()
+    };
+    let product = match design {
+        9 => ProductTerms { max_price_age: 86_400, no_sale_buffer_bps: 50, ..product },
+        10 => ProductTerms { max_price_age: 10_800, no_sale_buffer_bps: 75, ..product },
+        _ => product,
     };
     (product, condition)
 }
@@ -75,6 +84,15 @@ pub fn is_reading(design: usize) -> bool {
 /// Whether a design is a fall of vaults.
 pub fn is_drop(design: usize) -> bool {
     DROPS.contains(&design)
+}
+
+/// Whose accounts a product of a design reads, if that is a live rate.
+pub fn program_of(design: usize, product: usize) -> Option<Program> {
+    match RATES.iter().position(|it| *it == design)? {
+        0 => Some(Program::StakePool),
+        _ if product.is_multiple_of(2) => Some(Program::Save),
+        _ => Some(Program::SplLending),
+    }
 }
 
 /// The set of attestors that a product of vaults has.
@@ -118,10 +136,25 @@ pub fn condition(design: usize) -> TermsInput {
     };
     match design {
         0 | 5 | 6 => quick,
-        7 => drop_condition(),
+        7 => live::drop_condition(),
         8 => TermsInput {
             severity: Severity::Linear { full_loss_price: 5_000_000, min_severity_bps: 500 },
-            ..drop_condition()
+            ..live::drop_condition()
+        },
+        // Half a challenge ends within a slot.
+        9 => {
+            TermsInput { slot_seconds: 3_600, tolerance_seconds: 3_600, challenge_seconds: 10_800, ..live::condition() }
+        }
+        10 => TermsInput {
+            threshold: 97_000_000,
+            recovery: 99_000_000,
+            severity: Severity::Linear { full_loss_price: 80_000_000, min_severity_bps: 500 },
+            slot_seconds: 1_800,
+            tolerance_seconds: 5_400,
+            challenge_seconds: 9_000,
+            run_on_seconds: 7_200,
+            quiet_seconds: 6 * 3_600,
+            ..live::condition()
         },
         1 => terms::stress(),
         2 => TermsInput { severity: linear, run_on_seconds: 21_600, ..quick },
@@ -210,6 +243,9 @@ pub struct Scene {
 pub enum Derived {
     Product(usize, u16),
     Trigger(Pubkey),
+    Rates(Pubkey),
+    Live(Pubkey),
+    Protocol,
     Incident(Pubkey),
     Crisis(usize, u32),
     CoverMint(Pubkey, Pubkey, u64, u32),
@@ -257,6 +293,7 @@ impl Scene {
         }
         let sets = (0..).zip(SETS).map(|(id, (count, threshold))| Attestors::create(&world, id, count, threshold));
         let sets = sets.collect();
+        forwarder::install(&mut world.cluster.svm(), forwarder::MULTISIG);
         let base = world.cluster.svm().clone();
         let begun = world.now();
         Self { world, people, mints, pools, sets, base, begun, derived: RefCell::default() }
@@ -339,6 +376,7 @@ impl Scene {
             shares: BTreeMap::new(),
             nonce: 0,
             ledger: 1_000,
+            epoch: 0,
         }
     }
 
@@ -351,6 +389,9 @@ impl Scene {
         let key = match what {
             Derived::Product(of, id) => address::product(&pool(of), id),
             Derived::Trigger(product) => address::trigger(&product),
+            Derived::Rates(product) => address::rates(&product),
+            Derived::Live(product) => address::live(&product),
+            Derived::Protocol => address::protocol(),
             Derived::Incident(product) => address::incident(&product),
             Derived::Crisis(of, number) => address::crisis(&pool(of), number),
             Derived::CoverMint(product, buyer, nonce, day) => address::cover_mint(&product, &buyer, nonce, day),

@@ -1,11 +1,15 @@
 //! From operations to transactions.
 
+use super::live::{self, How, Program};
 use super::model::{Model, Ticket};
 use super::op::{Op, Who};
-use super::scene::{Derived, Scene, condition, design, feed_id, feed_of, is_drop, reading, set_of, vault_owners};
+use super::scene::{
+    Derived, Scene, condition, design, feed_id, feed_of, is_drop, program_of, reading, set_of, vault_owners,
+};
 use super::vaults::HELD;
 use crate::attest::{Attestors, FEED};
-use crate::{seeded, terms};
+use crate::forwarder::{self, MULTISIG};
+use crate::{budget, seeded, terms};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use backstop::peril::feed::Source;
@@ -72,6 +76,11 @@ impl Scene {
             Op::Skip { slots } => self.world.cluster.skip_slots(slots),
             Op::SetCondition { product, .. } => self.hold(product, HELD),
             Op::Show { product, sum } => self.hold(product, sum),
+            Op::ShowRate { product, says, how } => {
+                let address = if how == How::Elsewhere { live::elsewhere() } else { live::account(product) };
+                self.world.cluster.set_account(address, says.account(product, how));
+            }
+            Op::Epoch { to } => self.world.cluster.set_epoch(to),
             Op::Observe { feed, price, confidence, publish_time, .. } => {
                 let price = Price::e8(i64::try_from(price).expect("a price fits"), confidence, publish_time);
                 self.world.cluster.post_price(seeded(PRICE).pubkey(), feed_id(feed), price);
@@ -121,7 +130,7 @@ impl Scene {
         };
         let with = |first: Option<Instruction>, second: Instruction| first.into_iter().chain([second]).collect();
         let one = match *op {
-            Op::Time { .. } | Op::Skip { .. } => return Vec::new(),
+            Op::Time { .. } | Op::Skip { .. } | Op::Epoch { .. } => return Vec::new(),
             Op::Deposit { pool, who, tranche, amount, min_shares, admitted_by } => {
                 let keys = self.pool(model, pool);
                 let args = DepositArgs { tranche, amount, min_shares, seen: model.pools[pool].seen() };
@@ -193,6 +202,7 @@ impl Scene {
                 return vec![set.signed(&signers, &report), ix::observe_report(&product(of), set.set)];
             }
             Op::Show { product: of, .. } => ix::observe_vaults(&product(of), &self.vaults(of)),
+            Op::ShowRate { product: of, how, .. } => return self.showing(model, of, how),
             Op::Loss { product: of, bps, at, signers } => {
                 let set = self.set_of(model, of);
                 let report = Report { kind: ReportKind::Event, exponent: EVENT_EXPONENT, ..set.report(bps.into(), at) };
@@ -401,6 +411,44 @@ impl Scene {
         vec![one]
     }
 
+    /// A showing of a live rate.
+    fn showing(&self, model: &Model, product: usize, how: How) -> Vec<Instruction> {
+        let keys = self.product(model, product);
+        let mut show = ix::observe_live(&keys, live::account(product));
+        let lamports = || {
+            anchor_lang::solana_program::system_instruction::transfer(
+                &self.world.payer.pubkey(),
+                &live::elsewhere(),
+                1_000_000,
+            )
+        };
+        match how {
+            How::Alone | How::Foreign | How::Short | How::OtherType => vec![show],
+            How::Twice => vec![show.clone(), show],
+            How::Among => vec![budget(), ix::accrue(keys.pool.pool), show],
+            How::After => vec![lamports(), show],
+            How::Before => vec![show, lamports()],
+            How::Passed => {
+                let (_, seeds) = forwarder::vault();
+                vec![forwarder::forward(MULTISIG, &seeds, show)]
+            }
+            How::Elsewhere => {
+                replace(&mut show, 4, live::elsewhere());
+                vec![show]
+            }
+            How::Crossed => {
+                let live = |other: &usize| *other != product && model.products[*other].trigger.showings().is_some();
+                let other = (0..model.products.len()).find(live).map(|other| self.product(model, other).live());
+                replace(&mut show, 3, other.unwrap_or_default());
+                vec![show]
+            }
+            How::More => {
+                show.accounts.push(AccountMeta::new_readonly(live::account(product), false));
+                vec![show]
+            }
+        }
+    }
+
     /// Opens somebody's share account if the model does not know it.
     fn open_account(&self, model: &Model, who: Who, pool: usize, tranche: Tranche) -> Option<Instruction> {
         let series = model.pools[pool].classes[tranche.index()].series;
@@ -422,6 +470,13 @@ impl Scene {
             feed: feed_id(feed_of(number)),
             ..terms::create_product(self.world.covered, condition(number))
         };
+        if let Some(program) = program_of(number, product) {
+            let source = match program {
+                Program::StakePool => Source::StakePoolRate,
+                Program::Save | Program::SplLending => Source::SplLendingRate,
+            };
+            return NewProduct { source, feed: live::account(product).to_bytes(), ..prints };
+        }
         if !is_drop(number) {
             return prints;
         }

@@ -19,7 +19,7 @@ impl Driver<'_> {
 
     /// Shows a product that all is well, whatever it listens to.
     pub(super) fn reassure(&mut self, product: usize) -> Played {
-        if self.model.vaults(product).is_some() {
+        if self.model.products[product].trigger.showings().is_some() {
             return self.show_slot(&[product]);
         }
         self.print(product, 0).map(|_| ())

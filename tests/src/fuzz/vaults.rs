@@ -2,9 +2,11 @@
 
 use super::action::{Played, index, one_in, part, pick};
 use super::driver::{Driver, Failure};
-use super::model::{DAY, N, Phase};
+use super::live::How;
+use super::model::{APART, DAY, N, Phase};
 use super::op::Op;
 use super::scene::{DROPS, TOKEN, USERS, VAULTS};
+use backstop::peril::live::RECENT;
 use backstop::state::{ProductState, Tranche};
 
 /// What the vaults of a product hold at the beginning.
@@ -46,7 +48,12 @@ impl Driver<'_> {
         self.levels.get(&product).copied().unwrap_or(HELD)
     }
 
-    fn show(&mut self, product: usize) -> Result<bool, Failure> {
+    /// Shows what a live feed says, as it is.
+    pub(super) fn show(&mut self, product: usize) -> Result<bool, Failure> {
+        if self.model.rate(product).is_some() {
+            let says = self.says(product);
+            return self.step(Op::ShowRate { product, says, how: How::Alone });
+        }
         let sum = self.holding(product);
         self.step(Op::Show { product, sum })
     }
@@ -72,6 +79,17 @@ impl Driver<'_> {
         self.show_slot(&all)
     }
 
+    /// The program keeps four showings of the last 150 slots of the ledger: what rises above them waits.
+    pub(super) fn make_room(&mut self, product: usize) -> Played {
+        let ledger = self.model.ledger;
+        let showings = self.model.products[product].trigger.showings();
+        let young = showings.map_or(0, |shown| shown.distances(ledger).filter(|distance| *distance < APART).count());
+        if young >= RECENT {
+            self.step(Op::Skip { slots: APART })?;
+        }
+        Ok(())
+    }
+
     /// Somebody shows vaults as he likes: once, twice in one slot of the ledger or a slot too near, or what he holds for a
     /// moment.
     pub(super) fn flash(&mut self, r: [u64; 5]) -> Played {
@@ -83,6 +101,7 @@ impl Driver<'_> {
                 2 => HELD / 3,
                 _ => self.holding(product),
             };
+            self.make_room(product)?;
             self.step(Op::Show { product, sum })?;
             if one_in(2, r[3] >> place) {
                 self.step(Op::Skip { slots: [1, 149, 150][index(3, r[4] >> (8 * place))] })?;
@@ -95,6 +114,11 @@ impl Driver<'_> {
     pub fn buy_of_vaults(&mut self, r: [u64; 5]) -> Played {
         let sells = |product: usize| one_in(10, r[1]) || self.model.products[product].state == ProductState::Selling;
         let Some(product) = self.vaults_where(r[0], sells) else { return Ok(()) };
+        self.buy_live(product, 25, r)
+    }
+
+    /// Buys a cover or a position of a product on a live feed, mostly right after it was shown.
+    pub(super) fn buy_live(&mut self, product: usize, least: u16, r: [u64; 5]) -> Played {
         if !one_in(10, r[1] >> 8) {
             self.show_slot(&[product])?;
         }
@@ -108,7 +132,7 @@ impl Driver<'_> {
         };
         self.model.nonce += 1;
         let (who, nonce, max_premium) = (index(USERS, r[3]), self.model.nonce, u64::MAX);
-        let days = 25 + (r[3] >> 8) as u16 % 30;
+        let days = least + (r[3] >> 8) as u16 % 30;
         self.step(match one_in(3, r[3] >> 32) {
             true => Op::BuyPosition { product, who, to: who, sum, days, max_premium, nonce },
             false => Op::Buy { product, who, receiver: who, sum, days, max_premium, nonce },

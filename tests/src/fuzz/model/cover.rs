@@ -2,7 +2,7 @@
 
 use super::{BPS, DAY, Evidence, MOST, Model, N, Phase, Rule, ceil, day, need, start, take};
 use crate::fuzz::op::{Op, Who};
-use crate::fuzz::scene::{is_drop, set_of};
+use crate::fuzz::scene::{is_drop, program_of, set_of};
 use backstop::peril::evidence::Direction;
 use backstop::state::{ProductState, ProductTerms};
 
@@ -632,6 +632,7 @@ impl Model {
                     need(self.sets[set].is_alive(), "nobody can report")?;
                     entry.trigger.vaults = Some(super::Vaults::new(set));
                 }
+                entry.trigger.rate = program_of(entry.design, product).map(super::Rate::new);
                 let books = &mut self.pools[entry.pool];
                 need(!books.has_ended(books.notice(now)), "it could not sell before the vintage is over")?;
                 books.ring_days = books.ring_days.max(entry.ring_days);

@@ -3,7 +3,7 @@
 
 use super::{Model, N, Rule, need};
 use crate::fuzz::op::Op;
-use backstop::peril::evidence::{Direction, Terms};
+use backstop::peril::evidence::{Direction, SlotState, Terms};
 use backstop::peril::feed::Observation;
 use std::collections::BTreeMap;
 
@@ -39,6 +39,8 @@ pub struct Evidence {
     pub reading: Option<super::Reading>,
     /// The vaults whose fall it shows, which is one of two keys.
     pub vaults: Option<super::Vaults>,
+    /// The live rate that it listens to.
+    pub rate: Option<super::Rate>,
 }
 
 impl Evidence {
@@ -56,6 +58,7 @@ impl Evidence {
             severity: 0,
             reading: None,
             vaults: None,
+            rate: None,
         }
     }
 
@@ -135,7 +138,17 @@ impl Evidence {
 
     /// Whether it takes prints.
     pub fn takes_prints(&self) -> bool {
-        self.reading.is_none() && self.vaults.is_none()
+        self.reading.is_none() && self.vaults.is_none() && self.rate.is_none()
+    }
+
+    /// What the slot of now says.
+    pub fn state(&self, now: i64) -> SlotState {
+        let slot = self.rule.slot(now);
+        match (self.rule.is_recovered(slot), self.rule.is_good(slot)) {
+            (true, _) => SlotState::Recovered,
+            (_, true) => SlotState::Good,
+            (false, false) => SlotState::Open,
+        }
     }
 
     /// Forgets all that was shown.
@@ -217,29 +230,36 @@ impl Model {
         alerts
     }
 
+    /// Shows something to a trigger whose alert may be over by the clock, though nobody has called: what begins then is
+    /// another.
+    pub(super) fn show_anew(&mut self, product: usize, show: impl FnOnce(&mut Evidence) -> Rule) -> Rule {
+        let now = self.now;
+        let trigger = &mut self.products[product].trigger;
+        let before = trigger.phase;
+        trigger.refresh(now);
+        let was_over = before == Phase::Breaching && trigger.phase == Phase::Quiet;
+        show(trigger)?;
+        if was_over && trigger.phase != Phase::Quiet {
+            let after = std::mem::replace(&mut trigger.phase, Phase::Quiet);
+            let pool = self.products[product].pool;
+            self.products[product].trigger.phase = before;
+            self.accrue(pool);
+            self.products[product].trigger.phase = Phase::Quiet;
+            self.count_alerts(pool);
+            self.products[product].trigger.phase = after;
+        }
+        Ok(())
+    }
+
     pub(super) fn apply_evidence(&mut self, op: &Op) -> Rule {
         let now = self.now;
         match *op {
             Op::Observe { product, feed, price, confidence, publish_time } => {
-                let trigger = &mut self.products[product].trigger;
+                let trigger = &self.products[product].trigger;
                 need(feed == trigger.feed, "another feed")?;
-                need(trigger.reading.is_none() && trigger.vaults.is_none(), "it takes no prints")?;
+                need(trigger.takes_prints(), "it takes no prints")?;
                 need(price > 0, "no price")?;
-                let before = trigger.phase;
-                trigger.refresh(now);
-                let was_over = before == Phase::Breaching && trigger.phase == Phase::Quiet;
-                trigger.observe(price, confidence, publish_time, now)?;
-                if was_over && trigger.phase != Phase::Quiet {
-                    // The alert was over by the clock, though nobody had called: this is another.
-                    let after = std::mem::replace(&mut trigger.phase, Phase::Quiet);
-                    let pool = self.products[product].pool;
-                    self.products[product].trigger.phase = before;
-                    self.accrue(pool);
-                    self.products[product].trigger.phase = Phase::Quiet;
-                    self.count_alerts(pool);
-                    self.products[product].trigger.phase = after;
-                }
-                Ok(())
+                self.show_anew(product, |trigger| trigger.observe(price, confidence, publish_time, now))
             }
             Op::Refresh { product } => {
                 self.products[product].trigger.refresh(now);

@@ -9,6 +9,8 @@ mod cover;
 mod evidence;
 mod exits;
 mod incident;
+mod live;
+mod rates;
 mod reading;
 mod reinsurance;
 mod roles;
@@ -19,6 +21,8 @@ pub use cover::*;
 pub use evidence::*;
 pub use exits::*;
 pub use incident::*;
+pub use live::*;
+pub use rates::*;
 pub use reading::*;
 pub use reinsurance::*;
 pub use roles::*;
@@ -103,6 +107,8 @@ pub struct Model {
     pub nonce: u64,
     /// Slot of the ledger.
     pub ledger: u64,
+    /// The cluster's epoch.
+    pub epoch: u64,
 }
 
 impl Model {
@@ -126,6 +132,7 @@ impl Model {
             | Op::Report { product, .. }
             | Op::Resolve { product }
             | Op::Show { product, .. }
+            | Op::ShowRate { product, .. }
             | Op::Loss { product, .. } => {
                 let Product { pool, trigger, .. } = &model.products[product];
                 Some((*pool, trigger.phase, trigger.severity))
@@ -139,6 +146,7 @@ impl Model {
             Part::Evidence => self.apply_evidence(op),
             Part::Readings => self.apply_reading(op),
             Part::Vaults => self.apply_vaults(op),
+            Part::Rates => self.apply_rates(op),
             Part::Incidents => self.apply_incident(op),
             Part::Reinsurance => self.apply_reinsurance(op),
             Part::Roles | Part::Tokens | Part::Clock => self.apply_roles(op),

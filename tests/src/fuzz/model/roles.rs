@@ -35,6 +35,10 @@ impl Model {
                 self.ledger += slots;
                 Ok(())
             }
+            Op::Epoch { to } => {
+                self.epoch = to;
+                Ok(())
+            }
             Op::Pause { bits, by } => {
                 let roles = &mut self.roles;
                 need(by == roles.guardian, "only the guardian")?;

@@ -1,26 +1,15 @@
 //! What a protocol's vaults hold, and two keys: a fall that lasts arms, and what attestors report makes an alert of it, or
-//! an event. Written from `docs/src/how/live.md` and `two-keys.md`; what was shown is a list, and every pair of it is looked at.
+//! an event. Written from `docs/src/how/live.md` and `two-keys.md`.
 
 use super::evidence_rule::{Expected, Proof};
-use super::{BPS, DAY, Evidence, Model, N, Phase, Rule, ceil, day, need};
+use super::{BPS, DAY, Evidence, Model, N, Phase, Rule, Showings, ceil, day, need};
 use crate::fuzz::op::Op;
-use backstop::peril::evidence::{Class, MAX_PRICE};
+use backstop::peril::evidence::MAX_PRICE;
 use backstop::peril::feed::Observation;
 use std::collections::BTreeMap;
 
 /// Days by which a second key makes evidence reach further back: armed for 14, in alert for 3.
 pub const SECOND_KEY_DAYS: u32 = 17;
-/// Slots of the ledger between two showings that count together.
-const APART: u64 = 150;
-
-/// What was shown.
-#[derive(Clone, Copy, Debug)]
-struct Shown {
-    ledger: u64,
-    at: i64,
-    level: N,
-    price: Option<(u64, Class)>,
-}
 
 /// A fall that armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +31,8 @@ pub struct Vaults {
     pub set: usize,
     /// Of each day the lowest level of a slot that was no breach.
     pub lows: BTreeMap<u32, N>,
-    slot: i64,
-    shown: Vec<Shown>,
+    /// What was shown in the running slot.
+    pub(super) showings: Showings,
     /// The first key.
     pub armed: Option<Armed>,
     /// When anybody reported first since it armed.
@@ -57,8 +46,8 @@ pub struct Vaults {
 impl Vaults {
     /// Nothing shown yet.
     pub fn new(set: usize) -> Self {
-        let (lows, shown) = (BTreeMap::new(), Vec::new());
-        Self { set, lows, slot: 0, shown, armed: None, reported_at: None, confirmed_at: None, loss: 0 }
+        let (lows, showings) = (BTreeMap::new(), Showings::default());
+        Self { set, lows, showings, armed: None, reported_at: None, confirmed_at: None, loss: 0 }
     }
 
     /// Whether it is armed.
@@ -81,26 +70,15 @@ impl Vaults {
         u64::try_from(price).expect("it is bounded")
     }
 
-    /// The level of the slot that was running: the highest that two showings reach which are far enough apart.
-    fn level(&self) -> N {
-        let later = |place: usize| self.shown.iter().skip(place + 1);
-        let pairs = self.shown.iter().enumerate().flat_map(|(place, one)| later(place).map(move |two| (one, two)));
-        let counts = pairs.filter(|(one, two)| two.ledger >= one.ledger + APART);
-        counts.map(|(one, two)| one.level.min(two.level)).max().unwrap_or(0)
-    }
-
     /// Another slot begins: the level of the one that ran is one of its day.
     fn turn(&mut self, slot: i64, seconds: i64, threshold: u64) {
-        if slot == self.slot {
-            return;
-        }
-        let (level, today) = (self.level(), day(self.slot * seconds));
+        let Some((ran, level)) = self.showings.turn(slot) else { return };
+        let today = day(ran * seconds);
         let breaches = || self.baseline(today).is_some_and(|base| Self::price(level, base) < threshold);
         if level > 0 && !breaches() {
             let low = self.lows.entry(today).or_insert(level);
             *low = level.min(*low);
         }
-        (self.slot, self.shown) = (slot, Vec::new());
     }
 
     /// A fall that has lasted arms, deepens what is armed, or counts for nothing in a rest.
@@ -157,35 +135,9 @@ impl Evidence {
             let price = Vaults::price(sum, base);
             (price, self.rule.class(&Observation { price, confidence: 0, publish_time: now }))
         });
-        let earlier = std::mem::take(&mut vaults.shown);
-        // Of the same class, first when, and the highest that two reach.
-        let of = |test: fn(Class) -> bool| {
-            let priced =
-                || earlier.iter().filter_map(|one| Some((one, one.price.filter(|(_, class)| test(*class))?.0)));
-            let first = priced().map(|(one, _)| one.at).next();
-            let far = priced().filter(|(one, _)| ledger >= one.ledger + APART).map(|(_, price)| price).max();
-            first.zip(far)
-        };
-        let is_above = |class: Class| matches!(class, Class::Above | Class::Recovered);
-        let prints = match price {
-            Some((price, Class::Breach)) => {
-                let counted = of(|class| class == Class::Breach);
-                counted.map_or(Vec::new(), |(_, other)| vec![(other.min(price), now)])
-            }
-            Some((price, class)) => {
-                let recovered = of(|class| class == Class::Recovered).filter(|_| class == Class::Recovered);
-                let counted = recovered.or_else(|| of(is_above));
-                counted.map_or(Vec::new(), |(first, other)| vec![(other.min(price), first), (other.min(price), now)])
-            }
-            None => Vec::new(),
-        };
-        vaults.shown = earlier;
-        vaults.shown.push(Shown { ledger, at: now, level: sum, price });
-        self.refresh(now);
-        for (price, at) in prints {
-            self.observe(price, 0, at, now)?;
-        }
-        Ok(())
+        vaults.showings.show(ledger, now, sum);
+        let prints = price.map_or(Vec::new(), |(price, class)| vaults.showings.price(price, class));
+        self.count(prints, now)
     }
 }
 
