@@ -286,11 +286,14 @@ fn a_live_condition_has_bounds_of_its_own() {
         it.condition.severity = Severity::Binary;
     };
     refused(&above, E::BadLiveTerms);
-    // How old and how near: by the feed.
+    // How old and how near, and how soon: by the feed.
+    accepted(set(&|it| it.terms.waiting_seconds = 3 * 86_400));
+    refused(&|it| it.terms.waiting_seconds = 3 * 86_400 - 1, E::LimitsDoNotFit);
     accepted(set(&|it| it.terms.max_price_age = 86_400));
     let reserve = |it: &mut NewProduct, age: u32| (it.source, it.terms.max_price_age) = (Source::SplLendingRate, age);
     accepted(set(&|it| reserve(it, 3 * MAX_PRICE_AGE)));
     refused(&|it| reserve(it, 3 * MAX_PRICE_AGE + 1), E::LimitsDoNotFit);
+    accepted(set(&|it| (reserve(it, 3_600), it.terms.waiting_seconds = 86_400).0));
     let pyth = |it: &mut NewProduct| (it.source, it.condition) = (Source::PythReceiver, terms::stress());
     refused(&|it| pyth(it), E::LimitsDoNotFit);
     refused(

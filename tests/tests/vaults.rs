@@ -7,12 +7,12 @@ use backstop::events::{DropArmed, LossReported, ReadingShown};
 use backstop::peril::evidence::{Direction, Phase, Severity};
 use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::{EVENT_EXPONENT, Report, ReportKind};
-use backstop::state::{Live, ProductTerms};
+use backstop::state::{Live, ProductTerms, Tranche};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use backstop_client::transaction;
 use backstop_tests::attest::{Attestors, FEED, sign};
-use backstop_tests::live::{condition, drop_condition, put, show_vaults, show_vaults_twice};
+use backstop_tests::live::{condition, drop_condition, drop_terms, put, show_vaults, show_vaults_twice};
 use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::{Outcome, World, assert_refused, budget, explain, seeded};
 use solana_sdk::signer::Signer;
@@ -47,7 +47,7 @@ impl Stage {
             feed: FEED,
             attestors: Some(self.attestors.set),
             vaults: self.vaults.clone(),
-            terms: ProductTerms { no_sale_buffer_bps: 50, min_term_days: 30, ..terms::product_terms() },
+            terms: drop_terms(),
             ..terms::create_product(self.world.covered, drop_condition())
         }
     }
@@ -139,6 +139,7 @@ fn a_product_of_vaults_has_bounds_of_its_own() {
     };
     refused(&short, E::BadLiveTerms);
     refused(&|it| it.terms.max_price_age = 3_601, E::LimitsDoNotFit);
+    refused(&|it| it.terms.waiting_seconds = 2 * 86_400 - 1, E::LimitsDoNotFit);
     refused(&|it| it.terms.min_term_days = 19, E::TermsDoNotFit);
     // What can be shown late must last an hour still, and has no vaults.
     let pyth = |it: &mut NewProduct| {
@@ -351,4 +352,41 @@ fn a_showing_of_eight_vaults_and_a_second_key_cost_what_the_page_says() {
     let second = units(stage.submit(&keys, &[0, 1], &event));
     println!("observe_live of eight vaults: {} to {}; observe_report of an event: {second}", most.0, most.1);
     assert!(most.0 <= 6_600 && most.1 <= 12_600 && second <= 5_600, "{most:?}, {second}");
+}
+
+/// An exploit that takes less than half is public, and no fall: sales go on. Who buys then, and takes half of the rest out that
+/// is his own as soon as he is insured, makes it one. The report of the exploit fits, and names a moment before he bought.
+#[test]
+fn who_buys_after_an_exploit_has_no_claim_by_its_report() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let product = world.create_product_with(&stage.pool, stage.product());
+    world.depositor(&stage.pool, Tranche::Senior, 200_000 * ONE);
+    show_vaults_twice(world, &product);
+    world.advance(4 * DAY);
+    world.cluster.set_time((world.now() / DAY + 1) * DAY - 1_800);
+    show_vaults_twice(world, &product);
+    stage.hold(0, 16);
+    let exploit = world.now();
+    show_vaults_twice(world, &product);
+    let buyer = world.person(10_000 * ONE);
+    let (mint, outcome) = world.buy(&product, &buyer, 10_000 * ONE, 60);
+    accepted(outcome);
+    let insured_from = i64::from(world.cover(&mint).active_day) * DAY;
+    world.cluster.set_time(insured_from.min(exploit + 2 * DAY - 360));
+    stage.hold(0, 0);
+    stage.hold(1, 27);
+    for _ in 0..11 {
+        show_vaults_twice(world, &product);
+    }
+    let keys = world.trigger(&product).keys;
+    assert!(keys.armed_at != 0 && keys.event_at <= exploit + 2 * DAY, "{keys:?}");
+    world.advance(DAY);
+    let event = Report { observed_at: exploit, ..stage.event(4_400) };
+    accepted(stage.submit(&product, &[0, 1], &event));
+    world.open_and_fund(&product);
+    let before = world.assets(&buyer);
+    accepted(world.settle(&product, &buyer, &mint));
+    let (got, premium) = (world.assets(&buyer) - before, world.cover(&mint).premium);
+    assert!(got <= premium, "{got} for {premium}");
 }

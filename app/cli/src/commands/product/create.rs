@@ -54,6 +54,20 @@ enum SourceArg {
     VaultDrop,
 }
 
+impl SourceArg {
+    /// The program's name for it.
+    fn source(self) -> Source {
+        match self {
+            Self::PythReceiver => Source::PythReceiver,
+            Self::PythPush => Source::PythPush,
+            Self::Attested => Source::Attested,
+            Self::StakePool => Source::StakePoolRate,
+            Self::SplLending => Source::SplLendingRate,
+            Self::VaultDrop => Source::VaultDrop,
+        }
+    }
+}
+
 /// Which side of the threshold is insured against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DirectionArg {
@@ -224,9 +238,10 @@ pub struct CreateArgs {
     /// Longest protection.
     #[arg(long, value_name = "DAYS", value_parser = count::<u16>, default_value_t = 365, help_heading = LIMITS)]
     max_term_days: u16,
-    /// Time between purchase and protection: a day at least.
-    #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "1d", help_heading = LIMITS)]
-    waiting: u32,
+    /// Time between purchase and protection: a day at least, with `--source vault-drop` two, with `stake-pool` three. As long as
+    /// that if it is left out.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, help_heading = LIMITS)]
+    waiting: Option<u32>,
     /// Oldest last price on which a cover is sold: an hour at most.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "1h", help_heading = LIMITS)]
     max_price_age: u32,
@@ -285,7 +300,7 @@ impl CreateArgs {
             level_bps: self.level,
             min_level_bps: self.min_level,
             max_level_bps: self.max_level,
-            waiting_seconds: self.waiting,
+            waiting_seconds: self.waiting.unwrap_or(self.source.source().least_waiting_seconds()),
             max_price_age: self.max_price_age,
             no_sale_buffer_bps: self.no_sale_buffer,
             risk_group: self.risk_group,
@@ -306,20 +321,15 @@ impl CreateArgs {
 
     /// Source and feed in the program's units.
     fn oracle(&self) -> Result<(Source, [u8; 32]), UsageError> {
-        match self.source {
-            SourceArg::PythReceiver | SourceArg::Attested => {
-                let feed = feed_id(&self.feed).map_err(|why| UsageError(format!("--feed: {why}")))?;
-                let attested = self.source == SourceArg::Attested;
-                Ok((if attested { Source::Attested } else { Source::PythReceiver }, feed))
+        let feed = match self.source {
+            SourceArg::PythReceiver | SourceArg::Attested | SourceArg::VaultDrop => {
+                feed_id(&self.feed).map_err(|why| UsageError(format!("--feed: {why}")))?
             }
-            SourceArg::PythPush => Ok((Source::PythPush, self.account("a price account")?)),
-            SourceArg::VaultDrop => {
-                let feed = feed_id(&self.feed).map_err(|why| UsageError(format!("--feed: {why}")))?;
-                Ok((Source::VaultDrop, feed))
-            }
-            SourceArg::StakePool => Ok((Source::StakePoolRate, self.account("a stake pool")?)),
-            SourceArg::SplLending => Ok((Source::SplLendingRate, self.account("a lending reserve")?)),
-        }
+            SourceArg::PythPush => self.account("a price account")?,
+            SourceArg::StakePool => self.account("a stake pool")?,
+            SourceArg::SplLending => self.account("a lending reserve")?,
+        };
+        Ok((self.source.source(), feed))
     }
 
     /// The feed as the address that it is.
@@ -492,6 +502,17 @@ mod tests {
         assert!(terms.require_room_beside(condition.ring_days()).is_ok());
         assert_eq!((terms.risk_rate_floor_ppb, terms.risk_rate_ceiling_ppb), (5_000_000, 200_000_000));
         assert_eq!((terms.min_premium, terms.loading_bps, terms.kink_bps), (10_000, 5_000, 8_000));
+        // A cover waits as long as its feed asks for.
+        let set = Pubkey::new_from_array([8; 32]).to_string();
+        for (source, days) in [("pyth-receiver", 1), ("spl-lending", 1), ("vault-drop", 2), ("stake-pool", 3)] {
+            let args = match source {
+                "vault-drop" => parse(&["--source", source, "--attestors", &set, "--vault", &set]),
+                _ => parse(&["--source", source]),
+            };
+            let terms = args.terms(6).expect("the amounts fit");
+            assert_eq!(terms.waiting_seconds, days * 86_400);
+            assert!(terms.require_limits_of(args.source.source()).is_ok(), "{source}");
+        }
     }
 
     #[test]
