@@ -384,9 +384,123 @@ fn who_buys_after_an_exploit_has_no_claim_by_its_report() {
     world.advance(DAY);
     let event = Report { observed_at: exploit, ..stage.event(4_400) };
     accepted(stage.submit(&product, &[0, 1], &event));
-    world.open_and_fund(&product);
+    world.run(&[], &[world.open_incident(&product)]);
     let before = world.assets(&buyer);
     accepted(world.settle(&product, &buyer, &mint));
     let (got, premium) = (world.assets(&buyer) - before, world.cover(&mint).premium);
     assert!(got <= premium, "{got} for {premium}");
+}
+
+/// What the vaults were measured by as they were shown.
+fn measured_by(stage: &Stage, product: &ProductKeys) -> u64 {
+    let logs = accepted(show_vaults(&stage.world, product));
+    transaction::events::<ReadingShown>(&logs)[0].peak
+}
+
+#[test]
+fn a_low_that_is_pumped_for_a_moment_lowers_no_baseline() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let product = world.create_product_with(&stage.pool, stage.product());
+    let flash = |lowest: u64| {
+        for left in [lowest, lowest + 10, lowest, lowest + 5] {
+            stage.hold(0, left);
+            accepted(show_vaults(world, &product));
+        }
+        stage.hold(0, 60);
+    };
+    let later = |seconds: i64| {
+        world.advance(seconds);
+        world.cluster.skip_slots(seconds.unsigned_abs() * 5 / 2);
+    };
+    // A bundle before, between and after the two showings that are true: of less, and of more.
+    for (number, lowest) in [20, 0, 90, 30].into_iter().enumerate() {
+        world.cluster.set_time((world.now() / 180 + 1) * 180);
+        world.cluster.skip_slots(150);
+        for quarter in 0..3 {
+            if number % 3 == quarter {
+                flash(lowest);
+            }
+            if quarter != 1 {
+                accepted(show_vaults(world, &product));
+            }
+            later(45);
+        }
+        if number == 3 {
+            flash(lowest);
+        }
+    }
+    world.advance(3 * DAY);
+    assert_eq!(measured_by(&stage, &product), 100 * ONE);
+    // Out for a whole slot, and shown by everybody: that is a low.
+    stage.hold(0, 20);
+    show_vaults_twice(world, &product);
+    stage.hold(0, 60);
+    show_vaults_twice(world, &product);
+    world.advance(3 * DAY);
+    assert_eq!(measured_by(&stage, &product), 60 * ONE);
+}
+
+#[test]
+fn a_whale_out_and_back_stops_sales_for_a_while_and_nothing_else() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let product = world.create_product_with(&stage.pool, stage.product());
+    let provider = world.depositor(&stage.pool, Tranche::Senior, 200_000 * ONE);
+    world.next_day();
+    show_vaults_twice(world, &product);
+    world.advance(3 * DAY);
+    show_vaults_twice(world, &product);
+    let buyer = world.person(100_000 * ONE);
+    let buy = || world.buy(&product, &buyer, 1_000 * ONE, 60);
+    let (mint, outcome) = buy();
+    accepted(outcome);
+    let slots = |slots: u32| (0..slots).for_each(|_| show_vaults_twice(world, &product));
+    // An eighth that comes back, and a quarter in two days that stays away: never.
+    for (left, days) in [(48, 0), (60, 0), (54, 1), (48, 1), (42, 0), (35, 1), (60, 0)] {
+        stage.hold(0, left);
+        slots(12);
+        world.advance(days * DAY);
+    }
+    for _ in 0..9 {
+        world.advance(DAY);
+        slots(1);
+    }
+    assert_eq!(world.trigger(&product).keys.armed_at, 0);
+
+    // The whale: 57 of 100 out for half an hour, and back in.
+    let out_and_back = || {
+        stage.hold(0, 3);
+        slots(11);
+        stage.hold(0, 60);
+        slots(1);
+    };
+    out_and_back();
+    let keys = world.trigger(&product).keys;
+    assert_ne!(keys.armed_at, 0);
+    let untouched = || (world.trigger(&product).phase(), world.pool(&stage.pool).alerts);
+    assert_eq!(untouched(), (Phase::Quiet, 0));
+    assert_refused(buy().1, E::ProductArmed);
+    accepted(world.deposit(&stage.pool, &world.person(1_000 * ONE), Tranche::Senior, 1_000 * ONE));
+    world.exit(&stage.pool, &provider, Tranche::Senior, 1_000 * ONE);
+    world.run(&[&buyer.key], &[ix::cancel_cover(&product, buyer.id(), mint, world.payer.pubkey())]);
+    assert_refused(world.send(&[], &[world.open_incident(&product)]), E::NotTriggered);
+    // Once more while it is armed, and once in the rest: neither makes it longer.
+    for days in 1..13 {
+        world.cluster.set_time(keys.armed_at + days * DAY);
+        slots(1);
+    }
+    out_and_back();
+    world.cluster.set_time(keys.armed_until() - 400);
+    slots(1);
+    world.cluster.set_time(keys.armed_until() - 1);
+    assert_refused(buy().1, E::ProductArmed);
+    world.cluster.set_time(keys.armed_until());
+    accepted(buy().1);
+    world.advance(DAY);
+    out_and_back();
+    world.advance(DAY);
+    slots(1);
+    accepted(buy().1);
+    assert_eq!((world.trigger(&product).keys.armed_at, untouched()), (keys.armed_at, (Phase::Quiet, 0)));
 }
