@@ -124,7 +124,7 @@ fn a_drained_protocol_goes_from_its_sale_to_its_payout_with_the_crank_and_signer
     let (mint, bought) = world.buy(&product, &holder, 10_000 * ONE, 30);
     bought.unwrap_or_else(|error| panic!("{}", explain(&error)));
     let held = world.assets(&holder);
-    for _ in 0..3 {
+    for _ in 0..4 {
         world.next_day();
         slot();
     }
