@@ -39,7 +39,7 @@ const LIMITS: &str = "Limits";
 enum SourceArg {
     /// Price updates of the Pyth receiver program; the feed is Pyth's feed id.
     PythReceiver,
-    /// A price account of the Pyth push oracle; the feed is its address.
+    /// A price account of the former push oracle of Pyth; the feed is its address. Only with `--allow-push-oracle`.
     PythPush,
     /// Reports that attestors sign; the feed is the sha-256 of its definition: see `backstop feed define`.
     Attested,
@@ -109,6 +109,9 @@ pub struct CreateArgs {
     /// Where prices come from.
     #[arg(long, value_enum, default_value_t = SourceArg::PythReceiver, help_heading = CONDITION)]
     source: SourceArg,
+    /// With `--source pyth-push`: take that oracle although most of its accounts stand still and few look at them.
+    #[arg(long, help_heading = CONDITION)]
+    allow_push_oracle: bool,
     /// The feed: a Pyth feed id in hexadecimal, with `--source attested` or `vault-drop` the sha-256 of its definition, with
     /// any other source the address of the account that is read.
     #[arg(long, help_heading = CONDITION)]
@@ -324,6 +327,11 @@ impl CreateArgs {
         let feed = match self.source {
             SourceArg::PythReceiver | SourceArg::Attested | SourceArg::VaultDrop => {
                 feed_id(&self.feed).map_err(|why| UsageError(format!("--feed: {why}")))?
+            }
+            SourceArg::PythPush if !self.allow_push_oracle => {
+                let why = "--source pyth-push is a former oracle, most of whose accounts stand still: new products take \
+                           pyth-receiver; where a cluster has nothing else, --allow-push-oracle";
+                return Err(UsageError(why.into()));
             }
             SourceArg::PythPush => self.account("a price account")?,
             SourceArg::StakePool => self.account("a stake pool")?,
@@ -562,10 +570,14 @@ mod tests {
         let vaults = parse(&["--source", "vault-drop", "--attestors", &set, "--vault", &set, "--vault", &set]);
         assert_eq!(vaults.oracle().expect("it is a feed"), (Source::VaultDrop, [0xab; 32]));
         assert_eq!(vaults.vaults.len(), 2);
-        let mut push = parse(&["--source", "pyth-push"]);
+        // What was shut down is taken by nobody who does not say so.
+        let address = Pubkey::new_from_array([9; 32]).to_string();
+        let refused = CreateArgs { feed: address.clone(), ..parse(&["--source", "pyth-push"]) };
+        assert!(refused.oracle().unwrap_err().0.contains("--allow-push-oracle"));
+        let mut push = parse(&["--source", "pyth-push", "--allow-push-oracle"]);
         assert!(push.oracle().is_err());
-        push.feed = Pubkey::new_from_array([9; 32]).to_string();
-        assert_eq!(push.oracle().expect("it is an address").1, [9; 32]);
+        push.feed = address;
+        assert_eq!(push.oracle().expect("it is an address"), (Source::PythPush, [9; 32]));
         for (source, expected) in [("stake-pool", Source::StakePoolRate), ("spl-lending", Source::SplLendingRate)] {
             let mut live = parse(&["--source", source]);
             assert!(live.oracle().is_err());
