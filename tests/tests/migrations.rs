@@ -377,7 +377,8 @@ fn a_product_on_the_former_push_oracle_is_planned_by_whoever_says_so_alone() {
     let push = text.replace("wording/usdt-below-0.95-for-4h.md", "wording.md");
     let push = push.replace("wording/usdt-below-0.90-for-24h.md", "wording.md");
     let push = push.replacen("feed = \"${usdt_feed}\"", "feed = \"${usdt}\"", 1);
-    let product = |source: &str| plan(&push.replacen("source = \"pyth-receiver\"", source, 1)).unwrap().products[0].product(6);
+    let product =
+        |source: &str| plan(&push.replacen("source = \"pyth-receiver\"", source, 1)).unwrap().products[0].product(6);
     let refused = product("source = \"pyth-push\"").unwrap_err();
     assert!(refused.contains("allow_push_oracle"), "{refused}");
     let planned = product("source = \"pyth-push\"\nallow_push_oracle = true").unwrap();

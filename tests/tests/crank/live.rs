@@ -127,6 +127,30 @@ fn vaults_are_shown_twice_a_slot_until_they_arm_also_when_one_is_closed() {
     assert_eq!((keys.mean, keys.armed_at - keys.event_at), (40_000_000, 1_800));
 }
 
+/// Four bundles whose levels rise take the places for half a minute: a crank that paid for showings without effect would pay with
+/// every pass.
+#[test]
+fn what_would_change_nothing_is_not_shown() {
+    let world = World::new();
+    let (product, account) = live_stage(&world);
+    let payer = operator(&world);
+    live::show_twice(&world, &product, account);
+    world.cluster.set_time((world.now() / 600 + 1) * 600);
+    for hundredths in [130, 140, 150, 160] {
+        set_stake_pool(&world, account, hundredths);
+        live::show(&world, &product, account).expect("anyone may");
+        world.cluster.skip_slots(1);
+    }
+    set_stake_pool(&world, account, 170);
+    assert_eq!(run(&world, &payer).count("observe"), 0);
+    later(&world);
+    assert_eq!(run(&world, &payer).count("observe"), 1);
+    later(&world);
+    assert_eq!(run(&world, &payer).count("observe"), 1);
+    let live: backstop::state::Live = world.read(&product.live());
+    assert_eq!(live.readings.peak, 1_700_000_000_000);
+}
+
 /// Who takes a quarter out and puts it back, in two bundles half a minute apart, shows the slot recovered: the crank goes on, since
 /// the low of the day is what its baseline will be.
 #[test]
