@@ -10,7 +10,7 @@ use backstop::peril::feed::attested::{EVENT_EXPONENT, Report, ReportKind};
 use backstop::state::{Live, ProductTerms, Tranche};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
-use backstop_client::transaction;
+use backstop_client::{audit, transaction};
 use backstop_tests::attest::{Attestors, FEED, sign};
 use backstop_tests::live::{condition, drop_condition, drop_terms, put, show_vaults, show_vaults_twice};
 use backstop_tests::terms::{self, DAY, ONE};
@@ -321,6 +321,50 @@ fn a_second_later_it_is_armed_no_longer_and_a_dead_set_has_no_key() {
         accepted(stage.world.send(&[], &[two[0].clone(), two[1].clone(), accuse]));
     }
     assert_refused(stage.submit(&product, &[2], &good), E::AttestorsDead);
+    accepted(stage.world.send(&[], &[ix::retire_product(&product, stage.attestors.set)]));
+}
+
+/// The least loss that can be reported is less than any deductible: the event is proven, pays nothing, and locks nobody.
+#[test]
+fn a_loss_within_the_deductible_pays_nothing_and_holds_nobody() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let mut new = stage.product();
+    new.terms.deductible_bps = 500;
+    let product = world.create_product_with(&stage.pool, new);
+    let provider = world.depositor(&stage.pool, Tranche::Senior, 200_000 * ONE);
+    world.next_day();
+    show_vaults_twice(world, &product);
+    world.advance(3 * DAY);
+    show_vaults_twice(world, &product);
+    let buyer = world.person(10_000 * ONE);
+    let (mint, outcome) = world.buy(&product, &buyer, 10_000 * ONE, 60);
+    accepted(outcome);
+    world.advance(4 * DAY);
+    stage.hold(0, 0);
+    for _ in 0..11 {
+        show_vaults_twice(world, &product);
+    }
+    world.advance(DAY);
+    accepted(stage.submit(&product, &[0, 1], &stage.event(500)));
+    world.run(&[], &[world.open_incident(&product)]);
+    let incident = world.incident(&product);
+    assert_eq!((incident.severity_bps, incident.gross, incident.crisis), (0, 0, 0));
+    let before = world.assets(&buyer);
+    accepted(world.settle(&product, &buyer, &mint));
+    // What it had not earned, of the whole sum.
+    let refund = world.assets(&buyer) - before;
+    assert!((1..world.cover(&mint).premium).contains(&refund), "{refund}");
+    let books = world.pool(&stage.pool);
+    assert_eq!((books.alerts, books.in_crisis(), books.total_exposure), (0, false, 0));
+    let shares = world.shares(&stage.pool, &provider, Tranche::Senior);
+    let ticket = world.exit(&stage.pool, &provider, Tranche::Senior, shares);
+    let day = world.ticket(&stage.pool, &provider, ticket).epoch_day;
+    world.cluster.set_time(i64::from(day + 1) * DAY);
+    accepted(world.settle_epoch(&stage.pool, day));
+    let findings = audit::run(&world.cluster, None).expect("the cluster answers");
+    let off: Vec<_> = findings.pools.iter().flat_map(|it| &it.outcomes).flat_map(|it| &it.findings).collect();
+    assert!(off.is_empty(), "{off:#?}");
 }
 
 #[test]
