@@ -102,6 +102,14 @@ fn accepted(outcome: Outcome) -> Vec<String> {
     outcome.unwrap_or_else(|error| panic!("{}", explain(&error))).logs
 }
 
+/// The audit finds nothing, wherever the two keys are.
+#[track_caller]
+fn audited(world: &World) {
+    let audit = audit::run(&world.cluster, None).expect("the cluster answers");
+    let off: Vec<_> = audit.pools.iter().flat_map(|it| &it.outcomes).flat_map(|it| &it.findings).collect();
+    assert!(off.is_empty(), "{off:#?}");
+}
+
 #[test]
 fn a_product_of_vaults_has_bounds_of_its_own() {
     let stage = Stage::new();
@@ -344,9 +352,13 @@ fn a_loss_within_the_deductible_pays_nothing_and_holds_nobody() {
     stage.hold(0, 0);
     for _ in 0..11 {
         show_vaults_twice(world, &product);
+        audited(world);
     }
+    accepted(stage.submit(&product, &[0], &stage.event(500)));
+    audited(world);
     world.advance(DAY);
     accepted(stage.submit(&product, &[0, 1], &stage.event(500)));
+    audited(world);
     world.run(&[], &[world.open_incident(&product)]);
     let incident = world.incident(&product);
     assert_eq!((incident.severity_bps, incident.gross, incident.crisis), (0, 0, 0));
@@ -362,9 +374,7 @@ fn a_loss_within_the_deductible_pays_nothing_and_holds_nobody() {
     let day = world.ticket(&stage.pool, &provider, ticket).epoch_day;
     world.cluster.set_time(i64::from(day + 1) * DAY);
     accepted(world.settle_epoch(&stage.pool, day));
-    let findings = audit::run(&world.cluster, None).expect("the cluster answers");
-    let off: Vec<_> = findings.pools.iter().flat_map(|it| &it.outcomes).flat_map(|it| &it.findings).collect();
-    assert!(off.is_empty(), "{off:#?}");
+    audited(world);
 }
 
 #[test]
