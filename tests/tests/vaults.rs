@@ -10,6 +10,9 @@ use backstop::peril::feed::attested::{EVENT_EXPONENT, Report, ReportKind};
 use backstop::state::{Live, ProductTerms, Tranche};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
+use backstop_client::view::Case;
+use backstop_client::view::cover::payout;
+use backstop_client::view::incident::next_step;
 use backstop_client::{audit, transaction};
 use backstop_tests::attest::{Attestors, FEED, sign};
 use backstop_tests::live::{condition, drop_condition, drop_terms, put, show_vaults, show_vaults_twice};
@@ -330,6 +333,44 @@ fn a_second_later_it_is_armed_no_longer_and_a_dead_set_has_no_key() {
     }
     assert_refused(stage.submit(&product, &[2], &good), E::AttestorsDead);
     accepted(stage.world.send(&[], &[ix::retire_product(&product, stage.attestors.set)]));
+}
+
+#[test]
+fn what_a_holder_is_told_is_what_both_keys_prove() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let product = world.create_product_with(&stage.pool, stage.product());
+    world.depositor(&stage.pool, Tranche::Senior, 200_000 * ONE);
+    world.next_day();
+    show_vaults_twice(world, &product);
+    world.advance(3 * DAY);
+    show_vaults_twice(world, &product);
+    let buyer = world.person(10_000 * ONE);
+    let (mint, outcome) = world.buy(&product, &buyer, 10_000 * ONE, 60);
+    accepted(outcome);
+    world.advance(4 * DAY);
+    let told = || {
+        let case = Case::read(&world.cluster, product.product).expect("it is there");
+        let now = world.now();
+        let due = payout(&world.cover(&mint), &case.product.state.terms, &case.trigger, None, now);
+        (due.map(|due| (due.severity_bps, due.amount)), next_step(&case, None, now).map(|next| next.step))
+    };
+    assert_eq!(told(), (None, None));
+    // Neither while it falls, nor once it has armed: that pays nothing, and there is nothing to be done.
+    stage.hold(0, 0);
+    for _ in 0..11 {
+        show_vaults_twice(world, &product);
+        assert_eq!(told(), (None, None));
+    }
+    accepted(stage.submit(&product, &[0], &stage.event(4_400)));
+    assert_eq!(told(), (None, None));
+    world.advance(3 * DAY);
+    assert_eq!(told(), (None, Some("refresh")));
+    accepted(stage.submit(&product, &[0, 1], &stage.event(4_400)));
+    assert_eq!(told(), (Some((4_400, 4_400 * ONE)), Some("open")));
+    world.open_and_fund(&product);
+    accepted(world.settle(&product, &buyer, &mint));
+    assert_eq!(world.cover(&mint).paid, 4_400 * ONE);
 }
 
 /// The least loss that can be reported is less than any deductible: the event is proven, pays nothing, and locks nobody.
