@@ -75,6 +75,7 @@ fn a_product_on_a_stake_pool_goes_from_sale_to_payout() {
         show_twice(&world, &product, account);
     }
     assert_eq!(world.trigger(&product).phase(), Phase::Met);
+    audited(&world);
     world.advance(3 * HOUR);
     accepted(world.send(&[], &[ix::confirm(&product)]));
     // 5 of 45 cents.
@@ -83,6 +84,14 @@ fn a_product_on_a_stake_pool_goes_from_sale_to_payout() {
     let before = world.assets(&buyer);
     accepted(world.settle(&product, &buyer, &mint));
     assert!(world.assets(&buyer) - before >= 111 * ONE);
+    audited(&world);
+}
+
+#[track_caller]
+fn audited(world: &World) {
+    let audit = backstop_client::audit::run(&world.cluster, None).expect("the cluster answers");
+    let off: Vec<_> = audit.pools.iter().flat_map(|it| &it.outcomes).flat_map(|it| &it.findings).collect();
+    assert!(off.is_empty(), "{off:#?}");
 }
 
 #[test]

@@ -373,6 +373,45 @@ fn what_a_holder_is_told_is_what_both_keys_prove() {
     assert_eq!(world.cover(&mint).paid, 4_400 * ONE);
 }
 
+/// The alert of one signature ends by the clock. Whether anybody said so before others confirm decides nothing: neither what is
+/// earned nor what is paid.
+#[test]
+fn nobody_decides_by_a_call_what_an_alert_that_was_over_comes_to() {
+    let outcomes = [false, true].map(|is_called| {
+        let stage = Stage::new();
+        let world = &stage.world;
+        let product = world.create_product_with(&stage.pool, stage.product());
+        world.depositor(&stage.pool, Tranche::Senior, 100_000 * ONE);
+        world.next_day();
+        show_vaults_twice(world, &product);
+        world.advance(3 * DAY);
+        show_vaults_twice(world, &product);
+        let buyer = world.person(20_000 * ONE);
+        let (mint, outcome) = world.buy(&product, &buyer, 50_000 * ONE, 60);
+        accepted(outcome);
+        world.advance(4 * DAY);
+        stage.hold(0, 0);
+        for _ in 0..11 {
+            show_vaults_twice(world, &product);
+        }
+        accepted(stage.submit(&product, &[0], &stage.event(4_400)));
+        world.advance(3 * DAY);
+        if is_called {
+            world.run(&[], &[ix::refresh(&product)]);
+        }
+        world.advance(2 * DAY);
+        accepted(stage.submit(&product, &[0, 1], &stage.event(4_400)));
+        world.advance(3_600);
+        world.open_and_fund(&product);
+        let before = world.assets(&buyer);
+        accepted(world.settle(&product, &buyer, &mint));
+        let books = world.pool(&stage.pool);
+        audited(world);
+        (world.assets(&buyer) - before, books.loss_capital().unwrap(), books.alert_seq, world.incident(&product))
+    });
+    assert_eq!(outcomes[0], outcomes[1]);
+}
+
 /// The least loss that can be reported is less than any deductible: the event is proven, pays nothing, and locks nobody.
 #[test]
 fn a_loss_within_the_deductible_pays_nothing_and_holds_nobody() {
