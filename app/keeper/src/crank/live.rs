@@ -52,10 +52,6 @@ pub fn worth(view: &ProductView, live: &LiveView, now: i64) -> Option<String> {
     let mut next = live.live;
     let shown = next.show(trigger.source(), terms, level, clock.slot, now).ok()?;
     let after = next.readings;
-    // Showings that rise with every one have taken the places: it changes nothing until the first of them is old enough.
-    if after == before && shown.prints.iter().all(Option::is_none) {
-        return None;
-    }
     if shown.price == 0 || (before.peak == 0 && !trigger.has_two_keys()) {
         let first = !reaches(&before.levels, level.down);
         // A slot of vaults without a baseline counts for its day's low.
