@@ -40,7 +40,12 @@ pub fn product(world: &World, source: Source, account: Pubkey) -> NewProduct {
     NewProduct {
         source,
         feed: account.to_bytes(),
-        terms: ProductTerms { no_sale_buffer_bps: 50, max_price_age: 3_600, ..terms::product_terms() },
+        terms: ProductTerms {
+            no_sale_buffer_bps: 50,
+            max_price_age: 3_600,
+            waiting_seconds: source.least_waiting_seconds(),
+            ..terms::product_terms()
+        },
         ..terms::create_product(world.covered, condition())
     }
 }
@@ -91,7 +96,7 @@ pub fn armed(world: &World, pool: &PoolKeys, attestors: Pubkey) -> ProductKeys {
         feed: attest::FEED,
         attestors: Some(attestors),
         vaults: vec![hold(720, 60), hold(721, 40)],
-        terms: ProductTerms { no_sale_buffer_bps: 50, min_term_days: 30, ..terms::product_terms() },
+        terms: drop_terms(),
         ..terms::create_product(world.covered, drop_condition())
     };
     let product = world.create_product_with(pool, new);
@@ -107,6 +112,16 @@ pub fn armed(world: &World, pool: &PoolKeys, attestors: Pubkey) -> ProductKeys {
     show_vaults(world, &product).unwrap_or_else(|error| panic!("{}", crate::explain(&error)));
     assert!(world.trigger(&product).keys.is_armed(world.now()), "it is armed");
     product
+}
+
+/// Terms of a product of vaults, as near to the bounds of its feed as they may be.
+pub fn drop_terms() -> ProductTerms {
+    ProductTerms {
+        no_sale_buffer_bps: 50,
+        min_term_days: 30,
+        waiting_seconds: Source::VaultDrop.least_waiting_seconds(),
+        ..terms::product_terms()
+    }
 }
 
 /// Below half of what the vaults held, for half an hour, paid in full.

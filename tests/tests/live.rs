@@ -75,6 +75,7 @@ fn a_product_on_a_stake_pool_goes_from_sale_to_payout() {
         show_twice(&world, &product, account);
     }
     assert_eq!(world.trigger(&product).phase(), Phase::Met);
+    audited(&world);
     world.advance(3 * HOUR);
     accepted(world.send(&[], &[ix::confirm(&product)]));
     // 5 of 45 cents.
@@ -83,6 +84,14 @@ fn a_product_on_a_stake_pool_goes_from_sale_to_payout() {
     let before = world.assets(&buyer);
     accepted(world.settle(&product, &buyer, &mint));
     assert!(world.assets(&buyer) - before >= 111 * ONE);
+    audited(&world);
+}
+
+#[track_caller]
+fn audited(world: &World) {
+    let audit = backstop_client::audit::run(&world.cluster, None).expect("the cluster answers");
+    let off: Vec<_> = audit.pools.iter().flat_map(|it| &it.outcomes).flat_map(|it| &it.findings).collect();
+    assert!(off.is_empty(), "{off:#?}");
 }
 
 #[test]
@@ -286,11 +295,14 @@ fn a_live_condition_has_bounds_of_its_own() {
         it.condition.severity = Severity::Binary;
     };
     refused(&above, E::BadLiveTerms);
-    // How old and how near: by the feed.
+    // How old and how near, and how soon: by the feed.
+    accepted(set(&|it| it.terms.waiting_seconds = 3 * 86_400));
+    refused(&|it| it.terms.waiting_seconds = 3 * 86_400 - 1, E::LimitsDoNotFit);
     accepted(set(&|it| it.terms.max_price_age = 86_400));
     let reserve = |it: &mut NewProduct, age: u32| (it.source, it.terms.max_price_age) = (Source::SplLendingRate, age);
     accepted(set(&|it| reserve(it, 3 * MAX_PRICE_AGE)));
     refused(&|it| reserve(it, 3 * MAX_PRICE_AGE + 1), E::LimitsDoNotFit);
+    accepted(set(&|it| (reserve(it, 3_600), it.terms.waiting_seconds = 86_400).0));
     let pyth = |it: &mut NewProduct| (it.source, it.condition) = (Source::PythReceiver, terms::stress());
     refused(&|it| pyth(it), E::LimitsDoNotFit);
     refused(
@@ -318,4 +330,64 @@ fn a_live_condition_has_bounds_of_its_own() {
     with.accounts[place].pubkey = keys.live();
     with.accounts[place].is_writable = true;
     assert_refused(world.send(&[&world.governance], &[with]), E::WrongLive);
+}
+
+#[test]
+fn every_rule_of_a_reserve_has_its_own_refusal_and_changes_no_byte() {
+    let world = World::new();
+    let pool = world.create_pool(terms::create_pool(0));
+    let account = seeded(71).pubkey();
+    let good = reserve_bytes(400 * ONE, 800 * ONE, 1_000 * ONE);
+    put(&world, account, spl_lending::SAVE_ID, good.clone());
+    let product = world.create_product_with(&pool, product(&world, Source::SplLendingRate, account));
+    show_twice(&world, &product, account);
+    let before = bytes(&world, &product);
+    let mut version = good.clone();
+    version[0] = 2;
+    let cases: Vec<(&str, Pubkey, Vec<u8>, E)> = vec![
+        ("another owner", OWNER, good.clone(), E::OracleWrongOwner),
+        ("closed", anchor_lang::system_program::ID, Vec::new(), E::OracleWrongOwner),
+        ("the other program's length", spl_lending::SPL_ID, good.clone(), E::OracleWrongLayout),
+        ("a byte less", spl_lending::SAVE_ID, good[..618].to_vec(), E::OracleWrongLayout),
+        ("another version", spl_lending::SAVE_ID, version, E::OracleWrongLayout),
+        ("no shares", spl_lending::SAVE_ID, reserve_bytes(400 * ONE, 0, 0), E::OracleBadPrice),
+        ("beyond every number", spl_lending::SAVE_ID, reserve_bytes(u64::MAX, 0, 1), E::OracleBadPrice),
+    ];
+    for (what, owner, data, expected) in cases {
+        put(&world, account, owner, data);
+        let outcome = show(&world, &product, account);
+        let code = outcome.as_ref().err().and_then(transaction::program_error);
+        assert_eq!(code, Some(expected), "{what}: {:?}", outcome.as_ref().err().map(explain));
+        assert_eq!(bytes(&world, &product), before, "{what}");
+    }
+    let other = seeded(73).pubkey();
+    put(&world, other, spl_lending::SAVE_ID, good);
+    assert_refused(show(&world, &product, other), E::OracleWrongFeed);
+    assert_eq!(bytes(&world, &product), before);
+}
+
+/// A limit that `docs/src/how/live.md` names: shares of a reserve that everybody has left are issued anew at the first rate, and
+/// that reads as a loss of all interest since. Whoever holds all shares can have it so.
+#[test]
+fn a_reserve_that_everybody_left_begins_anew_and_reads_as_a_loss() {
+    let world = World::new();
+    let pool = world.create_pool(terms::create_pool(0));
+    let account = seeded(71).pubkey();
+    let reserve = |available: u64, shares: u64| {
+        put(&world, account, spl_lending::SAVE_ID, reserve_bytes(available * ONE, 0, shares * ONE));
+    };
+    reserve(1_200, 1_000);
+    let keys = world.create_product_with(&pool, product(&world, Source::SplLendingRate, account));
+    show_twice(&world, &keys, account);
+    show_twice(&world, &keys, account);
+    // Emptied, nothing is said; and then one deposits as much as before, for as many shares.
+    reserve(0, 0);
+    assert_refused(show(&world, &keys, account), E::OracleBadPrice);
+    reserve(1_200, 1_200);
+    for _ in 0..36 {
+        show_twice(&world, &keys, account);
+    }
+    let trigger = world.trigger(&keys);
+    let slot = trigger.terms.slot_of(world.now()).unwrap();
+    assert_eq!((trigger.phase(), trigger.evidence.breach_price(&trigger.terms, slot)), (Phase::Met, Some(83_333_334)));
 }

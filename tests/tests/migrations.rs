@@ -372,6 +372,20 @@ fn plan_is_refused_with_the_name_of_what_is_wrong() {
 }
 
 #[test]
+fn a_product_on_the_former_push_oracle_is_planned_by_whoever_says_so_alone() {
+    let text = std::fs::read_to_string(committed().join("0003_usdt_products.toml")).unwrap();
+    let push = text.replace("wording/usdt-below-0.95-for-4h.md", "wording.md");
+    let push = push.replace("wording/usdt-below-0.90-for-24h.md", "wording.md");
+    let push = push.replacen("feed = \"${usdt_feed}\"", "feed = \"${usdt}\"", 1);
+    let product =
+        |source: &str| plan(&push.replacen("source = \"pyth-receiver\"", source, 1)).unwrap().products[0].product(6);
+    let refused = product("source = \"pyth-push\"").unwrap_err();
+    assert!(refused.contains("allow_push_oracle"), "{refused}");
+    let planned = product("source = \"pyth-push\"\nallow_push_oracle = true").unwrap();
+    assert_eq!(planned.source, backstop::peril::feed::Source::PythPush);
+}
+
+#[test]
 fn wording_beside_a_plan_is_what_the_chain_has_the_hash_of() {
     let world = World::new();
     for step in difference(&world, &plans(&world)).iter().flat_map(|item| &item.steps) {

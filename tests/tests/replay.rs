@@ -299,6 +299,7 @@ fn a_condition_outside_the_hard_bounds_is_refused_in_words() {
         (condition([90_000_000, 90_000_000], [60, 10, 10, 120]), "recovery"),
         (condition([90_000_000, 95_000_000], [63, 7, 7, 126]), "slot"),
         (condition([90_000_000, 95_000_000], [50, 10, 10, 120]), "duration"),
+        (condition([90_000_000, 95_000_000], [30, 3, 6, 120]), "duration"),
         (condition([90_000_000, 95_000_000], [60, 10, 20, 120]), "tolerance"),
         (condition([90_000_000, 95_000_000], [60, 10, 0, 120]), "tolerance"),
         (condition([90_000_000, 95_000_000], [60, 10, 10, 110]), "challenge"),

@@ -405,3 +405,52 @@ fn world_holder(world: &World, product: &ProductKeys) -> (backstop_tests::Person
     accepted(outcome);
     (buyer, mint)
 }
+
+/// As many keys as must sign invent an event, as deep as one can be: what that costs others is the product's cap.
+#[test]
+fn attestors_that_collude_cost_at_most_the_cap_of_their_product() {
+    let world = World::new();
+    let pool = world.create_pool(terms::create_pool(0));
+    let attestors = Attestors::create(&world, 0, 5, 3);
+    let mut new = on_reports(&world, &attestors);
+    new.terms.cap_bps = 2_000;
+    let product = world.create_product_with(&pool, new);
+    let beside = world.create_product(&pool, terms::stress());
+    world.depositor(&pool, Tranche::Senior, 200_000 * ONE);
+    world.next_day();
+    report(&world, &product, &attestors, CALM);
+    let accomplice = world.person(100_000 * ONE);
+    let (mint, outcome) = world.buy(&product, &accomplice, 40_000 * ONE, 30);
+    accepted(outcome);
+    // Neither at once nor by and by.
+    let more = || world.buy(&product, &accomplice, ONE, 30).1;
+    assert!(more().is_err());
+    world.advance(4 * DAY);
+    world.next_day();
+    report(&world, &product, &attestors, CALM);
+    assert_refused(more(), BackstopError::BeyondCapacity);
+    let before = world.pool(&pool).loss_capital().unwrap();
+    for _ in 0..9 {
+        world.advance(1_800);
+        let lie = attestors.signed(&[0, 1, 2], &attestors.report(1, world.now()));
+        accepted(show(&world, &product, attestors.set, &[lie]));
+    }
+    world.advance(8 * HOUR);
+    accepted(world.send(&[], &[ix::confirm(&product)]));
+    world.open_and_fund(&product);
+    accepted(world.settle(&product, &accomplice, &mint));
+    assert_eq!(world.cover(&mint).paid, 40_000 * ONE);
+    world.run(&[], &[world.close_incident(&product)]);
+    let books = world.pool(&pool);
+    assert!(before - books.loss_capital().unwrap() <= 40_000 * ONE);
+    assert!(books.loss_capital().unwrap() >= 160_000 * ONE);
+    // The pool's other products go on.
+    assert_eq!((books.alerts, books.in_crisis()), (0, false));
+    world.cluster.post_price(
+        seeded(7).pubkey(),
+        terms::FEED,
+        backstop_sandbox::embedded::Price::e8(CALM, 0, world.now()),
+    );
+    accepted(world.send(&[], &[ix::observe(&beside, seeded(7).pubkey())]));
+    accepted(world.buy(&beside, &accomplice, 1_000 * ONE, 30).1);
+}

@@ -7,12 +7,15 @@ use backstop::events::{DropArmed, LossReported, ReadingShown};
 use backstop::peril::evidence::{Direction, Phase, Severity};
 use backstop::peril::feed::Source;
 use backstop::peril::feed::attested::{EVENT_EXPONENT, Report, ReportKind};
-use backstop::state::{Live, ProductTerms};
+use backstop::state::{Live, ProductTerms, Tranche};
 use backstop_client::cluster::Cluster;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
-use backstop_client::transaction;
+use backstop_client::view::Case;
+use backstop_client::view::cover::payout;
+use backstop_client::view::incident::next_step;
+use backstop_client::{audit, transaction};
 use backstop_tests::attest::{Attestors, FEED, sign};
-use backstop_tests::live::{condition, drop_condition, put, show_vaults, show_vaults_twice};
+use backstop_tests::live::{condition, drop_condition, drop_terms, put, show_vaults, show_vaults_twice};
 use backstop_tests::terms::{self, DAY, ONE};
 use backstop_tests::{Outcome, World, assert_refused, budget, explain, seeded};
 use solana_sdk::signer::Signer;
@@ -47,7 +50,7 @@ impl Stage {
             feed: FEED,
             attestors: Some(self.attestors.set),
             vaults: self.vaults.clone(),
-            terms: ProductTerms { no_sale_buffer_bps: 50, min_term_days: 30, ..terms::product_terms() },
+            terms: drop_terms(),
             ..terms::create_product(self.world.covered, drop_condition())
         }
     }
@@ -102,6 +105,14 @@ fn accepted(outcome: Outcome) -> Vec<String> {
     outcome.unwrap_or_else(|error| panic!("{}", explain(&error))).logs
 }
 
+/// The audit finds nothing, wherever the two keys are.
+#[track_caller]
+fn audited(world: &World) {
+    let audit = audit::run(&world.cluster, None).expect("the cluster answers");
+    let off: Vec<_> = audit.pools.iter().flat_map(|it| &it.outcomes).flat_map(|it| &it.findings).collect();
+    assert!(off.is_empty(), "{off:#?}");
+}
+
 #[test]
 fn a_product_of_vaults_has_bounds_of_its_own() {
     let stage = Stage::new();
@@ -139,6 +150,7 @@ fn a_product_of_vaults_has_bounds_of_its_own() {
     };
     refused(&short, E::BadLiveTerms);
     refused(&|it| it.terms.max_price_age = 3_601, E::LimitsDoNotFit);
+    refused(&|it| it.terms.waiting_seconds = 2 * 86_400 - 1, E::LimitsDoNotFit);
     refused(&|it| it.terms.min_term_days = 19, E::TermsDoNotFit);
     // What can be shown late must last an hour still, and has no vaults.
     let pyth = |it: &mut NewProduct| {
@@ -320,6 +332,129 @@ fn a_second_later_it_is_armed_no_longer_and_a_dead_set_has_no_key() {
         accepted(stage.world.send(&[], &[two[0].clone(), two[1].clone(), accuse]));
     }
     assert_refused(stage.submit(&product, &[2], &good), E::AttestorsDead);
+    accepted(stage.world.send(&[], &[ix::retire_product(&product, stage.attestors.set)]));
+}
+
+#[test]
+fn what_a_holder_is_told_is_what_both_keys_prove() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let product = world.create_product_with(&stage.pool, stage.product());
+    world.depositor(&stage.pool, Tranche::Senior, 200_000 * ONE);
+    world.next_day();
+    show_vaults_twice(world, &product);
+    world.advance(3 * DAY);
+    show_vaults_twice(world, &product);
+    let buyer = world.person(10_000 * ONE);
+    let (mint, outcome) = world.buy(&product, &buyer, 10_000 * ONE, 60);
+    accepted(outcome);
+    world.advance(4 * DAY);
+    let told = || {
+        let case = Case::read(&world.cluster, product.product).expect("it is there");
+        let now = world.now();
+        let due = payout(&world.cover(&mint), &case.product.state.terms, &case.trigger, None, now);
+        (due.map(|due| (due.severity_bps, due.amount)), next_step(&case, None, now).map(|next| next.step))
+    };
+    assert_eq!(told(), (None, None));
+    // Neither while it falls, nor once it has armed: that pays nothing, and there is nothing to be done.
+    stage.hold(0, 0);
+    for _ in 0..11 {
+        show_vaults_twice(world, &product);
+        assert_eq!(told(), (None, None));
+    }
+    accepted(stage.submit(&product, &[0], &stage.event(4_400)));
+    assert_eq!(told(), (None, None));
+    world.advance(3 * DAY);
+    assert_eq!(told(), (None, Some("refresh")));
+    accepted(stage.submit(&product, &[0, 1], &stage.event(4_400)));
+    assert_eq!(told(), (Some((4_400, 4_400 * ONE)), Some("open")));
+    world.open_and_fund(&product);
+    accepted(world.settle(&product, &buyer, &mint));
+    assert_eq!(world.cover(&mint).paid, 4_400 * ONE);
+}
+
+/// The alert of one signature ends by the clock. Whether anybody said so before others confirm decides nothing: neither what is
+/// earned nor what is paid.
+#[test]
+fn nobody_decides_by_a_call_what_an_alert_that_was_over_comes_to() {
+    let outcomes = [false, true].map(|is_called| {
+        let stage = Stage::new();
+        let world = &stage.world;
+        let product = world.create_product_with(&stage.pool, stage.product());
+        world.depositor(&stage.pool, Tranche::Senior, 100_000 * ONE);
+        world.next_day();
+        show_vaults_twice(world, &product);
+        world.advance(3 * DAY);
+        show_vaults_twice(world, &product);
+        let buyer = world.person(20_000 * ONE);
+        let (mint, outcome) = world.buy(&product, &buyer, 50_000 * ONE, 60);
+        accepted(outcome);
+        world.advance(4 * DAY);
+        stage.hold(0, 0);
+        for _ in 0..11 {
+            show_vaults_twice(world, &product);
+        }
+        accepted(stage.submit(&product, &[0], &stage.event(4_400)));
+        world.advance(3 * DAY);
+        if is_called {
+            world.run(&[], &[ix::refresh(&product)]);
+        }
+        world.advance(2 * DAY);
+        accepted(stage.submit(&product, &[0, 1], &stage.event(4_400)));
+        world.advance(3_600);
+        world.open_and_fund(&product);
+        let before = world.assets(&buyer);
+        accepted(world.settle(&product, &buyer, &mint));
+        let books = world.pool(&stage.pool);
+        audited(world);
+        (world.assets(&buyer) - before, books.loss_capital().unwrap(), books.alert_seq, world.incident(&product))
+    });
+    assert_eq!(outcomes[0], outcomes[1]);
+}
+
+/// The least loss that can be reported is less than any deductible: the event is proven, pays nothing, and locks nobody.
+#[test]
+fn a_loss_within_the_deductible_pays_nothing_and_holds_nobody() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let mut new = stage.product();
+    new.terms.deductible_bps = 500;
+    let product = world.create_product_with(&stage.pool, new);
+    let provider = world.depositor(&stage.pool, Tranche::Senior, 200_000 * ONE);
+    world.next_day();
+    show_vaults_twice(world, &product);
+    world.advance(3 * DAY);
+    show_vaults_twice(world, &product);
+    let buyer = world.person(10_000 * ONE);
+    let (mint, outcome) = world.buy(&product, &buyer, 10_000 * ONE, 60);
+    accepted(outcome);
+    world.advance(4 * DAY);
+    stage.hold(0, 0);
+    for _ in 0..11 {
+        show_vaults_twice(world, &product);
+        audited(world);
+    }
+    accepted(stage.submit(&product, &[0], &stage.event(500)));
+    audited(world);
+    world.advance(DAY);
+    accepted(stage.submit(&product, &[0, 1], &stage.event(500)));
+    audited(world);
+    world.run(&[], &[world.open_incident(&product)]);
+    let incident = world.incident(&product);
+    assert_eq!((incident.severity_bps, incident.gross, incident.crisis), (0, 0, 0));
+    let before = world.assets(&buyer);
+    accepted(world.settle(&product, &buyer, &mint));
+    // What it had not earned, of the whole sum.
+    let refund = world.assets(&buyer) - before;
+    assert!((1..world.cover(&mint).premium).contains(&refund), "{refund}");
+    let books = world.pool(&stage.pool);
+    assert_eq!((books.alerts, books.in_crisis(), books.total_exposure), (0, false, 0));
+    let shares = world.shares(&stage.pool, &provider, Tranche::Senior);
+    let ticket = world.exit(&stage.pool, &provider, Tranche::Senior, shares);
+    let day = world.ticket(&stage.pool, &provider, ticket).epoch_day;
+    world.cluster.set_time(i64::from(day + 1) * DAY);
+    accepted(world.settle_epoch(&stage.pool, day));
+    audited(world);
 }
 
 #[test]
@@ -351,4 +486,155 @@ fn a_showing_of_eight_vaults_and_a_second_key_cost_what_the_page_says() {
     let second = units(stage.submit(&keys, &[0, 1], &event));
     println!("observe_live of eight vaults: {} to {}; observe_report of an event: {second}", most.0, most.1);
     assert!(most.0 <= 6_600 && most.1 <= 12_600 && second <= 5_600, "{most:?}, {second}");
+}
+
+/// An exploit that takes less than half is public, and no fall: sales go on. Who buys then, and takes half of the rest out that
+/// is his own as soon as he is insured, makes it one. The report of the exploit fits, and names a moment before he bought.
+#[test]
+fn who_buys_after_an_exploit_has_no_claim_by_its_report() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let product = world.create_product_with(&stage.pool, stage.product());
+    world.depositor(&stage.pool, Tranche::Senior, 200_000 * ONE);
+    show_vaults_twice(world, &product);
+    world.advance(4 * DAY);
+    world.cluster.set_time((world.now() / DAY + 1) * DAY - 1_800);
+    show_vaults_twice(world, &product);
+    stage.hold(0, 16);
+    let exploit = world.now();
+    show_vaults_twice(world, &product);
+    let buyer = world.person(10_000 * ONE);
+    let (mint, outcome) = world.buy(&product, &buyer, 10_000 * ONE, 60);
+    accepted(outcome);
+    let insured_from = i64::from(world.cover(&mint).active_day) * DAY;
+    world.cluster.set_time(insured_from.min(exploit + 2 * DAY - 360));
+    stage.hold(0, 0);
+    stage.hold(1, 27);
+    for _ in 0..11 {
+        show_vaults_twice(world, &product);
+    }
+    let keys = world.trigger(&product).keys;
+    assert!(keys.armed_at != 0 && keys.event_at <= exploit + 2 * DAY, "{keys:?}");
+    world.advance(DAY);
+    let event = Report { observed_at: exploit, ..stage.event(4_400) };
+    accepted(stage.submit(&product, &[0, 1], &event));
+    world.run(&[], &[world.open_incident(&product)]);
+    let before = world.assets(&buyer);
+    accepted(world.settle(&product, &buyer, &mint));
+    let (got, premium) = (world.assets(&buyer) - before, world.cover(&mint).premium);
+    assert!(got <= premium, "{got} for {premium}");
+}
+
+/// What the vaults were measured by as they were shown.
+fn measured_by(stage: &Stage, product: &ProductKeys) -> u64 {
+    let logs = accepted(show_vaults(&stage.world, product));
+    transaction::events::<ReadingShown>(&logs)[0].peak
+}
+
+#[test]
+fn a_low_that_is_pumped_for_a_moment_lowers_no_baseline() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let product = world.create_product_with(&stage.pool, stage.product());
+    let flash = |lowest: u64| {
+        for left in [lowest, lowest + 10, lowest, lowest + 5] {
+            stage.hold(0, left);
+            accepted(show_vaults(world, &product));
+        }
+        stage.hold(0, 60);
+    };
+    let later = |seconds: i64| {
+        world.advance(seconds);
+        world.cluster.skip_slots(seconds.unsigned_abs() * 5 / 2);
+    };
+    // A bundle before, between and after the two showings that are true: of less, and of more.
+    for (number, lowest) in [20, 0, 90, 30].into_iter().enumerate() {
+        world.cluster.set_time((world.now() / 180 + 1) * 180);
+        world.cluster.skip_slots(150);
+        for quarter in 0..3 {
+            if number % 3 == quarter {
+                flash(lowest);
+            }
+            if quarter != 1 {
+                accepted(show_vaults(world, &product));
+            }
+            later(45);
+        }
+        if number == 3 {
+            flash(lowest);
+        }
+    }
+    world.advance(3 * DAY);
+    assert_eq!(measured_by(&stage, &product), 100 * ONE);
+    // Out for a whole slot, and shown by everybody: that is a low.
+    stage.hold(0, 20);
+    show_vaults_twice(world, &product);
+    stage.hold(0, 60);
+    show_vaults_twice(world, &product);
+    world.advance(3 * DAY);
+    assert_eq!(measured_by(&stage, &product), 60 * ONE);
+}
+
+#[test]
+fn a_whale_out_and_back_stops_sales_for_a_while_and_nothing_else() {
+    let stage = Stage::new();
+    let world = &stage.world;
+    let product = world.create_product_with(&stage.pool, stage.product());
+    let provider = world.depositor(&stage.pool, Tranche::Senior, 200_000 * ONE);
+    world.next_day();
+    show_vaults_twice(world, &product);
+    world.advance(3 * DAY);
+    show_vaults_twice(world, &product);
+    let buyer = world.person(100_000 * ONE);
+    let buy = || world.buy(&product, &buyer, 1_000 * ONE, 60);
+    let (mint, outcome) = buy();
+    accepted(outcome);
+    let slots = |slots: u32| (0..slots).for_each(|_| show_vaults_twice(world, &product));
+    // An eighth that comes back, and a quarter in two days that stays away: never.
+    for (left, days) in [(48, 0), (60, 0), (54, 1), (48, 1), (42, 0), (35, 1), (60, 0)] {
+        stage.hold(0, left);
+        slots(12);
+        world.advance(days * DAY);
+    }
+    for _ in 0..9 {
+        world.advance(DAY);
+        slots(1);
+    }
+    assert_eq!(world.trigger(&product).keys.armed_at, 0);
+
+    // The whale: 57 of 100 out for half an hour, and back in.
+    let out_and_back = || {
+        stage.hold(0, 3);
+        slots(11);
+        stage.hold(0, 60);
+        slots(1);
+    };
+    out_and_back();
+    let keys = world.trigger(&product).keys;
+    assert_ne!(keys.armed_at, 0);
+    let untouched = || (world.trigger(&product).phase(), world.pool(&stage.pool).alerts);
+    assert_eq!(untouched(), (Phase::Quiet, 0));
+    assert_refused(buy().1, E::ProductArmed);
+    accepted(world.deposit(&stage.pool, &world.person(1_000 * ONE), Tranche::Senior, 1_000 * ONE));
+    world.exit(&stage.pool, &provider, Tranche::Senior, 1_000 * ONE);
+    world.run(&[&buyer.key], &[ix::cancel_cover(&product, buyer.id(), mint, world.payer.pubkey())]);
+    assert_refused(world.send(&[], &[world.open_incident(&product)]), E::NotTriggered);
+    // Once more while it is armed, and once in the rest: neither makes it longer.
+    for days in 1..13 {
+        world.cluster.set_time(keys.armed_at + days * DAY);
+        slots(1);
+    }
+    out_and_back();
+    world.cluster.set_time(keys.armed_until() - 400);
+    slots(1);
+    world.cluster.set_time(keys.armed_until() - 1);
+    assert_refused(buy().1, E::ProductArmed);
+    world.cluster.set_time(keys.armed_until());
+    accepted(buy().1);
+    world.advance(DAY);
+    out_and_back();
+    world.advance(DAY);
+    slots(1);
+    accepted(buy().1);
+    assert_eq!((world.trigger(&product).keys.armed_at, untouched()), (keys.armed_at, (Phase::Quiet, 0)));
 }

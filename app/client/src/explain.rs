@@ -213,7 +213,8 @@ fn hint(refusal: BackstopError) -> &'static str {
              slots of ten minutes at least; vaults in slots of three minutes at least, without a run-on"
         }
         E::LimitsDoNotFit => {
-            "set --max-price-age and --no-sale-buffer within what the feed allows: one hour and 1 %, for a live feed 0.5 %"
+            "set --max-price-age, --no-sale-buffer and --waiting within what the feed allows: one hour, 1 %, for a live feed 0.5 %, \
+             and a day, for vaults two, for a stake pool three"
         }
         E::BadVaults => "name one to eight token accounts of one mint by --vault, with `--source vault-drop` only",
         E::WrongVaults => "show all of the product's vaults: `backstop trigger observe PRODUCT`",

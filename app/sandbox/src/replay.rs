@@ -7,6 +7,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::peril::evidence::{Class, Evidence, Phase, Terms, TermsError, TermsInput};
 use backstop::peril::feed::{RawPrice, Source};
+use backstop::peril::live::LEAST_DURATION;
 use backstop::state::{Access, PoolKind, PoolTerms, ProductTerms, Trigger};
 use backstop::{CreatePoolArgs, InitializeArgs, constants};
 use backstop_client::Cluster;
@@ -246,6 +247,10 @@ pub fn run(prices: &[Price], condition: &TermsInput) -> Result<Replay, ReplayErr
 /// [`run`], with so many rows in a transaction at most.
 fn run_by(prices: &[Price], condition: &TermsInput, together: usize) -> Result<Replay, ReplayError> {
     let terms = Terms::new(condition).map_err(|error| ReplayError::Terms(why(error)))?;
+    // Only a fall of vaults may be shorter, and what vaults held is no price.
+    if terms.duration_seconds() < LEAST_DURATION {
+        return Err(ReplayError::Terms(why(TermsError::BadDuration)));
+    }
     let begin = prices.first().ok_or(ReplayError::Empty)?.publish_time;
     let mut stage = Stage::set(begin, *condition)?;
     let mut act = stage.begin_act()?;

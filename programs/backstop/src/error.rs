@@ -568,7 +568,7 @@ refusals! {
     #[msg("The condition is outside the bounds of its live feed")]
     BadLiveTerms = 225,
     /// 6226
-    #[msg("The product's greatest price age or least distance from the threshold is outside what its feed allows")]
+    #[msg("The product's greatest price age, least distance from the threshold or waiting time is outside what its feed allows")]
     LimitsDoNotFit = 226,
     /// 6227
     #[msg("A live feed needs the account of its readings, and no other feed has one")]

@@ -101,6 +101,32 @@ fn a_level_that_is_known_takes_no_place() {
     assert_eq!(twice.show(last + LEAST_SLOTS_APART, highest), Some(highest));
 }
 
+/// However many bundles show less than there is, rising or not: what an honest crank shows at three quarters of a slot counts.
+#[test]
+fn who_shows_less_keeps_nobody_out() {
+    let mut random = Random(13);
+    for slots_of_a_quarter in [112, 115, 150, 200] {
+        for _ in 0..20_000 {
+            let truth = 1_000 + random.below(1_000);
+            let mut calls: Vec<(u64, u64)> = (1..4).map(|quarter| (quarter * slots_of_a_quarter, truth)).collect();
+            let mut level = random.below(500);
+            for _ in 0..random.below(24) {
+                level = if random.below(4) == 0 {
+                    random.below(truth)
+                } else {
+                    (level + 1 + random.below(9)).min(truth - 1)
+                };
+                calls.push((random.below(4 * slots_of_a_quarter), level.max(1)));
+            }
+            // The rising ones in their order, as far as they come before one another.
+            calls.sort_by_key(|(slot, level)| (*slot, *level));
+            let mut twice = Twice::default();
+            let counted = calls.iter().filter_map(|(slot, level)| twice.show(1_000 + slot, *level)).max();
+            assert_eq!(counted, Some(truth), "{calls:?}");
+        }
+    }
+}
+
 #[test]
 fn a_showing_149_slots_later_confirms_nothing_and_one_150_slots_later_does() {
     for (apart, counts) in [(0, None), (149, None), (150, Some(5)), (9_999, Some(5))] {

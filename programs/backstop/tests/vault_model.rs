@@ -7,6 +7,7 @@ use anchor_lang::prelude::{AccountInfo, Pubkey};
 use backstop::error::BackstopError;
 use backstop::peril::evidence::{Direction, Phase, Severity, Terms, TermsInput};
 use backstop::peril::feed::{Level, Source};
+use backstop::peril::live::require_terms;
 use backstop::peril::two_keys::{Loss, Reach};
 use backstop::peril::{AlertLevel, Condition, vault};
 use backstop::state::{Live, Trigger};
@@ -52,9 +53,13 @@ struct Model {
 
 impl Model {
     fn new() -> Self {
+        Self::of(&input())
+    }
+
+    fn of(input: &TermsInput) -> Self {
         let mut trigger: Box<Trigger> = Box::new(bytemuck::Zeroable::zeroed());
         trigger.source = Source::VaultDrop.byte();
-        trigger.terms = Terms::new(&input()).unwrap();
+        trigger.terms = Terms::new(input).unwrap();
         Self { trigger, live: Box::new(bytemuck::Zeroable::zeroed()), ledger: 1_000, armed: Vec::new() }
     }
 
@@ -164,6 +169,45 @@ fn what_single_bundles_show_changes_nothing() {
     for truth in [|_: i64| FULL, |minute: i64| if minute < NOON { FULL } else { percent(45) }] {
         let expected = Model::new().run(9, truth, false).1;
         assert_eq!(Model::new().run(9, truth, true).1, expected);
+    }
+}
+
+/// The shortest slots that are taken, of three minutes, at 400 ms a slot of the ledger, shown at their quarters: one bundle in each,
+/// anywhere, of levels that rise or fall.
+#[test]
+fn single_bundles_change_nothing_in_the_shortest_slots() {
+    const SLOT: i64 = 180;
+    let input = TermsInput { duration_seconds: 1_080, slot_seconds: 180, tolerance_seconds: 180, ..input() };
+    require_terms(Source::VaultDrop, &Terms::new(&input).unwrap()).unwrap();
+    let noon = NOON / 3;
+    let run = |truth: &dyn Fn(i64) -> u64, seed: Option<u64>| {
+        let (mut model, mut random) = (Model::of(&input), Random(seed.unwrap_or(1)));
+        for number in 0..10 * 480 {
+            let begin = START + number * SLOT;
+            let mut calls: Vec<(i64, Vec<u64>)> = [45, 90, 135].map(|at| (at, vec![truth(number)])).to_vec();
+            if seed.is_some() {
+                let bundle = (0..4).map(|_| random.below(2 * FULL)).collect();
+                calls.push((i64::try_from(random.below(180)).unwrap(), bundle));
+            }
+            calls.sort_by_key(|(at, _)| *at);
+            for (at, sums) in calls {
+                model.ledger = 5_000 + u64::try_from((number * SLOT + at) * 5 / 2).unwrap();
+                sums.into_iter().for_each(|sum| model.show(sum, begin + at));
+            }
+        }
+        let end = START + 10 * DAY;
+        let armed: Vec<i64> = model.armed.iter().map(|at| (at - START) / SLOT).collect();
+        (armed, model.live.measure(Source::VaultDrop, &model.trigger.terms, end))
+    };
+    let calm = |_: i64| FULL;
+    let drained = |number: i64| if number < noon { FULL } else { percent(45) };
+    let dented = |number: i64| if number < noon { FULL } else { percent(55) };
+    let truths: [(&dyn Fn(i64) -> u64, &[i64], u64); 3] =
+        [(&calm, &[], FULL), (&drained, &[noon + 6], FULL), (&dented, &[], percent(55))];
+    for (truth, armed, baseline) in truths {
+        for seed in [None, Some(7), Some(8), Some(9)] {
+            assert_eq!(run(truth, seed), (armed.to_vec(), baseline), "{seed:?}");
+        }
     }
 }
 

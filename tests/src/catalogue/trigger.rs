@@ -9,7 +9,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use backstop::CreatePoolArgs;
 use backstop::peril::feed::{Source, stake_pool};
-use backstop::state::{PoolTerms, ProductTerms};
+use backstop::state::PoolTerms;
 use backstop_client::instruction::{self as ix, NewProduct, PoolKeys, ProductKeys};
 use solana_sdk::signer::Signer;
 
@@ -127,7 +127,7 @@ pub fn vault_products(stage: &Stage, attestors: &Attestors) -> [ProductKeys; 2] 
             feed: FEED,
             attestors: Some(attestors.set),
             vaults: vaults(world),
-            terms: ProductTerms { no_sale_buffer_bps: 50, min_term_days: 30, ..terms::product_terms() },
+            terms: live::drop_terms(),
             ..terms::create_product(world.covered, live::drop_condition())
         };
         world.create_product_with(&pool, new)

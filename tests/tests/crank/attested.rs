@@ -2,7 +2,6 @@
 
 use super::*;
 use backstop::peril::feed::Source as Kind;
-use backstop::state::ProductTerms;
 use backstop_client::attest::definition::Definition;
 use backstop_client::attest::reading::Places;
 use backstop_client::instruction::NewProduct;
@@ -100,7 +99,7 @@ fn a_drained_protocol_goes_from_its_sale_to_its_payout_with_the_crank_and_signer
         feed: REPORTED,
         attestors: Some(attestors.set),
         vaults: vec![hold(0, 60), hold(1, 40)],
-        terms: ProductTerms { no_sale_buffer_bps: 50, min_term_days: 30, ..terms::product_terms() },
+        terms: live::drop_terms(),
         ..terms::create_product(world.covered, live::drop_condition())
     };
     let product = world.create_product_with(&pool, new);
@@ -125,7 +124,7 @@ fn a_drained_protocol_goes_from_its_sale_to_its_payout_with_the_crank_and_signer
     let (mint, bought) = world.buy(&product, &holder, 10_000 * ONE, 30);
     bought.unwrap_or_else(|error| panic!("{}", explain(&error)));
     let held = world.assets(&holder);
-    for _ in 0..3 {
+    for _ in 0..4 {
         world.next_day();
         slot();
     }

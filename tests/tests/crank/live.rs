@@ -94,7 +94,7 @@ fn vaults_are_shown_twice_a_slot_until_they_arm_also_when_one_is_closed() {
             attestors: Some(attestors.set),
             vaults: vaults.clone(),
             condition: live::drop_condition(),
-            terms: backstop::state::ProductTerms { min_term_days: 30, ..stake_pool.terms },
+            terms: live::drop_terms(),
             ..stake_pool
         },
     );
@@ -125,4 +125,79 @@ fn vaults_are_shown_twice_a_slot_until_they_arm_also_when_one_is_closed() {
     slot();
     let keys = world.trigger(&product).keys;
     assert_eq!((keys.mean, keys.armed_at - keys.event_at), (40_000_000, 1_800));
+}
+
+/// Four bundles whose levels rise take all places for half a minute: what is shown then still has one, so a crank need not try again.
+#[test]
+fn bundles_of_less_keep_no_crank_out() {
+    let world = World::new();
+    let (product, account) = live_stage(&world);
+    let payer = operator(&world);
+    live::show_twice(&world, &product, account);
+    world.cluster.set_time((world.now() / 600 + 1) * 600);
+    for hundredths in [130, 140, 150, 160] {
+        set_stake_pool(&world, account, hundredths);
+        live::show(&world, &product, account).expect("anyone may");
+        world.cluster.skip_slots(1);
+    }
+    set_stake_pool(&world, account, 170);
+    assert_eq!(run(&world, &payer).count("observe"), 1);
+    assert_eq!(run(&world, &payer).count("observe"), 0);
+    later(&world);
+    assert_eq!(run(&world, &payer).count("observe"), 1);
+    let live: backstop::state::Live = world.read(&product.live());
+    assert_eq!(live.readings.peak, 1_700_000_000_000);
+}
+
+/// Who takes a quarter out and puts it back, in two bundles half a minute apart, shows the slot recovered: the crank goes on, since
+/// the low of the day is what its baseline will be.
+#[test]
+fn two_bundles_of_less_make_no_low_where_a_crank_shows_the_slot() {
+    let world = World::new();
+    let mut args = terms::create_pool(0);
+    args.terms.cooldown_seconds = 21 * 86_400;
+    let pool = world.create_pool(args);
+    let attestors = backstop_tests::attest::Attestors::create(&world, 0, 3, 2);
+    let hold = |amount| world.cluster.set_tokens(&seeded(720).pubkey(), &world.covered, amount);
+    let new = backstop_client::instruction::NewProduct {
+        source: Source::VaultDrop,
+        feed: backstop_tests::attest::FEED,
+        attestors: Some(attestors.set),
+        vaults: vec![hold(1_000)],
+        terms: live::drop_terms(),
+        ..terms::create_product(world.covered, live::drop_condition())
+    };
+    let product = world.create_product_with(&pool, new);
+    let payer = operator(&world);
+    world.next_day();
+    live::show_vaults_twice(&world, &product);
+    world.advance(3 * 86_400);
+    world.cluster.set_time((world.now() / 180 + 1) * 180);
+    let bundle = || {
+        hold(750);
+        live::show_vaults(&world, &product).expect("anyone may");
+        hold(1_000);
+    };
+    let wait = |seconds: i64, slots: u64| {
+        world.advance(seconds);
+        world.cluster.skip_slots(slots);
+    };
+    bundle();
+    wait(45, 112);
+    assert_eq!(run(&world, &payer).count("observe"), 1);
+    wait(15, 38);
+    bundle();
+    let slot = || -> (SlotState, u64) {
+        let live: backstop::state::Live = world.read(&product.live());
+        (state(&world, &product), live.lows.level)
+    };
+    assert_eq!(slot(), (SlotState::Recovered, 750));
+    wait(30, 75);
+    assert_eq!(run(&world, &payer).count("observe"), 0, "its first showing is not old enough");
+    wait(45, 112);
+    assert_eq!((run(&world, &payer).count("observe"), slot()), (1, (SlotState::Recovered, 1_000)));
+    assert_eq!(run(&world, &payer).count("observe"), 0);
+    // A hundredth more is no reason to go on.
+    hold(1_010);
+    assert_eq!(run(&world, &payer).count("observe"), 0);
 }

@@ -65,14 +65,19 @@ fn evidence(checks: &mut Checks, subject: Subject, trigger: &Trigger, now: i64) 
     let phase = trigger.phase();
     checks.at_most(rule, subject, "number of the phase", Phase::Final.byte(), evidence.phase);
     // Time alone ends a breach, and settles slots; both are brought up to date by whoever calls.
-    let to_date = evidence.phase_at(terms, now);
+    // Of two keys what the evidence shows is the first only, and the phase that of the second.
+    let to_date = trigger.phase_at(now);
     let allowed = phase == to_date
         || (phase == Phase::Breaching && to_date == Phase::Quiet)
         || (phase == Phase::Met && to_date.is_triggered())
         || (phase == Phase::Triggered && to_date == Phase::Final);
     checks.note(rule, subject, "phase", allowed, format_args!("{to_date:?}"), format_args!("{phase:?}"));
     if phase.is_triggered() {
-        proven(checks, subject, trigger);
+        if trigger.has_two_keys() {
+            confirmed(checks, subject, trigger)
+        } else {
+            proven(checks, subject, trigger)
+        }
         return;
     }
     let newest_recovered = ring.clone().rev().find(|slot| evidence.is_recovered(terms, *slot)).unwrap_or(0);
@@ -145,6 +150,21 @@ fn proven(checks: &mut Checks, subject: Subject, trigger: &Trigger) {
         checks.at_least(rule, subject, "time at which it was final", terms.settled_at(last), evidence.final_at);
         checks.at_most(rule, subject, "time at which it was final", latest, evidence.final_at);
     }
+}
+
+/// What follows from the second of two keys: what was shown is forgotten, and the event is the first key's.
+fn confirmed(checks: &mut Checks, subject: Subject, trigger: &Trigger) {
+    let rule = Rule::Evidence;
+    let Trigger { terms, evidence, keys, .. } = trigger;
+    checks.same(rule, subject, "event", keys.event_at, evidence.event_at);
+    checks.same(rule, subject, "time at which it was met", keys.confirmed_at, evidence.met_at);
+    checks.same(rule, subject, "time at which it was final", keys.confirmed_at, evidence.final_at);
+    checks.same(rule, subject, "first mean price", keys.mean, evidence.first_mean);
+    checks.same(rule, subject, "lowest mean price", keys.mean, evidence.lowest_mean);
+    checks.same(rule, subject, "what the fall pays", terms.severity_bps(keys.mean), keys.severity_bps);
+    checks.same(rule, subject, "first severity", evidence.severity_bps, evidence.first_severity_bps);
+    checks.at_least(rule, subject, "time of the proof", keys.confirms_from(), keys.confirmed_at);
+    checks.same(rule, subject, "newest slot that was shown", 0, evidence.head);
 }
 
 /// How a reading stands, by its terms and times.

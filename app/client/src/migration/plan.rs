@@ -269,6 +269,8 @@ pub struct ProductPlan {
     pub wording_hash: [u8; 32],
     covered_asset: Key,
     source: SourceKind,
+    #[serde(default)]
+    allow_push_oracle: bool,
     feed: String,
     attestors: Option<Key>,
     #[serde(default)]
@@ -408,6 +410,11 @@ impl ProductPlan {
         let source = self.source();
         let feed = match source {
             Source::PythReceiver | Source::Attested | Source::VaultDrop => units::feed_id(&self.feed)?,
+            Source::PythPush if !self.allow_push_oracle => {
+                return Err("the source \"pyth-push\" is a former oracle, most of whose accounts stand still: new products take \
+                            \"pyth-receiver\"; where a cluster has nothing else, allow_push_oracle = true"
+                    .into());
+            }
             Source::PythPush => self.account("a price account")?,
             Source::StakePoolRate => self.account("a stake pool")?,
             Source::SplLendingRate => self.account("a lending reserve")?,

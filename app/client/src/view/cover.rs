@@ -119,7 +119,8 @@ impl Payout {
     }
 }
 
-/// What a cover was or would be paid, by its product's claim terms. `None` if nothing can be said: no price was shown, or it can no longer be paid.
+/// What a cover was or would be paid, by its product's claim terms. `None` if nothing can be said: no price was shown, of two keys
+/// the second has proven nothing, or it can no longer be paid.
 pub fn payout(
     policy: &Policy,
     terms: &ProductTerms,
@@ -155,6 +156,12 @@ pub fn payout(
             payout.refund = 0;
         }
         return Some(payout);
+    }
+    if trigger.has_two_keys() {
+        // A fall alone pays nothing, however deep it is.
+        let verdict = trigger.verdict()?;
+        let times = Times { waiting: 0, in_force: verdict.proven_at };
+        return Some(in_full(policy, Basis::Evidence, verdict.event_at, paid(verdict.severity_bps), times));
     }
     let (terms, evidence) = (&trigger.terms, &trigger.evidence);
     // Until when premium is earned: of what is proven the chain does not tell when the alert began, so the most that it

@@ -55,7 +55,7 @@ pub fn next_step(case: &Case, open_cover: Option<Pubkey>, now: i64) -> Option<St
         }
         let evidence = &case.trigger.evidence;
         let stored = case.trigger.phase();
-        return match evidence.phase_at(&case.trigger.terms, now) {
+        return match case.trigger.phase_at(now) {
             Phase::Triggered | Phase::Final if stored.is_triggered() => step("open", "incident open", now),
             Phase::Triggered | Phase::Final => step("confirm", "trigger confirm", now),
             Phase::Met => {

@@ -69,14 +69,25 @@ pub fn worth(view: &ProductView, live: &LiveView, now: i64) -> Option<String> {
         Class::Recovered => (&before.recovered, trigger.evidence.is_recovered(terms, slot)),
         Class::Above | Class::Unclear => (&before.aboves, kept.has_two_aboves(apart)),
     };
-    if is_done && after.peak == before.peak {
+    // What vaults hold counts for the low of the day too, which two showings of less, each for a moment, would make theirs.
+    let kept_level = if live.live.lows.slot == slot { live.live.lows.level } else { 0 };
+    let makes_low = trigger.has_two_keys() && class != Class::Breach;
+    let raises_low = makes_low
+        && is_more(level.up, kept_level)
+        && (next.lows.level > kept_level || !reaches(&before.levels, level.up));
+    if is_done && after.peak == before.peak && !raises_low {
         return None;
     }
     // Contradictions count by two moments of the slot that lie apart.
     let lies_apart = class == Class::Breach || now.saturating_sub(shows.first_at) >= i64::from(apart);
     let confirms = shown.prints.iter().any(Option::is_some) && lies_apart;
-    let news = confirms || !reaches(&shows.prices, shown.price) || after.peak > before.peak;
+    let news = confirms || !reaches(&shows.prices, shown.price) || after.peak > before.peak || raises_low;
     news.then(|| format!("it reads {} of what measures it", price_text(shown.price)))
+}
+
+/// Whether a level is so much above another, a hundredth of it, that a day's low is worth a showing.
+fn is_more(level: u64, than: u64) -> bool {
+    level.saturating_sub(than) > level / 100
 }
 
 /// What its accounts say now.

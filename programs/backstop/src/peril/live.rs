@@ -28,7 +28,7 @@ use anchor_lang::prelude::*;
 /// minute.
 pub const LEAST_SLOTS_APART: u64 = 150;
 /// Showings of the last [`LEAST_SLOTS_APART`] slots that are kept, beside the highest of the older ones. Only one that is
-/// higher than all before it needs a place, so more are needed only if the level rises with every one.
+/// higher than all before it needs a place, so more are needed only if the level rises with every one; then the newest gives way.
 pub const RECENT: usize = 4;
 /// One, in 1e-8: a share price at its own peak.
 pub const WHOLE: u64 = 100_000_000;
@@ -82,10 +82,12 @@ impl Twice {
         let confirmed = (self.older != 0).then_some(self.older.min(level));
         let is_higher = level > self.older && self.recent.iter().all(|young| young.level < level);
         if is_higher {
-            // Of one slot of the ledger the highest is enough: a bundle takes one place.
+            // Of one slot of the ledger the highest is enough: a bundle takes one place. Where none is free it takes the newest
+            // one's: what is older stays, and who shows less keeps nobody out who shows what is there.
             let same = self.recent.iter().position(|young| young.level != 0 && young.slot == slot);
             let free = || self.recent.iter().position(|young| young.level == 0);
-            if let Some(place) = same.or_else(free).and_then(|place| self.recent.get_mut(place)) {
+            let newest = || (0..).zip(&self.recent).max_by_key(|(_, young)| young.slot).map(|(place, _)| place);
+            if let Some(place) = same.or_else(free).or_else(newest).and_then(|place| self.recent.get_mut(place)) {
                 *place = Showing { slot, level };
             }
         }

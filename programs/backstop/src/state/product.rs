@@ -170,8 +170,9 @@ impl ProductTerms {
 
     /// Refuses limits of sale that a feed does not allow.
     pub fn require_limits_of(&self, source: Source) -> Result<()> {
-        let fits =
-            self.max_price_age <= source.longest_price_age() && self.no_sale_buffer_bps >= source.least_buffer_bps();
+        let fits = self.max_price_age <= source.longest_price_age()
+            && self.no_sale_buffer_bps >= source.least_buffer_bps()
+            && self.waiting_seconds >= source.least_waiting_seconds();
         ensure!(fits, BackstopError::LimitsDoNotFit);
         Ok(())
     }

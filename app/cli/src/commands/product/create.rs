@@ -39,7 +39,7 @@ const LIMITS: &str = "Limits";
 enum SourceArg {
     /// Price updates of the Pyth receiver program; the feed is Pyth's feed id.
     PythReceiver,
-    /// A price account of the Pyth push oracle; the feed is its address.
+    /// A price account of the former push oracle of Pyth; the feed is its address. Only with `--allow-push-oracle`.
     PythPush,
     /// Reports that attestors sign; the feed is the sha-256 of its definition: see `backstop feed define`.
     Attested,
@@ -52,6 +52,20 @@ enum SourceArg {
     /// What a protocol's vaults hold, as a part of what they held: one of two keys, the other is a report of the attestors. The
     /// feed is the sha-256 of that report's definition. Read live.
     VaultDrop,
+}
+
+impl SourceArg {
+    /// The program's name for it.
+    fn source(self) -> Source {
+        match self {
+            Self::PythReceiver => Source::PythReceiver,
+            Self::PythPush => Source::PythPush,
+            Self::Attested => Source::Attested,
+            Self::StakePool => Source::StakePoolRate,
+            Self::SplLending => Source::SplLendingRate,
+            Self::VaultDrop => Source::VaultDrop,
+        }
+    }
 }
 
 /// Which side of the threshold is insured against.
@@ -95,6 +109,9 @@ pub struct CreateArgs {
     /// Where prices come from.
     #[arg(long, value_enum, default_value_t = SourceArg::PythReceiver, help_heading = CONDITION)]
     source: SourceArg,
+    /// With `--source pyth-push`: take that oracle although most of its accounts stand still and few look at them.
+    #[arg(long, help_heading = CONDITION)]
+    allow_push_oracle: bool,
     /// The feed: a Pyth feed id in hexadecimal, with `--source attested` or `vault-drop` the sha-256 of its definition, with
     /// any other source the address of the account that is read.
     #[arg(long, help_heading = CONDITION)]
@@ -224,9 +241,10 @@ pub struct CreateArgs {
     /// Longest protection.
     #[arg(long, value_name = "DAYS", value_parser = count::<u16>, default_value_t = 365, help_heading = LIMITS)]
     max_term_days: u16,
-    /// Time between purchase and protection: a day at least.
-    #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "1d", help_heading = LIMITS)]
-    waiting: u32,
+    /// Time between purchase and protection: a day at least, with `--source vault-drop` two, with `stake-pool` three. As long as
+    /// that if it is left out.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, help_heading = LIMITS)]
+    waiting: Option<u32>,
     /// Oldest last price on which a cover is sold: an hour at most.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "1h", help_heading = LIMITS)]
     max_price_age: u32,
@@ -285,7 +303,7 @@ impl CreateArgs {
             level_bps: self.level,
             min_level_bps: self.min_level,
             max_level_bps: self.max_level,
-            waiting_seconds: self.waiting,
+            waiting_seconds: self.waiting.unwrap_or(self.source.source().least_waiting_seconds()),
             max_price_age: self.max_price_age,
             no_sale_buffer_bps: self.no_sale_buffer,
             risk_group: self.risk_group,
@@ -306,20 +324,20 @@ impl CreateArgs {
 
     /// Source and feed in the program's units.
     fn oracle(&self) -> Result<(Source, [u8; 32]), UsageError> {
-        match self.source {
-            SourceArg::PythReceiver | SourceArg::Attested => {
-                let feed = feed_id(&self.feed).map_err(|why| UsageError(format!("--feed: {why}")))?;
-                let attested = self.source == SourceArg::Attested;
-                Ok((if attested { Source::Attested } else { Source::PythReceiver }, feed))
+        let feed = match self.source {
+            SourceArg::PythReceiver | SourceArg::Attested | SourceArg::VaultDrop => {
+                feed_id(&self.feed).map_err(|why| UsageError(format!("--feed: {why}")))?
             }
-            SourceArg::PythPush => Ok((Source::PythPush, self.account("a price account")?)),
-            SourceArg::VaultDrop => {
-                let feed = feed_id(&self.feed).map_err(|why| UsageError(format!("--feed: {why}")))?;
-                Ok((Source::VaultDrop, feed))
+            SourceArg::PythPush if !self.allow_push_oracle => {
+                let why = "--source pyth-push is a former oracle, most of whose accounts stand still: new products take \
+                           pyth-receiver; where a cluster has nothing else, --allow-push-oracle";
+                return Err(UsageError(why.into()));
             }
-            SourceArg::StakePool => Ok((Source::StakePoolRate, self.account("a stake pool")?)),
-            SourceArg::SplLending => Ok((Source::SplLendingRate, self.account("a lending reserve")?)),
-        }
+            SourceArg::PythPush => self.account("a price account")?,
+            SourceArg::StakePool => self.account("a stake pool")?,
+            SourceArg::SplLending => self.account("a lending reserve")?,
+        };
+        Ok((self.source.source(), feed))
     }
 
     /// The feed as the address that it is.
@@ -492,6 +510,17 @@ mod tests {
         assert!(terms.require_room_beside(condition.ring_days()).is_ok());
         assert_eq!((terms.risk_rate_floor_ppb, terms.risk_rate_ceiling_ppb), (5_000_000, 200_000_000));
         assert_eq!((terms.min_premium, terms.loading_bps, terms.kink_bps), (10_000, 5_000, 8_000));
+        // A cover waits as long as its feed asks for.
+        let set = Pubkey::new_from_array([8; 32]).to_string();
+        for (source, days) in [("pyth-receiver", 1), ("spl-lending", 1), ("vault-drop", 2), ("stake-pool", 3)] {
+            let args = match source {
+                "vault-drop" => parse(&["--source", source, "--attestors", &set, "--vault", &set]),
+                _ => parse(&["--source", source]),
+            };
+            let terms = args.terms(6).expect("the amounts fit");
+            assert_eq!(terms.waiting_seconds, days * 86_400);
+            assert!(terms.require_limits_of(args.source.source()).is_ok(), "{source}");
+        }
     }
 
     #[test]
@@ -541,10 +570,14 @@ mod tests {
         let vaults = parse(&["--source", "vault-drop", "--attestors", &set, "--vault", &set, "--vault", &set]);
         assert_eq!(vaults.oracle().expect("it is a feed"), (Source::VaultDrop, [0xab; 32]));
         assert_eq!(vaults.vaults.len(), 2);
-        let mut push = parse(&["--source", "pyth-push"]);
+        // What was shut down is taken by nobody who does not say so.
+        let address = Pubkey::new_from_array([9; 32]).to_string();
+        let refused = CreateArgs { feed: address.clone(), ..parse(&["--source", "pyth-push"]) };
+        assert!(refused.oracle().unwrap_err().0.contains("--allow-push-oracle"));
+        let mut push = parse(&["--source", "pyth-push", "--allow-push-oracle"]);
         assert!(push.oracle().is_err());
-        push.feed = Pubkey::new_from_array([9; 32]).to_string();
-        assert_eq!(push.oracle().expect("it is an address").1, [9; 32]);
+        push.feed = address;
+        assert_eq!(push.oracle().expect("it is an address"), (Source::PythPush, [9; 32]));
         for (source, expected) in [("stake-pool", Source::StakePoolRate), ("spl-lending", Source::SplLendingRate)] {
             let mut live = parse(&["--source", source]);
             assert!(live.oracle().is_err());

@@ -67,7 +67,7 @@ pub struct SetCondition<'info> {
 /// - the pool's cooldown is at least the condition's duration, tolerance and challenge and one day more;
 /// - a live feed has bounds of its own, and an account of its readings; no other feed has one;
 /// - the product's deductible is below the least that the condition's payout form pays;
-/// - how old and how near to the threshold prices may be at a purchase is bound by the feed;
+/// - how old and how near to the threshold prices may be at a purchase, and how long a cover waits, is bound by the feed;
 /// - a feed of reports needs attestors who can report, and so does one of vaults, for its second key; no other feed takes any;
 /// - the vaults of a feed of vaults follow the accounts that are named: one to eight distinct token accounts of one mint;
 /// - the notice begins now: the product sells once it is over, at once in a pool that never had shares nor covers.

@@ -17,6 +17,7 @@ pub mod vaults;
 use crate::constants::{LONGEST_PRICE_AGE, MAX_PRICE_AGE, MIN_NO_SALE_BUFFER_BPS};
 use crate::math::rounding::{narrow, wide};
 use crate::peril::live::LEAST_LIVE_BUFFER_BPS;
+use crate::peril::two_keys::LEAD_SECONDS;
 use anchor_lang::prelude::*;
 
 /// Decimals of every price in this program: 1 is 1e-8.
@@ -27,6 +28,9 @@ pub const MIN_EXPONENT: i32 = -12;
 pub const MAX_EXPONENT: i32 = 0;
 /// How far a print may be ahead of the cluster's clock, in seconds: the two clocks are not the same.
 pub const MAX_AHEAD_SECONDS: i64 = 5;
+
+const DAY_SECONDS: u32 = 86_400;
+const _: () = assert!(Source::VaultDrop.least_waiting_seconds() as i64 == LEAD_SECONDS);
 
 stored_enum! {
     /// Where a print comes from.
@@ -75,6 +79,17 @@ impl Source {
             Self::PythReceiver | Self::PythPush | Self::Attested | Self::VaultDrop => MAX_PRICE_AGE,
             Self::SplLendingRate => 3 * MAX_PRICE_AGE,
             Self::StakePoolRate => LONGEST_PRICE_AGE,
+        }
+    }
+
+    /// Shortest time between purchase and protection, in seconds, so that nobody buys what he knows and the feed does not say yet: a
+    /// day. Of vaults as much as a report's moment may lie before the fall, so that no report proves the event of a cover that was
+    /// bought after its moment; of stake pools longer than an epoch, as a loss reaches their rate with the next one.
+    pub const fn least_waiting_seconds(self) -> u32 {
+        match self {
+            Self::PythReceiver | Self::PythPush | Self::Attested | Self::SplLendingRate => DAY_SECONDS,
+            Self::StakePoolRate => 3 * DAY_SECONDS,
+            Self::VaultDrop => 2 * DAY_SECONDS,
         }
     }
 
