@@ -528,14 +528,15 @@ fn the_frozen_legacy_account_is_refused_under_every_owner() {
 fn what_can_be_shown_late_whom_it_trusts_and_how_near_it_sells_is_the_sources() {
     use Source::*;
     let (hour, day) = (3_600, 86_400);
-    for (source, live, reported, oldest, buffer) in [
-        (PythReceiver, false, false, hour, 100),
-        (PythPush, false, false, hour, 100),
-        (Attested, false, true, hour, 100),
-        (StakePoolRate, true, false, day, 50),
-        (SplLendingRate, true, false, 3 * hour, 50),
-        (VaultDrop, true, true, hour, 50),
+    for (source, live, reported, oldest, buffer, waits) in [
+        (PythReceiver, false, false, hour, 100, day),
+        (PythPush, false, false, hour, 100, day),
+        (Attested, false, true, hour, 100, day),
+        (StakePoolRate, true, false, day, 50, 3 * day),
+        (SplLendingRate, true, false, 3 * hour, 50, day),
+        (VaultDrop, true, true, hour, 50, 2 * day),
     ] {
+        assert_eq!(source.least_waiting_seconds(), waits, "{source:?}");
         assert_eq!((source.is_live(), source.is_reported()), (live, reported), "{source:?}");
         assert_eq!((source.longest_price_age(), source.least_buffer_bps()), (oldest, buffer), "{source:?}");
     }
