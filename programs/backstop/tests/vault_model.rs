@@ -179,8 +179,8 @@ fn single_bundles_change_nothing_in_the_shortest_slots() {
     const SLOT: i64 = 180;
     let input = TermsInput { duration_seconds: 1_080, slot_seconds: 180, tolerance_seconds: 180, ..input() };
     require_terms(Source::VaultDrop, &Terms::new(&input).unwrap()).unwrap();
-    let noon = NOON / 3;
-    let run = |truth: &dyn Fn(i64) -> u64, seed: Option<u64>| {
+    const THEN: i64 = NOON / 3;
+    let run = |truth: fn(i64) -> u64, seed: Option<u64>| {
         let (mut model, mut random) = (Model::of(&input), Random(seed.unwrap_or(1)));
         for number in 0..10 * 480 {
             let begin = START + number * SLOT;
@@ -199,14 +199,14 @@ fn single_bundles_change_nothing_in_the_shortest_slots() {
         let armed: Vec<i64> = model.armed.iter().map(|at| (at - START) / SLOT).collect();
         (armed, model.live.measure(Source::VaultDrop, &model.trigger.terms, end))
     };
-    let calm = |_: i64| FULL;
-    let drained = |number: i64| if number < noon { FULL } else { percent(45) };
-    let dented = |number: i64| if number < noon { FULL } else { percent(55) };
-    let truths: [(&dyn Fn(i64) -> u64, &[i64], u64); 3] =
-        [(&calm, &[], FULL), (&drained, &[noon + 6], FULL), (&dented, &[], percent(55))];
-    for (truth, armed, baseline) in truths {
+    for (left, armed, baseline) in [(100, vec![], FULL), (45, vec![THEN + 6], FULL), (55, vec![], percent(55))] {
+        let truth = match left {
+            100 => |_: i64| FULL,
+            45 => |number: i64| if number < THEN { FULL } else { percent(45) },
+            _ => |number: i64| if number < THEN { FULL } else { percent(55) },
+        };
         for seed in [None, Some(7), Some(8), Some(9)] {
-            assert_eq!(run(truth, seed), (armed.to_vec(), baseline), "{seed:?}");
+            assert_eq!(run(truth, seed), (armed.clone(), baseline), "{seed:?}");
         }
     }
 }
