@@ -1,20 +1,24 @@
 //! `backstop product create`.
 
-use crate::commands::args::{Amount, PoolArg, asset_text, bps, count, hundredths, price, rate, seconds};
+use crate::commands::args::{
+    Amount, OpenPool, PoolArg, UtcDay, asset_text, bps, count, hundredths, price, rate, seconds,
+};
 use crate::commands::context::{Context, Preview, UsageError, event, hinted};
 use crate::output::{exact_amount, moment, percent};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
 use backstop::border::text::hex_text;
-use backstop::events::ConditionSet;
+use backstop::events::{ConditionSet, ReadingSet};
 use backstop::peril::evidence::{Direction, RING_SLOTS, Severity, Terms, TermsError, TermsInput};
 use backstop::peril::feed::Source;
+use backstop::peril::reading::{Reading, ReadingError, ReadingInput};
 use backstop::peril::two_keys::Reach;
-use backstop::state::{Live, Product, ProductTerms, Trigger};
+use backstop::state::{Live, Product, ProductTerms, Trigger, day_of};
+use backstop::{CreateProductArgs, SetReadingArgs};
 use backstop_client::Cluster;
-use backstop_client::instruction::{NewProduct, ProductKeys};
+use backstop_client::instruction::{self as ix, NewProduct, ProductKeys};
 use backstop_client::redact;
-use backstop_client::units::feed_id;
+use backstop_client::units::{feed_id, utc_moment};
 use backstop_client::view;
 use backstop_client::view::product::{free_id, link_note};
 use clap::{Args, ValueEnum};
@@ -23,16 +27,42 @@ use solana_sdk::hash::hash;
 use std::path::PathBuf;
 
 const EXAMPLE: &str = "\
-Example:
+A price that lasts:
   backstop product create EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v/0 \\
     --name \"USDT below 0.95 for 4h\" --covered-asset Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB \\
     --wording wording.md --uri https://example.org/wording.md \\
     --feed 2b89b9dc8fdf9f34709a5b106b472f0f39bb6ca9ce04b0fd7f2e971688e2e53b \\
-    --threshold 0.95 --duration 4h --full-loss 0.80 --risk-rate 2%";
+    --threshold 0.95 --duration 4h --full-loss 0.80 --risk-rate 2%
+
+A value at a date, in a vintage (`pool create --sells-until`):
+  backstop product create EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v/10 \\
+    --name \"Nakuru rain below 120 mm\" --wording wording.md --uri https://example.org/rain.json \\
+    --feed 2b89b9dc8fdf9f34709a5b106b472f0f39bb6ca9ce04b0fd7f2e971688e2e53b \\
+    --attestors Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB \\
+    --strike 120 --exit 40 --begins 2027-06-01 --due 2027-08-31T23:00:00Z --risk-rate 40%";
 
 const CONDITION: &str = "Condition";
+const READING: &str = "Condition of a reading";
 const PRICE: &str = "Price";
 const LIMITS: &str = "Limits";
+
+/// What says how long a price must be where, which a reading does not ask.
+const OF_PRICES: [&str; 14] = [
+    "source",
+    "covered_asset",
+    "vaults",
+    "threshold",
+    "recovery",
+    "full_loss",
+    "min_severity",
+    "run_on",
+    "duration",
+    "slot",
+    "tolerance",
+    "challenge",
+    "confidence_multiplier",
+    "deductible",
+];
 
 /// Where prices come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -96,9 +126,9 @@ pub struct CreateArgs {
     /// Name, shown on every cover: at most 48 letters of ASCII.
     #[arg(long)]
     name: String,
-    /// Mint of the asset whose failure is insured; never the pool's own.
-    #[arg(long, value_name = "MINT")]
-    covered_asset: Pubkey,
+    /// Mint of the asset whose failure is insured; never the pool's own. A reading insures none.
+    #[arg(long, value_name = "MINT", required_unless_present = "strike")]
+    covered_asset: Option<Pubkey>,
     /// The wording: its sha256 is kept on chain.
     #[arg(long, value_name = "FILE")]
     wording: PathBuf,
@@ -132,8 +162,8 @@ pub struct CreateArgs {
     #[arg(long, value_enum, default_value_t = DirectionArg::Below, help_heading = CONDITION)]
     direction: DirectionArg,
     /// A price below this is a breach; with `--direction above` one above it.
-    #[arg(long, value_name = "PRICE", value_parser = price, help_heading = CONDITION)]
-    threshold: u64,
+    #[arg(long, value_name = "PRICE", value_parser = price, required_unless_present = "strike", help_heading = CONDITION)]
+    threshold: Option<u64>,
     /// A price at or above this is a recovery, at most 10 % above the threshold; without it 1 % above it. With
     /// `--direction above` a price at or below this, below the threshold.
     #[arg(long, value_name = "PRICE", value_parser = price, help_heading = CONDITION)]
@@ -148,8 +178,8 @@ pub struct CreateArgs {
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "3days", help_heading = CONDITION)]
     run_on: u32,
     /// How long the breach must last: an hour and six slots at least, with `--source vault-drop` ten minutes.
-    #[arg(long, value_name = "DURATION", value_parser = seconds, help_heading = CONDITION)]
-    duration: u32,
+    #[arg(long, value_name = "DURATION", value_parser = seconds, required_unless_present = "strike", help_heading = CONDITION)]
+    duration: Option<u32>,
     /// Length of a slot, of which each needs a price: 1 minute to 1 hour, a divisor of a day; of a rate ten minutes at least,
     /// with `--source vault-drop` three.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "30m", help_heading = CONDITION)]
@@ -164,6 +194,26 @@ pub struct CreateArgs {
     /// How many confidences a price must be away from the threshold: 1 to 10.
     #[arg(long, value_name = "TIMES", value_parser = hundredths, default_value = "2", help_heading = CONDITION)]
     confidence_multiplier: u16,
+
+    /// The value beyond which something is paid, of a product that pays by one value at one date: of reports, in a vintage.
+    #[arg(
+        long,
+        value_name = "VALUE",
+        value_parser = price,
+        requires_all = ["exit", "begins", "due", "attestors"],
+        conflicts_with_all = OF_PRICES,
+        help_heading = READING
+    )]
+    strike: Option<u64>,
+    /// The value from which on everything is paid: below the strike, or above it with `--direction above`.
+    #[arg(long, value_name = "VALUE", value_parser = price, requires = "strike", help_heading = READING)]
+    exit: Option<u64>,
+    /// First UTC day that is insured, after the vintage's last day of sales.
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "strike", help_heading = READING)]
+    begins: Option<UtcDay>,
+    /// The moment whose value counts. Its day is the last that is insured.
+    #[arg(long, value_name = "MOMENT", value_parser = utc_moment, requires = "strike", help_heading = READING)]
+    due: Option<i64>,
 
     /// Expected loss a year, in percent of the sum insured.
     #[arg(long, value_name = "PERCENT", value_parser = rate, help_heading = PRICE)]
@@ -267,24 +317,37 @@ impl CreateArgs {
         };
         // The slots that the ring holds beside the one that is not over.
         let longest = self.slot.saturating_mul(RING_SLOTS as u32 - 1);
-        let hundredth = self.threshold / 100;
+        // The parser asks for both where there is no reading.
+        let (threshold, duration) = (self.threshold.unwrap_or_default(), self.duration.unwrap_or_default());
+        let hundredth = threshold / 100;
         let recovery = match self.direction {
-            DirectionArg::Below => self.threshold.saturating_add(hundredth),
-            DirectionArg::Above => self.threshold.saturating_sub(hundredth),
+            DirectionArg::Below => threshold.saturating_add(hundredth),
+            DirectionArg::Above => threshold.saturating_sub(hundredth),
         };
         TermsInput {
             direction: self.direction.direction(),
-            threshold: self.threshold,
+            threshold,
             recovery: self.recovery.unwrap_or(recovery),
             severity,
-            duration_seconds: self.duration,
+            duration_seconds: duration,
             slot_seconds: self.slot,
             tolerance_seconds: self.tolerance,
             challenge_seconds: self.challenge,
             run_on_seconds,
-            quiet_seconds: self.quiet.unwrap_or_else(|| self.duration.max(86_400.min(longest))),
+            quiet_seconds: self.quiet.unwrap_or_else(|| duration.max(86_400.min(longest))),
             confidence_multiplier: self.confidence_multiplier,
         }
+    }
+
+    /// The value at a date that it pays by, if it is one, in the program's units.
+    fn reading(&self) -> Option<ReadingInput> {
+        Some(ReadingInput {
+            direction: self.direction.direction(),
+            strike: self.strike?,
+            exit: self.exit?,
+            begins_day: self.begins?.0,
+            due_at: self.due?,
+        })
     }
 
     /// Price and limits in the program's units.
@@ -385,31 +448,39 @@ struct Details {
 }
 
 pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
+    let name = args.wording.display();
+    let read = || {
+        std::fs::read(&args.wording).map_err(|why| {
+            hinted(format!("the wording {name} cannot be read: {why}"), "--wording names the file with the wording")
+        })
+    };
+    match args.reading() {
+        Some(input) => create_reading(args, context, input, &read),
+        None => create(args, context, &read),
+    }
+}
+
+/// A product that pays by how long a price is beyond its threshold.
+fn create(args: &CreateArgs, context: &Context, wording: &dyn Fn() -> Result<Vec<u8>>) -> Result<()> {
     let condition = args.condition();
     let shown = Terms::new(&condition).map_err(wrong_condition)?;
     let (source, feed) = args.oracle()?;
-    let name = args.wording.display();
-    let wording = std::fs::read(&args.wording).map_err(|why| {
-        hinted(format!("the wording {name} cannot be read: {why}"), "--wording names the file with the wording")
-    })?;
-    let wording_hash = hash(&wording).to_bytes();
+    let wording_hash = hash(&wording()?).to_bytes();
 
     let cluster = context.cluster()?;
     let pool = args.pool.open(cluster)?;
     let terms = args.terms(pool.decimals)?;
     if terms.validate().and_then(|()| terms.require_room_beside(Reach::of(source, &shown).days)).is_err() {
-        return Err(hinted(
-            "price, limits or terms are outside the program's bounds",
-            "`backstop product create --help` tells the bounds of each; a longer --slot leaves less room for --max-term-days",
-        ));
+        return Err(out_of_bounds());
     }
     let id = free_id(cluster, &pool)?;
     let keys = ProductKeys::derive(pool.keys, id);
+    let covered_asset = args.covered_asset.unwrap_or_default();
     let product = NewProduct {
         name: args.name.clone(),
         uri: args.uri.clone(),
         wording_hash,
-        covered_asset: args.covered_asset,
+        covered_asset,
         terms,
         source,
         feed,
@@ -417,63 +488,145 @@ pub fn run(args: &CreateArgs, context: &Context) -> Result<()> {
         vaults: args.vaults.clone(),
         condition,
     };
-    let rent_lamports = cluster.rent(Product::SPACE)?.saturating_add(cluster.rent(Trigger::SPACE)?);
     let readings = if product.source.is_live() { cluster.rent(Live::SPACE)? } else { 0 };
-    let rent_lamports = rent_lamports.saturating_add(readings);
+    let new = Announced { args, pool: &pool, keys: &keys, terms: &terms, wording_hash, rent: rent(cluster, readings)? };
     let instructions = product.instructions(context.wallet()?, context.payer()?, &keys, id);
     context.carry_out(&instructions, |receipt| {
         let sells_from = event::<ConditionSet>(receipt)?.sells_from;
-        let preview = Preview {
-            title: format!("Announce the product {} and set its condition", args.name),
-            rows: vec![
-                ("address", keys.product.to_string()),
-                ("pool", keys.pool.pool.to_string()),
-                ("insures", args.covered_asset.to_string()),
-                ("pays if", view::product::pays_if(product.source, &shown)),
-                ("pays", view::product::payment(&shown)),
-                ("proven by", view::product::proven_by(product.source, &shown)),
-                (
-                    "feed",
-                    match args.attestors {
-                        Some(attestors) => format!("{}, reported by {attestors}", args.feed),
-                        None => args.feed.clone(),
-                    },
-                ),
-                ("risk rate", view::product::risk_rate(terms.risk_rate_ppb, &terms)),
-                ("demand rate", view::product::demand_rate(&terms)),
-                (
-                    "limits",
-                    format!(
-                        "{} of the pool's capital, {} of that a day, one cover {} at most, {} to {} days",
-                        percent(terms.cap_bps.into()),
-                        percent(terms.daily_bps.into()),
-                        asset_text(&pool.state, terms.max_sum_insured),
-                        terms.min_term_days,
-                        terms.max_term_days
-                    ),
-                ),
-                ("the holder bears", view::product::borne(&terms).unwrap_or_else(|| "nothing of a loss".into())),
-                ("NFTs link to", args.uri.clone()),
-                ("wording sha256", hex_text(&wording_hash)),
-                ("sells from", moment(sells_from)),
-                ("rent", format!("{} SOL", exact_amount(rent_lamports, 9))),
-            ],
-            warnings: vec![
-                "Condition, wording, limits and price terms never change; only the risk rate moves.".into(),
-                link_note(&args.uri),
-            ],
-        };
-        let details = Details {
-            product: keys.product.to_string(),
-            trigger: keys.trigger().to_string(),
-            pool: keys.pool.pool.to_string(),
-            name: args.name.clone(),
-            wording_sha256: hex_text(&wording_hash),
-            sells_from,
-            rent_lamports,
-        };
-        Ok((preview, details))
+        let condition = vec![
+            ("insures", covered_asset.to_string()),
+            ("pays if", view::product::pays_if(product.source, &shown)),
+            ("pays", view::product::payment(&shown)),
+            ("proven by", view::product::proven_by(product.source, &shown)),
+        ];
+        Ok((new.preview(condition, Vec::new(), sells_from), new.details(sells_from)))
     })
+}
+
+/// A product that pays by one value at one date.
+fn create_reading(
+    args: &CreateArgs,
+    context: &Context,
+    input: ReadingInput,
+    wording: &dyn Fn() -> Result<Vec<u8>>,
+) -> Result<()> {
+    let cluster = context.cluster()?;
+    let reading = Reading::new(&input, day_of(cluster.now()?)).map_err(|why| {
+        UsageError(String::from(match why {
+            ReadingError::BadValues => "--exit is below --strike, or above it with --direction above",
+            _ => "--begins is a day to come, and --due after it and within a year",
+        }))
+    })?;
+    let feed = feed_id(&args.feed).map_err(|why| UsageError(format!("--feed: {why}")))?;
+    let wording_hash = hash(&wording()?).to_bytes();
+    let attestors = args.attestors.unwrap_or_default();
+
+    let pool = args.pool.open(cluster)?;
+    // It sells its period, and no other term.
+    let period = reading.period();
+    let days = u16::try_from(period.end_day.saturating_sub(period.active_day)).unwrap_or(u16::MAX);
+    let terms = ProductTerms { min_term_days: days, max_term_days: days, ..args.terms(pool.decimals)? };
+    if terms.validate().is_err() {
+        return Err(out_of_bounds());
+    }
+    let id = free_id(cluster, &pool)?;
+    let keys = ProductKeys::derive(pool.keys, id);
+    let announcement = CreateProductArgs {
+        id,
+        name: args.name.clone(),
+        uri: args.uri.clone(),
+        wording_hash,
+        covered_asset: Pubkey::default(),
+        terms,
+    };
+    let (wallet, payer) = (context.wallet()?, context.payer()?);
+    let instructions = [
+        ix::create_product(wallet, payer, &keys, announcement),
+        ix::set_reading(wallet, payer, &keys, attestors, SetReadingArgs { feed, reading: input }),
+    ];
+    let new = Announced { args, pool: &pool, keys: &keys, terms: &terms, wording_hash, rent: rent(cluster, 0)? };
+    context.carry_out(&instructions, |receipt| {
+        let sells_from = event::<ReadingSet>(receipt)?.sells_from;
+        let condition = vec![
+            ("pays if", view::product::reading_condition(&reading)),
+            ("pays", view::product::reading_payment(&reading)),
+            ("proven by", view::product::reading_evidence()),
+        ];
+        let says = view::product::reading_sentence(&reading, &attestors);
+        Ok((new.preview(condition, vec![says], sells_from), new.details(sells_from)))
+    })
+}
+
+fn out_of_bounds() -> anyhow::Error {
+    hinted(
+        "price, limits or terms are outside the program's bounds",
+        "`backstop product create --help` tells the bounds of each; a longer --slot leaves less room for --max-term-days",
+    )
+}
+
+/// Rent of a product, its trigger and what else it has, in lamports.
+fn rent(cluster: &dyn Cluster, more: u64) -> Result<u64> {
+    Ok(cluster.rent(Product::SPACE)?.saturating_add(cluster.rent(Trigger::SPACE)?).saturating_add(more))
+}
+
+/// What is announced, whatever its condition.
+struct Announced<'a> {
+    args: &'a CreateArgs,
+    pool: &'a OpenPool,
+    keys: &'a ProductKeys,
+    terms: &'a ProductTerms,
+    wording_hash: [u8; 32],
+    rent: u64,
+}
+
+impl Announced<'_> {
+    /// All of it, with its condition in words.
+    fn preview(&self, condition: Vec<(&'static str, String)>, says: Vec<String>, sells_from: i64) -> Preview {
+        let Self { args, pool, keys, terms, .. } = self;
+        let feed = match args.attestors {
+            Some(attestors) => format!("{}, reported by {attestors}", args.feed),
+            None => args.feed.clone(),
+        };
+        let limits = format!(
+            "{} of the pool's capital, {} of that a day, one cover {} at most, {}",
+            percent(terms.cap_bps.into()),
+            percent(terms.daily_bps.into()),
+            asset_text(&pool.state, terms.max_sum_insured),
+            match terms.min_term_days == terms.max_term_days {
+                true => format!("{} days", terms.min_term_days),
+                false => format!("{} to {} days", terms.min_term_days, terms.max_term_days),
+            }
+        );
+        let mut rows = vec![("address", keys.product.to_string()), ("pool", keys.pool.pool.to_string())];
+        rows.extend(condition);
+        rows.extend([
+            ("feed", feed),
+            ("risk rate", view::product::risk_rate(terms.risk_rate_ppb, terms)),
+            ("demand rate", view::product::demand_rate(terms)),
+            ("limits", limits),
+            ("the holder bears", view::product::borne(terms).unwrap_or_else(|| "nothing of a loss".into())),
+            ("NFTs link to", args.uri.clone()),
+            ("wording sha256", hex_text(&self.wording_hash)),
+            ("sells from", moment(sells_from)),
+            ("rent", format!("{} SOL", exact_amount(self.rent, 9))),
+        ]);
+        let mut warnings = says;
+        warnings.push("Condition, wording, limits and price terms never change; only the risk rate moves.".into());
+        warnings.push(link_note(&args.uri));
+        Preview { title: format!("Announce the product {} and set its condition", args.name), rows, warnings }
+    }
+
+    fn details(&self, sells_from: i64) -> Details {
+        Details {
+            product: self.keys.product.to_string(),
+            trigger: self.keys.trigger().to_string(),
+            pool: self.keys.pool.pool.to_string(),
+            name: self.args.name.clone(),
+            wording_sha256: hex_text(&self.wording_hash),
+            sells_from,
+            rent_lamports: self.rent,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -555,8 +708,8 @@ mod tests {
         assert!(told(&["--quiet", "3h"]).contains("--quiet"));
         assert!(told(&["--tolerance", "0s"]).contains("--tolerance"));
         let sevens = parse(&["--slot", "7m", "--tolerance", "14m", "--challenge", "7h"]);
-        assert!(wrong(CreateArgs { duration: 7 * 3_600, ..sevens }).contains("--slot"));
-        assert!(wrong(CreateArgs { duration: 15_000, ..parse(&[]) }).contains("--duration"));
+        assert!(wrong(CreateArgs { duration: Some(7 * 3_600), ..sevens }).contains("--slot"));
+        assert!(wrong(CreateArgs { duration: Some(15_000), ..parse(&[]) }).contains("--duration"));
         assert!(told(&["--tolerance", "90m"]).contains("--tolerance"));
         assert!(told(&["--challenge", "25h"]).contains("--challenge"));
         assert!(told(&["--slot", "1m", "--tolerance", "20m"]).contains("at most 224 slots"));
