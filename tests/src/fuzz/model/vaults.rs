@@ -125,6 +125,29 @@ impl Evidence {
         self.phase = if reported { Phase::Breaching } else { Phase::Quiet };
     }
 
+    /// Takes a report of a loss, by enough keys or some.
+    fn lose(&mut self, bps: N, at: i64, enough: bool, now: i64) -> Rule {
+        let vaults = self.vaults.as_mut().ok_or("it has no second key")?;
+        need(vaults.confirmed_at.is_none(), "it is confirmed")?;
+        need(vaults.is_armed(now) || vaults.is_reported(now), "it is not armed")?;
+        let armed = vaults.armed.ok_or("it never was armed")?;
+        need(at >= armed.event_at - 2 * DAY, "a loss before the fall")?;
+        let proves = enough && now >= armed.at + DAY;
+        need(proves || vaults.reported_at.is_none(), "it was reported before")?;
+        vaults.reported_at.get_or_insert(now);
+        vaults.loss = bps;
+        if proves {
+            vaults.confirmed_at = Some(now);
+            self.forget_all();
+            self.event_at = armed.event_at;
+            self.severity = armed.severity.min(bps).min(BPS);
+            self.phase = Phase::Final;
+        } else if vaults.is_reported(now) {
+            self.phase = Phase::Breaching;
+        }
+        Ok(())
+    }
+
     /// Shows what the vaults hold.
     fn show_sum(&mut self, sum: N, ledger: u64, now: i64) -> Rule {
         let seconds = i64::from(self.terms.slot_seconds);
@@ -152,8 +175,7 @@ impl Model {
         match *op {
             Op::Show { product, sum } => self.products[product].trigger.show_sum(sum.into(), ledger, now),
             Op::Loss { product, bps, at, signers } => {
-                let trigger = &mut self.products[product].trigger;
-                let vaults = trigger.vaults.as_ref().ok_or("it has no second key")?;
+                let vaults = self.vaults(product).ok_or("it has no second key")?;
                 let keys = &self.sets[vaults.set];
                 let named: Vec<usize> = (0..keys.keys).filter(|key| signers & 1 << key != 0).collect();
                 need(keys.is_alive(), "the set is dead")?;
@@ -161,26 +183,7 @@ impl Model {
                 need(named.iter().all(|key| !keys.revoked.contains_key(key)), "somebody signs who may not")?;
                 need((1..=10_000).contains(&bps) && at <= now, "no such loss")?;
                 let enough = named.len() >= keys.threshold;
-                trigger.refresh(now);
-                let vaults = trigger.vaults.as_mut().expect("it has two keys");
-                need(vaults.confirmed_at.is_none(), "it is confirmed")?;
-                need(vaults.is_armed(now) || vaults.is_reported(now), "it is not armed")?;
-                let armed = vaults.armed.ok_or("it never was armed")?;
-                need(at >= armed.event_at - 2 * DAY, "a loss before the fall")?;
-                let proves = enough && now >= armed.at + DAY;
-                need(proves || vaults.reported_at.is_none(), "it was reported before")?;
-                vaults.reported_at.get_or_insert(now);
-                vaults.loss = bps.into();
-                if proves {
-                    vaults.confirmed_at = Some(now);
-                    trigger.forget_all();
-                    trigger.event_at = armed.event_at;
-                    trigger.severity = armed.severity.min(bps.into()).min(BPS);
-                    trigger.phase = Phase::Final;
-                } else if trigger.vaults.as_ref().is_some_and(|vaults| vaults.is_reported(now)) {
-                    trigger.phase = Phase::Breaching;
-                }
-                Ok(())
+                self.show_anew(product, |trigger| trigger.lose(bps.into(), at, enough, now))
             }
             _ => super::unknown(op, "vaults"),
         }
