@@ -94,6 +94,45 @@ fn a_reading_is_planned_shown_quoted_and_bought() {
 }
 
 #[test]
+fn a_reading_is_created_by_flags_with_a_sentence_of_what_it_is() {
+    let (desk, attestors, planned) = season();
+    let governance = desk.node.world().governance.insecure_clone();
+    let wording = desk.write("wording.md", "Frost in April.");
+    let (set, today) = (attestors.set.to_string(), desk.node.world().today());
+    let (begins, due) = (date_text(today + 30), format!("{}T12:00:00Z", date_text(today + 59)));
+    let (pool, feed) = (planned.pool.pool.to_string(), "ab".repeat(32));
+    let common =
+        ["product", "create", &pool, "--name", "Nights of frost", "--wording", &wording, "--uri", "https://a.b/c"];
+    let rest = ["--feed", &feed, "--attestors", &set, "--direction", "above", "--risk-rate", "20%"];
+    let values = ["--strike", "3", "--exit", "10", "--begins", &begins, "--due", &due];
+    let line = [&common[..], &rest, &values].concat();
+    let preview = desk.act(&governance, &[&line[..], &["--dry-run"]].concat());
+    let told = [preview.done(), &preview.stderr].concat().split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in ["is paid if the value is above 3.00 on", "in proportion from 3.00 up to 10.00", "30 days"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    desk.act(&governance, &line).done();
+    let product = ProductKeys::derive(planned.pool, 1);
+    let trigger = desk.node.world().trigger(&product);
+    assert_eq!((trigger.feed, trigger.attestors), ([0xab; 32], attestors.set));
+    let reading = trigger.reading;
+    assert_eq!((reading.strike, reading.exit, reading.begins_day), (3 * 100_000_000, 10 * 100_000_000, today + 30));
+    let terms = desk.node.world().product(&product).terms;
+    assert_eq!((terms.min_term_days, terms.max_term_days), (30, 30));
+
+    // What is out of bounds, or of a price, is told by its flag.
+    let wrong = |more: &[&str], words: &str| {
+        let run = desk.act(&governance, &[&common[..], &rest, more].concat());
+        assert!(run.code == 2 && run.stderr.contains(words), "{run}");
+    };
+    wrong(&["--strike", "3", "--exit", "2", "--begins", &begins, "--due", &due], "--exit is below --strike");
+    wrong(&["--strike", "3", "--exit", "9", "--begins", "2020-01-01", "--due", &due], "--begins is a day to come");
+    wrong(&["--strike", "3", "--exit", "9", "--begins", &begins], "--due");
+    wrong(&[&values[..], &["--duration", "4h"]].concat(), "cannot be used with");
+    wrong(&["--exit", "9"], "--strike");
+}
+
+#[test]
 fn a_reading_may_be_zero() {
     let (desk, attestors, product) = season();
     let name = product.product.to_string();
