@@ -156,6 +156,21 @@ proptest! {
     }
 
     #[test]
+    fn a_cover_is_due_its_part_rounded_down_and_all_of_them_theirs_rounded_up(
+        sum in any_amount(), severity in 0..=BPS as u16 + 9,
+    ) {
+        let (part, fits) = (big(sum) * severity, u64::from(severity) <= BPS);
+        let model = |amount: BigUint| fits.then(|| to_u64(amount)).flatten();
+        prop_assert_eq!(losses::claim(sum, severity), model(floor(part.clone(), big(BPS))));
+        prop_assert_eq!(losses::gross(sum, severity), model(ceil(part, big(BPS))));
+    }
+
+    #[test]
+    fn a_product_is_narrowed_if_it_fits(a in any_amount(), b in any_amount()) {
+        prop_assert_eq!(rounding::narrow(rounding::wide(a, b)), to_u64(big(a) * b));
+    }
+
+    #[test]
     fn claims_are_worth_their_proportion_rounded_down(
         part in any_amount(), claims in any_amount(), assets in any_amount(),
     ) {
