@@ -98,7 +98,21 @@ fn a_level_that_is_known_takes_no_place() {
         assert_eq!(twice.show(slot, level), Some(10));
     }
     let (last, highest) = (LEAST_SLOTS_APART + RECENT as u64, 10 + RECENT as u64);
+    // The one before the last has its place too.
+    assert_eq!({ twice }.show(last - 1 + LEAST_SLOTS_APART, highest), Some(highest - 1));
     assert_eq!(twice.show(last + LEAST_SLOTS_APART, highest), Some(highest));
+}
+
+/// Of one slot of the ledger only the highest is kept, however many are shown in it.
+#[test]
+fn a_bundle_takes_one_place() {
+    let mut twice = Twice::default();
+    for level in 1..=RECENT as u64 {
+        assert_eq!(twice.show(10, level), None);
+    }
+    assert_eq!(twice.recent.iter().filter(|young| young.level != 0).count(), 1);
+    assert_eq!(twice.show(20, 50), None);
+    assert_eq!(twice.show(10 + LEAST_SLOTS_APART, 99), Some(RECENT as u64));
 }
 
 /// However many bundles show less than there is, rising or not: what an honest crank shows at three quarters of a slot counts.
