@@ -27,14 +27,14 @@ use solana_sdk::hash::hash;
 use std::path::PathBuf;
 
 const EXAMPLE: &str = "\
-A price that lasts:
+Example:
   backstop product create EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v/0 \\
     --name \"USDT below 0.95 for 4h\" --covered-asset Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB \\
     --wording wording.md --uri https://example.org/wording.md \\
     --feed 2b89b9dc8fdf9f34709a5b106b472f0f39bb6ca9ce04b0fd7f2e971688e2e53b \\
     --threshold 0.95 --duration 4h --full-loss 0.80 --risk-rate 2%
 
-A value at a date, in a vintage (`pool create --sells-until`):
+Example of a reading, a value at a date, in a vintage (`pool create --sells-until`):
   backstop product create EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v/10 \\
     --name \"Nakuru rain below 120 mm\" --wording wording.md --uri https://example.org/rain.json \\
     --feed 2b89b9dc8fdf9f34709a5b106b472f0f39bb6ca9ce04b0fd7f2e971688e2e53b \\
