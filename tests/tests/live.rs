@@ -50,6 +50,19 @@ fn bytes(world: &World, product: &ProductKeys) -> Vec<solana_sdk::hash::Hash> {
     accounts.iter().map(|address| solana_sdk::hash::hash(&data(address))).collect()
 }
 
+/// Each of these accounts in the feed's place is refused by its own error, and changes nothing.
+#[track_caller]
+fn refuses(world: &World, product: &ProductKeys, account: Pubkey, cases: Vec<(&str, Pubkey, Vec<u8>, E)>) {
+    let before = bytes(world, product);
+    for (what, owner, data, expected) in cases {
+        put(world, account, owner, data);
+        let outcome = show(world, product, account);
+        let code = outcome.as_ref().err().and_then(transaction::program_error);
+        assert_eq!(code, Some(expected), "{what}: {:?}", outcome.as_ref().err().map(explain));
+        assert_eq!(bytes(world, product), before, "{what}");
+    }
+}
+
 fn state(world: &World, product: &ProductKeys) -> SlotState {
     let trigger = world.trigger(product);
     trigger.evidence.state(&trigger.terms, trigger.terms.slot_of(world.now()).unwrap())
@@ -238,7 +251,7 @@ fn every_rule_of_a_showing_has_its_own_refusal_and_changes_no_byte() {
     let good = stake_pool_bytes(120 * SOL, 100 * SOL, 5);
     let mut list = good.clone();
     list[0] = 2;
-    let cases: Vec<(&str, Pubkey, Vec<u8>, E)> = vec![
+    let cases = vec![
         ("another owner", spl_lending::SAVE_ID, good.clone(), E::OracleWrongOwner),
         ("a byte less", OWNER, good[..610].to_vec(), E::OracleWrongLayout),
         ("a list of validators", OWNER, list, E::OracleWrongLayout),
@@ -246,13 +259,7 @@ fn every_rule_of_a_showing_has_its_own_refusal_and_changes_no_byte() {
         ("no tokens", OWNER, stake_pool_bytes(120 * SOL, 0, 5), E::OracleBadPrice),
         ("beyond every number", OWNER, stake_pool_bytes(u64::MAX, 1, 5), E::OracleBadPrice),
     ];
-    for (what, owner, data, expected) in cases {
-        put(&world, account, owner, data);
-        let outcome = show(&world, &product, account);
-        let code = outcome.as_ref().err().and_then(transaction::program_error);
-        assert_eq!(code, Some(expected), "{what}: {:?}", outcome.as_ref().err().map(explain));
-        assert_eq!(bytes(&world, &product), before, "{what}");
-    }
+    refuses(&world, &product, account, cases);
     let other = seeded(73).pubkey();
     put(&world, other, OWNER, good.clone());
     put(&world, account, OWNER, good);
@@ -344,7 +351,7 @@ fn every_rule_of_a_reserve_has_its_own_refusal_and_changes_no_byte() {
     let before = bytes(&world, &product);
     let mut version = good.clone();
     version[0] = 2;
-    let cases: Vec<(&str, Pubkey, Vec<u8>, E)> = vec![
+    let cases = vec![
         ("another owner", OWNER, good.clone(), E::OracleWrongOwner),
         ("closed", anchor_lang::system_program::ID, Vec::new(), E::OracleWrongOwner),
         ("the other program's length", spl_lending::SPL_ID, good.clone(), E::OracleWrongLayout),
@@ -353,13 +360,7 @@ fn every_rule_of_a_reserve_has_its_own_refusal_and_changes_no_byte() {
         ("no shares", spl_lending::SAVE_ID, reserve_bytes(400 * ONE, 0, 0), E::OracleBadPrice),
         ("beyond every number", spl_lending::SAVE_ID, reserve_bytes(u64::MAX, 0, 1), E::OracleBadPrice),
     ];
-    for (what, owner, data, expected) in cases {
-        put(&world, account, owner, data);
-        let outcome = show(&world, &product, account);
-        let code = outcome.as_ref().err().and_then(transaction::program_error);
-        assert_eq!(code, Some(expected), "{what}: {:?}", outcome.as_ref().err().map(explain));
-        assert_eq!(bytes(&world, &product), before, "{what}");
-    }
+    refuses(&world, &product, account, cases);
     let other = seeded(73).pubkey();
     put(&world, other, spl_lending::SAVE_ID, good);
     assert_refused(show(&world, &product, other), E::OracleWrongFeed);

@@ -17,7 +17,7 @@ use backstop_client::{audit, transaction};
 use backstop_tests::attest::{Attestors, FEED, sign};
 use backstop_tests::live::{condition, drop_condition, drop_terms, put, show_vaults, show_vaults_twice};
 use backstop_tests::terms::{self, DAY, ONE};
-use backstop_tests::{Outcome, World, assert_refused, budget, explain, seeded};
+use backstop_tests::{Outcome, Person, World, assert_refused, budget, explain, seeded};
 use solana_sdk::signer::Signer;
 
 struct Stage {
@@ -25,6 +25,14 @@ struct Stage {
     pool: PoolKeys,
     attestors: Attestors,
     vaults: Vec<Pubkey>,
+}
+
+/// A cover, and who is in it.
+struct Insured {
+    product: ProductKeys,
+    provider: Person,
+    buyer: Person,
+    mint: Pubkey,
 }
 
 impl Stage {
@@ -86,6 +94,31 @@ impl Stage {
         let logs = accepted(show_vaults(&self.world, &product));
         look(&transaction::events::<DropArmed>(&logs)[0]);
         product
+    }
+
+    /// A product in a pool with capital, and a cover of it that has been in force for some hours.
+    fn insured(&self, new: NewProduct, capital: u64, sum: u64) -> Insured {
+        let world = &self.world;
+        let product = world.create_product_with(&self.pool, new);
+        let provider = world.depositor(&self.pool, Tranche::Senior, capital);
+        world.next_day();
+        show_vaults_twice(world, &product);
+        world.advance(3 * DAY);
+        show_vaults_twice(world, &product);
+        let buyer = world.person(sum);
+        let (mint, outcome) = world.buy(&product, &buyer, sum, 60);
+        accepted(outcome);
+        world.advance(4 * DAY);
+        Insured { product, provider, buyer, mint }
+    }
+
+    /// The vaults lose 60 of 100, until it arms; after each showing something is looked at.
+    fn fall(&self, product: &ProductKeys, look: impl Fn()) {
+        self.hold(0, 0);
+        for _ in 0..11 {
+            show_vaults_twice(&self.world, product);
+            look();
+        }
     }
 
     fn event(&self, value: i64) -> Report {
@@ -339,16 +372,7 @@ fn a_second_later_it_is_armed_no_longer_and_a_dead_set_has_no_key() {
 fn what_a_holder_is_told_is_what_both_keys_prove() {
     let stage = Stage::new();
     let world = &stage.world;
-    let product = world.create_product_with(&stage.pool, stage.product());
-    world.depositor(&stage.pool, Tranche::Senior, 200_000 * ONE);
-    world.next_day();
-    show_vaults_twice(world, &product);
-    world.advance(3 * DAY);
-    show_vaults_twice(world, &product);
-    let buyer = world.person(10_000 * ONE);
-    let (mint, outcome) = world.buy(&product, &buyer, 10_000 * ONE, 60);
-    accepted(outcome);
-    world.advance(4 * DAY);
+    let Insured { product, buyer, mint, .. } = stage.insured(stage.product(), 200_000 * ONE, 10_000 * ONE);
     let told = || {
         let case = Case::read(&world.cluster, product.product).expect("it is there");
         let now = world.now();
@@ -357,11 +381,7 @@ fn what_a_holder_is_told_is_what_both_keys_prove() {
     };
     assert_eq!(told(), (None, None));
     // Neither while it falls, nor once it has armed: that pays nothing, and there is nothing to be done.
-    stage.hold(0, 0);
-    for _ in 0..11 {
-        show_vaults_twice(world, &product);
-        assert_eq!(told(), (None, None));
-    }
+    stage.fall(&product, || assert_eq!(told(), (None, None)));
     accepted(stage.submit(&product, &[0], &stage.event(4_400)));
     assert_eq!(told(), (None, None));
     world.advance(3 * DAY);
@@ -380,20 +400,8 @@ fn nobody_decides_by_a_call_what_an_alert_that_was_over_comes_to() {
     let outcomes = [false, true].map(|is_called| {
         let stage = Stage::new();
         let world = &stage.world;
-        let product = world.create_product_with(&stage.pool, stage.product());
-        world.depositor(&stage.pool, Tranche::Senior, 100_000 * ONE);
-        world.next_day();
-        show_vaults_twice(world, &product);
-        world.advance(3 * DAY);
-        show_vaults_twice(world, &product);
-        let buyer = world.person(20_000 * ONE);
-        let (mint, outcome) = world.buy(&product, &buyer, 50_000 * ONE, 60);
-        accepted(outcome);
-        world.advance(4 * DAY);
-        stage.hold(0, 0);
-        for _ in 0..11 {
-            show_vaults_twice(world, &product);
-        }
+        let Insured { product, buyer, mint, .. } = stage.insured(stage.product(), 100_000 * ONE, 50_000 * ONE);
+        stage.fall(&product, || ());
         accepted(stage.submit(&product, &[0], &stage.event(4_400)));
         world.advance(3 * DAY);
         if is_called {
@@ -419,21 +427,8 @@ fn a_loss_within_the_deductible_pays_nothing_and_holds_nobody() {
     let world = &stage.world;
     let mut new = stage.product();
     new.terms.deductible_bps = 500;
-    let product = world.create_product_with(&stage.pool, new);
-    let provider = world.depositor(&stage.pool, Tranche::Senior, 200_000 * ONE);
-    world.next_day();
-    show_vaults_twice(world, &product);
-    world.advance(3 * DAY);
-    show_vaults_twice(world, &product);
-    let buyer = world.person(10_000 * ONE);
-    let (mint, outcome) = world.buy(&product, &buyer, 10_000 * ONE, 60);
-    accepted(outcome);
-    world.advance(4 * DAY);
-    stage.hold(0, 0);
-    for _ in 0..11 {
-        show_vaults_twice(world, &product);
-        audited(world);
-    }
+    let Insured { product, provider, buyer, mint } = stage.insured(new, 200_000 * ONE, 10_000 * ONE);
+    stage.fall(&product, || audited(world));
     accepted(stage.submit(&product, &[0], &stage.event(500)));
     audited(world);
     world.advance(DAY);
@@ -489,40 +484,56 @@ fn a_showing_of_eight_vaults_and_a_second_key_cost_what_the_page_says() {
 }
 
 /// An exploit that takes less than half is public, and no fall: sales go on. Who buys then, and takes half of the rest out that
-/// is his own as soon as he is insured, makes it one. The report of the exploit fits, and names a moment before he bought.
+/// is his own, makes it one: while the report of the exploit still fits, and is not insured yet; or once he is, and it fits no more.
 #[test]
 fn who_buys_after_an_exploit_has_no_claim_by_its_report() {
-    let stage = Stage::new();
-    let world = &stage.world;
-    let product = world.create_product_with(&stage.pool, stage.product());
-    world.depositor(&stage.pool, Tranche::Senior, 200_000 * ONE);
-    show_vaults_twice(world, &product);
-    world.advance(4 * DAY);
-    world.cluster.set_time((world.now() / DAY + 1) * DAY - 1_800);
-    show_vaults_twice(world, &product);
-    stage.hold(0, 16);
-    let exploit = world.now();
-    show_vaults_twice(world, &product);
-    let buyer = world.person(10_000 * ONE);
-    let (mint, outcome) = world.buy(&product, &buyer, 10_000 * ONE, 60);
-    accepted(outcome);
-    let insured_from = i64::from(world.cover(&mint).active_day) * DAY;
-    world.cluster.set_time(insured_from.min(exploit + 2 * DAY - 360));
-    stage.hold(0, 0);
-    stage.hold(1, 27);
-    for _ in 0..11 {
+    for waits_until_insured in [false, true] {
+        let stage = Stage::new();
+        let world = &stage.world;
+        let product = world.create_product_with(&stage.pool, stage.product());
+        world.depositor(&stage.pool, Tranche::Senior, 200_000 * ONE);
         show_vaults_twice(world, &product);
+        world.advance(4 * DAY);
+        world.cluster.set_time((world.now() / DAY + 1) * DAY - 1_800);
+        show_vaults_twice(world, &product);
+        stage.hold(0, 16);
+        let exploit = world.now();
+        show_vaults_twice(world, &product);
+        let buyer = world.person(10_000 * ONE);
+        let (mint, outcome) = world.buy(&product, &buyer, 10_000 * ONE, 60);
+        accepted(outcome);
+        let bought = world.now();
+        let insured_from = i64::from(world.cover(&mint).active_day) * DAY;
+        assert!(insured_from >= bought + 2 * DAY);
+        let last_that_fits = exploit + 2 * DAY - 360;
+        world.cluster.set_time(if waits_until_insured { insured_from } else { last_that_fits });
+        stage.hold(0, 0);
+        stage.hold(1, 27);
+        for _ in 0..11 {
+            show_vaults_twice(world, &product);
+        }
+        let keys = world.trigger(&product).keys;
+        assert_ne!(keys.armed_at, 0);
+        assert_eq!(
+            (keys.event_at <= exploit + 2 * DAY, keys.event_at >= insured_from),
+            (!waits_until_insured, waits_until_insured)
+        );
+        world.advance(DAY);
+        let event = Report { observed_at: exploit, ..stage.event(4_400) };
+        if waits_until_insured {
+            // Nor does any other moment before he bought.
+            for observed_at in [exploit, bought - 1] {
+                assert_refused(stage.submit(&product, &[0, 1], &Report { observed_at, ..event }), E::LossBeforeFall);
+            }
+            continue;
+        }
+        accepted(stage.submit(&product, &[0, 1], &event));
+        world.run(&[], &[world.open_incident(&product)]);
+        let before = world.assets(&buyer);
+        accepted(world.settle(&product, &buyer, &mint));
+        let (got, premium) = (world.assets(&buyer) - before, world.cover(&mint).premium);
+        assert!(got <= premium, "{got} for {premium}");
     }
-    let keys = world.trigger(&product).keys;
-    assert!(keys.armed_at != 0 && keys.event_at <= exploit + 2 * DAY, "{keys:?}");
-    world.advance(DAY);
-    let event = Report { observed_at: exploit, ..stage.event(4_400) };
-    accepted(stage.submit(&product, &[0, 1], &event));
-    world.run(&[], &[world.open_incident(&product)]);
-    let before = world.assets(&buyer);
-    accepted(world.settle(&product, &buyer, &mint));
-    let (got, premium) = (world.assets(&buyer) - before, world.cover(&mint).premium);
-    assert!(got <= premium, "{got} for {premium}");
 }
 
 /// What the vaults were measured by as they were shown.

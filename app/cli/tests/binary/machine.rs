@@ -60,6 +60,8 @@ fn what_is_no_address_is_told_so() {
             let run = scene.desk.look(line);
             assert!(run.code == 2 && run.stderr.contains("it is no address, which is 32 bytes in base58"), "{run}");
         }
+        let run = scene.desk.look(&["attest", "show", wrong]);
+        assert!(run.code == 2 && run.stderr.contains("is neither the address of a set nor a file"), "{run}");
     }
 }
 

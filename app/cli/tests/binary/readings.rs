@@ -130,6 +130,10 @@ fn a_reading_is_created_by_flags_with_a_sentence_of_what_it_is() {
     wrong(&["--strike", "3", "--exit", "9", "--begins", &begins], "--due");
     wrong(&[&values[..], &["--duration", "4h"]].concat(), "cannot be used with");
     wrong(&["--exit", "9"], "--strike");
+    // A pool that sells for good takes none, and nothing is left half done.
+    let open = desk.node.world().create_pool(backstop_tests::terms::create_pool(0)).pool.to_string();
+    let line: Vec<&str> = line.iter().map(|word| if *word == pool { open.as_str() } else { *word }).collect();
+    desk.act(&governance, &line).says(1, "(ReadingNeedsVintage, ", "create a pool with --sells-until");
 }
 
 #[test]

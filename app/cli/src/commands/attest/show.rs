@@ -2,7 +2,7 @@
 
 use super::keys::value_text;
 use super::read;
-use crate::commands::context::{Context, hinted};
+use crate::commands::context::{Context, UsageError, hinted};
 use crate::output::{card, moment};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
@@ -10,6 +10,7 @@ use backstop::border::text::hex_text;
 use backstop::state::AttestorSet;
 use backstop_client::account;
 use backstop_client::attest::Verified;
+use backstop_client::redact;
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -70,9 +71,14 @@ struct Said {
 }
 
 pub fn run(args: &ShowArgs, context: &Context) -> Result<()> {
+    let file = Path::new(&args.what);
     match args.what.parse::<Pubkey>() {
         Ok(address) => set(address, context),
-        Err(_) => report(Path::new(&args.what), context),
+        Err(_) if file.exists() => report(file, context),
+        Err(_) => {
+            let shown = redact::shown(&args.what);
+            Err(UsageError(format!("{shown} is neither the address of a set nor a file with a signed report")).into())
+        }
     }
 }
 

@@ -510,6 +510,11 @@ fn create_reading(
     input: ReadingInput,
     wording: &dyn Fn() -> Result<Vec<u8>>,
 ) -> Result<()> {
+    let feed = feed_id(&args.feed).map_err(|why| UsageError(format!("--feed: {why}")))?;
+    let wording_hash = hash(&wording()?).to_bytes();
+    // The parser asks for them.
+    let attestors = args.attestors.unwrap_or_default();
+
     let cluster = context.cluster()?;
     let reading = Reading::new(&input, day_of(cluster.now()?)).map_err(|why| {
         UsageError(String::from(match why {
@@ -517,10 +522,6 @@ fn create_reading(
             _ => "--begins is a day to come, and --due after it and within a year",
         }))
     })?;
-    let feed = feed_id(&args.feed).map_err(|why| UsageError(format!("--feed: {why}")))?;
-    let wording_hash = hash(&wording()?).to_bytes();
-    let attestors = args.attestors.unwrap_or_default();
-
     let pool = args.pool.open(cluster)?;
     // It sells its period, and no other term.
     let period = reading.period();
